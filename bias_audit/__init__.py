@@ -1,0 +1,54 @@
+"""bias-audit: does an image classifier look at the object, or at the background?
+
+Public names are resolved on first use, so `import bias_audit` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bias_audit.config import AuditConfig, Thresholds
+    from bias_audit.errors import BiasAuditError, ConfigError, DataError, ModelError, ResultError
+    from bias_audit.pipeline import audit
+    from bias_audit.result import AuditResult, load
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "AuditConfig": "config",
+    "Thresholds": "config",
+    "BiasAuditError": "errors",
+    "ConfigError": "errors",
+    "DataError": "errors",
+    "ModelError": "errors",
+    "ResultError": "errors",
+    "audit": "pipeline",
+    "AuditResult": "result",
+    "load": "result",
+}
+
+__all__ = [
+    "AuditConfig",
+    "AuditResult",
+    "BiasAuditError",
+    "ConfigError",
+    "DataError",
+    "ModelError",
+    "ResultError",
+    "Thresholds",
+    "__version__",
+    "audit",
+    "load",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'bias_audit' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"bias_audit.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

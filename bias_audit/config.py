@@ -1,0 +1,211 @@
+"""What runs (`AuditConfig`) and what judges (`Thresholds`): defaults < TOML file < flags.
+
+`AuditConfig` decides numbers that cost a model pass, so its hash keys a resume; `Thresholds` only turn
+numbers into verdicts and never rerun a model.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bias_audit.errors import ConfigError
+
+RESIZES = ("stretch", "crop", "pad")
+INTERPOLATIONS = ("bilinear", "nearest", "bicubic", "area", "antialias")
+PREPROCESSES = ("none", "unit", "signed", "caffe", "imagenet")
+
+
+@dataclass(frozen=True)
+class AuditConfig:
+    """Everything that changes the numbers of an audit.
+
+    Attributes:
+        layer: path of the explained layer (`backbone/name`), or "auto": the last one with a 4-D output of h*w > 1.
+        method: heatmap method, a key of `attribution.cam.METHODS`. HiResCAM by default: equal to Grad-CAM and CAM on
+            GAP heads, and the faithful one of the family elsewhere (Draelos & Carin 2020).
+        preprocess: none, unit (x/255), signed (x/127.5-1), caffe, imagenet, or `module:function`.
+        resize: stretch, crop (centre crop to the model's aspect ratio) or pad (letterbox), then resize.
+        interpolation: bilinear, nearest, bicubic, area as `tf.image.resize`; antialias as Pillow and torchvision.
+        image_size: (height, width) for models that accept any; None takes the model's own.
+        batch_size: images per pass; part of the hash because padding of the last batch follows it.
+        interventions: photos per class of which composites are made, at most; 0 switches interventions off.
+        donors: backgrounds per photo and arm. Odd, so a photo's majority is never a tie.
+        seed: of every random choice.
+        mask_foreground: pixel values that are foreground; None = every value but 0 and the ignore value.
+        mask_ignore: pixel value that is neither (VOC: 255, Oxford-Pet trimap: 3); None = none, 255 for palette masks.
+        class_map: class name -> output indices, as (name, indices) pairs; None = one output per class, in order.
+    """
+
+    layer: str = "auto"
+    method: str = "hires_cam"
+    preprocess: str = "none"
+    resize: str = "stretch"
+    interpolation: str = "bilinear"
+    image_size: tuple[int, int] | None = None
+    batch_size: int = 32
+    interventions: int = 100
+    donors: int = 5
+    seed: int = 0
+    mask_foreground: tuple[int, ...] | None = None
+    mask_ignore: int | None = None
+    class_map: tuple[tuple[str, tuple[int, ...]], ...] | None = None
+
+    def __post_init__(self) -> None:
+        _one_of("resize", self.resize, RESIZES)
+        _one_of("interpolation", self.interpolation, INTERPOLATIONS)
+        if ":" not in self.preprocess:
+            _one_of("preprocess", self.preprocess, (*PREPROCESSES, "module:function"))
+        _at_least("batch_size", self.batch_size, 1)
+        _at_least("interventions", self.interventions, 0)
+        _at_least("donors", self.donors, 1)
+        _at_least("seed", self.seed, 0)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, JSON-able."""
+        return dataclasses.asdict(self)
+
+    def digest(self) -> str:
+        """Hash over all fields: two runs with the same digest on the same files give the same numbers."""
+        return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Bounds of the rules, each with the reason for its default.
+
+    Attributes:
+        fdr: Benjamini-Hochberg rate over classes; the field's convention.
+        min_gap: background gap below which an effect is not worth a release (5 points; SCIENCE E1).
+        min_photos: photos per class to judge reliance at all: below 10 an interval says nothing (SCIENCE E).
+        min_attention: images per class to flag on attention (SCIENCE E: 30; the power of a one-sided test).
+        cliffs_delta: effect floor for attention differences between classes; .33 is the usual "medium".
+        image_z: robust z of an attention outlier (Iglewicz & Hoaglin 1993: 3.5).
+        image_excess: an image is no outlier below this excess, however unusual (1 = uniform map).
+        model_excess: median excess over classes above which the maps are tied to nothing at this layer (SCIENCE E1).
+        max_unreadable: share of unreadable images from which the audit itself is in doubt.
+    """
+
+    fdr: float = 0.05
+    min_gap: float = 0.05
+    min_photos: int = 10
+    min_attention: int = 30
+    cliffs_delta: float = 0.33
+    image_z: float = 3.5
+    image_excess: float = 0.8
+    model_excess: float = 0.6
+    max_unreadable: float = 0.05
+
+    def __post_init__(self) -> None:
+        for name in ("fdr", "min_gap", "cliffs_delta", "max_unreadable"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise ConfigError(f"{name} must lie in 0..1, got {value!r}")
+        _at_least("min_photos", self.min_photos, 2)
+        _at_least("min_attention", self.min_attention, 2)
+
+
+def read_config(path: Path | None, **flags: Any) -> tuple[AuditConfig, Thresholds]:
+    """Defaults, then the tables [audit] and [thresholds] of a TOML file, then the flags that were given.
+
+    Args:
+        path: TOML file or None.
+        flags: AuditConfig fields; None means "not given".
+
+    Raises:
+        ConfigError: unreadable file, unknown table or key, wrong type or value.
+    """
+    content: dict[str, Any] = {}
+    if path is not None:
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"cannot read the configuration {str(path)!r}: {error}") from error
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"{str(path)!r} is not valid TOML: {error}") from error
+    where = str(path)
+    for table in content:
+        if table not in ("audit", "thresholds"):
+            raise ConfigError(f"{where}: unknown table [{table}]", "Use [audit] and [thresholds].")
+    audit = _typed(AuditConfig, content.get("audit", {}), f"{where} [audit]")
+    audit.update({name: value for name, value in flags.items() if value is not None})
+    thresholds = _typed(Thresholds, content.get("thresholds", {}), f"{where} [thresholds]")
+    return AuditConfig(**audit), Thresholds(**thresholds)
+
+
+def read_class_map(path: Path) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """Read a class map: JSON, class name -> list of output indices.
+
+    Raises:
+        ConfigError: unreadable, not such an object, an index used twice.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the class map {str(path)!r}: {error}") from error
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"the class map {str(path)!r} is not valid JSON: {error}") from error
+    hint = 'Write for instance {"cat": [281, 282], "dog": [151, 152]}.'
+    if not isinstance(content, dict) or not content:
+        raise ConfigError(f"the class map {str(path)!r} is not an object of class name -> output indices", hint)
+    groups: list[tuple[str, tuple[int, ...]]] = []
+    owner: dict[int, str] = {}
+    for name, indices in content.items():
+        indices = [indices] if isinstance(indices, int) else indices
+        if not isinstance(indices, list) or not indices or any(type(i) is not int or i < 0 for i in indices):
+            raise ConfigError(f"the class map {str(path)!r} gives no list of output indices for {name!r}", hint)
+        for index in indices:
+            if index in owner:
+                raise ConfigError(f"the class map {str(path)!r} uses output {index} for {owner[index]!r} and {name!r}")
+            owner[index] = name
+        groups.append((name, tuple(indices)))
+    return tuple(groups)
+
+
+def _typed(kind: type, table: Any, where: str) -> dict[str, Any]:
+    if not isinstance(table, dict):
+        raise ConfigError(f"{where} is not a table")
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in fields:
+            close = difflib.get_close_matches(key, fields, 1)
+            hint = f"Did you mean {close[0]!r}?" if close else f"Known keys: {', '.join(fields)}."
+            raise ConfigError(f"{where}: unknown key {key!r}", hint)
+        default = fields[key].default
+        if key in ("image_size", "mask_foreground"):
+            value = _integers(value, f"{where} {key}")
+        elif key == "class_map":
+            raise ConfigError(f"{where}: class_map is a file of its own", "Give it with --class-map FILE.")
+        elif isinstance(default, float) and type(value) is int:
+            value = float(value)
+        elif default is not None and type(value) is not type(default):
+            raise ConfigError(f"{where}: {key} must be {type(default).__name__}, got {value!r}")
+        elif default is None and type(value) is not int:
+            raise ConfigError(f"{where}: {key} must be an integer, got {value!r}")
+        values[key] = value
+    return values
+
+
+def _integers(value: Any, where: str) -> tuple[int, ...]:
+    if not isinstance(value, list) or not value or any(type(item) is not int for item in value):
+        raise ConfigError(f"{where} must be a list of integers, got {value!r}")
+    return tuple(value)
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        close = difflib.get_close_matches(value, allowed, 1)
+        hint = f"Did you mean {close[0]!r}?" if close else ""
+        raise ConfigError(f"{name} must be one of {', '.join(allowed)}, got {value!r}", hint)
+
+
+def _at_least(name: str, value: int, minimum: int) -> None:
+    if value < minimum:
+        raise ConfigError(f"{name} must be at least {minimum}, got {value!r}")

@@ -1,0 +1,162 @@
+"""Decode pictures and masks in threads, ahead of the model, in the order and grouping of the data set.
+
+OpenCV decodes (it releases the GIL and is bit-identical to Pillow on JPEG, so to `keras.utils.load_img`); Pillow
+reads the header first, because it names what is wrong with a file and refuses decompression bombs.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from bias_audit.data.dataset import Sample
+from bias_audit.data.geometry import fit_image, fit_mask
+from bias_audit.data.masks import MaskReading, load_mask
+
+Pixels = NDArray[np.float32]
+
+OK = "ok"
+UNREADABLE = "unreadable"
+SKIPPED = "skipped"
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How pictures become model inputs.
+
+    Attributes:
+        size: (height, width) of the input.
+        channels: 3 (RGB) or 1 (grey, ITU-R 601 as Pillow's "L").
+        resize, interpolation: see `AuditConfig`.
+        masks: how mask values are read.
+    """
+
+    size: tuple[int, int]
+    channels: int
+    resize: str
+    interpolation: str
+    masks: MaskReading = MaskReading()
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """One picture after decoding: pixels and mask in input size, or the reason why not.
+
+    Attributes:
+        status: OK, UNREADABLE or SKIPPED.
+        reason: what was wrong with the file.
+        pixels: (height, width, channels) float32 in [0, 255], before preprocessing; None unless OK.
+        mask: (height, width) uint8 of BACKGROUND, FOREGROUND, VOID; without a usable mask all BACKGROUND, VOID where
+            the picture was padded.
+        mask_status, mask_kind: see `masks.load_mask`.
+    """
+
+    status: str
+    reason: str = ""
+    pixels: Pixels | None = None
+    mask: NDArray[np.uint8] | None = None
+    mask_status: str = ""
+    mask_kind: str = ""
+
+
+def load(sample: Sample, geometry: Geometry) -> Loaded:
+    """Decode one sample. Never raises on a bad file: an unreadable picture is a row, not the end of an audit."""
+    if sample.skip:
+        return Loaded(SKIPPED, sample.skip)
+    pixels, reason = decode(sample.path, geometry.channels)
+    if pixels is None:
+        return Loaded(UNREADABLE, reason)
+    mask, mask_status, mask_kind = load_mask(sample, pixels.shape[:2], geometry.masks)
+    if mask is None:
+        mask = np.zeros(pixels.shape[:2], np.uint8)
+    image = fit_image(pixels, geometry.size, geometry.resize, geometry.interpolation)
+    return Loaded(OK, "", image, fit_mask(mask, geometry.size, geometry.resize), mask_status, mask_kind)
+
+
+def decode(path: Path, channels: int) -> tuple[NDArray[np.uint8] | None, str]:
+    """Read a picture as uint8 RGB or grey, without applying its EXIF orientation (as `load_img` does).
+
+    Args:
+        path: picture file.
+        channels: 3 or 1.
+
+    Returns:
+        ((H, W, channels), "") or (None, what is wrong).
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        return None, f"cannot be opened: {error.strerror or error}"
+    if not data:
+        return None, "the file is empty (0 bytes)"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data)) as header:
+                kind, mode = header.format, header.mode
+                if mode.startswith(("I", "F")):  # 16 bit and float: OpenCV scales them, Pillow and Keras clip
+                    return None, f"{kind} with more than 8 bits per channel ({mode}); convert it to 8 bits"
+                if kind == "JPEG" and b"\xff\xd9" not in data[-1024:]:
+                    header.load()  # raises where the data end too early; OpenCV before 5 fills up with grey
+    except Image.DecompressionBombError as error:
+        return None, f"too many pixels: {error}"
+    except Image.UnidentifiedImageError:
+        return None, "not a picture, whatever its name says"
+    except (OSError, ValueError, SyntaxError) as error:
+        return None, f"damaged: {error}"
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        return None, f"OpenCV cannot decode this {kind}: {error.err}"
+    if bgr is None:
+        return None, f"damaged {kind}: the data end too early or are corrupt"
+    pixels = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+    return (pixels, "") if channels == 3 else (_grey(pixels), "")
+
+
+def load_in_order(
+    samples: Sequence[Sample], geometry: Geometry, group: int, *, ahead: int = 2
+) -> Iterator[tuple[int, list[Loaded]]]:
+    """Decode groups of samples in threads, `ahead` groups before they are asked for.
+
+    Args:
+        samples: what to load.
+        geometry: model input geometry.
+        group: samples per group; the last one may be smaller.
+        ahead: groups decoded in advance; bounds the memory.
+
+    Yields:
+        (position of the group's first sample, its loaded samples in order).
+    """
+    starts = iter(range(0, len(samples), group))
+    pending: deque[tuple[int, list[Future[Loaded]]]] = deque()
+    with ThreadPoolExecutor(max(2, os.cpu_count() or 2), "decode") as pool:
+        try:
+            while True:
+                while len(pending) <= ahead and (start := next(starts, None)) is not None:
+                    futures = [pool.submit(load, sample, geometry) for sample in samples[start : start + group]]
+                    pending.append((start, futures))
+                if not pending:
+                    return
+                start, futures = pending.popleft()
+                yield start, [future.result() for future in futures]
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _grey(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pillow's "L": ITU-R 601-2 luma in 16-bit fixed point."""
+    weighted = rgb.astype(np.uint32) @ np.array([19595, 38470, 7471], np.uint32)
+    return ((weighted + 0x8000) >> 16).astype(np.uint8)[..., None]

@@ -1,0 +1,82 @@
+"""The data set as a list of samples: nothing is decoded here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+Box = tuple[float, float, float, float]
+"""x_min, y_min, x_max, y_max in pixels of the original picture, the maxima exclusive."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One picture and what is known about it.
+
+    Attributes:
+        image_id: path relative to the data folder, with /.
+        path: where the picture lies.
+        label: index into `Dataset.class_names`.
+        mask: path of its mask file, or None.
+        boxes: boxes of the object; empty without.
+        columns: further columns of the user's table, by name.
+        skip: why it must not be decoded ("" = decode it): a format that training would not have read.
+    """
+
+    image_id: str
+    path: Path
+    label: int
+    mask: Path | None = None
+    boxes: tuple[Box, ...] = ()
+    columns: Mapping[str, object] = field(default_factory=dict)
+    skip: str = ""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Samples in a fixed order, and the classes in the order of the model's outputs.
+
+    Attributes:
+        root: the data folder, or the folder of the table.
+        samples: in the order of image_id.
+        class_names: alphabetical, as Keras sorts them, or the order of the class map.
+        source: "folder" or "table".
+        ignored_files: files that are no images, by name relative to root (README.txt, Thumbs.db, ...).
+        columns: names of the user's further columns.
+    """
+
+    root: Path
+    samples: tuple[Sample, ...]
+    class_names: tuple[str, ...]
+    source: str
+    ignored_files: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+
+    def fingerprint(self) -> str:
+        """Hash over what the data set lists: ids, labels, sizes and times of images and masks, boxes.
+
+        Contents are not read: a resume must start at once on a million photos.
+        """
+        digest = hashlib.sha256(repr(self.class_names).encode())
+        for sample in self.samples:
+            digest.update(repr((sample.image_id, sample.label, sample.boxes, sample.skip)).encode())
+            for path in (sample.path, sample.mask):
+                digest.update(_stamp(path).encode())
+        return digest.hexdigest()
+
+
+def printable_path(path: Path, root: Path) -> str:
+    """`path` relative to `root`, with / on every system; bytes that are no UTF-8 are escaped."""
+    return path.relative_to(root).as_posix().encode("utf-8", "backslashreplace").decode()
+
+
+def _stamp(path: Path | None) -> str:
+    if path is None:
+        return "-"
+    try:
+        status = path.stat()
+    except OSError:
+        return "missing"
+    return f"{status.st_size}:{status.st_mtime_ns}"

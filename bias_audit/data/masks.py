@@ -1,0 +1,117 @@
+"""Mask files and boxes -> foreground and valid pixels, in the size of the picture.
+
+Every picture gets an answer: a mask, or the reason why there is none. Nothing here raises on a bad file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bias_audit.data.dataset import Box, Sample
+
+Mask = NDArray[np.uint8]
+"""(H, W) with BACKGROUND, FOREGROUND or VOID."""
+
+BACKGROUND, FOREGROUND, VOID = 0, 1, 2
+
+OK = "ok"
+NO_MASK = "no mask"
+UNREADABLE = "mask unreadable"
+WRONG_SIZE = "mask has the wrong size"
+COLOURED = "mask is a colour picture"
+EMPTY = "mask without foreground"
+
+
+@dataclass(frozen=True)
+class MaskReading:
+    """How mask values are read.
+
+    Attributes:
+        foreground: values that are foreground; None = all but 0 and the ignored one.
+        ignore: value that is neither foreground nor background; None = none, but 255 in palette masks (VOC).
+    """
+
+    foreground: tuple[int, ...] | None = None
+    ignore: int | None = None
+
+
+def load_mask(sample: Sample, size: tuple[int, int], reading: MaskReading) -> tuple[Mask | None, str, str]:
+    """The mask of a sample, in the pixels of its picture.
+
+    A mask file goes before boxes. A file of another size is taken when it has the picture's shape
+    (same aspect ratio within 1 %): annotation tools often export a smaller mask.
+
+    Args:
+        sample: the picture.
+        size: (height, width) of the decoded picture.
+        reading: meaning of the mask's values.
+
+    Returns:
+        (mask (H, W) or None, status, kind): status is OK or the reason; kind "mask", "box" or "".
+    """
+    if sample.mask is None and not sample.boxes:
+        return None, NO_MASK, ""
+    if sample.mask is None:
+        mask = boxes_to_mask(sample.boxes, size)
+        return (mask, OK, "box") if (mask == FOREGROUND).any() else (None, EMPTY, "box")
+    mask, status = read_mask(sample.mask, reading)
+    if mask is None:
+        return None, status, "mask"
+    if mask.shape != size:
+        height, width = mask.shape
+        if abs(height * size[1] - width * size[0]) > 0.01 * height * size[1]:
+            return None, WRONG_SIZE, "mask"
+        mask = resize_nearest(mask, size)
+    if not (mask == FOREGROUND).any():
+        return None, EMPTY, "mask"
+    return mask, OK, "mask"
+
+
+def read_mask(path: Path, reading: MaskReading) -> tuple[Mask | None, str]:
+    """Read a binary, grey, palette or RGBA mask file; palette masks give their indices, RGBA its alpha."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            mode, lossy = image.mode, image.format == "JPEG"
+            if mode in ("RGBA", "LA", "PA"):
+                values = np.asarray(image.getchannel("A"))
+                if values.min() == values.max() == 255:  # alpha says nothing: the mask is in the colours
+                    values = np.asarray(image.convert("RGB"))
+            else:
+                values = np.asarray(image)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None, UNREADABLE
+    if values.ndim == 3:
+        if (values != values[..., :1]).any():
+            return None, COLOURED
+        values = values[..., 0]
+    if lossy:  # JPEG rings around edges: only the middle of the range separates the two
+        values = np.where(values >= 128, 255, 0)
+    ignore = 255 if reading.ignore is None and mode == "P" else reading.ignore
+    foreground = values != 0 if reading.foreground is None else np.isin(values, reading.foreground)
+    mask = foreground.astype(np.uint8)
+    if ignore is not None:
+        mask[values == ignore] = VOID
+    return mask, OK
+
+
+def boxes_to_mask(boxes: tuple[Box, ...], size: tuple[int, int]) -> Mask:
+    """(H, W) mask of the union of boxes, clipped to the picture: a pixel belongs to it when its centre does."""
+    mask = np.zeros(size, np.uint8)
+    for x_min, y_min, x_max, y_max in boxes:
+        rows = slice(max(0, round(y_min)), max(0, round(y_max)))
+        columns = slice(max(0, round(x_min)), max(0, round(x_max)))
+        mask[rows, columns] = FOREGROUND
+    return mask
+
+
+def resize_nearest(values: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Nearest neighbour with half-pixel centres, as Pillow and `tf.image.resize` do."""
+    rows = ((np.arange(size[0]) + 0.5) * values.shape[0] / size[0]).astype(int)
+    columns = ((np.arange(size[1]) + 0.5) * values.shape[1] / size[1]).astype(int)
+    return values[rows[:, None], columns[None, :]]

@@ -1,0 +1,87 @@
+"""Pixel values -> what the model was trained on. A new one is one function and one line in PREPROCESS."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bias_audit.errors import ConfigError
+
+Pixels = NDArray[np.float32]
+Preprocess = Callable[[Pixels], Pixels]
+"""(N, H, W, C) float32 RGB or grey in [0, 255] -> (N, H, W, C) float32."""
+
+_IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+_IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
+_CAFFE_MEAN_BGR = np.array([103.939, 116.779, 123.68], np.float32)
+
+
+def none(pixels: Pixels) -> Pixels:
+    """Unchanged, [0, 255]: the model scales inside, or was trained on raw values."""
+    return pixels
+
+
+def unit(pixels: Pixels) -> Pixels:
+    """x / 255, [0, 1]."""
+    return pixels / np.float32(255)
+
+
+def signed(pixels: Pixels) -> Pixels:
+    """x / 127.5 - 1, [-1, 1]: "tf" mode of `keras.applications` (MobileNet, Inception, Xception)."""
+    return pixels / np.float32(127.5) - np.float32(1)
+
+
+def caffe(pixels: Pixels) -> Pixels:
+    """BGR minus the ImageNet mean: "caffe" mode of `keras.applications` (VGG, ResNet)."""
+    return pixels[..., ::-1] - _CAFFE_MEAN_BGR
+
+
+def imagenet(pixels: Pixels) -> Pixels:
+    """(x / 255 - mean) / std: "torch" mode of `keras.applications` (DenseNet) and torchvision."""
+    return (pixels / np.float32(255) - _IMAGENET_MEAN) / _IMAGENET_STD
+
+
+PREPROCESS: dict[str, Preprocess] = {
+    "none": none,
+    "unit": unit,
+    "signed": signed,
+    "caffe": caffe,
+    "imagenet": imagenet,
+}
+
+
+def find_preprocess(name: str, channels: int) -> Preprocess:
+    """Resolve a name of PREPROCESS or `module:function`.
+
+    Raises:
+        ConfigError: unknown name, or a function that cannot be imported or gives another shape.
+    """
+    if name in PREPROCESS:
+        if channels != 3 and name in ("caffe", "imagenet"):
+            raise ConfigError(f"preprocess {name!r} needs three channels, the model takes {channels}")
+        return PREPROCESS[name]
+    module_name, _, attribute = name.partition(":")
+    try:
+        function = getattr(importlib.import_module(module_name), attribute)
+    except Exception as error:  # whatever a user's module does on import must end in one sentence
+        raise ConfigError(
+            f"cannot import the preprocess function {name!r}: {error}",
+            "Write module:function; the module must be importable (pip install it, or set PYTHONPATH).",
+        ) from error
+
+    def checked(pixels: Pixels) -> Pixels:
+        try:
+            values = np.asarray(function(pixels.copy()), np.float32)
+        except Exception as error:
+            raise ConfigError(f"the preprocess function {name!r} failed: {type(error).__name__}: {error}") from error
+        if values.shape != pixels.shape:
+            raise ConfigError(
+                f"the preprocess function {name!r} turned shape {pixels.shape} into {values.shape}",
+                "It gets (N, H, W, C) float32 in [0, 255] and must return the same shape.",
+            )
+        return values
+
+    return checked

@@ -1,0 +1,275 @@
+"""Where samples come from: a folder per class, or a table. Masks and boxes are attached afterwards.
+
+A new source is one function here and one line in SOURCES.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bias_audit.data.dataset import Box, Dataset, Sample, printable_path
+from bias_audit.errors import DataError
+
+KERAS_FORMATS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
+"""What `keras.utils.image_dataset_from_directory` reads: a model trained with it never saw another file."""
+
+OTHER_FORMATS = (".avif", ".heic", ".jp2", ".jfif", ".pgm", ".ppm", ".svg", ".tif", ".tiff", ".webp")
+MASK_FORMATS = (".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".jpg", ".jpeg")
+RESERVED = ("image", "label", "mask", "box", "split")
+
+ClassNames = tuple[str, ...] | None
+
+
+def from_folder(root: Path, class_names: ClassNames, *, split: str | None, outside: bool) -> Dataset:
+    """One folder per class, read as `keras.utils.image_dataset_from_directory` reads it.
+
+    Same formats, same alphabetical class order, subfolders included, hidden classes skipped. Pictures in other
+    formats become samples with a `skip` reason, so that nothing is lost silently; other files are listed.
+
+    Raises:
+        DataError: no class folders, no images, or a folder that the class map does not know.
+    """
+    if split is not None:
+        raise DataError("--split needs a table with a column 'split'", f"{str(root)!r} is a folder of class folders.")
+    folders = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    if not folders:
+        loose = sum(1 for entry in root.iterdir() if _is_image(entry.name))
+        found = f"{loose} images directly inside it" if loose else "nothing to read"
+        raise DataError(
+            f"{str(root)!r} holds no class folders, but {found}",
+            "Expected one folder per class: DATA/husky/1.jpg, DATA/wolf/2.jpg, ... or a table (CSV, Parquet).",
+        )
+    names = class_names or tuple(folders)
+    if unknown := [name for name in folders if name not in names]:
+        raise DataError(
+            f"{str(root)!r} has class folders that the class map does not name: {_listed(unknown)}",
+            f"The class map names {_listed(names)}.",
+        )
+    samples: list[Sample] = []
+    ignored: list[str] = []
+    for name in folders:
+        for folder, _, files in sorted(os.walk(root / name), key=lambda item: item[0]):
+            for file in sorted(files):
+                path = Path(folder) / file
+                image_id = printable_path(path, root)
+                if not _is_image(file):
+                    ignored.append(image_id)
+                    continue
+                skip = "" if file.lower().endswith(KERAS_FORMATS) else _skip_reason(file)
+                samples.append(Sample(image_id, path, names.index(name), skip=skip))
+    if not samples:
+        raise DataError(
+            f"{str(root)!r} has {len(folders)} class folders, but no images in them",
+            f"Read are {', '.join(KERAS_FORMATS)}, as keras.utils.image_dataset_from_directory does.",
+        )
+    return Dataset(root, tuple(samples), names, "folder", tuple(ignored))
+
+
+def from_table(file: Path, class_names: ClassNames, *, split: str | None, outside: bool) -> Dataset:
+    """A CSV or Parquet table: columns image and label; optionally mask, box, split; further columns are kept.
+
+    Paths are relative to the table's folder and stay inside it unless `outside`. A box is "x_min,y_min,x_max,y_max"
+    in pixels of the picture; several are separated by ";".
+
+    Raises:
+        DataError: unreadable table, missing column, empty label, double image, path outside the folder.
+    """
+    records = read_records(file)
+    if not records:
+        raise DataError(f"{str(file)!r} has no rows")
+    for column in ("image", "label"):
+        if column not in records[0]:
+            raise DataError(
+                f"{str(file)!r} has no column {column!r}; it has {_listed(records[0])}",
+                "Needed are image and label; optional are mask, box and split; further columns are kept.",
+            )
+    if split is not None:
+        if "split" not in records[0]:
+            raise DataError(f"{str(file)!r} has no column 'split', but --split {split} was given")
+        values = {str(record["split"]) for record in records}
+        records = [record for record in records if str(record["split"]) == split]
+        if not records:
+            raise DataError(f"{str(file)!r} has no row with split {split!r}; it has {_listed(sorted(values))}")
+    root = file.parent.resolve()
+    labels = []
+    for record in records:
+        label = "" if record["label"] is None else str(record["label"])
+        if not label:
+            raise DataError(f"{str(file)!r} row {record['#row']}: no label for image {record['image']!r}")
+        labels.append(label)
+    names = class_names or tuple(sorted(set(labels)))
+    if unknown := sorted(set(labels) - set(names)):
+        raise DataError(
+            f"{str(file)!r} has labels that the class map does not name: {_listed(unknown)}",
+            f"The class map names {_listed(names)}.",
+        )
+    extra = tuple(column for column in records[0] if column not in RESERVED and column != "#row")
+    samples: dict[str, Sample] = {}
+    for record, label in zip(records, labels, strict=True):
+        where = f"{str(file)!r} row {record['#row']}"
+        path = _inside(record["image"], root, where, outside)
+        image_id = printable_path(path, root) if path.is_relative_to(root) else path.as_posix()
+        if image_id in samples:
+            raise DataError(f"{where}: image {image_id!r} is listed twice")
+        mask = record.get("mask")
+        samples[image_id] = Sample(
+            image_id,
+            path,
+            names.index(label),
+            mask=_inside(mask, root, where, outside) if mask else None,
+            boxes=parse_boxes(record.get("box"), where),
+            columns={name: record[name] for name in extra},
+        )
+    ordered = tuple(samples[image_id] for image_id in sorted(samples))
+    return Dataset(root, ordered, names, "table", columns=extra)
+
+
+def open_dataset(data: Path, class_names: ClassNames, *, split: str | None = None, outside: bool = False) -> Dataset:
+    """Open a folder or a table.
+
+    Args:
+        data: folder with one folder per class, or a .csv/.parquet file.
+        class_names: order of the classes when a class map gives it; None = alphabetical.
+        split: keep only the rows of a table with this value in the column `split`.
+        outside: allow paths in a table that leave its folder.
+
+    Raises:
+        DataError: nothing there, or nothing that can be audited.
+    """
+    if not data.exists():
+        raise DataError(f"no data at {str(data)!r}", "Give a folder with one folder per class, or a CSV/Parquet table.")
+    suffix = "folder" if data.is_dir() else data.suffix.lower()
+    if suffix not in SOURCES:
+        raise DataError(f"{str(data)!r} is neither a folder nor a table", f"Read are {', '.join(SOURCES)}.")
+    return SOURCES[suffix](data, class_names, split=split, outside=outside)
+
+
+def attach_masks(dataset: Dataset, folder: Path) -> Dataset:
+    """Give each sample the mask of the same tree and stem: wolf/1.jpg -> FOLDER/wolf/1.png.
+
+    Raises:
+        DataError: no such folder, no masks in it, or none that matches.
+    """
+    if not folder.is_dir():
+        raise DataError(f"no mask folder at {str(folder)!r}")
+    masks: dict[str, Path] = {}
+    for parent, _, files in sorted(os.walk(folder), key=lambda item: item[0]):
+        for file in sorted(files, key=lambda name: (_rank(name), name)):
+            path = Path(parent) / file
+            if path.suffix.lower() in MASK_FORMATS:
+                masks.setdefault(printable_path(path.with_suffix(""), folder), path)
+    if not masks:
+        raise DataError(f"the mask folder {str(folder)!r} holds no masks", f"Read are {', '.join(MASK_FORMATS)}.")
+    stems = [sample.image_id.rpartition(".")[0] for sample in dataset.samples]
+    samples = tuple(
+        replace(sample, mask=sample.mask or masks.get(stem))
+        for sample, stem in zip(dataset.samples, stems, strict=True)
+    )
+    if all(sample.mask is None for sample in samples):
+        raise DataError(
+            f"none of the {len(masks)} masks in {str(folder)!r} matches an image",
+            f"Expected the same tree and stem: {stems[0]}.png; found for instance {next(iter(masks))!r}.",
+        )
+    return replace(dataset, samples=samples)
+
+
+def attach_boxes(dataset: Dataset, file: Path) -> Dataset:
+    """Give samples their boxes from a second table with one row per box: image, x_min, y_min, x_max, y_max.
+
+    Raises:
+        DataError: unreadable table, missing column, a number that is none, or no row that matches an image.
+    """
+    records = read_records(file)
+    needed = ("image", "x_min", "y_min", "x_max", "y_max")
+    if not records or any(column not in records[0] for column in needed):
+        has = _listed(records[0]) if records else "no rows"
+        raise DataError(f"the box table {str(file)!r} needs the columns {', '.join(needed)}; it has {has}")
+    boxes: dict[str, list[Box]] = {}
+    for record in records:
+        where = f"{str(file)!r} row {record['#row']}"
+        box = _box([record[column] for column in needed[1:]], where)
+        boxes.setdefault(str(record["image"]).replace("\\", "/"), []).append(box)
+    samples = tuple(
+        replace(sample, boxes=(*sample.boxes, *boxes.get(sample.image_id, []))) for sample in dataset.samples
+    )
+    if not any(sample.image_id in boxes for sample in dataset.samples):
+        raise DataError(
+            f"no row of the box table {str(file)!r} matches an image",
+            f"Its first image is {records[0]['image']!r}; the data set's first is {dataset.samples[0].image_id!r}.",
+        )
+    return replace(dataset, samples=samples)
+
+
+def read_records(file: Path) -> list[dict[str, Any]]:
+    """Rows of a CSV or Parquet file as dicts; "#row" is the line a person would count (header = 1)."""
+    import pyarrow
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    try:
+        if file.suffix.lower() == ".parquet":
+            table = pyarrow.parquet.read_table(file)
+        else:
+            options = pyarrow.csv.ParseOptions(newlines_in_values=True)
+            # Paths and labels stay text: a label 007 must not become 7.
+            text = {name: pyarrow.string() for name in ("image", "label", "mask", "box", "split")}
+            convert = pyarrow.csv.ConvertOptions(column_types=text, strings_can_be_null=True)
+            table = pyarrow.csv.read_csv(file, parse_options=options, convert_options=convert)
+    except (OSError, pyarrow.ArrowException) as error:
+        raise DataError(f"cannot read the table {str(file)!r}: {error}") from error
+    return [{**record, "#row": number} for number, record in enumerate(table.to_pylist(), start=2)]
+
+
+def parse_boxes(text: object, where: str) -> tuple[Box, ...]:
+    """"x_min,y_min,x_max,y_max[;...]" -> boxes."""
+    if text is None or text == "":
+        return ()
+    return tuple(_box(part.replace(",", " ").split(), where) for part in str(text).split(";") if part.strip())
+
+
+def _box(values: Iterable[object], where: str) -> Box:
+    try:
+        x_min, y_min, x_max, y_max = (float(str(value)) for value in values)
+    except ValueError as error:
+        raise DataError(f"{where}: a box needs four numbers x_min,y_min,x_max,y_max") from error
+    if not (x_max > x_min and y_max > y_min):
+        raise DataError(f"{where}: box {x_min:g},{y_min:g},{x_max:g},{y_max:g} has no area (x_max > x_min, y_max > y_min)")
+    return x_min, y_min, x_max, y_max
+
+
+def _inside(value: object, root: Path, where: str, outside: bool) -> Path:
+    if value is None or value == "":
+        raise DataError(f"{where}: no image path")
+    path = (root / str(value).replace("\\", "/")).resolve()
+    if not outside and not path.is_relative_to(root):
+        raise DataError(
+            f"{where}: {str(value)!r} leaves the folder of the table",
+            "Allow it with --allow-outside, if you trust the table.",
+        )
+    return path
+
+
+def _is_image(name: str) -> bool:
+    return name.lower().endswith((*KERAS_FORMATS, *OTHER_FORMATS)) and not name.startswith("._")
+
+
+def _skip_reason(name: str) -> str:
+    suffix = Path(name).suffix.lower()
+    return f"{suffix} files are not read by image_dataset_from_directory; list it in a table to audit it"
+
+
+def _rank(name: str) -> int:
+    suffix = Path(name).suffix.lower()
+    return MASK_FORMATS.index(suffix) if suffix in MASK_FORMATS else len(MASK_FORMATS)
+
+
+def _listed(names: Iterable[str] | Mapping[str, Any], most: int = 8) -> str:
+    names = [name for name in names if name != "#row"]
+    return ", ".join(repr(name) for name in names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+SOURCES: dict[str, Callable[..., Dataset]] = {"folder": from_folder, ".csv": from_table, ".parquet": from_table}

@@ -1,0 +1,45 @@
+"""What can go wrong, and who must act.
+
+    BiasAuditError          every error a user can cause or repair; exit code 2
+    ├── ConfigError         a flag, a key or a value
+    ├── DataError           the data set as a whole (a single bad image is a row, never an error)
+    ├── ModelError          the model cannot be loaded, or has no usable layer
+    └── ResultError         a run folder is missing, half-written, or made by a newer version
+
+A message says what is wrong, where, what was expected and what was found; the hint says what to do.
+"""
+
+from __future__ import annotations
+
+
+class BiasAuditError(Exception):
+    """A sentence for the user, and optionally what to do about it.
+
+    Args:
+        message: what is wrong and where, with expected and actual values.
+        hint: what to do; shown after a blank line.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n\n{self.hint}" if self.hint else self.message
+
+
+class ConfigError(BiasAuditError):
+    """A flag, a key or a value is wrong."""
+
+
+class DataError(BiasAuditError):
+    """The data set as a whole cannot be audited."""
+
+
+class ModelError(BiasAuditError):
+    """The model cannot be loaded or explained."""
+
+
+class ResultError(BiasAuditError):
+    """A run folder is missing, incomplete or not readable by this version."""

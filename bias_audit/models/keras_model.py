@@ -1,0 +1,383 @@
+"""A Keras model, explained without surgery.
+
+The chosen layer's output is tapped while one `tf.function` is traced, wherever the layer is nested, so neither a
+second model nor a graph surgery is needed ("Graph disconnected"). The user's model is left as it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bias_audit.errors import ConfigError, ModelError
+from bias_audit.models.base import Activations, Array, Predictions
+
+if TYPE_CHECKING:
+    from bias_audit.config import AuditConfig
+
+_PROBES = 4
+
+
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
+    """Hide what TensorFlow's C++ part prints while it is imported (no GPU, CPU features); replay it on failure."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as sink:
+        os.dup2(sink.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(saved, 2)
+            sink.seek(0)
+            sys.stderr.write(sink.read().decode(errors="replace"))
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+with _silenced():
+    import keras
+    import tensorflow as tf
+
+
+class KerasModel:
+    """Runs a Keras classifier in fixed batches and taps one layer.
+
+    Attributes:
+        input_size: (height, width, channels) of the input.
+        layer: path of the explained layer, `backbone/name`.
+        grid: (h, w) of its output.
+        head: "softmax", "sigmoid" (one unit: two classes; several: independent labels) or "logits".
+        sha256: of the file, or of configuration and weights.
+        notes: what a reader of the result should know.
+    """
+
+    def __init__(self, model: str | Path | Any, config: AuditConfig, class_names: tuple[str, ...]) -> None:
+        self._model = _load(Path(model)) if isinstance(model, str | Path) else model
+        self.sha256 = _file_hash(Path(model)) if isinstance(model, str | Path) else _model_hash(self._model)
+        self.notes: tuple[str, ...] = ()
+        self.input_size = _input_size(self._model, config.image_size)
+        self._batch = config.batch_size
+        self._spec = tf.TensorSpec((self._batch, *self.input_size), tf.float32)
+        trace = _Trace(self._model, self._spec)
+        self._layer, self.layer, self.grid = trace.choose(config.layer)
+        self._has_logits = trace.has_logits
+        self.head, outputs = self._find_head(trace)
+        self._groups = self._find_groups(outputs, config, class_names)
+        self._predict = tf.function(self._traced_predict, input_signature=[self._spec])
+        self._explain = tf.function(
+            self._traced_explain, input_signature=[self._spec, tf.TensorSpec((self._batch,), tf.int32)]
+        )
+
+    def predict(self, images: Array) -> Predictions:
+        """One forward pass over at most `batch_size` images (n, H, W, C)."""
+        n = len(images)
+        return _predictions(self._predict(self._padded(images)), n)
+
+    def activations(self, images: Array, labels: NDArray[np.intp]) -> Activations:
+        """Forward and head-only backward pass; labels are (n,) indices into the audited classes."""
+        n = len(images)
+        targets = np.full(self._batch, -1, np.int32)  # -1: explain the prediction; padding must not ask for more
+        targets[:n] = labels
+        *outputs, values, gradients, gradients_label = self._explain(self._padded(images), targets)
+        return Activations(
+            _predictions(outputs, n), values.numpy()[:n], gradients.numpy()[:n], gradients_label.numpy()[:n]
+        )
+
+    def _padded(self, images: Array) -> Any:
+        """A fixed batch shape, so that nothing is traced twice and a resumed run computes the same numbers."""
+        if len(images) < self._batch:
+            images = np.concatenate([images, np.zeros((self._batch - len(images), *images.shape[1:]), np.float32)])
+        return tf.convert_to_tensor(images, tf.float32)
+
+    def _traced_predict(self, images: Any) -> Any:
+        return self._outputs(self._model(images, training=False))
+
+    def _traced_explain(self, images: Any, labels: Any) -> Any:
+        tapped: list[Any] = []
+
+        def watch(output: Any) -> None:
+            tape.watch(output)
+            tapped.append(output)
+
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+            with _tap(self._layer, watch):
+                outputs = self._outputs(self._model(images, training=False))
+            odds = outputs[1]
+            predicted = tf.argmax(odds, axis=1, output_type=tf.int32)
+            asked = tf.where(labels < 0, predicted, labels)
+            target = tf.reduce_sum(tf.gather(odds, predicted, batch_dims=1))
+            target_label = tf.reduce_sum(tf.gather(odds, asked, batch_dims=1))
+        values = tapped[-1]  # a shared layer runs several times; the last one feeds the head
+        gradients = tape.gradient(target, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        gradients_label = tf.cond(
+            tf.reduce_any(predicted != asked),
+            lambda: tape.gradient(target_label, values, unconnected_gradients=tf.UnconnectedGradients.ZERO),
+            lambda: gradients,
+        )
+        return (*outputs, *(tf.cast(array, tf.float32) for array in (values, gradients, gradients_label)))
+
+    def _outputs(self, raw: Any) -> tuple[Any, Any, Any]:
+        """Model output -> probabilities (N, K), log-odds (N, K), other (N,)."""
+        logits, probabilities = self._logits(raw)
+        if self.head == "sigmoid" and raw.shape[-1] > 1:
+            return probabilities, logits, tf.zeros_like(probabilities[:, 0])
+        if self._groups is None:
+            other = tf.zeros_like(probabilities[:, 0])
+        else:
+            *groups, rest = self._groups
+            grouped = [tf.gather(logits, group, axis=1) for group in groups]
+            logits_grouped = [tf.reduce_logsumexp(group, axis=1) for group in grouped]
+            sums = [tf.reduce_sum(tf.gather(probabilities, group, axis=1), axis=1) for group in groups]
+            other = tf.zeros_like(sums[0])
+            if rest:
+                logits_grouped.append(tf.reduce_logsumexp(tf.gather(logits, rest, axis=1), axis=1))
+                other = tf.reduce_sum(tf.gather(probabilities, rest, axis=1), axis=1)
+            logits, probabilities = tf.stack(logits_grouped, axis=1), tf.stack(sums, axis=1)
+        count = probabilities.shape[1]
+        return probabilities, _log_odds(logits)[:, :count], other
+
+    def _logits(self, raw: Any) -> tuple[Any, Any]:
+        """Logits and probabilities, both (N, outputs); one sigmoid unit becomes two classes.
+
+        Keras keeps the input of a final softmax or sigmoid on the output tensor. Without it, log p is exact up to a
+        constant that the log-odds do not see, until p underflows (SCIENCE A0.3).
+        """
+        single = raw.shape[-1] == 1
+        logits = getattr(raw, "_keras_logits", None) if self._has_logits else None
+        raw = tf.cast(raw, tf.float32)
+        if logits is not None:
+            logits = tf.cast(logits, tf.float32)
+        elif self.head == "softmax":
+            logits = tf.math.log(tf.maximum(raw, 1e-38))
+        elif self.head == "sigmoid":
+            p = tf.clip_by_value(raw, 1e-38, 1 - 1e-7)
+            logits = tf.math.log(p) - tf.math.log1p(-p)
+        else:
+            logits = raw
+        if single:
+            p = tf.sigmoid(raw) if self.head == "logits" else raw
+            return tf.concat([tf.zeros_like(logits), logits], axis=1), tf.concat([1 - p, p], axis=1)
+        return logits, tf.nn.softmax(logits) if self.head == "logits" else raw
+
+    def _find_head(self, trace: _Trace) -> tuple[str, int]:
+        """What the outputs mean, decided once on probe inputs and never again per batch."""
+        rng = np.random.default_rng(0)
+        probes = rng.uniform(0, 1, (self._batch, *self.input_size)).astype(np.float32)
+        probes[: self._batch // 2] *= 255
+        run = tf.function(lambda images: self._model(images, training=False), input_signature=[self._spec])
+        outputs = np.asarray(run(tf.convert_to_tensor(probes)), np.float64)
+        if not np.isfinite(outputs).all():
+            raise ModelError("the model gives NaN or infinite outputs on random input")
+        count = outputs.shape[1]
+        inside = bool(outputs.min() >= 0 and outputs.max() <= 1)
+        sums_to_one = inside and bool(np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
+        if count == 1:
+            if sums_to_one and np.ptp(outputs) == 0:
+                raise ModelError("the model has one output that is always 1: softmax over a single unit")
+            return ("sigmoid" if inside and not trace.linear else "logits"), 2
+        if sums_to_one:
+            return "softmax", count
+        return ("sigmoid" if inside and not trace.linear else "logits"), count
+
+    def _find_groups(
+        self, outputs: int, config: AuditConfig, class_names: tuple[str, ...]
+    ) -> tuple[tuple[int, ...], ...] | None:
+        if config.class_map is None:
+            if outputs != len(class_names):
+                raise ModelError(
+                    f"the model has {outputs} outputs, the data have {len(class_names)} classes: "
+                    f"{', '.join(class_names[:8])}{', ...' if len(class_names) > 8 else ''}",
+                    "Say which outputs count as which class with --class-map FILE (JSON: class name -> output indices).",
+                )
+            return None
+        if self.head == "sigmoid" and outputs > 2:
+            raise ModelError("a class map needs a softmax head; this model has several independent sigmoid outputs")
+        groups = [indices for _, indices in config.class_map]
+        largest = max(max(indices) for indices in groups)
+        if largest >= outputs:
+            raise ConfigError(f"the class map names output {largest}, the model has outputs 0..{outputs - 1}")
+        used = {index for indices in groups for index in indices}
+        return (*groups, tuple(index for index in range(outputs) if index not in used))
+
+
+class _Trace:
+    """One symbolic pass that notes which layers run, in order, and what they put out."""
+
+    def __init__(self, model: Any, spec: Any) -> None:
+        self.steps: list[tuple[str, Any, tuple[int | None, ...]]] = []
+        self.has_logits = False
+        self.linear = False
+        paths = dict(_paths(model, ""))
+        outputs: list[Any] = []
+
+        def note(path: str, layer: Any) -> Callable[[Any], None]:
+            return lambda output: self.steps.append((path, layer, tuple(getattr(output, "shape", None) or ())))
+
+        def run(images: Any) -> Any:
+            with contextlib.ExitStack() as taps:
+                for layer, path in paths.items():
+                    taps.enter_context(_tap(layer, note(path, layer)))
+                outputs.append(model(images, training=False))
+                return outputs[-1]
+
+        try:
+            tf.function(run).get_concrete_function(spec)
+        except Exception as error:
+            raise ModelError(f"the model does not accept a batch of shape {tuple(spec.shape)}: {_first(error)}") from error
+        output = outputs[0]
+        if isinstance(output, dict | list | tuple):
+            raise ModelError(f"the model has {len(output)} outputs (heads); one classification head is needed")
+        if len(output.shape) != 2 or output.shape[1] is None:
+            raise ModelError(
+                f"the model is no classifier: its output has shape {tuple(output.shape)}, expected (images, classes)"
+            )
+        self.has_logits = getattr(output, "_keras_logits", None) is not None
+        last = self.steps[-1][1] if self.steps else None
+        self.linear = getattr(last, "activation", None) is keras.activations.linear
+
+    def choose(self, asked: str) -> tuple[Any, str, tuple[int, int]]:
+        """The layer to explain: by path or by its last part, or the last one with a 4-D output of h * w > 1."""
+        usable = [
+            (path, layer, (shape[1], shape[2]))
+            for path, layer, shape in self.steps
+            if len(shape) == 4 and shape[1] and shape[2] and shape[1] * shape[2] > 1
+        ]
+        listed = list(dict.fromkeys(f"{path} ({grid[0]}x{grid[1]})" for path, _, grid in usable))
+        layers = f"Usable layers, last first: {', '.join(listed[::-1][:12])}{', ...' if len(listed) > 12 else ''}"
+        if not usable:
+            raise ModelError("no layer of the model keeps a spatial grid (4-D output, h * w > 1), so there is no heatmap")
+        if asked == "auto":
+            # A nested model ends with its last layer's tensor: name the layer inside, which says more.
+            path, layer, grid = usable[-1]
+            inside = [step for step in usable[:-1] if step[0].startswith(path + "/") and step[2] == grid]
+            path, layer, grid = inside[-1] if inside else usable[-1]
+            return layer, path, grid
+        matches = [step for step in usable if step[0] == asked] or [
+            step for step in usable if step[0].rpartition("/")[2] == asked
+        ]
+        if not matches:
+            known = any(asked in (path, path.rpartition("/")[2]) for path, _, _ in self.steps)
+            what = "has no spatial grid (4-D output, h * w > 1)" if known else "does not exist in the model"
+            raise ModelError(f"layer {asked!r} {what}", layers)
+        if len({path for path, _, _ in matches}) > 1:
+            raise ModelError(
+                f"layer {asked!r} is ambiguous: {', '.join(sorted({path for path, _, _ in matches}))}",
+                "Give the whole path.",
+            )
+        path, layer, grid = matches[-1]
+        return layer, path, grid
+
+
+@contextlib.contextmanager
+def _tap(layer: Any, on_output: Callable[[Any], None]) -> Iterator[None]:
+    """See a layer's output as it passes, while a function is traced; undone even when the call fails."""
+    call = layer.call
+
+    def tapped(*arguments: Any, **keywords: Any) -> Any:
+        output = call(*arguments, **keywords)
+        on_output(output)
+        return output
+
+    had = layer.__dict__.get("call")
+    layer.__dict__["call"] = tapped
+    try:
+        yield
+    finally:
+        if had is None:
+            del layer.__dict__["call"]
+        else:
+            layer.__dict__["call"] = had
+
+
+def _paths(layer: Any, prefix: str) -> Iterator[tuple[Any, str]]:
+    for child in layer._flatten_layers(include_self=False, recursive=False):
+        path = f"{prefix}{child.name}"
+        yield child, path
+        yield from _paths(child, f"{path}/")
+
+
+def _log_odds(logits: Any) -> Any:
+    """(N, G) -> (N, G): z_c - log sum over the others of exp z_j (SCIENCE A0).
+
+    The largest logit is taken out of its own sum by masking, not by subtraction, so nothing cancels; the others
+    subtract themselves from a sum that the largest dominates.
+    """
+    top = tf.one_hot(tf.argmax(logits, axis=1), logits.shape[1], on_value=True, off_value=False, dtype=tf.bool)
+    largest = tf.stop_gradient(tf.reduce_max(logits, axis=1, keepdims=True))
+    exponentials = tf.exp(logits - largest)
+    rest = tf.where(top, 1.0, tf.reduce_sum(exponentials, axis=1, keepdims=True) - exponentials)
+    without_top = tf.reduce_logsumexp(tf.where(top, -np.inf, logits), axis=1, keepdims=True)
+    return tf.where(top, logits - without_top, logits - largest - tf.math.log(rest))
+
+
+def _predictions(outputs: Any, n: int) -> Predictions:
+    probabilities, log_odds, other = (np.asarray(output)[:n] for output in outputs)
+    return Predictions(probabilities, log_odds, other)
+
+
+def _load(path: Path) -> Any:
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        text = _first(error)
+        hint = ""
+        if "Could not locate" in str(error):
+            hint = "Custom classes: load the model in Python and call bias_audit.audit(model, data)."
+        elif "lambda" in str(error).lower():
+            hint = "Keras safe mode stays on. Load the model in Python yourself and call bias_audit.audit(model, data)."
+        raise ModelError(f"cannot load the model {str(path)!r}: {text}", hint) from error
+
+
+def _input_size(model: Any, asked: tuple[int, int] | None) -> tuple[int, int, int]:
+    inputs = getattr(model, "inputs", None)
+    if inputs is not None and len(inputs) != 1:
+        raise ModelError(f"the model takes {len(inputs)} inputs; one image input is needed")
+    shape = tuple(inputs[0].shape) if inputs else (None, None, None, 3)
+    if len(shape) != 4:
+        raise ModelError(f"the model takes no images: its input has shape {shape}, expected (images, height, width, 3)")
+    _, height, width, channels = shape
+    if channels not in (1, 3):
+        first = " (channels first is not supported: TensorFlow cannot run it on a CPU)" if height in (1, 3) else ""
+        raise ModelError(f"the model takes {channels} channels, expected 1 or 3: input shape {shape}{first}")
+    if asked is not None:
+        if height not in (None, asked[0]) or width not in (None, asked[1]):
+            raise ConfigError(f"the model takes {height}x{width} pixels, --image-size asks for {asked[0]}x{asked[1]}")
+        height, width = asked
+    if height is None or width is None:
+        raise ConfigError(
+            "the model accepts any image size, so the one it was trained with must be given",
+            "For instance --image-size 224x224.",
+        )
+    return int(height), int(width), int(channels)
+
+
+def _file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _model_hash(model: Any) -> str:
+    digest = hashlib.sha256()
+    for weight in model.weights:
+        digest.update(weight.path.encode())
+        digest.update(np.ascontiguousarray(weight.numpy()).tobytes())
+    return digest.hexdigest()
+
+
+def _first(error: Exception) -> str:
+    """The first line of an exception that says something."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:300]

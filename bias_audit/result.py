@@ -1,0 +1,242 @@
+"""What an audit found: the values that are kept, and reading them back from a run folder.
+
+Nothing here needs a model. `audit.json` alone feeds the gate; the tables are read when somebody asks.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import html
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bias_audit.errors import ResultError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bias_audit.gate import GateResult
+
+FORMAT_VERSION = 1
+"""Version of audit.json and of the tables; a reader refuses newer ones."""
+
+LEVELS = ("WATCH", "SUSPICIOUS", "CONFIRMED")
+"""Severity of a finding, weakest first. Attention alone never exceeds WATCH (SCIENCE: maps are triage);
+SUSPICIOUS needs a paired intervention, CONFIRMED also a cue whose insertion or removal moves the prediction."""
+
+STATUSES = ("found", "passed", "not applicable", "ignored")
+
+
+@dataclass(frozen=True)
+class RuleOutcome:
+    """What one rule says about one subject.
+
+    Attributes:
+        code: stable rule code (BA1xx attention, BA2xx reliance, BA9xx health of the audit).
+        title: the rule in a few words.
+        scope: "dataset", "class" or "image" (image rules report once per class, with image_ids).
+        subject: class name, or "" for the whole data set.
+        status: one of STATUSES.
+        level: one of LEVELS when found, else None.
+        sentence: what was done and what happened, or why the rule could not judge, in plain words.
+        measured, threshold: the number judged and the bound, in the same unit.
+        low, high: confidence interval of `measured`.
+        n: images (photos, never composites) behind the number.
+        p_value: after correction for the number of classes, where a test was made.
+        image_ids: images that show it, most telling first.
+        evidence: further numbers, by column name.
+    """
+
+    code: str
+    title: str
+    scope: str
+    subject: str
+    status: str
+    sentence: str
+    level: str | None = None
+    measured: float | None = None
+    threshold: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    p_value: float | None = None
+    image_ids: tuple[str, ...] = ()
+    evidence: dict[str, float | int | str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RuleCount:
+    """How many subjects a rule judged, and how: what was not judged is never counted as passed."""
+
+    code: str
+    title: str
+    scope: str
+    judged: int
+    passed: int
+    found: int
+    not_judged: int
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """Provenance of a run: enough to repeat it and to know what it did not look at.
+
+    Attributes:
+        name: the run in a few words (model on data).
+        model, data, masks: paths as given; masks None when there were none.
+        model_sha256, fingerprint: content hashes of the model file and of the data set listing.
+        version, created: bias-audit version; ISO time in UTC.
+        seconds: wall-clock seconds of the stages, by name.
+        config: the AuditConfig as a dict; thresholds likewise.
+        class_names: in the order of the model's outputs.
+        layer, grid, method, head: explained layer path, (h, w) of the maps, attribution method, output head.
+        input_size: (height, width, channels) that the model was given.
+        counts: images found, read, unreadable, skipped, with_mask, without_mask, attention_scored,
+            attention_unscorable, interventions_done, interventions_eligible, ignored_files.
+        statuses: how many images per `status`, and per `mask_status`/`attention_status`/`intervention_status`.
+        mask_kind: "mask", "box", "mixed" or "none".
+        notes: sentences a reader must know (sampling, boxes overestimate, decoder, warnings), most important first.
+    """
+
+    name: str
+    model: str
+    data: str
+    masks: str | None
+    model_sha256: str
+    fingerprint: str
+    version: str
+    created: str
+    seconds: dict[str, float]
+    config: dict[str, Any]
+    thresholds: dict[str, Any]
+    class_names: tuple[str, ...]
+    layer: str
+    grid: tuple[int, int]
+    method: str
+    head: str
+    input_size: tuple[int, int, int]
+    counts: dict[str, int]
+    statuses: dict[str, dict[str, int]]
+    mask_kind: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AuditResult:
+    """A finished audit, as it lies in its run folder.
+
+    `images`, `classes`, `confusion` and `findings` are pandas tables (columns: `bias_audit.tables`).
+    """
+
+    path: Path
+    info: RunInfo
+    verdict: str
+    outcomes: tuple[RuleOutcome, ...]
+    rules: tuple[RuleCount, ...]
+    class_rows: tuple[dict[str, Any], ...]
+
+    @functools.cached_property
+    def images(self) -> pd.DataFrame:
+        """One row per image, index `image_id`."""
+        return self._table("images")
+
+    @functools.cached_property
+    def classes(self) -> pd.DataFrame:
+        """One row per class, index `class_name`."""
+        return self._table("classes")
+
+    @functools.cached_property
+    def confusion(self) -> pd.DataFrame:
+        """Counts and row shares of label against prediction, long form."""
+        return self._table("confusion")
+
+    @functools.cached_property
+    def findings(self) -> pd.DataFrame:
+        """The outcomes with status `found`, worst first."""
+        import pandas as pd
+
+        columns = ["code", "level", "scope", "subject", "measured", "low", "high", "threshold", "n", "p_value", "sentence"]
+        rows = [{name: getattr(outcome, name) for name in columns} for outcome in self.found()]
+        return pd.DataFrame(rows, columns=columns)
+
+    def found(self) -> list[RuleOutcome]:
+        """Outcomes with status `found`, highest level first, then by code and subject."""
+        return sorted(
+            (outcome for outcome in self.outcomes if outcome.status == "found"),
+            key=lambda outcome: (-LEVELS.index(outcome.level or LEVELS[0]), outcome.code, outcome.subject),
+        )
+
+    def gate(self, thresholds: str | Path | None = None) -> GateResult:
+        """Judge this run as `bias-audit gate` does; `thresholds` is a gate.toml."""
+        from bias_audit.gate import judge, read_gate
+
+        return judge(self, read_gate(thresholds))
+
+    def _table(self, name: str) -> pd.DataFrame:
+        from bias_audit.tables import read_table
+
+        return read_table(self.path, name)
+
+    def _repr_html_(self) -> str:
+        """The verdict, the findings and the class table for a notebook."""
+        from bias_audit.tables import class_summary
+
+        report = self.path / "report.html"
+        findings = self.findings[["level", "code", "subject", "sentence"]].to_html(index=False, escape=True)
+        return (
+            f"<p><strong>{html.escape(self.verdict)}</strong></p>{findings}{class_summary(self.classes).to_html(escape=True)}"
+            f"<p>Full report: <code>{html.escape(str(report))}</code></p>"
+        )
+
+
+def to_json(result: AuditResult) -> dict[str, Any]:
+    """The content of audit.json."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "verdict": result.verdict,
+        "info": dataclasses.asdict(result.info),
+        "rules": [dataclasses.asdict(count) for count in result.rules],
+        "outcomes": [dataclasses.asdict(outcome) for outcome in result.outcomes],
+        "classes": list(result.class_rows),
+    }
+
+
+def load(path: str | Path) -> AuditResult:
+    """Read a finished run folder.
+
+    Raises:
+        ResultError: no such folder, an unfinished run, or one written by a newer version.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise ResultError(f"no run folder at {str(path)!r}", "Give the folder that `bias-audit audit ... --out` wrote.")
+    file = folder / "audit.json"
+    if not file.is_file():
+        raise ResultError(
+            f"{str(path)!r} holds no audit.json: the audit there did not finish, or this is not a run folder",
+            "Finish it with the same `bias-audit audit` command and --resume.",
+        )
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        version = content["format_version"]
+        if version > FORMAT_VERSION:
+            raise ResultError(
+                f"{str(file)!r} has format version {version}, this bias-audit reads up to {FORMAT_VERSION}",
+                "Upgrade bias-audit.",
+            )
+        info = content["info"]
+        for name in ("class_names", "grid", "input_size", "notes"):
+            info[name] = tuple(info[name])
+        return AuditResult(
+            path=folder,
+            info=RunInfo(**info),
+            verdict=content["verdict"],
+            outcomes=tuple(RuleOutcome(**{**row, "image_ids": tuple(row["image_ids"])}) for row in content["outcomes"]),
+            rules=tuple(RuleCount(**row) for row in content["rules"]),
+            class_rows=tuple(content["classes"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ResultError(f"{str(file)!r} is damaged: {error}", "Run the audit again with --overwrite.") from error

@@ -1,0 +1,119 @@
+"""The columns of every table: type, unit, range, which way is worse, and what they mean.
+
+One source for validation on load, the data dictionary in the report, and which number the gate may judge.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Attributes:
+        name: column name.
+        kind: "string", "float", "int" or "bool"; missing values are allowed in all of them.
+        text: what it says, in one sentence, with its unit and range.
+        worse: "high", "low" or "" where neither direction is worse.
+    """
+
+    name: str
+    kind: str
+    text: str
+    worse: str = ""
+
+
+VERSION = 1
+
+IMAGES: tuple[Column, ...] = (
+    Column("image_id", "string", "path relative to the data folder, with / (index)"),
+    Column("label", "string", "class the data set gives"),
+    Column("status", "string", "ok, or why the image was not audited"),
+    Column("status_reason", "string", "what was wrong with the file, in words"),
+    Column("predicted", "string", "class with the highest probability among the audited classes"),
+    Column("correct", "bool", "predicted equals label"),
+    Column("probability", "float", "probability of the predicted class, 0..1"),
+    Column("probability_label", "float", "probability of the labelled class, 0..1", "low"),
+    Column("probability_other", "float", "probability of all outputs outside the class map, 0..1"),
+    Column("log_odds", "float", "log p - log(1 - p) of the predicted class: the target that the heatmap explains"),
+    Column("mask_status", "string", "ok, no mask, or why the mask could not be used"),
+    Column("mask_kind", "string", "mask or box (a box overestimates the object: background shares are lower bounds)"),
+    Column("foreground_area", "float", "share of the valid pixels that are foreground, 0..1"),
+    Column("void_share", "float", "share of the picture that is neither (ignore value, padding), 0..1"),
+    Column("attention_status", "string", "ok, or why background_excess is missing"),
+    Column("background_share", "float", "positive attention on the background, 0..1 (1 - relevance mass accuracy)", "high"),
+    Column("background_share_perfect", "float", "share that a perfect map would have at this resolution, 0..1"),
+    Column("background_excess", "float", "0 = as good as the map's resolution allows, 1 = no better than a uniform map, above 1 = avoids the object", "high"),
+    Column("background_excess_label", "float", "the same for the map of the labelled class (equal where the prediction is right)", "high"),
+    Column("background_lift", "float", "background share over background area; 1 = uniform map", "high"),
+    Column("relevance_mass_accuracy", "float", "positive attention on the object, 0..1", "low"),
+    Column("relevance_rank_accuracy", "float", "share of the strongest K pixels that lie on the object of K pixels, 0..1", "low"),
+    Column("pointing_game", "float", "1 if the strongest cell lies within one cell of the object, else 0", "low"),
+    Column("negative_share", "float", "evidence against the class, as a share of all evidence, 0..1"),
+    Column("padding_share", "float", "positive attention on padding or ignored pixels, 0..1", "high"),
+    Column("intervention_status", "string", "done, or why no composite was made of this photo"),
+    Column("same_background_accuracy", "float", "share of composites on backgrounds of the same class still predicted as the label, 0..1", "low"),
+    Column("other_background_accuracy", "float", "share of composites on backgrounds of other classes still predicted as the label, 0..1", "low"),
+    Column("background_gap", "float", "same minus other, -1..1", "high"),
+    Column("other_background_predicted", "string", "what it most often becomes on other backgrounds"),
+    Column("background_only_predicted", "string", "prediction with the object inpainted"),
+    Column("background_only_probability", "float", "probability of the label with the object inpainted, 0..1", "high"),
+    Column("foreground_only_predicted", "string", "prediction of the object on black"),
+    Column("foreground_only_probability", "float", "probability of the label for the object on black, 0..1", "low"),
+    Column("rests_on_background", "bool", "the prediction survives without the object and changes on other backgrounds"),
+    Column("excess_robust_z", "float", "how far background_excess lies above its class, in robust standard deviations", "high"),
+)
+
+CLASSES: tuple[Column, ...] = (
+    Column("class_name", "string", "class (index)"),
+    Column("n", "int", "images with this label"),
+    Column("n_read", "int", "of them read and predicted"),
+    Column("accuracy", "float", "recall on the images as they are, 0..1", "low"),
+    Column("accuracy_low", "float", "95 % Wilson interval, lower end"),
+    Column("accuracy_high", "float", "95 % Wilson interval, upper end"),
+    Column("n_attention", "int", "images with a background excess"),
+    Column("attention_reason", "string", "ok, or why the attention columns are missing"),
+    Column("background_share", "float", "mean background share of the labelled class's maps, 0..1", "high"),
+    Column("background_excess", "float", "mean background excess of the labelled class's maps", "high"),
+    Column("excess_low", "float", "95 % BCa bootstrap interval over images, lower end"),
+    Column("excess_high", "float", "95 % BCa bootstrap interval over images, upper end"),
+    Column("background_lift", "float", "mean background lift; 1 = uniform map", "high"),
+    Column("pointing_game", "float", "share of images whose strongest cell meets the object, 0..1", "low"),
+    Column("relevance_rank_accuracy", "float", "mean relevance rank accuracy, 0..1", "low"),
+    Column("n_interventions", "int", "photos of which composites were made"),
+    Column("n_eligible", "int", "photos of which composites could have been made"),
+    Column("reliance_reason", "string", "ok, or why the reliance columns are missing"),
+    Column("same_background_accuracy", "float", "mean over photos, on backgrounds of the same class, 0..1", "low"),
+    Column("same_low", "float", "95 % Wilson interval over photos, lower end"),
+    Column("same_high", "float", "95 % Wilson interval over photos, upper end"),
+    Column("other_background_accuracy", "float", "mean over photos, on backgrounds of other classes, 0..1", "low"),
+    Column("other_low", "float", "95 % Wilson interval over photos, lower end"),
+    Column("other_high", "float", "95 % Wilson interval over photos, upper end"),
+    Column("background_gap", "float", "same minus other, 0..1 as a rule", "high"),
+    Column("gap_low", "float", "95 % interval of the paired difference, lower end"),
+    Column("gap_high", "float", "95 % interval of the paired difference, upper end"),
+    Column("p_mcnemar", "float", "exact McNemar, photos right on same and wrong on other backgrounds against the reverse"),
+    Column("p_fdr", "float", "p_mcnemar after Benjamini-Hochberg over the classes tested"),
+    Column("flipped", "int", "photos right on same-class and wrong on other-class backgrounds"),
+    Column("becomes", "string", "what they most often become on other backgrounds"),
+    Column("attract", "float", "how much this class's backgrounds pull other classes' objects to it: median over classes, -1..1", "high"),
+    Column("background_only_accuracy", "float", "still predicted with the object inpainted, 0..1", "high"),
+    Column("background_only_low", "float", "95 % Wilson interval, lower end"),
+    Column("background_only_high", "float", "95 % Wilson interval, upper end"),
+    Column("foreground_only_accuracy", "float", "still predicted with the object on black, 0..1", "low"),
+    Column("foreground_only_low", "float", "95 % Wilson interval, lower end"),
+    Column("foreground_only_high", "float", "95 % Wilson interval, upper end"),
+    Column("n_rests_on_background", "int", "photos whose prediction rests on the background"),
+)
+
+CONFUSION: tuple[Column, ...] = (
+    Column("label", "string", "class the data set gives"),
+    Column("predicted", "string", "class the model gives"),
+    Column("n", "int", "images"),
+    Column("share", "float", "share of the label's images, 0..1"),
+)
+
+TABLES: dict[str, tuple[Column, ...]] = {"images": IMAGES, "classes": CLASSES, "confusion": CONFUSION}
+INDEX: dict[str, str] = {"images": "image_id", "classes": "class_name"}
