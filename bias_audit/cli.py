@@ -1,0 +1,225 @@
+"""The command line: one function per command, each importing its stage inside, so that `gate` never sees TensorFlow."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import bias_audit
+from bias_audit.errors import BiasAuditError
+
+EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED = 0, 1, 2, 101, 130
+
+EXIT_CODES = """exit codes:
+  0    done; the gate passed
+  1    the gate failed: findings or numbers beyond the thresholds
+  2    wrong usage or bad input: one sentence on stderr says what and where
+  101  a bug in bias-audit itself: please report it
+  130  interrupted; `audit --resume` continues"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code; the only place that catches every exception."""
+    try:
+        options = _parser().parse_args(arguments)
+        run: Callable[[argparse.Namespace], int] = options.run
+        return run(options)
+    except BiasAuditError as error:
+        from bias_audit.console import show_error
+
+        show_error(error)
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        print("\nbias-audit: interrupted; continue an audit with --resume", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # `| head` closed the pipe: nothing is wrong
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+    except Exception:
+        traceback.print_exc()
+        print("bias-audit: this is a bug in bias-audit, not in your data; please report it", file=sys.stderr)
+        return EXIT_BUG
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from bias_audit.config import read_config
+
+    config, thresholds = read_config(
+        options.config,
+        layer=options.layer,
+        method=options.method,
+        preprocess=options.preprocess,
+        resize=options.resize,
+        interpolation=options.interpolation,
+        image_size=options.image_size,
+        batch_size=options.batch_size,
+        interventions=options.interventions,
+        donors=options.donors,
+        seed=options.seed,
+        mask_foreground=options.mask_foreground,
+        mask_ignore=options.mask_ignore,
+    )
+    if options.gate is not None:  # a wrong gate file must not cost an audit first
+        from bias_audit.gate import read_gate
+
+        read_gate(options.gate)
+    from bias_audit.console import Progress, show_result
+    from bias_audit.pipeline import audit
+
+    sys.path.insert(0, os.getcwd())  # `--preprocess module:function` finds a module of the working folder
+    result = audit(
+        options.model,
+        options.data,
+        masks=options.masks,
+        boxes=options.boxes,
+        out=options.out or Path("reports") / f"{options.model.stem}-{options.data.stem}",
+        class_map=options.class_map,
+        split=options.split,
+        allow_outside=options.allow_outside,
+        resume=options.resume,
+        overwrite=options.overwrite,
+        ignore=options.ignore,
+        config=config,
+        thresholds=thresholds,
+        progress=Progress(options.verbosity),
+    )
+    show_result(result, options.verbosity)
+    return EXIT_OK if options.gate is None else _judge(result.path, options.gate)
+
+
+def _gate(options: argparse.Namespace) -> int:
+    return _judge(options.folder, options.gate)
+
+
+def _judge(folder: Path, thresholds: Path | None) -> int:
+    from bias_audit.console import show_gate
+    from bias_audit.gate import judge, read_gate, write_gate
+    from bias_audit.result import load
+
+    gate = judge(load(folder), read_gate(thresholds))
+    write_gate(folder, gate)
+    show_gate(gate)
+    return gate.exit_code
+
+
+def _report(options: argparse.Namespace) -> int:
+    from bias_audit.report.page import write_report
+    from bias_audit.result import load
+
+    print(write_report(load(options.folder)))
+    return EXIT_OK
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from bias_audit.console import Progress, show_result
+    from bias_audit.demo import build_demo
+    from bias_audit.pipeline import audit
+
+    progress = Progress(options.verbosity)
+    demo = build_demo(options.out, progress)
+    result = audit(demo.model, demo.images, masks=demo.masks, out=options.out / "run", overwrite=True, progress=progress)
+    show_result(result, options.verbosity)
+    return EXIT_OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bias-audit",
+        description="Does an image classifier look at the object, or at the background? Audit it before you trust it.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"bias-audit {bias_audit.__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_audit(commands)
+    gate = _command(commands, "gate", _gate, "judge a finished run: exit code 0 or 1", EXIT_CODES)
+    gate.add_argument("folder", metavar="RUN", type=Path, help="run folder of an audit")
+    gate.add_argument("--gate", metavar="FILE", type=Path, help="gate.toml with thresholds (default: sensible ones)")
+    report = _command(commands, "report", _report, "write report.html of a finished run again, without the model", "")
+    report.add_argument("folder", metavar="RUN", type=Path, help="run folder of an audit")
+    demo = _command(commands, "demo", _demo, "generate the snow-wolf world, train a biased model, audit it", "")
+    demo.add_argument("--out", metavar="DIR", type=Path, default=Path("reports/demo"), help="default: %(default)s")
+    _add_verbosity(demo)
+    return parser
+
+
+def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    audit = _command(commands, "audit", _audit, "audit MODEL on DATA: tables, report and a verdict", EXIT_CODES)
+    audit.add_argument("model", metavar="MODEL", type=Path, help="Keras model, .keras or .h5")
+    audit.add_argument("data", metavar="DATA", type=Path, help="folder with a folder per class, or a CSV/Parquet table")
+    audit.add_argument("--masks", metavar="DIR", type=Path, help="foreground masks: same tree and stems as the images")
+    audit.add_argument("--boxes", metavar="FILE", type=Path, help="table image,x_min,y_min,x_max,y_max: a row per box")
+    audit.add_argument("--out", metavar="RUN", type=Path, help="run folder (default: reports/MODEL-DATA)")
+    audit.add_argument("--config", metavar="FILE", type=Path, help="TOML with [audit] and [thresholds]; flags go first")
+    audit.add_argument("--gate", metavar="FILE", type=Path, help="judge the result with this gate.toml: exit code 0 or 1")
+    audit.add_argument("--resume", action="store_true", help="continue a killed run")
+    audit.add_argument("--overwrite", action="store_true", help="replace what a run wrote into the folder")
+    audit.add_argument("--ignore", metavar="RULE", action="append", default=[], help="do not judge this rule; repeatable")
+    _add_verbosity(audit)
+
+    seen = audit.add_argument_group("what the model saw in training")
+    seen.add_argument("--preprocess", metavar="NAME", help="none (default), unit, signed, caffe, imagenet or module:function")
+    seen.add_argument("--resize", metavar="NAME", help="stretch (default), crop or pad")
+    seen.add_argument("--interpolation", metavar="NAME", help="bilinear (default), nearest, bicubic, area or antialias")
+    seen.add_argument("--image-size", metavar="HxW", type=_size, help="for models that accept any size: 224x224")
+    seen.add_argument("--class-map", metavar="FILE", type=Path, help="JSON: class name -> list of output indices")
+
+    data = audit.add_argument_group("how the data are read")
+    data.add_argument("--split", metavar="NAME", help="only the rows of a table with this value in column split")
+    data.add_argument("--allow-outside", action="store_true", help="let a table name files outside its folder")
+    data.add_argument(
+        "--mask-foreground", metavar="V,V", type=_values, help="mask values that are foreground (default: all but 0)"
+    )
+    data.add_argument(
+        "--mask-ignore", metavar="V", type=int, help="mask value that is neither (trimap: 3; palette default: 255)"
+    )
+
+    shown = audit.add_argument_group("how it is explained and tested")
+    shown.add_argument("--method", metavar="NAME", help="hires_cam (default), grad_cam or cam")
+    shown.add_argument("--layer", metavar="PATH", help="layer to explain, backbone/name (default: the last with a grid)")
+    shown.add_argument("--interventions", metavar="N", type=int, help="photos per class, at most (default 100; 0 = none)")
+    shown.add_argument("--donors", metavar="N", type=int, help="backgrounds per photo and arm (default 5)")
+    shown.add_argument("--batch-size", metavar="N", type=int, help="images per pass (default 32)")
+    shown.add_argument("--seed", metavar="N", type=int, help="of every random choice (default 0)")
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    text: str,
+    epilog: str,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name, help=text, description=text, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_verbosity(parser: argparse.ArgumentParser) -> None:
+    level = parser.add_mutually_exclusive_group()
+    level.add_argument("--quiet", dest="verbosity", action="store_const", const=0, default=1, help="only the verdict")
+    level.add_argument("--verbose", dest="verbosity", action="store_const", const=2, help="every stage")
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, cross, width = text.lower().partition("x")
+    if not (height.isdecimal() and (width.isdecimal() or not cross) and int(height) > 0):
+        raise argparse.ArgumentTypeError(f"expected HEIGHTxWIDTH such as 224x224, got {text!r}")
+    return int(height), int(width if cross else height)
+
+
+def _values(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected integers such as 1 or 1,2, got {text!r}") from error
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

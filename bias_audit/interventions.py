@@ -1,0 +1,66 @@
+"""Image + mask -> changed image: cut the object out, remove it, put it on another background.
+
+All functions take pixels (H, W, C) float32 in [0, 255] in model input size, before preprocessing, and masks (H, W)
+uint8 of BACKGROUND, FOREGROUND, VOID. A new way to fill a hole is one function and one line in FILLS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bias_audit.data.masks import FOREGROUND
+
+Pixels = NDArray[np.float32]
+Mask = NDArray[np.uint8]
+
+HOLE_MARGIN = 0.03
+"""Dilation of a hole, as a share of the shorter side (7 px at 224): a tight hole keeps the object's shape (Xiao 2021)."""
+
+FEATHER = 0.01
+"""Blur of a pasted edge, as a share of the shorter side (2 px at 224)."""
+
+
+def hole(mask: Mask) -> Mask:
+    """(H, W) uint8, 1 where the object and a margin around it must be filled."""
+    radius = max(2, round(HOLE_MARGIN * min(mask.shape)))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    return np.asarray(cv2.dilate((mask == FOREGROUND).astype(np.uint8), kernel), np.uint8)
+
+
+def inpaint(pixels: Pixels, holes: Mask) -> Pixels:
+    """Fill the hole from its border inwards (Telea 2004), at 8 bits."""
+    rounded = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+    filled = cv2.inpaint(np.ascontiguousarray(rounded), holes, 5, cv2.INPAINT_TELEA)
+    return filled.reshape(pixels.shape).astype(np.float32)
+
+
+Fill = Callable[[Pixels, Mask], Pixels]
+
+FILLS: dict[str, Fill] = {"inpaint": inpaint}
+
+
+def background_only(pixels: Pixels, mask: Mask, fill: str = "inpaint") -> Pixels:
+    """The picture with its object removed."""
+    return FILLS[fill](pixels, hole(mask))
+
+
+def foreground_only(pixels: Pixels, mask: Mask) -> Pixels:
+    """The object on black (Only-FG, Xiao et al. 2021)."""
+    return pixels * _alpha(mask)[..., None]
+
+
+def paste(pixels: Pixels, mask: Mask, background: Pixels) -> Pixels:
+    """The object on another background, at its own place, with feathered edges."""
+    alpha = _alpha(mask)[..., None]
+    return pixels * alpha + background * (1 - alpha)
+
+
+def _alpha(mask: Mask) -> Pixels:
+    """Opacity of the object in 0..1: blurred inwards only, so that no rim of the old background comes along."""
+    inside = (mask == FOREGROUND).astype(np.float32)
+    blurred = cv2.GaussianBlur(inside, (0, 0), max(1.0, FEATHER * min(mask.shape)))
+    return np.clip(2 * np.asarray(blurred, np.float32) - 1, 0, 1) * inside

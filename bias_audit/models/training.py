@@ -1,0 +1,105 @@
+"""Trains the small networks of the planted worlds: demo, benchmark and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from bias_audit.errors import DataError
+
+BATCH_SIZE = 32
+LEARNING_RATE = 3e-3
+
+
+def train_small_model(
+    train_folder: Path,
+    class_names: Sequence[str],
+    *,
+    image_size: int = 96,
+    epochs: int = 10,
+    seed: int = 0,
+    on_epoch: Callable[[int, int, float], None] | None = None,
+) -> keras.Model:
+    """Train a small convolutional classifier from scratch on a folder per class.
+
+    Rescaling, four blocks of convolution, batch normalisation and ReLU with three halvings, global average pooling,
+    softmax: (image_size, image_size, 3) RGB 0..255 -> (K,) probabilities. At 96 pixels the last map is 12 x 12.
+    Photos are stretched to the square with bilinear interpolation and mirrored at random.
+
+    Args:
+        train_folder: one folder of photos per class.
+        class_names: in the order of the outputs.
+        image_size: side of the input in pixels, a multiple of 8.
+        epochs: passes over the photos.
+        seed: of weights, order and mirroring; on one machine the same seed gives the same weights.
+        on_epoch: called after each epoch with its number from 1, `epochs` and the training accuracy 0..1.
+
+    Raises:
+        DataError: a class folder without a readable photo.
+    """
+    keras.utils.set_random_seed(seed)
+    images, labels = load_arrays(train_folder, class_names, image_size)
+    model = small_model(image_size, len(class_names))
+    steps = epochs * -(-len(images) // BATCH_SIZE)
+    model.compile(
+        optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    rng = np.random.default_rng(seed)
+    for epoch in range(1, epochs + 1):
+        order = rng.permutation(len(images))
+        batch = images[order]
+        mirrored = rng.random(len(images)) < 0.5
+        batch[mirrored] = batch[mirrored, :, ::-1]
+        history: Any = model.fit(batch, labels[order], batch_size=BATCH_SIZE, shuffle=False, verbose=0)
+        if on_epoch:
+            on_epoch(epoch, epochs, float(history.history["accuracy"][0]))
+    return model
+
+
+def small_model(image_size: int, classes: int) -> keras.Model:
+    """The untrained network of `train_small_model`."""
+    layers = keras.layers
+    inputs = keras.Input((image_size, image_size, 3), name="photo")
+    values = layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(inputs)
+    for block, (filters, stride) in enumerate(((16, 2), (32, 2), (64, 2), (64, 1)), start=1):
+        values = layers.Conv2D(filters, 3, strides=stride, padding="same", use_bias=False, name=f"conv_{block}")(values)
+        values = layers.BatchNormalization(momentum=0.9, name=f"norm_{block}")(values)
+        values = layers.ReLU(name=f"relu_{block}")(values)
+    values = layers.GlobalAveragePooling2D(name="pool")(values)
+    outputs = layers.Dense(classes, activation="softmax", name="probabilities")(values)
+    return keras.Model(inputs, outputs, name="small_model")
+
+
+def load_arrays(
+    folder: Path, class_names: Sequence[str], image_size: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Read a folder per class, stretched to a square with bilinear interpolation.
+
+    Returns:
+        (N, image_size, image_size, 3) RGB 0..255 and (N,) indices into class_names, by class, then by file name.
+
+    Raises:
+        DataError: a class folder without a readable photo.
+    """
+    images: list[npt.NDArray[np.float32]] = []
+    labels: list[int] = []
+    for label, name in enumerate(class_names):
+        before = len(images)
+        for path in sorted((folder / name).glob("*.jpg")):
+            pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+            if pixels is None:
+                raise DataError(f"{str(path)!r} is not a readable JPEG", "Delete the folder and generate it again.")
+            pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB).astype(np.float32)
+            images.append(cv2.resize(pixels, (image_size, image_size), interpolation=cv2.INTER_LINEAR))
+            labels.append(label)
+        if len(images) == before:
+            raise DataError(f"no JPEG photo of class {name!r} in {str(folder / name)!r}", "Generate the world first.")
+    return np.stack(images), np.asarray(labels, np.int64)

@@ -1,0 +1,90 @@
+"""The pictures of the report: thumbnails, heatmap grids and mask outlines, made once during the audit."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bias_audit.data.batches import Geometry, load_in_order
+from bias_audit.data.dataset import Dataset
+from bias_audit.data.masks import FOREGROUND
+from bias_audit.result import RuleOutcome
+
+LONGEST = 224
+PER_FINDING = 12
+MOST_SUSPICIOUS = 24
+MOST = 240
+"""Thumbnails in all: about 3 MB, whatever the size of the data set."""
+
+
+def choose_pictures(images: pd.DataFrame, outcomes: Sequence[RuleOutcome]) -> list[str]:
+    """Ids of the images to show: the most telling of each finding, then the largest background excess of all."""
+    chosen = [image_id for outcome in outcomes if outcome.status == "found" for image_id in outcome.image_ids[:PER_FINDING]]
+    ranked = images[images["status"] == "ok"].sort_values("background_excess", ascending=False, kind="stable")
+    read = set(ranked.index)
+    ordered = dict.fromkeys([*chosen, *ranked.index[:MOST_SUSPICIOUS]])
+    return [image_id for image_id in ordered if image_id in read][:MOST]
+
+
+def make_pictures(
+    dataset: Dataset,
+    positions: Sequence[int],
+    images: pd.DataFrame,
+    maps: Mapping[int, NDArray[np.float32]],
+    geometry: Geometry,
+) -> dict[str, dict[str, Any]]:
+    """image_id -> thumbnail of what the model saw, heatmap grid (positive part over its maximum), mask outline."""
+    pictures: dict[str, dict[str, Any]] = {}
+    samples = [dataset.samples[position] for position in positions]
+    for start, group in load_in_order(samples, geometry, 16):
+        for position, loaded in zip(positions[start : start + 16], group, strict=True):
+            if loaded.pixels is None or loaded.mask is None:
+                continue
+            image_id = dataset.samples[position].image_id
+            picture = encode_picture(loaded.pixels)
+            heat = np.maximum(maps[position], 0) if position in maps else None
+            grid = None
+            if heat is not None and np.isfinite(heat).all() and heat.max() > 0:
+                grid = [[round(float(value), 3) for value in row] for row in heat / heat.max()]
+            picture["grid"] = grid
+            picture["heat_class"] = str(images.loc[image_id, "predicted"])
+            scale = picture["width"] / loaded.mask.shape[1]
+            picture["outline"] = outline(loaded.mask, scale)
+            picture["mask_kind"] = loaded.mask_kind or None
+            pictures[image_id] = picture
+    return pictures
+
+
+def encode_picture(pixels: NDArray[np.float32]) -> dict[str, Any]:
+    """(H, W, C) in [0, 255] -> {"jpeg": base64, "width", "height"}, the longest side at most LONGEST."""
+    height, width = pixels.shape[:2]
+    scale = min(1.0, LONGEST / max(height, width))
+    rounded = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+    if scale < 1:
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        rounded = np.asarray(cv2.resize(rounded, size, interpolation=cv2.INTER_AREA), np.uint8)
+    bgr = cv2.cvtColor(rounded, cv2.COLOR_RGB2BGR) if rounded.ndim == 3 and rounded.shape[2] == 3 else rounded
+    _, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 82])
+    return {
+        "jpeg": base64.b64encode(jpeg.tobytes()).decode(),
+        "width": rounded.shape[1],
+        "height": rounded.shape[0],
+    }
+
+
+def outline(mask: NDArray[np.uint8], scale: float) -> list[list[list[float]]]:
+    """Contours of the foreground as [[x, y], ...] in thumbnail pixels; specks of a few pixels are left out."""
+    contours, _ = cv2.findContours((mask == FOREGROUND).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    polygons = []
+    for contour in contours:
+        if cv2.contourArea(contour) < 9:
+            continue
+        points = cv2.approxPolyDP(contour, 0.8, True)[:, 0, :]
+        polygons.append([[round(float(x + 0.5) * scale, 1), round(float(y + 0.5) * scale, 1)] for x, y in points])
+    return polygons

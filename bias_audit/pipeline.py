@@ -1,0 +1,399 @@
+"""The audit, top to bottom: the one file that knows every stage."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+import bias_audit
+from bias_audit import attention, pictures, reliance, rules, tables
+from bias_audit.attribution.cam import METHODS
+from bias_audit.config import AuditConfig, Thresholds, read_class_map
+from bias_audit.console import QUIET, Progress
+from bias_audit.data import sources
+from bias_audit.data.batches import OK, Geometry
+from bias_audit.data.dataset import Dataset
+from bias_audit.data.masks import OK as MASK_OK
+from bias_audit.data.masks import MaskReading
+from bias_audit.data.preprocess import Preprocess, find_preprocess
+from bias_audit.errors import ConfigError, DataError
+from bias_audit.models.base import Model, Predictions, check_model_path, load_model
+from bias_audit.report.page import write_report
+from bias_audit.result import AuditResult, RuleOutcome, RunInfo, to_json
+from bias_audit.run import Run
+
+Record = dict[str, Any]
+EXAMPLES = 6
+"""Photos per class whose composites are kept for the report."""
+
+
+def audit(
+    model: str | Path | Any,
+    data: str | Path,
+    *,
+    masks: str | Path | None = None,
+    boxes: str | Path | None = None,
+    out: str | Path | None = None,
+    class_map: str | Path | Mapping[str, Sequence[int]] | None = None,
+    split: str | None = None,
+    allow_outside: bool = False,
+    resume: bool = False,
+    overwrite: bool = False,
+    ignore: Sequence[str] = (),
+    config: AuditConfig | None = None,
+    thresholds: Thresholds | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> AuditResult:
+    """Audit a classifier on a test set and write the run folder.
+
+    Args:
+        model: path of a .keras or .h5 file, or a Keras model in memory.
+        data: folder with one folder per class, or a CSV/Parquet table with columns image and label.
+        masks: folder of foreground masks, same tree and stems as the images.
+        boxes: table with one row per box: image, x_min, y_min, x_max, y_max.
+        out: run folder; None = a new temporary folder (`result.path`).
+        class_map: JSON file or dict, class name -> output indices, where outputs and classes are not one to one.
+        split: keep only rows of a table with this value in its column `split`.
+        allow_outside: let a table name files outside its folder.
+        resume, overwrite: continue an unfinished run; replace a finished one.
+        ignore: rule codes that are not judged.
+        config, thresholds: all settings; `options` are single fields of AuditConfig, for instance preprocess="signed".
+        progress: what shows the progress; None = nothing.
+
+    Returns:
+        the result, with `.images`, `.classes`, `.findings` and `.verdict`.
+
+    Raises:
+        BiasAuditError: one clear sentence about the model, the data, an option or the run folder.
+    """
+    seconds: dict[str, float] = {}
+    progress = progress or Progress(QUIET)
+    config = _configured(config, class_map, options)
+    thresholds = thresholds or Thresholds()
+    if unknown := sorted(set(ignore) - set(rules.RULES)):
+        raise ConfigError(f"no rule {', '.join(unknown)} to ignore", f"Rules: {', '.join(rules.RULES)}.")
+    if config.method not in METHODS:
+        raise ConfigError(f"method must be one of {', '.join(METHODS)}, got {config.method!r}")
+    run = Run(Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="bias-audit-")))
+    run.check(resume=resume, overwrite=overwrite)
+    if isinstance(model, str | Path):
+        check_model_path(Path(model))
+    dataset = _open(Path(data), masks, boxes, config, split=split, outside=allow_outside)
+
+    with progress.stage("Loading the model", None), _timed(seconds, "model"):
+        loaded = load_model(model, config, dataset.class_names)
+    progress.detail(f"explained layer {loaded.layer}, grid {loaded.grid[0]}x{loaded.grid[1]}, head {loaded.head}")
+    geometry = Geometry(
+        loaded.input_size[:2],
+        loaded.input_size[2],
+        config.resize,
+        config.interpolation,
+        MaskReading(config.mask_foreground, config.mask_ignore),
+    )
+    preprocess = find_preprocess(config.preprocess, geometry.channels)
+    key = {
+        "options": config.digest(),
+        "data": dataset.fingerprint(),
+        "model": loaded.sha256,
+        "version": bias_audit.__version__,
+    }
+    run.start(key, resume=resume, overwrite=overwrite)
+
+    total = len(dataset.samples)
+    with progress.stage("Predictions and heatmaps", total, "images") as advance, _timed(seconds, "attention"):
+        records = attention.attend(
+            dataset, loaded, METHODS[config.method], geometry, preprocess, config.batch_size, run, advance
+        )
+    if not any(record["status"] == OK for record in records):
+        first = records[0]
+        raise DataError(
+            f"none of the {total} images could be read; the first, {first['image_id']!r}: {first['status_reason']}"
+        )
+    with _timed(seconds, "interventions"):
+        composites, examples = _intervene(dataset, records, loaded, geometry, preprocess, config, run, progress)
+
+    with progress.stage("Tables and rules", None), _timed(seconds, "tables"):
+        tables.add_interventions(records, composites, dataset.class_names)
+        images = tables.images_table(records, dataset.columns, min_images=20)
+        classes = tables.classes_table(
+            images, composites, dataset.class_names, seed=config.seed, min_photos=thresholds.min_photos
+        )
+        outcomes = rules.judge(rules.Evidence(images, classes, thresholds), ignore)
+        for name, frame in (("images", images), ("classes", classes), ("confusion", tables.confusion_table(images))):
+            tables.write_table(run, name, frame)
+    with progress.stage("Report", None), _timed(seconds, "report"):
+        _write_pictures(dataset, images, outcomes, examples, geometry, config, run)
+        info = _describe(model, data, masks or boxes, dataset, loaded, records, config, thresholds, key, seconds)
+        result = AuditResult(
+            path=run.path,
+            info=info,
+            verdict=rules.verdict(outcomes, classes),
+            outcomes=outcomes,
+            rules=rules.count(outcomes),
+            class_rows=tuple(classes.reset_index().astype(object).to_dict("records")),
+        )
+        write_report(result)
+    run.finish(to_json(result))
+    return result
+
+
+def _configured(
+    config: AuditConfig | None, class_map: str | Path | Mapping[str, Sequence[int]] | None, options: Mapping[str, Any]
+) -> AuditConfig:
+    known = {field.name for field in dataclasses.fields(AuditConfig)}
+    if unknown := sorted(set(options) - known):
+        raise ConfigError(f"unknown option {', '.join(unknown)}", f"Options: {', '.join(sorted(known))}.")
+    config = dataclasses.replace(config or AuditConfig(), **options)
+    if class_map is None:
+        return config
+    groups = (
+        tuple((name, tuple(indices)) for name, indices in class_map.items())
+        if isinstance(class_map, Mapping)
+        else read_class_map(Path(class_map))
+    )
+    return dataclasses.replace(config, class_map=groups)
+
+
+def _open(
+    data: Path,
+    masks: str | Path | None,
+    boxes: str | Path | None,
+    config: AuditConfig,
+    *,
+    split: str | None,
+    outside: bool,
+) -> Dataset:
+    names = tuple(name for name, _ in config.class_map) if config.class_map else None
+    dataset = sources.open_dataset(data, names, split=split, outside=outside)
+    if len(dataset.class_names) < 2:
+        raise DataError(
+            f"{str(data)!r} has one class, {dataset.class_names[0]!r}; a classifier tells at least two apart",
+            "Was one class folder given instead of the folder above it?",
+        )
+    if masks is not None:
+        dataset = sources.attach_masks(dataset, Path(masks))
+    if boxes is not None:
+        dataset = sources.attach_boxes(dataset, Path(boxes))
+    return dataset
+
+
+def _intervene(
+    dataset: Dataset,
+    records: Sequence[Record],
+    model: Model,
+    geometry: Geometry,
+    preprocess: Preprocess,
+    config: AuditConfig,
+    run: Run,
+    progress: Progress,
+) -> tuple[pd.DataFrame, dict[str, list[Record]]]:
+    """Composites of all classes as a table, and a few of them as pictures, class by class; classes are shards."""
+    areas = {
+        record["#position"]: record["foreground_area"] for record in records if record.get("mask_status") == MASK_OK
+    }
+    todo = reliance.plan(dataset, areas, photos=config.interventions, donors=config.donors, seed=config.seed)
+    for record in records:
+        readable = record["status"] == OK
+        record["intervention_status"] = todo.status.get(record["#position"], "") if readable else record["status"]
+        if readable and config.interventions == 0:
+            record["intervention_status"] = "switched off"
+    rows: list[dict[str, Any]] = []
+    examples: dict[str, list[Record]] = {}
+    labels = [label for label, photos in todo.photos.items() if photos]
+    backgrounds: dict[int, Any] = {}
+    if any(run.read_json(_shard(label)) is None for label in labels):
+        count = sum(len(donors) for donors in todo.donors.values())
+        with progress.stage("Preparing backgrounds", count, "backgrounds") as advance:
+            backgrounds = reliance.prepare_backgrounds(dataset, todo, geometry, advance)
+
+    def predict(pixels: Any) -> Predictions:
+        return model.predict(preprocess(pixels))
+
+    with progress.stage("Interventions", reliance.count_composites(todo, config.donors), "composites") as advance:
+        for label in labels:
+            shard = run.read_json(_shard(label))
+            if shard is None:
+                kept: dict[tuple[int, str], tuple[int, Any]] = {}
+
+                def keep(photo: int, arm: str, donor: int, pixels: Any, kept: Any = kept) -> None:
+                    kept[photo, arm] = donor, pictures.encode_picture(pixels)
+
+                made: list[reliance.Composite] = []
+                for part in reliance.intervene(
+                    dataset, label, todo, backgrounds, geometry, predict,
+                    batch=config.batch_size, donors=config.donors, seed=config.seed, keep=keep,
+                ):  # fmt: skip
+                    made.extend(part)
+                    advance(len(part))
+                shard = {
+                    "composites": [dataclasses.asdict(composite) for composite in made],
+                    "examples": _examples(dataset, label, made, kept),
+                }
+                run.write_json(_shard(label), shard)
+            else:
+                advance(len(shard["composites"]))
+            rows.extend({**composite, "label": label} for composite in shard["composites"])
+            examples[dataset.class_names[label]] = shard["examples"]
+    columns = [field.name for field in dataclasses.fields(reliance.Composite)]
+    return pd.DataFrame(rows, columns=[*columns, "label"]), examples
+
+
+def _examples(
+    dataset: Dataset, label: int, made: Sequence[reliance.Composite], kept: Mapping[tuple[int, str], tuple[int, Any]]
+) -> list[Record]:
+    """Composites of a few photos for the report, those first that another background turns."""
+    first = {
+        (composite.photo, composite.arm): composite
+        for composite in made
+        if kept.get((composite.photo, composite.arm), (None,))[0] == composite.donor
+    }
+    photos = list(dict.fromkeys(composite.photo for composite in made))
+
+    def turned(photo: int) -> bool:
+        same, other = first.get((photo, reliance.SAME)), first.get((photo, reliance.OTHER))
+        return bool(same and other and same.predicted == label != other.predicted)
+
+    chosen = sorted(photos, key=lambda photo: not turned(photo))[:EXAMPLES]
+    return [
+        {
+            "image_id": dataset.samples[photo].image_id,
+            "donor_id": dataset.samples[donor].image_id if donor >= 0 else None,
+            "donor_label": dataset.class_names[dataset.samples[donor].label] if donor >= 0 else None,
+            "arm": arm,
+            "predicted": dataset.class_names[first[photo, arm].predicted],
+            "probability": first[photo, arm].probability_predicted,
+            **picture,
+        }
+        for photo in chosen
+        for (owner, arm), (donor, picture) in kept.items()
+        if owner == photo and (photo, arm) in first
+    ]
+
+
+def _write_pictures(
+    dataset: Dataset,
+    images: pd.DataFrame,
+    outcomes: Sequence[RuleOutcome],
+    examples: Mapping[str, list[Record]],
+    geometry: Geometry,
+    config: AuditConfig,
+    run: Run,
+) -> None:
+    places = {sample.image_id: position for position, sample in enumerate(dataset.samples)}
+    positions = [places[image_id] for image_id in pictures.choose_pictures(images, outcomes)]
+    maps = attention.read_maps(run, config.batch_size, positions)
+    shown = pictures.make_pictures(dataset, positions, images, maps, geometry)
+    flagged = {outcome.subject for outcome in outcomes if outcome.status == "found"}
+    composites = {name: rows for name, rows in examples.items() if name in flagged} or dict(list(examples.items())[:2])
+    run.write_json("pictures.json", {"images": shown, "composites": composites})
+
+
+def _describe(
+    model: Any,
+    data: str | Path,
+    masks: str | Path | None,
+    dataset: Dataset,
+    loaded: Model,
+    records: Sequence[Record],
+    config: AuditConfig,
+    thresholds: Thresholds,
+    key: Mapping[str, str],
+    seconds: dict[str, float],
+) -> RunInfo:
+    model_name = str(model) if isinstance(model, str | Path) else getattr(model, "name", type(model).__name__)
+    columns = ("status", "mask_status", "attention_status", "intervention_status")
+    statuses = {column: _tally(record.get(column) for record in records) for column in columns}
+    kinds = {record["mask_kind"] for record in records if record.get("mask_status") == MASK_OK}
+    done, waiting = (statuses["intervention_status"].get(name, 0) for name in (reliance.DONE, reliance.NOT_SAMPLED))
+    counts = {
+        "images": len(records),
+        "read": statuses["status"].get(OK, 0),
+        "unreadable": statuses["status"].get("unreadable", 0),
+        "skipped": statuses["status"].get("skipped", 0),
+        "with_mask": statuses["mask_status"].get(MASK_OK, 0),
+        "without_mask": statuses["status"].get(OK, 0) - statuses["mask_status"].get(MASK_OK, 0),
+        "attention_scored": statuses["attention_status"].get(OK, 0),
+        "attention_unscorable": statuses["mask_status"].get(MASK_OK, 0) - statuses["attention_status"].get(OK, 0),
+        "interventions_done": done,
+        "interventions_eligible": done + waiting,
+        "ignored_files": len(dataset.ignored_files),
+    }
+    return RunInfo(
+        name=f"{Path(model_name).stem} on {Path(data).name}",
+        model=model_name,
+        data=str(data),
+        masks=None if masks is None else str(masks),
+        model_sha256=loaded.sha256,
+        fingerprint=key["data"],
+        version=bias_audit.__version__,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        seconds=seconds,
+        config=config.as_dict(),
+        thresholds=dataclasses.asdict(thresholds),
+        class_names=dataset.class_names,
+        layer=loaded.layer,
+        grid=loaded.grid,
+        method=config.method,
+        head=loaded.head,
+        input_size=loaded.input_size,
+        counts=counts,
+        statuses=statuses,
+        mask_kind=kinds.pop() if len(kinds) == 1 else "mixed" if kinds else "none",
+        notes=(*loaded.notes, *_notes(counts, kinds, dataset, config)),
+    )
+
+
+def _notes(counts: Mapping[str, int], kinds: set[str], dataset: Dataset, config: AuditConfig) -> list[str]:
+    """What a reader must know before believing the numbers, most important first."""
+    notes = []
+    bad = counts["unreadable"] + counts["skipped"]
+    if bad:
+        notes.append(f"{bad} of {counts['images']} images could not be read or were skipped; see images.csv, column status.")
+    if counts["with_mask"] == 0:
+        notes.append("No masks or boxes: attention on the background and reliance on it could not be judged.")
+    elif counts["without_mask"]:
+        notes.append(f"{counts['without_mask']} of {counts['read']} images have no usable mask and no mask scores.")
+    if "box" in kinds:
+        notes.append(
+            "Boxes stand for objects: a box takes in background around the object, so background shares and gaps are lower bounds."
+        )
+    if counts["interventions_eligible"]:
+        notes.append(
+            f"Composites were made of {counts['interventions_done']} of {counts['interventions_eligible']} usable photos "
+            f"(at most {config.interventions} per class, {config.donors} backgrounds per arm, seed {config.seed}); "
+            "each photo counts once, however many composites it has."
+        )
+    empty = [name for label, name in enumerate(dataset.class_names) if not any(s.label == label for s in dataset.samples)]
+    if empty:
+        notes.append(f"No images of {', '.join(empty[:10])}{', ...' if len(empty) > 10 else ''}: these classes are not audited.")
+    if counts["ignored_files"]:
+        notes.append(f"{counts['ignored_files']} files that are no images were ignored, for instance {dataset.ignored_files[0]!r}.")
+    return notes
+
+
+def _tally(values: Any) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for value in values:
+        if value:
+            counts[value] = counts.get(value, 0) + 1
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _shard(label: int) -> str:
+    return f"shards/interventions-{label:05d}.json"
+
+
+@contextlib.contextmanager
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    start = time.monotonic()
+    yield
+    seconds[stage] = round(time.monotonic() - start, 2)

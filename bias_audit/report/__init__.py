@@ -1,0 +1,1 @@
+"""A run folder -> one self-contained HTML page. Nothing here needs a model or the photos."""

@@ -1,0 +1,213 @@
+"""Which of the stored pictures the page shows, and in which order: the most suspicious first, within a byte budget."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bias_audit.result import RuleOutcome
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PICTURE_BUDGET = 7_000_000
+"""Bytes of pictures in a page, as base64 and with the markup around them; the whole page stays below 8 MB."""
+
+COMPOSITE_SHARE = 0.4
+"""Part of the budget that composites may take: with a hundred flagged classes the photos still need room."""
+
+CARD_BYTES, TILE_BYTES = 3000, 600
+"""Markup around one picture, estimated; the page checks its real size in the end."""
+
+MOST_COMPOSED = 3
+"""Photos per class whose composites are shown."""
+
+MOST_CORNERS = 4000
+"""Corners of a mask outline that are drawn."""
+
+ARMS = ("same", "other", "background_only", "foreground_only")
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+
+
+def arrange_pictures(
+    images: pd.DataFrame, found: Sequence[RuleOutcome], flagged: Sequence[str], pictures: Mapping[str, Any], budget: int
+) -> dict[str, Any]:
+    """Order, choose and describe the pictures.
+
+    Args:
+        images: the images table.
+        found: outcomes with status found, worst first.
+        flagged: classes with a finding, worst first.
+        pictures: content of pictures.json, see `summary.summarise`.
+        budget: bytes.
+
+    Returns:
+        pictures: list of {key, jpeg, width, height, grid}, each once; key is a CSS class name.
+        composites: class name -> list of {image_id, tiles}, the most telling photos first.
+        gallery: list of {subject, images}; subject None for the images of classes without a finding.
+        places: image_id -> the image's entry in the gallery, of those that are shown.
+        shown, stored: how many images have a picture in the page, and in the run.
+    """
+    stored = {str(name): value for name, value in (pictures.get("images") or {}).items()}
+    table = images.loc[images.index.intersection(list(stored))]
+    usable = [name for name in order_by_suspicion(table, found) if _is_picture(stored[name])]
+    kept: list[dict[str, Any]] = []
+    left = budget
+    composites: dict[str, list[dict[str, Any]]] = {}
+    for subject in flagged:
+        rows = (pictures.get("composites") or {}).get(subject) or []
+        for photo in _composed(subject, rows):
+            cost = sum(len(row["jpeg"]) + TILE_BYTES for row in photo["rows"])
+            if budget - left + cost > budget * COMPOSITE_SHARE:
+                continue
+            left -= cost
+            tiles = [_tile(subject, row, _keep(kept, "c", row)) for row in photo["rows"]]
+            composites.setdefault(subject, []).append({"image_id": photo["image_id"], "tiles": tiles})
+    entries: dict[str, dict[str, Any]] = {}
+    records = table.astype(object).where(table.notna(), None)
+    for name in usable:
+        cost = len(stored[name]["jpeg"]) + len(_outline(stored[name])) * 30 + CARD_BYTES
+        # Stop at the first that does not fit: a smaller, less suspicious one must not overtake it.
+        if cost > left:
+            break
+        left -= cost
+        entries[name] = _entry(name, records.loc[name], stored[name], _keep(kept, "i", stored[name]))
+    for photos in composites.values():
+        for photo in photos:
+            photo["original"] = entries.get(photo["image_id"])
+    return {
+        "pictures": kept,
+        "composites": composites,
+        "gallery": _sections(entries.values(), flagged),
+        "places": entries,
+        "shown": len(entries),
+        "stored": len(usable),
+    }
+
+
+def order_by_suspicion(images: pd.DataFrame, found: Sequence[RuleOutcome]) -> list[str]:
+    """Image ids: those that rest on the background, then those that a finding names, then by background excess.
+
+    Args:
+        images: rows of the images table.
+        found: outcomes with status found, worst first; the order of their image_ids counts.
+    """
+    named: dict[str, int] = {}
+    for outcome in found:
+        for image_id in outcome.image_ids:
+            named.setdefault(image_id, len(named))
+    rests = images["rests_on_background"].fillna(False).astype(bool)
+    excess = images["background_excess"].astype(float).fillna(float("-inf"))
+    rows = zip(images.index, rests, excess, strict=True)
+    ordered = sorted(rows, key=lambda row: (not row[1], named.get(row[0], len(named)), -row[2]))
+    return list(dict.fromkeys(str(row[0]) for row in ordered))
+
+
+def _sections(entries: Iterable[dict[str, Any]], flagged: Sequence[str]) -> list[dict[str, Any]]:
+    """One section per flagged class, then one for all other images."""
+    groups: dict[str | None, list[dict[str, Any]]] = {subject: [] for subject in flagged}
+    groups[None] = []
+    for entry in entries:
+        groups[entry["label"] if entry["label"] in groups else None].append(entry)
+    return [{"subject": subject, "images": group} for subject, group in groups.items() if group]
+
+
+def _entry(name: str, row: Any, picture: Mapping[str, Any], key: str) -> dict[str, Any]:
+    excess, why = row["background_excess"], row["attention_status"] or row["mask_status"] or "not computed"
+    return {
+        "image_id": name,
+        "key": key,
+        "width": picture["width"],
+        "height": picture["height"],
+        "has_map": bool(_grid(picture)),
+        "heat_class": picture.get("heat_class") or row["predicted"] or "",
+        "outline": _outline(picture),
+        "mask_kind": picture.get("mask_kind"),
+        "mask_reason": "" if _outline(picture) else (row["mask_status"] or "no mask"),
+        "label": row["label"] or "",
+        "predicted": row["predicted"] or "",
+        "correct": None if row["correct"] is None else bool(row["correct"]),
+        "probability": row["probability"],
+        "excess": excess,
+        "excess_reason": "" if excess is not None else "no mask" if why == "ok" else str(why),
+        "status": row["status"] or "ok",
+        "rests_on_background": bool(row["rests_on_background"]),
+        "outlier": row["excess_robust_z"],
+        "other_background_accuracy": row["other_background_accuracy"],
+        "becomes": row["other_background_predicted"] or "",
+        "intervention_status": row["intervention_status"] or "",
+    }
+
+
+def _composed(subject: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Photos with one composite per arm, those first that are recognised on the same and lost on other backgrounds."""
+    photos: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for row in rows:
+        arm = row.get("arm")
+        if arm not in ARMS or not _is_picture(row):
+            continue
+        arms = photos.setdefault(str(row["image_id"]), {})
+        # Of several donors the one that shows the effect, if any does: "same" recognised, "other" lost.
+        telling = (row["predicted"] == subject) == (arm != "other")
+        if arm not in arms or (telling and (arms[arm]["predicted"] == subject) != (arm != "other")):
+            arms[arm] = row
+
+    def lost(arms: Mapping[str, Mapping[str, Any]]) -> bool:
+        return "same" in arms and "other" in arms and arms["same"]["predicted"] == subject != arms["other"]["predicted"]
+
+    ordered = sorted(photos.items(), key=lambda item: not lost(item[1]))
+    return [
+        {"image_id": name, "rows": [arms[arm] for arm in ARMS if arm in arms]} for name, arms in ordered[:MOST_COMPOSED]
+    ]
+
+
+def _tile(subject: str, row: Mapping[str, Any], key: str) -> dict[str, Any]:
+    donor = str(row.get("donor_label") or "another class")
+    text = {
+        "same": f"on the background of another {subject} photo",
+        "other": f"on the background of a {donor} photo",
+        "background_only": "with the object removed",
+        "foreground_only": "with the background removed",
+    }[row["arm"]]
+    predicted = str(row["predicted"])
+    return {
+        "key": key,
+        "arm": row["arm"],
+        "text": text,
+        "donor_id": str(row.get("donor_id") or ""),
+        "predicted": predicted,
+        "probability": row.get("probability"),
+        "kept": predicted == subject,
+    }
+
+
+def _keep(kept: list[dict[str, Any]], prefix: str, picture: Mapping[str, Any]) -> str:
+    key = f"{prefix}{len(kept)}"
+    kept.append(
+        {"key": key, "jpeg": picture["jpeg"], "width": picture["width"], "height": picture["height"], "grid": _grid(picture)}
+    )
+    return key
+
+
+def _is_picture(picture: Mapping[str, Any]) -> bool:
+    """Base64 goes into a style sheet as it is, so nothing else may pass."""
+    jpeg, sides = picture.get("jpeg"), (picture.get("width"), picture.get("height"))
+    sized = all(type(side) is int and 0 < side < 100_000 for side in sides)
+    return sized and isinstance(jpeg, str) and _BASE64.fullmatch(jpeg) is not None
+
+
+def _grid(picture: Mapping[str, Any]) -> list[list[float]]:
+    """The map, [] where there is none."""
+    return [[float(value) for value in row] for row in picture.get("grid") or []]
+
+
+def _outline(picture: Mapping[str, Any]) -> list[list[list[float]]]:
+    """Contours as lists of corners, in thumbnail pixels; those that no longer fit under MOST_CORNERS are left out."""
+    contours, corners = [], 0
+    for contour in picture.get("outline") or []:
+        corners += len(contour)
+        if len(contour) >= 3 and corners <= MOST_CORNERS:
+            contours.append([[float(x), float(y)] for x, y in contour])
+    return contours

@@ -1,0 +1,243 @@
+"""Records -> pandas tables, and tables <-> files. Columns are those of `schema`; user columns come last."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from bias_audit import stats
+from bias_audit.errors import ResultError
+from bias_audit.schema import INDEX, TABLES, Column
+
+if TYPE_CHECKING:
+    from bias_audit.run import Run
+
+_DTYPES = {"string": "str", "float": "float64", "int": "Int64", "bool": "boolean"}
+
+OK = "ok"
+
+
+def images_table(records: Sequence[Mapping[str, Any]], user_columns: Sequence[str], min_images: int) -> pd.DataFrame:
+    """One row per image, in the order of the data set.
+
+    Args:
+        records: column -> value, per image; missing columns become NaN.
+        user_columns: names of the user's columns; one that clashes with ours gets the prefix "user_".
+        min_images: scored images a class needs before outliers within it are sought.
+    """
+    ours = TABLES["images"]
+    frame = pd.DataFrame({column.name: _series(column, records) for column in ours})
+    own = {column.name for column in ours}
+    for name in user_columns:
+        frame[f"user_{name}" if name in own else name] = [record.get(f"#{name}") for record in records]
+    frame = frame.set_index("image_id")
+    for _, group in frame.groupby("label"):
+        excess = group["background_excess_label"].dropna()
+        if len(excess) >= min_images:
+            # On a log scale: the excess is bounded near 0 and has a long right tail.
+            z = stats.robust_z(np.log(np.maximum(excess.to_numpy(float), 0.01)))
+            frame.loc[excess.index, "excess_robust_z"] = z
+    return frame
+
+
+def add_interventions(records: Sequence[dict[str, Any]], composites: pd.DataFrame, class_names: Sequence[str]) -> None:
+    """Fill the intervention columns of the image records.
+
+    Args:
+        records: per image; changed in place.
+        composites: one row per `reliance.Composite`, and its photo's label (class indices).
+        class_names: names by index.
+    """
+    for position, rows in composites.groupby("photo", sort=True):
+        record = records[int(str(position))]
+        label = class_names.index(record["label"])
+        right = rows["predicted"] == label
+        arms = {str(arm): right[rows["arm"] == arm] for arm in rows["arm"].unique()}
+        for arm, name in (("same", "same_background_accuracy"), ("other", "other_background_accuracy")):
+            if arm in arms:
+                record[name] = float(arms[arm].mean())
+        if "same" in arms and "other" in arms:
+            record["background_gap"] = record["same_background_accuracy"] - record["other_background_accuracy"]
+            others = rows.loc[rows["arm"] == "other", "predicted"]
+            record["other_background_predicted"] = class_names[int(others.mode().iloc[0])]
+        for arm in ("background_only", "foreground_only"):
+            shown = rows[rows["arm"] == arm]
+            if len(shown):
+                record[f"{arm}_predicted"] = class_names[int(shown["predicted"].iloc[0])]
+                record[f"{arm}_probability"] = float(shown["probability"].iloc[0])
+        if "other" in arms and "background_only_predicted" in record:
+            # SCIENCE E1, image level: sure of it without the object, and another class on other backgrounds.
+            predicted = class_names.index(record["predicted"])
+            alone = rows[rows["arm"] == "background_only"].iloc[0]
+            survives = alone["predicted"] == predicted and alone["probability_predicted"] > 0.5
+            changed = (rows.loc[rows["arm"] == "other", "predicted"] != predicted).mean() > 0.5
+            record["rests_on_background"] = bool(survives and changed)
+
+
+def classes_table(
+    images: pd.DataFrame, composites: pd.DataFrame, class_names: Sequence[str], *, seed: int, min_photos: int
+) -> pd.DataFrame:
+    """One row per class: accuracy, attention and reliance with intervals; every NaN has a reason beside it.
+
+    Args:
+        images: the images table.
+        composites: see `add_interventions`.
+        class_names: all classes of the model, also those without images.
+        seed: of the bootstrap.
+        min_photos: photos below which reliance is not tested.
+    """
+    pulls = attraction(composites, len(class_names))
+    rows = []
+    for index, name in enumerate(class_names):
+        group = images[images["label"] == name]
+        read = group[group["status"] == OK]
+        row: dict[str, Any] = {"class_name": name, "n": len(group), "n_read": len(read)}
+        hits = int(read["correct"].sum())
+        row["accuracy"] = hits / len(read) if len(read) else np.nan
+        row["accuracy_low"], row["accuracy_high"] = stats.wilson(hits, len(read))
+        row.update(_attention(read, seed))
+        row.update(_reliance(read, min_photos))
+        row["attract"] = pulls[index]
+        rows.append(row)
+    frame = pd.DataFrame({column.name: _series(column, rows) for column in TABLES["classes"]})
+    frame["p_fdr"] = stats.benjamini_hochberg(frame["p_mcnemar"].to_numpy(float))
+    return frame.set_index("class_name")
+
+
+def attraction(composites: pd.DataFrame, classes: int) -> np.ndarray:
+    """(K,): how far class b's backgrounds pull other objects to b (SCIENCE E1).
+
+    Median over classes c != b of P(predicted b | object c on background b) - P(predicted b | object c on background c).
+    A class whose cue is learned has a high value; its victims have not.
+    """
+    pull = np.full((classes, classes), np.nan)
+    if len(composites):
+        labels = composites["label"].to_numpy()
+        donors, predicted = composites["donor_label"].to_numpy(), composites["predicted"].to_numpy()
+        for c in range(classes):
+            on_own = predicted[(labels == c) & (donors == c)]
+            for b in range(classes):
+                on_b = predicted[(labels == c) & (donors == b)]
+                if b != c and len(on_b) and len(on_own):
+                    pull[b, c] = (on_b == b).mean() - (on_own == b).mean()
+    known = ~np.isnan(pull).all(axis=1)
+    result = np.full(classes, np.nan)
+    result[known] = np.nanmedian(pull[known], axis=1)
+    return result
+
+
+def confusion_table(images: pd.DataFrame) -> pd.DataFrame:
+    """Counts of label against prediction over readable images, and the share of the label's images; no zero rows."""
+    read = images[images["status"] == OK]
+    counts = read.groupby(["label", "predicted"]).size().rename("n").reset_index()
+    counts["share"] = counts["n"] / counts.groupby("label")["n"].transform("sum")
+    return counts.astype({"n": "Int64"})
+
+
+def class_summary(classes: pd.DataFrame) -> pd.DataFrame:
+    """The few columns that fit on a screen, rates with their interval."""
+
+    def rate(value: str, low: str, high: str) -> list[str]:
+        rows = zip(classes[value], classes[low], classes[high], strict=True)
+        return ["-" if pd.isna(v) else f"{v:.2f}" if pd.isna(a) else f"{v:.2f} [{a:.2f}, {b:.2f}]" for v, a, b in rows]
+
+    return pd.DataFrame(
+        {
+            "images": classes["n_read"],
+            "accuracy": rate("accuracy", "accuracy_low", "accuracy_high"),
+            "background excess": rate("background_excess", "excess_low", "excess_high"),
+            "on same-class backgrounds": rate("same_background_accuracy", "same_low", "same_high"),
+            "on other backgrounds": rate("other_background_accuracy", "other_low", "other_high"),
+            "background gap": rate("background_gap", "gap_low", "gap_high"),
+            "background only": rate("background_only_accuracy", "background_only_low", "background_only_high"),
+        },
+        index=classes.index,
+    )
+
+
+def write_table(run: Run, name: str, frame: pd.DataFrame) -> None:
+    """Write NAME.parquet and NAME.csv (UTF-8, six significant digits)."""
+    flat = frame.reset_index() if name in INDEX else frame
+    buffer = io.BytesIO()
+    flat.to_parquet(buffer, index=False)
+    run.write(f"{name}.parquet", buffer.getvalue())
+    text = flat.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    run.write(f"{name}.csv", text.encode("utf-8", "backslashreplace"))
+
+
+def read_table(path: Path, name: str) -> pd.DataFrame:
+    """Read a table of a finished run and check its columns.
+
+    Raises:
+        ResultError: missing or damaged file, or a column of the schema is missing.
+    """
+    file = path / f"{name}.parquet"
+    try:
+        frame = pd.read_parquet(file)
+    except FileNotFoundError as error:
+        raise ResultError(f"{str(file)!r} is missing", "Run the audit again with --overwrite.") from error
+    except (OSError, ValueError) as error:
+        raise ResultError(f"{str(file)!r} is damaged: {error}", "Run the audit again with --overwrite.") from error
+    if missing := [column.name for column in TABLES[name] if column.name not in frame]:
+        raise ResultError(f"{str(file)!r} lacks the columns {', '.join(missing)}", "Run the audit again.")
+    return frame.set_index(INDEX[name]) if name in INDEX else frame
+
+
+def _attention(read: pd.DataFrame, seed: int) -> dict[str, Any]:
+    scored = read["background_excess_label"].dropna()
+    row: dict[str, Any] = {"n_attention": len(scored)}
+    if scored.empty:
+        reasons = read["attention_status"].replace("", pd.NA).dropna()
+        row["attention_reason"] = str(reasons.mode().iloc[0]) if len(reasons) else "no readable images"
+        return row
+    row["attention_reason"] = OK
+    row["background_excess"] = scored.mean()
+    row["excess_low"], row["excess_high"] = stats.bca_mean_interval(scored.to_numpy(float), seed=seed)
+    for name in ("background_share", "background_lift", "pointing_game", "relevance_rank_accuracy"):
+        row[name] = read.loc[scored.index, name].mean()
+    return row
+
+
+def _reliance(read: pd.DataFrame, min_photos: int) -> dict[str, Any]:
+    done = read[read["background_gap"].notna()]
+    n = len(done)
+    eligible = read["intervention_status"].isin(["done", "not sampled"])
+    row: dict[str, Any] = {"n_interventions": n, "n_eligible": int(eligible.sum())}
+    if n == 0:
+        reasons = read["intervention_status"].replace("", pd.NA).dropna()
+        row["reliance_reason"] = str(reasons.mode().iloc[0]) if len(reasons) else "no readable images"
+        return row
+    row["reliance_reason"] = OK if n >= min_photos else f"only {n} photos, {min_photos} needed for a test"
+    same, other = (done[f"{arm}_background_accuracy"].to_numpy(float) for arm in ("same", "other"))
+    for arm, values in (("same", same), ("other", other)):
+        row[f"{arm}_background_accuracy"] = values.mean()
+        row[f"{arm}_low"], row[f"{arm}_high"] = stats.wilson(values.sum(), n)
+    row["background_gap"] = (same - other).mean()
+    row["gap_low"], row["gap_high"] = stats.paired_difference_interval(same, other)
+    # A photo counts once, by the majority of its composites: ten photos on thirty backgrounds are ten.
+    lost, gained = int(((same > 0.5) & ~(other > 0.5)).sum()), int((~(same > 0.5) & (other > 0.5)).sum())
+    row["flipped"] = lost
+    if n >= min_photos:
+        row["p_mcnemar"] = stats.mcnemar(lost, gained)
+    wrong = done.loc[done["other_background_predicted"] != done["label"], "other_background_predicted"]
+    row["becomes"] = str(wrong.mode().iloc[0]) if len(wrong) else ""
+    for arm in ("background_only", "foreground_only"):
+        hits = int((done[f"{arm}_predicted"] == done["label"]).sum())
+        row[f"{arm}_accuracy"] = hits / n
+        row[f"{arm}_low"], row[f"{arm}_high"] = stats.wilson(hits, n)
+    row["n_rests_on_background"] = int(done["rests_on_background"].fillna(False).sum())
+    return row
+
+
+def _series(column: Column, records: Iterable[Mapping[str, Any]]) -> pd.Series:
+    values = [record.get(column.name) for record in records]
+    if column.kind == "string":
+        values = ["" if value is None else value for value in values]
+    if column.kind == "float":
+        values = [np.nan if value is None else value for value in values]
+    return pd.Series(values, dtype=_DTYPES[column.kind])
