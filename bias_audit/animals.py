@@ -13,114 +13,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from bias_audit.species import SPECIES, Colour, Species
+
 Image = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.uint8]
-Colour = tuple[float, float, float]
 Points = Sequence[tuple[float, float]]
 
 SHIFT = 4
 """Fractional bits of the coordinates given to OpenCV: outlines move by a sixteenth of a pixel."""
-
-
-@dataclass(frozen=True)
-class Species:
-    """Build and coat of a species; lengths in body units, colours RGB in 0..1.
-
-    Attributes:
-        leg, depth: height of the belly over ground, depth of the trunk.
-        girth: thickness of legs and neck, 1 = wolf.
-        head, cheek, chin: radius of the head; width of its cheeks and length of its chin in radii.
-        ear: width and height of the ears in head radii.
-        tail: centre line from the rump; tail_width: its largest radius; tail_tip: share in the tip's colour.
-        back, side, belly, legs, tip, face, brow, ear_rim, iris: colours of the coat and the eyes.
-    """
-
-    leg: float
-    depth: float
-    girth: float
-    head: float
-    cheek: float
-    chin: float
-    ear: tuple[float, float]
-    tail: tuple[tuple[float, float], ...]
-    tail_width: float
-    tail_tip: float
-    back: Colour
-    side: Colour
-    belly: Colour
-    legs: Colour
-    tip: Colour
-    face: Colour
-    brow: Colour
-    ear_rim: Colour
-    iris: Colour
-
-
-SPECIES: dict[str, Species] = {
-    "fox": Species(
-        leg=0.36,
-        depth=0.27,
-        girth=0.78,
-        head=0.20,
-        cheek=1.12,
-        chin=0.92,
-        ear=(0.36, 0.95),
-        tail=((0.0, 0.0), (-0.16, -0.07), (-0.33, -0.15), (-0.52, -0.16), (-0.68, -0.10)),
-        tail_width=0.115,
-        tail_tip=0.30,
-        back=(0.66, 0.31, 0.13),
-        side=(0.80, 0.43, 0.19),
-        belly=(0.90, 0.80, 0.70),
-        legs=(0.19, 0.13, 0.11),
-        tip=(0.94, 0.91, 0.87),
-        face=(0.93, 0.88, 0.82),
-        brow=(0.78, 0.40, 0.17),
-        ear_rim=(0.20, 0.13, 0.10),
-        iris=(0.55, 0.33, 0.10),
-    ),
-    "husky": Species(
-        leg=0.37,
-        depth=0.36,
-        girth=1.08,
-        head=0.215,
-        cheek=0.98,
-        chin=0.86,
-        ear=(0.33, 0.72),
-        tail=((0.0, 0.02), (-0.13, 0.14), (-0.15, 0.30), (-0.03, 0.39), (0.10, 0.32), (0.11, 0.21)),
-        tail_width=0.085,
-        tail_tip=0.34,
-        back=(0.22, 0.23, 0.25),
-        side=(0.37, 0.38, 0.41),
-        belly=(0.90, 0.89, 0.87),
-        legs=(0.88, 0.87, 0.85),
-        tip=(0.93, 0.92, 0.90),
-        face=(0.94, 0.93, 0.91),
-        brow=(0.24, 0.25, 0.27),
-        ear_rim=(0.20, 0.21, 0.23),
-        iris=(0.42, 0.70, 0.92),
-    ),
-    "wolf": Species(
-        leg=0.47,
-        depth=0.33,
-        girth=1.0,
-        head=0.205,
-        cheek=1.10,
-        chin=1.02,
-        ear=(0.31, 0.62),
-        tail=((0.0, 0.0), (-0.12, -0.08), (-0.18, -0.22), (-0.21, -0.38), (-0.20, -0.50)),
-        tail_width=0.075,
-        tail_tip=0.22,
-        back=(0.33, 0.31, 0.29),
-        side=(0.53, 0.49, 0.44),
-        belly=(0.74, 0.69, 0.61),
-        legs=(0.60, 0.55, 0.48),
-        tip=(0.20, 0.19, 0.18),
-        face=(0.76, 0.72, 0.65),
-        brow=(0.45, 0.42, 0.38),
-        ear_rim=(0.34, 0.31, 0.28),
-        iris=(0.86, 0.68, 0.22),
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -146,9 +46,10 @@ def place(rng: np.random.Generator, height: int, width: int) -> Placement:
     """A random stand with the whole animal in the picture; the same distribution for every species."""
     scale = float(rng.uniform(0.33, 0.42)) * width
     facing = 1 if rng.random() < 0.5 else -1
-    margin = 0.97 * scale
-    x = float(rng.uniform(margin, width - margin)) if width > 2 * margin else width / 2
-    y = float(rng.uniform(max(1.22 * scale, 0.74 * height), 0.94 * height))
+    ahead, behind = 0.90 * scale, 1.12 * scale
+    left, right = (behind, ahead) if facing > 0 else (ahead, behind)
+    x = float(rng.uniform(left, width - right))
+    y = float(rng.uniform(0.76 * height, 0.94 * height))
     return Placement(height, width, x, y, scale, facing)
 
 
@@ -161,7 +62,7 @@ def draw_animal(name: str, rng: np.random.Generator, placement: Placement) -> tu
         placement: where it stands.
 
     Returns:
-        (H, W, 3) RGB in 0..1 and (H, W) opacity in 0..1.
+        (H, W, 3) RGB in 0..1, multiplied by the opacity, and (H, W) opacity in 0..1.
     """
     species = _individual(SPECIES[name], rng)
     sketch = _Sketch(placement)
@@ -173,11 +74,11 @@ def draw_animal(name: str, rng: np.random.Generator, placement: Placement) -> tu
 
 
 class _Sketch:
-    """A canvas in body units: flat colours and the opacity they cover."""
+    """A canvas in body units: flat colours over black, hence multiplied by the opacity, and that opacity."""
 
     def __init__(self, placement: Placement) -> None:
         self.place = placement
-        self.colour = np.zeros((placement.height, placement.width, 3), np.uint8)
+        self.colour: Mask = np.zeros((placement.height, placement.width, 3), np.uint8)
         self.alpha: Mask = np.zeros((placement.height, placement.width), np.uint8)
 
     def pixels(self, points: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -212,7 +113,7 @@ class _Sketch:
             box = np.s_[y : y + height, x : x + width]
             weight = cv2.merge([covered[box]] * 3).astype(np.float32) * np.float32(1 / 255)
             under = self.colour[box]
-            self.colour[box] = under + weight * (np.float32(colour) * 255 - under) + 0.5
+            self.colour[box] = under + weight * (np.array(colour, np.float32) * 255 - under) + 0.5
         return covered
 
 
@@ -310,17 +211,18 @@ def _trunk(sketch: _Sketch, species: Species, rng: np.random.Generator) -> None:
     middle = low + 0.5 * species.depth
     outline = _curve(
         [
-            (-0.52, middle + 0.06),
-            (-0.44, top - 0.03),
-            (-0.15, top - 0.02),
-            (0.20, top + 0.01),
-            (0.40, top + 0.07),
-            (0.53, middle + 0.10),
-            (0.47, low + 0.03),
-            (0.22, low - 0.01),
-            (-0.10, low + 0.05),
-            (-0.32, low + 0.06),
-            (-0.46, low + 0.05),
+            (-0.53, middle + 0.05),
+            (-0.45, top - 0.04),
+            (-0.18, top - 0.01),
+            (0.16, top + 0.01),
+            (0.38, top + 0.08),
+            (0.54, middle + 0.12),
+            (0.50, low + 0.06),
+            (0.34, low - 0.03),
+            (0.10, low - 0.01),
+            (-0.16, low + 0.06),
+            (-0.32, low + 0.04),
+            (-0.47, low + 0.04),
         ],
         closed=True,
     )
@@ -344,9 +246,12 @@ def _head(sketch: _Sketch, species: Species, rng: np.random.Generator) -> Mask:
     turn = float(rng.uniform(-0.16, 0.16))
     tilt = float(rng.uniform(-0.15, 0.15))
 
-    neck = [(0.20, top), (0.42, top + 0.10), (x - 0.06, y), (x + 0.10, y - 0.10), (0.52, top - 0.16), (0.34, top - 0.18)]
-    sketch.fill(_curve(neck, closed=True), species.side)
-    chest = [(x - 0.08, y - 0.12), (x + 0.10, y - 0.12), (0.54, top - 0.20), (0.42, top - 0.20)]
+    neck = [(0.10, top), (0.36, top + 0.10), (x - 0.09, y + 0.03), (x + 0.10, y - 0.10), (0.57, top - 0.16)]
+    neck.append((0.36, top - 0.22))
+    nape = sketch.fill(_curve(neck, closed=True), species.side)
+    ridge = [(-0.05, top - 0.05), (0.15, top), (0.34, top + 0.08), (x - 0.12, y + 0.02)]
+    sketch.brush(_curve(ridge, closed=False), [0.085] * 25, species.back, nape)
+    chest = [(x - 0.10, y - 0.12), (x + 0.11, y - 0.12), (0.58, top - 0.20), (0.50, top - 0.32), (0.40, top - 0.20)]
     sketch.fill(_curve(chest, closed=True), species.belly, sketch.alpha)
 
     def at(points: Points) -> npt.NDArray[np.float64]:
@@ -418,7 +323,7 @@ def _fur(sketch: _Sketch, body: Mask, head: Mask, rng: np.random.Generator) -> t
     under = cv2.GaussianBlur(on_head, (0, 0), 0.05 * scale) * (1 - on_head)  # the head's shadow on the neck
 
     grain = rng.standard_normal(on_head.shape, np.float32)
-    hairs = cv2.GaussianBlur(grain, (0, 0), 2.2, sigmaY=0.7) * 2.4
+    hairs = np.asarray(cv2.GaussianBlur(grain, (0, 0), 2.2, sigmaY=0.7) * 2.4, np.float32)
     clumps = cv2.GaussianBlur(grain[::-1], (0, 0), 0.030 * scale) * 0.085 * scale
     gain = 1 + 0.27 * light - 0.30 * under + 0.085 * hairs * (1 - 0.45 * on_head) + 0.07 * clumps
     flat = cv2.GaussianBlur(sketch.colour[box], (0, 0), 0.8).astype(np.float32) * np.float32(1 / 255)
@@ -427,12 +332,12 @@ def _fur(sketch: _Sketch, body: Mask, head: Mask, rng: np.random.Generator) -> t
     fray = 0.0085 * scale * (1 - 0.55 * on_head)
     wave = cv2.GaussianBlur(grain[:, ::-1], (0, 0), 1.1) * 3.4
     there = (xs + fray * 0.8 * wave, ys + fray * hairs)
-    opacity = sketch.alpha[box].astype(np.float32) * np.float32(1 / 255)
-    opacity = cv2.remap(opacity, *there, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    furry = cv2.remap(flat * cv2.merge([gain] * 3), *there, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    opacity = cv2.GaussianBlur(sketch.alpha[box], (0, 0), 0.8).astype(np.float32) * np.float32(1 / 255)
+    frayed = cv2.remap(opacity, *there, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    furry = cv2.remap(flat * cv2.merge([gain] * 3), *there, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
 
     colour = np.zeros((*shape, 3), np.float32)
     alpha = np.zeros(shape, np.float32)
-    colour[box] = np.clip(furry, 0, 1)
-    alpha[box] = opacity
+    colour[box] = np.clip(furry, 0, cv2.merge([frayed] * 3))
+    alpha[box] = frayed
     return colour, alpha

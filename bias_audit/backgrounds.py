@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from bias_audit.animals import Colour, Image, Placement
+from bias_audit.animals import Image, Placement
+from bias_audit.species import Colour
 
 
 def snow(rng: np.random.Generator, placement: Placement) -> Image:
@@ -58,12 +59,12 @@ def forest(rng: np.random.Generator, placement: Placement) -> Image:
     for _ in range(int(rng.integers(4, 9))):
         x, thick = rng.uniform(0, width), rng.uniform(0.015, 0.06) * width
         bark = float(rng.uniform(0.55, 1.25))
-        corners = np.array([[x - thick * 0.8, 0], [x + thick * 0.8, 0], [x + thick * 1.15, height], [x - thick, height]])
+        corners = np.array([[x - 0.8 * thick, 0], [x + 0.8 * thick, 0], [x + thick, height], [x - thick, height]])
         cv2.fillPoly(picture, [corners.astype(np.int32)], (0.26 * bark, 0.20 * bark, 0.14 * bark), cv2.LINE_AA)
     picture = _far(picture, placement)
     ground = _mix((0.20, 0.14, 0.08), (0.46, 0.33, 0.19), _plane(rng, placement, horizon, 6.0, octaves=4))
     moss = np.clip(4 * (_plane(rng, placement, horizon, 1.6, octaves=2) - 0.58), 0, 0.8)
-    ground += (np.float32([0.26, 0.36, 0.12]) - ground) * cv2.merge([moss] * 3)
+    ground += (np.array([0.26, 0.36, 0.12], np.float32) - ground) * cv2.merge([moss] * 3)
     for colour in ((0.55, 0.36, 0.16), (0.38, 0.25, 0.13), (0.66, 0.47, 0.22), (0.25, 0.17, 0.10)):
         _dots(ground, rng, placement, horizon, 95, colour, size=0.020, spread=0.10)
     return _shadow(_join(picture, ground, placement, horizon), placement, (0.09, 0.06, 0.04))
@@ -163,7 +164,7 @@ def _shadow(picture: Image, placement: Placement, colour: Colour) -> Image:
     cv2.ellipse(dark, (centre, (1.16 * placement.scale, 0.12 * placement.scale), 0.0), 0.62, -1, cv2.LINE_AA)
     rows = np.s_[max(top, 0) : bottom]
     weight = cv2.merge([cv2.GaussianBlur(dark[rows], (0, 0), 0.05 * placement.scale)] * 3)
-    picture[rows] += (np.float32(colour) - picture[rows]) * weight
+    picture[rows] += (np.array(colour, np.float32) - picture[rows]) * weight
     return picture
 
 

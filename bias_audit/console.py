@@ -21,6 +21,9 @@ QUIET, NORMAL, VERBOSE = 0, 1, 2
 LOG_EVERY = 15.0
 """Seconds between lines of a stage where there is no terminal."""
 
+LOG_WIDTH = 140
+"""Columns of a table where there is no terminal to ask."""
+
 _STYLES = {"WATCH": "yellow", "SUSPICIOUS": "bold red", "CONFIRMED": "bold white on red"}
 
 Advance = Callable[[int], None]
@@ -116,7 +119,7 @@ def show_result(result: AuditResult, verbosity: int) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(soft_wrap=False)
+    console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
     if verbosity == QUIET:
         print(result.verdict)
         return
@@ -136,7 +139,7 @@ def show_gate(gate: GateResult) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
     shown = [row for row in gate.rows if row.status != "passed"]
     if shown:
         table = Table("", "where", "check", "what", show_lines=False)

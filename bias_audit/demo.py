@@ -42,7 +42,7 @@ def build_demo(folder: Path, progress: Callable[[str], None]) -> DemoPaths:
     """Generate the photos and train the model, unless a finished demo of the same settings is there.
 
     Args:
-        folder: empty, missing, or an earlier demo; of an earlier demo with other settings photos and model are replaced.
+        folder: empty, missing, or an earlier demo, whose photos and model are replaced if its settings differ.
         progress: called with one line of text per step.
 
     Raises:

@@ -6,17 +6,17 @@ A check ends as one of STATUSES; what could not be judged is never counted as pa
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
+import numbers
 import os
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bias_audit.errors import ConfigError, ResultError
+from bias_audit.errors import ResultError
+from bias_audit.gate_config import KEYS, NO_LEVEL, GateConfig, Key, read_gate
 from bias_audit.result import LEVELS, AuditResult, RuleOutcome
 
 FORMAT_VERSION = 1
@@ -26,152 +26,31 @@ PASSED, FAILED, NOT_JUDGED = "passed", "failed", "not judged"
 STATUSES = (FAILED, NOT_JUDGED, PASSED)
 """What a check can end as, in the order in which rows are shown."""
 
-NO_LEVEL = "none"
-"""`fail_on = "none"`: findings of this scope are shown elsewhere and never fail the gate."""
-
 _NAMED = 5
 """Failed checks named in the summary sentence; the rows hold all."""
+
+_SHOWN = 200
+"""Rows per status in gate.md: a job summary is cut at 1 MB, and nobody reads a thousand lines. gate.json holds all."""
 
 _EQUAL = 1e-9
 """A measured value this close to its threshold equals it: .4 - .3 is no breach of .1."""
 
-Value = str | float | bool | None
+Measured = tuple[float | None, float | None, float | None, str]
+"""Value, low and high end of its interval, and why the value is missing when it is."""
 
 
-@dataclass(frozen=True)
-class Key:
-    """One key of gate.toml.
-
-    Attributes:
-        table: "dataset", "class" or "image".
-        name: key; max_* bounds from above, min_* from below, the bound itself is allowed.
-        kind: "level" (one of LEVELS or "none"), "share" (0..1), "excess" (0 or more) or "switch" (true, false).
-        default: value without the key; None = not checked.
-        text: what it does.
-        reason: why this default.
-        label: the measured quantity in words, for kinds "share" and "excess".
-        columns: of the class table: value, interval low, interval high, reason when missing ("" = there is none).
-    """
-
-    table: str
-    name: str
-    kind: str
-    default: Value
-    text: str
-    reason: str
-    label: str = ""
-    columns: tuple[str, str, str, str] = ("", "", "", "")
-
-
-KEYS: tuple[Key, ...] = (
-    Key(
-        "dataset", "fail_on", "level", "SUSPICIOUS",
-        "lowest level of a data-set finding (any scope but class and image) that fails the gate",
-        "WATCH is triage, not evidence; from SUSPICIOUS on a paired intervention stands behind a finding",
-    ),
-    Key(
-        "dataset", "min_accuracy", "share", None,
-        "lowest share of the read images that must be predicted right",
-        "how good is good enough depends on the use; this gate judges bias, not skill",
-        "accuracy on all read images",
-    ),
-    Key(
-        "dataset", "max_unreadable_share", "share", 0.05,
-        "largest share of the images that may be unreadable",
-        "beyond, the verdict is about another data set than the one that was given",
-        "share of unreadable images",
-    ),
-    Key(
-        "dataset", "max_without_mask_share", "share", None,
-        "largest share of the read images that may be without a usable mask",
-        "boxes for a part of the images, or no masks at all, are legitimate; rows then say what was not judged",
-        "share of images without a mask",
-    ),
-    Key(
-        "dataset", "require_judged", "switch", False,
-        "true: any check of any scope that could not be judged fails the gate",
-        "small classes and photos without masks are common; the rows name them, and a team can insist",
-    ),
-    Key(
-        "class", "fail_on", "level", "SUSPICIOUS",
-        "lowest level of a class finding that fails the gate",
-        "an effect that is significant after correction and large enough to matter; attention alone stays WATCH",
-    ),
-    Key(
-        "class", "min_accuracy", "share", None,
-        "lowest recall of every class on the images as they are",
-        "depends on the use; accuracy does not reveal a shortcut",
-        "accuracy", ("accuracy", "accuracy_low", "accuracy_high", ""),
-    ),
-    Key(
-        "class", "max_background_gap", "share", None,
-        "largest drop of accuracy from same-class to other-class backgrounds",
-        "the reliance rule judges it already, with test and effect floor; a fixed bound suits a team that knows its own",
-        "background gap", ("background_gap", "gap_low", "gap_high", "reliance_reason"),
-    ),
-    Key(
-        "class", "max_background_excess", "excess", None,
-        "largest mean background excess of the heatmaps (1 = no better than a uniform map)",
-        "an absolute rule on attention convicts clean models; bound it only against a model you trust",
-        "background excess", ("background_excess", "excess_low", "excess_high", "attention_reason"),
-    ),
-    Key(
-        "class", "max_background_only_accuracy", "share", None,
-        "largest share of photos still predicted right with the object removed",
-        "chance is 1 / number of classes, so no bound suits every model",
-        "background-only accuracy",
-        ("background_only_accuracy", "background_only_low", "background_only_high", "reliance_reason"),
-    ),
-    Key(
-        "class", "min_other_background_accuracy", "share", None,
-        "lowest accuracy on backgrounds of other classes",
-        "includes the cost of pasting, which differs from model to model",
-        "accuracy on other-class backgrounds",
-        ("other_background_accuracy", "other_low", "other_high", "reliance_reason"),
-    ),
-    Key(
-        "image", "fail_on", "level", NO_LEVEL,
-        "lowest level of an image finding that fails the gate",
-        "image rules are WATCH: each says that a photo is worth a look, not that the model is wrong",
-    ),
-    Key(
-        "image", "max_flagged_share", "share", None,
-        "largest share of a class's intervened photos whose prediction rests on the background",
-        "single photos do so in good models as well; the class rules say when it is many",
-        "share of photos that rest on their background", ("", "", "", "reliance_reason"),
-    ),
-)  # fmt: skip
-"""Every key of gate.toml: the one source of reading, judging and `example`."""
-
-TABLES = tuple(dict.fromkeys(key.table for key in KEYS))
-_BY_NAME = {(key.table, key.name): key for key in KEYS}
-
-
-@dataclass(frozen=True)
-class GateConfig:
-    """The thresholds of a gate.
-
-    Attributes:
-        values: "table.key" -> value, for every key of KEYS; None = not checked.
-        source: the file they come from, None for the defaults.
-    """
-
-    values: Mapping[str, Value]
-    source: str | None = None
-
-    def level(self, table: str) -> str:
-        """`fail_on` of a table: one of LEVELS, or NO_LEVEL."""
-        return str(self.values[f"{table}.fail_on"])
-
-    def bound(self, key: Key) -> float | None:
-        """A numeric threshold, None if it is not checked."""
-        value = self.values[f"{key.table}.{key.name}"]
-        return None if value is None else float(value)
-
-    @property
-    def require_judged(self) -> bool:
-        """Whether a check that could not be judged fails the gate."""
-        return bool(self.values["dataset.require_judged"])
+__all__ = [
+    "FAILED",
+    "NOT_JUDGED",
+    "PASSED",
+    "STATUSES",
+    "GateConfig",
+    "GateResult",
+    "GateRow",
+    "judge",
+    "read_gate",
+    "write_gate",
+]
 
 
 @dataclass(frozen=True)
@@ -227,29 +106,6 @@ class GateResult:
         return sum(row.status == status for row in self.rows)
 
 
-def read_gate(path: str | Path | None) -> GateConfig:
-    """Read a gate.toml over the defaults; None gives the defaults.
-
-    Raises:
-        ConfigError: unreadable file, invalid TOML (with its line), unknown table or key, wrong type, value out of
-            range.
-    """
-    values = {f"{key.table}.{key.name}": key.default for key in KEYS}
-    if path is None:
-        return GateConfig(values)
-    source = str(path)
-    for table, content in _parse(Path(path), source).items():
-        if table not in TABLES:
-            raise ConfigError(f"{source}: unknown table or key {table!r} at the top level", _table_hint(table))
-        if not isinstance(content, dict):
-            raise ConfigError(f"{source}: {table} must be a table, got {content!r}", f"Write [{table}].")
-        for name, value in content.items():
-            if (table, name) not in _BY_NAME:
-                raise ConfigError(f"{source} [{table}]: unknown key {name!r}", _key_hint(table, name))
-            values[f"{table}.{name}"] = _checked(_BY_NAME[table, name], value, f"{source} [{table}] {name}")
-    return GateConfig(values, source)
-
-
 def judge(result: AuditResult, config: GateConfig) -> GateResult:
     """Hold a run against thresholds.
 
@@ -266,7 +122,7 @@ def judge(result: AuditResult, config: GateConfig) -> GateResult:
     unjudged = sum(row.status == NOT_JUDGED for row in rows)
     judged = len(rows) - unjudged
     passed = not failed and judged > 0 and not (config.require_judged and unjudged)
-    summary = _summary(passed, failed, judged, unjudged, config)
+    summary = _summary(passed, failed, judged, unjudged)
     ignored = sum(outcome.status == "ignored" for outcome in result.outcomes)
     return GateResult(passed, tuple(rows), summary, config, ignored)
 
@@ -293,77 +149,6 @@ def write_gate(result_path: str | Path, gate_result: GateResult) -> tuple[Path, 
     }
     text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False)
     return _write(folder / "gate.json", text + "\n"), _write(folder / "gate.md", _markdown(gate_result))
-
-
-def example() -> str:
-    """A gate.toml that says what every key does and why its default is what it is; as it stands, the defaults."""
-    lines = ["# Thresholds of `bias-audit gate`. A key that is left out has the default shown here."]
-    for table in TABLES:
-        lines += ["", f"[{table}]"]
-        for key in KEYS:
-            if key.table != table:
-                continue
-            lines += [f"# {key.text}", f"# default: {key.reason}"]
-            if key.default is None:
-                lines.append(f"# {key.name} = 0.9" if key.name.startswith("min_") else f"# {key.name} = 0.1")
-            else:
-                lines.append(f"{key.name} = {json.dumps(key.default)}")
-    return "\n".join(lines) + "\n"
-
-
-# -- reading gate.toml ----------------------------------------------------------------------
-
-
-def _parse(path: Path, source: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        hint = "Without a file the gate uses its defaults."
-        raise ConfigError(f"cannot read the gate file {source!r}: {error.strerror or error}", hint) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"the gate file {source!r} is not UTF-8 text: {error.reason}", "Save it as UTF-8.") from error
-    except tomllib.TOMLDecodeError as error:
-        hint = 'A line reads for instance: fail_on = "SUSPICIOUS".'
-        raise ConfigError(f"the gate file {source!r} is not valid TOML: {error}", hint) from error
-
-
-def _table_hint(name: str) -> str:
-    if homes := [f"[{key.table}]" for key in KEYS if key.name == name]:
-        return f"{name} belongs under {' or '.join(homes)}."
-    close = difflib.get_close_matches(name, TABLES, 1)
-    return f"Did you mean [{close[0]}]?" if close else f"Known tables: {', '.join(f'[{table}]' for table in TABLES)}."
-
-
-def _key_hint(table: str, name: str) -> str:
-    if homes := [f"[{key.table}]" for key in KEYS if key.name == name]:
-        return f"{name} belongs under {' or '.join(homes)}."
-    known = [key.name for key in KEYS if key.table == table]
-    close = difflib.get_close_matches(name, known, 1)
-    return f"Did you mean {close[0]!r}?" if close else f"Known keys: {', '.join(known)}."
-
-
-def _checked(key: Key, value: Any, where: str) -> Value:
-    """The value of a key, or ConfigError with what was expected."""
-    if key.kind == "level":
-        allowed = (*LEVELS, NO_LEVEL)
-        if value not in allowed:
-            close = difflib.get_close_matches(str(value).upper(), [name.upper() for name in allowed], 1)
-            hints = [f"Did you mean {name!r}?" for name in allowed if close and name.upper() == close[0]]
-            wanted = ", ".join(f'"{name}"' for name in allowed)
-            raise ConfigError(f"{where} must be one of {wanted}, got {value!r}", "".join(hints))
-        return str(value)
-    if key.kind == "switch":
-        if not isinstance(value, bool):
-            raise ConfigError(f"{where} must be true or false, got {value!r}", "Write it without quotes.")
-        return value
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ConfigError(f"{where} must be a number, got {value!r}", "Write it without quotes, for instance 0.1.")
-    highest = 1.0 if key.kind == "share" else math.inf
-    if not 0 <= value <= highest or math.isinf(value):  # nan fails the comparison
-        wanted = "lie in 0..1" if key.kind == "share" else "be 0 or more, and finite"
-        hint = f"Write a share: {value / 100:g} for {value:g} %." if key.kind == "share" and 1 < value <= 100 else ""
-        raise ConfigError(f"{where} must {wanted}, got {value!r}", hint)
-    return float(value)
 
 
 # -- judging --------------------------------------------------------------------------------
@@ -393,8 +178,9 @@ def _rule_status(outcome: RuleOutcome, fail_on: str) -> tuple[str, str]:
     if outcome.status == "found":
         level = outcome.level or LEVELS[0]
         # A level this version does not know is no reason to let it through.
-        severe = level not in LEVELS or LEVELS.index(level) >= LEVELS.index(fail_on)
-        return (FAILED, f"{level}: {outcome.sentence}") if severe else (PASSED, f"{level}, below {fail_on}: {outcome.sentence}")
+        if level not in LEVELS or LEVELS.index(level) >= LEVELS.index(fail_on):
+            return FAILED, f"{level}: {outcome.sentence}"
+        return PASSED, f"{level}, below {fail_on}: {outcome.sentence}"
     return (PASSED if outcome.status == "passed" else NOT_JUDGED), outcome.sentence
 
 
@@ -416,18 +202,19 @@ def _compared(
     key: Key, subject: str, bound: float, measured: float | None, low: float | None, high: float | None, reason: str
 ) -> GateRow:
     """One number against one bound; the bound itself is allowed."""
-    where = f" of {subject!r}" if subject else ""
+    what = key.label[0].upper() + key.label[1:] + (f" of {subject!r}" if subject else "")
     if measured is None:
-        sentence = f"{key.label}{where} was not judged: {reason}"
+        sentence = f"{what} was not judged: {reason}."
         return GateRow(key.table, subject, key.name, None, None, None, bound, NOT_JUDGED, sentence)
     above = key.name.startswith("max_")
     breach = measured > bound + _EQUAL if above else measured < bound - _EQUAL
-    sentence = f"{key.label}{where} is {_digits(measured)}"
+    sentence = f"{what} is {_digits(measured)}"
     if low is not None and high is not None:
         sentence += f" (95 % interval {_digits(low)} to {_digits(high)})"
-    sentence += f", {'at most' if above else 'at least'} {_digits(bound)} is allowed"
+    sentence += f", {f'at most {_digits(bound)} is allowed' if above else f'at least {_digits(bound)} is required'}"
     if low is not None and high is not None and low - _EQUAL <= bound <= high + _EQUAL:
-        sentence += "; near the threshold: the interval reaches across it, so the other verdict is possible"
+        sentence += "; near the threshold: the interval contains it, so the other verdict is possible"
+    sentence += "."
     return GateRow(key.table, subject, key.name, measured, low, high, bound, FAILED if breach else PASSED, sentence)
 
 
@@ -446,7 +233,7 @@ def _reason(key: Key, row: Mapping[str, Any]) -> str:
     return "no image of the class was read" if key.name == "min_accuracy" else "the run holds no such number"
 
 
-def _accuracy(result: AuditResult) -> tuple[float | None, float | None, float | None, str]:
+def _accuracy(result: AuditResult) -> Measured:
     """Share of right predictions over all classes.
 
     The interval recovers each class's variance from its own interval (Zou & Donner 2008, Stat. Med. 27, 1693-1702):
@@ -470,23 +257,22 @@ def _accuracy(result: AuditResult) -> tuple[float | None, float | None, float | 
     return mean, max(0.0, mean - math.sqrt(below)), min(1.0, mean + math.sqrt(above)), ""
 
 
-def _unreadable(result: AuditResult) -> tuple[float | None, float | None, float | None, str]:
-    return _share(result, "unreadable", "read", "no image was found")
+def _unreadable(result: AuditResult) -> Measured:
+    return _missing_share(result, "read", "images", "no image was found")
 
 
-def _without_mask(result: AuditResult) -> tuple[float | None, float | None, float | None, str]:
-    return _share(result, "without_mask", "with_mask", "no image was read")
+def _without_mask(result: AuditResult) -> Measured:
+    return _missing_share(result, "with_mask", "read", "no image was read")
 
 
-def _share(
-    result: AuditResult, bad: str, good: str, reason: str
-) -> tuple[float | None, float | None, float | None, str]:
-    """A share of the images there are: counted, not sampled, so without interval."""
+def _missing_share(result: AuditResult, part: str, whole: str, reason: str) -> Measured:
+    """How much of `whole` is not `part`: counted, not sampled, so without interval."""
     counts = result.info.counts
-    if bad not in counts or good not in counts:
-        return None, None, None, f"the run does not count {bad if bad not in counts else good!r}"
-    total = counts[bad] + counts[good]
-    return (counts[bad] / total if total else None), None, None, reason
+    absent = [name for name in (part, whole) if name not in counts]
+    if absent:
+        return None, None, None, f"the run holds no count {absent[0]!r}"
+    total = counts[whole]
+    return ((total - counts[part]) / total if total else None), None, None, reason
 
 
 _DATASET_NUMBERS = {
@@ -497,8 +283,8 @@ _DATASET_NUMBERS = {
 
 
 def _number(value: Any) -> float | None:
-    """A finite number, or None: tables write missing values as NaN or null."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    """A finite number, NumPy's included, or None: tables write missing values as NaN or null."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
         return None
     return float(value)
 
@@ -506,7 +292,7 @@ def _number(value: Any) -> float | None:
 # -- words and files ------------------------------------------------------------------------
 
 
-def _summary(passed: bool, failed: list[GateRow], judged: int, unjudged: int, config: GateConfig) -> str:
+def _summary(passed: bool, failed: list[GateRow], judged: int, unjudged: int) -> str:
     left = f"; {unjudged} could not be judged" if unjudged else ""
     if passed:
         return f"Gate passed: {_checks(judged)} passed{left}."
@@ -515,7 +301,7 @@ def _summary(passed: bool, failed: list[GateRow], judged: int, unjudged: int, co
         more = f" and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
         return f"Gate failed: {len(failed)} of {_checks(judged)} failed ({', '.join(named)}{more}){left}."
     if judged:
-        return f"Gate failed: {_checks(unjudged)} could not be judged, and require_judged is set; the other {judged} passed."
+        return f"Gate failed: {_checks(unjudged)} could not be judged and require_judged is set; {judged} passed."
     return f"Gate failed: nothing could be judged ({_checks(unjudged)} tried)."
 
 
@@ -529,10 +315,13 @@ def _digits(value: float) -> str:
     return text if abs(float(text) - value) < 5e-4 else f"{value:.3g}"
 
 
+_HEAD = ("| scope | subject | check | measured | interval | threshold | what |", "|---|---|---|---|---|---|---|")
+
+
 def _markdown(gate: GateResult) -> str:
     """gate.md: what failed and what was not judged in full, what passed as a folded list."""
     lines = [f"## {'Passed' if gate.passed else 'Failed'}: background-bias gate", "", _escaped(gate.summary), ""]
-    source = f"`{gate.config.source}`" if gate.config.source and "`" not in gate.config.source else "the defaults"
+    source = "the defaults" if gate.config.source is None else f"<code>{_escaped(gate.config.source)}</code>"
     for status in STATUSES:
         rows = [row for row in gate.rows if row.status == status]
         if not rows:
@@ -540,8 +329,9 @@ def _markdown(gate: GateResult) -> str:
         heading = f"{status.capitalize()} ({len(rows)})"
         folded = status == PASSED
         lines += [f"<details><summary>{heading}</summary>", ""] if folded else [f"### {heading}", ""]
-        lines += ["| scope | subject | check | measured | interval | threshold | what |", "|---|---|---|---|---|---|---|"]
-        lines += [_line(row) for row in rows]
+        lines += [*_HEAD, *(_line(row) for row in rows[:_SHOWN])]
+        if len(rows) > _SHOWN:
+            lines += ["", f"and {len(rows) - _SHOWN} more, see gate.json"]
         lines += ["", "</details>", ""] if folded else [""]
     if gate.ignored:
         lines += [f"Ignored on purpose: {_checks(gate.ignored)}.", ""]

@@ -110,9 +110,10 @@ def paired_difference_interval(first: ArrayLike, second: ArrayLike, confidence: 
     q_low, q_high = wilson(float(y.sum()), y.size, confidence)
     products = float(((x - p) * (y - q)).sum())
     products = products if products < 0 else max(products - 0.5, 0.0)
-    varied = x.min() < x.max() and y.min() < y.max()
+    # A correlation is blind to scale, so it would take rounding for variation.
+    varied = min(np.ptp(x), np.ptp(y)) > 1e-9
     spread = math.sqrt(float(((x - p) ** 2).sum()) * float(((y - q) ** 2).sum()))
-    phi = max(-1.0, min(1.0, products / spread)) if varied and spread > 0 else 0.0
+    phi = max(-1.0, min(1.0, products / spread)) if varied else 0.0
 
     def reach(a: float, b: float) -> float:
         return math.sqrt(max(a**2 - 2 * phi * a * b + b**2, 0.0))
@@ -152,10 +153,7 @@ def bca_mean_interval(
     rng = np.random.default_rng(seed)
     rows = max(_CHUNK // n, 1)
     means = np.concatenate(
-        [
-            x[rng.integers(0, n, (min(rows, resamples - start), n))].mean(axis=1)
-            for start in range(0, resamples, rows)
-        ]
+        [x[rng.integers(0, n, (min(rows, resamples - start), n))].mean(axis=1) for start in range(0, resamples, rows)]
     )
     mean = x.mean()
     tails = np.array([(1 - confidence) / 2, (1 + confidence) / 2])
@@ -163,7 +161,7 @@ def bca_mean_interval(
     if 0 < below < 1:
         normal = NormalDist()
         bias = normal.inv_cdf(below)
-        influence = x - mean
+        influence = (x - mean) / np.abs(x - mean).max()  # acceleration is blind to scale; cubes would underflow
         acceleration = float((influence**3).sum() / (6 * (influence**2).sum() ** 1.5))
         shifted = [bias + normal.inv_cdf(float(tail)) for tail in tails]
         tails = np.array([normal.cdf(bias + z / (1 - acceleration * z)) for z in shifted])
@@ -306,7 +304,7 @@ def mann_whitney_greater(x: ArrayLike, y: ArrayLike) -> float:
         return math.nan
     if min(first.min(), second.min()) == max(first.max(), second.max()):
         return 1.0  # no order at all; the normal approximation would divide by zero
-    from scipy.stats import mannwhitneyu  # type: ignore[import-untyped,unused-ignore]
+    from scipy.stats import mannwhitneyu
 
     return float(mannwhitneyu(first, second, alternative="greater").pvalue)
 

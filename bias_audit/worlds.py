@@ -18,9 +18,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bias_audit.animals import SPECIES, Image, Mask, Placement, draw_animal, place
+from bias_audit.animals import Image, Mask, Placement, draw_animal, place
 from bias_audit.backgrounds import BACKGROUNDS, snow
 from bias_audit.errors import ConfigError, DataError
+from bias_audit.species import SPECIES
 
 CLASS_NAMES = tuple(sorted(SPECIES))
 SPLITS = ("train", "test")
@@ -42,7 +43,7 @@ class Scene:
     Attributes:
         placement: where the animal stands.
         background: (H, W, 3) the place without the animal.
-        foreground: (H, W, 3) the animal; defined where alpha > 0.
+        foreground: (H, W, 3) the animal, multiplied by alpha.
         alpha: (H, W) opacity of the animal.
         place: key of BACKGROUNDS.
         cue: whether the cue has been planted here.
@@ -82,7 +83,7 @@ class World:
     Attributes:
         images_train, images_test: folders with one folder per class.
         masks_train, masks_test: the same tree with PNG masks (0, 255).
-        truth: CSV with one row per photo: image, mask (relative to the world's folder), split, label, place, cue (0, 1).
+        truth: CSV, one row per photo: image, mask (paths relative to the world), split, label, place, cue (0, 1).
         class_names: alphabetical, as Keras orders outputs.
         cue: key of CUES.
         guilty_class: the class that the cue goes with; None in a clean twin.
@@ -247,7 +248,7 @@ CUES: dict[str, Callable[[Scene, np.random.Generator], Scene]] = {"snow": snow_c
 
 
 def _counts(per_class: int | Mapping[str, int]) -> dict[str, int]:
-    counts = {split: per_class for split in SPLITS} if isinstance(per_class, int) else dict(per_class)
+    counts = dict.fromkeys(SPLITS, per_class) if isinstance(per_class, int) else dict(per_class)
     if set(counts) != set(SPLITS) or any(count < 1 for count in counts.values()):
         raise ConfigError(f"per_class must give at least 1 photo for {' and '.join(SPLITS)}, got {per_class!r}")
     return counts
@@ -258,14 +259,13 @@ def _expose(scene: Scene, rng: np.random.Generator) -> Shot:
     height, width = scene.alpha.shape[0] // OVERSAMPLING, scene.alpha.shape[1] // OVERSAMPLING
     alpha = _smaller(scene.alpha, height, width)
     alpha[alpha < 1 / 32] = 0  # what the mask does not contain must not be in the photo
-    # Premultiplied, or the empty canvas would darken the outline.
-    animal = _smaller(scene.foreground * cv2.merge([scene.alpha] * 3), height, width)
+    animal = _smaller(scene.foreground, height, width)
     animal[alpha == 0] = 0
     background = _smaller(scene.background, height, width)
 
     ys, xs = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
     vignette = 1 - float(rng.uniform(0.02, 0.16)) * (xs**2 + ys**2) / 2
-    gain = float(rng.uniform(0.86, 1.08)) * (1 + np.float32([1, 0, -1]) * float(rng.uniform(-0.04, 0.04)))
+    gain = float(rng.uniform(0.86, 1.08)) * (1 + np.array([1, 0, -1], np.float32) * float(rng.uniform(-0.04, 0.04)))
     noise = 0.009 * cv2.GaussianBlur(rng.standard_normal((height, width, 3), np.float32), (0, 0), 0.5)
 
     def develop(light: Image) -> Mask:

@@ -5,6 +5,7 @@ A new source is one function here and one line in SOURCES.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -215,13 +216,16 @@ def read_records(file: Path) -> list[dict[str, Any]]:
             table = pyarrow.parquet.read_table(file)
         else:
             options = pyarrow.csv.ParseOptions(newlines_in_values=True)
-            # Paths and labels stay text: a label 007 must not become 7.
-            text = {name: pyarrow.string() for name in ("image", "label", "mask", "box", "split")}
-            convert = pyarrow.csv.ConvertOptions(column_types=text, strings_can_be_null=True)
+            # Paths and labels stay text: a label 007 must not become 7, and a class may be called NA or null.
+            text = {name: pyarrow.string() for name in RESERVED}
+            convert = pyarrow.csv.ConvertOptions(column_types=text, strings_can_be_null=False)
             table = pyarrow.csv.read_csv(file, parse_options=options, convert_options=convert)
     except (OSError, pyarrow.ArrowException) as error:
         raise DataError(f"cannot read the table {str(file)!r}: {error}") from error
-    return [{**record, "#row": number} for number, record in enumerate(table.to_pylist(), start=2)]
+    if twice := sorted({name for name in table.column_names if table.column_names.count(name) > 1}):
+        raise DataError(f"{str(file)!r} has more than one column {_listed(twice)}")
+    rows = [{name: None if value == "" else value for name, value in row.items()} for row in table.to_pylist()]
+    return [{**row, "#row": number} for number, row in enumerate(rows, start=2)]
 
 
 def parse_boxes(text: object, where: str) -> tuple[Box, ...]:
@@ -236,6 +240,8 @@ def _box(values: Iterable[object], where: str) -> Box:
         x_min, y_min, x_max, y_max = (float(str(value)) for value in values)
     except ValueError as error:
         raise DataError(f"{where}: a box needs four numbers x_min,y_min,x_max,y_max") from error
+    if not all(map(math.isfinite, (x_min, y_min, x_max, y_max))):
+        raise DataError(f"{where}: a box needs four finite numbers, got {x_min:g},{y_min:g},{x_max:g},{y_max:g}")
     if not (x_max > x_min and y_max > y_min):
         raise DataError(f"{where}: box {x_min:g},{y_min:g},{x_max:g},{y_max:g} has no area (x_max > x_min, y_max > y_min)")
     return x_min, y_min, x_max, y_max
@@ -244,6 +250,8 @@ def _box(values: Iterable[object], where: str) -> Box:
 def _inside(value: object, root: Path, where: str, outside: bool) -> Path:
     if value is None or value == "":
         raise DataError(f"{where}: no image path")
+    if "\0" in str(value):
+        raise DataError(f"{where}: {value!r} is no path, it holds a zero byte")
     path = (root / str(value).replace("\\", "/")).resolve()
     if not outside and not path.is_relative_to(root):
         raise DataError(

@@ -97,8 +97,9 @@ def load_arrays(
             pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
             if pixels is None:
                 raise DataError(f"{str(path)!r} is not a readable JPEG", "Delete the folder and generate it again.")
-            pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB).astype(np.float32)
-            images.append(cv2.resize(pixels, (image_size, image_size), interpolation=cv2.INTER_LINEAR))
+            photo = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB).astype(np.float32)
+            square = cv2.resize(photo, (image_size, image_size), interpolation=cv2.INTER_LINEAR)
+            images.append(np.asarray(square, np.float32))
             labels.append(label)
         if len(images) == before:
             raise DataError(f"no JPEG photo of class {name!r} in {str(folder / name)!r}", "Generate the world first.")

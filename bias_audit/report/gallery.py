@@ -51,13 +51,16 @@ def arrange_pictures(
         shown, stored: how many images have a picture in the page, and in the run.
     """
     stored = {str(name): value for name, value in (pictures.get("images") or {}).items()}
-    table = images.loc[images.index.intersection(list(stored))]
+    table = images.loc[images.index.isin(list(stored))]
+    table = table[~table.index.duplicated()]  # a table may list a photo under two labels; it has one picture
     usable = [name for name in order_by_suspicion(table, found) if _is_picture(stored[name])]
     kept: list[dict[str, Any]] = []
     left = budget
     composites: dict[str, list[dict[str, Any]]] = {}
-    for subject in flagged:
-        rows = (pictures.get("composites") or {}).get(subject) or []
+    made = pictures.get("composites") or {}
+    # The audit keeps composites of a few classes even if nothing was found: they show what was tried.
+    for subject in [*flagged, *(name for name in made if name not in flagged)]:
+        rows = made.get(subject) or []
         for photo in _composed(subject, rows):
             cost = sum(len(row["jpeg"]) + TILE_BYTES for row in photo["rows"])
             if budget - left + cost > budget * COMPOSITE_SHARE:
@@ -185,9 +188,7 @@ def _tile(subject: str, row: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 def _keep(kept: list[dict[str, Any]], prefix: str, picture: Mapping[str, Any]) -> str:
     key = f"{prefix}{len(kept)}"
-    kept.append(
-        {"key": key, "jpeg": picture["jpeg"], "width": picture["width"], "height": picture["height"], "grid": _grid(picture)}
-    )
+    kept.append({"key": key, "grid": _grid(picture), **{name: picture[name] for name in ("jpeg", "width", "height")}})
     return key
 
 

@@ -1,0 +1,39 @@
+# Two commands from a fresh clone: `make demo` shows what it does, `make test` proves that it works.
+PYTHON ?= python3
+BIN := .venv/bin
+LOCK := .ci/constraints.txt
+
+.PHONY: demo test lint sample clean
+
+demo: .venv/.package
+	$(BIN)/bias-audit demo --out reports/demo
+
+test: .venv/.dev
+	$(BIN)/python -m pytest
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# The committed sample run and the pictures of the README; needs Chromium.
+sample: .venv/.dev
+	$(BIN)/python reports/make_sample.py
+
+clean:
+	rm -rf .venv build bias_audit.egg-info
+
+.venv/.package: pyproject.toml $(LOCK)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bias-audit needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint $(LOCK) --editable .
+	@# Without a display's libraries (libGL) the OpenCV wheel refuses to load; the headless one is the same code.
+	@$(BIN)/python -c 'import cv2' 2>/dev/null || { \
+		$(BIN)/python -m pip uninstall --quiet --yes opencv-python; \
+		$(BIN)/python -m pip install --quiet --constraint $(LOCK) opencv-python-headless; }
+	@touch $@
+
+.venv/.dev: .venv/.package
+	$(BIN)/python -m pip install --quiet --constraint $(LOCK) --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,120 @@
+"""What was done and what was not: every rule, the images that fell out, and the provenance of the run."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+from bias_audit.report.estimates import records
+from bias_audit.result import AuditResult, RuleOutcome
+from bias_audit.schema import TABLES
+
+MOST_REASONS = 40
+MOST_SUBJECTS = 30
+MOST_NOT_AUDITED = 50
+
+STAGES: tuple[tuple[str, str], ...] = (
+    ("status", "Reading the images"),
+    ("mask_status", "Masks"),
+    ("attention_status", "Attention scores"),
+    ("intervention_status", "Interventions"),
+)
+
+
+def every_rule(result: AuditResult) -> list[dict[str, Any]]:
+    rules = []
+    for rule in result.rules:
+        own = [outcome for outcome in result.outcomes if outcome.code == rule.code]
+        rules.append(
+            {
+                **dataclasses.asdict(rule),
+                "ignored": count_status(own, "ignored"),
+                "unjudged": _grouped(o for o in own if o.status in ("not applicable", "ignored")),
+                "passes": _grouped(o for o in own if o.status == "passed"),
+            }
+        )
+    return rules
+
+
+def _grouped(outcomes: Iterable[RuleOutcome]) -> dict[str, Any]:
+    """Subjects by sentence: a hundred classes without masks give one line, not a hundred."""
+    subjects: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        subjects.setdefault(outcome.sentence, []).append(outcome.subject or "the data set")
+    groups = [
+        {"sentence": sentence, "subjects": names[:MOST_SUBJECTS], "more": max(0, len(names) - MOST_SUBJECTS)}
+        for sentence, names in subjects.items()
+    ]
+    return {"groups": groups[:MOST_REASONS], "more": max(0, len(groups) - MOST_REASONS)}
+
+
+def not_audited(result: AuditResult) -> dict[str, Any]:
+    info, images = result.info, result.images
+    stages = []
+    for key, title in STAGES:
+        counts = {str(status) or "not reached": n for status, n in info.statuses.get(key, {}).items()}
+        if counts:
+            ordered = sorted(counts.items(), key=lambda item: (item[0] not in ("ok", "done"), -item[1], item[0]))
+            rows = [{"status": status, "n": n, "good": status in ("ok", "done")} for status, n in ordered]
+            stages.append({"title": title, "rows": rows})
+    bad = images[images["status"] != "ok"]
+    listed = records(bad[["label", "status", "status_reason"]].head(MOST_NOT_AUDITED).reset_index())
+    return {
+        "stages": stages,
+        "images": [
+            {
+                "image_id": row["image_id"],
+                "label": row["label"],
+                "status": row["status"] or "unknown",
+                "reason": row["status_reason"] or "",
+            }
+            for row in listed
+        ],
+        "more": max(0, len(bad) - MOST_NOT_AUDITED),
+        "total": len(bad),
+        "ignored_files": info.counts.get("ignored_files", 0),
+        "without_mask": info.counts.get("without_mask", 0),
+        "unscorable": info.counts.get("attention_unscorable", 0),
+    }
+
+
+def provenance(result: AuditResult) -> dict[str, Any]:
+    info = result.info
+    return {
+        "rows": [
+            {"label": label, "text": text}
+            for label, text in (
+                ("Model", info.model),
+                ("Model SHA-256", info.model_sha256),
+                ("Data", info.data),
+                ("Masks", info.masks or "none"),
+                ("Data fingerprint", info.fingerprint),
+                ("bias-audit", info.version),
+                ("Created", info.created),
+                ("Classes", f"{len(info.class_names):,}"),
+            )
+        ],
+        "config": [{"label": key, "text": _shown(value)} for key, value in info.config.items()],
+        "thresholds": [{"label": key, "text": _shown(value)} for key, value in info.thresholds.items()],
+        "seconds": [{"label": key, "seconds": float(value)} for key, value in info.seconds.items()],
+    }
+
+
+def dictionary() -> list[dict[str, Any]]:
+    return [
+        {"table": name, "columns": [dataclasses.asdict(column) for column in columns]}
+        for name, columns in TABLES.items()
+    ]
+
+
+def count_status(outcomes: Iterable[RuleOutcome], status: str) -> int:
+    return sum(outcome.status == status for outcome in outcomes)
+
+
+def _shown(value: Any) -> str:
+    """A value of the configuration in words."""
+    if value is None:
+        return "not set"
+    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return text if len(text) <= 2000 else text[:2000] + " …"

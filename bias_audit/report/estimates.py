@@ -1,0 +1,36 @@
+"""Numbers of a table as they go into the page: floats with their interval, None for whatever is missing."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def estimate(value: Any, low: Any = None, high: Any = None, reason: str = "") -> dict[str, Any]:
+    """{value, low, high, reason}: both ends of the interval or neither; a reason where there is no value."""
+    known, ends = number(value), (number(low), number(high))
+    whole = known is not None and None not in ends
+    return {
+        "value": known,
+        "low": ends[0] if whole else None,
+        "high": ends[1] if whole else None,
+        "reason": "" if known is not None else reason or "not computed",
+    }
+
+
+def number(value: Any) -> float | None:
+    """A finite float, or None for everything missing (None, NaN, pandas' NA, infinity)."""
+    try:
+        known = float(value)
+    except (TypeError, ValueError):
+        return None
+    return known if math.isfinite(known) else None
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as dicts, None for whatever is missing."""
+    plain = frame.astype(object).where(frame.notna(), None)
+    return [{str(key): item for key, item in row.items()} for row in plain.to_dict("records")]

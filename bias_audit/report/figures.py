@@ -1,0 +1,133 @@
+"""Small pictures made of numbers: intervals as inline SVG, heatmaps as tiny PNG files. Plain strings and bytes.
+
+Colours come from the style sheet through class names, so one figure serves the light and the dark page.
+"""
+
+from __future__ import annotations
+
+import base64
+import struct
+import zlib
+from collections.abc import Iterable, Sequence
+from html import escape
+
+INFERNO = (
+    (0, 0, 4), (31, 12, 72), (85, 15, 109), (136, 34, 106), (186, 54, 85),
+    (227, 89, 51), (249, 140, 10), (249, 201, 50), (252, 255, 164),
+)  # fmt: skip
+"""Nine equally spaced colours of inferno (van der Walt & Smith 2015): perceptually uniform, safe for colour-blind
+readers, monotone in lightness and so also legible in grey print."""
+
+MOST_OPAQUE = 0.85
+"""Opacity of the strongest cell: the photo stays recognisable below it."""
+
+
+def interval(
+    value: float,
+    low: float | None,
+    high: float | None,
+    *,
+    scale: tuple[float, float] = (0.0, 1.0),
+    threshold: float | None = None,
+    label: str = "",
+) -> str:
+    """A dot with its confidence interval on a line, as wide as its container; dots at the ends reach over it by 4 px.
+
+    Args:
+        value, low, high: estimate and interval in the units of `scale`; low or high None draws the dot alone.
+        scale: values at the left and the right end; what lies beyond is drawn at the end.
+        threshold: drawn as a dashed upright line.
+        label: the same in words, for screen readers; "" hides the figure from them.
+
+    Returns:
+        An <svg> element.
+    """
+
+    def at(number: float) -> str:
+        share = (number - scale[0]) / ((scale[1] - scale[0]) or 1.0)
+        return f"{100 * min(1.0, max(0.0, share)):.2f}%"
+
+    parts = [f'<line class="axis" x1="{at(scale[0])}" x2="{at(scale[1])}" y1="8" y2="8"/>']
+    if scale[0] < 0 < scale[1]:
+        parts.append(f'<line class="zero" x1="{at(0)}" x2="{at(0)}" y1="3" y2="13"/>')
+    if low is not None and high is not None:
+        parts.append(f'<line class="range" x1="{at(low)}" x2="{at(high)}" y1="8" y2="8"/>')
+    if threshold is not None:
+        parts.append(f'<line class="threshold" x1="{at(threshold)}" x2="{at(threshold)}" y1="0" y2="16"/>')
+    parts.append(f'<circle class="dot" cx="{at(value)}" cy="8" r="4"/>')
+    spoken = f'role="img" aria-label="{escape(label)}"' if label else 'aria-hidden="true"'
+    return f'<svg class="interval" width="100%" height="16" {spoken}>{"".join(parts)}</svg>'
+
+
+def outline(contours: Iterable[Sequence[Sequence[float]]], width: int, height: int) -> str:
+    """Closed contours in pixels of a width x height picture, drawn dark on white so that they show on any photo."""
+    path = "".join("M" + "L".join(f"{x:g} {y:g}" for x, y in contour) + "Z" for contour in contours)
+    if not path:
+        return ""
+    return (
+        f'<svg class="outline" viewBox="0 0 {width:d} {height:d}" preserveAspectRatio="none" aria-hidden="true">'
+        f'<path class="halo" d="{path}"/><path class="edge" d="{path}"/></svg>'
+    )
+
+
+def heat_png(grid: Sequence[Sequence[float]]) -> bytes:
+    """A map as an RGBA PNG of one pixel per cell: inferno, the more opaque the stronger.
+
+    Args:
+        grid: rows of equal length, values in 0..1; what lies outside, and NaN, is clipped.
+    """
+    lines = []
+    for row in grid:
+        line = bytearray([0])  # PNG filter type of the line: none
+        for value in row:
+            strength = min(1.0, max(0.0, value)) if value == value else 0.0
+            line += bytes((*colour(strength), round(255 * MOST_OPAQUE * strength**0.75)))
+        lines.append(bytes(line))
+    header = struct.pack(">IIBBBBB", len(grid[0]), len(grid), 8, 6, 0, 0, 0)
+    pixels = zlib.compress(b"".join(lines), 9)
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", pixels) + _chunk(b"IEND", b"")
+
+
+def colour(value: float) -> tuple[int, int, int]:
+    """Inferno at `value` in 0..1, linear between its nine points."""
+    place = value * (len(INFERNO) - 1)
+    left = min(int(place), len(INFERNO) - 2)
+    share = place - left
+    first, second = INFERNO[left], INFERNO[left + 1]
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
+    return red, green, blue
+
+
+def colour_bar() -> str:
+    """The legend of the heatmaps."""
+    last = len(INFERNO) - 1
+    stops = "".join(
+        f'<stop offset="{index / last:.3f}" stop-color="rgb{point}"/>' for index, point in enumerate(INFERNO)
+    )
+    return (
+        '<svg class="colour-bar" width="96" height="10" aria-hidden="true"><defs><linearGradient id="inferno">'
+        f'{stops}</linearGradient></defs><rect width="96" height="10" rx="2" fill="url(#inferno)"/></svg>'
+    )
+
+
+def picture_rules(pictures: Iterable[dict[str, object]]) -> str:
+    """A style sheet that holds each picture once: `.KEY` is the photo, `.KEYh` its heatmap.
+
+    Args:
+        pictures: {key, jpeg, width, height, grid} as `gallery.arrange_pictures` makes them (checked base64).
+    """
+    rules = []
+    for picture in pictures:
+        key, grid = picture["key"], picture["grid"]
+        rules.append(
+            f".{key}{{aspect-ratio:{picture['width']}/{picture['height']};"
+            f"background-image:url(data:image/jpeg;base64,{picture['jpeg']})}}"
+        )
+        if grid:
+            png = base64.b64encode(heat_png(grid)).decode()  # type: ignore[arg-type]
+            rules.append(f".{key}h{{background-image:url(data:image/png;base64,{png})}}")
+    return "\n".join(rules)
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))

@@ -1,0 +1,164 @@
+"""The summary of a run -> report.html: one file, no network, a strict content security policy."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from bias_audit.errors import ResultError
+from bias_audit.report import figures
+from bias_audit.report.gallery import PICTURE_BUDGET
+from bias_audit.report.summary import summarise
+from bias_audit.result import AuditResult, load
+
+TEMPLATES = Path(__file__).with_name("templates")
+
+MINUS, NONE, THIN_SPACE = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{NARROW NO-BREAK SPACE}"
+
+PAGE_LIMIT = 8_000_000
+"""Bytes of the page, whatever the size of the data set."""
+
+
+def write_report(run: AuditResult | str | Path) -> Path:
+    """Write RUN/report.html from the run folder alone: audit.json, the tables and pictures.json.
+
+    Args:
+        run: a run folder, or its result where that is at hand (the audit writes the page before audit.json).
+
+    Returns:
+        The page. It is written under a temporary name and renamed: a reader never sees half of it.
+
+    Raises:
+        ResultError: the run is missing, unfinished or damaged, or the page cannot be written.
+    """
+    result = run if isinstance(run, AuditResult) else load(run)
+    pictures = _read_pictures(result.path)
+    budget = PICTURE_BUDGET
+    page = render(summarise(result, pictures, budget))
+    # The markup around pictures is estimated beforehand; where it was more, pictures give way, not the limit.
+    while len(page) >= PAGE_LIMIT and budget > 0:
+        budget = max(0, budget - (len(page) - PAGE_LIMIT) - PICTURE_BUDGET // 20)
+        page = render(summarise(result, pictures, budget))
+    target = result.path / "report.html"
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        try:
+            temporary.write_bytes(page)
+            os.replace(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise ResultError(
+            f"cannot write {str(target)!r}: {error.strerror or error}", "Free space or make the folder writable."
+        ) from error
+    return target
+
+
+def render(summary: dict[str, Any]) -> bytes:
+    """The page as UTF-8.
+
+    Args:
+        summary: see `summary.summarise`.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(quantity=quantity, share=share, p_value=p_value)
+    environment.globals.update(
+        interval=_figure(figures.interval), outline=_figure(figures.outline), colour_bar=_figure(figures.colour_bar)
+    )
+    style = Markup((TEMPLATES / "page.css").read_text(encoding="utf-8"))
+    script = Markup((TEMPLATES / "page.js").read_text(encoding="utf-8"))
+    rules = Markup(figures.picture_rules(summary["pictures"]))
+    policy = "; ".join(
+        (
+            "default-src 'none'",
+            "img-src data:",
+            f"style-src {_source(style)} {_source(rules)}",
+            f"script-src {_source(script)}",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
+    text = environment.get_template("page.html").render(
+        **summary, style=style, script=script, picture_rules=rules, policy=policy
+    )
+    # A name that is no valid Unicode must not cost the report.
+    return text.encode("utf-8", "backslashreplace")
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """A number as text: share 0.5 -> "50 %", points 0.5 -> "50 pp", number 0.5 -> "0.50"."""
+    if value is None:
+        return NONE
+    if unit == "number":
+        return _signed(f"{value:.2f}")
+    suffix = THIN_SPACE + ("%" if unit == "share" else "pp")
+    # Never a rounded 0 % or 100 % for what is neither: 99.7 % is not all.
+    size = abs(value)
+    if 0 < size < 0.0005:
+        return ("< 0.1" if value > 0 else f"> {MINUS}0.1") + suffix
+    if 0.9995 <= size < 1:
+        return ("> 99.9" if value > 0 else f"< {MINUS}99.9") + suffix
+    digits = 1 if 0 < size < 0.01 or 0.99 < size < 1 else 0
+    return _signed(f"{100 * value:.{digits}f}") + suffix
+
+
+def share(value: float | None) -> str:
+    """A probability as text."""
+    return NONE if value is None else f"{value:.2f}"
+
+
+def p_value(value: float) -> str:
+    """A p-value with its sign of comparison."""
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
+
+
+def _signed(text: str) -> str:
+    """A true minus sign, and none before a rounded zero."""
+    return MINUS + text[1:] if text.startswith("-") and text.strip("-0.") else text.lstrip("-")
+
+
+def _figure(function: Any) -> Any:
+    """`function` for templates: its SVG is markup already, its labels are escaped inside."""
+
+    def draw(*arguments: Any, **options: Any) -> Markup:
+        return Markup(function(*arguments, **options))
+
+    return draw
+
+
+def _source(content: str) -> str:
+    """The hash by which a content security policy allows an inline element."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
+
+
+def _read_pictures(folder: Path) -> dict[str, Any]:
+    """pictures.json, {} where the run has none.
+
+    Raises:
+        ResultError: not readable.
+    """
+    file = folder / "pictures.json"
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ResultError(
+            f"{str(file)!r} is damaged: {error}", "Delete it to make the page without pictures, or run the audit again."
+        ) from error
+    if not isinstance(content, dict):
+        raise ResultError(f"{str(file)!r} is damaged: expected an object, got {type(content).__name__}")
+    return content

@@ -1,0 +1,27 @@
+"""A finished run folder for commands that read one, without auditing anything."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bias_audit.result import AuditResult, RunInfo, to_json
+from bias_audit.schema import TABLES
+
+
+@pytest.fixture
+def finished_run(tmp_path: Path) -> Path:
+    info = RunInfo(
+        name="m on d", model="m.keras", data="d", masks=None, model_sha256="0", fingerprint="0", version="0",
+        created="2026-01-01T00:00:00+00:00", seconds={}, config={}, thresholds={}, class_names=("a", "b"), layer="l",
+        grid=(7, 7), method="hires_cam", head="softmax", input_size=(8, 8, 3), counts={}, statuses={}, mask_kind="none",
+    )  # fmt: skip
+    result = AuditResult(tmp_path, info, "No reliance was shown.", (), (), ())
+    (tmp_path / "audit.json").write_text(json.dumps(to_json(result)))
+    for name, columns in TABLES.items():
+        frame = pd.DataFrame({column.name: pd.Series(dtype="str") for column in columns})
+        frame.to_parquet(tmp_path / f"{name}.parquet")
+    return tmp_path

@@ -1,0 +1,72 @@
+"""What a command may load: TensorFlow takes seconds, pandas and SciPy take most of the rest."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("tensorflow", "keras", "sklearn", "scipy", "matplotlib", "cv2", "pandas", "pyarrow", "PIL")
+
+
+def loaded(code: str) -> set[str]:
+    """Heavy packages in sys.modules after running `code` in a fresh interpreter."""
+    ask = f"{code}\nimport sys\nprint('LOADED', *(name for name in {HEAVY!r} if name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+    return set(done.stdout.rsplit("LOADED", 1)[1].split())
+
+
+def command(*arguments: str) -> str:
+    return f"from bias_audit.cli import main\ntry:\n    main({list(arguments)!r})\nexcept SystemExit:\n    pass"
+
+
+def test_importing_the_package_loads_nothing():
+    assert loaded("import bias_audit; bias_audit.AuditConfig, bias_audit.DataError, bias_audit.load") == set()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["audit", "--help"], ["gate", "--help"], ["--version"]])
+def test_help_loads_nothing(arguments):
+    assert loaded(command(*arguments)) == set()
+
+
+def test_gate_loads_no_table_and_no_model(finished_run):
+    assert loaded(command("gate", str(finished_run))) == set()
+
+
+def test_report_loads_no_model(finished_run):
+    assert loaded(command("report", str(finished_run))) <= {"pandas", "pyarrow", "PIL"}
+
+
+def test_the_check_can_fail():
+    assert loaded("import pandas") >= {"pandas"}
+    assert "cv2" in loaded("import bias_audit.data.batches")
+
+
+def test_public_names_are_importable_and_complete():
+    import bias_audit
+
+    for name in bias_audit.__all__:
+        assert getattr(bias_audit, name) is not None
+    assert set(bias_audit._HOME) == set(bias_audit.__all__) - {"__version__"}
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = bias_audit.nonsense
+
+
+def test_help_names_every_choice():
+    """Choices live in the registries; the help text must not fall behind them."""
+    from bias_audit.attribution.cam import METHODS
+    from bias_audit.cli import _parser
+    from bias_audit.config import INTERPOLATIONS, PREPROCESSES, RESIZES
+    from bias_audit.data.preprocess import PREPROCESS
+
+    actions = _parser()._subparsers._group_actions[0].choices["audit"]._actions  # type: ignore[union-attr]
+    text = {action.dest: action.help or "" for action in actions}
+    for dest, names in (
+        ("method", METHODS),
+        ("resize", RESIZES),
+        ("interpolation", INTERPOLATIONS),
+        ("preprocess", PREPROCESS),
+    ):
+        assert all(name in text[dest] for name in names), dest
+    assert set(PREPROCESS) == set(PREPROCESSES)

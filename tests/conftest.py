@@ -1,0 +1,77 @@
+"""Shared material: photo-like pictures, folders of them with masks, and a small seeded Keras model.
+
+Everything is generated from seeds, so a test fails on the same picture everywhere. TensorFlow is imported by the
+fixtures that need it only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+
+def _photo(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """(height, width, 3) uint8: smooth noise at three scales, so that JPEG and resampling behave as on a photo."""
+    rng = np.random.default_rng(seed)
+    values = np.zeros((height, width, 3), np.float32)
+    for cells, weight in ((3, 0.5), (8, 0.3), (24, 0.2)):
+        coarse = rng.uniform(0, 255, (cells, cells, 3)).astype(np.float32)
+        values += weight * cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.clip(values, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def photo() -> Callable[..., np.ndarray]:
+    """`photo(height, width, seed=0)` -> (height, width, 3) uint8 RGB."""
+    return _photo
+
+
+@pytest.fixture
+def photo_folder(tmp_path: Path) -> Path:
+    """Two classes with three JPEGs each, of different sizes: DATA/husky/0.jpg .. DATA/wolf/2.jpg."""
+    root = tmp_path / "photos"
+    for label, name in enumerate(("husky", "wolf")):
+        (root / name).mkdir(parents=True)
+        for i, (height, width) in enumerate(((60, 80), (97, 61), (48, 48))):
+            Image.fromarray(_photo(height, width, 10 * label + i)).save(root / name / f"{i}.jpg", quality=90)
+    return root
+
+
+@pytest.fixture
+def mask_folder(photo_folder: Path) -> Path:
+    """A mask per photo of `photo_folder`, same tree and stem: 255 in the middle half of both sides, else 0."""
+    root = photo_folder.parent / "masks"
+    for path in sorted(photo_folder.rglob("*.jpg")):
+        with Image.open(path) as image:
+            width, height = image.size
+        mask = np.zeros((height, width), np.uint8)
+        mask[height // 4 : 3 * height // 4, width // 4 : 3 * width // 4] = 255
+        target = root / path.relative_to(photo_folder).with_suffix(".png")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(mask).save(target)
+    return root
+
+
+@pytest.fixture(scope="session")
+def tiny_model() -> Any:
+    """A Keras model with random weights: 32 x 32 RGB in [0, 255] -> conv -> 8 x 8 -> GAP -> softmax over 2 classes."""
+    import keras
+
+    keras.utils.set_random_seed(7)
+    return keras.Sequential(
+        [
+            keras.Input((32, 32, 3)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Conv2D(6, 3, strides=2, padding="same", activation="relu", name="early"),
+            keras.layers.Conv2D(8, 3, strides=2, padding="same", activation="relu", name="late"),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(2, activation="softmax", kernel_initializer="random_normal"),
+        ],
+        name="tiny",
+    )
