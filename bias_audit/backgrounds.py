@@ -168,9 +168,7 @@ def _shadow(picture: Image, placement: Placement, colour: Colour) -> Image:
     return picture
 
 
-def _scatter(
-    rng: np.random.Generator, placement: Placement, horizon: float, count: int
-) -> npt.NDArray[np.float64]:
+def _scatter(rng: np.random.Generator, placement: Placement, horizon: float, count: int) -> npt.NDArray[np.float64]:
     """Points on the ground, far ones first. (count, 3): x, y in pixels and nearness, 1 at the lower edge."""
     nearness = np.sort(rng.uniform(0.12, 1.0, count))
     y = horizon + nearness * (placement.height - horizon)

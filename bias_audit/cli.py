@@ -120,8 +120,10 @@ def _demo(options: argparse.Namespace) -> int:
     from bias_audit.pipeline import audit
 
     progress = Progress(options.verbosity)
-    demo = build_demo(options.out, progress)
-    result = audit(demo.model, demo.images, masks=demo.masks, out=options.out / "run", overwrite=True, progress=progress)
+    demo = build_demo(options.out, progress.note)
+    result = audit(
+        demo.model, demo.images, masks=demo.masks, out=options.out / "run", overwrite=True, progress=progress
+    )
     show_result(result, options.verbosity)
     return EXIT_OK
 
@@ -155,14 +157,20 @@ def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     audit.add_argument("--boxes", metavar="FILE", type=Path, help="table image,x_min,y_min,x_max,y_max: a row per box")
     audit.add_argument("--out", metavar="RUN", type=Path, help="run folder (default: reports/MODEL-DATA)")
     audit.add_argument("--config", metavar="FILE", type=Path, help="TOML with [audit] and [thresholds]; flags go first")
-    audit.add_argument("--gate", metavar="FILE", type=Path, help="judge the result with this gate.toml: exit code 0 or 1")
+    audit.add_argument(
+        "--gate", metavar="FILE", type=Path, help="judge the result with this gate.toml: exit code 0 or 1"
+    )
     audit.add_argument("--resume", action="store_true", help="continue a killed run")
     audit.add_argument("--overwrite", action="store_true", help="replace what a run wrote into the folder")
-    audit.add_argument("--ignore", metavar="RULE", action="append", default=[], help="do not judge this rule; repeatable")
+    audit.add_argument(
+        "--ignore", metavar="RULE", action="append", default=[], help="do not judge this rule; repeatable"
+    )
     _add_verbosity(audit)
 
     seen = audit.add_argument_group("what the model saw in training")
-    seen.add_argument("--preprocess", metavar="NAME", help="none (default), unit, signed, caffe, imagenet or module:function")
+    seen.add_argument(
+        "--preprocess", metavar="NAME", help="none (default), unit, signed, caffe, imagenet or module:function"
+    )
     seen.add_argument("--resize", metavar="NAME", help="stretch (default), crop or pad")
     seen.add_argument("--interpolation", metavar="NAME", help="bilinear (default), nearest, bicubic, area or antialias")
     seen.add_argument("--image-size", metavar="HxW", type=_size, help="for models that accept any size: 224x224")
@@ -180,8 +188,12 @@ def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
     shown = audit.add_argument_group("how it is explained and tested")
     shown.add_argument("--method", metavar="NAME", help="hires_cam (default), grad_cam or cam")
-    shown.add_argument("--layer", metavar="PATH", help="layer to explain, backbone/name (default: the last with a grid)")
-    shown.add_argument("--interventions", metavar="N", type=int, help="photos per class, at most (default 100; 0 = none)")
+    shown.add_argument(
+        "--layer", metavar="PATH", help="layer to explain, backbone/name (default: the last with a grid)"
+    )
+    shown.add_argument(
+        "--interventions", metavar="N", type=int, help="photos per class, at most (default 100; 0 = none)"
+    )
     shown.add_argument("--donors", metavar="N", type=int, help="backgrounds per photo and arm (default 5)")
     shown.add_argument("--batch-size", metavar="N", type=int, help="images per pass (default 32)")
     shown.add_argument("--seed", metavar="N", type=int, help="of every random choice (default 0)")

@@ -341,8 +341,8 @@ def _markdown(gate: GateResult) -> str:
 def _line(row: GateRow) -> str:
     interval = "" if row.low is None or row.high is None else f"{_digits(row.low)} to {_digits(row.high)}"
     measured, threshold = ("" if value is None else _digits(value) for value in (row.measured, row.threshold))
-    cells = (row.scope, row.subject, row.check, measured, interval, threshold, row.sentence)
-    return f"| {' | '.join(_escaped(cell) for cell in cells)} |"
+    cells = (row.scope, _escaped(row.subject), row.check, measured, interval, threshold, _escaped(row.sentence))
+    return f"| {' | '.join(cells)} |"
 
 
 _ACTIVE = {ord(sign): f"&#{ord(sign)};" for sign in "&<>|`*_[]\\~@#!"}

@@ -18,7 +18,10 @@ Pixels = NDArray[np.float32]
 Mask = NDArray[np.uint8]
 
 HOLE_MARGIN = 0.03
-"""Dilation of a hole, as a share of the shorter side (7 px at 224): a tight hole keeps the object's shape (Xiao 2021)."""
+"""Dilation of a hole, as a share of the shorter side (7 px at 224).
+
+A tight hole keeps the shape of the object, and shape alone leaks the class (Xiao et al. 2021).
+"""
 
 FEATHER = 0.01
 """Blur of a pasted edge, as a share of the shorter side (2 px at 224)."""
@@ -63,4 +66,4 @@ def _alpha(mask: Mask) -> Pixels:
     """Opacity of the object in 0..1: blurred inwards only, so that no rim of the old background comes along."""
     inside = (mask == FOREGROUND).astype(np.float32)
     blurred = cv2.GaussianBlur(inside, (0, 0), max(1.0, FEATHER * min(mask.shape)))
-    return np.clip(2 * np.asarray(blurred, np.float32) - 1, 0, 1) * inside
+    return np.asarray(np.clip(2 * blurred - 1, 0, 1) * inside, np.float32)

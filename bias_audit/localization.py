@@ -149,7 +149,7 @@ def relevance_rank_accuracy(at: Localization) -> Array:
         k = int(inside.sum())
         if k == 0 or not np.isfinite(values).all() or values.max(initial=0) <= 0:
             continue
-        place = np.partition(values, len(values) - k)[len(values) - k]
+        place = float(np.partition(values, len(values) - k)[len(values) - k])
         above, tied = values > place, values == place
         scores[i] = (inside[above].sum() + (k - above.sum()) * inside[tied].mean()) / k
     return scores

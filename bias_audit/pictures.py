@@ -25,7 +25,9 @@ MOST = 240
 
 def choose_pictures(images: pd.DataFrame, outcomes: Sequence[RuleOutcome]) -> list[str]:
     """Ids of the images to show: the most telling of each finding, then the largest background excess of all."""
-    chosen = [image_id for outcome in outcomes if outcome.status == "found" for image_id in outcome.image_ids[:PER_FINDING]]
+    chosen = [
+        image_id for outcome in outcomes if outcome.status == "found" for image_id in outcome.image_ids[:PER_FINDING]
+    ]
     ranked = images[images["status"] == "ok"].sort_values("background_excess", ascending=False, kind="stable")
     read = set(ranked.index)
     ordered = dict.fromkeys([*chosen, *ranked.index[:MOST_SUSPICIOUS]])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,8 +25,9 @@ from bias_audit.data.masks import MaskReading
 from bias_audit.data.preprocess import Preprocess, find_preprocess
 from bias_audit.errors import ConfigError, DataError
 from bias_audit.models.base import Model, Predictions, check_model_path, load_model
+from bias_audit.provenance import describe
 from bias_audit.report.page import write_report
-from bias_audit.result import AuditResult, RuleOutcome, RunInfo, to_json
+from bias_audit.result import AuditResult, RuleOutcome, to_json
 from bias_audit.run import Run
 
 Record = dict[str, Any]
@@ -123,23 +123,24 @@ def audit(
 
     with progress.stage("Tables and rules", None), _timed(seconds, "tables"):
         tables.add_interventions(records, composites, dataset.class_names)
-        images = tables.images_table(records, dataset.columns, min_images=20)
+        user = {name: [sample.columns[name] for sample in dataset.samples] for name in dataset.columns}
+        images = tables.images_table(records, user, min_images=20)
         classes = tables.classes_table(
             images, composites, dataset.class_names, seed=config.seed, min_photos=thresholds.min_photos
         )
         outcomes = rules.judge(rules.Evidence(images, classes, thresholds), ignore)
         for name, frame in (("images", images), ("classes", classes), ("confusion", tables.confusion_table(images))):
             tables.write_table(run, name, frame)
-    with progress.stage("Report", None), _timed(seconds, "report"):
+    with progress.stage("Report", None):
         _write_pictures(dataset, images, outcomes, examples, geometry, config, run)
-        info = _describe(model, data, masks or boxes, dataset, loaded, records, config, thresholds, key, seconds)
+        info = describe(model, data, masks or boxes, dataset, loaded, records, config, thresholds, key, seconds)
         result = AuditResult(
             path=run.path,
             info=info,
             verdict=rules.verdict(outcomes, classes),
             outcomes=outcomes,
             rules=rules.count(outcomes),
-            class_rows=tuple(classes.reset_index().astype(object).to_dict("records")),
+            class_rows=tables.rows(classes),
         )
         write_report(result)
     run.finish(to_json(result))
@@ -295,97 +296,6 @@ def _write_pictures(
     flagged = {outcome.subject for outcome in outcomes if outcome.status == "found"}
     composites = {name: rows for name, rows in examples.items() if name in flagged} or dict(list(examples.items())[:2])
     run.write_json("pictures.json", {"images": shown, "composites": composites})
-
-
-def _describe(
-    model: Any,
-    data: str | Path,
-    masks: str | Path | None,
-    dataset: Dataset,
-    loaded: Model,
-    records: Sequence[Record],
-    config: AuditConfig,
-    thresholds: Thresholds,
-    key: Mapping[str, str],
-    seconds: dict[str, float],
-) -> RunInfo:
-    model_name = str(model) if isinstance(model, str | Path) else getattr(model, "name", type(model).__name__)
-    columns = ("status", "mask_status", "attention_status", "intervention_status")
-    statuses = {column: _tally(record.get(column) for record in records) for column in columns}
-    kinds = {record["mask_kind"] for record in records if record.get("mask_status") == MASK_OK}
-    done, waiting = (statuses["intervention_status"].get(name, 0) for name in (reliance.DONE, reliance.NOT_SAMPLED))
-    counts = {
-        "images": len(records),
-        "read": statuses["status"].get(OK, 0),
-        "unreadable": statuses["status"].get("unreadable", 0),
-        "skipped": statuses["status"].get("skipped", 0),
-        "with_mask": statuses["mask_status"].get(MASK_OK, 0),
-        "without_mask": statuses["status"].get(OK, 0) - statuses["mask_status"].get(MASK_OK, 0),
-        "attention_scored": statuses["attention_status"].get(OK, 0),
-        "attention_unscorable": statuses["mask_status"].get(MASK_OK, 0) - statuses["attention_status"].get(OK, 0),
-        "interventions_done": done,
-        "interventions_eligible": done + waiting,
-        "ignored_files": len(dataset.ignored_files),
-    }
-    return RunInfo(
-        name=f"{Path(model_name).stem} on {Path(data).name}",
-        model=model_name,
-        data=str(data),
-        masks=None if masks is None else str(masks),
-        model_sha256=loaded.sha256,
-        fingerprint=key["data"],
-        version=bias_audit.__version__,
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        seconds=seconds,
-        config=config.as_dict(),
-        thresholds=dataclasses.asdict(thresholds),
-        class_names=dataset.class_names,
-        layer=loaded.layer,
-        grid=loaded.grid,
-        method=config.method,
-        head=loaded.head,
-        input_size=loaded.input_size,
-        counts=counts,
-        statuses=statuses,
-        mask_kind=kinds.pop() if len(kinds) == 1 else "mixed" if kinds else "none",
-        notes=(*loaded.notes, *_notes(counts, kinds, dataset, config)),
-    )
-
-
-def _notes(counts: Mapping[str, int], kinds: set[str], dataset: Dataset, config: AuditConfig) -> list[str]:
-    """What a reader must know before believing the numbers, most important first."""
-    notes = []
-    bad = counts["unreadable"] + counts["skipped"]
-    if bad:
-        notes.append(f"{bad} of {counts['images']} images could not be read or were skipped; see images.csv, column status.")
-    if counts["with_mask"] == 0:
-        notes.append("No masks or boxes: attention on the background and reliance on it could not be judged.")
-    elif counts["without_mask"]:
-        notes.append(f"{counts['without_mask']} of {counts['read']} images have no usable mask and no mask scores.")
-    if "box" in kinds:
-        notes.append(
-            "Boxes stand for objects: a box takes in background around the object, so background shares and gaps are lower bounds."
-        )
-    if counts["interventions_eligible"]:
-        notes.append(
-            f"Composites were made of {counts['interventions_done']} of {counts['interventions_eligible']} usable photos "
-            f"(at most {config.interventions} per class, {config.donors} backgrounds per arm, seed {config.seed}); "
-            "each photo counts once, however many composites it has."
-        )
-    empty = [name for label, name in enumerate(dataset.class_names) if not any(s.label == label for s in dataset.samples)]
-    if empty:
-        notes.append(f"No images of {', '.join(empty[:10])}{', ...' if len(empty) > 10 else ''}: these classes are not audited.")
-    if counts["ignored_files"]:
-        notes.append(f"{counts['ignored_files']} files that are no images were ignored, for instance {dataset.ignored_files[0]!r}.")
-    return notes
-
-
-def _tally(values: Any) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for value in values:
-        if value:
-            counts[value] = counts.get(value, 0) + 1
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _shard(label: int) -> str:

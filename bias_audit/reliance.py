@@ -81,9 +81,7 @@ class Composite:
     probability_predicted: float
 
 
-def plan(
-    dataset: Dataset, areas: Mapping[int, float], *, photos: int, donors: int, seed: int
-) -> Plan:
+def plan(dataset: Dataset, areas: Mapping[int, float], *, photos: int, donors: int, seed: int) -> Plan:
     """Choose photos and donors.
 
     Args:
@@ -113,10 +111,10 @@ def plan(
         status.update(dict.fromkeys(ordered, NOT_SAMPLED))
         chosen[label] = tuple(ordered[:photos])
         lent[label] = tuple([position for position in ordered if areas[position] <= MAX_HOLE][:pool])
-    for label, positions in chosen.items():
+    for label, sampled in chosen.items():
         others = any(lent[other] for other in lent if other != label)
         enough = len(lent[label]) >= 2 and others
-        status.update(dict.fromkeys(positions, DONE if enough else NO_DONORS))
+        status.update(dict.fromkeys(sampled, DONE if enough else NO_DONORS))
         if not enough:
             chosen[label] = ()
     return Plan(chosen, lent, status)

@@ -158,7 +158,19 @@ class AuditResult:
         """The outcomes with status `found`, worst first."""
         import pandas as pd
 
-        columns = ["code", "level", "scope", "subject", "measured", "low", "high", "threshold", "n", "p_value", "sentence"]
+        columns = [
+            "code",
+            "level",
+            "scope",
+            "subject",
+            "measured",
+            "low",
+            "high",
+            "threshold",
+            "n",
+            "p_value",
+            "sentence",
+        ]
         rows = [{name: getattr(outcome, name) for name in columns} for outcome in self.found()]
         return pd.DataFrame(rows, columns=columns)
 

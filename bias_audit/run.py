@@ -1,9 +1,9 @@
 """The run folder while an audit writes it: atomic files, shards, resume.
 
-    audit.json        written last: its presence means complete
-    started.json      what an unfinished run was started with; a resume must match it
-    shards/           maps-00000.npz per group of batches, interventions-0000.json per class
-    *.parquet, *.csv  tables          pictures.json  thumbnails          report.html  the page
+audit.json        written last: its presence means complete
+started.json      what an unfinished run was started with; a resume must match it
+shards/           maps-00000.npz per group of batches, interventions-0000.json per class
+*.parquet, *.csv  tables          pictures.json  thumbnails          report.html  the page
 """
 
 from __future__ import annotations

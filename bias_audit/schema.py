@@ -43,27 +43,61 @@ IMAGES: tuple[Column, ...] = (
     Column("foreground_area", "float", "share of the valid pixels that are foreground, 0..1"),
     Column("void_share", "float", "share of the picture that is neither (ignore value, padding), 0..1"),
     Column("attention_status", "string", "ok, or why background_excess is missing"),
-    Column("background_share", "float", "positive attention on the background, 0..1 (1 - relevance mass accuracy)", "high"),
+    Column(
+        "background_share", "float", "positive attention on the background, 0..1 (1 - relevance mass accuracy)", "high"
+    ),
     Column("background_share_perfect", "float", "share that a perfect map would have at this resolution, 0..1"),
-    Column("background_excess", "float", "0 = as good as the map's resolution allows, 1 = no better than a uniform map, above 1 = avoids the object", "high"),
-    Column("background_excess_label", "float", "the same for the map of the labelled class (equal where the prediction is right)", "high"),
+    Column(
+        "background_excess",
+        "float",
+        "0 = as good as the map's resolution allows, 1 = no better than a uniform map, above 1 = avoids the object",
+        "high",
+    ),
+    Column(
+        "background_excess_label",
+        "float",
+        "the same for the map of the labelled class (equal where the prediction is right)",
+        "high",
+    ),
     Column("background_lift", "float", "background share over background area; 1 = uniform map", "high"),
     Column("relevance_mass_accuracy", "float", "positive attention on the object, 0..1", "low"),
-    Column("relevance_rank_accuracy", "float", "share of the strongest K pixels that lie on the object of K pixels, 0..1", "low"),
+    Column(
+        "relevance_rank_accuracy",
+        "float",
+        "share of the strongest K pixels that lie on the object of K pixels, 0..1",
+        "low",
+    ),
     Column("pointing_game", "float", "1 if the strongest cell lies within one cell of the object, else 0", "low"),
     Column("negative_share", "float", "evidence against the class, as a share of all evidence, 0..1"),
     Column("padding_share", "float", "positive attention on padding or ignored pixels, 0..1", "high"),
     Column("intervention_status", "string", "done, or why no composite was made of this photo"),
-    Column("same_background_accuracy", "float", "share of composites on backgrounds of the same class still predicted as the label, 0..1", "low"),
-    Column("other_background_accuracy", "float", "share of composites on backgrounds of other classes still predicted as the label, 0..1", "low"),
+    Column(
+        "same_background_accuracy",
+        "float",
+        "share of composites on backgrounds of the same class still predicted as the label, 0..1",
+        "low",
+    ),
+    Column(
+        "other_background_accuracy",
+        "float",
+        "share of composites on backgrounds of other classes still predicted as the label, 0..1",
+        "low",
+    ),
     Column("background_gap", "float", "same minus other, -1..1", "high"),
     Column("other_background_predicted", "string", "what it most often becomes on other backgrounds"),
     Column("background_only_predicted", "string", "prediction with the object inpainted"),
     Column("background_only_probability", "float", "probability of the label with the object inpainted, 0..1", "high"),
     Column("foreground_only_predicted", "string", "prediction of the object on black"),
     Column("foreground_only_probability", "float", "probability of the label for the object on black, 0..1", "low"),
-    Column("rests_on_background", "bool", "the prediction survives without the object and changes on other backgrounds"),
-    Column("excess_robust_z", "float", "how far background_excess lies above its class, in robust standard deviations", "high"),
+    Column(
+        "rests_on_background", "bool", "the prediction survives without the object and changes on other backgrounds"
+    ),
+    Column(
+        "excess_robust_z",
+        "float",
+        "how far background_excess lies above its class, in robust standard deviations",
+        "high",
+    ),
 )
 
 CLASSES: tuple[Column, ...] = (
@@ -94,11 +128,18 @@ CLASSES: tuple[Column, ...] = (
     Column("background_gap", "float", "same minus other, 0..1 as a rule", "high"),
     Column("gap_low", "float", "95 % interval of the paired difference, lower end"),
     Column("gap_high", "float", "95 % interval of the paired difference, upper end"),
-    Column("p_mcnemar", "float", "exact McNemar, photos right on same and wrong on other backgrounds against the reverse"),
+    Column(
+        "p_mcnemar", "float", "exact McNemar, photos right on same and wrong on other backgrounds against the reverse"
+    ),
     Column("p_fdr", "float", "p_mcnemar after Benjamini-Hochberg over the classes tested"),
     Column("flipped", "int", "photos right on same-class and wrong on other-class backgrounds"),
     Column("becomes", "string", "what they most often become on other backgrounds"),
-    Column("attract", "float", "how much this class's backgrounds pull other classes' objects to it: median over classes, -1..1", "high"),
+    Column(
+        "attract",
+        "float",
+        "how much this class's backgrounds pull other classes' objects to it: median over classes, -1..1",
+        "high",
+    ),
     Column("background_only_accuracy", "float", "still predicted with the object inpainted, 0..1", "high"),
     Column("background_only_low", "float", "95 % Wilson interval, lower end"),
     Column("background_only_high", "float", "95 % Wilson interval, upper end"),

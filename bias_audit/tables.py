@@ -22,19 +22,21 @@ _DTYPES = {"string": "str", "float": "float64", "int": "Int64", "bool": "boolean
 OK = "ok"
 
 
-def images_table(records: Sequence[Mapping[str, Any]], user_columns: Sequence[str], min_images: int) -> pd.DataFrame:
+def images_table(
+    records: Sequence[Mapping[str, Any]], user: Mapping[str, Sequence[Any]], min_images: int
+) -> pd.DataFrame:
     """One row per image, in the order of the data set.
 
     Args:
         records: column -> value, per image; missing columns become NaN.
-        user_columns: names of the user's columns; one that clashes with ours gets the prefix "user_".
+        user: the user's own columns; one whose name clashes with ours gets the prefix "user_".
         min_images: scored images a class needs before outliers within it are sought.
     """
     ours = TABLES["images"]
     frame = pd.DataFrame({column.name: _series(column, records) for column in ours})
     own = {column.name for column in ours}
-    for name in user_columns:
-        frame[f"user_{name}" if name in own else name] = [record.get(f"#{name}") for record in records]
+    for name, values in user.items():
+        frame[f"user_{name}" if name in own else name] = list(values)
     frame = frame.set_index("image_id")
     for _, group in frame.groupby("label"):
         excess = group["background_excess_label"].dropna()
@@ -157,6 +159,13 @@ def class_summary(classes: pd.DataFrame) -> pd.DataFrame:
             "background only": rate("background_only_accuracy", "background_only_low", "background_only_high"),
         },
         index=classes.index,
+    )
+
+
+def rows(frame: pd.DataFrame) -> tuple[dict[str, Any], ...]:
+    """A table as plain dicts, its index among the columns."""
+    return tuple(
+        {str(key): value for key, value in row.items()} for row in frame.reset_index().astype(object).to_dict("records")
     )
 
 

@@ -32,12 +32,12 @@ def cam(values: Array, gradients: Array) -> Array:
             "CAM needs global average pooling followed by one dense layer; this model's head is another",
             "Use --method hires_cam (the default) or grad_cam.",
         )
-    return np.einsum("nhwc,nc->nhw", values, gradients.sum(axis=(1, 2)))
+    return _weighted(values, gradients.sum(axis=(1, 2)))
 
 
 def grad_cam(values: Array, gradients: Array) -> Array:
     """Grad-CAM: sum_k alpha_k A_k with alpha_k the mean gradient over the grid (Selvaraju et al. 2017)."""
-    return np.einsum("nhwc,nc->nhw", values, gradients.mean(axis=(1, 2)))
+    return _weighted(values, gradients.mean(axis=(1, 2)))
 
 
 def hires_cam(values: Array, gradients: Array) -> Array:
@@ -45,7 +45,12 @@ def hires_cam(values: Array, gradients: Array) -> Array:
 
     Shows only places that a head of one dense layer used; on GAP heads it equals Grad-CAM and CAM / (h w).
     """
-    return np.einsum("nhwc,nhwc->nhw", values, gradients)
+    return np.asarray(np.einsum("nhwc,nhwc->nhw", values, gradients), np.float32)
+
+
+def _weighted(values: Array, weights: Array) -> Array:
+    """sum_k w_k A_k: (N, h, w, C) and (N, C) -> (N, h, w)."""
+    return np.asarray(np.einsum("nhwc,nc->nhw", values, weights), np.float32)
 
 
 METHODS: dict[str, Method] = {"cam": cam, "grad_cam": grad_cam, "hires_cam": hires_cam}

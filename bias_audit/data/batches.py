@@ -18,7 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from bias_audit.data.dataset import Sample
 from bias_audit.data.geometry import fit_image, fit_mask
@@ -46,7 +46,7 @@ class Geometry:
     channels: int
     resize: str
     interpolation: str
-    masks: MaskReading = MaskReading()
+    masks: MaskReading
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def decode(path: Path, channels: int) -> tuple[NDArray[np.uint8] | None, str]:
                     header.load()  # raises where the data end too early; OpenCV before 5 fills up with grey
     except Image.DecompressionBombError as error:
         return None, f"too many pixels: {error}"
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         return None, "not a picture, whatever its name says"
     except (OSError, ValueError, SyntaxError) as error:
         return None, f"damaged: {error}"

@@ -22,9 +22,7 @@ Window = tuple[int, int, int, int]
 _PILLOW = {"nearest": Image.Resampling.NEAREST, "antialias": Image.Resampling.BILINEAR}
 
 
-def fit_image(
-    pixels: NDArray[np.uint8], size: tuple[int, int], resize: str, interpolation: str
-) -> NDArray[np.float32]:
+def fit_image(pixels: NDArray[np.uint8], size: tuple[int, int], resize: str, interpolation: str) -> NDArray[np.float32]:
     """Bring a picture to the model's input size.
 
     Args:
@@ -90,9 +88,9 @@ def _resample(
     if interpolation == "bicubic" or (interpolation == "area" and grows):  # OpenCV's area is another one when growing
         weights = _keys_cubic if interpolation == "bicubic" else area_weights
         rows, columns = weights(height, size[0]), weights(width, size[1])
-        return np.einsum("ih,hwc,jw->ijc", rows, values, columns, optimize=True)
+        return np.asarray(np.einsum("ih,hwc,jw->ijc", rows, values, columns, optimize=True), np.float32)
     kind = cv2.INTER_AREA if interpolation == "area" else cv2.INTER_LINEAR
-    return cv2.resize(values, size[::-1], interpolation=kind).reshape(*size, -1)
+    return np.asarray(cv2.resize(values, size[::-1], interpolation=kind), np.float32).reshape(*size, -1)
 
 
 @functools.lru_cache(maxsize=256)
@@ -102,7 +100,7 @@ def area_weights(source: int, target: int) -> NDArray[np.float32]:
     low, high = edges[:-1, None], edges[1:, None]
     pixel = np.arange(source)[None, :]
     covered = np.clip(np.minimum(high, pixel + 1) - np.maximum(low, pixel), 0, None)
-    return (covered / covered.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(covered / covered.sum(axis=1, keepdims=True), np.float32)
 
 
 @functools.lru_cache(maxsize=256)
@@ -131,4 +129,4 @@ def _keys_cubic(source: int, target: int) -> NDArray[np.float32]:
     near = 1.5 * distance**3 - 2.5 * distance**2 + 1
     far = -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
     weights = np.where(distance <= 1, near, np.where(distance < 2, far, 0))
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)

@@ -5,6 +5,7 @@ Every picture gets an answer: a mask, or the reason why there is none. Nothing h
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,8 +57,8 @@ def load_mask(sample: Sample, size: tuple[int, int], reading: MaskReading) -> tu
     if sample.mask is None and not sample.boxes:
         return None, NO_MASK, ""
     if sample.mask is None:
-        mask = boxes_to_mask(sample.boxes, size)
-        return (mask, OK, "box") if (mask == FOREGROUND).any() else (None, EMPTY, "box")
+        boxed = boxes_to_mask(sample.boxes, size)
+        return (boxed, OK, "box") if (boxed == FOREGROUND).any() else (None, EMPTY, "box")
     mask, status = read_mask(sample.mask, reading)
     if mask is None:
         return None, status, "mask"
@@ -104,14 +105,19 @@ def boxes_to_mask(boxes: tuple[Box, ...], size: tuple[int, int]) -> Mask:
     """(H, W) mask of the union of boxes, clipped to the picture: a pixel belongs to it when its centre does."""
     mask = np.zeros(size, np.uint8)
     for x_min, y_min, x_max, y_max in boxes:
-        rows = slice(max(0, round(y_min)), max(0, round(y_max)))
-        columns = slice(max(0, round(x_min)), max(0, round(x_max)))
+        rows = slice(_first_centre(y_min), _first_centre(y_max))
+        columns = slice(_first_centre(x_min), _first_centre(x_max))
         mask[rows, columns] = FOREGROUND
     return mask
+
+
+def _first_centre(edge: float) -> int:
+    """The first pixel whose centre (i + .5) lies at or beyond an edge; `round` would take 0.5 and 1.5 differently."""
+    return max(0, math.ceil(edge - 0.5))
 
 
 def resize_nearest(values: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     """Nearest neighbour with half-pixel centres, as Pillow and `tf.image.resize` do."""
     rows = ((np.arange(size[0]) + 0.5) * values.shape[0] / size[0]).astype(int)
     columns = ((np.arange(size[1]) + 0.5) * values.shape[1] / size[1]).astype(int)
-    return values[rows[:, None], columns[None, :]]
+    return np.asarray(values[rows[:, None], columns[None, :]], np.uint8)

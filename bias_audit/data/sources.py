@@ -229,7 +229,7 @@ def read_records(file: Path) -> list[dict[str, Any]]:
 
 
 def parse_boxes(text: object, where: str) -> tuple[Box, ...]:
-    """"x_min,y_min,x_max,y_max[;...]" -> boxes."""
+    """ "x_min,y_min,x_max,y_max[;...]" -> boxes."""
     if text is None or text == "":
         return ()
     return tuple(_box(part.replace(",", " ").split(), where) for part in str(text).split(";") if part.strip())
@@ -243,7 +243,9 @@ def _box(values: Iterable[object], where: str) -> Box:
     if not all(map(math.isfinite, (x_min, y_min, x_max, y_max))):
         raise DataError(f"{where}: a box needs four finite numbers, got {x_min:g},{y_min:g},{x_max:g},{y_max:g}")
     if not (x_max > x_min and y_max > y_min):
-        raise DataError(f"{where}: box {x_min:g},{y_min:g},{x_max:g},{y_max:g} has no area (x_max > x_min, y_max > y_min)")
+        raise DataError(
+            f"{where}: box {x_min:g},{y_min:g},{x_max:g},{y_max:g} has no area (x_max > x_min, y_max > y_min)"
+        )
     return x_min, y_min, x_max, y_max
 
 
@@ -277,7 +279,9 @@ def _rank(name: str) -> int:
 
 def _listed(names: Iterable[str] | Mapping[str, Any], most: int = 8) -> str:
     names = [name for name in names if name != "#row"]
-    return ", ".join(repr(name) for name in names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+    return ", ".join(repr(name) for name in names[:most]) + (
+        f" and {len(names) - most} more" if len(names) > most else ""
+    )
 
 
 SOURCES: dict[str, Callable[..., Dataset]] = {"folder": from_folder, ".csv": from_table, ".parquet": from_table}

@@ -35,7 +35,7 @@ class Predictions:
     @property
     def predicted(self) -> NDArray[np.intp]:
         """(N,) index of the most probable audited class."""
-        return np.argmax(self.log_odds, axis=1)
+        return np.asarray(np.argmax(self.log_odds, axis=1), np.intp)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ second model nor a graph surgery is needed ("Graph disconnected"). The user's mo
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import sys
@@ -23,8 +24,6 @@ from bias_audit.models.base import Activations, Array, Predictions
 
 if TYPE_CHECKING:
     from bias_audit.config import AuditConfig
-
-_PROBES = 4
 
 
 @contextlib.contextmanager
@@ -76,10 +75,16 @@ class KerasModel:
         self._has_logits = trace.has_logits
         self.head, outputs = self._find_head(trace)
         self._groups = self._find_groups(outputs, config, class_names)
-        self._predict = tf.function(self._traced_predict, input_signature=[self._spec])
-        self._explain = tf.function(
-            self._traced_explain, input_signature=[self._spec, tf.TensorSpec((self._batch,), tf.int32)]
-        )
+
+    # Concrete functions, traced on first use: calling them cannot trace anew.
+    @functools.cached_property
+    def _predict(self) -> Any:
+        return tf.function(self._traced_predict).get_concrete_function(self._spec)
+
+    @functools.cached_property
+    def _explain(self) -> Any:
+        targets = tf.TensorSpec((self._batch,), tf.int32)
+        return tf.function(self._traced_explain).get_concrete_function(self._spec, targets)
 
     def predict(self, images: Array) -> Predictions:
         """One forward pass over at most `batch_size` images (n, H, W, C)."""
@@ -91,7 +96,7 @@ class KerasModel:
         n = len(images)
         targets = np.full(self._batch, -1, np.int32)  # -1: explain the prediction; padding must not ask for more
         targets[:n] = labels
-        *outputs, values, gradients, gradients_label = self._explain(self._padded(images), targets)
+        *outputs, values, gradients, gradients_label = self._explain(self._padded(images), tf.constant(targets))
         return Activations(
             _predictions(outputs, n), values.numpy()[:n], gradients.numpy()[:n], gradients_label.numpy()[:n]
         )
@@ -177,7 +182,7 @@ class KerasModel:
         rng = np.random.default_rng(0)
         probes = rng.uniform(0, 1, (self._batch, *self.input_size)).astype(np.float32)
         probes[: self._batch // 2] *= 255
-        run = tf.function(lambda images: self._model(images, training=False), input_signature=[self._spec])
+        run = tf.function(lambda images: self._model(images, training=False)).get_concrete_function(self._spec)
         outputs = np.asarray(run(tf.convert_to_tensor(probes)), np.float64)
         if not np.isfinite(outputs).all():
             raise ModelError("the model gives NaN or infinite outputs on random input")
@@ -200,7 +205,7 @@ class KerasModel:
                 raise ModelError(
                     f"the model has {outputs} outputs, the data have {len(class_names)} classes: "
                     f"{', '.join(class_names[:8])}{', ...' if len(class_names) > 8 else ''}",
-                    "Say which outputs count as which class with --class-map FILE (JSON: class name -> output indices).",
+                    "Say which outputs count as which class with --class-map FILE (JSON: class -> output indices).",
                 )
             return None
         if self.head == "sigmoid" and outputs > 2:
@@ -236,7 +241,9 @@ class _Trace:
         try:
             tf.function(run).get_concrete_function(spec)
         except Exception as error:
-            raise ModelError(f"the model does not accept a batch of shape {tuple(spec.shape)}: {_first(error)}") from error
+            raise ModelError(
+                f"the model does not accept a batch of shape {tuple(spec.shape)}: {_first(error)}"
+            ) from error
         output = outputs[0]
         if isinstance(output, dict | list | tuple):
             raise ModelError(f"the model has {len(output)} outputs (heads); one classification head is needed")
@@ -258,7 +265,9 @@ class _Trace:
         listed = list(dict.fromkeys(f"{path} ({grid[0]}x{grid[1]})" for path, _, grid in usable))
         layers = f"Usable layers, last first: {', '.join(listed[::-1][:12])}{', ...' if len(listed) > 12 else ''}"
         if not usable:
-            raise ModelError("no layer of the model keeps a spatial grid (4-D output, h * w > 1), so there is no heatmap")
+            raise ModelError(
+                "no layer of the model keeps a spatial grid (4-D output, h * w > 1), so there is no heatmap"
+            )
         if asked == "auto":
             # A nested model ends with its last layer's tensor: name the layer inside, which says more.
             path, layer, grid = usable[-1]

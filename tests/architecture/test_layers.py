@@ -16,5 +16,7 @@ def test_import_contracts(monkeypatch):
 
 def test_files_stay_readable():
     """A file over 400 lines wants splitting."""
-    long = {path.name: n for path in (ROOT / "bias_audit").rglob("*.py") if (n := len(path.read_text().splitlines())) > 400}
+    long = {
+        path.name: n for path in (ROOT / "bias_audit").rglob("*.py") if (n := len(path.read_text().splitlines())) > 400
+    }
     assert not long

@@ -71,9 +71,7 @@ def time_passes(options: argparse.Namespace) -> None:
             run = Run(Path(folder) / "run")
             run.start({}, resume=False, overwrite=False)
             start = time.perf_counter()
-            attend(
-                dataset, model, METHODS[config.method], geometry, preprocess, config.batch_size, run, lambda _: None
-            )
+            attend(dataset, model, METHODS[config.method], geometry, preprocess, config.batch_size, run, lambda _: None)
             return time.perf_counter() - start
 
     predict(), audit()  # trace and warm the file cache
@@ -83,7 +81,10 @@ def time_passes(options: argparse.Namespace) -> None:
         # Alternate who goes first: the machine's speed drifts.
         seconds = (predict(), audit()) if number % 2 == 0 else (audit(), predict())[::-1]
         rounds.append(seconds)
-        print(f"round {number + 1}: predict {seconds[0]:.2f} s, audit pass {seconds[1]:.2f} s, ratio {seconds[1] / seconds[0]:.3f}")
+        print(
+            f"round {number + 1}: predict {seconds[0]:.2f} s, audit pass {seconds[1]:.2f} s, "
+            f"ratio {seconds[1] / seconds[0]:.3f}"
+        )
     predicts, audits = zip(*rounds, strict=True)
     ratios = [audited / predicted for predicted, audited in rounds]
     print(

@@ -110,7 +110,10 @@ def test_the_order_of_files_and_the_batch_size_change_nothing(tiny, tmp_path):
     frames = []
     for name, places in (("straight", range(len(rows))), ("shuffled", order)):
         table = folder / f"{name}.csv"
-        lines = [f"{image},{label},../masks/{label}/{Path(image).name},{label}-clinic" for image, label in (rows[i] for i in places)]
+        lines = [
+            f"{image},{label},../masks/{label}/{Path(image).name},{label}-clinic"
+            for image, label in (rows[i] for i in places)
+        ]
         table.write_text("\n".join(["image,label,mask,hospital", *lines]))
         out = tmp_path / name
         run = bias_audit.audit(

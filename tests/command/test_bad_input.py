@@ -105,7 +105,13 @@ def test_hostile_names_and_odd_files_become_rows(tiny, command, tmp_path):
     data = tmp_path / "odd"
     shutil.copytree(tiny.images, data)
     picture = next((data / "a").iterdir()).read_bytes()
-    for name in ("<img src=x onerror=alert(1)>.png", "with space.png", "quote's \"double\".png", "ünï-🐺.png", "new\nline.png"):
+    for name in (
+        "<img src=x onerror=alert(1)>.png",
+        "with space.png",
+        'quote\'s "double".png',
+        "ünï-🐺.png",
+        "new\nline.png",
+    ):
         (data / "a" / name).write_bytes(picture)
     (data / "a" / "empty.png").write_bytes(b"")
     (data / "a" / "half.png").write_bytes(picture[: len(picture) // 2])
@@ -123,7 +129,7 @@ def test_hostile_names_and_odd_files_become_rows(tiny, command, tmp_path):
     assert len(status) == 24 + 8
     assert status["a/empty.png"] == status["a/half.png"] == "unreadable"
     assert status["a/scan.tiff"] == "skipped"
-    assert (status[["a/new\nline.png", "a/ünï-🐺.png", "a/quote's \"double\".png"]] == "ok").all()
+    assert (status[["a/new\nline.png", "a/ünï-🐺.png", 'a/quote\'s "double".png']] == "ok").all()
     assert result.images.loc["a/empty.png", "status_reason"]
     assert result.info.counts["ignored_files"] == 1
     assert "<img src=x onerror" not in (run / "report.html").read_text(encoding="utf-8")

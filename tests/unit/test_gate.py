@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import subprocess
 import sys
@@ -546,7 +545,7 @@ def modules_of_a_gate(tmp_path: Path, before: str) -> list[str]:
     (tmp_path / "gate.toml").write_text("[dataset]\nmin_accuracy = 0.5\n[class]\nmax_background_gap = 0.1\n")
     script = SCRIPT.format(before=before, heavy=HEAVY)
     arguments = [sys.executable, "-c", script, str(tmp_path), str(tmp_path / "gate.toml")]
-    done = subprocess.run(arguments, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": ""})
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
     return done.stdout.split()
 
 

@@ -189,12 +189,13 @@ def test_paired_difference_edges() -> None:
     assert stats.paired_difference_interval([0] * 50, [1] * 50)[0] == -1
     low, high = stats.paired_difference_interval([1], [0])
     assert low < 1 <= high
-    # Constant shares that no float holds exactly have no correlation, and no rounding makes one.
-    uncorrelated = stats.paired_difference_interval([0.1] * 50, [0, 1] * 25)
-    assert uncorrelated == pytest.approx(
-        (-0.4 - math.hypot(0.1 - stats.wilson(5, 50)[0], stats.wilson(25, 50)[1] - 0.5),
-         -0.4 + math.hypot(0.5 - stats.wilson(25, 50)[0], stats.wilson(5, 50)[1] - 0.1))
-    )  # fmt: skip
+
+
+def test_paired_difference_sees_no_correlation_in_rounding() -> None:
+    """.1 + .2 is not .3: a correlation is blind to scale and would take the last bit for an effect of -1."""
+    rounded = stats.paired_difference_interval([0.3, 0.1 + 0.2] * 10, [1, 0] * 10)
+    (a, b), (c, d) = stats.wilson(6, 20), stats.wilson(10, 20)
+    assert rounded == pytest.approx((-0.2 - math.hypot(0.3 - a, d - 0.5), -0.2 + math.hypot(0.5 - c, b - 0.3)))
 
 
 @pytest.mark.parametrize(
@@ -229,10 +230,12 @@ def test_paired_difference_covers() -> None:
 
 @pytest.mark.parametrize(("n", "seed"), [(10, 0), (31, 1), (200, 2)])
 @pytest.mark.parametrize("confidence", [0.95, 0.8])
-def test_bca_is_scipys(n: int, seed: int, confidence: float) -> None:
+@pytest.mark.parametrize("tied", [False, True])
+def test_bca_is_scipys(n: int, seed: int, confidence: float, tied: bool) -> None:
     from scipy.stats import bootstrap
 
     values = np.random.default_rng(seed).exponential(size=n)
+    values = np.minimum(np.floor(values), 2) if tied else values  # many resampled means equal the mean
     theirs = bootstrap(
         (values,), np.mean, n_resamples=2000, method="BCa", confidence_level=confidence, rng=np.random.default_rng(seed)
     ).confidence_interval

@@ -1,0 +1,122 @@
+"""What was audited, with what, and what was not: the run described from its records."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import bias_audit
+from bias_audit import reliance
+from bias_audit.config import AuditConfig, Thresholds
+from bias_audit.data.batches import OK
+from bias_audit.data.dataset import Dataset
+from bias_audit.data.masks import OK as MASK_OK
+from bias_audit.models.base import Model
+from bias_audit.result import RunInfo
+
+Record = dict[str, Any]
+
+
+def describe(
+    model: Any,
+    data: str | Path,
+    masks: str | Path | None,
+    dataset: Dataset,
+    loaded: Model,
+    records: Sequence[Record],
+    config: AuditConfig,
+    thresholds: Thresholds,
+    key: Mapping[str, str],
+    seconds: dict[str, float],
+) -> RunInfo:
+    """Everything audit.json says about the run itself; arguments as in `pipeline.audit`."""
+    model_name = str(model) if isinstance(model, str | Path) else getattr(model, "name", type(model).__name__)
+    columns = ("status", "mask_status", "attention_status", "intervention_status")
+    statuses = {column: _tally(record.get(column) for record in records) for column in columns}
+    kinds = {record["mask_kind"] for record in records if record.get("mask_status") == MASK_OK}
+    done, waiting = (statuses["intervention_status"].get(name, 0) for name in (reliance.DONE, reliance.NOT_SAMPLED))
+    counts = {
+        "images": len(records),
+        "read": statuses["status"].get(OK, 0),
+        "unreadable": statuses["status"].get("unreadable", 0),
+        "skipped": statuses["status"].get("skipped", 0),
+        "with_mask": statuses["mask_status"].get(MASK_OK, 0),
+        "without_mask": statuses["status"].get(OK, 0) - statuses["mask_status"].get(MASK_OK, 0),
+        "attention_scored": statuses["attention_status"].get(OK, 0),
+        "attention_unscorable": statuses["mask_status"].get(MASK_OK, 0) - statuses["attention_status"].get(OK, 0),
+        "interventions_done": done,
+        "interventions_eligible": done + waiting,
+        "ignored_files": len(dataset.ignored_files),
+    }
+    return RunInfo(
+        name=f"{Path(model_name).stem} on {Path(data).name}",
+        model=model_name,
+        data=str(data),
+        masks=None if masks is None else str(masks),
+        model_sha256=loaded.sha256,
+        fingerprint=key["data"],
+        version=bias_audit.__version__,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        seconds=dict(seconds),
+        config=config.as_dict(),
+        thresholds=dataclasses.asdict(thresholds),
+        class_names=dataset.class_names,
+        layer=loaded.layer,
+        grid=loaded.grid,
+        method=config.method,
+        head=loaded.head,
+        input_size=loaded.input_size,
+        counts=counts,
+        statuses=statuses,
+        mask_kind="mixed" if len(kinds) > 1 else next(iter(kinds), "none"),
+        notes=(*loaded.notes, *_notes(counts, kinds, dataset, config)),
+    )
+
+
+def _notes(counts: Mapping[str, int], kinds: set[str], dataset: Dataset, config: AuditConfig) -> list[str]:
+    """What a reader must know before believing the numbers, most important first."""
+    notes = []
+    bad = counts["unreadable"] + counts["skipped"]
+    if bad:
+        notes.append(
+            f"{bad} of {counts['images']} images could not be read or were skipped; see images.csv, column status."
+        )
+    if counts["with_mask"] == 0:
+        notes.append("No masks or boxes: attention on the background and reliance on it could not be judged.")
+    elif counts["without_mask"]:
+        notes.append(f"{counts['without_mask']} of {counts['read']} images have no usable mask and no mask scores.")
+    if "box" in kinds:
+        notes.append(
+            "Boxes stand for objects: a box takes in background around the object, "
+            "so background shares and gaps are lower bounds."
+        )
+    if counts["interventions_eligible"]:
+        notes.append(
+            f"Composites were made of {counts['interventions_done']} of {counts['interventions_eligible']} "
+            f"usable photos (at most {config.interventions} per class, {config.donors} backgrounds per arm, "
+            f"seed {config.seed}); each photo counts once, however many composites it has."
+        )
+    empty = [
+        name for label, name in enumerate(dataset.class_names) if not any(s.label == label for s in dataset.samples)
+    ]
+    if empty:
+        notes.append(
+            f"No images of {', '.join(empty[:10])}{', ...' if len(empty) > 10 else ''}: these classes are not audited."
+        )
+    if counts["ignored_files"]:
+        notes.append(
+            f"{counts['ignored_files']} files that are no images were ignored, "
+            f"for instance {dataset.ignored_files[0]!r}."
+        )
+    return notes
+
+
+def _tally(values: Any) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for value in values:
+        if value:
+            counts[value] = counts.get(value, 0) + 1
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

@@ -1,0 +1,106 @@
+"""Tables + thresholds -> outcomes. Each rule says found, passed or not applicable of each subject, and why.
+
+A new rule is one function and one line in RULES. Codes never change meaning: BA1xx attention, BA2xx reliance,
+BA9xx health of the audit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+
+from bias_audit.result import LEVELS, RuleCount, RuleOutcome
+from bias_audit.rules.attention import class_attention, image_attention
+from bias_audit.rules.evidence import Evidence, as_float
+from bias_audit.rules.health import accuracy_at_chance, maps_without_tie, unreadable_images
+from bias_audit.rules.reliance import class_reliance, image_reliance
+
+__all__ = ["RULES", "Evidence", "Rule", "count", "judge", "verdict"]
+
+Rule = Callable[[Evidence], list[RuleOutcome]]
+
+RULES: dict[str, Rule] = {
+    "BA101": class_attention,
+    "BA102": image_attention,
+    "BA201": class_reliance,
+    "BA202": image_reliance,
+    "BA901": unreadable_images,
+    "BA902": maps_without_tie,
+    "BA903": accuracy_at_chance,
+}
+
+
+def judge(evidence: Evidence, ignored: Sequence[str] = ()) -> tuple[RuleOutcome, ...]:
+    """All outcomes of all rules; rules whose code is in `ignored` are listed, not judged."""
+    outcomes: list[RuleOutcome] = []
+    for code, rule in RULES.items():
+        if code in ignored:
+            sentence = "Ignored on request."
+            outcomes.append(RuleOutcome(code, _summary(rule), "dataset", "", "ignored", sentence))
+        else:
+            outcomes.extend(rule(evidence))
+    return tuple(outcomes)
+
+
+def count(outcomes: Sequence[RuleOutcome]) -> tuple[RuleCount, ...]:
+    """Per rule how many subjects were judged, passed, found and could not be judged."""
+    counts = []
+    for code in dict.fromkeys(outcome.code for outcome in outcomes):
+        own = [outcome for outcome in outcomes if outcome.code == code]
+        passed = sum(outcome.status == "passed" for outcome in own)
+        found = sum(outcome.status == "found" for outcome in own)
+        counts.append(
+            RuleCount(code, own[0].title, own[0].scope, passed + found, passed, found, len(own) - passed - found)
+        )
+    return tuple(counts)
+
+
+def verdict(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame) -> str:
+    """One sentence: the highest level, the classes, and the numbers that carry it."""
+    reliance = [outcome for outcome in outcomes if outcome.code == "BA201"]
+    convicted = [outcome for outcome in reliance if outcome.status == "found"]
+    judged = [outcome for outcome in reliance if outcome.status in ("found", "passed")]
+    unreadable = classes["n"].sum() - classes["n_read"].sum()
+    accuracy = _weighted(classes, "accuracy", "n_read")
+    tail = f" {int(unreadable)} images could not be read." if unreadable else ""
+    if convicted:
+        # The class whose background pulls the others is the one that was learned with its cue.
+        ordered = sorted(convicted, key=lambda outcome: -as_float(outcome.evidence.get("attract"), -1))
+        level = max((outcome.level or "WATCH" for outcome in convicted), key=LEVELS.index)
+        names = ", ".join(outcome.subject for outcome in ordered)
+        convicted_rows = classes.loc[[outcome.subject for outcome in ordered]]
+        same = _weighted(convicted_rows, "same_background_accuracy", "n_interventions")
+        other = _weighted(convicted_rows, "other_background_accuracy", "n_interventions")
+        photos = int(convicted_rows["n_interventions"].sum())
+        strongest = f" The background that pulls most is that of {ordered[0].subject}." if len(classes) > 2 else ""
+        return (
+            f"{level}: the prediction follows the background in {len(convicted)} of {len(judged)} judged classes "
+            f"({names}). Test accuracy is {accuracy:.2f}; pasted on backgrounds of the same class {same:.2f} of the "
+            f"objects are recognised, on those of other classes {other:.2f} ({photos} photos).{strongest}{tail}"
+        )
+    watch = sorted({outcome.code for outcome in outcomes if outcome.status == "found"})
+    hints = f" To look at: {', '.join(watch)}." if watch else ""
+    if not judged:
+        reason = reliance[0].sentence if reliance else "the rule was ignored."
+        return (
+            f"NOT JUDGED: reliance on the background could not be tested. {reason} "
+            f"Test accuracy is {accuracy:.2f}.{hints}{tail}"
+        )
+    worst = classes["background_gap"].max()
+    missing = len(reliance) - len(judged)
+    partly = f" {missing} classes could not be judged." if missing else ""
+    return (
+        f"No reliance on the background was shown in {len(judged)} judged classes (largest background gap {worst:.2f}, "
+        f"test accuracy {accuracy:.2f}).{partly}{hints}{tail}"
+    )
+
+
+def _weighted(classes: pd.DataFrame, value: str, weight: str) -> float:
+    rows = classes[classes[value].notna()]
+    weights = rows[weight].astype(float)
+    return float((rows[value] * weights).sum() / weights.sum()) if weights.sum() else float("nan")
+
+
+def _summary(rule: Rule) -> str:
+    return (rule.__doc__ or "").split(":", 1)[1].strip().rstrip(".")

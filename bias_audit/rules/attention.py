@@ -1,0 +1,110 @@
+"""BA1xx: attention. Triage only, never above WATCH: every absolute rule on maps convicted clean models (SCIENCE G)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bias_audit import stats
+from bias_audit.result import RuleOutcome
+from bias_audit.rules.evidence import MOST_IDS, Evidence, not_applicable, number, status_of
+
+
+def class_attention(evidence: Evidence) -> list[RuleOutcome]:
+    """BA101: a class's maps lie on the background more than those of the other classes (Mann-Whitney, BH, Cliff)."""
+    title, bounds = "attention on the background, compared with the other classes", evidence.thresholds
+    groups = {
+        str(name): group["background_excess_label"].dropna().to_numpy(float)
+        for name, group in evidence.images.groupby("label")
+    }
+    judged = [name for name, values in groups.items() if len(values) >= bounds.min_attention]
+    p_values: dict[str, float] = {}
+    rest: dict[str, Any] = {}
+    for name in judged:
+        others = [values for other, values in groups.items() if other != name and len(values)]
+        if others:
+            rest[name] = np.concatenate(others)
+            p_values[name] = stats.mann_whitney_greater(groups[name], rest[name])
+    corrected = dict(zip(p_values, stats.benjamini_hochberg(np.array(list(p_values.values()))), strict=True))
+    outcomes = []
+    for name, row in evidence.rows():
+        if name not in corrected:
+            reason = _why_no_attention(row, bounds.min_attention, has_rest=name not in judged)
+            outcomes.append(not_applicable("BA101", title, "class", name, reason))
+            continue
+        delta = stats.cliffs_delta(groups[name], rest[name])
+        found = corrected[name] <= bounds.fdr and delta >= bounds.cliffs_delta
+        excess = float(row["background_excess"])
+        sentence = (
+            f"The maps of {name} lie on the background {'clearly more' if found else 'not clearly more'} than those of "
+            f"the other classes (background excess {excess:.2f}, the others {rest[name].mean():.2f}; "
+            f"Cliff's delta {delta:.2f})."
+        )
+        outcomes.append(
+            RuleOutcome(
+                "BA101",
+                title,
+                "class",
+                name,
+                *status_of(found, "WATCH", sentence),
+                measured=float(delta),
+                threshold=bounds.cliffs_delta,
+                n=len(groups[name]),
+                p_value=float(corrected[name]),
+                image_ids=evidence.worst(name, "background_excess_label") if found else (),
+                evidence={
+                    "background_excess": excess,
+                    "excess_low": number(row["excess_low"]),
+                    "excess_high": number(row["excess_high"]),
+                },
+            )
+        )
+    return outcomes
+
+
+def image_attention(evidence: Evidence) -> list[RuleOutcome]:
+    """BA102: images whose attention lies on the background far more than is usual in their class (robust z)."""
+    title, bounds = "images with unusual attention on the background", evidence.thresholds
+    outcomes = []
+    for name, row in evidence.rows():
+        group = evidence.images[evidence.images["label"] == name]
+        judged = group[group["excess_robust_z"].notna()]
+        if judged.empty:
+            reason = _why_no_attention(row, 20, has_rest=True)
+            outcomes.append(not_applicable("BA102", title, "image", name, reason))
+            continue
+        outliers = judged[
+            (judged["excess_robust_z"] > bounds.image_z) & (judged["background_excess_label"] > bounds.image_excess)
+        ]
+        outliers = outliers.sort_values("excess_robust_z", ascending=False)
+        low, high = stats.wilson(len(outliers), len(judged))
+        sentence = (
+            f"On {len(outliers)} of {len(judged)} images of {name} the attention lies on the background "
+            "far more than is usual in the class."
+        )
+        outcomes.append(
+            RuleOutcome(
+                "BA102",
+                title,
+                "image",
+                name,
+                *status_of(len(outliers) > 0, "WATCH", sentence),
+                measured=len(outliers) / len(judged),
+                threshold=0.0,
+                low=low,
+                high=high,
+                n=len(judged),
+                image_ids=tuple(outliers.index[:MOST_IDS]),
+            )
+        )
+    return outcomes
+
+
+def _why_no_attention(row: pd.Series, needed: int, *, has_rest: bool) -> str:
+    if row["attention_reason"] != "ok":
+        return f"No attention scores: {row['attention_reason']}."
+    if not has_rest:
+        return "No other class with attention scores to compare with."
+    return f"Not enough images: {int(row['n_attention'])} with attention scores, {needed} needed."

@@ -1,0 +1,109 @@
+"""BA2xx: reliance, from paired interventions. The unit is the photo, never the composite."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from bias_audit import stats
+from bias_audit.result import RuleOutcome
+from bias_audit.rules.evidence import MOST_IDS, Evidence, as_float, not_applicable, number, status_of
+
+
+def class_reliance(evidence: Evidence) -> list[RuleOutcome]:
+    """BA201: the same objects are recognised less often on backgrounds of other classes (exact McNemar, BH, gap)."""
+    title, bounds = "prediction follows the background", evidence.thresholds
+    outcomes = []
+    for name, row in evidence.rows():
+        if not np.isfinite(as_float(row["p_fdr"])):
+            outcomes.append(not_applicable("BA201", title, "class", name, _why_no_reliance(row)))
+            continue
+        n, gap = int(row["n_interventions"]), float(row["background_gap"])
+        found = float(row["p_fdr"]) <= bounds.fdr and gap >= bounds.min_gap
+        outcomes.append(
+            RuleOutcome(
+                "BA201",
+                title,
+                "class",
+                name,
+                *status_of(found, "SUSPICIOUS", _reliance_sentence(name, row, found)),
+                measured=gap,
+                threshold=bounds.min_gap,
+                low=number(row["gap_low"]),
+                high=number(row["gap_high"]),
+                n=n,
+                p_value=float(row["p_fdr"]),
+                image_ids=evidence.worst(name, "background_gap") if found else (),
+                evidence={
+                    key: number(row[key])
+                    for key in (
+                        "accuracy",
+                        "same_background_accuracy",
+                        "other_background_accuracy",
+                        "background_only_accuracy",
+                        "foreground_only_accuracy",
+                        "attract",
+                        "background_excess",
+                        "flipped",
+                        "n_eligible",
+                    )
+                },
+            )
+        )
+    return outcomes
+
+
+def image_reliance(evidence: Evidence) -> list[RuleOutcome]:
+    """BA202: photos whose prediction survives without the object and changes on other backgrounds."""
+    title = "images whose prediction rests on the background"
+    outcomes = []
+    for name, row in evidence.rows():
+        group = evidence.images[(evidence.images["label"] == name) & evidence.images["rests_on_background"].notna()]
+        if group.empty:
+            outcomes.append(not_applicable("BA202", title, "image", name, _why_no_reliance(row)))
+            continue
+        resting = group[group["rests_on_background"].astype(bool)]
+        resting = resting.sort_values("background_gap", ascending=False, kind="stable")
+        low, high = stats.wilson(len(resting), len(group))
+        sentence = (
+            f"{len(resting)} of {len(group)} photos of {name} are still predicted the same, with more than "
+            "50 % probability, when the object itself is removed, and differently on most other backgrounds."
+        )
+        outcomes.append(
+            RuleOutcome(
+                "BA202",
+                title,
+                "image",
+                name,
+                *status_of(len(resting) > 0, "WATCH", sentence),
+                measured=len(resting) / len(group),
+                threshold=0.0,
+                low=low,
+                high=high,
+                n=len(group),
+                image_ids=tuple(resting.index[:MOST_IDS]),
+            )
+        )
+    return outcomes
+
+
+def _reliance_sentence(name: str, row: pd.Series, found: bool) -> str:
+    n = int(row["n_interventions"])
+    same, other = float(row["same_background_accuracy"]), float(row["other_background_accuracy"])
+    head = f"{n} of {int(row['n_eligible'])} usable photos of {name} were pasted on other photos' backgrounds: "
+    body = f"{same:.0%} of the composites on {name} backgrounds are recognised, {other:.0%} on those of other classes"
+    flipped, becomes = int(row["flipped"]), str(row["becomes"])
+    turned = f"; {flipped} of {n} change sides, most often to {becomes}" if flipped and becomes else ""
+    alone = f" With the object removed, {float(row['background_only_accuracy']):.0%} are still called {name}."
+    attract = as_float(row["attract"], 0)
+    pull = (
+        f" Its backgrounds pull other classes' objects to {name} (by {attract:.0%})."
+        if found and attract > 0.05
+        else ""
+    )
+    return f"{head}{body}{turned}.{alone}{pull}"
+
+
+def _why_no_reliance(row: pd.Series) -> str:
+    reason = str(row["reliance_reason"])
+    return f"Not enough photos: {reason}." if reason.startswith("only") else f"No composites could be made: {reason}."
