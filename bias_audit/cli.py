@@ -101,9 +101,19 @@ def _judge(folder: Path, thresholds: Path | None) -> int:
     from bias_audit.result import load
 
     gate = judge(load(folder), read_gate(thresholds))
-    write_gate(folder, gate)
     show_gate(gate)
+    write_gate(folder, gate)
     return gate.exit_code
+
+
+class _Example(argparse.Action):
+    """Print a commented gate.toml and leave, as --version does."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
+        from bias_audit.gate_config import example
+
+        print(example(), end="")
+        parser.exit()
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -141,6 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     gate = _command(commands, "gate", _gate, "judge a finished run: exit code 0 or 1", EXIT_CODES)
     gate.add_argument("folder", metavar="RUN", type=Path, help="run folder of an audit")
     gate.add_argument("--gate", metavar="FILE", type=Path, help="gate.toml with thresholds (default: sensible ones)")
+    gate.add_argument("--example", action=_Example, nargs=0, help="print a commented gate.toml with the defaults")
     report = _command(commands, "report", _report, "write report.html of a finished run again, without the model", "")
     report.add_argument("folder", metavar="RUN", type=Path, help="run folder of an audit")
     demo = _command(commands, "demo", _demo, "generate the snow-wolf world, train a biased model, audit it", "")

@@ -170,7 +170,7 @@ def padding_share(at: Localization) -> Array:
 
 def attention_status(at: Localization) -> list[str]:
     """Per image "ok", or why `background_excess` is missing."""
-    finite = np.isfinite(at.positive).all(axis=(1, 2)) & np.isfinite(at.negative).all(axis=(1, 2))
+    finite = np.asarray(np.isfinite(at.positive + at.negative).all(axis=(1, 2)))
     empty = np.isnan(background_share(at))
     excess = background_excess(at)
     reasons = []
