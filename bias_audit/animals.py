@@ -124,7 +124,7 @@ def _individual(species: Species, rng: np.random.Generator) -> Species:
         return value * float(1 + spread * rng.uniform(-1, 1))
 
     light = float(rng.uniform(-0.10, 0.10))
-    warmth = np.array([1.0, 0.3, -0.9]) * float(rng.uniform(-0.035, 0.035))
+    warmth = np.array([1.0, 0.3, -0.9]) * float(rng.uniform(-0.025, 0.025))
 
     def coat(colour: Colour) -> Colour:
         tone = np.asarray(colour) * (1 + light) + warmth + rng.uniform(-0.025, 0.025)

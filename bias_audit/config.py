@@ -62,6 +62,8 @@ class AuditConfig:
         _one_of("interpolation", self.interpolation, INTERPOLATIONS)
         if ":" not in self.preprocess:
             _one_of("preprocess", self.preprocess, (*PREPROCESSES, "module:function"))
+        if self.image_size is not None and (len(self.image_size) != 2 or min(self.image_size) < 1):
+            raise ConfigError(f"image_size must be height and width in pixels, got {list(self.image_size)}")
         _at_least("batch_size", self.batch_size, 1)
         _at_least("interventions", self.interventions, 0)
         _at_least("donors", self.donors, 1)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from bias_audit.data.dataset import Sample
-from bias_audit.data.geometry import fit_image, fit_mask
+from bias_audit.data.geometry import fit_image, fit_mask, padded_shape
 from bias_audit.data.masks import MaskReading, load_mask
 
 Pixels = NDArray[np.float32]
@@ -29,6 +29,10 @@ Pixels = NDArray[np.float32]
 OK = "ok"
 UNREADABLE = "unreadable"
 SKIPPED = "skipped"
+
+
+MAX_PADDED = 90_000_000
+"""Pixels of a padded picture: a strip of 4 x 40000 would become a square of 1.6 billion, and end the audit."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,11 @@ def load(sample: Sample, geometry: Geometry) -> Loaded:
     pixels, reason = decode(sample.path, geometry.channels)
     if pixels is None:
         return Loaded(UNREADABLE, reason)
+    if geometry.resize == "pad":
+        height, width = padded_shape(pixels.shape, geometry.size)
+        if height * width > max(MAX_PADDED, pixels.shape[0] * pixels.shape[1]):
+            shape = f"{pixels.shape[0]}x{pixels.shape[1]}"
+            return Loaded(UNREADABLE, f"too many pixels: {shape} would be padded to {height}x{width}")
     mask, mask_status, mask_kind = load_mask(sample, pixels.shape[:2], geometry.masks)
     if mask is None:
         mask = np.zeros(pixels.shape[:2], np.uint8)

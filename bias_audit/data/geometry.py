@@ -47,8 +47,8 @@ def fit_mask(mask: Mask, size: tuple[int, int], resize: str) -> Mask:
     """The same geometry for a mask (H, W), nearest neighbour; padding becomes VOID."""
     if resize == "crop":
         top, left, height, width = crop_window(mask.shape, size)
-        mask = mask[top : top + height, left : left + width]
-    elif resize == "pad":
+        return resize_nearest(mask, size, (left, top, left + width, top + height))
+    if resize == "pad":
         mask = np.pad(mask, _padding(mask.shape, size), constant_values=VOID)
     return resize_nearest(mask, size)
 
@@ -59,6 +59,12 @@ def crop_window(shape: tuple[int, ...], size: tuple[int, int]) -> Window:
     crop_height = max(min(height, width * size[0] // size[1]), 1)
     crop_width = max(min(width, height * size[1] // size[0]), 1)
     return (height - crop_height) // 2, (width - crop_width) // 2, crop_height, crop_width
+
+
+def padded_shape(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int]:
+    """(height, width) of a picture of this shape after padding it to the aspect ratio of `size`."""
+    (above, below), (left, right) = _padding(shape, size)
+    return above + shape[0] + below, left + shape[1] + right
 
 
 def _padding(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:

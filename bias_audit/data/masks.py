@@ -116,8 +116,16 @@ def _first_centre(edge: float) -> int:
     return max(0, math.ceil(edge - 0.5))
 
 
-def resize_nearest(values: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Nearest neighbour with half-pixel centres, as Pillow and `tf.image.resize` do."""
-    rows = ((np.arange(size[0]) + 0.5) * values.shape[0] / size[0]).astype(int)
-    columns = ((np.arange(size[1]) + 0.5) * values.shape[1] / size[1]).astype(int)
-    return np.asarray(values[rows[:, None], columns[None, :]], np.uint8)
+def resize_nearest(
+    values: NDArray[np.uint8], size: tuple[int, int], box: tuple[int, int, int, int] | None = None
+) -> NDArray[np.uint8]:
+    """Nearest neighbour with half-pixel centres: Pillow itself, so that ties between two pixels fall as in the picture.
+
+    Args:
+        values: (H, W).
+        size: (height, width) of the result.
+        box: left, top, right, bottom of the part to take; None = all.
+    """
+    from PIL import Image
+
+    return np.array(Image.fromarray(values).resize(size[::-1], Image.Resampling.NEAREST, box))

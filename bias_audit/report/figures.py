@@ -22,6 +22,10 @@ MOST_OPAQUE = 0.85
 """Opacity of the strongest cell: the photo stays recognisable below it."""
 
 
+STEPS = 1000
+"""Shades of a heatmap: run folders store maps to three digits."""
+
+
 def interval(
     value: float,
     low: float | None,
@@ -59,15 +63,9 @@ def interval(
     return f'<svg class="interval" width="100%" height="16" {spoken}>{"".join(parts)}</svg>'
 
 
-def outline(contours: Iterable[Sequence[Sequence[float]]], width: int, height: int) -> str:
-    """Closed contours in pixels of a width x height picture, drawn dark on white so that they show on any photo."""
-    path = "".join("M" + "L".join(f"{x:g} {y:g}" for x, y in contour) + "Z" for contour in contours)
-    if not path:
-        return ""
-    return (
-        f'<svg class="outline" viewBox="0 0 {width:d} {height:d}" preserveAspectRatio="none" aria-hidden="true">'
-        f'<path class="halo" d="{path}"/><path class="edge" d="{path}"/></svg>'
-    )
+def contour_path(contours: Iterable[Sequence[Sequence[float]]]) -> str:
+    """Closed contours of (x, y) points as the `d` of an SVG path; "" without contours."""
+    return "".join("M" + "L".join(f"{x:g} {y:g}" for x, y in contour) + "Z" for contour in contours)
 
 
 def heat_png(grid: Sequence[Sequence[float]]) -> bytes:
@@ -78,11 +76,9 @@ def heat_png(grid: Sequence[Sequence[float]]) -> bytes:
     """
     lines = []
     for row in grid:
-        line = bytearray([0])  # PNG filter type of the line: none
-        for value in row:
-            strength = min(1.0, max(0.0, value)) if value == value else 0.0
-            line += bytes((*colour(strength), round(255 * MOST_OPAQUE * strength**0.75)))
-        lines.append(bytes(line))
+        # Each line begins with its PNG filter type: none.
+        cells = (_PALETTE[round(STEPS * min(1.0, max(0.0, value)))] if value == value else _PALETTE[0] for value in row)
+        lines.append(b"\0" + b"".join(cells))
     header = struct.pack(">IIBBBBB", len(grid[0]), len(grid), 8, 6, 0, 0, 0)
     pixels = zlib.compress(b"".join(lines), 9)
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", pixels) + _chunk(b"IEND", b"")
@@ -127,6 +123,13 @@ def picture_rules(pictures: Iterable[dict[str, object]]) -> str:
             png = base64.b64encode(heat_png(grid)).decode()  # type: ignore[arg-type]
             rules.append(f".{key}h{{background-image:url(data:image/png;base64,{png})}}")
     return "\n".join(rules)
+
+
+def _cell(value: float) -> bytes:
+    return bytes((*colour(value), round(255 * MOST_OPAQUE * value**0.75)))
+
+
+_PALETTE = tuple(_cell(step / STEPS) for step in range(STEPS + 1))
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:

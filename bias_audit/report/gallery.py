@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from bias_audit.result import RuleOutcome
@@ -17,7 +18,7 @@ PICTURE_BUDGET = 7_000_000
 COMPOSITE_SHARE = 0.4
 """Part of the budget that composites may take: with a hundred flagged classes the photos still need room."""
 
-CARD_BYTES, TILE_BYTES = 3000, 600
+CARD_BYTES, TILE_BYTES, CORNER_BYTES = 2500, 600, 12
 """Markup around one picture, estimated; the page checks its real size in the end."""
 
 MOST_COMPOSED = 3
@@ -71,7 +72,8 @@ def arrange_pictures(
     entries: dict[str, dict[str, Any]] = {}
     records = table.astype(object).where(table.notna(), None)
     for name in usable:
-        cost = len(stored[name]["jpeg"]) + len(_outline(stored[name])) * 30 + CARD_BYTES
+        corners = sum(len(contour) for contour in _outline(stored[name]))
+        cost = len(stored[name]["jpeg"]) + CORNER_BYTES * corners + 3 * len(escape(name)) + CARD_BYTES
         # Stop at the first that does not fit: a smaller, less suspicious one must not overtake it.
         if cost > left:
             break

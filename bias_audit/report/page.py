@@ -44,7 +44,7 @@ def write_report(run: AuditResult | str | Path) -> Path:
     page = render(summarise(result, pictures, budget))
     # The markup around pictures is estimated beforehand; where it was more, pictures give way, not the limit.
     while len(page) >= PAGE_LIMIT and budget > 0:
-        budget = max(0, budget - (len(page) - PAGE_LIMIT) - PICTURE_BUDGET // 20)
+        budget = int(0.97 * budget * PAGE_LIMIT / len(page)) if budget > PICTURE_BUDGET // 20 else 0
         page = render(summarise(result, pictures, budget))
     target = result.path / "report.html"
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
@@ -76,7 +76,7 @@ def render(summary: dict[str, Any]) -> bytes:
     )
     environment.filters.update(quantity=quantity, share=share, p_value=p_value)
     environment.globals.update(
-        interval=_figure(figures.interval), outline=_figure(figures.outline), colour_bar=_figure(figures.colour_bar)
+        interval=_figure(figures.interval), contour_path=figures.contour_path, colour_bar=_figure(figures.colour_bar)
     )
     style = Markup((TEMPLATES / "page.css").read_text(encoding="utf-8"))
     script = Markup((TEMPLATES / "page.js").read_text(encoding="utf-8"))

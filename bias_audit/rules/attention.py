@@ -92,7 +92,6 @@ def image_attention(evidence: Evidence) -> list[RuleOutcome]:
                 name,
                 *status_of(len(outliers) > 0, "WATCH", sentence),
                 measured=len(outliers) / len(judged),
-                threshold=0.0,
                 low=low,
                 high=high,
                 n=len(judged),

@@ -77,7 +77,6 @@ def image_reliance(evidence: Evidence) -> list[RuleOutcome]:
                 name,
                 *status_of(len(resting) > 0, "WATCH", sentence),
                 measured=len(resting) / len(group),
-                threshold=0.0,
                 low=low,
                 high=high,
                 n=len(group),

@@ -107,9 +107,10 @@ def outcomes() -> tuple[RuleOutcome, ...]:
         RuleOutcome("BA101", "attention", "class", HOSTILE, "not applicable", "No attention scores: no mask."),
         RuleOutcome(
             "BA201", "prediction follows the background", "class", HUSKY, "found", f"Objects of {HUSKY} are lost.",
-            level="SUSPICIOUS", measured=0.75, threshold=0.05, low=0.25, high=0.9, n=8, p_value=0.0004, image_ids=resting,
+            level="SUSPICIOUS", measured=0.75, threshold=0.05, low=0.25, high=0.9, n=8, p_value=0.0004,
+            image_ids=resting,
         ),
-        RuleOutcome("BA201", "prediction follows the background", "class", WOLF, "passed", "Nothing lost.", measured=0.0),
+        RuleOutcome("BA201", "prediction follows the background", "class", WOLF, "passed", "Nothing lost."),
         RuleOutcome(
             "BA201", "prediction follows the background", "class", HOSTILE, "not applicable", f"No mask in {HOSTILE}."
         ),
@@ -161,7 +162,9 @@ def image_rows() -> list[dict[str, Any]]:
                     background_excess=None, background_excess_label=None,
                 )  # fmt: skip
             rows.append(row)
-    rows.append({"image_id": "husky/broken <b>.jpg", "label": HUSKY, "status": "unreadable", "status_reason": "cut off"})
+    rows.append(
+        {"image_id": "husky/broken <b>.jpg", "label": HUSKY, "status": "unreadable", "status_reason": "cut off"}
+    )
     rows.append({"image_id": "husky/odd.webp", "label": HUSKY, "status": "skipped"})
     return rows
 
@@ -171,14 +174,16 @@ def class_rows() -> list[dict[str, Any]]:
     done = {"n_interventions": 8, "n_eligible": 8, "reliance_reason": "ok", "attention_reason": "ok", "n_attention": 8}
     return [
         {
-            "class_name": WOLF, "n": 8, "n_read": 8, "accuracy": 7 / 8, "accuracy_low": 0.53, "accuracy_high": 0.98, **done,
+            "class_name": WOLF, "n": 8, "n_read": 8, "accuracy": 7 / 8, "accuracy_low": 0.53, "accuracy_high": 0.98,
+            **done,
             "background_excess": 0.35, "same_background_accuracy": 1.0, "same_low": 0.68, "same_high": 1.0,
             "other_background_accuracy": 1.0, "other_low": 0.68, "other_high": 1.0, "background_gap": 0.0,
             "gap_low": -0.3, "gap_high": 0.3, "background_only_accuracy": 0.0, "background_only_low": 0.0,
             "background_only_high": 0.32, "foreground_only_accuracy": 1.0, "attract": -0.125,
         },
         {
-            "class_name": HUSKY, "n": 10, "n_read": 8, "accuracy": 1.0, "accuracy_low": 0.68, "accuracy_high": 1.0, **done,
+            "class_name": HUSKY, "n": 10, "n_read": 8, "accuracy": 1.0, "accuracy_low": 0.68, "accuracy_high": 1.0,
+            **done,
             "background_excess": 0.35, "excess_low": 0.2, "excess_high": 0.5,
             "same_background_accuracy": 1.0, "same_low": 0.68, "same_high": 1.0,
             "other_background_accuracy": 0.25, "other_low": 0.07, "other_high": 0.59, "background_gap": 0.75,

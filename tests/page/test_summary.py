@@ -17,7 +17,6 @@ from bias_audit.report.gallery import COMPOSITE_SHARE, arrange_pictures, order_b
 from bias_audit.report.summary import CLASS_COLUMNS, MATRIX_CLASSES, summarise
 from bias_audit.result import AuditResult, RuleOutcome, load
 
-
 Write = Callable[[Parts], Path]
 
 
@@ -95,8 +94,12 @@ def test_only_the_first_class_finding_is_illustrated_by_composites(result: Audit
         ([], "NOT JUDGED"),
     ],
 )
-def test_level_of_the_verdict(parts: Parts, write_run: Write, rows: list[tuple[str, str, str | None]], level: str) -> None:
-    parts.outcomes = tuple(RuleOutcome(code, "t", "class", HUSKY, status, "s", level=worst) for code, status, worst in rows)
+def test_level_of_the_verdict(
+    parts: Parts, write_run: Write, rows: list[tuple[str, str, str | None]], level: str
+) -> None:
+    parts.outcomes = tuple(
+        RuleOutcome(code, "t", "class", HUSKY, status, "s", level=worst) for code, status, worst in rows
+    )
     parts.verdict = f"{level}: what happened."
     verdict = summarise(load(write_run(parts)), {})["verdict"]
     assert (verdict["level"], verdict["sentence"]) == (level, "What happened.")
@@ -133,7 +136,9 @@ def test_a_class_without_readable_images_has_no_row_of_zeros(parts: Parts, write
 def test_many_classes_give_a_list_of_the_largest_confusions(parts: Parts, write_run: Write) -> None:
     names = tuple(f"class {index:03d}" for index in range(MATRIX_CLASSES + 1))
     parts.info = info(class_names=names)
-    parts.confusion = [{"label": name, "predicted": names[0], "n": index, "share": 0.5} for index, name in enumerate(names)]
+    parts.confusion = [
+        {"label": name, "predicted": names[0], "n": index, "share": 0.5} for index, name in enumerate(names)
+    ]
     confusion = summarise(load(write_run(parts)), {})["confusion"]
     assert confusion["kind"] == "list"
     assert [row["n"] for row in confusion["largest"]] == list(range(MATRIX_CLASSES, 0, -1))
@@ -210,7 +215,7 @@ def test_a_size_that_is_no_number_never_reaches_the_style_sheet(result: AuditRes
     assert summarise(result, pictures)["pictures_shown"] == 23
 
 
-@settings(deadline=None)  # no timed tests
+@settings(deadline=None, max_examples=40)  # no timed tests
 @given(
     sizes=st.lists(st.integers(1, 40_000), min_size=1, max_size=25),
     excesses=st.lists(st.one_of(st.none(), st.floats(0, 3)), min_size=25, max_size=25),

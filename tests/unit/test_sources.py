@@ -210,7 +210,8 @@ class TestBoxes:
 
     def test_one_row_per_box_adds_to_the_column(self, tmp_path: Path) -> None:
         file = _table(tmp_path, 'image,label,box\na/1.jpg,x,"0,0,1,1"\nb.jpg,y,\n')
-        boxes = _table(tmp_path, "image,x_min,y_min,x_max,y_max\na\\1.jpg,2,2,3,3\na/1.jpg,4,4,5,5\nz,0,0,1,1\n", "b.csv")
+        rows = "image,x_min,y_min,x_max,y_max\na\\1.jpg,2,2,3,3\na/1.jpg,4,4,5,5\nz,0,0,1,1\n"
+        boxes = _table(tmp_path, rows, "boxes.csv")
         first, second = attach_boxes(open_dataset(file, None), boxes).samples
         assert first.boxes == ((0, 0, 1, 1), (2, 2, 3, 3), (4, 4, 5, 5))
         assert second.boxes == ()
@@ -272,7 +273,7 @@ class TestMasks:
 
 
 class TestFingerprint:
-    def test_changes_with_what_is_listed_and_not_with_the_time_of_day(self, photo_folder: Path, mask_folder: Path) -> None:
+    def test_changes_with_what_is_listed_and_only_then(self, photo_folder: Path, mask_folder: Path) -> None:
         def fingerprint() -> str:
             return attach_masks(open_dataset(photo_folder, None), mask_folder).fingerprint()
 

@@ -1,0 +1,45 @@
+"""Make the committed sample run and its picture: `make sample`. Needs Chromium and the development extra."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+SAMPLE = Path(__file__).parent / "sample"
+KEPT = ("report.html", "audit.json", "images.csv", "classes.csv", "confusion.csv")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        demo = Path(folder) / "demo"
+        command = Path(sys.executable).parent / "bias-audit"
+        subprocess.run([command, "demo", "--out", demo], check=True, cwd=folder)
+        shutil.rmtree(SAMPLE, ignore_errors=True)
+        SAMPLE.mkdir()
+        for name in KEPT:
+            shutil.copy(demo / "run" / name, SAMPLE)
+    photograph(SAMPLE / "report.html", SAMPLE / "report.png")
+
+
+def photograph(page_file: Path, picture: Path) -> None:
+    """The verdict and the first pair of composites, as the README shows them."""
+    browser_path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser_path is None:
+        sys.exit("no Chromium found: install one, or set CHROMIUM")
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 1500})
+        page.goto(page_file.resolve().as_uri())
+        page.screenshot(path=picture)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
