@@ -85,6 +85,7 @@ class Thresholds:
     Attributes:
         fdr: Benjamini-Hochberg rate over classes; the field's convention.
         min_gap: background gap below which an effect is not worth a release (5 points; SCIENCE E1).
+        min_background_only: what background-only accuracy must exceed chance by to speak against a class (SCIENCE E1).
         min_photos: photos per class to judge reliance at all: below 10 an interval says nothing (SCIENCE E).
         min_attention: images per class to flag on attention (SCIENCE E: 30; the power of a one-sided test).
         cliffs_delta: effect floor for attention differences between classes; .33 is the usual "medium".
@@ -96,6 +97,7 @@ class Thresholds:
 
     fdr: float = 0.05
     min_gap: float = 0.05
+    min_background_only: float = 0.1
     min_photos: int = 10
     min_attention: int = 30
     cliffs_delta: float = 0.33
@@ -105,7 +107,7 @@ class Thresholds:
     max_unreadable: float = 0.05
 
     def __post_init__(self) -> None:
-        for name in ("fdr", "min_gap", "cliffs_delta", "max_unreadable"):
+        for name in ("fdr", "min_gap", "min_background_only", "cliffs_delta", "max_unreadable"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ConfigError(f"{name} must lie in 0..1, got {value!r}")

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.data.geometry import area_weights, bilinear_weights
-from bias_audit.data.masks import FOREGROUND, VOID
+from bias_audit.data.masks import BACKGROUND, FOREGROUND, VOID
 
 Array = NDArray[np.float64]
 
@@ -66,20 +66,20 @@ def localize(maps: NDArray[np.floating], masks: NDArray[np.uint8]) -> Localizati
     height, width = maps.shape[1:]
     rows, columns = bilinear_weights(height, masks.shape[1]), bilinear_weights(width, masks.shape[2])
     foreground_pixels = (masks == FOREGROUND).astype(np.float32)
-    void_pixels = (masks == VOID).astype(np.float32)
-    foreground = _to_grid(foreground_pixels, rows.T, columns.T)
-    void = _to_grid(void_pixels, rows.T, columns.T)
-    reach = np.outer(rows.sum(axis=0), columns.sum(axis=0))
+    # Each kind by itself: as the rest of the others, background would keep rounding errors where there is none.
+    foreground, background, void = (
+        _to_grid((masks == kind).astype(np.float32), rows.T, columns.T) for kind in (FOREGROUND, BACKGROUND, VOID)
+    )
     perfect = _to_grid(foreground_pixels, area_weights(masks.shape[1], height), area_weights(masks.shape[2], width))
     valid = (masks != VOID).sum(axis=(1, 2))
     with np.errstate(invalid="ignore"):
         area = foreground_pixels.sum(axis=(1, 2)) / valid
-    signed = maps.astype(np.float64)
+    signed = np.where(np.isfinite(maps), maps, np.nan).astype(np.float64)
     return Localization(
         positive=np.maximum(signed, 0),
         negative=np.maximum(-signed, 0),
         foreground=foreground,
-        background=np.maximum(reach - foreground - void, 0),
+        background=background,
         void=void,
         perfect=perfect,
         area=area.astype(np.float64),
@@ -125,9 +125,11 @@ def relevance_mass_accuracy(at: Localization) -> Array:
 def pointing_game(at: Localization) -> Array:
     """1 if the strongest cell lies within one cell of the object, else 0; NaN on ties (Zhang et al. 2018).
 
-    The reach of a cell under bilinear upsampling is exactly one cell to each side.
+    The reach of a cell under bilinear upsampling is exactly one cell to each side. Cells that reach void only do not
+    compete.
     """
-    flat = at.positive.reshape(len(at.positive), -1)
+    valid = at.foreground + at.background > 0
+    flat = np.where(valid, at.positive, 0).reshape(len(at.positive), -1)
     hit = np.take_along_axis(at.foreground.reshape(flat.shape), flat.argmax(axis=1)[:, None], axis=1)[:, 0] > 0
     unique = (flat == flat.max(axis=1, keepdims=True)).sum(axis=1) == 1
     return np.where(unique, hit.astype(np.float64), np.nan)
@@ -136,7 +138,8 @@ def pointing_game(at: Localization) -> Array:
 def relevance_rank_accuracy(at: Localization) -> Array:
     """Share of the K strongest pixels that are foreground, K = foreground pixels, 0..1 (Arras et al. 2022).
 
-    Pixels that tie at the K-th place count in proportion. NaN without foreground or without positive evidence.
+    Pixels that tie at the K-th place (but for float32 rounding) count in proportion. NaN without foreground or
+    without positive evidence.
     """
     height, width = at.positive.shape[1:]
     rows = bilinear_weights(height, at.masks.shape[1])
@@ -150,7 +153,8 @@ def relevance_rank_accuracy(at: Localization) -> Array:
         if k == 0 or not np.isfinite(values).all() or values.max(initial=0) <= 0:
             continue
         place = float(np.partition(values, len(values) - k)[len(values) - k])
-        above, tied = values > place, values == place
+        rounding = 1e-6 * values.max()
+        above, tied = values > place + rounding, np.abs(values - place) <= rounding
         scores[i] = (inside[above].sum() + (k - above.sum()) * inside[tied].mean()) / k
     return scores
 

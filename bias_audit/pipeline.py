@@ -14,6 +14,7 @@ import pandas as pd
 
 import bias_audit
 from bias_audit import attention, pictures, reliance, rules, tables
+from bias_audit.attraction import gap_matrix
 from bias_audit.attribution.cam import METHODS
 from bias_audit.config import AuditConfig, Thresholds, read_class_map
 from bias_audit.console import QUIET, Progress
@@ -128,9 +129,12 @@ def audit(
         classes = tables.classes_table(
             images, composites, dataset.class_names, seed=config.seed, min_photos=thresholds.min_photos
         )
-        outcomes = rules.judge(rules.Evidence(images, classes, thresholds), ignore)
-        for name, frame in (("images", images), ("classes", classes), ("confusion", tables.confusion_table(images))):
-            tables.write_table(run, name, frame)
+        pulls = gap_matrix(composites, dataset.class_names)
+        outcomes = rules.judge(rules.Evidence(images, classes, pulls, thresholds), ignore)
+        tables.write_table(run, "images", images)
+        tables.write_table(run, "classes", classes)
+        tables.write_table(run, "confusion", tables.confusion_table(images))
+        tables.write_table(run, "gap_matrix", pulls)
     with progress.stage("Report", None):
         _write_pictures(dataset, images, outcomes, examples, geometry, config, run)
         info = describe(model, data, masks or boxes, dataset, loaded, records, config, thresholds, key, seconds)

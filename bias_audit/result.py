@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 """Version of audit.json and of the tables; a reader refuses newer ones."""
 
-LEVELS = ("WATCH", "SUSPICIOUS", "CONFIRMED")
-"""Severity of a finding, weakest first. Attention alone never exceeds WATCH (SCIENCE: maps are triage);
-SUSPICIOUS needs a paired intervention, CONFIRMED also a cue whose insertion or removal moves the prediction."""
+LEVELS = ("WATCH", "COLLATERAL", "SUSPICIOUS", "CONFIRMED")
+"""Severity of a finding, weakest first. Attention alone never exceeds WATCH: maps are triage. COLLATERAL is a victim of
+another class's cue; SUSPICIOUS needs a paired intervention, CONFIRMED also a cue that moves the prediction."""
 
 STATUSES = ("found", "passed", "not applicable", "ignored")
 
@@ -173,6 +173,11 @@ class AuditResult:
         ]
         rows = [{name: getattr(outcome, name) for name in columns} for outcome in self.found()]
         return pd.DataFrame(rows, columns=columns)
+
+    @functools.cached_property
+    def gap_matrix(self) -> pd.DataFrame:
+        """How far each class's backgrounds pull the objects of each other class, long form."""
+        return self._table("gap_matrix")
 
     def found(self) -> list[RuleOutcome]:
         """Outcomes with status `found`, highest level first, then by code and subject."""

@@ -20,10 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.errors import ConfigError, ResultError
+from bias_audit.schema import TABLES
 
 STARTED = "started.json"
 FINISHED = "audit.json"
-_OWN = {STARTED, FINISHED, "report.html", "pictures.json", "shards", "assets"}
+_OWN = {
+    *(STARTED, FINISHED, "report.html", "pictures.json", "shards", "assets"),
+    *("gate.json", "gate.md", "gate.junit.xml", "gate.sarif"),
+    *(f"{table}.{suffix}" for table in TABLES for suffix in ("parquet", "csv")),
+}
 
 
 class Run:
@@ -143,7 +148,7 @@ class Run:
         """Delete what a run wrote, and nothing else; audit.json first, so a half-deleted run is no complete one."""
         (self.path / FINISHED).unlink(missing_ok=True)
         for entry in sorted(self.path.iterdir()) if self.path.is_dir() else []:
-            own = entry.name in _OWN or entry.suffix in (".parquet", ".csv", ".tmp") or entry.name.startswith("gate.")
+            own = entry.name in _OWN or (entry.name.startswith(".") and entry.suffix == ".tmp")
             if entry.is_dir() and own:
                 shutil.rmtree(entry)
             elif own:

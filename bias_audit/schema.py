@@ -25,8 +25,6 @@ class Column:
     worse: str = ""
 
 
-VERSION = 1
-
 IMAGES: tuple[Column, ...] = (
     Column("image_id", "string", "path relative to the data folder, with / (index)"),
     Column("label", "string", "class the data set gives"),
@@ -140,6 +138,8 @@ CLASSES: tuple[Column, ...] = (
         "how much this class's backgrounds pull other classes' objects to it: median over classes, -1..1",
         "high",
     ),
+    Column("attract_low", "float", "95 % percentile bootstrap interval over photos, lower end"),
+    Column("attract_high", "float", "95 % percentile bootstrap interval over photos, upper end"),
     Column("background_only_accuracy", "float", "still predicted with the object inpainted, 0..1", "high"),
     Column("background_only_low", "float", "95 % Wilson interval, lower end"),
     Column("background_only_high", "float", "95 % Wilson interval, upper end"),
@@ -156,5 +156,19 @@ CONFUSION: tuple[Column, ...] = (
     Column("share", "float", "share of the label's images, 0..1"),
 )
 
-TABLES: dict[str, tuple[Column, ...]] = {"images": IMAGES, "classes": CLASSES, "confusion": CONFUSION}
+GAP_MATRIX: tuple[Column, ...] = (
+    Column("object_class", "string", "whose objects were pasted (the victim)"),
+    Column("background_class", "string", "on whose backgrounds (the culprit)"),
+    Column("n", "int", "photos"),
+    Column(
+        "pull", "float", "predicted as background_class there, minus on backgrounds of the own class, -1..1", "high"
+    ),
+)
+
+TABLES: dict[str, tuple[Column, ...]] = {
+    "images": IMAGES,
+    "classes": CLASSES,
+    "confusion": CONFUSION,
+    "gap_matrix": GAP_MATRIX,
+}
 INDEX: dict[str, str] = {"images": "image_id", "classes": "class_name"}

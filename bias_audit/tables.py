@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bias_audit import stats
+from bias_audit.attraction import attraction
 from bias_audit.errors import ResultError
 from bias_audit.schema import INDEX, TABLES, Column
 
@@ -93,7 +94,7 @@ def classes_table(
         seed: of the bootstrap.
         min_photos: photos below which reliance is not tested.
     """
-    pulls = attraction(composites, len(class_names))
+    attract, attract_low, attract_high = attraction(composites, len(class_names), seed=seed)
     rows = []
     for index, name in enumerate(class_names):
         group = images[images["label"] == name]
@@ -104,33 +105,15 @@ def classes_table(
         row["accuracy_low"], row["accuracy_high"] = stats.wilson(hits, len(read))
         row.update(_attention(read, seed))
         row.update(_reliance(read, min_photos))
-        row["attract"] = pulls[index]
+        row["attract"], row["attract_low"], row["attract_high"] = (
+            attract[index],
+            attract_low[index],
+            attract_high[index],
+        )
         rows.append(row)
     frame = pd.DataFrame({column.name: _series(column, rows) for column in TABLES["classes"]})
     frame["p_fdr"] = stats.benjamini_hochberg(frame["p_mcnemar"].to_numpy(float))
     return frame.set_index("class_name")
-
-
-def attraction(composites: pd.DataFrame, classes: int) -> np.ndarray:
-    """(K,): how far class b's backgrounds pull other objects to b (SCIENCE E1).
-
-    Median over classes c != b of P(predicted b | object c on background b) - P(predicted b | object c on background c).
-    A class whose cue is learned has a high value; its victims have not.
-    """
-    pull = np.full((classes, classes), np.nan)
-    if len(composites):
-        labels = composites["label"].to_numpy()
-        donors, predicted = composites["donor_label"].to_numpy(), composites["predicted"].to_numpy()
-        for c in range(classes):
-            on_own = predicted[(labels == c) & (donors == c)]
-            for b in range(classes):
-                on_b = predicted[(labels == c) & (donors == b)]
-                if b != c and len(on_b) and len(on_own):
-                    pull[b, c] = (on_b == b).mean() - (on_own == b).mean()
-    known = ~np.isnan(pull).all(axis=1)
-    result = np.full(classes, np.nan)
-    result[known] = np.nanmedian(pull[known], axis=1)
-    return result
 
 
 def confusion_table(images: pd.DataFrame) -> pd.DataFrame:

@@ -10,8 +10,10 @@ import contextlib
 import functools
 import hashlib
 import os
+import re
 import sys
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,8 +75,8 @@ class KerasModel:
         trace = _Trace(self._model, self._spec)
         self._layer, self.layer, self.grid = trace.choose(config.layer)
         self._has_logits = trace.has_logits
-        self.head, outputs = self._find_head(trace)
-        self._groups = self._find_groups(outputs, config, class_names)
+        self.head, units = self._find_head(trace)
+        self._groups = self._find_groups(units, config, class_names)
 
     # Concrete functions, traced on first use: calling them cannot trace anew.
     @functools.cached_property
@@ -192,14 +194,15 @@ class KerasModel:
         if count == 1:
             if sums_to_one and np.ptp(outputs) == 0:
                 raise ModelError("the model has one output that is always 1: softmax over a single unit")
-            return ("sigmoid" if inside and not trace.linear else "logits"), 2
+            return ("sigmoid" if inside and not trace.linear else "logits"), 1
         if sums_to_one:
             return "softmax", count
         return ("sigmoid" if inside and not trace.linear else "logits"), count
 
     def _find_groups(
-        self, outputs: int, config: AuditConfig, class_names: tuple[str, ...]
+        self, units: int, config: AuditConfig, class_names: tuple[str, ...]
     ) -> tuple[tuple[int, ...], ...] | None:
+        outputs = 2 if units == 1 else units
         if config.class_map is None:
             if outputs != len(class_names):
                 raise ModelError(
@@ -208,7 +211,7 @@ class KerasModel:
                     "Say which outputs count as which class with --class-map FILE (JSON: class -> output indices).",
                 )
             return None
-        if self.head == "sigmoid" and outputs > 2:
+        if self.head == "sigmoid" and units > 1:
             raise ModelError("a class map needs a softmax head; this model has several independent sigmoid outputs")
         groups = [indices for _, indices in config.class_map]
         largest = max(max(indices) for indices in groups)
@@ -227,9 +230,14 @@ class _Trace:
         self.linear = False
         paths = dict(_paths(model, ""))
         outputs: list[Any] = []
+        made: list[tuple[Any, Any]] = []
 
         def note(path: str, layer: Any) -> Callable[[Any], None]:
-            return lambda output: self.steps.append((path, layer, tuple(getattr(output, "shape", None) or ())))
+            def noted(output: Any) -> None:
+                self.steps.append((path, layer, tuple(getattr(output, "shape", None) or ())))
+                made.append((layer, output))
+
+            return noted
 
         def run(images: Any) -> Any:
             with contextlib.ExitStack() as taps:
@@ -252,8 +260,7 @@ class _Trace:
                 f"the model is no classifier: its output has shape {tuple(output.shape)}, expected (images, classes)"
             )
         self.has_logits = getattr(output, "_keras_logits", None) is not None
-        last = self.steps[-1][1] if self.steps else None
-        self.linear = getattr(last, "activation", None) is keras.activations.linear
+        self.linear = _ends_linear(made, output)
 
     def choose(self, asked: str) -> tuple[Any, str, tuple[int, int]]:
         """The layer to explain: by path or by its last part, or the last one with a 4-D output of h * w > 1."""
@@ -311,6 +318,24 @@ def _tap(layer: Any, on_output: Callable[[Any], None]) -> Iterator[None]:
             layer.__dict__["call"] = had
 
 
+def _ends_linear(made: list[tuple[Any, Any]], output: Any) -> bool:
+    """Whether the output comes straight from a layer without activation, so that it cannot be a probability.
+
+    Args:
+        made: layers in the order in which they ran, each with its output.
+        output: of the model. No layer made it if an operation such as tf.sigmoid did.
+    """
+    at = next((i for i, (_, tensor) in enumerate(made) if tensor is output), -1)
+    # Activation("linear", dtype="float32") at the end of a mixed precision model only casts what came before.
+    while at > 0 and isinstance(made[at][0], keras.layers.Activation) and _is_linear(made[at][0]):
+        at -= 1
+    return at >= 0 and _is_linear(made[at][0])
+
+
+def _is_linear(layer: Any) -> bool:
+    return getattr(layer, "activation", None) is keras.activations.linear
+
+
 def _paths(layer: Any, prefix: str) -> Iterator[tuple[Any, str]]:
     for child in layer._flatten_layers(include_self=False, recursive=False):
         path = f"{prefix}{child.name}"
@@ -338,14 +363,17 @@ def _predictions(outputs: Any, n: int) -> Predictions:
 
 
 def _load(path: Path) -> Any:
+    if path.suffix.lower() == ".keras" and not zipfile.is_zipfile(path):  # Keras would say "File not found"
+        raise ModelError(f"cannot load the model {str(path)!r}: the file is cut off or no .keras archive")
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
-        text = _first(error)
-        hint = ""
-        if "Could not locate" in str(error):
+        text, hint = _first(error), ""
+        if unknown := re.search(r"(?:Could not locate \w+|Unknown layer:?) '([^']+)'", str(error)):
+            text = f"it needs the custom object {unknown[1]!r}, which is not known here"
             hint = "Custom classes: load the model in Python and call bias_audit.audit(model, data)."
-        elif "lambda" in str(error).lower():
+        elif "safe_mode" in str(error):
+            text = "it holds a Lambda layer, whose code Keras would have to run"
             hint = "Keras safe mode stays on. Load the model in Python yourself and call bias_audit.audit(model, data)."
         raise ModelError(f"cannot load the model {str(path)!r}: {text}", hint) from error
 

@@ -59,25 +59,28 @@ def count(outcomes: Sequence[RuleOutcome]) -> tuple[RuleCount, ...]:
 def verdict(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame) -> str:
     """One sentence: the highest level, the classes, and the numbers that carry it."""
     reliance = [outcome for outcome in outcomes if outcome.code == "BA201"]
-    convicted = [outcome for outcome in reliance if outcome.status == "found"]
+    convicted = [outcome for outcome in reliance if outcome.status == "found" and outcome.level != "COLLATERAL"]
+    victims = [outcome for outcome in reliance if outcome.level == "COLLATERAL"]
     judged = [outcome for outcome in reliance if outcome.status in ("found", "passed")]
     unreadable = classes["n"].sum() - classes["n_read"].sum()
     accuracy = _weighted(classes, "accuracy", "n_read")
     tail = f" {int(unreadable)} images could not be read." if unreadable else ""
-    if convicted:
-        # The class whose background pulls the others is the one that was learned with its cue.
-        ordered = sorted(convicted, key=lambda outcome: -as_float(outcome.evidence.get("attract"), -1))
-        level = max((outcome.level or "WATCH" for outcome in convicted), key=LEVELS.index)
-        names = ", ".join(outcome.subject for outcome in ordered)
-        convicted_rows = classes.loc[[outcome.subject for outcome in ordered]]
-        same = _weighted(convicted_rows, "same_background_accuracy", "n_interventions")
-        other = _weighted(convicted_rows, "other_background_accuracy", "n_interventions")
-        photos = int(convicted_rows["n_interventions"].sum())
-        strongest = f" The background that pulls most is that of {ordered[0].subject}." if len(classes) > 2 else ""
+    if convicted or victims:
+        # The class whose background pulls the others is the one that was learned with its cue: it goes first.
+        named = sorted(convicted or victims, key=lambda outcome: -as_float(outcome.evidence.get("attract"), -1))
+        level = max((outcome.level or "WATCH" for outcome in named), key=LEVELS.index)
+        names = ", ".join(outcome.subject for outcome in named)
+        rows = classes.loc[[outcome.subject for outcome in named]]
+        same = _weighted(rows, "same_background_accuracy", "n_interventions")
+        other = _weighted(rows, "other_background_accuracy", "n_interventions")
+        photos = int(rows["n_interventions"].sum())
+        strongest = f" The background that pulls most is that of {named[0].subject}." if len(classes) > 2 else ""
+        fallen = ", ".join(outcome.subject for outcome in victims) if convicted else ""
+        also = f" Also affected, by another class's background: {fallen}." if fallen else ""
         return (
-            f"{level}: the prediction follows the background in {len(convicted)} of {len(judged)} judged classes "
+            f"{level}: the prediction follows the background in {len(named)} of {len(judged)} judged classes "
             f"({names}). Test accuracy is {accuracy:.2f}; pasted on backgrounds of the same class {same:.2f} of the "
-            f"objects are recognised, on those of other classes {other:.2f} ({photos} photos).{strongest}{tail}"
+            f"objects are recognised, on those of other classes {other:.2f} ({photos} photos).{strongest}{also}{tail}"
         )
     watch = sorted({outcome.code for outcome in outcomes if outcome.status == "found"})
     hints = f" To look at: {', '.join(watch)}." if watch else ""

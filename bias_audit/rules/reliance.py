@@ -9,10 +9,30 @@ from bias_audit import stats
 from bias_audit.result import RuleOutcome
 from bias_audit.rules.evidence import MOST_IDS, Evidence, as_float, not_applicable, number, status_of
 
+EVIDENCE = (
+    "accuracy",
+    "same_background_accuracy",
+    "other_background_accuracy",
+    "background_only_accuracy",
+    "foreground_only_accuracy",
+    "attract",
+    "attract_low",
+    "attract_high",
+    "background_excess",
+    "flipped",
+    "n_eligible",
+)
+"""Columns of the class table that stand beside a reliance outcome."""
+
 
 def class_reliance(evidence: Evidence) -> list[RuleOutcome]:
-    """BA201: the same objects are recognised less often on backgrounds of other classes (exact McNemar, BH, gap)."""
+    """BA201: the same objects are recognised less often on backgrounds of other classes (exact McNemar, BH, gap).
+
+    SUSPICIOUS if the class's own background also pulls other objects or passes for the class without any object;
+    COLLATERAL if neither: its objects fall for the cue of another class (SCIENCE E1).
+    """
     title, bounds = "prediction follows the background", evidence.thresholds
+    chance = 1 / len(evidence.classes)
     outcomes = []
     for name, row in evidence.rows():
         if not np.isfinite(as_float(row["p_fdr"])):
@@ -20,13 +40,19 @@ def class_reliance(evidence: Evidence) -> list[RuleOutcome]:
             continue
         n, gap = int(row["n_interventions"]), float(row["background_gap"])
         found = float(row["p_fdr"]) <= bounds.fdr and gap >= bounds.min_gap
+        pulls = as_float(row["attract_low"], -1) > 0
+        alone = as_float(row["background_only_low"], 0) > chance + bounds.min_background_only
+        guilty = pulls or alone
+        sentence = _reliance_sentence(name, row, pulls=found and pulls)
+        if found and not guilty:
+            sentence += _culprit(name, evidence.gap_matrix)
         outcomes.append(
             RuleOutcome(
                 "BA201",
                 title,
                 "class",
                 name,
-                *status_of(found, "SUSPICIOUS", _reliance_sentence(name, row, found)),
+                *status_of(found, "SUSPICIOUS" if guilty else "COLLATERAL", sentence),
                 measured=gap,
                 threshold=bounds.min_gap,
                 low=number(row["gap_low"]),
@@ -34,20 +60,7 @@ def class_reliance(evidence: Evidence) -> list[RuleOutcome]:
                 n=n,
                 p_value=float(row["p_fdr"]),
                 image_ids=evidence.worst(name, "background_gap") if found else (),
-                evidence={
-                    key: number(row[key])
-                    for key in (
-                        "accuracy",
-                        "same_background_accuracy",
-                        "other_background_accuracy",
-                        "background_only_accuracy",
-                        "foreground_only_accuracy",
-                        "attract",
-                        "background_excess",
-                        "flipped",
-                        "n_eligible",
-                    )
-                },
+                evidence={key: number(row[key]) for key in EVIDENCE},
             )
         )
     return outcomes
@@ -86,7 +99,7 @@ def image_reliance(evidence: Evidence) -> list[RuleOutcome]:
     return outcomes
 
 
-def _reliance_sentence(name: str, row: pd.Series, found: bool) -> str:
+def _reliance_sentence(name: str, row: pd.Series, *, pulls: bool) -> str:
     n = int(row["n_interventions"])
     same, other = float(row["same_background_accuracy"]), float(row["other_background_accuracy"])
     head = f"{n} of {int(row['n_eligible'])} usable photos of {name} were pasted on other photos' backgrounds: "
@@ -94,13 +107,18 @@ def _reliance_sentence(name: str, row: pd.Series, found: bool) -> str:
     flipped, becomes = int(row["flipped"]), str(row["becomes"])
     turned = f"; {flipped} of {n} change sides, most often to {becomes}" if flipped and becomes else ""
     alone = f" With the object removed, {float(row['background_only_accuracy']):.0%} are still called {name}."
-    attract = as_float(row["attract"], 0)
-    pull = (
-        f" Its backgrounds pull other classes' objects to {name} (by {attract:.0%})."
-        if found and attract > 0.05
-        else ""
-    )
+    pull = f" Its backgrounds pull other classes' objects to {name} (by {float(row['attract']):.0%})." if pulls else ""
     return f"{head}{body}{turned}.{alone}{pull}"
+
+
+def _culprit(name: str, gap_matrix: pd.DataFrame) -> str:
+    """The class on whose backgrounds the objects of `name` go over to that class most."""
+    row = gap_matrix[gap_matrix["object_class"] == name].sort_values("pull", ascending=False, kind="stable").iloc[0]
+    culprit, pull = str(row["background_class"]), float(row["pull"])
+    return (
+        f" Its own background neither pulls other objects nor passes for {name} alone: "
+        f"{name} falls for the background of {culprit} (by {pull:.0%}), where the cue is to be looked for."
+    )
 
 
 def _why_no_reliance(row: pd.Series) -> str:

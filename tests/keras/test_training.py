@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bias_audit.errors import DataError
-from bias_audit.models.training import load_arrays, small_model, train_small_model
+from bias_audit.models.training import COLOUR_JITTER, augmented, load_arrays, small_model, train_small_model
 
 pytestmark = pytest.mark.slow
 
@@ -46,6 +46,28 @@ def test_arrays_are_rgb_in_the_order_of_the_classes(folder: Path) -> None:
     assert labels.tolist() == [0] * 16 + [1] * 16
     np.testing.assert_allclose(images[:16].mean(axis=(0, 1, 2)), COLOURS["red"], atol=8)
     np.testing.assert_allclose(images[16:].mean(axis=(0, 1, 2)), COLOURS["blue"], atol=8)
+
+
+def test_augmentation_keeps_range_and_mean_and_leaves_its_input_alone() -> None:
+    rng = np.random.default_rng(0)
+    images = np.full((200, 16, 16, 3), (40, 120, 200), np.float32)
+    before = images.copy()
+    changed = augmented(images, rng)
+    np.testing.assert_array_equal(images, before)
+    assert changed.dtype == np.float32
+    # A flat photo stays flat under mirroring, zoom and shift; only the tint is left.
+    gains = changed / images
+    np.testing.assert_allclose(gains.std(axis=(1, 2)), 0, atol=1e-5)
+    assert gains.min() >= 1 - COLOUR_JITTER - 1e-6
+    assert gains.max() <= 1 + COLOUR_JITTER + 1e-6
+    assert gains[:, 0, 0].std(axis=0).min() > 0.3 * COLOUR_JITTER
+
+
+def test_augmentation_mirrors_half_of_the_photos() -> None:
+    images = np.zeros((400, 16, 16, 3), np.float32)
+    images[:, :, :8] = 100
+    left_is_bright = augmented(images, np.random.default_rng(1))[:, :, 0, 0].mean(axis=1) > 50
+    assert 0.4 < left_is_bright.mean() < 0.6
 
 
 def test_learns_repeatably_and_survives_saving(folder: Path, tmp_path: Path) -> None:
