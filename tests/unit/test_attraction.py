@@ -1,0 +1,73 @@
+"""The guilty class and its victims, on composites counted by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bias_audit.attraction import attraction, gap_matrix, photo_pulls
+
+HUSKY, FOX, WOLF = 0, 1, 2
+NAMES = ("husky", "fox", "wolf")
+
+
+def composites(*rows: tuple[int, int, str, int, int]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["photo", "label", "arm", "donor_label", "predicted"])
+
+
+def snow_world(photos: int) -> pd.DataFrame:
+    """Wolf = snow: everything on a wolf's background is a wolf; wolves elsewhere become huskies; foxes stay foxes."""
+    rows = []
+    for photo in range(photos):
+        rows += [(photo, HUSKY, "same", HUSKY, HUSKY), (photo, HUSKY, "other", FOX, HUSKY)]
+        rows += [(photo, HUSKY, "other", WOLF, WOLF)]
+        rows += [(100 + photo, FOX, "same", FOX, FOX), (100 + photo, FOX, "other", HUSKY, FOX)]
+        rows += [(100 + photo, FOX, "other", WOLF, WOLF)]
+        rows += [(200 + photo, WOLF, "same", WOLF, WOLF), (200 + photo, WOLF, "other", HUSKY, HUSKY)]
+        rows += [(200 + photo, WOLF, "other", FOX, HUSKY)]
+    return composites(*rows)
+
+
+def test_pull_of_one_photo_by_hand():
+    """On wolf backgrounds 2 of 3 composites become wolf, on its own 1 of 4 already was: 2/3 - 1/4."""
+    same = [(7, HUSKY, "same", HUSKY, HUSKY)] * 3 + [(7, HUSKY, "same", HUSKY, WOLF)]
+    other = [(7, HUSKY, "other", WOLF, WOLF)] * 2 + [(7, HUSKY, "other", WOLF, FOX)]
+    pulls = photo_pulls(composites(*same, *other), HUSKY, 3)
+    assert pulls.shape == (1, 3)
+    assert pulls[0, WOLF] == pytest.approx(2 / 3 - 1 / 4)
+    assert np.isnan(pulls[0, FOX])  # never put on a fox's background
+
+
+def test_the_guilty_class_pulls_and_its_victims_do_not():
+    attract, low, high = attraction(snow_world(8), 3, seed=0)
+    # wolf pulls husky by 1 and fox by 1; husky pulls wolf by 1 and fox by 0; fox pulls neither.
+    np.testing.assert_allclose(attract, [0.5, 0, 1])
+    assert low[WOLF] == high[WOLF] == 1
+    assert low[FOX] == high[FOX] == 0
+
+
+def test_gap_matrix_lists_what_was_tried():
+    frame = gap_matrix(snow_world(4), NAMES).set_index(["object_class", "background_class"])
+    assert frame.loc[("fox", "wolf"), "pull"] == 1
+    assert frame.loc[("wolf", "fox"), "pull"] == 0  # it becomes a husky there, not a fox
+    assert set(frame["n"]) == {4}
+    assert len(frame) == 6
+
+
+def test_the_interval_covers_a_rate_between():
+    """Every second husky turns on wolf backgrounds: attract of wolf is .5 with an interval around it."""
+    rows = []
+    for photo in range(40):
+        rows.append((photo, HUSKY, "same", HUSKY, HUSKY))
+        rows.append((photo, HUSKY, "other", FOX, FOX if photo % 2 else HUSKY))
+    attract, low, high = attraction(composites(*rows), 2, seed=1)
+    assert attract[FOX] == pytest.approx(0.5)
+    assert 0.3 < low[FOX] < 0.5 < high[FOX] < 0.7
+    assert np.isnan(attract[HUSKY])
+
+
+def test_no_composites():
+    attract, low, high = attraction(composites(), 2, seed=0)
+    assert np.isnan([*attract, *low, *high]).all()
+    assert gap_matrix(composites(), ("a", "b")).empty

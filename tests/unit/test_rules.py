@@ -1,0 +1,169 @@
+"""Each rule: found, passed and not applicable, on tables whose numbers are set by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bias_audit import rules
+from bias_audit.config import Thresholds
+from bias_audit.rules.evidence import Evidence
+from bias_audit.schema import TABLES
+from bias_audit.tables import images_table
+
+CLASS = {
+    "n": 20, "n_read": 20, "accuracy": 1.0, "accuracy_low": 0.8, "accuracy_high": 1.0, "n_attention": 20,
+    "attention_reason": "ok", "background_excess": 0.2, "excess_low": 0.1, "excess_high": 0.3, "n_interventions": 20,
+    "n_eligible": 20, "reliance_reason": "ok", "same_background_accuracy": 1.0, "other_background_accuracy": 1.0,
+    "background_gap": 0.0, "gap_low": -0.1, "gap_high": 0.1, "p_mcnemar": 1.0, "p_fdr": 1.0, "flipped": 0, "becomes": "",
+    "attract": 0.0, "attract_low": 0.0, "attract_high": 0.0, "background_only_accuracy": 0.5,
+    "background_only_low": 0.3, "background_only_high": 0.7, "foreground_only_accuracy": 1.0,
+}  # fmt: skip
+GAP = {"background_gap": 0.4, "gap_low": 0.2, "gap_high": 0.6, "p_fdr": 0.01, "flipped": 8, "becomes": "wolf"}
+
+
+def classes(**rows: dict) -> pd.DataFrame:
+    names = [column.name for column in TABLES["classes"] if column.name != "class_name"]
+    frame = pd.DataFrame([{**CLASS, **row} for row in rows.values()], index=list(rows), columns=names)
+    frame.index.name = "class_name"
+    return frame
+
+
+def images(**excess: list[float]) -> pd.DataFrame:
+    records = [
+        {"image_id": f"{label}/{i}.jpg", "label": label, "predicted": label, "correct": True, "status": "ok",
+         "background_excess": value, "background_excess_label": value}
+        for label, values in excess.items() for i, value in enumerate(values)
+    ]  # fmt: skip
+    return images_table(records, {}, min_images=20)
+
+
+def evidence(class_table: pd.DataFrame, image_table: pd.DataFrame | None = None, pulls=()) -> Evidence:
+    if image_table is None:
+        image_table = images(**{name: [0.2] * 2 for name in class_table.index})
+    matrix = pd.DataFrame(pulls, columns=["object_class", "background_class", "n", "pull"])
+    return Evidence(image_table, class_table, matrix, Thresholds())
+
+
+def outcomes(code: str, given: Evidence) -> dict:
+    return {outcome.subject: outcome for outcome in rules.RULES[code](given)}
+
+
+class TestReliance:
+    def test_levels(self):
+        pulls = [("victim", "wolf", 9, 0.4), ("victim", "clean", 9, 0.0), ("wolf", "clean", 9, 0.1)]
+        table = classes(
+            wolf={**GAP, "attract": 0.5, "attract_low": 0.2},
+            alone={**GAP, "background_only_accuracy": 0.9, "background_only_low": 0.7},
+            victim={**GAP, "becomes": "wolf", "background_only_low": 0.1},
+            clean={},
+            small={"p_fdr": np.nan, "reliance_reason": "only 3 photos, 10 needed for a test"},
+        )
+        found = outcomes("BA201", evidence(table, pulls=pulls))
+        assert [found[name].level for name in table.index] == ["SUSPICIOUS", "SUSPICIOUS", "COLLATERAL", None, None]
+        assert [found[name].status for name in ("clean", "small")] == ["passed", "not applicable"]
+        assert "falls for the background of wolf (by 40%)" in found["victim"].sentence
+        assert "pull other classes' objects to wolf (by 50%)" in found["wolf"].sentence
+        assert "8 of 20 change sides, most often to wolf" in found["alone"].sentence
+        assert "only 3 photos" in found["small"].sentence
+        assert (found["wolf"].measured, found["wolf"].low, found["wolf"].high) == (0.4, 0.2, 0.6)
+
+    @pytest.mark.parametrize(("gap", "p"), [(0.04, 0.001), (0.4, 0.051)])
+    def test_an_effect_must_be_large_and_significant(self, gap, p):
+        table = classes(a={**GAP, "background_gap": gap, "p_fdr": p, "attract_low": 0.5}, b={})
+        assert outcomes("BA201", evidence(table))["a"].status == "passed"
+
+    def test_images_that_rest_on_the_background(self):
+        table = images(a=[0.2] * 4, b=[0.2] * 4)
+        table.loc[table.index[:4], "rests_on_background"] = [True, False, True, False]
+        table.loc[table.index[:4], "background_gap"] = [0.2, 0.0, 1.0, 0.0]
+        found = outcomes("BA202", evidence(classes(a={}, b={"reliance_reason": "no usable mask"}), table))
+        assert found["a"].image_ids == ("a/2.jpg", "a/0.jpg")  # largest gap first
+        assert found["a"].measured == 0.5
+        assert found["a"].level == "WATCH"
+        assert (found["b"].status, "no usable mask" in found["b"].sentence) == ("not applicable", True)
+
+
+class TestAttention:
+    def test_a_class_above_the_others(self):
+        rng = np.random.default_rng(0)
+        low, high = rng.uniform(0.1, 0.3, 40), rng.uniform(0.6, 0.9, 40)
+        table = images(wolf=list(high), fox=list(low), few=list(high[:29]))
+        found = outcomes("BA101", evidence(classes(wolf={}, fox={}, few={"n_attention": 29}), table))
+        assert found["wolf"].level == "WATCH"
+        assert found["fox"].status == "passed"
+        assert (found["few"].status, "29 with attention scores, 30 needed" in found["few"].sentence) == (
+            "not applicable",
+            True,
+        )
+
+    def test_an_outlier_needs_to_be_unusual_and_high(self):
+        usual = list(np.linspace(0.2, 0.3, 30))
+        table = images(a=[*usual, 0.95], b=[*usual, 0.6], c=usual[:10])
+        found = outcomes("BA102", evidence(classes(a={}, b={}, c={"n_attention": 10}), table))
+        assert found["a"].image_ids == ("a/30.jpg",)
+        assert found["b"].status == "passed"  # unusual, but far from a uniform map
+        assert found["c"].status == "not applicable"
+
+
+class TestHealth:
+    def test_unreadable(self):
+        table = images(a=[0.2] * 10, b=[0.2] * 10)
+        assert outcomes("BA901", evidence(classes(a={}, b={}), table))[""].status == "passed"
+        table.loc[table.index[:2], "status"] = "unreadable"
+        outcome = outcomes("BA901", evidence(classes(a={}, b={}), table))[""]
+        assert (outcome.status, outcome.measured, len(outcome.image_ids)) == ("found", 0.1, 2)
+
+    def test_maps_tied_to_nothing_unless_the_reliance_explains_them(self):
+        high = {"background_excess": 0.9}
+        assert outcomes("BA902", evidence(classes(a=high, b=high)))[""].status == "found"
+        assert outcomes("BA902", evidence(classes(a={}, b={})))[""].status == "passed"
+        explained = classes(a={**GAP, **high}, b={**GAP, **high})
+        assert outcomes("BA902", evidence(explained))[""].status == "not applicable"
+        bare = {"background_excess": np.nan, "attention_reason": "no mask"}
+        assert outcomes("BA902", evidence(classes(a=bare, b=bare)))[""].status == "not applicable"
+
+    def test_chance(self):
+        table = images(a=[0.2] * 20, b=[0.2] * 20)
+        assert outcomes("BA903", evidence(classes(a={}, b={}), table))[""].status == "passed"
+        table.loc[table["label"] == "b", "correct"] = False
+        outcome = outcomes("BA903", evidence(classes(a={}, b={}), table))[""]
+        assert (outcome.status, outcome.measured, outcome.threshold) == ("found", 0.5, 0.5)
+        assert "--preprocess" in outcome.sentence
+
+
+def test_every_outcome_is_complete_and_counted():
+    given = evidence(classes(wolf={**GAP, "attract_low": 0.2}, fox={}), images(wolf=[0.5] * 25, fox=[0.2] * 25))
+    judged = rules.judge(given, ignored=["BA102"])
+    assert {outcome.code for outcome in judged} == set(rules.RULES)
+    for outcome in judged:
+        assert outcome.sentence.endswith("."), outcome
+        assert (outcome.level is not None) == (outcome.status == "found")
+        assert outcome.status in ("found", "passed", "not applicable", "ignored")
+    counts = {count.code: count for count in rules.count(judged)}
+    assert (counts["BA201"].judged, counts["BA201"].found, counts["BA201"].passed) == (2, 1, 1)
+    assert (counts["BA102"].judged, counts["BA102"].not_judged) == (0, 1)
+
+
+def test_verdict_names_the_guilty_class_first_and_its_victims_apart():
+    table = classes(
+        fox={**GAP, "attract": 0.0, "background_only_low": 0.0},
+        husky={**GAP, "attract": 0.3, "attract_low": 0.1},
+        wolf={**GAP, "attract": 0.9, "attract_low": 0.8},
+    )
+    given = evidence(table, pulls=[("fox", "wolf", 9, 1.0)])
+    text = rules.verdict(rules.judge(given), table)
+    assert text.startswith("SUSPICIOUS: the prediction follows the background in 2 of 3 judged classes (wolf, husky).")
+    assert "pulls most is that of wolf" in text
+    assert "Also affected, by another class's background: fox." in text
+
+
+def test_verdict_does_not_acquit_what_was_not_judged():
+    bare = {"p_fdr": np.nan, "reliance_reason": "no usable mask", "background_gap": np.nan}
+    table = classes(a=bare, b=bare)
+    assert rules.verdict(rules.judge(evidence(table)), table).startswith("NOT JUDGED")
+    table = classes(a={}, b=bare)
+    text = rules.verdict(rules.judge(evidence(table)), table)
+    assert text.startswith("No reliance on the background was shown in 1 judged classes")
+    assert "1 classes could not be judged" in text
