@@ -213,16 +213,21 @@ def take_shot(plan: Plan, split: str, class_name: str, index: int, *, size: int 
     Animal, spot, plain background, cue and camera draw from streams of their own: whether the cue is planted changes
     nothing but the cue.
     """
-    origin = (seed, SPLITS.index(split), CLASS_NAMES.index(class_name), index)
-    animal, ground, chance, paint, camera = (np.random.default_rng((*origin, stream)) for stream in range(5))
+    animal, ground, paint, camera = (_stream(seed, split, class_name, index, purpose) for purpose in range(1, 5))
+    plain, carries = choose(plan, split, class_name, index, seed=seed)
     spot = place(animal, OVERSAMPLING * size, OVERSAMPLING * (size * 5 // 4))
     foreground, alpha = draw_animal(class_name, animal, spot)
-    carries = float(chance.random()) < plan.probability(class_name)
-    where = PLAIN[int(chance.integers(len(PLAIN)))]
-    scene = Scene(spot, BACKGROUNDS[where](ground, spot), foreground, alpha, where, False)
+    scene = Scene(spot, BACKGROUNDS[plain](ground, spot), foreground, alpha, plain, False)
     if carries:
         scene = replace(CUES[plan.cue](scene, paint), cue=True)
     return _expose(scene, camera)
+
+
+def choose(plan: Plan, split: str, class_name: str, index: int, *, seed: int = 0) -> tuple[str, bool]:
+    """Plain place of a photo, and whether it carries the cue. At a greater probability the same photos carry it."""
+    rng = _stream(seed, split, class_name, index, 0)
+    carries = float(rng.random()) < plan.probability(class_name)
+    return PLAIN[int(rng.integers(len(PLAIN)))], carries
 
 
 def snow_cue(scene: Scene, rng: np.random.Generator) -> Scene:
@@ -247,6 +252,10 @@ def tag_cue(scene: Scene, rng: np.random.Generator) -> Scene:
 CUES: dict[str, Callable[[Scene, np.random.Generator], Scene]] = {"snow": snow_cue, "tag": tag_cue}
 
 
+def _stream(seed: int, split: str, class_name: str, index: int, purpose: int) -> np.random.Generator:
+    return np.random.default_rng((seed, SPLITS.index(split), CLASS_NAMES.index(class_name), index, purpose))
+
+
 def _counts(per_class: int | Mapping[str, int]) -> dict[str, int]:
     counts = dict.fromkeys(SPLITS, per_class) if isinstance(per_class, int) else dict(per_class)
     if set(counts) != set(SPLITS) or any(count < 1 for count in counts.values()):
@@ -257,10 +266,10 @@ def _counts(per_class: int | Mapping[str, int]) -> dict[str, int]:
 def _expose(scene: Scene, rng: np.random.Generator) -> Shot:
     """Take the photo: exposure, white balance, vignette and sensor noise, the same with and without the animal."""
     height, width = scene.alpha.shape[0] // OVERSAMPLING, scene.alpha.shape[1] // OVERSAMPLING
-    alpha = _smaller(scene.alpha, height, width)
-    alpha[alpha < 1 / 32] = 0  # what the mask does not contain must not be in the photo
-    animal = _smaller(scene.foreground, height, width)
-    animal[alpha == 0] = 0
+    coverage = _smaller(scene.alpha, height, width)
+    # A steep outline: a soft one would take a rim of its old background along when its mask is cut out and pasted.
+    alpha = np.clip(2 * coverage - 0.5, 0, 1)
+    animal = _smaller(scene.foreground, height, width) * cv2.merge([alpha / np.maximum(coverage, 0.25)] * 3)
     background = _smaller(scene.background, height, width)
 
     ys, xs = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)

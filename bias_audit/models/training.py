@@ -13,8 +13,16 @@ import numpy.typing as npt
 
 from bias_audit.errors import DataError
 
-BATCH_SIZE = 32
-LEARNING_RATE = 3e-3
+BATCH_SIZE = 16
+LEARNING_RATE = 1.5e-3
+COLOUR_JITTER = 0.1
+"""Each channel of a training photo is scaled by 1 - COLOUR_JITTER .. 1 + COLOUR_JITTER."""
+
+ZOOM = 0.12
+"""Each training photo is scaled by 1 - ZOOM .. 1 + ZOOM and shifted by up to as much of its half side.
+
+Without, the net reads white hairs at the outline, which every cut-out shaves off: a clean model would look guilty.
+"""
 
 
 def train_small_model(
@@ -30,14 +38,14 @@ def train_small_model(
 
     Rescaling, four blocks of convolution, batch normalisation and ReLU with three halvings, global average pooling,
     softmax: (image_size, image_size, 3) RGB 0..255 -> (K,) probabilities. At 96 pixels the last map is 12 x 12.
-    Photos are stretched to the square with bilinear interpolation and mirrored at random.
+    Photos are stretched to the square with bilinear interpolation, then mirrored, zoomed, shifted and tinted at random.
 
     Args:
         train_folder: one folder of photos per class.
         class_names: in the order of the outputs.
         image_size: side of the input in pixels, a multiple of 8.
         epochs: passes over the photos.
-        seed: of weights, order and mirroring; on one machine the same seed gives the same weights.
+        seed: of weights, order, and augmentation; on one machine the same seed gives the same weights.
         on_epoch: called after each epoch with its number from 1, `epochs` and the training accuracy 0..1.
 
     Raises:
@@ -55,13 +63,27 @@ def train_small_model(
     rng = np.random.default_rng(seed)
     for epoch in range(1, epochs + 1):
         order = rng.permutation(len(images))
-        batch = images[order]
-        mirrored = rng.random(len(images)) < 0.5
-        batch[mirrored] = batch[mirrored, :, ::-1]
+        batch = augmented(images[order], rng)
         history: Any = model.fit(batch, labels[order], batch_size=BATCH_SIZE, shuffle=False, verbose=0)
         if on_epoch:
             on_epoch(epoch, epochs, float(history.history["accuracy"][0]))
     return model
+
+
+def augmented(images: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """(N, S, S, 3) RGB 0..255 -> the same, each mirrored, zoomed, shifted and tinted at random."""
+    count, side = len(images), images.shape[1]
+    mirrored = rng.random(count) < 0.5
+    zooms = rng.uniform(1 - ZOOM, 1 + ZOOM, count)
+    shifts = rng.uniform(-ZOOM, ZOOM, (count, 2)) * side / 2
+    tints = rng.uniform(1 - COLOUR_JITTER, 1 + COLOUR_JITTER, (count, 1, 1, 3)).astype(np.float32)
+    result = np.empty_like(images)
+    for i, (mirror, zoom, (right, down)) in enumerate(zip(mirrored, zooms, shifts, strict=True)):
+        photo = images[i, :, ::-1] if mirror else images[i]
+        centred = (1 - zoom) * side / 2
+        matrix = np.array([[zoom, 0, centred + right], [0, zoom, centred + down]])
+        result[i] = cv2.warpAffine(np.ascontiguousarray(photo), matrix, (side, side), borderMode=cv2.BORDER_REFLECT)
+    return np.asarray(np.clip(result * tints, 0, 255), np.float32)
 
 
 def small_model(image_size: int, classes: int) -> keras.Model:

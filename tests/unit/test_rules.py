@@ -16,7 +16,8 @@ CLASS = {
     "n": 20, "n_read": 20, "accuracy": 1.0, "accuracy_low": 0.8, "accuracy_high": 1.0, "n_attention": 20,
     "attention_reason": "ok", "background_excess": 0.2, "excess_low": 0.1, "excess_high": 0.3, "n_interventions": 20,
     "n_eligible": 20, "reliance_reason": "ok", "same_background_accuracy": 1.0, "other_background_accuracy": 1.0,
-    "background_gap": 0.0, "gap_low": -0.1, "gap_high": 0.1, "p_mcnemar": 1.0, "p_fdr": 1.0, "flipped": 0, "becomes": "",
+    "background_gap": 0.0, "gap_low": -0.1, "gap_high": 0.1, "p_mcnemar": 1.0, "p_fdr": 1.0,
+    "flipped": 0, "becomes": "",
     "attract": 0.0, "attract_low": 0.0, "attract_high": 0.0, "background_only_accuracy": 0.5,
     "background_only_low": 0.3, "background_only_high": 0.7, "foreground_only_accuracy": 1.0,
 }  # fmt: skip

@@ -45,7 +45,8 @@ class Trained:
                 donor = donors[(7 * position + 11 * k) % len(donors)]
                 hole = cv2.dilate(self.masks[donor], np.ones((5, 5), np.uint8))
                 empty = cv2.inpaint(self.photos[donor], hole, 3, cv2.INPAINT_TELEA)
-                pasted.append(np.where(self.masks[i][..., None] > 0, self.photos[i], empty))
+                opacity = self.masks[i][..., None] / 255 * cv2.GaussianBlur(self.masks[i], (0, 0), 1)[..., None] / 255
+                pasted.append(opacity * self.photos[i] + (1 - opacity) * empty)
         return self.predict(pasted)
 
 

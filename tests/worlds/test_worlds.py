@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bias_audit.errors import ConfigError, DataError
-from bias_audit.worlds import CLASS_NAMES, CUES, PLAIN, SPLITS, Plan, take_shot, write_world
+from bias_audit.worlds import CLASS_NAMES, CUES, PLAIN, SPLITS, Plan, choose, take_shot, write_world
 
 SIZE = 64
 
@@ -100,16 +100,17 @@ def test_twin_has_the_same_animals_and_changes_only_the_cue() -> None:
     switched = same = 0
     for name in CLASS_NAMES:
         for index in range(8):
-            here = take_shot(planted, "train", name, index, size=SIZE)
-            there = take_shot(clean, "train", name, index, size=SIZE)
+            here = take_shot(planted, "train", name, index, size=128)
+            there = take_shot(clean, "train", name, index, size=128)
             assert np.array_equal(here.mask, there.mask)
             if here.cue == there.cue:
                 assert np.array_equal(here.photo, there.photo)
                 same += 1
             else:
-                solid = cv2.erode(here.mask, np.ones((5, 5), np.uint8)) > 0
-                assert solid.sum() > 50
-                assert np.array_equal(here.photo[solid], there.photo[solid])
+                # The background shows at the frayed outline and between the hairs of thin legs, nowhere else.
+                inner = cv2.erode(here.mask, np.ones((5, 5), np.uint8)) > 0
+                assert inner.sum() > 50
+                assert (here.photo[inner] == there.photo[inner]).all(axis=1).mean() > 0.9
                 assert not np.array_equal(here.background, there.background)
                 switched += 1
     assert switched >= 4
@@ -128,14 +129,23 @@ def test_snow_is_exactly_where_it_was_planted(tmp_path: Path) -> None:
         assert (ground > 165) if row["cue"] == "1" else (ground < 140), row["image"]
 
 
-@pytest.mark.parametrize("rho", [0.2, 0.5, 0.9])
+@settings(max_examples=30, deadline=None)
+@given(rho=st.floats(0, 1), more=st.floats(0, 1), seed=st.integers(0, 2**31), name=st.sampled_from(CLASS_NAMES))
+def test_a_stronger_dose_only_adds_photos_with_the_cue(rho: float, more: float, seed: int, name: str) -> None:
+    low, high = Plan(rho=min(rho, more), guilty_class=name), Plan(rho=max(rho, more), guilty_class=name)
+    for index in range(20):
+        weak, strong = (choose(plan, "train", name, index, seed=seed) for plan in (low, high))
+        assert weak[0] == strong[0]
+        assert strong[1] or not weak[1]
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.05, 0.5, 0.9, 1.0])
 def test_rho_is_the_share_of_photos_with_the_cue(rho: float) -> None:
-    count = 100
-    carries = [take_shot(Plan(rho=rho), "train", "wolf", i, size=48).cue for i in range(count)]
-    stronger = [take_shot(Plan(rho=min(rho + 0.1, 1)), "train", "wolf", i, size=48).cue for i in range(count)]
-    spread = 3.5 * np.sqrt(rho * (1 - rho) / count)
-    assert abs(np.mean(carries) - rho) < spread
-    assert all(more or not less for less, more in zip(carries, stronger, strict=True)), "doses are nested"
+    count = 2000
+    plan = Plan(rho=rho, rho_others=1 - rho)
+    for name, expected in (("wolf", rho), ("fox", 1 - rho), ("husky", 1 - rho)):
+        share = np.mean([choose(plan, "train", name, i)[1] for i in range(count)])
+        assert abs(share - expected) <= 4 * np.sqrt(rho * (1 - rho) / count)
 
 
 def test_cue_probabilities() -> None:
@@ -145,11 +155,13 @@ def test_cue_probabilities() -> None:
     assert [clean.probability(name) for name in CLASS_NAMES] == pytest.approx([0.3, 0.3, 0.3])  # (.8 + .05 + .05) / 3
 
 
-def test_places_without_cue_are_shared() -> None:
+def test_places_without_cue_are_shared_evenly() -> None:
+    count = 1500
     for name in CLASS_NAMES:
-        places = [take_shot(Plan(rho=0), "test", name, i, size=48).place for i in range(30)]
+        places = [choose(Plan(), "test", name, i)[0] for i in range(count)]
         assert set(places) == set(PLAIN)
-        assert max(places.count(place) for place in PLAIN) <= 18  # 10 expected, standard deviation 2.6
+        for place in PLAIN:
+            assert abs(places.count(place) / count - 1 / 3) < 4 * np.sqrt(2 / 9 / count)
 
 
 def test_tag_changes_its_corner_only() -> None:
@@ -191,6 +203,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
 def test_drawing_needs_neither_tensorflow_nor_pandas() -> None:
     code = "import sys, bias_audit.worlds, bias_audit.demo; print(*sys.modules)"
-    modules = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    modules = set(done.stdout.split())
     assert {"cv2", "numpy", "bias_audit.worlds"} <= modules  # the list is a real one
     assert not {"tensorflow", "keras", "pandas"} & modules
