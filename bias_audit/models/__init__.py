@@ -1,1 +1,1 @@
-"""Run a network. The only folder that imports TensorFlow, and only inside `keras_model` and `training`."""
+"""Run a network. The only folder that imports TensorFlow, and there only `framework`."""

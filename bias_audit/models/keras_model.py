@@ -6,15 +6,10 @@ second model nor a graph surgery is needed ("Graph disconnected"). The user's mo
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
-import os
 import re
-import sys
-import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,34 +18,11 @@ from numpy.typing import NDArray
 
 from bias_audit.errors import ConfigError, ModelError
 from bias_audit.models.base import Activations, Array, Predictions
+from bias_audit.models.framework import keras, tf
+from bias_audit.models.tapping import Trace, first_line, tap
 
 if TYPE_CHECKING:
     from bias_audit.config import AuditConfig
-
-
-@contextlib.contextmanager
-def _silenced() -> Iterator[None]:
-    """Hide what TensorFlow's C++ part prints while it is imported (no GPU, CPU features); replay it on failure."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as sink:
-        os.dup2(sink.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            os.dup2(saved, 2)
-            sink.seek(0)
-            sys.stderr.write(sink.read().decode(errors="replace"))
-            raise
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
-
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-with _silenced():
-    import keras
-    import tensorflow as tf
 
 
 class KerasModel:
@@ -72,7 +44,7 @@ class KerasModel:
         self.input_size = _input_size(self._model, config.image_size)
         self._batch = config.batch_size
         self._spec = tf.TensorSpec((self._batch, *self.input_size), tf.float32)
-        trace = _Trace(self._model, self._spec)
+        trace = Trace(self._model, self._spec)
         self._layer, self.layer, self.grid = trace.choose(config.layer)
         self._has_logits = trace.has_logits
         self.head, units = self._find_head(trace)
@@ -120,7 +92,7 @@ class KerasModel:
             tapped.append(output)
 
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
-            with _tap(self._layer, watch):
+            with tap(self._layer, watch):
                 outputs = self._outputs(self._model(images, training=False))
             odds = outputs[1]
             predicted = tf.argmax(odds, axis=1, output_type=tf.int32)
@@ -179,7 +151,7 @@ class KerasModel:
             return tf.concat([tf.zeros_like(logits), logits], axis=1), tf.concat([1 - p, p], axis=1)
         return logits, tf.nn.softmax(logits) if self.head == "logits" else raw
 
-    def _find_head(self, trace: _Trace) -> tuple[str, int]:
+    def _find_head(self, trace: Trace) -> tuple[str, int]:
         """What the outputs mean, decided once on probe inputs and never again per batch."""
         rng = np.random.default_rng(0)
         probes = rng.uniform(0, 1, (self._batch, *self.input_size)).astype(np.float32)
@@ -221,128 +193,6 @@ class KerasModel:
         return (*groups, tuple(index for index in range(outputs) if index not in used))
 
 
-class _Trace:
-    """One symbolic pass that notes which layers run, in order, and what they put out."""
-
-    def __init__(self, model: Any, spec: Any) -> None:
-        self.steps: list[tuple[str, Any, tuple[int | None, ...]]] = []
-        self.has_logits = False
-        self.linear = False
-        paths = dict(_paths(model, ""))
-        outputs: list[Any] = []
-        made: list[tuple[Any, Any]] = []
-
-        def note(path: str, layer: Any) -> Callable[[Any], None]:
-            def noted(output: Any) -> None:
-                self.steps.append((path, layer, tuple(getattr(output, "shape", None) or ())))
-                made.append((layer, output))
-
-            return noted
-
-        def run(images: Any) -> Any:
-            with contextlib.ExitStack() as taps:
-                for layer, path in paths.items():
-                    taps.enter_context(_tap(layer, note(path, layer)))
-                outputs.append(model(images, training=False))
-                return outputs[-1]
-
-        try:
-            tf.function(run).get_concrete_function(spec)
-        except Exception as error:
-            raise ModelError(
-                f"the model does not accept a batch of shape {tuple(spec.shape)}: {_first(error)}"
-            ) from error
-        output = outputs[0]
-        if isinstance(output, dict | list | tuple):
-            raise ModelError(f"the model has {len(output)} outputs (heads); one classification head is needed")
-        if len(output.shape) != 2 or output.shape[1] is None:
-            raise ModelError(
-                f"the model is no classifier: its output has shape {tuple(output.shape)}, expected (images, classes)"
-            )
-        self.has_logits = getattr(output, "_keras_logits", None) is not None
-        self.linear = _ends_linear(made, output)
-
-    def choose(self, asked: str) -> tuple[Any, str, tuple[int, int]]:
-        """The layer to explain: by path or by its last part, or the last one with a 4-D output of h * w > 1."""
-        usable = [
-            (path, layer, (shape[1], shape[2]))
-            for path, layer, shape in self.steps
-            if len(shape) == 4 and shape[1] and shape[2] and shape[1] * shape[2] > 1
-        ]
-        listed = list(dict.fromkeys(f"{path} ({grid[0]}x{grid[1]})" for path, _, grid in usable))
-        layers = f"Usable layers, last first: {', '.join(listed[::-1][:12])}{', ...' if len(listed) > 12 else ''}"
-        if not usable:
-            raise ModelError(
-                "no layer of the model keeps a spatial grid (4-D output, h * w > 1), so there is no heatmap"
-            )
-        if asked == "auto":
-            # A nested model ends with its last layer's tensor: name the layer inside, which says more.
-            path, layer, grid = usable[-1]
-            inside = [step for step in usable[:-1] if step[0].startswith(path + "/") and step[2] == grid]
-            path, layer, grid = inside[-1] if inside else usable[-1]
-            return layer, path, grid
-        matches = [step for step in usable if step[0] == asked] or [
-            step for step in usable if step[0].rpartition("/")[2] == asked
-        ]
-        if not matches:
-            known = any(asked in (path, path.rpartition("/")[2]) for path, _, _ in self.steps)
-            what = "has no spatial grid (4-D output, h * w > 1)" if known else "does not exist in the model"
-            raise ModelError(f"layer {asked!r} {what}", layers)
-        if len({path for path, _, _ in matches}) > 1:
-            raise ModelError(
-                f"layer {asked!r} is ambiguous: {', '.join(sorted({path for path, _, _ in matches}))}",
-                "Give the whole path.",
-            )
-        path, layer, grid = matches[-1]
-        return layer, path, grid
-
-
-@contextlib.contextmanager
-def _tap(layer: Any, on_output: Callable[[Any], None]) -> Iterator[None]:
-    """See a layer's output as it passes, while a function is traced; undone even when the call fails."""
-    call = layer.call
-
-    def tapped(*arguments: Any, **keywords: Any) -> Any:
-        output = call(*arguments, **keywords)
-        on_output(output)
-        return output
-
-    had = layer.__dict__.get("call")
-    layer.__dict__["call"] = tapped
-    try:
-        yield
-    finally:
-        if had is None:
-            del layer.__dict__["call"]
-        else:
-            layer.__dict__["call"] = had
-
-
-def _ends_linear(made: list[tuple[Any, Any]], output: Any) -> bool:
-    """Whether the output comes straight from a layer without activation, so that it cannot be a probability.
-
-    Args:
-        made: layers in the order in which they ran, each with its output.
-        output: of the model. No layer made it if an operation such as tf.sigmoid did.
-    """
-    at = next((i for i, (_, tensor) in enumerate(made) if tensor is output), -1)
-    # Activation("linear", dtype="float32") at the end of a mixed precision model only casts what came before.
-    while at > 0 and isinstance(made[at][0], keras.layers.Activation) and _is_linear(made[at][0]):
-        at -= 1
-    return at >= 0 and _is_linear(made[at][0])
-
-
-def _is_linear(layer: Any) -> bool:
-    return getattr(layer, "activation", None) is keras.activations.linear
-
-
-def _paths(layer: Any, prefix: str) -> Iterator[tuple[Any, str]]:
-    for child in layer._flatten_layers(include_self=False, recursive=False):
-        path = f"{prefix}{child.name}"
-        yield child, path
-        yield from _paths(child, f"{path}/")
-
-
 def _log_odds(logits: Any) -> Any:
     """(N, G) -> (N, G): z_c - log sum over the others of exp z_j (SCIENCE A0).
 
@@ -368,7 +218,7 @@ def _load(path: Path) -> Any:
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
-        text, hint = _first(error), ""
+        text, hint = first_line(error), ""
         if unknown := re.search(r"(?:Could not locate \w+|Unknown layer:?) '([^']+)'", str(error)):
             text = f"it needs the custom object {unknown[1]!r}, which is not known here"
             hint = "Custom classes: load the model in Python and call bias_audit.audit(model, data)."
@@ -412,9 +262,3 @@ def _model_hash(model: Any) -> str:
         digest.update(weight.path.encode())
         digest.update(np.ascontiguousarray(weight.numpy()).tobytes())
     return digest.hexdigest()
-
-
-def _first(error: Exception) -> str:
-    """The first line of an exception that says something."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:300]

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import keras
 import numpy as np
 import numpy.typing as npt
 
 from bias_audit.errors import DataError
+from bias_audit.models.framework import keras
 
 BATCH_SIZE = 16
 LEARNING_RATE = 1.5e-3

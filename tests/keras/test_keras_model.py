@@ -393,11 +393,11 @@ def test_gradients_against_a_model_split_in_two(name: str, where: str) -> None:
     owner = model.get_layer("backbone") if name == "nested" else model
     scaled = images * 2 if name == "nested" else images
     layer = owner.get_layer(where.rpartition("/")[2])
-    features = keras.Model(owner.inputs, layer.output)(scaled)
+    features = keras.Model(owner.inputs[0], layer.output)(scaled)
     rest = keras.Model(layer.output, owner.outputs[0]) if name != "functional" or where != "side" else None
     if rest is None:  # the side branch joins the first convolution: feed that as well
         rest = keras.Model([layer.output, owner.get_layer("first").output], owner.outputs[0])
-        beside = keras.Model(owner.inputs, owner.get_layer("first").output)(scaled)
+        beside = keras.Model(owner.inputs[0], owner.get_layer("first").output)(scaled)
     for asked, gradients in ((predicted, active.gradients), (labels, active.gradients_label)):
         with tf.GradientTape() as tape:
             tape.watch(features)
@@ -412,6 +412,22 @@ def test_gradients_against_a_model_split_in_two(name: str, where: str) -> None:
         expected = tape.gradient(target, features).numpy()
         np.testing.assert_allclose(gradients, expected, rtol=1e-3, atol=1e-5 * np.abs(expected).max())
     np.testing.assert_allclose(active.values, features.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_a_shared_layer_is_explained_where_it_runs_last() -> None:
+    keras.utils.set_random_seed(11)
+    model = _shared()
+    again, dense = model.get_layer("again"), model.layers[-1]
+    explained = _explained(model, 3)
+    active = explained.activations(_images(), explained.predict(_images()).predicted)
+    np.testing.assert_allclose(active.values, again(again(_images())).numpy(), rtol=1e-5, atol=1e-6)
+    # One dense layer behind it: the gradient is the kernel under the log-odds weights, whatever ran before.
+    kernel = dense.kernel.numpy().astype(np.float64)
+    p = model.predict(_images(), verbose=0).astype(np.float64)
+    for i, c in enumerate(active.predictions.predicted):
+        q = np.where(np.arange(3) == c, 0, p[i]) / (1 - p[i, c])
+        expected = (kernel[:, c] - kernel @ q).reshape(active.values.shape[1:])
+        np.testing.assert_allclose(active.gradients[i], expected, rtol=1e-3, atol=1e-5)
 
 
 # -- what is refused --------------------------------------------------------------------------

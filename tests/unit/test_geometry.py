@@ -78,9 +78,7 @@ def test_crop_equals_load_img(photo, tmp_path: Path, shape: tuple[int, int], siz
     # Pictures thinner than one pixel of the crop are left out: load_img takes a window of no width there.
     Image.fromarray(photo(*shape)).save(tmp_path / "p.png")
     for ours, theirs in (("nearest", "nearest"), ("antialias", "bilinear")):
-        image = keras.utils.load_img(
-            tmp_path / "p.png", target_size=size, interpolation=theirs, keep_aspect_ratio=True
-        )
+        image = keras.utils.load_img(tmp_path / "p.png", target_size=size, interpolation=theirs, keep_aspect_ratio=True)
         assert np.array_equal(fit_image(photo(*shape), size, "crop", ours), np.asarray(image))
 
 

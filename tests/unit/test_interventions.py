@@ -42,11 +42,21 @@ class TestPaste:
         assert pasted.min() >= 120 - 1e-3
         assert pasted.max() <= 140 + 1e-3
 
+    def test_a_slit_in_the_object_shows_the_new_background(self, photo) -> None:
+        """Two pixels of background between object on both sides: blurring alone would close them."""
+        mask = np.full((SIDE, SIDE), FOREGROUND, np.uint8)
+        mask[:, 47:49] = BACKGROUND
+        mask[20, 20] = VOID
+        background = photo(SIDE, SIDE).astype(np.float32)
+        pasted = paste(np.full_like(background, 255), mask, background)
+        assert np.array_equal(pasted[mask != FOREGROUND], background[mask != FOREGROUND])
+
     def test_the_edge_is_feathered_and_falls_outwards(self, mask: np.ndarray) -> None:
         white = np.full((SIDE, SIDE, 1), 255, np.float32)
         row = paste(white, mask, white * 0)[SIDE // 2, SIDE // 2 :, 0]
         assert (np.diff(row) <= 1e-3).all()
         assert ((row > 5) & (row < 250)).sum() >= 2
+        assert -np.diff(row).min() < 0.6 * 255  # no step: the outermost pixel of the object is mostly background
 
     def test_grey(self, photo, mask: np.ndarray) -> None:
         grey = photo(SIDE, SIDE)[..., :1].astype(np.float32)

@@ -180,9 +180,7 @@ class TestIntervene:
                 stem = tmp_path / f"{NAMES[label]}{i}"
                 Image.fromarray(pixels).save(stem.with_suffix(".png"))
                 Image.fromarray(mask).save(stem.with_suffix(".mask.png"))
-                samples.append(
-                    Sample(stem.name, stem.with_suffix(".png"), label, mask=stem.with_suffix(".mask.png"))
-                )
+                samples.append(Sample(stem.name, stem.with_suffix(".png"), label, mask=stem.with_suffix(".mask.png")))
         return Dataset(tmp_path, tuple(samples), NAMES[:2], "folder")
 
     geometry = Geometry((32, 32), 3, "stretch", "bilinear", MaskReading())

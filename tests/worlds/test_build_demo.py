@@ -25,9 +25,7 @@ def test_builds_then_reuses_then_rebuilds(tmp_path: Path, monkeypatch: pytest.Mo
     folder = tmp_path / "a demo"
     lines: list[str] = []
     paths = demo.build_demo(folder, lines.append)
-    assert paths == demo.DemoPaths(
-        folder / "snow_wolf.keras", folder / "images" / "test", folder / "masks" / "test"
-    )
+    assert paths == demo.DemoPaths(folder / "snow_wolf.keras", folder / "images" / "test", folder / "masks" / "test")
     assert sorted(path.name for path in paths.images.iterdir()) == ["fox", "husky", "wolf"]
     assert len(list(paths.images.rglob("*.jpg"))) == len(list(paths.masks.rglob("*.png"))) == 6
     assert keras.saving.load_model(paths.model).output_shape == (None, 3)

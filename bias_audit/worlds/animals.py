@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from bias_audit.species import SPECIES, Colour, Species
+from bias_audit.worlds.species import SPECIES, Colour, Species
 
 Image = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.uint8]

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from bias_audit.animals import Image, Placement
-from bias_audit.species import Colour
+from bias_audit.worlds.animals import Image, Placement
+from bias_audit.worlds.species import Colour
 
 
 def snow(rng: np.random.Generator, placement: Placement) -> Image:

@@ -18,10 +18,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bias_audit.animals import Image, Mask, Placement, draw_animal, place
-from bias_audit.backgrounds import BACKGROUNDS, snow
 from bias_audit.errors import ConfigError, DataError
-from bias_audit.species import SPECIES
+from bias_audit.worlds.animals import Image, Mask, Placement, draw_animal, place
+from bias_audit.worlds.backgrounds import BACKGROUNDS, snow
+from bias_audit.worlds.species import SPECIES
 
 CLASS_NAMES = tuple(sorted(SPECIES))
 SPLITS = ("train", "test")

@@ -1,0 +1,41 @@
+"""TensorFlow and Keras, imported quietly: the only file that imports them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
+    """Hide what TensorFlow's C++ part prints while it is imported (no GPU, CPU features); replay it on failure."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as sink:
+        os.dup2(sink.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(saved, 2)
+            sink.seek(0)
+            sys.stderr.write(sink.read().decode(errors="replace"))
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+with _silenced():
+    import keras
+    import tensorflow as tf
+
+    tf.config.list_logical_devices()  # looks for GPUs now, and complains now, not in the middle of a progress bar
+
+__all__ = ["keras", "tf"]

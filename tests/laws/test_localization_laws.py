@@ -1,0 +1,140 @@
+"""What must hold for every attention score: a metric is under test from the moment it stands in METRICS."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from bias_audit.data.masks import BACKGROUND, FOREGROUND, VOID
+from bias_audit.localization import METRICS, attention_status, localize
+
+every_metric = pytest.mark.parametrize("name", METRICS)
+
+
+@st.composite
+def cases(draw: st.DrawFn, void: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """Maps (N, h, w) of small integers, so that ties occur, and masks (N, H, W), both of any shape."""
+    n, h, w = draw(st.integers(1, 3)), draw(st.integers(1, 5)), draw(st.integers(2, 5))
+    height, width = draw(st.integers(1, 14)), draw(st.integers(1, 14))
+    maps = draw(npst.arrays(np.float32, (n, h, w), elements=st.integers(-4, 9).map(float)))
+    kinds = st.sampled_from((BACKGROUND, FOREGROUND, VOID) if void else (BACKGROUND, FOREGROUND))
+    coarse = draw(npst.arrays(np.uint8, (n, min(3, height), min(3, width)), elements=kinds))
+    rows = np.arange(height) * coarse.shape[1] // height
+    columns = np.arange(width) * coarse.shape[2] // width
+    return maps, coarse[:, rows][:, :, columns]
+
+
+def _score(name: str, maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    return METRICS[name](localize(maps, masks))
+
+
+def _same(first: np.ndarray, second: np.ndarray) -> None:
+    np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-5)
+
+
+@every_metric
+@given(case=cases(), factor=st.sampled_from((2.0**-20, 0.125, 3.0, 1e-6, 0.1, 7e8)))
+def test_scaling_a_map_changes_nothing(name: str, case: tuple[np.ndarray, np.ndarray], factor: float) -> None:
+    maps, masks = case
+    _same(_score(name, maps, masks), _score(name, (maps * np.float64(factor)).astype(np.float32), masks))
+
+
+@every_metric
+@given(case=cases(), data=st.data())
+def test_images_do_not_see_each_other(name: str, case: tuple[np.ndarray, np.ndarray], data: st.DataObject) -> None:
+    maps, masks = case
+    order = data.draw(st.permutations(range(len(maps))))
+    _same(_score(name, maps, masks)[order], _score(name, maps[order], masks[order]))
+    alone = np.concatenate([_score(name, maps[i : i + 1], masks[i : i + 1]) for i in range(len(maps))])
+    _same(_score(name, maps, masks), alone)
+
+
+@every_metric
+@given(case=cases())
+def test_mirroring_map_and_mask_changes_nothing(name: str, case: tuple[np.ndarray, np.ndarray]) -> None:
+    maps, masks = case
+    _same(_score(name, maps, masks), _score(name, maps[:, :, ::-1], masks[:, :, ::-1]))
+    _same(_score(name, maps, masks), _score(name, maps[:, ::-1], masks[:, ::-1]))
+    _same(_score(name, maps, masks), _score(name, maps.swapaxes(1, 2), masks.swapaxes(1, 2)))
+
+
+@every_metric
+@given(case=cases())
+def test_a_map_of_zeros_has_no_score(name: str, case: tuple[np.ndarray, np.ndarray]) -> None:
+    maps, masks = case
+    if name == "background_share_perfect":  # a property of mask and grid alone
+        _same(_score(name, maps, masks), _score(name, maps * 0, masks))
+        return
+    assert np.isnan(_score(name, maps * 0, masks)).all()
+    assert "ok" not in attention_status(localize(maps * 0, masks))
+
+
+@every_metric
+@given(case=cases())
+def test_scores_stay_in_their_range(name: str, case: tuple[np.ndarray, np.ndarray]) -> None:
+    values = _score(name, *case)
+    assert values.shape == (len(case[0]),)
+    known = values[~np.isnan(values)]
+    assert (known >= (-1e-6 if name != "background_excess" else -10)).all()
+    if name not in ("background_excess", "background_lift"):
+        assert (known <= 1 + 1e-6).all()
+
+
+@every_metric
+@given(case=cases(), factor=st.sampled_from((0.0, 0.5, 1000.0)))
+def test_evidence_over_void_counts_for_padding_only(
+    name: str, case: tuple[np.ndarray, np.ndarray], factor: float
+) -> None:
+    """Cells that reach void pixels only may hold anything: no score of the picture changes."""
+    if name in ("padding_share", "negative_share"):  # over the whole picture by definition
+        return
+    maps, masks = case
+    if masks.shape[1] < maps.shape[1] or masks.shape[2] < maps.shape[2]:
+        return  # downsampling: some cells reach no pixel at all
+    at = localize(np.ones_like(maps), (masks == VOID).astype(np.uint8))  # void as object, all else as background
+    only_void = (at.background == 0) & (at.foreground > 0)
+    changed = np.where(only_void, factor * 1.7, maps).astype(np.float32)
+    _same(_score(name, np.where(only_void, 0, maps), masks), _score(name, changed, masks))
+
+
+@given(cases())
+def test_shares_of_object_and_background_make_one(case: tuple[np.ndarray, np.ndarray]) -> None:
+    share, mass = _score("background_share", *case), _score("relevance_mass_accuracy", *case)
+    assert np.array_equal(np.isnan(share), np.isnan(mass))
+    known = ~np.isnan(share)
+    np.testing.assert_allclose((share + mass)[known], 1)
+
+
+@given(cases(), st.integers(1, 9))
+def test_a_uniform_map_is_the_unit_of_lift_and_excess(case: tuple[np.ndarray, np.ndarray], level: int) -> None:
+    maps, masks = case
+    uniform = np.full_like(maps, level / 7)
+    at = localize(uniform, masks)
+    for name in ("background_lift", "background_excess"):
+        values = METRICS[name](at)
+        np.testing.assert_allclose(values[~np.isnan(values)], 1, rtol=1e-4)
+    lift, rank = METRICS["background_lift"](at), METRICS["relevance_rank_accuracy"](at)
+    assert np.array_equal(np.isnan(lift), ~(at.area < 1))
+    np.testing.assert_allclose(rank[at.area > 0], at.area[at.area > 0], rtol=1e-4)
+
+
+@given(cases(void=False))
+def test_a_perfect_map_has_no_excess(case: tuple[np.ndarray, np.ndarray]) -> None:
+    maps, masks = case
+    perfect = localize(maps, masks).perfect
+    excess = _score("background_excess", perfect.astype(np.float32), masks)
+    np.testing.assert_allclose(excess[~np.isnan(excess)], 0, atol=1e-4)
+
+
+@settings(max_examples=50)
+@given(cases())
+def test_the_mask_is_not_written_to(case: tuple[np.ndarray, np.ndarray]) -> None:
+    maps, masks = case
+    before = maps.copy(), masks.copy()
+    for name in METRICS:
+        _score(name, maps, masks)
+    assert np.array_equal(before[0], maps)
+    assert np.array_equal(before[1], masks)

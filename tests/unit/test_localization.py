@@ -1,0 +1,215 @@
+"""Attention scores worked by hand, and against upsampling by TensorFlow and counting pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bias_audit import localization
+from bias_audit.data.masks import BACKGROUND, FOREGROUND, VOID
+from bias_audit.localization import METRICS, attention_status, localize
+
+B, F, V = BACKGROUND, FOREGROUND, VOID
+
+
+def _scores(heat: list | np.ndarray, mask: list | np.ndarray) -> dict[str, float]:
+    """Scores of one map and one mask."""
+    at = localize(np.asarray(heat, np.float32)[None], np.asarray(mask, np.uint8)[None])
+    return {name: float(metric(at)[0]) for name, metric in METRICS.items()}
+
+
+def _status(heat: list | np.ndarray, mask: list | np.ndarray) -> str:
+    return attention_status(localize(np.asarray(heat, np.float32)[None], np.asarray(mask, np.uint8)[None]))[0]
+
+
+class TestByHand:
+    def test_same_size(self) -> None:
+        # No upsampling. Positive evidence 3 + 1 on the object (left column), 2 beside it, -2 against:
+        #   S = 2 / 6, lift = (1/3) / (1/2), negative share = 2 / 8.
+        # The two strongest of four pixels are 3 (object) and 2 (not): rank accuracy 1/2; the strongest is a hit.
+        # A perfect map of this mask lies on it alone: S_ref = 0, X = (1/3 - 0) / (1/2 - 0).
+        scores = _scores([[3, 2], [1, -2]], [[F, B], [F, B]])
+        assert scores == pytest.approx(
+            {
+                "background_share": 1 / 3,
+                "background_share_perfect": 0,
+                "background_excess": 2 / 3,
+                "background_lift": 2 / 3,
+                "relevance_mass_accuracy": 2 / 3,
+                "relevance_rank_accuracy": 1 / 2,
+                "pointing_game": 1,
+                "negative_share": 2 / 8,
+                "padding_share": 0,
+            }
+        )
+
+    def test_upsampled_in_one_dimension(self) -> None:
+        # A map (1, 0) of two cells over four pixels becomes 1, .75, .25, 0 (centres at -.25, .25, .75, 1.25).
+        # The object is the first pixel: on it 1 of 2, so S = 1/2; area 1/4, so lift = (1/2) / (3/4) = 2/3.
+        # The perfect map is (1/2, 0), half of the above, so it has the same share: S_ref = 1/2 and X = 0.
+        scores = _scores([[1, 0]], [[F, B, B, B]])
+        assert scores["background_share"] == pytest.approx(1 / 2)
+        assert scores["background_lift"] == pytest.approx(2 / 3)
+        assert scores["background_share_perfect"] == pytest.approx(1 / 2)
+        assert scores["background_excess"] == pytest.approx(0)
+        assert scores["relevance_rank_accuracy"] == 1
+        # The mirrored map has 0, .25, .75, 1: nothing on the object, S = 1 and X = (1 - .5) / (.75 - .5) = 2.
+        scores = _scores([[0, 1]], [[F, B, B, B]])
+        assert scores["background_share"] == pytest.approx(1)
+        assert scores["background_excess"] == pytest.approx(2)
+        assert scores["relevance_rank_accuracy"] == 0
+
+    def test_void_counts_on_neither_side(self) -> None:
+        # Upsampled as above: 1, .75, .25, 0. Void takes .75 away: S = .25 / (1 + .25), area 1/3, padding .75 / 2.
+        scores = _scores([[1, 0]], [[F, V, B, B]])
+        assert scores["background_share"] == pytest.approx(0.2)
+        assert scores["background_lift"] == pytest.approx(0.2 / (2 / 3))
+        assert scores["padding_share"] == pytest.approx(0.375)
+        assert scores["relevance_rank_accuracy"] == 1  # the strongest of the three valid pixels
+
+    def test_pointing_game_reaches_one_cell(self) -> None:
+        # Four cells over eight pixels. Pixel 3 lies at (3 + .5) / 2 - .5 = 1.25 cells: between cells 1 and 2.
+        mask = [[B, B, B, F, B, B, B, B]]
+        assert _scores([[5, 1, 0, 0]], mask)["pointing_game"] == 0
+        assert _scores([[0, 5, 1, 0]], mask)["pointing_game"] == 1
+        assert _scores([[0, 1, 5, 0]], mask)["pointing_game"] == 1
+        assert _scores([[0, 1, 0, 5]], mask)["pointing_game"] == 0
+
+    def test_pointing_game_ties_and_empty_maps(self) -> None:
+        mask = [[F, B, B, B]]
+        assert np.isnan(_scores([[2, 0, 2, 0]], mask)["pointing_game"])
+        assert np.isnan(_scores([[0, 0, 0, 0]], mask)["pointing_game"])
+        assert np.isnan(_scores([[-1, -2, -1, -3]], mask)["pointing_game"])  # all evidence negative
+        assert _scores([[2, 0, 1, 1]], mask)["pointing_game"] == 1  # a tie below the top is none
+
+    def test_pointing_game_does_not_point_at_padding(self) -> None:
+        # The strongest cell lies on padding only; among the valid ones the strongest is on the object.
+        assert _scores([[9, 0, 5, 1]], [[V, B, F, B]])["pointing_game"] == 1
+        assert _scores([[9, 0, 5, 7]], [[V, B, F, B]])["pointing_game"] == 0
+
+    def test_rank_accuracy_shares_a_tie_at_the_last_place(self) -> None:
+        # K = 2: one place is 5 (object), the other goes to one of three 1s of which one is object: (1 + 1/3) / 2
+        assert _scores([[5, 1, 1, 1, 0]], [[F, F, B, B, B]])["relevance_rank_accuracy"] == pytest.approx(2 / 3)
+        # uniform: the object's share of the picture
+        assert _scores([[1, 1, 1, 1]], [[F, B, B, B]])["relevance_rank_accuracy"] == pytest.approx(1 / 4)
+
+
+class TestBruteForce:
+    """The adjoint of the upsampling against the upsampling itself."""
+
+    shapes = (((7, 7), (224, 224)), ((5, 8), (40, 60)), ((12, 9), (37, 91)), ((8, 8), (8, 8)), ((9, 9), (6, 5)))
+
+    @pytest.fixture(params=shapes, ids=str)
+    def case(self, request: pytest.FixtureRequest) -> tuple[np.ndarray, np.ndarray]:
+        (h, w), (height, width) = request.param
+        rng = np.random.default_rng(h * width)
+        maps = rng.normal(0.2, 1, (6, h, w)).astype(np.float32)
+        masks = np.full((6, height, width), B, np.uint8)
+        for mask in masks:
+            top, left = rng.integers(0, height // 2), rng.integers(0, width // 2)
+            mask[top : top + height // 2, left : left + width // 3] = F
+            mask[height - rng.integers(0, 3) :] = V
+        return maps, masks
+
+    def test_shares(self, case: tuple[np.ndarray, np.ndarray]) -> None:
+        import tensorflow as tf
+
+        maps, masks = case
+        size = masks.shape[1:]
+
+        def upsampled(values: np.ndarray) -> np.ndarray:
+            return tf.image.resize(values[..., None].astype(np.float32), size, method="bilinear").numpy()[..., 0]
+
+        at = localize(maps, masks)
+        positive, negative = upsampled(np.maximum(maps, 0)), upsampled(np.maximum(-maps, 0))
+        averaged = tf.image.resize((masks == F)[..., None].astype(np.float32), maps.shape[1:], method="area")
+        perfect = upsampled(averaged.numpy()[..., 0])
+        for i, mask in enumerate(masks):
+            on, off, void = (positive[i][mask == kind].astype(np.float64).sum() for kind in (F, B, V))
+            share = off / (on + off)
+            area = (mask == F).sum() / (mask != V).sum()
+            ideal_on, ideal_off = (perfect[i][mask == kind].astype(np.float64).sum() for kind in (F, B))
+            reference = ideal_off / (ideal_on + ideal_off)
+            scale = 1 - area - reference
+            against = negative[i].astype(np.float64).sum()
+            expected = {
+                "background_share": share,
+                "background_share_perfect": reference,
+                "background_excess": (share - reference) / scale if scale >= localization.MIN_RANGE else np.nan,
+                "background_lift": share / (1 - area),
+                "relevance_mass_accuracy": on / (on + off),
+                "negative_share": against / (against + on + off + void),
+                "padding_share": void / (on + off + void),
+            }
+            for name, value in expected.items():
+                assert METRICS[name](at)[i] == pytest.approx(value, rel=1e-5, abs=2e-6, nan_ok=True), name
+
+    def test_rank_accuracy_by_sorting(self, case: tuple[np.ndarray, np.ndarray]) -> None:
+        import tensorflow as tf
+
+        maps, masks = case
+        heat = tf.image.resize(np.maximum(maps, 0)[..., None], masks.shape[1:], method="bilinear").numpy()[..., 0]
+        actual = METRICS["relevance_rank_accuracy"](localize(maps, masks))
+        for i, mask in enumerate(masks):
+            values, inside = heat[i][mask != V], mask[mask != V] == F
+            k = int(inside.sum())
+            # Ties (the plateau of zeros, clamped borders) lie anywhere in the order: compare with both extremes.
+            least = inside[np.lexsort((inside, -values.round(5)))][:k].sum() / k
+            most = inside[np.lexsort((~inside, -values.round(5)))][:k].sum() / k
+            assert least - 1e-9 <= actual[i] <= most + 1e-9
+
+
+class TestStatus:
+    def test_every_reason(self) -> None:
+        heat = np.ones((8, 8), np.float32)
+        heat[2, 3] = 4
+        mask = np.zeros((32, 32), np.uint8)
+        mask[8:24, 8:24] = F
+        small, large = np.zeros((32, 32), np.uint8), np.full((32, 32), F, np.uint8)
+        small[3:5, 3:5] = F
+        large[0] = B
+        assert _status(heat, mask) == localization.OK
+        assert _status(heat * 0, mask) == localization.EMPTY_MAP
+        assert _status(-heat, mask) == localization.EMPTY_MAP
+        assert _status(heat * np.nan, mask) == localization.NOT_FINITE
+        assert _status(heat, mask * 0) == localization.NO_FOREGROUND
+        assert _status(heat, mask * 0 + F) == localization.NO_BACKGROUND
+        assert _status(heat, small) == localization.TOO_SMALL
+        assert _status(heat, large) == localization.FILLS_FRAME
+
+    def test_no_number_without_the_status_ok(self) -> None:
+        rng = np.random.default_rng(4)
+        maps = rng.normal(size=(40, 6, 6)).astype(np.float32)
+        maps[0], maps[1, 2, 2], maps[2, 0, 0] = 0, np.nan, np.inf
+        masks = np.zeros((40, 24, 24), np.uint8)
+        for mask in masks:
+            top, left, height, width = rng.integers(0, 25, 4)
+            mask[top : top + height, left : left + width] = F
+        at = localize(maps, masks)
+        excess = METRICS["background_excess"](at)
+        assert [np.isfinite(value) for value in excess] == [status == "ok" for status in attention_status(at)]
+        assert 5 < np.isfinite(excess).sum() < 37  # both kinds are there, or this test shows nothing
+
+    def test_a_broken_map_costs_its_own_scores_only(self) -> None:
+        rng = np.random.default_rng(6)
+        maps = rng.uniform(0, 1, (3, 5, 5)).astype(np.float32)
+        masks = np.zeros((3, 20, 20), np.uint8)
+        masks[:, 5:15, 5:15] = F
+        broken = maps.copy()
+        broken[1, 0, 0] = np.nan
+        for name, metric in METRICS.items():
+            before, after = metric(localize(maps, masks)), metric(localize(broken, masks))
+            assert after[[0, 2]].tolist() == before[[0, 2]].tolist(), name
+
+    def test_evidence_on_padding_alone_is_no_evidence(self) -> None:
+        # All heat lies on the letterbox: no share may be made of what rounding leaves on the picture.
+        heat = np.zeros((7, 7), np.float32)
+        heat[0] = 1000 / 3
+        mask = np.full((224, 224), B, np.uint8)
+        mask[:70] = V
+        mask[120:160, 50:170] = F
+        assert _status(heat, mask) == localization.EMPTY_MAP
+        scores = _scores(heat, mask)
+        assert scores["padding_share"] == pytest.approx(1)
+        for name in ("background_share", "background_excess", "relevance_mass_accuracy", "relevance_rank_accuracy"):
+            assert np.isnan(scores[name]), name
