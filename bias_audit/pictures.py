@@ -23,9 +23,12 @@ MOST = 240
 """Thumbnails in all: about 3 MB, whatever the size of the data set."""
 
 
-def choose_pictures(images: pd.DataFrame, outcomes: Sequence[RuleOutcome]) -> list[str]:
-    """Ids of the images to show: the most telling of each finding, then the largest background excess of all."""
-    chosen = [
+def choose_pictures(
+    images: pd.DataFrame, outcomes: Sequence[RuleOutcome], composites: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> list[str]:
+    """Ids of the images to show: those with composites, the most telling of each finding, the largest excess."""
+    chosen = [row["image_id"] for rows in composites.values() for row in rows]
+    chosen += [
         image_id for outcome in outcomes if outcome.status == "found" for image_id in outcome.image_ids[:PER_FINDING]
     ]
     ranked = images[images["status"] == "ok"].sort_values("background_excess", ascending=False, kind="stable")

@@ -294,11 +294,11 @@ def _write_pictures(
     run: Run,
 ) -> None:
     places = {sample.image_id: position for position, sample in enumerate(dataset.samples)}
-    positions = [places[image_id] for image_id in pictures.choose_pictures(images, outcomes)]
-    maps = attention.read_maps(run, config.batch_size, positions)
-    shown = pictures.make_pictures(dataset, positions, images, maps, geometry)
     flagged = {outcome.subject for outcome in outcomes if outcome.status == "found"}
     composites = {name: rows for name, rows in examples.items() if name in flagged} or dict(list(examples.items())[:2])
+    positions = [places[image_id] for image_id in pictures.choose_pictures(images, outcomes, composites)]
+    maps = attention.read_maps(run, config.batch_size, positions)
+    shown = pictures.make_pictures(dataset, positions, images, maps, geometry)
     run.write_json("pictures.json", {"images": shown, "composites": composites})
 
 

@@ -180,10 +180,15 @@ class AuditResult:
         return self._table("gap_matrix")
 
     def found(self) -> list[RuleOutcome]:
-        """Outcomes with status `found`, highest level first, then by code and subject."""
+        """Outcomes with status `found`: highest level first, then by code, largest measured value, subject."""
         return sorted(
             (outcome for outcome in self.outcomes if outcome.status == "found"),
-            key=lambda outcome: (-LEVELS.index(outcome.level or LEVELS[0]), outcome.code, outcome.subject),
+            key=lambda outcome: (
+                -LEVELS.index(outcome.level or LEVELS[0]),
+                outcome.code,
+                -(outcome.measured or 0),
+                outcome.subject,
+            ),
         )
 
     def gate(self, thresholds: str | Path | None = None) -> GateResult:

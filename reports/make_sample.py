@@ -18,13 +18,12 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        demo = Path(folder) / "demo"
-        command = Path(sys.executable).parent / "bias-audit"
-        subprocess.run([command, "demo", "--out", demo], check=True, cwd=folder)
+        command = Path(sys.executable).absolute().parent / "bias-audit"
+        subprocess.run([command, "demo", "--out", "demo"], check=True, cwd=folder)  # relative: no path of this machine
         shutil.rmtree(SAMPLE, ignore_errors=True)
         SAMPLE.mkdir()
         for name in KEPT:
-            shutil.copy(demo / "run" / name, SAMPLE)
+            shutil.copy(Path(folder) / "demo" / "run" / name, SAMPLE)
     photograph(SAMPLE / "report.html", SAMPLE / "report.png")
 
 
@@ -35,7 +34,7 @@ def photograph(page_file: Path, picture: Path) -> None:
         sys.exit("no Chromium found: install one, or set CHROMIUM")
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 1500})
+        page = browser.new_page(viewport={"width": 1280, "height": 1560})
         page.goto(page_file.resolve().as_uri())
         page.screenshot(path=picture)
         browser.close()

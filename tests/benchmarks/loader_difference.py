@@ -54,7 +54,8 @@ def main() -> None:
     reference = predict(ours)
     print(f"{len(paths)} images, {options.model.name}")
     print(
-        f"decoders: largest difference per JPEG {np.median(levels):.0f} grey levels in the median, {max(levels):.0f} at worst"
+        f"decoders: largest difference of a JPEG {np.median(levels):.0f} grey levels in the median, "
+        f"{max(levels):.0f} at worst"
     )
     for name, images in (("load_img + tf.image.resize", pillow), ("image_dataset_from_directory", keras_own)):
         difference = np.abs(predict(images) - reference)
