@@ -87,7 +87,8 @@ def encode_maps(maps: Array) -> tuple[NDArray[np.float16], Array]:
     """(n, h, w) -> float16 maps over their largest magnitude, and that magnitude (n,): no range is lost."""
     scales = np.abs(maps).max(axis=(1, 2), initial=0)
     safe = np.where(scales > 0, scales, 1).astype(np.float32)
-    return (maps / safe[:, None, None]).astype(np.float16), safe
+    with np.errstate(invalid="ignore"):  # infinite maps become NaN, which scoring reports
+        return (maps / safe[:, None, None]).astype(np.float16), safe
 
 
 def _batch(

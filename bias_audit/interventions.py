@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bias_audit.data.masks import FOREGROUND
+from bias_audit.data.masks import FOREGROUND, VOID
 
 Pixels = NDArray[np.float32]
 Mask = NDArray[np.uint8]
@@ -23,15 +23,21 @@ HOLE_MARGIN = 0.03
 A tight hole keeps the shape of the object, and shape alone leaks the class (Xiao et al. 2021).
 """
 
-FEATHER = 0.01
-"""Blur of a pasted edge, as a share of the shorter side (2 px at 224)."""
+FEATHER = 0.005
+"""Blur of a pasted edge, as a share of the shorter side (1 px at 224): more would dissolve thin legs and ears."""
 
 
 def hole(mask: Mask) -> Mask:
-    """(H, W) uint8, 1 where the object and a margin around it must be filled."""
+    """(H, W) uint8, 1 where the object and a margin around it must be filled.
+
+    Void pixels next to the object (the rim of a trimap) may show it and count as its part; padding farther off does
+    not.
+    """
     radius = max(2, round(HOLE_MARGIN * min(mask.shape)))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-    return np.asarray(cv2.dilate((mask == FOREGROUND).astype(np.uint8), kernel), np.uint8)
+    thing = (mask == FOREGROUND).astype(np.uint8)
+    rim = np.asarray(cv2.dilate(thing, kernel), np.uint8) & (mask == VOID)
+    return np.asarray(cv2.dilate(thing | rim, kernel), np.uint8)
 
 
 def inpaint(pixels: Pixels, holes: Mask) -> Pixels:

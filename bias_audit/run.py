@@ -89,9 +89,11 @@ class Run:
                     f"cannot resume {str(self.path)!r}: the {' and the '.join(changed)} changed since it was started",
                     "Resume with the same model, data and options, or start anew with --overwrite.",
                 )
+            _guarded(lambda: (self.path / "shards").mkdir(exist_ok=True), self.path)
             return
-        _guarded(lambda: (self.path / "shards").mkdir(parents=True, exist_ok=True), self.path)
-        self.write_json(STARTED, dict(key))
+        _guarded(lambda: self.path.mkdir(parents=True, exist_ok=True), self.path)
+        self.write_json(STARTED, dict(key))  # first of all: a folder without it is nobody's run
+        _guarded(lambda: (self.path / "shards").mkdir(exist_ok=True), self.path)
 
     def finish(self, content: Mapping[str, Any]) -> None:
         """Write audit.json last and forget how the run was started."""

@@ -122,7 +122,7 @@ def bilinear_weights(source: int, target: int) -> NDArray[np.float32]:
     return weights.astype(np.float32)
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=16)  # megabytes each for large photos
 def _keys_cubic(source: int, target: int) -> NDArray[np.float32]:
     """(target, source): Keys' cubic, a = -.5, weights outside the picture dropped and the rest renormalised.
 
