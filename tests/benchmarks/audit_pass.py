@@ -25,6 +25,7 @@ from bias_audit.attention import attend
 from bias_audit.attribution.cam import METHODS
 from bias_audit.config import AuditConfig, read_class_map
 from bias_audit.data.batches import Geometry
+from bias_audit.data.masks import MaskReading
 from bias_audit.data.preprocess import find_preprocess
 from bias_audit.data.sources import attach_masks, open_dataset
 from bias_audit.models.base import load_model
@@ -55,7 +56,7 @@ def time_passes(options: argparse.Namespace) -> None:
 
     plain = keras.saving.load_model(options.model, compile=False)
     preprocess = find_preprocess(options.preprocess, model.input_size[2])
-    geometry = Geometry(model.input_size[:2], model.input_size[2], config.resize, config.interpolation)
+    geometry = Geometry(model.input_size[:2], model.input_size[2], config.resize, config.interpolation, MaskReading())
 
     def predict() -> float:
         start = time.perf_counter()

@@ -53,10 +53,11 @@ def main() -> None:
 
     reference = predict(ours)
     print(f"{len(paths)} images, {options.model.name}")
-    print(
-        f"decoders: largest difference of a JPEG {np.median(levels):.0f} grey levels in the median, "
-        f"{max(levels):.0f} at worst"
-    )
+    if levels:
+        print(
+            f"decoders: largest difference of a JPEG {np.median(levels):.0f} grey levels in the median, "
+            f"{max(levels):.0f} at worst"
+        )
     for name, images in (("load_img + tf.image.resize", pillow), ("image_dataset_from_directory", keras_own)):
         difference = np.abs(predict(images) - reference)
         same = (predict(images).argmax(axis=1) == reference.argmax(axis=1)).mean()
