@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from bias_audit.errors import BiasAuditError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as RichProgress
+    from rich.console import Console
 
     from bias_audit.gate import GateResult
     from bias_audit.result import AuditResult
@@ -38,7 +39,6 @@ class Progress:
 
     def __init__(self, verbosity: int = NORMAL) -> None:
         self.verbosity = verbosity
-        self._bars: RichProgress | None = None
 
     @contextlib.contextmanager
     def stage(self, title: str, total: int | None, unit: str = "") -> Iterator[Advance]:
@@ -77,7 +77,9 @@ class Progress:
         counted = (MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn()) if total else ()
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), *counted, TimeElapsedColumn())
         start, done = time.monotonic(), 0
-        with RichProgress(*columns, console=Console(stderr=True)) as bars:
+        # A terminal of its own: importing TensorFlow silences the process's stderr for seconds.
+        terminal = os.fdopen(os.dup(sys.stderr.fileno()), "w")
+        with terminal, RichProgress(*columns, console=Console(file=terminal)) as bars:
             task = bars.add_task(title, total=total, rate="")
 
             def advance(n: int) -> None:
@@ -157,12 +159,10 @@ def show_gate(gate: GateResult) -> None:
     console.print(Text(gate.summary, style="bold green" if gate.passed else "bold red"))
 
 
-def _show_findings(console: object, result: AuditResult) -> None:
-    from rich.console import Console
+def _show_findings(console: Console, result: AuditResult) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    assert isinstance(console, Console)
     found = result.found()
     if not found:
         return
@@ -174,14 +174,12 @@ def _show_findings(console: object, result: AuditResult) -> None:
     console.print(table)
 
 
-def _show_classes(console: object, result: AuditResult) -> None:
-    from rich.console import Console
+def _show_classes(console: Console, result: AuditResult) -> None:
     from rich.table import Table
     from rich.text import Text
 
     from bias_audit.tables import class_summary
 
-    assert isinstance(console, Console)
     summary = class_summary(result.classes)
     most = 30
     table = Table("class", *summary.columns, title="rates with their 95 % interval", title_style="dim")
