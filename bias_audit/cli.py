@@ -12,7 +12,7 @@ from pathlib import Path
 import bias_audit
 from bias_audit.errors import BiasAuditError
 
-EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED = 0, 1, 2, 101, 130
+EXIT_OK, EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED = 0, 2, 101, 130
 
 EXIT_CODES = """exit codes:
   0    done; the gate passed

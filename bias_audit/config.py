@@ -20,6 +20,8 @@ from bias_audit.errors import ConfigError
 RESIZES = ("stretch", "crop", "pad")
 INTERPOLATIONS = ("bilinear", "nearest", "bicubic", "area", "antialias")
 PREPROCESSES = ("none", "unit", "signed", "caffe", "imagenet")
+FIRST_FILL, SECOND_FILL = "inpaint", "blur_noise"
+"""How holes are filled: two families, since what only one of them shows comes from the fill (SCIENCE C3)."""
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,9 @@ A tight hole keeps the shape of the object, and shape alone leaks the class (Xia
 FEATHER = 0.005
 """Blur of a pasted edge, as a share of the shorter side (1 px at 224): more would dissolve thin legs and ears."""
 
+BLUR = 0.08
+"""Reach of the blur that fills a hole, as a share of the shorter side (18 px at 224)."""
+
 
 def hole(mask: Mask) -> Mask:
     """(H, W) uint8, 1 where the object and a margin around it must be filled.
@@ -47,9 +50,25 @@ def inpaint(pixels: Pixels, holes: Mask) -> Pixels:
     return filled.reshape(pixels.shape).astype(np.float32)
 
 
+def blur_noise(pixels: Pixels, holes: Mask) -> Pixels:
+    """Fill the hole with its blurred surroundings and their own grain: no structure grows into it (SCIENCE C3)."""
+    outside = (holes == 0).astype(np.float32)
+    sigma = BLUR * min(holes.shape)
+    weight = np.asarray(cv2.GaussianBlur(outside, (0, 0), sigma), np.float32)[..., None]
+    seen = pixels * outside[..., None]
+    smooth = np.asarray(cv2.GaussianBlur(seen, (0, 0), sigma), np.float32).reshape(pixels.shape)
+    mean = seen.sum(axis=(0, 1)) / max(float(outside.sum()), 1.0)
+    # Deep inside a large hole nothing is in reach of the blur: there the picture's mean takes over.
+    blurred = (smooth + 1e-3 * mean) / (weight + 1e-3)
+    fine = pixels - np.asarray(cv2.GaussianBlur(pixels, (0, 0), 1.5), np.float32).reshape(pixels.shape)
+    grain = float(fine[holes == 0].std()) if outside.any() else 0.0
+    noise = np.random.default_rng(0).normal(0, grain, pixels.shape[:2]).astype(np.float32)[..., None]
+    return np.where(holes[..., None] > 0, np.clip(blurred + noise, 0, 255), pixels).astype(np.float32)
+
+
 Fill = Callable[[Pixels, Mask], Pixels]
 
-FILLS: dict[str, Fill] = {"inpaint": inpaint}
+FILLS: dict[str, Fill] = {"inpaint": inpaint, "blur_noise": blur_noise}
 
 
 def background_only(pixels: Pixels, mask: Mask, fill: str = "inpaint") -> Pixels:

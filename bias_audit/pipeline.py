@@ -16,7 +16,7 @@ import bias_audit
 from bias_audit import attention, pictures, reliance, rules, tables
 from bias_audit.attraction import gap_matrix
 from bias_audit.attribution.cam import METHODS
-from bias_audit.config import AuditConfig, Thresholds, read_class_map
+from bias_audit.config import FIRST_FILL, SECOND_FILL, AuditConfig, Thresholds, read_class_map
 from bias_audit.console import QUIET, Progress
 from bias_audit.data import sources
 from bias_audit.data.batches import OK, Geometry
@@ -129,7 +129,7 @@ def audit(
         classes = tables.classes_table(
             images, composites, dataset.class_names, seed=config.seed, min_photos=thresholds.min_photos
         )
-        pulls = gap_matrix(composites, dataset.class_names)
+        pulls = gap_matrix(composites[composites["fill"] == FIRST_FILL], dataset.class_names)
         outcomes = rules.judge(rules.Evidence(images, classes, pulls, thresholds), ignore)
         tables.write_table(run, "images", images)
         tables.write_table(run, "classes", classes)
@@ -214,7 +214,7 @@ def _intervene(
     rows: list[dict[str, Any]] = []
     examples: dict[str, list[Record]] = {}
     labels = [label for label, photos in todo.photos.items() if photos]
-    backgrounds: dict[int, Any] = {}
+    backgrounds: reliance.Backgrounds = {}
     if any(run.read_json(_shard(label)) is None for label in labels):
         count = sum(len(donors) for donors in todo.donors.values())
         with progress.stage("Preparing backgrounds", count, "backgrounds") as advance:
@@ -259,7 +259,7 @@ def _examples(
     first = {
         (composite.photo, composite.arm): composite
         for composite in made
-        if kept.get((composite.photo, composite.arm), (None,))[0] == composite.donor
+        if composite.fill != SECOND_FILL and kept.get((composite.photo, composite.arm), (None,))[0] == composite.donor
     }
     photos = list(dict.fromkeys(composite.photo for composite in made))
 

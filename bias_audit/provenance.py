@@ -97,6 +97,7 @@ def _notes(counts: Mapping[str, int], kinds: set[str], dataset: Dataset, config:
         notes.append(
             f"Composites were made of {counts['interventions_done']} of {counts['interventions_eligible']} "
             f"usable photos (at most {config.interventions} per class, {config.donors} backgrounds per arm, "
+            f"{min(config.donors, reliance.CHECKS)} of them also with their holes filled another way, "
             f"seed {config.seed}); each photo counts once, however many composites it has."
         )
     empty = [

@@ -2,6 +2,7 @@
 
 Each photo's object is put on backgrounds of its own class and of other classes, both pasted, so that the cost of
 pasting cancels (Xiao et al. 2021); the background is shown without the object and the object without background.
+Holes are filled in two ways of different family: what only one of them shows comes from the fill (SCIENCE C3).
 Which photos and donors are used follows from the seed and the image ids alone, never from the order of files.
 """
 
@@ -15,14 +16,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bias_audit.config import FIRST_FILL, SECOND_FILL
 from bias_audit.data.batches import Geometry, Loaded, load, load_in_order
 from bias_audit.data.dataset import Dataset
 from bias_audit.interventions import background_only, foreground_only, paste
 from bias_audit.models.base import Predictions
 
 Pixels = NDArray[np.float32]
+Backgrounds = Mapping[tuple[int, str], NDArray[np.uint8]]
+_Name = tuple[int, str, str, int]
+"""photo, arm, fill, donor."""
 
 SAME, OTHER, BACKGROUND, FOREGROUND = "same", "other", "background_only", "foreground_only"
+
+CHECKS = 3
+"""Backgrounds per photo and arm under the second fill, at most; odd, as `AuditConfig.donors`."""
 
 MIN_AREA = 0.01
 """Smallest object worth pasting, as a share of the picture; nearly empty masks are mask errors."""
@@ -34,7 +42,7 @@ MAX_HOLE = 0.7
 """A donor's object may cover this much: a background that is mostly inpainted is no background."""
 
 POOL = 400
-"""Donor backgrounds kept in memory over all classes (60 MB at 224 px), at least `donors` + 1 per class."""
+"""Donors kept in memory over all classes, at least `donors` + 1 per class (two backgrounds each: 120 MB at 224 px)."""
 
 DONE = "done"
 NOT_SAMPLED = "not sampled"
@@ -66,6 +74,7 @@ class Composite:
     Attributes:
         photo, donor: sample positions; donor -1 where there is none.
         arm: SAME, OTHER, BACKGROUND or FOREGROUND.
+        fill: key of FILLS; "" where no hole was filled.
         donor_label: class index of the donor, -1 where there is none.
         predicted: class index.
         probability: of the photo's label, 0..1.
@@ -74,6 +83,7 @@ class Composite:
 
     photo: int
     arm: str
+    fill: str
     donor: int
     donor_label: int
     predicted: int
@@ -122,21 +132,23 @@ def plan(dataset: Dataset, areas: Mapping[int, float], *, photos: int, donors: i
 
 def prepare_backgrounds(
     dataset: Dataset, todo: Plan, geometry: Geometry, advance: Callable[[int], None]
-) -> dict[int, NDArray[np.uint8]]:
-    """Inpaint every donor once: sample position -> (H, W, C) uint8."""
+) -> Backgrounds:
+    """Empty every donor once by either fill: (sample position, fill) -> (H, W, C) uint8."""
     positions = sorted({position for lent in todo.donors.values() for position in lent})
 
-    def one(position: int) -> NDArray[np.uint8] | None:
+    def empty(position: int) -> dict[tuple[int, str], NDArray[np.uint8]]:
         loaded = load(dataset.samples[position], geometry)
         if loaded.pixels is None or loaded.mask is None:  # it was readable a minute ago
-            return None
-        return background_only(loaded.pixels, loaded.mask).astype(np.uint8)
+            return {}
+        return {
+            (position, fill): background_only(loaded.pixels, loaded.mask, fill).astype(np.uint8)
+            for fill in (FIRST_FILL, SECOND_FILL)
+        }
 
-    backgrounds: dict[int, NDArray[np.uint8]] = {}
-    with ThreadPoolExecutor(thread_name_prefix="inpaint") as pool:
-        for position, background in zip(positions, pool.map(one, positions), strict=True):
-            if background is not None:
-                backgrounds[position] = background
+    backgrounds: dict[tuple[int, str], NDArray[np.uint8]] = {}
+    with ThreadPoolExecutor(thread_name_prefix="empty") as pool:
+        for emptied in pool.map(empty, positions):
+            backgrounds.update(emptied)
             advance(1)
     return backgrounds
 
@@ -145,7 +157,7 @@ def intervene(
     dataset: Dataset,
     label: int,
     todo: Plan,
-    backgrounds: Mapping[int, NDArray[np.uint8]],
+    backgrounds: Backgrounds,
     geometry: Geometry,
     predict: Callable[[Pixels], Predictions],
     *,
@@ -159,22 +171,23 @@ def intervene(
     Args:
         label: the class.
         predict: (n, H, W, C) float32 in [0, 255] -> predictions.
-        keep: called with (photo, arm, donor, pixels) of the first composite of each arm of a photo, for the report.
+        keep: called with (photo, arm, donor, pixels) of the first composite of each arm of a photo, for the report;
+            first fill only.
 
     Yields:
         the composites of one batch.
     """
-    names: list[tuple[int, str, int]] = []
+    names: list[_Name] = []
     images: list[Pixels] = []
     positions = todo.photos[label]
     for start, group in load_in_order([dataset.samples[position] for position in positions], geometry, 8):
         for position, loaded in zip(positions[start : start + 8], group, strict=True):
             first: set[str] = set()
-            for arm, donor, pixels in _composites(dataset, position, loaded, todo, backgrounds, donors, seed):
-                if arm not in first:
+            for arm, fill, donor, pixels in _composites(dataset, position, loaded, todo, backgrounds, donors, seed):
+                if arm not in first and fill != SECOND_FILL:
                     keep(position, arm, donor, pixels)
                     first.add(arm)
-                names.append((position, arm, donor))
+                names.append((position, arm, fill, donor))
                 images.append(pixels)
                 if len(images) == batch:
                     yield _predicted(dataset, label, names, predict(np.stack(images)))
@@ -185,7 +198,7 @@ def intervene(
 
 def count_composites(todo: Plan, donors: int) -> int:
     """Composites that a plan makes, at most."""
-    return sum(len(photos) for photos in todo.photos.values()) * (2 * donors + 2)
+    return sum(len(photos) for photos in todo.photos.values()) * (2 * donors + 2 * min(donors, CHECKS) + 3)
 
 
 def _composites(
@@ -193,22 +206,24 @@ def _composites(
     position: int,
     loaded: Loaded,
     todo: Plan,
-    backgrounds: Mapping[int, NDArray[np.uint8]],
+    backgrounds: Backgrounds,
     donors: int,
     seed: int,
-) -> Iterator[tuple[str, int, Pixels]]:
+) -> Iterator[tuple[str, str, int, Pixels]]:
     if loaded.pixels is None or loaded.mask is None:
         return
     sample = dataset.samples[position]
     same, other = choose_donors(todo.donors, sample.label, position, sample.image_id, donors, seed)
-    for arm, chosen in ((SAME, same), (OTHER, other)):
-        for donor in chosen:
-            if donor in backgrounds:
-                yield arm, donor, paste(loaded.pixels, loaded.mask, backgrounds[donor].astype(np.float32))
-    own = backgrounds.get(position)
-    removed = background_only(loaded.pixels, loaded.mask) if own is None else own.astype(np.float32)
-    yield BACKGROUND, -1, removed
-    yield FOREGROUND, -1, foreground_only(loaded.pixels, loaded.mask)
+    for fill, most in ((FIRST_FILL, donors), (SECOND_FILL, CHECKS)):
+        for arm, chosen in ((SAME, same), (OTHER, other)):
+            for donor in chosen[:most]:
+                if (donor, fill) in backgrounds:
+                    background = backgrounds[donor, fill].astype(np.float32)
+                    yield arm, fill, donor, paste(loaded.pixels, loaded.mask, background)
+        own = backgrounds.get((position, fill))
+        removed = background_only(loaded.pixels, loaded.mask, fill) if own is None else own.astype(np.float32)
+        yield BACKGROUND, fill, -1, removed
+    yield FOREGROUND, "", -1, foreground_only(loaded.pixels, loaded.mask)
 
 
 def choose_donors(
@@ -235,16 +250,15 @@ def choose_donors(
     return same[: len(other)], other
 
 
-def _predicted(
-    dataset: Dataset, label: int, names: Sequence[tuple[int, str, int]], predictions: Predictions
-) -> list[Composite]:
+def _predicted(dataset: Dataset, label: int, names: Sequence[_Name], predictions: Predictions) -> list[Composite]:
     rows = []
-    for i, (photo, arm, donor) in enumerate(names):
+    for i, (photo, arm, fill, donor) in enumerate(names):
         predicted = int(predictions.predicted[i])
         rows.append(
             Composite(
                 photo,
                 arm,
+                fill,
                 donor,
                 dataset.samples[donor].label if donor >= 0 else -1,
                 predicted,

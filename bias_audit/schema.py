@@ -88,6 +88,15 @@ IMAGES: tuple[Column, ...] = (
     Column("foreground_only_predicted", "string", "prediction of the object on black"),
     Column("foreground_only_probability", "float", "probability of the label for the object on black, 0..1", "low"),
     Column(
+        "same_background_accuracy_second_fill",
+        "float",
+        "as same_background_accuracy, with the donors' holes filled another way, 0..1",
+        "low",
+    ),
+    Column("other_background_accuracy_second_fill", "float", "likewise on backgrounds of other classes, 0..1", "low"),
+    Column("background_gap_second_fill", "float", "same minus other under the second fill, -1..1", "high"),
+    Column("background_only_predicted_second_fill", "string", "prediction with the object filled the second way"),
+    Column(
         "rests_on_background", "bool", "the prediction survives without the object and changes on other backgrounds"
     ),
     Column(
@@ -132,6 +141,12 @@ CLASSES: tuple[Column, ...] = (
     Column("p_fdr", "float", "p_mcnemar after Benjamini-Hochberg over the classes tested"),
     Column("flipped", "int", "photos right on same-class and wrong on other-class backgrounds"),
     Column("becomes", "string", "what they most often become on other backgrounds"),
+    Column("background_gap_second_fill", "float", "the gap with holes filled another way (blur and noise)", "high"),
+    Column("second_fill_low", "float", "95 % interval of the paired difference, lower end"),
+    Column("second_fill_high", "float", "95 % interval of the paired difference, upper end"),
+    Column("fill_disagreement", "float", "how far the gaps of the two fills lie apart, 0..2", "high"),
+    Column("background_only_second_fill", "float", "background_only_accuracy under the second fill, 0..1", "high"),
+    Column("p_sign_flip", "float", "sign-flip permutation of the photos' gaps, two-sided; beside McNemar, not judged"),
     Column(
         "attract",
         "float",

@@ -12,6 +12,7 @@ import pandas as pd
 
 from bias_audit import stats
 from bias_audit.attraction import attraction
+from bias_audit.config import SECOND_FILL
 from bias_audit.errors import ResultError
 from bias_audit.schema import INDEX, TABLES, Column
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 _DTYPES = {"string": "str", "float": "float64", "int": "Int64", "bool": "boolean"}
 
 OK = "ok"
+
+SIGN_FLIPS = 2000
+"""Permutations of the sign-flip test: p is known to 1/2000, enough beside the exact McNemar."""
 
 
 def images_table(
@@ -59,26 +63,31 @@ def add_interventions(records: Sequence[dict[str, Any]], composites: pd.DataFram
     for position, rows in composites.groupby("photo", sort=True):
         record = records[int(str(position))]
         label = class_names.index(record["label"])
-        right = rows["predicted"] == label
-        arms = {str(arm): right[rows["arm"] == arm] for arm in rows["arm"].unique()}
-        for arm, name in (("same", "same_background_accuracy"), ("other", "other_background_accuracy")):
-            if arm in arms:
-                record[name] = float(arms[arm].mean())
-        if "same" in arms and "other" in arms:
-            record["background_gap"] = record["same_background_accuracy"] - record["other_background_accuracy"]
-            others = rows.loc[rows["arm"] == "other", "predicted"]
-            record["other_background_predicted"] = class_names[int(others.mode().iloc[0])]
+        second = rows["fill"] == SECOND_FILL
+        for fill, suffix in ((rows[~second], ""), (rows[second], "_second_fill")):
+            right = (fill["predicted"] == label).groupby(fill["arm"]).mean()
+            for arm in ("same", "other"):
+                if arm in right:
+                    record[f"{arm}_background_accuracy{suffix}"] = float(right[arm])
+            if "same" in right and "other" in right:
+                record[f"background_gap{suffix}"] = float(right["same"] - right["other"])
+        arms = {str(arm): group for arm, group in rows[~second].groupby("arm")}
+        if "other" in arms:
+            record["other_background_predicted"] = class_names[int(arms["other"]["predicted"].mode().iloc[0])]
         for arm in ("background_only", "foreground_only"):
-            shown = rows[rows["arm"] == arm]
-            if len(shown):
-                record[f"{arm}_predicted"] = class_names[int(shown["predicted"].iloc[0])]
-                record[f"{arm}_probability"] = float(shown["probability"].iloc[0])
-        if "other" in arms and "background_only_predicted" in record:
+            if arm in arms:
+                shown = arms[arm].iloc[0]
+                record[f"{arm}_predicted"] = class_names[int(shown["predicted"])]
+                record[f"{arm}_probability"] = float(shown["probability"])
+        emptied = rows[second & (rows["arm"] == "background_only")]
+        if len(emptied):
+            record["background_only_predicted_second_fill"] = class_names[int(emptied["predicted"].iloc[0])]
+        if "other" in arms and "background_only" in arms:
             # SCIENCE E1, image level: sure of it without the object, and another class on other backgrounds.
             predicted = class_names.index(record["predicted"])
-            alone = rows[rows["arm"] == "background_only"].iloc[0]
+            alone = arms["background_only"].iloc[0]
             survives = alone["predicted"] == predicted and alone["probability_predicted"] > 0.5
-            changed = (rows.loc[rows["arm"] == "other", "predicted"] != predicted).mean() > 0.5
+            changed = (arms["other"]["predicted"] != predicted).mean() > 0.5
             record["rests_on_background"] = bool(survives and changed)
 
 
@@ -94,7 +103,8 @@ def classes_table(
         seed: of the bootstrap.
         min_photos: photos below which reliance is not tested.
     """
-    attract, attract_low, attract_high = attraction(composites, len(class_names), seed=seed)
+    first = composites[composites["fill"] != SECOND_FILL]
+    attract, attract_low, attract_high = attraction(first, len(class_names), seed=seed)
     rows = []
     for index, name in enumerate(class_names):
         group = images[images["label"] == name]
@@ -104,7 +114,7 @@ def classes_table(
         row["accuracy"] = hits / len(read) if len(read) else np.nan
         row["accuracy_low"], row["accuracy_high"] = stats.wilson(hits, len(read))
         row.update(_attention(read, seed))
-        row.update(_reliance(read, min_photos))
+        row.update(_reliance(read, min_photos, seed))
         row["attract"], row["attract_low"], row["attract_high"] = (
             attract[index],
             attract_low[index],
@@ -195,7 +205,7 @@ def _attention(read: pd.DataFrame, seed: int) -> dict[str, Any]:
     return row
 
 
-def _reliance(read: pd.DataFrame, min_photos: int) -> dict[str, Any]:
+def _reliance(read: pd.DataFrame, min_photos: int, seed: int) -> dict[str, Any]:
     done = read[read["background_gap"].notna()]
     n = len(done)
     eligible = read["intervention_status"].isin(["done", "not sampled"])
@@ -216,6 +226,8 @@ def _reliance(read: pd.DataFrame, min_photos: int) -> dict[str, Any]:
     row["flipped"] = lost
     if n >= min_photos:
         row["p_mcnemar"] = stats.mcnemar(lost, gained)
+        row["p_sign_flip"] = stats.sign_flip(same - other, seed=seed, permutations=SIGN_FLIPS)
+    row.update(_second_fill(done, row["background_gap"]))
     wrong = done.loc[done["other_background_predicted"] != done["label"], "other_background_predicted"]
     row["becomes"] = str(wrong.mode().iloc[0]) if len(wrong) else ""
     for arm in ("background_only", "foreground_only"):
@@ -224,6 +236,22 @@ def _reliance(read: pd.DataFrame, min_photos: int) -> dict[str, Any]:
         row[f"{arm}_low"], row[f"{arm}_high"] = stats.wilson(hits, n)
     row["n_rests_on_background"] = int(done["rests_on_background"].fillna(False).sum())
     return row
+
+
+def _second_fill(done: pd.DataFrame, first_gap: float) -> dict[str, Any]:
+    checked = done[done["background_gap_second_fill"].notna()]
+    if checked.empty:
+        return {}
+    same, other = (checked[f"{arm}_background_accuracy_second_fill"].to_numpy(float) for arm in ("same", "other"))
+    gap = float((same - other).mean())
+    low, high = stats.paired_difference_interval(same, other)
+    return {
+        "background_gap_second_fill": gap,
+        "second_fill_low": low,
+        "second_fill_high": high,
+        "fill_disagreement": abs(first_gap - gap),
+        "background_only_second_fill": (checked["background_only_predicted_second_fill"] == checked["label"]).mean(),
+    }
 
 
 def _series(column: Column, records: Iterable[Mapping[str, Any]]) -> pd.Series:

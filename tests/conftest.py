@@ -1,4 +1,4 @@
-"""Shared material: photo-like pictures, folders of them with masks, and a small seeded Keras model.
+"""Shared material: photo-like pictures and folders of them with masks.
 
 Everything is generated from seeds, so a test fails on the same picture everywhere. TensorFlow is imported by the
 fixtures that need it only.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -56,22 +55,3 @@ def mask_folder(photo_folder: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(mask).save(target)
     return root
-
-
-@pytest.fixture(scope="session")
-def tiny_model() -> Any:
-    """A Keras model with random weights: 32 x 32 RGB in [0, 255] -> conv -> 8 x 8 -> GAP -> softmax over 2 classes."""
-    import keras
-
-    keras.utils.set_random_seed(7)
-    return keras.Sequential(
-        [
-            keras.Input((32, 32, 3)),
-            keras.layers.Rescaling(1 / 255),
-            keras.layers.Conv2D(6, 3, strides=2, padding="same", activation="relu", name="early"),
-            keras.layers.Conv2D(8, 3, strides=2, padding="same", activation="relu", name="late"),
-            keras.layers.GlobalAveragePooling2D(),
-            keras.layers.Dense(2, activation="softmax", kernel_initializer="random_normal"),
-        ],
-        name="tiny",
-    )

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from bias_audit.config import AuditConfig
 
 Array = NDArray[np.float32]
-ClassMap = tuple[tuple[str, tuple[int, ...]], ...]
 
 
 @dataclass(frozen=True)

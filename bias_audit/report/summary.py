@@ -70,6 +70,11 @@ CLASS_COLUMNS: tuple[ClassColumn, ...] = (
         "background_gap", "gap_low", "gap_high", "reliance_reason", "points",
     ),
     ClassColumn(
+        "Gap, second fill",
+        "The same with the holes in the backgrounds filled by blur and noise instead of inpainting; both must agree",
+        "background_gap_second_fill", "second_fill_low", "second_fill_high", "reliance_reason", "points",
+    ),
+    ClassColumn(
         "Background only",
         "Still predicted with the object inpainted",
         "background_only_accuracy", "background_only_low", "background_only_high", "reliance_reason", "share",
@@ -82,7 +87,7 @@ CLASS_COLUMNS: tuple[ClassColumn, ...] = (
     ClassColumn(
         "Attract",
         "How far this class's backgrounds pull objects of other classes to it, in percentage points",
-        "attract", "", "", "reliance_reason", "points",
+        "attract", "attract_low", "attract_high", "reliance_reason", "points",
     ),
     ClassColumn(
         "Background excess",

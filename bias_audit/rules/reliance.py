@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from bias_audit import stats
+from bias_audit.config import Thresholds
 from bias_audit.result import RuleOutcome
 from bias_audit.rules.evidence import MOST_IDS, Evidence, as_float, not_applicable, number, status_of
 
@@ -15,6 +16,10 @@ EVIDENCE = (
     "other_background_accuracy",
     "background_only_accuracy",
     "foreground_only_accuracy",
+    "background_gap_second_fill",
+    "background_only_second_fill",
+    "fill_disagreement",
+    "p_sign_flip",
     "attract",
     "attract_low",
     "attract_high",
@@ -28,6 +33,8 @@ EVIDENCE = (
 def class_reliance(evidence: Evidence) -> list[RuleOutcome]:
     """BA201: the same objects are recognised less often on backgrounds of other classes (exact McNemar, BH, gap).
 
+    A second way of filling the donors' holes must show it too (SCIENCE C3), else nothing is concluded.
+
     SUSPICIOUS if the class's own background also pulls other objects or passes for the class without any object;
     COLLATERAL if neither: its objects fall for the cue of another class (SCIENCE E1).
     """
@@ -40,8 +47,14 @@ def class_reliance(evidence: Evidence) -> list[RuleOutcome]:
             continue
         n, gap = int(row["n_interventions"]), float(row["background_gap"])
         found = float(row["p_fdr"]) <= bounds.fdr and gap >= bounds.min_gap
+        if found and not _confirmed_by_second_fill(row, bounds):
+            outcomes.append(not_applicable("BA201", title, "class", name, _fills_disagree(name, row)))
+            continue
         pulls = as_float(row["attract_low"], -1) > 0
-        alone = as_float(row["background_only_low"], 0) > chance + bounds.min_background_only
+        alone = (
+            as_float(row["background_only_low"], 0) > chance + bounds.min_background_only
+            and as_float(row["background_only_second_fill"], 0) > chance + bounds.min_background_only
+        )
         guilty = pulls or alone
         sentence = _reliance_sentence(name, row, pulls=found and pulls)
         if found and not guilty:
@@ -64,6 +77,19 @@ def class_reliance(evidence: Evidence) -> list[RuleOutcome]:
             )
         )
     return outcomes
+
+
+def _confirmed_by_second_fill(row: pd.Series, bounds: Thresholds) -> bool:
+    """The gap under the second fill is as large as the effect floor, and its interval excludes 0."""
+    return as_float(row["background_gap_second_fill"], 0) >= bounds.min_gap and as_float(row["second_fill_low"], 0) > 0
+
+
+def _fills_disagree(name: str, row: pd.Series) -> str:
+    gap, second = float(row["background_gap"]), as_float(row["background_gap_second_fill"])
+    return (
+        f"Two ways of filling the holes in the backgrounds disagree about {name}: a gap of {gap:.0%} with inpainting, "
+        f"of {second:.0%} with blur and noise; the effect may come from the fill."
+    )
 
 
 def image_reliance(evidence: Evidence) -> list[RuleOutcome]:

@@ -16,7 +16,7 @@ from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.data.masks import MaskReading
 from bias_audit.models.base import Predictions
-from bias_audit.reliance import choose_donors, count_composites, intervene, plan, prepare_backgrounds
+from bias_audit.reliance import Plan, choose_donors, count_composites, intervene, plan, prepare_backgrounds
 
 NAMES = ("fox", "husky", "wolf")
 
@@ -197,7 +197,8 @@ class TestIntervene:
         todo = plan(dataset, dict.fromkeys(range(8), 0.14), photos=3, donors=3, seed=0)
         advanced: list[int] = []
         backgrounds = prepare_backgrounds(dataset, todo, self.geometry, advanced.append)
-        assert sum(advanced) == len(backgrounds) == 8
+        assert sum(advanced) == 8
+        assert len(backgrounds) == 16  # two fills
         rows: list[reliance.Composite] = []
         for group in intervene(
             dataset, 0, todo, backgrounds, self.geometry, self._reads_the_corner,
@@ -205,7 +206,9 @@ class TestIntervene:
         ):  # fmt: skip
             assert 1 <= len(group) <= batch
             rows.extend(group)
-        assert len(rows) == 3 * (2 * 3 + 2)
+        # Three photos: three backgrounds an arm and the emptied photo, by two fills, and the object alone.
+        assert len(rows) == 3 * (2 * (2 * 3 + 1) + 1)
+        assert len(rows) == count_composites(Plan({0: todo.photos[0]}, todo.donors, {}), 3)
         return rows
 
     def test_a_model_that_reads_the_background_is_shown_to_do_so(self, dataset: Dataset) -> None:

@@ -20,8 +20,12 @@ CLASS = {
     "flipped": 0, "becomes": "",
     "attract": 0.0, "attract_low": 0.0, "attract_high": 0.0, "background_only_accuracy": 0.5,
     "background_only_low": 0.3, "background_only_high": 0.7, "foreground_only_accuracy": 1.0,
+    "background_only_second_fill": 0.5, "background_gap_second_fill": 0.0, "second_fill_low": -0.1,
 }  # fmt: skip
-GAP = {"background_gap": 0.4, "gap_low": 0.2, "gap_high": 0.6, "p_fdr": 0.01, "flipped": 8, "becomes": "wolf"}
+GAP = {
+    "background_gap": 0.4, "gap_low": 0.2, "gap_high": 0.6, "p_fdr": 0.01, "flipped": 8, "becomes": "wolf",
+    "background_gap_second_fill": 0.3, "second_fill_low": 0.1,
+}  # fmt: skip
 
 
 def classes(**rows: dict) -> pd.DataFrame:
@@ -56,7 +60,7 @@ class TestReliance:
         pulls = [("victim", "wolf", 9, 0.4), ("victim", "clean", 9, 0.0), ("wolf", "clean", 9, 0.1)]
         table = classes(
             wolf={**GAP, "attract": 0.5, "attract_low": 0.2},
-            alone={**GAP, "background_only_accuracy": 0.9, "background_only_low": 0.7},
+            alone={**GAP, "background_only_low": 0.7, "background_only_second_fill": 0.8},
             victim={**GAP, "becomes": "wolf", "background_only_low": 0.1},
             clean={},
             small={"p_fdr": np.nan, "reliance_reason": "only 3 photos, 10 needed for a test"},
@@ -74,6 +78,13 @@ class TestReliance:
     def test_an_effect_must_be_large_and_significant(self, gap, p):
         table = classes(a={**GAP, "background_gap": gap, "p_fdr": p, "attract_low": 0.5}, b={})
         assert outcomes("BA201", evidence(table))["a"].status == "passed"
+
+    @pytest.mark.parametrize("second", [(0.04, 0.01), (0.3, -0.01), (-0.3, -0.5), (np.nan, np.nan)])
+    def test_what_only_one_fill_shows_is_not_concluded(self, second):
+        unsure = {**GAP, "attract_low": 0.5, "background_gap_second_fill": second[0], "second_fill_low": second[1]}
+        outcome = outcomes("BA201", evidence(classes(a=unsure, b={})))["a"]
+        assert outcome.status == "not applicable"
+        assert "a gap of 40% with inpainting" in outcome.sentence
 
     def test_images_that_rest_on_the_background(self):
         table = images(a=[0.2] * 4, b=[0.2] * 4)

@@ -24,7 +24,8 @@ def rows(photo: int, label: int, same: list[int], other: list[int], alone: tuple
     made += [("other", 1 - label, predicted, 0.9) for predicted in other]
     made += [("background_only", -1, *alone), ("foreground_only", -1, label, 0.8)]
     return [
-        {"photo": photo, "arm": arm, "donor": 0, "donor_label": donor, "predicted": predicted, "label": label,
+        {"photo": photo, "arm": arm, "fill": "inpaint", "donor": 0, "donor_label": donor,
+         "predicted": predicted, "label": label,
          "probability": p if predicted == label else 1 - p, "probability_predicted": p}
         for arm, donor, predicted, p in made
     ]  # fmt: skip
@@ -40,6 +41,28 @@ def test_one_photo():
     assert records[0]["other_background_predicted"] == "wolf"
     assert records[0]["background_only_probability"] == pytest.approx(0.7)
     assert records[0]["rests_on_background"] is True
+
+
+def test_the_second_fill_has_columns_of_its_own():
+    records, composites = [], []
+    for photo in range(10):
+        records.append(record(f"husky/{photo}.jpg"))
+        composites += rows(photo, 0, [0, 0, 0], [1, 1, 1], (0, 0.9))
+        second = rows(photo, 0, [0, 0, 1], [1, 0, 1], (1 if photo < 4 else 0, 0.9))
+        composites += [{**row, "fill": "blur_noise"} for row in second if row["arm"] != "foreground_only"]
+    frame = pd.DataFrame(composites)
+    add_interventions(records, frame, NAMES)
+    assert records[0]["background_gap"] == 1
+    assert records[0]["background_gap_second_fill"] == pytest.approx(2 / 3 - 1 / 3)
+    assert records[0]["background_only_predicted"] == "husky"
+    assert records[0]["background_only_predicted_second_fill"] == "wolf"
+    husky = classes_table(images_table(records, {}, 20), frame, NAMES, seed=0, min_photos=10).loc["husky"]
+    assert husky["background_gap_second_fill"] == pytest.approx(1 / 3)
+    assert husky["fill_disagreement"] == pytest.approx(2 / 3)
+    assert husky["background_only_second_fill"] == pytest.approx(0.6)
+    assert husky["second_fill_low"] < 1 / 3 < husky["second_fill_high"]
+    assert husky["p_sign_flip"] == pytest.approx(2 / 2**10)  # all ten photos lose: 2 of 1024 sign patterns
+    assert husky["attract_low"] is not None
 
 
 @pytest.mark.parametrize(
