@@ -110,15 +110,16 @@ def audit(
     run.start(key, resume=resume, overwrite=overwrite)
 
     total = len(dataset.samples)
-    with progress.stage("Predictions and heatmaps", total, "images") as advance, _timed(seconds, "attention"):
-        records = attention.attend(
-            dataset, loaded, METHODS[config.method], geometry, preprocess, config.batch_size, run, advance
-        )
-    if not any(record["status"] == OK for record in records):
-        first = records[0]
-        raise DataError(
-            f"none of the {total} images could be read; the first, {first['image_id']!r}: {first['status_reason']}"
-        )
+    with run.refusal_leaves_nothing(), _timed(seconds, "attention"):
+        with progress.stage("Predictions and heatmaps", total, "images") as advance:
+            records = attention.attend(
+                dataset, loaded, METHODS[config.method], geometry, preprocess, config.batch_size, run, advance
+            )
+        if not any(record["status"] == OK for record in records):
+            first = records[0]
+            raise DataError(
+                f"none of the {total} images could be read; the first, {first['image_id']!r}: {first['status_reason']}"
+            )
     with _timed(seconds, "interventions"):
         composites, examples = _intervene(dataset, records, loaded, geometry, preprocess, config, run, progress)
 

@@ -8,18 +8,19 @@ shards/           maps-00000.npz per group of batches, interventions-0000.json p
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bias_audit.errors import ConfigError, ResultError
+from bias_audit.errors import ConfigError, DataError, ModelError, ResultError
 from bias_audit.schema import TABLES
 
 STARTED = "started.json"
@@ -94,6 +95,18 @@ class Run:
         _guarded(lambda: self.path.mkdir(parents=True, exist_ok=True), self.path)
         self.write_json(STARTED, dict(key))  # first of all: a folder without it is nobody's run
         _guarded(lambda: (self.path / "shards").mkdir(exist_ok=True), self.path)
+
+    @contextlib.contextmanager
+    def refusal_leaves_nothing(self) -> Iterator[None]:
+        """Input that only the first pass shows to be wrong leaves no folder behind; shards of use are kept."""
+        try:
+            yield
+        except (ConfigError, DataError, ModelError) as error:
+            if isinstance(error, DataError) or not any((self.path / "shards").iterdir()):
+                self._clear()
+                with contextlib.suppress(OSError):  # the user's own files may lie beside the run
+                    self.path.rmdir()
+            raise
 
     def finish(self, content: Mapping[str, Any]) -> None:
         """Write audit.json last and forget how the run was started."""
