@@ -25,7 +25,13 @@ LOG_EVERY = 15.0
 LOG_WIDTH = 140
 """Columns of a table where there is no terminal to ask."""
 
-_STYLES = {"WATCH": "yellow", "COLLATERAL": "magenta", "SUSPICIOUS": "bold red", "CONFIRMED": "bold white on red"}
+_STYLES = {
+    "CONTEXT": "cyan",
+    "WATCH": "yellow",
+    "COLLATERAL": "magenta",
+    "SUSPICIOUS": "bold red",
+    "CONFIRMED": "bold white on red",
+}
 
 Advance = Callable[[int], None]
 

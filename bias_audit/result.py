@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 """Version of audit.json and of the tables; a reader refuses newer ones."""
 
-LEVELS = ("WATCH", "COLLATERAL", "SUSPICIOUS", "CONFIRMED")
-"""Severity of a finding, weakest first. Attention alone never exceeds WATCH: maps are triage. COLLATERAL is a victim of
-another class's cue; SUSPICIOUS needs a paired intervention, CONFIRMED also a cue that moves the prediction."""
+LEVELS = ("CONTEXT", "WATCH", "COLLATERAL", "SUSPICIOUS", "CONFIRMED")
+"""Severity of a finding, weakest first. CONTEXT looks at the background without depending on it. Attention alone never
+exceeds WATCH: maps are triage. COLLATERAL is a victim of another class's cue; SUSPICIOUS needs a paired intervention,
+CONFIRMED also a cue that moves the prediction."""
 
 STATUSES = ("found", "passed", "not applicable", "ignored")
 

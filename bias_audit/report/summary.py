@@ -177,7 +177,7 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
 def _verdict(result: AuditResult, found: Sequence[RuleOutcome]) -> dict[str, Any]:
     worst = found[0].level if found else None
     tested = any(rule.code.startswith("BA2") and rule.judged for rule in result.rules)
-    if worst is not None and worst != LEVELS[0]:
+    if worst is not None and LEVELS.index(worst) > LEVELS.index("WATCH"):
         level = worst
     elif not tested:
         # Silence is no acquittal: attention alone cannot clear a model either.

@@ -9,11 +9,14 @@ import pandas as pd
 
 from bias_audit import stats
 from bias_audit.result import RuleOutcome
-from bias_audit.rules.evidence import MOST_IDS, Evidence, not_applicable, number, status_of
+from bias_audit.rules.evidence import MOST_IDS, Evidence, as_float, not_applicable, number, status_of
 
 
 def class_attention(evidence: Evidence) -> list[RuleOutcome]:
-    """BA101: a class's maps lie on the background more than those of the other classes (Mann-Whitney, BH, Cliff)."""
+    """BA101: a class's maps lie on the background more than those of the other classes (Mann-Whitney, BH, Cliff).
+
+    CONTEXT instead of WATCH where the interventions tested the class and showed no reliance (SCIENCE E1).
+    """
     title, bounds = "attention on the background, compared with the other classes", evidence.thresholds
     groups = {
         str(name): group["background_excess_label"].dropna().to_numpy(float)
@@ -42,13 +45,18 @@ def class_attention(evidence: Evidence) -> list[RuleOutcome]:
             f"the other classes (background excess {excess:.2f}, the others {rest[name].mean():.2f}; "
             f"Cliff's delta {delta:.2f})."
         )
+        p_value = as_float(row["p_fdr"])
+        tested = np.isfinite(p_value)
+        harmless = tested and not (p_value <= bounds.fdr and float(row["background_gap"]) >= bounds.min_gap)
+        if found and harmless:
+            sentence += " Other backgrounds do not change the prediction: it looks there, but does not depend on it."
         outcomes.append(
             RuleOutcome(
                 "BA101",
                 title,
                 "class",
                 name,
-                *status_of(found, "WATCH", sentence),
+                *status_of(found, "CONTEXT" if harmless else "WATCH", sentence),
                 measured=float(delta),
                 threshold=bounds.cliffs_delta,
                 n=len(groups[name]),

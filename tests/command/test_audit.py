@@ -125,6 +125,19 @@ def test_the_order_of_files_and_the_batch_size_change_nothing(tiny, tmp_path):
         pd.testing.assert_frame_equal(straight, shuffled, rtol=1e-5)
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_another_seed_gives_the_same_verdict(tiny, finished, tmp_path, seed):
+    first = bias_audit.load(finished)
+    run = bias_audit.audit(
+        tiny.follows_background, tiny.images, masks=tiny.masks, out=tmp_path / "run", seed=seed, donors=3
+    )
+    assert [(o.code, o.subject, o.status, o.level) for o in run.outcomes] == [
+        (o.code, o.subject, o.status, o.level) for o in first.outcomes
+    ]
+    clean = bias_audit.audit(tiny.follows_object, tiny.images, masks=tiny.masks, seed=seed)
+    assert not [outcome for outcome in clean.found() if outcome.code.startswith("BA2")]
+
+
 def test_boxes_stand_in_for_masks_and_that_is_said(tiny, tmp_path):
     import cv2
 

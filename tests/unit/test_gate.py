@@ -91,8 +91,8 @@ def row_of(gate: GateResult, check: str) -> GateRow:
 
 # -- levels ---------------------------------------------------------------------------------
 
-LEVELS = (None, "WATCH", "COLLATERAL", "SUSPICIOUS", "CONFIRMED")
-BOUNDS = ("WATCH", "COLLATERAL", "SUSPICIOUS", "CONFIRMED", "none")
+LEVELS = (None, "CONTEXT", "WATCH", "COLLATERAL", "SUSPICIOUS", "CONFIRMED")
+BOUNDS = ("CONTEXT", "WATCH", "COLLATERAL", "SUSPICIOUS", "CONFIRMED", "none")
 
 
 @pytest.mark.parametrize("scope", ["dataset", "class", "image"])
@@ -133,7 +133,7 @@ def test_a_level_of_the_future_is_not_let_through() -> None:
 
 def test_a_finding_without_level_is_the_weakest(tmp_path: Path) -> None:
     assert judge(run_of(outcome("found", None)), read_gate(None)).exit_code == 0
-    assert judge(run_of(outcome("found", None)), read(tmp_path, '[class]\nfail_on = "WATCH"')).exit_code == 1
+    assert judge(run_of(outcome("found", None)), read(tmp_path, '[class]\nfail_on = "CONTEXT"')).exit_code == 1
 
 
 def test_rule_rows_carry_the_rules_numbers() -> None:
@@ -429,7 +429,7 @@ def test_every_key_says_why() -> None:
         ("[class]\nmax_background_excess = -1\n", "must be 0 or more", ""),
         ('[class]\nfail_on = "suspicious"\n', "must be one of .*got 'suspicious'", "'SUSPICIOUS'"),
         ('[class]\nfail_on = "NONE"\n', "got 'NONE'", "'none'"),
-        ("[class]\nfail_on = 2\n", '"WATCH", "COLLATERAL", "SUSPICIOUS", "CONFIRMED", "none", got 2', ""),
+        ("[class]\nfail_on = 2\n", '"CONTEXT", "WATCH", "COLLATERAL", "SUSPICIOUS", "CONFIRMED", "none", got 2', ""),
         ("[class]\nfail_on = false\n", "got False", ""),
         ('[dataset]\nrequire_judged = "true"\n', "must be true or false, got 'true'", "without quotes"),
         ("[dataset]\nrequire_judged = 1\n", "must be true or false, got 1", ""),

@@ -102,13 +102,20 @@ class TestAttention:
         rng = np.random.default_rng(0)
         low, high = rng.uniform(0.1, 0.3, 40), rng.uniform(0.6, 0.9, 40)
         table = images(wolf=list(high), fox=list(low), few=list(high[:29]))
-        found = outcomes("BA101", evidence(classes(wolf={}, fox={}, few={"n_attention": 29}), table))
+        found = outcomes("BA101", evidence(classes(wolf={"p_fdr": np.nan}, fox={}, few={"n_attention": 29}), table))
         assert found["wolf"].level == "WATCH"
         assert found["fox"].status == "passed"
         assert (found["few"].status, "29 with attention scores, 30 needed" in found["few"].sentence) == (
             "not applicable",
             True,
         )
+
+    def test_attention_without_reliance_is_context(self):
+        table = images(a=[0.8] * 40, b=[0.2] * 40)
+        for a, level in (({}, "CONTEXT"), (GAP, "WATCH"), ({"p_fdr": np.nan}, "WATCH")):
+            found = outcomes("BA101", evidence(classes(a=a, b={}), table))["a"]
+            assert found.level == level
+            assert ("does not depend on it" in found.sentence) == (level == "CONTEXT")
 
     def test_an_outlier_needs_to_be_unusual_and_high(self):
         usual = list(np.linspace(0.2, 0.3, 30))
