@@ -30,6 +30,7 @@ from bias_audit.provenance import describe
 from bias_audit.report.page import write_report
 from bias_audit.result import AuditResult, RuleOutcome, to_json
 from bias_audit.run import Run
+from bias_audit.slices import slices_table
 
 Record = dict[str, Any]
 EXAMPLES = 6
@@ -131,11 +132,13 @@ def audit(
             images, composites, dataset.class_names, seed=config.seed, min_photos=thresholds.min_photos
         )
         pulls = gap_matrix(composites[composites["fill"] == FIRST_FILL], dataset.class_names)
-        outcomes = rules.judge(rules.Evidence(images, classes, pulls, thresholds), ignore)
+        slices = slices_table(images, tables.user_columns(images))
+        outcomes = rules.judge(rules.Evidence(images, classes, pulls, slices, thresholds), ignore)
         tables.write_table(run, "images", images)
         tables.write_table(run, "classes", classes)
         tables.write_table(run, "confusion", tables.confusion_table(images))
         tables.write_table(run, "gap_matrix", pulls)
+        tables.write_table(run, "slices", slices)
     with progress.stage("Report", None):
         _write_pictures(dataset, images, outcomes, examples, geometry, config, run)
         info = describe(model, data, masks or boxes, dataset, loaded, records, config, thresholds, key, seconds)

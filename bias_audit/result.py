@@ -180,6 +180,11 @@ class AuditResult:
         """How far each class's backgrounds pull the objects of each other class, long form."""
         return self._table("gap_matrix")
 
+    @functools.cached_property
+    def slices(self) -> pd.DataFrame:
+        """Accuracy per value of the user's columns, against the rest."""
+        return self._table("slices")
+
     def found(self) -> list[RuleOutcome]:
         """Outcomes with status `found`: highest level first, then by code, largest measured value, subject."""
         return sorted(

@@ -180,10 +180,28 @@ GAP_MATRIX: tuple[Column, ...] = (
     ),
 )
 
+SLICES: tuple[Column, ...] = (
+    Column("column", "string", "column of the user's table"),
+    Column("value", "string", "its value, or quartile for numbers of many values"),
+    Column("n", "int", "readable images"),
+    Column("accuracy", "float", "share predicted right, 0..1", "low"),
+    Column("accuracy_low", "float", "95 % Wilson interval, lower end"),
+    Column("accuracy_high", "float", "95 % Wilson interval, upper end"),
+    Column("rest_accuracy", "float", "the same over all other values, 0..1"),
+    Column("difference", "float", "accuracy minus rest_accuracy, -1..1", "low"),
+    Column("p_fisher", "float", "Fisher's exact test of slice against rest, two-sided"),
+    Column("p_fdr", "float", "p_fisher after Benjamini-Hochberg over all slices tested"),
+    Column("background_excess", "float", "mean background excess of the labelled class's maps", "high"),
+    Column("n_interventions", "int", "photos of which composites were made"),
+    Column("background_gap", "float", "mean background gap of these photos", "high"),
+    Column("reason", "string", "ok, or why the slice was not tested"),
+)
+
 TABLES: dict[str, tuple[Column, ...]] = {
     "images": IMAGES,
     "classes": CLASSES,
     "confusion": CONFUSION,
     "gap_matrix": GAP_MATRIX,
+    "slices": SLICES,
 }
 INDEX: dict[str, str] = {"images": "image_id", "classes": "class_name"}

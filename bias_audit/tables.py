@@ -155,6 +155,12 @@ def class_summary(classes: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def user_columns(images: pd.DataFrame) -> list[str]:
+    """The columns of an images table that came with the user's data."""
+    ours = {column.name for column in TABLES["images"]}
+    return [str(name) for name in images.columns if name not in ours]
+
+
 def rows(frame: pd.DataFrame) -> tuple[dict[str, Any], ...]:
     """A table as plain dicts, its index among the columns."""
     return tuple(

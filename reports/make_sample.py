@@ -12,7 +12,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 SAMPLE = Path(__file__).parent / "sample"
-KEPT = ("report.html", "audit.json", "images.csv", "classes.csv", "confusion.csv")
+KEPT = ("report.html", "audit.json", "images.csv", "classes.csv", "confusion.csv", "gap_matrix.csv")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 

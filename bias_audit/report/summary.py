@@ -101,6 +101,7 @@ MEASURES: dict[str, tuple[str, str]] = {
     "BA102": ("share of the class's images", "share"),
     "BA201": ("background gap", "points"),
     "BA202": ("share of the photos tested", "share"),
+    "BA203": ("accuracy of the slice", "share"),
     "BA901": ("share of all images", "share"),
     "BA902": ("median background excess", "number"),
     "BA903": ("accuracy", "share"),
@@ -131,7 +132,7 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
     class_rows = {str(row["class_name"]): row for row in records(result.classes.reset_index())}
     # A finding's class is "flagged"; the worst finding of a class decides its place.
     found = result.found()
-    flagged = list(dict.fromkeys(item.subject for item in found if item.scope != "dataset" and item.subject))
+    flagged = list(dict.fromkeys(item.subject for item in found if item.scope in ("class", "image")))
     chosen = arrange_pictures(result.images, found, flagged, pictures, budget)
     findings: list[dict[str, Any]] = []
     illustrated: set[str] = set()
@@ -299,7 +300,7 @@ def _class_table(
 ) -> dict[str, Any]:
     levels: dict[str, str] = {}
     for item in found:
-        if item.scope != "dataset":
+        if item.scope in ("class", "image"):
             levels.setdefault(item.subject, item.level or LEVELS[0])
     order = {name: place for place, name in enumerate(levels)}
     # Flagged classes first, then in the order of the model's outputs: past the limit only the unflagged are cut.

@@ -15,6 +15,7 @@ from bias_audit.rules.attention import class_attention, image_attention
 from bias_audit.rules.evidence import Evidence, as_float
 from bias_audit.rules.health import accuracy_at_chance, maps_without_tie, unreadable_images
 from bias_audit.rules.reliance import class_reliance, image_reliance
+from bias_audit.rules.slices import worst_slice
 
 __all__ = ["RULES", "Evidence", "Rule", "count", "judge", "verdict"]
 
@@ -25,6 +26,7 @@ RULES: dict[str, Rule] = {
     "BA102": image_attention,
     "BA201": class_reliance,
     "BA202": image_reliance,
+    "BA203": worst_slice,
     "BA901": unreadable_images,
     "BA902": maps_without_tie,
     "BA903": accuracy_at_chance,

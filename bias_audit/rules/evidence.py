@@ -20,13 +20,14 @@ class Evidence:
     """What the rules may look at.
 
     Attributes:
-        images, classes, gap_matrix: tables of `schema`.
+        images, classes, gap_matrix, slices: tables of `schema`.
         thresholds: bounds.
     """
 
     images: pd.DataFrame
     classes: pd.DataFrame
     gap_matrix: pd.DataFrame
+    slices: pd.DataFrame
     thresholds: Thresholds
 
     def rows(self) -> list[tuple[str, pd.Series]]:

@@ -120,6 +120,10 @@ def test_the_order_of_files_and_the_batch_size_change_nothing(tiny, tmp_path):
             tiny.follows_background, table, out=out, allow_outside=True, batch_size=8 if name == "straight" else 5
         )
         assert set(run.images["hospital"]) == {"a-clinic", "b-clinic"}
+        assert run.slices[["column", "value", "n"]].values.tolist() == [
+            ["hospital", "a-clinic", 12],
+            ["hospital", "b-clinic", 12],
+        ]
         frames.append((run.images, run.classes))
     for straight, shuffled in zip(*frames, strict=True):
         pd.testing.assert_frame_equal(straight, shuffled, rtol=1e-5)
