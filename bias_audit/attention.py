@@ -44,11 +44,14 @@ def attend(
     records: list[Record] = []
     size = batch * BATCHES_PER_SHARD
     starts = range(0, len(dataset.samples), size)
-    known = {start: shard for start in starts if (shard := run.read_arrays(_name(start // size))) is not None}
-    for start, shard in known.items():
-        records.extend(json.loads(str(shard["records"])))
-        advance(min(size, len(dataset.samples) - start))
-    todo = [start for start in starts if start not in known]
+    todo: list[int] = []
+    for start in starts:
+        shard = run.read_arrays(_name(start // size))
+        if shard is None:
+            todo.append(start)
+        else:
+            records.extend(json.loads(str(shard["records"])))
+            advance(min(size, len(dataset.samples) - start))
     # Whole shards are missing, so the batches of a resumed run are those of an undisturbed one.
     samples = [sample for start in todo for sample in dataset.samples[start : start + size]]
     positions = [p for start in todo for p in range(start, min(start + size, len(dataset.samples)))]

@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 import math
 import numbers
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bias_audit.errors import ResultError
+from bias_audit.atomic import write_atomically
 from bias_audit.gate_config import KEYS, NO_LEVEL, GateConfig, Key, read_gate
 from bias_audit.result import LEVELS, AuditResult, RuleOutcome
 
@@ -148,7 +147,12 @@ def write_gate(result_path: str | Path, gate_result: GateResult) -> tuple[Path, 
         "rows": [asdict(row) for row in gate_result.rows],
     }
     text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False)
-    return _write(folder / "gate.json", text + "\n"), _write(folder / "gate.md", _markdown(gate_result))
+    hint = "The verdict stands; free space or make the run folder writable to keep it."
+    pages = (("gate.json", text + "\n"), ("gate.md", _markdown(gate_result)))
+    json_file, markdown_file = (
+        write_atomically(folder / name, page.encode("utf-8", "backslashreplace"), hint) for name, page in pages
+    )
+    return json_file, markdown_file
 
 
 # -- judging --------------------------------------------------------------------------------
@@ -351,21 +355,3 @@ _ACTIVE = {ord(sign): f"&#{ord(sign)};" for sign in "&<>|`*_[]\\~@#!"}
 def _escaped(text: str) -> str:
     """One line that Markdown and HTML show as it is: class names are data, not markup."""
     return " ".join(text.split()).translate(_ACTIVE)
-
-
-def _write(target: Path, text: str) -> Path:
-    """Atomic and flushed, like every file of a run folder (run.py writes arrays too, so it needs NumPy)."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        try:
-            with temporary.open("wb") as file:
-                file.write(text.encode("utf-8", "backslashreplace"))
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        hint = "The verdict stands; free space or make the run folder writable to keep it."
-        raise ResultError(f"cannot write {str(target)!r}: {error.strerror or error}", hint) from error
-    return target

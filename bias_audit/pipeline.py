@@ -219,7 +219,8 @@ def _intervene(
     examples: dict[str, list[Record]] = {}
     labels = [label for label, photos in todo.photos.items() if photos]
     backgrounds: reliance.Backgrounds = {}
-    if any(run.read_json(_shard(label)) is None for label in labels):
+    shards = {label: run.read_json(_shard(label)) for label in labels}
+    if None in shards.values():
         count = sum(len(donors) for donors in todo.donors.values())
         with progress.stage("Preparing backgrounds", count, "backgrounds") as advance:
             backgrounds = reliance.prepare_backgrounds(dataset, todo, geometry, advance)
@@ -229,7 +230,7 @@ def _intervene(
 
     with progress.stage("Interventions", reliance.count_composites(todo, config.donors), "composites") as advance:
         for label in labels:
-            shard = run.read_json(_shard(label))
+            shard = shards[label]
             if shard is None:
                 kept: dict[tuple[int, str], tuple[int, Any]] = {}
 

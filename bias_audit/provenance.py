@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -100,9 +101,8 @@ def _notes(counts: Mapping[str, int], kinds: set[str], dataset: Dataset, config:
             f"{min(config.donors, reliance.CHECKS)} of them also with their holes filled another way, "
             f"seed {config.seed}); each photo counts once, however many composites it has."
         )
-    empty = [
-        name for label, name in enumerate(dataset.class_names) if not any(s.label == label for s in dataset.samples)
-    ]
+    filled = {sample.label for sample in dataset.samples}
+    empty = [name for label, name in enumerate(dataset.class_names) if label not in filled]
     if empty:
         notes.append(
             f"No images of {', '.join(empty[:10])}{', ...' if len(empty) > 10 else ''}: these classes are not audited."
@@ -116,8 +116,4 @@ def _notes(counts: Mapping[str, int], kinds: set[str], dataset: Dataset, config:
 
 
 def _tally(values: Any) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for value in values:
-        if value:
-            counts[value] = counts.get(value, 0) + 1
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+    return dict(sorted(Counter(filter(None, values)).items(), key=lambda item: (-item[1], item[0])))

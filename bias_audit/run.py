@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,8 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bias_audit.errors import ConfigError, DataError, ModelError, ResultError
+from bias_audit.atomic import guarded, write_atomically
+from bias_audit.errors import ConfigError, DataError, ModelError
 from bias_audit.schema import TABLES
+
+_HINT = "Free space or choose another folder; an interrupted audit continues with --resume."
 
 STARTED = "started.json"
 FINISHED = "audit.json"
@@ -90,11 +92,11 @@ class Run:
                     f"cannot resume {str(self.path)!r}: the {' and the '.join(changed)} changed since it was started",
                     "Resume with the same model, data and options, or start anew with --overwrite.",
                 )
-            _guarded(lambda: (self.path / "shards").mkdir(exist_ok=True), self.path)
+            guarded(lambda: (self.path / "shards").mkdir(exist_ok=True), self.path, _HINT)
             return
-        _guarded(lambda: self.path.mkdir(parents=True, exist_ok=True), self.path)
+        guarded(lambda: self.path.mkdir(parents=True, exist_ok=True), self.path, _HINT)
         self.write_json(STARTED, dict(key))  # first of all: a folder without it is nobody's run
-        _guarded(lambda: (self.path / "shards").mkdir(exist_ok=True), self.path)
+        guarded(lambda: (self.path / "shards").mkdir(exist_ok=True), self.path, _HINT)
 
     @contextlib.contextmanager
     def refusal_leaves_nothing(self) -> Iterator[None]:
@@ -119,21 +121,7 @@ class Run:
         Raises:
             ResultError: the disk is full or the folder cannot be written; what was complete stays.
         """
-        target = self.path / name
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-
-        def store() -> None:
-            try:
-                with temporary.open("wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                temporary.replace(target)
-            finally:
-                temporary.unlink(missing_ok=True)
-
-        _guarded(store, target)
-        return target
+        return write_atomically(self.path / name, content, _HINT)
 
     def write_json(self, name: str, content: Any) -> Path:
         """Write JSON; NaN becomes null, since NaN is no JSON."""
@@ -181,13 +169,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if np.isfinite(value) else None
     return value
-
-
-def _guarded(action: Any, path: Path) -> None:
-    try:
-        action()
-    except OSError as error:
-        raise ResultError(
-            f"cannot write {str(path)!r}: {error.strerror or error}",
-            "Free space or choose another folder; an interrupted audit continues with --resume.",
-        ) from error

@@ -156,8 +156,7 @@ class KerasModel:
         rng = np.random.default_rng(0)
         probes = rng.uniform(0, 1, (self._batch, *self.input_size)).astype(np.float32)
         probes[: self._batch // 2] *= 255
-        run = tf.function(lambda images: self._model(images, training=False)).get_concrete_function(self._spec)
-        outputs = np.asarray(run(tf.convert_to_tensor(probes)), np.float64)
+        outputs = np.asarray(trace.run(tf.convert_to_tensor(probes)), np.float64)
         if not np.isfinite(outputs).all():
             raise ModelError("the model gives NaN or infinite outputs on random input")
         count = outputs.shape[1]

@@ -36,7 +36,7 @@ class Trace:
                 return outputs[-1]
 
         try:
-            tf.function(run).get_concrete_function(spec)
+            self.run = tf.function(run).get_concrete_function(spec)  # kept: the head is probed with it
         except Exception as error:
             raise ModelError(
                 f"the model does not accept a batch of shape {tuple(spec.shape)}: {first_line(error)}"

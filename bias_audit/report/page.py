@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from bias_audit.atomic import write_atomically
 from bias_audit.errors import ResultError
 from bias_audit.report import figures
 from bias_audit.report.gallery import PICTURE_BUDGET
@@ -46,19 +46,7 @@ def write_report(run: AuditResult | str | Path) -> Path:
     while len(page) >= PAGE_LIMIT and budget > 0:
         budget = int(0.97 * budget * PAGE_LIMIT / len(page)) if budget > PICTURE_BUDGET // 20 else 0
         page = render(summarise(result, pictures, budget))
-    target = result.path / "report.html"
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        try:
-            temporary.write_bytes(page)
-            os.replace(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise ResultError(
-            f"cannot write {str(target)!r}: {error.strerror or error}", "Free space or make the folder writable."
-        ) from error
-    return target
+    return write_atomically(result.path / "report.html", page, "Free space or make the folder writable.")
 
 
 def render(summary: dict[str, Any]) -> bytes:

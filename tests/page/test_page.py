@@ -19,7 +19,7 @@ from made_run import HUSKY, NAMES, Parts, info, made_parts, picture, write_parts
 from PIL import Image
 
 from bias_audit.errors import ResultError
-from bias_audit.report import figures, page
+from bias_audit.report import figures
 from bias_audit.report.page import PAGE_LIMIT, p_value, quantity, write_report
 from bias_audit.result import RuleOutcome, load
 
@@ -223,7 +223,7 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(
     def full(source: Path, target: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(page.os, "replace", full)
+    monkeypatch.setattr(Path, "replace", full)
     parts.verdict = "SUSPICIOUS: another one."
     write_run(parts)
     with pytest.raises(ResultError, match=r"cannot write .*report.html': No space left on device"):
