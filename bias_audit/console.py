@@ -27,9 +27,12 @@ LOG_WIDTH = 140
 
 _STYLES = {
     "CONTEXT": "cyan",
+    "TOO FEW IMAGES": "cyan",
+    "MODEL WARNING": "yellow",
     "WATCH": "yellow",
     "COLLATERAL": "magenta",
     "SUSPICIOUS": "bold red",
+    "HIDDEN": "bold red",
     "CONFIRMED": "bold white on red",
 }
 

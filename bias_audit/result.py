@@ -23,10 +23,16 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 """Version of audit.json and of the tables; a reader refuses newer ones."""
 
-LEVELS = ("CONTEXT", "WATCH", "COLLATERAL", "SUSPICIOUS", "CONFIRMED")
-"""Severity of a finding, weakest first. CONTEXT looks at the background without depending on it. Attention alone never
-exceeds WATCH: maps are triage. COLLATERAL is a victim of another class's cue; SUSPICIOUS needs a paired intervention,
-CONFIRMED also a cue that moves the prediction."""
+LEVELS = (
+    "CONTEXT", "TOO FEW IMAGES", "MODEL WARNING", "WATCH", "COLLATERAL", "SUSPICIOUS", "HIDDEN", "CONFIRMED",
+)  # fmt: skip
+"""Severity of a finding, weakest first (SCIENCE E1).
+
+CONTEXT looks at the background without depending on it. TOO FEW IMAGES names classes that could not be tested.
+MODEL WARNING doubts the maps or masks of this audit, not a class. WATCH is the most that attention alone can reach:
+maps are triage. COLLATERAL is a victim of another class's cue. SUSPICIOUS needs a paired intervention, HIDDEN is the
+same without a trace in the heatmaps, CONFIRMED also has a cue that moves the prediction.
+"""
 
 STATUSES = ("found", "passed", "not applicable", "ignored")
 

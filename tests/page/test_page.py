@@ -21,7 +21,7 @@ from PIL import Image
 from bias_audit.errors import ResultError
 from bias_audit.report import figures
 from bias_audit.report.page import PAGE_LIMIT, p_value, quantity, write_report
-from bias_audit.result import RuleOutcome, load
+from bias_audit.result import LEVELS, RuleOutcome, load
 
 Write = Callable[[Parts], Path]
 
@@ -212,6 +212,19 @@ def test_many_classes_stay_below_the_limit_too(tmp_path: Path) -> None:
     text = content.decode()
     assert "and 2,000 more classes" in text
     assert "and 940 more findings" in text
+
+
+def test_every_level_has_its_own_shape_and_a_colour(parts: Parts, write_run: Write) -> None:
+    rows = [RuleOutcome("BA201", "t", "class", HUSKY, "found", f"As {level}.", level=level) for level in LEVELS]
+    parts.outcomes = tuple(rows)
+    text = write_report(write_run(parts)).read_text(encoding="utf-8")
+    shown = re.findall(r'<article class="finding is-([a-z-]+)"', text)
+    assert shown == [level.lower().replace(" ", "-") for level in reversed(LEVELS)], "worst first"
+    shapes = [re.search(rf'<symbol id="{name}"[^>]*>(.*?)</symbol>', text) for name in shown]
+    assert None not in shapes
+    assert len({shape.group(1) for shape in shapes if shape}) == len(LEVELS)
+    for name in shown:
+        assert re.search(rf"\.is-{name}\b[^{{}}]*{{ --level: var\(--", text), name
 
 
 def test_a_page_that_cannot_be_written_leaves_the_old_one(

@@ -91,8 +91,10 @@ def row_of(gate: GateResult, check: str) -> GateRow:
 
 # -- levels ---------------------------------------------------------------------------------
 
-LEVELS = (None, "CONTEXT", "WATCH", "COLLATERAL", "SUSPICIOUS", "CONFIRMED")
-BOUNDS = ("CONTEXT", "WATCH", "COLLATERAL", "SUSPICIOUS", "CONFIRMED", "none")
+LEVELS = (
+    None, "CONTEXT", "TOO FEW IMAGES", "MODEL WARNING", "WATCH", "COLLATERAL", "SUSPICIOUS", "HIDDEN", "CONFIRMED",
+)  # fmt: skip
+BOUNDS = (*LEVELS[1:], "none")
 
 
 @pytest.mark.parametrize("scope", ["dataset", "class", "image"])
@@ -429,7 +431,7 @@ def test_every_key_says_why() -> None:
         ("[class]\nmax_background_excess = -1\n", "must be 0 or more", ""),
         ('[class]\nfail_on = "suspicious"\n', "must be one of .*got 'suspicious'", "'SUSPICIOUS'"),
         ('[class]\nfail_on = "NONE"\n', "got 'NONE'", "'none'"),
-        ("[class]\nfail_on = 2\n", '"CONTEXT", "WATCH", "COLLATERAL", "SUSPICIOUS", "CONFIRMED", "none", got 2', ""),
+        ("[class]\nfail_on = 2\n", '"CONTEXT", "TOO FEW IMAGES", .*"HIDDEN", "CONFIRMED", "none", got 2', ""),
         ("[class]\nfail_on = false\n", "got False", ""),
         ('[dataset]\nrequire_judged = "true"\n', "must be true or false, got 'true'", "without quotes"),
         ("[dataset]\nrequire_judged = 1\n", "must be true or false, got 1", ""),
