@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from bias_audit import stats
+from bias_audit.stats import intervals, tests
 
 NAN = math.nan
 
@@ -246,9 +247,9 @@ def test_bca_is_scipys(n: int, seed: int, confidence: float, tied: bool) -> None
 def test_bca_does_not_depend_on_its_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(0).normal(size=33)
     whole = stats.bca_mean_interval(values, seed=4, resamples=501)
-    monkeypatch.setattr(stats, "_CHUNK", 33 * 7)
+    monkeypatch.setattr(intervals, "CHUNK", 33 * 7)
     assert stats.bca_mean_interval(values, seed=4, resamples=501) == pytest.approx(whole, rel=0.05)
-    monkeypatch.setattr(stats, "_CHUNK", 1)  # fewer than one row
+    monkeypatch.setattr(intervals, "CHUNK", 1)  # fewer than one row
     assert stats.bca_mean_interval(values, seed=4, resamples=501) == pytest.approx(whole, rel=0.2)
 
 
@@ -341,9 +342,9 @@ def test_sign_flip_ties_survive_rounding() -> None:
 def test_sign_flip_monte_carlo_nears_the_exact_value(monkeypatch: pytest.MonkeyPatch) -> None:
     differences = np.random.default_rng(0).normal(0.4, 1, 12)
     exact = stats.sign_flip(differences, seed=0)
-    monkeypatch.setattr(stats, "EXACT_SIGN_FLIPS", 0)
+    monkeypatch.setattr(tests, "EXACT_SIGN_FLIPS", 0)
     assert stats.sign_flip(differences, seed=0, permutations=20_000) == pytest.approx(exact, abs=0.015)
-    monkeypatch.setattr(stats, "_CHUNK", 50)
+    monkeypatch.setattr(tests, "CHUNK", 50)
     assert stats.sign_flip(differences, seed=1, permutations=20_000) == pytest.approx(exact, abs=0.015)
 
 

@@ -1,0 +1,35 @@
+"""Intervals and tests behind every verdict. The unit is the photo or its cluster, never the composite.
+
+Arrays in, floats or arrays out; nothing here knows a class or a rule. A wrong shape or a value outside its range is
+a mistake of the caller, so it raises ValueError and not one of the user's errors. SciPy is imported only where it is
+needed: `scipy.stats` alone costs 1.3 s.
+"""
+
+from bias_audit.stats.clusters import ENOUGH_CLUSTERS, cluster_codes, effective_size
+from bias_audit.stats.correction import benjamini_hochberg
+from bias_audit.stats.effects import cliffs_delta, hedges_g
+from bias_audit.stats.intervals import bca_mean_interval, paired_difference_interval, rate_interval, wilson
+from bias_audit.stats.outliers import robust_z
+from bias_audit.stats.shrinkage import shrink_means, shrink_rates
+from bias_audit.stats.tests import EXACT_SIGN_FLIPS, mann_whitney, mann_whitney_greater, mcnemar, sign_flip
+
+__all__ = [
+    "ENOUGH_CLUSTERS",
+    "EXACT_SIGN_FLIPS",
+    "bca_mean_interval",
+    "benjamini_hochberg",
+    "cliffs_delta",
+    "cluster_codes",
+    "effective_size",
+    "hedges_g",
+    "mann_whitney",
+    "mann_whitney_greater",
+    "mcnemar",
+    "paired_difference_interval",
+    "rate_interval",
+    "robust_z",
+    "shrink_means",
+    "shrink_rates",
+    "sign_flip",
+    "wilson",
+]

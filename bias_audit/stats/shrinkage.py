@@ -1,0 +1,91 @@
+"""Classes of few images are drawn towards the others before they are ranked."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bias_audit.stats.arrays import Floats, vector
+
+
+def shrink_means(means: ArrayLike, variances: ArrayLike, counts: ArrayLike) -> Floats:
+    """Empirical-Bayes class means theta_c = B_c mu + (1 - B_c) x_c (Morris 1983, JASA 78, 47-55).
+
+    B_c = (s^2 / n_c) / (tau^2 + s^2 / n_c), tau^2 = max(0, Var_c(x_c) - mean_c(s_c^2 / n_c)) (SCIENCE E). s^2 is the
+    variance within classes, pooled, since that of a small class is no estimate; it also stands for the s_c^2 of a
+    class of one image. mu weighs the classes by 1 / (tau^2 + s^2 / n_c).
+
+    Args:
+        means: (C,) x_c.
+        variances: (C,) s_c^2 within the class, divided by n_c - 1; NaN allowed where n_c is 1.
+        counts: (C,) images n_c.
+
+    Returns:
+        (C,) shrunken means, each between its own mean and mu; NaN for classes without images or mean. All are mu
+        where tau^2 is 0; the means themselves for a single class, and where no class varies or has two images.
+
+    Raises:
+        ValueError: different lengths, a negative count or variance.
+    """
+    x, s2, n = vector(means, "means"), vector(variances, "variances"), vector(counts, "counts")
+    if not x.shape == s2.shape == n.shape:
+        raise ValueError(f"each class needs mean, variance and count, got {x.size}, {s2.size} and {n.size}")
+    if (n < 0).any() or (s2 < 0).any():
+        raise ValueError("counts and variances must not be negative")
+    shrunken = np.full(x.shape, np.nan)
+    known = (n > 0) & np.isfinite(x)
+    x, s2, n = x[known], s2[known], n[known]
+    varied = (n > 1) & np.isfinite(s2)
+    if x.size < 2 or not s2[varied].any():
+        shrunken[known] = x
+        return shrunken
+    pooled = float((s2[varied] * (n[varied] - 1)).sum() / (n[varied] - 1).sum())
+    tau2 = max(0.0, float(x.var(ddof=1) - (np.where(varied, s2, pooled) / n).mean()))
+    total = tau2 + pooled / n
+    mu = float(np.average(x, weights=1 / total))
+    shrink = pooled / n / total
+    shrunken[known] = shrink * mu + (1 - shrink) * x
+    return shrunken
+
+
+def shrink_rates(successes: ArrayLike, counts: ArrayLike) -> Floats:
+    """Beta-binomial class rates (k_c + M mu) / (n_c + M), by moments (Kleinman 1973, JASA 68, 46-54).
+
+    mu = sum k / sum n; with S = sum n_c (p_c - mu)^2 the intraclass correlation is
+    rho = (S / (mu (1 - mu)) - (C - 1)) / (N - sum n_c^2 / N - (C - 1)), kept in 0..1, and
+    M = alpha + beta = 1 / rho - 1.
+
+    Args:
+        successes: (C,) k_c, 0..n_c; may be sums of shares.
+        counts: (C,) photos n_c.
+
+    Returns:
+        (C,) rates 0..1, each between its own rate and mu; NaN for classes without photos. All are mu where the rates
+        differ no more than chance would have it (rho = 0), the rates themselves for a single class.
+
+    Raises:
+        ValueError: different lengths, or successes outside 0..n_c.
+    """
+    k, n = vector(successes, "successes"), vector(counts, "counts")
+    if k.shape != n.shape:
+        raise ValueError(f"each class needs successes and count, got {k.size} and {n.size}")
+    if not ((k >= 0) & (k <= n)).all():
+        raise ValueError("successes must lie in 0..n")
+    shrunken = np.full(k.shape, np.nan)
+    known = n > 0
+    k, n = k[known], n[known]
+    if k.size < 2:
+        shrunken[known] = k / n
+        return shrunken
+    total = float(n.sum())
+    mu = float(k.sum()) / total
+    spread = float((n * (k / n - mu) ** 2).sum())
+    room = total - float((n**2).sum()) / total - (k.size - 1)
+    # One photo per class leaves no room: nothing tells classes from chance.
+    rho = (spread / (mu * (1 - mu)) - (k.size - 1)) / room if 0 < mu < 1 and room > 1e-9 else 0.0
+    if rho <= 0:
+        shrunken[known] = mu
+    else:
+        prior = 1 / min(rho, 1.0) - 1
+        shrunken[known] = (k + prior * mu) / (n + prior)
+    return shrunken

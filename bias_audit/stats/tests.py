@@ -1,0 +1,116 @@
+"""Tests of paired and of independent photos; each says which null it tests."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bias_audit.stats.arrays import CHUNK, ROUNDING, finite
+from bias_audit.stats.clusters import totals
+
+EXACT_SIGN_FLIPS = 12
+"""Up to this many clusters all 2^n sign patterns (4096) are enumerated."""
+
+
+def mcnemar(b: int, c: int) -> float:
+    """Exact two-sided McNemar test: the discordant pairs against a fair coin (McNemar 1947).
+
+    Args:
+        b, c: discordant pairs of either direction.
+
+    Returns:
+        p in 0..1: twice the smaller binomial tail, at most 1; 1 without discordant pairs.
+
+    Raises:
+        ValueError: a negative or fractional count.
+    """
+    if b < 0 or c < 0 or b != int(b) or c != int(c):
+        raise ValueError(f"discordant pairs must be counts, got {b!r} and {c!r}")
+    n, fewer = int(b) + int(c), int(min(b, c))
+    term = tail = 1
+    for k in range(1, fewer + 1):  # exact in integers, so no tail underflows
+        term = term * (n - k + 1) // k
+        tail += term
+    return min(1.0, 2 * tail / (1 << n))
+
+
+def sign_flip(
+    differences: ArrayLike, *, seed: int, clusters: ArrayLike | None = None, permutations: int = 10_000
+) -> float:
+    """Two-sided sign-flip permutation test of paired differences (Fisher 1935; Phipson & Smyth 2010 for the count).
+
+    Under the null each difference is as likely with the opposite sign; the differences of a cluster turn together
+    (Winkler et al. 2015, NeuroImage 123, 253-268). The statistic is |sum| over photos.
+
+    Args:
+        differences: (n,) finite differences, one per photo.
+        seed: of the random signs; unused up to EXACT_SIGN_FLIPS clusters, where all patterns are enumerated.
+        clusters: (n,) group codes (patient, scene); None = each photo its own cluster.
+        permutations: random sign patterns B beyond that.
+
+    Returns:
+        p in 0..1: the share of all patterns at least as extreme, or (1 + #) / (1 + B) of the random ones, so never
+        0; nan for no differences.
+
+    Raises:
+        ValueError: a difference that is not finite, clusters of another length, or permutations < 1.
+    """
+    d = finite(differences, "differences")
+    if permutations < 1:
+        raise ValueError(f"permutations must be at least 1, got {permutations!r}")
+    if d.size == 0:
+        return math.nan
+    # Patterns that tie with the observed one must count as ties whatever order their terms are added in.
+    bound = abs(float(d.sum())) - ROUNDING * d.size * float(np.abs(d).sum())
+    sums, _ = totals(d, clusters)
+    if sums.size <= EXACT_SIGN_FLIPS:
+        signs = np.array(list(itertools.product((-1.0, 1.0), repeat=sums.size)))
+        return float((np.abs(signs @ sums) >= bound).mean())
+    # One random byte turns eight clusters at once: their 256 sums are looked up, not added again.
+    eights = np.resize(np.append(sums, np.zeros(-sums.size % 8)), (-(-sums.size // 8), 8))
+    signs = np.array(list(itertools.product((-1.0, 1.0), repeat=8)))
+    looked_up = (eights @ signs.T).ravel()
+    first = np.arange(len(eights)) * 256
+    rng = np.random.default_rng(seed)
+    rows = max(CHUNK // len(eights), 1)
+    extreme = 0
+    for start in range(0, permutations, rows):
+        drawn = rng.integers(0, 256, (min(rows, permutations - start), len(eights)), dtype=np.uint8)
+        extreme += int((np.abs(looked_up[drawn + first].sum(axis=1)) >= bound).sum())
+    return (1 + extreme) / (1 + permutations)
+
+
+def mann_whitney(x: ArrayLike, y: ArrayLike) -> float:
+    """Two-sided Mann-Whitney U test that neither of x and y tends to be larger; otherwise as `mann_whitney_greater`."""
+    return _mann_whitney(x, y, "two-sided")
+
+
+def mann_whitney_greater(x: ArrayLike, y: ArrayLike) -> float:
+    """One-sided Mann-Whitney U test that x tends to be larger than y (Mann & Whitney 1947), by SciPy.
+
+    Exact for small samples without ties, otherwise normal with tie and continuity correction.
+
+    Args:
+        x, y: (n,), (m,) finite values.
+
+    Returns:
+        p in 0..1; 1 where all values are equal; nan where either is empty.
+
+    Raises:
+        ValueError: a value that is not finite.
+    """
+    return _mann_whitney(x, y, "greater")
+
+
+def _mann_whitney(x: ArrayLike, y: ArrayLike, alternative: str) -> float:
+    first, second = finite(x, "x"), finite(y, "y")
+    if first.size == 0 or second.size == 0:
+        return math.nan
+    if min(first.min(), second.min()) == max(first.max(), second.max()):
+        return 1.0  # no order at all; the normal approximation would divide by zero
+    from scipy.stats import mannwhitneyu
+
+    return float(mannwhitneyu(first, second, alternative=alternative).pvalue)
