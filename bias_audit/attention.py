@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,18 @@ from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import OK as MASK_OK
 from bias_audit.data.masks import VOID
 from bias_audit.data.preprocess import Preprocess
-from bias_audit.localization import MASKLESS, METRICS, attention_status, background_excess, localize
+from bias_audit.donors import rank
+from bias_audit.localization import (
+    LABEL_METRICS,
+    MASKLESS,
+    METRICS,
+    Localization,
+    attention_status,
+    localize,
+    with_maps,
+)
 from bias_audit.models.base import Activations, Model
+from bias_audit.permutation_tie import PERMUTATIONS, Tie, permutation_tie
 from bias_audit.run import Run
 
 Array = NDArray[np.float32]
@@ -24,6 +34,15 @@ Record = dict[str, Any]
 
 BATCHES_PER_SHARD = 4
 """A kill loses at most this many batches."""
+
+TIE_IMAGES = 200
+"""Maps per class in the permutation test, at most: their mean share is then known to a few hundredths."""
+
+TIE_CELLS = 10_000_000
+"""Cells of maps and masks held at once for that test (20 MB each): more classes are read in several passes."""
+
+NOT_SAMPLED = "not sampled"
+NO_EVIDENCE = "no positive evidence for the labelled class"
 
 
 def attend(
@@ -72,18 +91,53 @@ def attend(
 
 def read_maps(run: Run, batch: int, positions: Sequence[int]) -> dict[int, Array]:
     """Heatmaps (h, w) of the predicted class, by sample position, from the shards."""
-    size = batch * BATCHES_PER_SHARD
     maps: dict[int, Array] = {}
-    for number in sorted({position // size for position in positions}):
-        shard = run.read_arrays(_name(number))
-        if shard is None:
-            continue
-        places = {int(position): i for i, position in enumerate(shard["positions"])}
-        for position in positions:
-            if position in places:
-                i = places[position]
-                maps[position] = shard["maps"][i].astype(np.float32) * shard["scales"][i]
+    for shard, places in _shards(run, batch, positions):
+        for position, i in places.items():
+            maps[position] = shard["maps"][i].astype(np.float32) * shard["scales"][i]
     return maps
+
+
+def tie_to_objects(
+    dataset: Dataset, records: Sequence[Record], run: Run, batch: int, grid: tuple[int, int], seed: int
+) -> dict[str, Tie]:
+    """Permutation test per class, on the maps of the labelled class; from the shards, so that no image is read again.
+
+    Args:
+        dataset: all samples.
+        records: of `attend`, in its order; "tie_z" and "tie_status" are filled in.
+        run, batch: where the shards lie, and images per batch.
+        grid: (h, w) of the maps.
+        seed: of the choice of at most TIE_IMAGES images per class and of the permutations.
+
+    Returns:
+        class name -> its tie.
+    """
+    scored: dict[int, list[int]] = {label: [] for label in range(len(dataset.class_names))}
+    for position, (sample, record) in enumerate(zip(dataset.samples, records, strict=True)):
+        record["tie_status"] = record.get("attention_status", record["status"])
+        if np.isfinite(record.get("background_excess_label", np.nan)):
+            record["tie_status"] = NOT_SAMPLED
+            scored[sample.label].append(position)
+        elif record["tie_status"] == OK:
+            record["tie_status"] = NO_EVIDENCE
+    chosen = {
+        label: sorted(positions, key=lambda position: rank(seed, dataset.samples[position].image_id))[:TIE_IMAGES]
+        for label, positions in scored.items()
+    }
+    permutations = max(PERMUTATIONS, 20 * len(chosen))  # p < .05 must be in reach after correction (SCIENCE E)
+    at_once = max(1, TIE_CELLS // (TIE_IMAGES * grid[0] * grid[1]))
+    ties: dict[str, Tie] = {}
+    for start in range(0, len(chosen), at_once):
+        labels = list(chosen)[start : start + at_once]
+        stored = _read_tie_maps(run, batch, [position for label in labels for position in chosen[label]])
+        for label in labels:
+            parts = np.array([stored[position] for position in chosen[label]], np.float32).reshape(-1, 3, *grid)
+            tie = permutation_tie(parts[:, 0], parts[:, 1], parts[:, 2], seed=(seed, label), permutations=permutations)
+            ties[dataset.class_names[label]] = tie
+            for position, z, status in zip(chosen[label], tie.z, tie.status, strict=True):
+                records[position]["tie_z"], records[position]["tie_status"] = float(z), status
+    return ties
 
 
 def encode_maps(maps: Array) -> tuple[NDArray[np.float16], Array]:
@@ -121,12 +175,12 @@ def _batch(
     found = [rows[i] for i in read]
     _describe(found, [group[i] for i in read], dataset, active, labels)
     # Scored as stored, so that a later re-scoring from the shards gives the same numbers.
-    _score(found, maps.astype(np.float32) * scales[:, None, None], masks)
-    if len(wrong):
-        excess = background_excess(localize(maps_label.astype(np.float32) * scales_label[:, None, None], masks[wrong]))
-        for i, value in zip(wrong, excess, strict=True):
-            if found[i]["mask_status"] == MASK_OK:
-                found[i]["background_excess_label"] = float(value)
+    heat = maps.astype(np.float32) * scales[:, None, None]
+    at = localize(heat, masks)
+    heat_label = heat.copy()
+    heat_label[wrong] = maps_label.astype(np.float32) * scales_label[:, None, None]
+    _score(found, at, with_maps(at, heat_label))
+    pixels_per_cell = masks[0].size / maps[0].size
     return rows, {
         "positions": np.array([positions[i] for i in read]),
         "log_odds": active.predictions.log_odds,
@@ -135,6 +189,8 @@ def _batch(
         "positions_label": np.array([positions[read[i]] for i in wrong], int),
         "maps_label": maps_label,
         "scales_label": scales_label,
+        "foreground": (at.foreground / pixels_per_cell).astype(np.float16),
+        "background": (at.background / pixels_per_cell).astype(np.float16),
     }
 
 
@@ -150,26 +206,47 @@ def _describe(
         row["probability_label"] = float(predictions.probabilities[i, labels[i]])
         row["probability_other"] = float(predictions.other[i])
         row["log_odds"] = float(predictions.log_odds[i, predicted])
+        row["log_odds_label"] = float(predictions.log_odds[i, labels[i]])
         row["mask_status"], row["mask_kind"] = loaded.mask_status, loaded.mask_kind
 
 
-def _score(rows: Sequence[Record], maps: Array, masks: NDArray[np.uint8]) -> None:
+def _score(rows: Sequence[Record], at: Localization, at_label: Localization) -> None:
     """Fill the attention columns; without a usable mask only those that need none."""
-    at = localize(maps, masks)
     scores = {name: metric(at) for name, metric in METRICS.items()}
+    of_label = {name: metric(at_label) for name, metric in LABEL_METRICS.items()}
     status = attention_status(at)
-    void = (masks == VOID).mean(axis=(1, 2))
+    void = (at.masks == VOID).mean(axis=(1, 2))
     for i, row in enumerate(rows):
         masked = row["mask_status"] == MASK_OK
         row["void_share"] = float(void[i])
         row["attention_status"] = status[i] if masked else row["mask_status"]
         if masked:
             row["foreground_area"] = float(at.area[i])
+            row.update({name: float(values[i]) for name, values in of_label.items()})
         for name, values in scores.items():
             if masked or name in MASKLESS:
                 row[name] = float(values[i])
-        if masked and row["correct"]:
-            row["background_excess_label"] = row["background_excess"]
+
+
+def _shards(run: Run, batch: int, positions: Sequence[int]) -> Iterator[tuple[dict[str, NDArray[Any]], dict[int, int]]]:
+    """Shards that hold some of the samples: arrays, and where in them each sample lies."""
+    size = batch * BATCHES_PER_SHARD
+    wanted = set(positions)
+    for number in sorted({position // size for position in wanted}):
+        if (shard := run.read_arrays(_name(number))) is not None:
+            places = {int(position): i for i, position in enumerate(shard.get("positions", ()))}
+            yield shard, {position: i for position, i in places.items() if position in wanted}
+
+
+def _read_tie_maps(run: Run, batch: int, positions: Sequence[int]) -> dict[int, NDArray[np.float16]]:
+    """(3, h, w) by sample position: labelled class's map over its largest magnitude, foreground, background."""
+    stored = {}
+    for shard, places in _shards(run, batch, positions):
+        wrong = {int(position): i for i, position in enumerate(shard["positions_label"])}
+        for position, i in places.items():
+            heat = shard["maps_label"][wrong[position]] if position in wrong else shard["maps"][i]
+            stored[position] = np.stack([heat, shard["foreground"][i], shard["background"][i]])
+    return stored
 
 
 def _joined(arrays: Sequence[dict[str, NDArray[Any]]], records: Sequence[Record]) -> dict[str, NDArray[Any]]:

@@ -55,10 +55,18 @@ def gap_matrix(composites: pd.DataFrame, class_names: Sequence[str]) -> pd.DataF
     return frame.astype({"object_class": "str", "background_class": "str", "n": "Int64", "pull": "float64"})
 
 
-def attraction(composites: pd.DataFrame, classes: int, *, seed: int) -> tuple[Array, Array, Array]:
+def attraction(
+    composites: pd.DataFrame, classes: int, *, seed: int, groups: NDArray[np.intp] | None = None
+) -> tuple[Array, Array, Array]:
     """How far class b's backgrounds pull other objects to b: median over the other classes, with a 95 % interval.
 
-    The interval is the percentile bootstrap over photos, within each class.
+    The interval is the percentile bootstrap over photos, within each class, or over groups of photos.
+
+    Args:
+        composites: see `photo_pulls`.
+        classes: K.
+        seed: of the resampling.
+        groups: group code by sample position (patient, scene); None = every photo by itself.
 
     Returns:
         (attract, low, high), each (K,), NaN where no object was put on that class's backgrounds.
@@ -73,7 +81,10 @@ def attraction(composites: pd.DataFrame, classes: int, *, seed: int) -> tuple[Ar
             continue
         known = ~np.isnan(pulls)
         filled = np.where(known, pulls, 0)
-        weights = rng.multinomial(len(pulls), np.full(len(pulls), 1 / len(pulls)), size=resamples).astype(float)
+        photos = np.unique(composites.loc[composites["label"] == label, "photo"].to_numpy(int))
+        _, members = np.unique(photos if groups is None else groups[photos], return_inverse=True)
+        drawn = members.max() + 1
+        weights = rng.multinomial(drawn, np.full(drawn, 1 / drawn), size=resamples).astype(float)[:, members]
         with np.errstate(invalid="ignore", divide="ignore"):
             point[:, label] = filled.sum(axis=0) / known.sum(axis=0)
             resampled[:, :, label] = (weights @ filled) / (weights @ known)

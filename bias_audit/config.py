@@ -40,6 +40,7 @@ class AuditConfig:
         interventions: photos per class of which composites are made, at most; 0 switches interventions off.
         donors: backgrounds per photo and arm. Odd, so a photo's majority is never a tie.
         seed: of every random choice.
+        cluster: column of the user's table that groups photos (patient, scene): resampled and tested as one.
         mask_foreground: pixel values that are foreground; None = every value but 0 and the ignore value.
         mask_ignore: pixel value that is neither (VOC: 255, Oxford-Pet trimap: 3); None = none, 255 for palette masks.
         class_map: class name -> output indices, as (name, indices) pairs; None = one output per class, in order.
@@ -55,6 +56,7 @@ class AuditConfig:
     interventions: int = 100
     donors: int = 5
     seed: int = 0
+    cluster: str | None = None
     mask_foreground: tuple[int, ...] | None = None
     mask_ignore: int | None = None
     class_map: tuple[tuple[str, tuple[int, ...]], ...] | None = None
@@ -87,7 +89,14 @@ class Thresholds:
     Attributes:
         fdr: Benjamini-Hochberg rate over classes; the field's convention.
         min_gap: background gap below which an effect is not worth a release (5 points; SCIENCE E1).
-        min_background_only: what background-only accuracy must exceed chance by to speak against a class (SCIENCE E1).
+        min_background_only: what background-only accuracy must exceed by to speak against a class: how often emptied
+            photos of other classes are called so, which is chance with the net's own leanings (SCIENCE E1).
+        min_cue: probability that the attended piece of background must move beyond a control to confirm a class; as
+            min_gap, 5 points.
+        near: margin of gap and effects within which a finding is said to be near its threshold (2 points: less than
+            one photo in fifty).
+        hidden_excess: background excess below which a class's maps lie on its objects: nearer to a perfect map (0)
+            than to a uniform one (1), so a reader of heatmaps would acquit.
         min_photos: photos per class to judge reliance at all: below 10 an interval says nothing (SCIENCE E).
         min_attention: images per class to flag on attention (SCIENCE E: 30; the power of a one-sided test).
         cliffs_delta: effect floor for attention differences between classes; .33 is the usual "medium".
@@ -100,6 +109,9 @@ class Thresholds:
     fdr: float = 0.05
     min_gap: float = 0.05
     min_background_only: float = 0.1
+    min_cue: float = 0.05
+    near: float = 0.02
+    hidden_excess: float = 0.5
     min_photos: int = 10
     min_attention: int = 30
     cliffs_delta: float = 0.33
@@ -109,7 +121,7 @@ class Thresholds:
     max_unreadable: float = 0.05
 
     def __post_init__(self) -> None:
-        for name in ("fdr", "min_gap", "min_background_only", "cliffs_delta", "max_unreadable"):
+        for name in ("fdr", "min_gap", "min_background_only", "min_cue", "near", "cliffs_delta", "max_unreadable"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ConfigError(f"{name} must lie in 0..1, got {value!r}")
@@ -193,6 +205,9 @@ def _typed(kind: type, table: Any, where: str) -> dict[str, Any]:
             value = float(value)
         elif default is not None and type(value) is not type(default):
             raise ConfigError(f"{where}: {key} must be {type(default).__name__}, got {value!r}")
+        elif key == "cluster":
+            if not isinstance(value, str):
+                raise ConfigError(f"{where}: cluster must be the name of a column, got {value!r}")
         elif default is None and type(value) is not int:
             raise ConfigError(f"{where}: {key} must be an integer, got {value!r}")
         values[key] = value

@@ -1,7 +1,8 @@
-"""Image + mask -> changed image: cut the object out, remove it, put it on another background.
+"""Image + mask -> changed image: cut the object out, remove it, put it on another background, erase or lend a region.
 
 All functions take pixels (H, W, C) float32 in [0, 255] in model input size, before preprocessing, and masks (H, W)
-uint8 of BACKGROUND, FOREGROUND, VOID. A new way to fill a hole is one function and one line in FILLS.
+uint8 of BACKGROUND, FOREGROUND, VOID; a region is (H, W) uint8, 1 inside. A new way to fill a hole is one function and
+one line in FILLS, a new neutral backdrop one in BACKDROPS.
 """
 
 from __future__ import annotations
@@ -29,6 +30,15 @@ FEATHER = 0.005
 BLUR = 0.08
 """Reach of the blur that fills a hole, as a share of the shorter side (18 px at 224)."""
 
+NOISE = 0.25 * 255
+"""Standard deviation of the noise of relative foreground sensitivity, in grey levels (Moayeri et al. 2022)."""
+
+MOST_REGION = 0.15
+"""Largest attended region, as a share of the picture: more than that is the background as a whole."""
+
+MOST_OVERLAP = 0.1
+"""Share of a moved region that may lie on what it must avoid; beyond, there is no room for a control."""
+
 
 def hole(mask: Mask) -> Mask:
     """(H, W) uint8, 1 where the object and a margin around it must be filled.
@@ -36,8 +46,7 @@ def hole(mask: Mask) -> Mask:
     Void pixels next to the object (the rim of a trimap) may show it and count as its part; padding farther off does
     not.
     """
-    radius = max(2, round(HOLE_MARGIN * min(mask.shape)))
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    kernel = _disc(max(2, round(HOLE_MARGIN * min(mask.shape))))
     thing = (mask == FOREGROUND).astype(np.uint8)
     rim = np.asarray(cv2.dilate(thing, kernel), np.uint8) & (mask == VOID)
     return np.asarray(cv2.dilate(thing | rim, kernel), np.uint8)
@@ -52,33 +61,70 @@ def inpaint(pixels: Pixels, holes: Mask) -> Pixels:
 
 def blur_noise(pixels: Pixels, holes: Mask) -> Pixels:
     """Fill the hole with its blurred surroundings and their own grain: no structure grows into it (SCIENCE C3)."""
-    outside = (holes == 0).astype(np.float32)
-    sigma = BLUR * min(holes.shape)
-    weight = np.asarray(cv2.GaussianBlur(outside, (0, 0), sigma), np.float32)[..., None]
-    seen = pixels * outside[..., None]
-    smooth = np.asarray(cv2.GaussianBlur(seen, (0, 0), sigma), np.float32).reshape(pixels.shape)
-    mean = seen.sum(axis=(0, 1)) / max(float(outside.sum()), 1.0)
-    # Deep inside a large hole nothing is in reach of the blur: there the picture's mean takes over.
-    blurred = (smooth + 1e-3 * mean) / (weight + 1e-3)
     fine = pixels - np.asarray(cv2.GaussianBlur(pixels, (0, 0), 1.5), np.float32).reshape(pixels.shape)
-    grain = float(fine[holes == 0].std()) if outside.any() else 0.0
+    grain = float(fine[holes == 0].std()) if (holes == 0).any() else 0.0
     noise = np.random.default_rng(0).normal(0, grain, pixels.shape[:2]).astype(np.float32)[..., None]
-    return np.where(holes[..., None] > 0, np.clip(blurred + noise, 0, 255), pixels).astype(np.float32)
+    filled = np.clip(_blurred_surroundings(pixels, holes) + noise, 0, 255)
+    return np.where(holes[..., None] > 0, filled, pixels).astype(np.float32)
+
+
+def tile(pixels: Pixels, holes: Mask) -> Pixels:
+    """Fill the hole by repeating the largest strip beside its bounding box (Only-BG-T, Xiao et al. 2021)."""
+    rows, columns = np.flatnonzero(holes.any(axis=1)), np.flatnonzero(holes.any(axis=0))
+    if not rows.size:
+        return pixels.copy()
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    strips = (pixels[:top], pixels[bottom:], pixels[:, :left], pixels[:, right:])
+    strip = max(strips, key=lambda part: part.shape[0] * part.shape[1])
+    if not strip.size:
+        return constant(pixels, holes)
+    ys, xs = np.arange(pixels.shape[0]) % strip.shape[0], np.arange(pixels.shape[1]) % strip.shape[1]
+    return np.where(holes[..., None] > 0, strip[ys][:, xs], pixels).astype(np.float32)
+
+
+def constant(pixels: Pixels, holes: Mask) -> Pixels:
+    """Fill the hole with the mean colour of what lies outside it."""
+    outside = holes == 0
+    colour = pixels[outside].mean(axis=0) if outside.any() else pixels.mean(axis=(0, 1))
+    return np.where(holes[..., None] > 0, colour, pixels).astype(np.float32)
 
 
 Fill = Callable[[Pixels, Mask], Pixels]
 
-FILLS: dict[str, Fill] = {"inpaint": inpaint, "blur_noise": blur_noise}
+FILLS: dict[str, Fill] = {"inpaint": inpaint, "blur_noise": blur_noise, "tile": tile, "constant": constant}
+
+
+def black(pixels: Pixels, mask: Mask) -> Pixels:
+    """Black (Only-FG, Xiao et al. 2021)."""
+    return np.zeros_like(pixels)
+
+
+def grey(pixels: Pixels, mask: Mask) -> Pixels:
+    """Mid grey."""
+    return np.full_like(pixels, 127.5)
+
+
+def blurred(pixels: Pixels, mask: Mask) -> Pixels:
+    """The photo's own background out of focus: its colours stay, its texture goes, the object does not bleed in."""
+    return np.clip(_blurred_surroundings(pixels, hole(mask)), 0, 255).astype(np.float32)
+
+
+def noise(pixels: Pixels, mask: Mask) -> Pixels:
+    """Uniform noise, the same for every photo."""
+    return np.random.default_rng(0).uniform(0, 255, pixels.shape).astype(np.float32)
+
+
+BACKDROPS: dict[str, Fill] = {"black": black, "grey": grey, "blurred": blurred, "noise": noise}
 
 
 def background_only(pixels: Pixels, mask: Mask, fill: str = "inpaint") -> Pixels:
-    """The picture with its object removed."""
+    """The picture with its object removed; `fill` is a key of FILLS."""
     return FILLS[fill](pixels, hole(mask))
 
 
-def foreground_only(pixels: Pixels, mask: Mask) -> Pixels:
-    """The object on black (Only-FG, Xiao et al. 2021)."""
-    return pixels * _alpha(mask)[..., None]
+def foreground_only(pixels: Pixels, mask: Mask, backdrop: str = "black") -> Pixels:
+    """The object on a neutral backdrop, a key of BACKDROPS."""
+    return paste(pixels, mask, BACKDROPS[backdrop](pixels, mask))
 
 
 def paste(pixels: Pixels, mask: Mask, background: Pixels) -> Pixels:
@@ -87,8 +133,97 @@ def paste(pixels: Pixels, mask: Mask, background: Pixels) -> Pixels:
     return pixels * alpha + background * (1 - alpha)
 
 
+def with_noise(pixels: Pixels, mask: Mask, rng: np.random.Generator, *, on_object: bool) -> Pixels:
+    """Gaussian noise of NOISE grey levels on the object, or on all but the object (Moayeri et al. 2022)."""
+    where = (mask == FOREGROUND) == on_object
+    changed = pixels + rng.normal(0, NOISE, pixels.shape).astype(np.float32)
+    return np.where(where[..., None], np.clip(changed, 0, 255), pixels).astype(np.float32)
+
+
+def attended_region(heat: NDArray[np.float32], mask: Mask) -> Mask | None:
+    """The piece of background that the map points at most: connected, at least half as hot as its hottest pixel.
+
+    Args:
+        heat: (h, w) signed heatmap; its positive part is brought to the picture (half-pixel bilinear).
+        mask: of the picture. The object, a margin around it and void pixels do not compete.
+
+    Returns:
+        (H, W) region of at most MOST_REGION of the picture, or None without positive evidence on the background.
+    """
+    height, width = mask.shape
+    upsampled = np.maximum(cv2.resize(np.maximum(heat, 0).astype(np.float32), (width, height)), 0)
+    upsampled = np.where((hole(mask) > 0) | (mask == VOID), 0, upsampled)
+    peak = float(upsampled.max())
+    if not np.isfinite(peak) or peak <= 0:
+        return None
+    most = int(MOST_REGION * mask.size)
+    bound = max(peak / 2, float(np.partition(upsampled.ravel(), -most)[-most]))
+    _, parts = cv2.connectedComponents((upsampled >= bound).astype(np.uint8))
+    return np.asarray(parts == parts.ravel()[int(upsampled.argmax())], np.uint8)
+
+
+def elsewhere(region: Mask, avoid: Mask, rng: np.random.Generator, scales: tuple[float, ...] = (1.0,)) -> Mask | None:
+    """The same shape moved to where it covers least of `avoid` and of itself: what is erased there is a control.
+
+    Args:
+        region: the shape at its place.
+        avoid: (H, W), above 0 where the control must not lie.
+        rng: chooses among the places that are equally free.
+        scales: sizes tried in turn until one has room; 1 = equal shape.
+
+    Returns:
+        (H, W) region without what still overlaps, or None where more than MOST_OVERLAP of it would.
+    """
+    rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
+    if not rows.size:
+        return None
+    whole = region[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    taken = ((region > 0) | (avoid > 0)).astype(np.float32)
+    for scale in scales:
+        shape = whole if scale == 1 else _scaled(whole, scale)
+        overlap = cv2.matchTemplate(taken, shape.astype(np.float32), cv2.TM_CCORR)
+        if float(overlap.min()) <= MOST_OVERLAP * float(shape.sum()):
+            break
+    else:
+        return None
+    free = np.argwhere(overlap <= overlap.min() + 0.5)  # matchTemplate counts in float32, by FFT
+    y, x = free[int(rng.integers(len(free)))]
+    moved = np.zeros_like(region)
+    moved[y : y + shape.shape[0], x : x + shape.shape[1]] = shape
+    return np.where(taken > 0, 0, moved).astype(np.uint8)
+
+
+def lend(host: Pixels, mask: Mask, lender: Pixels, region: Mask) -> Pixels:
+    """A region of another picture on the host's background, behind the host's object, with a soft edge."""
+    open_ground = ((region > 0) & (mask != FOREGROUND)).astype(np.float32)
+    soft = np.asarray(cv2.GaussianBlur(open_ground, (0, 0), max(1.0, FEATHER * min(mask.shape))), np.float32)
+    alpha = (np.minimum(2 * soft, 1) * open_ground)[..., None]
+    return np.asarray(lender * alpha + host * (1 - alpha), np.float32)
+
+
 def _alpha(mask: Mask) -> Pixels:
     """Opacity of the object in 0..1: blurred inwards only, so that no rim of the old background comes along."""
     inside = (mask == FOREGROUND).astype(np.float32)
-    blurred = cv2.GaussianBlur(inside, (0, 0), max(1.0, FEATHER * min(mask.shape)))
-    return np.asarray(np.clip(2 * blurred - 1, 0, 1) * inside, np.float32)
+    soft = cv2.GaussianBlur(inside, (0, 0), max(1.0, FEATHER * min(mask.shape)))
+    return np.asarray(np.clip(2 * soft - 1, 0, 1) * inside, np.float32)
+
+
+def _blurred_surroundings(pixels: Pixels, holes: Mask) -> Pixels:
+    """Blur of what lies outside the hole alone; deep inside a large hole, out of its reach, the picture's mean."""
+    outside = (holes == 0).astype(np.float32)
+    sigma = BLUR * min(holes.shape)
+    weight = np.asarray(cv2.GaussianBlur(outside, (0, 0), sigma), np.float32)[..., None]
+    seen = pixels * outside[..., None]
+    smooth = np.asarray(cv2.GaussianBlur(seen, (0, 0), sigma), np.float32).reshape(pixels.shape)
+    mean = seen.sum(axis=(0, 1)) / max(float(outside.sum()), 1.0)
+    return np.asarray((smooth + 1e-3 * mean) / (weight + 1e-3), np.float32)
+
+
+def _scaled(shape: Mask, scale: float) -> Mask:
+    size = tuple(max(1, round(side * scale)) for side in shape.shape[::-1])
+    return np.asarray(cv2.resize(shape, size, interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
+
+
+def _disc(radius: int) -> Mask:
+    size = (2 * radius + 1, 2 * radius + 1)
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, size), np.uint8)

@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 import bias_audit
-from bias_audit import attention, pictures, reliance, rules, tables
+from bias_audit import attention, donors, pictures, reliance, rules, stats, tables
 from bias_audit.attraction import gap_matrix
 from bias_audit.attribution.cam import METHODS
 from bias_audit.config import FIRST_FILL, SECOND_FILL, AuditConfig, Thresholds, read_class_map
@@ -26,6 +28,7 @@ from bias_audit.data.masks import MaskReading
 from bias_audit.data.preprocess import Preprocess, find_preprocess
 from bias_audit.errors import ConfigError, DataError
 from bias_audit.models.base import Model, Predictions, check_model_path, load_model
+from bias_audit.photo_reliance import add_interventions
 from bias_audit.provenance import describe
 from bias_audit.report.page import write_report
 from bias_audit.result import AuditResult, RuleOutcome, to_json
@@ -90,6 +93,7 @@ def audit(
     if isinstance(model, str | Path):
         check_model_path(Path(model))
     dataset = _open(Path(data), masks, boxes, config, split=split, outside=allow_outside)
+    clusters = _clusters(dataset, config.cluster)
 
     with progress.stage("Loading the model", None), _timed(seconds, "model"):
         loaded = load_model(model, config, dataset.class_names)
@@ -122,14 +126,22 @@ def audit(
                 f"none of the {total} images could be read; the first, {first['image_id']!r}: {first['status_reason']}"
             )
     with _timed(seconds, "interventions"):
-        composites, examples = _intervene(dataset, records, loaded, geometry, preprocess, config, run, progress)
+        composites, examples, blank = _intervene(
+            dataset, records, clusters, loaded, geometry, preprocess, config, run, progress
+        )
 
     with progress.stage("Tables and rules", None), _timed(seconds, "tables"):
-        tables.add_interventions(records, composites, dataset.class_names)
+        add_interventions(records, composites, dataset.class_names, blank)
         user = {name: [sample.columns[name] for sample in dataset.samples] for name in dataset.columns}
         images = tables.images_table(records, user, min_images=20)
+        groups = None if clusters is None else pd.Series(clusters, index=images.index)
         classes = tables.classes_table(
-            images, composites, dataset.class_names, seed=config.seed, min_photos=thresholds.min_photos
+            images,
+            composites,
+            dataset.class_names,
+            seed=config.seed,
+            min_photos=thresholds.min_photos,
+            clusters=groups,
         )
         pulls = gap_matrix(composites[composites["fill"] == FIRST_FILL], dataset.class_names)
         slices = slices_table(images, tables.user_columns(images))
@@ -195,21 +207,40 @@ def _open(
     return dataset
 
 
+def _clusters(dataset: Dataset, column: str | None) -> NDArray[np.intp] | None:
+    """Group code per sample, or None where no column groups them."""
+    if column is None:
+        return None
+    if column not in dataset.columns:
+        known = (
+            f"Columns: {', '.join(dataset.columns)}." if dataset.columns else "Give the data as a table with columns."
+        )
+        raise ConfigError(f"the data have no column {column!r} to group photos by", known)
+    return stats.cluster_codes(pd.Series([sample.columns[column] for sample in dataset.samples]))
+
+
 def _intervene(
     dataset: Dataset,
     records: Sequence[Record],
+    clusters: NDArray[np.intp] | None,
     model: Model,
     geometry: Geometry,
     preprocess: Preprocess,
     config: AuditConfig,
     run: Run,
     progress: Progress,
-) -> tuple[pd.DataFrame, dict[str, list[Record]]]:
-    """Composites of all classes as a table, and a few of them as pictures, class by class; classes are shards."""
+) -> tuple[pd.DataFrame, dict[str, list[Record]], NDArray[np.float32]]:
+    """Composites of all classes as a table, a few of them as pictures, and the log-odds (K,) of a black picture.
+
+    Classes are shards.
+    """
     areas = {
         record["#position"]: record["foreground_area"] for record in records if record.get("mask_status") == MASK_OK
     }
-    todo = reliance.plan(dataset, areas, photos=config.interventions, donors=config.donors, seed=config.seed)
+    groups = None if clusters is None else dict(enumerate(map(int, clusters)))
+    todo = donors.plan(
+        dataset, areas, photos=config.interventions, donors=config.donors, seed=config.seed, clusters=groups
+    )
     for record in records:
         readable = record["status"] == OK
         record["intervention_status"] = todo.status.get(record["#position"], "") if readable else record["status"]
@@ -218,15 +249,20 @@ def _intervene(
     rows: list[dict[str, Any]] = []
     examples: dict[str, list[Record]] = {}
     labels = [label for label, photos in todo.photos.items() if photos]
-    backgrounds: reliance.Backgrounds = {}
+    backgrounds = donors.Backgrounds({}, {})
+    maps: dict[int, NDArray[np.float32]] = {}
     shards = {label: run.read_json(_shard(label)) for label in labels}
     if None in shards.values():
-        count = sum(len(donors) for donors in todo.donors.values())
+        recognised = [record["#position"] for record in records if record.get("correct")]
+        maps = attention.read_maps(run, config.batch_size, recognised)
+        count = sum(len(lent) for lent in todo.donors.values())
         with progress.stage("Preparing backgrounds", count, "backgrounds") as advance:
-            backgrounds = reliance.prepare_backgrounds(dataset, todo, geometry, advance)
+            backgrounds = donors.prepare_backgrounds(dataset, todo, geometry, maps, config.seed, advance)
 
     def predict(pixels: Any) -> Predictions:
         return model.predict(preprocess(pixels))
+
+    blank = predict(np.zeros((1, *geometry.size, geometry.channels), np.float32)).log_odds[0]
 
     with progress.stage("Interventions", reliance.count_composites(todo, config.donors), "composites") as advance:
         for label in labels:
@@ -239,7 +275,7 @@ def _intervene(
 
                 made: list[reliance.Composite] = []
                 for part in reliance.intervene(
-                    dataset, label, todo, backgrounds, geometry, predict,
+                    dataset, label, todo, backgrounds, geometry, maps, predict,
                     batch=config.batch_size, donors=config.donors, seed=config.seed, keep=keep,
                 ):  # fmt: skip
                     made.extend(part)
@@ -254,7 +290,8 @@ def _intervene(
             rows.extend({**composite, "label": label} for composite in shard["composites"])
             examples[dataset.class_names[label]] = shard["examples"]
     columns = [field.name for field in dataclasses.fields(reliance.Composite)]
-    return pd.DataFrame(rows, columns=[*columns, "label"]), examples
+    frame = pd.DataFrame(rows, columns=[*columns, "label"])
+    return frame.astype({"donor_probability": float}), examples, blank
 
 
 def _examples(

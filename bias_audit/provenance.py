@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import bias_audit
-from bias_audit import reliance
+from bias_audit import donors, reliance
 from bias_audit.config import AuditConfig, Thresholds
 from bias_audit.data.batches import OK
 from bias_audit.data.dataset import Dataset
@@ -38,7 +38,7 @@ def describe(
     columns = ("status", "mask_status", "attention_status", "intervention_status")
     statuses = {column: _tally(record.get(column) for record in records) for column in columns}
     kinds = {record["mask_kind"] for record in records if record.get("mask_status") == MASK_OK}
-    done, waiting = (statuses["intervention_status"].get(name, 0) for name in (reliance.DONE, reliance.NOT_SAMPLED))
+    done, waiting = (statuses["intervention_status"].get(name, 0) for name in (donors.DONE, donors.NOT_SAMPLED))
     counts = {
         "images": len(records),
         "read": statuses["status"].get(OK, 0),

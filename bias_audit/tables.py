@@ -9,22 +9,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from bias_audit import stats
 from bias_audit.attraction import attraction
-from bias_audit.config import SECOND_FILL
+from bias_audit.class_reliance import background_only_elsewhere, class_reliance, cue_effect
+from bias_audit.config import FIRST_FILL
 from bias_audit.errors import ResultError
 from bias_audit.schema import INDEX, TABLES, Column
 
 if TYPE_CHECKING:
+    from bias_audit.permutation_tie import Tie
     from bias_audit.run import Run
 
 _DTYPES = {"string": "str", "float": "float64", "int": "Int64", "bool": "boolean"}
 
 OK = "ok"
 
-SIGN_FLIPS = 2000
-"""Permutations of the sign-flip test: p is known to 1/2000, enough beside the exact McNemar."""
+_ATTENTION_MEANS = (
+    "background_share", "background_share_low", "background_share_high", "background_excess_dilated",
+    "background_excess_box", "background_lift", "pointing_game", "relevance_rank_accuracy", "iou_half_maximum",
+)  # fmt: skip
+"""Columns of the images whose mean over the scored images stands in the class table."""
 
 
 def images_table(
@@ -49,81 +55,86 @@ def images_table(
             # On a log scale: the excess is bounded near 0 and has a long right tail.
             z = stats.robust_z(np.log(np.maximum(excess.to_numpy(float), 0.01)))
             frame.loc[excess.index, "excess_robust_z"] = z
+        swap = group["swap_log_odds"].dropna()
+        if len(swap) >= min_images:
+            frame.loc[swap.index, "swap_robust_z"] = stats.robust_z(swap.to_numpy(float))
+    frame["reliance_rank"] = _rank_by_reliance(frame)
     return frame
 
 
-def add_interventions(records: Sequence[dict[str, Any]], composites: pd.DataFrame, class_names: Sequence[str]) -> None:
-    """Fill the intervention columns of the image records.
-
-    Args:
-        records: per image; changed in place.
-        composites: one row per `reliance.Composite`, and its photo's label (class indices).
-        class_names: names by index.
-    """
-    for position, rows in composites.groupby("photo", sort=True):
-        record = records[int(str(position))]
-        label = class_names.index(record["label"])
-        second = rows["fill"] == SECOND_FILL
-        for fill, suffix in ((rows[~second], ""), (rows[second], "_second_fill")):
-            right = (fill["predicted"] == label).groupby(fill["arm"]).mean()
-            for arm in ("same", "other"):
-                if arm in right:
-                    record[f"{arm}_background_accuracy{suffix}"] = float(right[arm])
-            if "same" in right and "other" in right:
-                record[f"background_gap{suffix}"] = float(right["same"] - right["other"])
-        arms = {str(arm): group for arm, group in rows[~second].groupby("arm")}
-        if "other" in arms:
-            record["other_background_predicted"] = class_names[int(arms["other"]["predicted"].mode().iloc[0])]
-        for arm in ("background_only", "foreground_only"):
-            if arm in arms:
-                shown = arms[arm].iloc[0]
-                record[f"{arm}_predicted"] = class_names[int(shown["predicted"])]
-                record[f"{arm}_probability"] = float(shown["probability"])
-        emptied = rows[second & (rows["arm"] == "background_only")]
-        if len(emptied):
-            record["background_only_predicted_second_fill"] = class_names[int(emptied["predicted"].iloc[0])]
-        if "other" in arms and "background_only" in arms:
-            # SCIENCE E1, image level: sure of it without the object, and another class on other backgrounds.
-            predicted = class_names.index(record["predicted"])
-            alone = arms["background_only"].iloc[0]
-            survives = alone["predicted"] == predicted and alone["probability_predicted"] > 0.5
-            changed = (arms["other"]["predicted"] != predicted).mean() > 0.5
-            record["rests_on_background"] = bool(survives and changed)
+def _rank_by_reliance(images: pd.DataFrame) -> pd.Series:
+    """1 for the photo that rests on its background most: by the criterion, then the gap, then the swap's log-odds."""
+    known = images[images["background_gap"].notna()]
+    order = known.assign(resting=known["rests_on_background"].fillna(False).astype(bool)).sort_values(
+        ["resting", "background_gap", "swap_log_odds"], ascending=False, kind="stable"
+    )
+    return pd.Series(np.arange(1, len(order) + 1), index=order.index, dtype="Int64").reindex(images.index)
 
 
 def classes_table(
-    images: pd.DataFrame, composites: pd.DataFrame, class_names: Sequence[str], *, seed: int, min_photos: int
+    images: pd.DataFrame,
+    composites: pd.DataFrame,
+    class_names: Sequence[str],
+    *,
+    seed: int,
+    min_photos: int,
+    clusters: pd.Series | None = None,
+    ties: Mapping[str, Tie] | None = None,
 ) -> pd.DataFrame:
     """One row per class: accuracy, attention and reliance with intervals; every NaN has a reason beside it.
 
     Args:
         images: the images table.
-        composites: see `add_interventions`.
+        composites: one row per `reliance.Composite`, and its photo's label (class indices).
         class_names: all classes of the model, also those without images.
         seed: of the bootstrap.
         min_photos: photos below which reliance is not tested.
+        clusters: group code per image (patient, scene), index as images; None = every photo by itself.
+        ties: class name -> permutation test of its maps against its objects.
     """
-    first = composites[composites["fill"] != SECOND_FILL]
-    attract, attract_low, attract_high = attraction(first, len(class_names), seed=seed)
+    exchanged = composites[composites["fill"] == FIRST_FILL]
+    groups = None if clusters is None else clusters.to_numpy(np.intp)
+    attract, attract_low, attract_high = attraction(exchanged, len(class_names), seed=seed, groups=groups)
     rows = []
     for index, name in enumerate(class_names):
         group = images[images["label"] == name]
         read = group[group["status"] == OK]
         row: dict[str, Any] = {"class_name": name, "n": len(group), "n_read": len(read)}
-        hits = int(read["correct"].sum())
-        row["accuracy"] = hits / len(read) if len(read) else np.nan
-        row["accuracy_low"], row["accuracy_high"] = stats.wilson(hits, len(read))
-        row.update(_attention(read, seed))
-        row.update(_reliance(read, min_photos, seed))
+        right = read["correct"].to_numpy(float)
+        codes = None if clusters is None else clusters.loc[read.index].to_numpy(np.intp)
+        row["accuracy"] = right.mean() if len(right) else np.nan
+        row["accuracy_low"], row["accuracy_high"] = stats.rate_interval(right, clusters=codes)
+        row.update(_attention(read, seed, clusters))
+        row.update(_tie((ties or {}).get(name), row["attention_reason"]))
+        row.update(class_reliance(read, min_photos, seed, clusters))
         row["attract"], row["attract_low"], row["attract_high"] = (
             attract[index],
             attract_low[index],
             attract_high[index],
         )
+        for fill in ("", "_second_fill"):
+            row[f"background_only_elsewhere{fill}"] = background_only_elsewhere(images, name, fill)
+        lent = images.loc[images["cue_lent_class"] == name, "cue_lent_effect"].dropna()
+        row.update(cue_effect("cue_lent", lent, clusters, min_photos=min_photos, seed=seed))
         rows.append(row)
     frame = pd.DataFrame({column.name: _series(column, rows) for column in TABLES["classes"]})
-    frame["p_fdr"] = stats.benjamini_hochberg(frame["p_mcnemar"].to_numpy(float))
+    for corrected, p in (
+        ("p_fdr", "p_sign_flip"),
+        ("p_cue_removal_fdr", "p_cue_removal"),
+        ("p_cue_lent_fdr", "p_cue_lent"),
+        ("tie_p_fdr", "tie_p"),
+    ):
+        frame[corrected] = stats.benjamini_hochberg(frame[p].to_numpy(float))
+    frame["background_gap_shrunken"] = _shrunken_gaps(images, frame)
     return frame.set_index("class_name")
+
+
+def _shrunken_gaps(images: pd.DataFrame, classes: pd.DataFrame) -> NDArray[np.float64]:
+    """Gaps drawn towards their mean, the more the fewer photos stand behind them: what classes are ranked by."""
+    gaps = images.groupby("label")["background_gap"].var(ddof=1).reindex(classes["class_name"])
+    return stats.shrink_means(
+        classes["background_gap"].to_numpy(float), gaps.to_numpy(float), classes["n_interventions"].to_numpy(float)
+    )
 
 
 def confusion_table(images: pd.DataFrame) -> pd.DataFrame:
@@ -196,7 +207,7 @@ def read_table(path: Path, name: str) -> pd.DataFrame:
     return frame.set_index(INDEX[name]) if name in INDEX else frame
 
 
-def _attention(read: pd.DataFrame, seed: int) -> dict[str, Any]:
+def _attention(read: pd.DataFrame, seed: int, clusters: pd.Series | None) -> dict[str, Any]:
     scored = read["background_excess_label"].dropna()
     row: dict[str, Any] = {"n_attention": len(scored)}
     if scored.empty:
@@ -205,58 +216,25 @@ def _attention(read: pd.DataFrame, seed: int) -> dict[str, Any]:
         return row
     row["attention_reason"] = OK
     row["background_excess"] = scored.mean()
-    row["excess_low"], row["excess_high"] = stats.bca_mean_interval(scored.to_numpy(float), seed=seed)
-    for name in ("background_share", "background_lift", "pointing_game", "relevance_rank_accuracy"):
+    row["excess_low"], row["excess_high"] = stats.bca_mean_interval(
+        scored.to_numpy(float),
+        seed=seed,
+        clusters=None if clusters is None else clusters.loc[scored.index].to_numpy(np.intp),
+    )
+    for name in _ATTENTION_MEANS:
         row[name] = read.loc[scored.index, name].mean()
     return row
 
 
-def _reliance(read: pd.DataFrame, min_photos: int, seed: int) -> dict[str, Any]:
-    done = read[read["background_gap"].notna()]
-    n = len(done)
-    eligible = read["intervention_status"].isin(["done", "not sampled"])
-    row: dict[str, Any] = {"n_interventions": n, "n_eligible": int(eligible.sum())}
-    if n == 0:
-        reasons = read["intervention_status"].replace("", pd.NA).dropna()
-        row["reliance_reason"] = str(reasons.mode().iloc[0]) if len(reasons) else "no readable images"
-        return row
-    row["reliance_reason"] = OK if n >= min_photos else f"only {n} photos, {min_photos} needed for a test"
-    same, other = (done[f"{arm}_background_accuracy"].to_numpy(float) for arm in ("same", "other"))
-    for arm, values in (("same", same), ("other", other)):
-        row[f"{arm}_background_accuracy"] = values.mean()
-        row[f"{arm}_low"], row[f"{arm}_high"] = stats.wilson(values.sum(), n)
-    row["background_gap"] = (same - other).mean()
-    row["gap_low"], row["gap_high"] = stats.paired_difference_interval(same, other)
-    # A photo counts once, by the majority of its composites: ten photos on thirty backgrounds are ten.
-    lost, gained = int(((same > 0.5) & ~(other > 0.5)).sum()), int((~(same > 0.5) & (other > 0.5)).sum())
-    row["flipped"] = lost
-    if n >= min_photos:
-        row["p_mcnemar"] = stats.mcnemar(lost, gained)
-        row["p_sign_flip"] = stats.sign_flip(same - other, seed=seed, permutations=SIGN_FLIPS)
-    row.update(_second_fill(done, row["background_gap"]))
-    wrong = done.loc[done["other_background_predicted"] != done["label"], "other_background_predicted"]
-    row["becomes"] = str(wrong.mode().iloc[0]) if len(wrong) else ""
-    for arm in ("background_only", "foreground_only"):
-        hits = int((done[f"{arm}_predicted"] == done["label"]).sum())
-        row[f"{arm}_accuracy"] = hits / n
-        row[f"{arm}_low"], row[f"{arm}_high"] = stats.wilson(hits, n)
-    row["n_rests_on_background"] = int(done["rests_on_background"].fillna(False).sum())
-    return row
-
-
-def _second_fill(done: pd.DataFrame, first_gap: float) -> dict[str, Any]:
-    checked = done[done["background_gap_second_fill"].notna()]
-    if checked.empty:
-        return {}
-    same, other = (checked[f"{arm}_background_accuracy_second_fill"].to_numpy(float) for arm in ("same", "other"))
-    gap = float((same - other).mean())
-    low, high = stats.paired_difference_interval(same, other)
+def _tie(tie: Tie | None, attention_reason: str) -> dict[str, Any]:
+    if tie is None:
+        return {"tie_reason": "the maps were not compared"}
     return {
-        "background_gap_second_fill": gap,
-        "second_fill_low": low,
-        "second_fill_high": high,
-        "fill_disagreement": abs(first_gap - gap),
-        "background_only_second_fill": (checked["background_only_predicted_second_fill"] == checked["label"]).mean(),
+        "n_tie": tie.n,
+        "tie_reason": tie.reason if tie.n else attention_reason,
+        "tie_effect": tie.effect,
+        "tie_effect_perfect": tie.effect_perfect,
+        "tie_p": tie.p,
     }
 
 

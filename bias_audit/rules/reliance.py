@@ -8,21 +8,37 @@ import pandas as pd
 from bias_audit import stats
 from bias_audit.config import Thresholds
 from bias_audit.result import RuleOutcome
+from bias_audit.rules.attention import class_attention
 from bias_audit.rules.evidence import MOST_IDS, Evidence, as_float, not_applicable, number, status_of
 
 EVIDENCE = (
     "accuracy",
     "same_background_accuracy",
     "other_background_accuracy",
+    "random_background_accuracy",
+    "next_background_accuracy",
     "background_only_accuracy",
+    "background_only_elsewhere",
     "foreground_only_accuracy",
     "background_gap_second_fill",
     "background_only_second_fill",
+    "background_gap_shrunken",
     "fill_disagreement",
-    "p_sign_flip",
+    "p_mcnemar",
+    "p_log_odds",
+    "swap_log_odds",
     "attract",
     "attract_low",
     "attract_high",
+    "adversarial",
+    "removal_effect",
+    "relative_foreground_sensitivity",
+    "shapley_background_share",
+    "cut_out_gain",
+    "cue_removal_effect",
+    "p_cue_removal_fdr",
+    "cue_lent_effect",
+    "p_cue_lent_fdr",
     "background_excess",
     "flipped",
     "n_eligible",
@@ -31,57 +47,110 @@ EVIDENCE = (
 
 
 def class_reliance(evidence: Evidence) -> list[RuleOutcome]:
-    """BA201: the same objects are recognised less often on backgrounds of other classes (exact McNemar, BH, gap).
+    """BA201: the same objects are recognised less often on backgrounds of other classes (sign-flip test, BH, gap).
 
-    A second way of filling the donors' holes must show it too (SCIENCE C3), else nothing is concluded.
-
-    SUSPICIOUS if the class's own background also pulls other objects or passes for the class without any object;
-    COLLATERAL if neither: its objects fall for the cue of another class (SCIENCE E1).
+    A second way of filling the donors' holes must show it too (SCIENCE C3), else nothing is concluded. The level says
+    what else is known: COLLATERAL, SUSPICIOUS, HIDDEN or CONFIRMED.
     """
     title, bounds = "prediction follows the background", evidence.thresholds
-    chance = 1 / len(evidence.classes)
+    watched = {outcome.subject for outcome in class_attention(evidence) if outcome.status == "found"}
     outcomes = []
     for name, row in evidence.rows():
         if not np.isfinite(as_float(row["p_fdr"])):
             outcomes.append(not_applicable("BA201", title, "class", name, _why_no_reliance(row)))
             continue
-        n, gap = int(row["n_interventions"]), float(row["background_gap"])
-        found = float(row["p_fdr"]) <= bounds.fdr and gap >= bounds.min_gap
-        if found and not _confirmed_by_second_fill(row, bounds):
+        found = relies(row, bounds)
+        if found and not second_fill_agrees(row, bounds):
             outcomes.append(not_applicable("BA201", title, "class", name, _fills_disagree(name, row)))
             continue
-        pulls = as_float(row["attract_low"], -1) > 0
-        alone = (
-            as_float(row["background_only_low"], 0) > chance + bounds.min_background_only
-            and as_float(row["background_only_second_fill"], 0) > chance + bounds.min_background_only
-        )
-        guilty = pulls or alone
-        sentence = _reliance_sentence(name, row, pulls=found and pulls)
-        if found and not guilty:
-            sentence += _culprit(name, evidence.gap_matrix)
+        level = level_of(row, bounds, watched=name in watched) if found else ""
+        near = near_threshold(row, bounds, found=found)
+        sentence = _sentence(name, row, level, evidence) + (f" Near the threshold: {near}." if near else "")
         outcomes.append(
             RuleOutcome(
                 "BA201",
                 title,
                 "class",
                 name,
-                *status_of(found, "SUSPICIOUS" if guilty else "COLLATERAL", sentence),
-                measured=gap,
+                *status_of(found, level, sentence),
+                measured=float(row["background_gap"]),
                 threshold=bounds.min_gap,
                 low=number(row["gap_low"]),
                 high=number(row["gap_high"]),
-                n=n,
+                n=int(row["n_interventions"]),
                 p_value=float(row["p_fdr"]),
                 image_ids=evidence.worst(name, "background_gap") if found else (),
-                evidence={key: number(row[key]) for key in EVIDENCE},
+                evidence={**{key: number(row[key]) for key in EVIDENCE}, "near_threshold": near or None},
             )
         )
     return outcomes
 
 
-def _confirmed_by_second_fill(row: pd.Series, bounds: Thresholds) -> bool:
+def relies(row: pd.Series, bounds: Thresholds) -> bool:
+    """The gap is significant after correction and large enough to matter: an absolute causal effect."""
+    return as_float(row["p_fdr"], 1) <= bounds.fdr and as_float(row["background_gap"], 0) >= bounds.min_gap
+
+
+def second_fill_agrees(row: pd.Series, bounds: Thresholds) -> bool:
     """The gap under the second fill is as large as the effect floor, and its interval excludes 0."""
     return as_float(row["background_gap_second_fill"], 0) >= bounds.min_gap and as_float(row["second_fill_low"], 0) > 0
+
+
+def level_of(row: pd.Series, bounds: Thresholds, *, watched: bool) -> str:
+    """Level of a class whose prediction follows the background."""
+    if not (pulls(row) or passes_alone(row, bounds)):
+        return "COLLATERAL"
+    if cue_moves_it(row, bounds):
+        return "CONFIRMED"
+    return "HIDDEN" if not watched and maps_are_blind(row, bounds) else "SUSPICIOUS"
+
+
+def pulls(row: pd.Series) -> bool:
+    """The class's backgrounds pull other classes' objects to it: it, and no other, was learned with the cue."""
+    return as_float(row["attract_low"], -1) > 0
+
+
+def passes_alone(row: pd.Series, bounds: Thresholds) -> bool:
+    """Without any object its photos pass for the class, more often than emptied photos of other classes do."""
+    first = as_float(row["background_only_low"], 0) - as_float(row["background_only_elsewhere"], 1)
+    second = as_float(row["background_only_second_fill"], 0) - as_float(row["background_only_elsewhere_second_fill"], 1)
+    return min(first, second) > bounds.min_background_only
+
+
+def cue_moves_it(row: pd.Series, bounds: Thresholds) -> bool:
+    """The piece of background that the maps point at moves the probability when taken away or lent to others."""
+    return any(
+        as_float(row[f"p_{name}_fdr"], 1) <= bounds.fdr
+        and as_float(row[f"{name}_effect"], 0) >= bounds.min_cue
+        and as_float(row[f"{name}_low"], 0) > 0
+        for name in ("cue_removal", "cue_lent")
+    )
+
+
+def maps_are_blind(row: pd.Series, bounds: Thresholds) -> bool:
+    """Enough maps were scored and they lie on the object: who reads heatmaps would acquit (a tint, a texture)."""
+    return (
+        as_float(row["n_attention"], 0) >= bounds.min_attention
+        and as_float(row["excess_high"], 9) < bounds.hidden_excess
+    )
+
+
+def near_threshold(row: pd.Series, bounds: Thresholds, *, found: bool) -> str:
+    """Which small change would turn the outcome, in words; "" where none would."""
+    gap, p = float(row["background_gap"]), as_float(row["p_fdr"], 1)
+    reasons = []
+    if abs(gap - bounds.min_gap) < bounds.near and p <= 2 * bounds.fdr:
+        reasons.append(f"a gap of {gap:.1%} against a floor of {bounds.min_gap:.0%}")
+    if bounds.fdr / 2 < p <= 2 * bounds.fdr and gap >= bounds.min_gap:
+        reasons.append(f"a corrected p of {p:.3f} against {bounds.fdr:g}")
+    second, low = as_float(row["background_gap_second_fill"], 0), as_float(row["second_fill_low"], 0)
+    if found and (second < bounds.min_gap + bounds.near or low < bounds.near):
+        reasons.append(f"a gap of {second:.1%} under the second fill, with a lower limit of {low:.1%}")
+    if found and not passes_alone(row, bounds) and abs(as_float(row["attract_low"], -1)) < bounds.near:
+        reasons.append(
+            f"a lower limit of {as_float(row['attract_low']):.1%} of the pull that tells culprit from victim"
+        )
+    return "; ".join(reasons)
 
 
 def _fills_disagree(name: str, row: pd.Series) -> str:
@@ -125,26 +194,54 @@ def image_reliance(evidence: Evidence) -> list[RuleOutcome]:
     return outcomes
 
 
-def _reliance_sentence(name: str, row: pd.Series, *, pulls: bool) -> str:
+def _sentence(name: str, row: pd.Series, level: str, evidence: Evidence) -> str:
+    """What was done and what happened."""
     n = int(row["n_interventions"])
     same, other = float(row["same_background_accuracy"]), float(row["other_background_accuracy"])
-    head = f"{n} of {int(row['n_eligible'])} usable photos of {name} were pasted on other photos' backgrounds: "
-    body = f"{same:.0%} of the composites on {name} backgrounds are recognised, {other:.0%} on those of other classes"
+    parts = [
+        f"{n} of {int(row['n_eligible'])} usable photos of {name} were pasted on other photos' backgrounds: "
+        f"{same:.0%} of the composites on {name} backgrounds are recognised, {other:.0%} on those of other classes"
+    ]
     flipped, becomes = int(row["flipped"]), str(row["becomes"])
-    turned = f"; {flipped} of {n} change sides, most often to {becomes}" if flipped and becomes else ""
-    alone = f" With the object removed, {float(row['background_only_accuracy']):.0%} are still called {name}."
-    pull = f" Its backgrounds pull other classes' objects to {name} (by {float(row['attract']):.0%})." if pulls else ""
-    return f"{head}{body}{turned}.{alone}{pull}"
+    parts[0] += f"; {flipped} of {n} change sides, most often to {becomes}." if flipped and becomes else "."
+    parts.append(f"With the object removed, {float(row['background_only_accuracy']):.0%} are still called {name}.")
+    turned = as_float(row["adversarial"])
+    if turned > 0:
+        parts.append(f"Some background of another class turns {turned:.0%} of the recognised photos.")
+    if level not in ("", "COLLATERAL") and pulls(row):
+        parts.append(f"Its backgrounds pull other classes' objects to {name} (by {float(row['attract']):.0%}).")
+    if level == "COLLATERAL":
+        parts.append(_culprit(name, evidence.gap_matrix))
+    if level == "CONFIRMED":
+        parts.append(_cue(name, row))
+    if level == "HIDDEN":
+        parts.append("The heatmaps lie on the object and do not show it: the cue is no place in the picture.")
+    return " ".join(parts)
+
+
+def _cue(name: str, row: pd.Series) -> str:
+    """What the attended piece of background does, in the order of its effect."""
+    removed, lent = as_float(row["cue_removal_effect"], 0), as_float(row["cue_lent_effect"], 0)
+    taken = (
+        f"Inpainting the piece of background that the maps point at lowers the probability of {name} by {removed:.0%} "
+        "more than inpainting an equal piece elsewhere"
+    )
+    given = (
+        f"putting that piece behind other classes' objects raises it by {lent:.0%} more than another piece of the "
+        "same background"
+    )
+    return f"{taken}; {given}."
 
 
 def _culprit(name: str, gap_matrix: pd.DataFrame) -> str:
     """The class on whose backgrounds the objects of `name` go over to that class most."""
-    row = gap_matrix[gap_matrix["object_class"] == name].sort_values("pull", ascending=False, kind="stable").iloc[0]
+    alone = f"Its own background neither pulls other objects nor passes for {name} alone"
+    pairs = gap_matrix[gap_matrix["object_class"] == name].sort_values("pull", ascending=False, kind="stable")
+    if pairs.empty:
+        return f"{alone}."
+    row = pairs.iloc[0]
     culprit, pull = str(row["background_class"]), float(row["pull"])
-    return (
-        f" Its own background neither pulls other objects nor passes for {name} alone: "
-        f"{name} falls for the background of {culprit} (by {pull:.0%}), where the cue is to be looked for."
-    )
+    return f"{alone}: {name} falls for the background of {culprit} (by {pull:.0%}), where the cue is to be looked for."
 
 
 def _why_no_reliance(row: pd.Series) -> str:

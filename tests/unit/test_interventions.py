@@ -6,7 +6,21 @@ import numpy as np
 import pytest
 
 from bias_audit.data.masks import BACKGROUND, FOREGROUND, VOID
-from bias_audit.interventions import FILLS, background_only, foreground_only, hole, inpaint, paste
+from bias_audit.interventions import (
+    BACKDROPS,
+    FILLS,
+    MOST_REGION,
+    attended_region,
+    background_only,
+    elsewhere,
+    foreground_only,
+    hole,
+    inpaint,
+    lend,
+    paste,
+    tile,
+    with_noise,
+)
 
 SIDE = 96
 
@@ -138,3 +152,135 @@ def test_the_rim_of_a_trimap_is_filled_and_padding_is_not() -> None:
     assert filled[20:40, 22:38].any(axis=1).all()
     assert filled[21, 30] == 1
     assert not filled[:10].any()
+
+
+class TestTile:
+    def test_the_largest_strip_is_repeated(self) -> None:
+        """A hole in rows 2..3, columns 4..5 of 6 x 6: the strip of columns 0..3 is the largest and starts anew at 4."""
+        pixels = np.arange(36, dtype=np.float32).reshape(6, 6, 1)
+        holes = np.zeros((6, 6), np.uint8)
+        holes[2:4, 4:6] = 1
+        filled = tile(pixels, holes)
+        expected = pixels.copy()
+        expected[2:4, 4:6] = pixels[2:4, 0:2]
+        assert np.array_equal(filled, expected)
+
+    def test_nothing_beside_the_hole(self) -> None:
+        """The hole's box is the picture: the mean of what lies outside the hole stands in."""
+        pixels = np.array([[[10.0], [0.0]], [[0.0], [30.0]]], np.float32)
+        filled = tile(pixels, np.array([[0, 1], [1, 0]], np.uint8))
+        assert filled[..., 0].tolist() == [[10, 20], [20, 30]]
+        assert np.isfinite(tile(pixels, np.ones((2, 2), np.uint8))).all()
+
+
+@pytest.mark.parametrize("name", FILLS)
+def test_no_fill_changes_what_lies_outside(photo, mask: np.ndarray, name: str) -> None:
+    pixels = photo(SIDE, SIDE).astype(np.float32)
+    holes = hole(mask)
+    filled = FILLS[name](pixels, holes)
+    assert filled.dtype == np.float32
+    assert np.array_equal(filled[holes == 0], pixels[holes == 0])
+    assert (filled[holes == 1] != pixels[holes == 1]).mean() > 0.5
+
+
+@pytest.mark.parametrize("name", BACKDROPS)
+def test_a_backdrop_shows_nothing_of_the_object(mask: np.ndarray, name: str) -> None:
+    """Two objects, one scene: outside the pasted object both pictures are the same."""
+    scene = np.full((SIDE, SIDE, 3), 90, np.float32)
+    dark, bright = scene.copy(), scene.copy()
+    dark[mask != BACKGROUND], bright[mask != BACKGROUND] = 0, 255
+    first, second = foreground_only(dark, mask, name), foreground_only(bright, mask, name)
+    np.testing.assert_allclose(first[mask != FOREGROUND], second[mask != FOREGROUND], atol=1e-3)
+    assert abs(first[SIDE // 2, SIDE // 2] - second[SIDE // 2, SIDE // 2]).min() > 250
+
+
+class TestNoise:
+    def test_on_the_object_or_beside_it(self, mask: np.ndarray) -> None:
+        pixels = np.full((SIDE, SIDE, 3), 127, np.float32)
+        inside = mask == FOREGROUND
+        for on_object in (True, False):
+            noisy = with_noise(pixels, mask, np.random.default_rng(0), on_object=on_object)
+            changed = (noisy != pixels).any(axis=2)
+            assert changed[inside == on_object].mean() > 0.99
+            assert not changed[inside != on_object].any()
+            assert 0 <= noisy.min() < noisy.max() <= 255
+            assert noisy[changed].std() == pytest.approx(0.25 * 255, rel=0.1)
+
+
+class TestAttendedRegion:
+    def heat(self, **cells: float) -> np.ndarray:
+        grid = np.zeros((8, 8), np.float32)
+        for place, value in cells.items():
+            grid[int(place[1]), int(place[2])] = value
+        return grid
+
+    def test_the_hottest_piece_of_background_and_nothing_of_the_object(self, mask: np.ndarray) -> None:
+        # Cells of 12 pixels: (4, 4) lies in the disc, (0, 0) and (7, 7) in corners.
+        region = attended_region(self.heat(c44=9, c00=2, c77=3), mask)
+        assert region is not None
+        assert region[90, 90] == 1
+        assert not region[:48].any()
+        assert not (region & hole(mask)).any()
+
+    def test_half_of_the_maximum_bounds_it(self) -> None:
+        empty = np.zeros((96, 96), np.uint8)
+        region = attended_region(self.heat(c33=4), empty)
+        # Half-pixel bilinear: the value falls linearly over one cell of 12 pixels, half of it at 6 pixels' distance.
+        rows = np.flatnonzero(region.any(axis=1))
+        assert (rows[0], rows[-1]) == (36, 47)
+
+    def test_a_flat_map_gives_no_more_than_the_bound(self, photo) -> None:
+        noise = photo(8, 8)[..., 0].astype(np.float32) + 500
+        region = attended_region(noise, np.zeros((96, 96), np.uint8))
+        assert 0 < region.mean() <= MOST_REGION
+
+    @pytest.mark.parametrize("value", [0.0, -1.0, np.nan])
+    def test_no_positive_evidence(self, value: float) -> None:
+        assert attended_region(np.full((8, 8), value, np.float32), np.zeros((96, 96), np.uint8)) is None
+
+    def test_only_the_object_is_attended(self, mask: np.ndarray) -> None:
+        assert attended_region(self.heat(c44=9), mask) is None
+
+
+class TestElsewhere:
+    def test_same_shape_off_what_it_must_avoid(self) -> None:
+        region, avoid = np.zeros((40, 50), np.uint8), np.zeros((40, 50), np.uint8)
+        region[5:12, 5:11] = 1
+        region[5, 5] = 0
+        avoid[:, 20:35] = 1
+        places = set()
+        for seed in range(20):
+            moved = elsewhere(region, avoid, np.random.default_rng(seed))
+            assert moved.sum() == region.sum()
+            assert not (moved & (avoid | region)).any()
+            y, x = np.argwhere(moved).min(axis=0)
+            assert np.array_equal(moved[y : y + 7, x : x + 6], region[5:12, 5:11])
+            places.add((y, x))
+        assert len(places) > 10
+
+    def test_no_room(self) -> None:
+        region = np.zeros((20, 20), np.uint8)
+        region[2:18, 2:18] = 1
+        assert elsewhere(region, region * 0, np.random.default_rng(0)) is None
+        assert elsewhere(region * 0, region, np.random.default_rng(0)) is None
+
+    def test_a_little_overlap_is_cut_off(self) -> None:
+        region = np.zeros((10, 40), np.uint8)
+        region[:, 0:20] = 1
+        avoid = np.zeros((10, 40), np.uint8)
+        avoid[4, 25] = 1
+        moved = elsewhere(region, avoid, np.random.default_rng(0))
+        assert moved.sum() == 199
+        assert not (moved & avoid).any()
+
+
+def test_lent_background_lies_behind_the_object(photo, mask: np.ndarray) -> None:
+    host, lender = np.full((SIDE, SIDE, 3), 50, np.float32), np.full((SIDE, SIDE, 3), 200, np.float32)
+    region = np.zeros((SIDE, SIDE), np.uint8)
+    region[:, :48] = 1
+    lent = lend(host, mask, lender, region)
+    assert (lent[mask == FOREGROUND] == 50).all()
+    assert (lent[:, 48:] == 50).all()
+    assert (lent[5:90, 5:15] == 200).all()
+    assert lent.min() >= 50
+    assert lent.max() <= 200

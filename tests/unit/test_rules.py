@@ -21,6 +21,7 @@ CLASS = {
     "attract": 0.0, "attract_low": 0.0, "attract_high": 0.0, "background_only_accuracy": 0.5,
     "background_only_low": 0.3, "background_only_high": 0.7, "foreground_only_accuracy": 1.0,
     "background_only_second_fill": 0.5, "background_gap_second_fill": 0.0, "second_fill_low": -0.1,
+    "background_only_elsewhere": 0.5, "background_only_elsewhere_second_fill": 0.5,
 }  # fmt: skip
 GAP = {
     "background_gap": 0.4, "gap_low": 0.2, "gap_high": 0.6, "p_fdr": 0.01, "flipped": 8, "becomes": "wolf",
@@ -63,7 +64,15 @@ class TestReliance:
         table = classes(
             wolf={**GAP, "attract": 0.5, "attract_low": 0.2},
             alone={**GAP, "background_only_low": 0.7, "background_only_second_fill": 0.8},
-            victim={**GAP, "becomes": "wolf", "background_only_low": 0.1},
+            # Emptied pictures of any class are called "victim": that speaks of the net's leaning, not of a cue.
+            victim={
+                **GAP,
+                "becomes": "wolf",
+                "background_only_low": 0.9,
+                "background_only_second_fill": 0.9,
+                "background_only_elsewhere": 0.85,
+                "background_only_elsewhere_second_fill": 0.85,
+            },
             clean={},
             small={"p_fdr": np.nan, "reliance_reason": "only 3 photos, 10 needed for a test"},
         )
@@ -87,6 +96,65 @@ class TestReliance:
         outcome = outcomes("BA201", evidence(classes(a=unsure, b={})))["a"]
         assert outcome.status == "not applicable"
         assert "a gap of 40% with inpainting" in outcome.sentence
+
+    CUE = {  # noqa: RUF012
+        "cue_lent_effect": 0.2, "cue_lent_low": 0.1, "p_cue_lent_fdr": 0.01,
+    }  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("change", "level"),
+        [
+            ({}, "SUSPICIOUS"),
+            (CUE, "CONFIRMED"),
+            ({name.replace("lent", "removal"): value for name, value in CUE.items()}, "CONFIRMED"),
+            ({**CUE, "cue_lent_effect": 0.04}, "SUSPICIOUS"),  # too small to matter
+            ({**CUE, "p_cue_lent_fdr": 0.06}, "SUSPICIOUS"),
+            ({**CUE, "attract_low": -0.1}, "COLLATERAL"),  # a victim's map may point at the culprit's cue
+        ],
+    )
+    def test_a_cue_that_moves_the_prediction_confirms(self, change, level):
+        table = classes(a={**GAP, "attract": 0.5, "attract_low": 0.2, **change}, b={})
+        outcome = outcomes("BA201", evidence(table))["a"]
+        assert outcome.level == level
+        assert ("Inpainting the piece of background" in outcome.sentence) == (level == "CONFIRMED")
+
+    @pytest.mark.parametrize(
+        ("n", "excess_high", "others", "level"),
+        [
+            (40, 0.3, 0.3, "HIDDEN"),
+            (40, 0.6, 0.3, "SUSPICIOUS"),  # the maps do lie on the background
+            (29, 0.3, 0.3, "SUSPICIOUS"),  # too few maps to say
+            (40, 0.3, 0.05, "SUSPICIOUS"),  # they do more than those of the other class
+        ],
+    )
+    def test_reliance_that_the_maps_do_not_show_is_hidden(self, n, excess_high, others, level):
+        row = {**GAP, "attract": 0.5, "attract_low": 0.2, "n_attention": n, "excess_high": excess_high}
+        spread = np.linspace(-0.02, 0.02, 40)
+        table = images(a=list(0.25 + spread), b=list(others + spread))
+        outcome = outcomes("BA201", evidence(classes(a=row, b={}), table))["a"]
+        assert outcome.level == level
+        assert ("do not show it" in outcome.sentence) == (level == "HIDDEN")
+
+    @pytest.mark.parametrize(
+        ("change", "status", "near"),
+        [
+            ({}, "found", None),
+            ({"background_gap": 0.06}, "found", "a gap of 6.0% against a floor of 5%"),
+            ({"background_gap": 0.04}, "passed", "a gap of 4.0% against a floor of 5%"),
+            ({"background_gap": 0.04, "p_fdr": 0.5}, "passed", None),  # nothing but noise
+            ({"p_fdr": 0.04}, "found", "a corrected p of 0.040 against 0.05"),
+            ({"p_fdr": 0.09}, "passed", "a corrected p of 0.090 against 0.05"),
+            ({"second_fill_low": 0.01}, "found", "under the second fill, with a lower limit of 1.0%"),
+            ({"attract_low": 0.01}, "found", "a lower limit of 1.0% of the pull"),
+        ],
+    )
+    def test_near_the_threshold_is_said(self, change, status, near):
+        table = classes(a={**GAP, "attract": 0.5, "attract_low": 0.2, **change}, b={})
+        outcome = outcomes("BA201", evidence(table))["a"]
+        assert outcome.status == status
+        assert (near or "") in (outcome.evidence["near_threshold"] or "")
+        assert ("Near the threshold" in outcome.sentence) == (near is not None)
+        assert (outcome.evidence["near_threshold"] is None) == (near is None)
 
     def test_images_that_rest_on_the_background(self):
         table = images(a=[0.2] * 4, b=[0.2] * 4)

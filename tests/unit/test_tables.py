@@ -6,35 +6,47 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_audit.tables import add_interventions, classes_table, confusion_table, images_table
+from bias_audit.class_reliance import relative_foreground_sensitivity
+from bias_audit.photo_reliance import add_interventions, shapley_background_share
+from bias_audit.tables import classes_table, confusion_table, images_table
 
 NAMES = ("husky", "wolf")
+BLANK = np.array([-1.0, 1.0])
+"""Log-odds of a black picture: it looks a little like a wolf."""
 
 
 def record(image_id: str, predicted: str = "husky", **more: object) -> dict:
     label = image_id.split("/")[0]
     return {
         "image_id": image_id, "label": label, "status": "ok", "predicted": predicted, "correct": predicted == label,
-        "probability_label": 0.9, "intervention_status": "done", "mask_status": "ok", "attention_status": "ok", **more,
+        "probability_label": 0.9, "intervention_status": "done", "mask_status": "ok", "attention_status": "ok",
+        "log_odds_label": 3.0, **more,
+    }  # fmt: skip
+
+
+def made(photo: int, label: int, arm: str, predicted: int, p: float = 0.9, **more: object) -> dict:
+    """One composite; p is the probability of the predicted class."""
+    own = p if predicted == label else 1 - p
+    return {
+        "photo": photo, "label": label, "arm": arm, "fill": "inpaint", "donor": -1, "donor_label": -1,
+        "predicted": predicted, "probability": own, "probability_predicted": p,
+        "log_odds": float(np.log(own / (1 - own))), "donor_probability": np.nan, **more,
     }  # fmt: skip
 
 
 def rows(photo: int, label: int, same: list[int], other: list[int], alone: tuple[int, float]) -> list[dict]:
-    made = [("same", label, predicted, 0.9) for predicted in same]
-    made += [("other", 1 - label, predicted, 0.9) for predicted in other]
-    made += [("background_only", -1, *alone), ("foreground_only", -1, label, 0.8)]
     return [
-        {"photo": photo, "arm": arm, "fill": "inpaint", "donor": 0, "donor_label": donor,
-         "predicted": predicted, "label": label,
-         "probability": p if predicted == label else 1 - p, "probability_predicted": p}
-        for arm, donor, predicted, p in made
-    ]  # fmt: skip
+        *[made(photo, label, "same", predicted, donor=0, donor_label=label) for predicted in same],
+        *[made(photo, label, "other", predicted, donor=0, donor_label=1 - label) for predicted in other],
+        made(photo, label, "background_only", *alone),
+        made(photo, label, "foreground_only", label, 0.8, fill="black"),
+    ]
 
 
 def test_one_photo():
     records = [record("husky/1.jpg")]
     composites = pd.DataFrame(rows(0, 0, same=[0, 0, 0, 1], other=[1, 1, 1, 0], alone=(0, 0.7)))
-    add_interventions(records, composites, NAMES)
+    add_interventions(records, composites, NAMES, BLANK)
     assert records[0]["same_background_accuracy"] == 0.75
     assert records[0]["other_background_accuracy"] == 0.25
     assert records[0]["background_gap"] == 0.5
@@ -51,7 +63,7 @@ def test_the_second_fill_has_columns_of_its_own():
         second = rows(photo, 0, [0, 0, 1], [1, 0, 1], (1 if photo < 4 else 0, 0.9))
         composites += [{**row, "fill": "blur_noise"} for row in second if row["arm"] != "foreground_only"]
     frame = pd.DataFrame(composites)
-    add_interventions(records, frame, NAMES)
+    add_interventions(records, frame, NAMES, BLANK)
     assert records[0]["background_gap"] == 1
     assert records[0]["background_gap_second_fill"] == pytest.approx(2 / 3 - 1 / 3)
     assert records[0]["background_only_predicted"] == "husky"
@@ -72,7 +84,7 @@ def test_the_second_fill_has_columns_of_its_own():
 )
 def test_what_does_not_rest_on_the_background(other, alone):
     records = [record("husky/1.jpg")]
-    add_interventions(records, pd.DataFrame(rows(0, 0, [0, 0, 0], other, alone)), NAMES)
+    add_interventions(records, pd.DataFrame(rows(0, 0, [0, 0, 0], other, alone)), NAMES, BLANK)
     assert records[0]["rests_on_background"] is False
 
 
@@ -84,11 +96,13 @@ def test_photos_count_once_whatever_their_composites():
         lost = photo < 8
         composites += rows(photo, 0, [0, 0, 0], [1, 1, 0] if lost else [0, 0, 1], (0, 0.9))
     frame = pd.DataFrame(composites)
-    add_interventions(records, frame, NAMES)
+    add_interventions(records, frame, NAMES, BLANK)
     table = classes_table(images_table(records, {}, 20), frame, NAMES, seed=0, min_photos=10)
     husky = table.loc["husky"]
     assert husky["p_mcnemar"] == pytest.approx(2 * 0.5**8)
-    assert husky["p_fdr"] == husky["p_mcnemar"]  # one class was tested
+    # Every photo lost 2/3 or 1/3, so only the two patterns of equal signs are as extreme: 2 of 2^10.
+    assert husky["p_sign_flip"] == pytest.approx(2 / 2**10)
+    assert husky["p_fdr"] == husky["p_sign_flip"]  # one class was tested
     assert husky["other_background_accuracy"] == pytest.approx((8 / 3 + 2 * 2 / 3) / 10)
     assert husky["background_gap"] == pytest.approx(1 - (8 / 3 + 4 / 3) / 10)
     assert husky["gap_low"] < husky["background_gap"] < husky["gap_high"]
@@ -104,9 +118,10 @@ def test_too_few_photos_are_counted_but_not_tested():
         records.append(record(f"husky/{photo}.jpg"))
         composites += rows(photo, 0, [0], [1], (0, 0.9))
     frame = pd.DataFrame(composites)
-    add_interventions(records, frame, NAMES)
+    add_interventions(records, frame, NAMES, BLANK)
     husky = classes_table(images_table(records, {}, 20), frame, NAMES, seed=0, min_photos=10).loc["husky"]
     assert husky["background_gap"] == 1
+    assert np.isnan(husky["p_sign_flip"])
     assert np.isnan(husky["p_mcnemar"])
     assert husky["reliance_reason"] == "only 3 photos, 10 needed for a test"
 
@@ -130,3 +145,154 @@ def test_user_columns_are_kept_and_never_hide_ours():
     assert table.loc["husky/1.jpg", "hospital"] == "A"
     assert table.loc["husky/1.jpg", "status"] == "ok"
     assert table.loc["husky/1.jpg", "user_status"] == "theirs"
+
+
+def test_every_experiment_of_a_photo_by_hand():
+    """Wrong as it is (wolf), right on three of four backdrops; K = 2."""
+    composites = pd.DataFrame(
+        [
+            *[made(0, 0, "same", predicted, p) for predicted, p in ((0, 0.9), (0, 0.8))],
+            *[made(0, 0, "other", predicted, p) for predicted, p in ((1, 0.6), (0, 0.7))],
+            made(0, 0, "next", 1),
+            *[made(0, 0, "background_only", predicted, 0.7, fill=fill)
+              for fill, predicted in (("inpaint", 1), ("blur_noise", 0), ("tile", 0), ("constant", 1))],
+            *[made(0, 0, "foreground_only", predicted, 0.8, fill=fill)
+              for fill, predicted in (("black", 0), ("grey", 0), ("blurred", 1), ("noise", 0))],
+            made(0, 0, "control_hole", 0), made(0, 0, "control_hole", 1, fill="blur_noise"),
+            made(0, 0, "noisy_object", 1, fill=""), made(0, 0, "noisy_background", 0, fill=""),
+            made(0, 0, "cue_removed", 1, 0.75), made(0, 0, "cue_removed_control", 0, 0.65),
+            made(0, 0, "cue_lent", 1, 0.9, donor=3, donor_label=1, donor_probability=0.9),
+            made(0, 0, "cue_lent_control", 1, 0.7, donor=3, donor_label=1, donor_probability=0.7),
+        ]
+    )  # fmt: skip
+    records = [record("husky/1.jpg", "wolf", log_odds_label=-2.0)]
+    add_interventions(records, composites, NAMES, BLANK)
+    row = records[0]
+    odds = {p: np.log(p / (1 - p)) for p in (0.9, 0.8, 0.7, 0.4, 0.3)}
+    assert row["swap_log_odds"] == pytest.approx((odds[0.9] + odds[0.8]) / 2 - (odds[0.4] + odds[0.7]) / 2)
+    assert row["random_background_accuracy"] == pytest.approx(1 / 2 * 1 + 1 / 2 * 0.5)
+    assert row["next_background_accuracy"] == 0
+    assert row["adversarial"] is True
+    assert row["background_only_fills"] == 2
+    assert row["foreground_only_backdrops"] == 3
+    assert row["cut_out_gain"] is True
+    assert (row["control_right"], row["control_right_second_fill"]) == (1, 0)
+    assert (row["noisy_object_right"], row["noisy_background_right"]) == (0, 1)
+    assert row["cue_removal_effect"] == pytest.approx(0.65 - 0.25)
+    assert row["cue_lent_effect"] == pytest.approx(0.2)
+    assert row["cue_lent_class"] == "wolf"
+    # T11 = -2 as it is, T10 the object on black, T01 emptied, T00 black: phi_bg and phi_fg by SCIENCE E1.
+    t11, t10, t01, t00 = -2.0, odds[0.8], odds[0.3], -1.0
+    background, thing = ((t11 - t10) + (t01 - t00)) / 2, ((t11 - t01) + (t10 - t00)) / 2
+    assert row["shapley_background_share"] == pytest.approx(background / (abs(background) + abs(thing)))
+
+
+def test_what_was_not_tried_stays_empty():
+    records = [record("husky/1.jpg"), record("husky/2.jpg")]
+    add_interventions(records, pd.DataFrame(rows(1, 0, [0], [0], (0, 0.9))), NAMES, BLANK)
+    assert "background_gap" not in records[0]
+    assert records[1]["adversarial"] is False
+    for name in ("next_background_accuracy", "control_right", "cue_removal_effect", "cue_lent_class", "cut_out_gain"):
+        assert records[1][name] is None
+    table = images_table(records, {}, 20)
+    assert table["reliance_rank"].tolist() == [pd.NA, 1]
+    assert table.loc["husky/2.jpg", "cue_lent_class"] == ""
+
+
+def test_photos_are_ranked_by_what_they_rest_on():
+    records = [record(f"husky/{i}.jpg") for i in range(4)]
+    composites = [
+        *rows(0, 0, [0, 0], [0, 0], (0, 0.9)),  # holds everywhere
+        *rows(1, 0, [0, 0], [1, 1], (1, 0.9)),  # falls, but needs its object
+        *rows(2, 0, [0, 0], [1, 1], (0, 0.9)),  # rests on the background
+        *rows(3, 0, [0, 0], [1, 0], (1, 0.9)),  # falls on half of the backgrounds
+    ]
+    add_interventions(records, pd.DataFrame(composites), NAMES, BLANK)
+    assert images_table(records, {}, 20)["reliance_rank"].tolist() == [4, 2, 1, 3]
+
+
+@pytest.mark.parametrize(
+    ("both", "thing", "background", "neither", "share"),
+    [
+        (4, 4, 0, 0, 0),  # the object gives all
+        (4, 0, 4, 0, 1),  # the background gives all
+        (4, 2, 2, 0, 0.5),  # half each
+        (2, 4, -2, 0, -2 / 6),  # phi_bg = ((2-4)+(-2-0))/2 = -2, phi_fg = ((2+2)+(4-0))/2 = 4
+        (1, 1, 1, 1, np.nan),  # nothing moves it
+    ],
+)
+def test_shapley_share(both, thing, background, neither, share):
+    values = (np.array([value], float) for value in (both, thing, background, neither))
+    assert shapley_background_share(*values)[0] == pytest.approx(share, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("noisy_object", "noisy_background", "expected"),
+    [
+        (0.4, 0.8, 0.4 / 0.8),  # mean .6: 2 min(.6, .4)
+        (0.3, 0.1, -0.2 / 0.4),
+        (0, 1, 1),
+        (1, 1, np.nan),
+        (0, 0, np.nan),
+    ],
+)
+def test_relative_foreground_sensitivity(noisy_object, noisy_background, expected):
+    assert relative_foreground_sensitivity(noisy_object, noisy_background) == pytest.approx(expected, nan_ok=True)
+
+
+def test_class_columns_of_the_further_experiments():
+    """Twelve huskies; a control hole beside ten of them, eight right with it, three right without the object."""
+    records, composites = [], []
+    for photo in range(12):
+        wrong = photo >= 10
+        records.append(record(f"husky/{photo}.jpg", "wolf" if wrong else "husky"))
+        composites += rows(photo, 0, [0, 0, 0], [0, 0, 1 if photo < 6 else 0], (0 if photo < 3 else 1, 0.9))
+        if photo < 10:
+            composites.append(made(photo, 0, "control_hole", 0 if photo < 8 else 1))
+        composites.append(made(photo, 0, "cue_removed", 1, 0.6))  # .4 for the husky
+        composites.append(made(photo, 0, "cue_removed_control", 0, 0.7 + 0.01 * photo))
+        composites += [made(photo, 0, "foreground_only", 0, 0.8, fill=fill) for fill in ("grey", "noise", "blurred")]
+    for photo in range(12, 24):  # wolves behind which the attended background of huskies is put
+        records.append(record(f"wolf/{photo}.jpg", "wolf"))
+        composites += rows(photo, 1, [1], [1], (1, 0.9))
+        lent = {"donor": 0, "donor_label": 0}
+        composites.append(made(photo, 1, "cue_lent", 0, 0.8, **lent, donor_probability=0.8))
+        composites.append(made(photo, 1, "cue_lent_control", 1, 0.7, **lent, donor_probability=0.3))
+    frame = pd.DataFrame(composites)
+    add_interventions(records, frame, NAMES, BLANK)
+    table = classes_table(images_table(records, {}, 20), frame, NAMES, seed=0, min_photos=10)
+    husky = table.loc["husky"]
+    assert (husky["adversarial"], husky["n_adversarial"]) == (0.5, 12)
+    assert husky["removal_effect"] == pytest.approx(0.8 - 0.3)
+    assert husky["removal_low"] < 0.5 < husky["removal_high"]
+    assert husky["n_control"] == 10
+    assert (husky["cut_out_gain"], husky["n_cut_out_gain"]) == (1, 2)
+    assert husky["cue_removal_effect"] == pytest.approx(0.3 + 0.055)
+    assert husky["p_cue_removal"] == pytest.approx(2 / 2**12)
+    assert husky["cue_lent_effect"] == pytest.approx(0.5)
+    assert husky["n_cue_lent"] == 12
+    assert husky["p_cue_lent_fdr"] == husky["p_cue_lent"] == pytest.approx(2 / 2**12)
+    assert np.isnan(table.loc["wolf", "p_cue_lent"])
+    assert husky["background_only_elsewhere"] == 0
+    assert table.loc["wolf", "background_only_elsewhere"] == pytest.approx(9 / 12)
+
+
+def test_a_patient_counts_once():
+    """Thirty photos of three patients: enough photos, too few patients."""
+    records, composites = [], []
+    for photo in range(30):
+        records.append(record(f"husky/{photo:02d}.jpg"))
+        composites += rows(photo, 0, [0, 0, 0], [1, 1, 1], (0, 0.9))
+    frame = pd.DataFrame(composites)
+    add_interventions(records, frame, NAMES, BLANK)
+    images = images_table(records, {}, 20)
+    patients = pd.Series([photo // 10 for photo in range(30)], index=images.index)
+    husky = classes_table(images, frame, NAMES, seed=0, min_photos=10, clusters=patients).loc["husky"]
+    assert (husky["n_interventions"], husky["n_clusters"]) == (30, 3)
+    assert husky["reliance_reason"] == "only 3 groups of photos, 10 needed for a test"
+    assert np.isnan(husky["p_sign_flip"])
+    assert husky["background_gap"] == 1
+    pairs = pd.Series([photo // 2 for photo in range(30)], index=images.index)
+    husky = classes_table(images, frame, NAMES, seed=0, min_photos=10, clusters=pairs).loc["husky"]
+    assert husky["p_sign_flip"] < 0.001
+    assert np.isnan(husky["p_mcnemar"])  # a photo of a pair is no trial of its own
