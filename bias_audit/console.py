@@ -140,8 +140,7 @@ def show_result(result: AuditResult, verbosity: int) -> None:
     if verbosity == QUIET:
         print(result.verdict)
         return
-    level = result.verdict.split(":", 1)[0]
-    console.print(Text(result.verdict, style=_STYLES.get(level, "bold")))
+    console.print(Text(result.verdict, style=_STYLES.get(result.level, "bold")))
     console.print()
     _show_findings(console, result)
     _show_classes(console, result)

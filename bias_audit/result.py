@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import html
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,9 @@ MODEL WARNING doubts the maps or masks of this audit, not a class. WATCH is the 
 maps are triage. COLLATERAL is a victim of another class's cue. SUSPICIOUS needs a paired intervention, HIDDEN is the
 same without a trace in the heatmaps, CONFIRMED also has a cue that moves the prediction.
 """
+
+NO_FINDING, NOT_JUDGED = "NO FINDING", "NOT JUDGED"
+"""What stands where a level would: the rules passed, or reliance on the background could not be tested at all."""
 
 STATUSES = ("found", "passed", "not applicable", "ignored")
 
@@ -72,6 +76,16 @@ class RuleOutcome:
     p_value: float | None = None
     image_ids: tuple[str, ...] = ()
     evidence: dict[str, float | int | str | None] = field(default_factory=dict)
+
+
+def overall_level(outcomes: Sequence[RuleOutcome]) -> str:
+    """Level of an audit as a whole: its worst finding. Silence is no acquittal, and attention alone cannot clear."""
+    levels = [outcome.level or LEVELS[0] for outcome in outcomes if outcome.status == "found"]
+    worst = max(levels, key=LEVELS.index, default=None)
+    if worst is not None and LEVELS.index(worst) > LEVELS.index("WATCH"):
+        return worst
+    tested = any(outcome.code.startswith("BA2") and outcome.status in ("found", "passed") for outcome in outcomes)
+    return worst or NO_FINDING if tested else NOT_JUDGED
 
 
 @dataclass(frozen=True)
@@ -144,6 +158,11 @@ class AuditResult:
     outcomes: tuple[RuleOutcome, ...]
     rules: tuple[RuleCount, ...]
     class_rows: tuple[dict[str, Any], ...]
+
+    @property
+    def level(self) -> str:
+        """One of LEVELS, NO_FINDING or NOT_JUDGED."""
+        return overall_level(self.outcomes)
 
     @functools.cached_property
     def images(self) -> pd.DataFrame:
@@ -230,6 +249,7 @@ def to_json(result: AuditResult) -> dict[str, Any]:
     """The content of audit.json."""
     return {
         "format_version": FORMAT_VERSION,
+        "level": result.level,
         "verdict": result.verdict,
         "info": dataclasses.asdict(result.info),
         "rules": [dataclasses.asdict(count) for count in result.rules],

@@ -17,9 +17,6 @@ from bias_audit.result import LEVELS, AuditResult, RuleOutcome
 if TYPE_CHECKING:
     import pandas as pd
 
-NO_FINDING, NOT_JUDGED = "NO FINDING", "NOT JUDGED"
-"""What stands where a level would: the rules passed, or reliance on the background could not be tested at all."""
-
 TIMES = " \N{MULTIPLICATION SIGN} "
 
 MATRIX_CLASSES = 30
@@ -90,6 +87,16 @@ CLASS_COLUMNS: tuple[ClassColumn, ...] = (
         "attract", "attract_low", "attract_high", "reliance_reason", "points",
     ),
     ClassColumn(
+        "Adversarial backgrounds",
+        "Recognised photos that at least one of the other classes' backgrounds tried turns into another class",
+        "adversarial", "adversarial_low", "adversarial_high", "reliance_reason", "share",
+    ),
+    ClassColumn(
+        "Background's share",
+        "Part of the evidence for the class that comes from the background (Shapley); 0 = all from the object",
+        "shapley_background_share", "shapley_low", "shapley_high", "reliance_reason", "number",
+    ),
+    ClassColumn(
         "Background excess",
         "Attention on the background: 0 = as good as the map's resolution allows, 1 = no better than a uniform map",
         "background_excess", "excess_low", "excess_high", "attention_reason", "number",
@@ -102,6 +109,7 @@ MEASURES: dict[str, tuple[str, str]] = {
     "BA201": ("background gap", "points"),
     "BA202": ("share of the photos tested", "share"),
     "BA203": ("accuracy of the slice", "share"),
+    "BA204": ("share of the photos tested", "share"),
     "BA901": ("share of all images", "share"),
     "BA902": ("median background excess", "number"),
     "BA903": ("accuracy", "share"),
@@ -150,7 +158,7 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
         "name": info.name,
         "created": info.created,
         "version": info.version,
-        "verdict": _verdict(result, found),
+        "verdict": _verdict(result),
         "facts": _facts(result, class_rows),
         "explained": _explained(result),
         "notes": list(info.notes),
@@ -175,16 +183,8 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
     }
 
 
-def _verdict(result: AuditResult, found: Sequence[RuleOutcome]) -> dict[str, Any]:
-    worst = found[0].level if found else None
-    tested = any(rule.code.startswith("BA2") and rule.judged for rule in result.rules)
-    if worst is not None and LEVELS.index(worst) > LEVELS.index("WATCH"):
-        level = worst
-    elif not tested:
-        # Silence is no acquittal: attention alone cannot clear a model either.
-        level = NOT_JUDGED
-    else:
-        level = worst or NO_FINDING
+def _verdict(result: AuditResult) -> dict[str, Any]:
+    level = result.level
     sentence = result.verdict
     if sentence.startswith(f"{level}: "):
         sentence = sentence[len(level) + 2 :]

@@ -14,8 +14,9 @@ from bias_audit.result import LEVELS, RuleCount, RuleOutcome
 from bias_audit.rules.attention import class_attention, image_attention
 from bias_audit.rules.evidence import Evidence, as_float
 from bias_audit.rules.health import accuracy_at_chance, maps_without_tie, unreadable_images
-from bias_audit.rules.reliance import class_reliance, image_reliance
-from bias_audit.rules.slices import worst_slice
+from bias_audit.rules.image_reliance import image_reliance, image_reliance_outliers
+from bias_audit.rules.reliance import class_reliance
+from bias_audit.rules.slices import slice_attention, slice_reliance, worst_slice
 
 __all__ = ["RULES", "Evidence", "Rule", "count", "judge", "verdict"]
 
@@ -27,6 +28,9 @@ RULES: dict[str, Rule] = {
     "BA201": class_reliance,
     "BA202": image_reliance,
     "BA203": worst_slice,
+    "BA204": image_reliance_outliers,
+    "BA205": slice_attention,
+    "BA206": slice_reliance,
     "BA901": unreadable_images,
     "BA902": maps_without_tie,
     "BA903": accuracy_at_chance,

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from bias_audit import stats
 from bias_audit.config import Thresholds
 from bias_audit.result import RuleOutcome
 from bias_audit.rules.attention import class_attention
-from bias_audit.rules.evidence import MOST_IDS, Evidence, as_float, not_applicable, number, status_of
+from bias_audit.rules.evidence import Evidence, as_float, not_applicable, number, status_of
 
 EVIDENCE = (
     "accuracy",
@@ -57,7 +56,7 @@ def class_reliance(evidence: Evidence) -> list[RuleOutcome]:
     outcomes = []
     for name, row in evidence.rows():
         if not np.isfinite(as_float(row["p_fdr"])):
-            outcomes.append(not_applicable("BA201", title, "class", name, _why_no_reliance(row)))
+            outcomes.append(not_applicable("BA201", title, "class", name, why_no_reliance(row)))
             continue
         found = relies(row, bounds)
         if found and not second_fill_agrees(row, bounds):
@@ -161,39 +160,6 @@ def _fills_disagree(name: str, row: pd.Series) -> str:
     )
 
 
-def image_reliance(evidence: Evidence) -> list[RuleOutcome]:
-    """BA202: photos whose prediction survives without the object and changes on other backgrounds."""
-    title = "images whose prediction rests on the background"
-    outcomes = []
-    for name, row in evidence.rows():
-        group = evidence.images[(evidence.images["label"] == name) & evidence.images["rests_on_background"].notna()]
-        if group.empty:
-            outcomes.append(not_applicable("BA202", title, "image", name, _why_no_reliance(row)))
-            continue
-        resting = group[group["rests_on_background"].astype(bool)]
-        resting = resting.sort_values("background_gap", ascending=False, kind="stable")
-        low, high = stats.wilson(len(resting), len(group))
-        sentence = (
-            f"{len(resting)} of {len(group)} photos of {name} are still predicted the same, with more than "
-            "50 % probability, when the object itself is removed, and differently on most other backgrounds."
-        )
-        outcomes.append(
-            RuleOutcome(
-                "BA202",
-                title,
-                "image",
-                name,
-                *status_of(len(resting) > 0, "WATCH", sentence),
-                measured=len(resting) / len(group),
-                low=low,
-                high=high,
-                n=len(group),
-                image_ids=tuple(resting.index[:MOST_IDS]),
-            )
-        )
-    return outcomes
-
-
 def _sentence(name: str, row: pd.Series, level: str, evidence: Evidence) -> str:
     """What was done and what happened."""
     n = int(row["n_interventions"])
@@ -244,6 +210,7 @@ def _culprit(name: str, gap_matrix: pd.DataFrame) -> str:
     return f"{alone}: {name} falls for the background of {culprit} (by {pull:.0%}), where the cue is to be looked for."
 
 
-def _why_no_reliance(row: pd.Series) -> str:
+def why_no_reliance(row: pd.Series) -> str:
+    """Why a class has no reliance numbers, or not enough of them."""
     reason = str(row["reliance_reason"])
     return f"Not enough photos: {reason}." if reason.startswith("only") else f"No composites could be made: {reason}."

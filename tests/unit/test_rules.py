@@ -166,6 +166,19 @@ class TestReliance:
         assert found["a"].level == "WATCH"
         assert (found["b"].status, "no usable mask" in found["b"].sentence) == ("not applicable", True)
 
+    def test_photos_that_depend_on_their_background_unlike_their_class(self):
+        names = [f"{i}.jpg" for i in range(20)]
+        table = images(a=[0.2] * 20, b=[0.2] * 3)
+        table.loc[[f"a/{name}" for name in names], "swap_robust_z"] = [5.0, 6.0, 9.0, *[0.0] * 17]
+        table.loc[[f"a/{name}" for name in names], "background_gap"] = [1.0, 0.8, 0.2, *[0.0] * 17]
+        few = {"n_interventions": 3, "reliance_reason": "ok"}
+        found = outcomes("BA204", evidence(classes(a={}, b=few, c={"reliance_reason": "no usable mask"}), table))
+        assert found["a"].image_ids == ("a/1.jpg", "a/0.jpg")  # the third loses log-odds, but no prediction
+        assert found["a"].measured == pytest.approx(0.1)
+        assert "3 were intervened on, 20 needed" in found["b"].sentence
+        assert "no usable mask" in found["c"].sentence
+        assert {found[name].status for name in "bc"} == {"not applicable"}
+
 
 class TestAttention:
     def test_a_class_above_the_others(self):
