@@ -11,9 +11,11 @@ changes shares (SCIENCE A3.1).
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,6 +43,7 @@ class Localization:
     Attributes:
         positive, negative: (N, h, w), max(L, 0) and max(-L, 0).
         foreground, background, void: (N, h, w), pixels of each kind in the reach of a cell: U'(mask).
+        uncertain: (N, h, w), the void pixels within the picture (ignore value, rim of a trimap), without padding.
         perfect: (N, h, w), the mask averaged over cells: the best map that the grid can hold.
         area: (N,) share of the valid pixels that are foreground.
         masks: (N, H, W) uint8.
@@ -51,6 +54,7 @@ class Localization:
     foreground: Array
     background: Array
     void: Array
+    uncertain: Array
     perfect: Array
     area: Array
     masks: NDArray[np.uint8]
@@ -67,24 +71,32 @@ def localize(maps: NDArray[np.floating], masks: NDArray[np.uint8]) -> Localizati
     rows, columns = bilinear_weights(height, masks.shape[1]), bilinear_weights(width, masks.shape[2])
     foreground_pixels = (masks == FOREGROUND).astype(np.float32)
     # Each kind by itself: as the rest of the others, background would keep rounding errors where there is none.
-    foreground, background, void = (
-        _to_grid((masks == kind).astype(np.float32), rows.T, columns.T) for kind in (FOREGROUND, BACKGROUND, VOID)
+    void_pixels = masks == VOID
+    unclear_pixels = void_pixels & ~_padding(void_pixels) if void_pixels.any() else void_pixels
+    foreground, background, void, uncertain = (
+        _to_grid(pixels.astype(np.float32, copy=False), rows.T, columns.T) if pixels.any() else np.zeros(maps.shape)
+        for pixels in (foreground_pixels, masks == BACKGROUND, void_pixels, unclear_pixels)
     )
     perfect = _to_grid(foreground_pixels, area_weights(masks.shape[1], height), area_weights(masks.shape[2], width))
-    valid = (masks != VOID).sum(axis=(1, 2))
+    valid = (~void_pixels).sum(axis=(1, 2))
     with np.errstate(invalid="ignore"):
         area = foreground_pixels.sum(axis=(1, 2)) / valid
-    signed = np.where(np.isfinite(maps), maps, np.nan).astype(np.float64)
     return Localization(
-        positive=np.maximum(signed, 0),
-        negative=np.maximum(-signed, 0),
+        *_signs(maps),
         foreground=foreground,
         background=background,
         void=void,
+        uncertain=uncertain,
         perfect=perfect,
         area=area.astype(np.float64),
         masks=masks,
     )
+
+
+def with_maps(at: Localization, maps: NDArray[np.floating]) -> Localization:
+    """The same masks under other maps (N, h, w): nothing is brought to the grid twice."""
+    positive, negative = _signs(maps)
+    return dataclasses.replace(at, positive=positive, negative=negative)
 
 
 def background_share(at: Localization) -> Array:
@@ -93,6 +105,17 @@ def background_share(at: Localization) -> Array:
     Void pixels count on neither side. NaN where the map has no positive evidence on valid pixels.
     """
     return _share(at.positive, at)
+
+
+def background_share_low(at: Localization) -> Array:
+    """S if every void pixel of the picture were foreground, 0..1; with `background_share_high` the range in which S
+    lies whatever the void hides (SCIENCE B4). Padding is not in doubt and stays out. NaN where S is."""
+    return _void_as(at, background=0)
+
+
+def background_share_high(at: Localization) -> Array:
+    """S if every void pixel of the picture were background, 0..1."""
+    return _void_as(at, background=1)
 
 
 def background_share_perfect(at: Localization) -> Array:
@@ -109,6 +132,16 @@ def background_excess(at: Localization) -> Array:
     scale = (1 - at.area) - reference
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(scale >= MIN_RANGE, (background_share(at) - reference) / scale, np.nan)
+
+
+def background_excess_dilated(at: Localization) -> Array:
+    """X with each mask dilated by half a cell of the grid: what a sloppy outline would change (SCIENCE B4)."""
+    return background_excess(_with_masks(at, dilated(at.masks, at.positive.shape[1:])))
+
+
+def background_excess_box(at: Localization) -> Array:
+    """X with each mask replaced by its bounding box: what a box instead of a mask would say (SCIENCE B4)."""
+    return background_excess(_with_masks(at, boxed(at.masks)))
 
 
 def background_lift(at: Localization) -> Array:
@@ -141,10 +174,7 @@ def relevance_rank_accuracy(at: Localization) -> Array:
     Pixels that tie at the K-th place (but for float32 rounding) count in proportion. NaN without foreground or
     without positive evidence.
     """
-    height, width = at.positive.shape[1:]
-    rows = bilinear_weights(height, at.masks.shape[1])
-    columns = bilinear_weights(width, at.masks.shape[2])
-    upsampled = _to_grid(at.positive.astype(np.float32), rows, columns)
+    upsampled = _upsampled(at)
     scores = np.full(len(upsampled), np.nan)
     for i, (heat, mask) in enumerate(zip(upsampled, at.masks, strict=True)):
         valid = mask != VOID
@@ -157,6 +187,21 @@ def relevance_rank_accuracy(at: Localization) -> Array:
         above, tied = values > place + rounding, np.abs(values - place) <= rounding
         scores[i] = (inside[above].sum() + (k - above.sum()) * inside[tied].mean()) / k
     return scores
+
+
+def iou_half_maximum(at: Localization) -> Array:
+    """Intersection over union of the mask and the map binarised at half its maximum, 0..1 (HardImageNet, ShortKit-ML).
+
+    A baseline, for comparison with published numbers only: it follows one threshold and the size of the object. Void
+    pixels count on neither side. NaN without foreground or without positive evidence.
+    """
+    valid, inside = at.masks != VOID, at.masks == FOREGROUND
+    upsampled = np.where(valid, _upsampled(at), 0)
+    peak = upsampled.max(axis=(1, 2))
+    hot = valid & (upsampled >= (0.5 - 1e-6) * peak[:, None, None])
+    both, either = (hot & inside).sum(axis=(1, 2)), (hot | inside).sum(axis=(1, 2))
+    with np.errstate(invalid="ignore"):
+        return np.where((peak > 0) & (at.area > 0), both / np.maximum(either, 1), np.nan)
 
 
 def negative_share(at: Localization) -> Array:
@@ -199,16 +244,83 @@ Metric = Callable[[Localization], Array]
 MASKLESS: dict[str, Metric] = {"negative_share": negative_share, "padding_share": padding_share}
 """Metrics that need no foreground."""
 
+LABEL_METRICS: dict[str, Metric] = {
+    "background_excess_label": background_excess,
+    "background_excess_dilated": background_excess_dilated,
+    "background_excess_box": background_excess_box,
+}
+"""What the maps of the labelled class are scored by."""
+
 METRICS: dict[str, Metric] = {
     "background_share": background_share,
+    "background_share_low": background_share_low,
+    "background_share_high": background_share_high,
     "background_share_perfect": background_share_perfect,
     "background_excess": background_excess,
     "background_lift": background_lift,
     "relevance_mass_accuracy": relevance_mass_accuracy,
     "relevance_rank_accuracy": relevance_rank_accuracy,
     "pointing_game": pointing_game,
+    "iou_half_maximum": iou_half_maximum,
     **MASKLESS,
 }
+"""What the maps of the predicted class are scored by."""
+
+
+def dilated(masks: NDArray[np.uint8], grid: tuple[int, ...]) -> NDArray[np.uint8]:
+    """(N, H, W) masks whose foreground reaches half a cell of the grid (h, w) farther; void stays void.
+
+    The reach is a rectangle, as a cell is.
+    """
+    size = [2 * round(pixels / cells / 2) + 1 for pixels, cells in zip(masks.shape[1:], grid, strict=True)]
+    cell = np.ones(size, np.uint8)
+    things = (masks == FOREGROUND).astype(np.uint8)
+    reached = np.stack([np.asarray(cv2.dilate(thing, cell), np.uint8) for thing in things])
+    return np.where(masks == VOID, VOID, reached).astype(np.uint8)
+
+
+def boxed(masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(N, H, W) masks whose foreground is its bounding box; void stays void."""
+    thing = masks == FOREGROUND
+    rows, columns = np.asarray(thing.any(axis=2)), np.asarray(thing.any(axis=1))
+    box = _between(rows)[:, :, None] & _between(columns)[:, None, :]
+    return np.where(masks == VOID, VOID, box).astype(np.uint8)
+
+
+def _between(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(N, L): true from the first to the last true one."""
+    after, before = np.logical_or.accumulate(flags, axis=1), np.logical_or.accumulate(flags[:, ::-1], axis=1)
+    return np.asarray(after & before[:, ::-1])
+
+
+def _padding(void: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(N, H, W): rows and columns at the edges that are void throughout, as letterboxing leaves them."""
+    rows, columns = np.asarray((~void).any(axis=2)), np.asarray((~void).any(axis=1))
+    return np.asarray(~(_between(rows)[:, :, None] & _between(columns)[:, None, :]))
+
+
+def _signs(maps: NDArray[np.floating]) -> tuple[Array, Array]:
+    """max(L, 0) and max(-L, 0); what is not finite becomes NaN."""
+    signed = np.where(np.isfinite(maps), maps, np.nan).astype(np.float64)
+    return np.maximum(signed, 0), np.maximum(-signed, 0)
+
+
+def _with_masks(at: Localization, masks: NDArray[np.uint8]) -> Localization:
+    return dataclasses.replace(localize(at.positive, masks), negative=at.negative)
+
+
+def _void_as(at: Localization, background: int) -> Array:
+    off, on, unclear = (
+        (at.positive * reach).sum(axis=(1, 2)) for reach in (at.background, at.foreground, at.uncertain)
+    )
+    return np.where(off + on > 0, _ratio(off + background * unclear, off + on + unclear), np.nan)
+
+
+def _upsampled(at: Localization) -> NDArray[np.float32]:
+    """(N, H, W) positive evidence as it lies on the pixels of the mask."""
+    height, width = at.positive.shape[1:]
+    rows, columns = bilinear_weights(height, at.masks.shape[1]), bilinear_weights(width, at.masks.shape[2])
+    return rows @ at.positive.astype(np.float32) @ columns.T
 
 
 def _share(weights: Array, at: Localization) -> Array:

@@ -1,4 +1,4 @@
-"""What must hold for every attention score: a metric is under test from the moment it stands in METRICS."""
+"""What must hold for every attention score: a metric is under test from the moment it stands in a registry."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from bias_audit.data.masks import BACKGROUND, FOREGROUND, VOID
-from bias_audit.localization import METRICS, attention_status, localize
+from bias_audit.localization import LABEL_METRICS, METRICS, attention_status, localize
 
-every_metric = pytest.mark.parametrize("name", METRICS)
+EVERY = {**LABEL_METRICS, **METRICS}
+
+every_metric = pytest.mark.parametrize("name", EVERY)
 
 
 @st.composite
@@ -28,7 +30,7 @@ def cases(draw: st.DrawFn, void: bool = True) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _score(name: str, maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    return METRICS[name](localize(maps, masks))
+    return EVERY[name](localize(maps, masks))
 
 
 def _same(first: np.ndarray, second: np.ndarray) -> None:
@@ -78,8 +80,8 @@ def test_scores_stay_in_their_range(name: str, case: tuple[np.ndarray, np.ndarra
     values = _score(name, *case)
     assert values.shape == (len(case[0]),)
     known = values[~np.isnan(values)]
-    assert (known >= (-1e-6 if name != "background_excess" else -10)).all()
-    if name not in ("background_excess", "background_lift"):
+    assert (known >= (-10 if name.startswith("background_excess") else -1e-6)).all()
+    if not name.startswith(("background_excess", "background_lift")):
         assert (known <= 1 + 1e-6).all()
 
 
@@ -89,8 +91,8 @@ def test_evidence_over_void_counts_for_padding_only(
     name: str, case: tuple[np.ndarray, np.ndarray], factor: float
 ) -> None:
     """Cells that reach void pixels only may hold anything: no score of the picture changes."""
-    if name in ("padding_share", "negative_share"):  # over the whole picture by definition
-        return
+    if name in ("padding_share", "negative_share", "background_share_low", "background_share_high"):
+        return  # what lies over void is part of them by definition
     maps, masks = case
     if masks.shape[1] < maps.shape[1] or masks.shape[2] < maps.shape[2]:
         return  # downsampling: some cells reach no pixel at all
@@ -108,6 +110,21 @@ def test_shares_of_object_and_background_make_one(case: tuple[np.ndarray, np.nda
     np.testing.assert_allclose((share + mass)[known], 1)
 
 
+@given(cases())
+def test_what_the_void_hides_moves_the_share_within_its_bounds(case: tuple[np.ndarray, np.ndarray]) -> None:
+    """Void read as object or as background, pixel by pixel at random: the share stays between low and high."""
+    maps, masks = case[0], np.pad(case[1], ((0, 0), (1, 1), (1, 1)))  # void at the edges would be padding
+    low, share, high = (_score(f"background_share{end}", maps, masks) for end in ("_low", "", "_high"))
+    assert np.array_equal(np.isnan(share), np.isnan(low))
+    assert np.array_equal(np.isnan(share), np.isnan(high))
+    guess = np.random.default_rng(0).choice((BACKGROUND, FOREGROUND), masks.shape)
+    for reading in (BACKGROUND, FOREGROUND, guess):
+        read = _score("background_share", maps, np.where(masks == VOID, reading, masks).astype(np.uint8))
+        known = ~np.isnan(share)
+        assert (read[known] >= low[known] - 1e-5).all()
+        assert (read[known] <= high[known] + 1e-5).all()
+
+
 @given(cases(), st.integers(1, 9))
 def test_a_uniform_map_is_the_unit_of_lift_and_excess(case: tuple[np.ndarray, np.ndarray], level: int) -> None:
     maps, masks = case
@@ -119,6 +136,8 @@ def test_a_uniform_map_is_the_unit_of_lift_and_excess(case: tuple[np.ndarray, np
     lift, rank = METRICS["background_lift"](at), METRICS["relevance_rank_accuracy"](at)
     assert np.array_equal(np.isnan(lift), ~(at.area < 1))
     np.testing.assert_allclose(rank[at.area > 0], at.area[at.area > 0], rtol=1e-4)
+    overlap = METRICS["iou_half_maximum"](at)
+    np.testing.assert_allclose(overlap[at.area > 0], at.area[at.area > 0], rtol=1e-4)
 
 
 @given(cases(void=False))
@@ -134,7 +153,7 @@ def test_a_perfect_map_has_no_excess(case: tuple[np.ndarray, np.ndarray]) -> Non
 def test_the_mask_is_not_written_to(case: tuple[np.ndarray, np.ndarray]) -> None:
     maps, masks = case
     before = maps.copy(), masks.copy()
-    for name in METRICS:
+    for name in EVERY:
         _score(name, maps, masks)
     assert np.array_equal(before[0], maps)
     assert np.array_equal(before[1], masks)

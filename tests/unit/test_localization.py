@@ -27,17 +27,21 @@ class TestByHand:
         # No upsampling. Positive evidence 3 + 1 on the object (left column), 2 beside it, -2 against:
         #   S = 2 / 6, lift = (1/3) / (1/2), negative share = 2 / 8.
         # The two strongest of four pixels are 3 (object) and 2 (not): rank accuracy 1/2; the strongest is a hit.
+        # Half of the maximum or more have 3 and 2: one of the three pixels that are hot or object is both.
         # A perfect map of this mask lies on it alone: S_ref = 0, X = (1/3 - 0) / (1/2 - 0).
         scores = _scores([[3, 2], [1, -2]], [[F, B], [F, B]])
         assert scores == pytest.approx(
             {
                 "background_share": 1 / 3,
+                "background_share_low": 1 / 3,
+                "background_share_high": 1 / 3,
                 "background_share_perfect": 0,
                 "background_excess": 2 / 3,
                 "background_lift": 2 / 3,
                 "relevance_mass_accuracy": 2 / 3,
                 "relevance_rank_accuracy": 1 / 2,
                 "pointing_game": 1,
+                "iou_half_maximum": 1 / 3,
                 "negative_share": 2 / 8,
                 "padding_share": 0,
             }
@@ -65,7 +69,31 @@ class TestByHand:
         assert scores["background_share"] == pytest.approx(0.2)
         assert scores["background_lift"] == pytest.approx(0.2 / (2 / 3))
         assert scores["padding_share"] == pytest.approx(0.375)
+        # The void pixel lies within the picture: as object S = .25 / 2, as background S = (.25 + .75) / 2.
+        assert scores["background_share_low"] == pytest.approx(0.125)
+        assert scores["background_share_high"] == pytest.approx(0.5)
         assert scores["relevance_rank_accuracy"] == 1  # the strongest of the three valid pixels
+
+    def test_padding_is_in_no_doubt(self) -> None:
+        # A frame of void is letterboxing: S = 8 / 10 whatever it hides. The void pixel in the picture holds 5 of 10.
+        heat = [[9, 9, 9, 9], [9, 2, 3, 9], [9, 0, 5, 9], [9, 9, 9, 9]]
+        mask = [[V, V, V, V], [V, F, B, V], [V, F, B, V], [V, V, V, V]]
+        for name in ("background_share", "background_share_low", "background_share_high"):
+            assert _scores(heat, mask)[name] == pytest.approx(8 / 10)
+        mask[2][2] = V
+        scores = _scores(heat, mask)
+        assert scores["background_share"] == pytest.approx(3 / 5)
+        assert scores["background_share_low"] == pytest.approx(3 / 10)
+        assert scores["background_share_high"] == pytest.approx(8 / 10)
+
+    def test_overlap_with_the_map_above_half_its_maximum(self) -> None:
+        mask = [[F, F, B, B]]
+        assert _scores([[4, 2, 1.9, 0]], mask)["iou_half_maximum"] == 1
+        assert _scores([[4, 1.9, 2, 0]], mask)["iou_half_maximum"] == pytest.approx(1 / 3)
+        assert _scores([[0, 1.9, 2, 4]], mask)["iou_half_maximum"] == 0
+        assert _scores([[4, 0, 9, 0]], [[F, F, V, B]])["iou_half_maximum"] == pytest.approx(1 / 2)  # void: no maximum
+        # upsampled as above: 1, .75, .25, 0; two of four pixels are hot
+        assert _scores([[1, 0]], [[F, B, B, B]])["iou_half_maximum"] == pytest.approx(1 / 2)
 
     def test_pointing_game_reaches_one_cell(self) -> None:
         # Four cells over eight pixels. Pixel 3 lies at (3 + .5) / 2 - .5 = 1.25 cells: between cells 1 and 2.
@@ -140,9 +168,27 @@ class TestBruteForce:
                 "relevance_mass_accuracy": on / (on + off),
                 "negative_share": against / (against + on + off + void),
                 "padding_share": void / (on + off + void),
+                "background_share_low": share,  # the void rows at the bottom are padding
+                "background_share_high": share,
             }
             for name, value in expected.items():
                 assert METRICS[name](at)[i] == pytest.approx(value, rel=1e-5, abs=2e-6, nan_ok=True), name
+
+    def test_overlap_by_counting_pixels(self, case: tuple[np.ndarray, np.ndarray]) -> None:
+        import tensorflow as tf
+
+        maps, masks = case
+        heat = tf.image.resize(np.maximum(maps, 0)[..., None], masks.shape[1:], method="bilinear").numpy()[..., 0]
+        actual = METRICS["iou_half_maximum"](localize(maps, masks))
+        for i, mask in enumerate(masks):
+            peak = heat[i][mask != V].max()
+            # Pixels within rounding of half the maximum may fall on either side.
+            some = []
+            for bound in (0.5 - 1e-5, 0.5 + 1e-5):
+                hot = {(y, x) for y, x in np.argwhere(heat[i] >= bound * peak) if mask[y, x] != V}
+                thing = set(map(tuple, np.argwhere(mask == F)))
+                some.append(len(hot & thing) / len(hot | thing))
+            assert min(some) - 1e-9 <= actual[i] <= max(some) + 1e-9
 
     def test_rank_accuracy_by_sorting(self, case: tuple[np.ndarray, np.ndarray]) -> None:
         import tensorflow as tf
@@ -157,6 +203,50 @@ class TestBruteForce:
             least = inside[np.lexsort((inside, -values.round(5)))][:k].sum() / k
             most = inside[np.lexsort((~inside, -values.round(5)))][:k].sum() / k
             assert least - 1e-9 <= actual[i] <= most + 1e-9
+
+
+class TestOtherMasks:
+    def test_dilated_by_half_a_cell(self) -> None:
+        # Cells of 4 x 2 pixels: two rows and one column to each side; void stays void.
+        mask = np.full((1, 12, 12), B, np.uint8)
+        mask[0, 5, 6] = F
+        mask[0, 4, 6] = V
+        wide = localization.dilated(mask, (3, 6))
+        assert np.argwhere(wide[0] == F).min(axis=0).tolist() == [3, 5]
+        assert np.argwhere(wide[0] == F).max(axis=0).tolist() == [7, 7]
+        assert (wide == F).sum() == 5 * 3 - 1
+        assert wide[0, 4, 6] == V
+        assert np.array_equal(localization.dilated(mask, (12, 12)), mask), "half a cell of one pixel is none"
+
+    def test_bounding_box(self) -> None:
+        mask = np.array([[[B, B, B, B], [B, F, B, B], [B, V, B, F], [B, B, B, B]]], np.uint8)
+        assert localization.boxed(mask)[0].tolist() == [[B, B, B, B], [B, F, F, F], [B, V, F, F], [B, B, B, B]]
+        nothing = np.full((1, 4, 4), B, np.uint8)
+        assert np.array_equal(localization.boxed(nothing), nothing)
+
+    def test_excess_under_other_masks_is_that_of_those_masks(self) -> None:
+        rng = np.random.default_rng(8)
+        maps = rng.normal(0, 1, (5, 6, 6)).astype(np.float32)
+        masks = np.full((5, 30, 30), B, np.uint8)
+        for mask in masks:
+            top, left = rng.integers(2, 14, 2)
+            mask[top : top + 12, left + 2] = mask[top + 4, left : left + 10] = F
+            mask[top + 5 : top + 9, left + 3] = V
+        at = localize(maps, masks)
+        for name, other in (("dilated", localization.dilated(masks, (6, 6))), ("box", localization.boxed(masks))):
+            expected = METRICS["background_excess"](localize(maps, other))
+            actual = localization.LABEL_METRICS[f"background_excess_{name}"](at)
+            assert np.isfinite(actual).sum() >= 3
+            np.testing.assert_array_equal(actual, expected)
+            assert not np.array_equal(actual, METRICS["background_excess"](at), equal_nan=True)
+
+    def test_other_maps_under_the_same_masks(self) -> None:
+        rng = np.random.default_rng(9)
+        maps, others = rng.normal(0, 1, (2, 3, 4, 5)).astype(np.float32)
+        masks = rng.integers(0, 3, (3, 16, 15)).astype(np.uint8)
+        at, expected = localization.with_maps(localize(maps, masks), others), localize(others, masks)
+        for name, metric in METRICS.items():
+            np.testing.assert_array_equal(metric(at), metric(expected), err_msg=name)
 
 
 class TestStatus:
