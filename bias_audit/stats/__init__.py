@@ -11,25 +11,43 @@ from bias_audit.stats.effects import cliffs_delta, hedges_g
 from bias_audit.stats.intervals import bca_mean_interval, paired_difference_interval, rate_interval, wilson
 from bias_audit.stats.outliers import robust_z
 from bias_audit.stats.shrinkage import shrink_means, shrink_rates
+from bias_audit.stats.strata import (
+    Cells,
+    Standardised,
+    cliffs_delta_within,
+    fisher_within,
+    means_interval,
+    permutation_within,
+    rates_interval,
+    standardise,
+)
 from bias_audit.stats.tests import EXACT_SIGN_FLIPS, mann_whitney, mann_whitney_greater, mcnemar, sign_flip
 
 __all__ = [
     "ENOUGH_CLUSTERS",
     "EXACT_SIGN_FLIPS",
+    "Cells",
+    "Standardised",
     "bca_mean_interval",
     "benjamini_hochberg",
     "cliffs_delta",
+    "cliffs_delta_within",
     "cluster_codes",
     "effective_size",
+    "fisher_within",
     "hedges_g",
     "mann_whitney",
     "mann_whitney_greater",
     "mcnemar",
+    "means_interval",
     "paired_difference_interval",
+    "permutation_within",
     "rate_interval",
+    "rates_interval",
     "robust_z",
     "shrink_means",
     "shrink_rates",
     "sign_flip",
+    "standardise",
     "wilson",
 ]

@@ -1,21 +1,20 @@
-"""Known answers: worked by hand, published, or by a slow second road written from the paper."""
+"""Intervals: known answers worked by hand, published, or by a slow second road written from the paper."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from bias_audit import stats
-from bias_audit.stats import intervals, tests
+from bias_audit.stats import intervals
 
 NAN = math.nan
 
 
-# -- wilson ---------------------------------------------------------------------------------
+# -- wilson --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -77,47 +76,7 @@ def test_confidence_is_a_share(confidence: float) -> None:
         stats.wilson(1, 2, confidence)
 
 
-# -- mcnemar --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("b", "c", "p"),
-    [
-        (0, 0, 1),
-        (1, 0, 1),
-        (5, 0, 2 / 32),
-        (0, 6, 2 / 64),
-        (8, 1, 20 / 512),  # 2 (1 + 9) / 2^9
-        (7, 7, 1),
-        (10, 2, 2 * (1 + 12 + 66) / 4096),
-    ],
-)
-def test_mcnemar_by_hand(b: int, c: int, p: float) -> None:
-    assert stats.mcnemar(b, c) == pytest.approx(p, rel=1e-12)
-
-
-def test_mcnemar_counts_coin_tosses() -> None:
-    """Every sequence of b + c fair tosses at least as lopsided, counted one by one."""
-    for b, c in itertools.product(range(6), repeat=2):
-        tosses = list(itertools.product((0, 1), repeat=b + c))
-        lopsided = sum(abs(2 * sum(toss) - (b + c)) >= abs(b - c) for toss in tosses)
-        assert stats.mcnemar(b, c) == pytest.approx(lopsided / len(tosses), rel=1e-12)
-
-
-@pytest.mark.parametrize(("b", "c"), [(30, 12), (200, 260), (0, 1000), (5000, 5200)])
-def test_mcnemar_is_a_binomial_test(b: int, c: int) -> None:
-    from scipy.stats import binomtest
-
-    assert stats.mcnemar(b, c) == pytest.approx(binomtest(b, b + c).pvalue, rel=1e-6)
-
-
-@pytest.mark.parametrize(("b", "c"), [(-1, 2), (2, -1), (0.5, 1)])
-def test_mcnemar_refuses(b: int, c: int) -> None:
-    with pytest.raises(ValueError, match="counts"):
-        stats.mcnemar(b, c)
-
-
-# -- paired difference ----------------------------------------------------------------------
+# -- paired difference ---------------------------------------------------------------------
 
 
 def scores(both: int, first: int, second: int, neither: int) -> tuple[list[int], list[int]]:
@@ -226,7 +185,7 @@ def test_paired_difference_covers() -> None:
     assert 0.93 <= covered / 1000 <= 0.99
 
 
-# -- bootstrap ------------------------------------------------------------------------------
+# -- bootstrap -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("n", "seed"), [(10, 0), (31, 1), (200, 2)])
@@ -270,172 +229,74 @@ def test_bca_edges() -> None:
         stats.bca_mean_interval([*range(10), NAN], seed=0)
 
 
-# -- Benjamini-Hochberg ---------------------------------------------------------------------
+@pytest.mark.parametrize("seed", [0, 1])
+def test_bca_of_clusters_from_the_paper(seed: int) -> None:
+    """Efron 1987 with whole clusters drawn and left out, every mean taken over the photos of the drawn clusters."""
+    from scipy.stats import norm
+
+    rng = np.random.default_rng(seed)
+    clusters = np.repeat(np.arange(14), [1, 2, 3, 4, 5, 6, 7, 1, 2, 3, 4, 5, 6, 7])
+    values = rng.exponential(size=56) + rng.exponential(size=14)[clusters]
+    members = [values[clusters == code] for code in range(14)]
+    drawn = np.random.default_rng(9).integers(0, 14, (2000, 14))
+    means = np.array([np.concatenate([members[code] for code in row]).mean() for row in drawn])
+    z0 = norm.ppf((means < values.mean()).mean())
+    left_out = np.array([values[clusters != code].mean() for code in range(14)])
+    d = left_out.mean() - left_out
+    acceleration = (d**3).sum() / (6 * (d**2).sum() ** 1.5)
+    tails = [norm.cdf(z0 + (z0 + z) / (1 - acceleration * (z0 + z))) for z in norm.ppf([0.025, 0.975])]
+    expected = np.quantile(means, tails)
+    assert stats.bca_mean_interval(values, seed=9, clusters=clusters) == pytest.approx(expected, rel=1e-9)
 
 
-def test_bh_by_hand() -> None:
-    # sorted .01 .02 .03 .5 -> .04 .04 .04 .5; NaN is no test, so m = 4
-    adjusted = stats.benjamini_hochberg([0.03, NAN, 0.5, 0.01, 0.02])
-    assert adjusted == pytest.approx([0.04, NAN, 0.5, 0.04, 0.04], nan_ok=True)
-
-
-def test_bh_rejects_what_the_procedure_rejects() -> None:
-    """Benjamini & Hochberg's step-up on 15 p-values (their section 3.2): at q = .05 the four smallest fall."""
-    p = [
-        0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344,
-        0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0000,
-    ]  # fmt: skip
-    assert (stats.benjamini_hochberg(p) <= 0.05).tolist() == [True] * 4 + [False] * 11
-    k = max(i for i, value in enumerate(p, 1) if value <= i / len(p) * 0.05)
-    assert k == 4
-
-
-def test_bh_is_scipys() -> None:
-    from scipy.stats import false_discovery_control
-
+def test_bca_of_clusters_is_wider_and_needs_ten_of_them() -> None:
     rng = np.random.default_rng(0)
-    for m in (1, 2, 7, 100):
-        p = np.round(rng.random(m) ** 3, 2)  # ties
-        assert stats.benjamini_hochberg(p) == pytest.approx(false_discovery_control(p))
+    clusters = np.repeat(np.arange(10), 20)
+    values = rng.normal(size=10)[clusters] + 0.1 * rng.normal(size=200)
+    low, high = stats.bca_mean_interval(values, seed=0)
+    wide_low, wide_high = stats.bca_mean_interval(values, seed=0, clusters=clusters)
+    assert wide_high - wide_low > 3 * (high - low)  # the design effect is about 20
+    assert all(map(math.isnan, stats.bca_mean_interval(values, seed=0, clusters=np.minimum(clusters, 8))))
+    assert stats.bca_mean_interval([0.0, 1.0] * 10, seed=0, clusters=np.repeat(np.arange(10), 2)) == (0.5, 0.5)
+    with pytest.raises(ValueError, match="its cluster"):
+        stats.bca_mean_interval(values, seed=0, clusters=[1, 2])
 
 
-def test_bh_edges() -> None:
-    assert stats.benjamini_hochberg([]).shape == (0,)
-    assert np.isnan(stats.benjamini_hochberg([NAN, NAN])).all()
-    assert stats.benjamini_hochberg([0.04]).tolist() == [0.04]
-    assert stats.benjamini_hochberg([0.0, 1.0]).tolist() == [0.0, 1.0]
-    for wrong in ([-0.1], [0.5, 1.1]):
-        with pytest.raises(ValueError, match=r"0\.\.1"):
-            stats.benjamini_hochberg(wrong)
+# -- clusters in rates ----------------------------------------------------------------------
 
 
-# -- sign flip ------------------------------------------------------------------------------
+def test_rate_interval_is_wilson_without_clusters() -> None:
+    assert stats.rate_interval([1, 0, 0.5]) == stats.wilson(1.5, 3)
+    assert all(map(math.isnan, stats.rate_interval([])))
+    with pytest.raises(ValueError, match=r"0\.\.1"):
+        stats.rate_interval([2.0])
 
 
-@pytest.mark.parametrize(
-    ("differences", "p"),
-    [
-        ([1], 1),
-        ([1, 2, 3], 2 / 8),
-        ([1, 2, -3], 1),  # sum 0: every pattern is as extreme
-        ([1, 1, -1], 1),  # |sum| 1 is the least possible
-        ([1, 1, 1, -1], 10 / 16),  # |sum| >= 2: all but the six of two and two
-        ([0.8] * 10, 2 / 1024),  # SCIENCE G: the smallest p of ten photos
-        ([0, 0], 1),
-    ],
-)
-def test_sign_flip_exact(differences: list[float], p: float) -> None:
-    assert stats.sign_flip(differences, seed=0, permutations=10) == p
+def test_rate_interval_of_clusters_counts_effective_photos() -> None:
+    scores, clusters = [1.0] * 30 + [0.0] * 30, np.repeat(np.arange(20), 3)
+    n = stats.effective_size(scores, clusters)
+    assert n < 20
+    assert stats.rate_interval(scores, clusters=clusters) == stats.wilson(n / 2, n)
+    assert all(map(math.isnan, stats.rate_interval(scores, clusters=np.repeat(np.arange(6), 10))))
 
 
-def test_sign_flip_ties_survive_rounding() -> None:
-    """.1 + .2 + .3 and .3 + .2 + .1 differ in the last bit; in fractions they tie."""
-    differences = [0.1, 0.2, 0.3, -0.6, 0.7, 0.1, -0.1]
-    exact = [Fraction(str(d)) for d in differences]
-    sums = [
-        abs(sum(s * d for s, d in zip(signs, exact, strict=True))) for signs in itertools.product((-1, 1), repeat=7)
-    ]
-    expected = sum(value >= abs(sum(exact)) for value in sums) / len(sums)
-    assert stats.sign_flip(differences, seed=0) == expected
+def test_paired_difference_of_whole_clusters_is_that_of_one_photo_each() -> None:
+    """Five equal photos per patient: nearly the interval of the patients, and far from that of the photos."""
+    rng = np.random.default_rng(3)
+    first = (rng.random(60) < 0.9).astype(float)
+    second = np.where(rng.random(60) < 0.7, first, 0.0)
+    clusters = np.repeat(np.arange(60), 5)
+    copies = stats.paired_difference_interval(np.repeat(first, 5), np.repeat(second, 5), clusters=clusters)
+    assert copies == pytest.approx(stats.paired_difference_interval(first, second), abs=0.005)
+    naive = stats.paired_difference_interval(np.repeat(first, 5), np.repeat(second, 5))
+    assert copies[1] - copies[0] > 1.8 * (naive[1] - naive[0])
 
 
-def test_sign_flip_monte_carlo_nears_the_exact_value(monkeypatch: pytest.MonkeyPatch) -> None:
-    differences = np.random.default_rng(0).normal(0.4, 1, 12)
-    exact = stats.sign_flip(differences, seed=0)
-    monkeypatch.setattr(tests, "EXACT_SIGN_FLIPS", 0)
-    assert stats.sign_flip(differences, seed=0, permutations=20_000) == pytest.approx(exact, abs=0.015)
-    monkeypatch.setattr(tests, "CHUNK", 50)
-    assert stats.sign_flip(differences, seed=1, permutations=20_000) == pytest.approx(exact, abs=0.015)
-
-
-def test_sign_flip_is_never_zero() -> None:
-    assert stats.sign_flip(np.ones(40), seed=0, permutations=999) == 1 / 1000
-    assert stats.sign_flip(np.zeros(40), seed=0, permutations=999) == 1
-
-
-def test_sign_flip_edges() -> None:
-    assert math.isnan(stats.sign_flip([], seed=0))
-    with pytest.raises(ValueError, match="finite"):
-        stats.sign_flip([1, NAN], seed=0)
-    with pytest.raises(ValueError, match="permutations"):
-        stats.sign_flip([1, 2], seed=0, permutations=0)
-
-
-# -- robust z -------------------------------------------------------------------------------
-
-
-def test_robust_z_by_hand() -> None:
-    # median 3, deviations 2 1 0 1 97, MAD 1
-    assert stats.robust_z([1, 2, 3, 4, 100]) == pytest.approx([-1.349, -0.6745, 0, 0.6745, 65.4265])
-
-
-def test_robust_z_without_mad() -> None:
-    # median 0, MAD 0, mean absolute deviation 10 / 5 = 2
-    assert stats.robust_z([0, 0, 0, 0, 10]) == pytest.approx([0, 0, 0, 0, 10 / (1.2533 * 2)])
-
-
-def test_robust_z_is_a_standard_score_of_normal_values() -> None:
-    z = stats.robust_z(np.random.default_rng(0).normal(7, 3, 20_001))
-    assert np.std(z) == pytest.approx(1, abs=0.02)
-
-
-def test_robust_z_edges() -> None:
-    assert stats.robust_z([2.0, 2.0]).tolist() == [0, 0]
-    assert stats.robust_z([0.1 + 0.2, 0.3, 0.3, 0.3, 0.3]).tolist() == [0] * 5  # rounding is no outlier
-    assert stats.robust_z([1, NAN, 2, 3, 4, 100]) == pytest.approx(
-        [-1.349, NAN, -0.6745, 0, 0.6745, 65.4265], nan_ok=True
-    )
-    assert np.isnan(stats.robust_z([NAN])).all()
-    assert stats.robust_z([]).shape == (0,)
-    with pytest.raises(ValueError, match="finite"):
-        stats.robust_z([1, math.inf])
-
-
-# -- two samples ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("x", "y", "delta"),
-    [([3, 4], [1, 2], 1), ([1], [1], 0), ([1, 5], [3], 0), ([2, 3], [1, 3], 0.25), ([1, 1], [1, 2, 3], -4 / 6)],
-)
-def test_cliffs_delta_by_hand(x: list[float], y: list[float], delta: float) -> None:
-    assert stats.cliffs_delta(x, y) == pytest.approx(delta)
-
-
-def test_cliffs_delta_counts_pairs() -> None:
-    rng = np.random.default_rng(0)
-    for _ in range(20):
-        x, y = rng.integers(0, 6, rng.integers(1, 9)), rng.integers(0, 6, rng.integers(1, 9))
-        pairs = [(a > b) - (a < b) for a in x.tolist() for b in y.tolist()]
-        assert stats.cliffs_delta(x, y) == pytest.approx(sum(pairs) / len(pairs))
-
-
-def test_mann_whitney_counts_orders() -> None:
-    """Without ties all 35 ways to give three of seven ranks to x are as likely."""
-    x, y = [2.5, 6.0, 9.0], [1.0, 2.0, 3.0, 4.0]
-    u = sum(a > b for a in x for b in y)
-    ranks = range(7)
-    extreme = 0
-    for chosen in itertools.combinations(ranks, 3):
-        rest = [rank for rank in ranks if rank not in chosen]
-        extreme += sum(a > b for a in chosen for b in rest) >= u
-    assert stats.mann_whitney_greater(x, y) == pytest.approx(extreme / 35)
-
-
-def test_mann_whitney_with_ties_by_the_normal_formula() -> None:
-    """z = (U - nm/2 - 1/2) / sd, sd^2 = nm/12 (N + 1 - sum(t^3 - t) / (N (N - 1)))."""
-    x, y = [1, 2, 2, 3, 4, 4, 5, 6, 7, 8], [1, 1, 2, 2, 3, 3, 3, 4, 5, 5]
-    u = sum((a > b) + (a == b) / 2 for a in x for b in y)
-    ties = [(x + y).count(value) for value in set(x + y)]
-    sd = math.sqrt(100 / 12 * (21 - sum(t**3 - t for t in ties) / (20 * 19)))
-    expected = math.erfc((u - 50 - 0.5) / sd / math.sqrt(2)) / 2
-    assert stats.mann_whitney_greater(x, y) == pytest.approx(expected)
-
-
-def test_two_samples_edges() -> None:
-    for function in (stats.cliffs_delta, stats.mann_whitney_greater):
-        assert math.isnan(function([], [1]))
-        assert math.isnan(function([1], []))
-        with pytest.raises(ValueError, match="finite"):
-            function([NAN], [1])
-    assert stats.mann_whitney_greater([1, 1, 1], [1, 1]) == 1
+def test_paired_difference_of_clusters_without_change_has_a_width() -> None:
+    """A bootstrap of clusters would say [0, 0]: no patient's photos change sides."""
+    clusters = np.repeat(np.arange(12), 4)
+    low, high = stats.paired_difference_interval([1.0] * 48, [1.0] * 48, clusters=clusters)
+    twelve = stats.paired_difference_interval([1.0] * 12, [1.0] * 12)
+    assert low < twelve[0] < 0 < twelve[1] < high
+    few = stats.paired_difference_interval([1.0] * 48, [1.0] * 48, clusters=clusters // 2)
+    assert all(map(math.isnan, few))

@@ -1,0 +1,126 @@
+"""Correction, outliers and effect sizes: known answers by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from bias_audit import stats
+
+NAN = math.nan
+
+
+# -- Benjamini-Hochberg --------------------------------------------------------------------
+
+
+def test_bh_by_hand() -> None:
+    # sorted .01 .02 .03 .5 -> .04 .04 .04 .5; NaN is no test, so m = 4
+    adjusted = stats.benjamini_hochberg([0.03, NAN, 0.5, 0.01, 0.02])
+    assert adjusted == pytest.approx([0.04, NAN, 0.5, 0.04, 0.04], nan_ok=True)
+
+
+def test_bh_rejects_what_the_procedure_rejects() -> None:
+    """Benjamini & Hochberg's step-up on 15 p-values (their section 3.2): at q = .05 the four smallest fall."""
+    p = [
+        0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344,
+        0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0000,
+    ]  # fmt: skip
+    assert (stats.benjamini_hochberg(p) <= 0.05).tolist() == [True] * 4 + [False] * 11
+    k = max(i for i, value in enumerate(p, 1) if value <= i / len(p) * 0.05)
+    assert k == 4
+
+
+def test_bh_is_scipys() -> None:
+    from scipy.stats import false_discovery_control
+
+    rng = np.random.default_rng(0)
+    for m in (1, 2, 7, 100):
+        p = np.round(rng.random(m) ** 3, 2)  # ties
+        assert stats.benjamini_hochberg(p) == pytest.approx(false_discovery_control(p))
+
+
+def test_bh_edges() -> None:
+    assert stats.benjamini_hochberg([]).shape == (0,)
+    assert np.isnan(stats.benjamini_hochberg([NAN, NAN])).all()
+    assert stats.benjamini_hochberg([0.04]).tolist() == [0.04]
+    assert stats.benjamini_hochberg([0.0, 1.0]).tolist() == [0.0, 1.0]
+    for wrong in ([-0.1], [0.5, 1.1]):
+        with pytest.raises(ValueError, match=r"0\.\.1"):
+            stats.benjamini_hochberg(wrong)
+
+
+# -- robust z ------------------------------------------------------------------------------
+
+
+def test_robust_z_by_hand() -> None:
+    # median 3, deviations 2 1 0 1 97, MAD 1
+    assert stats.robust_z([1, 2, 3, 4, 100]) == pytest.approx([-1.349, -0.6745, 0, 0.6745, 65.4265])
+
+
+def test_robust_z_without_mad() -> None:
+    # median 0, MAD 0, mean absolute deviation 10 / 5 = 2
+    assert stats.robust_z([0, 0, 0, 0, 10]) == pytest.approx([0, 0, 0, 0, 10 / (1.2533 * 2)])
+
+
+def test_robust_z_is_a_standard_score_of_normal_values() -> None:
+    z = stats.robust_z(np.random.default_rng(0).normal(7, 3, 20_001))
+    assert np.std(z) == pytest.approx(1, abs=0.02)
+
+
+def test_robust_z_edges() -> None:
+    assert stats.robust_z([2.0, 2.0]).tolist() == [0, 0]
+    assert stats.robust_z([0.1 + 0.2, 0.3, 0.3, 0.3, 0.3]).tolist() == [0] * 5  # rounding is no outlier
+    assert stats.robust_z([1, NAN, 2, 3, 4, 100]) == pytest.approx(
+        [-1.349, NAN, -0.6745, 0, 0.6745, 65.4265], nan_ok=True
+    )
+    assert np.isnan(stats.robust_z([NAN])).all()
+    assert stats.robust_z([]).shape == (0,)
+    with pytest.raises(ValueError, match="finite"):
+        stats.robust_z([1, math.inf])
+
+
+# -- effect sizes --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "delta"),
+    [([3, 4], [1, 2], 1), ([1], [1], 0), ([1, 5], [3], 0), ([2, 3], [1, 3], 0.25), ([1, 1], [1, 2, 3], -4 / 6)],
+)
+def test_cliffs_delta_by_hand(x: list[float], y: list[float], delta: float) -> None:
+    assert stats.cliffs_delta(x, y) == pytest.approx(delta)
+
+
+def test_cliffs_delta_counts_pairs() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        x, y = rng.integers(0, 6, rng.integers(1, 9)), rng.integers(0, 6, rng.integers(1, 9))
+        pairs = [(a > b) - (a < b) for a in x.tolist() for b in y.tolist()]
+        assert stats.cliffs_delta(x, y) == pytest.approx(sum(pairs) / len(pairs))
+
+
+def test_hedges_g_by_hand() -> None:
+    # means 5 and 2, both variances 2.5, so d = 3 / sqrt(2.5); J = 1 - 3 / 31
+    expected = (1 - 3 / 31) * 3 / math.sqrt(2.5)
+    assert stats.hedges_g([3, 4, 5, 6, 7], [0, 1, 2, 3, 4]) == pytest.approx(expected)
+    assert stats.hedges_g([0, 1, 2, 3, 4], [3, 4, 5, 6, 7]) == pytest.approx(-expected)
+
+
+def test_hedges_g_is_unbiased_for_small_groups() -> None:
+    """Cohen's d of two groups of 5, one standard deviation apart, is 11 % too large on average; g is not."""
+    rng = np.random.default_rng(0)
+    g = [stats.hedges_g(rng.normal(1, 1, 5), rng.normal(0, 1, 5)) for _ in range(4000)]
+    assert np.mean(g) == pytest.approx(1, abs=0.04)
+    assert np.mean(g) / (1 - 3 / 31) > 1.06
+
+
+def test_effect_size_edges() -> None:
+    for function in (stats.cliffs_delta, stats.hedges_g):
+        assert math.isnan(function([], [1]))
+        assert math.isnan(function([1], []))
+        with pytest.raises(ValueError, match="finite"):
+            function([NAN, 1], [1, 2])
+    assert math.isnan(stats.hedges_g([1], [1]))
+    assert stats.hedges_g([0.1 + 0.2, 0.3], [0.3, 0.3]) == 0  # rounding is no effect
+    assert math.isnan(stats.hedges_g([1, 1], [2, 2]))
