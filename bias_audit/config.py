@@ -104,6 +104,9 @@ class Thresholds:
         image_excess: an image is no outlier below this excess, however unusual (1 = uniform map).
         model_excess: median excess over classes above which the maps are tied to nothing at this layer (SCIENCE E1).
         max_unreadable: share of unreadable images from which the audit itself is in doubt.
+        max_void_width: how far void pixels may leave a class's background share open (SCIENCE B4: .1).
+        max_mask_shift: how much more masks half a cell larger may move one class's background excess than that of the
+            others; beyond, a comparison of classes on attention hangs on the outline.
     """
 
     fdr: float = 0.05
@@ -119,9 +122,14 @@ class Thresholds:
     image_excess: float = 0.8
     model_excess: float = 0.6
     max_unreadable: float = 0.05
+    max_void_width: float = 0.1
+    max_mask_shift: float = 0.15
 
     def __post_init__(self) -> None:
-        for name in ("fdr", "min_gap", "min_background_only", "min_cue", "near", "cliffs_delta", "max_unreadable"):
+        for name in (
+            "fdr", "min_gap", "min_background_only", "min_cue", "near", "cliffs_delta", "max_unreadable",
+            "max_void_width", "max_mask_shift",
+        ):  # fmt: skip
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ConfigError(f"{name} must lie in 0..1, got {value!r}")

@@ -125,6 +125,7 @@ def audit(
             raise DataError(
                 f"none of the {total} images could be read; the first, {first['image_id']!r}: {first['status_reason']}"
             )
+        ties = attention.tie_to_objects(dataset, records, run, config.batch_size, loaded.grid, config.seed)
     with _timed(seconds, "interventions"):
         composites, examples, blank = _intervene(
             dataset, records, clusters, loaded, geometry, preprocess, config, run, progress
@@ -142,6 +143,7 @@ def audit(
             seed=config.seed,
             min_photos=thresholds.min_photos,
             clusters=groups,
+            ties=ties,
         )
         pulls = gap_matrix(composites[composites["fill"] == FIRST_FILL], dataset.class_names)
         slices = slices_table(images, tables.user_columns(images))

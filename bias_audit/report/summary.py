@@ -113,6 +113,8 @@ MEASURES: dict[str, tuple[str, str]] = {
     "BA901": ("share of all images", "share"),
     "BA902": ("median background excess", "number"),
     "BA903": ("accuracy", "share"),
+    "BA904": ("largest change by another reading of the masks", "number"),
+    "BA905": ("share of the classes", "share"),
 }
 """Rule code -> what `measured` is, and its unit as in ClassColumn. A code that is not here is printed as a number."""
 

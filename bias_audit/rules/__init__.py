@@ -13,7 +13,13 @@ import pandas as pd
 from bias_audit.result import LEVELS, RuleCount, RuleOutcome
 from bias_audit.rules.attention import class_attention, image_attention
 from bias_audit.rules.evidence import Evidence, as_float
-from bias_audit.rules.health import accuracy_at_chance, maps_without_tie, unreadable_images
+from bias_audit.rules.health import (
+    accuracy_at_chance,
+    maps_without_tie,
+    too_few_images,
+    uncertain_masks,
+    unreadable_images,
+)
 from bias_audit.rules.image_reliance import image_reliance, image_reliance_outliers
 from bias_audit.rules.reliance import class_reliance
 from bias_audit.rules.slices import slice_attention, slice_reliance, worst_slice
@@ -34,6 +40,8 @@ RULES: dict[str, Rule] = {
     "BA901": unreadable_images,
     "BA902": maps_without_tie,
     "BA903": accuracy_at_chance,
+    "BA904": uncertain_masks,
+    "BA905": too_few_images,
 }
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from bias_audit import stats
 from bias_audit.result import RuleOutcome
-from bias_audit.rules.evidence import MOST_IDS, Evidence, not_applicable, status_of
+from bias_audit.rules.evidence import MOST_IDS, Evidence, not_applicable, number, status_of
+
+MOST_NAMES = 10
+"""Classes named in a sentence; the class table holds them all."""
 
 
 def unreadable_images(evidence: Evidence) -> list[RuleOutcome]:
@@ -35,7 +40,10 @@ def unreadable_images(evidence: Evidence) -> list[RuleOutcome]:
 
 
 def maps_without_tie(evidence: Evidence) -> list[RuleOutcome]:
-    """BA902: maps hardly better than uniform although no class relies on its background: tied to nothing here."""
+    """BA902: maps hardly better than uniform, or as much on any other photo's object, though no class relies on it.
+
+    Two signs, either is enough (SCIENCE B3, E1): the median background excess, and the permutation tie of every class.
+    """
     title, bounds = "heatmaps tied to nothing at this layer", evidence.thresholds
     classes = evidence.classes[evidence.classes["background_excess"].notna()]
     if classes.empty:
@@ -47,25 +55,32 @@ def maps_without_tie(evidence: Evidence) -> list[RuleOutcome]:
         reason = "Every class relies on its background, so maps that lie there are no fault of the layer."
         return [not_applicable("BA902", title, "dataset", "", reason)]
     median = float(unexplained["background_excess"].median())
-    found = median > bounds.model_excess
+    tested = unexplained[unexplained["tie_p_fdr"].notna()]
+    tied = int((tested["tie_p_fdr"] <= bounds.fdr).sum())
+    uniform, loose = median > bounds.model_excess, len(tested) > 0 and tied == 0
     sentence = (
-        f"The median background excess over {len(unexplained)} classes without shown reliance is {median:.2f}"
-        + (
-            ", close to a uniform map (1): read heatmaps and attention columns of this layer with caution."
-            if found
-            else " (0 = as good as the resolution allows, 1 = uniform map)."
-        )
+        f"The median background excess over {len(unexplained)} classes without shown reliance is {median:.2f} "
+        "(0 = as good as the resolution allows, 1 = uniform map)"
     )
+    if len(tested):
+        sentence += (
+            f"; in {tied} of {len(tested)} classes the maps lie more on the object of their own photo than on those "
+            "of other photos of the class"
+        )
+    if uniform or loose:
+        sentence += ": read heatmaps and attention columns of this layer with caution"
     return [
         RuleOutcome(
             "BA902",
             title,
             "dataset",
             "",
-            *status_of(found, "WATCH", sentence),
+            *status_of(uniform or loose, "MODEL WARNING", f"{sentence}."),
             measured=median,
-            threshold=bounds.model_excess,
+            threshold=bounds.model_excess if uniform or not loose else None,
             n=int(unexplained["n_attention"].sum()),
+            p_value=number(tested["tie_p_fdr"].min()),
+            evidence={"classes_tied": tied, "classes_tested": len(tested)},
         )
     ]
 
@@ -96,5 +111,95 @@ def accuracy_at_chance(evidence: Evidence) -> list[RuleOutcome]:
             low=low,
             high=high,
             n=n,
+        )
+    ]
+
+
+def uncertain_masks(evidence: Evidence) -> list[RuleOutcome]:
+    """BA904: attention scores that hang on where exactly the masks end: on void pixels, or on half a cell of outline.
+
+    At a coarse grid half a cell more moves every class, since a map reaches beyond its object by as much. What counts
+    is a class that moves otherwise than the rest: classes are compared on attention (SCIENCE B4).
+    """
+    title, bounds = "masks too uncertain for the attention scores", evidence.thresholds
+    classes = evidence.classes[evidence.classes["background_excess"].notna()]
+    if classes.empty:
+        reason = str(evidence.classes["attention_reason"].mode().iloc[0])
+        return [not_applicable("BA904", title, "dataset", "", f"No attention scores: {reason}.")]
+    low, high = classes["background_share_low"], classes["background_share_high"]
+    spread = (high - low).fillna(0)
+    width, widest = float(spread.max()), str(spread.idxmax())
+    shift, rest, moved = _outline(evidence.images, bounds.min_attention)
+    open_, hangs = width > bounds.max_void_width, abs(shift - rest) > bounds.max_mask_shift
+    sentence = (
+        f"Depending on what the void pixels of its masks are, {widest} has a background share between "
+        f"{low[widest]:.2f} and {high[widest]:.2f}"
+        if width > 0
+        else "The masks have no void pixels that could move a background share"
+    ) + (
+        f"; with masks half a cell larger the background excess of {moved} changes by {shift:+.2f}, that of the other "
+        f"classes by {rest:+.2f}."
+        if moved
+        else f"; no two classes have the {bounds.min_attention} images to compare larger masks."
+    )
+    return [
+        RuleOutcome(
+            "BA904",
+            title,
+            "dataset",
+            "",
+            *status_of(
+                open_ or hangs,
+                "MODEL WARNING",
+                sentence + (" Do not compare classes on attention." if open_ or hangs else ""),
+            ),
+            measured=width if open_ or not hangs else abs(shift - rest),
+            threshold=bounds.max_void_width if open_ or not hangs else bounds.max_mask_shift,
+            n=int(classes["n_attention"].sum()),
+        )
+    ]
+
+
+def _outline(images: pd.DataFrame, least: int) -> tuple[float, float, str]:
+    """Change of the mean background excess under dilated masks: of the class that moves most against the others, of
+    the mean of the others, and its name; (0, 0, "") where fewer than two classes have `least` images."""
+    change = (images["background_excess_dilated"] - images["background_excess_label"]).dropna()
+    groups = change.groupby(images.loc[change.index, "label"])
+    shifts = groups.mean()[groups.size() >= least]
+    if len(shifts) < 2:
+        return 0.0, 0.0, ""
+    rest = (shifts.sum() - shifts) / (len(shifts) - 1)
+    moved = str((shifts - rest).abs().idxmax())
+    return float(shifts[moved]), float(rest[moved]), moved
+
+
+def too_few_images(evidence: Evidence) -> list[RuleOutcome]:
+    """BA905: classes with images, but too few usable photos to judge reliance on the background."""
+    title, bounds = "classes with too few photos to judge", evidence.thresholds
+    classes = evidence.classes[evidence.classes["n"] > 0]
+    small = classes[classes["reliance_reason"].str.startswith("only")]
+    candidates = len(small) + int((classes["reliance_reason"] == "ok").sum())
+    if candidates == 0:
+        reason = str(classes["reliance_reason"].mode().iloc[0])
+        return [not_applicable("BA905", title, "dataset", "", f"No class could be judged: {reason}.")]
+    sentence = f"All {candidates} classes with usable photos have the {bounds.min_photos} that a test needs."
+    if len(small):
+        # "only 3 photos, 10 needed for a test" -> "3 photos"
+        have = small["reliance_reason"].str.removeprefix("only ").str.partition(",")[0]
+        named = ", ".join(f"{name} ({photos})" for name, photos in have.head(MOST_NAMES).items())
+        sentence = (
+            f"{len(small)} of {candidates} classes have too few usable photos to be judged on reliance: {named}"
+            + (f" and {len(small) - MOST_NAMES} more" if len(small) > MOST_NAMES else "")
+            + f"; {bounds.min_photos} are needed."
+            + (" A higher --interventions uses more." if (small["n_eligible"] >= bounds.min_photos).any() else "")
+        )
+    return [
+        RuleOutcome(
+            "BA905",
+            title,
+            "dataset",
+            "",
+            *status_of(len(small) > 0, "TOO FEW IMAGES", sentence),
+            measured=len(small) / candidates,
         )
     ]

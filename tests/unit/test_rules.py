@@ -54,6 +54,10 @@ def evidence(class_table: pd.DataFrame, image_table: pd.DataFrame | None = None,
     return Evidence(image_table, class_table, matrix, slices, Thresholds())
 
 
+TIED = {"tie_effect": 0.1, "tie_p": 0.001, "tie_p_fdr": 0.001, "tie_reason": "ok"}
+LOOSE = {"tie_effect": 0.0, "tie_p": 0.4, "tie_p_fdr": 0.4, "tie_reason": "ok"}
+
+
 def outcomes(code: str, given: Evidence) -> dict:
     return {outcome.subject: outcome for outcome in rules.RULES[code](given)}
 
@@ -244,12 +248,71 @@ class TestHealth:
 
     def test_maps_tied_to_nothing_unless_the_reliance_explains_them(self):
         high = {"background_excess": 0.9}
-        assert outcomes("BA902", evidence(classes(a=high, b=high)))[""].status == "found"
+        found = outcomes("BA902", evidence(classes(a={**high, **TIED}, b=high)))[""]
+        assert (found.status, found.level, found.threshold) == ("found", "MODEL WARNING", 0.6)
         assert outcomes("BA902", evidence(classes(a={}, b={})))[""].status == "passed"
         explained = classes(a={**GAP, **high}, b={**GAP, **high})
         assert outcomes("BA902", evidence(explained))[""].status == "not applicable"
         bare = {"background_excess": np.nan, "attention_reason": "no mask"}
         assert outcomes("BA902", evidence(classes(a=bare, b=bare)))[""].status == "not applicable"
+
+    def test_maps_that_fit_any_photo_are_tied_to_nothing_however_low_their_excess(self):
+        loose = outcomes("BA902", evidence(classes(a=LOOSE, b=LOOSE)))[""]
+        assert (loose.status, loose.level, loose.measured, loose.p_value) == ("found", "MODEL WARNING", 0.2, 0.4)
+        assert loose.threshold is None  # the excess itself is below it
+        assert "in 0 of 2 classes the maps lie more on the object of their own photo" in loose.sentence
+        one = outcomes("BA902", evidence(classes(a=LOOSE, b=TIED)))[""]
+        assert (one.status, "in 1 of 2 classes" in one.sentence) == ("passed", True)
+        assert outcomes("BA902", evidence(classes(a=LOOSE, b={**GAP, **TIED})))[""].status == "found"
+        assert outcomes("BA902", evidence(classes(a={**GAP, **LOOSE}, b=TIED)))[""].status == "passed"
+
+    def test_masks_with_void_that_matters(self):
+        narrow = {"background_share_low": 0.3, "background_share_high": 0.35}
+        passed = outcomes("BA904", evidence(classes(a=narrow, b=narrow)))[""]
+        assert (passed.status, "between 0.30 and 0.35" in passed.sentence) == ("passed", True)
+        wide = {"background_share_low": 0.3, "background_share_high": 0.45}
+        found = outcomes("BA904", evidence(classes(a=narrow, b=wide)))[""]
+        assert (found.status, found.level) == ("found", "MODEL WARNING")
+        assert found.measured == pytest.approx(0.15)
+        assert "b has a background share between 0.30 and 0.45" in found.sentence
+        none = {"background_share_low": 0.3, "background_share_high": 0.3}
+        assert "no void pixels" in outcomes("BA904", evidence(classes(a=none, b=none)))[""].sentence
+        bare = {"background_excess": np.nan, "attention_reason": "no mask"}
+        assert outcomes("BA904", evidence(classes(a=bare, b=bare)))[""].status == "not applicable"
+
+    def test_masks_whose_outline_decides_the_comparison(self):
+        table = images(a=[0.5] * 30, b=[0.4] * 30, c=[0.4] * 30, few=[0.4] * 29)
+        change = {"a": -0.4, "b": -0.2, "c": -0.2, "few": -3.0}
+        table["background_excess_dilated"] = table["background_excess_label"] + table["label"].map(change)
+        rows = classes(a={}, b={}, c={}, few={})
+        found = outcomes("BA904", evidence(rows, table))[""]
+        assert (found.status, found.level) == ("found", "MODEL WARNING")
+        assert (found.measured, found.threshold) == (pytest.approx(0.2), 0.15)
+        assert "of a changes by -0.40, that of the other classes by -0.20" in found.sentence
+        # All classes alike: the grid is coarse, the masks are not to blame.
+        table["background_excess_dilated"] = table["background_excess_label"] - 0.4
+        assert outcomes("BA904", evidence(rows, table))[""].status == "passed"
+        few = outcomes("BA904", evidence(rows, table[table["label"].isin(["a", "few"])]))[""]
+        assert (few.status, "no two classes have the 30 images" in few.sentence) == ("passed", True)
+
+    def test_classes_too_small_to_judge_are_named(self):
+        def small(n: int, eligible: int) -> dict:
+            reason = f"only {n} photos, 10 needed for a test"
+            return {"p_fdr": np.nan, "reliance_reason": reason, "n_interventions": n, "n_eligible": eligible}
+
+        bare = {"reliance_reason": "no usable mask"}
+        table = classes(a={}, b=small(3, 3), c=small(9, 9), d=bare, absent={**small(1, 1), "n": 0})
+        found = outcomes("BA905", evidence(table))[""]
+        assert (found.status, found.level, found.measured) == ("found", "TOO FEW IMAGES", 2 / 3)
+        assert found.sentence.startswith("2 of 3 classes have too few usable photos")
+        assert "b (3 photos), c (9 photos); 10 are needed." in found.sentence
+        assert "--interventions" not in found.sentence
+        assert "--interventions" in outcomes("BA905", evidence(classes(a={}, b=small(3, 20))))[""].sentence
+        assert outcomes("BA905", evidence(classes(a={}, b=bare)))[""].status == "passed"
+        assert outcomes("BA905", evidence(classes(a=bare, b=bare)))[""].status == "not applicable"
+        many = {f"class {i:02d}": small(2, 2) for i in range(12)}
+        sentence = outcomes("BA905", evidence(classes(**many)))[""].sentence
+        assert "class 09 (2 photos) and 2 more; 10 are needed" in sentence
 
     def test_chance(self):
         table = images(a=[0.2] * 20, b=[0.2] * 20)
