@@ -124,7 +124,8 @@ def bca_mean_interval(
 
     Without clusters equal to `scipy.stats.bootstrap(method="BCa")` with the same seed, without its n x n jackknife.
     With clusters whole clusters are drawn and left out (Davison & Hinkley 1997, section 3.8); the estimate stays the
-    mean over photos, so a large cluster counts by its photos.
+    mean over photos, so a large cluster counts by its photos. With 20 to 40 clusters of unequal size it covers about
+    91 % instead of 95 % (measured), as bootstraps of few units do.
 
     Args:
         values: (n,) finite values, one per photo.

@@ -166,3 +166,91 @@ def test_mann_whitney_falls_as_x_grows(x: list[int], y: list[int]) -> None:
     assert stats.mann_whitney_greater([value * 3 + 1 for value in x], [value * 3 + 1 for value in y]) == pytest.approx(
         p
     )
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(scores, scores), min_size=10, max_size=40))
+def test_a_photo_that_is_its_own_cluster_is_a_photo(rows: list[tuple[float, float]]) -> None:
+    first, second = np.array(rows).T
+    alone = np.arange(len(rows))
+    paired = stats.paired_difference_interval(first, second)
+    assert stats.paired_difference_interval(first, second, clusters=alone) == pytest.approx(paired, abs=1e-9)
+    assert stats.rate_interval(first, clusters=alone) == pytest.approx(stats.rate_interval(first), abs=1e-9)
+    bca = stats.bca_mean_interval(first - second, seed=0, resamples=200)
+    clustered = stats.bca_mean_interval(first - second, seed=0, clusters=alone, resamples=200)
+    assert clustered == pytest.approx(bca, abs=1e-12)
+    p = stats.sign_flip(first - second, seed=0, permutations=99)
+    assert stats.sign_flip(first - second, seed=0, permutations=99, clusters=alone) == p
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(scores, scores, st.integers(0, 14)), min_size=10, max_size=60), st.integers(0, 99))
+def test_clusters_have_no_names_and_never_narrow_an_interval(rows: list[tuple[float, float, int]], seed: int) -> None:
+    first, second, clusters = np.array(rows).T
+    renamed = np.random.default_rng(seed).permutation(15)[clusters.astype(int)]
+    p = stats.sign_flip(first - second, seed=0, clusters=clusters)
+    if len(np.unique(clusters)) <= stats.EXACT_SIGN_FLIPS:
+        assert stats.sign_flip(first - second, seed=0, clusters=renamed) == p
+    low, high = stats.paired_difference_interval(first, second, clusters=clusters)
+    again = stats.paired_difference_interval(first, second, clusters=renamed)
+    assert again == pytest.approx((low, high), nan_ok=True)
+    assert math.isnan(low) == (len(np.unique(clusters)) < stats.ENOUGH_CLUSTERS)
+    rate_low, rate_high = stats.rate_interval(first, clusters=clusters)
+    if not math.isnan(low):
+        assert -1 <= low <= first.mean() - second.mean() + 1e-12
+        naive_low, naive_high = stats.rate_interval(first)
+        assert rate_low <= naive_low + 1e-9
+        assert rate_high >= naive_high - 1e-9
+
+
+classes = st.lists(st.tuples(st.floats(-100, 100), st.floats(0, 50), st.integers(0, 30)), min_size=1, max_size=12)
+
+
+@given(classes)
+def test_shrunken_means_lie_between_the_classes_in_their_order(rows: list[tuple[float, float, int]]) -> None:
+    means, variances, counts = np.array(rows).T
+    shrunken = stats.shrink_means(means, variances, counts)
+    kept = counts > 0
+    assert (np.isnan(shrunken) == ~kept).all()
+    if kept.any():
+        low, high = means[kept].min(), means[kept].max()
+        assert (shrunken[kept] >= low - 1e-9 * 100).all()
+        assert (shrunken[kept] <= high + 1e-9 * 100).all()
+    for size in np.unique(counts[kept]):  # classes of one size keep their order
+        same = counts == size
+        order = np.argsort(means[same], kind="stable")
+        assert (np.diff(shrunken[same][order]) >= -1e-9 * 100).all()
+
+
+@given(st.lists(st.integers(0, 30).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), max_size=12))
+def test_shrunken_rates_lie_between_the_classes(rows: list[tuple[int, int]]) -> None:
+    k, n = np.array(rows, dtype=float).reshape(-1, 2).T
+    shrunken = stats.shrink_rates(k, n)
+    kept = n > 0
+    assert (np.isnan(shrunken) == ~kept).all()
+    if kept.any():
+        rates = k[kept] / n[kept]
+        assert (shrunken[kept] >= rates.min() - 1e-12).all()
+        assert (shrunken[kept] <= rates.max() + 1e-12).all()
+    mirrored = stats.shrink_rates(n - k, n)
+    assert mirrored == pytest.approx(1 - shrunken, nan_ok=True)
+
+
+photos = st.lists(st.tuples(scores, st.integers(0, 2), st.integers(0, 3)), min_size=2, max_size=60)
+
+
+@settings(deadline=None)
+@given(photos)
+def test_differences_within_strata_turn_and_contain_the_estimate(rows: list[tuple[float, int, int]]) -> None:
+    values, groups, strata = np.array(rows).T
+    cells = stats.Cells.of(np.append(values, [0, 0]), *(np.append(c, [2, 3]).astype(int) for c in (groups, strata)))
+    there = stats.standardise(cells.counts[0], cells.sums[0], cells.counts[1], cells.sums[1])
+    back = stats.standardise(cells.counts[1], cells.sums[1], cells.counts[0], cells.sums[0])
+    assert back.difference == pytest.approx(-there.difference, nan_ok=True)
+    if there.shared:
+        assert there.n <= cells.counts[0].sum() * (1 + 1e-9)
+        low, high = stats.rates_interval(there, 0.95)
+        assert low <= there.difference + 1e-12
+        assert high >= there.difference - 1e-12
+        assert low < high
+        assert stats.rates_interval(back, 0.95) == pytest.approx((-high, -low))
