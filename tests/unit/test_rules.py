@@ -45,13 +45,12 @@ def images(**excess: list[float]) -> pd.DataFrame:
     return images_table(records, {}, min_images=20)
 
 
-def evidence(class_table: pd.DataFrame, image_table: pd.DataFrame | None = None, pulls=(), slices=None) -> Evidence:
+def evidence(class_table: pd.DataFrame, image_table: pd.DataFrame | None = None, pulls=()) -> Evidence:
     if image_table is None:
         image_table = images(**{name: [0.2] * 2 for name in class_table.index})
     matrix = pd.DataFrame(pulls, columns=["object_class", "background_class", "n", "pull"])
     names = [column.name for column in TABLES["slices"]]
-    slices = pd.DataFrame(slices, columns=names) if slices is not None else pd.DataFrame(columns=names)
-    return Evidence(image_table, class_table, matrix, slices, Thresholds())
+    return Evidence(image_table, class_table, matrix, pd.DataFrame(columns=names), Thresholds())
 
 
 TIED = {"tie_effect": 0.1, "tie_p": 0.001, "tie_p_fdr": 0.001, "tie_reason": "ok"}
@@ -211,31 +210,6 @@ class TestAttention:
         assert found["a"].image_ids == ("a/30.jpg",)
         assert found["b"].status == "passed"  # unusual, but far from a uniform map
         assert found["c"].status == "not applicable"
-
-
-class TestSlices:
-    def rows(self, **values: dict) -> list[dict]:
-        usual = {"column": "camera", "n": 40, "accuracy": 0.9, "accuracy_low": 0.8, "accuracy_high": 0.95,
-                 "rest_accuracy": 0.9,
-                 "difference": 0.0, "p_fdr": 0.9, "background_gap": 0.1, "n_interventions": 5,
-                 "reason": "ok"}  # fmt: skip
-        return [{**usual, "value": value, **row} for value, row in values.items()]
-
-    def test_the_worst_slice_is_named(self):
-        worse = {"accuracy": 0.6, "rest_accuracy": 0.95, "difference": -0.35, "p_fdr": 0.001}
-        given = evidence(classes(a={}, b={}), slices=self.rows(old=worse, new={}))
-        outcome = outcomes("BA203", given)["camera"]
-        assert (outcome.status, outcome.level, outcome.measured) == ("found", "WATCH", 0.6)
-        assert "of the 40 images with camera = old 60% are right, of the others 95%" in outcome.sentence
-
-    @pytest.mark.parametrize("row", [{"difference": -0.04, "p_fdr": 0.001}, {"difference": -0.3, "p_fdr": 0.06}])
-    def test_small_or_uncertain_differences_pass(self, row):
-        assert outcomes("BA203", evidence(classes(a={}, b={}), slices=self.rows(old=row)))["camera"].status == "passed"
-
-    def test_nothing_to_test(self):
-        small = self.rows(old={"p_fdr": np.nan, "reason": "only 3 images"})
-        assert "only 3 images" in outcomes("BA203", evidence(classes(a={}, b={}), slices=small))["camera"].sentence
-        assert outcomes("BA203", evidence(classes(a={}, b={})))[""].status == "not applicable"
 
 
 class TestHealth:
