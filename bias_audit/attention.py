@@ -132,8 +132,8 @@ def tie_to_objects(
         labels = list(chosen)[start : start + at_once]
         stored = _read_tie_maps(run, batch, [position for label in labels for position in chosen[label]])
         for label in labels:
-            parts = np.array([stored[position] for position in chosen[label]], np.float32).reshape(-1, 3, *grid)
-            tie = permutation_tie(parts[:, 0], parts[:, 1], parts[:, 2], seed=(seed, label), permutations=permutations)
+            parts = np.array([stored[position] for position in chosen[label]], np.float32).reshape(-1, 4, *grid)
+            tie = permutation_tie(*parts.swapaxes(0, 1), seed=(seed, label), permutations=permutations)
             ties[dataset.class_names[label]] = tie
             for position, z, status in zip(chosen[label], tie.z, tie.status, strict=True):
                 records[position]["tie_z"], records[position]["tie_status"] = float(z), status
@@ -191,6 +191,7 @@ def _batch(
         "scales_label": scales_label,
         "foreground": (at.foreground / pixels_per_cell).astype(np.float16),
         "background": (at.background / pixels_per_cell).astype(np.float16),
+        "perfect": at.perfect.astype(np.float16),
     }
 
 
@@ -239,13 +240,13 @@ def _shards(run: Run, batch: int, positions: Sequence[int]) -> Iterator[tuple[di
 
 
 def _read_tie_maps(run: Run, batch: int, positions: Sequence[int]) -> dict[int, NDArray[np.float16]]:
-    """(3, h, w) by sample position: labelled class's map over its largest magnitude, foreground, background."""
+    """(4, h, w) by sample position: the labelled class's map, its perfect one, reach of foreground and background."""
     stored = {}
     for shard, places in _shards(run, batch, positions):
         wrong = {int(position): i for i, position in enumerate(shard["positions_label"])}
         for position, i in places.items():
             heat = shard["maps_label"][wrong[position]] if position in wrong else shard["maps"][i]
-            stored[position] = np.stack([heat, shard["foreground"][i], shard["background"][i]])
+            stored[position] = np.stack([heat, *(shard[name][i] for name in ("perfect", "foreground", "background"))])
     return stored
 
 

@@ -178,14 +178,17 @@ def relevance_rank_accuracy(at: Localization) -> Array:
     scores = np.full(len(upsampled), np.nan)
     for i, (heat, mask) in enumerate(zip(upsampled, at.masks, strict=True)):
         valid = mask != VOID
-        values, inside = heat[valid], mask[valid] == FOREGROUND
-        k = int(inside.sum())
+        values, kinds = (heat.ravel(), mask.ravel()) if valid.all() else (heat[valid], mask[valid])
+        inside = kinds == FOREGROUND
+        k = np.count_nonzero(inside)
         if k == 0 or not np.isfinite(values).all() or values.max(initial=0) <= 0:
             continue
         place = float(np.partition(values, len(values) - k)[len(values) - k])
         rounding = 1e-6 * values.max()
-        above, tied = values > place + rounding, np.abs(values - place) <= rounding
-        scores[i] = (inside[above].sum() + (k - above.sum()) * inside[tied].mean()) / k
+        above = values > place + rounding
+        tied = (values >= place - rounding) & ~above
+        share_of_tied = np.count_nonzero(inside & tied) / np.count_nonzero(tied)
+        scores[i] = (np.count_nonzero(inside & above) + (k - np.count_nonzero(above)) * share_of_tied) / k
     return scores
 
 

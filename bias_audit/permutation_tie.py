@@ -26,7 +26,7 @@ PERMUTATIONS = 2000
 """Random permutations of the masks, at least; more for many classes, or no p-value could pass the correction."""
 
 MIN_PERFECT_EFFECT = 0.05
-"""What maps equal to their masks must reach. Below, the objects coincide and no map could show a tie."""
+"""What perfect maps must reach. Below, the objects coincide and no map could show a tie."""
 
 _AT_ONCE = 2000
 """Permutations held in memory at once (3 MB for 200 images)."""
@@ -43,7 +43,7 @@ class Tie:
         n: maps tested.
         reason: OK, or why `p` is missing.
         effect: mean background share under the masks of other photos, minus under the own one, -1..1; 0 = no tie.
-        effect_perfect: the same for maps that equal their masks: how large the effect could be with these objects.
+        effect_perfect: the same for perfect maps: how large the effect can be with these objects at this grid.
         p: one-sided p-value of the effect.
         z: (N,) per map given, how many standard deviations its own share lies below those under the other masks.
         status: per map given OK, or why `z` is missing.
@@ -60,6 +60,7 @@ class Tie:
 
 def permutation_tie(
     maps: NDArray[np.floating],
+    perfect: NDArray[np.floating],
     foreground: NDArray[np.floating],
     background: NDArray[np.floating],
     *,
@@ -76,7 +77,7 @@ def permutation_tie(
 
     Args:
         maps: (N, h, w), signed; only positive evidence counts.
-        foreground, background: (N, h, w), reach of the masks on the grid, see `localization.Localization`.
+        perfect, foreground, background: (N, h, w), the masks on the grid, see `localization.Localization`.
         seed: of the permutations.
         permutations: B.
 
@@ -96,8 +97,9 @@ def permutation_tie(
     z[kept] = np.where(spread > _ROUNDING, (others.mean(axis=1) - own) / np.maximum(spread, _ROUNDING), np.nan)
     status = tuple(OK if known else NO_COMPARISON for known in np.isfinite(z))
     effect = float(others.mean() - own.mean())
-    perfect = share_matrix(foreground[kept], foreground[kept], background[kept])
-    effect_perfect = float((perfect.sum() - np.trace(perfect)) / (n * (n - 1)) - np.trace(perfect) / n)
+    best = share_matrix(perfect[kept], foreground[kept], background[kept])
+    # An object that lies wholly on another photo's padding has no share there.
+    effect_perfect = float(np.nanmean(best[~np.eye(n, dtype=bool)]) - np.diag(best).mean())
     if effect_perfect < MIN_PERFECT_EFFECT:
         return Tie(n, ALIKE, effect, effect_perfect, math.nan, z, status)
     rng = np.random.default_rng(seed)

@@ -31,7 +31,7 @@ def test_shares_by_hand():
 def test_effect_and_z_by_counting():
     rng = np.random.default_rng(3)
     maps, masks = rng.uniform(0, 1, (12, 4, 4)), blobs(12, rng, 4)
-    tie = permutation_tie(maps, masks, 1 - masks, seed=0)
+    tie = permutation_tie(maps, masks, masks, 1 - masks, seed=0)
     shares = [[float((heat * (1 - mask)).sum() / heat.sum()) for mask in masks] for heat in maps]
     own = [shares[i][i] for i in range(12)]
     null = [[shares[i][j] for j in range(12) if j != i] for i in range(12)]
@@ -53,19 +53,19 @@ def test_p_against_all_permutations(monkeypatch):
     means = [np.mean([shares[i, j] for i, j in enumerate(order)]) for order in itertools.permutations(range(7))]
     exact = np.mean(np.array(means) <= np.trace(shares) / 7 + 1e-12)
     assert 0.05 < exact < 0.95
-    tie = permutation_tie(maps, masks, 1 - masks, seed=1, permutations=20_000)
+    tie = permutation_tie(maps, masks, masks, 1 - masks, seed=1, permutations=20_000)
     assert tie.p == pytest.approx(exact, abs=4 * np.sqrt(exact * (1 - exact) / 20_000))
 
 
 def test_maps_on_their_objects_are_tied_and_maps_beside_them_are_not():
     rng = np.random.default_rng(0)
     masks = blobs(20, rng)
-    on = permutation_tie(masks, masks, 1 - masks, seed=0)
+    on = permutation_tie(masks, masks, masks, 1 - masks, seed=0)
     assert on.p == pytest.approx(1 / 2001)
     assert on.effect == pytest.approx(on.effect_perfect)
     assert on.effect_perfect > 0.2
     assert (on.z > 0).mean() > 0.9
-    beside = permutation_tie(1 - masks, masks, 1 - masks, seed=0)
+    beside = permutation_tie(1 - masks, masks, masks, 1 - masks, seed=0)
     assert beside.p == 1
     assert beside.effect < 0
 
@@ -75,7 +75,7 @@ def test_the_centre_alone_is_no_tie():
     rng = np.random.default_rng(0)
     masks = blobs(40, rng)
     middle = np.repeat(masks.mean(axis=0, keepdims=True), 40, axis=0)
-    tie = permutation_tie(middle, masks, 1 - masks, seed=0)
+    tie = permutation_tie(middle, masks, masks, 1 - masks, seed=0)
     assert tie.effect == pytest.approx(0)
     assert tie.p == 1  # every permutation has the same mean
 
@@ -87,7 +87,7 @@ def test_p_is_uniform_where_maps_know_nothing_of_their_masks(n):
     p_values = []
     for world in range(400):
         masks, maps = blobs(n, rng), blobs(n, rng)
-        p_values.append(permutation_tie(maps, masks, 1 - masks, seed=(world, n), permutations=999).p)
+        p_values.append(permutation_tie(maps, masks, masks, 1 - masks, seed=(world, n), permutations=999).p)
     assert stats.kstest(p_values, "uniform").pvalue > 0.01
     assert np.mean(np.array(p_values) <= 0.05) < 0.085  # 0.05 + 3 binomial standard errors
 
@@ -95,16 +95,16 @@ def test_p_is_uniform_where_maps_know_nothing_of_their_masks(n):
 def test_what_cannot_be_tested_has_a_reason():
     rng = np.random.default_rng(2)
     masks = blobs(9, rng)
-    few = permutation_tie(masks, masks, 1 - masks, seed=0)
+    few = permutation_tie(masks, masks, masks, 1 - masks, seed=0)
     assert (few.n, few.reason, few.status) == (9, "only 9 images, 10 needed", ("only 9 images, 10 needed",) * 9)
     assert np.isnan([few.p, few.effect, *few.z]).all()
     same = np.repeat(blobs(1, rng), 30, axis=0)
-    alike = permutation_tie(blobs(30, rng), same, 1 - same, seed=0)
+    alike = permutation_tie(blobs(30, rng), same, same, 1 - same, seed=0)
     assert (alike.reason, alike.effect_perfect) == (ALIKE, pytest.approx(0))
     assert alike.effect == pytest.approx(0)
     assert np.isnan([alike.p, *alike.z]).all()
     assert set(alike.status) == {NO_COMPARISON}
-    nothing = permutation_tie(masks[:0], masks[:0], masks[:0], seed=0)
+    nothing = permutation_tie(masks[:0], masks[:0], masks[:0], masks[:0], seed=0)
     assert (nothing.n, nothing.status) == (0, ())
 
 
@@ -115,9 +115,9 @@ def test_a_map_that_another_mask_cannot_judge_is_left_out():
     maps[3] = 0
     maps[3, 0] = 1  # evidence in the first row only, which is padding in photo 5
     masks[5, 0] = background[5, 0] = 0
-    tie = permutation_tie(maps, masks, background, seed=0)
+    tie = permutation_tie(maps, masks, masks, background, seed=0)
     rest = np.arange(14) != 3
-    without = permutation_tie(maps[rest], masks[rest], background[rest], seed=0)
+    without = permutation_tie(maps[rest], masks[rest], masks[rest], background[rest], seed=0)
     assert (tie.n, tie.p, tie.effect) == (13, without.p, without.effect)
     assert np.isnan(tie.z[3])
     assert tie.status[3] == NO_COMPARISON
@@ -127,9 +127,9 @@ def test_a_map_that_another_mask_cannot_judge_is_left_out():
 def test_scale_and_negative_evidence_change_nothing():
     rng = np.random.default_rng(6)
     masks, maps = blobs(15, rng), blobs(15, rng)
-    first = permutation_tie(maps, masks, 1 - masks, seed=0)
+    first = permutation_tie(maps, masks, masks, 1 - masks, seed=0)
     factors = rng.uniform(0.1, 9, (15, 1, 1))
-    second = permutation_tie(np.where(maps > 0.5, factors * maps, -1), masks, 1 - masks, seed=0)
-    third = permutation_tie(np.where(maps > 0.5, maps, 0), 7 * masks, 7 * (1 - masks), seed=0)
+    second = permutation_tie(np.where(maps > 0.5, factors * maps, -1), masks, masks, 1 - masks, seed=0)
+    third = permutation_tie(np.where(maps > 0.5, maps, 0), masks, 7 * masks, 7 * (1 - masks), seed=0)
     assert (second.p, second.effect) == (third.p, pytest.approx(third.effect))
     assert second.effect != first.effect

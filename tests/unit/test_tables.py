@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from bias_audit.class_reliance import relative_foreground_sensitivity
+from bias_audit.permutation_tie import Tie
 from bias_audit.photo_reliance import add_interventions, shapley_background_share
 from bias_audit.tables import classes_table, confusion_table, images_table
 
@@ -124,6 +125,38 @@ def test_too_few_photos_are_counted_but_not_tested():
     assert np.isnan(husky["p_sign_flip"])
     assert np.isnan(husky["p_mcnemar"])
     assert husky["reliance_reason"] == "only 3 photos, 10 needed for a test"
+
+
+def test_attention_of_a_class_by_hand():
+    names = ("fox", "husky", "wolf")
+    scores = {"background_share": 0.4, "background_share_low": 0.3, "background_share_high": 0.6, "pointing_game": 1.0}
+    records = [
+        record("husky/1.jpg", **scores, background_excess_label=0.2, iou_half_maximum=0.5, background_excess_box=0.1),
+        record("husky/2.jpg", **scores, background_excess_label=0.4, iou_half_maximum=0.3, background_excess_box=0.5),
+        record("husky/3.jpg", background_share=0.9, background_excess_label=np.nan),  # not scored: counts nowhere
+        record("wolf/1.jpg", "wolf", attention_status="no mask"),
+    ]
+    ties = {
+        "fox": Tie(0, "only 0 images, 10 needed", np.nan, np.nan, np.nan, np.zeros(0), ()),
+        "husky": Tie(12, "ok", 0.1, 0.4, 0.02, np.zeros(12), ("ok",) * 12),
+        "wolf": Tie(15, "ok", 0.2, 0.5, 0.01, np.zeros(15), ("ok",) * 15),
+    }
+    columns = list(made(0, 0, "same", 0))
+    table = classes_table(
+        images_table(records, {}, 20), pd.DataFrame(columns=columns), names, seed=0, min_photos=10, ties=ties
+    )
+    husky = table.loc["husky"]
+    assert husky["n_attention"] == 2
+    assert husky["background_excess"] == pytest.approx(0.3)
+    assert husky["background_excess_box"] == pytest.approx(0.3)
+    assert np.isnan(husky["background_excess_dilated"])
+    assert husky["iou_half_maximum"] == pytest.approx(0.4)
+    shares = ["background_share_low", "background_share", "background_share_high"]
+    assert husky[shares].tolist() == pytest.approx([0.3, 0.4, 0.6])
+    assert husky[["tie_effect", "tie_effect_perfect", "n_tie", "tie_reason"]].tolist() == [0.1, 0.4, 12, "ok"]
+    # two tests: .02 stays, .01 is doubled
+    assert table["tie_p_fdr"].tolist() == pytest.approx([np.nan, 0.02, 0.02], nan_ok=True)
+    assert table.loc["fox", "tie_reason"] == "no readable images"
 
 
 def test_confusion_shares_sum_to_one_and_skip_the_unreadable():

@@ -1,0 +1,138 @@
+"""The pass over the data and the permutation test on what it stored, with a model whose maps are known."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bias_audit import attention
+from bias_audit.attribution.cam import hires_cam
+from bias_audit.data.batches import Geometry
+from bias_audit.data.dataset import Dataset, Sample
+from bias_audit.data.masks import MaskReading
+from bias_audit.models.base import Activations, Predictions
+from bias_audit.run import Run
+
+SIZE, GRID, PER_CLASS = 32, (8, 8), 14
+
+
+class SeesRed:
+    """Explains the labelled class by what is red, any other by what is blue; reads the class from the green level."""
+
+    calls = 0
+
+    def activations(self, images: np.ndarray, labels: np.ndarray) -> Activations:
+        self.calls += len(images)
+        cells = images.reshape(len(images), 8, 4, 8, 4, 3).mean(axis=(2, 4)) / 255
+        odds = np.where(images[:, 0, 0, 1:2] > 128, [-1.0, 1.0], [1.0, -1.0]).astype(np.float32)
+        predictions = Predictions(1 / (1 + np.exp(-odds)), odds, np.zeros(len(images), np.float32))
+        of_label = np.zeros_like(cells)
+        of_label[..., 0] = np.where(images[:, 31, 31, 1] == 7, -1, 1)[:, None, None]  # marked: evidence against it
+        wrong = (predictions.predicted != labels)[:, None, None, None]
+        return Activations(predictions, cells, np.where(wrong, [0, 0, 1.0], of_label).astype(np.float32), of_label)
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    """Red objects on black; class a is recognised, class b called a, and blue is the opposite corner."""
+    rng = np.random.default_rng(0)
+    samples = []
+    for label, name in enumerate("ab"):
+        for i in range(PER_CLASS):
+            pixels, mask = np.zeros((SIZE, SIZE, 3), np.uint8), np.zeros((SIZE, SIZE), np.uint8)
+            top, left = 4 * rng.integers(0, 5, 2)
+            pixels[top : top + 12, left : left + 8, 0] = mask[top : top + 12, left : left + 8] = 255
+            pixels[28:, 28:, 2] = 255
+            stem = tmp_path / f"{name}{i:02d}"
+            if (name, i) == ("a", 1):
+                pixels[31, 31, 1] = 7
+            Image.fromarray(pixels).save(stem.with_suffix(".png"))
+            Image.fromarray(mask).save(stem.with_suffix(".mask.png"))
+            given = None if (name, i) == ("a", 2) else stem.with_suffix(".mask.png")
+            samples.append(Sample(stem.name, stem.with_suffix(".png"), label, mask=given))
+    samples[0].path.write_bytes(b"no picture")
+    return Dataset(tmp_path, tuple(samples), ("a", "b"), "folder")
+
+
+def started(folder: Path) -> Run:
+    run = Run(folder / "run")
+    run.start({}, resume=(folder / "run").exists(), overwrite=False)
+    return run
+
+
+def attend(dataset: Dataset, run: Run, model: Any, batch: int = 3) -> list[dict]:
+    geometry = Geometry((SIZE, SIZE), 3, "stretch", "bilinear", MaskReading())
+    return attention.attend(dataset, model, hires_cam, geometry, lambda images: images, batch, run, lambda _: None)
+
+
+def test_the_labelled_class_is_judged_not_the_predicted_one(dataset: Dataset, tmp_path: Path) -> None:
+    run = started(tmp_path)
+    records = attend(dataset, run, SeesRed())
+    ties = attention.tie_to_objects(dataset, records, run, 3, GRID, seed=0)
+    of_b = [record for record in records if record["label"] == "b"]
+    assert not any(record["correct"] for record in of_b)
+    assert all(record["background_share"] > 0.9 for record in of_b), "the predicted class's maps lie in the corner"
+    assert all(record["background_excess_label"] == pytest.approx(0, abs=0.01) for record in of_b)
+    for name, n in (("a", PER_CLASS - 3), ("b", PER_CLASS)):
+        tie = ties[name]
+        assert (tie.n, tie.reason, tie.p) == (n, "ok", pytest.approx(1 / 2001))
+        assert tie.effect == pytest.approx(tie.effect_perfect, abs=1e-3)  # red is the object
+    statuses = [record["tie_status"] for record in records]
+    assert statuses[:3] == ["unreadable", "no positive evidence in the map", "no mask"]
+    assert set(statuses[3:]) == {"ok"}
+    assert all(("tie_z" in record) == (record["tie_status"] == "ok") for record in records)
+
+
+def test_a_resumed_pass_has_the_same_ties_and_needs_no_image_again(dataset: Dataset, tmp_path: Path) -> None:
+    run, model = started(tmp_path), SeesRed()
+    records = attend(dataset, run, model)
+    first = attention.tie_to_objects(dataset, records, run, 3, GRID, seed=0)
+    assert model.calls == 2 * PER_CLASS - 1
+    for sample in dataset.samples:
+        sample.path.unlink()
+    again = attend(dataset, started(tmp_path), None)
+    second = attention.tie_to_objects(dataset, again, run, 3, GRID, seed=0)
+    assert [record["tie_status"] for record in again] == [record["tie_status"] for record in records]
+    for name, tie in first.items():
+        assert (second[name].p, second[name].effect) == (tie.p, tie.effect)
+        np.testing.assert_array_equal(second[name].z, tie.z)
+
+
+def test_order_batches_and_passes_over_the_shards_change_nothing(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def z_of(data: Dataset, folder: Path, batch: int) -> dict[str, float]:
+        folder.mkdir()
+        run = started(folder)
+        records = attend(data, run, SeesRed(), batch)
+        attention.tie_to_objects(data, records, run, batch, GRID, seed=5)
+        return {record["image_id"]: record.get("tie_z") for record in records}
+
+    expected = z_of(dataset, tmp_path / "straight", 3)
+    order = np.random.default_rng(1).permutation(len(dataset.samples))
+    shuffled = dataclasses.replace(dataset, samples=tuple(dataset.samples[i] for i in order))
+    assert z_of(shuffled, tmp_path / "shuffled", 5) == pytest.approx(expected)
+    monkeypatch.setattr(attention, "TIE_CELLS", 1)
+    assert z_of(dataset, tmp_path / "one class at a time", 3) == pytest.approx(expected)
+
+
+def test_large_classes_are_sampled_by_the_seed(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attention, "TIE_IMAGES", 10)
+    run = started(tmp_path)
+    records = attend(dataset, run, SeesRed())
+    chosen = []
+    for seed in (0, 0, 1):
+        ties = attention.tie_to_objects(dataset, [dict(record) for record in records], run, 3, GRID, seed=seed)
+        assert [ties[name].n for name in "ab"] == [10, 10]
+        copies = [dict(record) for record in records]
+        attention.tie_to_objects(dataset, copies, run, 3, GRID, seed=seed)
+        chosen.append([record["image_id"] for record in copies if record["tie_status"] == "ok"])
+        assert sum(record["tie_status"] == "not sampled" for record in copies) == 2 * PER_CLASS - 3 - 20
+    assert chosen[0] == chosen[1] != chosen[2]
