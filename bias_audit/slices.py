@@ -179,10 +179,8 @@ def _compare(
         if small < MIN_SLICE:
             row[measure.reason] = f"only {small} {unit} in the slice or the rest, {MIN_SLICE} needed"
         elif against_rest.shared < MIN_SLICE:
-            few = f"only {against_rest.shared}" if against_rest.shared else "no"
-            row[measure.reason] = (
-                f"{few} {unit} of classes that both the slice and the rest have: it cannot be told from its class"
-            )
+            few = f"only {against_rest.shared} {unit} of classes" if against_rest.shared else "no class"
+            row[measure.reason] = f"{few} that slice and rest share: the slice cannot be told from its class"
         else:
             row[measure.p] = float(p_values[code])
             if measure is ATTENTION:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bias_audit.report.account import count_status, dictionary, every_rule, not_audited, provenance
 from bias_audit.report.estimates import estimate, number, records
 from bias_audit.report.gallery import PICTURE_BUDGET, arrange_pictures
+from bias_audit.report.slices_section import slices_section
 from bias_audit.result import LEVELS, AuditResult, RuleOutcome
 
 if TYPE_CHECKING:
@@ -109,6 +110,8 @@ MEASURES: dict[str, tuple[str, str]] = {
     "BA201": ("background gap", "points"),
     "BA202": ("share of the photos tested", "share"),
     "BA203": ("accuracy of the slice", "share"),
+    "BA205": ("background excess of the slice", "number"),
+    "BA206": ("background gap of the slice", "points"),
     "BA204": ("share of the photos tested", "share"),
     "BA901": ("share of all images", "share"),
     "BA902": ("median background excess", "number"),
@@ -173,6 +176,7 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
             if subject not in illustrated
         ],
         "classes": _class_table(result, class_rows, found),
+        "slices": slices_section(result),
         "confusion": _confusion(result.confusion, info.class_names),
         "gallery": chosen["gallery"],
         "pictures": chosen["pictures"],

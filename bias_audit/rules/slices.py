@@ -48,7 +48,7 @@ def slice_attention(evidence: Evidence) -> list[RuleOutcome]:
 
     return _by_column(
         evidence, "BA205", "attention differs between slices of the data", ATTENTION, bounds.min_attention,
-        lambda row: float(row["excess_delta"]) >= bounds.cliffs_delta, 0.0, sentence,
+        lambda row: float(row["excess_delta"]) >= bounds.cliffs_delta, None, sentence,
     )  # fmt: skip
 
 
@@ -77,10 +77,17 @@ def _by_column(
     measure: Measure,
     enough: int,
     is_large: Callable[[pd.Series], bool],
-    floor: float,
+    floor: float | None,
     sentence: Callable[[pd.Series, str, bool], str],
 ) -> list[RuleOutcome]:
-    """One outcome per user column, of its worst slice; `enough` images are needed to judge a slice."""
+    """One outcome per user column, of its worst slice.
+
+    Args:
+        enough: images of the measure that a slice needs to be judged.
+        is_large: row -> its effect is worth a finding.
+        floor: least difference from the rest in the unit of the measure; None where the effect has another unit.
+        sentence: row, column, found -> what was seen.
+    """
     outcomes = []
     for column, rows in evidence.slices.groupby("column", sort=False):
         name = str(column)
@@ -102,7 +109,7 @@ def _by_column(
                 name,
                 *status_of(found, "WATCH", sentence(row, name, found)),
                 measured=float(row[measure.mean]),
-                threshold=rest + measure.worse * floor,
+                threshold=None if floor is None else rest + measure.worse * floor,
                 low=number(row[f"{measure.prefix}_low"]),
                 high=number(row[f"{measure.prefix}_high"]),
                 n=int(row[measure.n]),

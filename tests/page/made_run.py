@@ -198,6 +198,42 @@ def class_rows() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def slice_rows() -> list[dict[str, Any]]:
+    """Cameras of which one is worse and one was hardly seen, and a column that is another name for the class."""
+    hostile = "<b onmouseover=alert(4)>old</b>"
+    usual = {"column": "camera", "reason": "ok", "excess_reason": "ok", "gap_reason": "ok"}
+    only = "no class that slice and rest share: the slice cannot be told from its class"
+    return [
+        {
+            **usual, "value": hostile, "n": 12, "accuracy": 0.75, "accuracy_low": 0.47, "accuracy_high": 0.91,
+            "rest_accuracy": 1.0, "n_attention": 9, "background_excess": 0.6, "n_interventions": 8,
+            "background_gap": 0.5, "gap_low": 0.1, "gap_high": 0.8, "rest_gap": 0.0,
+        },
+        {
+            **usual, "value": "new", "n": 10, "accuracy": 1.0, "accuracy_low": 0.72, "accuracy_high": 1.0,
+            "rest_accuracy": 0.8, "n_attention": 10, "background_excess": 0.2, "excess_low": 0.1, "excess_high": 0.3,
+            "n_interventions": 0, "gap_reason": "no usable mask",
+        },
+        {
+            "column": "habitat {{ 7 * 7 }}", "value": "forest", "n": 24, "accuracy": 23 / 24, "accuracy_low": 0.8,
+            "accuracy_high": 0.99, "reason": only, "n_attention": 0, "excess_reason": "no mask", "n_interventions": 0,
+            "gap_reason": "no usable mask",
+        },
+    ]  # fmt: skip
+
+
+def slice_outcomes() -> tuple[RuleOutcome, ...]:
+    """The worse camera, found by accuracy; nothing else could be judged."""
+    return (
+        RuleOutcome(
+            "BA203", "a slice is recognised worse", "slice", "camera", "found", "Worse than the rest: <b>75</b>.",
+            level="WATCH", measured=0.75, threshold=0.95, low=0.47, high=0.91, n=12, p_value=0.01,
+            evidence={"value": slice_rows()[0]["value"]},
+        ),
+        RuleOutcome("BA206", "a slice pays most", "slice", "camera", "not applicable", "No slice could be tested."),
+    )  # fmt: skip
+
+
 def confusion_rows() -> list[dict[str, Any]]:
     """Counts of `image_rows`; zero cells are not stored."""
     return [
@@ -236,6 +272,7 @@ class Parts:
     images: list[dict[str, Any]]
     classes: list[dict[str, Any]]
     confusion: list[dict[str, Any]]
+    slices: list[dict[str, Any]]
     outcomes: tuple[RuleOutcome, ...]
     info: RunInfo
     verdict: str
@@ -245,13 +282,13 @@ class Parts:
 def made_parts() -> Parts:
     """A run with a finding."""
     verdict = f"SUSPICIOUS: the prediction follows the background in 1 of 2 classes ({HUSKY}), not in {HOSTILE}."
-    return Parts(image_rows(), class_rows(), confusion_rows(), outcomes(), info(), verdict, stored_pictures())
+    return Parts(image_rows(), class_rows(), confusion_rows(), [], outcomes(), info(), verdict, stored_pictures())
 
 
 def write_parts(parts: Parts, folder: Path) -> Path:
     """Write a finished run folder, as the audit does."""
     folder.mkdir(exist_ok=True)
-    for name in ("images", "classes", "confusion"):
+    for name in ("images", "classes", "confusion", "slices"):
         table(name, getattr(parts, name)).to_parquet(folder / f"{name}.parquet", index=False)
     rows = tuple(parts.classes)
     result = AuditResult(folder, parts.info, parts.verdict, parts.outcomes, rule_counts(parts.outcomes), rows)
