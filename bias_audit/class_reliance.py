@@ -188,13 +188,26 @@ def cue_effect(
     return row
 
 
-def background_only_elsewhere(images: pd.DataFrame, name: str, fill: str = "") -> float:
-    """How often emptied photos of the other classes are called this class: what it gets without object or background.
+def background_only_elsewhere(images: pd.DataFrame, name: str, fill: str = "", *, min_photos: int = 1) -> float:
+    """How often emptied photos of another class are called this class: of the class of which most are.
+
+    A net calls a picture without an object something, often the same thing; and emptied photos that carry another
+    class's cue go there. So a class's own emptied photos are compared with those of the class nearest to it.
 
     Args:
         images: the images table.
         name: the class.
         fill: suffix of the column, "" or "_second_fill".
+        min_photos: classes with fewer emptied photos count together.
+
+    Returns:
+        0..1; NaN without photos of other classes.
     """
     others = images[(images["label"] != name) & images["background_gap"].notna()]
-    return float((others[f"background_only_predicted{fill}"] == name).mean()) if len(others) else float("nan")
+    if others.empty:
+        return float("nan")
+    called = (others[f"background_only_predicted{fill}"] == name).groupby(others["label"]).agg(["mean", "size"])
+    large = called.loc[called["size"] >= min_photos, "mean"]
+    small = called[called["size"] < min_photos]
+    rates = [*large] + ([float((small["mean"] * small["size"]).sum() / small["size"].sum())] if len(small) else [])
+    return float(max(rates))

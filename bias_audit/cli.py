@@ -139,6 +139,23 @@ def _demo(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
+def _benchmark(options: argparse.Namespace) -> int:
+    from bias_audit.benchmark.command import benchmark
+    from bias_audit.console import Progress
+
+    text = benchmark(
+        options.out or Path("reports/benchmark-quick" if options.quick else "reports/benchmark"),
+        quick=options.quick,
+        tune=options.tune,
+        seeds=options.seeds,
+        workers=options.workers,
+        reaudit=options.reaudit,
+        progress=Progress(options.verbosity),
+    )
+    print(text)
+    return EXIT_OK
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bias-audit",
@@ -158,7 +175,22 @@ def _parser() -> argparse.ArgumentParser:
     demo = _command(commands, "demo", _demo, "generate the snow-wolf world, train a biased model, audit it", "")
     demo.add_argument("--out", metavar="DIR", type=Path, default=Path("reports/demo"), help="default: %(default)s")
     _add_verbosity(demo)
+    _add_benchmark(commands)
     return parser
+
+
+def _add_benchmark(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "plant biases, train models on them, audit each: how often is the verdict right?"
+    benchmark = _command(commands, "benchmark", _benchmark, text, "A killed benchmark goes on where it stood.")
+    benchmark.add_argument("--out", metavar="DIR", type=Path, help="default: reports/benchmark, or -quick")
+    benchmark.add_argument("--quick", action="store_true", help="a subset that ends in 10 minutes on two cores")
+    benchmark.add_argument(
+        "--tune", action="store_true", help="run the seeds that thresholds are chosen on; writes no report"
+    )
+    benchmark.add_argument("--seeds", metavar="N", type=int, default=5, help="seeds of worlds, 1 to 5 (default 5)")
+    benchmark.add_argument("--workers", metavar="N", type=int, default=2, help="processes (default 2)")
+    benchmark.add_argument("--reaudit", action="store_true", help="audit again, with the models trained before")
+    _add_verbosity(benchmark)
 
 
 def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

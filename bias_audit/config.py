@@ -90,7 +90,7 @@ class Thresholds:
         fdr: Benjamini-Hochberg rate over classes; the field's convention.
         min_gap: background gap below which an effect is not worth a release (5 points; SCIENCE E1).
         min_background_only: what background-only accuracy must exceed by to speak against a class: how often emptied
-            photos of other classes are called so, which is chance with the net's own leanings (SCIENCE E1).
+            photos of another class are called so, which is chance with the net's own leanings (SCIENCE E1).
         min_cue: probability that the attended piece of background must move beyond a control to confirm a class; as
             min_gap, 5 points.
         near: margin of gap and effects within which a finding is said to be near its threshold (2 points: less than
@@ -105,8 +105,8 @@ class Thresholds:
         model_excess: median excess over classes above which the maps are tied to nothing at this layer (SCIENCE E1).
         max_unreadable: share of unreadable images from which the audit itself is in doubt.
         max_void_width: how far void pixels may leave a class's background share open (SCIENCE B4: .1).
-        max_mask_shift: how much more masks half a cell larger may move one class's background excess than that of the
-            others; beyond, a comparison of classes on attention hangs on the outline.
+        max_mask_shift: how much of a class's lead in background excess over the others masks half a cell larger may
+            take; beyond, the comparison of classes on attention hangs on the outline.
     """
 
     fdr: float = 0.05

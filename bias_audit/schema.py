@@ -254,7 +254,11 @@ CLASSES: tuple[Column, ...] = (
     Column("background_only_accuracy", "float", "still predicted with the object inpainted, 0..1", "high"),
     Column("background_only_low", "float", "95 % Wilson interval, lower end"),
     Column("background_only_high", "float", "95 % Wilson interval, upper end"),
-    Column("background_only_elsewhere", "float", "emptied photos of other classes that are called this class, 0..1"),
+    Column(
+        "background_only_elsewhere",
+        "float",
+        "emptied photos of another class that are called this class, of the class of which most are, 0..1",
+    ),
     Column("background_only_elsewhere_second_fill", "float", "the same under the second fill, 0..1"),
     Column(
         "removal_effect",

@@ -113,7 +113,9 @@ def classes_table(
             attract_high[index],
         )
         for fill in ("", "_second_fill"):
-            row[f"background_only_elsewhere{fill}"] = background_only_elsewhere(images, name, fill)
+            row[f"background_only_elsewhere{fill}"] = background_only_elsewhere(
+                images, name, fill, min_photos=min_photos
+            )
         lent = images.loc[images["cue_lent_class"] == name, "cue_lent_effect"].dropna()
         row.update(cue_effect("cue_lent", lent, clusters, min_photos=min_photos, seed=seed))
         rows.append(row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from bias_audit import stats
@@ -118,8 +119,8 @@ def accuracy_at_chance(evidence: Evidence) -> list[RuleOutcome]:
 def uncertain_masks(evidence: Evidence) -> list[RuleOutcome]:
     """BA904: attention scores that hang on where exactly the masks end: on void pixels, or on half a cell of outline.
 
-    At a coarse grid half a cell more moves every class, since a map reaches beyond its object by as much. What counts
-    is a class that moves otherwise than the rest: classes are compared on attention (SCIENCE B4).
+    At a coarse grid half a cell more lowers every class whose maps lie on the object, since maps reach beyond it by as
+    much. What counts is a class that lies above the others only because of the outline (SCIENCE B4).
     """
     title, bounds = "masks too uncertain for the attention scores", evidence.thresholds
     classes = evidence.classes[evidence.classes["background_excess"].notna()]
@@ -129,17 +130,18 @@ def uncertain_masks(evidence: Evidence) -> list[RuleOutcome]:
     low, high = classes["background_share_low"], classes["background_share_high"]
     spread = (high - low).fillna(0)
     width, widest = float(spread.max()), str(spread.idxmax())
-    shift, rest, moved = _outline(evidence.images, bounds.min_attention)
-    open_, hangs = width > bounds.max_void_width, abs(shift - rest) > bounds.max_mask_shift
+    lead, remaining, leader = _outline(evidence.images, bounds.min_attention)
+    shrunk = lead - remaining
+    unclear, hangs = width > bounds.max_void_width, shrunk > bounds.max_mask_shift
     sentence = (
         f"Depending on what the void pixels of its masks are, {widest} has a background share between "
         f"{low[widest]:.2f} and {high[widest]:.2f}"
         if width > 0
         else "The masks have no void pixels that could move a background share"
     ) + (
-        f"; with masks half a cell larger the background excess of {moved} changes by {shift:+.2f}, that of the other "
-        f"classes by {rest:+.2f}."
-        if moved
+        f"; with masks half a cell larger {leader} exceeds the background excess of the other classes by "
+        f"{remaining:.2f} instead of {lead:.2f}."
+        if leader
         else f"; no two classes have the {bounds.min_attention} images to compare larger masks."
     )
     return [
@@ -149,28 +151,32 @@ def uncertain_masks(evidence: Evidence) -> list[RuleOutcome]:
             "dataset",
             "",
             *status_of(
-                open_ or hangs,
+                unclear or hangs,
                 "MODEL WARNING",
-                sentence + (" Do not compare classes on attention." if open_ or hangs else ""),
+                sentence + (" Read comparisons on attention with caution." if unclear or hangs else ""),
             ),
-            measured=width if open_ or not hangs else abs(shift - rest),
-            threshold=bounds.max_void_width if open_ or not hangs else bounds.max_mask_shift,
+            measured=width if unclear or not hangs else shrunk,
+            threshold=bounds.max_void_width if unclear or not hangs else bounds.max_mask_shift,
             n=int(classes["n_attention"].sum()),
         )
     ]
 
 
 def _outline(images: pd.DataFrame, least: int) -> tuple[float, float, str]:
-    """Change of the mean background excess under dilated masks: of the class that moves most against the others, of
-    the mean of the others, and its name; (0, 0, "") where fewer than two classes have `least` images."""
-    change = (images["background_excess_dilated"] - images["background_excess_label"]).dropna()
-    groups = change.groupby(images.loc[change.index, "label"])
-    shifts = groups.mean()[groups.size() >= least]
-    if len(shifts) < 2:
+    """How far a class lies above the mean of the others in background excess, and what dilated masks leave of it.
+
+    The class is the one that loses most, among those above the others; (0, 0, "") where fewer than two classes have
+    `least` images.
+    """
+    columns = ["background_excess_label", "background_excess_dilated"]
+    scored = images[["label", *columns]].dropna()
+    means = scored.groupby("label")[columns].mean()[scored.groupby("label").size() >= least]
+    if len(means) < 2:
         return 0.0, 0.0, ""
-    rest = (shifts.sum() - shifts) / (len(shifts) - 1)
-    moved = str((shifts - rest).abs().idxmax())
-    return float(shifts[moved]), float(rest[moved]), moved
+    lead, remaining = (means - (means.sum() - means) / (len(means) - 1)).to_numpy(float).T
+    # Leads sum to 0, so one is at least 0 but for rounding.
+    place = int(np.where(lead >= -1e-9, lead - remaining, -np.inf).argmax())
+    return float(lead[place]), float(remaining[place]), str(means.index[place])
 
 
 def too_few_images(evidence: Evidence) -> list[RuleOutcome]:

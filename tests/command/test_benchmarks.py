@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 SCRIPTS = Path(__file__).parents[1] / "benchmarks"
@@ -25,3 +28,80 @@ def test_scripts_run(tiny, script, options, last):
     done = subprocess.run([sys.executable, SCRIPTS / script, *map(str, arguments)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith(last)
+
+
+@pytest.fixture
+def truth(monkeypatch):
+    """The module `photo_truth` of the benchmarks."""
+    monkeypatch.syspath_prepend(SCRIPTS)
+    import photo_truth
+
+    return photo_truth
+
+
+def test_sign_flip_against_hand_counts(truth):
+    # 2 of 2^10 sign patterns reach the sum of ten equal gains: all plus and all minus.
+    assert truth.sign_flip(np.full(10, 0.3)) == 2 / 1024
+    # |+-3 +-1 +-1| >= 3 unless both small ones go against the large one: 6 of 8. Zeros say nothing.
+    assert truth.sign_flip(np.array([3.0, 1.0, -1.0, 0.0, 0.0])) == 6 / 8
+    assert truth.sign_flip(np.zeros(4)) == 1
+    # Beyond EXACT photos it is sampled, and never 0.
+    assert truth.sign_flip(np.full(25, 0.1)) == pytest.approx(1 / 10001)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("follows", "other"), [("background", 0), ("object", 1)])
+def test_truth_of_models_known_by_construction(truth, tiny, follows, other):
+    import keras
+
+    model = keras.saving.load_model(getattr(tiny, f"follows_{follows}"))
+    photos = truth.read_photos(tiny.images, tiny.masks, (48, 48))
+    found = truth.photo_level_truth(photos, lambda pixels: model.predict(pixels, verbose=0).argmax(axis=1))
+    for name in ("a", "b"):
+        assert (found[name].n, found[name].same, found[name].other) == (12, 1, other)
+        assert found[name].p == (2 / 4096 if other == 0 else 1)
+
+
+def save_backbone(path):
+    """A random net of a few layers, with the names of those of MobileNetV2 that the script builds on."""
+    import keras
+
+    layers = keras.layers
+    inputs = keras.Input((48, 48, 3))
+    values = layers.Conv2D(4, 3, strides=2, padding="same")(inputs)
+    values = layers.BatchNormalization(name="block_3_project_BN")(values)
+    for name in ("block_6_expand_relu", "block_10_expand_relu"):
+        values = layers.Conv2D(8, 3, strides=2, padding="same", activation="relu", name=name)(values)
+    outputs = layers.Dense(4, activation="softmax")(layers.GlobalAveragePooling2D()(values))
+    keras.Model(inputs, outputs).save(path)
+
+
+@pytest.mark.slow
+def test_real_photos_runs_on_generated_ones(tiny, tmp_path):
+    data = tmp_path / "data"
+    folders = {
+        **{f"husky-wolf/{{kind}}/{part}": ("husky", "wolf") for part in ("train", "test")},
+        "cats-dogs/{kind}": ("cat", "dog"),
+    }
+    for folder, names in folders.items():
+        for kind, source in (("images", tiny.images), ("masks", tiny.masks)):
+            for name, label in zip(names, "ab", strict=True):
+                shutil.copytree(source / label, data / folder.format(kind=kind) / name)
+    (data / "models").mkdir()
+    shutil.copy(tiny.follows_background, data / "models/husky_wolf_shallow.keras")
+    save_backbone(data / "models/mobilenet_v2_imagenet.keras")
+    arguments = [
+        *(SCRIPTS / "real_photos.py", data, "--out", tmp_path / "out", "--cases", "shallow", "swapped", "tag_block_10"),
+        *("--composites", 2, "--epochs", 1, "--backgrounds", 2),
+    ]
+    done = subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "out/real_photos.json").read_text())
+    husky = results["shallow"]["classes"]["husky"]
+    assert husky["truth"]["gap"] == 1
+    assert husky["truth"]["relies"]
+    assert husky["agrees"]
+    assert set(results["tag_block_10"]["toggles"]) == {
+        f"{name} {word} tag" for name in ("cat", "dog") for word in ("with", "without")
+    }
+    assert (tmp_path / "out/real_photos.md").read_text().strip() in done.stdout

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_audit.class_reliance import relative_foreground_sensitivity
+from bias_audit.class_reliance import background_only_elsewhere, relative_foreground_sensitivity
 from bias_audit.permutation_tie import Tie
 from bias_audit.photo_reliance import add_interventions, shapley_background_share
 from bias_audit.tables import classes_table, confusion_table, images_table
@@ -308,6 +308,19 @@ def test_class_columns_of_the_further_experiments():
     assert np.isnan(table.loc["wolf", "p_cue_lent"])
     assert husky["background_only_elsewhere"] == 0
     assert table.loc["wolf", "background_only_elsewhere"] == pytest.approx(9 / 12)
+
+
+def test_without_its_object_a_class_is_compared_with_the_class_nearest_to_it():
+    """Emptied: of 10 of a 6 are called c, of 10 of b 1, of the 2 of d both; d alone is too small to speak."""
+    called = {"a": ["c"] * 6 + ["b"] * 4, "b": ["c"] + ["a"] * 9, "c": ["c"] * 10, "d": ["c"] * 2}
+    frame = pd.DataFrame(
+        [(label, name, 0.0) for label, names in called.items() for name in names],
+        columns=["label", "background_only_predicted", "background_gap"],
+    )
+    assert background_only_elsewhere(frame, "c", min_photos=10) == 1.0  # classes too small count together: d
+    assert background_only_elsewhere(frame[frame["label"] != "d"], "c", min_photos=10) == 0.6
+    assert background_only_elsewhere(frame[frame["label"] != "d"], "c", min_photos=11) == pytest.approx(7 / 20)
+    assert np.isnan(background_only_elsewhere(frame[frame["label"] == "c"], "c"))
 
 
 def test_a_patient_counts_once():
