@@ -73,7 +73,7 @@ def permutation_tie(
     (1 + B) over B random permutations of the masks (Phipson & Smyth 2010). Permutations, not derangements: only a
     group that holds the identity gives an exact test. A permutation uses every mask once, so the areas of the masks
     are the same in each of them, and the mean does not need masks of matched size; the z of a single map does compare
-    with masks of other sizes.
+    with masks of other sizes. A map that grows with its object counts as tied to it. Photos count as independent.
 
     Args:
         maps: (N, h, w), signed; only positive evidence counts.
