@@ -62,8 +62,8 @@ def corner_tag(scene: Scene, rng: np.random.Generator, owner: int) -> Scene:
 def wandering_tag(scene: Scene, rng: np.random.Generator, owner: int) -> Scene:
     """The same tag anywhere off the object."""
     kernel = np.ones((TAG, TAG), np.uint8)
-    # anchor (0, 0): a place is free if the tag hanging from it meets no object
-    covered = cv2.dilate(scene.mask, kernel, anchor=(TAG - 1, TAG - 1), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    # Anchored at its upper left corner: covered where a tag hanging from that pixel would meet the object.
+    covered = cv2.dilate(scene.mask, kernel, anchor=(0, 0), borderType=cv2.BORDER_CONSTANT, borderValue=0)
     places = np.argwhere(covered[1:-TAG, 1:-TAG] == 0) + 1
     top, left = places[int(rng.integers(len(places)))]
     return replace(scene, background=_stamp(scene.background, rng, int(top), int(left)))
