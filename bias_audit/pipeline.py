@@ -146,7 +146,7 @@ def audit(
             ties=ties,
         )
         pulls = gap_matrix(composites[composites["fill"] == FIRST_FILL], dataset.class_names)
-        slices = slices_table(images, tables.user_columns(images))
+        slices = slices_table(images, tables.user_columns(images), seed=config.seed, clusters=groups)
         outcomes = rules.judge(rules.Evidence(images, classes, pulls, slices, thresholds), ignore)
         tables.write_table(run, "images", images)
         tables.write_table(run, "classes", classes)
