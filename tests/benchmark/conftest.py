@@ -1,0 +1,42 @@
+"""Units as `read_units` gives them, made by hand, so that every rate can be counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from bias_audit.benchmark.grid import CLASSES
+
+Model = Callable[..., pd.DataFrame]
+
+DEFAULTS: dict[str, Any] = {
+    "cue": "", "rho": float("nan"), "head": "gap", "seed": 5, "n_test": 400, "seconds": 8.0, "reliance": float("nan"),
+    "guilty": False, "truth": "negative", "flagged": False, "level": "", "judged": True, "named_first": False,
+    "accuracy": 0.95, "background_gap": 0.0, "attract": 0.0, "background_only_accuracy": 0.25,
+    "background_share": 0.8, "p_sign_flip": 0.5,
+}  # fmt: skip
+
+
+@pytest.fixture
+def model() -> Model:
+    """model(name, kind, {class index: columns}, **columns of all classes) -> the units of one model."""
+
+    def make(name: str, kind: str, special: dict[int, dict[str, Any]] | None = None, **common: Any) -> pd.DataFrame:
+        rows = [
+            {
+                "model": name,
+                "kind": kind,
+                "label": label,
+                "class_name": class_name,
+                **DEFAULTS,
+                **common,
+                **(special or {}).get(label, {}),
+            }
+            for label, class_name in enumerate(CLASSES)
+        ]
+        return pd.DataFrame(rows)
+
+    return make
