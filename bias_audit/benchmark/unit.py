@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -108,7 +107,7 @@ def _trained(case: Case, folder: Path) -> tuple[list[dict[str, Any]], dict[str, 
 
     def predict(images: Photos) -> NDArray[np.int64]:
         parts = [model(images[i : i + 200].astype(np.float32), training=False) for i in range(0, len(images), 200)]
-        return np.concatenate([np.argmax(np.asarray(part), axis=1) for part in parts])
+        return np.concatenate([np.argmax(part.numpy(), axis=1) for part in parts])
 
     reliance = [
         dataclasses.asdict(measured)
@@ -147,11 +146,6 @@ def forget_audits(work: Path) -> None:
     """Drop all audits, not the models: the next run audits again."""
     for record in work.glob(f"*/{UNIT}"):
         record.unlink()
-
-
-def forget(case: Case, work: Path) -> None:
-    """Drop a case with its model."""
-    shutil.rmtree(unit_folder(case, work), ignore_errors=True)
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

@@ -106,9 +106,7 @@ def test_the_amount_of_cue_is_the_same_at_every_strength(rho, classes):
 def test_at_one_over_k_every_class_carries_the_cue_alike():
     plan = ShapesPlan(cue="snow", guilty=(2,), rho=0.25)
     assert [plan.cue_probability(label, 2) for label in range(4)] == [0.25] * 4
-    carried = [
-        np.mean([choose_owner(plan, "train", label, i, seed=0) == 2 for i in range(1000)]) for label in range(4)
-    ]
+    carried = [np.mean([choose_owner(plan, "train", label, i, seed=0) == 2 for i in range(1000)]) for label in range(4)]
     assert np.abs(np.asarray(carried) - 0.25).max() < 0.05  # 3.6 standard errors
 
 
