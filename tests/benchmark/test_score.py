@@ -22,7 +22,7 @@ def guilty(reliance, *, gap, attract, flagged, **more):
 
 @pytest.fixture
 def units(model):
-    """Three planted models (found, missed and out-ranked, ignored), a null, a clean one, a hard one and a blurred one."""
+    """Three planted models (found; missed and out-ranked; ignored), a null, a clean, a tiny and a blurred one."""
     return pd.concat(
         [
             model("a", "planted", {0: guilty(0.9, gap=0.8, attract=0.7, flagged=True)}, cue="snow", rho=0.9),
