@@ -129,8 +129,10 @@ def _rate(name: str, values: pd.Series, codes: Codes | None) -> dict[str, Any]:
 
 
 def _beside(done: pd.DataFrame, codes: Codes | None, seed: int) -> dict[str, Any]:
-    """Experiments that stand beside the gap: what erasing anything costs, noise, and the background's share."""
-    row: dict[str, Any] = {}
+    """Experiments that stand beside the gap: no background, what erasing costs, noise, and the background's share."""
+    neutral, same = (done[f"{arm}_background_accuracy"].to_numpy(float) for arm in ("neutral", "same"))
+    row: dict[str, Any] = {"neutral_background_accuracy": neutral.mean(), "neutral_loss": (same - neutral).mean()}
+    row["neutral_loss_low"], row["neutral_loss_high"] = stats.paired_difference_interval(same, neutral, clusters=codes)
     held = done["control_right"].notna()
     if held.any():
         control = done.loc[held, "control_right"].to_numpy(float)

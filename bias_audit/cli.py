@@ -222,7 +222,7 @@ def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
     data = audit.add_argument_group("how the data are read")
     data.add_argument("--split", metavar="NAME", help="only the rows of a table with this value in column split")
-    data.add_argument("--cluster", metavar="COLUMN", help="column that groups photos (patient, scene): they count as one")
+    data.add_argument("--cluster", metavar="COLUMN", help="column of patients or scenes: their photos count as one")
     data.add_argument("--allow-outside", action="store_true", help="let a table name files outside its folder")
     data.add_argument(
         "--mask-foreground", metavar="V,V", type=_values, help="mask values that are foreground (default: all but 0)"

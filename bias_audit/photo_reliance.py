@@ -17,8 +17,8 @@ Floats = NDArray[np.floating]
 
 FIRST_BACKDROP = next(iter(BACKDROPS))
 
-CONSENSUS = 3
-"""Backdrops, of four, on which a wrong photo must turn right before its background is blamed for the error."""
+CONSENSUS = 0.75
+"""Share of the backdrops on which a wrong photo must turn right before its background is blamed for the error."""
 
 
 def photo_reliance(composites: pd.DataFrame, photos: pd.DataFrame, blank: Floats) -> pd.DataFrame:
@@ -66,10 +66,11 @@ def photo_reliance(composites: pd.DataFrame, photos: pd.DataFrame, blank: Floats
     table["background_only_probability"] = of_first("probability", *alone)
     table["foreground_only_predicted"] = of_first("predicted", *only)
     table["foreground_only_probability"] = of_first("probability", *only)
-    table["background_only_fills"] = sum(share(arms.BACKGROUND, fill) for fill in FILLS)
-    table["foreground_only_backdrops"] = sum(share(arms.FOREGROUND, backdrop) for backdrop in BACKDROPS)
+    table["background_only_fills"] = pd.concat([share(arms.BACKGROUND, fill) for fill in FILLS], axis=1).mean(axis=1)
+    neutral = pd.concat([share(arms.FOREGROUND, backdrop) for backdrop in BACKDROPS], axis=1).mean(axis=1)
+    table["neutral_background_accuracy"] = neutral
     wrong = photos["predicted"] != photos["label"]
-    table["cut_out_gain"] = (table["foreground_only_backdrops"] >= CONSENSUS).where(wrong)
+    table["cut_out_gain"] = (neutral >= CONSENSUS).where(wrong)
     for column, arm in (("noisy_object_right", arms.NOISY_OBJECT), ("noisy_background_right", arms.NOISY_BACKGROUND)):
         table[column] = share(arm, "")
     table["shapley_background_share"] = shapley_background_share(

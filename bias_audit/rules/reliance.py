@@ -33,6 +33,8 @@ EVIDENCE = (
     "removal_effect",
     "relative_foreground_sensitivity",
     "shapley_background_share",
+    "neutral_background_accuracy",
+    "neutral_loss",
     "cut_out_gain",
     "cue_removal_effect",
     "p_cue_removal_fdr",
@@ -53,6 +55,7 @@ def class_reliance(evidence: Evidence) -> list[RuleOutcome]:
     """
     title, bounds = "prediction follows the background", evidence.thresholds
     watched = {outcome.subject for outcome in class_attention(evidence) if outcome.status == "found"}
+    other_of_two = victim_of_two(evidence.classes, bounds)
     outcomes = []
     for name, row in evidence.rows():
         if not np.isfinite(as_float(row["p_fdr"])):
@@ -62,7 +65,7 @@ def class_reliance(evidence: Evidence) -> list[RuleOutcome]:
         if found and not second_fill_agrees(row, bounds):
             outcomes.append(not_applicable("BA201", title, "class", name, _fills_disagree(name, row)))
             continue
-        level = level_of(row, bounds, watched=name in watched) if found else ""
+        level = level_of(row, bounds, watched=name in watched, victim=name == other_of_two) if found else ""
         near = near_threshold(row, bounds, found=found)
         sentence = _sentence(name, row, level, evidence) + (f" Near the threshold: {near}." if near else "")
         outcomes.append(
@@ -95,9 +98,9 @@ def second_fill_agrees(row: pd.Series, bounds: Thresholds) -> bool:
     return as_float(row["background_gap_second_fill"], 0) >= bounds.min_gap and as_float(row["second_fill_low"], 0) > 0
 
 
-def level_of(row: pd.Series, bounds: Thresholds, *, watched: bool) -> str:
+def level_of(row: pd.Series, bounds: Thresholds, *, watched: bool, victim: bool = False) -> str:
     """Level of a class whose prediction follows the background."""
-    if not (pulls(row) or passes_alone(row, bounds)):
+    if victim or not (pulls(row) or passes_alone(row, bounds)):
         return "COLLATERAL"
     if cue_moves_it(row, bounds):
         return "CONFIRMED"
@@ -114,6 +117,22 @@ def passes_alone(row: pd.Series, bounds: Thresholds) -> bool:
     first = as_float(row["background_only_low"], 0) - as_float(row["background_only_elsewhere"], 1)
     second = as_float(row["background_only_second_fill"], 0) - as_float(row["background_only_elsewhere_second_fill"], 1)
     return min(first, second) > bounds.min_background_only
+
+
+def victim_of_two(classes: pd.DataFrame, bounds: Thresholds) -> str | None:
+    """The one of two classes that stands without any background while the other falls; None where both or none do.
+
+    Of two classes each pulls the other's objects, for without the cue of one a picture is the other's. On neutral
+    backdrops nobody has a cue: the class that was learned with it is lost, its victim is not.
+    """
+    if len(classes) != 2:
+        return None
+    stands = classes["neutral_loss_high"].astype(float) < bounds.min_background_only
+    falls = (classes["neutral_loss"].astype(float) >= bounds.min_gap) & (classes["neutral_loss_low"].astype(float) > 0)
+    first, second = map(str, classes.index)
+    if stands[first] and falls[second]:
+        return first
+    return second if stands[second] and falls[first] else None
 
 
 def cue_moves_it(row: pd.Series, bounds: Thresholds) -> bool:
@@ -177,7 +196,7 @@ def _sentence(name: str, row: pd.Series, level: str, evidence: Evidence) -> str:
     if level not in ("", "COLLATERAL") and pulls(row):
         parts.append(f"Its backgrounds pull other classes' objects to {name} (by {float(row['attract']):.0%}).")
     if level == "COLLATERAL":
-        parts.append(_culprit(name, evidence.gap_matrix))
+        parts.append(_culprit(name, row, evidence))
     if level == "CONFIRMED":
         parts.append(_cue(name, row))
     if level == "HIDDEN":
@@ -199,15 +218,20 @@ def _cue(name: str, row: pd.Series) -> str:
     return f"{taken}; {given}."
 
 
-def _culprit(name: str, gap_matrix: pd.DataFrame) -> str:
+def _culprit(name: str, row: pd.Series, evidence: Evidence) -> str:
     """The class on whose backgrounds the objects of `name` go over to that class most."""
-    alone = f"Its own background neither pulls other objects nor passes for {name} alone"
-    pairs = gap_matrix[gap_matrix["object_class"] == name].sort_values("pull", ascending=False, kind="stable")
+    alone = (
+        f"On neutral backdrops {float(row['neutral_background_accuracy']):.0%} of its objects are recognised: it needs "
+        "no background of its own"
+        if len(evidence.classes) == 2
+        else f"Its own background neither pulls other objects nor passes for {name} alone"
+    )
+    matrix = evidence.gap_matrix
+    pairs = matrix[matrix["object_class"] == name].sort_values("pull", ascending=False, kind="stable")
     if pairs.empty:
         return f"{alone}."
-    row = pairs.iloc[0]
-    culprit, pull = str(row["background_class"]), float(row["pull"])
-    return f"{alone}: {name} falls for the background of {culprit} (by {pull:.0%}), where the cue is to be looked for."
+    culprit, pull = str(pairs["background_class"].iloc[0]), float(pairs["pull"].iloc[0])
+    return f"{alone}; {name} falls for the background of {culprit} (by {pull:.0%}), where the cue is to be looked for."
 
 
 def why_no_reliance(row: pd.Series) -> str:

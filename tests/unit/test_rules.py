@@ -139,6 +139,27 @@ class TestReliance:
         assert ("do not show it" in outcome.sentence) == (level == "HIDDEN")
 
     @pytest.mark.parametrize(
+        ("first", "second", "levels"),
+        [
+            ((0.0, -0.02, 0.05), (0.6, 0.5, 0.7), ("COLLATERAL", "SUSPICIOUS")),  # a needs no background, b does
+            ((0.6, 0.5, 0.7), (0.0, -0.02, 0.05), ("SUSPICIOUS", "COLLATERAL")),
+            ((0.6, 0.5, 0.7), (0.6, 0.5, 0.7), ("SUSPICIOUS", "SUSPICIOUS")),  # each has a cue
+            ((0.0, -0.3, 0.3), (0.6, 0.2, 0.8), ("SUSPICIOUS", "SUSPICIOUS")),  # ten photos cannot acquit
+            ((0.0, -0.02, 0.05), (0.03, -0.1, 0.1), ("SUSPICIOUS", "SUSPICIOUS")),  # nobody needs a background
+        ],
+    )
+    def test_of_two_classes_the_one_that_needs_no_background_is_the_victim(self, first, second, levels):
+        names = ("neutral_loss", "neutral_loss_low", "neutral_loss_high")
+        both = {**GAP, "attract": 0.5, "attract_low": 0.2, "neutral_background_accuracy": 0.98}
+        rows = {name: {**both, **dict(zip(names, loss, strict=True))} for name, loss in (("a", first), ("b", second))}
+        pulls = [("a", "b", 9, 0.4), ("b", "a", 9, 0.4)]
+        found = outcomes("BA201", evidence(classes(**rows), pulls=pulls))
+        assert (found["a"].level, found["b"].level) == levels
+        if levels[0] == "COLLATERAL":
+            assert "On neutral backdrops 98% of its objects are recognised" in found["a"].sentence
+            assert "a falls for the background of b (by 40%)" in found["a"].sentence
+
+    @pytest.mark.parametrize(
         ("change", "status", "near"),
         [
             ({}, "found", None),

@@ -206,8 +206,8 @@ def test_every_experiment_of_a_photo_by_hand():
     assert row["random_background_accuracy"] == pytest.approx(1 / 2 * 1 + 1 / 2 * 0.5)
     assert row["next_background_accuracy"] == 0
     assert row["adversarial"] is True
-    assert row["background_only_fills"] == 2
-    assert row["foreground_only_backdrops"] == 3
+    assert row["background_only_fills"] == 0.5
+    assert row["neutral_background_accuracy"] == 0.75
     assert row["cut_out_gain"] is True
     assert (row["control_right"], row["control_right_second_fill"]) == (1, 0)
     assert (row["noisy_object_right"], row["noisy_background_right"]) == (0, 1)
