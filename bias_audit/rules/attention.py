@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bias_audit import stats
+from bias_audit.config import Thresholds
 from bias_audit.result import RuleOutcome
 from bias_audit.rules.evidence import MOST_IDS, Evidence, as_float, not_applicable, number, status_of
 
@@ -45,6 +46,7 @@ def class_attention(evidence: Evidence) -> list[RuleOutcome]:
             f"the other classes (background excess {excess:.2f}, the others {rest[name].mean():.2f}; "
             f"Cliff's delta {delta:.2f})."
         )
+        sentence += _tie(row, bounds) if found else ""
         p_value = as_float(row["p_fdr"])
         tested = np.isfinite(p_value)
         harmless = tested and not (p_value <= bounds.fdr and float(row["background_gap"]) >= bounds.min_gap)
@@ -66,6 +68,8 @@ def class_attention(evidence: Evidence) -> list[RuleOutcome]:
                     "background_excess": excess,
                     "excess_low": number(row["excess_low"]),
                     "excess_high": number(row["excess_high"]),
+                    "tie_effect": number(row["tie_effect"]),
+                    "tie_p_fdr": number(row["tie_p_fdr"]),
                 },
             )
         )
@@ -107,6 +111,16 @@ def image_attention(evidence: Evidence) -> list[RuleOutcome]:
             )
         )
     return outcomes
+
+
+def _tie(row: pd.Series, bounds: Thresholds) -> str:
+    """What the permutation test adds: a halo around the object, or a place of its own (SCIENCE B3)."""
+    p_value = as_float(row["tie_p_fdr"])
+    if not np.isfinite(p_value):
+        return ""
+    if p_value <= bounds.fdr:
+        return " They follow the object nevertheless, more than the masks of other photos: a halo around it."
+    return " They are not tied to the object: the masks of other photos fit them as well."
 
 
 def _why_no_attention(row: pd.Series, needed: int, *, has_rest: bool) -> str:

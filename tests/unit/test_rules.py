@@ -224,6 +224,15 @@ class TestAttention:
             assert found.level == level
             assert ("does not depend on it" in found.sentence) == (level == "CONTEXT")
 
+    @pytest.mark.parametrize(
+        ("p", "text"), [(0.01, "a halo around it"), (0.4, "not tied to the object"), (np.nan, "Cliff's delta 1.00).")]
+    )
+    def test_the_tie_tells_a_halo_from_a_place_of_its_own(self, p, text):
+        table = images(a=[0.8] * 40, b=[0.2] * 40)
+        outcome = outcomes("BA101", evidence(classes(a={"tie_p_fdr": p, "p_fdr": np.nan}, b={}), table))["a"]
+        assert text in outcome.sentence
+        assert ("tied" in outcome.sentence or "halo" in outcome.sentence) == bool(np.isfinite(p))
+
     def test_an_outlier_needs_to_be_unusual_and_high(self):
         usual = list(np.linspace(0.2, 0.3, 30))
         table = images(a=[*usual, 0.95], b=[*usual, 0.6], c=usual[:10])
