@@ -89,6 +89,8 @@ class Thresholds:
     Attributes:
         fdr: Benjamini-Hochberg rate over classes; the field's convention.
         min_gap: background gap below which an effect is not worth a release (5 points; SCIENCE E1).
+        min_attract: pull on other classes' objects below which a class's background is no culprit's, however certain;
+            on the tuning seeds of the benchmark victims reach 5 points, culprits hardly less than 10.
         min_background_only: what background-only accuracy must exceed by to speak against a class: how often emptied
             photos of another class are called so, which is chance with the net's own leanings (SCIENCE E1).
         min_cue: probability that the attended piece of background must move beyond a control to confirm a class; as
@@ -111,6 +113,7 @@ class Thresholds:
 
     fdr: float = 0.05
     min_gap: float = 0.05
+    min_attract: float = 0.05
     min_background_only: float = 0.1
     min_cue: float = 0.05
     near: float = 0.02

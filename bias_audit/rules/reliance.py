@@ -100,16 +100,16 @@ def second_fill_agrees(row: pd.Series, bounds: Thresholds) -> bool:
 
 def level_of(row: pd.Series, bounds: Thresholds, *, watched: bool, victim: bool = False) -> str:
     """Level of a class whose prediction follows the background."""
-    if victim or not (pulls(row) or passes_alone(row, bounds)):
+    if victim or not (pulls(row, bounds) or passes_alone(row, bounds)):
         return "COLLATERAL"
     if cue_moves_it(row, bounds):
         return "CONFIRMED"
     return "HIDDEN" if not watched and maps_are_blind(row, bounds) else "SUSPICIOUS"
 
 
-def pulls(row: pd.Series) -> bool:
+def pulls(row: pd.Series, bounds: Thresholds) -> bool:
     """The class's backgrounds pull other classes' objects to it: it, and no other, was learned with the cue."""
-    return as_float(row["attract_low"], -1) > 0
+    return as_float(row["attract_low"], -1) > 0 and as_float(row["attract"], 0) >= bounds.min_attract
 
 
 def passes_alone(row: pd.Series, bounds: Thresholds) -> bool:
@@ -193,7 +193,7 @@ def _sentence(name: str, row: pd.Series, level: str, evidence: Evidence) -> str:
     turned = as_float(row["adversarial"])
     if turned > 0:
         parts.append(f"Some background of another class turns {turned:.0%} of the recognised photos.")
-    if level not in ("", "COLLATERAL") and pulls(row):
+    if level not in ("", "COLLATERAL") and pulls(row, evidence.thresholds):
         parts.append(f"Its backgrounds pull other classes' objects to {name} (by {float(row['attract']):.0%}).")
     if level == "COLLATERAL":
         parts.append(_culprit(name, row, evidence))

@@ -90,7 +90,7 @@ class TestReliance:
 
     @pytest.mark.parametrize(("gap", "p"), [(0.04, 0.001), (0.4, 0.051)])
     def test_an_effect_must_be_large_and_significant(self, gap, p):
-        table = classes(a={**GAP, "background_gap": gap, "p_fdr": p, "attract_low": 0.5}, b={})
+        table = classes(a={**GAP, "background_gap": gap, "p_fdr": p, "attract": 0.6, "attract_low": 0.5}, b={})
         assert outcomes("BA201", evidence(table))["a"].status == "passed"
 
     @pytest.mark.parametrize("second", [(0.04, 0.01), (0.3, -0.01), (-0.3, -0.5), (np.nan, np.nan)])
@@ -112,6 +112,7 @@ class TestReliance:
             ({name.replace("lent", "removal"): value for name, value in CUE.items()}, "CONFIRMED"),
             ({**CUE, "cue_lent_effect": 0.04}, "SUSPICIOUS"),  # too small to matter
             ({**CUE, "p_cue_lent_fdr": 0.06}, "SUSPICIOUS"),
+            ({**CUE, "attract": 0.04, "attract_low": 0.03}, "COLLATERAL"),  # certain, and too small
             ({**CUE, "attract_low": -0.1}, "COLLATERAL"),  # a victim's map may point at the culprit's cue
         ],
     )
@@ -169,7 +170,8 @@ class TestReliance:
             ({"p_fdr": 0.04}, "found", "a corrected p of 0.040 against 0.05"),
             ({"p_fdr": 0.09}, "passed", "a corrected p of 0.090 against 0.05"),
             ({"second_fill_low": 0.01}, "found", "under the second fill, with a lower limit of 1.0%"),
-            ({"attract_low": 0.01}, "found", "a lower limit of 1.0% of the pull"),
+            ({"attract_low": 0.01}, "found", "a pull of 50.0%, at least 1.0%"),
+            ({"attract": 0.06, "attract_low": 0.03}, "found", "a pull of 6.0%, at least 3.0%"),
         ],
     )
     def test_near_the_threshold_is_said(self, change, status, near):
