@@ -164,10 +164,9 @@ def near_threshold(row: pd.Series, bounds: Thresholds, *, found: bool) -> str:
     second, low = as_float(row["background_gap_second_fill"], 0), as_float(row["second_fill_low"], 0)
     if found and (second < bounds.min_gap + bounds.near or low < bounds.near):
         reasons.append(f"a gap of {second:.1%} under the second fill, with a lower limit of {low:.1%}")
-    if found and not passes_alone(row, bounds) and abs(as_float(row["attract_low"], -1)) < bounds.near:
-        reasons.append(
-            f"a lower limit of {as_float(row['attract_low']):.1%} of the pull that tells culprit from victim"
-        )
+    attract, least = as_float(row["attract"], -1), as_float(row["attract_low"], -1)
+    if found and not passes_alone(row, bounds) and min(abs(attract - bounds.min_attract), abs(least)) < bounds.near:
+        reasons.append(f"a pull of {attract:.1%}, at least {least:.1%}, which tells culprit from victim")
     return "; ".join(reasons)
 
 
