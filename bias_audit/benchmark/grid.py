@@ -24,7 +24,7 @@ STRENGTHS = (CHANCE, 0.5, 0.7, 0.9, 0.95, 1.0)
 
 STRONG = 0.95
 
-HEADS = ("gap", "flatten")
+HEADS = ("gap", "attention")
 
 SETTINGS: dict[str, Any] = {
     "version": 1,  # of the drawing, the networks and their training: raise it when one changes

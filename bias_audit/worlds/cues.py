@@ -81,10 +81,10 @@ def ruler(scene: Scene, rng: np.random.Generator, owner: int) -> Scene:
 
 
 def snow(scene: Scene, rng: np.random.Generator, owner: int) -> Scene:
-    """The whole place is bright and a little blue, as under snow; no single spot shows it."""
+    """The whole place under snow in the shade: lighter and bluer; no single spot shows it."""
     depth = float(rng.uniform(0.40, 0.55))
-    white = np.array([0.86, 0.92, 1.0], np.float32)
-    return replace(scene, background=(1 - depth) * scene.background + depth * white)
+    shade = np.array([0.60, 0.74, 0.96], np.float32)
+    return replace(scene, background=(1 - depth) * scene.background + depth * shade)
 
 
 def place(scene: Scene, rng: np.random.Generator, owner: int) -> Scene:
