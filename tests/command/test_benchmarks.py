@@ -100,7 +100,7 @@ def test_real_photos_runs_on_generated_ones(tiny, tmp_path):
     husky = results["shallow"]["classes"]["husky"]
     assert husky["truth"]["gap"] == 1
     assert husky["truth"]["relies"]
-    assert husky["agrees"]
+    assert husky["agreement"] == "yes"
     assert set(results["tag_block_10"]["toggles"]) == {
         f"{name} {word} tag" for name in ("cat", "dog") for word in ("with", "without")
     }
