@@ -84,7 +84,7 @@ def overall_level(outcomes: Sequence[RuleOutcome]) -> str:
     worst = max(levels, key=LEVELS.index, default=None)
     if worst is not None and LEVELS.index(worst) > LEVELS.index("WATCH"):
         return worst
-    tested = any(outcome.code.startswith("BA2") and outcome.status in ("found", "passed") for outcome in outcomes)
+    tested = any(outcome.code == "BA201" and outcome.status in ("found", "passed") for outcome in outcomes)
     return worst or NO_FINDING if tested else NOT_JUDGED
 
 

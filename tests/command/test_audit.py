@@ -129,6 +129,23 @@ def test_the_order_of_files_and_the_batch_size_change_nothing(tiny, tmp_path):
         pd.testing.assert_frame_equal(straight, shuffled, rtol=1e-5)
 
 
+def test_photos_of_one_patient_count_as_one(tiny, tmp_path):
+    """Twelve photos a class, of six patients: no patient lends itself a background, and six are too few to test."""
+    table = tiny.images.parent / "patients.csv"
+    lines = ["image,label,mask,patient"]
+    for path in sorted(tiny.images.rglob("*.png")):
+        label, number = path.parent.name, int(path.stem.split("_")[1])
+        lines.append(f"images/{label}/{path.name},{label},masks/{label}/{path.name},{label}{number // 2}")
+    table.write_text("\n".join(lines))
+    run = bias_audit.audit(tiny.follows_background, table, out=tmp_path / "run", cluster="patient")
+    assert run.classes["n_clusters"].tolist() == [6, 6]
+    assert set(run.classes["reliance_reason"]) == {"only 6 groups of photos, 10 needed for a test"}
+    assert run.level == "NOT JUDGED"
+    assert run.classes["background_gap"].min() > 0.9  # what was measured is shown all the same
+    alone = bias_audit.audit(tiny.follows_background, table, out=tmp_path / "alone")
+    assert alone.level in ("SUSPICIOUS", "CONFIRMED")
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_another_seed_gives_the_same_verdict(tiny, finished, tmp_path, seed):
     first = bias_audit.load(finished)
