@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,64 +35,110 @@ def photo_reliance(composites: pd.DataFrame, photos: pd.DataFrame, blank: Floats
         index = sample position; columns of `schema.IMAGES`, classes still as indices. NaN where an arm was not made.
     """
     made = composites.assign(right=composites["predicted"] == composites["label"])
-    keys = ["photo", "arm", "fill"]
-    right = made.groupby(keys)["right"].mean()
-    first = made.drop_duplicates(keys).set_index(keys)
-    table = pd.DataFrame(index=pd.Index(sorted(made["photo"].unique()), name="photo"))
-    photos = photos.loc[table.index]
+    by_arm = made.groupby(_KEYS)["right"].mean()
+    index = pd.Index(sorted(made["photo"].unique()), name="photo")
+    arm = _Arms(by_arm, made.drop_duplicates(_KEYS).set_index(_KEYS), index)
+    photos = photos.loc[index]
+    columns = {**_exchanged(made, arm, len(blank)), **_emptied(arm, photos, blank), **_cues(arm)}
+    table = pd.DataFrame(columns, index=index)
+    table["rests_on_background"] = _rests_on_background(made, arm, photos)
+    return table
 
-    def share(arm: str, fill: str) -> pd.Series:
-        return _level(right, arm, fill).reindex(table.index)
 
-    def of_first(column: str, arm: str, fill: str) -> pd.Series:
-        return _level(first[column], arm, fill).reindex(table.index)
+_KEYS = ["photo", "arm", "fill"]
 
+
+@dataclass(frozen=True)
+class _Arms:
+    """Composites by photo, arm and fill: the share that is right, and the first one of each."""
+
+    right: pd.Series
+    made: pd.DataFrame
+    photos: pd.Index
+
+    def share(self, arm: str, fill: str = FIRST_FILL) -> pd.Series:
+        """Share right, by photo; NaN where the arm was not made."""
+        return self._level(self.right, arm, fill)
+
+    def mean_share(self, arm: str, fills: Iterable[str]) -> pd.Series:
+        """Mean of `share` over fills."""
+        return pd.concat([self.share(arm, fill) for fill in fills], axis=1).mean(axis=1)
+
+    def first(self, column: str, arm: str, fill: str = FIRST_FILL) -> pd.Series:
+        """A column of the first composite, by photo."""
+        return self._level(self.made[column], arm, fill)
+
+    def _level(self, values: pd.Series, arm: str, fill: str) -> pd.Series:
+        names = values.index
+        chosen = values[(names.get_level_values("arm") == arm) & (names.get_level_values("fill") == fill)]
+        return chosen.droplevel(["arm", "fill"]).reindex(self.photos)
+
+
+def _exchanged(made: pd.DataFrame, arm: _Arms, classes: int) -> dict[str, pd.Series]:
+    """The object on other photos' backgrounds."""
+    columns: dict[str, pd.Series] = {}
     for fill, suffix in ((FIRST_FILL, ""), (SECOND_FILL, "_second_fill")):
-        same, other = share(arms.SAME, fill), share(arms.OTHER, fill)
-        table[f"same_background_accuracy{suffix}"], table[f"other_background_accuracy{suffix}"] = same, other
-        table[f"background_gap{suffix}"] = same - other
-        table[f"background_only_predicted{suffix}"] = of_first("predicted", arms.BACKGROUND, fill)
-        table[f"control_right{suffix}"] = share(arms.CONTROL, fill)
-    same, other = table["same_background_accuracy"], table["other_background_accuracy"]
-    table["random_background_accuracy"] = same / len(blank) + other * (len(blank) - 1) / len(blank)
-    table["next_background_accuracy"] = share(arms.NEXT, FIRST_FILL)
-    exchanged = made[(made["fill"] == FIRST_FILL) & made["arm"].isin((arms.SAME, arms.OTHER))]
-    odds = exchanged.groupby(["photo", "arm"])["log_odds"].mean().unstack()
-    table["swap_log_odds"] = odds.get(arms.SAME, np.nan) - odds.get(arms.OTHER, np.nan)
-    table["adversarial"] = (other < 1).where((same > 0.5) & other.notna())
-    on_others = made[(made["arm"] == arms.OTHER) & (made["fill"] == FIRST_FILL)]
-    table["other_background_predicted"] = on_others.groupby("photo")["predicted"].agg(lambda rows: rows.mode().iloc[0])
+        same, other = arm.share(arms.SAME, fill), arm.share(arms.OTHER, fill)
+        columns[f"same_background_accuracy{suffix}"], columns[f"other_background_accuracy{suffix}"] = same, other
+        columns[f"background_gap{suffix}"] = same - other
+    same, other = columns["same_background_accuracy"], columns["other_background_accuracy"]
+    columns["random_background_accuracy"] = same / classes + other * (classes - 1) / classes
+    columns["next_background_accuracy"] = arm.share(arms.NEXT)
+    first = made[made["fill"] == FIRST_FILL]
+    odds = first.groupby(["photo", "arm"])["log_odds"].mean().unstack().reindex(columns=[arms.SAME, arms.OTHER])
+    columns["swap_log_odds"] = odds[arms.SAME] - odds[arms.OTHER]
+    columns["adversarial"] = (other < 1).where((same > 0.5) & other.notna())
+    becomes = first[first["arm"] == arms.OTHER].groupby("photo")["predicted"].agg(lambda rows: rows.mode().iloc[0])
+    return {**columns, "other_background_predicted": becomes}
 
-    alone, only = (arms.BACKGROUND, FIRST_FILL), (arms.FOREGROUND, FIRST_BACKDROP)
-    table["background_only_probability"] = of_first("probability", *alone)
-    table["foreground_only_predicted"] = of_first("predicted", *only)
-    table["foreground_only_probability"] = of_first("probability", *only)
-    table["background_only_fills"] = pd.concat([share(arms.BACKGROUND, fill) for fill in FILLS], axis=1).mean(axis=1)
-    neutral = pd.concat([share(arms.FOREGROUND, backdrop) for backdrop in BACKDROPS], axis=1).mean(axis=1)
-    table["neutral_background_accuracy"] = neutral
-    wrong = photos["predicted"] != photos["label"]
-    table["cut_out_gain"] = (neutral >= CONSENSUS).where(wrong)
-    for column, arm in (("noisy_object_right", arms.NOISY_OBJECT), ("noisy_background_right", arms.NOISY_BACKGROUND)):
-        table[column] = share(arm, "")
-    table["shapley_background_share"] = shapley_background_share(
+
+def _emptied(arm: _Arms, photos: pd.DataFrame, blank: Floats) -> dict[str, pd.Series | Floats]:
+    """Without the object, without the background, and what erasing anything costs."""
+    only = (arms.FOREGROUND, FIRST_BACKDROP)
+    neutral = arm.mean_share(arms.FOREGROUND, BACKDROPS)
+    shares = shapley_background_share(
         photos["log_odds_label"].to_numpy(float),
-        of_first("log_odds", *only).to_numpy(float),
-        of_first("log_odds", *alone).to_numpy(float),
+        arm.first("log_odds", *only).to_numpy(float),
+        arm.first("log_odds", arms.BACKGROUND).to_numpy(float),
         blank[photos["label"].to_numpy(int)],
     )
-    probability, lent = _by_arm(first, "probability"), _by_arm(first, "donor_probability")
-    table["cue_removal_effect"] = probability(arms.CUE_REMOVED_CONTROL) - probability(arms.CUE_REMOVED)
-    table["cue_lent_effect"] = lent(arms.CUE_LENT) - lent(arms.CUE_LENT_CONTROL)
-    table["cue_lent_class"] = of_first("donor_label", arms.CUE_LENT, FIRST_FILL)
+    return {
+        "background_only_predicted": arm.first("predicted", arms.BACKGROUND),
+        "background_only_predicted_second_fill": arm.first("predicted", arms.BACKGROUND, SECOND_FILL),
+        "background_only_probability": arm.first("probability", arms.BACKGROUND),
+        "background_only_fills": arm.mean_share(arms.BACKGROUND, FILLS),
+        "control_right": arm.share(arms.CONTROL),
+        "control_right_second_fill": arm.share(arms.CONTROL, SECOND_FILL),
+        "foreground_only_predicted": arm.first("predicted", *only),
+        "foreground_only_probability": arm.first("probability", *only),
+        "neutral_background_accuracy": neutral,
+        "cut_out_gain": (neutral >= CONSENSUS).where(photos["predicted"] != photos["label"]),
+        "noisy_object_right": arm.share(arms.NOISY_OBJECT, ""),
+        "noisy_background_right": arm.share(arms.NOISY_BACKGROUND, ""),
+        "shapley_background_share": shares,
+    }
 
-    # SCIENCE E1, image level: sure of it without the object, and another class on other backgrounds.
-    survives = (table["background_only_predicted"] == photos["predicted"]) & (
-        of_first("probability_predicted", *alone) > 0.5
+
+def _cues(arm: _Arms) -> dict[str, pd.Series]:
+    """The attended piece of background taken away, and lent."""
+    removed, kept = (arm.first("probability", name) for name in (arms.CUE_REMOVED, arms.CUE_REMOVED_CONTROL))
+    lent, other = (arm.first("donor_probability", name) for name in (arms.CUE_LENT, arms.CUE_LENT_CONTROL))
+    return {
+        "cue_removal_effect": kept - removed,
+        "cue_lent_effect": lent - other,
+        "cue_lent_class": arm.first("donor_label", arms.CUE_LENT),
+    }
+
+
+def _rests_on_background(made: pd.DataFrame, arm: _Arms, photos: pd.DataFrame) -> pd.Series:
+    """SCIENCE E1, image level: sure of it without the object, and another class on most other backgrounds."""
+    survives = (arm.first("predicted", arms.BACKGROUND) == photos["predicted"]) & (
+        arm.first("probability_predicted", arms.BACKGROUND) > 0.5
     )
-    elsewhere = on_others["predicted"] != on_others["photo"].map(photos["predicted"])
-    changed = elsewhere.groupby(on_others["photo"]).mean().reindex(table.index)
-    table["rests_on_background"] = (survives & (changed > 0.5)).where(changed.notna())
-    return table
+    others = made[(made["arm"] == arms.OTHER) & (made["fill"] == FIRST_FILL)]
+    turned = others["predicted"] != others["photo"].map(photos["predicted"])
+    changed = turned.groupby(others["photo"]).mean().reindex(photos.index)
+    return (survives & (changed > 0.5)).where(changed.notna())
 
 
 def shapley_background_share(both: Floats, object_only: Floats, background_only: Floats, neither: Any) -> Floats:
@@ -139,13 +186,3 @@ def add_interventions(
         records[int(str(position))].update(
             {str(name): None if pd.isna(value) else value for name, value in row.items()}
         )
-
-
-def _level(values: pd.Series, arm: str, fill: str) -> pd.Series:
-    """Values of one arm and fill, by photo; empty where the arm was not made."""
-    chosen = values[(values.index.get_level_values("arm") == arm) & (values.index.get_level_values("fill") == fill)]
-    return chosen.droplevel(["arm", "fill"])
-
-
-def _by_arm(first: pd.DataFrame, column: str) -> Any:
-    return lambda arm: _level(first[column], arm, FIRST_FILL)
