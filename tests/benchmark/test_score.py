@@ -132,3 +132,13 @@ def test_tuning_seeds_are_never_reported(units):
     with pytest.raises(ResultError, match="tuning seeds"):
         report_text(mixed, "abc")
     assert tuning_text(tuned, "abc").startswith("TUNING SEEDS 4")
+
+
+def test_the_default_thresholds_are_the_frozen_ones() -> None:
+    """Who changes a threshold chooses it on the tuning seeds and freezes it anew: `bias-audit benchmark --tune`."""
+    from bias_audit.benchmark.grid import FROZEN_THRESHOLDS
+    from bias_audit.benchmark.units import thresholds_digest
+    from bias_audit.config import Thresholds
+
+    assert thresholds_digest(Thresholds()) == FROZEN_THRESHOLDS
+    assert thresholds_digest(Thresholds(min_gap=0.06)) != FROZEN_THRESHOLDS
