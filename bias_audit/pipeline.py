@@ -134,7 +134,7 @@ def audit(
     with progress.stage("Tables and rules", None), _timed(seconds, "tables"):
         add_interventions(records, composites, dataset.class_names, blank)
         user = {name: [sample.columns[name] for sample in dataset.samples] for name in dataset.columns}
-        images = tables.images_table(records, user, min_images=20)
+        images = tables.images_table(records, user, min_images=stats.ENOUGH_FOR_OUTLIERS)
         groups = None if clusters is None else pd.Series(clusters, index=images.index)
         classes = tables.classes_table(
             images,

@@ -10,7 +10,7 @@ import pandas as pd
 from bias_audit import stats
 from bias_audit.config import Thresholds
 from bias_audit.result import RuleOutcome
-from bias_audit.rules.evidence import MOST_IDS, Evidence, as_float, not_applicable, number, status_of
+from bias_audit.rules.evidence import Evidence, as_float, images_found, not_applicable, number, status_of
 
 
 def class_attention(evidence: Evidence) -> list[RuleOutcome]:
@@ -84,32 +84,18 @@ def image_attention(evidence: Evidence) -> list[RuleOutcome]:
         group = evidence.images[evidence.images["label"] == name]
         judged = group[group["excess_robust_z"].notna()]
         if judged.empty:
-            reason = _why_no_attention(row, 20, has_rest=True)
+            reason = _why_no_attention(row, stats.ENOUGH_FOR_OUTLIERS, has_rest=True)
             outcomes.append(not_applicable("BA102", title, "image", name, reason))
             continue
         outliers = judged[
             (judged["excess_robust_z"] > bounds.image_z) & (judged["background_excess_label"] > bounds.image_excess)
         ]
         outliers = outliers.sort_values("excess_robust_z", ascending=False)
-        low, high = stats.wilson(len(outliers), len(judged))
         sentence = (
             f"On {len(outliers)} of {len(judged)} images of {name} the attention lies on the background "
             "far more than is usual in the class."
         )
-        outcomes.append(
-            RuleOutcome(
-                "BA102",
-                title,
-                "image",
-                name,
-                *status_of(len(outliers) > 0, "WATCH", sentence),
-                measured=len(outliers) / len(judged),
-                low=low,
-                high=high,
-                n=len(judged),
-                image_ids=tuple(outliers.index[:MOST_IDS]),
-            )
-        )
+        outcomes.append(images_found("BA102", title, name, outliers, len(judged), sentence))
     return outcomes
 
 

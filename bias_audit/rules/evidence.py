@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bias_audit import stats
 from bias_audit.config import Thresholds
 from bias_audit.result import RuleOutcome
 
@@ -48,6 +49,23 @@ class Evidence:
 def not_applicable(code: str, title: str, scope: str, subject: str, reason: str) -> RuleOutcome:
     """The rule could not judge this subject, and why."""
     return RuleOutcome(code, title, scope, subject, "not applicable", reason)
+
+
+def images_found(code: str, title: str, name: str, chosen: pd.DataFrame, judged: int, sentence: str) -> RuleOutcome:
+    """Outcome of a rule that picks images of a class: found at WATCH where it picked any; their share with interval."""
+    low, high = stats.wilson(len(chosen), judged)
+    return RuleOutcome(
+        code,
+        title,
+        "image",
+        name,
+        *status_of(len(chosen) > 0, "WATCH", sentence),
+        measured=len(chosen) / judged,
+        low=low,
+        high=high,
+        n=judged,
+        image_ids=tuple(chosen.index[:MOST_IDS]),
+    )
 
 
 def status_of(found: bool, level: str, sentence: str) -> tuple[str, str, str | None]:

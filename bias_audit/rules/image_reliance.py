@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from bias_audit import stats
 from bias_audit.result import RuleOutcome
-from bias_audit.rules.evidence import MOST_IDS, Evidence, not_applicable, status_of
+from bias_audit.rules.evidence import Evidence, images_found, not_applicable
 from bias_audit.rules.reliance import why_no_reliance
-
-ENOUGH_FOR_OUTLIERS = 20
-"""Photos of a class from which on a robust z is computed (SCIENCE E); `tables.images_table` leaves it out below."""
 
 
 def image_reliance(evidence: Evidence) -> list[RuleOutcome]:
@@ -22,25 +19,11 @@ def image_reliance(evidence: Evidence) -> list[RuleOutcome]:
             continue
         resting = group[group["rests_on_background"].astype(bool)]
         resting = resting.sort_values("background_gap", ascending=False, kind="stable")
-        low, high = stats.wilson(len(resting), len(group))
         sentence = (
             f"{len(resting)} of {len(group)} photos of {name} are still predicted the same, with more than "
             "50 % probability, when the object itself is removed, and differently on most other backgrounds."
         )
-        outcomes.append(
-            RuleOutcome(
-                "BA202",
-                title,
-                "image",
-                name,
-                *status_of(len(resting) > 0, "WATCH", sentence),
-                measured=len(resting) / len(group),
-                low=low,
-                high=high,
-                n=len(group),
-                image_ids=tuple(resting.index[:MOST_IDS]),
-            )
-        )
+        outcomes.append(images_found("BA202", title, name, resting, len(group), sentence))
     return outcomes
 
 
@@ -53,29 +36,15 @@ def image_reliance_outliers(evidence: Evidence) -> list[RuleOutcome]:
         judged = judged[judged["swap_robust_z"].notna()]
         if judged.empty:
             tested = int(row["n_interventions"]) if row["reliance_reason"] == "ok" else 0
-            reason = f"Not enough photos: {tested} were intervened on, {ENOUGH_FOR_OUTLIERS} needed."
+            reason = f"Not enough photos: {tested} were intervened on, {stats.ENOUGH_FOR_OUTLIERS} needed."
             outcomes.append(not_applicable("BA204", title, "image", name, reason if tested else why_no_reliance(row)))
             continue
         # The prediction must turn too: with log-odds of 20 a loss of 5 is unusual and without consequence.
         outliers = judged[(judged["swap_robust_z"] > bounds.image_z) & (judged["background_gap"] > 0.5)]
         outliers = outliers.sort_values("swap_robust_z", ascending=False, kind="stable")
-        low, high = stats.wilson(len(outliers), len(judged))
         sentence = (
             f"{len(outliers)} of {len(judged)} photos of {name} lose far more than is usual in the class when their "
             "object stands on backgrounds of other classes, and most of those turn the prediction."
         )
-        outcomes.append(
-            RuleOutcome(
-                "BA204",
-                title,
-                "image",
-                name,
-                *status_of(len(outliers) > 0, "WATCH", sentence),
-                measured=len(outliers) / len(judged),
-                low=low,
-                high=high,
-                n=len(judged),
-                image_ids=tuple(outliers.index[:MOST_IDS]),
-            )
-        )
+        outcomes.append(images_found("BA204", title, name, outliers, len(judged), sentence))
     return outcomes

@@ -9,7 +9,7 @@ from bias_audit.stats.clusters import ENOUGH_CLUSTERS, cluster_codes, effective_
 from bias_audit.stats.correction import benjamini_hochberg
 from bias_audit.stats.effects import cliffs_delta, hedges_g
 from bias_audit.stats.intervals import bca_mean_interval, paired_difference_interval, rate_interval, wilson
-from bias_audit.stats.outliers import robust_z
+from bias_audit.stats.outliers import ENOUGH_FOR_OUTLIERS, robust_z
 from bias_audit.stats.shrinkage import shrink_means, shrink_rates
 from bias_audit.stats.strata import (
     Cells,
@@ -25,6 +25,7 @@ from bias_audit.stats.tests import EXACT_SIGN_FLIPS, mann_whitney, mann_whitney_
 
 __all__ = [
     "ENOUGH_CLUSTERS",
+    "ENOUGH_FOR_OUTLIERS",
     "EXACT_SIGN_FLIPS",
     "Cells",
     "Standardised",

@@ -7,6 +7,9 @@ from numpy.typing import ArrayLike
 
 from bias_audit.stats.arrays import ROUNDING, Floats, finite, vector
 
+ENOUGH_FOR_OUTLIERS = 20
+"""Images of a class from which on outliers among them are sought: below, a median is no measure of what is usual."""
+
 
 def robust_z(values: ArrayLike) -> Floats:
     """Modified z-score: how far each value lies from the median, in robust standard deviations.
