@@ -60,6 +60,9 @@ def attraction(
 ) -> tuple[Array, Array, Array]:
     """How far class b's backgrounds pull other objects to b: median over the other classes, with a 95 % interval.
 
+    Of an even number of classes the lower of the two in the middle: where two others are left, both must be pulled.
+    A mean of both would accuse the class to which the culprit's own objects go once they lose their cue.
+
     The interval is the percentile bootstrap over photos, within each class, or over groups of photos.
 
     Args:
@@ -90,9 +93,16 @@ def attraction(
             resampled[:, :, label] = (weights @ filled) / (weights @ known)
     tried = ~np.isnan(point).all(axis=1)
     attract, low, high = (np.full(classes, np.nan) for _ in range(3))
-    attract[tried] = np.nanmedian(point[tried], axis=1)
+    attract[tried] = _low_median(point[tried])
     for culprit in np.flatnonzero(tried):
         draws = resampled[:, culprit, :]
         draws = draws[~np.isnan(draws).all(axis=1)]
-        low[culprit], high[culprit] = np.percentile(np.nanmedian(draws, axis=1), [2.5, 97.5])
+        low[culprit], high[culprit] = np.percentile(_low_median(draws), [2.5, 97.5])
     return attract, low, high
+
+
+def _low_median(rows: NDArray[np.floating]) -> Array:
+    """Median of each row, the lower one of two; NaN left out, at least one number in each row."""
+    ordered = np.sort(rows, axis=1)  # NaN last
+    middle = (np.count_nonzero(~np.isnan(ordered), axis=1) - 1) // 2
+    return np.take_along_axis(ordered, middle[:, None], axis=1)[:, 0].astype(np.float64)

@@ -245,7 +245,7 @@ CLASSES: tuple[Column, ...] = (
     Column(
         "attract",
         "float",
-        "how much this class's backgrounds pull other classes' objects to it: median over classes, -1..1",
+        "how much this class's backgrounds pull other classes' objects to it: (lower) median over classes, -1..1",
         "high",
     ),
     Column("attract_low", "float", "95 % percentile bootstrap interval over photos, lower end"),

@@ -41,10 +41,22 @@ def test_pull_of_one_photo_by_hand():
 
 def test_the_guilty_class_pulls_and_its_victims_do_not():
     attract, low, high = attraction(snow_world(8), 3, seed=0)
-    # wolf pulls husky by 1 and fox by 1; husky pulls wolf by 1 and fox by 0; fox pulls neither.
-    np.testing.assert_allclose(attract, [0.5, 0, 1])
+    # wolf pulls husky by 1 and fox by 1; husky pulls wolf by 1 and fox by 0; fox pulls neither. Of two, the lower.
+    np.testing.assert_allclose(attract, [0, 0, 1])
     assert low[WOLF] == high[WOLF] == 1
     assert low[FOX] == high[FOX] == 0
+
+
+@pytest.mark.parametrize("others", [1, 2, 3, 4])
+def test_the_median_over_classes(others):
+    """Class 0 pulls class i by i / 10: the median, and the lower one of two."""
+    rows = []
+    for label in range(1, others + 1):
+        for photo in range(10):
+            rows += [(100 * label + photo, label, "same", label, label)]
+            rows += [(100 * label + photo, label, "other", 0, 0 if photo < label else label)]
+    attract, *_ = attraction(composites(*rows), others + 1, seed=0)
+    assert attract[0] == pytest.approx({1: 0.1, 2: 0.1, 3: 0.2, 4: 0.2}[others])
 
 
 def test_gap_matrix_lists_what_was_tried():

@@ -1,0 +1,27 @@
+"""The README quotes the committed report of the benchmark, and nothing that is not in it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from bias_audit.benchmark.grid import FROZEN_THRESHOLDS, REPORT_SEEDS
+
+ROOT = Path(__file__).parents[2]
+REPORT = ROOT / "reports" / "benchmark"
+
+
+def test_the_readme_quotes_the_report() -> None:
+    section = (ROOT / "README.md").read_text(encoding="utf-8").split("## Does it find what was planted?")[1]
+    quoted = [line for line in section.split("\n## ")[0].splitlines() if line.startswith("|")]
+    report = (REPORT / "benchmark.md").read_text(encoding="utf-8").splitlines()
+    assert len(quoted) > 20
+    assert [line for line in quoted if line not in report] == []
+    assert "reports/benchmark/benchmark.png" in section
+
+
+def test_the_report_is_of_report_seeds_and_frozen_thresholds() -> None:
+    content = json.loads((REPORT / "benchmark.json").read_text(encoding="utf-8"))
+    assert content["seeds"] == list(REPORT_SEEDS)
+    assert content["thresholds"] == FROZEN_THRESHOLDS
+    assert content["failed"] == {}
