@@ -165,7 +165,8 @@ def near_threshold(row: pd.Series, bounds: Thresholds, *, found: bool) -> str:
     if found and (second < bounds.min_gap + bounds.near or low < bounds.near):
         reasons.append(f"a gap of {second:.1%} under the second fill, with a lower limit of {low:.1%}")
     attract, least = as_float(row["attract"], -1), as_float(row["attract_low"], -1)
-    if found and not passes_alone(row, bounds) and min(abs(attract - bounds.min_attract), abs(least)) < bounds.near:
+    margin = min(attract - bounds.min_attract, least)
+    if found and not passes_alone(row, bounds) and abs(margin) < bounds.near:
         reasons.append(f"a pull of {attract:.1%}, at least {least:.1%}, which tells culprit from victim")
     return "; ".join(reasons)
 

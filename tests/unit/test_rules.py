@@ -172,6 +172,7 @@ class TestReliance:
             ({"second_fill_low": 0.01}, "found", "under the second fill, with a lower limit of 1.0%"),
             ({"attract_low": 0.01}, "found", "a pull of 50.0%, at least 1.0%"),
             ({"attract": 0.06, "attract_low": 0.03}, "found", "a pull of 6.0%, at least 3.0%"),
+            ({"attract": 0.0, "attract_low": 0.0}, "found", None),  # a victim, far from the floor
         ],
     )
     def test_near_the_threshold_is_said(self, change, status, near):
