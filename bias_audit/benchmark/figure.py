@@ -61,8 +61,8 @@ def _dose(axes: Any, units: pd.DataFrame) -> None:
                 markersize=6,
                 label=cue.replace("_", " ") if flagged else None,
             )
-    axes.set_xlabel("verified reliance on the planted cue (grey: neither biased nor clean)")
+    axes.set_xlabel("verified reliance (grey band: neither biased nor clean)")
     axes.set_ylabel("attract, as the audit measures it")
-    axes.set_title("The more bias, the larger the number? Filled: convicted")
+    axes.set_title("Dose and response (filled: convicted)")
     axes.legend(frameon=False, loc="upper left")
     axes.spines[["top", "right"]].set_visible(False)
