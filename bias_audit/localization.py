@@ -323,7 +323,7 @@ def _upsampled(at: Localization) -> NDArray[np.float32]:
     """(N, H, W) positive evidence as it lies on the pixels of the mask."""
     height, width = at.positive.shape[1:]
     rows, columns = bilinear_weights(height, at.masks.shape[1]), bilinear_weights(width, at.masks.shape[2])
-    return rows @ at.positive.astype(np.float32) @ columns.T
+    return _resampled(at.positive.astype(np.float32), rows, columns)
 
 
 def _share(weights: Array, at: Localization) -> Array:
@@ -337,5 +337,13 @@ def _ratio(part: Array, whole: Array) -> Array:
 
 
 def _to_grid(pixels: NDArray[np.float32], rows: NDArray[np.float32], columns: NDArray[np.float32]) -> Array:
+    """`_resampled`, in double precision."""
+    return _resampled(pixels, rows, columns).astype(np.float64)
+
+
+def _resampled(
+    pixels: NDArray[np.float32], rows: NDArray[np.float32], columns: NDArray[np.float32]
+) -> NDArray[np.float32]:
     """rows (a, H) @ pixels (N, H, W) @ columns' (W, b) -> (N, a, b)."""
-    return (rows @ pixels @ columns.T).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a BLAS kernel may raise the flag on lanes of its own that it throws away
+        return np.asarray(rows @ pixels @ columns.T, np.float32)

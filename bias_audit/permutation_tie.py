@@ -119,6 +119,6 @@ def share_matrix(
         array.reshape(len(array), array.shape[1] * array.shape[2]).astype(np.float64)
         for array in (np.maximum(maps, 0), background, foreground)
     )
-    off, on = heat @ off_object.T, heat @ on_object.T
     with np.errstate(invalid="ignore", divide="ignore"):
+        off, on = heat @ off_object.T, heat @ on_object.T
         return np.where(off + on > 0, off / (off + on), np.nan)
