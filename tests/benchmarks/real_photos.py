@@ -5,7 +5,7 @@
 DATA holds husky-wolf/{images,masks}/{train,test}, cats-dogs/{images,masks} and models/. Some models are trained here,
 on a frozen or lightly tuned MobileNetV2, and go to the work folder; what is found there is used again, so give an
 empty one after a change of the training or of `photo_truth`. CLASS-MAP groups the ImageNet outputs as cats and dogs.
-No assertion: the table is to be read. Single-threaded, about half an hour, most of it the truth of cats and dogs.
+No assertion: the table is to be read. Single-threaded, about an hour, most of it for cats and dogs.
 """
 
 from __future__ import annotations
