@@ -66,6 +66,7 @@ def test_lists_numbers_and_integers_for_floats(tmp_path: Path) -> None:
         ("[audit]\nseed = -1", "seed must be at least 0", ""),
         ("[thresholds]\nfdr = 1.5", "fdr must lie in 0..1, got 1.5", ""),
         ("[thresholds]\nmin_gap = nan", "min_gap must lie in 0..1", ""),
+        ("[thresholds]\nmin_attract = 2", "min_attract must lie in 0..1, got 2.0", ""),
         ("[thresholds]\nmin_photos = 1", "min_photos must be at least 2", ""),
         ("[audit\nseed = 1", "is not valid TOML", ""),
     ],
