@@ -15,7 +15,7 @@ from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import OK as MASK_OK
 from bias_audit.data.masks import VOID
 from bias_audit.data.preprocess import Preprocess
-from bias_audit.donors import rank
+from bias_audit.donors import NOT_SAMPLED, rank
 from bias_audit.localization import (
     LABEL_METRICS,
     MASKLESS,
@@ -41,7 +41,6 @@ TIE_IMAGES = 200
 TIE_CELLS = 10_000_000
 """Cells of maps and masks held at once for that test (20 MB each): more classes are read in several passes."""
 
-NOT_SAMPLED = "not sampled"
 NO_EVIDENCE = "no positive evidence for the labelled class"
 
 

@@ -49,22 +49,22 @@ def class_reliance(read: pd.DataFrame, min_photos: int, seed: int, clusters: pd.
         reasons = read["intervention_status"].replace("", pd.NA).dropna()
         row["reliance_reason"] = str(reasons.mode().iloc[0]) if len(reasons) else "no readable images"
         return row
-    codes = None if clusters is None else clusters.loc[done.index].to_numpy(np.intp)
-    units = n if codes is None else len(np.unique(codes))
+    codes = stats.codes_of(clusters, done.index)
+    units = stats.count_units(n, codes)
     row["n_clusters"] = units
     what = "photos" if codes is None else "groups of photos"
     row["reliance_reason"] = OK if units >= min_photos else f"only {units} {what}, {min_photos} needed for a test"
     row.update(_exchanged(done, codes))
     if units >= min_photos:
         row.update(_tests(done, codes, seed))
-    row.update(_second_fill(done, codes, row["background_gap"]))
+    row.update(_second_fill(done, clusters, row["background_gap"]))
     done = done.assign(
         background_only_right=done["background_only_predicted"] == done["label"],
         foreground_only_right=done["foreground_only_predicted"] == done["label"],
     )
     for name, column in RATES.items():
-        row.update(_rate(name, done[column], codes))
-    row.update(_beside(done, codes, seed))
+        row.update(_rate(name, done[column], clusters))
+    row.update(_beside(done, clusters, seed))
     effects = done["cue_removal_effect"].dropna()
     row.update(cue_effect("cue_removal", effects, clusters, min_photos=min_photos, seed=seed))
     row["n_rests_on_background"] = int(done["rests_on_background"].fillna(False).sum())
@@ -82,16 +82,20 @@ def _exchanged(done: pd.DataFrame, codes: Codes | None) -> dict[str, Any]:
     for arm in ("random", "next"):
         row[f"{arm}_background_accuracy"] = done[f"{arm}_background_accuracy"].mean()
     row["swap_log_odds"] = done["swap_log_odds"].mean()
-    # By the majority of a photo's composites: what a person would call "it changed sides".
-    row["flipped"] = int(((same > 0.5) & ~(other > 0.5)).sum())
+    row["flipped"], _ = _changed_sides(done)
     wrong = done.loc[done["other_background_predicted"] != done["label"], "other_background_predicted"]
     row["becomes"] = str(wrong.mode().iloc[0]) if len(wrong) else ""
     return row
 
 
+def _changed_sides(done: pd.DataFrame) -> tuple[int, int]:
+    """Photos lost and gained on other backgrounds, by the majority of a photo's composites."""
+    same, other = (done[f"{arm}_background_accuracy"] > 0.5 for arm in ("same", "other"))
+    return int((same & ~other).sum()), int((~same & other).sum())
+
+
 def _tests(done: pd.DataFrame, codes: Codes | None, seed: int) -> dict[str, Any]:
     same, other = (done[f"{arm}_background_accuracy"].to_numpy(float) for arm in ("same", "other"))
-    lost, gained = int(((same > 0.5) & ~(other > 0.5)).sum()), int((~(same > 0.5) & (other > 0.5)).sum())
     row: dict[str, Any] = {
         "p_sign_flip": stats.sign_flip(same - other, seed=seed, permutations=SIGN_FLIPS, clusters=codes),
         "p_log_odds": stats.sign_flip(
@@ -99,18 +103,17 @@ def _tests(done: pd.DataFrame, codes: Codes | None, seed: int) -> dict[str, Any]
         ),
     }
     if codes is None:  # a photo of a group is no trial of its own
-        row["p_mcnemar"] = stats.mcnemar(lost, gained)
+        row["p_mcnemar"] = stats.mcnemar(*_changed_sides(done))
     return row
 
 
-def _second_fill(done: pd.DataFrame, codes: Codes | None, first_gap: float) -> dict[str, Any]:
-    checked = done["background_gap_second_fill"].notna()
-    if not checked.any():
+def _second_fill(done: pd.DataFrame, clusters: pd.Series | None, first_gap: float) -> dict[str, Any]:
+    rows = done[done["background_gap_second_fill"].notna()]
+    if rows.empty:
         return {}
-    rows = done[checked]
     same, other = (rows[f"{arm}_background_accuracy_second_fill"].to_numpy(float) for arm in ("same", "other"))
     gap = float((same - other).mean())
-    low, high = stats.paired_difference_interval(same, other, clusters=None if codes is None else codes[checked])
+    low, high = stats.paired_difference_interval(same, other, clusters=stats.codes_of(clusters, rows.index))
     return {
         "background_gap_second_fill": gap,
         "second_fill_low": low,
@@ -120,28 +123,29 @@ def _second_fill(done: pd.DataFrame, codes: Codes | None, first_gap: float) -> d
     }
 
 
-def _rate(name: str, values: pd.Series, codes: Codes | None) -> dict[str, Any]:
+def _rate(name: str, values: pd.Series, clusters: pd.Series | None) -> dict[str, Any]:
     known = values.dropna().astype(bool)
     n = len(known)
-    low, high = stats.rate_interval(known.to_numpy(float), clusters=None if codes is None else codes[values.notna()])
+    low, high = stats.rate_interval(known.to_numpy(float), clusters=stats.codes_of(clusters, known.index))
     suffix = "" if name in ("adversarial", "cut_out_gain") else "_accuracy"
     return {f"{name}{suffix}": known.mean() if n else np.nan, f"{name}_low": low, f"{name}_high": high, f"n_{name}": n}
 
 
-def _beside(done: pd.DataFrame, codes: Codes | None, seed: int) -> dict[str, Any]:
+def _beside(done: pd.DataFrame, clusters: pd.Series | None, seed: int) -> dict[str, Any]:
     """Experiments that stand beside the gap: no background, what erasing costs, noise, and the background's share."""
     neutral, same = (done[f"{arm}_background_accuracy"].to_numpy(float) for arm in ("neutral", "same"))
     row: dict[str, Any] = {"neutral_background_accuracy": neutral.mean(), "neutral_loss": (same - neutral).mean()}
-    row["neutral_loss_low"], row["neutral_loss_high"] = stats.paired_difference_interval(same, neutral, clusters=codes)
-    held = done["control_right"].notna()
-    if held.any():
-        control = done.loc[held, "control_right"].to_numpy(float)
-        removed = done.loc[held, "background_only_right"].to_numpy(float)
+    row["neutral_loss_low"], row["neutral_loss_high"] = stats.paired_difference_interval(
+        same, neutral, clusters=stats.codes_of(clusters, done.index)
+    )
+    held = done[done["control_right"].notna()]
+    if len(held):
+        control, removed = (held[f"{arm}_right"].to_numpy(float) for arm in ("control", "background_only"))
         row["removal_effect"] = float((control - removed).mean())
         row["removal_low"], row["removal_high"] = stats.paired_difference_interval(
-            control, removed, clusters=None if codes is None else codes[held]
+            control, removed, clusters=stats.codes_of(clusters, held.index)
         )
-    row["n_control"] = int(held.sum())
+    row["n_control"] = len(held)
     noisy_object, noisy_background = done["noisy_object_right"].mean(), done["noisy_background_right"].mean()
     row["noisy_object_accuracy"], row["noisy_background_accuracy"] = noisy_object, noisy_background
     row["relative_foreground_sensitivity"] = relative_foreground_sensitivity(noisy_object, noisy_background)
@@ -150,7 +154,7 @@ def _beside(done: pd.DataFrame, codes: Codes | None, seed: int) -> dict[str, Any
     row["shapley_low"], row["shapley_high"] = stats.bca_mean_interval(
         shares.to_numpy(float),
         seed=seed,
-        clusters=None if codes is None else codes[done["shapley_background_share"].notna()],
+        clusters=stats.codes_of(clusters, shares.index),
     )
     return row
 
@@ -182,10 +186,10 @@ def cue_effect(
         mean effect, BCa interval, number of photos and, from min_photos on, the sign-flip p.
     """
     values = effects.to_numpy(float)
-    codes = None if clusters is None else clusters.loc[effects.index].to_numpy(np.intp)
+    codes = stats.codes_of(clusters, effects.index)
     row: dict[str, Any] = {f"n_{name}": len(values), f"{name}_effect": values.mean() if len(values) else np.nan}
     row[f"{name}_low"], row[f"{name}_high"] = stats.bca_mean_interval(values, seed=seed, clusters=codes)
-    if (len(values) if codes is None else len(np.unique(codes))) >= min_photos:
+    if stats.count_units(len(values), codes) >= min_photos:
         row[f"p_{name}"] = stats.sign_flip(values, seed=seed, permutations=SIGN_FLIPS, clusters=codes)
     return row
 

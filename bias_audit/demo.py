@@ -90,7 +90,7 @@ def _build(folder: Path, model_path: Path, progress: Callable[[str], None]) -> N
     world = write_world(folder, per_class=counts, size=SETTINGS["size"], seed=SETTINGS["seed"], on_photo=on_photo)
 
     progress("starting TensorFlow")
-    from bias_audit.models.training import train_small_model
+    from bias_audit.models.training import save_model, train_small_model
 
     model = train_small_model(
         world.images_train,
@@ -100,9 +100,7 @@ def _build(folder: Path, model_path: Path, progress: Callable[[str], None]) -> N
         seed=SETTINGS["seed"],
         on_epoch=lambda epoch, of, accuracy: progress(f"training: epoch {epoch} of {of}, accuracy {accuracy:.3f}"),
     )
-    unfinished = model_path.with_name(f"unfinished_{model_path.name}")
-    model.save(unfinished)
-    os.replace(unfinished, model_path)
+    save_model(model, model_path)
 
 
 def _finished(marker: Path) -> bool:

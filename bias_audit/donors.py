@@ -48,7 +48,8 @@ class Plan:
         photos: class index -> sample positions, at most `interventions` each.
         donors: class index -> sample positions whose background can be lent.
         status: sample position -> DONE, or why no composite is made of it.
-        clusters: sample position -> group (patient, scene); a photo gets no background of its own group.
+        clusters: sample position -> group (patient, scene), {} where every photo stands by itself; a photo gets no
+            background of its own group.
     """
 
     photos: Mapping[int, tuple[int, ...]]
@@ -101,7 +102,7 @@ def plan(
         seed: of the choice.
         clusters: sample position -> group; None = every photo by itself.
     """
-    groups = dict(clusters) if clusters else {position: position for position in range(len(dataset.samples))}
+    groups = clusters or {}
     status: dict[int, str] = {}
     eligible: dict[int, list[int]] = {label: [] for label in range(len(dataset.class_names))}
     for position, sample in enumerate(dataset.samples):
@@ -124,8 +125,12 @@ def plan(
         lent[label] = tuple([position for position in ordered if areas[position] <= MAX_HOLE][:pool])
     for label, sampled in chosen.items():
         others = any(lent[other] for other in lent if other != label)
-        own = {groups[position] for position in lent[label]}
-        kept = [position for position in sampled if others and len(lent[label]) >= 2 and own - {groups[position]}]
+        own = {groups.get(position, position) for position in lent[label]}
+        kept = [
+            position
+            for position in sampled
+            if others and len(lent[label]) >= 2 and own - {groups.get(position, position)}
+        ]
         status.update(dict.fromkeys(sampled, NO_DONORS))
         status.update(dict.fromkeys(kept, DONE))
         chosen[label] = tuple(kept)

@@ -12,6 +12,7 @@ changes shares (SCIENCE A3.1).
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -58,6 +59,13 @@ class Localization:
     perfect: Array
     area: Array
     masks: NDArray[np.uint8]
+
+    @functools.cached_property
+    def upsampled(self) -> NDArray[np.float32]:
+        """(N, H, W) positive evidence as it lies on the pixels of the mask; two metrics look at it."""
+        height, width = self.positive.shape[1:]
+        rows, columns = bilinear_weights(height, self.masks.shape[1]), bilinear_weights(width, self.masks.shape[2])
+        return _resampled(self.positive.astype(np.float32), rows, columns)
 
 
 def localize(maps: NDArray[np.floating], masks: NDArray[np.uint8]) -> Localization:
@@ -174,7 +182,7 @@ def relevance_rank_accuracy(at: Localization) -> Array:
     Pixels that tie at the K-th place (but for float32 rounding) count in proportion. NaN without foreground or
     without positive evidence.
     """
-    upsampled = _upsampled(at)
+    upsampled = at.upsampled
     scores = np.full(len(upsampled), np.nan)
     for i, (heat, mask) in enumerate(zip(upsampled, at.masks, strict=True)):
         valid = mask != VOID
@@ -199,7 +207,7 @@ def iou_half_maximum(at: Localization) -> Array:
     pixels count on neither side. NaN without foreground or without positive evidence.
     """
     valid, inside = at.masks != VOID, at.masks == FOREGROUND
-    upsampled = np.where(valid, _upsampled(at), 0)
+    upsampled = np.where(valid, at.upsampled, 0)
     peak = upsampled.max(axis=(1, 2))
     hot = valid & (upsampled >= (0.5 - 1e-6) * peak[:, None, None])
     both, either = (hot & inside).sum(axis=(1, 2)), (hot | inside).sum(axis=(1, 2))
@@ -317,13 +325,6 @@ def _void_as(at: Localization, background: int) -> Array:
         (at.positive * reach).sum(axis=(1, 2)) for reach in (at.background, at.foreground, at.uncertain)
     )
     return np.where(off + on > 0, _ratio(off + background * unclear, off + on + unclear), np.nan)
-
-
-def _upsampled(at: Localization) -> NDArray[np.float32]:
-    """(N, H, W) positive evidence as it lies on the pixels of the mask."""
-    height, width = at.positive.shape[1:]
-    rows, columns = bilinear_weights(height, at.masks.shape[1]), bilinear_weights(width, at.masks.shape[2])
-    return _resampled(at.positive.astype(np.float32), rows, columns)
 
 
 def _share(weights: Array, at: Localization) -> Array:

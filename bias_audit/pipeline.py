@@ -255,7 +255,8 @@ def _intervene(
     maps: dict[int, NDArray[np.float32]] = {}
     shards = {label: run.read_json(_shard(label)) for label in labels}
     if None in shards.values():
-        recognised = [record["#position"] for record in records if record.get("correct")]
+        used = {position for chosen in (todo.photos, todo.donors) for part in chosen.values() for position in part}
+        recognised = [position for position in sorted(used) if records[position].get("correct")]
         maps = attention.read_maps(run, config.batch_size, recognised)
         count = sum(len(lent) for lent in todo.donors.values())
         with progress.stage("Preparing backgrounds", count, "backgrounds") as advance:
@@ -264,7 +265,9 @@ def _intervene(
     def predict(pixels: Any) -> Predictions:
         return model.predict(preprocess(pixels))
 
-    blank = predict(np.zeros((1, *geometry.size, geometry.channels), np.float32)).log_odds[0]
+    blank = np.zeros(len(dataset.class_names), np.float32)
+    if labels:  # without composites nothing is compared with it, and tracing the model costs seconds
+        blank = predict(np.zeros((1, *geometry.size, geometry.channels), np.float32)).log_odds[0]
 
     with progress.stage("Interventions", reliance.count_composites(todo, config.donors), "composites") as advance:
         for label in labels:

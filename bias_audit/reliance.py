@@ -143,7 +143,9 @@ def intervene(
 def count_composites(todo: Plan, donors: int) -> int:
     """Composites that a plan makes, at most."""
     exchanged = 2 * donors + 2 * min(donors, CHECKS) + 1
-    return sum(len(photos) for photos in todo.photos.values()) * (exchanged + len(FILLS) + len(BACKDROPS) + 4 + 4)
+    erased = len(FILLS) + len(BACKDROPS) + 4  # two with noise, two control holes
+    cues = 4  # taken away and lent, each with its control
+    return sum(len(photos) for photos in todo.photos.values()) * (exchanged + erased + cues)
 
 
 def _composites(

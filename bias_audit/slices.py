@@ -152,7 +152,7 @@ def _compare(
         rest = scored[groups[scored.index] != value]
         row: dict[str, Any] = {measure.n: len(members), measure.reason: "ok"}
         if len(members):
-            codes = None if clusters is None else clusters.loc[members.index].to_numpy(np.intp)
+            codes = stats.codes_of(clusters, members.index)
             row[measure.mean] = float(members[measure.scores].astype(float).mean())
             row[f"{measure.prefix}_low"], row[f"{measure.prefix}_high"] = measure.interval(members, seed, codes)
         row[f"rest_{measure.prefix}"] = float(rest[measure.scores].astype(float).mean()) if len(rest) else np.nan

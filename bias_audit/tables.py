@@ -101,9 +101,10 @@ def classes_table(
         read = group[group["status"] == OK]
         row: dict[str, Any] = {"class_name": name, "n": len(group), "n_read": len(read)}
         right = read["correct"].to_numpy(float)
-        codes = None if clusters is None else clusters.loc[read.index].to_numpy(np.intp)
         row["accuracy"] = right.mean() if len(right) else np.nan
-        row["accuracy_low"], row["accuracy_high"] = stats.rate_interval(right, clusters=codes)
+        row["accuracy_low"], row["accuracy_high"] = stats.rate_interval(
+            right, clusters=stats.codes_of(clusters, read.index)
+        )
         row.update(_attention(read, seed, clusters))
         row.update(_tie((ties or {}).get(name), row["attention_reason"]))
         row.update(class_reliance(read, min_photos, seed, clusters))
@@ -221,7 +222,7 @@ def _attention(read: pd.DataFrame, seed: int, clusters: pd.Series | None) -> dic
     row["excess_low"], row["excess_high"] = stats.bca_mean_interval(
         scored.to_numpy(float),
         seed=seed,
-        clusters=None if clusters is None else clusters.loc[scored.index].to_numpy(np.intp),
+        clusters=stats.codes_of(clusters, scored.index),
     )
     for name in _ATTENTION_MEANS:
         row[name] = read.loc[scored.index, name].mean()

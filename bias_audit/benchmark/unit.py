@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -90,7 +89,7 @@ def _trained(case: Case, folder: Path) -> tuple[list[dict[str, Any]], dict[str, 
     if (folder / TRUTH).is_file() and (folder / MODEL).is_file():
         content = json.loads((folder / TRUTH).read_text(encoding="utf-8"))
         return content["reliance"], content["seconds"]
-    from bias_audit.models.training import train_on_arrays
+    from bias_audit.models.training import save_model, train_on_arrays
 
     start = time.monotonic()
     keras.backend.clear_session()
@@ -100,9 +99,7 @@ def _trained(case: Case, folder: Path) -> tuple[list[dict[str, Any]], dict[str, 
     model = train_on_arrays(
         train.images, train.labels, classes, head=case.head, epochs=SETTINGS["epochs"], seed=case.seed
     )
-    unfinished = folder / f".unfinished_{MODEL}"
-    model.save(unfinished)
-    os.replace(unfinished, folder / MODEL)
+    save_model(model, folder / MODEL)
     fitted = time.monotonic()
 
     def predict(images: Photos) -> NDArray[np.int64]:

@@ -21,11 +21,7 @@ from bias_audit.benchmark.unit import finished_unit, unit_folder
 from bias_audit.config import Thresholds
 from bias_audit.errors import ResultError
 from bias_audit.result import RuleOutcome
-from bias_audit.rules.evidence import as_float
 from bias_audit.tables import read_table
-
-CONVICTING = ("SUSPICIOUS", "HIDDEN", "CONFIRMED")
-"""Levels of BA201 that accuse a class. COLLATERAL names a victim and is no flag."""
 
 ASKED = ("sufficiency", "necessity", "victim_loss", "photo_sufficiency", "photo_necessity")
 
@@ -84,7 +80,7 @@ def _unit(case: Case, work: Path, thresholds: Thresholds) -> pd.DataFrame:
             "Run the benchmark with --reaudit; the trained models are kept.",
         ) from error
     verdicts = {outcome.subject: outcome for outcome in outcomes if outcome.code == "BA201"}
-    first = named_first(outcomes)
+    accused = [outcome.subject for outcome in rules.convicted(outcomes)]
     asked = {row["label"]: row for row in record["reliance"]}
     rows = []
     for label, name in enumerate(case.plan.classes):
@@ -107,23 +103,11 @@ def _unit(case: Case, work: Path, thresholds: Thresholds) -> pd.DataFrame:
                 **answers,
                 "reliance": reliance,
                 "truth": truth_of(case, label, reliance),
-                "flagged": verdict is not None and verdict.status == "found" and verdict.level in CONVICTING,
+                "flagged": name in accused,
                 "level": (verdict.level or "") if verdict else "",
                 "judged": verdict is not None and verdict.status in ("found", "passed"),
-                "named_first": name == first,
+                "named_first": accused[:1] == [name],
             }
         )
     frame = pd.DataFrame(rows)
     return frame.join(classes.drop(columns=[name for name in classes if name in frame]), on="class_name")
-
-
-def named_first(outcomes: Sequence[RuleOutcome]) -> str | None:
-    """The convicted class whose background pulls most: the verdict names it first."""
-    convicted = [
-        outcome
-        for outcome in outcomes
-        if outcome.code == "BA201" and outcome.status == "found" and outcome.level in CONVICTING
-    ]
-    if not convicted:
-        return None
-    return max(convicted, key=lambda outcome: as_float(outcome.evidence.get("attract"), -1)).subject

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -54,19 +55,9 @@ def train_small_model(
     keras.utils.set_random_seed(seed)
     images, labels = load_arrays(train_folder, class_names, image_size)
     model = small_model(image_size, len(class_names))
-    steps = epochs * -(-len(images) // BATCH_SIZE)
-    model.compile(
-        optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-    )
-    rng = np.random.default_rng(seed)
-    for epoch in range(1, epochs + 1):
-        order = rng.permutation(len(images))
-        batch = augmented(images[order], rng)
-        history: Any = model.fit(batch, labels[order], batch_size=BATCH_SIZE, shuffle=False, verbose=0)
-        if on_epoch:
-            on_epoch(epoch, epochs, float(history.history["accuracy"][0]))
+    optimizer = _adam(LEARNING_RATE, epochs, len(images), BATCH_SIZE)
+    model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    _fit(model, images, labels, epochs, BATCH_SIZE, seed, on_epoch)
     return model
 
 
@@ -94,19 +85,42 @@ def train_on_arrays(
     """
     keras.utils.set_random_seed(seed)
     model = tiny_model(images.shape[1], classes, head)
-    steps = epochs * -(-len(images) // batch_size)
-    model.compile(
-        optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps)),
-        loss="sparse_categorical_crossentropy",
-        jit_compile=False,
-    )
-    rng = np.random.default_rng(seed)
-    photos = images.astype(np.float32)
-    for _ in range(epochs):
-        order = rng.permutation(len(photos))
-        batch = augmented(photos[order], rng)
-        model.fit(batch, labels[order], batch_size=batch_size, shuffle=False, verbose=0)
+    optimizer = _adam(learning_rate, epochs, len(images), batch_size)
+    model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy", jit_compile=False)
+    _fit(model, images.astype(np.float32), labels, epochs, batch_size, seed)
     return model
+
+
+def save_model(model: keras.Model, path: Path) -> None:
+    """Save under a temporary name, then rename: Keras saves to a path, not to bytes as `atomic` writes them."""
+    unfinished = path.with_name(f"unfinished_{path.name}")
+    model.save(unfinished)
+    os.replace(unfinished, path)
+
+
+def _adam(learning_rate: float, epochs: int, count: int, batch_size: int) -> Any:
+    """Adam whose rate falls to 0 along a cosine over `epochs` passes over `count` photos."""
+    steps = epochs * -(-count // batch_size)
+    return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps))
+
+
+def _fit(
+    model: keras.Model,
+    images: npt.NDArray[np.float32],
+    labels: npt.NDArray[np.int64],
+    epochs: int,
+    batch_size: int,
+    seed: int,
+    on_epoch: Callable[[int, int, float], None] | None = None,
+) -> None:
+    """Train a compiled model, every epoch in a new order and augmented anew; `on_epoch` needs the metric accuracy."""
+    rng = np.random.default_rng(seed)
+    for epoch in range(1, epochs + 1):
+        order = rng.permutation(len(images))
+        batch = augmented(images[order], rng)
+        history: Any = model.fit(batch, labels[order], batch_size=batch_size, shuffle=False, verbose=0)
+        if on_epoch:
+            on_epoch(epoch, epochs, float(history.history["accuracy"][0]))
 
 
 def augmented(images: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:

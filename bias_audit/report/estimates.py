@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,6 +20,12 @@ def estimate(value: Any, low: Any = None, high: Any = None, reason: str = "") ->
         "high": ends[1] if whole else None,
         "reason": "" if known is not None else reason or "not computed",
     }
+
+
+def axis(ends: Iterable[float | None]) -> list[float]:
+    """Ends of the axis on which a column is drawn: 0 to 1, and farther where its numbers or intervals lie outside."""
+    known = [end for end in ends if end is not None]
+    return [min(0.0, *known), max(1.0, *known)] if known else [0.0, 1.0]
 
 
 def number(value: Any) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bias_audit.report.estimates import estimate, records
+from bias_audit.report.estimates import axis, estimate, records
 from bias_audit.result import AuditResult
 from bias_audit.slices import ACCURACY, ATTENTION, RELIANCE, Measure
 
@@ -83,5 +83,4 @@ def _cell(row: Mapping[str, Any], measure: Measure) -> dict[str, Any]:
 def _scale(by_column: Mapping[str, list[dict[str, Any]]], measure: Measure) -> list[float]:
     """Ends of the axis on which all slices of a measure are drawn."""
     names = (measure.mean, f"{measure.prefix}_low", f"{measure.prefix}_high")
-    known = [row[name] for rows in by_column.values() for row in rows for name in names if row[name] is not None]
-    return [min(0.0, *known), max(1.0, *known)] if known else [0.0, 1.0]
+    return axis(row[name] for rows in by_column.values() for row in rows for name in names)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bias_audit.report.account import count_status, dictionary, every_rule, not_audited, provenance
-from bias_audit.report.estimates import estimate, number, records
+from bias_audit.report.estimates import axis, estimate, number, records
 from bias_audit.report.gallery import PICTURE_BUDGET, arrange_pictures
 from bias_audit.report.slices_section import slices_section
 from bias_audit.result import LEVELS, AuditResult, RuleOutcome
@@ -323,9 +323,7 @@ def _class_table(
         )
     columns: list[dict[str, Any]] = []
     for index, column in enumerate(CLASS_COLUMNS):
-        ends = [row["cells"][index][end] for row in rows for end in ("value", "low", "high")]
-        known = [end for end in ends if end is not None]
-        scale = [min(0.0, *known), max(1.0, *known)] if known else [0.0, 1.0]
+        scale = axis(row["cells"][index][end] for row in rows for end in ("value", "low", "high"))
         described = {"title": column.title, "about": column.about, "unit": column.unit}
         columns.append({**described, "scale": scale, "interval": bool(column.low)})
     return {"columns": columns, "rows": rows, "total": len(class_rows), "file": "classes.csv"}

@@ -24,7 +24,7 @@ from bias_audit.rules.image_reliance import image_reliance, image_reliance_outli
 from bias_audit.rules.reliance import class_reliance
 from bias_audit.rules.slices import slice_attention, slice_reliance, worst_slice
 
-__all__ = ["RULES", "Evidence", "Rule", "count", "judge", "verdict"]
+__all__ = ["RULES", "Evidence", "Rule", "convicted", "count", "judge", "verdict"]
 
 Rule = Callable[[Evidence], list[RuleOutcome]]
 
@@ -70,18 +70,26 @@ def count(outcomes: Sequence[RuleOutcome]) -> tuple[RuleCount, ...]:
     return tuple(counts)
 
 
+def convicted(outcomes: Sequence[RuleOutcome]) -> list[RuleOutcome]:
+    """Reliance outcomes that accuse a class, the one whose background pulls most first; a victim is not accused.
+
+    The class whose background pulls the others is the one that was learned with its cue.
+    """
+    found = [outcome for outcome in outcomes if outcome.code == "BA201" and outcome.status == "found"]
+    return _by_pull([outcome for outcome in found if outcome.level != "COLLATERAL"])
+
+
 def verdict(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame) -> str:
     """One sentence: the highest level, the classes, and the numbers that carry it."""
     reliance = [outcome for outcome in outcomes if outcome.code == "BA201"]
-    convicted = [outcome for outcome in reliance if outcome.status == "found" and outcome.level != "COLLATERAL"]
+    accused = convicted(outcomes)
     victims = [outcome for outcome in reliance if outcome.level == "COLLATERAL"]
     judged = [outcome for outcome in reliance if outcome.status in ("found", "passed")]
     unreadable = classes["n"].sum() - classes["n_read"].sum()
     accuracy = _weighted(classes, "accuracy", "n_read")
     tail = f" {int(unreadable)} images could not be read." if unreadable else ""
-    if convicted or victims:
-        # The class whose background pulls the others is the one that was learned with its cue: it goes first.
-        named = sorted(convicted or victims, key=lambda outcome: -as_float(outcome.evidence.get("attract"), -1))
+    if accused or victims:
+        named = accused or _by_pull(victims)
         level = max((outcome.level or "WATCH" for outcome in named), key=LEVELS.index)
         names = ", ".join(outcome.subject for outcome in named)
         rows = classes.loc[[outcome.subject for outcome in named]]
@@ -89,7 +97,7 @@ def verdict(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame) -> str:
         other = _weighted(rows, "other_background_accuracy", "n_interventions")
         photos = int(rows["n_interventions"].sum())
         strongest = f" The background that pulls most is that of {named[0].subject}." if len(classes) > 2 else ""
-        fallen = ", ".join(outcome.subject for outcome in victims) if convicted else ""
+        fallen = ", ".join(outcome.subject for outcome in victims) if accused else ""
         also = f" Also affected, by another class's background: {fallen}." if fallen else ""
         return (
             f"{level}: the prediction follows the background in {len(named)} of {len(judged)} judged classes "
@@ -111,6 +119,10 @@ def verdict(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame) -> str:
         f"No reliance on the background was shown in {len(judged)} judged classes (largest background gap {worst:.2f}, "
         f"test accuracy {accuracy:.2f}).{partly}{hints}{tail}"
     )
+
+
+def _by_pull(outcomes: Sequence[RuleOutcome]) -> list[RuleOutcome]:
+    return sorted(outcomes, key=lambda outcome: -as_float(outcome.evidence.get("attract"), -1))
 
 
 def _weighted(classes: pd.DataFrame, value: str, weight: str) -> float:

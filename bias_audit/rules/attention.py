@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
 from bias_audit import stats
 from bias_audit.config import Thresholds
 from bias_audit.result import RuleOutcome
-from bias_audit.rules.evidence import Evidence, as_float, images_found, not_applicable, number, status_of
+from bias_audit.rules.evidence import Evidence, as_float, images_found, not_applicable, number, relies, status_of
 
 
 def class_attention(evidence: Evidence) -> list[RuleOutcome]:
@@ -19,37 +17,23 @@ def class_attention(evidence: Evidence) -> list[RuleOutcome]:
     CONTEXT instead of WATCH where the interventions tested the class and showed no reliance (SCIENCE E1).
     """
     title, bounds = "attention on the background, compared with the other classes", evidence.thresholds
-    groups = {
-        str(name): group["background_excess_label"].dropna().to_numpy(float)
-        for name, group in evidence.images.groupby("label")
-    }
-    judged = [name for name, values in groups.items() if len(values) >= bounds.min_attention]
-    p_values: dict[str, float] = {}
-    rest: dict[str, Any] = {}
-    for name in judged:
-        others = [values for other, values in groups.items() if other != name and len(values)]
-        if others:
-            rest[name] = np.concatenate(others)
-            p_values[name] = stats.mann_whitney_greater(groups[name], rest[name])
-    corrected = dict(zip(p_values, stats.benjamini_hochberg(np.array(list(p_values.values()))), strict=True))
     outcomes = []
     for name, row in evidence.rows():
-        if name not in corrected:
-            reason = _why_no_attention(row, bounds.min_attention, has_rest=name not in judged)
+        compared = evidence.attention.get(name)
+        if compared is None:
+            enough = as_float(row["n_attention"], 0) >= bounds.min_attention
+            reason = _why_no_attention(row, bounds.min_attention, has_rest=not enough)
             outcomes.append(not_applicable("BA101", title, "class", name, reason))
             continue
-        delta = stats.cliffs_delta(groups[name], rest[name])
-        found = corrected[name] <= bounds.fdr and delta >= bounds.cliffs_delta
+        found = compared.stands_out(bounds)
         excess = float(row["background_excess"])
         sentence = (
             f"The maps of {name} lie on the background {'clearly more' if found else 'not clearly more'} than those of "
-            f"the other classes (background excess {excess:.2f}, the others {rest[name].mean():.2f}; "
-            f"Cliff's delta {delta:.2f})."
+            f"the other classes (background excess {excess:.2f}, the others {compared.rest_mean:.2f}; "
+            f"Cliff's delta {compared.delta:.2f})."
         )
         sentence += _tie(row, bounds) if found else ""
-        p_value = as_float(row["p_fdr"])
-        tested = np.isfinite(p_value)
-        harmless = tested and not (p_value <= bounds.fdr and float(row["background_gap"]) >= bounds.min_gap)
+        harmless = np.isfinite(as_float(row["p_fdr"])) and not relies(row, bounds)
         if found and harmless:
             sentence += " Other backgrounds do not change the prediction: it looks there, but does not depend on it."
         outcomes.append(
@@ -59,10 +43,10 @@ def class_attention(evidence: Evidence) -> list[RuleOutcome]:
                 "class",
                 name,
                 *status_of(found, "CONTEXT" if harmless else "WATCH", sentence),
-                measured=float(delta),
+                measured=compared.delta,
                 threshold=bounds.cliffs_delta,
-                n=len(groups[name]),
-                p_value=float(corrected[name]),
+                n=compared.n,
+                p_value=compared.p_fdr,
                 image_ids=evidence.worst(name, "background_excess_label") if found else (),
                 evidence={
                     "background_excess": excess,

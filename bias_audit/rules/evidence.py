@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,27 @@ from bias_audit.result import RuleOutcome
 
 MOST_IDS = 200
 """Image ids kept per outcome; the tables hold them all."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A class's attention on the background against that of the other classes.
+
+    Attributes:
+        n: images of the class with a background excess.
+        rest_mean: mean excess of the others.
+        delta: Cliff's delta, -1..1; positive where the class lies higher.
+        p_fdr: one-sided Mann-Whitney p after Benjamini-Hochberg over the classes compared.
+    """
+
+    n: int
+    rest_mean: float
+    delta: float
+    p_fdr: float
+
+    def stands_out(self, bounds: Thresholds) -> bool:
+        """Significantly above the others, and by enough."""
+        return self.p_fdr <= bounds.fdr and self.delta >= bounds.cliffs_delta
 
 
 @dataclass(frozen=True)
@@ -31,6 +53,26 @@ class Evidence:
     slices: pd.DataFrame
     thresholds: Thresholds
 
+    @functools.cached_property
+    def attention(self) -> dict[str, Compared]:
+        """Background excess of every class with enough images against that of all others; compared once."""
+        groups = {
+            str(name): group["background_excess_label"].dropna().to_numpy(float)
+            for name, group in self.images.groupby("label")
+        }
+        against: dict[str, tuple[float, float, float]] = {}
+        for name, values in groups.items():
+            others = [excess for other, excess in groups.items() if other != name and len(excess)]
+            if len(values) >= self.thresholds.min_attention and others:
+                rest = np.concatenate(others)
+                p = stats.mann_whitney_greater(values, rest)
+                against[name] = p, stats.cliffs_delta(values, rest), float(rest.mean())
+        corrected = stats.benjamini_hochberg(np.array([p for p, _, _ in against.values()]))
+        return {
+            name: Compared(len(groups[name]), rest_mean, delta, float(p_fdr))
+            for (name, (_, delta, rest_mean)), p_fdr in zip(against.items(), corrected, strict=True)
+        }
+
     def rows(self) -> list[tuple[str, pd.Series]]:
         """Class name and row of every class."""
         return [(str(name), row) for name, row in self.classes.iterrows()]
@@ -44,6 +86,11 @@ class Evidence:
         group = self.of_class(name)
         group = group[group[column].notna()]
         return tuple(group.sort_values(column, ascending=False, kind="stable").index[:MOST_IDS])
+
+
+def relies(row: pd.Series, bounds: Thresholds) -> bool:
+    """The gap of a class is significant after correction and large enough to matter: an absolute causal effect."""
+    return as_float(row["p_fdr"], 1) <= bounds.fdr and as_float(row["background_gap"], 0) >= bounds.min_gap
 
 
 def not_applicable(code: str, title: str, scope: str, subject: str, reason: str) -> RuleOutcome:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from bias_audit import stats
 from bias_audit.result import RuleOutcome
-from bias_audit.rules.evidence import MOST_IDS, Evidence, not_applicable, number, status_of
+from bias_audit.rules.evidence import MOST_IDS, Evidence, not_applicable, number, relies, status_of
 
 MOST_NAMES = 10
 """Classes named in a sentence; the class table holds them all."""
@@ -51,7 +51,7 @@ def maps_without_tie(evidence: Evidence) -> list[RuleOutcome]:
         reason = str(evidence.classes["attention_reason"].mode().iloc[0])
         return [not_applicable("BA902", title, "dataset", "", f"No attention scores: {reason}.")]
     # Where interventions show reliance, attention on the background is what one must see, not a fault of the maps.
-    unexplained = classes[~((classes["p_fdr"] <= bounds.fdr) & (classes["background_gap"] >= bounds.min_gap))]
+    unexplained = classes[[not relies(row, bounds) for _, row in classes.iterrows()]]
     if unexplained.empty:
         reason = "Every class relies on its background, so maps that lie there are no fault of the layer."
         return [not_applicable("BA902", title, "dataset", "", reason)]

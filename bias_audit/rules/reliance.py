@@ -7,8 +7,7 @@ import pandas as pd
 
 from bias_audit.config import Thresholds
 from bias_audit.result import RuleOutcome
-from bias_audit.rules.attention import class_attention
-from bias_audit.rules.evidence import Evidence, as_float, not_applicable, number, status_of
+from bias_audit.rules.evidence import Evidence, as_float, not_applicable, number, relies, status_of
 
 EVIDENCE = (
     "accuracy",
@@ -54,7 +53,7 @@ def class_reliance(evidence: Evidence) -> list[RuleOutcome]:
     what else is known: COLLATERAL, SUSPICIOUS, HIDDEN or CONFIRMED.
     """
     title, bounds = "prediction follows the background", evidence.thresholds
-    watched = {outcome.subject for outcome in class_attention(evidence) if outcome.status == "found"}
+    watched = {name for name, compared in evidence.attention.items() if compared.stands_out(bounds)}
     other_of_two = victim_of_two(evidence.classes, bounds)
     outcomes = []
     for name, row in evidence.rows():
@@ -86,11 +85,6 @@ def class_reliance(evidence: Evidence) -> list[RuleOutcome]:
             )
         )
     return outcomes
-
-
-def relies(row: pd.Series, bounds: Thresholds) -> bool:
-    """The gap is significant after correction and large enough to matter: an absolute causal effect."""
-    return as_float(row["p_fdr"], 1) <= bounds.fdr and as_float(row["background_gap"], 0) >= bounds.min_gap
 
 
 def second_fill_agrees(row: pd.Series, bounds: Thresholds) -> bool:

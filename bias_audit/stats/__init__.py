@@ -5,7 +5,7 @@ a mistake of the caller, so it raises ValueError and not one of the user's error
 needed: `scipy.stats` alone costs 1.3 s.
 """
 
-from bias_audit.stats.clusters import ENOUGH_CLUSTERS, cluster_codes, effective_size
+from bias_audit.stats.clusters import ENOUGH_CLUSTERS, cluster_codes, codes_of, count_units, effective_size
 from bias_audit.stats.correction import benjamini_hochberg
 from bias_audit.stats.effects import cliffs_delta, hedges_g
 from bias_audit.stats.intervals import bca_mean_interval, paired_difference_interval, rate_interval, wilson
@@ -34,6 +34,8 @@ __all__ = [
     "cliffs_delta",
     "cliffs_delta_within",
     "cluster_codes",
+    "codes_of",
+    "count_units",
     "effective_size",
     "fisher_within",
     "hedges_g",

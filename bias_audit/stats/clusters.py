@@ -28,6 +28,21 @@ def cluster_codes(values: ArrayLike | pd.Series) -> Codes:
     return codes
 
 
+def codes_of(clusters: pd.Series | None, index: pd.Index) -> Codes | None:
+    """Group codes of some images, in their order; None where every photo stands by itself.
+
+    Args:
+        clusters: group code per image, by image id; or None.
+        index: ids of the images.
+    """
+    return None if clusters is None else clusters.loc[index].to_numpy(np.intp)
+
+
+def count_units(count: int, clusters: Codes | None) -> int:
+    """What a test counts: the clusters of `count` photos, or the photos themselves."""
+    return count if clusters is None else len(np.unique(clusters))
+
+
 def totals(values: Floats, clusters: ArrayLike | None) -> tuple[Floats, Floats]:
     """Sum and number of photos of each cluster, both (G,); without clusters each photo is one.
 
