@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bias_audit.attribution.cam import Method
+from bias_audit.attribution.methods import Explainer
 from bias_audit.data.batches import OK, Geometry, Loaded, load_in_order
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import OK as MASK_OK
 from bias_audit.data.masks import VOID
-from bias_audit.data.preprocess import Preprocess
 from bias_audit.donors import NOT_SAMPLED, rank
 from bias_audit.localization import (
     LABEL_METRICS,
@@ -25,7 +24,7 @@ from bias_audit.localization import (
     localize,
     with_maps,
 )
-from bias_audit.models.base import Activations, Model
+from bias_audit.models.base import Predictions
 from bias_audit.permutation_tie import PERMUTATIONS, Tie, permutation_tie
 from bias_audit.run import Run
 
@@ -46,10 +45,8 @@ NO_EVIDENCE = "no positive evidence for the labelled class"
 
 def attend(
     dataset: Dataset,
-    model: Model,
-    method: Method,
+    explainer: Explainer,
     geometry: Geometry,
-    preprocess: Preprocess,
     batch: int,
     run: Run,
     advance: Callable[[int], None],
@@ -77,7 +74,7 @@ def attend(
     arrays: list[dict[str, NDArray[Any]]] = []
     for at, group in load_in_order(samples, geometry, batch):
         where = positions[at : at + len(group)]
-        rows, parts = _batch(dataset, where, group, model, method, preprocess)
+        rows, parts = _batch(dataset, where, group, explainer)
         pending.extend(rows)
         arrays.append(parts)
         advance(len(group))
@@ -151,9 +148,7 @@ def _batch(
     dataset: Dataset,
     positions: Sequence[int],
     group: Sequence[Loaded],
-    model: Model,
-    method: Method,
-    preprocess: Preprocess,
+    explainer: Explainer,
 ) -> tuple[list[Record], dict[str, NDArray[Any]]]:
     rows: list[Record] = []
     for position, loaded in zip(positions, group, strict=True):
@@ -167,12 +162,12 @@ def _batch(
     pixels = np.stack([pixels for i in read if (pixels := group[i].pixels) is not None])
     masks = np.stack([mask for i in read if (mask := group[i].mask) is not None])
     labels = np.array([dataset.samples[positions[i]].label for i in read])
-    active = model.activations(preprocess(pixels), labels)
-    maps, scales = encode_maps(method(active.values, active.gradients))
-    wrong = np.flatnonzero(active.predictions.predicted != labels)
-    maps_label, scales_label = encode_maps(method(active.values[wrong], active.gradients_label[wrong]))
+    explained = explainer.explain(pixels, labels)
+    maps, scales = encode_maps(explained.maps)
+    wrong = np.flatnonzero(explained.predictions.predicted != labels)
+    maps_label, scales_label = encode_maps(explained.maps_label[wrong])
     found = [rows[i] for i in read]
-    _describe(found, [group[i] for i in read], dataset, active, labels)
+    _describe(found, [group[i] for i in read], dataset, explained.predictions, labels)
     # Scored as stored, so that a later re-scoring from the shards gives the same numbers.
     heat = maps.astype(np.float32) * scales[:, None, None]
     at = localize(heat, masks)
@@ -182,7 +177,7 @@ def _batch(
     pixels_per_cell = masks[0].size / maps[0].size
     return rows, {
         "positions": np.array([positions[i] for i in read]),
-        "log_odds": active.predictions.log_odds,
+        "log_odds": explained.predictions.log_odds,
         "maps": maps,
         "scales": scales,
         "positions_label": np.array([positions[read[i]] for i in wrong], int),
@@ -195,9 +190,12 @@ def _batch(
 
 
 def _describe(
-    rows: Sequence[Record], group: Sequence[Loaded], dataset: Dataset, active: Activations, labels: NDArray[np.intp]
+    rows: Sequence[Record],
+    group: Sequence[Loaded],
+    dataset: Dataset,
+    predictions: Predictions,
+    labels: NDArray[np.intp],
 ) -> None:
-    predictions = active.predictions
     for i, (row, loaded) in enumerate(zip(rows, group, strict=True)):
         predicted = int(predictions.predicted[i])
         row["predicted"] = dataset.class_names[predicted]

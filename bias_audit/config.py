@@ -30,8 +30,8 @@ class AuditConfig:
 
     Attributes:
         layer: path of the explained layer (`backbone/name`), or "auto": the last one with a 4-D output of h*w > 1.
-        method: heatmap method, a key of `attribution.cam.METHODS`. HiResCAM by default: equal to Grad-CAM and CAM on
-            GAP heads, and the faithful one of the family elsewhere (Draelos & Carin 2020).
+        method: heatmap method, a key of `attribution.methods.METHODS`, or `module:function`. HiResCAM by default: equal
+            to Grad-CAM and CAM on GAP heads, and the faithful one of the family elsewhere (Draelos & Carin 2020).
         preprocess: none, unit (x/255), signed (x/127.5-1), caffe, imagenet, or `module:function`.
         resize: stretch, crop (centre crop to the model's aspect ratio) or pad (letterbox), then resize.
         interpolation: bilinear, nearest, bicubic, area as `tf.image.resize`; antialias as Pillow and torchvision.

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 import bias_audit
 from bias_audit import attention, donors, pictures, reliance, rules, stats, tables
 from bias_audit.attraction import gap_matrix
-from bias_audit.attribution.cam import METHODS
+from bias_audit.attribution.methods import Explainer, find_method
 from bias_audit.config import FIRST_FILL, SECOND_FILL, AuditConfig, Thresholds, read_class_map
 from bias_audit.console import QUIET, Progress
 from bias_audit.data import sources
@@ -25,9 +25,9 @@ from bias_audit.data.batches import OK, Geometry
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import OK as MASK_OK
 from bias_audit.data.masks import MaskReading
-from bias_audit.data.preprocess import Preprocess, find_preprocess
+from bias_audit.data.preprocess import find_preprocess
 from bias_audit.errors import ConfigError, DataError
-from bias_audit.models.base import Model, Predictions, check_model_path, load_model
+from bias_audit.models.base import check_model_path, load_model
 from bias_audit.photo_reliance import add_interventions
 from bias_audit.provenance import describe
 from bias_audit.report.page import write_report
@@ -86,8 +86,7 @@ def audit(
     thresholds = thresholds or Thresholds()
     if unknown := sorted(set(ignore) - set(rules.RULES)):
         raise ConfigError(f"no rule {', '.join(unknown)} to ignore", f"Rules: {', '.join(rules.RULES)}.")
-    if config.method not in METHODS:
-        raise ConfigError(f"method must be one of {', '.join(METHODS)}, got {config.method!r}")
+    find_method(config.method)
     run = Run(Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="bias-audit-")))
     run.check(resume=resume, overwrite=overwrite)
     if isinstance(model, str | Path):
@@ -106,6 +105,7 @@ def audit(
         MaskReading(config.mask_foreground, config.mask_ignore),
     )
     preprocess = find_preprocess(config.preprocess, geometry.channels)
+    explainer = Explainer(loaded, config.method, preprocess, config.seed)
     key = {
         "options": config.digest(),
         "data": dataset.fingerprint(),
@@ -117,19 +117,15 @@ def audit(
     total = len(dataset.samples)
     with run.refusal_leaves_nothing(), _timed(seconds, "attention"):
         with progress.stage("Predictions and heatmaps", total, "images") as advance:
-            records = attention.attend(
-                dataset, loaded, METHODS[config.method], geometry, preprocess, config.batch_size, run, advance
-            )
+            records = attention.attend(dataset, explainer, geometry, config.batch_size, run, advance)
         if not any(record["status"] == OK for record in records):
             first = records[0]
             raise DataError(
                 f"none of the {total} images could be read; the first, {first['image_id']!r}: {first['status_reason']}"
             )
-        ties = attention.tie_to_objects(dataset, records, run, config.batch_size, loaded.grid, config.seed)
+        ties = attention.tie_to_objects(dataset, records, run, config.batch_size, explainer.grid, config.seed)
     with _timed(seconds, "interventions"):
-        composites, examples, blank = _intervene(
-            dataset, records, clusters, loaded, geometry, preprocess, config, run, progress
-        )
+        composites, examples, blank = _intervene(dataset, records, clusters, explainer, geometry, config, run, progress)
 
     with progress.stage("Tables and rules", None), _timed(seconds, "tables"):
         add_interventions(records, composites, dataset.class_names, blank)
@@ -225,9 +221,8 @@ def _intervene(
     dataset: Dataset,
     records: Sequence[Record],
     clusters: NDArray[np.intp] | None,
-    model: Model,
+    explainer: Explainer,
     geometry: Geometry,
-    preprocess: Preprocess,
     config: AuditConfig,
     run: Run,
     progress: Progress,
@@ -262,12 +257,9 @@ def _intervene(
         with progress.stage("Preparing backgrounds", count, "backgrounds") as advance:
             backgrounds = donors.prepare_backgrounds(dataset, todo, geometry, maps, config.seed, advance)
 
-    def predict(pixels: Any) -> Predictions:
-        return model.predict(preprocess(pixels))
-
     blank = np.zeros(len(dataset.class_names), np.float32)
     if labels:  # without composites nothing is compared with it, and tracing the model costs seconds
-        blank = predict(np.zeros((1, *geometry.size, geometry.channels), np.float32)).log_odds[0]
+        blank = explainer.predict(np.zeros((1, *geometry.size, geometry.channels), np.float32)).log_odds[0]
 
     with progress.stage("Interventions", reliance.count_composites(todo, config.donors), "composites") as advance:
         for label in labels:
@@ -280,7 +272,7 @@ def _intervene(
 
                 made: list[reliance.Composite] = []
                 for part in reliance.intervene(
-                    dataset, label, todo, backgrounds, geometry, maps, predict,
+                    dataset, label, todo, backgrounds, geometry, maps, explainer.predict,
                     batch=config.batch_size, donors=config.donors, seed=config.seed, keep=keep,
                 ):  # fmt: skip
                     made.extend(part)

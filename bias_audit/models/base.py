@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
     from bias_audit.config import AuditConfig
 
 Array = NDArray[np.float32]
+
+Weigh = Callable[[Sequence[Any], Sequence[Any], Any], Any]
+"""(values, gradients, xp) -> maps (N, h, w): lists of (N, h, w, C), one per explained layer; xp has NumPy's names
+(einsum, sum, mean, max, where, maximum, abs, tanh), so the same function runs on NumPy and inside the traced pass."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,17 @@ class Predictions:
         return np.asarray(np.argmax(self.log_odds, axis=1), np.intp)
 
 
+def joined(parts: Sequence[Predictions]) -> Predictions:
+    """Predictions of consecutive batches as one."""
+    if len(parts) == 1:
+        return parts[0]
+    return Predictions(
+        np.concatenate([part.probabilities for part in parts]),
+        np.concatenate([part.log_odds for part in parts]),
+        np.concatenate([part.other for part in parts]),
+    )
+
+
 @dataclass(frozen=True)
 class Activations:
     """Output of the explained layer and the gradient of the log-odds with respect to it.
@@ -54,22 +71,80 @@ class Activations:
     gradients_label: Array
 
 
+@dataclass(frozen=True)
+class Explanation:
+    """Predictions and heatmaps of N images.
+
+    Attributes:
+        predictions: of the same pass.
+        maps: (N, h, w) float32, signed and unscaled, of the predicted class.
+        maps_label: (N, h, w), of the labelled class; equal to `maps` where both agree.
+    """
+
+    predictions: Predictions
+    maps: Array
+    maps_label: Array
+
+
 class Model(Protocol):
-    """A classifier that can be explained. Images are (n, H, W, C) float32, already preprocessed; n <= batch size."""
+    """A classifier that can be explained. Images are (n, H, W, C) float32, already preprocessed.
+
+    Attributes:
+        input_size: (height, width, channels) of the input.
+        batch_size: images per pass; fewer are padded, so nothing is traced twice.
+        layer: path of the explained layer, `backbone/name`; several joined by commas.
+        grid: (h, w) of its output, the finest of several.
+        layers: all layers that could be explained as (path, grid), in the order in which they run.
+        head: "softmax", "sigmoid" (one unit: two classes; several: independent labels) or "logits".
+        outputs: number of outputs.
+        differentiable: whether gradients are to be had; if not, only methods that perturb the image explain it.
+        sha256: of the file, or of configuration and weights.
+        notes: what a reader of the result should know.
+    """
 
     input_size: tuple[int, int, int]
+    batch_size: int
     layer: str
     grid: tuple[int, int]
+    layers: tuple[tuple[str, tuple[int, int]], ...]
     head: str
+    outputs: int
+    differentiable: bool
     sha256: str
     notes: tuple[str, ...]
 
     def predict(self, images: Array) -> Predictions:
-        """One forward pass."""
+        """Forward passes over any number of images, in batches."""
+        ...
+
+    def explain(self, images: Array, labels: NDArray[np.intp], weigh: Weigh) -> Explanation:
+        """One forward pass of at most batch_size images, a backward pass through the head, and the maps, all traced.
+
+        Args:
+            images: (n, H, W, C).
+            labels: (n,) indices into the audited classes.
+            weigh: see Weigh; one function object is traced once.
+        """
         ...
 
     def activations(self, images: Array, labels: NDArray[np.intp]) -> Activations:
-        """One forward pass, and a backward pass from the log-odds to the explained layer only."""
+        """The same pass, with activations and gradients of the (first) explained layer as NumPy arrays."""
+        ...
+
+    def input_gradients(self, images: Array, targets: NDArray[np.intp]) -> Array:
+        """(n, H, W, C): gradient of each image's log-odds of its target class with respect to its pixels."""
+        ...
+
+    def at_layer(self, path: str) -> Model:
+        """The same network, explained at another layer (a path of `layers`, or several joined by commas)."""
+        ...
+
+    def randomised(self, seed: int) -> AbstractContextManager[None]:
+        """While it lasts, every weight tensor is shuffled; afterwards the weights are what they were.
+
+        Raises:
+            ModelError: the weights of this format cannot be changed.
+        """
         ...
 
 

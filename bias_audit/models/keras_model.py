@@ -6,10 +6,14 @@ second model nor a graph surgery is needed ("Graph disconnected"). The user's mo
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import functools
 import hashlib
+import math
 import re
 import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.errors import ConfigError, ModelError
-from bias_audit.models.base import Activations, Array, Predictions
+from bias_audit.models.base import Activations, Array, Explanation, Predictions, Weigh, joined
 from bias_audit.models.framework import keras, tf
 from bias_audit.models.tapping import Trace, first_line, tap
 
@@ -26,87 +30,159 @@ if TYPE_CHECKING:
 
 
 class KerasModel:
-    """Runs a Keras classifier in fixed batches and taps one layer.
+    """Runs a Keras classifier in fixed batches and taps one or several layers; see `base.Model`.
 
-    Attributes:
-        input_size: (height, width, channels) of the input.
-        layer: path of the explained layer, `backbone/name`.
-        grid: (h, w) of its output.
-        head: "softmax", "sigmoid" (one unit: two classes; several: independent labels) or "logits".
-        sha256: of the file, or of configuration and weights.
-        notes: what a reader of the result should know.
+    Args:
+        model: path of a .keras or .h5 file, or a Keras model in memory.
+        config: layer, image size, batch size and class map.
+        class_names: classes of the data set, in the order of the outputs.
     """
 
     def __init__(self, model: str | Path | Any, config: AuditConfig, class_names: tuple[str, ...]) -> None:
         self._model = _load(Path(model)) if isinstance(model, str | Path) else model
         self.sha256 = _file_hash(Path(model)) if isinstance(model, str | Path) else _model_hash(self._model)
         self.notes: tuple[str, ...] = ()
+        self.differentiable = True
         self.input_size = _input_size(self._model, config.image_size)
-        self._batch = config.batch_size
-        self._spec = tf.TensorSpec((self._batch, *self.input_size), tf.float32)
-        trace = Trace(self._model, self._spec)
-        self._layer, self.layer, self.grid = trace.choose(config.layer)
-        self._has_logits = trace.has_logits
-        self.head, units = self._find_head(trace)
-        self._groups = self._find_groups(units, config, class_names)
+        self.batch_size = config.batch_size
+        self._spec = tf.TensorSpec((self.batch_size, *self.input_size), tf.float32)
+        self._trace = Trace(self._model, self._spec)
+        self.layers = self._trace.listed()
+        self._has_logits = self._trace.has_logits
+        self.head, self.outputs = self._find_head(self._trace)
+        self._groups = self._find_groups(self.outputs, config, class_names)
+        self._tap_at(config.layer)
+
+    def at_layer(self, path: str) -> KerasModel:
+        """The same network, explained at another layer; nothing is loaded or probed anew."""
+        other = copy.copy(self)
+        other._tap_at(path)
+        return other
+
+    def _tap_at(self, path: str) -> None:
+        chosen = [self._trace.choose(part.strip()) for part in path.split(",")]
+        self._taps = [layer for layer, _, _ in chosen]
+        self.layer = ",".join(name for _, name, _ in chosen)
+        self.grid = max((grid for _, _, grid in chosen), key=math.prod)
+        self._explained: dict[Weigh | None, Any] = {}
 
     # Concrete functions, traced on first use: calling them cannot trace anew.
+
     @functools.cached_property
     def _predict(self) -> Any:
         return tf.function(self._traced_predict).get_concrete_function(self._spec)
 
     @functools.cached_property
-    def _explain(self) -> Any:
-        targets = tf.TensorSpec((self._batch,), tf.int32)
-        return tf.function(self._traced_explain).get_concrete_function(self._spec, targets)
+    def _input_gradients(self) -> Any:
+        targets = tf.TensorSpec((self.batch_size,), tf.int32)
+        return tf.function(self._traced_input_gradients).get_concrete_function(self._spec, targets)
+
+    def _explain(self, weigh: Weigh | None) -> Any:
+        if weigh not in self._explained:
+            targets = tf.TensorSpec((self.batch_size,), tf.int32)
+            traced = tf.function(functools.partial(self._traced_explain, weigh=weigh))
+            self._explained[weigh] = traced.get_concrete_function(self._spec, targets)
+        return self._explained[weigh]
 
     def predict(self, images: Array) -> Predictions:
-        """One forward pass over at most `batch_size` images (n, H, W, C)."""
+        """Forward passes over any number of images (n, H, W, C), in batches."""
+        starts = range(0, max(len(images), 1), self.batch_size)
+        parts = [images[start : start + self.batch_size] for start in starts]
+        return joined([_predictions(self._predict(self._padded(part)), len(part)) for part in parts])
+
+    def explain(self, images: Array, labels: NDArray[np.intp], weigh: Weigh) -> Explanation:
+        """Predictions and maps in one traced pass; images are (n, H, W, C), n <= batch_size."""
         n = len(images)
-        return _predictions(self._predict(self._padded(images)), n)
+        *outputs, maps, maps_label = self._explain(weigh)(self._padded(images), self._targets(labels))
+        return Explanation(_predictions(outputs, n), maps.numpy()[:n], maps_label.numpy()[:n])
 
     def activations(self, images: Array, labels: NDArray[np.intp]) -> Activations:
         """Forward and head-only backward pass; labels are (n,) indices into the audited classes."""
         n = len(images)
-        targets = np.full(self._batch, -1, np.int32)  # -1: explain the prediction; padding must not ask for more
-        targets[:n] = labels
-        *outputs, values, gradients, gradients_label = self._explain(self._padded(images), tf.constant(targets))
+        *outputs, values, gradients, gradients_label = self._explain(None)(self._padded(images), self._targets(labels))
         return Activations(
             _predictions(outputs, n), values.numpy()[:n], gradients.numpy()[:n], gradients_label.numpy()[:n]
         )
 
+    def input_gradients(self, images: Array, targets: NDArray[np.intp]) -> Array:
+        """(n, H, W, C): gradient of each image's log-odds of its target class, in batches."""
+        parts = []
+        for start in range(0, len(images), self.batch_size):
+            part, asked = images[start : start + self.batch_size], targets[start : start + self.batch_size]
+            parts.append(self._input_gradients(self._padded(part), self._targets(asked)).numpy()[: len(part)])
+        return np.concatenate(parts) if parts else np.zeros_like(images)
+
+    @contextlib.contextmanager
+    def randomised(self, seed: int) -> Iterator[None]:
+        """Every weight tensor is shuffled, and put back even when the block fails."""
+        kept = [variable.numpy() for variable in self._model.weights]
+        rng = np.random.default_rng(seed)
+        try:
+            for variable, values in zip(self._model.weights, kept, strict=True):
+                variable.assign(rng.permuted(values))  # the scale stays, so nothing overflows
+            yield
+        finally:
+            for variable, values in zip(self._model.weights, kept, strict=True):
+                variable.assign(values)
+
     def _padded(self, images: Array) -> Any:
         """A fixed batch shape, so that nothing is traced twice and a resumed run computes the same numbers."""
-        if len(images) < self._batch:
-            images = np.concatenate([images, np.zeros((self._batch - len(images), *images.shape[1:]), np.float32)])
+        if len(images) < self.batch_size:
+            missing = self.batch_size - len(images)
+            images = np.concatenate([images, np.zeros((missing, *images.shape[1:]), np.float32)])
         return tf.convert_to_tensor(images, tf.float32)
+
+    def _targets(self, labels: NDArray[np.intp]) -> Any:
+        targets = np.full(self.batch_size, -1, np.int32)  # -1: explain the prediction; padding must not ask for more
+        targets[: len(labels)] = labels
+        return tf.constant(targets)
 
     def _traced_predict(self, images: Any) -> Any:
         return self._outputs(self._model(images, training=False))
 
-    def _traced_explain(self, images: Any, labels: Any) -> Any:
-        tapped: list[Any] = []
+    def _traced_input_gradients(self, images: Any, targets: Any) -> Any:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(images)
+            odds = self._outputs(self._model(images, training=False))[1]
+            asked = tf.where(targets < 0, tf.argmax(odds, axis=1, output_type=tf.int32), targets)
+            target = tf.reduce_sum(tf.gather(odds, asked, batch_dims=1))
+        return tape.gradient(target, images, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
-        def watch(output: Any) -> None:
-            tape.watch(output)
-            tapped.append(output)
+    def _traced_explain(self, images: Any, labels: Any, weigh: Weigh | None) -> Any:
+        tapped: dict[int, Any] = {}
+
+        def watch(place: int) -> Callable[[Any], None]:
+            def watched(output: Any) -> None:
+                tape.watch(output)
+                tapped[place] = output  # a shared layer runs several times; the last one feeds the head
+
+            return watched
 
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
-            with tap(self._layer, watch):
+            with contextlib.ExitStack() as taps:
+                for place, layer in enumerate(self._taps):
+                    taps.enter_context(tap(layer, watch(place)))
                 outputs = self._outputs(self._model(images, training=False))
             odds = outputs[1]
             predicted = tf.argmax(odds, axis=1, output_type=tf.int32)
             asked = tf.where(labels < 0, predicted, labels)
             target = tf.reduce_sum(tf.gather(odds, predicted, batch_dims=1))
             target_label = tf.reduce_sum(tf.gather(odds, asked, batch_dims=1))
-        values = tapped[-1]  # a shared layer runs several times; the last one feeds the head
-        gradients = tape.gradient(target, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        values = [tapped[place] for place in range(len(self._taps))]
+
+        def gradients_of(aim: Any) -> list[Any]:
+            found = tape.gradient(aim, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            return [tf.cast(gradient, tf.float32) for gradient in found]
+
+        gradients = gradients_of(target)
         gradients_label = tf.cond(
-            tf.reduce_any(predicted != asked),
-            lambda: tape.gradient(target_label, values, unconnected_gradients=tf.UnconnectedGradients.ZERO),
-            lambda: gradients,
+            tf.reduce_any(predicted != asked), lambda: gradients_of(target_label), lambda: gradients
         )
-        return (*outputs, *(tf.cast(array, tf.float32) for array in (values, gradients, gradients_label)))
+        values = [tf.cast(value, tf.float32) for value in values]
+        if weigh is None:
+            return (*outputs, values[0], gradients[0], gradients_label[0])
+        maps, maps_label = (tf.cast(weigh(values, each, Tensors), tf.float32) for each in (gradients, gradients_label))
+        return (*outputs, maps, maps_label)
 
     def _outputs(self, raw: Any) -> tuple[Any, Any, Any]:
         """Model output -> probabilities (N, K), log-odds (N, K), other (N,)."""
@@ -154,8 +230,8 @@ class KerasModel:
     def _find_head(self, trace: Trace) -> tuple[str, int]:
         """What the outputs mean, decided once on probe inputs and never again per batch."""
         rng = np.random.default_rng(0)
-        probes = rng.uniform(0, 1, (self._batch, *self.input_size)).astype(np.float32)
-        probes[: self._batch // 2] *= 255
+        probes = rng.uniform(0, 1, (self.batch_size, *self.input_size)).astype(np.float32)
+        probes[: self.batch_size // 2] *= 255
         outputs = np.asarray(trace.run(tf.convert_to_tensor(probes)), np.float64)
         if not np.isfinite(outputs).all():
             raise ModelError("the model gives NaN or infinite outputs on random input")
@@ -190,6 +266,19 @@ class KerasModel:
             raise ConfigError(f"the class map names output {largest}, the model has outputs 0..{outputs - 1}")
         used = {index for indices in groups for index in indices}
         return (*groups, tuple(index for index in range(outputs) if index not in used))
+
+
+class Tensors:
+    """NumPy's names for what `base.Weigh` may use, on tensors."""
+
+    einsum = staticmethod(tf.einsum)
+    sum = staticmethod(tf.reduce_sum)
+    mean = staticmethod(tf.reduce_mean)
+    max = staticmethod(tf.reduce_max)
+    where = staticmethod(tf.where)
+    maximum = staticmethod(tf.maximum)
+    abs = staticmethod(tf.abs)
+    tanh = staticmethod(tf.tanh)
 
 
 def _log_odds(logits: Any) -> Any:

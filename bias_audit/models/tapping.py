@@ -51,13 +51,20 @@ class Trace:
         self.has_logits = getattr(output, "_keras_logits", None) is not None
         self.linear = _ends_linear(made, output)
 
-    def choose(self, asked: str) -> tuple[Any, str, tuple[int, int]]:
-        """The layer to explain: by path or by its last part, or the last one with a 4-D output of h * w > 1."""
-        usable = [
+    def listed(self) -> tuple[tuple[str, tuple[int, int]], ...]:
+        """Layers that could be explained as (path, grid), in the order in which they last run."""
+        return tuple(dict.fromkeys((path, grid) for path, _, grid in self._usable()))
+
+    def _usable(self) -> list[tuple[str, Any, tuple[int, int]]]:
+        return [
             (path, layer, (shape[1], shape[2]))
             for path, layer, shape in self.steps
             if len(shape) == 4 and shape[1] and shape[2] and shape[1] * shape[2] > 1
         ]
+
+    def choose(self, asked: str) -> tuple[Any, str, tuple[int, int]]:
+        """The layer to explain: by path or by its last part, or the last one with a 4-D output of h * w > 1."""
+        usable = self._usable()
         listed = list(dict.fromkeys(f"{path} ({grid[0]}x{grid[1]})" for path, _, grid in usable))
         layers = f"Usable layers, last first: {', '.join(listed[::-1][:12])}{', ...' if len(listed) > 12 else ''}"
         if not usable:

@@ -55,7 +55,7 @@ def test_public_names_are_importable_and_complete():
 
 def test_help_names_every_choice():
     """Choices live in the registries; the help text must not fall behind them."""
-    from bias_audit.attribution.cam import METHODS
+    from bias_audit.attribution.methods import METHODS
     from bias_audit.cli import _parser
     from bias_audit.config import INTERPOLATIONS, PREPROCESSES, RESIZES
     from bias_audit.data.preprocess import PREPROCESS

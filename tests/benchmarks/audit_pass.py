@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 
 from bias_audit.attention import attend
-from bias_audit.attribution.cam import METHODS
+from bias_audit.attribution.methods import Explainer
 from bias_audit.config import AuditConfig, read_class_map
 from bias_audit.data.batches import Geometry
 from bias_audit.data.masks import MaskReading
@@ -58,6 +58,8 @@ def time_passes(options: argparse.Namespace) -> None:
     preprocess = find_preprocess(options.preprocess, model.input_size[2])
     geometry = Geometry(model.input_size[:2], model.input_size[2], config.resize, config.interpolation, MaskReading())
 
+    explainer = Explainer(model, config.method, preprocess)
+
     def predict() -> float:
         start = time.perf_counter()
         batches = keras.utils.image_dataset_from_directory(
@@ -72,7 +74,7 @@ def time_passes(options: argparse.Namespace) -> None:
             run = Run(Path(folder) / "run")
             run.start({}, resume=False, overwrite=False)
             start = time.perf_counter()
-            attend(dataset, model, METHODS[config.method], geometry, preprocess, config.batch_size, run, lambda _: None)
+            attend(dataset, explainer, geometry, config.batch_size, run, lambda _: None)
             return time.perf_counter() - start
 
     predict(), audit()  # trace and warm the file cache

@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from bias_audit.attribution.cam import METHODS, cam, grad_cam, hires_cam
+from bias_audit.attribution.cam import cam, grad_cam, hires_cam
+from bias_audit.attribution.methods import METHODS, Explainer
 from bias_audit.config import AuditConfig
 from bias_audit.errors import ModelError
 from bias_audit.models.keras_model import KerasModel
@@ -50,7 +51,7 @@ def test_against_loops(name: str) -> None:
     gradients = rng.normal(size=(3, 4, 5, 6)).astype(np.float32)
     if name == "cam":
         gradients[:] = gradients[:, :1, :1]
-    maps = METHODS[name](values, gradients)
+    maps = METHODS[name].function(values, gradients)
     assert maps.dtype == np.float32
     np.testing.assert_allclose(maps, _slow(name, values, gradients), rtol=1e-4, atol=1e-5)
     assert (maps < 0).any()  # signed: evidence against the class is kept
@@ -59,7 +60,7 @@ def test_against_loops(name: str) -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_no_images(name: str) -> None:
     empty = np.zeros((0, 4, 5, 6), np.float32)
-    assert METHODS[name](empty, empty).shape == (0, 4, 5)
+    assert METHODS[name].function(empty, empty).shape == (0, 4, 5)
 
 
 def _pooled(classes: int, activation: str | None) -> Any:
@@ -100,7 +101,9 @@ def _explained(model: Any, classes: int, n: int = 5) -> tuple[Any, np.ndarray]:
 def test_the_three_agree_on_global_average_pooling(classes: int) -> None:
     active, _ = _explained(_pooled(classes, "softmax"), classes)
     h, w = active.values.shape[1:3]
-    maps = {name: method(active.values, active.gradients).astype(np.float64) for name, method in METHODS.items()}
+    maps = {
+        name: method.function(active.values, active.gradients).astype(np.float64) for name, method in METHODS.items()
+    }
     largest = np.abs(maps["hires_cam"]).max()
     assert np.abs(maps["cam"] / (h * w) - maps["hires_cam"]).max() <= 1e-6 * largest
     assert np.abs(maps["grad_cam"] - maps["hires_cam"]).max() <= 1e-6 * largest
@@ -149,7 +152,7 @@ def test_hires_cam_is_complete_behind_one_dense_layer() -> None:
 
 
 def test_cam_refuses_a_flatten_head() -> None:
-    active, _ = _explained(_flattened(3), 3)
+    explainer = Explainer(KerasModel(_flattened(3), AuditConfig(batch_size=5), tuple("abc")), "cam", lambda x: x)
     with pytest.raises(ModelError, match="global average pooling") as caught:
-        cam(active.values, active.gradients)
+        explainer.explain(_images(5), np.zeros(5, int))
     assert "hires_cam" in caught.value.hint

@@ -15,7 +15,7 @@ from bias_audit.attribution.cam import hires_cam
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.data.masks import MaskReading
-from bias_audit.models.base import Activations, Predictions
+from bias_audit.models.base import Explanation, Predictions
 from bias_audit.run import Run
 
 SIZE, GRID, PER_CLASS = 32, (8, 8), 14
@@ -26,7 +26,7 @@ class SeesRed:
 
     calls = 0
 
-    def activations(self, images: np.ndarray, labels: np.ndarray) -> Activations:
+    def explain(self, images: np.ndarray, labels: np.ndarray) -> Explanation:
         self.calls += len(images)
         cells = images.reshape(len(images), 8, 4, 8, 4, 3).mean(axis=(2, 4)) / 255
         odds = np.where(images[:, 0, 0, 1:2] > 128, [-1.0, 1.0], [1.0, -1.0]).astype(np.float32)
@@ -34,7 +34,8 @@ class SeesRed:
         of_label = np.zeros_like(cells)
         of_label[..., 0] = np.where(images[:, 31, 31, 1] == 7, -1, 1)[:, None, None]  # marked: evidence against it
         wrong = (predictions.predicted != labels)[:, None, None, None]
-        return Activations(predictions, cells, np.where(wrong, [0, 0, 1.0], of_label).astype(np.float32), of_label)
+        of_predicted = np.where(wrong, [0, 0, 1.0], of_label).astype(np.float32)
+        return Explanation(predictions, hires_cam(cells, of_predicted), hires_cam(cells, of_label))
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def started(folder: Path) -> Run:
 
 def attend(dataset: Dataset, run: Run, model: Any, batch: int = 3) -> list[dict]:
     geometry = Geometry((SIZE, SIZE), 3, "stretch", "bilinear", MaskReading())
-    return attention.attend(dataset, model, hires_cam, geometry, lambda images: images, batch, run, lambda _: None)
+    return attention.attend(dataset, model, geometry, batch, run, lambda _: None)
 
 
 def test_the_labelled_class_is_judged_not_the_predicted_one(dataset: Dataset, tmp_path: Path) -> None:
