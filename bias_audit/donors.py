@@ -5,7 +5,6 @@ The choice follows from the seed and the image ids alone, never from the order o
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from bias_audit.config import FIRST_FILL, SECOND_FILL
 from bias_audit.data.batches import Geometry, Loaded, load
 from bias_audit.data.dataset import Dataset
+from bias_audit.data.sampling import rank
 from bias_audit.interventions import Mask, attended_region, background_only, elsewhere, hole
 
 MIN_AREA = 0.01
@@ -229,8 +229,3 @@ def find_regions(loaded: Loaded, heat: Heat | None, seed: int, image_id: str) ->
 def stream(seed: int, image_id: str, purpose: str = "") -> np.random.Generator:
     """Random numbers of one photo, whatever else is audited."""
     return np.random.default_rng(int(rank(seed, image_id + (f":{purpose}" if purpose else ""))[:16], 16))
-
-
-def rank(seed: int, image_id: str) -> str:
-    """A place in a random order that depends on the seed and the name alone."""
-    return hashlib.sha256(f"{seed}:{image_id}".encode()).hexdigest()

@@ -1,0 +1,50 @@
+"""A few pictures that stand for the data set, the same on every run."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bias_audit.data.batches import Geometry, load_in_order
+from bias_audit.data.dataset import Dataset
+
+LOADED_AT_ONCE = 32
+
+
+def rank(seed: int, image_id: str) -> str:
+    """A place in a random order that depends on the seed and the name alone."""
+    return hashlib.sha256(f"{seed}:{image_id}".encode()).hexdigest()
+
+
+def spread(dataset: Dataset, count: int, seed: int) -> list[int]:
+    """Positions of at most `count` samples, taken from the classes in turn, each class in random order."""
+    classes: list[list[int]] = [[] for _ in dataset.class_names]
+    for position, sample in enumerate(dataset.samples):
+        classes[sample.label].append(position)
+    for positions in classes:
+        positions.sort(key=lambda position: rank(seed, dataset.samples[position].image_id))
+    turns = itertools.chain.from_iterable(itertools.zip_longest(*classes))
+    return list(itertools.islice((position for position in turns if position is not None), count))
+
+
+def load_pixels(
+    dataset: Dataset, positions: Sequence[int], geometry: Geometry
+) -> tuple[list[int], NDArray[np.float32]]:
+    """Decode samples; unreadable ones are left out.
+
+    Returns:
+        (positions that could be read, (n, H, W, C) float32 in [0, 255], before preprocessing).
+    """
+    read: list[int] = []
+    pixels = [np.zeros((0, *geometry.size, geometry.channels), np.float32)]
+    samples = [dataset.samples[position] for position in positions]
+    for start, group in load_in_order(samples, geometry, LOADED_AT_ONCE):
+        for offset, loaded in enumerate(group):
+            if loaded.pixels is not None:
+                read.append(positions[start + offset])
+                pixels.append(loaded.pixels[None])
+    return read, np.concatenate(pixels)
