@@ -8,14 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from bias_audit import rules
-from bias_audit.benchmark.grid import CLEAN_KINDS, Case
+from bias_audit.benchmark.grid import CLEAN_KINDS, FROZEN, Case
 from bias_audit.benchmark.truth import NEGATIVE, POSITIVE
 from bias_audit.benchmark.unit import finished_unit, unit_folder
 from bias_audit.config import Thresholds
@@ -27,8 +26,9 @@ ASKED = ("sufficiency", "necessity", "victim_loss", "photo_sufficiency", "photo_
 
 
 def thresholds_digest(thresholds: Thresholds) -> str:
-    """Short hash of all thresholds."""
-    return hashlib.sha256(json.dumps(asdict(thresholds), sort_keys=True).encode()).hexdigest()[:12]
+    """Short hash of the thresholds that classes are judged by here."""
+    values = {name: getattr(thresholds, name) for name in FROZEN}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def read_units(cases: Sequence[Case], work: Path, thresholds: Thresholds | None = None) -> pd.DataFrame:
