@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import bias_audit
+from bias_audit import cli_options
 from bias_audit.errors import BiasAuditError
 
 EXIT_OK, EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED = 0, 2, 101, 130
@@ -48,22 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _audit(options: argparse.Namespace) -> int:
     from bias_audit.config import read_config
 
-    config, thresholds = read_config(
-        options.config,
-        layer=options.layer,
-        method=options.method,
-        preprocess=options.preprocess,
-        resize=options.resize,
-        interpolation=options.interpolation,
-        image_size=options.image_size,
-        batch_size=options.batch_size,
-        interventions=options.interventions,
-        donors=options.donors,
-        seed=options.seed,
-        cluster=options.cluster,
-        mask_foreground=options.mask_foreground,
-        mask_ignore=options.mask_ignore,
-    )
+    config, thresholds = read_config(options.config, **cli_options.settings(options))
     if options.gate is not None:  # a wrong gate file must not cost an audit first
         from bias_audit.gate import read_gate
 
@@ -174,7 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("folder", metavar="RUN", type=Path, help="run folder of an audit")
     demo = _command(commands, "demo", _demo, "generate the snow-wolf world, train a biased model, audit it", "")
     demo.add_argument("--out", metavar="DIR", type=Path, default=Path("reports/demo"), help="default: %(default)s")
-    _add_verbosity(demo)
+    cli_options.add_verbosity(demo)
     _add_benchmark(commands)
     return parser
 
@@ -190,7 +176,7 @@ def _add_benchmark(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     benchmark.add_argument("--seeds", metavar="N", type=int, default=5, help="seeds of worlds, 1 to 5 (default 5)")
     benchmark.add_argument("--workers", metavar="N", type=int, default=2, help="processes (default 2)")
     benchmark.add_argument("--reaudit", action="store_true", help="audit again, with the models trained before")
-    _add_verbosity(benchmark)
+    cli_options.add_verbosity(benchmark)
 
 
 def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -200,7 +186,7 @@ def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     audit.add_argument("--masks", metavar="DIR", type=Path, help="foreground masks: same tree and stems as the images")
     audit.add_argument("--boxes", metavar="FILE", type=Path, help="table image,x_min,y_min,x_max,y_max: a row per box")
     audit.add_argument("--out", metavar="RUN", type=Path, help="run folder (default: reports/MODEL-DATA)")
-    audit.add_argument("--config", metavar="FILE", type=Path, help="TOML with [audit] and [thresholds]; flags go first")
+    cli_options.add_config(audit)
     audit.add_argument(
         "--gate", metavar="FILE", type=Path, help="judge the result with this gate.toml: exit code 0 or 1"
     )
@@ -209,39 +195,28 @@ def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     audit.add_argument(
         "--ignore", metavar="RULE", action="append", default=[], help="do not judge this rule; repeatable"
     )
-    _add_verbosity(audit)
+    cli_options.add_verbosity(audit)
 
-    seen = audit.add_argument_group("what the model saw in training")
-    seen.add_argument(
-        "--preprocess", metavar="NAME", help="none (default), unit, signed, caffe, imagenet or module:function"
-    )
-    seen.add_argument("--resize", metavar="NAME", help="stretch (default), crop or pad")
-    seen.add_argument("--interpolation", metavar="NAME", help="bilinear (default), nearest, bicubic, area or antialias")
-    seen.add_argument("--image-size", metavar="HxW", type=_size, help="for models that accept any size: 224x224")
-    seen.add_argument("--class-map", metavar="FILE", type=Path, help="JSON: class name -> list of output indices")
-
+    cli_options.add_training(audit)
     data = audit.add_argument_group("how the data are read")
     data.add_argument("--split", metavar="NAME", help="only the rows of a table with this value in column split")
     data.add_argument("--cluster", metavar="COLUMN", help="column of patients or scenes: their photos count as one")
     data.add_argument("--allow-outside", action="store_true", help="let a table name files outside its folder")
     data.add_argument(
-        "--mask-foreground", metavar="V,V", type=_values, help="mask values that are foreground (default: all but 0)"
+        "--mask-foreground",
+        metavar="V,V",
+        type=cli_options.integers,
+        help="mask values that are foreground (default: all but 0)",
     )
     data.add_argument(
         "--mask-ignore", metavar="V", type=int, help="mask value that is neither (trimap: 3; palette default: 255)"
     )
 
-    shown = audit.add_argument_group("how it is explained and tested")
-    shown.add_argument("--method", metavar="NAME", help="hires_cam (default), grad_cam or cam")
-    shown.add_argument(
-        "--layer", metavar="PATH", help="layer to explain, backbone/name (default: the last with a grid)"
-    )
+    shown = cli_options.add_explaining(audit, "how it is explained and tested")
     shown.add_argument(
         "--interventions", metavar="N", type=int, help="photos per class, at most (default 100; 0 = none)"
     )
     shown.add_argument("--donors", metavar="N", type=int, help="backgrounds per photo and arm (default 5)")
-    shown.add_argument("--batch-size", metavar="N", type=int, help="images per pass (default 32)")
-    shown.add_argument("--seed", metavar="N", type=int, help="of every random choice (default 0)")
 
 
 def _command(
@@ -256,26 +231,6 @@ def _command(
     )
     parser.set_defaults(run=run)
     return parser
-
-
-def _add_verbosity(parser: argparse.ArgumentParser) -> None:
-    level = parser.add_mutually_exclusive_group()
-    level.add_argument("--quiet", dest="verbosity", action="store_const", const=0, default=1, help="only the verdict")
-    level.add_argument("--verbose", dest="verbosity", action="store_const", const=2, help="every stage")
-
-
-def _size(text: str) -> tuple[int, int]:
-    height, cross, width = text.lower().partition("x")
-    if not (height.isdecimal() and (width.isdecimal() or not cross) and int(height) > 0):
-        raise argparse.ArgumentTypeError(f"expected HEIGHTxWIDTH such as 224x224, got {text!r}")
-    return int(height), int(width if cross else height)
-
-
-def _values(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"expected integers such as 1 or 1,2, got {text!r}") from error
 
 
 if __name__ == "__main__":

@@ -1,0 +1,74 @@
+"""Options that several commands share, each group once; an option of a setting is called as its `AuditConfig` field."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+Group = argparse._ArgumentGroup
+
+
+def add_training(parser: argparse.ArgumentParser) -> Group:
+    """What the model saw in training: preprocessing, geometry, and which output is which class."""
+    seen = parser.add_argument_group("what the model saw in training")
+    seen.add_argument(
+        "--preprocess", metavar="NAME", help="none (default), unit, signed, caffe, imagenet or module:function"
+    )
+    seen.add_argument("--resize", metavar="NAME", help="stretch (default), crop or pad")
+    seen.add_argument("--interpolation", metavar="NAME", help="bilinear (default), nearest, bicubic, area or antialias")
+    seen.add_argument("--image-size", metavar="HxW", type=size, help="for models that accept any size: 224x224")
+    seen.add_argument("--class-map", metavar="FILE", type=Path, help="JSON: class name -> list of output indices")
+    return seen
+
+
+def add_explaining(parser: argparse.ArgumentParser, title: str = "how it is explained") -> Group:
+    """How it is explained: method, layer, images per pass, seed."""
+    shown = parser.add_argument_group(title)
+    shown.add_argument("--method", metavar="NAME", help="hires_cam (default), grad_cam or cam")
+    shown.add_argument(
+        "--layer", metavar="PATH", help="layer to explain, backbone/name (default: the last with a grid)"
+    )
+    shown.add_argument("--batch-size", metavar="N", type=int, help="images per pass (default 32)")
+    shown.add_argument("--seed", metavar="N", type=int, help="of every random choice (default 0)")
+    return shown
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """The file of settings."""
+    parser.add_argument(
+        "--config", metavar="FILE", type=Path, help="TOML with [audit] and [thresholds]; flags go first"
+    )
+
+
+def add_verbosity(parser: argparse.ArgumentParser, quiet: str = "only the verdict") -> None:
+    """--quiet and --verbose."""
+    level = parser.add_mutually_exclusive_group()
+    level.add_argument("--quiet", dest="verbosity", action="store_const", const=0, default=1, help=quiet)
+    level.add_argument("--verbose", dest="verbosity", action="store_const", const=2, help="every stage")
+
+
+def settings(options: argparse.Namespace) -> dict[str, Any]:
+    """The `AuditConfig` fields that a command has options of, by name; None where the option was not given."""
+    import dataclasses
+
+    from bias_audit.config import AuditConfig
+
+    fields = {field.name for field in dataclasses.fields(AuditConfig)} - {"class_map"}  # a file of its own
+    return {name: value for name, value in vars(options).items() if name in fields}
+
+
+def size(text: str) -> tuple[int, int]:
+    """224x224 or 224 -> (height, width)."""
+    height, cross, width = text.lower().partition("x")
+    if not (height.isdecimal() and (width.isdecimal() or not cross) and int(height) > 0):
+        raise argparse.ArgumentTypeError(f"expected HEIGHTxWIDTH such as 224x224, got {text!r}")
+    return int(height), int(width if cross else height)
+
+
+def integers(text: str) -> tuple[int, ...]:
+    """1,2 -> (1, 2)."""
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected integers such as 1 or 1,2, got {text!r}") from error
