@@ -100,6 +100,7 @@ class Model(Protocol):
         differentiable: whether gradients are to be had; if not, only methods that perturb the image explain it.
         sha256: of the file, or of configuration and weights.
         notes: what a reader of the result should know.
+        inside: what the model itself does to images first, "path: what it does", such as "rescaling: x / 127.5 - 1".
     """
 
     input_size: tuple[int, int, int]
@@ -107,11 +108,16 @@ class Model(Protocol):
     layer: str
     grid: tuple[int, int]
     layers: tuple[tuple[str, tuple[int, int]], ...]
-    head: str
-    outputs: int
     differentiable: bool
     sha256: str
     notes: tuple[str, ...]
+    inside: tuple[str, ...]
+
+    @property
+    def head(self) -> str: ...
+
+    @property
+    def outputs(self) -> int: ...
 
     def predict(self, images: Array) -> Predictions:
         """Forward passes over any number of images, in batches."""

@@ -1,0 +1,145 @@
+"""What the outputs of a classifier mean, and how classes are read from them: the same for every format of model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bias_audit.errors import ConfigError, ModelError
+from bias_audit.models.framework import tf
+
+if TYPE_CHECKING:
+    from bias_audit.config import AuditConfig
+
+
+@dataclass(frozen=True)
+class Head:
+    """How outputs become audited classes.
+
+    Attributes:
+        kind: "softmax", "sigmoid" (one unit: two classes; several: independent labels) or "logits".
+        outputs: number of outputs.
+        groups: output indices of each audited class, then those of no class; None = an output per class.
+    """
+
+    kind: str
+    outputs: int
+    groups: tuple[tuple[int, ...], ...] | None
+
+    def read(self, raw: Any, logits: Any | None) -> tuple[Any, Any, Any]:
+        """Model output -> probabilities (N, K), log-odds (N, K), other (N,), all float32 and traceable.
+
+        Args:
+            raw: (N, outputs), what the model puts out.
+            logits: (N, outputs), what its final softmax or sigmoid was given; None where that is not to be had.
+        """
+        logits, probabilities = self._logits(raw, logits)
+        if self.kind == "sigmoid" and self.outputs > 1:
+            return probabilities, logits, tf.zeros_like(probabilities[:, 0])
+        if self.groups is None:
+            other = tf.zeros_like(probabilities[:, 0])
+        else:
+            *groups, rest = self.groups
+            grouped = [tf.gather(logits, group, axis=1) for group in groups]
+            logits_grouped = [tf.reduce_logsumexp(group, axis=1) for group in grouped]
+            sums = [tf.reduce_sum(tf.gather(probabilities, group, axis=1), axis=1) for group in groups]
+            other = tf.zeros_like(sums[0])
+            if rest:
+                logits_grouped.append(tf.reduce_logsumexp(tf.gather(logits, rest, axis=1), axis=1))
+                other = tf.reduce_sum(tf.gather(probabilities, rest, axis=1), axis=1)
+            logits, probabilities = tf.stack(logits_grouped, axis=1), tf.stack(sums, axis=1)
+        count = probabilities.shape[1]
+        return probabilities, _log_odds(logits)[:, :count], other
+
+    def _logits(self, raw: Any, logits: Any | None) -> tuple[Any, Any]:
+        """Logits and probabilities, both (N, outputs); one sigmoid unit becomes two classes.
+
+        Without the input of the final softmax or sigmoid, log p is exact up to a constant that the log-odds do not
+        see, until p underflows (SCIENCE A0.3).
+        """
+        raw = tf.cast(raw, tf.float32)
+        if logits is not None:
+            logits = tf.cast(logits, tf.float32)
+        elif self.kind == "softmax":
+            logits = tf.math.log(tf.maximum(raw, 1e-38))
+        elif self.kind == "sigmoid":
+            p = tf.clip_by_value(raw, 1e-38, 1 - 1e-7)
+            logits = tf.math.log(p) - tf.math.log1p(-p)
+        else:
+            logits = raw
+        if self.outputs == 1:
+            p = tf.sigmoid(raw) if self.kind == "logits" else raw
+            return tf.concat([tf.zeros_like(logits), logits], axis=1), tf.concat([1 - p, p], axis=1)
+        return logits, tf.nn.softmax(logits) if self.kind == "logits" else raw
+
+
+def find_head(outputs: NDArray[np.float64], linear: bool, config: AuditConfig, class_names: tuple[str, ...]) -> Head:
+    """What the outputs mean, decided once on the outputs of probe images and never again per batch.
+
+    Args:
+        outputs: (N, outputs) of the probes.
+        linear: the output comes from a layer without activation, so that it cannot be a probability.
+        config: its class map.
+        class_names: classes of the data set, in the order of the outputs.
+
+    Raises:
+        ModelError: outputs that mean nothing, or do not fit the classes.
+        ConfigError: the class map names an output that does not exist.
+    """
+    if not np.isfinite(outputs).all():
+        raise ModelError("the model gives NaN or infinite outputs on random input")
+    count = outputs.shape[1]
+    inside = bool(outputs.min() >= 0 and outputs.max() <= 1)
+    sums_to_one = inside and bool(np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
+    kind = "sigmoid" if inside and not linear else "logits"
+    if count == 1 and sums_to_one and np.ptp(outputs) == 0:
+        raise ModelError("the model has one output that is always 1: softmax over a single unit")
+    if count > 1 and sums_to_one:
+        kind = "softmax"
+    return Head(kind, count, _find_groups(kind, count, config, class_names))
+
+
+def probes(count: int, size: tuple[int, int, int]) -> NDArray[np.float32]:
+    """(count, H, W, C) random images, half of them in [0, 255] and half in [0, 1]: nothing is known of the input."""
+    images = np.random.default_rng(0).uniform(0, 1, (count, *size)).astype(np.float32)
+    images[: count // 2] *= 255
+    return images
+
+
+def _find_groups(
+    kind: str, units: int, config: AuditConfig, class_names: tuple[str, ...]
+) -> tuple[tuple[int, ...], ...] | None:
+    outputs = 2 if units == 1 else units
+    if config.class_map is None:
+        if outputs != len(class_names):
+            raise ModelError(
+                f"the model has {outputs} outputs, the data have {len(class_names)} classes: "
+                f"{', '.join(class_names[:8])}{', ...' if len(class_names) > 8 else ''}",
+                "Say which outputs count as which class with --class-map FILE (JSON: class -> output indices).",
+            )
+        return None
+    if kind == "sigmoid" and units > 1:
+        raise ModelError("a class map needs a softmax head; this model has several independent sigmoid outputs")
+    groups = [indices for _, indices in config.class_map]
+    largest = max(max(indices) for indices in groups)
+    if largest >= outputs:
+        raise ConfigError(f"the class map names output {largest}, the model has outputs 0..{outputs - 1}")
+    used = {index for indices in groups for index in indices}
+    return (*groups, tuple(index for index in range(outputs) if index not in used))
+
+
+def _log_odds(logits: Any) -> Any:
+    """(N, G) -> (N, G): z_c - log sum over the others of exp z_j (SCIENCE A0).
+
+    The largest logit is taken out of its own sum by masking, not by subtraction, so nothing cancels; the others
+    subtract themselves from a sum that the largest dominates.
+    """
+    top = tf.one_hot(tf.argmax(logits, axis=1), logits.shape[1], on_value=True, off_value=False, dtype=tf.bool)
+    largest = tf.stop_gradient(tf.reduce_max(logits, axis=1, keepdims=True))
+    exponentials = tf.exp(logits - largest)
+    rest = tf.where(top, 1.0, tf.reduce_sum(exponentials, axis=1, keepdims=True) - exponentials)
+    without_top = tf.reduce_logsumexp(tf.where(top, -np.inf, logits), axis=1, keepdims=True)
+    return tf.where(top, logits - without_top, logits - largest - tf.math.log(rest))

@@ -1,0 +1,118 @@
+"""What a Keras model itself does to its images before it looks at them, in words: so that nobody does it twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+AUGMENTATIONS = (
+    "AugMix", "AutoContrast", "CutMix", "Equalization", "GaussianDropout", "GaussianNoise", "MixUp", "Posterization",
+    "RandAugment", "Solarization",
+)  # fmt: skip
+"""Layers that change images in training only, beside those whose name starts with Random."""
+
+SIGNS = {
+    "truedivide": "/", "divide": "/", "truediv": "/", "realdiv": "/", "multiply": "*", "mul": "*", "subtract": "-",
+    "sub": "-", "add": "+", "addv2": "+",
+}  # fmt: skip
+"""Operations that `preprocess_input` leaves in a model when it is called while the model is built."""
+
+
+def preprocessing_inside(model: Any) -> tuple[str, ...]:
+    """What happens to the images before the first layer with weights, as "path: what it does", in order."""
+    found = []
+    for path, layer in _leaves(model, ""):
+        if text := _said(layer):
+            found.append(f"{path}: {text}")
+        elif getattr(layer, "weights", None):
+            break
+    return tuple(found)
+
+
+def in_words(scale: Any, offset: Any = 0.0) -> str:
+    """x * scale + offset as people write it: "x / 127.5 - 1"."""
+    scale, offset = (np.atleast_1d(np.asarray(value, np.float64)).ravel() for value in (scale, offset))
+    divides = bool(scale.size) and 0 < abs(scale).max() < 1
+    text = "x" if (scale == 1).all() else f"x / {_number(1 / scale)}" if divides else f"x * {_number(scale)}"
+    if not offset.any():
+        return text
+    below = bool((offset <= 0).all())
+    return f"{text} {'-' if below else '+'} {_number(-offset if below else offset)}"
+
+
+def _leaves(layer: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    """Layers and operations that hold no others, in the order in which they run where Keras knows it."""
+    children = getattr(layer, "operations", None) or list(layer._flatten_layers(include_self=False, recursive=False))
+    for child in children:
+        path = f"{prefix}{child.name}"
+        nested = hasattr(child, "_flatten_layers") and any(child._flatten_layers(include_self=False, recursive=False))
+        if nested and not _said(child):
+            yield from _leaves(child, f"{path}/")
+        else:
+            yield path, child
+
+
+def _said(layer: Any) -> str:
+    """What a layer does to images, or "" where it is none of these."""
+    kind = type(layer).__name__
+    if kind == "Rescaling":
+        return in_words(layer.scale, layer.offset)
+    if kind == "Normalization":
+        return _normalised(layer)
+    if kind in ("Resizing", "CenterCrop"):
+        return f"{'resized' if kind == 'Resizing' else 'centre crop'} to {layer.height}x{layer.width}"
+    if kind.startswith("Random") or kind in AUGMENTATIONS:
+        return "augmentation, in training only"
+    return _operation(layer)
+
+
+def _normalised(layer: Any) -> str:
+    mean, variance = (getattr(layer, name, None) for name in ("mean", "variance"))
+    if mean is None or variance is None:  # its statistics were never given: Keras refuses to run it
+        return "(x - mean) / standard deviation"
+    mean, deviation = (np.asarray(value, np.float64).ravel() for value in (mean, np.sqrt(np.asarray(variance))))
+    if getattr(layer, "invert", False):
+        return f"x * {_number(deviation)} + {_number(mean)}"
+    return f"(x - {_number(mean)}) / {_number(deviation)}"
+
+
+def _operation(layer: Any) -> str:
+    """Arithmetic with a constant, and channels in reverse; Keras 3 keeps operations, Keras 2 TFOpLambda layers."""
+    kind = type(layer).__name__
+    name = str(getattr(layer, "symbol", "")) if kind == "TFOpLambda" else kind
+    name = name.rpartition(".")[2].lower().replace("_", "")
+    arguments = _arguments(layer)
+    if name in SIGNS:
+        constants = [
+            np.asarray(each, np.float64).ravel()
+            for each in arguments
+            if isinstance(each, int | float) or (hasattr(each, "numpy") and np.size(each) <= 4)
+        ]
+        if len(constants) != 1 or len(arguments) < 2:
+            return ""
+        sign, value = SIGNS[name], constants[0]
+        if sign in "+-" and (value < 0).all():
+            sign, value = "+-"[sign == "+"], -value
+        return f"x {sign} {_number(value)}"
+    if name in ("getitem", "slicingoplambda", "flip", "reverse") and "-1" in str(arguments[1:]):
+        return "channels in reverse (BGR)"
+    if name == "stack" and kind == "Stack":  # keras.applications takes the channels apart and stacks them anew
+        return "channels in another order (BGR)"
+    return ""
+
+
+def _arguments(layer: Any) -> list[Any]:
+    node = next(iter(getattr(layer, "_inbound_nodes", None) or ()), None)
+    if node is None:
+        return []
+    if hasattr(node, "arguments"):
+        return [*node.arguments.args, *node.arguments.kwargs.values()]
+    return [*node.call_args, *(value for key, value in (node.call_kwargs or {}).items() if key != "name")]
+
+
+def _number(values: Any) -> str:
+    """127.5, or (123.7, 116.8, 103.9); four digits, and none where it is a whole number to four digits."""
+    numbers = [f"{value:.4g}" for value in np.atleast_1d(values)]
+    return numbers[0] if len(set(numbers)) == 1 else f"({', '.join(numbers)})"

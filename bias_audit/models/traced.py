@@ -1,0 +1,196 @@
+"""A classifier that TensorFlow runs: fixed batches, one traced pass. What is independent of the file's format."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bias_audit.models.base import Activations, Array, Explanation, Predictions, Weigh, joined
+from bias_audit.models.framework import tf
+from bias_audit.models.head import Head
+
+Watch = Callable[[int, Any], None]
+"""(place, tensor): the output of the explained layer at that place of the list, as it passes."""
+
+
+class TracedModel:
+    """Runs a classifier in fixed batches and explains one or several of its layers; see `base.Model`.
+
+    A format sets the attributes of `base.Model` and `_head`, and says how images pass (`_forward`), how they pass
+    under observation (`_observed`) and which layer is observed (`_tap_at`).
+    """
+
+    input_size: tuple[int, int, int]
+    batch_size: int
+    layer: str
+    grid: tuple[int, int]
+    layers: tuple[tuple[str, tuple[int, int]], ...]
+    differentiable: bool
+    sha256: str
+    notes: tuple[str, ...]
+    inside: tuple[str, ...]
+    _head: Head
+
+    def _forward(self, images: Any) -> tuple[Any, Any | None]:
+        """(N, H, W, C) -> outputs (N, outputs), and logits where the model has them."""
+        raise NotImplementedError
+
+    def _observed(self, images: Any, watch: Watch) -> tuple[Any, Any | None]:
+        """As `_forward`; what runs after a layer was watched depends on the very tensor that was watched."""
+        raise NotImplementedError
+
+    def _tap_at(self, path: str) -> None:
+        """Choose the explained layer: sets `layer` and `grid`, and forgets what was traced for another one."""
+        raise NotImplementedError
+
+    def randomised(self, seed: int) -> AbstractContextManager[None]:
+        """See `base.Model`."""
+        raise NotImplementedError
+
+    @property
+    def head(self) -> str:
+        """See `base.Model`."""
+        return self._head.kind
+
+    @property
+    def outputs(self) -> int:
+        """See `base.Model`."""
+        return self._head.outputs
+
+    def at_layer(self, path: str) -> Self:
+        """The same network, explained at another layer; nothing is loaded or probed anew."""
+        other = copy.copy(self)
+        other._explained = {}
+        other._tap_at(path)
+        return other
+
+    # Concrete functions, traced on first use: calling them cannot trace anew.
+
+    @property
+    def _spec(self) -> Any:
+        return tf.TensorSpec((self.batch_size, *self.input_size), tf.float32)
+
+    @functools.cached_property
+    def _predict(self) -> Any:
+        return tf.function(self._traced_predict).get_concrete_function(self._spec)
+
+    @functools.cached_property
+    def _input_gradients(self) -> Any:
+        targets = tf.TensorSpec((self.batch_size,), tf.int32)
+        return tf.function(self._traced_input_gradients).get_concrete_function(self._spec, targets)
+
+    @functools.cached_property
+    def _explained(self) -> dict[Weigh | None, Any]:
+        return {}
+
+    def _explain(self, weigh: Weigh | None) -> Any:
+        if weigh not in self._explained:
+            targets = tf.TensorSpec((self.batch_size,), tf.int32)
+            traced = tf.function(functools.partial(self._traced_explain, weigh=weigh))
+            self._explained[weigh] = traced.get_concrete_function(self._spec, targets)
+        return self._explained[weigh]
+
+    def predict(self, images: Array) -> Predictions:
+        """Forward passes over any number of images (n, H, W, C), in batches."""
+        starts = range(0, max(len(images), 1), self.batch_size)
+        parts = [images[start : start + self.batch_size] for start in starts]
+        return joined([_predictions(self._predict(self._padded(part)), len(part)) for part in parts])
+
+    def explain(self, images: Array, labels: NDArray[np.intp], weigh: Weigh) -> Explanation:
+        """Predictions and maps in one traced pass; images are (n, H, W, C), n <= batch_size."""
+        n = len(images)
+        *outputs, maps, maps_label = self._explain(weigh)(self._padded(images), self._targets(labels))
+        return Explanation(_predictions(outputs, n), maps.numpy()[:n], maps_label.numpy()[:n])
+
+    def activations(self, images: Array, labels: NDArray[np.intp]) -> Activations:
+        """Forward and head-only backward pass; labels are (n,) indices into the audited classes."""
+        n = len(images)
+        *outputs, values, gradients, gradients_label = self._explain(None)(self._padded(images), self._targets(labels))
+        return Activations(
+            _predictions(outputs, n), values.numpy()[:n], gradients.numpy()[:n], gradients_label.numpy()[:n]
+        )
+
+    def input_gradients(self, images: Array, targets: NDArray[np.intp]) -> Array:
+        """(n, H, W, C): gradient of each image's log-odds of its target class, in batches."""
+        parts = []
+        for start in range(0, len(images), self.batch_size):
+            part, asked = images[start : start + self.batch_size], targets[start : start + self.batch_size]
+            parts.append(self._input_gradients(self._padded(part), self._targets(asked)).numpy()[: len(part)])
+        return np.concatenate(parts) if parts else np.zeros_like(images)
+
+    def _padded(self, images: Array) -> Any:
+        """A fixed batch shape, so that nothing is traced twice and a resumed run computes the same numbers."""
+        if len(images) < self.batch_size:
+            missing = self.batch_size - len(images)
+            images = np.concatenate([images, np.zeros((missing, *images.shape[1:]), np.float32)])
+        return tf.convert_to_tensor(images, tf.float32)
+
+    def _targets(self, labels: NDArray[np.intp]) -> Any:
+        targets = np.full(self.batch_size, -1, np.int32)  # -1: explain the prediction; padding must not ask for more
+        targets[: len(labels)] = labels
+        return tf.constant(targets)
+
+    def _traced_predict(self, images: Any) -> Any:
+        return self._head.read(*self._forward(images))
+
+    def _traced_input_gradients(self, images: Any, targets: Any) -> Any:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(images)
+            odds = self._head.read(*self._forward(images))[1]
+            asked = tf.where(targets < 0, tf.argmax(odds, axis=1, output_type=tf.int32), targets)
+            target = tf.reduce_sum(tf.gather(odds, asked, batch_dims=1))
+        return tape.gradient(target, images, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+    def _traced_explain(self, images: Any, labels: Any, weigh: Weigh | None) -> Any:
+        tapped: dict[int, Any] = {}
+
+        def watch(place: int, output: Any) -> None:
+            tape.watch(output)
+            tapped[place] = output  # a shared layer runs several times; the last one feeds the head
+
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+            outputs = self._head.read(*self._observed(images, watch))
+            odds = outputs[1]
+            predicted = tf.argmax(odds, axis=1, output_type=tf.int32)
+            asked = tf.where(labels < 0, predicted, labels)
+            target = tf.reduce_sum(tf.gather(odds, predicted, batch_dims=1))
+            target_label = tf.reduce_sum(tf.gather(odds, asked, batch_dims=1))
+        values = [tapped[place] for place in sorted(tapped)]
+
+        def gradients_of(aim: Any) -> list[Any]:
+            found = tape.gradient(aim, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            return [tf.cast(gradient, tf.float32) for gradient in found]
+
+        gradients = gradients_of(target)
+        gradients_label = tf.cond(
+            tf.reduce_any(predicted != asked), lambda: gradients_of(target_label), lambda: gradients
+        )
+        values = [tf.cast(value, tf.float32) for value in values]
+        if weigh is None:
+            return (*outputs, values[0], gradients[0], gradients_label[0])
+        maps, maps_label = (tf.cast(weigh(values, each, Tensors), tf.float32) for each in (gradients, gradients_label))
+        return (*outputs, maps, maps_label)
+
+
+class Tensors:
+    """NumPy's names for what `base.Weigh` may use, on tensors."""
+
+    einsum = staticmethod(tf.einsum)
+    sum = staticmethod(tf.reduce_sum)
+    mean = staticmethod(tf.reduce_mean)
+    max = staticmethod(tf.reduce_max)
+    where = staticmethod(tf.where)
+    maximum = staticmethod(tf.maximum)
+    abs = staticmethod(tf.abs)
+    tanh = staticmethod(tf.tanh)
+
+
+def _predictions(outputs: Any, n: int) -> Predictions:
+    probabilities, log_odds, other = (np.asarray(output)[:n] for output in outputs)
+    return Predictions(probabilities, log_odds, other)
