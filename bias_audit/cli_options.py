@@ -19,6 +19,9 @@ def add_training(parser: argparse.ArgumentParser) -> Group:
     seen.add_argument("--interpolation", metavar="NAME", help="bilinear (default), nearest, bicubic, area or antialias")
     seen.add_argument("--image-size", metavar="HxW", type=size, help="for models that accept any size: 224x224")
     seen.add_argument("--class-map", metavar="FILE", type=Path, help="JSON: class name -> list of output indices")
+    seen.add_argument(
+        "--custom-objects", metavar="MODULE", help="Python module with the model's own classes; it is run"
+    )
     return seen
 
 

@@ -44,6 +44,7 @@ class AuditConfig:
         mask_foreground: pixel values that are foreground; None = every value but 0 and the ignore value.
         mask_ignore: pixel value that is neither (VOC: 255, Oxford-Pet trimap: 3); None = none, 255 for palette masks.
         class_map: class name -> output indices, as (name, indices) pairs; None = one output per class, in order.
+        custom_objects: module with the classes and functions that the model's file needs; importing it runs it.
     """
 
     layer: str = "auto"
@@ -60,6 +61,7 @@ class AuditConfig:
     mask_foreground: tuple[int, ...] | None = None
     mask_ignore: int | None = None
     class_map: tuple[tuple[str, tuple[int, ...]], ...] | None = None
+    custom_objects: str | None = None
 
     def __post_init__(self) -> None:
         _one_of("resize", self.resize, RESIZES)
@@ -217,9 +219,10 @@ def _typed(kind: type, table: Any, where: str) -> dict[str, Any]:
             value = float(value)
         elif default is not None and type(value) is not type(default):
             raise ConfigError(f"{where}: {key} must be {type(default).__name__}, got {value!r}")
-        elif key == "cluster":
+        elif key in ("cluster", "custom_objects"):
             if not isinstance(value, str):
-                raise ConfigError(f"{where}: cluster must be the name of a column, got {value!r}")
+                what = "a column" if key == "cluster" else "a module"
+                raise ConfigError(f"{where}: {key} must be the name of {what}, got {value!r}")
         elif default is None and type(value) is not int:
             raise ConfigError(f"{where}: {key} must be an integer, got {value!r}")
         values[key] = value

@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 
 @contextlib.contextmanager
@@ -29,13 +30,22 @@ def _silenced() -> Iterator[None]:
 
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 with _silenced():
     import keras
     import tensorflow as tf
 
     tf.config.list_logical_devices()  # looks for GPUs now, and complains now, not in the middle of a progress bar
 
-__all__ = ["keras", "tf"]
+
+def keras2() -> Any:
+    """Keras 2 as a module, imported only for a file that needs it.
+
+    Raises:
+        ImportError: the package tf_keras is not installed, or does not fit the installed TensorFlow.
+    """
+    with _silenced():
+        import tf_keras
+    return tf_keras
+
+
+__all__ = ["keras", "keras2", "tf"]

@@ -37,7 +37,7 @@ class KerasModel(TracedModel):
     """
 
     def __init__(self, model: str | Path | Any, config: AuditConfig, class_names: tuple[str, ...]) -> None:
-        self._model = load_keras(Path(model)) if isinstance(model, str | Path) else model
+        self._model = load_keras(Path(model), config.custom_objects) if isinstance(model, str | Path) else model
         self.sha256 = file_hash(Path(model)) if isinstance(model, str | Path) else model_hash(self._model)
         self.notes = ()
         self.inside = preprocessing_inside(self._model)

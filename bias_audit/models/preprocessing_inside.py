@@ -15,7 +15,7 @@ AUGMENTATIONS = (
 
 SIGNS = {
     "truedivide": "/", "divide": "/", "truediv": "/", "realdiv": "/", "multiply": "*", "mul": "*", "subtract": "-",
-    "sub": "-", "add": "+", "addv2": "+",
+    "sub": "-", "add": "+", "addv2": "+", "biasadd": "+",
 }  # fmt: skip
 """Operations that `preprocess_input` leaves in a model when it is called while the model is built."""
 
@@ -88,7 +88,8 @@ def _operation(layer: Any) -> str:
         constants = [
             np.asarray(each, np.float64).ravel()
             for each in arguments
-            if isinstance(each, int | float) or (hasattr(each, "numpy") and np.size(each) <= 4)
+            if isinstance(each, int | float)
+            or ((isinstance(each, list) or hasattr(each, "numpy")) and np.size(each) <= 4)
         ]
         if len(constants) != 1 or len(arguments) < 2:
             return ""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from bias_audit.errors import ModelError
-from bias_audit.models.framework import keras, tf
+from bias_audit.models.framework import tf
 
 
 class Trace:
@@ -129,13 +129,13 @@ def _ends_linear(made: list[tuple[Any, Any]], output: Any) -> bool:
     """
     at = next((i for i, (_, tensor) in enumerate(made) if tensor is output), -1)
     # Activation("linear", dtype="float32") at the end of a mixed precision model only casts what came before.
-    while at > 0 and isinstance(made[at][0], keras.layers.Activation) and _is_linear(made[at][0]):
+    while at > 0 and type(made[at][0]).__name__ == "Activation" and _is_linear(made[at][0]):
         at -= 1
     return at >= 0 and _is_linear(made[at][0])
 
 
 def _is_linear(layer: Any) -> bool:
-    return getattr(layer, "activation", None) is keras.activations.linear
+    return getattr(getattr(layer, "activation", None), "__name__", None) == "linear"  # of Keras 3 or Keras 2
 
 
 def _paths(layer: Any, prefix: str) -> Iterator[tuple[Any, str]]:
