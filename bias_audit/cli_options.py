@@ -28,9 +28,17 @@ def add_training(parser: argparse.ArgumentParser) -> Group:
 def add_explaining(parser: argparse.ArgumentParser, title: str = "how it is explained") -> Group:
     """How it is explained: method, layer, images per pass, seed."""
     shown = parser.add_argument_group(title)
-    shown.add_argument("--method", metavar="NAME", help="hires_cam (default), grad_cam or cam")
     shown.add_argument(
-        "--layer", metavar="PATH", help="layer to explain, backbone/name (default: the last with a grid)"
+        "--method",
+        metavar="NAME",
+        help="hires_cam (default), grad_cam, cam, grad_cam_plus_plus, layer_cam, xgrad_cam, score_cam, "
+        "integrated_gradients, occlusion (default without gradients), rise, module:function, or auto: "
+        "the most faithful on a sample",
+    )
+    shown.add_argument(
+        "--layer",
+        metavar="PATH",
+        help="layer to explain, backbone/name (default: the last with a grid); a,b fuses several by layer_cam",
     )
     shown.add_argument("--batch-size", metavar="N", type=int, help="images per pass (default 32)")
     shown.add_argument("--seed", metavar="N", type=int, help="of every random choice (default 0)")

@@ -30,8 +30,11 @@ class AuditConfig:
 
     Attributes:
         layer: path of the explained layer (`backbone/name`), or "auto": the last one with a 4-D output of h*w > 1.
-        method: heatmap method, a key of `attribution.methods.METHODS`, or `module:function`. HiResCAM by default: equal
-            to Grad-CAM and CAM on GAP heads, and the faithful one of the family elsewhere (Draelos & Carin 2020).
+            Several, joined by commas, are fused by LayerCAM.
+        method: heatmap method, a key of `attribution.methods.METHODS`, or `module:function`. "default" is HiResCAM:
+            equal to Grad-CAM and CAM on GAP heads, and the faithful one of the family elsewhere (Draelos & Carin 2020);
+            LayerCAM where `layer` names several, occlusion where the model gives no gradients. "auto" takes the method
+            and, where `layer` is "auto", the layer that are most faithful on a sample (`attribution.faithfulness`).
         preprocess: none, unit (x/255), signed (x/127.5-1), caffe, imagenet, or `module:function`.
         resize: stretch, crop (centre crop to the model's aspect ratio) or pad (letterbox), then resize.
         interpolation: bilinear, nearest, bicubic, area as `tf.image.resize`; antialias as Pillow and torchvision.
@@ -48,7 +51,7 @@ class AuditConfig:
     """
 
     layer: str = "auto"
-    method: str = "hires_cam"
+    method: str = "default"
     preprocess: str = "none"
     resize: str = "stretch"
     interpolation: str = "bilinear"

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 import bias_audit
 from bias_audit import attention, experiments, pictures, rules, stats, tables
 from bias_audit.attraction import gap_matrix
-from bias_audit.attribution.methods import Explainer, find_method
+from bias_audit.attribution import faithfulness
+from bias_audit.attribution.methods import AUTO, DEFAULT, Explainer, check_method
 from bias_audit.config import FIRST_FILL, AuditConfig, Thresholds, read_class_map
 from bias_audit.console import QUIET, Progress
-from bias_audit.data import sources
+from bias_audit.data import sampling, sources
 from bias_audit.data.batches import OK, Geometry
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import MaskReading
@@ -35,6 +36,9 @@ from bias_audit.run import Run
 from bias_audit.slices import slices_table
 
 Record = dict[str, Any]
+
+CHOICE = "shards/faithfulness.json"
+"""What `method = "auto"` chose, and by which scores."""
 
 
 def audit(
@@ -83,7 +87,7 @@ def audit(
     thresholds = thresholds or Thresholds()
     if unknown := sorted(set(ignore) - set(rules.RULES)):
         raise ConfigError(f"no rule {', '.join(unknown)} to ignore", f"Rules: {', '.join(rules.RULES)}.")
-    find_method(config.method)
+    check_method(config.method)
     run = Run(Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="bias-audit-")))
     run.check(resume=resume, overwrite=overwrite)
     if isinstance(model, str | Path):
@@ -102,7 +106,7 @@ def audit(
         MaskReading(config.mask_foreground, config.mask_ignore),
     )
     preprocess = find_preprocess(config.preprocess, geometry.channels)
-    explainer = Explainer(loaded, config.method, preprocess, config.seed)
+    explainer = Explainer(loaded, DEFAULT if config.method == AUTO else config.method, preprocess, config.seed)
     key = {
         "options": config.digest(),
         "data": dataset.fingerprint(),
@@ -110,6 +114,9 @@ def audit(
         "version": bias_audit.__version__,
     }
     run.start(key, resume=resume, overwrite=overwrite)
+    if config.method == AUTO:
+        with run.refusal_leaves_nothing(), _timed(seconds, "method"):
+            explainer = _chosen(explainer, dataset, geometry, config, run, progress)
 
     total = len(dataset.samples)
     with run.refusal_leaves_nothing(), _timed(seconds, "attention"):
@@ -150,7 +157,7 @@ def audit(
         tables.write_table(run, "slices", slices)
     with progress.stage("Report", None):
         _write_pictures(dataset, images, outcomes, examples, geometry, config, run)
-        info = describe(model, data, masks or boxes, dataset, loaded, records, config, thresholds, key, seconds)
+        info = describe(model, data, masks or boxes, dataset, explainer, records, config, thresholds, key, seconds)
         result = AuditResult(
             path=run.path,
             info=info,
@@ -179,6 +186,32 @@ def _configured(
         else read_class_map(Path(class_map))
     )
     return dataclasses.replace(config, class_map=groups)
+
+
+def _chosen(
+    explainer: Explainer, dataset: Dataset, geometry: Geometry, config: AuditConfig, run: Run, progress: Progress
+) -> Explainer:
+    """The most faithful explainer on a sample; kept in the run, so that a resumed one explains as it began."""
+
+    def sample() -> NDArray[np.float32]:
+        positions = sampling.spread(dataset, faithfulness.SAMPLE, config.seed)
+        return sampling.load_pixels(dataset, positions, geometry)[1]
+
+    with progress.stage("Choosing method and layer", None):
+        explainer, choice = faithfulness.resolve(
+            explainer.model,
+            AUTO,
+            explainer.preprocess,
+            config.seed,
+            other_layers=config.layer == "auto",
+            pixels=sample,
+            known=run.read_json(CHOICE),
+        )
+    run.write_json(CHOICE, choice)
+    for line in faithfulness.table_lines((choice or {}).get("table", [])):
+        progress.detail(line)
+    progress.detail(f"explained by {explainer.name} at {explainer.model.layer}")
+    return explainer
 
 
 def _open(

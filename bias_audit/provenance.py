@@ -11,11 +11,11 @@ from typing import Any
 
 import bias_audit
 from bias_audit import donors, reliance
+from bias_audit.attribution.methods import Explainer
 from bias_audit.config import AuditConfig, Thresholds
 from bias_audit.data.batches import OK
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import OK as MASK_OK
-from bias_audit.models.base import Model
 from bias_audit.result import RunInfo
 
 Record = dict[str, Any]
@@ -26,7 +26,7 @@ def describe(
     data: str | Path,
     masks: str | Path | None,
     dataset: Dataset,
-    loaded: Model,
+    explainer: Explainer,
     records: Sequence[Record],
     config: AuditConfig,
     thresholds: Thresholds,
@@ -34,6 +34,7 @@ def describe(
     seconds: dict[str, float],
 ) -> RunInfo:
     """Everything audit.json says about the run itself; arguments as in `pipeline.audit`."""
+    loaded = explainer.model
     model_name = str(model) if isinstance(model, str | Path) else getattr(model, "name", type(model).__name__)
     columns = ("status", "mask_status", "attention_status", "intervention_status")
     statuses = {column: _tally(record.get(column) for record in records) for column in columns}
@@ -66,14 +67,14 @@ def describe(
         thresholds=dataclasses.asdict(thresholds),
         class_names=dataset.class_names,
         layer=loaded.layer,
-        grid=loaded.grid,
-        method=config.method,
+        grid=explainer.grid,
+        method=explainer.name,
         head=loaded.head,
         input_size=loaded.input_size,
         counts=counts,
         statuses=statuses,
         mask_kind="mixed" if len(kinds) > 1 else next(iter(kinds), "none"),
-        notes=(*loaded.notes, *_notes(counts, kinds, dataset, config)),
+        notes=(*loaded.notes, *explainer.notes, *_notes(counts, kinds, dataset, config)),
     )
 
 

@@ -4,6 +4,10 @@ Each function takes `values` and `gradients`, both (N, h, w, C) float32, and ret
 where the method is: ReLU and normalisation belong to scoring and display. `xp` is NumPy, or a namespace with its names
 on tensors, so that the same function runs inside the traced pass. A method is one function and a line in METHODS
 (`attribution.methods`).
+
+Left out on purpose: Eigen-CAM (Muhammad & Yeasin 2020) and attention rollout (Abnar & Zuidema 2020) do not know the
+class, and the sign of the first is arbitrary. They show where something is, not why a class was chosen, so no score
+of bias may rest on them. Guided backpropagation and deconvnet barely depend on the upper layers (Adebayo et al. 2018).
 """
 
 from __future__ import annotations
@@ -14,6 +18,9 @@ from typing import Any
 import numpy as np
 
 from bias_audit.data.geometry import bilinear_weights
+
+_SMALLEST = 1e-7
+"""Below it a denominator counts as zero, and so does its channel's weight."""
 
 
 def cam(values: Any, gradients: Any, xp: Any = np) -> Any:
@@ -35,6 +42,22 @@ def grad_cam(values: Any, gradients: Any, xp: Any = np) -> Any:
     return _weighted(values, xp.mean(gradients, axis=(1, 2)), xp)
 
 
+def grad_cam_plus_plus(values: Any, gradients: Any, xp: Any = np) -> Any:
+    """Grad-CAM++: sum_k w_k A_k, w_k = sum_ij alpha_kij ReLU(g_kij) (Chattopadhay et al. 2018, equations 10 and 19).
+
+    alpha_kij = g^2 / (2 g^2 + g^3 sum_ab A_kab), with sums over the grid as in the paper. Implementations disagree:
+    xplique takes means, tf-keras-vis multiplies by exp(score) and makes the alphas sum to 1. The paper's own factor
+    exp(score) is left out, since it only scales an image's map. Where g is 0, alpha counts as 0. The denominator is
+    positive behind a ReLU; elsewhere it can vanish, and alpha counts as 0 there as well.
+    """
+    # alpha ReLU(g) with g^2 cancelled: tiny gradients, squared and cubed, would underflow in float32.
+    denominator = 2 + gradients * xp.sum(values, axis=(1, 2))[:, None, None, :]
+    defined = xp.abs(denominator) > _SMALLEST
+    positive = xp.maximum(gradients, np.float32(0))
+    weights = xp.where(defined, positive / xp.where(defined, denominator, np.float32(1)), np.float32(0))
+    return _weighted(values, xp.sum(weights, axis=(1, 2)), xp)
+
+
 def hires_cam(values: Any, gradients: Any, xp: Any = np) -> Any:
     """HiResCAM: sum_k g_k * A_k, cell by cell (Draelos & Carin 2020).
 
@@ -43,10 +66,30 @@ def hires_cam(values: Any, gradients: Any, xp: Any = np) -> Any:
     return xp.einsum("nhwc,nhwc->nhw", values, gradients)
 
 
-def fused(maps: Sequence[Any], grid: tuple[int, int], xp: Any = np) -> Any:
-    """Maps of several layers -> one: the largest of tanh(2 M / max M), each brought to `grid` first.
+def layer_cam(values: Any, gradients: Any, xp: Any = np) -> Any:
+    """LayerCAM: sum_k ReLU(g_k) * A_k, cell by cell (Jiang et al. 2021); evidence against the class is dropped."""
+    return xp.einsum("nhwc,nhwc->nhw", values, xp.maximum(gradients, np.float32(0)))
 
-    The scaling of LayerCAM (Jiang et al. 2021, gamma = 2); negative evidence is dropped, as there.
+
+def xgrad_cam(values: Any, gradients: Any, xp: Any = np) -> Any:
+    """XGrad-CAM: sum_k w_k A_k, w_k = sum_ij g_kij A_kij / sum_ij A_kij (Fu et al. 2020).
+
+    The weights under which the map, summed, comes nearest to the score for any A. A channel whose activations sum to
+    0 has weight 0; channels of mixed sign, before an activation, can get any weight.
+    """
+    total = xp.sum(values, axis=(1, 2))
+    defined = xp.abs(total) > _SMALLEST
+    shared = xp.einsum("nhwc,nhwc->nc", values, gradients)
+    weights = xp.where(defined, shared / xp.where(defined, total, np.float32(1)), np.float32(0))
+    return _weighted(values, weights, xp)
+
+
+def fused(maps: Sequence[Any], grid: tuple[int, int], xp: Any = np) -> Any:
+    """Maps of several layers -> one: the largest of tanh(2 M / max M), each scaled, then brought to `grid`.
+
+    The fusion of LayerCAM (Jiang et al. 2021): tanh scaling with gamma = 2 (equation 9), here of every layer, so that
+    none outweighs another by its units alone, then the maximum, cell by cell. Negative evidence is dropped, as there.
+    Meant for `layer_cam` only.
 
     Args:
         maps: (N, h_l, w_l) per layer.
@@ -54,11 +97,12 @@ def fused(maps: Sequence[Any], grid: tuple[int, int], xp: Any = np) -> Any:
     """
     largest: Any = None
     for each in maps:
-        rows, columns = bilinear_weights(each.shape[1], grid[0]), bilinear_weights(each.shape[2], grid[1])
-        positive = xp.einsum("ih,nhw,jw->nij", rows, xp.maximum(each, np.float32(0)), columns)
+        positive = xp.maximum(each, np.float32(0))
         peak = xp.max(positive, axis=(1, 2))[:, None, None]
         scaled = xp.tanh(2 * positive / xp.maximum(peak, np.float32(1e-12)))
-        largest = scaled if largest is None else xp.maximum(largest, scaled)
+        rows, columns = bilinear_weights(each.shape[1], grid[0]), bilinear_weights(each.shape[2], grid[1])
+        resized = xp.einsum("ih,nhw,jw->nij", rows, scaled, columns)
+        largest = resized if largest is None else xp.maximum(largest, resized)
     return largest
 
 

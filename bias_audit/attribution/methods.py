@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import inspect
 from collections.abc import Callable, Sequence
@@ -11,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bias_audit.attribution import cam
+from bias_audit.attribution import cam, perturbation
+from bias_audit.attribution.gradients import integrated_gradients
 from bias_audit.data.preprocess import Preprocess
 from bias_audit.errors import ConfigError, ModelError
 from bias_audit.models.base import Explanation, Model, Predictions
@@ -32,6 +34,8 @@ class Method:
         passes: cost per image in forward passes (F) and backward passes (B).
         use: what its maps may be used for.
         traced: the function takes `xp` and can run inside the traced pass.
+        inside: it needs activations or gradients; if not, any model that predicts will do.
+        grid: model -> (h, w) of its maps; None = found by a first call. Methods that weigh have the layer's.
     """
 
     function: Callable[..., Any]
@@ -41,28 +45,84 @@ class Method:
     passes: str
     use: str
     traced: bool = True
+    inside: bool = True
+    grid: Callable[[Model], tuple[int, int]] | None = None
 
+
+DEFAULT = "default"
+"""HiResCAM; LayerCAM where several layers are asked for; occlusion where a model gives no gradients."""
+
+AUTO = "auto"
+"""The most faithful of the family on a sample of the pictures, see `faithfulness.choose`."""
 
 METHODS: dict[str, Method] = {
-    "cam": Method(
-        cam.cam, True, "sum_k w_k A_k", "Zhou et al. 2016", "1 F + B of the head",
-        "scores; heads of global average pooling and one dense layer only",
+    "hires_cam": Method(
+        cam.hires_cam, True, "sum_k g_k * A_k", "Draelos & Carin 2020", "1 F + B of the head",
+        "scores and pictures: shows only what the head used",
     ),
     "grad_cam": Method(
         cam.grad_cam, True, "sum_k mean_ij(g_k) A_k", "Selvaraju et al. 2017", "1 F + B of the head",
         "pictures; spreads beyond what was used on heads without global average pooling",
     ),
-    "hires_cam": Method(
-        cam.hires_cam, True, "sum_k g_k * A_k", "Draelos & Carin 2020", "1 F + B of the head",
-        "scores and pictures: shows only what the head used",
+    "cam": Method(
+        cam.cam, True, "sum_k w_k A_k", "Zhou et al. 2016", "1 F + B of the head",
+        "scores; heads of global average pooling and one dense layer only",
+    ),
+    "grad_cam_plus_plus": Method(
+        cam.grad_cam_plus_plus, True, "sum_k sum_ij(ReLU(g_k) / (2 + g_k sum_ij A_k)) A_k",
+        "Chattopadhay et al. 2018", "1 F + B of the head",
+        "pictures of several objects of a class; drops evidence against it and flattens what is strong: no scores",
+    ),
+    "layer_cam": Method(
+        cam.layer_cam, True, "sum_k ReLU(g_k) * A_k", "Jiang et al. 2021", "1 F + B of the head",
+        "pictures from earlier, finer layers, and several layers in one; drops evidence against the class",
+    ),
+    "xgrad_cam": Method(
+        cam.xgrad_cam, True, "sum_k (sum_ij g_k A_k / sum_ij A_k) A_k", "Fu et al. 2020", "1 F + B of the head",
+        "scores and pictures of layers behind a ReLU; spreads as Grad-CAM does",
+    ),
+    "score_cam": Method(
+        perturbation.score_cam, False, "sum_k softmax_k(T(x * H_k)) A_k, H_k = A_k upsampled to 0..1",
+        "Wang et al. 2020", "K + 1 F, K channels of the layer",
+        "pictures of a few images; positive by construction, so no evidence against the class",
+        grid=perturbation.layer_grid,
+    ),
+    "integrated_gradients": Method(
+        integrated_gradients, False, "(x - x') mean_s dT/dx(x' + s (x - x')), summed over cells",
+        "Sundararajan et al. 2017", "51 F + 51 B",
+        "pixel evidence without a choice of layer, adds up to T(x) - T(black); blind to what is black",
+        grid=perturbation.pixel_grid,
+    ),
+    "occlusion": Method(
+        perturbation.occlusion, False, "T(x) - T(x with a patch in its mean colour)", "Zeiler & Fergus 2014", "197 F",
+        "any model, scores and pictures; misses evidence that stands in two places",
+        inside=False, grid=perturbation.pixel_grid,
+    ),
+    "rise": Method(
+        perturbation.rise, False, "sum_i (T(x * M_i) - mean_i T) M_i / (N p)", "Petsiuk et al. 2018",
+        f"{perturbation.RISE_MASKS} F",
+        "any model, pictures of a few images; noisy, and coarser than its grid",
+        inside=False, grid=perturbation.pixel_grid,
     ),
 }  # fmt: skip
+"""The methods by name; the default first."""
+
+
+def check_method(name: str) -> None:
+    """Refuse an unknown method before a model is loaded.
+
+    Raises:
+        ConfigError: neither DEFAULT nor AUTO, nor a name that `find_method` resolves.
+    """
+    if name not in (DEFAULT, AUTO):
+        find_method(name)
 
 
 def find_method(name: str) -> Method:
     """Resolve a name of METHODS or a user's `module:function`.
 
-    A user's function whose first parameter is called `values` weighs activations; otherwise it gets an Explainer.
+    A user's function whose first parameter is called `values` weighs activations, (values, gradients) or, to run inside
+    the traced pass, (values, gradients, xp); any other is called with (explainer, pixels, targets).
 
     Raises:
         ConfigError: unknown name, or a function that cannot be imported.
@@ -70,7 +130,11 @@ def find_method(name: str) -> Method:
     if name in METHODS:
         return METHODS[name]
     if ":" not in name:
-        raise ConfigError(f"method must be one of {', '.join(METHODS)} or module:function, got {name!r}")
+        close = difflib.get_close_matches(name, METHODS, 1)
+        raise ConfigError(
+            f"method must be one of {', '.join(METHODS)}, {AUTO} or module:function, got {name!r}",
+            f"Did you mean {close[0]!r}?" if close else "",
+        )
     module_name, _, attribute = name.partition(":")
     try:
         function = getattr(importlib.import_module(module_name), attribute)
@@ -81,7 +145,7 @@ def find_method(name: str) -> Method:
             "Write module:function; the module must be importable (pip install it, or set PYTHONPATH).",
         ) from error
     weighs = parameters[:1] == ["values"]
-    return Method(function, weighs, name, "the user's own", "", "", traced="xp" in parameters)
+    return Method(function, weighs, name, "the user's own", "", "", traced="xp" in parameters, inside=weighs)
 
 
 class Explainer:
@@ -89,26 +153,56 @@ class Explainer:
 
     Args:
         model: the classifier.
-        name: key of METHODS, or `module:function`.
+        name: key of METHODS, DEFAULT or `module:function`.
         preprocess: (N, H, W, C) in [0, 255] -> what the model was trained on.
         seed: of methods that draw at random.
 
     Attributes:
+        name: of the method that runs: DEFAULT is resolved.
         grid: (h, w) of the maps.
+        notes: what a reader of the maps should know about the choice of method.
 
     Raises:
-        ConfigError: unknown method, or one that this model does not allow.
+        ConfigError: unknown method, or one that this model or this choice of layers does not allow.
     """
 
     def __init__(self, model: Model, name: str, preprocess: Preprocess, seed: int = 0) -> None:
-        self.model, self.name, self.preprocess, self.seed = model, name, preprocess, seed
-        self.method = find_method(name)
-        if self.method.weighs and not model.differentiable:
+        self.model, self.preprocess, self.seed = model, preprocess, seed
+        self.notes: tuple[str, ...] = ()
+        if name == AUTO:
             raise ConfigError(
-                f"method {name!r} needs gradients, and this model gives none",
-                f"Use one that perturbs the image: {', '.join(k for k, m in METHODS.items() if not m.weighs)}.",
+                "method 'auto' needs pictures to choose by; it runs in an audit",
+                f"Name one of {', '.join(METHODS)}.",
             )
-        self.grid = model.grid if self.method.weighs else self._probed_grid()
+        self.name = self._by_default() if name == DEFAULT else name
+        self.method = find_method(self.name)
+        if self.method.inside and not model.differentiable:
+            raise ConfigError(
+                f"method {self.name!r} looks inside the network, and this model gives no gradients",
+                f"Use one that only changes the picture: {', '.join(k for k, m in METHODS.items() if not m.inside)}.",
+            )
+        if "," in model.layer and self.method.inside and self.method.function is not cam.layer_cam:
+            raise ConfigError(
+                f"method {self.name!r} explains one layer, and --layer names several: {model.layer}",
+                "Name one layer, or take --method layer_cam, which alone fuses several (Jiang et al. 2021).",
+            )
+        self._failure: Exception | None = None
+        if self.method.weighs:
+            self.grid = model.grid
+        else:
+            self.grid = self.method.grid(model) if self.method.grid else self._probed_grid()
+
+    def _by_default(self) -> str:
+        if not self.model.differentiable:
+            self.notes = (
+                "This model gives no gradients: the heatmaps come from occlusion, which needs "
+                f"{METHODS['occlusion'].passes.split()[0]} forward passes per image.",
+            )
+            return "occlusion"
+        if "," in self.model.layer:
+            self.notes = ("Several layers are explained: their maps are fused as LayerCAM does.",)
+            return "layer_cam"
+        return "hires_cam"
 
     def predict(self, pixels: Array) -> Predictions:
         """Predictions for (N, H, W, C) in [0, 255], any N."""
@@ -127,11 +221,11 @@ class Explainer:
         """
         images = self.preprocess(pixels)
         if self.method.weighs and self.method.traced:
-            explained = self.model.explain(images, labels, self._weigh)
+            explained = self._traced(images, labels)
         elif self.method.weighs:
             active = self.model.activations(images, labels)
             maps, maps_label = (
-                self._checked(self.method.function, active.values, gradients, count=len(pixels))
+                self._called(active.values, gradients, count=len(pixels), grid=self.grid)
                 for gradients in (active.gradients, active.gradients_label)
             )
             explained = Explanation(active.predictions, maps, maps_label)
@@ -152,35 +246,59 @@ class Explainer:
     def maps(self, pixels: Array, targets: NDArray[np.intp]) -> Array:
         """(n, h, w): maps of any class, for any number of images."""
         if not self.method.weighs:
-            return self._checked(self.method.function, self, pixels, targets, count=len(pixels))
+            return self._called(self, pixels, targets, count=len(pixels), grid=self.grid)
         size = self.model.batch_size
         parts = [
             self.explain(pixels[i : i + size], targets[i : i + size]).maps_label for i in range(0, len(pixels), size)
         ]
         return np.concatenate(parts) if parts else np.zeros((0, *self.grid), np.float32)
 
+    def _traced(self, images: Array, labels: NDArray[np.intp]) -> Explanation:
+        self._failure = None
+        try:
+            return self.model.explain(images, labels, self._weigh)
+        except Exception:
+            if self._failure is None:
+                raise
+            failure = self._failure  # tracing may wrap what a user's function raised
+        raise self._refused(failure)
+
     def _weigh(self, values: Sequence[Any], gradients: Sequence[Any], xp: Any) -> Any:
-        maps = [self.method.function(*each, xp) for each in zip(values, gradients, strict=True)]
+        try:
+            maps = [self.method.function(*each, xp) for each in zip(values, gradients, strict=True)]
+            if ":" in self.name:
+                self._check_shape(tuple(maps[0].shape), int(values[0].shape[0]), self.grid)
+        except Exception as error:
+            self._failure = error if ":" in self.name else None
+            raise
         return maps[0] if len(maps) == 1 else cam.fused(maps, self.grid, xp)
 
     def _probed_grid(self) -> tuple[int, int]:
-        height, width = self._checked(
-            self.method.function, self, np.zeros((1, *self.model.input_size), np.float32), np.zeros(1, np.intp), count=1
-        ).shape[1:]
+        pixels, target = np.zeros((1, *self.model.input_size), np.float32), np.zeros(1, np.intp)
+        height, width = self._called(self, pixels, target, count=1, grid=None).shape[1:]
         return height, width
 
-    def _checked(self, function: Callable[..., Any], *arguments: Any, count: int) -> Array:
+    def _called(self, *arguments: Any, count: int, grid: tuple[int, int] | None) -> Array:
+        """The method's function on arrays; what a user's own does wrong ends in one sentence."""
         try:
-            maps = np.asarray(function(*arguments), np.float32)
-        except (ConfigError, ModelError):
-            raise
+            maps = np.asarray(self.method.function(*arguments), np.float32)
         except Exception as error:
             if ":" not in self.name:
                 raise
-            raise ConfigError(f"the heatmap method {self.name!r} failed: {type(error).__name__}: {error}") from error
-        if maps.ndim != 3 or len(maps) != count or maps.shape[1] * maps.shape[2] < 2:
-            raise ConfigError(
-                f"the heatmap method {self.name!r} gave shape {maps.shape} for {count} images",
-                "It must return maps of shape (images, h, w) with h * w > 1.",
-            )
+            raise self._refused(error) from None
+        self._check_shape(maps.shape, count, grid)
         return maps
+
+    def _refused(self, error: Exception) -> Exception:
+        if isinstance(error, ConfigError | ModelError):
+            return error
+        return ConfigError(f"the heatmap method {self.name!r} failed: {type(error).__name__}: {error}")
+
+    def _check_shape(self, shape: tuple[int, ...], count: int, grid: tuple[int, int] | None) -> None:
+        if len(shape) == 3 and shape[0] == count and shape[1] * shape[2] > 1 and grid in (None, shape[1:]):
+            return
+        expected = "h, w) with h * w > 1" if grid is None else f"{grid[0]}, {grid[1]})"
+        raise ConfigError(
+            f"the heatmap method {self.name!r} gave shape {shape} for {count} images",
+            f"It must return maps of shape (images, {expected}.",
+        )

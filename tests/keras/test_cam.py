@@ -8,13 +8,14 @@ import keras
 import numpy as np
 import pytest
 
-from bias_audit.attribution.cam import cam, grad_cam, hires_cam
+from bias_audit.attribution.cam import cam, fused, grad_cam, grad_cam_plus_plus, hires_cam, layer_cam, xgrad_cam
 from bias_audit.attribution.methods import METHODS, Explainer
 from bias_audit.config import AuditConfig
 from bias_audit.errors import ModelError
 from bias_audit.models.keras_model import KerasModel
 
 SIZE = (20, 28, 3)
+FAMILY = [name for name, method in METHODS.items() if method.weighs]
 
 
 def test_by_hand() -> None:
@@ -28,6 +29,31 @@ def test_by_hand() -> None:
     # CAM with the same gradient (-1, 2) in both cells: weights are the sums (-2, 4): -2 + 8 = 6 and -6 + 16 = 10
     same = np.array([[[[-1, 2], [-1, 2]]]], np.float32)
     assert cam(values, same).tolist() == [[[6, 10]]]
+    # LayerCAM: positive gradients (1, 0), (0, 2): 1 * 1 = 1 and 2 * 4 = 8
+    assert layer_cam(values, gradients).tolist() == [[[1, 8]]]
+    # XGrad-CAM: sum g A = 1 - 3 = -2 over 1 + 3 = 4, and 0 + 8 = 8 over 2 + 4 = 6: weights -1/2 and 4/3
+    np.testing.assert_allclose(xgrad_cam(values, gradients), [[[-0.5 + 8 / 3, -1.5 + 16 / 3]]], rtol=1e-6)
+    # Grad-CAM++: g^2 / (2 g^2 + g^3 S) g with S = 4 and 6: 1 / (2 + 4) = 1/6, and 8 / (8 + 8 * 6) = 1/7
+    np.testing.assert_allclose(grad_cam_plus_plus(values, gradients), [[[1 / 6 + 2 / 7, 3 / 6 + 4 / 7]]], rtol=1e-6)
+
+
+def test_dead_channels_have_no_weight() -> None:
+    """Nothing activated or no gradient: 0/0 in the formulas, zero in the maps."""
+    values = np.array([[[[0, 1], [0, 0]]]], np.float32)
+    gradients = np.array([[[[1, 0], [2, 0]]]], np.float32)
+    for method in (xgrad_cam, grad_cam_plus_plus, layer_cam, hires_cam):
+        assert method(values, gradients).tolist() == [[[0, 0]]]
+    # 2 + g S = 2 - 1 * 2: the weight is not defined before an activation function
+    assert grad_cam_plus_plus(-values * 2, np.ones_like(values)).tolist() == [[[0, 0]]]
+
+
+def test_several_layers_are_fused_by_the_largest_scaled_map() -> None:
+    fine = np.array([[[1, 2, -5, 4]]], np.float32)  # scaled: tanh(2 M / 4)
+    coarse = np.array([[[30, 10]]], np.float32)  # tanh(2), tanh(2/3); on four cells 1, 3/4, 1/4, 0 parts of the first
+    one, two = np.tanh(2), np.tanh(2 / 3)
+    expected = np.maximum(np.tanh([0.5, 1, 0, 2]), [one, 0.75 * one + 0.25 * two, 0.25 * one + 0.75 * two, two])
+    np.testing.assert_allclose(fused([fine, coarse], (1, 4)), [[expected]], rtol=1e-6)
+    assert fused([np.zeros((1, 2, 2), np.float32)], (2, 2)).tolist() == [[[0, 0], [0, 0]]]
 
 
 def _slow(name: str, values: np.ndarray, gradients: np.ndarray) -> np.ndarray:
@@ -36,28 +62,40 @@ def _slow(name: str, values: np.ndarray, gradients: np.ndarray) -> np.ndarray:
     maps = np.zeros((n, h, w))
     for b in range(n):
         for k in range(channels):
-            total = sum(float(gradients[b, i, j, k]) for i in range(h) for j in range(w))
-            for i in range(h):
-                for j in range(w):
-                    weight = {"cam": total, "grad_cam": total / (h * w), "hires_cam": gradients[b, i, j, k]}[name]
-                    maps[b, i, j] += weight * values[b, i, j, k]
+            cells = [(i, j) for i in range(h) for j in range(w)]
+            g, a = gradients[b, :, :, k].astype(float), values[b, :, :, k].astype(float)
+            total, activated = sum(g[at] for at in cells), sum(a[at] for at in cells)
+            alphas = {at: g[at] ** 2 / (2 * g[at] ** 2 + g[at] ** 3 * activated) if g[at] else 0 for at in cells}
+            for at in cells:
+                weights = {
+                    "cam": total,
+                    "grad_cam": total / (h * w),
+                    "hires_cam": g[at],
+                    "layer_cam": max(g[at], 0),
+                    "xgrad_cam": sum(g[each] * a[each] for each in cells) / activated,
+                    "grad_cam_plus_plus": sum(alphas[each] * max(g[each], 0) for each in cells),
+                }
+                maps[(b, *at)] += weights[name] * a[at]
     return maps
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", FAMILY)
 def test_against_loops(name: str) -> None:
     rng = np.random.default_rng(8)
     values = rng.normal(size=(3, 4, 5, 6)).astype(np.float32)
+    if name in ("grad_cam_plus_plus", "xgrad_cam"):  # their denominators are meant for layers behind a ReLU
+        values = np.maximum(values, 0)
     gradients = rng.normal(size=(3, 4, 5, 6)).astype(np.float32)
     if name == "cam":
         gradients[:] = gradients[:, :1, :1]
     maps = METHODS[name].function(values, gradients)
     assert maps.dtype == np.float32
     np.testing.assert_allclose(maps, _slow(name, values, gradients), rtol=1e-4, atol=1e-5)
-    assert (maps < 0).any()  # signed: evidence against the class is kept
+    if name != "grad_cam_plus_plus":
+        assert (maps < 0).any()  # signed: evidence against the class is kept; LayerCAM's are negative activations
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", FAMILY)
 def test_no_images(name: str) -> None:
     empty = np.zeros((0, 4, 5, 6), np.float32)
     assert METHODS[name].function(empty, empty).shape == (0, 4, 5)
@@ -98,15 +136,22 @@ def _explained(model: Any, classes: int, n: int = 5) -> tuple[Any, np.ndarray]:
 
 
 @pytest.mark.parametrize("classes", [2, 4])
-def test_the_three_agree_on_global_average_pooling(classes: int) -> None:
+def test_the_family_on_global_average_pooling(classes: int) -> None:
+    """SCIENCE A2: Grad-CAM, XGrad-CAM, HiResCAM and CAM / Z are one map; LayerCAM and Grad-CAM++ have closed forms."""
     active, _ = _explained(_pooled(classes, "softmax"), classes)
     h, w = active.values.shape[1:3]
-    maps = {
-        name: method.function(active.values, active.gradients).astype(np.float64) for name, method in METHODS.items()
-    }
+    maps = {name: METHODS[name].function(active.values, active.gradients).astype(np.float64) for name in FAMILY}
     largest = np.abs(maps["hires_cam"]).max()
     assert np.abs(maps["cam"] / (h * w) - maps["hires_cam"]).max() <= 1e-6 * largest
     assert np.abs(maps["grad_cam"] - maps["hires_cam"]).max() <= 1e-6 * largest
+    assert np.abs(maps["xgrad_cam"] - maps["hires_cam"]).max() <= 2e-6 * largest
+    values = active.values.astype(np.float64)
+    weights = active.gradients.astype(np.float64).sum(axis=(1, 2))[:, None, None]
+    positive = np.maximum(weights, 0)
+    mean = values.mean(axis=(1, 2))[:, None, None]
+    layer, plus_plus = (positive * values).sum(-1) / (h * w), (positive / (2 + weights * mean) * values).sum(-1)
+    np.testing.assert_allclose(maps["layer_cam"], layer, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(maps["grad_cam_plus_plus"], plus_plus, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("classes", [2, 4])
