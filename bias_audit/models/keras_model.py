@@ -76,11 +76,13 @@ class KerasModel(TracedModel):
         """Every weight tensor is shuffled, and put back even when the block fails."""
         kept = [variable.numpy() for variable in self._model.weights]
         rng = np.random.default_rng(seed)
+        self._live = True
         try:
             for variable, values in zip(self._model.weights, kept, strict=True):
                 variable.assign(rng.permuted(values))  # the scale stays, so nothing overflows
             yield
         finally:
+            self._live = False
             for variable, values in zip(self._model.weights, kept, strict=True):
                 variable.assign(values)
 
