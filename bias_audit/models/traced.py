@@ -83,12 +83,12 @@ class TracedModel:
 
     @functools.cached_property
     def _predict(self) -> Any:
-        return Compiled(tf.function(self._traced_predict).get_concrete_function(self._spec))
+        return Compiled(tf.function(self._traced_predict, autograph=False).get_concrete_function(self._spec))
 
     @functools.cached_property
     def _input_gradients(self) -> Any:
         targets = tf.TensorSpec((self.batch_size,), tf.int32)
-        return tf.function(self._traced_input_gradients).get_concrete_function(self._spec, targets)
+        return tf.function(self._traced_input_gradients, autograph=False).get_concrete_function(self._spec, targets)
 
     @functools.cached_property
     def _explained(self) -> dict[Weigh | None, Any]:
@@ -97,7 +97,7 @@ class TracedModel:
     def _explain(self, weigh: Weigh | None, images: Array, labels: NDArray[np.intp]) -> Any:
         if weigh not in self._explained:
             targets = tf.TensorSpec((self.batch_size,), tf.int32)
-            traced = tf.function(functools.partial(self._traced_explain, weigh=weigh))
+            traced = tf.function(functools.partial(self._traced_explain, weigh=weigh), autograph=False)
             self._explained[weigh] = Compiled(traced.get_concrete_function(self._spec, targets))
         return self._explained[weigh](self._padded(images), self._targets(labels), live=self._live)
 
