@@ -33,6 +33,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 with _silenced():
     import keras
     import tensorflow as tf
+    from tensorflow.core.protobuf import saved_model_pb2
+    from tensorflow.python.framework import op_def_registry
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2 as freeze
 
     tf.config.list_logical_devices()  # looks for GPUs now, and complains now, not in the middle of a progress bar
 
@@ -48,4 +51,4 @@ def keras2() -> Any:
     return tf_keras
 
 
-__all__ = ["keras", "keras2", "tf"]
+__all__ = ["freeze", "keras", "keras2", "op_def_registry", "saved_model_pb2", "tf"]
