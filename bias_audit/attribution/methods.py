@@ -208,22 +208,23 @@ class Explainer:
         """Predictions for (N, H, W, C) in [0, 255], any N."""
         return self.model.predict(self.preprocess(pixels))
 
-    def explain(self, pixels: Array, labels: NDArray[np.intp]) -> Explanation:
+    def explain(self, pixels: Array, labels: NDArray[np.intp] | None = None) -> Explanation:
         """Predictions and maps of the predicted and of the labelled class.
 
         Args:
             pixels: (n, H, W, C) in [0, 255], n at most the model's batch size.
-            labels: (n,) indices into the audited classes.
+            labels: (n,) indices into the audited classes; None where pictures have none: `maps_label` is `maps`.
 
         Raises:
             ModelError: the method is not defined for this model's head.
             ConfigError: a user's function failed or gave something else than maps.
         """
         images = self.preprocess(pixels)
+        given = np.full(len(pixels), -1) if labels is None else labels
         if self.method.weighs and self.method.traced:
-            explained = self._traced(images, labels)
+            explained = self._traced(images, given)
         elif self.method.weighs:
-            active = self.model.activations(images, labels)
+            active = self.model.activations(images, given)
             maps, maps_label = (
                 self._called(active.values, gradients, count=len(pixels), grid=self.grid)
                 for gradients in (active.gradients, active.gradients_label)
@@ -233,7 +234,7 @@ class Explainer:
             predictions = self.model.predict(images)
             maps = self.maps(pixels, predictions.predicted)
             maps_label = maps.copy()
-            if len(wrong := np.flatnonzero(predictions.predicted != labels)):
+            if labels is not None and len(wrong := np.flatnonzero(predictions.predicted != labels)):
                 maps_label[wrong] = self.maps(pixels[wrong], labels[wrong])
             explained = Explanation(predictions, maps, maps_label)
         if self.method.function is cam.cam and np.isnan(explained.maps).all(axis=(1, 2)).any():

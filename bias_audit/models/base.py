@@ -128,7 +128,7 @@ class Model(Protocol):
 
         Args:
             images: (n, H, W, C).
-            labels: (n,) indices into the audited classes.
+            labels: (n,) indices into the audited classes; -1 where there is none: the predicted class once more.
             weigh: see Weigh; one function object is traced once.
         """
         ...
@@ -154,13 +154,13 @@ class Model(Protocol):
         ...
 
 
-def load_model(model: str | Path | Any, config: AuditConfig, class_names: tuple[str, ...]) -> Model:
+def load_model(model: str | Path | Any, config: AuditConfig, class_names: tuple[str, ...] | None) -> Model:
     """Load a model, find the layer to explain and check that its outputs fit the classes.
 
     Args:
         model: path of a .keras or .h5 file, or a Keras model in memory.
         config: layer, image size, batch size and class map.
-        class_names: classes of the data set, in the order of the outputs.
+        class_names: classes of the data set, in the order of the outputs; None = without a data set, any number.
 
     Raises:
         ModelError: missing or unreadable file, no classifier, outputs that do not fit the classes, no usable layer.

@@ -76,14 +76,16 @@ class Head:
         return logits, tf.nn.softmax(logits) if self.kind == "logits" else raw
 
 
-def find_head(outputs: NDArray[np.float64], linear: bool, config: AuditConfig, class_names: tuple[str, ...]) -> Head:
+def find_head(
+    outputs: NDArray[np.float64], linear: bool, config: AuditConfig, class_names: tuple[str, ...] | None
+) -> Head:
     """What the outputs mean, decided once on the outputs of probe images and never again per batch.
 
     Args:
         outputs: (N, outputs) of the probes.
         linear: the output comes from a layer without activation, so that it cannot be a probability.
         config: its class map.
-        class_names: classes of the data set, in the order of the outputs.
+        class_names: classes of the data set, in the order of the outputs; None = without a data set.
 
     Raises:
         ModelError: outputs that mean nothing, or do not fit the classes.
@@ -110,11 +112,11 @@ def probes(count: int, size: tuple[int, int, int]) -> NDArray[np.float32]:
 
 
 def _find_groups(
-    kind: str, units: int, config: AuditConfig, class_names: tuple[str, ...]
+    kind: str, units: int, config: AuditConfig, class_names: tuple[str, ...] | None
 ) -> tuple[tuple[int, ...], ...] | None:
     outputs = 2 if units == 1 else units
     if config.class_map is None:
-        if outputs != len(class_names):
+        if class_names is not None and outputs != len(class_names):
             raise ModelError(
                 f"the model has {outputs} outputs, the data have {len(class_names)} classes: "
                 f"{', '.join(class_names[:8])}{', ...' if len(class_names) > 8 else ''}",

@@ -33,10 +33,14 @@ class KerasModel(TracedModel):
     Args:
         model: path of a .keras or .h5 file, or a Keras model in memory.
         config: layer, image size, batch size and class map.
-        class_names: classes of the data set, in the order of the outputs.
+        class_names: classes of the data set, in the order of the outputs; None = without a data set.
+
+    Attributes:
+        channels: path of a layer that could be explained -> its channels.
+        parameters: number of weights.
     """
 
-    def __init__(self, model: str | Path | Any, config: AuditConfig, class_names: tuple[str, ...]) -> None:
+    def __init__(self, model: str | Path | Any, config: AuditConfig, class_names: tuple[str, ...] | None) -> None:
         self._model = load_keras(Path(model), config.custom_objects) if isinstance(model, str | Path) else model
         self.sha256 = file_hash(Path(model)) if isinstance(model, str | Path) else model_hash(self._model)
         self.notes = ()
@@ -49,6 +53,8 @@ class KerasModel(TracedModel):
         self.batch_size = config.batch_size
         self._trace = Trace(self._model, self._spec)
         self.layers = self._trace.listed()
+        self.channels = self._trace.channels()
+        self.parameters = int(self._model.count_params())
         images = tf.convert_to_tensor(probes(self.batch_size, self.input_size))
         outputs = np.asarray(self._trace.run(images), np.float64)
         self._head = find_head(outputs, self._trace.linear, config, class_names)

@@ -55,6 +55,11 @@ class Trace:
         """Layers that could be explained as (path, grid), in the order in which they last run."""
         return tuple(dict.fromkeys((path, grid) for path, _, grid in self._usable()))
 
+    def channels(self) -> dict[str, int]:
+        """Path of a layer that could be explained -> its channels, where they are known."""
+        usable = {path for path, _, _ in self._usable()}
+        return {path: int(shape[3]) for path, _, shape in self.steps if path in usable and len(shape) == 4 and shape[3]}
+
     def _usable(self) -> list[tuple[str, Any, tuple[int, int]]]:
         return [
             (path, layer, (shape[1], shape[2]))
