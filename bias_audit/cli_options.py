@@ -13,10 +13,20 @@ def add_training(parser: argparse.ArgumentParser) -> Group:
     """What the model saw in training: preprocessing, geometry, and which output is which class."""
     seen = parser.add_argument_group("what the model saw in training")
     seen.add_argument(
-        "--preprocess", metavar="NAME", help="none (default), unit, signed, caffe, imagenet or module:function"
+        "--loader",
+        metavar="NAME",
+        help="image_dataset_from_directory, flow_from_directory, load_img or torchvision: sets resize, interpolation "
+        "and decoder as that loader does by default",
     )
-    seen.add_argument("--resize", metavar="NAME", help="stretch (default), crop or pad")
+    seen.add_argument(
+        "--preprocess",
+        metavar="NAME",
+        help="none (default), unit, signed, imagenet, caffe, bgr, unit_bgr, signed_bgr, module:function, or auto: "
+        "what makes the model right most often on a sample",
+    )
+    seen.add_argument("--resize", metavar="NAME", help="stretch (default), crop, pad, or shorter as torchvision")
     seen.add_argument("--interpolation", metavar="NAME", help="bilinear (default), nearest, bicubic, area or antialias")
+    seen.add_argument("--decoder", metavar="NAME", help="pillow (default) or tensorflow")
     seen.add_argument("--image-size", metavar="HxW", type=size, help="for models that accept any size: 224x224")
     seen.add_argument("--class-map", metavar="FILE", type=Path, help="JSON: class name -> list of output indices")
     seen.add_argument(

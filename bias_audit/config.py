@@ -11,15 +11,30 @@ import difflib
 import hashlib
 import json
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bias_audit.errors import ConfigError
 
-RESIZES = ("stretch", "crop", "pad")
+RESIZES = ("stretch", "crop", "pad", "shorter")
 INTERPOLATIONS = ("bilinear", "nearest", "bicubic", "area", "antialias")
-PREPROCESSES = ("none", "unit", "signed", "caffe", "imagenet")
+PREPROCESSES = ("none", "unit", "signed", "imagenet", "caffe", "bgr", "unit_bgr", "signed_bgr")
+AUTO_PREPROCESS = "auto"
+DECODERS = ("pillow", "tensorflow")
+AS_LOADER = ""
+"""What `resize`, `interpolation` and `decoder` hold before they are resolved: as the loader does it."""
+
+LOADERS: dict[str, dict[str, str]] = {
+    "image_dataset_from_directory": {"decoder": "tensorflow", "resize": "stretch", "interpolation": "bilinear"},
+    "flow_from_directory": {"decoder": "pillow", "resize": "stretch", "interpolation": "nearest"},
+    "load_img": {"decoder": "pillow", "resize": "stretch", "interpolation": "nearest"},
+    "torchvision": {"decoder": "pillow", "resize": "shorter", "interpolation": "antialias"},
+}
+"""What the loaders of training scripts do when they are told the image size alone; torchvision as its reference
+transforms for ImageNet, Resize(256) and CenterCrop(224), in that proportion at any size."""
+
 FIRST_FILL, SECOND_FILL = "inpaint", "blur_noise"
 """How holes are filled: two families, since what only one of them shows comes from the fill (SCIENCE C3)."""
 
@@ -35,9 +50,13 @@ class AuditConfig:
             equal to Grad-CAM and CAM on GAP heads, and the faithful one of the family elsewhere (Draelos & Carin 2020);
             LayerCAM where `layer` names several, occlusion where the model gives no gradients. "auto" takes the method
             and, where `layer` is "auto", the layer that are most faithful on a sample (`attribution.faithfulness`).
-        preprocess: none, unit (x/255), signed (x/127.5-1), caffe, imagenet, or `module:function`.
-        resize: stretch, crop (centre crop to the model's aspect ratio) or pad (letterbox), then resize.
+        loader: a key of LOADERS: sets resize, interpolation and decoder, each unless it is given itself.
+        preprocess: none, unit (x/255), signed (x/127.5-1), imagenet, caffe, the same in BGR order (bgr, unit_bgr,
+            signed_bgr), `module:function`, or auto: the one with which the model is right most often on a sample.
+        resize: stretch, crop (centre crop to the model's aspect ratio) or pad (letterbox), then resize; shorter
+            (shorter side to 256/224 of the input, then centre crop, as torchvision).
         interpolation: bilinear, nearest, bicubic, area as `tf.image.resize`; antialias as Pillow and torchvision.
+        decoder: pillow, or tensorflow: `tf.io.decode_image`, whose fast DCT gives other JPEG pixels.
         image_size: (height, width) for models that accept any; None takes the model's own.
         batch_size: images per pass; part of the hash because padding of the last batch follows it.
         interventions: photos per class of which composites are made, at most; 0 switches interventions off.
@@ -52,9 +71,11 @@ class AuditConfig:
 
     layer: str = "auto"
     method: str = "default"
+    loader: str | None = None
     preprocess: str = "none"
-    resize: str = "stretch"
-    interpolation: str = "bilinear"
+    resize: str = AS_LOADER
+    interpolation: str = AS_LOADER
+    decoder: str = AS_LOADER
     image_size: tuple[int, int] | None = None
     batch_size: int = 32
     interventions: int = 100
@@ -67,16 +88,43 @@ class AuditConfig:
     custom_objects: str | None = None
 
     def __post_init__(self) -> None:
+        self._resolve_loader()
         _one_of("resize", self.resize, RESIZES)
         _one_of("interpolation", self.interpolation, INTERPOLATIONS)
+        _one_of("decoder", self.decoder, DECODERS)
+        if self.resize == "shorter" and self.interpolation not in ("antialias", "nearest"):
+            raise ConfigError(
+                f"resize 'shorter' is torchvision's and goes with antialias or nearest, got {self.interpolation!r}",
+                "torchvision's bilinear of pictures is Pillow's, which is called antialias here.",
+            )
         if ":" not in self.preprocess:
-            _one_of("preprocess", self.preprocess, (*PREPROCESSES, "module:function"))
+            _one_of("preprocess", self.preprocess, (*PREPROCESSES, AUTO_PREPROCESS, "module:function"))
         if self.image_size is not None and (len(self.image_size) != 2 or min(self.image_size) < 1):
             raise ConfigError(f"image_size must be height and width in pixels, got {list(self.image_size)}")
         _at_least("batch_size", self.batch_size, 1)
         _at_least("interventions", self.interventions, 0)
         _at_least("donors", self.donors, 1)
         _at_least("seed", self.seed, 0)
+
+    def _resolve_loader(self) -> None:
+        """Plain values for what was not given, so that the recorded configuration and its hash name what was done."""
+        if self.loader is not None:
+            _one_of("loader", self.loader, tuple(LOADERS))
+        preset = LOADERS.get(self.loader or "", {})
+        resize = self.resize or preset.get("resize", "stretch")
+        fallback = "antialias" if resize == "shorter" else "bilinear"
+        resolved = {
+            "resize": resize,
+            "interpolation": self.interpolation or preset.get("interpolation", fallback),
+            "decoder": self.decoder or preset.get("decoder", "pillow"),
+        }
+        for name, value in resolved.items():
+            object.__setattr__(self, name, value)
+
+    def changed(self, options: Mapping[str, Any]) -> AuditConfig:
+        """The same with other values of some fields; a loader among them brings its own, as when it is given first."""
+        unset = dict.fromkeys(("resize", "interpolation", "decoder"), AS_LOADER) if options.get("loader") else {}
+        return dataclasses.replace(self, **{**unset, **options})
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, JSON-able."""
@@ -115,6 +163,10 @@ class Thresholds:
         max_void_width: how far void pixels may leave a class's background share open (SCIENCE B4: .1).
         max_mask_shift: how much of a class's lead in background excess over the others masks half a cell larger may
             take; beyond, the comparison of classes on attention hangs on the outline.
+        min_input_gain: accuracy that another preprocessing or class order must gain to call the given one wrong: as
+            min_gap, 5 points (SCIENCE A2).
+        input_p: level of the paired test of that gain, preprocessings Bonferroni-corrected: a warning that heads the
+            verdict may be false once in a hundred audits (SCIENCE A2).
     """
 
     fdr: float = 0.05
@@ -133,11 +185,13 @@ class Thresholds:
     max_unreadable: float = 0.05
     max_void_width: float = 0.1
     max_mask_shift: float = 0.15
+    min_input_gain: float = 0.05
+    input_p: float = 0.01
 
     def __post_init__(self) -> None:
         for name in (
             "fdr", "min_gap", "min_attract", "min_background_only", "min_cue", "near", "cliffs_delta",
-            "max_unreadable", "max_void_width", "max_mask_shift",
+            "max_unreadable", "max_void_width", "max_mask_shift", "min_input_gain", "input_p",
         ):  # fmt: skip
             value = getattr(self, name)
             if not 0 <= value <= 1:
@@ -203,6 +257,9 @@ def read_class_map(path: Path) -> tuple[tuple[str, tuple[int, ...]], ...]:
     return tuple(groups)
 
 
+_NAMES = {"cluster": "a column", "custom_objects": "a module", "loader": "a loader"}
+
+
 def _typed(kind: type, table: Any, where: str) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise ConfigError(f"{where} is not a table")
@@ -222,10 +279,9 @@ def _typed(kind: type, table: Any, where: str) -> dict[str, Any]:
             value = float(value)
         elif default is not None and type(value) is not type(default):
             raise ConfigError(f"{where}: {key} must be {type(default).__name__}, got {value!r}")
-        elif key in ("cluster", "custom_objects"):
+        elif key in _NAMES:
             if not isinstance(value, str):
-                what = "a column" if key == "cluster" else "a module"
-                raise ConfigError(f"{where}: {key} must be the name of {what}, got {value!r}")
+                raise ConfigError(f"{where}: {key} must be the name of {_NAMES[key]}, got {value!r}")
         elif default is None and type(value) is not int:
             raise ConfigError(f"{where}: {key} must be an integer, got {value!r}")
         values[key] = value

@@ -19,16 +19,17 @@ from bias_audit import attention, experiments, pictures, rules, stats, tables
 from bias_audit.attraction import gap_matrix
 from bias_audit.attribution import faithfulness
 from bias_audit.attribution.methods import AUTO, DEFAULT, Explainer, check_method
-from bias_audit.config import FIRST_FILL, AuditConfig, Thresholds, read_class_map
+from bias_audit.config import AUTO_PREPROCESS, FIRST_FILL, AuditConfig, Thresholds, read_class_map
 from bias_audit.console import QUIET, Progress
 from bias_audit.data import sampling, sources
 from bias_audit.data.batches import OK, Geometry
 from bias_audit.data.dataset import Dataset
-from bias_audit.data.masks import MaskReading
 from bias_audit.data.preprocess import find_preprocess
 from bias_audit.errors import ConfigError, DataError
 from bias_audit.models.base import check_model_path, load_model
+from bias_audit.models.decoding import geometry_of
 from bias_audit.photo_reliance import add_interventions
+from bias_audit.preprocess_check import check_preprocess
 from bias_audit.provenance import describe
 from bias_audit.report.page import write_report
 from bias_audit.result import AuditResult, RuleOutcome, to_json
@@ -98,14 +99,10 @@ def audit(
     with progress.stage("Loading the model", None), _timed(seconds, "model"):
         loaded = load_model(model, config, dataset.class_names)
     progress.detail(f"explained layer {loaded.layer}, grid {loaded.grid[0]}x{loaded.grid[1]}, head {loaded.head}")
-    geometry = Geometry(
-        loaded.input_size[:2],
-        loaded.input_size[2],
-        config.resize,
-        config.interpolation,
-        MaskReading(config.mask_foreground, config.mask_ignore),
-    )
-    preprocess = find_preprocess(config.preprocess, geometry.channels)
+    geometry = geometry_of(config, loaded.input_size)
+    # A refusal of either comes before the run folder is made; the pixels may be chosen after it.
+    name = "none" if config.preprocess == AUTO_PREPROCESS else config.preprocess
+    preprocess = find_preprocess(name, geometry.channels)
     explainer = Explainer(loaded, DEFAULT if config.method == AUTO else config.method, preprocess, config.seed)
     key = {
         "options": config.digest(),
@@ -114,6 +111,9 @@ def audit(
         "version": bias_audit.__version__,
     }
     run.start(key, resume=resume, overwrite=overwrite)
+    with run.refusal_leaves_nothing(), progress.stage("Checking the preprocessing", None), _timed(seconds, "check"):
+        checked = check_preprocess(config.preprocess, loaded, dataset, geometry, config.seed, run)
+        explainer.preprocess = find_preprocess(checked.name, geometry.channels)
     if config.method == AUTO:
         with run.refusal_leaves_nothing(), _timed(seconds, "method"):
             explainer = _chosen(explainer, dataset, geometry, config, run, progress)
@@ -149,7 +149,7 @@ def audit(
         )
         pulls = gap_matrix(composites[composites["fill"] == FIRST_FILL], dataset.class_names)
         slices = slices_table(images, tables.user_columns(images), seed=config.seed, clusters=groups)
-        outcomes = rules.judge(rules.Evidence(images, classes, pulls, slices, thresholds), ignore)
+        outcomes = rules.judge(rules.Evidence(images, classes, pulls, slices, thresholds, checked), ignore)
         tables.write_table(run, "images", images)
         tables.write_table(run, "classes", classes)
         tables.write_table(run, "confusion", tables.confusion_table(images))
@@ -157,7 +157,8 @@ def audit(
         tables.write_table(run, "slices", slices)
     with progress.stage("Report", None):
         _write_pictures(dataset, images, outcomes, examples, geometry, config, run)
-        info = describe(model, data, masks or boxes, dataset, explainer, records, config, thresholds, key, seconds)
+        given = (model, data, masks or boxes, dataset)
+        info = describe(*given, explainer, records, config, thresholds, key, seconds, checked)
         result = AuditResult(
             path=run.path,
             info=info,
@@ -177,7 +178,7 @@ def _configured(
     known = {field.name for field in dataclasses.fields(AuditConfig)}
     if unknown := sorted(set(options) - known):
         raise ConfigError(f"unknown option {', '.join(unknown)}", f"Options: {', '.join(sorted(known))}.")
-    config = dataclasses.replace(config or AuditConfig(), **options)
+    config = (config or AuditConfig()).changed(options)
     if class_map is None:
         return config
     groups = (

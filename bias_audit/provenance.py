@@ -16,6 +16,7 @@ from bias_audit.config import AuditConfig, Thresholds
 from bias_audit.data.batches import OK
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import OK as MASK_OK
+from bias_audit.preprocess_check import PreprocessCheck
 from bias_audit.result import RunInfo
 
 Record = dict[str, Any]
@@ -32,6 +33,7 @@ def describe(
     thresholds: Thresholds,
     key: Mapping[str, str],
     seconds: dict[str, float],
+    checked: PreprocessCheck | None = None,
 ) -> RunInfo:
     """Everything audit.json says about the run itself; arguments as in `pipeline.audit`."""
     loaded = explainer.model
@@ -74,8 +76,18 @@ def describe(
         counts=counts,
         statuses=statuses,
         mask_kind="mixed" if len(kinds) > 1 else next(iter(kinds), "none"),
-        notes=(*loaded.notes, *explainer.notes, *_notes(counts, kinds, dataset, config)),
+        notes=(*loaded.notes, *explainer.notes, *_chosen(checked), *_notes(counts, kinds, dataset, config)),
+        preprocess=checked.name if checked else config.preprocess,
     )
+
+
+def _chosen(checked: PreprocessCheck | None) -> list[str]:
+    if checked is None or not checked.chosen:
+        return []
+    return [
+        f"The preprocessing {checked.name!r} was chosen: on {checked.n} labelled photos it has the highest accuracy, "
+        f"{checked.hits / checked.n:.2f}; name it with --preprocess to spare the choice."
+    ]
 
 
 def _notes(counts: Mapping[str, int], kinds: set[str], dataset: Dataset, config: AuditConfig) -> list[str]:

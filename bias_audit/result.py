@@ -119,6 +119,7 @@ class RunInfo:
             attention_unscorable, interventions_done, interventions_eligible, ignored_files.
         statuses: how many images per `status`, and per `mask_status`/`attention_status`/`intervention_status`.
         mask_kind: "mask", "box", "mixed" or "none".
+        preprocess: the preprocessing in use; the one that was chosen where the configuration says "auto".
         notes: sentences a reader must know (sampling, boxes overestimate, decoder, warnings), most important first.
     """
 
@@ -143,6 +144,7 @@ class RunInfo:
     statuses: dict[str, dict[str, int]]
     mask_kind: str
     notes: tuple[str, ...] = ()
+    preprocess: str = ""
 
 
 @dataclass(frozen=True)

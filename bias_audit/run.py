@@ -104,7 +104,7 @@ class Run:
         try:
             yield
         except (ConfigError, DataError, ModelError) as error:
-            if isinstance(error, DataError) or not any((self.path / "shards").iterdir()):
+            if isinstance(error, DataError) or not any((self.path / "shards").glob("maps-*")):
                 self._clear()
                 with contextlib.suppress(OSError):  # the user's own files may lie beside the run
                     self.path.rmdir()

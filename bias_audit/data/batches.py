@@ -1,7 +1,7 @@
 """Decode pictures and masks in threads, ahead of the model, in the order and grouping of the data set.
 
-OpenCV decodes (it releases the GIL and is bit-identical to Pillow on JPEG, so to `keras.utils.load_img`); Pillow
-reads the header first, because it names what is wrong with a file and refuses decompression bombs.
+OpenCV decodes (it releases the GIL and is bit-identical to Pillow on JPEG, so to `keras.utils.load_img`), or a decoder
+that is handed in; Pillow reads the header first, because it names what is wrong with a file and refuses bombs.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import io
 import os
 import warnings
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +21,13 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from bias_audit.data.dataset import Sample
-from bias_audit.data.geometry import fit_image, fit_mask, padded_shape
+from bias_audit.data.geometry import fit_image, fit_mask, largest_shape
 from bias_audit.data.masks import MaskReading, load_mask
 
 Pixels = NDArray[np.float32]
+
+Decoder = Callable[[bytes, int], NDArray[np.uint8]]
+"""(content of a file, channels 3 or 1) -> (H, W, channels); ValueError says what it cannot decode."""
 
 # Pillow warns at half the size that it refuses. Filtered here, since filters are no thing to change in threads.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -34,8 +37,8 @@ UNREADABLE = "unreadable"
 SKIPPED = "skipped"
 
 
-MAX_PADDED = 90_000_000
-"""Pixels of a padded picture: a strip of 4 x 40000 would become a square of 1.6 billion, and end the audit."""
+MAX_PIXELS = 90_000_000
+"""Of a padded or enlarged picture: a strip of 4 x 40000 would become a square of 1.6 billion, and end the audit."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Geometry:
         channels: 3 (RGB) or 1 (grey, ITU-R 601 as Pillow's "L").
         resize, interpolation: see `AuditConfig`.
         masks: how mask values are read.
+        decoder: None = OpenCV, equal to Pillow; see `models.decoding`.
     """
 
     size: tuple[int, int]
@@ -54,6 +58,7 @@ class Geometry:
     resize: str
     interpolation: str
     masks: MaskReading
+    decoder: Decoder | None = None
 
 
 @dataclass(frozen=True)
@@ -81,14 +86,13 @@ def load(sample: Sample, geometry: Geometry) -> Loaded:
     """Decode one sample. Never raises on a bad file: an unreadable picture is a row, not the end of an audit."""
     if sample.skip:
         return Loaded(SKIPPED, sample.skip)
-    pixels, reason = decode(sample.path, geometry.channels)
+    pixels, reason = decode(sample.path, geometry.channels, geometry.decoder)
     if pixels is None:
         return Loaded(UNREADABLE, reason)
-    if geometry.resize == "pad":
-        height, width = padded_shape(pixels.shape, geometry.size)
-        if height * width > max(MAX_PADDED, pixels.shape[0] * pixels.shape[1]):
-            shape = f"{pixels.shape[0]}x{pixels.shape[1]}"
-            return Loaded(UNREADABLE, f"too many pixels: {shape} would be padded to {height}x{width}")
+    height, width = largest_shape(pixels.shape, geometry.size, geometry.resize)
+    if height * width > max(MAX_PIXELS, pixels.shape[0] * pixels.shape[1]):
+        shape, done = f"{pixels.shape[0]}x{pixels.shape[1]}", "padded" if geometry.resize == "pad" else "resized"
+        return Loaded(UNREADABLE, f"too many pixels: {shape} would be {done} to {height}x{width}")
     mask, mask_status, mask_kind = load_mask(sample, pixels.shape[:2], geometry.masks)
     if mask is None:
         mask = np.zeros(pixels.shape[:2], np.uint8)
@@ -96,12 +100,13 @@ def load(sample: Sample, geometry: Geometry) -> Loaded:
     return Loaded(OK, "", image, fit_mask(mask, geometry.size, geometry.resize), mask_status, mask_kind)
 
 
-def decode(path: Path, channels: int) -> tuple[NDArray[np.uint8] | None, str]:
+def decode(path: Path, channels: int, decoder: Decoder | None = None) -> tuple[NDArray[np.uint8] | None, str]:
     """Read a picture as uint8 RGB or grey, without applying its EXIF orientation (as `load_img` does).
 
     Args:
         path: picture file.
         channels: 3 or 1.
+        decoder: instead of OpenCV.
 
     Returns:
         ((H, W, channels), "") or (None, what is wrong).
@@ -125,6 +130,11 @@ def decode(path: Path, channels: int) -> tuple[NDArray[np.uint8] | None, str]:
         return None, "not a picture, whatever its name says"
     except (OSError, ValueError, SyntaxError) as error:
         return None, f"damaged: {error}"
+    if decoder is not None:
+        try:
+            return decoder(data, channels), ""
+        except ValueError as error:
+            return None, f"cannot decode this {kind}: {error}"
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)

@@ -1,4 +1,4 @@
-"""One geometry for image and mask: stretch, crop or pad to the model's input, with the resampling of training.
+"""One geometry for image and mask: stretch, crop, pad or cut to the model's input, with the resampling of training.
 
 Measured against TensorFlow 2.21 and Pillow 13 on real photos (grey levels of 255): `bilinear` .009, `area` .007 from
 `tf.image.resize`; `nearest` and `antialias` identical to Pillow. OpenCV's INTER_CUBIC has another kernel
@@ -8,6 +8,7 @@ Measured against TensorFlow 2.21 and Pillow 13 on real photos (grey levels of 25
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import cv2
 import numpy as np
@@ -30,8 +31,9 @@ def fit_image(pixels: NDArray[np.uint8], size: tuple[int, int], resize: str, int
         size: (height, width) of the model's input.
         resize: "stretch" ignores the aspect ratio, the default of `image_dataset_from_directory`; "crop" first cuts
             the largest centred window of the target's aspect ratio (`crop_to_aspect_ratio=True`, `smart_resize`,
-            `load_img(keep_aspect_ratio=True)`); "pad" first pads with 0 to it (`pad_to_aspect_ratio=True`).
-        interpolation: see `AuditConfig.interpolation`.
+            `load_img(keep_aspect_ratio=True)`); "pad" first pads with 0 to it (`pad_to_aspect_ratio=True`); "shorter"
+            resizes without distortion, then cuts the centre: torchvision's `Resize` and `CenterCrop`.
+        interpolation: see `AuditConfig.interpolation`; "antialias" or "nearest" with "shorter".
 
     Returns:
         (height, width, C) float32 in [0, 255].
@@ -40,6 +42,10 @@ def fit_image(pixels: NDArray[np.uint8], size: tuple[int, int], resize: str, int
         return _resample(pixels, crop_window(pixels.shape, size), size, interpolation)
     if resize == "pad":
         pixels = np.pad(pixels, (*_padding(pixels.shape, size), (0, 0)))
+    if resize == "shorter":
+        whole = shorter_shape(pixels.shape, size)
+        # All of it, then the window: Pillow rounds another way where it resamples the window alone.
+        return _centre(_resample(pixels, (0, 0, *pixels.shape[:2]), whole, interpolation), size)
     return _resample(pixels, (0, 0, *pixels.shape[:2]), size, interpolation)
 
 
@@ -50,6 +56,8 @@ def fit_mask(mask: Mask, size: tuple[int, int], resize: str) -> Mask:
         return resize_nearest(mask, size, (left, top, left + width, top + height))
     if resize == "pad":
         mask = np.pad(mask, _padding(mask.shape, size), constant_values=VOID)
+    if resize == "shorter":
+        return _centre(resize_nearest(mask, shorter_shape(mask.shape, size)), size)
     return resize_nearest(mask, size)
 
 
@@ -61,10 +69,34 @@ def crop_window(shape: tuple[int, ...], size: tuple[int, int]) -> Window:
     return (height - crop_height) // 2, (width - crop_width) // 2, crop_height, crop_width
 
 
+def largest_shape(shape: tuple[int, ...], size: tuple[int, int], resize: str) -> tuple[int, int]:
+    """(height, width) of the largest picture that is made on the way from `shape` to `size`."""
+    if resize == "pad":
+        return padded_shape(shape, size)
+    return shorter_shape(shape, size) if resize == "shorter" else size
+
+
+def shorter_shape(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int]:
+    """(height, width) after torchvision's `Resize`: 256/224 of the longer side of `size` for the shorter side.
+
+    224 -> 256 and 299 -> 342, as in torchvision's reference transforms; the longer side is cut to an integer.
+    """
+    height, width = shape[:2]
+    target = round(max(size) * 256 / 224)
+    long = int(target * max(height, width) / min(height, width))
+    return (target, long) if height <= width else (long, target)
+
+
 def padded_shape(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int]:
     """(height, width) of a picture of this shape after padding it to the aspect ratio of `size`."""
     (above, below), (left, right) = _padding(shape, size)
     return above + shape[0] + below, left + shape[1] + right
+
+
+def _centre(values: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    """The window of `CenterCrop`, which rounds halves to even."""
+    top, left = (round((values.shape[axis] - size[axis]) / 2.0) for axis in (0, 1))
+    return values[top : top + size[0], left : left + size[1]]
 
 
 def _padding(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -44,13 +44,40 @@ def imagenet(pixels: Pixels) -> Pixels:
     return (pixels / np.float32(255) - _IMAGENET_MEAN) / _IMAGENET_STD
 
 
+def bgr(pixels: Pixels) -> Pixels:
+    """[0, 255] in BGR order: trained on pictures of `cv2.imread`."""
+    return pixels[..., ::-1]
+
+
+def unit_bgr(pixels: Pixels) -> Pixels:
+    """x / 255 in BGR order."""
+    return unit(bgr(pixels))
+
+
+def signed_bgr(pixels: Pixels) -> Pixels:
+    """x / 127.5 - 1 in BGR order."""
+    return signed(bgr(pixels))
+
+
 PREPROCESS: dict[str, Preprocess] = {
     "none": none,
     "unit": unit,
     "signed": signed,
-    "caffe": caffe,
     "imagenet": imagenet,
+    "caffe": caffe,
+    "bgr": bgr,
+    "unit_bgr": unit_bgr,
+    "signed_bgr": signed_bgr,
 }
+"""In the order in which they are preferred where they do equally well."""
+
+OF_ANY_CHANNELS = ("none", "unit", "signed")
+"""Those that do not ask which channel is which colour."""
+
+
+def candidates(channels: int) -> tuple[str, ...]:
+    """The names of PREPROCESS that fit a model of 3 or 1 channels."""
+    return tuple(PREPROCESS) if channels == 3 else OF_ANY_CHANNELS
 
 
 def find_preprocess(name: str, channels: int) -> Preprocess:
@@ -60,9 +87,14 @@ def find_preprocess(name: str, channels: int) -> Preprocess:
         ConfigError: unknown name, or a function that cannot be imported or gives another shape.
     """
     if name in PREPROCESS:
-        if channels != 3 and name in ("caffe", "imagenet"):
+        if name not in candidates(channels):
             raise ConfigError(f"preprocess {name!r} needs three channels, the model takes {channels}")
         return PREPROCESS[name]
+    if name == "auto":
+        raise ConfigError(
+            "only an audit can choose the preprocessing, by the labels of its photos",
+            "Name it: none, unit, signed, imagenet, caffe, bgr, unit_bgr, signed_bgr or module:function.",
+        )
     module_name, _, attribute = name.partition(":")
     try:
         function = getattr(importlib.import_module(module_name), attribute)

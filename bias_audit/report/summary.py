@@ -118,6 +118,8 @@ MEASURES: dict[str, tuple[str, str]] = {
     "BA903": ("accuracy", "share"),
     "BA904": ("largest change by another reading of the masks", "number"),
     "BA905": ("share of the classes", "share"),
+    "BA906": ("accuracy gained by another preprocessing", "points"),
+    "BA907": ("accuracy gained by another class order", "points"),
 }
 """Rule code -> what `measured` is, and its unit as in ClassColumn. A code that is not here is printed as a number."""
 
@@ -265,9 +267,10 @@ def _explained(result: AuditResult) -> list[dict[str, str]]:
         ("Layer", info.layer),
         ("Grid", TIMES.join(map(str, info.grid))),
         ("Model input", TIMES.join(map(str, info.input_size))),
+        ("Preprocessing", info.preprocess),
         ("Output head", info.head),
     ]
-    return [{"label": label, "text": text} for label, text in rows]
+    return [{"label": label, "text": text} for label, text in rows if text]
 
 
 def _finding(

@@ -1,7 +1,7 @@
 """Tables + thresholds -> outcomes. Each rule says found, passed or not applicable of each subject, and why.
 
 A new rule is one function and one line in RULES. Codes never change meaning: BA1xx attention, BA2xx reliance,
-BA9xx health of the audit.
+BA9xx health of the audit, of which BA906 and BA907 doubt its input: pixels and names of outputs.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from bias_audit.rules.health import (
     unreadable_images,
 )
 from bias_audit.rules.image_reliance import image_reliance, image_reliance_outliers
+from bias_audit.rules.inputs import class_order, preprocessing
 from bias_audit.rules.reliance import class_reliance
 from bias_audit.rules.slices import slice_attention, slice_reliance, worst_slice
 
@@ -42,6 +43,8 @@ RULES: dict[str, Rule] = {
     "BA903": accuracy_at_chance,
     "BA904": uncertain_masks,
     "BA905": too_few_images,
+    "BA906": preprocessing,
+    "BA907": class_order,
 }
 
 
@@ -80,7 +83,12 @@ def convicted(outcomes: Sequence[RuleOutcome]) -> list[RuleOutcome]:
 
 
 def verdict(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame) -> str:
-    """One sentence: the highest level, the classes, and the numbers that carry it."""
+    """One sentence: the highest level, the classes, and the numbers that carry it; before it what puts all in doubt."""
+    doubts = [o.sentence for o in outcomes if o.code in ("BA906", "BA907") and o.level == "MODEL WARNING"]
+    return " ".join([*doubts, _judgement(outcomes, classes)])
+
+
+def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame) -> str:
     reliance = [outcome for outcome in outcomes if outcome.code == "BA201"]
     accused = convicted(outcomes)
     victims = [outcome for outcome in reliance if outcome.level == "COLLATERAL"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,9 @@ import pandas as pd
 from bias_audit import stats
 from bias_audit.config import Thresholds
 from bias_audit.result import RuleOutcome
+
+if TYPE_CHECKING:
+    from bias_audit.preprocess_check import PreprocessCheck
 
 MOST_IDS = 200
 """Image ids kept per outcome; the tables hold them all."""
@@ -45,6 +48,7 @@ class Evidence:
     Attributes:
         images, classes, gap_matrix, slices: tables of `schema`.
         thresholds: bounds.
+        preprocess: how the preprocessing compares with others; None = they were not compared.
     """
 
     images: pd.DataFrame
@@ -52,6 +56,7 @@ class Evidence:
     gap_matrix: pd.DataFrame
     slices: pd.DataFrame
     thresholds: Thresholds
+    preprocess: PreprocessCheck | None = None
 
     @functools.cached_property
     def attention(self) -> dict[str, Compared]:

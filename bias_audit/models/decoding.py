@@ -1,0 +1,53 @@
+"""Pictures as the training framework decodes them, and the geometry that a configuration asks for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bias_audit.data.batches import Decoder, Geometry
+from bias_audit.data.masks import MaskReading
+
+if TYPE_CHECKING:
+    from bias_audit.config import AuditConfig
+
+
+def find_decoder(name: str) -> Decoder | None:
+    """The decoder of a configuration; None is that of `data.batches`, equal to Pillow.
+
+    Args:
+        name: one of `config.DECODERS`.
+    """
+    return tensorflow_decoder if name == "tensorflow" else None
+
+
+def geometry_of(config: AuditConfig, input_size: tuple[int, int, int]) -> Geometry:
+    """How the pictures become inputs of a model.
+
+    Args:
+        config: resize, interpolation, decoder and how mask values are read.
+        input_size: (height, width, channels) of the model.
+    """
+    masks = MaskReading(config.mask_foreground, config.mask_ignore)
+    return Geometry(
+        input_size[:2], input_size[2], config.resize, config.interpolation, masks, find_decoder(config.decoder)
+    )
+
+
+def tensorflow_decoder(data: bytes, channels: int) -> NDArray[np.uint8]:
+    """`tf.io.decode_image` as `image_dataset_from_directory` calls it: the fast DCT, the first frame, alpha dropped.
+
+    Raises:
+        ValueError: a format that TensorFlow does not know, or damaged data.
+    """
+    from bias_audit.models.framework import tf
+
+    try:
+        with tf.device("CPU"):
+            decoded = tf.io.decode_image(data, channels=channels, expand_animations=False)
+    except tf.errors.InvalidArgumentError as error:
+        said = str(error.message).split("} ", 1)[-1].split(" [Op:")[0]
+        raise ValueError(f"TensorFlow, which reads BMP, GIF, JPEG and PNG, says: {said}") from error
+    return np.asarray(decoded.numpy(), np.uint8)

@@ -1,0 +1,161 @@
+"""BA906 and BA907 on counts set by hand; p-values by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bias_audit import rules
+from bias_audit.config import Thresholds
+from bias_audit.preprocess_check import Candidate, PreprocessCheck
+from bias_audit.result import RuleOutcome
+from bias_audit.rules.evidence import Evidence
+from bias_audit.rules.inputs import class_order, preprocessing
+
+
+def _checked(
+    hits: int, *others: Candidate, n: int = 128, most: int = 64, chosen: bool = False, name: str = "unit"
+) -> PreprocessCheck:
+    return PreprocessCheck(name, chosen, n, hits, most, 2, others)
+
+
+def _judge(checked: PreprocessCheck | None, **bounds: float) -> RuleOutcome:
+    empty = pd.DataFrame()
+    (outcome,) = preprocessing(Evidence(empty, empty, empty, empty, Thresholds(**bounds), checked))
+    return outcome
+
+
+class TestPreprocessing:
+    def test_a_better_one_is_named(self) -> None:
+        others = (Candidate("none", 128, 122, 60, 2), Candidate("signed", 128, 60, 2, 6))
+        outcome = _judge(_checked(64, *others))
+        assert (outcome.status, outcome.level, outcome.n) == ("found", "MODEL WARNING", 128)
+        assert "accuracy is 0.50 with 'unit' and 0.95 with 'none'" in outcome.sentence
+        assert "--preprocess none" in outcome.sentence
+        assert outcome.measured == pytest.approx(58 / 128)
+        assert outcome.evidence["better"] == "none"
+
+    def test_the_best_of_several_is_named(self) -> None:
+        others = (Candidate("none", 128, 90, 30, 4), Candidate("bgr", 128, 120, 60, 4))
+        assert "--preprocess bgr" in _judge(_checked(64, *others)).sentence
+
+    def test_p_is_one_sided_and_counted_for_every_candidate(self) -> None:
+        seven = [Candidate(str(i), 20, 0, 0, 10) for i in range(6)]
+        # ten photos won, none lost: 2^-10; nine won: 2^-9 * 7 > .01
+        outcome = _judge(_checked(10, Candidate("none", 20, 20, 10, 0), *seven, n=20, most=10))
+        assert outcome.p_value == pytest.approx(7 / 1024)
+        assert outcome.level == "MODEL WARNING"
+        outcome = _judge(_checked(11, Candidate("none", 20, 20, 9, 0), *seven, n=20, most=10))
+        assert outcome.p_value == pytest.approx(7 / 512)
+        assert outcome.level == "WATCH"  # 11 of 20 is a guess all the same
+        assert "'none' has 1.00" in outcome.sentence
+
+    def test_a_small_gain_is_none(self) -> None:
+        # six photos of 128 won, none lost: p = 1/64; ten: p < .001, 7.8 points
+        for gained, found in ((6, False), (10, True)):
+            outcome = _judge(_checked(110, Candidate("none", 128, 110 + gained, gained, 0)))
+            assert (outcome.status == "found") == found
+        assert _judge(_checked(110, Candidate("none", 128, 120, 10, 0)), min_input_gain=0.1).status == "passed"
+        assert _judge(_checked(110, Candidate("none", 128, 120, 10, 0)), input_p=0.0001).status == "passed"
+
+    def test_guessing_with_all(self) -> None:
+        outcome = _judge(_checked(66, Candidate("none", 32, 16, 3, 3)))
+        assert (outcome.status, outcome.level) == ("found", "WATCH")
+        assert "guesses" in outcome.sentence
+
+    def test_below_the_most_frequent_class(self) -> None:
+        assert _judge(_checked(90, most=96)).level == "WATCH"
+        assert _judge(_checked(98, most=96)).status == "passed"
+
+    def test_chosen_and_not_applicable(self) -> None:
+        outcome = _judge(_checked(120, Candidate("none", 32, 16, 0, 15), chosen=True, name="signed"))
+        assert outcome.status == "passed"
+        assert "Chosen among 2" in outcome.sentence
+        assert _judge(None).status == "not applicable"
+        assert _judge(_checked(0, n=0, most=0)).status == "not applicable"
+
+    def test_the_verdict_begins_with_it(self) -> None:
+        names = ["n", "n_read", "accuracy", "background_gap"]
+        classes = pd.DataFrame([[9, 9, 0.5, np.nan]], index=["a"], columns=names)
+        outcome = _judge(_checked(64, Candidate("none", 128, 122, 60, 2)))
+        sentence = rules.verdict([outcome], classes)
+        assert sentence.startswith("The preprocessing looks wrong: ")
+        assert "NOT JUDGED" in sentence
+        watch = _judge(_checked(66))
+        assert rules.verdict([watch], classes).startswith("NOT JUDGED")
+
+
+def _order(names: str, predictions: dict[str, list[str]]) -> RuleOutcome:
+    """BA907 for labels -> predictions of their photos."""
+    rows = [
+        {"image_id": f"{label}/{i}.jpg", "label": label, "predicted": predicted, "status": "ok"}
+        for label, given in predictions.items()
+        for i, predicted in enumerate(given)
+    ]
+    images = pd.DataFrame(rows, columns=["image_id", "label", "predicted", "status"]).set_index("image_id")
+    empty = pd.DataFrame()
+    (outcome,) = class_order(Evidence(images, pd.DataFrame(index=list(names)), empty, empty, Thresholds()))
+    return outcome
+
+
+class TestClassOrder:
+    def test_two_classes_swapped(self) -> None:
+        outcome = _order("ab", {"a": ["b"] * 19 + ["a"], "b": ["a"] * 20})
+        assert (outcome.status, outcome.level, outcome.n) == ("found", "MODEL WARNING", 20)
+        assert "the output for 'a' is called 'b', the output for 'b' is called 'a'" in outcome.sentence
+        assert "alphabetically" in outcome.sentence
+        assert outcome.evidence["accuracy"] + outcome.evidence["accuracy_reordered"] == 1
+        assert outcome.evidence["accuracy_reordered"] >= 0.95
+
+    def test_two_of_three_swapped(self) -> None:
+        outcome = _order("abc", {"a": ["a"] * 20, "b": ["c"] * 20, "c": ["b"] * 20})
+        assert outcome.evidence == {"accuracy": 1 / 3, "accuracy_reordered": 1, "renamed": 2}
+        assert "'a'" not in outcome.sentence
+        assert outcome.p_value == pytest.approx(2.0**-20)
+
+    def test_a_cycle_of_three(self) -> None:
+        outcome = _order("abc", {"a": ["b"] * 20, "b": ["c"] * 20, "c": ["a"] * 20})
+        assert outcome.status == "found"
+        for pair in ("'a' is called 'b'", "'b' is called 'c'", "'c' is called 'a'"):
+            assert pair in outcome.sentence
+        assert "0.00 on 30 photos" in outcome.sentence.replace("1.00 instead of ", "")
+
+    def test_an_honest_bad_model(self) -> None:
+        outcome = _order(
+            "abc", {"a": ["a"] * 11 + ["b"] * 9, "b": ["b"] * 10 + ["c"] * 10, "c": ["c"] * 12 + ["a"] * 8}
+        )
+        assert outcome.status == "passed"
+
+    def test_models_at_chance(self) -> None:
+        found = 0
+        for seed in range(200):
+            rng = np.random.default_rng(seed)
+            guesses = {name: list(rng.choice(list("abcd"), 25)) for name in "abcd"}
+            found += _order("abcd", guesses).status == "found"
+        assert found <= 5  # 200 tests at .01, if every one of them came to it
+
+    @pytest.mark.parametrize("says", ["few", "many"])
+    def test_a_model_that_always_says_one_class(self, says: str) -> None:
+        """On unbalanced data the swapped order is right more often, and explains nothing."""
+        counts = {"few": 20, "many": 80}
+        rows = {name: [says] * n for name, n in counts.items()}
+        images = pd.DataFrame(
+            [
+                {"image_id": f"{label}/{i}", "label": label, "predicted": predicted, "status": "ok"}
+                for label, given in rows.items()
+                for i, predicted in enumerate(given)
+            ]
+        ).set_index("image_id")
+        empty = pd.DataFrame()
+        given = Evidence(images, pd.DataFrame(index=list(counts)), empty, empty, Thresholds())
+        assert class_order(given)[0].status == "passed"
+
+    def test_too_few_photos_prove_nothing(self) -> None:
+        assert _order("ab", {"a": ["b"] * 6, "b": ["a"] * 6}).status == "passed"  # 6 tested: p = 1/64
+        assert _order("ab", {"a": ["b"] * 8, "b": ["a"] * 8}).status == "found"  # 8 tested: p = 1/256
+
+    def test_every_class_needs_photos(self) -> None:
+        outcome = _order("abc", {"a": ["b"] * 20, "b": ["a"] * 20})
+        assert outcome.status == "not applicable"
+        assert "c has 0" in outcome.sentence
