@@ -64,7 +64,7 @@ def insertion_deletion(
     n, height, width, _ = pixels.shape
     blurred = np.stack([_blurred(picture) for picture in pixels]) if n else pixels
     rows, columns = bilinear_weights(maps.shape[1], height), bilinear_weights(maps.shape[2], width)
-    order = np.argsort(-(rows @ maps @ columns.T).reshape(n, -1), axis=1, kind="stable")
+    order = np.argsort(-(rows @ maps @ columns.T).reshape(n, height * width), axis=1, kind="stable")
     place = np.empty_like(order)
     np.put_along_axis(place, order, np.arange(height * width)[None, :], axis=1)
     place = place.reshape(n, height, width, 1)
@@ -134,7 +134,7 @@ def choose(
         scores[name, ""] = insertion_deletion(default.predict, pixels, targets, maps)
     first = scores[default.name, model.layer]
     rows = [_row(*key, grids[key[1]], values, first) for key, values in scores.items()]
-    better = [row for row in rows if row["layer"] and row["ahead"] > max(row["error"], 1e-6)]
+    better = [row for row in rows if row["layer"] and row["ahead"] > row["error"] + 1e-6]
     winner = max(better, key=lambda row: row["score"], default=rows[0])
     for row in rows:
         row["chosen"] = row is winner
