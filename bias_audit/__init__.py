@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bias_audit.config import AuditConfig, Thresholds
     from bias_audit.errors import BiasAuditError, ConfigError, DataError, ModelError, ResultError
+    from bias_audit.explanation import Explained, explain
+    from bias_audit.inspection import inspect
     from bias_audit.pipeline import audit
     from bias_audit.result import AuditResult, load
 
@@ -25,6 +27,9 @@ _HOME = {
     "ModelError": "errors",
     "ResultError": "errors",
     "audit": "pipeline",
+    "Explained": "explanation",
+    "explain": "explanation",
+    "inspect": "inspection",
     "AuditResult": "result",
     "load": "result",
 }
@@ -35,11 +40,14 @@ __all__ = [
     "BiasAuditError",
     "ConfigError",
     "DataError",
+    "Explained",
     "ModelError",
     "ResultError",
     "Thresholds",
     "__version__",
     "audit",
+    "explain",
+    "inspect",
     "load",
 ]
 

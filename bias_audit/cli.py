@@ -78,6 +78,42 @@ def _audit(options: argparse.Namespace) -> int:
     return EXIT_OK if options.gate is None else _judge(result.path, options.gate)
 
 
+def _inspect(options: argparse.Namespace) -> int:
+    from bias_audit.config import read_config
+    from bias_audit.console import Progress, show_inspection
+    from bias_audit.inspection import inspect
+
+    config, _ = read_config(options.config, **cli_options.settings(options))
+    sys.path.insert(0, os.getcwd())
+    facts = inspect(options.model, class_map=options.class_map, config=config, progress=Progress(options.verbosity))
+    show_inspection(facts, as_json=options.json)
+    return EXIT_OK
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from bias_audit.config import read_config
+    from bias_audit.console import Progress, show_explained
+    from bias_audit.explanation import default_folder, explain, read_labels
+
+    config, _ = read_config(options.config, **cli_options.settings(options))
+    sys.path.insert(0, os.getcwd())
+    out = options.out or default_folder(options.model)
+    records = explain(
+        options.model,
+        options.images,
+        out=out,
+        style=options.style,
+        target=options.target,
+        classes=read_labels(options.labels) if options.labels else options.classes,
+        class_map=options.class_map,
+        config=config,
+        progress=Progress(options.verbosity),
+        keep_maps=False,
+    )
+    show_explained(records, out, options.verbosity)
+    return EXIT_OK
+
+
 def _gate(options: argparse.Namespace) -> int:
     return _judge(options.folder, options.gate)
 
@@ -152,6 +188,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"bias-audit {bias_audit.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_audit(commands)
+    cli_options.add_inspect(_command(commands, "inspect", _inspect, "what a model is: layers, head, input, cost", ""))
+    text = "explain pictures: what the model takes them for, and where it sees that"
+    cli_options.add_explain(_command(commands, "explain", _explain, text, ""))
     gate = _command(commands, "gate", _gate, "judge a finished run: exit code 0 or 1", EXIT_CODES)
     gate.add_argument("folder", metavar="RUN", type=Path, help="run folder of an audit")
     gate.add_argument("--gate", metavar="FILE", type=Path, help="gate.toml with thresholds (default: sensible ones)")

@@ -55,6 +55,42 @@ def add_explaining(parser: argparse.ArgumentParser, title: str = "how it is expl
     return shown
 
 
+def add_strangers(parser: argparse.ArgumentParser) -> None:
+    """Pictures of no known class."""
+    parser.add_argument(
+        "--strangers",
+        metavar="DIR",
+        type=Path,
+        help="pictures of no class that the model knows, in one folder or one per kind: what it takes them for",
+    )
+
+
+def add_inspect(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `inspect`."""
+    parser.add_argument("model", metavar="MODEL", type=Path, help="Keras model, .keras or .h5")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    add_config(parser)
+    add_verbosity(parser, quiet="no progress")
+    add_training(parser)
+    add_explaining(parser)
+
+
+def add_explain(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `explain`."""
+    parser.add_argument("model", metavar="MODEL", type=Path, help="Keras model, .keras or .h5")
+    parser.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help="pictures, or folders of them")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="default: reports/explain-MODEL")
+    parser.add_argument("--style", metavar="NAME", default="grey", help="grey (default), colour or contour")
+    parser.add_argument("--class", dest="target", metavar="NAME", help="explain this class, not the predicted one")
+    names = parser.add_mutually_exclusive_group()
+    names.add_argument("--classes", metavar="A,B,C", type=words, help="names of the outputs, in their order")
+    names.add_argument("--labels", metavar="FILE", type=Path, help="the same as a text file, one name a line")
+    add_config(parser)
+    add_verbosity(parser, quiet="no table, no progress")
+    add_training(parser)
+    add_explaining(parser)
+
+
 def add_config(parser: argparse.ArgumentParser) -> None:
     """The file of settings."""
     parser.add_argument(
@@ -85,6 +121,14 @@ def size(text: str) -> tuple[int, int]:
     if not (height.isdecimal() and (width.isdecimal() or not cross) and int(height) > 0):
         raise argparse.ArgumentTypeError(f"expected HEIGHTxWIDTH such as 224x224, got {text!r}")
     return int(height), int(width if cross else height)
+
+
+def words(text: str) -> tuple[str, ...]:
+    """a, b -> ("a", "b")."""
+    parts = tuple(part.strip() for part in text.split(","))
+    if not all(parts):
+        raise argparse.ArgumentTypeError(f"expected names such as husky,wolf, got {text!r}")
+    return parts
 
 
 def integers(text: str) -> tuple[int, ...]:

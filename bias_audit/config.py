@@ -11,7 +11,7 @@ import difflib
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -226,6 +226,33 @@ def read_config(path: Path | None, **flags: Any) -> tuple[AuditConfig, Threshold
     audit.update({name: value for name, value in flags.items() if value is not None})
     thresholds = _typed(Thresholds, content.get("thresholds", {}), f"{where} [thresholds]")
     return AuditConfig(**audit), Thresholds(**thresholds)
+
+
+def configured(
+    config: AuditConfig | None, class_map: str | Path | Mapping[str, Sequence[int]] | None, options: Mapping[str, Any]
+) -> AuditConfig:
+    """The settings of a call from Python: a configuration, single fields of it, and a class map.
+
+    Args:
+        config: None = the defaults.
+        class_map: JSON file, or class name -> output indices.
+        options: AuditConfig fields by name.
+
+    Raises:
+        ConfigError: unknown field, wrong value, unreadable class map.
+    """
+    known = {field.name for field in dataclasses.fields(AuditConfig)}
+    if unknown := sorted(set(options) - known):
+        raise ConfigError(f"unknown option {', '.join(unknown)}", f"Options: {', '.join(sorted(known))}.")
+    config = (config or AuditConfig()).changed(options)
+    if class_map is None:
+        return config
+    groups = (
+        tuple((name, tuple(indices)) for name, indices in class_map.items())
+        if isinstance(class_map, Mapping)
+        else read_class_map(Path(class_map))
+    )
+    return dataclasses.replace(config, class_map=groups)
 
 
 def read_class_map(path: Path) -> tuple[tuple[str, tuple[int, ...]], ...]:

@@ -6,14 +6,17 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from bias_audit.errors import BiasAuditError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
+    from bias_audit.explanation import Explained
     from bias_audit.gate import GateResult
     from bias_audit.result import AuditResult
 
@@ -24,6 +27,9 @@ LOG_EVERY = 15.0
 
 LOG_WIDTH = 140
 """Columns of a table where there is no terminal to ask."""
+
+MOST_PICTURES = 50
+"""Rows of a table of pictures; the file holds them all."""
 
 _STYLES = {
     "CONTEXT": "cyan",
@@ -147,6 +153,85 @@ def show_result(result: AuditResult, verbosity: int) -> None:
     for note in result.info.notes:
         console.print(Text(f"- {note}", style="dim"))
     print(f"\nReport: {result.path / 'report.html'}")
+
+
+def show_inspection(facts: Mapping[str, Any], *, as_json: bool) -> None:
+    """What `inspection.inspect` found, as tables or as JSON."""
+    if as_json:
+        import json
+
+        print(json.dumps(facts, indent=1, ensure_ascii=not _takes_unicode()))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
+    names, count = facts["class_names"], facts["class_count"]
+    size, per_thousand = facts["input"], facts["seconds_per_1000_images"]
+    rows = {
+        "model": facts["model"],
+        "parameters": "unknown" if facts["parameters"] is None else f"{facts['parameters']:,}",
+        "head": f"{facts['head']}, {facts['outputs']} output{'s' if facts['outputs'] != 1 else ''}",
+        "classes": ", ".join(names) + (f" and {count - len(names):,} more" if count > len(names) else ""),
+        "input": f"{size['height']}x{size['width']} pixels, {size['channels']} channels",
+        "done inside": "; ".join(facts["inside"]) or "nothing",
+        "--preprocess": facts["preprocess_hint"],
+        "explained": f"{facts['method']} at {facts['layer']}, maps of {facts['map'][0]}x{facts['map'][1]}",
+        "cost": f"{per_thousand:.3g} s per 1,000 images for predictions and heatmaps, without reading files: measured "
+        f"here on {facts['timed_images']} images in batches of {facts['batch_size']}",
+    }
+    about = Table(show_header=False, box=None, pad_edge=False)
+    about.add_column(style="bold", no_wrap=True)
+    about.add_column(overflow="fold")
+    for name, text in rows.items():
+        about.add_row(name, Text(str(text)))
+    console.print(about)
+    console.print()
+    table = Table("", "layer", "grid", "channels", title="layers that can be explained (--layer)", title_style="dim")
+    for layer in facts["layers"]:
+        mark, style = ("explained", "bold green") if layer["chosen"] else ("", "")
+        grid = f"{layer['grid'][0]}x{layer['grid'][1]}"
+        table.add_row(mark, Text(layer["path"]), grid, str(layer["channels"] or "-"), style=style)
+    console.print(table)
+    for note in facts["notes"]:
+        console.print(Text(f"- {note}", style="dim"))
+
+
+def show_explained(records: Sequence[Explained], folder: Path, verbosity: int) -> None:
+    """Predictions of `explanation.explain`, what could not be read, and where the overlays lie."""
+    if verbosity == QUIET:
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
+    read = [record for record in records if record.top]
+    ranks = max(len(record.top) for record in read)
+    table = Table("picture", "predicted", *("second", "third")[: ranks - 1], "map shows", "overlay")
+    for record in read[:MOST_PICTURES]:
+        top = [Text(f"{name} {probability:.3f}") for name, probability in record.top]
+        drawn = record.overlay.name if record.overlay else ""
+        table.add_row(Text(printable(record.path)), *top, Text(record.explained), Text(printable(drawn)))
+    console.print(table)
+    if len(read) > MOST_PICTURES:
+        console.print(f"... and {len(read) - MOST_PICTURES} more pictures in explain.csv")
+    unread = [record for record in records if not record.top]
+    for record in unread[:MOST_PICTURES]:
+        console.print(Text(f"not read: {printable(record.path)}: {record.status_reason}", style="yellow"))
+    if len(unread) > MOST_PICTURES:
+        console.print(f"... and {len(unread) - MOST_PICTURES} more that could not be read, in explain.csv")
+    print(f"\nOverlays, maps and explain.csv: {printable(folder)}")
+
+
+def printable(path: Path | str) -> str:
+    """A path with its bytes that are no text escaped."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
+
+
+def _takes_unicode() -> bool:
+    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
 
 def show_gate(gate: GateResult) -> None:

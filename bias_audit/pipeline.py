@@ -19,7 +19,7 @@ from bias_audit import attention, experiments, pictures, rules, stats, tables
 from bias_audit.attraction import gap_matrix
 from bias_audit.attribution import faithfulness
 from bias_audit.attribution.methods import AUTO, DEFAULT, Explainer, check_method
-from bias_audit.config import AUTO_PREPROCESS, FIRST_FILL, AuditConfig, Thresholds, read_class_map
+from bias_audit.config import AUTO_PREPROCESS, FIRST_FILL, AuditConfig, Thresholds, configured
 from bias_audit.console import QUIET, Progress
 from bias_audit.data import sampling, sources
 from bias_audit.data.batches import OK, Geometry
@@ -84,7 +84,7 @@ def audit(
     """
     seconds: dict[str, float] = {}
     progress = progress or Progress(QUIET)
-    config = _configured(config, class_map, options)
+    config = configured(config, class_map, options)
     thresholds = thresholds or Thresholds()
     if unknown := sorted(set(ignore) - set(rules.RULES)):
         raise ConfigError(f"no rule {', '.join(unknown)} to ignore", f"Rules: {', '.join(rules.RULES)}.")
@@ -170,23 +170,6 @@ def audit(
         write_report(result)
     run.finish(to_json(result))
     return result
-
-
-def _configured(
-    config: AuditConfig | None, class_map: str | Path | Mapping[str, Sequence[int]] | None, options: Mapping[str, Any]
-) -> AuditConfig:
-    known = {field.name for field in dataclasses.fields(AuditConfig)}
-    if unknown := sorted(set(options) - known):
-        raise ConfigError(f"unknown option {', '.join(unknown)}", f"Options: {', '.join(sorted(known))}.")
-    config = (config or AuditConfig()).changed(options)
-    if class_map is None:
-        return config
-    groups = (
-        tuple((name, tuple(indices)) for name, indices in class_map.items())
-        if isinstance(class_map, Mapping)
-        else read_class_map(Path(class_map))
-    )
-    return dataclasses.replace(config, class_map=groups)
 
 
 def _chosen(
