@@ -228,6 +228,37 @@ class TestBadFiles:
         assert padded.status == batches.UNREADABLE
         assert padded.reason == "too many pixels: 2x20000 would be padded to 20000x20000"
         assert load(_sample(tmp_path / "strip.png"), SQUARE).status == batches.OK
+        Image.fromarray(np.zeros((2, 60_000), np.uint8)).save(tmp_path / "strip.png")
+        large = Geometry((224, 224), 3, "shorter", "antialias", MaskReading())
+        assert load(_sample(tmp_path / "strip.png"), large).reason.endswith("2x60000 would be resized to 256x7680000")
+
+
+class TestDecoder:
+    """A decoder of the user's framework gets the file's content, after the header was checked."""
+
+    def test_its_pixels_are_taken(self, photo, tmp_path: Path) -> None:
+        Image.fromarray(photo(16, 16)).save(tmp_path / "p.png")
+        asked: list[tuple[bytes, int]] = []
+
+        def sevens(data: bytes, channels: int) -> np.ndarray:
+            asked.append((data, channels))
+            return np.full((16, 16, channels), 7, np.uint8)
+
+        for channels in (3, 1):
+            geometry = Geometry((16, 16), channels, "stretch", "bilinear", MaskReading(), sevens)
+            loaded = load(_sample(tmp_path / "p.png"), geometry)
+            assert (loaded.pixels == 7).all()
+            assert loaded.pixels.shape == (16, 16, channels)
+        assert asked == [((tmp_path / "p.png").read_bytes(), 3), ((tmp_path / "p.png").read_bytes(), 1)]
+
+    def test_what_it_cannot_decode_is_a_row(self, photo, tmp_path: Path) -> None:
+        def refuses(data: bytes, channels: int) -> np.ndarray:
+            raise ValueError("no such format")
+
+        Image.fromarray(photo(16, 16)).save(tmp_path / "p.webp")
+        assert decode(tmp_path / "p.webp", 3, refuses) == (None, "cannot decode this WEBP: no such format")
+        (tmp_path / "text.jpg").write_text("no picture")
+        assert decode(tmp_path / "text.jpg", 3, refuses)[1] == "not a picture, whatever its name says"
 
 
 class TestLoad:

@@ -57,7 +57,11 @@ def test_lists_numbers_and_integers_for_floats(tmp_path: Path) -> None:
         ("[audit]\nimage_size = [224, 224.5]", "image_size must be a list of", ""),
         ("[audit]\nmask_foreground = []", "mask_foreground must be a list of", ""),
         ("[audit]\nclass_map = {a = [1]}", "class_map", "--class-map"),
-        ("[audit]\nresize = 'cropp'", "resize must be one of stretch, crop, pad, got 'cropp'", "'crop'"),
+        ("[audit]\nresize = 'cropp'", "resize must be one of stretch, crop, pad, shorter, got 'cropp'", "'crop'"),
+        ("[audit]\nloader = 'load_image'", "loader must be one of image_dataset_from_directory", "'load_img'"),
+        ("[audit]\nloader = 3", "loader must be the name of a loader, got 3", ""),
+        ("[audit]\ndecoder = 'opencv'", "decoder must be one of pillow, tensorflow", ""),
+        ("[audit]\nresize = 'shorter'\ninterpolation = 'area'", "'shorter' is torchvision's", "antialias"),
         ("[audit]\ninterpolation = 'lanczos'", "interpolation must be one of bilinear", ""),
         ("[audit]\npreprocess = 'imagnet'", "preprocess must be one of none", "'imagenet'"),
         ("[audit]\nbatch_size = 0", "batch_size must be at least 1, got 0", ""),
@@ -92,10 +96,40 @@ def test_flags_are_checked_too() -> None:
     assert read_config(None, preprocess="my.module:scale")[0].preprocess == "my.module:scale"
 
 
+@pytest.mark.parametrize(
+    ("loader", "resolved"),
+    [
+        (None, ("stretch", "bilinear", "pillow")),
+        ("image_dataset_from_directory", ("stretch", "bilinear", "tensorflow")),
+        ("flow_from_directory", ("stretch", "nearest", "pillow")),
+        ("load_img", ("stretch", "nearest", "pillow")),
+        ("torchvision", ("shorter", "antialias", "pillow")),
+    ],
+)
+def test_a_loader_sets_what_is_not_given(loader: str | None, resolved: tuple[str, str, str]) -> None:
+    def values(config: AuditConfig) -> tuple[str, str, str]:
+        return config.resize, config.interpolation, config.decoder
+
+    config = AuditConfig(loader=loader)
+    assert values(config) == resolved
+    assert [config.as_dict()[name] for name in ("resize", "interpolation", "decoder")] == list(resolved)
+    assert values(read_config(None, loader=loader)[0]) == resolved
+    assert values(read_config(None, loader=loader, resize="crop", interpolation="area")[0])[:2] == ("crop", "area")
+    assert read_config(None, loader=loader, decoder="pillow")[0].decoder == "pillow"
+
+
+def test_options_of_an_existing_configuration() -> None:
+    changed = AuditConfig(interpolation="area").changed({"loader": "flow_from_directory", "resize": "crop"})
+    assert (changed.resize, changed.interpolation) == ("crop", "nearest")
+    assert AuditConfig(loader="torchvision").changed({"seed": 4}).resize == "shorter"
+    assert AuditConfig(resize="shorter").interpolation == "antialias"
+
+
 def test_the_digest_follows_every_field() -> None:
     changed = {
         "layer": "x", "method": "cam", "preprocess": "unit", "resize": "pad", "interpolation": "area",
-        "image_size": (9, 9), "batch_size": 3, "interventions": 7, "donors": 3, "seed": 1, "cluster": "patient",
+        "loader": "flow_from_directory", "decoder": "tensorflow", "image_size": (9, 9),
+        "batch_size": 3, "interventions": 7, "donors": 3, "seed": 1, "cluster": "patient",
         "mask_foreground": (1,), "mask_ignore": 9, "class_map": (("a", (1,)),), "custom_objects": "my_layers",
     }  # fmt: skip
     assert set(changed) == {field.name for field in dataclasses.fields(AuditConfig)}

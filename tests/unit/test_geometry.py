@@ -16,6 +16,7 @@ from bias_audit.data.geometry import (
     fit_image,
     fit_mask,
     padded_shape,
+    shorter_shape,
 )
 from bias_audit.data.masks import BACKGROUND, FOREGROUND, VOID
 
@@ -95,8 +96,41 @@ def test_pad_equals_the_keras_resizing_layer(photo, shape: tuple[int, int], size
         np.testing.assert_allclose(actual, expected, rtol=0, atol=0.05 if name == "bicubic" else LEVELS)
 
 
-@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
-@pytest.mark.parametrize("resize", RESIZES)
+def _torchvision(image: Image.Image, size: int, crop: int, how: Image.Resampling) -> np.ndarray:
+    """Resize(size) and CenterCrop(crop) of a Pillow image, as `torchvision.transforms.functional` writes it."""
+    width, height = image.size
+    short, long = (width, height) if width <= height else (height, width)
+    new_short, new_long = size, int(size * long / short)
+    new_width, new_height = (new_short, new_long) if width <= height else (new_long, new_short)
+    resized = image.resize((new_width, new_height), how)
+    top, left = int(round((new_height - crop) / 2.0)), int(round((new_width - crop) / 2.0))  # noqa: RUF046
+    return np.asarray(resized.crop((left, top, left + crop, top + crop)))
+
+
+@pytest.mark.parametrize("shape", [(50, 70), (33, 20), (224, 224), (256, 341), (7, 300), (1, 9), (300, 2), (375, 500)])
+@pytest.mark.parametrize(("crop", "size"), [(224, 256), (299, 342), (96, 110), (32, 37)])
+def test_shorter_is_torchvision(photo, shape: tuple[int, int], crop: int, size: int) -> None:
+    pixels = photo(*shape)
+    for name, how in (("antialias", Image.Resampling.BILINEAR), ("nearest", Image.Resampling.NEAREST)):
+        expected = _torchvision(Image.fromarray(pixels), size, crop, how)
+        assert np.array_equal(fit_image(pixels, (crop, crop), "shorter", name), expected)
+    mask = (pixels[..., 0] > 100).astype(np.uint8)
+    assert np.array_equal(
+        fit_mask(mask, (crop, crop), "shorter"),
+        _torchvision(Image.fromarray(mask), size, crop, Image.Resampling.NEAREST),
+    )
+
+
+def test_shorter_shape_by_hand() -> None:
+    assert shorter_shape((375, 500), (224, 224)) == (256, 341)  # 256 * 500 / 375 = 341.33
+    assert shorter_shape((500, 375), (299, 299)) == (456, 342)
+    assert shorter_shape((100, 100), (112, 224)) == (256, 256)  # the crop of an oblong input fits as well
+
+
+@pytest.mark.parametrize(
+    ("resize", "interpolation"),
+    [(r, i) for r in RESIZES for i in INTERPOLATIONS if r != "shorter" or i in ("antialias", "nearest")],
+)
 def test_extreme_pictures_survive(resize: str, interpolation: str) -> None:
     wide = (2, 2000) if resize == "pad" else (2, 9000)
     for shape in ((1, 1), (1, 999), (999, 1), wide, wide[::-1]):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bias_audit.config import PREPROCESSES
-from bias_audit.data.preprocess import PREPROCESS, find_preprocess
+from bias_audit.data.preprocess import PREPROCESS, candidates, find_preprocess
 from bias_audit.errors import ConfigError
 
 
@@ -46,7 +46,24 @@ def test_the_configuration_names_the_same() -> None:
     assert tuple(PREPROCESS) == PREPROCESSES
 
 
-@pytest.mark.parametrize("name", ["caffe", "imagenet"])
+def test_colours_in_the_order_of_opencv() -> None:
+    red = np.array([255, 51, 0], np.float32).reshape(1, 1, 1, 3)
+    assert find_preprocess("bgr", 3)(red).ravel().tolist() == [0, 51, 255]
+    assert find_preprocess("unit_bgr", 3)(red).ravel() == pytest.approx([0, 0.2, 1])
+    assert find_preprocess("signed_bgr", 3)(red).ravel() == pytest.approx([-1, -0.6, 1])
+
+
+def test_candidates() -> None:
+    assert candidates(3) == tuple(PREPROCESS)
+    assert candidates(1) == ("none", "unit", "signed")
+
+
+def test_only_an_audit_chooses() -> None:
+    with pytest.raises(ConfigError, match="only an audit can choose"):
+        find_preprocess("auto", 3)
+
+
+@pytest.mark.parametrize("name", ["caffe", "imagenet", "bgr"])
 def test_three_channels_needed(name: str) -> None:
     with pytest.raises(ConfigError, match=f"{name}.*three channels.*takes 1"):
         find_preprocess(name, 1)
