@@ -63,6 +63,7 @@ def _audit(options: argparse.Namespace) -> int:
         options.data,
         masks=options.masks,
         boxes=options.boxes,
+        strangers=options.strangers,
         out=options.out or Path("reports") / f"{options.model.stem}-{options.data.stem}",
         class_map=options.class_map,
         split=options.split,
@@ -224,6 +225,7 @@ def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     audit.add_argument("data", metavar="DATA", type=Path, help="folder with a folder per class, or a CSV/Parquet table")
     audit.add_argument("--masks", metavar="DIR", type=Path, help="foreground masks: same tree and stems as the images")
     audit.add_argument("--boxes", metavar="FILE", type=Path, help="table image,x_min,y_min,x_max,y_max: a row per box")
+    cli_options.add_strangers(audit)
     audit.add_argument("--out", metavar="RUN", type=Path, help="run folder (default: reports/MODEL-DATA)")
     cli_options.add_config(audit)
     audit.add_argument(

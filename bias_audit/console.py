@@ -150,6 +150,11 @@ def show_result(result: AuditResult, verbosity: int) -> None:
     console.print()
     _show_findings(console, result)
     _show_classes(console, result)
+    if result.info.counts.get("strangers"):
+        from bias_audit.encounters import encounters
+
+        for met in encounters(result.strangers, result.images):
+            console.print(Text(f"Strangers: {met.sentence}"))
     for note in result.info.notes:
         console.print(Text(f"- {note}", style="dim"))
     print(f"\nReport: {result.path / 'report.html'}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +34,7 @@ from bias_audit.report.page import write_report
 from bias_audit.result import AuditResult, RuleOutcome, to_json
 from bias_audit.run import Run
 from bias_audit.slices import slices_table
+from bias_audit.strangers import choose_strangers, meet, open_strangers, with_strangers
 
 Record = dict[str, Any]
 
@@ -48,6 +48,7 @@ def audit(
     *,
     masks: str | Path | None = None,
     boxes: str | Path | None = None,
+    strangers: str | Path | None = None,
     out: str | Path | None = None,
     class_map: str | Path | Mapping[str, Sequence[int]] | None = None,
     split: str | None = None,
@@ -67,6 +68,7 @@ def audit(
         data: folder with one folder per class, or a CSV/Parquet table with columns image and label.
         masks: folder of foreground masks, same tree and stems as the images.
         boxes: table with one row per box: image, x_min, y_min, x_max, y_max.
+        strangers: folder of pictures of no class that the model knows, flat or with a folder per kind.
         out: run folder; None = a new temporary folder (`result.path`).
         class_map: JSON file or dict, class name -> output indices, where outputs and classes are not one to one.
         split: keep only rows of a table with this value in its column `split`.
@@ -95,6 +97,7 @@ def audit(
         check_model_path(Path(model))
     dataset = _open(Path(data), masks, boxes, config, split=split, outside=allow_outside)
     clusters = _clusters(dataset, config.cluster)
+    guests = None if strangers is None else open_strangers(Path(strangers))
 
     with progress.stage("Loading the model", None), _timed(seconds, "model"):
         loaded = load_model(model, config, dataset.class_names)
@@ -107,6 +110,7 @@ def audit(
     key = {
         "options": config.digest(),
         "data": dataset.fingerprint(),
+        "strangers": "" if guests is None else guests.fingerprint(),
         "model": loaded.sha256,
         "version": bias_audit.__version__,
     }
@@ -128,6 +132,11 @@ def audit(
                 f"none of the {total} images could be read; the first, {first['image_id']!r}: {first['status_reason']}"
             )
         ties = attention.tie_to_objects(dataset, records, run, config.batch_size, explainer.grid, config.seed)
+    met: list[Record] = []
+    guest_maps: dict[int, NDArray[np.float32]] = {}
+    if guests is not None:
+        with progress.stage("Strangers", len(guests.samples), "images") as advance, _timed(seconds, "strangers"):
+            met, guest_maps = meet(guests, dataset.class_names, explainer, geometry, run, advance)
     with _timed(seconds, "interventions"):
         composites, examples, blank = experiments.intervene(
             dataset, records, clusters, explainer, geometry, config, run, progress
@@ -155,10 +164,16 @@ def audit(
         tables.write_table(run, "confusion", tables.confusion_table(images))
         tables.write_table(run, "gap_matrix", pulls)
         tables.write_table(run, "slices", slices)
+        strange = tables.strangers_table(met)
+        tables.write_table(run, "strangers", strange)
     with progress.stage("Report", None):
-        _write_pictures(dataset, images, outcomes, examples, geometry, config, run)
+        shown = {}
+        if guests is not None:
+            shown = pictures.make_pictures(guests, choose_strangers(met), strange, guest_maps, geometry)
+        _write_pictures(dataset, images, outcomes, examples, shown, geometry, config, run)
         given = (model, data, masks or boxes, dataset)
         info = describe(*given, explainer, records, config, thresholds, key, seconds, checked)
+        info = with_strangers(info, strangers, met)
         result = AuditResult(
             path=run.path,
             info=info,
@@ -238,6 +253,7 @@ def _write_pictures(
     images: pd.DataFrame,
     outcomes: Sequence[RuleOutcome],
     examples: Mapping[str, list[Record]],
+    strangers: Mapping[str, Record],
     geometry: Geometry,
     config: AuditConfig,
     run: Run,
@@ -248,7 +264,7 @@ def _write_pictures(
     positions = [places[image_id] for image_id in pictures.choose_pictures(images, outcomes, composites)]
     maps = attention.read_maps(run, config.batch_size, positions)
     shown = pictures.make_pictures(dataset, positions, images, maps, geometry)
-    run.write_json("pictures.json", {"images": shown, "composites": composites})
+    run.write_json("pictures.json", {"images": shown, "composites": composites, "strangers": strangers})
 
 
 @contextlib.contextmanager

@@ -120,6 +120,7 @@ class RunInfo:
         statuses: how many images per `status`, and per `mask_status`/`attention_status`/`intervention_status`.
         mask_kind: "mask", "box", "mixed" or "none".
         preprocess: the preprocessing in use; the one that was chosen where the configuration says "auto".
+        strangers: folder of pictures of no known class, as given; None when there was none.
         notes: sentences a reader must know (sampling, boxes overestimate, decoder, warnings), most important first.
     """
 
@@ -144,6 +145,7 @@ class RunInfo:
     statuses: dict[str, dict[str, int]]
     mask_kind: str
     notes: tuple[str, ...] = ()
+    strangers: str | None = None
     preprocess: str = ""
 
 
@@ -211,6 +213,11 @@ class AuditResult:
     def slices(self) -> pd.DataFrame:
         """Accuracy per value of the user's columns, against the rest."""
         return self._table("slices")
+
+    @functools.cached_property
+    def strangers(self) -> pd.DataFrame:
+        """One row per picture of no known class, index `image_id`; no rows where none were given."""
+        return self._table("strangers")
 
     def found(self) -> list[RuleOutcome]:
         """Outcomes with status `found`: highest level first, then by code, largest value (shrunken gap), subject."""

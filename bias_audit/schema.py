@@ -5,25 +5,7 @@ One source for validation on load, the data dictionary in the report, and which 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of a table.
-
-    Attributes:
-        name: column name.
-        kind: "string", "float", "int" or "bool"; missing values are allowed in all of them.
-        text: what it says, in one sentence, with its unit and range.
-        worse: "high", "low" or "" where neither direction is worse.
-    """
-
-    name: str
-    kind: str
-    text: str
-    worse: str = ""
-
+from bias_audit.columns import Column as Column
 
 IMAGES: tuple[Column, ...] = (
     Column("image_id", "string", "path relative to the data folder, with / (index)"),
@@ -378,11 +360,28 @@ SLICES: tuple[Column, ...] = (
     Column("gap_reason", "string", "ok, or why the gap was not tested"),
 )
 
+_MASKLESS = ("negative_share", "padding_share", "map_entropy", "border_share", "centre_share")
+"""Scores of a map that need no mask; those among them that the images table has."""
+
+STRANGERS: tuple[Column, ...] = (
+    Column("image_id", "string", "path relative to the folder of strangers, with / (index)"),
+    Column("group", "string", "kind of stranger: its sub-folder, or the folder of strangers itself"),
+    Column("status", "string", "ok, or why the picture was not read"),
+    Column("status_reason", "string", "what was wrong with the file, in words"),
+    Column("predicted", "string", "class that the model takes it for"),
+    Column("probability", "float", "probability of that class, 0..1"),
+    Column("second", "string", "class with the second highest probability"),
+    Column("second_probability", "float", "its probability, 0..1"),
+    Column("log_odds", "float", "log p - log(1 - p) of the predicted class: the target that the heatmap explains"),
+    *(column for column in IMAGES if column.name in _MASKLESS),
+)
+
 TABLES: dict[str, tuple[Column, ...]] = {
     "images": IMAGES,
     "classes": CLASSES,
     "confusion": CONFUSION,
     "gap_matrix": GAP_MATRIX,
     "slices": SLICES,
+    "strangers": STRANGERS,
 }
-INDEX: dict[str, str] = {"images": "image_id", "classes": "class_name"}
+INDEX: dict[str, str] = {"images": "image_id", "classes": "class_name", "strangers": "image_id"}

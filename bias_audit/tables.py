@@ -148,6 +148,12 @@ def confusion_table(images: pd.DataFrame) -> pd.DataFrame:
     return counts.astype({"n": "Int64"})
 
 
+def strangers_table(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row per picture of no known class; none where no strangers were given."""
+    frame = pd.DataFrame({column.name: _series(column, records) for column in TABLES["strangers"]})
+    return frame.set_index("image_id")
+
+
 def class_summary(classes: pd.DataFrame) -> pd.DataFrame:
     """The few columns that fit on a screen, rates with their interval."""
 

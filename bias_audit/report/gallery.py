@@ -54,7 +54,7 @@ def arrange_pictures(
     stored = {str(name): value for name, value in (pictures.get("images") or {}).items()}
     table = images.loc[images.index.isin(list(stored))]
     table = table[~table.index.duplicated()]  # a table may list a photo under two labels; it has one picture
-    usable = [name for name in order_by_suspicion(table, found) if _is_picture(stored[name])]
+    usable = [name for name in order_by_suspicion(table, found) if is_picture(stored[name])]
     kept: list[dict[str, Any]] = []
     left = budget
     composites: dict[str, list[dict[str, Any]]] = {}
@@ -67,7 +67,7 @@ def arrange_pictures(
             if budget - left + cost > budget * COMPOSITE_SHARE:
                 continue
             left -= cost
-            tiles = [_tile(subject, row, _keep(kept, "c", row)) for row in photo["rows"]]
+            tiles = [_tile(subject, row, keep_picture(kept, "c", row)) for row in photo["rows"]]
             composites.setdefault(subject, []).append({"image_id": photo["image_id"], "tiles": tiles})
     entries: dict[str, dict[str, Any]] = {}
     records = table.astype(object).where(table.notna(), None)
@@ -78,7 +78,7 @@ def arrange_pictures(
         if cost > left:
             break
         left -= cost
-        entries[name] = _entry(name, records.loc[name], stored[name], _keep(kept, "i", stored[name]))
+        entries[name] = _entry(name, records.loc[name], stored[name], keep_picture(kept, "i", stored[name]))
     for photos in composites.values():
         for photo in photos:
             photo["original"] = entries.get(photo["image_id"])
@@ -151,7 +151,7 @@ def _composed(subject: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str,
     photos: dict[str, dict[str, Mapping[str, Any]]] = {}
     for row in rows:
         arm = row.get("arm")
-        if arm not in ARMS or not _is_picture(row):
+        if arm not in ARMS or not is_picture(row):
             continue
         arms = photos.setdefault(str(row["image_id"]), {})
         # Of several donors the one that shows the effect, if any does: "same" recognised, "other" lost.
@@ -188,13 +188,14 @@ def _tile(subject: str, row: Mapping[str, Any], key: str) -> dict[str, Any]:
     }
 
 
-def _keep(kept: list[dict[str, Any]], prefix: str, picture: Mapping[str, Any]) -> str:
+def keep_picture(kept: list[dict[str, Any]], prefix: str, picture: Mapping[str, Any]) -> str:
+    """Put a picture among those that the page holds; returns its key."""
     key = f"{prefix}{len(kept)}"
     kept.append({"key": key, "grid": _grid(picture), **{name: picture[name] for name in ("jpeg", "width", "height")}})
     return key
 
 
-def _is_picture(picture: Mapping[str, Any]) -> bool:
+def is_picture(picture: Mapping[str, Any]) -> bool:
     """Base64 goes into a style sheet as it is, so nothing else may pass."""
     jpeg, sides = picture.get("jpeg"), (picture.get("width"), picture.get("height"))
     sized = all(type(side) is int and 0 < side < 100_000 for side in sides)

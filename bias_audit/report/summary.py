@@ -13,6 +13,7 @@ from bias_audit.report.account import count_status, dictionary, every_rule, not_
 from bias_audit.report.estimates import axis, estimate, number, records
 from bias_audit.report.gallery import PICTURE_BUDGET, arrange_pictures
 from bias_audit.report.slices_section import slices_section
+from bias_audit.report.strangers_section import strangers_section
 from bias_audit.result import LEVELS, AuditResult, RuleOutcome
 
 if TYPE_CHECKING:
@@ -148,7 +149,8 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
     # A finding's class is "flagged"; the worst finding of a class decides its place.
     found = result.found()
     flagged = list(dict.fromkeys(item.subject for item in found if item.scope in ("class", "image")))
-    chosen = arrange_pictures(result.images, found, flagged, pictures, budget)
+    strangers = strangers_section(result, pictures, budget)
+    chosen = arrange_pictures(result.images, found, flagged, pictures, budget - strangers["bytes"])
     findings: list[dict[str, Any]] = []
     illustrated: set[str] = set()
     for item in found[:MOST_FINDINGS]:
@@ -179,9 +181,10 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
         ],
         "classes": _class_table(result, class_rows, found),
         "slices": slices_section(result),
+        "strangers": strangers,
         "confusion": _confusion(result.confusion, info.class_names),
         "gallery": chosen["gallery"],
-        "pictures": chosen["pictures"],
+        "pictures": [*chosen["pictures"], *strangers["pictures"]],
         "pictures_shown": chosen["shown"],
         "pictures_stored": chosen["stored"],
         "rules": every_rule(result),

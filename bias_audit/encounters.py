@@ -1,0 +1,72 @@
+"""What a model made of strangers, per kind, beside how sure it is of its own test photos."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+MOST_NAMED = 5
+"""Classes that a sentence names."""
+
+
+@dataclass(frozen=True)
+class Encounter:
+    """One kind of strangers.
+
+    Attributes:
+        group: the kind.
+        n, unread: pictures, and those of them that could not be read.
+        taken_for: (class, pictures) of the predictions, most frequent first.
+        probability: median probability of the predicted class; None where none could be read.
+        own_probability: the same of the test photos that the model gets right; None without any.
+    """
+
+    group: str
+    n: int
+    unread: int
+    taken_for: tuple[tuple[str, int], ...]
+    probability: float | None
+    own_probability: float | None
+
+    @property
+    def sentence(self) -> str:
+        """lynx (5): 4 taken for wolf, 1 for husky; median probability 0.98 (own test photos: 0.97)."""
+        if not self.taken_for:
+            return f"{self.group} ({self.n}): none could be read."
+        (first, n), *others = self.taken_for[:MOST_NAMED]
+        named = [f"{n} taken for {first}", *(f"{count} for {name}" for name, count in others)]
+        more = len(self.taken_for) - len(named)
+        rest = (
+            f", {sum(count for _, count in self.taken_for[MOST_NAMED:])} for {more} other classes" if more > 0 else ""
+        )
+        own = "" if self.own_probability is None else f" (own test photos: {_digits(self.own_probability)})"
+        unread = f"; {self.unread} could not be read" if self.unread else ""
+        median = f"median probability {_digits(self.probability or 0.0)}{own}"
+        return f"{self.group} ({self.n}): {', '.join(named)}{rest}; {median}{unread}."
+
+
+def encounters(strangers: pd.DataFrame, images: pd.DataFrame) -> list[Encounter]:
+    """One Encounter per kind, in the order of their names.
+
+    Args:
+        strangers: table of `schema.STRANGERS`.
+        images: the images table: test photos that the model gets right are what "sure" is measured by.
+    """
+    right = images.loc[images["correct"].fillna(False).astype(bool), "probability"].dropna()
+    own = float(np.median(right)) if len(right) else None
+    met = []
+    for group, rows in strangers.groupby("group", sort=True):
+        read = rows[rows["status"] == "ok"]
+        counted = read["predicted"].value_counts()
+        order = sorted(((str(name), int(n)) for name, n in counted.items()), key=lambda item: (-item[1], item[0]))
+        median = float(np.median(read["probability"])) if len(read) else None
+        met.append(Encounter(str(group), len(rows), len(rows) - len(read), tuple(order), median, own))
+    return met
+
+
+def _digits(probability: float) -> str:
+    if 0 < probability < 0.005:
+        return "below 0.01"
+    return "above 0.99" if 0.995 <= probability < 1 else f"{probability:.2f}"
