@@ -214,7 +214,10 @@ def show_explained(records: Sequence[Explained], folder: Path, verbosity: int) -
     console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
     read = [record for record in records if record.top]
     ranks = max(len(record.top) for record in read)
-    table = Table("picture", "predicted", *("second", "third")[: ranks - 1], "map shows", "overlay")
+    table = Table()
+    table.add_column("picture", overflow="fold")  # a path that is cut names no file
+    for title in ("predicted", *("second", "third")[: ranks - 1], "map shows", "overlay"):
+        table.add_column(title)
     for record in read[:MOST_PICTURES]:
         top = [Text(f"{name} {probability:.3f}") for name, probability in record.top]
         drawn = record.overlay.name if record.overlay else ""

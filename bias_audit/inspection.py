@@ -131,9 +131,10 @@ def preprocess_hint(inside: Sequence[str], name: str, channels: int) -> str:
 
 
 def _network_name(loaded: Model, model: Any) -> str:
-    """The first name that one of BY_NAME knows: of the model, or of a network nested in it."""
+    """The first name that one of BY_NAME knows: of the model or its file, or of a network nested in it."""
+    own = Path(model).stem if isinstance(model, str | Path) else getattr(model, "name", "")
     nested = dict.fromkeys(path.partition("/")[0] for path, _ in loaded.layers)
-    names = [str(name) for name in (getattr(model, "name", ""), getattr(loaded, "name", ""), *nested) if name]
+    names = [str(name) for name in (own, *nested) if name]
     known = (name for name in names if any(name.lower().startswith(start) for start, _ in BY_NAME))
     return next(known, "")
 
