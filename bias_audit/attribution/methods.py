@@ -90,12 +90,12 @@ METHODS: dict[str, Method] = {
     "integrated_gradients": Method(
         integrated_gradients, False, "(x - x') mean_s dT/dx(x' + s (x - x')), summed over cells",
         "Sundararajan et al. 2017", "51 F + 51 B",
-        "pixel evidence without a choice of layer, adds up to T(x) - T(black); blind to what is black",
+        "what adds up to T(x) - T(black) without a choice of layer; noisy in deep networks, blind to black: no scores",
         grid=perturbation.pixel_grid,
     ),
     "occlusion": Method(
         perturbation.occlusion, False, "T(x) - T(x with a patch in its mean colour)", "Zeiler & Fergus 2014", "197 F",
-        "any model, scores and pictures; misses evidence that stands in two places",
+        "any model, scores and pictures; misses evidence that stands in two places, unsteady on large objects",
         inside=False, grid=perturbation.pixel_grid,
     ),
     "rise": Method(
