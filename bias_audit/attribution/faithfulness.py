@@ -30,6 +30,9 @@ STEPS = 8
 BLUR = 0.1
 """Blur that stands for "nothing there", as a share of the shorter side (22 px at 224): no edge or texture survives."""
 
+CLEAR = 2.0
+"""Standard errors by which a candidate must lead to be chosen, about a 95 % interval; less is a tie."""
+
 CANDIDATES = ("hires_cam", "grad_cam", "layer_cam", "xgrad_cam", "grad_cam_plus_plus")
 """Methods among which `choose` chooses: one pass each. The first is the default, which wins ties."""
 
@@ -101,9 +104,9 @@ def choose(
 ) -> tuple[str, str, list[Row]]:
     """Method and layer whose maps of the predicted class have the best `insertion_deletion`.
 
-    The default, HiResCAM at the explained layer, is left only for a candidate that beats it by more than one standard
-    error of their paired difference: within it, 16 pictures do not tell them apart (one-standard-error rule, Breiman
-    et al. 1984).
+    The default, HiResCAM at the explained layer, is left only for a candidate that beats it by more than CLEAR standard
+    errors of their paired difference: within them, 16 pictures do not tell the two apart, and the best of ten
+    candidates leads by some of its luck.
 
     Args:
         model: explained at the layer that was asked for.
@@ -134,7 +137,7 @@ def choose(
         scores[name, ""] = insertion_deletion(default.predict, pixels, targets, maps)
     first = scores[default.name, model.layer]
     rows = [_row(*key, grids[key[1]], values, first) for key, values in scores.items()]
-    better = [row for row in rows if row["layer"] and row["ahead"] > row["error"] + 1e-6]
+    better = [row for row in rows if row["layer"] and row["ahead"] > CLEAR * row["error"] + 1e-6]
     winner = max(better, key=lambda row: row["score"], default=rows[0])
     for row in rows:
         row["chosen"] = row is winner

@@ -95,8 +95,8 @@ def page(options: argparse.Namespace, differences: dict[str, float]) -> str:
         "# Heatmap methods",
         "",
         f"{options.model.name} on {options.data.parent.name}, explained at {model.layer} ({model.grid[0]}x"
-        f"{model.grid[1]}). A prediction alone took {100 * min(alone):.1f} to {100 * max(alone):.1f} s per 100 images on "
-        f"{os.cpu_count()} cores; it is measured beside each method. "
+        f"{model.grid[1]}). A prediction alone took {100 * min(alone):.1f} to {100 * max(alone):.1f} s per 100 images "
+        f"on {os.cpu_count()} cores; it is measured beside each method. "
         f"A random map has insertion minus deletion {chance[faithfulness.RANDOM]:.3f}, a map of the centre "
         f"{chance[faithfulness.CENTRE]:.3f} on {len(pixels)} images.",
         "",
