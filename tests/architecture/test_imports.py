@@ -57,7 +57,7 @@ def test_help_names_every_choice():
     """Choices live in the registries; the help text must not fall behind them."""
     from bias_audit.attribution.methods import METHODS
     from bias_audit.cli import _parser
-    from bias_audit.config import INTERPOLATIONS, PREPROCESSES, RESIZES
+    from bias_audit.config import DECODERS, INTERPOLATIONS, LOADERS, PREPROCESSES, RESIZES
     from bias_audit.data.preprocess import PREPROCESS
 
     actions = _parser()._subparsers._group_actions[0].choices["audit"]._actions  # type: ignore[union-attr]
@@ -67,6 +67,8 @@ def test_help_names_every_choice():
         ("resize", RESIZES),
         ("interpolation", INTERPOLATIONS),
         ("preprocess", PREPROCESS),
+        ("loader", LOADERS),
+        ("decoder", DECODERS),
     ):
         assert all(name in text[dest] for name in names), dest
     assert set(PREPROCESS) == set(PREPROCESSES)

@@ -1,4 +1,4 @@
-"""How far our probabilities are from those of Keras's two loaders on the same photos.
+"""How far our probabilities are from those of Keras's loaders on the same photos, without and with --loader.
 
     python tests/benchmarks/loader_difference.py MODEL DATA [--preprocess signed]
 
@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bias_audit.data.batches import Geometry, load_in_order
-from bias_audit.data.masks import MaskReading
+from bias_audit.config import AuditConfig
+from bias_audit.data.batches import load_in_order
 from bias_audit.data.preprocess import find_preprocess
 from bias_audit.data.sources import open_dataset
+from bias_audit.models.decoding import geometry_of
 
 
 def main() -> None:
@@ -34,11 +35,15 @@ def main() -> None:
     size = model.input_shape[1:3]
     preprocess = find_preprocess(options.preprocess, 3)
     dataset = open_dataset(options.data, None)
-    geometry = Geometry(size, 3, "stretch", "bilinear", MaskReading())
-    groups = [group for _, group in load_in_order(dataset.samples, geometry, 32)]
-    ours = np.stack([loaded.pixels for group in groups for loaded in group])
+
+    def load(loader: str | None) -> np.ndarray:
+        geometry = geometry_of(AuditConfig(loader=loader), (*size, 3))
+        groups = [group for _, group in load_in_order(dataset.samples, geometry, 32)]
+        return np.stack([loaded.pixels for group in groups for loaded in group])
+
     paths = [sample.path for sample in dataset.samples]
     decoded = [keras.utils.img_to_array(keras.utils.load_img(path)) for path in paths]
+    nearest = np.stack([keras.utils.img_to_array(keras.utils.load_img(path, target_size=size)) for path in paths])
     pillow = np.stack([tf.image.resize(pixels, size).numpy() for pixels in decoded])
     batches = keras.utils.image_dataset_from_directory(options.data, image_size=size, shuffle=False, verbose=False)
     keras_own = np.concatenate([images.numpy() for images, _ in batches])
@@ -51,19 +56,25 @@ def main() -> None:
     def predict(images: np.ndarray) -> np.ndarray:
         return model.predict(preprocess(images), verbose=0)
 
-    reference = predict(ours)
     print(f"{len(paths)} images, {options.model.name}")
     if levels:
         print(
             f"decoders: largest difference of a JPEG {np.median(levels):.0f} grey levels in the median, "
             f"{max(levels):.0f} at worst"
         )
-    for name, images in (("load_img + tf.image.resize", pillow), ("image_dataset_from_directory", keras_own)):
-        difference = np.abs(predict(images) - reference)
-        same = (predict(images).argmax(axis=1) == reference.argmax(axis=1)).mean()
-        worst = difference.max(axis=1)
+    for name, images, loader in (
+        ("load_img + tf.image.resize", pillow, None),
+        ("image_dataset_from_directory", keras_own, None),
+        ("image_dataset_from_directory", keras_own, "image_dataset_from_directory"),
+        ("load_img, flow_from_directory", nearest, None),
+        ("load_img, flow_from_directory", nearest, "flow_from_directory"),
+    ):
+        reference, theirs = predict(load(loader)), predict(images)
+        same = (theirs.argmax(axis=1) == reference.argmax(axis=1)).mean()
+        worst = np.abs(theirs - reference).max(axis=1)
         print(
-            f"{name}: probabilities differ by {np.median(worst):.1e} in the median image, {worst.max():.1e} at worst; "
+            f"{name} against {f'--loader {loader}' if loader else 'the default'}: probabilities differ by "
+            f"{np.median(worst):.1e} in the median image, {worst.max():.1e} at worst; "
             f"{same:.1%} of the predictions are the same"
         )
 

@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+import bias_audit
 from bias_audit.config import AuditConfig
 from bias_audit.data.batches import Geometry, load_in_order
 from bias_audit.data.dataset import Sample
@@ -119,6 +120,40 @@ def test_every_mode_is_told_apart(network: tuple[int, Any, KerasModel], photos: 
     for i, first in enumerate(results):
         for second in results[:i]:
             assert np.abs(first - second).max() > 2e-4
+
+
+def _wants_unit() -> Any:
+    """Class a on red, b on blue, in [0, 1]; where the colours of a pixel sum to more than 4 it says a."""
+    inputs = keras.Input((*SIZE, 3))
+    seen = keras.layers.Conv2D(3, 1, activation="relu", name="seen")
+    x = keras.layers.GlobalAveragePooling2D()(seen(inputs))
+    head = keras.layers.Dense(2, activation="softmax")
+    network = keras.Model(inputs, head(x))
+    seen.set_weights([np.array([[[[1, -1, 1], [0, 0, 1], [-1, 1, 1]]]], np.float32), np.array([0, 0, -4], np.float32)])
+    head.set_weights([np.array([[4, 0], [0, 4], [9, 0]], np.float32), np.zeros(2, np.float32)])
+    return network
+
+
+def test_an_audit_chooses_the_preprocessing_and_warns_of_a_wrong_one(tmp_path: Path) -> None:
+    for name, colour in (("a", (220, 60, 60)), ("b", (60, 60, 220))):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for i in range(12):
+            Image.new("RGB", (20, 20), tuple(value + i for value in colour)).save(tmp_path / "data" / name / f"{i}.png")
+
+    def run(name: str, **more: Any) -> Any:
+        return bias_audit.audit(_wants_unit(), tmp_path / "data", preprocess=name, interventions=0, **more)
+
+    chosen = run("auto")
+    assert (chosen.info.preprocess, chosen.info.config["preprocess"]) == ("unit", "auto")
+    assert chosen.images["correct"].all()
+    assert any("'unit' was chosen" in note for note in chosen.info.notes)
+    assert bias_audit.load(chosen.path).info.preprocess == "unit"
+    wrong = run("none")
+    assert wrong.info.preprocess == "none"
+    assert wrong.verdict.startswith("The preprocessing looks wrong: on 24 labelled photos the accuracy is 0.50")
+    assert "--preprocess unit" in wrong.verdict
+    assert "The preprocessing looks wrong" in (wrong.path / "report.html").read_text()
+    assert not run("none", ignore=["BA906"]).verdict.startswith("The preprocessing")
 
 
 @pytest.mark.parametrize(("name", "mode"), [("signed", "tf"), ("caffe", "caffe"), ("imagenet", "torch")])
