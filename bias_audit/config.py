@@ -165,6 +165,12 @@ class Thresholds:
             take; beyond, the comparison of classes on attention hangs on the outline.
         min_input_gain: accuracy that another preprocessing or class order must gain to call the given one wrong: as
             min_gap, 5 points (SCIENCE A2).
+        max_random_similarity: rank correlation that maps may keep when all weights are shuffled. Maps of the model have
+            about 0, maps of something else 1 (Adebayo et al. 2018; SCIENCE D8): .5 lies between.
+        max_class_similarity: rank correlation between the maps of two classes of which one is said to explain the
+            prediction (SCIENCE D8: .9).
+        min_stability: rank correlation that maps must keep when the photo is shifted by one cell. SCIENCE D8 expects
+            .8, which photo models keep (.93); sound nets on 6 x 6 cells fall to .73, and noise has 0: .5 lies between.
         input_p: level of the paired test of that gain, preprocessings Bonferroni-corrected: a warning that heads the
             verdict may be false once in a hundred audits (SCIENCE A2).
     """
@@ -186,12 +192,16 @@ class Thresholds:
     max_void_width: float = 0.1
     max_mask_shift: float = 0.15
     min_input_gain: float = 0.05
+    max_random_similarity: float = 0.5
+    max_class_similarity: float = 0.9
+    min_stability: float = 0.5
     input_p: float = 0.01
 
     def __post_init__(self) -> None:
         for name in (
             "fdr", "min_gap", "min_attract", "min_background_only", "min_cue", "near", "cliffs_delta",
             "max_unreadable", "max_void_width", "max_mask_shift", "min_input_gain", "input_p",
+            "max_random_similarity", "max_class_similarity", "min_stability",
         ):  # fmt: skip
             value = getattr(self, name)
             if not 0 <= value <= 1:

@@ -288,5 +288,8 @@ def _show_classes(console: Console, result: AuditResult) -> None:
     for row in rows[:most]:
         table.add_row(*(Text(str(cell)) for cell in row))
     console.print(table)
+    if failed := [item.subject for item in result.outcomes if (item.code, item.status) == ("BA908", "found")]:
+        text = f"The maps failed: {', '.join(failed)}. Attention columns are not to be used."
+        console.print(Text(text, style="yellow"))
     if len(rows) > most:
         console.print(f"... and {len(rows) - most} more classes in classes.csv")

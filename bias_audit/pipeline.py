@@ -25,6 +25,7 @@ from bias_audit.data.batches import OK, Geometry
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.preprocess import find_preprocess
 from bias_audit.errors import ConfigError, DataError
+from bias_audit.map_check import check_reliability
 from bias_audit.models.base import check_model_path, load_model
 from bias_audit.models.decoding import geometry_of
 from bias_audit.photo_reliance import add_interventions
@@ -122,6 +123,9 @@ def audit(
         with run.refusal_leaves_nothing(), _timed(seconds, "method"):
             explainer = _chosen(explainer, dataset, geometry, config, run, progress)
 
+    with run.refusal_leaves_nothing(), _timed(seconds, "reliability"), progress.stage("Testing the maps", None):
+        reliability = check_reliability(explainer, dataset, geometry, config.seed, run)
+
     total = len(dataset.samples)
     with run.refusal_leaves_nothing(), _timed(seconds, "attention"):
         with progress.stage("Predictions and heatmaps", total, "images") as advance:
@@ -158,7 +162,7 @@ def audit(
         )
         pulls = gap_matrix(composites[composites["fill"] == FIRST_FILL], dataset.class_names)
         slices = slices_table(images, tables.user_columns(images), seed=config.seed, clusters=groups)
-        outcomes = rules.judge(rules.Evidence(images, classes, pulls, slices, thresholds, checked), ignore)
+        outcomes = rules.judge(rules.Evidence(images, classes, pulls, slices, thresholds, checked, reliability), ignore)
         tables.write_table(run, "images", images)
         tables.write_table(run, "classes", classes)
         tables.write_table(run, "confusion", tables.confusion_table(images))

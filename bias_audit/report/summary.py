@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bias_audit.report.account import count_status, dictionary, every_rule, not_audited, provenance
 from bias_audit.report.estimates import axis, estimate, number, records
 from bias_audit.report.gallery import PICTURE_BUDGET, arrange_pictures
+from bias_audit.report.maps_section import maps_section
 from bias_audit.report.slices_section import slices_section
 from bias_audit.report.strangers_section import strangers_section
 from bias_audit.result import LEVELS, AuditResult, RuleOutcome
@@ -120,6 +121,7 @@ MEASURES: dict[str, tuple[str, str]] = {
     "BA904": ("largest change by another reading of the masks", "number"),
     "BA905": ("share of the classes", "share"),
     "BA906": ("accuracy gained by another preprocessing", "points"),
+    "BA908": ("rank correlation", "number"),
     "BA907": ("accuracy gained by another class order", "points"),
 }
 """Rule code -> what `measured` is, and its unit as in ClassColumn. A code that is not here is printed as a number."""
@@ -180,6 +182,7 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
             if subject not in illustrated
         ],
         "classes": _class_table(result, class_rows, found),
+        "maps": maps_section(result),
         "slices": slices_section(result),
         "strangers": strangers,
         "confusion": _confusion(result.confusion, info.class_names),
@@ -330,7 +333,12 @@ def _class_table(
     columns: list[dict[str, Any]] = []
     for index, column in enumerate(CLASS_COLUMNS):
         scale = axis(row["cells"][index][end] for row in rows for end in ("value", "low", "high"))
-        described = {"title": column.title, "about": column.about, "unit": column.unit}
+        described = {
+            "title": column.title,
+            "about": column.about,
+            "unit": column.unit,
+            "of_maps": column.reason == "attention_reason",
+        }
         columns.append({**described, "scale": scale, "interval": bool(column.low)})
     return {"columns": columns, "rows": rows, "total": len(class_rows), "file": "classes.csv"}
 

@@ -1,11 +1,12 @@
 """Tables + thresholds -> outcomes. Each rule says found, passed or not applicable of each subject, and why.
 
 A new rule is one function and one line in RULES. Codes never change meaning: BA1xx attention, BA2xx reliance,
-BA9xx health of the audit, of which BA906 and BA907 doubt its input: pixels and names of outputs.
+BA9xx health of the audit, of which BA906 and BA907 doubt its input (pixels, names of outputs) and BA908 its maps.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 import pandas as pd
@@ -22,6 +23,7 @@ from bias_audit.rules.health import (
 )
 from bias_audit.rules.image_reliance import image_reliance, image_reliance_outliers
 from bias_audit.rules.inputs import class_order, preprocessing
+from bias_audit.rules.reliability import map_reliability
 from bias_audit.rules.reliance import class_reliance
 from bias_audit.rules.slices import slice_attention, slice_reliance, worst_slice
 
@@ -45,12 +47,16 @@ RULES: dict[str, Rule] = {
     "BA905": too_few_images,
     "BA906": preprocessing,
     "BA907": class_order,
+    "BA908": map_reliability,
 }
 
 
 def judge(evidence: Evidence, ignored: Sequence[str] = ()) -> tuple[RuleOutcome, ...]:
     """All outcomes of all rules; rules whose code is in `ignored` are listed, not judged."""
     outcomes: list[RuleOutcome] = []
+    if "BA908" not in ignored:
+        failed = tuple(outcome.subject for outcome in map_reliability(evidence) if outcome.status == "found")
+        evidence = dataclasses.replace(evidence, failed_tests=failed)
     for code, rule in RULES.items():
         if code in ignored:
             sentence = "Ignored on request."

@@ -19,6 +19,9 @@ def class_attention(evidence: Evidence) -> list[RuleOutcome]:
     title, bounds = "attention on the background, compared with the other classes", evidence.thresholds
     outcomes = []
     for name, row in evidence.rows():
+        if evidence.doubt:
+            outcomes.append(not_applicable("BA101", title, "class", name, evidence.doubt))
+            continue
         compared = evidence.attention.get(name)
         if compared is None:
             enough = as_float(row["n_attention"], 0) >= bounds.min_attention
@@ -65,6 +68,9 @@ def image_attention(evidence: Evidence) -> list[RuleOutcome]:
     title, bounds = "images with unusual attention on the background", evidence.thresholds
     outcomes = []
     for name, row in evidence.rows():
+        if evidence.doubt:
+            outcomes.append(not_applicable("BA102", title, "image", name, evidence.doubt))
+            continue
         group = evidence.images[evidence.images["label"] == name]
         judged = group[group["excess_robust_z"].notna()]
         if judged.empty:

@@ -14,6 +14,7 @@ from bias_audit.config import Thresholds
 from bias_audit.result import RuleOutcome
 
 if TYPE_CHECKING:
+    from bias_audit.attribution.reliability import Reliability
     from bias_audit.preprocess_check import PreprocessCheck
 
 MOST_IDS = 200
@@ -49,6 +50,8 @@ class Evidence:
         images, classes, gap_matrix, slices: tables of `schema`.
         thresholds: bounds.
         preprocess: how the preprocessing compares with others; None = they were not compared.
+        reliability: tests of the maps; empty = they were not made.
+        failed_tests: those of them that the maps fail; then no rule reads an attention column.
     """
 
     images: pd.DataFrame
@@ -57,6 +60,13 @@ class Evidence:
     slices: pd.DataFrame
     thresholds: Thresholds
     preprocess: PreprocessCheck | None = None
+    reliability: tuple[Reliability, ...] = ()
+    failed_tests: tuple[str, ...] = ()
+
+    @property
+    def doubt(self) -> str:
+        """Why the attention columns are not to be used; "" where they may be."""
+        return f"The maps failed: {', '.join(self.failed_tests)} (BA908)." if self.failed_tests else ""
 
     @functools.cached_property
     def attention(self) -> dict[str, Compared]:

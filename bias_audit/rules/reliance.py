@@ -64,7 +64,8 @@ def class_reliance(evidence: Evidence) -> list[RuleOutcome]:
         if found and not second_fill_agrees(row, bounds):
             outcomes.append(not_applicable("BA201", title, "class", name, _fills_disagree(name, row)))
             continue
-        level = level_of(row, bounds, watched=name in watched, victim=name == other_of_two) if found else ""
+        seen = name in watched or bool(evidence.doubt)  # maps that fail their tests cannot acquit, so nothing is hidden
+        level = level_of(row, bounds, watched=seen, victim=name == other_of_two) if found else ""
         near = near_threshold(row, bounds, found=found)
         sentence = _sentence(name, row, level, evidence) + (f" Near the threshold: {near}." if near else "")
         outcomes.append(

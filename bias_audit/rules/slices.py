@@ -36,7 +36,9 @@ def worst_slice(evidence: Evidence) -> list[RuleOutcome]:
 
 def slice_attention(evidence: Evidence) -> list[RuleOutcome]:
     """BA205: attention differs between slices of a user column (Mann-Whitney, BH, Cliff's delta)."""
-    bounds = evidence.thresholds
+    bounds, title = evidence.thresholds, "attention differs between slices of the data"
+    if evidence.doubt:
+        return [not_applicable("BA205", title, "dataset", "", evidence.doubt)]
 
     def sentence(row: pd.Series, column: str, found: bool) -> str:
         return (
@@ -47,7 +49,7 @@ def slice_attention(evidence: Evidence) -> list[RuleOutcome]:
         )
 
     return _by_column(
-        evidence, "BA205", "attention differs between slices of the data", ATTENTION, bounds.min_attention,
+        evidence, "BA205", title, ATTENTION, bounds.min_attention,
         lambda row: float(row["excess_delta"]) >= bounds.cliffs_delta, None, sentence,
     )  # fmt: skip
 

@@ -1,0 +1,95 @@
+"""BA908 and what follows from it: known similarities, and rules that stop reading maps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bias_audit.attribution.reliability import CLASSES, RANDOMISATION, STABILITY, Reliability
+from bias_audit.config import Thresholds
+from bias_audit.rules import Evidence, judge
+from bias_audit.rules.reliability import map_reliability
+
+EMPTY = pd.DataFrame()
+
+
+def evidence(*tests: Reliability) -> Evidence:
+    return Evidence(EMPTY, EMPTY, EMPTY, EMPTY, Thresholds(), reliability=tests)
+
+
+def made(name: str, mean: float, n: int = 32, spread: float = 0.05) -> Reliability:
+    values = mean + spread * np.linspace(-1, 1, n)
+    return Reliability(name, similarity=values, signed=values)
+
+
+@pytest.mark.parametrize(
+    ("name", "mean", "status"),
+    [
+        (RANDOMISATION, 0.05, "passed"),
+        (RANDOMISATION, 0.95, "found"),
+        (CLASSES, 0.3, "passed"),
+        (CLASSES, 0.94, "found"),
+        (STABILITY, 0.73, "passed"),
+        (STABILITY, 0.2, "found"),
+    ],
+)
+def test_each_test_has_its_direction(name: str, mean: float, status: str) -> None:
+    (outcome,) = map_reliability(evidence(made(name, mean)))
+    assert (outcome.status, outcome.subject, outcome.n) == (status, name, 32)
+    assert outcome.measured == pytest.approx(mean)
+    assert (outcome.level == "MODEL WARNING") == (status == "found")
+    assert ("not to be used" in outcome.sentence) == (status == "found")
+
+
+@pytest.mark.parametrize(("name", "mean"), [(RANDOMISATION, 0.53), (STABILITY, 0.47)])
+def test_an_interval_that_reaches_over_the_bound_convicts_nobody(name: str, mean: float) -> None:
+    (wide,) = map_reliability(evidence(made(name, mean, n=10, spread=0.4)))
+    (narrow,) = map_reliability(evidence(made(name, mean, n=10, spread=0.01)))
+    assert (wide.status, narrow.status) == ("passed", "found")
+
+
+def test_what_could_not_be_tested_is_not_passed() -> None:
+    few = made(RANDOMISATION, 0.9, n=9)
+    frozen = Reliability(RANDOMISATION, "weights of this format are frozen")
+    for test, reason in ((few, "only 9 photos"), (frozen, "frozen")):
+        (outcome,) = map_reliability(evidence(test))
+        assert outcome.status == "not applicable"
+        assert reason in outcome.sentence
+    assert map_reliability(evidence())[0].status == "not applicable"
+
+
+def test_photos_without_a_map_do_not_count() -> None:
+    values = np.r_[np.full(12, np.nan), np.full(20, 0.1) + np.linspace(0, 0.01, 20)]
+    (outcome,) = map_reliability(evidence(Reliability(RANDOMISATION, similarity=values, signed=values)))
+    assert (outcome.status, outcome.n) == ("passed", 20)
+
+
+def attended_tables() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Class a looks at the background clearly more than class b; nothing was intervened on."""
+    rng = np.random.default_rng(0)
+    images = pd.DataFrame({"label": ["a"] * 40 + ["b"] * 40})
+    images["background_excess_label"] = np.r_[rng.uniform(0.7, 0.9, 40), rng.uniform(0, 0.2, 40)]
+    images["excess_robust_z"] = 0.0
+    row = {"n_attention": 40, "background_excess": 0.8, "excess_low": 0.7, "excess_high": 0.9, "attention_reason": "ok"}
+    nan = dict.fromkeys(("tie_effect", "tie_p_fdr", "p_fdr", "background_gap"), np.nan)
+    return images, pd.DataFrame([{**row, **nan}] * 2, index=["a", "b"])
+
+
+@pytest.mark.parametrize(("similarity", "status"), [(0.0, "found"), (1.0, "not applicable")])
+def test_rules_on_attention_do_not_read_maps_that_failed(
+    similarity: float, status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bias_audit import rules
+
+    wanted = {code: rule for code, rule in rules.RULES.items() if code in ("BA101", "BA102", "BA908")}
+    monkeypatch.setattr(rules, "RULES", wanted)
+    images, classes = attended_tables()
+    given = Evidence(images, classes, EMPTY, EMPTY, Thresholds(), reliability=(made(RANDOMISATION, similarity),))
+    outcomes = {(outcome.code, outcome.subject): outcome for outcome in judge(given)}
+    assert outcomes["BA101", "a"].status == status
+    if status == "not applicable":
+        assert outcomes["BA101", "a"].sentence == "The maps failed: randomisation (BA908)."
+        assert outcomes["BA102", "a"].status == status
+    ignored = {(outcome.code, outcome.subject): outcome for outcome in judge(given, ["BA908"])}
+    assert ignored["BA101", "a"].status == "found"
