@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from bias_audit.errors import ConfigError, ModelError
 from bias_audit.models.framework import tf
+from bias_audit.models.grids import Spatial
 from bias_audit.models.head import find_head, probes
 from bias_audit.models.loading import file_hash, load_keras, model_hash
 from bias_audit.models.preprocessing_inside import preprocessing_inside
@@ -62,9 +63,44 @@ class KerasModel(TracedModel):
 
     def _tap_at(self, path: str) -> None:
         chosen = [self._trace.choose(part.strip()) for part in path.split(",")]
-        self._taps = [layer for layer, _, _ in chosen]
-        self.layer = ",".join(name for _, name, _ in chosen)
-        self.grid = max((grid for _, _, grid in chosen), key=math.prod)
+        if path == "auto" and chosen[0].prefix is not None:
+            chosen = [self._live_place(self._trace.candidates())]
+        self._taps = chosen
+        self.layer = ",".join(place.path for place in chosen)
+        self.grid = max((place.grid for place in chosen), key=math.prod)
+
+    def _live_place(self, candidates: Sequence[Spatial]) -> Spatial:
+        """The first place whose image tokens have a gradient at all; the first, where none has."""
+        seen: dict[int, Any] = {}
+
+        def largest(images: Any) -> Any:
+            with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+
+                def watch(place: int, output: Any) -> None:
+                    tape.watch(output)
+                    seen[place] = output
+
+                with contextlib.ExitStack() as taps:
+                    for place, candidate in enumerate(candidates):
+                        taps.enter_context(tap(candidate.layer, functools.partial(watch, place)))
+                    odds = self._head.read(*self._forward(images))[1]
+                target = tf.reduce_sum(tf.reduce_max(odds, axis=1))
+            gradients = tape.gradient(
+                target, [seen[place] for place in sorted(seen)], unconnected_gradients=tf.UnconnectedGradients.ZERO
+            )
+            grids = [
+                candidates[place].as_grid(gradient) for place, gradient in zip(sorted(seen), gradients, strict=True)
+            ]
+            return tf.stack([tf.cast(tf.reduce_max(tf.abs(grid)), tf.float32) for grid in grids])
+
+        images = tf.convert_to_tensor(probes(self.batch_size, self.input_size))
+        sizes = tf.function(largest, autograph=False)(images).numpy()
+        alive = [place for place, size in zip(sorted(seen), sizes, strict=True) if size > 0]
+        best: Spatial = candidates[alive[0] if alive else 0]
+        return best
+
+    def _as_grid(self, place: int, output: Any) -> Any:
+        return self._taps[place].as_grid(output)
 
     def _forward(self, images: Any) -> tuple[Any, Any | None]:
         raw = self._model(images, training=False)
@@ -73,8 +109,8 @@ class KerasModel(TracedModel):
 
     def _observed(self, images: Any, watch: Watch) -> tuple[Any, Any | None]:
         with contextlib.ExitStack() as taps:
-            for place, layer in enumerate(self._taps):
-                taps.enter_context(tap(layer, functools.partial(watch, place)))
+            for place, chosen in enumerate(self._taps):
+                taps.enter_context(tap(chosen.layer, functools.partial(watch, place)))
             return self._forward(images)
 
     @contextlib.contextmanager

@@ -8,6 +8,7 @@ from typing import Any
 
 from bias_audit.errors import ModelError
 from bias_audit.models.framework import tf
+from bias_audit.models.grids import Spatial, spatial
 
 
 class Trace:
@@ -48,54 +49,59 @@ class Trace:
             raise ModelError(
                 f"the model is no classifier: its output has shape {tuple(output.shape)}, expected (images, classes)"
             )
+        self.places = spatial(self.steps, (int(spec.shape[1]), int(spec.shape[2])))
         self.has_logits = getattr(output, "_keras_logits", None) is not None
         self.linear = _ends_linear(made, output)
 
     def listed(self) -> tuple[tuple[str, tuple[int, int]], ...]:
         """Layers that could be explained as (path, grid), in the order in which they last run."""
-        return tuple(dict.fromkeys((path, grid) for path, _, grid in self._usable()))
+        return tuple(dict.fromkeys((place.path, place.grid) for place in self.places))
 
     def channels(self) -> dict[str, int]:
         """Path of a layer that could be explained -> its channels, where they are known."""
-        usable = {path for path, _, _ in self._usable()}
-        return {path: int(shape[3]) for path, _, shape in self.steps if path in usable and len(shape) == 4 and shape[3]}
+        usable = {place.path for place in self.places}
+        return {path: int(shape[-1]) for path, _, shape in self.steps if path in usable and shape[-1]}
 
-    def _usable(self) -> list[tuple[str, Any, tuple[int, int]]]:
-        return [
-            (path, layer, (shape[1], shape[2]))
-            for path, layer, shape in self.steps
-            if len(shape) == 4 and shape[1] and shape[2] and shape[1] * shape[2] > 1
+    def candidates(self) -> list[Spatial]:
+        """What "auto" may choose, best first: the last map, and where maps are tokens every earlier one too.
+
+        A head that reads the class token leaves the image's tokens of the last block without a gradient.
+        """
+        last = self.places[-1:]
+        if not last or last[0].prefix is not None:
+            return self.places[::-1]
+        # A nested model ends with its last layer's tensor: name the layer inside, which says more.
+        inside = [
+            place
+            for place in self.places[:-1]
+            if place.path.startswith(last[0].path + "/") and place.grid == last[0].grid and place.prefix is None
         ]
+        return inside[-1:] or last
 
-    def choose(self, asked: str) -> tuple[Any, str, tuple[int, int]]:
-        """The layer to explain: by path or by its last part, or the last one with a 4-D output of h * w > 1."""
-        usable = self._usable()
-        listed = list(dict.fromkeys(f"{path} ({grid[0]}x{grid[1]})" for path, _, grid in usable))
+    def choose(self, asked: str) -> Spatial:
+        """The layer to explain: by path or by its last part; "auto" is the first of `candidates`."""
+        usable = self.places
+        listed = list(dict.fromkeys(f"{place.path} ({place.grid[0]}x{place.grid[1]})" for place in usable))
         layers = f"Usable layers, last first: {', '.join(listed[::-1][:12])}{', ...' if len(listed) > 12 else ''}"
         if not usable:
             raise ModelError(
                 "no layer of the model keeps a spatial grid (4-D output, h * w > 1), so there is no heatmap"
             )
         if asked == "auto":
-            # A nested model ends with its last layer's tensor: name the layer inside, which says more.
-            path, layer, grid = usable[-1]
-            inside = [step for step in usable[:-1] if step[0].startswith(path + "/") and step[2] == grid]
-            path, layer, grid = inside[-1] if inside else usable[-1]
-            return layer, path, grid
-        matches = [step for step in usable if step[0] == asked] or [
-            step for step in usable if step[0].rpartition("/")[2] == asked
+            return self.candidates()[0]
+        matches = [place for place in usable if place.path == asked] or [
+            place for place in usable if place.path.rpartition("/")[2] == asked
         ]
         if not matches:
             known = any(asked in (path, path.rpartition("/")[2]) for path, _, _ in self.steps)
             what = "has no spatial grid (4-D output, h * w > 1)" if known else "does not exist in the model"
             raise ModelError(f"layer {asked!r} {what}", layers)
-        if len({path for path, _, _ in matches}) > 1:
+        if len({place.path for place in matches}) > 1:
             raise ModelError(
-                f"layer {asked!r} is ambiguous: {', '.join(sorted({path for path, _, _ in matches}))}",
+                f"layer {asked!r} is ambiguous: {', '.join(sorted({place.path for place in matches}))}",
                 "Give the whole path.",
             )
-        path, layer, grid = matches[-1]
-        return layer, path, grid
+        return matches[-1]
 
 
 @contextlib.contextmanager

@@ -50,6 +50,10 @@ class TracedModel:
         """As `_forward`; what runs after a layer was watched depends on the very tensor that was watched."""
         raise NotImplementedError
 
+    def _as_grid(self, place: int, output: Any) -> Any:
+        """(N, h, w, C) of what the layer at that place of the list puts out, or of its gradient."""
+        return output
+
     def _tap_at(self, path: str) -> None:
         """Choose the explained layer: sets `layer` and `grid`, and forgets what was traced for another one."""
         raise NotImplementedError
@@ -170,13 +174,13 @@ class TracedModel:
 
         def gradients_of(aim: Any) -> list[Any]:
             found = tape.gradient(aim, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-            return [tf.cast(gradient, tf.float32) for gradient in found]
+            return [self._as_grid(place, tf.cast(gradient, tf.float32)) for place, gradient in enumerate(found)]
 
         gradients = gradients_of(target)
         gradients_label = tf.cond(
             tf.reduce_any(predicted != asked), lambda: gradients_of(target_label), lambda: gradients
         )
-        values = [tf.cast(value, tf.float32) for value in values]
+        values = [self._as_grid(place, tf.cast(value, tf.float32)) for place, value in enumerate(values)]
         if weigh is None:
             return (*outputs, values[0], gradients[0], gradients_label[0])
         maps, maps_label = (tf.cast(weigh(values, each, Tensors), tf.float32) for each in (gradients, gradients_label))
