@@ -158,7 +158,7 @@ def load_model(model: str | Path | Any, config: AuditConfig, class_names: tuple[
     """Load a model, find the layer to explain and check that its outputs fit the classes.
 
     Args:
-        model: path of a .keras or .h5 file, or a Keras model in memory.
+        model: path of a .keras or .h5 file or of a SavedModel folder, or a Keras model in memory.
         config: layer, image size, batch size and class map.
         class_names: classes of the data set, in the order of the outputs; None = without a data set, any number.
 
@@ -167,6 +167,10 @@ def load_model(model: str | Path | Any, config: AuditConfig, class_names: tuple[
     """
     if isinstance(model, str | Path):
         check_model_path(Path(model))
+    if isinstance(model, str | Path) and Path(model).is_dir():
+        from bias_audit.models.saved_model import SavedModel
+
+        return SavedModel(Path(model), config, class_names)
     from bias_audit.models.keras_model import KerasModel
 
     return KerasModel(model, config, class_names)
@@ -176,14 +180,24 @@ def check_model_path(path: Path) -> None:
     """Refuse what cannot be a model before seconds are spent on importing TensorFlow.
 
     Raises:
-        ModelError: nothing there, a folder, or another kind of file.
+        ModelError: nothing there, a folder that is no SavedModel, or another kind of file.
     """
     if not path.exists():
         raise ModelError(f"no model at {str(path)!r}")
     if path.is_dir():
+        if (path / "saved_model.pb").is_file():
+            return
+        inside = sorted(
+            each.relative_to(path).as_posix()
+            for pattern in ("*.keras", "*.h5", "*.hdf5", "*/saved_model.pb")
+            for each in path.glob(pattern)
+        )
         raise ModelError(
-            f"{str(path)!r} is a folder; read are .keras and .h5 files",
-            "Load a SavedModel in Python and save it again with model.save('model.keras').",
+            f"{str(path)!r} is a folder without saved_model.pb, so it is no SavedModel",
+            f"Did you mean {str(path / inside[0].removesuffix('/saved_model.pb'))!r}?" if inside else "",
         )
     if path.suffix.lower() not in (".keras", ".h5", ".hdf5"):
-        raise ModelError(f"{str(path)!r} is no Keras model: expected .keras or .h5, got {path.suffix!r}")
+        raise ModelError(
+            f"{str(path)!r} is no Keras model: expected .keras, .h5 or a SavedModel folder, got {path.suffix!r}",
+            "Give the folder that holds saved_model.pb." if path.name == "saved_model.pb" else "",
+        )

@@ -42,6 +42,16 @@ def in_words(scale: Any, offset: Any = 0.0) -> str:
     return f"{text} {'-' if below else '+'} {_number(-offset if below else offset)}"
 
 
+def arithmetic_in_words(operation: str, value: Any) -> str:
+    """What an operation of SIGNS does with a constant: "x - 1"."""
+    sign, value = SIGNS[operation], np.asarray(value, np.float64).ravel()
+    if sign == "*":
+        return in_words(value)
+    if sign in "+-" and (value < 0).all():
+        sign, value = "+-"[sign == "+"], -value
+    return f"x {sign} {_number(value)}"
+
+
 def _leaves(layer: Any, prefix: str) -> Iterator[tuple[str, Any]]:
     """Layers and operations that hold no others, in the order in which they run where Keras knows it."""
     children = getattr(layer, "operations", None) or list(layer._flatten_layers(include_self=False, recursive=False))
@@ -93,10 +103,7 @@ def _operation(layer: Any) -> str:
         ]
         if len(constants) != 1 or len(arguments) < 2:
             return ""
-        sign, value = SIGNS[name], constants[0]
-        if sign in "+-" and (value < 0).all():
-            sign, value = "+-"[sign == "+"], -value
-        return f"x {sign} {_number(value)}"
+        return arithmetic_in_words(name, constants[0])
     if name in ("getitem", "slicingoplambda", "flip", "reverse") and "-1" in str(arguments[1:]):
         return "channels in reverse (BGR)"
     if name == "stack" and kind == "Stack":  # keras.applications takes the channels apart and stacks them anew

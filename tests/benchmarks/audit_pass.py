@@ -2,10 +2,10 @@
 
     python tests/benchmarks/audit_pass.py MODEL DATA --masks DIR [--preprocess signed] [--class-map FILE]
 
-Prints, per round and as medians: seconds of `model.predict` over `keras.utils.image_dataset_from_directory`, seconds
-of the audit pass (decode, predict, heatmaps, scores against masks, shards; no interventions), and their ratio; then
-peak memory of whole `bias-audit audit --interventions 0` processes at N and 4 N images. No assertion: a ratio on a
-shared machine is a figure to read, not a test.
+Prints, per round and as medians: wall and CPU seconds of `model.predict` over
+`keras.utils.image_dataset_from_directory`, of the audit pass (list, decode, predict, heatmaps, scores against masks,
+shards; no interventions), and their ratio; then peak memory of whole `bias-audit audit --interventions 0` processes
+at N and 4 N images. No assertion: a ratio on a shared machine is a figure to read, not a test.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from bias_audit.attention import attend
 from bias_audit.attribution.methods import Explainer
 from bias_audit.config import AuditConfig, read_class_map
-from bias_audit.data.batches import Geometry
-from bias_audit.data.masks import MaskReading
 from bias_audit.data.preprocess import find_preprocess
 from bias_audit.data.sources import attach_masks, open_dataset
 from bias_audit.models.base import load_model
+from bias_audit.models.decoding import geometry_of
 from bias_audit.run import Run
 
 
@@ -40,59 +40,69 @@ def main() -> None:
     parser.add_argument("--preprocess", default="none")
     parser.add_argument("--class-map", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--no-memory", action="store_true", help="skip the two whole audits")
     options = parser.parse_args()
     time_passes(options)
-    measure_memory(options)
+    if not options.no_memory:
+        measure_memory(options)
 
 
 def time_passes(options: argparse.Namespace) -> None:
     groups = read_class_map(options.class_map) if options.class_map else None
     config = AuditConfig(preprocess=options.preprocess, class_map=groups)
-    dataset = open_dataset(options.data, tuple(name for name, _ in groups) if groups else None)
-    dataset = attach_masks(dataset, options.masks)
-    model = load_model(options.model, config, dataset.class_names)
+    names = tuple(name for name, _ in groups) if groups else None
+    model = load_model(options.model, config, open_dataset(options.data, names).class_names)
 
     import keras
 
     plain = keras.saving.load_model(options.model, compile=False)
     preprocess = find_preprocess(options.preprocess, model.input_size[2])
-    geometry = Geometry(model.input_size[:2], model.input_size[2], config.resize, config.interpolation, MaskReading())
-
+    geometry = geometry_of(config, model.input_size)
     explainer = Explainer(model, config.method, preprocess)
 
-    def predict() -> float:
-        start = time.perf_counter()
+    def predict() -> None:
         batches = keras.utils.image_dataset_from_directory(
-            options.data, image_size=model.input_size[:2], batch_size=config.batch_size, shuffle=False, verbose=False
+            options.data, image_size=model.input_size[:2], batch_size=model.batch_size, shuffle=False, verbose=False
         )
         # The same preprocessing, as a user would map it, so that both sides do the same work.
         plain.predict(batches.map(lambda images, _: preprocess(images)), verbose=0)
-        return time.perf_counter() - start
 
-    def audit() -> float:
+    def audit() -> None:
         with tempfile.TemporaryDirectory() as folder:
             run = Run(Path(folder) / "run")
             run.start({}, resume=False, overwrite=False)
-            start = time.perf_counter()
-            attend(dataset, explainer, geometry, config.batch_size, run, lambda _: None)
-            return time.perf_counter() - start
+            dataset = attach_masks(open_dataset(options.data, names), options.masks)  # both sides list their files
+            attend(dataset, explainer, geometry, model.batch_size, run, lambda _: None)
 
-    predict(), audit()  # trace and warm the file cache
+    first = measured(predict), measured(audit)  # trace and warm the file cache
+    print(f"{options.model.name}, batch {model.batch_size}, grid {model.grid}, {os.cpu_count()} cores")
+    print("first pass, tracing included: " + beside(*first))
     rounds = []
-    print(f"{len(dataset.samples)} images, {options.model.name}, batch {config.batch_size}, grid {model.grid}")
     for number in range(options.rounds):
         # Alternate who goes first: the machine's speed drifts.
-        seconds = (predict(), audit()) if number % 2 == 0 else (audit(), predict())[::-1]
-        rounds.append(seconds)
+        pair = (measured(predict), measured(audit)) if number % 2 == 0 else (measured(audit), measured(predict))[::-1]
+        rounds.append(pair)
+        print(f"round {number + 1}: {beside(*pair)}")
+    for what, kind in (("wall", 0), ("CPU", 1)):
+        predicts, audits = ([each[side][kind] for each in rounds] for side in (0, 1))
+        ratios = [audited / predicted for predicted, audited in zip(predicts, audits, strict=True)]
         print(
-            f"round {number + 1}: predict {seconds[0]:.2f} s, audit pass {seconds[1]:.2f} s, "
-            f"ratio {seconds[1] / seconds[0]:.3f}"
+            f"median {what}: predict {statistics.median(predicts):.2f} s, audit pass {statistics.median(audits):.2f} s, "
+            f"ratio {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
         )
-    predicts, audits = zip(*rounds, strict=True)
-    ratios = [audited / predicted for predicted, audited in rounds]
-    print(
-        f"median: predict {statistics.median(predicts):.2f} s, audit pass {statistics.median(audits):.2f} s, "
-        f"ratio {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
+
+
+def measured(work: Callable[[], None]) -> tuple[float, float]:
+    """Wall and CPU seconds, the latter of all threads."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def beside(predicted: tuple[float, float], audited: tuple[float, float]) -> str:
+    return (
+        f"predict {predicted[0]:.2f} s ({predicted[1]:.2f} s CPU), audit pass {audited[0]:.2f} s "
+        f"({audited[1]:.2f} s CPU), ratio {audited[0] / predicted[0]:.3f} ({audited[1] / predicted[1]:.3f} CPU)"
     )
 
 

@@ -1,0 +1,94 @@
+"""Which operations a SavedModel may hold: a graph is a program, and none of it runs before it was looked through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bias_audit.errors import ModelError
+from bias_audit.models.framework import op_def_registry, saved_model_pb2
+
+HARMLESS_STATE = (
+    "Assert", "AssignAddVariableOp", "AssignSubVariableOp", "AssignVariableOp", "Case", "DestroyResourceOp", "If",
+    "InitializeTableV2", "HashTableV2", "LookupTableFindV2", "LookupTableImportV2", "LookupTableSizeV2", "Multinomial",
+    "MutableHashTableV2", "NonDeterministicInts", "RandomShuffle", "RandomStandardNormal", "RandomUniform",
+    "RandomUniformInt", "ReadVariableOp", "ResourceGather", "RngReadAndSkip", "RngSkip", "StatefulPartitionedCall",
+    "StatefulRandomBinomial", "StatefulStandardNormalV2", "StatefulTruncatedNormal", "StatefulUniform",
+    "StatefulUniformInt", "TruncatedNormal", "VarHandleOp", "VarIsInitializedOp", "While", "XlaCallModule",
+)  # fmt: skip
+"""Operations with a state that is the model's own: variables, tables, random numbers, calls within the graph.
+
+TensorFlow marks as stateful nearly all that touch files, the network, Python or other devices; these are refused with
+every other stateful operation, so that one added to TensorFlow tomorrow is refused too.
+"""
+
+HARMFUL_ANYWAY = (
+    "Abort",
+    "DecodeProtoV2",
+    "EncodeProto",
+    "ImmutableConst",
+    "MatchingFiles",
+    "PyFuncStateless",
+    "ReadFile",
+)
+"""Operations that read files, stop the process or call Python, and are not marked as stateful; so are data sets."""
+
+
+def check_saved_model(folder: Path) -> None:
+    """Refuse a graph that can reach beyond the model, before TensorFlow loads it.
+
+    Looked through is what loading makes callable: signatures, functions, initialisers, and what these call. The
+    functions that save and restore weights are none of these.
+
+    Raises:
+        ModelError: unreadable, made by TensorFlow 1, or with operations that touch files, network or Python.
+    """
+    content = saved_model_pb2.SavedModel()
+    try:
+        content.ParseFromString((folder / "saved_model.pb").read_bytes())
+    except Exception as error:  # DecodeError or OSError
+        raise ModelError(
+            f"cannot load the model {str(folder)!r}: saved_model.pb is cut off or no SavedModel"
+        ) from error
+    if not content.meta_graphs:
+        raise ModelError(f"cannot load the model {str(folder)!r}: saved_model.pb is cut off or no SavedModel")
+    found: set[str] = set()
+    for graph in content.meta_graphs:
+        if not graph.object_graph_def.nodes:
+            raise ModelError(
+                f"cannot load the model {str(folder)!r}: it is a SavedModel of TensorFlow 1",
+                "Load it in Python, wrap it in a tf.Module and save it again with tf.saved_model.save.",
+            )
+        found.update(operation for operation in _operations(graph) if reaches_out(operation))
+    if found:
+        raise ModelError(
+            f"cannot load the model {str(folder)!r}: its graph can reach beyond the model, with "
+            f"{', '.join(sorted(found))}",
+            "Files, network, Python and printing are not allowed. Save the model without them.",
+        )
+
+
+def reaches_out(operation: str) -> bool:
+    """Whether an operation may touch anything but the model; one that TensorFlow does not know cannot run at all."""
+    definition = op_def_registry.get(operation)
+    if definition is None:
+        return False
+    if operation in HARMFUL_ANYWAY or "Dataset" in operation or operation.startswith("Debug"):
+        return True
+    return bool(definition.is_stateful) and operation not in HARMLESS_STATE
+
+
+def _operations(graph: Any) -> Iterator[str]:
+    functions = {function.signature.name: function for function in graph.graph_def.library.function}
+    waiting = list(graph.object_graph_def.concrete_functions)
+    seen: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name not in functions:
+            continue
+        seen.add(name)
+        for node in functions[name].node_def:
+            yield node.op
+            for value in node.attr.values():
+                waiting.extend(each.name for each in (value.func, *value.list.func) if each.name)
