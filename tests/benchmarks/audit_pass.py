@@ -87,7 +87,8 @@ def time_passes(options: argparse.Namespace) -> None:
         predicts, audits = ([each[side][kind] for each in rounds] for side in (0, 1))
         ratios = [audited / predicted for predicted, audited in zip(predicts, audits, strict=True)]
         print(
-            f"median {what}: predict {statistics.median(predicts):.2f} s, audit pass {statistics.median(audits):.2f} s, "
+            f"median {what}: predict {statistics.median(predicts):.2f} s, "
+            f"audit pass {statistics.median(audits):.2f} s, "
             f"ratio {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
         )
 
