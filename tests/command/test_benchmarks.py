@@ -19,7 +19,7 @@ SCRIPTS = Path(__file__).parents[1] / "benchmarks"
     ("script", "options", "last"),
     [
         ("audit_pass.py", ["--rounds", "1", "--masks"], "peak memory:"),
-        ("loader_difference.py", [], "image_dataset_from_directory: probabilities differ"),
+        ("loader_difference.py", [], "load_img, flow_from_directory against --loader"),
     ],
 )
 def test_scripts_run(tiny, script, options, last):
