@@ -105,3 +105,23 @@ def test_real_photos_runs_on_generated_ones(tiny, tmp_path):
         f"{name} {word} tag" for name in ("cat", "dog") for word in ("with", "without")
     }
     assert (tmp_path / "out/real_photos.md").read_text().strip() in done.stdout
+
+
+def test_the_table_of_peers_is_of_ratios_within_a_round(monkeypatch):
+    """The machine was twice as slow in the second round: the ratios are the same, and what failed says why."""
+    monkeypatch.syspath_prepend(SCRIPTS)
+    import peers
+
+    def rounds(wall):
+        return [{"wall": wall * slow, "cpu": 1.0, "memory": 900.0, "version": "x 1"} for slow in (1, 2)]
+
+    found = {"predict": rounds(2.0), "bias-audit": rounds(1.8), "textbook loop": rounds(50.0), "xplique": rounds(2.2)}
+    failed = {"tf-keras-vis": "does not install: no wheel", "tf-explain": "does not run: broken"}
+    failed["pytorch-grad-cam"] = "does not install: too large"
+    lines = {line.split(" | ")[0][2:]: line for line in peers.table(found, failed).splitlines()[2:]}
+    assert lines["predict"].endswith("| 3.00 | 1.00 | 900 | 1.00 (1.00 to 1.00) |")
+    assert lines["bias-audit"].endswith("0.90 (0.90 to 0.90) |")
+    assert lines["xplique"].endswith("1.10 (1.10 to 1.10) |")
+    assert "no wheel" in lines["tf-keras-vis"]
+    assert "broken" in lines["tf-explain"]
+    assert "too large" in lines["torch forward"]
