@@ -50,7 +50,12 @@ def add_explaining(parser: argparse.ArgumentParser, title: str = "how it is expl
         metavar="PATH",
         help="layer to explain, backbone/name (default: the last with a grid); a,b fuses several by layer_cam",
     )
-    shown.add_argument("--batch-size", metavar="N", type=int, help="images per pass (default 32)")
+    shown.add_argument(
+        "--batch-size",
+        metavar="N",
+        type=int,
+        help="images per pass (default: by memory, 32 at most, 128 on a GPU)",
+    )
     shown.add_argument("--seed", metavar="N", type=int, help="of every random choice (default 0)")
     return shown
 
@@ -67,7 +72,7 @@ def add_strangers(parser: argparse.ArgumentParser) -> None:
 
 def add_inspect(parser: argparse.ArgumentParser) -> None:
     """Arguments of `inspect`."""
-    parser.add_argument("model", metavar="MODEL", type=Path, help="Keras model, .keras or .h5")
+    parser.add_argument("model", metavar="MODEL", type=Path, help="Keras model (.keras, .h5) or SavedModel folder")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     add_config(parser)
     add_verbosity(parser, quiet="no progress")
@@ -77,7 +82,7 @@ def add_inspect(parser: argparse.ArgumentParser) -> None:
 
 def add_explain(parser: argparse.ArgumentParser) -> None:
     """Arguments of `explain`."""
-    parser.add_argument("model", metavar="MODEL", type=Path, help="Keras model, .keras or .h5")
+    parser.add_argument("model", metavar="MODEL", type=Path, help="Keras model (.keras, .h5) or SavedModel folder")
     parser.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help="pictures, or folders of them")
     parser.add_argument("--out", metavar="DIR", type=Path, help="default: reports/explain-MODEL")
     parser.add_argument("--style", metavar="NAME", default="grey", help="grey (default), colour or contour")

@@ -58,7 +58,8 @@ class AuditConfig:
         interpolation: bilinear, nearest, bicubic, area as `tf.image.resize`; antialias as Pillow and torchvision.
         decoder: pillow, or tensorflow: `tf.io.decode_image`, whose fast DCT gives other JPEG pixels.
         image_size: (height, width) for models that accept any; None takes the model's own.
-        batch_size: images per pass; part of the hash because padding of the last batch follows it.
+        batch_size: images per pass; None = as many as memory takes, 32 at most without a GPU
+            (`models.memory`). Once chosen it is part of the hash because padding of the last batch follows it.
         interventions: photos per class of which composites are made, at most; 0 switches interventions off.
         donors: backgrounds per photo and arm. Odd, so a photo's majority is never a tie.
         seed: of every random choice.
@@ -77,7 +78,7 @@ class AuditConfig:
     interpolation: str = AS_LOADER
     decoder: str = AS_LOADER
     image_size: tuple[int, int] | None = None
-    batch_size: int = 32
+    batch_size: int | None = None
     interventions: int = 100
     donors: int = 5
     seed: int = 0
@@ -101,7 +102,8 @@ class AuditConfig:
             _one_of("preprocess", self.preprocess, (*PREPROCESSES, AUTO_PREPROCESS, "module:function"))
         if self.image_size is not None and (len(self.image_size) != 2 or min(self.image_size) < 1):
             raise ConfigError(f"image_size must be height and width in pixels, got {list(self.image_size)}")
-        _at_least("batch_size", self.batch_size, 1)
+        if self.batch_size is not None:
+            _at_least("batch_size", self.batch_size, 1)
         _at_least("interventions", self.interventions, 0)
         _at_least("donors", self.donors, 1)
         _at_least("seed", self.seed, 0)

@@ -60,7 +60,7 @@ def intervene(
     if None in shards.values():
         used = {position for chosen in (todo.photos, todo.donors) for part in chosen.values() for position in part}
         recognised = [position for position in sorted(used) if records[position].get("correct")]
-        maps = attention.read_maps(run, config.batch_size, recognised)
+        maps = attention.read_maps(run, explainer.model.batch_size, recognised)
         count = sum(len(lent) for lent in todo.donors.values())
         with progress.stage("Preparing backgrounds", count, "backgrounds") as advance:
             backgrounds = donors.prepare_backgrounds(dataset, todo, geometry, maps, config.seed, advance)
@@ -81,7 +81,7 @@ def intervene(
                 made: list[reliance.Composite] = []
                 for part in reliance.intervene(
                     dataset, label, todo, backgrounds, geometry, maps, explainer.predict,
-                    batch=config.batch_size, donors=config.donors, seed=config.seed, keep=keep,
+                    batch=explainer.model.batch_size, donors=config.donors, seed=config.seed, keep=keep,
                 ):  # fmt: skip
                     made.extend(part)
                     advance(len(part))

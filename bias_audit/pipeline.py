@@ -102,6 +102,7 @@ def audit(
 
     with progress.stage("Loading the model", None), _timed(seconds, "model"):
         loaded = load_model(model, config, dataset.class_names)
+    config = config.changed({"batch_size": loaded.batch_size})  # a resumed run must take the same
     progress.detail(f"explained layer {loaded.layer}, grid {loaded.grid[0]}x{loaded.grid[1]}, head {loaded.head}")
     geometry = geometry_of(config, loaded.input_size)
     # A refusal of either comes before the run folder is made; the pixels may be chosen after it.
@@ -129,13 +130,13 @@ def audit(
     total = len(dataset.samples)
     with run.refusal_leaves_nothing(), _timed(seconds, "attention"):
         with progress.stage("Predictions and heatmaps", total, "images") as advance:
-            records = attention.attend(dataset, explainer, geometry, config.batch_size, run, advance)
+            records = attention.attend(dataset, explainer, geometry, loaded.batch_size, run, advance)
         if not any(record["status"] == OK for record in records):
             first = records[0]
             raise DataError(
                 f"none of the {total} images could be read; the first, {first['image_id']!r}: {first['status_reason']}"
             )
-        ties = attention.tie_to_objects(dataset, records, run, config.batch_size, explainer.grid, config.seed)
+        ties = attention.tie_to_objects(dataset, records, run, loaded.batch_size, explainer.grid, config.seed)
     met: list[Record] = []
     guest_maps: dict[int, NDArray[np.float32]] = {}
     if guests is not None:
@@ -174,7 +175,7 @@ def audit(
         shown = {}
         if guests is not None:
             shown = pictures.make_pictures(guests, choose_strangers(met), strange, guest_maps, geometry)
-        _write_pictures(dataset, images, outcomes, examples, shown, geometry, config, run)
+        _write_pictures(dataset, images, outcomes, examples, shown, geometry, loaded.batch_size, run)
         given = (model, data, masks or boxes, dataset)
         info = describe(*given, explainer, records, config, thresholds, key, seconds, checked)
         info = with_strangers(info, strangers, met)
@@ -259,14 +260,14 @@ def _write_pictures(
     examples: Mapping[str, list[Record]],
     strangers: Mapping[str, Record],
     geometry: Geometry,
-    config: AuditConfig,
+    batch_size: int,
     run: Run,
 ) -> None:
     places = {sample.image_id: position for position, sample in enumerate(dataset.samples)}
     flagged = {outcome.subject for outcome in outcomes if outcome.status == "found"}
     composites = {name: rows for name, rows in examples.items() if name in flagged} or dict(list(examples.items())[:2])
     positions = [places[image_id] for image_id in pictures.choose_pictures(images, outcomes, composites)]
-    maps = attention.read_maps(run, config.batch_size, positions)
+    maps = attention.read_maps(run, batch_size, positions)
     shown = pictures.make_pictures(dataset, positions, images, maps, geometry)
     run.write_json("pictures.json", {"images": shown, "composites": composites, "strangers": strangers})
 

@@ -34,6 +34,7 @@ with _silenced():
     import keras
     import tensorflow as tf
     from tensorflow.core.protobuf import saved_model_pb2
+    from tensorflow.python.client import device_lib
     from tensorflow.python.framework import op_def_registry
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2 as freeze
 
@@ -51,4 +52,14 @@ def keras2() -> Any:
     return tf_keras
 
 
-__all__ = ["freeze", "keras", "keras2", "op_def_registry", "saved_model_pb2", "tf"]
+def gpu_memory() -> int | None:
+    """Bytes that TensorFlow may use on the smallest GPU; None = there is no GPU."""
+    if not tf.config.list_physical_devices("GPU"):
+        return None
+    limits: list[int] = [
+        device.memory_limit for device in device_lib.list_local_devices() if device.device_type == "GPU"
+    ]
+    return min(limits, default=None)
+
+
+__all__ = ["freeze", "gpu_memory", "keras", "keras2", "op_def_registry", "saved_model_pb2", "tf"]

@@ -20,6 +20,7 @@ from bias_audit.models.framework import tf
 from bias_audit.models.grids import Spatial
 from bias_audit.models.head import find_head, probes
 from bias_audit.models.loading import file_hash, load_keras, model_hash
+from bias_audit.models.memory import PER_PASS, fitting_batch
 from bias_audit.models.preprocessing_inside import preprocessing_inside
 from bias_audit.models.tapping import Trace, tap
 from bias_audit.models.traced import TracedModel, Watch
@@ -51,8 +52,11 @@ class KerasModel(TracedModel):
         if inputs is not None and len(inputs) != 1:
             raise ModelError(f"the model takes {len(inputs)} inputs; one image input is needed")
         self.input_size = input_size(tuple(inputs[0].shape) if inputs else (None, None, None, 3), config.image_size)
-        self.batch_size = config.batch_size
+        self.batch_size = config.batch_size or PER_PASS
         self._trace = Trace(self._model, self._spec)
+        if config.batch_size is None and (fitting := fitting_batch(self._trace.image_bytes())) != PER_PASS:
+            self.batch_size = fitting
+            self._trace = Trace(self._model, self._spec)
         self.layers = self._trace.listed()
         self.channels = self._trace.channels()
         self.parameters = int(self._model.count_params())

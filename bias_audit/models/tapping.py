@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -52,6 +53,10 @@ class Trace:
         self.places = spatial(self.steps, (int(spec.shape[1]), int(spec.shape[2])))
         self.has_logits = getattr(output, "_keras_logits", None) is not None
         self.linear = _ends_linear(made, output)
+
+    def image_bytes(self) -> int:
+        """What all layers put out for one image together, in float32."""
+        return 4 * sum(math.prod(size or 1 for size in shape[1:]) for _, _, shape in self.steps)
 
     def listed(self) -> tuple[tuple[str, tuple[int, int]], ...]:
         """Layers that could be explained as (path, grid), in the order in which they last run."""

@@ -40,9 +40,12 @@ def shrink_means(means: ArrayLike, variances: ArrayLike, counts: ArrayLike) -> F
         shrunken[known] = x
         return shrunken
     pooled = float((s2[varied] * (n[varied] - 1)).sum() / (n[varied] - 1).sum())
+    if not (pooled / n).all():  # a variance so small that its share of an image is 0
+        shrunken[known] = x
+        return shrunken
     tau2 = max(0.0, float(x.var(ddof=1) - (np.where(varied, s2, pooled) / n).mean()))
     total = tau2 + pooled / n
-    mu = float(np.average(x, weights=1 / total))
+    mu = float(np.average(x, weights=total.min() / total))  # not 1 / total, which overflows
     shrink = pooled / n / total
     shrunken[known] = shrink * mu + (1 - shrink) * x
     return shrunken

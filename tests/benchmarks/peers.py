@@ -33,7 +33,6 @@ class Peer:
     requirements: tuple[str, ...]
     tasks: tuple[str, ...]
     unit: str
-    index: str = ""
 
 
 PEERS = {
@@ -42,8 +41,7 @@ PEERS = {
     "tf-explain": Peer((*KERAS_2, "tf-explain==0.3.1"), ("tf-explain",), ""),
     "Xplique": Peer((*KERAS_2, "xplique==1.5.2"), ("xplique",), ""),
     "pytorch-grad-cam": Peer(
-        ("torch", "torchvision", "grad-cam"), ("torch forward", "pytorch-grad-cam"), "torch forward",
-        "https://download.pytorch.org/whl/cpu",
+        ("torch", "torchvision", "grad-cam"), ("torch forward", "pytorch-grad-cam"), "torch forward"
     ),
 }  # fmt: skip
 
@@ -81,10 +79,9 @@ def environment(name: str, peer: Peer, work: Path) -> tuple[str, str]:
         return str(python), ""
     print(f"{name}: installing {' '.join(peer.requirements)}", flush=True)
     subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-    install = [str(python), "-m", "pip", "install", "--quiet"]
-    first = [*install, *(("--index-url", peer.index) if peer.index else ()), *peer.requirements[:2]]
-    for command in (first, [*install, *peer.requirements]):
-        done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(
+        [str(python), "-m", "pip", "install", "--quiet", *peer.requirements], capture_output=True, text=True
+    )
     if done.returncode:
         return str(python), f"does not install: {last_line(done.stderr)}"
     (folder / "complete").touch()

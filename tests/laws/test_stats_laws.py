@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bias_audit import stats
@@ -207,6 +207,8 @@ classes = st.lists(st.tuples(st.floats(-100, 100), st.floats(0, 50), st.integers
 
 
 @given(classes)
+@example([(0.0, 0.0, 1), (0.0, 5e-324, 2)])
+@example([(0.0, 1e-310, 2), (1e-160, 1e-310, 3)])
 def test_shrunken_means_lie_between_the_classes_in_their_order(rows: list[tuple[float, float, int]]) -> None:
     means, variances, counts = np.array(rows).T
     shrunken = stats.shrink_means(means, variances, counts)

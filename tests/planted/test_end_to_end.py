@@ -34,7 +34,11 @@ def test_a_case_from_world_to_report(tmp_path, monkeypatch):
     units = read_units([case], work)
     assert list(units["truth"]) == ["negative", "negative", "positive", "negative"]
     assert units["attract"].idxmax() == 2
-    assert judge_again(unit_folder(case, work), Thresholds()) == load(unit_folder(case, work)).outcomes
+    judged = [
+        [outcome for outcome in outcomes if outcome.code not in {"BA906", "BA908"}]  # these asked the model, now gone
+        for outcomes in (judge_again(unit_folder(case, work), Thresholds()), load(unit_folder(case, work)).outcomes)
+    ]
+    assert judged[0] == judged[1]
     assert not read_units([case], work, Thresholds(min_gap=1.0))["flagged"].any()  # judged anew, without the model
 
     text = write_report(score(units, resamples=5), units, thresholds_digest(Thresholds()), {}, tmp_path)

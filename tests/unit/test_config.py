@@ -48,7 +48,7 @@ def test_lists_numbers_and_integers_for_floats(tmp_path: Path) -> None:
         ("audit = 3", "is not a table", ""),
         ("[audit]\nseed = '3'", "seed must be int, got '3'", ""),
         ("[audit]\nseed = true", "seed must be int, got True", ""),
-        ("[audit]\nbatch_size = 3.5", "batch_size must be int, got 3.5", ""),
+        ("[audit]\nbatch_size = 3.5", "batch_size must be an integer, got 3.5", ""),
         ("[audit]\nlayer = 3", "layer must be str, got 3", ""),
         ("[audit]\nmask_ignore = 'x'", "mask_ignore must be an integer", ""),
         ("[audit]\nimage_size = 224", "image_size must be a list of", ""),
