@@ -39,7 +39,8 @@ PEERS = {
     "Keras": Peer((), ("predict", "bias-audit", "textbook loop"), "predict"),
     "tf-keras-vis": Peer((*KERAS_2, "tf-keras-vis==0.8.7"), ("tf-keras-vis",), ""),
     "tf-explain": Peer((*KERAS_2, "tf-explain==0.3.1"), ("tf-explain",), ""),
-    "Xplique": Peer((*KERAS_2, "xplique==1.5.2"), ("xplique",), ""),
+    # Xplique imports the last two without declaring them.
+    "Xplique": Peer((*KERAS_2, "xplique==1.5.2", "einops", "tensorflow-probability<0.24"), ("xplique",), ""),
     "pytorch-grad-cam": Peer(
         ("torch", "torchvision", "grad-cam"), ("torch forward", "pytorch-grad-cam"), "torch forward"
     ),
