@@ -5,6 +5,7 @@ a mistake of the caller, so it raises ValueError and not one of the user's error
 needed: `scipy.stats` alone costs 1.3 s.
 """
 
+from bias_audit.stats.association import cramers_v, odds_ratio
 from bias_audit.stats.clusters import ENOUGH_CLUSTERS, cluster_codes, codes_of, count_units, effective_size
 from bias_audit.stats.correction import benjamini_hochberg
 from bias_audit.stats.effects import cliffs_delta, hedges_g
@@ -36,6 +37,7 @@ __all__ = [
     "cluster_codes",
     "codes_of",
     "count_units",
+    "cramers_v",
     "effective_size",
     "fisher_within",
     "hedges_g",
@@ -43,6 +45,7 @@ __all__ = [
     "mann_whitney_greater",
     "mcnemar",
     "means_interval",
+    "odds_ratio",
     "paired_difference_interval",
     "permutation_within",
     "rate_interval",
