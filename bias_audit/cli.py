@@ -257,6 +257,12 @@ def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     shown.add_argument(
         "--interventions", metavar="N", type=int, help="photos per class, at most (default 100; 0 = none)"
     )
+    shown.add_argument(
+        "--discovery",
+        metavar="N",
+        type=int,
+        help="images per class searched for cues (default 200; 0 = none)",
+    )
     shown.add_argument("--donors", metavar="N", type=int, help="backgrounds per photo and arm (default 5)")
 
 

@@ -61,6 +61,8 @@ class AuditConfig:
         batch_size: images per pass; None = as many as memory takes, 32 at most without a GPU
             (`models.memory`). Once chosen it is part of the hash because padding of the last batch follows it.
         interventions: photos per class of which composites are made, at most; 0 switches interventions off.
+        discovery: images per class in which recurring cues are looked for, at most; 0 switches that off. A cue that 1
+            in 20 carries is seen ten times in 200.
         donors: backgrounds per photo and arm. Odd, so a photo's majority is never a tie.
         seed: of every random choice.
         cluster: column of the user's table that groups photos (patient, scene): resampled and tested as one.
@@ -80,6 +82,7 @@ class AuditConfig:
     image_size: tuple[int, int] | None = None
     batch_size: int | None = None
     interventions: int = 100
+    discovery: int = 200
     donors: int = 5
     seed: int = 0
     cluster: str | None = None
@@ -105,6 +108,7 @@ class AuditConfig:
         if self.batch_size is not None:
             _at_least("batch_size", self.batch_size, 1)
         _at_least("interventions", self.interventions, 0)
+        _at_least("discovery", self.discovery, 0)
         _at_least("donors", self.donors, 1)
         _at_least("seed", self.seed, 0)
 
@@ -151,6 +155,8 @@ class Thresholds:
             photos of another class are called so, which is chance with the net's own leanings (SCIENCE E1).
         min_cue: probability that the attended piece of background must move beyond a control to confirm a class; as
             min_gap, 5 points.
+        max_on_object: share of a recurring cue's evidence that may lie on the object: beyond, most of it shows what the
+            class looks like.
         near: margin of gap and effects within which a finding is said to be near its threshold (2 points: less than
             one photo in fifty).
         hidden_excess: background excess below which a class's maps lie on its objects: nearer to a perfect map (0)
@@ -182,6 +188,7 @@ class Thresholds:
     min_attract: float = 0.05
     min_background_only: float = 0.1
     min_cue: float = 0.05
+    max_on_object: float = 0.5
     near: float = 0.02
     hidden_excess: float = 0.5
     min_photos: int = 10
@@ -201,7 +208,7 @@ class Thresholds:
 
     def __post_init__(self) -> None:
         for name in (
-            "fdr", "min_gap", "min_attract", "min_background_only", "min_cue", "near", "cliffs_delta",
+            "fdr", "min_gap", "min_attract", "min_background_only", "min_cue", "max_on_object", "near", "cliffs_delta",
             "max_unreadable", "max_void_width", "max_mask_shift", "min_input_gain", "input_p",
             "max_random_similarity", "max_class_similarity", "min_stability",
         ):  # fmt: skip

@@ -31,6 +31,7 @@ from bias_audit.models.decoding import geometry_of
 from bias_audit.photo_reliance import add_interventions
 from bias_audit.preprocess_check import check_preprocess
 from bias_audit.provenance import describe
+from bias_audit.recurring import find_clusters
 from bias_audit.report.page import write_report
 from bias_audit.result import AuditResult, RuleOutcome, to_json
 from bias_audit.run import Run
@@ -147,6 +148,9 @@ def audit(
             dataset, records, clusters, explainer, geometry, config, run, progress
         )
 
+    with _timed(seconds, "clusters"):
+        cues = find_clusters(dataset, records, explainer, geometry, config, run, progress)
+
     with progress.stage("Tables and rules", None), _timed(seconds, "tables"):
         add_interventions(records, composites, dataset.class_names, blank)
         user = {name: [sample.columns[name] for sample in dataset.samples] for name in dataset.columns}
@@ -163,12 +167,20 @@ def audit(
         )
         pulls = gap_matrix(composites[composites["fill"] == FIRST_FILL], dataset.class_names)
         slices = slices_table(images, tables.user_columns(images), seed=config.seed, clusters=groups)
-        outcomes = rules.judge(rules.Evidence(images, classes, pulls, slices, thresholds, checked, reliability), ignore)
+        recurring = tables.clusters_table(cues["clusters"])
+        spots = tables.cluster_spots_table(cues["spots"])
+        evidence = rules.Evidence(
+            images, classes, pulls, slices, thresholds, checked, reliability,
+            clusters=recurring, cluster_spots=spots, no_clusters=cues["reason"],
+        )  # fmt: skip
+        outcomes = rules.judge(evidence, ignore)
         tables.write_table(run, "images", images)
         tables.write_table(run, "classes", classes)
         tables.write_table(run, "confusion", tables.confusion_table(images))
         tables.write_table(run, "gap_matrix", pulls)
         tables.write_table(run, "slices", slices)
+        tables.write_table(run, "clusters", recurring)
+        tables.write_table(run, "cluster_spots", spots)
         strange = tables.strangers_table(met)
         tables.write_table(run, "strangers", strange)
     with progress.stage("Report", None):

@@ -219,6 +219,16 @@ class AuditResult:
         """One row per picture of no known class, index `image_id`; no rows where none were given."""
         return self._table("strangers")
 
+    @functools.cached_property
+    def clusters(self) -> pd.DataFrame:
+        """Recurring cues that the network looks at, index `cluster_id`, the strongest first."""
+        return self._table("clusters")
+
+    @functools.cached_property
+    def cluster_spots(self) -> pd.DataFrame:
+        """Where each of them was seen: one row per spot."""
+        return self._table("cluster_spots")
+
     def found(self) -> list[RuleOutcome]:
         """Outcomes with status `found`: highest level first, then by code, largest value (shrunken gap), subject."""
         return sorted(

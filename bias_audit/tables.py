@@ -154,6 +154,17 @@ def strangers_table(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return frame.set_index("image_id")
 
 
+def clusters_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row per recurring cue, the strongest first."""
+    frame = pd.DataFrame({column.name: _series(column, rows) for column in TABLES["clusters"]})
+    return frame.set_index("cluster_id")
+
+
+def cluster_spots_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Where each recurring cue was seen."""
+    return pd.DataFrame({column.name: _series(column, rows) for column in TABLES["cluster_spots"]})
+
+
 def class_summary(classes: pd.DataFrame) -> pd.DataFrame:
     """The few columns that fit on a screen, rates with their interval."""
 

@@ -1,7 +1,8 @@
 """Tables + thresholds -> outcomes. Each rule says found, passed or not applicable of each subject, and why.
 
-A new rule is one function and one line in RULES. Codes never change meaning: BA1xx attention, BA2xx reliance,
-BA9xx health of the audit, of which BA906 and BA907 doubt its input (pixels, names of outputs) and BA908 its maps.
+A new rule is one function and one line in RULES. Codes never change meaning: BA1xx attention, BA2xx reliance, BA3xx
+cues (recurring, global), BA4xx leakage of the data, BA9xx health of the audit, of which BA906 and BA907 doubt its input
+(pixels, names of outputs) and BA908 its maps.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import pandas as pd
 
 from bias_audit.result import LEVELS, RuleCount, RuleOutcome
 from bias_audit.rules.attention import class_attention, image_attention
+from bias_audit.rules.clusters import recurring_cue
 from bias_audit.rules.evidence import Evidence, as_float
 from bias_audit.rules.health import (
     accuracy_at_chance,
@@ -40,6 +42,7 @@ RULES: dict[str, Rule] = {
     "BA204": image_reliance_outliers,
     "BA205": slice_attention,
     "BA206": slice_reliance,
+    "BA302": recurring_cue,
     "BA901": unreadable_images,
     "BA902": maps_without_tie,
     "BA903": accuracy_at_chance,

@@ -52,6 +52,8 @@ class Evidence:
         preprocess: how the preprocessing compares with others; None = they were not compared.
         reliability: tests of the maps; empty = they were not made.
         failed_tests: those of them that the maps fail; then no rule reads an attention column.
+        clusters, cluster_spots: recurring cues, tables of `schema`; None = they were not looked for.
+        no_clusters: why not.
     """
 
     images: pd.DataFrame
@@ -62,6 +64,9 @@ class Evidence:
     preprocess: PreprocessCheck | None = None
     reliability: tuple[Reliability, ...] = ()
     failed_tests: tuple[str, ...] = ()
+    clusters: pd.DataFrame | None = None
+    cluster_spots: pd.DataFrame | None = None
+    no_clusters: str = ""
 
     @property
     def doubt(self) -> str:

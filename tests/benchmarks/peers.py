@@ -36,7 +36,7 @@ class Peer:
 
 
 PEERS = {
-    "Keras": Peer((), ("predict", "bias-audit", "textbook loop"), "predict"),
+    "Keras": Peer((), ("predict", "predict, in memory", "bias-audit", "textbook loop"), "predict"),
     "tf-keras-vis": Peer((*KERAS_2, "tf-keras-vis==0.8.7"), ("tf-keras-vis",), ""),
     "tf-explain": Peer((*KERAS_2, "tf-explain==0.3.1"), ("tf-explain",), ""),
     # Xplique imports the last two without declaring them.

@@ -85,6 +85,11 @@ def predict(model: str, files: Path, *_: Path) -> tuple[Callable[[], None], str]
     return run, "keras"
 
 
+def predict_in_memory(model: str, files: Path, *_: Path) -> tuple[Callable[[], None], str]:
+    net, images = keras_model(model), in_memory(model, files)
+    return lambda: net.predict(images, batch_size=BATCH, verbose=0), "keras"
+
+
 def bias_audit(model: str, files: Path, masks: Path, class_map: Path, _: Path) -> tuple[Callable[[], None], str]:
     from bias_audit.attention import attend
     from bias_audit.attribution.methods import Explainer
@@ -214,6 +219,7 @@ def pytorch_grad_cam(model: str, files: Path, *_: Path) -> tuple[Callable[[], No
 
 TASKS: dict[str, Callable[..., tuple[Callable[[], None], str]]] = {
     "predict": predict,
+    "predict, in memory": predict_in_memory,
     "bias-audit": bias_audit,
     "textbook loop": textbook,
     "tf-keras-vis": tf_keras_vis,

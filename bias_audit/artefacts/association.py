@@ -1,0 +1,79 @@
+"""Which class a group of images goes with, by label and by prediction, and how strongly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bias_audit import stats
+
+Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Association:
+    """A group of n of N images against the classes.
+
+    Attributes:
+        tied: index of the class that the group is tied to: the predicted class with the largest lift among those with
+            at least a quarter of the group.
+        n: images in the group.
+        counts: (K,) images of the group per predicted class.
+        counts_label: (K,) the same by label.
+        share: of the tied class's images (by prediction) that are in the group, 0..1, and its Wilson interval.
+        lift: share of the tied class in the group over its share in the sample, by prediction; 1 = no association.
+        odds: odds ratio of the tied class (by prediction) with its interval.
+        v_predicted, v_label: bias-corrected Cramér's V of membership with prediction and label, 0..1.
+        purity: share of the group's images labelled as the tied class, 0..1.
+        p: one-sided Fisher test that membership is more frequent in the tied class than elsewhere.
+    """
+
+    tied: int
+    n: int
+    counts: Indices
+    counts_label: Indices
+    share: tuple[float, float, float]
+    lift: float
+    odds: tuple[float, float, float]
+    v_predicted: float
+    v_label: float
+    purity: float
+    p: float
+
+
+def associate(members: Indices, labels: NDArray[np.intp], predicted: NDArray[np.intp], classes: int) -> Association:
+    """How a group goes with the classes.
+
+    Args:
+        members: images of the group, indices below N, each once.
+        labels, predicted: (N,) class indices.
+        classes: K.
+    """
+    from scipy.stats import fisher_exact
+
+    inside = np.zeros(len(labels), bool)
+    inside[members] = True
+    counts, totals = (np.bincount(each, minlength=classes) for each in (predicted[inside], predicted))
+    by_label = np.bincount(labels[inside], minlength=classes)
+    n, size = int(inside.sum()), len(labels)
+    lifts = np.divide(counts * size, totals * n, out=np.zeros(classes), where=totals > 0)
+    tied = int(np.argmax(np.where(counts >= 0.25 * n, lifts, -1)))
+    a, b = int(counts[tied]), int(totals[tied] - counts[tied])
+    c, d = n - a, size - int(totals[tied]) - (n - a)
+    table = np.array([counts, totals - counts])
+    label_table = np.array([by_label, np.bincount(labels, minlength=classes) - by_label])
+    return Association(
+        tied,
+        n,
+        counts,
+        by_label,
+        (a / (a + b), *stats.wilson(a, a + b)),
+        float(lifts[tied]),
+        stats.odds_ratio(a, b, c, d),
+        stats.cramers_v(table),
+        stats.cramers_v(label_table),
+        float(by_label[tied]) / n,
+        float(fisher_exact([[a, b], [c, d]], alternative="greater").pvalue),
+    )

@@ -1,0 +1,94 @@
+"""BA302: a recurring thing that the network looks at moves the prediction when it is erased and when it is pasted."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from bias_audit.config import Thresholds
+from bias_audit.result import RuleOutcome
+from bias_audit.rules.evidence import MOST_IDS, Evidence, as_float, not_applicable, number
+
+ARTEFACT, LEGITIMATE = "artefact", "legitimate"
+"""What a reviewer may judge a cluster to be."""
+
+EVIDENCE = (
+    "class_share", "lift", "odds_ratio", "odds_ratio_low", "odds_ratio_high", "cramers_v_predicted", "cramers_v_label",
+    "purity", "attention_share", "object_share", "object_estimated", "erase_effect", "erase_low", "erase_high",
+    "paste_effect", "paste_low", "paste_high", "turned", "turned_control",
+)  # fmt: skip
+
+
+def recurring_cue(evidence: Evidence) -> list[RuleOutcome]:
+    """BA302: a cluster of attended spots off the object is tied to a class and proved by erasing and by pasting.
+
+    CONFIRMED where both effects are significant after correction and large enough; CONTEXT where a reviewer has judged
+    the thing legitimate. A cluster that lies mostly on the object shows what the class looks like, and is no finding.
+    """
+    title, bounds, clusters = "recurring cue that moves the prediction", evidence.thresholds, evidence.clusters
+    if clusters is None or evidence.no_clusters:
+        reason = evidence.no_clusters or "the run holds no clusters"
+        return [not_applicable("BA302", title, "dataset", "", f"Recurring cues were not looked for: {reason}.")]
+    tested = clusters[clusters["proof_status"] == "ok"]
+    found = [_outcome(title, str(name), row, evidence) for name, row in tested.iterrows() if moves(row, bounds)]
+    if found:
+        return found
+    if clusters.empty:
+        reason = "nothing was looked at in enough images to make a cluster."
+        return [not_applicable("BA302", title, "dataset", "", f"No recurring cue: {reason}")]
+    tied = int((clusters["proof_status"] != "not tied to a class").sum())
+    sentence = (
+        f"{len(clusters)} recurring cues, {tied} of them tied to a class, {len(tested)} erased and pasted: "
+        "none off the object moves the prediction both ways."
+    )
+    if len(tested) == 0 and tied:
+        return [not_applicable("BA302", title, "dataset", "", f"{tied} recurring cues could not be erased and pasted.")]
+    return [RuleOutcome("BA302", title, "dataset", "", "passed", sentence, n=int(clusters["n_proof"].max()))]
+
+
+def moves(row: pd.Series, bounds: Thresholds) -> bool:
+    """Both effects are there and the thing is not the object."""
+    effects = [as_float(row[name], 0) for name in ("erase_effect", "paste_effect")]
+    lows = [as_float(row[name], 0) for name in ("erase_low", "paste_low")]
+    return (
+        as_float(row["p_fdr"], 1) <= bounds.fdr
+        and min(effects) >= bounds.min_cue
+        and min(lows) > 0
+        and as_float(row["object_share"], 1) < bounds.max_on_object
+    )
+
+
+def _outcome(title: str, name: str, row: pd.Series, evidence: Evidence) -> RuleOutcome:
+    judged = str(row["judgement"])
+    level = "CONTEXT" if judged == LEGITIMATE else "CONFIRMED"
+    shown = evidence.cluster_spots
+    images = tuple(shown.loc[shown["cluster_id"] == name, "image_id"]) if shown is not None else ()
+    called = f"{row['name']!r}" if row["name"] else f"the recurring cue {name}"
+    outline = ""
+    if as_float(row["object_estimated"], 0) > 0:
+        outline = " Where the object is was estimated, for want of masks."
+    verdict = " A reviewer judged it legitimate." if judged == LEGITIMATE else ""
+    sentence = (
+        f"The network keeps looking at {called} in images that it takes for {row['class_name']} "
+        f"({int(row['n'])} images, {row['class_share']:.0%} of them). Erased, the probability of {row['class_name']} "
+        f"falls by {row['erase_effect']:.2f} [{row['erase_low']:.2f}, {row['erase_high']:.2f}] more than when an equal "
+        f"piece elsewhere is erased; pasted onto images of other classes it turns {row['turned']:.0%} of them into "
+        f"{row['class_name']}, another piece {row['turned_control']:.0%} ({int(row['n_proof'])} photos)."
+        f"{outline}{verdict}"
+    )
+    return RuleOutcome(
+        "BA302",
+        title,
+        "cluster",
+        name,
+        "found",
+        sentence,
+        level,
+        measured=min(float(row["erase_effect"]), float(row["paste_effect"])),
+        threshold=evidence.thresholds.min_cue,
+        low=min(float(row["erase_low"]), float(row["paste_low"])),
+        high=min(float(row["erase_high"]), float(row["paste_high"])),
+        n=int(row["n_proof"]),
+        p_value=float(row["p_fdr"]),
+        image_ids=images[:MOST_IDS],
+        evidence={"class_name": row["class_name"], **{key: number(row[key]) for key in EVIDENCE}},
+    )
