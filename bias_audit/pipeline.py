@@ -187,7 +187,7 @@ def audit(
         shown = {}
         if guests is not None:
             shown = pictures.make_pictures(guests, choose_strangers(met), strange, guest_maps, geometry)
-        _write_pictures(dataset, images, outcomes, examples, shown, geometry, loaded.batch_size, run)
+        _write_pictures(dataset, images, outcomes, examples, shown, cues["pictures"], geometry, loaded.batch_size, run)
         given = (model, data, masks or boxes, dataset)
         info = describe(*given, explainer, records, config, thresholds, key, seconds, checked)
         info = with_strangers(info, strangers, met)
@@ -271,6 +271,7 @@ def _write_pictures(
     outcomes: Sequence[RuleOutcome],
     examples: Mapping[str, list[Record]],
     strangers: Mapping[str, Record],
+    sheets: Mapping[str, Record],
     geometry: Geometry,
     batch_size: int,
     run: Run,
@@ -281,7 +282,8 @@ def _write_pictures(
     positions = [places[image_id] for image_id in pictures.choose_pictures(images, outcomes, composites)]
     maps = attention.read_maps(run, batch_size, positions)
     shown = pictures.make_pictures(dataset, positions, images, maps, geometry)
-    run.write_json("pictures.json", {"images": shown, "composites": composites, "strangers": strangers})
+    kept = {"images": shown, "composites": composites, "strangers": strangers, "clusters": sheets}
+    run.write_json("pictures.json", kept)
 
 
 @contextlib.contextmanager

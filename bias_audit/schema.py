@@ -413,7 +413,8 @@ CLUSTERS: tuple[Column, ...] = (
     Column("paste_high", "float", "95 % BCa bootstrap interval over photos, upper end"),
     Column("turned", "float", "share of these images that are then predicted as its class, 0..1", "high"),
     Column("turned_control", "float", "the same with another piece of the same photo, 0..1"),
-    Column("p_fdr", "float", "sign-flip test, the larger p of both effects, after Benjamini-Hochberg over clusters"),
+    Column("p_erase_fdr", "float", "sign-flip test of erase_effect, after Benjamini-Hochberg over both tests of all"),
+    Column("p_paste_fdr", "float", "the same of paste_effect"),
 )
 
 CLUSTER_SPOTS: tuple[Column, ...] = (

@@ -53,7 +53,8 @@ class Cue:
     on_object: float
     status: str = NOT_CHOSEN
     proof: Proof = field(default_factory=lambda: Proof(0))
-    p_fdr: float = float("nan")
+    p_erase: float = float("nan")
+    p_paste: float = float("nan")
 
 
 def discover(
@@ -90,17 +91,18 @@ def discover(
         cue.status = PROVED if cue.proof.erased and cue.proof.pasted else TOO_FEW
         advance(1)
     proved = [cue for cue in chosen if cue.status == PROVED]
-    # Both effects must be there: the larger p of the two is that of their union (Berger 1982).
-    joint = [max(cue.proof.erased.p, cue.proof.pasted.p) for cue in proved if cue.proof.erased and cue.proof.pasted]
-    for cue, p in zip(proved, stats.benjamini_hochberg(np.array(joint)), strict=True):
-        cue.p_fdr = float(p)
+    # One correction over both tests of all cues: either effect is a proof.
+    tests = [effect.p for cue in proved for effect in (cue.proof.erased, cue.proof.pasted) if effect]
+    corrected = stats.benjamini_hochberg(np.array(tests)).reshape(-1, 2)
+    for cue, (p_erase, p_paste) in zip(proved, corrected, strict=True):
+        cue.p_erase, cue.p_paste = float(p_erase), float(p_paste)
     return sorted(cues, key=lambda cue: -strength(cue))
 
 
 def strength(cue: Cue) -> float:
-    """The smaller of the two effects; below all proved ones the others, by how much attention they take."""
+    """The larger effect, by its lower bound; below those with a proof the others, by how much attention they take."""
     if cue.proof.erased and cue.proof.pasted:
-        return 1 + min(cue.proof.erased.mean, cue.proof.pasted.mean)
+        return 1 + max(cue.proof.erased.low, cue.proof.pasted.low)
     return cue.attention * cue.association.share[0] - 1
 
 
@@ -141,7 +143,8 @@ def row(cue: Cue, dataset: Dataset, seen: Seen) -> Record:
         "paste_high": pasted.high if pasted else nan,
         "turned": cue.proof.turned,
         "turned_control": cue.proof.turned_control,
-        "p_fdr": cue.p_fdr,
+        "p_erase_fdr": cue.p_erase,
+        "p_paste_fdr": cue.p_paste,
     }
 
 

@@ -13,14 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.artefacts.collect import Seen
+from bias_audit.stats import ENOUGH_CLUSTERS
 
 Indices = NDArray[np.intp]
 
 COMPONENTS = 20
 """Of the principal component analysis before features are grouped (SCIENCE D1)."""
 
-SMALLEST = 8
-"""Images that a recurring thing must be seen in: with fewer the proof has nothing to average over."""
+SMALLEST = ENOUGH_CLUSTERS
+"""Images that a recurring thing must be seen in: with fewer the proof gives no interval."""
 
 SHARE = 1 / 40
 """Spots that a group must hold, as a share of all; smaller groups are noise of the density estimate."""

@@ -29,8 +29,8 @@ Predict = Callable[[Pixels], Predictions]
 PHOTOS = 20
 """Most typical images of a group that are changed; each is also pasted onto HOSTS others."""
 
-ENOUGH = 8
-"""Images that a proof needs: the smallest p of an exact sign-flip test is then 2 / 2^8 < .01."""
+ENOUGH = stats.ENOUGH_CLUSTERS
+"""Images that a proof needs: fewer give no interval."""
 
 HOSTS = 2
 """Images of other classes that each spot is pasted onto."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bias_audit.report.account import count_status, dictionary, every_rule, not_audited, provenance
+from bias_audit.report.clusters_section import clusters_section
 from bias_audit.report.estimates import axis, estimate, number, records
 from bias_audit.report.gallery import PICTURE_BUDGET, arrange_pictures
 from bias_audit.report.maps_section import maps_section
@@ -152,7 +153,9 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
     found = result.found()
     flagged = list(dict.fromkeys(item.subject for item in found if item.scope in ("class", "image")))
     strangers = strangers_section(result, pictures, budget)
-    chosen = arrange_pictures(result.images, found, flagged, pictures, budget - strangers["bytes"])
+    clusters = clusters_section(result, pictures, budget)
+    left = budget - strangers["bytes"] - clusters["bytes"]
+    chosen = arrange_pictures(result.images, found, flagged, pictures, left)
     findings: list[dict[str, Any]] = []
     illustrated: set[str] = set()
     for item in found[:MOST_FINDINGS]:
@@ -185,9 +188,10 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
         "maps": maps_section(result),
         "slices": slices_section(result),
         "strangers": strangers,
+        "clusters": clusters,
         "confusion": _confusion(result.confusion, info.class_names),
         "gallery": chosen["gallery"],
-        "pictures": [*chosen["pictures"], *strangers["pictures"]],
+        "pictures": [*chosen["pictures"], *strangers["pictures"], *clusters["pictures"]],
         "pictures_shown": chosen["shown"],
         "pictures_stored": chosen["stored"],
         "rules": every_rule(result),

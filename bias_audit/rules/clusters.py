@@ -19,9 +19,10 @@ EVIDENCE = (
 
 
 def recurring_cue(evidence: Evidence) -> list[RuleOutcome]:
-    """BA302: a cluster of attended spots off the object is tied to a class and proved by erasing and by pasting.
+    """BA302: a cluster of attended spots off the object is tied to a class and proved by erasing or by pasting.
 
-    CONFIRMED where both effects are significant after correction and large enough; CONTEXT where a reviewer has judged
+    CONFIRMED where one of the effects is significant after correction and large enough: a cue beside a second one is
+    not needed, and still turns other images; CONTEXT where a reviewer has judged
     the thing legitimate. A cluster that lies mostly on the object shows what the class looks like, and is no finding.
     """
     title, bounds, clusters = "recurring cue that moves the prediction", evidence.thresholds, evidence.clusters
@@ -38,7 +39,7 @@ def recurring_cue(evidence: Evidence) -> list[RuleOutcome]:
     tied = int((clusters["proof_status"] != "not tied to a class").sum())
     sentence = (
         f"{len(clusters)} recurring cues, {tied} of them tied to a class, {len(tested)} erased and pasted: "
-        "none off the object moves the prediction both ways."
+        "none off the object moves the prediction."
     )
     if len(tested) == 0 and tied:
         return [not_applicable("BA302", title, "dataset", "", f"{tied} recurring cues could not be erased and pasted.")]
@@ -46,15 +47,19 @@ def recurring_cue(evidence: Evidence) -> list[RuleOutcome]:
 
 
 def moves(row: pd.Series, bounds: Thresholds) -> bool:
-    """Both effects are there and the thing is not the object."""
-    effects = [as_float(row[name], 0) for name in ("erase_effect", "paste_effect")]
-    lows = [as_float(row[name], 0) for name in ("erase_low", "paste_low")]
-    return (
-        as_float(row["p_fdr"], 1) <= bounds.fdr
-        and min(effects) >= bounds.min_cue
-        and min(lows) > 0
-        and as_float(row["object_share"], 1) < bounds.max_on_object
-    )
+    """Either effect is there, and the thing is not the object."""
+    return bool(proofs(row, bounds)) and as_float(row["object_share"], 1) < bounds.max_on_object
+
+
+def proofs(row: pd.Series, bounds: Thresholds) -> list[str]:
+    """Which of "erase" and "paste" show an effect: significant after correction, and large enough."""
+    return [
+        name
+        for name in ("erase", "paste")
+        if as_float(row[f"p_{name}_fdr"], 1) <= bounds.fdr
+        and as_float(row[f"{name}_effect"], 0) >= bounds.min_cue
+        and as_float(row[f"{name}_low"], 0) > 0
+    ]
 
 
 def _outcome(title: str, name: str, row: pd.Series, evidence: Evidence) -> RuleOutcome:
@@ -66,6 +71,7 @@ def _outcome(title: str, name: str, row: pd.Series, evidence: Evidence) -> RuleO
     outline = ""
     if as_float(row["object_estimated"], 0) > 0:
         outline = " Where the object is was estimated, for want of masks."
+    shows = max(proofs(row, evidence.thresholds), key=lambda name: float(row[f"{name}_effect"]))
     verdict = " A reviewer judged it legitimate." if judged == LEGITIMATE else ""
     sentence = (
         f"The network keeps looking at {called} in images that it takes for {row['class_name']} "
@@ -83,12 +89,12 @@ def _outcome(title: str, name: str, row: pd.Series, evidence: Evidence) -> RuleO
         "found",
         sentence,
         level,
-        measured=min(float(row["erase_effect"]), float(row["paste_effect"])),
+        measured=float(row[f"{shows}_effect"]),
         threshold=evidence.thresholds.min_cue,
-        low=min(float(row["erase_low"]), float(row["paste_low"])),
-        high=min(float(row["erase_high"]), float(row["paste_high"])),
+        low=number(row[f"{shows}_low"]),
+        high=number(row[f"{shows}_high"]),
         n=int(row["n_proof"]),
-        p_value=float(row["p_fdr"]),
+        p_value=float(row[f"p_{shows}_fdr"]),
         image_ids=images[:MOST_IDS],
         evidence={"class_name": row["class_name"], **{key: number(row[key]) for key in EVIDENCE}},
     )
