@@ -1,4 +1,4 @@
-"""A guess at the foreground of a picture that has no mask: GrabCut, seeded by the border."""
+"""A guess at the foreground of a picture that has no mask: GrabCut, seeded by the border, the centre and contrast."""
 
 from __future__ import annotations
 
@@ -8,22 +8,34 @@ from numpy.typing import NDArray
 
 from bias_audit.data.masks import BACKGROUND, FOREGROUND
 
-WORKING_SIDE = 160
+WORKING_SIDE = 128
 """Longest side at which the cut is made: its outline is a guess anyway, and the cost grows with the pixels."""
 
 BORDER = 0.04
 """Width of the rim that is background for certain, as a share of the shorter side."""
 
-MARGIN = 0.12
-"""Width of the rim that is probably background, as a share of either side."""
+CORE = 0.1
+"""Share of the picture that is the object for certain: without any a third of photos of animals come out empty."""
 
-ROUNDS = 3
+COLOURS = 5
+"""Colours of the rim that a pixel is compared with."""
+
+LEAST_SHARE = 0.1
+"""Share of the rim that a colour needs to count as background: an object that is cut by the frame has less."""
+
+LEAST_CONTRAST = 6.0
+"""Distance in CIELAB from the rim below which nothing stands out; 2.3 is one just noticeable difference."""
+
+CENTRE = 0.3
+"""Standard deviation of the centre prior, in sides of the picture."""
 
 
 def grabcut(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Foreground by iterated graph cuts (Rother et al. 2004, ACM Trans. Graph. 23, 309-314); looks at no model.
+    """Foreground by one graph cut (Rother et al. 2004, ACM Trans. Graph. 23, 309-314); looks at no model.
 
-    The border is background, a rim within it probably so, the rest probably the object.
+    Probably the object is what is in the middle and unlike the rim in colour (the boundary prior of Wei et al. 2012,
+    ECCV, 29-42), split off by Otsu's threshold; its strongest tenth is so for certain, and the border is background.
+    More rounds than one cost as much again and gain nothing (measured on 270 photos with masks).
 
     Args:
         pixels: (H, W, 3) RGB.
@@ -33,22 +45,61 @@ def grabcut(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """
     height, width = pixels.shape[:2]
     scale = min(1.0, WORKING_SIDE / max(height, width))
-    size = max(8, round(width * scale)), max(8, round(height * scale))
+    size = max(16, round(width * scale)), max(16, round(height * scale))
     small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
-    seeds = np.full(small.shape[:2], cv2.GC_PR_BGD, np.uint8)
-    rows, columns = max(1, round(MARGIN * size[1])), max(1, round(MARGIN * size[0]))
-    seeds[rows:-rows, columns:-columns] = cv2.GC_PR_FGD
-    rim = max(1, round(BORDER * min(seeds.shape)))
-    for edge in (seeds[:rim], seeds[-rim:], seeds[:, :rim], seeds[:, -rim:]):
-        edge[...] = cv2.GC_BGD
-    back, front = np.zeros((1, 65)), np.zeros((1, 65))
-    bgr = np.ascontiguousarray(small[..., ::-1])
-    everywhere = (0, 0, *size)
+    nothing = np.full((height, width), BACKGROUND, np.uint8)
     cv2.setRNGSeed(0)
+    contrast = _contrast(small)
+    strongest = float(np.percentile(contrast, 98))
+    if strongest < LEAST_CONTRAST:
+        return nothing
+    score = np.clip(contrast / strongest, 0, 1) + _centre(small.shape)
+    score = np.asarray(cv2.GaussianBlur(score.astype(np.float32), (0, 0), 2), np.float32)
+    grey = np.asarray(255 * score / score.max(), np.uint8)
+    bound, _ = cv2.threshold(grey, 0, 255, cv2.THRESH_OTSU)
+    seeds = np.where(grey > bound, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    seeds[score >= np.quantile(score, 1 - CORE)] = cv2.GC_FGD
+    seeds[_rim(small.shape, BORDER)] = cv2.GC_BGD
     try:
-        cv2.grabCut(bgr, seeds, everywhere, back, front, ROUNDS, cv2.GC_INIT_WITH_MASK)
-    except cv2.error:  # one colour leaves nothing to model
-        return np.full((height, width), BACKGROUND, np.uint8)
+        cv2.grabCut(
+            np.ascontiguousarray(small[..., ::-1]),
+            seeds,
+            (0, 0, *size),
+            np.zeros((1, 65)),
+            np.zeros((1, 65)),
+            1,
+            cv2.GC_INIT_WITH_MASK,
+        )
+    except cv2.error:  # too few colours to model either side
+        return nothing
     inside = np.isin(seeds, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
     whole = np.asarray(cv2.resize(inside, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
     return np.where(whole > 0, FOREGROUND, BACKGROUND).astype(np.uint8)
+
+
+def _contrast(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(H, W) distance in CIELAB to the nearest common colour of the rim."""
+    lab = cv2.cvtColor(pixels.astype(np.float32) / np.float32(255), cv2.COLOR_RGB2LAB)
+    lab = np.asarray(cv2.GaussianBlur(lab, (0, 0), 1.5), np.float32)
+    rim = np.ascontiguousarray(lab[_rim(pixels.shape, 1.5 * BORDER)])
+    until = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 10, 1.0)
+    colours = min(COLOURS, len(rim))
+    labels = np.zeros((len(rim), 1), np.int32)
+    _, labels, centres = cv2.kmeans(rim, colours, labels, until, 1, cv2.KMEANS_PP_CENTERS)  # type: ignore[assignment]
+    share = np.bincount(labels.ravel(), minlength=colours) / len(rim)
+    common = np.asarray(centres, np.float32)[share >= LEAST_SHARE]
+    return np.asarray(np.linalg.norm(lab[:, :, None] - common, axis=-1).min(axis=-1), np.float32)
+
+
+def _centre(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """(H, W) 1 in the middle, falling off to the border."""
+    rows, columns = ((np.arange(side, dtype=np.float32) + 0.5) / side - 0.5 for side in shape[:2])
+    return np.asarray(np.exp(-(rows[:, None] ** 2 + columns**2) / (2 * CENTRE**2)), np.float32)
+
+
+def _rim(shape: tuple[int, ...], share: float) -> NDArray[np.bool_]:
+    """(H, W) true along the border, `share` of the shorter side wide."""
+    wide = max(1, round(share * min(shape[:2])))
+    rim = np.ones(shape[:2], bool)
+    rim[wide:-wide, wide:-wide] = False
+    return rim
