@@ -85,8 +85,6 @@ def by_maps(seen: Seen, seed: int) -> Iterator[Indices]:
         flat = np.abs(seen.maps[images]).reshape(len(images), -1).astype(np.float64)
         flat /= np.maximum(flat.sum(axis=1, keepdims=True), 1e-12)
         embedding, count = spectral_embedding(flat)
-        if count < 2:
-            continue
         for part in _split(embedding, count, seed, exactly=True):
             first = _first_spots(seen, images[part])
             middle = flat[part].mean(axis=0)
@@ -167,9 +165,10 @@ def spectral_embedding(points: NDArray[np.float64]) -> tuple[NDArray[np.float64]
         points: (n, d), n above NEIGHBOURS.
 
     Returns:
-        ((n, count) eigenvectors, count in 1..MOST_STRATEGIES).
+        ((n, count) eigenvectors, count in 2..MOST_STRATEGIES).
     """
-    distances = ((points[:, None] - points[None]) ** 2).sum(axis=2) if len(points) <= 64 else _squared(points)
+    norms = (points**2).sum(axis=1)
+    distances = norms[:, None] + norms - 2 * points @ points.T
     np.fill_diagonal(distances, np.inf)
     neighbours = np.argsort(distances, axis=1, kind="stable")[:, : min(NEIGHBOURS, len(points) - 1)]
     graph = np.zeros((len(points), len(points)))
@@ -179,13 +178,8 @@ def spectral_embedding(points: NDArray[np.float64]) -> tuple[NDArray[np.float64]
     values, vectors = np.linalg.eigh(root[:, None] * graph * root)
     values, vectors = values[::-1], vectors[:, ::-1]
     gaps = values[:MOST_STRATEGIES] - values[1 : MOST_STRATEGIES + 1]
-    count = int(np.argmax(gaps)) + 1
+    count = int(np.argmax(gaps[1:])) + 2
     return vectors[:, :count], count
-
-
-def _squared(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    norms = (points**2).sum(axis=1)
-    return np.asarray(np.maximum(norms[:, None] + norms - 2 * points @ points.T, 0), np.float64)
 
 
 def _reduced(features: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,7 +21,7 @@ from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import BACKGROUND
 from bias_audit.data.masks import OK as MASK_OK
 from bias_audit.data.sampling import rank
-from bias_audit.interventions import FILLS, Mask, Pixels, attended_region, elsewhere, lend
+from bias_audit.interventions import FILLS, Mask, Pixels, attended_region, elsewhere, hole, lend
 from bias_audit.models.base import Predictions
 
 Indices = NDArray[np.intp]
@@ -162,6 +163,7 @@ def _composites(
     off_object: bool,
 ) -> list[tuple[int, str, Pixels]]:
     """(host or -1, arm, picture) of one photo; none where its spot has no control beside it."""
+    ground = mask if off_object else np.full_like(mask, BACKGROUND)
     region = np.zeros_like(mask)
     for spot in spots:
         # A ruler goes on beyond its spot: all that is connected with it counts, but nothing for being hotter.
@@ -169,9 +171,13 @@ def _composites(
         peak = float(seen.maps[image][cell])
         heat = np.minimum(seen.maps[image], peak)
         heat[cell] = 1.001 * peak
-        part = attended_region(heat, mask if off_object else np.full_like(mask, BACKGROUND))
+        part = attended_region(heat, ground)
         if part is not None:
             region |= part
+    # A map places a thing to within half a cell; without that rim a fifth of a tag was pasted, and did nothing.
+    cell_sides = [max(1, side // cells) for side, cells in zip(mask.shape, seen.spots.grid, strict=True)]
+    grown = np.asarray(cv2.dilate(region, np.ones(cell_sides, np.uint8)), np.uint8)
+    region = np.where(hole(ground) > 0, 0, grown).astype(np.uint8)
     # A control that lies on the object would cost more than the spot; one that is attended too is no control.
     hot = _attended(seen, image, mask.shape)
     control = elsewhere(region, mask | hot, np.random.default_rng((seed, image))) if region.any() else None

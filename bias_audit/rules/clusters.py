@@ -48,7 +48,9 @@ def recurring_cue(evidence: Evidence) -> list[RuleOutcome]:
 
 def moves(row: pd.Series, bounds: Thresholds) -> bool:
     """Either effect is there, and the thing is not the object."""
-    return bool(proofs(row, bounds)) and as_float(row["object_share"], 1) < bounds.max_on_object
+    estimated = as_float(row["object_estimated"], 1) > 0
+    most = bounds.max_on_estimate if estimated else bounds.max_on_object
+    return bool(proofs(row, bounds)) and as_float(row["object_share"], 1) < most
 
 
 def proofs(row: pd.Series, bounds: Thresholds) -> list[str]:
