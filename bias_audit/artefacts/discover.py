@@ -100,9 +100,12 @@ def discover(
 
 
 def strength(cue: Cue) -> float:
-    """The larger effect, by its lower bound; below those with a proof the others, by how much attention they take."""
+    """The larger effect, by its lower bound, as far as it is not the object's; below those with a proof the others.
+
+    Those without are ranked by how much attention they take.
+    """
     if cue.proof.erased and cue.proof.pasted:
-        return 1 + max(cue.proof.erased.low, cue.proof.pasted.low)
+        return 1 + max(cue.proof.erased.low, cue.proof.pasted.low) * (1 - cue.on_object)
     return cue.attention * cue.association.share[0] - 1
 
 

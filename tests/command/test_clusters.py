@@ -1,0 +1,105 @@
+"""`bias-audit audit` without masks finds a marker that the model follows, and acquits it where the model does not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from bias_audit.result import load
+
+SIDE, PHOTOS, TAG = 48, 24, 8
+
+
+def _world(folder: Path) -> Path:
+    """Discs (class disc) and squares (class square) of one grey, amid noise; most discs have a red tag by the edge."""
+    for label, name in enumerate(("disc", "square")):
+        for number in range(PHOTOS):
+            rng = np.random.default_rng([label, number])
+            picture = rng.normal(120, 6, (SIDE, SIDE, 3))
+            x, y = (int(value) for value in rng.integers(20, 28, 2))
+            if label == 0:
+                cv2.circle(picture, (x, y), 7, (200, 200, 200), -1)
+            else:
+                cv2.rectangle(picture, (x - 6, y - 6), (x + 6, y + 6), (200, 200, 200), -1)
+            if number % 12 != 0 if label == 0 else number % 12 == 0:
+                along = int(rng.integers(0, SIDE - TAG))
+                picture[:TAG, along : along + TAG] = (30, 30, 230)  # BGR
+            target = folder / name / f"{number:02d}.png"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(cv2.imencode(".png", np.clip(picture, 0, 255).astype(np.uint8))[1].tobytes())
+    return folder
+
+
+def _model(path: Path, weights: list[list[float]], bias: list[float], gain: float) -> Path:
+    import keras
+
+    model = keras.Sequential(
+        [
+            keras.Input((SIDE, SIDE, 3)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Conv2D(2, 1, activation="relu", name="colours"),
+            keras.layers.AveragePooling2D(8, name="cells"),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(2, activation="softmax", name="head"),
+        ]
+    )
+    model.get_layer("colours").set_weights([np.array(weights, float)[None, None], np.array(bias, float)])
+    model.get_layer("head").set_weights([gain * np.eye(2), np.zeros(2)])
+    model.save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _world(tmp_path_factory.mktemp("tags") / "photos")
+
+
+def test_a_marker_is_found_tied_and_confirmed_without_masks(photos, tmp_path, command):
+    # red beyond green and blue: noise makes .012 of it and a tag .02 more; the other class is the constant between
+    model = _model(tmp_path / "red.keras", [[1, 0], [-0.5, 0], [-0.5, 0]], [0, 0.022], 600)
+    code, out, _ = command("audit", model, photos, "--out", tmp_path / "run")
+    assert code == 0
+    result = load(tmp_path / "run")
+    first = result.clusters.iloc[0]
+    assert (first["class_name"], first["proof_status"]) == ("disc", "ok")
+    assert first["paste_effect"] > 0.9
+    assert first["object_share"] < 0.25
+    assert first["object_estimated"] == 1
+    (outcome,) = (each for each in result.outcomes if each.code == "BA302")
+    assert (outcome.status, outcome.level, outcome.evidence["class_name"]) == ("found", "CONFIRMED", "disc")
+    assert outcome.subject == result.clusters.index[0]
+    assert "BA302" in out
+
+    spots = result.cluster_spots[result.cluster_spots["cluster_id"] == outcome.subject].head(20)
+    tagged = {f"disc/{number:02d}.png" for number in range(PHOTOS) if number % 12 != 0}
+    tagged |= {f"square/{number:02d}.png" for number in range(PHOTOS) if number % 12 == 0}
+    assert set(spots["image_id"]) <= tagged
+    assert (spots["y"] < 0.3).all()
+
+    kept = json.loads((tmp_path / "run" / "pictures.json").read_text())["clusters"][outcome.subject]
+    assert len(kept["crops"]) == 12
+    assert {shot["arm"] for shot in kept["shots"]} == {"original", "inpaint", "pasted"}
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert 'id="clusters"' in page
+    assert outcome.subject in page
+    assert pd.read_csv(tmp_path / "run" / "clusters.csv").shape[0] == len(result.clusters)
+
+
+def test_a_marker_that_the_model_ignores_is_not_confirmed(photos, tmp_path, command):
+    # brightness beyond the ground: discs and squares alike, whatever the tag
+    model = _model(tmp_path / "grey.keras", [[0, 0], [1, 0], [0, 0]], [-0.6, 0.012], 600)
+    code, _, _ = command("audit", model, photos, "--out", tmp_path / "run", "--interventions", "0")
+    assert code == 0
+    outcomes = [each for each in load(tmp_path / "run").outcomes if each.code == "BA302"]
+    assert all(each.level != "CONFIRMED" for each in outcomes)
+    code, _, _ = command("audit", model, photos, "--out", tmp_path / "off", "--interventions", "0", "--discovery", "0")
+    assert code == 0
+    (outcome,) = (each for each in load(tmp_path / "off").outcomes if each.code == "BA302")
+    assert (outcome.status, len(load(tmp_path / "off").clusters)) == ("not applicable", 0)
+    assert "switched off" in outcome.sentence
+    assert 'id="clusters"' not in (tmp_path / "off" / "report.html").read_text()

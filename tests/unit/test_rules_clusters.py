@@ -1,0 +1,87 @@
+"""BA302 on tables made by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from bias_audit import tables
+from bias_audit.config import Thresholds
+from bias_audit.rules.clusters import recurring_cue
+from bias_audit.rules.evidence import Evidence
+
+STRONG: dict[str, Any] = {
+    "cluster_id": "wolf-1a2b3c", "class_name": "wolf", "n": 40, "class_share": 0.8, "lift": 1.9,
+    "attention_share": 0.5, "object_share": 0.1, "object_estimated": 0.0, "proof_status": "ok", "n_proof": 20,
+    "erase_effect": 0.02, "erase_low": -0.01, "erase_high": 0.05, "paste_effect": 0.6, "paste_low": 0.4,
+    "paste_high": 0.8, "turned": 0.65, "turned_control": 0.05, "p_erase_fdr": 0.4, "p_paste_fdr": 0.001,
+}  # fmt: skip
+
+
+def judged(*rows: dict[str, Any], reason: str = "") -> list[Any]:
+    spots = [{"cluster_id": row["cluster_id"], "image_id": f"{row['cluster_id']}.jpg", "rank": 1} for row in rows]
+    empty = pd.DataFrame()
+    evidence = Evidence(
+        empty, empty, empty, empty, Thresholds(),
+        clusters=tables.clusters_table(rows), cluster_spots=tables.cluster_spots_table(spots), no_clusters=reason,
+    )  # fmt: skip
+    return recurring_cue(evidence)
+
+
+def test_one_effect_confirms_and_the_sentence_gives_the_numbers():
+    (outcome,) = judged(STRONG, {**STRONG, "cluster_id": "dog-0", "p_paste_fdr": 0.2})
+    assert (outcome.status, outcome.level, outcome.subject) == ("found", "CONFIRMED", "wolf-1a2b3c")
+    assert (outcome.measured, outcome.low, outcome.high, outcome.p_value, outcome.n) == (0.6, 0.4, 0.8, 0.001, 20)
+    assert outcome.evidence["class_name"] == "wolf"
+    assert outcome.image_ids == ("wolf-1a2b3c.jpg",)
+    assert "turns 65% of them into wolf, another piece 5% (20 photos)." in outcome.sentence
+    assert "estimated" not in outcome.sentence
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"p_paste_fdr": 0.06},
+        {"paste_effect": 0.04},
+        {"paste_low": 0.0},
+        {"object_share": 0.5},
+        {"object_share": 0.25, "object_estimated": 0.5},
+        {"proof_status": "not tied to a class"},
+    ],
+)
+def test_what_is_missing_for_a_proof(change):
+    (outcome,) = judged({**STRONG, **change}, {**STRONG, "cluster_id": "x", "p_paste_fdr": 1.0})
+    assert (outcome.status, outcome.scope) == ("passed", "dataset")
+
+
+def test_an_estimated_object_is_said_and_erasing_alone_is_a_proof():
+    change = {"object_estimated": 1.0, "p_paste_fdr": 1.0, "p_erase_fdr": 0.01, "erase_effect": 0.3, "erase_low": 0.2}
+    (outcome,) = judged({**STRONG, **change})
+    assert outcome.level == "CONFIRMED"
+    assert outcome.measured == 0.3
+    assert "Where the object is was estimated" in outcome.sentence
+
+
+def test_a_legitimate_thing_is_context_and_goes_by_its_name():
+    (outcome,) = judged({**STRONG, "name": "snow", "judgement": "legitimate"})
+    assert (outcome.status, outcome.level) == ("found", "CONTEXT")
+    assert "looking at 'snow'" in outcome.sentence
+    (outcome,) = judged({**STRONG, "name": "snow", "judgement": "artefact"})
+    assert outcome.level == "CONFIRMED"
+
+
+def test_nothing_looked_for_or_nothing_to_prove_is_no_pass():
+    (outcome,) = judged(STRONG, reason="switched off")
+    assert outcome.status == "not applicable"
+    assert "switched off" in outcome.sentence
+    (outcome,) = judged()
+    assert outcome.status == "not applicable"
+    (outcome,) = judged({**STRONG, "proof_status": "not enough images with room for a control"})
+    assert outcome.status == "not applicable"
+    (outcome,) = judged({**STRONG, "proof_status": "not tied to a class"})
+    assert outcome.status == "passed"
+    empty = pd.DataFrame()
+    (outcome,) = recurring_cue(Evidence(empty, empty, empty, empty, Thresholds()))
+    assert outcome.status == "not applicable"
