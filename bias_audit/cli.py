@@ -64,6 +64,7 @@ def _audit(options: argparse.Namespace) -> int:
         masks=options.masks,
         boxes=options.boxes,
         strangers=options.strangers,
+        cues=options.cues,
         out=options.out or Path("reports") / f"{options.model.stem}-{options.data.stem}",
         class_map=options.class_map,
         split=options.split,
@@ -148,6 +149,21 @@ def _report(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
+def _name(options: argparse.Namespace) -> int:
+    from bias_audit.naming import name_in_run
+
+    result = name_in_run(
+        options.folder,
+        options.cluster,
+        options.name,
+        options.judgement,
+        options.cues,
+        reviewer=options.by,
+    )
+    print(result.verdict)
+    return EXIT_OK
+
+
 def _demo(options: argparse.Namespace) -> int:
     from bias_audit.console import Progress, show_result
     from bias_audit.demo import build_demo
@@ -198,6 +214,20 @@ def _parser() -> argparse.ArgumentParser:
     gate.add_argument("--example", action=_Example, nargs=0, help="print a commented gate.toml with the defaults")
     report = _command(commands, "report", _report, "write report.html of a finished run again, without the model", "")
     report.add_argument("folder", metavar="RUN", type=Path, help="run folder of an audit")
+    name = _command(commands, "name", _name, "call a recurring cue by its name, in this run and in later ones", "")
+    name.add_argument("folder", metavar="RUN", type=Path, help="run folder of an audit")
+    name.add_argument("cluster", metavar="CLUSTER", help="its cluster_id, from clusters.csv or the report")
+    name.add_argument("name", metavar="NAME", help="what it is: ruler, snow, watermark")
+    judged = name.add_mutually_exclusive_group()
+    for judgement, text in (
+        ("artefact", "it should not decide"),
+        ("legitimate", "it may decide: context of the class"),
+    ):
+        judged.add_argument(
+            f"--{judgement}", dest="judgement", action="store_const", const=judgement, default="", help=text
+        )
+    name.add_argument("--by", metavar="WHO", default="", help="who judged it")
+    name.add_argument("--cues", metavar="FILE", type=Path, help="where names are kept (default: cues.json beside RUN)")
     demo = _command(commands, "demo", _demo, "generate the snow-wolf world, train a biased model, audit it", "")
     demo.add_argument("--out", metavar="DIR", type=Path, default=Path("reports/demo"), help="default: %(default)s")
     cli_options.add_verbosity(demo)
@@ -223,9 +253,15 @@ def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     audit = _command(commands, "audit", _audit, "audit MODEL on DATA: tables, report and a verdict", EXIT_CODES)
     audit.add_argument("model", metavar="MODEL", type=Path, help="Keras model, .keras or .h5")
     audit.add_argument("data", metavar="DATA", type=Path, help="folder with a folder per class, or a CSV/Parquet table")
-    audit.add_argument("--masks", metavar="DIR", type=Path, help="foreground masks: same tree and stems as the images")
+    audit.add_argument(
+        "--masks",
+        metavar="DIR",
+        type=Path,
+        help="foreground masks: same tree and stems as the images; auto = estimated (--segmenter auto)",
+    )
     audit.add_argument("--boxes", metavar="FILE", type=Path, help="table image,x_min,y_min,x_max,y_max: a row per box")
     cli_options.add_strangers(audit)
+    audit.add_argument("--cues", metavar="FILE", type=Path, help="names of cues (default: cues.json beside the run)")
     audit.add_argument("--out", metavar="RUN", type=Path, help="run folder (default: reports/MODEL-DATA)")
     cli_options.add_config(audit)
     audit.add_argument(
@@ -240,6 +276,12 @@ def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
     cli_options.add_training(audit)
     data = audit.add_argument_group("how the data are read")
+    data.add_argument(
+        "--segmenter",
+        metavar="NAME",
+        help="estimates the masks of images without mask and box: auto (GrabCut), a segmentation model (.keras, .h5, "
+        ".tflite) or module:function",
+    )
     data.add_argument("--split", metavar="NAME", help="only the rows of a table with this value in column split")
     data.add_argument("--cluster", metavar="COLUMN", help="column of patients or scenes: their photos count as one")
     data.add_argument("--allow-outside", action="store_true", help="let a table name files outside its folder")

@@ -283,7 +283,8 @@ def _show_classes(console: Console, result: AuditResult) -> None:
 
     summary = class_summary(result.classes)
     most = 30
-    table = Table("class", *summary.columns, title="rates with their 95 % interval", title_style="dim")
+    estimated = "; estimated masks" if result.info.counts.get("estimated_masks") else ""
+    table = Table("class", *summary.columns, title=f"rates with their 95 % interval{estimated}", title_style="dim")
     rows: Sequence[tuple[object, ...]] = list(summary.itertuples())
     for row in rows[:most]:
         table.add_row(*(Text(str(cell)) for cell in row))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import bias_audit
-from bias_audit import attention, experiments, pictures, rules, stats, tables
+from bias_audit import attention, experiments, names, pictures, rules, stats, tables
 from bias_audit.attraction import gap_matrix
 from bias_audit.attribution import faithfulness
 from bias_audit.attribution.methods import AUTO, DEFAULT, Explainer, check_method
@@ -23,11 +24,14 @@ from bias_audit.console import QUIET, Progress
 from bias_audit.data import sampling, sources
 from bias_audit.data.batches import OK, Geometry
 from bias_audit.data.dataset import Dataset
+from bias_audit.data.estimates import AUTO as AUTO_MASKS
 from bias_audit.data.preprocess import find_preprocess
 from bias_audit.errors import ConfigError, DataError
 from bias_audit.map_check import check_reliability
+from bias_audit.mask_check import MaskQuality, check_masks, count_checked
 from bias_audit.models.base import check_model_path, load_model
 from bias_audit.models.decoding import geometry_of
+from bias_audit.models.segmenting import find_estimate, segmenter_hash
 from bias_audit.photo_reliance import add_interventions
 from bias_audit.preprocess_check import check_preprocess
 from bias_audit.provenance import describe
@@ -51,6 +55,7 @@ def audit(
     masks: str | Path | None = None,
     boxes: str | Path | None = None,
     strangers: str | Path | None = None,
+    cues: str | Path | None = None,
     out: str | Path | None = None,
     class_map: str | Path | Mapping[str, Sequence[int]] | None = None,
     split: str | None = None,
@@ -68,9 +73,12 @@ def audit(
     Args:
         model: path of a .keras or .h5 file, or a Keras model in memory.
         data: folder with one folder per class, or a CSV/Parquet table with columns image and label.
-        masks: folder of foreground masks, same tree and stems as the images.
+        masks: folder of foreground masks, same tree and stems as the images; "auto", where no folder is called so, is
+            short for segmenter="auto".
         boxes: table with one row per box: image, x_min, y_min, x_max, y_max.
         strangers: folder of pictures of no class that the model knows, flat or with a folder per kind.
+        cues: file with names of recurring cues, as `bias-audit name` writes it; None = cues.json beside the run folder,
+            where there is one.
         out: run folder; None = a new temporary folder (`result.path`).
         class_map: JSON file or dict, class name -> output indices, where outputs and classes are not one to one.
         split: keep only rows of a table with this value in its column `split`.
@@ -89,6 +97,8 @@ def audit(
     seconds: dict[str, float] = {}
     progress = progress or Progress(QUIET)
     config = configured(config, class_map, options)
+    if masks is not None and str(masks) == AUTO_MASKS and not Path(masks).is_dir():
+        masks, config = None, config.changed({"segmenter": config.segmenter or AUTO_MASKS})
     thresholds = thresholds or Thresholds()
     if unknown := sorted(set(ignore) - set(rules.RULES)):
         raise ConfigError(f"no rule {', '.join(unknown)} to ignore", f"Rules: {', '.join(rules.RULES)}.")
@@ -99,6 +109,7 @@ def audit(
         check_model_path(Path(model))
     dataset = _open(Path(data), masks, boxes, config, split=split, outside=allow_outside)
     clusters = _clusters(dataset, config.cluster)
+    known_cues = _names(cues, run.path)
     guests = None if strangers is None else open_strangers(Path(strangers))
 
     with progress.stage("Loading the model", None), _timed(seconds, "model"):
@@ -107,6 +118,8 @@ def audit(
     progress.detail(f"explained layer {loaded.layer}, grid {loaded.grid[0]}x{loaded.grid[1]}, head {loaded.head}")
     geometry = geometry_of(config, loaded.input_size)
     # A refusal of either comes before the run folder is made; the pixels may be chosen after it.
+    estimate = find_estimate(config.segmenter, config.custom_objects)
+    geometry = dataclasses.replace(geometry, estimate=estimate)
     name = "none" if config.preprocess == AUTO_PREPROCESS else config.preprocess
     preprocess = find_preprocess(name, geometry.channels)
     explainer = Explainer(loaded, DEFAULT if config.method == AUTO else config.method, preprocess, config.seed)
@@ -115,6 +128,7 @@ def audit(
         "data": dataset.fingerprint(),
         "strangers": "" if guests is None else guests.fingerprint(),
         "model": loaded.sha256,
+        "segmenter": segmenter_hash(config.segmenter),
         "version": bias_audit.__version__,
     }
     run.start(key, resume=resume, overwrite=overwrite)
@@ -127,6 +141,15 @@ def audit(
 
     with run.refusal_leaves_nothing(), _timed(seconds, "reliability"), progress.stage("Testing the maps", None):
         reliability = check_reliability(explainer, dataset, geometry, config.seed, run)
+
+    quality: MaskQuality | None = None
+    if config.segmenter is not None:
+        with (
+            run.refusal_leaves_nothing(),
+            _timed(seconds, "masks"),
+            progress.stage("Checking estimated masks", count_checked(dataset), "images") as advance,
+        ):
+            quality = check_masks(config.segmenter, dataset, geometry, config.seed, run, advance)
 
     total = len(dataset.samples)
     with run.refusal_leaves_nothing(), _timed(seconds, "attention"):
@@ -149,7 +172,7 @@ def audit(
         )
 
     with _timed(seconds, "clusters"):
-        cues = find_clusters(dataset, records, explainer, geometry, config, run, progress)
+        found = find_clusters(dataset, records, explainer, geometry, config, run, progress)
 
     with progress.stage("Tables and rules", None), _timed(seconds, "tables"):
         add_interventions(records, composites, dataset.class_names, blank)
@@ -167,11 +190,11 @@ def audit(
         )
         pulls = gap_matrix(composites[composites["fill"] == FIRST_FILL], dataset.class_names)
         slices = slices_table(images, tables.user_columns(images), seed=config.seed, clusters=groups)
-        recurring = tables.clusters_table(cues["clusters"])
-        spots = tables.cluster_spots_table(cues["spots"])
+        recurring = tables.clusters_table(names.named(found["clusters"], found["spots"], known_cues))
+        spots = tables.cluster_spots_table(found["spots"])
         evidence = rules.Evidence(
             images, classes, pulls, slices, thresholds, checked, reliability,
-            clusters=recurring, cluster_spots=spots, no_clusters=cues["reason"],
+            clusters=recurring, cluster_spots=spots, no_clusters=found["reason"], masks=quality,
         )  # fmt: skip
         outcomes = rules.judge(evidence, ignore)
         tables.write_table(run, "images", images)
@@ -187,7 +210,7 @@ def audit(
         shown = {}
         if guests is not None:
             shown = pictures.make_pictures(guests, choose_strangers(met), strange, guest_maps, geometry)
-        _write_pictures(dataset, images, outcomes, examples, shown, cues["pictures"], geometry, loaded.batch_size, run)
+        _write_pictures(dataset, images, outcomes, examples, shown, found["pictures"], geometry, loaded.batch_size, run)
         given = (model, data, masks or boxes, dataset)
         info = describe(*given, explainer, records, config, thresholds, key, seconds, checked)
         info = with_strangers(info, strangers, met)
@@ -251,6 +274,13 @@ def _open(
     if boxes is not None:
         dataset = sources.attach_boxes(dataset, Path(boxes))
     return dataset
+
+
+def _names(file: str | Path | None, run: Path) -> list[Record]:
+    """Names that reviewers gave to cues of these data, from the file given or from the one beside the run."""
+    if file is not None and not Path(file).is_file():
+        raise ConfigError(f"no file of names at {str(file)!r}", "bias-audit name RUN CLUSTER NAME writes one.")
+    return names.read_names(Path(file) if file is not None else run.absolute().parent / names.FILE)
 
 
 def _clusters(dataset: Dataset, column: str | None) -> NDArray[np.intp] | None:

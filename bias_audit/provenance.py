@@ -15,6 +15,7 @@ from bias_audit.attribution.methods import Explainer
 from bias_audit.config import AuditConfig, Thresholds
 from bias_audit.data.batches import OK
 from bias_audit.data.dataset import Dataset
+from bias_audit.data.masks import ESTIMATED
 from bias_audit.data.masks import OK as MASK_OK
 from bias_audit.preprocess_check import PreprocessCheck
 from bias_audit.result import RunInfo
@@ -49,6 +50,9 @@ def describe(
         "skipped": statuses["status"].get("skipped", 0),
         "with_mask": statuses["mask_status"].get(MASK_OK, 0),
         "without_mask": statuses["status"].get(OK, 0) - statuses["mask_status"].get(MASK_OK, 0),
+        "estimated_masks": sum(
+            record.get("mask_status") == MASK_OK and record["mask_kind"] == ESTIMATED for record in records
+        ),
         "attention_scored": statuses["attention_status"].get(OK, 0),
         "attention_unscorable": statuses["mask_status"].get(MASK_OK, 0) - statuses["attention_status"].get(OK, 0),
         "interventions_done": done,
@@ -102,6 +106,11 @@ def _notes(counts: Mapping[str, int], kinds: set[str], dataset: Dataset, config:
         notes.append("No masks or boxes: attention on the background and reliance on it could not be judged.")
     elif counts["without_mask"]:
         notes.append(f"{counts['without_mask']} of {counts['read']} images have no usable mask and no mask scores.")
+    if counts["estimated_masks"]:
+        notes.append(
+            f"{counts['estimated_masks']} of {counts['with_mask']} masks are estimated by {config.segmenter!r}: scores "
+            "that need a mask say as much as these outlines do (BA909), and no class is confirmed by them."
+        )
     if "box" in kinds:
         notes.append(
             "Boxes stand for objects: a box takes in background around the object, "

@@ -115,10 +115,10 @@ class RunInfo:
         class_names: in the order of the model's outputs.
         layer, grid, method, head: explained layer path, (h, w) of the maps, attribution method, output head.
         input_size: (height, width, channels) that the model was given.
-        counts: images found, read, unreadable, skipped, with_mask, without_mask, attention_scored,
+        counts: images found, read, unreadable, skipped, with_mask, without_mask, estimated_masks, attention_scored,
             attention_unscorable, interventions_done, interventions_eligible, ignored_files.
         statuses: how many images per `status`, and per `mask_status`/`attention_status`/`intervention_status`.
-        mask_kind: "mask", "box", "mixed" or "none".
+        mask_kind: "mask", "box", "estimated", "mixed" or "none".
         preprocess: the preprocessing in use; the one that was chosen where the configuration says "auto".
         strangers: folder of pictures of no known class, as given; None when there was none.
         notes: sentences a reader must know (sampling, boxes overestimate, decoder, warnings), most important first.

@@ -15,6 +15,7 @@ from bias_audit import stats
 from bias_audit.attraction import attraction
 from bias_audit.class_reliance import background_only_elsewhere, class_reliance, cue_effect
 from bias_audit.config import FIRST_FILL
+from bias_audit.data.masks import ESTIMATED
 from bias_audit.errors import ResultError
 from bias_audit.schema import INDEX, TABLES, Column
 
@@ -106,6 +107,8 @@ def classes_table(
             right, clusters=stats.codes_of(clusters, read.index)
         )
         row.update(_attention(read, seed, clusters))
+        kinds = read.loc[read["mask_status"] == OK, "mask_kind"]
+        row["estimated_masks"] = float((kinds == ESTIMATED).mean()) if len(kinds) else np.nan
         row.update(_tie((ties or {}).get(name), row["attention_reason"]))
         row.update(class_reliance(read, min_photos, seed, clusters))
         row["attract"], row["attract_low"], row["attract_high"] = (

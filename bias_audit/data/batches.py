@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from bias_audit.data.dataset import Sample
+from bias_audit.data.estimates import Estimate
 from bias_audit.data.geometry import fit_image, fit_mask, largest_shape
-from bias_audit.data.masks import MaskReading, load_mask
+from bias_audit.data.masks import ESTIMATED, NO_MASK, MaskReading, load_mask
 
 Pixels = NDArray[np.float32]
 
@@ -51,6 +52,7 @@ class Geometry:
         resize, interpolation: see `AuditConfig`.
         masks: how mask values are read.
         decoder: None = OpenCV, equal to Pillow; see `models.decoding`.
+        estimate: guesses the mask of a picture that has neither mask nor box; None = it stays without.
     """
 
     size: tuple[int, int]
@@ -59,6 +61,7 @@ class Geometry:
     interpolation: str
     masks: MaskReading
     decoder: Decoder | None = None
+    estimate: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class Loaded:
         pixels: (height, width, channels) float32 in [0, 255], before preprocessing; None unless OK.
         mask: (height, width) uint8 of BACKGROUND, FOREGROUND, VOID; without a usable mask all BACKGROUND, VOID where
             the picture was padded.
-        mask_status, mask_kind: see `masks.load_mask`.
+        mask_status, mask_kind: see `masks.load_mask`; kind "estimated" where nobody drew it.
     """
 
     status: str
@@ -94,6 +97,9 @@ def load(sample: Sample, geometry: Geometry) -> Loaded:
         shape, done = f"{pixels.shape[0]}x{pixels.shape[1]}", "padded" if geometry.resize == "pad" else "resized"
         return Loaded(UNREADABLE, f"too many pixels: {shape} would be {done} to {height}x{width}")
     mask, mask_status, mask_kind = load_mask(sample, pixels.shape[:2], geometry.masks)
+    if mask_status == NO_MASK and geometry.estimate is not None:
+        mask, mask_status = geometry.estimate(sample.path, pixels)
+        mask_kind = ESTIMATED
     if mask is None:
         mask = np.zeros(pixels.shape[:2], np.uint8)
     image = fit_image(pixels, geometry.size, geometry.resize, geometry.interpolation)

@@ -25,6 +25,11 @@ UNREADABLE = "mask unreadable"
 WRONG_SIZE = "mask has the wrong size"
 COLOURED = "mask is a colour picture"
 EMPTY = "mask without foreground"
+EMPTY_ESTIMATE = "estimated mask without foreground"
+FULL_ESTIMATE = "estimated mask without background"
+
+ESTIMATED = "estimated"
+"""Kind of a mask that nobody drew; see `data.estimates`."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 from collections.abc import Sequence
@@ -42,6 +43,7 @@ def load_pixels(
     read: list[int] = []
     pixels = [np.zeros((0, *geometry.size, geometry.channels), np.float32)]
     samples = [dataset.samples[position] for position in positions]
+    geometry = dataclasses.replace(geometry, estimate=None)  # masks are not asked for here
     for start, group in load_in_order(samples, geometry, LOADED_AT_ONCE):
         for offset, loaded in enumerate(group):
             if loaded.pixels is not None:

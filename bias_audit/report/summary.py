@@ -123,6 +123,7 @@ MEASURES: dict[str, tuple[str, str]] = {
     "BA905": ("share of the classes", "share"),
     "BA906": ("accuracy gained by another preprocessing", "points"),
     "BA908": ("rank correlation", "number"),
+    "BA909": ("median overlap with drawn masks", "number"),
     "BA907": ("accuracy gained by another class order", "points"),
 }
 """Rule code -> what `measured` is, and its unit as in ClassColumn. A code that is not here is printed as a number."""
@@ -251,7 +252,8 @@ def _facts(result: AuditResult, class_rows: Mapping[str, Mapping[str, Any]]) -> 
     kinds = {
         "mask": "against masks",
         "box": "against boxes",
-        "mixed": "against masks and boxes",
+        "estimated": "against estimated masks",
+        "mixed": "against masks, boxes or estimated masks",
         "none": "no masks given",
     }
     facts.append(
@@ -344,7 +346,9 @@ def _class_table(
             "of_maps": column.reason == "attention_reason",
         }
         columns.append({**described, "scale": scale, "interval": bool(column.low)})
-    return {"columns": columns, "rows": rows, "total": len(class_rows), "file": "classes.csv"}
+    counts = result.info.counts
+    masks = {"estimated": counts.get("estimated_masks", 0), "with_mask": counts.get("with_mask", 0)}
+    return {"columns": columns, "rows": rows, "total": len(class_rows), "file": "classes.csv", **masks}
 
 
 def _reason(row: Mapping[str, Any], column: ClassColumn) -> str:

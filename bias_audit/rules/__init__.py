@@ -2,7 +2,7 @@
 
 A new rule is one function and one line in RULES. Codes never change meaning: BA1xx attention, BA2xx reliance, BA3xx
 cues (recurring, global), BA4xx leakage of the data, BA9xx health of the audit, of which BA906 and BA907 doubt its input
-(pixels, names of outputs) and BA908 its maps.
+(pixels, names of outputs), BA908 its maps and BA909 its masks.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from bias_audit.rules.health import (
 )
 from bias_audit.rules.image_reliance import image_reliance, image_reliance_outliers
 from bias_audit.rules.inputs import class_order, preprocessing
+from bias_audit.rules.masks import estimated_masks, marked
 from bias_audit.rules.reliability import map_reliability
 from bias_audit.rules.reliance import class_reliance
 from bias_audit.rules.slices import slice_attention, slice_reliance, worst_slice
@@ -51,7 +52,12 @@ RULES: dict[str, Rule] = {
     "BA906": preprocessing,
     "BA907": class_order,
     "BA908": map_reliability,
+    "BA909": estimated_masks,
 }
+
+
+CUES = ("BA301", "BA302")
+"""Rules that prove a cue of a class; the class stands in `evidence["class_name"]`."""
 
 
 def judge(evidence: Evidence, ignored: Sequence[str] = ()) -> tuple[RuleOutcome, ...]:
@@ -66,7 +72,7 @@ def judge(evidence: Evidence, ignored: Sequence[str] = ()) -> tuple[RuleOutcome,
             outcomes.append(RuleOutcome(code, _summary(rule), "dataset", "", "ignored", sentence))
         else:
             outcomes.extend(rule(evidence))
-    return tuple(outcomes)
+    return tuple(marked(outcomes, evidence))
 
 
 def count(outcomes: Sequence[RuleOutcome]) -> tuple[RuleCount, ...]:
@@ -105,6 +111,20 @@ def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame) -> str:
     unreadable = classes["n"].sum() - classes["n_read"].sum()
     accuracy = _weighted(classes, "accuracy", "n_read")
     tail = f" {int(unreadable)} images could not be read." if unreadable else ""
+    shares = classes["estimated_masks"].dropna()
+    estimated = " Estimated masks." if (shares == 1).all() else " Some masks are estimated."
+    tail = (estimated if (shares > 0).any() else "") + tail
+    cues = [each for each in outcomes if each.code in CUES and each.status == "found" and each.level != "CONTEXT"]
+    named_cues = ", ".join(dict.fromkeys(f"{each.evidence['class_name']} ({each.code})" for each in cues))
+    if cues and not accused:
+        level = max((outcome.level or "WATCH" for outcome in cues), key=LEVELS.index)
+        fallen = ", ".join(outcome.subject for outcome in victims)
+        tail = f" Also affected, by a background: {fallen}.{tail}" if victims else tail
+        return (
+            f"{level}: the prediction follows a cue that recurs in the images: {named_cues}. "
+            f"Test accuracy is {accuracy:.2f}.{tail}"
+        )
+    tail = f" Cues that recur and move the prediction: {named_cues}.{tail}" if cues else tail
     if accused or victims:
         named = accused or _by_pull(victims)
         level = max((outcome.level or "WATCH" for outcome in named), key=LEVELS.index)

@@ -15,6 +15,7 @@ from bias_audit.result import RuleOutcome
 
 if TYPE_CHECKING:
     from bias_audit.attribution.reliability import Reliability
+    from bias_audit.mask_check import MaskQuality
     from bias_audit.preprocess_check import PreprocessCheck
 
 MOST_IDS = 200
@@ -54,6 +55,7 @@ class Evidence:
         failed_tests: those of them that the maps fail; then no rule reads an attention column.
         clusters, cluster_spots: recurring cues, tables of `schema`; None = they were not looked for.
         no_clusters: why not.
+        masks: estimated masks against drawn ones; None = none were estimated.
     """
 
     images: pd.DataFrame
@@ -67,6 +69,7 @@ class Evidence:
     clusters: pd.DataFrame | None = None
     cluster_spots: pd.DataFrame | None = None
     no_clusters: str = ""
+    masks: MaskQuality | None = None
 
     @property
     def doubt(self) -> str:

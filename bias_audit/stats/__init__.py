@@ -9,7 +9,13 @@ from bias_audit.stats.association import cramers_v, odds_ratio
 from bias_audit.stats.clusters import ENOUGH_CLUSTERS, cluster_codes, codes_of, count_units, effective_size
 from bias_audit.stats.correction import benjamini_hochberg
 from bias_audit.stats.effects import cliffs_delta, hedges_g
-from bias_audit.stats.intervals import bca_mean_interval, paired_difference_interval, rate_interval, wilson
+from bias_audit.stats.intervals import (
+    bca_mean_interval,
+    median_interval,
+    paired_difference_interval,
+    rate_interval,
+    wilson,
+)
 from bias_audit.stats.outliers import ENOUGH_FOR_OUTLIERS, robust_z
 from bias_audit.stats.shrinkage import shrink_means, shrink_rates
 from bias_audit.stats.strata import (
@@ -45,6 +51,7 @@ __all__ = [
     "mann_whitney_greater",
     "mcnemar",
     "means_interval",
+    "median_interval",
     "odds_ratio",
     "paired_difference_interval",
     "permutation_within",

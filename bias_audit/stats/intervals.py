@@ -162,6 +162,27 @@ def bca_mean_interval(
     return max(low, float(x.min())), min(high, float(x.max()))
 
 
+def median_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float, float]:
+    """Distribution-free interval of the median: two order statistics (Thompson 1936, Ann. Math. Stat. 7, 122-128).
+
+    Args:
+        values: (n,) finite values, one per photo.
+        confidence: 0..1, exclusive; covered at least.
+
+    Returns:
+        (low, high), both among the values; (nan, nan) where n is too small for that confidence (below 6 for 95 %).
+
+    Raises:
+        ValueError: a value that is not finite.
+    """
+    x = np.sort(finite(values, "values"))
+    n, rank, tail = x.size, 0, 0
+    while 2 * (tail + math.comb(n, rank)) <= (1 - confidence) * 2**n:  # exact in integers
+        tail += math.comb(n, rank)
+        rank += 1
+    return (float(x[rank - 1]), float(x[n - rank])) if rank else (math.nan, math.nan)
+
+
 def _bca(resampled: Floats, estimate: float, influence: Floats, confidence: float) -> tuple[float, float]:
     tails = np.array([(1 - confidence) / 2, (1 + confidence) / 2])
     below = float((resampled < estimate).mean() + (resampled <= estimate).mean()) / 2

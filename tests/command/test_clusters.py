@@ -103,3 +103,34 @@ def test_a_marker_that_the_model_ignores_is_not_confirmed(photos, tmp_path, comm
     assert (outcome.status, len(load(tmp_path / "off").clusters)) == ("not applicable", 0)
     assert "switched off" in outcome.sentence
     assert 'id="clusters"' not in (tmp_path / "off" / "report.html").read_text()
+
+
+def test_a_name_lasts_and_a_legitimate_cue_is_no_accusation(photos, tmp_path, command):
+    model = _model(tmp_path / "red.keras", [[1, 0], [-0.5, 0], [-0.5, 0]], [0, 0.022], 600)
+    runs = tmp_path / "runs"
+    options = ("--interventions", "0")
+    assert command("audit", model, photos, "--out", runs / "first", *options)[0] == 0
+    first = load(runs / "first")
+    cluster = first.clusters.index[0]
+    assert first.level == "CONFIRMED"
+    assert "follows a cue that recurs in the images: disc (BA302)" in first.verdict
+    code, out, _ = command("name", runs / "first", cluster, "<b>tag</b>", "--legitimate", "--by", "Ada")
+    assert code == 0
+    assert "CONFIRMED" not in out
+    again = load(runs / "first")
+    (outcome,) = (each for each in again.outcomes if each.code == "BA302")
+    assert (outcome.level, again.clusters.loc[cluster, "name"]) == ("CONTEXT", "<b>tag</b>")
+    page = (runs / "first" / "report.html").read_text()
+    assert "&lt;b&gt;tag&lt;/b&gt;" in page
+    assert "<b>tag</b>" not in page
+
+    other = _model(tmp_path / "redder.keras", [[1, 0], [-0.6, 0], [-0.4, 0]], [0, 0.022], 500)
+    assert command("audit", other, photos, "--out", runs / "second", *options)[0] == 0
+    second = load(runs / "second")
+    assert second.clusters["name"].iloc[0] == "<b>tag</b>"
+    assert [each.level for each in second.outcomes if each.code == "BA302"] == ["CONTEXT"]
+
+    code, _, err = command("name", runs / "first", "no such", "x")
+    assert (code, "no cluster 'no such'" in err) == (2, True)
+    code, _, err = command("audit", model, photos, "--out", runs / "third", "--cues", tmp_path / "none.json")
+    assert (code, "no file of names" in err) == (2, True)

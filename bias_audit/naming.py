@@ -1,0 +1,55 @@
+"""Give a cluster of a finished run a name: the run is judged and shown anew, without the model."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from bias_audit import names, rules, tables
+from bias_audit.config import Thresholds
+from bias_audit.report.page import write_report
+from bias_audit.result import AuditResult, load, to_json
+from bias_audit.run import FINISHED, Run
+
+
+def name_in_run(
+    folder: Path, cluster_id: str, name: str, judgement: str, file: Path | None = None, *, reviewer: str = ""
+) -> AuditResult:
+    """Write the name into the file of names, and into the run's table, findings and page.
+
+    Args:
+        folder: a finished run.
+        cluster_id: of that run.
+        name, judgement, reviewer: see `names.name_cluster`.
+        file: of the names; None = `names.FILE` beside the run.
+
+    Raises:
+        ConfigError: no such cluster, an empty name, another judgement, a damaged file of names.
+        ResultError: the run is missing or damaged, or something cannot be written.
+    """
+    result = load(folder)
+    file = file or folder.absolute().parent / names.FILE
+    names.name_cluster(result.cluster_spots, cluster_id, name, judgement, file, reviewer=reviewer)
+    rows = [{**row, "name": "", "judgement": ""} for row in tables.rows(result.clusters)]
+    spots = tables.rows(result.cluster_spots)
+    clusters = tables.clusters_table(names.named(rows, spots, names.read_names(file)))
+    run = Run(folder)
+    tables.write_table(run, "clusters", clusters)
+    evidence = rules.Evidence(
+        result.images, result.classes, result.gap_matrix, result.slices, Thresholds(**result.info.thresholds),
+        clusters=clusters, cluster_spots=result.cluster_spots,
+    )  # fmt: skip
+    outcomes = list(result.outcomes)
+    place = next((i for i, outcome in enumerate(outcomes) if outcome.code == "BA302"), None)
+    if place is not None and outcomes[place].status != "ignored":
+        outcomes = [outcome for outcome in outcomes if outcome.code != "BA302"]
+        outcomes[place:place] = rules.RULES["BA302"](evidence)
+    result = dataclasses.replace(
+        result,
+        outcomes=tuple(outcomes),
+        rules=rules.count(outcomes),
+        verdict=rules.verdict(outcomes, result.classes),
+    )
+    run.write_json(FINISHED, to_json(result))
+    write_report(result)
+    return result

@@ -1,0 +1,80 @@
+"""Names of recurring cues: kept in a file, found again by where they were seen."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from bias_audit.errors import ConfigError
+from bias_audit.names import name_cluster, named, read_names
+
+
+def spots(cluster: str, images: range, x: float = 0.1) -> list[dict]:
+    return [
+        {"cluster_id": cluster, "image_id": f"{i}.jpg", "rank": rank + 1, "x": x, "y": 0.9, "width": 0.3, "height": 0.3}
+        for rank, i in enumerate(images)
+    ]
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "cues.json"
+
+
+def test_a_name_is_found_again_under_another_id(file):
+    name_cluster(pd.DataFrame(spots("wolf-1", range(20))), "wolf-1", " snow ", "legitimate", file, reviewer="Ada")
+    (entry,) = read_names(file)
+    assert (entry["name"], entry["judgement"], entry["reviewer"]) == ("snow", "legitimate", "Ada")
+    rows = [{"cluster_id": name, "n": 1} for name in ("wolf-2", "wolf-3", "wolf-4")]
+    again = spots("wolf-2", range(8, 30), x=0.2)  # 12 of 20 images, a little beside
+    few = spots("wolf-3", range(11, 30))  # 9 of 20
+    elsewhere = spots("wolf-4", range(20), x=0.5)
+    found = named(rows, again + few + elsewhere, [entry])
+    assert [row.get("name") for row in found] == ["snow", None, None]
+    assert found[0]["judgement"] == "legitimate"
+
+
+def test_a_second_name_replaces_the_first_and_others_stay(file):
+    table = pd.DataFrame(spots("a", range(20)) + spots("b", range(30, 50)))
+    for cluster, name in (("a", "ruler"), ("b", "ink"), ("a", "scale bar")):
+        name_cluster(table, cluster, name, "", file)
+    assert [entry["name"] for entry in read_names(file)] == ["ink", "scale bar"]
+    assert [
+        row["name"]
+        for row in named([{"cluster_id": "a"}, {"cluster_id": "b"}], table.to_dict("records"), read_names(file))
+    ] == [
+        "scale bar",
+        "ink",
+    ]
+
+
+def test_refusals(file, tmp_path):
+    table = pd.DataFrame(spots("a", range(20)))
+    with pytest.raises(ConfigError, match="no cluster 'b'") as caught:
+        name_cluster(table, "b", "x", "", file)
+    assert caught.value.hint == "Clusters: a."
+    with pytest.raises(ConfigError, match="empty"):
+        name_cluster(table, "a", "  ", "", file)
+    with pytest.raises(ConfigError, match="artefact or legitimate"):
+        name_cluster(table, "a", "x", "good", file)
+    assert not file.exists()
+    assert read_names(file) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        '{"cues": 3}',
+        '{"cues": [{"name": "x", "judgement": "maybe", "spots": []}]}',
+        json.dumps({"cues": [{"name": "x", "judgement": "", "spots": []}]}),
+        json.dumps({"cues": [{"name": "x", "judgement": "", "spots": [{"image_id": "a", "x": "0"}]}]}),
+    ],
+)
+def test_a_damaged_file_is_refused(file, content):
+    file.write_text(content)
+    with pytest.raises(ConfigError, match=r"cues\.json"):
+        read_names(file)
