@@ -15,7 +15,6 @@ from bias_audit import stats
 from bias_audit.attraction import attraction
 from bias_audit.class_reliance import background_only_elsewhere, class_reliance, cue_effect
 from bias_audit.config import FIRST_FILL
-from bias_audit.data.masks import ESTIMATED
 from bias_audit.errors import ResultError
 from bias_audit.schema import INDEX, TABLES, Column
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 _DTYPES = {"string": "str", "float": "float64", "int": "Int64", "bool": "boolean"}
 
-OK = "ok"
+OK, ESTIMATED = "ok", "estimated"
 
 _ATTENTION_MEANS = (
     "background_share", "background_share_low", "background_share_high", "background_excess_dilated",

@@ -130,7 +130,8 @@ def test_the_digest_follows_every_field() -> None:
         "layer": "x", "method": "cam", "preprocess": "unit", "resize": "pad", "interpolation": "area",
         "loader": "flow_from_directory", "decoder": "tensorflow", "image_size": (9, 9),
         "batch_size": 3, "interventions": 7, "discovery": 9, "donors": 3, "seed": 1, "cluster": "patient",
-        "mask_foreground": (1,), "mask_ignore": 9, "class_map": (("a", (1,)),), "custom_objects": "my_layers",
+        "mask_foreground": (1,), "mask_ignore": 9, "segmenter": "auto", "class_map": (("a", (1,)),),
+        "custom_objects": "my_layers",
     }  # fmt: skip
     assert set(changed) == {field.name for field in dataclasses.fields(AuditConfig)}
     digests = {AuditConfig(**{name: value}).digest() for name, value in changed.items()}

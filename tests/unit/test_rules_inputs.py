@@ -76,8 +76,8 @@ class TestPreprocessing:
         assert _judge(_checked(0, n=0, most=0)).status == "not applicable"
 
     def test_the_verdict_begins_with_it(self) -> None:
-        names = ["n", "n_read", "accuracy", "background_gap"]
-        classes = pd.DataFrame([[9, 9, 0.5, np.nan]], index=["a"], columns=names)
+        names = ["n", "n_read", "accuracy", "background_gap", "estimated_masks"]
+        classes = pd.DataFrame([[9, 9, 0.5, np.nan, 0]], index=["a"], columns=names)
         outcome = _judge(_checked(64, Candidate("none", 128, 122, 60, 2)))
         sentence = rules.verdict([outcome], classes)
         assert sentence.startswith("The preprocessing looks wrong: ")

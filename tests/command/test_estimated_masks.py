@@ -1,0 +1,94 @@
+"""`--masks auto` and `--segmenter`: audits without drawn masks, and what they say about it."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+import bias_audit
+
+RED_OR_WHITE = """
+def segment(pixels):
+    '''Discs of the tiny world are red or white, its grounds are neither.'''
+    return pixels[..., 0] > 130
+
+def half(pixels):
+    return pixels[: pixels.shape[0] // 2, :, 0]
+
+def broken(pixels):
+    raise RuntimeError("no weights here")
+"""
+
+
+@pytest.fixture
+def functions(tmp_path, monkeypatch):
+    (tmp_path / "my_masks.py").write_text(RED_OR_WHITE)
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+def outcome(result, code, subject):
+    (found,) = [each for each in result.outcomes if (each.code, each.subject) == (code, subject)]
+    return found
+
+
+def test_masks_auto_convicts_and_says_on_what_grounds(tiny, command, tmp_path):
+    code, out, err = command(
+        "audit", tiny.follows_background, tiny.images, "--masks", "auto", "--out", tmp_path / "run"
+    )
+    assert code == 0, err
+    assert out.startswith("SUSPICIOUS")
+    assert "estimated masks" in out
+    result = bias_audit.load(tmp_path / "run")
+    assert result.info.mask_kind == "estimated"
+    assert result.info.config["segmenter"] == "auto"
+    assert result.verdict.endswith("Estimated masks.")
+    assert (result.classes["estimated_masks"] == 1).all()
+    for name in "ab":
+        assert outcome(result, "BA201", name).sentence.endswith("Estimated masks.")
+    unchecked = outcome(result, "BA909", "")
+    assert (unchecked.status, unchecked.level, unchecked.n) == ("found", "MODEL WARNING", 0)
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "24 of 24 outlines" in page
+    assert "against estimated masks" in page
+
+
+def test_a_model_that_follows_the_object_stays_unaccused(tiny, tmp_path):
+    result = bias_audit.audit(tiny.follows_object, tiny.images, masks="auto", out=tmp_path / "run")
+    assert not [each for each in result.found() if each.code.startswith("BA2")]
+
+
+def test_a_segmenter_fills_gaps_and_is_held_against_drawn_masks(tiny, functions, tmp_path):
+    masks = tmp_path / "masks"
+    shutil.copytree(tiny.masks / "a", masks / "a")
+    result = bias_audit.audit(
+        tiny.follows_background, tiny.images, masks=masks, segmenter="my_masks:segment", out=tmp_path / "run"
+    )
+    assert result.info.mask_kind == "mixed"
+    assert result.info.counts["estimated_masks"] == 12
+    assert dict(result.classes["estimated_masks"]) == {"a": 0, "b": 1}
+    checked = outcome(result, "BA909", "")
+    assert (checked.status, checked.n) == ("passed", 12)
+    assert checked.low > 0.9
+    assert "Estimated" not in outcome(result, "BA201", "a").sentence
+    assert outcome(result, "BA201", "b").sentence.endswith("Estimated masks.")
+    assert (tmp_path / "run" / "shards" / "masks.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("segmenter", "said"),
+    [
+        ("my_masks:broken", "no weights here"),
+        ("my_masks:half", "(24, 48)"),
+        ("my_masks:nothing", "cannot import the segmenter"),
+        ("watershed", "segmenter must be auto"),
+        ("unet.tflite", "no segmentation model at"),
+    ],
+)
+def test_a_segmenter_that_does_not_work_ends_in_a_sentence(tiny, functions, command, tmp_path, segmenter, said):
+    run = tmp_path / "run"
+    code, _, err = command("audit", tiny.follows_object, tiny.images, "--segmenter", segmenter, "--out", run)
+    assert code == 2
+    assert said in err
+    assert "Traceback" not in err
+    assert not run.exists()
