@@ -23,7 +23,7 @@ from bias_audit.errors import DataError
 from bias_audit.localization import MASKLESS, localize
 from bias_audit.result import RunInfo
 from bias_audit.run import Run
-from bias_audit.schema import STRANGERS
+from bias_audit.schema.images import STRANGERS
 from bias_audit.unlabelled import Look, look, pictures_in
 
 Record = dict[str, Any]

@@ -16,7 +16,7 @@ from bias_audit import gate_config, result
 from bias_audit.errors import ConfigError, ResultError
 from bias_audit.gate import FAILED, NOT_JUDGED, PASSED, GateResult, GateRow, judge, read_gate, write_gate
 from bias_audit.result import AuditResult, RuleOutcome, RunInfo
-from bias_audit.schema import CLASSES
+from bias_audit.schema.classes import CLASSES
 
 WOLF: dict[str, Any] = {
     "class_name": "wolf",

@@ -1,0 +1,31 @@
+"""The columns of every table: type, unit, range, which way is worse, and what they mean.
+
+One source for validation on load, the data dictionary in the report, and which number the gate may judge.
+"""
+
+from __future__ import annotations
+
+from bias_audit.columns import Column as Column
+from bias_audit.schema.classes import CLASSES, CONFUSION, GAP_MATRIX
+from bias_audit.schema.cues import CLUSTER_SPOTS, CLUSTERS
+from bias_audit.schema.images import IMAGES, STRANGERS
+from bias_audit.schema.slices import SLICES
+
+__all__ = ["INDEX", "TABLES", "Column"]
+
+TABLES: dict[str, tuple[Column, ...]] = {
+    "images": IMAGES,
+    "classes": CLASSES,
+    "confusion": CONFUSION,
+    "gap_matrix": GAP_MATRIX,
+    "slices": SLICES,
+    "strangers": STRANGERS,
+    "clusters": CLUSTERS,
+    "cluster_spots": CLUSTER_SPOTS,
+}
+INDEX: dict[str, str] = {
+    "images": "image_id",
+    "classes": "class_name",
+    "strangers": "image_id",
+    "clusters": "cluster_id",
+}
