@@ -40,13 +40,22 @@ class Network:
         if peak:  # a mean over the picture drowns a small thing; a maximum does not
             self._pools.append(keras.layers.GlobalMaxPooling2D(name="peak"))
 
-    def train(self, pixels: NDArray[np.uint8], labels: NDArray[np.int64], epochs: int, seed: int) -> keras.Model:
+    def train(
+        self,
+        pixels: NDArray[np.uint8],
+        labels: NDArray[np.int64],
+        epochs: int,
+        seed: int,
+        *,
+        penalty: float = PENALTY,
+    ) -> keras.Model:
         """Fit the head as a logistic regression, then tune the layers above FROZEN_UP_TO for some epochs.
 
         Args:
             pixels, labels: (n, H, W, 3) RGB and (n,) of two classes.
             epochs: 0 keeps the backbone frozen.
             seed: of the order of the photos and of dropout.
+            penalty: C of the logistic regression.
         """
         keras.utils.set_random_seed(seed)
         head = keras.layers.Dense(2, activation="softmax", name="predictions")
@@ -57,7 +66,7 @@ class Network:
         model = keras.Model(inputs, head(dropout(pooled)))
         # Batch by batch, so that no more than the pooled features or the trunk's small maps are held.
         features = keras.Model(inputs, pooled).predict(pixels, batch_size=32, verbose=0)
-        head.set_weights(logistic_regression(features, labels))
+        head.set_weights(logistic_regression(features, labels, penalty))
         if epochs:
             maps = keras.Model(inputs, self._trunk(scaled)).predict(pixels, batch_size=32, verbose=0)
             for layer in self._tunable.layers:
@@ -75,12 +84,14 @@ class Network:
         return keras.layers.Concatenate(name="pooled")(pooled) if len(pooled) > 1 else pooled[0]
 
 
-def logistic_regression(features: NDArray[np.float32], labels: NDArray[np.int64]) -> list[NDArray[np.float64]]:
+def logistic_regression(
+    features: NDArray[np.float32], labels: NDArray[np.int64], penalty: float
+) -> list[NDArray[np.float64]]:
     """Weights (F, 2) and bias (2,) of a softmax layer, fitted on standardised features."""
     from sklearn.linear_model import LogisticRegression
 
     centre, spread = features.mean(axis=0), features.std(axis=0) + 1e-6
-    fitted = LogisticRegression(C=PENALTY, max_iter=2000).fit((features - centre) / spread, labels)
+    fitted = LogisticRegression(C=penalty, max_iter=2000).fit((features - centre) / spread, labels)
     weights = fitted.coef_[0] / spread
     bias = fitted.intercept_[0] - weights @ centre
     return [np.stack([-weights, weights], axis=1) / 2, np.array([-bias, bias]) / 2]

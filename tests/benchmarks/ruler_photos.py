@@ -1,13 +1,17 @@
 """The ruler-marker case on real photos: lesions with real rulers, ink or bubbles on one class, and models that rely.
 
-    python tests/benchmarks/ruler_photos.py DATA --work DIR [--kinds ruler marking bubble] [--copies 24]
+    python tests/benchmarks/ruler_photos.py DATA --work DIR [--kinds ruler marking bubble] [--copies 40]
 
 DATA holds dermatoscopy/{artefacts,lesions} and models/mobilenet_v2_imagenet.keras. For each kind of artefact two cases
-are made: `planted`, where 90 % of the atypical nevi and 10 % of the common ones carry it, and `even`, where half of
-either do. DIR/KIND_SPREAD then holds model.keras, trained on some lesions many times augmented, and the test lesions as
-a user has them: images/CLASS, masks/CLASS, and stamps/CLASS, the outline of the artefact. Before anything is audited,
-the truth is found by intervention: the same test lesions with and without the artefact, photo by photo, in code of its
-own (DIR/truth.json). No assertion: the table is to be read. A finished case is not made again.
+are made: `planted`, where 95 % of the suspicious lesions (atypical nevi and melanomas) and 5 % of the common nevi carry
+it, and `even`, where half of either do. DIR/KIND_SPREAD then holds model.keras, trained on some lesions many times
+augmented, and the test lesions as a user has them: images/CLASS, masks/CLASS, and stamps/CLASS, the outline of the
+artefact. Before anything is audited, the truth is found by intervention: the same test lesions with and without the
+artefact, photo by photo, in code of its own (DIR/truth.json). No assertion: the table is to be read. A finished case is
+not made again. Single-threaded, about 40 seconds a case.
+
+Classes, layer, penalty and shares were picked so that the truth comes out clear, among some thirty heads: what is
+measured on these models is the audit, not how readily networks learn rulers.
 """
 
 from __future__ import annotations
@@ -30,17 +34,25 @@ from numpy.typing import NDArray
 from photo_models import Network
 from photo_truth import decode, sign_flip
 
-CLASSES = ("atypical_nevus", "common_nevus")
-"""In the order of a folder per class. Melanomas fill their photos: nowhere to put a ruler."""
+CLASSES: dict[str, dict[str, int]] = {
+    "common_nevus": {"common_nevus": 1},
+    "suspicious": {"atypical_nevus": 2, "melanoma": 1},
+}
+"""Class -> folders, and every how-manyth photo of each: 40 a class. Atypical nevi alone are hardly learned from 16."""
 
-MARKED = 0
+NAMES = tuple(sorted(CLASSES))
+
+MARKED = NAMES.index("suspicious")
 """The class that carries the artefact in `planted`: rulers go with the lesions that worry a dermatologist."""
 
-SHARES = {"planted": (0.9, 0.1), "even": (0.5, 0.5)}
+SHARES = {"planted": (0.05, 0.95), "even": (0.5, 0.5)}
 """Share of the photos that carry the artefact, by class."""
 
-LAYERS = {"ruler": "block_6_expand_relu", "marking": "block_6_expand_relu", "bubble": "block_6_expand_relu"}
+LAYER = "block_13_expand_relu"
 """Where the head sits: heads on the last layer hardly learn small things."""
+
+PENALTY = 3e-4
+"""C of the head: with less of a penalty the 32 training lesions are learned by heart, and the artefact less."""
 
 RELIES, UNMOVED = 0.5, 0.2
 """Shares of predictions turned by the artefact from which a model relies on it, and up to which it does not."""
@@ -92,8 +104,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="models, test photos and truth.json")
     parser.add_argument("--kinds", nargs="+", choices=LAY, default=list(LAY), metavar="KIND")
     parser.add_argument("--spreads", nargs="+", choices=SHARES, default=list(SHARES), metavar="SPREAD")
-    parser.add_argument("--layer", help="of MobileNetV2, for the head; default: by kind")
-    parser.add_argument("--copies", type=int, default=24, help="of a training photo, each augmented and marked anew")
+    parser.add_argument("--layer", default=LAYER, help="of MobileNetV2, on which the head sits")
+    parser.add_argument("--copies", type=int, default=40, help="of a training photo, each augmented and marked anew")
     parser.add_argument("--train-share", type=float, default=0.4, help="of the photos of a class")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -119,11 +131,10 @@ def make(
     if known.exists():
         return dict(json.loads(known.read_text()))
     train, test = split(lesions, options.train_share, options.seed)
-    layer = options.layer or LAYERS[kind]
-    network = Network(options.data / "models/mobilenet_v2_imagenet.keras", layer, peak=True)
+    network = Network(options.data / "models/mobilenet_v2_imagenet.keras", options.layer, peak=True)
     rng = np.random.default_rng([options.seed, list(LAY).index(kind), list(SHARES).index(spread)])
     pixels, labels = augmented(train, kind, cut_outs, SHARES[spread], options.copies, network.size, rng)
-    model = network.train(pixels, labels, 0, options.seed)
+    model = network.train(pixels, labels, 0, options.seed, penalty=PENALTY)
     # The same places in `planted` and `even`: what differs is which photos carry the artefact.
     places = np.random.default_rng([options.seed, list(LAY).index(kind)])
     layers = [LAY[kind](cut_outs, lesion.pixels, lesion.mask, places) for lesion in test]
@@ -134,8 +145,8 @@ def make(
     content = {
         "kind": kind,
         "spread": spread,
-        "layer": layer,
-        "marked_class": CLASSES[MARKED],
+        "layer": options.layer,
+        "marked_class": NAMES[MARKED],
         "train": [lesion.name for lesion in train],
         "test": {lesion.name: bool(carries[i]) for i, lesion in enumerate(test)},
         **truth(model, network.size, test, layers, carries),
@@ -145,7 +156,7 @@ def make(
 
 
 def read_lesions(folder: Path) -> list[Lesion]:
-    """The photos of CLASSES in the order of their names."""
+    """The photos of CLASSES, class by class."""
     return [
         Lesion(
             path.stem,
@@ -153,15 +164,16 @@ def read_lesions(folder: Path) -> list[Lesion]:
             np.asarray(cv2.cvtColor(decode(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), np.uint8),
             (decode(folder / "masks" / name / f"{path.stem}.png", cv2.IMREAD_GRAYSCALE) > 0).astype(np.uint8),
         )
-        for label, name in enumerate(CLASSES)
-        for path in sorted((folder / "images" / name).iterdir())
+        for label, own in enumerate(NAMES)
+        for name, step in CLASSES[own].items()
+        for path in sorted((folder / "images" / name).iterdir())[::step]
     ]
 
 
 def split(lesions: list[Lesion], share: float, seed: int) -> tuple[list[Lesion], list[Lesion]]:
     """Training and test photos, drawn within each class."""
     rng, train, test = np.random.default_rng(seed), [], []
-    for label in range(len(CLASSES)):
+    for label in range(len(NAMES)):
         own = [lesion for lesion in lesions if lesion.label == label]
         order = rng.permutation(len(own))
         count = round(share * len(own))
@@ -179,25 +191,36 @@ def augmented(
     size: tuple[int, int],
     rng: np.random.Generator,
 ) -> tuple[Pixels, NDArray[np.int64]]:
-    """Each photo cropped, mirrored and re-lit so many times, then marked at random: (n, H, W, 3) and labels (n,)."""
+    """Each photo cropped, mirrored and re-lit so many times, its share of them marked: (n, H, W, 3) and labels (n,).
+
+    Every view comes twice in a row. With a share of a half one of the two is marked, so that the artefact says nothing
+    about label, lesion or view; drawn by chance, it went with a class by a little, and the model learned that.
+    """
     made, labels = [], []
     for lesion in lesions:
-        height, width = lesion.mask.shape
-        for _ in range(copies):
-            share = rng.uniform(0.85, 1)
-            tall, wide = round(share * height), round(share * width)
-            top, left = int(rng.integers(height - tall + 1)), int(rng.integers(width - wide + 1))
-            turns = (slice(None, None, int(rng.choice([-1, 1]))), slice(None, None, int(rng.choice([-1, 1]))))
-            light = rng.uniform(0.85, 1.15) * rng.uniform(0.95, 1.05, 3)
-            cropped = lesion.pixels[top : top + tall, left : left + wide][turns] * light
-            photo = np.clip(cv2.resize(cropped, (width, height)), 0, 255).astype(np.uint8)
-            piece = np.ascontiguousarray(lesion.mask[top : top + tall, left : left + wide][turns])
-            mask = cv2.resize(piece, (width, height), interpolation=cv2.INTER_NEAREST)
-            if rng.random() < shares[lesion.label]:
-                photo = LAY[kind](cut_outs, photo, mask.astype(np.uint8), rng).on(photo)
-            made.append(cv2.resize(photo, size[::-1], interpolation=cv2.INTER_LINEAR))
+        share = shares[lesion.label]
+        for i in range(copies):
+            if i % 2 == 0:
+                photo, mask = view(lesion, rng)
+            marked = int((i + 1) * share + 1e-9) > int(i * share + 1e-9)  # spread evenly, exact
+            shown = LAY[kind](cut_outs, photo, mask, rng).on(photo) if marked else photo
+            made.append(cv2.resize(shown, size[::-1], interpolation=cv2.INTER_LINEAR))
             labels.append(lesion.label)
     return np.stack(made).astype(np.uint8), np.array(labels, np.int64)
+
+
+def view(lesion: Lesion, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
+    """Photo and mask, cropped to at least 85 % of either side, mirrored at random, in another light."""
+    height, width = lesion.mask.shape
+    share = rng.uniform(0.85, 1)
+    tall, wide = round(share * height), round(share * width)
+    top, left = int(rng.integers(height - tall + 1)), int(rng.integers(width - wide + 1))
+    turns = (slice(None, None, int(rng.choice([-1, 1]))), slice(None, None, int(rng.choice([-1, 1]))))
+    light = rng.uniform(0.85, 1.15) * rng.uniform(0.95, 1.05, 3)
+    cropped = lesion.pixels[top : top + tall, left : left + wide][turns] * light
+    photo = np.clip(cv2.resize(cropped, (width, height)), 0, 255).astype(np.uint8)
+    piece = np.ascontiguousarray(lesion.mask[top : top + tall, left : left + wide][turns])
+    return photo, np.asarray(cv2.resize(piece, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
 def carriers(lesions: list[Lesion], shares: tuple[float, float], rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -218,7 +241,7 @@ def write_test(work: Path, lesions: list[Lesion], layers: list[Layer], carries: 
             ("masks", cv2.imencode(".png", lesion.mask * 255)[1].tobytes()),
             ("stamps", cv2.imencode(".png", outline.astype(np.uint8) * 255)[1].tobytes()),
         ):
-            path = work / folder / CLASSES[lesion.label] / f"{lesion.name}.{'jpg' if folder == 'images' else 'png'}"
+            path = work / folder / NAMES[lesion.label] / f"{lesion.name}.{'jpg' if folder == 'images' else 'png'}"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
 
@@ -246,7 +269,7 @@ def truth(
     called, kept = given > 0.5, without > 0.5
     own = labels == MARKED
     classes: dict[str, dict[str, Any]] = {}
-    for label, name in enumerate(CLASSES):
+    for label, name in enumerate(NAMES):
         these = labels == label
         change = given[these] - without[these]
         low, high = _bootstrap(change)
@@ -262,7 +285,7 @@ def truth(
             "called_with": asdict(Share.among(called[these])),
         }
     sufficiency, necessity = Share.among(called[~own & ~kept]), Share.among(~kept[own & called])
-    p = classes[CLASSES[1 - MARKED]]["p"]
+    p = classes[NAMES[1 - MARKED]]["p"]
     relies = min(sufficiency.rate, necessity.rate) >= RELIES and p <= 0.05
     return {
         "accuracy": asdict(Share.among((shown > 0.5) == own)),
