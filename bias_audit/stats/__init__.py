@@ -5,7 +5,7 @@ a mistake of the caller, so it raises ValueError and not one of the user's error
 needed: `scipy.stats` alone costs 1.3 s.
 """
 
-from bias_audit.stats.association import cramers_v, odds_ratio
+from bias_audit.stats.association import auc, auc_interval, cramers_v, odds_ratio
 from bias_audit.stats.clusters import ENOUGH_CLUSTERS, cluster_codes, codes_of, count_units, effective_size
 from bias_audit.stats.correction import benjamini_hochberg
 from bias_audit.stats.effects import cliffs_delta, hedges_g
@@ -36,6 +36,8 @@ __all__ = [
     "EXACT_SIGN_FLIPS",
     "Cells",
     "Standardised",
+    "auc",
+    "auc_interval",
     "bca_mean_interval",
     "benjamini_hochberg",
     "cliffs_delta",

@@ -49,3 +49,27 @@ def test_cramers_v_is_the_uncorrected_one_less_its_bias(rows):
     fewer = min(r - (r - 1) ** 2 / (n - 1), c - (c - 1) ** 2 / (n - 1)) - 1
     assert stats.cramers_v(table) == pytest.approx(min(1, math.sqrt(corrected / fewer)), abs=1e-9)
     assert stats.cramers_v(table.T) == pytest.approx(stats.cramers_v(table), abs=1e-12)
+
+
+def test_auc_by_hand_and_its_interval():
+    assert stats.auc([3, 2], [1, 2]) == (1 + 1 + 1 + 0.5) / 4
+    assert math.isnan(stats.auc([], [1.0]))
+    low, high = stats.auc_interval(0.8, 30, 40)
+    for end in (low, high):
+        q = (1 - end) / (2 - end) + end / (1 + end)
+        error = math.sqrt(end * (1 - end) * (1 + 34 * q) / 1200)
+        assert abs(0.8 - end) == pytest.approx(1.959964 * error, rel=1e-5)
+    low, high = stats.auc_interval(1.0, 10, 10)
+    assert 0.6 < low < 0.95
+    assert high == pytest.approx(1)
+    assert stats.auc_interval(0.3, 30, 40) == pytest.approx(
+        tuple(1 - end for end in stats.auc_interval(0.7, 30, 40))[::-1]
+    )
+    assert math.isnan(stats.auc_interval(0.5, 0, 3)[0])
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=20), st.lists(st.integers(0, 9), min_size=1, max_size=20))
+def test_auc_is_the_u_statistic(inside, outside):
+    u = reference.mannwhitneyu(inside, outside).statistic
+    assert stats.auc(inside, outside) == pytest.approx(u / (len(inside) * len(outside)))
+    assert stats.auc(outside, inside) == pytest.approx(1 - stats.auc(inside, outside))

@@ -1,0 +1,201 @@
+"""How well the background alone predicts the label: a cross-validated linear model on features without the object.
+
+If it does, a network can win without looking at the object; whether this one does is not said here (Xiao et al. 2021:
+backgrounds alone suffice to classify). Features need no network: colours and textures of the background's pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bias_audit import stats
+from bias_audit.interventions import Mask, Pixels, hole
+
+Floats = NDArray[np.float64]
+
+BINS = 8
+"""Of each colour channel's histogram."""
+
+SCALES = (1, 2, 4)
+"""Smoothing, in pixels at 96 px, at which gradients are taken."""
+
+ORIENTATIONS = 6
+
+SIDE = 96
+"""Side at which features are taken: what a linear model needs is coarse, and so the cost is a few milliseconds."""
+
+LEAST_GROUND = 0.05
+"""Share of the picture that must be background."""
+
+FOLDS, PERMUTATIONS = 5, 199
+
+ENOUGH = 10
+"""Images per class that a probe needs: two in each fold."""
+
+COMPONENTS = 20
+"""Principal components of the features, at most; one per four photos where there are few."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A probe's answer for one class against the rest, or for all classes together.
+
+    Attributes:
+        subject: class name; "" for the mean over classes.
+        auc: area under the ROC curve of out-of-fold scores, 0..1; .5 = chance. "" is the mean over classes.
+        low, high: 95 % interval, see `stats.auc_interval`.
+        p: permutation test, labels shuffled and the whole cross-validation repeated; NaN for single classes.
+        n: images.
+    """
+
+    subject: str
+    auc: float
+    low: float
+    high: float
+    p: float
+    n: int
+
+
+def background_features(pixels: Pixels, mask: Mask) -> Floats | None:
+    """Colours and textures of the background alone: (F,), or None where there is too little of it.
+
+    Everything is a mean over background pixels, so that neither size, place nor shape of the object enters.
+
+    Args:
+        pixels: (H, W, C) in [0, 255].
+        mask: (H, W); all BACKGROUND for features of the whole picture.
+    """
+    size = (SIDE, SIDE)
+    small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.float32).reshape(SIDE, SIDE, -1)
+    rgb = small if small.shape[2] == 3 else np.repeat(small, 3, axis=2)
+    holes = hole(mask) | (mask == 2).astype(np.uint8)
+    ground = cv2.resize(holes.astype(np.float32), size, interpolation=cv2.INTER_AREA) < 0.01
+    if ground.mean() < LEAST_GROUND:
+        return None
+    lab = cv2.cvtColor(rgb / np.float32(255), cv2.COLOR_RGB2LAB)
+    inside = lab[ground]
+    found: list[NDArray[np.floating]] = [inside.mean(axis=0), inside.std(axis=0)]
+    for channel, (low, high) in enumerate(((0, 100), (-60, 60), (-60, 60))):
+        found.append(np.histogram(np.clip(inside[:, channel], low, high), BINS, (low, high))[0] / len(inside))
+    # Gradients that reach across the object's edge would tell its outline: only those well within the ground count.
+    for scale in SCALES:
+        smooth = cv2.GaussianBlur(lab[..., 0], (0, 0), scale)
+        across, down = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
+        reach = 2 * scale + 1
+        kernel = np.ones((2 * reach + 1,) * 2, np.uint8)
+        within = cv2.erode(ground.astype(np.uint8), kernel, borderValue=1) > 0
+        if not within.any():
+            return None
+        length, angle = np.hypot(across, down)[within], np.arctan2(down, across)[within] % np.pi
+        place = np.minimum((angle / np.pi * ORIENTATIONS).astype(int), ORIENTATIONS - 1)
+        found.append(np.log1p(np.bincount(place, length, ORIENTATIONS) / len(length)))
+        found.append(np.array([np.log1p(length.mean()), np.log1p(length.std())]))
+    return np.concatenate(found).astype(np.float64)
+
+
+def probe(
+    features: Floats,
+    labels: NDArray[np.intp],
+    class_names: Sequence[str],
+    *,
+    seed: int,
+    groups: NDArray[np.intp] | None = None,
+    permutations: int = PERMUTATIONS,
+) -> list[Probe]:
+    """Cross-validated AUC of a linear model, for all classes together and for each against the rest.
+
+    Ridge regression on class indicators (one-vs-rest), on standardised features reduced by PCA within each fold; one
+    factorisation serves all permutations (Ojala & Garriga 2010, J. Mach. Learn. Res. 11, 1833-1863, for the test).
+
+    Args:
+        features: (n, F).
+        labels: (n,) indices into `class_names`; only classes with ENOUGH images are probed.
+        class_names: (K,).
+        seed: of folds and permutations.
+        groups: (n,) codes of photos that belong together; they stay in one fold.
+        permutations: shuffles of the labels; of the groups' labels where each group has a single one.
+
+    Returns:
+        the mean over classes first; [] where fewer than two classes have ENOUGH images.
+    """
+    counts = np.bincount(labels, minlength=len(class_names))
+    usable = np.flatnonzero(counts >= ENOUGH)
+    kept = np.isin(labels, usable)
+    if len(usable) < 2:
+        return []
+    features, labels = features[kept], labels[kept]
+    units = np.arange(len(labels)) if groups is None else np.unique(groups[kept], return_inverse=True)[1]
+    rng = np.random.default_rng(seed)
+    smoothers, folds = _smoothers(features, labels, units, rng)
+    scores = _scores(smoothers, folds, labels, usable)
+    aucs = _aucs(scores, labels, usable)
+    null = []
+    for _ in range(permutations):
+        shuffled = _shuffled(labels, units, rng)
+        null.append(float(np.mean(_aucs(_scores(smoothers, folds, shuffled, usable), shuffled, usable))))
+    names = [str(class_names[int(label)]) for label in usable]
+    sizes = [len(np.unique(units[labels == label])) for label in usable]  # of groups where photos belong together
+    ends = [stats.auc_interval(each, size, units.max() + 1 - size) for each, size in zip(aucs, sizes, strict=True)]
+    mean = float(np.mean(aucs))
+    p = (1 + sum(each >= mean - 1e-12 for each in null)) / (1 + permutations)
+    # The mean of the ends is an interval that is too wide, never too narrow: it takes the classes as moving together.
+    low, high = (float(np.mean([each[side] for each in ends])) for side in (0, 1))
+    own = zip(names, aucs, ends, counts[usable], strict=True)
+    return [
+        Probe("", mean, low, high, p, len(labels)),
+        *(Probe(name, value, *pair, float("nan"), int(n)) for name, value, pair, n in own),
+    ]
+
+
+def _smoothers(
+    features: Floats, labels: NDArray[np.intp], units: NDArray[np.intp], rng: np.random.Generator
+) -> tuple[list[Floats], list[NDArray[np.intp]]]:
+    """Per fold the matrix from training indicators to held-out scores, and the held-out positions."""
+    order = rng.permutation(units.max() + 1)
+    # Units dealt out class by class, so that folds are stratified.
+    first = np.array([labels[units == unit][0] for unit in range(len(order))])
+    dealt = np.empty(len(order), int)
+    dealt[order[np.argsort(first[order], kind="stable")]] = np.arange(len(order)) % FOLDS
+    folds = [np.flatnonzero(dealt[units] == fold) for fold in range(FOLDS)]
+    smoothers = []
+    for held in folds:
+        train = np.setdiff1d(np.arange(len(labels)), held)
+        mean, spread = features[train].mean(axis=0), features[train].std(axis=0)
+        scaled = (features - mean) / np.where(spread > 1e-9, spread, 1)
+        _, _, directions = np.linalg.svd(scaled[train], full_matrices=False)
+        z = scaled @ directions[: min(COMPONENTS, max(2, len(train) // 4))].T
+        z = z / np.maximum(z[train].std(axis=0), 1e-9)
+        inner = z[train].T @ z[train] + len(train) * 0.1 * np.eye(z.shape[1])
+        smoothers.append(z[held] @ np.linalg.solve(inner, z[train].T))
+    return smoothers, folds
+
+
+def _scores(
+    smoothers: Sequence[Floats], folds: Sequence[NDArray[np.intp]], labels: NDArray[np.intp], usable: NDArray[np.intp]
+) -> Floats:
+    indicators = (labels[:, None] == usable).astype(np.float64)
+    scores = np.zeros((len(labels), len(usable)))
+    for smoother, held in zip(smoothers, folds, strict=True):
+        train = np.setdiff1d(np.arange(len(labels)), held)
+        centre = indicators[train].mean(axis=0)
+        scores[held] = smoother @ (indicators[train] - centre) + centre
+    return scores
+
+
+def _aucs(scores: Floats, labels: NDArray[np.intp], usable: NDArray[np.intp]) -> list[float]:
+    return [stats.auc(scores[labels == label, i], scores[labels != label, i]) for i, label in enumerate(usable)]
+
+
+def _shuffled(labels: NDArray[np.intp], units: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.intp]:
+    """Labels exchanged between units that have one label; photos of mixed units exchange theirs one by one."""
+    count = units.max() + 1
+    if count == len(labels):
+        return rng.permutation(labels)
+    first = np.array([labels[units == unit][0] for unit in range(count)])
+    pure = np.array([(labels[units == unit] == first[unit]).all() for unit in range(count)])
+    return rng.permutation(first)[units] if pure.all() else rng.permutation(labels)
