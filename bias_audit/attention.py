@@ -16,6 +16,7 @@ from bias_audit.data.masks import OK as MASK_OK
 from bias_audit.data.masks import VOID
 from bias_audit.data.sampling import rank
 from bias_audit.donors import NOT_SAMPLED
+from bias_audit.leakage.duplicates import perceptual_hash
 from bias_audit.localization import (
     LABEL_METRICS,
     MASKLESS,
@@ -55,7 +56,8 @@ def attend(
     """Predict, explain and score every image; shards that are already there are read, not computed.
 
     Returns:
-        one record per sample, in the order of the data set; keys are columns of `schema.IMAGES`, and "#position".
+        one record per sample, in the order of the data set; keys are columns of `schema.IMAGES`, "#position" and the
+        perceptual "#hash".
     """
     records: list[Record] = []
     size = batch * BATCHES_PER_SHARD
@@ -169,6 +171,8 @@ def _batch(
     maps_label, scales_label = encode_maps(explained.maps_label[wrong])
     found = [rows[i] for i in read]
     _describe(found, [group[i] for i in read], dataset, explained.predictions, labels)
+    for row, picture in zip(found, pixels, strict=True):
+        row["#hash"] = perceptual_hash(picture)
     # Scored as stored, so that a later re-scoring from the shards gives the same numbers.
     heat = maps.astype(np.float32) * scales[:, None, None]
     at = localize(heat, masks)

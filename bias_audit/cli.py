@@ -65,6 +65,7 @@ def _audit(options: argparse.Namespace) -> int:
         boxes=options.boxes,
         strangers=options.strangers,
         cues=options.cues,
+        train=options.train,
         out=options.out or Path("reports") / f"{options.model.stem}-{options.data.stem}",
         class_map=options.class_map,
         split=options.split,
@@ -261,6 +262,7 @@ def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     audit.add_argument("--boxes", metavar="FILE", type=Path, help="table image,x_min,y_min,x_max,y_max: a row per box")
     cli_options.add_strangers(audit)
+    audit.add_argument("--train", metavar="DIR", type=Path, help="training pictures: are test photos among them?")
     audit.add_argument("--cues", metavar="FILE", type=Path, help="names of cues (default: cues.json beside the run)")
     audit.add_argument("--out", metavar="RUN", type=Path, help="run folder (default: reports/MODEL-DATA)")
     cli_options.add_config(audit)
@@ -304,6 +306,18 @@ def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="N",
         type=int,
         help="images per class searched for cues (default 200; 0 = none)",
+    )
+    shown.add_argument(
+        "--probes",
+        metavar="N",
+        type=int,
+        help="photos per class whose colour, brightness, sharpness and border are exchanged (default 64; 0 = none)",
+    )
+    shown.add_argument(
+        "--leakage",
+        metavar="N",
+        type=int,
+        help="images on which the data are probed for leaks (default 1000; 0 = none)",
     )
     shown.add_argument("--donors", metavar="N", type=int, help="backgrounds per photo and arm (default 5)")
 

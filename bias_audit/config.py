@@ -63,6 +63,10 @@ class AuditConfig:
         interventions: photos per class of which composites are made, at most; 0 switches interventions off.
         discovery: images per class in which recurring cues are looked for, at most; 0 switches that off. A cue that 1
             in 20 carries is seen ten times in 200.
+        probes: photos per class that get the colour, brightness, sharpness and border of others, at most; 0 switches
+            that off. With 64 a pull of 5 points on three other classes is seen.
+        leakage: images on which it is tried how well background and file properties predict the label, at most, the
+            classes in turn; 0 switches that off.
         donors: backgrounds per photo and arm. Odd, so a photo's majority is never a tie.
         seed: of every random choice.
         cluster: column of the user's table that groups photos (patient, scene): resampled and tested as one.
@@ -85,6 +89,8 @@ class AuditConfig:
     batch_size: int | None = None
     interventions: int = 100
     discovery: int = 200
+    probes: int = 64
+    leakage: int = 1000
     donors: int = 5
     seed: int = 0
     cluster: str | None = None
@@ -112,6 +118,8 @@ class AuditConfig:
             _at_least("batch_size", self.batch_size, 1)
         _at_least("interventions", self.interventions, 0)
         _at_least("discovery", self.discovery, 0)
+        _at_least("probes", self.probes, 0)
+        _at_least("leakage", self.leakage, 0)
         _at_least("donors", self.donors, 1)
         _at_least("seed", self.seed, 0)
 
@@ -162,6 +170,8 @@ class Thresholds:
             class looks like.
         max_on_estimate: the same where the object is estimated, for want of masks: estimates are often too small. On
             the benchmark's tuning seeds pieces of objects had .26 and more, planted cues up to .16.
+        min_leak: AUC of a background, or distance of a property from chance, from which what the data give away is
+            worth a word: .65 of all pairs ordered right where chance orders half.
         near: margin of gap and effects within which a finding is said to be near its threshold (2 points: less than
             one photo in fifty).
         hidden_excess: background excess below which a class's maps lie on its objects: nearer to a perfect map (0)
@@ -195,6 +205,7 @@ class Thresholds:
     min_attract: float = 0.05
     min_background_only: float = 0.1
     min_cue: float = 0.05
+    min_leak: float = 0.65
     max_on_object: float = 0.5
     max_on_estimate: float = 0.25
     near: float = 0.02
@@ -217,9 +228,10 @@ class Thresholds:
 
     def __post_init__(self) -> None:
         for name in (
-            "fdr", "min_gap", "min_attract", "min_background_only", "min_cue", "max_on_object", "max_on_estimate",
-            "near", "cliffs_delta", "max_unreadable", "max_void_width", "max_mask_shift", "min_mask_iou",
-            "min_input_gain", "input_p", "max_random_similarity", "max_class_similarity", "min_stability",
+            "fdr", "min_gap", "min_attract", "min_background_only", "min_cue", "max_on_object", "min_leak",
+            "max_on_estimate", "near", "cliffs_delta", "max_unreadable", "max_void_width", "max_mask_shift",
+            "min_mask_iou", "min_input_gain", "input_p", "max_random_similarity", "max_class_similarity",
+            "min_stability",
         ):  # fmt: skip
             value = getattr(self, name)
             if not 0 <= value <= 1:

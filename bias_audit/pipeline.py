@@ -27,6 +27,7 @@ from bias_audit.data.dataset import Dataset
 from bias_audit.data.estimates import AUTO as AUTO_MASKS
 from bias_audit.data.preprocess import find_preprocess
 from bias_audit.errors import ConfigError, DataError
+from bias_audit.leaks import find_leaks, training_pictures
 from bias_audit.map_check import check_reliability
 from bias_audit.mask_check import MaskQuality, check_masks, count_checked
 from bias_audit.models.base import check_model_path, load_model
@@ -34,6 +35,7 @@ from bias_audit.models.decoding import geometry_of
 from bias_audit.models.segmenting import find_estimate, segmenter_hash
 from bias_audit.photo_reliance import add_interventions
 from bias_audit.preprocess_check import check_preprocess
+from bias_audit.probing import find_global_cues
 from bias_audit.provenance import describe
 from bias_audit.recurring import find_clusters
 from bias_audit.report.page import write_report
@@ -56,6 +58,7 @@ def audit(
     boxes: str | Path | None = None,
     strangers: str | Path | None = None,
     cues: str | Path | None = None,
+    train: str | Path | None = None,
     out: str | Path | None = None,
     class_map: str | Path | Mapping[str, Sequence[int]] | None = None,
     split: str | None = None,
@@ -79,6 +82,7 @@ def audit(
         strangers: folder of pictures of no class that the model knows, flat or with a folder per kind.
         cues: file with names of recurring cues, as `bias-audit name` writes it; None = cues.json beside the run folder,
             where there is one.
+        train: folder of the training pictures, to find copies of test photos among them.
         out: run folder; None = a new temporary folder (`result.path`).
         class_map: JSON file or dict, class name -> output indices, where outputs and classes are not one to one.
         split: keep only rows of a table with this value in its column `split`.
@@ -110,6 +114,8 @@ def audit(
     dataset = _open(Path(data), masks, boxes, config, split=split, outside=allow_outside)
     clusters = _clusters(dataset, config.cluster)
     known_cues = _names(cues, run.path)
+    if train is not None:
+        training_pictures(Path(train))
     guests = None if strangers is None else open_strangers(Path(strangers))
 
     with progress.stage("Loading the model", None), _timed(seconds, "model"):
@@ -174,6 +180,15 @@ def audit(
     with _timed(seconds, "clusters"):
         found = find_clusters(dataset, records, explainer, geometry, config, run, progress)
 
+    with _timed(seconds, "probes"):
+        probed = find_global_cues(
+            dataset, records, clusters, explainer, geometry, config, thresholds.min_photos, run, progress
+        )
+
+    with _timed(seconds, "leakage"):
+        folder = None if train is None else Path(train)
+        leaks = find_leaks(dataset, records, folder, clusters, geometry, config, run, progress)
+
     with progress.stage("Tables and rules", None), _timed(seconds, "tables"):
         add_interventions(records, composites, dataset.class_names, blank)
         user = {name: [sample.columns[name] for sample in dataset.samples] for name in dataset.columns}
@@ -192,9 +207,13 @@ def audit(
         slices = slices_table(images, tables.user_columns(images), seed=config.seed, clusters=groups)
         recurring = tables.clusters_table(names.named(found["clusters"], found["spots"], known_cues))
         spots = tables.cluster_spots_table(found["spots"])
+        probes = tables.probes_table(probed)
+        leaked = tables.leakage_table(leaks["rows"])
         evidence = rules.Evidence(
             images, classes, pulls, slices, thresholds, checked, reliability,
-            clusters=recurring, cluster_spots=spots, no_clusters=found["reason"], masks=quality,
+            clusters=recurring, cluster_spots=spots, no_clusters=found["reason"],
+            leakage=leaked, no_leakage=leaks["reason"], leak_train=leaks["train"],
+            leak_estimates=leaks["estimated"], masks=quality, probes=probes,
         )  # fmt: skip
         outcomes = rules.judge(evidence, ignore)
         tables.write_table(run, "images", images)
@@ -202,8 +221,10 @@ def audit(
         tables.write_table(run, "confusion", tables.confusion_table(images))
         tables.write_table(run, "gap_matrix", pulls)
         tables.write_table(run, "slices", slices)
+        tables.write_table(run, "leakage", leaked)
         tables.write_table(run, "clusters", recurring)
         tables.write_table(run, "cluster_spots", spots)
+        tables.write_table(run, "probes", probes)
         strange = tables.strangers_table(met)
         tables.write_table(run, "strangers", strange)
     with progress.stage("Report", None):

@@ -229,6 +229,16 @@ class AuditResult:
         """Where each of them was seen: one row per spot."""
         return self._table("cluster_spots")
 
+    @functools.cached_property
+    def probes(self) -> pd.DataFrame:
+        """Properties of the whole photo that were exchanged: one row per property and class."""
+        return self._table("probes")
+
+    @functools.cached_property
+    def leakage(self) -> pd.DataFrame:
+        """What the data alone give away of the label: probes of the background, file properties, copies."""
+        return self._table("leakage")
+
     def found(self) -> list[RuleOutcome]:
         """Outcomes with status `found`: highest level first, then by code, largest value (shrunken gap), subject."""
         return sorted(

@@ -167,6 +167,19 @@ def cluster_spots_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame({column.name: _series(column, rows) for column in TABLES["cluster_spots"]})
 
 
+def probes_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row per exchanged property and class."""
+    return pd.DataFrame({column.name: _series(column, rows) for column in TABLES["probes"]})
+
+
+def leakage_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """What goes with the label in the data alone; p of properties corrected together."""
+    frame = pd.DataFrame({column.name: _series(column, rows) for column in TABLES["leakage"]})
+    tested = frame["kind"] == "property"
+    frame.loc[tested, "p_fdr"] = stats.benjamini_hochberg(frame.loc[tested, "p"].to_numpy(float))
+    return frame
+
+
 def class_summary(classes: pd.DataFrame) -> pd.DataFrame:
     """The few columns that fit on a screen, rates with their interval."""
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit import stats
+from bias_audit.data.masks import VOID
 from bias_audit.interventions import Mask, Pixels, hole
 
 Floats = NDArray[np.float64]
@@ -73,7 +74,7 @@ def background_features(pixels: Pixels, mask: Mask) -> Floats | None:
     size = (SIDE, SIDE)
     small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.float32).reshape(SIDE, SIDE, -1)
     rgb = small if small.shape[2] == 3 else np.repeat(small, 3, axis=2)
-    holes = hole(mask) | (mask == 2).astype(np.uint8)
+    holes = hole(mask) | (mask == VOID).astype(np.uint8)
     ground = cv2.resize(holes.astype(np.float32), size, interpolation=cv2.INTER_AREA) < 0.01
     if ground.mean() < LEAST_GROUND:
         return None

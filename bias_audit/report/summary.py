@@ -14,6 +14,7 @@ from bias_audit.report.clusters_section import clusters_section
 from bias_audit.report.estimates import axis, estimate, number, records
 from bias_audit.report.gallery import PICTURE_BUDGET, arrange_pictures
 from bias_audit.report.maps_section import maps_section
+from bias_audit.report.probes_section import probes_section
 from bias_audit.report.slices_section import slices_section
 from bias_audit.report.strangers_section import strangers_section
 from bias_audit.result import LEVELS, AuditResult, RuleOutcome
@@ -116,6 +117,7 @@ MEASURES: dict[str, tuple[str, str]] = {
     "BA205": ("background excess of the slice", "number"),
     "BA206": ("background gap of the slice", "points"),
     "BA204": ("share of the photos tested", "share"),
+    "BA301": ("pull on photos of the other classes", "points"),
     "BA901": ("share of all images", "share"),
     "BA902": ("median background excess", "number"),
     "BA903": ("accuracy", "share"),
@@ -187,6 +189,7 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
         ],
         "classes": _class_table(result, class_rows, found),
         "maps": maps_section(result),
+        "probes": probes_section(result),
         "slices": slices_section(result),
         "strangers": strangers,
         "clusters": clusters,

@@ -16,6 +16,7 @@ from bias_audit.result import LEVELS, RuleCount, RuleOutcome
 from bias_audit.rules.attention import class_attention, image_attention
 from bias_audit.rules.clusters import recurring_cue
 from bias_audit.rules.evidence import Evidence, as_float
+from bias_audit.rules.global_cues import global_cue
 from bias_audit.rules.health import (
     accuracy_at_chance,
     maps_without_tie,
@@ -25,6 +26,7 @@ from bias_audit.rules.health import (
 )
 from bias_audit.rules.image_reliance import image_reliance, image_reliance_outliers
 from bias_audit.rules.inputs import class_order, preprocessing
+from bias_audit.rules.leakage import background_leak, copies, label_conflicts, property_leak
 from bias_audit.rules.masks import estimated_masks, marked
 from bias_audit.rules.reliability import map_reliability
 from bias_audit.rules.reliance import class_reliance
@@ -43,7 +45,12 @@ RULES: dict[str, Rule] = {
     "BA204": image_reliance_outliers,
     "BA205": slice_attention,
     "BA206": slice_reliance,
+    "BA301": global_cue,
     "BA302": recurring_cue,
+    "BA401": background_leak,
+    "BA402": property_leak,
+    "BA403": copies,
+    "BA404": label_conflicts,
     "BA901": unreadable_images,
     "BA902": maps_without_tie,
     "BA903": accuracy_at_chance,
@@ -120,11 +127,10 @@ def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame) -> str:
         level = max((outcome.level or "WATCH" for outcome in cues), key=LEVELS.index)
         fallen = ", ".join(outcome.subject for outcome in victims)
         tail = f" Also affected, by a background: {fallen}.{tail}" if victims else tail
-        return (
-            f"{level}: the prediction follows a cue that recurs in the images: {named_cues}. "
-            f"Test accuracy is {accuracy:.2f}.{tail}"
-        )
-    tail = f" Cues that recur and move the prediction: {named_cues}.{tail}" if cues else tail
+        recurs = any(outcome.code == "BA302" for outcome in cues)
+        what = "a cue that recurs in the images" if recurs else "a property of the whole photo"
+        return f"{level}: the prediction follows {what}: {named_cues}. Test accuracy is {accuracy:.2f}.{tail}"
+    tail = f" Further cues that move the prediction: {named_cues}.{tail}" if cues else tail
     if accused or victims:
         named = accused or _by_pull(victims)
         level = max((outcome.level or "WATCH" for outcome in named), key=LEVELS.index)

@@ -55,6 +55,11 @@ class Evidence:
         failed_tests: those of them that the maps fail; then no rule reads an attention column.
         clusters, cluster_spots: recurring cues, tables of `schema`; None = they were not looked for.
         no_clusters: why not.
+        leakage: what goes with the label in the data alone, table of `schema`; None = it was not looked at.
+        no_leakage: why not.
+        leak_train: training pictures that were compared; None = the training set is not known.
+        leak_estimates: photos whose background is only estimated.
+        probes: properties of the whole photo, exchanged; table of `schema`.
         masks: estimated masks against drawn ones; None = none were estimated.
     """
 
@@ -69,7 +74,12 @@ class Evidence:
     clusters: pd.DataFrame | None = None
     cluster_spots: pd.DataFrame | None = None
     no_clusters: str = ""
+    leakage: pd.DataFrame | None = None
+    no_leakage: str = ""
+    leak_train: int | None = None
+    leak_estimates: int = 0
     masks: MaskQuality | None = None
+    probes: pd.DataFrame | None = None
 
     @property
     def doubt(self) -> str:

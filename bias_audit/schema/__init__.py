@@ -9,6 +9,8 @@ from bias_audit.columns import Column as Column
 from bias_audit.schema.classes import CLASSES, CONFUSION, GAP_MATRIX
 from bias_audit.schema.cues import CLUSTER_SPOTS, CLUSTERS
 from bias_audit.schema.images import IMAGES, STRANGERS
+from bias_audit.schema.leakage import LEAKAGE
+from bias_audit.schema.probes import PROBES
 from bias_audit.schema.slices import SLICES
 
 __all__ = ["INDEX", "TABLES", "Column"]
@@ -22,6 +24,8 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "strangers": STRANGERS,
     "clusters": CLUSTERS,
     "cluster_spots": CLUSTER_SPOTS,
+    "leakage": LEAKAGE,
+    "probes": PROBES,
 }
 INDEX: dict[str, str] = {
     "images": "image_id",

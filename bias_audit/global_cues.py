@@ -1,0 +1,98 @@
+"""Which class's whole-photo properties turn other photos into it: from changed photos to the table `probes`.
+
+As with backgrounds (`attraction`), what one class loses says little: without their cue its photos must go somewhere.
+The class whose property pulls the photos of the other classes, each of them, was learned with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bias_audit import stats
+from bias_audit.attraction import attraction, photo_pulls
+
+
+def probe_rows(
+    seen: Mapping[str, NDArray[Any]],
+    probes: Sequence[str],
+    class_names: Sequence[str],
+    *,
+    min_photos: int,
+    seed: int,
+    groups: NDArray[np.intp] | None = None,
+) -> list[dict[str, Any]]:
+    """One row per probe and class, columns of `schema.PROBES`.
+
+    Args:
+        seen: of `probing.probe`.
+        probes: names of its probe numbers.
+        class_names: all classes.
+        min_photos: photos (or groups) of a class, and of the others that got its property, that a test needs.
+        seed: of bootstrap and permutations.
+        groups: group code by sample position (patient, scene); None = every photo by itself.
+    """
+    frame = pd.DataFrame({name: np.asarray(values) for name, values in seen.items()})
+    frame["arm"] = np.where(frame["label"] == frame["donor_label"], "same", "other")
+    rows = []
+    for number, probe in enumerate(probes):
+        part = frame[frame["probe"] == number]
+        pulls = attraction(part, len(class_names), seed=seed, groups=groups)
+        for label, name in enumerate(class_names):
+            row: dict[str, Any] = {"probe": probe, "class_name": name}
+            row["attract"], row["attract_low"], row["attract_high"] = (float(values[label]) for values in pulls)
+            row.update(_own(part[part["label"] == label], label, min_photos, groups))
+            row.update(_pulled(part, label, len(class_names), seed, groups))
+            if row["reason"] == "ok" and row["n_pulled"] < min_photos:
+                row["reason"] = f"only {row['n_pulled']} photos of other classes, {min_photos} needed for a test"
+            if row["reason"] != "ok":
+                row["p_pull"] = np.nan
+            rows.append(row)
+    corrected = stats.benjamini_hochberg(np.array([row["p_pull"] for row in rows], float))
+    for row, p in zip(rows, corrected, strict=True):
+        row["p_fdr"] = float(p)
+    return rows
+
+
+def _own(part: pd.DataFrame, label: int, min_photos: int, groups: NDArray[np.intp] | None) -> dict[str, Any]:
+    """How the class's own photos fare with properties of their own and of other classes."""
+    right = (part["predicted"] == label).groupby([part["photo"], part["arm"]]).mean().unstack()
+    right = right.reindex(columns=["same", "other"]).dropna()
+    row: dict[str, Any] = {"n": len(right), "reason": "ok"}
+    codes = None if groups is None else groups[right.index.to_numpy(int)]
+    units = stats.count_units(len(right), codes)
+    if units < min_photos:
+        row["reason"] = f"only {units} photos, {min_photos} needed for a test"
+    if not len(right):
+        return row
+    same, other = right["same"].to_numpy(float), right["other"].to_numpy(float)
+    for arm, values in (("same", same), ("other", other)):
+        row[f"{arm}_accuracy"] = float(values.mean())
+        row[f"{arm}_low"], row[f"{arm}_high"] = stats.rate_interval(values, clusters=codes)
+    row["loss"] = float((same - other).mean())
+    row["loss_low"], row["loss_high"] = stats.paired_difference_interval(same, other, clusters=codes)
+    return row
+
+
+def _pulled(part: pd.DataFrame, label: int, classes: int, seed: int, groups: NDArray[np.intp] | None) -> dict[str, Any]:
+    """Photos of other classes with this class's property: how many more are called so than with their own's."""
+    pulls, photos = [], []
+    for other in range(classes):
+        if other != label:
+            all_pulls = photo_pulls(part, other, classes)
+            if len(all_pulls):
+                pulls.append(all_pulls[:, label])
+                photos.append(np.unique(part.loc[part["label"] == other, "photo"].to_numpy(int)))
+    values = np.concatenate(pulls) if pulls else np.zeros(0)
+    known = ~np.isnan(values)
+    values = values[known]
+    row: dict[str, Any] = {"n_pulled": len(values), "pulled": np.nan, "p_pull": np.nan}
+    if len(values):
+        codes = None if groups is None else groups[np.concatenate(photos)[known]]
+        row["pulled"] = float(values.mean())
+        row["p_pull"] = stats.sign_flip(values, seed=seed, clusters=codes)
+    return row

@@ -1,0 +1,198 @@
+"""What the data give away of the label: probe of the background, properties of the files, copies; kept in a shard."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bias_audit.artefacts.collect import estimated
+from bias_audit.config import AuditConfig
+from bias_audit.console import Progress
+from bias_audit.data import sampling
+from bias_audit.data.batches import Geometry, Loaded, decode, load_in_order
+from bias_audit.data.dataset import Dataset, Sample
+from bias_audit.data.geometry import fit_image
+from bias_audit.data.masks import BACKGROUND
+from bias_audit.data.masks import OK as MASK_OK
+from bias_audit.errors import ConfigError
+from bias_audit.leakage.background_probe import background_features, probe
+from bias_audit.leakage.duplicates import SIDE, near_pairs, perceptual_hash
+from bias_audit.leakage.properties import Value, associations, file_properties, pixel_properties
+from bias_audit.run import Run
+from bias_audit.unlabelled import pictures_in
+
+Record = dict[str, Any]
+
+SHARD, TRAIN_SHARD = "shards/leakage.json", "shards/train.json"
+
+MOST_PAIRS = 500
+"""Pairs of copies that are listed, the most similar first; all are counted."""
+
+BACKGROUND_KIND, WHOLE_KIND, PROPERTY_KIND = "background", "whole image", "property"
+TRAIN_KIND, TEST_KIND = "training copy", "test copy"
+
+
+def find_leaks(
+    dataset: Dataset,
+    records: Sequence[Mapping[str, Any]],
+    train: Path | None,
+    groups: NDArray[np.intp] | None,
+    geometry: Geometry,
+    config: AuditConfig,
+    run: Run,
+    progress: Progress,
+) -> Record:
+    """Rows of the table `leakage`, and what was looked at.
+
+    Args:
+        dataset: all samples.
+        records: of `attention.attend`, with the hash of each picture.
+        train: folder of the training set, with a folder per class or flat; None = not known.
+        groups: code per sample of photos that belong together, or None.
+        geometry, config, run, progress: as in the audit pass.
+
+    Returns:
+        {"rows", "probed": photos probed, "estimated": of these with an estimated object, "train": training pictures or
+        None, "copies": {kind: pairs in all}, "reason": "" or why nothing was looked at}.
+    """
+    nothing: Record = {"rows": [], "probed": 0, "estimated": 0, "train": None, "copies": {}, "reason": ""}
+    if config.leakage == 0:
+        return {**nothing, "reason": "switched off"}
+    kept: Record | None = run.read_json(SHARD)
+    if kept is not None:
+        return kept
+    spread = [p for p in sampling.spread(dataset, len(dataset.samples), config.seed) if records[p]["status"] == "ok"]
+    chosen = sorted(spread[: config.leakage])
+    found = dict(nothing)
+    with progress.stage("What the data give away", len(chosen), "images") as advance:
+        looked = _look(dataset, chosen, geometry, advance)
+    found["probed"], found["estimated"] = len(looked.background), int(sum(looked.estimated))
+    with progress.stage("Probing backgrounds", None):
+        labels = np.array([dataset.samples[p].label for p in chosen], np.intp)
+        for kind, features in ((BACKGROUND_KIND, looked.background), (WHOLE_KIND, looked.whole)):
+            places = np.array(sorted(features), np.intp)
+            if len(places):
+                found["rows"] += [
+                    {"kind": kind, "name": "colours and textures", "class_name": one.subject, "measure": "AUC",
+                     "value": one.auc, "low": one.low, "high": one.high, "n": one.n, "p": one.p, "p_fdr": one.p}
+                    for one in probe(
+                        np.stack([features[int(place)] for place in places]), labels[places], dataset.class_names,
+                        seed=config.seed, groups=None if groups is None else groups[np.array(chosen)[places]],
+                    )
+                ]  # fmt: skip
+        found["rows"] += [
+            {"kind": PROPERTY_KIND, "name": one.name, "class_name": one.class_name, "measure": one.measure,
+             "value": one.value, "low": one.low, "high": one.high, "n": one.n, "p": one.p, "typical": one.typical}
+            for one in associations(looked.properties, labels, dataset.class_names, seed=config.seed)
+        ]  # fmt: skip
+    hashes = [str(record.get("#hash") or "") for record in records]
+    names = [(sample.image_id, dataset.class_names[sample.label]) for sample in dataset.samples]
+    own_labels = [label for _, label in names]
+    pairs = near_pairs(hashes, own_labels)
+    found["copies"][TEST_KIND] = len(pairs)
+    found["rows"] += [_copy(TEST_KIND, names[pair.first], names[pair.second], pair.bits) for pair in pairs[:MOST_PAIRS]]
+    if train is not None:
+        trained = _trained(train, dataset, geometry, run, progress)
+        found["train"] = len(trained)
+        across = near_pairs(
+            hashes, own_labels, [each["hash"] for each in trained], [each["label"] for each in trained]
+        )
+        found["copies"][TRAIN_KIND] = len(across)
+        others = [(each["name"], each["label"]) for each in trained]
+        found["rows"] += [
+            _copy(TRAIN_KIND, names[pair.first], others[pair.second], pair.bits) for pair in across[:MOST_PAIRS]
+        ]
+    run.write_json(SHARD, found)
+    return found
+
+
+@dataclasses.dataclass(frozen=True)
+class _Looked:
+    """What was seen of the chosen images, by their place among them."""
+
+    background: dict[int, NDArray[np.float64]]
+    whole: dict[int, NDArray[np.float64]]
+    estimated: list[bool]
+    properties: list[dict[str, Value]]
+
+
+def _look(dataset: Dataset, chosen: Sequence[int], geometry: Geometry, advance: Callable[[int], None]) -> _Looked:
+    samples = [dataset.samples[position] for position in chosen]
+    looked = _Looked({}, {}, [], [])
+
+    def one(sample: Sample, loaded: Loaded) -> tuple[Any, Any, bool, dict[str, Value]]:
+        columns = {name: _plain(sample.columns.get(name)) for name in dataset.columns}
+        if loaded.pixels is None or loaded.mask is None:
+            return None, None, False, columns
+        known = loaded.mask_status == MASK_OK
+        mask = loaded.mask if known else estimated(loaded.pixels)
+        properties = {**pixel_properties(loaded.pixels), **file_properties(sample.path), **columns}
+        ground = background_features(loaded.pixels, mask)
+        whole = background_features(loaded.pixels, np.full_like(mask, BACKGROUND))
+        return ground, whole, not known and loaded.mask_kind != "estimated", properties
+
+    with ThreadPoolExecutor(2) as pool:
+        for at, group in load_in_order(samples, geometry, 16):
+            for offset, (ground, whole, guess, properties) in enumerate(pool.map(one, samples[at : at + 16], group)):
+                if ground is not None and whole is not None:
+                    looked.background[at + offset], looked.whole[at + offset] = ground, whole
+                    looked.estimated.append(guess)
+                looked.properties.append(properties)
+            advance(len(group))
+    return looked
+
+
+def _trained(train: Path, dataset: Dataset, geometry: Geometry, run: Run, progress: Progress) -> list[dict[str, str]]:
+    """Name, label and hash of every training picture that can be read."""
+    kept: list[dict[str, str]] | None = run.read_json(TRAIN_SHARD)
+    if kept is not None:
+        return kept
+    paths = training_pictures(train)
+
+    def hashed(path: Path) -> str:
+        pixels, _ = decode(path, geometry.channels)
+        return "" if pixels is None else perceptual_hash(fit_image(pixels, (2 * SIDE, 2 * SIDE), "stretch", "area"))
+
+    found = []
+    with progress.stage("Training pictures", len(paths), "images") as advance, ThreadPoolExecutor(2) as pool:
+        for path, digest in zip(paths, pool.map(hashed, paths), strict=True):
+            name = path.relative_to(train).as_posix()
+            label = name.split("/")[0] if "/" in name else ""
+            found.append({"name": name, "label": label if label in dataset.class_names else "", "hash": digest})
+            advance(1)
+    run.write_json(TRAIN_SHARD, found)
+    return found
+
+
+def training_pictures(train: Path) -> list[Path]:
+    """The pictures of a training folder.
+
+    Raises:
+        ConfigError: no such folder, or none in it.
+    """
+    if not train.is_dir():
+        raise ConfigError(f"no training folder at {str(train)!r}", "Give the folder that holds the training pictures.")
+    paths = pictures_in(train)
+    if not paths:
+        raise ConfigError(f"the training folder {str(train)!r} holds no pictures")
+    return paths
+
+
+def _copy(kind: str, first: tuple[str, str], second: tuple[str, str], bits: int) -> Record:
+    return {
+        "kind": kind, "name": first[0], "class_name": first[1], "measure": "bits", "value": float(bits),
+        "typical": second[0], "other_label": second[1],
+    }  # fmt: skip
+
+
+def _plain(value: object) -> Value:
+    """A cell of the user's table as a number or a word; None where it is empty."""
+    if value is None or value != value:
+        return None
+    return float(value) if isinstance(value, int | float | np.number) and not isinstance(value, bool) else str(value)

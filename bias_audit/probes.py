@@ -1,0 +1,122 @@
+"""Properties of the whole photo, exchanged: a photo gets the colour, brightness, sharpness or border of another.
+
+No heatmap can point at such a cue. All functions take two photos (H, W, C) float32 in [0, 255] in model input size,
+before preprocessing, and give the first with the property of the second. A new one is one function and one line in
+PROBES.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.float32]
+Probe = Callable[[Pixels, Pixels], Pixels]
+
+RING = 0.06
+"""Width of the border, as a share of the shorter side (13 px at 224): frames, captions and corner tags lie within."""
+
+OUTER = 0.15
+"""Width of the frame in which colour and brightness are measured, as a share of the shorter side."""
+
+COARSE = 0.06
+"""Cycles per pixel (periods of 17 px) below which a photo shows things, above which how sharp it is."""
+
+BANDS = 12
+"""Bands of frequency whose power is matched."""
+
+MOST_GAIN = 4.0
+"""Light, chroma and detail are raised by so much at most: what a photo does not have cannot be amplified out of noise."""
+
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+def colour(pixels: Pixels, donor: Pixels) -> Pixels:
+    """Mean and spread of the chroma: tint and greyness (Reinhard et al. 2001, IEEE CG&A 21(5), 34-41)."""
+    chroma = pixels - _luma(pixels)[..., None]
+    own, other = _outer(chroma), _outer(donor - _luma(donor)[..., None])
+    middle, target = own.mean(axis=0), other.mean(axis=0)
+    gain = _gain(float(np.linalg.norm(own - middle)), float(np.linalg.norm(other - target)))
+    return _clipped(_luma(pixels)[..., None] + (chroma - middle) * gain + target)
+
+
+def brightness(pixels: Pixels, donor: Pixels) -> Pixels:
+    """Mean luminance, by exposure: a shift would clip what is dark and leave it without its colour."""
+    own, other = float(_outer(_luma(pixels)).mean()), float(_outer(_luma(donor)).mean())
+    return _clipped(pixels * _gain(own, other))
+
+
+def sharpness(pixels: Pixels, donor: Pixels) -> Pixels:
+    """Power of the fine luminance by frequency: blur, sharpening, noise, what compression took."""
+    own = _luma(pixels)
+    waves, frequency = _waves(own)
+    powers = _band_powers(waves, frequency), _band_powers(*_waves(_luma(donor)))
+    gains = np.clip(np.sqrt(powers[1] / np.maximum(powers[0], 1e-6)), 0, MOST_GAIN)
+    # The coarse stays as it is; from its edge the gain is interpolated between the middles of the bands.
+    gain = np.interp(frequency, np.r_[COARSE, _middles()], np.r_[1.0, gains]).astype(np.float32)
+    changed = cv2.idct(waves * gain)[: own.shape[0], : own.shape[1]]
+    return _clipped(pixels + (changed - own)[..., None])
+
+
+def border(pixels: Pixels, donor: Pixels) -> Pixels:
+    """The outer ring: a frame, a vignette, a caption, a mark in a corner."""
+    wide = max(1, round(RING * min(pixels.shape[:2])))
+    changed = donor.copy()
+    changed[wide:-wide, wide:-wide] = pixels[wide:-wide, wide:-wide]
+    return changed
+
+
+PROBES: dict[str, Probe] = {"colour": colour, "brightness": brightness, "sharpness": sharpness, "border": border}
+
+
+def probes_for(channels: int) -> tuple[str, ...]:
+    """Names of the probes that a model of 3 or 1 channels can be asked."""
+    return tuple(name for name in PROBES if channels == 3 or name != "colour")
+
+
+def _outer(values: Pixels) -> Pixels:
+    """(H, W, ...) -> (P, ...): pixels of the outer frame, so that the object's own colour hardly counts."""
+    wide = max(1, round(OUTER * min(values.shape[:2])))
+    inside = np.zeros(values.shape[:2], bool)
+    inside[wide:-wide, wide:-wide] = True
+    return values[~inside]
+
+
+def _gain(own: float, other: float) -> float:
+    return min(MOST_GAIN, other / own) if own > 0 else 1.0
+
+
+def _luma(pixels: Pixels) -> Pixels:
+    """(H, W)."""
+    return np.asarray(pixels @ _LUMA if pixels.shape[2] == 3 else pixels[..., 0], np.float32)
+
+
+def _waves(luma: Pixels) -> tuple[Pixels, Pixels]:
+    """Cosine transform (no seam at the frame, unlike Fourier's) and cycles per pixel of its coefficients."""
+    height, width = luma.shape
+    even = np.pad(luma, ((0, height % 2), (0, width % 2)), mode="edge")  # OpenCV transforms even sizes only
+    rows, columns = (np.arange(side) / (2 * side) for side in even.shape)
+    return np.asarray(cv2.dct(even), np.float32), np.hypot(rows[:, None], columns).astype(np.float32)
+
+
+def _edges() -> NDArray[np.float64]:
+    return np.linspace(COARSE, np.sqrt(0.5), BANDS + 1)
+
+
+def _middles() -> NDArray[np.float64]:
+    edges = _edges()
+    return np.asarray((edges[1:] + edges[:-1]) / 2)
+
+
+def _band_powers(waves: Pixels, frequency: Pixels) -> NDArray[np.float64]:
+    band = np.digitize(frequency.ravel(), _edges()) - 1
+    inside = (band >= 0) & (band < BANDS)
+    power = np.bincount(band[inside], waves.ravel()[inside].astype(np.float64) ** 2, BANDS)
+    return np.asarray(power / np.maximum(np.bincount(band[inside], minlength=BANDS), 1))
+
+
+def _clipped(pixels: NDArray[np.floating]) -> Pixels:
+    return np.asarray(np.clip(pixels, 0, 255), np.float32)

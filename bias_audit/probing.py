@@ -1,0 +1,170 @@
+"""Global cues over the data set: photos with the whole-photo properties of other photos, and what the model says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bias_audit.attribution.methods import Explainer
+from bias_audit.config import AuditConfig
+from bias_audit.console import Progress
+from bias_audit.data.batches import Geometry, Pixels
+from bias_audit.data.dataset import Dataset
+from bias_audit.data.sampling import load_pixels, spread
+from bias_audit.global_cues import probe_rows
+from bias_audit.models.base import Predictions
+from bias_audit.probes import PROBES, probes_for
+from bias_audit.run import Run
+
+Predict = Callable[[Pixels], Predictions]
+Record = dict[str, Any]
+
+SHARD = "shards/probes.npz"
+
+SAME, OTHER = "same", "other"
+
+DONORS = 2
+"""Photos per arm that lend their property to a photo."""
+
+MOST = 1000
+"""Photos in all classes together: the cost is bounded, so that many classes get few photos each, or too few."""
+
+FIELDS = ("probe", "photo", "label", "donor_label", "predicted")
+
+
+def find_global_cues(
+    dataset: Dataset,
+    records: Sequence[Mapping[str, Any]],
+    clusters: NDArray[np.intp] | None,
+    explainer: Explainer,
+    geometry: Geometry,
+    config: AuditConfig,
+    min_photos: int,
+    run: Run,
+    progress: Progress,
+) -> list[Record]:
+    """Rows of the table `probes`; none where they are switched off.
+
+    Args:
+        dataset, records: all samples and what is known of them.
+        clusters: group code per sample (patient, scene); None = every photo by itself.
+        explainer: the model with its preprocessing.
+        geometry: how pictures become model inputs.
+        config: photos per class and seed.
+        min_photos: that a test needs.
+        run, progress: where the outcome is kept, and what shows the progress.
+    """
+    if config.probes == 0:
+        return []
+    positions = choose(dataset, records, config.probes, config.seed)
+    total = count_probes(len(positions), geometry.channels)
+    with progress.stage("Global cues", total, "photos") as advance:
+        seen = probe(
+            dataset, positions, explainer.predict, geometry,
+            batch=explainer.model.batch_size, seed=config.seed, run=run, advance=advance,
+        )  # fmt: skip
+    return probe_rows(
+        seen,
+        probes_for(geometry.channels),
+        dataset.class_names,
+        min_photos=min_photos,
+        seed=config.seed,
+        groups=clusters,
+    )
+
+
+def choose(dataset: Dataset, records: Sequence[Mapping[str, Any]], per_class: int, seed: int) -> list[int]:
+    """Positions of the photos that are probed: readable ones, the classes in turn."""
+    count = min(MOST, per_class * len(dataset.class_names))
+    ordered = spread(dataset, len(dataset.samples), seed)
+    readable = [position for position in ordered if records[position].get("predicted") is not None]
+    taken = [0] * len(dataset.class_names)
+    chosen: list[int] = []
+    for position in readable:
+        label = dataset.samples[position].label
+        if taken[label] < per_class and len(chosen) < count:
+            taken[label] += 1
+            chosen.append(position)
+    return sorted(chosen)
+
+
+def count_probes(photos: int, channels: int) -> int:
+    """Changed photos that `probe` shows to the model, at most."""
+    return photos * len(probes_for(channels)) * 2 * DONORS
+
+
+def probe(
+    dataset: Dataset,
+    positions: Sequence[int],
+    predict: Predict,
+    geometry: Geometry,
+    *,
+    batch: int,
+    seed: int,
+    run: Run,
+    advance: Callable[[int], None],
+) -> dict[str, NDArray[Any]]:
+    """Show the model every chosen photo with the properties of others, or read what an interrupted run saw.
+
+    Both arms change the photo in the same way and by as much, so what the change costs cancels: the one takes its
+    donors from the photo's own class, the other from the other classes, each as often as any.
+
+    Args:
+        dataset: all samples.
+        positions: of `choose`; they are photos and donors alike, and are held as 8-bit pixels.
+        predict: (n, H, W, C) float32 in [0, 255] -> predictions.
+        geometry: how pictures become model inputs.
+        batch: pictures per call of `predict`.
+        seed: of the choice of donors.
+        run: keeps the outcome.
+        advance: counts changed photos.
+
+    Returns:
+        arrays FIELDS, equally long: index into `probes_for`, sample position, and class indices.
+    """
+    if (stored := run.read_arrays(SHARD)) is not None:
+        advance(len(stored["photo"]))
+        return stored
+    read, pixels = load_pixels(dataset, positions, geometry)
+    photos = np.rint(pixels).astype(np.uint8)
+    labels = np.array([dataset.samples[position].label for position in read], np.intp)
+    rows: list[tuple[int, int, int, int]] = []
+    predicted: list[NDArray[np.intp]] = []
+    waiting: list[Pixels] = []
+    for number, photo, donor, changed in _changed(photos, labels, seed):
+        rows.append((number, read[photo], int(labels[photo]), int(labels[donor])))
+        waiting.append(changed)
+        if len(waiting) == batch:
+            predicted.append(predict(np.stack(waiting)).predicted)
+            advance(len(waiting))
+            waiting.clear()
+    if waiting:
+        predicted.append(predict(np.stack(waiting)).predicted)
+        advance(len(waiting))
+    table = np.array(rows, np.intp).reshape(-1, 4)
+    columns = (*table.T, np.concatenate(predicted) if predicted else np.zeros(0, np.intp))
+    seen = dict(zip(FIELDS, columns, strict=True))
+    run.write_arrays(SHARD, seen)
+    return seen
+
+
+def _changed(photos: NDArray[np.uint8], labels: NDArray[np.intp], seed: int) -> Iterator[tuple[int, int, int, Pixels]]:
+    """(number of the probe, photo, donor, the photo with the donor's property)."""
+    classes = np.unique(labels)
+    members = {int(label): np.flatnonzero(labels == label) for label in classes}
+    for number, name in enumerate(probes_for(photos.shape[-1])):
+        rng = np.random.default_rng((seed, number))
+        for photo, label in enumerate(map(int, labels)):
+            own = members[label][members[label] != photo]
+            others = classes[classes != label]
+            if not len(own) or not len(others):
+                continue
+            donors = [int(donor) for donor in rng.choice(own, min(DONORS, len(own)), replace=False)]
+            for other in rng.choice(others, DONORS, replace=len(others) < DONORS):
+                donors.append(int(rng.choice(members[int(other)])))
+            for donor in donors:
+                changed = PROBES[name](photos[photo].astype(np.float32), photos[donor].astype(np.float32))
+                yield number, photo, donor, changed

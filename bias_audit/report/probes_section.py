@@ -1,0 +1,50 @@
+"""Properties of the whole photo, exchanged between classes, as the page shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bias_audit.report.estimates import axis, estimate, records
+from bias_audit.result import AuditResult
+
+MOST_ROWS = 40
+"""Rows shown, the strongest pulls first; probes.csv holds them all."""
+
+ABOUT = {
+    "colour": "tint and greyness",
+    "brightness": "exposure",
+    "sharpness": "blur, sharpening, noise",
+    "border": "the outer ring: frame, vignette, caption, corner",
+}
+
+
+def probes_section(result: AuditResult) -> dict[str, Any]:
+    """One row per property and class; no rows where nothing was exchanged.
+
+    Returns:
+        rows: list of {probe, about, name, level, attract, same, other, reason}, level None where nothing was found.
+        scale: common axis of the pulls.
+        total: rows in all.
+
+    Raises:
+        ResultError: the table of the run is missing or damaged.
+    """
+    found = {item.subject: item for item in result.outcomes if (item.code, item.status) == ("BA301", "found")}
+    rows = []
+    for row in records(result.probes):
+        item = found.get(str(row["class_name"]))
+        here = item is not None and row["probe"] in str(item.evidence["probes"]).split(", ")
+        rows.append(
+            {
+                "probe": row["probe"],
+                "about": ABOUT.get(str(row["probe"]), ""),
+                "name": row["class_name"],
+                "level": item.level if item is not None and here else None,
+                "attract": estimate(row["attract"], row["attract_low"], row["attract_high"], str(row["reason"])),
+                "same": estimate(row["same_accuracy"], row["same_low"], row["same_high"], str(row["reason"])),
+                "other": estimate(row["other_accuracy"], row["other_low"], row["other_high"], str(row["reason"])),
+            }
+        )
+    rows.sort(key=lambda row: (row["level"] is None, -(row["attract"]["value"] or 0)))
+    scale = axis(row["attract"][end] for row in rows for end in ("value", "low", "high"))
+    return {"rows": rows[:MOST_ROWS], "scale": scale, "total": len(rows), "file": "probes.csv"}

@@ -1,0 +1,115 @@
+"""BA301: a property of the whole photo, its colour or blur, makes a class. No heatmap can point at it."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from bias_audit.config import Thresholds
+from bias_audit.result import RuleOutcome
+from bias_audit.rules.evidence import Evidence, as_float, not_applicable, number, relies
+from bias_audit.rules.reliance import second_fill_agrees
+
+MOST_BEHIND = 0.25
+"""A class that pulls less than so much of the strongest pull of a probe is swept along by that class: the photos which
+lose the strong cue must go somewhere. Innocents of the tuning seeds had up to .09 of it."""
+
+EVIDENCE = (
+    "same_accuracy", "same_low", "same_high", "other_accuracy", "other_low", "other_high", "loss", "loss_low",
+    "loss_high", "pulled", "n_pulled",
+)  # fmt: skip
+
+IN_PLACE = ("border",)
+"""Probes of a place in the picture, at which a map can point."""
+
+
+def global_cue(evidence: Evidence) -> list[RuleOutcome]:
+    """BA301: photos of every other class turn into a class when they get its colour, brightness, sharpness or border.
+
+    Against the same photos with the property of another photo of their own class, so that what the change itself does
+    to the network cancels: a sign-flip test over photos, BH over probes and classes, and the lower median over the
+    other classes with a lower limit above 0. HIDDEN, since maps cannot show it; SUSPICIOUS where they could: a border,
+    and a class whose background is convicted already (snow is bright).
+    """
+    title, bounds, probes = "prediction follows a property of the whole photo", evidence.thresholds, evidence.probes
+    if probes is None or probes.empty:
+        return [not_applicable("BA301", title, "dataset", "", "Properties of the whole photo were not exchanged.")]
+    tested = probes[probes["reason"] == "ok"]
+    if tested.empty:
+        reason = str(probes["reason"].mode().iloc[0])
+        return [not_applicable("BA301", title, "dataset", "", f"Not enough images: {reason}.")]
+    strongest = tested.groupby("probe")["attract"].max()
+    outcomes = []
+    for name, rows in probes.groupby("class_name", sort=False):
+        own = rows[rows["reason"] == "ok"]
+        if own.empty:
+            reason = str(rows["reason"].iloc[0])
+            outcomes.append(not_applicable("BA301", title, "class", str(name), f"Not enough images: {reason}."))
+            continue
+        found = own[[pulls(row, bounds, float(strongest[str(row["probe"])])) for _, row in own.iterrows()]]
+        ranked = (found if len(found) else own).sort_values("attract", ascending=False, kind="stable")
+        outcomes.append(_outcome(title, str(name), ranked, evidence, found=len(found) > 0))
+    return outcomes
+
+
+def pulls(row: pd.Series, bounds: Thresholds, strongest: float) -> bool:
+    """Significant, of every other class, large enough, and not in the wake of a stronger class."""
+    attract = as_float(row["attract"], 0)
+    return (
+        as_float(row["p_fdr"], 1) <= bounds.fdr
+        and as_float(row["attract_low"], -1) > 0
+        and attract >= max(bounds.min_attract, MOST_BEHIND * strongest)
+    )
+
+
+def _outcome(title: str, name: str, ranked: pd.DataFrame, evidence: Evidence, *, found: bool) -> RuleOutcome:
+    row, bounds = ranked.iloc[0], evidence.thresholds
+    level = None
+    if found:
+        convicted = _background_convicted(name, evidence)
+        in_place = all(probe in IN_PLACE for probe in ranked["probe"])
+        level = "SUSPICIOUS" if convicted or in_place else "HIDDEN"
+        sentence = " ".join(_told(name, each) for _, each in ranked.iterrows())
+        sentence += " No heatmap can show this." if level == "HIDDEN" else ""
+        sentence += " Its background is convicted already (BA201), and may bring this with it." if convicted else ""
+        sentence += " Legitimate only where it belongs to the thing itself." if not convicted else ""
+    else:
+        sentence = (
+            f"With the {', '.join(ranked['probe'])} of {name} no more photos of the other classes turn into it than "
+            f"with their own class's (at most {as_float(row['attract'], 0):.0%})."
+        )
+    return RuleOutcome(
+        "BA301",
+        title,
+        "class",
+        name,
+        "found" if found else "passed",
+        sentence,
+        level,
+        measured=number(row["attract"]),
+        threshold=bounds.min_attract,
+        low=number(row["attract_low"]),
+        high=number(row["attract_high"]),
+        n=int(row["n_pulled"]),
+        p_value=number(row["p_fdr"]),
+        evidence={
+            "class_name": name,
+            "probe": str(row["probe"]),
+            "probes": ", ".join(ranked["probe"]),
+            **{key: number(row[key]) for key in EVIDENCE},
+        },
+    )
+
+
+def _told(name: str, row: pd.Series) -> str:
+    return (
+        f"With the {row['probe']} of photos of {name}, {row['pulled']:.0%} more of {int(row['n_pulled'])} photos of "
+        f"other classes are called {name} than with that of their own class; photos of {name} are recognised in "
+        f"{row['same_accuracy']:.0%} with their own class's {row['probe']}, in {row['other_accuracy']:.0%} with "
+        "another's."
+    )
+
+
+def _background_convicted(name: str, evidence: Evidence) -> bool:
+    """As BA201 judges it, without its level."""
+    row = dict(evidence.rows()).get(name)
+    return row is not None and relies(row, evidence.thresholds) and second_fill_agrees(row, evidence.thresholds)

@@ -1,0 +1,147 @@
+"""BA4xx: what the data alone give away. A leak in the data does not convict the model: WATCH, and never more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from bias_audit.result import RuleOutcome
+from bias_audit.rules.evidence import MOST_IDS, Evidence, as_float, not_applicable, number, status_of
+
+NOT_THE_MODEL = "Whether this model uses it is another question"
+
+
+def background_leak(evidence: Evidence) -> list[RuleOutcome]:
+    """BA401: a linear model on colours and textures of the background alone predicts the label."""
+    title, bounds = "the background alone predicts the label", evidence.thresholds
+    rows = _rows(evidence, "background")
+    if rows is None:
+        return [not_applicable("BA401", title, "dataset", "", _why(evidence))]
+    if rows.empty:
+        reason = "Fewer than two classes have 10 photos with enough background beside their object."
+        return [not_applicable("BA401", title, "dataset", "", reason)]
+    first = rows.iloc[0]
+    whole = _rows(evidence, "whole image")
+    beside = f"; on the whole image {whole.iloc[0]['value']:.2f}" if whole is not None and len(whole) else ""
+    each = ", ".join(f"{row['class_name']} {row['value']:.2f}" for _, row in rows.iloc[1:].iterrows())
+    guess = " Where the object is was estimated, for want of masks." if evidence.leak_estimates else ""
+    found = as_float(first["p"], 1) <= bounds.fdr and as_float(first["value"]) >= bounds.min_leak
+    sentence = (
+        f"From the background alone, the object cut out, a linear model tells the classes apart with an AUC of "
+        f"{first['value']:.2f} [{first['low']:.2f}, {first['high']:.2f}] (p = {first['p']:.3f}, {int(first['n'])} "
+        f"photos, cross-validated{beside}); {each}. {NOT_THE_MODEL if found else 'Chance is .5'}.{guess}"
+    )
+    return [
+        RuleOutcome(
+            "BA401", title, "dataset", "", *status_of(found, "WATCH", sentence), measured=float(first["value"]),
+            threshold=bounds.min_leak, low=number(first["low"]), high=number(first["high"]), n=int(first["n"]),
+            p_value=number(first["p"]),
+        )
+    ]  # fmt: skip
+
+
+def property_leak(evidence: Evidence) -> list[RuleOutcome]:
+    """BA402: brightness, format, camera or a user's column goes with the label."""
+    title, bounds = "a property of the files goes with the label", evidence.thresholds
+    rows = _rows(evidence, "property")
+    if rows is None:
+        return [not_applicable("BA402", title, "dataset", "", _why(evidence))]
+    if rows.empty:
+        return [not_applicable("BA402", title, "dataset", "", "No property varies, or there are fewer than 10 photos.")]
+    rows = rows.assign(strength=[strength(row) for _, row in rows.iterrows()])
+    least = 2 * bounds.min_leak - 1
+    hits = rows[(rows["p_fdr"] <= bounds.fdr) & (rows["strength"] >= least)].sort_values("strength", ascending=False)
+    if hits.empty:
+        sentence = f"None of {rows['name'].nunique()} properties goes with the label."
+        return [RuleOutcome("BA402", title, "dataset", "", "passed", sentence, n=int(rows["n"].max()))]
+    said = "; ".join(_said(row) for _, row in hits.head(6).iterrows())
+    more = f" and {len(hits) - 6} more, see leakage.csv" if len(hits) > 6 else ""
+    top = hits.iloc[0]
+    of_auc = top["measure"] == "AUC"
+    ends = sorted(abs(2 * as_float(top[end]) - 1) if of_auc else as_float(top[end]) for end in ("low", "high"))
+    return [
+        RuleOutcome(
+            "BA402", title, "dataset", "", "found", f"{said}{more}. {NOT_THE_MODEL}.", "WATCH",
+            measured=float(top["strength"]), threshold=least, low=ends[0], high=ends[1], n=int(top["n"]),
+            p_value=float(top["p_fdr"]), evidence={"properties": ", ".join(map(str, hits["name"]))},
+        )
+    ]  # fmt: skip
+
+
+def copies(evidence: Evidence) -> list[RuleOutcome]:
+    """BA403: pictures that are in the test set twice, or in the training set as well."""
+    title = "the same picture twice"
+    rows = _rows(evidence, "training copy", "test copy")
+    if rows is None:
+        return [not_applicable("BA403", title, "dataset", "", _why(evidence))]
+    outcomes = []
+    for kind, subject, words in (
+        ("training copy", "training set", "of the test photos are in the training set too"),
+        ("test copy", "test set", "photos of the test set have a copy in it"),
+    ):
+        own = rows[rows["kind"] == kind]
+        if kind == "training copy" and evidence.leak_train is None:
+            reason = "The training set is not known; give it with --train."
+            outcomes.append(not_applicable("BA403", title, "dataset", subject, reason))
+            continue
+        images = list(dict.fromkeys([*own["name"], *(own["typical"] if kind == "test copy" else ())]))
+        pairs = f" ({own.iloc[0]['name']} and {own.iloc[0]['typical']}, for instance)" if len(own) else ""
+        against = f", {evidence.leak_train} training pictures compared" if kind == "training copy" else ""
+        sentence = f"{len(images)} {words}, exactly or nearly{against}{pairs}."
+        outcomes.append(
+            RuleOutcome(
+                "BA403", title, "dataset", subject, *status_of(len(images) > 0, "WATCH", sentence),
+                measured=float(len(images)), threshold=0.0, image_ids=tuple(map(str, images[:MOST_IDS])),
+            )
+        )  # fmt: skip
+    return outcomes
+
+
+def label_conflicts(evidence: Evidence) -> list[RuleOutcome]:
+    """BA404: copies of one picture that have different labels."""
+    title = "one picture, two labels"
+    rows = _rows(evidence, "training copy", "test copy")
+    if rows is None:
+        return [not_applicable("BA404", title, "dataset", "", _why(evidence))]
+    known = rows[rows["other_label"] != ""]
+    torn = known[known["class_name"] != known["other_label"]]
+    if torn.empty:
+        sentence = f"None of {len(known)} pairs of copies has two labels."
+        return [RuleOutcome("BA404", title, "dataset", "", "passed", sentence)]
+    said = "; ".join(
+        f"{row['name']} is {row['class_name']}, {row['typical']} is {row['other_label']}"
+        for _, row in torn.head(4).iterrows()
+    )
+    sentence = f"{len(torn)} pairs of copies have two labels, of which one must be wrong: {said}."
+    ids = tuple(map(str, dict.fromkeys(torn["name"])))[:MOST_IDS]
+    return [
+        RuleOutcome(
+            "BA404", title, "dataset", "", "found", sentence, "WATCH", measured=float(len(torn)), threshold=0.0,
+            image_ids=ids,
+        )
+    ]  # fmt: skip
+
+
+def strength(row: Any) -> float:
+    """0 = no association, 1 = perfect: distance of an AUC from chance, or Cramér's V."""
+    value = as_float(row["value"], 0)
+    return abs(2 * value - 1) if row["measure"] == "AUC" else value
+
+
+def _said(row: pd.Series) -> str:
+    where = f" of {row['class_name']}" if row["class_name"] else ""
+    return (
+        f"{row['name']}{where}: {row['measure']} {row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}] "
+        f"({row['typical']})"
+    )
+
+
+def _rows(evidence: Evidence, *kinds: str) -> pd.DataFrame | None:
+    if evidence.leakage is None or evidence.no_leakage:
+        return None
+    return evidence.leakage[evidence.leakage["kind"].isin(kinds)]
+
+
+def _why(evidence: Evidence) -> str:
+    return f"What the data give away was not looked at: {evidence.no_leakage or 'the run holds no such table'}."
