@@ -75,27 +75,23 @@ def as_signs(hashes: Sequence[str]) -> Signs:
 
 def near_pairs(
     first: Sequence[str],
+    labels: Sequence[str],
     second: Sequence[str] | None = None,
-    *,
-    labels: Sequence[str] | None = None,
     second_labels: Sequence[str] | None = None,
+    *,
     most: int = NEAR,
 ) -> list[Pair]:
-    """Of each picture its nearest copy, with labels its nearest of the same and of another label; nearest first.
+    """Of each picture its nearest copy with the same label and its nearest with another, nearest first.
 
     A picture in a thousand copies has two pairs, not a million. Pictures without a hash have none.
 
     Args:
-        first: hashes of N pictures.
-        second: of M others; None = copies within the first list, each pair once.
-        labels, second_labels: of these pictures; None = not known.
+        first, labels: hashes and labels of N pictures.
+        second, second_labels: of M others; None = copies within the first list, each pair once.
         most: bits in which copies may differ.
     """
     within = second is None
-    labels = labels or [""] * len(first)
-    if second is None:
-        second, second_labels = first, labels
-    second_labels = second_labels or [""] * len(second)
+    second, second_labels = (first, labels) if second is None or second_labels is None else (second, second_labels)
     own, others = ([i for i, each in enumerate(some) if each] for some in (first, second))
     if not own or not others:
         return []

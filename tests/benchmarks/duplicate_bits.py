@@ -8,7 +8,6 @@ Copies: half the size and back, JPEG quality 30, brighter by 30 grey levels, two
 from __future__ import annotations
 
 import argparse
-import itertools
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +19,7 @@ from bias_audit.data.batches import Geometry, load_in_order
 from bias_audit.data.masks import MaskReading
 from bias_audit.data.sources import open_dataset
 from bias_audit.interventions import Pixels
-from bias_audit.leakage.duplicates import NEAR, as_words, near_pairs, perceptual_hash
+from bias_audit.leakage.duplicates import BITS, NEAR, as_signs, near_pairs, perceptual_hash
 
 
 def smaller(pixels: Pixels) -> Pixels:
@@ -59,18 +58,18 @@ def main() -> None:
                 if loaded.pixels is not None and (first := perceptual_hash(loaded.pixels)):
                     hashes.append(first)
                     for change in COPIES:
-                        words = as_words([first, perceptual_hash(change(loaded.pixels))])
-                        copies[change.__name__].append(int(np.bitwise_count(words[0] ^ words[1]).sum()))
-        words = as_words(hashes)
-        apart = [int(np.bitwise_count(a ^ b).sum()) for a, b in itertools.combinations(words, 2)]
-        print(f"{folder}: {len(hashes)} photos, {len(apart)} pairs of different ones, smallest {sorted(apart)[:5]}")
+                        own, other = as_signs([first, perceptual_hash(change(loaded.pixels))])
+                        copies[change.__name__].append(int((own != other).sum()))
+        signs = as_signs(hashes)
+        apart = ((BITS - signs @ signs.T) / 2)[np.triu_indices(len(signs), 1)].astype(int)
+        print(f"{folder}: {len(hashes)} photos, {len(apart)} pairs of different ones, smallest {np.sort(apart)[:5]}")
         for name, bits in copies.items():
             missed = np.mean([each > NEAR for each in bits])
             print(f"  {name}: median {np.median(bits):.0f}, largest {max(bits)}, missed at {NEAR} bits {missed:.3f}")
-    many = ["%064x" % number for number in np.random.default_rng(0).integers(1, 2**62, 20_000)]
+    many = [row.tobytes().hex() for row in np.random.default_rng(0).integers(0, 256, (50_000, BITS // 8), np.uint8)]
     start = time.perf_counter()
-    near_pairs(many)
-    print(f"all pairs of 20,000 hashes: {time.perf_counter() - start:.1f} s")
+    near_pairs(many, ["a"] * len(many))
+    print(f"all pairs of {len(many):,} hashes: {time.perf_counter() - start:.1f} s")
 
 
 if __name__ == "__main__":
