@@ -48,7 +48,7 @@ MARKED = NAMES.index("suspicious")
 SHARES = {"planted": (0.05, 0.95), "even": (0.5, 0.5)}
 """Share of the photos that carry the artefact, by class."""
 
-LAYER = "block_13_expand_relu"
+LAYERS = {"ruler": "block_10_expand_relu", "marking": "block_13_expand_relu", "bubble": "block_10_expand_relu"}
 """Where the head sits: heads on the last layer hardly learn small things."""
 
 PENALTY = 3e-4
@@ -104,7 +104,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="models, test photos and truth.json")
     parser.add_argument("--kinds", nargs="+", choices=LAY, default=list(LAY), metavar="KIND")
     parser.add_argument("--spreads", nargs="+", choices=SHARES, default=list(SHARES), metavar="SPREAD")
-    parser.add_argument("--layer", default=LAYER, help="of MobileNetV2, on which the head sits")
+    parser.add_argument("--layer", help="of MobileNetV2, on which the head sits; default: by kind")
     parser.add_argument("--copies", type=int, default=40, help="of a training photo, each augmented and marked anew")
     parser.add_argument("--train-share", type=float, default=0.4, help="of the photos of a class")
     parser.add_argument("--seed", type=int, default=0)
@@ -131,7 +131,8 @@ def make(
     if known.exists():
         return dict(json.loads(known.read_text()))
     train, test = split(lesions, options.train_share, options.seed)
-    network = Network(options.data / "models/mobilenet_v2_imagenet.keras", options.layer, peak=True)
+    layer = options.layer or LAYERS[kind]
+    network = Network(options.data / "models/mobilenet_v2_imagenet.keras", layer, peak=True)
     rng = np.random.default_rng([options.seed, list(LAY).index(kind), list(SHARES).index(spread)])
     pixels, labels = augmented(train, kind, cut_outs, SHARES[spread], options.copies, network.size, rng)
     model = network.train(pixels, labels, 0, options.seed, penalty=PENALTY)
@@ -145,7 +146,7 @@ def make(
     content = {
         "kind": kind,
         "spread": spread,
-        "layer": options.layer,
+        "layer": layer,
         "marked_class": NAMES[MARKED],
         "train": [lesion.name for lesion in train],
         "test": {lesion.name: bool(carries[i]) for i, lesion in enumerate(test)},
