@@ -29,7 +29,7 @@ BANDS = 12
 """Bands of frequency whose power is matched."""
 
 MOST_GAIN = 4.0
-"""Light, chroma and detail are raised by so much at most: what a photo does not have cannot be amplified out of noise."""
+"""Light, chroma and detail are raised by so much at most: what is not there cannot be amplified out of noise."""
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
