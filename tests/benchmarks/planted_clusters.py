@@ -65,7 +65,10 @@ def one(case: grid.Case, work: Path, masked: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         write_photos(split, names, Path(scratch))
         masks = Path(scratch) / "masks" if masked else None
-        run = audit(folder / MODEL, Path(scratch) / "images", masks=masks, out=Path(scratch) / "run", interventions=0)
+        run = audit(
+            folder / MODEL, Path(scratch) / "images", masks=masks, out=Path(scratch) / "run",
+            interventions=0, probes=0, leakage=0,
+        )  # fmt: skip
         clusters, spots = run.clusters, run.cluster_spots
         found = [outcome for outcome in run.outcomes if outcome.code == "BA302" and outcome.status == "found"]
     guilty = [names[label] for label in case.plan.guilty]
