@@ -22,8 +22,8 @@ Floats = NDArray[np.float64]
 BINS = 8
 """Of each colour channel's histogram."""
 
-SCALES = (1, 2, 4)
-"""Smoothing, in pixels at 96 px, at which gradients are taken."""
+SCALES = (1, 2)
+"""Smoothing, in pixels at 96 px, at which gradients are taken; coarser ones find no room beside large objects."""
 
 ORIENTATIONS = 6
 
@@ -33,13 +33,16 @@ SIDE = 96
 LEAST_GROUND = 0.05
 """Share of the picture that must be background."""
 
+LEAST_WITHIN = 0.01
+"""Share of the picture that must lie so far inside the background that no gradient there sees the object."""
+
 FOLDS, PERMUTATIONS = 5, 199
 
 ENOUGH = 10
 """Images per class that a probe needs: two in each fold."""
 
-COMPONENTS = 20
-"""Principal components of the features, at most; one per four photos where there are few."""
+PENALTY = 0.3
+"""Of the ridge regression, per photo, on standardised features: directions with less variance hardly count."""
 
 
 @dataclass(frozen=True)
@@ -75,22 +78,22 @@ def background_features(pixels: Pixels, mask: Mask) -> Floats | None:
     small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.float32).reshape(SIDE, SIDE, -1)
     rgb = small if small.shape[2] == 3 else np.repeat(small, 3, axis=2)
     holes = hole(mask) | (mask == VOID).astype(np.uint8)
-    ground = cv2.resize(holes.astype(np.float32), size, interpolation=cv2.INTER_AREA) < 0.01
+    ground = cv2.resize(holes.astype(np.float32), size, interpolation=cv2.INTER_AREA) <= 0
     if ground.mean() < LEAST_GROUND:
         return None
     lab = cv2.cvtColor(rgb / np.float32(255), cv2.COLOR_RGB2LAB)
-    inside = lab[ground]
+    inside = lab[ground].astype(np.float64)
     found: list[NDArray[np.floating]] = [inside.mean(axis=0), inside.std(axis=0)]
     for channel, (low, high) in enumerate(((0, 100), (-60, 60), (-60, 60))):
         found.append(np.histogram(np.clip(inside[:, channel], low, high), BINS, (low, high))[0] / len(inside))
-    # Gradients that reach across the object's edge would tell its outline: only those well within the ground count.
+    # Gradients that see the object would tell its outline, those at the picture's rim are damped: a large object leaves
+    # more rim among what is left. Only those whose smoothing and derivative stay within the ground count.
     for scale in SCALES:
-        smooth = cv2.GaussianBlur(lab[..., 0], (0, 0), scale)
+        smooth = cv2.GaussianBlur(lab[..., 0], (4 * scale + 1,) * 2, scale)
         across, down = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
-        reach = 2 * scale + 1
-        kernel = np.ones((2 * reach + 1,) * 2, np.uint8)
-        within = cv2.erode(ground.astype(np.uint8), kernel, borderValue=1) > 0
-        if not within.any():
+        kernel = np.ones((2 * (2 * scale + 1) + 1,) * 2, np.uint8)
+        within = cv2.erode(ground.astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
+        if within.mean() < LEAST_WITHIN:
             return None
         length, angle = np.hypot(across, down)[within], np.arctan2(down, across)[within] % np.pi
         place = np.minimum((angle / np.pi * ORIENTATIONS).astype(int), ORIENTATIONS - 1)
@@ -110,8 +113,8 @@ def probe(
 ) -> list[Probe]:
     """Cross-validated AUC of a linear model, for all classes together and for each against the rest.
 
-    Ridge regression on class indicators (one-vs-rest), on standardised features reduced by PCA within each fold; one
-    factorisation serves all permutations (Ojala & Garriga 2010, J. Mach. Learn. Res. 11, 1833-1863, for the test).
+    Ridge regression on class indicators (one-vs-rest), on features standardised within each fold; one factorisation
+    serves all permutations (Ojala & Garriga 2010, J. Mach. Learn. Res. 11, 1833-1863, for the test).
 
     Args:
         features: (n, F).
@@ -167,11 +170,8 @@ def _smoothers(
     for held in folds:
         train = np.setdiff1d(np.arange(len(labels)), held)
         mean, spread = features[train].mean(axis=0), features[train].std(axis=0)
-        scaled = (features - mean) / np.where(spread > 1e-9, spread, 1)
-        _, _, directions = np.linalg.svd(scaled[train], full_matrices=False)
-        z = scaled @ directions[: min(COMPONENTS, max(2, len(train) // 4))].T
-        z = z / np.maximum(z[train].std(axis=0), 1e-9)
-        inner = z[train].T @ z[train] + len(train) * 0.1 * np.eye(z.shape[1])
+        z = (features - mean) / np.where(spread > 1e-9, spread, 1)
+        inner = z[train].T @ z[train] + PENALTY * len(train) * np.eye(z.shape[1])
         smoothers.append(z[held] @ np.linalg.solve(inner, z[train].T))
     return smoothers, folds
 

@@ -13,6 +13,7 @@ from bias_audit.report.account import count_status, dictionary, every_rule, not_
 from bias_audit.report.clusters_section import clusters_section
 from bias_audit.report.estimates import axis, estimate, number, records
 from bias_audit.report.gallery import PICTURE_BUDGET, arrange_pictures
+from bias_audit.report.leakage_section import leakage_section
 from bias_audit.report.maps_section import maps_section
 from bias_audit.report.probes_section import probes_section
 from bias_audit.report.slices_section import slices_section
@@ -118,6 +119,10 @@ MEASURES: dict[str, tuple[str, str]] = {
     "BA206": ("background gap of the slice", "points"),
     "BA204": ("share of the photos tested", "share"),
     "BA301": ("pull on photos of the other classes", "points"),
+    "BA401": ("AUC of the background alone", "number"),
+    "BA402": ("strength of the association, 0..1", "number"),
+    "BA403": ("photos with a copy", "number"),
+    "BA404": ("pairs with two labels", "number"),
     "BA901": ("share of all images", "share"),
     "BA902": ("median background excess", "number"),
     "BA903": ("accuracy", "share"),
@@ -191,6 +196,7 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
         "maps": maps_section(result),
         "probes": probes_section(result),
         "slices": slices_section(result),
+        "leakage": leakage_section(result),
         "strangers": strangers,
         "clusters": clusters,
         "confusion": _confusion(result.confusion, info.class_names),

@@ -277,6 +277,7 @@ class Parts:
     info: RunInfo
     verdict: str
     pictures: dict[str, Any] | None
+    leakage: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
 
 def made_parts() -> Parts:
@@ -288,8 +289,8 @@ def made_parts() -> Parts:
 def write_parts(parts: Parts, folder: Path) -> Path:
     """Write a finished run folder, as the audit does."""
     folder.mkdir(exist_ok=True)
-    for name in ("images", "classes", "confusion", "slices"):
-        table(name, getattr(parts, name)).to_parquet(folder / f"{name}.parquet", index=False)
+    for name in TABLES:
+        table(name, getattr(parts, name, [])).to_parquet(folder / f"{name}.parquet", index=False)
     rows = tuple(parts.classes)
     result = AuditResult(folder, parts.info, parts.verdict, parts.outcomes, rule_counts(parts.outcomes), rows)
     (folder / "audit.json").write_text(json.dumps(to_json(result)), encoding="utf-8")

@@ -1,0 +1,84 @@
+"""Section "What the data alone give away": backgrounds and file properties against the label, and copies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bias_audit.report.estimates import estimate, number, records
+from bias_audit.result import AuditResult
+
+MOST_ROWS, MOST_COPIES = 15, 40
+"""Associations, the strongest first, and pairs of copies in the page; leakage.csv holds all."""
+
+CODES = ("BA401", "BA402", "BA403", "BA404")
+
+COPIES = {"training copy": "training set", "test copy": "test set"}
+"""Kind of a pair -> where its second picture lies."""
+
+
+def leakage_section(result: AuditResult) -> dict[str, Any]:
+    """What the rules say, the strongest associations with their intervals, and pairs of copies.
+
+    Args:
+        result: a finished run.
+
+    Returns:
+        judged: list of {code, status, level, sentence}, one per outcome.
+        rows: associations: {kind, name, class_name, measure, estimate, n, p, typical}, probes first.
+        copies: pairs: {first, label, second, other_label, place, bits, conflict}, conflicts first.
+        rows_total, copies_total: how many there are in all.
+
+    Raises:
+        ResultError: the table of the run is missing or damaged.
+    """
+    table = records(result.leakage)
+    found = [row for row in table if row["kind"] not in COPIES and number(row["value"]) is not None]
+    # The probes are the question of the section: they stand first, whatever the properties say.
+    found.sort(key=lambda row: (row["kind"] == "property", -_strength(row) if row["kind"] == "property" else 0))
+    pairs = [_pair(row) for row in table if row["kind"] in COPIES]
+    pairs.sort(key=lambda pair: (not pair["conflict"], pair["bits"]))
+    return {
+        "judged": [
+            {"code": each.code, "status": each.status, "level": each.level, "sentence": each.sentence}
+            for each in result.outcomes
+            if each.code in CODES
+        ],
+        "rows": [_described(row) for row in found[:MOST_ROWS]],
+        "rows_total": len(found),
+        "copies": pairs[:MOST_COPIES],
+        "copies_total": len(pairs),
+        "file": "leakage.csv",
+    }
+
+
+def _strength(row: Mapping[str, Any]) -> float:
+    """0 = no association, 1 = perfect, for either measure."""
+    return abs(2 * float(row["value"]) - 1) if row["measure"] == "AUC" else float(row["value"])
+
+
+def _described(row: Mapping[str, Any]) -> dict[str, Any]:
+    corrected = number(row["p_fdr"])
+    return {
+        "kind": row["kind"],
+        "name": row["name"],
+        "class_name": row["class_name"] or "",
+        "measure": row["measure"],
+        "estimate": estimate(row["value"], row["low"], row["high"]),
+        "n": row["n"] or 0,
+        "p": number(row["p"]) if corrected is None else corrected,
+        "typical": row["typical"] or "",
+    }
+
+
+def _pair(row: Mapping[str, Any]) -> dict[str, Any]:
+    label, other = row["class_name"] or "", row["other_label"] or ""
+    return {
+        "first": row["name"],
+        "label": label,
+        "second": row["typical"],
+        "other_label": other,
+        "place": COPIES[row["kind"]],
+        "bits": int(row["value"] or 0),
+        "conflict": bool(label and other and label != other),
+    }
