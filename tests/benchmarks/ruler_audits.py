@@ -86,7 +86,7 @@ def verdict(case: Path, *, again: bool) -> dict[str, Any]:
         "outcomes": [
             {name: outcome[name] for name in ("code", "subject", "status", "level", "sentence")}
             for outcome in outcomes
-            if outcome["code"].startswith("BA3")
+            if outcome["code"] == "BA302"
         ],
     }
 
