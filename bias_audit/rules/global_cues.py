@@ -63,7 +63,7 @@ def pulls(row: pd.Series, bounds: Thresholds, strongest: float) -> bool:
 
 def _outcome(title: str, name: str, ranked: pd.DataFrame, evidence: Evidence, *, found: bool) -> RuleOutcome:
     row, bounds = ranked.iloc[0], evidence.thresholds
-    level = None
+    level, own = None, sorted(map(str, ranked["probe"]))
     if found:
         convicted = _background_convicted(name, evidence)
         in_place = all(probe in IN_PLACE for probe in ranked["probe"])
@@ -74,8 +74,9 @@ def _outcome(title: str, name: str, ranked: pd.DataFrame, evidence: Evidence, *,
         sentence += " Legitimate only where it belongs to the thing itself." if not convicted else ""
     else:
         sentence = (
-            f"With the {', '.join(ranked['probe'])} of {name} no more photos of the other classes turn into it than "
-            f"with their own class's (at most {as_float(row['attract'], 0):.0%})."
+            f"No {' or '.join(own)} of photos of {name} is shown to turn photos of the other classes into it (largest "
+            f"pull {row['attract']:.0%} [{row['attract_low']:.0%}, {row['attract_high']:.0%}], {row['probe']}, "
+            f"corrected p {row['p_fdr']:.2f})."
         )
     return RuleOutcome(
         "BA301",
