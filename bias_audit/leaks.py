@@ -22,7 +22,7 @@ from bias_audit.data.masks import BACKGROUND
 from bias_audit.data.masks import OK as MASK_OK
 from bias_audit.errors import ConfigError
 from bias_audit.leakage.background_probe import background_features, probe
-from bias_audit.leakage.duplicates import SIDE, near_pairs, perceptual_hash
+from bias_audit.leakage.duplicates import near_pairs, perceptual_hash
 from bias_audit.leakage.properties import Value, associations, file_properties, pixel_properties
 from bias_audit.run import Run
 from bias_audit.unlabelled import pictures_in
@@ -89,7 +89,10 @@ def find_leaks(
         found["rows"] += [
             {"kind": PROPERTY_KIND, "name": one.name, "class_name": one.class_name, "measure": one.measure,
              "value": one.value, "low": one.low, "high": one.high, "n": one.n, "p": one.p, "typical": one.typical}
-            for one in associations(looked.properties, labels, dataset.class_names, seed=config.seed)
+            for one in associations(
+                looked.properties, labels, dataset.class_names,
+                seed=config.seed, groups=None if groups is None else groups[np.array(chosen)],
+            )
         ]  # fmt: skip
     hashes = [str(record.get("#hash") or "") for record in records]
     names = [(sample.image_id, dataset.class_names[sample.label]) for sample in dataset.samples]
@@ -100,9 +103,7 @@ def find_leaks(
     if train is not None:
         trained = _trained(train, dataset, geometry, run, progress)
         found["train"] = len(trained)
-        across = near_pairs(
-            hashes, own_labels, [each["hash"] for each in trained], [each["label"] for each in trained]
-        )
+        across = near_pairs(hashes, own_labels, [each["hash"] for each in trained], [each["label"] for each in trained])
         found["copies"][TRAIN_KIND] = len(across)
         others = [(each["name"], each["label"]) for each in trained]
         found["rows"] += [
@@ -156,8 +157,11 @@ def _trained(train: Path, dataset: Dataset, geometry: Geometry, run: Run, progre
     paths = training_pictures(train)
 
     def hashed(path: Path) -> str:
-        pixels, _ = decode(path, geometry.channels)
-        return "" if pixels is None else perceptual_hash(fit_image(pixels, (2 * SIDE, 2 * SIDE), "stretch", "area"))
+        pixels, _ = decode(path, geometry.channels, geometry.decoder)
+        if pixels is None:
+            return ""
+        # As the test photos were: a copy that is cropped or padded another way has another hash.
+        return perceptual_hash(fit_image(pixels, geometry.size, geometry.resize, geometry.interpolation))
 
     found = []
     with progress.stage("Training pictures", len(paths), "images") as advance, ThreadPoolExecutor(2) as pool:

@@ -120,7 +120,10 @@ def file_properties(path: Path) -> dict[str, Value]:
 
 
 def jpeg_quality(tables: Mapping[int, Sequence[int]]) -> float:
-    """Quality 1..100 of the IJG scale by which the luminance table is the standard one's multiple (Annex K)."""
+    """Quality 1..100 of the IJG scale by which the luminance table is the standard one's multiple (Annex K).
+
+    Within 2 of the quality above 10; below, entries are cut off at 255 and it comes out too high.
+    """
     scale = 100 * float(np.mean(tables[min(tables)])) / _STANDARD_MEAN
     return float(np.clip(round(5000 / scale if scale > 100 else (200 - scale) / 2), 1, 100))
 
@@ -130,7 +133,12 @@ _STANDARD_MEAN = 57.625
 
 
 def associations(
-    rows: Sequence[Mapping[str, Value]], labels: NDArray[np.intp], class_names: Sequence[str], *, seed: int
+    rows: Sequence[Mapping[str, Value]],
+    labels: NDArray[np.intp],
+    class_names: Sequence[str],
+    *,
+    seed: int,
+    groups: NDArray[np.intp] | None = None,
 ) -> list[Association]:
     """Every property against the label; those without variation, or with too few photos, are left out.
 
@@ -139,7 +147,12 @@ def associations(
         labels: (N,) indices into `class_names`.
         class_names: (K,).
         seed: of permutations and bootstrap.
+        groups: (N,) codes of photos that belong together: the first of each stands for all, since a patient's photos
+            from one camera are one observation.
     """
+    if groups is not None:
+        firsts = np.sort(np.unique(groups, return_index=True)[1])
+        rows, labels = [rows[place] for place in firsts], labels[firsts]
     found: list[Association] = []
     for name in dict.fromkeys(key for row in rows for key in row):
         values = [row.get(name) for row in rows]
