@@ -53,7 +53,7 @@ class Probe:
         subject: class name; "" for the mean over classes.
         auc: area under the ROC curve of out-of-fold scores, 0..1; .5 = chance. "" is the mean over classes.
         low, high: 95 % interval, see `stats.auc_interval`.
-        p: permutation test, labels shuffled and the whole cross-validation repeated; NaN for single classes.
+        p: permutation test, labels shuffled within folds and the cross-validation repeated; NaN for single classes.
         n: images.
     """
 
@@ -140,7 +140,7 @@ def probe(
     aucs = _aucs(scores, labels, usable)
     null = []
     for _ in range(permutations):
-        shuffled = _shuffled(labels, units, rng)
+        shuffled = _shuffled(labels, units, folds, rng)
         null.append(float(np.mean(_aucs(_scores(smoothers, folds, shuffled, usable), shuffled, usable))))
     names = [str(class_names[int(label)]) for label in usable]
     sizes = [len(np.unique(units[labels == label])) for label in usable]  # of groups where photos belong together
@@ -192,11 +192,18 @@ def _aucs(scores: Floats, labels: NDArray[np.intp], usable: NDArray[np.intp]) ->
     return [stats.auc(scores[labels == label, i], scores[labels != label, i]) for i, label in enumerate(usable)]
 
 
-def _shuffled(labels: NDArray[np.intp], units: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.intp]:
-    """Labels exchanged between units that have one label; photos of mixed units exchange theirs one by one."""
-    count = units.max() + 1
-    if count == len(labels):
-        return rng.permutation(labels)
-    first = np.array([labels[units == unit][0] for unit in range(count)])
-    pure = np.array([(labels[units == unit] == first[unit]).all() for unit in range(count)])
-    return rng.permutation(first)[units] if pure.all() else rng.permutation(labels)
+def _shuffled(
+    labels: NDArray[np.intp], units: NDArray[np.intp], folds: Sequence[NDArray[np.intp]], rng: np.random.Generator
+) -> NDArray[np.intp]:
+    """Labels exchanged within each fold, between units with one label each, otherwise between photos.
+
+    Within, since the folds hold the classes in equal parts: labels dealt out freely would not, their scores would be
+    worse for that alone, and the test would find leaks in nothing.
+    """
+    shuffled = labels.copy()
+    for held in folds:
+        _, first, unit = np.unique(units[held], return_index=True, return_inverse=True)
+        own = labels[held][first]
+        alike = (labels[held] == own[unit]).all()
+        shuffled[held] = rng.permutation(own)[unit] if alike else rng.permutation(labels[held])
+    return shuffled
