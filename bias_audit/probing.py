@@ -134,7 +134,7 @@ def probe(
     rows: list[tuple[int, int, int, int]] = []
     predicted: list[NDArray[np.intp]] = []
     waiting: list[Pixels] = []
-    for number, photo, donor, changed in _changed(photos, labels, seed):
+    for number, photo, donor, changed in exchanged(photos, labels, seed):
         rows.append((number, read[photo], int(labels[photo]), int(labels[donor])))
         waiting.append(changed)
         if len(waiting) == batch:
@@ -151,8 +151,17 @@ def probe(
     return seen
 
 
-def _changed(photos: NDArray[np.uint8], labels: NDArray[np.intp], seed: int) -> Iterator[tuple[int, int, int, Pixels]]:
-    """(number of the probe, photo, donor, the photo with the donor's property)."""
+def exchanged(photos: NDArray[np.uint8], labels: NDArray[np.intp], seed: int) -> Iterator[tuple[int, int, int, Pixels]]:
+    """Every photo with the properties of DONORS photos of its own class and of DONORS of other classes.
+
+    Args:
+        photos: (N, H, W, C).
+        labels: (N,) class indices.
+        seed: of the choice of donors.
+
+    Yields:
+        (number of the probe, photo, donor, the photo with the donor's property): indices into `probes_for` and photos.
+    """
     classes = np.unique(labels)
     members = {int(label): np.flatnonzero(labels == label) for label in classes}
     for number, name in enumerate(probes_for(photos.shape[-1])):

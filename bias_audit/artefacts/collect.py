@@ -18,7 +18,6 @@ from bias_audit.data.dataset import Dataset
 from bias_audit.data.geometry import area_weights
 from bias_audit.data.grabcut import grabcut
 from bias_audit.data.masks import BACKGROUND, FOREGROUND
-from bias_audit.data.masks import OK as MASK_OK
 
 Array = NDArray[np.float32]
 Record = Mapping[str, Any]
@@ -98,7 +97,7 @@ def collect(
         if not usable:
             continue
         pixels = np.stack([each for i in usable if (each := group[i].pixels) is not None])
-        masked = np.array([group[i].mask_status == MASK_OK for i in usable])
+        masked = np.array([group[i].drawn for i in usable])
         given = [mask for i in usable if (mask := group[i].mask) is not None]
         masks = np.stack([m if known else estimated(p) for m, p, known in zip(given, pixels, masked, strict=True)])
         active = explainer.model.activations(explainer.preprocess(pixels), np.full(len(pixels), -1))

@@ -19,7 +19,6 @@ from bias_audit.config import FIRST_FILL, SECOND_FILL
 from bias_audit.data.batches import Geometry, load_in_order
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import BACKGROUND
-from bias_audit.data.masks import OK as MASK_OK
 from bias_audit.data.sampling import rank
 from bias_audit.interventions import FILLS, Mask, Pixels, attended_region, elsewhere, hole, lend
 from bias_audit.models.base import Predictions
@@ -215,8 +214,9 @@ def _pictures(
     for at, group in load_in_order(samples, geometry, 8):
         for offset, loaded in enumerate(group):
             if loaded.pixels is not None and loaded.mask is not None:
-                known = loaded.mask_status == MASK_OK
-                found.append((images[at + offset], loaded.pixels, loaded.mask if known else estimated(loaded.pixels)))
+                found.append(
+                    (images[at + offset], loaded.pixels, loaded.mask if loaded.drawn else estimated(loaded.pixels))
+                )
     return found
 
 

@@ -24,6 +24,7 @@ from bias_audit.data.dataset import Sample
 from bias_audit.data.estimates import Estimate
 from bias_audit.data.geometry import fit_image, fit_mask, largest_shape
 from bias_audit.data.masks import ESTIMATED, NO_MASK, MaskReading, load_mask
+from bias_audit.data.masks import OK as MASK_OK
 
 Pixels = NDArray[np.float32]
 
@@ -83,6 +84,11 @@ class Loaded:
     mask: NDArray[np.uint8] | None = None
     mask_status: str = ""
     mask_kind: str = ""
+
+    @property
+    def drawn(self) -> bool:
+        """There is a usable mask or box, and it is no estimate."""
+        return self.mask_status == MASK_OK and self.mask_kind != ESTIMATED
 
 
 def load(sample: Sample, geometry: Geometry) -> Loaded:
