@@ -53,7 +53,8 @@ class Probe:
         subject: class name; "" for the mean over classes.
         auc: area under the ROC curve of out-of-fold scores, 0..1; .5 = chance. "" is the mean over classes.
         low, high: 95 % interval, see `stats.auc_interval`.
-        p: permutation test, labels shuffled within folds and the cross-validation repeated; NaN for single classes.
+        p: permutation test, labels shuffled within folds and the cross-validation repeated; that of a class against the
+            largest AUC of any class, which corrects for their number (Westfall & Young 1993).
         n: images.
     """
 
@@ -138,21 +139,25 @@ def probe(
     smoothers, folds = _smoothers(features, labels, units, rng)
     scores = _scores(smoothers, folds, labels, usable)
     aucs = _aucs(scores, labels, usable)
-    null = []
-    for _ in range(permutations):
+    null = np.empty((permutations, 2))  # mean and largest over the classes
+    for draw in null:
         shuffled = _shuffled(labels, units, folds, rng)
-        null.append(float(np.mean(_aucs(_scores(smoothers, folds, shuffled, usable), shuffled, usable))))
+        drawn = _aucs(_scores(smoothers, folds, shuffled, usable), shuffled, usable)
+        draw[:] = np.mean(drawn), max(drawn)
     names = [str(class_names[int(label)]) for label in usable]
     sizes = [len(np.unique(units[labels == label])) for label in usable]  # of groups where photos belong together
     ends = [stats.auc_interval(each, size, units.max() + 1 - size) for each, size in zip(aucs, sizes, strict=True)]
     mean = float(np.mean(aucs))
-    p = (1 + sum(each >= mean - 1e-12 for each in null)) / (1 + permutations)
+
+    def p_value(value: float, drawn: Floats) -> float:
+        return float((1 + (drawn >= value - 1e-12).sum()) / (1 + permutations))
+
     # The mean of the ends is an interval that is too wide, never too narrow: it takes the classes as moving together.
     low, high = (float(np.mean([each[side] for each in ends])) for side in (0, 1))
     own = zip(names, aucs, ends, counts[usable], strict=True)
     return [
-        Probe("", mean, low, high, p, len(labels)),
-        *(Probe(name, value, *pair, float("nan"), int(n)) for name, value, pair, n in own),
+        Probe("", mean, low, high, p_value(mean, null[:, 0]), len(labels)),
+        *(Probe(name, value, *pair, p_value(value, null[:, 1]), int(n)) for name, value, pair, n in own),
     ]
 
 

@@ -119,7 +119,7 @@ MEASURES: dict[str, tuple[str, str]] = {
     "BA206": ("background gap of the slice", "points"),
     "BA204": ("share of the photos tested", "share"),
     "BA301": ("pull on photos of the other classes", "points"),
-    "BA401": ("AUC of the background alone", "number"),
+    "BA401": ("AUC of the background alone, strongest class", "number"),
     "BA402": ("strength of the association, 0..1", "number"),
     "BA403": ("photos with a copy", "number"),
     "BA404": ("pairs with two labels", "number"),

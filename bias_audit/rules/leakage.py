@@ -9,6 +9,9 @@ import pandas as pd
 from bias_audit.result import RuleOutcome
 from bias_audit.rules.evidence import MOST_IDS, Evidence, as_float, not_applicable, number, status_of
 
+MOST_NAMED = 5
+"""Classes named in a sentence."""
+
 NOT_THE_MODEL = "Whether this model uses it is another question"
 
 
@@ -24,9 +27,12 @@ def background_leak(evidence: Evidence) -> list[RuleOutcome]:
     first = rows.iloc[0]
     whole = _rows(evidence, "whole image")
     beside = f"; on the whole image {whole.iloc[0]['value']:.2f}" if whole is not None and len(whole) else ""
-    each = ", ".join(f"{row['class_name']} {row['value']:.2f}" for _, row in rows.iloc[1:].iterrows())
+    classes = rows.iloc[1:].sort_values("value", ascending=False, kind="stable")
+    each = ", ".join(f"{row['class_name']} {row['value']:.2f}" for _, row in classes.head(MOST_NAMED).iterrows())
+    # One class with a cue among many hardly moves the mean. A class's p is corrected for their number.
+    top = classes.iloc[0]
     guess = " Where the object is was estimated, for want of masks." if evidence.leak_estimates else ""
-    found = as_float(first["p"], 1) <= bounds.fdr and as_float(first["value"]) >= bounds.min_leak
+    found = as_float(top["p"], 1) <= bounds.fdr and as_float(top["value"]) >= bounds.min_leak
     sentence = (
         f"From the background alone, the object cut out, a linear model tells the classes apart with an AUC of "
         f"{first['value']:.2f} [{first['low']:.2f}, {first['high']:.2f}] (p = {first['p']:.3f}, {int(first['n'])} "
@@ -34,9 +40,9 @@ def background_leak(evidence: Evidence) -> list[RuleOutcome]:
     )
     return [
         RuleOutcome(
-            "BA401", title, "dataset", "", *status_of(found, "WATCH", sentence), measured=float(first["value"]),
-            threshold=bounds.min_leak, low=number(first["low"]), high=number(first["high"]), n=int(first["n"]),
-            p_value=number(first["p"]),
+            "BA401", title, "dataset", "", *status_of(found, "WATCH", sentence), measured=float(top["value"]),
+            threshold=bounds.min_leak, low=number(top["low"]), high=number(top["high"]), n=int(first["n"]),
+            p_value=number(top["p"]), evidence={"class_name": top["class_name"], "auc": float(first["value"])},
         )
     ]  # fmt: skip
 

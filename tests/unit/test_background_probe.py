@@ -69,6 +69,7 @@ def test_a_planted_difference_is_found_and_in_each_class():
     assert whole.auc == pytest.approx((a.auc + b.auc + c.auc) / 3)
     assert whole.low < whole.auc < whole.high
     assert b.low < b.auc <= b.high
+    assert (b.p, a.p > 0.05, c.p > 0.05) == (0.01, True, True)
     assert (whole.subject, a.subject, whole.n, a.n) == ("", "a", 90, 30)
 
 
