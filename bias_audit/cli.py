@@ -252,7 +252,7 @@ def _add_benchmark(commands: argparse._SubParsersAction[argparse.ArgumentParser]
 
 def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     audit = _command(commands, "audit", _audit, "audit MODEL on DATA: tables, report and a verdict", EXIT_CODES)
-    audit.add_argument("model", metavar="MODEL", type=Path, help="Keras model, .keras or .h5")
+    audit.add_argument("model", metavar="MODEL", type=Path, help="Keras model (.keras, .h5) or SavedModel folder")
     audit.add_argument("data", metavar="DATA", type=Path, help="folder with a folder per class, or a CSV/Parquet table")
     audit.add_argument(
         "--masks",

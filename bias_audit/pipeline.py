@@ -74,7 +74,7 @@ def audit(
     """Audit a classifier on a test set and write the run folder.
 
     Args:
-        model: path of a .keras or .h5 file, or a Keras model in memory.
+        model: path of a .keras or .h5 file or of a SavedModel folder, or a Keras model in memory.
         data: folder with one folder per class, or a CSV/Parquet table with columns image and label.
         masks: folder of foreground masks, same tree and stems as the images; "auto", where no folder is called so, is
             short for segmenter="auto".
