@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -97,13 +98,16 @@ def find_leaks(
     hashes = [str(record.get("#hash") or "") for record in records]
     names = [(sample.image_id, dataset.class_names[sample.label]) for sample in dataset.samples]
     own_labels = [label for _, label in names]
-    pairs = near_pairs(hashes, own_labels)
+    with progress.stage("Looking for copies", len(hashes), "images") as advance:
+        pairs = near_pairs(hashes, own_labels, advance=advance)
     found["copies"][TEST_KIND] = len(pairs)
     found["rows"] += [_copy(TEST_KIND, names[pair.first], names[pair.second], pair.bits) for pair in pairs[:MOST_PAIRS]]
     if train is not None:
         trained = _trained(train, dataset, geometry, run, progress)
         found["train"] = len(trained)
-        across = near_pairs(hashes, own_labels, [each["hash"] for each in trained], [each["label"] for each in trained])
+        theirs = [each["hash"] for each in trained], [each["label"] for each in trained]
+        with progress.stage("Looking for copies of training pictures", len(hashes), "images") as advance:
+            across = near_pairs(hashes, own_labels, *theirs, advance=advance)
         found["copies"][TRAIN_KIND] = len(across)
         others = [(each["name"], each["label"]) for each in trained]
         found["rows"] += [
@@ -172,6 +176,15 @@ def _trained(train: Path, dataset: Dataset, geometry: Geometry, run: Run, progre
             advance(1)
     run.write_json(TRAIN_SHARD, found)
     return found
+
+
+def fingerprint(train: Path) -> str:
+    """Hash over the training pictures' names, sizes and times; their contents are not read."""
+    digest = hashlib.sha256()
+    for path in training_pictures(train):
+        status = path.stat()
+        digest.update(repr((path.relative_to(train).as_posix(), status.st_size, status.st_mtime_ns)).encode())
+    return digest.hexdigest()
 
 
 def training_pictures(train: Path) -> list[Path]:

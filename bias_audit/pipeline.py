@@ -27,7 +27,7 @@ from bias_audit.data.dataset import Dataset
 from bias_audit.data.estimates import AUTO as AUTO_MASKS
 from bias_audit.data.preprocess import find_preprocess
 from bias_audit.errors import ConfigError, DataError
-from bias_audit.leaks import find_leaks, training_pictures
+from bias_audit.leaks import find_leaks, fingerprint, training_pictures
 from bias_audit.map_check import check_reliability
 from bias_audit.mask_check import MaskQuality, check_masks, count_checked
 from bias_audit.models.base import check_model_path, load_model
@@ -133,6 +133,7 @@ def audit(
         "options": config.digest(),
         "data": dataset.fingerprint(),
         "strangers": "" if guests is None else guests.fingerprint(),
+        "training pictures": "" if train is None else fingerprint(Path(train)),
         "model": loaded.sha256,
         "segmenter": segmenter_hash(config.segmenter),
         "version": bias_audit.__version__,

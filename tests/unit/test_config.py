@@ -129,7 +129,8 @@ def test_the_digest_follows_every_field() -> None:
     changed = {
         "layer": "x", "method": "cam", "preprocess": "unit", "resize": "pad", "interpolation": "area",
         "loader": "flow_from_directory", "decoder": "tensorflow", "image_size": (9, 9),
-        "batch_size": 3, "interventions": 7, "discovery": 9, "leakage": 8, "probes": 5, "donors": 3, "seed": 1, "cluster": "patient",
+        "batch_size": 3, "interventions": 7, "discovery": 9, "leakage": 8, "probes": 5, "donors": 3,
+        "seed": 1, "cluster": "patient",
         "mask_foreground": (1,), "mask_ignore": 9, "segmenter": "auto", "class_map": (("a", (1,)),),
         "custom_objects": "my_layers",
     }  # fmt: skip
