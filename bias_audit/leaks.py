@@ -98,7 +98,7 @@ def find_leaks(
     hashes = [str(record.get("#hash") or "") for record in records]
     names = [(sample.image_id, dataset.class_names[sample.label]) for sample in dataset.samples]
     own_labels = [label for _, label in names]
-    with progress.stage("Looking for copies", len(hashes), "images") as advance:
+    with progress.stage("Looking for copies", sum(map(bool, hashes)), "images") as advance:
         pairs = near_pairs(hashes, own_labels, advance=advance)
     found["copies"][TEST_KIND] = len(pairs)
     found["rows"] += [_copy(TEST_KIND, names[pair.first], names[pair.second], pair.bits) for pair in pairs[:MOST_PAIRS]]
@@ -106,7 +106,7 @@ def find_leaks(
         trained = _trained(train, dataset, geometry, run, progress)
         found["train"] = len(trained)
         theirs = [each["hash"] for each in trained], [each["label"] for each in trained]
-        with progress.stage("Looking for copies of training pictures", len(hashes), "images") as advance:
+        with progress.stage("Looking for copies of training pictures", sum(map(bool, hashes)), "images") as advance:
             across = near_pairs(hashes, own_labels, *theirs, advance=advance)
         found["copies"][TRAIN_KIND] = len(across)
         others = [(each["name"], each["label"]) for each in trained]

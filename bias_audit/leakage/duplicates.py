@@ -5,7 +5,7 @@ A test photo that was trained on tests nothing, and two labels for one picture c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -80,6 +80,7 @@ def near_pairs(
     second_labels: Sequence[str] | None = None,
     *,
     most: int = NEAR,
+    advance: Callable[[int], None] = lambda count: None,
 ) -> list[Pair]:
     """Of each picture its nearest copy with the same label and its nearest with another, nearest first.
 
@@ -89,6 +90,7 @@ def near_pairs(
         first, labels: hashes and labels of N pictures.
         second, second_labels: of M others; None = copies within the first list, each pair once.
         most: bits in which copies may differ.
+        advance: counts pictures of the first list, those without a hash left out.
     """
     within = second is None
     second, second_labels = (first, labels) if second is None or second_labels is None else (second, second_labels)
@@ -114,4 +116,5 @@ def near_pairs(
                 pair = own[start + int(i)], others[int(nearest[i])]
                 key = (min(pair), max(pair)) if within else pair
                 found[key] = Pair(*key, int(bits[i]))
+        advance(len(alike))
     return sorted(found.values(), key=lambda pair: (pair.bits, pair.first, pair.second))
