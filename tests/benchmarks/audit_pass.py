@@ -4,8 +4,8 @@
 
 Prints, per round and as medians: wall and CPU seconds of `model.predict` over
 `keras.utils.image_dataset_from_directory`, of the audit pass (list, decode, predict, heatmaps, scores against masks,
-shards; no interventions), and their ratio; then peak memory of whole `bias-audit audit --interventions 0` processes
-at N and 4 N images. No assertion: a ratio on a shared machine is a figure to read, not a test.
+shards; no experiments), and their ratio; then peak memory of whole `bias-audit audit` processes without experiments at
+N and 4 N images. No assertion: a ratio on a shared machine is a figure to read, not a test.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def _peak(options: argparse.Namespace, data: Path) -> float:
     command = [
         *(str(Path(sys.executable).parent / "bias-audit"), "audit", str(options.model), str(data / "images")),
         *("--masks", str(data / "masks"), "--out", str(data / "run"), "--preprocess", options.preprocess),
-        *("--interventions", "0", "--quiet"),
+        *("--interventions", "0", "--probes", "0", "--discovery", "0", "--leakage", "0", "--quiet"),
         *(("--class-map", str(options.class_map)) if options.class_map else ()),
     ]
     shutil.rmtree(data / "run", ignore_errors=True)
