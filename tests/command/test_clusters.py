@@ -108,7 +108,7 @@ def test_a_marker_that_the_model_ignores_is_not_confirmed(photos, tmp_path, comm
 def test_a_name_lasts_and_a_legitimate_cue_is_no_accusation(photos, tmp_path, command):
     model = _model(tmp_path / "red.keras", [[1, 0], [-0.5, 0], [-0.5, 0]], [0, 0.022], 600)
     runs = tmp_path / "runs"
-    options = ("--interventions", "0")
+    options = ("--interventions", "0", "--probes", "0", "--leakage", "0")
     assert command("audit", model, photos, "--out", runs / "first", *options)[0] == 0
     first = load(runs / "first")
     cluster = first.clusters.index[0]
