@@ -29,8 +29,9 @@ SAME = 0.5
 MOST_PROVED = 12
 """Cues whose spots are erased and pasted, at most: about 180 pictures each."""
 
-ON_OBJECT = 0.5
-"""Share of a group's evidence on the object from which on the object itself is erased and pasted."""
+ON_OBJECT, ON_ESTIMATE = 0.5, 0.25
+"""Share of a group's evidence on the object from which on it counts as the object, by masks and by estimates; see
+`Thresholds.max_on_object` and `max_on_estimate`, which judge."""
 
 NOT_TIED = "not tied to a class"
 NOT_CHOSEN = f"not among the {MOST_PROVED} strongest"
@@ -51,6 +52,7 @@ class Cue:
     p_tied: float
     attention: float
     on_object: float
+    estimated: float
     status: str = NOT_CHOSEN
     proof: Proof = field(default_factory=lambda: Proof(0))
     p_erase: float = float("nan")
@@ -105,7 +107,8 @@ def strength(cue: Cue) -> float:
     Those without are ranked by how much attention they take.
     """
     if cue.proof.erased and cue.proof.pasted:
-        return 1 + max(cue.proof.erased.low, cue.proof.pasted.low) * (1 - cue.on_object)
+        most = ON_ESTIMATE if cue.estimated else ON_OBJECT
+        return 1 + max(cue.proof.erased.low, cue.proof.pasted.low) * max(0.0, 1 - cue.on_object / most)
     return cue.attention * cue.association.share[0] - 1
 
 
@@ -135,7 +138,7 @@ def row(cue: Cue, dataset: Dataset, seen: Seen) -> Record:
         "p_tied": cue.p_tied,
         "attention_share": cue.attention,
         "object_share": cue.on_object,
-        "object_estimated": float((~seen.masked[np.unique(seen.spots.image[cue.spots])]).mean()),
+        "object_estimated": cue.estimated,
         "proof_status": cue.status,
         "n_proof": cue.proof.n,
         "erase_effect": erased.mean if erased else nan,
@@ -226,4 +229,5 @@ def _cue(spots: Indices, views: list[str], seen: Seen, classes: int) -> Cue:
         p_tied=float("nan"),
         attention=float(seen.spots.share[spots].mean()),
         on_object=float(np.mean(on_object)),
+        estimated=float((~seen.masked[members]).mean()),
     )
