@@ -32,6 +32,10 @@ PHOTOS = 20
 ENOUGH = stats.ENOUGH_CLUSTERS
 """Images that a proof needs: fewer give no interval."""
 
+RIMS = (0.5, 0.25, 0.0)
+"""Cells around the attended piece that go with it, tried in turn until a control has room. A map places a thing within
+half a cell; without that rim a fifth of a tag was pasted, and did nothing."""
+
 HOSTS = 2
 """Images of other classes that each spot is pasted onto."""
 
@@ -162,28 +166,10 @@ def _composites(
     off_object: bool,
 ) -> list[tuple[int, str, Pixels]]:
     """(host or -1, arm, picture) of one photo; none where its spot has no control beside it."""
-    ground = mask if off_object else np.full_like(mask, BACKGROUND)
-    region = np.zeros_like(mask)
-    for spot in spots:
-        # A ruler goes on beyond its spot: all that is connected with it counts, but nothing for being hotter.
-        cell = seen.spots.row[spot], seen.spots.column[spot]
-        peak = float(seen.maps[image][cell])
-        heat = np.minimum(seen.maps[image], peak)
-        heat[cell] = 1.001 * peak
-        part = attended_region(heat, ground)
-        if part is not None:
-            region |= part
-    # A map places a thing to within half a cell; without that rim a fifth of a tag was pasted, and did nothing.
-    cell_sides = [max(1, side // cells) for side, cells in zip(mask.shape, seen.spots.grid, strict=True)]
-    grown = np.asarray(cv2.dilate(region, np.ones(cell_sides, np.uint8)), np.uint8)
-    region = np.where(hole(ground) > 0, 0, grown).astype(np.uint8)
-    # A control that lies on the object would cost more than the spot; one that is attended too is no control.
-    hot = _attended(seen, image, mask.shape)
-    control = elsewhere(region, mask | hot, np.random.default_rng((seed, image))) if region.any() else None
-    if control is None:
-        control = elsewhere(region, mask, np.random.default_rng((seed, image))) if region.any() else None
-    if control is None:
+    found = _region(seen, image, spots, mask, seed, off_object=off_object)
+    if found is None:
         return []
+    region, control = found
     made = [(-1, "original", pixels)]
     for fill in (FIRST_FILL, SECOND_FILL):
         made += [(-1, fill, FILLS[fill](pixels, region)), (-1, f"{fill} control", FILLS[fill](pixels, control))]
@@ -193,6 +179,36 @@ def _composites(
             made.append((host, "pasted", lend(other, other_mask, pixels, region)))
             made.append((host, "pasted control", lend(other, other_mask, pixels, control)))
     return made
+
+
+def _region(
+    seen: Seen, image: int, spots: Sequence[int], mask: Mask, seed: int, *, off_object: bool
+) -> tuple[Mask, Mask] | None:
+    """What is erased and pasted, (H, W), and an equal piece elsewhere; None without room for one."""
+    ground = mask if off_object else np.full_like(mask, BACKGROUND)
+    attended = np.zeros_like(mask)
+    for spot in spots:
+        # A ruler goes on beyond its spot: all that is connected with it counts, but nothing for being hotter.
+        cell = seen.spots.row[spot], seen.spots.column[spot]
+        peak = float(seen.maps[image][cell])
+        heat = np.minimum(seen.maps[image], peak)
+        heat[cell] = 1.001 * peak
+        part = attended_region(heat, ground)
+        if part is not None:
+            attended |= part
+    if not attended.any():
+        return None
+    hot = _attended(seen, image, mask.shape)
+    for rim in RIMS:
+        sides = [max(1, round(2 * rim * side / cells)) for side, cells in zip(mask.shape, seen.spots.grid, strict=True)]
+        grown = np.asarray(cv2.dilate(attended, np.ones(sides, np.uint8)), np.uint8)
+        region = np.where(hole(ground) > 0, 0, grown).astype(np.uint8) if rim else attended
+        # A control that lies on the object would cost more than the spot; one that is attended too is no control.
+        for avoid in (mask | hot, mask):
+            control = elsewhere(region, avoid, np.random.default_rng((seed, image)))
+            if control is not None:
+                return region, control
+    return None
 
 
 def _attended(seen: Seen, image: int, shape: tuple[int, ...]) -> Mask:
