@@ -33,7 +33,7 @@ Record = dict[str, Any]
 SHARD, TRAIN_SHARD = "shards/leakage.json", "shards/train.json"
 
 MOST_PAIRS = 500
-"""Pairs of copies that are listed, the most similar first; all are counted."""
+"""Pairs of copies that are listed, the most similar first."""
 
 BACKGROUND_KIND, WHOLE_KIND, PROPERTY_KIND = "background", "whole image", "property"
 TRAIN_KIND, TEST_KIND = "training copy", "test copy"
@@ -59,21 +59,20 @@ def find_leaks(
         geometry, config, run, progress: as in the audit pass.
 
     Returns:
-        {"rows", "probed": photos probed, "estimated": of these with an estimated object, "train": training pictures or
-        None, "copies": {kind: pairs in all}, "reason": "" or why nothing was looked at}.
+        {"rows", "estimated": probed photos with an estimated object, "train": training pictures or None,
+        "reason": "" or why nothing was looked at}.
     """
-    nothing: Record = {"rows": [], "probed": 0, "estimated": 0, "train": None, "copies": {}, "reason": ""}
+    nothing: Record = {"rows": [], "estimated": 0, "train": None, "reason": ""}
     if config.leakage == 0:
         return {**nothing, "reason": "switched off"}
     kept: Record | None = run.read_json(SHARD)
     if kept is not None:
         return kept
-    spread = [p for p in sampling.spread(dataset, len(dataset.samples), config.seed) if records[p]["status"] == "ok"]
-    chosen = sorted(spread[: config.leakage])
+    chosen = sorted(sampling.readable(dataset, records, config.seed)[: config.leakage])
     found = dict(nothing)
     with progress.stage("What the data give away", len(chosen), "images") as advance:
         looked = _look(dataset, chosen, geometry, advance)
-    found["probed"], found["estimated"] = len(looked.background), int(sum(looked.estimated))
+    found["estimated"] = sum(looked.estimated)
     with progress.stage("Probing backgrounds", None):
         labels = np.array([dataset.samples[p].label for p in chosen], np.intp)
         for kind, features in ((BACKGROUND_KIND, looked.background), (WHOLE_KIND, looked.whole)):
@@ -100,7 +99,6 @@ def find_leaks(
     own_labels = [label for _, label in names]
     with progress.stage("Looking for copies", sum(map(bool, hashes)), "images") as advance:
         pairs = near_pairs(hashes, own_labels, advance=advance)
-    found["copies"][TEST_KIND] = len(pairs)
     found["rows"] += [_copy(TEST_KIND, names[pair.first], names[pair.second], pair.bits) for pair in pairs[:MOST_PAIRS]]
     if train is not None:
         trained = _trained(train, dataset, geometry, run, progress)
@@ -108,7 +106,6 @@ def find_leaks(
         theirs = [each["hash"] for each in trained], [each["label"] for each in trained]
         with progress.stage("Looking for copies of training pictures", sum(map(bool, hashes)), "images") as advance:
             across = near_pairs(hashes, own_labels, *theirs, advance=advance)
-        found["copies"][TRAIN_KIND] = len(across)
         others = [(each["name"], each["label"]) for each in trained]
         found["rows"] += [
             _copy(TRAIN_KIND, names[pair.first], others[pair.second], pair.bits) for pair in across[:MOST_PAIRS]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bias_audit.atomic import write_atomically
-from bias_audit.errors import ConfigError, ResultError
+from bias_audit.errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 FILE = "cues.json"
 """Name of the file in the folder that holds the runs."""
 
-JUDGEMENTS = ("artefact", "legitimate")
+ARTEFACT, LEGITIMATE = "artefact", "legitimate"
+JUDGEMENTS = (ARTEFACT, LEGITIMATE)
+"""What a reviewer may judge a cluster to be."""
 
 TYPICAL = 50
 """Spots of a cluster that an entry remembers, the most typical ones."""
@@ -94,10 +96,7 @@ def name_cluster(
     }
     kept = [other for other in read_names(file) if _shared(other["spots"], spots_kept) < SAME]
     text = json.dumps({"cues": [*kept, entry]}, ensure_ascii=False, indent=1)
-    try:
-        write_atomically(file, text.encode("utf-8", "backslashreplace"), _HINT)
-    except OSError as error:
-        raise ResultError(f"cannot write {str(file)!r}: {error}", _HINT) from error
+    write_atomically(file, text.encode("utf-8", "backslashreplace"), _HINT)
     return entry
 
 

@@ -27,7 +27,7 @@ from bias_audit.data.dataset import Dataset
 from bias_audit.data.estimates import AUTO as AUTO_MASKS
 from bias_audit.data.preprocess import find_preprocess
 from bias_audit.errors import ConfigError, DataError
-from bias_audit.leaks import find_leaks, fingerprint, training_pictures
+from bias_audit.leaks import find_leaks, fingerprint
 from bias_audit.map_check import check_reliability
 from bias_audit.mask_check import MaskQuality, check_masks, count_checked
 from bias_audit.models.base import check_model_path, load_model
@@ -114,8 +114,7 @@ def audit(
     dataset = _open(Path(data), masks, boxes, config, split=split, outside=allow_outside)
     clusters = _clusters(dataset, config.cluster)
     known_cues = _names(cues, run.path)
-    if train is not None:
-        training_pictures(Path(train))
+    trained = "" if train is None else fingerprint(Path(train))
     guests = None if strangers is None else open_strangers(Path(strangers))
 
     with progress.stage("Loading the model", None), _timed(seconds, "model"):
@@ -133,7 +132,7 @@ def audit(
         "options": config.digest(),
         "data": dataset.fingerprint(),
         "strangers": "" if guests is None else guests.fingerprint(),
-        "training pictures": "" if train is None else fingerprint(Path(train)),
+        "training pictures": trained,
         "model": loaded.sha256,
         "segmenter": segmenter_hash(config.segmenter),
         "version": bias_audit.__version__,

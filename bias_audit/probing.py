@@ -13,7 +13,7 @@ from bias_audit.config import AuditConfig
 from bias_audit.console import Progress
 from bias_audit.data.batches import Geometry, Pixels
 from bias_audit.data.dataset import Dataset
-from bias_audit.data.sampling import load_pixels, spread
+from bias_audit.data.sampling import load_pixels, readable
 from bias_audit.global_cues import probe_rows
 from bias_audit.models.base import Predictions
 from bias_audit.probes import PROBES, probes_for
@@ -79,11 +79,9 @@ def find_global_cues(
 def choose(dataset: Dataset, records: Sequence[Mapping[str, Any]], per_class: int, seed: int) -> list[int]:
     """Positions of the photos that are probed: readable ones, the classes in turn."""
     count = min(MOST, per_class * len(dataset.class_names))
-    ordered = spread(dataset, len(dataset.samples), seed)
-    readable = [position for position in ordered if records[position].get("predicted") is not None]
     taken = [0] * len(dataset.class_names)
     chosen: list[int] = []
-    for position in readable:
+    for position in readable(dataset, records, seed):
         label = dataset.samples[position].label
         if taken[label] < per_class and len(chosen) < count:
             taken[label] += 1

@@ -63,8 +63,7 @@ class Seen:
 def choose(dataset: Dataset, records: Sequence[Record], per_class: int, seed: int) -> list[int]:
     """Positions of the images that are looked at, ascending: readable ones, the classes in turn."""
     count = min(per_class * len(dataset.class_names), MOST)
-    ordered = sampling.spread(dataset, len(dataset.samples), seed)
-    return sorted([position for position in ordered if records[position].get("predicted") is not None][:count])
+    return sorted(sampling.readable(dataset, records, seed)[:count])
 
 
 def collect(

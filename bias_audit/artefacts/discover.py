@@ -14,7 +14,7 @@ from bias_audit import stats
 from bias_audit.artefacts.association import Association, associate
 from bias_audit.artefacts.collect import Seen
 from bias_audit.artefacts.grouping import Group, groups
-from bias_audit.artefacts.proof import Proof, Shot, prove
+from bias_audit.artefacts.proof import Proof, prove
 from bias_audit.artefacts.spots import Spots
 from bias_audit.attribution.methods import Explainer
 from bias_audit.data.batches import Geometry
@@ -194,11 +194,6 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Seen:
     named = {each.name: arrays[f"spot_{each.name}"] for each in fields(Spots) if each.name != "grid"}
     spots = Spots(**named, grid=(int(arrays["grid"][0]), int(arrays["grid"][1])))
     return Seen(**{each.name: arrays[each.name] for each in fields(Seen) if each.name != "spots"}, spots=spots)
-
-
-def shots_of(cues: Sequence[Cue]) -> list[tuple[int, Shot]]:
-    """(place of the cue, picture) of all pictures that proofs kept."""
-    return [(place, shot) for place, cue in enumerate(cues) for shot in cue.proof.shots]
 
 
 def _merged(found: Sequence[Group], seen: Seen) -> list[tuple[Indices, list[str]]]:

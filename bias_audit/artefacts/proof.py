@@ -198,11 +198,11 @@ def _region(
             attended |= part
     if not attended.any():
         return None
-    hot = _attended(seen, image, mask.shape)
+    hot, covered = _attended(seen, image, mask.shape), hole(ground) > 0
     for rim in RIMS:
         sides = [max(1, round(2 * rim * side / cells)) for side, cells in zip(mask.shape, seen.spots.grid, strict=True)]
         grown = np.asarray(cv2.dilate(attended, np.ones(sides, np.uint8)), np.uint8)
-        region = np.where(hole(ground) > 0, 0, grown).astype(np.uint8) if rim else attended
+        region = np.where(covered, 0, grown).astype(np.uint8) if rim else attended
         # A control that lies on the object would cost more than the spot; one that is attended too is no control.
         for avoid in (mask | hot, mask):
             control = elsewhere(region, avoid, np.random.default_rng((seed, image)))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,12 @@ def spread(dataset: Dataset, count: int, seed: int) -> list[int]:
         positions.sort(key=lambda position: rank(seed, dataset.samples[position].image_id))
     turns = itertools.chain.from_iterable(itertools.zip_longest(*classes))
     return list(itertools.islice((position for position in turns if position is not None), count))
+
+
+def readable(dataset: Dataset, records: Sequence[Mapping[str, Any]], seed: int) -> list[int]:
+    """Positions of all samples that the audit pass could read, in the order of `spread`."""
+    ordered = spread(dataset, len(dataset.samples), seed)
+    return [position for position in ordered if records[position].get("predicted") is not None]
 
 
 def load_pixels(

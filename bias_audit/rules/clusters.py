@@ -5,11 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from bias_audit.config import Thresholds
+from bias_audit.names import LEGITIMATE
 from bias_audit.result import RuleOutcome
 from bias_audit.rules.evidence import MOST_IDS, Evidence, as_float, not_applicable, number
-
-ARTEFACT, LEGITIMATE = "artefact", "legitimate"
-"""What a reviewer may judge a cluster to be."""
 
 EVIDENCE = (
     "class_share", "lift", "odds_ratio", "odds_ratio_low", "odds_ratio_high", "cramers_v_predicted", "cramers_v_label",
