@@ -157,7 +157,7 @@ def _batch(
     for position, loaded in zip(positions, group, strict=True):
         sample = dataset.samples[position]
         row: Record = {"#position": position, "image_id": sample.image_id, "label": dataset.class_names[sample.label]}
-        row["status"], row["status_reason"] = loaded.status, loaded.reason
+        row["status"], row["status_reason"], row["content"] = loaded.status, loaded.reason, loaded.content
         rows.append(row)
     read = [i for i, loaded in enumerate(group) if loaded.status == OK]
     if not read:

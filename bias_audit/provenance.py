@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -82,7 +83,16 @@ def describe(
         mask_kind="mixed" if len(kinds) > 1 else next(iter(kinds), "none"),
         notes=(*loaded.notes, *explainer.notes, *_chosen(checked), *_notes(counts, kinds, dataset, config)),
         preprocess=checked.name if checked else config.preprocess,
+        content=content_hash(dataset.class_names, records),
     )
+
+
+def content_hash(class_names: Sequence[str], records: Sequence[Record]) -> str:
+    """SHA-256 over classes, and over id, label and content of every image: the same data give it on every machine."""
+    digest = hashlib.sha256(repr(tuple(class_names)).encode())
+    for record in sorted(records, key=lambda record: str(record["image_id"])):
+        digest.update(repr((record["image_id"], record["label"], record.get("content", ""))).encode())
+    return digest.hexdigest()
 
 
 def _chosen(checked: PreprocessCheck | None) -> list[str]:

@@ -119,6 +119,8 @@ class RunInfo:
             attention_unscorable, interventions_done, interventions_eligible, ignored_files.
         statuses: how many images per `status`, and per `mask_status`/`attention_status`/`intervention_status`.
         mask_kind: "mask", "box", "estimated", "mixed" or "none".
+        content: hash over classes, image ids, labels and file contents: equal on every machine with the same data,
+            which `fingerprint`, made of sizes and times, is not; "" in runs of before.
         preprocess: the preprocessing in use; the one that was chosen where the configuration says "auto".
         strangers: folder of pictures of no known class, as given; None when there was none.
         notes: sentences a reader must know (sampling, boxes overestimate, decoder, warnings), most important first.
@@ -147,6 +149,7 @@ class RunInfo:
     notes: tuple[str, ...] = ()
     strangers: str | None = None
     preprocess: str = ""
+    content: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ that is handed in; Pillow reads the header first, because it names what is wrong
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import warnings
@@ -76,6 +77,8 @@ class Loaded:
         mask: (height, width) uint8 of BACKGROUND, FOREGROUND, VOID; without a usable mask all BACKGROUND, VOID where
             the picture was padded.
         mask_status, mask_kind: see `masks.load_mask`; kind "estimated" where nobody drew it.
+        content: first 16 hex digits of the SHA-256 of the file's bytes, "" where they could not be read: what decisions
+            about a picture are kept by, since it outlives names and runs.
     """
 
     status: str
@@ -84,6 +87,7 @@ class Loaded:
     mask: NDArray[np.uint8] | None = None
     mask_status: str = ""
     mask_kind: str = ""
+    content: str = ""
 
     @property
     def drawn(self) -> bool:
@@ -95,13 +99,17 @@ def load(sample: Sample, geometry: Geometry) -> Loaded:
     """Decode one sample. Never raises on a bad file: an unreadable picture is a row, not the end of an audit."""
     if sample.skip:
         return Loaded(SKIPPED, sample.skip)
-    pixels, reason = decode(sample.path, geometry.channels, geometry.decoder)
-    if pixels is None:
+    data, reason = _read(sample.path)
+    if data is None:
         return Loaded(UNREADABLE, reason)
+    content = hashlib.sha256(data).hexdigest()[:16]
+    pixels, reason = _decoded(data, geometry.channels, geometry.decoder)
+    if pixels is None:
+        return Loaded(UNREADABLE, reason, content=content)
     height, width = largest_shape(pixels.shape, geometry.size, geometry.resize)
     if height * width > max(MAX_PIXELS, pixels.shape[0] * pixels.shape[1]):
         shape, done = f"{pixels.shape[0]}x{pixels.shape[1]}", "padded" if geometry.resize == "pad" else "resized"
-        return Loaded(UNREADABLE, f"too many pixels: {shape} would be {done} to {height}x{width}")
+        return Loaded(UNREADABLE, f"too many pixels: {shape} would be {done} to {height}x{width}", content=content)
     mask, mask_status, mask_kind = load_mask(sample, pixels.shape[:2], geometry.masks)
     if mask_status == NO_MASK and geometry.estimate is not None:
         mask, mask_status = geometry.estimate(sample.path, pixels)
@@ -109,7 +117,7 @@ def load(sample: Sample, geometry: Geometry) -> Loaded:
     if mask is None:
         mask = np.zeros(pixels.shape[:2], np.uint8)
     image = fit_image(pixels, geometry.size, geometry.resize, geometry.interpolation)
-    return Loaded(OK, "", image, fit_mask(mask, geometry.size, geometry.resize), mask_status, mask_kind)
+    return Loaded(OK, "", image, fit_mask(mask, geometry.size, geometry.resize), mask_status, mask_kind, content)
 
 
 def decode(path: Path, channels: int, decoder: Decoder | None = None) -> tuple[NDArray[np.uint8] | None, str]:
@@ -123,12 +131,19 @@ def decode(path: Path, channels: int, decoder: Decoder | None = None) -> tuple[N
     Returns:
         ((H, W, channels), "") or (None, what is wrong).
     """
+    data, reason = _read(path)
+    return (None, reason) if data is None else _decoded(data, channels, decoder)
+
+
+def _read(path: Path) -> tuple[bytes | None, str]:
     try:
         data = path.read_bytes()
     except OSError as error:
         return None, f"cannot be opened: {error.strerror or error}"
-    if not data:
-        return None, "the file is empty (0 bytes)"
+    return (data, "") if data else (None, "the file is empty (0 bytes)")
+
+
+def _decoded(data: bytes, channels: int, decoder: Decoder | None) -> tuple[NDArray[np.uint8] | None, str]:
     try:
         with Image.open(io.BytesIO(data)) as header:
             kind, mode = header.format, header.mode

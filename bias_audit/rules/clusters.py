@@ -96,5 +96,9 @@ def _outcome(title: str, name: str, row: pd.Series, evidence: Evidence) -> RuleO
         n=int(row["n_proof"]),
         p_value=float(row[f"p_{shows}_fdr"]),
         image_ids=images[:MOST_IDS],
-        evidence={"class_name": row["class_name"], **{key: number(row[key]) for key in EVIDENCE}},
+        evidence={
+            "class_name": row["class_name"],
+            "name": str(row["name"]),
+            **{key: number(row[key]) for key in EVIDENCE},
+        },
     )

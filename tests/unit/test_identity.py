@@ -1,0 +1,51 @@
+"""The same finding in two runs."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from bias_audit.identity import class_of, cue_of, matched
+from bias_audit.result import RuleOutcome
+
+
+def outcome(code="BA201", scope="class", subject="wolf", images=(), **evidence):
+    return RuleOutcome(code, "title", scope, subject, "found", "s", "SUSPICIOUS", image_ids=images, evidence=evidence)
+
+
+def cluster(subject, images, name="", class_name="wolf"):
+    return outcome("BA302", "cluster", subject, images, class_name=class_name, name=name)
+
+
+def test_class_and_cue():
+    assert (class_of(outcome()), cue_of(outcome())) == ("wolf", "")
+    assert (class_of(cluster("wolf-1", ())), cue_of(cluster("wolf-1", ()))) == ("wolf", "wolf-1")
+    assert cue_of(cluster("wolf-1", (), "snow")) == "snow"
+    assert (class_of(outcome("BA403", "dataset", "train")), cue_of(outcome("BA403", "dataset", "train"))) == (
+        "",
+        "train",
+    )
+
+
+def test_numbers_and_order_do_not_matter():
+    old = [outcome(subject="husky"), outcome()]
+    new = [dataclasses.replace(outcome(), measured=0.9, sentence="other"), outcome(subject="cat")]
+    assert matched(new, old) == [(new[0], old[1]), (new[1], None)]
+
+
+def test_clusters_match_one_to_one_by_the_images_they_share():
+    a, b = cluster("a", ("1", "2", "3", "4")), cluster("b", ("3", "4", "5", "6"))
+    first, second = cluster("x", ("3", "4", "5")), cluster("y", ("1", "2"))
+    assert matched([first, second], [a, b]) == [(first, b), (second, a)]
+    # Both resemble a, the second more; the first then has nobody left.
+    first, second = cluster("x", ("1", "9")), cluster("y", ("1", "2"))
+    assert matched([first, second], [a]) == [(first, None), (second, a)]
+
+
+def test_clusters_of_other_classes_and_names_do_not_match():
+    old = [cluster("a", ("1", "2"))]
+    assert matched([cluster("x", ("1", "2"), class_name="husky")], old)[0][1] is None
+    assert matched([cluster("x", ("3", "4"))], old)[0][1] is None
+    named = cluster("x", ("1", "2"), "snow")
+    assert matched([named], old)[0][1] is old[0]
+    assert matched([named], [cluster("a", ("1", "2"), "ruler")])[0][1] is None
+    assert matched([named], [cluster("a", (), "snow")])[0][1] is not None
