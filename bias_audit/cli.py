@@ -136,7 +136,7 @@ class _Example(argparse.Action):
     """Print a commented gate.toml and leave, as --version does."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
-        from bias_audit.gate_config import example
+        from bias_audit.gate.config import example
 
         print(example(), end="")
         parser.exit()

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from bias_audit import gate_config, result
+from bias_audit import result
 from bias_audit.errors import ConfigError, ResultError
 from bias_audit.gate import FAILED, NOT_JUDGED, PASSED, GateResult, GateRow, judge, read_gate, write_gate
+from bias_audit.gate import config as gate_config
 from bias_audit.result import AuditResult, RuleOutcome, RunInfo
 from bias_audit.schema.classes import CLASSES
 
@@ -467,7 +468,7 @@ def test_write_gate(tmp_path: Path) -> None:
     content = json.loads(paths[0].read_text(encoding="utf-8"))
     assert content["format_version"] == 1
     assert (content["passed"], content["exit_code"], content["summary"]) == (False, 1, gate.summary)
-    assert content["counts"] == {"failed": 1, "not judged": 1, "passed": 1, "ignored": 1}
+    assert content["counts"] == {"failed": 1, "warning": 0, "not judged": 1, "waived": 0, "passed": 1, "ignored": 1}
     assert content["thresholds"]["class.fail_on"] == "SUSPICIOUS"
     assert content["source"] is None
     assert [row["status"] for row in content["rows"]] == [FAILED, NOT_JUDGED, PASSED]

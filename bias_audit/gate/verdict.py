@@ -6,103 +6,24 @@ A check ends as one of STATUSES; what could not be judged is never counted as pa
 
 from __future__ import annotations
 
-import json
 import math
 import numbers
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from bias_audit.atomic import write_atomically
-from bias_audit.gate_config import KEYS, NO_LEVEL, GateConfig, Key, read_gate
+from bias_audit.gate.config import KEYS, NO_LEVEL, GateConfig, Key
+from bias_audit.gate.values import FAILED, NOT_JUDGED, PASSED, STATUSES, GateResult, GateRow
+from bias_audit.gate.words import checks, digits
 from bias_audit.result import LEVELS, AuditResult, RuleOutcome
-
-FORMAT_VERSION = 1
-"""Version of gate.json."""
-
-PASSED, FAILED, NOT_JUDGED = "passed", "failed", "not judged"
-STATUSES = (FAILED, NOT_JUDGED, PASSED)
-"""What a check can end as, in the order in which rows are shown."""
 
 _NAMED = 5
 """Failed checks named in the summary sentence; the rows hold all."""
-
-_SHOWN = 200
-"""Rows per status in gate.md: a job summary is cut at 1 MB, and nobody reads a thousand lines. gate.json holds all."""
 
 _EQUAL = 1e-9
 """A measured value this close to its threshold equals it: .4 - .3 is no breach of .1."""
 
 Measured = tuple[float | None, float | None, float | None, str]
 """Value, low and high end of its interval, and why the value is missing when it is."""
-
-
-__all__ = [
-    "FAILED",
-    "NOT_JUDGED",
-    "PASSED",
-    "STATUSES",
-    "GateConfig",
-    "GateResult",
-    "GateRow",
-    "judge",
-    "read_gate",
-    "write_gate",
-]
-
-
-@dataclass(frozen=True)
-class GateRow:
-    """One check of one subject.
-
-    Attributes:
-        scope: "dataset", "class" or "image".
-        subject: class name, "" for the whole data set.
-        check: rule code, or key of gate.toml.
-        measured, low, high: the number judged and its interval, where there is one.
-        threshold: the bound, in the unit of `measured`; for a rule the rule's own.
-        status: one of STATUSES.
-        sentence: what was found and what was allowed, or why it was not judged.
-    """
-
-    scope: str
-    subject: str
-    check: str
-    measured: float | None
-    low: float | None
-    high: float | None
-    threshold: float | None
-    status: str
-    sentence: str
-
-
-@dataclass(frozen=True)
-class GateResult:
-    """The verdict.
-
-    Attributes:
-        passed: nothing failed, something was judged, and with `require_judged` nothing was left unjudged.
-        rows: every check, failed ones first, then those not judged.
-        summary: one sentence for the terminal.
-        config: the thresholds judged by.
-        ignored: outcomes that somebody ignored on purpose; they are no checks.
-    """
-
-    passed: bool
-    rows: tuple[GateRow, ...]
-    summary: str
-    config: GateConfig
-    ignored: int = 0
-
-    @property
-    def exit_code(self) -> int:
-        """0 passed, 1 failed."""
-        return 0 if self.passed else 1
-
-    def count(self, status: str) -> int:
-        """Rows with this status."""
-        return sum(row.status == status for row in self.rows)
 
 
 def judge(result: AuditResult, config: GateConfig) -> GateResult:
@@ -124,35 +45,6 @@ def judge(result: AuditResult, config: GateConfig) -> GateResult:
     summary = _summary(passed, failed, judged, unjudged)
     ignored = sum(outcome.status == "ignored" for outcome in result.outcomes)
     return GateResult(passed, tuple(rows), summary, config, ignored)
-
-
-def write_gate(result_path: str | Path, gate_result: GateResult) -> tuple[Path, Path]:
-    """Write RUN/gate.json and RUN/gate.md, each under a temporary name that is then renamed.
-
-    Returns:
-        the two paths.
-
-    Raises:
-        ResultError: the folder is missing or cannot be written.
-    """
-    folder = Path(result_path)
-    content = {
-        "format_version": FORMAT_VERSION,
-        "passed": gate_result.passed,
-        "exit_code": gate_result.exit_code,
-        "summary": gate_result.summary,
-        "counts": {status: gate_result.count(status) for status in STATUSES} | {"ignored": gate_result.ignored},
-        "source": gate_result.config.source,
-        "thresholds": dict(gate_result.config.values),
-        "rows": [asdict(row) for row in gate_result.rows],
-    }
-    text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False)
-    hint = "The verdict stands; free space or make the run folder writable to keep it."
-    pages = (("gate.json", text + "\n"), ("gate.md", _markdown(gate_result)))
-    json_file, markdown_file = (
-        write_atomically(folder / name, page.encode("utf-8", "backslashreplace"), hint) for name, page in pages
-    )
-    return json_file, markdown_file
 
 
 # -- judging --------------------------------------------------------------------------------
@@ -212,10 +104,10 @@ def _compared(
         return GateRow(key.table, subject, key.name, None, None, None, bound, NOT_JUDGED, sentence)
     above = key.name.startswith("max_")
     breach = measured > bound + _EQUAL if above else measured < bound - _EQUAL
-    sentence = f"{what} is {_digits(measured)}"
+    sentence = f"{what} is {digits(measured)}"
     if low is not None and high is not None:
-        sentence += f" (95 % interval {_digits(low)} to {_digits(high)})"
-    sentence += f", {f'at most {_digits(bound)} is allowed' if above else f'at least {_digits(bound)} is required'}"
+        sentence += f" (95 % interval {digits(low)} to {digits(high)})"
+    sentence += f", {f'at most {digits(bound)} is allowed' if above else f'at least {digits(bound)} is required'}"
     if low is not None and high is not None and low - _EQUAL <= bound <= high + _EQUAL:
         sentence += "; near the threshold: the interval contains it, so the other verdict is possible"
     sentence += "."
@@ -299,59 +191,11 @@ def _number(value: Any) -> float | None:
 def _summary(passed: bool, failed: list[GateRow], judged: int, unjudged: int) -> str:
     left = f"; {unjudged} could not be judged" if unjudged else ""
     if passed:
-        return f"Gate passed: {_checks(judged)} passed{left}."
+        return f"Gate passed: {checks(judged)} passed{left}."
     if failed:
         named = [f"{row.subject}: {row.check}" if row.subject else row.check for row in failed[:_NAMED]]
         more = f" and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
-        return f"Gate failed: {len(failed)} of {_checks(judged)} failed ({', '.join(named)}{more}){left}."
+        return f"Gate failed: {len(failed)} of {checks(judged)} failed ({', '.join(named)}{more}){left}."
     if judged:
-        return f"Gate failed: {_checks(unjudged)} could not be judged and require_judged is set; {judged} passed."
-    return f"Gate failed: nothing could be judged ({_checks(unjudged)} tried)."
-
-
-def _checks(n: int) -> str:
-    return f"{n} check" if n == 1 else f"{n} checks"
-
-
-def _digits(value: float) -> str:
-    """Two decimals, more where two would hide that the value is not zero or not the bound."""
-    text = f"{value:.2f}"
-    return text if abs(float(text) - value) < 5e-4 else f"{value:.3g}"
-
-
-_HEAD = ("| scope | subject | check | measured | interval | threshold | what |", "|---|---|---|---|---|---|---|")
-
-
-def _markdown(gate: GateResult) -> str:
-    """gate.md: what failed and what was not judged in full, what passed as a folded list."""
-    lines = [f"## {'Passed' if gate.passed else 'Failed'}: background-bias gate", "", _escaped(gate.summary), ""]
-    source = "the defaults" if gate.config.source is None else f"<code>{_escaped(gate.config.source)}</code>"
-    for status in STATUSES:
-        rows = [row for row in gate.rows if row.status == status]
-        if not rows:
-            continue
-        heading = f"{status.capitalize()} ({len(rows)})"
-        folded = status == PASSED
-        lines += [f"<details><summary>{heading}</summary>", ""] if folded else [f"### {heading}", ""]
-        lines += [*_HEAD, *(_line(row) for row in rows[:_SHOWN])]
-        if len(rows) > _SHOWN:
-            lines += ["", f"and {len(rows) - _SHOWN} more, see gate.json"]
-        lines += ["", "</details>", ""] if folded else [""]
-    if gate.ignored:
-        lines += [f"Ignored on purpose: {_checks(gate.ignored)}.", ""]
-    return "\n".join([*lines, f"Thresholds: {source}."]) + "\n"
-
-
-def _line(row: GateRow) -> str:
-    interval = "" if row.low is None or row.high is None else f"{_digits(row.low)} to {_digits(row.high)}"
-    measured, threshold = ("" if value is None else _digits(value) for value in (row.measured, row.threshold))
-    cells = (row.scope, _escaped(row.subject), row.check, measured, interval, threshold, _escaped(row.sentence))
-    return f"| {' | '.join(cells)} |"
-
-
-_ACTIVE = {ord(sign): f"&#{ord(sign)};" for sign in "&<>|`*_[]\\~@#!"}
-
-
-def _escaped(text: str) -> str:
-    """One line that Markdown and HTML show as it is: class names are data, not markup."""
-    return " ".join(text.split()).translate(_ACTIVE)
+        return f"Gate failed: {checks(unjudged)} could not be judged and require_judged is set; {judged} passed."
+    return f"Gate failed: nothing could be judged ({checks(unjudged)} tried)."

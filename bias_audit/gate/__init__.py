@@ -1,0 +1,27 @@
+"""Turns a finished run into a verdict for continuous integration: thresholds in, rows and an exit code out.
+
+Reads `audit.json` and, for metrics of images and slices only, their tables: no NumPy, no pandas, no model, so the
+command starts in a blink. A check ends as one of STATUSES; what could not be judged is never counted as passed.
+"""
+
+from __future__ import annotations
+
+from bias_audit.gate.config import GateConfig, read_gate
+from bias_audit.gate.files import write_gate
+from bias_audit.gate.values import FAILED, NOT_JUDGED, PASSED, STATUSES, WAIVED, WARNED, GateResult, GateRow
+from bias_audit.gate.verdict import judge
+
+__all__ = [
+    "FAILED",
+    "NOT_JUDGED",
+    "PASSED",
+    "STATUSES",
+    "WAIVED",
+    "WARNED",
+    "GateConfig",
+    "GateResult",
+    "GateRow",
+    "judge",
+    "read_gate",
+    "write_gate",
+]
