@@ -34,6 +34,11 @@ def test_gate_loads_no_table_and_no_model(finished_run):
     assert loaded(command("gate", str(finished_run))) == set()
 
 
+def test_rule_loads_nothing():
+    assert loaded(command("rule", "BA201")) == set()
+    assert loaded(command("rule")) == set()
+
+
 def test_report_loads_no_model(finished_run):
     assert loaded(command("report", str(finished_run))) <= {"pandas", "pyarrow", "PIL"}
 

@@ -1,0 +1,1 @@
+"""Commands with a file of their own: `add(commands)` declares the options, `run(options)` does the work."""
