@@ -39,14 +39,10 @@ def name_in_run(
         result.images, result.classes, result.gap_matrix, result.slices, Thresholds(**result.info.thresholds),
         clusters=clusters, cluster_spots=result.cluster_spots,
     )  # fmt: skip
-    outcomes = list(result.outcomes)
-    place = next((i for i, outcome in enumerate(outcomes) if outcome.code == "BA302"), None)
-    if place is not None and outcomes[place].status != "ignored":
-        outcomes = [outcome for outcome in outcomes if outcome.code != "BA302"]
-        outcomes[place:place] = rules.RULES["BA302"](evidence)
+    outcomes = rules.rejudged(result.outcomes, "BA302", evidence)
     result = dataclasses.replace(
         result,
-        outcomes=tuple(outcomes),
+        outcomes=outcomes,
         rules=rules.count(outcomes),
         verdict=rules.verdict(outcomes, result.classes),
     )

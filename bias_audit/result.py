@@ -238,6 +238,13 @@ class AuditResult:
         return self._table("probes")
 
     @functools.cached_property
+    def hypotheses(self) -> pd.DataFrame:
+        """Regions that reviewers drew and had tested, index `hypothesis_id`; no rows in a run that nobody reviewed."""
+        from bias_audit.tables import hypotheses_table
+
+        return self._table("hypotheses") if (self.path / "hypotheses.parquet").exists() else hypotheses_table([])
+
+    @functools.cached_property
     def leakage(self) -> pd.DataFrame:
         """What the data alone give away of the label: probes of the background, file properties, copies."""
         return self._table("leakage")

@@ -180,6 +180,13 @@ def leakage_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return frame
 
 
+def hypotheses_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row per region that a reviewer had tested, the latest last; p corrected over all of them."""
+    frame = pd.DataFrame({column.name: _series(column, rows) for column in TABLES["hypotheses"]})
+    frame["p_fdr"] = stats.benjamini_hochberg(frame["p_paste"].to_numpy(float))
+    return frame.set_index("hypothesis_id")
+
+
 def class_summary(classes: pd.DataFrame) -> pd.DataFrame:
     """The few columns that fit on a screen, rates with their interval."""
 

@@ -24,6 +24,7 @@ from bias_audit.rules.health import (
     uncertain_masks,
     unreadable_images,
 )
+from bias_audit.rules.hypotheses import drawn_region
 from bias_audit.rules.image_reliance import image_reliance, image_reliance_outliers
 from bias_audit.rules.inputs import class_order, preprocessing
 from bias_audit.rules.leakage import background_leak, copies, label_conflicts, property_leak
@@ -32,7 +33,7 @@ from bias_audit.rules.reliability import map_reliability
 from bias_audit.rules.reliance import class_reliance
 from bias_audit.rules.slices import slice_attention, slice_reliance, worst_slice
 
-__all__ = ["RULES", "Evidence", "Rule", "convicted", "count", "judge", "verdict"]
+__all__ = ["RULES", "Evidence", "Rule", "convicted", "count", "judge", "rejudged", "verdict"]
 
 Rule = Callable[[Evidence], list[RuleOutcome]]
 
@@ -47,6 +48,7 @@ RULES: dict[str, Rule] = {
     "BA206": slice_reliance,
     "BA301": global_cue,
     "BA302": recurring_cue,
+    "BA303": drawn_region,
     "BA401": background_leak,
     "BA402": property_leak,
     "BA403": copies,
@@ -63,8 +65,15 @@ RULES: dict[str, Rule] = {
 }
 
 
-CUES = ("BA301", "BA302")
+CUES = ("BA301", "BA302", "BA303")
 """Rules that prove a cue of a class; the class stands in `evidence["class_name"]`."""
+
+
+_KINDS = {
+    "BA302": "a cue that recurs in the images",
+    "BA303": "a region that a reviewer drew and had tested",
+    "BA301": "a property of the whole photo",
+}
 
 
 def judge(evidence: Evidence, ignored: Sequence[str] = ()) -> tuple[RuleOutcome, ...]:
@@ -80,6 +89,16 @@ def judge(evidence: Evidence, ignored: Sequence[str] = ()) -> tuple[RuleOutcome,
         else:
             outcomes.extend(rule(evidence))
     return tuple(marked(outcomes, evidence))
+
+
+def rejudged(outcomes: Sequence[RuleOutcome], code: str, evidence: Evidence) -> tuple[RuleOutcome, ...]:
+    """The same with what one rule says now, in the place of what it said; a rule that is ignored stays so."""
+    if any(outcome.code == code and outcome.status == "ignored" for outcome in outcomes):
+        return tuple(outcomes)
+    before = list(RULES)[: list(RULES).index(code)]
+    kept = [outcome for outcome in outcomes if outcome.code != code]
+    place = max((i + 1 for i, outcome in enumerate(kept) if outcome.code in before), default=0)
+    return (*kept[:place], *RULES[code](evidence), *kept[place:])
 
 
 def count(outcomes: Sequence[RuleOutcome]) -> tuple[RuleCount, ...]:
@@ -127,8 +146,7 @@ def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame) -> str:
         level = max((outcome.level or "WATCH" for outcome in cues), key=LEVELS.index)
         fallen = ", ".join(outcome.subject for outcome in victims)
         tail = f" Also affected, by a background: {fallen}.{tail}" if victims else tail
-        recurs = any(outcome.code == "BA302" for outcome in cues)
-        what = "a cue that recurs in the images" if recurs else "a property of the whole photo"
+        what = next(text for code, text in _KINDS.items() if any(outcome.code == code for outcome in cues))
         return f"{level}: the prediction follows {what}: {named_cues}. Test accuracy is {accuracy:.2f}.{tail}"
     tail = f" Further cues that move the prediction: {named_cues}.{tail}" if cues else tail
     if accused or victims:

@@ -60,6 +60,7 @@ class Evidence:
         leak_train: training pictures that were compared; None = the training set is not known.
         leak_estimates: photos whose background is only estimated.
         probes: properties of the whole photo, exchanged; table of `schema`.
+        hypotheses: regions that reviewers had tested, table of `schema`; None = none yet.
         masks: estimated masks against drawn ones; None = none were estimated.
     """
 
@@ -80,6 +81,7 @@ class Evidence:
     leak_estimates: int = 0
     masks: MaskQuality | None = None
     probes: pd.DataFrame | None = None
+    hypotheses: pd.DataFrame | None = None
 
     @property
     def doubt(self) -> str:

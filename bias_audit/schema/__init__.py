@@ -8,6 +8,7 @@ from __future__ import annotations
 from bias_audit.columns import Column as Column
 from bias_audit.schema.classes import CLASSES, CONFUSION, GAP_MATRIX
 from bias_audit.schema.cues import CLUSTER_SPOTS, CLUSTERS
+from bias_audit.schema.hypotheses import HYPOTHESES
 from bias_audit.schema.images import IMAGES, STRANGERS
 from bias_audit.schema.leakage import LEAKAGE
 from bias_audit.schema.probes import PROBES
@@ -26,10 +27,12 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "cluster_spots": CLUSTER_SPOTS,
     "leakage": LEAKAGE,
     "probes": PROBES,
+    "hypotheses": HYPOTHESES,
 }
 INDEX: dict[str, str] = {
     "images": "image_id",
     "classes": "class_name",
     "strangers": "image_id",
     "clusters": "cluster_id",
+    "hypotheses": "hypothesis_id",
 }

@@ -337,7 +337,8 @@ class TestHealth:
 def test_every_outcome_is_complete_and_counted():
     given = evidence(classes(wolf={**GAP, "attract_low": 0.2}, fox={}), images(wolf=[0.5] * 25, fox=[0.2] * 25))
     judged = rules.judge(given, ignored=["BA102"])
-    assert {outcome.code for outcome in judged} == set(rules.RULES)
+    # A region is drawn by a person, so an audit has none and does not wait for one.
+    assert {outcome.code for outcome in judged} == set(rules.RULES) - {"BA303"}
     for outcome in judged:
         assert outcome.sentence.endswith("."), outcome
         assert (outcome.level is not None) == (outcome.status == "found")

@@ -1,0 +1,307 @@
+"""Regions that reviewers draw, tested on the audited model: one at a time, each answer kept in the run."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bias_audit import rules, tables
+from bias_audit.artefacts.collect import estimated
+from bias_audit.attribution.methods import Explainer
+from bias_audit.config import Thresholds
+from bias_audit.console import Progress
+from bias_audit.data.batches import OK, load, load_in_order
+from bias_audit.data.preprocess import find_preprocess
+from bias_audit.data.sampling import rank
+from bias_audit.errors import ConfigError, DataError
+from bias_audit.hypothesis import Measured, Photo, measure
+from bias_audit.interventions import Mask
+from bias_audit.models.base import check_model_path, load_model
+from bias_audit.models.decoding import geometry_of
+from bias_audit.pictures import encode_picture
+from bias_audit.reopening import config_of, dataset_of
+from bias_audit.report.page import write_report
+from bias_audit.result import AuditResult, to_json
+from bias_audit.result import load as load_result
+from bias_audit.run import FINISHED, Run
+from bias_audit.stats import cluster_codes
+
+HOSTS = 40
+"""Photos that a region is pasted onto, at most: the answer comes within seconds, its interval is narrow enough."""
+
+LEAST_AREA, MOST_AREA = 0.0005, 0.6
+"""Share of the picture that a region may take: smaller is a slip of the hand, larger leaves nothing to compare."""
+
+MOST_CORNERS = 500
+MOST_NAME = 120
+
+
+class LiveModel:
+    """The model of a finished run, ready to test regions.
+
+    Args:
+        folder: run folder.
+        model: the model file or folder that was audited.
+        progress: what shows the loading.
+
+    Raises:
+        ConfigError: another model than the audited one.
+        BiasAuditError: the run, the model or the data cannot be read.
+    """
+
+    def __init__(self, folder: Path, model: Path, progress: Progress) -> None:
+        self.folder = folder
+        result = load_result(folder)
+        check_model_path(model)
+        self.config, self.info = config_of(result.info), result.info
+        self.dataset = dataset_of(result)
+        with progress.stage("Loading the model", None):
+            loaded = load_model(model, self.config, result.info.class_names)
+        if loaded.sha256 != result.info.model_sha256:
+            raise ConfigError(
+                f"{str(model)!r} is not the model of {str(folder)!r}, which is {result.info.model!r}",
+                "Give the model that was audited, or audit this one first.",
+            )
+        self.geometry = geometry_of(self.config, loaded.input_size)
+        preprocess = find_preprocess(result.info.preprocess or self.config.preprocess, self.geometry.channels)
+        self.explainer = Explainer(loaded, result.info.method, preprocess, self.config.seed)
+        self._images = result.images
+        self._lock = threading.Lock()
+        self._hosts: dict[str, list[Photo]] = {}
+        column = self.config.cluster
+        self._groups = cluster_codes(result.images[column]) if column else np.arange(len(result.images))
+
+    def test(
+        self, image_id: str, corners: Sequence[Sequence[float]], name: str, reviewer: str, class_name: str = ""
+    ) -> dict[str, Any]:
+        """Test a region, keep the answer in the run, and judge the run anew.
+
+        Args:
+            image_id: photo of the run.
+            corners: at least three [x, y], as shares of what the model sees, from the left and from the top.
+            name: what the reviewer calls the thing.
+            reviewer: who asks.
+            class_name: whose probability is watched; "" = the class that the photo is taken for.
+
+        Returns:
+            {"hypothesis": row of the table `hypotheses`, "outcome": what BA303 says, "pictures": list of {arm, host,
+            probability, jpeg, width, height}}.
+
+        Raises:
+            ConfigError: an unknown photo or class, a region that is none, an empty name.
+            DataError: the photo cannot be read, or is another one than was audited.
+        """
+        if image_id not in self._images.index:
+            raise ConfigError(f"the run has no image {image_id!r}")
+        place = int(np.flatnonzero(self._images.index == image_id)[0])
+        row = self._images.iloc[place]
+        class_name = class_name or str(row["predicted"])
+        if class_name not in self.info.class_names:
+            raise ConfigError(f"the run has no class {class_name!r}", f"Classes: {', '.join(self.info.class_names)}.")
+        name, reviewer = name.strip()[:MOST_NAME], reviewer.strip()[:MOST_NAME]
+        if not name:
+            raise ConfigError("a region needs a name", "Say what it shows: snow, ruler, watermark.")
+        region = region_of(corners, self.geometry.size)
+        with self._lock:
+            photo, guessed = self._photo(place)
+            tied = self.info.class_names.index(class_name)
+            measured = measure(
+                photo,
+                region,
+                self._photos_of_others(class_name),
+                tied,
+                self.explainer.predict,
+                batch=self.explainer.model.batch_size,
+                seed=self.config.seed,
+            )
+            shown = [[round(float(x), 4), round(float(y), 4)] for x, y in corners]
+            kept = _row(measured, image_id, str(row["content"]), json.dumps(shown), name, reviewer, class_name)
+            pictures = [
+                {"arm": shot.arm, "host": shot.host, "probability": shot.probability, **encode_picture(shot.pixels)}
+                for shot in measured.shots
+            ]
+            result = keep(self.folder, {**kept, "object_estimated": float(guessed)}, pictures)
+        own = result.hypotheses.loc[[kept["hypothesis_id"]]]
+        outcome = next(
+            (each for each in result.outcomes if (each.code, each.subject) == ("BA303", kept["hypothesis_id"])), None
+        )
+        return {
+            "hypothesis": tables.rows(own)[0],
+            "outcome": None if outcome is None else dataclasses.asdict(outcome),
+            "pictures": pictures,
+        }
+
+    def picture(self, image_id: str) -> bytes:
+        """JPEG of what the model sees of a photo, without any of the file's metadata.
+
+        Raises:
+            ConfigError: an unknown photo.
+            DataError: it cannot be read.
+        """
+        if image_id not in self._images.index:
+            raise ConfigError(f"the run has no image {image_id!r}")
+        loaded = load(self.dataset.samples[int(np.flatnonzero(self._images.index == image_id)[0])], self.geometry)
+        if loaded.pixels is None:
+            raise DataError(f"{image_id!r} cannot be read: {loaded.reason}")
+        pixels = np.clip(np.rint(loaded.pixels), 0, 255).astype(np.uint8)
+        bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if pixels.shape[2] == 3 else pixels
+        return bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes())
+
+    def _photo(self, place: int) -> tuple[Photo, bool]:
+        """The photo at a place of the images table, and whether its object is estimated."""
+        sample = self.dataset.samples[place]
+        loaded = load(sample, self.geometry)
+        if loaded.pixels is None or loaded.mask is None:
+            raise DataError(f"{sample.image_id!r} cannot be read: {loaded.reason}")
+        if loaded.content != self._images["content"].iloc[place]:
+            raise DataError(
+                f"{sample.image_id!r} is not the photo that was audited: the file has changed", "Audit the data again."
+            )
+        mask = loaded.mask if loaded.drawn else estimated(loaded.pixels)
+        return Photo(sample.image_id, loaded.pixels, mask, sample.label, int(self._groups[place])), not loaded.drawn
+
+    def _photos_of_others(self, class_name: str) -> list[Photo]:
+        """At most HOSTS photos that neither are nor are taken for the class, spread over the other classes."""
+        if class_name in self._hosts:
+            return self._hosts[class_name]
+        images = self._images
+        usable = (images["status"] == OK) & (images["label"] != class_name) & (images["predicted"] != class_name)
+        ids = [str(name) for name in images.index]
+        places = sorted(map(int, np.flatnonzero(usable)), key=lambda place: rank(self.config.seed, ids[place]))
+        turns: dict[str, int] = {}
+        order = []
+        for place in places:
+            label = str(images["label"].iloc[place])
+            order.append((turns.setdefault(label, 0), place))
+            turns[label] += 1
+        chosen = [place for _, place in sorted(order, key=lambda item: item[0])[:HOSTS]]
+        photos = []
+        for at, group in load_in_order([self.dataset.samples[place] for place in chosen], self.geometry, 8):
+            for offset, loaded in enumerate(group):
+                if loaded.pixels is not None and loaded.mask is not None:
+                    place = chosen[at + offset]
+                    sample = self.dataset.samples[place]
+                    mask = loaded.mask if loaded.drawn else estimated(loaded.pixels)
+                    group_of = int(self._groups[place])
+                    photos.append(Photo(sample.image_id, loaded.pixels, mask, sample.label, group_of))
+        self._hosts[class_name] = photos
+        return photos
+
+
+def region_of(corners: Sequence[Sequence[float]], size: tuple[int, int]) -> Mask:
+    """(H, W) uint8, 1 inside the polygon.
+
+    Args:
+        corners: [x, y] as shares of the picture, from the left and from the top.
+        size: (H, W).
+
+    Raises:
+        ConfigError: no polygon, corners that are no numbers or lie outside, a region too small or too large.
+    """
+    try:
+        points = np.array(corners, float)
+    except (TypeError, ValueError) as error:
+        raise ConfigError("a region is a list of corners [x, y]") from error
+    if points.ndim != 2 or points.shape[1] != 2 or not 3 <= len(points) <= MOST_CORNERS:
+        raise ConfigError(f"a region has 3 to {MOST_CORNERS} corners [x, y]")
+    if not np.isfinite(points).all() or points.min() < 0 or points.max() > 1:
+        raise ConfigError("the corners of a region lie between 0 and 1")
+    region = _inside(points * np.array(size[::-1]), size)
+    area = float(region.mean())
+    if not LEAST_AREA <= area <= MOST_AREA:
+        raise ConfigError(
+            f"the region takes {area:.2%} of the picture; between {LEAST_AREA:.2%} and {MOST_AREA:.0%} can be tested"
+        )
+    return region
+
+
+def _inside(points: NDArray[np.float64], size: tuple[int, int]) -> Mask:
+    """1 where a pixel's middle lies inside the polygon (even-odd rule); OpenCV would add the whole rim."""
+    ys, xs = np.arange(size[0]) + 0.5, np.arange(size[1]) + 0.5
+    inside = np.zeros(size, bool)
+    for (x0, y0), (x1, y1) in zip(points, np.roll(points, -1, axis=0), strict=True):
+        crossed = (y0 > ys) != (y1 > ys)
+        if crossed.any():
+            at = x0 + (ys[crossed] - y0) * (x1 - x0) / (y1 - y0)
+            inside[crossed] ^= xs < at[:, None]
+    return inside.astype(np.uint8)
+
+
+def keep(folder: Path, row: Mapping[str, Any], pictures: Sequence[Mapping[str, Any]]) -> AuditResult:
+    """Put a tested region into the run: its table, its findings, its pictures and its page.
+
+    The same region, class and photo tested again replace the former answer.
+    """
+    result = load_result(folder)
+    before = [each for each in tables.rows(result.hypotheses) if each["hypothesis_id"] != row["hypothesis_id"]]
+    table = tables.hypotheses_table([*before, row])
+    run = Run(folder)
+    tables.write_table(run, "hypotheses", table)
+    stored = run.read_json("pictures.json") or {}
+    stored.setdefault("hypotheses", {})[row["hypothesis_id"]] = list(pictures)
+    run.write_json("pictures.json", stored)
+    evidence = rules.Evidence(
+        result.images,
+        result.classes,
+        result.gap_matrix,
+        result.slices,
+        Thresholds(**result.info.thresholds),
+        hypotheses=table,
+    )
+    outcomes = rules.rejudged(result.outcomes, "BA303", evidence)
+    result = dataclasses.replace(
+        load_result(folder),
+        outcomes=outcomes,
+        rules=rules.count(outcomes),
+        verdict=rules.verdict(outcomes, result.classes),
+    )
+    run.write_json(FINISHED, to_json(result))
+    write_report(result)
+    return result
+
+
+def _row(
+    measured: Measured, image_id: str, content: str, region: str, name: str, reviewer: str, class_name: str
+) -> dict[str, Any]:
+    digest = hashlib.sha256("\0".join((content, region, class_name)).encode("utf-8", "backslashreplace"))
+    erased, pasted = measured.erased, measured.pasted
+    row: dict[str, Any] = {
+        "hypothesis_id": f"region-{digest.hexdigest()[:8]}",
+        "name": name,
+        "class_name": class_name,
+        "image_id": image_id,
+        "content": content,
+        "region": region,
+        "reviewer": reviewer,
+        "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "area": measured.area,
+        "object_share": measured.object_share,
+        "probability": erased.before,
+        "probability_erased": erased.after,
+        "erase_effect": erased.effect,
+        "p_erase": erased.p,
+        "n_places": erased.n,
+        "reason": measured.reason or "ok",
+    }
+    if pasted is not None:
+        row |= {
+            "n_hosts": pasted.n,
+            "paste_effect": pasted.effect,
+            "paste_low": pasted.low,
+            "paste_high": pasted.high,
+            "p_paste": pasted.p,
+            "turned": pasted.turned,
+            "turned_control": pasted.turned_control,
+            "own_effect": pasted.own_effect,
+        }
+    return row

@@ -1,0 +1,90 @@
+"""A region drawn on a photo, tested on a model that follows the background, and on one that does not."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import SIZE, TinyWorld
+
+import bias_audit
+from bias_audit.console import QUIET, Progress
+from bias_audit.errors import ConfigError, DataError
+from bias_audit.live import LiveModel
+from bias_audit.result import load
+
+STRIP = [[0, 0], [1, 0], [1, 0.55], [0, 0.55]]
+"""More than half of a photo: enough green on blue to turn the model that weighs one against the other."""
+
+
+@pytest.fixture(scope="module")
+def live(tiny: TinyWorld, finished: Path, tmp_path_factory: pytest.TempPathFactory) -> LiveModel:
+    run = tmp_path_factory.mktemp("live") / "run"
+    shutil.copytree(finished, run)
+    return LiveModel(run, tiny.follows_background, Progress(QUIET))
+
+
+def test_the_background_is_answered_with_an_effect_that_is_kept(live: LiveModel):
+    before = load(live.folder)
+    answer = live.test("a/a_00.png", STRIP, " green ", "Ada")
+    row = answer["hypothesis"]
+    assert (row["class_name"], row["name"], row["reviewer"], row["n_hosts"]) == ("a", "green", "Ada", 12)
+    assert row["area"] == pytest.approx(0.55, abs=0.02)
+    assert row["object_share"] < 0.3
+    assert row["paste_low"] > 0.3
+    assert (row["turned"] > 0.5, row["turned_control"]) == (True, 0)
+    assert (answer["outcome"]["status"], answer["outcome"]["level"]) == ("found", "CONFIRMED")
+    assert {picture["arm"] for picture in answer["pictures"]} >= {"photo", "inpaint", "pasted", "control"}
+    after = load(live.folder)
+    (outcome,) = [outcome for outcome in after.outcomes if outcome.code == "BA303"]
+    assert outcome.subject == row["hypothesis_id"]
+    assert "drawn by Ada" in outcome.sentence
+    assert [o for o in after.outcomes if o.code != "BA303"] == list(before.outcomes)
+    live.test("a/a_00.png", STRIP, "grass", "Bob")
+    assert list(load(live.folder).hypotheses["name"]) == ["grass"]
+
+
+def test_a_model_that_follows_the_object_is_not_moved(tiny: TinyWorld, tmp_path: Path):
+    out = tmp_path / "object"
+    options = {"interventions": 0, "discovery": 0, "probes": 0, "leakage": 0, "batch_size": 4}
+    bias_audit.audit(tiny.follows_object, tiny.images, masks=tiny.masks, out=out, **options)
+    masks = {path.name: cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in (tiny.masks / "a").iterdir()}
+    lowest = max(masks, key=lambda name: int(np.flatnonzero(masks[name].any(axis=1))[0]))
+    upper = float(np.flatnonzero(masks[lowest].any(axis=1))[0]) / SIZE
+    strip = [[0, 0], [1, 0], [1, upper], [0, upper]]
+    answer = LiveModel(out, tiny.follows_object, Progress(QUIET)).test(f"a/{lowest}", strip, "green", "Ada")
+    assert answer["hypothesis"]["area"] > 0.4
+    assert answer["hypothesis"]["object_share"] == 0
+    assert abs(answer["hypothesis"]["paste_effect"]) < 0.02
+    assert answer["outcome"]["status"] == "passed"
+
+
+def test_what_is_refused(live: LiveModel, tiny: TinyWorld):
+    with pytest.raises(ConfigError, match=r"no image 'a/none.png'"):
+        live.test("a/none.png", STRIP, "green", "Ada")
+    with pytest.raises(ConfigError, match="needs a name"):
+        live.test("a/a_00.png", STRIP, "  ", "Ada")
+    with pytest.raises(ConfigError, match="no class 'c'"):
+        live.test("a/a_00.png", STRIP, "green", "Ada", "c")
+    with pytest.raises(ConfigError, match="is not the model of"):
+        LiveModel(live.folder, tiny.follows_object, Progress(QUIET))
+    assert live.picture("a/a_00.png").startswith(b"\xff\xd8")
+    with pytest.raises(ConfigError, match="no image"):
+        live.picture("../masks/a/a_00.png")
+
+
+def test_another_file_under_the_same_name_is_noticed(tiny: TinyWorld, finished: Path, tmp_path: Path):
+    run, images = tmp_path / "run", tmp_path / "images"
+    shutil.copytree(tiny.images, images)
+    options = {"interventions": 0, "discovery": 0, "probes": 0, "leakage": 0, "batch_size": 4}
+    bias_audit.audit(tiny.follows_background, images, masks=tiny.masks, out=run, **options)
+    live = LiveModel(run, tiny.follows_background, Progress(QUIET))
+    shutil.copy(images / "b/b_01.png", images / "a/a_00.png")
+    with pytest.raises(DataError, match="not the photo that was audited"):
+        live.test("a/a_00.png", STRIP, "green", "Ada")
+    (images / "a/a_01.png").unlink()
+    with pytest.raises(DataError, match="1 of 24 images"):
+        LiveModel(run, tiny.follows_background, Progress(QUIET))
