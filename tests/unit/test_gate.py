@@ -463,8 +463,8 @@ def test_write_gate(tmp_path: Path) -> None:
     gate = judge(run_of(given, outcome("not applicable", code="BA101"), outcome("ignored")), read_gate(None))
     (tmp_path / "gate.json").write_text("old")
     paths = write_gate(tmp_path, gate)
-    assert paths == (tmp_path / "gate.json", tmp_path / "gate.md")
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["gate.json", "gate.md"], "no temporary file stays"
+    assert [path.name for path in paths] == ["gate.json", "gate.md", "gate.junit.xml", "gate.sarif"]
+    assert {*tmp_path.iterdir()} == {*paths}, "no temporary file stays"
     content = json.loads(paths[0].read_text(encoding="utf-8"))
     assert content["format_version"] == 1
     assert (content["passed"], content["exit_code"], content["summary"]) == (False, 1, gate.summary)

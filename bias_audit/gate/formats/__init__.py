@@ -1,0 +1,44 @@
+"""The gate's answer as files that machines and people read. Each is a function of a `GateResult` and a `Place`.
+
+A new format is one function and one line in FORMATS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from bias_audit.atomic import write_atomically
+from bias_audit.gate.formats.as_json import as_json
+from bias_audit.gate.formats.github import annotations
+from bias_audit.gate.formats.junit import junit
+from bias_audit.gate.formats.markdown import markdown
+from bias_audit.gate.formats.place import Place, place_of
+from bias_audit.gate.formats.sarif import sarif
+from bias_audit.gate.values import GateResult
+
+__all__ = ["FILES", "FORMATS", "Format", "Place", "place_of", "write_format"]
+
+Format = Callable[[GateResult, Place], str]
+
+FORMATS: dict[str, Format] = {
+    "json": as_json,
+    "junit": junit,
+    "markdown": markdown,
+    "sarif": sarif,
+    "github": annotations,
+}
+
+FILES = {"json": "gate.json", "markdown": "gate.md", "junit": "gate.junit.xml", "sarif": "gate.sarif"}
+"""Formats that every gate writes into the run folder, and their file there."""
+
+
+def write_format(name: str, gate: GateResult, place: Place, file: Path) -> Path:
+    """Write one format under a temporary name that is then renamed.
+
+    Raises:
+        ResultError: the folder is missing or cannot be written.
+    """
+    text = FORMATS[name](gate, place)
+    hint = "The verdict stands; free space, or name a file that can be written, to keep it."
+    return write_atomically(file, text.encode("utf-8", "backslashreplace"), hint)

@@ -1,0 +1,40 @@
+"""gate.json: everything, for programs. Its form is `gate.schema.json` beside this file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from importlib import resources
+from typing import Any
+
+from bias_audit.gate.formats.place import Place
+from bias_audit.gate.values import STATUSES, GateResult
+
+FORMAT_VERSION = 1
+"""Version of gate.json; a field that is added does not change it."""
+
+
+def as_json(gate: GateResult, place: Place) -> str:
+    """The whole result as JSON."""
+    content = {
+        "format_version": FORMAT_VERSION,
+        "run": place.run,
+        "passed": gate.passed,
+        "exit_code": gate.exit_code,
+        "summary": gate.summary,
+        "counts": {status: gate.count(status) for status in STATUSES} | {"ignored": gate.ignored},
+        "source": gate.config.source,
+        "thresholds": dict(gate.config.values),
+        "baseline": gate.baseline,
+        "resolved": list(gate.resolved),
+        "notes": list(gate.notes),
+        "rows": [asdict(row) for row in gate.rows],
+    }
+    return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def schema() -> dict[str, Any]:
+    """JSON schema (draft 2020-12) of gate.json."""
+    text = resources.files(__package__ or "").joinpath("gate.schema.json").read_text(encoding="utf-8")
+    content: dict[str, Any] = json.loads(text)
+    return content

@@ -1,0 +1,51 @@
+"""Annotations of GitHub Actions: lines that the runner turns into marks at a file of the pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bias_audit.gate.formats.place import Place, line_of
+from bias_audit.gate.formats.told import check_text, cut, one_line, subject_of
+from bias_audit.gate.values import FAILED, WARNED, GateResult, GateRow
+
+MOST = 10
+"""Annotations of one kind that GitHub shows per step."""
+
+MESSAGE = 4000
+"""Characters of a message: GitHub cuts at 4 KB."""
+
+
+def annotations(gate: GateResult, place: Place) -> str:
+    """A line per failed check and per warning, at most MOST of a kind; the last says how many more there are."""
+    lines = []
+    for kind, status in (("error", FAILED), ("warning", WARNED)):
+        rows = [row for row in gate.rows if row.status == status]
+        shown = rows if len(rows) <= MOST else rows[: MOST - 1]
+        lines += [_line(kind, place, row) for row in shown]
+        if len(rows) > len(shown):
+            lines.append(_more(kind, place, rows[len(shown) :]))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _line(kind: str, place: Place, row: GateRow) -> str:
+    title = f"{row.check} {subject_of(row)}: {check_text(row.check).title}"
+    return _command(kind, place.file, line_of(row), title, row.sentence)
+
+
+def _more(kind: str, place: Place, rows: Sequence[GateRow]) -> str:
+    named = ", ".join(f"{row.check} {subject_of(row)}" for row in rows)
+    return _command(kind, place.file, line_of(rows[0]), f"{len(rows)} more", f"See gate.json: {named}")
+
+
+def _command(kind: str, file: str, line: int, title: str, message: str) -> str:
+    properties = f"file={_property(file)},line={line},title={_property(cut(one_line(title), 200))}"
+    return f"::{kind} {properties}::{_data(cut(one_line(message), MESSAGE))}"
+
+
+def _data(text: str) -> str:
+    """Escaped as `@actions/core` does it, the percent sign first."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

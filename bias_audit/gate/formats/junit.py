@@ -1,0 +1,83 @@
+"""JUnit XML, as Jenkins (xunit plugin, junit-10.xsd), GitLab and Azure read it: a test case per check."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable
+
+from bias_audit.gate.formats.place import Place
+from bias_audit.gate.formats.told import CheckText, check_text, is_rule, legal, one_line, subject_of
+from bias_audit.gate.values import FAILED, NOT_JUDGED, WAIVED, WARNED, GateResult, GateRow
+
+
+def junit(gate: GateResult, place: Place) -> str:
+    """A suite per scope, in the order of the rows.
+
+    A failed check is a failure. What could not be judged, or is waived, is skipped with its reason: never a pass. A
+    warning passes, for JUnit knows none, and stands in the output of its case.
+    """
+    root = ET.Element("testsuites", name="bias-audit gate", **_counts(gate.rows))
+    if not gate.rows:  # an empty file reads as "all passed" almost everywhere
+        suite = ET.SubElement(root, "testsuite", name="gate", tests="1", failures="1", errors="0", skipped="0")
+        case = ET.SubElement(suite, "testcase", classname="bias-audit.gate", name="something was judged", time="0")
+        ET.SubElement(case, "failure", type="no checks", message=one_line(gate.summary))
+        root.set("tests", "1")
+        root.set("failures", "1")
+    names: dict[tuple[str, str], int] = {}
+    for scope in dict.fromkeys(row.scope for row in gate.rows):
+        rows = [row for row in gate.rows if row.scope == scope]
+        skipped = sum(row.status in (NOT_JUDGED, WAIVED) for row in rows)
+        suite = ET.SubElement(root, "testsuite", name=scope, **_counts(rows), skipped=str(skipped))
+        for row in rows:
+            _case(suite, row, place, names)
+        said = [gate.summary, *gate.resolved, *gate.notes] if scope == gate.rows[0].scope else []
+        if said:
+            ET.SubElement(suite, "system-out").text = legal("\n".join(said))
+    ET.indent(root)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+
+
+def _counts(rows: Iterable[GateRow]) -> dict[str, str]:
+    statuses = [row.status for row in rows]
+    return {"tests": str(len(statuses)), "failures": str(statuses.count(FAILED)), "errors": "0"}
+
+
+def _case(suite: ET.Element, row: GateRow, place: Place, names: dict[tuple[str, str], int]) -> None:
+    text = check_text(row.check)
+    name = one_line(f"{row.check} {text.title}: {subject_of(row)}" if is_rule(row.check) else _named(row))
+    seen = names[row.scope, name] = names.get((row.scope, name), 0) + 1
+    case = ET.SubElement(
+        suite,
+        "testcase",
+        classname=f"bias-audit.{row.scope}",
+        name=name if seen == 1 else f"{name} ({seen})",  # a bound to fail and one to warn are two checks
+        time="0",
+    )
+    message = one_line(row.sentence)
+    if row.status == FAILED:
+        failure = ET.SubElement(case, "failure", type=one_line(row.level or row.state or "threshold"), message=message)
+        failure.text = legal(_details(row, text, place))
+    elif row.status in (NOT_JUDGED, WAIVED):
+        because = row.waiver if row.status == WAIVED else message
+        ET.SubElement(case, "skipped", type=row.status, message=one_line(f"{row.status}: {because}"))
+    elif row.status == WARNED:
+        ET.SubElement(case, "system-out").text = legal(f"Warning: {_details(row, text, place)}")
+
+
+def _named(row: GateRow) -> str:
+    return f"{row.check}: {subject_of(row)}"
+
+
+def _details(row: GateRow, text: CheckText, place: Place) -> str:
+    """The sentence, where it was asked for, and what to do."""
+    parts = [row.sentence]
+    if row.line:
+        parts.append(f"Asked for by {place.file}, line {row.line}.")
+    if row.change:
+        parts.append(f"Against the baseline: {row.change}.")
+    if text.repair:
+        parts.append(f"What to do:\n{text.repair}")
+    if is_rule(row.check):
+        address = place.help(row.check)
+        parts.append(f"Explained by: bias-audit rule {row.check}" + (f" or {address}" if address else ""))
+    return "\n\n".join(parts)

@@ -1,0 +1,87 @@
+"""gate.md: the verdict for people, fit for GitHub's step summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bias_audit.gate.formats.place import Place
+from bias_audit.gate.formats.told import check_text, is_rule, legal, subject_of
+from bias_audit.gate.values import FAILED, NOT_JUDGED, PASSED, STATUSES, WAIVED, WARNED, GateResult, GateRow
+from bias_audit.gate.words import checks, digits
+
+LIMIT = 1_000_000
+"""Bytes: GitHub refuses a step summary above 1 MiB as a whole."""
+
+SHOWN = 200
+"""Rows per status, at most: nobody reads a thousand lines. gate.json holds all."""
+
+_HEADINGS = {
+    FAILED: "Failed", WARNED: "Warnings", NOT_JUDGED: "Not judged", WAIVED: "Waived", PASSED: "Passed",
+}  # fmt: skip
+
+_HEAD = ("| scope | subject | check | measured | interval | threshold | what |", "|---|---|---|---|---|---|---|")
+
+
+def markdown(gate: GateResult, place: Place) -> str:
+    """What failed, warns, was not judged and is waived in full, what passed as a folded list; never above LIMIT."""
+    shown = SHOWN
+    text = _page(gate, place, shown)
+    while len(text.encode("utf-8", "backslashreplace")) > LIMIT and shown:
+        shown //= 2
+        text = _page(gate, place, shown)
+    return text
+
+
+def escaped(text: str) -> str:
+    """One line that Markdown and HTML show as it is: class names are data, not markup."""
+    return " ".join(legal(text).split()).translate(_ACTIVE)
+
+
+_ACTIVE = {ord(sign): f"&#{ord(sign)};" for sign in "&<>|`*_[]\\~@#!"}
+
+
+def _page(gate: GateResult, place: Place, shown: int) -> str:
+    lines = [f"## {'Passed' if gate.passed else 'Failed'}: background-bias gate", "", escaped(gate.summary), ""]
+    for status in STATUSES:
+        rows = [row for row in gate.rows if row.status == status]
+        if rows:
+            lines += _section(status, rows, shown)
+    for heading, sentences in (("Gone since the baseline", gate.resolved), ("Notes", gate.notes)):
+        if sentences:
+            lines += [f"### {heading}", "", *(f"- {escaped(sentence)}" for sentence in sentences[:shown])]
+            lines += [f"- and {len(sentences) - shown} more, see gate.json"] if len(sentences) > shown else []
+            lines.append("")
+    lines += _help(gate)
+    if gate.ignored:
+        lines += [f"Ignored on purpose: {checks(gate.ignored)}.", ""]
+    source = "the defaults" if gate.config.source is None else f"<code>{escaped(gate.config.source)}</code>"
+    compared = f" Compared with <code>{escaped(gate.baseline)}</code>." if gate.baseline else ""
+    return "\n".join([*lines, f"Thresholds: {source}.{compared}"]) + "\n"
+
+
+def _section(status: str, rows: list[GateRow], shown: int) -> Iterator[str]:
+    heading = f"{_HEADINGS[status]} ({len(rows)})"
+    folded = status == PASSED
+    yield from (f"<details><summary>{heading}</summary>", "") if folded else (f"### {heading}", "")
+    yield from (*_HEAD, *(_line(row) for row in rows[:shown]))
+    if len(rows) > shown:
+        yield from ("", f"and {len(rows) - shown} more, see gate.json")
+    yield from ("", "</details>", "") if folded else ("",)
+
+
+def _line(row: GateRow) -> str:
+    interval = "" if row.low is None or row.high is None else f"{digits(row.low)} to {digits(row.high)}"
+    measured, threshold = ("" if value is None else digits(value) for value in (row.measured, row.threshold))
+    said = f"{row.change}: {row.sentence}" if row.change else row.sentence
+    said += f" Waived: {row.waiver}" if row.waiver else ""
+    about = escaped(subject_of(row)) if row.subject or row.cue else ""
+    cells = (row.scope, about, escaped(row.check), measured, interval, threshold, escaped(said))
+    return f"| {' | '.join(cells)} |"
+
+
+def _help(gate: GateResult) -> Iterator[str]:
+    """What to do about every rule that failed, folded: the text of `bias-audit rule`."""
+    for code in sorted({row.check for row in gate.rows if row.status == FAILED and is_rule(row.check)}):
+        text = check_text(code)
+        yield from (f"<details><summary>What to do about {code}: {text.title}</summary>", "", text.repair)
+        yield from ("", f"All of it: `bias-audit rule {code}`", "", "</details>", "")

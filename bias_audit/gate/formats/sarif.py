@@ -1,0 +1,151 @@
+"""SARIF 2.1.0 (OASIS), within what GitHub code scanning takes and shows."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import bias_audit
+from bias_audit.gate.formats.place import Place, line_of
+from bias_audit.gate.formats.told import check_text, cut, is_rule, legal, one_line, subject_of
+from bias_audit.gate.values import FAILED, WARNED, GateResult, GateRow
+from bias_audit.rule_texts import rule_codes
+
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+
+MOST_RESULTS = 5_000
+"""Results that GitHub shows of a run; it refuses files with more than 25,000, and above 10 MB compressed."""
+
+MESSAGE, DESCRIPTION = 2_000, 1_024
+"""Characters of a result's message and of a rule's descriptions (GitHub: 1,024)."""
+
+NAMED = 5
+"""Images named of those that one check found; gate.json and images.csv hold all."""
+
+LEVELS = {FAILED: "error", WARNED: "warning"}
+"""Status of a row -> level of its result. Whatever else a row is, it is nobody's alert."""
+
+_FAMILIES = {
+    "BA1": ("attention", "low"),
+    "BA2": ("reliance", "high"),
+    "BA3": ("cue", "high"),
+    "BA4": ("leakage", "medium"),
+    "BA9": ("audit-health", "high"),
+}
+"""First signs of a rule's code -> its tag, and how often it is right: heatmaps alone are triage."""
+
+
+def sarif(gate: GateResult, place: Place) -> str:
+    """One run with one result per failed check and per warning, each at a line of the committed file.
+
+    Waived checks are no results, for GitHub shows suppressed ones as open alerts. Images that one check found are one
+    result together, never one each. A finding that both fails and warns is the failure.
+    """
+    found = _distinct(_gathered([row for row in gate.rows if row.status in LEVELS]))
+    shown = found[:MOST_RESULTS]
+    checks = [*rule_codes(), *sorted({row.check for row in shown if not is_rule(row.check)})]
+    index = {check: place_in for place_in, check in enumerate(checks)}
+    said = [gate.summary, *gate.notes]
+    if len(found) > len(shown):
+        said.append(f"{len(found) - len(shown)} further results are left out; gate.json holds all.")
+    notifications = [{"level": "note", "message": {"text": _message(text)}} for text in said]
+    run = {
+        "tool": {
+            "driver": {
+                "name": "bias-audit",
+                "version": bias_audit.__version__,
+                "rules": [_rule(check, place) for check in checks],
+            }
+        },
+        "invocations": [
+            {"executionSuccessful": True, "exitCode": gate.exit_code, "toolExecutionNotifications": notifications}
+        ],
+        "columnKind": "utf16CodeUnits",
+        "results": [_result(row, index[row.check], place) for row in shown],
+    }
+    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=1, allow_nan=False) + "\n"
+
+
+def _rule(check: str, place: Place) -> dict[str, Any]:
+    text = check_text(check)
+    tag, precision = _FAMILIES.get(check[:3], ("threshold", "high"))
+    level = "error" if tag in ("reliance", "cue", "threshold") else "warning"
+    rule = {
+        "id": check,
+        "name": cut("".join(word.capitalize() for word in text.title.replace(",", "").split()), 255),
+        "shortDescription": {"text": cut(text.title[0].upper() + text.title[1:], DESCRIPTION)},
+        "fullDescription": {"text": cut(text.summary, DESCRIPTION)},
+        "help": {"text": text.plain, "markdown": text.markdown},
+        "defaultConfiguration": {"level": level},
+        "properties": {"tags": ["background-bias", tag], "precision": precision, "problem.severity": level},
+    }
+    address = place.help(check)
+    return {**rule, "helpUri": address} if address else rule
+
+
+def _result(row: GateRow, rule_index: int, place: Place) -> dict[str, Any]:
+    fingerprint = _identity(row)
+    line = line_of(row)
+    numbers = {name: getattr(row, name) for name in ("measured", "low", "high", "threshold", "n", "baseline")}
+    words = {"subject": subject_of(row), "scope": row.scope, "findingLevel": row.level, "change": row.change}
+    bag: dict[str, Any] = {name: one_line(word) for name, word in words.items() if word}
+    return {
+        "ruleId": row.check,
+        "ruleIndex": rule_index,
+        "level": LEVELS[row.status],
+        "message": {"text": _message(f"{subject_of(row)}: {row.sentence}")},
+        "locations": [
+            {
+                "physicalLocation": {
+                    "artifactLocation": {"uri": place.uri()},
+                    "region": {"startLine": line, "startColumn": 1, "endLine": line, "endColumn": 2},
+                }
+            }
+        ],
+        # GitHub tells alerts apart by `primaryLocationLineHash` alone; all of ours share a few lines.
+        "partialFingerprints": {"primaryLocationLineHash": f"{fingerprint}:1", "biasAuditFinding/v1": fingerprint},
+        "properties": bag | {name: value for name, value in numbers.items() if value is not None},
+    }
+
+
+def _message(text: str) -> str:
+    """Text of a SARIF message (3.11): braces are doubled, and no name of a class makes a link."""
+    plain = cut(legal(text), MESSAGE).replace("](", "] (")
+    return plain.replace("{", "{{").replace("}", "}}")
+
+
+def _identity(row: GateRow) -> str:
+    """The finding's own id; for a number, what it is a number of."""
+    if row.finding_id:
+        return row.finding_id
+    parts = "\0".join((row.check, row.scope, row.subject))
+    return hashlib.sha256(parts.encode("utf-8", "backslashreplace")).hexdigest()[:16]
+
+
+def _distinct(rows: Sequence[GateRow]) -> list[GateRow]:
+    """The first row of each identity: failures stand before warnings."""
+    kept: dict[str, GateRow] = {}
+    for row in rows:
+        kept.setdefault(_identity(row), row)
+    return list(kept.values())
+
+
+def _gathered(rows: Sequence[GateRow]) -> list[GateRow]:
+    """Rows of single images as one row per check and status; all others as they are."""
+    gathered: dict[tuple[str, str], list[GateRow]] = {}
+    for row in rows:
+        single = row.scope == "image" and not is_rule(row.check)
+        gathered.setdefault((row.check, row.status) if single else (str(id(row)), ""), []).append(row)
+    kept = []
+    for group in gathered.values():
+        first = group[0]
+        if len(group) > 1:
+            named = ", ".join(row.subject for row in group[:NAMED])
+            more = f" and {len(group) - NAMED} more" if len(group) > NAMED else ""
+            sentence = f"{len(group)} images: {named}{more}. The first: {first.sentence}"
+            first = dataclasses.replace(first, subject="images", sentence=sentence, n=len(group))
+        kept.append(first)
+    return kept
