@@ -13,6 +13,7 @@ from bias_audit.report.account import count_status, dictionary, every_rule, not_
 from bias_audit.report.clusters_section import clusters_section
 from bias_audit.report.estimates import axis, estimate, number, records
 from bias_audit.report.gallery import PICTURE_BUDGET, arrange_pictures
+from bias_audit.report.hypotheses_section import hypotheses_section
 from bias_audit.report.leakage_section import leakage_section
 from bias_audit.report.maps_section import maps_section
 from bias_audit.report.probes_section import probes_section
@@ -119,6 +120,7 @@ MEASURES: dict[str, tuple[str, str]] = {
     "BA206": ("background gap of the slice", "points"),
     "BA204": ("share of the photos tested", "share"),
     "BA301": ("pull on photos of the other classes", "points"),
+    "BA303": ("rise of the probability beyond a control", "points"),
     "BA401": ("AUC of the background alone, strongest class", "number"),
     "BA402": ("strength of the association, 0..1", "number"),
     "BA403": ("photos with a copy", "number"),
@@ -162,7 +164,8 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
     flagged = list(dict.fromkeys(item.subject for item in found if item.scope in ("class", "image")))
     strangers = strangers_section(result, pictures, budget)
     clusters = clusters_section(result, pictures, budget)
-    left = budget - strangers["bytes"] - clusters["bytes"]
+    hypotheses = hypotheses_section(result, pictures, budget)
+    left = budget - strangers["bytes"] - clusters["bytes"] - hypotheses["bytes"]
     chosen = arrange_pictures(result.images, found, flagged, pictures, left)
     findings: list[dict[str, Any]] = []
     illustrated: set[str] = set()
@@ -199,9 +202,10 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
         "leakage": leakage_section(result),
         "strangers": strangers,
         "clusters": clusters,
+        "hypotheses": hypotheses,
         "confusion": _confusion(result.confusion, info.class_names),
         "gallery": chosen["gallery"],
-        "pictures": [*chosen["pictures"], *strangers["pictures"], *clusters["pictures"]],
+        "pictures": [*chosen["pictures"], *strangers["pictures"], *clusters["pictures"], *hypotheses["pictures"]],
         "pictures_shown": chosen["shown"],
         "pictures_stored": chosen["stored"],
         "rules": every_rule(result),
