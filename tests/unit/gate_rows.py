@@ -55,7 +55,9 @@ def one_of_each() -> GateResult:
 def hostile() -> GateResult:
     """The same text wherever a user's text can stand."""
     rows = tuple(
-        dataclasses.replace(each, subject=HOSTILE, sentence=HOSTILE, waiver=each.waiver and HOSTILE, finding_id=str(i))
+        dataclasses.replace(
+            each, subject=HOSTILE, sentence=HOSTILE, waiver=each.waiver and HOSTILE, finding_id=f"{i:016x}"
+        )
         for i, each in enumerate(one_of_each().rows)
     )
     return gate(*rows, summary=HOSTILE, notes=(HOSTILE,), resolved=(HOSTILE,), baseline=HOSTILE)
