@@ -17,6 +17,7 @@ from bias_audit.report.hypotheses_section import hypotheses_section
 from bias_audit.report.leakage_section import leakage_section
 from bias_audit.report.maps_section import maps_section
 from bias_audit.report.probes_section import probes_section
+from bias_audit.report.rule_texts_section import rule_texts_section
 from bias_audit.report.slices_section import slices_section
 from bias_audit.report.strangers_section import strangers_section
 from bias_audit.result import LEVELS, AuditResult, RuleOutcome
@@ -209,6 +210,7 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
         "pictures_shown": chosen["shown"],
         "pictures_stored": chosen["stored"],
         "rules": every_rule(result),
+        "rule_texts": rule_texts_section(result),
         "not_audited": not_audited(result),
         "provenance": provenance(result),
         "dictionary": dictionary(),

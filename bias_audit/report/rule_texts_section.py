@@ -1,0 +1,35 @@
+"""What the rules of a run do, for people: the texts of `bias-audit rule`, cut into pieces that a template escapes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bias_audit.result import AuditResult
+from bias_audit.rule_texts import blocks, explain_rule, rule_codes, spans
+
+
+def rule_texts_section(result: AuditResult) -> list[dict[str, Any]]:
+    """One entry per rule that has an outcome in this run and a text in this version, by code.
+
+    Returns:
+        code, title, summary and sections; a section has its heading and blocks, a block its kind ("paragraph" or
+        "list") and lines, a line its pieces: is_code and text.
+    """
+    of_run = {outcome.code for outcome in result.outcomes}
+    return [_entry(code) for code in rule_codes() if code in of_run]
+
+
+def _entry(code: str) -> dict[str, Any]:
+    text = explain_rule(code)
+    sections = [
+        {
+            "heading": heading,
+            "blocks": [{"kind": kind, "lines": [_pieces(line) for line in lines]} for kind, lines in blocks(markdown)],
+        }
+        for heading, markdown in text.sections()
+    ]
+    return {"code": code, "title": text.title, "summary": " ".join(text.summary.split()), "sections": sections}
+
+
+def _pieces(line: str) -> list[dict[str, Any]]:
+    return [{"is_code": is_code, "text": piece} for is_code, piece in spans(line)]
