@@ -1,0 +1,375 @@
+"""Decisions of reviewers about findings, clusters and images, kept in RUN/decisions.sqlite.
+
+Nothing is ever changed or deleted: an undo is a row of its own. Targets are known by content, so decisions are right in
+every run on the same data. Only the standard library is used: the gate reads decisions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import math
+import secrets
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bias_audit.errors import ConfigError, ResultError
+
+FILE = "decisions.sqlite"
+
+KINDS = ("finding", "cluster", "image")
+BIAS, LEGITIMATE, WRONG_MASK, WRONG_LABEL = VERDICTS = ("bias", "legitimate context", "wrong mask", "wrong label")
+
+LONGEST_NAME, LONGEST_NOTE = 200, 4000
+"""Characters of a key, reviewer or subject, and of a note."""
+
+LOCK_SECONDS = 30.0
+"""How long a writer waits for another one."""
+
+_VERSION = 1
+_APPLICATION = 0x62617564  # "baud": tells a damaged or foreign database from ours
+_TABLE = """CREATE TABLE IF NOT EXISTS events (
+    id TEXT PRIMARY KEY, withdraws TEXT NOT NULL, data TEXT NOT NULL,
+    target_kind TEXT NOT NULL, target_key TEXT NOT NULL, verdict TEXT NOT NULL, note TEXT NOT NULL,
+    reviewer TEXT NOT NULL, time TEXT NOT NULL, subject TEXT NOT NULL, expires TEXT NOT NULL, code TEXT NOT NULL,
+    measured REAL, low REAL, high REAL)"""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What one reviewer says about one target.
+
+    Attributes:
+        target_kind: one of KINDS.
+        target_key: `identity.finding_id` of a finding or of a cluster's finding, `targets.cluster_key` of a cluster
+            without one, `content` of an image.
+        verdict: one of VERDICTS.
+        note: why, in the reviewer's words.
+        reviewer: who.
+        time: ISO time in UTC.
+        subject: class, cluster or file, for people to read.
+        expires: ISO date up to which, and with which, it holds; "" for no end. Only with LEGITIMATE.
+        code: rule code of a finding, else "".
+        measured, low, high: the finding's number and interval that the reviewer saw.
+        id: of this decision, in every store that it is copied to; "" until it is stored.
+    """
+
+    target_kind: str
+    target_key: str
+    verdict: str
+    note: str = ""
+    reviewer: str = ""
+    time: str = ""
+    subject: str = ""
+    expires: str = ""
+    code: str = ""
+    measured: float | None = None
+    low: float | None = None
+    high: float | None = None
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class Event:
+    """A row of the history.
+
+    Attributes:
+        decision: as it was made.
+        data: content hash of the data set that the reviewer looked at, "" if unknown.
+        withdrawn: ISO time at which its reviewer took it back, "" where it was not.
+        standing: it is the reviewer's present decision on the target.
+    """
+
+    decision: Decision
+    data: str
+    withdrawn: str
+    standing: bool
+
+
+FIELDS = tuple(field.name for field in dataclasses.fields(Decision))
+_NUMBERS = ("measured", "low", "high")
+
+
+def read_decisions(run_folder: str | Path) -> list[Decision]:
+    """The latest standing decision per target and reviewer, oldest first; [] where nobody decided anything.
+
+    Raises:
+        ResultError: the file is damaged or of a newer version.
+    """
+    return [event.decision for event in history(run_folder) if event.standing]
+
+
+def history(run_folder: str | Path, target_key: str | None = None) -> list[Event]:
+    """Every decision ever made, also those withdrawn or followed by another one, oldest first.
+
+    Args:
+        run_folder: of the run.
+        target_key: only of this target.
+    """
+    with _reading(run_folder) as store:
+        if store is None:
+            return []
+        rows = store.execute("SELECT * FROM events ORDER BY time, rowid").fetchall()
+    withdrawn = {row["withdraws"]: row["time"] for row in rows if row["withdraws"]}
+    made = [row for row in rows if not row["withdraws"] and target_key in (None, row["target_key"])]
+    latest = {(row["target_key"], row["reviewer"]): row["id"] for row in made if row["id"] not in withdrawn}
+    standing = set(latest.values())
+    return [
+        Event(
+            Decision(**{name: row[name] for name in FIELDS}),
+            row["data"],
+            withdrawn.get(row["id"], ""),
+            row["id"] in standing,
+        )
+        for row in made
+    ]
+
+
+def add(run_folder: str | Path, decision: Decision, *, data: str = "") -> Decision:
+    """Store a decision; when this returns, it is on the disk.
+
+    Args:
+        run_folder: of the run.
+        decision: with "" as `id` and `time` for new ones. A known id is stored once: a request may be repeated.
+        data: content hash of the data set.
+
+    Returns:
+        It as stored, with id and time.
+
+    Raises:
+        ConfigError: a field is wrong.
+        ResultError: the file is damaged, locked, or cannot be written.
+    """
+    stored = checked({**dataclasses.asdict(decision), "id": decision.id or new_id()})
+    with _writing(run_folder) as store:
+        if not stored.time:
+            stored = dataclasses.replace(stored, time=_next_time(store, stored))
+        _insert(store, stored, data)
+    return stored
+
+
+def undo(run_folder: str | Path, target_key: str, reviewer: str, *, data: str = "") -> Decision | None:
+    """Take back a reviewer's present decision on a target; an earlier one of theirs stands again.
+
+    Returns:
+        What was taken back, None where there was nothing.
+    """
+    with _writing(run_folder) as store:
+        row = store.execute(
+            "SELECT * FROM events WHERE target_key = ? AND reviewer = ? AND withdraws = '' AND id NOT IN "
+            "(SELECT withdraws FROM events) ORDER BY time DESC, rowid DESC LIMIT 1",
+            (target_key, reviewer),
+        ).fetchone()
+        if row is None:
+            return None
+        decision = Decision(**{name: row[name] for name in FIELDS})
+        _withdraw(store, decision, new_id(), now(), data)
+    return decision
+
+
+def take(
+    run_folder: str | Path, decisions: Mapping[str, tuple[Decision, str]], withdrawn: Mapping[str, str]
+) -> tuple[int, int]:
+    """Store decisions of elsewhere, all or none; known ones are left as they are.
+
+    Args:
+        run_folder: of the run.
+        decisions: id -> decision and content hash of its data.
+        withdrawn: id of a decision -> time at which it was taken back.
+
+    Returns:
+        how many decisions are new here, and how many were taken back by this.
+    """
+    with _writing(run_folder) as store:
+        before = store.total_changes
+        for decision, data in decisions.values():
+            _insert(store, checked(dataclasses.asdict(decision)), data)
+        added = store.total_changes - before
+        known = {row["id"]: row for row in store.execute("SELECT * FROM events WHERE withdraws = ''")}
+        gone = {row["withdraws"] for row in store.execute("SELECT withdraws FROM events")}
+        back = [(known[each], time) for each, time in withdrawn.items() if each in known and each not in gone]
+        for row, time in back:
+            _withdraw(store, Decision(**{name: row[name] for name in FIELDS}), new_id(), time, row["data"])
+    return added, len(back)
+
+
+def take_over(run_folder: str | Path, older: str | Path) -> tuple[int, int]:
+    """Copy the decisions and withdrawals of an older run's folder into this one's, see `take`."""
+    events = history(older)
+    return take(
+        run_folder,
+        {event.decision.id: (event.decision, event.data) for event in events},
+        {event.decision.id: event.withdrawn for event in events if event.withdrawn},
+    )
+
+
+def checked(fields: Mapping[str, Any]) -> Decision:
+    """A decision from fields of unknown origin.
+
+    Raises:
+        ConfigError: a field is missing, unknown, of another type, too long or not allowed.
+    """
+    if unknown := sorted(set(fields) - set(FIELDS)):
+        raise ConfigError(f"a decision has no field {unknown[0]!r}; it has {', '.join(FIELDS)}")
+    texts = {name: fields.get(name, "") for name in FIELDS if name not in _NUMBERS}
+    for name, text in texts.items():
+        limit = LONGEST_NOTE if name == "note" else LONGEST_NAME
+        if not isinstance(text, str):
+            raise ConfigError(f"{name!r} of a decision must be text, got {type(text).__name__}")
+        if name == "subject":
+            texts[name] = text[:limit]
+        elif len(text) > limit:
+            raise ConfigError(f"{name!r} of a decision has {len(text):,} characters, at most {limit:,} are kept")
+        # A lone surrogate is no text that SQLite or JSON could hold.
+        texts[name] = texts[name].encode("utf-8", "replace").decode()
+    texts["reviewer"], texts["note"] = texts["reviewer"].strip(), texts["note"].strip()
+    for name, allowed in (("target_kind", KINDS), ("verdict", VERDICTS)):
+        if texts[name] not in allowed:
+            raise ConfigError(f"{name!r} of a decision must be one of {', '.join(allowed)}, got {texts[name]!r}")
+    for name, what in (("target_key", "what it is about"), ("reviewer", "who decided")):
+        if not texts[name]:
+            raise ConfigError(f"a decision must say {what}: {name!r} is missing or empty")
+    if texts["expires"]:
+        if texts["verdict"] != LEGITIMATE:
+            raise ConfigError(f"only {LEGITIMATE!r} can expire, not {texts['verdict']!r}")
+        texts["expires"] = str(_iso("expires", texts["expires"], datetime.date.fromisoformat))
+    if texts["time"]:
+        texts["time"] = utc(texts["time"])
+    decision = Decision(**texts)
+    return dataclasses.replace(decision, **{name: _number(name, fields.get(name)) for name in _NUMBERS})
+
+
+def now() -> str:
+    """The time as decisions keep it; microseconds, so that the later of two is the later text."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
+
+
+def utc(time: str) -> str:
+    """An ISO time in the one form that sorts as text.
+
+    Raises:
+        ConfigError: no ISO time, or one without its offset from UTC.
+    """
+    moment = _iso("time", time, datetime.datetime.fromisoformat)
+    if moment.tzinfo is None:
+        raise ConfigError(f"'time' of a decision must say its offset from UTC, got {time!r}")
+    try:
+        return str(moment.astimezone(datetime.UTC).isoformat(timespec="microseconds"))
+    except OverflowError as error:  # year 1 or 9999, moved beyond the calendar
+        raise ConfigError(f"'time' of a decision must be an ISO time, got {time!r}") from error
+
+
+def new_id() -> str:
+    """A name that no other decision has."""
+    return secrets.token_hex(8)
+
+
+def _iso(name: str, text: str, parse: Any) -> Any:
+    try:
+        return parse(text)
+    except ValueError as error:
+        example = "2026-12-31" if name == "expires" else "2026-12-31T12:00:00+00:00"
+        raise ConfigError(f"{name!r} of a decision must look like {example}, got {text!r}") from error
+
+
+def _number(name: str, value: Any) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ConfigError(f"{name!r} of a decision must be a number, got {value!r}")
+    try:
+        number = float(value)
+    except OverflowError as error:
+        raise ConfigError(f"{name!r} of a decision must be a number, got one of {len(str(value))} digits") from error
+    return number if math.isfinite(number) else None
+
+
+def _next_time(store: sqlite3.Connection, decision: Decision) -> str:
+    """Now, or just after the reviewer's last word on the target, which another machine's clock may have dated ahead."""
+    last = store.execute(
+        "SELECT max(time) FROM events WHERE target_key = ? AND reviewer = ?", (decision.target_key, decision.reviewer)
+    ).fetchone()[0]
+    present = now()
+    if last is None or last < present:
+        return present
+    return utc((datetime.datetime.fromisoformat(last) + datetime.timedelta(microseconds=1)).isoformat())
+
+
+def _insert(store: sqlite3.Connection, decision: Decision, data: str) -> None:
+    row = {**dataclasses.asdict(decision), "data": data, "withdraws": ""}
+    _write_row(store, row)
+
+
+def _withdraw(store: sqlite3.Connection, decision: Decision, name: str, time: str, data: str) -> None:
+    row = {**dataclasses.asdict(decision), "id": name, "time": time, "data": data, "withdraws": decision.id}
+    _write_row(store, row)
+
+
+def _write_row(store: sqlite3.Connection, row: Mapping[str, Any]) -> None:
+    columns = ", ".join(row)
+    marks = ", ".join(f":{name}" for name in row)
+    store.execute(f"INSERT OR IGNORE INTO events ({columns}) VALUES ({marks})", dict(row))
+
+
+@contextlib.contextmanager
+def _reading(run_folder: str | Path) -> Iterator[sqlite3.Connection | None]:
+    file = Path(run_folder) / FILE
+    if not file.is_file():
+        yield None
+        return
+    with _opened(file, "rw") as store:  # not read-only: what a killed writer left half-done is rolled back first
+        empty = store.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+        if not empty:
+            _check_version(store, file)
+        yield None if empty else store
+
+
+@contextlib.contextmanager
+def _writing(run_folder: str | Path) -> Iterator[sqlite3.Connection]:
+    """A transaction that is on the disk when the block ends, or never was."""
+    file = Path(run_folder) / FILE
+    if not file.parent.is_dir():
+        raise ResultError(f"no run folder at {str(run_folder)!r}")
+    with _opened(file, "rwc") as store:
+        store.execute("BEGIN IMMEDIATE")
+        if store.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+            store.execute(_TABLE)
+            store.execute(f"PRAGMA user_version = {_VERSION}")
+            store.execute(f"PRAGMA application_id = {_APPLICATION}")
+        _check_version(store, file)
+        yield store
+        store.execute("COMMIT")
+
+
+@contextlib.contextmanager
+def _opened(file: Path, mode: str) -> Iterator[sqlite3.Connection]:
+    try:
+        uri = f"{file.absolute().as_uri()}?mode={mode}"
+        with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=LOCK_SECONDS, isolation_level=None)) as store:
+            store.row_factory = sqlite3.Row
+            # A rollback journal needs one file only, on any file system; EXTRA syncs the folder as well.
+            store.execute("PRAGMA synchronous = EXTRA")
+            yield store
+    except sqlite3.OperationalError as error:
+        raise ResultError(
+            f"cannot use {str(file)!r}: {error}", "Free space, make the folder writable, or end who holds the file."
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise ResultError(
+            f"{str(file)!r} is damaged: {error}",
+            "Put back a copy of it, or move it away and import decisions that were exported before.",
+        ) from error
+
+
+def _check_version(store: sqlite3.Connection, file: Path) -> None:
+    if store.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
+        raise ResultError(f"{str(file)!r} is no store of decisions", "Move it away; it was not changed.")
+    version = store.execute("PRAGMA user_version").fetchone()[0]
+    if version > _VERSION:
+        raise ResultError(
+            f"{str(file)!r} has format version {version}, this bias-audit reads up to {_VERSION}", "Upgrade bias-audit."
+        )
