@@ -141,6 +141,23 @@ class LiveModel:
             "pictures": pictures,
         }
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Classes whose probability can be watched."""
+        return self.info.class_names
+
+    def find(self, key: str) -> str:
+        """Id of the image with this content.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        named = (self._images["content"] == key) | (self._images.index == key)
+        found = np.flatnonzero(named.to_numpy(bool) & bool(key))
+        if not len(found):
+            raise ConfigError("the run has no such image")
+        return str(self._images.index[int(found[0])])
+
     def picture(self, image_id: str) -> bytes:
         """JPEG of what the model sees of a photo, without any of the file's metadata.
 
