@@ -27,9 +27,17 @@ def cue_of(outcome: RuleOutcome) -> str:
 
 def finding_id(outcome: RuleOutcome, result: AuditResult) -> str:
     """16 hex digits that the same finding has in every run on the same data, on every machine."""
-    data = result.info.content or result.info.fingerprint
-    parts = (outcome.code, class_of(outcome), cue_of(outcome), data)
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "backslashreplace")).hexdigest()[:16]
+    return _digest(outcome.code, class_of(outcome), cue_of(outcome), data_of(result))
+
+
+def cluster_key(cluster_id: str, result: AuditResult) -> str:
+    """16 hex digits for a recurring cue that no finding is about, in every run that finds it on the same data."""
+    return _digest("cluster", cluster_id, data_of(result))
+
+
+def data_of(result: AuditResult) -> str:
+    """Hash by which runs on the same data know each other."""
+    return result.info.content or result.info.fingerprint
 
 
 def matched(new: Sequence[RuleOutcome], old: Sequence[RuleOutcome]) -> list[tuple[RuleOutcome, RuleOutcome | None]]:
@@ -65,6 +73,10 @@ def matched(new: Sequence[RuleOutcome], old: Sequence[RuleOutcome]) -> list[tupl
             partner[i] = j
             taken.add(j)
     return [(outcome, old[partner[i]] if i in partner else None) for i, outcome in enumerate(new)]
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "backslashreplace")).hexdigest()[:16]
 
 
 def _key(outcome: RuleOutcome) -> tuple[str, ...]:

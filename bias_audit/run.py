@@ -34,6 +34,10 @@ _OWN = {
 }
 
 
+KEPT = {"decisions.sqlite", "decisions.sqlite-journal"}
+"""What people decided outlives an overwritten run, and is no reason to refuse a folder."""
+
+
 class Run:
     """A run folder being written.
 
@@ -54,7 +58,7 @@ class Run:
             raise ConfigError("--resume and --overwrite contradict each other: one keeps what is there, one deletes it")
         if self.path.is_file():
             raise ConfigError(f"{str(self.path)!r} is a file, not a folder for a run")
-        if not self.path.is_dir() or not any(self.path.iterdir()):
+        if not self.path.is_dir() or all(entry.name in KEPT for entry in self.path.iterdir()):
             return
         finished, started = (self.path / FINISHED).exists(), (self.path / STARTED).exists()
         if not finished and not started:

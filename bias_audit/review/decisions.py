@@ -45,7 +45,7 @@ class Decision:
 
     Attributes:
         target_kind: one of KINDS.
-        target_key: `identity.finding_id` of a finding or of a cluster's finding, `targets.cluster_key` of a cluster
+        target_key: `identity.finding_id` of a finding or of a cluster's finding, `identity.cluster_key` of a cluster
             without one, `content` of an image.
         verdict: one of VERDICTS.
         note: why, in the reviewer's words.
@@ -239,8 +239,8 @@ def checked(fields: Mapping[str, Any]) -> Decision:
         texts["expires"] = str(_iso("expires", texts["expires"], datetime.date.fromisoformat))
     if texts["time"]:
         texts["time"] = utc(texts["time"])
-    decision = Decision(**texts)
-    return dataclasses.replace(decision, **{name: _number(name, fields.get(name)) for name in _NUMBERS})
+    measured, low, high = (_number(name, fields.get(name)) for name in _NUMBERS)
+    return dataclasses.replace(Decision(**texts), measured=measured, low=low, high=high)
 
 
 def now() -> str:
@@ -257,10 +257,9 @@ def utc(time: str) -> str:
     moment = _iso("time", time, datetime.datetime.fromisoformat)
     if moment.tzinfo is None:
         raise ConfigError(f"'time' of a decision must say its offset from UTC, got {time!r}")
-    try:
-        return str(moment.astimezone(datetime.UTC).isoformat(timespec="microseconds"))
-    except OverflowError as error:  # year 1 or 9999, moved beyond the calendar
-        raise ConfigError(f"'time' of a decision must be an ISO time, got {time!r}") from error
+    if not 1970 <= moment.year < 9999:  # moved to UTC, or by a moment, the calendar could end
+        raise ConfigError(f"'time' of a decision must lie in this era, got {time!r}")
+    return str(moment.astimezone(datetime.UTC).isoformat(timespec="microseconds"))
 
 
 def new_id() -> str:

@@ -1,0 +1,187 @@
+"""Decisions as JSON and CSV: out of a run, and into one."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bias_audit.errors import BiasAuditError, ConfigError
+from bias_audit.review.decisions import FIELDS, Decision, checked, history, take, utc
+
+FORMAT_VERSION = 1
+MOST_BYTES = 200_000_000
+"""Of a file to import: beyond it is no file of decisions."""
+
+_CSV_FIELDS = (*FIELDS, "data")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_QUOTE = "'"
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What came of a file.
+
+    Attributes:
+        total: decisions in it.
+        added: not here before.
+        withdrawn: taken back by it.
+        foreign: about other data, and not taken.
+    """
+
+    total: int
+    added: int
+    withdrawn: int
+    foreign: tuple[Decision, ...]
+
+
+def export_json(run_folder: str | Path, data: str) -> str:
+    """The standing decisions, and the ids of those taken back, as one JSON document.
+
+    Args:
+        run_folder: of the run.
+        data: content hash of its data set.
+    """
+    events = history(run_folder)
+    content = {
+        "format_version": FORMAT_VERSION,
+        "data": data,
+        "decisions": [dataclasses.asdict(event.decision) for event in events if event.standing],
+        "withdrawn": {event.decision.id: event.withdrawn for event in events if event.withdrawn},
+    }
+    return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+
+
+def export_csv(run_folder: str | Path, data: str) -> str:
+    """The standing decisions as a table, safe to open in a spreadsheet: text that it would compute is quoted by '."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, _CSV_FIELDS, lineterminator="\n")
+    writer.writeheader()
+    for event in history(run_folder):
+        if event.standing:
+            row = {name: _cell(value) for name, value in dataclasses.asdict(event.decision).items()}
+            writer.writerow({**row, "data": data})
+    return buffer.getvalue()
+
+
+def import_json(run_folder: str | Path, text: str, data: str, images: Collection[str], name: str = "it") -> Imported:
+    """Take decisions from a JSON document, of `export_json` or of the download of a report. All or none.
+
+    Args:
+        run_folder: of the run.
+        text: the document.
+        data: content hash of the run's data set.
+        images: contents of the run's images: decisions about them are taken from other data, too.
+        name: of the file, for messages.
+
+    Raises:
+        ConfigError: no such document, or a decision in it is wrong; nothing was taken.
+    """
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _damaged(name, f"no JSON ({error})") from error
+    if not isinstance(content, Mapping) or not isinstance(content.get("decisions"), list):
+        raise _damaged(name, "it has no list 'decisions'")
+    version, origin = content.get("format_version"), content.get("data")
+    if not isinstance(version, int) or not isinstance(origin, str):
+        raise _damaged(name, "'format_version' or 'data' is missing")
+    if version > FORMAT_VERSION:
+        raise ConfigError(
+            f"{name!r} has format version {version}, this bias-audit reads up to {FORMAT_VERSION}",
+            "Upgrade bias-audit.",
+        )
+    rows = [(row, origin) for row in content["decisions"]]
+    withdrawn = content.get("withdrawn", {})
+    if not isinstance(withdrawn, Mapping) or not all(isinstance(time, str) for time in withdrawn.values()):
+        raise _damaged(name, "'withdrawn' is no table of times")
+    try:
+        times = {str(each): utc(time) for each, time in withdrawn.items()}
+    except ConfigError as error:
+        raise _damaged(name, error.message) from error
+    return _import(run_folder, rows, times, data, images, name)
+
+
+def import_csv(run_folder: str | Path, text: str, data: str, images: Collection[str], name: str = "it") -> Imported:
+    """The same from the table of `export_csv`."""
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    rows = []
+    try:
+        if missing := [column for column in _CSV_FIELDS if column not in (reader.fieldnames or ())]:
+            raise _damaged(name, f"column {missing[0]!r} is missing")
+        for row in reader:
+            if None in row or None in row.values():
+                raise _damaged(name, f"line {reader.line_num} has another number of cells than the head")
+            rows.append(({column: _value(column, row[column]) for column in FIELDS}, row["data"]))
+    except (csv.Error, ValueError) as error:
+        raise _damaged(name, f"line {reader.line_num}: {error}") from error
+    return _import(run_folder, rows, {}, data, images, name)
+
+
+def import_file(run_folder: str | Path, file: Path, data: str, images: Collection[str]) -> Imported:
+    """Take decisions from a file: a table if it is called .csv, else JSON.
+
+    Raises:
+        ConfigError: not readable or damaged; nothing was taken.
+    """
+    try:
+        if file.stat().st_size > MOST_BYTES:
+            raise _damaged(str(file), f"{file.stat().st_size:,} bytes are too many")
+        text = file.read_text(encoding="utf-8-sig")  # spreadsheets put a mark before the first byte
+    except OSError as error:
+        raise ConfigError(f"cannot read {str(file)!r}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise _damaged(str(file), f"no UTF-8 text ({error.reason} at byte {error.start})") from error
+    take_text = import_csv if file.suffix.lower() == ".csv" else import_json
+    return take_text(run_folder, text, data, images, str(file))
+
+
+def _import(
+    run_folder: str | Path,
+    rows: list[tuple[Any, str]],
+    withdrawn: dict[str, str],
+    data: str,
+    images: Collection[str],
+    name: str,
+) -> Imported:
+    own: dict[str, tuple[Decision, str]] = {}
+    foreign = []
+    for place, (row, origin) in enumerate(rows, 1):
+        try:
+            if not isinstance(row, Mapping):
+                raise ConfigError(f"it is {type(row).__name__}, not a table of fields")
+            decision = checked(row)
+            if not decision.id or not decision.time:
+                raise ConfigError("'id' and 'time' must be given")
+        except BiasAuditError as error:
+            raise _damaged(name, f"decision {place}: {error.message}") from error
+        # A finding of other data has another key anyway; a photo is the same photo wherever it lies.
+        if origin == data or (decision.target_kind == "image" and decision.target_key in images):
+            own[decision.id] = decision, origin
+        else:
+            foreign.append(decision)
+    added, back = take(run_folder, own, withdrawn)
+    return Imported(len(rows), added, back, tuple(foreign))
+
+
+def _damaged(name: str, why: str) -> ConfigError:
+    return ConfigError(
+        f"{name!r} holds no decisions that can be read: {why}; nothing was taken",
+        "Give a file that `bias-audit review --export` or the report's download wrote.",
+    )
+
+
+def _cell(value: Any) -> Any:
+    """A text that a spreadsheet would take for a formula, or that already begins with ', gets a ' before it."""
+    return _QUOTE + value if isinstance(value, str) and value.startswith((*_FORMULA, _QUOTE)) else value
+
+
+def _value(column: str, cell: str) -> Any:
+    if column in ("measured", "low", "high"):
+        return float(cell) if cell else None
+    return cell[1:] if cell.startswith(_QUOTE) else cell

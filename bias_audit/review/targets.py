@@ -1,0 +1,75 @@
+"""What a run offers to decide about: its findings, its recurring cues, its images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bias_audit.identity import cluster_key, finding_id
+from bias_audit.result import AuditResult, RuleOutcome
+from bias_audit.review.decisions import BIAS, Decision
+
+
+@dataclass(frozen=True)
+class Target:
+    """One thing to decide about.
+
+    Attributes:
+        kind, key, subject, code, measured, low, high: as in a Decision.
+        outcome: the finding, None for a cue without one and for images.
+        cluster_id: of a recurring cue, else "".
+        image_ids: of an image: its paths; two files may have the same content.
+    """
+
+    kind: str
+    key: str
+    subject: str
+    code: str = ""
+    measured: float | None = None
+    low: float | None = None
+    high: float | None = None
+    outcome: RuleOutcome | None = None
+    cluster_id: str = ""
+    image_ids: tuple[str, ...] = ()
+
+
+def findings_and_cues(result: AuditResult) -> dict[str, Target]:
+    """Key -> target; findings worst first, then recurring cues that no finding is about."""
+    targets: dict[str, Target] = {}
+    for outcome in result.found():
+        kind = "cluster" if outcome.scope == "cluster" else "finding"
+        key = finding_id(outcome, result)
+        cluster = outcome.subject if kind == "cluster" else ""
+        numbers = outcome.measured, outcome.low, outcome.high
+        target = Target(kind, key, outcome.subject or result.info.name, outcome.code, *numbers, outcome, cluster)
+        targets.setdefault(key, target)
+    covered = {target.cluster_id for target in targets.values()}
+    for cluster_id, name in zip(result.clusters.index, result.clusters["name"], strict=True):
+        if str(cluster_id) not in covered:
+            key = cluster_key(str(cluster_id), result)
+            targets[key] = Target("cluster", key, str(name or cluster_id), cluster_id=str(cluster_id))
+    return targets
+
+
+def images(result: AuditResult) -> dict[str, Target]:
+    """Content -> target; {} for runs of before, which do not know the content of their images."""
+    if "content" not in result.images:
+        return {}
+    paths: dict[str, list[str]] = {}
+    for image_id, content in zip(result.images.index, result.images["content"], strict=True):
+        if content:
+            paths.setdefault(str(content), []).append(str(image_id))
+    return {content: Target("image", content, found[0], image_ids=tuple(found)) for content, found in paths.items()}
+
+
+def lost(decisions: Sequence[Decision], targets: Mapping[str, Target]) -> list[Decision]:
+    """Decisions whose target the run does not have: kept, but about nothing in it."""
+    return [decision for decision in decisions if decision.target_key not in targets]
+
+
+def agreed(decisions: Sequence[Decision], verdict: str = BIAS) -> dict[str, list[Decision]]:
+    """Key -> the decisions for `verdict`, of targets about which nobody says anything else."""
+    by_key: dict[str, list[Decision]] = {}
+    for decision in decisions:
+        by_key.setdefault(decision.target_key, []).append(decision)
+    return {key: made for key, made in by_key.items() if all(each.verdict == verdict for each in made)}
