@@ -12,7 +12,8 @@ import pytest
 import xmlschema
 from gate_rows import HOSTILE, gate, hostile, number, one_of_each, row
 
-from bias_audit.gate import FAILED, NOT_JUDGED, PASSED, STATUSES, WARNED, GateRow
+from bias_audit.errors import ConfigError
+from bias_audit.gate import FAILED, NOT_JUDGED, PASSED, STATUSES, WARNED, GateRow, read_gate
 from bias_audit.gate.formats import FILES, FORMATS, Place, place_of, write_format
 from bias_audit.gate.formats.as_json import schema
 from bias_audit.gate.formats.junit import junit
@@ -160,12 +161,12 @@ class TestGithub:
     def test_lines_of_the_runner(self):
         text = FORMATS["github"](one_of_each(), Place(file="ci/a,b:c.toml"))
         assert text.splitlines() == [
-            "::error file=ci/a%2Cb%3Ac.toml,line=7,title=BA201 wolf%3A prediction follows the background::"
+            "::error file=ci/a%2Cb%3Ac.toml,line=7,title=BA201 prediction follows the background%3A wolf::"
             "SUSPICIOUS: What happened.",
-            "::error file=ci/a%2Cb%3Ac.toml,line=12,title=min_accuracy the data set%3A threshold min_accuracy::"
+            "::error file=ci/a%2Cb%3Ac.toml,line=12,title=min_accuracy%3A the data set::"
             "Accuracy is 0.80, at least 0.90 is required.",
-            "::warning file=ci/a%2Cb%3Ac.toml,line=7,title=BA101 wolf%3A attention on the background%2C compared with "
-            "the other classes::SUSPICIOUS: What happened.",
+            "::warning file=ci/a%2Cb%3Ac.toml,line=7,title=BA101 attention on the background%2C compared with the "
+            "other classes%3A wolf::SUSPICIOUS: What happened.",
         ]
 
     def test_a_default_is_put_at_the_first_line(self):
@@ -199,19 +200,47 @@ class TestPlace:
         (tmp_path / "repo" / "ci").mkdir()
         monkeypatch.chdir(tmp_path / "repo" / "ci")
         assert place_of(gate()).file == "gate.toml"
-        assert place_of(gate(), at="my gate.toml").file == "ci/my gate.toml"
-        assert place_of(gate(), at="my gate.toml").uri() == "ci/my%20gate.toml"
-        assert place_of(gate(), at=tmp_path / "repo" / "gate.toml").file == "gate.toml"
-        assert place_of(gate(), at="/elsewhere/gate.toml").file == "gate.toml"
+        assert of("my gate.toml").file == "ci/my gate.toml"
+        assert of("my gate.toml").uri() == "ci/my%20gate.toml"
+        assert of(str(tmp_path / "repo" / "gate.toml")).file == "gate.toml"
+        assert of("/elsewhere/gate.toml").file == "gate.toml"
 
     def test_is_taken_from_the_working_folder_without_a_repository(self, tmp_path, monkeypatch):
         (tmp_path / "a").mkdir()
         monkeypatch.chdir(tmp_path)
-        assert place_of(gate(), at="a/../a/gate.toml").file == "a/gate.toml"
+        assert of("a/../a/gate.toml").file == "a/gate.toml"
+
+    def test_is_where_the_gate_file_says(self, tmp_path):
+        file = tmp_path / "gate.toml"
+        file.write_text('[output]\nat = "models/CARD.md"\nhelp_uri = "https://wiki.example/{code}"\n')
+        place = place_of(gate(row(line=7), config=read_gate(file)), "reports/mine")
+        assert place == Place("models/CARD.md", False, "reports/mine", "https://wiki.example/{code}")
+        assert place.line(row(line=7)) == 1, "line 7 is one of the gate file"
+        assert Place().line(row(line=7)) == 7
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ('at = "/etc/passwd"', r"line 2: \[output\] at must be a path from the repository's root"),
+            ('at = "../x"', "must be a path from the repository's root"),
+            ('help_uri = "https://wiki.example/"', r"line 2: \[output\] help_uri must be an address with {code} in it"),
+            ('help_uri = "javascript:{code}"', "must be an address with {code} in it"),
+            ("at = 3", "must be text"),
+        ],
+    )
+    def test_a_wrong_place_is_refused_with_its_line(self, tmp_path, text, said):
+        file = tmp_path / "gate.toml"
+        file.write_text(f"[output]\n{text}\n")
+        with pytest.raises(ConfigError, match=said):
+            read_gate(file)
 
     def test_help_address(self):
         assert Place(help_uri="https://wiki.example/{code}#top").help("BA 201") == "https://wiki.example/BA%20201#top"
         assert Place().help("BA201") == ""
+
+
+def of(source: str) -> Place:
+    return place_of(gate(config=dataclasses.replace(read_gate(None), source=source)))
 
 
 def test_subjects_for_people():

@@ -107,18 +107,6 @@ def test_a_finding_that_fails_and_warns_is_one_failure():
     ]
 
 
-def test_images_are_one_result_together():
-    images = [number(scope="image", subject=f"{i}.jpg", check="background_gap", sentence=f"{i}.") for i in range(900)]
-    of_class = row(check="BA202", scope="image", subject="wolf", finding_id="e" * 16)
-    results = written(gate(of_class, *images))["results"]
-    assert [result["ruleId"] for result in results] == ["BA202", "background_gap"]
-    assert results[1]["message"]["text"] == (
-        "images: 900 images: 0.jpg, 1.jpg, 2.jpg, 3.jpg, 4.jpg and 895 more. The first: 0."
-    )
-    (lone,) = written(gate(images[0]))["results"]
-    assert lone["message"]["text"] == "0.jpg: 0."
-
-
 def test_every_rule_is_described_with_its_text():
     run = written(gate(row(), number()))
     rules = {rule["id"]: rule for rule in run["tool"]["driver"]["rules"]}

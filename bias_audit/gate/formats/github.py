@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bias_audit.gate.formats.place import Place, line_of
-from bias_audit.gate.formats.told import check_text, cut, one_line, subject_of
+from bias_audit.gate.formats.place import Place
+from bias_audit.gate.formats.told import cut, name_of, one_line, subject_of
 from bias_audit.gate.values import FAILED, WARNED, GateResult, GateRow
 
 MOST = 10
@@ -28,13 +28,12 @@ def annotations(gate: GateResult, place: Place) -> str:
 
 
 def _line(kind: str, place: Place, row: GateRow) -> str:
-    title = f"{row.check} {subject_of(row)}: {check_text(row.check).title}"
-    return _command(kind, place.file, line_of(row), title, row.sentence)
+    return _command(kind, place.file, place.line(row), name_of(row), row.sentence)
 
 
 def _more(kind: str, place: Place, rows: Sequence[GateRow]) -> str:
     named = ", ".join(f"{row.check} {subject_of(row)}" for row in rows)
-    return _command(kind, place.file, line_of(rows[0]), f"{len(rows)} more", f"See gate.json: {named}")
+    return _command(kind, place.file, place.line(rows[0]), f"{len(rows)} more", f"See gate.json: {named}")
 
 
 def _command(kind: str, file: str, line: int, title: str, message: str) -> str:

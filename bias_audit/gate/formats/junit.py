@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 
 from bias_audit.gate.formats.place import Place
-from bias_audit.gate.formats.told import CheckText, check_text, is_rule, legal, one_line, subject_of
+from bias_audit.gate.formats.told import CheckText, check_text, is_rule, legal, name_of, one_line
 from bias_audit.gate.values import FAILED, NOT_JUDGED, WAIVED, WARNED, GateResult, GateRow
 
 
@@ -43,8 +43,7 @@ def _counts(rows: Iterable[GateRow]) -> dict[str, str]:
 
 
 def _case(suite: ET.Element, row: GateRow, place: Place, names: dict[tuple[str, str], int]) -> None:
-    text = check_text(row.check)
-    name = one_line(f"{row.check} {text.title}: {subject_of(row)}" if is_rule(row.check) else _named(row))
+    name, text = name_of(row), check_text(row.check)
     seen = names[row.scope, name] = names.get((row.scope, name), 0) + 1
     case = ET.SubElement(
         suite,
@@ -64,14 +63,10 @@ def _case(suite: ET.Element, row: GateRow, place: Place, names: dict[tuple[str, 
         ET.SubElement(case, "system-out").text = legal(f"Warning: {_details(row, text, place)}")
 
 
-def _named(row: GateRow) -> str:
-    return f"{row.check}: {subject_of(row)}"
-
-
 def _details(row: GateRow, text: CheckText, place: Place) -> str:
     """The sentence, where it was asked for, and what to do."""
     parts = [row.sentence]
-    if row.line:
+    if row.line and place.has_lines:
         parts.append(f"Asked for by {place.file}, line {row.line}.")
     if row.change:
         parts.append(f"Against the baseline: {row.change}.")

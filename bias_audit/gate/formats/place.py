@@ -17,11 +17,13 @@ class Place:
 
     Attributes:
         file: committed file, from the repository's root, with slashes.
+        has_lines: the file is the gate file, so that lines of checks are lines of it.
         run: run folder as given, "" where it is not known.
         help_uri: address of a rule's help with {code} in it; "" where there is none, then the text itself is enclosed.
     """
 
     file: str = GATE_FILE
+    has_lines: bool = True
     run: str = ""
     help_uri: str = ""
 
@@ -29,18 +31,24 @@ class Place:
         """The file as a relative reference: a space is %20."""
         return quote(self.file)
 
+    def line(self, row: GateRow) -> int:
+        """Line that a row is put at: the one that asked for it, the first where a default did."""
+        return max(row.line, 1) if self.has_lines else 1
+
     def help(self, code: str) -> str:
         """Address of a rule's help, "" for none."""
         return self.help_uri.replace("{code}", quote(code, safe=""))
 
 
-def place_of(gate: GateResult, run: str | Path = "", at: str | Path | None = None, help_uri: str = "") -> Place:
-    """Where the results of a gate are put: at the file given, else at its gate file, else at `gate.toml`.
+def place_of(gate: GateResult, run: str | Path = "") -> Place:
+    """Where the results of a gate are put: where its file says ([output] at), else at its file, else at `gate.toml`.
 
-    A path is taken from the repository it lies in (the nearest folder with `.git`), else from the working folder.
+    The path of the gate file is taken from the repository it lies in (the nearest folder with `.git`), else from the
+    working folder.
     """
-    source = at if at is not None else gate.config.source
-    return Place(GATE_FILE if source is None else committed(Path(source)), str(run), help_uri)
+    config = gate.config
+    own = GATE_FILE if config.source is None else committed(Path(config.source))
+    return Place(config.at or own, config.at in ("", own), str(run), config.help_uri)
 
 
 def committed(path: Path) -> str:
@@ -48,8 +56,3 @@ def committed(path: Path) -> str:
     whole, here = path.resolve(), Path.cwd()
     root = next((folder for folder in whole.parents if (folder / ".git").exists()), here)
     return whole.relative_to(root).as_posix() if whole.is_relative_to(root) else whole.name
-
-
-def line_of(row: GateRow) -> int:
-    """Line that a row is put at: the one that asked for it, the first where a default did."""
-    return max(row.line, 1)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Sequence
 from typing import Any
 
 import bias_audit
-from bias_audit.gate.formats.place import Place, line_of
+from bias_audit.gate.formats.place import Place
 from bias_audit.gate.formats.told import check_text, cut, is_rule, legal, one_line, subject_of
 from bias_audit.gate.values import FAILED, WARNED, GateResult, GateRow
 from bias_audit.rule_texts import rule_codes
@@ -21,9 +20,6 @@ MOST_RESULTS = 5_000
 
 MESSAGE, DESCRIPTION = 2_000, 1_024
 """Characters of a result's message and of a rule's descriptions (GitHub: 1,024)."""
-
-NAMED = 5
-"""Images named of those that one check found; gate.json and images.csv hold all."""
 
 LEVELS = {FAILED: "error", WARNED: "warning"}
 """Status of a row -> level of its result. Whatever else a row is, it is nobody's alert."""
@@ -41,10 +37,10 @@ _FAMILIES = {
 def sarif(gate: GateResult, place: Place) -> str:
     """One run with one result per failed check and per warning, each at a line of the committed file.
 
-    Waived checks are no results, for GitHub shows suppressed ones as open alerts. Images that one check found are one
-    result together, never one each. A finding that both fails and warns is the failure.
+    Waived checks are no results, for GitHub shows suppressed ones as open alerts. A finding that both fails and warns
+    is the failure. No check is about a single image: rules and metrics of images have a row per class.
     """
-    found = _distinct(_gathered([row for row in gate.rows if row.status in LEVELS]))
+    found = _distinct([row for row in gate.rows if row.status in LEVELS])
     shown = found[:MOST_RESULTS]
     checks = [*rule_codes(), *sorted({row.check for row in shown if not is_rule(row.check)})]
     index = {check: place_in for place_in, check in enumerate(checks)}
@@ -88,7 +84,7 @@ def _rule(check: str, place: Place) -> dict[str, Any]:
 
 def _result(row: GateRow, rule_index: int, place: Place) -> dict[str, Any]:
     fingerprint = _identity(row)
-    line = line_of(row)
+    line = place.line(row)
     numbers = {name: getattr(row, name) for name in ("measured", "low", "high", "threshold", "n", "baseline")}
     words = {"subject": subject_of(row), "scope": row.scope, "findingLevel": row.level, "change": row.change}
     bag: dict[str, Any] = {name: one_line(word) for name, word in words.items() if word}
@@ -131,21 +127,3 @@ def _distinct(rows: Sequence[GateRow]) -> list[GateRow]:
     for row in rows:
         kept.setdefault(_identity(row), row)
     return list(kept.values())
-
-
-def _gathered(rows: Sequence[GateRow]) -> list[GateRow]:
-    """Rows of single images as one row per check and status; all others as they are."""
-    gathered: dict[tuple[str, str], list[GateRow]] = {}
-    for row in rows:
-        single = row.scope == "image" and not is_rule(row.check)
-        gathered.setdefault((row.check, row.status) if single else (str(id(row)), ""), []).append(row)
-    kept = []
-    for group in gathered.values():
-        first = group[0]
-        if len(group) > 1:
-            named = ", ".join(row.subject for row in group[:NAMED])
-            more = f" and {len(group) - NAMED} more" if len(group) > NAMED else ""
-            sentence = f"{len(group)} images: {named}{more}. The first: {first.sentence}"
-            first = dataclasses.replace(first, subject="images", sentence=sentence, n=len(group))
-        kept.append(first)
-    return kept

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from bias_audit.gate.settings import BOUNDS
+from bias_audit.gate.states import STATES
 from bias_audit.gate.values import GateRow
 from bias_audit.rule_texts import explain_rule, rule_codes
 
@@ -52,6 +54,12 @@ def subject_of(row: GateRow) -> str:
     return row.subject or ("the data set" if row.scope == "dataset" else row.scope)
 
 
+def name_of(row: GateRow) -> str:
+    """A row in a line: "BA201 prediction follows the background: wolf", "min_accuracy: wolf"."""
+    what = f"{row.check} {explain_rule(row.check).title}" if is_rule(row.check) else row.check
+    return one_line(f"{what}: {subject_of(row)}")
+
+
 def is_rule(check: str) -> bool:
     """Whether a check is one of the rules, not a number of gate.toml."""
     return check in rule_codes()
@@ -62,7 +70,11 @@ def check_text(check: str) -> CheckText:
     if is_rule(check):
         rule = explain_rule(check)
         return CheckText(rule.title, " ".join(rule.summary.split()), rule.plain(), rule.markdown(), rule.repair)
-    title = f"threshold {check}"
-    summary = f"A number of the run, {check}, is held against the bound that the gate file sets."
-    text = f"{summary} Columns are explained at the end of report.html. Change the bound only with a reason."
-    return CheckText(title, summary, text + "\n", text + "\n")
+    title = f"{'bound' if check.startswith(_BOUNDS) else 'requirement'} {check} of the gate file"
+    summary = "What the gate file asks for beside the rules is not so, or could not be judged."
+    states = "\n".join(f"- {state}: {meaning}" for state, meaning in STATES.items())
+    text = f"{summary} report.html explains columns. What keeps a check from being judged:\n\n{states}\n"
+    return CheckText(title, summary, text, text)
+
+
+_BOUNDS = tuple(f"{name}_" for name in BOUNDS)
