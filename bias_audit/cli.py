@@ -11,7 +11,7 @@ from pathlib import Path
 
 import bias_audit
 from bias_audit import cli_options
-from bias_audit.commands import rule
+from bias_audit.commands import gate, rule
 from bias_audit.errors import BiasAuditError
 
 EXIT_OK, EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED = 0, 2, 101, 130
@@ -79,7 +79,7 @@ def _audit(options: argparse.Namespace) -> int:
         progress=Progress(options.verbosity),
     )
     show_result(result, options.verbosity)
-    return EXIT_OK if options.gate is None else _judge(result.path, options.gate)
+    return EXIT_OK if options.gate is None else gate.judge_folder(result.path, options.gate)
 
 
 def _inspect(options: argparse.Namespace) -> int:
@@ -116,31 +116,6 @@ def _explain(options: argparse.Namespace) -> int:
     )
     show_explained(records, out, options.verbosity)
     return EXIT_OK
-
-
-def _gate(options: argparse.Namespace) -> int:
-    return _judge(options.folder, options.gate)
-
-
-def _judge(folder: Path, thresholds: Path | None) -> int:
-    from bias_audit.console import show_gate
-    from bias_audit.gate import judge, read_gate, write_gate
-    from bias_audit.result import load
-
-    gate = judge(load(folder), read_gate(thresholds))
-    show_gate(gate)
-    write_gate(folder, gate)
-    return gate.exit_code
-
-
-class _Example(argparse.Action):
-    """Print a commented gate.toml and leave, as --version does."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
-        from bias_audit.gate.config import example
-
-        print(example(), end="")
-        parser.exit()
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -210,10 +185,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_options.add_inspect(_command(commands, "inspect", _inspect, "what a model is: layers, head, input, cost", ""))
     text = "explain pictures: what the model takes them for, and where it sees that"
     cli_options.add_explain(_command(commands, "explain", _explain, text, ""))
-    gate = _command(commands, "gate", _gate, "judge a finished run: exit code 0 or 1", EXIT_CODES)
-    gate.add_argument("folder", metavar="RUN", type=Path, help="run folder of an audit")
-    gate.add_argument("--gate", metavar="FILE", type=Path, help="gate.toml with thresholds (default: sensible ones)")
-    gate.add_argument("--example", action=_Example, nargs=0, help="print a commented gate.toml with the defaults")
+    gate.add(commands, EXIT_CODES)
     report = _command(commands, "report", _report, "write report.html of a finished run again, without the model", "")
     report.add_argument("folder", metavar="RUN", type=Path, help="run folder of an audit")
     rule.add(commands)

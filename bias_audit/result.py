@@ -262,11 +262,13 @@ class AuditResult:
             ),
         )
 
-    def gate(self, thresholds: str | Path | None = None) -> GateResult:
-        """Judge this run as `bias-audit gate` does; `thresholds` is a gate.toml."""
-        from bias_audit.gate import judge, read_gate
+    def gate(
+        self, thresholds: str | Path | None = None, *, baseline: str | Path | AuditResult | None = None
+    ) -> GateResult:
+        """Judge this run as `bias-audit gate` does: `thresholds` is a gate.toml, `baseline` an older run."""
+        from bias_audit.gate.running import gate_run
 
-        return judge(self, read_gate(thresholds))
+        return gate_run(self, thresholds, baseline=baseline)
 
     def _table(self, name: str) -> pd.DataFrame:
         from bias_audit.tables import read_table

@@ -6,8 +6,9 @@ command starts in a blink. A check ends as one of STATUSES; what could not be ju
 
 from __future__ import annotations
 
-from bias_audit.gate.config import GateConfig, read_gate
+from bias_audit.gate.config import read_gate
 from bias_audit.gate.files import write_gate
+from bias_audit.gate.settings import GateConfig
 from bias_audit.gate.values import FAILED, NOT_JUDGED, PASSED, STATUSES, WAIVED, WARNED, GateResult, GateRow
 from bias_audit.gate.verdict import judge
 

@@ -1,250 +1,184 @@
-"""gate.toml: which thresholds there are, what they default to and why, and reading them.
-
-A threshold turns a number of a finished run into pass or fail; none of them reruns a model.
-"""
+"""gate.toml over the defaults. A threshold turns a number of a finished run into pass or fail; none reruns a model."""
 
 from __future__ import annotations
 
-import difflib
-import json
 import math
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bias_audit.errors import ConfigError
+from bias_audit.gate.keys import KEYS
+from bias_audit.gate.metric_tables import metric_check
+from bias_audit.gate.reading import TomlFile, Where, close_to, named, read_states, read_toml
+from bias_audit.gate.settings import (
+    FAIL_ON,
+    KNOWN_AS,
+    MAX_DAYS,
+    NO_LEVEL,
+    REQUIRED,
+    SCOPES,
+    WARN_ON,
+    GateConfig,
+    MetricCheck,
+)
+from bias_audit.gate.waiver_tables import waiver
 from bias_audit.result import LEVELS
-
-NO_LEVEL = "none"
-"""`fail_on = "none"`: findings of this scope are shown elsewhere and never fail the gate."""
-
-Value = str | float | bool | None
-
-
-@dataclass(frozen=True)
-class Key:
-    """One key of gate.toml.
-
-    Attributes:
-        table: "dataset", "class" or "image".
-        name: key; max_* bounds from above, min_* from below, the bound itself is allowed.
-        kind: "level" (one of LEVELS or "none"), "share" (0..1), "excess" (0 or more) or "switch" (true, false).
-        default: value without the key; None = not checked.
-        text: what it does.
-        reason: why this default.
-        label: the measured quantity in words, for kinds "share" and "excess".
-        columns: of the class table: value, interval low, interval high, reason when missing ("" = there is none).
-    """
-
-    table: str
-    name: str
-    kind: str
-    default: Value
-    text: str
-    reason: str
-    label: str = ""
-    columns: tuple[str, str, str, str] = ("", "", "", "")
-
-
-KEYS: tuple[Key, ...] = (
-    Key(
-        "dataset", "fail_on", "level", "SUSPICIOUS",
-        "lowest level of a data-set finding (any scope but class and image) that fails the gate",
-        "WATCH is triage, not evidence; from SUSPICIOUS on a paired intervention stands behind a finding",
-    ),
-    Key(
-        "dataset", "min_accuracy", "share", None,
-        "lowest share of the read images that must be predicted right",
-        "how good is good enough depends on the use; this gate judges bias, not skill",
-        "accuracy on all read images",
-    ),
-    Key(
-        "dataset", "max_unreadable_share", "share", 0.05,
-        "largest share of the images that may be unreadable or skipped",
-        "beyond, the verdict is about another data set than the one that was given",
-        "share of images unreadable or skipped",
-    ),
-    Key(
-        "dataset", "max_without_mask_share", "share", None,
-        "largest share of the read images that may be without a usable mask",
-        "boxes for a part of the images, or no masks at all, are legitimate; rows then say what was not judged",
-        "share of images without a mask",
-    ),
-    Key(
-        "dataset", "require_judged", "switch", False,
-        "true: any check of any scope that could not be judged fails the gate",
-        "small classes and photos without masks are common; the rows name them, and a team can insist",
-    ),
-    Key(
-        "class", "fail_on", "level", "SUSPICIOUS",
-        "lowest level of a class finding that fails the gate",
-        "an effect that is significant after correction and large enough to matter; attention alone stays WATCH",
-    ),
-    Key(
-        "class", "min_accuracy", "share", None,
-        "lowest recall of every class on the images as they are",
-        "depends on the use; accuracy does not reveal a shortcut",
-        "accuracy", ("accuracy", "accuracy_low", "accuracy_high", ""),
-    ),
-    Key(
-        "class", "max_background_gap", "share", None,
-        "largest drop of accuracy from same-class to other-class backgrounds",
-        "the reliance rule judges it already, with test and effect floor; a bound suits a team that knows its own",
-        "background gap", ("background_gap", "gap_low", "gap_high", "reliance_reason"),
-    ),
-    Key(
-        "class", "max_background_excess", "excess", None,
-        "largest mean background excess of the heatmaps (1 = no better than a uniform map)",
-        "an absolute rule on attention convicts clean models; bound it only against a model you trust",
-        "background excess", ("background_excess", "excess_low", "excess_high", "attention_reason"),
-    ),
-    Key(
-        "class", "max_background_only_accuracy", "share", None,
-        "largest share of photos still predicted right with the object removed",
-        "chance is 1 / number of classes, so no bound suits every model",
-        "background-only accuracy",
-        ("background_only_accuracy", "background_only_low", "background_only_high", "reliance_reason"),
-    ),
-    Key(
-        "class", "min_other_background_accuracy", "share", None,
-        "lowest accuracy on backgrounds of other classes",
-        "includes the cost of pasting, which differs from model to model",
-        "accuracy on other-class backgrounds",
-        ("other_background_accuracy", "other_low", "other_high", "reliance_reason"),
-    ),
-    Key(
-        "image", "fail_on", "level", NO_LEVEL,
-        "lowest level of an image finding that fails the gate",
-        "image rules are WATCH: each says that a photo is worth a look, not that the model is wrong",
-    ),
-    Key(
-        "image", "max_flagged_share", "share", None,
-        "largest share of a class's intervened photos whose prediction rests on the background",
-        "single photos do so in good models as well; the class rules say when it is many",
-        "share of photos that rest on their background", ("", "", "", "reliance_reason"),
-    ),
-)  # fmt: skip
-"""Every key of gate.toml: the one source of reading, judging and `example`."""
-
-TABLES = tuple(dict.fromkeys(key.table for key in KEYS))
-_BY_NAME = {(key.table, key.name): key for key in KEYS}
-
-
-@dataclass(frozen=True)
-class GateConfig:
-    """The thresholds of a gate.
-
-    Attributes:
-        values: "table.key" -> value, for every key of KEYS; None = not checked.
-        source: the file they come from, None for the defaults.
-    """
-
-    values: Mapping[str, Value]
-    source: str | None = None
-
-    def level(self, table: str) -> str:
-        """`fail_on` of a table: one of LEVELS, or NO_LEVEL."""
-        return str(self.values[f"{table}.fail_on"])
-
-    def bound(self, key: Key) -> float | None:
-        """A numeric threshold, None if it is not checked."""
-        value = self.values[f"{key.table}.{key.name}"]
-        return None if value is None else float(value)
-
-    @property
-    def require_judged(self) -> bool:
-        """Whether a check that could not be judged fails the gate."""
-        return bool(self.values["dataset.require_judged"])
 
 
 def read_gate(path: str | Path | None) -> GateConfig:
     """Read a gate.toml over the defaults; None gives the defaults.
 
     Raises:
-        ConfigError: unreadable file, invalid TOML (with its line), unknown table or key, wrong type, value out of
-            range.
+        ConfigError: unreadable file, invalid TOML, unknown table or key, wrong type, value out of range; each with
+            its line.
     """
-    values = {f"{key.table}.{key.name}": key.default for key in KEYS}
     if path is None:
-        return GateConfig(values)
-    source = str(path)
-    for table, content in _parse(Path(path), source).items():
-        if table not in TABLES:
-            raise ConfigError(f"{source}: unknown table or key {table!r} at the top level", _table_hint(table))
-        if not isinstance(content, dict):
-            raise ConfigError(f"{source}: {table} must be a table, got {content!r}", f"Write [{table}].")
-        for name, value in content.items():
-            if (table, name) not in _BY_NAME:
-                raise ConfigError(f"{source} [{table}]: unknown key {name!r}", _key_hint(table, name))
-            values[f"{table}.{name}"] = _checked(_BY_NAME[table, name], value, f"{source} [{table}] {name}")
-    return GateConfig(values, source)
+        return GateConfig(metrics=tuple(_short_form({}, None)))
+    file = read_toml(Path(path))
+    _known_top(file)
+    content = {
+        name: file.tables((name,), value) if name in ("metric", "waive") else
+        value if name in _LISTS else file.table((name,), value)
+        for name, value in file.content.items()
+    }  # fmt: skip
+    return _config(file, content)
 
 
-def example() -> str:
-    """A gate.toml that says what every key does and why its default is what it is; as it stands, the defaults."""
-    lines = ["# Thresholds of `bias-audit gate`. A key that is left out has the default shown here."]
-    for table in TABLES:
-        lines += ["", f"[{table}]"]
-        for key in KEYS:
-            if key.table != table:
-                continue
-            lines += [f"# {key.text}", f"# default: {key.reason}"]
-            if key.default is None:
-                lines.append(f"# {key.name} = 0.9" if key.name.startswith("min_") else f"# {key.name} = 0.1")
-            else:
-                lines.append(f"{key.name} = {json.dumps(key.default)}")
-    return "\n".join(lines) + "\n"
+_LISTS = ("allow", "classes")
+_TABLES: dict[str, tuple[str, ...]] = {
+    "fail": (*SCOPES, "classes"),
+    "warn": SCOPES,
+    "dataset": ("fail_on", "require_judged", *(key.name for key in KEYS if key.table == "dataset")),
+    "class": ("fail_on", *(key.name for key in KEYS if key.table == "class")),
+    "image": ("fail_on", *(key.name for key in KEYS if key.table == "image")),
+    "rules": ("require",),
+    "baseline": ("known", "required"),
+    "provenance": ("content", "require_same_data"),
+    "waivers": ("max_days", "decisions"),
+    "output": ("at", "help_uri"),
+}
+"""Tables of gate.toml and their keys."""
 
 
-def _parse(path: Path, source: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        hint = "Without a file the gate uses its defaults."
-        raise ConfigError(f"cannot read the gate file {source!r}: {error.strerror or error}", hint) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"the gate file {source!r} is not UTF-8 text: {error.reason}", "Save it as UTF-8.") from error
-    except tomllib.TOMLDecodeError as error:
-        hint = 'A line reads for instance: fail_on = "SUSPICIOUS".'
-        raise ConfigError(f"the gate file {source!r} is not valid TOML: {error}", hint) from error
+def _known_top(file: TomlFile) -> None:
+    tables = (*_LISTS, *_TABLES, "metric", "waive")
+    for name in file.content:
+        if name not in tables:
+            shown = ", ".join([*_LISTS, *(f"[{table}]" for table in _TABLES), "[[metric]]", "[[waive]]"])
+            hint = _homes(name) or close_to(name, tables) or f"Known are: {shown}."
+            raise file.error((name,), f"unknown table or key {name!r} at the top level", hint)
 
 
-def _table_hint(name: str) -> str:
-    if homes := [f"[{key.table}]" for key in KEYS if key.name == name]:
-        return f"{name} belongs under {' or '.join(homes)}."
-    close = difflib.get_close_matches(name, TABLES, 1)
-    return f"Did you mean [{close[0]}]?" if close else f"Known tables: {', '.join(f'[{table}]' for table in TABLES)}."
+def _homes(name: str) -> str:
+    """Where a key that stands in the wrong place belongs."""
+    homes = [
+        f"[{table}]" for table, keys in _TABLES.items() if name in keys and name not in SCOPES and name != "classes"
+    ]
+    return f"{name} belongs under {' or '.join(homes)}." if homes else ""
 
 
-def _key_hint(table: str, name: str) -> str:
-    if homes := [f"[{key.table}]" for key in KEYS if key.name == name]:
-        return f"{name} belongs under {' or '.join(homes)}."
-    known = [key.name for key in KEYS if key.table == table]
-    close = difflib.get_close_matches(name, known, 1)
-    return f"Did you mean {close[0]!r}?" if close else f"Known keys: {', '.join(known)}."
+def _config(file: TomlFile, content: Mapping[str, Any]) -> GateConfig:
+    for table, keys in _TABLES.items():
+        for name in content.get(table, {}):
+            if name not in keys:
+                hint = _homes(name) or close_to(name, keys) or f"Known keys: {', '.join(keys)}."
+                raise file.error((table, name), f"unknown key {name!r} in [{table}]", hint)
+    fail, class_levels = _levels(file, content)
+    warn = dict(WARN_ON) | {
+        scope: _level(file, ("warn", scope), value) for scope, value in content.get("warn", {}).items()
+    }
+    rules, baseline, provenance, waivers = (
+        content.get(name, {}) for name in ("rules", "baseline", "provenance", "waivers")
+    )
+    long = [metric_check(file, ("metric", i), table) for i, table in enumerate(content.get("metric", ()))]
+    default = GateConfig()
+    return replace(
+        default,
+        fail=fail,
+        warn=warn,
+        class_levels=class_levels,
+        metrics=(*_short_form(content, file), *long),
+        allow=read_states(file, ("allow",), content["allow"]) if "allow" in content else (),
+        require=_rules(file, rules["require"]) if "require" in rules else REQUIRED,
+        require_judged=_switch(file, content, "dataset", "require_judged", False),
+        classes=file.texts(("classes",), content["classes"]) if "classes" in content else (),
+        known=file.choice(("baseline", "known"), baseline.get("known", default.known), KNOWN_AS),
+        baseline_required=_switch(file, content, "baseline", "required", False),
+        require_same_data=_switch(file, content, "provenance", "require_same_data", True),
+        content=file.text(("provenance", "content"), provenance["content"]) if "content" in provenance else "",
+        waivers=tuple(waiver(file, ("waive", i), table) for i, table in enumerate(content.get("waive", ()))),
+        max_days=file.count(("waivers", "max_days"), waivers.get("max_days", MAX_DAYS), 1),
+        use_decisions=_switch(file, content, "waivers", "decisions", True),
+        at=_at(file, content.get("output", {})),
+        help_uri=_help_uri(file, content.get("output", {})),
+        source=file.source,
+        lines=file.places.lines,
+    )
 
 
-def _checked(key: Key, value: Any, where: str) -> Value:
-    """The value of a key, or ConfigError with what was expected."""
-    if key.kind == "level":
-        allowed = (*LEVELS, NO_LEVEL)
-        if value not in allowed:
-            close = difflib.get_close_matches(str(value).upper(), [name.upper() for name in allowed], 1)
-            hints = [f"Did you mean {name!r}?" for name in allowed if close and name.upper() == close[0]]
-            wanted = ", ".join(f'"{name}"' for name in allowed)
-            raise ConfigError(f"{where} must be one of {wanted}, got {value!r}", "".join(hints))
-        return str(value)
-    if key.kind == "switch":
-        if not isinstance(value, bool):
-            raise ConfigError(f"{where} must be true or false, got {value!r}", "Write it without quotes.")
-        return value
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ConfigError(f"{where} must be a number, got {value!r}", "Write it without quotes, for instance 0.1.")
-    highest = 1.0 if key.kind == "share" else math.inf
-    if not 0 <= value <= highest or math.isinf(value):  # nan fails the comparison
-        wanted = "lie in 0..1" if key.kind == "share" else "be 0 or more, and finite"
-        hint = f"Write a share: {value / 100:g} for {value:g} %." if key.kind == "share" and 1 < value <= 100 else ""
-        raise ConfigError(f"{where} must {wanted}, got {value!r}", hint)
-    return float(value)
+def _at(file: TomlFile, output: Mapping[str, Any]) -> str:
+    where = ("output", "at")
+    path = file.text(where, output["at"]).replace("\\", "/") if "at" in output else ""
+    if path.startswith("/") or ".." in path.split("/"):
+        hint = "CI shows results at a file of the repository."
+        raise file.error(where, f"{named(where)} must be a path from the repository's root, got {path!r}", hint)
+    return path.removeprefix("./")
+
+
+def _help_uri(file: TomlFile, output: Mapping[str, Any]) -> str:
+    where = ("output", "help_uri")
+    address = file.text(where, output["help_uri"]) if "help_uri" in output else ""
+    if address and not (address.startswith(("https://", "http://")) and "{code}" in address):
+        hint = 'Write for instance "https://wiki.example.org/bias/{code}".'
+        raise file.error(where, f"{named(where)} must be an address with {{code}} in it, got {address!r}", hint)
+    return address
+
+
+def _levels(file: TomlFile, content: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
+    """[fail], and `fail_on` of the short form; "dataset" there speaks for clusters and slices as well."""
+    fail, given = dict(FAIL_ON), dict(content.get("fail", {}))
+    classes = file.table(("fail", "classes"), given.pop("classes", {}))
+    for table, scopes in (("dataset", ("dataset", "cluster", "slice")), ("class", ("class",)), ("image", ("image",))):
+        if "fail_on" in content.get(table, {}):
+            where: Where = (table, "fail_on")
+            if table in given:
+                message = f"{named(where)} and [fail] {table} say the same thing twice"
+                raise file.error(where, message, "Keep the one in [fail].")
+            fail |= dict.fromkeys(scopes, _level(file, where, content[table]["fail_on"]))
+    fail |= {scope: _level(file, ("fail", scope), value) for scope, value in given.items()}
+    return fail, {str(name): _level(file, ("fail", "classes", name), value) for name, value in classes.items()}
+
+
+def _level(file: TomlFile, where: Where, value: Any) -> str:
+    return file.choice(where, value, (*LEVELS, NO_LEVEL))
+
+
+def _switch(file: TomlFile, content: Mapping[str, Any], table: str, name: str, default: bool) -> bool:
+    return file.switch((table, name), content.get(table, {}).get(name, default))
+
+
+def _rules(file: TomlFile, value: Any) -> tuple[str, ...]:
+    where: Where = ("rules", "require")
+    codes = file.texts(where, value)
+    for i, code in enumerate(codes):
+        if not (code.startswith("BA") and code[2:].isdigit()):
+            message = f"{named(where)} holds {code!r}, which is no rule code"
+            raise file.error((*where, i), message, "A code reads BA201; `bias-audit rule` lists them.")
+    return codes
+
+
+def _short_form(content: Mapping[str, Any], file: TomlFile | None) -> Iterator[MetricCheck]:
+    """The keys of [dataset], [class] and [image]: the estimate against one bound for all."""
+    for key in KEYS:
+        given = content.get(key.table, {}).get(key.name)
+        bound, line = key.default, 0
+        if given is not None and file is not None:
+            where: Where = (key.table, key.name)
+            share = key.kind == "share"
+            bound = file.number(where, given, 0, 1 if share else math.inf, share=share)
+            line = file.line(where)
+        if bound is not None:
+            kind = key.name.partition("_")[0]
+            table, name = key.metric
+            yield MetricCheck(table, name, {kind: bound}, judge="estimate", line=line, scope=key.table, label=key.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bias_audit.gate.config import GateConfig
+from bias_audit.gate.settings import GateConfig
 
 PASSED, WAIVED, NOT_JUDGED, WARNED, FAILED = "passed", "waived", "not judged", "warning", "failed"
 STATUSES = (FAILED, WARNED, NOT_JUDGED, WAIVED, PASSED)
@@ -31,7 +31,7 @@ class GateRow:
         status: one of STATUSES.
         sentence: what was found and what was allowed, or why it was not judged.
         severity: "fail" or "warn": what a breach of this check does.
-        state: why there was nothing to judge, one of `config.STATES`; "" where something was judged.
+        state: why there was nothing to judge, one of `states.STATES`; "" where something was judged.
         level: level of a finding, one of `result.LEVELS`; "" otherwise.
         cue: what is suspected beside the class (`identity.cue_of`), "" for none.
         finding_id: `identity.finding_id` of a rule's row; "" for numbers.

@@ -1,0 +1,109 @@
+"""How much a class number rose since the baseline, with its interval."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from bias_audit.gate.metrics import METRICS, Measured, number, read_rows, wilson
+from bias_audit.result import AuditResult
+
+PAIRED = "paired over the same images (Newcombe 1998)"
+APART = "from the intervals of both runs (Zou & Donner 2008)"
+SAME_MODEL = "same model, same data"
+
+
+def same_data(result: AuditResult, baseline: AuditResult) -> bool:
+    """Both runs saw the same images with the same labels: equal content, or equal listings where one is older."""
+    one, other = result.info, baseline.info
+    if one.content and other.content:
+        return one.content == other.content
+    return one.fingerprint == other.fingerprint
+
+
+def change(
+    result: AuditResult, baseline: AuditResult, table: str, name: str, now: Measured, before: Measured
+) -> tuple[float, float | None, float | None, str]:
+    """New minus old value, 95 % interval (None where there is none) and how it was made.
+
+    Where the data are the same and the metric is a mean over images, the images are paired: Newcombe's interval for
+    paired shares, which knows that most of two runs' errors are the same. Otherwise the intervals of both runs are
+    combined as if they were independent, which errs on the wide side where they share images.
+    """
+    assert now.value is not None
+    assert before.value is not None
+    difference = now.value - before.value
+    if not same_data(result, baseline):
+        return difference, *_apart(now, before)
+    if difference == 0 and result.info.model_sha256 == baseline.info.model_sha256:
+        return 0.0, 0.0, 0.0, SAME_MODEL
+    metric = METRICS[table].get(name)
+    if table == "class" and metric is not None and metric.paired[0]:
+        column, least, most = metric.paired
+        pairs = _pairs(result, baseline, now.subject, column)
+        width = most - least
+        if len(pairs) >= 2:
+            shares = [((new - least) / width, (old - least) / width) for new, old in pairs]
+            low, high = paired_interval(shares)
+            return difference, low * width, high * width, PAIRED
+    return difference, *_apart(now, before)
+
+
+def _apart(now: Measured, before: Measured) -> tuple[float | None, float | None, str]:
+    """MOVER: the distances to the ends of both intervals, squared and added."""
+    ends = (now.low, now.high, before.low, before.high)
+    if now.value is None or before.value is None or any(end is None for end in ends):
+        return None, None, ""
+    now_low, now_high, old_low, old_high = (float(end) for end in ends if end is not None)
+    difference = now.value - before.value
+    low = difference - math.hypot(now.value - now_low, old_high - before.value)
+    high = difference + math.hypot(now_high - now.value, before.value - old_low)
+    return low, high, APART
+
+
+def paired_interval(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """`stats.paired_difference_interval` without NumPy: method 10 of Newcombe 1998, Stat. Med. 17, 2635-2650.
+
+    Args:
+        pairs: (first, second) score of each image, 0..1; at least one.
+
+    Returns:
+        95 % interval of mean(first) - mean(second).
+    """
+    n = len(pairs)
+    p, q = (math.fsum(pair[i] for pair in pairs) / n for i in (0, 1))
+    (p_low, p_high), (q_low, q_high) = wilson(p, n), wilson(q, n)
+    products = math.fsum((x - p) * (y - q) for x, y in pairs)
+    products = products if products < 0 else max(products - 0.5, 0.0)
+    spread = math.sqrt(math.fsum((x - p) ** 2 for x, _ in pairs) * math.fsum((y - q) ** 2 for _, y in pairs))
+    phi = max(-1.0, min(1.0, products / spread)) if spread > 1e-9 else 0.0
+
+    def reach(a: float, b: float) -> float:
+        return math.sqrt(max(a**2 - 2 * phi * a * b + b**2, 0.0))
+
+    low = p - q - reach(p - p_low, q_high - q)
+    high = p - q + reach(q - q_low, p_high - p)
+    return max(-1.0, low), min(1.0, high)
+
+
+def _pairs(result: AuditResult, baseline: AuditResult, label: str, column: str) -> list[tuple[float, float]]:
+    """New and old value of every image of a class that has both."""
+    new, old = (_by_image(run, label, column) for run in (result, baseline))
+    return [(value, old[image]) for image, value in new.items() if image in old]
+
+
+def _by_image(run: AuditResult, label: str, column: str) -> dict[str, float]:
+    file = run.path / "images.csv"
+    return _values(run.path, column, file.stat().st_mtime_ns).get(label, {}) if file.is_file() else {}
+
+
+@functools.lru_cache(maxsize=8)
+def _values(folder: Path, column: str, written: int) -> dict[str, dict[str, float]]:
+    """Label -> image -> value; a thousand classes read the file once. `written` renews it when the file changes."""
+    values: dict[str, dict[str, float]] = {}
+    for row in read_rows(folder, "images", ("image_id", "label", column)) or ():
+        if (value := number(row.get(column))) is not None:
+            values.setdefault(row["label"], {})[row["image_id"]] = value
+    return values

@@ -1,0 +1,195 @@
+"""Outcomes of rules against [fail] and [warn], beside the baseline and the waivers."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from bias_audit.gate.metrics import number
+from bias_audit.gate.missing import state_of_rule
+from bias_audit.gate.settings import NO_LEVEL, SCOPES, GateConfig, Waiver
+from bias_audit.gate.states import DID_NOT_RUN, DOUBTFUL_INPUT, MAPS_FAILED
+from bias_audit.gate.values import FAILED, KNOWN, NEW, NOT_JUDGED, PASSED, WAIVED, WARNED, WORSE, GateRow
+from bias_audit.gate.waivers import answer, grown
+from bias_audit.gate.words import digits
+from bias_audit.identity import class_of, cue_of, finding_id, matched
+from bias_audit.result import LEVELS, AuditResult, RuleOutcome
+
+_HEALTH = {"BA908": MAPS_FAILED, "BA906": DOUBTFUL_INPUT, "BA907": DOUBTFUL_INPUT}
+"""Rules about the audit itself: what they find takes the ground from under the other rules."""
+
+_KNOWN_STATUS = {"pass": PASSED, "warn": WARNED, "fail": FAILED}
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the outcomes of a run are judged beside.
+
+    Attributes:
+        result, config: the run and what is asked for.
+        baseline: None where there is none.
+        waivers: of the file and of reviewers.
+        today: the day on which waivers are looked at.
+    """
+
+    result: AuditResult
+    config: GateConfig
+    baseline: AuditResult | None
+    waivers: Sequence[Waiver]
+    today: datetime.date
+    before: dict[int, RuleOutcome] = field(default_factory=dict)
+
+
+def finding_rows(context: Context) -> tuple[list[GateRow], list[str]]:
+    """A row per outcome of a rule that is judged, and a sentence per finding of the baseline that is gone."""
+    result, config, baseline = context.result, context.config, context.baseline
+    rows, resolved = [], []
+    if baseline is not None:
+        found = [outcome for outcome in result.outcomes if outcome.status == "found"]
+        earlier = [outcome for outcome in baseline.outcomes if outcome.status == "found"]
+        pairs = matched(found, earlier)
+        context = replace(context, before={id(new): old for new, old in pairs if old is not None})
+        kept = {id(old) for _, old in pairs if old is not None}
+        for old in earlier:
+            if id(old) not in kept:
+                row, gone = _no_more(old, context)
+                rows += [row] if row else []
+                resolved += [gone] if gone else []
+    for outcome in sorted(result.outcomes, key=lambda outcome: (outcome.code, outcome.subject)):
+        scope = scope_of(outcome)
+        if config.fail[scope] != NO_LEVEL or (config.warn[scope] != NO_LEVEL and outcome.status == "found"):
+            row = _row(outcome, scope, context)
+            rows += [row] if row else []
+    rows += _never_ran(context)
+    return rows, resolved
+
+
+def scope_of(outcome: RuleOutcome) -> str:
+    """Scope of gate.toml that an outcome belongs to; one that this version does not know counts as the data set."""
+    return outcome.scope if outcome.scope in SCOPES else "dataset"
+
+
+def _row(outcome: RuleOutcome, scope: str, context: Context) -> GateRow | None:
+    config = context.config
+    row = _blank(outcome, scope, context)
+    if outcome.status == "found":
+        return _found(row, outcome, context)
+    if outcome.status == "passed":
+        return row
+    if outcome.status == "ignored" and not _is_required(outcome.code, config):
+        return None
+    state = state_of_rule(outcome, context.result)
+    must = _is_required(outcome.code, config)
+    allowed = config.allows(state, class_of(outcome) or outcome.subject, outcome.code)
+    return replace(row, status=FAILED if must and not allowed else NOT_JUDGED, state=state)
+
+
+def _found(row: GateRow, outcome: RuleOutcome, context: Context) -> GateRow:
+    config = context.config
+    level = outcome.level or LEVELS[0]
+    least = config.fail_on(row.scope, class_of(outcome))
+    row = replace(row, level=level, sentence=f"{level}: {outcome.sentence}", line=_line(row.scope, outcome, config))
+    if state := _HEALTH.get(outcome.code if level == "MODEL WARNING" else ""):
+        allowed = config.allows(state, outcome.subject, outcome.code)
+        return replace(row, status=WARNED if allowed else FAILED, state=state)
+    if not _reaches(level, least):
+        if not _reaches(level, config.warn[row.scope]):
+            return replace(row, severity="warn", sentence=f"{level}, below {least}: {outcome.sentence}")
+        return replace(row, status=WARNED, severity="warn", line=config.line("warn", row.scope))
+    row = _beside_baseline(replace(row, status=FAILED), outcome, context)
+    given = answer(outcome, context.result, context.waivers, config, context.today)
+    if not given.said:
+        return row
+    status = WAIVED if given.accepted else FAILED
+    line = given.waiver.line if given.waiver and given.waiver.line else row.line
+    return replace(row, status=status, waiver=given.said, sentence=f"{row.sentence} {given.said}", line=line)
+
+
+def _beside_baseline(row: GateRow, outcome: RuleOutcome, context: Context) -> GateRow:
+    if context.baseline is None:
+        return row
+    old = context.before.get(id(outcome))
+    if old is None:
+        return replace(row, change=NEW, sentence=f"{row.sentence} New: the baseline does not have it.")
+    row = replace(row, baseline=number(old.measured))
+    if worse := grown(outcome, old.measured, old.low, old.high, old.level or LEVELS[0]):
+        return replace(row, change=WORSE, sentence=f"{row.sentence} Worse than in the baseline: {worse}.")
+    was = "" if row.baseline is None else f" with {digits(row.baseline)}"
+    status = _KNOWN_STATUS[context.config.known]
+    return replace(row, change=KNOWN, status=status, sentence=f"{row.sentence} Known: in the baseline{was}.")
+
+
+def _no_more(old: RuleOutcome, context: Context) -> tuple[GateRow | None, str]:
+    """A finding of the baseline that this run does not have: gone, or only not looked for."""
+    scope, config = scope_of(old), context.config
+    if not _reaches(old.level or LEVELS[0], config.fail_on(scope, class_of(old))):
+        return None, ""
+    subject = class_of(old) or old.subject
+    cue = f", {cue_of(old)}" if cue_of(old) else ""
+    named = f"{old.code} {old.level} of {subject or 'the data set'}{cue}"
+    if any(_answers(outcome, old) for outcome in context.result.outcomes):
+        return None, f"Resolved: {named}. Before: {old.sentence}"
+    allowed = config.allows(DID_NOT_RUN, subject, old.code)
+    row = GateRow(
+        scope, old.subject, old.code, None, None, None, number(old.threshold), NOT_JUDGED if allowed else FAILED,
+        f"The baseline has {named}; this run did not test it, so nothing says that it is gone.",
+        state=DID_NOT_RUN, cue=cue_of(old), baseline=number(old.measured), finding_id=finding_id(old, context.result),
+    )  # fmt: skip
+    return row, ""
+
+
+def _answers(outcome: RuleOutcome, old: RuleOutcome) -> bool:
+    """Whether an outcome says that the rule was tried where it once found something."""
+    if outcome.code != old.code or outcome.status not in ("found", "passed"):
+        return False
+    about_a_class = old.scope in ("class", "image")
+    return class_of(outcome) == class_of(old) if about_a_class else outcome.code != "BA303"
+
+
+def _never_ran(context: Context) -> Iterator[GateRow]:
+    """Rules that must have answered and are not among the outcomes at all."""
+    config = context.config
+    if config.fail["class"] == NO_LEVEL and config.fail["dataset"] == NO_LEVEL:
+        return
+    there = {outcome.code for outcome in context.result.outcomes}
+    for code in config.require:
+        if code not in there:
+            status = NOT_JUDGED if config.allows(DID_NOT_RUN, code) else FAILED
+            sentence = f"{code} must have run and did not: the run says nothing of it."
+            line = config.line("rules", "require")
+            yield GateRow("run", "", code, None, None, None, None, status, sentence, state=DID_NOT_RUN, line=line)
+
+
+def _is_required(code: str, config: GateConfig) -> bool:
+    return code in config.require or config.require_judged
+
+
+def _reaches(level: str, least: str) -> bool:
+    """A level that this version does not know is no reason to let it through."""
+    return least != NO_LEVEL and (level not in LEVELS or LEVELS.index(level) >= LEVELS.index(least))
+
+
+def _line(scope: str, outcome: RuleOutcome, config: GateConfig) -> int:
+    if class_of(outcome) in config.class_levels:
+        return config.line("fail", "classes", class_of(outcome))
+    table = {"cluster": "dataset", "slice": "dataset"}.get(scope, scope)
+    return config.lines.get(("fail", scope), 0) or config.lines.get((table, "fail_on"), 0)
+
+
+def _blank(outcome: RuleOutcome, scope: str, context: Context) -> GateRow:
+    return GateRow(
+        scope,
+        outcome.subject,
+        outcome.code,
+        number(outcome.measured),
+        number(outcome.low),
+        number(outcome.high),
+        number(outcome.threshold),
+        PASSED,
+        outcome.sentence,
+        cue=cue_of(outcome),
+        finding_id=finding_id(outcome, context.result),
+        n=outcome.n,
+        line=_line(scope, outcome, context.config),
+    )

@@ -1,0 +1,299 @@
+"""The numbers that a gate can judge: columns of the tables, and counts of the run, each with its interval.
+
+Class numbers stand in audit.json. Those of slices, clusters and images stand in their CSV files, which the standard
+library reads: pyarrow alone would cost a second.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import math
+import numbers
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bias_audit.result import AuditResult
+from bias_audit.schema import TABLES
+
+Z = 1.959963984540054
+"""Two-sided 95 %."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Where the parts of a number stand.
+
+    Attributes:
+        label: the quantity in words.
+        low, high, n: columns of its interval and of the images behind it, "" = there are none.
+        reason: column that says why it is missing.
+        exact: counted, not sampled, so that there is no interval to judge.
+        paired: its value per image: column, lowest and highest possible value; "" = not to be had per image.
+    """
+
+    label: str
+    low: str = ""
+    high: str = ""
+    n: str = ""
+    reason: str = ""
+    exact: bool = False
+    paired: tuple[str, float, float] = ("", 0.0, 1.0)
+
+
+def _ends(label: str, prefix: str, n: str, reason: str, paired: tuple[str, float, float] = ("", 0.0, 1.0)) -> Metric:
+    return Metric(label, f"{prefix}_low", f"{prefix}_high", n, reason, paired=paired)
+
+
+_PHOTOS = ("n_interventions", "reliance_reason")
+_MAPS = ("n_attention", "attention_reason")
+
+CLASS: dict[str, Metric] = {
+    "accuracy": _ends("accuracy", "accuracy", "n_read", "", ("correct", 0, 1)),
+    "background_excess": _ends("background excess", "excess", *_MAPS),
+    "same_background_accuracy": _ends(
+        "accuracy on same-class backgrounds", "same", *_PHOTOS, ("same_background_accuracy", 0, 1)
+    ),
+    "other_background_accuracy": _ends(
+        "accuracy on other-class backgrounds", "other", *_PHOTOS, ("other_background_accuracy", 0, 1)
+    ),
+    "background_gap": _ends("background gap", "gap", *_PHOTOS, ("background_gap", -1, 1)),
+    "background_gap_second_fill": _ends(
+        "background gap under the second fill", "second_fill", *_PHOTOS, ("background_gap_second_fill", -1, 1)
+    ),
+    "attract": _ends("attraction of its backgrounds", "attract", *_PHOTOS),
+    "adversarial": _ends("share of photos that some background turns", "adversarial", "n_adversarial", _PHOTOS[1]),
+    "background_only_accuracy": _ends("background-only accuracy", "background_only", *_PHOTOS),
+    "removal_effect": _ends("effect of removing the object", "removal", "n_control", _PHOTOS[1]),
+    "foreground_only_accuracy": _ends("foreground-only accuracy", "foreground_only", *_PHOTOS),
+    "neutral_loss": _ends("loss on neutral backdrops", "neutral_loss", *_PHOTOS),
+    "cut_out_gain": _ends("gain by cutting out", "cut_out_gain", "n_cut_out_gain", _PHOTOS[1]),
+    "shapley_background_share": _ends("Shapley share of the background", "shapley", *_PHOTOS),
+    "cue_removal_effect": _ends("effect of removing the cue", "cue_removal", "n_cue_removal", _PHOTOS[1]),
+    "cue_lent_effect": _ends("effect of lending the cue", "cue_lent", "n_cue_lent", _PHOTOS[1]),
+    "flagged_share": _ends("share of photos that rest on their background", "flagged", *_PHOTOS),
+}
+SLICE: dict[str, Metric] = {
+    "accuracy": _ends("accuracy", "accuracy", "n", ""),
+    "background_excess": _ends("background excess", "excess", "n_attention", "excess_reason"),
+    "background_gap": _ends("background gap", "gap", "n_interventions", "gap_reason"),
+    "accuracy_against_difference": _ends("accuracy against the most different slice", "accuracy_against", "n", ""),
+    "excess_against_difference": _ends("excess against the most different slice", "excess_against", "n_attention", ""),
+    "gap_against_difference": _ends("gap against the most different slice", "gap_against", "n_interventions", ""),
+}
+CLUSTER: dict[str, Metric] = {
+    "class_share": _ends("share of its class's images", "class_share", "n", ""),
+    "odds_ratio": _ends("odds ratio", "odds_ratio", "n", ""),
+    "erase_effect": _ends("effect of erasing it", "erase", "n_proof", "proof_status"),
+    "paste_effect": _ends("effect of pasting it", "paste", "n_proof", "proof_status"),
+}
+DATASET: dict[str, Metric] = {
+    "accuracy": _ends("accuracy on all read images", "accuracy", "n_read", ""),
+    "unreadable_share": Metric("share of images unreadable or skipped", n="images", exact=True),
+    "without_mask_share": Metric("share of images without a mask", n="read", exact=True),
+    "unscorable_share": Metric("share of images without an attention score", n="read", exact=True),
+    "images": Metric("number of images", exact=True),
+    "read": Metric("number of read images", exact=True),
+    "attention_scored": Metric("number of images with an attention score", exact=True),
+    "interventions_done": Metric("number of photos that were intervened on", exact=True),
+}
+METRICS: dict[str, dict[str, Metric]] = {
+    "dataset": DATASET,
+    "class": CLASS,
+    "cluster": CLUSTER,
+    "slice": SLICE,
+    "image": {},
+}
+"""Table of gate.toml -> metric -> where its interval stands. Other columns can be judged by their estimate."""
+
+FILES = {"class": "classes", "cluster": "clusters", "slice": "slices", "image": "images"}
+EXACT_TABLES = ("image",)
+"""A share of the images that were audited is counted: it has no interval."""
+
+
+@functools.cache
+def names_of(table: str) -> tuple[str, ...]:
+    """Every metric of a table: those with intervals first, then its other columns of numbers."""
+    columns = TABLES[FILES[table]] if table in FILES else ()
+    ours = METRICS[table]
+    return (*ours, *(column.name for column in columns if column.kind != "string" and column.name not in ours))
+
+
+def is_attention(table: str, name: str) -> bool:
+    """Whether a metric is made of heatmaps, so that it says nothing where they failed their tests (BA908)."""
+    maps = ("background_share", "background_excess", "background_lift", "pointing", "relevance_", "iou_", "tie_")
+    return table != "dataset" and name.startswith((*maps, "excess", "negative_share", "padding_share"))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One number of one subject.
+
+    Attributes:
+        subject: class, cluster, slice ("column=value") or image; "" for the data set.
+        value, low, high: None where missing.
+        n: images behind it, None = not known.
+        reason: why the value is missing, in the run's words; "" = the run does not say.
+        class_name: class that it belongs to, "" for none.
+    """
+
+    subject: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    reason: str = ""
+    class_name: str = ""
+
+
+def measured(result: AuditResult, table: str, name: str) -> list[Measured] | None:
+    """A metric of every subject of a run; None where the run holds no such table.
+
+    Args:
+        table, name: as in [[metric]]; `name` is one of `names_of(table)`.
+    """
+    if table == "dataset":
+        return [_dataset(result, name)]
+    metric = METRICS[table].get(name, Metric(name.replace("_", " ")))
+    rows: Iterable[Mapping[str, Any]] | None = result.class_rows
+    if table != "class":
+        rows = read_rows(result.path, FILES[table], (*_SUBJECT[table], *_columns(name, metric)))
+    return None if rows is None else [_of_row(table, name, metric, row) for row in rows]
+
+
+_SUBJECT = {
+    "cluster": ("cluster_id", "name", "class_name"),
+    "slice": ("column", "value"),
+    "image": ("image_id", "label"),
+}
+
+
+def _columns(name: str, metric: Metric) -> list[str]:
+    return [column for column in (name, metric.low, metric.high, metric.n, metric.reason) if column]
+
+
+def _of_row(table: str, name: str, metric: Metric, row: Mapping[str, Any]) -> Measured:
+    if name == "flagged_share":
+        return _flagged(row)
+    class_name = str(row.get({"class": "class_name", "cluster": "class_name", "image": "label"}.get(table, "")) or "")
+    subject = {
+        "class": class_name,
+        "cluster": str(row.get("cluster_id", "")),
+        "slice": f"{row.get('column', '')}={row.get('value', '')}",
+        "image": str(row.get("image_id", "")),
+    }[table]
+    n = number(row.get(metric.n)) if metric.n else None
+    reason = str(row.get(metric.reason) or "") if metric.reason else ""
+    return Measured(
+        subject,
+        number(row.get(name)),
+        number(row.get(metric.low)),
+        number(row.get(metric.high)),
+        None if n is None else int(n),
+        "" if reason == "ok" else reason,
+        class_name,
+    )
+
+
+def _flagged(row: Mapping[str, Any]) -> Measured:
+    """Photos that rest on their background, with a Wilson interval."""
+    name, reason = str(row.get("class_name", "")), str(row.get("reliance_reason") or "")
+    flagged, photos = number(row.get("n_rests_on_background")), number(row.get("n_interventions"))
+    if flagged is None or not photos:
+        return Measured(name, None, n=0, reason="" if reason == "ok" else reason, class_name=name)
+    return Measured(name, flagged / photos, *wilson(flagged / photos, photos), int(photos), "", name)
+
+
+def read_rows(folder: Path, name: str, columns: Iterable[str]) -> list[dict[str, str]] | None:
+    """These columns of RUN/NAME.csv, as text; None where there is no such file. Columns it lacks are left out."""
+    file = folder / f"{name}.csv"
+    if not file.is_file():
+        return None
+    with file.open(encoding="utf-8", newline="") as lines:
+        rows = csv.reader(lines)
+        header = {title: i for i, title in enumerate(next(rows, []))}
+        wanted = [(column, header[column]) for column in dict.fromkeys(columns) if column in header]
+        return [{column: row[i] for column, i in wanted} for row in rows if len(row) >= len(header)]
+
+
+def number(value: Any) -> float | None:
+    """A finite number, NumPy's and those of a CSV included, or None: tables write missing values as NaN or null."""
+    if isinstance(value, str):
+        value = _WORDS.get(value, value)
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    elif isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+_WORDS = {"True": 1.0, "False": 0.0}
+
+
+def wilson(share: float, n: float) -> tuple[float, float]:
+    """95 % Wilson score interval of a share (Wilson 1927), without NumPy; n > 0."""
+    centre = (share * n + Z**2 / 2) / (n + Z**2)
+    half = Z / (n + Z**2) * math.sqrt(max(n * share * (1 - share), 0.0) + Z**2 / 4)
+    return max(0.0, min(centre - half, share)), min(1.0, max(centre + half, share))
+
+
+# -- the data set ---------------------------------------------------------------------------
+
+
+def _dataset(result: AuditResult, name: str) -> Measured:
+    return _SHARES[name](result) if name in _SHARES else _count(result, name)
+
+
+def _count(result: AuditResult, name: str) -> Measured:
+    count = result.info.counts.get(name)
+    return Measured("", None if count is None else float(count), reason=f"the run holds no count {name!r}")
+
+
+def _accuracy(result: AuditResult) -> Measured:
+    """Share of right predictions over all classes.
+
+    The interval recovers each class's variance from its own interval (Zou & Donner 2008, Stat. Med. 27, 1693-1702):
+    classes are strata of fixed size, and no second interval formula is needed.
+    """
+    strata = []
+    for row in result.class_rows:
+        n, share = number(row.get("n_read")), number(row.get("accuracy"))
+        if n and share is not None:
+            strata.append((n, share, number(row.get("accuracy_low")), number(row.get("accuracy_high"))))
+    total = sum(n for n, *_ in strata)
+    if not total:
+        return Measured("", None, n=0, reason="no image was read")
+    mean = sum(n * share for n, share, *_ in strata) / total
+    below = above = 0.0
+    for n, share, low, high in strata:
+        if low is None or high is None:
+            return Measured("", mean, n=int(total))
+        below += (n / total * (share - low)) ** 2
+        above += (n / total * (high - share)) ** 2
+    return Measured("", mean, max(0.0, mean - math.sqrt(below)), min(1.0, mean + math.sqrt(above)), int(total))
+
+
+def _missing_share(part: str, whole: str, reason: str) -> Callable[[AuditResult], Measured]:
+    """How much of `whole` is not `part`: counted, not sampled, so without interval."""
+
+    def share(result: AuditResult) -> Measured:
+        counts = result.info.counts
+        absent = [name for name in (part, whole) if name not in counts]
+        if absent:
+            return Measured("", None, reason=f"the run holds no count {absent[0]!r}")
+        total = counts[whole]
+        return Measured("", (total - counts[part]) / total if total else None, n=total, reason=reason)
+
+    return share
+
+
+_SHARES: dict[str, Callable[[AuditResult], Measured]] = {
+    "accuracy": _accuracy,
+    "unreadable_share": _missing_share("read", "images", "no image was found"),
+    "without_mask_share": _missing_share("with_mask", "read", "no image was read"),
+    "unscorable_share": _missing_share("attention_scored", "read", "no image was read"),
+}

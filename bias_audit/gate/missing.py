@@ -1,0 +1,65 @@
+"""Which named state stands behind something that a run does not say."""
+
+from __future__ import annotations
+
+from bias_audit.gate.metrics import number
+from bias_audit.gate.states import (
+    DID_NOT_RUN,
+    IGNORED,
+    MAPS_FAILED,
+    MISSING_METRIC,
+    NO_INTERVENTIONS,
+    NO_MASKS,
+    NOT_ENOUGH,
+)
+from bias_audit.identity import class_of
+from bias_audit.result import AuditResult, RuleOutcome
+
+NEEDS_MASKS = ("BA101", "BA102", "BA201", "BA202", "BA204", "BA205", "BA206", "BA902", "BA904")
+NEEDS_PASTING = ("BA201", "BA202", "BA204", "BA206")
+
+
+def maps_failed(result: AuditResult) -> bool:
+    """Whether the heatmaps of a run failed one of their reliability tests."""
+    return any(outcome.code == "BA908" and outcome.status == "found" for outcome in result.outcomes)
+
+
+def state_of_rule(outcome: RuleOutcome, result: AuditResult) -> str:
+    """Why a rule gave no answer about its subject."""
+    if outcome.status == "ignored":
+        return IGNORED
+    if "(BA908)" in outcome.sentence and maps_failed(result):
+        return MAPS_FAILED
+    if outcome.code in NEEDS_MASKS and _without_masks(result):
+        return NO_MASKS
+    if outcome.code in NEEDS_PASTING and _without_interventions(result):
+        return NO_INTERVENTIONS
+    if outcome.code == "BA201" and (row := _class_row(result, class_of(outcome))) and number(row.get("p_fdr")) is None:
+        few = number(row.get("n_interventions")) or number(row.get("n_read")) or 0
+        return NOT_ENOUGH if few or not number(row.get("n")) else DID_NOT_RUN
+    return NOT_ENOUGH if _speaks_of_few(outcome.sentence) else DID_NOT_RUN
+
+
+def state_of_number(result: AuditResult, n: int | None, reason: str, *, pasted: bool) -> str:
+    """Why a metric has no value."""
+    if pasted and _without_masks(result):
+        return NO_MASKS
+    if pasted and _without_interventions(result):
+        return NO_INTERVENTIONS
+    return NOT_ENOUGH if n == 0 or _speaks_of_few(reason) else MISSING_METRIC
+
+
+def _without_masks(result: AuditResult) -> bool:
+    return result.info.mask_kind == "none" or result.info.counts.get("with_mask") == 0
+
+
+def _without_interventions(result: AuditResult) -> bool:
+    return result.info.counts.get("interventions_done") == 0
+
+
+def _class_row(result: AuditResult, name: str) -> dict[str, object] | None:
+    return next((row for row in result.class_rows if row.get("class_name") == name), None)
+
+
+def _speaks_of_few(sentence: str) -> bool:
+    return sentence.startswith(("Not enough", "only ")) or " needed" in sentence

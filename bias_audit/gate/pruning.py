@@ -1,0 +1,65 @@
+"""Takes waivers that are over, or that no finding needs, out of a gate.toml. Every other byte stays."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+from bias_audit.atomic import write_atomically
+from bias_audit.errors import ConfigError
+from bias_audit.gate.config import read_gate
+from bias_audit.gate.settings import Waiver
+from bias_audit.gate.toml_lines import places
+from bias_audit.gate.waivers import covers
+from bias_audit.gate.words import plain
+from bias_audit.result import AuditResult
+
+
+def prune(file: Path, result: AuditResult, today: datetime.date | None = None) -> list[str]:
+    """Rewrite a gate.toml without the waivers that expired, or whose finding the run does not have.
+
+    With a [[waive]] block go the comments that stand directly above it, and the blank lines after it.
+
+    Returns:
+        a sentence per waiver that was removed.
+
+    Raises:
+        ConfigError: a wrong gate file, or waivers that are not written as [[waive]].
+        ResultError: it cannot be written.
+    """
+    today = today or datetime.datetime.now(datetime.UTC).date()
+    config = read_gate(file)
+    said = {i: why for i, one in enumerate(config.waivers) if (why := _why(one, result, today))}
+    if not said:
+        return []
+    raw = file.read_bytes()
+    lines = raw.splitlines(keepends=True)
+    text = raw.decode("utf-8-sig")
+    blocks = {block.path[1]: block for block in places(text).blocks if block.path[0] == "waive"}
+    for i in said:
+        if i not in blocks:
+            line = config.waivers[i].line
+            raise ConfigError(
+                f"{str(file)!r}, line {line}: a waiver is not written as a [[waive]] block of its own",
+                "Write each waiver as [[waive]]; then it can be removed.",
+            )
+    gone: set[int] = set()
+    for i in said:
+        first, last = blocks[i].first - 1, blocks[i].last - 1
+        while first and lines[first - 1].lstrip().startswith(b"#") and first - 1 not in gone:
+            first -= 1
+        while last + 1 < len(lines) and not lines[last + 1].strip():
+            last += 1
+        gone |= set(range(first, last + 1))
+    kept = b"".join(line for number, line in enumerate(lines) if number not in gone)
+    write_atomically(file, kept, "Make the gate file writable.")
+    return list(said.values())
+
+
+def _why(waiver: Waiver, result: AuditResult, today: datetime.date) -> str:
+    name = f"Removed the waiver of {plain(waiver.owner)} for {plain(waiver.scope)}"
+    if waiver.expires < today:
+        return f"{name}: it expired on {waiver.expires}."
+    if not any(covers(waiver, one, result) for one in result.outcomes if one.status == "found"):
+        return f"{name}: this run has no such finding."
+    return ""

@@ -1,0 +1,177 @@
+"""Reading a TOML file whose every mistake is answered with its line and, where there is one, a close name."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bias_audit.errors import ConfigError
+from bias_audit.gate.states import STATES
+from bias_audit.gate.toml_lines import Places, places
+
+Where = tuple[str | int, ...]
+"""Path of a key: ("metric", 0, "max")."""
+
+
+@dataclass(frozen=True)
+class TomlFile:
+    """A file that is valid TOML.
+
+    Attributes:
+        source: path as given, for error sentences.
+        content: what tomllib reads.
+        places: line of every key.
+    """
+
+    source: str
+    content: Mapping[str, Any]
+    places: Places
+
+    def line(self, where: Where) -> int:
+        """Line of a key, or of the table that lacks it."""
+        return self.places.line(*where)
+
+    def error(self, where: Where, message: str, hint: str = "") -> ConfigError:
+        """The error to raise about a key."""
+        line = self.line(where)
+        return ConfigError(f"{self.source}, line {line}: {message}" if line else f"{self.source}: {message}", hint)
+
+    def table(self, where: Where, value: Any) -> Mapping[str, Any]:
+        """A table, or ConfigError."""
+        if not isinstance(value, dict):
+            raise self.error(where, f"{named(where)} must be a table, got {value!r}", f"Write [{where[-1]}].")
+        return value
+
+    def tables(self, where: Where, value: Any) -> Sequence[Mapping[str, Any]]:
+        """An array of tables, or ConfigError."""
+        if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+            hint = f"Write [[{where[-1]}]], once per entry."
+            raise self.error(where, f"{named(where)} must be tables, got {value!r}", hint)
+        return value
+
+    def number(self, where: Where, value: Any, low: float, high: float, *, share: bool = False) -> float:
+        """A finite number in low..high, or ConfigError; `share` explains percentages."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            hint = "Write it without quotes, for instance 0.1."
+            raise self.error(where, f"{named(where)} must be a number, got {value!r}", hint)
+        if not low <= value <= high or math.isinf(value):  # nan fails the comparison
+            wanted = f"lie in {low:g}..{high:g}" if math.isfinite(high) else f"be {low:g} or more, and finite"
+            if math.isinf(low):
+                wanted = "be finite"
+            hint = f"Write a share: {value / 100:g} for {value:g} %." if share and 1 < value <= 100 else ""
+            raise self.error(where, f"{named(where)} must {wanted}, got {value!r}", hint)
+        return float(value)
+
+    def count(self, where: Where, value: Any, low: int = 0) -> int:
+        """A whole number of at least `low`, or ConfigError."""
+        if isinstance(value, bool) or not isinstance(value, int) or value < low:
+            message = f"{named(where)} must be a whole number of {low} or more, got {value!r}"
+            raise self.error(where, message, "Write it without quotes, for instance 20.")
+        return value
+
+    def switch(self, where: Where, value: Any) -> bool:
+        """true or false, or ConfigError."""
+        if not isinstance(value, bool):
+            raise self.error(where, f"{named(where)} must be true or false, got {value!r}", "Write it without quotes.")
+        return value
+
+    def choice(self, where: Where, value: Any, allowed: Sequence[str]) -> str:
+        """One of `allowed`, or ConfigError with the closest of them."""
+        if value not in allowed:
+            wanted = ", ".join(f'"{name}"' for name in allowed)
+            hint = close_to(str(value), allowed)
+            raise self.error(where, f"{named(where)} must be one of {wanted}, got {value!r}", hint)
+        return str(value)
+
+    def text(self, where: Where, value: Any) -> str:
+        """Text with something in it, or ConfigError."""
+        if not isinstance(value, str) or not value.strip():
+            raise self.error(where, f"{named(where)} must be text, got {value!r}", "Write it in quotes.")
+        return value
+
+    def texts(self, where: Where, value: Any) -> tuple[str, ...]:
+        """A list of texts, or ConfigError."""
+        if not isinstance(value, list):
+            raise self.error(where, f"{named(where)} must be a list of texts, got {value!r}", 'Write ["...", "..."].')
+        return tuple(self.text((*where, i), one) for i, one in enumerate(value))
+
+    def day(self, where: Where, value: Any) -> datetime.date:
+        """A date, bare or in quotes, or ConfigError."""
+        if isinstance(value, str):
+            try:
+                return datetime.date.fromisoformat(value)
+            except ValueError:
+                pass
+        if not isinstance(value, datetime.date) or isinstance(value, datetime.datetime):
+            raise self.error(where, f"{named(where)} must be a date, got {value!r}", "Write it as 2027-01-31.")
+        return value
+
+    def known(self, where: Where, given: Mapping[str, Any], allowed: Sequence[str], homes: str = "") -> None:
+        """ConfigError for the first key of a table that is none of `allowed`."""
+        for name in given:
+            if name not in allowed:
+                place = f"in {named(where)}" if where else "at the top level"
+                hint = homes or close_to(name, allowed) or f"Known keys: {', '.join(allowed)}."
+                raise self.error((*where, name), f"unknown key {name!r} {place}", hint)
+
+
+def read_toml(path: Path) -> TomlFile:
+    """Read a file.
+
+    Raises:
+        ConfigError: unreadable, not UTF-8, or not TOML (with the line).
+    """
+    source = str(path)
+    try:
+        # newline="": lines are counted, and a file that is written back keeps its line ends.
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            text = file.read()
+        return TomlFile(source, tomllib.loads(text), places(text))
+    except OSError as error:
+        hint = "Without a file the gate uses its defaults."
+        raise ConfigError(f"cannot read the gate file {source!r}: {error.strerror or error}", hint) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"the gate file {source!r} is not UTF-8 text: {error.reason}", "Save it as UTF-8.") from error
+    except tomllib.TOMLDecodeError as error:
+        hint = 'A line reads for instance: class = "SUSPICIOUS".'
+        raise ConfigError(f"the gate file {source!r} is not valid TOML: {error}", hint) from error
+
+
+def read_states(file: TomlFile, where: Where, value: Any) -> tuple[str, ...]:
+    """States, each on its own or with ": NAME"."""
+    given = file.texts(where, value)
+    for i, text in enumerate(given):
+        if text.partition(": ")[0] not in STATES:
+            known = ", ".join(f'"{state}"' for state in STATES)
+            hint = close_to(text.partition(":")[0], tuple(STATES)) or f"States are {known}."
+            raise file.error((*where, i), f"allow holds {text!r}, which is no state", hint)
+    return given
+
+
+def named(where: Where) -> str:
+    """A key as a person would write it: "[class] min_accuracy", "[[metric]] max"."""
+    if not where:
+        return "the file"
+    head, *rest = where
+    tables = [str(head)]
+    many = bool(rest) and isinstance(rest[0], int)
+    rest = rest[1:] if many else rest
+    if not rest and not many:
+        return f"[{head}]"
+    tables += [str(part) for part in rest[:-1]]
+    inside = ".".join(tables)
+    key = str(rest[-1]) if rest else ""
+    return f"[[{inside}]] {key}".strip() if many else f"[{inside}] {key}"
+
+
+def close_to(name: str, allowed: Sequence[str]) -> str:
+    """A hint that names the closest of the allowed names, "" where none is close; case does not count."""
+    folded = {one.casefold(): one for one in allowed}
+    close = difflib.get_close_matches(name.casefold(), folded, 1)
+    return f"Did you mean {folded[close[0]]!r}?" if close else ""

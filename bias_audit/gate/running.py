@@ -1,0 +1,56 @@
+"""The gate on folders: run, baseline and decisions are read, the verdict is given."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bias_audit.gate.config import read_gate
+from bias_audit.gate.settings import GateConfig
+from bias_audit.gate.values import GateResult
+from bias_audit.gate.verdict import judge
+from bias_audit.result import AuditResult, load
+
+if TYPE_CHECKING:
+    from bias_audit.review.decisions import Decision
+
+
+def gate_run(
+    result: AuditResult,
+    thresholds: str | Path | None = None,
+    *,
+    baseline: str | Path | AuditResult | None = None,
+    today: datetime.date | None = None,
+) -> GateResult:
+    """Judge a run as `bias-audit gate` does.
+
+    Args:
+        thresholds: a gate.toml, None = the defaults.
+        baseline: a run or its folder. A folder without a finished run is the state "missing baseline", not an error.
+        today: day on which waivers are looked at, None = today in UTC.
+
+    Raises:
+        ConfigError: a wrong gate.toml.
+        ResultError: a damaged baseline.
+    """
+    config = read_gate(thresholds)
+    old = baseline if isinstance(baseline, AuditResult) else _finished(baseline)
+    name = str(baseline.path if isinstance(baseline, AuditResult) else baseline or "")
+    decisions = _decisions(result.path, config)
+    return judge(result, config, baseline=old, baseline_name=name, decisions=decisions, today=today)
+
+
+def _finished(folder: str | Path | None) -> AuditResult | None:
+    if folder is None or not (Path(folder) / "audit.json").is_file():
+        return None
+    return load(folder)
+
+
+def _decisions(folder: Path, config: GateConfig) -> list[Decision]:
+    """What reviewers decided about a run; the library that reads it is loaded only where there is a file."""
+    if not config.use_decisions or not (folder / "decisions.sqlite").is_file():
+        return []
+    from bias_audit.review.decisions import read_decisions
+
+    return list(read_decisions(folder))

@@ -1,0 +1,37 @@
+"""Why something could not be judged: every reason has a name, and fails the gate unless the gate file allows it."""
+
+from __future__ import annotations
+
+NO_ROWS = "no rows"
+MISSING_CLASS = "missing class"
+MISSING_METRIC = "missing metric"
+NOT_ENOUGH = "not enough images"
+NEAR = "near the threshold"
+NO_INTERVAL = "no interval"
+DID_NOT_RUN = "rule could not run"
+IGNORED = "rule ignored"
+NO_MASKS = "no masks"
+NO_INTERVENTIONS = "no interventions"
+MAPS_FAILED = "maps failed"
+DOUBTFUL_INPUT = "doubtful input"
+MISSING_BASELINE = "missing baseline"
+DIFFERENT_DATA = "different data"
+
+STATES: dict[str, str] = {
+    NO_ROWS: "the run lists no classes, or a table that a metric reads has no rows",
+    MISSING_CLASS: "a class of the gate file or of the baseline of which this run has no image",
+    MISSING_METRIC: "the run holds no such number for this subject",
+    NOT_ENOUGH: "fewer images than min_n, or than the rule needs for a test",
+    NEAR: "the interval contains the threshold: the images cannot tell on which side the number lies",
+    NO_INTERVAL: "a metric judged by its bound of which this run gives an estimate only",
+    DID_NOT_RUN: "a rule that [rules] require names, or one with a finding in the baseline, gave no answer",
+    IGNORED: "such a rule was left out with --ignore",
+    NO_MASKS: "such a rule needs masks or boxes, and the run had none (--masks auto estimates them)",
+    NO_INTERVENTIONS: "such a rule needs interventions, and the run made none",
+    MAPS_FAILED: "the heatmaps failed their reliability tests (BA908): attention says nothing of this model",
+    DOUBTFUL_INPUT: "another preprocessing or class order fits the model better (BA906, BA907): what was audited is "
+    "not the model as it is used",
+    MISSING_BASELINE: "a comparison is asked for, and there is no run to compare with",
+    DIFFERENT_DATA: "the run, or the baseline, is about other data than is asked for",
+}
+"""Every named state and what it means."""

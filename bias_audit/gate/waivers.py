@@ -1,0 +1,144 @@
+"""Accepted findings: who answers for them, until when, and when that is over."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bias_audit.gate.settings import GateConfig, Waiver
+from bias_audit.gate.words import days, digits, plain
+from bias_audit.identity import class_of, cue_of, finding_id
+from bias_audit.result import LEVELS, AuditResult, RuleOutcome
+
+if TYPE_CHECKING:
+    from bias_audit.review.decisions import Decision
+
+WARN_DAYS = 14
+"""Days before its end from which a waiver is announced."""
+
+LOWER_IS_WORSE = ("BA203", "BA903", "BA909")
+"""Rules whose number is a rate of what goes well; every other one measures what goes wrong."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the waivers say of a finding.
+
+    Attributes:
+        accepted: a waiver holds.
+        said: who, why and until when, or why the waiver does not hold; "" where there is none.
+        waiver: the one that speaks, None where there is none.
+    """
+
+    accepted: bool = False
+    said: str = ""
+    waiver: Waiver | None = None
+
+
+def answer(
+    outcome: RuleOutcome, result: AuditResult, waivers: Sequence[Waiver], config: GateConfig, today: datetime.date
+) -> Answer:
+    """The waiver of a finding; of several the one that holds, then the one that lasts longest."""
+    answers = [_answer(outcome, waiver, config, today) for waiver in waivers if covers(waiver, outcome, result)]
+    return max(answers, key=lambda one: (one.accepted, one.waiver and one.waiver.expires), default=Answer())
+
+
+def covers(waiver: Waiver, outcome: RuleOutcome, result: AuditResult) -> bool:
+    """Whether a waiver is about a finding; a cue that it does not name is not covered."""
+    if waiver.finding:
+        return waiver.finding == finding_id(outcome, result)
+    return (waiver.rule, waiver.class_name, waiver.cue) == (outcome.code, class_of(outcome), cue_of(outcome))
+
+
+def grown(outcome: RuleOutcome, measured: float | None, low: float | None, high: float | None, level: str) -> str:
+    """How a finding is worse than it was: beyond the end of the earlier interval, or of a higher level; "" if not.
+
+    With an earlier value and no interval the finding's own interval must exclude that value.
+    """
+    if level in LEVELS and LEVELS.index(outcome.level or LEVELS[0]) > LEVELS.index(level):
+        return f"{outcome.level} now, {level} then"
+    now = outcome.measured
+    if now is None:
+        return ""
+    sign = -1 if outcome.code in LOWER_IS_WORSE else 1
+    ends = [sign * end for end in (low, high) if end is not None]
+    if len(ends) == 2:
+        if sign * now > max(ends) + 1e-9:
+            return f"{digits(now)} now, {digits(low or 0)} to {digits(high or 0)} then"
+    elif measured is not None:
+        own = [sign * end for end in (outcome.low, outcome.high) if end is not None]
+        if min(own, default=sign * now) > sign * measured + 1e-9:
+            return f"{digits(now)} now, {digits(measured)} then"
+    return ""
+
+
+def _answer(outcome: RuleOutcome, waiver: Waiver, config: GateConfig, today: datetime.date) -> Answer:
+    who = f"{plain(waiver.owner)} ({plain(waiver.reason)})"
+    if waiver.expires < today:
+        return Answer(said=f"The waiver of {who} expired on {waiver.expires}.", waiver=waiver)
+    life = (waiver.expires - (waiver.since or today)).days
+    if life > config.max_days:
+        return Answer(
+            said=f"The waiver of {who} lasts {days(life)}, until {waiver.expires}; at most {days(config.max_days)} "
+            "are allowed.",
+            waiver=waiver,
+        )
+    if worse := grown(outcome, waiver.measured, waiver.low, waiver.high, waiver.level):
+        return Answer(said=f"Open again, it grew beyond what {who} accepted: {worse}.", waiver=waiver)
+    return Answer(True, f"Accepted by {who} until {waiver.expires}.", waiver)
+
+
+def notes(
+    result: AuditResult, waivers: Sequence[Waiver], today: datetime.date, found: Iterable[RuleOutcome]
+) -> list[str]:
+    """Waivers that end within WARN_DAYS, and those that no finding needs."""
+    said = []
+    findings = list(found)
+    for waiver in waivers:
+        where = f"line {waiver.line}" if waiver.line else "review decision"
+        name = f"Waiver of {plain(waiver.owner)} for {plain(waiver.scope)} ({where})"
+        left = (waiver.expires - today).days
+        if not any(covers(waiver, outcome, result) for outcome in findings):
+            said.append(f"{name} is unused: this run has no such finding.")
+        elif 0 <= left <= WARN_DAYS:
+            said.append(f"{name} ends in {days(left)}, on {waiver.expires}.")
+    return said
+
+
+def from_decisions(decisions: Sequence[Decision]) -> tuple[list[Waiver], list[str]]:
+    """Waivers out of what reviewers decided, and why a "legitimate context" is none.
+
+    A decision counts with note, reviewer and expiry, and only where no reviewer's standing verdict on the same finding
+    is another one.
+    """
+    waivers, said = [], []
+    verdicts: dict[str, set[str]] = {}
+    targets = [one for one in decisions if one.target_kind in ("finding", "cluster")]
+    for one in targets:
+        verdicts.setdefault(one.target_key, set()).add(one.verdict)
+    for one in targets:
+        if one.verdict != "legitimate context":
+            continue
+        lacking = [name for name, value in (("note", one.note), ("reviewer", one.reviewer)) if not value.strip()]
+        expires = _day(one.expires)
+        lacking += [] if expires else ["expiry"]
+        name = f"The decision of {plain(one.reviewer) or 'nobody'} on {plain(one.subject) or one.target_key}"
+        if len(verdicts[one.target_key]) > 1:
+            others = ", ".join(sorted(verdicts[one.target_key] - {one.verdict}))
+            said.append(f"{name} is no waiver: reviewers disagree ({others}).")
+        elif lacking or expires is None:
+            said.append(f"{name} is no waiver: it has no {' and no '.join(lacking)}.")
+        else:
+            measured = (one.measured, one.low, one.high)
+            since = _day(one.time[:10])
+            waivers.append(Waiver(one.note, one.reviewer, expires, one.target_key, "", "", "", *measured, "", since))
+    return waivers, said
+
+
+def _day(text: str) -> datetime.date | None:
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError:
+        return None
