@@ -39,21 +39,35 @@ def write_report(run: AuditResult | str | Path) -> Path:
         ResultError: the run is missing, unfinished or damaged, or the page cannot be written.
     """
     result = run if isinstance(run, AuditResult) else load(run)
+    return write_atomically(result.path / "report.html", page_of(result), "Free space or make the folder writable.")
+
+
+def page_of(result: AuditResult, review: dict[str, Any] | None = None) -> bytes:
+    """The page of a run as UTF-8, below PAGE_LIMIT.
+
+    Args:
+        result: a finished run.
+        review: see `render`.
+
+    Raises:
+        ResultError: a table or the pictures of the run are damaged.
+    """
     pictures = _read_pictures(result.path)
     budget = PICTURE_BUDGET
-    page = render(summarise(result, pictures, budget))
+    page = render(summarise(result, pictures, budget), review)
     # The markup around pictures is estimated beforehand; where it was more, pictures give way, not the limit.
     while len(page) >= PAGE_LIMIT and budget > 0:
         budget = int(0.97 * budget * PAGE_LIMIT / len(page)) if budget > PICTURE_BUDGET // 20 else 0
-        page = render(summarise(result, pictures, budget))
-    return write_atomically(result.path / "report.html", page, "Free space or make the folder writable.")
+        page = render(summarise(result, pictures, budget), review)
+    return page
 
 
-def render(summary: dict[str, Any]) -> bytes:
+def render(summary: dict[str, Any], review: dict[str, Any] | None = None) -> bytes:
     """The page as UTF-8.
 
     Args:
         summary: see `summary.summarise`.
+        review: what `bias-audit review` tells its page (api: path of the server, live, reviewer); None in a file.
     """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -72,7 +86,8 @@ def render(summary: dict[str, Any]) -> bytes:
     policy = "; ".join(
         (
             "default-src 'none'",
-            "img-src data:",
+            "img-src data:" if review is None else "img-src data: 'self'",
+            *([] if review is None else ["connect-src 'self'"]),
             f"style-src {_source(style)} {_source(rules)}",
             f"script-src {_source(script)}",
             "base-uri 'none'",
@@ -80,7 +95,7 @@ def render(summary: dict[str, Any]) -> bytes:
         )
     )
     text = environment.get_template("page.html").render(
-        **summary, style=style, script=script, picture_rules=rules, policy=policy
+        **summary, style=style, script=script, picture_rules=rules, policy=policy, review=review
     )
     # A name that is no valid Unicode must not cost the report.
     return text.encode("utf-8", "backslashreplace")

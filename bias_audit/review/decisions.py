@@ -129,6 +129,28 @@ def history(run_folder: str | Path, target_key: str | None = None) -> list[Event
     ]
 
 
+def changed_since(run_folder: str | Path, version: int) -> tuple[int, dict[str, list[Decision]]]:
+    """What stands on the targets about which something was said after a version of the store.
+
+    Args:
+        run_folder: of the run.
+        version: what an earlier call returned; 0 = everything.
+
+    Returns:
+        the present version, and target key -> standing decisions, oldest first; [] where all were taken back.
+    """
+    with _reading(run_folder) as store:
+        if store is None:
+            return 0, {}
+        present = store.execute("SELECT coalesce(max(rowid), 0) FROM events").fetchone()[0]
+        changed = store.execute("SELECT DISTINCT target_key FROM events WHERE rowid > ?", (version,)).fetchall()
+    standing: dict[str, list[Decision]] = {row["target_key"]: [] for row in changed}
+    for decision in read_decisions(run_folder) if standing else []:
+        if decision.target_key in standing:
+            standing[decision.target_key].append(decision)
+    return present, standing
+
+
 def add(run_folder: str | Path, decision: Decision, *, data: str = "") -> Decision:
     """Store a decision; when this returns, it is on the disk.
 
@@ -195,16 +217,6 @@ def take(
         for row, time in back:
             _withdraw(store, Decision(**{name: row[name] for name in FIELDS}), new_id(), time, row["data"])
     return added, len(back)
-
-
-def take_over(run_folder: str | Path, older: str | Path) -> tuple[int, int]:
-    """Copy the decisions and withdrawals of an older run's folder into this one's, see `take`."""
-    events = history(older)
-    return take(
-        run_folder,
-        {event.decision.id: (event.decision, event.data) for event in events},
-        {event.decision.id: event.withdrawn for event in events if event.withdrawn},
-    )
 
 
 def checked(fields: Mapping[str, Any]) -> Decision:

@@ -141,6 +141,30 @@ def import_file(run_folder: str | Path, file: Path, data: str, images: Collectio
     return take_text(run_folder, text, data, images, str(file))
 
 
+def take_over(run_folder: str | Path, older: str | Path, data: str, images: Collection[str]) -> Imported:
+    """Take the decisions and withdrawals of another run's folder, as far as they are about this run's data.
+
+    Raises:
+        ResultError: a store is damaged.
+    """
+    events = history(older)
+    own = [event for event in events if _belongs(event.decision, event.data, data, images)]
+    foreign = [
+        event.decision for event in events if event.standing and not _belongs(event.decision, event.data, data, images)
+    ]
+    added, back = take(
+        run_folder,
+        {event.decision.id: (event.decision, event.data) for event in own},
+        {event.decision.id: event.withdrawn for event in own if event.withdrawn},
+    )
+    return Imported(len(events), added, back, tuple(foreign))
+
+
+def _belongs(decision: Decision, origin: str, data: str, images: Collection[str]) -> bool:
+    """A finding of other data has another key anyway; a photo is the same photo wherever it lies."""
+    return origin == data or (decision.target_kind == "image" and decision.target_key in images)
+
+
 def _import(
     run_folder: str | Path,
     rows: list[tuple[Any, str]],
@@ -160,8 +184,7 @@ def _import(
                 raise ConfigError("'id' and 'time' must be given")
         except BiasAuditError as error:
             raise _damaged(name, f"decision {place}: {error.message}") from error
-        # A finding of other data has another key anyway; a photo is the same photo wherever it lies.
-        if origin == data or (decision.target_kind == "image" and decision.target_key in images):
+        if _belongs(decision, origin, data, images):
             own[decision.id] = decision, origin
         else:
             foreign.append(decision)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from bias_audit.identity import cluster_key, finding_id
+from bias_audit.errors import ResultError
+from bias_audit.identity import cluster_key, data_of, finding_id
 from bias_audit.result import AuditResult, RuleOutcome
-from bias_audit.review.decisions import BIAS, Decision
+from bias_audit.review.decisions import BIAS, FILE, Decision, history
 
 
 @dataclass(frozen=True)
@@ -52,14 +55,20 @@ def findings_and_cues(result: AuditResult) -> dict[str, Target]:
 
 
 def images(result: AuditResult) -> dict[str, Target]:
-    """Content -> target; {} for runs of before, which do not know the content of their images."""
-    if "content" not in result.images:
-        return {}
+    """Content -> target; the path stands in for the content where that is unknown."""
+    ids = [str(image_id) for image_id in result.images.index]
+    contents = result.images.get("content", ids)
     paths: dict[str, list[str]] = {}
-    for image_id, content in zip(result.images.index, result.images["content"], strict=True):
-        if content:
-            paths.setdefault(str(content), []).append(str(image_id))
+    for image_id, content in zip(ids, contents, strict=True):
+        paths.setdefault(str(content or image_id), []).append(image_id)
     return {content: Target("image", content, found[0], image_ids=tuple(found)) for content, found in paths.items()}
+
+
+def known(result: AuditResult) -> dict[str, Target]:
+    """Every name under which a page speaks of a target -> target: its key, and a recurring cue by its id as well."""
+    cues = findings_and_cues(result)
+    by_id = {target.cluster_id: target for target in cues.values() if target.cluster_id}
+    return {**images(result), **by_id, **cues}
 
 
 def lost(decisions: Sequence[Decision], targets: Mapping[str, Target]) -> list[Decision]:
@@ -73,3 +82,14 @@ def agreed(decisions: Sequence[Decision], verdict: str = BIAS) -> dict[str, list
     for decision in decisions:
         by_key.setdefault(decision.target_key, []).append(decision)
     return {key: made for key, made in by_key.items() if all(each.verdict == verdict for each in made)}
+
+
+def neighbours(result: AuditResult) -> list[Path]:
+    """Folders beside a run's whose decisions are about the same data."""
+    data, found = data_of(result), []
+    for file in sorted(result.path.absolute().parent.glob(f"*/{FILE}")):
+        if file.parent != result.path.absolute():
+            with contextlib.suppress(ResultError):  # a neighbour's damage is no concern of this run
+                if any(event.standing and event.data == data for event in history(file.parent)):
+                    found.append(file.parent)
+    return found

@@ -1,0 +1,240 @@
+"""The report as a page that keeps decisions: a Starlette application on the loopback interface.
+
+GET  /TOKEN/                     the page
+GET  /TOKEN/api/decisions        ?since=VERSION: decisions of the targets that changed since then
+POST /TOKEN/api/decisions        {target_key, verdict, note, reviewer, expires, id}: stored when it answers
+POST /TOKEN/api/undo             {target_key, reviewer}
+GET  /TOKEN/api/history          ?target=KEY
+GET  /TOKEN/api/export.json, /TOKEN/api/export.csv
+     /TOKEN/api/live/...         routes of `live`, which may test a reviewer's own hypothesis
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import socket
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from bias_audit.errors import BiasAuditError, ConfigError, ResultError
+from bias_audit.identity import data_of
+from bias_audit.report.page import page_of
+from bias_audit.result import load
+from bias_audit.review import decisions, exchange, targets
+from bias_audit.review.access import App, Guarded, TooLarge
+from bias_audit.review.decisions import Decision
+from bias_audit.run import FINISHED
+
+PAGE_POLICY = "frame-ancestors 'none'; base-uri 'none'; form-action 'none'; object-src 'none'"
+"""Beside the policy that the page itself brings along, which a header alone could not tighten."""
+
+LOOPBACK = "127.0.0.1"
+USUAL_PORT = 8321
+"""Tried first: a browser remembers the reviewer's name by address and port."""
+
+
+class Live(Protocol):
+    """What adds routes below /TOKEN/api/live; they are guarded as all others are."""
+
+    routes: Sequence[BaseRoute]
+
+
+class _Run:
+    """The run as it is now: read again when another process, or a live test, has written it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock = threading.Lock()
+        self._stamp: tuple[int, int] | None = None
+        self._page: bytes | None = None
+        self.refresh()
+
+    def refresh(self) -> None:
+        with self._lock:
+            try:
+                status = (self.folder / FINISHED).stat()
+            except OSError as error:
+                raise ResultError(f"the run at {str(self.folder)!r} is not there any more, or not finished") from error
+            stamp = status.st_mtime_ns, status.st_size
+            if stamp != self._stamp:
+                result = load(self.folder)
+                known = targets.known(result)
+                self.result, self.targets, self._stamp, self._page = result, known, stamp, None
+
+    def key(self, name: str) -> str:
+        """The key of a target that a page names otherwise; the name itself where the run does not know it."""
+        target = self.targets.get(name)
+        return name if target is None else target.key
+
+    def page(self, review: dict[str, Any]) -> bytes:
+        self.refresh()
+        with self._lock:
+            if self._page is None:
+                self._page = page_of(self.result, review)
+            return self._page
+
+
+def create_app(run_folder: str | Path, token: str, *, live: Live | None = None, reviewer: str = "") -> App:
+    """The application.
+
+    Args:
+        run_folder: of a finished run.
+        token: secret that every path begins with.
+        live: further routes below api/live; None = none.
+        reviewer: name that the page proposes.
+
+    Raises:
+        ResultError: the run is missing, unfinished or damaged, or its decisions are.
+    """
+    run = _Run(Path(run_folder))
+    decisions.read_decisions(run.folder)  # a damaged file is told before anybody decides anything
+    config = {"api": f"/{token}/api", "live": live is not None, "reviewer": reviewer}
+
+    def page(request: Request) -> Response:
+        headers = {"content-security-policy": PAGE_POLICY}
+        return Response(run.page(config), media_type="text/html", headers=headers)
+
+    def listed(request: Request) -> Response:
+        run.refresh()
+        version, standing = decisions.changed_since(run.folder, _whole(request.query_params.get("since", "0")))
+        rows = {key: [dataclasses.asdict(each) for each in made] for key, made in standing.items()}
+        lost = [key for key in standing if key not in run.targets]
+        return JSONResponse({"version": version, "data": data_of(run.result), "targets": rows, "lost": lost})
+
+    async def add(request: Request) -> Response:
+        body = await _body(request, {"target_key", "verdict", "note", "reviewer", "expires", "id"})
+        stored = await run_in_threadpool(_add, run, body)
+        return JSONResponse({"decision": dataclasses.asdict(stored)})
+
+    async def undo(request: Request) -> Response:
+        body = await _body(request, {"target_key", "reviewer"})
+        key, who = (str(body.get(name, "")).strip() for name in ("target_key", "reviewer"))
+        key = run.key(key)
+        undone = await run_in_threadpool(decisions.undo, run.folder, key, who, data=data_of(run.result))
+        return JSONResponse({"undone": None if undone is None else dataclasses.asdict(undone)})
+
+    def history(request: Request) -> Response:
+        events = decisions.history(run.folder, run.key(request.query_params.get("target", "")))
+        return JSONResponse({"events": [dataclasses.asdict(event) for event in events]})
+
+    def export_json(request: Request) -> Response:
+        text = exchange.export_json(run.folder, data_of(run.result))
+        return Response(text, media_type="application/json", headers=_download("decisions.json"))
+
+    def export_csv(request: Request) -> Response:
+        text = exchange.export_csv(run.folder, data_of(run.result))
+        return Response(text, media_type="text/csv", headers=_download("decisions.csv"))
+
+    api = [
+        Route("/decisions", listed, methods=["GET"]),
+        Route("/decisions", add, methods=["POST"]),
+        Route("/undo", undo, methods=["POST"]),
+        Route("/history", history, methods=["GET"]),
+        Route("/export.json", export_json, methods=["GET"]),
+        Route("/export.csv", export_csv, methods=["GET"]),
+        *([Mount("/live", routes=list(live.routes))] if live is not None else []),
+    ]
+    app = Starlette(
+        routes=[Route("/", page, methods=["GET"]), Mount("/api", routes=api)],
+        exception_handlers={BiasAuditError: _told, TooLarge: _too_large},
+    )
+    return Guarded(app, token)
+
+
+def serve(app: App, opened: socket.socket) -> None:
+    """Answer requests on a bound socket until Ctrl-C or SIGTERM; what was begun is finished first."""
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        ws="none",
+        timeout_graceful_shutdown=3,
+    )
+    with contextlib.suppress(KeyboardInterrupt):  # which uvicorn hands on when it has ended
+        uvicorn.Server(config).run(sockets=[opened])
+
+
+def bind(port: int | None) -> socket.socket:
+    """A socket on the loopback interface.
+
+    Args:
+        port: 0 = any free one; None = USUAL_PORT, or any free one where that is taken.
+
+    Raises:
+        ConfigError: the port is taken or not allowed.
+    """
+    opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        opened.bind((LOOPBACK, USUAL_PORT if port is None else port))
+        opened.listen()  # a browser that is faster than the server waits
+    except (OSError, OverflowError) as error:
+        opened.close()
+        if port is None:
+            return bind(0)
+        why = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(
+            f"cannot listen on port {port} of this machine: {why}", "Choose another --port, or leave it out."
+        ) from error
+    return opened
+
+
+def _add(run: _Run, body: dict[str, Any]) -> Decision:
+    """Store what a reviewer said; what the target is, the run says."""
+    run.refresh()
+    key = body.get("target_key", "")
+    target = run.targets.get(key) if isinstance(key, str) else None
+    if target is None:
+        raise ConfigError("this run has no such finding, cluster or image; load the page again")
+    decision = decisions.checked(
+        {
+            **{name: body.get(name, "") for name in ("verdict", "note", "reviewer", "expires", "id")},
+            "target_kind": target.kind, "target_key": target.key, "subject": target.subject, "code": target.code,
+            "measured": target.measured, "low": target.low, "high": target.high,
+        }
+    )  # fmt: skip
+    return decisions.add(run.folder, decision, data=data_of(run.result))
+
+
+async def _body(request: Request, known: set[str]) -> dict[str, Any]:
+    try:
+        body = json.loads(await request.body())
+    except (ValueError, RecursionError) as error:
+        raise ConfigError("the request holds no JSON") from error
+    if not isinstance(body, dict) or set(body) - known:
+        raise ConfigError(f"the request must hold an object of {', '.join(sorted(known))}")
+    return body
+
+
+def _whole(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise ConfigError("'since' must be a whole number")
+    return int(text)
+
+
+def _download(name: str) -> dict[str, str]:
+    return {"content-disposition": f'attachment; filename="{name}"'}
+
+
+def _told(request: Request, error: Exception) -> Response:
+    """A sentence for the page; what only the machine's owner can repair is no fault of the request."""
+    assert isinstance(error, BiasAuditError)
+    status = 503 if isinstance(error, ResultError) else 400
+    return JSONResponse({"error": error.message, "hint": error.hint}, status_code=status)
+
+
+def _too_large(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": "the request is too large", "hint": ""}, status_code=413)
