@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from bias_audit.gate.metrics import METRICS, Measured, number, read_rows, wilson
+from bias_audit.gate.metrics import METRICS, Measured, parsed, read_rows, wilson
 from bias_audit.result import AuditResult
 
 PAIRED = "paired over the same images (Newcombe 1998)"
@@ -104,6 +104,6 @@ def _values(folder: Path, column: str, written: int) -> dict[str, dict[str, floa
     """Label -> image -> value; a thousand classes read the file once. `written` renews it when the file changes."""
     values: dict[str, dict[str, float]] = {}
     for row in read_rows(folder, "images", ("image_id", "label", column)) or ():
-        if (value := number(row.get(column))) is not None:
+        if (value := parsed(row.get(column))) is not None:
             values.setdefault(row["label"], {})[row["image_id"]] = value
     return values

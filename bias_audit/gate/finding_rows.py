@@ -19,6 +19,9 @@ from bias_audit.result import LEVELS, AuditResult, RuleOutcome
 _HEALTH = {"BA908": MAPS_FAILED, "BA906": DOUBTFUL_INPUT, "BA907": DOUBTFUL_INPUT}
 """Rules about the audit itself: what they find takes the ground from under the other rules."""
 
+_ABOUT_CLASSES = ("BA101", "BA201", "BA301")
+"""Rules with an outcome per class; where class findings are not judged, nobody needs their answer."""
+
 _KNOWN_STATUS = {"pass": PASSED, "warn": WARNED, "fail": FAILED}
 
 
@@ -90,7 +93,8 @@ def _found(row: GateRow, outcome: RuleOutcome, context: Context) -> GateRow:
     level = outcome.level or LEVELS[0]
     least = config.fail_on(row.scope, class_of(outcome))
     row = replace(row, level=level, sentence=f"{level}: {outcome.sentence}", line=_line(row.scope, outcome, config))
-    if state := _HEALTH.get(outcome.code if level == "MODEL WARNING" else ""):
+    state = _HEALTH.get(outcome.code) if level == "MODEL WARNING" else None
+    if state and least != NO_LEVEL:
         allowed = config.allows(state, outcome.subject, outcome.code)
         return replace(row, status=WARNED if allowed else FAILED, state=state)
     if not _reaches(level, least):
@@ -150,11 +154,10 @@ def _answers(outcome: RuleOutcome, old: RuleOutcome) -> bool:
 def _never_ran(context: Context) -> Iterator[GateRow]:
     """Rules that must have answered and are not among the outcomes at all."""
     config = context.config
-    if config.fail["class"] == NO_LEVEL and config.fail["dataset"] == NO_LEVEL:
-        return
     there = {outcome.code for outcome in context.result.outcomes}
     for code in config.require:
-        if code not in there:
+        judged = config.fail["class" if code in _ABOUT_CLASSES else "dataset"] != NO_LEVEL
+        if judged and code not in there:
             status = NOT_JUDGED if config.allows(DID_NOT_RUN, code) else FAILED
             sentence = f"{code} must have run and did not: the run says nothing of it."
             line = config.line("rules", "require")

@@ -184,13 +184,14 @@ def _of_row(table: str, name: str, metric: Metric, row: Mapping[str, Any]) -> Me
         "slice": f"{row.get('column', '')}={row.get('value', '')}",
         "image": str(row.get("image_id", "")),
     }[table]
-    n = number(row.get(metric.n)) if metric.n else None
+    get = number if table == "class" else parsed
+    n = get(row.get(metric.n)) if metric.n else None
     reason = str(row.get(metric.reason) or "") if metric.reason else ""
     return Measured(
         subject,
-        number(row.get(name)),
-        number(row.get(metric.low)),
-        number(row.get(metric.high)),
+        get(row.get(name)),
+        get(row.get(metric.low)),
+        get(row.get(metric.high)),
         None if n is None else int(n),
         "" if reason == "ok" else reason,
         class_name,
@@ -219,16 +220,18 @@ def read_rows(folder: Path, name: str, columns: Iterable[str]) -> list[dict[str,
 
 
 def number(value: Any) -> float | None:
-    """A finite number, NumPy's and those of a CSV included, or None: tables write missing values as NaN or null."""
-    if isinstance(value, str):
-        value = _WORDS.get(value, value)
-        try:
-            value = float(value)
-        except ValueError:
-            return None
-    elif isinstance(value, bool) or not isinstance(value, numbers.Real):
+    """A finite number, NumPy's included, or None: tables write missing values as NaN or null."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
         return None
-    return float(value) if math.isfinite(value) else None
+    return float(value)
+
+
+def parsed(text: str | None) -> float | None:
+    """A finite number of a CSV cell, 1 and 0 for True and False; None for an empty cell and for anything else."""
+    try:
+        return number(_WORDS[text] if text in _WORDS else float(text or "nan"))
+    except ValueError:
+        return None
 
 
 _WORDS = {"True": 1.0, "False": 0.0}
