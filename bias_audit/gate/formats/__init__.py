@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bias_audit.atomic import write_atomically
 from bias_audit.gate.formats.as_json import as_json
-from bias_audit.gate.formats.github import annotations
+from bias_audit.gate.formats.github import workflow_commands
 from bias_audit.gate.formats.junit import junit
 from bias_audit.gate.formats.markdown import markdown
 from bias_audit.gate.formats.place import Place, place_of
@@ -26,7 +26,7 @@ FORMATS: dict[str, Format] = {
     "junit": junit,
     "markdown": markdown,
     "sarif": sarif,
-    "github": annotations,
+    "github": workflow_commands,
 }
 
 FILES = {"json": "gate.json", "markdown": "gate.md", "junit": "gate.junit.xml", "sarif": "gate.sarif"}

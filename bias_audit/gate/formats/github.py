@@ -15,7 +15,7 @@ MESSAGE = 4000
 """Characters of a message: GitHub cuts at 4 KB."""
 
 
-def annotations(gate: GateResult, place: Place) -> str:
+def workflow_commands(gate: GateResult, place: Place) -> str:
     """A line per failed check and per warning, at most MOST of a kind; the last says how many more there are."""
     lines = []
     for kind, status in (("error", FAILED), ("warning", WARNED)):

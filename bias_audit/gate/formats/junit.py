@@ -16,7 +16,7 @@ def junit(gate: GateResult, place: Place) -> str:
     A failed check is a failure. What could not be judged, or is waived, is skipped with its reason: never a pass. A
     warning passes, for JUnit knows none, and stands in the output of its case.
     """
-    root = ET.Element("testsuites", name="bias-audit gate", **_counts(gate.rows))
+    root = ET.Element("testsuites", {"name": "bias-audit gate", **_counts(gate.rows)})
     if not gate.rows:  # an empty file reads as "all passed" almost everywhere
         suite = ET.SubElement(root, "testsuite", name="gate", tests="1", failures="1", errors="0", skipped="0")
         case = ET.SubElement(suite, "testcase", classname="bias-audit.gate", name="something was judged", time="0")
@@ -27,7 +27,7 @@ def junit(gate: GateResult, place: Place) -> str:
     for scope in dict.fromkeys(row.scope for row in gate.rows):
         rows = [row for row in gate.rows if row.scope == scope]
         skipped = sum(row.status in (NOT_JUDGED, WAIVED) for row in rows)
-        suite = ET.SubElement(root, "testsuite", name=scope, **_counts(rows), skipped=str(skipped))
+        suite = ET.SubElement(root, "testsuite", {"name": scope, **_counts(rows), "skipped": str(skipped)})
         for row in rows:
             _case(suite, row, place, names)
         said = [gate.summary, *gate.resolved, *gate.notes] if scope == gate.rows[0].scope else []
