@@ -81,7 +81,7 @@ class LiveModel:
         column = self.config.cluster
         self._groups = cluster_codes(result.images[column]) if column else np.arange(len(result.images))
 
-    def test(
+    def answer(
         self, image_id: str, corners: Sequence[Sequence[float]], name: str, reviewer: str, class_name: str = ""
     ) -> dict[str, Any]:
         """Test a region, keep the answer in the run, and judge the run anew.

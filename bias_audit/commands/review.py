@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,8 @@ from bias_audit import cli_options
 from bias_audit.errors import ConfigError, ResultError
 
 if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+
     from bias_audit.console import Progress
     from bias_audit.result import AuditResult
     from bias_audit.review.exchange import Imported
@@ -25,6 +29,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("folder", metavar="RUN", type=Path, help="run folder of an audit")
     parser.add_argument("--reviewer", metavar="NAME", default="", help="your name, as the page proposes it")
+    parser.add_argument(
+        "--model", metavar="MODEL", type=Path, help="the audited model: regions drawn in the page are tested on it"
+    )
     parser.add_argument("--port", metavar="N", type=int, help="on 127.0.0.1 (default: 8321, else a free one; 0 = free)")
     parser.add_argument("--no-browser", action="store_true", help="print the address only")
     parser.add_argument(
@@ -122,9 +129,10 @@ def _serve(options: argparse.Namespace, result: AuditResult, progress: Progress)
             "Install it with: pip install 'bias-audit[review]'",
         ) from error
     _tell(result, progress)
+    live = None if options.model is None else _live(result.path, options.model, progress)
     token = secrets.token_urlsafe(24)
     with bind(options.port) as opened:
-        app = create_app(result.path, token, reviewer=options.reviewer)
+        app = create_app(result.path, token, live=live, reviewer=options.reviewer)
         address = f"http://{LOOPBACK}:{opened.getsockname()[1]}/{token}/"
         print(address, flush=True)
         progress.note("Ctrl-C ends it. Who has this address can read the report and decide.")
@@ -132,6 +140,14 @@ def _serve(options: argparse.Namespace, result: AuditResult, progress: Progress)
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         serve(app, opened)
     progress.note(f"Decisions are kept in {result.path / decisions.FILE}")
+
+
+def _live(folder: Path, model: Path, progress: Progress) -> list[BaseRoute]:
+    from bias_audit.live import LiveModel
+    from bias_audit.review.regions import region_routes
+
+    sys.path.insert(0, os.getcwd())  # `module:function` of the audit's settings is found in the working folder
+    return region_routes(LiveModel(folder, model, progress))
 
 
 def _tell(result: AuditResult, progress: Progress) -> None:

@@ -6,7 +6,7 @@ POST /TOKEN/api/decisions        {target_key, verdict, note, reviewer, expires, 
 POST /TOKEN/api/undo             {target_key, reviewer}
 GET  /TOKEN/api/history          ?target=KEY
 GET  /TOKEN/api/export.json, /TOKEN/api/export.csv
-     /TOKEN/api/live/...         routes of `live`, which may test a reviewer's own hypothesis
+     /TOKEN/api/live/...         routes of `regions`, where the model is at hand
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import socket
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -42,12 +42,6 @@ PAGE_POLICY = "frame-ancestors 'none'; base-uri 'none'; form-action 'none'; obje
 LOOPBACK = "127.0.0.1"
 USUAL_PORT = 8321
 """Tried first: a browser remembers the reviewer's name by address and port."""
-
-
-class Live(Protocol):
-    """What adds routes below /TOKEN/api/live; they are guarded as all others are."""
-
-    routes: Sequence[BaseRoute]
 
 
 class _Run:
@@ -85,13 +79,15 @@ class _Run:
             return self._page
 
 
-def create_app(run_folder: str | Path, token: str, *, live: Live | None = None, reviewer: str = "") -> App:
+def create_app(
+    run_folder: str | Path, token: str, *, live: Sequence[BaseRoute] | None = None, reviewer: str = ""
+) -> App:
     """The application.
 
     Args:
         run_folder: of a finished run.
         token: secret that every path begins with.
-        live: further routes below api/live; None = none.
+        live: further routes below api/live, guarded as all others are; None = none.
         reviewer: name that the page proposes.
 
     Raises:
@@ -143,7 +139,7 @@ def create_app(run_folder: str | Path, token: str, *, live: Live | None = None, 
         Route("/history", history, methods=["GET"]),
         Route("/export.json", export_json, methods=["GET"]),
         Route("/export.csv", export_csv, methods=["GET"]),
-        *([Mount("/live", routes=list(live.routes))] if live is not None else []),
+        *([Mount("/live", routes=list(live))] if live is not None else []),
     ]
     app = Starlette(
         routes=[Route("/", page, methods=["GET"]), Mount("/api", routes=api)],

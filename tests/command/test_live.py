@@ -29,7 +29,7 @@ def live(tiny: TinyWorld, finished: Path, tmp_path_factory: pytest.TempPathFacto
 
 def test_the_background_is_answered_with_an_effect_that_is_kept(live: LiveModel):
     before = load(live.folder)
-    answer = live.test("a/a_00.png", STRIP, " green ", "Ada")
+    answer = live.answer("a/a_00.png", STRIP, " green ", "Ada")
     row = answer["hypothesis"]
     assert (row["class_name"], row["name"], row["reviewer"], row["n_hosts"]) == ("a", "green", "Ada", 12)
     assert row["area"] == pytest.approx(0.55, abs=0.02)
@@ -43,7 +43,7 @@ def test_the_background_is_answered_with_an_effect_that_is_kept(live: LiveModel)
     assert outcome.subject == row["hypothesis_id"]
     assert "drawn by Ada" in outcome.sentence
     assert [o for o in after.outcomes if o.code != "BA303"] == list(before.outcomes)
-    live.test("a/a_00.png", STRIP, "grass", "Bob")
+    live.answer("a/a_00.png", STRIP, "grass", "Bob")
     assert list(load(live.folder).hypotheses["name"]) == ["grass"]
 
 
@@ -55,7 +55,7 @@ def test_a_model_that_follows_the_object_is_not_moved(tiny: TinyWorld, tmp_path:
     lowest = max(masks, key=lambda name: int(np.flatnonzero(masks[name].any(axis=1))[0]))
     upper = float(np.flatnonzero(masks[lowest].any(axis=1))[0]) / SIZE
     strip = [[0, 0], [1, 0], [1, upper], [0, upper]]
-    answer = LiveModel(out, tiny.follows_object, Progress(QUIET)).test(f"a/{lowest}", strip, "green", "Ada")
+    answer = LiveModel(out, tiny.follows_object, Progress(QUIET)).answer(f"a/{lowest}", strip, "green", "Ada")
     assert answer["hypothesis"]["area"] > 0.4
     assert answer["hypothesis"]["object_share"] == 0
     assert abs(answer["hypothesis"]["paste_effect"]) < 0.02
@@ -64,11 +64,11 @@ def test_a_model_that_follows_the_object_is_not_moved(tiny: TinyWorld, tmp_path:
 
 def test_what_is_refused(live: LiveModel, tiny: TinyWorld):
     with pytest.raises(ConfigError, match=r"no image 'a/none.png'"):
-        live.test("a/none.png", STRIP, "green", "Ada")
+        live.answer("a/none.png", STRIP, "green", "Ada")
     with pytest.raises(ConfigError, match="needs a name"):
-        live.test("a/a_00.png", STRIP, "  ", "Ada")
+        live.answer("a/a_00.png", STRIP, "  ", "Ada")
     with pytest.raises(ConfigError, match="no class 'c'"):
-        live.test("a/a_00.png", STRIP, "green", "Ada", "c")
+        live.answer("a/a_00.png", STRIP, "green", "Ada", "c")
     with pytest.raises(ConfigError, match="is not the model of"):
         LiveModel(live.folder, tiny.follows_object, Progress(QUIET))
     assert live.picture("a/a_00.png").startswith(b"\xff\xd8")
@@ -84,7 +84,7 @@ def test_another_file_under_the_same_name_is_noticed(tiny: TinyWorld, finished: 
     live = LiveModel(run, tiny.follows_background, Progress(QUIET))
     shutil.copy(images / "b/b_01.png", images / "a/a_00.png")
     with pytest.raises(DataError, match="not the photo that was audited"):
-        live.test("a/a_00.png", STRIP, "green", "Ada")
+        live.answer("a/a_00.png", STRIP, "green", "Ada")
     (images / "a/a_01.png").unlink()
     with pytest.raises(DataError, match="1 of 24 images"):
         LiveModel(run, tiny.follows_background, Progress(QUIET))
