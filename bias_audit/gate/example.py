@@ -82,6 +82,11 @@ def _rest() -> list[str]:
         "require_same_data = true    # the baseline must be about the same images and labels",
         '# content = "..."           # content hash that the data must have; audit.json has it as info.content',
         "",
+        *comment("Where CI shows results (SARIF, annotations of GitHub), and where people read about a rule."),
+        "# [output]",
+        '# at = "model.keras"         # a committed file, from the repository\'s root; default: this file, at the line',
+        '# help_uri = "https://wiki.example.org/bias/{code}"   # linked from SARIF and JUnit; default: the text itself',
+        "",
     ]
 
 
@@ -92,11 +97,11 @@ def _metrics() -> list[str]:
             "report explains the columns at its end. The bound itself is allowed."
         ),
         *comment(
-            'judge = "bound" (default): a maximum holds if the upper end of the 95 % interval keeps it, a minimum if '
+            'By default (judge = "bound") a maximum holds if the upper end of the 95 % interval keeps it, a minimum if '
             "the lower end does. So a threshold that holds has been shown to hold, and few images cannot make the gate "
             'green. An interval that contains the threshold is the state "near the threshold"; allowed, it leaves the '
-            'decision to the estimate. judge = "estimate": the measured value decides; needed for columns without '
-            "interval."
+            'decision to the estimate. With judge = "estimate" the measured value decides; columns without interval '
+            "need it."
         ),
         *comment(
             "max_increase, max_decrease: against the baseline. On the same data the images are paired (Newcombe 1998) "

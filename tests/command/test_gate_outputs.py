@@ -111,6 +111,20 @@ def test_actions_get_their_annotations_at_the_line_of_the_gate_file(command, run
     assert result["locations"][0]["physicalLocation"]["region"]["startLine"] == 3
 
 
+def test_alerts_are_about_classes_never_about_single_images(command, run_folder):
+    """A data set of ten thousand images must not become ten thousand alerts."""
+    lines = [f"{name}/{i}.jpg,{name},ok,ok,9.0" for name in ("husky", "wolf") for i in range(40)]
+    header = "image_id,label,status,attention_status,background_excess"
+    (run_folder / "images.csv").write_text("\n".join([header, *lines]) + "\n")
+    Path("gate.toml").write_text('[[metric]]\ntable = "image"\nname = "background_excess"\nmax = 1.5\n')
+    assert command("gate", run_folder, "--gate", "gate.toml")[0] == 1
+    results = json.loads((run_folder / "gate.sarif").read_text())["runs"][0]["results"]
+    beyond = [result for result in results if result["ruleId"] == "max_background_excess"]
+    assert sorted(result["properties"]["subject"] for result in beyond) == ["husky", "wolf"]
+    assert all("40 of 40 images" in result["message"]["text"] for result in beyond)
+    assert {result["locations"][0]["physicalLocation"]["region"]["startLine"] for result in beyond} == {1}
+
+
 class TestReadyFiles:
     @pytest.mark.parametrize("service", READY)
     def test_is_printed_as_it_lies_in_the_package(self, command, service):
