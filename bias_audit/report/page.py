@@ -82,20 +82,29 @@ def render(summary: dict[str, Any], review: dict[str, Any] | None = None) -> byt
     )
     style = Markup((TEMPLATES / "page.css").read_text(encoding="utf-8"))
     script = Markup((TEMPLATES / "page.js").read_text(encoding="utf-8"))
+    review_style = Markup((TEMPLATES / "review.css").read_text(encoding="utf-8"))
+    review_script = Markup((TEMPLATES / "review.js").read_text(encoding="utf-8"))
     rules = Markup(figures.picture_rules(summary["pictures"]))
     policy = "; ".join(
         (
             "default-src 'none'",
             "img-src data:" if review is None else "img-src data: 'self'",
             *([] if review is None else ["connect-src 'self'"]),
-            f"style-src {_source(style)} {_source(rules)}",
-            f"script-src {_source(script)}",
+            f"style-src {_source(style)} {_source(review_style)} {_source(rules)}",
+            f"script-src {_source(script)} {_source(review_script)}",
             "base-uri 'none'",
             "form-action 'none'",
         )
     )
     text = environment.get_template("page.html").render(
-        **summary, style=style, script=script, picture_rules=rules, policy=policy, review=review
+        **summary,
+        style=style,
+        script=script,
+        review_style=review_style,
+        review_script=review_script,
+        picture_rules=rules,
+        policy=policy,
+        review=review,
     )
     # A name that is no valid Unicode must not cost the report.
     return text.encode("utf-8", "backslashreplace")

@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bias_audit.identity import finding_id
 from bias_audit.report.account import count_status, dictionary, every_rule, not_audited, provenance
 from bias_audit.report.clusters_section import clusters_section
+from bias_audit.report.decide_section import decide_section
 from bias_audit.report.estimates import axis, estimate, number, records
 from bias_audit.report.gallery import PICTURE_BUDGET, arrange_pictures
 from bias_audit.report.hypotheses_section import hypotheses_section
@@ -175,6 +177,7 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
         if first:
             illustrated.add(item.subject)
         finding = _finding(item, class_rows, chosen, illustrate=first)
+        finding["key"] = finding_id(item, result)
         # Two rules often name the same images of a class: they are shown once.
         keys = {image["key"] for image in finding["thumbnails"]}
         shown = ({image["key"] for image in other["thumbnails"]} for other in findings)
@@ -214,6 +217,7 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
         "not_audited": not_audited(result),
         "provenance": provenance(result),
         "dictionary": dictionary(),
+        "decide": decide_section(result),
     }
 
 

@@ -1,0 +1,43 @@
+"""What the page must know of each thing to decide about, beside what it shows of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from bias_audit.errors import ResultError
+from bias_audit.identity import data_of
+from bias_audit.report.estimates import number
+from bias_audit.result import AuditResult
+from bias_audit.review.decisions import read_decisions
+from bias_audit.review.targets import findings_and_cues
+
+MOST_DECISIONS = 2000
+"""In the page; about 400 bytes each."""
+
+
+def decide_section(result: AuditResult) -> dict[str, Any]:
+    """Findings and recurring cues by key, the keys of cues by id, the hash of the data, and the decisions so far."""
+    targets = findings_and_cues(result)
+    # A page must open fast whatever was decided; `bias-audit review` shows everything.
+    try:
+        made, damage = read_decisions(result.path)[-MOST_DECISIONS:], ""
+    except ResultError as error:  # the audit that ends with this page is not to be lost for it
+        made, damage = [], error.message
+    return {
+        "data": data_of(result),
+        "targets": {
+            key: {
+                "target_kind": target.kind,
+                "subject": target.subject,
+                "code": target.code,
+                "measured": number(target.measured),
+                "low": number(target.low),
+                "high": number(target.high),
+            }
+            for key, target in targets.items()
+        },
+        "keys": {target.cluster_id: key for key, target in targets.items() if target.cluster_id},
+        "damage": damage,
+        "decisions": [dataclasses.asdict(decision) for decision in made],
+    }

@@ -1,0 +1,323 @@
+"use strict";
+// Decisions about findings, cues and images, in every element with data-target-key and an empty .decide inside.
+// Served by `bias-audit review` they are saved at once; in a file they are kept in the browser and downloaded.
+(() => {
+  const read = (id) => JSON.parse(document.getElementById(id)?.textContent ?? "null");
+  const about = read("decide"), served = read("review");
+  const VERDICTS = [["bias", "b", "Bias"], ["legitimate context", "l", "Legitimate context"], ["wrong mask", "m", "Wrong mask"], ["wrong label", "w", "Wrong label"]];
+  const POLL = 4000, RETRY = 2000;
+  const LEGITIMATE = VERDICTS[1][0];
+  const panels = new Set();
+  const keyOf = (name) => Object.hasOwn(about.keys, name) ? about.keys[name] : name;
+  const targetOf = (key) => Object.hasOwn(about.targets, key) ? about.targets[key] : null;
+
+  function make(tag, properties, ...children) {
+    const element = Object.assign(document.createElement(tag), properties);
+    element.append(...children);
+    return element;
+  }
+  // A browser may forbid storage, above all to a file: then a decision lives as long as its page.
+  const storage = {
+    get(name) { try { return JSON.parse(localStorage.getItem(`bias-audit:${name}`)); } catch { return null; } },
+    set(name, value) { try { localStorage.setItem(`bias-audit:${name}`, JSON.stringify(value)); return true; } catch { return false; } },
+  };
+  const newId = () => [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  const byTime = (a, b) => Date.parse(a.time) - Date.parse(b.time);
+
+  // What stands per reviewer: the last word that was not taken back.
+  function latest(decisions, withdrawn) {
+    const standing = new Map();
+    for (const decision of [...decisions].sort(byTime)) if (!Object.hasOwn(withdrawn, decision.id)) standing.set(decision.reviewer, decision);
+    return [...standing.values()].sort(byTime);
+  }
+
+  // The store of a file.
+  function kept() {
+    const name = `decisions:${about.data}`;
+    const local = storage.get(name) ?? { decisions: [], withdrawn: {} };
+    const all = () => [...new Map([...about.decisions, ...local.decisions].map((each) => [each.id, each])).values()];
+    const of = (key) => all().filter((each) => each.target_key === key);
+    const changed = () => {
+      const lasting = storage.set(name, local);
+      bar.say(lasting ? "Kept in this browser. Download the decisions to hand them on." : "Kept in this page only: download the decisions before you close it.", !lasting);
+      refresh();
+    };
+    return {
+      view: (key) => latest(of(key), local.withdrawn),
+      keys: () => new Set(all().map((each) => each.target_key)),
+      lost: () => [],
+      decide(decision) {
+        const before = of(decision.target_key).filter((each) => each.reviewer === decision.reviewer).map((each) => Date.parse(each.time));
+        const time = new Date(Math.max(Date.now(), ...before.map((each) => each + 1))).toISOString();
+        local.decisions.push({ ...decision, time, id: newId() });
+        changed();
+      },
+      undo(key, reviewer) {
+        const mine = latest(of(key), local.withdrawn).find((each) => each.reviewer === reviewer);
+        if (!mine) return;
+        local.withdrawn[mine.id] = new Date().toISOString();
+        changed();
+      },
+      history: async (key) => of(key).sort(byTime).map((decision) => ({ decision, withdrawn: local.withdrawn[decision.id] ?? "" })),
+      download() {
+        const decisions = local.decisions.filter((each) => !Object.hasOwn(local.withdrawn, each.id));
+        const text = JSON.stringify({ format_version: 1, data: about.data, decisions, withdrawn: local.withdrawn }, null, 1);
+        const link = make("a", { href: URL.createObjectURL(new Blob([text], { type: "application/json" })), download: "decisions.json" });
+        link.click();
+        setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+        bar.say("Downloaded. Take it into the run: bias-audit review RUN --import decisions.json", false);
+      },
+      used: () => local.decisions.length > 0 || Object.keys(local.withdrawn).length > 0,
+      start() {},
+    };
+  }
+
+  // The store of the server. What was not answered yet waits in a queue, which outlives the page where it can.
+  function remote() {
+    const name = `waiting:${about.data}`;
+    const known = new Map();
+    const queue = storage.get(name) ?? [];
+    let version = 0, lost = [], sending = false, silent = false, timer = 0;
+    const waiting = () => queue.length && `NOT SAVED: ${queue.length} decision${queue.length > 1 ? "s" : ""} wait for the server. Leave this page open; trying again.`;
+    async function ask(path, body) {
+      const options = body ? { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } } : {};
+      const answer = await fetch(`${served.api}/${path}`, { ...options, cache: "no-store", credentials: "omit" });
+      const content = await answer.json().catch(() => ({}));
+      if (!answer.ok) throw Object.assign(new Error(content.error ?? answer.statusText), { status: answer.status });
+      return content;
+    }
+    async function poll() {
+      try {
+        let answer = await ask(`decisions?since=${version}`);
+        if (answer.version < version) { known.clear(); answer = await ask("decisions?since=0"); }
+        if (answer.data !== about.data) bar.say("The run was audited again on other data: load this page again.", true);
+        version = answer.version;
+        for (const [key, decisions] of Object.entries(answer.targets)) known.set(key, decisions);
+        lost = [...new Set([...lost, ...answer.lost])].filter((key) => known.get(key)?.length);
+        if (silent && !queue.length) bar.say("The server answers again.", false);
+        silent = false;
+        refresh();
+      } catch (error) {
+        silent = true;
+        bar.say(waiting() || `The server does not answer (${error.message}). Start bias-audit review again.`, true);
+      }
+    }
+    async function send() {
+      if (sending) return;
+      sending = true;
+      clearTimeout(timer);
+      while (queue.length) {
+        const { path, body } = queue[0];
+        try {
+          await ask(path, body);
+          queue.shift();
+          storage.set(name, queue);
+          await poll();
+          if (!queue.length) bar.say("Saved.", false);
+        } catch (error) {
+          if (error.status >= 400 && error.status < 500) {
+            queue.shift();
+            storage.set(name, queue);
+            bar.say(`NOT SAVED: ${error.message}`, true);
+            refresh();
+          } else {
+            bar.say(waiting(), true);
+            timer = setTimeout(send, RETRY);
+            break;
+          }
+        }
+      }
+      sending = false;
+    }
+    function enqueue(entry) {
+      queue.push(entry);
+      storage.set(name, queue);
+      refresh();
+      send();
+    }
+    return {
+      view(key) {
+        let decisions = known.get(key) ?? [];
+        for (const { body, decision } of queue.filter((each) => each.body.target_key === key)) {
+          decisions = decisions.filter((each) => each.reviewer !== body.reviewer);
+          if (decision) decisions.push({ ...decision, unsaved: true });
+        }
+        return decisions;
+      },
+      keys: () => new Set([...known.keys(), ...queue.map((each) => each.body.target_key)]),
+      lost: () => lost.flatMap((key) => known.get(key)),
+      decide(decision) {
+        const { target_key, verdict, note, reviewer, expires } = decision;
+        enqueue({ path: "decisions", body: { target_key, verdict, note, reviewer, expires, id: newId() }, decision: { ...decision, time: new Date().toISOString() } });
+      },
+      undo: (target_key, reviewer) => enqueue({ path: "undo", body: { target_key, reviewer } }),
+      history: async (key) => (await ask(`history?target=${encodeURIComponent(key)}`)).events,
+      used: () => true,
+      start() {
+        poll().then(send);
+        setInterval(() => { if (document.visibilityState === "visible" && !sending) poll(); }, POLL);
+        document.addEventListener("visibilitychange", () => { if (document.visibilityState === "visible") poll(); });
+        addEventListener("beforeunload", (event) => { if (queue.length) event.preventDefault(); });
+      },
+    };
+  }
+
+  // The bar: who reviews, how far it has come, whether all is saved.
+  const bar = (() => {
+    const name = make("input", { type: "text", maxLength: 200, autocomplete: "name", value: served?.reviewer || (storage.get("reviewer") ?? "") });
+    const progress = make("span", { className: "review-progress" });
+    const state = make("span", { className: "review-state" });
+    const lost = make("ul");
+    const fold = make("details", { className: "review-lost", hidden: true }, make("summary"), lost);
+    const element = make("aside", { className: "review-bar", hidden: true }, make("label", {}, make("span", { textContent: "Reviewer" }), name), progress, state);
+    element.setAttribute("aria-label", "Review");
+    state.setAttribute("role", "status");
+    let then = null;
+    const take = () => {
+      storage.set("reviewer", name.value.trim());
+      refresh();
+      if (name.value.trim() && then) { const act = then; then = null; act(); }
+    };
+    name.addEventListener("change", take);
+    name.addEventListener("keydown", (event) => { if (event.key === "Enter") take(); });
+    return {
+      element,
+      build() {
+        if (served) for (const kind of ["json", "csv"]) element.append(make("a", { href: `${served.api}/export.${kind}`, textContent: `Export ${kind.toUpperCase()}` }));
+        else {
+          const button = make("button", { type: "button", textContent: "Download decisions" });
+          button.addEventListener("click", () => store.download());
+          element.append(button);
+        }
+        element.append(fold);
+        document.body.append(element);
+      },
+      reviewer: () => name.value.trim(),
+      askName(act) {
+        then = act;
+        element.hidden = false;
+        bar.say("Who decides? Enter your name, and the decision is taken.", true);
+        name.focus();
+      },
+      say(text, loud) {
+        state.textContent = text || "";
+        state.classList.toggle("is-loud", loud);
+        if (loud) element.hidden = false;
+      },
+      show() {
+        const keys = Object.keys(about.targets);
+        const decided = keys.filter((key) => store.view(key).length).length;
+        const images = [...store.keys()].filter((key) => !targetOf(key) && store.view(key).length).length - new Set(store.lost().map((each) => each.target_key)).size;
+        progress.textContent = `${decided} of ${keys.length} findings and clusters decided` + (images > 0 ? `, and ${images} image${images > 1 ? "s" : ""}` : "");
+        element.hidden = element.hidden && !store.used();
+        const gone = store.lost();
+        fold.hidden = !gone.length;
+        fold.firstChild.textContent = `${gone.length} about what is no longer found`;
+        lost.replaceChildren(...gone.map((decision) => make("li", {}, make("bdi", { textContent: decision.subject || decision.target_key }), `${decision.code ? ` (${decision.code})` : ""}: `, ...said(decision))));
+      },
+    };
+  })();
+
+  function said(decision) {
+    const parts = [make("b", { textContent: decision.verdict }), " by ", make("bdi", { textContent: decision.reviewer }), `, ${decision.time.slice(0, 10)}`];
+    if (decision.expires) parts.push(`, holds until ${decision.expires}`);
+    if (decision.note) parts.push(": ", make("bdi", { className: "note", textContent: decision.note }));
+    if (decision.unsaved) parts.push(make("em", { textContent: " (not saved yet)" }));
+    return parts;
+  }
+
+  // One control.
+  function fill(element) {
+    const place = [...element.querySelectorAll(".decide")].find((each) => each.closest("[data-target-key]") === element);
+    if (!place || place.childElementCount) return;
+    const key = keyOf(element.dataset.targetKey);
+    const target = targetOf(key);
+    const subject = element.dataset.targetSubject || target?.subject || key;
+    const buttons = VERDICTS.map(([verdict, letter, label]) => {
+      const button = make("button", { type: "button", textContent: label, title: `${label} (key ${letter})` });
+      button.setAttribute("aria-keyshortcuts", letter);
+      button.addEventListener("click", () => decide(verdict));
+      return button;
+    });
+    const tool = (text, act) => { const button = make("button", { type: "button", className: "quiet", textContent: text }); button.addEventListener("click", act); return button; };
+    const note = make("textarea", { rows: 2, maxLength: 4000 });
+    const expires = make("input", { type: "date", min: new Date().toISOString().slice(0, 10) });
+    const until = make("label", {}, make("span", { textContent: "Holds until (the gate accepts it up to this day only)" }), expires);
+    const more = make("div", { className: "decide-more", hidden: true }, make("label", {}, make("span", { textContent: "Note" }), note), until);
+    const undoing = tool("Undo", undo), noting = tool("Note", () => { more.hidden = !more.hidden; noting.setAttribute("aria-expanded", !more.hidden); if (!more.hidden) note.focus(); });
+    const told = make("ul", { className: "decided" });
+    const past = make("ol", { className: "decided past", hidden: true });
+    const looking = tool("History", async () => {
+      past.hidden = !past.hidden;
+      looking.setAttribute("aria-expanded", !past.hidden);
+      if (!past.hidden) await showPast();
+    });
+    for (const fold of [noting, looking]) fold.setAttribute("aria-expanded", "false");
+    const row = make("div", { className: "verdicts" }, ...buttons, noting, undoing, looking);
+    row.setAttribute("role", "group");
+    row.setAttribute("aria-label", `Decision about ${subject}`);
+    place.append(row, more, told, past);
+    let dirty = false;
+    more.addEventListener("input", () => { dirty = true; });
+    // What was typed is part of the decision: it is saved when the field is left.
+    more.addEventListener("change", () => { const own = mine(); if (own) decide(own.verdict); });
+
+    const mine = () => store.view(key).find((each) => each.reviewer === bar.reviewer());
+    function decide(verdict) {
+      if (!bar.reviewer()) { bar.askName(() => decide(verdict)); return; }
+      const own = mine(), said = { verdict, note: note.value.trim(), expires: verdict === LEGITIMATE ? expires.value : "" };
+      dirty = false;
+      if (own && Object.keys(said).every((name) => own[name] === said[name])) return;
+      store.decide({
+        target_kind: target?.target_kind ?? element.dataset.targetKind, target_key: key, ...said, reviewer: bar.reviewer(), subject,
+        code: target?.code ?? "", measured: target?.measured ?? null, low: target?.low ?? null, high: target?.high ?? null,
+      });
+      if (more.hidden) { more.hidden = false; noting.setAttribute("aria-expanded", "true"); }
+    }
+    function undo() { if (mine()) { dirty = false; store.undo(key, bar.reviewer()); } }
+    async function showPast() {
+      try {
+        const events = await store.history(key);
+        past.replaceChildren(...events.map(({ decision, withdrawn }) => make("li", { className: withdrawn ? "is-withdrawn" : "" }, ...said(decision), withdrawn ? ` (taken back ${withdrawn.slice(0, 10)})` : "")));
+        if (!events.length) past.append(make("li", { textContent: "Nobody decided yet." }));
+      } catch (error) { past.replaceChildren(make("li", { textContent: `The history cannot be read: ${error.message}` })); }
+    }
+    const panel = {
+      element, decide, undo,
+      update() {
+        const own = mine(), all = store.view(key);
+        buttons.forEach((button, i) => button.setAttribute("aria-pressed", own?.verdict === VERDICTS[i][0]));
+        undoing.disabled = !own;
+        until.hidden = own?.verdict !== LEGITIMATE;
+        if (!dirty && !more.contains(document.activeElement)) { note.value = own?.note ?? ""; expires.value = own?.expires ?? ""; }
+        told.replaceChildren(...all.map((decision) => make("li", {}, ...said(decision))));
+        place.classList.toggle("is-decided", all.length > 0);
+        if (!past.hidden) showPast();
+      },
+    };
+    panels.add(panel);
+    panel.update();
+  }
+
+  function refresh() {
+    for (const panel of panels) if (panel.element.isConnected) panel.update(); else panels.delete(panel);
+    bar.show();
+  }
+
+  const store = served ? remote() : kept();
+  bar.build();
+  for (const element of document.querySelectorAll("[data-target-key]")) fill(element);
+  document.addEventListener("bias-audit:target", (event) => fill(event.target));
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest?.("input, textarea, select, [contenteditable]")) return;
+    const focused = document.activeElement?.closest("[data-target-key]") ?? document.querySelector("dialog[open] [data-target-key]");
+    const panel = [...panels].find((each) => each.element === focused);
+    const verdict = VERDICTS.find(([, letter]) => letter === event.key);
+    if (!panel || !(verdict || event.key === "u")) return;
+    event.preventDefault();
+    if (verdict) panel.decide(verdict[0]); else panel.undo();
+  });
+  refresh();
+  if (about.damage) bar.say(about.damage, true);
+  store.start();
+})();
