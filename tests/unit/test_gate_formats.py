@@ -107,9 +107,12 @@ class TestJunit:
         assert cases["min_accuracy: the data set"].result
         assert cases["BA201 prediction follows the background: husky"].is_passed
 
-    def test_nothing_checked_is_a_failure(self):
-        (case,) = junit_cases(junit(gate(), PLACE)).values()
-        assert isinstance(case.result[0], junitparser.Failure)
+    @pytest.mark.parametrize("rows", [(), (row(NOT_JUDGED, subject="husky"),)])
+    def test_nothing_judged_is_a_failure(self, rows):
+        cases = junit_cases(junit(gate(*rows, passed=False, summary="Nothing was judged."), PLACE))
+        assert len(cases) == 1 + len(rows)
+        (failure,) = cases["judged: run"].result
+        assert (failure.type, failure.message) == ("nothing was judged", "Nothing was judged.")
 
     def test_a_bound_to_fail_and_one_to_warn_are_two_cases(self):
         cases = junit_cases(junit(gate(number(), number(WARNED), number(scope="dataset")), PLACE))
@@ -168,6 +171,11 @@ class TestGithub:
             "::warning file=ci/a%2Cb%3Ac.toml,line=7,title=BA101 attention on the background%2C compared with the "
             "other classes%3A wolf::SUSPICIOUS: What happened.",
         ]
+
+    def test_nothing_judged_is_an_error(self):
+        text = FORMATS["github"](gate(row(NOT_JUDGED), passed=False, summary="Nothing was judged."), PLACE)
+        assert text == "::error file=gate.toml,line=1,title=judged%3A run::Nothing was judged.\n"
+        assert FORMATS["github"](gate(row(PASSED)), PLACE) == ""
 
     def test_a_default_is_put_at_the_first_line(self):
         assert "line=1," in FORMATS["github"](gate(row(line=0)), PLACE)

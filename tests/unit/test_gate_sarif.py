@@ -72,6 +72,13 @@ def test_failures_and_warnings_are_results_and_nothing_else():
     assert not written(gate(row(PASSED), row(NOT_JUDGED), row(WAIVED)))["results"]
 
 
+def test_nothing_judged_is_a_result():
+    """A log without any is green on the page, whatever the exit code was."""
+    (result,) = written(gate(row(NOT_JUDGED), passed=False, summary="Nothing was judged."))["results"]
+    assert (result["ruleId"], result["level"]) == ("judged", "error")
+    assert result["message"]["text"] == "run: Nothing was judged."
+
+
 def test_what_a_result_says():
     first, second, _ = written(one_of_each())["results"]
     assert first["message"]["text"] == "wolf: SUSPICIOUS: What happened."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bias_audit.gate.formats.place import Place
-from bias_audit.gate.formats.told import cut, name_of, one_line, subject_of
+from bias_audit.gate.formats.told import checks_of, cut, name_of, one_line, subject_of
 from bias_audit.gate.values import FAILED, WARNED, GateResult, GateRow
 
 MOST = 10
@@ -19,7 +19,7 @@ def workflow_commands(gate: GateResult, place: Place) -> str:
     """A line per failed check and per warning, at most MOST of a kind; the last says how many more there are."""
     lines = []
     for kind, status in (("error", FAILED), ("warning", WARNED)):
-        rows = [row for row in gate.rows if row.status == status]
+        rows = [row for row in checks_of(gate) if row.status == status]
         shown = rows if len(rows) <= MOST else rows[: MOST - 1]
         lines += [_line(kind, place, row) for row in shown]
         if len(rows) > len(shown):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from bias_audit.gate.formats.place import Place
-from bias_audit.gate.formats.told import CheckText, check_text, is_rule, legal, name_of, one_line
+from bias_audit.gate.formats.told import CheckText, check_text, checks_of, is_rule, legal, name_of, one_line
 from bias_audit.gate.values import FAILED, NOT_JUDGED, WAIVED, WARNED, GateResult, GateRow
 
 
@@ -16,21 +17,16 @@ def junit(gate: GateResult, place: Place) -> str:
     A failed check is a failure. What could not be judged, or is waived, is skipped with its reason: never a pass. A
     warning passes, for JUnit knows none, and stands in the output of its case.
     """
-    root = ET.Element("testsuites", {"name": "bias-audit gate", **_counts(gate.rows)})
-    if not gate.rows:  # an empty file reads as "all passed" almost everywhere
-        suite = ET.SubElement(root, "testsuite", name="gate", tests="1", failures="1", errors="0", skipped="0")
-        case = ET.SubElement(suite, "testcase", classname="bias-audit.gate", name="something was judged", time="0")
-        ET.SubElement(case, "failure", type="no checks", message=one_line(gate.summary))
-        root.set("tests", "1")
-        root.set("failures", "1")
-    names: dict[tuple[str, str], int] = {}
-    for scope in dict.fromkeys(row.scope for row in gate.rows):
-        rows = [row for row in gate.rows if row.scope == scope]
+    checks = checks_of(gate)
+    root = ET.Element("testsuites", {"name": "bias-audit gate", **_counts(checks)})
+    names: set[tuple[str, str]] = set()
+    for scope in dict.fromkeys(row.scope for row in checks):
+        rows = [row for row in checks if row.scope == scope]
         skipped = sum(row.status in (NOT_JUDGED, WAIVED) for row in rows)
         suite = ET.SubElement(root, "testsuite", {"name": scope, **_counts(rows), "skipped": str(skipped)})
         for row in rows:
             _case(suite, row, place, names)
-        said = [gate.summary, *gate.resolved, *gate.notes] if scope == gate.rows[0].scope else []
+        said = [gate.summary, *gate.resolved, *gate.notes] if scope == checks[0].scope else []
         if said:
             ET.SubElement(suite, "system-out").text = legal("\n".join(said))
     ET.indent(root)
@@ -42,16 +38,12 @@ def _counts(rows: Iterable[GateRow]) -> dict[str, str]:
     return {"tests": str(len(statuses)), "failures": str(statuses.count(FAILED)), "errors": "0"}
 
 
-def _case(suite: ET.Element, row: GateRow, place: Place, names: dict[tuple[str, str], int]) -> None:
-    name, text = name_of(row), check_text(row.check)
-    seen = names[row.scope, name] = names.get((row.scope, name), 0) + 1
-    case = ET.SubElement(
-        suite,
-        "testcase",
-        classname=f"bias-audit.{row.scope}",
-        name=name if seen == 1 else f"{name} ({seen})",  # a bound to fail and one to warn are two checks
-        time="0",
-    )
+def _case(suite: ET.Element, row: GateRow, place: Place, names: set[tuple[str, str]]) -> None:
+    first, text = name_of(row), check_text(row.check)
+    # A bound to fail and one to warn are two checks of one name.
+    name = next(name for name in _numbered(first) if (row.scope, name) not in names)
+    names.add((row.scope, name))
+    case = ET.SubElement(suite, "testcase", classname=f"bias-audit.{row.scope}", name=name, time="0")
     message = one_line(row.sentence)
     if row.status == FAILED:
         failure = ET.SubElement(case, "failure", type=one_line(row.level or row.state or "threshold"), message=message)
@@ -61,6 +53,12 @@ def _case(suite: ET.Element, row: GateRow, place: Place, names: dict[tuple[str, 
         ET.SubElement(case, "skipped", type=row.status, message=one_line(f"{row.status}: {because}"))
     elif row.status == WARNED:
         ET.SubElement(case, "system-out").text = legal(f"Warning: {_details(row, text, place)}")
+
+
+def _numbered(name: str) -> Iterator[str]:
+    """The name, then "name (2)", "name (3)" and so on."""
+    yield name
+    yield from (f"{name} ({n})" for n in itertools.count(2))
 
 
 def _details(row: GateRow, text: CheckText, place: Place) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import bias_audit
 from bias_audit.gate.formats.place import Place
-from bias_audit.gate.formats.told import check_text, cut, is_rule, legal, one_line, subject_of
+from bias_audit.gate.formats.told import check_text, checks_of, cut, is_rule, legal, one_line, subject_of
 from bias_audit.gate.values import FAILED, WARNED, GateResult, GateRow
 from bias_audit.rule_texts import rule_codes
 
@@ -40,7 +40,7 @@ def sarif(gate: GateResult, place: Place) -> str:
     Waived checks are no results, for GitHub shows suppressed ones as open alerts. A finding that both fails and warns
     is the failure. No check is about a single image: rules and metrics of images have a row per class.
     """
-    found = _distinct([row for row in gate.rows if row.status in LEVELS])
+    found = _distinct([row for row in checks_of(gate) if row.status in LEVELS])
     shown = found[:MOST_RESULTS]
     checks = [*rule_codes(), *sorted({row.check for row in shown if not is_rule(row.check)})]
     index = {check: place_in for place_in, check in enumerate(checks)}

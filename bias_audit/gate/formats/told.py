@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bias_audit.gate.settings import BOUNDS
 from bias_audit.gate.states import STATES
-from bias_audit.gate.values import GateRow
+from bias_audit.gate.values import FAILED, GateResult, GateRow
 from bias_audit.rule_texts import explain_rule, rule_codes
 
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -30,6 +30,17 @@ class CheckText:
     plain: str
     markdown: str
     repair: str = ""
+
+
+def checks_of(gate: GateResult) -> tuple[GateRow, ...]:
+    """The rows; where the gate fails without a failed one, for nothing was judged, a row that says so.
+
+    Readers of CI files count failures: a file without any is green to them, whatever the exit code was.
+    """
+    if gate.passed or any(row.status == FAILED for row in gate.rows):
+        return gate.rows
+    row = GateRow("run", "", "judged", None, None, None, None, FAILED, gate.summary, state="nothing was judged")
+    return (row, *gate.rows)
 
 
 def legal(text: str) -> str:
