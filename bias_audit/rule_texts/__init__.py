@@ -134,7 +134,7 @@ def _read(code: str) -> RuleText:
 @functools.cache
 def _defaults() -> dict[str, str]:
     """Each threshold as it is written in a text: its name and default."""
-    return {name: f"`{name}` ({value:g})" for name, value in dataclasses.asdict(Thresholds()).items()}
+    return {name: f"`{name}` = {value:g}" for name, value in dataclasses.asdict(Thresholds()).items()}
 
 
 def _block_lines(block: Block, width: int) -> list[str]:

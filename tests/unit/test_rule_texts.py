@@ -63,7 +63,7 @@ def test_thresholds_are_named_with_their_default(code):
     text = explain_rule(code).markdown()
     assert "{" not in text
     for name in named:
-        assert f"`{name}` ({getattr(Thresholds(), name):g})" in text
+        assert f"`{name}` = {getattr(Thresholds(), name):g}" in " ".join(text.split())
 
 
 def test_numbers_that_are_no_thresholds_are_those_of_the_code():
