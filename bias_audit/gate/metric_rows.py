@@ -148,7 +148,7 @@ def _image_rows(
                 reason = f"{len(known)} of {len(images)} images have this number, {max(1, own.min_n)} needed"
                 state = NOT_ENOUGH
                 if not known:
-                    state = state_of_number(result, None, reason, pasted=own.name.startswith(_PASTED))
+                    state = state_of_number(result, None, "", pasted=own.name.startswith(_PASTED))
                 yield _unjudged(own, config, subject, kind, bound, state, reason)
             else:
                 yield _image_row(own, config, class_name, known, kind, bound)

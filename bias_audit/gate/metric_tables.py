@@ -33,7 +33,8 @@ def metric_check(file: TomlFile, where: Where, table: Mapping[str, Any]) -> Metr
         raise file.error((*where, "name"), f"there is no metric {name!r} in table {home!r}", _hint(home, name))
     judge = file.choice((*where, "judge"), table.get("judge", "bound"), JUDGES)
     column = METRICS[home].get(name)
-    if judge == "bound" and home not in EXACT_TABLES and (column is None or not column.low):
+    exact = home in EXACT_TABLES or (column is not None and column.exact)
+    if judge == "bound" and not exact and (column is None or not column.low):
         message = f"{name!r} of table {home!r} has no interval, so its bound cannot be judged"
         raise file.error((*where, "name"), message, 'Write judge = "estimate" beside it.')
     if "min_n" in table and home != "image" and (column is None or not column.n):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import tomllib
 from collections.abc import Iterator
@@ -107,7 +108,7 @@ def test_lines_are_those_in_which_it_was_written(written: tuple[str, dict[Path, 
 def test_blocks_hold_their_keys_and_follow_each_other(written: tuple[str, dict[Path, int]]) -> None:
     text, expected = written
     blocks = places(text).blocks
-    assert all(first.last < second.first for first, second in zip(blocks, blocks[1:], strict=False))
+    assert all(first.last < second.first for first, second in itertools.pairwise(blocks))
     for block in blocks:
         assert expected[block.path] == block.first
         inside = [line for path, line in expected.items() if path[: len(block.path)] == block.path]

@@ -122,7 +122,8 @@ ABSENT: dict[str, dict[str, Any]] = {
     "rule ignored": {"outcomes": [outcome("ignored")]},
     "no masks": {"outcomes": [outcome(NA)], "mask_kind": "none", "classes": few()},
     "no interventions": {
-        "outcomes": [outcome(NA)], "counts": {"images": 9, "read": 9, "with_mask": 9, "interventions_done": 0}, "classes": few()
+        "outcomes": [outcome(NA)], "classes": few(),
+        "counts": {"images": 9, "read": 9, "with_mask": 9, "interventions_done": 0},
     },
     "not enough images": {"outcomes": [outcome(NA)], "classes": few()},
     "maps failed": {"outcomes": [MODEL_WARNING]},
