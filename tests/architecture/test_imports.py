@@ -34,6 +34,13 @@ def test_gate_loads_no_table_and_no_model(finished_run):
     assert loaded(command("gate", str(finished_run))) == set()
 
 
+def test_formats_and_ready_files_load_no_table_and_no_model(finished_run):
+    run = str(finished_run)
+    assert loaded(command("gate", run, "--format", "sarif", "--format", f"github:{run}/annotations.txt")) == set()
+    assert loaded(command("gate", "--ci", "github")) == set()
+    assert loaded("import bias_audit.pytest_plugin, bias_audit.testing") == set()
+
+
 def test_rule_loads_nothing():
     assert loaded(command("rule", "BA201")) == set()
     assert loaded(command("rule")) == set()
