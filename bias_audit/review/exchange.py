@@ -64,7 +64,7 @@ def export_csv(run_folder: str | Path, data: str) -> str:
     writer.writeheader()
     for event in history(run_folder):
         if event.standing:
-            row = {name: _cell(value) for name, value in dataclasses.asdict(event.decision).items()}
+            row = {name: cell(value) for name, value in dataclasses.asdict(event.decision).items()}
             writer.writerow({**row, "data": data})
     return buffer.getvalue()
 
@@ -199,7 +199,7 @@ def _damaged(name: str, why: str) -> ConfigError:
     )
 
 
-def _cell(value: Any) -> Any:
+def cell(value: Any) -> Any:
     """A text that a spreadsheet would take for a formula, or that already begins with ', gets a ' before it."""
     return _QUOTE + value if isinstance(value, str) and value.startswith((*_FORMULA, _QUOTE)) else value
 

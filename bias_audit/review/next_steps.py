@@ -1,0 +1,241 @@
+"""What follows from the decisions about a run: lists to work through, and training images to repair a class with.
+
+wrong_masks.csv   images whose mask was called wrong     relabel.csv   images whose label was
+collect.csv       images to collect, per biased class    training/     such a class on other backgrounds (`swapped`)
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bias_audit.atomic import write_atomically
+from bias_audit.config import Thresholds
+from bias_audit.console import Progress
+from bias_audit.errors import ConfigError
+from bias_audit.identity import class_of
+from bias_audit.result import LEVELS, AuditResult
+from bias_audit.review import targets
+from bias_audit.review.decisions import BIAS, WRONG_LABEL, WRONG_MASK, Decision, read_decisions
+from bias_audit.review.swapped import write_swapped
+from bias_audit.review.targets import Target
+
+MASKS_FILE, LABELS_FILE, COLLECT_FILE = "wrong_masks.csv", "relabel.csv", "collect.csv"
+TRAINING = "training"
+
+MOST_COLLECTED = 10_000
+"""Images beyond which nobody is told to collect them."""
+
+_HINT = "Choose a folder that can be written."
+
+Row = dict[str, Any]
+
+
+def write_next_steps(result: AuditResult, folder: Path, *, undecided: bool = False, progress: Progress) -> str:
+    """Write the files above into a new folder.
+
+    Args:
+        result: of the run.
+        folder: new or empty, outside the audited data.
+        undecided: also for findings above WATCH that nobody decided on.
+        progress: shows the training images being made.
+
+    Returns:
+        What was written, in a few lines.
+
+    Raises:
+        ConfigError: the folder is in use or lies within the data.
+        DataError: the data have gone.
+    """
+    folder = _usable(folder, result)
+    decisions = read_decisions(result.path)
+    biased = biased_targets(result, decisions, undecided=undecided)
+    tables: dict[str, tuple[Sequence[str], list[Row]]] = {
+        MASKS_FILE: (("image", "mask", "because", "reviewers", "otherwise", "note"), wrong_masks(result, decisions)),
+        LABELS_FILE: (
+            ("image", "label", "predicted", "because", "reviewers", "otherwise", "note"),
+            relabel(result, decisions),
+        ),
+        COLLECT_FILE: (("class", "finding", "collect", "at_least", "reason"), collect(result, biased)),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = []
+    for name, (columns, rows) in tables.items():
+        write_atomically(folder / name, _csv(columns, rows), _HINT)
+        lines.append(f"{folder / name}: {len(rows)} row{'' if len(rows) == 1 else 's'}")
+    classes = list(dict.fromkeys(name for target in biased if (name := _class(target, result))))
+    lines += write_swapped(result, folder / TRAINING, classes, progress)
+    if not biased:
+        lines.append(
+            "No finding is decided to be bias by all who decided on it: nothing to collect, no training images. "
+            "--undecided takes the flagged classes that nobody decided on."
+        )
+    return "\n".join(lines)
+
+
+def biased_targets(result: AuditResult, decisions: Sequence[Decision], *, undecided: bool) -> list[Target]:
+    """Findings and cues that all who decided call bias; with `undecided` also those above WATCH that nobody judged."""
+    decided = {decision.target_key for decision in decisions}
+    agreed = targets.agreed(decisions, BIAS)
+    return [
+        target
+        for key, target in targets.findings_and_cues(result).items()
+        if key in agreed
+        or (undecided and key not in decided and target.outcome is not None and _above_watch(target.outcome.level))
+    ]
+
+
+def wrong_masks(result: AuditResult, decisions: Sequence[Decision]) -> list[Row]:
+    """image, mask (its present kind), because (what was decided on), reviewers, otherwise (who disagrees), note."""
+    kinds = result.images["mask_kind"]
+    return [{**row, "mask": _text(kinds.get(row["image"]))} for row in _images_called(result, decisions, WRONG_MASK)]
+
+
+def relabel(result: AuditResult, decisions: Sequence[Decision]) -> list[Row]:
+    """image, label, predicted, because, reviewers, otherwise, note; an image in a row per label that it has."""
+    rows = []
+    for row in _images_called(result, decisions, WRONG_LABEL):
+        found = result.images.loc[[row["image"]]]
+        for label, predicted in zip(found["label"], found["predicted"], strict=True):
+            rows.append({**row, "label": _text(label), "predicted": _text(predicted)})
+    return rows
+
+
+def collect(result: AuditResult, biased: Iterable[Target]) -> list[Row]:
+    """class, finding, collect (which images are missing), at_least (how many), reason (why so many)."""
+    rows: dict[str, Row] = {}
+    thresholds = Thresholds(**result.info.thresholds)
+    for target in biased:
+        name = _class(target, result)
+        if not name or name not in result.classes.index:
+            continue
+        becomes = str(result.classes["becomes"][name] or "")
+        finding = " ".join(part for part in (target.code, target.subject) if part)
+        for what, whose in _missing(target, name, becomes):
+            usual = other = None
+            if whose in result.classes.index:
+                usual = _number(result.classes["accuracy_low"][whose])
+                other = _number(result.classes["other_background_accuracy"][whose])
+            count, reason = images_needed(usual, None if target.cluster_id else other, thresholds)
+            row = {"class": name, "finding": finding, "collect": what, "at_least": count, "reason": reason}
+            rows.setdefault(what, row)  # two classes that are taken for each other ask for the same images
+    return list(rows.values())
+
+
+def images_needed(usual: float | None, other: float | None, thresholds: Thresholds) -> tuple[int, str]:
+    """How many images tell whether a class is recognised without its usual background, and why so many.
+
+    Args:
+        usual: lower end of the accuracy on the photos as they are, 0..1.
+        other: accuracy that is expected without the usual background, 0..1; None if unknown.
+        thresholds: of the run: `min_photos` and `min_gap`.
+
+    Returns:
+        the smallest n whose 95 % Wilson interval around `other` ends below `usual`; where it never would, the n that
+        bounds the accuracy within twice the smallest gap that matters; and a sentence.
+    """
+    from bias_audit.stats import wilson
+
+    least = thresholds.min_photos
+    if usual is not None and other is not None and other < usual:
+        for n in range(least, MOST_COLLECTED + 1):
+            low, high = wilson(other * n, n)
+            if high < usual:
+                return n, (
+                    f"at the accuracy measured on other backgrounds, {other:.0%}, {n} images give an interval of "
+                    f"{low:.0%} to {high:.0%}, which ends below the {usual:.0%} that the usual photos reach at least"
+                )
+    width, share = 2 * thresholds.min_gap, 0.9 if usual is None else usual
+    for n in range(least, MOST_COLLECTED + 1):
+        low, high = wilson(share * n, n)
+        if high - low <= 2 * width:
+            return n, f"{n} images bound an accuracy of {share:.0%} to {low:.0%} to {high:.0%}"
+    return MOST_COLLECTED, "more could not be asked for"
+
+
+def _missing(target: Target, name: str, becomes: str) -> list[tuple[str, str]]:
+    """(which images, of which class; "" for several)."""
+    others = becomes or "other classes"
+    if target.cluster_id:
+        cue = f"the cue {target.subject!r} (its contact sheet is in the report)"
+        return [(f"{name} without {cue}", name), (f"other classes with {cue}", "")]
+    if target.code == "BA301":
+        what = "in the colours, brightness, sharpness and borders of other classes (the report says which matter)"
+        return [(f"{name} {what}", name)]
+    return [
+        (f"{name} on backgrounds that are usual for {others}", name),
+        (f"{others} on backgrounds that are usual for {name}", becomes),
+    ]
+
+
+def _images_called(result: AuditResult, decisions: Sequence[Decision], verdict: str) -> list[Row]:
+    """A row per image and target about which somebody gave the verdict."""
+    known = {**targets.images(result), **targets.findings_and_cues(result)}
+    spots = result.cluster_spots
+    rows = []
+    for key in dict.fromkeys(decision.target_key for decision in decisions if decision.verdict == verdict):
+        target = known.get(key)
+        if target is None:
+            continue
+        own = [decision for decision in decisions if decision.target_key == key]
+        called = [decision for decision in own if decision.verdict == verdict]
+        names: Iterable[Any] = target.image_ids
+        if target.outcome is not None and not target.cluster_id:
+            names = target.outcome.image_ids
+        elif target.cluster_id:
+            names = spots.loc[spots["cluster_id"] == target.cluster_id, "image_id"]
+        said = {
+            "because": "the image" if target.kind == "image" else f"{target.kind} {target.code} {target.subject}",
+            "reviewers": "; ".join(decision.reviewer for decision in called),
+            "otherwise": "; ".join(f"{each.reviewer}: {each.verdict}" for each in own if each.verdict != verdict),
+            "note": "; ".join(decision.note for decision in called if decision.note),
+        }
+        rows += [{"image": str(name), **said} for name in dict.fromkeys(names) if name in result.images.index]
+    return rows
+
+
+def _class(target: Target, result: AuditResult) -> str:
+    """Class that a target is about, "" for none."""
+    if target.cluster_id and target.cluster_id in result.clusters.index:
+        return str(result.clusters["class_name"][target.cluster_id])
+    return class_of(target.outcome) if target.outcome is not None else ""
+
+
+def _above_watch(level: str | None) -> bool:
+    return LEVELS.index(level or LEVELS[0]) > LEVELS.index("WATCH")
+
+
+def _usable(folder: Path, result: AuditResult) -> Path:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"{str(folder)!r} is not empty; nothing in it was touched", "Give a new folder to --next.")
+    for given in (result.info.data, result.info.masks):
+        # In a folder of photos a new folder would be a new class; a table lists what belongs to it.
+        if given and Path(given).is_dir() and folder.resolve().is_relative_to(Path(given).resolve()):
+            raise ConfigError(
+                f"{str(folder)!r} lies within the audited data at {given!r}: made images must not mix with them",
+                "Choose a folder elsewhere.",
+            )
+    return folder
+
+
+def _csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> bytes:
+    from bias_audit.review.exchange import cell
+
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: cell(row[name]) for name in columns} for row in rows)
+    return buffer.getvalue().encode("utf-8", "backslashreplace")
+
+
+def _number(value: Any) -> float | None:
+    import pandas as pd
+
+    return None if pd.isna(value) else float(value)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,175 @@
+"""Training images of a biased class on other backgrounds, made of the photos of the run.
+
+Objects of the class go onto other classes' backgrounds, and equally many objects of the other classes onto its own:
+were only one class pasted, the seam would be the next thing to learn.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bias_audit.atomic import write_atomically
+from bias_audit.console import Progress
+from bias_audit.errors import DataError
+from bias_audit.result import AuditResult
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+QUALITY = 95
+MOST_PHOTOS = 500
+"""Photos per class that are pasted, at most."""
+
+_HINT = "Free space or choose another folder."
+_COLUMNS = ("image", "label", "object_from", "background_from", "background_label")
+_ABOUT = """Photos of {classes} on other classes' backgrounds, and other classes on theirs.
+labels.csv says of what each was made. {size[0]} x {size[1]} pixels, as the model of the run sees them.
+
+They are made of the photos that were audited. If those are your test set, a model trained on these images must not be
+tested on them any more: make the images from an audit of training photos instead, or collect a new test set.
+"""
+
+
+def write_swapped(result: AuditResult, folder: Path, classes: Sequence[str], progress: Progress) -> list[str]:
+    """Write a folder per class, as `image_dataset_from_directory` reads it, with labels.csv and a README.txt.
+
+    Args:
+        result: of the run; its photos need masks, for a box or an estimate would carry its surroundings along.
+        folder: made when there is something to write.
+        classes: to put onto other backgrounds.
+        progress: counts the images.
+
+    Returns:
+        what was written or why not, in sentences.
+    """
+    if not classes:
+        return []
+    from bias_audit.models.decoding import geometry_of
+    from bias_audit.reopening import config_of, dataset_of
+
+    kinds = result.images["mask_kind"]
+    if not (kinds == "mask").any():
+        return ["No training images: the photos of this run have no masks."]
+    # TensorFlow's decoder differs by a few grey levels, which is not worth its loading.
+    config = dataclasses.replace(config_of(result.info), decoder="pillow")
+    try:
+        dataset = dataset_of(result)
+    except DataError as error:
+        return [f"No training images: {error.message}."]
+    from bias_audit import donors
+    from bias_audit.data.batches import load
+
+    geometry = geometry_of(config, result.info.input_size)
+    areas = {
+        place: float(area)
+        for place, (area, kind) in enumerate(zip(result.images["foreground_area"], kinds, strict=True))
+        if kind == "mask"
+    }
+    plan = donors.plan(
+        dataset, areas, photos=MOST_PHOTOS, donors=config.donors, seed=config.seed, clusters=_groups(result)
+    )
+    pairs = list(_pairs(dataset, plan, classes, config.donors, config.seed))
+    if not pairs:
+        return ["No training images: too few photos of these classes have a usable mask."]
+    folders = _folders(dataset.class_names)
+    rows: list[dict[str, Any]] = []
+
+    @lru_cache(maxsize=64)
+    def emptied(place: int) -> NDArray[np.float32] | None:
+        from bias_audit.interventions import background_only
+
+        loaded = load(dataset.samples[place], geometry)
+        return None if loaded.pixels is None or loaded.mask is None else background_only(loaded.pixels, loaded.mask)
+
+    with progress.stage("Training images", len(pairs), "images") as advance:
+        for number, (place, donor) in enumerate(pairs):
+            background, loaded = emptied(donor), load(dataset.samples[place], geometry)
+            advance(1)
+            if background is None or loaded.pixels is None or loaded.mask is None:
+                continue
+            label = dataset.class_names[dataset.samples[place].label]
+            name = f"{folders[label]}/{number:06d}.jpg"
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(target, _jpeg(loaded.pixels, loaded.mask, background), _HINT)
+            lender = dataset.samples[donor]
+            made_of = dataset.samples[place].image_id, lender.image_id, dataset.class_names[lender.label]
+            rows.append(dict(zip(_COLUMNS, (name, label, *made_of), strict=True)))
+    write_atomically(folder / "labels.csv", _csv(rows), _HINT)
+    about = _ABOUT.format(classes=", ".join(classes), size=geometry.size)
+    write_atomically(folder / "README.txt", about.encode("utf-8", "backslashreplace"), _HINT)
+    return [f"{folder}: {len(rows)} training images; do not test on the photos that they are made of (README.txt)"]
+
+
+def _pairs(dataset: Any, plan: Any, classes: Sequence[str], count: int, seed: int) -> Iterator[tuple[int, int]]:
+    """(photo, donor of the background): the classes elsewhere, then as many other objects at their places."""
+    from bias_audit.donors import choose_donors, stream
+
+    made: set[tuple[int, int]] = set()
+    for name in classes:
+        label = dataset.class_names.index(name)
+        own = [
+            (place, donor)
+            for place in plan.photos.get(label, ())
+            for donor in choose_donors(
+                plan.donors, label, place, dataset.samples[place].image_id, count, seed, plan.clusters
+            )[1]
+        ]
+        guests = [place for other, places in plan.photos.items() if other != label for place in places]
+        order = stream(seed, name, "guests").permutation(len(guests))
+        lent = plan.donors.get(label, ())
+        back = [
+            (guests[order[i % len(guests)]], lent[(i + i // max(len(guests), 1)) % len(lent)])
+            for i in range(len(own) if guests and lent else 0)
+        ]
+        for pair in dict.fromkeys([*own, *back]):
+            groups = [plan.clusters.get(place, place) for place in pair]
+            if pair not in made and groups[0] != groups[1]:
+                made.add(pair)
+                yield pair
+
+
+def _groups(result: AuditResult) -> dict[int, int] | None:
+    column = result.info.config.get("cluster")
+    if not column or column not in result.images:
+        return None
+    from bias_audit.stats import cluster_codes
+
+    return dict(enumerate(map(int, cluster_codes(result.images[column]))))
+
+
+def _folders(class_names: Sequence[str]) -> dict[str, str]:
+    """A class is called as it likes; its folder must stay within ours, and be one on every system."""
+    folders: dict[str, str] = {}
+    for place, name in enumerate(class_names):
+        safe = re.sub(r"[^\w .-]", "_", name).strip(" .")[:60]
+        taken = not safe or safe.casefold() in {each.casefold() for each in folders.values()}
+        folders[name] = f"{safe}_{place}" if taken or safe != name else safe
+    return folders
+
+
+def _jpeg(pixels: NDArray[np.float32], mask: NDArray[np.uint8], background: NDArray[np.float32]) -> bytes:
+    import cv2
+    import numpy as np
+
+    from bias_audit.interventions import paste
+
+    made = np.clip(np.rint(paste(pixels, mask, background)), 0, 255).astype(np.uint8)
+    bgr = cv2.cvtColor(made, cv2.COLOR_RGB2BGR) if made.shape[2] == 3 else made
+    return bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes())
+
+
+def _csv(rows: Sequence[dict[str, Any]]) -> bytes:
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue().encode("utf-8", "backslashreplace")
