@@ -9,12 +9,15 @@ import cv2
 import numpy as np
 import pytest
 from conftest import SIZE, TinyWorld
+from starlette.testclient import TestClient
 
 import bias_audit
 from bias_audit.console import QUIET, Progress
 from bias_audit.errors import ConfigError, DataError
 from bias_audit.live import LiveModel
 from bias_audit.result import load
+from bias_audit.review.regions import region_routes
+from bias_audit.review.server import create_app
 
 STRIP = [[0, 0], [1, 0], [1, 0.55], [0, 0.55]]
 """More than half of a photo: enough green on blue to turn the model that weighs one against the other."""
@@ -60,6 +63,27 @@ def test_a_model_that_follows_the_object_is_not_moved(tiny: TinyWorld, tmp_path:
     assert answer["hypothesis"]["object_share"] == 0
     assert abs(answer["hypothesis"]["paste_effect"]) < 0.02
     assert answer["outcome"]["status"] == "passed"
+
+
+def test_the_page_asks_for_it_through_the_server(live: LiveModel):
+    client = TestClient(create_app(live.folder, "secret", live=region_routes(live)), base_url="http://127.0.0.1:80")
+    headers = {"host": "127.0.0.1:80", "origin": "http://127.0.0.1:80", "sec-fetch-site": "same-origin"}
+    content = str(load(live.folder).images.loc["a/a_03.png", "content"])
+    api = "/secret/api/live"
+    assert client.get(f"{api}/classes", headers=headers).json() == {"classes": ["a", "b"]}
+    picture = client.get(f"{api}/picture", params={"key": content}, headers=headers)
+    assert (picture.status_code, picture.headers["content-type"]) == (200, "image/jpeg")
+    asked = {"key": content, "corners": STRIP, "name": "<i>green</i>", "reviewer": "Ada"}
+    answered = client.post(f"{api}/regions", json=asked, headers=headers).json()
+    assert answered["outcome"]["level"] == "CONFIRMED"
+    assert answered["hypothesis"]["image_id"] == "a/a_03.png"
+    page = client.get("/secret/", headers=headers).text
+    assert "&lt;i&gt;green&lt;/i&gt;" in page
+    assert "<i>green" not in page
+    for wrong in ({**asked, "key": "../../etc/passwd"}, {**asked, "corners": [[0, 0]]}, {"key": content}, [1]):
+        refused = client.post(f"{api}/regions", json=wrong, headers=headers)
+        assert (refused.status_code, bool(refused.json()["error"])) == (400, True)
+    assert client.post(f"{api}/regions", json=asked, headers={**headers, "origin": "http://evil"}).status_code == 403
 
 
 def test_what_is_refused(live: LiveModel, tiny: TinyWorld):
