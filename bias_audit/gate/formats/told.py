@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -76,6 +77,7 @@ def is_rule(check: str) -> bool:
     return check in rule_codes()
 
 
+@functools.cache
 def check_text(check: str) -> CheckText:
     """What a check is: the rule's text, or what a threshold of gate.toml does."""
     if is_rule(check):
