@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
-from bias_audit.gate.metrics import METRICS, Measured, parsed, read_rows, wilson
+from bias_audit.gate.metrics import METRICS, Measured, wilson
 from bias_audit.result import AuditResult
 
 PAIRED = "paired over the same images (Newcombe 1998)"
@@ -23,14 +21,23 @@ def same_data(result: AuditResult, baseline: AuditResult) -> bool:
     return one.fingerprint == other.fingerprint
 
 
+Images = Mapping[str, Mapping[str, float | None]]
+"""Class -> image -> value (`metrics.images_of`)."""
+
+
 def change(
-    result: AuditResult, baseline: AuditResult, table: str, name: str, now: Measured, before: Measured
+    result: AuditResult, baseline: AuditResult, name: str, now: Measured, before: Measured, images: Sequence[Images]
 ) -> tuple[float, float | None, float | None, str]:
     """New minus old value, 95 % interval (None where there is none) and how it was made.
 
     Where the data are the same and the metric is a mean over images, the images are paired: Newcombe's interval for
     paired shares, which knows that most of two runs' errors are the same. Otherwise the intervals of both runs are
     combined as if they were independent, which errs on the wide side where they share images.
+
+    Args:
+        name: class metric, or a number of another table.
+        now, before: it in both runs.
+        images: its values per image in both runs, where it is a mean over images; else empty.
     """
     assert now.value is not None
     assert before.value is not None
@@ -39,13 +46,13 @@ def change(
         return difference, *_apart(now, before)
     if difference == 0 and result.info.model_sha256 == baseline.info.model_sha256:
         return 0.0, 0.0, 0.0, SAME_MODEL
-    metric = METRICS[table].get(name)
-    if table == "class" and metric is not None and metric.paired[0]:
-        column, least, most = metric.paired
-        pairs = _pairs(result, baseline, now.subject, column)
+    if len(images) == 2:
+        _, least, most = METRICS["class"][name].paired
+        new, old = (one.get(now.subject, {}) for one in images)
+        pairs = [(value, old.get(image)) for image, value in new.items()]
         width = most - least
-        if len(pairs) >= 2:
-            shares = [((new - least) / width, (old - least) / width) for new, old in pairs]
+        shares = [((x - least) / width, (y - least) / width) for x, y in pairs if x is not None and y is not None]
+        if len(shares) >= 2:
             low, high = paired_interval(shares)
             return difference, low * width, high * width, PAIRED
     return difference, *_apart(now, before)
@@ -86,24 +93,3 @@ def paired_interval(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]
     low = p - q - reach(p - p_low, q_high - q)
     high = p - q + reach(q - q_low, p_high - p)
     return max(-1.0, low), min(1.0, high)
-
-
-def _pairs(result: AuditResult, baseline: AuditResult, label: str, column: str) -> list[tuple[float, float]]:
-    """New and old value of every image of a class that has both."""
-    new, old = (_by_image(run, label, column) for run in (result, baseline))
-    return [(value, old[image]) for image, value in new.items() if image in old]
-
-
-def _by_image(run: AuditResult, label: str, column: str) -> dict[str, float]:
-    file = run.path / "images.csv"
-    return _values(run.path, column, file.stat().st_mtime_ns).get(label, {}) if file.is_file() else {}
-
-
-@functools.lru_cache(maxsize=8)
-def _values(folder: Path, column: str, written: int) -> dict[str, dict[str, float]]:
-    """Label -> image -> value; a thousand classes read the file once. `written` renews it when the file changes."""
-    values: dict[str, dict[str, float]] = {}
-    for row in read_rows(folder, "images", ("image_id", "label", column)) or ():
-        if (value := parsed(row.get(column))) is not None:
-            values.setdefault(row["label"], {})[row["image_id"]] = value
-    return values

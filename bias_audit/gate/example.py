@@ -100,8 +100,8 @@ def _metrics() -> list[str]:
             'By default (judge = "bound") a maximum holds if the upper end of the 95 % interval keeps it, a minimum if '
             "the lower end does. So a threshold that holds has been shown to hold, and few images cannot make the gate "
             'green. An interval that contains the threshold is the state "near the threshold"; allowed, it leaves the '
-            'decision to the estimate. Set to "estimate", judge lets the measured value decide; columns without interval '
-            "need it."
+            'decision to the estimate. Set to "estimate", judge lets the measured value decide; columns without an '
+            "interval need it."
         ),
         *comment(
             "max_increase, max_decrease: against the baseline. On the same data the images are paired (Newcombe 1998) "

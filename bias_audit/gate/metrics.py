@@ -10,6 +10,7 @@ import csv
 import functools
 import math
 import numbers
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,7 +133,7 @@ class Measured:
     """One number of one subject.
 
     Attributes:
-        subject: class, cluster, slice ("column=value") or image; "" for the data set.
+        subject: class, cluster or slice ("column=value"); "" for the data set.
         value, low, high: None where missing.
         n: images behind it, None = not known.
         reason: why the value is missing, in the run's words; "" = the run does not say.
@@ -152,37 +153,49 @@ def measured(result: AuditResult, table: str, name: str) -> list[Measured] | Non
     """A metric of every subject of a run; None where the run holds no such table.
 
     Args:
-        table, name: as in [[metric]]; `name` is one of `names_of(table)`.
+        table, name: as in [[metric]], any but images (`images_of`); `name` is one of `names_of(table)`.
     """
     if table == "dataset":
         return [_dataset(result, name)]
     metric = METRICS[table].get(name, Metric(name.replace("_", " ")))
-    rows: Iterable[Mapping[str, Any]] | None = result.class_rows
-    if table != "class":
-        rows = read_rows(result.path, FILES[table], (*_SUBJECT[table], *_columns(name, metric)))
-    return None if rows is None else [_of_row(table, name, metric, row) for row in rows]
+    if table == "class":
+        return [_of_row(table, name, metric, row) for row in result.class_rows]
+    parts = [column for column in (name, metric.low, metric.high, metric.n, metric.reason) if column]
+    columns = read_columns(result.path, FILES[table], (*_SUBJECT[table], *parts))
+    if columns is None:
+        return None
+    rows = (dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True))
+    return [_of_row(table, name, metric, row) for row in rows]
 
 
-_SUBJECT = {
-    "cluster": ("cluster_id", "name", "class_name"),
-    "slice": ("column", "value"),
-    "image": ("image_id", "label"),
-}
+def images_of(result: AuditResult, name: str, also: Iterable[str] = ()) -> dict[str, dict[str, float | None]] | None:
+    """A number of every image: class -> image -> value, None where missing; None where the run holds no images table.
+
+    Args:
+        also: further columns that will be asked for, to read the file once.
+    """
+    columns = read_columns(result.path, "images", ("image_id", "label", name, *also))
+    if columns is None:
+        return None
+    images, labels = columns.get("image_id", []), columns.get("label", [])
+    cells = columns.get(name) or [""] * len(images)
+    classes: dict[str, dict[str, float | None]] = {}
+    for image, label, cell in zip(images, labels, cells, strict=True):
+        classes.setdefault(label, {})[image] = parsed(cell)
+    return classes
 
 
-def _columns(name: str, metric: Metric) -> list[str]:
-    return [column for column in (name, metric.low, metric.high, metric.n, metric.reason) if column]
+_SUBJECT = {"cluster": ("cluster_id", "class_name"), "slice": ("column", "value")}
 
 
 def _of_row(table: str, name: str, metric: Metric, row: Mapping[str, Any]) -> Measured:
     if name == "flagged_share":
         return _flagged(row)
-    class_name = str(row.get({"class": "class_name", "cluster": "class_name", "image": "label"}.get(table, "")) or "")
+    class_name = str(row.get("class_name") or "") if table in ("class", "cluster") else ""
     subject = {
         "class": class_name,
         "cluster": str(row.get("cluster_id", "")),
         "slice": f"{row.get('column', '')}={row.get('value', '')}",
-        "image": str(row.get("image_id", "")),
     }[table]
     get = number if table == "class" else parsed
     n = get(row.get(metric.n)) if metric.n else None
@@ -207,16 +220,29 @@ def _flagged(row: Mapping[str, Any]) -> Measured:
     return Measured(name, flagged / photos, *wilson(flagged / photos, photos), int(photos), "", name)
 
 
-def read_rows(folder: Path, name: str, columns: Iterable[str]) -> list[dict[str, str]] | None:
-    """These columns of RUN/NAME.csv, as text; None where there is no such file. Columns it lacks are left out."""
+def read_columns(folder: Path, name: str, columns: Iterable[str]) -> dict[str, list[str]] | None:
+    """Columns of RUN/NAME.csv as text, those that it has; None where there is no such file.
+
+    Fifty thousand images take a fifth of a second, so whoever wants several columns asks for them at once.
+    """
     file = folder / f"{name}.csv"
     if not file.is_file():
         return None
+    return _columns_of(file, tuple(sorted(set(columns))), file.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=4)
+def _columns_of(file: Path, columns: tuple[str, ...], written: int) -> dict[str, list[str]]:
+    """`written` renews it when the file changes."""
     with file.open(encoding="utf-8", newline="") as lines:
         rows = csv.reader(lines)
-        header = {title: i for i, title in enumerate(next(rows, []))}
-        wanted = [(column, header[column]) for column in dict.fromkeys(columns) if column in header]
-        return [{column: row[i] for column, i in wanted} for row in rows if len(row) >= len(header)]
+        header = next(rows, [])
+        wanted = [(column, header.index(column)) for column in columns if column in header]
+        # A line that a full disk cut short has no last cell.
+        cells = operator.itemgetter(*(i for _, i in wanted), len(header) - 1) if header else None
+        picked = [cells(row) for row in rows if len(row) == len(header)] if cells and wanted else []
+    turned = list(zip(*picked, strict=True)) or [()] * len(wanted)
+    return {column: list(values) for (column, _), values in zip(wanted, turned, strict=False)}
 
 
 def number(value: Any) -> float | None:

@@ -1,0 +1,64 @@
+"""Single images against a bound: one row per class, the share of its images beyond."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from bias_audit.gate.metrics import Measured, is_attention
+from bias_audit.gate.missing import maps_failed, state_of_number
+from bias_audit.gate.number_row import EQUAL, MAPS_SAY_NOTHING, blank, breach, unjudged
+from bias_audit.gate.settings import GateConfig, MetricCheck
+from bias_audit.gate.states import MAPS_FAILED, NOT_ENOUGH
+from bias_audit.gate.values import PASSED, GateRow
+from bias_audit.gate.words import digits
+from bias_audit.result import AuditResult
+
+_SHOWN = 3
+"""Images named in the sentence."""
+
+_PASTED = (
+    "same_", "other_", "background_gap", "random_", "next_", "swap_", "adversarial", "background_only", "control_",
+    "foreground_only", "neutral_", "cut_out", "noisy_", "shapley", "cue_", "rests_on", "reliance_",
+)  # fmt: skip
+"""How the names of columns begin that come from interventions."""
+
+
+def image_rows(
+    result: AuditResult, config: GateConfig, check: MetricCheck, images: Mapping[str, Mapping[str, float | None]]
+) -> Iterator[GateRow]:
+    """A row per class and bound. The images of a data set are all there are, so a share is counted, not estimated.
+
+    Args:
+        images: class -> image -> value, None where missing.
+    """
+    failed = is_attention("image", check.name) and maps_failed(result)
+    for class_name, values in images.items():
+        own = check.classes.get(class_name, check)
+        known = [(image, value) for image, value in values.items() if value is not None]
+        one, least = Measured(class_name, None, n=len(known)), max(1, own.min_n)
+        for kind, bound in own.bounds.items():
+            if failed:
+                yield unjudged(own, config, one, kind, bound, MAPS_FAILED, MAPS_SAY_NOTHING)
+            elif len(known) < least:
+                pasted = own.name.startswith(_PASTED)
+                state = NOT_ENOUGH if known else state_of_number(result, None, "", pasted=pasted)
+                reason = f"{len(known)} of {len(values)} images have this number, {least} needed"
+                yield unjudged(own, config, one, kind, bound, state, reason)
+            else:
+                yield _row(own, one, known, kind, bound)
+
+
+def _row(check: MetricCheck, one: Measured, known: list[tuple[str, float]], kind: str, bound: float) -> GateRow:
+    sign = 1 if kind == "max" else -1
+    beyond = sorted(((sign * value, image) for image, value in known if sign * (value - bound) > EQUAL), reverse=True)
+    share = len(beyond) / len(known)
+    named = ", ".join(f"{image}: {digits(sign * value)}" for value, image in beyond[:_SHOWN])
+    side = "above" if kind == "max" else "below"
+    what = check.name.replace("_", " ")
+    sentence = f"{len(beyond)} of {len(known)} images of {one.subject!r} have a {what} {side} {digits(bound)}"
+    sentence += f" ({named}{', ...' if len(beyond) > _SHOWN else ''})" if beyond else ""
+    sentence += f", a share of at most {digits(check.max_share)} is allowed."
+    status = breach(check) if share > check.max_share + EQUAL else PASSED
+    row = blank(check, one, kind, check.max_share)
+    return replace(row, measured=share, status=status, sentence=sentence)

@@ -1,0 +1,60 @@
+"""The row of one number: what it is called, and what it says where there is nothing to judge."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bias_audit.gate.metrics import METRICS, Measured, Metric
+from bias_audit.gate.settings import GateConfig, MetricCheck
+from bias_audit.gate.values import FAILED, NOT_JUDGED, PASSED, WARNED, GateRow
+
+EQUAL = 1e-9
+"""A measured value this close to its threshold equals it: .4 - .3 is no breach of .1."""
+
+MAPS_SAY_NOTHING = "the heatmaps failed their tests (BA908)"
+
+
+def metric_of(check: MetricCheck) -> Metric:
+    """What is known of the check's column."""
+    return METRICS[check.table].get(check.name, Metric(check.name.replace("_", " ")))
+
+
+def said(check: MetricCheck, one: Measured, kind: str) -> str:
+    """The quantity and its subject, as a sentence begins with it."""
+    label = metric_of(check).label
+    label = {"max_increase": f"rise of {label}", "max_decrease": f"fall of {label}"}.get(kind, label)
+    return label[0].upper() + label[1:] + (f" of {one.subject!r}" if one.subject else "")
+
+
+def blank(check: MetricCheck, one: Measured, kind: str, bound: float) -> GateRow:
+    """A row that says nothing yet."""
+    return GateRow(
+        check.scope or check.table,
+        one.subject,
+        check.label or f"{kind}_{check.name}",
+        None,
+        None,
+        None,
+        bound,
+        PASSED,
+        "",
+        severity=check.severity,
+        n=one.n,
+        line=check.line,
+    )
+
+
+def breach(check: MetricCheck) -> str:
+    """Status of a row whose bound is broken, or that should have been judged and was not."""
+    return FAILED if check.severity == "fail" else WARNED
+
+
+def unjudged(
+    check: MetricCheck, config: GateConfig, one: Measured, kind: str, bound: float, state: str, reason: str
+) -> GateRow:
+    """A row with a named state: it fails as a breach does, unless the state is allowed."""
+    row = blank(check, one, kind, bound)
+    allowed = config.allows(state, one.subject, check.name, row.check, also=check.allow)
+    status = NOT_JUDGED if allowed else breach(check)
+    sentence = f"{said(check, one, kind)} was not judged: {reason.rstrip('.')}."
+    return replace(row, status=status, state=state, sentence=sentence)
