@@ -145,6 +145,7 @@ def create_app(
         routes=[Route("/", page, methods=["GET"]), Mount("/api", routes=api)],
         exception_handlers={BiasAuditError: _told, TooLarge: _too_large},
     )
+    app.router.redirect_slashes = False  # a redirect would lead out of the token
     return Guarded(app, token)
 
 
