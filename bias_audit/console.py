@@ -28,6 +28,9 @@ LOG_EVERY = 15.0
 LOG_WIDTH = 140
 """Columns of a table where there is no terminal to ask."""
 
+MOST_GATE_ROWS = 50
+"""Rows of each status that the gate shows."""
+
 MOST_PICTURES = 50
 """Rows of a table of pictures; the file holds them all."""
 
@@ -243,21 +246,46 @@ def _takes_unicode() -> bool:
 
 
 def show_gate(gate: GateResult) -> None:
-    """The rows that failed or could not be judged, and the verdict."""
+    """Rows that did not simply pass, worst first, what changed since the baseline, and the verdict.
+
+    At most MOST_GATE_ROWS of each status are shown: a log of a thousand classes is not read, and gate.json holds all.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from bias_audit.gate.words import digits
+
     console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
-    shown = [row for row in gate.rows if row.status != "passed"]
-    if shown:
-        table = Table("", "where", "check", "what", show_lines=False)
-        for row in shown:
-            style = "bold red" if row.status == "failed" else "yellow"
-            subject = Text(row.subject or row.scope)
-            table.add_row(Text(row.status, style=style), subject, Text(row.check), Text(row.sentence))
+    table = Table()
+    for title, width in (("", 10), ("where", 18), ("check", 14), ("measured", 14)):
+        table.add_column(title, max_width=width, overflow="fold")
+    table.add_column("what", overflow="fold", ratio=1)
+    left = []
+    for status, style in _GATE_STYLES.items():
+        rows = [row for row in gate.rows if row.status == status]
+        for row in rows[:MOST_GATE_ROWS]:
+            interval = "" if row.low is None or row.high is None else f"\n[{digits(row.low)}, {digits(row.high)}]"
+            measured = "" if row.measured is None else f"{digits(row.measured)}{interval}"
+            bound = "" if row.threshold is None or row.level else f"\nbound {digits(row.threshold)}"
+            state = row.state if row.status in ("failed", "warning") else ""
+            named = "\n".join(part for part in (row.status, row.change, state) if part)
+            cue = f"\n{row.cue}" if row.cue and row.cue != row.subject else ""
+            cells = (f"{row.subject or row.scope}{cue}", row.check, f"{measured}{bound}".strip(), row.sentence)
+            table.add_row(Text(named, style=style), *(Text(printable(cell)) for cell in cells))
+        table.add_section()
+        if len(rows) > MOST_GATE_ROWS:
+            left.append(f"{len(rows) - MOST_GATE_ROWS} more {status}")
+    if table.row_count:
         console.print(table)
-    console.print(Text(gate.summary, style="bold green" if gate.passed else "bold red"))
+    if left:
+        console.print(f"... and {', '.join(left)}, see gate.json")
+    for said in (*gate.resolved, *gate.notes):
+        console.print(Text(f"- {printable(said)}"))
+    console.print(Text(printable(gate.summary), style="bold green" if gate.passed else "bold red"))
+
+
+_GATE_STYLES = {"failed": "bold red", "warning": "yellow", "not judged": "cyan", "waived": "magenta"}
 
 
 def _show_findings(console: Console, result: AuditResult) -> None:

@@ -255,9 +255,10 @@ def number(value: Any) -> float | None:
 def parsed(text: str | None) -> float | None:
     """A finite number of a CSV cell, 1 and 0 for True and False; None for an empty cell and for anything else."""
     try:
-        return number(_WORDS[text] if text in _WORDS else float(text or "nan"))
+        value = float(text or "nan")
     except ValueError:
-        return None
+        value = _WORDS.get(text or "", math.nan)
+    return value if math.isfinite(value) else None
 
 
 _WORDS = {"True": 1.0, "False": 0.0}
