@@ -32,6 +32,21 @@ def test_help_loads_nothing(arguments):
 
 def test_gate_loads_no_table_and_no_model(finished_run):
     assert loaded(command("gate", str(finished_run))) == set()
+    assert loaded(command("gate", str(finished_run), "--baseline", str(finished_run))) == set()
+    assert loaded(command("gate", "--example")) == set()
+
+
+def test_gate_reads_tables_without_a_library(finished_run):
+    file = finished_run / "gate.toml"
+    assert loaded(command("gate", str(finished_run), "--init", "--gate", str(file))) == set()
+    assert file.is_file()
+    (finished_run / "images.csv").write_text("image_id,label,background_gap\na/1.jpg,a,0.5\n")
+    with file.open("a") as more:
+        more.write('[[metric]]\ntable = "image"\nname = "background_gap"\nmax = 0.4\n')
+        more.write('[[metric]]\ntable = "class"\nname = "background_gap"\nmax_increase = 0.4\n')
+    assert loaded(command("gate", str(finished_run), "--gate", str(file), "--baseline", str(finished_run))) == set()
+    assert "1 of 1 images" in (finished_run / "gate.json").read_text()
+    assert loaded(command("gate", str(finished_run), "--prune", str(file))) == set()
 
 
 def test_formats_and_ready_files_load_no_table_and_no_model(finished_run):
