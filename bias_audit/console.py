@@ -254,8 +254,6 @@ def show_gate(gate: GateResult) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from bias_audit.gate.words import digits
-
     console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
     table = Table()
     for title, width in (("", 10), ("where", 18), ("check", 14), ("measured", 14)):
@@ -265,9 +263,9 @@ def show_gate(gate: GateResult) -> None:
     for status, style in _GATE_STYLES.items():
         rows = [row for row in gate.rows if row.status == status]
         for row in rows[:MOST_GATE_ROWS]:
-            interval = "" if row.low is None or row.high is None else f"\n[{digits(row.low)}, {digits(row.high)}]"
-            measured = "" if row.measured is None else f"{digits(row.measured)}{interval}"
-            bound = "" if row.threshold is None or row.level else f"\nbound {digits(row.threshold)}"
+            interval = "" if row.low is None or row.high is None else f"\n[{row.low:.3g}, {row.high:.3g}]"
+            measured = "" if row.measured is None else f"{row.measured:.3g}{interval}"
+            bound = "" if row.threshold is None or row.level else f"\nbound {row.threshold:.3g}"
             state = row.state if row.status in ("failed", "warning") else ""
             named = "\n".join(part for part in (row.status, row.change, state) if part)
             cue = f"\n{row.cue}" if row.cue and row.cue != row.subject else ""
