@@ -153,15 +153,19 @@ def _answers(outcome: RuleOutcome, old: RuleOutcome) -> bool:
 
 def _never_ran(context: Context) -> Iterator[GateRow]:
     """Rules that must have answered and are not among the outcomes at all."""
-    config = context.config
-    there = {outcome.code for outcome in context.result.outcomes}
+    config, line = context.config, context.config.line("rules", "require")
+    classes = [str(row.get("class_name")) for row in context.result.class_rows]
     for code in config.require:
-        judged = config.fail["class" if code in _ABOUT_CLASSES else "dataset"] != NO_LEVEL
-        if judged and code not in there:
-            status = NOT_JUDGED if config.allows(DID_NOT_RUN, code) else FAILED
-            sentence = f"{code} must have run and did not: the run says nothing of it."
-            line = config.line("rules", "require")
-            yield GateRow("run", "", code, None, None, None, None, status, sentence, state=DID_NOT_RUN, line=line)
+        about_classes = code in _ABOUT_CLASSES
+        if config.fail["class" if about_classes else "dataset"] == NO_LEVEL:
+            continue
+        there = [outcome for outcome in context.result.outcomes if outcome.code == code]
+        told = {class_of(outcome) for outcome in there}
+        silent = [name for name in classes if name not in told] if about_classes and "" not in told else []
+        for name in silent if there else [""]:
+            status = NOT_JUDGED if config.allows(DID_NOT_RUN, code, name) else FAILED
+            sentence = f"{code} must have run and did not: the run says nothing of {name or 'it'}."
+            yield GateRow("run", name, code, None, None, None, None, status, sentence, state=DID_NOT_RUN, line=line)
 
 
 def _is_required(code: str, config: GateConfig) -> bool:

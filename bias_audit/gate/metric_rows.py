@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from bias_audit.gate.change import Images, change, same_data
 from bias_audit.gate.image_rows import image_rows
-from bias_audit.gate.metrics import CLASS, Measured, images_of, is_attention, measured
+from bias_audit.gate.metrics import CLASS, Measured, images_of, is_attention, measured, metric_of
 from bias_audit.gate.missing import maps_failed, state_of_number
-from bias_audit.gate.number_row import EQUAL, MAPS_SAY_NOTHING, blank, breach, metric_of, said, unjudged
+from bias_audit.gate.number_row import EQUAL, MAPS_SAY_NOTHING, blank, breach, said, unjudged
 from bias_audit.gate.settings import GateConfig, MetricCheck
 from bias_audit.gate.states import (
     MAPS_FAILED,
@@ -97,7 +97,7 @@ def _row(sides: _Sides, check: MetricCheck, one: Measured, kind: str, bound: flo
     if sides.failed_maps and is_attention(check.table, check.name):
         return unjudged(check, config, one, kind, bound, MAPS_FAILED, MAPS_SAY_NOTHING)
     if one.value is None:
-        pasted = metric_of(check).reason == "reliance_reason"
+        pasted = metric_of(check.table, check.name).reason == "reliance_reason"
         state = state_of_number(result, one.n, one.reason, pasted=pasted)
         return unjudged(check, config, one, kind, bound, state, one.reason or "the run holds no such number")
     if check.min_n and (one.n is None or one.n < check.min_n):
@@ -143,7 +143,7 @@ def _compared(
     sentence += f", {f'at most {digits(bound)} is allowed' if above else f'at least {digits(bound)} is required'}"
     near = one.low is not None and one.high is not None and one.low - EQUAL <= bound <= one.high + EQUAL
     state = ""
-    if check.judge == "bound" and not metric_of(check).exact:
+    if check.judge == "bound" and not metric_of(check.table, check.name).exact:
         far = one.high if above else one.low
         if not interval or far is None:
             why = "this run gives no interval to judge"

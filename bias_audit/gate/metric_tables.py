@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from bias_audit.gate.metrics import EXACT_TABLES, METRICS, names_of
+from bias_audit.gate.metrics import METRICS, metric_of, names_of
 from bias_audit.gate.reading import TomlFile, Where, named, read_states
 from bias_audit.gate.settings import BOUNDS, JUDGES, SEVERITIES, MetricCheck
 
@@ -32,12 +32,11 @@ def metric_check(file: TomlFile, where: Where, table: Mapping[str, Any]) -> Metr
     if name not in names_of(home):
         raise file.error((*where, "name"), f"there is no metric {name!r} in table {home!r}", _hint(home, name))
     judge = file.choice((*where, "judge"), table.get("judge", "bound"), JUDGES)
-    column = METRICS[home].get(name)
-    exact = home in EXACT_TABLES or (column is not None and column.exact)
-    if judge == "bound" and not exact and (column is None or not column.low):
+    column = metric_of(home, name)
+    if judge == "bound" and not (column.exact or column.low):
         message = f"{name!r} of table {home!r} has no interval, so its bound cannot be judged"
         raise file.error((*where, "name"), message, 'Write judge = "estimate" beside it.')
-    if "min_n" in table and home != "image" and (column is None or not column.n):
+    if "min_n" in table and home != "image" and not column.n:
         raise file.error((*where, "min_n"), f"{name!r} of table {home!r} does not say how many images it has", "")
     if "max_share" in table and home != "image":
         raise file.error((*where, "max_share"), "max_share is for metrics of images", "Use max or min.")

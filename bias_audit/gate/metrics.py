@@ -110,8 +110,14 @@ METRICS: dict[str, dict[str, Metric]] = {
 """Table of gate.toml -> metric -> where its interval stands. Other columns can be judged by their estimate."""
 
 FILES = {"class": "classes", "cluster": "clusters", "slice": "slices", "image": "images"}
-EXACT_TABLES = ("image",)
-"""A share of the images that were audited is counted: it has no interval."""
+
+
+def metric_of(table: str, name: str) -> Metric:
+    """What is known of a metric. A column of whole numbers counts something, so it has no interval and needs none."""
+    if name in METRICS[table]:
+        return METRICS[table][name]
+    columns = {column.name: column.kind for column in TABLES[FILES[table]]} if table in FILES else {}
+    return Metric(name.replace("_", " "), exact=table == "image" or columns.get(name) == "int")
 
 
 @functools.cache
@@ -157,7 +163,7 @@ def measured(result: AuditResult, table: str, name: str) -> list[Measured] | Non
     """
     if table == "dataset":
         return [_dataset(result, name)]
-    metric = METRICS[table].get(name, Metric(name.replace("_", " ")))
+    metric = metric_of(table, name)
     if table == "class":
         return [_of_row(table, name, metric, row) for row in result.class_rows]
     parts = [column for column in (name, metric.low, metric.high, metric.n, metric.reason) if column]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bias_audit.gate.metrics import METRICS, Measured, Metric
+from bias_audit.gate.metrics import Measured, metric_of
 from bias_audit.gate.settings import GateConfig, MetricCheck
 from bias_audit.gate.values import FAILED, NOT_JUDGED, PASSED, WARNED, GateRow
 
@@ -14,14 +14,9 @@ EQUAL = 1e-9
 MAPS_SAY_NOTHING = "the heatmaps failed their tests (BA908)"
 
 
-def metric_of(check: MetricCheck) -> Metric:
-    """What is known of the check's column."""
-    return METRICS[check.table].get(check.name, Metric(check.name.replace("_", " ")))
-
-
 def said(check: MetricCheck, one: Measured, kind: str) -> str:
     """The quantity and its subject, as a sentence begins with it."""
-    label = metric_of(check).label
+    label = metric_of(check.table, check.name).label
     label = {"max_increase": f"rise of {label}", "max_decrease": f"fall of {label}"}.get(kind, label)
     return label[0].upper() + label[1:] + (f" of {one.subject!r}" if one.subject else "")
 

@@ -34,8 +34,8 @@ def prune(file: Path, result: AuditResult, today: datetime.date | None = None) -
         return []
     raw = file.read_bytes()
     lines = raw.splitlines(keepends=True)
-    text = raw.decode("utf-8-sig")
-    blocks = {block.path[1]: block for block in places(text).blocks if block.path[0] == "waive"}
+    found = places(raw.decode("utf-8-sig"))
+    blocks = {block.path[1]: block for block in found.blocks if block.path[0] == "waive"}
     for i in said:
         if i not in blocks:
             line = config.waivers[i].line
@@ -46,13 +46,13 @@ def prune(file: Path, result: AuditResult, today: datetime.date | None = None) -
     gone: set[int] = set()
     for i in said:
         first, last = blocks[i].first - 1, blocks[i].last - 1
-        while first and lines[first - 1].lstrip().startswith(b"#") and first - 1 not in gone:
+        while first in found.comments:  # lines count from 1, so this is the line above
             first -= 1
         while last + 1 < len(lines) and not lines[last + 1].strip():
             last += 1
         gone |= set(range(first, last + 1))
     kept = b"".join(line for number, line in enumerate(lines) if number not in gone)
-    write_atomically(file, kept, "Make the gate file writable.")
+    write_atomically(file.resolve(), kept, "Make the gate file writable.")
     return list(said.values())
 
 

@@ -31,10 +31,12 @@ class Places:
     Attributes:
         lines: path of every table, key and array element -> its line, from 1.
         blocks: every header, in the order of the file.
+        comments: lines that hold a comment and nothing else.
     """
 
     lines: dict[Path, int] = field(default_factory=dict)
     blocks: list[Block] = field(default_factory=list)
+    comments: set[int] = field(default_factory=set)
 
     def line(self, *path: str | int) -> int:
         """Line of a key, or of the nearest table around it; 0 where nothing of it is in the file."""
@@ -192,6 +194,8 @@ class _Scanner:
         """Over white space and comments; False at the end of the text."""
         while self.at < len(self.text):
             if self.text[self.at] == "#":
+                if not self.text[self.text.rfind("\n", 0, self.at) + 1 : self.at].strip():
+                    self.found.comments.add(self._line())
                 end = self.text.find("\n", self.at)
                 self.at = len(self.text) if end < 0 else end
             elif self.text[self.at] in " \t\n":

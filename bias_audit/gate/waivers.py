@@ -101,7 +101,8 @@ def notes(
         name = f"Waiver of {plain(waiver.owner)} for {plain(waiver.scope)} ({where})"
         left = (waiver.expires - today).days
         if not any(covers(waiver, outcome, result) for outcome in findings):
-            said.append(f"{name} is unused: this run has no such finding.")
+            if waiver.line:  # decisions stay with their data; that a run does not need one is no news
+                said.append(f"{name} is unused: this run has no such finding.")
         elif 0 <= left <= WARN_DAYS:
             said.append(f"{name} ends in {days(left)}, on {waiver.expires}.")
     return said

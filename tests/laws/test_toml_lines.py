@@ -142,6 +142,7 @@ classes = { wolf = { max = 0.3 } }
     assert found.line("metric", 1, "classes", "wolf", "max") == 16
     assert found.line("metric", 1, "severity") == 15, "the table around what is not there"
     assert found.line("zebra") == 0
+    assert found.comments == {1}
     assert [(block.path, block.first, block.last) for block in found.blocks] == [
         (("metric", 0), 8, 12),
         (("metric", 0, "classes", "great danes"), 13, 14),

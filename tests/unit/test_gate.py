@@ -166,6 +166,16 @@ def test_a_required_rule_that_the_run_does_not_know(tmp_path: Path) -> None:
     assert not judged(tmp_path, without).passed
 
 
+def test_a_required_rule_must_speak_of_every_class(tmp_path: Path) -> None:
+    silent = run_of(outcome(subject="wolf"), classes=(WOLF, HUSKY))
+    row = row_of(judged(tmp_path, silent), "BA201", "husky")
+    assert (row.status, row.state) == (FAILED, "rule could not run")
+    assert judged(tmp_path, silent, 'allow = ["rule could not run: husky"]\n').passed
+    whole = outcome("not applicable", code="BA301", scope="dataset", subject="")
+    gate = judged(tmp_path, run_of(whole), '[rules]\nrequire = ["BA301"]\n')
+    assert [row.subject for row in gate.rows if row.check == "BA301"] == [""], "it speaks for all classes"
+
+
 def test_maps_that_failed_do_not_matter_where_the_data_set_is_not_judged(tmp_path: Path) -> None:
     gate = judged(tmp_path, run_of(MODEL_WARNING), '[fail]\ndataset = "none"\n')
     assert (row_of(gate, "BA908").status, gate.passed) == (WARNED, True)

@@ -153,6 +153,14 @@ def test_pruning_in_any_order(tmp_path: Path, order: str) -> None:
     assert file.read_bytes() == b"".join(blocks[one] for one in order if one == "k") + TAIL
 
 
+def test_a_comment_in_a_text_above_is_no_comment(tmp_path: Path) -> None:
+    file = tmp_path / "gate.toml"
+    above = b'[provenance]\ncontent = """\n# x"""\n'
+    file.write_bytes(above + OVER.split(b"\n", 2)[2] + TAIL)
+    prune(file, run_of(FOUND), DAY)
+    assert file.read_bytes() == above + TAIL
+
+
 def test_waivers_of_an_inline_array_are_not_torn_apart(tmp_path: Path) -> None:
     file = tmp_path / "gate.toml"
     text = '\nwaive = [\n{ rule = "BA101", reason = "r", owner = "o", expires = 2026-01-01 },\n]\n'

@@ -98,6 +98,12 @@ def test_numbers_of_the_data_set(tmp_path: Path) -> None:
     assert rows["min_read"].status == PASSED
 
 
+def test_counts_need_no_interval(tmp_path: Path) -> None:
+    for least, status in ((20, PASSED), (21, FAILED)):
+        gate = judged(tmp_path, run_of(), f'[[metric]]\ntable = "class"\nname = "n_read"\nmin = {least}\n')
+        assert (row_of(gate, "min_n_read").status, row_of(gate, "min_n_read").state) == (status, "")
+
+
 @pytest.mark.parametrize("name", ["background_excess", "pointing_game"])
 def test_attention_is_not_judged_where_the_maps_failed(tmp_path: Path, name: str) -> None:
     failed = outcome("found", "MODEL WARNING", code="BA908", scope="dataset", subject="stability")

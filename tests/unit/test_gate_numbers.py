@@ -144,7 +144,7 @@ def test_every_class_is_checked(tmp_path: Path) -> None:
     rows = {row.subject: (row.status, row.state) for row in gate.rows if row.check == "max_background_gap"}
     assert rows == {"wolf": (FAILED, ""), "fox": (FAILED, "not enough images"), "husky": (PASSED, "")}
     assert gate.summary == (
-        "Gate failed: 2 of 5 checks failed (wolf: max_background_gap, fox: max_background_gap, not enough images)."
+        "Gate failed: 2 of 7 checks failed (wolf: max_background_gap, fox: max_background_gap, not enough images)."
     )
 
 

@@ -61,10 +61,10 @@ def test_hostile_names_stay_text(tmp_path: Path) -> None:
 def test_long_lists_are_cut_in_the_summary_only(tmp_path: Path) -> None:
     classes = tuple({**WOLF, "class_name": f"class {i}"} for i in range(300))
     write_gate(tmp_path, judge(run_of(classes=classes), read(tmp_path, "[class]\nmax_background_gap = 0.1\n")))
-    assert len(json.loads((tmp_path / "gate.json").read_text(encoding="utf-8"))["rows"]) == 302
+    assert len(json.loads((tmp_path / "gate.json").read_text(encoding="utf-8"))["rows"]) == 601
     text = (tmp_path / "gate.md").read_text(encoding="utf-8")
-    assert "class 199" in text
-    assert "class 200" not in text
+    assert "| class 199 | max" in text
+    assert "| class 200 | max" not in text
     assert "and 100 more, see gate.json" in text
 
 
