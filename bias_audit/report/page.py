@@ -84,14 +84,16 @@ def render(summary: dict[str, Any], review: dict[str, Any] | None = None) -> byt
     script = Markup((TEMPLATES / "page.js").read_text(encoding="utf-8"))
     review_style = Markup((TEMPLATES / "review.css").read_text(encoding="utf-8"))
     review_script = Markup((TEMPLATES / "review.js").read_text(encoding="utf-8"))
+    region_style = Markup((TEMPLATES / "region.css").read_text(encoding="utf-8"))
+    region_script = Markup((TEMPLATES / "region.js").read_text(encoding="utf-8"))
     rules = Markup(figures.picture_rules(summary["pictures"]))
     policy = "; ".join(
         (
             "default-src 'none'",
             "img-src data:" if review is None else "img-src data: 'self'",
             *([] if review is None else ["connect-src 'self'"]),
-            f"style-src {_source(style)} {_source(review_style)} {_source(rules)}",
-            f"script-src {_source(script)} {_source(review_script)}",
+            f"style-src {_source(style)} {_source(review_style)} {_source(region_style)} {_source(rules)}",
+            f"script-src {_source(script)} {_source(review_script)} {_source(region_script)}",
             "base-uri 'none'",
             "form-action 'none'",
         )
@@ -102,6 +104,9 @@ def render(summary: dict[str, Any], review: dict[str, Any] | None = None) -> byt
         script=script,
         review_style=review_style,
         review_script=review_script,
+        region_style=region_style,
+        region_script=region_script,
+        live=bool(review and review.get("live")),
         picture_rules=rules,
         policy=policy,
         review=review,
