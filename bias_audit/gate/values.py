@@ -39,7 +39,7 @@ class GateRow:
         baseline: the baseline's number, in the unit of `measured`; None where there is none.
         n: images behind the number.
         line: line of gate.toml that asked for the check, 0 = a default.
-        waiver: who accepted it, why and until when; "" for none.
+        waiver: who accepted it, why and until when, or why that does not hold; "" for none. `sentence` ends with it.
     """
 
     scope: str

@@ -73,7 +73,7 @@ def _line(row: GateRow) -> str:
     interval = "" if row.low is None or row.high is None else f"{digits(row.low)} to {digits(row.high)}"
     measured, threshold = ("" if value is None else digits(value) for value in (row.measured, row.threshold))
     said = f"{row.change}: {row.sentence}" if row.change else row.sentence
-    said += f" Waived: {row.waiver}" if row.waiver else ""
+    said += f" Waived: {row.waiver}" if row.waiver and row.waiver not in row.sentence else ""
     about = escaped(subject_of(row)) if row.subject or row.cue else ""
     cells = (row.scope, about, escaped(row.check), measured, interval, threshold, escaped(said))
     return f"| {' | '.join(cells)} |"
