@@ -77,6 +77,7 @@
     const name = `waiting:${about.data}`;
     const known = new Map();
     const queue = storage.get(name) ?? [];
+    let answered = []; // stored by the server, and not yet seen in what it lists
     let version = 0, lost = [], sending = false, silent = false, timer = 0;
     const waiting = () => queue.length && `NOT SAVED: ${queue.length} decision${queue.length > 1 ? "s" : ""} wait for the server. Leave this page open; trying again.`;
     async function ask(path, body) {
@@ -87,12 +88,14 @@
       return content;
     }
     async function poll() {
+      const before = answered;
       try {
         let answer = await ask(`decisions?since=${version}`);
         if (answer.version < version) { known.clear(); answer = await ask("decisions?since=0"); }
         if (answer.data !== about.data) bar.say("The run was audited again on other data: load this page again.", true);
         version = answer.version;
         for (const [key, decisions] of Object.entries(answer.targets)) known.set(key, decisions);
+        answered = answered.filter((each) => !before.includes(each));
         lost = [...new Set([...lost, ...answer.lost])].filter((key) => known.get(key)?.length);
         if (silent && !queue.length) bar.say("The server answers again.", false);
         silent = false;
@@ -110,7 +113,7 @@
         const { path, body } = queue[0];
         try {
           await ask(path, body);
-          queue.shift();
+          answered = [...answered, { ...queue.shift(), saved: true }];
           storage.set(name, queue);
           await poll();
           if (!queue.length) bar.say("Saved.", false);
@@ -132,15 +135,16 @@
     function enqueue(entry) {
       queue.push(entry);
       storage.set(name, queue);
+      if (!silent) bar.say("Saving …", false);
       refresh();
       send();
     }
     return {
       view(key) {
         let decisions = known.get(key) ?? [];
-        for (const { body, decision } of queue.filter((each) => each.body.target_key === key)) {
+        for (const { body, decision, saved } of [...answered, ...queue].filter((each) => each.body.target_key === key)) {
           decisions = decisions.filter((each) => each.reviewer !== body.reviewer);
-          if (decision) decisions.push({ ...decision, unsaved: true });
+          if (decision) decisions.push({ ...decision, unsaved: !saved });
         }
         return decisions;
       },
@@ -284,6 +288,7 @@
     }
     const panel = {
       element, decide, undo,
+      typed: () => dirty && mine(),
       update() {
         const own = mine(), all = store.view(key);
         buttons.forEach((button, i) => button.setAttribute("aria-pressed", own?.verdict === VERDICTS[i][0]));
@@ -317,6 +322,7 @@
     event.preventDefault();
     if (verdict) panel.decide(verdict[0]); else panel.undo();
   });
+  addEventListener("beforeunload", (event) => { if ([...panels].some((panel) => panel.typed())) event.preventDefault(); });
   refresh();
   if (about.damage) bar.say(about.damage, true);
   store.start();
