@@ -148,3 +148,9 @@ classes = { wolf = { max = 0.3 } }
         (("metric", 0, "classes", "great danes"), 13, 14),
         (("metric", 1), 15, 16),
     ]
+
+
+def test_quotes_at_the_end_of_long_texts() -> None:
+    text = 'a = """x"""""\nb = \'\'\'y\'\'\'\'\nc = ["""\n\\""""]\nd = 1\n'
+    assert tomllib.loads(text) == {"a": 'x""', "b": "y'", "c": ['"'], "d": 1}
+    assert [places(text).line(name) for name in "abcd"] == [1, 2, 3, 5]

@@ -221,6 +221,16 @@ def test_the_same_model_on_the_same_data_did_not_rise(tmp_path: Path) -> None:
     assert (row.status, row.low, row.high) == (PASSED, 0.0, 0.0)
 
 
+def test_the_same_model_may_differ_from_itself(tmp_path: Path) -> None:
+    """Another seed or another draw of backgrounds: the difference is judged as any other is."""
+    row = row_of(judged(tmp_path, run_of(classes=(gap(0.3),)), RISE, baseline=run_of(classes=(gap(0.1),))), ROSE)
+    assert (row.status, row.measured, row.high) == (
+        FAILED,
+        pytest.approx(0.2),
+        pytest.approx(0.2 + math.hypot(0.05, 0.05)),
+    )
+
+
 def test_images_are_paired_where_the_data_are_the_same(tmp_path: Path) -> None:
     before = [0.0] * 90 + [1.0] * 10
     after = [0.0] * 86 + [1.0] * 14
