@@ -13,6 +13,7 @@ from bias_audit.gate.metric_tables import metric_check
 from bias_audit.gate.reading import TomlFile, Where, close_to, named, read_states, read_toml
 from bias_audit.gate.settings import (
     FAIL_ON,
+    JUDGES,
     KNOWN_AS,
     MAX_DAYS,
     NO_LEVEL,
@@ -49,9 +50,9 @@ _LISTS = ("allow", "classes")
 _TABLES: dict[str, tuple[str, ...]] = {
     "fail": (*SCOPES, "classes"),
     "warn": SCOPES,
-    "dataset": ("fail_on", "require_judged", *(key.name for key in KEYS if key.table == "dataset")),
-    "class": ("fail_on", *(key.name for key in KEYS if key.table == "class")),
-    "image": ("fail_on", *(key.name for key in KEYS if key.table == "image")),
+    "dataset": ("fail_on", "judge", "require_judged", *(key.name for key in KEYS if key.table == "dataset")),
+    "class": ("fail_on", "judge", *(key.name for key in KEYS if key.table == "class")),
+    "image": ("fail_on", "judge", *(key.name for key in KEYS if key.table == "image")),
     "rules": ("require",),
     "baseline": ("known", "required"),
     "provenance": ("content", "require_same_data"),
@@ -169,10 +170,13 @@ def _rules(file: TomlFile, value: Any) -> tuple[str, ...]:
 
 
 def _short_form(content: Mapping[str, Any], file: TomlFile | None) -> Iterator[MetricCheck]:
-    """The keys of [dataset], [class] and [image]: the estimate against one bound for all."""
+    """The keys of [dataset], [class] and [image]: one bound for all, held against the estimate unless `judge` is set."""
     for key in KEYS:
-        given = content.get(key.table, {}).get(key.name)
+        told = content.get(key.table, {})
+        given, judge = told.get(key.name), told.get("judge", "estimate")
         bound, line = key.default, 0
+        if file is not None:
+            judge = file.choice((key.table, "judge"), judge, JUDGES)
         if given is not None and file is not None:
             where: Where = (key.table, key.name)
             share = key.kind == "share"
@@ -181,4 +185,4 @@ def _short_form(content: Mapping[str, Any], file: TomlFile | None) -> Iterator[M
         if bound is not None:
             kind = key.name.partition("_")[0]
             table, name = key.metric
-            yield MetricCheck(table, name, {kind: bound}, judge="estimate", line=line, scope=key.table, label=key.name)
+            yield MetricCheck(table, name, {kind: bound}, judge=judge, line=line, scope=key.table, label=key.name)

@@ -154,9 +154,12 @@ def _waivers() -> list[str]:
 
 def _short() -> list[str]:
     """The short form of thresholds."""
-    lines = comment("Short form of frequent thresholds: one bound for all classes, held against the estimate.")
+    lines = comment(
+        "Short form of frequent thresholds: one bound for all classes. Here the estimate counts, as it always has; "
+        '"bound" judges them as [[metric]] does.'
+    )
     for table in dict.fromkeys(key.table for key in KEYS):
-        lines += [f"[{table}]"]
+        lines += [f"[{table}]", 'judge = "estimate"']
         for key in KEYS:
             if key.table == table:
                 shown = 0.9 if key.name.startswith("min_") else 0.1

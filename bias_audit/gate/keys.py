@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Key:
-    """One key of the short form. It judges the estimate, with the same bound for every class.
+    """One key of the short form: the same bound for every class. Unless its table sets `judge`, the estimate counts.
 
     Attributes:
         table: "dataset", "class" or "image".

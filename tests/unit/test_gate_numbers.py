@@ -164,3 +164,11 @@ def test_data_set_accuracy_weighs_classes_by_their_images(tmp_path: Path) -> Non
     assert row.high == pytest.approx(0.78 + math.hypot(0.8 * 0.1, 0.2 * 0.08))
     _, row = numeric(tmp_path, "dataset", "min_accuracy", 0.5, run_of(classes=({**big, "accuracy_low": None}, small)))
     assert (row.measured, row.low, row.high) == (pytest.approx(39 / 50), None, None)
+
+
+def test_the_short_form_may_be_judged_by_the_bound(tmp_path: Path) -> None:
+    for judge_by, status, state in (("estimate", PASSED, ""), ("bound", FAILED, "near the threshold")):
+        text = f'[class]\njudge = "{judge_by}"\nmin_accuracy = 0.85\n[dataset]\njudge = "{judge_by}"\n'
+        gate = judge(run_of(), read(tmp_path, text))
+        assert (row_of(gate, "min_accuracy").status, row_of(gate, "min_accuracy").state) == (status, state)
+        assert row_of(gate, "max_unreadable_share").status == PASSED, "a count has no interval to judge"
