@@ -170,7 +170,7 @@ def _rules(file: TomlFile, value: Any) -> tuple[str, ...]:
 
 
 def _short_form(content: Mapping[str, Any], file: TomlFile | None) -> Iterator[MetricCheck]:
-    """The keys of [dataset], [class] and [image]: one bound for all, held against the estimate unless `judge` is set."""
+    """The keys of [dataset], [class] and [image]: one bound for all, by its estimate unless `judge` is set."""
     for key in KEYS:
         told = content.get(key.table, {})
         given, judge = told.get(key.name), told.get("judge", "estimate")

@@ -156,7 +156,7 @@ def _short() -> list[str]:
     """The short form of thresholds."""
     lines = comment(
         "Short form of frequent thresholds: one bound for all classes. Here the estimate counts, as it always has; "
-        '"bound" judges them as [[metric]] does.'
+        '"bound" judges them as above.'
     )
     for table in dict.fromkeys(key.table for key in KEYS):
         lines += [f"[{table}]", 'judge = "estimate"']
