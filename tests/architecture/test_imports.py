@@ -65,6 +65,16 @@ def test_report_loads_no_model(finished_run):
     assert loaded(command("report", str(finished_run))) <= {"pandas", "pyarrow", "PIL"}
 
 
+def test_review_loads_no_model_and_decisions_load_nothing(finished_run):
+    run = str(finished_run)
+    served = "from bias_audit.review.server import create_app\n"
+    served += f"from starlette.testclient import TestClient\nclient = TestClient(create_app({run!r}, 't' * 32), 'http://127.0.0.1:8000')\n"
+    served += "client.get('/' + 't' * 32 + '/').raise_for_status()"
+    assert loaded(served) <= {"pandas", "pyarrow", "PIL"}
+    assert loaded(command("review", run, "--export", f"{run}/decisions.csv")) <= {"pandas", "pyarrow", "PIL"}
+    assert loaded("import bias_audit.review.decisions, bias_audit.review.exchange") == set()
+
+
 def test_the_check_can_fail():
     assert loaded("import pandas") >= {"pandas"}
     assert "cv2" in loaded("import bias_audit.data.batches")
