@@ -246,6 +246,11 @@ def test_images_are_paired_where_the_data_are_the_same(tmp_path: Path) -> None:
     low, high = stats.paired_difference_interval(*shares)
     assert (row.low, row.high) == (pytest.approx(2 * low), pytest.approx(2 * high))
     assert "paired over the same images (Newcombe 1998)" in row.sentence
+    patients = type(new)(
+        **{**vars(new), "info": type(new.info)(**{**vars(new.info), "config": {"cluster": "patient"}})}
+    )
+    row = row_of(judged(tmp_path, patients, RISE, baseline=old), ROSE)
+    assert "Zou & Donner" in row.sentence, "photos of one patient are not independent"
 
 
 def test_the_paired_interval_is_that_of_the_audit() -> None:
