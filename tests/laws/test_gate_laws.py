@@ -7,11 +7,13 @@ import datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bias_audit.gate import FAILED, judge, read_gate
 from bias_audit.gate.metrics import CLASS
+from bias_audit.gate.pruning import prune
 from bias_audit.gate.settings import GateConfig, MetricCheck, Waiver
 from bias_audit.result import LEVELS, AuditResult, RuleOutcome, RunInfo
 
@@ -127,3 +129,35 @@ def test_allowing_a_state_never_hurts_and_waives_no_finding(found: list[RuleOutc
     assert gate.passed <= lenient.passed
     failed = [[row for row in each.rows if row.status == FAILED and row.level] for each in (gate, lenient)]
     assert failed[0] == failed[1]
+
+
+KEPT = (
+    b"[class]\r\nmin_accuracy = 0.5\r\n\r\n",
+    b"# a comment of its own\n\n",
+    b'[[metric]]\ntable = "class"\nname = "accuracy"\nmin = 0.1\n[metric.classes."[[waive]]"]\nmax = 1 # [[waive]]\n',
+    b"[[waive]]\nrule = \"BA201\"\nclass = \"a\"\nreason = '''\n[[waive]]\n\n# x'''\nowner = \"o\"\nexpires = 2027-01-01\n\n\n",
+    b'[provenance]\ncontent = """\n# [[waive]]"""\n',
+)
+GONE = (
+    b'[[waive]]\nrule = "BA201"\nclass = "a"\nreason = "over"\nowner = "o"\nexpires = 2026-11-24\n',
+    b'# said above\n  # twice\n[[ "waive" ]]\nrule = "BA302"\nreason = """\n[x]\n"""\nowner = "o"\nexpires = 2027-01-01\n\n \n',
+)
+
+
+@given(
+    st.permutations(range(len(KEPT))), st.lists(st.tuples(st.integers(0, len(KEPT)), st.sampled_from(GONE)), max_size=4)
+)
+def test_pruning_takes_out_whole_blocks_and_nothing_else(
+    tmp_path_factory: pytest.TempPathFactory, order: list[int], gone: list[tuple[int, bytes]]
+) -> None:
+    kept = [KEPT[i] for i in order]
+    mixed = b""
+    for place in range(len(kept) + 1):
+        mixed += b"".join(block for at, block in gone if at == place)
+        mixed += kept[place] if place < len(kept) else b""
+    file = tmp_path_factory.mktemp("gate") / "gate.toml"
+    file.write_bytes(mixed)
+    found = RuleOutcome("BA201", "t", "class", "a", "found", "s", "SUSPICIOUS")
+    removed = prune(file, run_of(ROWS[1:], found), DAY)
+    assert len(removed) == len(gone)
+    assert file.read_bytes() == b"".join(kept)
