@@ -12,6 +12,9 @@ from bias_audit.result import AuditResult, RunInfo, to_json
 from bias_audit.schema import TABLES
 
 
+DTYPES = {"string": "str", "float": "float64", "int": "Int64", "bool": "boolean"}
+
+
 @pytest.fixture
 def finished_run(tmp_path: Path) -> Path:
     info = RunInfo(
@@ -22,6 +25,6 @@ def finished_run(tmp_path: Path) -> Path:
     result = AuditResult(tmp_path, info, "No reliance was shown.", (), (), ())
     (tmp_path / "audit.json").write_text(json.dumps(to_json(result)))
     for name, columns in TABLES.items():
-        frame = pd.DataFrame({column.name: pd.Series(dtype="str") for column in columns})
+        frame = pd.DataFrame({column.name: pd.Series(dtype=DTYPES[column.kind]) for column in columns})
         frame.to_parquet(tmp_path / f"{name}.parquet")
     return tmp_path

@@ -63,6 +63,7 @@ def test_rule_loads_nothing():
 
 def test_report_loads_no_model(finished_run):
     assert loaded(command("report", str(finished_run))) <= {"pandas", "pyarrow", "PIL"}
+    assert (finished_run / "report.html").stat().st_size > 1000
 
 
 def test_review_loads_no_model_and_decisions_load_nothing(finished_run):
