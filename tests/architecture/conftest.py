@@ -11,7 +11,6 @@ import pytest
 from bias_audit.result import AuditResult, RunInfo, to_json
 from bias_audit.schema import TABLES
 
-
 DTYPES = {"string": "str", "float": "float64", "int": "Int64", "bool": "boolean"}
 
 
