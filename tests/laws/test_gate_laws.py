@@ -131,16 +131,18 @@ def test_allowing_a_state_never_hurts_and_waives_no_finding(found: list[RuleOutc
     assert failed[0] == failed[1]
 
 
+SCOPE = b'[[waive]]\nrule = "BA201"\nclass = "a"\nowner = "o"\n'
 KEPT = (
     b"[class]\r\nmin_accuracy = 0.5\r\n\r\n",
     b"# a comment of its own\n\n",
     b'[[metric]]\ntable = "class"\nname = "accuracy"\nmin = 0.1\n[metric.classes."[[waive]]"]\nmax = 1 # [[waive]]\n',
-    b"[[waive]]\nrule = \"BA201\"\nclass = \"a\"\nreason = '''\n[[waive]]\n\n# x'''\nowner = \"o\"\nexpires = 2027-01-01\n\n\n",
+    SCOPE + b"reason = '''\n[[waive]]\n\n# x'''\nexpires = 2027-01-01\n\n\n",
     b'[provenance]\ncontent = """\n# [[waive]]"""\n',
 )
 GONE = (
     b'[[waive]]\nrule = "BA201"\nclass = "a"\nreason = "over"\nowner = "o"\nexpires = 2026-11-24\n',
-    b'# said above\n  # twice\n[[ "waive" ]]\nrule = "BA302"\nreason = """\n[x]\n"""\nowner = "o"\nexpires = 2027-01-01\n\n \n',
+    b'# said above\n  # twice\n[[ "waive" ]]\nrule = "BA302"\nowner = "o"\nreason = """\n[x]\n"""\n'
+    b"expires = 2027-01-01\n\n \n",
 )
 
 
