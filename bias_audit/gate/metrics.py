@@ -275,7 +275,8 @@ def _all_parsed(cells: Sequence[str]) -> list[float | None]:
     try:
         values = [float(cell or "nan") for cell in cells]
     except ValueError:
-        return [parsed(cell) for cell in cells]
+        known = {cell: parsed(cell) for cell in set(cells)}
+        return [known[cell] for cell in cells]
     return [value if math.isfinite(value) else None for value in values]
 
 
