@@ -124,6 +124,7 @@ def _entry(name: str, row: Any, picture: Mapping[str, Any], key: str) -> dict[st
     return {
         "image_id": name,
         "key": key,
+        "content": row.get("content") or name,
         "width": picture["width"],
         "height": picture["height"],
         "has_map": bool(_grid(picture)),

@@ -87,13 +87,18 @@ def render(summary: dict[str, Any], review: dict[str, Any] | None = None) -> byt
     region_style = Markup((TEMPLATES / "region.css").read_text(encoding="utf-8"))
     region_script = Markup((TEMPLATES / "region.js").read_text(encoding="utf-8"))
     rules = Markup(figures.picture_rules(summary["pictures"]))
+    live = bool(review and review.get("live"))
+    styles, scripts = [style, review_style, rules], [script, review_script]
+    if live:
+        styles.append(region_style)
+        scripts.append(region_script)
     policy = "; ".join(
         (
             "default-src 'none'",
             "img-src data:" if review is None else "img-src data: 'self'",
             *([] if review is None else ["connect-src 'self'"]),
-            f"style-src {_source(style)} {_source(review_style)} {_source(region_style)} {_source(rules)}",
-            f"script-src {_source(script)} {_source(review_script)} {_source(region_script)}",
+            f"style-src {' '.join(map(_source, styles))}",
+            f"script-src {' '.join(map(_source, scripts))}",
             "base-uri 'none'",
             "form-action 'none'",
         )
@@ -106,7 +111,7 @@ def render(summary: dict[str, Any], review: dict[str, Any] | None = None) -> byt
         review_script=review_script,
         region_style=region_style,
         region_script=region_script,
-        live=bool(review and review.get("live")),
+        live=live,
         picture_rules=rules,
         policy=policy,
         review=review,

@@ -170,6 +170,7 @@
   const bar = (() => {
     const name = make("input", { type: "text", maxLength: 200, autocomplete: "name", value: served?.reviewer || (storage.get("reviewer") ?? "") });
     const progress = make("span", { className: "review-progress" });
+    const keys = make("span", { className: "review-keys" }, ...VERDICTS.map(([, letter]) => make("kbd", { textContent: letter })), " decide about what has the focus, ", make("kbd", { textContent: "u" }), " undoes");
     const state = make("span", { className: "review-state" });
     const lost = make("ul");
     const fold = make("details", { className: "review-lost", hidden: true }, make("summary"), lost);
@@ -193,7 +194,7 @@
           button.addEventListener("click", () => store.download());
           element.append(button);
         }
-        element.append(fold);
+        element.append(fold, keys);
         document.body.append(element);
       },
       reviewer: () => name.value.trim(),
@@ -323,6 +324,14 @@
     if (verdict) panel.decide(verdict[0]); else panel.undo();
   });
   addEventListener("beforeunload", (event) => { if ([...panels].some((panel) => panel.typed())) event.preventDefault(); });
+  // Where a list of keys is kept, ours belong in it.
+  for (const list of document.querySelectorAll("[data-help]")) {
+    for (const [keys, text] of [...VERDICTS.map(([, letter, label]) => [letter, `decide: ${label.toLowerCase()}`]), ["u", "undo your decision"]]) {
+      const key = make("kbd", { textContent: keys });
+      if (list.tagName === "DL") list.append(make("dt", {}, key), make("dd", { textContent: text }));
+      else list.append(make("li", {}, key, ` ${text}`));
+    }
+  }
   refresh();
   if (about.damage) bar.say(about.damage, true);
   store.start();
