@@ -113,20 +113,7 @@ def history(run_folder: str | Path, target_key: str | None = None) -> list[Event
     with _reading(run_folder) as store:
         if store is None:
             return []
-        rows = store.execute("SELECT * FROM events ORDER BY time, rowid").fetchall()
-    withdrawn = {row["withdraws"]: row["time"] for row in rows if row["withdraws"]}
-    made = [row for row in rows if not row["withdraws"] and target_key in (None, row["target_key"])]
-    latest = {(row["target_key"], row["reviewer"]): row["id"] for row in made if row["id"] not in withdrawn}
-    standing = set(latest.values())
-    return [
-        Event(
-            Decision(**{name: row[name] for name in FIELDS}),
-            row["data"],
-            withdrawn.get(row["id"], ""),
-            row["id"] in standing,
-        )
-        for row in made
-    ]
+        return _events(store, *(("1", ()) if target_key is None else ("target_key = ?", (target_key,))))
 
 
 def changed_since(run_folder: str | Path, version: int) -> tuple[int, dict[str, list[Decision]]]:
@@ -143,11 +130,12 @@ def changed_since(run_folder: str | Path, version: int) -> tuple[int, dict[str, 
         if store is None:
             return 0, {}
         present = store.execute("SELECT coalesce(max(rowid), 0) FROM events").fetchone()[0]
-        changed = store.execute("SELECT DISTINCT target_key FROM events WHERE rowid > ?", (version,)).fetchall()
-    standing: dict[str, list[Decision]] = {row["target_key"]: [] for row in changed}
-    for decision in read_decisions(run_folder) if standing else []:
-        if decision.target_key in standing:
-            standing[decision.target_key].append(decision)
+        changed = "target_key IN (SELECT target_key FROM events WHERE rowid > ?)"
+        events = _events(store, changed, (version,)) if present > version else []
+    standing: dict[str, list[Decision]] = {event.decision.target_key: [] for event in events}
+    for event in events:
+        if event.standing:
+            standing[event.decision.target_key].append(event.decision)
     return present, standing
 
 
@@ -188,7 +176,7 @@ def undo(run_folder: str | Path, target_key: str, reviewer: str, *, data: str = 
         ).fetchone()
         if row is None:
             return None
-        decision = Decision(**{name: row[name] for name in FIELDS})
+        decision = _decision(row)
         _withdraw(store, decision, new_id(), now(), data)
     return decision
 
@@ -215,7 +203,7 @@ def take(
         gone = {row["withdraws"] for row in store.execute("SELECT withdraws FROM events")}
         back = [(known[each], time) for each, time in withdrawn.items() if each in known and each not in gone]
         for row, time in back:
-            _withdraw(store, Decision(**{name: row[name] for name in FIELDS}), new_id(), time, row["data"])
+            _withdraw(store, _decision(row), new_id(), time, row["data"])
     return added, len(back)
 
 
@@ -297,6 +285,20 @@ def _number(name: str, value: Any) -> float | None:
     except OverflowError as error:
         raise ConfigError(f"{name!r} of a decision must be a number, got one of {len(str(value))} digits") from error
     return number if math.isfinite(number) else None
+
+
+def _events(store: sqlite3.Connection, which: str, values: tuple[object, ...]) -> list[Event]:
+    """The history of the targets of a condition; a withdrawal is a row about the same target."""
+    rows = store.execute(f"SELECT * FROM events WHERE {which} ORDER BY time, rowid", values).fetchall()
+    withdrawn = {row["withdraws"]: row["time"] for row in rows if row["withdraws"]}
+    made = [row for row in rows if not row["withdraws"]]
+    latest = {(row["target_key"], row["reviewer"]): row["id"] for row in made if row["id"] not in withdrawn}
+    standing = set(latest.values())
+    return [Event(_decision(row), row["data"], withdrawn.get(row["id"], ""), row["id"] in standing) for row in made]
+
+
+def _decision(row: sqlite3.Row) -> Decision:
+    return Decision(*(row[name] for name in FIELDS))
 
 
 def _next_time(store: sqlite3.Connection, decision: Decision) -> str:

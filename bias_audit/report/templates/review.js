@@ -35,8 +35,14 @@
   function kept() {
     const name = `decisions:${about.data}`;
     const local = storage.get(name) ?? { decisions: [], withdrawn: {} };
-    const all = () => [...new Map([...about.decisions, ...local.decisions].map((each) => [each.id, each])).values()];
-    const of = (key) => all().filter((each) => each.target_key === key);
+    const byKey = new Map(), seen = new Set();
+    const learn = (decision) => {
+      if (seen.has(decision.id)) return;
+      seen.add(decision.id);
+      byKey.set(decision.target_key, [...(byKey.get(decision.target_key) ?? []), decision]);
+    };
+    [...about.decisions, ...local.decisions].forEach(learn);
+    const of = (key) => byKey.get(key) ?? [];
     const changed = () => {
       const lasting = storage.set(name, local);
       bar.say(lasting ? "Kept in this browser. Download the decisions to hand them on." : "Kept in this page only: download the decisions before you close it.", !lasting);
@@ -44,12 +50,13 @@
     };
     return {
       view: (key) => latest(of(key), local.withdrawn),
-      keys: () => new Set(all().map((each) => each.target_key)),
+      keys: () => byKey.keys(),
       lost: () => [],
       decide(decision) {
         const before = of(decision.target_key).filter((each) => each.reviewer === decision.reviewer).map((each) => Date.parse(each.time));
         const time = new Date(Math.max(Date.now(), ...before.map((each) => each + 1))).toISOString();
         local.decisions.push({ ...decision, time, id: newId() });
+        learn(local.decisions.at(-1));
         changed();
       },
       undo(key, reviewer) {
@@ -58,7 +65,7 @@
         local.withdrawn[mine.id] = new Date().toISOString();
         changed();
       },
-      history: async (key) => of(key).sort(byTime).map((decision) => ({ decision, withdrawn: local.withdrawn[decision.id] ?? "" })),
+      history: async (key) => [...of(key)].sort(byTime).map((decision) => ({ decision, withdrawn: local.withdrawn[decision.id] ?? "" })),
       download() {
         const decisions = local.decisions.filter((each) => !Object.hasOwn(local.withdrawn, each.id));
         const text = JSON.stringify({ format_version: 1, data: about.data, decisions, withdrawn: local.withdrawn }, null, 1);
@@ -99,7 +106,7 @@
         lost = [...new Set([...lost, ...answer.lost])].filter((key) => known.get(key)?.length);
         if (silent && !queue.length) bar.say("The server answers again.", false);
         silent = false;
-        refresh();
+        if (before.length || Object.keys(answer.targets).length) refresh();
       } catch (error) {
         silent = true;
         bar.say(waiting() || `The server does not answer (${error.message}). Start bias-audit review again.`, true);
