@@ -171,7 +171,7 @@ def undo(run_folder: str | Path, target_key: str, reviewer: str, *, data: str = 
     with _writing(run_folder) as store:
         row = store.execute(
             "SELECT * FROM events WHERE target_key = ? AND reviewer = ? AND withdraws = '' AND id NOT IN "
-            "(SELECT withdraws FROM events) ORDER BY time DESC, rowid DESC LIMIT 1",
+            "(SELECT withdraws FROM events) ORDER BY time DESC, id DESC LIMIT 1",
             (target_key, reviewer),
         ).fetchone()
         if row is None:
@@ -289,7 +289,7 @@ def _number(name: str, value: Any) -> float | None:
 
 def _events(store: sqlite3.Connection, which: str, values: tuple[object, ...]) -> list[Event]:
     """The history of the targets of a condition; a withdrawal is a row about the same target."""
-    rows = store.execute(f"SELECT * FROM events WHERE {which} ORDER BY time, rowid", values).fetchall()
+    rows = store.execute(f"SELECT * FROM events WHERE {which} ORDER BY time, id", values).fetchall()
     withdrawn = {row["withdraws"]: row["time"] for row in rows if row["withdraws"]}
     made = [row for row in rows if not row["withdraws"]]
     latest = {(row["target_key"], row["reviewer"]): row["id"] for row in made if row["id"] not in withdrawn}

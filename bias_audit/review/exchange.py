@@ -60,7 +60,7 @@ def export_json(run_folder: str | Path, data: str) -> str:
 def export_csv(run_folder: str | Path, data: str) -> str:
     """The standing decisions as a table, safe to open in a spreadsheet: text that it would compute is quoted by '."""
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, _CSV_FIELDS, lineterminator="\n")
+    writer = csv.DictWriter(buffer, _CSV_FIELDS, lineterminator="\r\n")
     writer.writeheader()
     for event in history(run_folder):
         if event.standing:
@@ -132,7 +132,7 @@ def import_file(run_folder: str | Path, file: Path, data: str, images: Collectio
     try:
         if file.stat().st_size > MOST_BYTES:
             raise _damaged(str(file), f"{file.stat().st_size:,} bytes are too many")
-        text = file.read_text(encoding="utf-8-sig")  # spreadsheets put a mark before the first byte
+        text = file.read_bytes().decode("utf-8-sig")  # spreadsheets put a mark before the first byte
     except OSError as error:
         raise ConfigError(f"cannot read {str(file)!r}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:

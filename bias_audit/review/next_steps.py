@@ -225,7 +225,7 @@ def _csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> bytes:
     from bias_audit.review.exchange import cell
 
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
+    writer = csv.DictWriter(buffer, columns, lineterminator="\r\n")
     writer.writeheader()
     writer.writerows({name: cell(row[name]) for name in columns} for row in rows)
     return buffer.getvalue().encode("utf-8", "backslashreplace")

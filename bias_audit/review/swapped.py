@@ -169,7 +169,7 @@ def _jpeg(pixels: NDArray[np.float32], mask: NDArray[np.uint8], background: NDAr
 
 def _csv(rows: Sequence[dict[str, Any]]) -> bytes:
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, _COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(buffer, _COLUMNS, lineterminator="\r\n")
     writer.writeheader()
     writer.writerows(rows)
     return buffer.getvalue().encode("utf-8", "backslashreplace")

@@ -133,6 +133,14 @@ def test_a_damaged_table_is_one_sentence_and_takes_nothing(old: Path, new: Path)
     assert history(new) == []
 
 
+def test_line_ends_in_a_note_come_through_a_file(old: Path, new: Path, tmp_path: Path):
+    add(old, dataclasses.replace(WOLF, note="one\r\ntwo\rthree\nfour", reviewer="Eve"), data=DATA)
+    for name, write in (("a.csv", export_csv), ("a.json", export_json)):
+        (tmp_path / name).write_bytes(write(old, DATA).encode())
+        import_file(new, tmp_path / name, DATA, ())
+        assert read_decisions(new) == read_decisions(old)
+
+
 def test_files_are_read_by_their_name(old: Path, new: Path, tmp_path: Path):
     table, broken = tmp_path / "DECISIONS.CSV", tmp_path / "latin.json"
     table.write_bytes(b"\xef\xbb\xbf" + export_csv(old, DATA).encode())

@@ -22,7 +22,7 @@
     set(name, value) { try { localStorage.setItem(`bias-audit:${name}`, JSON.stringify(value)); return true; } catch { return false; } },
   };
   const newId = () => [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  const byTime = (a, b) => Date.parse(a.time) - Date.parse(b.time);
+  const byTime = (a, b) => Date.parse(a.time) - Date.parse(b.time) || (a.id < b.id ? -1 : 1);
 
   // What stands per reviewer: the last word that was not taken back.
   function latest(decisions, withdrawn) {
