@@ -53,7 +53,7 @@ def hypotheses_section(result: AuditResult, pictures: Mapping[str, Any], budget:
     used = 0
     regions = []
     for row in rows[:MOST_SHOWN]:
-        shots = []
+        shots: list[dict[str, Any]] = []
         for picture in stored.get(row["hypothesis_id"]) or []:
             cost = len(str(picture.get("jpeg"))) + 3 * len(escape(str(picture.get("host")))) + TILE_BYTES
             if not is_picture(picture) or used + cost > budget * HYPOTHESES_SHARE:
