@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
 INFERNO = (
@@ -106,23 +106,34 @@ def colour_bar() -> str:
     )
 
 
-def picture_rules(pictures: Iterable[dict[str, object]]) -> str:
-    """A style sheet that holds each picture once: `.KEY` is the photo, `.KEYh` its heatmap.
+def picture_rules(pictures: Iterable[dict[str, object]], folder: str = "") -> str:
+    """A style sheet that names each picture once: `.KEY` is the photo, `.KEYh` its heatmap.
 
     Args:
         pictures: {key, jpeg, width, height, grid} as `gallery.arrange_pictures` makes them (checked base64).
+        folder: beside the page, where `picture_files` are; "" = the sheet holds the pictures themselves.
     """
     rules = []
     for picture in pictures:
         key, grid = picture["key"], picture["grid"]
-        rules.append(
-            f".{key}{{aspect-ratio:{picture['width']}/{picture['height']};"
-            f"background-image:url(data:image/jpeg;base64,{picture['jpeg']})}}"
-        )
+        photo = f"{folder}/{key}.jpg" if folder else f"data:image/jpeg;base64,{picture['jpeg']}"
+        rules.append(f".{key}{{aspect-ratio:{picture['width']}/{picture['height']};background-image:url({photo})}}")
         if grid:
-            png = base64.b64encode(heat_png(grid)).decode()  # type: ignore[arg-type]
-            rules.append(f".{key}h{{background-image:url(data:image/png;base64,{png})}}")
+            heat = f"{folder}/{key}h.png" if folder else f"data:image/png;base64,{_heat(picture)}"
+            rules.append(f".{key}h{{background-image:url({heat})}}")
     return "\n".join(rules)
+
+
+def picture_files(pictures: Iterable[dict[str, object]]) -> Iterator[tuple[str, bytes]]:
+    """Name and content of the files that `picture_rules` with a folder asks for."""
+    for picture in pictures:
+        yield f"{picture['key']}.jpg", base64.b64decode(str(picture["jpeg"]))
+        if picture["grid"]:
+            yield f"{picture['key']}h.png", heat_png(picture["grid"])  # type: ignore[arg-type]
+
+
+def _heat(picture: dict[str, object]) -> str:
+    return base64.b64encode(heat_png(picture["grid"])).decode()  # type: ignore[arg-type]
 
 
 def _cell(value: float) -> bytes:

@@ -21,6 +21,9 @@ COMPOSITE_SHARE = 0.4
 CARD_BYTES, TILE_BYTES, CORNER_BYTES = 2500, 600, 12
 """Markup around one picture, estimated; the page checks its real size in the end."""
 
+MOST_CARDS = 24
+"""Images of the list that is printed, and read without scripts."""
+
 MOST_COMPOSED = 3
 """Photos per class whose composites are shown."""
 
@@ -47,7 +50,8 @@ def arrange_pictures(
     Returns:
         pictures: list of {key, jpeg, width, height, grid}, each once; key is a CSS class name.
         composites: class name -> list of {image_id, tiles}, the most telling photos first.
-        gallery: list of {subject, images}; subject None for the images of classes without a finding.
+        gallery: list of {subject, images} of the first MOST_CARDS; subject None for the images of classes without a
+            finding.
         places: image_id -> the image's entry in the gallery, of those that are shown.
         shown, stored: how many images have a picture in the page, and in the run.
     """
@@ -85,7 +89,7 @@ def arrange_pictures(
     return {
         "pictures": kept,
         "composites": composites,
-        "gallery": _sections(entries.values(), flagged),
+        "gallery": _sections(list(entries.values())[:MOST_CARDS], flagged),
         "places": entries,
         "shown": len(entries),
         "stored": len(usable),

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from bias_audit.atomic import write_atomically
 from bias_audit.errors import ResultError
 from bias_audit.report import figures
+from bias_audit.report.browser_section import packed
 from bias_audit.report.gallery import PICTURE_BUDGET
 from bias_audit.report.summary import summarise
 from bias_audit.result import AuditResult, load
@@ -21,6 +22,15 @@ from bias_audit.result import AuditResult, load
 TEMPLATES = Path(__file__).with_name("templates")
 
 MINUS, NONE, THIN_SPACE = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{NARROW NO-BREAK SPACE}"
+
+ASSETS = ("page.css", "browser.css", "review.css", "region.css", "page.js", "browser.js", "review.js", "region.js")
+"""Styles and scripts of the page, in their order."""
+
+PARTS = {"browser.js": ("browser_data.js", "browser_list.js", "browser_view.js", "browser.js")}
+"""Scripts of several files, which share one scope: the later ones use what the earlier ones define."""
+
+ONLY_LIVE = ("region.css", "region.js")
+"""Those that need a model behind the page."""
 
 PAGE_LIMIT = 8_000_000
 """Bytes of the page, whatever the size of the data set."""
@@ -62,12 +72,13 @@ def page_of(result: AuditResult, review: dict[str, Any] | None = None) -> bytes:
     return page
 
 
-def render(summary: dict[str, Any], review: dict[str, Any] | None = None) -> bytes:
+def render(summary: dict[str, Any], review: dict[str, Any] | None = None, picture_folder: str = "") -> bytes:
     """The page as UTF-8.
 
     Args:
         summary: see `summary.summarise`.
         review: what `bias-audit review` tells its page (api: path of the server, live, reviewer); None in a file.
+        picture_folder: folder beside the page that holds the pictures as files; "" = they lie in the page itself.
     """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -80,22 +91,16 @@ def render(summary: dict[str, Any], review: dict[str, Any] | None = None) -> byt
     environment.globals.update(
         interval=_figure(figures.interval), contour_path=figures.contour_path, colour_bar=_figure(figures.colour_bar)
     )
-    style = Markup((TEMPLATES / "page.css").read_text(encoding="utf-8"))
-    script = Markup((TEMPLATES / "page.js").read_text(encoding="utf-8"))
-    review_style = Markup((TEMPLATES / "review.css").read_text(encoding="utf-8"))
-    review_script = Markup((TEMPLATES / "review.js").read_text(encoding="utf-8"))
-    region_style = Markup((TEMPLATES / "region.css").read_text(encoding="utf-8"))
-    region_script = Markup((TEMPLATES / "region.js").read_text(encoding="utf-8"))
-    rules = Markup(figures.picture_rules(summary["pictures"]))
     live = bool(review and review.get("live"))
-    styles, scripts = [style, review_style, rules], [script, review_script]
-    if live:
-        styles.append(region_style)
-        scripts.append(region_script)
+    names = [name for name in ASSETS if live or name not in ONLY_LIVE]
+    files = {name: _asset(name) for name in names}
+    styles = [content for name, content in files.items() if name.endswith(".css")]
+    styles.append(Markup(figures.picture_rules(summary["pictures"], picture_folder)))
+    scripts = [content for name, content in files.items() if name.endswith(".js")]
     policy = "; ".join(
         (
             "default-src 'none'",
-            "img-src data:" if review is None else "img-src data: 'self'",
+            "img-src data: 'self'" if review is not None or picture_folder else "img-src data:",
             *([] if review is None else ["connect-src 'self'"]),
             f"style-src {' '.join(map(_source, styles))}",
             f"script-src {' '.join(map(_source, scripts))}",
@@ -105,16 +110,12 @@ def render(summary: dict[str, Any], review: dict[str, Any] | None = None) -> byt
     )
     text = environment.get_template("page.html").render(
         **summary,
-        style=style,
-        script=script,
-        review_style=review_style,
-        review_script=review_script,
-        region_style=region_style,
-        region_script=region_script,
+        styles=styles,
+        scripts=scripts,
         live=live,
-        picture_rules=rules,
         policy=policy,
         review=review,
+        images_data=packed(summary["browser"]),
     )
     # A name that is no valid Unicode must not cost the report.
     return text.encode("utf-8", "backslashreplace")
@@ -159,6 +160,11 @@ def _figure(function: Any) -> Any:
         return Markup(function(*arguments, **options))
 
     return draw
+
+
+def _asset(name: str) -> Markup:
+    parts = [(TEMPLATES / part).read_text(encoding="utf-8") for part in PARTS.get(name, (name,))]
+    return Markup(parts[0] if len(parts) == 1 else '"use strict";\n{\n' + "\n".join(parts) + "}\n")
 
 
 def _source(content: str) -> str:

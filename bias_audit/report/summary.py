@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bias_audit.identity import finding_id
 from bias_audit.report.account import count_status, dictionary, every_rule, not_audited, provenance
+from bias_audit.report.browser_section import browser_section
 from bias_audit.report.clusters_section import clusters_section
 from bias_audit.report.decide_section import decide_section
 from bias_audit.report.estimates import axis, estimate, number, records
@@ -170,6 +171,7 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
     hypotheses = hypotheses_section(result, pictures, budget)
     left = budget - strangers["bytes"] - clusters["bytes"] - hypotheses["bytes"]
     chosen = arrange_pictures(result.images, found, flagged, pictures, left)
+    browser = browser_section(result, found, chosen)
     findings: list[dict[str, Any]] = []
     illustrated: set[str] = set()
     for item in found[:MOST_FINDINGS]:
@@ -208,7 +210,10 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
         "clusters": clusters,
         "hypotheses": hypotheses,
         "confusion": _confusion(result.confusion, info.class_names),
+        "browser": browser,
         "gallery": chosen["gallery"],
+        "static_keys": [image["key"] for section in chosen["gallery"] for image in section["images"]],
+        "outlines": [entry for entry in chosen["places"].values() if entry["outline"]],
         "pictures": [*chosen["pictures"], *strangers["pictures"], *clusters["pictures"], *hypotheses["pictures"]],
         "pictures_shown": chosen["shown"],
         "pictures_stored": chosen["stored"],

@@ -192,7 +192,7 @@ def test_the_page_stays_below_its_limit_whatever_the_set(tmp_path: Path) -> None
     content = write_report(folder).read_bytes()
     assert 0.7 * PAGE_LIMIT < len(content) < PAGE_LIMIT
     text = content.decode()
-    assert re.search(r"\d+ of 3,024 stored pictures are shown", text)
+    assert re.search(r"\d+ of 3,024 stored pictures are in this file", text)
     assert html.escape(f"{long}02999.jpg") in text
     assert html.escape(f"{long}00000.jpg") not in text, "the least suspicious ones give way"
 

@@ -1,0 +1,200 @@
+"""Every audited image as compact columns, which the image browser of the page decodes when it is first looked at.
+
+Numbers are base64 of little-endian arrays (a score takes 2 bytes per image, a category 1 or 2), file names are
+front-coded: at 50,000 images about 2 to 3 MB.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bias_audit.report.gallery import order_by_suspicion
+from bias_audit.result import LEVELS, AuditResult, RuleOutcome
+from bias_audit.tables import user_columns
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+SCORES: dict[str, str] = {
+    "background_excess": "Background excess",
+    "background_gap": "Background gap",
+    "swap_log_odds": "Log-odds lost on other backgrounds",
+    "probability": "Probability of the prediction",
+    "probability_label": "Probability of the label",
+    "same_background_accuracy": "Right on same-class backgrounds",
+    "other_background_accuracy": "Right on other-class backgrounds",
+    "background_only_probability": "Probability of the label without the object",
+    "foreground_only_probability": "Probability of the label without the background",
+    "shapley_background_share": "Background's share of the evidence (Shapley)",
+    "cue_removal_effect": "Effect of erasing the cue",
+    "background_share": "Attention on the background",
+    "foreground_area": "Area of the object",
+    "excess_robust_z": "Background excess against its class (robust z)",
+    "swap_robust_z": "Log-odds lost against its class (robust z)",
+}
+"""Columns of the images table that images are sorted by, the most telling first."""
+
+CATEGORIES = (
+    "label",
+    "predicted",
+    "other_background_predicted",
+    "rests_on_background",
+    "status",
+    "mask_status",
+    "attention_status",
+    "intervention_status",
+)
+
+MOST_COLUMNS = 12
+"""User columns that images are filtered by, each of at most MOST_VALUES values."""
+
+MOST_VALUES = 200
+STEPS = 65_000
+FINEST = 0.005
+"""A score whose 16-bit steps would be coarser than this is stored as 32-bit floats."""
+
+MISSING = -32_768
+
+_CONTENT = re.compile(r"[0-9a-f]{16}")
+
+
+def browser_section(result: AuditResult, found: Sequence[RuleOutcome], chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """The images table for the page.
+
+    Args:
+        result: a finished run.
+        found: its findings, worst first.
+        chosen: what `gallery.arrange_pictures` chose.
+
+    Returns:
+        n, ids: images and their names.
+        content: base64 of 8 bytes per image, zeros where the content hash is unknown.
+        order: packed positions, the most suspicious first (see `pack_numbers`).
+        categories, columns: name -> {values, codes}: the schema's categories, and the user's columns.
+        scores: list of {name, title, ...} as of `pack_scores`.
+        findings: list of {code, title, subject, level, place, rows}; place counts the findings of the page from 1,
+            rows are increasing positions as differences.
+        levels: names of the levels, the mildest first.
+        pictures: list of {row, key, width, height, has_map, heat_class, has_outline, mask_kind, tiles}.
+    """
+    images = result.images
+    ids = [str(name) for name in images.index]
+    places: dict[str, int] = {}
+    for position, name in enumerate(ids):
+        places.setdefault(name, position)
+    # A photo that is listed under two labels has two rows; the second one comes last.
+    suspicious = [places[name] for name in order_by_suspicion(images, found)]
+    tiles = {photo["image_id"]: photo["tiles"] for photos in chosen["composites"].values() for photo in photos}
+    return {
+        "n": len(ids),
+        "ids": ids,
+        "content": _packed_content(images),
+        "order": pack_numbers(list(dict.fromkeys([*suspicious, *range(len(ids))]))),
+        "categories": {name: pack_category(images[name]) for name in CATEGORIES},
+        "columns": _user_columns(images),
+        "scores": [
+            {"name": name, "title": title, **pack_score(images[name])}
+            for name, title in SCORES.items()
+            if images[name].notna().any()
+        ],
+        "findings": _findings(found, places),
+        "levels": list(LEVELS),
+        "pictures": [_picture(places[name], entry, tiles.get(name, [])) for name, entry in chosen["places"].items()],
+    }
+
+
+def packed(section: Mapping[str, Any]) -> dict[str, Any]:
+    """The section with its names packed, as the page's script takes it."""
+    return {**{key: value for key, value in section.items() if key != "ids"}, "names": packed_names(section["ids"])}
+
+
+def packed_names(ids: Sequence[str]) -> dict[str, Any]:
+    """Front-coded names: how many UTF-16 units each shares with the one before, and what follows.
+
+    A browser counts in UTF-16: what is shared ends before the first character that takes two units.
+    """
+    shared, rest, before = [], [], ""
+    for name in ids:
+        pairs = enumerate(zip(before, name, strict=False))
+        length = next((i for i, (a, b) in pairs if a != b or a > "\uffff"), min(len(before), len(name)))
+        shared.append(length)
+        rest.append(name[length:])
+        before = name
+    return {"shared": shared, "rest": rest}
+
+
+def pack_numbers(values: Sequence[int]) -> str:
+    """Base64 of unsigned 32-bit integers."""
+    return _base64(np.asarray(values, "<u4"))
+
+
+def pack_category(column: pd.Series) -> dict[str, Any]:
+    """{values, codes, wide}: base64 of 8-bit codes, or of 16-bit ones (`wide`) beyond 256 values; missing is ""."""
+    texts = column.astype(object).where(column.notna(), "").astype(str)
+    values = list(dict.fromkeys(texts))
+    codes = texts.map({value: code for code, value in enumerate(values)})
+    wide = len(values) > 256
+    if len(values) > 65_536:
+        values, codes = [], texts.map(lambda _: 0)
+    return {"values": values, "codes": _base64(codes.to_numpy("<u2" if wide else "u1")), "wide": wide}
+
+
+def pack_score(column: pd.Series) -> dict[str, Any]:
+    """{low, step, codes, rows}: value = low + step x (code + 32767), MISSING for none; step 0 means floats.
+
+    Where most images have no value `rows` holds the positions of those that do, else it is "".
+    """
+    values = column.to_numpy("float64", na_value=np.nan)
+    values = np.where(np.isfinite(values), values, np.nan)
+    rows = ""
+    if np.isnan(values).mean() > 2 / 3:
+        at = np.flatnonzero(~np.isnan(values))
+        rows, values = pack_numbers(at.tolist()), values[at]
+    low, high = (float(np.nanmin(values)), float(np.nanmax(values))) if np.isfinite(values).any() else (0.0, 0.0)
+    step = (high - low) / STEPS or 1.0
+    if step > FINEST:
+        return {"low": 0.0, "step": 0, "codes": _base64(values.astype("<f4")), "rows": rows}
+    codes = np.where(np.isnan(values), MISSING, np.nan_to_num(np.rint((values - low) / step)) - 32_767)
+    return {"low": low, "step": step, "codes": _base64(codes.astype("<i2")), "rows": rows}
+
+
+def _packed_content(images: pd.DataFrame) -> str:
+    known = (value if _CONTENT.fullmatch(value) else "0" * 16 for value in images["content"].fillna("").astype(str))
+    return base64.b64encode(bytes.fromhex("".join(known))).decode()
+
+
+def _user_columns(images: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    few = [name for name in user_columns(images) if 1 < images[name].nunique() <= MOST_VALUES]
+    return {name: pack_category(images[name]) for name in few[:MOST_COLUMNS]}
+
+
+def _findings(found: Sequence[RuleOutcome], places: Mapping[str, int]) -> list[dict[str, Any]]:
+    listed = []
+    for place, outcome in enumerate(found, 1):
+        rows = sorted({places[name] for name in outcome.image_ids if name in places})
+        if rows:
+            differences = [after - before for before, after in zip([0, *rows], rows, strict=False)]
+            what = {"code": outcome.code, "title": outcome.title, "subject": outcome.subject}
+            level = LEVELS.index(outcome.level or LEVELS[0])
+            listed.append({**what, "level": level, "place": place, "rows": differences})
+    return listed
+
+
+def _picture(row: int, entry: Mapping[str, Any], tiles: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    names = ("key", "width", "height", "has_map", "heat_class", "mask_kind", "mask_reason")
+    return {
+        "row": row,
+        **{name: entry[name] for name in names},
+        "has_outline": bool(entry["outline"]),
+        "tiles": [{name: tile[name] for name in ("key", "text", "predicted", "kept", "probability")} for tile in tiles],
+    }
+
+
+def _base64(array: NDArray[Any]) -> str:
+    return base64.b64encode(array.tobytes()).decode()
