@@ -173,7 +173,7 @@ def _short_form(content: Mapping[str, Any], file: TomlFile | None) -> Iterator[M
     """The keys of [dataset], [class] and [image]: one bound for all, by its estimate unless `judge` is set."""
     for key in KEYS:
         told = content.get(key.table, {})
-        given, judge = told.get(key.name), told.get("judge", "estimate")
+        given, judge = told.get(key.name), told.get("judge", "bound")
         bound, line = key.default, 0
         if file is not None:
             judge = file.choice((key.table, "judge"), judge, JUDGES)

@@ -155,11 +155,11 @@ def _waivers() -> list[str]:
 def _short() -> list[str]:
     """The short form of thresholds."""
     lines = comment(
-        "Short form of frequent thresholds: one bound for all classes. Here the estimate counts, as it always has; "
-        '"bound" judges them as above.'
+        "Short form of frequent thresholds: one for all classes, judged as those above; counts of the data set have no "
+        "interval."
     )
     for table in dict.fromkeys(key.table for key in KEYS):
-        lines += [f"[{table}]", 'judge = "estimate"']
+        lines += [f"[{table}]", 'judge = "bound"']
         for key in KEYS:
             if key.table == table:
                 shown = 0.9 if key.name.startswith("min_") else 0.1

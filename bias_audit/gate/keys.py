@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Key:
-    """One key of the short form: the same bound for every class. Unless its table sets `judge`, the estimate counts.
+    """One key of the short form: one threshold for every class, judged by the interval unless `judge` says otherwise.
 
     Attributes:
         table: "dataset", "class" or "image".

@@ -194,7 +194,7 @@ def test_require_judged(tmp_path: Path) -> None:
     gate = judge(run_of(outcome("not applicable", code="BA203")), strict)
     assert (gate.passed, row_of(gate, "BA203").status) == (False, FAILED)
     assert judge(run_of(), strict).passed
-    number = read(tmp_path, "[dataset]\nrequire_judged = true\n[class]\nmax_background_gap = 0.9")
+    number = read(tmp_path, "[dataset]\nrequire_judged = true\n[class]\nmax_background_gap = 0.96")
     assert judge(run_of(), number).passed
     assert not judge(run_of(classes=({**WOLF, "background_gap": None},)), number).passed
 

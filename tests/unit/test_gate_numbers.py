@@ -36,7 +36,7 @@ def test_every_numeric_key_is_tested_here() -> None:
 def numeric(tmp_path: Path, table: str, name: str, bound: float, run: AuditResult) -> tuple[GateResult, GateRow]:
     off = "" if (table, name) == ("dataset", "max_unreadable_share") else "[dataset]\nmax_unreadable_share = 1.0\n"
     head = "" if off and table == "dataset" else f"[{table}]\n"
-    gate = judge(run, read(tmp_path, f"{off}{head}{name} = {bound}"))
+    gate = judge(run, read(tmp_path, f'{off}{head}judge = "estimate"\n{name} = {bound}'))
     return gate, row_of(gate, name)
 
 
@@ -139,7 +139,7 @@ def test_every_class_is_checked(tmp_path: Path) -> None:
     husky = {**WOLF, "class_name": "husky", "background_gap": 0.01}
     gate = judge(
         run_of(classes=(husky, WOLF, {**EMPTY, "class_name": "fox"})),
-        read(tmp_path, "[class]\nmax_background_gap = 0.1"),
+        read(tmp_path, '[class]\njudge = "estimate"\nmax_background_gap = 0.1'),
     )
     rows = {row.subject: (row.status, row.state) for row in gate.rows if row.check == "max_background_gap"}
     assert rows == {"wolf": (FAILED, ""), "fox": (FAILED, "not enough images"), "husky": (PASSED, "")}
@@ -166,7 +166,9 @@ def test_data_set_accuracy_weighs_classes_by_their_images(tmp_path: Path) -> Non
     assert (row.measured, row.low, row.high) == (pytest.approx(39 / 50), None, None)
 
 
-def test_the_short_form_may_be_judged_by_the_bound(tmp_path: Path) -> None:
+def test_the_bound_judges_unless_the_estimate_is_asked_for(tmp_path: Path) -> None:
+    row = row_of(judge(run_of(), read(tmp_path, "[class]\nmin_accuracy = 0.85\n")), "min_accuracy")
+    assert (row.status, row.state) == (FAILED, "near the threshold")
     for judge_by, status, state in (("estimate", PASSED, ""), ("bound", FAILED, "near the threshold")):
         text = f'[class]\njudge = "{judge_by}"\nmin_accuracy = 0.85\n[dataset]\njudge = "{judge_by}"\n'
         gate = judge(run_of(), read(tmp_path, text))
