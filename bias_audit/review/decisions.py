@@ -162,17 +162,25 @@ def add(run_folder: str | Path, decision: Decision, *, data: str = "") -> Decisi
     return stored
 
 
-def undo(run_folder: str | Path, target_key: str, reviewer: str, *, data: str = "") -> Decision | None:
+def undo(
+    run_folder: str | Path, target_key: str, reviewer: str, *, decision_id: str = "", data: str = ""
+) -> Decision | None:
     """Take back a reviewer's present decision on a target; an earlier one of theirs stands again.
+
+    Args:
+        run_folder: of the run.
+        target_key, reviewer: whose decision on what.
+        decision_id: take back this one, if it was not: a request may be repeated. "" = the present one.
+        data: content hash of the data set.
 
     Returns:
         What was taken back, None where there was nothing.
     """
     with _writing(run_folder) as store:
         row = store.execute(
-            "SELECT * FROM events WHERE target_key = ? AND reviewer = ? AND withdraws = '' AND id NOT IN "
-            "(SELECT withdraws FROM events) ORDER BY time DESC, id DESC LIMIT 1",
-            (target_key, reviewer),
+            "SELECT * FROM events WHERE target_key = ? AND reviewer = ? AND ? IN ('', id) AND withdraws = '' "
+            "AND id NOT IN (SELECT withdraws FROM events) ORDER BY time DESC, id DESC LIMIT 1",
+            (target_key, reviewer, decision_id),
         ).fetchone()
         if row is None:
             return None

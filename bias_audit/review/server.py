@@ -3,7 +3,7 @@
 GET  /TOKEN/                     the page
 GET  /TOKEN/api/decisions        ?since=VERSION: decisions of the targets that changed since then
 POST /TOKEN/api/decisions        {target_key, verdict, note, reviewer, expires, id}: stored when it answers
-POST /TOKEN/api/undo             {target_key, reviewer}
+POST /TOKEN/api/undo             {target_key, reviewer, id}; without id the reviewer's present decision
 GET  /TOKEN/api/history          ?target=KEY
 GET  /TOKEN/api/export.json, /TOKEN/api/export.csv
      /TOKEN/api/live/...         routes of `regions`, where the model is at hand
@@ -114,10 +114,11 @@ def create_app(
         return JSONResponse({"decision": dataclasses.asdict(stored)})
 
     async def undo(request: Request) -> Response:
-        body = await _body(request, {"target_key", "reviewer"})
-        key, who = (str(body.get(name, "")).strip() for name in ("target_key", "reviewer"))
-        key = run.key(key)
-        undone = await run_in_threadpool(decisions.undo, run.folder, key, who, data=data_of(run.result))
+        body = await _body(request, {"target_key", "reviewer", "id"})
+        key, who, one = (str(body.get(name, "")).strip() for name in ("target_key", "reviewer", "id"))
+        undone = await run_in_threadpool(
+            decisions.undo, run.folder, run.key(key), who, decision_id=one, data=data_of(run.result)
+        )
         return JSONResponse({"undone": None if undone is None else dataclasses.asdict(undone)})
 
     def history(request: Request) -> Response:

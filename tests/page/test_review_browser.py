@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_run import HUSKY, made_parts, write_parts
+from made_run import HUSKY, NAMES, made_parts, write_parts
 
 from bias_audit.report.page import write_report
 from bias_audit.review.decisions import Decision, add, read_decisions
@@ -125,6 +125,7 @@ def test_a_decision_survives_a_reload_and_a_killed_server(serve: Any, context: A
     decided(page, "(not saved yet)", 1)
     assert len(read_decisions(run)) == 1
     again = serve(server.port)
+    page.locator(".review-state.is-loud", has_text="the server was started anew").wait_for()  # it keeps what waits
     assert again.url != server.url, "a new start has a new token"
     second = visit(reader, again.url, reviewer="")
     decided(second, "huskies live in snow")
@@ -226,6 +227,26 @@ def test_what_is_made_later_can_be_decided_about(serve: Any, context: Any, run: 
     (kept,) = read_decisions(run)
     assert (kept.target_kind, kept.target_key) == ("image", "0" * 16)
     page.locator(".review-progress", has_text="0 of 4 findings and clusters decided, and 1 image").wait_for()
+    other = f"husky/{NAMES[2]}"  # the same element shows another photo, known by its path
+    page.evaluate(
+        """(key) => {
+            const tile = document.getElementById("late");
+            Object.assign(tile.dataset, { targetKey: key, targetSubject: key });
+            tile.dispatchEvent(new CustomEvent("bias-audit:target", { bubbles: true }));
+        }""",
+        other,
+    )
+    assert page.locator("#late .decided li").count() == 0
+    assert page.locator("#late .verdicts").count() == 1
+    page.locator("#late").get_by_role("button", name="Bias").focus()
+    page.keyboard.press("w")
+    page.locator("#late .decided li", has_text="wrong label by Ada").wait_for()
+    page.locator(".review-progress", has_text="and 2 images").wait_for()
+    saved(page)
+    assert {(each.target_key, each.verdict) for each in read_decisions(run)} == {
+        ("0" * 16, "wrong mask"),
+        (other, "wrong label"),
+    }
 
 
 def test_what_the_server_refuses_is_said_and_not_shown_as_saved(serve: Any, context: Any, run: Path) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
+import httpx
 import pytest
 from made_run import HUSKY, info, made_parts, write_parts
 
@@ -15,7 +19,7 @@ from bias_audit.cli import main
 from bias_audit.errors import ConfigError
 from bias_audit.identity import finding_id
 from bias_audit.result import load
-from bias_audit.review.decisions import FILE, Decision, add, read_decisions
+from bias_audit.review.decisions import FILE, Decision, add, history, read_decisions
 from bias_audit.review.server import bind
 from bias_audit.review.targets import neighbours
 
@@ -109,6 +113,38 @@ sys.exit(main({arguments!r}))
 def served(*arguments: str) -> subprocess.CompletedProcess[str]:
     code = SERVE.format(arguments=["review", *arguments, "--no-browser"])
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+
+def test_a_killed_server_loses_nothing_that_it_answered(run: Path):
+    result = load(run)
+    key = finding_id(result.found()[0], result)
+    command = [sys.executable, "-m", "bias_audit", "review", str(run), "--no-browser", "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout is not None
+    url = process.stdout.readline().strip()
+    headers = {"Origin": url[: url.index("/", 7)]}
+    answered: list[str] = []
+
+    def review(name: str) -> None:
+        with contextlib.suppress(httpx.HTTPError), httpx.Client(headers=headers, timeout=30) as client:
+            while True:
+                body = {"target_key": key, "verdict": "bias", "reviewer": name, "note": str(len(answered))}
+                answer = client.post(f"{url}api/decisions", json=body)
+                answered.append(answer.raise_for_status().json()["decision"]["id"])
+
+    reviewers = [threading.Thread(target=review, args=(name,)) for name in ("Ada", "Bob")]
+    for thread in reviewers:
+        thread.start()
+    while len(answered) < 30 and process.poll() is None:
+        time.sleep(0.01)
+    process.kill()
+    for thread in reviewers:
+        thread.join(60)
+    process.communicate()
+    kept = {event.decision.id for event in history(run)}
+    assert len(answered) >= 30
+    assert set(answered) <= kept
+    assert len(kept) <= len(answered) + 2
 
 
 def test_what_is_no_longer_found_is_counted(run: Path):

@@ -78,6 +78,14 @@ def test_undo_goes_back_one_step_and_forgets_nothing(tmp_path: Path):
     assert read_decisions(tmp_path) == [other, again]
 
 
+def test_a_repeated_undo_goes_back_once(tmp_path: Path):
+    first, second = add(tmp_path, WOLF), add(tmp_path, dataclasses.replace(WOLF, verdict="wrong label"))
+    assert undo(tmp_path, "f00d", "Ada", decision_id=second.id) == second
+    assert undo(tmp_path, "f00d", "Ada", decision_id=second.id) is None
+    assert undo(tmp_path, "f00d", "Bob", decision_id=first.id) is None
+    assert read_decisions(tmp_path) == [first]
+
+
 def test_a_repeated_request_is_stored_once(tmp_path: Path):
     once = dataclasses.replace(WOLF, id="0123456789abcdef")
     add(tmp_path, once)

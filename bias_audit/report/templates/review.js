@@ -20,6 +20,8 @@
   const storage = {
     get(name) { try { return JSON.parse(localStorage.getItem(`bias-audit:${name}`)); } catch { return null; } },
     set(name, value) { try { localStorage.setItem(`bias-audit:${name}`, JSON.stringify(value)); return true; } catch { return false; } },
+    drop(name) { try { localStorage.removeItem(`bias-audit:${name}`); } catch { /* it was never kept */ } },
+    all(prefix) { try { return Object.keys(localStorage).filter((name) => name.startsWith(`bias-audit:${prefix}`)).map((name) => JSON.parse(localStorage.getItem(name))); } catch { return []; } },
   };
   const newId = () => [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   const byTime = (a, b) => Date.parse(a.time) - Date.parse(b.time) || (a.id < b.id ? -1 : 1);
@@ -79,11 +81,12 @@
     };
   }
 
-  // The store of the server. What was not answered yet waits in a queue, which outlives the page where it can.
+  // The store of the server. What was not answered yet waits in the browser's storage too, an entry each, so that it
+  // outlives page and server; a page that sends it twice changes nothing, since the server knows it by its id.
   function remote() {
-    const name = `waiting:${about.data}`;
+    const name = (entry) => `waiting:${about.data}:${entry.entry}`;
     const known = new Map();
-    const queue = storage.get(name) ?? [];
+    const queue = storage.all(`waiting:${about.data}:`).sort((a, b) => a.at - b.at);
     let answered = []; // stored by the server, and not yet seen in what it lists
     let version = 0, lost = [], sending = false, silent = false, timer = 0;
     const waiting = () => queue.length && `NOT SAVED: ${queue.length} decision${queue.length > 1 ? "s" : ""} wait for the server. Leave this page open; trying again.`;
@@ -120,18 +123,18 @@
         const { path, body } = queue[0];
         try {
           await ask(path, body);
+          storage.drop(name(queue[0]));
           answered = [...answered, { ...queue.shift(), saved: true }];
-          storage.set(name, queue);
           await poll();
           if (!queue.length) bar.say("Saved.", false);
         } catch (error) {
-          if (error.status >= 400 && error.status < 500) {
-            queue.shift();
-            storage.set(name, queue);
+          if (error.status === 400 || error.status === 413) {
+            storage.drop(name(queue.shift()));
             bar.say(`NOT SAVED: ${error.message}`, true);
             refresh();
           } else {
-            bar.say(waiting(), true);
+            // A server that was started anew does not know this page's address any more.
+            bar.say(error.status === 404 ? "NOT SAVED: the server was started anew. Open the address that it printed; what you decided waits in this browser." : waiting(), true);
             timer = setTimeout(send, RETRY);
             break;
           }
@@ -140,8 +143,8 @@
       sending = false;
     }
     function enqueue(entry) {
-      queue.push(entry);
-      storage.set(name, queue);
+      queue.push({ ...entry, entry: newId(), at: Date.now() });
+      storage.set(name(queue.at(-1)), queue.at(-1));
       if (!silent) bar.say("Saving …", false);
       refresh();
       send();
@@ -159,9 +162,13 @@
       lost: () => lost.flatMap((key) => known.get(key)),
       decide(decision) {
         const { target_key, verdict, note, reviewer, expires } = decision;
-        enqueue({ path: "decisions", body: { target_key, verdict, note, reviewer, expires, id: newId() }, decision: { ...decision, time: new Date().toISOString() } });
+        const id = newId();
+        enqueue({ path: "decisions", body: { target_key, verdict, note, reviewer, expires, id }, decision: { ...decision, id, time: new Date().toISOString() } });
       },
-      undo: (target_key, reviewer) => enqueue({ path: "undo", body: { target_key, reviewer } }),
+      undo(target_key, reviewer) {
+        const mine = this.view(target_key).find((each) => each.reviewer === reviewer);
+        if (mine) enqueue({ path: "undo", body: { target_key, reviewer, id: mine.id } });
+      },
       history: async (key) => (await ask(`history?target=${encodeURIComponent(key)}`)).events,
       used: () => true,
       start() {
@@ -241,8 +248,14 @@
   // One control.
   function fill(element) {
     const place = [...element.querySelectorAll(".decide")].find((each) => each.closest("[data-target-key]") === element);
-    if (!place || place.childElementCount) return;
+    if (!place) return;
     const key = keyOf(element.dataset.targetKey);
+    // One element may show one photo after another.
+    for (const panel of panels) if (panel.element === element) {
+      if (panel.key === key && place.childElementCount) return;
+      panels.delete(panel);
+    }
+    place.replaceChildren();
     const target = targetOf(key);
     const subject = element.dataset.targetSubject || target?.subject || key;
     const buttons = VERDICTS.map(([verdict, letter, label]) => {
@@ -295,7 +308,7 @@
       } catch (error) { past.replaceChildren(make("li", { textContent: `The history cannot be read: ${error.message}` })); }
     }
     const panel = {
-      element, decide, undo,
+      element, key, decide, undo,
       typed: () => dirty && mine(),
       update() {
         const own = mine(), all = store.view(key);
