@@ -11,7 +11,7 @@ from pathlib import Path
 
 import bias_audit
 from bias_audit import cli_options
-from bias_audit.commands import gate, review, rule
+from bias_audit.commands import gate, report, review, rule
 from bias_audit.errors import BiasAuditError
 
 EXIT_OK, EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED = 0, 2, 101, 130
@@ -118,14 +118,6 @@ def _explain(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _report(options: argparse.Namespace) -> int:
-    from bias_audit.report.page import write_report
-    from bias_audit.result import load
-
-    print(write_report(load(options.folder)))
-    return EXIT_OK
-
-
 def _name(options: argparse.Namespace) -> int:
     from bias_audit.naming import name_in_run
 
@@ -186,8 +178,7 @@ def _parser() -> argparse.ArgumentParser:
     text = "explain pictures: what the model takes them for, and where it sees that"
     cli_options.add_explain(_command(commands, "explain", _explain, text, ""))
     gate.add(commands, EXIT_CODES)
-    report = _command(commands, "report", _report, "write report.html of a finished run again, without the model", "")
-    report.add_argument("folder", metavar="RUN", type=Path, help="run folder of an audit")
+    report.add(commands)
     rule.add(commands)
     review.add(commands)
     name = _command(commands, "name", _name, "call a recurring cue by its name, in this run and in later ones", "")

@@ -7,6 +7,7 @@ front-coded: at 50,000 images about 2 to 3 MB.
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -64,37 +65,33 @@ MISSING = -32_768
 _CONTENT = re.compile(r"[0-9a-f]{16}")
 
 
-def browser_section(result: AuditResult, found: Sequence[RuleOutcome], chosen: Mapping[str, Any]) -> dict[str, Any]:
+def browser_section(result: AuditResult, found: Sequence[RuleOutcome]) -> dict[str, Any]:
     """The images table for the page.
 
     Args:
         result: a finished run.
         found: its findings, worst first.
-        chosen: what `gallery.arrange_pictures` chose.
 
     Returns:
         n, ids: images and their names.
-        content: base64 of 8 bytes per image, zeros where the content hash is unknown.
+        hashes: base64 of 8 bytes per image, zeros where the content hash is unknown.
         order: packed positions, the most suspicious first (see `pack_numbers`).
         categories, columns: name -> {values, codes}: the schema's categories, and the user's columns.
         scores: list of {name, title, ...} as of `pack_scores`.
         findings: list of {code, title, subject, level, place, rows}; place counts the findings of the page from 1,
             rows are increasing positions as differences.
         levels: names of the levels, the mildest first.
-        pictures: list of {row, key, width, height, has_map, heat_class, has_outline, mask_kind, tiles}.
+        bytes: what all this takes in the page.
     """
     images = result.images
     ids = [str(name) for name in images.index]
-    places: dict[str, int] = {}
-    for position, name in enumerate(ids):
-        places.setdefault(name, position)
+    places = _places(ids)
     # A photo that is listed under two labels has two rows; the second one comes last.
     suspicious = [places[name] for name in order_by_suspicion(images, found)]
-    tiles = {photo["image_id"]: photo["tiles"] for photos in chosen["composites"].values() for photo in photos}
-    return {
+    section = {
         "n": len(ids),
         "ids": ids,
-        "content": _packed_content(images),
+        "hashes": _packed_content(images),
         "order": pack_numbers(list(dict.fromkeys([*suspicious, *range(len(ids))]))),
         "categories": {name: pack_category(images[name]) for name in CATEGORIES},
         "columns": _user_columns(images),
@@ -105,8 +102,23 @@ def browser_section(result: AuditResult, found: Sequence[RuleOutcome], chosen: M
         ],
         "findings": _findings(found, places),
         "levels": list(LEVELS),
-        "pictures": [_picture(places[name], entry, tiles.get(name, [])) for name, entry in chosen["places"].items()],
     }
+    return {**section, "bytes": len(json.dumps(packed(section)))}
+
+
+def browser_pictures(ids: Sequence[str], chosen: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What the page holds of each image with a picture.
+
+    Args:
+        ids: names of all images.
+        chosen: what `gallery.arrange_pictures` chose.
+
+    Returns:
+        list of {row, key, width, height, has_map, heat_class, has_outline, mask_kind, mask_reason, tiles}.
+    """
+    places = _places(ids)
+    tiles = {photo["image_id"]: photo["tiles"] for photos in chosen["composites"].values() for photo in photos}
+    return [_picture(places[name], entry, tiles.get(name, [])) for name, entry in chosen["places"].items()]
 
 
 def packed(section: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,6 +174,14 @@ def pack_score(column: pd.Series) -> dict[str, Any]:
         return {"low": 0.0, "step": 0, "codes": _base64(values.astype("<f4")), "rows": rows}
     codes = np.where(np.isnan(values), MISSING, np.nan_to_num(np.rint((values - low) / step)) - 32_767)
     return {"low": low, "step": step, "codes": _base64(codes.astype("<i2")), "rows": rows}
+
+
+def _places(ids: Sequence[str]) -> dict[str, int]:
+    """Name -> its first row."""
+    places: dict[str, int] = {}
+    for position, name in enumerate(ids):
+        places.setdefault(name, position)
+    return places
 
 
 def _packed_content(images: pd.DataFrame) -> str:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
+from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from bias_audit.atomic import write_atomically
+from bias_audit.atomic import guarded, write_atomically
 from bias_audit.errors import ResultError
 from bias_audit.report import figures
+from bias_audit.report.anonymous import anonymous as hidden
 from bias_audit.report.browser_section import packed
 from bias_audit.report.gallery import PICTURE_BUDGET
 from bias_audit.report.summary import summarise
@@ -32,15 +37,26 @@ PARTS = {"browser.js": ("browser_data.js", "browser_list.js", "browser_view.js",
 ONLY_LIVE = ("region.css", "region.js")
 """Those that need a model behind the page."""
 
+EVERYTHING = 10**12
+"""Bytes of pictures that are not in the page."""
+
+_PICTURE_FILE = re.compile(r"[a-z]\d+h?\.(?:jpg|png)")
+
 PAGE_LIMIT = 8_000_000
 """Bytes of the page, whatever the size of the data set."""
 
 
-def write_report(run: AuditResult | str | Path) -> Path:
-    """Write RUN/report.html from the run folder alone: audit.json, the tables and pictures.json.
+def write_report(
+    run: AuditResult | str | Path, *, images: str = "flagged", anonymous: bool = False, out: str | Path | None = None
+) -> Path:
+    """Write the page from the run folder alone: audit.json, the tables and pictures.json.
 
     Args:
         run: a run folder, or its result where that is at hand (the audit writes the page before audit.json).
+        images: "none"; "flagged" = the most suspicious, within PICTURE_BUDGET; "all" = all that the audit kept, as
+            files in `picture_folder_of` the page.
+        anonymous: replace names of files, folders and reviewers by hashes.
+        out: the page; None = RUN/report.html.
 
     Returns:
         The page. It is written under a temporary name and renamed: a reader never sees half of it.
@@ -49,27 +65,69 @@ def write_report(run: AuditResult | str | Path) -> Path:
         ResultError: the run is missing, unfinished or damaged, or the page cannot be written.
     """
     result = run if isinstance(run, AuditResult) else load(run)
-    return write_atomically(result.path / "report.html", page_of(result), "Free space or make the folder writable.")
+    page = result.path / "report.html" if out is None else Path(out)
+    hint = "Free space or make the folder writable."
+    guarded(lambda: page.parent.mkdir(parents=True, exist_ok=True), page.parent, hint)
+    if images != "all":
+        return write_atomically(page, page_of(result, images=images, anonymous=anonymous), hint)
+    summary = _summary(result, _read_pictures(result.path), EVERYTHING, anonymous)
+    folder = picture_folder_of(page)
+    _write_pictures(folder, summary["pictures"], hint)
+    return write_atomically(page, render(summary, picture_folder=quote(folder.name)), hint)
 
 
-def page_of(result: AuditResult, review: dict[str, Any] | None = None) -> bytes:
-    """The page of a run as UTF-8, below PAGE_LIMIT.
+def picture_folder_of(page: Path) -> Path:
+    """The folder beside a page that holds its pictures, where they do not lie in the page itself."""
+    return page.with_name(f"{page.stem}-images")
+
+
+def page_of(
+    result: AuditResult,
+    review: dict[str, Any] | None = None,
+    *,
+    images: str = "flagged",
+    anonymous: bool = False,
+) -> bytes:
+    """The page of a run as UTF-8 with its pictures inside, below PAGE_LIMIT.
 
     Args:
         result: a finished run.
         review: see `render`.
+        images, anonymous: see `write_report`; "none" or "flagged".
 
     Raises:
         ResultError: a table or the pictures of the run are damaged.
     """
-    pictures = _read_pictures(result.path)
+    pictures = {} if images == "none" else _read_pictures(result.path)
+
+    def made(budget: int) -> bytes:
+        summary = _summary(result, pictures, budget, anonymous)
+        return render({**summary, "pictures_left_out": images == "none"}, review)
+
     budget = PICTURE_BUDGET
-    page = render(summarise(result, pictures, budget), review)
+    page = made(budget)
     # The markup around pictures is estimated beforehand; where it was more, pictures give way, not the limit.
     while len(page) >= PAGE_LIMIT and budget > 0:
         budget = int(0.97 * budget * PAGE_LIMIT / len(page)) if budget > PICTURE_BUDGET // 20 else 0
-        page = render(summarise(result, pictures, budget), review)
+        page = made(budget)
     return page
+
+
+def _summary(result: AuditResult, pictures: Mapping[str, Any], budget: int, anonymous: bool) -> dict[str, Any]:
+    summary = summarise(result, pictures, budget)
+    return hidden(summary, result) if anonymous else summary
+
+
+def _write_pictures(folder: Path, pictures: Iterable[dict[str, object]], hint: str) -> None:
+    """The pictures as files; those of an earlier page are removed, anything else in the folder stays."""
+    guarded(lambda: folder.mkdir(exist_ok=True), folder, hint)
+    written = set()
+    for name, content in figures.picture_files(pictures):
+        guarded(partial((folder / name).write_bytes, content), folder / name, hint)
+        written.add(name)
+    for file in folder.iterdir():
+        if file.name not in written and _PICTURE_FILE.fullmatch(file.name):
+            guarded(file.unlink, file, hint)
 
 
 def render(summary: dict[str, Any], review: dict[str, Any] | None = None, picture_folder: str = "") -> bytes:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bias_audit.identity import finding_id
 from bias_audit.report.account import count_status, dictionary, every_rule, not_audited, provenance
-from bias_audit.report.browser_section import browser_section
+from bias_audit.report.browser_section import browser_pictures, browser_section
 from bias_audit.report.clusters_section import clusters_section
 from bias_audit.report.decide_section import decide_section
 from bias_audit.report.estimates import axis, estimate, number, records
@@ -169,9 +169,10 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
     strangers = strangers_section(result, pictures, budget)
     clusters = clusters_section(result, pictures, budget)
     hypotheses = hypotheses_section(result, pictures, budget)
-    left = budget - strangers["bytes"] - clusters["bytes"] - hypotheses["bytes"]
+    browser = browser_section(result, found)
+    left = budget - strangers["bytes"] - clusters["bytes"] - hypotheses["bytes"] - browser["bytes"]
     chosen = arrange_pictures(result.images, found, flagged, pictures, left)
-    browser = browser_section(result, found, chosen)
+    browser["pictures"] = browser_pictures(browser["ids"], chosen)
     findings: list[dict[str, Any]] = []
     illustrated: set[str] = set()
     for item in found[:MOST_FINDINGS]:
@@ -217,6 +218,7 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
         "pictures": [*chosen["pictures"], *strangers["pictures"], *clusters["pictures"], *hypotheses["pictures"]],
         "pictures_shown": chosen["shown"],
         "pictures_stored": chosen["stored"],
+        "pictures_left_out": False,
         "rules": every_rule(result),
         "rule_texts": rule_texts_section(result),
         "not_audited": not_audited(result),

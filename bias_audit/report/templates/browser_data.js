@@ -25,7 +25,7 @@ function imageTable(packed) {
   });
   const lower = lazily(() => ids().map((name) => name.toLowerCase()));
 
-  const contents = lazily(() => bytesOf(packed.content));
+  const contents = lazily(() => bytesOf(packed.hashes));
   // The key under which decisions about an image are kept, and links lead to it.
   function keyOf(row) {
     let text = "", known = 0;
