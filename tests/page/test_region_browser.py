@@ -1,0 +1,156 @@
+"""Drawing a region in a real browser, with a stand-in for the model: what is asked, and how the answer is shown."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from axe_playwright_python.sync_playwright import Axe
+from made_run import HUSKY, jpeg, made_parts, write_parts
+
+from bias_audit.errors import ConfigError
+from bias_audit.review.regions import region_routes
+from bias_audit.review.server import LOOPBACK, bind, create_app
+
+HOSTILE = "<img src=x onerror=alert(5)>"
+PLAIN = "0123456789abcdef"
+
+
+class Tester:
+    """Answers as `live.LiveModel` does, and remembers what it was asked."""
+
+    class_names = (HUSKY, "wolf")
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+
+    def find(self, key: str) -> str:
+        if key != PLAIN:
+            raise ConfigError(f"the run has no image {key}")
+        return "husky/plain.jpg"
+
+    def picture(self, image_id: str) -> bytes:
+        import base64
+
+        return base64.b64decode(jpeg((200, 200, 255), (64, 48)))
+
+    def answer(self, image_id: str, corners: Any, name: str, reviewer: str, class_name: str) -> dict[str, Any]:
+        self.asked.append(
+            {"image_id": image_id, "corners": corners, "name": name, "reviewer": reviewer, "class_name": class_name}
+        )
+        if name == "nothing":
+            raise ConfigError("the region takes 0.00% of the picture", "Draw a larger one.")
+        sentence = f"{name} raises the probability by 0.27 [0.18, 0.35]."
+        shot = {
+            "arm": "pasted",
+            "host": HOSTILE,
+            "probability": 0.52,
+            "jpeg": jpeg((9, 9, 9)),
+            "width": 32,
+            "height": 24,
+        }
+        return {
+            "hypothesis": {"class_name": HUSKY},
+            "outcome": {"level": "CONFIRMED", "status": "found", "sentence": sentence},
+            "pictures": [shot, {**shot, "arm": "control", "probability": float("nan")}],
+        }
+
+
+@pytest.fixture
+def tester() -> Tester:
+    return Tester()
+
+
+@pytest.fixture
+def page(tmp_path: Path, browser: Any, tester: Tester) -> Iterator[Any]:
+    parts = made_parts()
+    for row in parts.images:
+        row["content"] = PLAIN if row["image_id"] == "husky/plain.jpg" else ""
+    run = write_parts(parts, tmp_path / "run")
+    opened = bind(0)
+    app = create_app(run, "secret", live=region_routes(tester), reviewer="Ada")
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+    thread = threading.Thread(target=lambda: server.run(sockets=[opened]), daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    tab = browser.new_page(viewport={"width": 1200, "height": 1000})
+    tab.set_default_timeout(60_000)
+    tab.problems = []
+    tab.on("pageerror", lambda error: tab.problems.append(str(error)))
+    tab.on("dialog", lambda dialog: (tab.problems.append(dialog.message), dialog.accept()))
+    tab.goto(f"http://{LOOPBACK}:{opened.getsockname()[1]}/secret/#image={PLAIN}")
+    yield tab
+    tab.close()
+    server.should_exit = True
+    thread.join(timeout=30)
+
+
+def start(page: Any) -> Any:
+    page.locator("#browser .test-region").first.click()
+    dialog = page.locator("#region-dialog")
+    dialog.wait_for()
+    return dialog
+
+
+def test_a_line_is_drawn_and_its_answer_shown(page: Any, tester: Tester) -> None:
+    dialog = start(page)
+    assert dialog.get_by_label("Your name").input_value() == "Ada"
+    canvas = dialog.locator("[data-part=drawing]")
+    dialog.locator("img[data-part=picture]").evaluate("(image) => image.decode()")
+    box = canvas.bounding_box()
+    corners = [(0.1, 0.7), (0.9, 0.7), (0.9, 0.95), (0.1, 0.95)]
+    page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 0.7 * box["height"])
+    page.mouse.down()
+    for x, y in corners[1:]:
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+    page.mouse.up()
+    dialog.get_by_label("What is it?").fill(HOSTILE)
+    dialog.get_by_role("button", name="Test it").click()
+    dialog.get_by_text("Answered, and kept in the run.").wait_for()
+    (asked,) = tester.asked
+    assert (asked["image_id"], asked["name"], asked["reviewer"]) == ("husky/plain.jpg", HOSTILE, "Ada")
+    assert asked["class_name"] == ""
+    assert asked["corners"] == [[pytest.approx(x, abs=0.01), pytest.approx(y, abs=0.01)] for x, y in corners]
+    answer = dialog.locator(".region-answer")
+    assert "CONFIRMED" in answer.inner_text()
+    assert f"{HOSTILE} raises the probability" in answer.inner_text()
+    assert "with the region: husky 0.52" in answer.inner_text()
+    assert answer.locator("img").count() == 2
+    assert page.problems == []
+
+
+def test_it_works_without_a_pointer_and_says_what_is_wrong(page: Any, tester: Tester) -> None:
+    dialog = start(page)
+    dialog.get_by_role("button", name="Test it").click()
+    dialog.get_by_label("What is it?").fill("nothing")
+    dialog.get_by_role("button", name="Test it").click()
+    dialog.get_by_text("Draw a line around the thing first.").wait_for()
+    assert tester.asked == []
+    for label, value in (("left", "10"), ("top", "20"), ("width", "30"), ("height", "40")):
+        dialog.get_by_label(label).fill(value)
+    dialog.get_by_label("Watch the class").select_option("wolf")
+    dialog.get_by_role("button", name="Test it").click()
+    dialog.get_by_text("Draw a larger one.").wait_for()
+    (asked,) = tester.asked
+    assert asked["class_name"] == "wolf"
+    assert asked["corners"] == [
+        [pytest.approx(x), pytest.approx(y)] for x, y in ((0.1, 0.2), (0.4, 0.2), (0.4, 0.6), (0.1, 0.6))
+    ]
+    assert page.problems == []
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_dialog_is_accessible(page: Any, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    dialog = start(page)
+    found = Axe().run(page, context="#region-dialog").response["violations"]
+    assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
+    assert dialog.evaluate("(element) => element.scrollWidth <= element.clientWidth + 1")
+    page.keyboard.press("Escape")
+    assert not dialog.is_visible()
