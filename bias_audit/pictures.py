@@ -18,22 +18,21 @@ from bias_audit.result import RuleOutcome
 
 LONGEST = 224
 PER_FINDING = 12
-MOST_SUSPICIOUS = 24
-MOST = 240
-"""Thumbnails in all: about 3 MB, whatever the size of the data set."""
+MOST = 1000
+"""Thumbnails in all: about 12 MB, whatever the size of the data set; a smaller set has a thumbnail of every image."""
 
 
 def choose_pictures(
     images: pd.DataFrame, outcomes: Sequence[RuleOutcome], composites: Mapping[str, Sequence[Mapping[str, Any]]]
 ) -> list[str]:
-    """Ids of the images to show: those with composites, the most telling of each finding, the largest excess."""
+    """Ids of up to MOST images: those with composites, the most telling of each finding, then by background excess."""
     chosen = [row["image_id"] for rows in composites.values() for row in rows]
     chosen += [
         image_id for outcome in outcomes if outcome.status == "found" for image_id in outcome.image_ids[:PER_FINDING]
     ]
     ranked = images[images["status"] == "ok"].sort_values("background_excess", ascending=False, kind="stable")
     read = set(ranked.index)
-    ordered = dict.fromkeys([*chosen, *ranked.index[:MOST_SUSPICIOUS]])
+    ordered = dict.fromkeys([*chosen, *ranked.index])
     return [image_id for image_id in ordered if image_id in read][:MOST]
 
 

@@ -138,20 +138,26 @@ def packed_names(ids: Sequence[str]) -> dict[str, Any]:
         shared.append(length)
         rest.append(name[length:])
         before = name
-    return {"shared": shared, "rest": rest}
+    return {"shared": pack_numbers(shared), "rest": rest}
 
 
-def pack_numbers(values: Sequence[int]) -> str:
-    """Base64 of unsigned 32-bit integers."""
-    return _base64(np.asarray(values, "<u4"))
+def pack_numbers(values: Sequence[int]) -> dict[str, Any]:
+    """{values, wide}: base64 of unsigned integers of 16 bits, or of 32 where one of them needs it (`wide`)."""
+    wide = max(values, default=0) > 65_535
+    return {"values": _base64(np.asarray(values, "<u4" if wide else "<u2")), "wide": wide}
 
 
 def pack_category(column: pd.Series) -> dict[str, Any]:
-    """{values, codes, wide}: base64 of 8-bit codes, or of 16-bit ones (`wide`) beyond 256 values; missing is ""."""
+    """{values, codes, wide}: base64 of 8-bit codes, or of 16-bit ones (`wide`) beyond 256 values; missing is "".
+
+    Of a single value there are no codes.
+    """
     texts = column.astype(object).where(column.notna(), "").astype(str)
     values = list(dict.fromkeys(texts))
     codes = texts.map({value: code for code, value in enumerate(values)})
     wide = len(values) > 256
+    if len(values) < 2:
+        return {"values": values, "codes": "", "wide": False}
     if len(values) > 65_536:
         values, codes = [], texts.map(lambda _: 0)
     return {"values": values, "codes": _base64(codes.to_numpy("<u2" if wide else "u1")), "wide": wide}
@@ -160,11 +166,11 @@ def pack_category(column: pd.Series) -> dict[str, Any]:
 def pack_score(column: pd.Series) -> dict[str, Any]:
     """{low, step, codes, rows}: value = low + step x (code + 32767), MISSING for none; step 0 means floats.
 
-    Where most images have no value `rows` holds the positions of those that do, else it is "".
+    Where most images have no value `rows` holds the positions of those that do, else it is None.
     """
     values = column.to_numpy("float64", na_value=np.nan)
     values = np.where(np.isfinite(values), values, np.nan)
-    rows = ""
+    rows: dict[str, Any] | None = None
     if np.isnan(values).mean() > 2 / 3:
         at = np.flatnonzero(~np.isnan(values))
         rows, values = pack_numbers(at.tolist()), values[at]

@@ -63,6 +63,39 @@ def interval(
     return f'<svg class="interval" width="100%" height="16" {spoken}>{"".join(parts)}</svg>'
 
 
+def histogram(
+    shares: Sequence[float], quantiles: Sequence[float], scale: Sequence[float], threshold: float | None = None
+) -> str:
+    """Bars as wide as the container, and below them the middle half with the median; for eyes only.
+
+    Args:
+        shares: part of the values per bin, 0..1; the highest bar has the full height.
+        quantiles: at 5, 25, 50, 75 and 95 %, in the units of `scale`.
+        scale: values at the left and the right end.
+        threshold: drawn as a dashed upright line.
+    """
+
+    def at(number: float) -> str:
+        return f"{100 * min(1.0, max(0.0, (number - scale[0]) / ((scale[1] - scale[0]) or 1.0))):.2f}"
+
+    width, highest = 100 / len(shares), max(shares) or 1.0
+    # A bar that holds anything is seen.
+    heights = [max(1.0, 30 * share / highest) if share else 0.0 for share in shares]
+    bars = "".join(
+        f"M{index * width:g} 32v{-height:.1f}h{width * 0.9:g}v{height:.1f}z"
+        for index, height in enumerate(heights)
+        if height
+    )
+    line = "" if threshold is None else f'<line class="threshold" x1="{at(threshold)}%" x2="{at(threshold)}%" y2="44"/>'
+    return (
+        '<svg class="histogram" width="100%" height="44" aria-hidden="true">'
+        f'<svg viewBox="0 0 100 44" preserveAspectRatio="none" width="100%" height="44"><path d="{bars}"/></svg>'
+        f'<line class="axis" x2="100%" y1="32.5" y2="32.5"/>{line}'
+        f'<line class="range" x1="{at(quantiles[1])}%" x2="{at(quantiles[3])}%" y1="39" y2="39"/>'
+        f'<circle class="dot" cx="{at(quantiles[2])}%" cy="39" r="4"/></svg>'
+    )
+
+
 def contour_path(contours: Iterable[Sequence[Sequence[float]]]) -> str:
     """Closed contours of (x, y) points as the `d` of an SVG path; "" without contours."""
     return "".join("M" + "L".join(f"{x:g} {y:g}" for x, y in contour) + "Z" for contour in contours)

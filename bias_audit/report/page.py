@@ -147,7 +147,10 @@ def render(summary: dict[str, Any], review: dict[str, Any] | None = None, pictur
     )
     environment.filters.update(quantity=quantity, share=share, p_value=p_value)
     environment.globals.update(
-        interval=_figure(figures.interval), contour_path=figures.contour_path, colour_bar=_figure(figures.colour_bar)
+        interval=_figure(figures.interval),
+        histogram=_figure(figures.histogram),
+        contour_path=figures.contour_path,
+        colour_bar=_figure(figures.colour_bar),
     )
     live = bool(review and review.get("live"))
     names = [name for name in ASSETS if live or name not in ONLY_LIVE]

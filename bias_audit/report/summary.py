@@ -13,7 +13,9 @@ from bias_audit.identity import finding_id
 from bias_audit.report.account import count_status, dictionary, every_rule, not_audited, provenance
 from bias_audit.report.browser_section import browser_pictures, browser_section
 from bias_audit.report.clusters_section import clusters_section
+from bias_audit.report.confusion_section import confusion_section
 from bias_audit.report.decide_section import decide_section
+from bias_audit.report.distributions_section import distributions_section
 from bias_audit.report.estimates import axis, estimate, number, records
 from bias_audit.report.gallery import PICTURE_BUDGET, arrange_pictures
 from bias_audit.report.hypotheses_section import hypotheses_section
@@ -26,14 +28,10 @@ from bias_audit.report.strangers_section import strangers_section
 from bias_audit.result import LEVELS, AuditResult, RuleOutcome
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 TIMES = " \N{MULTIPLICATION SIGN} "
 
-MATRIX_CLASSES = 30
-"""Classes up to which the confusion matrix is drawn; beyond, only the largest confusions are listed."""
-
-MOST_CONFUSIONS = 30
 MOST_FINDINGS = 60
 MOST_CLASSES = 1000
 
@@ -203,6 +201,7 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
             if subject not in illustrated
         ],
         "classes": _class_table(result, class_rows, found),
+        "distributions": distributions_section(result, flagged),
         "maps": maps_section(result),
         "probes": probes_section(result),
         "slices": slices_section(result),
@@ -210,7 +209,7 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
         "strangers": strangers,
         "clusters": clusters,
         "hypotheses": hypotheses,
-        "confusion": _confusion(result.confusion, info.class_names),
+        "confusion": confusion_section(result.confusion, info.class_names),
         "browser": browser,
         "gallery": chosen["gallery"],
         "static_keys": [image["key"] for section in chosen["gallery"] for image in section["images"]],
@@ -385,22 +384,3 @@ def _reason(row: Mapping[str, Any], column: ClassColumn) -> str:
     if not row["n_read"]:
         return "no readable images"
     return "no composites to judge it by" if column.reason == "reliance_reason" else "not computed"
-
-
-def _confusion(confusion: pd.DataFrame, class_names: Sequence[str]) -> dict[str, Any]:
-    rows = [row for row in records(confusion) if row["n"]]
-    read: dict[str, int] = {}  # label -> its readable images
-    for row in rows:
-        read[row["label"]] = read.get(row["label"], 0) + int(row["n"])
-    wrong = sorted((row for row in rows if row["label"] != row["predicted"]), key=lambda row: -row["n"])
-    if len(class_names) > MATRIX_CLASSES:
-        return {"kind": "list", "largest": wrong[:MOST_CONFUSIONS], "total": len(wrong)}
-    cells = {(row["label"], row["predicted"]): row for row in rows}
-    matrix = []
-    for label in class_names:
-        line: list[dict[str, Any] | None] = []
-        for predicted in class_names:
-            cell = cells.get((label, predicted), {"n": 0, "share": 0.0})
-            line.append({"n": int(cell["n"]), "share": number(cell["share"]) or 0.0} if label in read else None)
-        matrix.append({"label": label, "n": read.get(label, 0), "cells": line})
-    return {"kind": "matrix", "names": list(class_names), "rows": matrix}

@@ -15,10 +15,10 @@ function lazily(make) {
 
 function imageTable(packed) {
   const n = packed.n;
-  const numbers = (text) => new Uint32Array(bytesOf(text).buffer);
+  const numbers = ({ values, wide }) => new (wide ? Uint32Array : Uint16Array)(bytesOf(values).buffer);
 
   const ids = lazily(() => {
-    const { shared, rest } = packed.names, names = new Array(n);
+    const { rest } = packed.names, shared = numbers(packed.names.shared), names = new Array(n);
     let before = "";
     for (let i = 0; i < n; i++) before = names[i] = before.slice(0, shared[i]) + rest[i];
     return names;
@@ -42,7 +42,7 @@ function imageTable(packed) {
   const rowOf = (link) => rowsByKey().get(link) ?? ids().indexOf(link);
 
   function category({ values, codes, wide }) {
-    const decoded = lazily(() => wide ? new Uint16Array(bytesOf(codes).buffer) : bytesOf(codes));
+    const decoded = lazily(() => !codes ? new Uint8Array(n) : wide ? new Uint16Array(bytesOf(codes).buffer) : bytesOf(codes));
     return { values, at: (row) => values[decoded()[row]] ?? "", codes: decoded };
   }
   const categories = new Map(Object.entries(packed.categories).map(([name, column]) => [name, category(column)]));

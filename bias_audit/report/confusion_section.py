@@ -1,0 +1,41 @@
+"""What is taken for what: the confusion matrix, or the largest confusions where there are too many classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from bias_audit.report.estimates import number, records
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MATRIX_CLASSES = 30
+"""Classes up to which the confusion matrix is drawn; beyond, only the largest confusions are listed."""
+
+MOST_CONFUSIONS = 30
+
+
+def confusion_section(confusion: pd.DataFrame, class_names: Sequence[str]) -> dict[str, Any]:
+    """{kind: "matrix", names, rows} or {kind: "list", largest, total}.
+
+    Args:
+        confusion: the confusion table of a run.
+        class_names: in the order in which they are shown.
+    """
+    rows = [row for row in records(confusion) if row["n"]]
+    read: dict[str, int] = {}  # label -> its readable images
+    for row in rows:
+        read[row["label"]] = read.get(row["label"], 0) + int(row["n"])
+    wrong = sorted((row for row in rows if row["label"] != row["predicted"]), key=lambda row: -row["n"])
+    if len(class_names) > MATRIX_CLASSES:
+        return {"kind": "list", "largest": wrong[:MOST_CONFUSIONS], "total": len(wrong)}
+    cells = {(row["label"], row["predicted"]): row for row in rows}
+    matrix = []
+    for label in class_names:
+        line: list[dict[str, Any] | None] = []
+        for predicted in class_names:
+            cell = cells.get((label, predicted), {"n": 0, "share": 0.0})
+            line.append({"n": int(cell["n"]), "share": number(cell["share"]) or 0.0} if label in read else None)
+        matrix.append({"label": label, "n": read.get(label, 0), "cells": line})
+    return {"kind": "matrix", "names": list(class_names), "rows": matrix}
