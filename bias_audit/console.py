@@ -241,6 +241,35 @@ def printable(path: Path | str) -> str:
     return str(path).encode("utf-8", "backslashreplace").decode()
 
 
+def show_tables(
+    headline: str,
+    sentences: Sequence[str],
+    tables: Mapping[str, tuple[Sequence[str], Sequence[Sequence[str]]]],
+    most: int,
+    closing: str = "",
+) -> None:
+    """A sentence, remarks, and tables (title -> heads and rows of text) of at most `most` rows each."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
+    console.print(Text(printable(headline), style="bold"))
+    for sentence in sentences:
+        console.print(Text(f"- {printable(sentence)}", style="dim"))
+    for title, (heads, rows) in tables.items():
+        if not rows:
+            continue
+        table = Table(*heads, title=title, title_style="dim")
+        for row in rows[:most]:
+            table.add_row(*(Text(printable(cell), overflow="fold") for cell in row))
+        console.print(table)
+        if len(rows) > most:
+            console.print(f"... and {len(rows) - most} more {title}")
+    if closing:
+        console.print(Text(printable(closing), style="dim"))
+
+
 def _takes_unicode() -> bool:
     return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
