@@ -12,7 +12,7 @@ from typing import Any
 from bias_audit.report.leakage_section import COPIES
 from bias_audit.result import AuditResult
 
-AS_IT_IS = ("jpeg", "codes", "rows", "order", "hashes", "grid", "outline", "rule_texts", "dictionary")
+AS_IT_IS = ("jpeg", "codes", "scores", "order", "hashes", "grid", "outline", "rule_texts", "dictionary")
 """Keys of the summary whose values hold no names: packed numbers, and texts of this program."""
 
 SHORTEST = 5
