@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 import bias_audit
 from bias_audit import attention, experiments, names, pictures, rules, stats, tables
-from bias_audit.attraction import gap_matrix
 from bias_audit.attribution import faithfulness
 from bias_audit.attribution.methods import AUTO, DEFAULT, Explainer, check_method
-from bias_audit.config import AUTO_PREPROCESS, FIRST_FILL, AuditConfig, Thresholds, configured
+from bias_audit.config import AUTO_PREPROCESS, AuditConfig, Thresholds, configured
 from bias_audit.console import QUIET, Progress
 from bias_audit.data import sampling, sources
 from bias_audit.data.batches import OK, Geometry
@@ -27,6 +26,7 @@ from bias_audit.data.dataset import Dataset
 from bias_audit.data.estimates import AUTO as AUTO_MASKS
 from bias_audit.data.preprocess import find_preprocess
 from bias_audit.errors import ConfigError, DataError
+from bias_audit.judging import Measured, conclude
 from bias_audit.leaks import find_leaks, fingerprint
 from bias_audit.map_check import check_reliability
 from bias_audit.mask_check import MaskQuality, check_masks, count_checked
@@ -41,7 +41,6 @@ from bias_audit.recurring import find_clusters
 from bias_audit.report.page import write_report
 from bias_audit.result import AuditResult, RuleOutcome, to_json
 from bias_audit.run import Run
-from bias_audit.slices import slices_table
 from bias_audit.strangers import choose_strangers, meet, open_strangers, with_strangers
 
 Record = dict[str, Any]
@@ -193,40 +192,26 @@ def audit(
         add_interventions(records, composites, dataset.class_names, blank)
         user = {name: [sample.columns[name] for sample in dataset.samples] for name in dataset.columns}
         images = tables.images_table(records, user, min_images=stats.ENOUGH_FOR_OUTLIERS)
-        groups = None if clusters is None else pd.Series(clusters, index=images.index)
-        classes = tables.classes_table(
-            images,
-            composites,
-            dataset.class_names,
-            seed=config.seed,
-            min_photos=thresholds.min_photos,
-            clusters=groups,
-            ties=ties,
-        )
-        pulls = gap_matrix(composites[composites["fill"] == FIRST_FILL], dataset.class_names)
-        slices = slices_table(images, tables.user_columns(images), seed=config.seed, clusters=groups)
-        recurring = tables.clusters_table(names.named(found["clusters"], found["spots"], known_cues))
-        spots = tables.cluster_spots_table(found["spots"])
-        probes = tables.probes_table(probed)
-        leaked = tables.leakage_table(leaks["rows"])
-        evidence = rules.Evidence(
-            images, classes, pulls, slices, thresholds, checked, reliability,
-            clusters=recurring, cluster_spots=spots, no_clusters=found["reason"],
-            leakage=leaked, no_leakage=leaks["reason"], leak_train=leaks["train"],
-            leak_estimates=leaks["estimated"], masks=quality, probes=probes,
-        )  # fmt: skip
-        outcomes = rules.judge(evidence, ignore)
-        tables.write_table(run, "images", images)
-        tables.write_table(run, "classes", classes)
-        tables.write_table(run, "confusion", tables.confusion_table(images))
-        tables.write_table(run, "gap_matrix", pulls)
-        tables.write_table(run, "slices", slices)
-        tables.write_table(run, "leakage", leaked)
-        tables.write_table(run, "clusters", recurring)
-        tables.write_table(run, "cluster_spots", spots)
-        tables.write_table(run, "probes", probes)
         strange = tables.strangers_table(met)
-        tables.write_table(run, "strangers", strange)
+        measured = Measured(
+            images=images,
+            composites=composites,
+            ties=ties,
+            groups=clusters,
+            clusters=tables.clusters_table(names.named(found["clusters"], found["spots"], known_cues)),
+            cluster_spots=tables.cluster_spots_table(found["spots"]),
+            no_clusters=found["reason"],
+            probes=tables.probes_table(probed),
+            leakage=tables.leakage_table(leaks["rows"]),
+            no_leakage=leaks["reason"],
+            leak_train=leaks["train"],
+            leak_estimates=leaks["estimated"],
+            strangers=strange,
+            preprocess=checked,
+            reliability=reliability,
+            masks=quality,
+        )
+        classes, outcomes = conclude(measured, dataset.class_names, thresholds, config.seed, ignore, run)
     with progress.stage("Report", None):
         shown = {}
         if guests is not None:

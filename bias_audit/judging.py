@@ -1,0 +1,114 @@
+"""What the stages measured -> tables and outcomes: the part of an audit that needs no model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bias_audit import rules, tables
+from bias_audit.attraction import gap_matrix
+from bias_audit.attribution.reliability import Reliability
+from bias_audit.config import FIRST_FILL, Thresholds
+from bias_audit.mask_check import MaskQuality
+from bias_audit.permutation_tie import Tie
+from bias_audit.preprocess_check import PreprocessCheck
+from bias_audit.result import RuleOutcome
+from bias_audit.run import Run
+from bias_audit.slices import slices_table
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an audit measured.
+
+    Attributes:
+        images, clusters, cluster_spots, probes, leakage, strangers: tables of `schema`.
+        composites: one row per `reliance.Composite`, and `label` of its photo (class indices).
+        ties: class name -> permutation test of its maps.
+        groups: (n,) group code per image (patient, scene); None = every photo by itself.
+        no_clusters, no_leakage, leak_train, leak_estimates, preprocess, reliability, masks, hypotheses: as in
+            `rules.Evidence`.
+    """
+
+    images: pd.DataFrame
+    composites: pd.DataFrame
+    ties: Mapping[str, Tie]
+    groups: NDArray[np.intp] | None
+    clusters: pd.DataFrame
+    cluster_spots: pd.DataFrame
+    no_clusters: str
+    probes: pd.DataFrame
+    leakage: pd.DataFrame
+    no_leakage: str
+    leak_train: int | None
+    leak_estimates: int
+    strangers: pd.DataFrame
+    preprocess: PreprocessCheck
+    reliability: tuple[Reliability, ...]
+    masks: MaskQuality | None
+    hypotheses: pd.DataFrame | None = None
+
+
+def conclude(
+    measured: Measured,
+    class_names: Sequence[str],
+    thresholds: Thresholds,
+    seed: int,
+    ignored: Sequence[str],
+    run: Run,
+) -> tuple[pd.DataFrame, tuple[RuleOutcome, ...]]:
+    """Sum up classes and slices, judge them, and write all tables into the run.
+
+    Args:
+        measured: what is judged.
+        class_names: all classes of the model.
+        thresholds: bounds.
+        seed: of bootstrap and permutations.
+        ignored: codes of rules that are not judged.
+        run: where the tables are written.
+
+    Returns:
+        the table of classes, and the outcomes of all rules.
+    """
+    images = measured.images
+    groups = None if measured.groups is None else pd.Series(measured.groups, index=images.index)
+    classes = tables.classes_table(
+        images,
+        measured.composites,
+        class_names,
+        seed=seed,
+        min_photos=thresholds.min_photos,
+        clusters=groups,
+        ties=measured.ties,
+    )
+    pulls = gap_matrix(measured.composites[measured.composites["fill"] == FIRST_FILL], class_names)
+    slices = slices_table(images, tables.user_columns(images), seed=seed, clusters=groups)
+    evidence = rules.Evidence(
+        images, classes, pulls, slices, thresholds, measured.preprocess, measured.reliability,
+        clusters=measured.clusters, cluster_spots=measured.cluster_spots, no_clusters=measured.no_clusters,
+        leakage=measured.leakage, no_leakage=measured.no_leakage, leak_train=measured.leak_train,
+        leak_estimates=measured.leak_estimates, masks=measured.masks, probes=measured.probes,
+        hypotheses=measured.hypotheses,
+    )  # fmt: skip
+    outcomes = rules.judge(evidence, ignored)
+    written = {
+        "images": images,
+        "classes": classes,
+        "confusion": tables.confusion_table(images),
+        "gap_matrix": pulls,
+        "slices": slices,
+        "leakage": measured.leakage,
+        "clusters": measured.clusters,
+        "cluster_spots": measured.cluster_spots,
+        "probes": measured.probes,
+        "strangers": measured.strangers,
+    }
+    if measured.hypotheses is not None:
+        written["hypotheses"] = measured.hypotheses
+    for name, table in written.items():
+        tables.write_table(run, name, table)
+    return classes, outcomes
