@@ -64,7 +64,7 @@ def attend(
     starts = range(0, len(dataset.samples), size)
     todo: list[int] = []
     for start in starts:
-        shard = run.read_arrays(_name(start // size))
+        shard = run.read_arrays(shard_name(start // size))
         if shard is None:
             todo.append(start)
         else:
@@ -82,7 +82,7 @@ def attend(
         arrays.append(parts)
         advance(len(group))
         if (where[-1] + 1) % size == 0 or where[-1] + 1 == len(dataset.samples):
-            run.write_arrays(_name(where[-1] // size), _joined(arrays, pending))
+            run.write_arrays(shard_name(where[-1] // size), _joined(arrays, pending))
             records.extend(pending)
             pending, arrays = [], []
     return sorted(records, key=lambda record: record["#position"])
@@ -147,6 +147,13 @@ def encode_maps(maps: Array) -> tuple[NDArray[np.float16], Array]:
         return (maps / safe[:, None, None]).astype(np.float16), safe
 
 
+def reach(at: Localization) -> dict[str, NDArray[np.float16]]:
+    """What is kept of masks: "foreground" and "background" in the reach of each cell, "perfect", (n, h, w) in 0..1."""
+    pixels_per_cell = at.masks[0].size / at.perfect[0].size
+    kept = {"foreground": at.foreground / pixels_per_cell, "background": at.background / pixels_per_cell}
+    return {name: part.astype(np.float16) for name, part in {**kept, "perfect": at.perfect}.items()}
+
+
 def _batch(
     dataset: Dataset,
     positions: Sequence[int],
@@ -178,8 +185,7 @@ def _batch(
     at = localize(heat, masks)
     heat_label = heat.copy()
     heat_label[wrong] = maps_label.astype(np.float32) * scales_label[:, None, None]
-    _score(found, at, with_maps(at, heat_label))
-    pixels_per_cell = masks[0].size / maps[0].size
+    score(found, at, with_maps(at, heat_label))
     return rows, {
         "positions": np.array([positions[i] for i in read]),
         "log_odds": explained.predictions.log_odds,
@@ -188,9 +194,7 @@ def _batch(
         "positions_label": np.array([positions[read[i]] for i in wrong], int),
         "maps_label": maps_label,
         "scales_label": scales_label,
-        "foreground": (at.foreground / pixels_per_cell).astype(np.float16),
-        "background": (at.background / pixels_per_cell).astype(np.float16),
-        "perfect": at.perfect.astype(np.float16),
+        **reach(at),
     }
 
 
@@ -213,8 +217,13 @@ def _describe(
         row["mask_status"], row["mask_kind"] = loaded.mask_status, loaded.mask_kind
 
 
-def _score(rows: Sequence[Record], at: Localization, at_label: Localization) -> None:
-    """Fill the attention columns; without a usable mask only those that need none."""
+def score(rows: Sequence[Record], at: Localization, at_label: Localization) -> None:
+    """Fill the attention columns; without a usable mask only those that need none.
+
+    Args:
+        rows: one per map, with its mask_status.
+        at, at_label: the maps of the predicted and of the labelled class under the masks.
+    """
     scores = {name: metric(at) for name, metric in METRICS.items()}
     of_label = {name: metric(at_label) for name, metric in LABEL_METRICS.items()}
     status = attention_status(at)
@@ -236,7 +245,7 @@ def _shards(run: Run, batch: int, positions: Sequence[int]) -> Iterator[tuple[di
     size = batch * BATCHES_PER_SHARD
     wanted = set(positions)
     for number in sorted({position // size for position in wanted}):
-        if (shard := run.read_arrays(_name(number))) is not None:
+        if (shard := run.read_arrays(shard_name(number))) is not None:
             places = {int(position): i for i, position in enumerate(shard.get("positions", ()))}
             yield shard, {position: i for position, i in places.items() if position in wanted}
 
@@ -258,5 +267,6 @@ def _joined(arrays: Sequence[dict[str, NDArray[Any]]], records: Sequence[Record]
     return {**joined, "records": np.array(json.dumps(records))}
 
 
-def _name(number: int) -> str:
+def shard_name(number: int) -> str:
+    """File of the shard with this number; shard i holds the samples from i * batch * BATCHES_PER_SHARD on."""
     return f"shards/maps-{number:05d}.npz"

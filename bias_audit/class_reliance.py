@@ -43,7 +43,7 @@ def class_reliance(read: pd.DataFrame, min_photos: int, seed: int, clusters: pd.
     """
     done = read[read["background_gap"].notna()]
     n = len(done)
-    eligible = read["intervention_status"].isin(["done", "not sampled"])
+    eligible = read["intervention_status"].isin(["done", "done with the mask of before", "not sampled"])
     row: dict[str, Any] = {"n_interventions": n, "n_eligible": int(eligible.sum())}
     if n == 0:
         reasons = read["intervention_status"].replace("", pd.NA).dropna()

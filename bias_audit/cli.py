@@ -11,7 +11,7 @@ from pathlib import Path
 
 import bias_audit
 from bias_audit import cli_options
-from bias_audit.commands import compare, gate, history, report, review, rule
+from bias_audit.commands import compare, gate, history, report, rescore, review, rule
 from bias_audit.errors import BiasAuditError
 
 EXIT_OK, EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED = 0, 2, 101, 130
@@ -183,6 +183,7 @@ def _parser() -> argparse.ArgumentParser:
     review.add(commands)
     compare.add(commands)
     history.add(commands)
+    rescore.add(commands)
     name = _command(commands, "name", _name, "call a recurring cue by its name, in this run and in later ones", "")
     name.add_argument("folder", metavar="RUN", type=Path, help="run folder of an audit")
     name.add_argument("cluster", metavar="CLUSTER", help="its cluster_id, from clusters.csv or the report")

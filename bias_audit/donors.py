@@ -31,6 +31,8 @@ POOL = 400
 """Donors kept in memory over all classes, at least `donors` + 1 per class (two backgrounds each: 120 MB at 224 px)."""
 
 DONE = "done"
+DONE_BEFORE = "done with the mask of before"
+"""After a rescoring with other masks: composites cannot be made again without the model."""
 NOT_SAMPLED = "not sampled"
 NO_USABLE_MASK = "no usable mask"
 TOO_SMALL = "object too small to paste"

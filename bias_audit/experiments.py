@@ -94,9 +94,21 @@ def intervene(
                 advance(len(shard["composites"]))
             rows.extend({**composite, "label": label} for composite in shard["composites"])
             examples[dataset.class_names[label]] = shard["examples"]
+    return _table(rows), examples, blank
+
+
+def read_interventions(class_names: Sequence[str], run: Run) -> tuple[pd.DataFrame, dict[str, list[Record]]]:
+    """The composites of a finished run as a table, and those kept as pictures, by class."""
+    shards = {label: run.read_json(_shard(label)) for label in range(len(class_names))}
+    made = {label: shard for label, shard in shards.items() if shard is not None}
+    rows = [{**composite, "label": label} for label, shard in made.items() for composite in shard["composites"]]
+    return _table(rows), {class_names[label]: shard["examples"] for label, shard in made.items()}
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     columns = [field.name for field in dataclasses.fields(reliance.Composite)]
     frame = pd.DataFrame(rows, columns=[*columns, "label"])
-    return frame.astype({"donor_probability": float}), examples, blank
+    return frame.astype({"donor_probability": float})
 
 
 def _examples(

@@ -27,12 +27,17 @@ def check_reliability(
         seed: of the choice of photos and of the shuffles.
         run: keeps the outcome, so that a resumed audit goes on as it began.
     """
-    if (known := run.read_json(STORED)) is not None:
-        return tuple(_from_json(each) for each in known)
+    if run.read_json(STORED) is not None:
+        return read_reliability(run)
     _, pixels = load_pixels(dataset, spread(dataset, sample_size(explainer), seed), geometry)
     tests = check_maps(explainer, pixels, seed)
     run.write_json(STORED, [test.as_dict() for test in tests])
     return tuple(tests)
+
+
+def read_reliability(run: Run) -> tuple[Reliability, ...]:
+    """The tests that a run keeps; () where none were made."""
+    return tuple(_from_json(each) for each in run.read_json(STORED) or ())
 
 
 def _from_json(stored: dict[str, object]) -> Reliability:

@@ -56,8 +56,8 @@ def check_masks(
         run: keeps the outcome.
         advance: counts photos.
     """
-    if (known := run.read_json(STORED)) is not None:
-        return MaskQuality(**{**known, **{name: tuple(known[name]) for name in ("iou", "found", "precise")}})
+    if (known := read_quality(run)) is not None:
+        return known
     masked = dataclasses.replace(
         dataset, samples=tuple(sample for sample in dataset.samples if sample.mask is not None)
     )
@@ -74,6 +74,13 @@ def check_masks(
     quality = MaskQuality(segmenter, *columns)
     run.write_json(STORED, dataclasses.asdict(quality))
     return quality
+
+
+def read_quality(run: Run) -> MaskQuality | None:
+    """What a run keeps of the comparison; None where no masks were estimated."""
+    if (known := run.read_json(STORED)) is None:
+        return None
+    return MaskQuality(**{**known, **{name: tuple(known[name]) for name in ("iou", "found", "precise")}})
 
 
 def _overlap(true: Mask | None, guess: Mask | None) -> tuple[float, float, float]:

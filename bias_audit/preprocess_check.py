@@ -14,7 +14,7 @@ from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.preprocess import candidates, find_preprocess
 from bias_audit.data.sampling import load_pixels, spread
-from bias_audit.errors import DataError
+from bias_audit.errors import DataError, ResultError
 from bias_audit.models.base import Model
 from bias_audit.run import Run
 
@@ -84,12 +84,23 @@ def check_preprocess(
     Raises:
         DataError: "auto" and none of the sampled photos can be read.
     """
-    if run is not None and (known := run.read_json(STORED)) is not None:
-        return _from_json(known)
+    if run is not None and run.read_json(STORED) is not None:
+        return read_check(run)
     checked = _check(name, model, dataset, geometry, seed)
     if run is not None:
         run.write_json(STORED, _to_json(checked))
     return checked
+
+
+def read_check(run: Run) -> PreprocessCheck:
+    """The outcome that a run keeps.
+
+    Raises:
+        ResultError: it keeps none.
+    """
+    if (known := run.read_json(STORED)) is None:
+        raise ResultError(f"{str(run.path / STORED)!r} is missing", "Audit the data again.")
+    return _from_json(known)
 
 
 def _check(name: str, model: Model, dataset: Dataset, geometry: Geometry, seed: int) -> PreprocessCheck:

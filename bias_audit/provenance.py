@@ -40,26 +40,8 @@ def describe(
     """Everything audit.json says about the run itself; arguments as in `pipeline.audit`."""
     loaded = explainer.model
     model_name = str(model) if isinstance(model, str | Path) else getattr(model, "name", type(model).__name__)
-    columns = ("status", "mask_status", "attention_status", "intervention_status")
-    statuses = {column: _tally(record.get(column) for record in records) for column in columns}
-    kinds = {record["mask_kind"] for record in records if record.get("mask_status") == MASK_OK}
-    done, waiting = (statuses["intervention_status"].get(name, 0) for name in (donors.DONE, donors.NOT_SAMPLED))
-    counts = {
-        "images": len(records),
-        "read": statuses["status"].get(OK, 0),
-        "unreadable": statuses["status"].get("unreadable", 0),
-        "skipped": statuses["status"].get("skipped", 0),
-        "with_mask": statuses["mask_status"].get(MASK_OK, 0),
-        "without_mask": statuses["status"].get(OK, 0) - statuses["mask_status"].get(MASK_OK, 0),
-        "estimated_masks": sum(
-            record.get("mask_status") == MASK_OK and record["mask_kind"] == ESTIMATED for record in records
-        ),
-        "attention_scored": statuses["attention_status"].get(OK, 0),
-        "attention_unscorable": statuses["mask_status"].get(MASK_OK, 0) - statuses["attention_status"].get(OK, 0),
-        "interventions_done": done,
-        "interventions_eligible": done + waiting,
-        "ignored_files": len(dataset.ignored_files),
-    }
+    statuses, counts, kinds = _counted(records)
+    counts["ignored_files"] = len(dataset.ignored_files)
     return RunInfo(
         name=f"{Path(model_name).stem} on {Path(data).name}",
         model=model_name,
@@ -80,11 +62,78 @@ def describe(
         input_size=loaded.input_size,
         counts=counts,
         statuses=statuses,
-        mask_kind="mixed" if len(kinds) > 1 else next(iter(kinds), "none"),
+        mask_kind=_mask_kind(kinds),
         notes=(*loaded.notes, *explainer.notes, *_chosen(checked), *_notes(counts, kinds, dataset, config)),
         preprocess=checked.name if checked else config.preprocess,
         content=content_hash(dataset.class_names, records),
     )
+
+
+def renewed(
+    info: RunInfo,
+    before: Sequence[Record],
+    records: Sequence[Record],
+    dataset: Dataset,
+    config: AuditConfig,
+    thresholds: Thresholds,
+    masks: Path | None,
+    note: str,
+) -> RunInfo:
+    """Provenance of a run that was scored anew without its model.
+
+    Args:
+        info: of the run before.
+        before, records: its records, and those of now.
+        dataset, config: as in `pipeline.audit`.
+        thresholds: of now.
+        masks: folder to name; None = the one of before.
+        note: what a reader must know first.
+    """
+    _, old_counts, old_kinds = _counted(before)
+    statuses, counts, kinds = _counted(records)
+    known = {"ignored_files": len(dataset.ignored_files)}
+    said = _notes({**old_counts, **known}, old_kinds, dataset, config)
+    kept = [text for text in info.notes if text not in said]
+    return dataclasses.replace(
+        info,
+        masks=info.masks if masks is None else str(masks),
+        version=bias_audit.__version__,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        thresholds=dataclasses.asdict(thresholds),
+        counts={**info.counts, **counts},
+        statuses=statuses,
+        mask_kind=_mask_kind(kinds),
+        notes=(note, *kept, *_notes({**counts, **known}, kinds, dataset, config)),
+    )
+
+
+def _counted(records: Sequence[Record]) -> tuple[dict[str, dict[str, int]], dict[str, int], set[str]]:
+    """How many images have each status, counts by name, and kinds of the usable masks."""
+    columns = ("status", "mask_status", "attention_status", "intervention_status")
+    statuses = {column: _tally(record.get(column) for record in records) for column in columns}
+    kinds = {record["mask_kind"] for record in records if record.get("mask_status") == MASK_OK}
+    made = statuses["intervention_status"]
+    done = made.get(donors.DONE, 0) + made.get(donors.DONE_BEFORE, 0)
+    counts = {
+        "images": len(records),
+        "read": statuses["status"].get(OK, 0),
+        "unreadable": statuses["status"].get("unreadable", 0),
+        "skipped": statuses["status"].get("skipped", 0),
+        "with_mask": statuses["mask_status"].get(MASK_OK, 0),
+        "without_mask": statuses["status"].get(OK, 0) - statuses["mask_status"].get(MASK_OK, 0),
+        "estimated_masks": sum(
+            record.get("mask_status") == MASK_OK and record["mask_kind"] == ESTIMATED for record in records
+        ),
+        "attention_scored": statuses["attention_status"].get(OK, 0),
+        "attention_unscorable": statuses["mask_status"].get(MASK_OK, 0) - statuses["attention_status"].get(OK, 0),
+        "interventions_done": done,
+        "interventions_eligible": done + made.get(donors.NOT_SAMPLED, 0),
+    }
+    return statuses, counts, kinds
+
+
+def _mask_kind(kinds: set[str]) -> str:
+    return "mixed" if len(kinds) > 1 else next(iter(kinds), "none")
 
 
 def content_hash(class_names: Sequence[str], records: Sequence[Record]) -> str:

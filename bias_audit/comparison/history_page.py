@@ -71,7 +71,7 @@ SHORT_HEADS = ("Run", "Made", "Class", "Images", "Accuracy", "Background gap", "
 
 def short_rows(past: History) -> list[tuple[str, ...]]:
     """All rows as text with SHORT_HEADS, for a terminal."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for row in past.rows:
         run, made, _, _, name, n, accuracy, gap, _, level, findings = _cells(row)
         rows.append((f"{run} (other data)" if row.other_data else run, made, name, n, accuracy, gap, level, findings))

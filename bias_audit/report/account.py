@@ -14,6 +14,8 @@ MOST_REASONS = 40
 MOST_SUBJECTS = 30
 MOST_NOT_AUDITED = 50
 
+GOOD = ("ok", "done", "done with the mask of before")
+
 STAGES: tuple[tuple[str, str], ...] = (
     ("status", "Reading the images"),
     ("mask_status", "Masks"),
@@ -55,8 +57,8 @@ def not_audited(result: AuditResult) -> dict[str, Any]:
     for key, title in STAGES:
         counts = {str(status) or "not reached": n for status, n in info.statuses.get(key, {}).items()}
         if counts:
-            ordered = sorted(counts.items(), key=lambda item: (item[0] not in ("ok", "done"), -item[1], item[0]))
-            rows = [{"status": status, "n": n, "good": status in ("ok", "done")} for status, n in ordered]
+            ordered = sorted(counts.items(), key=lambda item: (item[0] not in GOOD, -item[1], item[0]))
+            rows = [{"status": status, "n": n, "good": status in GOOD} for status, n in ordered]
             stages.append({"title": title, "rows": rows})
     bad = images[images["status"] != "ok"]
     listed = records(bad[["label", "status", "status_reason"]].head(MOST_NOT_AUDITED).reset_index())
