@@ -106,9 +106,8 @@ def conclude(
         "cluster_spots": measured.cluster_spots,
         "probes": measured.probes,
         "strangers": measured.strangers,
+        "hypotheses": tables.hypotheses_table([]) if measured.hypotheses is None else measured.hypotheses,
     }
-    if measured.hypotheses is not None:
-        written["hypotheses"] = measured.hypotheses
     for name, table in written.items():
         tables.write_table(run, name, table)
     return classes, outcomes

@@ -31,8 +31,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], epilog: s
         type=_format,
         action="append",
         default=[],
-        help="json, junit, markdown, sarif or github (annotations): printed instead of the table, or written to FILE as "
-        "well; repeatable. The run folder gets gate.json, gate.md, gate.junit.xml and gate.sarif in any case; GitHub "
+        help="json, junit, markdown, sarif or github (annotations): printed instead of the table, or written to FILE "
+        "as well; repeatable. The run folder gets gate.json, gate.md, gate.junit.xml and gate.sarif in any case; GitHub "
         "Actions gets its annotations",
     )
     parser.add_argument(
