@@ -32,8 +32,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], epilog: s
         action="append",
         default=[],
         help="json, junit, markdown, sarif or github (annotations): printed instead of the table, or written to FILE "
-        "as well; repeatable. The run folder gets gate.json, gate.md, gate.junit.xml and gate.sarif in any case; GitHub "
-        "Actions gets its annotations",
+        "as well; repeatable. The run folder gets gate.json, gate.md, gate.junit.xml and gate.sarif in any case; "
+        "GitHub Actions gets its annotations",
     )
     parser.add_argument(
         "--ci", metavar="NAME", action=_Ready, help="print a ready file for github, gitlab or pre-commit, and leave"
