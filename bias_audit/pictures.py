@@ -19,7 +19,7 @@ from bias_audit.result import RuleOutcome
 LONGEST = 224
 PER_FINDING = 12
 MOST = 1000
-"""Thumbnails in all: about 12 MB, whatever the size of the data set; a smaller set has a thumbnail of every image."""
+"""Thumbnails in all: 10 to 30 MB, whatever the size of the data set; a smaller set has a thumbnail of every image."""
 
 
 def choose_pictures(

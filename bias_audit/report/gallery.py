@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from bias_audit.result import RuleOutcome
@@ -18,14 +17,15 @@ PICTURE_BUDGET = 7_000_000
 COMPOSITE_SHARE = 0.4
 """Part of the budget that composites may take: with a hundred flagged classes the photos still need room."""
 
-CARD_BYTES, TILE_BYTES, CORNER_BYTES = 2500, 600, 12
-"""Markup around one picture, estimated; the page checks its real size in the end."""
+CARD_BYTES, ENTRY_BYTES, TILE_BYTES, CORNER_BYTES = 2500, 800, 600, 12
+"""Around one picture, estimated: markup of a card, entry of the image browser, markup of a composite, corner of an
+outline; the page checks its real size in the end."""
 
 MOST_CARDS = 24
 """Images of the list that is printed, and read without scripts."""
 
 MOST_COMPOSED = 3
-"""Photos per class whose composites are shown."""
+"""Photos per class whose composites are shown with a finding."""
 
 MOST_CORNERS = 4000
 """Corners of a mask outline that are drawn."""
@@ -64,27 +64,30 @@ def arrange_pictures(
     composites: dict[str, list[dict[str, Any]]] = {}
     made = pictures.get("composites") or {}
     # The audit keeps composites of a few classes even if nothing was found: they show what was tried.
-    for subject in [*flagged, *(name for name in made if name not in flagged)]:
-        rows = made.get(subject) or []
-        for photo in _composed(subject, rows):
-            cost = sum(len(row["jpeg"]) + TILE_BYTES for row in photo["rows"])
-            if budget - left + cost > budget * COMPOSITE_SHARE:
-                continue
-            left -= cost
-            tiles = [_tile(subject, row, keep_picture(kept, "c", row)) for row in photo["rows"]]
-            composites.setdefault(subject, []).append({"image_id": photo["image_id"], "tiles": tiles})
+    photos = {name: _composed(name, made.get(name) or []) for name in dict.fromkeys([*flagged, *made])}
+    # Every class shows MOST_COMPOSED before one shows more, which only the image browser does.
+    for subject, photo in [
+        *((name, photo) for name, rows in photos.items() for photo in rows[:MOST_COMPOSED]),
+        *((name, photo) for name, rows in photos.items() for photo in rows[MOST_COMPOSED:]),
+    ]:
+        cost = sum(len(row["jpeg"]) + TILE_BYTES for row in photo["rows"])
+        if budget - left + cost > budget * COMPOSITE_SHARE:
+            continue
+        left -= cost
+        tiles = [_tile(subject, row, keep_picture(kept, "c", row)) for row in photo["rows"]]
+        composites.setdefault(subject, []).append({"image_id": photo["image_id"], "tiles": tiles})
     entries: dict[str, dict[str, Any]] = {}
     records = table.astype(object).where(table.notna(), None)
     for name in usable:
         corners = sum(len(contour) for contour in _outline(stored[name]))
-        cost = len(stored[name]["jpeg"]) + CORNER_BYTES * corners + 3 * len(escape(name)) + CARD_BYTES
+        cost = len(stored[name]["jpeg"]) + CORNER_BYTES * corners + ENTRY_BYTES
         # Stop at the first that does not fit: a smaller, less suspicious one must not overtake it.
         if cost > left:
             break
         left -= cost
         entries[name] = _entry(name, records.loc[name], stored[name], keep_picture(kept, "i", stored[name]))
-    for photos in composites.values():
-        for photo in photos:
+    for composed in composites.values():
+        for photo in composed:
             photo["original"] = entries.get(photo["image_id"])
     return {
         "pictures": kept,
@@ -168,9 +171,7 @@ def _composed(subject: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str,
         return "same" in arms and "other" in arms and arms["same"]["predicted"] == subject != arms["other"]["predicted"]
 
     ordered = sorted(photos.items(), key=lambda item: not lost(item[1]))
-    return [
-        {"image_id": name, "rows": [arms[arm] for arm in ARMS if arm in arms]} for name, arms in ordered[:MOST_COMPOSED]
-    ]
+    return [{"image_id": name, "rows": [arms[arm] for arm in ARMS if arm in arms]} for name, arms in ordered]
 
 
 def _tile(subject: str, row: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from bias_audit.report.confusion_section import confusion_section
 from bias_audit.report.decide_section import decide_section
 from bias_audit.report.distributions_section import distributions_section
 from bias_audit.report.estimates import axis, estimate, number, records
-from bias_audit.report.gallery import PICTURE_BUDGET, arrange_pictures
+from bias_audit.report.gallery import MOST_COMPOSED, PICTURE_BUDGET, arrange_pictures
 from bias_audit.report.hypotheses_section import hypotheses_section
 from bias_audit.report.leakage_section import leakage_section
 from bias_audit.report.maps_section import maps_section
@@ -196,7 +196,7 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
         "findings_total": len(found),
         # Composites that no finding shows, above all where nothing was found: what was tried without effect.
         "examples": [
-            {"subject": subject, "composites": photos}
+            {"subject": subject, "composites": photos[:MOST_COMPOSED]}
             for subject, photos in chosen["composites"].items()
             if subject not in illustrated
         ],
@@ -335,7 +335,7 @@ def _finding(
         "n": outcome.n,
         "p_value": number(outcome.p_value),
         "ladder": ladder,
-        "composites": chosen["composites"].get(outcome.subject, []) if illustrate else [],
+        "composites": chosen["composites"].get(outcome.subject, [])[:MOST_COMPOSED] if illustrate else [],
         "thumbnails": thumbnails,
         "images_total": len(outcome.image_ids),
     }
