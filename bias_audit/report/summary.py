@@ -17,6 +17,7 @@ from bias_audit.report.confusion_section import confusion_section
 from bias_audit.report.decide_section import decide_section
 from bias_audit.report.distributions_section import distributions_section
 from bias_audit.report.estimates import axis, estimate, number, records
+from bias_audit.report.finding_words import MEASURES, PLACES
 from bias_audit.report.gallery import MOST_COMPOSED, PICTURE_BUDGET, arrange_pictures
 from bias_audit.report.hypotheses_section import hypotheses_section
 from bias_audit.report.leakage_section import leakage_section
@@ -111,33 +112,6 @@ CLASS_COLUMNS: tuple[ClassColumn, ...] = (
         "background_excess", "excess_low", "excess_high", "attention_reason", "number",
     ),
 )  # fmt: skip
-
-MEASURES: dict[str, tuple[str, str]] = {
-    "BA101": ("Cliff's delta against the other classes", "number"),
-    "BA102": ("share of the class's images", "share"),
-    "BA201": ("background gap", "points"),
-    "BA202": ("share of the photos tested", "share"),
-    "BA203": ("accuracy of the slice", "share"),
-    "BA205": ("background excess of the slice", "number"),
-    "BA206": ("background gap of the slice", "points"),
-    "BA204": ("share of the photos tested", "share"),
-    "BA301": ("pull on photos of the other classes", "points"),
-    "BA303": ("rise of the probability beyond a control", "points"),
-    "BA401": ("AUC of the background alone, strongest class", "number"),
-    "BA402": ("strength of the association, 0..1", "number"),
-    "BA403": ("photos with a copy", "number"),
-    "BA404": ("pairs with two labels", "number"),
-    "BA901": ("share of all images", "share"),
-    "BA902": ("median background excess", "number"),
-    "BA903": ("accuracy", "share"),
-    "BA904": ("largest change by another reading of the masks", "number"),
-    "BA905": ("share of the classes", "share"),
-    "BA906": ("accuracy gained by another preprocessing", "points"),
-    "BA908": ("rank correlation", "number"),
-    "BA909": ("median overlap with drawn masks", "number"),
-    "BA907": ("accuracy gained by another class order", "points"),
-}
-"""Rule code -> what `measured` is, and its unit as in ClassColumn. A code that is not here is printed as a number."""
 
 LADDER: tuple[tuple[str, str, str, str], ...] = (
     ("Photos as they are", "accuracy", "accuracy_low", "accuracy_high"),
@@ -337,6 +311,7 @@ def _finding(
         "ladder": ladder,
         "composites": chosen["composites"].get(outcome.subject, [])[:MOST_COMPOSED] if illustrate else [],
         "thumbnails": thumbnails,
+        "place": PLACES.get(outcome.code),
         "images_total": len(outcome.image_ids),
     }
 

@@ -1,0 +1,48 @@
+"""What the page says of a finding beside its own sentence: what was measured, and where more of it is shown."""
+
+from __future__ import annotations
+
+MEASURES: dict[str, tuple[str, str]] = {
+    "BA101": ("Cliff's delta against the other classes", "number"),
+    "BA102": ("share of the class's images", "share"),
+    "BA201": ("background gap", "points"),
+    "BA202": ("share of the photos tested", "share"),
+    "BA203": ("accuracy of the slice", "share"),
+    "BA205": ("background excess of the slice", "number"),
+    "BA206": ("background gap of the slice", "points"),
+    "BA204": ("share of the photos tested", "share"),
+    "BA301": ("pull on photos of the other classes", "points"),
+    "BA303": ("rise of the probability beyond a control", "points"),
+    "BA401": ("AUC of the background alone, strongest class", "number"),
+    "BA402": ("strength of the association, 0..1", "number"),
+    "BA403": ("photos with a copy", "number"),
+    "BA404": ("pairs with two labels", "number"),
+    "BA901": ("share of all images", "share"),
+    "BA902": ("median background excess", "number"),
+    "BA903": ("accuracy", "share"),
+    "BA904": ("largest change by another reading of the masks", "number"),
+    "BA905": ("share of the classes", "share"),
+    "BA906": ("accuracy gained by another preprocessing", "points"),
+    "BA908": ("rank correlation", "number"),
+    "BA909": ("median overlap with drawn masks", "number"),
+    "BA907": ("accuracy gained by another class order", "points"),
+}
+"""Rule code -> what `measured` is, and its unit as in ClassColumn. A code that is not here is printed as a number."""
+
+PLACES: dict[str, tuple[str, str]] = {
+    "BA101": ("distributions", "How attention is spread over the images"),
+    "BA203": ("slices", "All slices with their intervals"),
+    "BA205": ("slices", "All slices with their intervals"),
+    "BA206": ("slices", "All slices with their intervals"),
+    "BA302": ("clusters", "The cue, erased and pasted"),
+    "BA303": ("regions", "The region, erased and pasted"),
+    "BA301": ("probes", "Every property that was exchanged"),
+    "BA401": ("leakage", "Every class and property"),
+    "BA402": ("leakage", "Every class and property"),
+    "BA403": ("leakage", "The copies"),
+    "BA404": ("leakage", "The copies"),
+    "BA901": ("not-audited", "The images and why"),
+    "BA902": ("distributions", "How attention is spread over the images"),
+    "BA908": ("maps", "How maps were tested"),
+}
+"""Rule code -> section of the page that shows more of what it found, and the words of the link."""
