@@ -11,7 +11,7 @@ import dataclasses
 import shutil
 import sqlite3
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,54 +94,64 @@ def rescore(
         raise ResultError(f"{str(old.path)!r} does not say in which batches it was made", "Audit the data again.")
     checked, leaks = read_check(before), _json(before, LEAKS)
     run.start({"rescored from": str(old.path)}, resume=False, overwrite=overwrite)
-    with run.refusal_leaves_nothing():
+    with _whole(run):
         with progress.stage("Scoring heatmaps again", len(dataset.samples), "images") as advance:
             scored = rescore_shards(corrected, geometry, batch, before, run, advance)
         _carry(before, run)
         ties = attention.tie_to_objects(dataset, scored.records, run, batch, old.info.grid, config.seed)
-    with progress.stage("Tables and rules", None):
-        _keep_interventions(scored, old.images)
-        user = {name: [sample.columns[name] for sample in dataset.samples] for name in dataset.columns}
-        composites, examples = experiments.read_interventions(dataset.class_names, run)
-        measured = Measured(
-            images=tables.images_table(scored.records, user, min_images=stats.ENOUGH_FOR_OUTLIERS),
-            composites=composites,
-            ties=ties,
-            groups=stats.cluster_codes(old.images[config.cluster]) if config.cluster else None,
-            clusters=old.clusters,
-            cluster_spots=old.cluster_spots,
-            no_clusters=_no_clusters(config, before),
-            probes=old.probes,
-            leakage=old.leakage,
-            no_leakage="switched off" if config.leakage == 0 else leaks.get("reason", ""),
-            leak_train=leaks.get("train"),
-            leak_estimates=leaks.get("estimated", 0),
-            strangers=old.strangers,
-            preprocess=checked,
-            reliability=read_reliability(before),
-            masks=read_quality(before),
-            hypotheses=old.hypotheses if (old.path / "hypotheses.parquet").exists() else None,
-        )
-        ignored = {*ignore, *(outcome.code for outcome in old.outcomes if outcome.status == "ignored")}
-        classes, outcomes = conclude(measured, dataset.class_names, thresholds, config.seed, sorted(ignored), run)
-    with progress.stage("Report", None):
-        drawn = _outlined(old, dataset, corrected)
-        _write_pictures(drawn, scored, measured.images, outcomes, examples, geometry, batch, run, before)
-        info = renewed(
-            old.info, scored.before, scored.records, dataset, config, thresholds,
-            _covering(scored, masks), _note(old, scored, masks),
-        )  # fmt: skip
-        result = AuditResult(
-            path=run.path,
-            info=info,
-            verdict=rules.verdict(outcomes, classes),
-            outcomes=outcomes,
-            rules=rules.count(outcomes),
-            class_rows=tables.rows(classes),
-        )
-        write_report(result)
-    run.finish(to_json(result))
-    return result
+        with progress.stage("Tables and rules", None):
+            _keep_interventions(scored, old.images)
+            user = {name: [sample.columns[name] for sample in dataset.samples] for name in dataset.columns}
+            composites, examples = experiments.read_interventions(dataset.class_names, run)
+            measured = Measured(
+                images=tables.images_table(scored.records, user, min_images=stats.ENOUGH_FOR_OUTLIERS),
+                composites=composites,
+                ties=ties,
+                groups=stats.cluster_codes(old.images[config.cluster]) if config.cluster else None,
+                clusters=old.clusters,
+                cluster_spots=old.cluster_spots,
+                no_clusters=_no_clusters(config, before),
+                probes=old.probes,
+                leakage=old.leakage,
+                no_leakage="switched off" if config.leakage == 0 else leaks.get("reason", ""),
+                leak_train=leaks.get("train"),
+                leak_estimates=leaks.get("estimated", 0),
+                strangers=old.strangers,
+                preprocess=checked,
+                reliability=read_reliability(before),
+                masks=read_quality(before),
+                hypotheses=old.hypotheses if (old.path / "hypotheses.parquet").exists() else None,
+            )
+            ignored = {*ignore, *(outcome.code for outcome in old.outcomes if outcome.status == "ignored")}
+            classes, outcomes = conclude(measured, dataset.class_names, thresholds, config.seed, sorted(ignored), run)
+        with progress.stage("Report", None):
+            drawn = _outlined(old, dataset, corrected)
+            _write_pictures(drawn, scored, measured.images, outcomes, examples, geometry, batch, run, before)
+            info = renewed(
+                old.info, scored.before, scored.records, dataset, config, thresholds,
+                _covering(scored, masks), _note(old, scored, masks),
+            )  # fmt: skip
+            result = AuditResult(
+                path=run.path,
+                info=info,
+                verdict=rules.verdict(outcomes, classes),
+                outcomes=outcomes,
+                rules=rules.count(outcomes),
+                class_rows=tables.rows(classes),
+            )
+            write_report(result)
+        run.finish(to_json(result))
+        return result
+
+
+@contextlib.contextmanager
+def _whole(run: Run) -> Iterator[None]:
+    """All of the new run or nothing: it is made again in seconds, so there is nothing to resume."""
+    try:
+        yield
+    except BaseException:
+        run.discard()
+        raise
 
 
 def thresholds_of(result: AuditResult, file: Path | None = None, single: Mapping[str, str] | None = None) -> Thresholds:

@@ -109,10 +109,14 @@ class Run:
             yield
         except (ConfigError, DataError, ModelError) as error:
             if isinstance(error, DataError) or not any((self.path / "shards").glob("maps-*")):
-                self._clear()
-                with contextlib.suppress(OSError):  # the user's own files may lie beside the run
-                    self.path.rmdir()
+                self.discard()
             raise
+
+    def discard(self) -> None:
+        """Delete what was written, and the folder where nothing else lies in it."""
+        self._clear()
+        with contextlib.suppress(OSError):  # the user's own files may lie beside the run
+            self.path.rmdir()
 
     def finish(self, content: Mapping[str, Any]) -> None:
         """Write audit.json last and forget how the run was started."""

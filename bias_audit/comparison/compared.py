@@ -38,7 +38,8 @@ class FindingChange:
 
     Attributes:
         kind: one of KINDS. UNJUDGED: the new run could not judge what the old one found, so it is not gone.
-        state: BETTER, WORSE or NO_DIFFERENCE for a KNOWN one, by its number's interval; else "".
+        state: for a KNOWN one a verdict of `measures`: by the paired test of the class's gap (BA201), or else by the
+            intervals of its number; else "".
         outcome: of the new run, of the old one where there is none.
         old: its partner in the old run, None for a NEW one.
         remark: what must be known beside the numbers; "" = nothing.

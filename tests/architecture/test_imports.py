@@ -76,6 +76,14 @@ def test_review_loads_no_model_and_decisions_load_nothing(finished_run):
     assert loaded("import bias_audit.review.decisions, bias_audit.review.exchange") == set()
 
 
+def test_comparing_runs_loads_no_model_and_no_pixels(finished_run, tmp_path):
+    run, page, text = str(finished_run), str(tmp_path / "page.html"), str(tmp_path / "page.md")
+    compared = loaded(command("compare", run, run, "--out", page, "--markdown", text))
+    assert compared <= {"pandas", "pyarrow", "PIL"}
+    past = loaded(command("history", run, run, "--out", page))
+    assert past <= {"pandas", "pyarrow", "PIL"}
+
+
 def test_the_check_can_fail():
     assert loaded("import pandas") >= {"pandas"}
     assert "cv2" in loaded("import bias_audit.data.batches")
