@@ -28,7 +28,7 @@ _HINT = "Free space or choose another folder; an interrupted audit continues wit
 STARTED = "started.json"
 FINISHED = "audit.json"
 _OWN = {
-    *(STARTED, FINISHED, "report.html", "pictures.json", "shards", "assets"),
+    *(STARTED, FINISHED, "report.html", "report-images", "pictures.json", "shards", "assets"),
     *("gate.json", "gate.md", "gate.junit.xml", "gate.sarif"),
     *(f"{table}.{suffix}" for table in TABLES for suffix in ("parquet", "csv")),
 }
