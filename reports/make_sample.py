@@ -24,11 +24,11 @@ def main() -> None:
         SAMPLE.mkdir()
         for name in KEPT:
             shutil.copy(Path(folder) / "demo" / "run" / name, SAMPLE)
-    photograph(SAMPLE / "report.html", SAMPLE / "report.png")
+    photograph(SAMPLE / "report.html")
 
 
-def photograph(page_file: Path, picture: Path) -> None:
-    """The verdict and the first pair of composites, as the README shows them."""
+def photograph(page_file: Path) -> None:
+    """The verdict and the first pair of composites, and the image browser, as the README shows them."""
     browser_path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser_path is None:
         sys.exit("no Chromium found: install one, or set CHROMIUM")
@@ -36,7 +36,10 @@ def photograph(page_file: Path, picture: Path) -> None:
         browser = play.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 1560})
         page.goto(page_file.resolve().as_uri())
-        page.screenshot(path=picture)
+        page.screenshot(path=page_file.with_name("report.png"))
+        page.keyboard.press("j")
+        page.locator("#browser .viewer .frame").first.wait_for()
+        page.locator("#browser").screenshot(path=page_file.with_name("images.png"))
         browser.close()
 
 
