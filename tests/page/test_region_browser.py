@@ -21,7 +21,7 @@ HOSTILE = "<img src=x onerror=alert(5)>"
 PLAIN = "0123456789abcdef"
 
 
-class Tester:
+class StandIn:
     """Answers as `live.LiveModel` does, and remembers what it was asked."""
 
     class_names = (HUSKY, "wolf")
@@ -62,12 +62,12 @@ class Tester:
 
 
 @pytest.fixture
-def tester() -> Tester:
-    return Tester()
+def tester() -> StandIn:
+    return StandIn()
 
 
 @pytest.fixture
-def page(tmp_path: Path, browser: Any, tester: Tester) -> Iterator[Any]:
+def page(tmp_path: Path, browser: Any, tester: StandIn) -> Iterator[Any]:
     parts = made_parts()
     for row in parts.images:
         row["content"] = PLAIN if row["image_id"] == "husky/plain.jpg" else ""
@@ -98,7 +98,7 @@ def start(page: Any) -> Any:
     return dialog
 
 
-def test_a_line_is_drawn_and_its_answer_shown(page: Any, tester: Tester) -> None:
+def test_a_line_is_drawn_and_its_answer_shown(page: Any, tester: StandIn) -> None:
     dialog = start(page)
     assert dialog.get_by_label("Your name").input_value() == "Ada"
     canvas = dialog.locator("[data-part=drawing]")
@@ -125,7 +125,7 @@ def test_a_line_is_drawn_and_its_answer_shown(page: Any, tester: Tester) -> None
     assert page.problems == []
 
 
-def test_it_works_without_a_pointer_and_says_what_is_wrong(page: Any, tester: Tester) -> None:
+def test_it_works_without_a_pointer_and_says_what_is_wrong(page: Any, tester: StandIn) -> None:
     dialog = start(page)
     dialog.get_by_role("button", name="Test it").click()
     dialog.get_by_label("What is it?").fill("nothing")
