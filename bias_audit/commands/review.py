@@ -119,6 +119,8 @@ def _serve(options: argparse.Namespace, result: AuditResult, progress: Progress)
     import threading
     import webbrowser
 
+    from bias_audit.report.page import write_report
+    from bias_audit.result import load
     from bias_audit.review import decisions
 
     try:
@@ -139,7 +141,9 @@ def _serve(options: argparse.Namespace, result: AuditResult, progress: Progress)
         if not options.no_browser:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         serve(app, opened)
-    progress.note(f"Decisions are kept in {result.path / decisions.FILE}")
+    # Who opens the file tomorrow sees what was decided today.
+    write_report(load(result.path))
+    progress.note(f"Decisions are kept in {result.path / decisions.FILE}; report.html shows them")
 
 
 def _live(folder: Path, model: Path, progress: Progress) -> list[BaseRoute]:
