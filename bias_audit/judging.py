@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,8 +17,9 @@ from bias_audit.config import FIRST_FILL, Thresholds
 from bias_audit.mask_check import MaskQuality
 from bias_audit.permutation_tie import Tie
 from bias_audit.preprocess_check import PreprocessCheck
-from bias_audit.result import RuleOutcome
-from bias_audit.run import Run
+from bias_audit.report.page import write_report
+from bias_audit.result import AuditResult, RuleOutcome, to_json
+from bias_audit.run import FINISHED, Run
 from bias_audit.slices import slices_table
 
 
@@ -111,3 +113,23 @@ def conclude(
     for name, table in written.items():
         tables.write_table(run, name, table)
     return classes, outcomes
+
+
+def judge_again(run: Run, result: AuditResult, code: str, **measured: Any) -> AuditResult:
+    """Judge a finished run by one rule again, and write what it says and the page.
+
+    Args:
+        run: the run folder.
+        result: as it was.
+        code: of the rule.
+        measured: fields of `rules.Evidence` that the rule reads.
+    """
+    thresholds = Thresholds(**result.info.thresholds)
+    evidence = rules.Evidence(result.images, result.classes, result.gap_matrix, result.slices, thresholds, **measured)
+    outcomes = rules.rejudged(result.outcomes, code, evidence)
+    again = replace(
+        result, outcomes=outcomes, rules=rules.count(outcomes), verdict=rules.verdict(outcomes, result.classes)
+    )
+    run.write_json(FINISHED, to_json(again))
+    write_report(again)
+    return again

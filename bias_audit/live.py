@@ -15,10 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bias_audit import rules, tables
+from bias_audit import tables
 from bias_audit.artefacts.collect import estimated
 from bias_audit.attribution.methods import Explainer
-from bias_audit.config import Thresholds
 from bias_audit.console import Progress
 from bias_audit.data.batches import OK, load, load_in_order
 from bias_audit.data.preprocess import find_preprocess
@@ -26,14 +25,14 @@ from bias_audit.data.sampling import rank
 from bias_audit.errors import ConfigError, DataError
 from bias_audit.hypothesis import Measured, Photo, measure
 from bias_audit.interventions import Mask
+from bias_audit.judging import judge_again
 from bias_audit.models.base import check_model_path, load_model
 from bias_audit.models.decoding import geometry_of
 from bias_audit.pictures import encode_picture
 from bias_audit.reopening import config_of, dataset_of
-from bias_audit.report.page import write_report
-from bias_audit.result import AuditResult, to_json
+from bias_audit.result import AuditResult
 from bias_audit.result import load as load_result
-from bias_audit.run import FINISHED, Run
+from bias_audit.run import Run
 from bias_audit.stats import cluster_codes
 
 HOSTS = 40
@@ -267,24 +266,7 @@ def keep(folder: Path, row: Mapping[str, Any], pictures: Sequence[Mapping[str, A
     stored = run.read_json("pictures.json") or {}
     stored.setdefault("hypotheses", {})[row["hypothesis_id"]] = list(pictures)
     run.write_json("pictures.json", stored)
-    evidence = rules.Evidence(
-        result.images,
-        result.classes,
-        result.gap_matrix,
-        result.slices,
-        Thresholds(**result.info.thresholds),
-        hypotheses=table,
-    )
-    outcomes = rules.rejudged(result.outcomes, "BA303", evidence)
-    result = dataclasses.replace(
-        load_result(folder),
-        outcomes=outcomes,
-        rules=rules.count(outcomes),
-        verdict=rules.verdict(outcomes, result.classes),
-    )
-    run.write_json(FINISHED, to_json(result))
-    write_report(result)
-    return result
+    return judge_again(run, load_result(folder), "BA303", hypotheses=table)
 
 
 def _row(

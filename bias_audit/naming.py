@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
-from bias_audit import names, rules, tables
-from bias_audit.config import Thresholds
-from bias_audit.report.page import write_report
-from bias_audit.result import AuditResult, load, to_json
-from bias_audit.run import FINISHED, Run
+from bias_audit import names, tables
+from bias_audit.judging import judge_again
+from bias_audit.result import AuditResult, load
+from bias_audit.run import Run
 
 
 def name_in_run(
@@ -35,17 +33,4 @@ def name_in_run(
     clusters = tables.clusters_table(names.named(rows, spots, names.read_names(file)))
     run = Run(folder)
     tables.write_table(run, "clusters", clusters)
-    evidence = rules.Evidence(
-        result.images, result.classes, result.gap_matrix, result.slices, Thresholds(**result.info.thresholds),
-        clusters=clusters, cluster_spots=result.cluster_spots,
-    )  # fmt: skip
-    outcomes = rules.rejudged(result.outcomes, "BA302", evidence)
-    result = dataclasses.replace(
-        result,
-        outcomes=outcomes,
-        rules=rules.count(outcomes),
-        verdict=rules.verdict(outcomes, result.classes),
-    )
-    run.write_json(FINISHED, to_json(result))
-    write_report(result)
-    return result
+    return judge_again(run, load(folder), "BA302", clusters=clusters, cluster_spots=result.cluster_spots)

@@ -11,7 +11,7 @@ from bias_audit.comparison.history import History, HistoryRow
 from bias_audit.comparison.history_chart import Point, band, line
 from bias_audit.comparison.pages import render_page
 from bias_audit.gate.formats.markdown import escaped
-from bias_audit.report.page import quantity
+from bias_audit.report.rendering import quantity
 
 MOST_CHARTS = 12
 """Classes with charts of their own; more are drawn as one band."""

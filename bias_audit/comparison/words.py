@@ -8,7 +8,7 @@ from bias_audit.comparison.compared import FindingChange
 from bias_audit.comparison.flips import Flip, FlipList
 from bias_audit.comparison.measures import MEASURES, VERDICTS, Change
 from bias_audit.identity import class_of, cue_of
-from bias_audit.report.page import quantity
+from bias_audit.report.rendering import quantity
 
 ORDER = {verdict: place for place, verdict in enumerate(VERDICTS)}
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -12,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from bias_audit.atomic import guarded, write_atomically
@@ -21,12 +18,9 @@ from bias_audit.report import figures
 from bias_audit.report.anonymous import anonymous as hidden
 from bias_audit.report.browser_section import packed
 from bias_audit.report.gallery import PICTURE_BUDGET
+from bias_audit.report.rendering import asset, environment, source
 from bias_audit.report.summary import summarise
 from bias_audit.result import AuditResult, load
-
-TEMPLATES = Path(__file__).with_name("templates")
-
-MINUS, NONE, THIN_SPACE = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{NARROW NO-BREAK SPACE}"
 
 ASSETS = ("page.css", "browser.css", "review.css", "region.css", "page.js", "browser.js", "review.js", "region.js")
 """Styles and scripts of the page, in their order."""
@@ -138,20 +132,6 @@ def render(summary: dict[str, Any], review: dict[str, Any] | None = None, pictur
         review: what `bias-audit review` tells its page (api: path of the server, live, reviewer); None in a file.
         picture_folder: folder beside the page that holds the pictures as files; "" = they lie in the page itself.
     """
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(quantity=quantity, share=share, p_value=p_value)
-    environment.globals.update(
-        interval=_figure(figures.interval),
-        histogram=_figure(figures.histogram),
-        contour_path=figures.contour_path,
-        colour_bar=_figure(figures.colour_bar),
-    )
     live = bool(review and review.get("live"))
     names = [name for name in ASSETS if live or name not in ONLY_LIVE]
     files = {name: _asset(name) for name in names}
@@ -163,74 +143,32 @@ def render(summary: dict[str, Any], review: dict[str, Any] | None = None, pictur
             "default-src 'none'",
             "img-src data: 'self'" if review is not None or picture_folder else "img-src data:",
             *([] if review is None else ["connect-src 'self'"]),
-            f"style-src {' '.join(map(_source, styles))}",
-            f"script-src {' '.join(map(_source, scripts))}",
+            f"style-src {' '.join(map(source, styles))}",
+            f"script-src {' '.join(map(source, scripts))}",
             "base-uri 'none'",
             "form-action 'none'",
         )
     )
-    text = environment.get_template("page.html").render(
-        **summary,
-        styles=styles,
-        scripts=scripts,
-        live=live,
-        policy=policy,
-        review=review,
-        images_data=packed(summary["browser"]),
+    text = (
+        environment()
+        .get_template("page.html")
+        .render(
+            **summary,
+            styles=styles,
+            scripts=scripts,
+            live=live,
+            policy=policy,
+            review=review,
+            images_data=packed(summary["browser"]),
+        )
     )
     # A name that is no valid Unicode must not cost the report.
     return text.encode("utf-8", "backslashreplace")
 
 
-def quantity(value: float | None, unit: str) -> str:
-    """A number as text: share 0.5 -> "50 %", points 0.5 -> "50 pp", number 0.5 -> "0.50"."""
-    if value is None:
-        return NONE
-    if unit == "number":
-        return _signed(f"{value:.2f}")
-    suffix = THIN_SPACE + ("%" if unit == "share" else "pp")
-    # Never a rounded 0 % or 100 % for what is neither: 99.7 % is not all.
-    size = abs(value)
-    if 0 < size < 0.0005:
-        return ("< 0.1" if value > 0 else f"> {MINUS}0.1") + suffix
-    if 0.9995 <= size < 1:
-        return ("> 99.9" if value > 0 else f"< {MINUS}99.9") + suffix
-    digits = 1 if 0 < size < 0.01 or 0.99 < size < 1 else 0
-    return _signed(f"{100 * value:.{digits}f}") + suffix
-
-
-def share(value: float | None) -> str:
-    """A probability as text."""
-    return NONE if value is None else f"{value:.2f}"
-
-
-def p_value(value: float) -> str:
-    """A p-value with its sign of comparison."""
-    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
-
-
-def _signed(text: str) -> str:
-    """A true minus sign, and none before a rounded zero."""
-    return MINUS + text[1:] if text.startswith("-") and text.strip("-0.") else text.lstrip("-")
-
-
-def _figure(function: Any) -> Any:
-    """`function` for templates: its SVG is markup already, its labels are escaped inside."""
-
-    def draw(*arguments: Any, **options: Any) -> Markup:
-        return Markup(function(*arguments, **options))
-
-    return draw
-
-
 def _asset(name: str) -> Markup:
-    parts = [(TEMPLATES / part).read_text(encoding="utf-8") for part in PARTS.get(name, (name,))]
+    parts = [asset(part) for part in PARTS.get(name, (name,))]
     return Markup(parts[0] if len(parts) == 1 else '"use strict";\n{\n' + "\n".join(parts) + "}\n")
-
-
-def _source(content: str) -> str:
-    """The hash by which a content security policy allows an inline element."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
 
 
 def _read_pictures(folder: Path) -> dict[str, Any]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pytest
-from conftest import SIZE, TinyWorld
 from starlette.testclient import TestClient
 
 import bias_audit
@@ -18,6 +18,9 @@ from bias_audit.live import LiveModel
 from bias_audit.result import load
 from bias_audit.review.regions import region_routes
 from bias_audit.review.server import create_app
+
+if TYPE_CHECKING:
+    from conftest import TinyWorld
 
 STRIP = [[0, 0], [1, 0], [1, 0.55], [0, 0.55]]
 """More than half of a photo: enough green on blue to turn the model that weighs one against the other."""
@@ -56,7 +59,7 @@ def test_a_model_that_follows_the_object_is_not_moved(tiny: TinyWorld, tmp_path:
     bias_audit.audit(tiny.follows_object, tiny.images, masks=tiny.masks, out=out, **options)
     masks = {path.name: cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in (tiny.masks / "a").iterdir()}
     lowest = max(masks, key=lambda name: int(np.flatnonzero(masks[name].any(axis=1))[0]))
-    upper = float(np.flatnonzero(masks[lowest].any(axis=1))[0]) / SIZE
+    upper = float(np.flatnonzero(masks[lowest].any(axis=1))[0]) / len(masks[lowest])
     strip = [[0, 0], [1, 0], [1, upper], [0, upper]]
     answer = LiveModel(out, tiny.follows_object, Progress(QUIET)).answer(f"a/{lowest}", strip, "green", "Ada")
     assert answer["hypothesis"]["area"] > 0.4

@@ -20,7 +20,8 @@ from PIL import Image
 
 from bias_audit.errors import ResultError
 from bias_audit.report import figures
-from bias_audit.report.page import PAGE_LIMIT, p_value, quantity, write_report
+from bias_audit.report.page import PAGE_LIMIT, write_report
+from bias_audit.report.rendering import p_value, quantity
 from bias_audit.result import LEVELS, RuleOutcome, load
 
 Write = Callable[[Parts], Path]

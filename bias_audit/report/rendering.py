@@ -1,0 +1,88 @@
+"""What every page is rendered with: the templates, numbers as text, and hashes for a content security policy."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from bias_audit.report import figures
+
+TEMPLATES = Path(__file__).with_name("templates")
+
+MINUS, NONE, THIN_SPACE = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{NARROW NO-BREAK SPACE}"
+
+
+def environment() -> Environment:
+    """Templates that escape whatever they are given, and fail on a name that is not."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(quantity=quantity, share=share, p_value=p_value)
+    made.globals.update(
+        interval=markup(figures.interval),
+        histogram=markup(figures.histogram),
+        contour_path=figures.contour_path,
+        colour_bar=markup(figures.colour_bar),
+    )
+    return made
+
+
+def asset(name: str) -> Markup:
+    """A style or script of the templates' folder."""
+    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
+
+
+def markup(draw: Callable[..., str]) -> Callable[..., Markup]:
+    """A function that escapes inside what it draws, for templates."""
+
+    def drawn(*arguments: Any, **options: Any) -> Markup:
+        return Markup(draw(*arguments, **options))
+
+    return drawn
+
+
+def source(content: str) -> str:
+    """The hash by which a content security policy allows an inline element."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """A number as text: share 0.5 -> "50 %", points 0.5 -> "50 pp", number 0.5 -> "0.50"."""
+    if value is None:
+        return NONE
+    if unit == "number":
+        return _signed(f"{value:.2f}")
+    suffix = THIN_SPACE + ("%" if unit == "share" else "pp")
+    # Never a rounded 0 % or 100 % for what is neither: 99.7 % is not all.
+    size = abs(value)
+    if 0 < size < 0.0005:
+        return ("< 0.1" if value > 0 else f"> {MINUS}0.1") + suffix
+    if 0.9995 <= size < 1:
+        return ("> 99.9" if value > 0 else f"< {MINUS}99.9") + suffix
+    digits = 1 if 0 < size < 0.01 or 0.99 < size < 1 else 0
+    return _signed(f"{100 * value:.{digits}f}") + suffix
+
+
+def share(value: float | None) -> str:
+    """A probability as text."""
+    return NONE if value is None else f"{value:.2f}"
+
+
+def p_value(value: float) -> str:
+    """A p-value with its sign of comparison."""
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
+
+
+def _signed(text: str) -> str:
+    """A true minus sign, and none before a rounded zero."""
+    return MINUS + text[1:] if text.startswith("-") and text.strip("-0.") else text.lstrip("-")
