@@ -55,6 +55,10 @@ def _audit(options: argparse.Namespace) -> int:
         from bias_audit.gate import read_gate
 
         read_gate(options.gate)
+    if options.baseline is not None:
+        from bias_audit.result import load
+
+        load(options.baseline)
     from bias_audit.console import Progress, show_result
     from bias_audit.pipeline import audit
 
@@ -79,7 +83,9 @@ def _audit(options: argparse.Namespace) -> int:
         progress=Progress(options.verbosity),
     )
     show_result(result, options.verbosity)
-    return EXIT_OK if options.gate is None else gate.judge_folder(result.path, options.gate)
+    if options.gate is None and options.baseline is None:
+        return EXIT_OK
+    return gate.judge_folder(result.path, options.gate, options.baseline)
 
 
 def _inspect(options: argparse.Namespace) -> int:
@@ -237,6 +243,9 @@ def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     cli_options.add_config(audit)
     audit.add_argument(
         "--gate", metavar="FILE", type=Path, help="judge the result with this gate.toml: exit code 0 or 1"
+    )
+    audit.add_argument(
+        "--baseline", metavar="OLD", type=Path, help="judge it beside an older run: new and worse findings fail"
     )
     audit.add_argument("--resume", action="store_true", help="continue a killed run")
     audit.add_argument("--overwrite", action="store_true", help="replace what a run wrote into the folder")

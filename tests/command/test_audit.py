@@ -215,3 +215,11 @@ def test_report_is_written_again_without_the_model(finished, command):
     code, out, _ = command("report", finished)
     assert (code, out.strip()) == (0, str(page))
     assert page.read_bytes() == before
+
+
+def test_an_audit_is_judged_beside_a_baseline(tiny, finished, command, tmp_path):
+    given = (tiny.follows_background, tiny.images, "--masks", tiny.masks, "--out", tmp_path / "run", "--batch-size", 4)
+    code, out, _ = command("audit", *given, "--baseline", finished)
+    assert code == 0
+    assert "Gate passed" in out
+    assert "known" in out

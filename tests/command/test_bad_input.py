@@ -96,6 +96,13 @@ def test_gate_of_nothing(command, tmp_path):
     assert (code, "format version 99" in err) == (2, True)
 
 
+def test_a_missing_baseline_is_refused_before_the_audit(tiny, command, tmp_path):
+    out = tmp_path / "run"
+    code, _, err = command("audit", tiny.follows_object, tiny.images, "--out", out, "--baseline", tmp_path / "nowhere")
+    assert (code, out.exists()) == (2, False)
+    assert "nowhere" in err
+
+
 def test_a_wrong_gate_file_is_refused_before_the_audit(tiny, command, tmp_path):
     gate = tmp_path / "gate.toml"
     gate.write_text("[class]\nmax_gap = 1\n")
