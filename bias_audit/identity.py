@@ -52,10 +52,9 @@ def matched(new: Sequence[RuleOutcome], old: Sequence[RuleOutcome]) -> list[tupl
     Returns:
         each of `new` in its order, with its partner or None.
     """
-    free = list(range(len(old)))
     keys: dict[tuple[str, ...], list[int]] = {}
-    for i in free:
-        keys.setdefault(_key(old[i]), []).append(i)
+    for j, outcome in enumerate(old):
+        keys.setdefault(_key(outcome), []).append(j)
     partner: dict[int, int] = {}
     for i, outcome in enumerate(new):
         if same := keys.get(_key(outcome)):
@@ -65,8 +64,8 @@ def matched(new: Sequence[RuleOutcome], old: Sequence[RuleOutcome]) -> list[tupl
         (-share, i, j)
         for i, outcome in enumerate(new)
         if i not in partner and outcome.scope == "cluster"
-        for j in free
-        if j not in taken and (share := _overlap(outcome, old[j])) >= OVERLAP
+        for j, other in enumerate(old)
+        if j not in taken and (share := _overlap(outcome, other)) >= OVERLAP
     ]
     for _, i, j in sorted(pairs):
         if i not in partner and j not in taken:

@@ -18,7 +18,7 @@ from bias_audit.mask_check import MaskQuality
 from bias_audit.permutation_tie import Tie
 from bias_audit.preprocess_check import PreprocessCheck
 from bias_audit.report.page import write_report
-from bias_audit.result import AuditResult, RuleOutcome, to_json
+from bias_audit.result import AuditResult, RuleOutcome, RunInfo, to_json
 from bias_audit.run import FINISHED, Run
 from bias_audit.slices import slices_table
 
@@ -113,6 +113,27 @@ def conclude(
     for name, table in written.items():
         tables.write_table(run, name, table)
     return classes, outcomes
+
+
+def finish(run: Run, info: RunInfo, classes: pd.DataFrame, outcomes: tuple[RuleOutcome, ...]) -> AuditResult:
+    """Write the page and then audit.json, whose presence means that the run is complete.
+
+    Args:
+        run: whose tables and pictures are written.
+        info: of the run.
+        classes, outcomes: of `conclude`.
+    """
+    result = AuditResult(
+        path=run.path,
+        info=info,
+        verdict=rules.verdict(outcomes, classes),
+        outcomes=outcomes,
+        rules=rules.count(outcomes),
+        class_rows=tables.rows(classes),
+    )
+    write_report(result)
+    run.finish(to_json(result))
+    return result
 
 
 def judge_again(run: Run, result: AuditResult, code: str, **measured: Any) -> AuditResult:

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,11 +23,11 @@ from bias_audit.data.preprocess import find_preprocess
 from bias_audit.data.sampling import rank
 from bias_audit.errors import ConfigError, DataError
 from bias_audit.hypothesis import Measured, Photo, measure
-from bias_audit.interventions import Mask
+from bias_audit.interventions import Mask, Pixels
 from bias_audit.judging import judge_again
 from bias_audit.models.base import check_model_path, load_model
 from bias_audit.models.decoding import geometry_of
-from bias_audit.pictures import encode_picture
+from bias_audit.pictures import encode_jpeg, encode_picture
 from bias_audit.reopening import config_of, dataset_of
 from bias_audit.result import AuditResult
 from bias_audit.result import load as load_result
@@ -100,9 +99,7 @@ class LiveModel:
             ConfigError: an unknown photo or class, a region that is none, an empty name.
             DataError: the photo cannot be read, or is another one than was audited.
         """
-        if image_id not in self._images.index:
-            raise ConfigError(f"the run has no image {image_id!r}")
-        place = int(np.flatnonzero(self._images.index == image_id)[0])
+        place = self._place(image_id)
         row = self._images.iloc[place]
         class_name = class_name or str(row["predicted"])
         if class_name not in self.info.class_names:
@@ -164,14 +161,17 @@ class LiveModel:
             ConfigError: an unknown photo.
             DataError: it cannot be read.
         """
-        if image_id not in self._images.index:
-            raise ConfigError(f"the run has no image {image_id!r}")
-        loaded = load(self.dataset.samples[int(np.flatnonzero(self._images.index == image_id)[0])], self.geometry)
+        loaded = load(self.dataset.samples[self._place(image_id)], self.geometry)
         if loaded.pixels is None:
             raise DataError(f"{image_id!r} cannot be read: {loaded.reason}")
-        pixels = np.clip(np.rint(loaded.pixels), 0, 255).astype(np.uint8)
-        bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if pixels.shape[2] == 3 else pixels
-        return bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes())
+        return encode_jpeg(loaded.pixels, 90)
+
+    def _place(self, image_id: str) -> int:
+        """Row of the images table, the first where a photo has two labels."""
+        found = np.flatnonzero(self._images.index == image_id)
+        if not len(found):
+            raise ConfigError(f"the run has no image {image_id!r}")
+        return int(found[0])
 
     def _photo(self, place: int) -> tuple[Photo, bool]:
         """The photo at a place of the images table, and whether its object is estimated."""
@@ -183,8 +183,13 @@ class LiveModel:
             raise DataError(
                 f"{sample.image_id!r} is not the photo that was audited: the file has changed", "Audit the data again."
             )
-        mask = loaded.mask if loaded.drawn else estimated(loaded.pixels)
-        return Photo(sample.image_id, loaded.pixels, mask, sample.label, int(self._groups[place])), not loaded.drawn
+        return self._made(place, loaded.pixels, loaded.mask if loaded.drawn else None), not loaded.drawn
+
+    def _made(self, place: int, pixels: Pixels, mask: Mask | None) -> Photo:
+        """A photo with its mask, or with an estimate where it is given none."""
+        sample = self.dataset.samples[place]
+        mask = estimated(pixels) if mask is None else mask
+        return Photo(sample.image_id, pixels, mask, sample.label, int(self._groups[place]))
 
     def _photos_of_others(self, class_name: str) -> list[Photo]:
         """At most HOSTS photos that neither are nor are taken for the class, spread over the other classes."""
@@ -205,11 +210,8 @@ class LiveModel:
         for at, group in load_in_order([self.dataset.samples[place] for place in chosen], self.geometry, 8):
             for offset, loaded in enumerate(group):
                 if loaded.pixels is not None and loaded.mask is not None:
-                    place = chosen[at + offset]
-                    sample = self.dataset.samples[place]
-                    mask = loaded.mask if loaded.drawn else estimated(loaded.pixels)
-                    group_of = int(self._groups[place])
-                    photos.append(Photo(sample.image_id, loaded.pixels, mask, sample.label, group_of))
+                    mask = loaded.mask if loaded.drawn else None
+                    photos.append(self._made(chosen[at + offset], loaded.pixels, mask))
         self._hosts[class_name] = photos
         return photos
 
@@ -266,7 +268,7 @@ def keep(folder: Path, row: Mapping[str, Any], pictures: Sequence[Mapping[str, A
     stored = run.read_json("pictures.json") or {}
     stored.setdefault("hypotheses", {})[row["hypothesis_id"]] = list(pictures)
     run.write_json("pictures.json", stored)
-    return judge_again(run, load_result(folder), "BA303", hypotheses=table)
+    return judge_again(run, result, "BA303", hypotheses=table)
 
 
 def _row(

@@ -33,4 +33,4 @@ def name_in_run(
     clusters = tables.clusters_table(names.named(rows, spots, names.read_names(file)))
     run = Run(folder)
     tables.write_table(run, "clusters", clusters)
-    return judge_again(run, load(folder), "BA302", clusters=clusters, cluster_spots=result.cluster_spots)
+    return judge_again(run, result, "BA302", clusters=clusters, cluster_spots=result.cluster_spots)

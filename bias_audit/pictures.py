@@ -22,6 +22,14 @@ MOST = 1000
 """Thumbnails in all: 10 to 30 MB, whatever the size of the data set; a smaller set has a thumbnail of every image."""
 
 
+def composites_to_show(
+    examples: Mapping[str, list[dict[str, Any]]], outcomes: Sequence[RuleOutcome]
+) -> dict[str, list[dict[str, Any]]]:
+    """Composites of the flagged classes; where nothing was found those of two classes, to show what was tried."""
+    flagged = {outcome.subject for outcome in outcomes if outcome.status == "found"}
+    return {name: rows for name, rows in examples.items() if name in flagged} or dict(list(examples.items())[:2])
+
+
 def choose_pictures(
     images: pd.DataFrame, outcomes: Sequence[RuleOutcome], composites: Mapping[str, Sequence[Mapping[str, Any]]]
 ) -> list[str]:
@@ -69,17 +77,29 @@ def encode_picture(pixels: NDArray[np.float32]) -> dict[str, Any]:
     """(H, W, C) in [0, 255] -> {"jpeg": base64, "width", "height"}, the longest side at most LONGEST."""
     height, width = pixels.shape[:2]
     scale = min(1.0, LONGEST / max(height, width))
-    rounded = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+    rounded = _rounded(pixels)
     if scale < 1:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         rounded = np.asarray(cv2.resize(rounded, size, interpolation=cv2.INTER_AREA), np.uint8)
-    bgr = cv2.cvtColor(rounded, cv2.COLOR_RGB2BGR) if rounded.ndim == 3 and rounded.shape[2] == 3 else rounded
-    _, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 82])
     return {
-        "jpeg": base64.b64encode(jpeg.tobytes()).decode(),
+        "jpeg": base64.b64encode(_jpeg(rounded, 82)).decode(),
         "width": rounded.shape[1],
         "height": rounded.shape[0],
     }
+
+
+def encode_jpeg(pixels: NDArray[np.float32], quality: int) -> bytes:
+    """(H, W, C) in [0, 255], RGB or grey -> a JPEG without any of a file's metadata; quality 0..100."""
+    return _jpeg(_rounded(pixels), quality)
+
+
+def _rounded(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+
+
+def _jpeg(pixels: NDArray[np.uint8], quality: int) -> bytes:
+    bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if pixels.ndim == 3 and pixels.shape[2] == 3 else pixels
+    return bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes())
 
 
 def outline(mask: NDArray[np.uint8], scale: float) -> list[list[list[float]]]:

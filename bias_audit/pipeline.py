@@ -26,7 +26,7 @@ from bias_audit.data.dataset import Dataset
 from bias_audit.data.estimates import AUTO as AUTO_MASKS
 from bias_audit.data.preprocess import find_preprocess
 from bias_audit.errors import ConfigError, DataError
-from bias_audit.judging import Measured, conclude
+from bias_audit.judging import Measured, conclude, finish
 from bias_audit.leaks import find_leaks, fingerprint
 from bias_audit.map_check import check_reliability
 from bias_audit.mask_check import MaskQuality, check_masks, count_checked
@@ -38,8 +38,7 @@ from bias_audit.preprocess_check import check_preprocess
 from bias_audit.probing import find_global_cues
 from bias_audit.provenance import describe
 from bias_audit.recurring import find_clusters
-from bias_audit.report.page import write_report
-from bias_audit.result import AuditResult, RuleOutcome, to_json
+from bias_audit.result import AuditResult, RuleOutcome
 from bias_audit.run import Run
 from bias_audit.strangers import choose_strangers, meet, open_strangers, with_strangers
 
@@ -220,17 +219,7 @@ def audit(
         given = (model, data, masks or boxes, dataset)
         info = describe(*given, explainer, records, config, thresholds, key, seconds, checked)
         info = with_strangers(info, strangers, met)
-        result = AuditResult(
-            path=run.path,
-            info=info,
-            verdict=rules.verdict(outcomes, classes),
-            outcomes=outcomes,
-            rules=rules.count(outcomes),
-            class_rows=tables.rows(classes),
-        )
-        write_report(result)
-    run.finish(to_json(result))
-    return result
+        return finish(run, info, classes, outcomes)
 
 
 def _chosen(
@@ -313,8 +302,7 @@ def _write_pictures(
     run: Run,
 ) -> None:
     places = {sample.image_id: position for position, sample in enumerate(dataset.samples)}
-    flagged = {outcome.subject for outcome in outcomes if outcome.status == "found"}
-    composites = {name: rows for name, rows in examples.items() if name in flagged} or dict(list(examples.items())[:2])
+    composites = pictures.composites_to_show(examples, outcomes)
     positions = [places[image_id] for image_id in pictures.choose_pictures(images, outcomes, composites)]
     maps = attention.read_maps(run, batch_size, positions)
     shown = pictures.make_pictures(dataset, positions, images, maps, geometry)

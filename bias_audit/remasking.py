@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import io
 import json
 from collections.abc import Callable, Sequence
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bias_audit import attention
-from bias_audit.data.batches import OK, Geometry
+from bias_audit.data.batches import OK, Geometry, content_of
 from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.data.geometry import fit_mask
 from bias_audit.data.masks import Mask, load_mask
@@ -138,7 +137,7 @@ def _load(sample: Sample, row: Record, geometry: Geometry) -> tuple[Mask, str, s
             width, height = header.size
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"{sample.image_id!r} cannot be read any more: {error}") from error
-    if row.get("content") and hashlib.sha256(data).hexdigest()[:16] != row["content"]:
+    if row.get("content") and content_of(data) != row["content"]:
         raise DataError(
             f"{sample.image_id!r} is not the picture that was audited: the file has changed", "Audit the data again."
         )

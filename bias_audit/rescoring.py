@@ -25,7 +25,7 @@ from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset
 from bias_audit.donors import DONE, DONE_BEFORE
 from bias_audit.errors import ConfigError, DataError, ResultError
-from bias_audit.judging import Measured, conclude
+from bias_audit.judging import Measured, conclude, finish
 from bias_audit.leaks import SHARD as LEAKS
 from bias_audit.map_check import read_reliability
 from bias_audit.mask_check import read_quality
@@ -35,14 +35,12 @@ from bias_audit.provenance import renewed
 from bias_audit.recurring import FOUND as CLUSTERS
 from bias_audit.remasking import Rescored, only_masks, rescore_shards
 from bias_audit.reopening import config_of, dataset_of
-from bias_audit.report.page import write_report
-from bias_audit.result import AuditResult, load, to_json
+from bias_audit.result import AuditResult, load
+from bias_audit.review.decisions import FILE as DECISIONS
 from bias_audit.run import Run
 from bias_audit.schema import TABLES
 
 Record = dict[str, Any]
-
-DECISIONS = "decisions.sqlite"
 
 
 def rescore(
@@ -131,17 +129,7 @@ def rescore(
                 old.info, scored.before, scored.records, dataset, config, thresholds,
                 _covering(scored, masks), _note(old, scored, masks),
             )  # fmt: skip
-            result = AuditResult(
-                path=run.path,
-                info=info,
-                verdict=rules.verdict(outcomes, classes),
-                outcomes=outcomes,
-                rules=rules.count(outcomes),
-                class_rows=tables.rows(classes),
-            )
-            write_report(result)
-        run.finish(to_json(result))
-        return result
+            return finish(run, info, classes, outcomes)
 
 
 @contextlib.contextmanager
@@ -273,8 +261,7 @@ def _write_pictures(
     stored = _json(before, "pictures.json")
     changed = {str(images.index[position]) for position in scored.changed}
     known = {name: each for name, each in (stored.get("images") or {}).items() if name not in changed}
-    flagged = {outcome.subject for outcome in outcomes if outcome.status == "found"}
-    composites = {name: rows for name, rows in examples.items() if name in flagged} or dict(list(examples.items())[:2])
+    composites = pictures.composites_to_show(examples, outcomes)
     chosen = pictures.choose_pictures(images, outcomes, composites)
     places = {sample.image_id: position for position, sample in enumerate(dataset.samples)}
     positions = [places[image_id] for image_id in chosen if image_id not in known]

@@ -102,7 +102,7 @@ def load(sample: Sample, geometry: Geometry) -> Loaded:
     data, reason = _read(sample.path)
     if data is None:
         return Loaded(UNREADABLE, reason)
-    content = hashlib.sha256(data).hexdigest()[:16]
+    content = content_of(data)
     pixels, reason = _decoded(data, geometry.channels, geometry.decoder)
     if pixels is None:
         return Loaded(UNREADABLE, reason, content=content)
@@ -118,6 +118,11 @@ def load(sample: Sample, geometry: Geometry) -> Loaded:
         mask = np.zeros(pixels.shape[:2], np.uint8)
     image = fit_image(pixels, geometry.size, geometry.resize, geometry.interpolation)
     return Loaded(OK, "", image, fit_mask(mask, geometry.size, geometry.resize), mask_status, mask_kind, content)
+
+
+def content_of(data: bytes) -> str:
+    """What a file is known by, whatever its name: see `Loaded.content`."""
+    return hashlib.sha256(data).hexdigest()[:16]
 
 
 def decode(path: Path, channels: int, decoder: Decoder | None = None) -> tuple[NDArray[np.uint8] | None, str]:

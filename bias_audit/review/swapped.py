@@ -66,6 +66,8 @@ def write_swapped(result: AuditResult, folder: Path, classes: Sequence[str], pro
         return [f"No training images: {error.message}."]
     from bias_audit import donors
     from bias_audit.data.batches import load
+    from bias_audit.interventions import background_only, paste
+    from bias_audit.pictures import encode_jpeg
 
     geometry = geometry_of(config, result.info.input_size)
     areas = {
@@ -84,8 +86,6 @@ def write_swapped(result: AuditResult, folder: Path, classes: Sequence[str], pro
 
     @lru_cache(maxsize=64)
     def emptied(place: int) -> NDArray[np.float32] | None:
-        from bias_audit.interventions import background_only
-
         loaded = load(dataset.samples[place], geometry)
         return None if loaded.pixels is None or loaded.mask is None else background_only(loaded.pixels, loaded.mask)
 
@@ -99,7 +99,7 @@ def write_swapped(result: AuditResult, folder: Path, classes: Sequence[str], pro
             name = f"{folders[label]}/{number:06d}.jpg"
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(target, _jpeg(loaded.pixels, loaded.mask, background), _HINT)
+            write_atomically(target, encode_jpeg(paste(loaded.pixels, loaded.mask, background), QUALITY), _HINT)
             lender = dataset.samples[donor]
             made_of = dataset.samples[place].image_id, lender.image_id, dataset.class_names[lender.label]
             rows.append(dict(zip(_COLUMNS, (name, label, *made_of), strict=True)))
@@ -154,17 +154,6 @@ def _folders(class_names: Sequence[str]) -> dict[str, str]:
         taken = not safe or safe.casefold() in {each.casefold() for each in folders.values()}
         folders[name] = f"{safe}_{place}" if taken or safe != name else safe
     return folders
-
-
-def _jpeg(pixels: NDArray[np.float32], mask: NDArray[np.uint8], background: NDArray[np.float32]) -> bytes:
-    import cv2
-    import numpy as np
-
-    from bias_audit.interventions import paste
-
-    made = np.clip(np.rint(paste(pixels, mask, background)), 0, 255).astype(np.uint8)
-    bgr = cv2.cvtColor(made, cv2.COLOR_RGB2BGR) if made.shape[2] == 3 else made
-    return bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes())
 
 
 def _csv(rows: Sequence[dict[str, Any]]) -> bytes:
