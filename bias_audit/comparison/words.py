@@ -8,7 +8,7 @@ from bias_audit.comparison.compared import FindingChange
 from bias_audit.comparison.flips import Flip, FlipList
 from bias_audit.comparison.measures import MEASURES, VERDICTS, Change
 from bias_audit.identity import class_of, cue_of
-from bias_audit.report.rendering import quantity
+from bias_audit.report.rendering import p_value, quantity
 
 ORDER = {verdict: place for place, verdict in enumerate(VERDICTS)}
 
@@ -36,7 +36,7 @@ def tested(change: Change) -> str:
     """The corrected p-value."""
     if not math.isfinite(change.p_fdr):
         return "not tested"
-    return "p < 0.001" if change.p_fdr < 0.001 else f"p = {change.p_fdr:.3f}"
+    return f"p {p_value(change.p_fdr)}"
 
 
 def ordered(changes: list[Change]) -> list[Change]:
