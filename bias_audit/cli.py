@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import bias_audit
-from bias_audit import cli_options
+from bias_audit import cli_options, users_code
 from bias_audit.commands import compare, gate, history, report, rescore, review, rule
 from bias_audit.errors import BiasAuditError
+from bias_audit.pipes import readers_may_leave
 
 EXIT_OK, EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED = 0, 2, 101, 130
 
@@ -25,11 +25,20 @@ EXIT_CODES = """exit codes:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code; the only place that catches every exception."""
+    """Run a command and return its exit code."""
+    with readers_may_leave():
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    """The only place that catches every exception."""
+    options = _parser().parse_args(arguments)
+    users_code.search_working_folder()
+    run: Callable[[argparse.Namespace], int] = options.run
     try:
-        options = _parser().parse_args(arguments)
-        run: Callable[[argparse.Namespace], int] = options.run
-        return run(options)
+        # A user's classes run wherever the model does: one that ends the program must not end it with exit code 0.
+        with users_code.running("a module ended the command before it was done", exits_only=True):
+            return run(options)
     except BiasAuditError as error:
         from bias_audit.console import show_error
 
@@ -38,9 +47,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nbias-audit: interrupted; continue an audit with --resume", file=sys.stderr)
         return EXIT_INTERRUPTED
-    except BrokenPipeError:  # `| head` closed the pipe: nothing is wrong
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_OK
     except Exception:
         traceback.print_exc()
         print("bias-audit: this is a bug in bias-audit, not in your data; please report it", file=sys.stderr)
@@ -62,7 +68,6 @@ def _audit(options: argparse.Namespace) -> int:
     from bias_audit.console import Progress, show_result
     from bias_audit.pipeline import audit
 
-    sys.path.insert(0, os.getcwd())  # `--preprocess module:function` finds a module of the working folder
     result = audit(
         options.model,
         options.data,
@@ -94,7 +99,6 @@ def _inspect(options: argparse.Namespace) -> int:
     from bias_audit.inspection import inspect
 
     config, _ = read_config(options.config, **cli_options.settings(options))
-    sys.path.insert(0, os.getcwd())
     facts = inspect(options.model, class_map=options.class_map, config=config, progress=Progress(options.verbosity))
     show_inspection(facts, as_json=options.json)
     return EXIT_OK
@@ -106,7 +110,6 @@ def _explain(options: argparse.Namespace) -> int:
     from bias_audit.explanation import default_folder, explain, read_labels
 
     config, _ = read_config(options.config, **cli_options.settings(options))
-    sys.path.insert(0, os.getcwd())
     out = options.out or default_folder(options.model)
     records = explain(
         options.model,
@@ -264,7 +267,7 @@ def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     data.add_argument("--split", metavar="NAME", help="only the rows of a table with this value in column split")
     data.add_argument("--cluster", metavar="COLUMN", help="column of patients or scenes: their photos count as one")
-    data.add_argument("--allow-outside", action="store_true", help="let a table name files outside its folder")
+    cli_options.add_allow_outside(data)
     data.add_argument(
         "--mask-foreground",
         metavar="V,V",

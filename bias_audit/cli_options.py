@@ -103,6 +103,11 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_allow_outside(group: argparse.ArgumentParser | Group) -> None:
+    """The leave to read files that a table names outside its folder."""
+    group.add_argument("--allow-outside", action="store_true", help="let a table name files outside its folder")
+
+
 def add_verbosity(parser: argparse.ArgumentParser, quiet: str = "only the verdict") -> None:
     """--quiet and --verbose."""
     level = parser.add_mutually_exclusive_group()

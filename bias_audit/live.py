@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from bias_audit import tables
 from bias_audit.artefacts.collect import estimated
 from bias_audit.attribution.methods import Explainer
+from bias_audit.config import AuditConfig
 from bias_audit.console import Progress
 from bias_audit.data.batches import OK, load, load_in_order
 from bias_audit.data.preprocess import find_preprocess
@@ -28,7 +29,7 @@ from bias_audit.judging import judge_again
 from bias_audit.models.base import check_model_path, load_model
 from bias_audit.models.decoding import geometry_of
 from bias_audit.pictures import encode_jpeg, encode_picture
-from bias_audit.reopening import config_of, dataset_of
+from bias_audit.reopening import allowed_config, dataset_of
 from bias_audit.result import AuditResult
 from bias_audit.result import load as load_result
 from bias_audit.run import Run
@@ -51,18 +52,28 @@ class LiveModel:
         folder: run folder.
         model: the model file or folder that was audited.
         progress: what shows the loading.
+        allowed: settings that name the user's own modules, where the run was made with some.
+        outside: allow a table of the run to name files outside its folder.
 
     Raises:
-        ConfigError: another model than the audited one.
+        ConfigError: another model than the audited one, or modules that are not named.
         BiasAuditError: the run, the model or the data cannot be read.
     """
 
-    def __init__(self, folder: Path, model: Path, progress: Progress) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        model: Path,
+        progress: Progress,
+        *,
+        allowed: AuditConfig | None = None,
+        outside: bool = False,
+    ) -> None:
         self.folder = folder
         result = load_result(folder)
         check_model_path(model)
-        self.config, self.info = config_of(result.info), result.info
-        self.dataset = dataset_of(result)
+        self.config, self.info = allowed_config(result, allowed or AuditConfig()), result.info
+        self.dataset = dataset_of(result, outside=outside)
         with progress.stage("Loading the model", None):
             loaded = load_model(model, self.config, result.info.class_names)
         if loaded.sha256 != result.info.model_sha256:
@@ -71,8 +82,8 @@ class LiveModel:
                 "Give the model that was audited, or audit this one first.",
             )
         self.geometry = geometry_of(self.config, loaded.input_size)
-        preprocess = find_preprocess(result.info.preprocess or self.config.preprocess, self.geometry.channels)
-        self.explainer = Explainer(loaded, result.info.method, preprocess, self.config.seed)
+        preprocess = find_preprocess(self.config.preprocess, self.geometry.channels)
+        self.explainer = Explainer(loaded, self.config.method, preprocess, self.config.seed)
         self._images = result.images
         self._lock = threading.Lock()
         self._hosts: dict[str, list[Photo]] = {}

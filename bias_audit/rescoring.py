@@ -51,6 +51,7 @@ def rescore(
     out: str | Path | None = None,
     ignore: Sequence[str] = (),
     overwrite: bool = False,
+    allow_outside: bool = False,
     progress: Progress | None = None,
 ) -> AuditResult:
     """Score a finished run again and write it as a new run.
@@ -63,6 +64,7 @@ def rescore(
         out: new run folder; None = FOLDER-rescored beside it.
         ignore: rule codes that are not judged, beside those that the run ignored.
         overwrite: replace a run that is in `out`.
+        allow_outside: let a table name files outside its folder; that the run was allowed to does not carry over.
         progress: None = nothing is shown.
 
     Raises:
@@ -83,7 +85,8 @@ def rescore(
     config = config_of(old.info)
     thresholds = thresholds or thresholds_of(old)
     geometry = geometry_of(config, old.info.input_size)
-    dataset = dataset_of(dataclasses.replace(old, info=dataclasses.replace(old.info, masks=None)))
+    unmasked = dataclasses.replace(old, info=dataclasses.replace(old.info, masks=None))
+    dataset = dataset_of(unmasked, outside=allow_outside)
     corrected = only_masks(dataset)
     if masks is not None:
         corrected = sources.attach_masks(corrected, Path(masks))
@@ -123,7 +126,7 @@ def rescore(
             ignored = {*ignore, *(outcome.code for outcome in old.outcomes if outcome.status == "ignored")}
             classes, outcomes = conclude(measured, dataset.class_names, thresholds, config.seed, sorted(ignored), run)
         with progress.stage("Report", None):
-            drawn = _outlined(old, dataset, corrected)
+            drawn = _outlined(old, dataset, corrected, allow_outside)
             _write_pictures(drawn, scored, measured.images, outcomes, examples, geometry, batch, run, before)
             info = renewed(
                 old.info, scored.before, scored.records, dataset, config, thresholds,
@@ -237,10 +240,10 @@ def _note(old: AuditResult, scored: Rescored, masks: str | Path | None) -> str:
     )
 
 
-def _outlined(old: AuditResult, dataset: Dataset, corrected: Dataset) -> Dataset:
+def _outlined(old: AuditResult, dataset: Dataset, corrected: Dataset, outside: bool) -> Dataset:
     """Masks as they are now, for outlines: the new one where there is one, else that of before where it still lies."""
     with contextlib.suppress(DataError):  # the folder of masks may be gone, which costs outlines and no number
-        dataset = dataset_of(old)
+        dataset = dataset_of(old, outside=outside)
     pairs = zip(dataset.samples, corrected.samples, strict=True)
     samples = tuple(new if new.mask is not None else sample for sample, new in pairs)
     return dataclasses.replace(dataset, samples=samples)

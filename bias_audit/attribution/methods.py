@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-import importlib
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from bias_audit.attribution.gradients import integrated_gradients
 from bias_audit.data.preprocess import Preprocess
 from bias_audit.errors import ConfigError, ModelError
 from bias_audit.models.base import Explanation, Model, Predictions
+from bias_audit.users_code import IMPORTABLE, import_function, running
 
 Array = NDArray[np.float32]
 
@@ -135,15 +136,10 @@ def find_method(name: str) -> Method:
             f"method must be one of {', '.join(METHODS)}, {AUTO} or module:function, got {name!r}",
             f"Did you mean {close[0]!r}?" if close else "",
         )
-    module_name, _, attribute = name.partition(":")
-    try:
-        function = getattr(importlib.import_module(module_name), attribute)
+    hint = f"Write module:function; {IMPORTABLE}."
+    function = import_function(name, "heatmap method", hint)
+    with running(f"the heatmap method {name!r} is no function", hint):
         parameters = list(inspect.signature(function).parameters)
-    except Exception as error:  # whatever a user's module does on import must end in one sentence
-        raise ConfigError(
-            f"cannot import the heatmap method {name!r}: {error}",
-            "Write module:function; the module must be importable (pip install it, or set PYTHONPATH).",
-        ) from error
     weighs = parameters[:1] == ["values"]
     return Method(function, weighs, name, "the user's own", "", "", traced="xp" in parameters, inside=weighs)
 
@@ -186,7 +182,7 @@ class Explainer:
                 f"method {self.name!r} explains one layer, and --layer names several: {model.layer}",
                 "Name one layer, or take --method layer_cam, which alone fuses several (Jiang et al. 2021).",
             )
-        self._failure: Exception | None = None
+        self._failure: ConfigError | None = None
         if self.method.weighs:
             self.grid = model.grid
         else:
@@ -261,16 +257,16 @@ class Explainer:
         except Exception:
             if self._failure is None:
                 raise
-            failure = self._failure  # tracing may wrap what a user's function raised
-        raise self._refused(failure)
+            raise self._failure from None  # tracing may wrap what a user's function raised
 
     def _weigh(self, values: Sequence[Any], gradients: Sequence[Any], xp: Any) -> Any:
         try:
-            maps = [self.method.function(*each, xp) for each in zip(values, gradients, strict=True)]
-            if ":" in self.name:
-                self._check_shape(tuple(maps[0].shape), int(values[0].shape[0]), self.grid)
-        except Exception as error:
-            self._failure = error if ":" in self.name else None
+            with self._running():
+                maps = [self.method.function(*each, xp) for each in zip(values, gradients, strict=True)]
+                if ":" in self.name:
+                    self._check_shape(tuple(maps[0].shape), int(values[0].shape[0]), self.grid)
+        except ConfigError as error:
+            self._failure = error
             raise
         return maps[0] if len(maps) == 1 else cam.fused(maps, self.grid, xp)
 
@@ -280,20 +276,17 @@ class Explainer:
         return height, width
 
     def _called(self, *arguments: Any, count: int, grid: tuple[int, int] | None) -> Array:
-        """The method's function on arrays; what a user's own does wrong ends in one sentence."""
-        try:
+        """The method's function on arrays."""
+        with self._running():
             maps = np.asarray(self.method.function(*arguments), np.float32)
-        except Exception as error:
-            if ":" not in self.name:
-                raise
-            raise self._refused(error) from None
         self._check_shape(maps.shape, count, grid)
         return maps
 
-    def _refused(self, error: Exception) -> Exception:
-        if isinstance(error, ConfigError | ModelError):
-            return error
-        return ConfigError(f"the heatmap method {self.name!r} failed: {type(error).__name__}: {error}")
+    def _running(self) -> contextlib.AbstractContextManager[None]:
+        """While it lasts, what a user's own method does wrong ends in one sentence; a fault of ours stays one."""
+        if ":" in self.name:
+            return running(f"the heatmap method {self.name!r} failed")
+        return contextlib.nullcontext()
 
     def _check_shape(self, shape: tuple[int, ...], count: int, grid: tuple[int, int] | None) -> None:
         if len(shape) == 3 and shape[0] == count and shape[1] * shape[2] > 1 and grid in (None, shape[1:]):

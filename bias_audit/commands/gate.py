@@ -83,15 +83,15 @@ def judge_folder(
         raise ConfigError(f"only one format can be printed, got {' and '.join(printed)}", hint)
     gate = gate_run(load(folder), thresholds, baseline=baseline, today=today)
     place = place_of(gate, folder)
+    write_gate(folder, gate, place)
+    for name, file in formats:
+        if file is not None:
+            write_format(name, gate, place, file)
     if not printed:
         show_gate(gate)
         printed = ["github"] if os.environ.get("GITHUB_ACTIONS") == "true" else []
     for name in printed:
         print(printable(FORMATS[name](gate, place)), end="")
-    write_gate(folder, gate, place)
-    for name, file in formats:
-        if file is not None:
-            write_format(name, gate, place, file)
     return gate.exit_code
 
 

@@ -31,6 +31,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         default=[],
         help="a single threshold, for instance min_gap=0.1; repeatable",
     )
+    cli_options.add_allow_outside(parser)
     parser.add_argument("--ignore", metavar="RULE", action="append", default=[], help="do not judge it; repeatable")
     parser.add_argument("--out", metavar="NEWRUN", type=Path, help="folder of the new run (default: RUN-rescored)")
     parser.add_argument("--overwrite", action="store_true", help="replace a run that is in NEWRUN")
@@ -50,6 +51,7 @@ def run(options: argparse.Namespace) -> int:
         out=options.out,
         ignore=options.ignore,
         overwrite=options.overwrite,
+        allow_outside=options.allow_outside,
         progress=Progress(options.verbosity),
     )
     show_result(result, options.verbosity)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +52,21 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("--undecided", action="store_true", help="with --next: flagged classes nobody decided on, too")
     cli_options.add_verbosity(parser)
+    trusted = parser.add_argument_group(
+        "what a run folder cannot allow by itself",
+        "A run may come from somebody else. Code that it was made with runs only if it is named here.",
+    )
+    trusted.add_argument(
+        "--config", metavar="FILE", type=Path, help="TOML whose [audit] names the modules, as the audit was given it"
+    )
+    trusted.add_argument("--custom-objects", metavar="MODULE", help="with --model: the model's own classes; it is run")
+    trusted.add_argument(
+        "--preprocess", metavar="module:function", type=_named, help="with --model: the run's own preprocessing"
+    )
+    trusted.add_argument(
+        "--method", metavar="module:function", type=_named, help="with --model: the run's own heatmap method"
+    )
+    cli_options.add_allow_outside(trusted)
     parser.set_defaults(run=run)
 
 
@@ -63,6 +76,9 @@ def run(options: argparse.Namespace) -> int:
 
     if options.undecided and options.next is None:
         raise ConfigError("--undecided goes with --next DIR")
+    modules = ("config", "custom_objects", "preprocess", "method")
+    if options.model is None and (given := [name for name in modules if getattr(options, name) is not None]):
+        raise ConfigError(f"--{given[0].replace('_', '-')} goes with --model MODEL")
     progress = Progress(options.verbosity)
     result = load(options.folder)
     if options.older is not None or options.imported is not None:
@@ -72,7 +88,15 @@ def run(options: argparse.Namespace) -> int:
     if options.next is not None:
         from bias_audit.review.next_steps import write_next_steps
 
-        print(write_next_steps(result, options.next, undecided=options.undecided, progress=progress))
+        print(
+            write_next_steps(
+                result,
+                options.next,
+                undecided=options.undecided,
+                outside=options.allow_outside,
+                progress=progress,
+            )
+        )
     if options.imported is None and options.export is None and options.next is None:
         _serve(options, result, progress)
     return 0
@@ -131,7 +155,7 @@ def _serve(options: argparse.Namespace, result: AuditResult, progress: Progress)
             "Install it with: pip install 'bias-audit[review]'",
         ) from error
     _tell(result, progress)
-    live = None if options.model is None else _live(result.path, options.model, progress)
+    live = None if options.model is None else _live(result.path, options, progress)
     token = secrets.token_urlsafe(24)
     with bind(options.port) as opened:
         app = create_app(result.path, token, live=live, reviewer=options.reviewer)
@@ -146,12 +170,20 @@ def _serve(options: argparse.Namespace, result: AuditResult, progress: Progress)
     progress.note(f"Decisions are kept in {result.path / decisions.FILE}; report.html shows them")
 
 
-def _live(folder: Path, model: Path, progress: Progress) -> list[BaseRoute]:
+def _live(folder: Path, options: argparse.Namespace, progress: Progress) -> list[BaseRoute]:
+    from bias_audit.config import read_config
     from bias_audit.live import LiveModel
     from bias_audit.review.regions import region_routes
 
-    sys.path.insert(0, os.getcwd())  # `module:function` of the audit's settings is found in the working folder
-    return region_routes(LiveModel(folder, model, progress))
+    allowed, _ = read_config(options.config, **cli_options.settings(options))
+    return region_routes(LiveModel(folder, options.model, progress, allowed=allowed, outside=options.allow_outside))
+
+
+def _named(text: str) -> str:
+    """module:function; anything else that an audit takes is known from the run."""
+    if not all(text.partition(":")):
+        raise argparse.ArgumentTypeError(f"expected module:function, got {text!r}; any other is taken from the run")
+    return text
 
 
 def _tell(result: AuditResult, progress: Progress) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import threading
 import zlib
 from collections import OrderedDict
@@ -15,7 +14,8 @@ from numpy.typing import NDArray
 
 from bias_audit.data.grabcut import grabcut
 from bias_audit.data.masks import EMPTY_ESTIMATE, FULL_ESTIMATE, OK, Mask
-from bias_audit.errors import BiasAuditError, ConfigError
+from bias_audit.errors import ConfigError
+from bias_audit.users_code import IMPORTABLE, import_function, running
 
 Segment = Callable[[NDArray[np.uint8]], Any]
 """(H, W, 3) uint8 RGB -> (H, W) or (H, W, 1): bool, integers of which 0 is background, or probabilities 0..1."""
@@ -79,12 +79,8 @@ def read_estimate(segment: Segment, name: str, pixels: NDArray[np.uint8]) -> Mas
         ConfigError: the segmenter fails, or gives no such mask.
     """
     rgb = pixels if pixels.shape[2] == 3 else np.repeat(pixels, 3, axis=2)
-    try:
+    with running(f"the segmenter {name!r} failed"):
         values = np.asarray(segment(rgb.copy()))
-    except BiasAuditError:
-        raise
-    except Exception as error:  # whatever a user's function does must end in one sentence
-        raise ConfigError(f"the segmenter {name!r} failed: {type(error).__name__}: {error}") from error
     expected = "It gets (H, W, 3) uint8 RGB and must return (H, W): bool, integers (0 = background) or 0..1."
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
@@ -108,13 +104,6 @@ def find_function(name: str) -> Segment:
     """
     if name == AUTO:
         return grabcut
-    module, _, attribute = name.partition(":")
-    try:
-        function: Segment = getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # whatever a user's module does on import must end in one sentence
-        raise ConfigError(
-            f"cannot import the segmenter {name!r}: {error}",
-            "Write auto, module:function (importable: pip install it, or set PYTHONPATH) or a .keras, .h5 or .tflite "
-            "file.",
-        ) from error
+    hint = f"Write auto, a .keras, .h5 or .tflite file, or module:function; {IMPORTABLE}."
+    function: Segment = import_function(name, "segmenter", hint)
     return function

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.errors import ConfigError
+from bias_audit.users_code import IMPORTABLE, import_function, running
 
 Pixels = NDArray[np.float32]
 Preprocess = Callable[[Pixels], Pixels]
@@ -95,20 +95,11 @@ def find_preprocess(name: str, channels: int) -> Preprocess:
             "only an audit can choose the preprocessing, by the labels of its photos",
             "Name it: none, unit, signed, imagenet, caffe, bgr, unit_bgr, signed_bgr or module:function.",
         )
-    module_name, _, attribute = name.partition(":")
-    try:
-        function = getattr(importlib.import_module(module_name), attribute)
-    except Exception as error:  # whatever a user's module does on import must end in one sentence
-        raise ConfigError(
-            f"cannot import the preprocess function {name!r}: {error}",
-            "Write module:function; the module must be importable (pip install it, or set PYTHONPATH).",
-        ) from error
+    function = import_function(name, "preprocess function", f"Write module:function; {IMPORTABLE}.")
 
     def checked(pixels: Pixels) -> Pixels:
-        try:
+        with running(f"the preprocess function {name!r} failed"):
             values = np.asarray(function(pixels.copy()), np.float32)
-        except Exception as error:
-            raise ConfigError(f"the preprocess function {name!r} failed: {type(error).__name__}: {error}") from error
         if values.shape != pixels.shape:
             raise ConfigError(
                 f"the preprocess function {name!r} turned shape {pixels.shape} into {values.shape}",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import inspect
 import json
 import re
@@ -15,9 +14,10 @@ from typing import Any
 import h5py
 import numpy as np
 
-from bias_audit.errors import ConfigError, ModelError
+from bias_audit.errors import ModelError
 from bias_audit.models.framework import keras, keras2
 from bias_audit.models.tapping import first_line
+from bias_audit.users_code import IMPORTABLE, import_module, running
 
 KERAS_MODULES = ("keras", "tf_keras", "builtins")
 """Packages that a Keras 2 file may name as the home of what it is made of; tf_keras would import any other."""
@@ -76,13 +76,9 @@ def find_custom_objects(module_name: str) -> dict[str, Any]:
     Raises:
         ConfigError: the module cannot be imported.
     """
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:  # whatever a user's module does on import must end in one sentence
-        raise ConfigError(
-            f"cannot import the custom objects {module_name!r}: {error}",
-            "Name a module that is importable (pip install it, or set PYTHONPATH), without .py.",
-        ) from error
+    hint = f"Name a module without .py; {IMPORTABLE}."
+    with running(f"cannot import the custom objects {module_name!r}", hint, kind=False):
+        module = import_module(module_name)
     package = module.__name__.partition(".")[0]
     return {
         name: value

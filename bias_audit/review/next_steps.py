@@ -34,13 +34,16 @@ _HINT = "Choose a folder that can be written."
 Row = dict[str, Any]
 
 
-def write_next_steps(result: AuditResult, folder: Path, *, undecided: bool = False, progress: Progress) -> str:
+def write_next_steps(
+    result: AuditResult, folder: Path, *, undecided: bool = False, outside: bool = False, progress: Progress
+) -> str:
     """Write the files above into a new folder.
 
     Args:
         result: of the run.
         folder: new or empty, outside the audited data.
         undecided: also for findings above WATCH that nobody decided on.
+        outside: allow a table of the run to name files outside its folder.
         progress: shows the training images being made.
 
     Returns:
@@ -67,7 +70,7 @@ def write_next_steps(result: AuditResult, folder: Path, *, undecided: bool = Fal
         write_atomically(folder / name, _csv(columns, rows), _HINT)
         lines.append(f"{folder / name}: {len(rows)} row{'' if len(rows) == 1 else 's'}")
     classes = list(dict.fromkeys(name for target in biased if (name := _class(target, result))))
-    lines += write_swapped(result, folder / TRAINING, classes, progress)
+    lines += write_swapped(result, folder / TRAINING, classes, progress, outside=outside)
     if not biased:
         lines.append(
             "No finding is decided to be bias by all who decided on it: nothing to collect, no training images. "

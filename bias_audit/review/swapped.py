@@ -38,7 +38,9 @@ tested on them any more: make the images from an audit of training photos instea
 """
 
 
-def write_swapped(result: AuditResult, folder: Path, classes: Sequence[str], progress: Progress) -> list[str]:
+def write_swapped(
+    result: AuditResult, folder: Path, classes: Sequence[str], progress: Progress, *, outside: bool = False
+) -> list[str]:
     """Write a folder per class, as `image_dataset_from_directory` reads it, with labels.csv and a README.txt.
 
     Args:
@@ -46,6 +48,7 @@ def write_swapped(result: AuditResult, folder: Path, classes: Sequence[str], pro
         folder: made when there is something to write.
         classes: to put onto other backgrounds.
         progress: counts the images.
+        outside: allow a table of the run to name files outside its folder.
 
     Returns:
         what was written or why not, in sentences.
@@ -61,9 +64,9 @@ def write_swapped(result: AuditResult, folder: Path, classes: Sequence[str], pro
     # TensorFlow's decoder differs by a few grey levels, which is not worth its loading.
     config = dataclasses.replace(config_of(result.info), decoder="pillow")
     try:
-        dataset = dataset_of(result)
+        dataset = dataset_of(result, outside=outside)
     except DataError as error:
-        return [f"No training images: {error.message}."]
+        return [f"No training images: {error.message}. {error.hint}".rstrip()]
     from bias_audit import donors
     from bias_audit.data.batches import load
     from bias_audit.interventions import background_only, paste

@@ -1,0 +1,58 @@
+"""Printing to readers that may leave: `| head` closes the pipe, and the exit code must stay the command's verdict."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+
+class _Unread(io.FileIO):
+    """A stream whose reader may have left: what nobody reads any more counts as written."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            return memoryview(data).nbytes
+
+
+@contextlib.contextmanager
+def readers_may_leave() -> Iterator[None]:
+    """While it lasts, stdout and stderr of this process take everything, whether anybody reads it or not.
+
+    Done to the streams, not where BrokenPipeError arrives: there the rest of the command would be lost, Rich exits with
+    code 1 by itself, and the last flush of the interpreter gives 120.
+    """
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (_patient(stream) for stream in before)
+    try:
+        yield
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        sys.stdout, sys.stderr = before
+
+
+def _patient(stream: TextIO) -> TextIO:
+    if not isinstance(stream, io.TextIOWrapper) or stream not in (sys.__stdout__, sys.__stderr__):
+        return stream  # replaced, by a test or a notebook
+    buffer: Any = stream.buffer
+    raw = getattr(buffer, "raw", buffer)  # `python -u` has no buffer between
+    if type(raw) is not io.FileIO:  # a console of Windows has no readers that leave
+        return stream
+    try:
+        stream.flush()
+        file = io.BufferedWriter(_Unread(raw.fileno(), "w", closefd=False))
+    except (OSError, ValueError):  # closed from the start
+        return stream
+    return io.TextIOWrapper(
+        file,
+        stream.encoding,
+        stream.errors,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )

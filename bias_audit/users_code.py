@@ -1,0 +1,118 @@
+"""Code that a user names, run so that whatever it raises becomes one sentence, and found only where it may lie."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from bias_audit.errors import BiasAuditError, ConfigError
+
+IMPORTABLE = "the module must be importable (pip install it, set PYTHONPATH, or keep it in the working folder)"
+"""How a module is found, for hints."""
+
+_folder: str | None = None
+
+
+def search_working_folder() -> None:
+    """Let `import_module` find modules of the working folder as well, for a command line.
+
+    The folder comes on the path with the first module that is named, and comes last: a `keras.py` that happens to lie
+    in a folder of models is not what anybody named.
+    """
+    global _folder
+    _folder = os.getcwd()
+
+
+def import_module(name: str) -> Any:
+    """The module of that name; call it within `running`.
+
+    Raises:
+        BaseException: whatever the module raises.
+    """
+    if _folder is not None and _folder not in sys.path:
+        sys.path.append(_folder)
+    return importlib.import_module(name)
+
+
+def import_function(name: str, what: str, hint: str) -> Any:
+    """What `module:function` names.
+
+    Args:
+        name: `module:function`.
+        what: what it is to the user, such as "preprocess function".
+        hint: what to do where it cannot be imported.
+
+    Raises:
+        ConfigError: it cannot be imported.
+    """
+    module, _, attribute = name.partition(":")
+    with running(f"cannot import the {what} {name!r}", hint, kind=False):
+        return getattr(import_module(module), attribute)
+
+
+@contextlib.contextmanager
+def running(said: str, hint: str = "", *, kind: bool = True, exits_only: bool = False) -> Iterator[None]:
+    """While it lasts, anything that a user's code raises becomes one sentence.
+
+    SystemExit is no exception to that: a module that leaves would end an audit, and the gate behind it, with exit
+    code 0. Nor is a KeyboardInterrupt, unless somebody pressed Ctrl-C.
+
+    Args:
+        said: begins the sentence.
+        hint: what to do.
+        kind: name the kind of error, too.
+        exits_only: only of what would end the program; exceptions pass.
+
+    Raises:
+        ConfigError: `said: what was raised`.
+        KeyboardInterrupt: Ctrl-C.
+        BiasAuditError: as the code inside raised it.
+    """
+    with interruptions() as pressed:
+        try:
+            yield
+        except BaseException as error:
+            if isinstance(error, BiasAuditError) or (isinstance(error, KeyboardInterrupt) and pressed()):
+                raise
+            if exits_only and isinstance(error, Exception):
+                raise
+            raise ConfigError(f"{said}: {raised(error, kind=kind)}", hint) from error
+
+
+@contextlib.contextmanager
+def interruptions() -> Iterator[Callable[[], bool]]:
+    """While it lasts, a function that says whether Ctrl-C was pressed: code can raise KeyboardInterrupt by itself."""
+    came = False
+
+    def note(number: int, frame: Any) -> Any:
+        nonlocal came
+        came = True
+        return before(number, frame) if callable(before) else None
+
+    # Signals reach the main thread only, so no thread but this one can be interrupted by Ctrl-C.
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGINT) if main else None
+    if not callable(before):
+        yield lambda: came
+        return
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: came
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def raised(error: BaseException, *, kind: bool = True) -> str:
+    """An error in words, on one line; one that would end the program says where it was raised."""
+    text = " ".join(str(error).split())
+    if not isinstance(error, Exception):
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        return f"{type(error).__name__}{f' {text}' if text else ''}, raised in {place.filename}, line {place.lineno}"
+    return f"{type(error).__name__}: {text}" if kind or not text else text
