@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from bias_audit import attention
 from bias_audit.data.batches import OK, Geometry, content_of
 from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.data.geometry import fit_mask
 from bias_audit.data.masks import Mask, load_mask
+from bias_audit.data.opening import open_picture
 from bias_audit.errors import DataError, ResultError
 from bias_audit.localization import LABEL_METRICS, METRICS, localize, with_maps
 from bias_audit.run import Run
@@ -133,9 +133,9 @@ def _load(sample: Sample, row: Record, geometry: Geometry) -> tuple[Mask, str, s
     """The mask in input size, its status and kind; of the picture only the header is decoded."""
     try:
         data = sample.path.read_bytes()
-        with Image.open(io.BytesIO(data)) as header:
+        with open_picture(io.BytesIO(data)) as header:
             width, height = header.size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:  # Pillow's decoders raise anything on damaged files
         raise DataError(f"{sample.image_id!r} cannot be read any more: {error}") from error
     if row.get("content") and content_of(data) != row["content"]:
         raise DataError(

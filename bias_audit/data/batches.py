@@ -26,6 +26,7 @@ from bias_audit.data.estimates import Estimate
 from bias_audit.data.geometry import fit_image, fit_mask, largest_shape
 from bias_audit.data.masks import ESTIMATED, NO_MASK, MaskReading, load_mask
 from bias_audit.data.masks import OK as MASK_OK
+from bias_audit.data.opening import open_picture
 
 Pixels = NDArray[np.float32]
 
@@ -150,7 +151,7 @@ def _read(path: Path) -> tuple[bytes | None, str]:
 
 def _decoded(data: bytes, channels: int, decoder: Decoder | None) -> tuple[NDArray[np.uint8] | None, str]:
     try:
-        with Image.open(io.BytesIO(data)) as header:
+        with open_picture(io.BytesIO(data)) as header:
             kind, mode = header.format, header.mode
             if mode.startswith(("I", "F")):  # 16 bit and float: OpenCV scales them, Pillow and Keras clip
                 return None, f"{kind} with more than 8 bits per channel ({mode}); convert it to 8 bits"
@@ -159,9 +160,9 @@ def _decoded(data: bytes, channels: int, decoder: Decoder | None) -> tuple[NDArr
     except Image.DecompressionBombError as error:
         return None, f"too many pixels: {error}"
     except UnidentifiedImageError:
-        return None, "not a picture, whatever its name says"
-    except (OSError, ValueError, SyntaxError) as error:
-        return None, f"damaged: {error}"
+        return None, "not a picture of a kind that is read, whatever its name says"
+    except Exception as error:  # Pillow's decoders raise anything on damaged files
+        return None, f"damaged: {' '.join(str(error).split()) or type(error).__name__}"
     if decoder is not None:
         try:
             return decoder(data, channels), ""

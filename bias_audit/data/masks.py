@@ -79,10 +79,10 @@ def load_mask(sample: Sample, size: tuple[int, int], reading: MaskReading) -> tu
 
 def read_mask(path: Path, reading: MaskReading) -> tuple[Mask | None, str]:
     """Read a binary, grey, palette or RGBA mask file; palette masks give their indices, RGBA its alpha."""
-    from PIL import Image
+    from bias_audit.data.opening import open_picture
 
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             mode, lossy = image.mode, image.format == "JPEG"
             if mode in ("RGBA", "LA", "PA"):
                 values = np.asarray(image.getchannel("A"))
@@ -90,7 +90,7 @@ def read_mask(path: Path, reading: MaskReading) -> tuple[Mask | None, str]:
                     values = np.asarray(image.convert("RGB"))
             else:
                 values = np.asarray(image)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except Exception:  # Pillow's decoders raise anything on damaged files
         return None, UNREADABLE
     if values.ndim == 3:
         if (values != values[..., :1]).any():

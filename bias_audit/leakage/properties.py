@@ -15,9 +15,9 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from bias_audit import stats
+from bias_audit.data.opening import open_picture
 from bias_audit.interventions import Pixels
 
 Value = float | str | None
@@ -98,7 +98,7 @@ def file_properties(path: Path) -> dict[str, Value]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
+            with open_picture(path) as image:
                 width, height = image.size
                 tables = getattr(image, "quantization", None) if image.format == "JPEG" else None
                 exif = image.getexif()

@@ -258,7 +258,10 @@ class TestDecoder:
         Image.fromarray(photo(16, 16)).save(tmp_path / "p.webp")
         assert decode(tmp_path / "p.webp", 3, refuses) == (None, "cannot decode this WEBP: no such format")
         (tmp_path / "text.jpg").write_text("no picture")
-        assert decode(tmp_path / "text.jpg", 3, refuses)[1] == "not a picture, whatever its name says"
+        assert (
+            decode(tmp_path / "text.jpg", 3, refuses)[1]
+            == "not a picture of a kind that is read, whatever its name says"
+        )
 
 
 class TestLoad:
