@@ -104,7 +104,7 @@ class Progress:
                 nonlocal done
                 done += n
                 rate = done / max(time.monotonic() - start, 1e-9)
-                bars.update(task, advance=n, rate=f"{rate:.0f} {unit}/s")
+                bars.update(task, advance=n, rate=f"{rate:z.0f} {unit}/s")
 
             yield advance
             if total:
@@ -123,14 +123,14 @@ class Progress:
             if now - last >= LOG_EVERY:
                 last = now
                 rate = done / (now - start)
-                left = f", {(total - done) / rate:.0f} s left" if total and rate else ""
-                self.note(f"{title}: {done}{f' of {total}' if total else ''} {unit}, {rate:.0f}/s{left}")
+                left = f", {(total - done) / rate:z.0f} s left" if total and rate else ""
+                self.note(f"{title}: {done}{f' of {total}' if total else ''} {unit}, {rate:z.0f}/s{left}")
 
         yield advance
         seconds = time.monotonic() - start
         if seconds >= 2 or self.verbosity == VERBOSE:
             counted = f" {done} {unit}" if done else ""
-            self.note(f"{title}:{counted} in {seconds:.1f} s")
+            self.note(f"{title}:{counted} in {seconds:z.1f} s")
 
 
 def show_error(error: BiasAuditError) -> None:
@@ -141,7 +141,7 @@ def show_error(error: BiasAuditError) -> None:
 
 
 def show_result(result: AuditResult, verbosity: int) -> None:
-    """Verdict, findings and class table on stdout; only the verdict when quiet."""
+    """Verdict, findings, class table and, once more behind them, the level on stdout; only the verdict when quiet."""
     from rich.console import Console
     from rich.text import Text
 
@@ -149,7 +149,8 @@ def show_result(result: AuditResult, verbosity: int) -> None:
     if verbosity == QUIET:
         print(result.verdict)
         return
-    console.print(Text(result.verdict, style=_STYLES.get(result.level, "bold")))
+    style = _STYLES.get(result.level, "bold")
+    console.print(Text(result.verdict, style=style))
     console.print()
     _show_findings(console, result)
     _show_classes(console, result)
@@ -160,7 +161,9 @@ def show_result(result: AuditResult, verbosity: int) -> None:
             console.print(Text(f"Strangers: {met.sentence}"))
     for note in result.info.notes:
         console.print(Text(f"- {note}", style="dim"))
-    print(f"\nReport: {result.path / 'report.html'}")
+    console.print()
+    last = Text.assemble((result.level, style), f". Report: {printable(result.path / 'report.html')}")
+    console.print(last, soft_wrap=True)
 
 
 def show_inspection(facts: Mapping[str, Any], *, as_json: bool) -> None:
@@ -186,7 +189,7 @@ def show_inspection(facts: Mapping[str, Any], *, as_json: bool) -> None:
         "done inside": "; ".join(facts["inside"]) or "nothing",
         "--preprocess": facts["preprocess_hint"],
         "explained": f"{facts['method']} at {facts['layer']}, maps of {facts['map'][0]}x{facts['map'][1]}",
-        "cost": f"{per_thousand:.3g} s per 1,000 images for predictions and heatmaps, without reading files: measured "
+        "cost": f"{per_thousand:z.3g} s per 1,000 images for predictions and heatmaps, without reading files: measured "
         f"here on {facts['timed_images']} images in batches of {facts['batch_size']}",
     }
     about = Table(show_header=False, box=None, pad_edge=False)
@@ -222,7 +225,7 @@ def show_explained(records: Sequence[Explained], folder: Path, verbosity: int) -
     for title in ("predicted", *("second", "third")[: ranks - 1], "map shows", "overlay"):
         table.add_column(title)
     for record in read[:MOST_PICTURES]:
-        top = [Text(f"{name} {probability:.3f}") for name, probability in record.top]
+        top = [Text(f"{name} {probability:z.3f}") for name, probability in record.top]
         drawn = record.overlay.name if record.overlay else ""
         table.add_row(Text(printable(record.path)), *top, Text(record.explained), Text(printable(drawn)))
     console.print(table)
@@ -292,9 +295,9 @@ def show_gate(gate: GateResult) -> None:
     for status, style in _GATE_STYLES.items():
         rows = [row for row in gate.rows if row.status == status]
         for row in rows[:MOST_GATE_ROWS]:
-            interval = "" if row.low is None or row.high is None else f"\n[{row.low:.3g}, {row.high:.3g}]"
-            measured = "" if row.measured is None else f"{row.measured:.3g}{interval}"
-            bound = "" if row.threshold is None or row.level else f"\nbound {row.threshold:.3g}"
+            interval = "" if row.low is None or row.high is None else f"\n[{row.low:z.3g}, {row.high:z.3g}]"
+            measured = "" if row.measured is None else f"{row.measured:z.3g}{interval}"
+            bound = "" if row.threshold is None or row.level else f"\nbound {row.threshold:z.3g}"
             state = row.state if row.status in ("failed", "warning") else ""
             named = "\n".join(part for part in (row.status, row.change, state) if part)
             cue = f"\n{row.cue}" if row.cue and row.cue != row.subject else ""

@@ -98,7 +98,7 @@ def _build(folder: Path, model_path: Path, progress: Callable[[str], None]) -> N
         image_size=SETTINGS["image_size"],
         epochs=SETTINGS["epochs"],
         seed=SETTINGS["seed"],
-        on_epoch=lambda epoch, of, accuracy: progress(f"training: epoch {epoch} of {of}, accuracy {accuracy:.3f}"),
+        on_epoch=lambda epoch, of, accuracy: progress(f"training: epoch {epoch} of {of}, accuracy {accuracy:z.3f}"),
     )
     save_model(model, model_path)
 

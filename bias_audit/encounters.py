@@ -69,4 +69,4 @@ def encounters(strangers: pd.DataFrame, images: pd.DataFrame) -> list[Encounter]
 def _digits(probability: float) -> str:
     if 0 < probability < 0.005:
         return "below 0.01"
-    return "above 0.99" if 0.995 <= probability < 1 else f"{probability:.2f}"
+    return "above 0.99" if 0.995 <= probability < 1 else f"{probability:z.2f}"

@@ -17,12 +17,13 @@ from bias_audit.console import Progress
 from bias_audit.data.batches import OK, Geometry
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import OK as MASK_OK
+from bias_audit.examples import in_proportion
 from bias_audit.run import Run
 
 Record = dict[str, Any]
 
-EXAMPLES = 6
-"""Photos per class whose composites are kept for the report."""
+EXAMPLES, SHOWN_AT_ONCE = 6, 3
+"""Photos per class whose composites are kept for the report, and how many of them the page shows with a finding."""
 
 
 def intervene(
@@ -114,19 +115,23 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 def _examples(
     dataset: Dataset, label: int, made: Sequence[reliance.Composite], kept: Mapping[tuple[int, str], tuple[int, Any]]
 ) -> list[Record]:
-    """Composites of a few photos for the report, those first that another background turns."""
-    first = {
-        (composite.photo, composite.arm): composite
-        for composite in made
-        if composite.fill != SECOND_FILL and kept.get((composite.photo, composite.arm), (None,))[0] == composite.donor
-    }
-    photos = list(dict.fromkeys(composite.photo for composite in made))
-
-    def turned(photo: int) -> bool:
-        same, other = first.get((photo, reliance.SAME)), first.get((photo, reliance.OTHER))
-        return bool(same and other and same.predicted == label != other.predicted)
-
-    chosen = sorted(photos, key=lambda photo: not turned(photo))[:EXAMPLES]
+    """Composites of a few photos for the report, recognised in the proportion of all, with what that is of how many."""
+    first: dict[tuple[int, str], reliance.Composite] = {}
+    for composite in made:
+        name = composite.photo, composite.arm
+        if composite.fill != SECOND_FILL and kept.get(name, (None,))[0] == composite.donor:
+            first.setdefault(name, composite)
+    fills = {arm: composite.fill for (_, arm), composite in first.items()}
+    counts = {arm: [0, 0] for arm in reliance.SHOWN if arm in fills}
+    for composite in made:
+        if composite.arm in counts and composite.fill == fills[composite.arm]:
+            counts[composite.arm][0] += composite.predicted == label
+            counts[composite.arm][1] += 1
+    seen: dict[int, dict[str, bool]] = {}
+    for (photo, arm), composite in first.items():
+        seen.setdefault(photo, {})[arm] = composite.predicted == label
+    rates = {arm: right / total for arm, (right, total) in counts.items()}
+    chosen = in_proportion(seen, rates, SHOWN_AT_ONCE, rounds=EXAMPLES // SHOWN_AT_ONCE)
     return [
         {
             "image_id": dataset.samples[photo].image_id,
@@ -135,6 +140,8 @@ def _examples(
             "arm": arm,
             "predicted": dataset.class_names[first[photo, arm].predicted],
             "probability": first[photo, arm].probability_predicted,
+            "arm_recognised": counts[arm][0],
+            "arm_total": counts[arm][1],
             **picture,
         }
         for photo in chosen

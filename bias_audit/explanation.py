@@ -256,7 +256,7 @@ def chance(probability: float | None) -> str:
         return ""
     if 0 < probability < 0.005:
         return "< 0.01"
-    return "> 0.99" if 0.995 <= probability < 1 else f"{probability:.2f}"
+    return "> 0.99" if 0.995 <= probability < 1 else f"{probability:z.2f}"
 
 
 def _csv(records: Sequence[Explained]) -> bytes:
@@ -266,8 +266,8 @@ def _csv(records: Sequence[Explained]) -> bytes:
     columns = ("explained", "explained_probability", "log_odds", "method", "layer", "overlay", "map")
     writer.writerow(["image", "status", "status_reason", *ranks, *columns])
     for record in records:
-        top = [cell for name, probability in record.top for cell in (name, f"{probability:.6g}")]
-        numbers = ["" if x is None else f"{x:.6g}" for x in (record.explained_probability, record.log_odds)]
+        top = [cell for name, probability in record.top for cell in (name, f"{probability:z.6g}")]
+        numbers = ["" if x is None else f"{x:z.6g}" for x in (record.explained_probability, record.log_odds)]
         files = [file.name if file else "" for file in (record.overlay, record.raw)]
         row = [*top, *[""] * (len(ranks) - len(top)), record.explained, *numbers, record.method, record.layer, *files]
         writer.writerow([str(record.path), record.status, record.status_reason, *row])

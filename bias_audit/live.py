@@ -249,7 +249,7 @@ def region_of(corners: Sequence[Sequence[float]], size: tuple[int, int]) -> Mask
     area = float(region.mean())
     if not LEAST_AREA <= area <= MOST_AREA:
         raise ConfigError(
-            f"the region takes {area:.2%} of the picture; between {LEAST_AREA:.2%} and {MOST_AREA:.0%} can be tested"
+            f"the region takes {area:z.2%} of the picture; between {LEAST_AREA:z.2%} and {MOST_AREA:z.0%} can be tested"
         )
     return region
 

@@ -149,7 +149,7 @@ def _chosen(checked: PreprocessCheck | None) -> list[str]:
         return []
     return [
         f"The preprocessing {checked.name!r} was chosen: on {checked.n} labelled photos it has the highest accuracy, "
-        f"{checked.hits / checked.n:.2f}; name it with --preprocess to spare the choice."
+        f"{checked.hits / checked.n:z.2f}; name it with --preprocess to spare the choice."
     ]
 
 

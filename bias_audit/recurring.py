@@ -112,6 +112,7 @@ def _sheets(cues: Sequence[Cue], dataset: Dataset, seen: Seen, geometry: Geometr
                 "host_id": dataset.samples[shot.host].image_id if shot.host >= 0 else None,
                 "arm": shot.arm,
                 "probability": shot.probability,
+                "turned": shot.turned,
                 **encode_picture(shot.pixels),
             }
             for shot in cue.proof.shots
@@ -119,6 +120,7 @@ def _sheets(cues: Sequence[Cue], dataset: Dataset, seen: Seen, geometry: Geometr
         sheets[cluster_id(cue, dataset, seen)] = {
             "crops": sorted(crops[place], key=lambda crop, order=order: order[crop["spot"]]),  # type: ignore[misc]
             "shots": shots,
+            "hosts": cue.proof.hosts,
         }
     return sheets
 

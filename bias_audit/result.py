@@ -35,8 +35,16 @@ maps are triage. COLLATERAL is a victim of another class's cue. SUSPICIOUS needs
 same without a trace in the heatmaps, CONFIRMED also has a cue that moves the prediction.
 """
 
-NO_FINDING, NOT_JUDGED = "NO FINDING", "NOT JUDGED"
-"""What stands where a level would: the rules passed, or reliance on the background could not be tested at all."""
+CONTEXT, DOUBT, COLLATERAL = "CONTEXT", "MODEL WARNING", "COLLATERAL"
+
+FAILS_FROM = "SUSPICIOUS"
+"""Lowest level of a finding that fails the gate, unless gate.toml says otherwise."""
+
+DOUBTS = ("BA906", "BA907", "BA908")
+"""Rules about the audit itself whose warnings fail the gate: they take the ground from under the other rules."""
+
+NO_RELIANCE, NOT_JUDGED = "NO RELIANCE SHOWN", "NOT JUDGED"
+"""What stands where a level would: nothing was found, or reliance on the background could not be tested at all."""
 
 STATUSES = ("found", "passed", "not applicable", "ignored")
 
@@ -78,14 +86,29 @@ class RuleOutcome:
     evidence: dict[str, float | int | str | None] = field(default_factory=dict)
 
 
+def fails_by_default(outcome: RuleOutcome) -> bool:
+    """Whether an outcome fails a gate without a gate.toml. Image rules name photos worth a look, and never do."""
+    if outcome.status != "found" or outcome.scope == "image":
+        return False
+    level = outcome.level or LEVELS[0]
+    if outcome.code in DOUBTS and level == DOUBT:
+        return True
+    return level not in LEVELS or LEVELS.index(level) >= LEVELS.index(FAILS_FROM)
+
+
 def overall_level(outcomes: Sequence[RuleOutcome]) -> str:
-    """Level of an audit as a whole: its worst finding. Silence is no acquittal, and attention alone cannot clear."""
-    levels = [outcome.level or LEVELS[0] for outcome in outcomes if outcome.status == "found"]
-    worst = max(levels, key=LEVELS.index, default=None)
-    if worst is not None and LEVELS.index(worst) > LEVELS.index("WATCH"):
-        return worst
+    """The one level of an audit: that of its highest finding which fails the gate, else of a victim of another class.
+
+    What is only worth a look (WATCH) is no level of the whole: it would stand beside "no reliance was shown". Silence
+    is no acquittal: without reliance tested nothing was shown at all.
+    """
+    found = [outcome for outcome in outcomes if outcome.status == "found"]
+    victims = [outcome for outcome in found if outcome.code == "BA201" and outcome.level == COLLATERAL]
+    levels = [outcome.level or LEVELS[0] for outcome in (*filter(fails_by_default, found), *victims)]
+    if levels:
+        return max(levels, key=lambda level: LEVELS.index(level) if level in LEVELS else len(LEVELS))
     tested = any(outcome.code == "BA201" and outcome.status in ("found", "passed") for outcome in outcomes)
-    return worst or NO_FINDING if tested else NOT_JUDGED
+    return NO_RELIANCE if tested else NOT_JUDGED
 
 
 @dataclass(frozen=True)
@@ -168,7 +191,7 @@ class AuditResult:
 
     @property
     def level(self) -> str:
-        """One of LEVELS, NO_FINDING or NOT_JUDGED."""
+        """One of LEVELS, NO_RELIANCE or NOT_JUDGED; see `overall_level`."""
         return overall_level(self.outcomes)
 
     @functools.cached_property

@@ -192,7 +192,9 @@ def class_summary(classes: pd.DataFrame) -> pd.DataFrame:
 
     def rate(value: str, low: str, high: str) -> list[str]:
         rows = zip(classes[value], classes[low], classes[high], strict=True)
-        return ["-" if pd.isna(v) else f"{v:.2f}" if pd.isna(a) else f"{v:.2f} [{a:.2f}, {b:.2f}]" for v, a, b in rows]
+        return [
+            "-" if pd.isna(v) else f"{v:z.2f}" if pd.isna(a) else f"{v:z.2f} [{a:z.2f}, {b:z.2f}]" for v, a, b in rows
+        ]
 
     return pd.DataFrame(
         {

@@ -1,4 +1,4 @@
-"""Shared material: photo-like pictures and folders of them with masks.
+"""Shared material: photo-like pictures, folders of them with masks, and a real browser.
 
 Everything is generated from seeds, so a test fails on the same picture everywhere. TensorFlow is imported by the
 fixtures that need it only.
@@ -6,8 +6,11 @@ fixtures that need it only.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -55,3 +58,28 @@ def mask_folder(photo_folder: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(mask).save(target)
     return root
+
+
+def find_chromium() -> str | None:
+    """Path of an installed Chromium or Chrome, or None."""
+    named = os.environ.get("CHROMIUM")
+    for candidate in (named, "/usr/bin/chromium", "chromium", "chromium-browser", "google-chrome"):
+        if candidate and (path := shutil.which(candidate)):
+            return path
+    return None
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless Chromium. Where there is none the tests are skipped, unless BIAS_AUDIT_REQUIRE_BROWSER is set."""
+    path = find_chromium()
+    if path is None:
+        reason = "no Chromium found: set CHROMIUM to its path, or install the package chromium"
+        if os.environ.get("BIAS_AUDIT_REQUIRE_BROWSER"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield opened
+        opened.close()

@@ -20,6 +20,7 @@ from bias_audit.data.batches import Geometry, load_in_order
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import BACKGROUND
 from bias_audit.data.sampling import rank
+from bias_audit.examples import in_proportion
 from bias_audit.interventions import FILLS, Mask, Pixels, attended_region, elsewhere, hole, lend
 from bias_audit.models.base import Predictions
 
@@ -52,13 +53,17 @@ class Effect:
 
 @dataclass(frozen=True)
 class Shot:
-    """A changed picture that is kept for the report: of which image, what was done, and what the model says."""
+    """A changed picture that is kept for the report: of which image, what was done, and what the model says.
+
+    `turned`: it is taken for the tied class.
+    """
 
     position: int
     host: int
     arm: str
     pixels: Pixels
     probability: float
+    turned: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,8 @@ class Proof:
             the one with the smaller effect.
         pasted: by how much it rises on images of other classes that get the spot, beyond those that get another piece.
         turned, turned_control: share of such images that are then taken for the tied class.
-        shots: a few of the pictures.
+        hosts: how many such images there were.
+        shots: a few of the pictures, turned in the proportion of all.
     """
 
     n: int
@@ -79,6 +85,7 @@ class Proof:
     pasted: Effect | None = None
     turned: float = float("nan")
     turned_control: float = float("nan")
+    hosts: int = 0
     shots: tuple[Shot, ...] = ()
 
 
@@ -126,7 +133,7 @@ def prove(
     made: list[tuple[int, int, str, Pixels]] = []
     said: dict[tuple[int, int, str], float] = {}
     turned: dict[tuple[int, int, str], bool] = {}
-    shots: list[Shot] = []
+    pictures: dict[tuple[int, int, str], Pixels] = {}
 
     def ask() -> None:
         if not made:
@@ -136,8 +143,8 @@ def prove(
             made, predictions.probabilities[:, tied], predictions.predicted, strict=True
         ):
             said[image, host, arm], turned[image, host, arm] = float(p), bool(best == tied)
-            if image in lenders[:keep] and arm in ("original", FIRST_FILL, "pasted"):
-                shots.append(Shot(int(seen.positions[image]), _position(seen, host), arm, pixels, float(p)))
+            if arm in ("original", FIRST_FILL, "pasted"):
+                pictures[image, host, arm] = pixels
         made.clear()
 
     places = {image: place for place, image in enumerate(lenders)}
@@ -150,7 +157,24 @@ def prove(
             if len(made) == batch:
                 ask()
     ask()
+    shown = _shown(turned, keep)
+    shots = [
+        Shot(int(seen.positions[key[0]]), _position(seen, key[1]), key[2], pixels, said[key], turned[key])
+        for key, pixels in pictures.items()
+        if key[0] in shown
+    ]
     return _proof(said, turned, shots, seed)
+
+
+def _shown(turned: Mapping[tuple[int, int, str], bool], keep: int) -> list[int]:
+    """Images whose pictures are kept: what they are pasted onto turns as often as it does in all."""
+    pasted = {key: each for key, each in turned.items() if key[2] == "pasted"}
+    if not pasted:
+        return list(dict.fromkeys(image for image, _, _ in turned))[:keep]
+    first: dict[int, dict[str, bool]] = {}
+    for (image, _, arm), each in pasted.items():  # of several hosts the page shows the first
+        first.setdefault(image, {arm: each})
+    return in_proportion(first, {"pasted": sum(pasted.values()) / len(pasted)}, keep)
 
 
 def _composites(
@@ -265,6 +289,7 @@ def _proof(
         _effect(np.array(rises), seed),
         float(np.mean(hits)) if hits else float("nan"),
         float(np.mean(control_hits)) if control_hits else float("nan"),
+        len(hits),
         tuple(shots),
     )
 

@@ -195,7 +195,7 @@ def baselines(count: int, grid: tuple[int, int], seed: int) -> dict[str, Array]:
 def table_lines(table: Sequence[Row]) -> list[str]:
     """The table of `choose` as lines of text."""
     return [
-        f"{'*' if row['chosen'] else ' '} {_number(row):+.3f}  {row['method']}"
+        f"{'*' if row['chosen'] else ' '} {_number(row):+z.3f}  {row['method']}"
         + (f" at {row['layer']} ({row['grid'][0]}x{row['grid'][1]})" if row["layer"] else "")
         for row in table
     ]
@@ -219,10 +219,10 @@ def _row(
 def _sentence(table: Sequence[Row], images: int) -> str:
     chosen = next(row for row in table if row["chosen"])
     chance = next(row for row in table if row["method"] == RANDOM)
-    best = f"{METHODS[chosen['method']].paper}, insertion minus deletion {_number(chosen):.2f}"
+    best = f"{METHODS[chosen['method']].paper}, insertion minus deletion {_number(chosen):z.2f}"
     return (
         f"Method and layer were chosen on {images} images: {chosen['method']} at {chosen['layer']} "
-        f"({best}; a random map has {_number(chance):.2f})."
+        f"({best}; a random map has {_number(chance):z.2f})."
     )
 
 

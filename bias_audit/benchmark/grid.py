@@ -79,7 +79,7 @@ class Case:
     @property
     def name(self) -> str:
         """Readable and unique within the benchmark."""
-        cue = f"-{self.plan.cue}-{self.plan.rho:.2f}" if self.plan.cue else ""
+        cue = f"-{self.plan.cue}-{self.plan.rho:z.2f}" if self.plan.cue else ""
         return f"seed{self.seed}-{self.kind}{cue}"
 
     def digest(self) -> str:

@@ -85,8 +85,8 @@ def _summary(scored: Scored, thresholds: str) -> str:
         f"{scored.models} models of seeds {', '.join(map(str, scored.seeds))}, audited with default settings from the "
         f"model, 100 test photos per class drawn like the training photos, and their masks. {frozen} A class counts as "
         f"biased if the planted cue, put into or taken out of the background of fresh scenes, moves at least "
-        f"{POSITIVE:.0%} of them, as clean below {NEGATIVE:.0%} or if nothing was planted for it; what lies between "
-        f"counts for the dose-response alone. An audit takes {scored.seconds_per_1000:.0f} s per 1,000 images on one "
+        f"{POSITIVE:z.0%} of them, as clean below {NEGATIVE:z.0%} or if nothing was planted for it; what lies between "
+        f"counts for the dose-response alone. An audit takes {scored.seconds_per_1000:z.0f} s per 1,000 images on one "
         f"thread (48 x 48 pixels, four classes)."
     )
 
@@ -128,7 +128,7 @@ def _cases(scored: Scored) -> list[str]:
         [
             KINDS[row["kind"]],
             row["cue"].replace("_", " "),
-            "" if math.isnan(row["rho"]) else f"{row['rho']:.2f}",
+            "" if math.isnan(row["rho"]) else f"{row['rho']:z.2f}",
             str(row["models"]),
             _number(row["accuracy"]),
             _number(row["reliance"]),
@@ -145,8 +145,8 @@ def _cases(scored: Scored) -> list[str]:
 
 
 def _smallest(scored: Scored) -> list[str]:
-    rows = [[cue.replace("_", " "), "none" if rho is None else f"{rho:.2f}"] for cue, rho in scored.detectable.items()]
-    title = f"Smallest strength from which on at least {ENOUGH_TPR:.0%} of the biased classes are found"
+    rows = [[cue.replace("_", " "), "none" if rho is None else f"{rho:z.2f}"] for cue, rho in scored.detectable.items()]
+    title = f"Smallest strength from which on at least {ENOUGH_TPR:z.0%} of the biased classes are found"
     return [*_title(title), *_table(["cue", "rho"], rows)]
 
 
@@ -156,7 +156,7 @@ def _calibration(scored: Scored) -> list[str]:
             row["column"],
             str(row["n"]),
             _number(row["ks"]),
-            f"{row['p']:.2g}",
+            f"{row['p']:z.2g}",
             _span(row["at_05"], row["at_05_low"], row["at_05_high"]),
         ]
         for row in scored.calibration.to_dict("records")
@@ -203,12 +203,12 @@ def _rate(rate: Rate) -> str:
     if not rate.n:
         return "-"
     low, high = rate.interval
-    return f"{rate.value:.2f} [{low:.2f}, {high:.2f}] ({rate.k} of {rate.n})"
+    return f"{rate.value:z.2f} [{low:z.2f}, {high:z.2f}] ({rate.k} of {rate.n})"
 
 
 def _span(value: float, low: float, high: float) -> str:
-    return _number(value) if math.isnan(low) else f"{value:.2f} [{low:.2f}, {high:.2f}]"
+    return _number(value) if math.isnan(low) else f"{value:z.2f} [{low:z.2f}, {high:z.2f}]"
 
 
 def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.2f}"
+    return "-" if math.isnan(value) else f"{value:z.2f}"

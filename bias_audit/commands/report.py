@@ -43,6 +43,6 @@ def run(options: argparse.Namespace) -> int:
     if options.images == "all":
         size += sum(file.stat().st_size for file in picture_folder_of(page).iterdir())
     if size > HEAVY:
-        progress.note(f"The page and its pictures take {size / 1e6:.0f} MB; --images flagged keeps them below 8 MB.")
+        progress.note(f"The page and its pictures take {size / 1e6:z.0f} MB; --images flagged keeps them below 8 MB.")
     print(printable(page))
     return 0

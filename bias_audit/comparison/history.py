@@ -11,7 +11,7 @@ from typing import Any
 
 from bias_audit.errors import ResultError
 from bias_audit.identity import class_of, data_of
-from bias_audit.result import LEVELS, NO_FINDING, NOT_JUDGED, AuditResult, load
+from bias_audit.result import LEVELS, NO_RELIANCE, NOT_JUDGED, AuditResult, load
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def _rows(run: AuditResult, other: bool) -> list[HistoryRow]:
         name = str(cells["class_name"])
         levels = [outcome.level or LEVELS[0] for outcome in found if class_of(outcome) == name]
         judged = cells.get("reliance_reason") == "ok"
-        level = max(levels, key=LEVELS.index) if levels else NO_FINDING if judged else NOT_JUDGED
+        level = max(levels, key=LEVELS.index) if levels else NO_RELIANCE if judged else NOT_JUDGED
         rows.append(made.row(name, int(cells.get("n_read") or 0), cells, level, len(levels)))
     return rows
 

@@ -27,14 +27,14 @@ def line(points: Sequence[Point | None], labels: Sequence[str], scale: tuple[flo
     for x, (_, low, high, _) in drawn:
         if low is not None and high is not None:
             ends = _y(low, scale), _y(high, scale)
-            parts.append(f'<line class="error" x1="{x:.1f}" x2="{x:.1f}" y1="{ends[0]:.1f}" y2="{ends[1]:.1f}"/>')
+            parts.append(f'<line class="error" x1="{x:z.1f}" x2="{x:z.1f}" y1="{ends[0]:z.1f}" y2="{ends[1]:z.1f}"/>')
     for (x, one), (next_x, two) in itertools.pairwise(drawn):
         if not one[3] and not two[3]:
             y, next_y = _y(one[0], scale), _y(two[0], scale)
-            parts.append(f'<line class="line" x1="{x:.1f}" y1="{y:.1f}" x2="{next_x:.1f}" y2="{next_y:.1f}"/>')
+            parts.append(f'<line class="line" x1="{x:z.1f}" y1="{y:z.1f}" x2="{next_x:z.1f}" y2="{next_y:z.1f}"/>')
     for x, (value, _, _, other) in drawn:
         kind = "other" if other else "dot"
-        parts.append(f'<circle class="{kind}" cx="{x:.1f}" cy="{_y(value, scale):.1f}" r="4"/>')
+        parts.append(f'<circle class="{kind}" cx="{x:z.1f}" cy="{_y(value, scale):z.1f}" r="4"/>')
     return _svg(parts, title)
 
 
@@ -46,9 +46,9 @@ def band(columns: Sequence[Sequence[float]], labels: Sequence[str], scale: tuple
     """
     xs = _across(len(columns))
     known = [(x, sorted(values)) for x, values in zip(xs, columns, strict=True) if values]
-    upper = [f"{x:.1f},{_y(values[-1], scale):.1f}" for x, values in known]
-    lower = [f"{x:.1f},{_y(values[0], scale):.1f}" for x, values in reversed(known)]
-    middle = [f"{x:.1f},{_y(statistics.median(values), scale):.1f}" for x, values in known]
+    upper = [f"{x:z.1f},{_y(values[-1], scale):z.1f}" for x, values in known]
+    lower = [f"{x:z.1f},{_y(values[0], scale):z.1f}" for x, values in reversed(known)]
+    middle = [f"{x:z.1f},{_y(statistics.median(values), scale):z.1f}" for x, values in known]
     parts = [_frame(labels, scale), f'<polygon class="band" points="{" ".join((*upper, *lower))}"/>']
     parts.append(f'<polyline class="line" points="{" ".join(middle)}"/>')
     parts += [f'<circle class="dot" cx="{place.split(",")[0]}" cy="{place.split(",")[1]}" r="4"/>' for place in middle]
@@ -69,8 +69,8 @@ def _frame(labels: Sequence[str], scale: tuple[float, float]) -> str:
     parts = []
     for value in (scale[0], (scale[0] + scale[1]) / 2, scale[1]):
         y = _y(value, scale)
-        parts.append(f'<line class="axis" x1="{LEFT}" x2="{WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>')
+        parts.append(f'<line class="axis" x1="{LEFT}" x2="{WIDTH}" y1="{y:z.1f}" y2="{y:z.1f}"/>')
+        parts.append(f'<text x="{LEFT - 6}" y="{y + 4:z.1f}" text-anchor="end">{value:g}</text>')
     if labels:
         parts.append(f'<text x="{LEFT}" y="{HEIGHT - 6}">{escape(labels[0])}</text>')
     if len(labels) > 1:

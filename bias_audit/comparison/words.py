@@ -56,7 +56,7 @@ def measured(finding: FindingChange) -> str:
     before = None if finding.old is None else finding.old.measured
     if now is None and before is None:
         return ""
-    one, two = ("none" if value is None else f"{value:.2f}" for value in (before, now))
+    one, two = ("none" if value is None else f"{value:z.2f}" for value in (before, now))
     return f"{one} before, {two} now"
 
 

@@ -14,10 +14,10 @@ from bias_audit.gate.values import FAILED, KNOWN, NEW, NOT_JUDGED, PASSED, WAIVE
 from bias_audit.gate.waivers import answer, grown
 from bias_audit.gate.words import digits
 from bias_audit.identity import class_of, cue_of, finding_id, matched
-from bias_audit.result import LEVELS, AuditResult, RuleOutcome
+from bias_audit.result import DOUBT, DOUBTS, LEVELS, AuditResult, RuleOutcome
 
-_HEALTH = {"BA908": MAPS_FAILED, "BA906": DOUBTFUL_INPUT, "BA907": DOUBTFUL_INPUT}
-"""Rules about the audit itself: what they find takes the ground from under the other rules."""
+_DOUBTS = dict.fromkeys(DOUBTS, DOUBTFUL_INPUT) | {"BA908": MAPS_FAILED}
+"""The state that stands for a warning about the audit itself."""
 
 _ABOUT_CLASSES = ("BA101", "BA201", "BA301")
 """Rules with an outcome per class; where class findings are not judged, nobody needs their answer."""
@@ -93,7 +93,7 @@ def _found(row: GateRow, outcome: RuleOutcome, context: Context) -> GateRow:
     level = outcome.level or LEVELS[0]
     least = config.fail_on(row.scope, class_of(outcome))
     row = replace(row, level=level, sentence=f"{level}: {outcome.sentence}", line=_line(row.scope, outcome, config))
-    state = _HEALTH.get(outcome.code) if level == "MODEL WARNING" else None
+    state = _DOUBTS.get(outcome.code) if level == DOUBT else None
     if state and least != NO_LEVEL:
         allowed = config.allows(state, outcome.subject, outcome.code)
         return replace(row, status=WARNED if allowed else FAILED, state=state)

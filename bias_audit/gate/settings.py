@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bias_audit.gate.toml_lines import Path
+from bias_audit.result import FAILS_FROM
 
 NO_LEVEL = "none"
 """A level that no finding reaches: findings of this scope are shown elsewhere and never judged here."""
 
 SCOPES = ("dataset", "class", "cluster", "slice", "image")
-FAIL_ON = dict.fromkeys(SCOPES, "SUSPICIOUS") | {"image": NO_LEVEL}
+FAIL_ON = dict.fromkeys(SCOPES, FAILS_FROM) | {"image": NO_LEVEL}
 WARN_ON = dict.fromkeys(SCOPES, "TOO FEW IMAGES") | {"image": NO_LEVEL}
 """Lowest level of a finding that fails, and that warns, by scope."""
 

@@ -133,7 +133,7 @@ def _findings(rows: list[GateRow], result: AuditResult) -> Iterator[str]:
         yield f"# level = {_toml(row.level)}"
         for name, value in (("measured", row.measured), ("low", row.low), ("high", row.high)):
             if value is not None:
-                yield f"# {name} = {value:.4g}"
+                yield f"# {name} = {value:z.4g}"
         yield ""
 
 
@@ -151,8 +151,8 @@ def _beyond(bound: float, kind: str) -> float:
 def _shown(one: Measured) -> str:
     if one.value is None:
         return "not known"
-    interval = "" if one.low is None or one.high is None else f" [{one.low:.2f}, {one.high:.2f}]"
-    return f"{one.value:.2f}{interval}"
+    interval = "" if one.low is None or one.high is None else f" [{one.low:z.2f}, {one.high:z.2f}]"
+    return f"{one.value:z.2f}{interval}"
 
 
 def _toml(value: str | list[str]) -> str:

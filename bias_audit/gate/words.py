@@ -15,8 +15,8 @@ def days(n: int) -> str:
 
 def digits(value: float) -> str:
     """Two decimals, more where two would hide that the value is not zero or not the bound."""
-    text = f"{value:.2f}"
-    return text if abs(float(text) - value) < 5e-4 else f"{value:.3g}"
+    text = f"{value:z.2f}"
+    return text if abs(float(text) - value) < 5e-4 else f"{value:z.3g}"
 
 
 def plain(text: str) -> str:

@@ -178,7 +178,7 @@ def _numbers(
         value = stats.auc(inside, outside)
         low, high = stats.auc_interval(value, len(inside), len(outside))
         p = float(stats.mann_whitney(inside, outside))
-        typical = f"median {np.median(inside):.3g}, elsewhere {np.median(outside):.3g}"
+        typical = f"median {np.median(inside):z.3g}, elsewhere {np.median(outside):z.3g}"
         found.append(Association(name, str(class_names[label]), "AUC", value, low, high, p, len(array), typical))
     return found
 

@@ -122,5 +122,5 @@ def _arguments(layer: Any) -> list[Any]:
 
 def _number(values: Any) -> str:
     """127.5, or (123.7, 116.8, 103.9); four digits, and none where it is a whole number to four digits."""
-    numbers = [f"{value:.4g}" for value in np.atleast_1d(values)]
+    numbers = [f"{value:z.4g}" for value in np.atleast_1d(values)]
     return numbers[0] if len(set(numbers)) == 1 else f"({', '.join(numbers)})"

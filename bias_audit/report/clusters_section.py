@@ -49,10 +49,11 @@ def clusters_section(result: AuditResult, pictures: Mapping[str, Any], budget: i
     shown = []
     for row in rows[:MOST_SHOWN]:
         sheet = stored.get(row["cluster_id"]) or {}
+        hidden = _without_effect(row)
         tiles: dict[str, list[dict[str, Any]]] = {"crops": [], "shots": []}
         for kind, found in tiles.items():
             for picture in _ordered(sheet.get(kind) or []):
-                if not is_picture(picture):
+                if not is_picture(picture) or picture.get("arm") in hidden:
                     continue
                 cost = len(picture["jpeg"]) + 3 * len(escape(str(picture["image_id"]))) + TILE_BYTES
                 if used + cost > budget * CLUSTERS_SHARE:
@@ -65,10 +66,13 @@ def clusters_section(result: AuditResult, pictures: Mapping[str, Any], budget: i
                         "host_id": picture.get("host_id"),
                         "text": ARMS.get(str(picture.get("arm")), ""),
                         "probability": picture.get("probability"),
+                        "pasted": picture.get("arm") == "pasted",
+                        "turned": picture.get("turned"),
                         "outline": [],
                     }
                 )
-        shown.append({**_described(row), "level": levels.get(row["cluster_id"]), **tiles})
+        counted = _counted(row, tiles["shots"], sheet.get("hosts"))
+        shown.append({**_described(row), "level": levels.get(row["cluster_id"]), "counted": counted, **tiles})
     reason = next((outcome.sentence for outcome in judged if outcome.status == "not applicable"), "")
     return {
         "clusters": shown,
@@ -78,6 +82,21 @@ def clusters_section(result: AuditResult, pictures: Mapping[str, Any], budget: i
         "reason": "" if rows else reason,
         "file": "clusters.csv",
     }
+
+
+def _without_effect(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Arms whose effect rounds to nothing: their pictures would illustrate it with the very thing that it denies."""
+    effect = row["erase_effect"]
+    return ("inpaint",) if effect is not None and abs(effect) < 0.005 else ()
+
+
+def _counted(row: Mapping[str, Any], shots: list[dict[str, Any]], hosts: Any) -> dict[str, int] | None:
+    """How many of the images that the spot was pasted onto turn: shown, of how many; in all, of how many."""
+    pasted = [shot for shot in shots if shot["pasted"] and shot["turned"] is not None]
+    if not pasted or not hosts or row["turned"] is None:
+        return None
+    turned = sum(bool(shot["turned"]) for shot in pasted)
+    return {"shown": turned, "of": len(pasted), "turned": round(row["turned"] * hosts), "total": hosts}
 
 
 def _ordered(pictures: list[dict[str, Any]]) -> list[dict[str, Any]]:

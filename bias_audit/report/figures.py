@@ -49,7 +49,7 @@ def interval(
 
     def at(number: float) -> str:
         share = (number - scale[0]) / ((scale[1] - scale[0]) or 1.0)
-        return f"{100 * min(1.0, max(0.0, share)):.2f}%"
+        return f"{100 * min(1.0, max(0.0, share)):z.2f}%"
 
     parts = [f'<line class="axis" x1="{at(scale[0])}" x2="{at(scale[1])}" y1="8" y2="8"/>']
     if scale[0] < 0 < scale[1]:
@@ -76,13 +76,13 @@ def histogram(
     """
 
     def at(number: float) -> str:
-        return f"{100 * min(1.0, max(0.0, (number - scale[0]) / ((scale[1] - scale[0]) or 1.0))):.2f}"
+        return f"{100 * min(1.0, max(0.0, (number - scale[0]) / ((scale[1] - scale[0]) or 1.0))):z.2f}"
 
     width, highest = 100 / len(shares), max(shares) or 1.0
     # A bar that holds anything is seen.
     heights = [max(1.0, 30 * share / highest) if share else 0.0 for share in shares]
     bars = "".join(
-        f"M{index * width:g} 32v{-height:.1f}h{width * 0.9:g}v{height:.1f}z"
+        f"M{index * width:g} 32v{-height:z.1f}h{width * 0.9:g}v{height:z.1f}z"
         for index, height in enumerate(heights)
         if height
     )
@@ -131,7 +131,7 @@ def colour_bar() -> str:
     """The legend of the heatmaps."""
     last = len(INFERNO) - 1
     stops = "".join(
-        f'<stop offset="{index / last:.3f}" stop-color="rgb{point}"/>' for index, point in enumerate(INFERNO)
+        f'<stop offset="{index / last:z.3f}" stop-color="rgb{point}"/>' for index, point in enumerate(INFERNO)
     )
     return (
         '<svg class="colour-bar" width="96" height="10" aria-hidden="true"><defs><linearGradient id="inferno">'

@@ -49,7 +49,7 @@ def arrange_pictures(
 
     Returns:
         pictures: list of {key, jpeg, width, height, grid}, each once; key is a CSS class name.
-        composites: class name -> list of {image_id, tiles}, the most telling photos first.
+        composites: class name -> list of {image_id, tiles}, recognised in the proportion of all.
         gallery: list of {subject, images} of the first MOST_CARDS; subject None for the images of classes without a
             finding.
         places: image_id -> the image's entry in the gallery, of those that are shown.
@@ -154,24 +154,49 @@ def _entry(name: str, row: Any, picture: Mapping[str, Any], key: str) -> dict[st
     }
 
 
+def counted(subject: str, photos: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """How often the class is recognised in each experiment, in the examples that are shown and in all.
+
+    Args:
+        subject: the class.
+        photos: of `arrange_pictures`, those that are shown.
+
+    Returns:
+        list of {text, shown, of, recognised, total}; recognised and total None in a run of an older version.
+    """
+    texts = {
+        "same": f"on backgrounds of other {subject} photos",
+        "other": "on backgrounds of other classes",
+        "background_only": "with the object removed",
+        "foreground_only": "with the background removed",
+    }
+    rows = []
+    for arm, text in texts.items():
+        if tiles := [tile for photo in photos for tile in photo["tiles"] if tile["arm"] == arm]:
+            shown = sum(tile["kept"] for tile in tiles)
+            recognised, total = tiles[0]["recognised"], tiles[0]["total"]
+            rows.append({"text": text, "shown": shown, "of": len(tiles), "recognised": recognised, "total": total})
+    return rows
+
+
 def _composed(subject: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Photos with one composite per arm, those first that are recognised on the same and lost on other backgrounds."""
+    """Photos with one composite per arm, in the order of the run, which is in proportion (`examples.in_proportion`).
+
+    Only among those that are shown together the photos that another background turns come first.
+    """
     photos: dict[str, dict[str, Mapping[str, Any]]] = {}
     for row in rows:
-        arm = row.get("arm")
-        if arm not in ARMS or not is_picture(row):
-            continue
-        arms = photos.setdefault(str(row["image_id"]), {})
-        # Of several donors the one that shows the effect, if any does: "same" recognised, "other" lost.
-        telling = (row["predicted"] == subject) == (arm != "other")
-        if arm not in arms or (telling and (arms[arm]["predicted"] == subject) != (arm != "other")):
-            arms[arm] = row
+        if row.get("arm") in ARMS and is_picture(row):
+            photos.setdefault(str(row["image_id"]), {}).setdefault(str(row["arm"]), row)
 
     def lost(arms: Mapping[str, Mapping[str, Any]]) -> bool:
         return "same" in arms and "other" in arms and arms["same"]["predicted"] == subject != arms["other"]["predicted"]
 
-    ordered = sorted(photos.items(), key=lambda item: not lost(item[1]))
-    return [{"image_id": name, "rows": [arms[arm] for arm in ARMS if arm in arms]} for name, arms in ordered]
+    names = list(photos)
+    ordered: list[str] = []
+    for start in range(0, len(names), MOST_COMPOSED):
+        ordered += sorted(names[start : start + MOST_COMPOSED], key=lambda name: not lost(photos[name]))
+    return [{"image_id": name, "rows": [photos[name][arm] for arm in ARMS if arm in photos[name]]} for name in ordered]
 
 
 def _tile(subject: str, row: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -191,6 +216,8 @@ def _tile(subject: str, row: Mapping[str, Any], key: str) -> dict[str, Any]:
         "predicted": predicted,
         "probability": row.get("probability"),
         "kept": predicted == subject,
+        "recognised": row.get("arm_recognised"),
+        "total": row.get("arm_total"),
     }
 
 

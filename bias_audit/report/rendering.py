@@ -61,7 +61,7 @@ def quantity(value: float | None, unit: str) -> str:
     if value is None:
         return NONE
     if unit == "number":
-        return _signed(f"{value:.2f}")
+        return _signed(f"{value:z.2f}")
     suffix = THIN_SPACE + ("%" if unit == "share" else "pp")
     # Never a rounded 0 % or 100 % for what is neither: 99.7 % is not all.
     size = abs(value)
@@ -75,12 +75,12 @@ def quantity(value: float | None, unit: str) -> str:
 
 def share(value: float | None) -> str:
     """A probability as text."""
-    return NONE if value is None else f"{value:.2f}"
+    return NONE if value is None else f"{value:z.2f}"
 
 
 def p_value(value: float) -> str:
     """A p-value with its sign of comparison."""
-    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
+    return "< 0.001" if value < 0.001 else f"= {value:z.3f}"
 
 
 def _signed(text: str) -> str:

@@ -18,7 +18,7 @@ from bias_audit.report.decide_section import decide_section
 from bias_audit.report.distributions_section import distributions_section
 from bias_audit.report.estimates import axis, estimate, number, records
 from bias_audit.report.finding_words import MEASURES, PLACES
-from bias_audit.report.gallery import MOST_COMPOSED, PICTURE_BUDGET, arrange_pictures
+from bias_audit.report.gallery import MOST_COMPOSED, PICTURE_BUDGET, arrange_pictures, counted
 from bias_audit.report.hypotheses_section import hypotheses_section
 from bias_audit.report.leakage_section import leakage_section
 from bias_audit.report.maps_section import maps_section
@@ -26,7 +26,7 @@ from bias_audit.report.probes_section import probes_section
 from bias_audit.report.rule_texts_section import rule_texts_section
 from bias_audit.report.slices_section import slices_section
 from bias_audit.report.strangers_section import strangers_section
-from bias_audit.result import LEVELS, AuditResult, RuleOutcome
+from bias_audit.result import LEVELS, NO_RELIANCE, NOT_JUDGED, AuditResult, RuleOutcome
 
 if TYPE_CHECKING:
     pass
@@ -170,7 +170,11 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
         "findings_total": len(found),
         # Composites that no finding shows, above all where nothing was found: what was tried without effect.
         "examples": [
-            {"subject": subject, "composites": photos[:MOST_COMPOSED]}
+            {
+                "subject": subject,
+                "composites": photos[:MOST_COMPOSED],
+                "counted": counted(subject, photos[:MOST_COMPOSED]),
+            }
             for subject, photos in chosen["composites"].items()
             if subject not in illustrated
         ],
@@ -202,10 +206,11 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
 
 
 def _verdict(result: AuditResult) -> dict[str, Any]:
-    level = result.level
-    sentence = result.verdict
-    if sentence.startswith(f"{level}: "):
-        sentence = sentence[len(level) + 2 :]
+    level, sentence = result.level, result.verdict
+    # The level stands above the sentence; a run of an older version may name another one there.
+    led = next((name for name in (*LEVELS, NO_RELIANCE, NOT_JUDGED) if sentence.startswith(f"{name}: ")), "")
+    if led:
+        sentence = sentence[len(led) + 2 :]
         sentence = sentence[:1].upper() + sentence[1:]
     counted = ("judged", "passed", "found", "not_judged")
     totals = {name: sum(getattr(rule, name) for rule in result.rules) for name in counted}
@@ -294,6 +299,7 @@ def _finding(
         ladder = [{"label": label, **estimate(row[value], row[low], row[high])} for label, value, low, high in LADDER]
         ladder = [step for step in ladder if step["value"] is not None]
     places = chosen["places"]
+    composites = chosen["composites"].get(outcome.subject, [])[:MOST_COMPOSED] if illustrate else []
     thumbnails = [places[image_id] for image_id in outcome.image_ids if image_id in places][:6]
     return {
         "code": outcome.code,
@@ -309,7 +315,8 @@ def _finding(
         "n": outcome.n,
         "p_value": number(outcome.p_value),
         "ladder": ladder,
-        "composites": chosen["composites"].get(outcome.subject, [])[:MOST_COMPOSED] if illustrate else [],
+        "composites": composites,
+        "counted": counted(outcome.subject, composites),
         "thumbnails": thumbnails,
         "place": PLACES.get(outcome.code),
         "images_total": len(outcome.image_ids),

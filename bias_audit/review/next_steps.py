@@ -148,14 +148,14 @@ def images_needed(usual: float | None, other: float | None, thresholds: Threshol
             low, high = wilson(other * n, n)
             if high < usual:
                 return n, (
-                    f"at the accuracy measured on other backgrounds, {other:.0%}, {n} images give an interval of "
-                    f"{low:.0%} to {high:.0%}, which ends below the {usual:.0%} that the usual photos reach at least"
+                    f"at the accuracy measured on other backgrounds, {other:z.0%}, {n} images give an interval of "
+                    f"{low:z.0%} to {high:z.0%}, which ends below the {usual:z.0%} that the usual photos reach at least"
                 )
     width, share = 2 * thresholds.min_gap, 0.9 if usual is None else usual
     for n in range(least, MOST_COLLECTED + 1):
         low, high = wilson(share * n, n)
         if high - low <= 2 * width:
-            return n, f"{n} images bound an accuracy of {share:.0%} to {low:.0%} to {high:.0%}"
+            return n, f"{n} images bound an accuracy of {share:z.0%} to {low:z.0%} to {high:z.0%}"
     return MOST_COLLECTED, "more could not be asked for"
 
 

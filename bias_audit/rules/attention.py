@@ -32,8 +32,8 @@ def class_attention(evidence: Evidence) -> list[RuleOutcome]:
         excess = float(row["background_excess"])
         sentence = (
             f"The maps of {name} lie on the background {'clearly more' if found else 'not clearly more'} than those of "
-            f"the other classes (background excess {excess:.2f}, the others {compared.rest_mean:.2f}; "
-            f"Cliff's delta {compared.delta:.2f})."
+            f"the other classes (background excess {excess:z.2f}, the others {compared.rest_mean:z.2f}; "
+            f"Cliff's delta {compared.delta:z.2f})."
         )
         sentence += _tie(row, bounds) if found else ""
         harmless = np.isfinite(as_float(row["p_fdr"])) and not relies(row, bounds)

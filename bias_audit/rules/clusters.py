@@ -7,7 +7,7 @@ import pandas as pd
 from bias_audit.config import Thresholds
 from bias_audit.names import LEGITIMATE
 from bias_audit.result import RuleOutcome
-from bias_audit.rules.evidence import MOST_IDS, Evidence, as_float, not_applicable, number
+from bias_audit.rules.evidence import MOST_IDS, Evidence, as_float, not_applicable, number, visible
 
 EVIDENCE = (
     "class_share", "lift", "odds_ratio", "odds_ratio_low", "odds_ratio_high", "cramers_v_predicted", "cramers_v_label",
@@ -71,15 +71,13 @@ def _outcome(title: str, name: str, row: pd.Series, evidence: Evidence) -> RuleO
     outline = ""
     if as_float(row["object_estimated"], 0) > 0:
         outline = " Where the object is was estimated, for want of masks."
-    shows = max(proofs(row, evidence.thresholds), key=lambda name: float(row[f"{name}_effect"]))
+    strongest = max(proofs(row, evidence.thresholds), key=lambda name: float(row[f"{name}_effect"]))
     verdict = " A reviewer judged it legitimate." if judged == LEGITIMATE else ""
+    clauses = "; ".join(filter(None, (_erased(row), _pasted(row))))
     sentence = (
-        f"The network keeps looking at {called} in images that it takes for {row['class_name']} "
-        f"({int(row['n'])} images, {row['class_share']:.0%} of them). Erased, the probability of {row['class_name']} "
-        f"falls by {row['erase_effect']:.2f} [{row['erase_low']:.2f}, {row['erase_high']:.2f}] more than when an equal "
-        f"piece elsewhere is erased; pasted onto images of other classes it turns {row['turned']:.0%} of them into "
-        f"{row['class_name']}, another piece {row['turned_control']:.0%} ({int(row['n_proof'])} photos)."
-        f"{outline}{verdict}"
+        f"The network keeps looking at {called} in images that it takes for {row['class_name']} ({int(row['n'])} "
+        f"images, {row['class_share']:z.0%} of them). {clauses[:1].upper()}{clauses[1:]} "
+        f"({int(row['n_proof'])} photos).{outline}{verdict}"
     )
     return RuleOutcome(
         "BA302",
@@ -89,12 +87,12 @@ def _outcome(title: str, name: str, row: pd.Series, evidence: Evidence) -> RuleO
         "found",
         sentence,
         level,
-        measured=float(row[f"{shows}_effect"]),
+        measured=float(row[f"{strongest}_effect"]),
         threshold=evidence.thresholds.min_cue,
-        low=number(row[f"{shows}_low"]),
-        high=number(row[f"{shows}_high"]),
+        low=number(row[f"{strongest}_low"]),
+        high=number(row[f"{strongest}_high"]),
         n=int(row["n_proof"]),
-        p_value=float(row[f"p_{shows}_fdr"]),
+        p_value=float(row[f"p_{strongest}_fdr"]),
         image_ids=images[:MOST_IDS],
         evidence={
             "class_name": row["class_name"],
@@ -102,3 +100,29 @@ def _outcome(title: str, name: str, row: pd.Series, evidence: Evidence) -> RuleO
             **{key: number(row[key]) for key in EVIDENCE},
         },
     )
+
+
+def _erased(row: pd.Series) -> str:
+    """What erasing the cue does beyond a control; "" where that rounds to nothing."""
+    if not visible(row["erase_effect"]):
+        return ""
+    by, low, high = (float(row[f"erase_{name}"]) for name in ("effect", "low", "high"))
+    turn = f"falls by {by:z.2f} [{low:z.2f}, {high:z.2f}]"
+    if by < 0:
+        turn = f"rises by {-by:z.2f} [{-high:z.2f}, {-low:z.2f}]"
+    return f"erased, the probability of {row['class_name']} {turn} more than when an equal piece elsewhere is erased"
+
+
+def _pasted(row: pd.Series) -> str:
+    """What pasting the cue onto images of other classes does beyond a control; "" where that rounds to nothing."""
+    said = []
+    if visible(row["paste_effect"]):
+        by, low, high = (float(row[f"paste_{name}"]) for name in ("effect", "low", "high"))
+        turn = f"raises the probability of {row['class_name']} by {by:z.2f} [{low:z.2f}, {high:z.2f}]"
+        if by < 0:
+            turn = f"lowers the probability of {row['class_name']} by {-by:z.2f} [{-high:z.2f}, {-low:z.2f}]"
+        said.append(f"{turn} more than another piece does")
+    if visible(row["turned"]):
+        other = f"{row['turned_control']:z.0%}" if visible(row["turned_control"]) else "none"
+        said.append(f"turns {row['turned']:z.0%} of them into {row['class_name']}, another piece {other}")
+    return f"pasted onto images of other classes it {' and '.join(said)}" if said else ""

@@ -155,6 +155,11 @@ def status_of(found: bool, level: str, sentence: str) -> tuple[str, str, str | N
     return ("found", sentence, level) if found else ("passed", sentence, None)
 
 
+def visible(value: Any) -> bool:
+    """Whether an effect is one at two decimals; what rounds to nothing is no clause of a sentence."""
+    return abs(as_float(value, 0)) >= 0.005
+
+
 def number(value: Any) -> float | None:
     """A finite float, or None."""
     value = as_float(value)

@@ -75,8 +75,8 @@ def _outcome(title: str, name: str, ranked: pd.DataFrame, evidence: Evidence, *,
     else:
         sentence = (
             f"No {' or '.join(own)} of photos of {name} is shown to turn photos of the other classes into it (largest "
-            f"pull {row['attract']:.0%} [{row['attract_low']:.0%}, {row['attract_high']:.0%}], {row['probe']}, "
-            f"corrected p {row['p_fdr']:.2f})."
+            f"pull {row['attract']:z.0%} [{row['attract_low']:z.0%}, {row['attract_high']:z.0%}], {row['probe']}, "
+            f"corrected p {row['p_fdr']:z.2f})."
         )
     return RuleOutcome(
         "BA301",
@@ -103,9 +103,9 @@ def _outcome(title: str, name: str, ranked: pd.DataFrame, evidence: Evidence, *,
 
 def _told(name: str, row: pd.Series) -> str:
     return (
-        f"With the {row['probe']} of photos of {name}, {row['pulled']:.0%} more of {int(row['n_pulled'])} photos of "
+        f"With the {row['probe']} of photos of {name}, {row['pulled']:z.0%} more of {int(row['n_pulled'])} photos of "
         f"other classes are called {name} than with that of their own class; photos of {name} are recognised in "
-        f"{row['same_accuracy']:.0%} with their own class's {row['probe']}, in {row['other_accuracy']:.0%} with "
+        f"{row['same_accuracy']:z.0%} with their own class's {row['probe']}, in {row['other_accuracy']:z.0%} with "
         "another's."
     )
 

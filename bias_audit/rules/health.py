@@ -60,7 +60,7 @@ def maps_without_tie(evidence: Evidence) -> list[RuleOutcome]:
     tied = int((tested["tie_p_fdr"] <= bounds.fdr).sum())
     uniform, loose = median > bounds.model_excess, len(tested) > 0 and tied == 0
     sentence = (
-        f"The median background excess over {len(unexplained)} classes without shown reliance is {median:.2f} "
+        f"The median background excess over {len(unexplained)} classes without shown reliance is {median:z.2f} "
         "(0 = as good as the resolution allows, 1 = uniform map)"
     )
     if len(tested):
@@ -97,7 +97,7 @@ def accuracy_at_chance(evidence: Evidence) -> list[RuleOutcome]:
     low, high = stats.wilson(hits, n)
     found = hits / n < chance or low <= 1 / len(evidence.classes) < high
     sentence = (
-        f"Accuracy is {hits / n:.2f} on {n} images; always guessing the most frequent class gives {chance:.2f}."
+        f"Accuracy is {hits / n:z.2f} on {n} images; always guessing the most frequent class gives {chance:z.2f}."
         + (" Check --preprocess, --resize and the order of the classes before you read on." if found else "")
     )
     return [
@@ -135,12 +135,12 @@ def uncertain_masks(evidence: Evidence) -> list[RuleOutcome]:
     unclear, hangs = width > bounds.max_void_width, shrunk > bounds.max_mask_shift
     sentence = (
         f"Depending on what the void pixels of its masks are, {widest} has a background share between "
-        f"{low[widest]:.2f} and {high[widest]:.2f}"
+        f"{low[widest]:z.2f} and {high[widest]:z.2f}"
         if width > 0
         else "The masks have no void pixels that could move a background share"
     ) + (
         f"; with masks half a cell larger {leader} exceeds the background excess of the other classes by "
-        f"{remaining:.2f} instead of {lead:.2f}."
+        f"{remaining:z.2f} instead of {lead:z.2f}."
         if leader
         else f"; no two classes have the {bounds.min_attention} images to compare larger masks."
     )

@@ -8,7 +8,7 @@ import pandas as pd
 
 from bias_audit.config import Thresholds
 from bias_audit.result import RuleOutcome
-from bias_audit.rules.evidence import Evidence, as_float, not_applicable, number
+from bias_audit.rules.evidence import Evidence, as_float, not_applicable, number, visible
 
 EVIDENCE = (
     "area", "object_share", "object_estimated", "probability", "probability_erased", "erase_effect", "p_erase",
@@ -43,12 +43,12 @@ def _outcome(subject: str, row: pd.Series, bounds: Thresholds) -> RuleOutcome:
     )
     sentence = (
         f"{where}: pasted onto {int(row['n_hosts'])} photos of other classes, it raises the probability of "
-        f"{row['class_name']} by {row['paste_effect']:.2f} [{row['paste_low']:.2f}, {row['paste_high']:.2f}] beyond "
-        f"pieces of other photos of their own class, and turns {row['turned']:.0%} of them, the other pieces "
-        f"{row['turned_control']:.0%}. {_erased(row)}"
+        f"{row['class_name']} by {row['paste_effect']:z.2f} [{row['paste_low']:z.2f}, {row['paste_high']:z.2f}] beyond "
+        f"pieces of other photos of their own class, and turns {row['turned']:z.0%} of them, the other pieces "
+        f"{row['turned_control']:z.0%}. {_erased(row)}"
     )
     if moves and on_object:
-        sentence += f" It lies on the object by {row['object_share']:.0%}: this is what the class looks like, no bias."
+        sentence += f" It lies on the object by {row['object_share']:z.0%}: this is what the class looks like, no bias."
     elif not moves:
         beyond = as_float(row["p_fdr"], 1) <= bounds.fdr and as_float(row["paste_low"], 0) > 0
         what = f"An effect below the {bounds.min_cue:g} that count" if beyond else "No effect beyond chance was shown"
@@ -76,8 +76,10 @@ def _outcome(subject: str, row: pd.Series, bounds: Thresholds) -> RuleOutcome:
 
 def _erased(row: pd.Series) -> str:
     before, after = row["probability"], row["probability_erased"]
-    said = f"Erased on its own photo, the probability goes from {before:.2f} to {after:.2f}"
+    said = f"Erased on its own photo, the probability goes from {before:z.2f} to {after:z.2f}"
     if number(row["erase_effect"]) is None:
         return f"{said}; there is no room for an equal piece to compare with."
+    if not visible(row["erase_effect"]):
+        return f"{said}, no more than by equal pieces elsewhere."
     n = int(row["n_places"])
-    return f"{said}, {row['erase_effect']:.2f} more than by {n} equal piece{'' if n == 1 else 's'} elsewhere."
+    return f"{said}, {row['erase_effect']:z.2f} more than by {n} equal piece{'' if n == 1 else 's'} elsewhere."

@@ -38,14 +38,14 @@ def preprocessing(evidence: Evidence) -> list[RuleOutcome]:
     low, high = stats.wilson(checked.hits, checked.n)
     accuracy = checked.hits / checked.n
     guesses = accuracy < checked.most / checked.n or low <= 1 / checked.classes < high
-    here = f"on {checked.n} labelled photos the accuracy is {accuracy:.2f} with {checked.name!r}"
+    here = f"on {checked.n} labelled photos the accuracy is {accuracy:z.2f} with {checked.name!r}"
     if better and best:
         sentence = (
-            f"The preprocessing looks wrong: {here} and {best.hits / best.n:.2f} with {best.name!r}; "
+            f"The preprocessing looks wrong: {here} and {best.hits / best.n:z.2f} with {best.name!r}; "
             f"audit again with --preprocess {best.name}."
         )
     elif guesses:
-        rival = f" ({best.name!r} has {best.hits / best.n:.2f})" if best else ""
+        rival = f" ({best.name!r} has {best.hits / best.n:z.2f})" if best else ""
         sentence = (
             f"The model guesses: {here}, and no other preprocessing is shown to do better{rival}. "
             "Look at --loader, the order of the classes and the labels."
@@ -106,12 +106,14 @@ def class_order(evidence: Evidence) -> list[RuleOutcome]:
         pairs = [f"the output for {names[i]!r} is called {names[order[i]]!r}" for i in moved[:MOST_RENAMED]]
         more = f" and {len(moved) - MOST_RENAMED} more" if len(moved) > MOST_RENAMED else ""
         sentence = (
-            f"The outputs look permuted: {', '.join(pairs)}{more}. With that order the accuracy would be {then:.2f} "
-            f"instead of {now:.2f} on {n} photos that did not choose it. Check the order of the classes (Keras sorts "
+            f"The outputs look permuted: {', '.join(pairs)}{more}. With that order the accuracy would be {then:z.2f} "
+            f"instead of {now:z.2f} on {n} photos that did not choose it. Check the order of the classes (Keras sorts "
             "folders alphabetically)."
         )
     elif len(moved):
-        sentence = f"No other order of the classes is shown to fit better: the best has {then:.2f}, this one {now:.2f}."
+        sentence = (
+            f"No other order of the classes is shown to fit better: the best has {then:z.2f}, this one {now:z.2f}."
+        )
     else:
         sentence = "No other order of the classes fits the predictions better."
     return [

@@ -26,16 +26,16 @@ def background_leak(evidence: Evidence) -> list[RuleOutcome]:
         return [not_applicable("BA401", title, "dataset", "", reason)]
     first = rows.iloc[0]
     whole = _rows(evidence, "whole image")
-    beside = f"; on the whole image {whole.iloc[0]['value']:.2f}" if whole is not None and len(whole) else ""
+    beside = f"; on the whole image {whole.iloc[0]['value']:z.2f}" if whole is not None and len(whole) else ""
     classes = rows.iloc[1:].sort_values("value", ascending=False, kind="stable")
-    each = ", ".join(f"{row['class_name']} {row['value']:.2f}" for _, row in classes.head(MOST_NAMED).iterrows())
+    each = ", ".join(f"{row['class_name']} {row['value']:z.2f}" for _, row in classes.head(MOST_NAMED).iterrows())
     # One class with a cue among many hardly moves the mean. A class's p is corrected for their number.
     top = classes.iloc[0]
     guess = " Where the object is was estimated, for want of masks." if evidence.leak_estimates else ""
     found = as_float(top["p"], 1) <= bounds.fdr and as_float(top["value"]) >= bounds.min_leak
     sentence = (
         f"From the background alone, the object cut out, a linear model tells the classes apart with an AUC of "
-        f"{first['value']:.2f} [{first['low']:.2f}, {first['high']:.2f}] (p = {first['p']:.3f}, {int(first['n'])} "
+        f"{first['value']:z.2f} [{first['low']:z.2f}, {first['high']:z.2f}] (p = {first['p']:z.3f}, {int(first['n'])} "
         f"photos, cross-validated{beside}); {each}. {NOT_THE_MODEL if found else 'Chance is .5'}.{guess}"
     )
     return [
@@ -138,7 +138,7 @@ def strength(row: Any) -> float:
 def _said(row: pd.Series) -> str:
     where = f" of {row['class_name']}" if row["class_name"] else ""
     return (
-        f"{row['name']}{where}: {row['measure']} {row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}] "
+        f"{row['name']}{where}: {row['measure']} {row['value']:z.2f} [{row['low']:z.2f}, {row['high']:z.2f}] "
         f"({row['typical']})"
     )
 

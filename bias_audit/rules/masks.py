@@ -40,11 +40,11 @@ def estimated_masks(evidence: Evidence) -> list[RuleOutcome]:
         return [RuleOutcome("BA909", title, "dataset", "", *status_of(True, "MODEL WARNING", sentence), n=0)]
     iou, found, precise = (float(np.median(values)) for values in (quality.iou, quality.found, quality.precise))
     low, high = stats.median_interval(quality.iou)
-    within = f" [{low:.2f}, {high:.2f}]" if np.isfinite(low) else ""
+    within = f" [{low:z.2f}, {high:z.2f}]" if np.isfinite(low) else ""
     poor = not low >= bounds.min_mask_iou
     sentence = (
-        f"{which}. On {len(quality.iou)} photos that have a drawn mask the median overlap (IoU) is {iou:.2f}{within}: "
-        f"{found:.0%} of the object is found, {precise:.0%} of the estimate is object."
+        f"{which}. On {len(quality.iou)} photos that have a drawn mask the median overlap (IoU) is {iou:z.2f}{within}: "
+        f"{found:z.0%} of the object is found, {precise:z.0%} of the estimate is object."
         + (" Cut-outs and backgrounds are then mixed; draw masks, or give a better --segmenter." if poor else "")
     )
     return [

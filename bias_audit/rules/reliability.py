@@ -35,19 +35,19 @@ CRITERIA = {
     RANDOMISATION: Criterion(
         lambda bounds: bounds.max_random_similarity,
         False,
-        "With all weights of the model shuffled, maps keep a rank correlation of {mean:.2f} with those before",
+        "With all weights of the model shuffled, maps keep a rank correlation of {mean:z.2f} with those before",
         "they do not depend on what the model learned",
     ),
     CLASSES: Criterion(
         lambda bounds: bounds.max_class_similarity,
         False,
-        "The maps of the most probable and of the second class have a rank correlation of {mean:.2f}",
+        "The maps of the most probable and of the second class have a rank correlation of {mean:z.2f}",
         "they do not say why one class was predicted and not the other",
     ),
     STABILITY: Criterion(
         lambda bounds: bounds.min_stability,
         True,
-        "Shifted by one cell, photos have maps of a rank correlation of {mean:.2f} with those before",
+        "Shifted by one cell, photos have maps of a rank correlation of {mean:z.2f} with those before",
         "they hang on where the photo lies, not on what it shows",
     ),
 }

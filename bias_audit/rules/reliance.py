@@ -7,7 +7,7 @@ import pandas as pd
 
 from bias_audit.config import Thresholds
 from bias_audit.result import RuleOutcome
-from bias_audit.rules.evidence import Evidence, as_float, not_applicable, number, relies, status_of
+from bias_audit.rules.evidence import Evidence, as_float, not_applicable, number, relies, status_of, visible
 
 EVIDENCE = (
     "accuracy",
@@ -153,24 +153,24 @@ def near_threshold(row: pd.Series, bounds: Thresholds, *, found: bool) -> str:
     gap, p = float(row["background_gap"]), as_float(row["p_fdr"], 1)
     reasons = []
     if abs(gap - bounds.min_gap) < bounds.near and p <= 2 * bounds.fdr:
-        reasons.append(f"a gap of {gap:.1%} against a floor of {bounds.min_gap:.0%}")
+        reasons.append(f"a gap of {gap:z.1%} against a floor of {bounds.min_gap:z.0%}")
     if bounds.fdr / 2 < p <= 2 * bounds.fdr and gap >= bounds.min_gap:
-        reasons.append(f"a corrected p of {p:.3f} against {bounds.fdr:g}")
+        reasons.append(f"a corrected p of {p:z.3f} against {bounds.fdr:g}")
     second, low = as_float(row["background_gap_second_fill"], 0), as_float(row["second_fill_low"], 0)
     if found and (second < bounds.min_gap + bounds.near or low < bounds.near):
-        reasons.append(f"a gap of {second:.1%} under the second fill, with a lower limit of {low:.1%}")
+        reasons.append(f"a gap of {second:z.1%} under the second fill, with a lower limit of {low:z.1%}")
     attract, least = as_float(row["attract"], -1), as_float(row["attract_low"], -1)
     margin = min(attract - bounds.min_attract, least)
     if found and not passes_alone(row, bounds) and abs(margin) < bounds.near:
-        reasons.append(f"a pull of {attract:.1%}, at least {least:.1%}, which tells culprit from victim")
+        reasons.append(f"a pull of {attract:z.1%}, at least {least:z.1%}, which tells culprit from victim")
     return "; ".join(reasons)
 
 
 def _fills_disagree(name: str, row: pd.Series) -> str:
     gap, second = float(row["background_gap"]), as_float(row["background_gap_second_fill"])
     return (
-        f"Two ways of filling the holes in the backgrounds disagree about {name}: a gap of {gap:.0%} with inpainting, "
-        f"of {second:.0%} with blur and noise; the effect may come from the fill."
+        f"Two ways of filling the holes in the backgrounds disagree about {name}: a gap of {gap:z.0%} with inpainting, "
+        f"of {second:z.0%} with blur and noise; the effect may come from the fill."
     )
 
 
@@ -180,16 +180,16 @@ def _sentence(name: str, row: pd.Series, level: str, evidence: Evidence) -> str:
     same, other = float(row["same_background_accuracy"]), float(row["other_background_accuracy"])
     parts = [
         f"{n} of {int(row['n_eligible'])} usable photos of {name} were pasted on other photos' backgrounds: "
-        f"{same:.0%} of the composites on {name} backgrounds are recognised, {other:.0%} on those of other classes"
+        f"{same:z.0%} of the composites on {name} backgrounds are recognised, {other:z.0%} on those of other classes"
     ]
     flipped, becomes = int(row["flipped"]), str(row["becomes"])
     parts[0] += f"; {flipped} of {n} change sides, most often to {becomes}." if flipped and becomes else "."
-    parts.append(f"With the object removed, {float(row['background_only_accuracy']):.0%} are still called {name}.")
+    parts.append(f"With the object removed, {float(row['background_only_accuracy']):z.0%} are still called {name}.")
     turned = as_float(row["adversarial"])
     if turned > 0:
-        parts.append(f"Some background of another class turns {turned:.0%} of the recognised photos.")
+        parts.append(f"Some background of another class turns {turned:z.0%} of the recognised photos.")
     if level not in ("", "COLLATERAL") and pulls(row, evidence.thresholds):
-        parts.append(f"Its backgrounds pull other classes' objects to {name} (by {float(row['attract']):.0%}).")
+        parts.append(f"Its backgrounds pull other classes' objects to {name} (by {float(row['attract']):z.0%}).")
     if level == "COLLATERAL":
         parts.append(_culprit(name, row, evidence))
     if level == "CONFIRMED":
@@ -202,22 +202,27 @@ def _sentence(name: str, row: pd.Series, level: str, evidence: Evidence) -> str:
 def _cue(name: str, row: pd.Series) -> str:
     """What the attended piece of background does, in the order of its effect."""
     removed, lent = as_float(row["cue_removal_effect"], 0), as_float(row["cue_lent_effect"], 0)
-    taken = (
-        f"Inpainting the piece of background that the maps point at lowers the probability of {name} by {removed:.0%} "
-        "more than inpainting an equal piece elsewhere"
-    )
-    given = (
-        f"putting that piece behind other classes' objects raises it by {lent:.0%} more than another piece of the "
-        "same background"
-    )
-    return f"{taken}; {given}."
+    clauses = []
+    if visible(removed):
+        clauses.append(
+            f"inpainting the piece of background that the maps point at {'lowers' if removed > 0 else 'raises'} the "
+            f"probability of {name} by {abs(removed):z.0%} more than inpainting an equal piece elsewhere"
+        )
+    if visible(lent):
+        piece = "that piece" if clauses else "the piece of background that the maps point at"
+        clauses.append(
+            f"putting {piece} behind other classes' objects {'raises' if lent > 0 else 'lowers'} the probability of "
+            f"{name} by {abs(lent):z.0%} more than another piece of the same background"
+        )
+    said = "; ".join(clauses)
+    return f"{said[:1].upper()}{said[1:]}."
 
 
 def _culprit(name: str, row: pd.Series, evidence: Evidence) -> str:
     """The class on whose backgrounds the objects of `name` go over to that class most."""
     alone = (
-        f"On neutral backdrops {float(row['neutral_background_accuracy']):.0%} of its objects are recognised: it needs "
-        "no background of its own"
+        f"On neutral backdrops {float(row['neutral_background_accuracy']):z.0%} of its objects are recognised: it "
+        "needs no background of its own"
         if len(evidence.classes) == 2
         else f"Its own background neither pulls other objects nor passes for {name} alone"
     )
@@ -226,7 +231,9 @@ def _culprit(name: str, row: pd.Series, evidence: Evidence) -> str:
     if pairs.empty:
         return f"{alone}."
     culprit, pull = str(pairs["background_class"].iloc[0]), float(pairs["pull"].iloc[0])
-    return f"{alone}; {name} falls for the background of {culprit} (by {pull:.0%}), where the cue is to be looked for."
+    if not visible(pull):
+        return f"{alone}."
+    return f"{alone}; {name} falls for the background of {culprit} (by {pull:z.0%}), where the cue is to be looked for."
 
 
 def why_no_reliance(row: pd.Series) -> str:

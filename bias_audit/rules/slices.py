@@ -23,8 +23,8 @@ def worst_slice(evidence: Evidence) -> list[RuleOutcome]:
     def sentence(row: pd.Series, column: str, found: bool) -> str:
         return (
             f"{'Worse' if found else 'Not clearly worse'} than the rest: of the {int(row['n'])} images with "
-            f"{column} = {row['value']} {float(row['accuracy']):.0%} are right, "
-            f"of the others {float(row['rest_accuracy']):.0%}{_within(row, ACCURACY, _points)}."
+            f"{column} = {row['value']} {float(row['accuracy']):z.0%} are right, "
+            f"of the others {float(row['rest_accuracy']):z.0%}{_within(row, ACCURACY, _points)}."
             f"{_furthest(evidence, column, ACCURACY, _points)}"
         )
 
@@ -44,8 +44,8 @@ def slice_attention(evidence: Evidence) -> list[RuleOutcome]:
         return (
             f"Attention {'lies' if found else 'does not clearly lie'} further off the object than in the rest: the "
             f"background excess of the {int(row['n_attention'])} images with {column} = {row['value']} is "
-            f"{float(row['background_excess']):.2f}, of the others {float(row['rest_excess']):.2f}"
-            f"{_within(row, ATTENTION, '{:+.2f}'.format)}.{_furthest(evidence, column, ATTENTION, '{:.2f}'.format)}"
+            f"{float(row['background_excess']):z.2f}, of the others {float(row['rest_excess']):z.2f}"
+            f"{_within(row, ATTENTION, '{:+z.2f}'.format)}.{_furthest(evidence, column, ATTENTION, '{:z.2f}'.format)}"
         )
 
     return _by_column(

@@ -15,7 +15,7 @@ from bias_audit.gate import FAILED, judge, read_gate
 from bias_audit.gate.metrics import CLASS
 from bias_audit.gate.pruning import prune
 from bias_audit.gate.settings import GateConfig, MetricCheck, Waiver
-from bias_audit.result import LEVELS, AuditResult, RuleOutcome, RunInfo
+from bias_audit.result import LEVELS, AuditResult, RuleOutcome, RunInfo, fails_by_default, overall_level
 
 INFO = RunInfo(
     name="m on d", model="m", data="d", masks=None, model_sha256="0", fingerprint="0", version="0", created="",
@@ -129,6 +129,25 @@ def test_allowing_a_state_never_hurts_and_waives_no_finding(found: list[RuleOutc
     assert gate.passed <= lenient.passed
     failed = [[row for row in each.rows if row.status == FAILED and row.level] for each in (gate, lenient)]
     assert failed[0] == failed[1]
+
+
+any_finding = st.builds(
+    lambda code, level, scope: RuleOutcome(code, "t", scope, "a", "found", "s", level, 0.5, 0.1, 0.4, 0.6),
+    st.sampled_from(["BA101", "BA201", "BA202", "BA206", "BA302", "BA401", "BA902", "BA906", "BA908"]),
+    st.sampled_from(LEVELS),
+    st.sampled_from(["dataset", "class", "image", "slice", "cluster"]),
+)
+
+
+@given(st.lists(any_finding, max_size=6))
+def test_the_level_of_an_audit_is_that_of_the_highest_finding_which_fails_the_gate(found: list[RuleOutcome]) -> None:
+    """Issue 14, item 7: one level everywhere. Where none fails, a victim's; else no reliance was shown."""
+    rows = judge(run_of(ROWS, *found), read_gate(None)).rows
+    failing = [row.level for row in rows if row.status == FAILED and row.level]
+    assert sorted(failing) == sorted(each.level or "" for each in found if fails_by_default(each))
+    victims = [each.level or "" for each in found if (each.code, each.level) == ("BA201", "COLLATERAL")]
+    expected = max([*failing, *victims], key=LEVELS.index, default="NO RELIANCE SHOWN")
+    assert overall_level(run_of(ROWS, *found).outcomes) == expected
 
 
 SCOPE = b'[[waive]]\nrule = "BA201"\nclass = "a"\nowner = "o"\n'

@@ -1,12 +1,9 @@
-"""The run folder of `made_run`, and a real browser."""
+"""The run folder of `made_run`."""
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from made_run import Parts, made_parts, write_parts
@@ -30,28 +27,3 @@ def write_run(tmp_path: Path) -> Callable[[Parts], Path]:
 def result(parts: Parts, write_run: Callable[[Parts], Path]) -> AuditResult:
     """The run with a finding, read back."""
     return load(write_run(parts))
-
-
-def find_chromium() -> str | None:
-    """Path of an installed Chromium or Chrome, or None."""
-    named = os.environ.get("CHROMIUM")
-    for candidate in (named, "/usr/bin/chromium", "chromium", "chromium-browser", "google-chrome"):
-        if candidate and (path := shutil.which(candidate)):
-            return path
-    return None
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """A headless Chromium. Where there is none the tests are skipped, unless BIAS_AUDIT_REQUIRE_BROWSER is set."""
-    path = find_chromium()
-    if path is None:
-        reason = "no Chromium found: set CHROMIUM to its path, or install the package chromium"
-        if os.environ.get("BIAS_AUDIT_REQUIRE_BROWSER"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield opened
-        opened.close()

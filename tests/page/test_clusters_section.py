@@ -73,6 +73,23 @@ def test_confirmed_ones_first_with_their_pictures_in_order(found: AuditResult) -
     assert clusters_section(found, {"clusters": {"loud": sheet()}}, 0)["pictures"] == []
 
 
+def test_pictures_say_what_the_numbers_say(parts: Parts, write_run: Write) -> None:
+    """Issue 14, items 7 and 8: an effect of -0.00 was said, and shown with a picture that denied it."""
+    proof = {
+        "proof_status": "ok", "n_proof": 20, "erase_effect": -0.001, "erase_low": -0.002, "erase_high": 0.001,
+        "paste_effect": 0.3, "paste_low": 0.2, "paste_high": 0.4, "turned": 0.3, "turned_control": 0.0,
+    }  # fmt: skip
+    folder = write_run(parts)
+    table("clusters", [{"cluster_id": "loud", **USUAL, **proof}]).to_parquet(folder / "clusters.parquet", index=False)
+    pasted = [{**each, "turned": place == 0} for place, each in enumerate(sheet()["shots"])]
+    pictures = {"clusters": {"loud": {**sheet(), "shots": pasted, "hosts": 40}}}
+    (loud,) = clusters_section(load(folder), pictures, 1_000_000)["clusters"]
+    assert [shot["text"] for shot in loud["shots"]] == ["the photo", "the spot pasted onto another image"]
+    assert loud["counted"] == {"shown": 1, "of": 1, "turned": 12, "total": 40}
+    (old,) = clusters_section(load(folder), {"clusters": {"loud": sheet()}}, 1_000_000)["clusters"]
+    assert old["counted"] is None
+
+
 def test_the_page_escapes_names_and_shows_effects(found: AuditResult) -> None:
     text = write_report(found).read_text(encoding="utf-8")
     section = text[text.index('id="clusters"') : text.index('id="confusion"')]

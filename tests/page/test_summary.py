@@ -87,8 +87,11 @@ def test_only_the_first_class_finding_is_illustrated_by_composites(result: Audit
     [
         ([("BA201", "found", "SUSPICIOUS"), ("BA902", "found", "WATCH")], "SUSPICIOUS"),
         ([("BA201", "found", "SUSPICIOUS"), ("BA301", "found", "CONFIRMED")], "CONFIRMED"),
-        ([("BA201", "passed", None), ("BA902", "found", "WATCH")], "WATCH"),
-        ([("BA201", "passed", None), ("BA101", "not applicable", None)], "NO FINDING"),
+        ([("BA201", "passed", None), ("BA902", "found", "WATCH")], "NO RELIANCE SHOWN"),
+        ([("BA201", "passed", None), ("BA101", "not applicable", None)], "NO RELIANCE SHOWN"),
+        ([("BA201", "found", "COLLATERAL"), ("BA902", "found", "MODEL WARNING")], "COLLATERAL"),
+        ([("BA201", "passed", None), ("BA902", "found", "MODEL WARNING")], "NO RELIANCE SHOWN"),
+        ([("BA201", "passed", None), ("BA908", "found", "MODEL WARNING")], "MODEL WARNING"),
         ([("BA201", "not applicable", None), ("BA901", "passed", None)], "NOT JUDGED"),
         ([("BA201", "not applicable", None), ("BA902", "found", "WATCH")], "NOT JUDGED"),
         ([("BA201", "ignored", None), ("BA901", "passed", None)], "NOT JUDGED"),

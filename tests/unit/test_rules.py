@@ -120,7 +120,8 @@ class TestReliance:
         table = classes(a={**GAP, "attract": 0.5, "attract_low": 0.2, **change}, b={})
         outcome = outcomes("BA201", evidence(table))["a"]
         assert outcome.level == level
-        assert ("Inpainting the piece of background" in outcome.sentence) == (level == "CONFIRMED")
+        assert ("piece of background that the maps point at" in outcome.sentence) == (level == "CONFIRMED")
+        assert " 0% more than" not in outcome.sentence
 
     @pytest.mark.parametrize(
         ("n", "excess_high", "others", "level"),

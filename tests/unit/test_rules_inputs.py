@@ -80,8 +80,8 @@ class TestPreprocessing:
         classes = pd.DataFrame([[9, 9, 0.5, np.nan, 0]], index=["a"], columns=names)
         outcome = _judge(_checked(64, Candidate("none", 128, 122, 60, 2)))
         sentence = rules.verdict([outcome], classes)
-        assert sentence.startswith("The preprocessing looks wrong: ")
-        assert "NOT JUDGED" in sentence
+        assert sentence.startswith("MODEL WARNING: the preprocessing looks wrong: ")
+        assert "Reliance on the background could not be tested." in sentence
         watch = _judge(_checked(66))
         assert rules.verdict([watch], classes).startswith("NOT JUDGED")
 

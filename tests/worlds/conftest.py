@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +69,38 @@ def train(world: World) -> Trained:
         labels=np.array([CLASS_NAMES.index(row["label"]) for row in rows]),
         in_snow=np.array([row["cue"] == "1" for row in rows]),
     )
+
+
+@dataclass(frozen=True)
+class Audited:
+    """An audit as the command makes it: run folder, and what it printed."""
+
+    run: Path
+    printed: str
+
+
+def audit(trained: Trained, folder: Path) -> Audited:
+    from bias_audit.cli import main
+
+    trained.model.save(folder / "model.keras")
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        code = main(
+            ["audit", str(folder / "model.keras"), str(trained.world.images_test), "--out", str(folder / "run"),
+             "--masks", str(trained.world.masks_test)]
+        )  # fmt: skip
+    assert code == 0
+    return Audited(folder / "run", printed.getvalue())
+
+
+@pytest.fixture(scope="session")
+def audited_planted(planted: Trained, tmp_path_factory: pytest.TempPathFactory) -> Audited:
+    return audit(planted, Path(tmp_path_factory.mktemp("audited planted")))
+
+
+@pytest.fixture(scope="session")
+def audited_clean(clean: Trained, tmp_path_factory: pytest.TempPathFactory) -> Audited:
+    return audit(clean, Path(tmp_path_factory.mktemp("audited clean")))
 
 
 @pytest.fixture(scope="session")

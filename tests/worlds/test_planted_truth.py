@@ -14,7 +14,7 @@ import bias_audit
 from bias_audit.worlds import CLASS_NAMES
 
 if TYPE_CHECKING:
-    from conftest import Trained
+    from conftest import Audited, Trained
 
 pytestmark = pytest.mark.slow
 
@@ -46,11 +46,11 @@ def test_clean_twin_knows_them_anywhere(clean: Trained, name: str, snow: bool) -
     assert (clean.on_backgrounds(name, snow=snow) == CLASS_NAMES.index(name)).mean() >= 0.85
 
 
-def test_the_audit_names_the_guilty_class_and_its_victim(planted: Trained) -> None:
-    world = planted.world
-    run = bias_audit.audit(planted.model, world.images_test, masks=world.masks_test)
-    assert run.verdict.startswith("SUSPICIOUS")
-    assert run.classes["attract"].idxmax() == world.guilty_class == "wolf"
+def test_the_audit_names_the_guilty_class_and_its_victim(planted: Trained, audited_planted: Audited) -> None:
+    run = bias_audit.load(audited_planted.run)
+    assert run.verdict.startswith(f"{run.level}: the prediction follows the background in 1 of 3 judged classes (wolf)")
+    assert run.level in ("SUSPICIOUS", "CONFIRMED")
+    assert run.classes["attract"].idxmax() == planted.world.guilty_class == "wolf"
     levels = {outcome.subject: outcome.level for outcome in run.found() if outcome.code == "BA201"}
     assert levels["wolf"] == "SUSPICIOUS"
     assert levels["fox"] == "COLLATERAL"  # a fox is recognised everywhere but on the wolf's snow
@@ -58,9 +58,8 @@ def test_the_audit_names_the_guilty_class_and_its_victim(planted: Trained) -> No
     assert run.gate().exit_code == 1
 
 
-def test_the_audit_acquits_the_clean_twin(clean: Trained) -> None:
-    world = clean.world
-    run = bias_audit.audit(clean.model, world.images_test, masks=world.masks_test)
+def test_the_audit_acquits_the_clean_twin(audited_clean: Audited) -> None:
+    run = bias_audit.load(audited_clean.run)
     assert not [outcome for outcome in run.found() if outcome.code == "BA201"]
     assert run.verdict.startswith("No reliance on the background was shown in 3 judged classes")
     assert run.gate().exit_code == 0
