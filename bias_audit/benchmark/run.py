@@ -19,8 +19,11 @@ from bias_audit.errors import BiasAuditError, ResultError
 WORK = "work"
 """Folder below the benchmark's output with the trained models and the tables of their audits."""
 
-_ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
-"""Read by TensorFlow when it is imported; several processes with a thread each beat one with several."""
+_WORKERS = {
+    "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1",
+}  # fmt: skip
+"""Environment of the workers. Several processes with a thread each beat one with several, and a fresh interpreter would
+look for its first modules in the working folder."""
 
 Make = Callable[[Case, Path], dict[str, Any]]
 
@@ -54,7 +57,7 @@ def run_cases(
     failed: dict[str, str] = {}
     if not missing:
         return failed
-    with _single_threaded(), _pool(min(workers, len(missing))) as pool:
+    with _environment(), _pool(min(workers, len(missing))) as pool:
         running: dict[Future[dict[str, Any]], Case] = {pool.submit(make, case, work): case for case in missing}
         while running:
             for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -85,9 +88,9 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 
 @contextlib.contextmanager
-def _single_threaded() -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(_ONE_THREAD)
+def _environment() -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in _WORKERS}
+    os.environ.update(_WORKERS)
     try:
         yield
     finally:
