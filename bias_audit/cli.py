@@ -38,7 +38,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         # A user's classes run wherever the model does: one that ends the program must not end it with exit code 0.
         with users_code.running("a module ended the command before it was done", exits_only=True):
-            return run(options)
+            code = run(options)
+        sys.stdout.flush()  # here, where it may fail
+        return code
     except BiasAuditError as error:
         from bias_audit.console import show_error
 

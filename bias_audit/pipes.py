@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 from collections.abc import Iterator
 from typing import Any, TextIO
+
+from bias_audit.errors import ResultError
 
 
 class _Unread(io.FileIO):
@@ -17,6 +20,8 @@ class _Unread(io.FileIO):
             return super().write(data)
         except BrokenPipeError:
             return memoryview(data).nbytes
+        except OSError as error:  # a log on a full disk
+            raise ResultError(f"cannot print: {error.strerror or error}") from error
 
 
 @contextlib.contextmanager
@@ -32,12 +37,14 @@ def readers_may_leave() -> Iterator[None]:
         yield
     finally:
         for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError, ResultError):
                 stream.flush()
         sys.stdout, sys.stderr = before
 
 
-def _patient(stream: TextIO) -> TextIO:
+def _patient(stream: TextIO | None) -> TextIO:
+    if stream is None:  # closed from the start, `>&-`
+        return open(os.devnull, "w", encoding="utf-8")
     if not isinstance(stream, io.TextIOWrapper) or stream not in (sys.__stdout__, sys.__stderr__):
         return stream  # replaced, by a test or a notebook
     buffer: Any = stream.buffer

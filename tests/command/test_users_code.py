@@ -254,3 +254,24 @@ def test_the_verdict_outlives_its_readers(finished, tmp_path):
     assert subprocess.run([str(BIN), "--help"], stdout=writing, check=False).returncode == 0
     assert subprocess.run([str(BIN), "gate", str(run / "none")], stderr=writing, check=False).returncode == 2
     os.close(writing)
+
+
+CLOSED = {
+    "gate RUN >&-": 1, "gate RUN 2>&-": 1, "rule >&- 2>&-": 0, "--help >&-": 0, "gate RUN/none 2>&-": 2,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("line", CLOSED)
+def test_closed_streams_change_no_exit_code(finished, tmp_path, line):
+    shutil.copytree(finished, tmp_path / "run")
+    called = line.replace("RUN", f"'{tmp_path / 'run'}'")
+    done = subprocess.run(f"'{BIN}' {called}", shell=True, capture_output=True, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (CLOSED[line], False)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_log_that_cannot_be_written_is_one_sentence(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "run")
+    line = f"'{BIN}' gate '{tmp_path / 'run'}' >/dev/full"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "bias-audit: cannot print: No space left on device\n")
