@@ -52,6 +52,14 @@ def keras2() -> Any:
     return tf_keras
 
 
+def registered_object(name: str) -> Any:
+    """What is registered under a name with Keras 3, or with Keras 2 where something has imported it; else None."""
+    for each in (keras, sys.modules.get("tf_keras")):
+        if each is not None and (found := each.saving.get_registered_object(name)) is not None:
+            return found
+    return None
+
+
 def gpu_memory() -> int | None:
     """Bytes that TensorFlow may use on the smallest GPU; None = there is no GPU."""
     if not tf.config.list_physical_devices("GPU"):
@@ -62,4 +70,4 @@ def gpu_memory() -> int | None:
     return min(limits, default=None)
 
 
-__all__ = ["freeze", "gpu_memory", "keras", "keras2", "op_def_registry", "saved_model_pb2", "tf"]
+__all__ = ["freeze", "gpu_memory", "keras", "keras2", "op_def_registry", "registered_object", "saved_model_pb2", "tf"]

@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import json
 import re
-import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from bias_audit.errors import ModelError
-from bias_audit.models.framework import keras, keras2
+from bias_audit.models.file_safety import Source, check_configuration
+from bias_audit.models.framework import keras, keras2, registered_object
+from bias_audit.models.keras_file import read_keras_file
 from bias_audit.models.tapping import first_line
 from bias_audit.users_code import IMPORTABLE, import_module, running
 
-KERAS_MODULES = ("keras", "tf_keras", "builtins")
-"""Packages that a Keras 2 file may name as the home of what it is made of; tf_keras would import any other."""
-
-HARMLESS_SYMBOLS = (
-    "__operators__.", "linalg.", "math.", "nn.", "image.", "signal.", "keras.activations.", "keras.backend.",
-)  # fmt: skip
-HARMFUL_FUNCTIONS = (
-    "function", "load_library", "load_op_library", "numpy_function", "print", "py_func", "py_function",
-)  # fmt: skip
-"""What TFOpLambda, Keras 2's layer of any TensorFlow function, may call: see `_calls_out`."""
+FRAMEWORKS = ("keras", "keras_cv", "keras_hub", "keras_nlp", "tensorflow", "tf_keras")
+"""Packages that register classes of their own, some of which reach out: registering does not make them the user's."""
 
 
 def load_keras(path: Path, custom_objects: str | None = None) -> Any:
@@ -41,20 +31,20 @@ def load_keras(path: Path, custom_objects: str | None = None) -> Any:
         custom_objects: module with the classes and functions that the file needs.
 
     Raises:
-        ModelError: unreadable, holds code, or needs classes that are not known here.
+        ModelError: unreadable, holds code or names that are not known to be harmless, or leads to other files.
         ConfigError: the module cannot be imported.
     """
     known = find_custom_objects(custom_objects) if custom_objects is not None else {}
-    version, content = _described(path)
-    _refuse_code(path, content)
+    version, content = read_keras_file(path)
+    source = Source(path, lambda name: name in known or _is_users(name, custom_objects), custom_objects)
+    check_configuration(source, content)  # before Keras 3 and Keras 2: what they check depends on their versions
     try:
         with keras.saving.custom_object_scope(known):
             return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
         if not version.startswith("2."):
-            raise _refusal(path, error, custom_objects) from error
+            raise _refusal(source, error) from error
         first = error
-    _refuse_imports(path, content, known)
     try:
         tf_keras = keras2()
     except ImportError as error:
@@ -67,7 +57,7 @@ def load_keras(path: Path, custom_objects: str | None = None) -> Any:
         with tf_keras.saving.custom_object_scope(known):
             return tf_keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
-        raise _refusal(path, error, custom_objects) from error
+        raise _refusal(source, error) from error
 
 
 def find_custom_objects(module_name: str) -> dict[str, Any]:
@@ -109,107 +99,19 @@ def model_hash(model: Any) -> str:
     return digest.hexdigest()
 
 
-def _described(path: Path) -> tuple[str, Any]:
-    """The Keras version that wrote the file ("" where it does not say), and its configuration as JSON values.
-
-    Raises:
-        ModelError: no such file, cut off, or weights without a model.
-    """
-    try:
-        if path.suffix.lower() == ".keras":
-            if not zipfile.is_zipfile(path):  # Keras would say "File not found"
-                raise ModelError(f"cannot load the model {str(path)!r}: the file is cut off or no .keras archive")
-            with zipfile.ZipFile(path) as archive:
-                version = json.loads(archive.read("metadata.json")).get("keras_version", "")
-                return str(version), json.loads(archive.read("config.json"))
-        with h5py.File(path, "r") as file:
-            version, content = file.attrs.get("keras_version", ""), file.attrs.get("model_config")
-            weights_only = content is None and ("layer_names" in file.attrs or "layers" in file)
-    except (OSError, KeyError, ValueError, AttributeError, zipfile.BadZipFile) as error:
-        raise ModelError(f"cannot load the model {str(path)!r}: {first_line(error)}") from error
-    if content is None:
-        what = "it holds weights without the model" if weights_only else "it holds no Keras model"
-        raise ModelError(f"cannot load the model {str(path)!r}: {what}", "Save the whole model: model.save('m.keras').")
-    try:
-        return _text(version), json.loads(_text(content))
-    except ValueError as error:
-        raise ModelError(f"cannot load the model {str(path)!r}: its configuration is no JSON") from error
+def _is_users(name: str, custom_objects: str | None) -> bool:
+    """Whether code of the user registered a name with Keras, when it was imported or before."""
+    if (found := registered_object(name)) is None:
+        return False
+    package = str(getattr(found, "__module__", "")).partition(".")[0]
+    # KerasHub registers its classes like a user; who names it as custom objects wants them.
+    named = (custom_objects or "").partition(".")[0]
+    return package not in FRAMEWORKS or (package == named and package not in ("keras", "tensorflow", "tf_keras"))
 
 
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _refuse_code(path: Path, content: Any) -> None:
-    """Refuse code in a file before any reader sees it: Keras 2 would run it, and Keras 3 reads .h5 as Keras 2 did."""
-    for part in _objects(content):
-        settings = part.get("config")
-        if part.get("class_name") == "__lambda__" or (part.get("class_name") == "Lambda" and _is_code(settings)):
-            raise ModelError(
-                f"cannot load the model {str(path)!r}: it holds a Lambda layer, whose code Keras would have to run",
-                "Keras safe mode stays on. Load the model in Python yourself and call bias_audit.audit(model, data).",
-            )
-        if part.get("class_name") == "TFOpLambda" and isinstance(settings, dict):
-            symbol = str(settings.get("function"))
-            if _calls_out(symbol):
-                raise ModelError(
-                    f"cannot load the model {str(path)!r}: it calls the function tf.{symbol}, "
-                    "which can reach beyond the model",
-                    "Load the model in Python yourself and call bias_audit.audit(model, data).",
-                )
-
-
-def _is_code(settings: Any) -> bool:
-    """Whether a Lambda layer's function is anything but a function's name."""
-    if not isinstance(settings, dict) or "lambda" in (
-        settings.get(key) for key in ("function_type", "output_shape_type", "mask_type")
-    ):
-        return True
-    function = settings.get("function")
-    named = isinstance(function, dict) and function.get("class_name") == "function"
-    return not named and not (isinstance(function, str) and settings.get("function_type") == "function")
-
-
-def _calls_out(symbol: str) -> bool:
-    """Whether a TensorFlow function, such as "math.truediv", may do more than compute."""
-    symbol = symbol.removeprefix("compat.v1.")
-    return not symbol.startswith(HARMLESS_SYMBOLS) if "." in symbol else symbol in HARMFUL_FUNCTIONS
-
-
-def _refuse_imports(path: Path, content: Any, known: dict[str, Any]) -> None:
-    for part in _objects(content):
-        module, name = part.get("module"), str(part.get("class_name"))
-        if isinstance(module, str) and module.partition(".")[0] not in KERAS_MODULES and name not in known:
-            raise _unknown(path, name, None)
-
-
-def _objects(content: Any) -> Iterator[dict[str, Any]]:
-    """Every JSON object in a configuration, at any depth."""
-    waiting = [content]
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, dict):
-            yield part
-            waiting.extend(part.values())
-        elif isinstance(part, list):
-            waiting.extend(part)
-
-
-def _refusal(path: Path, error: Exception, custom_objects: str | None) -> ModelError:
+def _refusal(source: Source, error: Exception) -> ModelError:
     if unknown := re.search(r"(?:Could not locate \w+|Unknown [\w ]+:?) '([^']+)'", str(error)):
-        return _unknown(path, unknown[1], custom_objects)
+        return source.unknown(unknown[1])
     if "safe_mode" in str(error):
-        return ModelError(
-            f"cannot load the model {str(path)!r}: it holds a Lambda layer, whose code Keras would have to run",
-            "Keras safe mode stays on. Load the model in Python yourself and call bias_audit.audit(model, data).",
-        )
-    return ModelError(f"cannot load the model {str(path)!r}: {first_line(error)}")
-
-
-def _unknown(path: Path, name: str, custom_objects: str | None) -> ModelError:
-    known = "not known here" if custom_objects is None else f"not in the module {custom_objects!r} either"
-    return ModelError(
-        f"cannot load the model {str(path)!r}: it needs the custom object {name!r}, which is {known}",
-        "Name the module that defines it with --custom-objects MODULE, "
-        "or load the model in Python and call bias_audit.audit(model, data).",
-    )
+        return source.code()
+    return source.refused(first_line(error), "")

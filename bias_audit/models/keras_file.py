@@ -1,0 +1,130 @@
+"""Keras files as containers: their configuration is read once, strictly, and nothing in them leads to other files."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+import zipfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from bias_audit.errors import ModelError
+from bias_audit.models.tapping import first_line
+
+CONFIGURATION, WEIGHTS = "config.json", "model.weights.h5"
+
+
+def read_keras_file(path: Path) -> tuple[str, Any]:
+    """The Keras version that wrote a file ("" where it does not say), and its configuration as JSON values.
+
+    What the file is follows from its name as Keras judges it, not from its bytes: both Kerases read a name that ends in
+    .keras, in lower case, as an archive, and Keras 2 reads every other name as HDF5. A file can be both at once.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        ModelError: no such file, cut off, weights without a model, two texts under one name, or a way out of the file.
+    """
+    try:
+        return _archive(path) if str(path).endswith(".keras") else _hdf5(path)
+    except ModelError:
+        raise
+    except Exception as error:  # whatever a damaged file makes zipfile, h5py and json raise
+        raise ModelError(f"cannot load the model {str(path)!r}: {first_line(error)}") from error
+
+
+def _archive(path: Path) -> tuple[str, Any]:
+    if not zipfile.is_zipfile(path):  # Keras would say "File not found"
+        raise ModelError(f"cannot load the model {str(path)!r}: the file is cut off or no .keras archive")
+    with zipfile.ZipFile(path) as archive:
+        names = Counter(archive.namelist())
+        for name, times in names.items():
+            if times > 1:
+                raise _unsafe(path, f"its archive holds {name!r} twice")
+            if name.startswith(("/", "\\")) or ":" in name or ".." in re.split(r"[/\\]", name):
+                raise _unsafe(path, f"its archive holds {name!r}, a path outside of it")
+        version = _json(path, archive.read("metadata.json")).get("keras_version", "")
+        content = _json(path, archive.read(CONFIGURATION))
+        if WEIGHTS in names:
+            # A copy, because h5py jumps to and fro, and a compressed member would be unpacked anew at each jump back.
+            with archive.open(WEIGHTS) as member, tempfile.TemporaryFile() as copy:
+                shutil.copyfileobj(member, copy)
+                with h5py.File(copy, "r") as file:
+                    _refuse_other_files(path, file)
+    if isinstance(content, dict):
+        content.pop("compile_config", None)  # with compile=False, both Kerases drop it unread; inner models' they read
+    return str(version), content
+
+
+def _hdf5(path: Path) -> tuple[str, Any]:
+    with h5py.File(path, "r") as file:
+        version, content = file.attrs.get("keras_version", ""), file.attrs.get("model_config")
+        if content is None:
+            weights = "layer_names" in file.attrs or "layers" in file
+            what = "it holds weights without the model" if weights else "it holds no Keras model"
+            raise ModelError(
+                f"cannot load the model {str(path)!r}: {what}", "Save the whole model: model.save('m.keras')."
+            )
+        _refuse_other_files(path, file)
+    if not isinstance(content, bytes | str):
+        raise ModelError(f"cannot load the model {str(path)!r}: its configuration is no text")
+    return _text(version), _json(path, _text(content))
+
+
+def _text(value: Any) -> str:
+    """As Keras makes a text of an attribute: UTF-8 and no other, where json.loads would guess from the bytes."""
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+
+
+def _json(path: Path, text: bytes | str) -> Any:
+    """Values of a JSON text.
+
+    Raises:
+        ModelError: no JSON, or one key twice in one object: readers differ in which of the two they keep.
+    """
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+            raise _unsafe(path, f"its configuration says {twice[:80]!r} twice in one object")
+        return found
+
+    try:
+        return json.loads(text, object_pairs_hook=unique)
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"cannot load the model {str(path)!r}: its configuration is no JSON") from error
+
+
+def _refuse_other_files(path: Path, file: h5py.File) -> None:
+    """Refuse HDF5 that takes groups or numbers from other files: links, external storage, virtual datasets."""
+    waiting, seen = [file["/"]], set()
+    while waiting:
+        group = waiting.pop()
+        for name in group:
+            link = group.get(name, getlink=True)
+            if isinstance(link, h5py.SoftLink):  # a path within the file: where it leads is looked through anyway
+                continue
+            if not isinstance(link, h5py.HardLink):
+                raise _unsafe(path, f"its part {name!r} is a link to another file")
+            part = group[name]
+            if isinstance(part, h5py.Dataset) and (part.external or part.is_virtual):
+                raise _unsafe(path, f"its part {name!r} takes its numbers from other files")
+            address = h5py.h5o.get_info(part.id).addr
+            if isinstance(part, h5py.Group) and address not in seen:  # groups may contain one another
+                seen.add(address)
+                waiting.append(part)
+
+
+def _unsafe(path: Path, what: str) -> ModelError:
+    return ModelError(
+        f"cannot load the model {str(path)!r}: {what}",
+        "Keras writes no such file. Load the model in Python, save it again with model.save('m.keras'), "
+        "or call bias_audit.audit(model, data).",
+    )
