@@ -296,6 +296,7 @@ CLASS_MODULES = frozenset({
     "keras.src.dtype_policies.dtype_policy_map", "keras.src.random.seed_generator", "keras.src.ops.core",
     "keras.src.ops.einops", "keras.src.ops.image", "keras.src.ops.linalg", "keras.src.ops.math", "keras.src.ops.nn",
     "keras.src.ops.numpy", "keras.src.layers.core.input_layer",
+    "tensorflow.python.ops.init_ops_v2",  # tf.constant_initializer and its kind: EfficientNetV2 of Keras 2 uses it
 })  # fmt: skip
 """Modules that may be named as the home of a class; tf_keras names its own with "tf_" before them.
 

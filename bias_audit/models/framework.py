@@ -34,6 +34,7 @@ with _silenced():
     import keras
     import tensorflow as tf
     from tensorflow.core.protobuf import saved_model_pb2
+    from tensorflow.lite.python import schema_py_generated as tflite_schema
     from tensorflow.python.client import device_lib
     from tensorflow.python.framework import op_def_registry
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2 as freeze
@@ -70,4 +71,7 @@ def gpu_memory() -> int | None:
     return min(limits, default=None)
 
 
-__all__ = ["freeze", "gpu_memory", "keras", "keras2", "op_def_registry", "registered_object", "saved_model_pb2", "tf"]
+__all__ = [
+    "freeze", "gpu_memory", "keras", "keras2", "op_def_registry", "registered_object", "saved_model_pb2", "tf",
+    "tflite_schema",
+]  # fmt: skip

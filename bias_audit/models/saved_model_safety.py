@@ -24,15 +24,15 @@ every other stateful operation, so that one added to TensorFlow tomorrow is refu
 """
 
 HARMFUL_ANYWAY = (
-    "Abort",
-    "DecodeProtoV2",
-    "EncodeProto",
-    "ImmutableConst",
-    "MatchingFiles",
-    "PyFuncStateless",
-    "ReadFile",
-)
-"""Operations that read files, stop the process or call Python, and are not marked as stateful; so are data sets."""
+    "Abort", "Copy", "CopyHost", "DecodeProtoV2", "EncodeProto", "GenerateVocabRemapping", "ImmutableConst",
+    "InitializeTableFromTextFile", "MatchingFiles", "MlirPassthroughOp", "PyFuncStateless", "ReadFile",
+    "XlaCustomCall", "XlaCustomCallV2",
+)  # fmt: skip
+"""Operations that are not marked as stateful and yet read files (ImmutableConst by a path in an attribute,
+GenerateVocabRemapping and InitializeTableFromTextFile vocabularies, the two of Proto descriptions of messages), stop the
+process, call Python or compiled code by name (XlaCustomCall), run a program in a string (MlirPassthroughOp) or carry the
+addresses of a debugger (Copy); so are data sets.
+"""
 
 
 def check_saved_model(folder: Path) -> None:

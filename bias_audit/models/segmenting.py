@@ -124,14 +124,17 @@ def _keras(path: Path, custom_objects: str | None) -> tuple[Any, tuple[Any, ...]
 
 def _tflite(path: Path) -> tuple[Any, tuple[Any, ...]]:
     from bias_audit.models.framework import tf
+    from bias_audit.models.tflite_safety import check_tflite
 
     if not hasattr(tf, "lite") or not hasattr(tf.lite, "Interpreter"):
         raise ModelError(
             f"cannot run {str(path)!r}: the installed TensorFlow {tf.__version__} has no TFLite interpreter",
             "Give a .keras file, or a function of yours that runs it: module:function.",
         )
+    content = path.read_bytes()
+    check_tflite(path, content)
     try:
-        interpreter = tf.lite.Interpreter(model_path=str(path))
+        interpreter = tf.lite.Interpreter(model_content=content)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise ModelError(f"cannot load the segmenter {str(path)!r}: {str(error).splitlines()[0]}") from error

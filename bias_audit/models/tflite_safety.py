@@ -1,0 +1,50 @@
+"""Which operations a TFLite file may hold: TensorFlow's interpreter runs any TensorFlow operation that a file names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bias_audit.errors import ModelError
+from bias_audit.models.framework import tflite_schema
+
+
+def check_tflite(path: Path, content: bytes) -> None:
+    """Refuse custom operations and numbers kept in other files, before an interpreter is made.
+
+    The interpreter inside TensorFlow has the Flex delegate: a custom operation whose name begins with Flex is an
+    operation of TensorFlow, FlexWriteFile for instance. The name is no promise either, since what runs is described in
+    the operation's options. So there is no allowlist: what TFLite itself provides is enough for a segmentation model.
+
+    Args:
+        path: of the file, for the message.
+        content: its bytes, those that the interpreter gets.
+
+    Raises:
+        ModelError: no TFLite model, or one with custom operations or numbers in other files.
+    """
+    try:
+        model = tflite_schema.Model.GetRootAs(content)
+        codes = [model.OperatorCodes(i) for i in range(model.OperatorCodesLength())]
+        # As the interpreter reads it: newer files have the number in a field of its own, older ones in a byte.
+        custom = [
+            (code.CustomCode() or b"").decode(errors="replace")
+            for code in codes
+            if max(code.BuiltinCode(), code.DeprecatedBuiltinCode()) == tflite_schema.BuiltinOperator.CUSTOM
+            or code.CustomCode()
+        ]
+        elsewhere = hasattr(model, "ExternalBuffersLength") and model.ExternalBuffersLength() > 0
+    except Exception as error:  # whatever bytes that are no TFLite make the reader raise
+        raise ModelError(f"cannot load the segmenter {str(path)!r}: it is cut off or no TFLite model") from error
+    if custom:
+        names = " ".join(", ".join(sorted(set(custom))).split())[:200]
+        raise ModelError(
+            f"cannot load the segmenter {str(path)!r}: it holds custom operations, which can reach beyond the model: "
+            f"{names}",
+            "Convert it with the operations of TFLite only, give a .keras file, or a function of yours that runs it: "
+            "module:function.",
+        )
+    if elsewhere:
+        raise ModelError(
+            f"cannot load the segmenter {str(path)!r}: it keeps numbers in other files",
+            "Convert it into one file.",
+        )
