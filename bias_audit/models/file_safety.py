@@ -124,18 +124,23 @@ def check_configuration(source: Source, content: Any) -> None:
     """
     if not isinstance(content, dict):
         raise source.refused("its configuration is no JSON object", "")
+    own_words: set[int] = set()
     for part in _objects(content):
-        if "class_name" in part:
-            _check_object(source, part)
+        if "class_name" in part and _check_object(source, part):
+            own_words.add(id(part.get("config")))
         for key, value in part.items():
-            for ending, allowed in NAMED:
-                named = isinstance(value, str) and (key == ending or key.endswith("_" + ending))
+            if not isinstance(value, str):
+                continue
+            if key == "name" and (value.startswith("/") or ".." in re.split(r"[/\\]", value)):
+                raise source.refused(f"it names a part {_shown(value)!r}, as if that were a path")
+            for ending, allowed in NAMED if id(part) not in own_words else ():
+                named = key == ending or key.endswith("_" + ending)
                 if named and value not in allowed and not source.knows(value):
                     raise source.unknown(value)
 
 
 def _objects(content: Any) -> Iterator[dict[str, Any]]:
-    """Every JSON object in a configuration, at any depth."""
+    """Every JSON object in a configuration, at any depth, and each before those within it."""
     waiting = [content]
     while waiting:
         part = waiting.pop()
@@ -146,34 +151,38 @@ def _objects(content: Any) -> Iterator[dict[str, Any]]:
             waiting.extend(part)
 
 
-def _check_object(source: Source, part: dict[str, Any]) -> None:
+def _check_object(source: Source, part: dict[str, Any]) -> bool:
     """One object {class_name, config, module, registered_name}, in which every name must be harmless.
 
     Keras looks up registered_name, or class_name where there is none, among what is registered, and then class_name in
     the module; in files of Keras 2, class_name alone. Which it is depends on version and format, so all must pass.
+
+    Returns:
+        Whether it is a class of the user's or of KerasHub, which gives the texts of its settings a meaning of its own.
     """
     name, settings = part["class_name"], part.get("config")
     module, registered = part.get("module"), part.get("registered_name", part["class_name"])
     if not isinstance(name, str) or not isinstance(module, str | None) or not isinstance(registered, str | None):
         raise source.refused("its configuration names a class by something else than a text")
-    if name in VALUES:
-        return
+    if name in VALUES and module is None and registered in (None, name):  # not all are values to each Keras
+        return False
     if name == "function":
         _check_function(source, settings, module, registered)
-        return
+        return False
     if not _is_special(source, name, settings):
         if registered is not None and source.knows(registered):  # the user's, whatever the module says
             if name not in CLASSES and not source.knows(name) and registered.rpartition(">")[2] != name:
                 raise source.unknown(name)
-            return
+            return True
         if _of_hub(name, module, registered):
-            return
+            return True
         if name not in CLASSES:
             raise _not_known(source, name, module)
     if registered is not None and registered != name and registered not in CLASSES:
         raise source.unknown(registered)
     if module is not None and _home(module) not in CLASS_MODULES:
         raise _not_known(source, name, module)
+    return False
 
 
 def _is_special(source: Source, name: str, settings: Any) -> bool:

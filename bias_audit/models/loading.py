@@ -35,8 +35,14 @@ def load_keras(path: Path, custom_objects: str | None = None) -> Any:
         ConfigError: the module cannot be imported.
     """
     known = find_custom_objects(custom_objects) if custom_objects is not None else {}
+
+    def knows(name: str) -> bool:
+        if name not in known and (found := _registered(name, custom_objects)) is not None:
+            known[name] = found  # for both Kerases: one that does not know a name would import the module beside it
+        return name in known
+
     version, content = read_keras_file(path)
-    source = Source(path, lambda name: name in known or _is_users(name, custom_objects), custom_objects)
+    source = Source(path, knows, custom_objects)
     check_configuration(source, content)  # before Keras 3 and Keras 2: what they check depends on their versions
     try:
         with keras.saving.custom_object_scope(known):
@@ -99,14 +105,15 @@ def model_hash(model: Any) -> str:
     return digest.hexdigest()
 
 
-def _is_users(name: str, custom_objects: str | None) -> bool:
-    """Whether code of the user registered a name with Keras, when it was imported or before."""
+def _registered(name: str, custom_objects: str | None) -> Any:
+    """What code of the user registered with Keras under a name, when it was imported or before; else None."""
     if (found := registered_object(name)) is None:
-        return False
+        return None
     package = str(getattr(found, "__module__", "")).partition(".")[0]
     # KerasHub registers its classes like a user; who names it as custom objects wants them.
     named = (custom_objects or "").partition(".")[0]
-    return package not in FRAMEWORKS or (package == named and package not in ("keras", "tensorflow", "tf_keras"))
+    users = package not in FRAMEWORKS or (package == named and package not in ("keras", "tensorflow", "tf_keras"))
+    return found if users else None
 
 
 def _refusal(source: Source, error: Exception) -> ModelError:

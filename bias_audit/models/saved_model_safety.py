@@ -28,10 +28,12 @@ HARMFUL_ANYWAY = (
     "InitializeTableFromTextFile", "MatchingFiles", "MlirPassthroughOp", "PyFuncStateless", "ReadFile",
     "XlaCustomCall", "XlaCustomCallV2",
 )  # fmt: skip
-"""Operations that are not marked as stateful and yet read files (ImmutableConst by a path in an attribute,
-GenerateVocabRemapping and InitializeTableFromTextFile vocabularies, the two of Proto descriptions of messages), stop the
-process, call Python or compiled code by name (XlaCustomCall), run a program in a string (MlirPassthroughOp) or carry the
-addresses of a debugger (Copy); so are data sets.
+"""Operations that are not marked as stateful and yet reach out; so do data sets.
+
+They read files (ImmutableConst, MatchingFiles, ReadFile; vocabularies: GenerateVocabRemapping and
+InitializeTableFromTextFile; descriptions of messages: DecodeProtoV2 and EncodeProto), stop the process (Abort), call
+Python (PyFuncStateless) or compiled code by its name (XlaCustomCall), run a program kept as text (MlirPassthroughOp),
+or carry the addresses of a debugger (Copy).
 """
 
 

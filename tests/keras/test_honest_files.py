@@ -14,6 +14,7 @@ import tensorflow as tf
 from bias_audit.config import AuditConfig
 from bias_audit.errors import ModelError
 from bias_audit.models.base import load_model
+from bias_audit.models.file_safety import Source, check_configuration
 from bias_audit.models.loading import load_keras
 
 tf_keras = pytest.importorskip("tf_keras", reason="needs Keras 2: pip install 'bias-audit[keras2]'")
@@ -159,3 +160,43 @@ def test_keras_3(tmp_path: Path, build: str) -> None:
     network = keras.Model(inputs, make.Dense(3, dtype=keras.DTypePolicy("float32"))(x))
     network.compile(keras.optimizers.AdamW(keras.optimizers.schedules.CosineDecay(0.1, 10)), lambda y, p: p)
     _same(tmp_path / "m.keras", network)
+
+
+def test_a_custom_layer_gives_its_own_texts_a_meaning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = """
+import keras
+
+class Block(keras.layers.Layer):
+    def __init__(self, activation="half", **options):
+        super().__init__(**options)
+        self.activation = activation
+
+    def call(self, x):
+        return x / 2 if self.activation == "half" else x
+
+    def get_config(self):
+        return {**super().get_config(), "activation": self.activation}
+"""
+    (tmp_path / "block_objects.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    from block_objects import Block
+
+    inputs = keras.Input((8, 8, 3))
+    network = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(Block()(inputs))))
+    _same(tmp_path / "m.keras", network, custom_objects="block_objects")
+
+
+def test_classifiers_of_keras_hub_are_known() -> None:
+    """Only the check: the package itself need not be there."""
+
+    def part(module: str, kind: str, settings: dict[str, Any]) -> dict[str, Any]:
+        home = f"keras_hub.src.models.resnet.{module}"
+        return {"module": home, "class_name": kind, "config": settings, "registered_name": f"keras_hub>{kind}"}
+
+    backbone = part("resnet_backbone", "ResNetBackbone", {"stackwise_num_blocks": [2, 2], "block_type": "basic_block"})
+    converter = part("resnet_image_converter", "ResNetImageConverter", {"image_size": [224, 224]})
+    inside = {"image_converter": converter}
+    preprocessor = part("resnet_image_classifier_preprocessor", "ResNetImageClassifierPreprocessor", inside)
+    settings = {"backbone": backbone, "preprocessor": preprocessor, "num_classes": 2, "activation": "softmax"}
+    model = part("resnet_image_classifier", "ResNetImageClassifier", settings)
+    check_configuration(Source(Path("m.keras"), lambda name: False, None), model)

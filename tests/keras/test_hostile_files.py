@@ -241,6 +241,7 @@ def _classes(folder: Path) -> dict[str, tuple[dict[str, Any], str]]:
         "initializer by name": (layer("Dense", {"kernel_initializer": "get"}), "'get'"),
         "constraint by name": (layer("Dense", {"kernel_constraint": "tf"}), "'tf'"),
         "regularizer by name": (layer("Dense", {"activity_regularizer": "serialize"}), "'serialize'"),
+        "a name that is a path": (layer("Functional", functional(name="../x")["config"]), "as if that were a path"),
         "recurrent activation": (layer("LSTM", {"recurrent_activation": "dispatch"}), "'dispatch'"),
     }  # fmt: skip
 
@@ -285,6 +286,8 @@ def _keras_3(folder: Path) -> dict[str, tuple[dict[str, Any], str]]:
         "StringLookup": (built("StringLookup", vocabulary=words), "reads its vocabulary"),
         "StringLookup, address": (built("StringLookup", vocabulary="http://127.0.0.1/x"), "http://127.0.0.1/x"),
         "TextVectorization": (built("TextVectorization", vocabulary=words), "reads its vocabulary"),
+        "a value of a module": (own("evil", "__ellipsis__", {}), "'__ellipsis__'"),
+        "a value, registered": (own(None, "__tuple__", {}, "Custom>X"), "'__tuple__'"),
         "Map": (own("keras.src.ops.core", "Map", {}), "class keras.src.ops.core.Map"),
         "typespec": (own("os", "__typespec__", [], spec_name="x"), "__typespec__"),
         "Keras 2": (
@@ -299,6 +302,23 @@ def _keras_3(folder: Path) -> dict[str, tuple[dict[str, Any], str]]:
         "MetricWrapper": (own("keras.metrics", "MeanMetricWrapper", {"fn": "get"}), "MeanMetricWrapper"),
         "GPTQConfig": (own("keras.quantizers", "GPTQConfig", {}), "GPTQConfig"),
     }
+
+
+def test_a_known_name_does_not_import_the_module_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Registered with Keras 3 only: Keras 2, which reads the file in the end, would look for it in the module."""
+
+    @keras.saving.register_keras_serializable("only3")
+    class Twice(keras.layers.Layer):
+        pass
+
+    (tmp_path / "evil_home.py").write_text(f"open({str(tmp_path / MARK)!r}, 'w')\nclass Twice: pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    part = own("evil_home", "Twice", {"name": "t", "wrong": 1}, "only3>Twice")
+    metadata = json.dumps({"keras_version": "2.15.0"}).encode()
+    refused(write_archive(tmp_path / "m.keras", lambda content: part, **{"metadata.json": metadata}))
+    assert "evil_home" not in sys.modules
+    keras.saving.get_custom_objects().pop("only3>Twice")
 
 
 @pytest.mark.parametrize("kind", list(_keras_3(Path("."))))
