@@ -40,8 +40,8 @@ or carry the addresses of a debugger (Copy).
 def check_saved_model(folder: Path) -> None:
     """Refuse a graph that can reach beyond the model, before TensorFlow loads it.
 
-    Looked through is what loading makes callable: signatures, functions, initialisers, and what these call. The
-    functions that save and restore weights are none of these.
+    Looked through is what loading makes callable: signatures, functions, gradients, initialisers, and what these call.
+    The functions that save and restore weights are none of these.
 
     Raises:
         ModelError: unreadable, made by TensorFlow 1, or with operations that touch files, network or Python.
@@ -82,8 +82,11 @@ def reaches_out(operation: str) -> bool:
 
 
 def _operations(graph: Any) -> Iterator[str]:
-    functions = {function.signature.name: function for function in graph.graph_def.library.function}
+    library = graph.graph_def.library
+    functions = {function.signature.name: function for function in library.function}
     waiting = list(graph.object_graph_def.concrete_functions)
+    # Gradients of the model's own making, which are called by no operation, but whenever gradients are computed.
+    waiting.extend(each.gradient_func for each in (*library.gradient, *library.registered_gradients))
     seen: set[str] = set()
     while waiting:
         name = waiting.pop()

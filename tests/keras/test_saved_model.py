@@ -16,6 +16,7 @@ from networks import BATCH, SIZE, class_names, layers, make_images, make_model
 from bias_audit.config import AuditConfig
 from bias_audit.errors import ConfigError, ModelError
 from bias_audit.models.base import load_model
+from bias_audit.models.framework import saved_model_pb2
 
 
 def _load(folder: Path, classes: int = 3, **config: Any) -> Any:
@@ -219,6 +220,27 @@ class TestRefused:
         saved = _saved(lambda x: net(x) + 0 * _touch(reach, x, path), tmp_path / "saved", module=net)
         self._refused(saved, "reach beyond the model", operation)
         assert not Path(path).exists()
+
+    def test_a_gradient_that_reaches_out(self, tmp_path: Path) -> None:
+        """Nothing in the graph calls a gradient of its own making; computing gradients does."""
+        written, net = tmp_path / "written", Net(tf.nn.softmax)
+
+        @tf.custom_gradient
+        def evil(x: Any) -> Any:
+            def gradient(upstream: Any) -> Any:
+                with tf.control_dependencies([tf.io.write_file(str(written), "x")]):
+                    return tf.identity(upstream)
+
+            return tf.identity(x), gradient
+
+        saved = _saved(lambda x: net(evil(x)), tmp_path / "saved", module=net)
+        content = saved_model_pb2.SavedModel.FromString((saved / "saved_model.pb").read_bytes())
+        graph = content.meta_graphs[0]
+        for made in graph.graph_def.library.registered_gradients:
+            graph.object_graph_def.concrete_functions.pop(made.gradient_func, None)  # as a hostile file would
+        (saved / "saved_model.pb").write_bytes(content.SerializeToString())
+        self._refused(saved, "reach beyond the model", "WriteFile")
+        assert not written.exists()
 
     def test_an_initialiser_runs_on_loading(self, tmp_path: Path) -> None:
         """Tables are filled when TensorFlow loads the folder, before anything is called."""
