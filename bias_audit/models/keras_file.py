@@ -46,9 +46,9 @@ def _archive(path: Path) -> tuple[str, Any]:
         names = Counter(archive.namelist())
         for name, times in names.items():
             if times > 1:
-                raise _unsafe(path, f"its archive holds {name!r} twice")
+                raise _unsafe(path, f"its archive holds {name[:80]!r} twice")
             if name.startswith(("/", "\\")) or ":" in name or ".." in re.split(r"[/\\]", name):
-                raise _unsafe(path, f"its archive holds {name!r}, a path outside of it")
+                raise _unsafe(path, f"its archive holds {name[:80]!r}, a path outside of it")
         version = _json(path, archive.read("metadata.json")).get("keras_version", "")
         content = _json(path, archive.read(CONFIGURATION))
         if WEIGHTS in names:
@@ -112,10 +112,10 @@ def _refuse_other_files(path: Path, file: h5py.File) -> None:
             if isinstance(link, h5py.SoftLink):  # a path within the file: where it leads is looked through anyway
                 continue
             if not isinstance(link, h5py.HardLink):
-                raise _unsafe(path, f"its part {name!r} is a link to another file")
+                raise _unsafe(path, f"its part {name[:80]!r} is a link to another file")
             part = group[name]
             if isinstance(part, h5py.Dataset) and (part.external or part.is_virtual):
-                raise _unsafe(path, f"its part {name!r} takes its numbers from other files")
+                raise _unsafe(path, f"its part {name[:80]!r} takes its numbers from other files")
             address = h5py.h5o.get_info(part.id).addr
             if isinstance(part, h5py.Group) and address not in seen:  # groups may contain one another
                 seen.add(address)
