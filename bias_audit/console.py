@@ -277,10 +277,13 @@ def _takes_unicode() -> bool:
     return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
 
-def show_gate(gate: GateResult) -> None:
-    """Rows that did not simply pass, worst first, what changed since the baseline, and the verdict.
+def show_gate(gate: GateResult, thresholds: str) -> None:
+    """Where the thresholds are from, rows that did not simply pass, worst first, what changed, and the verdict.
 
     At most MOST_GATE_ROWS of each status are shown: a log of a thousand classes is not read, and gate.json holds all.
+
+    Args:
+        thresholds: the first line, "Thresholds: ...".
     """
     from rich.console import Console
     from rich.table import Table
@@ -288,9 +291,10 @@ def show_gate(gate: GateResult) -> None:
 
     console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
     table = Table()
-    for title, width in (("", 10), ("where", 18), ("check", 14), ("measured", 14)):
+    for title, width in (("", 10), ("where", 18), ("check,\nasked for by", 14), ("measured", 14)):
         table.add_column(title, max_width=width, overflow="fold")
     table.add_column("what", overflow="fold", ratio=1)
+    console.print(Text(printable(thresholds)))
     left = []
     for status, style in _GATE_STYLES.items():
         rows = [row for row in gate.rows if row.status == status]
@@ -301,7 +305,8 @@ def show_gate(gate: GateResult) -> None:
             state = row.state if row.status in ("failed", "warning") else ""
             named = "\n".join(part for part in (row.status, row.change, state) if part)
             cue = f"\n{row.cue}" if row.cue and row.cue != row.subject else ""
-            cells = (f"{row.subject or row.scope}{cue}", row.check, f"{measured}{bound}".strip(), row.sentence)
+            check = f"{row.check}\n{row.origin}"
+            cells = (f"{row.subject or row.scope}{cue}", check, f"{measured}{bound}".strip(), row.sentence)
             table.add_row(Text(named, style=style), *(Text(printable(cell)) for cell in cells))
         table.add_section()
         if len(rows) > MOST_GATE_ROWS:

@@ -11,6 +11,12 @@ from typing import Any
 
 from bias_audit.errors import ConfigError
 
+FOUND = "gate.toml"
+"""Gate file that is found by itself in the working folder, and that --init writes there."""
+
+NONE = "none"
+"""Value of --gate: judge by the defaults though there is such a file."""
+
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], epilog: str) -> None:
     text = "judge a finished run: exit code 0 or 1"
@@ -18,7 +24,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], epilog: s
         "gate", help=text, description=text, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", metavar="RUN", type=Path, help="run folder of an audit")
-    parser.add_argument("--gate", metavar="FILE", type=Path, help="gate.toml with thresholds (default: sensible ones)")
+    parser.add_argument(
+        "--gate",
+        metavar="FILE",
+        type=_thresholds,
+        help=f"file with thresholds (default: {FOUND} of the working folder, where there is one, else sensible ones; "
+        f"{NONE}: the sensible ones in any case; a file of that name is ./{NONE})",
+    )
     parser.add_argument(
         "--baseline", metavar="OLD", type=Path, help="an older run: its findings are known, new and worse ones fail"
     )
@@ -43,7 +55,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], epilog: s
     other.add_argument(
         "--init",
         action="store_true",
-        help="write a gate.toml from the run's present state (to the file of --gate; never over one that is there)",
+        help=f"write thresholds from the run's present state to the file of --gate, else to {FOUND} in the working "
+        "folder, where they are found from then on; never over a file that is there",
     )
     other.add_argument(
         "--prune", metavar="FILE", type=Path, help="remove the waivers of a gate.toml that are over or unused"
@@ -56,7 +69,20 @@ def run(options: argparse.Namespace) -> int:
         return _init(options)
     if options.prune is not None:
         return _prune(options)
-    return judge_folder(options.folder, options.gate, options.baseline, options.today, options.format)
+    file, told = _chosen(options.gate)
+    return judge_folder(options.folder, file, options.baseline, options.today, options.format, told)
+
+
+def _chosen(given: Path | str | None) -> tuple[Path | None, str]:
+    """The gate file to judge by, None = the defaults, and the line that says which it is and who chose it."""
+    if isinstance(given, Path):
+        return given, f"Thresholds: {given}"
+    if given == NONE:
+        return None, f"Thresholds: defaults (--gate {NONE})"
+    # A link to nowhere counts as there: to take the defaults in its place could turn a gate green unseen.
+    if os.path.lexists(FOUND):
+        return Path(FOUND), f"Thresholds: {FOUND}, found in the working folder (--gate {NONE}: not to use it)"
+    return None, f"Thresholds: defaults; no {FOUND} in the working folder"
 
 
 def judge_folder(
@@ -65,13 +91,16 @@ def judge_folder(
     baseline: Path | None = None,
     today: datetime.date | None = None,
     formats: Sequence[tuple[str, Path | None]] = (),
+    told: str = "",
 ) -> int:
     """Judge a run, show and write the verdict; the exit code.
 
     Args:
+        thresholds: a gate file, None = the defaults: none is looked for here.
         formats: name of `formats.FORMATS` and the file it is written to; None = printed in the place of the table.
+        told: line that says where the thresholds are from, "" = made of `thresholds`.
     """
-    from bias_audit.console import printable, show_gate
+    from bias_audit.console import Progress, printable, show_gate
     from bias_audit.gate import write_gate
     from bias_audit.gate.formats import FORMATS, place_of, write_format
     from bias_audit.gate.running import gate_run
@@ -87,8 +116,11 @@ def judge_folder(
     for name, file in formats:
         if file is not None:
             write_format(name, gate, place, file)
-    if not printed:
-        show_gate(gate)
+    told = told or f"Thresholds: {thresholds or 'defaults'}"
+    if printed:
+        Progress().note(printable(told))  # on stderr: what is printed is for a program
+    else:
+        show_gate(gate, told)
         printed = ["github"] if os.environ.get("GITHUB_ACTIONS") == "true" else []
     for name in printed:
         print(printable(FORMATS[name](gate, place)), end="")
@@ -99,7 +131,10 @@ def _init(options: argparse.Namespace) -> int:
     from bias_audit.gate.starting import write_start
     from bias_audit.result import load
 
-    print(write_start(load(options.folder), options.gate or Path("gate.toml")))
+    if options.gate == NONE:
+        hint = f"Name one, leave out --gate for {FOUND}, or write ./{NONE} for a file of that name."
+        raise ConfigError(f"--init writes a gate file, and --gate {NONE} stands for none", hint)
+    print(write_start(load(options.folder), options.gate or Path(FOUND)))
     return 0
 
 
@@ -112,6 +147,11 @@ def _prune(options: argparse.Namespace) -> int:
     removed = prune(options.prune, load(options.folder), options.today)
     print("\n".join(removed) if removed else f"Every waiver of {options.prune} holds and is used; nothing was removed.")
     return 0
+
+
+def _thresholds(text: str) -> Path | str:
+    # Not a path yet: Path("./none") and Path("none") are the same.
+    return text if text == NONE else Path(text)
 
 
 def _day(text: str) -> datetime.date:

@@ -92,7 +92,8 @@ def _found(row: GateRow, outcome: RuleOutcome, context: Context) -> GateRow:
     config = context.config
     level = outcome.level or LEVELS[0]
     least = config.fail_on(row.scope, class_of(outcome))
-    row = replace(row, level=level, sentence=f"{level}: {outcome.sentence}", line=_line(row.scope, outcome, config))
+    # CI may show the row at its waiver or at [warn]; what it is judged by stays the level from which it fails.
+    row = replace(row, level=level, sentence=f"{level}: {outcome.sentence}", origin=config.origin(row.line))
     state = _DOUBTS.get(outcome.code) if level == DOUBT else None
     if state and least != NO_LEVEL:
         allowed = config.allows(state, outcome.subject, outcome.code)
@@ -139,6 +140,7 @@ def _no_more(old: RuleOutcome, context: Context) -> tuple[GateRow | None, str]:
         scope, old.subject, old.code, None, None, None, number(old.threshold), NOT_JUDGED if allowed else FAILED,
         f"The baseline has {named}; this run did not test it, so nothing says that it is gone.",
         state=DID_NOT_RUN, cue=cue_of(old), baseline=number(old.measured), finding_id=finding_id(old, context.result),
+        line=_line(scope, old, config),
     )  # fmt: skip
     return row, ""
 
@@ -178,10 +180,10 @@ def _reaches(level: str, least: str) -> bool:
 
 
 def _line(scope: str, outcome: RuleOutcome, config: GateConfig) -> int:
-    if class_of(outcome) in config.class_levels:
+    if config.fail[scope] != NO_LEVEL and class_of(outcome) in config.class_levels:
         return config.line("fail", "classes", class_of(outcome))
     table = {"cluster": "dataset", "slice": "dataset"}.get(scope, scope)
-    return config.lines.get(("fail", scope), 0) or config.lines.get((table, "fail_on"), 0)
+    return config.line("fail", scope) or config.line(table, "fail_on")
 
 
 def _blank(outcome: RuleOutcome, scope: str, context: Context) -> GateRow:

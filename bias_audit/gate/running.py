@@ -26,7 +26,7 @@ def gate_run(
     """Judge a run as `bias-audit gate` does.
 
     Args:
-        thresholds: a gate.toml, None = the defaults.
+        thresholds: a gate.toml, None = the defaults: only the command looks for one in the working folder.
         baseline: a run or its folder. A folder without a finished run is the state "missing baseline", not an error.
         today: day on which waivers are looked at, None = today in UTC.
 

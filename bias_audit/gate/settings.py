@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from bias_audit.gate.toml_lines import Path
+from bias_audit.gate.toml_lines import Path as KeyPath
 from bias_audit.result import FAILS_FROM
 
 NO_LEVEL = "none"
@@ -137,12 +138,15 @@ class GateConfig:
     at: str = ""
     help_uri: str = ""
     source: str | None = None
-    lines: Mapping[Path, int] = field(default_factory=dict)
+    lines: Mapping[KeyPath, int] = field(default_factory=dict)
 
     def line(self, *where: str | int) -> int:
-        """Line of a key, or of the nearest table around it; 0 where the file says nothing of it."""
-        found = (self.lines.get(where[:n]) for n in range(len(where), 0, -1))
-        return next((line for line in found if line), 0)
+        """Line of a key, 0 where the file does not set it: a table without the key leaves it at its default."""
+        return self.lines.get(where, 0)
+
+    def origin(self, line: int) -> str:
+        """What stands at a line, for people: "gate.toml:12"; "default" for line 0. `source` has the whole path."""
+        return f"{Path(self.source).name}:{line}" if self.source and line else "default"
 
     def allows(self, state: str, *names: str, also: Sequence[str] = ()) -> bool:
         """Whether a state is allowed, for everything or for one of these classes, rules or metrics."""

@@ -40,6 +40,8 @@ class GateRow:
         n: images behind the number.
         line: line of gate.toml that asked for the check, 0 = a default.
         waiver: who accepted it, why and until when, or why that does not hold; "" for none. `sentence` ends with it.
+        origin: what set the bound, or the level from which a finding fails: "gate.toml:12" (file and line) or
+            "default"; `judge` fills it in.
     """
 
     scope: str
@@ -61,6 +63,7 @@ class GateRow:
     n: int | None = None
     line: int = 0
     waiver: str = ""
+    origin: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bias_audit.gate.change import same_data
@@ -58,6 +59,7 @@ def judge(
         *findings,
         *metric_rows(result, config, baseline),
     ]
+    rows = [row if row.origin else replace(row, origin=config.origin(row.line)) for row in rows]
     rows.sort(key=_order)
     judged = [row for row in rows if row.status in (PASSED, WAIVED) or (row.status != NOT_JUDGED and not row.state)]
     failed = [row for row in rows if row.status == FAILED]
@@ -88,25 +90,25 @@ def _run_rows(
         if there and name not in there:
             sentence = f"Class {name!r} is in {where}, and this run has no image of it."
             yield _state(config, MISSING_CLASS, "classes", name, sentence, line)
-    line = config.line("provenance", "content")
     if config.content and config.content != result.info.content:
         is_now = result.info.content or "not known"
         sentence = f"The content hash of the data is {is_now}; {config.content} is asked for."
-        yield _state(config, DIFFERENT_DATA, "content", "", sentence, line)
+        yield _state(config, DIFFERENT_DATA, "content", "", sentence, config.line("provenance", "content"))
     elif config.content:
         yield _passed(
             "content", "The data are those that the gate file asks for.", config.line("provenance", "content")
         )
-    line = config.line("baseline", "required")
     if baseline is None and (baseline_name or config.baseline_required):
         why = f"{baseline_name!r} holds no finished run" if baseline_name else "none was given with --baseline"
+        line = config.line("baseline", "required")
         yield _state(config, MISSING_BASELINE, "baseline", "", f"There is no baseline: {why}.", line)
     if baseline is not None and config.require_same_data:
+        line = config.line("provenance", "require_same_data")
         if same_data(result, baseline):
             yield _passed("baseline", "The baseline is about the same data.", line)
         else:
             sentence = "The baseline is about other data: a difference may lie in the data, and not in the model."
-            yield _state(config, DIFFERENT_DATA, "baseline", "", sentence, config.line("provenance"))
+            yield _state(config, DIFFERENT_DATA, "baseline", "", sentence, line)
 
 
 def _expected(config: GateConfig, baseline: AuditResult | None) -> Iterator[tuple[str, str, int]]:

@@ -116,3 +116,97 @@ def test_names_with_markup_are_shown_as_they_are(command, tmp_path):
     (run / "audit.json").write_text(text)
     code, out, _ = command("gate", run)
     assert (code, "[red]wolf[/red]" in out) == (1, True)
+
+
+def rows(run: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    return {(row["check"], row["subject"]): row for row in json.loads((run / "gate.json").read_text())["rows"]}
+
+
+def test_the_file_that_init_writes_is_found_by_itself(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = write_run(tmp_path / "run")
+    code, out, _ = command("gate", run)
+    assert (code, out.splitlines()[0]) == (1, "Thresholds: defaults; no gate.toml in the working folder")
+    assert {row["origin"] for row in rows(run).values()} == {"default"}
+
+    assert command("gate", run, "--init")[0] == 0
+    file = tmp_path / "gate.toml"
+    file.write_text(file.read_text().replace('class = "SUSPICIOUS"', 'class = "CONFIRMED"'))
+    line = file.read_text().splitlines().index('class = "CONFIRMED"') + 1
+    code, out, _ = command("gate", run)
+    first, rest = out.split("\n", 1)
+    assert (code, first) == (0, "Thresholds: gate.toml, found in the working folder (--gate none: not to use it)")
+    assert f"gate.toml:{line}" in rest, "the level that lets it pass is named where the finding is shown"
+    assert rows(run)["BA201", "wolf"]["origin"] == f"gate.toml:{line}"
+    assert json.loads((run / "gate.json").read_text())["source"] == "gate.toml"
+    assert f"| BA201 | gate.toml:{line} |" in (run / "gate.md").read_text()
+
+    code, out, _ = command("gate", run, "--gate", "none")
+    assert (code, out.splitlines()[0]) == (1, "Thresholds: defaults (--gate none)")
+    code, out, err = command("gate", run, "--format", "json")
+    assert (code, json.loads(out)["source"], err.splitlines()[0]) == (0, "gate.toml", first)
+    code, _, err = command("gate", run, "--init")
+    assert (code, "'gate.toml' is there already" in err) == (2, True)
+
+
+def test_every_bound_says_where_it_comes_from(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run, old = write_run(tmp_path / "run"), write_run(tmp_path / "old")
+    (tmp_path / "ci").mkdir()
+    file = tmp_path / "ci" / "strict.toml"
+    file.write_text(
+        '[class]\nmin_accuracy = 0.5\n[[metric]]\ntable = "class"\nname = "background_gap"\nmax = 0.1\n'
+        '[warn]\nclass = "WATCH"\n[provenance]\n[[waive]]\nrule = "BA201"\nclass = "wolf"\nreason = "snow"\n'
+        'owner = "Ada"\nexpires = 2027-01-31\n[[metric]]\ntable = "class"\nname = "accuracy"\nmax = 1\n'
+        "[metric.classes.wolf]\nmax = 0.9\n"
+    )
+    _code, out, _ = command("gate", run, "--gate", file, "--baseline", old, "--today", "2026-11-25")
+    assert out.splitlines()[0] == f"Thresholds: {file}"
+    found = rows(run)
+    origins = {key: row["origin"] for key, row in found.items()}
+    assert origins["min_accuracy", "wolf"] == "strict.toml:2"
+    assert origins["max_background_gap", "husky"] == "strict.toml:3"
+    assert origins["max_accuracy", "husky"] == "strict.toml:16"
+    assert origins["max_accuracy", "wolf"] == "strict.toml:20"
+    assert origins["BA201", "husky"] == "default", "no level of the file is about it"
+    assert (found["BA201", "wolf"]["status"], found["BA201", "wolf"]["line"]) == ("waived", 10)
+    assert origins["BA201", "wolf"] == "default", "the waiver is of the file, the level is not"
+    assert origins["baseline", ""] == "default", "a table without the key leaves it at its default"
+    assert "strict.toml:2" in out
+
+
+def test_a_found_file_that_is_wrong_is_one_sentence(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run, file = write_run(tmp_path / "run", None), tmp_path / "gate.toml"
+    file.write_text('\n[fail]\nclass = "SUSPICIUS"\n')
+    code, out, err = command("gate", run)
+    assert (code, out, "gate.toml, line 3" in err, "Traceback" in err) == (2, "", True, False)
+    file.unlink()
+    file.symlink_to(tmp_path / "nowhere.toml")
+    code, out, err = command("gate", run)
+    assert (code, out, "cannot read the gate file 'gate.toml'" in err) == (2, "", True), "no silent default"
+    assert command("gate", run, "--gate", "none")[0] == 0
+
+
+def test_none_is_no_file_and_dot_none_is_one(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = write_run(tmp_path / "run", None)
+    Path("none").write_text("[[metric]]\n")
+    assert command("gate", run, "--gate", "none")[0] == 0
+    code, _, err = command("gate", run, "--gate", "./none")
+    assert (code, "none, line 1: [[metric]] has no table" in err) == (2, True)
+    code, _, err = command("gate", run, "--init", "--gate", "none")
+    assert (code, "--gate none stands for none" in err) == (2, True)
+
+
+def test_only_the_command_looks_for_a_file(tmp_path, monkeypatch):
+    from bias_audit.commands.gate import judge_folder
+    from bias_audit.result import load
+    from bias_audit.testing import assert_no_background_bias
+
+    monkeypatch.chdir(tmp_path)
+    run = write_run(tmp_path / "run", None)
+    Path("gate.toml").write_text('classes = ["fox"]\n')
+    assert load(run).gate().passed
+    assert assert_no_background_bias(run).passed
+    assert judge_folder(run, None) == 0, "as `audit --baseline` calls it"

@@ -74,7 +74,7 @@ def test_markdown_tables_keep_their_columns(rows):
     text = FORMATS["markdown"](gate(*rows), PLACE)
     lines = [line for line in text.splitlines() if line.startswith("| class |")]
     assert len(lines) == len(rows)
-    assert {line.count("|") for line in lines} == {8}
+    assert {line.count("|") for line in lines} == {9}
     text.encode("utf-8")
 
 

@@ -34,7 +34,7 @@ def test_write_gate(tmp_path: Path) -> None:
     assert content["rows"][0]["low"] is None
     text = paths[1].read_text(encoding="utf-8")
     assert text.startswith("## Failed: background-bias gate\n\nGate failed: 1 of 2 checks failed")
-    assert "| class | wolf | BA201 | 0.80 |  | 0.05 | SUSPICIOUS: What happened. |" in text
+    assert "| class | wolf | BA201 | default | 0.80 |  | 0.05 | SUSPICIOUS: What happened. |" in text
     for part in (
         "### Failed (1)",
         "### Not judged (1)",
@@ -53,7 +53,7 @@ def test_hostile_names_stay_text(tmp_path: Path) -> None:
     assert name in {row["subject"] for row in content["rows"]}
     lines = (tmp_path / "gate.md").read_text(encoding="utf-8").splitlines()
     (line,) = [line for line in lines if line.startswith("| class |") and "max" in line]
-    assert line.count("|") == 8
+    assert line.count("|") == 9
     assert not set("<`*[") & set(line)
     assert "ünï \N{WOLF FACE}" in line
 

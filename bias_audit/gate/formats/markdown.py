@@ -19,7 +19,10 @@ _HEADINGS = {
     FAILED: "Failed", WARNED: "Warnings", NOT_JUDGED: "Not judged", WAIVED: "Waived", PASSED: "Passed",
 }  # fmt: skip
 
-_HEAD = ("| scope | subject | check | measured | interval | threshold | what |", "|---|---|---|---|---|---|---|")
+_HEAD = (
+    "| scope | subject | check | asked for by | measured | interval | threshold | what |",
+    "|---|---|---|---|---|---|---|---|",
+)
 
 
 def markdown(gate: GateResult, place: Place) -> str:
@@ -75,7 +78,8 @@ def _line(row: GateRow) -> str:
     said = f"{row.change}: {row.sentence}" if row.change else row.sentence
     said += f" Waived: {row.waiver}" if row.waiver and row.waiver not in row.sentence else ""
     about = escaped(subject_of(row)) if row.subject or row.cue else ""
-    cells = (row.scope, about, escaped(row.check), measured, interval, threshold, escaped(said))
+    check, origin = escaped(row.check), escaped(row.origin)
+    cells = (row.scope, about, check, origin, measured, interval, threshold, escaped(said))
     return f"| {' | '.join(cells)} |"
 
 
