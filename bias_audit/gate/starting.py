@@ -120,16 +120,17 @@ def _findings(rows: list[GateRow], result: AuditResult) -> Iterator[str]:
         return
     yield from comment(
         "Present findings. Each fails the gate. Repair them, or, where the background may decide, remove the # of a "
-        "block and give reason, owner and a date: without them the file is refused."
+        "block and fill in reason, owner and expires (a day, 2027-01-31): while one of them is empty, it is refused."
     )
     levels_of = {(row.check, row.subject, row.cue): row for row in rows}
     for row in levels_of.values():
         yield from comment(_plain(row.sentence))
         yield "# [[waive]]"
         yield f"# finding = {_toml(row.finding_id)}"
-        yield "# reason ="
-        yield "# owner ="
-        yield "# expires ="
+        # Empty, not absent: without the # the file is still TOML, and reading it names what is to be filled in.
+        yield '# reason = ""'
+        yield '# owner = ""'
+        yield '# expires = ""'
         yield f"# level = {_toml(row.level)}"
         for name, value in (("measured", row.measured), ("low", row.low), ("high", row.high)):
             if value is not None:

@@ -15,6 +15,14 @@ _KEYS = (
     "finding", "rule", "class", "cue", "reason", "owner", "expires", "since", "measured", "low", "high", "level",
 )  # fmt: skip
 
+_ASKED = {
+    "reason": "Say why the background may decide here.",
+    "owner": "Say who answers for it.",
+    "expires": "Say up to which day it holds, for instance 2027-01-31.",
+}
+"""What every waiver has, and how to fill it in."""
+_WHY = "A waiver needs reason, owner and expires: somebody answers for it, until a day."
+
 
 def waiver(file: TomlFile, where: Where, table: Mapping[str, Any]) -> Waiver:
     """One waiver.
@@ -23,10 +31,11 @@ def waiver(file: TomlFile, where: Where, table: Mapping[str, Any]) -> Waiver:
         ConfigError: reason, owner, expiry or scope is missing or no such thing.
     """
     file.known(where, table, _KEYS)
-    for name in ("reason", "owner", "expires"):
+    for name, hint in _ASKED.items():
         if name not in table:
-            hint = "A waiver needs reason, owner and expires (a day, 2027-01-31): somebody answers for it, until then."
-            raise file.error(where, f"[[waive]] has no {name}", hint)
+            raise file.error(where, f"[[waive]] has no {name}", f"{_WHY} {hint}")
+        if isinstance(table[name], str) and not table[name].strip():
+            raise file.error((*where, name), f"[[waive]] {name} must not be empty", hint)
     if ("finding" in table) == ("rule" in table):
         hint = 'Write finding = "..." (its id stands in gate.json), or rule = "BA201" with class and, if any, cue.'
         raise file.error(where, "[[waive]] needs either finding or rule", hint)

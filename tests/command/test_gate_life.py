@@ -49,10 +49,12 @@ def test_from_a_first_file_to_the_end_of_a_waiver(command, tmp_path, monkeypatch
     text = file.read_text()
     block = text[text.index("# [[waive]]") :].split("\n\n")[0]
     file.write_text(text.replace(block, block.replace("# ", "")))
-    code, _, err = command("gate", run, "--gate", file)
-    assert (code, "not valid TOML" in err, "line" in err) == (2, True, True)
-    filled = file.read_text().replace("reason =", 'reason = "wolves live in snow"').replace("owner =", 'owner = "Ada"')
-    file.write_text(filled.replace("expires =", "expires = 2027-01-31"))
+    for key, value in (("reason", '"wolves live in snow"'), ("owner", '"Ada"'), ("expires", "2027-01-31")):
+        line = file.read_text().splitlines().index(f'{key} = ""') + 1
+        code, out, err = command("gate", run, "--gate", file)
+        sentence = f"bias-audit: {file}, line {line}: [[waive]] {key} must not be empty"
+        assert (code, out, err.splitlines()[0].startswith(sentence)) == (2, "", True), err
+        file.write_text(file.read_text().replace(f'{key} = ""', f"{key} = {value}"))
 
     for day, expected, word in (
         ("2026-11-25", 0, "Accepted by Ada (wolves live in snow) until 2027-01-31."),

@@ -59,7 +59,8 @@ def test_findings_wait_for_a_reason_a_name_and_a_day(tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         read(tmp_path, opened)
     for number, name in enumerate(("reason", "owner", "expires")):
-        opened = opened.replace(f"{name} =\n", f"{name} = " + ("2027-01-31\n" if number == 2 else '"Ada"\n'))
+        assert tomllib.loads(opened)["waive"][0][name] == "", "TOML before it is filled in"
+        opened = opened.replace(f'{name} = ""\n', f"{name} = " + ("2027-01-31\n" if number == 2 else '"Ada"\n'))
         if number < 2:
             with pytest.raises(ConfigError):
                 read(tmp_path, opened)
