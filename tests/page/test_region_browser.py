@@ -28,6 +28,8 @@ class StandIn:
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
+        self.shape = (64, 48)
+        self.times = 1
 
     def find(self, key: str) -> str:
         if key != PLAIN:
@@ -37,7 +39,7 @@ class StandIn:
     def picture(self, image_id: str) -> bytes:
         import base64
 
-        return base64.b64decode(jpeg((200, 200, 255), (64, 48)))
+        return base64.b64decode(jpeg((200, 200, 255), self.shape))
 
     def answer(self, image_id: str, corners: Any, name: str, reviewer: str, class_name: str) -> dict[str, Any]:
         self.asked.append(
@@ -57,7 +59,7 @@ class StandIn:
         return {
             "hypothesis": {"class_name": HUSKY},
             "outcome": {"level": "CONFIRMED", "status": "found", "sentence": sentence},
-            "pictures": [shot, {**shot, "arm": "control", "probability": float("nan")}],
+            "pictures": [shot, {**shot, "arm": "control", "probability": float("nan")}] * self.times,
         }
 
 
@@ -154,3 +156,79 @@ def test_the_dialog_is_accessible(page: Any, width: int) -> None:
     assert dialog.evaluate("(element) => element.scrollWidth <= element.clientWidth + 1")
     page.keyboard.press("Escape")
     assert not dialog.is_visible()
+
+
+def inside(page: Any, element: Any) -> bool:
+    """Whether an element lies within the window as a whole."""
+    box, window = element.bounding_box(), page.viewport_size
+    return bool(
+        box
+        and box["x"] >= 0
+        and box["y"] >= 0
+        and box["x"] + box["width"] <= window["width"]
+        and box["y"] + box["height"] <= window["height"]
+    )
+
+
+def ask(dialog: Any) -> None:
+    """Fill the form in and have the answer shown."""
+    dialog.get_by_label("What is it?").fill("snow")
+    for label, value in (("left", "10"), ("top", "20"), ("width", "30"), ("height", "40")):
+        dialog.get_by_label(label).fill(value)
+    dialog.get_by_role("button", name="Test it").click()
+    dialog.get_by_text("Answered, and kept in the run.").wait_for()
+
+
+def assert_scrolls_inside(page: Any, dialog: Any) -> None:
+    assert inside(page, dialog)
+    assert dialog.evaluate("(element) => element.scrollHeight > element.clientHeight"), "more than is seen at once"
+    assert dialog.evaluate("(element) => element.scrollWidth <= element.clientWidth")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    dialog.locator(".region-answer li").last.scroll_into_view_if_needed()
+    assert inside(page, dialog.locator(".region-answer li").last.locator("p"))
+
+
+@pytest.mark.parametrize("shape", [(64, 48), (64, 64), (48, 96)])
+def test_the_whole_dialog_is_seen_on_a_laptop(page: Any, tester: StandIn, shape: tuple[int, int]) -> None:
+    tester.shape, tester.times = shape, 8
+    page.set_viewport_size({"width": 1440, "height": 900})
+    dialog = start(page)
+    picture = dialog.locator("img[data-part=picture]")
+    picture.evaluate("(image) => image.decode()")
+    assert dialog.bounding_box()["width"] == pytest.approx(62 * 16, abs=2)
+    dialog.get_by_role("button", name="Test it").click()
+    status = dialog.locator("[data-part=status]")
+    dialog.get_by_label("What is it?").fill("snow")
+    dialog.get_by_role("button", name="Test it").click()
+    dialog.get_by_text("Draw a line around the thing first.").wait_for()
+    for part in (dialog, dialog.get_by_role("heading"), picture, dialog.get_by_role("button", name="Test it"), status):
+        assert inside(page, part)
+    assert dialog.evaluate("(element) => element.scrollHeight <= element.clientHeight"), "seen without scrolling"
+    photo, form = picture.bounding_box(), dialog.locator("form").bounding_box()
+    assert photo["x"] + photo["width"] <= form["x"], "the drawing at the left, the form at the right"
+    assert photo["width"] / photo["height"] == pytest.approx(shape[0] / shape[1], rel=0.02)
+    canvas = dialog.locator("[data-part=drawing]").bounding_box()
+    assert [canvas[name] for name in ("width", "height")] == pytest.approx(
+        [photo[name] for name in ("width", "height")], abs=1
+    ), "corners are told as shares of the canvas, so it must be as large as the photo"
+    ask(dialog)
+    assert_scrolls_inside(page, dialog)
+
+
+def test_the_dialog_scrolls_inside_on_a_phone(page: Any, tester: StandIn) -> None:
+    tester.times = 8
+    page.set_viewport_size({"width": 390, "height": 844})
+    dialog = start(page)
+    dialog.locator("img[data-part=picture]").evaluate("(image) => image.decode()")
+    button = dialog.get_by_role("button", name="Test it")
+    button.scroll_into_view_if_needed()
+    assert inside(page, button)
+    assert inside(page, dialog)
+    ask(dialog)
+    assert_scrolls_inside(page, dialog)
+
+
+def test_the_list_of_keys_is_as_narrow_as_it_was(page: Any) -> None:
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.locator("[data-part=help]").click()
+    assert page.locator("#keys-help").bounding_box()["width"] <= 30 * 16

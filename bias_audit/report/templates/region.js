@@ -56,6 +56,8 @@
       for (const name of classes) fields.class_name.add(new Option(name, name));
     });
 
+  picture.addEventListener("load", () => drawing.style.setProperty("--shape", picture.naturalWidth / picture.naturalHeight));
+
   // Drawing: a line around the thing, by mouse, pen or finger.
   const place = (event) => {
     const box = drawing.getBoundingClientRect();
