@@ -11,6 +11,7 @@ from bias_audit.gate.settings import GateConfig, Waiver
 from bias_audit.gate.words import days, digits, plain
 from bias_audit.identity import class_of, cue_of, finding_id
 from bias_audit.result import LEVELS, AuditResult, RuleOutcome
+from bias_audit.review.agreement import DISAGREEMENT, by_target, state_of, who_said_what
 
 if TYPE_CHECKING:
     from bias_audit.review.decisions import Decision
@@ -111,24 +112,20 @@ def notes(
 def from_decisions(decisions: Sequence[Decision]) -> tuple[list[Waiver], list[str]]:
     """Waivers out of what reviewers decided, and why a "legitimate context" is none.
 
-    A decision counts with note, reviewer and expiry, and only where no reviewer's standing verdict on the same finding
-    is another one.
+    A decision counts with note, reviewer and expiry, and only where the finding is decided: where reviewers disagree,
+    none of them waives it.
     """
     waivers, said = [], []
-    verdicts: dict[str, set[str]] = {}
-    targets = [one for one in decisions if one.target_kind in ("finding", "cluster")]
-    for one in targets:
-        verdicts.setdefault(one.target_key, set()).add(one.verdict)
-    for one in targets:
+    targets = by_target(one for one in decisions if one.target_kind in ("finding", "cluster"))
+    for one in (one for standing in targets.values() for one in standing):
         if one.verdict != "legitimate context":
             continue
         lacking = [name for name, value in (("note", one.note), ("reviewer", one.reviewer)) if not value.strip()]
         expires = _day(one.expires)
         lacking += [] if expires else ["expiry"]
         name = f"The decision of {plain(one.reviewer) or 'nobody'} on {plain(one.subject) or one.target_key}"
-        if len(verdicts[one.target_key]) > 1:
-            others = ", ".join(sorted(verdicts[one.target_key] - {one.verdict}))
-            said.append(f"{name} is no waiver: reviewers disagree ({others}).")
+        if state_of(targets[one.target_key]) == DISAGREEMENT:
+            said.append(f"{name} is no waiver: reviewers disagree ({plain(who_said_what(targets[one.target_key]))}).")
         elif lacking or expires is None:
             said.append(f"{name} is no waiver: it has no {' and no '.join(lacking)}.")
         else:

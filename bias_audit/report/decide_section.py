@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from bias_audit.errors import ResultError
 from bias_audit.identity import data_of
 from bias_audit.report.estimates import number
 from bias_audit.result import AuditResult
-from bias_audit.review.decisions import read_decisions
+from bias_audit.review.agreement import by_target
+from bias_audit.review.decisions import Decision, read_decisions
 from bias_audit.review.targets import findings_and_cues
 
 MOST_DECISIONS = 2000
@@ -21,7 +23,7 @@ def decide_section(result: AuditResult) -> dict[str, Any]:
     targets = findings_and_cues(result)
     # A page must open fast whatever was decided; `bias-audit review` shows everything.
     try:
-        made, damage = read_decisions(result.path)[-MOST_DECISIONS:], ""
+        made, damage = _newest(read_decisions(result.path)), ""
     except ResultError as error:  # the audit that ends with this page is not to be lost for it
         made, damage = [], error.message
     return {
@@ -41,3 +43,14 @@ def decide_section(result: AuditResult) -> dict[str, Any]:
         "damage": damage,
         "decisions": [dataclasses.asdict(decision) for decision in made],
     }
+
+
+def _newest(decisions: Sequence[Decision]) -> list[Decision]:
+    """At most MOST_DECISIONS. All about a target or none: half of a disagreement would look like a decision."""
+    targets, kept, count = by_target(decisions), set(), 0
+    for key in dict.fromkeys(decision.target_key for decision in reversed(decisions)):
+        count += len(targets[key])
+        if count > MOST_DECISIONS:
+            break
+        kept.add(key)
+    return [decision for decision in decisions if decision.target_key in kept]

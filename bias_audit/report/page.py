@@ -25,7 +25,10 @@ from bias_audit.result import AuditResult, load
 ASSETS = ("page.css", "browser.css", "review.css", "region.css", "page.js", "browser.js", "review.js", "region.js")
 """Styles and scripts of the page, in their order."""
 
-PARTS = {"browser.js": ("browser_data.js", "browser_list.js", "browser_view.js", "browser.js")}
+PARTS = {
+    "browser.js": ("browser_data.js", "browser_list.js", "browser_view.js", "browser.js"),
+    "review.js": ("review_state.js", "review.js"),
+}
 """Scripts of several files, which share one scope: the later ones use what the earlier ones define."""
 
 ONLY_LIVE = ("region.css", "region.js")

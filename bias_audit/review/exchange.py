@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bias_audit.errors import BiasAuditError, ConfigError
+from bias_audit.review.agreement import DISAGREEMENT, by_target, state_of
 from bias_audit.review.decisions import FIELDS, Decision, checked, history, take, utc
 
 FORMAT_VERSION = 1
@@ -41,31 +42,37 @@ class Imported:
 
 
 def export_json(run_folder: str | Path, data: str) -> str:
-    """The standing decisions, and the ids of those taken back, as one JSON document.
+    """The standing decisions, the targets that they disagree about, and the ids of those taken back, as JSON.
 
     Args:
         run_folder: of the run.
         data: content hash of its data set.
     """
     events = history(run_folder)
+    standing = [event.decision for event in events if event.standing]
     content = {
         "format_version": FORMAT_VERSION,
         "data": data,
-        "decisions": [dataclasses.asdict(event.decision) for event in events if event.standing],
+        "decisions": [dataclasses.asdict(decision) for decision in standing],
+        "disagreements": [key for key, made in by_target(standing).items() if state_of(made) == DISAGREEMENT],
         "withdrawn": {event.decision.id: event.withdrawn for event in events if event.withdrawn},
     }
     return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
 
 def export_csv(run_folder: str | Path, data: str) -> str:
-    """The standing decisions as a table, safe to open in a spreadsheet: text that it would compute is quoted by '."""
+    """The standing decisions as a table, safe to open in a spreadsheet: text that it would compute is quoted by '.
+
+    The column `state` says of each whether its target is decided, or in disagreement; importing takes no notice of it.
+    """
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, _CSV_FIELDS, lineterminator="\r\n")
+    writer = csv.DictWriter(buffer, (*_CSV_FIELDS, "state"), lineterminator="\r\n")
     writer.writeheader()
-    for event in history(run_folder):
-        if event.standing:
-            row = {name: cell(value) for name, value in dataclasses.asdict(event.decision).items()}
-            writer.writerow({**row, "data": data})
+    standing = [event.decision for event in history(run_folder) if event.standing]
+    states = {key: state_of(made) for key, made in by_target(standing).items()}
+    for decision in standing:
+        row = {name: cell(value) for name, value in dataclasses.asdict(decision).items()}
+        writer.writerow({**row, "data": data, "state": states[decision.target_key]})
     return buffer.getvalue()
 
 

@@ -19,6 +19,7 @@ from bias_audit.errors import ConfigError
 from bias_audit.identity import class_of
 from bias_audit.result import LEVELS, AuditResult
 from bias_audit.review import targets
+from bias_audit.review.agreement import DISAGREEMENT, UNDECIDED, by_target, state_of, who_said_what
 from bias_audit.review.decisions import BIAS, WRONG_LABEL, WRONG_MASK, Decision, read_decisions
 from bias_audit.review.swapped import write_swapped
 from bias_audit.review.targets import Target
@@ -31,6 +32,12 @@ MOST_COLLECTED = 10_000
 
 _HINT = "Choose a folder that can be written."
 
+_CALLED = ("because", "state", "reviewers", "otherwise", "note")
+"""Columns of the lists of images: what was decided on, `agreement.state_of` it, who says so, who disagrees, and why."""
+
+MOST_NAMED = 5
+"""Disagreements named in what is printed; the page shows all."""
+
 Row = dict[str, Any]
 
 
@@ -42,7 +49,8 @@ def write_next_steps(
     Args:
         result: of the run.
         folder: new or empty, outside the audited data.
-        undecided: also for findings above WATCH that nobody decided on.
+        undecided: also for findings above WATCH that nobody decided on. A disagreement is neither: nothing is collected
+            or made for it, and the lists of images name it as their state.
         outside: allow a table of the run to name files outside its folder.
         progress: shows the training images being made.
 
@@ -57,11 +65,8 @@ def write_next_steps(
     decisions = read_decisions(result.path)
     biased = biased_targets(result, decisions, undecided=undecided)
     tables: dict[str, tuple[Sequence[str], list[Row]]] = {
-        MASKS_FILE: (("image", "mask", "because", "reviewers", "otherwise", "note"), wrong_masks(result, decisions)),
-        LABELS_FILE: (
-            ("image", "label", "predicted", "because", "reviewers", "otherwise", "note"),
-            relabel(result, decisions),
-        ),
+        MASKS_FILE: (("image", "mask", *_CALLED), wrong_masks(result, decisions)),
+        LABELS_FILE: (("image", "label", "predicted", *_CALLED), relabel(result, decisions)),
         COLLECT_FILE: (("class", "finding", "collect", "at_least", "reason"), collect(result, biased)),
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -76,29 +81,47 @@ def write_next_steps(
             "No finding is decided to be bias by all who decided on it: nothing to collect, no training images. "
             "--undecided takes the flagged classes that nobody decided on."
         )
+    if split := disagreements(result, decisions):
+        more = f"; and {len(split) - MOST_NAMED} more" if len(split) > MOST_NAMED else ""
+        lines.append(f"Not decided, reviewers disagree: {'; '.join(split[:MOST_NAMED])}{more}.")
     return "\n".join(lines)
 
 
 def biased_targets(result: AuditResult, decisions: Sequence[Decision], *, undecided: bool) -> list[Target]:
     """Findings and cues that all who decided call bias; with `undecided` also those above WATCH that nobody judged."""
-    decided = {decision.target_key for decision in decisions}
+    standing = by_target(decisions)
     agreed = targets.agreed(decisions, BIAS)
     return [
         target
         for key, target in targets.findings_and_cues(result).items()
         if key in agreed
-        or (undecided and key not in decided and target.outcome is not None and _above_watch(target.outcome.level))
+        or (
+            undecided
+            and state_of(standing.get(key, ())) == UNDECIDED
+            and target.outcome is not None
+            and _above_watch(target.outcome.level)
+        )
+    ]
+
+
+def disagreements(result: AuditResult, decisions: Sequence[Decision]) -> list[str]:
+    """Findings, cues and images of the run about which reviewers disagree, each with who says what."""
+    known = {**targets.images(result), **targets.findings_and_cues(result)}
+    return [
+        f"{' '.join(part for part in (known[key].code, known[key].subject) if part)} ({who_said_what(standing)})"
+        for key, standing in by_target(decisions).items()
+        if key in known and state_of(standing) == DISAGREEMENT
     ]
 
 
 def wrong_masks(result: AuditResult, decisions: Sequence[Decision]) -> list[Row]:
-    """image, mask (its present kind), because (what was decided on), reviewers, otherwise (who disagrees), note."""
+    """image, mask (its present kind), _CALLED."""
     kinds = result.images["mask_kind"]
     return [{**row, "mask": _text(kinds.get(row["image"]))} for row in _images_called(result, decisions, WRONG_MASK)]
 
 
 def relabel(result: AuditResult, decisions: Sequence[Decision]) -> list[Row]:
-    """image, label, predicted, because, reviewers, otherwise, note; an image in a row per label that it has."""
+    """image, label, predicted, _CALLED; an image in a row per label that it has."""
     rows = []
     for row in _images_called(result, decisions, WRONG_LABEL):
         found = result.images.loc[[row["image"]]]
@@ -175,16 +198,15 @@ def _missing(target: Target, name: str, becomes: str) -> list[tuple[str, str]]:
 
 
 def _images_called(result: AuditResult, decisions: Sequence[Decision], verdict: str) -> list[Row]:
-    """A row per image and target about which somebody gave the verdict."""
+    """A row per image and target about which somebody gave the verdict, whether or not others disagree."""
     known = {**targets.images(result), **targets.findings_and_cues(result)}
     spots = result.cluster_spots
     rows = []
-    for key in dict.fromkeys(decision.target_key for decision in decisions if decision.verdict == verdict):
+    for key, own in by_target(decisions).items():
         target = known.get(key)
-        if target is None:
-            continue
-        own = [decision for decision in decisions if decision.target_key == key]
         called = [decision for decision in own if decision.verdict == verdict]
+        if target is None or not called:
+            continue
         names: Iterable[Any] = target.image_ids
         if target.outcome is not None and not target.cluster_id:
             names = target.outcome.image_ids
@@ -192,6 +214,7 @@ def _images_called(result: AuditResult, decisions: Sequence[Decision], verdict: 
             names = spots.loc[spots["cluster_id"] == target.cluster_id, "image_id"]
         said = {
             "because": "the image" if target.kind == "image" else f"{target.kind} {target.code} {target.subject}",
+            "state": state_of(own),
             "reviewers": "; ".join(decision.reviewer for decision in called),
             "otherwise": "; ".join(f"{each.reviewer}: {each.verdict}" for each in own if each.verdict != verdict),
             "note": "; ".join(decision.note for decision in called if decision.note),

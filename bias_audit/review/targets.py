@@ -10,6 +10,7 @@ from pathlib import Path
 from bias_audit.errors import ResultError
 from bias_audit.identity import cluster_key, data_of, finding_id
 from bias_audit.result import AuditResult, RuleOutcome
+from bias_audit.review.agreement import DECIDED, by_target, state_of
 from bias_audit.review.decisions import BIAS, FILE, Decision, history
 
 
@@ -77,11 +78,12 @@ def lost(decisions: Sequence[Decision], targets: Mapping[str, Target]) -> list[D
 
 
 def agreed(decisions: Sequence[Decision], verdict: str = BIAS) -> dict[str, list[Decision]]:
-    """Key -> the decisions for `verdict`, of targets about which nobody says anything else."""
-    by_key: dict[str, list[Decision]] = {}
-    for decision in decisions:
-        by_key.setdefault(decision.target_key, []).append(decision)
-    return {key: made for key, made in by_key.items() if all(each.verdict == verdict for each in made)}
+    """Key -> the decisions for `verdict`, of targets that are decided so."""
+    return {
+        key: standing
+        for key, standing in by_target(decisions).items()
+        if state_of(standing) == DECIDED and standing[0].verdict == verdict
+    }
 
 
 def neighbours(result: AuditResult) -> list[Path]:

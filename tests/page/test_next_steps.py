@@ -115,8 +115,8 @@ def test_masks_and_labels_to_correct(result: AuditResult, tmp_path: Path):
         ("husky/1.jpg", "finding BA201 husky"),
     ]
     assert masks[0] == {
-        "image": "husky/0.jpg", "mask": "mask", "because": "the image", "reviewers": "Ada; =Bob",
-        "otherwise": "Eve: bias", "note": "cuts the ears",
+        "image": "husky/0.jpg", "mask": "mask", "because": "the image", "state": "disagreement",
+        "reviewers": "Ada; =Bob", "otherwise": "Eve: bias", "note": "cuts the ears",
     }  # fmt: skip
     labels = rows(tmp_path / "next" / "relabel.csv")
     assert [(row["image"], row["label"], row["predicted"], row["note"]) for row in labels] == [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import csv
+import datetime
 import json
 import os
 import signal
@@ -19,6 +21,9 @@ from bias_audit.report.page import write_report
 from bias_audit.review.decisions import Decision, add, read_decisions
 
 HOSTILE = "</script><img src=x onerror=alert(1)><b>\"'{{ 7 * 7 }}"
+
+PHOTO = "0123456789abcdef"
+"""Content of one image, as decisions about it are kept."""
 
 
 class Server:
@@ -43,6 +48,7 @@ class Server:
 def run(tmp_path: Path) -> Path:
     parts = made_parts()
     parts.images[0]["content"] = "0" * 16
+    parts.images[1]["content"] = PHOTO
     parts.clusters = [{"cluster_id": "husky-abc123", "class_name": HUSKY, "n": 3}]  # type: ignore[attr-defined]
     return write_parts(parts, tmp_path / "run")
 
@@ -148,7 +154,7 @@ def test_two_reviewers_at_once(serve: Any, context: Any, run: Path) -> None:
         decided(page, "bias by Ada")
         decided(page, "wrong mask by Bob")
         decided(page, "wrong label by Bob", 1)
-        page.locator(".review-progress", has_text="2 of 4 findings and clusters decided").wait_for()
+        page.locator(".review-progress", has_text="1 of 4 findings and clusters decided, 1 disagreement").wait_for()
     assert card(ada).get_by_role("button", name="Bias").get_attribute("aria-pressed") == "true"
     assert card(ada).get_by_role("button", name="Wrong mask").get_attribute("aria-pressed") == "false"
     press(bob, "Undo")
@@ -156,6 +162,112 @@ def test_two_reviewers_at_once(serve: Any, context: Any, run: Path) -> None:
     assert {(each.reviewer, each.verdict) for each in read_decisions(run)} == {("Ada", "bias"), ("Bob", "wrong label")}
     press(bob, "History")
     card(bob).locator(".past li.is-withdrawn", has_text="wrong mask by Bob").wait_for()
+
+
+def at(page: Any) -> str:
+    """What of the page is visited: the id of the finding or cue, or the name of the image."""
+    return str(
+        page.evaluate(
+            """() => {
+                const target = document.activeElement.closest("[data-target-key]");
+                return target ? target.id || target.dataset.targetSubject : "";
+            }"""
+        )
+    )
+
+
+def state(page: Any, number: int) -> str:
+    return str(card(page, number).locator(".decide").get_attribute("data-state"))
+
+
+def test_a_disagreement_is_no_decision_and_is_found_again(serve: Any, context: Any, run: Path) -> None:
+    for who, verdict in (("Ada", "wrong mask"), ("Bob", "wrong label")):
+        add(run, Decision("image", PHOTO, verdict, reviewer=who, subject="a photo"))
+    server = serve()
+    ada, bob = visit(context(), server.url, "Ada"), visit(context(), server.url, "Bob")
+    press(ada, "Legitimate context")
+    press(bob, "Legitimate context")
+    press(ada, "Bias", 1)
+    press(bob, "Wrong mask", 1)
+    for page in (ada, bob):
+        page.locator(
+            ".review-progress",
+            has_text="1 of 4 findings and clusters decided, 1 disagreement; 1 image in disagreement",
+        ).wait_for()
+        assert [state(page, number) for number in (0, 1, 2)] == ["decided", "disagreement", "undecided"]
+        assert card(page, 1).get_by_text("Disagreement: reviewers say different things").is_visible(), "in words"
+        assert not card(page, 0).get_by_text("Disagreement").is_visible()
+
+    page = ada
+    page.reload()
+    page.locator(".review-progress", has_text="1 disagreement").wait_for()
+    visited = []
+    for _ in range(5):
+        page.keyboard.press("n")
+        visited.append(at(page))
+    image = page.evaluate("document.querySelector('.image-view').dataset.targetSubject")
+    assert visited == ["finding-2", "finding-3", "cluster-1", image, "finding-2"], "past finding 1, which is decided"
+    assert page.locator(".image-view").get_attribute("data-target-key") == PHOTO
+    assert page.locator(".image-view .disagreement").is_visible()
+
+    page.keyboard.press("m")  # Ada gives in, about the finding that is visited
+    decided(page, "wrong mask by Ada", 1)
+    for each in (ada, bob):
+        each.locator(".review-progress", has_text="2 of 4 findings and clusters decided; 1 image").wait_for()
+        card(each, 1).locator(".disagreement").wait_for(state="hidden")
+    bob.get_by_role("button", name="Next undecided").click()
+    assert at(bob) == "finding-3"
+    press(bob, "Bias", 2)
+    bob.locator("#cluster-1").get_by_role("button", name="Bias", exact=True).click()
+    bob.get_by_role("button", name="Next undecided").click()
+    assert bob.locator(".image-view").get_attribute("data-target-key") == PHOTO
+    bob.keyboard.press("m")
+    bob.locator(".review-progress", has_text="4 of 4 findings and clusters decided, and 1 image").wait_for()
+    assert bob.get_by_role("button", name="Next undecided").is_disabled(), "nothing is left"
+    assert (ada.problems, bob.problems) == ([], [])
+
+
+def gate(run: Path) -> tuple[int, str]:
+    """Exit code of `bias-audit gate`, and its output as one line."""
+    command = [sys.executable, "-m", "bias_audit", "gate", str(run)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=run)
+    return done.returncode, " ".join(done.stdout.split())
+
+
+def test_a_finding_that_one_waives_and_another_calls_bias_fails_the_gate(
+    serve: Any, context: Any, run: Path, tmp_path: Path
+) -> None:
+    (run / "gate.toml").write_text("[dataset]\nmax_unreadable_share = 0.1\n[rules]\nrequire = []\n")
+    server = serve()
+    ada, bob = visit(context(), server.url, "Ada"), visit(context(), server.url, "Bob")
+    until = (datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(30)).isoformat()
+    press(ada, "Legitimate context")
+    card(ada).get_by_label("Note").fill("huskies live in snow")
+    card(ada).get_by_label("Holds until").fill(until)
+    ada.keyboard.press("Tab")
+    decided(ada, f"holds until {until}")
+    saved(ada)
+    code, said = gate(run)
+    assert (code, "1 waived" in said, "Gate passed" in said) == (0, True, True), said
+    press(bob, "Bias")
+    saved(bob)
+    card(ada).get_by_text("Disagreement: reviewers say different things").wait_for()
+    code, said = gate(run)
+    assert (code, "Gate failed" in said) == (1, True)
+    assert "of Ada on husky is no waiver: reviewers disagree (Ada: legitimate context, Bob: bias)." in said
+    rows = json.loads((run / "gate.json").read_text())["rows"]
+    assert {row["status"] for row in rows if (row["check"], row["subject"]) == ("BA201", HUSKY)} == {"failed"}
+
+    review = [sys.executable, "-m", "bias_audit", "review", str(run)]
+    files = tmp_path / "all.csv", tmp_path / "all.json"
+    for file in files:
+        subprocess.run([*review, "--export", str(file)], check=True, capture_output=True)
+    with files[0].open(encoding="utf-8", newline="") as text:
+        assert [row["state"] for row in csv.DictReader(text)] == ["disagreement", "disagreement"]
+    assert len(json.loads(files[1].read_text())["disagreements"]) == 1
+    done = subprocess.run([*review, "--next", str(tmp_path / "next"), "--undecided"], capture_output=True, text=True)
+    assert "reviewers disagree: BA201 husky (Ada: legitimate context, Bob: bias)." in done.stdout
+    assert "BA201 husky" not in (tmp_path / "next" / "collect.csv").read_text()
 
 
 def test_hostile_words_stay_words(serve: Any, context: Any, run: Path) -> None:
@@ -299,6 +411,9 @@ def test_controls_are_accessible_and_fit_a_phone(serve: Any, context: Any, schem
     saved(page)
     press(page, "History")
     card(page).locator(".past li").first.wait_for()
+    page.get_by_label("Reviewer").fill("Bob")
+    press(page, "Bias")
+    card(page).locator(".disagreement").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     found = axe.run(page, {"include": [".decide", ".review-bar"]}).response["violations"]
     assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []

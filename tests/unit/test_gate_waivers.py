@@ -189,7 +189,9 @@ def test_other_decisions_are_no_waivers(changed: dict[str, str], why: str) -> No
 def test_reviewers_who_disagree_waive_nothing() -> None:
     waivers, said = from_decisions([decision(), decision(reviewer="Bob", verdict="bias")])
     assert waivers == []
-    assert said == ["The decision of Ada on wolf is no waiver: reviewers disagree (bias)."]
+    assert said == [
+        "The decision of Ada on wolf is no waiver: reviewers disagree (Ada: legitimate context, Bob: bias)."
+    ]
     assert len(from_decisions([decision(), decision(reviewer="Bob")])[0]) == 2
 
 

@@ -150,12 +150,20 @@
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     open();
-    const at = table.rowOfPicture(link.dataset.picture);
-    if (at < 0) return;
+    bring(table.rowOfPicture(link.dataset.picture));
+  });
+  // And so does whoever asks for one by its key.
+  document.addEventListener("bias-audit:show", (event) => {
+    open();
+    if (bring(table.rowOf(event.detail))) event.preventDefault();
+  });
+  function bring(at) {
+    if (at < 0) return false;
     if (!list.rows().includes(at)) { form.reset(); state = { ...USUAL }; columns = {}; refilter(); }
     choose(at, { push: true, focus: true });
     section.scrollIntoView();
-  });
+    return true;
+  }
 
   addEventListener("popstate", () => { if (table && !location.hash) restore(); else follow(); });
   new IntersectionObserver((entries, observer) => {

@@ -1,4 +1,3 @@
-"use strict";
 // Decisions about findings, cues and images, in every element with data-target-key and an empty .decide inside.
 // Served by `bias-audit review` they are saved at once; in a file they are kept in the browser and downloaded.
 (() => {
@@ -184,11 +183,14 @@
   const bar = (() => {
     const name = make("input", { type: "text", maxLength: 200, autocomplete: "name", value: served?.reviewer || (storage.get("reviewer") ?? "") });
     const progress = make("span", { className: "review-progress" });
-    const keys = make("span", { className: "review-keys" }, ...VERDICTS.map(([, letter]) => make("kbd", { textContent: letter })), " decide about what has the focus, ", make("kbd", { textContent: "u" }), " undoes");
+    const keys = make("span", { className: "review-keys" }, ...VERDICTS.map(([, letter]) => make("kbd", { textContent: letter })), " decide about what has the focus, ", make("kbd", { textContent: "u" }), " undoes, ", make("kbd", { textContent: "n" }), " next undecided");
+    const onward = make("button", { type: "button", textContent: "Next undecided", title: "Next that nobody decided about, or that reviewers disagree about (key n)" });
+    onward.setAttribute("aria-keyshortcuts", "n");
+    onward.addEventListener("click", () => left.next());
     const state = make("span", { className: "review-state" });
     const lost = make("ul");
     const fold = make("details", { className: "review-lost", hidden: true }, make("summary"), lost);
-    const element = make("aside", { className: "review-bar", hidden: true }, make("label", {}, make("span", { textContent: "Reviewer" }), name), progress, state);
+    const element = make("aside", { className: "review-bar", hidden: true }, make("label", {}, make("span", { textContent: "Reviewer" }), name), progress, onward, state);
     element.setAttribute("aria-label", "Review");
     state.setAttribute("role", "status");
     let then = null;
@@ -224,10 +226,13 @@
         if (loud) element.hidden = false;
       },
       show() {
-        const keys = Object.keys(about.targets);
-        const decided = keys.filter((key) => store.view(key).length).length;
-        const images = [...store.keys()].filter((key) => !targetOf(key) && store.view(key).length).length - new Set(store.lost().map((each) => each.target_key)).size;
-        progress.textContent = `${decided} of ${keys.length} findings and clusters decided` + (images > 0 ? `, and ${images} image${images > 1 ? "s" : ""}` : "");
+        const keys = Object.keys(about.targets), images = left.images(), several = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
+        const count = (some, state) => left.among(some, state).length;
+        const split = count(keys, "disagreement"), seen = count(images, "decided"), splitImages = count(images, "disagreement");
+        progress.textContent = `${count(keys, "decided")} of ${keys.length} findings and clusters decided`
+          + (split ? `, ${several(split, "disagreement")}` : "") + (seen ? `, and ${several(seen, "image")}` : "")
+          + (splitImages ? `; ${several(splitImages, "image")} in disagreement` : "");
+        onward.disabled = !left.wanted().length;
         element.hidden = element.hidden && !store.used();
         const gone = store.lost();
         fold.hidden = !gone.length;
@@ -270,6 +275,7 @@
     const until = make("label", {}, make("span", { textContent: "Holds until (the gate accepts it up to this day only)" }), expires);
     const more = make("div", { className: "decide-more", hidden: true }, make("label", {}, make("span", { textContent: "Note" }), note), until);
     const undoing = tool("Undo", undo), noting = tool("Note", () => { more.hidden = !more.hidden; noting.setAttribute("aria-expanded", !more.hidden); if (!more.hidden) note.focus(); });
+    const split = make("p", { className: "disagreement", hidden: true }, make("b", { textContent: "Disagreement" }), ": reviewers say different things, so this is not decided.");
     const told = make("ul", { className: "decided" });
     const past = make("ol", { className: "decided past", hidden: true });
     const looking = tool("History", async () => {
@@ -281,7 +287,7 @@
     const row = make("div", { className: "verdicts" }, ...buttons, noting, undoing, looking);
     row.setAttribute("role", "group");
     row.setAttribute("aria-label", `Decision about ${subject}`);
-    place.append(row, more, told, past);
+    place.append(row, more, split, told, past);
     let dirty = false;
     more.addEventListener("input", () => { dirty = true; });
     // What was typed is part of the decision: it is saved when the field is left.
@@ -317,7 +323,8 @@
         until.hidden = own?.verdict !== LEGITIMATE;
         if (!dirty && !more.contains(document.activeElement)) { note.value = own?.note ?? ""; expires.value = own?.expires ?? ""; }
         told.replaceChildren(...all.map((decision) => make("li", {}, ...said(decision))));
-        place.classList.toggle("is-decided", all.length > 0);
+        place.dataset.state = stateOf(all);
+        split.hidden = place.dataset.state !== "disagreement";
         if (!past.hidden) showPast();
       },
     };
@@ -331,6 +338,7 @@
   }
 
   const store = served ? remote() : kept();
+  const left = remaining(store, keyOf);
   bar.build();
   for (const element of document.querySelectorAll("[data-target-key]")) fill(element);
   document.addEventListener("bias-audit:target", (event) => fill(event.target));
@@ -339,6 +347,7 @@
     const focused = document.activeElement?.closest("[data-target-key]") ?? document.querySelector("dialog[open] [data-target-key]");
     const panel = [...panels].find((each) => each.element === focused);
     const verdict = VERDICTS.find(([, letter]) => letter === event.key);
+    if (event.key === "n" && !document.querySelector("dialog[open]")) { event.preventDefault(); left.next(); }
     if (!panel || !(verdict || event.key === "u")) return;
     event.preventDefault();
     if (verdict) panel.decide(verdict[0]); else panel.undo();
@@ -346,7 +355,7 @@
   addEventListener("beforeunload", (event) => { if ([...panels].some((panel) => panel.typed())) event.preventDefault(); });
   // Where a list of keys is kept, ours belong in it.
   for (const list of document.querySelectorAll("[data-help]")) {
-    for (const [keys, text] of [...VERDICTS.map(([, letter, label]) => [letter, `decide: ${label.toLowerCase()}`]), ["u", "undo your decision"]]) {
+    for (const [keys, text] of [...VERDICTS.map(([, letter, label]) => [letter, `decide: ${label.toLowerCase()}`]), ["u", "undo your decision"], ["n", "next that is undecided, or in disagreement"]]) {
       const key = make("kbd", { textContent: keys });
       if (list.tagName === "DL") list.append(make("dt", {}, key), make("dd", { textContent: text }));
       else list.append(make("li", {}, key, ` ${text}`));

@@ -1,0 +1,37 @@
+"""Whether those who decided about a target agree: one definition for the page, the lists, the exports and the gate.
+
+A target is undecided while nobody decided about it, decided where all who did say the same, and else in disagreement,
+which is no decision. Of each reviewer the latest decision counts that was not taken back: what
+`decisions.read_decisions` gives. The page does the same in review.js (`stateOf`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bias_audit.review.decisions import Decision
+
+UNDECIDED, DECIDED, DISAGREEMENT = "undecided", "decided", "disagreement"
+
+
+def state_of(standing: Iterable[Decision]) -> str:
+    """UNDECIDED, DECIDED or DISAGREEMENT, from the standing decisions about one target."""
+    verdicts = {decision.verdict for decision in standing}
+    if len(verdicts) > 1:
+        return DISAGREEMENT
+    return DECIDED if verdicts else UNDECIDED
+
+
+def by_target(decisions: Iterable[Decision]) -> dict[str, list[Decision]]:
+    """Key of a target -> the decisions about it, in their order."""
+    found: dict[str, list[Decision]] = {}
+    for decision in decisions:
+        found.setdefault(decision.target_key, []).append(decision)
+    return found
+
+
+def who_said_what(standing: Iterable[Decision]) -> str:
+    """ "Ada: bias, Bob: wrong mask"."""
+    return ", ".join(f"{decision.reviewer or 'nobody'}: {decision.verdict}" for decision in standing)
