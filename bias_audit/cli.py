@@ -89,10 +89,11 @@ def _audit(options: argparse.Namespace) -> int:
         thresholds=thresholds,
         progress=Progress(options.verbosity),
     )
+    judged = None
+    if options.gate is not None or options.baseline is not None:
+        judged = gate.judge_and_write(result.path, options.gate, options.baseline)  # before anything is printed
     show_result(result, options.verbosity)
-    if options.gate is None and options.baseline is None:
-        return EXIT_OK
-    return gate.judge_folder(result.path, options.gate, options.baseline)
+    return EXIT_OK if judged is None else gate.show(judged, result.path)
 
 
 def _inspect(options: argparse.Namespace) -> int:

@@ -7,9 +7,12 @@ import datetime
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bias_audit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from bias_audit.gate import GateResult
 
 FOUND = "gate.toml"
 """Gate file that is found by itself in the working folder, and that --init writes there."""
@@ -93,37 +96,64 @@ def judge_folder(
     formats: Sequence[tuple[str, Path | None]] = (),
     told: str = "",
 ) -> int:
-    """Judge a run, show and write the verdict; the exit code.
+    """Judge a run, write and show the verdict; the exit code.
 
     Args:
         thresholds: a gate file, None = the defaults: none is looked for here.
         formats: name of `formats.FORMATS` and the file it is written to; None = printed in the place of the table.
         told: line that says where the thresholds are from, "" = made of `thresholds`.
     """
-    from bias_audit.console import Progress, printable, show_gate
-    from bias_audit.gate import write_gate
-    from bias_audit.gate.formats import FORMATS, place_of, write_format
-    from bias_audit.gate.running import gate_run
-    from bias_audit.result import load
-
     printed = [name for name, file in formats if file is None]
     if len(printed) > 1:
         hint = f"Write one into a file: --format {printed[1]}:FILE."
         raise ConfigError(f"only one format can be printed, got {' and '.join(printed)}", hint)
+    return show(judge_and_write(folder, thresholds, baseline, today, formats), folder, printed, told)
+
+
+def judge_and_write(
+    folder: Path,
+    thresholds: Path | None,
+    baseline: Path | None = None,
+    today: datetime.date | None = None,
+    formats: Sequence[tuple[str, Path | None]] = (),
+) -> GateResult:
+    """Judge a run and write the verdict into its folder and into the files of `formats`; nothing is printed.
+
+    Args: as of `judge_folder`.
+    """
+    from bias_audit.gate import write_gate
+    from bias_audit.gate.formats import place_of, write_format
+    from bias_audit.gate.running import gate_run
+    from bias_audit.result import load
+
     gate = gate_run(load(folder), thresholds, baseline=baseline, today=today)
     place = place_of(gate, folder)
     write_gate(folder, gate, place)
     for name, file in formats:
         if file is not None:
             write_format(name, gate, place, file)
-    told = told or f"Thresholds: {thresholds or 'defaults'}"
+    return gate
+
+
+def show(gate: GateResult, folder: Path, printed: Sequence[str] = (), told: str = "") -> int:
+    """Show a verdict and return its exit code.
+
+    Args:
+        folder: of the run.
+        printed: formats in the place of the table.
+        told: as of `judge_folder`.
+    """
+    from bias_audit.console import Progress, printable, show_gate
+    from bias_audit.gate.formats import FORMATS, place_of
+
+    told = told or f"Thresholds: {gate.config.source or 'defaults'}"
     if printed:
         Progress().note(printable(told))  # on stderr: what is printed is for a program
     else:
         show_gate(gate, told)
         printed = ["github"] if os.environ.get("GITHUB_ACTIONS") == "true" else []
     for name in printed:
-        print(printable(FORMATS[name](gate, place)), end="")
+        print(printable(FORMATS[name](gate, place_of(gate, folder))), end="")
     return gate.exit_code
 
 

@@ -23,7 +23,7 @@ def run_in(folder: Path, *arguments: object, module: bool = False) -> subprocess
     """The installed command, or `python -m bias_audit`, started in a folder as a user starts it."""
     command = [sys.executable, "-m", "bias_audit"] if module else [str(BIN)]
     return subprocess.run(
-        [*command, *(str(each) for each in arguments)], cwd=folder, capture_output=True, text=True, check=False
+        [*command, *map(str, arguments)], cwd=folder, capture_output=True, text=True, check=False, timeout=180
     )
 
 
