@@ -139,8 +139,8 @@ class TestDoors:
 
         run = SimpleNamespace(info=SimpleNamespace(class_names=("a", "b")), images=None)
         monkeypatch.setattr(live, "load_result", lambda folder: run)
-        monkeypatch.setattr(live, "config_of", lambda info: AuditConfig())
-        monkeypatch.setattr(live, "dataset_of", lambda result: None)
+        monkeypatch.setattr(live, "allowed_config", lambda result, allowed: AuditConfig())
+        monkeypatch.setattr(live, "dataset_of", lambda result, outside: None)
         progress: Any = SimpleNamespace(stage=lambda *_: contextlib.nullcontext())
         path = self._hostile(tmp_path / "model")
         refused(path, "io.write_file", load=lambda file: live.LiveModel(tmp_path, file, progress))
