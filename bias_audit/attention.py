@@ -124,7 +124,8 @@ def tie_to_objects(
         label: sorted(positions, key=lambda position: rank(seed, dataset.samples[position].image_id))[:TIE_IMAGES]
         for label, positions in scored.items()
     }
-    permutations = max(PERMUTATIONS, 20 * len(chosen))  # p < .05 must be in reach after correction (SCIENCE E)
+    # p < .05 must be in reach after correction (docs/science.md#permutation-counts).
+    permutations = max(PERMUTATIONS, 20 * len(chosen))
     at_once = max(1, TIE_CELLS // (TIE_IMAGES * grid[0] * grid[1]))
     ties: dict[str, Tie] = {}
     for start in range(0, len(chosen), at_once):

@@ -1,7 +1,7 @@
-"""Which class's background pulls: from composites to the gap matrix and its guilty column (SCIENCE E1).
+"""Which class's background pulls: from composites to the gap matrix and its guilty column.
 
 A cue of class b makes other classes fail on b's backgrounds too. Rows of the matrix are victims (whose objects were
-pasted), columns culprits (whose backgrounds they were pasted on).
+pasted), columns culprits (whose backgrounds they were pasted on). See docs/science.md#attract.
 """
 
 from __future__ import annotations

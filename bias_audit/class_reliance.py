@@ -1,6 +1,7 @@
-"""What the photos of a class say together about reliance: rates, paired effects, intervals and tests (SCIENCE C2, E).
+"""What the photos of a class say together about reliance: rates, paired effects, intervals and tests.
 
-The unit is the photo, or the group of photos where the user names one (patient, scene).
+The unit is the photo, or the group of photos where the user names one (patient, scene). See
+docs/science.md#interventions and docs/science.md#statistics.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ LOADERS: dict[str, dict[str, str]] = {
 transforms for ImageNet, Resize(256) and CenterCrop(224), in that proportion at any size."""
 
 FIRST_FILL, SECOND_FILL = "inpaint", "blur_noise"
-"""How holes are filled: two families, since what only one of them shows comes from the fill (SCIENCE C3)."""
+"""How holes are filled: two families, since what only one of them shows comes from the fill (docs/science.md#fills)."""
 
 
 @dataclass(frozen=True)
@@ -154,16 +154,16 @@ class AuditConfig:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Bounds of the rules, each with the reason for its default.
+    """Bounds of the rules, each with the reason for its default; see docs/science.md#thresholds.
 
     Attributes:
         fdr: Benjamini-Hochberg rate over classes; the field's convention.
-        min_gap: background gap below which an effect is not worth a release (5 points; SCIENCE E1).
+        min_gap: background gap below which an effect is not worth a release (5 points).
         min_attract: pull on other classes' objects below which a class's background is no culprit's, however certain.
             On the benchmark's tuning seeds innocent classes reach .061 and the weakest culprits start at .051, so the
             floor alone does not separate: it goes with a corrected test.
         min_background_only: what background-only accuracy must exceed by to speak against a class: how often emptied
-            photos of another class are called so, which is chance with the net's own leanings (SCIENCE E1).
+            photos of another class are called so, which is chance with the net's own leanings.
         min_cue: probability that the attended piece of background must move beyond a control to confirm a class; as
             min_gap, 5 points.
         max_on_object: share of a recurring cue's evidence that may lie on the object: beyond, most of it shows what the
@@ -176,28 +176,28 @@ class Thresholds:
             one photo in fifty).
         hidden_excess: background excess below which a class's maps lie on its objects: nearer to a perfect map (0)
             than to a uniform one (1), so a reader of heatmaps would acquit.
-        min_photos: photos per class to judge reliance at all: below 10 an interval says nothing (SCIENCE E).
-        min_attention: images per class to flag on attention (SCIENCE E: 30; the power of a one-sided test).
+        min_photos: photos per class to judge reliance at all: below 10 an interval says nothing.
+        min_attention: images per class to flag on attention (the power of a one-sided test).
         cliffs_delta: effect floor for attention differences between classes; .33 is the usual "medium".
         image_z: robust z of an attention outlier (Iglewicz & Hoaglin 1993: 3.5).
         image_excess: an image is no outlier below this excess, however unusual (1 = uniform map).
-        model_excess: median excess over classes above which the maps are tied to nothing at this layer (SCIENCE E1).
+        model_excess: median excess over classes above which the maps are tied to nothing at this layer.
         max_unreadable: share of unreadable images from which the audit itself is in doubt.
-        max_void_width: how far void pixels may leave a class's background share open (SCIENCE B4: .1).
+        max_void_width: how far void pixels may leave a class's background share open.
         max_mask_shift: how much of a class's lead in background excess over the others masks half a cell larger may
             take; beyond, the comparison of classes on attention hangs on the outline.
         min_mask_iou: median overlap that estimated masks must have with drawn ones, by its lower limit (.5, as PASCAL
             VOC counts an object as found). At .71 both husky/wolf networks got the verdicts of drawn masks.
         min_input_gain: accuracy that another preprocessing or class order must gain to call the given one wrong: as
-            min_gap, 5 points (SCIENCE A2).
+            min_gap, 5 points.
         max_random_similarity: rank correlation that maps may keep when all weights are shuffled. Maps of the model have
-            about 0, maps of something else 1 (Adebayo et al. 2018; SCIENCE D8): .5 lies between.
+            about 0, maps of something else 1 (Adebayo et al. 2018): .5 lies between.
         max_class_similarity: rank correlation between the maps of two classes of which one is said to explain the
-            prediction (SCIENCE D8: .9).
-        min_stability: rank correlation that maps must keep when the photo is shifted by one cell. SCIENCE D8 expects
-            .8, which photo models keep (.93); sound nets on 6 x 6 cells fall to .73, and noise has 0: .5 lies between.
+            prediction.
+        min_stability: rank correlation that maps must keep when the photo is shifted by one cell. Photo models
+            keep .93; sound nets on 6 x 6 cells fall to .73, and noise has 0: .5 lies between.
         input_p: level of the paired test of that gain, preprocessings Bonferroni-corrected: a warning that heads the
-            verdict may be false once in a hundred audits (SCIENCE A2).
+            verdict may be false once in a hundred audits.
     """
 
     fdr: float = 0.05

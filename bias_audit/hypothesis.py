@@ -1,8 +1,9 @@
 """A person points at a region of one photo and says "this": what erasing it there and pasting it elsewhere does.
 
 The region is pasted at its place onto photos of other classes, behind their objects, and so is a piece of the same
-shape from another photo of the host's own class: neither a foreign patch nor its edge counts as an effect (SCIENCE C3).
-What is erased is compared with equal pieces elsewhere in the photo, since one photo gives no interval over photos.
+shape from another photo of the host's own class: neither a foreign patch nor its edge counts as an effect
+(docs/science.md#drawn-regions). What is erased is compared with equal pieces elsewhere in the photo, since one photo
+gives no interval over photos.
 """
 
 from __future__ import annotations

@@ -60,7 +60,10 @@ def inpaint(pixels: Pixels, holes: Mask) -> Pixels:
 
 
 def blur_noise(pixels: Pixels, holes: Mask) -> Pixels:
-    """Fill the hole with its blurred surroundings and their own grain: no structure grows into it (SCIENCE C3)."""
+    """Fill the hole with its blurred surroundings and their own grain: no structure grows into it.
+
+    See docs/science.md#fills.
+    """
     fine = pixels - np.asarray(cv2.GaussianBlur(pixels, (0, 0), 1.5), np.float32).reshape(pixels.shape)
     grain = float(fine[holes == 0].std()) if (holes == 0).any() else 0.0
     noise = np.random.default_rng(0).normal(0, grain, pixels.shape[:2]).astype(np.float32)[..., None]

@@ -6,7 +6,7 @@ the map's grid once, and every share is a product of small arrays. A new metric 
 METRICS.
 
 Heatmaps come signed and raw. Scores use L+ = max(L, 0); nothing is min-max scaled, because subtracting a floor
-changes shares (SCIENCE A3.1).
+changes shares (docs/science.md#numerical-traps).
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ TOO_SMALL = "object too small for this grid"
 FILLS_FRAME = "object fills the frame"
 
 MIN_RANGE = 0.15
-"""Least distance between the share of a uniform and of a perfect map that still makes a scale (SCIENCE B2)."""
+"""Least distance between the share of a uniform and of a perfect map that still makes a scale.
+
+See docs/science.md#background-excess.
+"""
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,10 @@ def background_share(at: Localization) -> Array:
 
 def background_share_low(at: Localization) -> Array:
     """S if every void pixel of the picture were foreground, 0..1; with `background_share_high` the range in which S
-    lies whatever the void hides (SCIENCE B4). Padding is not in doubt and stays out. NaN where S is."""
+    lies whatever the void hides. Padding is not in doubt and stays out. NaN where S is.
+
+    See docs/science.md#void-pixels.
+    """
     return _void_as(at, background=0)
 
 
@@ -127,14 +133,14 @@ def background_share_high(at: Localization) -> Array:
 
 
 def background_share_perfect(at: Localization) -> Array:
-    """S_ref: background share of the perfect map of this mask at this grid, 0..1 (SCIENCE B1)."""
+    """S_ref: background share of the perfect map of this mask at this grid, 0..1 (docs/science.md#resolution-floor)."""
     return _share(at.perfect, at)
 
 
 def background_excess(at: Localization) -> Array:
     """X = (S - S_ref) / ((1 - a) - S_ref): 0 perfect at this resolution, 1 uniform, above 1 avoids the object.
 
-    NaN where the scale is shorter than MIN_RANGE (SCIENCE B2); `attention_status` says why.
+    NaN where the scale is shorter than MIN_RANGE (docs/science.md#background-excess); `attention_status` says why.
     """
     reference = background_share_perfect(at)
     scale = (1 - at.area) - reference
@@ -143,12 +149,18 @@ def background_excess(at: Localization) -> Array:
 
 
 def background_excess_dilated(at: Localization) -> Array:
-    """X with each mask dilated by half a cell of the grid: what a sloppy outline would change (SCIENCE B4)."""
+    """X with each mask dilated by half a cell of the grid: what a sloppy outline would change.
+
+    See docs/science.md#boxes-and-outlines.
+    """
     return background_excess(_with_masks(at, dilated(at.masks, at.positive.shape[1:])))
 
 
 def background_excess_box(at: Localization) -> Array:
-    """X with each mask replaced by its bounding box: what a box instead of a mask would say (SCIENCE B4)."""
+    """X with each mask replaced by its bounding box: what a box instead of a mask would say.
+
+    See docs/science.md#boxes-and-outlines.
+    """
     return background_excess(_with_masks(at, boxed(at.masks)))
 
 
@@ -216,7 +228,10 @@ def iou_half_maximum(at: Localization) -> Array:
 
 
 def negative_share(at: Localization) -> Array:
-    """Evidence against the class as a share of all evidence, over the whole picture, 0..1 (SCIENCE A2)."""
+    """Evidence against the class as a share of all evidence, over the whole picture, 0..1.
+
+    See docs/science.md#negative-evidence.
+    """
     reach = at.foreground + at.background + at.void
     against, support = (at.negative * reach).sum(axis=(1, 2)), (at.positive * reach).sum(axis=(1, 2))
     return _ratio(against, against + support)

@@ -41,7 +41,7 @@ def overlay(photo: Rgb, heat: NDArray[np.float32], style: str, title: str, lines
     Args:
         photo: (H, W, 3).
         heat: (h, w) signed and unscaled; its positive part over its maximum is shown, brought to H x W half-pixel
-            bilinearly, as it is scored (SCIENCE A3.2).
+            bilinearly, as it is scored (docs/science.md#numerical-traps).
         style: key of STYLES.
         title: in bold; further `lines` stand below it. What is too long is cut.
 

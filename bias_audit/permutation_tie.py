@@ -1,7 +1,8 @@
 """Is the attention of a class tied to its own objects, or would the maps fit any photo of the class as well?
 
 Every map is scored against the masks of other photos of the same class: what photographers do in common (objects in
-the middle, of a certain size) fits there too, so only what is owed to the own object remains (SCIENCE B3).
+the middle, of a certain size) fits there too, so only what is owed to the own object remains
+(docs/science.md#permutation-tie).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ ALIKE = "objects too alike in place and size to tell own from foreign"
 NO_COMPARISON = "masks of other photos give no comparison"
 
 MIN_IMAGES = 10
-"""Fewer maps are not tested (SCIENCE E)."""
+"""Fewer maps are not tested (docs/science.md#minimum-numbers)."""
 
 PERMUTATIONS = 2000
 """Random permutations of the masks, at least; more for many classes, or no p-value could pass the correction."""

@@ -1,4 +1,7 @@
-"""Composites -> what each photo says about reliance: one row per photo, one column per experiment (SCIENCE C2)."""
+"""Composites -> what each photo says about reliance: one row per photo, one column per experiment.
+
+See docs/science.md#interventions.
+"""
 
 from __future__ import annotations
 
@@ -131,7 +134,7 @@ def _cues(arm: _Arms) -> dict[str, pd.Series]:
 
 
 def _rests_on_background(made: pd.DataFrame, arm: _Arms, photos: pd.DataFrame) -> pd.Series:
-    """SCIENCE E1, image level: sure of it without the object, and another class on most other backgrounds."""
+    """Sure of it without the object, and another class on most other backgrounds (docs/science.md#single-photos)."""
     survives = (arm.first("predicted", arms.BACKGROUND) == photos["predicted"]) & (
         arm.first("probability_predicted", arms.BACKGROUND) > 0.5
     )
@@ -142,9 +145,10 @@ def _rests_on_background(made: pd.DataFrame, arm: _Arms, photos: pd.DataFrame) -
 
 
 def shapley_background_share(both: Floats, object_only: Floats, background_only: Floats, neither: Any) -> Floats:
-    """Background's part of the evidence, two players and four forward passes (Shapley 1953; SCIENCE E1).
+    """Background's part of the evidence, two players and four forward passes (Shapley 1953).
 
-    phi_bg = ((T11 - T10) + (T01 - T00)) / 2 and phi_fg likewise; the share is phi_bg / (|phi_bg| + |phi_fg|).
+    phi_bg = ((T11 - T10) + (T01 - T00)) / 2 and phi_fg likewise; the share is phi_bg / (|phi_bg| + |phi_fg|)
+    (docs/science.md#shapley-share).
 
     Args:
         both, object_only, background_only, neither: (n,) log-odds of the label.

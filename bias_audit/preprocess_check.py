@@ -1,4 +1,7 @@
-"""Was the model trained on these pixels? Its accuracy on a labelled sample under every preprocessing (SCIENCE A2)."""
+"""Was the model trained on these pixels? Its accuracy on a labelled sample under every preprocessing.
+
+See docs/science.md#preprocessing-check.
+"""
 
 from __future__ import annotations
 

@@ -3,7 +3,8 @@
 Each photo's object is put on backgrounds of its own class and of other classes, both pasted, so that the cost of
 pasting cancels (Xiao et al. 2021); the background is shown without the object and the object without background; holes
 and noise of the same kind, once on the object and once beside it, tell what erasing alone costs (Moayeri et al. 2022).
-Holes are filled in ways of different family: what only one of them shows comes from the fill (SCIENCE C3).
+Holes are filled in ways of different family: what only one of them shows comes from the fill
+(docs/science.md#fills).
 """
 
 from __future__ import annotations

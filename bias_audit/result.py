@@ -27,7 +27,7 @@ FORMAT_VERSION = 1
 LEVELS = (
     "CONTEXT", "TOO FEW IMAGES", "MODEL WARNING", "WATCH", "COLLATERAL", "SUSPICIOUS", "HIDDEN", "CONFIRMED",
 )  # fmt: skip
-"""Severity of a finding, weakest first (SCIENCE E1).
+"""Severity of a finding, weakest first (docs/science.md#levels).
 
 CONTEXT looks at the background without depending on it. TOO FEW IMAGES names classes that could not be tested.
 MODEL WARNING doubts the maps or masks of this audit, not a class. WATCH is the most that attention alone can reach:
@@ -279,7 +279,7 @@ class AuditResult:
             key=lambda outcome: (
                 -LEVELS.index(outcome.level or LEVELS[0]),
                 outcome.code,
-                # A class of ten photos does not lead a class of hundred by chance (SCIENCE E).
+                # A class of ten photos does not lead a class of hundred by chance (docs/science.md#shrinkage).
                 -float(outcome.evidence.get("background_gap_shrunken") or outcome.measured or 0),
                 outcome.subject,
             ),

@@ -20,7 +20,7 @@ from bias_audit import stats
 from bias_audit.schema import TABLES
 
 MIN_SLICE = 10
-"""Images below which a slice is listed but not tested (SCIENCE E: below 10 an interval says nothing)."""
+"""Images below which a slice is listed but not tested: intervals say nothing (docs/science.md#minimum-numbers)."""
 
 MOST_VALUES = 50
 """A column with more different values names images, not groups."""

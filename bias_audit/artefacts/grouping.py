@@ -18,7 +18,7 @@ from bias_audit.stats import ENOUGH_CLUSTERS
 Indices = NDArray[np.intp]
 
 COMPONENTS = 20
-"""Of the principal component analysis before features are grouped (SCIENCE D1)."""
+"""Of the principal component analysis before features are grouped (docs/science.md#views)."""
 
 SMALLEST = ENOUGH_CLUSTERS
 """Images that a recurring thing must be seen in: with fewer the proof gives no interval."""
@@ -30,7 +30,10 @@ MOST_DIFFUSE = 3
 """Groups per class among what no dense group took, at most: snow is spread out where a ruler is not."""
 
 NEIGHBOURS, MOST_STRATEGIES = 10, 8
-"""Of the spectral grouping: neighbours in the graph, and groups at most (SCIENCE D1, after Lapuschkin et al. 2019)."""
+"""Of the spectral grouping: neighbours in the graph, and groups at most (Lapuschkin et al. 2019).
+
+See docs/science.md#views.
+"""
 
 MOST_COMPONENTS = 3
 """Principal components of a class whose strongest images make a group."""
@@ -53,9 +56,10 @@ class Group:
 
 
 def by_features(seen: Seen, seed: int) -> Iterator[Indices]:
-    """Dense groups of pooled features, in all classes at once, wherever in the picture they lie (SCIENCE D1).
+    """Dense groups of pooled features, in all classes at once, wherever in the picture they lie.
 
-    PCA and HDBSCAN (Campello et al. 2013); what belongs to no dense group is split per predicted class by k-means.
+    PCA and HDBSCAN (Campello et al. 2013); what belongs to no dense group is split per predicted class by k-means. See
+    docs/science.md#views.
     """
     from sklearn.cluster import HDBSCAN
 
@@ -75,9 +79,10 @@ def by_features(seen: Seen, seed: int) -> Iterator[Indices]:
 
 
 def by_maps(seen: Seen, seed: int) -> Iterator[Indices]:
-    """Heatmaps of a class that look alike: SpRAy (Lapuschkin et al. 2019, Nat. Commun. 10, 1096; SCIENCE D1).
+    """Heatmaps of a class that look alike: SpRAy (Lapuschkin et al. 2019, Nat. Commun. 10, 1096).
 
-    A graph of the ten nearest maps, its normalised spectrum, as many groups as its largest eigengap says.
+    A graph of the ten nearest maps, its normalised spectrum, as many groups as its largest eigengap says
+    (docs/science.md#views).
     """
     for images in _of_each_class(seen):
         if len(images) < 3 * SMALLEST:
@@ -96,8 +101,8 @@ def by_components(seen: Seen, seed: int) -> Iterator[Indices]:
     """Images in which one direction of a class's relevance is strongest: class-wise neural PCA (Neuhaus et al. 2023).
 
     With psi = relevance per channel and v_l the l-th component of its covariance over a class,
-    alpha_l = (sum_k v_lk) <psi - mean, v_l> is what the direction adds to the log-odds (SCIENCE D2). A group holds the
-    tenth of the images with the largest alpha_l.
+    alpha_l = (sum_k v_lk) <psi - mean, v_l> is what the direction adds to the log-odds (docs/science.md#views). A
+    group holds the tenth of the images with the largest alpha_l.
     """
     for images in _of_each_class(seen):
         if len(images) < 3 * SMALLEST:

@@ -1,7 +1,8 @@
 """Does the net rely on what a group shows? Its spots are erased, and pasted onto images of other classes.
 
 Each picture is its own control: an equal piece elsewhere in it is erased in the same way, and another piece of it is
-pasted at its place, so that neither a filled hole nor a foreign patch counts as an effect (SCIENCE C3, C4).
+pasted at its place, so that neither a filled hole nor a foreign patch counts as an effect
+(docs/science.md#proof-of-a-cue).
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def find_spots(maps: Array, allowed: Array) -> Spots:
 
 
 def pool(spots: Spots, maps: Array, allowed: Array, values: Array) -> Array:
-    """(S, C): activations around each peak, weighted by the positive evidence there (SCIENCE D1).
+    """(S, C): activations around each peak, weighted by the positive evidence there (docs/science.md#recurring-cues).
 
     Args:
         spots: of these maps.

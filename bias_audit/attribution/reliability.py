@@ -1,4 +1,6 @@
-"""Are the maps worth anything on this model? Three tests on a few photos, shipped with every audit (SCIENCE D8).
+"""Are the maps worth anything on this model? Three tests on a few photos, shipped with every audit.
+
+See docs/science.md#map-reliability.
 
 - Randomisation (Adebayo et al. 2018): every weight tensor is shuffled; a map that stays was never of this model.
 - Class sensitivity: the maps of the two most probable classes; one picture for both says nothing of either.

@@ -1,4 +1,7 @@
-"""Which worlds are planted: five cues at six strengths, their null twins, and hard cases (SCIENCE F2)."""
+"""Which worlds are planted: five cues at six strengths, their null twins, and hard cases.
+
+See docs/science.md#judging-the-auditor.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""How well scores and verdicts tell biased classes from others (SCIENCE F2.6). Intervals resample models."""
+"""How well scores and verdicts tell biased classes from others. Intervals resample models.
+
+See docs/science.md#judging-the-auditor.
+"""
 
 from __future__ import annotations
 

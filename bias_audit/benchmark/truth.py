@@ -1,8 +1,8 @@
 """Does the model rely on the planted cue? Asked of the renderer, which the auditor never sees.
 
 Planting is not relying: a cue that training ignored is no bias. The cue is put into, and taken out of, the background
-of fresh scenes, which is exact here, for the scenes are drawn (SCIENCE F2.4). Sufficiency is the spurious score of
-Adebayo et al. 2022; necessity sees the class that is lost without its cue.
+of fresh scenes, which is exact here, for the scenes are drawn. Sufficiency is the spurious score of
+Adebayo et al. 2022; necessity sees the class that is lost without its cue (docs/science.md#judging-the-auditor).
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ Predict = Callable[[Photos], NDArray[np.int64]]
 """(N, S, S, 3) uint8 RGB -> (N,) predicted labels."""
 
 POSITIVE, STRONG, NEGATIVE = 0.2, 0.5, 0.05
-"""Reliance from which a class counts as biased, as strongly biased, and below which as not (SCIENCE F2.4).
+"""Reliance from which a class counts as biased, as strongly biased, and below which as not.
 
-Between NEGATIVE and POSITIVE a class is neither; it counts for the dose-response alone.
+Between NEGATIVE and POSITIVE a class is neither; it counts for the dose-response alone
+(docs/science.md#judging-the-auditor).
 """
 
 

@@ -58,7 +58,7 @@ class Head:
         """Logits and probabilities, both (N, outputs); one sigmoid unit becomes two classes.
 
         Without the input of the final softmax or sigmoid, log p is exact up to a constant that the log-odds do not
-        see, until p underflows (SCIENCE A0.3).
+        see, until p underflows (docs/science.md#targets).
         """
         raw = tf.cast(raw, tf.float32)
         if logits is not None:
@@ -134,7 +134,7 @@ def _find_groups(
 
 
 def _log_odds(logits: Any) -> Any:
-    """(N, G) -> (N, G): z_c - log sum over the others of exp z_j (SCIENCE A0).
+    """(N, G) -> (N, G): z_c - log sum over the others of exp z_j (docs/science.md#targets).
 
     The largest logit is taken out of its own sum by masking, not by subtraction, so nothing cancels; the others
     subtract themselves from a sum that the largest dominates.

@@ -1,4 +1,7 @@
-"""BA1xx: attention. Triage only, never above WATCH: every absolute rule on maps convicted clean models (SCIENCE G)."""
+"""BA1xx: attention. Triage only, never above WATCH: every absolute rule on maps convicted clean models.
+
+See docs/science.md#levels.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,9 @@ from bias_audit.rules.evidence import Evidence, as_float, images_found, not_appl
 def class_attention(evidence: Evidence) -> list[RuleOutcome]:
     """BA101: a class's maps lie on the background more than those of the other classes (Mann-Whitney, BH, Cliff).
 
-    CONTEXT instead of WATCH where the interventions tested the class and showed no reliance (SCIENCE E1).
+    CONTEXT instead of WATCH where the interventions tested the class and showed no reliance.
     """
+    # docs/science.md#levels
     title, bounds = "attention on the background, compared with the other classes", evidence.thresholds
     outcomes = []
     for name, row in evidence.rows():
@@ -90,7 +94,7 @@ def image_attention(evidence: Evidence) -> list[RuleOutcome]:
 
 
 def _tie(row: pd.Series, bounds: Thresholds) -> str:
-    """What the permutation test adds: a halo around the object, or a place of its own (SCIENCE B3)."""
+    """What the test adds: a halo around the object, or a place of its own (docs/science.md#permutation-tie)."""
     p_value = as_float(row["tie_p_fdr"])
     if not np.isfinite(p_value):
         return ""

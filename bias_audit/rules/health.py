@@ -43,8 +43,9 @@ def unreadable_images(evidence: Evidence) -> list[RuleOutcome]:
 def maps_without_tie(evidence: Evidence) -> list[RuleOutcome]:
     """BA902: maps hardly better than uniform, or as much on any other photo's object, though no class relies on it.
 
-    Two signs, either is enough (SCIENCE B3, E1): the median background excess, and the permutation tie of every class.
+    Two signs, either is enough: the median background excess, and the permutation tie of every class.
     """
+    # docs/science.md#permutation-tie, docs/science.md#levels
     title, bounds = "heatmaps tied to nothing at this layer", evidence.thresholds
     classes = evidence.classes[evidence.classes["background_excess"].notna()]
     if classes.empty:
@@ -120,8 +121,9 @@ def uncertain_masks(evidence: Evidence) -> list[RuleOutcome]:
     """BA904: attention scores that hang on where exactly the masks end: on void pixels, or on half a cell of outline.
 
     At a coarse grid half a cell more lowers every class whose maps lie on the object, since maps reach beyond it by as
-    much. What counts is a class that lies above the others only because of the outline (SCIENCE B4).
+    much. What counts is a class that lies above the others only because of the outline.
     """
+    # docs/science.md#boxes-and-outlines
     title, bounds = "masks too uncertain for the attention scores", evidence.thresholds
     classes = evidence.classes[evidence.classes["background_excess"].notna()]
     if classes.empty:

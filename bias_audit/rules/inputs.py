@@ -24,8 +24,9 @@ MOST_RENAMED = 5
 def preprocessing(evidence: Evidence) -> list[RuleOutcome]:
     """BA906: another preprocessing makes the model right more often, or none tells it from guessing.
 
-    Exact one-sided McNemar test on the same photos, Bonferroni-corrected over the candidates (SCIENCE A2).
+    Exact one-sided McNemar test on the same photos, Bonferroni-corrected over the candidates.
     """
+    # docs/science.md#preprocessing-check
     title, bounds, checked = "preprocessing of another model", evidence.thresholds, evidence.preprocess
     if checked is None:
         return [not_applicable("BA906", title, "dataset", "", "The preprocessings were not compared in this run.")]

@@ -1,4 +1,7 @@
-"""BA908: maps that fail their reliability tests say nothing of this model, so no rule reads them (SCIENCE D8)."""
+"""BA908: maps that fail their reliability tests say nothing of this model, so no rule reads them.
+
+See docs/science.md#map-reliability.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,7 @@ CRITERIA = {
 def map_reliability(evidence: Evidence) -> list[RuleOutcome]:
     """BA908: a heatmap that shuffled weights, another class or a shift of one cell should change or keep, and do not.
 
-    Mean Spearman correlation over photos with its BCa interval (Adebayo et al. 2018; SCIENCE D8).
+    Mean Spearman correlation over photos with its BCa interval (Adebayo et al. 2018).
     """
     if not evidence.reliability:
         return [not_applicable("BA908", TITLE, "dataset", "", "The maps were not tested in this run.")]

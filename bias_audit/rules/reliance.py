@@ -49,9 +49,10 @@ EVIDENCE = (
 def class_reliance(evidence: Evidence) -> list[RuleOutcome]:
     """BA201: the same objects are recognised less often on backgrounds of other classes (sign-flip test, BH, gap).
 
-    A second way of filling the donors' holes must show it too (SCIENCE C3), else nothing is concluded. The level says
+    A second way of filling the donors' holes must show it too, else nothing is concluded. The level says
     what else is known: COLLATERAL, SUSPICIOUS, HIDDEN or CONFIRMED.
     """
+    # docs/science.md#background-gap, docs/science.md#fills, docs/science.md#levels
     title, bounds = "prediction follows the background", evidence.thresholds
     watched = {name for name, compared in evidence.attention.items() if compared.stands_out(bounds)}
     other_of_two = victim_of_two(evidence.classes, bounds)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from bias_audit.stats.arrays import Codes, Floats, finite
 
 ENOUGH_CLUSTERS = 10
-"""Fewer give no interval: a variance between so few groups says nothing of its tails (SCIENCE E)."""
+"""Fewer give no interval: a variance between so few groups says nothing of its tails (docs/science.md#clusters)."""
 
 
 def cluster_codes(values: ArrayLike | pd.Series) -> Codes:

@@ -11,9 +11,9 @@ from bias_audit.stats.arrays import Floats, vector
 def shrink_means(means: ArrayLike, variances: ArrayLike, counts: ArrayLike) -> Floats:
     """Empirical-Bayes class means theta_c = B_c mu + (1 - B_c) x_c (Morris 1983, JASA 78, 47-55).
 
-    B_c = (s^2 / n_c) / (tau^2 + s^2 / n_c), tau^2 = max(0, Var_c(x_c) - mean_c(s_c^2 / n_c)) (SCIENCE E). s^2 is the
-    variance within classes, pooled, since that of a small class is no estimate; it also stands for the s_c^2 of a
-    class of one image. mu weighs the classes by 1 / (tau^2 + s^2 / n_c).
+    B_c = (s^2 / n_c) / (tau^2 + s^2 / n_c), tau^2 = max(0, Var_c(x_c) - mean_c(s_c^2 / n_c)). s^2 is the variance
+    within classes, pooled, since that of a small class is no estimate; it also stands for the s_c^2 of a class of one
+    image. mu weighs the classes by 1 / (tau^2 + s^2 / n_c). See docs/science.md#shrinkage.
 
     Args:
         means: (C,) x_c.

@@ -173,7 +173,8 @@ def permutation_within(
 
     The statistic is |sum over the group of (value - mean of the stratum)|, a multiple of the Mantel-Haenszel
     difference. On ranks within the stratum over (N_s + 1) it is the test of van Elteren (1960), on one stratum that
-    of Mann & Whitney. p = (1 + #) / (1 + B) (Phipson & Smyth 2010); B = 2000 is enough for a hundred tests (SCIENCE E).
+    of Mann & Whitney. p = (1 + #) / (1 + B) (Phipson & Smyth 2010); B = 2000 is enough for a hundred tests
+    (docs/science.md#permutation-counts).
 
     Args:
         values: (n,) finite values.

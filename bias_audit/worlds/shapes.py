@@ -1,4 +1,6 @@
-"""Small planted worlds in memory: shapes on textured places, with exact masks (SCIENCE F2, world W1).
+"""Small planted worlds in memory: shapes on textured places, with exact masks.
+
+See docs/science.md#judging-the-auditor.
 
 In a planted world a cue of the background goes with one class or with every class; at rho = 1 / K the same cue says
 nothing about the class: the null twin. Scene i of a class depends on (seed, split, class, i) alone, and whether the

@@ -137,7 +137,10 @@ def _explained(model: Any, classes: int, n: int = 5) -> tuple[Any, np.ndarray]:
 
 @pytest.mark.parametrize("classes", [2, 4])
 def test_the_family_on_global_average_pooling(classes: int) -> None:
-    """SCIENCE A2: Grad-CAM, XGrad-CAM, HiResCAM and CAM / Z are one map; LayerCAM and Grad-CAM++ have closed forms."""
+    """Grad-CAM, XGrad-CAM, HiResCAM and CAM / Z are one map; LayerCAM and Grad-CAM++ have closed forms.
+
+    See docs/science.md#one-dense-layer.
+    """
     active, _ = _explained(_pooled(classes, "softmax"), classes)
     h, w = active.values.shape[1:3]
     maps = {name: METHODS[name].function(active.values, active.gradients).astype(np.float64) for name in FAMILY}

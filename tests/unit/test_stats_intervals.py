@@ -20,7 +20,7 @@ NAN = math.nan
 @pytest.mark.parametrize(
     ("successes", "n", "low", "high", "digits"),
     [
-        (0, 10, 0, 0.28, 0.005),  # SCIENCE E
+        (0, 10, 0, 0.28, 0.005),  # docs/science.md#wilson-interval
         (0, 30, 0, 0.114, 0.0005),
         (3, 30, 0.035, 0.256, 0.0005),
         (81, 263, 0.2553, 0.3662, 5e-5),  # Newcombe 1998 (17, 857), table I, method 3

@@ -66,7 +66,7 @@ def test_mcnemar_refuses(b: int, c: int) -> None:
         ([1, 2, -3], 1),  # sum 0: every pattern is as extreme
         ([1, 1, -1], 1),  # |sum| 1 is the least possible
         ([1, 1, 1, -1], 10 / 16),  # |sum| >= 2: all but the six of two and two
-        ([0.8] * 10, 2 / 1024),  # SCIENCE G: the smallest p of ten photos
+        ([0.8] * 10, 2 / 1024),  # docs/science.md#sign-flip-test: the smallest p of ten photos
         ([0, 0], 1),
     ],
 )

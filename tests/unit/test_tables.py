@@ -214,7 +214,8 @@ def test_every_experiment_of_a_photo_by_hand():
     assert row["cue_removal_effect"] == pytest.approx(0.65 - 0.25)
     assert row["cue_lent_effect"] == pytest.approx(0.2)
     assert row["cue_lent_class"] == "wolf"
-    # T11 = -2 as it is, T10 the object on black, T01 emptied, T00 black: phi_bg and phi_fg by SCIENCE E1.
+    # T11 = -2 as it is, T10 the object on black, T01 emptied, T00 black; phi_bg and phi_fg as in
+    # docs/science.md#shapley-share.
     t11, t10, t01, t00 = -2.0, odds[0.8], odds[0.3], -1.0
     background, thing = ((t11 - t10) + (t01 - t00)) / 2, ((t11 - t01) + (t10 - t00)) / 2
     assert row["shapley_background_share"] == pytest.approx(background / (abs(background) + abs(thing)))
