@@ -10,6 +10,7 @@ from pathlib import Path
 
 import bias_audit
 from bias_audit import cli_options, users_code
+from bias_audit.checks.registry import CHECKS
 from bias_audit.commands import compare, gate, history, report, rescore, review, rule
 from bias_audit.errors import BiasAuditError
 from bias_audit.pipes import readers_may_leave
@@ -291,12 +292,8 @@ def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=int,
         help="images per class searched for cues (default 200; 0 = none)",
     )
-    shown.add_argument(
-        "--probes",
-        metavar="N",
-        type=int,
-        help="photos per class whose colour, brightness, sharpness and border are exchanged (default 64; 0 = none)",
-    )
+    for option in (option for check in CHECKS for option in check.options):
+        shown.add_argument(option.flag, dest=option.setting, metavar=option.metavar, type=int, help=option.help)
     shown.add_argument(
         "--leakage",
         metavar="N",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from bias_audit.result import AuditResult, RuleOutcome
+from bias_audit.checks.outcomes import RuleOutcome
+from bias_audit.result import AuditResult
 
 OVERLAP = 0.5
 """Share of the smaller cluster's images that two clusters must have in common to show the same cue."""

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from bias_audit import rules, tables
 from bias_audit.attraction import gap_matrix
 from bias_audit.attribution.reliability import Reliability
+from bias_audit.checks.base import Measured as CheckMeasured
+from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.config import FIRST_FILL, Thresholds
 from bias_audit.mask_check import MaskQuality
 from bias_audit.permutation_tie import Tie
 from bias_audit.preprocess_check import PreprocessCheck
 from bias_audit.report.page import write_report
-from bias_audit.result import AuditResult, RuleOutcome, RunInfo, to_json
+from bias_audit.result import AuditResult, RunInfo, to_json
 from bias_audit.run import FINISHED, Run
 from bias_audit.slices import slices_table
 
@@ -28,7 +30,8 @@ class Measured:
     """What an audit measured.
 
     Attributes:
-        images, clusters, cluster_spots, probes, leakage, strangers: tables of `schema`.
+        images, clusters, cluster_spots, leakage, strangers: tables of `schema`.
+        checks: name of a check -> what it measured.
         composites: one row per `reliance.Composite`, and `label` of its photo (class indices).
         ties: class name -> permutation test of its maps.
         groups: (n,) group code per image (patient, scene); None = every photo by itself.
@@ -43,7 +46,6 @@ class Measured:
     clusters: pd.DataFrame
     cluster_spots: pd.DataFrame
     no_clusters: str
-    probes: pd.DataFrame
     leakage: pd.DataFrame
     no_leakage: str
     leak_train: int | None
@@ -52,6 +54,7 @@ class Measured:
     preprocess: PreprocessCheck
     reliability: tuple[Reliability, ...]
     masks: MaskQuality | None
+    checks: Mapping[str, CheckMeasured]
     hypotheses: pd.DataFrame | None = None
 
 
@@ -93,7 +96,7 @@ def conclude(
         images, classes, pulls, slices, thresholds, measured.preprocess, measured.reliability,
         clusters=measured.clusters, cluster_spots=measured.cluster_spots, no_clusters=measured.no_clusters,
         leakage=measured.leakage, no_leakage=measured.no_leakage, leak_train=measured.leak_train,
-        leak_estimates=measured.leak_estimates, masks=measured.masks, probes=measured.probes,
+        leak_estimates=measured.leak_estimates, masks=measured.masks, measured=measured.checks,
         hypotheses=measured.hypotheses,
     )  # fmt: skip
     outcomes = rules.judge(evidence, ignored)
@@ -106,10 +109,11 @@ def conclude(
         "leakage": measured.leakage,
         "clusters": measured.clusters,
         "cluster_spots": measured.cluster_spots,
-        "probes": measured.probes,
         "strangers": measured.strangers,
         "hypotheses": tables.hypotheses_table([]) if measured.hypotheses is None else measured.hypotheses,
     }
+    for check in measured.checks.values():
+        written.update(check.tables)
     for name, table in written.items():
         tables.write_table(run, name, table)
     return classes, outcomes

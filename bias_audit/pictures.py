@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.data.batches import Geometry, load_in_order
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import FOREGROUND
-from bias_audit.result import RuleOutcome
 
 LONGEST = 224
 PER_FINDING = 12

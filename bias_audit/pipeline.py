@@ -18,6 +18,10 @@ import bias_audit
 from bias_audit import attention, experiments, names, pictures, rules, stats, tables
 from bias_audit.attribution import faithfulness
 from bias_audit.attribution.methods import AUTO, DEFAULT, Explainer, check_method
+from bias_audit.checks.base import Context
+from bias_audit.checks.base import Measured as CheckMeasured
+from bias_audit.checks.outcomes import RuleOutcome
+from bias_audit.checks.registry import CHECKS
 from bias_audit.config import AUTO_PREPROCESS, AuditConfig, Thresholds, configured
 from bias_audit.console import QUIET, Progress
 from bias_audit.data import sampling, sources
@@ -35,10 +39,9 @@ from bias_audit.models.decoding import geometry_of
 from bias_audit.models.segmenting import find_estimate, segmenter_hash
 from bias_audit.photo_reliance import add_interventions
 from bias_audit.preprocess_check import check_preprocess
-from bias_audit.probing import find_global_cues
 from bias_audit.provenance import describe
 from bias_audit.recurring import find_clusters
-from bias_audit.result import AuditResult, RuleOutcome
+from bias_audit.result import AuditResult
 from bias_audit.run import Run
 from bias_audit.strangers import choose_strangers, meet, open_strangers, with_strangers
 
@@ -178,10 +181,11 @@ def audit(
     with _timed(seconds, "clusters"):
         found = find_clusters(dataset, records, explainer, geometry, config, run, progress)
 
-    with _timed(seconds, "probes"):
-        probed = find_global_cues(
-            dataset, records, clusters, explainer, geometry, config, thresholds.min_photos, run, progress
-        )
+    context = Context(dataset, records, clusters, explainer, geometry, config, thresholds, run, progress)
+    by_check: dict[str, CheckMeasured] = {}
+    for check in CHECKS:
+        with _timed(seconds, check.name):
+            by_check[check.name] = check.measure(context)
 
     with _timed(seconds, "leakage"):
         folder = None if train is None else Path(train)
@@ -200,7 +204,6 @@ def audit(
             clusters=tables.clusters_table(names.named(found["clusters"], found["spots"], known_cues)),
             cluster_spots=tables.cluster_spots_table(found["spots"]),
             no_clusters=found["reason"],
-            probes=tables.probes_table(probed),
             leakage=tables.leakage_table(leaks["rows"]),
             no_leakage=leaks["reason"],
             leak_train=leaks["train"],
@@ -209,6 +212,7 @@ def audit(
             preprocess=checked,
             reliability=reliability,
             masks=quality,
+            checks=by_check,
         )
         classes, outcomes = conclude(measured, dataset.class_names, thresholds, config.seed, ignore, run)
     with progress.stage("Report", None):

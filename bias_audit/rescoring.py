@@ -18,6 +18,7 @@ from typing import Any
 import pandas as pd
 
 from bias_audit import attention, experiments, pictures, rules, stats, tables
+from bias_audit.checks.registry import CHECKS
 from bias_audit.config import AuditConfig, Thresholds, read_config
 from bias_audit.console import QUIET, Progress
 from bias_audit.data import sources
@@ -112,7 +113,6 @@ def rescore(
                 clusters=old.clusters,
                 cluster_spots=old.cluster_spots,
                 no_clusters=_no_clusters(config, before),
-                probes=old.probes,
                 leakage=old.leakage,
                 no_leakage="switched off" if config.leakage == 0 else leaks.get("reason", ""),
                 leak_train=leaks.get("train"),
@@ -121,6 +121,7 @@ def rescore(
                 preprocess=checked,
                 reliability=read_reliability(before),
                 masks=read_quality(before),
+                checks={check.name: check.recall(old) for check in CHECKS},
                 hypotheses=old.hypotheses if (old.path / "hypotheses.parquet").exists() else None,
             )
             ignored = {*ignore, *(outcome.code for outcome in old.outcomes if outcome.status == "ignored")}

@@ -9,11 +9,11 @@ import dataclasses
 import functools
 import html
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bias_audit.checks.outcomes import LEVELS, RuleCount, RuleOutcome, overall_level
 from bias_audit.errors import ResultError
 
 if TYPE_CHECKING:
@@ -23,105 +23,6 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 """Version of audit.json and of the tables; a reader refuses newer ones."""
-
-LEVELS = (
-    "CONTEXT", "TOO FEW IMAGES", "MODEL WARNING", "WATCH", "COLLATERAL", "SUSPICIOUS", "HIDDEN", "CONFIRMED",
-)  # fmt: skip
-"""Severity of a finding, weakest first (docs/science.md#levels).
-
-CONTEXT looks at the background without depending on it. TOO FEW IMAGES names classes that could not be tested.
-MODEL WARNING doubts the maps or masks of this audit, not a class. WATCH is the most that attention alone can reach:
-maps are triage. COLLATERAL is a victim of another class's cue. SUSPICIOUS needs a paired intervention, HIDDEN is the
-same without a trace in the heatmaps, CONFIRMED also has a cue that moves the prediction.
-"""
-
-CONTEXT, DOUBT, COLLATERAL = "CONTEXT", "MODEL WARNING", "COLLATERAL"
-
-FAILS_FROM = "SUSPICIOUS"
-"""Lowest level of a finding that fails the gate, unless gate.toml says otherwise."""
-
-DOUBTS = ("BA906", "BA907", "BA908")
-"""Rules about the audit itself whose warnings fail the gate: they take the ground from under the other rules."""
-
-NO_RELIANCE, NOT_JUDGED = "NO RELIANCE SHOWN", "NOT JUDGED"
-"""What stands where a level would: nothing was found, or reliance on the background could not be tested at all."""
-
-STATUSES = ("found", "passed", "not applicable", "ignored")
-
-
-@dataclass(frozen=True)
-class RuleOutcome:
-    """What one rule says about one subject.
-
-    Attributes:
-        code: stable rule code (BA1xx attention, BA2xx reliance, BA9xx health of the audit).
-        title: the rule in a few words.
-        scope: "dataset", "class" or "image" (image rules report once per class, with image_ids).
-        subject: class name, or "" for the whole data set.
-        status: one of STATUSES.
-        level: one of LEVELS when found, else None.
-        sentence: what was done and what happened, or why the rule could not judge, in plain words.
-        measured, threshold: the number judged and the bound, in the same unit.
-        low, high: confidence interval of `measured`.
-        n: images (photos, never composites) behind the number.
-        p_value: after correction for the number of classes, where a test was made.
-        image_ids: images that show it, most telling first.
-        evidence: further numbers, by column name.
-    """
-
-    code: str
-    title: str
-    scope: str
-    subject: str
-    status: str
-    sentence: str
-    level: str | None = None
-    measured: float | None = None
-    threshold: float | None = None
-    low: float | None = None
-    high: float | None = None
-    n: int | None = None
-    p_value: float | None = None
-    image_ids: tuple[str, ...] = ()
-    evidence: dict[str, float | int | str | None] = field(default_factory=dict)
-
-
-def fails_by_default(outcome: RuleOutcome) -> bool:
-    """Whether an outcome fails a gate without a gate.toml. Image rules name photos worth a look, and never do."""
-    if outcome.status != "found" or outcome.scope == "image":
-        return False
-    level = outcome.level or LEVELS[0]
-    if outcome.code in DOUBTS and level == DOUBT:
-        return True
-    return level not in LEVELS or LEVELS.index(level) >= LEVELS.index(FAILS_FROM)
-
-
-def overall_level(outcomes: Sequence[RuleOutcome]) -> str:
-    """The one level of an audit: that of its highest finding which fails the gate, else of a victim of another class.
-
-    What is only worth a look (WATCH) is no level of the whole: it would stand beside "no reliance was shown". Silence
-    is no acquittal: without reliance tested nothing was shown at all.
-    """
-    found = [outcome for outcome in outcomes if outcome.status == "found"]
-    victims = [outcome for outcome in found if outcome.code == "BA201" and outcome.level == COLLATERAL]
-    levels = [outcome.level or LEVELS[0] for outcome in (*filter(fails_by_default, found), *victims)]
-    if levels:
-        return max(levels, key=lambda level: LEVELS.index(level) if level in LEVELS else len(LEVELS))
-    tested = any(outcome.code == "BA201" and outcome.status in ("found", "passed") for outcome in outcomes)
-    return NO_RELIANCE if tested else NOT_JUDGED
-
-
-@dataclass(frozen=True)
-class RuleCount:
-    """How many subjects a rule judged, and how: what was not judged is never counted as passed."""
-
-    code: str
-    title: str
-    scope: str
-    judged: int
-    passed: int
-    found: int
-    not_judged: int
 
 
 @dataclass(frozen=True)
@@ -197,17 +98,17 @@ class AuditResult:
     @functools.cached_property
     def images(self) -> pd.DataFrame:
         """One row per image, index `image_id`."""
-        return self._table("images")
+        return self.table("images")
 
     @functools.cached_property
     def classes(self) -> pd.DataFrame:
         """One row per class, index `class_name`."""
-        return self._table("classes")
+        return self.table("classes")
 
     @functools.cached_property
     def confusion(self) -> pd.DataFrame:
         """Counts and row shares of label against prediction, long form."""
-        return self._table("confusion")
+        return self.table("confusion")
 
     @functools.cached_property
     def findings(self) -> pd.DataFrame:
@@ -233,44 +134,44 @@ class AuditResult:
     @functools.cached_property
     def gap_matrix(self) -> pd.DataFrame:
         """How far each class's backgrounds pull the objects of each other class, long form."""
-        return self._table("gap_matrix")
+        return self.table("gap_matrix")
 
     @functools.cached_property
     def slices(self) -> pd.DataFrame:
         """Accuracy per value of the user's columns, against the rest."""
-        return self._table("slices")
+        return self.table("slices")
 
     @functools.cached_property
     def strangers(self) -> pd.DataFrame:
         """One row per picture of no known class, index `image_id`; no rows where none were given."""
-        return self._table("strangers")
+        return self.table("strangers")
 
     @functools.cached_property
     def clusters(self) -> pd.DataFrame:
         """Recurring cues that the network looks at, index `cluster_id`, the strongest first."""
-        return self._table("clusters")
+        return self.table("clusters")
 
     @functools.cached_property
     def cluster_spots(self) -> pd.DataFrame:
         """Where each of them was seen: one row per spot."""
-        return self._table("cluster_spots")
+        return self.table("cluster_spots")
 
     @functools.cached_property
     def probes(self) -> pd.DataFrame:
         """Properties of the whole photo that were exchanged: one row per property and class."""
-        return self._table("probes")
+        return self.table("probes")
 
     @functools.cached_property
     def hypotheses(self) -> pd.DataFrame:
         """Regions that reviewers drew and had tested, index `hypothesis_id`; no rows in a run that nobody reviewed."""
         from bias_audit.tables import hypotheses_table
 
-        return self._table("hypotheses") if (self.path / "hypotheses.parquet").exists() else hypotheses_table([])
+        return self.table("hypotheses") if (self.path / "hypotheses.parquet").exists() else hypotheses_table([])
 
     @functools.cached_property
     def leakage(self) -> pd.DataFrame:
         """What the data alone give away of the label: probes of the background, file properties, copies."""
-        return self._table("leakage")
+        return self.table("leakage")
 
     def found(self) -> list[RuleOutcome]:
         """Outcomes with status `found`: highest level first, then by code, largest value (shrunken gap), subject."""
@@ -293,7 +194,12 @@ class AuditResult:
 
         return gate_run(self, thresholds, baseline=baseline)
 
-    def _table(self, name: str) -> pd.DataFrame:
+    def table(self, name: str) -> pd.DataFrame:
+        """A table of the run by its name.
+
+        Raises:
+            ResultError: it is missing or damaged.
+        """
         from bias_audit.tables import read_table
 
         return read_table(self.path, name)

@@ -167,9 +167,15 @@ def cluster_spots_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame({column.name: _series(column, rows) for column in TABLES["cluster_spots"]})
 
 
-def probes_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row per exchanged property and class."""
-    return pd.DataFrame({column.name: _series(column, rows) for column in TABLES["probes"]})
+def table(name: str, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """A table of a check, from its rows; missing columns become NaN or "".
+
+    Args:
+        name: of the table, as the check declares it.
+        rows: column -> value.
+    """
+    frame = pd.DataFrame({column.name: _series(column, rows) for column in TABLES[name]})
+    return frame.set_index(INDEX[name]) if name in INDEX else frame
 
 
 def leakage_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

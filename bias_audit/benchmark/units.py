@@ -17,9 +17,9 @@ from bias_audit import rules
 from bias_audit.benchmark.grid import CLEAN_KINDS, FROZEN, Case
 from bias_audit.benchmark.truth import NEGATIVE, POSITIVE
 from bias_audit.benchmark.unit import finished_unit, unit_folder
+from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.config import Thresholds
 from bias_audit.errors import ResultError
-from bias_audit.result import RuleOutcome
 from bias_audit.tables import read_table
 
 ASKED = ("sufficiency", "necessity", "victim_loss", "photo_sufficiency", "photo_necessity")

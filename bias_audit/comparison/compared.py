@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bias_audit import stats, tables
+from bias_audit.checks.outcomes import LEVELS, RuleOutcome
 from bias_audit.comparison.flips import Flags, FlipList, find_flips
 from bias_audit.comparison.measures import (
     BETTER,
@@ -25,7 +26,7 @@ from bias_audit.comparison.pairing import Pairs, pair_images
 from bias_audit.comparison.settings import differences
 from bias_audit.config import Thresholds
 from bias_audit.identity import class_of, cue_of, matched
-from bias_audit.result import LEVELS, AuditResult, RuleOutcome
+from bias_audit.result import AuditResult
 from bias_audit.slices import grouped
 
 NEW, GONE, KNOWN, UNJUDGED = "new", "gone", "known", "no longer judged"

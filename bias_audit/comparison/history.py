@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from bias_audit.checks.outcomes import LEVELS, NO_RELIANCE, NOT_JUDGED
 from bias_audit.errors import ResultError
 from bias_audit.identity import class_of, data_of
-from bias_audit.result import LEVELS, NO_RELIANCE, NOT_JUDGED, AuditResult, load
+from bias_audit.result import AuditResult, load
 
 
 @dataclass(frozen=True)

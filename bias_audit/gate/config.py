@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bias_audit.checks.outcomes import LEVELS
 from bias_audit.gate.keys import KEYS
 from bias_audit.gate.metric_tables import metric_check
 from bias_audit.gate.reading import TomlFile, Where, close_to, named, read_states, read_toml
@@ -24,7 +25,6 @@ from bias_audit.gate.settings import (
     MetricCheck,
 )
 from bias_audit.gate.waiver_tables import waiver
-from bias_audit.result import LEVELS
 
 
 def read_gate(path: str | Path | None) -> GateConfig:

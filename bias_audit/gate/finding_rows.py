@@ -6,6 +6,8 @@ import datetime
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from bias_audit.checks.outcomes import DOUBT, DOUBTS, LEVELS, RuleOutcome
+from bias_audit.checks.registry import find_rule
 from bias_audit.gate.metrics import number
 from bias_audit.gate.missing import state_of_rule
 from bias_audit.gate.settings import NO_LEVEL, SCOPES, GateConfig, Waiver
@@ -14,13 +16,13 @@ from bias_audit.gate.values import FAILED, KNOWN, NEW, NOT_JUDGED, PASSED, WAIVE
 from bias_audit.gate.waivers import answer, grown
 from bias_audit.gate.words import digits
 from bias_audit.identity import class_of, cue_of, finding_id, matched
-from bias_audit.result import DOUBT, DOUBTS, LEVELS, AuditResult, RuleOutcome
+from bias_audit.result import AuditResult
 
 _DOUBTS = dict.fromkeys(DOUBTS, DOUBTFUL_INPUT) | {"BA908": MAPS_FAILED}
 """The state that stands for a warning about the audit itself."""
 
-_ABOUT_CLASSES = ("BA101", "BA201", "BA301")
-"""Rules with an outcome per class; where class findings are not judged, nobody needs their answer."""
+_ABOUT_CLASSES = ("BA101", "BA201")
+"""Rules of no check yet that have an outcome per class; where class findings are not judged, nobody needs them."""
 
 _KNOWN_STATUS = {"pass": PASSED, "warn": WARNED, "fail": FAILED}
 
@@ -158,7 +160,8 @@ def _never_ran(context: Context) -> Iterator[GateRow]:
     config, line = context.config, context.config.line("rules", "require")
     classes = [str(row.get("class_name")) for row in context.result.class_rows]
     for code in config.require:
-        about_classes = code in _ABOUT_CLASSES
+        declared = find_rule(code)
+        about_classes = declared.scope == "class" if declared else code in _ABOUT_CLASSES
         if config.fail["class" if about_classes else "dataset"] == NO_LEVEL:
             continue
         there = [outcome for outcome in context.result.outcomes if outcome.code == code]

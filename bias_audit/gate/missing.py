@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.gate.metrics import number
 from bias_audit.gate.states import (
     DID_NOT_RUN,
@@ -13,7 +14,7 @@ from bias_audit.gate.states import (
     NOT_ENOUGH,
 )
 from bias_audit.identity import class_of
-from bias_audit.result import AuditResult, RuleOutcome
+from bias_audit.result import AuditResult
 
 NEEDS_MASKS = ("BA101", "BA102", "BA201", "BA202", "BA204", "BA205", "BA206", "BA902", "BA904")
 NEEDS_PASTING = ("BA201", "BA202", "BA204", "BA206")

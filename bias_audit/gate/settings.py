@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bias_audit.checks.outcomes import FAILS_FROM
 from bias_audit.gate.toml_lines import Path as KeyPath
-from bias_audit.result import FAILS_FROM
 
 NO_LEVEL = "none"
 """A level that no finding reaches: findings of this scope are shown elsewhere and never judged here."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bias_audit.atomic import write_atomically
+from bias_audit.checks.registry import rules
 from bias_audit.errors import ConfigError
 from bias_audit.gate.example import comment, levels
 from bias_audit.gate.metrics import Measured, measured
@@ -94,7 +95,8 @@ def _content(result: AuditResult) -> Iterator[str]:
 
 
 def _thresholds(result: AuditResult) -> Iterator[str]:
-    guilty = {class_of(one) for one in result.outcomes if one.status == "found" and one.code in ("BA201", "BA301")}
+    accusing = {"BA201", *(rule.code for _, rule in rules() if rule.role == "accuses a class")}
+    guilty = {class_of(one) for one in result.outcomes if one.status == "found" and one.code in accusing}
     for name, kind in STARTED:
         found = measured(result, "class", name) or []
         clean = [one for one in found if one.subject not in guilty and _end(one, kind) is not None]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from bias_audit.checks.outcomes import LEVELS
 from bias_audit.gate.change import same_data
 from bias_audit.gate.finding_rows import Context, finding_rows
 from bias_audit.gate.metric_rows import metric_rows
@@ -15,7 +16,7 @@ from bias_audit.gate.states import DIFFERENT_DATA, MISSING_BASELINE, MISSING_CLA
 from bias_audit.gate.values import FAILED, NEW, NOT_JUDGED, PASSED, STATUSES, WAIVED, WORSE, GateResult, GateRow
 from bias_audit.gate.waivers import from_decisions, notes
 from bias_audit.gate.words import checks
-from bias_audit.result import LEVELS, AuditResult
+from bias_audit.result import AuditResult
 
 if TYPE_CHECKING:
     from bias_audit.review.decisions import Decision

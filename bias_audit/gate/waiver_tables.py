@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from bias_audit.checks.outcomes import LEVELS
 from bias_audit.gate.reading import TomlFile, Where
 from bias_audit.gate.settings import Waiver
-from bias_audit.result import LEVELS
 
 _KEYS = (
     "finding", "rule", "class", "cue", "reason", "owner", "expires", "since", "measured", "low", "high", "level",

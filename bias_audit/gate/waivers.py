@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bias_audit.checks.outcomes import LEVELS, RuleOutcome
 from bias_audit.gate.settings import GateConfig, Waiver
 from bias_audit.gate.words import days, digits, plain
 from bias_audit.identity import class_of, cue_of, finding_id
-from bias_audit.result import LEVELS, AuditResult, RuleOutcome
+from bias_audit.result import AuditResult
 from bias_audit.review.agreement import DISAGREEMENT, by_target, state_of, who_said_what
 
 if TYPE_CHECKING:

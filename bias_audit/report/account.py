@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
+from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.report.estimates import records
-from bias_audit.result import AuditResult, RuleOutcome
+from bias_audit.result import AuditResult
 from bias_audit.schema import TABLES
 
 MOST_REASONS = 40

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bias_audit.checks.outcomes import LEVELS, RuleOutcome
 from bias_audit.report.gallery import order_by_suspicion
-from bias_audit.result import LEVELS, AuditResult, RuleOutcome
+from bias_audit.result import AuditResult
 from bias_audit.tables import user_columns
 
 if TYPE_CHECKING:

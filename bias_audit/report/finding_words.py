@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bias_audit.checks.base import Check
+from bias_audit.checks.registry import find_rule, rules
+
 MEASURES: dict[str, tuple[str, str]] = {
     "BA101": ("Cliff's delta against the other classes", "number"),
     "BA102": ("share of the class's images", "share"),
@@ -11,7 +14,6 @@ MEASURES: dict[str, tuple[str, str]] = {
     "BA205": ("background excess of the slice", "number"),
     "BA206": ("background gap of the slice", "points"),
     "BA204": ("share of the photos tested", "share"),
-    "BA301": ("pull on photos of the other classes", "points"),
     "BA303": ("rise of the probability beyond a control", "points"),
     "BA401": ("AUC of the background alone, strongest class", "number"),
     "BA402": ("strength of the association, 0..1", "number"),
@@ -27,7 +29,7 @@ MEASURES: dict[str, tuple[str, str]] = {
     "BA909": ("median overlap with drawn masks", "number"),
     "BA907": ("accuracy gained by another class order", "points"),
 }
-"""Rule code -> what `measured` is, and its unit as in ClassColumn. A code that is not here is printed as a number."""
+"""Rule code -> what `measured` is, and its unit as in ClassColumn; of rules that belong to no check yet."""
 
 PLACES: dict[str, tuple[str, str]] = {
     "BA101": ("distributions", "How attention is spread over the images"),
@@ -36,7 +38,6 @@ PLACES: dict[str, tuple[str, str]] = {
     "BA206": ("slices", "All slices with their intervals"),
     "BA302": ("clusters", "The cue, erased and pasted"),
     "BA303": ("regions", "The region, erased and pasted"),
-    "BA301": ("probes", "Every property that was exchanged"),
     "BA401": ("leakage", "Every class and property"),
     "BA402": ("leakage", "Every class and property"),
     "BA403": ("leakage", "The copies"),
@@ -45,4 +46,21 @@ PLACES: dict[str, tuple[str, str]] = {
     "BA902": ("distributions", "How attention is spread over the images"),
     "BA908": ("maps", "How maps were tested"),
 }
-"""Rule code -> section of the page that shows more of what it found, and the words of the link."""
+"""Rule code -> section of the page that shows more of what it found, and the words of the link; likewise."""
+
+
+def measures(code: str) -> tuple[str, str]:
+    """What `measured` is in the outcomes of a rule, and its unit; a code that nobody knows is printed as a number."""
+    declared = find_rule(code)
+    return declared.measures if declared else MEASURES.get(code, ("measured", "number"))
+
+
+def place(code: str) -> tuple[str, str] | None:
+    """The section of the page that shows more of what a rule found, and the words of the link; None = there is none."""
+    own = next(((anchor(check), rule.more) for check, rule in rules() if rule.code == code), None)
+    return own or PLACES.get(code)
+
+
+def anchor(check: Check) -> str:
+    """Id of a check's section in the page."""
+    return check.name.replace("_", "-")

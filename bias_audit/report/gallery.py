@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bias_audit.result import RuleOutcome
+from bias_audit.checks.outcomes import RuleOutcome
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,13 +15,16 @@ from bias_audit.report import figures
 
 TEMPLATES = Path(__file__).with_name("templates")
 
+CHECKS = Path(__file__).parents[1] / "checks"
+"""Where each check has its section.html, in a folder of its name."""
+
 MINUS, NONE, THIN_SPACE = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{NARROW NO-BREAK SPACE}"
 
 
 def environment() -> Environment:
     """Templates that escape whatever they are given, and fail on a name that is not."""
     made = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader((TEMPLATES, CHECKS)),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -9,6 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bias_audit.checks.base import Page
+from bias_audit.checks.outcomes import LEVELS, NO_RELIANCE, NOT_JUDGED, RuleOutcome
+from bias_audit.checks.registry import CHECKS
 from bias_audit.identity import finding_id
 from bias_audit.report.account import count_status, dictionary, every_rule, not_audited, provenance
 from bias_audit.report.browser_section import browser_pictures, browser_section
@@ -17,16 +20,15 @@ from bias_audit.report.confusion_section import confusion_section
 from bias_audit.report.decide_section import decide_section
 from bias_audit.report.distributions_section import distributions_section
 from bias_audit.report.estimates import axis, estimate, number, records
-from bias_audit.report.finding_words import MEASURES, PLACES
+from bias_audit.report.finding_words import anchor, measures, place
 from bias_audit.report.gallery import MOST_COMPOSED, PICTURE_BUDGET, arrange_pictures, counted
 from bias_audit.report.hypotheses_section import hypotheses_section
 from bias_audit.report.leakage_section import leakage_section
 from bias_audit.report.maps_section import maps_section
-from bias_audit.report.probes_section import probes_section
 from bias_audit.report.rule_texts_section import rule_texts_section
 from bias_audit.report.slices_section import slices_section
 from bias_audit.report.strangers_section import strangers_section
-from bias_audit.result import LEVELS, NO_RELIANCE, NOT_JUDGED, AuditResult, RuleOutcome
+from bias_audit.result import AuditResult
 
 if TYPE_CHECKING:
     pass
@@ -181,7 +183,7 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
         "classes": _class_table(result, class_rows, found),
         "distributions": distributions_section(result, flagged),
         "maps": maps_section(result),
-        "probes": probes_section(result),
+        "checks": _check_sections(result, pictures, budget),
         "slices": slices_section(result),
         "leakage": leakage_section(result),
         "strangers": strangers,
@@ -203,6 +205,17 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
         "dictionary": dictionary(),
         "decide": decide_section(result),
     }
+
+
+def _check_sections(result: AuditResult, pictures: Mapping[str, Any], budget: int) -> list[dict[str, Any]]:
+    """The sections of the checks that have something to show: anchor, title and template, and what that is given."""
+    page = Page(result, pictures, budget)
+    made = ((check, check.section(check.recall(result), page)) for check in CHECKS)
+    return [
+        {"anchor": anchor(check), "title": check.title, "template": f"{check.name}/section.html", "section": section}
+        for check, section in made
+        if section is not None
+    ]
 
 
 def _verdict(result: AuditResult) -> dict[str, Any]:
@@ -292,7 +305,7 @@ def _explained(result: AuditResult) -> list[dict[str, str]]:
 def _finding(
     outcome: RuleOutcome, class_rows: Mapping[str, Mapping[str, Any]], chosen: Mapping[str, Any], *, illustrate: bool
 ) -> dict[str, Any]:
-    name, unit = MEASURES.get(outcome.code, ("measured", "number"))
+    name, unit = measures(outcome.code)
     row = class_rows.get(outcome.subject)
     ladder = []
     if illustrate and row is not None and outcome.code.startswith("BA2"):
@@ -318,7 +331,7 @@ def _finding(
         "composites": composites,
         "counted": counted(outcome.subject, composites),
         "thumbnails": thumbnails,
-        "place": PLACES.get(outcome.code),
+        "place": place(outcome.code),
         "images_total": len(outcome.image_ids),
     }
 

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from bias_audit.atomic import write_atomically
+from bias_audit.checks.outcomes import LEVELS
 from bias_audit.config import Thresholds
 from bias_audit.console import Progress
 from bias_audit.errors import ConfigError
 from bias_audit.identity import class_of
-from bias_audit.result import LEVELS, AuditResult
+from bias_audit.result import AuditResult
 from bias_audit.review import targets
 from bias_audit.review.agreement import DISAGREEMENT, UNDECIDED, by_target, state_of, who_said_what
 from bias_audit.review.decisions import BIAS, WRONG_LABEL, WRONG_MASK, Decision, read_decisions

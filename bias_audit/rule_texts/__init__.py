@@ -1,5 +1,7 @@
 """What each rule does, when to believe it and how to repair what it found: one Markdown file per rule, BA201.md.
 
+Those of a check lie in its folder, the others here.
+
 The files are edited by hand. They hold a title, one sentence, and the sections of SECTIONS in this order, as paragraphs
 and lists with `code`; nothing else of Markdown, so that page, terminal and CI show the same. `{min_gap}` stands for a
 field of `config.Thresholds` with its default.
@@ -15,7 +17,9 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
+from importlib.resources.abc import Traversable
 
+from bias_audit.checks import registry
 from bias_audit.config import Thresholds
 from bias_audit.errors import ConfigError
 
@@ -94,7 +98,8 @@ def explain_rule(code: str) -> RuleText:
 def rule_codes() -> tuple[str, ...]:
     """Codes of all rules with a text, in order."""
     names = (entry.name for entry in resources.files(__name__).iterdir())
-    return tuple(sorted(name.removesuffix(".md") for name in names if name.endswith(".md")))
+    own = (name.removesuffix(".md") for name in names if name.endswith(".md"))
+    return tuple(sorted([*own, *(rule.code for _, rule in registry.rules())]))
 
 
 def every_rule() -> tuple[RuleText, ...]:
@@ -121,7 +126,7 @@ def spans(text: str) -> list[tuple[bool, str]]:
 
 @functools.cache
 def _read(code: str) -> RuleText:
-    text = resources.files(__name__).joinpath(f"{code}.md").read_text(encoding="utf-8")
+    text = rule_file(code).read_text(encoding="utf-8")
     head, *parts = text.format_map(_defaults()).split("\n## ")
     first, _, summary = head.partition("\n")
     title = _FIRST.fullmatch(first)
@@ -129,6 +134,13 @@ def _read(code: str) -> RuleText:
     if title is None or title[1] != code or list(found) != list(SECTIONS.values()) or len(parts) != len(found):
         raise ValueError(f"{code}.md: wanted '# {code}: title', a sentence and the sections {[*SECTIONS.values()]}")
     return RuleText(code, title[2], summary.strip(), **{field: found[name] for field, name in SECTIONS.items()})
+
+
+def rule_file(code: str) -> Traversable:
+    """Where a rule's text lies: beside the check that it belongs to."""
+    check = next((type(check) for check, rule in registry.rules() if rule.code == code), None)
+    package = __name__ if check is None else check.__module__.rpartition(".")[0]
+    return resources.files(package).joinpath(f"{code}.md")
 
 
 @functools.cache

@@ -10,11 +10,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 
-from bias_audit.result import RuleCount, RuleOutcome
+from bias_audit.checks import registry
+from bias_audit.checks.base import Check
+from bias_audit.checks.base import Rule as DeclaredRule
+from bias_audit.checks.outcomes import RuleCount, RuleOutcome
 from bias_audit.rules.attention import class_attention, image_attention
 from bias_audit.rules.clusters import recurring_cue
 from bias_audit.rules.evidence import Evidence
-from bias_audit.rules.global_cues import global_cue
 from bias_audit.rules.health import (
     accuracy_at_chance,
     maps_without_tie,
@@ -36,7 +38,7 @@ __all__ = ["RULES", "Evidence", "Rule", "convicted", "count", "judge", "rejudged
 
 Rule = Callable[[Evidence], list[RuleOutcome]]
 
-RULES: dict[str, Rule] = {
+_OWN: dict[str, Rule] = {
     "BA101": class_attention,
     "BA102": image_attention,
     "BA201": class_reliance,
@@ -45,7 +47,6 @@ RULES: dict[str, Rule] = {
     "BA204": image_reliance_outliers,
     "BA205": slice_attention,
     "BA206": slice_reliance,
-    "BA301": global_cue,
     "BA302": recurring_cue,
     "BA303": drawn_region,
     "BA401": background_leak,
@@ -62,6 +63,17 @@ RULES: dict[str, Rule] = {
     "BA908": map_reliability,
     "BA909": estimated_masks,
 }
+"""Rules that do not belong to a check in `bias_audit.checks` yet."""
+
+
+def _of_check(check: Check, rule: DeclaredRule) -> Rule:
+    return lambda evidence: check.judge(rule, evidence)
+
+
+RULES: dict[str, Rule] = dict(
+    sorted({**_OWN, **{rule.code: _of_check(check, rule) for check, rule in registry.rules()}}.items())
+)
+"""Every rule by its code, in the order in which they are judged and listed."""
 
 
 def judge(evidence: Evidence, ignored: Sequence[str] = ()) -> tuple[RuleOutcome, ...]:
@@ -73,7 +85,7 @@ def judge(evidence: Evidence, ignored: Sequence[str] = ()) -> tuple[RuleOutcome,
     for code, rule in RULES.items():
         if code in ignored:
             sentence = "Ignored on request."
-            outcomes.append(RuleOutcome(code, _summary(rule), "dataset", "", "ignored", sentence))
+            outcomes.append(RuleOutcome(code, _summary(code, rule), "dataset", "", "ignored", sentence))
         else:
             outcomes.extend(rule(evidence))
     return tuple(marked(outcomes, evidence))
@@ -102,5 +114,7 @@ def count(outcomes: Sequence[RuleOutcome]) -> tuple[RuleCount, ...]:
     return tuple(counts)
 
 
-def _summary(rule: Rule) -> str:
+def _summary(code: str, rule: Rule) -> str:
+    if declared := registry.find_rule(code):
+        return declared.about
     return (rule.__doc__ or "").split(":", 1)[1].strip().rstrip(".")

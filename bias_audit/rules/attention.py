@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from bias_audit import stats
+from bias_audit.checks.outcomes import RuleOutcome, as_float, not_applicable, number, relies, status_of
 from bias_audit.config import Thresholds
-from bias_audit.result import RuleOutcome
-from bias_audit.rules.evidence import Evidence, as_float, images_found, not_applicable, number, relies, status_of
+from bias_audit.rules.evidence import Evidence, images_found
 
 
 def class_attention(evidence: Evidence) -> list[RuleOutcome]:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from bias_audit import stats
+from bias_audit.checks.outcomes import RuleOutcome, status_of
 from bias_audit.config import Thresholds
-from bias_audit.result import RuleOutcome
 
 if TYPE_CHECKING:
     from bias_audit.attribution.reliability import Reliability
+    from bias_audit.checks.base import Measured
     from bias_audit.mask_check import MaskQuality
     from bias_audit.preprocess_check import PreprocessCheck
 
@@ -59,9 +61,9 @@ class Evidence:
         no_leakage: why not.
         leak_train: training pictures that were compared; None = the training set is not known.
         leak_estimates: photos whose background is only estimated.
-        probes: properties of the whole photo, exchanged; table of `schema`.
         hypotheses: regions that reviewers had tested, table of `schema`; None = none yet.
         masks: estimated masks against drawn ones; None = none were estimated.
+        measured: name of a check -> what it measured.
     """
 
     images: pd.DataFrame
@@ -80,8 +82,13 @@ class Evidence:
     leak_train: int | None = None
     leak_estimates: int = 0
     masks: MaskQuality | None = None
-    probes: pd.DataFrame | None = None
     hypotheses: pd.DataFrame | None = None
+    measured: Mapping[str, Measured] = field(default_factory=dict)
+
+    def table(self, name: str) -> pd.DataFrame | None:
+        """A table of a check, None where no check measured it."""
+        found = (each.tables[name] for each in self.measured.values() if name in each.tables)
+        return next(found, None)
 
     @property
     def doubt(self) -> str:
@@ -123,16 +130,6 @@ class Evidence:
         return tuple(group.sort_values(column, ascending=False, kind="stable").index[:MOST_IDS])
 
 
-def relies(row: pd.Series, bounds: Thresholds) -> bool:
-    """The gap of a class is significant after correction and large enough to matter: an absolute causal effect."""
-    return as_float(row["p_fdr"], 1) <= bounds.fdr and as_float(row["background_gap"], 0) >= bounds.min_gap
-
-
-def not_applicable(code: str, title: str, scope: str, subject: str, reason: str) -> RuleOutcome:
-    """The rule could not judge this subject, and why."""
-    return RuleOutcome(code, title, scope, subject, "not applicable", reason)
-
-
 def images_found(code: str, title: str, name: str, chosen: pd.DataFrame, judged: int, sentence: str) -> RuleOutcome:
     """Outcome of a rule that picks images of a class: found at WATCH where it picked any; their share with interval."""
     low, high = stats.wilson(len(chosen), judged)
@@ -148,24 +145,3 @@ def images_found(code: str, title: str, name: str, chosen: pd.DataFrame, judged:
         n=judged,
         image_ids=tuple(chosen.index[:MOST_IDS]),
     )
-
-
-def status_of(found: bool, level: str, sentence: str) -> tuple[str, str, str | None]:
-    """status, sentence and level of a RuleOutcome, in its order."""
-    return ("found", sentence, level) if found else ("passed", sentence, None)
-
-
-def visible(value: Any) -> bool:
-    """Whether an effect is one at two decimals; what rounds to nothing is no clause of a sentence."""
-    return abs(as_float(value, 0)) >= 0.005
-
-
-def number(value: Any) -> float | None:
-    """A finite float, or None."""
-    value = as_float(value)
-    return value if np.isfinite(value) else None
-
-
-def as_float(value: Any, missing: float = float("nan")) -> float:
-    """A float, or `missing` for None and NA."""
-    return missing if value is None or pd.isna(value) else float(value)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
+from bias_audit.checks.outcomes import RuleOutcome, as_float, not_applicable, number, visible
 from bias_audit.config import Thresholds
-from bias_audit.result import RuleOutcome
-from bias_audit.rules.evidence import Evidence, as_float, not_applicable, number, visible
+from bias_audit.rules.evidence import Evidence
 
 EVIDENCE = (
     "area", "object_share", "object_estimated", "probability", "probability_erased", "erase_effect", "p_erase",

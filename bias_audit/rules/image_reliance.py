@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bias_audit import stats
-from bias_audit.result import RuleOutcome
-from bias_audit.rules.evidence import Evidence, images_found, not_applicable
+from bias_audit.checks.outcomes import RuleOutcome, not_applicable
+from bias_audit.rules.evidence import Evidence, images_found
 from bias_audit.rules.reliance import why_no_reliance
 
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from bias_audit import stats
+from bias_audit.checks.outcomes import RuleOutcome, not_applicable, status_of
 from bias_audit.data.sampling import rank
-from bias_audit.result import RuleOutcome
-from bias_audit.rules.evidence import Evidence, not_applicable, status_of
+from bias_audit.rules.evidence import Evidence
 
 if TYPE_CHECKING:
     from bias_audit.preprocess_check import Candidate

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from bias_audit.result import RuleOutcome
-from bias_audit.rules.evidence import MOST_IDS, Evidence, as_float, not_applicable, number, status_of
+from bias_audit.checks.outcomes import RuleOutcome, as_float, not_applicable, number, status_of
+from bias_audit.rules.evidence import MOST_IDS, Evidence
 
 MOST_NAMED = 5
 """Classes named in a sentence."""

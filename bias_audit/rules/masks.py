@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from bias_audit import stats
+from bias_audit.checks.outcomes import LEVELS, RuleOutcome, not_applicable, number, status_of
 from bias_audit.data.masks import ESTIMATED
-from bias_audit.result import LEVELS, RuleOutcome
-from bias_audit.rules.evidence import Evidence, not_applicable, number, status_of
+from bias_audit.rules.evidence import Evidence
 
 MASKED_RULES = ("BA101", "BA102", "BA201", "BA202", "BA204", "BA205", "BA206", "BA902", "BA904")
 """Rules that look at attention or composites."""

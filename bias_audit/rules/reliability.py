@@ -12,9 +12,9 @@ import numpy as np
 
 from bias_audit import stats
 from bias_audit.attribution.reliability import CLASSES, OK, RANDOMISATION, STABILITY, Reliability
+from bias_audit.checks.outcomes import RuleOutcome, not_applicable, status_of
 from bias_audit.config import Thresholds
-from bias_audit.result import RuleOutcome
-from bias_audit.rules.evidence import Evidence, not_applicable, status_of
+from bias_audit.rules.evidence import Evidence
 
 
 @dataclass(frozen=True)

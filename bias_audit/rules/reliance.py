@@ -5,9 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from bias_audit.checks.outcomes import (
+    RuleOutcome,
+    as_float,
+    not_applicable,
+    number,
+    relies,
+    second_fill_agrees,
+    status_of,
+    visible,
+)
 from bias_audit.config import Thresholds
-from bias_audit.result import RuleOutcome
-from bias_audit.rules.evidence import Evidence, as_float, not_applicable, number, relies, status_of, visible
+from bias_audit.rules.evidence import Evidence
 
 EVIDENCE = (
     "accuracy",
@@ -87,11 +96,6 @@ def class_reliance(evidence: Evidence) -> list[RuleOutcome]:
             )
         )
     return outcomes
-
-
-def second_fill_agrees(row: pd.Series, bounds: Thresholds) -> bool:
-    """The gap under the second fill is as large as the effect floor, and its interval excludes 0."""
-    return as_float(row["background_gap_second_fill"], 0) >= bounds.min_gap and as_float(row["second_fill_low"], 0) > 0
 
 
 def level_of(row: pd.Series, bounds: Thresholds, *, watched: bool, victim: bool = False) -> str:

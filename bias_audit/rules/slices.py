@@ -11,8 +11,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from bias_audit.result import RuleOutcome
-from bias_audit.rules.evidence import Evidence, as_float, not_applicable, number, status_of
+from bias_audit.checks.outcomes import RuleOutcome, as_float, not_applicable, number, status_of
+from bias_audit.rules.evidence import Evidence
 from bias_audit.slices import ACCURACY, ATTENTION, RELIANCE, Measure
 
 

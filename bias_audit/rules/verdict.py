@@ -6,8 +6,16 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from bias_audit.result import COLLATERAL, CONTEXT, DOUBT, LEVELS, NO_RELIANCE, RuleOutcome, overall_level
-from bias_audit.rules.evidence import as_float
+from bias_audit.checks.outcomes import (
+    COLLATERAL,
+    CONTEXT,
+    DOUBT,
+    LEVELS,
+    NO_RELIANCE,
+    RuleOutcome,
+    as_float,
+    overall_level,
+)
 
 CUES = {
     "BA302": "a cue that recurs in the images",

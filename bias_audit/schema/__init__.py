@@ -5,13 +5,13 @@ One source for validation on load, the data dictionary in the report, and which 
 
 from __future__ import annotations
 
+from bias_audit.checks.registry import CHECKS
 from bias_audit.columns import Column as Column
 from bias_audit.schema.classes import CLASSES, CONFUSION, GAP_MATRIX
 from bias_audit.schema.cues import CLUSTER_SPOTS, CLUSTERS
 from bias_audit.schema.hypotheses import HYPOTHESES
 from bias_audit.schema.images import IMAGES, STRANGERS
 from bias_audit.schema.leakage import LEAKAGE
-from bias_audit.schema.probes import PROBES
 from bias_audit.schema.slices import SLICES
 
 __all__ = ["INDEX", "TABLES", "Column"]
@@ -26,7 +26,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "clusters": CLUSTERS,
     "cluster_spots": CLUSTER_SPOTS,
     "leakage": LEAKAGE,
-    "probes": PROBES,
+    **{name: tuple(columns) for check in CHECKS for name, columns in check.tables.items()},
     "hypotheses": HYPOTHESES,
 }
 INDEX: dict[str, str] = {

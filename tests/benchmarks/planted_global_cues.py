@@ -20,15 +20,14 @@ import numpy as np
 
 from bias_audit.benchmark import grid
 from bias_audit.benchmark.unit import MODEL, unit_folder
+from bias_audit.checks.whole_photo.exchange import PROBES
+from bias_audit.checks.whole_photo.measure import FIELDS, exchanged
+from bias_audit.checks.whole_photo.pulls import probe_rows
+from bias_audit.checks.whole_photo.rule import GLOBAL_CUE, global_cue
 from bias_audit.config import AuditConfig, Thresholds
-from bias_audit.global_cues import probe_rows
 from bias_audit.models.framework import keras
 from bias_audit.models.training import save_model, train_on_arrays
-from bias_audit.probes import PROBES
-from bias_audit.probing import FIELDS, exchanged
 from bias_audit.rules import Evidence
-from bias_audit.rules.global_cues import global_cue
-from bias_audit.tables import probes_table
 from bias_audit.worlds.shapes import SIDE, ShapesPlan, draw_split
 
 OFTEN = 0.97
@@ -106,10 +105,14 @@ def accused(model: Any, photos: np.ndarray, labels: np.ndarray, classes: tuple[s
     predicted = called(model, np.stack([changed for *_, changed in changes]))
     seen = dict(zip(FIELDS, (*table, predicted), strict=True))
     rows = probe_rows(seen, tuple(PROBES), classes, min_photos=Thresholds().min_photos, seed=0)
-    frame = probes_table(rows)
+    frame = table("probes", rows)
     empty = frame.iloc[:0]
-    evidence = Evidence(empty, empty.set_index("class_name"), empty, empty, Thresholds(), probes=frame)
-    return {each.subject: str(each.evidence["probes"]) for each in global_cue(evidence) if each.status == "found"}
+    evidence = Evidence(empty, empty.set_index("class_name"), empty, empty, Thresholds())
+    return {
+        each.subject: str(each.evidence["probes"])
+        for each in global_cue(GLOBAL_CUE, evidence, frame)
+        if each.status == "found"
+    }
 
 
 def units(work: Path, seeds: list[int]) -> Iterator[tuple[grid.Case, Any]]:

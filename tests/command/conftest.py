@@ -7,7 +7,6 @@ where both discs are neutral; `follows_object` weighs red against white, where b
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -75,23 +74,6 @@ def save_model(path: Path, weights: list[list[float]], bias: list[float]) -> Pat
     model.get_layer("head").set_weights([40 * np.eye(2), np.zeros(2)])
     model.save(path)
     return path
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """Run `bias-audit ARGUMENTS` in this process: exit code, stdout, stderr."""
-    from bias_audit.cli import main
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        try:
-            code = main([str(argument) for argument in arguments])
-        except SystemExit as leave:  # argparse leaves this way
-            code = int(leave.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from bias_audit.result import AuditResult, RuleOutcome, RunInfo, to_json
+from bias_audit.checks.outcomes import RuleOutcome
+from bias_audit.result import AuditResult, RunInfo, to_json
 
 
 def write_run(folder: Path, level: str | None = "SUSPICIOUS", *, husky: str | None = None, content: str = "ab") -> Path:

@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 from PIL import Image
 
-from bias_audit.result import AuditResult, RuleCount, RuleOutcome, RunInfo, to_json
+from bias_audit.checks.outcomes import RuleCount, RuleOutcome
+from bias_audit.result import AuditResult, RunInfo, to_json
 from bias_audit.schema import TABLES
 
 HUSKY, WOLF, HOSTILE = "husky", "wölf 🐺", "</script><script>alert('label')</script>"

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from made_run import HUSKY, Parts, picture, table
 
+from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.report.clusters_section import CLUSTERS_SHARE, clusters_section
 from bias_audit.report.page import write_report
-from bias_audit.result import AuditResult, RuleOutcome, load
+from bias_audit.result import AuditResult, load
 
 Write = Callable[[Parts], Path]
 

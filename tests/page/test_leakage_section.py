@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from made_run import HOSTILE, HUSKY, NAMES, WOLF, Parts
 
+from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.report import leakage_section as section
 from bias_audit.report.page import write_report
-from bias_audit.result import RuleOutcome, load
+from bias_audit.result import load
 
 Write = Callable[[Parts], Path]
 

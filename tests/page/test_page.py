@@ -18,11 +18,12 @@ import pytest
 from made_run import HUSKY, NAMES, Parts, info, made_parts, picture, write_parts
 from PIL import Image
 
+from bias_audit.checks.outcomes import LEVELS, RuleOutcome
 from bias_audit.errors import ResultError
 from bias_audit.report import figures
 from bias_audit.report.page import PAGE_LIMIT, write_report
 from bias_audit.report.rendering import p_value, quantity
-from bias_audit.result import LEVELS, RuleOutcome, load
+from bias_audit.result import load
 
 Write = Callable[[Parts], Path]
 

@@ -15,9 +15,10 @@ import pytest
 from made_run import HUSKY, NAMES, Parts, info, table
 from PIL import Image
 
+from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.cli import main
 from bias_audit.report.page import write_report
-from bias_audit.result import RuleOutcome, load
+from bias_audit.result import load
 from bias_audit.review import decisions
 
 Write = Callable[[Parts], Path]

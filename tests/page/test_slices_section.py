@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from made_run import Parts, made_parts, slice_outcomes, slice_rows, table, write_parts
 
+from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.report import slices_section as section
 from bias_audit.report.page import write_report
-from bias_audit.result import RuleOutcome, load
+from bias_audit.result import load
 from bias_audit.schema import TABLES
 from bias_audit.slices import MEASURES
 

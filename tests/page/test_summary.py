@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_run import CLASSES, HOSTILE, HUSKY, NAMES, WOLF, Parts, info, picture, stored_pictures, table
 
+from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.report.confusion_section import MATRIX_CLASSES
 from bias_audit.report.gallery import COMPOSITE_SHARE, arrange_pictures, order_by_suspicion
 from bias_audit.report.summary import CLASS_COLUMNS, summarise
-from bias_audit.result import AuditResult, RuleOutcome, load
+from bias_audit.result import AuditResult, load
 
 Write = Callable[[Parts], Path]
 

@@ -8,9 +8,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.gate import GateResult, GateRow, judge, read_gate
 from bias_audit.gate.settings import GateConfig
-from bias_audit.result import AuditResult, RuleOutcome, RunInfo, load, to_json
+from bias_audit.result import AuditResult, RunInfo, load, to_json
 from bias_audit.schema.classes import CLASSES
 
 WOLF: dict[str, Any] = {

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from gate_runs import HUSKY, WOLF, judged, outcome, row_of, run_of, stored
 
+from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.errors import ResultError
 from bias_audit.gate import FAILED, NOT_JUDGED, PASSED, WARNED, GateResult
 from bias_audit.gate.running import gate_run
-from bias_audit.result import AuditResult, RuleOutcome
+from bias_audit.result import AuditResult
 
 BOTH = (WOLF, HUSKY)
 

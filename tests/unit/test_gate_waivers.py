@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from gate_runs import WOLF, judged, outcome, row_of, run_of, stored
 
+from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.gate import FAILED, WAIVED, WARNED, GateResult, judge, read_gate
 from bias_audit.gate.running import gate_run
 from bias_audit.gate.waivers import from_decisions
 from bias_audit.identity import finding_id
-from bias_audit.result import RuleOutcome
 from bias_audit.review.decisions import Decision, add
 
 DAY = datetime.date(2026, 11, 25)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.identity import class_of, cue_of, matched
-from bias_audit.result import RuleOutcome
 
 
 def outcome(code="BA201", scope="class", subject="wolf", images=(), **evidence):

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from bias_audit import rules
+from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.config import Thresholds
 from bias_audit.preprocess_check import Candidate, PreprocessCheck
-from bias_audit.result import RuleOutcome
 from bias_audit.rules.evidence import Evidence
 from bias_audit.rules.inputs import class_order, preprocessing
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.config import Thresholds
 from bias_audit.mask_check import MaskQuality
-from bias_audit.result import RuleOutcome
 from bias_audit.rules import Evidence
 from bias_audit.rules.masks import estimated_masks, marked
 from bias_audit.stats import median_interval

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from bias_audit import rules
+from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.config import Thresholds
-from bias_audit.result import RuleOutcome
 from bias_audit.rules.evidence import Evidence
 from bias_audit.slices import slices_table
 from bias_audit.tables import images_table, user_columns

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import bias_audit
-from bias_audit.result import LEVELS, NO_RELIANCE, NOT_JUDGED
+from bias_audit.checks.outcomes import LEVELS, NO_RELIANCE, NOT_JUDGED
 
 if TYPE_CHECKING:
     from conftest import Audited

@@ -8,15 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bias_audit.attribution.methods import Explainer
-from bias_audit.config import AuditConfig
-from bias_audit.console import Progress
+from bias_audit.checks.base import Context
+from bias_audit.checks.whole_photo.exchange import PROBES, probes_for
+from bias_audit.checks.whole_photo.pulls import probe_rows
 from bias_audit.data.batches import Geometry, Pixels
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.sampling import load_pixels, readable
-from bias_audit.global_cues import probe_rows
 from bias_audit.models.base import Predictions
-from bias_audit.probes import PROBES, probes_for
 from bias_audit.run import Run
 
 Predict = Callable[[Pixels], Predictions]
@@ -35,44 +33,25 @@ MOST = 1000
 FIELDS = ("probe", "photo", "label", "donor_label", "predicted")
 
 
-def find_global_cues(
-    dataset: Dataset,
-    records: Sequence[Mapping[str, Any]],
-    clusters: NDArray[np.intp] | None,
-    explainer: Explainer,
-    geometry: Geometry,
-    config: AuditConfig,
-    min_photos: int,
-    run: Run,
-    progress: Progress,
-) -> list[Record]:
-    """Rows of the table `probes`; none where they are switched off.
-
-    Args:
-        dataset, records: all samples and what is known of them.
-        clusters: group code per sample (patient, scene); None = every photo by itself.
-        explainer: the model with its preprocessing.
-        geometry: how pictures become model inputs.
-        config: photos per class and seed.
-        min_photos: that a test needs.
-        run, progress: where the outcome is kept, and what shows the progress.
-    """
+def measure(context: Context) -> list[Record]:
+    """Rows of the table `probes`; none where the check is switched off."""
+    config, geometry, dataset = context.config, context.geometry, context.dataset
     if config.probes == 0:
         return []
-    positions = choose(dataset, records, config.probes, config.seed)
+    positions = choose(dataset, context.records, config.probes, config.seed)
     total = count_probes(len(positions), geometry.channels)
-    with progress.stage("Global cues", total, "photos") as advance:
+    with context.progress.stage("Global cues", total, "photos") as advance:
         seen = probe(
-            dataset, positions, explainer.predict, geometry,
-            batch=explainer.model.batch_size, seed=config.seed, run=run, advance=advance,
+            dataset, positions, context.explainer.predict, geometry,
+            batch=context.explainer.model.batch_size, seed=config.seed, run=context.run, advance=advance,
         )  # fmt: skip
     return probe_rows(
         seen,
         probes_for(geometry.channels),
         dataset.class_names,
-        min_photos=min_photos,
+        min_photos=context.thresholds.min_photos,
         seed=config.seed,
-        groups=clusters,
+        groups=context.groups,
     )
 
 

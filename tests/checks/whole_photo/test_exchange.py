@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bias_audit.probes import PROBES, RING, border, brightness, colour, probes_for, sharpness
+from bias_audit.checks.whole_photo.exchange import PROBES, RING, border, brightness, colour, probes_for, sharpness
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ def test_a_global_cue_is_hidden_and_heads_the_verdict(nights, command, tmp_path)
     assert table.loc[("brightness", "a"), "other_accuracy"] < 0.1
     assert table.loc[("sharpness", "a"), "loss"] == 0
     page = (tmp_path / "run" / "report.html").read_text()
-    assert 'id="probes"' in page
+    assert 'id="whole-photo"' in page
 
 
 def test_the_thing_itself_is_no_global_cue(nights, tmp_path):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bias_audit.report.estimates import axis, estimate, records
-from bias_audit.result import AuditResult
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bias_audit.checks.base import Page
 
 MOST_ROWS = 40
 """Rows shown, the strongest pulls first; probes.csv holds them all."""
@@ -18,20 +22,20 @@ ABOUT = {
 }
 
 
-def probes_section(result: AuditResult) -> dict[str, Any]:
-    """One row per property and class; no rows where nothing was exchanged.
+def section(probes: pd.DataFrame, page: Page) -> dict[str, Any] | None:
+    """One row per property and class, those with a finding first, then by pull; None where nothing was exchanged.
 
     Returns:
-        rows: list of {probe, about, name, level, attract, same, other, reason}, level None where nothing was found.
+        rows: list of {probe, about, name, level, attract, same, other}, level None where nothing was found.
         scale: common axis of the pulls.
         total: rows in all.
-
-    Raises:
-        ResultError: the table of the run is missing or damaged.
+        file: that holds them all.
     """
-    found = {item.subject: item for item in result.outcomes if (item.code, item.status) == ("BA301", "found")}
+    if probes.empty:
+        return None
+    found = {item.subject: item for item in page.result.outcomes if (item.code, item.status) == ("BA301", "found")}
     rows = []
-    for row in records(result.probes):
+    for row in records(probes):
         item = found.get(str(row["class_name"]))
         here = item is not None and row["probe"] in str(item.evidence["probes"]).split(", ")
         rows.append(

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from typing import TYPE_CHECKING
 
-from bias_audit.config import Thresholds
-from bias_audit.result import RuleOutcome
-from bias_audit.rules.evidence import Evidence, as_float, not_applicable, number, relies
-from bias_audit.rules.reliance import second_fill_agrees
+from bias_audit.checks.base import Rule
+from bias_audit.checks.outcomes import RuleOutcome, as_float, not_applicable, number, relies, second_fill_agrees
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bias_audit.config import Thresholds
+    from bias_audit.rules.evidence import Evidence
+
+GLOBAL_CUE = Rule(
+    code="BA301",
+    title="prediction follows a property of the whole photo",
+    about="photos of every other class turn into a class when they get its colour, brightness, sharpness or border",
+    scope="class",
+    measures=("pull on photos of the other classes", "points"),
+    more="Every property that was exchanged",
+    role="accuses a class",
+)
 
 MOST_BEHIND = 0.25
 """A class that pulls less than so much of the strongest pull of a probe is swept along by that class: the photos which
@@ -22,15 +36,20 @@ IN_PLACE = ("border",)
 """Probes of a place in the picture, at which a map can point."""
 
 
-def global_cue(evidence: Evidence) -> list[RuleOutcome]:
-    """BA301: photos of every other class turn into a class when they get its colour, brightness, sharpness or border.
+def global_cue(rule: Rule, evidence: Evidence, probes: pd.DataFrame | None) -> list[RuleOutcome]:
+    """What BA301 says of each class: does its colour, brightness, sharpness or border turn other photos into it?
 
     Against the same photos with the property of another photo of their own class, so that what the change itself does
     to the network cancels: a sign-flip test over photos, BH over probes and classes, and the lower median over the
     other classes with a lower limit above 0. HIDDEN, since maps cannot show it; SUSPICIOUS where they could: a border,
     and a class whose background is convicted already (snow is bright).
+
+    Args:
+        rule: GLOBAL_CUE.
+        evidence: what all rules may look at.
+        probes: the check's table; None = the run holds none.
     """
-    title, bounds, probes = "prediction follows a property of the whole photo", evidence.thresholds, evidence.probes
+    title, bounds = rule.title, evidence.thresholds
     if probes is None or probes.empty:
         return [not_applicable("BA301", title, "dataset", "", "Properties of the whole photo were not exchanged.")]
     tested = probes[probes["reason"] == "ok"]

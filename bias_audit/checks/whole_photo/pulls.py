@@ -26,10 +26,10 @@ def probe_rows(
     seed: int,
     groups: NDArray[np.intp] | None = None,
 ) -> list[dict[str, Any]]:
-    """One row per probe and class, columns of `schema.PROBES`.
+    """One row per probe and class, as `columns.PROBES` has them.
 
     Args:
-        seen: of `probing.probe`.
+        seen: of `measure.probe`.
         probes: names of its probe numbers.
         class_names: all classes.
         min_photos: photos (or groups) of a class, and of the others that got its property, that a test needs.

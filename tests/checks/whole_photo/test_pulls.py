@@ -8,17 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bias_audit.checks.whole_photo.measure import DONORS, choose, count_probes, probe
+from bias_audit.checks.whole_photo.pulls import probe_rows
+from bias_audit.checks.whole_photo.rule import GLOBAL_CUE, global_cue
 from bias_audit.config import Thresholds
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.data.masks import MaskReading
-from bias_audit.global_cues import probe_rows
 from bias_audit.models.base import Predictions
-from bias_audit.probing import DONORS, choose, count_probes, probe
 from bias_audit.rules import Evidence
-from bias_audit.rules.global_cues import global_cue
 from bias_audit.run import Run
-from bias_audit.tables import probes_table
+from bias_audit.tables import table as make_table
 
 NAMES = ("a", "b", "c")
 
@@ -41,9 +41,9 @@ def rows(given: dict[str, np.ndarray], **more: object) -> dict[str, dict]:
 
 
 def outcomes(given: dict[str, np.ndarray], **more: object) -> dict[str, tuple[str, str | None]]:
-    table = probes_table(probe_rows(given, ("colour",), NAMES, min_photos=10, seed=0, **more))
+    table = make_table("probes", probe_rows(given, ("colour",), NAMES, min_photos=10, seed=0, **more))
     empty = pd.DataFrame()
-    judged = global_cue(Evidence(empty, pd.DataFrame(index=[]), empty, empty, Thresholds(), probes=table))
+    judged = global_cue(GLOBAL_CUE, Evidence(empty, pd.DataFrame(index=[]), empty, empty, Thresholds()), table)
     return {outcome.subject: (outcome.status, outcome.level) for outcome in judged}
 
 

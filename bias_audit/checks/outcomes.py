@@ -1,0 +1,158 @@
+"""What a rule says of a subject, how severe that is, and what the rules of all checks make it with. Nothing heavy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bias_audit.config import Thresholds
+
+
+LEVELS = (
+    "CONTEXT", "TOO FEW IMAGES", "MODEL WARNING", "WATCH", "COLLATERAL", "SUSPICIOUS", "HIDDEN", "CONFIRMED",
+)  # fmt: skip
+"""Severity of a finding, weakest first (docs/science.md#levels).
+
+CONTEXT looks at the background without depending on it. TOO FEW IMAGES names classes that could not be tested.
+MODEL WARNING doubts the maps or masks of this audit, not a class. WATCH is the most that attention alone can reach:
+maps are triage. COLLATERAL is a victim of another class's cue. SUSPICIOUS needs a paired intervention, HIDDEN is the
+same without a trace in the heatmaps, CONFIRMED also has a cue that moves the prediction.
+"""
+
+CONTEXT, DOUBT, COLLATERAL = "CONTEXT", "MODEL WARNING", "COLLATERAL"
+
+FAILS_FROM = "SUSPICIOUS"
+"""Lowest level of a finding that fails the gate, unless gate.toml says otherwise."""
+
+DOUBTS = ("BA906", "BA907", "BA908")
+"""Rules about the audit itself whose warnings fail the gate: they take the ground from under the other rules."""
+
+NO_RELIANCE, NOT_JUDGED = "NO RELIANCE SHOWN", "NOT JUDGED"
+"""What stands where a level would: nothing was found, or reliance on the background could not be tested at all."""
+
+STATUSES = ("found", "passed", "not applicable", "ignored")
+
+
+@dataclass(frozen=True)
+class RuleOutcome:
+    """What one rule says about one subject.
+
+    Attributes:
+        code: stable rule code (BA1xx attention, BA2xx reliance, BA9xx health of the audit).
+        title: the rule in a few words.
+        scope: "dataset", "class" or "image" (image rules report once per class, with image_ids).
+        subject: class name, or "" for the whole data set.
+        status: one of STATUSES.
+        level: one of LEVELS when found, else None.
+        sentence: what was done and what happened, or why the rule could not judge, in plain words.
+        measured, threshold: the number judged and the bound, in the same unit.
+        low, high: confidence interval of `measured`.
+        n: images (photos, never composites) behind the number.
+        p_value: after correction for the number of classes, where a test was made.
+        image_ids: images that show it, most telling first.
+        evidence: further numbers, by column name.
+    """
+
+    code: str
+    title: str
+    scope: str
+    subject: str
+    status: str
+    sentence: str
+    level: str | None = None
+    measured: float | None = None
+    threshold: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    p_value: float | None = None
+    image_ids: tuple[str, ...] = ()
+    evidence: dict[str, float | int | str | None] = field(default_factory=dict)
+
+
+def fails_by_default(outcome: RuleOutcome) -> bool:
+    """Whether an outcome fails a gate without a gate.toml. Image rules name photos worth a look, and never do."""
+    if outcome.status != "found" or outcome.scope == "image":
+        return False
+    level = outcome.level or LEVELS[0]
+    if outcome.code in DOUBTS and level == DOUBT:
+        return True
+    return level not in LEVELS or LEVELS.index(level) >= LEVELS.index(FAILS_FROM)
+
+
+def overall_level(outcomes: Sequence[RuleOutcome]) -> str:
+    """The one level of an audit: that of its highest finding which fails the gate, else of a victim of another class.
+
+    What is only worth a look (WATCH) is no level of the whole: it would stand beside "no reliance was shown". Silence
+    is no acquittal: without reliance tested nothing was shown at all.
+    """
+    found = [outcome for outcome in outcomes if outcome.status == "found"]
+    victims = [outcome for outcome in found if outcome.code == "BA201" and outcome.level == COLLATERAL]
+    levels = [outcome.level or LEVELS[0] for outcome in (*filter(fails_by_default, found), *victims)]
+    if levels:
+        return max(levels, key=lambda level: LEVELS.index(level) if level in LEVELS else len(LEVELS))
+    tested = any(outcome.code == "BA201" and outcome.status in ("found", "passed") for outcome in outcomes)
+    return NO_RELIANCE if tested else NOT_JUDGED
+
+
+@dataclass(frozen=True)
+class RuleCount:
+    """How many subjects a rule judged, and how: what was not judged is never counted as passed."""
+
+    code: str
+    title: str
+    scope: str
+    judged: int
+    passed: int
+    found: int
+    not_judged: int
+
+
+def not_applicable(code: str, title: str, scope: str, subject: str, reason: str) -> RuleOutcome:
+    """The outcome of a rule that could not judge this subject, and why."""
+    return RuleOutcome(code, title, scope, subject, "not applicable", reason)
+
+
+def status_of(found: bool, level: str, sentence: str) -> tuple[str, str, str | None]:
+    """status, sentence and level of a RuleOutcome, in its order."""
+    return ("found", sentence, level) if found else ("passed", sentence, None)
+
+
+def number(value: Any) -> float | None:
+    """A finite float, or None."""
+    value = as_float(value)
+    return value if math.isfinite(value) else None
+
+
+def as_float(value: Any, missing: float = float("nan")) -> float:
+    """A float, or `missing` for None, NaN and pandas' NA."""
+    try:
+        converted = float(value)
+    except TypeError:  # None and NA
+        return missing
+    return missing if math.isnan(converted) else converted
+
+
+def visible(value: Any) -> bool:
+    """Whether an effect is one at two decimals; what rounds to nothing is no clause of a sentence."""
+    return abs(as_float(value, 0)) >= 0.005
+
+
+def relies(row: pd.Series, bounds: Thresholds) -> bool:
+    """Whether the background gap of a class is significant after correction and large enough to matter.
+
+    Args:
+        row: of the table `classes`.
+        bounds: thresholds of the rules.
+    """
+    return as_float(row["p_fdr"], 1) <= bounds.fdr and as_float(row["background_gap"], 0) >= bounds.min_gap
+
+
+def second_fill_agrees(row: pd.Series, bounds: Thresholds) -> bool:
+    """Whether the gap under the second fill is as large as the effect floor, with an interval that excludes 0."""
+    return as_float(row["background_gap_second_fill"], 0) >= bounds.min_gap and as_float(row["second_fill_low"], 0) > 0

@@ -1,0 +1,1 @@
+"""Properties of the whole photo, exchanged between photos: colour, brightness, sharpness, border (BA301)."""
