@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from bias_audit.attribution.methods import Explainer
 from bias_audit.data.batches import OK, Geometry, Loaded, load_in_order
 from bias_audit.data.dataset import Dataset
+from bias_audit.data.duplicates import perceptual_hash
 from bias_audit.data.masks import OK as MASK_OK
 from bias_audit.data.masks import VOID
 from bias_audit.data.sampling import rank
 from bias_audit.donors import NOT_SAMPLED
-from bias_audit.leakage.duplicates import perceptual_hash
 from bias_audit.localization import (
     LABEL_METRICS,
     MASKLESS,

@@ -294,12 +294,6 @@ def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     for option in (option for check in CHECKS for option in check.options):
         shown.add_argument(option.flag, dest=option.setting, metavar=option.metavar, type=int, help=option.help)
-    shown.add_argument(
-        "--leakage",
-        metavar="N",
-        type=int,
-        help="images on which the data are probed for leaks (default 1000; 0 = none)",
-    )
     shown.add_argument("--donors", metavar="N", type=int, help="backgrounds per photo and arm (default 5)")
 
 

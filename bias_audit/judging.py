@@ -30,12 +30,12 @@ class Measured:
     """What an audit measured.
 
     Attributes:
-        images, clusters, cluster_spots, leakage, strangers: tables of `schema`.
+        images, clusters, cluster_spots, strangers: tables of `schema`.
         checks: name of a check -> what it measured.
         composites: one row per `reliance.Composite`, and `label` of its photo (class indices).
         ties: class name -> permutation test of its maps.
         groups: (n,) group code per image (patient, scene); None = every photo by itself.
-        no_clusters, no_leakage, leak_train, leak_estimates, preprocess, reliability, masks, hypotheses: as in
+        no_clusters, preprocess, reliability, masks, hypotheses: as in
             `rules.Evidence`.
     """
 
@@ -46,10 +46,6 @@ class Measured:
     clusters: pd.DataFrame
     cluster_spots: pd.DataFrame
     no_clusters: str
-    leakage: pd.DataFrame
-    no_leakage: str
-    leak_train: int | None
-    leak_estimates: int
     strangers: pd.DataFrame
     preprocess: PreprocessCheck
     reliability: tuple[Reliability, ...]
@@ -95,8 +91,7 @@ def conclude(
     evidence = rules.Evidence(
         images, classes, pulls, slices, thresholds, measured.preprocess, measured.reliability,
         clusters=measured.clusters, cluster_spots=measured.cluster_spots, no_clusters=measured.no_clusters,
-        leakage=measured.leakage, no_leakage=measured.no_leakage, leak_train=measured.leak_train,
-        leak_estimates=measured.leak_estimates, masks=measured.masks, measured=measured.checks,
+        masks=measured.masks, measured=measured.checks,
         hypotheses=measured.hypotheses,
     )  # fmt: skip
     outcomes = rules.judge(evidence, ignored)
@@ -106,7 +101,6 @@ def conclude(
         "confusion": tables.confusion_table(images),
         "gap_matrix": pulls,
         "slices": slices,
-        "leakage": measured.leakage,
         "clusters": measured.clusters,
         "cluster_spots": measured.cluster_spots,
         "strangers": measured.strangers,

@@ -20,6 +20,7 @@ from bias_audit.attribution import faithfulness
 from bias_audit.attribution.methods import AUTO, DEFAULT, Explainer, check_method
 from bias_audit.checks.base import Context
 from bias_audit.checks.base import Measured as CheckMeasured
+from bias_audit.checks.data_leaks.measure import fingerprint
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.checks.registry import CHECKS
 from bias_audit.config import AUTO_PREPROCESS, AuditConfig, Thresholds, configured
@@ -31,7 +32,6 @@ from bias_audit.data.estimates import AUTO as AUTO_MASKS
 from bias_audit.data.preprocess import find_preprocess
 from bias_audit.errors import ConfigError, DataError
 from bias_audit.judging import Measured, conclude, finish
-from bias_audit.leaks import find_leaks, fingerprint
 from bias_audit.map_check import check_reliability
 from bias_audit.mask_check import MaskQuality, check_masks, count_checked
 from bias_audit.models.base import check_model_path, load_model
@@ -181,15 +181,12 @@ def audit(
     with _timed(seconds, "clusters"):
         found = find_clusters(dataset, records, explainer, geometry, config, run, progress)
 
-    context = Context(dataset, records, clusters, explainer, geometry, config, thresholds, run, progress)
+    folder = None if train is None else Path(train)
+    context = Context(dataset, records, clusters, explainer, geometry, config, thresholds, run, progress, folder)
     by_check: dict[str, CheckMeasured] = {}
     for check in CHECKS:
         with _timed(seconds, check.name):
             by_check[check.name] = check.measure(context)
-
-    with _timed(seconds, "leakage"):
-        folder = None if train is None else Path(train)
-        leaks = find_leaks(dataset, records, folder, clusters, geometry, config, run, progress)
 
     with progress.stage("Tables and rules", None), _timed(seconds, "tables"):
         add_interventions(records, composites, dataset.class_names, blank)
@@ -204,10 +201,6 @@ def audit(
             clusters=tables.clusters_table(names.named(found["clusters"], found["spots"], known_cues)),
             cluster_spots=tables.cluster_spots_table(found["spots"]),
             no_clusters=found["reason"],
-            leakage=tables.leakage_table(leaks["rows"]),
-            no_leakage=leaks["reason"],
-            leak_train=leaks["train"],
-            leak_estimates=leaks["estimated"],
             strangers=strange,
             preprocess=checked,
             reliability=reliability,

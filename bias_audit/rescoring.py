@@ -27,7 +27,6 @@ from bias_audit.data.dataset import Dataset
 from bias_audit.donors import DONE, DONE_BEFORE
 from bias_audit.errors import ConfigError, DataError, ResultError
 from bias_audit.judging import Measured, conclude, finish
-from bias_audit.leaks import SHARD as LEAKS
 from bias_audit.map_check import read_reliability
 from bias_audit.mask_check import read_quality
 from bias_audit.models.decoding import geometry_of
@@ -94,7 +93,7 @@ def rescore(
     batch = config.batch_size
     if batch is None:  # an audit always writes it
         raise ResultError(f"{str(old.path)!r} does not say in which batches it was made", "Audit the data again.")
-    checked, leaks = read_check(before), _json(before, LEAKS)
+    checked = read_check(before)
     run.start({"rescored from": str(old.path)}, resume=False, overwrite=overwrite)
     with _whole(run):
         with progress.stage("Scoring heatmaps again", len(dataset.samples), "images") as advance:
@@ -113,10 +112,6 @@ def rescore(
                 clusters=old.clusters,
                 cluster_spots=old.cluster_spots,
                 no_clusters=_no_clusters(config, before),
-                leakage=old.leakage,
-                no_leakage="switched off" if config.leakage == 0 else leaks.get("reason", ""),
-                leak_train=leaks.get("train"),
-                leak_estimates=leaks.get("estimated", 0),
                 strangers=old.strangers,
                 preprocess=checked,
                 reliability=read_reliability(before),

@@ -178,14 +178,6 @@ def table(name: str, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return frame.set_index(INDEX[name]) if name in INDEX else frame
 
 
-def leakage_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """What goes with the label in the data alone; p of properties corrected together."""
-    frame = pd.DataFrame({column.name: _series(column, rows) for column in TABLES["leakage"]})
-    tested = frame["kind"] == "property"
-    frame.loc[tested, "p_fdr"] = stats.benjamini_hochberg(frame.loc[tested, "p"].to_numpy(float))
-    return frame
-
-
 def hypotheses_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """One row per region that a reviewer had tested, the latest last; p corrected over all of them."""
     frame = pd.DataFrame({column.name: _series(column, rows) for column in TABLES["hypotheses"]})

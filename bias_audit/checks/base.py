@@ -8,11 +8,13 @@ bodies of their functions import what they need.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
@@ -87,6 +89,7 @@ class Context:
         config, thresholds: settings of the audit, and bounds of its rules.
         run: the run folder, where a check keeps its shards.
         progress: what shows how far it is.
+        train: folder of the training pictures, None = not known.
     """
 
     dataset: Dataset
@@ -98,6 +101,7 @@ class Context:
     thresholds: Thresholds
     run: Run
     progress: Progress
+    train: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -107,10 +111,13 @@ class Measured:
     Attributes:
         tables: by name, as the check's `tables` declare them.
         pictures: entries of pictures.json, by name.
+        own: gives what the check's rules need beside its tables, in a frozen dataclass of its own; called when they
+            judge.
     """
 
     tables: Mapping[str, pd.DataFrame]
     pictures: Mapping[str, Any] = field(default_factory=dict)
+    own: Callable[[], Any] = lambda: None
 
 
 @dataclass(frozen=True)

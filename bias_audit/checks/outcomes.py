@@ -35,6 +35,9 @@ DOUBTS = ("BA906", "BA907", "BA908")
 NO_RELIANCE, NOT_JUDGED = "NO RELIANCE SHOWN", "NOT JUDGED"
 """What stands where a level would: nothing was found, or reliance on the background could not be tested at all."""
 
+MOST_IDS = 200
+"""Image ids kept per outcome; the tables hold them all."""
+
 STATUSES = ("found", "passed", "not applicable", "ignored")
 
 

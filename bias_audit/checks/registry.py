@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bias_audit.checks.base import Check, Rule
+from bias_audit.checks.data_leaks.check import DataLeaks
 from bias_audit.checks.whole_photo.check import WholePhoto
 
-CHECKS: tuple[Check, ...] = (WholePhoto(),)
+CHECKS: tuple[Check, ...] = (
+    WholePhoto(),
+    DataLeaks(),
+)
 
 
 def rules() -> Iterator[tuple[Check, Rule]]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from bias_audit.report.leakage_section import COPIES
+from bias_audit.checks.data_leaks.section import COPIES
 from bias_audit.result import AuditResult
 
 AS_IT_IS = ("jpeg", "codes", "scores", "order", "hashes", "grid", "outline", "rule_texts", "dictionary")

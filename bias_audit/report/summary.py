@@ -23,7 +23,6 @@ from bias_audit.report.estimates import axis, estimate, number, records
 from bias_audit.report.finding_words import anchor, measures, place
 from bias_audit.report.gallery import MOST_COMPOSED, PICTURE_BUDGET, arrange_pictures, counted
 from bias_audit.report.hypotheses_section import hypotheses_section
-from bias_audit.report.leakage_section import leakage_section
 from bias_audit.report.maps_section import maps_section
 from bias_audit.report.rule_texts_section import rule_texts_section
 from bias_audit.report.slices_section import slices_section
@@ -185,7 +184,6 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
         "maps": maps_section(result),
         "checks": _check_sections(result, pictures, budget),
         "slices": slices_section(result),
-        "leakage": leakage_section(result),
         "strangers": strangers,
         "clusters": clusters,
         "hypotheses": hypotheses,

@@ -27,7 +27,6 @@ from bias_audit.rules.health import (
 from bias_audit.rules.hypotheses import drawn_region
 from bias_audit.rules.image_reliance import image_reliance, image_reliance_outliers
 from bias_audit.rules.inputs import class_order, preprocessing
-from bias_audit.rules.leakage import background_leak, copies, label_conflicts, property_leak
 from bias_audit.rules.masks import estimated_masks, marked
 from bias_audit.rules.reliability import map_reliability
 from bias_audit.rules.reliance import class_reliance
@@ -49,10 +48,6 @@ _OWN: dict[str, Rule] = {
     "BA206": slice_reliance,
     "BA302": recurring_cue,
     "BA303": drawn_region,
-    "BA401": background_leak,
-    "BA402": property_leak,
-    "BA403": copies,
-    "BA404": label_conflicts,
     "BA901": unreadable_images,
     "BA902": maps_without_tie,
     "BA903": accuracy_at_chance,

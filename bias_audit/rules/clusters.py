@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from bias_audit.checks.outcomes import RuleOutcome, as_float, not_applicable, number, visible
+from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, as_float, not_applicable, number, visible
 from bias_audit.config import Thresholds
 from bias_audit.names import LEGITIMATE
-from bias_audit.rules.evidence import MOST_IDS, Evidence
+from bias_audit.rules.evidence import Evidence
 
 EVIDENCE = (
     "class_share", "lift", "odds_ratio", "odds_ratio_low", "odds_ratio_high", "cramers_v_predicted", "cramers_v_label",

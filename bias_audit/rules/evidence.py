@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bias_audit import stats
-from bias_audit.checks.outcomes import RuleOutcome, status_of
+from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, status_of
 from bias_audit.config import Thresholds
 
 if TYPE_CHECKING:
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from bias_audit.checks.base import Measured
     from bias_audit.mask_check import MaskQuality
     from bias_audit.preprocess_check import PreprocessCheck
-
-MOST_IDS = 200
-"""Image ids kept per outcome; the tables hold them all."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +54,6 @@ class Evidence:
         failed_tests: those of them that the maps fail; then no rule reads an attention column.
         clusters, cluster_spots: recurring cues, tables of `schema`; None = they were not looked for.
         no_clusters: why not.
-        leakage: what goes with the label in the data alone, table of `schema`; None = it was not looked at.
-        no_leakage: why not.
-        leak_train: training pictures that were compared; None = the training set is not known.
-        leak_estimates: photos whose background is only estimated.
         hypotheses: regions that reviewers had tested, table of `schema`; None = none yet.
         masks: estimated masks against drawn ones; None = none were estimated.
         measured: name of a check -> what it measured.
@@ -77,10 +70,6 @@ class Evidence:
     clusters: pd.DataFrame | None = None
     cluster_spots: pd.DataFrame | None = None
     no_clusters: str = ""
-    leakage: pd.DataFrame | None = None
-    no_leakage: str = ""
-    leak_train: int | None = None
-    leak_estimates: int = 0
     masks: MaskQuality | None = None
     hypotheses: pd.DataFrame | None = None
     measured: Mapping[str, Measured] = field(default_factory=dict)

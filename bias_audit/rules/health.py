@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from bias_audit import stats
-from bias_audit.checks.outcomes import RuleOutcome, not_applicable, number, relies, status_of
-from bias_audit.rules.evidence import MOST_IDS, Evidence
+from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, not_applicable, number, relies, status_of
+from bias_audit.rules.evidence import Evidence
 
 MOST_NAMES = 10
 """Classes named in a sentence; the class table holds them all."""

@@ -11,7 +11,6 @@ from bias_audit.schema.classes import CLASSES, CONFUSION, GAP_MATRIX
 from bias_audit.schema.cues import CLUSTER_SPOTS, CLUSTERS
 from bias_audit.schema.hypotheses import HYPOTHESES
 from bias_audit.schema.images import IMAGES, STRANGERS
-from bias_audit.schema.leakage import LEAKAGE
 from bias_audit.schema.slices import SLICES
 
 __all__ = ["INDEX", "TABLES", "Column"]
@@ -25,7 +24,6 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "strangers": STRANGERS,
     "clusters": CLUSTERS,
     "cluster_spots": CLUSTER_SPOTS,
-    "leakage": LEAKAGE,
     **{name: tuple(columns) for check in CHECKS for name, columns in check.tables.items()},
     "hypotheses": HYPOTHESES,
 }

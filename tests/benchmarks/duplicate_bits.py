@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 
 from bias_audit.data.batches import Geometry, load_in_order
+from bias_audit.data.duplicates import BITS, NEAR, as_signs, near_pairs, perceptual_hash
 from bias_audit.data.masks import MaskReading
 from bias_audit.data.sources import open_dataset
 from bias_audit.interventions import Pixels
-from bias_audit.leakage.duplicates import BITS, NEAR, as_signs, near_pairs, perceptual_hash
 
 
 def smaller(pixels: Pixels) -> Pixels:

@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 
 from bias_audit import stats
+from bias_audit.checks.data_leaks.background_probe import background_features, probe
+from bias_audit.checks.data_leaks.properties import Association, associations, file_properties, pixel_properties
 from bias_audit.config import Thresholds
 from bias_audit.data import sampling
 from bias_audit.data.batches import Geometry, load_in_order
+from bias_audit.data.duplicates import perceptual_hash
 from bias_audit.data.masks import MaskReading
 from bias_audit.data.sources import attach_masks, open_dataset
-from bias_audit.leakage.background_probe import background_features, probe
-from bias_audit.leakage.duplicates import perceptual_hash
-from bias_audit.leakage.properties import Association, associations, file_properties, pixel_properties
 
 
 def speaks(found: list[Association], bounds: Thresholds) -> bool:

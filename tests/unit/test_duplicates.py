@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bias_audit.leakage.duplicates import BITS, NEAR, Pair, as_signs, near_pairs, perceptual_hash
+from bias_audit.data.duplicates import BITS, NEAR, Pair, as_signs, near_pairs, perceptual_hash
 
 
 def photo(seed: int, side: int = 96) -> np.ndarray:

@@ -73,7 +73,7 @@ def test_thresholds_are_named_with_their_default(code):
 def test_numbers_that_are_no_thresholds_are_those_of_the_code():
     from bias_audit import stats
     from bias_audit.checks.whole_photo.rule import MOST_BEHIND
-    from bias_audit.leakage.duplicates import NEAR
+    from bias_audit.data.duplicates import NEAR
 
     assert f"needs {stats.ENOUGH_FOR_OUTLIERS} images" in explain_rule("BA102").judged
     assert f"needs {stats.ENOUGH_FOR_OUTLIERS} photos" in explain_rule("BA204").judged

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bias_audit.checks.base import Context
+from bias_audit.checks.base import Context, Measured
 from bias_audit.checks.whole_photo.exchange import PROBES, probes_for
 from bias_audit.checks.whole_photo.pulls import probe_rows
 from bias_audit.data.batches import Geometry, Pixels
@@ -16,6 +16,7 @@ from bias_audit.data.dataset import Dataset
 from bias_audit.data.sampling import load_pixels, readable
 from bias_audit.models.base import Predictions
 from bias_audit.run import Run
+from bias_audit.tables import table
 
 Predict = Callable[[Pixels], Predictions]
 Record = dict[str, Any]
@@ -33,8 +34,13 @@ MOST = 1000
 FIELDS = ("probe", "photo", "label", "donor_label", "predicted")
 
 
-def measure(context: Context) -> list[Record]:
-    """Rows of the table `probes`; none where the check is switched off."""
+def measure(context: Context) -> Measured:
+    """The table of exchanged properties; without rows where the check is switched off."""
+    return Measured({"probes": table("probes", find_pulls(context))})
+
+
+def find_pulls(context: Context) -> list[Record]:
+    """Rows of the table `probes`."""
     config, geometry, dataset = context.config, context.geometry, context.dataset
     if config.probes == 0:
         return []

@@ -52,7 +52,7 @@ def test_planted_leaks_and_copies_are_found_and_shown(tiny, train, command, tmp_
     assert {("a/a_00.png", "a/copy.jpg"), ("a/a_01.png", "b/other.png")} <= pairs
     assert found["BA404"][0].status == "found"
     page = (run / "report.html").read_text(encoding="utf-8")
-    assert 'id="leakage"' in page
+    assert 'id="data-leaks"' in page
     assert "a/copy.jpg" in page
 
 

@@ -7,10 +7,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bias_audit import tables
+from bias_audit.checks.base import Measured
+from bias_audit.checks.data_leaks.check import DataLeaks
+from bias_audit.checks.data_leaks.measure import leakage_table
+from bias_audit.checks.data_leaks.rule import Looked
+from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.config import Thresholds
 from bias_audit.rules.evidence import Evidence
-from bias_audit.rules.leakage import background_leak, copies, label_conflicts, property_leak
 
 PROBE: dict[str, Any] = {
     "kind": "background", "name": "colours and textures", "class_name": "", "measure": "AUC", "value": 0.9,
@@ -29,14 +32,19 @@ COPY: dict[str, Any] = {
 
 def evidence(*rows: dict[str, Any], reason: str = "", train: int | None = 80) -> Evidence:
     empty = pd.DataFrame()
-    table = tables.leakage_table(rows)
-    return Evidence(empty, empty, empty, empty, Thresholds(), leakage=table, no_leakage=reason, leak_train=train)
+    measured = Measured({"leakage": leakage_table(rows)}, own=lambda: Looked(reason, train))
+    return Evidence(empty, empty, empty, empty, Thresholds(), measured={"data_leaks": measured})
+
+
+def judge(code: str, given: Evidence) -> list[RuleOutcome]:
+    check = DataLeaks()
+    return check.judge(next(rule for rule in check.rules if rule.code == code), given)
 
 
 def test_a_background_that_predicts_is_watched_and_never_more():
     whole = {**PROBE, "kind": "whole image", "value": 0.95}
-    (outcome,) = background_leak(
-        evidence({**PROBE, "value": 0.6}, CLASS, {**CLASS, "class_name": "dog", "value": 0.5}, whole)
+    (outcome,) = judge(
+        "BA401", evidence({**PROBE, "value": 0.6}, CLASS, {**CLASS, "class_name": "dog", "value": 0.5}, whole)
     )
     assert (outcome.status, outcome.level, outcome.measured) == ("found", "WATCH", 0.9)
     assert (outcome.low, outcome.high, outcome.n, outcome.p_value) == (0.8, 0.95, 40, 0.005)
@@ -48,33 +56,33 @@ def test_a_background_that_predicts_is_watched_and_never_more():
 
 @pytest.mark.parametrize("change", [{"p": 0.06}, {"value": 0.64}])
 def test_a_background_that_may_be_chance_or_says_little_passes(change):
-    (outcome,) = background_leak(evidence(PROBE, {**CLASS, **change}))
+    (outcome,) = judge("BA401", evidence(PROBE, {**CLASS, **change}))
     assert (outcome.status, outcome.level) == ("passed", None)
 
 
 def test_a_property_counts_in_either_direction_and_after_correction():
     weak = {**PROPERTY, "name": "height", "value": 0.45, "p": 0.001}
     lucky = {**PROPERTY, "name": "hue", "value": 0.8, "p": 0.04}
-    (outcome,) = property_leak(evidence(PROPERTY, weak, lucky, {**weak, "p": 0.9}))
+    (outcome,) = judge("BA402", evidence(PROPERTY, weak, lucky, {**weak, "p": 0.9}))
     assert (outcome.status, outcome.level) == ("found", "WATCH")
     assert outcome.evidence["properties"] == "width"
     assert outcome.measured == pytest.approx(0.8)
     assert (outcome.low, outcome.high) == pytest.approx((0.6, 0.9))
     assert outcome.p_value == pytest.approx(0.0004)
-    (outcome,) = property_leak(evidence(weak, lucky, {**weak, "p": 0.9}))
+    (outcome,) = judge("BA402", evidence(weak, lucky, {**weak, "p": 0.9}))
     assert outcome.status == "passed"
 
 
 def test_copies_are_counted_once_per_test_photo():
     within = {**COPY, "kind": "test copy", "typical": "cat/2.jpg"}
-    trained, tested = copies(evidence(COPY, {**COPY, "typical": "cat/10.jpg"}, within))
+    trained, tested = judge("BA403", evidence(COPY, {**COPY, "typical": "cat/10.jpg"}, within))
     assert (trained.status, trained.level, trained.measured, trained.image_ids) == ("found", "WATCH", 1, ("cat/1.jpg",))
     assert (tested.status, tested.image_ids) == ("found", ("cat/1.jpg", "cat/2.jpg"))
     assert "80 training pictures" in trained.sentence
 
 
 def test_without_training_pictures_only_the_test_set_is_judged():
-    trained, tested = copies(evidence(train=None))
+    trained, tested = judge("BA403", evidence(train=None))
     assert trained.status == "not applicable"
     assert "--train" in trained.sentence
     assert tested.status == "passed"
@@ -82,18 +90,18 @@ def test_without_training_pictures_only_the_test_set_is_judged():
 
 def test_two_labels_of_one_picture():
     unknown = {**COPY, "other_label": ""}
-    assert label_conflicts(evidence(COPY, unknown))[0].status == "passed"
-    (outcome,) = label_conflicts(evidence(COPY, unknown, {**COPY, "other_label": "dog"}))
+    assert judge("BA404", evidence(COPY, unknown))[0].status == "passed"
+    (outcome,) = judge("BA404", evidence(COPY, unknown, {**COPY, "other_label": "dog"}))
     assert (outcome.status, outcome.level, outcome.measured) == ("found", "WATCH", 1)
     assert "cat/1.jpg is cat, cat/9.jpg is dog" in outcome.sentence
 
 
-@pytest.mark.parametrize("rule", [background_leak, property_leak, copies, label_conflicts])
-def test_what_was_not_looked_at_is_not_passed(rule):
-    outcomes = rule(evidence(PROBE, PROPERTY, COPY, reason="switched off"))
+@pytest.mark.parametrize("code", ["BA401", "BA402", "BA403", "BA404"])
+def test_what_was_not_looked_at_is_not_passed(code):
+    outcomes = judge(code, evidence(PROBE, PROPERTY, COPY, reason="switched off"))
     assert [(one.status, "switched off" in one.sentence) for one in outcomes] == [("not applicable", True)]
 
 
 def test_too_few_photos_are_no_verdict():
-    assert background_leak(evidence())[0].status == "not applicable"
-    assert property_leak(evidence())[0].status == "not applicable"
+    assert judge("BA401", evidence())[0].status == "not applicable"
+    assert judge("BA402", evidence())[0].status == "not applicable"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+from bias_audit.checks.base import Rule
+from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, as_float, not_applicable, number, status_of
 
-from bias_audit.checks.outcomes import RuleOutcome, as_float, not_applicable, number, status_of
-from bias_audit.rules.evidence import MOST_IDS, Evidence
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bias_audit.config import Thresholds
 
 MOST_NAMED = 5
 """Classes named in a sentence."""
@@ -15,23 +20,38 @@ MOST_NAMED = 5
 NOT_THE_MODEL = "Whether this model uses it is another question"
 
 
-def background_leak(evidence: Evidence) -> list[RuleOutcome]:
-    """BA401: a linear model on colours and textures of the background alone predicts the label."""
-    title, bounds = "the background alone predicts the label", evidence.thresholds
-    rows = _rows(evidence, "background")
+@dataclass(frozen=True)
+class Looked:
+    """What was looked at.
+
+    Attributes:
+        reason: why nothing was; "" where something was.
+        train: training pictures that were compared; None = the training set is not known.
+        estimated: photos whose background is only estimated.
+    """
+
+    reason: str = ""
+    train: int | None = None
+    estimated: int = 0
+
+
+def background_leak(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, seen: Looked) -> list[RuleOutcome]:
+    """Whether a linear model on colours and textures of the background alone predicts the label."""
+    title = rule.title
+    rows = _rows(table, seen, "background")
     if rows is None:
-        return [not_applicable("BA401", title, "dataset", "", _why(evidence))]
+        return [not_applicable("BA401", title, "dataset", "", _why(seen))]
     if rows.empty:
         reason = "Fewer than two classes have 10 photos with enough background beside their object."
         return [not_applicable("BA401", title, "dataset", "", reason)]
     first = rows.iloc[0]
-    whole = _rows(evidence, "whole image")
+    whole = _rows(table, seen, "whole image")
     beside = f"; on the whole image {whole.iloc[0]['value']:z.2f}" if whole is not None and len(whole) else ""
     classes = rows.iloc[1:].sort_values("value", ascending=False, kind="stable")
     each = ", ".join(f"{row['class_name']} {row['value']:z.2f}" for _, row in classes.head(MOST_NAMED).iterrows())
     # One class with a cue among many hardly moves the mean. A class's p is corrected for their number.
     top = classes.iloc[0]
-    guess = " Where the object is was estimated, for want of masks." if evidence.leak_estimates else ""
+    guess = " Where the object is was estimated, for want of masks." if seen.estimated else ""
     found = as_float(top["p"], 1) <= bounds.fdr and as_float(top["value"]) >= bounds.min_leak
     sentence = (
         f"From the background alone, the object cut out, a linear model tells the classes apart with an AUC of "
@@ -47,12 +67,12 @@ def background_leak(evidence: Evidence) -> list[RuleOutcome]:
     ]  # fmt: skip
 
 
-def property_leak(evidence: Evidence) -> list[RuleOutcome]:
-    """BA402: brightness, format, camera or a user's column goes with the label."""
-    title, bounds = "a property of the files goes with the label", evidence.thresholds
-    rows = _rows(evidence, "property")
+def property_leak(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, seen: Looked) -> list[RuleOutcome]:
+    """Whether brightness, format, camera or a user's column goes with the label."""
+    title = rule.title
+    rows = _rows(table, seen, "property")
     if rows is None:
-        return [not_applicable("BA402", title, "dataset", "", _why(evidence))]
+        return [not_applicable("BA402", title, "dataset", "", _why(seen))]
     if rows.empty:
         return [not_applicable("BA402", title, "dataset", "", "No property varies, or there are fewer than 10 photos.")]
     rows = rows.assign(strength=[strength(row) for _, row in rows.iterrows()])
@@ -75,25 +95,25 @@ def property_leak(evidence: Evidence) -> list[RuleOutcome]:
     ]  # fmt: skip
 
 
-def copies(evidence: Evidence) -> list[RuleOutcome]:
-    """BA403: pictures that are in the test set twice, or in the training set as well."""
-    title = "the same picture twice"
-    rows = _rows(evidence, "training copy", "test copy")
+def copies(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, seen: Looked) -> list[RuleOutcome]:
+    """Whether pictures are in the test set twice, or in the training set as well."""
+    title = rule.title
+    rows = _rows(table, seen, "training copy", "test copy")
     if rows is None:
-        return [not_applicable("BA403", title, "dataset", "", _why(evidence))]
+        return [not_applicable("BA403", title, "dataset", "", _why(seen))]
     outcomes = []
     for kind, subject, words in (
         ("training copy", "training set", "of the test photos are in the training set too"),
         ("test copy", "test set", "photos of the test set have a copy in it"),
     ):
         own = rows[rows["kind"] == kind]
-        if kind == "training copy" and evidence.leak_train is None:
+        if kind == "training copy" and seen.train is None:
             reason = "The training set is not known; give it with --train."
             outcomes.append(not_applicable("BA403", title, "dataset", subject, reason))
             continue
         images = list(dict.fromkeys([*own["name"], *(own["typical"] if kind == "test copy" else ())]))
         pairs = f" ({own.iloc[0]['name']} and {own.iloc[0]['typical']}, for instance)" if len(own) else ""
-        against = f", {evidence.leak_train} training pictures compared" if kind == "training copy" else ""
+        against = f", {seen.train} training pictures compared" if kind == "training copy" else ""
         sentence = f"{len(images)} {words}, exactly or nearly{against}{pairs}."
         outcomes.append(
             RuleOutcome(
@@ -104,12 +124,12 @@ def copies(evidence: Evidence) -> list[RuleOutcome]:
     return outcomes
 
 
-def label_conflicts(evidence: Evidence) -> list[RuleOutcome]:
-    """BA404: copies of one picture that have different labels."""
-    title = "one picture, two labels"
-    rows = _rows(evidence, "training copy", "test copy")
+def label_conflicts(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, seen: Looked) -> list[RuleOutcome]:
+    """Whether copies of one picture have different labels."""
+    title = rule.title
+    rows = _rows(table, seen, "training copy", "test copy")
     if rows is None:
-        return [not_applicable("BA404", title, "dataset", "", _why(evidence))]
+        return [not_applicable("BA404", title, "dataset", "", _why(seen))]
     known = rows[rows["other_label"] != ""]
     torn = known[known["class_name"] != known["other_label"]]
     if torn.empty:
@@ -143,11 +163,48 @@ def _said(row: pd.Series) -> str:
     )
 
 
-def _rows(evidence: Evidence, *kinds: str) -> pd.DataFrame | None:
-    if evidence.leakage is None or evidence.no_leakage:
-        return None
-    return evidence.leakage[evidence.leakage["kind"].isin(kinds)]
+def _rows(table: pd.DataFrame | None, seen: Looked, *kinds: str) -> pd.DataFrame | None:
+    return None if table is None or seen.reason else table[table["kind"].isin(kinds)]
 
 
-def _why(evidence: Evidence) -> str:
-    return f"What the data give away was not looked at: {evidence.no_leakage or 'the run holds no such table'}."
+def _why(seen: Looked) -> str:
+    return f"What the data give away was not looked at: {seen.reason or 'the run holds no such table'}."
+
+
+Judge = Callable[[Rule, "Thresholds", "pd.DataFrame | None", Looked], list[RuleOutcome]]
+
+JUDGES: dict[Rule, Judge] = {
+    Rule(
+        "BA401",
+        "the background alone predicts the label",
+        "a linear model on colours and textures of the background alone predicts the label",
+        "dataset",
+        ("AUC of the background alone, strongest class", "number"),
+        "Every class and property",
+    ): background_leak,
+    Rule(
+        "BA402",
+        "a property of the files goes with the label",
+        "brightness, format, camera or a user's column goes with the label",
+        "dataset",
+        ("strength of the association, 0..1", "number"),
+        "Every class and property",
+    ): property_leak,
+    Rule(
+        "BA403",
+        "the same picture twice",
+        "pictures that are in the test set twice, or in the training set as well",
+        "dataset",
+        ("photos with a copy", "number"),
+        "The copies",
+    ): copies,
+    Rule(
+        "BA404",
+        "one picture, two labels",
+        "copies of one picture that have different labels",
+        "dataset",
+        ("pairs with two labels", "number"),
+        "The copies",
+    ): label_conflicts,
+}
+"""The rules of the check, and what judges by each."""

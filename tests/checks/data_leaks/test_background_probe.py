@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from bias_audit.checks.data_leaks.background_probe import ENOUGH, background_features, probe
 from bias_audit.data.masks import BACKGROUND, FOREGROUND, VOID
-from bias_audit.leakage.background_probe import ENOUGH, background_features, probe
 
 SIZE = 96
 NAMES = ("a", "b", "c")
@@ -110,7 +110,7 @@ def test_too_few_photos_are_not_probed():
 
 
 def test_auc_is_that_of_scikit_learn_on_the_same_scores():
-    from bias_audit.leakage import background_probe as module
+    from bias_audit.checks.data_leaks import background_probe as module
 
     rng = np.random.default_rng(4)
     labels = np.repeat([0, 1], 25)

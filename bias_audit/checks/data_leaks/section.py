@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bias_audit.report.estimates import estimate, number, records
-from bias_audit.result import AuditResult
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bias_audit.checks.base import Page
 
 MOST_ROWS, MOST_COPIES = 15, 40
 """Associations, the strongest first, and pairs of copies in the page; leakage.csv holds all."""
@@ -17,33 +21,30 @@ COPIES = {"training copy": "training set", "test copy": "test set"}
 """Kind of a pair -> where its second picture lies."""
 
 
-def leakage_section(result: AuditResult) -> dict[str, Any]:
+def section(leakage: pd.DataFrame, page: Page) -> dict[str, Any] | None:
     """What the rules say, the strongest associations with their intervals, and pairs of copies.
 
-    Args:
-        result: a finished run.
-
     Returns:
-        judged: list of {code, status, level, sentence}, one per outcome.
+        judged: list of {code, status, level, sentence}, one per outcome; None in the place of all where there is none.
         rows: associations: {kind, name, class_name, measure, estimate, n, p, typical}, probes first.
         copies: pairs: {first, label, second, other_label, place, bits, conflict}, conflicts first.
         rows_total, copies_total: how many there are in all.
-
-    Raises:
-        ResultError: the table of the run is missing or damaged.
     """
-    table = records(result.leakage)
+    judged = [
+        {"code": each.code, "status": each.status, "level": each.level, "sentence": each.sentence}
+        for each in page.result.outcomes
+        if each.code in CODES
+    ]
+    if not judged:
+        return None
+    table = records(leakage)
     found = [row for row in table if row["kind"] not in COPIES and number(row["value"]) is not None]
     # The probes are the question of the section: they stand first, whatever the properties say.
     found.sort(key=lambda row: (row["kind"] == "property", -_strength(row) if row["kind"] == "property" else 0))
     pairs = [_pair(row) for row in table if row["kind"] in COPIES]
     pairs.sort(key=lambda pair: (not pair["conflict"], pair["bits"]))
     return {
-        "judged": [
-            {"code": each.code, "status": each.status, "level": each.level, "sentence": each.sentence}
-            for each in result.outcomes
-            if each.code in CODES
-        ],
+        "judged": judged,
         "rows": [_described(row) for row in found[:MOST_ROWS]],
         "rows_total": len(found),
         "copies": pairs[:MOST_COPIES],

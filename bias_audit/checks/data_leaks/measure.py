@@ -6,26 +6,32 @@ import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from bias_audit import stats
 from bias_audit.artefacts.collect import estimated
-from bias_audit.config import AuditConfig
+from bias_audit.checks.base import Context, Measured
+from bias_audit.checks.data_leaks.background_probe import background_features, probe
+from bias_audit.checks.data_leaks.properties import Value, associations, file_properties, pixel_properties
+from bias_audit.checks.data_leaks.rule import Looked
 from bias_audit.console import Progress
 from bias_audit.data import sampling
 from bias_audit.data.batches import Geometry, Loaded, decode, load_in_order
 from bias_audit.data.dataset import Dataset, Sample
+from bias_audit.data.duplicates import near_pairs, perceptual_hash
 from bias_audit.data.geometry import fit_image
 from bias_audit.data.masks import BACKGROUND
 from bias_audit.data.masks import OK as MASK_OK
-from bias_audit.errors import ConfigError
-from bias_audit.leakage.background_probe import background_features, probe
-from bias_audit.leakage.duplicates import near_pairs, perceptual_hash
-from bias_audit.leakage.properties import Value, associations, file_properties, pixel_properties
+from bias_audit.errors import ConfigError, ResultError
+from bias_audit.result import AuditResult
 from bias_audit.run import Run
+from bias_audit.tables import table
 from bias_audit.unlabelled import pictures_in
 
 Record = dict[str, Any]
@@ -39,29 +45,29 @@ BACKGROUND_KIND, WHOLE_KIND, PROPERTY_KIND = "background", "whole image", "prope
 TRAIN_KIND, TEST_KIND = "training copy", "test copy"
 
 
-def find_leaks(
-    dataset: Dataset,
-    records: Sequence[Mapping[str, Any]],
-    train: Path | None,
-    groups: NDArray[np.intp] | None,
-    geometry: Geometry,
-    config: AuditConfig,
-    run: Run,
-    progress: Progress,
-) -> Record:
-    """Rows of the table `leakage`, and what was looked at.
+def measure(context: Context) -> Measured:
+    """The table of what goes with the label, and what was looked at."""
+    found = find_leaks(context)
+    return Measured({"leakage": leakage_table(found["rows"])}, own=partial(_looked, found))
 
-    Args:
-        dataset: all samples.
-        records: of `attention.attend`, with the hash of each picture.
-        train: folder of the training set, with a folder per class or flat; None = not known.
-        groups: code per sample of photos that belong together, or None.
-        geometry, config, run, progress: as in the audit pass.
+
+def leakage_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """What goes with the label in the data alone, one row each; `p_fdr` of properties by Benjamini-Hochberg."""
+    frame = table("leakage", rows)
+    tested = frame["kind"] == "property"
+    frame.loc[tested, "p_fdr"] = stats.benjamini_hochberg(frame.loc[tested, "p"].to_numpy(float))
+    return frame
+
+
+def find_leaks(context: Context) -> Record:
+    """Rows of the table `leakage`, and what was looked at.
 
     Returns:
         {"rows", "estimated": probed photos with an estimated object, "train": training pictures or None,
         "reason": "" or why nothing was looked at}.
     """
+    dataset, records, groups = context.dataset, context.records, context.groups
+    geometry, config, run, progress = context.geometry, context.config, context.run, context.progress
     nothing: Record = {"rows": [], "estimated": 0, "train": None, "reason": ""}
     if config.leakage == 0:
         return {**nothing, "reason": "switched off"}
@@ -71,11 +77,11 @@ def find_leaks(
     chosen = sorted(sampling.readable(dataset, records, config.seed)[: config.leakage])
     found = dict(nothing)
     with progress.stage("What the data give away", len(chosen), "images") as advance:
-        looked = _look(dataset, chosen, geometry, advance)
-    found["estimated"] = sum(looked.estimated)
+        seen = _look(dataset, chosen, geometry, advance)
+    found["estimated"] = sum(seen.estimated)
     with progress.stage("Probing backgrounds", None):
         labels = np.array([dataset.samples[p].label for p in chosen], np.intp)
-        for kind, features in ((BACKGROUND_KIND, looked.background), (WHOLE_KIND, looked.whole)):
+        for kind, features in ((BACKGROUND_KIND, seen.background), (WHOLE_KIND, seen.whole)):
             places = np.array(sorted(features), np.intp)
             if len(places):
                 found["rows"] += [
@@ -90,7 +96,7 @@ def find_leaks(
             {"kind": PROPERTY_KIND, "name": one.name, "class_name": one.class_name, "measure": one.measure,
              "value": one.value, "low": one.low, "high": one.high, "n": one.n, "p": one.p, "typical": one.typical}
             for one in associations(
-                looked.properties, labels, dataset.class_names,
+                seen.properties, labels, dataset.class_names,
                 seed=config.seed, groups=None if groups is None else groups[np.array(chosen)],
             )
         ]  # fmt: skip
@@ -100,8 +106,8 @@ def find_leaks(
     with progress.stage("Looking for copies", sum(map(bool, hashes)), "images") as advance:
         pairs = near_pairs(hashes, own_labels, advance=advance)
     found["rows"] += [_copy(TEST_KIND, names[pair.first], names[pair.second], pair.bits) for pair in pairs[:MOST_PAIRS]]
-    if train is not None:
-        trained = _trained(train, dataset, geometry, run, progress)
+    if context.train is not None:
+        trained = _trained(context.train, dataset, geometry, run, progress)
         found["train"] = len(trained)
         theirs = [each["hash"] for each in trained], [each["label"] for each in trained]
         with progress.stage("Looking for copies of training pictures", sum(map(bool, hashes)), "images") as advance:
@@ -112,6 +118,25 @@ def find_leaks(
         ]
     run.write_json(SHARD, found)
     return found
+
+
+def _looked(found: Mapping[str, Any]) -> Looked:
+    """What `find_leaks` looked at, for the rules."""
+    return Looked(str(found["reason"]), found["train"], int(found["estimated"]))
+
+
+def recalled(result: AuditResult) -> Looked:
+    """The same of a finished run.
+
+    Raises:
+        ResultError: its shard is damaged.
+    """
+    try:
+        found = dict(Run(result.path).read_json(SHARD) or {})
+    except (OSError, ValueError) as error:
+        raise ResultError(f"{str(result.path / SHARD)!r} is damaged: {error}", "Audit the data again.") from error
+    reason = "switched off" if result.info.config.get("leakage") == 0 else found.get("reason", "")
+    return Looked(reason, found.get("train"), found.get("estimated", 0))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bias_audit.interventions import Pixels
+from bias_audit.data.batches import Pixels
 
 Signs = NDArray[np.float32]
 """(N, BITS) of -1 and 1: the product of two rows is BITS less twice the bits in which they differ."""

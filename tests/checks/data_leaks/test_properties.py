@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from scipy.stats import mannwhitneyu
 
-from bias_audit.leakage.properties import associations, file_properties, pixel_properties
+from bias_audit.checks.data_leaks.properties import associations, file_properties, pixel_properties
 
 
 def photo(path: Path, size: tuple[int, int] = (30, 20), **options: object) -> Path:

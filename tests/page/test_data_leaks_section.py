@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from made_run import HOSTILE, HUSKY, NAMES, WOLF, Parts
 
+from bias_audit.checks.base import Page
+from bias_audit.checks.data_leaks import section
 from bias_audit.checks.outcomes import RuleOutcome
-from bias_audit.report import leakage_section as section
 from bias_audit.report.page import write_report
 from bias_audit.result import load
 
@@ -45,8 +46,15 @@ def leaking(parts: Parts) -> Parts:
     return parts
 
 
+def shown_of(run: Path) -> dict[str, Any]:
+    result = load(run)
+    shown = section.section(result.leakage, Page(result, {}, 0))
+    assert shown is not None
+    return shown
+
+
 def test_probes_come_first_then_the_strongest_of_either_measure(leaking: Parts, write_run: Write) -> None:
-    shown = section.leakage_section(load(write_run(leaking)))
+    shown = shown_of(write_run(leaking))
     names = [row["name"] for row in shown["rows"]]
     assert names == ["colours and textures", "sharpness", "camera", "brightness"]
     assert [row["p"] for row in shown["rows"]] == [0.005, 0.001, 0.02, 0.02]
@@ -55,7 +63,7 @@ def test_probes_come_first_then_the_strongest_of_either_measure(leaking: Parts, 
 
 
 def test_copies_with_two_labels_come_first(leaking: Parts, write_run: Write) -> None:
-    shown = section.leakage_section(load(write_run(leaking)))
+    shown = shown_of(write_run(leaking))
     assert [(pair["bits"], pair["conflict"], pair["place"]) for pair in shown["copies"]] == [
         (4, True, "training set"),
         (0, False, "training set"),
@@ -65,8 +73,8 @@ def test_copies_with_two_labels_come_first(leaking: Parts, write_run: Write) -> 
 
 def test_the_page_holds_it_escaped(leaking: Parts, write_run: Write) -> None:
     text = write_report(write_run(leaking)).read_text(encoding="utf-8")
-    part = text[text.index('id="leakage"') : text.index('id="confusion"')]
-    assert 'href="#leakage"' in text
+    part = text[text.index('id="data-leaks"') : text.index('id="confusion"')]
+    assert 'href="#data-leaks"' in text
     assert "two labels" in part
     assert "train/b.jpg" in part
     assert "<script>" not in part
@@ -81,4 +89,4 @@ def test_what_is_left_out_is_counted(leaking: Parts, write_run: Write, monkeypat
 
 
 def test_a_run_that_judged_nothing_of_it_shows_nothing(parts: Parts, write_run: Write) -> None:
-    assert 'id="leakage"' not in write_report(write_run(parts)).read_text(encoding="utf-8")
+    assert 'id="data-leaks"' not in write_report(write_run(parts)).read_text(encoding="utf-8")

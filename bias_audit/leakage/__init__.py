@@ -1,1 +1,0 @@
-"""What the data alone give away of the label, whatever the model does with it: backgrounds, file properties, copies."""
