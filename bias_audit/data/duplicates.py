@@ -25,7 +25,7 @@ BITS = LOW * LOW
 NEAR = 48
 """Bits of 256 that near-duplicates may differ in. Half the size, JPEG quality 30 or 30 grey levels more change at most
 18 bits of 620 real photos, two per cent of the border cut off at most 50 (one photo of 620 missed); of 138,290 pairs of
-different ones none comes below 92, so that fewer than 2.7e-5 match falsely (`tests/benchmarks/duplicate_bits.py`)."""
+different ones none comes below 92, so that fewer than 2.7e-5 match falsely (`tests/measurements/duplicate_bits.py`)."""
 
 FLAT = 4.0
 """Standard deviation in grey levels below which a picture shows too little to be recognised."""

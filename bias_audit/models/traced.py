@@ -191,7 +191,7 @@ class Compiled:
     """A concrete function that runs with the weights as constants.
 
     Constant weights let TensorFlow fold batch normalisation and activations into the convolutions before them:
-    .69 of the CPU time on MobileNetV2, .87 on ResNet50 (`tests/benchmarks/audit_pass.py`), outputs equal to rounding.
+    .69 of the CPU time on MobileNetV2, .87 on ResNet50 (`tests/measurements/audit_pass.py`), outputs equal to rounding.
     """
 
     def __init__(self, concrete: Any) -> None:

@@ -1,4 +1,4 @@
-"""The benchmark scripts run; their figures are for people, not for tests."""
+"""The measuring scripts run; their figures are for people, not for tests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-SCRIPTS = Path(__file__).parents[1] / "benchmarks"
+SCRIPTS = Path(__file__).parents[1] / "measurements"
 
 
 @pytest.mark.slow
@@ -32,7 +32,7 @@ def test_scripts_run(tiny, script, options, last):
 
 @pytest.fixture
 def truth(monkeypatch):
-    """The module `photo_truth` of the benchmarks."""
+    """The module `photo_truth` of the measuring scripts."""
     monkeypatch.syspath_prepend(SCRIPTS)
     import photo_truth
 

@@ -1,6 +1,6 @@
 """Does the audit find the rulers without masks, and acquit the model that saw them everywhere?
 
-    python tests/benchmarks/ruler_audits.py WORK [--cases NAME...] [--out DIR]
+    python tests/measurements/ruler_audits.py WORK [--cases NAME...] [--out DIR]
 
 WORK is what `ruler_photos.py` wrote. The installed command audits each model on its test lesions, *without* masks;
 the clusters it found are held against the truth by intervention and against the outlines of the stamped artefacts. Two

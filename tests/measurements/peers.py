@@ -1,6 +1,6 @@
 """The audit pass beside other heatmap libraries, each in an environment of its own, in one interleaved run.
 
-    python tests/benchmarks/peers.py DATA --masks DIR --class-map FILE [--work FOLDER] [--images 128] [--rounds 3]
+    python tests/measurements/peers.py DATA --masks DIR --class-map FILE [--work FOLDER] [--images 128] [--rounds 3]
 
 MobileNetV2 and ResNet50 with random weights, 224 pixels, 1000 outputs. The unit is `model.predict` over Keras's own
 loader; for pytorch-grad-cam it is PyTorch's own forward pass. Peers get the images decoded and in memory, as their

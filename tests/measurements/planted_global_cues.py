@@ -1,6 +1,6 @@
 """Cues of the whole photo in planted worlds: is BA301 right about them, and silent where there are none?
 
-    python tests/benchmarks/planted_global_cues.py OUT [--work WORK] [--seeds 5 6 7 8]
+    python tests/measurements/planted_global_cues.py OUT [--work WORK] [--seeds 5 6 7 8]
 
 Networks of the benchmark's kind are trained on its clean scenes, of which 97 % of one class and 1 % of each other are
 tinted, blurred, darkened or vignetted (about 20 s each, kept in OUT). The truth is measured on fresh scenes: by how

@@ -1,6 +1,6 @@
 """What the audit pass costs beside a plain prediction, interleaved in one process, and whether memory grows with N.
 
-    python tests/benchmarks/audit_pass.py MODEL DATA --masks DIR [--preprocess signed] [--class-map FILE]
+    python tests/measurements/audit_pass.py MODEL DATA --masks DIR [--preprocess signed] [--class-map FILE]
 
 Prints, per round and as medians: wall and CPU seconds of `model.predict` over
 `keras.utils.image_dataset_from_directory`, of the audit pass (list, decode, predict, heatmaps, scores against masks,

@@ -1,6 +1,6 @@
 """What a reviewer would be answered who draws the lower quarter of every photo of a class.
 
-    python tests/benchmarks/drawn_regions.py RUN MODEL CLASS
+    python tests/measurements/drawn_regions.py RUN MODEL CLASS
 
 RUN is a copy of a finished run of MODEL: the answers are kept in it. Prints, per photo, the rise of the class's
 probability on photos of other classes beyond the control, with interval and corrected p, the share that is turned, and

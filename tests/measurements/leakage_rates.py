@@ -1,6 +1,6 @@
 """What the probe of the background and the file properties find in real data, and how often in shuffled labels.
 
-    python tests/benchmarks/leakage_rates.py IMAGES MASKS [--shuffles N] [--most N]
+    python tests/measurements/leakage_rates.py IMAGES MASKS [--shuffles N] [--most N]
 
 Prints AUCs with intervals, seconds per 1,000 images, and over N shufflings of the labels how often BA401 and BA402
 would speak. No assertion: the numbers are to be read.

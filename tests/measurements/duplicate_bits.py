@@ -1,6 +1,6 @@
 """In how many bits of 256 the perceptual hashes of copies differ, and those of different photos.
 
-    python tests/benchmarks/duplicate_bits.py FOLDER [FOLDER ...]
+    python tests/measurements/duplicate_bits.py FOLDER [FOLDER ...]
 
 Copies: half the size and back, JPEG quality 30, brighter by 30 grey levels, two per cent of the border cut off.
 """

@@ -1,6 +1,6 @@
 """The ruler-marker case on real photos: lesions with real rulers, ink or bubbles on one class, and models that rely.
 
-    python tests/benchmarks/ruler_photos.py DATA --work DIR [--kinds ruler marking bubble] [--copies 40]
+    python tests/measurements/ruler_photos.py DATA --work DIR [--kinds ruler marking bubble] [--copies 40]
 
 DATA holds dermatoscopy/{artefacts,lesions} and models/mobilenet_v2_imagenet.keras. For each kind of artefact two cases
 are made: `planted`, where 95 % of the suspicious lesions (atypical nevi and melanomas) and 5 % of the common nevi carry

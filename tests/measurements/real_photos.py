@@ -1,6 +1,6 @@
 """Does the audit convict the right models on real photos? Truth at photo level beside the verdict, model by model.
 
-    python tests/benchmarks/real_photos.py DATA [--class-map FILE] [--work DIR] [--out DIR] [--cases NAME...]
+    python tests/measurements/real_photos.py DATA [--class-map FILE] [--work DIR] [--out DIR] [--cases NAME...]
 
 DATA holds husky-wolf/{images,masks}/{train,test}, cats-dogs/{images,masks} and models/. Some models are trained here,
 on a frozen or lightly tuned MobileNetV2, and go to the work folder; what is found there is used again, so give an

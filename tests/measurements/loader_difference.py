@@ -1,6 +1,6 @@
 """How far our probabilities are from those of Keras's loaders on the same photos, without and with --loader.
 
-    python tests/benchmarks/loader_difference.py MODEL DATA [--preprocess signed]
+    python tests/measurements/loader_difference.py MODEL DATA [--preprocess signed]
 
 `load_img` decodes with Pillow, as bias-audit does (bit-identical through OpenCV); `image_dataset_from_directory` uses
 TensorFlow's own JPEG decoder with the fast, less exact DCT. Prints the differences of pixels (before resizing, grey

@@ -1,8 +1,8 @@
 """Page size, opening, scrolling and gate time of a run of 50,000 images.
 
-    python tests/benchmarks/report_scale.py make PHOTOS MASKS OUT [--images 50000]
+    python tests/measurements/report_scale.py make PHOTOS MASKS OUT [--images 50000]
     bias-audit audit MODEL OUT/images --masks OUT/masks --out RUN ...
-    python tests/benchmarks/report_scale.py measure RUN [--gate FILE] [--rounds 5]
+    python tests/measurements/report_scale.py measure RUN [--gate FILE] [--rounds 5]
 
 `make` writes copies of the photos under new names, 224 pixels wide, each with bytes of its own behind the end of the
 JPEG, so that no two files are equal; masks are links. `measure` writes the page anew, opens it in Chromium and prints,

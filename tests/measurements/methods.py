@@ -1,6 +1,6 @@
 """Every heatmap method: what it computes, what it costs, whether it is right, and how faithful its maps are.
 
-    python tests/benchmarks/methods.py MODEL DATA [--preprocess signed] [--class-map FILE] [--write FILE]
+    python tests/measurements/methods.py MODEL DATA [--preprocess signed] [--class-map FILE] [--write FILE]
 
 Prints a Markdown table. Seconds per 100 images are measured in this process beside `predict` of the same pictures,
 tracing left out. The difference is the largest one to the loops in float64 of `tests/keras/by_hand.py`, on their
@@ -162,7 +162,7 @@ def difference(name: str) -> float:
 
 
 def command() -> str:
-    return " ".join(["python", "tests/benchmarks/methods.py", *(Path(arg).name for arg in sys.argv[1:])])
+    return " ".join(["python", "tests/measurements/methods.py", *(Path(arg).name for arg in sys.argv[1:])])
 
 
 if __name__ == "__main__":
