@@ -1,8 +1,8 @@
 """Tables + thresholds -> outcomes. Each rule says found, passed or not applicable of each subject, and why.
 
-A new rule is one function and one line in RULES. Codes never change meaning: BA1xx attention, BA2xx reliance, BA3xx
-cues (recurring, global), BA4xx leakage of the data, BA9xx health of the audit, of which BA906 and BA907 doubt its input
-(pixels, names of outputs), BA908 its maps and BA909 its masks.
+A new rule is one function, one line in RULES and one in SUMMARIES. Codes never change meaning: BA1xx attention, BA2xx
+reliance, BA3xx cues (recurring, global), BA4xx leakage of the data, BA9xx health of the audit, of which BA906 and BA907
+doubt its input (pixels, names of outputs), BA908 its maps and BA909 its masks.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from bias_audit.rules.reliance import class_reliance
 from bias_audit.rules.slices import slice_attention, slice_reliance, worst_slice
 from bias_audit.rules.verdict import convicted, verdict
 
-__all__ = ["RULES", "Evidence", "Rule", "convicted", "count", "judge", "rejudged", "verdict"]
+__all__ = ["RULES", "SUMMARIES", "Evidence", "Rule", "convicted", "count", "judge", "rejudged", "verdict"]
 
 Rule = Callable[[Evidence], list[RuleOutcome]]
 
@@ -70,6 +70,35 @@ RULES: dict[str, Rule] = dict(
 )
 """Every rule by its code, in the order in which they are judged and listed."""
 
+_SUMMARIES: dict[str, str] = {
+    "BA101": "a class's maps lie on the background more than those of the other classes (Mann-Whitney, BH, Cliff)",
+    "BA102": "images whose attention lies on the background far more than is usual in their class (robust z)",
+    "BA201": "the same objects are recognised less often on backgrounds of other classes (sign-flip test, BH, gap)",
+    "BA202": "photos whose prediction survives without the object and changes on other backgrounds",
+    "BA203": "a slice of a user column is recognised worse than the rest (Fisher's exact test, BH, effect floor)",
+    "BA204": "photos that lose far more on other backgrounds than is usual in their class (robust z of log-odds)",
+    "BA205": "attention differs between slices of a user column (Mann-Whitney, BH, Cliff's delta)",
+    "BA206": "a slice of a user column pays most for the background (permutation test of the gap, BH, effect floor)",
+    "BA302": "a cluster of attended spots off the object is tied to a class and proved by erasing or by pasting",
+    "BA303": "a region drawn by a reviewer and tested by intervention moves the prediction",
+    "BA901": "so many pictures could not be read that the audit speaks of another data set",
+    "BA902": "maps hardly better than uniform, or as much on any other photo's object, though no class relies on it",
+    "BA903": "predictions no better than guessing: as a rule a wrong --preprocess or a wrong class order",
+    "BA904": "attention scores that hang on where exactly the masks end: on void pixels, or on half a cell of outline",
+    "BA905": "classes with images, but too few usable photos to judge reliance on the background",
+    "BA906": "another preprocessing makes the model right more often, or none tells it from guessing",
+    "BA907": "another order of the classes explains the confusions: outputs that are called by each other's names",
+    "BA908": "a heatmap that shuffled weights, another class or a shift of one cell should change or keep, and do not",
+    "BA909": "estimated masks that nobody has checked, or that differ from drawn ones",
+}
+"""What the rules of no check find, as the first line of their docstrings says: Python drops docstrings under -OO."""
+
+SUMMARIES: dict[str, str] = dict(
+    sorted({**_SUMMARIES, **{rule.code: rule.about for _, rule in registry.rules()}}.items())
+)
+"""What each rule finds: the title of a rule that is ignored."""
+
+
 
 def judge(evidence: Evidence, ignored: Sequence[str] = ()) -> tuple[RuleOutcome, ...]:
     """All outcomes of all rules; rules whose code is in `ignored` are listed, not judged."""
@@ -80,7 +109,7 @@ def judge(evidence: Evidence, ignored: Sequence[str] = ()) -> tuple[RuleOutcome,
     for code, rule in RULES.items():
         if code in ignored:
             sentence = "Ignored on request."
-            outcomes.append(RuleOutcome(code, _summary(code, rule), "dataset", "", "ignored", sentence))
+            outcomes.append(RuleOutcome(code, SUMMARIES[code], "dataset", "", "ignored", sentence))
         else:
             outcomes.extend(rule(evidence))
     return tuple(marked(outcomes, evidence))
@@ -107,9 +136,3 @@ def count(outcomes: Sequence[RuleOutcome]) -> tuple[RuleCount, ...]:
             RuleCount(code, own[0].title, own[0].scope, passed + found, passed, found, len(own) - passed - found)
         )
     return tuple(counts)
-
-
-def _summary(code: str, rule: Rule) -> str:
-    if declared := registry.find_rule(code):
-        return declared.about
-    return (rule.__doc__ or "").split(":", 1)[1].strip().rstrip(".")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -347,6 +349,18 @@ def test_every_outcome_is_complete_and_counted():
     counts = {count.code: count for count in rules.count(judged)}
     assert (counts["BA201"].judged, counts["BA201"].found, counts["BA201"].passed) == (2, 1, 1)
     assert (counts["BA102"].judged, counts["BA102"].not_judged) == (0, 1)
+
+
+def test_an_ignored_rule_is_titled_by_its_summary():
+    ignored = rules.judge(evidence(classes(wolf={})), ignored=tuple(rules.RULES))
+    assert [(outcome.code, outcome.title) for outcome in ignored] == list(rules.SUMMARIES.items())
+
+
+@pytest.mark.skipif(sys.flags.optimize >= 2, reason="Python drops docstrings under -OO")
+def test_summaries_are_the_first_lines_of_the_docstrings():
+    first = {code: (rule.__doc__ or "").splitlines()[0] for code, rule in rules.RULES.items()}
+    said = {code: line.split(":", 1)[1].strip().rstrip(".") for code, line in first.items()}
+    assert said == rules.SUMMARIES
 
 
 def test_verdict_names_the_guilty_class_first_and_its_victims_apart():
