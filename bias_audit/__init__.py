@@ -6,6 +6,7 @@ Public names are resolved on first use, so `import bias_audit` costs nothing.
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from bias_audit.result import AuditResult, load
 
 __version__ = "0.1.0"
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # silent until a program sets up logging
 
 _HOME = {
     "AuditConfig": "config",

@@ -1,8 +1,13 @@
-"""The only file that prints: progress, tables, error sentences. Rich is imported when something is shown."""
+"""The only file that prints: progress, tables, error sentences. Rich is imported when something is shown.
+
+What a run says of its progress also goes to the logger `bias_audit`, whatever is shown: a program that audits quietly
+can still keep it.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 import time
@@ -19,6 +24,8 @@ if TYPE_CHECKING:
     from bias_audit.explanation import Explained
     from bias_audit.gate import GateResult
     from bias_audit.result import AuditResult
+
+LOG = logging.getLogger("bias_audit")
 
 QUIET, NORMAL, VERBOSE = 0, 1, 2
 
@@ -60,7 +67,39 @@ class Progress:
 
     @contextlib.contextmanager
     def stage(self, title: str, total: int | None, unit: str = "") -> Iterator[Advance]:
-        """Show one stage; yields a function that counts finished units. total None = length unknown."""
+        """Show one stage; yields a function that counts finished units. total None = length unknown.
+
+        Its beginning is logged at DEBUG, and its end, with what was counted and how long it took, at INFO.
+        """
+        LOG.debug("%s begins", title)
+        start, done = time.monotonic(), 0
+        with self._shown(title, total, unit) as advance:
+
+            def count(n: int) -> None:
+                nonlocal done
+                done += n
+                advance(n)
+
+            yield count
+        LOG.info("%s:%s in %.1f s", title, f" {done} {unit}" if done else "", time.monotonic() - start)
+
+    def note(self, text: str) -> None:
+        """A sentence on stderr, unless quiet; logged at INFO."""
+        LOG.info("%s", text)
+        if self.verbosity != QUIET:
+            self._print(text)
+
+    def detail(self, text: str) -> None:
+        """A sentence on stderr, when verbose; logged at DEBUG."""
+        LOG.debug("%s", text)
+        if self.verbosity == VERBOSE:
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    @contextlib.contextmanager
+    def _shown(self, title: str, total: int | None, unit: str) -> Iterator[Advance]:
         if self.verbosity == QUIET:
             yield lambda n: None
         elif sys.stderr.isatty():
@@ -68,16 +107,6 @@ class Progress:
                 yield advance
         else:
             yield from self._lines(title, total, unit)
-
-    def note(self, text: str) -> None:
-        """A sentence on stderr, unless quiet."""
-        if self.verbosity != QUIET:
-            print(text, file=sys.stderr, flush=True)
-
-    def detail(self, text: str) -> None:
-        """A sentence on stderr, when verbose."""
-        if self.verbosity == VERBOSE:
-            print(text, file=sys.stderr, flush=True)
 
     @contextlib.contextmanager
     def _bar(self, title: str, total: int | None, unit: str) -> Iterator[Advance]:
@@ -114,7 +143,7 @@ class Progress:
         start = last = time.monotonic()
         done = 0
         if self.verbosity == VERBOSE:
-            self.note(f"{title} ...")
+            self._print(f"{title} ...")
 
         def advance(n: int) -> None:
             nonlocal done, last
@@ -124,13 +153,13 @@ class Progress:
                 last = now
                 rate = done / (now - start)
                 left = f", {(total - done) / rate:z.0f} s left" if total and rate else ""
-                self.note(f"{title}: {done}{f' of {total}' if total else ''} {unit}, {rate:z.0f}/s{left}")
+                self._print(f"{title}: {done}{f' of {total}' if total else ''} {unit}, {rate:z.0f}/s{left}")
 
         yield advance
         seconds = time.monotonic() - start
         if seconds >= 2 or self.verbosity == VERBOSE:
             counted = f" {done} {unit}" if done else ""
-            self.note(f"{title}:{counted} in {seconds:z.1f} s")
+            self._print(f"{title}:{counted} in {seconds:z.1f} s")
 
 
 def show_error(error: BiasAuditError) -> None:
