@@ -1,15 +1,22 @@
 # Two commands from a fresh clone: `make demo` shows what it does, `make test` proves that it works.
+# While working: `make check`, which leaves out what needs TensorFlow or a browser.
 PYTHON ?= python3
 BIN := .venv/bin
 LOCK := .ci/constraints.txt
 
-.PHONY: demo test lint sample clean
+.PHONY: demo check test lint sample clean
 
 demo: .venv/.package
 	$(BIN)/bias-audit demo --out reports/demo
 
+# What goes to one process, and in which order, says tests/conftest.py.
 test: .venv/.dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+
+# Import contracts are among these tests (tests/architecture/test_layers.py).
+# Two processes with a thread each are faster than two that share both cores.
+check: lint
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --quick -n 2 --dist worksteal
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

@@ -1,14 +1,21 @@
-"""Shared material: photo-like pictures, folders of them with masks, and a real browser.
+"""Shared material: photo-like pictures, folders of them with masks, a real browser; and which tests are quick.
 
 Everything is generated from seeds, so a test fails on the same picture everywhere. TensorFlow is imported by the
 fixtures that need it only.
+
+`pytest --quick` leaves out the tests that load TensorFlow or Keras, or open a browser, and those marked `slow`. Which
+load them is read off the folder and the fixtures; a test that does so in another way is marked `heavy` by hand, for
+under `--quick` these packages cannot be imported: a test that tries fails, whatever it makes of the refusal.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +23,97 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+
+HEAVY_PACKAGES = ("tensorflow", "keras", "tf_keras", "playwright")
+"""What no quick test imports: each takes seconds to load, or starts a browser."""
+
+TRAINED_WORLDS = {"planted", "clean"}
+"""Fixtures that train a model on a drawn world."""
+
+HEAVY_FIXTURES = {"browser", "tiny", *TRAINED_WORLDS}
+"""Fixtures that load them; those that are made from these (a finished audit) are found by asking for them."""
+
+HEAVY_FOLDER = Path(__file__).parent / "keras"
+"""Its files import Keras at their head, so that even collecting them loads it."""
+
+
+class Refusal(MetaPathFinder):
+    """Refuses to import the heavy packages, and keeps what was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> None:
+        if fullname.partition(".")[0] in HEAVY_PACKAGES:
+            self.asked.append(fullname)
+            raise ModuleNotFoundError(f"{fullname} is not for quick tests: mark this one `heavy`", name=fullname)
+
+
+REFUSAL = Refusal()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    text = "leave out tests that are slow, load TensorFlow or Keras or open a browser; one that tries to fails"
+    parser.addoption("--quick", action="store_true", help=text)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--quick"):
+        if loaded := [name for name in HEAVY_PACKAGES if name in sys.modules]:
+            raise pytest.UsageError(f"--quick: {', '.join(loaded)} loaded before the first test, by a plugin?")
+        sys.meta_path.insert(0, REFUSAL)
+
+
+def pytest_unconfigure() -> None:
+    if REFUSAL in sys.meta_path:
+        sys.meta_path.remove(REFUSAL)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    return True if config.getoption("--quick") and collection_path.is_relative_to(HEAVY_FOLDER) else None
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if getattr(config.option, "loadgroup", False):  # what a process of pytest-xdist is told of --dist loadgroup
+        share_out(items)
+    for item in items:
+        if item.path.is_relative_to(HEAVY_FOLDER) or HEAVY_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker("heavy")
+    if config.getoption("--quick"):
+        quick: list[pytest.Item] = []
+        left_out: list[pytest.Item] = []
+        for item in items:
+            marked = any(item.get_closest_marker(name) for name in ("heavy", "slow"))
+            (left_out if marked else quick).append(item)
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = quick
+
+
+def share_out(items: list[pytest.Item]) -> None:
+    """Say what goes to one process of pytest-xdist (--dist loadgroup), and order it: long ones first.
+
+    A file stays together, since its tests share fixtures, and so do the files that share trained worlds: each process
+    would train them anew. Groups with slow tests come first, then those of many tests, so that no process is left alone
+    with a long file at the end.
+    """
+    file_of = {item: item.path.relative_to(Path(__file__).parent).as_posix() for item in items}
+    trained = {file_of[item] for item in items if TRAINED_WORLDS & set(getattr(item, "fixturenames", ()))}
+    group_of = {item: "trained worlds" if file_of[item] in trained else file_of[item] for item in items}
+    slow = {group_of[item] for item in items if item.get_closest_marker("slow")}
+    size = Counter(group_of.values())
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group_of[item]))
+    items.sort(key=lambda item: (group_of[item] not in slow, -size[group_of[item]], group_of[item]))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """Last of a test, so that its fixtures are torn down before this fails: code may have swallowed the refusal."""
+    if REFUSAL.asked:
+        asked = ", ".join(dict.fromkeys(REFUSAL.asked))
+        REFUSAL.asked.clear()
+        pytest.fail(f"a quick test imported {asked}: mark it `heavy`, or import less", pytrace=False)
 
 
 def _photo(height: int, width: int, seed: int = 0) -> np.ndarray:

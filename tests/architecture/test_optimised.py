@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import bias_audit
 
-CHANGES = (ast.Await, ast.NamedExpr, ast.Yield, ast.YieldFrom)
-"""What an assert must not contain: under -O it would not happen."""
+CHANGES = re.compile(r"^ *assert\b.*(:=|\bawait\b|\byield\b)", re.MULTILINE)
+"""An assert that does something: under -O it would not happen."""
 
 
-def reads_docstrings(tree: ast.AST) -> bool:
-    named = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    named |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    return bool(named & {"__doc__", "getdoc"})
-
-
-def asserts_that_act(tree: ast.AST) -> list[int]:
-    asserts = [node for node in ast.walk(tree) if isinstance(node, ast.Assert)]
-    return [node.lineno for node in asserts if any(isinstance(part, CHANGES) for part in ast.walk(node))]
+def relies_on_what_is_dropped(source: str) -> bool:
+    return "__doc__" in source or "getdoc" in source or bool(CHANGES.search(source))
 
 
 def test_no_module_reads_docstrings_or_acts_in_an_assert():
     package = Path(bias_audit.__file__).parent
-    trees = {path.relative_to(package): ast.parse(path.read_text(encoding="utf-8")) for path in package.rglob("*.py")}
-    assert not [name for name, tree in trees.items() if reads_docstrings(tree)]
-    assert not [name for name, tree in trees.items() if asserts_that_act(tree)]
+    assert not [path for path in package.rglob("*.py") if relies_on_what_is_dropped(path.read_text(encoding="utf-8"))]
 
 
-def test_the_check_can_fail():
-    assert reads_docstrings(ast.parse("print(f.__doc__)"))
-    assert asserts_that_act(ast.parse("assert (n := 1)")) == [1]
+@pytest.mark.parametrize("source", ["print(f.__doc__)", "inspect.getdoc(f)", "if x:\n    assert (n := 1)"])
+def test_the_check_can_fail(source):
+    assert relies_on_what_is_dropped(source)
+    assert not relies_on_what_is_dropped("assert x is not None")
 
 
 def test_commands_run_without_docstrings(finished_run):

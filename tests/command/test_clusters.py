@@ -59,6 +59,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _world(tmp_path_factory.mktemp("tags") / "photos")
 
 
+@pytest.mark.heavy
 def test_a_marker_is_found_tied_and_confirmed_without_masks(photos, tmp_path, command):
     # red beyond green and blue: noise makes .012 of it and a tag .02 more; the other class is the constant between
     model = _model(tmp_path / "red.keras", [[1, 0], [-0.5, 0], [-0.5, 0]], [0, 0.022], 600)
@@ -90,6 +91,7 @@ def test_a_marker_is_found_tied_and_confirmed_without_masks(photos, tmp_path, co
     assert pd.read_csv(tmp_path / "run" / "clusters.csv").shape[0] == len(result.clusters)
 
 
+@pytest.mark.heavy
 def test_a_marker_that_the_model_ignores_is_not_confirmed(photos, tmp_path, command):
     # brightness beyond the ground: discs and squares alike, whatever the tag
     model = _model(tmp_path / "grey.keras", [[0, 0], [1, 0], [0, 0]], [-0.6, 0.012], 600)
@@ -105,6 +107,7 @@ def test_a_marker_that_the_model_ignores_is_not_confirmed(photos, tmp_path, comm
     assert 'id="clusters"' not in (tmp_path / "off" / "report.html").read_text()
 
 
+@pytest.mark.heavy
 def test_a_name_lasts_and_a_legitimate_cue_is_no_accusation(photos, tmp_path, command):
     model = _model(tmp_path / "red.keras", [[1, 0], [-0.5, 0], [-0.5, 0]], [0, 0.022], 600)
     runs = tmp_path / "runs"

@@ -38,6 +38,7 @@ def test_the_table_marks_the_asked_layer_and_names_classes_of_the_map(tiny, comm
     assert "measured here on 96 images" in out
 
 
+@pytest.mark.heavy
 def test_what_cannot_be_explained_says_why(tmp_path, command):
     import keras
 
@@ -48,6 +49,7 @@ def test_what_cannot_be_explained_says_why(tmp_path, command):
     assert "no layer of the model keeps a spatial grid" in err
 
 
+@pytest.mark.heavy
 def test_one_sigmoid_unit_has_two_classes():
     import keras
 
@@ -78,6 +80,7 @@ def test_the_hint_follows_what_is_inside_then_the_name(inside, name, expected):
     assert preprocess_hint(inside, name, 3).startswith(expected)
 
 
+@pytest.mark.heavy
 def test_the_names_are_those_of_keras_applications():
     """The table against Keras itself: the mode of each `preprocess_input` on a pixel of (255, 0, 0)."""
     import keras

@@ -149,6 +149,7 @@ def test_bca_covers_skewed_means() -> None:
     assert LEAST <= coverage(photos, 1) <= MOST
 
 
+@pytest.mark.slow
 def test_bca_covers_means_of_patients_only_when_told_of_them() -> None:
     def skewed(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         codes = np.repeat(np.arange(60), rng.integers(1, 6, 60))

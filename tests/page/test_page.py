@@ -179,6 +179,7 @@ def test_no_pictures_no_findings_nothing_read(parts: Parts, write_run: Write) ->
     assert "no readable images" in text
 
 
+@pytest.mark.slow
 def test_the_page_stays_below_its_limit_whatever_the_set(tmp_path: Path) -> None:
     parts = made_parts()
     base = parts.pictures["images"][f"husky/{NAMES[0]}"]

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import uvicorn
-from axe_playwright_python.sync_playwright import Axe
 from made_run import HUSKY, jpeg, made_parts, write_parts
 
 from bias_audit.errors import ConfigError
@@ -149,6 +148,8 @@ def test_it_works_without_a_pointer_and_says_what_is_wrong(page: Any, tester: St
 
 @pytest.mark.parametrize("width", [360, 1280])
 def test_the_dialog_is_accessible(page: Any, width: int) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
     page.set_viewport_size({"width": width, "height": 800})
     dialog = start(page)
     found = Axe().run(page, context="#region-dialog").response["violations"]

@@ -18,6 +18,7 @@ from bias_audit.result import load
 from bias_audit.worlds.shapes import ShapesPlan
 
 
+@pytest.mark.heavy
 @pytest.mark.slow
 def test_a_case_from_world_to_report(tmp_path, monkeypatch):
     monkeypatch.setattr(grid, "SETTINGS", small := {"version": 0, "train": 800, "test": 24, "probe": 12, "epochs": 4})

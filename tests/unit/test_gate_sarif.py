@@ -140,6 +140,7 @@ def test_names_make_neither_links_nor_placeholders():
     assert not re.search("[\ud800-\udfff]", text)
 
 
+@pytest.mark.slow
 def test_no_more_results_than_are_shown_and_ten_megabytes_at_most():
     noise = random.Random(0)
     rows = [

@@ -26,6 +26,7 @@ LEVELS = 0.02
 """Grey levels of 255 by which OpenCV's float32 may differ from TensorFlow's."""
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("interpolation", ["bilinear", "area", "bicubic"])
@@ -50,6 +51,7 @@ def test_nearest_and_antialias_are_pillow(photo, shape: tuple[int, int], size: t
         assert np.array_equal(grey, expected[..., :1])
 
 
+@pytest.mark.heavy
 def test_tensorflow_nearest_of_integer_factors_is_pillows(photo) -> None:
     import tensorflow as tf
 
@@ -59,6 +61,7 @@ def test_tensorflow_nearest_of_integer_factors_is_pillows(photo) -> None:
         assert np.array_equal(fit_image(pixels, size, "stretch", "nearest"), expected)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_crop_equals_smart_resize(photo, shape: tuple[int, int], size: tuple[int, int]) -> None:
@@ -71,6 +74,7 @@ def test_crop_equals_smart_resize(photo, shape: tuple[int, int], size: tuple[int
         np.testing.assert_allclose(actual, expected, rtol=0, atol=0.05 if name == "bicubic" else LEVELS)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("shape", [(50, 70), (33, 20), (224, 224), (7, 300), (300, 4)])
 def test_crop_equals_load_img(photo, tmp_path: Path, shape: tuple[int, int], size: tuple[int, int]) -> None:
@@ -83,6 +87,7 @@ def test_crop_equals_load_img(photo, tmp_path: Path, shape: tuple[int, int], siz
         assert np.array_equal(fit_image(photo(*shape), size, "crop", ours), np.asarray(image))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("shape", [(50, 70), (33, 20), (224, 224), (51, 20), (7, 60), (1, 9), (1, 1)])
 def test_pad_equals_the_keras_resizing_layer(photo, shape: tuple[int, int], size: tuple[int, int]) -> None:

@@ -139,6 +139,7 @@ class TestBruteForce:
             mask[height - rng.integers(0, 3) :] = V
         return maps, masks
 
+    @pytest.mark.heavy
     def test_shares(self, case: tuple[np.ndarray, np.ndarray]) -> None:
         import tensorflow as tf
 
@@ -174,6 +175,7 @@ class TestBruteForce:
             for name, value in expected.items():
                 assert METRICS[name](at)[i] == pytest.approx(value, rel=1e-5, abs=2e-6, nan_ok=True), name
 
+    @pytest.mark.heavy
     def test_overlap_by_counting_pixels(self, case: tuple[np.ndarray, np.ndarray]) -> None:
         import tensorflow as tf
 
@@ -190,6 +192,7 @@ class TestBruteForce:
                 some.append(len(hot & thing) / len(hot | thing))
             assert min(some) - 1e-9 <= actual[i] <= max(some) + 1e-9
 
+    @pytest.mark.heavy
     def test_rank_accuracy_by_sorting(self, case: tuple[np.ndarray, np.ndarray]) -> None:
         import tensorflow as tf
 

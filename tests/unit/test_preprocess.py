@@ -18,6 +18,7 @@ def pixels() -> np.ndarray:
     return np.random.default_rng(2).uniform(0, 255, (3, 5, 4, 3)).astype(np.float32)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("ours", "keras_mode"), [("signed", "tf"), ("caffe", "caffe"), ("imagenet", "torch")])
 def test_equal_to_keras_applications(pixels: np.ndarray, ours: str, keras_mode: str) -> None:
     from keras.src.applications.imagenet_utils import preprocess_input

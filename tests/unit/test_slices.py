@@ -208,6 +208,7 @@ def test_no_user_columns() -> None:
     assert slices_table(images, []).empty
 
 
+@pytest.mark.slow
 def test_slices_of_nothing_are_rarely_found() -> None:
     """Three classes of unlike level, two columns without any effect, one of them mixed unlike the classes."""
     rng = np.random.default_rng(0)

@@ -37,6 +37,7 @@ def _refused(action, *says: str) -> DataError:
 
 
 class TestFolder:
+    @pytest.mark.heavy
     def test_same_files_labels_and_order_as_keras(self, tmp_path: Path) -> None:
         from keras.src.utils.dataset_utils import index_directory
 
@@ -55,6 +56,7 @@ class TestFolder:
         assert [str(sample.path) for sample in read] == files
         assert [sample.label for sample in read] == list(labels)
 
+    @pytest.mark.heavy
     def test_agrees_with_the_public_keras_function(self, photo_folder: Path) -> None:
         import keras
 

@@ -73,6 +73,7 @@ def test_a_planted_difference_is_found_and_in_each_class():
     assert (whole.subject, a.subject, whole.n, a.n) == ("", "a", 90, 30)
 
 
+@pytest.mark.slow
 def test_scores_are_out_of_fold():
     """More features than photos and nothing to find: scores of photos that trained would be near 1."""
     rng = np.random.default_rng(1)
@@ -83,6 +84,7 @@ def test_scores_are_out_of_fold():
     assert abs(np.mean(aucs) - 0.5) < 0.06
 
 
+@pytest.mark.slow
 def test_level_of_the_permutation_test():
     rng = np.random.default_rng(2)
     p = [

@@ -52,6 +52,7 @@ def outcomes(result):
     return {outcome.subject: outcome for outcome in result.outcomes if outcome.code == "BA301"}
 
 
+@pytest.mark.heavy
 def test_a_global_cue_is_hidden_and_heads_the_verdict(nights, command, tmp_path):
     images, dark, _ = nights
     code, out, err = command("audit", dark, images, "--out", tmp_path / "run", "--discovery", 0)
@@ -74,12 +75,14 @@ def test_a_global_cue_is_hidden_and_heads_the_verdict(nights, command, tmp_path)
     assert 'id="whole-photo"' in page
 
 
+@pytest.mark.heavy
 def test_the_thing_itself_is_no_global_cue(nights, tmp_path):
     images, _, thing = nights
     result = bias_audit.audit(thing, images, out=tmp_path / "run", discovery=0)
     assert {outcome.status for outcome in outcomes(result).values()} == {"passed"}
 
 
+@pytest.mark.heavy
 def test_switched_off_and_resumed(nights, tmp_path):
     images, dark, _ = nights
     result = bias_audit.audit(dark, images, out=tmp_path / "off", discovery=0, probes=0)
@@ -87,6 +90,7 @@ def test_switched_off_and_resumed(nights, tmp_path):
     assert result.probes.empty
 
 
+@pytest.mark.heavy
 def test_few_photos_are_no_verdict(nights, tmp_path):
     images, dark, _ = nights
     result = bias_audit.audit(dark, images, out=tmp_path / "run", discovery=0, probes=9)
