@@ -9,9 +9,9 @@ LOCK := .ci/constraints.txt
 demo: .venv/.package
 	$(BIN)/bias-audit demo --out reports/demo
 
-# What goes to one process, and in which order, says tests/conftest.py.
+# Long files first: their order says tests/conftest.py.
 test: .venv/.dev
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Import contracts are among these tests (tests/architecture/test_layers.py).
 # Two processes with a thread each are faster than two that share both cores.

@@ -27,10 +27,7 @@ from PIL import Image
 HEAVY_PACKAGES = ("tensorflow", "keras", "tf_keras", "playwright")
 """What no quick test imports: each takes seconds to load, or starts a browser."""
 
-TRAINED_WORLDS = {"planted", "clean"}
-"""Fixtures that train a model on a drawn world."""
-
-HEAVY_FIXTURES = {"browser", "tiny", *TRAINED_WORLDS}
+HEAVY_FIXTURES = {"browser", "tiny", "planted", "clean"}
 """Fixtures that load them; those that are made from these (a finished audit) are found by asking for them."""
 
 HEAVY_FOLDER = Path(__file__).parent / "keras"
@@ -73,13 +70,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if config.getoption("--quick") and collection_path.is_relative_to(HEAVY_FOLDER) else None
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if getattr(config.option, "loadgroup", False):  # what a process of pytest-xdist is told of --dist loadgroup
-        share_out(items)
     for item in items:
         if item.path.is_relative_to(HEAVY_FOLDER) or HEAVY_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker("heavy")
+    if hasattr(config, "workerinput"):  # in a process of pytest-xdist
+        long_files_first(items)
     if config.getoption("--quick"):
         quick: list[pytest.Item] = []
         left_out: list[pytest.Item] = []
@@ -90,21 +86,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = quick
 
 
-def share_out(items: list[pytest.Item]) -> None:
-    """Say what goes to one process of pytest-xdist (--dist loadgroup), and order it: long ones first.
+def long_files_first(items: list[pytest.Item]) -> None:
+    """Order files so that no process of pytest-xdist is left alone with a long one at the end.
 
-    A file stays together, since its tests share fixtures, and so do the files that share trained worlds: each process
-    would train them anew. Groups with slow tests come first, then those of many tests, so that no process is left alone
-    with a long file at the end.
+    Files with slow tests come first, then those that load much, quick ones last; within these, those of many tests.
     """
-    file_of = {item: item.path.relative_to(Path(__file__).parent).as_posix() for item in items}
-    trained = {file_of[item] for item in items if TRAINED_WORLDS & set(getattr(item, "fixturenames", ()))}
-    group_of = {item: "trained worlds" if file_of[item] in trained else file_of[item] for item in items}
-    slow = {group_of[item] for item in items if item.get_closest_marker("slow")}
-    size = Counter(group_of.values())
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group_of[item]))
-    items.sort(key=lambda item: (group_of[item] not in slow, -size[group_of[item]], group_of[item]))
+    slow, heavy = ({item.path for item in items if item.get_closest_marker(name)} for name in ("slow", "heavy"))
+    size = Counter(item.path for item in items)
+
+    def place(item: pytest.Item) -> tuple[bool, bool, int, str]:
+        return item.path not in slow, item.path not in heavy, -size[item.path], str(item.path)
+
+    items.sort(key=place)
 
 
 @pytest.hookimpl(trylast=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import compatibility
 import keras
+import pytest
 
 
+@pytest.mark.slow
 def test_all_pass_and_the_committed_table_is_what_is_found() -> None:
     found = compatibility.rows()
     assert [(row.model, row.result) for row in found if row.result != "pass"] == []

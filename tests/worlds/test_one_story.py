@@ -20,10 +20,10 @@ EVERY_LEVEL = (*LEVELS, NO_RELIANCE, NOT_JUDGED)
 NEGATIVE_ZERO = re.compile(r"[-\N{MINUS SIGN}]0(\.0+)?(?![.\d])")
 
 
-@pytest.fixture(params=["audited_planted", "audited_clean"])
-def told(request: pytest.FixtureRequest, browser: Any) -> Any:
+@pytest.fixture(params=["planted", "clean"])
+def told(request: pytest.FixtureRequest, browser: Any, audited_planted: Audited, audited_clean: Audited) -> Any:
     """(what the command said, the run, its page in a browser)."""
-    audited: Audited = request.getfixturevalue(request.param)
+    audited = audited_planted if request.param == "planted" else audited_clean
     page = browser.new_page()
     page.goto((audited.run / "report.html").as_uri())
     yield audited, bias_audit.load(audited.run), page
