@@ -99,7 +99,6 @@ SUMMARIES: dict[str, str] = dict(
 """What each rule finds: the title of a rule that is ignored."""
 
 
-
 def judge(evidence: Evidence, ignored: Sequence[str] = ()) -> tuple[RuleOutcome, ...]:
     """All outcomes of all rules; rules whose code is in `ignored` are listed, not judged."""
     outcomes: list[RuleOutcome] = []
