@@ -110,6 +110,19 @@ def test_level_of_the_verdict(
     assert (verdict["level"], verdict["sentence"]) == (level, "What happened.")
 
 
+def test_within_a_level_the_background_comes_before_a_cue(parts: Parts, write_run: Write) -> None:
+    """Issue 14, item 7."""
+    cue = RuleOutcome("BA302", "t", "cluster", "husky-1", "found", "s", level="CONFIRMED", measured=0.9)
+    cue = dataclasses.replace(cue, evidence={"class_name": HUSKY})
+    background = RuleOutcome("BA201", "t", "class", HUSKY, "found", "s", level="CONFIRMED", measured=0.1)
+    worse = RuleOutcome("BA201", "t", "class", HOSTILE, "found", "s", level="SUSPICIOUS", measured=1.0)
+    parts.outcomes = (cue, worse, background)
+    shown = summarise(load(write_run(parts)), {})["findings"]
+    assert [(finding["code"], finding["level"]) for finding in shown] == [
+        ("BA201", "CONFIRMED"), ("BA302", "CONFIRMED"), ("BA201", "SUSPICIOUS"),
+    ]  # fmt: skip
+
+
 def test_a_missing_number_in_the_class_table_has_its_reason(result: AuditResult) -> None:
     classes = summarise(result, {})["classes"]
     assert [row["name"] for row in classes["rows"]] == [HUSKY, WOLF, HOSTILE], "flagged classes come first"
