@@ -270,7 +270,8 @@ def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         ".tflite) or module:function",
     )
     data.add_argument("--split", metavar="NAME", help="only the rows of a table with this value in column split")
-    data.add_argument("--cluster", metavar="COLUMN", help="column of patients or scenes: their photos count as one")
+    text = "column of patients or scenes: their photos count as one (also called --cluster)"
+    data.add_argument("--group-by", "--cluster", dest="cluster", metavar="COLUMN", help=text)
     cli_options.add_allow_outside(data)
     data.add_argument(
         "--mask-foreground",

@@ -58,6 +58,7 @@ def test_wrong_calls(tiny, command, tmp_path):
         ((good, photos, "--masks", flat), "matches an image"),
         ((good, photos, "--layer", "no_such_layer"), "does not exist in the model"),
         ((good, photos, "--cluster", "patient"), "no column 'patient' to group photos by"),
+        ((good, photos, "--group-by", "patient"), "no column 'patient' to group photos by"),
         ((good, photos, "--layer", "head"), "no spatial grid"),
         ((good, photos, "--preprocess", "no_such_thing"), "preprocess must be one of"),
         ((good, photos, "--preprocess", "no_module:f"), "cannot import"),
