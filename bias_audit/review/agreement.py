@@ -2,7 +2,7 @@
 
 A target is undecided while nobody decided about it, decided where all who did say the same, and else in disagreement,
 which is no decision. Of each reviewer the latest decision counts that was not taken back: what
-`decisions.read_decisions` gives. The page does the same in review.js (`stateOf`).
+`decisions.read_decisions` gives. The page does the same in review_state.js (`stateOf`).
 """
 
 from __future__ import annotations

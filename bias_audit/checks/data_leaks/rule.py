@@ -37,13 +37,12 @@ class Looked:
 
 def background_leak(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, seen: Looked) -> list[RuleOutcome]:
     """Whether a linear model on colours and textures of the background alone predicts the label."""
-    title = rule.title
     rows = _rows(table, seen, "background")
     if rows is None:
-        return [not_applicable("BA401", title, "dataset", "", _why(seen))]
+        return [not_applicable(rule.code, rule.title, "dataset", "", _why(seen))]
     if rows.empty:
         reason = "Fewer than two classes have 10 photos with enough background beside their object."
-        return [not_applicable("BA401", title, "dataset", "", reason)]
+        return [not_applicable(rule.code, rule.title, "dataset", "", reason)]
     first = rows.iloc[0]
     whole = _rows(table, seen, "whole image")
     beside = f"; on the whole image {whole.iloc[0]['value']:z.2f}" if whole is not None and len(whole) else ""
@@ -60,7 +59,7 @@ def background_leak(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, 
     )
     return [
         RuleOutcome(
-            "BA401", title, "dataset", "", *status_of(found, "WATCH", sentence), measured=float(top["value"]),
+            rule.code, rule.title, "dataset", "", *status_of(found, "WATCH", sentence), measured=float(top["value"]),
             threshold=bounds.min_leak, low=number(top["low"]), high=number(top["high"]), n=int(first["n"]),
             p_value=number(top["p"]), evidence={"class_name": top["class_name"], "auc": float(first["value"])},
         )
@@ -69,26 +68,25 @@ def background_leak(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, 
 
 def property_leak(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, seen: Looked) -> list[RuleOutcome]:
     """Whether brightness, format, camera or a user's column goes with the label."""
-    title = rule.title
     rows = _rows(table, seen, "property")
     if rows is None:
-        return [not_applicable("BA402", title, "dataset", "", _why(seen))]
+        return [not_applicable(rule.code, rule.title, "dataset", "", _why(seen))]
     if rows.empty:
-        return [not_applicable("BA402", title, "dataset", "", "No property varies, or there are fewer than 10 photos.")]
-    rows = rows.assign(strength=[strength(row) for _, row in rows.iterrows()])
+        reason = "No property varies, or there are fewer than 10 photos."
+        return [not_applicable(rule.code, rule.title, "dataset", "", reason)]
+    rows = rows.assign(strength=list(map(strength, rows["measure"], rows["value"])))
     least = 2 * bounds.min_leak - 1
     hits = rows[(rows["p_fdr"] <= bounds.fdr) & (rows["strength"] >= least)].sort_values("strength", ascending=False)
     if hits.empty:
         sentence = f"None of {rows['name'].nunique()} properties goes with the label."
-        return [RuleOutcome("BA402", title, "dataset", "", "passed", sentence, n=int(rows["n"].max()))]
+        return [RuleOutcome(rule.code, rule.title, "dataset", "", "passed", sentence, n=int(rows["n"].max()))]
     said = "; ".join(_said(row) for _, row in hits.head(6).iterrows())
     more = f" and {len(hits) - 6} more, see leakage.csv" if len(hits) > 6 else ""
     top = hits.iloc[0]
-    of_auc = top["measure"] == "AUC"
-    ends = sorted(abs(2 * as_float(top[end]) - 1) if of_auc else as_float(top[end]) for end in ("low", "high"))
+    ends = sorted(strength(top["measure"], top[end]) for end in ("low", "high"))
     return [
         RuleOutcome(
-            "BA402", title, "dataset", "", "found", f"{said}{more}. {NOT_THE_MODEL}.", "WATCH",
+            rule.code, rule.title, "dataset", "", "found", f"{said}{more}. {NOT_THE_MODEL}.", "WATCH",
             measured=float(top["strength"]), threshold=least, low=ends[0], high=ends[1], n=int(top["n"]),
             p_value=float(top["p_fdr"]), evidence={"properties": ", ".join(map(str, hits["name"]))},
         )
@@ -97,10 +95,9 @@ def property_leak(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, se
 
 def copies(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, seen: Looked) -> list[RuleOutcome]:
     """Whether pictures are in the test set twice, or in the training set as well."""
-    title = rule.title
     rows = _rows(table, seen, "training copy", "test copy")
     if rows is None:
-        return [not_applicable("BA403", title, "dataset", "", _why(seen))]
+        return [not_applicable(rule.code, rule.title, "dataset", "", _why(seen))]
     outcomes = []
     for kind, subject, words in (
         ("training copy", "training set", "of the test photos are in the training set too"),
@@ -109,7 +106,7 @@ def copies(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, seen: Loo
         own = rows[rows["kind"] == kind]
         if kind == "training copy" and seen.train is None:
             reason = "The training set is not known; give it with --train."
-            outcomes.append(not_applicable("BA403", title, "dataset", subject, reason))
+            outcomes.append(not_applicable(rule.code, rule.title, "dataset", subject, reason))
             continue
         images = list(dict.fromkeys([*own["name"], *(own["typical"] if kind == "test copy" else ())]))
         pairs = f" ({own.iloc[0]['name']} and {own.iloc[0]['typical']}, for instance)" if len(own) else ""
@@ -117,7 +114,7 @@ def copies(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, seen: Loo
         sentence = f"{len(images)} {words}, exactly or nearly{against}{pairs}."
         outcomes.append(
             RuleOutcome(
-                "BA403", title, "dataset", subject, *status_of(len(images) > 0, "WATCH", sentence),
+                rule.code, rule.title, "dataset", subject, *status_of(len(images) > 0, "WATCH", sentence),
                 measured=float(len(images)), threshold=0.0, image_ids=tuple(map(str, images[:MOST_IDS])),
             )
         )  # fmt: skip
@@ -126,15 +123,14 @@ def copies(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, seen: Loo
 
 def label_conflicts(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, seen: Looked) -> list[RuleOutcome]:
     """Whether copies of one picture have different labels."""
-    title = rule.title
     rows = _rows(table, seen, "training copy", "test copy")
     if rows is None:
-        return [not_applicable("BA404", title, "dataset", "", _why(seen))]
+        return [not_applicable(rule.code, rule.title, "dataset", "", _why(seen))]
     known = rows[rows["other_label"] != ""]
     torn = known[known["class_name"] != known["other_label"]]
     if torn.empty:
         sentence = f"None of {len(known)} pairs of copies has two labels."
-        return [RuleOutcome("BA404", title, "dataset", "", "passed", sentence)]
+        return [RuleOutcome(rule.code, rule.title, "dataset", "", "passed", sentence)]
     said = "; ".join(
         f"{row['name']} is {row['class_name']}, {row['typical']} is {row['other_label']}"
         for _, row in torn.head(4).iterrows()
@@ -143,16 +139,16 @@ def label_conflicts(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, 
     ids = tuple(map(str, dict.fromkeys(torn["name"])))[:MOST_IDS]
     return [
         RuleOutcome(
-            "BA404", title, "dataset", "", "found", sentence, "WATCH", measured=float(len(torn)), threshold=0.0,
+            rule.code, rule.title, "dataset", "", "found", sentence, "WATCH", measured=float(len(torn)), threshold=0.0,
             image_ids=ids,
         )
     ]  # fmt: skip
 
 
-def strength(row: Any) -> float:
-    """0 = no association, 1 = perfect: distance of an AUC from chance, or Cramér's V."""
-    value = as_float(row["value"], 0)
-    return abs(2 * value - 1) if row["measure"] == "AUC" else value
+def strength(measure: str, value: Any) -> float:
+    """0 = no association, 1 = perfect: distance of an AUC from chance, or Cramér's V; NaN for a missing value."""
+    known = as_float(value)
+    return abs(2 * known - 1) if measure == "AUC" else known
 
 
 def _said(row: pd.Series) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from bias_audit.checks.data_leaks.rule import JUDGES, strength
 from bias_audit.report.estimates import estimate, number, records
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 MOST_ROWS, MOST_COPIES = 15, 40
 """Associations, the strongest first, and pairs of copies in the page; leakage.csv holds all."""
 
-CODES = ("BA401", "BA402", "BA403", "BA404")
+CODES = tuple(rule.code for rule in JUDGES)
 
 COPIES = {"training copy": "training set", "test copy": "test set"}
 """Kind of a pair -> where its second picture lies."""
@@ -39,8 +40,11 @@ def section(leakage: pd.DataFrame, page: Page) -> dict[str, Any] | None:
         return None
     table = records(leakage)
     found = [row for row in table if row["kind"] not in COPIES and number(row["value"]) is not None]
-    # The probes are the question of the section: they stand first, whatever the properties say.
-    found.sort(key=lambda row: (row["kind"] == "property", -_strength(row) if row["kind"] == "property" else 0))
+    # The probes are the question of the section: they stand first, in their order, whatever the properties say.
+    probes = [row for row in found if row["kind"] != "property"]
+    properties = [row for row in found if row["kind"] == "property"]
+    properties.sort(key=lambda row: strength(row["measure"], row["value"]), reverse=True)
+    found = probes + properties
     pairs = [_pair(row) for row in table if row["kind"] in COPIES]
     pairs.sort(key=lambda pair: (not pair["conflict"], pair["bits"]))
     return {
@@ -51,11 +55,6 @@ def section(leakage: pd.DataFrame, page: Page) -> dict[str, Any] | None:
         "copies_total": len(pairs),
         "file": "leakage.csv",
     }
-
-
-def _strength(row: Mapping[str, Any]) -> float:
-    """0 = no association, 1 = perfect, for either measure."""
-    return abs(2 * float(row["value"]) - 1) if row["measure"] == "AUC" else float(row["value"])
 
 
 def _described(row: Mapping[str, Any]) -> dict[str, Any]:
