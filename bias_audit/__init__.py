@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bias_audit.config import AuditConfig, Thresholds
     from bias_audit.errors import BiasAuditError, ConfigError, DataError, ModelError, ResultError
-    from bias_audit.explanation import Explained, explain
-    from bias_audit.inspection import inspect
-    from bias_audit.pipeline import audit
-    from bias_audit.result import AuditResult, load
+    from bias_audit.heatmaps.explanation import Explained, explain
+    from bias_audit.heatmaps.inspection import inspect
+    from bias_audit.pipeline.audit import audit
+    from bias_audit.run.result import AuditResult, load
 
 __version__ = "0.1.0"
 
@@ -29,12 +29,12 @@ _HOME = {
     "DataError": "errors",
     "ModelError": "errors",
     "ResultError": "errors",
-    "audit": "pipeline",
-    "Explained": "explanation",
-    "explain": "explanation",
-    "inspect": "inspection",
-    "AuditResult": "result",
-    "load": "result",
+    "audit": "pipeline.audit",
+    "Explained": "heatmaps.explanation",
+    "explain": "heatmaps.explanation",
+    "inspect": "heatmaps.inspection",
+    "AuditResult": "run.result",
+    "load": "run.result",
 }
 
 __all__ = [

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bias_audit.gate import GateResult
-    from bias_audit.result import AuditResult
+    from bias_audit.run.result import AuditResult
 
 MOST_NAMED = 10
 """Failed checks that a message tells in full; gate.md in the run folder holds all."""
@@ -72,11 +72,11 @@ def _result(
     run_or_model: Any, data: str | Path | None, options: dict[str, Any], gate: str | Path | None
 ) -> AuditResult:
     from bias_audit.errors import ConfigError
-    from bias_audit.result import AuditResult, load
+    from bias_audit.run.result import AuditResult, load
 
     if data is not None:
         from bias_audit.gate import read_gate
-        from bias_audit.pipeline import audit
+        from bias_audit.pipeline.audit import audit
 
         read_gate(gate)  # a wrong gate file must not cost an audit first
         return audit(run_or_model, data, **options)

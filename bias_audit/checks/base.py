@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from bias_audit.attribution.methods import Explainer
+    from bias_audit.checks.evidence import Evidence
     from bias_audit.checks.outcomes import RuleOutcome
-    from bias_audit.columns import Column
     from bias_audit.config import AuditConfig, Thresholds
-    from bias_audit.console import Progress
     from bias_audit.data.batches import Geometry
     from bias_audit.data.dataset import Dataset
-    from bias_audit.result import AuditResult
-    from bias_audit.rules.evidence import Evidence
-    from bias_audit.run import Run
+    from bias_audit.heatmaps.methods import Explainer
+    from bias_audit.run.columns import Column
+    from bias_audit.run.folder import Run
+    from bias_audit.run.progress import Progress
+    from bias_audit.run.result import AuditResult
 
 Scope = Literal["dataset", "class", "image", "slice", "cluster"]
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from bias_audit.gate.metrics import METRICS, Measured, wilson
-from bias_audit.result import AuditResult
+from bias_audit.run.result import AuditResult
 
 PAIRED = "paired over the same images (Newcombe 1998)"
 APART = "from the intervals of both runs (Zou & Donner 2008)"

@@ -15,8 +15,8 @@ from bias_audit.gate.states import DID_NOT_RUN, DOUBTFUL_INPUT, MAPS_FAILED
 from bias_audit.gate.values import FAILED, KNOWN, NEW, NOT_JUDGED, PASSED, WAIVED, WARNED, WORSE, GateRow
 from bias_audit.gate.waivers import answer, grown
 from bias_audit.gate.words import digits
-from bias_audit.identity import class_of, cue_of, finding_id, matched
-from bias_audit.result import AuditResult
+from bias_audit.run.identity import class_of, cue_of, finding_id, matched
+from bias_audit.run.result import AuditResult
 
 _DOUBTS = dict.fromkeys(DOUBTS, DOUBTFUL_INPUT) | {"BA908": MAPS_FAILED}
 """The state that stands for a warning about the audit itself."""

@@ -12,7 +12,7 @@ from bias_audit.gate.settings import GateConfig, MetricCheck
 from bias_audit.gate.states import MAPS_FAILED, NOT_ENOUGH
 from bias_audit.gate.values import PASSED, GateRow
 from bias_audit.gate.words import digits
-from bias_audit.result import AuditResult
+from bias_audit.run.result import AuditResult
 
 _SHOWN = 3
 """Images named in the sentence."""

@@ -22,7 +22,7 @@ from bias_audit.gate.states import (
 )
 from bias_audit.gate.values import NOT_JUDGED, PASSED, GateRow
 from bias_audit.gate.words import digits
-from bias_audit.result import AuditResult
+from bias_audit.run.result import AuditResult
 
 _CHANGES = ("max_increase", "max_decrease")
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bias_audit.result import AuditResult
-from bias_audit.schema import TABLES
+from bias_audit.run.result import AuditResult
+from bias_audit.run.schema import TABLES
 
 Z = 1.959963984540054
 """Two-sided 95 %."""

@@ -13,8 +13,8 @@ from bias_audit.gate.states import (
     NO_MASKS,
     NOT_ENOUGH,
 )
-from bias_audit.identity import class_of
-from bias_audit.result import AuditResult
+from bias_audit.run.identity import class_of
+from bias_audit.run.result import AuditResult
 
 NEEDS_MASKS = ("BA101", "BA102", "BA201", "BA202", "BA204", "BA205", "BA206", "BA902", "BA904")
 NEEDS_PASTING = ("BA201", "BA202", "BA204", "BA206")

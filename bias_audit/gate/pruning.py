@@ -5,14 +5,14 @@ from __future__ import annotations
 import datetime
 from pathlib import Path
 
-from bias_audit.atomic import write_atomically
 from bias_audit.errors import ConfigError
 from bias_audit.gate.config import read_gate
 from bias_audit.gate.settings import Waiver
 from bias_audit.gate.toml_lines import places
 from bias_audit.gate.waivers import covers
 from bias_audit.gate.words import plain
-from bias_audit.result import AuditResult
+from bias_audit.run.atomic import write_atomically
+from bias_audit.run.result import AuditResult
 
 
 def prune(file: Path, result: AuditResult, today: datetime.date | None = None) -> list[str]:

@@ -10,7 +10,7 @@ from bias_audit.gate.config import read_gate
 from bias_audit.gate.settings import GateConfig
 from bias_audit.gate.values import GateResult
 from bias_audit.gate.verdict import judge
-from bias_audit.result import AuditResult, load
+from bias_audit.run.result import AuditResult, load
 
 if TYPE_CHECKING:
     from bias_audit.review.decisions import Decision

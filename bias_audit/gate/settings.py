@@ -35,7 +35,7 @@ class MetricCheck:
 
     Attributes:
         table: "dataset", "class", "cluster", "slice" or "image".
-        name: column of that table (`bias_audit.schema`), or a number of `metrics.DATASET`.
+        name: column of that table (`bias_audit.run.schema`), or a number of `metrics.DATASET`.
         bounds: "min", "max", "max_increase", "max_decrease" -> bound; the bound itself is allowed.
         min_n: images without which there is no judgement.
         judge: "bound": the end of the interval that is nearer to a breach must keep the bound; "estimate": the value.

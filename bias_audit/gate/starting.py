@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from bias_audit.atomic import write_atomically
 from bias_audit.checks.registry import rules
 from bias_audit.errors import ConfigError
 from bias_audit.gate.example import comment, levels
@@ -16,8 +15,9 @@ from bias_audit.gate.metrics import Measured, measured
 from bias_audit.gate.settings import GateConfig
 from bias_audit.gate.values import FAILED, GateRow
 from bias_audit.gate.verdict import judge
-from bias_audit.identity import class_of
-from bias_audit.result import AuditResult
+from bias_audit.run.atomic import write_atomically
+from bias_audit.run.identity import class_of
+from bias_audit.run.result import AuditResult
 
 MARGIN = 0.05
 """What a threshold lies beyond the present bound: another training of the same model moves it a little."""

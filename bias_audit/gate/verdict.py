@@ -16,7 +16,7 @@ from bias_audit.gate.states import DIFFERENT_DATA, MISSING_BASELINE, MISSING_CLA
 from bias_audit.gate.values import FAILED, NEW, NOT_JUDGED, PASSED, STATUSES, WAIVED, WORSE, GateResult, GateRow
 from bias_audit.gate.waivers import from_decisions, notes
 from bias_audit.gate.words import checks
-from bias_audit.result import AuditResult
+from bias_audit.run.result import AuditResult
 
 if TYPE_CHECKING:
     from bias_audit.review.decisions import Decision

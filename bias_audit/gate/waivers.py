@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from bias_audit.checks.outcomes import LEVELS, RuleOutcome
 from bias_audit.gate.settings import GateConfig, Waiver
 from bias_audit.gate.words import days, digits, plain
-from bias_audit.identity import class_of, cue_of, finding_id
-from bias_audit.result import AuditResult
 from bias_audit.review.agreement import DISAGREEMENT, by_target, state_of, who_said_what
+from bias_audit.run.identity import class_of, cue_of, finding_id
+from bias_audit.run.result import AuditResult
 
 if TYPE_CHECKING:
     from bias_audit.review.decisions import Decision

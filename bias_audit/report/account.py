@@ -8,8 +8,8 @@ from typing import Any
 
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.report.estimates import records
-from bias_audit.result import AuditResult
-from bias_audit.schema import TABLES
+from bias_audit.run.result import AuditResult
+from bias_audit.run.schema import TABLES
 
 MOST_REASONS = 40
 MOST_SUBJECTS = 30

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from bias_audit.checks.data_leaks.section import COPIES
-from bias_audit.result import AuditResult
+from bias_audit.run.result import AuditResult
 
 AS_IT_IS = ("jpeg", "codes", "scores", "order", "hashes", "grid", "outline", "rule_texts", "dictionary")
 """Keys of the summary whose values hold no names: packed numbers, and texts of this program."""

@@ -16,8 +16,8 @@ import numpy as np
 
 from bias_audit.checks.outcomes import LEVELS, RuleOutcome
 from bias_audit.report.gallery import order_by_suspicion
-from bias_audit.result import AuditResult
-from bias_audit.tables import user_columns
+from bias_audit.run.result import AuditResult
+from bias_audit.run.tables import user_columns
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from bias_audit.errors import ResultError
-from bias_audit.identity import data_of
 from bias_audit.report.estimates import number
-from bias_audit.result import AuditResult
 from bias_audit.review.agreement import by_target
 from bias_audit.review.decisions import Decision, read_decisions
 from bias_audit.review.targets import findings_and_cues
+from bias_audit.run.identity import data_of
+from bias_audit.run.result import AuditResult
 
 MOST_DECISIONS = 2000
 """In the page; about 400 bytes each."""

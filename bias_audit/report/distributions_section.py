@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bias_audit.report.estimates import number
-from bias_audit.result import AuditResult
+from bias_audit.run.result import AuditResult
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,6 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from bias_audit.atomic import guarded, write_atomically
 from bias_audit.errors import ResultError
 from bias_audit.report import figures
 from bias_audit.report.anonymous import anonymous as hidden
@@ -20,7 +19,8 @@ from bias_audit.report.browser_section import packed
 from bias_audit.report.gallery import PICTURE_BUDGET
 from bias_audit.report.rendering import asset, environment, source
 from bias_audit.report.summary import summarise
-from bias_audit.result import AuditResult, load
+from bias_audit.run.atomic import guarded, write_atomically
+from bias_audit.run.result import AuditResult, load
 
 ASSETS = ("page.css", "browser.css", "review.css", "region.css", "page.js", "browser.js", "review.js", "region.js")
 """Styles and scripts of the page, in their order."""

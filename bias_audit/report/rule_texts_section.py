@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bias_audit.result import AuditResult
-from bias_audit.rule_texts import blocks, explain_rule, rule_codes, spans
+from bias_audit.checks.rule_texts import blocks, explain_rule, rule_codes, spans
+from bias_audit.run.result import AuditResult
 
 
 def rule_texts_section(result: AuditResult) -> list[dict[str, Any]]:

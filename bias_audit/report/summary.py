@@ -10,24 +10,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bias_audit.checks.base import Page
+from bias_audit.checks.drawn_regions.section import hypotheses_section
+from bias_audit.checks.map_reliability.section import maps_section
 from bias_audit.checks.outcomes import LEVELS, NO_RELIANCE, NOT_JUDGED, RuleOutcome
+from bias_audit.checks.recurring_cues.section import clusters_section
 from bias_audit.checks.registry import CHECKS
-from bias_audit.identity import finding_id
+from bias_audit.checks.slices.section import slices_section
+from bias_audit.checks.strangers.section import strangers_section
 from bias_audit.report.account import count_status, dictionary, every_rule, not_audited, provenance
 from bias_audit.report.browser_section import browser_pictures, browser_section
-from bias_audit.report.clusters_section import clusters_section
 from bias_audit.report.confusion_section import confusion_section
 from bias_audit.report.decide_section import decide_section
 from bias_audit.report.distributions_section import distributions_section
 from bias_audit.report.estimates import axis, estimate, number, records
 from bias_audit.report.finding_words import anchor, measures, place
 from bias_audit.report.gallery import MOST_COMPOSED, PICTURE_BUDGET, arrange_pictures, counted
-from bias_audit.report.hypotheses_section import hypotheses_section
-from bias_audit.report.maps_section import maps_section
 from bias_audit.report.rule_texts_section import rule_texts_section
-from bias_audit.report.slices_section import slices_section
-from bias_audit.report.strangers_section import strangers_section
-from bias_audit.result import AuditResult
+from bias_audit.run.identity import finding_id
+from bias_audit.run.result import AuditResult
 
 if TYPE_CHECKING:
     pass

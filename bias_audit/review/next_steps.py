@@ -12,18 +12,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bias_audit.atomic import write_atomically
 from bias_audit.checks.outcomes import LEVELS
 from bias_audit.config import Thresholds
-from bias_audit.console import Progress
 from bias_audit.errors import ConfigError
-from bias_audit.identity import class_of
-from bias_audit.result import AuditResult
 from bias_audit.review import targets
 from bias_audit.review.agreement import DISAGREEMENT, UNDECIDED, by_target, state_of, who_said_what
 from bias_audit.review.decisions import BIAS, WRONG_LABEL, WRONG_MASK, Decision, read_decisions
 from bias_audit.review.swapped import write_swapped
 from bias_audit.review.targets import Target
+from bias_audit.run.atomic import write_atomically
+from bias_audit.run.identity import class_of
+from bias_audit.run.progress import Progress
+from bias_audit.run.result import AuditResult
 
 MASKS_FILE, LABELS_FILE, COLLECT_FILE = "wrong_masks.csv", "relabel.csv", "collect.csv"
 TRAINING = "training"

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from bias_audit.errors import ConfigError
-from bias_audit.run import plain
+from bias_audit.run.folder import plain
 
 
 class Tester(Protocol):

@@ -28,13 +28,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from bias_audit.errors import BiasAuditError, ConfigError, ResultError
-from bias_audit.identity import data_of
 from bias_audit.report.page import page_of
-from bias_audit.result import load
 from bias_audit.review import decisions, exchange, targets
 from bias_audit.review.access import App, Guarded, TooLarge
 from bias_audit.review.decisions import Decision
-from bias_audit.run import FINISHED
+from bias_audit.run.folder import FINISHED
+from bias_audit.run.identity import data_of
+from bias_audit.run.result import load
 
 PAGE_POLICY = "frame-ancestors 'none'; base-uri 'none'; form-action 'none'; object-src 'none'"
 """Beside the policy that the page itself brings along, which a header alone could not tighten."""

@@ -15,10 +15,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bias_audit.atomic import write_atomically
-from bias_audit.console import Progress
 from bias_audit.errors import DataError
-from bias_audit.result import AuditResult
+from bias_audit.run.atomic import write_atomically
+from bias_audit.run.progress import Progress
+from bias_audit.run.result import AuditResult
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,7 +56,7 @@ def write_swapped(
     if not classes:
         return []
     from bias_audit.models.decoding import geometry_of
-    from bias_audit.reopening import config_of, dataset_of
+    from bias_audit.pipeline.reopen import config_of, dataset_of
 
     kinds = result.images["mask_kind"]
     if not (kinds == "mask").any():
@@ -67,10 +67,10 @@ def write_swapped(
         dataset = dataset_of(result, outside=outside)
     except DataError as error:
         return [f"No training images: {error.message}. {error.hint}".rstrip()]
-    from bias_audit import donors
     from bias_audit.data.batches import load
-    from bias_audit.interventions import background_only, paste
-    from bias_audit.pictures import encode_jpeg
+    from bias_audit.interventions import donors
+    from bias_audit.interventions.edits import background_only, paste
+    from bias_audit.report.pictures import encode_jpeg
 
     geometry = geometry_of(config, result.info.input_size)
     areas = {
@@ -114,7 +114,7 @@ def write_swapped(
 
 def _pairs(dataset: Any, plan: Any, classes: Sequence[str], count: int, seed: int) -> Iterator[tuple[int, int]]:
     """(photo, donor of the background): the classes elsewhere, then as many other objects at their places."""
-    from bias_audit.donors import choose_donors, stream
+    from bias_audit.interventions.donors import choose_donors, stream
 
     made: set[tuple[int, int]] = set()
     for name in classes:

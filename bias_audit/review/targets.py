@@ -9,10 +9,10 @@ from pathlib import Path
 
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.errors import ResultError
-from bias_audit.identity import cluster_key, data_of, finding_id
-from bias_audit.result import AuditResult
 from bias_audit.review.agreement import DECIDED, by_target, state_of
 from bias_audit.review.decisions import BIAS, FILE, Decision, history
+from bias_audit.run.identity import cluster_key, data_of, finding_id
+from bias_audit.run.result import AuditResult
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bias_audit.result import AuditResult, RunInfo, to_json
-from bias_audit.schema import TABLES
+from bias_audit.run.result import AuditResult, RunInfo, to_json
+from bias_audit.run.schema import TABLES
 
 DTYPES = {"string": "str", "float": "float64", "int": "Int64", "bool": "boolean"}
 

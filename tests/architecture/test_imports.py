@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import bias_audit
+
+CHECKS = Path(bias_audit.__file__).parent / "checks"
 
 HEAVY = ("tensorflow", "keras", "sklearn", "scipy", "matplotlib", "cv2", "pandas", "pyarrow", "PIL")
 
@@ -28,6 +33,13 @@ def test_importing_the_package_loads_nothing():
 @pytest.mark.parametrize("arguments", [["--help"], ["audit", "--help"], ["gate", "--help"], ["--version"]])
 def test_help_loads_nothing(arguments):
     assert loaded(command(*arguments)) == set()
+
+
+def test_what_declares_a_check_loads_nothing():
+    roles = ("check", "columns", "rule", "image_rule")
+    names = [f"{path.parent.name}.{path.stem}" for path in sorted(CHECKS.glob("*/*.py")) if path.stem in roles]
+    assert len(names) > 15
+    assert loaded("import " + ", ".join(f"bias_audit.checks.{name}" for name in (*names, "evidence"))) == set()
 
 
 def test_gate_loads_no_table_and_no_model(finished_run):
@@ -101,10 +113,10 @@ def test_public_names_are_importable_and_complete():
 
 def test_help_names_every_choice():
     """Choices live in the registries; the help text must not fall behind them."""
-    from bias_audit.attribution.methods import METHODS
-    from bias_audit.cli import _parser
+    from bias_audit.cli.command_line import _parser
     from bias_audit.config import DECODERS, INTERPOLATIONS, LOADERS, PREPROCESSES, RESIZES
     from bias_audit.data.preprocess import PREPROCESS
+    from bias_audit.heatmaps.methods import METHODS
 
     actions = _parser()._subparsers._group_actions[0].choices["audit"]._actions  # type: ignore[union-attr]
     text = {action.dest: action.help or "" for action in actions}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from importlinter.cli import lint_imports
 
 ROOT = Path(__file__).parents[2]
+CHECKS = ROOT / "bias_audit" / "checks"
 
 
 def test_import_contracts(monkeypatch):
@@ -20,3 +22,21 @@ def test_files_stay_readable():
         path.name: n for path in (ROOT / "bias_audit").rglob("*.py") if (n := len(path.read_text().splitlines())) > 400
     }
     assert not long
+
+
+def sibling_imports(source: str, check: str) -> set[str]:
+    """Other checks that a file of this check imports."""
+    named = set(re.findall(r"\bbias_audit\.checks\.(\w+)\.", source))
+    named |= set(re.findall(r"from bias_audit\.checks import (\w+)", source))
+    return (named & {path.parent.name for path in CHECKS.glob("*/__init__.py")}) - {check}
+
+
+def test_checks_do_not_know_their_siblings():
+    found = {path: sibling_imports(path.read_text(), path.parent.name) for path in CHECKS.glob("*/*.py")}
+    assert len(found) > 40
+    assert {path.relative_to(CHECKS).as_posix(): names for path, names in found.items() if names} == {}
+
+
+def test_the_check_can_fail():
+    assert sibling_imports("from bias_audit.checks.slices.rule import worst_slice", "inputs") == {"slices"}
+    assert not sibling_imports("from bias_audit.checks.slices.rule import worst_slice", "slices")

@@ -34,7 +34,7 @@ def test_commands_run_without_docstrings(finished_run):
     """The page of a finished run is written, a rule is explained, and every rule has its title."""
     code = f"""
 from bias_audit.cli import main
-from bias_audit.rules import RULES, SUMMARIES
+from bias_audit.pipeline.judge import RULES, SUMMARIES
 if main(["report", {str(finished_run)!r}]) or main(["rule", "BA201"]):
     raise SystemExit("a command failed")
 if set(RULES) != set(SUMMARIES) or RULES["BA201"].__doc__ is not None:

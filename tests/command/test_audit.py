@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import bias_audit
-from bias_audit.schema import INDEX, TABLES
+from bias_audit.run.schema import INDEX, TABLES
 
 
 def outcomes(run: Path, code: str) -> dict[str, dict]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import bias_audit
-from bias_audit.run import Run
+from bias_audit.run.folder import Run
 
 
 def test_wrong_calls(tiny, command, tmp_path):
@@ -236,7 +236,7 @@ def test_opencv_without_libgl_names_the_headless_wheel(tmp_path):
 
 def test_a_bug_of_ours_is_no_finding(command, monkeypatch, tmp_path):
     """An uncaught exception would exit 1, which CI reads as "biased"."""
-    monkeypatch.setattr("bias_audit.result.load", lambda path: 1 / 0)
+    monkeypatch.setattr("bias_audit.run.result.load", lambda path: 1 / 0)
     code, _, err = command("gate", tmp_path)
     assert code == 101
     assert "bug in bias-audit" in err

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_audit.result import load
+from bias_audit.run.result import load
 
 SIDE, PHOTOS, TAG = 48, 24, 8
 

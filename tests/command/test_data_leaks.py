@@ -27,8 +27,8 @@ def train(tiny, tmp_path: Path) -> Path:
     return folder
 
 
-def leaks(run: Path) -> dict[str, list[bias_audit.result.RuleOutcome]]:
-    found: dict[str, list[bias_audit.result.RuleOutcome]] = {}
+def leaks(run: Path) -> dict[str, list[bias_audit.run.result.RuleOutcome]]:
+    found: dict[str, list[bias_audit.run.result.RuleOutcome]] = {}
     for outcome in bias_audit.load(run).outcomes:
         if outcome.code.startswith("BA4"):
             found.setdefault(outcome.code, []).append(outcome)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import bias_audit
-from bias_audit.explanation import chance, output_names
+from bias_audit.heatmaps.explanation import chance, output_names
 
 
 def rows(folder: Path) -> list[dict[str, str]]:

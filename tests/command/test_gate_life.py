@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bias_audit.checks.outcomes import RuleOutcome
-from bias_audit.result import AuditResult, RunInfo, to_json
+from bias_audit.run.result import AuditResult, RunInfo, to_json
 
 
 def write_run(folder: Path, level: str | None = "SUSPICIOUS", *, husky: str | None = None, content: str = "ab") -> Path:
@@ -203,8 +203,8 @@ def test_none_is_no_file_and_dot_none_is_one(command, tmp_path, monkeypatch):
 
 
 def test_only_the_command_looks_for_a_file(tmp_path, monkeypatch):
-    from bias_audit.commands.gate import judge_folder
-    from bias_audit.result import load
+    from bias_audit.cli.gate import judge_folder
+    from bias_audit.run.result import load
     from bias_audit.testing import assert_no_background_bias
 
     monkeypatch.chdir(tmp_path)

@@ -16,10 +16,10 @@ import pytest
 from ruamel.yaml import YAML
 
 from bias_audit.checks.outcomes import RuleOutcome
-from bias_audit.cli import _parser
+from bias_audit.cli.command_line import _parser
 from bias_audit.gate.ci import READY, ready_file
 from bias_audit.gate.formats import FILES
-from bias_audit.result import AuditResult, RunInfo, to_json
+from bias_audit.run.result import AuditResult, RunInfo, to_json
 
 WRITTEN = set(FILES.values())
 

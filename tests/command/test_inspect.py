@@ -75,7 +75,7 @@ def test_one_sigmoid_unit_has_two_classes():
     ],
 )
 def test_the_hint_follows_what_is_inside_then_the_name(inside, name, expected):
-    from bias_audit.inspection import preprocess_hint
+    from bias_audit.heatmaps.inspection import preprocess_hint
 
     assert preprocess_hint(inside, name, 3).startswith(expected)
 
@@ -87,7 +87,7 @@ def test_the_names_are_those_of_keras_applications():
     import numpy as np
 
     from bias_audit.data.preprocess import PREPROCESS
-    from bias_audit.inspection import BY_NAME
+    from bias_audit.heatmaps.inspection import BY_NAME
 
     homes = {
         "mobilenet_v3": "mobilenet_v3", "efficientnet": "efficientnet", "convnext": "convnext",

@@ -12,12 +12,12 @@ import pytest
 from starlette.testclient import TestClient
 
 import bias_audit
-from bias_audit.console import QUIET, Progress
 from bias_audit.errors import ConfigError, DataError
-from bias_audit.live import LiveModel
-from bias_audit.result import load
+from bias_audit.pipeline.live_test import LiveModel
 from bias_audit.review.regions import region_routes
 from bias_audit.review.server import create_app
+from bias_audit.run.progress import QUIET, Progress
+from bias_audit.run.result import load
 
 if TYPE_CHECKING:
     from conftest import TinyWorld

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bias_audit.rules import RULES
+from bias_audit.pipeline.judge import RULES
 
 
 def test_without_a_code_all_rules_are_listed(command):

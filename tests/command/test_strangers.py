@@ -93,7 +93,7 @@ def test_a_resume_keeps_what_was_seen_and_notices_a_change(tiny, strangers, tmp_
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("bias_audit.experiments.intervene", stop)
+        patch.setattr("bias_audit.checks.background.measure.intervene", stop)
         with pytest.raises(KeyboardInterrupt):
             bias_audit.audit(tiny.follows_background, tiny.images, **arguments)
     shard = (run / "shards" / "strangers.npz").read_bytes()
@@ -104,7 +104,7 @@ def test_a_resume_keeps_what_was_seen_and_notices_a_change(tiny, strangers, tmp_
     shutil.rmtree(strangers)
     shutil.copytree(kept, strangers, copy_function=shutil.copy2)
     with monkeypatch.context() as patch:
-        patch.setattr("bias_audit.strangers.look", stop)
+        patch.setattr("bias_audit.checks.strangers.measure.look", stop)
         result = bias_audit.audit(tiny.follows_background, tiny.images, resume=True, **arguments)
     assert (run / "shards" / "strangers.npz").read_bytes() == shard
     assert list(result.strangers["predicted"]) == ["a", "a", "b", "b", ""]
@@ -122,7 +122,7 @@ def test_a_missing_or_empty_folder_is_refused_before_anything_runs(tiny, command
 
 
 def test_a_flat_folder_is_one_kind_and_the_surest_are_shown(tmp_path):
-    from bias_audit.strangers import choose_strangers, open_strangers
+    from bias_audit.checks.strangers.measure import choose_strangers, open_strangers
 
     for number in range(3):
         draw(tmp_path / "wolverine" / f"{number}.png", GREY)

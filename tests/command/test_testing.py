@@ -10,7 +10,7 @@ import pytest
 
 from bias_audit.errors import ConfigError, ResultError
 from bias_audit.gate.formats import FILES
-from bias_audit.result import load
+from bias_audit.run.result import load
 from bias_audit.testing import MOST_NAMED, assert_no_background_bias, failure_message
 
 pytest_plugins = ["pytester"]

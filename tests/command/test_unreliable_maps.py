@@ -38,8 +38,8 @@ def test_maps_that_ignore_the_model_are_not_used(tiny, command, tmp_path):
 
 
 def test_a_resumed_audit_takes_the_tests_that_were_made(tiny, tmp_path, monkeypatch):
-    from bias_audit import map_check
-    from bias_audit.run import Run
+    from bias_audit.checks.map_reliability import measure as map_check
+    from bias_audit.run.folder import Run
 
     out = tmp_path / "run"
     bias_audit.audit(tiny.follows_object, tiny.images, out=out, interventions=0, batch_size=4)

@@ -19,9 +19,9 @@ import networks
 import numpy as np
 import token_networks
 
-from bias_audit.attribution.methods import METHODS, Explainer
 from bias_audit.config import AuditConfig
 from bias_audit.errors import BiasAuditError
+from bias_audit.heatmaps.methods import METHODS, Explainer
 from bias_audit.models.base import Activations
 from bias_audit.models.keras_model import KerasModel
 

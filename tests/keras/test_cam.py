@@ -8,10 +8,10 @@ import keras
 import numpy as np
 import pytest
 
-from bias_audit.attribution.cam import cam, fused, grad_cam, grad_cam_plus_plus, hires_cam, layer_cam, xgrad_cam
-from bias_audit.attribution.methods import METHODS, Explainer
 from bias_audit.config import AuditConfig
 from bias_audit.errors import ModelError
+from bias_audit.heatmaps.cam import cam, fused, grad_cam, grad_cam_plus_plus, hires_cam, layer_cam, xgrad_cam
+from bias_audit.heatmaps.methods import METHODS, Explainer
 from bias_audit.models.keras_model import KerasModel
 
 SIZE = (20, 28, 3)

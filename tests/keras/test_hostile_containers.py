@@ -135,7 +135,7 @@ class TestDoors:
         assert contents(path.parent) == before
 
     def test_review_with_a_model(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        from bias_audit import live
+        from bias_audit.pipeline import live_test as live
 
         run = SimpleNamespace(info=SimpleNamespace(class_names=("a", "b")), images=None)
         monkeypatch.setattr(live, "load_result", lambda folder: run)

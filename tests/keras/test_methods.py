@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from by_hand import CLASSES, GRID, SIZE, HandNet, bilinear, reference
 
-from bias_audit.attribution import gradients, perturbation
-from bias_audit.attribution.methods import METHODS, Explainer
 from bias_audit.config import AuditConfig
 from bias_audit.data.preprocess import PREPROCESS
 from bias_audit.errors import ConfigError
+from bias_audit.heatmaps import gradients, perturbation
+from bias_audit.heatmaps.methods import METHODS, Explainer
 from bias_audit.models.keras_model import KerasModel
 
 BATCH, MASKS, SEED = 7, 30, 3

@@ -12,9 +12,9 @@ import pytest
 from networks import SIZE, layers
 from PIL import Image
 
-from bias_audit import attention, pipeline
-from bias_audit.attribution import faithfulness
 from bias_audit.errors import ConfigError
+from bias_audit.heatmaps import attention, faithfulness
+from bias_audit.pipeline import audit as pipeline
 
 
 @pytest.fixture(scope="module")

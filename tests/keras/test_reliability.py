@@ -10,8 +10,7 @@ import pytest
 from networks import SIZE, make_images, make_model
 from scipy.stats import spearmanr
 
-from bias_audit.attribution.methods import Explainer
-from bias_audit.attribution.reliability import (
+from bias_audit.checks.map_reliability.similarity import (
     CLASSES,
     RANDOMISATION,
     STABILITY,
@@ -20,6 +19,7 @@ from bias_audit.attribution.reliability import (
     rank_correlation,
     shifted,
 )
+from bias_audit.heatmaps.methods import Explainer
 
 CALLS = [0]
 layers = keras.layers

@@ -10,8 +10,8 @@ import token_networks
 from networks import make_model
 from token_networks import GRID, TOKENS, vit
 
-from bias_audit.attribution.methods import Explainer
 from bias_audit.errors import ModelError
+from bias_audit.heatmaps.methods import Explainer
 from bias_audit.models.grids import spatial, token_grid
 
 LABELS = np.array([0, 1, 2, 0, 1])

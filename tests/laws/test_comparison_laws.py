@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bias_audit.comparison.measures import BETTER, MEASURES, NO_DIFFERENCE, TOO_FEW, WORSE, judged, paired
+from bias_audit.compare.measures import BETTER, MEASURES, NO_DIFFERENCE, TOO_FEW, WORSE, judged, paired
 
 MIRRORED = {BETTER: WORSE, WORSE: BETTER, NO_DIFFERENCE: NO_DIFFERENCE, TOO_FEW: TOO_FEW}
 

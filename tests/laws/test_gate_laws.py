@@ -16,7 +16,7 @@ from bias_audit.gate import FAILED, judge, read_gate
 from bias_audit.gate.metrics import CLASS
 from bias_audit.gate.pruning import prune
 from bias_audit.gate.settings import GateConfig, MetricCheck, Waiver
-from bias_audit.result import AuditResult, RunInfo
+from bias_audit.run.result import AuditResult, RunInfo
 
 INFO = RunInfo(
     name="m on d", model="m", data="d", masks=None, model_sha256="0", fingerprint="0", version="0", created="",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from bias_audit.data.masks import BACKGROUND, FOREGROUND, VOID
-from bias_audit.localization import LABEL_METRICS, METRICS, attention_status, localize
+from bias_audit.heatmaps.localization import LABEL_METRICS, METRICS, attention_status, localize
 
 EVERY = {**LABEL_METRICS, **METRICS}
 

@@ -22,14 +22,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bias_audit.attention import attend
-from bias_audit.attribution.methods import Explainer
 from bias_audit.config import AuditConfig, read_class_map
 from bias_audit.data.preprocess import find_preprocess
 from bias_audit.data.sources import attach_masks, open_dataset
+from bias_audit.heatmaps.attention import attend
+from bias_audit.heatmaps.methods import Explainer
 from bias_audit.models.base import load_model
 from bias_audit.models.decoding import geometry_of
-from bias_audit.run import Run
+from bias_audit.run.folder import Run
 
 
 def main() -> None:

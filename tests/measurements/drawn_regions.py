@@ -13,9 +13,9 @@ import argparse
 import time
 from pathlib import Path
 
-from bias_audit.console import QUIET, Progress
-from bias_audit.live import LiveModel
-from bias_audit.result import load
+from bias_audit.pipeline.live_test import LiveModel
+from bias_audit.run.progress import QUIET, Progress
+from bias_audit.run.result import load
 
 QUARTER = [[0, 0.75], [1, 0.75], [1, 1], [0, 1]]
 

@@ -19,7 +19,7 @@ from bias_audit.data.batches import Geometry, load_in_order
 from bias_audit.data.duplicates import BITS, NEAR, as_signs, near_pairs, perceptual_hash
 from bias_audit.data.masks import MaskReading
 from bias_audit.data.sources import open_dataset
-from bias_audit.interventions import Pixels
+from bias_audit.interventions.edits import Pixels
 
 
 def smaller(pixels: Pixels) -> Pixels:

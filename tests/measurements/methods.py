@@ -24,14 +24,14 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "keras"))
 from by_hand import CLASSES, SIZE, HandNet, reference
 from test_methods import as_keras
 
-from bias_audit.attribution import faithfulness, perturbation
-from bias_audit.attribution.faithfulness import insertion_deletion
-from bias_audit.attribution.methods import METHODS, Explainer
 from bias_audit.config import AuditConfig, read_class_map
 from bias_audit.data.preprocess import find_preprocess
 from bias_audit.data.sampling import load_pixels, spread
 from bias_audit.data.sources import open_dataset
 from bias_audit.errors import ModelError
+from bias_audit.heatmaps import faithfulness, perturbation
+from bias_audit.heatmaps.faithfulness import insertion_deletion
+from bias_audit.heatmaps.methods import METHODS, Explainer
 from bias_audit.models.base import load_model
 from bias_audit.models.decoding import geometry_of
 

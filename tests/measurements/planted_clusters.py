@@ -20,12 +20,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from bias_audit.benchmark import grid
-from bias_audit.benchmark.truth import POSITIVE
-from bias_audit.benchmark.unit import MODEL, SETTINGS, TRUTH, unit_folder, write_photos
-from bias_audit.pipeline import audit
+from bias_audit.pipeline.audit import audit
+from bias_audit.planted import shapes
+from bias_audit.planted.benchmark import grid
+from bias_audit.planted.benchmark.truth import POSITIVE
+from bias_audit.planted.benchmark.unit import MODEL, SETTINGS, TRUTH, unit_folder, write_photos
 from bias_audit.stats import wilson
-from bias_audit.worlds import shapes
 
 CUES = ("corner_tag", "wandering_tag", "ruler")
 TYPICAL, LEAST_PIXELS, DIFFERENT = 20, 8, 12

@@ -18,8 +18,6 @@ from typing import Any
 import cv2
 import numpy as np
 
-from bias_audit.benchmark import grid
-from bias_audit.benchmark.unit import MODEL, unit_folder
 from bias_audit.checks.whole_photo.exchange import PROBES
 from bias_audit.checks.whole_photo.measure import FIELDS, exchanged
 from bias_audit.checks.whole_photo.pulls import probe_rows
@@ -27,8 +25,10 @@ from bias_audit.checks.whole_photo.rule import GLOBAL_CUE, global_cue
 from bias_audit.config import AuditConfig, Thresholds
 from bias_audit.models.framework import keras
 from bias_audit.models.training import save_model, train_on_arrays
-from bias_audit.rules import Evidence
-from bias_audit.worlds.shapes import SIDE, ShapesPlan, draw_split
+from bias_audit.pipeline.judge import Evidence
+from bias_audit.planted.benchmark import grid
+from bias_audit.planted.benchmark.unit import MODEL, unit_folder
+from bias_audit.planted.shapes import SIDE, ShapesPlan, draw_split
 
 OFTEN = 0.97
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from made_run import Parts, made_parts, write_parts
 
-from bias_audit.result import AuditResult, load
+from bias_audit.run.result import AuditResult, load
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ import pandas as pd
 from PIL import Image
 
 from bias_audit.checks.outcomes import RuleCount, RuleOutcome
-from bias_audit.result import AuditResult, RunInfo, to_json
-from bias_audit.schema import TABLES
+from bias_audit.run.result import AuditResult, RunInfo, to_json
+from bias_audit.run.schema import TABLES
 
 HUSKY, WOLF, HOSTILE = "husky", "wölf 🐺", "</script><script>alert('label')</script>"
 CLASSES = (HUSKY, WOLF, HOSTILE)

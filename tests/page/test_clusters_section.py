@@ -11,9 +11,9 @@ import pytest
 from made_run import HUSKY, Parts, picture, table
 
 from bias_audit.checks.outcomes import RuleOutcome
-from bias_audit.report.clusters_section import CLUSTERS_SHARE, clusters_section
+from bias_audit.checks.recurring_cues.section import CLUSTERS_SHARE, clusters_section
 from bias_audit.report.page import write_report
-from bias_audit.result import AuditResult, load
+from bias_audit.run.result import AuditResult, load
 
 Write = Callable[[Parts], Path]
 

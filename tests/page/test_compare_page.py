@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from made_run import CLASSES, HOSTILE, HUSKY, NAMES, WOLF, Parts, made_parts, slice_outcomes, slice_rows, write_parts
 
-from bias_audit.comparison.compared import GONE, KNOWN, NEW, UNJUDGED, Comparison, compare
-from bias_audit.comparison.history import as_csv, history
-from bias_audit.comparison.history_page import markdown as history_markdown
-from bias_audit.comparison.history_page import page_of as history_page
-from bias_audit.comparison.markdown import LIMIT, markdown
-from bias_audit.comparison.measures import BETTER, NO_DIFFERENCE, TOO_FEW, WORSE
-from bias_audit.comparison.page import page_of
-from bias_audit.result import load
+from bias_audit.compare.compared import GONE, KNOWN, NEW, UNJUDGED, Comparison, compare
+from bias_audit.compare.history import as_csv, history
+from bias_audit.compare.history_page import markdown as history_markdown
+from bias_audit.compare.history_page import page_of as history_page
+from bias_audit.compare.markdown import LIMIT, markdown
+from bias_audit.compare.measures import BETTER, NO_DIFFERENCE, TOO_FEW, WORSE
+from bias_audit.compare.page import page_of
+from bias_audit.run.result import load
 
 
 def content(name: str) -> str:

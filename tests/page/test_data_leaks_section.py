@@ -13,7 +13,7 @@ from bias_audit.checks.base import Page
 from bias_audit.checks.data_leaks import section
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.report.page import write_report
-from bias_audit.result import load
+from bias_audit.run.result import load
 
 Write = Callable[[Parts], Path]
 

@@ -14,7 +14,7 @@ from made_run import HUSKY, WOLF, Parts, write_parts
 
 from bias_audit.report import figures
 from bias_audit.report.distributions_section import BINS, MOST_CLASSES, distributions_section
-from bias_audit.result import load
+from bias_audit.run.result import load
 
 
 def test_shares_and_quantiles_by_hand(parts: Parts, tmp_path: Path) -> None:

@@ -17,13 +17,13 @@ from PIL import Image
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.cli import main
 from bias_audit.config import Thresholds
-from bias_audit.console import QUIET, Progress
 from bias_audit.errors import ConfigError
-from bias_audit.identity import finding_id
-from bias_audit.result import AuditResult, load
 from bias_audit.review.decisions import Decision, add
 from bias_audit.review.next_steps import images_needed, write_next_steps
 from bias_audit.review.swapped import _folders
+from bias_audit.run.identity import finding_id
+from bias_audit.run.progress import QUIET, Progress
+from bias_audit.run.result import AuditResult, load
 
 SILENT = Progress(QUIET)
 WHITE, BLACK = 250, 5

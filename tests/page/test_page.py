@@ -23,7 +23,7 @@ from bias_audit.errors import ResultError
 from bias_audit.report import figures
 from bias_audit.report.page import PAGE_LIMIT, write_report
 from bias_audit.report.rendering import p_value, quantity
-from bias_audit.result import load
+from bias_audit.run.result import load
 
 Write = Callable[[Parts], Path]
 

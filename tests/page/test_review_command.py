@@ -17,11 +17,11 @@ from made_run import HUSKY, info, made_parts, write_parts
 
 from bias_audit.cli import main
 from bias_audit.errors import ConfigError
-from bias_audit.identity import finding_id
-from bias_audit.result import load
 from bias_audit.review.decisions import FILE, Decision, add, history, read_decisions
 from bias_audit.review.server import bind
 from bias_audit.review.targets import neighbours
+from bias_audit.run.identity import finding_id
+from bias_audit.run.result import load
 
 DATA = "da7a" * 16
 

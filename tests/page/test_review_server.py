@@ -12,11 +12,11 @@ from made_run import HUSKY, NAMES, Parts, info, made_parts, write_parts
 from starlette.testclient import TestClient
 
 from bias_audit.errors import ResultError
-from bias_audit.identity import cluster_key, finding_id
-from bias_audit.result import load
 from bias_audit.review.access import HEADERS, MOST_BODY
 from bias_audit.review.decisions import FILE, Decision, add, read_decisions
 from bias_audit.review.server import create_app
+from bias_audit.run.identity import cluster_key, finding_id
+from bias_audit.run.result import load
 
 TOKEN, HOST = "t0k-en_" * 4, "http://127.0.0.1:8000"
 ORIGIN = {"Origin": HOST}

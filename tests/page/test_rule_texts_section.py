@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from made_run import made_parts, write_parts
 
+from bias_audit.checks.rule_texts import explain_rule
 from bias_audit.report.page import render, write_report
 from bias_audit.report.rule_texts_section import rule_texts_section
 from bias_audit.report.summary import summarise
-from bias_audit.rule_texts import explain_rule
 
 
 def test_rules_of_the_run_are_explained_each_once(result):
@@ -37,7 +37,7 @@ def test_every_link_to_a_rule_has_its_mark(result):
 def test_a_rule_without_a_text_is_no_dead_link(parts, write_run):
     import dataclasses
 
-    from bias_audit.result import load
+    from bias_audit.run.result import load
 
     parts.outcomes = tuple(dataclasses.replace(outcome, code="BA777") for outcome in parts.outcomes)
     page = render(summarise(load(write_run(parts)), {})).decode()

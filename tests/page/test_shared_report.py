@@ -18,8 +18,8 @@ from PIL import Image
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.cli import main
 from bias_audit.report.page import write_report
-from bias_audit.result import load
 from bias_audit.review import decisions
+from bias_audit.run.result import load
 
 Write = Callable[[Parts], Path]
 
@@ -131,7 +131,7 @@ def test_a_heavy_page_is_warned_of(
     folder = write_run(parts)
     assert main(["report", str(folder), "--images", "all"]) == 0
     assert "MB" not in capsys.readouterr().err
-    monkeypatch.setattr("bias_audit.commands.report.HEAVY", 100_000)
+    monkeypatch.setattr("bias_audit.cli.report.HEAVY", 100_000)
     assert main(["report", str(folder), "--images", "all"]) == 0
     assert "take 0 MB; --images flagged keeps them below 8 MB" in capsys.readouterr().err
 
@@ -167,7 +167,7 @@ def test_an_unknown_choice_of_images_is_refused(parts: Parts, write_run: Write) 
 
 def test_thumbnails_carry_nothing_of_their_original() -> None:
     """What is stored is encoded from pixels: no EXIF, no comment, no thumbnail of a camera."""
-    from bias_audit.pictures import encode_picture
+    from bias_audit.report.pictures import encode_picture
 
     picture = encode_picture(np.full((300, 400, 3), 120, np.float32))
     image = Image.open(io.BytesIO(base64.b64decode(picture["jpeg"])))
@@ -180,7 +180,7 @@ def test_the_audit_keeps_no_exif(tmp_path: Path) -> None:
     from bias_audit.data.batches import Geometry
     from bias_audit.data.masks import MaskReading
     from bias_audit.data.sources import open_dataset
-    from bias_audit.pictures import make_pictures
+    from bias_audit.report.pictures import make_pictures
 
     exif = Image.Exif()
     exif[0x013B] = "Grace Hopper"

@@ -13,11 +13,11 @@ import pytest
 from made_run import Parts, made_parts, slice_outcomes, slice_rows, table, write_parts
 
 from bias_audit.checks.outcomes import RuleOutcome
-from bias_audit.report import slices_section as section
+from bias_audit.checks.slices import section
+from bias_audit.checks.slices.measure import MEASURES
 from bias_audit.report.page import write_report
-from bias_audit.result import load
-from bias_audit.schema import TABLES
-from bias_audit.slices import MEASURES
+from bias_audit.run.result import load
+from bias_audit.run.schema import TABLES
 
 Write = Callable[[Parts], Path]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from made_run import HUSKY, Parts, picture, table
 
+from bias_audit.checks.strangers.section import STRANGERS_SHARE, strangers_section
 from bias_audit.report.page import write_report
-from bias_audit.report.strangers_section import STRANGERS_SHARE, strangers_section
-from bias_audit.result import AuditResult, load
+from bias_audit.run.result import AuditResult, load
 
 Write = Callable[[Parts], Path]
 

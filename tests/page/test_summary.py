@@ -17,7 +17,7 @@ from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.report.confusion_section import MATRIX_CLASSES
 from bias_audit.report.gallery import COMPOSITE_SHARE, arrange_pictures, order_by_suspicion
 from bias_audit.report.summary import CLASS_COLUMNS, summarise
-from bias_audit.result import AuditResult, load
+from bias_audit.run.result import AuditResult, load
 
 Write = Callable[[Parts], Path]
 

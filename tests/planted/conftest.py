@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bias_audit.benchmark.grid import CLASSES
+from bias_audit.planted.benchmark.grid import CLASSES
 
 Model = Callable[..., pd.DataFrame]
 

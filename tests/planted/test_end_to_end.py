@@ -6,16 +6,16 @@ import json
 
 import pytest
 
-from bias_audit.benchmark import grid, unit
-from bias_audit.benchmark.report import write_report
-from bias_audit.benchmark.run import WORK
-from bias_audit.benchmark.score import score
-from bias_audit.benchmark.unit import finished_unit, make_unit, unit_folder
-from bias_audit.benchmark.units import judge_again, read_units, thresholds_digest
 from bias_audit.config import Thresholds
 from bias_audit.errors import ResultError
-from bias_audit.result import load
-from bias_audit.worlds.shapes import ShapesPlan
+from bias_audit.planted.benchmark import grid, unit
+from bias_audit.planted.benchmark.report import write_report
+from bias_audit.planted.benchmark.run import WORK
+from bias_audit.planted.benchmark.score import score
+from bias_audit.planted.benchmark.unit import finished_unit, make_unit, unit_folder
+from bias_audit.planted.benchmark.units import judge_again, read_units, thresholds_digest
+from bias_audit.planted.shapes import ShapesPlan
+from bias_audit.run.result import load
 
 
 @pytest.mark.heavy

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 
-from bias_audit.benchmark.grid import CUES, HEADS, KINDS, REPORT_SEEDS, STRENGTHS, TUNING_SEEDS, cases, quick_cases
+from bias_audit.planted.benchmark.grid import (
+    CUES,
+    HEADS,
+    KINDS,
+    REPORT_SEEDS,
+    STRENGTHS,
+    TUNING_SEEDS,
+    cases,
+    quick_cases,
+)
 
 
 def test_every_cue_at_every_strength_and_every_hard_case():

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from bias_audit.benchmark import grid, unit
-from bias_audit.benchmark.command import benchmark
-from bias_audit.benchmark.run import WORK, run_cases
-from bias_audit.benchmark.unit import UNIT, audit_key, finished_unit, forget_audits, make_unit, unit_folder
 from bias_audit.cli import main
-from bias_audit.console import QUIET, Progress
 from bias_audit.errors import ConfigError
+from bias_audit.planted.benchmark import grid, unit
+from bias_audit.planted.benchmark.command import benchmark
+from bias_audit.planted.benchmark.run import WORK, run_cases
+from bias_audit.planted.benchmark.unit import UNIT, audit_key, finished_unit, forget_audits, make_unit, unit_folder
+from bias_audit.run.progress import QUIET, Progress
 
 CASES = grid.cases(5)[:4]
 

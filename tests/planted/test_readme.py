@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from bias_audit.benchmark.grid import FROZEN_THRESHOLDS, REPORT_SEEDS
+from bias_audit.planted.benchmark.grid import FROZEN_THRESHOLDS, REPORT_SEEDS
 
 ROOT = Path(__file__).parents[2]
 REPORT = ROOT / "reports" / "benchmark"

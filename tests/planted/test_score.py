@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from bias_audit.benchmark.score import SCORES, Rate, score, weighted_auroc_and_ap
-from bias_audit.benchmark.table import report_text, tuning_text
 from bias_audit.errors import ResultError
+from bias_audit.planted.benchmark.score import SCORES, Rate, score, weighted_auroc_and_ap
+from bias_audit.planted.benchmark.table import report_text, tuning_text
 
 
 def guilty(reliance, *, gap, attract, flagged, **more):
@@ -136,9 +136,9 @@ def test_tuning_seeds_are_never_reported(units):
 
 def test_the_default_thresholds_are_the_frozen_ones() -> None:
     """Who changes a threshold chooses it on the tuning seeds and freezes it anew: `bias-audit benchmark --tune`."""
-    from bias_audit.benchmark.grid import FROZEN_THRESHOLDS
-    from bias_audit.benchmark.units import thresholds_digest
     from bias_audit.config import Thresholds
+    from bias_audit.planted.benchmark.grid import FROZEN_THRESHOLDS
+    from bias_audit.planted.benchmark.units import thresholds_digest
 
     assert thresholds_digest(Thresholds()) == FROZEN_THRESHOLDS
     assert thresholds_digest(Thresholds(min_gap=0.06)) != FROZEN_THRESHOLDS

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bias_audit.errors import ConfigError
-from bias_audit.worlds.cues import CUES
-from bias_audit.worlds.shapes import (
+from bias_audit.planted.cues import CUES
+from bias_audit.planted.shapes import (
     AREA,
     SIDE,
     TINY_AREA,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bias_audit.benchmark.grid import CLASSES, cases
-from bias_audit.benchmark.truth import measure
-from bias_audit.benchmark.units import truth_of
-from bias_audit.worlds.shapes import ShapesPlan, base_scene, expose
+from bias_audit.planted.benchmark.grid import CLASSES, cases
+from bias_audit.planted.benchmark.truth import measure
+from bias_audit.planted.benchmark.units import truth_of
+from bias_audit.planted.shapes import ShapesPlan, base_scene, expose
 
 PER_CLASS = 12
 LABELS = np.repeat(np.arange(4), PER_CLASS)

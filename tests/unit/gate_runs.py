@@ -11,8 +11,8 @@ from typing import Any
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.gate import GateResult, GateRow, judge, read_gate
 from bias_audit.gate.settings import GateConfig
-from bias_audit.result import AuditResult, RunInfo, load, to_json
-from bias_audit.schema.classes import CLASSES
+from bias_audit.run.result import AuditResult, RunInfo, load, to_json
+from bias_audit.run.schema.classes import CLASSES
 
 WOLF: dict[str, Any] = {
     "class_name": "wolf",

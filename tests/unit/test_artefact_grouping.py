@@ -6,11 +6,18 @@ import dataclasses
 
 import numpy as np
 
-from bias_audit.artefacts.association import associate
-from bias_audit.artefacts.collect import Seen
-from bias_audit.artefacts.discover import from_arrays, to_arrays
-from bias_audit.artefacts.grouping import VIEWS, by_components, by_maps, by_position, groups, spectral_embedding
-from bias_audit.artefacts.spots import Spots, find_spots
+from bias_audit.checks.recurring_cues.association import associate
+from bias_audit.checks.recurring_cues.collect import Seen
+from bias_audit.checks.recurring_cues.discover import from_arrays, to_arrays
+from bias_audit.checks.recurring_cues.grouping import (
+    VIEWS,
+    by_components,
+    by_maps,
+    by_position,
+    groups,
+    spectral_embedding,
+)
+from bias_audit.checks.recurring_cues.spots import Spots, find_spots
 from bias_audit.stats import wilson
 
 

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from bias_audit.artefacts.collect import Seen
-from bias_audit.artefacts.proof import HOSTS, Proof, prove
-from bias_audit.artefacts.spots import find_spots
+from bias_audit.checks.recurring_cues.collect import Seen
+from bias_audit.checks.recurring_cues.proof import HOSTS, Proof, prove
+from bias_audit.checks.recurring_cues.spots import find_spots
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.data.masks import MaskReading

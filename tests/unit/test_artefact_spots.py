@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from bias_audit.artefacts.spots import LEAST_PEAK, MOST_SPOTS, find_spots, pool, spot_reach
+from bias_audit.checks.recurring_cues.spots import LEAST_PEAK, MOST_SPOTS, find_spots, pool, spot_reach
 
 ONES = np.ones((1, 7, 7), np.float32)
 

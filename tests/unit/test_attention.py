@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bias_audit import attention
-from bias_audit.attribution.cam import hires_cam
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.data.masks import MaskReading
+from bias_audit.heatmaps import attention
+from bias_audit.heatmaps.cam import hires_cam
 from bias_audit.models.base import Explanation, Predictions
-from bias_audit.run import Run
+from bias_audit.run.folder import Run
 
 SIZE, GRID, PER_CLASS = 32, (8, 8), 14
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_audit.attraction import attraction, gap_matrix, photo_pulls
+from bias_audit.checks.attraction import attraction, gap_matrix, photo_pulls
 
 HUSKY, FOX, WOLF = 0, 1, 2
 NAMES = ("husky", "fox", "wolf")

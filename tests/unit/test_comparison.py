@@ -9,20 +9,10 @@ import pandas as pd
 import pytest
 
 from bias_audit import stats
-from bias_audit.comparison.flips import find_flips
-from bias_audit.comparison.history_chart import band, line
-from bias_audit.comparison.measures import (
-    BETTER,
-    MEASURES,
-    NO_DIFFERENCE,
-    TOO_FEW,
-    WORSE,
-    Change,
-    apart,
-    judged,
-    paired,
-)
-from bias_audit.comparison.pairing import pair_images
+from bias_audit.compare.flips import find_flips
+from bias_audit.compare.history_chart import band, line
+from bias_audit.compare.measures import BETTER, MEASURES, NO_DIFFERENCE, TOO_FEW, WORSE, Change, apart, judged, paired
+from bias_audit.compare.pairing import pair_images
 
 
 def images(rows: list[tuple[str, str]], **columns: list[object]) -> pd.DataFrame:

@@ -23,7 +23,7 @@ from bias_audit.review.decisions import (
     take,
     undo,
 )
-from bias_audit.run import Run
+from bias_audit.run.folder import Run
 
 WOLF = Decision(
     "finding", "f00d", "bias", reviewer="Ada", subject="wolf", code="BA201", measured=0.5, low=0.2, high=0.8

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bias_audit import donors as rooms
+from bias_audit.checks.background.composites import count_composites
 from bias_audit.data.dataset import Dataset, Sample
-from bias_audit.donors import choose_donors, next_donor, plan
-from bias_audit.reliance import count_composites
+from bias_audit.interventions import donors as rooms
+from bias_audit.interventions.donors import choose_donors, next_donor, plan
 
 NAMES = ("fox", "husky", "wolf")
 

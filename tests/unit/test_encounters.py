@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from bias_audit.encounters import encounters
+from bias_audit.checks.strangers.encounters import encounters
 
 IMAGES = pd.DataFrame({"correct": pd.array([True, True, True, False, None], "boolean"),
                        "probability": [0.9, 0.97, 0.99, 0.2, None]})  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bias_audit.examples import in_proportion
+from bias_audit.checks.examples import in_proportion
 
 
 def test_three_photos_of_thirty_per_cent_show_one():

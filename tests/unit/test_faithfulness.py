@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bias_audit.attribution import faithfulness
-from bias_audit.attribution.faithfulness import CENTRE, RANDOM, candidate_layers, choose, insertion_deletion, resolve
-from bias_audit.attribution.methods import Explainer
 from bias_audit.errors import ConfigError
+from bias_audit.heatmaps import faithfulness
+from bias_audit.heatmaps.faithfulness import CENTRE, RANDOM, candidate_layers, choose, insertion_deletion, resolve
+from bias_audit.heatmaps.methods import Explainer
 from bias_audit.models.base import Explanation, Predictions
 
 SIDE, CELLS = 32, 8

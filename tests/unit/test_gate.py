@@ -10,7 +10,7 @@ from gate_runs import EMPTY, HUSKY, WOLF, judged, outcome, read, row_of, run_of
 
 from bias_audit.gate import FAILED, NOT_JUDGED, PASSED, WARNED, judge, read_gate
 from bias_audit.gate.values import GateRow
-from bias_audit.identity import finding_id
+from bias_audit.run.identity import finding_id
 
 LEVELS = (
     None, "CONTEXT", "TOO FEW IMAGES", "MODEL WARNING", "WATCH", "COLLATERAL", "SUSPICIOUS", "HIDDEN", "CONFIRMED",

@@ -12,7 +12,7 @@ from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.errors import ResultError
 from bias_audit.gate import FAILED, NOT_JUDGED, PASSED, WARNED, GateResult
 from bias_audit.gate.running import gate_run
-from bias_audit.result import AuditResult
+from bias_audit.run.result import AuditResult
 
 BOTH = (WOLF, HUSKY)
 

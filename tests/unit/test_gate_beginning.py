@@ -14,7 +14,7 @@ from bias_audit.errors import ConfigError
 from bias_audit.gate import FAILED, judge, read_gate
 from bias_audit.gate.pruning import prune
 from bias_audit.gate.starting import start, write_start
-from bias_audit.identity import finding_id
+from bias_audit.run.identity import finding_id
 
 DAY = datetime.date(2026, 11, 25)
 CLEAN = {

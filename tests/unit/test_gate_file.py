@@ -16,7 +16,7 @@ from bias_audit.gate.example import example
 from bias_audit.gate.keys import KEYS
 from bias_audit.gate.metrics import FILES, METRICS, names_of
 from bias_audit.gate.states import STATES
-from bias_audit.schema import TABLES
+from bias_audit.run.schema import TABLES
 
 
 def test_defaults() -> None:

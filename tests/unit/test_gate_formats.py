@@ -12,6 +12,7 @@ import pytest
 import xmlschema
 from gate_rows import HOSTILE, gate, hostile, number, one_of_each, row
 
+from bias_audit.checks.rule_texts import explain_rule
 from bias_audit.errors import ConfigError
 from bias_audit.gate import FAILED, NOT_JUDGED, PASSED, STATUSES, WARNED, GateRow, read_gate
 from bias_audit.gate.formats import FILES, FORMATS, Place, place_of, write_format
@@ -19,7 +20,6 @@ from bias_audit.gate.formats.as_json import schema
 from bias_audit.gate.formats.junit import junit
 from bias_audit.gate.formats.markdown import LIMIT, markdown
 from bias_audit.gate.formats.told import legal, subject_of
-from bias_audit.rule_texts import explain_rule
 
 PLACE = Place(run="reports/mine")
 GATES = {"one of each": one_of_each(), "hostile names": hostile(), "no rows": gate(), "all passed": gate(row(PASSED))}

@@ -11,7 +11,7 @@ from gate_runs import EMPTY, WOLF, read, row_of, run_of
 
 from bias_audit.gate import FAILED, NOT_JUDGED, PASSED, GateResult, GateRow, judge
 from bias_audit.gate.keys import KEYS
-from bias_audit.result import AuditResult
+from bias_audit.run.result import AuditResult
 
 # table, key, a bound the wolf breaks, its measured value, a bound it keeps, a bound within its interval
 NUMBERS = [

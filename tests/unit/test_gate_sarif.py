@@ -13,10 +13,10 @@ import pytest
 from gate_rows import HOSTILE, gate, hostile, number, one_of_each, row
 from sarif_kit.validate import validation_errors
 
+from bias_audit.checks.rule_texts import explain_rule, rule_codes
 from bias_audit.gate import NOT_JUDGED, PASSED, WAIVED, WARNED, GateResult
 from bias_audit.gate.formats import Place
 from bias_audit.gate.formats.sarif import MOST_RESULTS, sarif
-from bias_audit.rule_texts import explain_rule, rule_codes
 
 PLACE = Place(file="ci/my gate.toml")
 

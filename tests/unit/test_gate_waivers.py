@@ -13,8 +13,8 @@ from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.gate import FAILED, WAIVED, WARNED, GateResult, judge, read_gate
 from bias_audit.gate.running import gate_run
 from bias_audit.gate.waivers import from_decisions
-from bias_audit.identity import finding_id
 from bias_audit.review.decisions import Decision, add
+from bias_audit.run.identity import finding_id
 
 DAY = datetime.date(2026, 11, 25)
 FOUND = outcome("found", "SUSPICIOUS", measured=0.5, low=0.4, high=0.6)

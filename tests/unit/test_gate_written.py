@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from gate_runs import WOLF, outcome, read, run_of
 
-from bias_audit import result
 from bias_audit.errors import ResultError
 from bias_audit.gate import FAILED, NOT_JUDGED, PASSED, judge, read_gate, write_gate
+from bias_audit.run import result
 
 
 def test_write_gate(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ SCRIPT = """
 import sys
 {before}
 from bias_audit.gate import judge, read_gate, write_gate
-from bias_audit.result import load
+from bias_audit.run.result import load
 gate = judge(load(sys.argv[1]), read_gate(sys.argv[2]))
 write_gate(sys.argv[1], gate)
 print(gate.exit_code, *sorted(set(sys.modules) & set({heavy!r})))

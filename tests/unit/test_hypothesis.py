@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bias_audit.checks.drawn_regions.measure import ENOUGH, Photo, measure
 from bias_audit.data.masks import FOREGROUND
 from bias_audit.errors import ConfigError
-from bias_audit.hypothesis import ENOUGH, Photo, measure
-from bias_audit.live import region_of
 from bias_audit.models.base import Predictions
+from bias_audit.pipeline.live_test import region_of
 
 SIDE = 40
 RED, GREY = (220, 20, 20), (120, 120, 120)

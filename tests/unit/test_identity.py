@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from bias_audit.checks.outcomes import RuleOutcome
-from bias_audit.identity import class_of, cue_of, matched
+from bias_audit.run.identity import class_of, cue_of, matched
 
 
 def outcome(code="BA201", scope="class", subject="wolf", images=(), **evidence):

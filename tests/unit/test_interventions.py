@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bias_audit.data.masks import BACKGROUND, FOREGROUND, VOID
-from bias_audit.interventions import (
+from bias_audit.interventions.edits import (
     BACKDROPS,
     FILLS,
     MOST_REGION,

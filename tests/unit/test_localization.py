@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bias_audit import localization
 from bias_audit.data.masks import BACKGROUND, FOREGROUND, VOID
-from bias_audit.localization import METRICS, attention_status, localize
+from bias_audit.heatmaps import localization
+from bias_audit.heatmaps.localization import METRICS, attention_status, localize
 
 B, F, V = BACKGROUND, FOREGROUND, VOID
 

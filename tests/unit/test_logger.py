@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from bias_audit.console import NORMAL, QUIET, VERBOSE, Progress
+from bias_audit.run.progress import NORMAL, QUIET, VERBOSE, Progress
 
 
 @pytest.mark.parametrize("verbosity", [QUIET, NORMAL, VERBOSE])
@@ -51,7 +51,7 @@ def shown(code: str) -> tuple[str, str]:
 
 
 def test_quiet_is_silent_until_a_program_sets_up_logging():
-    note = "from bias_audit.console import QUIET, Progress\nProgress(QUIET).note('said')\n"
+    note = "from bias_audit.run.progress import QUIET, Progress\nProgress(QUIET).note('said')\n"
     assert shown(note + "import logging\nlogging.getLogger('bias_audit').warning('more than is ever logged')") == (
         "",
         "",

@@ -7,8 +7,8 @@ import json
 import pandas as pd
 import pytest
 
+from bias_audit.checks.recurring_cues.names import name_cluster, named, read_names
 from bias_audit.errors import ConfigError
-from bias_audit.names import name_cluster, named, read_names
 
 
 def spots(cluster: str, images: range, x: float = 0.1) -> list[dict]:

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from bias_audit import overlays
 from bias_audit.data.batches import Geometry
 from bias_audit.data.masks import MaskReading
+from bias_audit.heatmaps import overlays
 from bias_audit.report import figures
 
 PHOTO = np.full((60, 80, 3), 128, np.uint8)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bias_audit.permutation_tie import ALIKE, NO_COMPARISON, OK, permutation_tie, share_matrix
+from bias_audit.heatmaps.permutation_tie import ALIKE, NO_COMPARISON, OK, permutation_tie, share_matrix
 
 
 def blobs(n: int, rng: np.random.Generator, grid: int = 8) -> np.ndarray:
@@ -45,7 +45,7 @@ def test_effect_and_z_by_counting():
 
 def test_p_against_all_permutations(monkeypatch):
     """Seven maps have 5040 permutations: the random ones must find the share of them that is as low."""
-    monkeypatch.setattr("bias_audit.permutation_tie.MIN_IMAGES", 7)
+    monkeypatch.setattr("bias_audit.heatmaps.permutation_tie.MIN_IMAGES", 7)
     rng = np.random.default_rng(5)
     masks = blobs(7, rng)
     maps = masks + rng.uniform(0, 6, masks.shape)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bias_audit.attribution import perturbation
-from bias_audit.attribution.methods import METHODS, Explainer
+from bias_audit.heatmaps import perturbation
+from bias_audit.heatmaps.methods import METHODS, Explainer
 from bias_audit.models.base import Predictions
 
 SIZE = (28, 42, 3)

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bias_audit import preprocess_check
+from bias_audit.checks.inputs import measure as preprocess_check
+from bias_audit.checks.inputs.measure import FIRST, MOST, Candidate, check_preprocess
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.data.masks import MaskReading
 from bias_audit.errors import DataError
 from bias_audit.models.base import Predictions
-from bias_audit.preprocess_check import FIRST, MOST, Candidate, check_preprocess
-from bias_audit.run import Run
+from bias_audit.run.folder import Run
 
 GEOMETRY = Geometry((4, 4), 3, "stretch", "bilinear", MaskReading())
 GREY = Geometry((4, 4), 1, "stretch", "bilinear", MaskReading())

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bias_audit import reliance
+from bias_audit.checks.background import composites as reliance
+from bias_audit.checks.background.composites import count_composites, intervene
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.data.masks import MaskReading
-from bias_audit.donors import Plan, plan, prepare_backgrounds
+from bias_audit.interventions.donors import Plan, plan, prepare_backgrounds
 from bias_audit.models.base import Predictions
-from bias_audit.reliance import count_composites, intervene
 
 NAMES = ("fox", "husky", "wolf")
 

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_audit import rules
+from bias_audit.checks.evidence import Evidence
 from bias_audit.checks.registry import find_rule
 from bias_audit.config import Thresholds
-from bias_audit.rules.evidence import Evidence
-from bias_audit.schema import TABLES
-from bias_audit.tables import images_table
+from bias_audit.pipeline import judge as rules
+from bias_audit.pipeline.summaries import images_table
+from bias_audit.run.schema import TABLES
 
 CLASS = {
     "n": 20, "n_read": 20, "accuracy": 1.0, "accuracy_low": 0.8, "accuracy_high": 1.0, "n_attention": 20,

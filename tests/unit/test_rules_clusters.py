@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bias_audit import tables
+from bias_audit.checks.evidence import Evidence
+from bias_audit.checks.recurring_cues.rule import recurring_cue
 from bias_audit.config import Thresholds
-from bias_audit.rules.clusters import recurring_cue
-from bias_audit.rules.evidence import Evidence
+from bias_audit.run import tables
 
 STRONG: dict[str, Any] = {
     "cluster_id": "wolf-1a2b3c", "class_name": "wolf", "n": 40, "class_share": 0.8, "lift": 1.9,

@@ -7,9 +7,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bias_audit import rules, tables
+from bias_audit.checks.evidence import Evidence
 from bias_audit.config import Thresholds
-from bias_audit.rules.evidence import Evidence
+from bias_audit.pipeline import judge as rules
+from bias_audit.run import tables
 
 SNOW: dict[str, Any] = {
     "hypothesis_id": "region-1", "name": "snow", "class_name": "wolf", "image_id": "wolf/1.jpg", "reviewer": "Ada",

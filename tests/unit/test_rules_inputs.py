@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_audit import rules
+from bias_audit.checks.evidence import Evidence
+from bias_audit.checks.inputs.measure import Candidate, PreprocessCheck
+from bias_audit.checks.inputs.rule import class_order, preprocessing
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.config import Thresholds
-from bias_audit.preprocess_check import Candidate, PreprocessCheck
-from bias_audit.rules.evidence import Evidence
-from bias_audit.rules.inputs import class_order, preprocessing
+from bias_audit.pipeline import judge as rules
 
 
 def _checked(

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bias_audit.checks.mask_quality.measure import MaskQuality
+from bias_audit.checks.mask_quality.rule import estimated_masks, marked
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.config import Thresholds
-from bias_audit.mask_check import MaskQuality
-from bias_audit.rules import Evidence
-from bias_audit.rules.masks import estimated_masks, marked
+from bias_audit.pipeline.judge import Evidence
 from bias_audit.stats import median_interval
 
 EMPTY = pd.DataFrame()

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_audit.attribution.reliability import CLASSES, RANDOMISATION, STABILITY, Reliability
+from bias_audit.checks.map_reliability.rule import map_reliability
+from bias_audit.checks.map_reliability.similarity import CLASSES, RANDOMISATION, STABILITY, Reliability
 from bias_audit.config import Thresholds
-from bias_audit.rules import Evidence, judge
-from bias_audit.rules.reliability import map_reliability
+from bias_audit.pipeline.judge import Evidence, judge
 
 EMPTY = pd.DataFrame()
 
@@ -80,7 +80,7 @@ def attended_tables() -> tuple[pd.DataFrame, pd.DataFrame]:
 def test_rules_on_attention_do_not_read_maps_that_failed(
     similarity: float, status: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bias_audit import rules
+    from bias_audit.pipeline import judge as rules
 
     wanted = {code: rule for code, rule in rules.RULES.items() if code in ("BA101", "BA102", "BA908")}
     monkeypatch.setattr(rules, "RULES", wanted)

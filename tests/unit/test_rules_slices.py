@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_audit import rules
+from bias_audit.checks.evidence import Evidence
 from bias_audit.checks.outcomes import RuleOutcome
+from bias_audit.checks.slices.measure import slices_table
 from bias_audit.config import Thresholds
-from bias_audit.rules.evidence import Evidence
-from bias_audit.slices import slices_table
-from bias_audit.tables import images_table, user_columns
+from bias_audit.pipeline import judge as rules
+from bias_audit.pipeline.summaries import images_table
+from bias_audit.run.tables import user_columns
 
 N = 60
 """Images per slice."""

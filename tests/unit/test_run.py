@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from bias_audit.errors import ConfigError, ResultError
-from bias_audit.run import FINISHED, STARTED, Run, plain
-from bias_audit.schema import TABLES
+from bias_audit.run.folder import FINISHED, STARTED, Run, plain
+from bias_audit.run.schema import TABLES
 
 KEY = {"model": "m1", "data": "d1", "configuration": "c1"}
 
@@ -86,7 +86,7 @@ class TestWrite:
             "import resource, sys\n"
             "from pathlib import Path\n"
             "from bias_audit.errors import ResultError\n"
-            "from bias_audit.run import Run\n"
+            "from bias_audit.run.folder import Run\n"
             "run = Run(Path(sys.argv[1]))\n"
             "run.start({'model': 'm'}, resume=False, overwrite=False)\n"
             "run.write('shards/a.npz', b'old')\n"

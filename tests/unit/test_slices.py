@@ -11,8 +11,9 @@ import pytest
 from scipy.stats import binom, fisher_exact
 
 from bias_audit import stats
-from bias_audit.slices import MEASURES, grouped, slices_table
-from bias_audit.tables import images_table, user_columns
+from bias_audit.checks.slices.measure import MEASURES, grouped, slices_table
+from bias_audit.pipeline.summaries import images_table
+from bias_audit.run.tables import user_columns
 
 
 def table(correct: list[bool], label: list[str] | None = None, **columns: list[Any]) -> pd.DataFrame:

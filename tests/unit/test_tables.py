@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_audit.class_reliance import background_only_elsewhere, relative_foreground_sensitivity
-from bias_audit.permutation_tie import Tie
-from bias_audit.photo_reliance import add_interventions, shapley_background_share
-from bias_audit.tables import classes_table, confusion_table, images_table
+from bias_audit.checks.background.class_reliance import background_only_elsewhere, relative_foreground_sensitivity
+from bias_audit.checks.background.photo_reliance import add_interventions, shapley_background_share
+from bias_audit.heatmaps.permutation_tie import Tie
+from bias_audit.pipeline.summaries import classes_table, images_table
+from bias_audit.run.tables import confusion_table
 
 NAMES = ("husky", "wolf")
 BLANK = np.array([-1.0, 1.0])

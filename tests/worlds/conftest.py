@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from bias_audit.worlds import CLASS_NAMES, World, write_world
+from bias_audit.planted import CLASS_NAMES, World, write_world
 
 INPUT = 96
 PER_CLASS = {"train": 100, "test": 40}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bias_audit import demo
 from bias_audit.errors import DataError
+from bias_audit.planted import demo
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import bias_audit
-from bias_audit.worlds import CLASS_NAMES
+from bias_audit.planted import CLASS_NAMES
 
 if TYPE_CHECKING:
     from conftest import Audited, Trained

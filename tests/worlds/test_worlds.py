@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bias_audit.errors import ConfigError, DataError
-from bias_audit.worlds import CLASS_NAMES, CUES, PLAIN, SPLITS, Plan, choose, take_shot, write_world
+from bias_audit.planted import CLASS_NAMES, CUES, PLAIN, SPLITS, Plan, choose, take_shot, write_world
 
 SIZE = 64
 
@@ -202,8 +202,8 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_drawing_needs_neither_tensorflow_nor_pandas() -> None:
-    code = "import sys, bias_audit.worlds, bias_audit.demo; print(*sys.modules)"
+    code = "import sys, bias_audit.planted, bias_audit.planted.demo; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     modules = set(done.stdout.split())
-    assert {"cv2", "numpy", "bias_audit.worlds"} <= modules  # the list is a real one
+    assert {"cv2", "numpy", "bias_audit.planted"} <= modules  # the list is a real one
     assert not {"tensorflow", "keras", "pandas"} & modules

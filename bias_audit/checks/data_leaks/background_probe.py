@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bias_audit import stats
 from bias_audit.data.masks import VOID
-from bias_audit.interventions import Mask, Pixels, hole
+from bias_audit.interventions.edits import Mask, Pixels, hole
 
 Floats = NDArray[np.float64]
 

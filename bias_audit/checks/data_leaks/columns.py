@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bias_audit.columns import Column
+from bias_audit.run.columns import Column
 
 LEAKAGE: tuple[Column, ...] = (
     Column("kind", "string", "background, whole image, property, training copy, test copy"),

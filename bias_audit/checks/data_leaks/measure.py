@@ -15,24 +15,24 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bias_audit import stats
-from bias_audit.artefacts.collect import estimated
 from bias_audit.checks.base import Context, Measured
 from bias_audit.checks.data_leaks.background_probe import background_features, probe
 from bias_audit.checks.data_leaks.properties import Value, associations, file_properties, pixel_properties
 from bias_audit.checks.data_leaks.rule import Looked
-from bias_audit.console import Progress
 from bias_audit.data import sampling
 from bias_audit.data.batches import Geometry, Loaded, decode, load_in_order
+from bias_audit.data.central_object import estimated
 from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.data.duplicates import near_pairs, perceptual_hash
 from bias_audit.data.geometry import fit_image
 from bias_audit.data.masks import BACKGROUND
 from bias_audit.data.masks import OK as MASK_OK
 from bias_audit.errors import ConfigError, ResultError
-from bias_audit.result import AuditResult
-from bias_audit.run import Run
-from bias_audit.tables import table
-from bias_audit.unlabelled import pictures_in
+from bias_audit.heatmaps.unlabelled import pictures_in
+from bias_audit.run.folder import Run
+from bias_audit.run.progress import Progress
+from bias_audit.run.result import AuditResult
+from bias_audit.run.tables import table
 
 Record = dict[str, Any]
 

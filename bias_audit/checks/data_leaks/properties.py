@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from bias_audit import stats
 from bias_audit.data.opening import open_picture
-from bias_audit.interventions import Pixels
+from bias_audit.interventions.edits import Pixels
 
 Value = float | str | None
 

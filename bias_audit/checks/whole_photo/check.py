@@ -10,9 +10,9 @@ from bias_audit.checks.whole_photo.rule import GLOBAL_CUE, global_cue
 
 if TYPE_CHECKING:
     from bias_audit.checks.base import Context, Page
+    from bias_audit.checks.evidence import Evidence
     from bias_audit.checks.outcomes import RuleOutcome
-    from bias_audit.result import AuditResult
-    from bias_audit.rules.evidence import Evidence
+    from bias_audit.run.result import AuditResult
 
 TABLE = "probes"
 

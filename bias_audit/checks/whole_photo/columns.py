@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bias_audit.columns import Column
+from bias_audit.run.columns import Column
 
 PROBES: tuple[Column, ...] = (
     Column("probe", "string", "what was exchanged: colour, brightness, sharpness or border of the whole photo"),

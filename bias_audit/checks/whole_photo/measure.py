@@ -15,8 +15,8 @@ from bias_audit.data.batches import Geometry, Pixels
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.sampling import load_pixels, readable
 from bias_audit.models.base import Predictions
-from bias_audit.run import Run
-from bias_audit.tables import table
+from bias_audit.run.folder import Run
+from bias_audit.run.tables import table
 
 Predict = Callable[[Pixels], Predictions]
 Record = dict[str, Any]

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bias_audit import stats
-from bias_audit.attraction import attraction, photo_pulls
+from bias_audit.checks.attraction import attraction, photo_pulls
 
 
 def probe_rows(

@@ -10,8 +10,8 @@ from bias_audit.checks.outcomes import RuleOutcome, as_float, not_applicable, nu
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bias_audit.checks.evidence import Evidence
     from bias_audit.config import Thresholds
-    from bias_audit.rules.evidence import Evidence
 
 GLOBAL_CUE = Rule(
     code="BA301",

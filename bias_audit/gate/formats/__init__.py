@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from bias_audit.atomic import write_atomically
 from bias_audit.gate.formats.as_json import as_json
 from bias_audit.gate.formats.github import workflow_commands
 from bias_audit.gate.formats.junit import junit
@@ -16,6 +15,7 @@ from bias_audit.gate.formats.markdown import markdown
 from bias_audit.gate.formats.place import Place, place_of
 from bias_audit.gate.formats.sarif import sarif
 from bias_audit.gate.values import GateResult
+from bias_audit.run.atomic import write_atomically
 
 __all__ = ["FILES", "FORMATS", "Format", "Place", "place_of", "write_format"]
 

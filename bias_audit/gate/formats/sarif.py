@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import bias_audit
+from bias_audit.checks.rule_texts import rule_codes
 from bias_audit.gate.formats.place import Place
 from bias_audit.gate.formats.told import check_text, checks_of, cut, is_rule, legal, one_line, subject_of
 from bias_audit.gate.values import FAILED, WARNED, GateResult, GateRow
-from bias_audit.rule_texts import rule_codes
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 

@@ -6,10 +6,10 @@ import functools
 import re
 from dataclasses import dataclass
 
+from bias_audit.checks.rule_texts import explain_rule, rule_codes
 from bias_audit.gate.settings import BOUNDS
 from bias_audit.gate.states import STATES
 from bias_audit.gate.values import FAILED, GateResult, GateRow
-from bias_audit.rule_texts import explain_rule, rule_codes
 
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 does not allow (2.2 Characters): control characters, halves of surrogate pairs, two non-characters."""

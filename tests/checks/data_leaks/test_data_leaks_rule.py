@@ -11,9 +11,9 @@ from bias_audit.checks.base import Measured
 from bias_audit.checks.data_leaks.check import DataLeaks
 from bias_audit.checks.data_leaks.measure import leakage_table
 from bias_audit.checks.data_leaks.rule import Looked
+from bias_audit.checks.evidence import Evidence
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.config import Thresholds
-from bias_audit.rules.evidence import Evidence
 
 PROBE: dict[str, Any] = {
     "kind": "background", "name": "colours and textures", "class_name": "", "measure": "AUC", "value": 0.9,

@@ -16,9 +16,9 @@ from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.data.masks import MaskReading
 from bias_audit.models.base import Predictions
-from bias_audit.rules import Evidence
-from bias_audit.run import Run
-from bias_audit.tables import table as make_table
+from bias_audit.pipeline.judge import Evidence
+from bias_audit.run.folder import Run
+from bias_audit.run.tables import table as make_table
 
 NAMES = ("a", "b", "c")
 

@@ -1,0 +1,1 @@
+"""Attention on the background, per class and per image (BA101, BA102). Triage only."""

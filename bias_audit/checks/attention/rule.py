@@ -1,0 +1,120 @@
+"""BA1xx: attention. Triage only, never above WATCH: every absolute rule on maps convicted clean models.
+
+See docs/science.md#levels.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bias_audit.checks.outcomes import RuleOutcome, as_float, not_applicable, number, relies, status_of
+from bias_audit.config import Thresholds
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bias_audit.checks.evidence import Evidence
+
+
+def class_attention(evidence: Evidence) -> list[RuleOutcome]:
+    """BA101: a class's maps lie on the background more than those of the other classes (Mann-Whitney, BH, Cliff).
+
+    CONTEXT instead of WATCH where the interventions tested the class and showed no reliance.
+    """
+    import numpy as np
+
+    # docs/science.md#levels
+    title, bounds = "attention on the background, compared with the other classes", evidence.thresholds
+    outcomes = []
+    for name, row in evidence.rows():
+        if evidence.doubt:
+            outcomes.append(not_applicable("BA101", title, "class", name, evidence.doubt))
+            continue
+        compared = evidence.attention.get(name)
+        if compared is None:
+            enough = as_float(row["n_attention"], 0) >= bounds.min_attention
+            reason = _why_no_attention(row, bounds.min_attention, has_rest=not enough)
+            outcomes.append(not_applicable("BA101", title, "class", name, reason))
+            continue
+        found = compared.stands_out(bounds)
+        excess = float(row["background_excess"])
+        sentence = (
+            f"The maps of {name} lie on the background {'clearly more' if found else 'not clearly more'} than those of "
+            f"the other classes (background excess {excess:z.2f}, the others {compared.rest_mean:z.2f}; "
+            f"Cliff's delta {compared.delta:z.2f})."
+        )
+        sentence += _tie(row, bounds) if found else ""
+        harmless = np.isfinite(as_float(row["p_fdr"])) and not relies(row, bounds)
+        if found and harmless:
+            sentence += " Other backgrounds do not change the prediction: it looks there, but does not depend on it."
+        outcomes.append(
+            RuleOutcome(
+                "BA101",
+                title,
+                "class",
+                name,
+                *status_of(found, "CONTEXT" if harmless else "WATCH", sentence),
+                measured=compared.delta,
+                threshold=bounds.cliffs_delta,
+                n=compared.n,
+                p_value=compared.p_fdr,
+                image_ids=evidence.worst(name, "background_excess_label") if found else (),
+                evidence={
+                    "background_excess": excess,
+                    "excess_low": number(row["excess_low"]),
+                    "excess_high": number(row["excess_high"]),
+                    "tie_effect": number(row["tie_effect"]),
+                    "tie_p_fdr": number(row["tie_p_fdr"]),
+                },
+            )
+        )
+    return outcomes
+
+
+def image_attention(evidence: Evidence) -> list[RuleOutcome]:
+    """BA102: images whose attention lies on the background far more than is usual in their class (robust z)."""
+    from bias_audit import stats
+    from bias_audit.checks.evidence import images_found
+
+    title, bounds = "images with unusual attention on the background", evidence.thresholds
+    outcomes = []
+    for name, row in evidence.rows():
+        if evidence.doubt:
+            outcomes.append(not_applicable("BA102", title, "image", name, evidence.doubt))
+            continue
+        group = evidence.images[evidence.images["label"] == name]
+        judged = group[group["excess_robust_z"].notna()]
+        if judged.empty:
+            reason = _why_no_attention(row, stats.ENOUGH_FOR_OUTLIERS, has_rest=True)
+            outcomes.append(not_applicable("BA102", title, "image", name, reason))
+            continue
+        outliers = judged[
+            (judged["excess_robust_z"] > bounds.image_z) & (judged["background_excess_label"] > bounds.image_excess)
+        ]
+        outliers = outliers.sort_values("excess_robust_z", ascending=False)
+        sentence = (
+            f"On {len(outliers)} of {len(judged)} images of {name} the attention lies on the background "
+            "far more than is usual in the class."
+        )
+        outcomes.append(images_found("BA102", title, name, outliers, len(judged), sentence))
+    return outcomes
+
+
+def _tie(row: pd.Series, bounds: Thresholds) -> str:
+    """What the test adds: a halo around the object, or a place of its own (docs/science.md#permutation-tie)."""
+    import numpy as np
+
+    p_value = as_float(row["tie_p_fdr"])
+    if not np.isfinite(p_value):
+        return ""
+    if p_value <= bounds.fdr:
+        return " They follow the object nevertheless, more than the masks of other photos: a halo around it."
+    return " They are not tied to the object: the masks of other photos fit them as well."
+
+
+def _why_no_attention(row: pd.Series, needed: int, *, has_rest: bool) -> str:
+    if row["attention_reason"] != "ok":
+        return f"No attention scores: {row['attention_reason']}."
+    if not has_rest:
+        return "No other class with attention scores to compare with."
+    return f"Not enough images: {int(row['n_attention'])} with attention scores, {needed} needed."

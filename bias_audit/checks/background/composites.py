@@ -1,0 +1,234 @@
+"""Does the prediction follow the object or the background? Paired composites, run through the same model.
+
+Each photo's object is put on backgrounds of its own class and of other classes, both pasted, so that the cost of
+pasting cancels (Xiao et al. 2021); the background is shown without the object and the object without background; holes
+and noise of the same kind, once on the object and once beside it, tell what erasing alone costs (Moayeri et al. 2022).
+Holes are filled in ways of different family: what only one of them shows comes from the fill
+(docs/science.md#fills).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bias_audit.config import FIRST_FILL, SECOND_FILL
+from bias_audit.data.batches import Geometry, Loaded, load_in_order
+from bias_audit.data.dataset import Dataset
+from bias_audit.interventions.donors import (
+    Backgrounds,
+    Heat,
+    Plan,
+    Regions,
+    choose_donors,
+    find_regions,
+    next_donor,
+    stream,
+)
+from bias_audit.interventions.edits import (
+    BACKDROPS,
+    FILLS,
+    background_only,
+    elsewhere,
+    foreground_only,
+    hole,
+    lend,
+    paste,
+    with_noise,
+)
+from bias_audit.models.base import Predictions
+
+Pixels = NDArray[np.float32]
+_Name = tuple[int, str, str, int]
+"""photo, arm, fill, donor."""
+
+SAME, OTHER, NEXT = "same", "other", "next"
+"""The object on backgrounds of its own class, of the other classes in turn, of the next class."""
+
+BACKGROUND, FOREGROUND = "background_only", "foreground_only"
+"""The object removed, by every fill; the object on every neutral backdrop."""
+
+CONTROL = "control_hole"
+"""The object untouched, a hole of its shape beside it: what removing anything costs."""
+
+NOISY_OBJECT, NOISY_BACKGROUND = "noisy_object", "noisy_background"
+
+CUE_REMOVED, CUE_REMOVED_CONTROL = "cue_removed", "cue_removed_control"
+"""The attended piece of background inpainted, and an equal piece elsewhere."""
+
+CUE_LENT, CUE_LENT_CONTROL = "cue_lent", "cue_lent_control"
+"""The attended piece of another class's background put behind this object, and another piece of that background."""
+
+SHOWN = (SAME, OTHER, BACKGROUND, FOREGROUND)
+"""Arms of which one composite per photo is kept for the report."""
+
+CONTROL_SCALES = (1.0, 0.8, 0.6, 0.45)
+"""Sizes of the control hole: beside a large object an equal hole has no room, and a smaller one costs less."""
+
+CHECKS = 3
+"""Backgrounds per photo and arm under the second fill, at most; odd, as `AuditConfig.donors`."""
+
+
+@dataclass(frozen=True)
+class Composite:
+    """One changed picture and what the model says about it.
+
+    Attributes:
+        photo, donor: sample positions; donor -1 where there is none.
+        arm: one of the arms above.
+        fill: key of FILLS, or of BACKDROPS for FOREGROUND; "" where nothing was filled.
+        donor_label: class index of the donor, -1 where there is none.
+        predicted: class index.
+        probability: of the photo's label, 0..1.
+        probability_predicted: of the predicted class, 0..1.
+        log_odds: of the photo's label.
+        donor_probability: of the donor's class, 0..1; NaN without a donor.
+    """
+
+    photo: int
+    arm: str
+    fill: str
+    donor: int
+    donor_label: int
+    predicted: int
+    probability: float
+    probability_predicted: float
+    log_odds: float
+    donor_probability: float
+
+
+def intervene(
+    dataset: Dataset,
+    label: int,
+    todo: Plan,
+    backgrounds: Backgrounds,
+    geometry: Geometry,
+    maps: Mapping[int, Heat],
+    predict: Callable[[Pixels], Predictions],
+    *,
+    batch: int,
+    donors: int,
+    seed: int,
+    keep: Callable[[int, str, int, Pixels], None],
+) -> Iterator[list[Composite]]:
+    """Make and predict all composites of one class.
+
+    Args:
+        label: the class.
+        maps: sample position -> (h, w) heatmap of the labelled class, of photos that are recognised.
+        predict: (n, H, W, C) float32 in [0, 255] -> predictions.
+        keep: called with (photo, arm, donor, pixels) of the first composite of each SHOWN arm of a photo, for the
+            report; first fill only.
+
+    Yields:
+        the composites of one batch.
+    """
+    names: list[_Name] = []
+    images: list[Pixels] = []
+    positions = todo.photos[label]
+    for start, group in load_in_order([dataset.samples[position] for position in positions], geometry, 8):
+        for position, loaded in zip(positions[start : start + 8], group, strict=True):
+            first: set[str] = set()
+            own = backgrounds.regions.get(position)
+            if own is None:
+                own = find_regions(loaded, maps.get(position), seed, dataset.samples[position].image_id)
+            for arm, fill, donor, pixels in _composites(
+                dataset, position, loaded, todo, backgrounds, own, donors, seed
+            ):
+                if arm in SHOWN and arm not in first and fill != SECOND_FILL:
+                    keep(position, arm, donor, pixels)
+                    first.add(arm)
+                names.append((position, arm, fill, donor))
+                images.append(pixels)
+                if len(images) == batch:
+                    yield _predicted(dataset, label, names, predict(np.stack(images)))
+                    names, images = [], []
+    if images:
+        yield _predicted(dataset, label, names, predict(np.stack(images)))
+
+
+def count_composites(todo: Plan, donors: int) -> int:
+    """Composites that a plan makes, at most."""
+    exchanged = 2 * donors + 2 * min(donors, CHECKS) + 1
+    erased = len(FILLS) + len(BACKDROPS) + 4  # two with noise, two control holes
+    cues = 4  # taken away and lent, each with its control
+    return sum(len(photos) for photos in todo.photos.values()) * (exchanged + erased + cues)
+
+
+def _composites(
+    dataset: Dataset,
+    position: int,
+    loaded: Loaded,
+    todo: Plan,
+    backgrounds: Backgrounds,
+    own: Regions | None,
+    donors: int,
+    seed: int,
+) -> Iterator[tuple[str, str, int, Pixels]]:
+    if loaded.pixels is None or loaded.mask is None:
+        return
+    pixels, mask = loaded.pixels, loaded.mask
+    sample, pictures = dataset.samples[position], backgrounds.pictures
+    same, other = choose_donors(todo.donors, sample.label, position, sample.image_id, donors, seed, todo.clusters)
+    for fill, most in ((FIRST_FILL, donors), (SECOND_FILL, CHECKS)):
+        for arm, chosen in ((SAME, same), (OTHER, other)):
+            for donor in chosen[:most]:
+                if (donor, fill) in pictures:
+                    yield arm, fill, donor, paste(pixels, mask, pictures[donor, fill].astype(np.float32))
+    following = next_donor(todo.donors, sample.label, sample.image_id, seed)
+    if following is not None and (following, FIRST_FILL) in pictures:
+        yield NEXT, FIRST_FILL, following, paste(pixels, mask, pictures[following, FIRST_FILL].astype(np.float32))
+    for fill in FILLS:
+        emptied = pictures.get((position, fill))
+        removed = background_only(pixels, mask, fill) if emptied is None else emptied.astype(np.float32)
+        yield BACKGROUND, fill, -1, removed
+    for backdrop in BACKDROPS:
+        yield FOREGROUND, backdrop, -1, foreground_only(pixels, mask, backdrop)
+    rng = stream(seed, sample.image_id, "noise")
+    yield NOISY_OBJECT, "", -1, with_noise(pixels, mask, rng, on_object=True)
+    yield NOISY_BACKGROUND, "", -1, with_noise(pixels, mask, rng, on_object=False)
+    holes = hole(mask)
+    beside = elsewhere(holes, holes, stream(seed, sample.image_id, "control"), CONTROL_SCALES)
+    if beside is not None:
+        for fill in (FIRST_FILL, SECOND_FILL):
+            yield CONTROL, fill, -1, FILLS[fill](pixels, beside)
+    yield from _cues(pixels, mask, own, other, backgrounds)
+
+
+def _cues(
+    pixels: Pixels, mask: NDArray[np.uint8], own: Regions | None, other: Sequence[int], backgrounds: Backgrounds
+) -> Iterator[tuple[str, str, int, Pixels]]:
+    """The attended piece of background taken away from this photo, and that of another class's photo put into it."""
+    if own is not None:
+        yield CUE_REMOVED, FIRST_FILL, -1, FILLS[FIRST_FILL](pixels, own.attended)
+        yield CUE_REMOVED_CONTROL, FIRST_FILL, -1, FILLS[FIRST_FILL](pixels, own.control)
+    lender = next((donor for donor in other if donor in backgrounds.regions), None)
+    if lender is not None:
+        picture, there = backgrounds.pictures[lender, FIRST_FILL].astype(np.float32), backgrounds.regions[lender]
+        yield CUE_LENT, FIRST_FILL, lender, lend(pixels, mask, picture, there.attended)
+        yield CUE_LENT_CONTROL, FIRST_FILL, lender, lend(pixels, mask, picture, there.control)
+
+
+def _predicted(dataset: Dataset, label: int, names: Sequence[_Name], predictions: Predictions) -> list[Composite]:
+    rows = []
+    for i, (photo, arm, fill, donor) in enumerate(names):
+        predicted = int(predictions.predicted[i])
+        donor_label = dataset.samples[donor].label if donor >= 0 else -1
+        rows.append(
+            Composite(
+                photo,
+                arm,
+                fill,
+                donor,
+                donor_label,
+                predicted,
+                float(predictions.probabilities[i, label]),
+                float(predictions.probabilities[i, predicted]),
+                float(predictions.log_odds[i, label]),
+                float(predictions.probabilities[i, donor_label]) if donor >= 0 else np.nan,
+            )
+        )
+    return rows

@@ -1,0 +1,59 @@
+"""BA2xx, image by image: which photos rest on their background, and which do so unlike their class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bias_audit.checks.outcomes import RuleOutcome, not_applicable
+
+if TYPE_CHECKING:
+    from bias_audit.checks.evidence import Evidence
+
+
+def image_reliance(evidence: Evidence) -> list[RuleOutcome]:
+    """BA202: photos whose prediction survives without the object and changes on other backgrounds."""
+    from bias_audit.checks.background.rule import why_no_reliance
+    from bias_audit.checks.evidence import images_found
+
+    title = "images whose prediction rests on the background"
+    outcomes = []
+    for name, row in evidence.rows():
+        group = evidence.images[(evidence.images["label"] == name) & evidence.images["rests_on_background"].notna()]
+        if group.empty:
+            outcomes.append(not_applicable("BA202", title, "image", name, why_no_reliance(row)))
+            continue
+        resting = group[group["rests_on_background"].astype(bool)]
+        resting = resting.sort_values("background_gap", ascending=False, kind="stable")
+        sentence = (
+            f"{len(resting)} of {len(group)} photos of {name} are still predicted the same, with more than "
+            "50 % probability, when the object itself is removed, and differently on most other backgrounds."
+        )
+        outcomes.append(images_found("BA202", title, name, resting, len(group), sentence))
+    return outcomes
+
+
+def image_reliance_outliers(evidence: Evidence) -> list[RuleOutcome]:
+    """BA204: photos that lose far more on other backgrounds than is usual in their class (robust z of log-odds)."""
+    from bias_audit import stats
+    from bias_audit.checks.background.rule import why_no_reliance
+    from bias_audit.checks.evidence import images_found
+
+    title, bounds = "images that depend on their background unlike their class", evidence.thresholds
+    outcomes = []
+    for name, row in evidence.rows():
+        judged = evidence.of_class(name)
+        judged = judged[judged["swap_robust_z"].notna()]
+        if judged.empty:
+            tested = int(row["n_interventions"]) if row["reliance_reason"] == "ok" else 0
+            reason = f"Not enough photos: {tested} were intervened on, {stats.ENOUGH_FOR_OUTLIERS} needed."
+            outcomes.append(not_applicable("BA204", title, "image", name, reason if tested else why_no_reliance(row)))
+            continue
+        # The prediction must turn too: with log-odds of 20 a loss of 5 is unusual and without consequence.
+        outliers = judged[(judged["swap_robust_z"] > bounds.image_z) & (judged["background_gap"] > 0.5)]
+        outliers = outliers.sort_values("swap_robust_z", ascending=False, kind="stable")
+        sentence = (
+            f"{len(outliers)} of {len(judged)} photos of {name} lose far more than is usual in the class when their "
+            "object stands on backgrounds of other classes, and most of those turn the prediction."
+        )
+        outcomes.append(images_found("BA204", title, name, outliers, len(judged), sentence))
+    return outcomes

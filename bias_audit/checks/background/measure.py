@@ -1,0 +1,157 @@
+"""The interventions over the data set: plan, composites, predictions, shard by class; as `attention` for heatmaps."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bias_audit.checks.background import composites as reliance
+from bias_audit.checks.examples import in_proportion
+from bias_audit.config import SECOND_FILL, AuditConfig
+from bias_audit.data.batches import OK, Geometry
+from bias_audit.data.dataset import Dataset
+from bias_audit.data.masks import OK as MASK_OK
+from bias_audit.heatmaps import attention
+from bias_audit.heatmaps.methods import Explainer
+from bias_audit.interventions import donors
+from bias_audit.report import pictures
+from bias_audit.run.folder import Run
+from bias_audit.run.progress import Progress
+
+Record = dict[str, Any]
+
+EXAMPLES, SHOWN_AT_ONCE = 6, 3
+"""Photos per class whose composites are kept for the report, and how many of them the page shows with a finding."""
+
+
+def intervene(
+    dataset: Dataset,
+    records: Sequence[Record],
+    clusters: NDArray[np.intp] | None,
+    explainer: Explainer,
+    geometry: Geometry,
+    config: AuditConfig,
+    run: Run,
+    progress: Progress,
+) -> tuple[pd.DataFrame, dict[str, list[Record]], NDArray[np.float32]]:
+    """Composites of all classes as a table, a few of them as pictures, and the log-odds (K,) of a black picture.
+
+    Classes are shards.
+    """
+    areas = {
+        record["#position"]: record["foreground_area"] for record in records if record.get("mask_status") == MASK_OK
+    }
+    groups = None if clusters is None else dict(enumerate(map(int, clusters)))
+    todo = donors.plan(
+        dataset, areas, photos=config.interventions, donors=config.donors, seed=config.seed, clusters=groups
+    )
+    for record in records:
+        readable = record["status"] == OK
+        record["intervention_status"] = todo.status.get(record["#position"], "") if readable else record["status"]
+        if readable and config.interventions == 0:
+            record["intervention_status"] = "switched off"
+    rows: list[dict[str, Any]] = []
+    examples: dict[str, list[Record]] = {}
+    labels = [label for label, photos in todo.photos.items() if photos]
+    backgrounds = donors.Backgrounds({}, {})
+    maps: dict[int, NDArray[np.float32]] = {}
+    shards = {label: run.read_json(_shard(label)) for label in labels}
+    if None in shards.values():
+        used = {position for chosen in (todo.photos, todo.donors) for part in chosen.values() for position in part}
+        recognised = [position for position in sorted(used) if records[position].get("correct")]
+        maps = attention.read_maps(run, explainer.model.batch_size, recognised)
+        count = sum(len(lent) for lent in todo.donors.values())
+        with progress.stage("Preparing backgrounds", count, "backgrounds") as advance:
+            backgrounds = donors.prepare_backgrounds(dataset, todo, geometry, maps, config.seed, advance)
+
+    blank = np.zeros(len(dataset.class_names), np.float32)
+    if labels:  # without composites nothing is compared with it, and tracing the model costs seconds
+        blank = explainer.predict(np.zeros((1, *geometry.size, geometry.channels), np.float32)).log_odds[0]
+
+    with progress.stage("Interventions", reliance.count_composites(todo, config.donors), "composites") as advance:
+        for label in labels:
+            shard = shards[label]
+            if shard is None:
+                kept: dict[tuple[int, str], tuple[int, Any]] = {}
+
+                def keep(photo: int, arm: str, donor: int, pixels: Any, kept: Any = kept) -> None:
+                    kept[photo, arm] = donor, pictures.encode_picture(pixels)
+
+                made: list[reliance.Composite] = []
+                for part in reliance.intervene(
+                    dataset, label, todo, backgrounds, geometry, maps, explainer.predict,
+                    batch=explainer.model.batch_size, donors=config.donors, seed=config.seed, keep=keep,
+                ):  # fmt: skip
+                    made.extend(part)
+                    advance(len(part))
+                shard = {
+                    "composites": [dataclasses.asdict(composite) for composite in made],
+                    "examples": _examples(dataset, label, made, kept),
+                }
+                run.write_json(_shard(label), shard)
+            else:
+                advance(len(shard["composites"]))
+            rows.extend({**composite, "label": label} for composite in shard["composites"])
+            examples[dataset.class_names[label]] = shard["examples"]
+    return _table(rows), examples, blank
+
+
+def read_interventions(class_names: Sequence[str], run: Run) -> tuple[pd.DataFrame, dict[str, list[Record]]]:
+    """The composites of a finished run as a table, and those kept as pictures, by class."""
+    shards = {label: run.read_json(_shard(label)) for label in range(len(class_names))}
+    made = {label: shard for label, shard in shards.items() if shard is not None}
+    rows = [{**composite, "label": label} for label, shard in made.items() for composite in shard["composites"]]
+    return _table(rows), {class_names[label]: shard["examples"] for label, shard in made.items()}
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    columns = [field.name for field in dataclasses.fields(reliance.Composite)]
+    frame = pd.DataFrame(rows, columns=[*columns, "label"])
+    return frame.astype({"donor_probability": float})
+
+
+def _examples(
+    dataset: Dataset, label: int, made: Sequence[reliance.Composite], kept: Mapping[tuple[int, str], tuple[int, Any]]
+) -> list[Record]:
+    """Composites of a few photos for the report, recognised in the proportion of all, with what that is of how many."""
+    first: dict[tuple[int, str], reliance.Composite] = {}
+    for composite in made:
+        name = composite.photo, composite.arm
+        if composite.fill != SECOND_FILL and kept.get(name, (None,))[0] == composite.donor:
+            first.setdefault(name, composite)
+    fills = {arm: composite.fill for (_, arm), composite in first.items()}
+    counts = {arm: [0, 0] for arm in reliance.SHOWN if arm in fills}
+    for composite in made:
+        if composite.arm in counts and composite.fill == fills[composite.arm]:
+            counts[composite.arm][0] += composite.predicted == label
+            counts[composite.arm][1] += 1
+    seen: dict[int, dict[str, bool]] = {}
+    for (photo, arm), composite in first.items():
+        seen.setdefault(photo, {})[arm] = composite.predicted == label
+    rates = {arm: right / total for arm, (right, total) in counts.items()}
+    chosen = in_proportion(seen, rates, SHOWN_AT_ONCE, rounds=EXAMPLES // SHOWN_AT_ONCE)
+    return [
+        {
+            "image_id": dataset.samples[photo].image_id,
+            "donor_id": dataset.samples[donor].image_id if donor >= 0 else None,
+            "donor_label": dataset.class_names[dataset.samples[donor].label] if donor >= 0 else None,
+            "arm": arm,
+            "predicted": dataset.class_names[first[photo, arm].predicted],
+            "probability": first[photo, arm].probability_predicted,
+            "arm_recognised": counts[arm][0],
+            "arm_total": counts[arm][1],
+            **picture,
+        }
+        for photo in chosen
+        for (owner, arm), (donor, picture) in kept.items()
+        if owner == photo and (photo, arm) in first
+    ]
+
+
+def _shard(label: int) -> str:
+    return f"shards/interventions-{label:05d}.json"

@@ -1,0 +1,192 @@
+"""Composites -> what each photo says about reliance: one row per photo, one column per experiment.
+
+See docs/science.md#interventions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bias_audit.checks.background import composites as arms
+from bias_audit.config import FIRST_FILL, SECOND_FILL
+from bias_audit.interventions.edits import BACKDROPS, FILLS
+
+Floats = NDArray[np.floating]
+
+FIRST_BACKDROP = next(iter(BACKDROPS))
+
+CONSENSUS = 0.75
+"""Share of the backdrops on which a wrong photo must turn right before its background is blamed for the error."""
+
+
+def photo_reliance(composites: pd.DataFrame, photos: pd.DataFrame, blank: Floats) -> pd.DataFrame:
+    """One row per photo that was intervened on.
+
+    Args:
+        composites: one row per `reliance.Composite`, and `label` of its photo (class indices).
+        photos: index = sample position; columns label, predicted (class indices) and log_odds_label of the photo as
+            it is.
+        blank: (K,) log-odds of a black picture: neither object nor background.
+
+    Returns:
+        index = sample position; columns of `schema.IMAGES`, classes still as indices. NaN where an arm was not made.
+    """
+    made = composites.assign(right=composites["predicted"] == composites["label"])
+    by_arm = made.groupby(_KEYS)["right"].mean()
+    index = pd.Index(sorted(made["photo"].unique()), name="photo")
+    arm = _Arms(by_arm, made.drop_duplicates(_KEYS).set_index(_KEYS), index)
+    photos = photos.loc[index]
+    columns = {**_exchanged(made, arm, len(blank)), **_emptied(arm, photos, blank), **_cues(arm)}
+    table = pd.DataFrame(columns, index=index)
+    table["rests_on_background"] = _rests_on_background(made, arm, photos)
+    return table
+
+
+_KEYS = ["photo", "arm", "fill"]
+
+
+@dataclass(frozen=True)
+class _Arms:
+    """Composites by photo, arm and fill: the share that is right, and the first one of each."""
+
+    right: pd.Series
+    made: pd.DataFrame
+    photos: pd.Index
+
+    def share(self, arm: str, fill: str = FIRST_FILL) -> pd.Series:
+        """Share right, by photo; NaN where the arm was not made."""
+        return self._level(self.right, arm, fill)
+
+    def mean_share(self, arm: str, fills: Iterable[str]) -> pd.Series:
+        """Mean of `share` over fills."""
+        return pd.concat([self.share(arm, fill) for fill in fills], axis=1).mean(axis=1)
+
+    def first(self, column: str, arm: str, fill: str = FIRST_FILL) -> pd.Series:
+        """A column of the first composite, by photo."""
+        return self._level(self.made[column], arm, fill)
+
+    def _level(self, values: pd.Series, arm: str, fill: str) -> pd.Series:
+        names = values.index
+        chosen = values[(names.get_level_values("arm") == arm) & (names.get_level_values("fill") == fill)]
+        return chosen.droplevel(["arm", "fill"]).reindex(self.photos)
+
+
+def _exchanged(made: pd.DataFrame, arm: _Arms, classes: int) -> dict[str, pd.Series]:
+    """The object on other photos' backgrounds."""
+    columns: dict[str, pd.Series] = {}
+    for fill, suffix in ((FIRST_FILL, ""), (SECOND_FILL, "_second_fill")):
+        same, other = arm.share(arms.SAME, fill), arm.share(arms.OTHER, fill)
+        columns[f"same_background_accuracy{suffix}"], columns[f"other_background_accuracy{suffix}"] = same, other
+        columns[f"background_gap{suffix}"] = same - other
+    same, other = columns["same_background_accuracy"], columns["other_background_accuracy"]
+    columns["random_background_accuracy"] = same / classes + other * (classes - 1) / classes
+    columns["next_background_accuracy"] = arm.share(arms.NEXT)
+    first = made[made["fill"] == FIRST_FILL]
+    odds = first.groupby(["photo", "arm"])["log_odds"].mean().unstack().reindex(columns=[arms.SAME, arms.OTHER])
+    columns["swap_log_odds"] = odds[arms.SAME] - odds[arms.OTHER]
+    columns["adversarial"] = (other < 1).where((same > 0.5) & other.notna())
+    becomes = first[first["arm"] == arms.OTHER].groupby("photo")["predicted"].agg(lambda rows: rows.mode().iloc[0])
+    return {**columns, "other_background_predicted": becomes}
+
+
+def _emptied(arm: _Arms, photos: pd.DataFrame, blank: Floats) -> dict[str, pd.Series | Floats]:
+    """Without the object, without the background, and what erasing anything costs."""
+    only = (arms.FOREGROUND, FIRST_BACKDROP)
+    neutral = arm.mean_share(arms.FOREGROUND, BACKDROPS)
+    shares = shapley_background_share(
+        photos["log_odds_label"].to_numpy(float),
+        arm.first("log_odds", *only).to_numpy(float),
+        arm.first("log_odds", arms.BACKGROUND).to_numpy(float),
+        blank[photos["label"].to_numpy(int)],
+    )
+    return {
+        "background_only_predicted": arm.first("predicted", arms.BACKGROUND),
+        "background_only_predicted_second_fill": arm.first("predicted", arms.BACKGROUND, SECOND_FILL),
+        "background_only_probability": arm.first("probability", arms.BACKGROUND),
+        "background_only_fills": arm.mean_share(arms.BACKGROUND, FILLS),
+        "control_right": arm.share(arms.CONTROL),
+        "control_right_second_fill": arm.share(arms.CONTROL, SECOND_FILL),
+        "foreground_only_predicted": arm.first("predicted", *only),
+        "foreground_only_probability": arm.first("probability", *only),
+        "neutral_background_accuracy": neutral,
+        "cut_out_gain": (neutral >= CONSENSUS).where(photos["predicted"] != photos["label"]),
+        "noisy_object_right": arm.share(arms.NOISY_OBJECT, ""),
+        "noisy_background_right": arm.share(arms.NOISY_BACKGROUND, ""),
+        "shapley_background_share": shares,
+    }
+
+
+def _cues(arm: _Arms) -> dict[str, pd.Series]:
+    """The attended piece of background taken away, and lent."""
+    removed, kept = (arm.first("probability", name) for name in (arms.CUE_REMOVED, arms.CUE_REMOVED_CONTROL))
+    lent, other = (arm.first("donor_probability", name) for name in (arms.CUE_LENT, arms.CUE_LENT_CONTROL))
+    return {
+        "cue_removal_effect": kept - removed,
+        "cue_lent_effect": lent - other,
+        "cue_lent_class": arm.first("donor_label", arms.CUE_LENT),
+    }
+
+
+def _rests_on_background(made: pd.DataFrame, arm: _Arms, photos: pd.DataFrame) -> pd.Series:
+    """Sure of it without the object, and another class on most other backgrounds (docs/science.md#single-photos)."""
+    survives = (arm.first("predicted", arms.BACKGROUND) == photos["predicted"]) & (
+        arm.first("probability_predicted", arms.BACKGROUND) > 0.5
+    )
+    others = made[(made["arm"] == arms.OTHER) & (made["fill"] == FIRST_FILL)]
+    turned = others["predicted"] != others["photo"].map(photos["predicted"])
+    changed = turned.groupby(others["photo"]).mean().reindex(photos.index)
+    return (survives & (changed > 0.5)).where(changed.notna())
+
+
+def shapley_background_share(both: Floats, object_only: Floats, background_only: Floats, neither: Any) -> Floats:
+    """Background's part of the evidence, two players and four forward passes (Shapley 1953).
+
+    phi_bg = ((T11 - T10) + (T01 - T00)) / 2 and phi_fg likewise; the share is phi_bg / (|phi_bg| + |phi_fg|)
+    (docs/science.md#shapley-share).
+
+    Args:
+        both, object_only, background_only, neither: (n,) log-odds of the label.
+
+    Returns:
+        (n,) in -1..1: 1 = background alone, 0 = object alone, negative = the background speaks against the label.
+        NaN where nothing moves the prediction.
+    """
+    background = ((both - object_only) + (background_only - neither)) / 2
+    thing = ((both - background_only) + (object_only - neither)) / 2
+    total = np.abs(background) + np.abs(thing)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(total > 0, background / total, np.nan))
+
+
+def add_interventions(
+    records: Sequence[dict[str, Any]],
+    composites: pd.DataFrame,
+    class_names: Sequence[str],
+    blank: Floats,
+) -> None:
+    """Fill the intervention columns of the image records; arguments as in `photo_reliance`, records by position."""
+    if composites.empty:
+        return
+    positions = sorted(map(int, composites["photo"].unique()))
+    index = {name: i for i, name in enumerate(class_names)}
+    photos = pd.DataFrame(
+        {
+            "label": [index[records[i]["label"]] for i in positions],
+            "predicted": [index[records[i]["predicted"]] for i in positions],
+            "log_odds_label": [records[i].get("log_odds_label", np.nan) for i in positions],
+        },
+        index=positions,
+    )
+    table = photo_reliance(composites, photos, blank)
+    for column in [name for name in table if str(name).endswith(("_predicted", "_predicted_second_fill", "_class"))]:
+        table[column] = table[column].map(dict(enumerate(class_names)))
+    for position, row in table.astype(object).to_dict("index").items():
+        records[int(str(position))].update(
+            {str(name): None if pd.isna(value) else value for name, value in row.items()}
+        )

@@ -1,0 +1,1 @@
+"""Regions that reviewers draw and have tested (BA303)."""

@@ -1,0 +1,87 @@
+"""BA303: a region that a reviewer drew moves the prediction when it is pasted onto photos of other classes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bias_audit.checks.outcomes import RuleOutcome, as_float, not_applicable, number, visible
+from bias_audit.config import Thresholds
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bias_audit.checks.evidence import Evidence
+
+EVIDENCE = (
+    "area", "object_share", "object_estimated", "probability", "probability_erased", "erase_effect", "p_erase",
+    "n_places", "turned", "turned_control", "own_effect",
+)  # fmt: skip
+
+
+def drawn_region(evidence: Evidence) -> list[RuleOutcome]:
+    """BA303: a region drawn by a reviewer and tested by intervention moves the prediction.
+
+    CONFIRMED where pasting it raises the class's probability significantly, after correction over all regions that were
+    tried in this run, by enough, and the region lies off the object. No outcome where nobody has drawn a region: an
+    audit does not wait for one.
+    """
+    if evidence.hypotheses is None:
+        return []
+    return [_outcome(str(name), row, evidence.thresholds) for name, row in evidence.hypotheses.iterrows()]
+
+
+def _outcome(subject: str, row: pd.Series, bounds: Thresholds) -> RuleOutcome:
+    title = "region drawn by a reviewer moves the prediction"
+    given = {"class_name": str(row["class_name"]), "name": str(row["name"]), "reviewer": str(row["reviewer"])}
+    where = f"{row['name']!r}, drawn by {row['reviewer'] or 'a reviewer'} on {row['image_id']}"
+    if row["reason"] != "ok":
+        return not_applicable("BA303", title, "cluster", subject, f"{where}: {row['reason']}.")
+    most = bounds.max_on_estimate if as_float(row["object_estimated"], 0) > 0 else bounds.max_on_object
+    on_object = as_float(row["object_share"], 1) >= most
+    moves = (
+        as_float(row["p_fdr"], 1) <= bounds.fdr
+        and as_float(row["paste_effect"], 0) >= bounds.min_cue
+        and as_float(row["paste_low"], 0) > 0
+    )
+    sentence = (
+        f"{where}: pasted onto {int(row['n_hosts'])} photos of other classes, it raises the probability of "
+        f"{row['class_name']} by {row['paste_effect']:z.2f} [{row['paste_low']:z.2f}, {row['paste_high']:z.2f}] beyond "
+        f"pieces of other photos of their own class, and turns {row['turned']:z.0%} of them, the other pieces "
+        f"{row['turned_control']:z.0%}. {_erased(row)}"
+    )
+    if moves and on_object:
+        sentence += f" It lies on the object by {row['object_share']:z.0%}: this is what the class looks like, no bias."
+    elif not moves:
+        beyond = as_float(row["p_fdr"], 1) <= bounds.fdr and as_float(row["paste_low"], 0) > 0
+        what = f"An effect below the {bounds.min_cue:g} that count" if beyond else "No effect beyond chance was shown"
+        sentence = f"{what}: {sentence}"
+    found = moves and not on_object
+    values: dict[str, Any] = {key: number(row[key]) for key in EVIDENCE}
+    return RuleOutcome(
+        "BA303",
+        title,
+        "cluster",
+        subject,
+        "found" if found else "passed",
+        sentence,
+        "CONFIRMED" if found else None,
+        measured=number(row["paste_effect"]),
+        threshold=bounds.min_cue,
+        low=number(row["paste_low"]),
+        high=number(row["paste_high"]),
+        n=int(row["n_hosts"]),
+        p_value=number(row["p_fdr"]),
+        image_ids=(str(row["image_id"]),),
+        evidence={**given, **values},
+    )
+
+
+def _erased(row: pd.Series) -> str:
+    before, after = row["probability"], row["probability_erased"]
+    said = f"Erased on its own photo, the probability goes from {before:z.2f} to {after:z.2f}"
+    if number(row["erase_effect"]) is None:
+        return f"{said}; there is no room for an equal piece to compare with."
+    if not visible(row["erase_effect"]):
+        return f"{said}, no more than by equal pieces elsewhere."
+    n = int(row["n_places"])
+    return f"{said}, {row['erase_effect']:z.2f} more than by {n} equal piece{'' if n == 1 else 's'} elsewhere."

@@ -1,0 +1,1 @@
+"""Whether the audit can be trusted at all: unreadable, too few, at chance (BA901 to BA905)."""

@@ -1,0 +1,221 @@
+"""BA9xx: health of the audit itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, not_applicable, number, relies, status_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bias_audit.checks.evidence import Evidence
+
+MOST_NAMES = 10
+"""Classes named in a sentence; the class table holds them all."""
+
+
+def unreadable_images(evidence: Evidence) -> list[RuleOutcome]:
+    """BA901: so many pictures could not be read that the audit speaks of another data set."""
+    from bias_audit import stats
+
+    title, bounds = "unreadable images", evidence.thresholds
+    n = len(evidence.images)
+    bad = evidence.images[evidence.images["status"] != "ok"]
+    low, high = stats.wilson(len(bad), n)
+    share = len(bad) / n
+    sentence = f"{len(bad)} of {n} images could not be read or were skipped" + (
+        "; the rest may not stand for the data set." if share > bounds.max_unreadable else "."
+    )
+    return [
+        RuleOutcome(
+            "BA901",
+            title,
+            "dataset",
+            "",
+            *status_of(share > bounds.max_unreadable, "WATCH", sentence),
+            measured=share,
+            threshold=bounds.max_unreadable,
+            low=low,
+            high=high,
+            n=n,
+            image_ids=tuple(bad.index[:MOST_IDS]),
+        )
+    ]
+
+
+def maps_without_tie(evidence: Evidence) -> list[RuleOutcome]:
+    """BA902: maps hardly better than uniform, or as much on any other photo's object, though no class relies on it.
+
+    Two signs, either is enough: the median background excess, and the permutation tie of every class.
+    """
+    # docs/science.md#permutation-tie, docs/science.md#levels
+    title, bounds = "heatmaps tied to nothing at this layer", evidence.thresholds
+    classes = evidence.classes[evidence.classes["background_excess"].notna()]
+    if classes.empty:
+        reason = str(evidence.classes["attention_reason"].mode().iloc[0])
+        return [not_applicable("BA902", title, "dataset", "", f"No attention scores: {reason}.")]
+    # Where interventions show reliance, attention on the background is what one must see, not a fault of the maps.
+    unexplained = classes[[not relies(row, bounds) for _, row in classes.iterrows()]]
+    if unexplained.empty:
+        reason = "Every class relies on its background, so maps that lie there are no fault of the layer."
+        return [not_applicable("BA902", title, "dataset", "", reason)]
+    median = float(unexplained["background_excess"].median())
+    tested = unexplained[unexplained["tie_p_fdr"].notna()]
+    tied = int((tested["tie_p_fdr"] <= bounds.fdr).sum())
+    uniform, loose = median > bounds.model_excess, len(tested) > 0 and tied == 0
+    sentence = (
+        f"The median background excess over {len(unexplained)} classes without shown reliance is {median:z.2f} "
+        "(0 = as good as the resolution allows, 1 = uniform map)"
+    )
+    if len(tested):
+        sentence += (
+            f"; in {tied} of {len(tested)} classes the maps lie more on the object of their own photo than on those "
+            "of other photos of the class"
+        )
+    if uniform or loose:
+        sentence += ": read heatmaps and attention columns of this layer with caution"
+    return [
+        RuleOutcome(
+            "BA902",
+            title,
+            "dataset",
+            "",
+            *status_of(uniform or loose, "MODEL WARNING", f"{sentence}."),
+            measured=median,
+            threshold=bounds.model_excess if uniform or not loose else None,
+            n=int(unexplained["n_attention"].sum()),
+            p_value=number(tested["tie_p_fdr"].min()),
+            evidence={"classes_tied": tied, "classes_tested": len(tested)},
+        )
+    ]
+
+
+def accuracy_at_chance(evidence: Evidence) -> list[RuleOutcome]:
+    """BA903: predictions no better than guessing: as a rule a wrong --preprocess or a wrong class order."""
+    from bias_audit import stats
+
+    title = "accuracy no better than chance"
+    read = evidence.images[evidence.images["status"] == "ok"]
+    n, hits = len(read), int(read["correct"].sum())
+    if n == 0:
+        return [not_applicable("BA903", title, "dataset", "", "no readable images")]
+    chance = float(read["label"].value_counts(normalize=True).max())
+    low, high = stats.wilson(hits, n)
+    found = hits / n < chance or low <= 1 / len(evidence.classes) < high
+    sentence = (
+        f"Accuracy is {hits / n:z.2f} on {n} images; always guessing the most frequent class gives {chance:z.2f}."
+        + (" Check --preprocess, --resize and the order of the classes before you read on." if found else "")
+    )
+    return [
+        RuleOutcome(
+            "BA903",
+            title,
+            "dataset",
+            "",
+            *status_of(found, "WATCH", sentence),
+            measured=hits / n,
+            threshold=chance,
+            low=low,
+            high=high,
+            n=n,
+        )
+    ]
+
+
+def uncertain_masks(evidence: Evidence) -> list[RuleOutcome]:
+    """BA904: attention scores that hang on where exactly the masks end: on void pixels, or on half a cell of outline.
+
+    At a coarse grid half a cell more lowers every class whose maps lie on the object, since maps reach beyond it by as
+    much. What counts is a class that lies above the others only because of the outline.
+    """
+    # docs/science.md#boxes-and-outlines
+    title, bounds = "masks too uncertain for the attention scores", evidence.thresholds
+    classes = evidence.classes[evidence.classes["background_excess"].notna()]
+    if classes.empty:
+        reason = str(evidence.classes["attention_reason"].mode().iloc[0])
+        return [not_applicable("BA904", title, "dataset", "", f"No attention scores: {reason}.")]
+    low, high = classes["background_share_low"], classes["background_share_high"]
+    spread = (high - low).fillna(0)
+    width, widest = float(spread.max()), str(spread.idxmax())
+    lead, remaining, leader = _outline(evidence.images, bounds.min_attention)
+    shrunk = lead - remaining
+    unclear, hangs = width > bounds.max_void_width, shrunk > bounds.max_mask_shift
+    sentence = (
+        f"Depending on what the void pixels of its masks are, {widest} has a background share between "
+        f"{low[widest]:z.2f} and {high[widest]:z.2f}"
+        if width > 0
+        else "The masks have no void pixels that could move a background share"
+    ) + (
+        f"; with masks half a cell larger {leader} exceeds the background excess of the other classes by "
+        f"{remaining:z.2f} instead of {lead:z.2f}."
+        if leader
+        else f"; no two classes have the {bounds.min_attention} images to compare larger masks."
+    )
+    return [
+        RuleOutcome(
+            "BA904",
+            title,
+            "dataset",
+            "",
+            *status_of(
+                unclear or hangs,
+                "MODEL WARNING",
+                sentence + (" Read comparisons on attention with caution." if unclear or hangs else ""),
+            ),
+            measured=width if unclear or not hangs else shrunk,
+            threshold=bounds.max_void_width if unclear or not hangs else bounds.max_mask_shift,
+            n=int(classes["n_attention"].sum()),
+        )
+    ]
+
+
+def _outline(images: pd.DataFrame, least: int) -> tuple[float, float, str]:
+    """How far a class lies above the mean of the others in background excess, and what dilated masks leave of it.
+
+    The class is the one that loses most, among those above the others; (0, 0, "") where fewer than two classes have
+    `least` images.
+    """
+    import numpy as np
+
+    columns = ["background_excess_label", "background_excess_dilated"]
+    scored = images[["label", *columns]].dropna()
+    means = scored.groupby("label")[columns].mean()[scored.groupby("label").size() >= least]
+    if len(means) < 2:
+        return 0.0, 0.0, ""
+    lead, remaining = (means - (means.sum() - means) / (len(means) - 1)).to_numpy(float).T
+    # Leads sum to 0, so one is at least 0 but for rounding.
+    place = int(np.where(lead >= -1e-9, lead - remaining, -np.inf).argmax())
+    return float(lead[place]), float(remaining[place]), str(means.index[place])
+
+
+def too_few_images(evidence: Evidence) -> list[RuleOutcome]:
+    """BA905: classes with images, but too few usable photos to judge reliance on the background."""
+    title, bounds = "classes with too few photos to judge", evidence.thresholds
+    classes = evidence.classes[evidence.classes["n"] > 0]
+    small = classes[classes["reliance_reason"].str.startswith("only")]
+    candidates = len(small) + int((classes["reliance_reason"] == "ok").sum())
+    if candidates == 0:
+        reason = str(classes["reliance_reason"].mode().iloc[0])
+        return [not_applicable("BA905", title, "dataset", "", f"No class could be judged: {reason}.")]
+    sentence = f"All {candidates} classes with usable photos have the {bounds.min_photos} that a test needs."
+    if len(small):
+        # "only 3 photos, 10 needed for a test" -> "3 photos"
+        have = small["reliance_reason"].str.removeprefix("only ").str.partition(",")[0]
+        named = ", ".join(f"{name} ({photos})" for name, photos in have.head(MOST_NAMES).items())
+        sentence = (
+            f"{len(small)} of {candidates} classes have too few usable photos to be judged on reliance: {named}"
+            + (f" and {len(small) - MOST_NAMES} more" if len(small) > MOST_NAMES else "")
+            + f"; {bounds.min_photos} are needed."
+            + (" A higher --interventions uses more." if (small["n_eligible"] >= bounds.min_photos).any() else "")
+        )
+    return [
+        RuleOutcome(
+            "BA905",
+            title,
+            "dataset",
+            "",
+            *status_of(len(small) > 0, "TOO FEW IMAGES", sentence),
+            measured=len(small) / candidates,
+        )
+    ]

@@ -1,0 +1,183 @@
+"""Was the model trained on these pixels? Its accuracy on a labelled sample under every preprocessing.
+
+See docs/science.md#preprocessing-check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bias_audit.config import AUTO_PREPROCESS
+from bias_audit.data.batches import Geometry
+from bias_audit.data.dataset import Dataset
+from bias_audit.data.preprocess import candidates, find_preprocess
+from bias_audit.data.sampling import load_pixels, spread
+from bias_audit.errors import DataError, ResultError
+from bias_audit.models.base import Model
+from bias_audit.run.folder import Run
+
+FIRST, MOST = 32, 128
+"""Photos that every preprocessing is tried on, and those that could be the better one."""
+
+STORED = "shards/preprocess.json"
+
+Hits = dict[str, NDArray[np.bool_]]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A preprocessing against the one in use, on the same photos.
+
+    Attributes:
+        name: key of PREPROCESS.
+        n, hits: photos, and how many are predicted right.
+        gained, lost: photos that only this one gets right, and only the one in use.
+    """
+
+    name: str
+    n: int
+    hits: int
+    gained: int
+    lost: int
+
+
+@dataclass(frozen=True)
+class PreprocessCheck:
+    """How the preprocessing in use compares with the others.
+
+    Attributes:
+        name: the one in use.
+        chosen: it was chosen here, not given.
+        n, hits: photos it was tried on, and how many are predicted right.
+        most: photos of the most frequent class among them: what guessing gets right.
+        classes: number of classes.
+        others: the other candidates, most preferred first.
+    """
+
+    name: str
+    chosen: bool
+    n: int
+    hits: int
+    most: int
+    classes: int
+    others: tuple[Candidate, ...]
+
+
+def check_preprocess(
+    name: str, model: Model, dataset: Dataset, geometry: Geometry, seed: int, run: Run | None = None
+) -> PreprocessCheck:
+    """Compare the preprocessing with the others, or choose one.
+
+    Every candidate sees at most FIRST photos; those that lead there see MOST, and so does the one in use where it has
+    to be told from guessing.
+
+    Args:
+        name: key of PREPROCESS, `module:function`, or "auto".
+        model: the classifier.
+        dataset: labelled samples; at most MOST of them are read, the classes in turn.
+        geometry: how pictures become inputs.
+        seed: of the choice of photos.
+        run: where the outcome is kept, so that a resumed audit goes on as it began.
+
+    Raises:
+        DataError: "auto" and none of the sampled photos can be read.
+    """
+    if run is not None and run.read_json(STORED) is not None:
+        return read_check(run)
+    checked = _check(name, model, dataset, geometry, seed)
+    if run is not None:
+        run.write_json(STORED, _to_json(checked))
+    return checked
+
+
+def read_check(run: Run) -> PreprocessCheck:
+    """The outcome that a run keeps.
+
+    Raises:
+        ResultError: it keeps none.
+    """
+    if (known := run.read_json(STORED)) is None:
+        raise ResultError(f"{str(run.path / STORED)!r} is missing", "Audit the data again.")
+    return _from_json(known)
+
+
+def _check(name: str, model: Model, dataset: Dataset, geometry: Geometry, seed: int) -> PreprocessCheck:
+    positions = spread(dataset, MOST, seed)
+    names = list(candidates(geometry.channels))
+    chosen = name == AUTO_PREPROCESS
+    if not chosen and name not in names:
+        names.append(name)  # the user's own
+    labels = np.zeros(0, np.intp)
+    hits: Hits = {each: np.zeros(0, bool) for each in names}
+
+    def look(at: Sequence[int], which: Sequence[str]) -> None:
+        nonlocal labels
+        read, pixels = load_pixels(dataset, at, geometry)
+        truth = np.array([dataset.samples[position].label for position in read], np.intp)
+        labels = np.concatenate([labels, truth])
+        for each in which if read else ():
+            predicted = model.predict(find_preprocess(each, geometry.channels)(pixels)).predicted
+            hits[each] = np.concatenate([hits[each], predicted == truth])
+
+    look(positions[:FIRST], names)
+    if chosen:
+        name = max(names, key=lambda each: _count(hits[each]))  # the first of equals
+        again = [each for each in names if _contends(hits[each], hits[name])]
+        again = again if len(again) > 1 else []
+    else:
+        again = [each for each in names if _count(hits[each]) > _count(hits[name])]
+        again = [*again, name] if again or _guesses(hits[name], len(dataset.class_names)) else []
+    if again and positions[FIRST:]:
+        look(positions[FIRST:], again)
+        if chosen:
+            name = max(again, key=lambda each: _count(hits[each]))
+    if chosen and not len(labels):
+        raise DataError(
+            f"none of {len(positions)} sampled images could be read, so no preprocessing could be chosen by them",
+            "Name it with --preprocess, and look at the files.",
+        )
+    n = len(hits[name])
+    return PreprocessCheck(
+        name=name,
+        chosen=chosen,
+        n=n,
+        hits=_count(hits[name]),
+        most=int(np.bincount(labels[:n]).max(initial=0)),
+        classes=len(dataset.class_names),
+        others=tuple(_against(each, hits[each], hits[name]) for each in names if each != name),
+    )
+
+
+def _against(name: str, own: NDArray[np.bool_], used: NDArray[np.bool_]) -> Candidate:
+    n = min(len(own), len(used))
+    own, used = own[:n], used[:n]
+    return Candidate(name, n, _count(own), _count(own & ~used), _count(used & ~own))
+
+
+def _contends(own: NDArray[np.bool_], best: NDArray[np.bool_]) -> bool:
+    """More photos could still turn the order: the lead is within two standard errors of the discordant pairs."""
+    ahead, behind = _count(best & ~own), _count(own & ~best)
+    return (ahead - behind) ** 2 <= 4 * (ahead + behind)
+
+
+def _guesses(hits: NDArray[np.bool_], classes: int) -> bool:
+    """So few hits that more photos are needed to tell the model from guessing: within two standard errors of it."""
+    n, chance = len(hits), 1 / classes
+    return n > 0 and _count(hits) <= n * chance + 2 * float(np.sqrt(n * chance * (1 - chance)))
+
+
+def _count(hits: NDArray[np.bool_]) -> int:
+    return int(hits.sum())
+
+
+def _to_json(checked: PreprocessCheck) -> dict[str, Any]:
+    return {**vars(checked), "others": [vars(candidate) for candidate in checked.others]}
+
+
+def _from_json(stored: dict[str, Any]) -> PreprocessCheck:
+    return PreprocessCheck(**{**stored, "others": tuple(Candidate(**each) for each in stored["others"])})

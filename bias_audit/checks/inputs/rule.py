@@ -1,0 +1,171 @@
+"""BA906, BA907: whether the model was shown what it saw in training, and its outputs are called what they were then."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bias_audit.checks.outcomes import RuleOutcome, not_applicable, status_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from bias_audit.checks.evidence import Evidence
+    from bias_audit.checks.inputs.measure import Candidate
+
+MOST_RENAMED = 5
+"""Outputs named in a sentence."""
+
+
+def preprocessing(evidence: Evidence) -> list[RuleOutcome]:
+    """BA906: another preprocessing makes the model right more often, or none tells it from guessing.
+
+    Exact one-sided McNemar test on the same photos, Bonferroni-corrected over the candidates.
+    """
+    from bias_audit import stats
+
+    # docs/science.md#preprocessing-check
+    title, bounds, checked = "preprocessing of another model", evidence.thresholds, evidence.preprocess
+    if checked is None:
+        return [not_applicable("BA906", title, "dataset", "", "The preprocessings were not compared in this run.")]
+    if checked.n == 0:
+        return [not_applicable("BA906", title, "dataset", "", "None of the sampled photos could be read.")]
+    ahead = [other for other in checked.others if other.gained > other.lost]
+    tests = {other.name: min(1.0, len(checked.others) * _better(other.gained, other.lost)) for other in ahead}
+    better = [other for other in ahead if _gain(other) > bounds.min_input_gain and tests[other.name] <= bounds.input_p]
+    best = max(better or ahead, key=_gain, default=None)
+    low, high = stats.wilson(checked.hits, checked.n)
+    accuracy = checked.hits / checked.n
+    guesses = accuracy < checked.most / checked.n or low <= 1 / checked.classes < high
+    here = f"on {checked.n} labelled photos the accuracy is {accuracy:z.2f} with {checked.name!r}"
+    if better and best:
+        sentence = (
+            f"The preprocessing looks wrong: {here} and {best.hits / best.n:z.2f} with {best.name!r}; "
+            f"audit again with --preprocess {best.name}."
+        )
+    elif guesses:
+        rival = f" ({best.name!r} has {best.hits / best.n:z.2f})" if best else ""
+        sentence = (
+            f"The model guesses: {here}, and no other preprocessing is shown to do better{rival}. "
+            "Look at --loader, the order of the classes and the labels."
+        )
+    elif checked.chosen:
+        sentence = f"Chosen among {len(checked.others) + 1} preprocessings: {here}, and no other is better."
+    else:
+        sentence = f"No other of {len(checked.others)} preprocessings is shown to be better: {here}."
+    return [
+        RuleOutcome(
+            "BA906",
+            title,
+            "dataset",
+            "",
+            *status_of(bool(better) or guesses, "MODEL WARNING" if better else "WATCH", sentence),
+            measured=_gain(best) if best else 0.0,
+            threshold=bounds.min_input_gain,
+            n=checked.n,
+            p_value=tests[best.name] if best else None,
+            evidence={"accuracy": accuracy, "better": best.name if better and best else None},
+        )
+    ]
+
+
+def _gain(other: Candidate) -> float:
+    """Accuracy beyond that of the preprocessing in use, on the same photos."""
+    return (other.gained - other.lost) / other.n
+
+
+def class_order(evidence: Evidence) -> list[RuleOutcome]:
+    """BA907: another order of the classes explains the confusions: outputs that are called by each other's names.
+
+    The order is the best assignment of names to outputs on one half of the photos (Kuhn 1955, Naval Research Logistics
+    2, 83-97), and is tested on the other half against the order as it is, by exact one-sided McNemar.
+    """
+    import numpy as np
+
+    from bias_audit import stats
+
+    title, bounds = "outputs called by each other's names", evidence.thresholds
+    names = [str(name) for name in evidence.classes.index]
+    read = evidence.images[evidence.images["status"] == "ok"]
+    counts = read["label"].value_counts()
+    if missing := [name for name in names if counts.get(name, 0) < 2]:
+        reason = f"Every class needs two readable photos; {missing[0]} has {int(counts.get(missing[0], 0))}."
+        return [not_applicable("BA907", title, "dataset", "", reason)]
+    place = {name: i for i, name in enumerate(names)}
+    labels, predicted = (read[column].map(place).to_numpy(np.intp) for column in ("label", "predicted"))
+    choosing = _one_half(read)
+    confusion = np.zeros((len(names), len(names)), np.int64)
+    np.add.at(confusion, (labels[choosing], predicted[choosing]), 1)
+    order = _best_order(confusion)
+    labels, predicted = labels[~choosing], predicted[~choosing]
+    n, right, otherwise = len(labels), predicted == labels, predicted == order[labels]
+    now, then = float(right.mean()), float(otherwise.mean())
+    moved = np.flatnonzero(order != np.arange(len(names)))
+    p = _better(int((otherwise & ~right).sum()), int((right & ~otherwise).sum()))
+    # A model that names one class whatever it sees is right most often where that is the most frequent one.
+    guessed = float(np.bincount(labels).max()) / n
+    found = then - now > bounds.min_input_gain and p <= bounds.input_p and stats.wilson(round(then * n), n)[0] > guessed
+    if found:
+        pairs = [f"the output for {names[i]!r} is called {names[order[i]]!r}" for i in moved[:MOST_RENAMED]]
+        more = f" and {len(moved) - MOST_RENAMED} more" if len(moved) > MOST_RENAMED else ""
+        sentence = (
+            f"The outputs look permuted: {', '.join(pairs)}{more}. With that order the accuracy would be {then:z.2f} "
+            f"instead of {now:z.2f} on {n} photos that did not choose it. Check the order of the classes (Keras sorts "
+            "folders alphabetically)."
+        )
+    elif len(moved):
+        sentence = (
+            f"No other order of the classes is shown to fit better: the best has {then:z.2f}, this one {now:z.2f}."
+        )
+    else:
+        sentence = "No other order of the classes fits the predictions better."
+    return [
+        RuleOutcome(
+            "BA907",
+            title,
+            "dataset",
+            "",
+            *status_of(found, "MODEL WARNING", sentence),
+            measured=then - now,
+            threshold=bounds.min_input_gain,
+            n=n,
+            p_value=p,
+            evidence={"accuracy": now, "accuracy_reordered": then, "renamed": len(moved)},
+        )
+    ]
+
+
+def _better(gained: int, lost: int) -> float:
+    """p of the exact McNemar test that more is gained than lost: one-sided, since only a better one is looked for."""
+    from bias_audit import stats
+
+    return stats.mcnemar(gained, lost) / 2 if gained > lost else 1.0
+
+
+def _one_half(images: pd.DataFrame) -> NDArray[np.bool_]:
+    """Every other photo of each class, in an order that hangs on their names alone."""
+    import numpy as np
+    import pandas as pd
+
+    from bias_audit.data.sampling import rank
+
+    order = pd.Series([rank(0, str(name)) for name in images.index]).groupby(images["label"].to_numpy()).rank()
+    return np.asarray(order.to_numpy() % 2 == 1)
+
+
+def _best_order(confusion: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The output that each class is taken for; where orders fit equally well, as few classes move as possible.
+
+    Args:
+        confusion: (K, K) counts, label by prediction.
+
+    Returns:
+        (K,) a permutation.
+    """
+    import numpy as np
+    from scipy.optimize import linear_sum_assignment
+
+    classes = len(confusion)
+    weights = confusion * (classes + 1) + np.eye(classes, dtype=np.int64)
+    return np.asarray(linear_sum_assignment(weights, maximize=True)[1], np.int64)

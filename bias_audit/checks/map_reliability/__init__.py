@@ -1,0 +1,1 @@
+"""Whether the heatmaps say anything of this model (BA908)."""

@@ -1,0 +1,3 @@
+"""The tests of the heatmaps, by name."""
+
+RANDOMISATION, CLASSES, STABILITY = "randomisation", "class sensitivity", "stability"

@@ -1,0 +1,57 @@
+"""Are the maps worth anything on this model? The tests of `attribution.reliability` on a sample of the data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bias_audit.checks.map_reliability.similarity import Reliability, check_maps, sample_size
+from bias_audit.data.batches import Geometry
+from bias_audit.data.dataset import Dataset
+from bias_audit.data.sampling import load_pixels, spread
+from bias_audit.heatmaps.methods import Explainer
+from bias_audit.run.folder import Run
+
+STORED = "shards/reliability.json"
+
+
+def check_reliability(
+    explainer: Explainer, dataset: Dataset, geometry: Geometry, seed: int, run: Run
+) -> tuple[Reliability, ...]:
+    """Make the tests, or read those of the interrupted run.
+
+    Args:
+        explainer: the model and its method; as before afterwards.
+        dataset, geometry: photos are taken from the classes in turn.
+        seed: of the choice of photos and of the shuffles.
+        run: keeps the outcome, so that a resumed audit goes on as it began.
+    """
+    if run.read_json(STORED) is not None:
+        return read_reliability(run)
+    _, pixels = load_pixels(dataset, spread(dataset, sample_size(explainer), seed), geometry)
+    tests = check_maps(explainer, pixels, seed)
+    run.write_json(STORED, [test.as_dict() for test in tests])
+    return tuple(tests)
+
+
+def read_reliability(run: Run) -> tuple[Reliability, ...]:
+    """The tests that a run keeps; () where none were made."""
+    return tuple(_from_json(each) for each in run.read_json(STORED) or ())
+
+
+def _from_json(stored: dict[str, object]) -> Reliability:
+    return Reliability(
+        name=str(stored["name"]),
+        status=str(stored["status"]),
+        similarity=_floats(stored["similarity"]),
+        signed=_floats(stored["signed"]),
+        reference=float(_floats([stored["reference"]])[0]),
+        blank=float(str(stored["blank"])),
+    )
+
+
+def _floats(values: object) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """None, as JSON has it, is NaN."""
+    assert isinstance(values, Sequence)
+    return np.array([np.nan if value is None else value for value in values], np.float64)

@@ -1,0 +1,107 @@
+"""BA908: maps that fail their reliability tests say nothing of this model, so no rule reads them.
+
+See docs/science.md#map-reliability.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bias_audit.checks.map_reliability.kinds import CLASSES, RANDOMISATION, STABILITY
+from bias_audit.checks.outcomes import RuleOutcome, not_applicable, status_of
+from bias_audit.config import Thresholds
+
+if TYPE_CHECKING:
+    from bias_audit.checks.evidence import Evidence
+    from bias_audit.checks.map_reliability.similarity import Reliability
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """How a test is judged: by the bound of the interval that speaks for the maps, so few photos do not convict.
+
+    Attributes:
+        bound: threshold of the mean similarity.
+        wants_high: the similarity must reach the bound; otherwise it must stay below.
+        says: what was done, with the mean similarity to be filled in.
+        fault: what a failure means.
+    """
+
+    bound: Callable[[Thresholds], float]
+    wants_high: bool
+    says: str
+    fault: str
+
+
+CRITERIA = {
+    RANDOMISATION: Criterion(
+        lambda bounds: bounds.max_random_similarity,
+        False,
+        "With all weights of the model shuffled, maps keep a rank correlation of {mean:z.2f} with those before",
+        "they do not depend on what the model learned",
+    ),
+    CLASSES: Criterion(
+        lambda bounds: bounds.max_class_similarity,
+        False,
+        "The maps of the most probable and of the second class have a rank correlation of {mean:z.2f}",
+        "they do not say why one class was predicted and not the other",
+    ),
+    STABILITY: Criterion(
+        lambda bounds: bounds.min_stability,
+        True,
+        "Shifted by one cell, photos have maps of a rank correlation of {mean:z.2f} with those before",
+        "they hang on where the photo lies, not on what it shows",
+    ),
+}
+
+
+def map_reliability(evidence: Evidence) -> list[RuleOutcome]:
+    """BA908: a heatmap that shuffled weights, another class or a shift of one cell should change or keep, and do not.
+
+    Mean Spearman correlation over photos with its BCa interval (Adebayo et al. 2018).
+    """
+    if not evidence.reliability:
+        return [not_applicable("BA908", TITLE, "dataset", "", "The maps were not tested in this run.")]
+    return [_judged(test, evidence.thresholds) for test in evidence.reliability]
+
+
+TITLE = "maps that fail a reliability test"
+
+
+def _judged(test: Reliability, bounds: Thresholds) -> RuleOutcome:
+    import numpy as np
+
+    from bias_audit import stats
+    from bias_audit.checks.map_reliability.similarity import OK
+
+    values = test.similarity[np.isfinite(test.similarity)]
+    if test.status != OK or len(values) < stats.ENOUGH_CLUSTERS:
+        few = f"only {len(values)} photos have a map with positive evidence, {stats.ENOUGH_CLUSTERS} are needed"
+        reason = test.status if test.status != OK else few
+        return not_applicable("BA908", TITLE, "dataset", test.name, f"No test of {test.name}: {reason}.")
+    criterion = CRITERIA[test.name]
+    mean, bound = float(values.mean()), criterion.bound(bounds)
+    low, high = stats.bca_mean_interval(values, seed=0)
+    failed = high < bound if criterion.wants_high else low > bound
+    wanted = f"at least {bound:g}" if criterion.wants_high else f"at most {bound:g}"
+    sentence = f"{criterion.says.format(mean=mean)} ({len(values)} photos; {wanted} is asked for)"
+    if failed:
+        sentence += f": {criterion.fault}. The attention columns of this audit are not to be used"
+    return RuleOutcome(
+        "BA908",
+        TITLE,
+        "dataset",
+        test.name,
+        *status_of(failed, "MODEL WARNING", f"{sentence}."),
+        measured=mean,
+        threshold=bound,
+        low=low,
+        high=high,
+        n=len(values),
+        evidence={
+            "between_photos": None if np.isnan(test.reference) else test.reference,
+            "maps_without_evidence": test.blank,
+        },
+    )

@@ -1,0 +1,215 @@
+"""Are the maps worth anything on this model? Three tests on a few photos, shipped with every audit.
+
+See docs/science.md#map-reliability.
+
+- Randomisation (Adebayo et al. 2018): every weight tensor is shuffled; a map that stays was never of this model.
+- Class sensitivity: the maps of the two most probable classes; one picture for both says nothing of either.
+- Stability: the photo is shifted by one cell; the map must move along.
+
+Similarity is Spearman's rank correlation of the positive parts, which is what the scores read, cell by cell.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bias_audit.checks.map_reliability.kinds import CLASSES, RANDOMISATION, STABILITY
+from bias_audit.errors import ModelError
+from bias_audit.heatmaps.methods import Explainer
+
+Array = NDArray[np.float32]
+Floats = NDArray[np.float64]
+
+OK = "ok"
+
+IMAGES = 32
+"""Photos for methods that cost one pass."""
+
+IMAGES_COSTLY = 10
+"""Photos for methods that perturb the image, at hundreds of passes each: the least that have an interval."""
+
+SHUFFLES = 3
+"""Shuffled networks. One alone can resemble the trained one by the luck of a sign; their mean rarely."""
+
+EMPTY = "no positive evidence"
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """One test, photo by photo.
+
+    Attributes:
+        name: RANDOMISATION, CLASSES or STABILITY.
+        status: "ok", or why the test could not be made.
+        similarity: (N,) Spearman of the positive parts, -1..1; NaN where the photo's own map is constant.
+        signed: (N,) Spearman of the signed maps.
+        reference: mean `similarity` of the trained network's maps of different photos: what a place in the picture
+            that all photos share (the middle, the border) explains; NaN where not measured.
+        blank: share of compared maps that were constant or not finite, and count as similarity 0.
+    """
+
+    name: str
+    status: str = OK
+    similarity: Floats = field(default_factory=lambda: np.zeros(0))
+    signed: Floats = field(default_factory=lambda: np.zeros(0))
+    reference: float = math.nan
+    blank: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, JSON-able once NaN is null."""
+        return {
+            "name": self.name,
+            "status": self.status,
+            "similarity": self.similarity.tolist(),
+            "signed": self.signed.tolist(),
+            "reference": self.reference,
+            "blank": self.blank,
+        }
+
+
+def sample_size(explainer: Explainer) -> int:
+    """Photos that the tests of this method should take."""
+    return IMAGES if explainer.method.weighs else IMAGES_COSTLY
+
+
+def passes(count: int) -> int:
+    """Maps that `check_maps` makes of `count` photos."""
+    return count * (3 + SHUFFLES)
+
+
+def check_maps(explainer: Explainer, pixels: Array, seed: int) -> list[Reliability]:
+    """The three tests on some photos; the model is as before afterwards.
+
+    Args:
+        explainer: the model and the method under test.
+        pixels: (N, H, W, C) in [0, 255].
+        seed: of the shuffles.
+    """
+    if not len(pixels):
+        return [Reliability(name, "no readable images") for name in (RANDOMISATION, CLASSES, STABILITY)]
+    log_odds = explainer.predict(pixels).log_odds
+    order = np.argsort(-log_odds, axis=1, kind="stable")
+    targets, others = order[:, 0], order[:, 1]
+    maps = explainer.maps(pixels, targets)
+    return [
+        _randomisation(explainer, pixels, targets, maps, seed),
+        _class_sensitivity(explainer, pixels, others, maps, mirrored=_mirrored(log_odds)),
+        _stability(explainer, pixels, targets, maps),
+    ]
+
+
+def rank_correlation(first: Array, second: Array) -> Floats:
+    """Spearman's rho of each pair of maps, with average ranks for ties (Spearman 1904; Kendall 1945).
+
+    Args:
+        first, second: (N, ...), the same shape.
+
+    Returns:
+        (N,) in -1..1; NaN where `first` is constant or not finite, 0 where only `second` is: a map that vanished is not
+        similar to anything.
+    """
+    if not len(first):
+        return np.zeros(0)
+    from scipy.stats import rankdata
+
+    flat = [np.asarray(maps, np.float64).reshape(len(maps), -1) for maps in (first, second)]
+    usable = [np.isfinite(each).all(axis=1) & (np.ptp(np.nan_to_num(each), axis=1) > 0) for each in flat]
+    ranks = [rankdata(np.nan_to_num(each), axis=1) for each in flat]
+    x, y = (each - each.mean(axis=1, keepdims=True) for each in ranks)
+    scale = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
+    rho = (x * y).sum(axis=1) / np.where(scale > 0, scale, 1)
+    return np.where(usable[0], np.where(usable[1], np.clip(rho, -1, 1), 0.0), np.nan)
+
+
+def shifted(pixels: Array, rows: int, columns: int) -> Array:
+    """(N, H, W, C) moved down and to the right by so many pixels, the gap filled by reflection."""
+    height, width = pixels.shape[1:3]
+    padded = np.pad(pixels, ((0, 0), (rows, 0), (columns, 0), (0, 0)), "reflect")
+    return np.ascontiguousarray(padded[:, :height, :width])
+
+
+def _randomisation(
+    explainer: Explainer, pixels: Array, targets: NDArray[np.intp], maps: Array, seed: int
+) -> Reliability:
+    similarity, signed, blank = [], [], []
+    for draw in range(SHUFFLES):
+        try:
+            with explainer.model.randomised(seed + draw):
+                shuffled = explainer.maps(pixels, targets)
+        except ModelError as error:
+            return Reliability(RANDOMISATION, error.message)
+        similarity.append(rank_correlation(_positive(maps), _positive(shuffled)))
+        signed.append(rank_correlation(maps, shuffled))
+        blank.append(_blank(shuffled))
+    return _tested(
+        RANDOMISATION,
+        np.mean(similarity, axis=0),
+        np.mean(signed, axis=0),
+        reference=_between_photos(maps),
+        blank=float(np.mean(blank)),
+    )
+
+
+def _class_sensitivity(
+    explainer: Explainer, pixels: Array, others: NDArray[np.intp], maps: Array, *, mirrored: bool
+) -> Reliability:
+    other = explainer.maps(pixels, others)
+    similarity, signed = rank_correlation(_positive(maps), _positive(other)), rank_correlation(maps, other)
+    if mirrored and (signed[np.isfinite(signed)] < -0.999).all():
+        reason = "with two classes evidence for one is evidence against the other, so their maps are mirrored"
+        return Reliability(CLASSES, reason)
+    return _tested(CLASSES, similarity, signed, blank=_blank(other))
+
+
+def _stability(explainer: Explainer, pixels: Array, targets: NDArray[np.intp], maps: Array) -> Reliability:
+    height, width = (round(side / cells) for side, cells in zip(pixels.shape[1:3], maps.shape[1:], strict=True))
+    similarity, signed, blank = [], [], []
+    for down, right in ((1, 0), (0, 1)):
+        if maps.shape[1] <= 2 * down or maps.shape[2] <= 2 * right:
+            continue
+        moved = explainer.maps(shifted(pixels, down * height, right * width), targets)
+        before = maps[:, : maps.shape[1] - down, : maps.shape[2] - right]
+        after = moved[:, down:, right:]
+        similarity.append(rank_correlation(_positive(before), _positive(after)))
+        signed.append(rank_correlation(before, after))
+        blank.append(_blank(after))
+    if not similarity:
+        return Reliability(
+            STABILITY, f"a grid of {maps.shape[1]}x{maps.shape[2]} leaves nothing to compare after a shift"
+        )
+    return _tested(STABILITY, np.mean(similarity, axis=0), np.mean(signed, axis=0), blank=float(np.mean(blank)))
+
+
+def _tested(name: str, similarity: Floats, signed: Floats, *, reference: float = math.nan, blank: float) -> Reliability:
+    if not np.isfinite(similarity).any():
+        return Reliability(name, "the maps are constant on every photo")
+    return Reliability(name, OK, similarity, signed, reference, blank)
+
+
+def _between_photos(maps: Array) -> float:
+    """Mean similarity of each photo's map with the next one's."""
+    if len(maps) < 2:
+        return math.nan
+    values = rank_correlation(_positive(maps), _positive(np.roll(maps, 1, axis=0)))
+    return float(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else math.nan
+
+
+def _mirrored(log_odds: Array) -> bool:
+    """Two classes and no third output: the log-odds of one are those of the other with the sign turned."""
+    return log_odds.shape[1] == 2 and np.allclose(log_odds[:, 0], -log_odds[:, 1], rtol=1e-3, atol=1e-3)
+
+
+def _positive(maps: Array) -> Array:
+    return np.maximum(maps, 0)
+
+
+def _blank(maps: Array) -> float:
+    """Share of maps without any variation in their positive part, or not finite."""
+    flat = maps.reshape(len(maps), -1)
+    finite = np.isfinite(flat).all(axis=1)
+    return 1 - float((finite & (np.ptp(np.nan_to_num(_positive(flat)), axis=1) > 0)).mean())

@@ -1,0 +1,1 @@
+"""How good estimated masks are (BA909)."""

@@ -1,0 +1,97 @@
+"""How good are estimated masks? They are held against drawn ones, on photos that have them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from bias_audit.data.batches import OK, Geometry, load_in_order
+from bias_audit.data.dataset import Dataset
+from bias_audit.data.masks import FOREGROUND, VOID, Mask
+from bias_audit.data.masks import OK as MASK_OK
+from bias_audit.data.sampling import LOADED_AT_ONCE, spread
+from bias_audit.run.folder import Run
+
+STORED = "shards/masks.json"
+
+MOST = 64
+"""Photos that are compared, the classes in turn: their median is then known to about .05."""
+
+
+@dataclass(frozen=True)
+class MaskQuality:
+    """Estimated against drawn masks, photo by photo, at the model's input size and without void pixels.
+
+    Attributes:
+        segmenter: "auto", a model file or `module:function`.
+        iou: intersection over union; 0 where no mask came out.
+        found: share of the object that the estimate has; what it lacks stays in backgrounds.
+        precise: share of the estimate that is object; the rest is background that goes with the object.
+    """
+
+    segmenter: str
+    iou: tuple[float, ...]
+    found: tuple[float, ...]
+    precise: tuple[float, ...]
+
+
+def count_checked(dataset: Dataset) -> int:
+    """Photos that `check_masks` reads: at most MOST of those with a mask of their own."""
+    return min(MOST, sum(sample.mask is not None for sample in dataset.samples))
+
+
+def check_masks(
+    segmenter: str, dataset: Dataset, geometry: Geometry, seed: int, run: Run, advance: Callable[[int], None]
+) -> MaskQuality:
+    """Estimate masks of photos that have one, or read what the interrupted run found.
+
+    Args:
+        segmenter: for the record.
+        dataset: boxes are no masks; without any mask nothing is compared.
+        geometry: with the estimate.
+        seed: of the choice of photos.
+        run: keeps the outcome.
+        advance: counts photos.
+    """
+    if (known := read_quality(run)) is not None:
+        return known
+    masked = dataclasses.replace(
+        dataset, samples=tuple(sample for sample in dataset.samples if sample.mask is not None)
+    )
+    samples = [masked.samples[position] for position in spread(masked, MOST, seed)]
+    bare = [dataclasses.replace(sample, mask=None, boxes=()) for sample in samples]
+    rows: list[tuple[float, float, float]] = []
+    drawn, guessed = (load_in_order(each, geometry, LOADED_AT_ONCE) for each in (samples, bare))
+    for (_, known_group), (_, guess_group) in zip(drawn, guessed, strict=True):
+        for true, guess in zip(known_group, guess_group, strict=True):
+            if true.status == OK and true.mask_status == MASK_OK and guess.mask is not None:
+                rows.append(_overlap(true.mask, guess.mask if guess.mask_status == MASK_OK else None))
+        advance(len(known_group))
+    columns = list(zip(*rows, strict=True)) or [(), (), ()]
+    quality = MaskQuality(segmenter, *columns)
+    run.write_json(STORED, dataclasses.asdict(quality))
+    return quality
+
+
+def read_quality(run: Run) -> MaskQuality | None:
+    """What a run keeps of the comparison; None where no masks were estimated."""
+    if (known := run.read_json(STORED)) is None:
+        return None
+    return MaskQuality(**{**known, **{name: tuple(known[name]) for name in ("iou", "found", "precise")}})
+
+
+def _overlap(true: Mask | None, guess: Mask | None) -> tuple[float, float, float]:
+    """IoU, share of the object found, share of the estimate that is object."""
+    if true is None or guess is None:
+        return 0.0, 0.0, 0.0
+    known = true != VOID
+    object_, estimate = (true == FOREGROUND) & known, (guess == FOREGROUND) & known
+    both = int(np.count_nonzero(object_ & estimate))
+    return (
+        both / max(1, int(np.count_nonzero(object_ | estimate))),
+        both / max(1, int(np.count_nonzero(object_))),
+        both / max(1, int(np.count_nonzero(estimate))),
+    )

@@ -1,0 +1,100 @@
+"""Estimated masks: how good they are (BA909), and that every sentence which hangs on them says so."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bias_audit.checks.outcomes import LEVELS, RuleOutcome, not_applicable, number, status_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bias_audit.checks.evidence import Evidence
+
+MASKED_RULES = ("BA101", "BA102", "BA201", "BA202", "BA204", "BA205", "BA206", "BA902", "BA904")
+"""Rules that look at attention or composites."""
+
+HIGHEST = "SUSPICIOUS"
+"""Level that estimated masks can reach at most."""
+
+
+def estimated_masks(evidence: Evidence) -> list[RuleOutcome]:
+    """BA909: estimated masks that nobody has checked, or that differ from drawn ones.
+
+    Intersection over union with the masks that some photos have; what the estimate misses of an object stays in the
+    background and moves with it, which accuses the innocent.
+    """
+    import numpy as np
+
+    from bias_audit import stats
+
+    title, bounds, quality = "estimated masks are poor or unchecked", evidence.thresholds, evidence.masks
+    estimated, usable = count_estimated(evidence.images)
+    if quality is None or not (estimated or quality.iou):
+        return [not_applicable("BA909", title, "dataset", "", "No masks were estimated.")]
+    which = (
+        f"{estimated} of {usable} masks are estimated ({quality.segmenter})"
+        if estimated
+        else f"No mask had to be estimated ({quality.segmenter})"
+    )
+    if not quality.iou:
+        sentence = f"{which}, and no photo has a drawn mask to check them against: mask a few dozen photos by hand."
+        return [RuleOutcome("BA909", title, "dataset", "", *status_of(True, "MODEL WARNING", sentence), n=0)]
+    iou, found, precise = (float(np.median(values)) for values in (quality.iou, quality.found, quality.precise))
+    low, high = stats.median_interval(quality.iou)
+    within = f" [{low:z.2f}, {high:z.2f}]" if np.isfinite(low) else ""
+    poor = not low >= bounds.min_mask_iou
+    sentence = (
+        f"{which}. On {len(quality.iou)} photos that have a drawn mask the median overlap (IoU) is {iou:z.2f}{within}: "
+        f"{found:z.0%} of the object is found, {precise:z.0%} of the estimate is object."
+        + (" Cut-outs and backgrounds are then mixed; draw masks, or give a better --segmenter." if poor else "")
+    )
+    return [
+        RuleOutcome(
+            "BA909",
+            title,
+            "dataset",
+            "",
+            *status_of(poor, "MODEL WARNING", sentence),
+            measured=iou,
+            threshold=bounds.min_mask_iou,
+            low=number(low),
+            high=number(high),
+            n=len(quality.iou),
+            evidence={"object_found": found, "estimate_is_object": precise},
+        )
+    ]
+
+
+def count_estimated(images: pd.DataFrame) -> tuple[int, int]:
+    """(estimated, all) usable masks."""
+    from bias_audit.data.masks import ESTIMATED
+
+    kinds = images.loc[images["mask_status"] == "ok", "mask_kind"]
+    return int((kinds == ESTIMATED).sum()), len(kinds)
+
+
+def marked(outcomes: Sequence[RuleOutcome], evidence: Evidence) -> list[RuleOutcome]:
+    """The same outcomes; those that hang on estimated masks say so, and where most are, none exceeds HIGHEST."""
+    if evidence.masks is None:
+        return list(outcomes)
+    counts = {str(name): count_estimated(group) for name, group in evidence.images.groupby("label")}
+    overall = count_estimated(evidence.images)
+    if not overall[0]:
+        return list(outcomes)
+    result = []
+    for outcome in outcomes:
+        estimated, usable = counts.get(outcome.subject, overall) if outcome.scope != "dataset" else overall
+        if outcome.code not in MASKED_RULES or outcome.status not in ("found", "passed") or not estimated:
+            result.append(outcome)
+            continue
+        said = "Estimated masks." if estimated == usable else f"{estimated} of {usable} masks are estimated."
+        level = outcome.level
+        if level and 2 * estimated > usable and LEVELS.index(level) > LEVELS.index(HIGHEST):
+            missed = "what an estimate misses of an object passes for background"
+            said += f" With drawn ones this would be {level}: {missed}."
+            level = HIGHEST
+        result.append(dataclasses.replace(outcome, sentence=f"{outcome.sentence} {said}", level=level))
+    return result

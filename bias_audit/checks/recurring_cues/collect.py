@@ -1,0 +1,132 @@
+"""The pass that collects what the network looks at: spots of heatmaps and the activations there, over a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bias_audit.checks.recurring_cues.spots import Spots, find_spots, pool
+from bias_audit.data import sampling
+from bias_audit.data.batches import Geometry, load_in_order
+from bias_audit.data.central_object import estimated
+from bias_audit.data.dataset import Dataset
+from bias_audit.data.geometry import area_weights
+from bias_audit.data.masks import FOREGROUND
+from bias_audit.heatmaps.methods import Explainer
+
+Array = NDArray[np.float32]
+Record = Mapping[str, Any]
+
+MOST = 2000
+"""Images that are looked at, in all classes together."""
+
+MOSTLY_OBJECT = 0.5
+"""Share of a cell above which it counts as the object's, where masks are known."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the network looks at in N images.
+
+    Attributes:
+        positions: (N,) sample positions, ascending.
+        labels, predicted: (N,) class indices.
+        maps: (N, h, w) heatmap of the predicted class at the grid of the explained layer.
+        allowed: (N, h, w) 0..1, how much of a cell may hold a spot: the background where masks are known, else 1.
+        objects: (N, h, w) 0..1, the object's share of each cell, by the mask or by an estimate.
+        masked: (N,) whether the object is known by a mask.
+        spots: S spots of these maps.
+        features: (S, C) pooled activations.
+        relevance: (N, C) sum over cells of gradient times activation: what each channel adds to the log-odds.
+    """
+
+    positions: NDArray[np.intp]
+    labels: NDArray[np.intp]
+    predicted: NDArray[np.intp]
+    maps: Array
+    allowed: Array
+    objects: Array
+    masked: NDArray[np.bool_]
+    spots: Spots
+    features: Array
+    relevance: Array
+
+
+def choose(dataset: Dataset, records: Sequence[Record], per_class: int, seed: int) -> list[int]:
+    """Positions of the images that are looked at, ascending: readable ones, the classes in turn."""
+    count = min(per_class * len(dataset.class_names), MOST)
+    return sorted(sampling.readable(dataset, records, seed)[:count])
+
+
+def collect(
+    dataset: Dataset,
+    positions: Sequence[int],
+    heats: Mapping[int, Array],
+    explainer: Explainer,
+    geometry: Geometry,
+    advance: Callable[[int], None],
+) -> Seen:
+    """Activations of the chosen images, pooled where their heatmaps point.
+
+    Args:
+        dataset: all samples.
+        positions: of `choose`.
+        heats: position -> (h, w) heatmap of the predicted class.
+        explainer: its model must give gradients.
+        geometry: how pictures become model inputs.
+        advance: counts images.
+    """
+    size = explainer.model.batch_size
+    parts: dict[str, list[NDArray[Any]]] = {
+        name: [] for name in ("positions", "predicted", "maps", "allowed", "objects", "masked", "features", "relevance")
+    }
+    found: list[Spots] = []
+    start = 0
+    for at, group in load_in_order([dataset.samples[position] for position in positions], geometry, size):
+        usable = [i for i, loaded in enumerate(group) if loaded.pixels is not None and loaded.mask is not None]
+        advance(len(group))
+        if not usable:
+            continue
+        pixels = np.stack([each for i in usable if (each := group[i].pixels) is not None])
+        masked = np.array([group[i].drawn for i in usable])
+        given = [mask for i in usable if (mask := group[i].mask) is not None]
+        masks = np.stack([m if known else estimated(p) for m, p, known in zip(given, pixels, masked, strict=True)])
+        active = explainer.model.activations(explainer.preprocess(pixels), np.full(len(pixels), -1))
+        grid = active.values.shape[1:3]
+        maps = np.stack([_at_grid(heats[positions[at + i]], grid) for i in usable])
+        objects = _share(masks == FOREGROUND, grid)
+        allowed = np.where(masked[:, None, None], np.where(objects < MOSTLY_OBJECT, 1 - objects, 0), 1)
+        spots = find_spots(maps, allowed)
+        parts["features"].append(pool(spots, maps, allowed, active.values))
+        parts["relevance"].append(np.einsum("nijc,nijc->nc", active.values, active.gradients))
+        parts["positions"].append(np.array([positions[at + i] for i in usable], np.intp))
+        parts["predicted"].append(active.predictions.predicted)
+        for name, values in (("maps", maps), ("allowed", allowed), ("objects", objects), ("masked", masked)):
+            parts[name].append(values)
+        found.append(Spots(spots.image + start, spots.row, spots.column, spots.share, spots.grid))
+        start += len(usable)
+    joined = {name: np.concatenate(values) for name, values in parts.items()}
+    image, row, column = (
+        np.concatenate([getattr(each, name) for each in found]) for name in ("image", "row", "column")
+    )
+    spots = Spots(image, row, column, np.concatenate([each.share for each in found]), found[0].grid)
+    labels = np.array([dataset.samples[position].label for position in joined["positions"]], np.intp)
+    return Seen(**joined, labels=labels, spots=spots)
+
+
+def _at_grid(heat: Array, grid: tuple[int, ...]) -> Array:
+    """A map of a method with a grid of its own, at that of the activations."""
+    if heat.shape == grid:
+        return heat
+    return np.asarray(cv2.resize(heat, (grid[1], grid[0]), interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _share(masks: NDArray[np.bool_], grid: tuple[int, ...]) -> Array:
+    """(N, H, W) -> (N, h, w): share of each cell that is set."""
+    rows, columns = area_weights(masks.shape[1], grid[0]), area_weights(masks.shape[2], grid[1])
+    return np.asarray(np.einsum("ip,npq,jq->nij", rows, masks.astype(np.float32), columns, optimize=True), np.float32)

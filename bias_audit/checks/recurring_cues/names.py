@@ -1,0 +1,151 @@
+"""What reviewers call recurring cues, and what they judge them to be: a file beside the runs, used by later audits.
+
+An entry holds where the cue was seen, by image and place, so that another model's cluster on the same data is
+recognised as the same thing.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bias_audit.errors import ConfigError
+from bias_audit.run.atomic import write_atomically
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FILE = "cues.json"
+"""Name of the file in the folder that holds the runs."""
+
+ARTEFACT, LEGITIMATE = "artefact", "legitimate"
+JUDGEMENTS = (ARTEFACT, LEGITIMATE)
+"""What a reviewer may judge a cluster to be."""
+
+TYPICAL = 50
+"""Spots of a cluster that an entry remembers, the most typical ones."""
+
+SAME = 0.5
+"""Share of an entry's spots that a cluster must hold to be the same thing."""
+
+_HINT = "Free space or make the folder writable."
+
+
+def read_names(file: Path) -> list[dict[str, Any]]:
+    """Entries of a file of names; none where there is no such file.
+
+    Raises:
+        ConfigError: unreadable, or not such a file.
+    """
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot read the names of cues {str(file)!r}: {error}") from error
+    entries = content.get("cues") if isinstance(content, dict) else None
+    if not isinstance(entries, list) or not all(_is_entry(entry) for entry in entries):
+        raise ConfigError(
+            f"{str(file)!r} is no file of names: expected an object with a list 'cues' of name, judgement and spots",
+            "It is written by bias-audit name.",
+        )
+    return entries
+
+
+def name_cluster(
+    spots: pd.DataFrame, cluster_id: str, name: str, judgement: str, file: Path, *, reviewer: str = ""
+) -> dict[str, Any]:
+    """Add a name to the file, or replace the one that this cluster had.
+
+    Args:
+        spots: table `cluster_spots` of the run.
+        cluster_id: of that run.
+        name: what the reviewer calls it.
+        judgement: one of JUDGEMENTS, or "".
+        file: where names are kept.
+        reviewer: who decided.
+
+    Returns:
+        the entry.
+
+    Raises:
+        ConfigError: no such cluster, an empty name, another judgement, a damaged file.
+        ResultError: the file cannot be written.
+    """
+    own = spots[spots["cluster_id"] == cluster_id].sort_values("rank").head(TYPICAL)
+    if own.empty:
+        known = ", ".join(dict.fromkeys(spots["cluster_id"])) or "none"
+        raise ConfigError(f"the run has no cluster {cluster_id!r}", f"Clusters: {known}.")
+    if not name.strip():
+        raise ConfigError("a name must not be empty")
+    if judgement and judgement not in JUDGEMENTS:
+        raise ConfigError(f"a cluster is judged {' or '.join(JUDGEMENTS)}, got {judgement!r}")
+    spots_kept: list[dict[str, Any]] = [
+        {str(key): value for key, value in spot.items()}
+        for spot in own[["image_id", "x", "y", "width", "height"]].to_dict("records")
+    ]
+    entry = {
+        "name": name.strip(),
+        "judgement": judgement,
+        "reviewer": reviewer,
+        "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "spots": spots_kept,
+    }
+    kept = [other for other in read_names(file) if _shared(other["spots"], spots_kept) < SAME]
+    text = json.dumps({"cues": [*kept, entry]}, ensure_ascii=False, indent=1)
+    write_atomically(file, text.encode("utf-8", "backslashreplace"), _HINT)
+    return entry
+
+
+def named(
+    clusters: Sequence[Mapping[str, Any]], spots: Sequence[Mapping[str, Any]], entries: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Rows of the table `clusters` with the name and the judgement of the entry that they share most spots with."""
+    places: dict[str, list[Mapping[str, Any]]] = {}
+    for spot in spots:
+        places.setdefault(spot["cluster_id"], []).append(spot)
+    rows = []
+    for row in clusters:
+        own = places.get(row["cluster_id"], [])
+        shares = [_shared(entry["spots"], own) for entry in entries]
+        best = max(range(len(entries)), key=lambda i, shares=shares: shares[i], default=None)  # type: ignore[misc]
+        if best is None or shares[best] < SAME:
+            rows.append(dict(row))
+        else:
+            rows.append({**row, "name": entries[best]["name"], "judgement": entries[best]["judgement"]})
+    return rows
+
+
+def _shared(entry: Sequence[Mapping[str, Any]], spots: Sequence[Mapping[str, Any]]) -> float:
+    """Share of an entry's spots at whose place the cluster has one as well."""
+    places: dict[str, list[tuple[float, float]]] = {}
+    for spot in spots:
+        places.setdefault(spot["image_id"], []).append((spot["x"], spot["y"]))
+    hits = [
+        any(
+            abs(x - spot["x"]) <= spot["width"] / 2 and abs(y - spot["y"]) <= spot["height"] / 2
+            for x, y in places.get(spot["image_id"], [])
+        )
+        for spot in entry
+    ]
+    return sum(hits) / len(hits)
+
+
+def _is_entry(entry: Any) -> bool:
+    """Whether it has a name, a judgement and spots."""
+    return (
+        isinstance(entry, dict)
+        and isinstance(entry.get("name"), str)
+        and entry.get("judgement") in (*JUDGEMENTS, "")
+        and isinstance(entry.get("spots"), list)
+        and len(entry["spots"]) > 0
+        and all(
+            isinstance(spot, dict)
+            and isinstance(spot.get("image_id"), str)
+            and all(isinstance(spot.get(key), int | float) for key in ("x", "y", "width", "height"))
+            for spot in entry["spots"]
+        )
+    )

@@ -1,0 +1,133 @@
+"""BA302: a recurring thing that the network looks at moves the prediction when it is erased and when it is pasted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, as_float, not_applicable, number, visible
+from bias_audit.config import Thresholds
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bias_audit.checks.evidence import Evidence
+
+EVIDENCE = (
+    "class_share", "lift", "odds_ratio", "odds_ratio_low", "odds_ratio_high", "cramers_v_predicted", "cramers_v_label",
+    "purity", "attention_share", "object_share", "object_estimated", "erase_effect", "erase_low", "erase_high",
+    "paste_effect", "paste_low", "paste_high", "turned", "turned_control",
+)  # fmt: skip
+
+
+def recurring_cue(evidence: Evidence) -> list[RuleOutcome]:
+    """BA302: a cluster of attended spots off the object is tied to a class and proved by erasing or by pasting.
+
+    CONFIRMED where one of the effects is significant after correction and large enough: a cue beside a second one is
+    not needed, and still turns other images; CONTEXT where a reviewer has judged
+    the thing legitimate. A cluster that lies mostly on the object shows what the class looks like, and is no finding.
+    """
+    title, bounds, clusters = "recurring cue that moves the prediction", evidence.thresholds, evidence.clusters
+    if clusters is None or evidence.no_clusters:
+        reason = evidence.no_clusters or "the run holds no clusters"
+        return [not_applicable("BA302", title, "dataset", "", f"Recurring cues were not looked for: {reason}.")]
+    tested = clusters[clusters["proof_status"] == "ok"]
+    found = [_outcome(title, str(name), row, evidence) for name, row in tested.iterrows() if moves(row, bounds)]
+    if found:
+        return found
+    if clusters.empty:
+        reason = "nothing was looked at in enough images to make a cluster."
+        return [not_applicable("BA302", title, "dataset", "", f"No recurring cue: {reason}")]
+    tied = int((clusters["proof_status"] != "not tied to a class").sum())
+    sentence = (
+        f"{len(clusters)} recurring cues, {tied} of them tied to a class, {len(tested)} erased and pasted: "
+        "none off the object moves the prediction."
+    )
+    if len(tested) == 0 and tied:
+        return [not_applicable("BA302", title, "dataset", "", f"{tied} recurring cues could not be erased and pasted.")]
+    return [RuleOutcome("BA302", title, "dataset", "", "passed", sentence, n=int(clusters["n_proof"].max()))]
+
+
+def moves(row: pd.Series, bounds: Thresholds) -> bool:
+    """Either effect is there, and the thing is not the object."""
+    estimated = as_float(row["object_estimated"], 1) > 0
+    most = bounds.max_on_estimate if estimated else bounds.max_on_object
+    return bool(proofs(row, bounds)) and as_float(row["object_share"], 1) < most
+
+
+def proofs(row: pd.Series, bounds: Thresholds) -> list[str]:
+    """Which of "erase" and "paste" show an effect: significant after correction, and large enough."""
+    return [
+        name
+        for name in ("erase", "paste")
+        if as_float(row[f"p_{name}_fdr"], 1) <= bounds.fdr
+        and as_float(row[f"{name}_effect"], 0) >= bounds.min_cue
+        and as_float(row[f"{name}_low"], 0) > 0
+    ]
+
+
+def _outcome(title: str, name: str, row: pd.Series, evidence: Evidence) -> RuleOutcome:
+    from bias_audit.checks.recurring_cues.names import LEGITIMATE
+
+    judged = str(row["judgement"])
+    level = "CONTEXT" if judged == LEGITIMATE else "CONFIRMED"
+    shown = evidence.cluster_spots
+    images = tuple(shown.loc[shown["cluster_id"] == name, "image_id"]) if shown is not None else ()
+    called = f"{row['name']!r}" if row["name"] else f"the recurring cue {name}"
+    outline = ""
+    if as_float(row["object_estimated"], 0) > 0:
+        outline = " Where the object is was estimated, for want of masks."
+    strongest = max(proofs(row, evidence.thresholds), key=lambda name: float(row[f"{name}_effect"]))
+    verdict = " A reviewer judged it legitimate." if judged == LEGITIMATE else ""
+    clauses = "; ".join(filter(None, (_erased(row), _pasted(row))))
+    sentence = (
+        f"The network keeps looking at {called} in images that it takes for {row['class_name']} ({int(row['n'])} "
+        f"images, {row['class_share']:z.0%} of them). {clauses[:1].upper()}{clauses[1:]} "
+        f"({int(row['n_proof'])} photos).{outline}{verdict}"
+    )
+    return RuleOutcome(
+        "BA302",
+        title,
+        "cluster",
+        name,
+        "found",
+        sentence,
+        level,
+        measured=float(row[f"{strongest}_effect"]),
+        threshold=evidence.thresholds.min_cue,
+        low=number(row[f"{strongest}_low"]),
+        high=number(row[f"{strongest}_high"]),
+        n=int(row["n_proof"]),
+        p_value=float(row[f"p_{strongest}_fdr"]),
+        image_ids=images[:MOST_IDS],
+        evidence={
+            "class_name": row["class_name"],
+            "name": str(row["name"]),
+            **{key: number(row[key]) for key in EVIDENCE},
+        },
+    )
+
+
+def _erased(row: pd.Series) -> str:
+    """What erasing the cue does beyond a control; "" where that rounds to nothing."""
+    if not visible(row["erase_effect"]):
+        return ""
+    by, low, high = (float(row[f"erase_{name}"]) for name in ("effect", "low", "high"))
+    turn = f"falls by {by:z.2f} [{low:z.2f}, {high:z.2f}]"
+    if by < 0:
+        turn = f"rises by {-by:z.2f} [{-high:z.2f}, {-low:z.2f}]"
+    return f"erased, the probability of {row['class_name']} {turn} more than when an equal piece elsewhere is erased"
+
+
+def _pasted(row: pd.Series) -> str:
+    """What pasting the cue onto images of other classes does beyond a control; "" where that rounds to nothing."""
+    said = []
+    if visible(row["paste_effect"]):
+        by, low, high = (float(row[f"paste_{name}"]) for name in ("effect", "low", "high"))
+        turn = f"raises the probability of {row['class_name']} by {by:z.2f} [{low:z.2f}, {high:z.2f}]"
+        if by < 0:
+            turn = f"lowers the probability of {row['class_name']} by {-by:z.2f} [{-high:z.2f}, {-low:z.2f}]"
+        said.append(f"{turn} more than another piece does")
+    if visible(row["turned"]):
+        other = f"{row['turned_control']:z.0%}" if visible(row["turned_control"]) else "none"
+        said.append(f"turns {row['turned']:z.0%} of them into {row['class_name']}, another piece {other}")
+    return f"pasted onto images of other classes it {' and '.join(said)}" if said else ""

@@ -1,0 +1,147 @@
+"""Section "What the network keeps looking at": recurring cues with their contact sheets and their proofs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from bias_audit.report.estimates import estimate, records
+from bias_audit.report.gallery import TILE_BYTES, is_picture, keep_picture
+from bias_audit.run.result import AuditResult
+
+CLUSTERS_SHARE = 0.3
+"""Part of the page's picture budget that contact sheets may take."""
+
+MOST_SHOWN = 16
+"""Clusters in the page; clusters.csv holds all."""
+
+ARMS = {"original": "the photo", "inpaint": "without the spot", "pasted": "the spot pasted onto another image"}
+"""Pictures of a proof, in the order in which they are shown."""
+
+FIRST_KEY = "k"
+
+
+def clusters_section(result: AuditResult, pictures: Mapping[str, Any], budget: int) -> dict[str, Any]:
+    """The strongest clusters, confirmed ones first.
+
+    Args:
+        result: a finished run.
+        pictures: content of pictures.json; "clusters" by cluster_id.
+        budget: bytes of pictures in the page.
+
+    Returns:
+        clusters: list of {id, title, level, status, class_name, ..., crops, shots}.
+        pictures: list of {key, jpeg, width, height, grid}, as of `gallery.arrange_pictures`.
+        bytes: what they take of the budget.
+        total: clusters in all.
+        reason: why there are none, "" where there are.
+
+    Raises:
+        ResultError: the table of the run is missing or damaged.
+    """
+    judged = [outcome for outcome in result.outcomes if outcome.code == "BA302"]
+    levels = {outcome.subject: outcome.level for outcome in judged if outcome.status == "found"}
+    stored = pictures.get("clusters") or {}
+    rows = sorted(records(result.clusters.reset_index()), key=lambda row: row["cluster_id"] not in levels)
+    kept: list[dict[str, Any]] = []
+    used = 0
+    shown = []
+    for row in rows[:MOST_SHOWN]:
+        sheet = stored.get(row["cluster_id"]) or {}
+        hidden = _without_effect(row)
+        tiles: dict[str, list[dict[str, Any]]] = {"crops": [], "shots": []}
+        for kind, found in tiles.items():
+            for picture in _ordered(sheet.get(kind) or []):
+                if not is_picture(picture) or picture.get("arm") in hidden:
+                    continue
+                cost = len(picture["jpeg"]) + 3 * len(escape(str(picture["image_id"]))) + TILE_BYTES
+                if used + cost > budget * CLUSTERS_SHARE:
+                    break
+                used += cost
+                found.append(
+                    {
+                        "key": keep_picture(kept, FIRST_KEY, picture),
+                        "image_id": str(picture["image_id"]),
+                        "host_id": picture.get("host_id"),
+                        "text": ARMS.get(str(picture.get("arm")), ""),
+                        "probability": picture.get("probability"),
+                        "pasted": picture.get("arm") == "pasted",
+                        "turned": picture.get("turned"),
+                        "outline": [],
+                    }
+                )
+        counted = _counted(row, tiles["shots"], sheet.get("hosts"))
+        shown.append({**_described(row), "level": levels.get(row["cluster_id"]), "counted": counted, **tiles})
+    reason = next((outcome.sentence for outcome in judged if outcome.status == "not applicable"), "")
+    return {
+        "clusters": shown,
+        "pictures": kept,
+        "bytes": used,
+        "total": len(rows),
+        "reason": "" if rows else reason,
+        "file": "clusters.csv",
+    }
+
+
+def _without_effect(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Arms whose effect rounds to nothing: their pictures would illustrate it with the very thing that it denies."""
+    effect = row["erase_effect"]
+    return ("inpaint",) if effect is not None and abs(effect) < 0.005 else ()
+
+
+def _counted(row: Mapping[str, Any], shots: list[dict[str, Any]], hosts: Any) -> dict[str, int] | None:
+    """How many of the images that the spot was pasted onto turn: shown, of how many; in all, of how many."""
+    pasted = [shot for shot in shots if shot["pasted"] and shot["turned"] is not None]
+    if not pasted or not hosts or row["turned"] is None:
+        return None
+    turned = sum(bool(shot["turned"]) for shot in pasted)
+    return {"shown": turned, "of": len(pasted), "turned": round(row["turned"] * hosts), "total": hosts}
+
+
+def _ordered(pictures: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Photo by photo, the arms in their order, and of those pasted onto several images the first."""
+    arms = list(ARMS)
+    chosen: dict[tuple[str, str], dict[str, Any]] = {}
+    for place, picture in enumerate(pictures):
+        arm = str(picture.get("arm", place))
+        chosen.setdefault((str(picture.get("image_id")) if arm in ARMS else "", arm), picture)
+    photos = list(dict.fromkeys(name for name, _ in chosen))
+    return [
+        picture
+        for _, picture in sorted(
+            chosen.items(),
+            key=lambda item: (photos.index(item[0][0]), arms.index(item[0][1]) if item[0][1] in arms else 0),
+        )
+    ]
+
+
+def _described(row: Mapping[str, Any]) -> dict[str, Any]:
+    effects = [
+        {"name": name, **estimate(row[f"{key}_effect"], row[f"{key}_low"], row[f"{key}_high"])}
+        for name, key in (("erased: fall beyond a control", "erase"), ("pasted: rise beyond a control", "paste"))
+        if row[f"{key}_effect"] is not None
+    ]
+    estimated = (row["object_estimated"] or 0) > 0
+    return {
+        "id": row["cluster_id"],
+        "name": row["name"] or "",
+        "judgement": row["judgement"] or "",
+        "class_name": row["class_name"],
+        "views": row["views"],
+        "n": row["n"],
+        "classes": row["classes"],
+        "share": estimate(row["class_share"], row["class_share_low"], row["class_share_high"]),
+        "lift": row["lift"],
+        "odds": estimate(row["odds_ratio"], row["odds_ratio_low"], row["odds_ratio_high"]),
+        "v": row["cramers_v_label"],
+        "purity": row["purity"],
+        "attention": row["attention_share"],
+        "on_object": row["object_share"],
+        "object_word": "the object (estimated)" if estimated else "the object",
+        "status": row["proof_status"],
+        "effects": effects,
+        "turned": row["turned"],
+        "turned_control": row["turned_control"],
+        "n_proof": row["n_proof"],
+    }

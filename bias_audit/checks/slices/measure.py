@@ -1,0 +1,256 @@
+"""Who pays: the user's own columns (hospital, camera, season) split the images, slice against the rest.
+
+Three measures, each with interval, test and correction of its own: accuracy, attention (background excess) and
+reliance (background gap). Tests and differences compare like with like: images of the same class. A hospital that
+has one class to itself cannot be told from that class, and its row says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bias_audit import stats
+from bias_audit.run.schema import TABLES
+
+MIN_SLICE = 10
+"""Images below which a slice is listed but not tested: intervals say nothing (docs/science.md#minimum-numbers)."""
+
+MOST_VALUES = 50
+"""A column with more different values names images, not groups."""
+
+QUARTILES_FROM = 13
+"""Numbers with at least this many different values are cut into quartiles."""
+
+CONFIDENCE = 0.95
+
+Codes = NDArray[np.intp]
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What slices are compared by, and the columns of `schema.SLICES` that hold it.
+
+    Attributes:
+        scores, status: columns of the images table: the measure, and why an image does not have it.
+        worse: 1 where high is worse, -1 where low is.
+        prefix: of rest_X, X_low, X_high, X_within, X_against...
+        n, mean, p, fdr, reason: columns.
+        interval: (members, seed, cluster codes) -> interval of their mean.
+    """
+
+    scores: str
+    status: str
+    worse: int
+    prefix: str
+    n: str
+    mean: str
+    p: str
+    fdr: str
+    reason: str
+    interval: Callable[[pd.DataFrame, int, Codes | None], Interval]
+
+
+def _accuracy(members: pd.DataFrame, seed: int, clusters: Codes | None) -> Interval:
+    return stats.rate_interval(members["correct"].to_numpy(float), clusters=clusters, confidence=CONFIDENCE)
+
+
+def _attention(members: pd.DataFrame, seed: int, clusters: Codes | None) -> Interval:
+    scores = members["background_excess_label"].to_numpy(float)
+    return stats.bca_mean_interval(scores, seed=seed, clusters=clusters, confidence=CONFIDENCE)
+
+
+def _reliance(members: pd.DataFrame, seed: int, clusters: Codes | None) -> Interval:
+    same, other = (members[f"{arm}_background_accuracy"].to_numpy(float) for arm in ("same", "other"))
+    return stats.paired_difference_interval(same, other, CONFIDENCE, clusters=clusters)
+
+
+ACCURACY = Measure(
+    "correct", "status", -1, "accuracy", "n", "accuracy", "p_fisher", "p_fdr", "reason", _accuracy
+)  # fmt: skip
+ATTENTION = Measure(
+    "background_excess_label", "attention_status", 1, "excess", "n_attention", "background_excess", "p_excess",
+    "p_excess_fdr", "excess_reason", _attention,
+)  # fmt: skip
+RELIANCE = Measure(
+    "background_gap", "intervention_status", 1, "gap", "n_interventions", "background_gap", "p_gap", "p_gap_fdr",
+    "gap_reason", _reliance,
+)  # fmt: skip
+
+MEASURES: tuple[Measure, ...] = (ACCURACY, ATTENTION, RELIANCE)
+
+
+def slices_table(
+    images: pd.DataFrame, columns: Sequence[str], *, seed: int = 0, clusters: pd.Series | None = None
+) -> pd.DataFrame:
+    """One row per user column and value: accuracy, attention and reliance against the rest.
+
+    Accuracy is tested by Fisher's exact test, attention by Mann & Whitney's on permutations, the gap by a permutation
+    test of its mean, all within classes. With clusters the test unit is the mean of a group's images of one class and
+    slice, and accuracy is tested by permutation too; a group that spans classes counts once in each.
+
+    Args:
+        images: the images table; unreadable images are left out.
+        columns: the user's columns in it.
+        seed: of bootstrap and permutations.
+        clusters: group code per image (patient, scene), index as images; None = every photo by itself.
+
+    Returns:
+        columns of `schema.SLICES`; p-values are corrected by Benjamini-Hochberg over all slices tested, each measure
+        apart. Columns with one value, or with more than MOST_VALUES, give no rows.
+    """
+    read = images[images["status"] == "ok"]
+    rows: list[dict[str, Any]] = []
+    for column in columns:
+        values = grouped(read[column])
+        if values is None:
+            continue
+        known = read[values.notna()]
+        groups = values[values.notna()]
+        by_measure = [_compare(known, groups, measure, seed, clusters) for measure in MEASURES]
+        for value in sorted(groups.unique()):
+            row: dict[str, Any] = {"column": column, "value": str(value)}
+            for compared in by_measure:
+                row.update(compared[value])
+            row["difference"] = row["accuracy"] - row["rest_accuracy"]
+            rows.append(row)
+    frame = pd.DataFrame(rows, columns=[column.name for column in TABLES["slices"]])
+    for measure in MEASURES:
+        frame[measure.fdr] = stats.benjamini_hochberg(frame[measure.p].to_numpy(float))
+    text = [column.name for column in TABLES["slices"] if column.kind == "string"]
+    frame[text] = frame[text].astype("object").fillna("")
+    kinds = {"string": "str", "float": "float64", "int": "Int64"}
+    return frame.astype({column.name: kinds[column.kind] for column in TABLES["slices"]})
+
+
+def grouped(values: pd.Series) -> pd.Series | None:
+    """Group names for a column, or None where it makes no groups; missing values belong to no group."""
+    known = values.dropna()
+    distinct = known.nunique()
+    if pd.api.types.is_numeric_dtype(known.infer_objects()) and distinct >= QUARTILES_FROM:
+        return pd.qcut(values.astype(float), 4, duplicates="drop").astype("str").where(values.notna())
+    if not 2 <= distinct <= MOST_VALUES or distinct == len(known):
+        return None
+    return values.astype("str").where(values.notna())
+
+
+def _compare(
+    read: pd.DataFrame, groups: pd.Series, measure: Measure, seed: int, clusters: pd.Series | None
+) -> dict[str, dict[str, Any]]:
+    """Of each slice of one column the cells of one measure."""
+    scored = read[read[measure.scores].notna()]
+    rows: dict[str, dict[str, Any]] = {}
+    for value in groups.unique():
+        members = scored[groups[scored.index] == value]
+        rest = scored[groups[scored.index] != value]
+        row: dict[str, Any] = {measure.n: len(members), measure.reason: "ok"}
+        if len(members):
+            codes = stats.codes_of(clusters, members.index)
+            row[measure.mean] = float(members[measure.scores].astype(float).mean())
+            row[f"{measure.prefix}_low"], row[f"{measure.prefix}_high"] = measure.interval(members, seed, codes)
+        row[f"rest_{measure.prefix}"] = float(rest[measure.scores].astype(float).mean()) if len(rest) else np.nan
+        rows[value] = row
+        if members.empty:
+            row[measure.reason] = _why_missing(read.loc[groups == value, measure.status])
+    units = _units(scored, groups, measure, clusters)
+    if units.empty:
+        return rows
+    names, group = np.unique(units["slice"].to_numpy(str), return_inverse=True)
+    label = np.unique(units["label"].to_numpy(str), return_inverse=True)[1]
+    scores = units["score"].to_numpy(float)
+    p_values = _p_values(scores, group, label, measure, clusters is None, seed)
+    cells = stats.Cells.of(scores, group, label)
+    pairs = _pairs(cells, measure, names)
+    for value, row in rows.items():
+        if value not in names:
+            continue
+        code = int(np.flatnonzero(names == value)[0])
+        against_rest = stats.standardise(cells.counts[code], cells.sums[code], *cells.rest(code))
+        row[f"{measure.prefix}_within"] = against_rest.difference
+        small = int(min(cells.counts[code].sum(), cells.rest(code)[0].sum()))
+        unit = "images" if clusters is None else "groups"
+        if small < MIN_SLICE:
+            row[measure.reason] = f"only {small} {unit} in the slice or the rest, {MIN_SLICE} needed"
+        elif against_rest.shared < MIN_SLICE:
+            few = f"only {against_rest.shared} {unit} of classes" if against_rest.shared else "no class"
+            row[measure.reason] = f"{few} that slice and rest share: the slice cannot be told from its class"
+        else:
+            row[measure.p] = float(p_values[code])
+            if measure is ATTENTION:
+                inside = group == code
+                row["excess_delta"] = stats.cliffs_delta_within(
+                    scores[inside], label[inside], scores[~inside], label[~inside]
+                )
+        row.update(pairs.get(value, {}))
+    return rows
+
+
+def _why_missing(statuses: pd.Series) -> str:
+    """The most frequent reason why images lack a measure."""
+    said = statuses.replace("", pd.NA).dropna()
+    return str(said.mode().iloc[0]) if len(said) else "not computed"
+
+
+def _units(scored: pd.DataFrame, groups: pd.Series, measure: Measure, clusters: pd.Series | None) -> pd.DataFrame:
+    """What the tests count: images, or a cluster's mean over its images of one class in one slice."""
+    units = pd.DataFrame(
+        {
+            "slice": groups[scored.index].astype("str"),
+            "label": scored["label"].astype("str"),
+            "score": scored[measure.scores].astype(float),
+        }
+    )
+    if clusters is None:
+        return units
+    return units.groupby(["slice", "label", clusters.loc[scored.index].rename("cluster")])["score"].mean().reset_index()
+
+
+def _p_values(
+    scores: NDArray[np.float64], group: Codes, label: Codes, measure: Measure, by_photo: bool, seed: int
+) -> NDArray[np.float64]:
+    """Of each slice against the rest, within classes."""
+    if measure is ACCURACY and by_photo:
+        cells = stats.Cells.of(scores, group, label)
+        p_values = []
+        for code in range(len(cells.counts)):
+            counts, hits = cells.rest(code)
+            p_values.append(stats.fisher_within(cells.sums[code], cells.counts[code], hits, counts))
+        return np.array(p_values)
+    if measure is ATTENTION:  # skewed: ranks, in each class of the same spread (van Elteren 1960)
+        ranks = pd.Series(scores).groupby(label)
+        scores = (ranks.rank() / (ranks.transform("size") + 1)).to_numpy(float)
+    return stats.permutation_within(scores, group, label, seed=seed)
+
+
+def _pairs(cells: stats.Cells, measure: Measure, names: NDArray[np.str_]) -> dict[str, dict[str, Any]]:
+    """Of each slice the other slice from which it differs most, with an interval for all pairs at once (Bonferroni)."""
+    compared = {}
+    for i, j in combinations(range(len(names)), 2):
+        pair = stats.standardise(cells.counts[i], cells.sums[i], cells.counts[j], cells.sums[j])
+        if pair.shared >= MIN_SLICE:
+            compared[i, j] = pair
+    confidence = 1 - (1 - CONFIDENCE) / max(len(compared), 1)
+    furthest: dict[str, dict[str, Any]] = {}
+    for (i, j), pair in sorted(compared.items(), key=lambda item: -abs(item[1].difference)):
+        if measure is ACCURACY:
+            low, high = stats.rates_interval(pair, confidence)
+        else:
+            low, high = stats.means_interval(pair, cells, confidence)
+        for one, other, sign, ends in ((i, j, 1, (low, high)), (j, i, -1, (-high, -low))):
+            furthest.setdefault(
+                str(names[one]),
+                {
+                    f"{measure.prefix}_against": str(names[other]),
+                    f"{measure.prefix}_against_difference": sign * pair.difference,
+                    f"{measure.prefix}_against_low": ends[0],
+                    f"{measure.prefix}_against_high": ends[1],
+                },
+            )
+    return furthest

@@ -1,0 +1,193 @@
+"""BA203, BA205, BA206: who pays. The user's slices by accuracy, attention and background gap.
+
+The numbers, not their cause, so never above WATCH. Slices are judged by the difference within classes: a column that
+goes with the class is no slice of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from bias_audit.checks.outcomes import RuleOutcome, as_float, not_applicable, number, status_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bias_audit.checks.evidence import Evidence
+    from bias_audit.checks.slices.measure import Measure
+
+
+def worst_slice(evidence: Evidence) -> list[RuleOutcome]:
+    """BA203: a slice of a user column is recognised worse than the rest (Fisher's exact test, BH, effect floor)."""
+    from bias_audit.checks.slices.measure import ACCURACY
+
+    floor = evidence.thresholds.min_gap
+
+    def sentence(row: pd.Series, column: str, found: bool) -> str:
+        return (
+            f"{'Worse' if found else 'Not clearly worse'} than the rest: of the {int(row['n'])} images with "
+            f"{column} = {row['value']} {float(row['accuracy']):z.0%} are right, "
+            f"of the others {float(row['rest_accuracy']):z.0%}{_within(row, ACCURACY, _points)}."
+            f"{_furthest(evidence, column, ACCURACY, _points)}"
+        )
+
+    return _by_column(
+        evidence, "BA203", "a slice of the data is recognised worse", ACCURACY, 1,
+        lambda row: float(row["accuracy_within"]) <= -floor, floor, sentence,
+    )  # fmt: skip
+
+
+def slice_attention(evidence: Evidence) -> list[RuleOutcome]:
+    """BA205: attention differs between slices of a user column (Mann-Whitney, BH, Cliff's delta)."""
+    from bias_audit.checks.slices.measure import ATTENTION
+
+    bounds, title = evidence.thresholds, "attention differs between slices of the data"
+    if evidence.doubt:
+        return [not_applicable("BA205", title, "dataset", "", evidence.doubt)]
+
+    def sentence(row: pd.Series, column: str, found: bool) -> str:
+        return (
+            f"Attention {'lies' if found else 'does not clearly lie'} further off the object than in the rest: the "
+            f"background excess of the {int(row['n_attention'])} images with {column} = {row['value']} is "
+            f"{float(row['background_excess']):z.2f}, of the others {float(row['rest_excess']):z.2f}"
+            f"{_within(row, ATTENTION, '{:+z.2f}'.format)}.{_furthest(evidence, column, ATTENTION, '{:z.2f}'.format)}"
+        )
+
+    return _by_column(
+        evidence, "BA205", title, ATTENTION, bounds.min_attention,
+        lambda row: float(row["excess_delta"]) >= bounds.cliffs_delta, None, sentence,
+    )  # fmt: skip
+
+
+def slice_reliance(evidence: Evidence) -> list[RuleOutcome]:
+    """BA206: a slice of a user column pays most for the background (permutation test of the gap, BH, effect floor)."""
+    from bias_audit.checks.slices.measure import RELIANCE
+
+    bounds = evidence.thresholds
+
+    def sentence(row: pd.Series, column: str, found: bool) -> str:
+        return (
+            f"{'Pays' if found else 'Does not clearly pay'} more than the rest: pasted on other classes' backgrounds, "
+            f"the {int(row['n_interventions'])} photos with {column} = {row['value']} lose "
+            f"{_points(float(row['background_gap']))} of accuracy, the others {_points(float(row['rest_gap']))}"
+            f"{_within(row, RELIANCE, _points)}.{_furthest(evidence, column, RELIANCE, _points)}"
+        )
+
+    return _by_column(
+        evidence, "BA206", "a slice of the data pays most for the background", RELIANCE, bounds.min_photos,
+        lambda row: float(row["gap_within"]) >= bounds.min_gap, bounds.min_gap, sentence,
+    )  # fmt: skip
+
+
+def _by_column(
+    evidence: Evidence,
+    code: str,
+    title: str,
+    measure: Measure,
+    enough: int,
+    is_large: Callable[[pd.Series], bool],
+    floor: float | None,
+    sentence: Callable[[pd.Series, str, bool], str],
+) -> list[RuleOutcome]:
+    """One outcome per user column, of its worst slice.
+
+    Args:
+        enough: images of the measure that a slice needs to be judged.
+        is_large: row -> its effect is worth a finding.
+        floor: least difference from the rest in the unit of the measure; None where the effect has another unit.
+        sentence: row, column, found -> what was seen.
+    """
+    outcomes = []
+    for column, rows in evidence.slices.groupby("column", sort=False):
+        name = str(column)
+        tested = rows[rows[measure.fdr].notna() & (rows[measure.n] >= enough)]
+        if tested.empty:
+            outcomes.append(not_applicable(code, title, "slice", name, _why_not(name, rows, measure, enough)))
+            continue
+        worse = [bool(row[measure.fdr] <= evidence.thresholds.fdr and is_large(row)) for _, row in tested.iterrows()]
+        found = any(worse)
+        candidates = tested[worse] if found else tested
+        within = measure.worse * candidates[f"{measure.prefix}_within"].to_numpy(float)
+        row = candidates.iloc[int(within.argmax())]
+        rest = float(row[f"rest_{measure.prefix}"])
+        outcomes.append(
+            RuleOutcome(
+                code,
+                title,
+                "slice",
+                name,
+                *status_of(found, "WATCH", sentence(row, name, found)),
+                measured=float(row[measure.mean]),
+                threshold=None if floor is None else rest + measure.worse * floor,
+                low=number(row[f"{measure.prefix}_low"]),
+                high=number(row[f"{measure.prefix}_high"]),
+                n=int(row[measure.n]),
+                p_value=as_float(row[measure.fdr]),
+                evidence={
+                    "value": str(row["value"]),
+                    "difference": number(float(row[measure.mean]) - rest),
+                    "difference_within_classes": number(row[f"{measure.prefix}_within"]),
+                    "background_gap": number(row["background_gap"]),
+                    "n_interventions": number(row["n_interventions"]),
+                    **_largest_difference(rows, measure),
+                },
+            )
+        )
+    if not outcomes:
+        reason = "No user column divides the images into groups."
+        outcomes.append(not_applicable(code, title, "dataset", "", reason))
+    return outcomes
+
+
+def _why_not(column: str, rows: pd.DataFrame, measure: Measure, enough: int) -> str:
+    reasons = rows.loc[rows[measure.reason] != "ok", measure.reason]
+    if len(reasons) < len(rows):
+        return f"No slice of {column} is large enough: {enough} images with this measure are needed."
+    return f"No slice of {column} could be tested: {reasons.mode().iloc[0]}."
+
+
+def _largest_difference(rows: pd.DataFrame, measure: Measure) -> dict[str, float | int | str | None]:
+    """The two slices of a column that lie furthest apart, the worse one first; {} where none can be compared."""
+    difference = f"{measure.prefix}_against_difference"
+    compared = rows[rows[difference].notna()]
+    if compared.empty:
+        return {}
+    row = compared.iloc[int((measure.worse * compared[difference].to_numpy(float)).argmax())]
+    return {
+        "furthest": str(row["value"]),
+        "furthest_from": str(row[f"{measure.prefix}_against"]),
+        "largest_difference": number(row[difference]),
+        "largest_difference_low": number(row[f"{measure.prefix}_against_low"]),
+        "largest_difference_high": number(row[f"{measure.prefix}_against_high"]),
+    }
+
+
+def _furthest(evidence: Evidence, column: str, measure: Measure, amount: Callable[[float], str]) -> str:
+    import numpy as np
+
+    rows = evidence.slices[evidence.slices["column"] == column]
+    pair = _largest_difference(rows, measure)
+    if not pair:
+        return ""
+    low, high = as_float(pair["largest_difference_low"]), as_float(pair["largest_difference_high"])
+    # Reported as a distance, whichever way is worse.
+    ends = sorted((measure.worse * low, measure.worse * high))
+    distance = amount(abs(as_float(pair["largest_difference"])))
+    apart = f" Furthest apart are {pair['furthest']} and {pair['furthest_from']}: {distance}"
+    if not np.isfinite(low):  # nothing varies within slices
+        return f"{apart}."
+    range_text = f"{amount(ends[0]).removesuffix(' points')} to {amount(ends[1])}"
+    return f"{apart} ({range_text} at 95 % over all pairs of slices)."
+
+
+def _within(row: pd.Series, measure: Measure, amount: Callable[[float], str]) -> str:
+    """What remains between images of one class, where the mix of classes hides or makes a part of the difference."""
+    raw = float(row[measure.mean]) - float(row[f"rest_{measure.prefix}"])
+    within = float(row[f"{measure.prefix}_within"])
+    return "" if amount(raw) == amount(within) else f" (between images of the same class: {amount(within)})"
+
+
+def _points(difference: float) -> str:
+    """A difference of shares in percentage points."""
+    return f"{round(100 * difference)} points"

@@ -1,0 +1,138 @@
+"""Pictures of no class that the model knows: what it takes them for, how surely, and where it sees that.
+
+A softmax must name one of its classes. A net that is as sure of a lynx as of its own test photos, and sees it in the
+snow, says more about the snow than about the lynx. It is shown as an observation: no rule judges it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bias_audit.data.batches import OK, Geometry
+from bias_audit.data.dataset import Dataset, Sample, printable_path
+from bias_audit.errors import DataError
+from bias_audit.heatmaps.attention import encode_maps
+from bias_audit.heatmaps.localization import MASKLESS, localize
+from bias_audit.heatmaps.methods import Explainer
+from bias_audit.heatmaps.unlabelled import Look, look, pictures_in
+from bias_audit.run.folder import Run
+from bias_audit.run.result import RunInfo
+from bias_audit.run.schema.images import STRANGERS
+
+Record = dict[str, Any]
+
+SHARD = "shards/strangers.npz"
+
+PER_GROUP, MOST_SHOWN = 12, 60
+"""Pictures per kind, and in all, that are kept for the report."""
+
+
+def open_strangers(folder: Path) -> Dataset:
+    """The pictures, in kinds: a folder's own name, or that of its sub-folder, says which.
+
+    Returns:
+        a data set whose classes are the kinds; its labels index them, not the model's classes.
+
+    Raises:
+        DataError: no such folder, or no pictures in it.
+    """
+    if not folder.is_dir():
+        raise DataError(
+            f"no folder of strangers at {str(folder)!r}",
+            "Give a folder of pictures of no class that the model knows, or one with a folder per kind.",
+        )
+    paths = pictures_in(folder)
+    if not paths:
+        raise DataError(f"the folder of strangers {str(folder)!r} holds no pictures")
+    named = [(printable_path(path, folder), path) for path in paths]
+    kinds = [image_id.split("/")[0] if "/" in image_id else folder.absolute().name for image_id, _ in named]
+    groups = tuple(dict.fromkeys(sorted(kinds)))
+    samples = (Sample(image_id, path, groups.index(kind)) for (image_id, path), kind in zip(named, kinds, strict=True))
+    return Dataset(folder, tuple(samples), groups, "folder")
+
+
+def meet(
+    strangers: Dataset,
+    class_names: Sequence[str],
+    explainer: Explainer,
+    geometry: Geometry,
+    run: Run,
+    advance: Callable[[int], None],
+) -> tuple[list[Record], dict[int, NDArray[np.float32]]]:
+    """Predict and explain the strangers, or read what an interrupted run already did.
+
+    Args:
+        strangers: see `open_strangers`.
+        class_names: of the model.
+        explainer, geometry: as for the test photos.
+        run: where the shard lies.
+        advance: counts pictures.
+
+    Returns:
+        (one record per picture, keys are columns of `schema.STRANGERS`; heatmaps (h, w) by position).
+    """
+    shard = run.read_arrays(SHARD)
+    if shard is None:
+        records: list[Record] = []
+        maps: list[NDArray[np.float32]] = []
+        for each in look(strangers.samples, explainer, geometry, advance):
+            records.append(_record(each, strangers, class_names))
+            if each.status == OK:
+                maps.append(each.map)
+        stacked, scales = encode_maps(np.stack(maps) if maps else np.zeros((0, 1, 1), np.float32))
+        shard = {"records": np.array(json.dumps(records)), "maps": stacked, "scales": scales}
+        run.write_arrays(SHARD, shard)
+    else:
+        records = json.loads(str(shard["records"]))
+        advance(len(records))
+    read = [position for position, record in enumerate(records) if record["status"] == OK]
+    heat = shard["maps"].astype(np.float32) * shard["scales"][:, None, None]
+    return records, dict(zip(read, heat, strict=True))
+
+
+def choose_strangers(records: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Positions of the pictures to show: of each kind those that the model is surest of."""
+    groups: dict[str, list[int]] = {}
+    for position, record in enumerate(records):
+        if record["status"] == OK:
+            groups.setdefault(record["group"], []).append(position)
+    each = max(1, min(PER_GROUP, MOST_SHOWN // max(1, len(groups))))
+    chosen = []
+    for positions in groups.values():
+        chosen += sorted(positions, key=lambda position: -records[position]["log_odds"])[:each]
+    return chosen[:MOST_SHOWN]
+
+
+def with_strangers(info: RunInfo, folder: str | Path | None, records: Sequence[Mapping[str, Any]]) -> RunInfo:
+    """The run's provenance with the strangers in it: their folder, how many, and what a reader must know of them."""
+    if folder is None:
+        return info
+    unreadable = sum(record["status"] != OK for record in records)
+    notes = [f"{unreadable} of {len(records)} strangers could not be read; see strangers.csv."] if unreadable else []
+    if known := sorted({record["group"] for record in records} & set(info.class_names)):
+        notes.append(f"Strangers lie in folders called as classes that the model knows: {', '.join(known)}.")
+    counts = {**info.counts, "strangers": len(records), "strangers_unreadable": unreadable}
+    return dataclasses.replace(info, strangers=str(folder), counts=counts, notes=(*info.notes, *notes))
+
+
+def _record(each: Look, strangers: Dataset, class_names: Sequence[str]) -> Record:
+    sample = each.sample
+    row: Record = {"image_id": sample.image_id, "group": strangers.class_names[sample.label]}
+    row["status"], row["status_reason"] = each.status, each.reason
+    if each.status != OK:
+        return row
+    row["log_odds"] = float(each.log_odds[each.predicted])
+    ranks = (("predicted", "probability"), ("second", "second_probability"))
+    for (name, probability), index in zip(ranks, each.ranked(2), strict=False):  # a class map may name one class
+        row[name], row[probability] = class_names[index], float(each.probabilities[index])
+    columns = {column.name for column in STRANGERS}
+    at = localize(each.map[None], each.mask[None])
+    row.update({name: float(metric(at)[0]) for name, metric in MASKLESS.items() if name in columns})
+    return row

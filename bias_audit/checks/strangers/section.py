@@ -1,0 +1,75 @@
+"""Pictures of no class that the model knows: what it takes them for, as the page shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from bias_audit.checks.strangers.encounters import encounters
+from bias_audit.report.estimates import records
+from bias_audit.report.gallery import CARD_BYTES, is_picture, keep_picture
+from bias_audit.run.result import AuditResult
+
+STRANGERS_SHARE = 0.15
+"""Part of the page's picture budget that strangers may take."""
+
+MOST_GROUPS = 60
+"""Kinds that are shown; strangers.csv holds them all."""
+
+FIRST_KEY = "s"
+
+
+def strangers_section(result: AuditResult, pictures: Mapping[str, Any], budget: int) -> dict[str, Any]:
+    """One group per kind; no groups where the run met no strangers.
+
+    Args:
+        result: a finished run.
+        pictures: content of pictures.json; "strangers" by image_id.
+        budget: bytes of pictures in the page.
+
+    Returns:
+        groups: list of {name, sentence, images}, images those that the model is surest of.
+        pictures: list of {key, jpeg, width, height, grid}, as of `gallery.arrange_pictures`.
+        bytes: what they take of the budget.
+        total: groups in all.
+
+    Raises:
+        ResultError: the strangers table of the run is missing or damaged.
+    """
+    nothing: dict[str, Any] = {"groups": [], "pictures": [], "bytes": 0, "total": 0, "file": "strangers.csv"}
+    if not result.info.counts.get("strangers"):
+        return nothing
+    stored = {str(name): value for name, value in (pictures.get("strangers") or {}).items() if is_picture(value)}
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for row in records(result.strangers.reset_index()):
+        if row["image_id"] in stored:
+            rows.setdefault(str(row["group"]), []).append(row)
+    kept: list[dict[str, Any]] = []
+    used = 0
+    groups = []
+    met = encounters(result.strangers, result.images)
+    for one in met[:MOST_GROUPS]:
+        images = []
+        for row in sorted(rows.get(one.group, []), key=lambda row: -row["log_odds"]):
+            picture = stored[row["image_id"]]
+            cost = len(picture["jpeg"]) + 3 * len(escape(row["image_id"])) + CARD_BYTES
+            if used + cost > budget * STRANGERS_SHARE:
+                break
+            used += cost
+            images.append(_card(row, picture, keep_picture(kept, FIRST_KEY, picture)))
+        groups.append({"name": one.group, "sentence": one.sentence, "n": one.n, "images": images})
+    return {**nothing, "groups": groups, "pictures": kept, "bytes": used, "total": len(met)}
+
+
+def _card(row: Mapping[str, Any], picture: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return {
+        "key": key,
+        "image_id": row["image_id"],
+        "has_map": bool(picture.get("grid")),
+        "predicted": row["predicted"],
+        "probability": row["probability"],
+        "second": row["second"],
+        "second_probability": row["second_probability"],
+        "outline": [],
+    }

@@ -1,0 +1,43 @@
+"""What a terminal shows of a comparison: what moved; the page and the Markdown hold the rest."""
+
+from __future__ import annotations
+
+from bias_audit.cli.console import show_tables
+from bias_audit.compare.compared import Comparison
+from bias_audit.compare.measures import BETTER, MEASURES, WORSE
+from bias_audit.compare.words import about, amount, between, measured, ordered, signed, tested
+
+MOST_ROWS = 40
+
+
+def show(comparison: Comparison) -> None:
+    """Headline, what differs beside the numbers, findings and the numbers that moved."""
+    findings = [
+        (f"{each.kind}: {each.state}" if each.state else each.kind, each.outcome.level or "", each.outcome.code,
+         about(each), measured(each))
+        for each in comparison.findings
+    ]  # fmt: skip
+    changes = [*comparison.data, *comparison.classes, *comparison.slices]
+    moved = [change for change in ordered(changes) if change.verdict in (WORSE, BETTER)]
+    numbers = []
+    for change in moved:
+        unit = MEASURES[change.measure].unit
+        values = f"{amount(change.old, unit)} to {amount(change.new, unit)}"
+        difference = f"{signed(change.difference, unit)} [{between(change)}]"
+        subject = change.subject or "all images"
+        row = (change.verdict, subject, MEASURES[change.measure].title, values, difference, tested(change))
+        numbers.append((*row, f"{change.n:,}"))
+    flips = [(kind.title, f"{kind.total:,}", ", ".join(flip.image_id for flip in kind.images[:3]))
+             for kind in comparison.flips if kind.total]  # fmt: skip
+    still = len(changes) - len(moved)
+    show_tables(
+        comparison.headline,
+        [comparison.matching, *comparison.differences],
+        {
+            "findings": (("", "level", "rule", "about", "measured"), findings),
+            "numbers": (("", "where", "measure", "before to now", "difference", "test", "images"), numbers),
+            "images": (("what happened", "images", "for instance"), flips),
+        },
+        MOST_ROWS,
+        f"{still} further numbers: no difference shown, or not enough images." if still else "",
+    )

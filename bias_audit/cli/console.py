@@ -1,0 +1,265 @@
+"""What the commands print: results, tables, error sentences. Rich is imported when something is shown."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bias_audit.errors import BiasAuditError
+from bias_audit.run.progress import QUIET
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from bias_audit.gate import GateResult
+    from bias_audit.heatmaps.explanation import Explained
+    from bias_audit.run.result import AuditResult
+
+LOG_WIDTH = 140
+"""Columns of a table where there is no terminal to ask."""
+
+MOST_GATE_ROWS = 50
+"""Rows of each status that the gate shows."""
+
+MOST_PICTURES = 50
+"""Rows of a table of pictures; the file holds them all."""
+
+_STYLES = {
+    "CONTEXT": "cyan",
+    "TOO FEW IMAGES": "cyan",
+    "MODEL WARNING": "yellow",
+    "WATCH": "yellow",
+    "COLLATERAL": "magenta",
+    "SUSPICIOUS": "bold red",
+    "HIDDEN": "bold red",
+    "CONFIRMED": "bold white on red",
+}
+
+
+def show_error(error: BiasAuditError) -> None:
+    """The sentence and the hint on stderr."""
+    print(f"bias-audit: {error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"\n{error.hint}", file=sys.stderr)
+
+
+def show_result(result: AuditResult, verbosity: int) -> None:
+    """Verdict, findings, class table and, once more behind them, the level on stdout; only the verdict when quiet."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
+    if verbosity == QUIET:
+        print(result.verdict)
+        return
+    style = _STYLES.get(result.level, "bold")
+    console.print(Text(result.verdict, style=style))
+    console.print()
+    _show_findings(console, result)
+    _show_classes(console, result)
+    if result.info.counts.get("strangers"):
+        from bias_audit.checks.strangers.encounters import encounters
+
+        for met in encounters(result.strangers, result.images):
+            console.print(Text(f"Strangers: {met.sentence}"))
+    for note in result.info.notes:
+        console.print(Text(f"- {note}", style="dim"))
+    console.print()
+    last = Text.assemble((result.level, style), f". Report: {printable(result.path / 'report.html')}")
+    console.print(last, soft_wrap=True)
+
+
+def show_inspection(facts: Mapping[str, Any], *, as_json: bool) -> None:
+    """What `inspection.inspect` found, as tables or as JSON."""
+    if as_json:
+        import json
+
+        print(json.dumps(facts, indent=1, ensure_ascii=not _takes_unicode()))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
+    names, count = facts["class_names"], facts["class_count"]
+    size, per_thousand = facts["input"], facts["seconds_per_1000_images"]
+    rows = {
+        "model": facts["model"],
+        "parameters": "unknown" if facts["parameters"] is None else f"{facts['parameters']:,}",
+        "head": f"{facts['head']}, {facts['outputs']} output{'s' if facts['outputs'] != 1 else ''}",
+        "classes": ", ".join(names) + (f" and {count - len(names):,} more" if count > len(names) else ""),
+        "input": f"{size['height']}x{size['width']} pixels, {size['channels']} channels",
+        "done inside": "; ".join(facts["inside"]) or "nothing",
+        "--preprocess": facts["preprocess_hint"],
+        "explained": f"{facts['method']} at {facts['layer']}, maps of {facts['map'][0]}x{facts['map'][1]}",
+        "cost": f"{per_thousand:z.3g} s per 1,000 images for predictions and heatmaps, without reading files: measured "
+        f"here on {facts['timed_images']} images in batches of {facts['batch_size']}",
+    }
+    about = Table(show_header=False, box=None, pad_edge=False)
+    about.add_column(style="bold", no_wrap=True)
+    about.add_column(overflow="fold")
+    for name, text in rows.items():
+        about.add_row(name, Text(str(text)))
+    console.print(about)
+    console.print()
+    table = Table("", "layer", "grid", "channels", title="layers that can be explained (--layer)", title_style="dim")
+    for layer in facts["layers"]:
+        mark, style = ("explained", "bold green") if layer["chosen"] else ("", "")
+        grid = f"{layer['grid'][0]}x{layer['grid'][1]}"
+        table.add_row(mark, Text(layer["path"]), grid, str(layer["channels"] or "-"), style=style)
+    console.print(table)
+    for note in facts["notes"]:
+        console.print(Text(f"- {note}", style="dim"))
+
+
+def show_explained(records: Sequence[Explained], folder: Path, verbosity: int) -> None:
+    """Predictions of `explanation.explain`, what could not be read, and where the overlays lie."""
+    if verbosity == QUIET:
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
+    read = [record for record in records if record.top]
+    ranks = max(len(record.top) for record in read)
+    table = Table()
+    table.add_column("picture", overflow="fold")  # a path that is cut names no file
+    for title in ("predicted", *("second", "third")[: ranks - 1], "map shows", "overlay"):
+        table.add_column(title)
+    for record in read[:MOST_PICTURES]:
+        top = [Text(f"{name} {probability:z.3f}") for name, probability in record.top]
+        drawn = record.overlay.name if record.overlay else ""
+        table.add_row(Text(printable(record.path)), *top, Text(record.explained), Text(printable(drawn)))
+    console.print(table)
+    if len(read) > MOST_PICTURES:
+        console.print(f"... and {len(read) - MOST_PICTURES} more pictures in explain.csv")
+    unread = [record for record in records if not record.top]
+    for record in unread[:MOST_PICTURES]:
+        console.print(Text(f"not read: {printable(record.path)}: {record.status_reason}", style="yellow"))
+    if len(unread) > MOST_PICTURES:
+        console.print(f"... and {len(unread) - MOST_PICTURES} more that could not be read, in explain.csv")
+    print(f"\nOverlays, maps and explain.csv: {printable(folder)}")
+
+
+def printable(path: Path | str) -> str:
+    """A path with its bytes that are no text escaped."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
+
+
+def show_tables(
+    headline: str,
+    sentences: Sequence[str],
+    tables: Mapping[str, tuple[Sequence[str], Sequence[Sequence[str]]]],
+    most: int,
+    closing: str = "",
+) -> None:
+    """A sentence, remarks, and tables (title -> heads and rows of text) of at most `most` rows each."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
+    console.print(Text(printable(headline), style="bold"))
+    for sentence in sentences:
+        console.print(Text(f"- {printable(sentence)}", style="dim"))
+    for title, (heads, rows) in tables.items():
+        if not rows:
+            continue
+        table = Table(*heads, title=title, title_style="dim")
+        for row in rows[:most]:
+            table.add_row(*(Text(printable(cell), overflow="fold") for cell in row))
+        console.print(table)
+        if len(rows) > most:
+            console.print(f"... and {len(rows) - most} more {title}")
+    if closing:
+        console.print(Text(printable(closing), style="dim"))
+
+
+def _takes_unicode() -> bool:
+    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+
+
+def show_gate(gate: GateResult, thresholds: str) -> None:
+    """Where the thresholds are from, rows that did not simply pass, worst first, what changed, and the verdict.
+
+    At most MOST_GATE_ROWS of each status are shown: a log of a thousand classes is not read, and gate.json holds all.
+
+    Args:
+        thresholds: the first line, "Thresholds: ...".
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
+    table = Table()
+    for title, width in (("", 10), ("where", 18), ("check,\nasked for by", 14), ("measured", 14)):
+        table.add_column(title, max_width=width, overflow="fold")
+    table.add_column("what", overflow="fold", ratio=1)
+    console.print(Text(printable(thresholds)))
+    left = []
+    for status, style in _GATE_STYLES.items():
+        rows = [row for row in gate.rows if row.status == status]
+        for row in rows[:MOST_GATE_ROWS]:
+            interval = "" if row.low is None or row.high is None else f"\n[{row.low:z.3g}, {row.high:z.3g}]"
+            measured = "" if row.measured is None else f"{row.measured:z.3g}{interval}"
+            bound = "" if row.threshold is None or row.level else f"\nbound {row.threshold:z.3g}"
+            state = row.state if row.status in ("failed", "warning") else ""
+            named = "\n".join(part for part in (row.status, row.change, state) if part)
+            cue = f"\n{row.cue}" if row.cue and row.cue != row.subject else ""
+            check = f"{row.check}\n{row.origin}"
+            cells = (f"{row.subject or row.scope}{cue}", check, f"{measured}{bound}".strip(), row.sentence)
+            table.add_row(Text(named, style=style), *(Text(printable(cell)) for cell in cells))
+        table.add_section()
+        if len(rows) > MOST_GATE_ROWS:
+            left.append(f"{len(rows) - MOST_GATE_ROWS} more {status}")
+    if table.row_count:
+        console.print(table)
+    if left:
+        console.print(f"... and {', '.join(left)}, see gate.json")
+    for said in (*gate.resolved, *gate.notes):
+        console.print(Text(f"- {printable(said)}"))
+    console.print(Text(printable(gate.summary), style="bold green" if gate.passed else "bold red"))
+
+
+_GATE_STYLES = {"failed": "bold red", "warning": "yellow", "not judged": "cyan", "waived": "magenta"}
+
+
+def _show_findings(console: Console, result: AuditResult) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    found = result.found()
+    if not found:
+        return
+    table = Table("level", "rule", "class", "what was done and what happened", show_lines=True)
+    for outcome in found:
+        style = _STYLES.get(outcome.level or "", "")
+        row = (Text(outcome.level or "", style=style), Text(outcome.code), Text(outcome.subject or "-"))
+        table.add_row(*row, Text(outcome.sentence))
+    console.print(table)
+
+
+def _show_classes(console: Console, result: AuditResult) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from bias_audit.run.tables import class_summary
+
+    summary = class_summary(result.classes)
+    most = 30
+    estimated = "; estimated masks" if result.info.counts.get("estimated_masks") else ""
+    table = Table("class", *summary.columns, title=f"rates with their 95 % interval{estimated}", title_style="dim")
+    rows: Sequence[tuple[object, ...]] = list(summary.itertuples())
+    for row in rows[:most]:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    console.print(table)
+    if failed := [item.subject for item in result.outcomes if (item.code, item.status) == ("BA908", "found")]:
+        text = f"The maps failed: {', '.join(failed)}. Attention columns are not to be used."
+        console.print(Text(text, style="yellow"))
+    if len(rows) > most:
+        console.print(f"... and {len(rows) - most} more classes in classes.csv")

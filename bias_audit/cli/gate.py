@@ -1,0 +1,224 @@
+"""`bias-audit gate RUN`: judge a finished run, begin a gate file, clear its waivers."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bias_audit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from bias_audit.gate import GateResult
+
+FOUND = "gate.toml"
+"""Gate file that is found by itself in the working folder, and that --init writes there."""
+
+NONE = "none"
+"""Value of --gate: judge by the defaults though there is such a file."""
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], epilog: str) -> None:
+    text = "judge a finished run: exit code 0 or 1"
+    parser = commands.add_parser(
+        "gate", help=text, description=text, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", metavar="RUN", type=Path, help="run folder of an audit")
+    parser.add_argument(
+        "--gate",
+        metavar="FILE",
+        type=_thresholds,
+        help=f"file with thresholds (default: {FOUND} of the working folder, where there is one, else sensible ones; "
+        f"{NONE}: the sensible ones in any case; a file of that name is ./{NONE})",
+    )
+    parser.add_argument(
+        "--baseline", metavar="OLD", type=Path, help="an older run: its findings are known, new and worse ones fail"
+    )
+    parser.add_argument(
+        "--today", metavar="DATE", type=_day, help="day on which waivers are looked at (default: today, in UTC)"
+    )
+    parser.add_argument(
+        "--format",
+        metavar="NAME[:FILE]",
+        type=_format,
+        action="append",
+        default=[],
+        help="json, junit, markdown, sarif or github (annotations): printed instead of the table, or written to FILE "
+        "as well; repeatable. The run folder gets gate.json, gate.md, gate.junit.xml and gate.sarif in any case; "
+        "GitHub Actions gets its annotations",
+    )
+    parser.add_argument(
+        "--ci", metavar="NAME", action=_Ready, help="print a ready file for github, gitlab or pre-commit, and leave"
+    )
+    parser.add_argument("--example", action=_Example, nargs=0, help="print a commented gate.toml with the defaults")
+    other = parser.add_mutually_exclusive_group()
+    other.add_argument(
+        "--init",
+        action="store_true",
+        help=f"write thresholds from the run's present state to the file of --gate, else to {FOUND} in the working "
+        "folder, where they are found from then on; never over a file that is there",
+    )
+    other.add_argument(
+        "--prune", metavar="FILE", type=Path, help="remove the waivers of a gate.toml that are over or unused"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    if options.init:
+        return _init(options)
+    if options.prune is not None:
+        return _prune(options)
+    file, told = _chosen(options.gate)
+    return judge_folder(options.folder, file, options.baseline, options.today, options.format, told)
+
+
+def _chosen(given: Path | str | None) -> tuple[Path | None, str]:
+    """The gate file to judge by, None = the defaults, and the line that says which it is and who chose it."""
+    if isinstance(given, Path):
+        return given, f"Thresholds: {given}"
+    if given == NONE:
+        return None, f"Thresholds: defaults (--gate {NONE})"
+    # A link to nowhere counts as there: to take the defaults in its place could turn a gate green unseen.
+    if os.path.lexists(FOUND):
+        return Path(FOUND), f"Thresholds: {FOUND}, found in the working folder (--gate {NONE}: not to use it)"
+    return None, f"Thresholds: defaults; no {FOUND} in the working folder"
+
+
+def judge_folder(
+    folder: Path,
+    thresholds: Path | None,
+    baseline: Path | None = None,
+    today: datetime.date | None = None,
+    formats: Sequence[tuple[str, Path | None]] = (),
+    told: str = "",
+) -> int:
+    """Judge a run, write and show the verdict; the exit code.
+
+    Args:
+        thresholds: a gate file, None = the defaults: none is looked for here.
+        formats: name of `formats.FORMATS` and the file it is written to; None = printed in the place of the table.
+        told: line that says where the thresholds are from, "" = made of `thresholds`.
+    """
+    printed = [name for name, file in formats if file is None]
+    if len(printed) > 1:
+        hint = f"Write one into a file: --format {printed[1]}:FILE."
+        raise ConfigError(f"only one format can be printed, got {' and '.join(printed)}", hint)
+    return show(judge_and_write(folder, thresholds, baseline, today, formats), folder, printed, told)
+
+
+def judge_and_write(
+    folder: Path,
+    thresholds: Path | None,
+    baseline: Path | None = None,
+    today: datetime.date | None = None,
+    formats: Sequence[tuple[str, Path | None]] = (),
+) -> GateResult:
+    """Judge a run and write the verdict into its folder and into the files of `formats`; nothing is printed.
+
+    Args: as of `judge_folder`.
+    """
+    from bias_audit.gate import write_gate
+    from bias_audit.gate.formats import place_of, write_format
+    from bias_audit.gate.running import gate_run
+    from bias_audit.run.result import load
+
+    gate = gate_run(load(folder), thresholds, baseline=baseline, today=today)
+    place = place_of(gate, folder)
+    write_gate(folder, gate, place)
+    for name, file in formats:
+        if file is not None:
+            write_format(name, gate, place, file)
+    return gate
+
+
+def show(gate: GateResult, folder: Path, printed: Sequence[str] = (), told: str = "") -> int:
+    """Show a verdict and return its exit code.
+
+    Args:
+        folder: of the run.
+        printed: formats in the place of the table.
+        told: as of `judge_folder`.
+    """
+    from bias_audit.cli.console import printable, show_gate
+    from bias_audit.gate.formats import FORMATS, place_of
+    from bias_audit.run.progress import Progress
+
+    told = told or f"Thresholds: {gate.config.source or 'defaults'}"
+    if printed:
+        Progress().note(printable(told))  # on stderr: what is printed is for a program
+    else:
+        show_gate(gate, told)
+        printed = ["github"] if os.environ.get("GITHUB_ACTIONS") == "true" else []
+    for name in printed:
+        print(printable(FORMATS[name](gate, place_of(gate, folder))), end="")
+    return gate.exit_code
+
+
+def _init(options: argparse.Namespace) -> int:
+    from bias_audit.gate.starting import write_start
+    from bias_audit.run.result import load
+
+    if options.gate == NONE:
+        hint = f"Name one, leave out --gate for {FOUND}, or write ./{NONE} for a file of that name."
+        raise ConfigError(f"--init writes a gate file, and --gate {NONE} stands for none", hint)
+    print(write_start(load(options.folder), options.gate or Path(FOUND)))
+    return 0
+
+
+def _prune(options: argparse.Namespace) -> int:
+    from bias_audit.gate.pruning import prune
+    from bias_audit.run.result import load
+
+    if options.gate is not None:
+        raise ConfigError("--prune names the gate file itself", "Leave out --gate.")
+    removed = prune(options.prune, load(options.folder), options.today)
+    print("\n".join(removed) if removed else f"Every waiver of {options.prune} holds and is used; nothing was removed.")
+    return 0
+
+
+def _thresholds(text: str) -> Path | str:
+    # Not a path yet: Path("./none") and Path("none") are the same.
+    return text if text == NONE else Path(text)
+
+
+def _day(text: str) -> datetime.date:
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date; write it as 2027-01-31") from error
+
+
+def _format(text: str) -> tuple[str, Path | None]:
+    from bias_audit.gate.formats import FORMATS
+
+    name, colon, file = text.partition(":")
+    if name not in FORMATS or (colon and not file):
+        raise argparse.ArgumentTypeError(f"{text!r} is no format; write NAME or NAME:FILE with {', '.join(FORMATS)}")
+    return name, Path(file) if file else None
+
+
+class _Ready(argparse.Action):
+    """Print a ready file for a CI service and leave."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *arguments: Any, **_: object) -> None:
+        from bias_audit.gate.ci import READY, ready_file
+
+        service = str(arguments[1])
+        if service not in READY:
+            parser.error(f"argument --ci: no ready file for {service!r}; there are {', '.join(READY)}")
+        print(ready_file(service), end="")
+        parser.exit()
+
+
+class _Example(argparse.Action):
+    """Print a commented gate.toml and leave, as --version does."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
+        from bias_audit.gate.example import example
+
+        print(example(), end="")
+        parser.exit()

@@ -1,0 +1,49 @@
+"""`bias-audit report RUN`: the page of a finished run, written again without the model, to keep or to share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+IMAGES = ("none", "flagged", "all")
+
+HEAVY = 25_000_000
+"""Bytes of a page with its pictures from which on a warning is given."""
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "write report.html of a finished run again, without the model"
+    parser = commands.add_parser("report", help=text, description=text)
+    parser.add_argument("folder", metavar="RUN", type=Path, help="run folder of an audit")
+    parser.add_argument(
+        "--images",
+        choices=IMAGES,
+        default="flagged",
+        help="pictures in the page: none; flagged = the most suspicious, as many as fit into 8 MB (default); all = all "
+        "that the audit kept, in a folder beside the page",
+    )
+    parser.add_argument(
+        "--anonymous",
+        action="store_true",
+        help="replace names of files, folders and reviewers by hashes; class names stay, and so do the pictures",
+    )
+    parser.add_argument("--out", metavar="FILE", type=Path, help="where the page goes (default: RUN/report.html)")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    from bias_audit.cli.console import printable
+    from bias_audit.report.page import picture_folder_of, write_report
+    from bias_audit.run.progress import Progress
+    from bias_audit.run.result import load
+
+    progress = Progress()
+    with progress.stage("Writing the report", None):
+        page = write_report(load(options.folder), images=options.images, anonymous=options.anonymous, out=options.out)
+    size = page.stat().st_size
+    if options.images == "all":
+        size += sum(file.stat().st_size for file in picture_folder_of(page).iterdir())
+    if size > HEAVY:
+        progress.note(f"The page and its pictures take {size / 1e6:z.0f} MB; --images flagged keeps them below 8 MB.")
+    print(printable(page))
+    return 0

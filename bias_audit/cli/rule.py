@@ -1,0 +1,29 @@
+"""`bias-audit rule [CODE]`: what a rule does, when to believe it, how to repair what it found."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+
+WIDEST = 100
+"""Columns that a person reads with ease, however wide the terminal is."""
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "explain a rule: what is done, a true and a false case, how to repair it"
+    parser = commands.add_parser("rule", help=text, description=text)
+    parser.add_argument("code", metavar="CODE", nargs="?", help="rule code, for instance BA201; without: all rules")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    from bias_audit.checks.rule_texts import every_rule, explain_rule
+
+    if options.code is None:
+        text = "\n".join(f"{rule.code}  {rule.title}" for rule in every_rule())
+    else:
+        width = min(shutil.get_terminal_size().columns, WIDEST) if sys.stdout.isatty() else WIDEST
+        text = explain_rule(options.code).plain(width).rstrip()
+    print(text)
+    return 0

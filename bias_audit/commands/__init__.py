@@ -1,1 +1,0 @@
-"""Commands with a file of their own: `add(commands)` declares the options, `run(options)` does the work."""

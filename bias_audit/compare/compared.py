@@ -1,0 +1,247 @@
+"""Two finished runs -> what became better or worse: data set, classes, slices, findings, images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from bias_audit import stats
+from bias_audit.checks.outcomes import LEVELS, RuleOutcome
+from bias_audit.checks.slices.measure import grouped
+from bias_audit.compare.flips import Flags, FlipList, find_flips
+from bias_audit.compare.measures import BETTER, MEASURES, NO_DIFFERENCE, WORSE, Change, Codes, apart, judged, paired
+from bias_audit.compare.pairing import Pairs, pair_images
+from bias_audit.compare.settings import differences
+from bias_audit.config import Thresholds
+from bias_audit.run import tables
+from bias_audit.run.identity import class_of, cue_of, matched
+from bias_audit.run.result import AuditResult
+
+NEW, GONE, KNOWN, UNJUDGED = "new", "gone", "known", "no longer judged"
+KINDS = (NEW, UNJUDGED, KNOWN, GONE)
+
+
+@dataclass(frozen=True)
+class FindingChange:
+    """A finding of either run.
+
+    Attributes:
+        kind: one of KINDS. UNJUDGED: the new run could not judge what the old one found, so it is not gone.
+        state: for a KNOWN one a verdict of `measures`: by the paired test of the class's gap (BA201), or else by the
+            intervals of its number; else "".
+        outcome: of the new run, of the old one where there is none.
+        old: its partner in the old run, None for a NEW one.
+        remark: what must be known beside the numbers; "" = nothing.
+    """
+
+    kind: str
+    state: str
+    outcome: RuleOutcome
+    old: RuleOutcome | None
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything a page or a terminal shows; `changes` of classes and slices that neither run has are left out."""
+
+    old: AuditResult
+    new: AuditResult
+    differences: tuple[str, ...]
+    pairs: Pairs
+    data: tuple[Change, ...]
+    classes: tuple[Change, ...]
+    slices: tuple[Change, ...]
+    findings: tuple[FindingChange, ...]
+    flips: tuple[FlipList, ...]
+
+    @property
+    def headline(self) -> str:
+        """The comparison in one sentence."""
+        counts = {verdict: [each for each in self.classes if each.verdict == verdict] for verdict in (WORSE, BETTER)}
+        parts = []
+        for verdict, changes in counts.items():
+            subjects = list(dict.fromkeys(change.subject for change in changes))
+            if subjects:
+                names = ", ".join(subjects[:5]) + (f" and {len(subjects) - 5} more" if len(subjects) > 5 else "")
+                parts.append(f"{verdict} in {len(subjects)} of {self.compared} classes ({names})")
+        for verdict in (WORSE, BETTER):
+            if titles := [MEASURES[each.measure].title for each in self.data if each.verdict == verdict]:
+                parts.append(f"over all images {', '.join(titles)} {verdict}")
+        said = "; ".join(parts)
+        if not said:
+            return f"No difference shown in {self.compared} classes." if self.compared else "No class can be compared."
+        return f"{said[0].upper()}{said[1:]}."
+
+    @property
+    def compared(self) -> int:
+        """Classes that both runs have."""
+        return len({change.subject for change in self.classes})
+
+    @property
+    def matching(self) -> str:
+        """How many images are the same, and what follows."""
+        before, now = self.pairs.images
+        n, both = len(self.pairs), len(self.pairs) + self.pairs.relabelled
+        how = {0: "by name", both: "by content"}.get(self.pairs.by_content, "by content or name")
+        said = f"{both:,} images are in both runs ({before:,} before, {now:,} now; matched {how})."
+        if self.pairs.relabelled:
+            said += f" {self.pairs.relabelled:,} of them have another label now and are left out."
+        if self.pairs.enough:
+            return f"{said} Differences are paired, over these {n:,} images."
+        return f"{said} Too few for pairs: the runs are compared as two samples, which shows less."
+
+
+def compare(old: AuditResult, new: AuditResult) -> Comparison:
+    """Hold a new run against an old one.
+
+    Raises:
+        ResultError: a table of either run is missing or damaged.
+    """
+    pairs = pair_images(old.images, new.images)
+    thresholds = Thresholds(**{k: v for k, v in new.info.thresholds.items() if k in Thresholds.__dataclass_fields__})
+    least, fdr = thresholds.min_photos, thresholds.fdr
+    codes = _groups(old, new, pairs)
+    common = [name for name in new.info.class_names if name in old.info.class_names]
+    if pairs.enough:
+        label = pairs.new["label"]
+        members = {name: (label == name).to_numpy(bool) for name in common}
+        data = _paired_changes("data set", {"": label.isin(common).to_numpy(bool)}, list(MEASURES), pairs, codes)
+        classes = _paired_changes("class", members, list(MEASURES), pairs, codes)
+        slices = _paired_slices(old, new, pairs, codes)
+    else:
+        data = []
+        classes = _apart_classes(old, new, common)
+        slices = _apart_slices(old, new)
+    # One test per measure over the whole data set: nothing to correct for.
+    by_class = judged(classes, least, fdr)
+    return Comparison(
+        old,
+        new,
+        tuple(differences(old, new)),
+        pairs,
+        tuple(judged(data, least, fdr)),
+        tuple(by_class),
+        tuple(judged(slices, least, fdr)),
+        tuple(_findings(old, new, by_class)),
+        tuple(find_flips(pairs)),
+    )
+
+
+def _groups(old: AuditResult, new: AuditResult, pairs: Pairs) -> Codes | None:
+    """Codes of patients or scenes, where both runs count them."""
+    column = new.info.config.get("cluster")
+    if not column or column != old.info.config.get("cluster") or column not in pairs.new:
+        return None
+    return stats.cluster_codes(pairs.new[column])
+
+
+def _paired_changes(
+    scope: str, members: dict[str, Flags], names: Sequence[str], pairs: Pairs, codes: Codes | None
+) -> list[Change]:
+    changes = []
+    for name in names:
+        old, new = (MEASURES[name].values(table) for table in (pairs.old, pairs.new))
+        for subject, inside in members.items():
+            own = None if codes is None else codes[inside]
+            changes.append(paired(scope, subject, name, old[inside], new[inside], own))
+    return [change for change in changes if change.n]
+
+
+def _paired_slices(old: AuditResult, new: AuditResult, pairs: Pairs, codes: Codes | None) -> list[Change]:
+    """Slices as the new run has them: a value that an image had before is not asked."""
+    names = [name for name, measure in MEASURES.items() if measure.slices]
+    known = set(tables.user_columns(old.images))
+    members: dict[str, Flags] = {}
+    for column in tables.user_columns(new.images):
+        if column in known and (values := grouped(pairs.new[column])) is not None:
+            for value in sorted(values.dropna().unique()):
+                members[f"{column} = {value}"] = (values == value).to_numpy(bool, na_value=False)
+    return _paired_changes("slice", members, names, pairs, codes)
+
+
+def _apart_classes(old: AuditResult, new: AuditResult, common: Sequence[str]) -> list[Change]:
+    before, now = ({str(row["class_name"]): row for row in run.class_rows} for run in (old, new))
+    changes = [
+        apart("class", name, key, before[name], now[name], (key, measure.low, measure.high, measure.n))
+        for key, measure in MEASURES.items()
+        for name in common
+        if name in before and name in now
+    ]
+    return [change for change in changes if not math.isnan(change.difference)]
+
+
+def _apart_slices(old: AuditResult, new: AuditResult) -> list[Change]:
+    before, now = ({(row["column"], row["value"]): row for row in _rows(run.slices)} for run in (old, new))
+    changes = [
+        apart("slice", f"{key[0]} = {key[1]}", name, before[key], row, measure.slices)
+        for name, measure in MEASURES.items()
+        if measure.slices
+        for key, row in now.items()
+        if key in before
+    ]
+    return [change for change in changes if not math.isnan(change.difference)]
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, object]]:
+    return [{str(name): value for name, value in row.items()} for row in frame.astype(object).to_dict("records")]
+
+
+def _findings(old: AuditResult, new: AuditResult, classes: Sequence[Change]) -> list[FindingChange]:
+    gaps = {change.subject: change.verdict for change in classes if change.measure == "background_gap"}
+    found = matched(new.found(), old.found())
+    changes = []
+    for outcome, partner in found:
+        if partner is None:
+            before = _same(outcome, old.outcomes)
+            silent = before is None or before.status not in ("passed", "found")
+            changes.append(FindingChange(NEW, "", outcome, None, "the old run did not judge it" if silent else ""))
+            continue
+        state = gaps.get(outcome.subject, "") if outcome.code == "BA201" else ""
+        changes.append(
+            FindingChange(KNOWN, state or _state(outcome, partner), outcome, partner, _level(outcome, partner))
+        )
+    partners = [id(partner) for _, partner in found]
+    for outcome in old.found():
+        if id(outcome) in partners:
+            continue
+        now = _same(outcome, new.outcomes)
+        if now is not None and now.status in ("not applicable", "ignored"):
+            changes.append(FindingChange(UNJUDGED, "", outcome, outcome, now.sentence))
+        else:
+            changes.append(FindingChange(GONE, "", outcome, outcome))
+    return sorted(changes, key=lambda change: KINDS.index(change.kind))
+
+
+def _same(outcome: RuleOutcome, others: Sequence[RuleOutcome]) -> RuleOutcome | None:
+    """What a run says of the same rule, class and cue, or of the rule as a whole where it judged nothing."""
+    key = (outcome.code, class_of(outcome), cue_of(outcome))
+    own = [each for each in others if each.code == outcome.code]
+    exact = [each for each in own if (each.code, class_of(each), cue_of(each)) == key]
+    silent = [each for each in own if each.status in ("not applicable", "ignored") and not each.subject]
+    return next(iter([*exact, *silent]), None)
+
+
+def _state(now: RuleOutcome, before: RuleOutcome) -> str:
+    """Better or worse beyond the noise of both runs, as if they were two samples: errs towards no difference."""
+    ends = (now.measured, now.low, now.high, before.measured, before.low, before.high)
+    if any(end is None or not math.isfinite(end) for end in ends):
+        return NO_DIFFERENCE
+    columns = ("measured", "low", "high", "n")
+    one, two = ({name: getattr(each, name) for name in columns} for each in (before, now))
+    change = apart("", "", "accuracy", one, two, columns)
+    if change.low <= 0 <= change.high:
+        return NO_DIFFERENCE
+    # A slice is found by a low number, everything else by a high one.
+    upwards = now.threshold is None or now.measured is None or now.measured >= now.threshold
+    return WORSE if (change.difference > 0) == upwards else BETTER
+
+
+def _level(now: RuleOutcome, before: RuleOutcome) -> str:
+    if now.level == before.level or now.level is None or before.level is None:
+        return ""
+    weaker = ", a weaker level now" if LEVELS.index(now.level) < LEVELS.index(before.level) else ""
+    return f"{before.level} before{weaker}"

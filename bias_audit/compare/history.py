@@ -1,0 +1,143 @@
+"""Many runs in a row: a row per run and class, from audit.json alone."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from bias_audit.checks.outcomes import LEVELS, NO_RELIANCE, NOT_JUDGED
+from bias_audit.errors import ResultError
+from bias_audit.run.identity import class_of, data_of
+from bias_audit.run.result import AuditResult, load
+
+
+@dataclass(frozen=True)
+class HistoryRow:
+    """A class in one run; class_name "" is the run as a whole, whose numbers are means over images where they are.
+
+    Attributes:
+        run, created, model, data: folder, ISO time in UTC, first 12 hex digits of the model's and of the data's hash.
+        other_data: the data are not those of the latest run, so its numbers do not continue a line.
+        n: images read.
+        accuracy, gap, excess, each with its 95 % interval; None where there is none.
+        level: worst finding of the class, or of the run.
+        findings: how many findings name it.
+    """
+
+    run: str
+    created: str
+    model: str
+    data: str
+    other_data: bool
+    class_name: str
+    n: int
+    accuracy: float | None
+    accuracy_low: float | None
+    accuracy_high: float | None
+    gap: float | None
+    gap_low: float | None
+    gap_high: float | None
+    excess: float | None
+    excess_low: float | None
+    excess_high: float | None
+    level: str
+    findings: int
+
+
+@dataclass(frozen=True)
+class History:
+    """Rows in the order of time, and what could not be read.
+
+    Attributes:
+        runs: names of the runs, oldest first.
+        rows: per run the run itself, then its classes in the model's order.
+        skipped: a sentence per folder that holds no readable run.
+    """
+
+    runs: tuple[str, ...]
+    rows: tuple[HistoryRow, ...]
+    skipped: tuple[str, ...]
+
+    @property
+    def class_names(self) -> list[str]:
+        """Every class of any run, those of the latest first."""
+        return list(dict.fromkeys(row.class_name for row in reversed(self.rows) if row.class_name))[::-1]
+
+
+def history(folders: Sequence[Path]) -> History:
+    """Read runs and sort them by the time they were made.
+
+    A damaged or unfinished run is named and left out.
+
+    Raises:
+        ResultError: none of the folders holds a run.
+    """
+    runs: list[AuditResult] = []
+    skipped = []
+    for folder in dict.fromkeys(folders):
+        try:
+            runs.append(load(folder))
+        except ResultError as error:
+            skipped.append(error.message)
+    if not runs:
+        raise ResultError(f"none of {len(skipped)} folders holds a finished run: {skipped[0]}", "Give run folders.")
+    runs.sort(key=lambda run: (run.info.created, str(run.path)))
+    latest = data_of(runs[-1])
+    rows = [row for run in runs for row in _rows(run, data_of(run) != latest)]
+    return History(tuple(str(run.path) for run in runs), tuple(rows), tuple(skipped))
+
+
+def as_csv(past: History) -> str:
+    """One line per row; empty cells where there is no number."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, [field.name for field in fields(HistoryRow)], lineterminator="\n")
+    writer.writeheader()
+    for row in past.rows:
+        writer.writerow({name: "" if value is None else value for name, value in asdict(row).items()})
+    return out.getvalue()
+
+
+def _rows(run: AuditResult, other: bool) -> list[HistoryRow]:
+    info, found = run.info, run.found()
+    made = _Maker(str(run.path), info.created, info.model_sha256[:12], data_of(run)[:12], other)
+    rows = [made.row("", info.counts.get("read", 0), {"accuracy": _mean(run)}, run.level, len(found))]
+    for cells in run.class_rows:
+        name = str(cells["class_name"])
+        levels = [outcome.level or LEVELS[0] for outcome in found if class_of(outcome) == name]
+        judged = cells.get("reliance_reason") == "ok"
+        level = max(levels, key=LEVELS.index) if levels else NO_RELIANCE if judged else NOT_JUDGED
+        rows.append(made.row(name, int(cells.get("n_read") or 0), cells, level, len(levels)))
+    return rows
+
+
+@dataclass(frozen=True)
+class _Maker:
+    run: str
+    created: str
+    model: str
+    data: str
+    other_data: bool
+
+    def row(self, name: str, n: int, cells: Mapping[str, Any], level: str, findings: int) -> HistoryRow:
+        numbers = {field: cells.get(column) for field, column in _COLUMNS.items()}
+        said: dict[str, Any] = {**vars(self), "class_name": name, "n": n, **numbers, "level": level}
+        return HistoryRow(**said, findings=findings)
+
+
+_COLUMNS = {
+    "accuracy": "accuracy", "accuracy_low": "accuracy_low", "accuracy_high": "accuracy_high", "gap": "background_gap",
+    "gap_low": "gap_low", "gap_high": "gap_high", "excess": "background_excess", "excess_low": "excess_low",
+    "excess_high": "excess_high",
+}  # fmt: skip
+"""Field -> column of the classes table."""
+
+
+def _mean(run: AuditResult) -> float | None:
+    """Accuracy over all images read."""
+    read = [(float(row["accuracy"]), int(row["n_read"])) for row in run.class_rows if row.get("accuracy") is not None]
+    total = sum(n for _, n in read)
+    return sum(value * n for value, n in read) / total if total else None

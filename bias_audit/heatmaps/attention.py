@@ -1,0 +1,273 @@
+"""The pass over the whole data set: predictions, heatmaps and attention scores, shard by shard."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bias_audit.data.batches import OK, Geometry, Loaded, load_in_order
+from bias_audit.data.dataset import Dataset
+from bias_audit.data.duplicates import perceptual_hash
+from bias_audit.data.masks import OK as MASK_OK
+from bias_audit.data.masks import VOID
+from bias_audit.data.sampling import rank
+from bias_audit.heatmaps.localization import (
+    LABEL_METRICS,
+    MASKLESS,
+    METRICS,
+    Localization,
+    attention_status,
+    localize,
+    with_maps,
+)
+from bias_audit.heatmaps.methods import Explainer
+from bias_audit.heatmaps.permutation_tie import PERMUTATIONS, Tie, permutation_tie
+from bias_audit.interventions.donors import NOT_SAMPLED
+from bias_audit.models.base import Predictions
+from bias_audit.run.folder import Run
+
+Array = NDArray[np.float32]
+Record = dict[str, Any]
+
+BATCHES_PER_SHARD = 4
+"""A kill loses at most this many batches."""
+
+TIE_IMAGES = 200
+"""Maps per class in the permutation test, at most: their mean share is then known to a few hundredths."""
+
+TIE_CELLS = 10_000_000
+"""Cells of maps and masks held at once for that test (20 MB each): more classes are read in several passes."""
+
+NO_EVIDENCE = "no positive evidence for the labelled class"
+
+
+def attend(
+    dataset: Dataset,
+    explainer: Explainer,
+    geometry: Geometry,
+    batch: int,
+    run: Run,
+    advance: Callable[[int], None],
+) -> list[Record]:
+    """Predict, explain and score every image; shards that are already there are read, not computed.
+
+    Returns:
+        one record per sample, in the order of the data set; keys are columns of `schema.IMAGES`, "#position" and the
+        perceptual "#hash".
+    """
+    records: list[Record] = []
+    size = batch * BATCHES_PER_SHARD
+    starts = range(0, len(dataset.samples), size)
+    todo: list[int] = []
+    for start in starts:
+        shard = run.read_arrays(shard_name(start // size))
+        if shard is None:
+            todo.append(start)
+        else:
+            records.extend(json.loads(str(shard["records"])))
+            advance(min(size, len(dataset.samples) - start))
+    # Whole shards are missing, so the batches of a resumed run are those of an undisturbed one.
+    samples = [sample for start in todo for sample in dataset.samples[start : start + size]]
+    positions = [p for start in todo for p in range(start, min(start + size, len(dataset.samples)))]
+    pending: list[Record] = []
+    arrays: list[dict[str, NDArray[Any]]] = []
+    for at, group in load_in_order(samples, geometry, batch):
+        where = positions[at : at + len(group)]
+        rows, parts = _batch(dataset, where, group, explainer)
+        pending.extend(rows)
+        arrays.append(parts)
+        advance(len(group))
+        if (where[-1] + 1) % size == 0 or where[-1] + 1 == len(dataset.samples):
+            run.write_arrays(shard_name(where[-1] // size), _joined(arrays, pending))
+            records.extend(pending)
+            pending, arrays = [], []
+    return sorted(records, key=lambda record: record["#position"])
+
+
+def read_maps(run: Run, batch: int, positions: Sequence[int]) -> dict[int, Array]:
+    """Heatmaps (h, w) of the predicted class, by sample position, from the shards."""
+    maps: dict[int, Array] = {}
+    for shard, places in _shards(run, batch, positions):
+        for position, i in places.items():
+            maps[position] = shard["maps"][i].astype(np.float32) * shard["scales"][i]
+    return maps
+
+
+def tie_to_objects(
+    dataset: Dataset, records: Sequence[Record], run: Run, batch: int, grid: tuple[int, int], seed: int
+) -> dict[str, Tie]:
+    """Permutation test per class, on the maps of the labelled class; from the shards, so that no image is read again.
+
+    Args:
+        dataset: all samples.
+        records: of `attend`, in its order; "tie_z" and "tie_status" are filled in.
+        run, batch: where the shards lie, and images per batch.
+        grid: (h, w) of the maps.
+        seed: of the choice of at most TIE_IMAGES images per class and of the permutations.
+
+    Returns:
+        class name -> its tie.
+    """
+    scored: dict[int, list[int]] = {label: [] for label in range(len(dataset.class_names))}
+    for position, (sample, record) in enumerate(zip(dataset.samples, records, strict=True)):
+        record["tie_status"] = record.get("attention_status", record["status"])
+        if np.isfinite(record.get("background_excess_label", np.nan)):
+            record["tie_status"] = NOT_SAMPLED
+            scored[sample.label].append(position)
+        elif record["tie_status"] == OK:
+            record["tie_status"] = NO_EVIDENCE
+    chosen = {
+        label: sorted(positions, key=lambda position: rank(seed, dataset.samples[position].image_id))[:TIE_IMAGES]
+        for label, positions in scored.items()
+    }
+    # p < .05 must be in reach after correction (docs/science.md#permutation-counts).
+    permutations = max(PERMUTATIONS, 20 * len(chosen))
+    at_once = max(1, TIE_CELLS // (TIE_IMAGES * grid[0] * grid[1]))
+    ties: dict[str, Tie] = {}
+    for start in range(0, len(chosen), at_once):
+        labels = list(chosen)[start : start + at_once]
+        stored = _read_tie_maps(run, batch, [position for label in labels for position in chosen[label]])
+        for label in labels:
+            parts = np.array([stored[position] for position in chosen[label]], np.float32).reshape(-1, 4, *grid)
+            tie = permutation_tie(*parts.swapaxes(0, 1), seed=(seed, label), permutations=permutations)
+            ties[dataset.class_names[label]] = tie
+            for position, z, status in zip(chosen[label], tie.z, tie.status, strict=True):
+                records[position]["tie_z"], records[position]["tie_status"] = float(z), status
+    return ties
+
+
+def encode_maps(maps: Array) -> tuple[NDArray[np.float16], Array]:
+    """(n, h, w) -> float16 maps over their largest magnitude, and that magnitude (n,): no range is lost."""
+    scales = np.abs(maps).max(axis=(1, 2), initial=0)
+    safe = np.where(scales > 0, scales, 1).astype(np.float32)
+    with np.errstate(invalid="ignore"):  # infinite maps become NaN, which scoring reports
+        return (maps / safe[:, None, None]).astype(np.float16), safe
+
+
+def reach(at: Localization) -> dict[str, NDArray[np.float16]]:
+    """What is kept of masks: "foreground" and "background" in the reach of each cell, "perfect", (n, h, w) in 0..1."""
+    pixels_per_cell = at.masks[0].size / at.perfect[0].size
+    kept = {"foreground": at.foreground / pixels_per_cell, "background": at.background / pixels_per_cell}
+    return {name: part.astype(np.float16) for name, part in {**kept, "perfect": at.perfect}.items()}
+
+
+def _batch(
+    dataset: Dataset,
+    positions: Sequence[int],
+    group: Sequence[Loaded],
+    explainer: Explainer,
+) -> tuple[list[Record], dict[str, NDArray[Any]]]:
+    rows: list[Record] = []
+    for position, loaded in zip(positions, group, strict=True):
+        sample = dataset.samples[position]
+        row: Record = {"#position": position, "image_id": sample.image_id, "label": dataset.class_names[sample.label]}
+        row["status"], row["status_reason"], row["content"] = loaded.status, loaded.reason, loaded.content
+        rows.append(row)
+    read = [i for i, loaded in enumerate(group) if loaded.status == OK]
+    if not read:
+        return rows, {}
+    pixels = np.stack([pixels for i in read if (pixels := group[i].pixels) is not None])
+    masks = np.stack([mask for i in read if (mask := group[i].mask) is not None])
+    labels = np.array([dataset.samples[positions[i]].label for i in read])
+    explained = explainer.explain(pixels, labels)
+    maps, scales = encode_maps(explained.maps)
+    wrong = np.flatnonzero(explained.predictions.predicted != labels)
+    maps_label, scales_label = encode_maps(explained.maps_label[wrong])
+    found = [rows[i] for i in read]
+    _describe(found, [group[i] for i in read], dataset, explained.predictions, labels)
+    for row, picture in zip(found, pixels, strict=True):
+        row["#hash"] = perceptual_hash(picture)
+    # Scored as stored, so that a later re-scoring from the shards gives the same numbers.
+    heat = maps.astype(np.float32) * scales[:, None, None]
+    at = localize(heat, masks)
+    heat_label = heat.copy()
+    heat_label[wrong] = maps_label.astype(np.float32) * scales_label[:, None, None]
+    score(found, at, with_maps(at, heat_label))
+    return rows, {
+        "positions": np.array([positions[i] for i in read]),
+        "log_odds": explained.predictions.log_odds,
+        "maps": maps,
+        "scales": scales,
+        "positions_label": np.array([positions[read[i]] for i in wrong], int),
+        "maps_label": maps_label,
+        "scales_label": scales_label,
+        **reach(at),
+    }
+
+
+def _describe(
+    rows: Sequence[Record],
+    group: Sequence[Loaded],
+    dataset: Dataset,
+    predictions: Predictions,
+    labels: NDArray[np.intp],
+) -> None:
+    for i, (row, loaded) in enumerate(zip(rows, group, strict=True)):
+        predicted = int(predictions.predicted[i])
+        row["predicted"] = dataset.class_names[predicted]
+        row["correct"] = bool(predicted == labels[i])
+        row["probability"] = float(predictions.probabilities[i, predicted])
+        row["probability_label"] = float(predictions.probabilities[i, labels[i]])
+        row["probability_other"] = float(predictions.other[i])
+        row["log_odds"] = float(predictions.log_odds[i, predicted])
+        row["log_odds_label"] = float(predictions.log_odds[i, labels[i]])
+        row["mask_status"], row["mask_kind"] = loaded.mask_status, loaded.mask_kind
+
+
+def score(rows: Sequence[Record], at: Localization, at_label: Localization) -> None:
+    """Fill the attention columns; without a usable mask only those that need none.
+
+    Args:
+        rows: one per map, with its mask_status.
+        at, at_label: the maps of the predicted and of the labelled class under the masks.
+    """
+    scores = {name: metric(at) for name, metric in METRICS.items()}
+    of_label = {name: metric(at_label) for name, metric in LABEL_METRICS.items()}
+    status = attention_status(at)
+    void = (at.masks == VOID).mean(axis=(1, 2))
+    for i, row in enumerate(rows):
+        masked = row["mask_status"] == MASK_OK
+        row["void_share"] = float(void[i])
+        row["attention_status"] = status[i] if masked else row["mask_status"]
+        if masked:
+            row["foreground_area"] = float(at.area[i])
+            row.update({name: float(values[i]) for name, values in of_label.items()})
+        for name, values in scores.items():
+            if masked or name in MASKLESS:
+                row[name] = float(values[i])
+
+
+def _shards(run: Run, batch: int, positions: Sequence[int]) -> Iterator[tuple[dict[str, NDArray[Any]], dict[int, int]]]:
+    """Shards that hold some of the samples: arrays, and where in them each sample lies."""
+    size = batch * BATCHES_PER_SHARD
+    wanted = set(positions)
+    for number in sorted({position // size for position in wanted}):
+        if (shard := run.read_arrays(shard_name(number))) is not None:
+            places = {int(position): i for i, position in enumerate(shard.get("positions", ()))}
+            yield shard, {position: i for position, i in places.items() if position in wanted}
+
+
+def _read_tie_maps(run: Run, batch: int, positions: Sequence[int]) -> dict[int, NDArray[np.float16]]:
+    """(4, h, w) by sample position: the labelled class's map, its perfect one, reach of foreground and background."""
+    stored = {}
+    for shard, places in _shards(run, batch, positions):
+        wrong = {int(position): i for i, position in enumerate(shard["positions_label"])}
+        for position, i in places.items():
+            heat = shard["maps_label"][wrong[position]] if position in wrong else shard["maps"][i]
+            stored[position] = np.stack([heat, *(shard[name][i] for name in ("perfect", "foreground", "background"))])
+    return stored
+
+
+def _joined(arrays: Sequence[dict[str, NDArray[Any]]], records: Sequence[Record]) -> dict[str, NDArray[Any]]:
+    parts = [part for part in arrays if part]
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
+    return {**joined, "records": np.array(json.dumps(records))}
+
+
+def shard_name(number: int) -> str:
+    """File of the shard with this number; shard i holds the samples from i * batch * BATCHES_PER_SHARD on."""
+    return f"shards/maps-{number:05d}.npz"

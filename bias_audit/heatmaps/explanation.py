@@ -1,0 +1,279 @@
+"""Explain single pictures: what the model takes them for, how surely, and where it sees that."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bias_audit.config import AuditConfig, configured
+from bias_audit.data.batches import OK, Geometry
+from bias_audit.data.dataset import Sample
+from bias_audit.data.preprocess import find_preprocess
+from bias_audit.errors import ConfigError, DataError
+from bias_audit.heatmaps.methods import Explainer, check_method
+from bias_audit.heatmaps.overlays import LEGENDS, STYLES, overlay, view
+from bias_audit.heatmaps.unlabelled import Look, find_class, look, name_outputs, pictures_in
+from bias_audit.models.base import check_model_path, load_model
+from bias_audit.models.decoding import geometry_of
+from bias_audit.run.atomic import guarded, write_atomically
+from bias_audit.run.progress import QUIET, Progress
+
+TOP = 3
+"""Predictions that are listed per picture."""
+
+LONGEST_NAME = 180
+"""Bytes of a file name before its suffix; file systems take 255."""
+
+_HINT = "Free space or choose another folder with --out."
+
+
+@dataclass(frozen=True)
+class Explained:
+    """One picture, explained.
+
+    Attributes:
+        path: of the picture.
+        status, status_reason: "ok", or why the picture could not be read; then all that follows is empty.
+        top: the most probable classes with their probability in [0, 1], the predicted one first.
+        explained: class whose evidence the map shows.
+        explained_probability: its probability.
+        log_odds: its log p - log(1 - p), what the map explains.
+        map: (h, w) float32, signed and unscaled: evidence for the class where positive, against it where negative.
+        method, layer: by which the map was made.
+        overlay, raw: files that were written.
+    """
+
+    path: Path
+    status: str
+    status_reason: str = ""
+    top: tuple[tuple[str, float], ...] = ()
+    explained: str = ""
+    explained_probability: float | None = None
+    log_odds: float | None = None
+    map: NDArray[np.float32] | None = None
+    method: str = ""
+    layer: str = ""
+    overlay: Path | None = None
+    raw: Path | None = None
+
+    @property
+    def predicted(self) -> str:
+        """The most probable class, "" where the picture could not be read."""
+        return self.top[0][0] if self.top else ""
+
+    @property
+    def probability(self) -> float | None:
+        """Of the predicted class."""
+        return self.top[0][1] if self.top else None
+
+
+def explain(
+    model: str | Path | Any,
+    images: str | Path | Sequence[str | Path],
+    *,
+    out: str | Path | None = None,
+    style: str = "grey",
+    target: str | None = None,
+    classes: Sequence[str] | None = None,
+    class_map: str | Path | Mapping[str, Sequence[int]] | None = None,
+    config: AuditConfig | None = None,
+    progress: Progress | None = None,
+    keep_maps: bool = True,
+    **options: Any,
+) -> list[Explained]:
+    """Explain pictures, without a data set.
+
+    Args:
+        model: path of a model file, or a Keras model in memory.
+        images: files and folders; folders are searched with all folders below them.
+        out: folder for an overlay NAME.png and a map NAME.npy per picture, and explain.csv; None = write nothing.
+        style: "grey" (red on the grey photo), "colour" (colour map over the photo) or "contour" (lines).
+        target: class to explain; None = each picture's predicted class.
+        classes: names of the model's outputs, in their order; None = "output 0" and so on.
+        class_map: instead of `classes`: JSON file or dict, class name -> output indices.
+        config: all settings; `options` are single fields of AuditConfig, for instance preprocess="signed".
+        progress: what shows the progress; None = nothing.
+        keep_maps: False leaves the maps out of the records, for many pictures.
+
+    Returns:
+        one record per picture, in the order given.
+
+    Raises:
+        BiasAuditError: one clear sentence about the model, an option, or that none of the pictures could be read.
+    """
+    progress = progress or Progress(QUIET)
+    config = configured(config, class_map, options)
+    if style not in STYLES:
+        raise ConfigError(f"style must be one of {', '.join(STYLES)}, got {style!r}")
+    check_method(config.method)
+    given = [images] if isinstance(images, str | Path) else list(images)
+    paths = _found([Path(image) for image in given])
+    if isinstance(model, str | Path):
+        check_model_path(Path(model))
+    with progress.stage("Loading the model", None):
+        loaded = load_model(model, config, None)
+        names = name_outputs(loaded, config, classes)
+        chosen = None if target is None else find_class(target, names)
+        geometry = geometry_of(config, loaded.input_size)
+        preprocess = find_preprocess(config.preprocess, geometry.channels)
+        explainer = Explainer(loaded, config.method, preprocess, config.seed)
+    samples = [Sample(str(path), path, 0) for path in paths]
+    folder = None if out is None else Path(out)
+    stems = output_names(paths)
+    records: list[Explained] = []
+    with progress.stage("Explaining", len(paths), "pictures") as advance:
+        for stem, each in zip(stems, look(samples, explainer, geometry, advance, chosen), strict=True):
+            record = _record(each, names, explainer)
+            if folder is not None and record.status == OK:
+                record = _written(record, each, folder, stem, style, geometry)
+            records.append(record if keep_maps else dataclasses.replace(record, map=None))
+    if not any(record.status == OK for record in records):
+        first = records[0]
+        raise DataError(
+            f"none of the {len(records)} pictures could be read; the first, {str(first.path)!r}: {first.status_reason}"
+        )
+    if folder is not None:
+        write_atomically(folder / "explain.csv", _csv(records), _HINT)
+    return records
+
+
+def read_labels(path: Path) -> tuple[str, ...]:
+    """Names of the outputs from a text file, one a line; empty lines at the end are dropped.
+
+    Raises:
+        ConfigError: not readable, or an empty line between names.
+    """
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").rstrip().splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the labels {str(path)!r}: {error}") from error
+    if not all(lines) or not lines:
+        where = f"line {lines.index('') + 1} is empty" if lines else "it is empty"
+        raise ConfigError(f"the labels {str(path)!r} must hold one name a line, in the order of the outputs: {where}")
+    return tuple(lines)
+
+
+def output_names(paths: Sequence[Path]) -> list[str]:
+    """A file name without suffix per picture, all different, also where upper and lower case are one.
+
+    The stem where it is enough, else with the folder's name, else with the suffix too, else with a number.
+    """
+    ways = (
+        lambda path: path.stem,
+        lambda path: f"{path.absolute().parent.name}-{path.stem}",
+        lambda path: f"{path.absolute().parent.name}-{path.name}",
+    )
+    level = [0] * len(paths)
+    for step in range(len(ways) - 1):
+        shared: dict[str, list[int]] = {}
+        for index, path in enumerate(paths):
+            shared.setdefault(ways[level[index]](path).casefold(), []).append(index)
+        for indices in shared.values():
+            if len(indices) > 1:
+                for index in indices:
+                    level[index] = step + 1
+    names, taken = [], set()
+    for index, path in enumerate(paths):
+        name = base = _short(ways[level[index]](path))
+        number = 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{base}-{number}"
+        taken.add(name.casefold())
+        names.append(name)
+    return names
+
+
+def _short(name: str) -> str:
+    while len(name.encode(errors="surrogateescape")) > LONGEST_NAME:
+        name = name[1:]  # the end of a name tells pictures apart more often than its beginning
+    return name
+
+
+def _found(given: Sequence[Path]) -> list[Path]:
+    """Every picture once, in the order given.
+
+    Raises:
+        DataError: no picture at all.
+    """
+    found: dict[Path, Path] = {}
+    for path in given:
+        for picture in pictures_in(path) if path.is_dir() else [path]:
+            found.setdefault(picture.absolute(), picture)
+    if not found:
+        raise DataError(
+            "no picture was given" if not given else f"no pictures in {', '.join(repr(str(path)) for path in given)}"
+        )
+    return list(found.values())
+
+
+def _record(each: Look, names: Sequence[str], explainer: Explainer) -> Explained:
+    path = each.sample.path
+    if each.status != OK:
+        return Explained(path, each.status, each.reason)
+    return Explained(
+        path,
+        OK,
+        top=tuple((names[index], float(each.probabilities[index])) for index in each.ranked(TOP)),
+        explained=names[each.target],
+        explained_probability=float(each.probabilities[each.target]),
+        log_odds=float(each.log_odds[each.target]),
+        map=each.map,
+        method=explainer.name,
+        layer=explainer.model.layer,
+    )
+
+
+def _written(record: Explained, each: Look, folder: Path, stem: str, style: str, geometry: Geometry) -> Explained:
+    title = f"{record.predicted} {chance(record.probability)}"
+    if record.explained != record.predicted:
+        title = f"{record.explained} {chance(record.explained_probability)}, predicted {title}"
+    lines = (f"{record.method}, layer {record.layer}", LEGENDS[style].format(record.explained))
+    drawn = overlay(view(record.path, geometry, each.pixels), each.map, style, title, lines)
+    png = cv2.imencode(".png", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))[1].tobytes()
+    raw = io.BytesIO()
+    np.save(raw, each.map)
+    guarded(lambda: folder.mkdir(parents=True, exist_ok=True), folder, _HINT)
+    return dataclasses.replace(
+        record,
+        overlay=write_atomically(folder / f"{stem}.png", png, _HINT),
+        raw=write_atomically(folder / f"{stem}.npy", raw.getvalue(), _HINT),
+    )
+
+
+def chance(probability: float | None) -> str:
+    """A probability in two digits; never a rounded 0 or 1 for what is neither."""
+    if probability is None:
+        return ""
+    if 0 < probability < 0.005:
+        return "< 0.01"
+    return "> 0.99" if 0.995 <= probability < 1 else f"{probability:z.2f}"
+
+
+def _csv(records: Sequence[Explained]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    ranks = [column for rank in range(1, TOP + 1) for column in (f"class_{rank}", f"probability_{rank}")]
+    columns = ("explained", "explained_probability", "log_odds", "method", "layer", "overlay", "map")
+    writer.writerow(["image", "status", "status_reason", *ranks, *columns])
+    for record in records:
+        top = [cell for name, probability in record.top for cell in (name, f"{probability:z.6g}")]
+        numbers = ["" if x is None else f"{x:z.6g}" for x in (record.explained_probability, record.log_odds)]
+        files = [file.name if file else "" for file in (record.overlay, record.raw)]
+        row = [*top, *[""] * (len(ranks) - len(top)), record.explained, *numbers, record.method, record.layer, *files]
+        writer.writerow([str(record.path), record.status, record.status_reason, *row])
+    return text.getvalue().encode("utf-8", "backslashreplace")
+
+
+def default_folder(model: Path) -> Path:
+    """Where the command writes unless told otherwise."""
+    return Path("reports") / f"explain-{model.stem}"

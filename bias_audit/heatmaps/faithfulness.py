@@ -1,0 +1,235 @@
+"""Which heatmap tells most about the model: deletion and insertion curves, and the choice of method and layer by them.
+
+Whether the pixels that a map ranks first move the prediction can be measured without masks and without labels
+(Petsiuk et al. 2018). It says that a map is true to the model, not that the model is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bias_audit.data.geometry import bilinear_weights
+from bias_audit.data.preprocess import Preprocess
+from bias_audit.heatmaps.methods import AUTO, DEFAULT, METHODS, Explainer
+from bias_audit.models.base import Model, Predictions
+
+Array = NDArray[np.float32]
+Row = dict[str, Any]
+
+SAMPLE = 16
+"""Pictures that method and layer are chosen on."""
+
+STEPS = 8
+"""Equal parts in which the pixels go or come."""
+
+BLUR = 0.1
+"""Blur that stands for "nothing there", as a share of the shorter side (22 px at 224): no edge or texture survives."""
+
+CLEAR = 2.0
+"""Standard errors by which a candidate must lead to be chosen, about a 95 % interval; less is a tie."""
+
+CANDIDATES = ("hires_cam", "grad_cam", "layer_cam", "xgrad_cam", "grad_cam_plus_plus")
+"""Methods among which `choose` chooses: one pass each. The first is the default, which wins ties."""
+
+RANDOM, CENTRE = "random map", "centre map"
+"""Baselines of the table: what a map scores that knows nothing, and one that knows where photographers aim."""
+
+
+def insertion_deletion(
+    predict: Callable[[Array], Predictions],
+    pixels: Array,
+    targets: NDArray[np.intp],
+    maps: Array,
+    steps: int = STEPS,
+) -> NDArray[np.float64]:
+    """Area under the insertion curve minus area under the deletion curve (Petsiuk et al. 2018).
+
+    Deletion blurs the pixels in the order of the map, hottest first; insertion brings them back into the blurred
+    picture in the same order. The curves are probabilities of the target over the share of pixels, their areas by the
+    trapezoid rule.
+
+    Args:
+        predict: pixels -> predictions, any number.
+        pixels: (n, H, W, C) in [0, 255].
+        targets: (n,) classes that the maps explain.
+        maps: (n, h, w), brought to the picture half-pixel bilinear; ties go in reading order.
+        steps: equal parts.
+
+    Returns:
+        (n,) in [-1, 1]: 1 = the first pixels make the prediction and their loss ends it, 0 = no order that matters,
+        NaN for maps that are not finite.
+    """
+    n, height, width, _ = pixels.shape
+    blurred = np.stack([_blurred(picture) for picture in pixels]) if n else pixels
+    rows, columns = bilinear_weights(maps.shape[1], height), bilinear_weights(maps.shape[2], width)
+    order = np.argsort(-(rows @ maps @ columns.T).reshape(n, height * width), axis=1, kind="stable")
+    place = np.empty_like(order)
+    np.put_along_axis(place, order, np.arange(height * width)[None, :], axis=1)
+    place = place.reshape(n, height, width, 1)
+    curves = np.zeros((steps + 1, 2, n))
+    for step in range(steps + 1):
+        first = place < round(step * height * width / steps)
+        shown = np.concatenate([np.where(first, pixels, blurred), np.where(first, blurred, pixels)])
+        curves[step] = predict(shown).probabilities[np.arange(2 * n), np.tile(targets, 2)].reshape(2, n)
+    insertion, deletion = ((curves[:-1] + curves[1:]) / 2).mean(axis=0)
+    areas = insertion - deletion
+    return np.where(np.isfinite(maps).all(axis=(1, 2)), areas, np.nan)
+
+
+def candidate_layers(model: Model) -> tuple[str, ...]:
+    """The explained layer, and the last layer of the grid before it.
+
+    Layers whose grid is larger than the one before them are passed over: padding brings no new place to look at, and
+    its border cells show nothing.
+    """
+    earlier: list[tuple[str, tuple[int, int]]] = []
+    before: tuple[int, int] | None = None
+    for path, grid in model.layers:
+        if path == model.layer:
+            break
+        if before is None or (grid[0] <= before[0] and grid[1] <= before[1]):
+            earlier.append((path, grid))
+        before = grid
+    finer = [path for path, grid in earlier if grid != model.grid]
+    return (model.layer, *finer[-1:])
+
+
+def choose(
+    model: Model, preprocess: Preprocess, seed: int, pixels: Array, *, other_layers: bool
+) -> tuple[str, str, list[Row]]:
+    """Method and layer whose maps of the predicted class have the best `insertion_deletion`.
+
+    The default, HiResCAM at the explained layer, is left only for a candidate that beats it by more than CLEAR standard
+    errors of their paired difference: within them, 16 pictures do not tell the two apart, and the best of ten
+    candidates leads by some of its luck.
+
+    Args:
+        model: explained at the layer that was asked for.
+        preprocess: as in `Explainer`.
+        seed: of the random map.
+        pixels: (n, H, W, C) in [0, 255]; without any, the default is chosen.
+        other_layers: also try the layer of the grid before (`candidate_layers`).
+
+    Returns:
+        (method, layer, table): a row per candidate and baseline, best first: method, layer, grid (h, w), score (mean),
+        ahead (mean lead over the default), error (its standard error), chosen.
+    """
+    default = Explainer(model, DEFAULT, preprocess, seed)
+    if default.name != CANDIDATES[0] or not len(pixels):  # no gradients or several layers: there is no choice
+        return default.name, model.layer, []
+    targets = default.predict(pixels).predicted
+    layers = candidate_layers(model) if other_layers else (model.layer,)
+    scores: dict[tuple[str, str], NDArray[np.float64]] = {}
+    grids: dict[str, tuple[int, int]] = {"": model.grid}
+    for layer in layers:
+        tapped = model if layer == model.layer else model.at_layer(layer)
+        grids[layer] = tapped.grid
+        for name in CANDIDATES:
+            explainer = Explainer(tapped, name, preprocess, seed)
+            maps = explainer.maps(pixels, targets)
+            scores[name, layer] = insertion_deletion(default.predict, pixels, targets, maps)
+    for name, maps in baselines(len(pixels), model.grid, seed).items():
+        scores[name, ""] = insertion_deletion(default.predict, pixels, targets, maps)
+    first = scores[default.name, model.layer]
+    rows = [_row(*key, grids[key[1]], values, first) for key, values in scores.items()]
+    better = [row for row in rows if row["layer"] and row["ahead"] > CLEAR * row["error"] + 1e-6]
+    winner = max(better, key=lambda row: row["score"], default=rows[0])
+    for row in rows:
+        row["chosen"] = row is winner
+    rows.sort(key=lambda row: -np.inf if np.isnan(row["score"]) else row["score"], reverse=True)
+    return winner["method"], winner["layer"], rows
+
+
+def resolve(
+    model: Model,
+    name: str,
+    preprocess: Preprocess,
+    seed: int,
+    *,
+    other_layers: bool,
+    pixels: Callable[[], Array],
+    known: Mapping[str, Any] | None = None,
+) -> tuple[Explainer, dict[str, Any] | None]:
+    """The explainer of a method by name, AUTO included.
+
+    Args:
+        model, preprocess, seed, other_layers: as in `choose`.
+        name: as in `Explainer`, or AUTO.
+        pixels: loads the sample; called only where a choice has to be made.
+        known: what an earlier call returned as its second part, so that a resumed run takes the same.
+
+    Returns:
+        (explainer, choice): choice is None unless `name` is AUTO; else method, layer, images and table, JSON-able.
+    """
+    if name != AUTO:
+        return Explainer(model, name, preprocess, seed), None
+    if known is None:
+        sample = pixels()
+        method, layer, table = choose(model, preprocess, seed, sample, other_layers=other_layers)
+        known = {"method": method, "layer": layer, "images": len(sample), "table": table}
+    method, layer = str(known["method"]), str(known["layer"])
+    explainer = Explainer(
+        model if layer == model.layer else model.at_layer(layer),
+        method if known["table"] else DEFAULT,  # the default says itself why it was taken
+        preprocess,
+        seed,
+    )
+    if known["table"]:
+        explainer.notes = (*explainer.notes, _sentence(known["table"], int(known["images"])))
+    return explainer, dict(known)
+
+
+def baselines(count: int, grid: tuple[int, int], seed: int) -> dict[str, Array]:
+    """(count, h, w) maps that know nothing of the picture: random cells, and closeness to the centre."""
+    noise = np.random.default_rng(seed).random((count, *grid), np.float32)
+    rows, columns = (np.abs((np.arange(side) + 0.5) / side - 0.5) for side in grid)
+    centre = (1 - np.hypot(rows[:, None], columns[None, :])).astype(np.float32)
+    return {RANDOM: noise, CENTRE: np.repeat(centre[None], count, axis=0)}
+
+
+def table_lines(table: Sequence[Row]) -> list[str]:
+    """The table of `choose` as lines of text."""
+    return [
+        f"{'*' if row['chosen'] else ' '} {_number(row):+z.3f}  {row['method']}"
+        + (f" at {row['layer']} ({row['grid'][0]}x{row['grid'][1]})" if row["layer"] else "")
+        for row in table
+    ]
+
+
+def _row(
+    method: str, layer: str, grid: tuple[int, int], values: NDArray[np.float64], first: NDArray[np.float64]
+) -> Row:
+    lead = values - first
+    error = float(lead.std(ddof=1) / np.sqrt(len(lead))) if len(lead) > 1 else np.inf
+    return {
+        "method": method,
+        "layer": layer,
+        "grid": list(grid),
+        "score": float(values.mean()),
+        "ahead": float(lead.mean()),
+        "error": error,
+    }
+
+
+def _sentence(table: Sequence[Row], images: int) -> str:
+    chosen = next(row for row in table if row["chosen"])
+    chance = next(row for row in table if row["method"] == RANDOM)
+    best = f"{METHODS[chosen['method']].paper}, insertion minus deletion {_number(chosen):z.2f}"
+    return (
+        f"Method and layer were chosen on {images} images: {chosen['method']} at {chosen['layer']} "
+        f"({best}; a random map has {_number(chance):z.2f})."
+    )
+
+
+def _number(row: Row) -> float:
+    return float("nan") if row["score"] is None else float(row["score"])  # NaN is null in a stored table
+
+
+def _blurred(picture: Array) -> Array:
+    sigma = BLUR * min(picture.shape[:2])
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.float32).reshape(picture.shape)

@@ -1,0 +1,153 @@
+"""What a model is, before anything is audited: layers, head, input contract, and what an explanation costs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bias_audit.config import AuditConfig, configured
+from bias_audit.data.preprocess import find_preprocess
+from bias_audit.heatmaps.methods import Explainer, check_method
+from bias_audit.heatmaps.unlabelled import name_outputs
+from bias_audit.models.base import Model, check_model_path, load_model
+from bias_audit.run.progress import QUIET, Progress
+
+TIMED_BATCHES = 3
+ENOUGH_SECONDS = 10.0
+"""No further batch is timed after so long."""
+
+MOST_NAMES = 20
+
+BY_NAME: tuple[tuple[str, str], ...] = (
+    ("mobilenetv3", "none"),
+    ("mobilenet_v3", "none"),
+    ("efficientnet", "none"),
+    ("convnext", "none"),
+    ("mobilenet", "signed"),
+    ("xception", "signed"),
+    ("inception", "signed"),
+    ("nasnet", "signed"),
+    ("resnet50v2", "signed"),
+    ("resnet101v2", "signed"),
+    ("resnet152v2", "signed"),
+    ("resnet", "caffe"),
+    ("vgg", "caffe"),
+    ("densenet", "imagenet"),
+)
+"""Beginning of a name that `keras.applications` gives its networks -> what its `preprocess_input` does, first match."""
+
+
+def inspect(
+    model: str | Path | Any,
+    *,
+    class_map: str | Path | Mapping[str, Sequence[int]] | None = None,
+    config: AuditConfig | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Describe a model without any data.
+
+    Args:
+        model: path of a model file, or a Keras model in memory.
+        class_map: JSON file or dict, class name -> output indices.
+        config: all settings; `options` are single fields of AuditConfig, for instance layer="backbone/conv5".
+        progress: what shows the progress; None = nothing.
+
+    Returns:
+        plain values, JSON-able; the keys are what `bias-audit inspect --json` prints.
+
+    Raises:
+        BiasAuditError: why the model cannot be explained, in one sentence.
+    """
+    progress = progress or Progress(QUIET)
+    config = configured(config, class_map, options)
+    check_method(config.method)
+    if isinstance(model, str | Path):
+        check_model_path(Path(model))
+    with progress.stage("Loading the model", None):
+        loaded = load_model(model, config, None)
+        names = name_outputs(loaded, config)
+        preprocess = find_preprocess(config.preprocess, loaded.input_size[2])
+        explainer = Explainer(loaded, config.method, preprocess, config.seed)
+    with progress.stage("Timing", None):
+        seconds, timed = _timing(explainer)
+    height, width, channels = loaded.input_size
+    widths, chosen = getattr(loaded, "channels", {}), loaded.layer.split(",")
+    inside = tuple(loaded.inside)
+    return {
+        "model": str(model) if isinstance(model, str | Path) else getattr(model, "name", type(model).__name__),
+        "sha256": loaded.sha256,
+        "parameters": getattr(loaded, "parameters", None),
+        "head": loaded.head,
+        "outputs": loaded.outputs,
+        "class_count": len(names),
+        "class_names": list(names[:MOST_NAMES]),
+        "input": {"height": height, "width": width, "channels": channels},
+        "inside": list(inside),
+        "preprocess": config.preprocess,
+        "preprocess_hint": preprocess_hint(inside, _network_name(loaded, model), channels),
+        "method": explainer.name,
+        "layer": loaded.layer,
+        "map": list(explainer.grid),
+        "layers": [
+            {"path": path, "grid": list(grid), "channels": widths.get(path), "chosen": path in chosen}
+            for path, grid in loaded.layers
+        ],
+        "differentiable": loaded.differentiable,
+        "batch_size": loaded.batch_size,
+        "seconds_per_1000_images": seconds,
+        "timed_images": timed,
+        "notes": [*loaded.notes, *explainer.notes],
+    }
+
+
+def preprocess_hint(inside: Sequence[str], name: str, channels: int) -> str:
+    """Which --preprocess is plausible, and why, in a sentence.
+
+    Args:
+        inside: what the model itself does to its images, as `base.Model.inside`.
+        name: of the network, or "" where nothing tells it.
+        channels: of the input.
+    """
+    scaling = [step for step in inside if any(sign in step for sign in ("x /", "x *", "x -", "x +", "(x"))]
+    if scaling and ": x *" in scaling[0]:
+        return f"unit: the model itself does {'; '.join(scaling)}, which suits 0 to 1"
+    if scaling:
+        return f"none: the model scales its images itself ({'; '.join(scaling)}), so it takes 0 to 255"
+    known = next((preprocess for start, preprocess in BY_NAME if name.lower().startswith(start)), None)
+    if known == "none":
+        return f"none: networks called {name!r} scale their images themselves and expect 0 to 255"
+    if known is not None:
+        return f"{known}: what keras.applications does for networks called {name!r}; nothing inside the model scales"
+    likely = "unit, signed, caffe or imagenet" if channels == 3 else "unit or signed"
+    return (
+        f"{likely}, whichever the training used: nothing inside the model scales its images; "
+        "none only if it was trained on 0 to 255"
+    )
+
+
+def _network_name(loaded: Model, model: Any) -> str:
+    """The first name that one of BY_NAME knows: of the model or its file, or of a network nested in it."""
+    own = Path(model).stem if isinstance(model, str | Path) else getattr(model, "name", "")
+    nested = dict.fromkeys(path.partition("/")[0] for path, _ in loaded.layers)
+    names = [str(name) for name in (own, *nested) if name]
+    known = (name for name in names if any(name.lower().startswith(start) for start, _ in BY_NAME))
+    return next(known, "")
+
+
+def _timing(explainer: Explainer) -> tuple[float, int]:
+    """(seconds per 1000 images, images timed): predictions and heatmaps, without reading pictures from disk."""
+    size = explainer.model.batch_size
+    rng = np.random.default_rng(0)
+    pixels = rng.uniform(0, 255, (size, *explainer.model.input_size)).astype(np.float32)
+    explainer.explain(pixels)  # the first pass traces
+    times: list[float] = []
+    while len(times) < TIMED_BATCHES and sum(times) < ENOUGH_SECONDS:
+        start = time.perf_counter()
+        explainer.explain(pixels)
+        times.append(time.perf_counter() - start)
+    return round(1000 * float(np.median(times)) / size, 3), size * len(times)

@@ -1,0 +1,298 @@
+"""Heatmap methods by name, and the one way to run any of them: a model behind its preprocessing, explained."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bias_audit.data.preprocess import Preprocess
+from bias_audit.errors import ConfigError, ModelError
+from bias_audit.heatmaps import cam, perturbation
+from bias_audit.heatmaps.gradients import integrated_gradients
+from bias_audit.models.base import Explanation, Model, Predictions
+from bias_audit.users_code import IMPORTABLE, import_function, running
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A heatmap method.
+
+    Attributes:
+        function: where `weighs`, (values, gradients, xp) -> maps, see `cam`; else (explainer, pixels, targets) -> maps:
+            pixels (N, H, W, C) in [0, 255], targets (N,) class indices, maps (N, h, w) signed, of any h and w.
+        weighs: it weighs activations by gradients, so it costs one forward pass and a backward pass through the head.
+        formula: in one line.
+        paper: its source.
+        passes: cost per image in forward passes (F) and backward passes (B).
+        use: what its maps may be used for.
+        traced: the function takes `xp` and can run inside the traced pass.
+        inside: it needs activations or gradients; if not, any model that predicts will do.
+        grid: model -> (h, w) of its maps; None = found by a first call. Methods that weigh have the layer's.
+    """
+
+    function: Callable[..., Any]
+    weighs: bool
+    formula: str
+    paper: str
+    passes: str
+    use: str
+    traced: bool = True
+    inside: bool = True
+    grid: Callable[[Model], tuple[int, int]] | None = None
+
+
+DEFAULT = "default"
+"""HiResCAM; LayerCAM where several layers are asked for; occlusion where a model gives no gradients."""
+
+AUTO = "auto"
+"""The most faithful of the family on a sample of the pictures, see `faithfulness.choose`."""
+
+METHODS: dict[str, Method] = {
+    "hires_cam": Method(
+        cam.hires_cam, True, "sum_k g_k * A_k", "Draelos & Carin 2020", "1 F + B of the head",
+        "scores and pictures: shows only what the head used",
+    ),
+    "grad_cam": Method(
+        cam.grad_cam, True, "sum_k mean_ij(g_k) A_k", "Selvaraju et al. 2017", "1 F + B of the head",
+        "pictures; spreads beyond what was used on heads without global average pooling",
+    ),
+    "cam": Method(
+        cam.cam, True, "sum_k w_k A_k", "Zhou et al. 2016", "1 F + B of the head",
+        "scores; heads of global average pooling and one dense layer only",
+    ),
+    "grad_cam_plus_plus": Method(
+        cam.grad_cam_plus_plus, True, "sum_k sum_ij(ReLU(g_k) / (2 + g_k sum_ij A_k)) A_k",
+        "Chattopadhay et al. 2018", "1 F + B of the head",
+        "pictures of several objects of a class; drops evidence against it and flattens what is strong: no scores",
+    ),
+    "layer_cam": Method(
+        cam.layer_cam, True, "sum_k ReLU(g_k) * A_k", "Jiang et al. 2021", "1 F + B of the head",
+        "pictures from earlier, finer layers, and several layers in one; drops evidence against the class",
+    ),
+    "xgrad_cam": Method(
+        cam.xgrad_cam, True, "sum_k (sum_ij g_k A_k / sum_ij A_k) A_k", "Fu et al. 2020", "1 F + B of the head",
+        "scores and pictures of layers behind a ReLU; spreads as Grad-CAM does",
+    ),
+    "score_cam": Method(
+        perturbation.score_cam, False, "sum_k softmax_k(T(x * H_k)) A_k, H_k = A_k upsampled to 0..1",
+        "Wang et al. 2020", "K + 1 F, K channels of the layer",
+        "pictures of a few images; positive by construction, so no evidence against the class",
+        grid=perturbation.layer_grid,
+    ),
+    "integrated_gradients": Method(
+        integrated_gradients, False, "(x - x') mean_s dT/dx(x' + s (x - x')), summed over cells",
+        "Sundararajan et al. 2017", "51 F + 51 B",
+        "what adds up to T(x) - T(black) without a choice of layer; noisy in deep networks, blind to black: no scores",
+        grid=perturbation.pixel_grid,
+    ),
+    "occlusion": Method(
+        perturbation.occlusion, False, "T(x) - T(x with a patch in its mean colour)", "Zeiler & Fergus 2014", "197 F",
+        "any model, scores and pictures; misses evidence that stands in two places, unsteady on large objects",
+        inside=False, grid=perturbation.pixel_grid,
+    ),
+    "rise": Method(
+        perturbation.rise, False, "sum_i (T(x * M_i) - mean_i T) M_i / (N p)", "Petsiuk et al. 2018",
+        f"{perturbation.RISE_MASKS} F",
+        "any model, pictures of a few images; noisy, and coarser than its grid",
+        inside=False, grid=perturbation.pixel_grid,
+    ),
+}  # fmt: skip
+"""The methods by name; the default first."""
+
+
+def check_method(name: str) -> None:
+    """Refuse an unknown method before a model is loaded.
+
+    Raises:
+        ConfigError: neither DEFAULT nor AUTO, nor a name that `find_method` resolves.
+    """
+    if name not in (DEFAULT, AUTO):
+        find_method(name)
+
+
+def find_method(name: str) -> Method:
+    """Resolve a name of METHODS or a user's `module:function`.
+
+    A user's function whose first parameter is called `values` weighs activations, (values, gradients) or, to run inside
+    the traced pass, (values, gradients, xp); any other is called with (explainer, pixels, targets).
+
+    Raises:
+        ConfigError: unknown name, or a function that cannot be imported.
+    """
+    if name in METHODS:
+        return METHODS[name]
+    if ":" not in name:
+        close = difflib.get_close_matches(name, METHODS, 1)
+        raise ConfigError(
+            f"method must be one of {', '.join(METHODS)}, {AUTO} or module:function, got {name!r}",
+            f"Did you mean {close[0]!r}?" if close else "",
+        )
+    hint = f"Write module:function; {IMPORTABLE}."
+    function = import_function(name, "heatmap method", hint)
+    with running(f"the heatmap method {name!r} is no function", hint):
+        parameters = list(inspect.signature(function).parameters)
+    weighs = parameters[:1] == ["values"]
+    return Method(function, weighs, name, "the user's own", "", "", traced="xp" in parameters, inside=weighs)
+
+
+class Explainer:
+    """A model behind its preprocessing, explained by one method.
+
+    Args:
+        model: the classifier.
+        name: key of METHODS, DEFAULT or `module:function`.
+        preprocess: (N, H, W, C) in [0, 255] -> what the model was trained on.
+        seed: of methods that draw at random.
+
+    Attributes:
+        name: of the method that runs: DEFAULT is resolved.
+        grid: (h, w) of the maps.
+        notes: what a reader of the maps should know about the choice of method.
+
+    Raises:
+        ConfigError: unknown method, or one that this model or this choice of layers does not allow.
+    """
+
+    def __init__(self, model: Model, name: str, preprocess: Preprocess, seed: int = 0) -> None:
+        self.model, self.preprocess, self.seed = model, preprocess, seed
+        self.notes: tuple[str, ...] = ()
+        if name == AUTO:
+            raise ConfigError(
+                "method 'auto' needs pictures to choose by; it runs in an audit",
+                f"Name one of {', '.join(METHODS)}.",
+            )
+        self.name = self._by_default() if name == DEFAULT else name
+        self.method = find_method(self.name)
+        if self.method.inside and not model.differentiable:
+            raise ConfigError(
+                f"method {self.name!r} looks inside the network, and this model gives no gradients",
+                f"Use one that only changes the picture: {', '.join(k for k, m in METHODS.items() if not m.inside)}.",
+            )
+        if "," in model.layer and self.method.inside and self.method.function is not cam.layer_cam:
+            raise ConfigError(
+                f"method {self.name!r} explains one layer, and --layer names several: {model.layer}",
+                "Name one layer, or take --method layer_cam, which alone fuses several (Jiang et al. 2021).",
+            )
+        self._failure: ConfigError | None = None
+        if self.method.weighs:
+            self.grid = model.grid
+        else:
+            self.grid = self.method.grid(model) if self.method.grid else self._probed_grid()
+
+    def _by_default(self) -> str:
+        if not self.model.differentiable:
+            self.notes = (
+                "This model gives no gradients: the heatmaps come from occlusion, which needs "
+                f"{METHODS['occlusion'].passes.split()[0]} forward passes per image.",
+            )
+            return "occlusion"
+        if "," in self.model.layer:
+            self.notes = ("Several layers are explained: their maps are fused as LayerCAM does.",)
+            return "layer_cam"
+        return "hires_cam"
+
+    def predict(self, pixels: Array) -> Predictions:
+        """Predictions for (N, H, W, C) in [0, 255], any N."""
+        return self.model.predict(self.preprocess(pixels))
+
+    def explain(self, pixels: Array, labels: NDArray[np.intp] | None = None) -> Explanation:
+        """Predictions and maps of the predicted and of the labelled class.
+
+        Args:
+            pixels: (n, H, W, C) in [0, 255], n at most the model's batch size.
+            labels: (n,) indices into the audited classes; None where pictures have none: `maps_label` is `maps`.
+
+        Raises:
+            ModelError: the method is not defined for this model's head.
+            ConfigError: a user's function failed or gave something else than maps.
+        """
+        images = self.preprocess(pixels)
+        given = np.full(len(pixels), -1) if labels is None else labels
+        if self.method.weighs and self.method.traced:
+            explained = self._traced(images, given)
+        elif self.method.weighs:
+            active = self.model.activations(images, given)
+            maps, maps_label = (
+                self._called(active.values, gradients, count=len(pixels), grid=self.grid)
+                for gradients in (active.gradients, active.gradients_label)
+            )
+            explained = Explanation(active.predictions, maps, maps_label)
+        else:
+            predictions = self.model.predict(images)
+            maps = self.maps(pixels, predictions.predicted)
+            maps_label = maps.copy()
+            if labels is not None and len(wrong := np.flatnonzero(predictions.predicted != labels)):
+                maps_label[wrong] = self.maps(pixels[wrong], labels[wrong])
+            explained = Explanation(predictions, maps, maps_label)
+        if self.method.function is cam.cam and np.isnan(explained.maps).all(axis=(1, 2)).any():
+            raise ModelError(
+                "CAM needs global average pooling followed by one dense layer; this model's head is another",
+                "Use --method hires_cam (the default) or grad_cam.",
+            )
+        return explained
+
+    def maps(self, pixels: Array, targets: NDArray[np.intp]) -> Array:
+        """(n, h, w): maps of any class, for any number of images."""
+        if not self.method.weighs:
+            return self._called(self, pixels, targets, count=len(pixels), grid=self.grid)
+        size = self.model.batch_size
+        parts = [
+            self.explain(pixels[i : i + size], targets[i : i + size]).maps_label for i in range(0, len(pixels), size)
+        ]
+        return np.concatenate(parts) if parts else np.zeros((0, *self.grid), np.float32)
+
+    def _traced(self, images: Array, labels: NDArray[np.intp]) -> Explanation:
+        self._failure = None
+        try:
+            return self.model.explain(images, labels, self._weigh)
+        except Exception:
+            if self._failure is None:
+                raise
+            raise self._failure from None  # tracing may wrap what a user's function raised
+
+    def _weigh(self, values: Sequence[Any], gradients: Sequence[Any], xp: Any) -> Any:
+        try:
+            with self._running():
+                maps = [self.method.function(*each, xp) for each in zip(values, gradients, strict=True)]
+                if ":" in self.name:
+                    self._check_shape(tuple(maps[0].shape), int(values[0].shape[0]), self.grid)
+        except ConfigError as error:
+            self._failure = error
+            raise
+        return maps[0] if len(maps) == 1 else cam.fused(maps, self.grid, xp)
+
+    def _probed_grid(self) -> tuple[int, int]:
+        pixels, target = np.zeros((1, *self.model.input_size), np.float32), np.zeros(1, np.intp)
+        height, width = self._called(self, pixels, target, count=1, grid=None).shape[1:]
+        return height, width
+
+    def _called(self, *arguments: Any, count: int, grid: tuple[int, int] | None) -> Array:
+        """The method's function on arrays."""
+        with self._running():
+            maps = np.asarray(self.method.function(*arguments), np.float32)
+        self._check_shape(maps.shape, count, grid)
+        return maps
+
+    def _running(self) -> contextlib.AbstractContextManager[None]:
+        """While it lasts, what a user's own method does wrong ends in one sentence; a fault of ours stays one."""
+        if ":" in self.name:
+            return running(f"the heatmap method {self.name!r} failed")
+        return contextlib.nullcontext()
+
+    def _check_shape(self, shape: tuple[int, ...], count: int, grid: tuple[int, int] | None) -> None:
+        if len(shape) == 3 and shape[0] == count and shape[1] * shape[2] > 1 and grid in (None, shape[1:]):
+            return
+        expected = "h, w) with h * w > 1" if grid is None else f"{grid[0]}, {grid[1]})"
+        raise ConfigError(
+            f"the heatmap method {self.name!r} gave shape {shape} for {count} images",
+            f"It must return maps of shape (images, {expected}.",
+        )

@@ -1,0 +1,140 @@
+"""Predictions and heatmaps of pictures without a label: the one way of `inspect`, `explain` and strangers."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bias_audit.config import AuditConfig
+from bias_audit.data.batches import OK, Geometry, load_in_order
+from bias_audit.data.dataset import Sample
+from bias_audit.data.sources import KERAS_FORMATS, OTHER_FORMATS
+from bias_audit.errors import ConfigError
+from bias_audit.heatmaps.methods import Explainer
+from bias_audit.models.base import Model
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a model makes of one picture.
+
+    Attributes:
+        sample: the picture.
+        status, reason: as of `data.batches.Loaded`; all that follows is empty unless the status is OK.
+        probabilities: (K,) of the classes.
+        log_odds: (K,).
+        predicted: index of the most probable class; -1 where the picture could not be read.
+        target: index of the class that the map explains.
+        map: (h, w) signed, unscaled.
+        pixels: (H, W, C) in [0, 255], the picture in the model's input size.
+        mask: (H, W), VOID where the picture was padded.
+    """
+
+    sample: Sample
+    status: str
+    reason: str
+    probabilities: Array
+    log_odds: Array
+    predicted: int
+    target: int
+    map: Array
+    pixels: Array
+    mask: NDArray[np.uint8]
+
+    def ranked(self, count: int) -> list[int]:
+        """Indices of the most probable classes, most probable first."""
+        return [int(index) for index in np.argsort(-self.log_odds, kind="stable")[:count]]
+
+
+def look(
+    samples: Sequence[Sample],
+    explainer: Explainer,
+    geometry: Geometry,
+    advance: Callable[[int], None],
+    target: int | None = None,
+) -> Iterator[Look]:
+    """Predict and explain pictures, in their order; one that cannot be read is a record, not the end.
+
+    Args:
+        samples: their labels are not used.
+        explainer: model, method and preprocessing.
+        geometry: of the model's input.
+        advance: counts pictures that are done.
+        target: class to explain; None = each picture's predicted class.
+    """
+    nothing = np.zeros(0, np.float32)
+    empty = (nothing, nothing, -1, -1, np.zeros((0, 0), np.float32), nothing, np.zeros((0, 0), np.uint8))
+    size = explainer.model.batch_size
+    for start, group in load_in_order(samples, geometry, size):
+        read = [loaded.pixels for loaded in group if loaded.pixels is not None]
+        if read:
+            labels = None if target is None else np.full(len(read), target)
+            explained = explainer.explain(np.stack(read), labels)
+            maps = explained.maps if target is None else explained.maps_label
+        at = 0
+        for sample, loaded in zip(samples[start : start + size], group, strict=True):
+            if loaded.status != OK or loaded.pixels is None or loaded.mask is None:
+                yield Look(sample, loaded.status, loaded.reason, *empty)
+                continue
+            said, predicted = explained.predictions, int(explained.predictions.predicted[at])
+            asked = predicted if target is None else target
+            outputs = (said.probabilities[at], said.log_odds[at], predicted, asked, maps[at])
+            yield Look(sample, OK, "", *outputs, loaded.pixels, loaded.mask)
+            at += 1
+        advance(len(group))
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """All picture files below a folder, in the order of their paths; hidden files and folders are left out."""
+    found = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        names = (name for name in sorted(files) if not name.startswith("."))
+        found += [Path(place) / name for name in names if name.lower().endswith((*KERAS_FORMATS, *OTHER_FORMATS))]
+    return sorted(found)
+
+
+def name_outputs(model: Model, config: AuditConfig, given: Sequence[str] | None = None) -> tuple[str, ...]:
+    """Names of a model's classes without a data set: as given, of the class map, or "output 0" and so on.
+
+    Raises:
+        ConfigError: more or fewer names than outputs, a name twice, or names beside a class map.
+    """
+    if config.class_map is not None:
+        if given is not None:
+            raise ConfigError("a class map names the classes already", "Give either the map or names.")
+        return tuple(name for name, _ in config.class_map)
+    count = max(model.outputs, 2)  # one sigmoid unit tells two classes apart
+    if given is None:
+        return tuple(f"output {index}" for index in range(count))
+    if len(given) != count:
+        raise ConfigError(
+            f"{len(given)} names were given for the {count} classes of the model",
+            "Name each output once, in the order of the outputs, or some of them by --class-map.",
+        )
+    return tuple(given)
+
+
+def find_class(name: str, names: Sequence[str]) -> int:
+    """Index of a class by its name, or by the number of its output.
+
+    Raises:
+        ConfigError: no such class, or several of that name.
+    """
+    if name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"{names.count(name)} classes are called {name!r}", "Give the number of the output.")
+        return names.index(name)
+    if name.isdecimal() and int(name) < len(names):
+        return int(name)
+    close = difflib.get_close_matches(name, names, 1)
+    listed = f"{', '.join(names[:8])}{', ...' if len(names) > 8 else ''}"
+    raise ConfigError(f"no class {name!r}", f"Did you mean {close[0]!r}?" if close else f"Classes: {listed}.")

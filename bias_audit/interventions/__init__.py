@@ -1,0 +1,1 @@
+"""Pictures changed on purpose: objects cut out and pasted, backgrounds lent, regions erased."""

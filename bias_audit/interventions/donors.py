@@ -1,0 +1,233 @@
+"""Which photos are intervened on, and whose backgrounds they get.
+
+The choice follows from the seed and the image ids alone, never from the order of files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bias_audit.config import FIRST_FILL, SECOND_FILL
+from bias_audit.data.batches import Geometry, Loaded, load
+from bias_audit.data.dataset import Dataset
+from bias_audit.data.sampling import rank
+from bias_audit.interventions.edits import Mask, attended_region, background_only, elsewhere, hole
+
+MIN_AREA = 0.01
+"""Smallest object worth pasting, as a share of the picture; nearly empty masks are mask errors."""
+
+MAX_AREA = 0.9
+"""Largest object: beyond, there is no background to exchange."""
+
+MAX_HOLE = 0.7
+"""A donor's object may cover this much: a background that is mostly inpainted is no background."""
+
+POOL = 400
+"""Donors kept in memory over all classes, at least `donors` + 1 per class (two backgrounds each: 120 MB at 224 px)."""
+
+DONE = "done"
+DONE_BEFORE = "done with the mask of before"
+"""After a rescoring with other masks: composites cannot be made again without the model."""
+NOT_SAMPLED = "not sampled"
+NO_USABLE_MASK = "no usable mask"
+TOO_SMALL = "object too small to paste"
+FILLS_FRAME = "object fills the frame"
+NO_DONORS = "no donor backgrounds"
+
+Heat = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which photos are intervened on, and which backgrounds they can get.
+
+    Attributes:
+        photos: class index -> sample positions, at most `interventions` each.
+        donors: class index -> sample positions whose background can be lent.
+        status: sample position -> DONE, or why no composite is made of it.
+        clusters: sample position -> group (patient, scene), {} where every photo stands by itself; a photo gets no
+            background of its own group.
+    """
+
+    photos: Mapping[int, tuple[int, ...]]
+    donors: Mapping[int, tuple[int, ...]]
+    status: Mapping[int, str]
+    clusters: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Where a photo's map points on the background, and the same shape elsewhere.
+
+    Attributes:
+        attended, control: (H, W) uint8, 1 inside.
+    """
+
+    attended: Mask
+    control: Mask
+
+
+@dataclass(frozen=True)
+class Backgrounds:
+    """What donors lend.
+
+    Attributes:
+        pictures: (sample position, fill) -> (H, W, C) uint8 without the object.
+        regions: sample position -> attended background, for donors whose map could be read.
+    """
+
+    pictures: Mapping[tuple[int, str], NDArray[np.uint8]]
+    regions: Mapping[int, Regions]
+
+
+def plan(
+    dataset: Dataset,
+    areas: Mapping[int, float],
+    *,
+    photos: int,
+    donors: int,
+    seed: int,
+    clusters: Mapping[int, int] | None = None,
+) -> Plan:
+    """Choose photos and donors.
+
+    Args:
+        dataset: all samples.
+        areas: sample position -> foreground area in 0..1, of the readable samples that have a usable mask.
+        photos: photos per class, at most.
+        donors: backgrounds per photo and arm.
+        seed: of the choice.
+        clusters: sample position -> group; None = every photo by itself.
+    """
+    groups = clusters or {}
+    status: dict[int, str] = {}
+    eligible: dict[int, list[int]] = {label: [] for label in range(len(dataset.class_names))}
+    for position, sample in enumerate(dataset.samples):
+        area = areas.get(position)
+        if area is None or not area > 0:
+            status[position] = NO_USABLE_MASK
+        elif area < MIN_AREA:
+            status[position] = TOO_SMALL
+        elif area > MAX_AREA:
+            status[position] = FILLS_FRAME
+        else:
+            eligible[sample.label].append(position)
+    pool = max(donors + 1, POOL // max(len(dataset.class_names), 1))
+    chosen: dict[int, tuple[int, ...]] = {}
+    lent: dict[int, tuple[int, ...]] = {}
+    for label, positions in eligible.items():
+        ordered = sorted(positions, key=lambda position: rank(seed, dataset.samples[position].image_id))
+        status.update(dict.fromkeys(ordered, NOT_SAMPLED))
+        chosen[label] = tuple(ordered[:photos])
+        lent[label] = tuple([position for position in ordered if areas[position] <= MAX_HOLE][:pool])
+    for label, sampled in chosen.items():
+        others = any(lent[other] for other in lent if other != label)
+        own = {groups.get(position, position) for position in lent[label]}
+        kept = [
+            position
+            for position in sampled
+            if others and len(lent[label]) >= 2 and own - {groups.get(position, position)}
+        ]
+        status.update(dict.fromkeys(sampled, NO_DONORS))
+        status.update(dict.fromkeys(kept, DONE))
+        chosen[label] = tuple(kept)
+    return Plan(chosen, lent, status, groups)
+
+
+def choose_donors(
+    lent: Mapping[int, Sequence[int]],
+    label: int,
+    position: int,
+    image_id: str,
+    donors: int,
+    seed: int,
+    clusters: Mapping[int, int] | None = None,
+) -> tuple[list[int], list[int]]:
+    """Donors of one photo: of its own class without itself and its group, and of the other classes in turn.
+
+    Returns:
+        (same-class positions, other-class positions), equally many where the data allow it.
+    """
+    rng = stream(seed, image_id)
+    groups = clusters or {}
+    mine = groups.get(position, position)
+    own = [donor for donor in lent[label] if donor != position and groups.get(donor, donor) != mine]
+    same = [own[i] for i in rng.permutation(len(own))[:donors]]
+    classes = [other for other in lent if other != label and lent[other]]
+    turns = [classes[i] for i in rng.permutation(len(classes))]
+    shuffled = {other: rng.permutation(len(lent[other])) for other in turns[:donors]}
+    available = sum(len(lent[other]) for other in turns)
+    most = min(donors, available, max(len(same), 1))
+    other: list[int] = []
+    for turn in range(donors):
+        for name in turns[:donors]:
+            if turn < len(lent[name]) and len(other) < most:
+                other.append(lent[name][shuffled[name][turn]])
+    return same[: len(other)], other
+
+
+def next_donor(lent: Mapping[int, Sequence[int]], label: int, image_id: str, seed: int) -> int | None:
+    """A donor of the next class that lends backgrounds, in the order of the outputs (Mixed-Next, Xiao et al. 2021)."""
+    count = max(lent) + 1
+    for step in range(1, count):
+        if pool := lent.get((label + step) % count):
+            return pool[int(stream(seed, image_id, "next").integers(len(pool)))]
+    return None
+
+
+def prepare_backgrounds(
+    dataset: Dataset,
+    todo: Plan,
+    geometry: Geometry,
+    maps: Mapping[int, Heat],
+    seed: int,
+    advance: Callable[[int], None],
+) -> Backgrounds:
+    """Empty every donor once by either fill, and find what its map points at.
+
+    Args:
+        maps: sample position -> (h, w) heatmap of the labelled class, of donors that are recognised.
+    """
+    positions = sorted({position for lent in todo.donors.values() for position in lent})
+
+    def empty(position: int) -> tuple[int, dict[tuple[int, str], NDArray[np.uint8]], Regions | None]:
+        sample = dataset.samples[position]
+        loaded = load(sample, geometry)
+        if loaded.pixels is None or loaded.mask is None:  # it was readable a minute ago
+            return position, {}, None
+        emptied = {
+            (position, fill): background_only(loaded.pixels, loaded.mask, fill).astype(np.uint8)
+            for fill in (FIRST_FILL, SECOND_FILL)
+        }
+        return position, emptied, find_regions(loaded, maps.get(position), seed, sample.image_id)
+
+    pictures: dict[tuple[int, str], NDArray[np.uint8]] = {}
+    regions: dict[int, Regions] = {}
+    with ThreadPoolExecutor(thread_name_prefix="empty") as pool:
+        for position, emptied, found in pool.map(empty, positions):
+            pictures.update(emptied)
+            if found is not None:
+                regions[position] = found
+            advance(1)
+    return Backgrounds(pictures, regions)
+
+
+def find_regions(loaded: Loaded, heat: Heat | None, seed: int, image_id: str) -> Regions | None:
+    """The attended background of a photo and its control, or None where there is no map or no room."""
+    if heat is None or loaded.mask is None:
+        return None
+    attended = attended_region(heat, loaded.mask)
+    if attended is None:
+        return None
+    control = elsewhere(attended, hole(loaded.mask), stream(seed, image_id, "region"))
+    return None if control is None else Regions(attended, control)
+
+
+def stream(seed: int, image_id: str, purpose: str = "") -> np.random.Generator:
+    """Random numbers of one photo, whatever else is audited."""
+    return np.random.default_rng(int(rank(seed, image_id + (f":{purpose}" if purpose else ""))[:16], 16))

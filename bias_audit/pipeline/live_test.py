@@ -1,0 +1,319 @@
+"""Regions that reviewers draw, tested on the audited model: one at a time, each answer kept in the run."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bias_audit.checks.drawn_regions.measure import Measured, Photo, measure
+from bias_audit.config import AuditConfig
+from bias_audit.data.batches import OK, load, load_in_order
+from bias_audit.data.central_object import estimated
+from bias_audit.data.preprocess import find_preprocess
+from bias_audit.data.sampling import rank
+from bias_audit.errors import ConfigError, DataError
+from bias_audit.heatmaps.methods import Explainer
+from bias_audit.interventions.edits import Mask, Pixels
+from bias_audit.models.base import check_model_path, load_model
+from bias_audit.models.decoding import geometry_of
+from bias_audit.pipeline.finish import judge_again
+from bias_audit.pipeline.reopen import allowed_config, dataset_of
+from bias_audit.report.pictures import encode_jpeg, encode_picture
+from bias_audit.run import tables
+from bias_audit.run.folder import Run
+from bias_audit.run.progress import Progress
+from bias_audit.run.result import AuditResult
+from bias_audit.run.result import load as load_result
+from bias_audit.stats import cluster_codes
+
+HOSTS = 40
+"""Photos that a region is pasted onto, at most: the answer comes within seconds, its interval is narrow enough."""
+
+LEAST_AREA, MOST_AREA = 0.0005, 0.6
+"""Share of the picture that a region may take: smaller is a slip of the hand, larger leaves nothing to compare."""
+
+MOST_CORNERS = 500
+MOST_NAME = 120
+
+
+class LiveModel:
+    """The model of a finished run, ready to test regions.
+
+    Args:
+        folder: run folder.
+        model: the model file or folder that was audited.
+        progress: what shows the loading.
+        allowed: settings that name the user's own modules, where the run was made with some.
+        outside: allow a table of the run to name files outside its folder.
+
+    Raises:
+        ConfigError: another model than the audited one, or modules that are not named.
+        BiasAuditError: the run, the model or the data cannot be read.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        model: Path,
+        progress: Progress,
+        *,
+        allowed: AuditConfig | None = None,
+        outside: bool = False,
+    ) -> None:
+        self.folder = folder
+        result = load_result(folder)
+        check_model_path(model)
+        self.config, self.info = allowed_config(result, allowed or AuditConfig()), result.info
+        self.dataset = dataset_of(result, outside=outside)
+        with progress.stage("Loading the model", None):
+            loaded = load_model(model, self.config, result.info.class_names)
+        if loaded.sha256 != result.info.model_sha256:
+            raise ConfigError(
+                f"{str(model)!r} is not the model of {str(folder)!r}, which is {result.info.model!r}",
+                "Give the model that was audited, or audit this one first.",
+            )
+        self.geometry = geometry_of(self.config, loaded.input_size)
+        preprocess = find_preprocess(self.config.preprocess, self.geometry.channels)
+        self.explainer = Explainer(loaded, self.config.method, preprocess, self.config.seed)
+        self._images = result.images
+        self._lock = threading.Lock()
+        self._hosts: dict[str, list[Photo]] = {}
+        column = self.config.cluster
+        self._groups = cluster_codes(result.images[column]) if column else np.arange(len(result.images))
+
+    def answer(
+        self, image_id: str, corners: Sequence[Sequence[float]], name: str, reviewer: str, class_name: str = ""
+    ) -> dict[str, Any]:
+        """Test a region, keep the answer in the run, and judge the run anew.
+
+        Args:
+            image_id: photo of the run.
+            corners: at least three [x, y], as shares of what the model sees, from the left and from the top.
+            name: what the reviewer calls the thing.
+            reviewer: who asks.
+            class_name: whose probability is watched; "" = the class that the photo is taken for.
+
+        Returns:
+            {"hypothesis": row of the table `hypotheses`, "outcome": what BA303 says, "pictures": list of {arm, host,
+            probability, jpeg, width, height}}.
+
+        Raises:
+            ConfigError: an unknown photo or class, a region that is none, an empty name.
+            DataError: the photo cannot be read, or is another one than was audited.
+        """
+        place = self._place(image_id)
+        row = self._images.iloc[place]
+        class_name = class_name or str(row["predicted"])
+        if class_name not in self.info.class_names:
+            raise ConfigError(f"the run has no class {class_name!r}", f"Classes: {', '.join(self.info.class_names)}.")
+        name, reviewer = name.strip()[:MOST_NAME], reviewer.strip()[:MOST_NAME]
+        if not name:
+            raise ConfigError("a region needs a name", "Say what it shows: snow, ruler, watermark.")
+        region = region_of(corners, self.geometry.size)
+        with self._lock:
+            photo, guessed = self._photo(place)
+            tied = self.info.class_names.index(class_name)
+            measured = measure(
+                photo,
+                region,
+                self._photos_of_others(class_name),
+                tied,
+                self.explainer.predict,
+                batch=self.explainer.model.batch_size,
+                seed=self.config.seed,
+            )
+            shown = [[round(float(x), 4), round(float(y), 4)] for x, y in corners]
+            kept = _row(measured, image_id, str(row["content"]), json.dumps(shown), name, reviewer, class_name)
+            pictures = [
+                {"arm": shot.arm, "host": shot.host, "probability": shot.probability, **encode_picture(shot.pixels)}
+                for shot in measured.shots
+            ]
+            result = keep(self.folder, {**kept, "object_estimated": float(guessed)}, pictures)
+        own = result.hypotheses.loc[[kept["hypothesis_id"]]]
+        outcome = next(
+            (each for each in result.outcomes if (each.code, each.subject) == ("BA303", kept["hypothesis_id"])), None
+        )
+        return {
+            "hypothesis": tables.rows(own)[0],
+            "outcome": None if outcome is None else dataclasses.asdict(outcome),
+            "pictures": pictures,
+        }
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Classes whose probability can be watched."""
+        return self.info.class_names
+
+    def find(self, key: str) -> str:
+        """Id of the image with this content.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        named = (self._images["content"] == key) | (self._images.index == key)
+        found = np.flatnonzero(named.to_numpy(bool) & bool(key))
+        if not len(found):
+            raise ConfigError("the run has no such image")
+        return str(self._images.index[int(found[0])])
+
+    def picture(self, image_id: str) -> bytes:
+        """JPEG of what the model sees of a photo, without any of the file's metadata.
+
+        Raises:
+            ConfigError: an unknown photo.
+            DataError: it cannot be read.
+        """
+        loaded = load(self.dataset.samples[self._place(image_id)], self.geometry)
+        if loaded.pixels is None:
+            raise DataError(f"{image_id!r} cannot be read: {loaded.reason}")
+        return encode_jpeg(loaded.pixels, 90)
+
+    def _place(self, image_id: str) -> int:
+        """Row of the images table, the first where a photo has two labels."""
+        found = np.flatnonzero(self._images.index == image_id)
+        if not len(found):
+            raise ConfigError(f"the run has no image {image_id!r}")
+        return int(found[0])
+
+    def _photo(self, place: int) -> tuple[Photo, bool]:
+        """The photo at a place of the images table, and whether its object is estimated."""
+        sample = self.dataset.samples[place]
+        loaded = load(sample, self.geometry)
+        if loaded.pixels is None or loaded.mask is None:
+            raise DataError(f"{sample.image_id!r} cannot be read: {loaded.reason}")
+        if loaded.content != self._images["content"].iloc[place]:
+            raise DataError(
+                f"{sample.image_id!r} is not the photo that was audited: the file has changed", "Audit the data again."
+            )
+        return self._made(place, loaded.pixels, loaded.mask if loaded.drawn else None), not loaded.drawn
+
+    def _made(self, place: int, pixels: Pixels, mask: Mask | None) -> Photo:
+        """A photo with its mask, or with an estimate where it is given none."""
+        sample = self.dataset.samples[place]
+        mask = estimated(pixels) if mask is None else mask
+        return Photo(sample.image_id, pixels, mask, sample.label, int(self._groups[place]))
+
+    def _photos_of_others(self, class_name: str) -> list[Photo]:
+        """At most HOSTS photos that neither are nor are taken for the class, spread over the other classes."""
+        if class_name in self._hosts:
+            return self._hosts[class_name]
+        images = self._images
+        usable = (images["status"] == OK) & (images["label"] != class_name) & (images["predicted"] != class_name)
+        ids = [str(name) for name in images.index]
+        places = sorted(map(int, np.flatnonzero(usable)), key=lambda place: rank(self.config.seed, ids[place]))
+        turns: dict[str, int] = {}
+        order = []
+        for place in places:
+            label = str(images["label"].iloc[place])
+            order.append((turns.setdefault(label, 0), place))
+            turns[label] += 1
+        chosen = [place for _, place in sorted(order, key=lambda item: item[0])[:HOSTS]]
+        photos = []
+        for at, group in load_in_order([self.dataset.samples[place] for place in chosen], self.geometry, 8):
+            for offset, loaded in enumerate(group):
+                if loaded.pixels is not None and loaded.mask is not None:
+                    mask = loaded.mask if loaded.drawn else None
+                    photos.append(self._made(chosen[at + offset], loaded.pixels, mask))
+        self._hosts[class_name] = photos
+        return photos
+
+
+def region_of(corners: Sequence[Sequence[float]], size: tuple[int, int]) -> Mask:
+    """(H, W) uint8, 1 inside the polygon.
+
+    Args:
+        corners: [x, y] as shares of the picture, from the left and from the top.
+        size: (H, W).
+
+    Raises:
+        ConfigError: no polygon, corners that are no numbers or lie outside, a region too small or too large.
+    """
+    try:
+        points = np.array(corners, float)
+    except (TypeError, ValueError) as error:
+        raise ConfigError("a region is a list of corners [x, y]") from error
+    if points.ndim != 2 or points.shape[1] != 2 or not 3 <= len(points) <= MOST_CORNERS:
+        raise ConfigError(f"a region has 3 to {MOST_CORNERS} corners [x, y]")
+    if not np.isfinite(points).all() or points.min() < 0 or points.max() > 1:
+        raise ConfigError("the corners of a region lie between 0 and 1")
+    region = _inside(points * np.array(size[::-1]), size)
+    area = float(region.mean())
+    if not LEAST_AREA <= area <= MOST_AREA:
+        raise ConfigError(
+            f"the region takes {area:z.2%} of the picture; between {LEAST_AREA:z.2%} and {MOST_AREA:z.0%} can be tested"
+        )
+    return region
+
+
+def _inside(points: NDArray[np.float64], size: tuple[int, int]) -> Mask:
+    """1 where a pixel's middle lies inside the polygon (even-odd rule); OpenCV would add the whole rim."""
+    ys, xs = np.arange(size[0]) + 0.5, np.arange(size[1]) + 0.5
+    inside = np.zeros(size, bool)
+    for (x0, y0), (x1, y1) in zip(points, np.roll(points, -1, axis=0), strict=True):
+        crossed = (y0 > ys) != (y1 > ys)
+        if crossed.any():
+            at = x0 + (ys[crossed] - y0) * (x1 - x0) / (y1 - y0)
+            inside[crossed] ^= xs < at[:, None]
+    return inside.astype(np.uint8)
+
+
+def keep(folder: Path, row: Mapping[str, Any], pictures: Sequence[Mapping[str, Any]]) -> AuditResult:
+    """Put a tested region into the run: its table, its findings, its pictures and its page.
+
+    The same region, class and photo tested again replace the former answer.
+    """
+    result = load_result(folder)
+    before = [each for each in tables.rows(result.hypotheses) if each["hypothesis_id"] != row["hypothesis_id"]]
+    table = tables.hypotheses_table([*before, row])
+    run = Run(folder)
+    tables.write_table(run, "hypotheses", table)
+    stored = run.read_json("pictures.json") or {}
+    stored.setdefault("hypotheses", {})[row["hypothesis_id"]] = list(pictures)
+    run.write_json("pictures.json", stored)
+    return judge_again(run, result, "BA303", hypotheses=table)
+
+
+def _row(
+    measured: Measured, image_id: str, content: str, region: str, name: str, reviewer: str, class_name: str
+) -> dict[str, Any]:
+    digest = hashlib.sha256("\0".join((content, region, class_name)).encode("utf-8", "backslashreplace"))
+    erased, pasted = measured.erased, measured.pasted
+    row: dict[str, Any] = {
+        "hypothesis_id": f"region-{digest.hexdigest()[:8]}",
+        "name": name,
+        "class_name": class_name,
+        "image_id": image_id,
+        "content": content,
+        "region": region,
+        "reviewer": reviewer,
+        "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "area": measured.area,
+        "object_share": measured.object_share,
+        "probability": erased.before,
+        "probability_erased": erased.after,
+        "erase_effect": erased.effect,
+        "p_erase": erased.p,
+        "n_places": erased.n,
+        "reason": measured.reason or "ok",
+    }
+    if pasted is not None:
+        row |= {
+            "n_hosts": pasted.n,
+            "paste_effect": pasted.effect,
+            "paste_low": pasted.low,
+            "paste_high": pasted.high,
+            "p_paste": pasted.p,
+            "turned": pasted.turned,
+            "turned_control": pasted.turned_control,
+            "own_effect": pasted.own_effect,
+        }
+    return row

@@ -1,0 +1,157 @@
+"""Stored heatmaps under new masks: attention is scored again from the shards of a run, without the model."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bias_audit.data.batches import OK, Geometry, content_of
+from bias_audit.data.dataset import Dataset, Sample
+from bias_audit.data.geometry import fit_mask
+from bias_audit.data.masks import Mask, load_mask
+from bias_audit.data.opening import open_picture
+from bias_audit.errors import DataError, ResultError
+from bias_audit.heatmaps import attention
+from bias_audit.heatmaps.localization import LABEL_METRICS, METRICS, localize, with_maps
+from bias_audit.run.folder import Run
+
+Record = dict[str, Any]
+
+_OF_MASKS = {*METRICS, *LABEL_METRICS, "void_share", "foreground_area", "attention_status", "mask_status", "mask_kind"}
+"""Columns of a record that a mask decides about."""
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """Records under the new masks.
+
+    Attributes:
+        before, records: one per sample, in the order of the data set.
+        given: images that have a new mask file.
+        changed: positions whose mask is not the one of before, as far as the map's grid shows it.
+    """
+
+    before: list[Record]
+    records: list[Record]
+    given: int
+    changed: frozenset[int]
+
+
+def rescore_shards(
+    dataset: Dataset, geometry: Geometry, batch: int, old: Run, new: Run, advance: Callable[[int], None]
+) -> Rescored:
+    """Score what has a mask file anew, keep the rest as it was, and write the shards of the new run.
+
+    Args:
+        dataset: samples in the order of the run; `mask` only where there is a new one.
+        geometry: of the run.
+        batch: images per batch of the run.
+        old, new: where shards are read and written.
+        advance: counts images.
+
+    Raises:
+        ResultError: a shard is missing or damaged.
+        DataError: a picture is not the one that was audited.
+    """
+    before: list[Record] = []
+    records: list[Record] = []
+    changed: set[int] = set()
+    given = 0
+    size = batch * attention.BATCHES_PER_SHARD
+    for start in range(0, len(dataset.samples), size):
+        name = attention.shard_name(start // size)
+        shard = _read(old, name)
+        rows: list[Record] = json.loads(str(shard["records"]))
+        before.extend(dict(row) for row in rows)
+        places = {int(position): i for i, position in enumerate(shard.get("positions", ()))}
+        masked = [row for row in rows if row["status"] == OK and dataset.samples[row["#position"]].mask is not None]
+        given += len(masked)
+        for first in range(0, len(masked), batch):
+            part = masked[first : first + batch]
+            changed.update(_rescore(part, [places[row["#position"]] for row in part], dataset, geometry, shard))
+        shard["records"] = np.array(json.dumps(rows))
+        new.write_arrays(name, shard)
+        records.extend(rows)
+        advance(len(rows))
+    if len(records) != len(dataset.samples):
+        raise ResultError(f"the shards of {str(old.path)!r} hold {len(records)} of {len(dataset.samples)} images")
+    return Rescored(sorted(before, key=_position), sorted(records, key=_position), given, frozenset(changed))
+
+
+def _position(row: Record) -> int:
+    return int(row["#position"])
+
+
+def _read(run: Run, name: str) -> dict[str, NDArray[Any]]:
+    try:
+        shard = run.read_arrays(name)
+    except (OSError, ValueError, KeyError) as error:
+        raise ResultError(f"{str(run.path / name)!r} is damaged: {error}", "Audit the data again.") from error
+    if shard is None:
+        raise ResultError(
+            f"{str(run.path / name)!r} is missing: without the shards of a run nothing can be scored again",
+            "Give the run folder as the audit wrote it, with its folder `shards`, or audit the data again.",
+        )
+    return shard
+
+
+def _rescore(
+    rows: Sequence[Record], places: Sequence[int], dataset: Dataset, geometry: Geometry, shard: dict[str, NDArray[Any]]
+) -> list[int]:
+    """Fill rows and shard in place; returns the positions of masks that changed."""
+    masks = []
+    for row in rows:
+        mask, row["mask_status"], row["mask_kind"] = _load(dataset.samples[row["#position"]], row, geometry)
+        masks.append(mask)
+        for name in _OF_MASKS - {"mask_status", "mask_kind"}:
+            row.pop(name, None)
+    at_label = {int(position): i for i, position in enumerate(shard["positions_label"])}
+    heat = np.stack([_map(shard, "maps", "scales", place) for place in places])
+    heat_label = heat.copy()
+    for i, row in enumerate(rows):
+        if (own := at_label.get(row["#position"])) is not None:
+            heat_label[i] = _map(shard, "maps_label", "scales_label", own)
+    at = localize(heat, np.stack(masks))
+    attention.score(rows, at, with_maps(at, heat_label))
+    changed: set[int] = set()
+    for name, values in attention.reach(at).items():
+        for row, place, value in zip(rows, places, values, strict=True):
+            if not np.array_equal(shard[name][place], value):
+                changed.add(row["#position"])
+            shard[name][place] = value
+    return sorted(changed)
+
+
+def _load(sample: Sample, row: Record, geometry: Geometry) -> tuple[Mask, str, str]:
+    """The mask in input size, its status and kind; of the picture only the header is decoded."""
+    try:
+        data = sample.path.read_bytes()
+        with open_picture(io.BytesIO(data)) as header:
+            width, height = header.size
+    except Exception as error:  # Pillow's decoders raise anything on damaged files
+        raise DataError(f"{sample.image_id!r} cannot be read any more: {error}") from error
+    if row.get("content") and content_of(data) != row["content"]:
+        raise DataError(
+            f"{sample.image_id!r} is not the picture that was audited: the file has changed", "Audit the data again."
+        )
+    mask, status, kind = load_mask(sample, (height, width), geometry.masks)
+    if mask is None:
+        mask = np.zeros((height, width), np.uint8)
+    return fit_mask(mask, geometry.size, geometry.resize), status, kind
+
+
+def _map(shard: dict[str, NDArray[Any]], maps: str, scales: str, place: int) -> NDArray[np.float32]:
+    return np.asarray(shard[maps][place].astype(np.float32) * shard[scales][place], np.float32)
+
+
+def only_masks(dataset: Dataset) -> Dataset:
+    """The data set without masks and boxes of its own."""
+    bare = tuple(dataclasses.replace(sample, mask=None, boxes=()) for sample in dataset.samples)
+    return dataclasses.replace(dataset, samples=bare)

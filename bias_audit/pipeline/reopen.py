@@ -1,0 +1,115 @@
+"""The data and the settings of a finished run, opened again: for what goes on from it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from bias_audit.config import AuditConfig
+from bias_audit.data import sources
+from bias_audit.data.dataset import Dataset
+from bias_audit.errors import ConfigError, DataError
+from bias_audit.run.result import AuditResult, RunInfo
+
+
+def config_of(info: RunInfo) -> AuditConfig:
+    """The settings that a run was made with.
+
+    Raises:
+        ConfigError: a value that this version does not take any more.
+    """
+    known = {field.name for field in dataclasses.fields(AuditConfig)}
+    return AuditConfig(**{name: _tuples(value) for name, value in info.config.items() if name in known})
+
+
+NAMED = ("custom_objects", "preprocess", "method")
+"""Settings that may name a module of the user's."""
+
+
+def allowed_config(result: AuditResult, allowed: AuditConfig) -> AuditConfig:
+    """The settings of a run, with the modules that the user of this command names, never those that the run names.
+
+    A run folder may come from anybody: what it names is not imported because it stands there.
+
+    Args:
+        allowed: the command's own settings; of NAMED, those that name a module count.
+
+    Raises:
+        ConfigError: the run was made with a module that is not named, or without one that is.
+    """
+    config = config_of(result.info)
+    made = {"preprocess": result.info.preprocess or config.preprocess, "method": result.info.method}
+    config = config.changed(made)
+    missing: list[tuple[str, str]] = []
+    named: dict[str, str] = {}
+    for setting in NAMED:
+        of_run, own = (_module(setting, getattr(each, setting)) for each in (config, allowed))
+        if of_run and not own:
+            missing.append((setting, of_run))
+        elif own and not of_run:
+            raise ConfigError(
+                f"{str(result.path)!r} was made with {setting} {getattr(config, setting)!r}, not with {own!r}",
+                f"Leave out {_flag(setting)}.",
+            )
+        elif own:
+            named[setting] = own
+    if missing:
+        said = ", ".join(f"{setting} {value!r}" for setting, value in missing)
+        flags = " ".join(f"{_flag(setting)} {value}" for setting, value in missing)
+        raise ConfigError(
+            f"{str(result.path)!r} was made with code of its own ({said}), which a run folder cannot ask for",
+            f"If you trust that code, name it: {flags}, or --config FILE with these settings.",
+        )
+    return config.changed(named)
+
+
+def _module(setting: str, value: str | None) -> str:
+    """What a setting names of the user's own code, "" where it names something of this package or nothing."""
+    return value if value and (setting == "custom_objects" or ":" in value) else ""
+
+
+def _flag(setting: str) -> str:
+    return "--" + setting.replace("_", "-")
+
+
+def dataset_of(result: AuditResult, *, outside: bool = False) -> Dataset:
+    """The images of a run, in the order of its images table, with the masks or boxes it was given.
+
+    Paths in a run are as they were given, so a relative one is looked up from the working folder.
+
+    Args:
+        outside: allow paths in a table that leave its folder, whatever was allowed when the run was made.
+
+    Raises:
+        DataError: the data folder, or one of the images, is not there any more.
+    """
+    info = result.info
+    data = Path(info.data)
+    if not data.exists():
+        raise DataError(
+            f"the data of {str(result.path)!r} are not at {info.data!r} any more",
+            "Run the command from the folder in which the audit was started, or put the data back.",
+        )
+    ids = [str(name) for name in result.images.index]
+    dataset = sources.open_dataset(data, info.class_names, outside=outside)
+    if info.masks is not None:
+        masks = Path(info.masks)
+        attach = sources.attach_masks if masks.is_dir() else sources.attach_boxes
+        dataset = attach(dataset, masks)
+    samples = {(sample.image_id, dataset.class_names[sample.label]): sample for sample in dataset.samples}
+    labels = [str(label) for label in result.images["label"]]
+    missing = [name for name, label in zip(ids, labels, strict=True) if (name, label) not in samples]
+    if missing:
+        raise DataError(
+            f"{len(missing)} of {len(ids)} images of {str(result.path)!r} are not in {info.data!r} any more, for "
+            f"instance {missing[0]!r}",
+            "Audit the data as they are now.",
+        )
+    ordered = tuple(samples[name, label] for name, label in zip(ids, labels, strict=True))
+    return dataclasses.replace(dataset, samples=ordered)
+
+
+def _tuples(value: Any) -> Any:
+    """JSON lists as the tuples they were."""
+    return tuple(_tuples(each) for each in value) if isinstance(value, list) else value

@@ -1,0 +1,276 @@
+"""`bias-audit rescore`: scores, tables, rules and report of a finished run again, with other masks or thresholds.
+
+Nothing here runs the model. What composites measured (gaps, background-only accuracy, cue effects), recurring cues,
+probes and leaks stay as they were, and the run says with which masks they were made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import shutil
+import sqlite3
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bias_audit import stats
+from bias_audit.checks.background import measure as experiments
+from bias_audit.checks.inputs.measure import read_check
+from bias_audit.checks.map_reliability.measure import read_reliability
+from bias_audit.checks.mask_quality.measure import read_quality
+from bias_audit.checks.recurring_cues.measure import FOUND as CLUSTERS
+from bias_audit.checks.registry import CHECKS
+from bias_audit.config import AuditConfig, Thresholds, read_config
+from bias_audit.data import sources
+from bias_audit.data.batches import Geometry
+from bias_audit.data.dataset import Dataset
+from bias_audit.errors import ConfigError, DataError, ResultError
+from bias_audit.heatmaps import attention
+from bias_audit.interventions.donors import DONE, DONE_BEFORE
+from bias_audit.models.decoding import geometry_of
+from bias_audit.pipeline import judge as rules
+from bias_audit.pipeline import summaries
+from bias_audit.pipeline.finish import Measured, conclude, finish
+from bias_audit.pipeline.provenance import renewed
+from bias_audit.pipeline.remask import Rescored, only_masks, rescore_shards
+from bias_audit.pipeline.reopen import config_of, dataset_of
+from bias_audit.report import pictures
+from bias_audit.review.decisions import FILE as DECISIONS
+from bias_audit.run.folder import Run
+from bias_audit.run.progress import QUIET, Progress
+from bias_audit.run.result import AuditResult, load
+from bias_audit.run.schema import TABLES
+
+Record = dict[str, Any]
+
+
+def rescore(
+    folder: str | Path,
+    *,
+    masks: str | Path | None = None,
+    thresholds: Thresholds | None = None,
+    out: str | Path | None = None,
+    ignore: Sequence[str] = (),
+    overwrite: bool = False,
+    allow_outside: bool = False,
+    progress: Progress | None = None,
+) -> AuditResult:
+    """Score a finished run again and write it as a new run.
+
+    Args:
+        folder: the run; it is not changed.
+        masks: folder of new or corrected masks, same tree and stems as the images. An image without a mask there keeps
+            what it was scored with. None = all do.
+        thresholds: None = those of the run.
+        out: new run folder; None = FOLDER-rescored beside it.
+        ignore: rule codes that are not judged, beside those that the run ignored.
+        overwrite: replace a run that is in `out`.
+        allow_outside: let a table name files outside its folder; that the run was allowed to does not carry over.
+        progress: None = nothing is shown.
+
+    Raises:
+        BiasAuditError: no finished run, no shards, other data, a wrong folder of masks.
+    """
+    progress = progress or Progress(QUIET)
+    old = load(folder)
+    target = Path(out) if out is not None else old.path.with_name(f"{old.path.name}-rescored")
+    if target.resolve() == old.path.resolve():
+        raise ConfigError(
+            f"{str(target)!r} is the run itself: a rescored run lies beside the one it comes from",
+            "Name another folder with --out.",
+        )
+    if unknown := sorted(set(ignore) - set(rules.RULES)):
+        raise ConfigError(f"no rule {', '.join(unknown)} to ignore", f"Rules: {', '.join(rules.RULES)}.")
+    run, before = Run(target), Run(old.path)
+    run.check(resume=False, overwrite=overwrite)
+    config = config_of(old.info)
+    thresholds = thresholds or thresholds_of(old)
+    geometry = geometry_of(config, old.info.input_size)
+    unmasked = dataclasses.replace(old, info=dataclasses.replace(old.info, masks=None))
+    dataset = dataset_of(unmasked, outside=allow_outside)
+    corrected = only_masks(dataset)
+    if masks is not None:
+        corrected = sources.attach_masks(corrected, Path(masks))
+    batch = config.batch_size
+    if batch is None:  # an audit always writes it
+        raise ResultError(f"{str(old.path)!r} does not say in which batches it was made", "Audit the data again.")
+    checked = read_check(before)
+    run.start({"rescored from": str(old.path)}, resume=False, overwrite=overwrite)
+    with _whole(run):
+        with progress.stage("Scoring heatmaps again", len(dataset.samples), "images") as advance:
+            scored = rescore_shards(corrected, geometry, batch, before, run, advance)
+        _carry(before, run)
+        ties = attention.tie_to_objects(dataset, scored.records, run, batch, old.info.grid, config.seed)
+        with progress.stage("Tables and rules", None):
+            _keep_interventions(scored, old.images)
+            user = {name: [sample.columns[name] for sample in dataset.samples] for name in dataset.columns}
+            composites, examples = experiments.read_interventions(dataset.class_names, run)
+            measured = Measured(
+                images=summaries.images_table(scored.records, user, min_images=stats.ENOUGH_FOR_OUTLIERS),
+                composites=composites,
+                ties=ties,
+                groups=stats.cluster_codes(old.images[config.cluster]) if config.cluster else None,
+                clusters=old.clusters,
+                cluster_spots=old.cluster_spots,
+                no_clusters=_no_clusters(config, before),
+                strangers=old.strangers,
+                preprocess=checked,
+                reliability=read_reliability(before),
+                masks=read_quality(before),
+                checks={check.name: check.recall(old) for check in CHECKS},
+                hypotheses=old.hypotheses if (old.path / "hypotheses.parquet").exists() else None,
+            )
+            ignored = {*ignore, *(outcome.code for outcome in old.outcomes if outcome.status == "ignored")}
+            classes, outcomes = conclude(measured, dataset.class_names, thresholds, config.seed, sorted(ignored), run)
+        with progress.stage("Report", None):
+            drawn = _outlined(old, dataset, corrected, allow_outside)
+            _write_pictures(drawn, scored, measured.images, outcomes, examples, geometry, batch, run, before)
+            info = renewed(
+                old.info, scored.before, scored.records, dataset, config, thresholds,
+                _covering(scored, masks), _note(old, scored, masks),
+            )  # fmt: skip
+            return finish(run, info, classes, outcomes)
+
+
+@contextlib.contextmanager
+def _whole(run: Run) -> Iterator[None]:
+    """All of the new run or nothing: it is made again in seconds, so there is nothing to resume."""
+    try:
+        yield
+    except BaseException:
+        run.discard()
+        raise
+
+
+def thresholds_of(result: AuditResult, file: Path | None = None, single: Mapping[str, str] | None = None) -> Thresholds:
+    """Thresholds of a run, then those of a TOML file, then single ones.
+
+    Args:
+        file: TOML with a table [thresholds]; its [audit] is of no use without the model and is not applied.
+        single: name -> number as text.
+
+    Raises:
+        ConfigError: unknown name, or no number.
+    """
+    known = {field.name for field in dataclasses.fields(Thresholds)}
+    values = {name: value for name, value in result.info.thresholds.items() if name in known}
+    if file is not None:
+        _, given = read_config(file)
+        named = tomllib.loads(file.read_text(encoding="utf-8")).get("thresholds", {})
+        values |= {name: getattr(given, name) for name in named}
+    for name, text in (single or {}).items():
+        if name not in known:
+            raise ConfigError(f"no threshold {name!r}", f"Thresholds: {', '.join(sorted(known))}.")
+        kind = type(getattr(Thresholds(), name))
+        try:
+            values[name] = kind(text)
+        except ValueError as error:
+            raise ConfigError(f"the threshold {name} takes a number ({kind.__name__}), got {text!r}") from error
+    return Thresholds(**values)
+
+
+def _json(run: Run, name: str) -> dict[str, Any]:
+    try:
+        return dict(run.read_json(name) or {})
+    except (OSError, ValueError) as error:
+        raise ResultError(f"{str(run.path / name)!r} is damaged: {error}", "Audit the data again.") from error
+
+
+def _carry(before: Run, run: Run) -> None:
+    """Everything that only the model can make, and what people decided."""
+    for file in sorted((before.path / "shards").iterdir()):
+        if not file.name.startswith("maps-"):
+            shutil.copy2(file, run.path / "shards" / file.name)
+    decided = before.path / DECISIONS
+    if decided.is_file() and not (run.path / DECISIONS).exists():
+        # Not a copy of the file: a review server may be writing into it.
+        one, two = (
+            sqlite3.connect(f"{decided.resolve().as_uri()}?mode=ro", uri=True),
+            sqlite3.connect(run.path / DECISIONS),
+        )
+        with contextlib.closing(one), contextlib.closing(two):
+            one.backup(two)
+
+
+def _keep_interventions(scored: Rescored, images: pd.DataFrame) -> None:
+    """Columns that composites gave, as they were measured; where the mask is another one now, the status says so."""
+    names = [column.name for column in TABLES["images"]]
+    start, end = names.index("intervention_status"), names.index("rests_on_background")
+    kept = images[names[start : end + 1]].astype(object)
+    rows = kept.where(kept.notna(), None).to_dict("records")
+    for old, record, row in zip(scored.before, scored.records, rows, strict=True):
+        for each in (old, record):
+            each.update({str(name): value for name, value in row.items()})
+        if record["#position"] in scored.changed and record["intervention_status"] == DONE:
+            record["intervention_status"] = DONE_BEFORE
+
+
+def _no_clusters(config: AuditConfig, before: Run) -> str:
+    if config.discovery == 0:
+        return "switched off"
+    found = _json(before, CLUSTERS)
+    return str(found["reason"]) if found else "the model gives no activations with a gradient"
+
+
+def _covering(scored: Rescored, masks: str | Path | None) -> Path | None:
+    """The new folder, where it has a mask for every image that has one."""
+    if masks is None:
+        return None
+    used = sum(record.get("mask_kind") in ("mask", "box") for record in scored.records)
+    return Path(masks) if scored.given == used else None
+
+
+def _note(old: AuditResult, scored: Rescored, masks: str | Path | None) -> str:
+    said = f"Scored again without the model, from the run {str(old.path)!r}."
+    if masks is None:
+        return f"{said} Masks are those of that run."
+    stale = sum(record["intervention_status"] == DONE_BEFORE for record in scored.records)
+    said += (
+        f" {scored.given} images have a mask in {str(masks)!r}, {len(scored.changed)} of them another one than before."
+    )
+    if not scored.changed:
+        return said
+    return (
+        f"{said} Attention is scored with the new masks. Gaps and everything else that composites measured, recurring "
+        f"cues, probes and leaks are as measured with the masks of before ({stale} of the changed images had "
+        "composites): audit again with the model to renew them."
+    )
+
+
+def _outlined(old: AuditResult, dataset: Dataset, corrected: Dataset, outside: bool) -> Dataset:
+    """Masks as they are now, for outlines: the new one where there is one, else that of before where it still lies."""
+    with contextlib.suppress(DataError):  # the folder of masks may be gone, which costs outlines and no number
+        dataset = dataset_of(old, outside=outside)
+    pairs = zip(dataset.samples, corrected.samples, strict=True)
+    samples = tuple(new if new.mask is not None else sample for sample, new in pairs)
+    return dataclasses.replace(dataset, samples=samples)
+
+
+def _write_pictures(
+    dataset: Dataset,
+    scored: Rescored,
+    images: pd.DataFrame,
+    outcomes: Sequence[Any],
+    examples: Mapping[str, list[Record]],
+    geometry: Geometry,
+    batch: int,
+    run: Run,
+    before: Run,
+) -> None:
+    """pictures.json with the pictures of before; those with another mask, and newly chosen ones, are made again."""
+    stored = _json(before, "pictures.json")
+    changed = {str(images.index[position]) for position in scored.changed}
+    known = {name: each for name, each in (stored.get("images") or {}).items() if name not in changed}
+    composites = pictures.composites_to_show(examples, outcomes)
+    chosen = pictures.choose_pictures(images, outcomes, composites)
+    places = {sample.image_id: position for position, sample in enumerate(dataset.samples)}
+    positions = [places[image_id] for image_id in chosen if image_id not in known]
+    maps = attention.read_maps(run, batch, positions)
+    # A thumbnail is no input: OpenCV draws it, whatever decoder the model was given pictures by.
+    made = pictures.make_pictures(dataset, positions, images, maps, dataclasses.replace(geometry, decoder=None))
+    shown = {name: known.get(name) or made[name] for name in chosen if name in known or name in made}
+    run.write_json("pictures.json", {**stored, "images": shown, "composites": composites})

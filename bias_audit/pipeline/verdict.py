@@ -1,0 +1,137 @@
+"""The verdict on a whole audit in a few sentences: its level, the classes, and the numbers that carry it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bias_audit.checks.outcomes import (
+    COLLATERAL,
+    CONTEXT,
+    DOUBT,
+    LEVELS,
+    NO_RELIANCE,
+    RuleOutcome,
+    as_float,
+    overall_level,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CUES = {
+    "BA302": "a cue that recurs in the images",
+    "BA303": "a region that a reviewer drew and had tested",
+    "BA301": "a property of the whole photo",
+}
+"""Rules that prove a cue of a class, which stands in `evidence["class_name"]`, and what such a cue is."""
+
+
+def verdict(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame) -> str:
+    """What an audit says of the model, led by its level (`result.overall_level`), which the page shows as well.
+
+    What puts the whole audit in doubt comes first; where nothing was found, no level leads.
+    """
+    level = overall_level(outcomes)
+    said = " ".join([*_doubts(outcomes, level), _judgement(outcomes, classes, level)])
+    return said if level == NO_RELIANCE else f"{level}: {said[:1].lower()}{said[1:]}"
+
+
+def convicted(outcomes: Sequence[RuleOutcome]) -> list[RuleOutcome]:
+    """Reliance outcomes that accuse a class, the one whose background pulls most first; a victim is not accused.
+
+    The class whose background pulls the others is the one that was learned with its cue.
+    """
+    found = [outcome for outcome in outcomes if outcome.code == "BA201" and outcome.status == "found"]
+    return _by_pull([outcome for outcome in found if outcome.level != COLLATERAL])
+
+
+def _doubts(outcomes: Sequence[RuleOutcome], level: str) -> list[str]:
+    """What takes the ground from under the rest; failing maps only where nothing worse was found without them."""
+    found = [outcome for outcome in outcomes if outcome.status == "found" and outcome.level == DOUBT]
+    said = [outcome.sentence for outcome in found if outcome.code in ("BA906", "BA907")]
+    failed = [outcome.subject for outcome in found if outcome.code == "BA908"]
+    if failed and level == DOUBT:
+        said.append(f"The heatmaps failed their tests ({', '.join(failed)}: BA908), so nothing is said of attention.")
+    return said
+
+
+def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame, level: str) -> str:
+    reliance = [outcome for outcome in outcomes if outcome.code == "BA201"]
+    accused = convicted(outcomes)
+    victims = [outcome for outcome in reliance if outcome.level == COLLATERAL]
+    judged = [outcome for outcome in reliance if outcome.status in ("found", "passed")]
+    accuracy = _weighted(classes, "accuracy", "n_read")
+    cues = [each for each in outcomes if each.code in CUES and each.status == "found" and each.level != CONTEXT]
+    tail = _tail(classes)
+    if cues and not accused:
+        fallen = ", ".join(outcome.subject for outcome in victims)
+        also = f" Also affected, by a background: {fallen}." if victims else ""
+        return f"The prediction follows {_kind(cues)}: {_named(cues)}. Test accuracy is {accuracy:z.2f}.{also}{tail}"
+    if accused or victims:
+        named = accused or _by_pull(victims)
+        rows = classes.loc[[outcome.subject for outcome in named]]
+        same = _weighted(rows, "same_background_accuracy", "n_interventions")
+        other = _weighted(rows, "other_background_accuracy", "n_interventions")
+        photos = int(rows["n_interventions"].sum())
+        reached = max((outcome.level or LEVELS[0] for outcome in named), key=LEVELS.index)
+        # The level of the whole is that of its strongest proof, which must be said where it is not the background's.
+        proofs = [each for each in cues if each.level == level] if reached != level else []
+        proved = f", and {_kind(proofs)} moves it: {_named(proofs)}" if proofs else ""
+        further = [each for each in cues if each not in proofs]
+        names = ", ".join(
+            outcome.subject if outcome.level == reached else f"{outcome.subject}: {outcome.level}" for outcome in named
+        )
+        strongest = f" The background that pulls most is that of {named[0].subject}." if len(classes) > 2 else ""
+        fallen = ", ".join(outcome.subject for outcome in victims) if accused else ""
+        also = f" Also affected, by another class's background: {fallen}." if fallen else ""
+        moved = f" Further cues that move the prediction: {_named(further)}." if further else ""
+        return (
+            f"The prediction follows the background in {len(named)} of {len(judged)} judged classes ({names}){proved}. "
+            f"Test accuracy is {accuracy:z.2f}; pasted on backgrounds of the same class {same:z.2f} of the objects are "
+            f"recognised, on those of other classes {other:z.2f} ({photos} photos).{strongest}{also}{moved}{tail}"
+        )
+    watch = sorted({outcome.code for outcome in outcomes if outcome.status == "found"})
+    hints = f" To look at: {', '.join(watch)}." if watch else ""
+    if not judged:
+        reason = reliance[0].sentence if reliance else "The rule was ignored."
+        return (
+            f"Reliance on the background could not be tested. {reason} Test accuracy is {accuracy:z.2f}.{hints}{tail}"
+        )
+    worst = classes["background_gap"].max()
+    missing = len(reliance) - len(judged)
+    partly = f" {missing} classes could not be judged." if missing else ""
+    return (
+        f"No reliance on the background was shown in {len(judged)} judged classes (largest background gap "
+        f"{worst:z.2f}, test accuracy {accuracy:z.2f}).{partly}{hints}{tail}"
+    )
+
+
+def _tail(classes: pd.DataFrame) -> str:
+    """What the numbers rest on, where that is not all images with drawn masks."""
+    shares = classes["estimated_masks"].dropna()
+    estimated = " Estimated masks." if (shares == 1).all() else " Some masks are estimated."
+    unreadable = int(classes["n"].sum() - classes["n_read"].sum())
+    return (estimated if (shares > 0).any() else "") + (
+        f" {unreadable} images could not be read." if unreadable else ""
+    )
+
+
+def _kind(cues: Sequence[RuleOutcome]) -> str:
+    """What the first of some cues is, in the order of CUES."""
+    return next(text for code, text in CUES.items() if any(each.code == code for each in cues))
+
+
+def _named(cues: Sequence[RuleOutcome]) -> str:
+    """Classes and rules of cues, each once."""
+    return ", ".join(dict.fromkeys(f"{each.evidence['class_name']} ({each.code})" for each in cues))
+
+
+def _by_pull(outcomes: Sequence[RuleOutcome]) -> list[RuleOutcome]:
+    return sorted(outcomes, key=lambda outcome: -as_float(outcome.evidence.get("attract"), -1))
+
+
+def _weighted(classes: pd.DataFrame, value: str, weight: str) -> float:
+    rows = classes[classes[value].notna()]
+    weights = rows[weight].astype(float)
+    return float((rows[value] * weights).sum() / weights.sum()) if weights.sum() else float("nan")

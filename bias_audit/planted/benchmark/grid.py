@@ -1,0 +1,131 @@
+"""Which worlds are planted: five cues at six strengths, their null twins, and hard cases.
+
+See docs/science.md#judging-the-auditor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from bias_audit.planted.shapes import ShapesPlan
+
+TUNING_SEEDS = (0, 1, 2, 3, 4)
+REPORT_SEEDS = (5, 6, 7, 8, 9)
+"""Thresholds are chosen on the first and judged on the second; nothing is reported of the first."""
+
+FROZEN_THRESHOLDS = "483a90de4efc"
+"""Digest of the thresholds chosen on the tuning seeds (`units.thresholds_digest`); a report with others says so."""
+
+FROZEN = (
+    "fdr", "min_gap", "min_attract", "min_background_only", "min_cue", "near", "hidden_excess", "min_photos",
+    "min_attention", "cliffs_delta", "image_z", "image_excess", "model_excess", "max_unreadable", "max_void_width",
+    "max_mask_shift",
+)  # fmt: skip
+"""The thresholds that the digest covers. The benchmark judges from stored tables, without the checks of the model
+(preprocessing, reliability of maps), so their bounds cannot move its rates."""
+
+CUES = ("corner_tag", "wandering_tag", "ruler", "snow", "place")
+CLASSES = ("bar", "cross", "disc", "triangle")
+CHANCE = 1 / len(CLASSES)
+STRENGTHS = (CHANCE, 0.5, 0.7, 0.9, 0.95, 1.0)
+"""rho = P(cue | guilty class). The first is the null twin: as much of the cue, but equally often in every class."""
+
+STRONG = 0.95
+
+HEADS = ("gap", "attention")
+
+SETTINGS: dict[str, Any] = {
+    "version": 1,  # of the drawing, the networks and their training: raise it when one changes
+    "train": 2400,  # photos, over all classes
+    "test": 100,  # photos per class that the auditor sees
+    "probe": 100,  # scenes per class on which the truth is measured
+    "epochs": 6,
+}
+"""What a trained model depends on beside its case."""
+
+KINDS = {
+    "clean": "no cue at all",
+    "null": "label-independent cue",
+    "planted": "cue of one class",
+    "all_planted": "a background for every class",
+    "two_classes": "two classes, one with a cue",
+    "two_classes_null": "two classes, label-independent cue",
+    "on_object": "cue on the object",
+    "tiny": "tiny objects, no cue",
+    "blur": "blur of the whole photo",
+}
+"""Kinds of worlds, in the order of the tables."""
+
+CLEAN_KINDS = ("clean", "null", "two_classes_null", "tiny", "on_object")
+"""Worlds in which no background can be guilty."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model to train and to audit.
+
+    Attributes:
+        seed: of scenes, weights and batches; shared by all worlds of a seed.
+        kind: key of KINDS.
+        head: key of `models.training.HEADS`.
+        plan: the world.
+    """
+
+    seed: int
+    kind: str
+    head: str
+    plan: ShapesPlan
+
+    @property
+    def name(self) -> str:
+        """Readable and unique within the benchmark."""
+        cue = f"-{self.plan.cue}-{self.plan.rho:z.2f}" if self.plan.cue else ""
+        return f"seed{self.seed}-{self.kind}{cue}"
+
+    def digest(self) -> str:
+        """Of everything that the trained model depends on."""
+        content = {"case": asdict(self), "settings": SETTINGS}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def cases(seed: int) -> list[Case]:
+    """All cases of a seed. The heads take turns, so that over the seeds every world meets both."""
+    plans: list[tuple[str, ShapesPlan]] = []
+    for number, cue in enumerate(CUES):
+        guilty = (_guilty(seed, number, len(CLASSES)),)
+        for rho in STRENGTHS:
+            plans.append(("null" if rho == CHANCE else "planted", ShapesPlan(CLASSES, cue, guilty, rho)))
+    one = (_guilty(seed, 0, len(CLASSES)),)
+    pair, culprit = ("cross", "disc"), (_guilty(seed, 0, 2),)
+    plans += [
+        ("clean", ShapesPlan(CLASSES)),
+        ("all_planted", ShapesPlan(CLASSES, "own_place", tuple(range(len(CLASSES))), STRONG)),
+        ("two_classes", ShapesPlan(pair, "corner_tag", culprit, STRONG)),
+        ("two_classes_null", ShapesPlan(pair, "corner_tag", culprit, 0.5)),
+        ("on_object", ShapesPlan(CLASSES, "on_object", one, STRONG)),
+        ("tiny", ShapesPlan(CLASSES, tiny=True)),
+        ("blur", ShapesPlan(CLASSES, "blur", one, STRONG)),
+    ]
+    return [Case(seed, kind, HEADS[(seed + number) % len(HEADS)], plan) for number, (kind, plan) in enumerate(plans)]
+
+
+def quick_cases() -> list[Case]:
+    """A subset of the report seeds that shows every kind of world."""
+    first, second = REPORT_SEEDS[:2]
+    chosen = [
+        case
+        for case in cases(first)
+        if case.plan.rho in (CHANCE, STRONG) or case.kind in ("clean", "all_planted", "on_object", "tiny")
+    ]
+    return chosen + [
+        case
+        for case in cases(second)
+        if (case.kind == "planted" and case.plan.rho in (0.7, 1.0)) or case.kind == "clean"
+    ]
+
+
+def _guilty(seed: int, number: int, classes: int) -> int:
+    return (seed + number) % classes

@@ -1,0 +1,66 @@
+"""Writes the scored benchmark: benchmark.json, units.csv, benchmark.md, benchmark.png."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+import bias_audit
+from bias_audit.planted.benchmark import figure, table
+from bias_audit.planted.benchmark.grid import FROZEN_THRESHOLDS, SETTINGS
+from bias_audit.planted.benchmark.score import Rate, Scored
+from bias_audit.planted.benchmark.unit import audit_key
+from bias_audit.run.atomic import write_atomically
+from bias_audit.run.folder import plain
+
+_HINT = "Free some space, then run the benchmark again: what is finished is kept."
+
+
+def write_report(scored: Scored, units: pd.DataFrame, thresholds: str, failed: Mapping[str, str], out: Path) -> str:
+    """Write the files and return the Markdown.
+
+    Raises:
+        ResultError: tuning seeds are among the units, or the folder cannot be written.
+    """
+    text = table.report_text(scored, thresholds, failed)
+    content = plain(as_json(scored, thresholds, failed))
+    csv = units.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    files = {
+        "units.csv": csv.encode("utf-8", "backslashreplace"),
+        "benchmark.png": figure.draw(scored, units),
+        "benchmark.md": text.encode(),
+        "benchmark.json": (json.dumps(content, indent=1, allow_nan=False) + "\n").encode(),
+    }
+    for name, data in files.items():
+        write_atomically(out / name, data, _HINT)
+    return text
+
+
+def as_json(scored: Scored, thresholds: str, failed: Mapping[str, str]) -> dict[str, Any]:
+    """The numbers of the report, and what they depend on."""
+
+    def rate(value: Rate) -> dict[str, float]:
+        low, high = value.interval
+        return {"k": value.k, "n": value.n, "value": value.value, "low": low, "high": high}
+
+    values = {field.name: getattr(scored, field.name) for field in dataclasses.fields(scored)}
+    content: dict[str, Any] = {
+        "version": bias_audit.__version__,
+        "audit": audit_key(),
+        "thresholds": thresholds,
+        "thresholds_frozen": thresholds == FROZEN_THRESHOLDS,
+        "settings": SETTINGS,
+        "failed": dict(failed),
+    }
+    for name, value in values.items():
+        content[name] = value.astype(object).to_dict("records") if isinstance(value, pd.DataFrame) else value
+    content["rules"] = {
+        name: {kind: rate(value) for kind, value in rates.items()} for name, rates in scored.rules.items()
+    }
+    content["first"] = {name: rate(value) for name, value in scored.first.items()}
+    return content

@@ -1,0 +1,350 @@
+"""How well scores and verdicts tell biased classes from others. Intervals resample models.
+
+See docs/science.md#judging-the-auditor.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bias_audit import stats
+from bias_audit.planted.benchmark.grid import CUES, REPORT_SEEDS, STRENGTHS
+from bias_audit.planted.benchmark.truth import STRONG
+
+Floats = NDArray[np.float64]
+
+RESAMPLES = 500
+HIGH_RHO = 0.9
+"""Strength of planting from which detection is demanded."""
+
+ENOUGH_TPR = 0.8
+"""Share of the biased classes found from which a strength counts as detectable."""
+
+SEPARATE = ("blur",)
+"""Kinds that are shown, but counted in no rate: the cue is in the object as much as in the background."""
+
+P_VALUES = ("p_sign_flip", "p_log_odds", "p_mcnemar")
+
+
+@dataclass(frozen=True)
+class Score:
+    """A number per class, larger = more suspicious.
+
+    Attributes:
+        title: as in the report.
+        columns: of the units; the smallest counts.
+        sign: -1 for columns that are small where a class is biased.
+        baseline: something to beat, not a part of the auditor.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    sign: int = 1
+    baseline: bool = False
+
+    def of(self, units: pd.DataFrame) -> Floats:
+        """One value per unit, NaN where it was not measured."""
+        values = self.sign * units[list(self.columns)].astype(float).to_numpy()
+        return np.asarray(values.min(axis=1), np.float64)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """k of n, with a 95 % Wilson interval."""
+
+    k: int
+    n: int
+
+    @property
+    def value(self) -> float:
+        """k / n; NaN for n = 0."""
+        return self.k / self.n if self.n else math.nan
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson."""
+        return stats.wilson(self.k, self.n)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The benchmark's result.
+
+    Attributes:
+        seeds: that were used.
+        models: how many.
+        scores: one row per score: score, title, baseline, n, positives, auroc, auroc_low, auroc_high, ap, ap_low,
+            ap_high, auroc_strong, spearman.
+        rules: rule -> rate name -> Rate; the rates are those of RATES.
+        first: how often the guilty class comes first, by "attract", "background_gap" and "verdict".
+        cases: one row per kind, cue and rho: models, accuracy, reliance (mean over guilty), positives, found, flagged
+            (other classes), others, named_first, gap, attract.
+        detectable: cue -> smallest rho from which on TPR >= ENOUGH_TPR, None if there is none.
+        calibration: one row per p-value: column, n, ks, p, at_05 (share of p <= .05).
+        missed, false_alarms: units, worst first.
+        seconds_per_1000: median over models.
+    """
+
+    seeds: tuple[int, ...]
+    models: int
+    scores: pd.DataFrame
+    rules: Mapping[str, Mapping[str, Rate]]
+    first: Mapping[str, Rate]
+    cases: pd.DataFrame
+    detectable: Mapping[str, float | None]
+    calibration: pd.DataFrame
+    missed: pd.DataFrame
+    false_alarms: pd.DataFrame
+    seconds_per_1000: float
+
+    @property
+    def reportable(self) -> bool:
+        """Only report seeds: thresholds were not chosen on them."""
+        return set(self.seeds) <= set(REPORT_SEEDS)
+
+
+def score(units: pd.DataFrame, *, resamples: int = RESAMPLES) -> Scored:
+    """Score the units of `units.read_units`."""
+    counted = units[~units["kind"].isin(SEPARATE)]
+    rules = {name: _rates(counted, flags(counted)) for name, flags in FLAGS.items() if _can(flags, counted)}
+    per_model = units.drop_duplicates("model")
+    false = counted[counted["flagged"] & (counted["truth"] == "negative")]
+    missed = counted[~counted["flagged"] & (counted["truth"] == "positive") & (counted["rho"] >= HIGH_RHO)]
+    return Scored(
+        seeds=tuple(sorted(int(seed) for seed in units["seed"].unique())),
+        models=len(per_model),
+        scores=_score_table(counted, resamples),
+        rules=rules,
+        first=_first(counted),
+        cases=_cases(units),
+        detectable={cue: _detectable(counted[counted["cue"] == cue]) for cue in CUES},
+        calibration=_calibration(counted),
+        missed=missed.sort_values("reliance", ascending=False, kind="stable"),
+        false_alarms=false.sort_values("background_gap", ascending=False, kind="stable"),
+        seconds_per_1000=float((1000 * per_model["seconds"] / per_model["n_test"]).median()),
+    )
+
+
+def auroc_and_ap(values: Floats, positive: NDArray[np.bool_]) -> tuple[float, float]:
+    """Area under the ROC curve and average precision; NaN where one kind of class is missing."""
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    if positive.all() or not positive.any():
+        return math.nan, math.nan
+    return float(roc_auc_score(positive, values)), float(average_precision_score(positive, values))
+
+
+def weighted_auroc_and_ap(values: Floats, positive: NDArray[np.bool_], weights: Floats) -> Floats:
+    """The same of many resamples at once: scikit-learn would take a minute.
+
+    Args:
+        values, positive: (N,).
+        weights: (R, N), how often each value was drawn.
+
+    Returns:
+        (R, 2) AUROC and average precision, NaN where a resample lacks one kind of class.
+    """
+    levels, place = np.unique(-values, return_inverse=True)  # tied values count as one threshold
+    hits, alarms = (np.zeros((len(weights), len(levels))) for _ in range(2))
+    for total, chosen in ((hits, positive), (alarms, ~positive)):
+        np.add.at(total.T, place[chosen], weights[:, chosen].T)
+    above, wrong = hits.cumsum(axis=1), alarms.cumsum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        beaten = hits * (wrong[:, -1:] - wrong + alarms / 2)
+        auroc = beaten.sum(axis=1) / (above[:, -1] * wrong[:, -1])
+        precision = np.where(hits > 0, above / (above + wrong), 0)
+        ap = np.where(wrong[:, -1] > 0, (hits * precision).sum(axis=1) / above[:, -1], math.nan)
+    return np.stack([auroc, ap], axis=1)
+
+
+def _score_table(units: pd.DataFrame, resamples: int) -> pd.DataFrame:
+    from scipy.stats import spearmanr
+
+    rng = np.random.default_rng(0)
+    units = units.assign(random=rng.random(len(units)), verdict=units["flagged"].astype(float))
+    judged = units[units["truth"].isin(("positive", "negative"))]
+    models, places = np.unique(judged["model"].to_numpy(str), return_inverse=True)
+    draws = rng.multinomial(len(models), np.full(len(models), 1 / len(models)), size=resamples)
+    rows = []
+    for name, kind in SCORES.items():
+        if not set(kind.columns) <= set(units):
+            continue
+        values = kind.of(judged)
+        known = ~np.isnan(values)
+        if not known.any():
+            continue
+        positive = (judged["truth"] == "positive").to_numpy()
+        weak = positive & (judged["reliance"] < STRONG).to_numpy()
+        auroc, ap = auroc_and_ap(values[known], positive[known])
+        weights = draws[:, places[known]].astype(float)
+        low, high = _percentiles(weighted_auroc_and_ap(values[known], positive[known], weights))
+        planted = units[(units["kind"] == "planted") & units["guilty"]]
+        dose, reliance = kind.of(planted), planted["reliance"].to_numpy(float)
+        there = ~np.isnan(dose)
+        varies = there.sum() > 2 and np.ptp(dose[there]) > 0 and np.ptp(reliance[there]) > 0
+        rows.append(
+            {
+                "score": name,
+                "title": kind.title,
+                "baseline": kind.baseline,
+                "n": int(known.sum()),
+                "positives": int(positive[known].sum()),
+                "auroc": auroc,
+                "auroc_low": low[0],
+                "auroc_high": high[0],
+                "ap": ap,
+                "ap_low": low[1],
+                "ap_high": high[1],
+                "auroc_strong": auroc_and_ap(values[known & ~weak], positive[known & ~weak])[0],
+                "spearman": float(spearmanr(dose[there], reliance[there]).statistic) if varies else math.nan,
+            }
+        )
+    return pd.DataFrame(rows).sort_values(["baseline", "auroc"], ascending=[True, False], kind="stable")
+
+
+def _percentiles(sampled: Floats) -> tuple[Floats, Floats]:
+    """95 % percentile interval of each column; resamples without a positive class are left out."""
+    kept = sampled[~np.isnan(sampled).any(axis=1)] if sampled.size else sampled.reshape(0, 2)
+    if not len(kept):
+        return np.full(2, math.nan), np.full(2, math.nan)
+    low, high = np.percentile(kept, [2.5, 97.5], axis=0)
+    return np.asarray(low), np.asarray(high)
+
+
+def _rates(units: pd.DataFrame, flagged: NDArray[np.bool_]) -> dict[str, Rate]:
+    units = units.assign(flag=flagged)
+    positive, negative = units["truth"] == "positive", units["truth"] == "negative"
+    twins = units["kind"].isin(("clean", "null", "two_classes_null"))
+    planted = units["kind"].isin(("planted", "two_classes", "all_planted"))
+    any_flag = units[twins].groupby("model")["flag"].any()
+
+    def rate(rows: pd.Series) -> Rate:
+        return Rate(int(units.loc[rows, "flag"].sum()), int(rows.sum()))
+
+    return {
+        "tpr": rate(positive & (units["rho"] >= HIGH_RHO)),
+        "tpr_strong": rate(positive & (units["reliance"] >= STRONG)),
+        "tpr_weaker": rate(positive & (units["rho"] < HIGH_RHO)),
+        "fpr_clean": rate(negative & twins),
+        "clean_models": Rate(int(any_flag.sum()), len(any_flag)),
+        "fpr_others": rate(negative & planted & ~units["guilty"]),
+        "fpr_on_object": rate(negative & (units["kind"] == "on_object")),
+        "fpr_tiny": rate(negative & (units["kind"] == "tiny")),
+    }
+
+
+def _first(units: pd.DataFrame) -> dict[str, Rate]:
+    """Over models with one verified guilty class at a high rho: is it the first of its model?"""
+    chosen = units[(units["kind"] == "planted") & (units["rho"] >= HIGH_RHO)]
+    guilty = chosen[chosen["truth"] == "positive"]
+    result = {}
+    for column in ("attract", "background_gap"):
+        if column in units:
+            best = chosen.groupby("model")[column].max()
+            hits = (guilty[column].to_numpy() >= best.reindex(guilty["model"]).to_numpy()).sum()
+            result[column] = Rate(int(hits), len(guilty))
+    result["verdict"] = Rate(int(guilty["named_first"].sum()), len(guilty))
+    return result
+
+
+def _cases(units: pd.DataFrame) -> pd.DataFrame:
+    rows = []
+    for (kind, cue, rho), group in units.groupby(["kind", "cue", "rho"], dropna=False, sort=False):
+        guilty, others = group[group["guilty"]], group[~group["guilty"] & (group["truth"] == "negative")]
+        positive = guilty[guilty["truth"] == "positive"]
+        asked = guilty if len(guilty) else group
+        rows.append(
+            {
+                "kind": kind,
+                "cue": cue,
+                "rho": rho,
+                "models": group["model"].nunique(),
+                "accuracy": group["accuracy"].mean(),
+                "reliance": asked["reliance"].mean(),
+                "gap": asked["background_gap"].mean(),
+                "attract": asked["attract"].mean(),
+                "planted": len(guilty),
+                "positives": len(positive),
+                "found": int(positive["flagged"].sum()),
+                "named_first": int(positive["named_first"].sum()),
+                "others": len(others),
+                "flagged": int(others["flagged"].sum()),
+                "not_judged": int((~group["judged"]).sum()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _detectable(units: pd.DataFrame) -> float | None:
+    """Smallest rho from which on at least ENOUGH_TPR of the verified classes are found at every rho."""
+    smallest = None
+    for rho in sorted(STRENGTHS, reverse=True):
+        rows = units[(units["kind"] == "planted") & (units["truth"] == "positive") & np.isclose(units["rho"], rho)]
+        if rows.empty:
+            continue
+        if rows["flagged"].mean() < ENOUGH_TPR:
+            break
+        smallest = rho
+    return smallest
+
+
+def _calibration(units: pd.DataFrame) -> pd.DataFrame:
+    """p-values of clean classes against the uniform distribution (Kolmogorov-Smirnov)."""
+    from scipy.stats import kstest
+
+    clean = units[units["kind"].isin(("clean", "null", "two_classes_null"))]
+    rows = []
+    for column in P_VALUES:
+        values = clean[column].dropna().to_numpy(float) if column in clean else np.zeros(0)
+        if len(values):
+            test = kstest(values, "uniform")
+            small = Rate(int((values <= 0.05).sum()), len(values))
+            rows.append((column, len(values), float(test.statistic), float(test.pvalue), small.value, *small.interval))
+    return pd.DataFrame(rows, columns=["column", "n", "ks", "p", "at_05", "at_05_low", "at_05_high"])
+
+
+def _can(flags: Callable[[pd.DataFrame], NDArray[np.bool_]], units: pd.DataFrame) -> bool:
+    try:
+        flags(units)
+    except KeyError:  # a column that this audit did not have
+        return False
+    return True
+
+
+SCORES: dict[str, Score] = {
+    "verdict": Score("verdict (BA201 convicts)", ("verdict",)),
+    "background_gap": Score("background gap", ("background_gap",)),
+    "background_gap_second_fill": Score("background gap, second fill", ("background_gap_second_fill",)),
+    "attract": Score("attract", ("attract",)),
+    "gap_and_attract": Score("smaller of gap and attract", ("background_gap", "attract")),
+    "swap_log_odds": Score("swap effect, log-odds", ("swap_log_odds",)),
+    "background_only_accuracy": Score("background-only accuracy", ("background_only_accuracy",)),
+    "shapley_background_share": Score("Shapley background share", ("shapley_background_share",)),
+    "relative_foreground_sensitivity": Score(
+        "relative foreground sensitivity, negated", ("relative_foreground_sensitivity",), -1
+    ),
+    "cue_removal_effect": Score("attended background removed", ("cue_removal_effect",)),
+    "cue_lent_effect": Score("attended background lent", ("cue_lent_effect",)),
+    "background_excess": Score("background excess of the map", ("background_excess",)),
+    "background_lift": Score("background lift of the map", ("background_lift",)),
+    "background_share": Score("raw background share", ("background_share",), baseline=True),
+    "iou_half_maximum": Score("IoU at half maximum, negated", ("iou_half_maximum",), -1, baseline=True),
+    "accuracy": Score("class accuracy, negated", ("accuracy",), -1, baseline=True),
+    "random": Score("random", ("random",), baseline=True),
+}
+
+FLAGS: dict[str, Callable[[pd.DataFrame], NDArray[np.bool_]]] = {
+    "verdict": lambda units: units["flagged"].to_numpy(bool),
+    "background share > .5": lambda units: (units["background_share"] > 0.5).to_numpy(bool),
+    "IoU at half maximum < .5": lambda units: (units["iou_half_maximum"] < 0.5).to_numpy(bool),
+    "lowest accuracy of the model": lambda units: (
+        units["accuracy"] <= units.groupby("model")["accuracy"].transform("min")
+    ).to_numpy(bool),
+}
+"""Yes-or-no rules: the verdict, and what it has to beat."""

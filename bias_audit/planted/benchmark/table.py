@@ -1,0 +1,214 @@
+"""The scored benchmark as Markdown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import pandas as pd
+
+from bias_audit.errors import ResultError
+from bias_audit.planted.benchmark.grid import FROZEN_THRESHOLDS, KINDS
+from bias_audit.planted.benchmark.score import ENOUGH_TPR, HIGH_RHO, Rate, Scored
+from bias_audit.planted.benchmark.truth import NEGATIVE, POSITIVE, STRONG
+
+MOST_FAILURES = 25
+"""Units listed as missed or falsely accused, at most; units.csv holds all."""
+
+RATES = {
+    "tpr": f"biased classes found, rho >= {HIGH_RHO}",
+    "tpr_strong": f"strongly biased classes found (reliance >= {STRONG})",
+    "tpr_weaker": f"biased classes found, rho < {HIGH_RHO}",
+    "fpr_clean": "classes accused in clean and null worlds",
+    "clean_models": "clean and null models with any accusation",
+    "fpr_others": "innocent classes accused beside a guilty one",
+    "fpr_on_object": "classes accused, cue on the object",
+    "fpr_tiny": "classes accused, tiny objects",
+}
+
+FIRST = {"attract": "by attract", "background_gap": "by background gap", "verdict": "by the verdict"}
+
+
+def report_text(scored: Scored, thresholds: str, failed: Mapping[str, str] | None = None) -> str:
+    """The report.
+
+    Args:
+        scored: of report seeds only.
+        thresholds: digest of the thresholds that judged.
+        failed: case -> reason, of cases that are missing.
+
+    Raises:
+        ResultError: tuning seeds are among them; thresholds were chosen on those, so their rates prove nothing.
+    """
+    if not scored.reportable:
+        raise ResultError(
+            f"seeds {', '.join(map(str, scored.seeds))} include tuning seeds: they are not reported",
+            "Thresholds were chosen on them. Run `bias-audit benchmark` for the report seeds.",
+        )
+    parts = ["# Planted-bias benchmark", "", _summary(scored, thresholds)]
+    if failed:
+        parts += ["", f"**{len(failed)} cases failed and are missing below:** {', '.join(failed)}."]
+    return "\n".join([*parts, "", *_sections(scored), ""])
+
+
+def tuning_text(scored: Scored, thresholds: str) -> str:
+    """What thresholds are chosen by, on tuning seeds; not to be quoted."""
+    head = f"TUNING SEEDS {', '.join(map(str, scored.seeds))}: to choose thresholds by, not to be reported or quoted."
+    return "\n".join([head, f"Thresholds {thresholds}.", "", *_sections(scored)])
+
+
+def _sections(scored: Scored) -> list[str]:
+    return [
+        *_rules(scored),
+        "",
+        *_scores(scored),
+        "",
+        *_cases(scored),
+        "",
+        *_smallest(scored),
+        "",
+        *_calibration(scored),
+        "",
+        *_failures("Biased classes that were missed", scored.missed),
+        "",
+        *_failures("Classes that were accused wrongly", scored.false_alarms),
+    ]
+
+
+def _summary(scored: Scored, thresholds: str) -> str:
+    frozen = (
+        f"Thresholds {thresholds}, frozen on the tuning seeds."
+        if thresholds == FROZEN_THRESHOLDS
+        else f"**Thresholds {thresholds} are not those frozen on the tuning seeds ({FROZEN_THRESHOLDS or 'none'}).**"
+    )
+    return (
+        f"{scored.models} models of seeds {', '.join(map(str, scored.seeds))}, audited with default settings from the "
+        f"model, 100 test photos per class drawn like the training photos, and their masks. {frozen} A class counts as "
+        f"biased if the planted cue, put into or taken out of the background of fresh scenes, moves at least "
+        f"{POSITIVE:z.0%} of them, as clean below {NEGATIVE:z.0%} or if nothing was planted for it; what lies between "
+        f"counts for the dose-response alone. An audit takes {scored.seconds_per_1000:z.0f} s per 1,000 images on one "
+        f"thread (48 x 48 pixels, four classes)."
+    )
+
+
+def _rules(scored: Scored) -> list[str]:
+    names = list(scored.rules)
+    rows = [
+        [RATES[rate], *(_rate(scored.rules[name][rate]) for name in names)]
+        for rate in RATES
+        if any(scored.rules[name][rate].n for name in names)
+    ]
+    first = [[f"guilty class comes first {FIRST[name]}", _rate(rate), *[""] * (len(names) - 1)]
+             for name, rate in scored.first.items()]  # fmt: skip
+    return [*_title("Verdicts (95 % Wilson intervals)"), *_table(["", *names], rows + first)]
+
+
+def _scores(scored: Scored) -> list[str]:
+    rows = [
+        [
+            f"*{row['title']}*" if row["baseline"] else row["title"],
+            _span(row["auroc"], row["auroc_low"], row["auroc_high"]),
+            _number(row["auroc_strong"]),
+            _span(row["ap"], row["ap_low"], row["ap_high"]),
+            _number(row["spearman"]),
+            f"{row['positives']} of {row['n']}",
+        ]
+        for row in scored.scores.to_dict("records")
+    ]
+    head = ["score (baselines slanted)", "class AUROC", "strong bias", "average precision", "dose-response", "biased"]
+    title = "Scores (95 % bootstrap over models; dose-response: Spearman with the verified reliance)"
+    return [*_title(title), *_table(head, rows)]
+
+
+def _cases(scored: Scored) -> list[str]:
+    order = {kind: place for place, kind in enumerate(KINDS)}
+    frame = scored.cases.sort_values(["kind", "cue", "rho"], key=lambda column: column.map(order).fillna(0)
+                                     if column.name == "kind" else column, kind="stable")  # fmt: skip
+    rows = [
+        [
+            KINDS[row["kind"]],
+            row["cue"].replace("_", " "),
+            "" if math.isnan(row["rho"]) else f"{row['rho']:z.2f}",
+            str(row["models"]),
+            _number(row["accuracy"]),
+            _number(row["reliance"]),
+            _number(row["gap"]),
+            _number(row["attract"]),
+            f"{row['found']} of {row['positives']}" if row["planted"] else "",
+            f"{row['flagged']} of {row['others']}",
+        ]
+        for row in frame.to_dict("records")
+    ]
+    head = ["world", "cue", "rho", "models", "accuracy", "reliance", "gap", "attract", "found", "accused wrongly"]
+    title = "Worlds (reliance, gap and attract: mean of guilty classes; found: of those verified as biased)"
+    return [*_title(title), *_table(head, rows)]
+
+
+def _smallest(scored: Scored) -> list[str]:
+    rows = [[cue.replace("_", " "), "none" if rho is None else f"{rho:z.2f}"] for cue, rho in scored.detectable.items()]
+    title = f"Smallest strength from which on at least {ENOUGH_TPR:z.0%} of the biased classes are found"
+    return [*_title(title), *_table(["cue", "rho"], rows)]
+
+
+def _calibration(scored: Scored) -> list[str]:
+    rows = [
+        [
+            row["column"],
+            str(row["n"]),
+            _number(row["ks"]),
+            f"{row['p']:z.2g}",
+            _span(row["at_05"], row["at_05_low"], row["at_05_high"]),
+        ]
+        for row in scored.calibration.to_dict("records")
+    ]
+    title = "p-values in clean and null worlds (uniform if calibrated; classes of a model are not independent)"
+    return [*_title(title), *_table(["test", "classes", "KS distance", "KS p", "share of p <= .05"], rows)]
+
+
+def _failures(title: str, units: pd.DataFrame) -> list[str]:
+    if units.empty:
+        return [*_title(title), "None."]
+    rows = [
+        [
+            row["model"],
+            row["class_name"],
+            row["head"],
+            _number(row["reliance"]),
+            _number(row["accuracy"]),
+            _number(row["background_gap"]),
+            _number(row["attract"]),
+            _number(row["background_only_accuracy"]),
+            row["level"] or ("passed" if row["judged"] else "not judged"),
+        ]
+        for row in units.head(MOST_FAILURES).to_dict("records")
+    ]
+    more = [f"And {len(units) - MOST_FAILURES} more."] if len(units) > MOST_FAILURES else []
+    head = ["model", "class", "head", "reliance", "accuracy", "gap", "attract", "background only", "verdict"]
+    return [*_title(f"{title}: {len(units)}"), *_table(head, rows), *more]
+
+
+def _title(text: str) -> list[str]:
+    return [f"## {text}", ""]
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = [list(head), *map(list, rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    texts = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
+             for line in lines]  # fmt: skip
+    return [texts[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *texts[1:]]
+
+
+def _rate(rate: Rate) -> str:
+    if not rate.n:
+        return "-"
+    low, high = rate.interval
+    return f"{rate.value:z.2f} [{low:z.2f}, {high:z.2f}] ({rate.k} of {rate.n})"
+
+
+def _span(value: float, low: float, high: float) -> str:
+    return _number(value) if math.isnan(low) else f"{value:z.2f} [{low:z.2f}, {high:z.2f}]"
+
+
+def _number(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:z.2f}"

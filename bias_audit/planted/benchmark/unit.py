@@ -1,0 +1,154 @@
+"""One case from world to tables: draw, train, measure the truth, audit as a user would. Runs in a worker process."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bias_audit.config import AuditConfig
+from bias_audit.planted.benchmark import truth
+from bias_audit.planted.benchmark.grid import SETTINGS, Case
+from bias_audit.planted.shapes import Photos, Split, draw_split
+from bias_audit.run.atomic import write_atomically
+from bias_audit.run.folder import plain
+
+UNIT, MODEL, TRUTH = "unit.json", "model.keras", "truth.json"
+KEPT = ("images.parquet", "classes.parquet", "gap_matrix.parquet", "slices.parquet", "audit.json")
+"""What stays of an audit: enough to judge again without the model."""
+
+_HINT = "Free some space, then run the benchmark again: what is finished is kept."
+
+
+def single_thread() -> None:
+    """First call in a worker: as many processes as cores, one thread each."""
+    cv2.setNumThreads(1)
+
+
+def unit_folder(case: Case, work: Path) -> Path:
+    """Where a case keeps its model and its tables."""
+    return work / f"{case.name}-{case.digest()[:8]}"
+
+
+def audit_key() -> str:
+    """What an audit's numbers depend on beside the model; the code itself is known by its version only."""
+    import bias_audit
+
+    return f"{bias_audit.__version__}-{AuditConfig().digest()[:16]}"
+
+
+def finished_unit(case: Case, work: Path) -> dict[str, Any] | None:
+    """The record of a case that was trained and audited with the settings of today, or None."""
+    try:
+        record: dict[str, Any] = json.loads((unit_folder(case, work) / UNIT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record if record.get("case") == case.digest() and record.get("audit") == audit_key() else None
+
+
+def make_unit(case: Case, work: Path) -> dict[str, Any]:
+    """Train and audit one case, unless that was done before. Every file is written whole or not at all.
+
+    A trained model is kept apart from its audit, so an audit can be repeated without training.
+
+    Raises:
+        ResultError: the disk is full.
+    """
+    if (record := finished_unit(case, work)) is not None:
+        return record
+    folder = unit_folder(case, work)
+    folder.mkdir(parents=True, exist_ok=True)
+    reliance, trained = _trained(case, folder)
+    test = draw_split(case.plan, "test", SETTINGS["test"], seed=case.seed)
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="bias-audit-benchmark-") as scratch:
+        _audit(case, folder / MODEL, test, Path(scratch), folder)
+    record = {
+        "case": case.digest(),
+        "audit": audit_key(),
+        "name": case.name,
+        "n_test": len(test.images),
+        "seconds": {**trained, "audit": round(time.monotonic() - start, 2)},
+        "reliance": reliance,
+    }
+    _write_json(folder / UNIT, record)
+    return record
+
+
+def _trained(case: Case, folder: Path) -> tuple[list[dict[str, Any]], dict[str, float]]:
+    """The reliance measured on the case's model, and the seconds it took; trains the model if there is none."""
+    from bias_audit.models.framework import keras
+
+    if (folder / TRUTH).is_file() and (folder / MODEL).is_file():
+        content = json.loads((folder / TRUTH).read_text(encoding="utf-8"))
+        return content["reliance"], content["seconds"]
+    from bias_audit.models.training import save_model, train_on_arrays
+
+    start = time.monotonic()
+    keras.backend.clear_session()
+    classes = len(case.plan.classes)
+    train = draw_split(case.plan, "train", SETTINGS["train"] // classes, seed=case.seed)
+    drawn = time.monotonic()
+    model = train_on_arrays(
+        train.images, train.labels, classes, head=case.head, epochs=SETTINGS["epochs"], seed=case.seed
+    )
+    save_model(model, folder / MODEL)
+    fitted = time.monotonic()
+
+    def predict(images: Photos) -> NDArray[np.int64]:
+        parts = [model(images[i : i + 200].astype(np.float32), training=False) for i in range(0, len(images), 200)]
+        return np.concatenate([np.argmax(part.numpy(), axis=1) for part in parts])
+
+    reliance = [
+        dataclasses.asdict(measured)
+        for measured in truth.measure(case.plan, predict, per_class=SETTINGS["probe"], seed=case.seed)
+    ]
+    seconds = {"draw": drawn - start, "train": fitted - drawn, "truth": time.monotonic() - fitted}
+    seconds = {stage: round(value, 2) for stage, value in seconds.items()}
+    _write_json(folder / TRUTH, {"reliance": reliance, "seconds": seconds})
+    return reliance, seconds
+
+
+def _audit(case: Case, model: Path, test: Split, scratch: Path, folder: Path) -> None:
+    """Audit with default settings, from files as a user has them, and keep the tables.
+
+    What the benchmark does not judge is left out: recurring and global cues, and what the data give away.
+    """
+    from bias_audit.pipeline.audit import audit
+
+    write_photos(test, case.plan.classes, scratch)
+    result = audit(
+        model, scratch / "images", masks=scratch / "masks", out=scratch / "run", discovery=0, probes=0, leakage=0
+    )
+    (folder / UNIT).unlink(missing_ok=True)  # before the first table changes: a record speaks of all of them
+    for name in KEPT:
+        if (result.path / name).exists():
+            write_atomically(folder / name, (result.path / name).read_bytes(), _HINT)
+
+
+def write_photos(split: Split, classes: tuple[str, ...], folder: Path) -> None:
+    """images/CLASS/NNNN.png and masks/CLASS/NNNN.png."""
+    for kind in ("images", "masks"):
+        for name in classes:
+            (folder / kind / name).mkdir(parents=True)
+    for i, (photo, mask, label) in enumerate(zip(split.images, split.masks, split.labels, strict=True)):
+        stem = f"{classes[int(label)]}/{i:04d}.png"
+        (folder / "images" / stem).write_bytes(cv2.imencode(".png", photo[..., ::-1])[1].tobytes())
+        (folder / "masks" / stem).write_bytes(cv2.imencode(".png", mask)[1].tobytes())
+
+
+def forget_audits(work: Path) -> None:
+    """Drop all audits, not the models: the next run audits again."""
+    for record in work.glob(f"*/{UNIT}"):
+        record.unlink()
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    write_atomically(path, json.dumps(plain(content), indent=1).encode(), _HINT)

@@ -1,0 +1,113 @@
+"""From the folders of finished cases to one table: a row per class of every model, truth beside scores and verdict.
+
+Verdicts are made here, from the stored tables, by the rules and thresholds of today: no rule needs the model again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bias_audit.checks.outcomes import RuleOutcome
+from bias_audit.config import Thresholds
+from bias_audit.errors import ResultError
+from bias_audit.pipeline import judge as rules
+from bias_audit.planted.benchmark.grid import CLEAN_KINDS, FROZEN, Case
+from bias_audit.planted.benchmark.truth import NEGATIVE, POSITIVE
+from bias_audit.planted.benchmark.unit import finished_unit, unit_folder
+from bias_audit.run.tables import read_table
+
+ASKED = ("sufficiency", "necessity", "victim_loss", "photo_sufficiency", "photo_necessity")
+
+
+def thresholds_digest(thresholds: Thresholds) -> str:
+    """Short hash of the thresholds that classes are judged by here."""
+    values = {name: getattr(thresholds, name) for name in FROZEN}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def read_units(cases: Sequence[Case], work: Path, thresholds: Thresholds | None = None) -> pd.DataFrame:
+    """One row per class of every case: case, truth, verdict, and all columns of the class table.
+
+    Columns of the case: model, seed, kind, cue, rho, head, label, class_name, guilty (a cue goes with the class),
+    n_test, seconds. Of the truth: those of ASKED; reliance = max(sufficiency, necessity), NaN without a cue; truth =
+    "positive", "negative", "between" or "complement". Of the verdict: flagged, level, judged, named_first.
+
+    Raises:
+        ResultError: a case is not finished, or its tables are those of an older audit.
+    """
+    frames = [_unit(case, work, thresholds or Thresholds()) for case in cases]
+    return pd.concat(frames, ignore_index=True)
+
+
+def judge_again(folder: Path, thresholds: Thresholds) -> tuple[RuleOutcome, ...]:
+    """The outcomes of today's rules on the tables of a finished unit."""
+    images, classes, pulls, slices = (
+        read_table(folder, name) for name in ("images", "classes", "gap_matrix", "slices")
+    )
+    return rules.judge(rules.Evidence(images, classes, pulls, slices, thresholds))
+
+
+def truth_of(case: Case, label: int, reliance: float) -> str:
+    """What the auditor should find of one class of a case.
+
+    positive: the model relies on the cue that was planted for it. negative: no cue was, or the model ignores it.
+    between: in between. complement: the other one of two classes, for which the missing cue is as good a cue.
+    """
+    planted = case.kind not in CLEAN_KINDS and label in case.plan.guilty
+    if case.kind == "two_classes" and not planted:
+        return "complement"
+    if not planted or reliance < NEGATIVE:
+        return "negative"
+    return "positive" if reliance >= POSITIVE else "between"
+
+
+def _unit(case: Case, work: Path, thresholds: Thresholds) -> pd.DataFrame:
+    record, folder = finished_unit(case, work), unit_folder(case, work)
+    if record is None:
+        raise ResultError(f"{str(folder)!r} holds no finished audit", "Run the same benchmark again: it goes on.")
+    try:
+        outcomes = judge_again(folder, thresholds)
+        classes = read_table(folder, "classes")
+    except (ResultError, KeyError) as error:
+        raise ResultError(
+            f"the tables in {str(folder)!r} were made by another version of the audit: {error}",
+            "Run the benchmark with --reaudit; the trained models are kept.",
+        ) from error
+    verdicts = {outcome.subject: outcome for outcome in outcomes if outcome.code == "BA201"}
+    accused = [outcome.subject for outcome in rules.convicted(outcomes)]
+    asked = {row["label"]: row for row in record["reliance"]}
+    rows = []
+    for label, name in enumerate(case.plan.classes):
+        answers: dict[str, Any] = {key: asked.get(label, {}).get(key, float("nan")) for key in ASKED}
+        reliance = max(answers["sufficiency"], answers["necessity"])
+        verdict = verdicts.get(name)
+        rows.append(
+            {
+                "model": case.name,
+                "seed": case.seed,
+                "kind": case.kind,
+                "cue": case.plan.cue or "",
+                "rho": case.plan.rho if case.plan.cue else float("nan"),
+                "head": case.head,
+                "label": label,
+                "class_name": name,
+                "guilty": label in case.plan.guilty and case.kind not in CLEAN_KINDS,
+                "n_test": record["n_test"],
+                "seconds": record["seconds"]["audit"],
+                **answers,
+                "reliance": reliance,
+                "truth": truth_of(case, label, reliance),
+                "flagged": name in accused,
+                "level": (verdict.level or "") if verdict else "",
+                "judged": verdict is not None and verdict.status in ("found", "passed"),
+                "named_first": accused[:1] == [name],
+            }
+        )
+    frame = pd.DataFrame(rows)
+    return frame.join(classes.drop(columns=[name for name in classes if name in frame]), on="class_name")

@@ -1,0 +1,184 @@
+"""Small planted worlds in memory: shapes on textured places, with exact masks.
+
+See docs/science.md#judging-the-auditor.
+
+In a planted world a cue of the background goes with one class or with every class; at rho = 1 / K the same cue says
+nothing about the class: the null twin. Scene i of a class depends on (seed, split, class, i) alone, and whether the
+cue is planted changes nothing but the cue, so worlds of one seed share everything else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from bias_audit.errors import ConfigError
+from bias_audit.planted.cues import CUES, Scene, tint
+from bias_audit.planted.textures import PLAIN, TEXTURES, Image
+
+Photos = npt.NDArray[np.uint8]
+
+SIDE = 48
+"""Pixels of a photo, both ways."""
+
+SPLITS = ("train", "test", "probe")
+"""Probe scenes are those on which the truth is measured: neither trained on nor shown to the auditor."""
+
+AREA = (0.05, 0.15)
+TINY_AREA = (0.015, 0.04)
+"""Area of the object as a share of the photo; at TINY_AREA a 6 x 6 map hardly resolves it."""
+
+TURN = 20.0
+"""Objects are turned by up to as many degrees either way; at any turn a small net learns too slowly."""
+
+_FINE = 4
+"""Objects are drawn this many times larger and averaged down, so that outlines are smooth."""
+
+_CROSS = [(1, 3), (1, 1), (3, 1), (3, -1), (1, -1), (1, -3), (-1, -3), (-1, -1), (-3, -1), (-3, 1), (-1, 1), (-1, 3)]
+
+
+@dataclass(frozen=True)
+class ShapesPlan:
+    """What is planted; settings of a world.
+
+    Attributes:
+        classes: keys of SHAPES, in the order of the labels.
+        cue: key of CUES, or None: a world without any cue.
+        guilty: labels that a cue goes with: one, or all of them with a cue each.
+        rho: P(own cue | guilty class). Others carry it with (1 - rho) / (K - 1), so the amount of cue never changes.
+        tiny: objects of TINY_AREA.
+    """
+
+    classes: tuple[str, ...] = ("bar", "cross", "disc", "triangle")
+    cue: str | None = None
+    guilty: tuple[int, ...] = ()
+    rho: float = 0.0
+    tiny: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.classes) < 2 or not set(self.classes) <= set(SHAPES):
+            raise ConfigError(f"classes must be two or more of {', '.join(SHAPES)}, got {self.classes!r}")
+        if self.cue is not None and self.cue not in CUES:
+            raise ConfigError(f"cue must be one of {', '.join(CUES)}, got {self.cue!r}")
+        if len(self.guilty) not in ((0,) if self.cue is None else (1, len(self.classes))):
+            raise ConfigError(f"a cue goes with one class or with all, got {self.guilty!r} for cue {self.cue!r}")
+        if not 0 <= self.rho <= 1:
+            raise ConfigError(f"rho is a probability and must lie in 0..1, got {self.rho!r}")
+
+    def cue_probability(self, label: int, owner: int) -> float:
+        """P(cue of class `owner` | class `label`)."""
+        if owner not in self.guilty:
+            return 0.0
+        return self.rho if label == owner else (1 - self.rho) / (len(self.classes) - 1)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Photos of a world: (N, SIDE, SIDE, 3) uint8 RGB; masks (N, SIDE, SIDE) uint8, 255 where the object is, else 0.
+
+    `labels` and `owners` are (N,): the class, and the class whose cue the photo carries, -1 for none.
+    """
+
+    images: Photos
+    masks: Photos
+    labels: npt.NDArray[np.int64]
+    owners: npt.NDArray[np.int64]
+
+
+def draw_split(plan: ShapesPlan, split: str, per_class: int, *, seed: int) -> Split:
+    """All photos of a split, class by class, drawn as the plan says."""
+    keys = [(label, index) for label in range(len(plan.classes)) for index in range(per_class)]
+    owners = [choose_owner(plan, split, label, index, seed=seed) for label, index in keys]
+    shots = [
+        expose(with_cue(plan, base_scene(plan, split, label, index, seed=seed), owner, split, label, index, seed=seed))
+        for (label, index), owner in zip(keys, owners, strict=True)
+    ]
+    return Split(
+        np.stack([photo for photo, _ in shots]),
+        np.stack([mask for _, mask in shots]),
+        np.asarray([label for label, _ in keys], np.int64),
+        np.asarray(owners, np.int64),
+    )
+
+
+def base_scene(plan: ShapesPlan, split: str, label: int, index: int, *, seed: int) -> Scene:
+    """A scene without any cue."""
+    shape, ground = (_stream(plan, seed, split, label, index, purpose) for purpose in (1, 2))
+    solid, mask = _object(plan.classes[label], shape, TINY_AREA if plan.tiny else AREA)
+    colour = _object_colour(shape)
+    grain = 0.05 * shape.standard_normal((SIDE, SIDE, 1)).astype(np.float32)
+    place = PLAIN[int(ground.integers(len(PLAIN)))]
+    return Scene(TEXTURES[place](ground, SIDE), np.clip(colour + grain, 0, 1), solid, mask, place)
+
+
+def with_cue(plan: ShapesPlan, scene: Scene, owner: int, split: str, label: int, index: int, *, seed: int) -> Scene:
+    """The same scene with the cue of class `owner`; unchanged for -1."""
+    if owner < 0 or plan.cue is None:
+        return scene
+    return CUES[plan.cue].draw(scene, _stream(plan, seed, split, label, index, 3), owner)
+
+
+def choose_owner(plan: ShapesPlan, split: str, label: int, index: int, *, seed: int) -> int:
+    """Whose cue a photo carries, -1 for none. A guilty class's photos that carry it at one rho do so at any larger."""
+    if plan.cue is None:
+        return -1
+    draw = float(_stream(plan, seed, split, label, index, 0).random())
+    for owner in sorted(plan.guilty, key=lambda owner: owner != label):
+        draw -= plan.cue_probability(label, owner)
+        if draw < 0:
+            return owner
+    # All classes own a cue: their probabilities add up to 1, but for rounding.
+    return -1 if len(plan.guilty) == 1 else label
+
+
+def expose(scene: Scene) -> tuple[Photos, Photos]:
+    """(SIDE, SIDE, 3) uint8 photo and (SIDE, SIDE) uint8 mask, 255 where any of the object is visible."""
+    alpha = scene.alpha[..., None]
+    photo = scene.colour * alpha + scene.background * (1 - alpha)
+    return np.clip(photo * 255 + 0.5, 0, 255).astype(np.uint8), scene.mask
+
+
+def _object(name: str, rng: np.random.Generator, areas: tuple[float, float]) -> tuple[Image, Photos]:
+    """Opacity (SIDE, SIDE) in 0..1 and mask of one object, of random size, turn and place, whole in the photo."""
+    corners = np.asarray(SHAPES[name], np.float64)
+    x, y = corners.T
+    area = abs(float(x @ np.roll(y, 1) - y @ np.roll(x, 1))) / 2
+    scale = np.sqrt(float(rng.uniform(*areas)) * SIDE**2 / area)
+    angle = float(np.radians(rng.uniform(-TURN, TURN)))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    outline = scale * corners @ turn.T
+    low, high = 1 - outline.min(axis=0), SIDE - 1 - outline.max(axis=0)
+    outline = outline + rng.uniform(low, high)
+    canvas: Photos = np.zeros((SIDE * _FINE, SIDE * _FINE), np.uint8)
+    cv2.fillPoly(canvas, [np.round(outline * _FINE * 16).astype(np.int32)], 255, cv2.LINE_8, 4)
+    coverage = cv2.resize(canvas, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    # A steep outline: a soft one would take a rim of its old background along when its mask is cut out and pasted.
+    alpha = np.asarray(np.clip(2 * coverage - 0.5, 0, 1), np.float32)
+    return alpha, np.where(alpha > 0, 255, 0).astype(np.uint8)
+
+
+def _object_colour(rng: np.random.Generator) -> Image:
+    """Bright, of any hue: places are of middle tone, so the object stands out, and no colour tells its class."""
+    return np.asarray(np.clip(float(rng.uniform(0.75, 0.95)) + tint(rng, 0.25), 0, 1), np.float32)
+
+
+def _stream(plan: ShapesPlan, seed: int, split: str, label: int, index: int, purpose: int) -> np.random.Generator:
+    kind = list(SHAPES).index(plan.classes[label])
+    return np.random.default_rng((seed, SPLITS.index(split), kind, index, purpose))
+
+
+def _regular(corners: int) -> list[tuple[float, float]]:
+    angles = 2 * np.pi * np.arange(corners) / corners
+    return [(float(np.cos(angle)), float(np.sin(angle))) for angle in angles]
+
+
+SHAPES: dict[str, list[tuple[float, float]]] = {
+    "bar": [(-2.4, -1.0), (2.4, -1.0), (2.4, 1.0), (-2.4, 1.0)],
+    "cross": [(float(x), float(y)) for x, y in _CROSS],
+    "disc": _regular(40),
+    "triangle": _regular(3),
+}
+"""Outline of each class, of any size around the origin."""

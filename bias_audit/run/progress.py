@@ -1,0 +1,129 @@
+"""How far a stage is: a bar on a terminal, a few lines in a log, nothing when quiet.
+
+What is said goes to the logger `bias_audit` too, whatever is shown: a program that audits quietly can still keep it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+LOG = logging.getLogger("bias_audit")
+
+QUIET, NORMAL, VERBOSE = 0, 1, 2
+
+LOG_EVERY = 15.0
+"""Seconds between lines of a stage where there is no terminal."""
+
+Advance = Callable[[int], None]
+
+
+class Progress:
+    """Shows stages: a bar with rate and time left on a terminal, a few lines in a log, nothing when quiet.
+
+    Args:
+        verbosity: QUIET, NORMAL or VERBOSE.
+    """
+
+    def __init__(self, verbosity: int = NORMAL) -> None:
+        self.verbosity = verbosity
+
+    @contextlib.contextmanager
+    def stage(self, title: str, total: int | None, unit: str = "") -> Iterator[Advance]:
+        """Show one stage; yields a function that counts finished units. total None = length unknown.
+
+        Its beginning is logged at DEBUG, and its end, with what was counted and how long it took, at INFO.
+        """
+        LOG.debug("%s begins", title)
+        start, done = time.monotonic(), 0
+        with self._shown(title, total, unit) as advance:
+
+            def count(n: int) -> None:
+                nonlocal done
+                done += n
+                advance(n)
+
+            yield count
+        LOG.info("%s:%s in %.1f s", title, f" {done} {unit}" if done else "", time.monotonic() - start)
+
+    def note(self, text: str) -> None:
+        """A sentence on stderr, unless quiet; logged at INFO."""
+        LOG.info("%s", text)
+        if self.verbosity != QUIET:
+            self._print(text)
+
+    def detail(self, text: str) -> None:
+        """A sentence on stderr, when verbose; logged at DEBUG."""
+        LOG.debug("%s", text)
+        if self.verbosity == VERBOSE:
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    @contextlib.contextmanager
+    def _shown(self, title: str, total: int | None, unit: str) -> Iterator[Advance]:
+        if self.verbosity == QUIET:
+            yield lambda n: None
+        elif sys.stderr.isatty():
+            with self._bar(title, total, unit) as advance:
+                yield advance
+        else:
+            yield from self._lines(title, total, unit)
+
+    @contextlib.contextmanager
+    def _bar(self, title: str, total: int | None, unit: str) -> Iterator[Advance]:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            SpinnerColumn,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+        from rich.progress import Progress as RichProgress
+
+        counted = (MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn()) if total else ()
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), *counted, TimeElapsedColumn())
+        start, done = time.monotonic(), 0
+        # A terminal of its own: importing TensorFlow silences the process's stderr for seconds.
+        terminal = os.fdopen(os.dup(sys.stderr.fileno()), "w")
+        with terminal, RichProgress(*columns, console=Console(file=terminal)) as bars:
+            task = bars.add_task(title, total=total, rate="")
+
+            def advance(n: int) -> None:
+                nonlocal done
+                done += n
+                rate = done / max(time.monotonic() - start, 1e-9)
+                bars.update(task, advance=n, rate=f"{rate:z.0f} {unit}/s")
+
+            yield advance
+            if total:
+                bars.update(task, completed=total)
+
+    def _lines(self, title: str, total: int | None, unit: str) -> Iterator[Advance]:
+        start = last = time.monotonic()
+        done = 0
+        if self.verbosity == VERBOSE:
+            self._print(f"{title} ...")
+
+        def advance(n: int) -> None:
+            nonlocal done, last
+            done += n
+            now = time.monotonic()
+            if now - last >= LOG_EVERY:
+                last = now
+                rate = done / (now - start)
+                left = f", {(total - done) / rate:z.0f} s left" if total and rate else ""
+                self._print(f"{title}: {done}{f' of {total}' if total else ''} {unit}, {rate:z.0f}/s{left}")
+
+        yield advance
+        seconds = time.monotonic() - start
+        if seconds >= 2 or self.verbosity == VERBOSE:
+            counted = f" {done} {unit}" if done else ""
+            self._print(f"{title}:{counted} in {seconds:z.1f} s")

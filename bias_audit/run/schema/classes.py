@@ -1,0 +1,163 @@
+"""One row per class, and per pair of classes."""
+
+from __future__ import annotations
+
+from bias_audit.run.columns import Column
+
+CLASSES: tuple[Column, ...] = (
+    Column("class_name", "string", "class (index)"),
+    Column("n", "int", "images with this label"),
+    Column("n_read", "int", "of them read and predicted"),
+    Column("accuracy", "float", "recall on the images as they are, 0..1", "low"),
+    Column("accuracy_low", "float", "95 % Wilson interval, lower end"),
+    Column("accuracy_high", "float", "95 % Wilson interval, upper end"),
+    Column("n_attention", "int", "images with a background excess"),
+    Column("estimated_masks", "float", "share of the class's usable masks that are estimated, 0..1"),
+    Column("attention_reason", "string", "ok, or why the attention columns are missing"),
+    Column("background_share", "float", "mean background share of the images with a background excess, 0..1", "high"),
+    Column("background_share_low", "float", "the same if all void pixels were foreground, 0..1"),
+    Column("background_share_high", "float", "the same if all void pixels were background, 0..1"),
+    Column("background_excess", "float", "mean background excess of the labelled class's maps", "high"),
+    Column("excess_low", "float", "95 % BCa bootstrap interval over images, lower end"),
+    Column("excess_high", "float", "95 % BCa bootstrap interval over images, upper end"),
+    Column("background_excess_dilated", "float", "mean with the masks dilated by half a cell of the grid", "high"),
+    Column("background_excess_box", "float", "mean with each mask replaced by its bounding box", "high"),
+    Column(
+        "tie_effect",
+        "float",
+        "background share under the masks of other photos of the class, minus under the own one, -1..1; "
+        "0 = the maps are tied to nothing in their own photo",
+        "low",
+    ),
+    Column("tie_effect_perfect", "float", "what tie_effect would be if the maps were the masks at this grid, 0..1"),
+    Column("n_tie", "int", "maps behind it"),
+    Column("tie_p", "float", "permutation of the masks among the photos of the class, one-sided"),
+    Column("tie_p_fdr", "float", "tie_p after Benjamini-Hochberg over the classes tested"),
+    Column("tie_reason", "string", "ok, or why tie_p is missing"),
+    Column("background_lift", "float", "mean background lift; 1 = uniform map", "high"),
+    Column("pointing_game", "float", "share of images whose strongest cell meets the object, 0..1", "low"),
+    Column("relevance_rank_accuracy", "float", "mean relevance rank accuracy, 0..1", "low"),
+    Column("iou_half_maximum", "float", "mean overlap with the maps above half their maximum, 0..1", "low"),
+    Column("n_interventions", "int", "photos of which composites were made"),
+    Column("n_eligible", "int", "photos of which composites could have been made"),
+    Column("reliance_reason", "string", "ok, or why the reliance columns are missing"),
+    Column("same_background_accuracy", "float", "mean over photos, on backgrounds of the same class, 0..1", "low"),
+    Column("same_low", "float", "95 % Wilson interval over photos, lower end"),
+    Column("same_high", "float", "95 % Wilson interval over photos, upper end"),
+    Column("other_background_accuracy", "float", "mean over photos, on backgrounds of other classes, 0..1", "low"),
+    Column("other_low", "float", "95 % Wilson interval over photos, lower end"),
+    Column("other_high", "float", "95 % Wilson interval over photos, upper end"),
+    Column("background_gap", "float", "same minus other, 0..1 as a rule", "high"),
+    Column("gap_low", "float", "95 % interval of the paired difference, lower end"),
+    Column("gap_high", "float", "95 % interval of the paired difference, upper end"),
+    Column(
+        "background_gap_shrunken", "float", "the gap drawn towards the mean of the classes (empirical Bayes)", "high"
+    ),
+    Column("random_background_accuracy", "float", "on backgrounds of a random class (Mixed-Rand), 0..1", "low"),
+    Column("next_background_accuracy", "float", "on backgrounds of the next class (Mixed-Next), 0..1", "low"),
+    Column("p_sign_flip", "float", "sign-flip permutation of the photos' gaps, two-sided"),
+    Column("p_fdr", "float", "p_sign_flip after Benjamini-Hochberg over the classes tested"),
+    Column(
+        "p_mcnemar", "float", "exact McNemar, photos right on same and wrong on other backgrounds against the reverse"
+    ),
+    Column("n_clusters", "int", "photos, or groups of photos (patient, scene), that count as one each"),
+    Column(
+        "swap_log_odds", "float", "mean log-odds of the label on same-class minus on other-class backgrounds", "high"
+    ),
+    Column("p_log_odds", "float", "sign-flip permutation of the photos' log-odds differences, two-sided"),
+    Column("flipped", "int", "photos right on same-class and wrong on other-class backgrounds"),
+    Column("becomes", "string", "what they most often become on other backgrounds"),
+    Column("background_gap_second_fill", "float", "the gap with holes filled another way (blur and noise)", "high"),
+    Column("second_fill_low", "float", "95 % interval of the paired difference, lower end"),
+    Column("second_fill_high", "float", "95 % interval of the paired difference, upper end"),
+    Column("fill_disagreement", "float", "how far the gaps of the two fills lie apart, 0..2", "high"),
+    Column("background_only_second_fill", "float", "background_only_accuracy under the second fill, 0..1", "high"),
+    Column(
+        "attract",
+        "float",
+        "how much this class's backgrounds pull other classes' objects to it: (lower) median over classes, -1..1",
+        "high",
+    ),
+    Column("attract_low", "float", "95 % percentile bootstrap interval over photos, lower end"),
+    Column("attract_high", "float", "95 % percentile bootstrap interval over photos, upper end"),
+    Column("adversarial", "float", "recognised photos that some background of another class turns, 0..1", "high"),
+    Column("adversarial_low", "float", "95 % Wilson interval, lower end"),
+    Column("adversarial_high", "float", "95 % Wilson interval, upper end"),
+    Column("n_adversarial", "int", "photos recognised on backgrounds of their class"),
+    Column("background_only_accuracy", "float", "still predicted with the object inpainted, 0..1", "high"),
+    Column("background_only_low", "float", "95 % Wilson interval, lower end"),
+    Column("background_only_high", "float", "95 % Wilson interval, upper end"),
+    Column(
+        "background_only_elsewhere",
+        "float",
+        "emptied photos of another class that are called this class, of the class of which most are, 0..1",
+    ),
+    Column("background_only_elsewhere_second_fill", "float", "the same under the second fill, 0..1"),
+    Column(
+        "removal_effect",
+        "float",
+        "accuracy with a hole of the object's shape beside it minus accuracy without the object; 0 = not needed, -1..1",
+        "low",
+    ),
+    Column("removal_low", "float", "95 % interval of the paired difference, lower end"),
+    Column("removal_high", "float", "95 % interval of the paired difference, upper end"),
+    Column("n_control", "int", "photos with room for such a hole"),
+    Column("foreground_only_accuracy", "float", "still predicted with the object on black, 0..1", "low"),
+    Column("foreground_only_low", "float", "95 % Wilson interval, lower end"),
+    Column("foreground_only_high", "float", "95 % Wilson interval, upper end"),
+    Column("neutral_background_accuracy", "float", "mean over photos, on four neutral backdrops, 0..1", "low"),
+    Column("neutral_loss", "float", "same-class backgrounds minus neutral ones: what its own background gives", "high"),
+    Column("neutral_loss_low", "float", "95 % interval of the paired difference, lower end"),
+    Column("neutral_loss_high", "float", "95 % interval of the paired difference, upper end"),
+    Column("cut_out_gain", "float", "wrong photos that turn right on neutral backdrops, 0..1", "high"),
+    Column("cut_out_gain_low", "float", "95 % Wilson interval, lower end"),
+    Column("cut_out_gain_high", "float", "95 % Wilson interval, upper end"),
+    Column("n_cut_out_gain", "int", "wrong photos that were intervened on"),
+    Column("noisy_object_accuracy", "float", "with noise on the object, 0..1"),
+    Column("noisy_background_accuracy", "float", "with noise on the background, 0..1"),
+    Column(
+        "relative_foreground_sensitivity",
+        "float",
+        "which noise hurts more, -1..1: positive = noise on the object (Moayeri et al. 2022)",
+        "low",
+    ),
+    Column("shapley_background_share", "float", "mean part of the evidence from the background, -1..1", "high"),
+    Column("shapley_low", "float", "95 % BCa bootstrap interval, lower end"),
+    Column("shapley_high", "float", "95 % BCa bootstrap interval, upper end"),
+    Column(
+        "cue_removal_effect", "float", "mean probability lost with the attended background inpainted, -1..1", "high"
+    ),
+    Column("cue_removal_low", "float", "95 % BCa bootstrap interval, lower end"),
+    Column("cue_removal_high", "float", "95 % BCa bootstrap interval, upper end"),
+    Column("n_cue_removal", "int", "photos of the class in which it was tried"),
+    Column("p_cue_removal", "float", "sign-flip permutation, two-sided"),
+    Column("p_cue_removal_fdr", "float", "the same after Benjamini-Hochberg over the classes tested"),
+    Column(
+        "cue_lent_effect",
+        "float",
+        "mean probability of this class gained by other objects behind which its attended background is put, -1..1",
+        "high",
+    ),
+    Column("cue_lent_low", "float", "95 % BCa bootstrap interval, lower end"),
+    Column("cue_lent_high", "float", "95 % BCa bootstrap interval, upper end"),
+    Column("n_cue_lent", "int", "photos of other classes in which it was tried"),
+    Column("p_cue_lent", "float", "sign-flip permutation, two-sided"),
+    Column("p_cue_lent_fdr", "float", "the same after Benjamini-Hochberg over the classes tested"),
+    Column("n_rests_on_background", "int", "photos whose prediction rests on the background"),
+)
+
+CONFUSION: tuple[Column, ...] = (
+    Column("label", "string", "class the data set gives"),
+    Column("predicted", "string", "class the model gives"),
+    Column("n", "int", "images"),
+    Column("share", "float", "share of the label's images, 0..1"),
+)
+
+GAP_MATRIX: tuple[Column, ...] = (
+    Column("object_class", "string", "whose objects were pasted (the victim)"),
+    Column("background_class", "string", "on whose backgrounds (the culprit)"),
+    Column("n", "int", "photos"),
+    Column(
+        "pull", "float", "predicted as background_class there, minus on backgrounds of the own class, -1..1", "high"
+    ),
+)

@@ -1,0 +1,139 @@
+"""Records -> pandas tables, and tables <-> files. Columns are those of `schema`; user columns come last."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from bias_audit import stats
+from bias_audit.errors import ResultError
+from bias_audit.run.schema import INDEX, TABLES, Column
+
+if TYPE_CHECKING:
+    from bias_audit.run.folder import Run
+
+_DTYPES = {"string": "str", "float": "float64", "int": "Int64", "bool": "boolean"}
+
+OK, ESTIMATED = "ok", "estimated"
+
+
+def confusion_table(images: pd.DataFrame) -> pd.DataFrame:
+    """Counts of label against prediction over readable images, and the share of the label's images; no zero rows."""
+    read = images[images["status"] == OK]
+    counts = read.groupby(["label", "predicted"]).size().rename("n").reset_index()
+    counts["share"] = counts["n"] / counts.groupby("label")["n"].transform("sum")
+    return counts.astype({"n": "Int64"})
+
+
+def strangers_table(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row per picture of no known class; none where no strangers were given."""
+    frame = pd.DataFrame({column.name: series(column, records) for column in TABLES["strangers"]})
+    return frame.set_index("image_id")
+
+
+def clusters_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row per recurring cue, the strongest first."""
+    frame = pd.DataFrame({column.name: series(column, rows) for column in TABLES["clusters"]})
+    return frame.set_index("cluster_id")
+
+
+def cluster_spots_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Where each recurring cue was seen."""
+    return pd.DataFrame({column.name: series(column, rows) for column in TABLES["cluster_spots"]})
+
+
+def table(name: str, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """A table of a check, from its rows; missing columns become NaN or "".
+
+    Args:
+        name: of the table, as the check declares it.
+        rows: column -> value.
+    """
+    frame = pd.DataFrame({column.name: series(column, rows) for column in TABLES[name]})
+    return frame.set_index(INDEX[name]) if name in INDEX else frame
+
+
+def hypotheses_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row per region that a reviewer had tested, the latest last; p corrected over all of them."""
+    frame = pd.DataFrame({column.name: series(column, rows) for column in TABLES["hypotheses"]})
+    frame["p_fdr"] = stats.benjamini_hochberg(frame["p_paste"].to_numpy(float))
+    return frame.set_index("hypothesis_id")
+
+
+def class_summary(classes: pd.DataFrame) -> pd.DataFrame:
+    """The few columns that fit on a screen, rates with their interval."""
+
+    def rate(value: str, low: str, high: str) -> list[str]:
+        rows = zip(classes[value], classes[low], classes[high], strict=True)
+        return [
+            "-" if pd.isna(v) else f"{v:z.2f}" if pd.isna(a) else f"{v:z.2f} [{a:z.2f}, {b:z.2f}]" for v, a, b in rows
+        ]
+
+    return pd.DataFrame(
+        {
+            "images": classes["n_read"],
+            "accuracy": rate("accuracy", "accuracy_low", "accuracy_high"),
+            "background excess": rate("background_excess", "excess_low", "excess_high"),
+            "on same-class backgrounds": rate("same_background_accuracy", "same_low", "same_high"),
+            "on other backgrounds": rate("other_background_accuracy", "other_low", "other_high"),
+            "background gap": rate("background_gap", "gap_low", "gap_high"),
+            "background only": rate("background_only_accuracy", "background_only_low", "background_only_high"),
+        },
+        index=classes.index,
+    )
+
+
+def user_columns(images: pd.DataFrame) -> list[str]:
+    """The columns of an images table that came with the user's data."""
+    ours = {column.name for column in TABLES["images"]}
+    return [str(name) for name in images.columns if name not in ours]
+
+
+def rows(frame: pd.DataFrame) -> tuple[dict[str, Any], ...]:
+    """A table as plain dicts, its index among the columns."""
+    return tuple(
+        {str(key): value for key, value in row.items()} for row in frame.reset_index().astype(object).to_dict("records")
+    )
+
+
+def write_table(run: Run, name: str, frame: pd.DataFrame) -> None:
+    """Write NAME.parquet and NAME.csv (UTF-8, six significant digits)."""
+    flat = frame.reset_index() if name in INDEX else frame
+    buffer = io.BytesIO()
+    flat.to_parquet(buffer, index=False)
+    run.write(f"{name}.parquet", buffer.getvalue())
+    text = flat.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    run.write(f"{name}.csv", text.encode("utf-8", "backslashreplace"))
+
+
+def read_table(path: Path, name: str) -> pd.DataFrame:
+    """Read a table of a finished run and check its columns.
+
+    Raises:
+        ResultError: missing or damaged file, or a column of the schema is missing.
+    """
+    file = path / f"{name}.parquet"
+    try:
+        frame = pd.read_parquet(file)
+    except FileNotFoundError as error:
+        raise ResultError(f"{str(file)!r} is missing", "Run the audit again with --overwrite.") from error
+    except (OSError, ValueError) as error:
+        raise ResultError(f"{str(file)!r} is damaged: {error}", "Run the audit again with --overwrite.") from error
+    if missing := [column.name for column in TABLES[name] if column.name not in frame]:
+        raise ResultError(f"{str(file)!r} lacks the columns {', '.join(missing)}", "Run the audit again.")
+    return frame.set_index(INDEX[name]) if name in INDEX else frame
+
+
+def series(column: Column, records: Iterable[Mapping[str, Any]]) -> pd.Series:
+    """Values of a column, in its type; missing ones are NaN or ""."""
+    values = [record.get(column.name) for record in records]
+    if column.kind == "string":
+        values = ["" if value is None else value for value in values]
+    if column.kind == "float":
+        values = [np.nan if value is None else value for value in values]
+    return pd.Series(values, dtype=_DTYPES[column.kind])
