@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ Role = Literal["", "accuses a class", "proves a cue", "doubts the run"]
 """What a rule's finding means to others; all that the verdict and the gate may ask of a rule."""
 
 
+Need = Literal["masks", "composites", "maps"]
+"""What a rule cannot answer without."""
+
+
 @dataclass(frozen=True)
 class Rule:
     """A question with an answer for each of its subjects.
@@ -46,8 +51,11 @@ class Rule:
         about: what is asked, in a sentence: the title of a rule that was ignored on request.
         scope: what its subjects are.
         measures: what `RuleOutcome.measured` is, and its unit: "share", "points" or "number".
-        more: words of the link from a finding to the check's section.
+        more: words of the link from a finding to the section that shows more; "" = there is none.
+        place: id of that section in the page; "" = the check's own.
+        needs: see `Need`.
         role: see `Role`.
+        worse: which way `RuleOutcome.measured` gets worse.
     """
 
     code: str
@@ -55,8 +63,11 @@ class Rule:
     about: str
     scope: Scope
     measures: tuple[str, Literal["share", "points", "number"]]
-    more: str
+    more: str = ""
+    place: str = ""
+    needs: frozenset[Need] = frozenset()
     role: Role = ""
+    worse: Literal["high", "low"] = "high"
 
 
 @dataclass(frozen=True)
@@ -148,13 +159,13 @@ class Check(Protocol):
 
     name: str
     title: str
-    options: Sequence[Option]
-    tables: Mapping[str, Sequence[Column]]
-    rules: Sequence[Rule]
+    options: Sequence[Option] = ()
+    tables: Mapping[str, Sequence[Column]] = MappingProxyType({})
+    rules: Sequence[Rule] = ()
 
     def measure(self, context: Context) -> Measured:
-        """Make the check's experiment, or read what an interrupted audit has made of it."""
-        ...
+        """Make the check's experiment, or read what an interrupted audit has made of it; by itself there is none."""
+        return Measured({})
 
     def recall(self, result: AuditResult) -> Measured:
         """What a finished run holds of it.
@@ -162,7 +173,7 @@ class Check(Protocol):
         Raises:
             ResultError: a table is missing or damaged.
         """
-        ...
+        return Measured({name: result.table(name) for name in self.tables})
 
     def judge(self, rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         """What one of its rules says of each of its subjects."""
@@ -170,4 +181,4 @@ class Check(Protocol):
 
     def section(self, measured: Measured, page: Page) -> dict[str, Any] | None:
         """What section.html is given, under the name `section`; None where there is nothing to show."""
-        ...
+        return None

@@ -4,19 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bias_audit.checks.base import Check, Rule
+from bias_audit.checks.attention.check import Attention
+from bias_audit.checks.background.check import Background
+from bias_audit.checks.base import Check, Need, Rule
 from bias_audit.checks.data_leaks.check import DataLeaks
+from bias_audit.checks.drawn_regions.check import DrawnRegions
+from bias_audit.checks.health.check import Health
+from bias_audit.checks.inputs.check import Inputs
+from bias_audit.checks.map_reliability.check import MapReliability
+from bias_audit.checks.mask_quality.check import MaskQuality
+from bias_audit.checks.recurring_cues.check import RecurringCues
+from bias_audit.checks.slices.check import Slices
 from bias_audit.checks.whole_photo.check import WholePhoto
 
 CHECKS: tuple[Check, ...] = (
     WholePhoto(),
     DataLeaks(),
+    Attention(),
+    Background(),
+    Slices(),
+    RecurringCues(),
+    DrawnRegions(),
+    Health(),
+    Inputs(),
+    MapReliability(),
+    MaskQuality(),
 )
 
 
 def rules() -> Iterator[tuple[Check, Rule]]:
     """Every rule with its check."""
     yield from ((check, rule) for check in CHECKS for rule in check.rules)
+
+
+def rules_that_need(need: Need) -> frozenset[str]:
+    """Codes of the rules that cannot answer without it."""
+    return frozenset(rule.code for _, rule in rules() if need in rule.needs)
 
 
 def find_rule(code: str) -> Rule | None:

@@ -21,9 +21,6 @@ from bias_audit.run.result import AuditResult
 _DOUBTS = dict.fromkeys(DOUBTS, DOUBTFUL_INPUT) | {"BA908": MAPS_FAILED}
 """The state that stands for a warning about the audit itself."""
 
-_ABOUT_CLASSES = ("BA101", "BA201")
-"""Rules of no check yet that have an outcome per class; where class findings are not judged, nobody needs them."""
-
 _KNOWN_STATUS = {"pass": PASSED, "warn": WARNED, "fail": FAILED}
 
 
@@ -161,7 +158,7 @@ def _never_ran(context: Context) -> Iterator[GateRow]:
     classes = [str(row.get("class_name")) for row in context.result.class_rows]
     for code in config.require:
         declared = find_rule(code)
-        about_classes = declared.scope == "class" if declared else code in _ABOUT_CLASSES
+        about_classes = declared is not None and declared.scope == "class"
         if config.fail["class" if about_classes else "dataset"] == NO_LEVEL:
             continue
         there = [outcome for outcome in context.result.outcomes if outcome.code == code]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bias_audit.checks.outcomes import RuleOutcome
+from bias_audit.checks.registry import rules_that_need
 from bias_audit.gate.metrics import number
 from bias_audit.gate.states import (
     DID_NOT_RUN,
@@ -16,9 +17,6 @@ from bias_audit.gate.states import (
 from bias_audit.run.identity import class_of
 from bias_audit.run.result import AuditResult
 
-NEEDS_MASKS = ("BA101", "BA102", "BA201", "BA202", "BA204", "BA205", "BA206", "BA902", "BA904")
-NEEDS_PASTING = ("BA201", "BA202", "BA204", "BA206")
-
 
 def maps_failed(result: AuditResult) -> bool:
     """Whether the heatmaps of a run failed one of their reliability tests."""
@@ -31,9 +29,9 @@ def state_of_rule(outcome: RuleOutcome, result: AuditResult) -> str:
         return IGNORED
     if "(BA908)" in outcome.sentence and maps_failed(result):
         return MAPS_FAILED
-    if outcome.code in NEEDS_MASKS and _without_masks(result):
+    if outcome.code in rules_that_need("masks") and _without_masks(result):
         return NO_MASKS
-    if outcome.code in NEEDS_PASTING and _without_interventions(result):
+    if outcome.code in rules_that_need("composites") and _without_interventions(result):
         return NO_INTERVENTIONS
     if outcome.code == "BA201" and (row := _class_row(result, class_of(outcome))) and number(row.get("p_fdr")) is None:
         few = number(row.get("n_interventions")) or number(row.get("n_read")) or 0

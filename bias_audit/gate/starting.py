@@ -95,7 +95,7 @@ def _content(result: AuditResult) -> Iterator[str]:
 
 
 def _thresholds(result: AuditResult) -> Iterator[str]:
-    accusing = {"BA201", *(rule.code for _, rule in rules() if rule.role == "accuses a class")}
+    accusing = {rule.code for _, rule in rules() if rule.role == "accuses a class"}
     guilty = {class_of(one) for one in result.outcomes if one.status == "found" and one.code in accusing}
     for name, kind in STARTED:
         found = measured(result, "class", name) or []

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bias_audit.checks.outcomes import LEVELS, RuleOutcome
+from bias_audit.checks.registry import find_rule
 from bias_audit.gate.settings import GateConfig, Waiver
 from bias_audit.gate.words import days, digits, plain
 from bias_audit.review.agreement import DISAGREEMENT, by_target, state_of, who_said_what
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
 WARN_DAYS = 14
 """Days before its end from which a waiver is announced."""
-
-LOWER_IS_WORSE = ("BA203", "BA903", "BA909")
-"""Rules whose number is a rate of what goes well; every other one measures what goes wrong."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,8 @@ def grown(outcome: RuleOutcome, measured: float | None, low: float | None, high:
     now = outcome.measured
     if now is None:
         return ""
-    sign = -1 if outcome.code in LOWER_IS_WORSE else 1
+    rule = find_rule(outcome.code)
+    sign = -1 if rule is not None and rule.worse == "low" else 1
     ends = [sign * end for end in (low, high) if end is not None]
     if len(ends) == 2:
         if sign * now > max(ends) + 1e-9:

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from bias_audit.checks.evidence import Evidence
-from bias_audit.checks.recurring_cues.rule import recurring_cue
 from bias_audit.config import Thresholds
+from bias_audit.pipeline.judge import RULES
 from bias_audit.run import tables
 
 STRONG: dict[str, Any] = {
@@ -27,7 +27,7 @@ def judged(*rows: dict[str, Any], reason: str = "") -> list[Any]:
         empty, empty, empty, empty, Thresholds(),
         clusters=tables.clusters_table(rows), cluster_spots=tables.cluster_spots_table(spots), no_clusters=reason,
     )  # fmt: skip
-    return recurring_cue(evidence)
+    return RULES["BA302"](evidence)
 
 
 def test_one_effect_confirms_and_the_sentence_gives_the_numbers():
@@ -83,5 +83,5 @@ def test_nothing_looked_for_or_nothing_to_prove_is_no_pass():
     (outcome,) = judged({**STRONG, "proof_status": "not tied to a class"})
     assert outcome.status == "passed"
     empty = pd.DataFrame()
-    (outcome,) = recurring_cue(Evidence(empty, empty, empty, empty, Thresholds()))
+    (outcome,) = RULES["BA302"](Evidence(empty, empty, empty, empty, Thresholds()))
     assert outcome.status == "not applicable"

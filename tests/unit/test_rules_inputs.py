@@ -8,10 +8,10 @@ import pytest
 
 from bias_audit.checks.evidence import Evidence
 from bias_audit.checks.inputs.measure import Candidate, PreprocessCheck
-from bias_audit.checks.inputs.rule import class_order, preprocessing
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.config import Thresholds
 from bias_audit.pipeline import judge as rules
+from bias_audit.pipeline.judge import RULES
 
 
 def _checked(
@@ -22,7 +22,7 @@ def _checked(
 
 def _judge(checked: PreprocessCheck | None, **bounds: float) -> RuleOutcome:
     empty = pd.DataFrame()
-    (outcome,) = preprocessing(Evidence(empty, empty, empty, empty, Thresholds(**bounds), checked))
+    (outcome,) = RULES["BA906"](Evidence(empty, empty, empty, empty, Thresholds(**bounds), checked))
     return outcome
 
 
@@ -95,7 +95,7 @@ def _order(names: str, predictions: dict[str, list[str]]) -> RuleOutcome:
     ]
     images = pd.DataFrame(rows, columns=["image_id", "label", "predicted", "status"]).set_index("image_id")
     empty = pd.DataFrame()
-    (outcome,) = class_order(Evidence(images, pd.DataFrame(index=list(names)), empty, empty, Thresholds()))
+    (outcome,) = RULES["BA907"](Evidence(images, pd.DataFrame(index=list(names)), empty, empty, Thresholds()))
     return outcome
 
 
@@ -149,7 +149,7 @@ class TestClassOrder:
         ).set_index("image_id")
         empty = pd.DataFrame()
         given = Evidence(images, pd.DataFrame(index=list(counts)), empty, empty, Thresholds())
-        assert class_order(given)[0].status == "passed"
+        assert RULES["BA907"](given)[0].status == "passed"
 
     def test_too_few_photos_prove_nothing(self) -> None:
         assert _order("ab", {"a": ["b"] * 6, "b": ["a"] * 6}).status == "passed"  # 6 tested: p = 1/64

@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_audit.checks.map_reliability.rule import map_reliability
 from bias_audit.checks.map_reliability.similarity import CLASSES, RANDOMISATION, STABILITY, Reliability
 from bias_audit.config import Thresholds
-from bias_audit.pipeline.judge import Evidence, judge
+from bias_audit.pipeline.judge import RULES, Evidence, judge
 
 EMPTY = pd.DataFrame()
 
@@ -35,7 +34,7 @@ def made(name: str, mean: float, n: int = 32, spread: float = 0.05) -> Reliabili
     ],
 )
 def test_each_test_has_its_direction(name: str, mean: float, status: str) -> None:
-    (outcome,) = map_reliability(evidence(made(name, mean)))
+    (outcome,) = RULES["BA908"](evidence(made(name, mean)))
     assert (outcome.status, outcome.subject, outcome.n) == (status, name, 32)
     assert outcome.measured == pytest.approx(mean)
     assert (outcome.level == "MODEL WARNING") == (status == "found")
@@ -44,8 +43,8 @@ def test_each_test_has_its_direction(name: str, mean: float, status: str) -> Non
 
 @pytest.mark.parametrize(("name", "mean"), [(RANDOMISATION, 0.53), (STABILITY, 0.47)])
 def test_an_interval_that_reaches_over_the_bound_convicts_nobody(name: str, mean: float) -> None:
-    (wide,) = map_reliability(evidence(made(name, mean, n=10, spread=0.4)))
-    (narrow,) = map_reliability(evidence(made(name, mean, n=10, spread=0.01)))
+    (wide,) = RULES["BA908"](evidence(made(name, mean, n=10, spread=0.4)))
+    (narrow,) = RULES["BA908"](evidence(made(name, mean, n=10, spread=0.01)))
     assert (wide.status, narrow.status) == ("passed", "found")
 
 
@@ -53,15 +52,15 @@ def test_what_could_not_be_tested_is_not_passed() -> None:
     few = made(RANDOMISATION, 0.9, n=9)
     frozen = Reliability(RANDOMISATION, "weights of this format are frozen")
     for test, reason in ((few, "only 9 photos"), (frozen, "frozen")):
-        (outcome,) = map_reliability(evidence(test))
+        (outcome,) = RULES["BA908"](evidence(test))
         assert outcome.status == "not applicable"
         assert reason in outcome.sentence
-    assert map_reliability(evidence())[0].status == "not applicable"
+    assert RULES["BA908"](evidence())[0].status == "not applicable"
 
 
 def test_photos_without_a_map_do_not_count() -> None:
     values = np.r_[np.full(12, np.nan), np.full(20, 0.1) + np.linspace(0, 0.01, 20)]
-    (outcome,) = map_reliability(evidence(Reliability(RANDOMISATION, similarity=values, signed=values)))
+    (outcome,) = RULES["BA908"](evidence(Reliability(RANDOMISATION, similarity=values, signed=values)))
     assert (outcome.status, outcome.n) == ("passed", 20)
 
 

@@ -5,8 +5,10 @@ See docs/science.md#levels.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from bias_audit.checks.base import Rule
 from bias_audit.checks.outcomes import RuleOutcome, as_float, not_applicable, number, relies, status_of
 from bias_audit.config import Thresholds
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from bias_audit.checks.evidence import Evidence
 
 
-def class_attention(evidence: Evidence) -> list[RuleOutcome]:
+def class_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA101: a class's maps lie on the background more than those of the other classes (Mann-Whitney, BH, Cliff).
 
     CONTEXT instead of WATCH where the interventions tested the class and showed no reliance.
@@ -24,17 +26,17 @@ def class_attention(evidence: Evidence) -> list[RuleOutcome]:
     import numpy as np
 
     # docs/science.md#levels
-    title, bounds = "attention on the background, compared with the other classes", evidence.thresholds
+    title, bounds = rule.title, evidence.thresholds
     outcomes = []
     for name, row in evidence.rows():
         if evidence.doubt:
-            outcomes.append(not_applicable("BA101", title, "class", name, evidence.doubt))
+            outcomes.append(not_applicable(rule.code, title, "class", name, evidence.doubt))
             continue
         compared = evidence.attention.get(name)
         if compared is None:
             enough = as_float(row["n_attention"], 0) >= bounds.min_attention
             reason = _why_no_attention(row, bounds.min_attention, has_rest=not enough)
-            outcomes.append(not_applicable("BA101", title, "class", name, reason))
+            outcomes.append(not_applicable(rule.code, title, "class", name, reason))
             continue
         found = compared.stands_out(bounds)
         excess = float(row["background_excess"])
@@ -49,7 +51,7 @@ def class_attention(evidence: Evidence) -> list[RuleOutcome]:
             sentence += " Other backgrounds do not change the prediction: it looks there, but does not depend on it."
         outcomes.append(
             RuleOutcome(
-                "BA101",
+                rule.code,
                 title,
                 "class",
                 name,
@@ -71,22 +73,22 @@ def class_attention(evidence: Evidence) -> list[RuleOutcome]:
     return outcomes
 
 
-def image_attention(evidence: Evidence) -> list[RuleOutcome]:
+def image_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA102: images whose attention lies on the background far more than is usual in their class (robust z)."""
     from bias_audit import stats
     from bias_audit.checks.evidence import images_found
 
-    title, bounds = "images with unusual attention on the background", evidence.thresholds
+    title, bounds = rule.title, evidence.thresholds
     outcomes = []
     for name, row in evidence.rows():
         if evidence.doubt:
-            outcomes.append(not_applicable("BA102", title, "image", name, evidence.doubt))
+            outcomes.append(not_applicable(rule.code, title, "image", name, evidence.doubt))
             continue
         group = evidence.images[evidence.images["label"] == name]
         judged = group[group["excess_robust_z"].notna()]
         if judged.empty:
             reason = _why_no_attention(row, stats.ENOUGH_FOR_OUTLIERS, has_rest=True)
-            outcomes.append(not_applicable("BA102", title, "image", name, reason))
+            outcomes.append(not_applicable(rule.code, title, "image", name, reason))
             continue
         outliers = judged[
             (judged["excess_robust_z"] > bounds.image_z) & (judged["background_excess_label"] > bounds.image_excess)
@@ -96,7 +98,7 @@ def image_attention(evidence: Evidence) -> list[RuleOutcome]:
             f"On {len(outliers)} of {len(judged)} images of {name} the attention lies on the background "
             "far more than is usual in the class."
         )
-        outcomes.append(images_found("BA102", title, name, outliers, len(judged), sentence))
+        outcomes.append(images_found(rule.code, title, name, outliers, len(judged), sentence))
     return outcomes
 
 
@@ -118,3 +120,28 @@ def _why_no_attention(row: pd.Series, needed: int, *, has_rest: bool) -> str:
     if not has_rest:
         return "No other class with attention scores to compare with."
     return f"Not enough images: {int(row['n_attention'])} with attention scores, {needed} needed."
+
+
+Judge = Callable[[Rule, "Evidence"], list[RuleOutcome]]
+
+JUDGES: dict[Rule, Judge] = {
+    Rule(
+        code="BA101",
+        title="attention on the background, compared with the other classes",
+        about="a class's maps lie on the background more than those of the other classes (Mann-Whitney, BH, Cliff)",
+        scope="class",
+        measures=("Cliff's delta against the other classes", "number"),
+        more="How attention is spread over the images",
+        place="distributions",
+        needs=frozenset({"masks", "maps"}),
+    ): class_attention,
+    Rule(
+        code="BA102",
+        title="images with unusual attention on the background",
+        about="images whose attention lies on the background far more than is usual in their class (robust z)",
+        scope="image",
+        measures=("share of the class's images", "share"),
+        needs=frozenset({"masks", "maps"}),
+    ): image_attention,
+}
+"""The rules of the check, and what judges by each."""

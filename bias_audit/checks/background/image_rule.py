@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bias_audit.checks.base import Rule
 from bias_audit.checks.outcomes import RuleOutcome, not_applicable
 
 if TYPE_CHECKING:
     from bias_audit.checks.evidence import Evidence
 
 
-def image_reliance(evidence: Evidence) -> list[RuleOutcome]:
+def image_reliance(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA202: photos whose prediction survives without the object and changes on other backgrounds."""
     from bias_audit.checks.background.rule import why_no_reliance
     from bias_audit.checks.evidence import images_found
 
-    title = "images whose prediction rests on the background"
+    title = rule.title
     outcomes = []
     for name, row in evidence.rows():
         group = evidence.images[(evidence.images["label"] == name) & evidence.images["rests_on_background"].notna()]
         if group.empty:
-            outcomes.append(not_applicable("BA202", title, "image", name, why_no_reliance(row)))
+            outcomes.append(not_applicable(rule.code, title, "image", name, why_no_reliance(row)))
             continue
         resting = group[group["rests_on_background"].astype(bool)]
         resting = resting.sort_values("background_gap", ascending=False, kind="stable")
@@ -28,17 +29,17 @@ def image_reliance(evidence: Evidence) -> list[RuleOutcome]:
             f"{len(resting)} of {len(group)} photos of {name} are still predicted the same, with more than "
             "50 % probability, when the object itself is removed, and differently on most other backgrounds."
         )
-        outcomes.append(images_found("BA202", title, name, resting, len(group), sentence))
+        outcomes.append(images_found(rule.code, title, name, resting, len(group), sentence))
     return outcomes
 
 
-def image_reliance_outliers(evidence: Evidence) -> list[RuleOutcome]:
+def image_reliance_outliers(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA204: photos that lose far more on other backgrounds than is usual in their class (robust z of log-odds)."""
     from bias_audit import stats
     from bias_audit.checks.background.rule import why_no_reliance
     from bias_audit.checks.evidence import images_found
 
-    title, bounds = "images that depend on their background unlike their class", evidence.thresholds
+    title, bounds = rule.title, evidence.thresholds
     outcomes = []
     for name, row in evidence.rows():
         judged = evidence.of_class(name)
@@ -46,7 +47,7 @@ def image_reliance_outliers(evidence: Evidence) -> list[RuleOutcome]:
         if judged.empty:
             tested = int(row["n_interventions"]) if row["reliance_reason"] == "ok" else 0
             reason = f"Not enough photos: {tested} were intervened on, {stats.ENOUGH_FOR_OUTLIERS} needed."
-            outcomes.append(not_applicable("BA204", title, "image", name, reason if tested else why_no_reliance(row)))
+            outcomes.append(not_applicable(rule.code, title, "image", name, reason if tested else why_no_reliance(row)))
             continue
         # The prediction must turn too: with log-odds of 20 a loss of 5 is unusual and without consequence.
         outliers = judged[(judged["swap_robust_z"] > bounds.image_z) & (judged["background_gap"] > 0.5)]
@@ -55,5 +56,5 @@ def image_reliance_outliers(evidence: Evidence) -> list[RuleOutcome]:
             f"{len(outliers)} of {len(judged)} photos of {name} lose far more than is usual in the class when their "
             "object stands on backgrounds of other classes, and most of those turn the prediction."
         )
-        outcomes.append(images_found("BA204", title, name, outliers, len(judged), sentence))
+        outcomes.append(images_found(rule.code, title, name, outliers, len(judged), sentence))
     return outcomes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bias_audit.checks.base import Rule
 from bias_audit.checks.outcomes import (
     RuleOutcome,
     as_float,
@@ -58,7 +59,7 @@ EVIDENCE = (
 """Columns of the class table that stand beside a reliance outcome."""
 
 
-def class_reliance(evidence: Evidence) -> list[RuleOutcome]:
+def class_reliance(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA201: the same objects are recognised less often on backgrounds of other classes (sign-flip test, BH, gap).
 
     A second way of filling the donors' holes must show it too, else nothing is concluded. The level says
@@ -67,17 +68,17 @@ def class_reliance(evidence: Evidence) -> list[RuleOutcome]:
     import numpy as np
 
     # docs/science.md#background-gap, docs/science.md#fills, docs/science.md#levels
-    title, bounds = "prediction follows the background", evidence.thresholds
+    title, bounds = rule.title, evidence.thresholds
     watched = {name for name, compared in evidence.attention.items() if compared.stands_out(bounds)}
     other_of_two = victim_of_two(evidence.classes, bounds)
     outcomes = []
     for name, row in evidence.rows():
         if not np.isfinite(as_float(row["p_fdr"])):
-            outcomes.append(not_applicable("BA201", title, "class", name, why_no_reliance(row)))
+            outcomes.append(not_applicable(rule.code, title, "class", name, why_no_reliance(row)))
             continue
         found = relies(row, bounds)
         if found and not second_fill_agrees(row, bounds):
-            outcomes.append(not_applicable("BA201", title, "class", name, _fills_disagree(name, row)))
+            outcomes.append(not_applicable(rule.code, title, "class", name, _fills_disagree(name, row)))
             continue
         seen = name in watched or bool(evidence.doubt)  # maps that fail their tests cannot acquit, so nothing is hidden
         level = level_of(row, bounds, watched=seen, victim=name == other_of_two) if found else ""
@@ -85,7 +86,7 @@ def class_reliance(evidence: Evidence) -> list[RuleOutcome]:
         sentence = _sentence(name, row, level, evidence) + (f" Near the threshold: {near}." if near else "")
         outcomes.append(
             RuleOutcome(
-                "BA201",
+                rule.code,
                 title,
                 "class",
                 name,

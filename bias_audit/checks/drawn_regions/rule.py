@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from bias_audit.checks.base import Rule
 from bias_audit.checks.outcomes import RuleOutcome, as_float, not_applicable, number, visible
 from bias_audit.config import Thresholds
 
@@ -18,7 +20,7 @@ EVIDENCE = (
 )  # fmt: skip
 
 
-def drawn_region(evidence: Evidence) -> list[RuleOutcome]:
+def drawn_region(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA303: a region drawn by a reviewer and tested by intervention moves the prediction.
 
     CONFIRMED where pasting it raises the class's probability significantly, after correction over all regions that were
@@ -27,15 +29,14 @@ def drawn_region(evidence: Evidence) -> list[RuleOutcome]:
     """
     if evidence.hypotheses is None:
         return []
-    return [_outcome(str(name), row, evidence.thresholds) for name, row in evidence.hypotheses.iterrows()]
+    return [_outcome(rule, str(name), row, evidence.thresholds) for name, row in evidence.hypotheses.iterrows()]
 
 
-def _outcome(subject: str, row: pd.Series, bounds: Thresholds) -> RuleOutcome:
-    title = "region drawn by a reviewer moves the prediction"
+def _outcome(rule: Rule, subject: str, row: pd.Series, bounds: Thresholds) -> RuleOutcome:
     given = {"class_name": str(row["class_name"]), "name": str(row["name"]), "reviewer": str(row["reviewer"])}
     where = f"{row['name']!r}, drawn by {row['reviewer'] or 'a reviewer'} on {row['image_id']}"
     if row["reason"] != "ok":
-        return not_applicable("BA303", title, "cluster", subject, f"{where}: {row['reason']}.")
+        return not_applicable(rule.code, rule.title, "cluster", subject, f"{where}: {row['reason']}.")
     most = bounds.max_on_estimate if as_float(row["object_estimated"], 0) > 0 else bounds.max_on_object
     on_object = as_float(row["object_share"], 1) >= most
     moves = (
@@ -58,8 +59,8 @@ def _outcome(subject: str, row: pd.Series, bounds: Thresholds) -> RuleOutcome:
     found = moves and not on_object
     values: dict[str, Any] = {key: number(row[key]) for key in EVIDENCE}
     return RuleOutcome(
-        "BA303",
-        title,
+        rule.code,
+        rule.title,
         "cluster",
         subject,
         "found" if found else "passed",
@@ -85,3 +86,20 @@ def _erased(row: pd.Series) -> str:
         return f"{said}, no more than by equal pieces elsewhere."
     n = int(row["n_places"])
     return f"{said}, {row['erase_effect']:z.2f} more than by {n} equal piece{'' if n == 1 else 's'} elsewhere."
+
+
+Judge = Callable[[Rule, "Evidence"], list[RuleOutcome]]
+
+JUDGES: dict[Rule, Judge] = {
+    Rule(
+        code="BA303",
+        title="region drawn by a reviewer moves the prediction",
+        about="a region drawn by a reviewer and tested by intervention moves the prediction",
+        scope="cluster",
+        measures=("rise of the probability beyond a control", "points"),
+        more="The region, erased and pasted",
+        place="regions",
+        role="proves a cue",
+    ): drawn_region,
+}
+"""The rules of the check, and what judges by each."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from bias_audit.checks.base import Rule
 from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, not_applicable, number, relies, status_of
 
 if TYPE_CHECKING:
@@ -15,11 +17,11 @@ MOST_NAMES = 10
 """Classes named in a sentence; the class table holds them all."""
 
 
-def unreadable_images(evidence: Evidence) -> list[RuleOutcome]:
+def unreadable_images(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA901: so many pictures could not be read that the audit speaks of another data set."""
     from bias_audit import stats
 
-    title, bounds = "unreadable images", evidence.thresholds
+    title, bounds = rule.title, evidence.thresholds
     n = len(evidence.images)
     bad = evidence.images[evidence.images["status"] != "ok"]
     low, high = stats.wilson(len(bad), n)
@@ -29,7 +31,7 @@ def unreadable_images(evidence: Evidence) -> list[RuleOutcome]:
     )
     return [
         RuleOutcome(
-            "BA901",
+            rule.code,
             title,
             "dataset",
             "",
@@ -44,22 +46,22 @@ def unreadable_images(evidence: Evidence) -> list[RuleOutcome]:
     ]
 
 
-def maps_without_tie(evidence: Evidence) -> list[RuleOutcome]:
+def maps_without_tie(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA902: maps hardly better than uniform, or as much on any other photo's object, though no class relies on it.
 
     Two signs, either is enough: the median background excess, and the permutation tie of every class.
     """
     # docs/science.md#permutation-tie, docs/science.md#levels
-    title, bounds = "heatmaps tied to nothing at this layer", evidence.thresholds
+    title, bounds = rule.title, evidence.thresholds
     classes = evidence.classes[evidence.classes["background_excess"].notna()]
     if classes.empty:
         reason = str(evidence.classes["attention_reason"].mode().iloc[0])
-        return [not_applicable("BA902", title, "dataset", "", f"No attention scores: {reason}.")]
+        return [not_applicable(rule.code, title, "dataset", "", f"No attention scores: {reason}.")]
     # Where interventions show reliance, attention on the background is what one must see, not a fault of the maps.
     unexplained = classes[[not relies(row, bounds) for _, row in classes.iterrows()]]
     if unexplained.empty:
         reason = "Every class relies on its background, so maps that lie there are no fault of the layer."
-        return [not_applicable("BA902", title, "dataset", "", reason)]
+        return [not_applicable(rule.code, title, "dataset", "", reason)]
     median = float(unexplained["background_excess"].median())
     tested = unexplained[unexplained["tie_p_fdr"].notna()]
     tied = int((tested["tie_p_fdr"] <= bounds.fdr).sum())
@@ -77,7 +79,7 @@ def maps_without_tie(evidence: Evidence) -> list[RuleOutcome]:
         sentence += ": read heatmaps and attention columns of this layer with caution"
     return [
         RuleOutcome(
-            "BA902",
+            rule.code,
             title,
             "dataset",
             "",
@@ -91,15 +93,15 @@ def maps_without_tie(evidence: Evidence) -> list[RuleOutcome]:
     ]
 
 
-def accuracy_at_chance(evidence: Evidence) -> list[RuleOutcome]:
+def accuracy_at_chance(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA903: predictions no better than guessing: as a rule a wrong --preprocess or a wrong class order."""
     from bias_audit import stats
 
-    title = "accuracy no better than chance"
+    title = rule.title
     read = evidence.images[evidence.images["status"] == "ok"]
     n, hits = len(read), int(read["correct"].sum())
     if n == 0:
-        return [not_applicable("BA903", title, "dataset", "", "no readable images")]
+        return [not_applicable(rule.code, title, "dataset", "", "no readable images")]
     chance = float(read["label"].value_counts(normalize=True).max())
     low, high = stats.wilson(hits, n)
     found = hits / n < chance or low <= 1 / len(evidence.classes) < high
@@ -109,7 +111,7 @@ def accuracy_at_chance(evidence: Evidence) -> list[RuleOutcome]:
     )
     return [
         RuleOutcome(
-            "BA903",
+            rule.code,
             title,
             "dataset",
             "",
@@ -123,18 +125,18 @@ def accuracy_at_chance(evidence: Evidence) -> list[RuleOutcome]:
     ]
 
 
-def uncertain_masks(evidence: Evidence) -> list[RuleOutcome]:
+def uncertain_masks(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA904: attention scores that hang on where exactly the masks end: on void pixels, or on half a cell of outline.
 
     At a coarse grid half a cell more lowers every class whose maps lie on the object, since maps reach beyond it by as
     much. What counts is a class that lies above the others only because of the outline.
     """
     # docs/science.md#boxes-and-outlines
-    title, bounds = "masks too uncertain for the attention scores", evidence.thresholds
+    title, bounds = rule.title, evidence.thresholds
     classes = evidence.classes[evidence.classes["background_excess"].notna()]
     if classes.empty:
         reason = str(evidence.classes["attention_reason"].mode().iloc[0])
-        return [not_applicable("BA904", title, "dataset", "", f"No attention scores: {reason}.")]
+        return [not_applicable(rule.code, title, "dataset", "", f"No attention scores: {reason}.")]
     low, high = classes["background_share_low"], classes["background_share_high"]
     spread = (high - low).fillna(0)
     width, widest = float(spread.max()), str(spread.idxmax())
@@ -154,7 +156,7 @@ def uncertain_masks(evidence: Evidence) -> list[RuleOutcome]:
     )
     return [
         RuleOutcome(
-            "BA904",
+            rule.code,
             title,
             "dataset",
             "",
@@ -189,15 +191,15 @@ def _outline(images: pd.DataFrame, least: int) -> tuple[float, float, str]:
     return float(lead[place]), float(remaining[place]), str(means.index[place])
 
 
-def too_few_images(evidence: Evidence) -> list[RuleOutcome]:
+def too_few_images(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA905: classes with images, but too few usable photos to judge reliance on the background."""
-    title, bounds = "classes with too few photos to judge", evidence.thresholds
+    title, bounds = rule.title, evidence.thresholds
     classes = evidence.classes[evidence.classes["n"] > 0]
     small = classes[classes["reliance_reason"].str.startswith("only")]
     candidates = len(small) + int((classes["reliance_reason"] == "ok").sum())
     if candidates == 0:
         reason = str(classes["reliance_reason"].mode().iloc[0])
-        return [not_applicable("BA905", title, "dataset", "", f"No class could be judged: {reason}.")]
+        return [not_applicable(rule.code, title, "dataset", "", f"No class could be judged: {reason}.")]
     sentence = f"All {candidates} classes with usable photos have the {bounds.min_photos} that a test needs."
     if len(small):
         # "only 3 photos, 10 needed for a test" -> "3 photos"
@@ -211,7 +213,7 @@ def too_few_images(evidence: Evidence) -> list[RuleOutcome]:
         )
     return [
         RuleOutcome(
-            "BA905",
+            rule.code,
             title,
             "dataset",
             "",
@@ -219,3 +221,52 @@ def too_few_images(evidence: Evidence) -> list[RuleOutcome]:
             measured=len(small) / candidates,
         )
     ]
+
+
+Judge = Callable[[Rule, "Evidence"], list[RuleOutcome]]
+
+JUDGES: dict[Rule, Judge] = {
+    Rule(
+        code="BA901",
+        title="unreadable images",
+        about="so many pictures could not be read that the audit speaks of another data set",
+        scope="dataset",
+        measures=("share of all images", "share"),
+        more="The images and why",
+        place="not-audited",
+    ): unreadable_images,
+    Rule(
+        code="BA902",
+        title="heatmaps tied to nothing at this layer",
+        about="maps hardly better than uniform, or as much on any other photo's object, though no class relies on it",
+        scope="dataset",
+        measures=("median background excess", "number"),
+        more="How attention is spread over the images",
+        place="distributions",
+        needs=frozenset({"masks", "maps"}),
+    ): maps_without_tie,
+    Rule(
+        code="BA903",
+        title="accuracy no better than chance",
+        about="predictions no better than guessing: as a rule a wrong --preprocess or a wrong class order",
+        scope="dataset",
+        measures=("accuracy", "share"),
+        worse="low",
+    ): accuracy_at_chance,
+    Rule(
+        code="BA904",
+        title="masks too uncertain for the attention scores",
+        about="attention scores that hang on where exactly the masks end: on void pixels, or on half a cell of outline",
+        scope="dataset",
+        measures=("largest change by another reading of the masks", "number"),
+        needs=frozenset({"masks", "maps"}),
+    ): uncertain_masks,
+    Rule(
+        code="BA905",
+        title="classes with too few photos to judge",
+        about="classes with images, but too few usable photos to judge reliance on the background",
+        scope="dataset",
+        measures=("share of the classes", "share"),
+    ): too_few_images,
+}
+"""The rules of the check, and what judges by each."""

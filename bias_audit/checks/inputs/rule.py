@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from bias_audit.checks.base import Rule
 from bias_audit.checks.outcomes import RuleOutcome, not_applicable, status_of
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ MOST_RENAMED = 5
 """Outputs named in a sentence."""
 
 
-def preprocessing(evidence: Evidence) -> list[RuleOutcome]:
+def preprocessing(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA906: another preprocessing makes the model right more often, or none tells it from guessing.
 
     Exact one-sided McNemar test on the same photos, Bonferroni-corrected over the candidates.
@@ -26,11 +28,11 @@ def preprocessing(evidence: Evidence) -> list[RuleOutcome]:
     from bias_audit import stats
 
     # docs/science.md#preprocessing-check
-    title, bounds, checked = "preprocessing of another model", evidence.thresholds, evidence.preprocess
+    title, bounds, checked = rule.title, evidence.thresholds, evidence.preprocess
     if checked is None:
-        return [not_applicable("BA906", title, "dataset", "", "The preprocessings were not compared in this run.")]
+        return [not_applicable(rule.code, title, "dataset", "", "The preprocessings were not compared in this run.")]
     if checked.n == 0:
-        return [not_applicable("BA906", title, "dataset", "", "None of the sampled photos could be read.")]
+        return [not_applicable(rule.code, title, "dataset", "", "None of the sampled photos could be read.")]
     ahead = [other for other in checked.others if other.gained > other.lost]
     tests = {other.name: min(1.0, len(checked.others) * _better(other.gained, other.lost)) for other in ahead}
     better = [other for other in ahead if _gain(other) > bounds.min_input_gain and tests[other.name] <= bounds.input_p]
@@ -56,7 +58,7 @@ def preprocessing(evidence: Evidence) -> list[RuleOutcome]:
         sentence = f"No other of {len(checked.others)} preprocessings is shown to be better: {here}."
     return [
         RuleOutcome(
-            "BA906",
+            rule.code,
             title,
             "dataset",
             "",
@@ -75,7 +77,7 @@ def _gain(other: Candidate) -> float:
     return (other.gained - other.lost) / other.n
 
 
-def class_order(evidence: Evidence) -> list[RuleOutcome]:
+def class_order(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA907: another order of the classes explains the confusions: outputs that are called by each other's names.
 
     The order is the best assignment of names to outputs on one half of the photos (Kuhn 1955, Naval Research Logistics
@@ -85,13 +87,13 @@ def class_order(evidence: Evidence) -> list[RuleOutcome]:
 
     from bias_audit import stats
 
-    title, bounds = "outputs called by each other's names", evidence.thresholds
+    title, bounds = rule.title, evidence.thresholds
     names = [str(name) for name in evidence.classes.index]
     read = evidence.images[evidence.images["status"] == "ok"]
     counts = read["label"].value_counts()
     if missing := [name for name in names if counts.get(name, 0) < 2]:
         reason = f"Every class needs two readable photos; {missing[0]} has {int(counts.get(missing[0], 0))}."
-        return [not_applicable("BA907", title, "dataset", "", reason)]
+        return [not_applicable(rule.code, title, "dataset", "", reason)]
     place = {name: i for i, name in enumerate(names)}
     labels, predicted = (read[column].map(place).to_numpy(np.intp) for column in ("label", "predicted"))
     choosing = _one_half(read)
@@ -122,7 +124,7 @@ def class_order(evidence: Evidence) -> list[RuleOutcome]:
         sentence = "No other order of the classes fits the predictions better."
     return [
         RuleOutcome(
-            "BA907",
+            rule.code,
             title,
             "dataset",
             "",
@@ -169,3 +171,26 @@ def _best_order(confusion: NDArray[np.int64]) -> NDArray[np.int64]:
     classes = len(confusion)
     weights = confusion * (classes + 1) + np.eye(classes, dtype=np.int64)
     return np.asarray(linear_sum_assignment(weights, maximize=True)[1], np.int64)
+
+
+Judge = Callable[[Rule, "Evidence"], list[RuleOutcome]]
+
+JUDGES: dict[Rule, Judge] = {
+    Rule(
+        code="BA906",
+        title="preprocessing of another model",
+        about="another preprocessing makes the model right more often, or none tells it from guessing",
+        scope="dataset",
+        measures=("accuracy gained by another preprocessing", "points"),
+        role="doubts the run",
+    ): preprocessing,
+    Rule(
+        code="BA907",
+        title="outputs called by each other's names",
+        about="another order of the classes explains the confusions: outputs that are called by each other's names",
+        scope="dataset",
+        measures=("accuracy gained by another class order", "points"),
+        role="doubts the run",
+    ): class_order,
+}
+"""The rules of the check, and what judges by each."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bias_audit.checks.base import Rule
 from bias_audit.checks.map_reliability.kinds import CLASSES, RANDOMISATION, STABILITY
 from bias_audit.checks.outcomes import RuleOutcome, not_applicable, status_of
 from bias_audit.config import Thresholds
@@ -57,20 +58,17 @@ CRITERIA = {
 }
 
 
-def map_reliability(evidence: Evidence) -> list[RuleOutcome]:
+def map_reliability(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA908: a heatmap that shuffled weights, another class or a shift of one cell should change or keep, and do not.
 
     Mean Spearman correlation over photos with its BCa interval (Adebayo et al. 2018).
     """
     if not evidence.reliability:
-        return [not_applicable("BA908", TITLE, "dataset", "", "The maps were not tested in this run.")]
-    return [_judged(test, evidence.thresholds) for test in evidence.reliability]
+        return [not_applicable(rule.code, rule.title, "dataset", "", "The maps were not tested in this run.")]
+    return [_judged(rule, test, evidence.thresholds) for test in evidence.reliability]
 
 
-TITLE = "maps that fail a reliability test"
-
-
-def _judged(test: Reliability, bounds: Thresholds) -> RuleOutcome:
+def _judged(rule: Rule, test: Reliability, bounds: Thresholds) -> RuleOutcome:
     import numpy as np
 
     from bias_audit import stats
@@ -80,7 +78,7 @@ def _judged(test: Reliability, bounds: Thresholds) -> RuleOutcome:
     if test.status != OK or len(values) < stats.ENOUGH_CLUSTERS:
         few = f"only {len(values)} photos have a map with positive evidence, {stats.ENOUGH_CLUSTERS} are needed"
         reason = test.status if test.status != OK else few
-        return not_applicable("BA908", TITLE, "dataset", test.name, f"No test of {test.name}: {reason}.")
+        return not_applicable(rule.code, rule.title, "dataset", test.name, f"No test of {test.name}: {reason}.")
     criterion = CRITERIA[test.name]
     mean, bound = float(values.mean()), criterion.bound(bounds)
     low, high = stats.bca_mean_interval(values, seed=0)
@@ -90,8 +88,8 @@ def _judged(test: Reliability, bounds: Thresholds) -> RuleOutcome:
     if failed:
         sentence += f": {criterion.fault}. The attention columns of this audit are not to be used"
     return RuleOutcome(
-        "BA908",
-        TITLE,
+        rule.code,
+        rule.title,
         "dataset",
         test.name,
         *status_of(failed, "MODEL WARNING", f"{sentence}."),
@@ -105,3 +103,20 @@ def _judged(test: Reliability, bounds: Thresholds) -> RuleOutcome:
             "maps_without_evidence": test.blank,
         },
     )
+
+
+Judge = Callable[[Rule, "Evidence"], list[RuleOutcome]]
+
+JUDGES: dict[Rule, Judge] = {
+    Rule(
+        code="BA908",
+        title="maps that fail a reliability test",
+        about="a heatmap that shuffled weights, another class or a shift of one cell should change or keep, and do not",
+        scope="dataset",
+        measures=("rank correlation", "number"),
+        more="How maps were tested",
+        place="maps",
+        role="doubts the run",
+    ): map_reliability,
+}
+"""The rules of the check, and what judges by each."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import TYPE_CHECKING
 
+from bias_audit.checks.base import Rule
 from bias_audit.checks.outcomes import LEVELS, RuleOutcome, not_applicable, number, status_of
 
 if TYPE_CHECKING:
@@ -13,14 +14,11 @@ if TYPE_CHECKING:
 
     from bias_audit.checks.evidence import Evidence
 
-MASKED_RULES = ("BA101", "BA102", "BA201", "BA202", "BA204", "BA205", "BA206", "BA902", "BA904")
-"""Rules that look at attention or composites."""
-
 HIGHEST = "SUSPICIOUS"
 """Level that estimated masks can reach at most."""
 
 
-def estimated_masks(evidence: Evidence) -> list[RuleOutcome]:
+def estimated_masks(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA909: estimated masks that nobody has checked, or that differ from drawn ones.
 
     Intersection over union with the masks that some photos have; what the estimate misses of an object stays in the
@@ -30,10 +28,10 @@ def estimated_masks(evidence: Evidence) -> list[RuleOutcome]:
 
     from bias_audit import stats
 
-    title, bounds, quality = "estimated masks are poor or unchecked", evidence.thresholds, evidence.masks
+    title, bounds, quality = rule.title, evidence.thresholds, evidence.masks
     estimated, usable = count_estimated(evidence.images)
     if quality is None or not (estimated or quality.iou):
-        return [not_applicable("BA909", title, "dataset", "", "No masks were estimated.")]
+        return [not_applicable(rule.code, title, "dataset", "", "No masks were estimated.")]
     which = (
         f"{estimated} of {usable} masks are estimated ({quality.segmenter})"
         if estimated
@@ -41,7 +39,7 @@ def estimated_masks(evidence: Evidence) -> list[RuleOutcome]:
     )
     if not quality.iou:
         sentence = f"{which}, and no photo has a drawn mask to check them against: mask a few dozen photos by hand."
-        return [RuleOutcome("BA909", title, "dataset", "", *status_of(True, "MODEL WARNING", sentence), n=0)]
+        return [RuleOutcome(rule.code, title, "dataset", "", *status_of(True, "MODEL WARNING", sentence), n=0)]
     iou, found, precise = (float(np.median(values)) for values in (quality.iou, quality.found, quality.precise))
     low, high = stats.median_interval(quality.iou)
     within = f" [{low:z.2f}, {high:z.2f}]" if np.isfinite(low) else ""
@@ -53,7 +51,7 @@ def estimated_masks(evidence: Evidence) -> list[RuleOutcome]:
     )
     return [
         RuleOutcome(
-            "BA909",
+            rule.code,
             title,
             "dataset",
             "",
@@ -76,7 +74,7 @@ def count_estimated(images: pd.DataFrame) -> tuple[int, int]:
     return int((kinds == ESTIMATED).sum()), len(kinds)
 
 
-def marked(outcomes: Sequence[RuleOutcome], evidence: Evidence) -> list[RuleOutcome]:
+def marked(outcomes: Sequence[RuleOutcome], evidence: Evidence, masked: Container[str]) -> list[RuleOutcome]:
     """The same outcomes; those that hang on estimated masks say so, and where most are, none exceeds HIGHEST."""
     if evidence.masks is None:
         return list(outcomes)
@@ -87,7 +85,7 @@ def marked(outcomes: Sequence[RuleOutcome], evidence: Evidence) -> list[RuleOutc
     result = []
     for outcome in outcomes:
         estimated, usable = counts.get(outcome.subject, overall) if outcome.scope != "dataset" else overall
-        if outcome.code not in MASKED_RULES or outcome.status not in ("found", "passed") or not estimated:
+        if outcome.code not in masked or outcome.status not in ("found", "passed") or not estimated:
             result.append(outcome)
             continue
         said = "Estimated masks." if estimated == usable else f"{estimated} of {usable} masks are estimated."
@@ -98,3 +96,18 @@ def marked(outcomes: Sequence[RuleOutcome], evidence: Evidence) -> list[RuleOutc
             level = HIGHEST
         result.append(dataclasses.replace(outcome, sentence=f"{outcome.sentence} {said}", level=level))
     return result
+
+
+Judge = Callable[[Rule, "Evidence"], list[RuleOutcome]]
+
+JUDGES: dict[Rule, Judge] = {
+    Rule(
+        code="BA909",
+        title="estimated masks are poor or unchecked",
+        about="estimated masks that nobody has checked, or that differ from drawn ones",
+        scope="dataset",
+        measures=("median overlap with drawn masks", "number"),
+        worse="low",
+    ): estimated_masks,
+}
+"""The rules of the check, and what judges by each."""

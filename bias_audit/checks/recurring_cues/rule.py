@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from bias_audit.checks.base import Rule
 from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, as_float, not_applicable, number, visible
 from bias_audit.config import Thresholds
 
@@ -19,32 +21,34 @@ EVIDENCE = (
 )  # fmt: skip
 
 
-def recurring_cue(evidence: Evidence) -> list[RuleOutcome]:
+def recurring_cue(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA302: a cluster of attended spots off the object is tied to a class and proved by erasing or by pasting.
 
     CONFIRMED where one of the effects is significant after correction and large enough: a cue beside a second one is
     not needed, and still turns other images; CONTEXT where a reviewer has judged
     the thing legitimate. A cluster that lies mostly on the object shows what the class looks like, and is no finding.
     """
-    title, bounds, clusters = "recurring cue that moves the prediction", evidence.thresholds, evidence.clusters
+    title, bounds, clusters = rule.title, evidence.thresholds, evidence.clusters
     if clusters is None or evidence.no_clusters:
         reason = evidence.no_clusters or "the run holds no clusters"
-        return [not_applicable("BA302", title, "dataset", "", f"Recurring cues were not looked for: {reason}.")]
+        return [not_applicable(rule.code, title, "dataset", "", f"Recurring cues were not looked for: {reason}.")]
     tested = clusters[clusters["proof_status"] == "ok"]
-    found = [_outcome(title, str(name), row, evidence) for name, row in tested.iterrows() if moves(row, bounds)]
+    found = [_outcome(rule, str(name), row, evidence) for name, row in tested.iterrows() if moves(row, bounds)]
     if found:
         return found
     if clusters.empty:
         reason = "nothing was looked at in enough images to make a cluster."
-        return [not_applicable("BA302", title, "dataset", "", f"No recurring cue: {reason}")]
+        return [not_applicable(rule.code, title, "dataset", "", f"No recurring cue: {reason}")]
     tied = int((clusters["proof_status"] != "not tied to a class").sum())
     sentence = (
         f"{len(clusters)} recurring cues, {tied} of them tied to a class, {len(tested)} erased and pasted: "
         "none off the object moves the prediction."
     )
     if len(tested) == 0 and tied:
-        return [not_applicable("BA302", title, "dataset", "", f"{tied} recurring cues could not be erased and pasted.")]
-    return [RuleOutcome("BA302", title, "dataset", "", "passed", sentence, n=int(clusters["n_proof"].max()))]
+        return [
+            not_applicable(rule.code, title, "dataset", "", f"{tied} recurring cues could not be erased and pasted.")
+        ]
+    return [RuleOutcome(rule.code, title, "dataset", "", "passed", sentence, n=int(clusters["n_proof"].max()))]
 
 
 def moves(row: pd.Series, bounds: Thresholds) -> bool:
@@ -65,7 +69,7 @@ def proofs(row: pd.Series, bounds: Thresholds) -> list[str]:
     ]
 
 
-def _outcome(title: str, name: str, row: pd.Series, evidence: Evidence) -> RuleOutcome:
+def _outcome(rule: Rule, name: str, row: pd.Series, evidence: Evidence) -> RuleOutcome:
     from bias_audit.checks.recurring_cues.names import LEGITIMATE
 
     judged = str(row["judgement"])
@@ -85,8 +89,8 @@ def _outcome(title: str, name: str, row: pd.Series, evidence: Evidence) -> RuleO
         f"({int(row['n_proof'])} photos).{outline}{verdict}"
     )
     return RuleOutcome(
-        "BA302",
-        title,
+        rule.code,
+        rule.title,
         "cluster",
         name,
         "found",
@@ -131,3 +135,20 @@ def _pasted(row: pd.Series) -> str:
         other = f"{row['turned_control']:z.0%}" if visible(row["turned_control"]) else "none"
         said.append(f"turns {row['turned']:z.0%} of them into {row['class_name']}, another piece {other}")
     return f"pasted onto images of other classes it {' and '.join(said)}" if said else ""
+
+
+Judge = Callable[[Rule, "Evidence"], list[RuleOutcome]]
+
+JUDGES: dict[Rule, Judge] = {
+    Rule(
+        code="BA302",
+        title="recurring cue that moves the prediction",
+        about="a cluster of attended spots off the object is tied to a class and proved by erasing or by pasting",
+        scope="cluster",
+        measures=("measured", "number"),
+        more="The cue, erased and pasted",
+        place="clusters",
+        role="proves a cue",
+    ): recurring_cue,
+}
+"""The rules of the check, and what judges by each."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from bias_audit.checks.base import Rule
 from bias_audit.checks.outcomes import RuleOutcome, as_float, not_applicable, number, status_of
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from bias_audit.checks.slices.measure import Measure
 
 
-def worst_slice(evidence: Evidence) -> list[RuleOutcome]:
+def worst_slice(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA203: a slice of a user column is recognised worse than the rest (Fisher's exact test, BH, effect floor)."""
     from bias_audit.checks.slices.measure import ACCURACY
 
@@ -33,18 +34,18 @@ def worst_slice(evidence: Evidence) -> list[RuleOutcome]:
         )
 
     return _by_column(
-        evidence, "BA203", "a slice of the data is recognised worse", ACCURACY, 1,
+        evidence, rule.code, rule.title, ACCURACY, 1,
         lambda row: float(row["accuracy_within"]) <= -floor, floor, sentence,
     )  # fmt: skip
 
 
-def slice_attention(evidence: Evidence) -> list[RuleOutcome]:
+def slice_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA205: attention differs between slices of a user column (Mann-Whitney, BH, Cliff's delta)."""
     from bias_audit.checks.slices.measure import ATTENTION
 
-    bounds, title = evidence.thresholds, "attention differs between slices of the data"
+    bounds, title = evidence.thresholds, rule.title
     if evidence.doubt:
-        return [not_applicable("BA205", title, "dataset", "", evidence.doubt)]
+        return [not_applicable(rule.code, title, "dataset", "", evidence.doubt)]
 
     def sentence(row: pd.Series, column: str, found: bool) -> str:
         return (
@@ -55,12 +56,12 @@ def slice_attention(evidence: Evidence) -> list[RuleOutcome]:
         )
 
     return _by_column(
-        evidence, "BA205", title, ATTENTION, bounds.min_attention,
+        evidence, rule.code, title, ATTENTION, bounds.min_attention,
         lambda row: float(row["excess_delta"]) >= bounds.cliffs_delta, None, sentence,
     )  # fmt: skip
 
 
-def slice_reliance(evidence: Evidence) -> list[RuleOutcome]:
+def slice_reliance(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA206: a slice of a user column pays most for the background (permutation test of the gap, BH, effect floor)."""
     from bias_audit.checks.slices.measure import RELIANCE
 
@@ -75,7 +76,7 @@ def slice_reliance(evidence: Evidence) -> list[RuleOutcome]:
         )
 
     return _by_column(
-        evidence, "BA206", "a slice of the data pays most for the background", RELIANCE, bounds.min_photos,
+        evidence, rule.code, rule.title, RELIANCE, bounds.min_photos,
         lambda row: float(row["gap_within"]) >= bounds.min_gap, bounds.min_gap, sentence,
     )  # fmt: skip
 
@@ -191,3 +192,40 @@ def _within(row: pd.Series, measure: Measure, amount: Callable[[float], str]) ->
 def _points(difference: float) -> str:
     """A difference of shares in percentage points."""
     return f"{round(100 * difference)} points"
+
+
+Judge = Callable[[Rule, "Evidence"], list[RuleOutcome]]
+
+JUDGES: dict[Rule, Judge] = {
+    Rule(
+        code="BA203",
+        title="a slice of the data is recognised worse",
+        about="a slice of a user column is recognised worse than the rest (Fisher's exact test, BH, effect floor)",
+        scope="slice",
+        measures=("accuracy of the slice", "share"),
+        more="All slices with their intervals",
+        place="slices",
+        worse="low",
+    ): worst_slice,
+    Rule(
+        code="BA205",
+        title="attention differs between slices of the data",
+        about="attention differs between slices of a user column (Mann-Whitney, BH, Cliff's delta)",
+        scope="slice",
+        measures=("background excess of the slice", "number"),
+        more="All slices with their intervals",
+        place="slices",
+        needs=frozenset({"masks", "maps"}),
+    ): slice_attention,
+    Rule(
+        code="BA206",
+        title="a slice of the data pays most for the background",
+        about="a slice of a user column pays most for the background (permutation test of the gap, BH, effect floor)",
+        scope="slice",
+        measures=("background gap of the slice", "points"),
+        more="All slices with their intervals",
+        place="slices",
+        needs=frozenset({"masks", "composites"}),
+    ): slice_reliance,
+}
+"""The rules of the check, and what judges by each."""

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from bias_audit.checks.base import Context, Page
     from bias_audit.checks.evidence import Evidence
     from bias_audit.checks.outcomes import RuleOutcome
-    from bias_audit.run.result import AuditResult
 
 TABLE = "probes"
 
@@ -38,10 +37,6 @@ class WholePhoto(Check):
         from bias_audit.checks.whole_photo.measure import measure
 
         return measure(context)
-
-    def recall(self, result: AuditResult) -> Measured:
-        """The table of a finished run."""
-        return Measured({TABLE: result.table(TABLE)})
 
     def judge(self, rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         """BA301, of every class."""

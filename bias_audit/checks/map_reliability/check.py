@@ -1,0 +1,24 @@
+"""The check `map_reliability`, declared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bias_audit.checks.base import Check, Rule
+from bias_audit.checks.map_reliability.rule import JUDGES
+
+if TYPE_CHECKING:
+    from bias_audit.checks.evidence import Evidence
+    from bias_audit.checks.outcomes import RuleOutcome
+
+
+class MapReliability(Check):
+    """Do the heatmaps say anything of this model?"""
+
+    name = "map_reliability"
+    title = "Maps"
+    rules = tuple(JUDGES)
+
+    def judge(self, rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
+        """What a rule says of each of its subjects."""
+        return JUDGES[rule](rule, evidence)

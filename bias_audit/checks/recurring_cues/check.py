@@ -1,0 +1,24 @@
+"""The check `recurring_cues`, declared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bias_audit.checks.base import Check, Rule
+from bias_audit.checks.recurring_cues.rule import JUDGES
+
+if TYPE_CHECKING:
+    from bias_audit.checks.evidence import Evidence
+    from bias_audit.checks.outcomes import RuleOutcome
+
+
+class RecurringCues(Check):
+    """Does a thing that the network keeps looking at move the prediction when it is erased and pasted?"""
+
+    name = "recurring_cues"
+    title = "Cues"
+    rules = tuple(JUDGES)
+
+    def judge(self, rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
+        """What a rule says of each of its subjects."""
+        return JUDGES[rule](rule, evidence)

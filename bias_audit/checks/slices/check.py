@@ -1,0 +1,24 @@
+"""The check `slices`, declared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bias_audit.checks.base import Check, Rule
+from bias_audit.checks.slices.rule import JUDGES
+
+if TYPE_CHECKING:
+    from bias_audit.checks.evidence import Evidence
+    from bias_audit.checks.outcomes import RuleOutcome
+
+
+class Slices(Check):
+    """Who pays: do accuracy, attention and background gap differ between values of the user's columns?"""
+
+    name = "slices"
+    title = "Slices"
+    rules = tuple(JUDGES)
+
+    def judge(self, rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
+        """What a rule says of each of its subjects."""
+        return JUDGES[rule](rule, evidence)
