@@ -152,6 +152,7 @@ class Check(Protocol):
     Attributes:
         name: of its folder, its timing and its place in the page.
         title: its link in the page's list of sections.
+        anchor: id of its section there; "" = its name, with hyphens.
         options: settings that belong to it.
         tables: name -> columns of the tables that it writes into the run.
         rules: its rules, by code.
@@ -159,6 +160,7 @@ class Check(Protocol):
 
     name: str
     title: str
+    anchor: str = ""
     options: Sequence[Option] = ()
     tables: Mapping[str, Sequence[Column]] = MappingProxyType({})
     rules: Sequence[Rule] = ()

@@ -15,21 +15,24 @@ from bias_audit.checks.map_reliability.check import MapReliability
 from bias_audit.checks.mask_quality.check import MaskQuality
 from bias_audit.checks.recurring_cues.check import RecurringCues
 from bias_audit.checks.slices.check import Slices
+from bias_audit.checks.strangers.check import Strangers
 from bias_audit.checks.whole_photo.check import WholePhoto
 
 CHECKS: tuple[Check, ...] = (
-    WholePhoto(),
-    DataLeaks(),
     Attention(),
     Background(),
-    Slices(),
+    MapReliability(),
     RecurringCues(),
     DrawnRegions(),
-    Health(),
+    Slices(),
+    WholePhoto(),
+    DataLeaks(),
+    Strangers(),
     Inputs(),
-    MapReliability(),
     MaskQuality(),
+    Health(),
 )
+"""In the order of their sections in the page."""
 
 
 def rules() -> Iterator[tuple[Check, Rule]]:

@@ -41,9 +41,10 @@ def anonymous(summary: Mapping[str, Any], result: AuditResult) -> dict[str, Any]
         row["text"] = hide.token(row["text"], "path") if _PATH.search(row["text"]) else row["text"]
     for column in told["browser"]["columns"].values():
         column["values"] = [hide.value(value) for value in column["values"]]
-    for table in told["slices"]["tables"]:
-        for row in table["rows"]:
-            row["value"] = hide.value(row["value"])
+    for before, check in zip(summary["checks"], told["checks"], strict=True):
+        for table in check["section"]["tables"] if before["name"] == "slices" else ():
+            for row in table["rows"]:
+                row["value"] = hide.value(row["value"])
     return dict(told)
 
 

@@ -20,4 +20,4 @@ def place(code: str) -> tuple[str, str] | None:
 
 def anchor(check: Check) -> str:
     """Id of a check's section in the page."""
-    return check.name.replace("_", "-")
+    return check.anchor or check.name.replace("_", "-")

@@ -10,13 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bias_audit.checks.base import Page
-from bias_audit.checks.drawn_regions.section import hypotheses_section
-from bias_audit.checks.map_reliability.section import maps_section
 from bias_audit.checks.outcomes import LEVELS, NO_RELIANCE, NOT_JUDGED, RuleOutcome
-from bias_audit.checks.recurring_cues.section import clusters_section
 from bias_audit.checks.registry import CHECKS
-from bias_audit.checks.slices.section import slices_section
-from bias_audit.checks.strangers.section import strangers_section
 from bias_audit.report.account import count_status, dictionary, every_rule, not_audited, provenance
 from bias_audit.report.browser_section import browser_pictures, browser_section
 from bias_audit.report.confusion_section import confusion_section
@@ -139,11 +134,9 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
     # A finding's class is "flagged"; the worst finding of a class decides its place.
     found = result.found()
     flagged = list(dict.fromkeys(item.subject for item in found if item.scope in ("class", "image")))
-    strangers = strangers_section(result, pictures, budget)
-    clusters = clusters_section(result, pictures, budget)
-    hypotheses = hypotheses_section(result, pictures, budget)
+    checks = _check_sections(result, pictures, budget)
     browser = browser_section(result, found)
-    left = budget - strangers["bytes"] - clusters["bytes"] - hypotheses["bytes"] - browser["bytes"]
+    left = budget - sum(check["section"].get("bytes", 0) for check in checks) - browser["bytes"]
     chosen = arrange_pictures(result.images, found, flagged, pictures, left)
     browser["pictures"] = browser_pictures(browser["ids"], chosen)
     findings: list[dict[str, Any]] = []
@@ -181,18 +174,17 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
         ],
         "classes": _class_table(result, class_rows, found),
         "distributions": distributions_section(result, flagged),
-        "maps": maps_section(result),
-        "checks": _check_sections(result, pictures, budget),
-        "slices": slices_section(result),
-        "strangers": strangers,
-        "clusters": clusters,
-        "hypotheses": hypotheses,
+        "maps_failed": any(item.code == "BA908" for item in found),
+        "checks": checks,
         "confusion": confusion_section(result.confusion, info.class_names),
         "browser": browser,
         "gallery": chosen["gallery"],
         "static_keys": [image["key"] for section in chosen["gallery"] for image in section["images"]],
         "outlines": [entry for entry in chosen["places"].values() if entry["outline"]],
-        "pictures": [*chosen["pictures"], *strangers["pictures"], *clusters["pictures"], *hypotheses["pictures"]],
+        "pictures": [
+            *chosen["pictures"],
+            *(picture for check in checks for picture in check["section"].get("pictures", ())),
+        ],
         "pictures_shown": chosen["shown"],
         "pictures_stored": chosen["stored"],
         "pictures_left_out": False,
@@ -206,11 +198,20 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
 
 
 def _check_sections(result: AuditResult, pictures: Mapping[str, Any], budget: int) -> list[dict[str, Any]]:
-    """The sections of the checks that have something to show: anchor, title and template, and what that is given."""
+    """The sections of the checks that have something to show: anchor, title and template, and what that is given.
+
+    A section may hold `pictures`, as of `gallery.arrange_pictures`, and `bytes`, what they take of the budget.
+    """
     page = Page(result, pictures, budget)
     made = ((check, check.section(check.recall(result), page)) for check in CHECKS)
     return [
-        {"anchor": anchor(check), "title": check.title, "template": f"{check.name}/section.html", "section": section}
+        {
+            "name": check.name,
+            "anchor": anchor(check),
+            "title": check.title,
+            "template": f"{check.name}/section.html",
+            "section": section,
+        }
         for check, section in made
         if section is not None
     ]

@@ -98,7 +98,6 @@ JUDGES: dict[Rule, Judge] = {
         scope="cluster",
         measures=("rise of the probability beyond a control", "points"),
         more="The region, erased and pasted",
-        place="regions",
         role="proves a cue",
     ): drawn_region,
 }

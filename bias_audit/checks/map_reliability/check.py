@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bias_audit.checks.base import Check, Rule
 from bias_audit.checks.map_reliability.rule import JUDGES
 
 if TYPE_CHECKING:
+    from bias_audit.checks.base import Measured, Page
     from bias_audit.checks.evidence import Evidence
     from bias_audit.checks.outcomes import RuleOutcome
 
@@ -17,8 +18,16 @@ class MapReliability(Check):
 
     name = "map_reliability"
     title = "Maps"
+    anchor = "maps"
     rules = tuple(JUDGES)
 
     def judge(self, rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         """What a rule says of each of its subjects."""
         return JUDGES[rule](rule, evidence)
+
+    def section(self, measured: Measured, page: Page) -> dict[str, Any] | None:
+        """The tests, and which of them the maps failed."""
+        from bias_audit.checks.map_reliability.section import maps_section
+
+        shown = maps_section(page.result)
+        return shown if shown["tests"] else None

@@ -115,7 +115,6 @@ JUDGES: dict[Rule, Judge] = {
         scope="dataset",
         measures=("rank correlation", "number"),
         more="How maps were tested",
-        place="maps",
         role="doubts the run",
     ): map_reliability,
 }

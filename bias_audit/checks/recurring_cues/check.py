@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bias_audit.checks.base import Check, Rule
 from bias_audit.checks.recurring_cues.rule import JUDGES
 
 if TYPE_CHECKING:
+    from bias_audit.checks.base import Measured, Page
     from bias_audit.checks.evidence import Evidence
     from bias_audit.checks.outcomes import RuleOutcome
 
@@ -17,8 +18,16 @@ class RecurringCues(Check):
 
     name = "recurring_cues"
     title = "Cues"
+    anchor = "clusters"
     rules = tuple(JUDGES)
 
     def judge(self, rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         """What a rule says of each of its subjects."""
         return JUDGES[rule](rule, evidence)
+
+    def section(self, measured: Measured, page: Page) -> dict[str, Any] | None:
+        """The strongest cues, confirmed ones first."""
+        from bias_audit.checks.recurring_cues.section import clusters_section
+
+        shown = clusters_section(page.result, page.pictures, page.budget)
+        return shown if shown["clusters"] else None

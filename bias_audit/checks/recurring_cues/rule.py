@@ -147,7 +147,6 @@ JUDGES: dict[Rule, Judge] = {
         scope="cluster",
         measures=("measured", "number"),
         more="The cue, erased and pasted",
-        place="clusters",
         role="proves a cue",
     ): recurring_cue,
 }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bias_audit.checks.base import Check, Rule
 from bias_audit.checks.slices.rule import JUDGES
 
 if TYPE_CHECKING:
+    from bias_audit.checks.base import Measured, Page
     from bias_audit.checks.evidence import Evidence
     from bias_audit.checks.outcomes import RuleOutcome
 
@@ -22,3 +23,10 @@ class Slices(Check):
     def judge(self, rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         """What a rule says of each of its subjects."""
         return JUDGES[rule](rule, evidence)
+
+    def section(self, measured: Measured, page: Page) -> dict[str, Any] | None:
+        """One table per user column; none where the user gave no columns."""
+        from bias_audit.checks.slices.section import slices_section
+
+        shown = slices_section(page.result)
+        return shown if shown["tables"] else None

@@ -204,7 +204,6 @@ JUDGES: dict[Rule, Judge] = {
         scope="slice",
         measures=("accuracy of the slice", "share"),
         more="All slices with their intervals",
-        place="slices",
         worse="low",
     ): worst_slice,
     Rule(
@@ -214,7 +213,6 @@ JUDGES: dict[Rule, Judge] = {
         scope="slice",
         measures=("background excess of the slice", "number"),
         more="All slices with their intervals",
-        place="slices",
         needs=frozenset({"masks", "maps"}),
     ): slice_attention,
     Rule(
@@ -224,7 +222,6 @@ JUDGES: dict[Rule, Judge] = {
         scope="slice",
         measures=("background gap of the slice", "points"),
         more="All slices with their intervals",
-        place="slices",
         needs=frozenset({"masks", "composites"}),
     ): slice_reliance,
 }
