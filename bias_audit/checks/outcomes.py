@@ -127,9 +127,12 @@ def status_of(found: bool, level: str, sentence: str) -> tuple[str, str, str | N
 
 
 def number(value: Any) -> float | None:
-    """A finite float, or None."""
-    value = as_float(value)
-    return value if math.isfinite(value) else None
+    """A finite float, or None for everything else: None, NaN, pandas' NA, infinity, text."""
+    try:
+        known = as_float(value)
+    except ValueError:
+        return None
+    return known if math.isfinite(known) else None
 
 
 def as_float(value: Any, missing: float = float("nan")) -> float:

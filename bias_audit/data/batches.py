@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from bias_audit.data.dataset import Sample
-from bias_audit.data.estimates import Estimate
 from bias_audit.data.geometry import fit_image, fit_mask, largest_shape
+from bias_audit.data.mask_estimates import Estimate
 from bias_audit.data.masks import ESTIMATED, NO_MASK, MaskReading, load_mask
 from bias_audit.data.masks import OK as MASK_OK
 from bias_audit.data.opening import open_picture

@@ -29,7 +29,7 @@ EMPTY_ESTIMATE = "estimated mask without foreground"
 FULL_ESTIMATE = "estimated mask without background"
 
 ESTIMATED = "estimated"
-"""Kind of a mask that nobody drew; see `data.estimates`."""
+"""Kind of a mask that nobody drew; see `data.mask_estimates`."""
 
 
 @dataclass(frozen=True)

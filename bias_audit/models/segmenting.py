@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bias_audit.data.estimates import AUTO, Estimate, Segment, estimator, find_function
+from bias_audit.data.mask_estimates import AUTO, Estimate, Segment, estimator, find_function
 from bias_audit.errors import ConfigError, ModelError
 
 KERAS, TFLITE = (".keras", ".h5", ".hdf5"), ".tflite"

@@ -33,7 +33,7 @@ from bias_audit.config import AUTO_PREPROCESS, AuditConfig, Thresholds, configur
 from bias_audit.data import sampling, sources
 from bias_audit.data.batches import OK, Geometry
 from bias_audit.data.dataset import Dataset
-from bias_audit.data.estimates import AUTO as AUTO_MASKS
+from bias_audit.data.mask_estimates import AUTO as AUTO_MASKS
 from bias_audit.data.preprocess import find_preprocess
 from bias_audit.errors import ConfigError, DataError
 from bias_audit.heatmaps import attention, faithfulness

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from bias_audit.checks.outcomes import RuleOutcome
-from bias_audit.report.estimates import records
+from bias_audit.report.cells import records
 from bias_audit.run.result import AuditResult
 from bias_audit.run.schema import TABLES
 

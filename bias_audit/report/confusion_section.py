@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from bias_audit.report.estimates import number, records
+from bias_audit.checks.outcomes import number
+from bias_audit.report.cells import records
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+from bias_audit.checks.outcomes import number
 from bias_audit.errors import ResultError
-from bias_audit.report.estimates import number
 from bias_audit.review.agreement import by_target
 from bias_audit.review.decisions import Decision, read_decisions
 from bias_audit.review.targets import findings_and_cues

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bias_audit.report.estimates import number
+from bias_audit.checks.outcomes import number
 from bias_audit.run.result import AuditResult
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bias_audit.checks.base import Page
-from bias_audit.checks.outcomes import LEVELS, NO_RELIANCE, NOT_JUDGED, RuleOutcome
+from bias_audit.checks.outcomes import LEVELS, NO_RELIANCE, NOT_JUDGED, RuleOutcome, number
 from bias_audit.checks.registry import CHECKS
 from bias_audit.report.account import count_status, dictionary, every_rule, not_audited, provenance
 from bias_audit.report.browser_section import browser_pictures, browser_section
+from bias_audit.report.cells import axis, estimate, records
 from bias_audit.report.confusion_section import confusion_section
 from bias_audit.report.decide_section import decide_section
 from bias_audit.report.distributions_section import distributions_section
-from bias_audit.report.estimates import axis, estimate, number, records
 from bias_audit.report.finding_words import anchor, measures, place
 from bias_audit.report.gallery import MOST_COMPOSED, PICTURE_BUDGET, arrange_pictures, counted
 from bias_audit.report.rule_texts_section import rule_texts_section

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bias_audit.checks.outcomes import LEVELS
+from bias_audit.checks.outcomes import LEVELS, number
 from bias_audit.config import Thresholds
 from bias_audit.errors import ConfigError
 from bias_audit.review import targets
@@ -144,8 +144,8 @@ def collect(result: AuditResult, biased: Iterable[Target]) -> list[Row]:
         for what, whose in _missing(target, name, becomes):
             usual = other = None
             if whose in result.classes.index:
-                usual = _number(result.classes["accuracy_low"][whose])
-                other = _number(result.classes["other_background_accuracy"][whose])
+                usual = number(result.classes["accuracy_low"][whose])
+                other = number(result.classes["other_background_accuracy"][whose])
             count, reason = images_needed(usual, None if target.cluster_id else other, thresholds)
             row = {"class": name, "finding": finding, "collect": what, "at_least": count, "reason": reason}
             rows.setdefault(what, row)  # two classes that are taken for each other ask for the same images
@@ -256,12 +256,6 @@ def _csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> bytes:
     writer.writeheader()
     writer.writerows({name: cell(row[name]) for name in columns} for row in rows)
     return buffer.getvalue().encode("utf-8", "backslashreplace")
-
-
-def _number(value: Any) -> float | None:
-    import pandas as pd
-
-    return None if pd.isna(value) else float(value)
 
 
 def _text(value: Any) -> str:

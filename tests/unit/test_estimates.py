@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bias_audit.data import estimates, masks
+from bias_audit.data import mask_estimates as estimates
+from bias_audit.data import masks
 from bias_audit.data.batches import Geometry, load
 from bias_audit.data.dataset import Sample
 from bias_audit.data.grabcut import grabcut

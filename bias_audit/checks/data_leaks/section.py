@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from bias_audit.checks.data_leaks.rule import JUDGES, strength
-from bias_audit.report.estimates import estimate, number, records
+from bias_audit.checks.outcomes import number
+from bias_audit.report.cells import estimate, records
 
 if TYPE_CHECKING:
     import pandas as pd

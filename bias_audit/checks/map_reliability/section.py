@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bias_audit.report.estimates import estimate
+from bias_audit.report.cells import estimate
 from bias_audit.run.result import AuditResult
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from bias_audit.report.estimates import estimate, records
+from bias_audit.report.cells import estimate, records
 from bias_audit.report.gallery import TILE_BYTES, is_picture, keep_picture
 from bias_audit.run.result import AuditResult
 

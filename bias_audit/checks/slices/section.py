@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bias_audit.checks.slices.measure import ACCURACY, ATTENTION, RELIANCE, Measure
-from bias_audit.report.estimates import axis, estimate, records
+from bias_audit.report.cells import axis, estimate, records
 from bias_audit.run.result import AuditResult
 
 MOST_COLUMNS = 12

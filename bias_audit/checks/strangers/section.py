@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from bias_audit.checks.strangers.encounters import encounters
-from bias_audit.report.estimates import records
+from bias_audit.report.cells import records
 from bias_audit.report.gallery import CARD_BYTES, is_picture, keep_picture
 from bias_audit.run.result import AuditResult
 

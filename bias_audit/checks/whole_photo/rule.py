@@ -51,22 +51,22 @@ def global_cue(rule: Rule, evidence: Evidence, probes: pd.DataFrame | None) -> l
     """
     title, bounds = rule.title, evidence.thresholds
     if probes is None or probes.empty:
-        return [not_applicable("BA301", title, "dataset", "", "Properties of the whole photo were not exchanged.")]
+        return [not_applicable(rule.code, title, "dataset", "", "Properties of the whole photo were not exchanged.")]
     tested = probes[probes["reason"] == "ok"]
     if tested.empty:
         reason = str(probes["reason"].mode().iloc[0])
-        return [not_applicable("BA301", title, "dataset", "", f"Not enough images: {reason}.")]
+        return [not_applicable(rule.code, title, "dataset", "", f"Not enough images: {reason}.")]
     strongest = tested.groupby("probe")["attract"].max()
     outcomes = []
     for name, rows in probes.groupby("class_name", sort=False):
         own = rows[rows["reason"] == "ok"]
         if own.empty:
             reason = str(rows["reason"].iloc[0])
-            outcomes.append(not_applicable("BA301", title, "class", str(name), f"Not enough images: {reason}."))
+            outcomes.append(not_applicable(rule.code, title, "class", str(name), f"Not enough images: {reason}."))
             continue
         found = own[[pulls(row, bounds, float(strongest[str(row["probe"])])) for _, row in own.iterrows()]]
         ranked = (found if len(found) else own).sort_values("attract", ascending=False, kind="stable")
-        outcomes.append(_outcome(title, str(name), ranked, evidence, found=len(found) > 0))
+        outcomes.append(_outcome(rule, str(name), ranked, evidence, found=len(found) > 0))
     return outcomes
 
 
@@ -80,7 +80,7 @@ def pulls(row: pd.Series, bounds: Thresholds, strongest: float) -> bool:
     )
 
 
-def _outcome(title: str, name: str, ranked: pd.DataFrame, evidence: Evidence, *, found: bool) -> RuleOutcome:
+def _outcome(rule: Rule, name: str, ranked: pd.DataFrame, evidence: Evidence, *, found: bool) -> RuleOutcome:
     row, bounds = ranked.iloc[0], evidence.thresholds
     level, own = None, sorted(map(str, ranked["probe"]))
     if found:
@@ -98,8 +98,8 @@ def _outcome(title: str, name: str, ranked: pd.DataFrame, evidence: Evidence, *,
             f"corrected p {row['p_fdr']:z.2f})."
         )
     return RuleOutcome(
-        "BA301",
-        title,
+        rule.code,
+        rule.title,
         "class",
         name,
         "found" if found else "passed",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bias_audit.report.estimates import axis, estimate, records
+from bias_audit.report.cells import axis, estimate, records
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
+
+from bias_audit.checks.outcomes import number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,15 +27,6 @@ def axis(ends: Iterable[float | None]) -> list[float]:
     """Ends of the axis on which a column is drawn: 0 to 1, and farther where its numbers or intervals lie outside."""
     known = [end for end in ends if end is not None]
     return [min(0.0, *known), max(1.0, *known)] if known else [0.0, 1.0]
-
-
-def number(value: Any) -> float | None:
-    """A finite float, or None for everything missing (None, NaN, pandas' NA, infinity)."""
-    try:
-        known = float(value)
-    except (TypeError, ValueError):
-        return None
-    return known if math.isfinite(known) else None
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
