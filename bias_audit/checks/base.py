@@ -70,6 +70,10 @@ class Rule:
     worse: Literal["high", "low"] = "high"
 
 
+Judge = Callable[[Rule, "Evidence"], "list[RuleOutcome]"]
+"""What a rule says of each of its subjects."""
+
+
 @dataclass(frozen=True)
 class Option:
     """A setting of an audit that belongs to a check.
@@ -156,6 +160,7 @@ class Check(Protocol):
         options: settings that belong to it.
         tables: name -> columns of the tables that it writes into the run.
         rules: its rules, by code.
+        judges: what judges by each of them, where that needs nothing but the evidence.
     """
 
     name: str
@@ -164,6 +169,7 @@ class Check(Protocol):
     options: Sequence[Option] = ()
     tables: Mapping[str, Sequence[Column]] = MappingProxyType({})
     rules: Sequence[Rule] = ()
+    judges: Mapping[Rule, Judge] = MappingProxyType({})
 
     def measure(self, context: Context) -> Measured:
         """Make the check's experiment, or read what an interrupted audit has made of it; by itself there is none."""
@@ -179,7 +185,7 @@ class Check(Protocol):
 
     def judge(self, rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         """What one of its rules says of each of its subjects."""
-        ...
+        return self.judges[rule](rule, evidence)
 
     def section(self, measured: Measured, page: Page) -> dict[str, Any] | None:
         """What section.html is given, under the name `section`; None where there is nothing to show."""

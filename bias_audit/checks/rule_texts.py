@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
 
+from bias_audit.checks import registry
 from bias_audit.config import Thresholds
 from bias_audit.errors import ConfigError
 
@@ -95,8 +96,8 @@ def explain_rule(code: str) -> RuleText:
 
 @functools.cache
 def rule_codes() -> tuple[str, ...]:
-    """Codes of all rules with a text, in order."""
-    return tuple(sorted(_files()))
+    """Codes of all rules, in order."""
+    return tuple(sorted(rule.code for _, rule in registry.rules()))
 
 
 def every_rule() -> tuple[RuleText, ...]:
@@ -135,15 +136,8 @@ def _read(code: str) -> RuleText:
 
 def rule_file(code: str) -> Traversable:
     """Where a rule's text lies: beside the check that it belongs to."""
-    return _files()[code]
-
-
-@functools.cache
-def _files() -> dict[str, Traversable]:
-    """The text of every rule, by its code."""
-    folders = [folder for folder in resources.files("bias_audit.checks").iterdir() if folder.is_dir()]
-    files = (file for folder in folders for file in folder.iterdir())
-    return {file.name.removesuffix(".md"): file for file in files if file.name.endswith(".md")}
+    check = next(check for check, rule in registry.rules() if rule.code == code)
+    return resources.files(type(check).__module__.rpartition(".")[0]).joinpath(f"{code}.md")
 
 
 @functools.cache

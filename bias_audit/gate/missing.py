@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bias_audit.checks.outcomes import RuleOutcome
-from bias_audit.checks.registry import rules_that_need
+from bias_audit.checks.registry import find_rule
 from bias_audit.gate.metrics import number
 from bias_audit.gate.states import (
     DID_NOT_RUN,
@@ -29,9 +29,11 @@ def state_of_rule(outcome: RuleOutcome, result: AuditResult) -> str:
         return IGNORED
     if "(BA908)" in outcome.sentence and maps_failed(result):
         return MAPS_FAILED
-    if outcome.code in rules_that_need("masks") and _without_masks(result):
+    rule = find_rule(outcome.code)
+    needs = frozenset() if rule is None else rule.needs
+    if "masks" in needs and _without_masks(result):
         return NO_MASKS
-    if outcome.code in rules_that_need("composites") and _without_interventions(result):
+    if "composites" in needs and _without_interventions(result):
         return NO_INTERVENTIONS
     if outcome.code == "BA201" and (row := _class_row(result, class_of(outcome))) and number(row.get("p_fdr")) is None:
         few = number(row.get("n_interventions")) or number(row.get("n_read")) or 0

@@ -198,14 +198,14 @@ def audit(
         add_interventions(records, composites, dataset.class_names, blank)
         user = {name: [sample.columns[name] for sample in dataset.samples] for name in dataset.columns}
         images = summaries.images_table(records, user, min_images=stats.ENOUGH_FOR_OUTLIERS)
-        strange = tables.strangers_table(met)
+        strange = tables.table("strangers", met)
         measured = Measured(
             images=images,
             composites=composites,
             ties=ties,
             groups=clusters,
-            clusters=tables.clusters_table(names.named(found["clusters"], found["spots"], known_cues)),
-            cluster_spots=tables.cluster_spots_table(found["spots"]),
+            clusters=tables.table("clusters", names.named(found["clusters"], found["spots"], known_cues)),
+            cluster_spots=tables.table("cluster_spots", found["spots"]),
             no_clusters=found["reason"],
             strangers=strange,
             preprocess=checked,

@@ -27,14 +27,12 @@ def _of_check(check: Check, rule: DeclaredRule) -> Rule:
     return lambda evidence: check.judge(rule, evidence)
 
 
-RULES: dict[str, Rule] = {
-    rule.code: _of_check(check, rule) for check, rule in sorted(registry.rules(), key=lambda pair: pair[1].code)
-}
+_DECLARED = sorted(registry.rules(), key=lambda pair: pair[1].code)
+
+RULES: dict[str, Rule] = {rule.code: _of_check(check, rule) for check, rule in _DECLARED}
 """Every rule by its code, in the order in which they are judged and listed."""
 
-SUMMARIES: dict[str, str] = {
-    rule.code: rule.about for _, rule in sorted(registry.rules(), key=lambda pair: pair[1].code)
-}
+SUMMARIES: dict[str, str] = {rule.code: rule.about for _, rule in _DECLARED}
 """What each rule finds: the title of a rule that is ignored."""
 
 

@@ -31,7 +31,7 @@ def name_in_run(
     names.name_cluster(result.cluster_spots, cluster_id, name, judgement, file, reviewer=reviewer)
     rows = [{**row, "name": "", "judgement": ""} for row in tables.rows(result.clusters)]
     spots = tables.rows(result.cluster_spots)
-    clusters = tables.clusters_table(names.named(rows, spots, names.read_names(file)))
+    clusters = tables.table("clusters", names.named(rows, spots, names.read_names(file)))
     run = Run(folder)
     tables.write_table(run, "clusters", clusters)
     return judge_again(run, result, "BA302", clusters=clusters, cluster_spots=result.cluster_spots)

@@ -30,28 +30,11 @@ def confusion_table(images: pd.DataFrame) -> pd.DataFrame:
     return counts.astype({"n": "Int64"})
 
 
-def strangers_table(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row per picture of no known class; none where no strangers were given."""
-    frame = pd.DataFrame({column.name: series(column, records) for column in TABLES["strangers"]})
-    return frame.set_index("image_id")
-
-
-def clusters_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row per recurring cue, the strongest first."""
-    frame = pd.DataFrame({column.name: series(column, rows) for column in TABLES["clusters"]})
-    return frame.set_index("cluster_id")
-
-
-def cluster_spots_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Where each recurring cue was seen."""
-    return pd.DataFrame({column.name: series(column, rows) for column in TABLES["cluster_spots"]})
-
-
 def table(name: str, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """A table of a check, from its rows; missing columns become NaN or "".
+    """A table, from its rows; missing columns become NaN or "".
 
     Args:
-        name: of the table, as the check declares it.
+        name: of the table, one of `run.schema.TABLES`.
         rows: column -> value.
     """
     frame = pd.DataFrame({column.name: series(column, rows) for column in TABLES[name]})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +25,7 @@ def source(code: str) -> str:
 def test_every_rule_has_a_text_and_no_text_is_orphaned():
     assert set(rule_codes()) == set(RULES)
     assert [text.code for text in every_rule()] == sorted(RULES)
+    assert {path.stem for path in Path(rule_texts.__file__).parent.glob("*/*.md")} == set(RULES)
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -5,10 +5,9 @@ See docs/science.md#levels.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from bias_audit.checks.base import Rule
+from bias_audit.checks.base import Judge, Rule
 from bias_audit.checks.outcomes import RuleOutcome, as_float, not_applicable, number, relies, status_of
 from bias_audit.config import Thresholds
 
@@ -121,8 +120,6 @@ def _why_no_attention(row: pd.Series, needed: int, *, has_rest: bool) -> str:
         return "No other class with attention scores to compare with."
     return f"Not enough images: {int(row['n_attention'])} with attention scores, {needed} needed."
 
-
-Judge = Callable[[Rule, "Evidence"], list[RuleOutcome]]
 
 JUDGES: dict[Rule, Judge] = {
     Rule(

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bias_audit.checks.base import Check, Rule
+from bias_audit.checks.base import Check
 from bias_audit.checks.drawn_regions.rule import JUDGES
 
 if TYPE_CHECKING:
     from bias_audit.checks.base import Measured, Page
-    from bias_audit.checks.evidence import Evidence
-    from bias_audit.checks.outcomes import RuleOutcome
 
 
 class DrawnRegions(Check):
@@ -20,10 +18,7 @@ class DrawnRegions(Check):
     title = "Regions"
     anchor = "regions"
     rules = tuple(JUDGES)
-
-    def judge(self, rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
-        """What a rule says of each of its subjects."""
-        return JUDGES[rule](rule, evidence)
+    judges = JUDGES
 
     def section(self, measured: Measured, page: Page) -> dict[str, Any] | None:
         """The latest first."""

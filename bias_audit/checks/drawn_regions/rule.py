@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from bias_audit.checks.base import Rule
+from bias_audit.checks.base import Judge, Rule
 from bias_audit.checks.outcomes import RuleOutcome, as_float, not_applicable, number, visible
 from bias_audit.config import Thresholds
 
@@ -87,8 +86,6 @@ def _erased(row: pd.Series) -> str:
     n = int(row["n_places"])
     return f"{said}, {row['erase_effect']:z.2f} more than by {n} equal piece{'' if n == 1 else 's'} elsewhere."
 
-
-Judge = Callable[[Rule, "Evidence"], list[RuleOutcome]]
 
 JUDGES: dict[Rule, Judge] = {
     Rule(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from bias_audit.checks.base import Rule
+from bias_audit.checks.base import Judge, Rule
 from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, not_applicable, number, relies, status_of
 
 if TYPE_CHECKING:
@@ -222,8 +221,6 @@ def too_few_images(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         )
     ]
 
-
-Judge = Callable[[Rule, "Evidence"], list[RuleOutcome]]
 
 JUDGES: dict[Rule, Judge] = {
     Rule(

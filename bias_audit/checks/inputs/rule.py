@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from bias_audit.checks.base import Rule
+from bias_audit.checks.base import Judge, Rule
 from bias_audit.checks.outcomes import RuleOutcome, not_applicable, status_of
 
 if TYPE_CHECKING:
@@ -172,8 +171,6 @@ def _best_order(confusion: NDArray[np.int64]) -> NDArray[np.int64]:
     weights = confusion * (classes + 1) + np.eye(classes, dtype=np.int64)
     return np.asarray(linear_sum_assignment(weights, maximize=True)[1], np.int64)
 
-
-Judge = Callable[[Rule, "Evidence"], list[RuleOutcome]]
 
 JUDGES: dict[Rule, Judge] = {
     Rule(

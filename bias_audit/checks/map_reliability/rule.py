@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bias_audit.checks.base import Rule
+from bias_audit.checks.base import Judge, Rule
 from bias_audit.checks.map_reliability.kinds import CLASSES, RANDOMISATION, STABILITY
 from bias_audit.checks.outcomes import RuleOutcome, not_applicable, status_of
 from bias_audit.config import Thresholds
@@ -104,8 +104,6 @@ def _judged(rule: Rule, test: Reliability, bounds: Thresholds) -> RuleOutcome:
         },
     )
 
-
-Judge = Callable[[Rule, "Evidence"], list[RuleOutcome]]
 
 JUDGES: dict[Rule, Judge] = {
     Rule(

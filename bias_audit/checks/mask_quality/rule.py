@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
-from bias_audit.checks.base import Rule
+from bias_audit.checks.base import Judge, Rule
 from bias_audit.checks.outcomes import LEVELS, RuleOutcome, not_applicable, number, status_of
 
 if TYPE_CHECKING:
@@ -97,8 +97,6 @@ def marked(outcomes: Sequence[RuleOutcome], evidence: Evidence, masked: Containe
         result.append(dataclasses.replace(outcome, sentence=f"{outcome.sentence} {said}", level=level))
     return result
 
-
-Judge = Callable[[Rule, "Evidence"], list[RuleOutcome]]
 
 JUDGES: dict[Rule, Judge] = {
     Rule(

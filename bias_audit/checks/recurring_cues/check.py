@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bias_audit.checks.base import Check, Rule
+from bias_audit.checks.base import Check
 from bias_audit.checks.recurring_cues.rule import JUDGES
 
 if TYPE_CHECKING:
     from bias_audit.checks.base import Measured, Page
-    from bias_audit.checks.evidence import Evidence
-    from bias_audit.checks.outcomes import RuleOutcome
 
 
 class RecurringCues(Check):
@@ -20,10 +18,7 @@ class RecurringCues(Check):
     title = "Cues"
     anchor = "clusters"
     rules = tuple(JUDGES)
-
-    def judge(self, rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
-        """What a rule says of each of its subjects."""
-        return JUDGES[rule](rule, evidence)
+    judges = JUDGES
 
     def section(self, measured: Measured, page: Page) -> dict[str, Any] | None:
         """The strongest cues, confirmed ones first."""

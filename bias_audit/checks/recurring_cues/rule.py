@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from bias_audit.checks.base import Rule
+from bias_audit.checks.base import Judge, Rule
 from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, as_float, not_applicable, number, visible
 from bias_audit.config import Thresholds
 
@@ -136,8 +135,6 @@ def _pasted(row: pd.Series) -> str:
         said.append(f"turns {row['turned']:z.0%} of them into {row['class_name']}, another piece {other}")
     return f"pasted onto images of other classes it {' and '.join(said)}" if said else ""
 
-
-Judge = Callable[[Rule, "Evidence"], list[RuleOutcome]]
 
 JUDGES: dict[Rule, Judge] = {
     Rule(

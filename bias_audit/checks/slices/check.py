@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bias_audit.checks.base import Check, Rule
+from bias_audit.checks.base import Check
 from bias_audit.checks.slices.rule import JUDGES
 
 if TYPE_CHECKING:
     from bias_audit.checks.base import Measured, Page
-    from bias_audit.checks.evidence import Evidence
-    from bias_audit.checks.outcomes import RuleOutcome
 
 
 class Slices(Check):
@@ -19,10 +17,7 @@ class Slices(Check):
     name = "slices"
     title = "Slices"
     rules = tuple(JUDGES)
-
-    def judge(self, rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
-        """What a rule says of each of its subjects."""
-        return JUDGES[rule](rule, evidence)
+    judges = JUDGES
 
     def section(self, measured: Measured, page: Page) -> dict[str, Any] | None:
         """One table per user column; none where the user gave no columns."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from bias_audit.checks.base import Rule
+from bias_audit.checks.base import Judge, Rule
 from bias_audit.checks.outcomes import RuleOutcome, as_float, not_applicable, number, status_of
 
 if TYPE_CHECKING:
@@ -193,8 +193,6 @@ def _points(difference: float) -> str:
     """A difference of shares in percentage points."""
     return f"{round(100 * difference)} points"
 
-
-Judge = Callable[[Rule, "Evidence"], list[RuleOutcome]]
 
 JUDGES: dict[Rule, Judge] = {
     Rule(

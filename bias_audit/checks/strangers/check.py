@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bias_audit.checks.base import Check, Rule
+from bias_audit.checks.base import Check
 
 if TYPE_CHECKING:
     from bias_audit.checks.base import Measured, Page
-    from bias_audit.checks.evidence import Evidence
-    from bias_audit.checks.outcomes import RuleOutcome
 
 
 class Strangers(Check):
@@ -17,10 +15,6 @@ class Strangers(Check):
 
     name = "strangers"
     title = "Strangers"
-
-    def judge(self, rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
-        """Nothing: it has no rule yet."""
-        return []
 
     def section(self, measured: Measured, page: Page) -> dict[str, Any] | None:
         """One group per kind of picture."""

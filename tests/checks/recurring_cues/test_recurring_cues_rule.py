@@ -25,7 +25,7 @@ def judged(*rows: dict[str, Any], reason: str = "") -> list[Any]:
     empty = pd.DataFrame()
     evidence = Evidence(
         empty, empty, empty, empty, Thresholds(),
-        clusters=tables.clusters_table(rows), cluster_spots=tables.cluster_spots_table(spots), no_clusters=reason,
+        clusters=tables.table("clusters", rows), cluster_spots=tables.table("cluster_spots", spots), no_clusters=reason,
     )  # fmt: skip
     return RULES["BA302"](evidence)
 
