@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, status_of
 from bias_audit.config import Thresholds
@@ -13,10 +13,7 @@ from bias_audit.config import Thresholds
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bias_audit.checks.base import Measured
-    from bias_audit.checks.inputs.measure import PreprocessCheck
-    from bias_audit.checks.map_reliability.similarity import Reliability
-    from bias_audit.checks.mask_quality.measure import MaskQuality
+    from bias_audit.checks.base import Measured, Rule
 
 
 @dataclass(frozen=True)
@@ -45,37 +42,42 @@ class Evidence:
     """What the rules may look at.
 
     Attributes:
-        images, classes, gap_matrix, slices: tables of `schema`.
+        images, classes: the shared tables.
         thresholds: bounds.
-        preprocess: how the preprocessing compares with others; None = they were not compared.
-        reliability: tests of the maps; empty = they were not made.
-        failed_tests: those of them that the maps fail; then no rule reads an attention column.
-        clusters, cluster_spots: recurring cues, tables of `schema`; None = they were not looked for.
-        no_clusters: why not.
-        hypotheses: regions that reviewers had tested, table of `schema`; None = none yet.
-        masks: estimated masks against drawn ones; None = none were estimated.
         measured: name of a check -> what it measured.
+        tables: name -> table that a check has made from other tables.
+        rules: every rule by its code.
+        outcomes: of the checks that were judged before.
     """
 
     images: pd.DataFrame
     classes: pd.DataFrame
-    gap_matrix: pd.DataFrame
-    slices: pd.DataFrame
     thresholds: Thresholds
-    preprocess: PreprocessCheck | None = None
-    reliability: tuple[Reliability, ...] = ()
-    failed_tests: tuple[str, ...] = ()
-    clusters: pd.DataFrame | None = None
-    cluster_spots: pd.DataFrame | None = None
-    no_clusters: str = ""
-    masks: MaskQuality | None = None
-    hypotheses: pd.DataFrame | None = None
     measured: Mapping[str, Measured] = field(default_factory=dict)
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    rules: Mapping[str, Rule] = field(default_factory=dict)
+    outcomes: tuple[RuleOutcome, ...] = ()
 
     def table(self, name: str) -> pd.DataFrame | None:
-        """A table of a check, None where no check measured it."""
+        """A table of a check, None where no check made it."""
+        if name in self.tables:
+            return self.tables[name]
         found = (each.tables[name] for each in self.measured.values() if name in each.tables)
         return next(found, None)
+
+    def own(self, check: str) -> Any:
+        """What a check measured beside its tables, None where it measured nothing."""
+        measured = self.measured.get(check)
+        return None if measured is None else measured.own()
+
+    @functools.cached_property
+    def failed_tests(self) -> tuple[str, ...]:
+        """The tests that the heatmaps failed; then no rule reads an attention column."""
+        return tuple(
+            outcome.subject
+            for outcome in self.outcomes
+            if outcome.status == "found" and self.rules[outcome.code].role == "doubts the maps"
+        )
 
     @property
     def doubt(self) -> str:

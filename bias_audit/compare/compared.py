@@ -10,7 +10,7 @@ import pandas as pd
 
 from bias_audit import stats
 from bias_audit.checks.outcomes import LEVELS, RuleOutcome
-from bias_audit.checks.slices.measure import grouped
+from bias_audit.checks.slices.summary import grouped
 from bias_audit.compare.flips import Flags, FlipList, find_flips
 from bias_audit.compare.measures import BETTER, MEASURES, NO_DIFFERENCE, WORSE, Change, Codes, apart, judged, paired
 from bias_audit.compare.pairing import Pairs, pair_images

@@ -16,19 +16,9 @@ from numpy.typing import NDArray
 
 import bias_audit
 from bias_audit import stats
-from bias_audit.checks.background import measure as experiments
-from bias_audit.checks.background.photo_reliance import add_interventions
-from bias_audit.checks.base import Context
-from bias_audit.checks.base import Measured as CheckMeasured
-from bias_audit.checks.data_leaks.measure import fingerprint
-from bias_audit.checks.inputs.measure import check_preprocess
-from bias_audit.checks.map_reliability.measure import check_reliability
-from bias_audit.checks.mask_quality.measure import MaskQuality, check_masks, count_checked
+from bias_audit.checks.base import Context, Given, Measured, Stage
 from bias_audit.checks.outcomes import RuleOutcome
-from bias_audit.checks.recurring_cues import names
-from bias_audit.checks.recurring_cues.measure import find_clusters
 from bias_audit.checks.registry import CHECKS
-from bias_audit.checks.strangers.measure import choose_strangers, meet, open_strangers, with_strangers
 from bias_audit.config import AUTO_PREPROCESS, AuditConfig, Thresholds, configured
 from bias_audit.data import sampling, sources
 from bias_audit.data.batches import OK, Geometry
@@ -38,20 +28,18 @@ from bias_audit.data.preprocess import find_preprocess
 from bias_audit.errors import ConfigError, DataError
 from bias_audit.heatmaps import attention, faithfulness
 from bias_audit.heatmaps.methods import AUTO, DEFAULT, Explainer, check_method
+from bias_audit.heatmaps.permutation_tie import Tie
 from bias_audit.models.base import check_model_path, load_model
 from bias_audit.models.decoding import geometry_of
 from bias_audit.models.segmenting import find_estimate, segmenter_hash
-from bias_audit.pipeline import judge as rules
 from bias_audit.pipeline import summaries
-from bias_audit.pipeline.finish import Measured, conclude, finish
+from bias_audit.pipeline.finish import conclude, finish
+from bias_audit.pipeline.judge import refuse_unknown
 from bias_audit.pipeline.provenance import describe
 from bias_audit.report import pictures
-from bias_audit.run import tables
 from bias_audit.run.folder import Run
 from bias_audit.run.progress import QUIET, Progress
 from bias_audit.run.result import AuditResult
-
-Record = dict[str, Any]
 
 CHOICE = "shards/faithfulness.json"
 """What `method = "auto"` chose, and by which scores."""
@@ -111,18 +99,16 @@ def audit(
     if masks is not None and str(masks) == AUTO_MASKS and not Path(masks).is_dir():
         masks, config = None, config.changed({"segmenter": config.segmenter or AUTO_MASKS})
     thresholds = thresholds or Thresholds()
-    if unknown := sorted(set(ignore) - set(rules.RULES)):
-        raise ConfigError(f"no rule {', '.join(unknown)} to ignore", f"Rules: {', '.join(rules.RULES)}.")
+    refuse_unknown(ignore)
     check_method(config.method)
     run = Run(Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="bias-audit-")))
     run.check(resume=resume, overwrite=overwrite)
     if isinstance(model, str | Path):
         check_model_path(Path(model))
     dataset = _open(Path(data), masks, boxes, config, split=split, outside=allow_outside)
-    clusters = _clusters(dataset, config.cluster)
-    known_cues = _names(cues, run.path)
-    trained = "" if train is None else fingerprint(Path(train))
-    guests = None if strangers is None else open_strangers(Path(strangers))
+    groups = _groups(dataset, config.cluster)
+    given = Given(_path(strangers), _path(train), _path(cues), beside=run.path.absolute().parent)
+    read = {name: digest for check in CHECKS for name, digest in check.fingerprints(given).items()}
 
     with progress.stage("Loading the model", None), _timed(seconds, "model"):
         loaded = load_model(model, config, dataset.class_names)
@@ -138,91 +124,64 @@ def audit(
     key = {
         "options": config.digest(),
         "data": dataset.fingerprint(),
-        "strangers": "" if guests is None else guests.fingerprint(),
-        "training pictures": trained,
+        **read,
         "model": loaded.sha256,
         "segmenter": segmenter_hash(config.segmenter),
         "version": bias_audit.__version__,
     }
     run.start(key, resume=resume, overwrite=overwrite)
-    with run.refusal_leaves_nothing(), progress.stage("Checking the preprocessing", None), _timed(seconds, "check"):
-        checked = check_preprocess(config.preprocess, loaded, dataset, geometry, config.seed, run)
-        explainer.preprocess = find_preprocess(checked.name, geometry.channels)
-    if config.method == AUTO:
-        with run.refusal_leaves_nothing(), _timed(seconds, "method"):
-            explainer = _chosen(explainer, dataset, geometry, config, run, progress)
+    context = Context(dataset, (), groups, explainer, geometry, config, thresholds, run, progress, given)
+    measured: dict[str, Measured] = {}
 
-    with run.refusal_leaves_nothing(), _timed(seconds, "reliability"), progress.stage("Testing the maps", None):
-        reliability = check_reliability(explainer, dataset, geometry, config.seed, run)
+    def measure(stage: Stage) -> None:
+        for check in (each for each in CHECKS if each.stage == stage):
+            with _timed(seconds, check.name):
+                measured[check.name] = check.measure(context)
 
-    quality: MaskQuality | None = None
-    if config.segmenter is not None:
-        with (
-            run.refusal_leaves_nothing(),
-            _timed(seconds, "masks"),
-            progress.stage("Checking estimated masks", count_checked(dataset), "images") as advance,
-        ):
-            quality = check_masks(config.segmenter, dataset, geometry, config.seed, run, advance)
-
-    total = len(dataset.samples)
-    with run.refusal_leaves_nothing(), _timed(seconds, "attention"):
-        with progress.stage("Predictions and heatmaps", total, "images") as advance:
-            records = attention.attend(dataset, explainer, geometry, loaded.batch_size, run, advance)
-        if not any(record["status"] == OK for record in records):
-            first = records[0]
-            raise DataError(
-                f"none of the {total} images could be read; the first, {first['image_id']!r}: {first['status_reason']}"
-            )
-        ties = attention.tie_to_objects(dataset, records, run, loaded.batch_size, explainer.grid, config.seed)
-    met: list[Record] = []
-    guest_maps: dict[int, NDArray[np.float32]] = {}
-    if guests is not None:
-        with progress.stage("Strangers", len(guests.samples), "images") as advance, _timed(seconds, "strangers"):
-            met, guest_maps = meet(guests, dataset.class_names, explainer, geometry, run, advance)
-    with _timed(seconds, "interventions"):
-        composites, examples, blank = experiments.intervene(
-            dataset, records, clusters, explainer, geometry, config, run, progress
-        )
-
-    with _timed(seconds, "clusters"):
-        found = find_clusters(dataset, records, explainer, geometry, config, run, progress)
-
-    folder = None if train is None else Path(train)
-    context = Context(dataset, records, clusters, explainer, geometry, config, thresholds, run, progress, folder)
-    by_check: dict[str, CheckMeasured] = {}
-    for check in (each for each in CHECKS if each.tables):  # the others measure nothing
-        with _timed(seconds, check.name):
-            by_check[check.name] = check.measure(context)
+    with run.refusal_leaves_nothing():
+        measure("input")
+        settled = {name: value for check in measured.values() for name, value in check.settles.items()}
+        explainer.preprocess = find_preprocess(settled["preprocess"], geometry.channels)
+        if config.method == AUTO:
+            with _timed(seconds, "method"):
+                explainer = _chosen(explainer, dataset, geometry, config, run, progress)
+                context = dataclasses.replace(context, explainer=explainer)
+        measure("maps")
+        with _timed(seconds, "attention"):
+            records, ties = _attend(context)
+    context = dataclasses.replace(context, records=records)
+    measure("photos")
 
     with progress.stage("Tables and rules", None), _timed(seconds, "tables"):
-        add_interventions(records, composites, dataset.class_names, blank)
         user = {name: [sample.columns[name] for sample in dataset.samples] for name in dataset.columns}
-        images = summaries.images_table(records, user, min_images=stats.ENOUGH_FOR_OUTLIERS)
-        strange = tables.table("strangers", met)
-        measured = Measured(
-            images=images,
-            composites=composites,
-            ties=ties,
-            groups=clusters,
-            clusters=tables.table("clusters", names.named(found["clusters"], found["spots"], known_cues)),
-            cluster_spots=tables.table("cluster_spots", found["spots"]),
-            no_clusters=found["reason"],
-            strangers=strange,
-            preprocess=checked,
-            reliability=reliability,
-            masks=quality,
-            checks=by_check,
+        photos, classes = summaries.summarise(
+            records, user, dataset.class_names, measured, thresholds, config.seed, groups=groups, ties=ties
         )
-        classes, outcomes = conclude(measured, dataset.class_names, thresholds, config.seed, ignore, run)
+        outcomes = conclude(photos, classes, measured, ignore, run)
     with progress.stage("Report", None):
-        shown = {}
-        if guests is not None:
-            shown = pictures.make_pictures(guests, choose_strangers(met), strange, guest_maps, geometry)
-        _write_pictures(dataset, images, outcomes, examples, shown, found["pictures"], geometry, loaded.batch_size, run)
-        given = (model, data, masks or boxes, dataset)
-        info = describe(*given, explainer, records, config, thresholds, key, seconds, checked)
-        info = with_strangers(info, strangers, met)
+        _write_pictures(context, photos.images, measured, outcomes)
+        about = (model, data, masks or boxes, dataset, explainer, photos.images, config, thresholds)
+        info = describe(*about, key["data"], seconds, measured, strangers)
         return finish(run, info, classes, outcomes)
+
+
+def _attend(context: Context) -> tuple[list[dict[str, Any]], dict[str, Tie]]:
+    """Predictions and heatmaps of all photos, and how far the heatmaps of each class are tied to its objects.
+
+    Raises:
+        DataError: no photo could be read.
+    """
+    dataset, explainer, run = context.dataset, context.explainer, context.run
+    batch = explainer.model.batch_size
+    with context.progress.stage("Predictions and heatmaps", len(dataset.samples), "images") as advance:
+        records = attention.attend(dataset, explainer, context.geometry, batch, run, advance)
+    if not any(record["status"] == OK for record in records):
+        first = records[0]
+        raise DataError(
+            f"none of the {len(records)} images could be read; the first, {first['image_id']!r}: "
+            f"{first['status_reason']}"
+        )
+    return records, attention.tie_to_objects(dataset, records, run, batch, explainer.grid, context.config.seed)
 
 
 def _chosen(
@@ -274,14 +233,11 @@ def _open(
     return dataset
 
 
-def _names(file: str | Path | None, run: Path) -> list[Record]:
-    """Names that reviewers gave to cues of these data, from the file given or from the one beside the run."""
-    if file is not None and not Path(file).is_file():
-        raise ConfigError(f"no file of names at {str(file)!r}", "bias-audit name RUN CLUSTER NAME writes one.")
-    return names.read_names(Path(file) if file is not None else run.absolute().parent / names.FILE)
+def _path(given: str | Path | None) -> Path | None:
+    return None if given is None else Path(given)
 
 
-def _clusters(dataset: Dataset, column: str | None) -> NDArray[np.intp] | None:
+def _groups(dataset: Dataset, column: str | None) -> NDArray[np.intp] | None:
     """Group code per sample, or None where no column groups them."""
     if column is None:
         return None
@@ -294,23 +250,19 @@ def _clusters(dataset: Dataset, column: str | None) -> NDArray[np.intp] | None:
 
 
 def _write_pictures(
-    dataset: Dataset,
-    images: pd.DataFrame,
-    outcomes: Sequence[RuleOutcome],
-    examples: Mapping[str, list[Record]],
-    strangers: Mapping[str, Record],
-    sheets: Mapping[str, Record],
-    geometry: Geometry,
-    batch_size: int,
-    run: Run,
+    context: Context, images: pd.DataFrame, measured: Mapping[str, Measured], outcomes: Sequence[RuleOutcome]
 ) -> None:
+    """pictures.json: thumbnails of the most telling photos, and what each check shows."""
+    dataset, run = context.dataset, context.run
+    kept: dict[str, Any] = {}
+    for check in CHECKS:
+        kept.update(check.pictures(measured[check.name], outcomes))
     places = {sample.image_id: position for position, sample in enumerate(dataset.samples)}
-    composites = pictures.composites_to_show(examples, outcomes)
-    positions = [places[image_id] for image_id in pictures.choose_pictures(images, outcomes, composites)]
-    maps = attention.read_maps(run, batch_size, positions)
-    shown = pictures.make_pictures(dataset, positions, images, maps, geometry)
-    kept = {"images": shown, "composites": composites, "strangers": strangers, "clusters": sheets}
-    run.write_json("pictures.json", kept)
+    chosen = pictures.choose_pictures(images, outcomes, kept["composites"])
+    positions = [places[image_id] for image_id in chosen]
+    maps = attention.read_maps(run, context.explainer.model.batch_size, positions)
+    shown = pictures.make_pictures(dataset, positions, images, maps, context.geometry)
+    run.write_json("pictures.json", {"images": shown, **kept})
 
 
 @contextlib.contextmanager

@@ -8,57 +8,77 @@ doubt its input (pixels, names of outputs), BA908 its maps and BA909 its masks.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from bias_audit.checks import registry
-from bias_audit.checks.base import Check
-from bias_audit.checks.base import Rule as DeclaredRule
+from bias_audit.checks.base import Check, Rule
 from bias_audit.checks.evidence import Evidence
-from bias_audit.checks.mask_quality.rule import marked
 from bias_audit.checks.outcomes import RuleCount, RuleOutcome
-from bias_audit.pipeline.verdict import convicted, verdict
+from bias_audit.errors import ConfigError
 
-__all__ = ["RULES", "SUMMARIES", "Evidence", "Rule", "convicted", "count", "judge", "rejudged", "verdict"]
-
-Rule = Callable[[Evidence], list[RuleOutcome]]
-
-
-def _of_check(check: Check, rule: DeclaredRule) -> Rule:
-    return lambda evidence: check.judge(rule, evidence)
+RULES: dict[str, Rule] = {rule.code: rule for _, rule in sorted(registry.rules(), key=lambda pair: pair[1].code)}
+"""Every rule by its code, in the order in which they are listed."""
 
 
-_DECLARED = sorted(registry.rules(), key=lambda pair: pair[1].code)
+def refuse_unknown(codes: Sequence[str]) -> None:
+    """Refuse codes that are to be ignored and belong to no rule.
 
-RULES: dict[str, Rule] = {rule.code: _of_check(check, rule) for check, rule in _DECLARED}
-"""Every rule by its code, in the order in which they are judged and listed."""
-
-SUMMARIES: dict[str, str] = {rule.code: rule.about for _, rule in _DECLARED}
-"""What each rule finds: the title of a rule that is ignored."""
+    Raises:
+        ConfigError: such a code.
+    """
+    if unknown := sorted(set(codes) - set(RULES)):
+        raise ConfigError(f"no rule {', '.join(unknown)} to ignore", f"Rules: {', '.join(RULES)}.")
 
 
 def judge(evidence: Evidence, ignored: Sequence[str] = ()) -> tuple[RuleOutcome, ...]:
-    """All outcomes of all rules; rules whose code is in `ignored` are listed, not judged."""
-    outcomes: list[RuleOutcome] = []
-    if "BA908" not in ignored:
-        failed = tuple(outcome.subject for outcome in RULES["BA908"](evidence) if outcome.status == "found")
-        evidence = dataclasses.replace(evidence, failed_tests=failed)
-    for code, rule in RULES.items():
-        if code in ignored:
-            sentence = "Ignored on request."
-            outcomes.append(RuleOutcome(code, SUMMARIES[code], "dataset", "", "ignored", sentence))
-        else:
-            outcomes.extend(rule(evidence))
-    return tuple(marked(outcomes, evidence, registry.rules_that_need("masks")))
+    """All outcomes of all rules, by code; rules whose code is in `ignored` are listed, not judged."""
+    evidence = dataclasses.replace(evidence, rules=RULES)
+    for check in _in_order():
+        found = [outcome for rule in check.rules for outcome in _of_rule(check, rule, evidence, ignored)]
+        evidence = dataclasses.replace(evidence, outcomes=(*evidence.outcomes, *found))
+    outcomes: Sequence[RuleOutcome] = sorted(evidence.outcomes, key=lambda outcome: outcome.code)
+    for check in registry.CHECKS:
+        outcomes = check.mark(outcomes, evidence)
+    return tuple(outcomes)
+
+
+def _of_rule(check: Check, rule: Rule, evidence: Evidence, ignored: Sequence[str]) -> list[RuleOutcome]:
+    if rule.code in ignored:
+        return [RuleOutcome(rule.code, rule.about, "dataset", "", "ignored", "Ignored on request.")]
+    return check.judge(rule, evidence)
+
+
+def _in_order() -> list[Check]:
+    """The checks, each after those whose outcomes its rules read."""
+    waiting, done = list(registry.CHECKS), list[Check]()
+    while waiting:
+        names = {check.name for check in done}
+        ready = [check for check in waiting if names.issuperset(check.after)]
+        if not ready:
+            raise ValueError(f"checks wait for each other or for none: {', '.join(check.name for check in waiting)}")
+        done += ready
+        waiting = [check for check in waiting if check not in ready]
+    return done
+
+
+def judge_rule(code: str, evidence: Evidence) -> list[RuleOutcome]:
+    """The outcomes of one rule.
+
+    Raises:
+        KeyError: no check has such a rule.
+    """
+    check, rule = {rule.code: (check, rule) for check, rule in registry.rules()}[code]
+    return check.judge(rule, dataclasses.replace(evidence, rules=RULES))
 
 
 def rejudged(outcomes: Sequence[RuleOutcome], code: str, evidence: Evidence) -> tuple[RuleOutcome, ...]:
-    """The same with what one rule says now, in the place of what it said; a rule that is ignored stays so."""
+    """Outcomes in which those of one rule are replaced by what it says of new evidence; an ignored rule stays so."""
     if any(outcome.code == code and outcome.status == "ignored" for outcome in outcomes):
         return tuple(outcomes)
     before = list(RULES)[: list(RULES).index(code)]
     kept = [outcome for outcome in outcomes if outcome.code != code]
     place = max((i + 1 for i, outcome in enumerate(kept) if outcome.code in before), default=0)
-    return (*kept[:place], *RULES[code](evidence), *kept[place:])
+    return (*kept[:place], *judge_rule(code, evidence), *kept[place:])
 
 
 def count(outcomes: Sequence[RuleOutcome]) -> tuple[RuleCount, ...]:

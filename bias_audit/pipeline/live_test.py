@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bias_audit.checks import base as checks
 from bias_audit.checks.drawn_regions.measure import Measured, Photo, measure
+from bias_audit.checks.drawn_regions.summary import hypotheses_table
 from bias_audit.config import AuditConfig
 from bias_audit.data.batches import OK, load, load_in_order
 from bias_audit.data.central_object import estimated
@@ -273,13 +275,13 @@ def keep(folder: Path, row: Mapping[str, Any], pictures: Sequence[Mapping[str, A
     """
     result = load_result(folder)
     before = [each for each in tables.rows(result.hypotheses) if each["hypothesis_id"] != row["hypothesis_id"]]
-    table = tables.hypotheses_table([*before, row])
+    table = hypotheses_table([*before, row])
     run = Run(folder)
     tables.write_table(run, "hypotheses", table)
     stored = run.read_json("pictures.json") or {}
     stored.setdefault("hypotheses", {})[row["hypothesis_id"]] = list(pictures)
     run.write_json("pictures.json", stored)
-    return judge_again(run, result, "BA303", hypotheses=table)
+    return judge_again(run, result, "BA303", "drawn_regions", checks.Measured({"hypotheses": table}))
 
 
 def _row(

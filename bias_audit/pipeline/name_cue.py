@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bias_audit.checks.base import Measured
 from bias_audit.checks.recurring_cues import names
 from bias_audit.pipeline.finish import judge_again
 from bias_audit.run import tables
@@ -34,4 +35,5 @@ def name_in_run(
     clusters = tables.table("clusters", names.named(rows, spots, names.read_names(file)))
     run = Run(folder)
     tables.write_table(run, "clusters", clusters)
-    return judge_again(run, result, "BA302", clusters=clusters, cluster_spots=result.cluster_spots)
+    measured = Measured({"clusters": clusters, "cluster_spots": result.cluster_spots})
+    return judge_again(run, result, "BA302", "recurring_cues", measured)

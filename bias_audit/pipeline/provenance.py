@@ -1,4 +1,4 @@
-"""What was audited, with what, and what was not: the run described from its records."""
+"""What was audited, with what, and what was not: the run described from its table of images."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 import bias_audit
 from bias_audit.checks.background import composites as reliance
-from bias_audit.checks.inputs.measure import PreprocessCheck
+from bias_audit.checks.base import Measured
+from bias_audit.checks.registry import CHECKS
 from bias_audit.config import AuditConfig, Thresholds
 from bias_audit.data.batches import OK
 from bias_audit.data.dataset import Dataset
@@ -22,8 +25,6 @@ from bias_audit.heatmaps.methods import Explainer
 from bias_audit.interventions import donors
 from bias_audit.run.result import RunInfo
 
-Record = dict[str, Any]
-
 
 def describe(
     model: Any,
@@ -31,25 +32,41 @@ def describe(
     masks: str | Path | None,
     dataset: Dataset,
     explainer: Explainer,
-    records: Sequence[Record],
+    images: pd.DataFrame,
     config: AuditConfig,
     thresholds: Thresholds,
-    key: Mapping[str, str],
+    fingerprint: str,
     seconds: dict[str, float],
-    checked: PreprocessCheck | None = None,
+    measured: Mapping[str, Measured],
+    strangers: str | Path | None = None,
 ) -> RunInfo:
-    """Everything audit.json says about the run itself; arguments as in `pipeline.audit`."""
+    """Everything audit.json says about the run itself; arguments as in `pipeline.audit`.
+
+    Args:
+        images: table of the images.
+        fingerprint: of the data set.
+        seconds: of the stages, by name.
+        measured: name of a check -> what it measured: notes of checks that measure before the heatmaps are made come
+            before those on the data, those of the others last.
+    """
     loaded = explainer.model
     model_name = str(model) if isinstance(model, str | Path) else getattr(model, "name", type(model).__name__)
-    statuses, counts, kinds = _counted(records)
+    statuses, counts, kinds = _counted(images)
     counts["ignored_files"] = len(dataset.ignored_files)
+    first, last = (
+        [note for check in CHECKS if (check.stage != "photos") is early for note in measured[check.name].notes]
+        for early in (True, False)
+    )
+    for check in measured.values():
+        counts.update(check.counts)
+    settled = {name: value for check in measured.values() for name, value in check.settles.items()}
     return RunInfo(
         name=f"{Path(model_name).stem} on {Path(data).name}",
         model=model_name,
         data=str(data),
         masks=None if masks is None else str(masks),
         model_sha256=loaded.sha256,
-        fingerprint=key["data"],
+        fingerprint=fingerprint,
         version=bias_audit.__version__,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         seconds=dict(seconds),
@@ -64,16 +81,17 @@ def describe(
         counts=counts,
         statuses=statuses,
         mask_kind=_mask_kind(kinds),
-        notes=(*loaded.notes, *explainer.notes, *_chosen(checked), *_notes(counts, kinds, dataset, config)),
-        preprocess=checked.name if checked else config.preprocess,
-        content=content_hash(dataset.class_names, records),
+        notes=(*loaded.notes, *explainer.notes, *first, *_notes(counts, kinds, dataset, config), *last),
+        strangers=None if strangers is None else str(strangers),
+        preprocess=settled.get("preprocess", config.preprocess),
+        content=content_hash(dataset.class_names, images),
     )
 
 
 def renewed(
     info: RunInfo,
-    before: Sequence[Record],
-    records: Sequence[Record],
+    before: pd.DataFrame,
+    images: pd.DataFrame,
     dataset: Dataset,
     config: AuditConfig,
     thresholds: Thresholds,
@@ -84,14 +102,14 @@ def renewed(
 
     Args:
         info: of the run before.
-        before, records: its records, and those of now.
+        before, images: its table of the images, and that of now.
         dataset, config: as in `pipeline.audit`.
         thresholds: of now.
         masks: folder to name; None = the one of before.
         note: what a reader must know first.
     """
     _, old_counts, old_kinds = _counted(before)
-    statuses, counts, kinds = _counted(records)
+    statuses, counts, kinds = _counted(images)
     known = {"ignored_files": len(dataset.ignored_files)}
     said = _notes({**old_counts, **known}, old_kinds, dataset, config)
     kept = [text for text in info.notes if text not in said]
@@ -108,23 +126,22 @@ def renewed(
     )
 
 
-def _counted(records: Sequence[Record]) -> tuple[dict[str, dict[str, int]], dict[str, int], set[str]]:
+def _counted(images: pd.DataFrame) -> tuple[dict[str, dict[str, int]], dict[str, int], set[str]]:
     """How many images have each status, counts by name, and kinds of the usable masks."""
     columns = ("status", "mask_status", "attention_status", "intervention_status")
-    statuses = {column: _tally(record.get(column) for record in records) for column in columns}
-    kinds = {record["mask_kind"] for record in records if record.get("mask_status") == MASK_OK}
+    statuses = {column: _tally(images[column]) for column in columns}
+    masked = images.loc[images["mask_status"] == MASK_OK, "mask_kind"]
+    kinds = {str(kind) for kind in masked}
     made = statuses["intervention_status"]
     done = made.get(donors.DONE, 0) + made.get(donors.DONE_BEFORE, 0)
     counts = {
-        "images": len(records),
+        "images": len(images),
         "read": statuses["status"].get(OK, 0),
         "unreadable": statuses["status"].get("unreadable", 0),
         "skipped": statuses["status"].get("skipped", 0),
         "with_mask": statuses["mask_status"].get(MASK_OK, 0),
         "without_mask": statuses["status"].get(OK, 0) - statuses["mask_status"].get(MASK_OK, 0),
-        "estimated_masks": sum(
-            record.get("mask_status") == MASK_OK and record["mask_kind"] == ESTIMATED for record in records
-        ),
+        "estimated_masks": int((masked == ESTIMATED).sum()),
         "attention_scored": statuses["attention_status"].get(OK, 0),
         "attention_unscorable": statuses["mask_status"].get(MASK_OK, 0) - statuses["attention_status"].get(OK, 0),
         "interventions_done": done,
@@ -137,21 +154,13 @@ def _mask_kind(kinds: set[str]) -> str:
     return "mixed" if len(kinds) > 1 else next(iter(kinds), "none")
 
 
-def content_hash(class_names: Sequence[str], records: Sequence[Record]) -> str:
+def content_hash(class_names: Sequence[str], images: pd.DataFrame) -> str:
     """SHA-256 over classes, and over id, label and content of every image: the same data give it on every machine."""
     digest = hashlib.sha256(repr(tuple(class_names)).encode())
-    for record in sorted(records, key=lambda record: str(record["image_id"])):
-        digest.update(repr((record["image_id"], record["label"], record.get("content", ""))).encode())
+    rows = zip(images.index, images["label"], images["content"], strict=True)
+    for row in sorted((tuple(map(str, each)) for each in rows), key=lambda row: row[0]):
+        digest.update(repr(row).encode())
     return digest.hexdigest()
-
-
-def _chosen(checked: PreprocessCheck | None) -> list[str]:
-    if checked is None or not checked.chosen:
-        return []
-    return [
-        f"The preprocessing {checked.name!r} was chosen: on {checked.n} labelled photos it has the highest accuracy, "
-        f"{checked.hits / checked.n:z.2f}; name it with --preprocess to spare the choice."
-    ]
 
 
 def _notes(counts: Mapping[str, int], kinds: set[str], dataset: Dataset, config: AuditConfig) -> list[str]:

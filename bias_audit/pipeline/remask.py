@@ -33,12 +33,11 @@ class Rescored:
     """Records under the new masks.
 
     Attributes:
-        before, records: one per sample, in the order of the data set.
+        records: one per sample, in the order of the data set.
         given: images that have a new mask file.
         changed: positions whose mask is not the one of before, as far as the map's grid shows it.
     """
 
-    before: list[Record]
     records: list[Record]
     given: int
     changed: frozenset[int]
@@ -60,7 +59,6 @@ def rescore_shards(
         ResultError: a shard is missing or damaged.
         DataError: a picture is not the one that was audited.
     """
-    before: list[Record] = []
     records: list[Record] = []
     changed: set[int] = set()
     given = 0
@@ -69,7 +67,6 @@ def rescore_shards(
         name = attention.shard_name(start // size)
         shard = _read(old, name)
         rows: list[Record] = json.loads(str(shard["records"]))
-        before.extend(dict(row) for row in rows)
         places = {int(position): i for i, position in enumerate(shard.get("positions", ()))}
         masked = [row for row in rows if row["status"] == OK and dataset.samples[row["#position"]].mask is not None]
         given += len(masked)
@@ -82,7 +79,7 @@ def rescore_shards(
         advance(len(rows))
     if len(records) != len(dataset.samples):
         raise ResultError(f"the shards of {str(old.path)!r} hold {len(records)} of {len(dataset.samples)} images")
-    return Rescored(sorted(before, key=_position), sorted(records, key=_position), given, frozenset(changed))
+    return Rescored(sorted(records, key=_position), given, frozenset(changed))
 
 
 def _position(row: Record) -> int:

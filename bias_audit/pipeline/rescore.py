@@ -18,23 +18,18 @@ from typing import Any
 import pandas as pd
 
 from bias_audit import stats
-from bias_audit.checks.background import measure as experiments
-from bias_audit.checks.inputs.measure import read_check
-from bias_audit.checks.map_reliability.measure import read_reliability
-from bias_audit.checks.mask_quality.measure import read_quality
-from bias_audit.checks.recurring_cues.measure import FOUND as CLUSTERS
 from bias_audit.checks.registry import CHECKS
-from bias_audit.config import AuditConfig, Thresholds, read_config
+from bias_audit.config import Thresholds, read_config
 from bias_audit.data import sources
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset
 from bias_audit.errors import ConfigError, DataError, ResultError
 from bias_audit.heatmaps import attention
-from bias_audit.interventions.donors import DONE, DONE_BEFORE
+from bias_audit.interventions.donors import DONE_BEFORE
 from bias_audit.models.decoding import geometry_of
-from bias_audit.pipeline import judge as rules
 from bias_audit.pipeline import summaries
-from bias_audit.pipeline.finish import Measured, conclude, finish
+from bias_audit.pipeline.finish import conclude, finish
+from bias_audit.pipeline.judge import refuse_unknown
 from bias_audit.pipeline.provenance import renewed
 from bias_audit.pipeline.remask import Rescored, only_masks, rescore_shards
 from bias_audit.pipeline.reopen import config_of, dataset_of
@@ -43,9 +38,6 @@ from bias_audit.review.decisions import FILE as DECISIONS
 from bias_audit.run.folder import Run
 from bias_audit.run.progress import QUIET, Progress
 from bias_audit.run.result import AuditResult, load
-from bias_audit.run.schema import TABLES
-
-Record = dict[str, Any]
 
 
 def rescore(
@@ -83,8 +75,7 @@ def rescore(
             f"{str(target)!r} is the run itself: a rescored run lies beside the one it comes from",
             "Name another folder with --out.",
         )
-    if unknown := sorted(set(ignore) - set(rules.RULES)):
-        raise ConfigError(f"no rule {', '.join(unknown)} to ignore", f"Rules: {', '.join(rules.RULES)}.")
+    refuse_unknown(ignore)
     run, before = Run(target), Run(old.path)
     run.check(resume=False, overwrite=overwrite)
     config = config_of(old.info)
@@ -98,7 +89,7 @@ def rescore(
     batch = config.batch_size
     if batch is None:  # an audit always writes it
         raise ResultError(f"{str(old.path)!r} does not say in which batches it was made", "Audit the data again.")
-    checked = read_check(before)
+    measured = {check.name: check.recall(old) for check in CHECKS}
     run.start({"rescored from": str(old.path)}, resume=False, overwrite=overwrite)
     with _whole(run):
         with progress.stage("Scoring heatmaps again", len(dataset.samples), "images") as advance:
@@ -106,32 +97,23 @@ def rescore(
         _carry(before, run)
         ties = attention.tie_to_objects(dataset, scored.records, run, batch, old.info.grid, config.seed)
         with progress.stage("Tables and rules", None):
-            _keep_interventions(scored, old.images)
             user = {name: [sample.columns[name] for sample in dataset.samples] for name in dataset.columns}
-            composites, examples = experiments.read_interventions(dataset.class_names, run)
-            measured = Measured(
-                images=summaries.images_table(scored.records, user, min_images=stats.ENOUGH_FOR_OUTLIERS),
-                composites=composites,
-                ties=ties,
+            photos, classes = summaries.summarise(
+                scored.records, user, dataset.class_names, measured, thresholds, config.seed,
                 groups=stats.cluster_codes(old.images[config.cluster]) if config.cluster else None,
-                clusters=old.clusters,
-                cluster_spots=old.cluster_spots,
-                no_clusters=_no_clusters(config, before),
-                strangers=old.strangers,
-                preprocess=checked,
-                reliability=read_reliability(before),
-                masks=read_quality(before),
-                checks={check.name: check.recall(old) for check in CHECKS},
-                hypotheses=old.hypotheses if (old.path / "hypotheses.parquet").exists() else None,
-            )
+                ties=ties, remasked=scored.changed,
+            )  # fmt: skip
             ignored = {*ignore, *(outcome.code for outcome in old.outcomes if outcome.status == "ignored")}
-            classes, outcomes = conclude(measured, dataset.class_names, thresholds, config.seed, sorted(ignored), run)
+            outcomes = conclude(photos, classes, measured, sorted(ignored), run)
         with progress.stage("Report", None):
             drawn = _outlined(old, dataset, corrected, allow_outside)
-            _write_pictures(drawn, scored, measured.images, outcomes, examples, geometry, batch, run, before)
+            shown: dict[str, Any] = {}
+            for check in CHECKS:
+                shown.update(check.pictures(measured[check.name], outcomes))
+            _write_pictures(drawn, scored, photos.images, outcomes, shown, geometry, batch, run, before)
             info = renewed(
-                old.info, scored.before, scored.records, dataset, config, thresholds,
-                _covering(scored, masks), _note(old, scored, masks),
+                old.info, old.images, photos.images, dataset, config, thresholds,
+                _covering(scored, masks), _note(old, scored, photos.images, masks),
             )  # fmt: skip
             return finish(run, info, classes, outcomes)
 
@@ -196,26 +178,6 @@ def _carry(before: Run, run: Run) -> None:
             one.backup(two)
 
 
-def _keep_interventions(scored: Rescored, images: pd.DataFrame) -> None:
-    """Columns that composites gave, as they were measured; where the mask is another one now, the status says so."""
-    names = [column.name for column in TABLES["images"]]
-    start, end = names.index("intervention_status"), names.index("rests_on_background")
-    kept = images[names[start : end + 1]].astype(object)
-    rows = kept.where(kept.notna(), None).to_dict("records")
-    for old, record, row in zip(scored.before, scored.records, rows, strict=True):
-        for each in (old, record):
-            each.update({str(name): value for name, value in row.items()})
-        if record["#position"] in scored.changed and record["intervention_status"] == DONE:
-            record["intervention_status"] = DONE_BEFORE
-
-
-def _no_clusters(config: AuditConfig, before: Run) -> str:
-    if config.discovery == 0:
-        return "switched off"
-    found = _json(before, CLUSTERS)
-    return str(found["reason"]) if found else "the model gives no activations with a gradient"
-
-
 def _covering(scored: Rescored, masks: str | Path | None) -> Path | None:
     """The new folder, where it has a mask for every image that has one."""
     if masks is None:
@@ -224,11 +186,11 @@ def _covering(scored: Rescored, masks: str | Path | None) -> Path | None:
     return Path(masks) if scored.given == used else None
 
 
-def _note(old: AuditResult, scored: Rescored, masks: str | Path | None) -> str:
+def _note(old: AuditResult, scored: Rescored, images: pd.DataFrame, masks: str | Path | None) -> str:
     said = f"Scored again without the model, from the run {str(old.path)!r}."
     if masks is None:
         return f"{said} Masks are those of that run."
-    stale = sum(record["intervention_status"] == DONE_BEFORE for record in scored.records)
+    stale = int((images["intervention_status"] == DONE_BEFORE).sum())
     said += (
         f" {scored.given} images have a mask in {str(masks)!r}, {len(scored.changed)} of them another one than before."
     )
@@ -255,7 +217,7 @@ def _write_pictures(
     scored: Rescored,
     images: pd.DataFrame,
     outcomes: Sequence[Any],
-    examples: Mapping[str, list[Record]],
+    shown: Mapping[str, Any],
     geometry: Geometry,
     batch: int,
     run: Run,
@@ -265,12 +227,11 @@ def _write_pictures(
     stored = _json(before, "pictures.json")
     changed = {str(images.index[position]) for position in scored.changed}
     known = {name: each for name, each in (stored.get("images") or {}).items() if name not in changed}
-    composites = pictures.composites_to_show(examples, outcomes)
-    chosen = pictures.choose_pictures(images, outcomes, composites)
+    chosen = pictures.choose_pictures(images, outcomes, shown["composites"])
     places = {sample.image_id: position for position, sample in enumerate(dataset.samples)}
     positions = [places[image_id] for image_id in chosen if image_id not in known]
     maps = attention.read_maps(run, batch, positions)
     # A thumbnail is no input: OpenCV draws it, whatever decoder the model was given pictures by.
     made = pictures.make_pictures(dataset, positions, images, maps, dataclasses.replace(geometry, decoder=None))
-    shown = {name: known.get(name) or made[name] for name in chosen if name in known or name in made}
-    run.write_json("pictures.json", {**stored, "images": shown, "composites": composites})
+    thumbnails = {name: known.get(name) or made[name] for name in chosen if name in known or name in made}
+    run.write_json("pictures.json", {**stored, **shown, "images": thumbnails})

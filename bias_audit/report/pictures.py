@@ -22,14 +22,6 @@ MOST = 1000
 """Thumbnails in all: 10 to 30 MB, whatever the size of the data set; a smaller set has a thumbnail of every image."""
 
 
-def composites_to_show(
-    examples: Mapping[str, list[dict[str, Any]]], outcomes: Sequence[RuleOutcome]
-) -> dict[str, list[dict[str, Any]]]:
-    """Composites of the flagged classes; where nothing was found those of two classes, to show what was tried."""
-    flagged = {outcome.subject for outcome in outcomes if outcome.status == "found"}
-    return {name: rows for name, rows in examples.items() if name in flagged} or dict(list(examples.items())[:2])
-
-
 def choose_pictures(
     images: pd.DataFrame, outcomes: Sequence[RuleOutcome], composites: Mapping[str, Sequence[Mapping[str, Any]]]
 ) -> list[str]:

@@ -164,9 +164,9 @@ class AuditResult:
     @functools.cached_property
     def hypotheses(self) -> pd.DataFrame:
         """Regions that reviewers drew and had tested, index `hypothesis_id`; no rows in a run that nobody reviewed."""
-        from bias_audit.run.tables import hypotheses_table
+        from bias_audit.run.tables import table
 
-        return self.table("hypotheses") if (self.path / "hypotheses.parquet").exists() else hypotheses_table([])
+        return self.table("hypotheses") if (self.path / "hypotheses.parquet").exists() else table("hypotheses", [])
 
     @functools.cached_property
     def leakage(self) -> pd.DataFrame:

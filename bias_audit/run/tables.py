@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bias_audit import stats
 from bias_audit.errors import ResultError
 from bias_audit.run.schema import INDEX, TABLES, Column
 
@@ -37,15 +36,13 @@ def table(name: str, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         name: of the table, one of `run.schema.TABLES`.
         rows: column -> value.
     """
-    frame = pd.DataFrame({column.name: series(column, rows) for column in TABLES[name]})
-    return frame.set_index(INDEX[name]) if name in INDEX else frame
+    made = frame(TABLES[name], rows)
+    return made.set_index(INDEX[name]) if name in INDEX else made
 
 
-def hypotheses_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row per region that a reviewer had tested, the latest last; p corrected over all of them."""
-    frame = pd.DataFrame({column.name: series(column, rows) for column in TABLES["hypotheses"]})
-    frame["p_fdr"] = stats.benjamini_hochberg(frame["p_paste"].to_numpy(float))
-    return frame.set_index("hypothesis_id")
+def frame(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """A table with these columns, in their types, from its rows; missing values become NaN or ""."""
+    return pd.DataFrame({column.name: series(column, rows) for column in columns})
 
 
 def class_summary(classes: pd.DataFrame) -> pd.DataFrame:

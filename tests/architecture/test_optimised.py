@@ -34,10 +34,10 @@ def test_commands_run_without_docstrings(finished_run):
     """The page of a finished run is written, a rule is explained, and every rule has its title."""
     code = f"""
 from bias_audit.cli import main
-from bias_audit.pipeline.judge import RULES, SUMMARIES
+from bias_audit.pipeline.judge import RULES, judge
 if main(["report", {str(finished_run)!r}]) or main(["rule", "BA201"]):
     raise SystemExit("a command failed")
-if set(RULES) != set(SUMMARIES) or RULES["BA201"].__doc__ is not None:
+if judge.__doc__ is not None or not all(rule.title for rule in RULES.values()):
     raise SystemExit("docstrings are there, or a rule has no title")
 """
     done = subprocess.run([sys.executable, "-OO", "-c", code], capture_output=True, text=True)

@@ -18,6 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from bias_audit.checks.evidence import Evidence
 from bias_audit.checks.whole_photo.exchange import PROBES
 from bias_audit.checks.whole_photo.measure import FIELDS, exchanged
 from bias_audit.checks.whole_photo.pulls import probe_rows
@@ -25,7 +26,6 @@ from bias_audit.checks.whole_photo.rule import GLOBAL_CUE, global_cue
 from bias_audit.config import AuditConfig, Thresholds
 from bias_audit.models.framework import keras
 from bias_audit.models.training import save_model, train_on_arrays
-from bias_audit.pipeline.judge import Evidence
 from bias_audit.planted.benchmark import grid
 from bias_audit.planted.benchmark.unit import MODEL, unit_folder
 from bias_audit.planted.shapes import SIDE, ShapesPlan, draw_split
@@ -107,7 +107,7 @@ def accused(model: Any, photos: np.ndarray, labels: np.ndarray, classes: tuple[s
     rows = probe_rows(seen, tuple(PROBES), classes, min_photos=Thresholds().min_photos, seed=0)
     frame = table("probes", rows)
     empty = frame.iloc[:0]
-    evidence = Evidence(empty, empty.set_index("class_name"), empty, empty, Thresholds())
+    evidence = Evidence(empty, empty.set_index("class_name"), Thresholds())
     return {
         each.subject: str(each.evidence["probes"])
         for each in global_cue(GLOBAL_CUE, evidence, frame)

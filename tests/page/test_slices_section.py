@@ -14,7 +14,7 @@ from made_run import Parts, made_parts, slice_outcomes, slice_rows, table, write
 
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.checks.slices import section
-from bias_audit.checks.slices.measure import MEASURES
+from bias_audit.checks.slices.summary import MEASURES
 from bias_audit.report.page import write_report
 from bias_audit.run.result import load
 from bias_audit.run.schema import TABLES

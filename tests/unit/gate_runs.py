@@ -12,7 +12,7 @@ from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.gate import GateResult, GateRow, judge, read_gate
 from bias_audit.gate.settings import GateConfig
 from bias_audit.run.result import AuditResult, RunInfo, load, to_json
-from bias_audit.run.schema.classes import CLASSES
+from bias_audit.run.schema import TABLES
 
 WOLF: dict[str, Any] = {
     "class_name": "wolf",
@@ -42,7 +42,7 @@ WOLF: dict[str, Any] = {
     "n_rests_on_background": 6,
 }
 HUSKY = {**WOLF, "class_name": "husky"}
-EMPTY: dict[str, Any] = {column.name: None for column in CLASSES} | {
+EMPTY: dict[str, Any] = {column.name: None for column in TABLES["classes"]} | {
     "class_name": "wolf",
     "n": 20,
     "n_interventions": 0,

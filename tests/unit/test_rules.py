@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from summed import images_table
 
 from bias_audit.checks import registry
 from bias_audit.checks.evidence import Evidence
 from bias_audit.config import Thresholds
 from bias_audit.pipeline import judge as rules
-from bias_audit.pipeline.summaries import images_table
+from bias_audit.pipeline.judge import judge_rule
+from bias_audit.pipeline.verdict import verdict
 from bias_audit.run.schema import TABLES
 
 CLASS = {
@@ -43,15 +45,15 @@ def images(**excess: list[float]) -> pd.DataFrame:
          "background_excess": value, "background_excess_label": value}
         for label, values in excess.items() for i, value in enumerate(values)
     ]  # fmt: skip
-    return images_table(records, {}, min_images=20)
+    return images_table(records)
 
 
 def evidence(class_table: pd.DataFrame, image_table: pd.DataFrame | None = None, pulls=()) -> Evidence:
     if image_table is None:
         image_table = images(**{name: [0.2] * 2 for name in class_table.index})
     matrix = pd.DataFrame(pulls, columns=["object_class", "background_class", "n", "pull"])
-    names = [column.name for column in TABLES["slices"]]
-    return Evidence(image_table, class_table, matrix, pd.DataFrame(columns=names), Thresholds())
+    slices = pd.DataFrame(columns=[column.name for column in TABLES["slices"]])
+    return Evidence(image_table, class_table, Thresholds(), tables={"gap_matrix": matrix, "slices": slices})
 
 
 TIED = {"tie_effect": 0.1, "tie_p": 0.001, "tie_p_fdr": 0.001, "tie_reason": "ok"}
@@ -59,7 +61,7 @@ LOOSE = {"tie_effect": 0.0, "tie_p": 0.4, "tie_p_fdr": 0.4, "tie_reason": "ok"}
 
 
 def outcomes(code: str, given: Evidence) -> dict:
-    return {outcome.subject: outcome for outcome in rules.RULES[code](given)}
+    return {outcome.subject: outcome for outcome in judge_rule(code, given)}
 
 
 class TestReliance:
@@ -352,7 +354,9 @@ def test_every_outcome_is_complete_and_counted():
 
 def test_an_ignored_rule_is_titled_by_its_summary():
     ignored = rules.judge(evidence(classes(wolf={})), ignored=tuple(rules.RULES))
-    assert [(outcome.code, outcome.title) for outcome in ignored] == list(rules.SUMMARIES.items())
+    assert [(outcome.code, outcome.title) for outcome in ignored] == [
+        (code, rule.about) for code, rule in rules.RULES.items()
+    ]
 
 
 def test_every_rule_is_declared_once_and_says_what_it_finds():
@@ -375,7 +379,7 @@ def test_verdict_names_the_guilty_class_first_and_its_victims_apart():
         wolf={**GAP, "attract": 0.9, "attract_low": 0.8},
     )
     given = evidence(table, pulls=[("fox", "wolf", 9, 1.0)])
-    text = rules.verdict(rules.judge(given), table)
+    text = verdict(rules.judge(given), table)
     assert text.startswith("SUSPICIOUS: the prediction follows the background in 2 of 3 judged classes (wolf, husky).")
     assert "pulls most is that of wolf" in text
     assert "Also affected, by another class's background: fox." in text
@@ -384,8 +388,8 @@ def test_verdict_names_the_guilty_class_first_and_its_victims_apart():
 def test_verdict_does_not_acquit_what_was_not_judged():
     bare = {"p_fdr": np.nan, "reliance_reason": "no usable mask", "background_gap": np.nan}
     table = classes(a=bare, b=bare)
-    assert rules.verdict(rules.judge(evidence(table)), table).startswith("NOT JUDGED")
+    assert verdict(rules.judge(evidence(table)), table).startswith("NOT JUDGED")
     table = classes(a={}, b=bare)
-    text = rules.verdict(rules.judge(evidence(table)), table)
+    text = verdict(rules.judge(evidence(table)), table)
     assert text.startswith("No reliance on the background was shown in 1 judged classes")
     assert "1 classes could not be judged" in text

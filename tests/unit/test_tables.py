@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from summed import images_table, summed, with_interventions
 
 from bias_audit.checks.background.class_reliance import background_only_elsewhere, relative_foreground_sensitivity
-from bias_audit.checks.background.photo_reliance import add_interventions, shapley_background_share
+from bias_audit.checks.background.photo_reliance import shapley_background_share
 from bias_audit.heatmaps.permutation_tie import Tie
-from bias_audit.pipeline.summaries import classes_table, images_table
 from bias_audit.run.tables import confusion_table
 
 NAMES = ("husky", "wolf")
@@ -48,7 +48,7 @@ def rows(photo: int, label: int, same: list[int], other: list[int], alone: tuple
 def test_one_photo():
     records = [record("husky/1.jpg")]
     composites = pd.DataFrame(rows(0, 0, same=[0, 0, 0, 1], other=[1, 1, 1, 0], alone=(0, 0.7)))
-    add_interventions(records, composites, NAMES, BLANK)
+    records = with_interventions(records, composites, NAMES, BLANK)
     assert records[0]["same_background_accuracy"] == 0.75
     assert records[0]["other_background_accuracy"] == 0.25
     assert records[0]["background_gap"] == 0.5
@@ -65,12 +65,12 @@ def test_the_second_fill_has_columns_of_its_own():
         second = rows(photo, 0, [0, 0, 1], [1, 0, 1], (1 if photo < 4 else 0, 0.9))
         composites += [{**row, "fill": "blur_noise"} for row in second if row["arm"] != "foreground_only"]
     frame = pd.DataFrame(composites)
-    add_interventions(records, frame, NAMES, BLANK)
+    records = with_interventions(records, frame, NAMES, BLANK)
     assert records[0]["background_gap"] == 1
     assert records[0]["background_gap_second_fill"] == pytest.approx(2 / 3 - 1 / 3)
     assert records[0]["background_only_predicted"] == "husky"
     assert records[0]["background_only_predicted_second_fill"] == "wolf"
-    husky = classes_table(images_table(records, {}, 20), frame, NAMES, seed=0, min_photos=10).loc["husky"]
+    husky = summed(records, frame, NAMES)[1].loc["husky"]
     assert husky["background_gap_second_fill"] == pytest.approx(1 / 3)
     assert husky["fill_disagreement"] == pytest.approx(2 / 3)
     assert husky["background_only_second_fill"] == pytest.approx(0.6)
@@ -86,7 +86,7 @@ def test_the_second_fill_has_columns_of_its_own():
 )
 def test_what_does_not_rest_on_the_background(other, alone):
     records = [record("husky/1.jpg")]
-    add_interventions(records, pd.DataFrame(rows(0, 0, [0, 0, 0], other, alone)), NAMES, BLANK)
+    records = with_interventions(records, pd.DataFrame(rows(0, 0, [0, 0, 0], other, alone)), NAMES, BLANK)
     assert records[0]["rests_on_background"] is False
 
 
@@ -98,8 +98,8 @@ def test_photos_count_once_whatever_their_composites():
         lost = photo < 8
         composites += rows(photo, 0, [0, 0, 0], [1, 1, 0] if lost else [0, 0, 1], (0, 0.9))
     frame = pd.DataFrame(composites)
-    add_interventions(records, frame, NAMES, BLANK)
-    table = classes_table(images_table(records, {}, 20), frame, NAMES, seed=0, min_photos=10)
+    records = with_interventions(records, frame, NAMES, BLANK)
+    table = summed(records, frame, NAMES)[1]
     husky = table.loc["husky"]
     assert husky["p_mcnemar"] == pytest.approx(2 * 0.5**8)
     # Every photo lost 2/3 or 1/3, so only the two patterns of equal signs are as extreme: 2 of 2^10.
@@ -120,8 +120,8 @@ def test_too_few_photos_are_counted_but_not_tested():
         records.append(record(f"husky/{photo}.jpg"))
         composites += rows(photo, 0, [0], [1], (0, 0.9))
     frame = pd.DataFrame(composites)
-    add_interventions(records, frame, NAMES, BLANK)
-    husky = classes_table(images_table(records, {}, 20), frame, NAMES, seed=0, min_photos=10).loc["husky"]
+    records = with_interventions(records, frame, NAMES, BLANK)
+    husky = summed(records, frame, NAMES)[1].loc["husky"]
     assert husky["background_gap"] == 1
     assert np.isnan(husky["p_sign_flip"])
     assert np.isnan(husky["p_mcnemar"])
@@ -142,10 +142,7 @@ def test_attention_of_a_class_by_hand():
         "husky": Tie(12, "ok", 0.1, 0.4, 0.02, np.zeros(12), ("ok",) * 12),
         "wolf": Tie(15, "ok", 0.2, 0.5, 0.01, np.zeros(15), ("ok",) * 15),
     }
-    columns = list(made(0, 0, "same", 0))
-    table = classes_table(
-        images_table(records, {}, 20), pd.DataFrame(columns=columns), names, seed=0, min_photos=10, ties=ties
-    )
+    table = summed(records, names=names, ties=ties)[1]
     husky = table.loc["husky"]
     assert husky["n_attention"] == 2
     assert husky["background_excess"] == pytest.approx(0.3)
@@ -168,14 +165,14 @@ def test_confusion_shares_sum_to_one_and_skip_the_unreadable():
         record("wolf/1.jpg", "wolf"),
     ]
     records.append({"image_id": "wolf/2.jpg", "label": "wolf", "status": "unreadable"})
-    table = confusion_table(images_table(records, {}, 20)).set_index(["label", "predicted"])
+    table = confusion_table(images_table(records)).set_index(["label", "predicted"])
     assert table.loc[("husky", "wolf"), "n"] == 2
     assert table.loc[("husky", "wolf"), "share"] == pytest.approx(2 / 3)
     assert table.loc[("wolf", "wolf"), "share"] == 1
 
 
 def test_user_columns_are_kept_and_never_hide_ours():
-    table = images_table([record("husky/1.jpg")], {"hospital": ["A"], "status": ["theirs"]}, 20)
+    table = images_table([record("husky/1.jpg")], {"hospital": ["A"], "status": ["theirs"]})
     assert table.loc["husky/1.jpg", "hospital"] == "A"
     assert table.loc["husky/1.jpg", "status"] == "ok"
     assert table.loc["husky/1.jpg", "user_status"] == "theirs"
@@ -200,7 +197,7 @@ def test_every_experiment_of_a_photo_by_hand():
         ]
     )  # fmt: skip
     records = [record("husky/1.jpg", "wolf", log_odds_label=-2.0)]
-    add_interventions(records, composites, NAMES, BLANK)
+    records = with_interventions(records, composites, NAMES, BLANK)
     row = records[0]
     odds = {p: np.log(p / (1 - p)) for p in (0.9, 0.8, 0.7, 0.4, 0.3)}
     assert row["swap_log_odds"] == pytest.approx((odds[0.9] + odds[0.8]) / 2 - (odds[0.4] + odds[0.7]) / 2)
@@ -224,12 +221,13 @@ def test_every_experiment_of_a_photo_by_hand():
 
 def test_what_was_not_tried_stays_empty():
     records = [record("husky/1.jpg"), record("husky/2.jpg")]
-    add_interventions(records, pd.DataFrame(rows(1, 0, [0], [0], (0, 0.9))), NAMES, BLANK)
-    assert "background_gap" not in records[0]
+    records = with_interventions(records, pd.DataFrame(rows(1, 0, [0], [0], (0, 0.9))), NAMES, BLANK)
+    assert records[0]["background_gap"] is None
     assert records[1]["adversarial"] is False
-    for name in ("next_background_accuracy", "control_right", "cue_removal_effect", "cue_lent_class", "cut_out_gain"):
+    for name in ("next_background_accuracy", "control_right", "cue_removal_effect", "cut_out_gain"):
         assert records[1][name] is None
-    table = images_table(records, {}, 20)
+    assert records[1]["cue_lent_class"] == ""
+    table = images_table(records)
     assert table["reliance_rank"].tolist() == [pd.NA, 1]
     assert table.loc["husky/2.jpg", "cue_lent_class"] == ""
 
@@ -242,8 +240,8 @@ def test_photos_are_ranked_by_what_they_rest_on():
         *rows(2, 0, [0, 0], [1, 1], (0, 0.9)),  # rests on the background
         *rows(3, 0, [0, 0], [1, 0], (1, 0.9)),  # falls on half of the backgrounds
     ]
-    add_interventions(records, pd.DataFrame(composites), NAMES, BLANK)
-    assert images_table(records, {}, 20)["reliance_rank"].tolist() == [4, 2, 1, 3]
+    records = with_interventions(records, pd.DataFrame(composites), NAMES, BLANK)
+    assert images_table(records)["reliance_rank"].tolist() == [4, 2, 1, 3]
 
 
 @pytest.mark.parametrize(
@@ -294,8 +292,8 @@ def test_class_columns_of_the_further_experiments():
         composites.append(made(photo, 1, "cue_lent", 0, 0.8, **lent, donor_probability=0.8))
         composites.append(made(photo, 1, "cue_lent_control", 1, 0.7, **lent, donor_probability=0.3))
     frame = pd.DataFrame(composites)
-    add_interventions(records, frame, NAMES, BLANK)
-    table = classes_table(images_table(records, {}, 20), frame, NAMES, seed=0, min_photos=10)
+    records = with_interventions(records, frame, NAMES, BLANK)
+    table = summed(records, frame, NAMES)[1]
     husky = table.loc["husky"]
     assert (husky["adversarial"], husky["n_adversarial"]) == (0.5, 12)
     assert husky["removal_effect"] == pytest.approx(0.8 - 0.3)
@@ -332,15 +330,14 @@ def test_a_patient_counts_once():
         records.append(record(f"husky/{photo:02d}.jpg"))
         composites += rows(photo, 0, [0, 0, 0], [1, 1, 1], (0, 0.9))
     frame = pd.DataFrame(composites)
-    add_interventions(records, frame, NAMES, BLANK)
-    images = images_table(records, {}, 20)
-    patients = pd.Series([photo // 10 for photo in range(30)], index=images.index)
-    husky = classes_table(images, frame, NAMES, seed=0, min_photos=10, clusters=patients).loc["husky"]
+    records = with_interventions(records, frame, NAMES, BLANK)
+    patients = [photo // 10 for photo in range(30)]
+    husky = summed(records, frame, NAMES, clusters=patients)[1].loc["husky"]
     assert (husky["n_interventions"], husky["n_clusters"]) == (30, 3)
     assert husky["reliance_reason"] == "only 3 groups of photos, 10 needed for a test"
     assert np.isnan(husky["p_sign_flip"])
     assert husky["background_gap"] == 1
-    pairs = pd.Series([photo // 2 for photo in range(30)], index=images.index)
-    husky = classes_table(images, frame, NAMES, seed=0, min_photos=10, clusters=pairs).loc["husky"]
+    pairs = [photo // 2 for photo in range(30)]
+    husky = summed(records, frame, NAMES, clusters=pairs)[1].loc["husky"]
     assert husky["p_sign_flip"] < 0.001
     assert np.isnan(husky["p_mcnemar"])  # a photo of a pair is no trial of its own

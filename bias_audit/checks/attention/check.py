@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from bias_audit.checks.attention.columns import COMPARED, OF_CLASSES
 from bias_audit.checks.attention.rule import JUDGES
 from bias_audit.checks.base import Check
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bias_audit.checks.base import Measured, Part, Photos
 
 
 class Attention(Check):
@@ -11,5 +19,13 @@ class Attention(Check):
 
     name = "attention"
     title = "Attention"
+    columns = {"compared": COMPARED, "classes": OF_CLASSES}  # noqa: RUF012 - a literal that nothing changes
     rules = tuple(JUDGES)
     judges = JUDGES
+    after = ("map_reliability",)
+
+    def add(self, part: Part, measured: Measured, photos: Photos) -> pd.DataFrame:
+        """What the heatmaps say of each class, and of each photo among those of its class."""
+        from bias_audit.checks.attention import summary
+
+        return summary.compared(photos.images) if part == "compared" else summary.of_classes(photos)

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from bias_audit.checks.background.columns import COMPARED, GAP_MATRIX, OF_CLASSES, OF_IMAGES
 from bias_audit.checks.background.image_rule import image_reliance, image_reliance_outliers
 from bias_audit.checks.background.rule import class_reliance
-from bias_audit.checks.base import Check, Judge, Rule
+from bias_audit.checks.base import Check, Judge, Measured, Rule
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bias_audit.checks.base import Context, Part, Photos
+    from bias_audit.checks.outcomes import RuleOutcome
+    from bias_audit.run.result import AuditResult
 
 JUDGES: dict[Rule, Judge] = {
     Rule(
@@ -41,5 +53,48 @@ class Background(Check):
 
     name = "background"
     title = "Background"
+    tables = {"gap_matrix": GAP_MATRIX}  # noqa: RUF012 - a literal that nothing changes
+    columns = {"images": OF_IMAGES, "compared": COMPARED, "classes": OF_CLASSES}  # noqa: RUF012
     rules = tuple(JUDGES)
     judges = JUDGES
+    after = ("map_reliability",)
+
+    def measure(self, context: Context) -> Measured:
+        """Composites of a sample of every class, and what the model says of them."""
+        from bias_audit.checks.background.measure import measure
+
+        return measure(context)
+
+    def recall(self, result: AuditResult) -> Measured:
+        """The composites, from their shards."""
+        return Measured({"gap_matrix": result.gap_matrix}, own=partial(_recalled, result))
+
+    def add(self, part: Part, measured: Measured, photos: Photos) -> pd.DataFrame:
+        """What the composites say of each photo and of each class."""
+        from bias_audit.checks.background import summary
+
+        if part == "images":
+            return summary.of_images(measured.own(), photos)
+        return (
+            summary.compared(photos.images)
+            if part == "compared"
+            else summary.of_classes(measured.own().composites, photos)
+        )
+
+    def sum_up(self, measured: Measured, photos: Photos) -> Mapping[str, pd.DataFrame]:
+        """Which class's backgrounds pull the objects of which other class."""
+        from bias_audit.checks.background import summary
+
+        return {"gap_matrix": summary.gaps_between(measured.own().composites, photos.class_names)}
+
+    def pictures(self, measured: Measured, outcomes: Sequence[RuleOutcome]) -> Mapping[str, Any]:
+        """Composites of the classes that were found."""
+        from bias_audit.checks.background import summary
+
+        return {"composites": summary.to_show(measured.own().examples, outcomes)}
+
+
+def _recalled(result: AuditResult) -> Any:
+    from bias_audit.checks.background.measure import recall
+
+    return recall(result)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,52 +12,73 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bias_audit.checks.background import composites as reliance
+from bias_audit.checks.background.columns import OF_IMAGES
+from bias_audit.checks.background.photo_reliance import intervention_columns
+from bias_audit.checks.base import Context, Measured
 from bias_audit.checks.examples import in_proportion
 from bias_audit.config import SECOND_FILL, AuditConfig
-from bias_audit.data.batches import OK, Geometry
+from bias_audit.data.batches import OK
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import OK as MASK_OK
 from bias_audit.heatmaps import attention
-from bias_audit.heatmaps.methods import Explainer
 from bias_audit.interventions import donors
 from bias_audit.report import pictures
 from bias_audit.run.folder import Run
-from bias_audit.run.progress import Progress
+from bias_audit.run.result import AuditResult
 
-Record = dict[str, Any]
+Example = dict[str, Any]
+"""A composite that is kept for the report, as pictures.json holds it."""
 
 EXAMPLES, SHOWN_AT_ONCE = 6, 3
 """Photos per class whose composites are kept for the report, and how many of them the page shows with a finding."""
 
 
-def intervene(
-    dataset: Dataset,
-    records: Sequence[Record],
-    clusters: NDArray[np.intp] | None,
-    explainer: Explainer,
-    geometry: Geometry,
-    config: AuditConfig,
-    run: Run,
-    progress: Progress,
-) -> tuple[pd.DataFrame, dict[str, list[Record]], NDArray[np.float32]]:
-    """Composites of all classes as a table, a few of them as pictures, and the log-odds (K,) of a black picture.
+@dataclass(frozen=True)
+class Interventions:
+    """What was made of the photos, and what the model said of it.
 
-    Classes are shards.
+    Attributes:
+        composites: one row per `composites.Composite`, and `label` of its photo (class indices).
+        examples: class name -> composites that are kept as pictures.
+        photos: the columns `columns.OF_IMAGES`, a row per image of the data set.
     """
+
+    composites: pd.DataFrame
+    examples: Mapping[str, list[Example]]
+    photos: pd.DataFrame
+
+
+def measure(context: Context) -> Measured:
+    """Composites of all classes, a shard for each, and what they say of each photo."""
+    made = intervene(context)
+    return Measured(own=lambda: made)
+
+
+def recall(result: AuditResult) -> Interventions:
+    """The composites of a finished run, and the columns that they gave its images."""
+    run = Run(result.path)
+    names = result.info.class_names
+    shards = {label: run.read_json(_shard(label)) for label in range(len(names))}
+    made = {label: shard for label, shard in shards.items() if shard is not None}
+    rows = [{**composite, "label": label} for label, shard in made.items() for composite in shard["composites"]]
+    photos = result.images[[column.name for column in OF_IMAGES]].reset_index(drop=True)
+    return Interventions(_table(rows), {names[label]: shard["examples"] for label, shard in made.items()}, photos)
+
+
+def intervene(context: Context) -> Interventions:
+    """Plan, make and predict the composites of all classes, or read those that an interrupted audit made."""
+    dataset, explainer, geometry, config = context.dataset, context.explainer, context.geometry, context.config
+    records, run = context.records, context.run
     areas = {
         record["#position"]: record["foreground_area"] for record in records if record.get("mask_status") == MASK_OK
     }
-    groups = None if clusters is None else dict(enumerate(map(int, clusters)))
+    groups = None if context.groups is None else dict(enumerate(map(int, context.groups)))
     todo = donors.plan(
         dataset, areas, photos=config.interventions, donors=config.donors, seed=config.seed, clusters=groups
     )
-    for record in records:
-        readable = record["status"] == OK
-        record["intervention_status"] = todo.status.get(record["#position"], "") if readable else record["status"]
-        if readable and config.interventions == 0:
-            record["intervention_status"] = "switched off"
+    status = [_status(record, todo, config) for record in records]
     rows: list[dict[str, Any]] = []
-    examples: dict[str, list[Record]] = {}
+    examples: dict[str, list[Example]] = {}
     labels = [label for label, photos in todo.photos.items() if photos]
     backgrounds = donors.Backgrounds({}, {})
     maps: dict[int, NDArray[np.float32]] = {}
@@ -66,14 +88,16 @@ def intervene(
         recognised = [position for position in sorted(used) if records[position].get("correct")]
         maps = attention.read_maps(run, explainer.model.batch_size, recognised)
         count = sum(len(lent) for lent in todo.donors.values())
-        with progress.stage("Preparing backgrounds", count, "backgrounds") as advance:
+        with context.progress.stage("Preparing backgrounds", count, "backgrounds") as advance:
             backgrounds = donors.prepare_backgrounds(dataset, todo, geometry, maps, config.seed, advance)
 
     blank = np.zeros(len(dataset.class_names), np.float32)
     if labels:  # without composites nothing is compared with it, and tracing the model costs seconds
         blank = explainer.predict(np.zeros((1, *geometry.size, geometry.channels), np.float32)).log_odds[0]
 
-    with progress.stage("Interventions", reliance.count_composites(todo, config.donors), "composites") as advance:
+    with context.progress.stage(
+        "Interventions", reliance.count_composites(todo, config.donors), "composites"
+    ) as advance:
         for label in labels:
             shard = shards[label]
             if shard is None:
@@ -98,15 +122,16 @@ def intervene(
                 advance(len(shard["composites"]))
             rows.extend({**composite, "label": label} for composite in shard["composites"])
             examples[dataset.class_names[label]] = shard["examples"]
-    return _table(rows), examples, blank
+    composites = _table(rows)
+    photos = intervention_columns(records, status, composites, dataset.class_names, blank)
+    return Interventions(composites, examples, photos)
 
 
-def read_interventions(class_names: Sequence[str], run: Run) -> tuple[pd.DataFrame, dict[str, list[Record]]]:
-    """The composites of a finished run as a table, and those kept as pictures, by class."""
-    shards = {label: run.read_json(_shard(label)) for label in range(len(class_names))}
-    made = {label: shard for label, shard in shards.items() if shard is not None}
-    rows = [{**composite, "label": label} for label, shard in made.items() for composite in shard["composites"]]
-    return _table(rows), {class_names[label]: shard["examples"] for label, shard in made.items()}
+def _status(record: Mapping[str, Any], todo: donors.Plan, config: AuditConfig) -> str:
+    """Whether composites are made of an image, or why not."""
+    if record["status"] != OK:
+        return str(record["status"])
+    return "switched off" if config.interventions == 0 else todo.status.get(record["#position"], "")
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -117,7 +142,7 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 def _examples(
     dataset: Dataset, label: int, made: Sequence[reliance.Composite], kept: Mapping[tuple[int, str], tuple[int, Any]]
-) -> list[Record]:
+) -> list[Example]:
     """Composites of a few photos for the report, recognised in the proportion of all, with what that is of how many."""
     first: dict[tuple[int, str], reliance.Composite] = {}
     for composite in made:

@@ -5,7 +5,7 @@ See docs/science.md#interventions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bias_audit.checks.background import composites as arms
+from bias_audit.checks.background.columns import OF_IMAGES
 from bias_audit.config import FIRST_FILL, SECOND_FILL
 from bias_audit.interventions.edits import BACKDROPS, FILLS
+from bias_audit.run.tables import frame
 
 Floats = NDArray[np.floating]
 
@@ -29,13 +31,14 @@ def photo_reliance(composites: pd.DataFrame, photos: pd.DataFrame, blank: Floats
     """One row per photo that was intervened on.
 
     Args:
-        composites: one row per `reliance.Composite`, and `label` of its photo (class indices).
+        composites: one row per `composites.Composite`, and `label` of its photo (class indices).
         photos: index = sample position; columns label, predicted (class indices) and log_odds_label of the photo as
             it is.
         blank: (K,) log-odds of a black picture: neither object nor background.
 
     Returns:
-        index = sample position; columns of `schema.IMAGES`, classes still as indices. NaN where an arm was not made.
+        index = sample position; columns of `columns.OF_IMAGES`, classes still as indices. NaN where there is no
+        such composite.
     """
     made = composites.assign(right=composites["predicted"] == composites["label"])
     by_arm = made.groupby(_KEYS)["right"].mean()
@@ -164,15 +167,24 @@ def shapley_background_share(both: Floats, object_only: Floats, background_only:
         return np.asarray(np.where(total > 0, background / total, np.nan))
 
 
-def add_interventions(
-    records: Sequence[dict[str, Any]],
+def intervention_columns(
+    records: Sequence[Mapping[str, Any]],
+    status: Sequence[str],
     composites: pd.DataFrame,
     class_names: Sequence[str],
     blank: Floats,
-) -> None:
-    """Fill the intervention columns of the image records; arguments as in `photo_reliance`, records by position."""
+) -> pd.DataFrame:
+    """The columns that composites give the images: one row per image, empty where nothing was made of it.
+
+    Args:
+        records: of the images as they are, by position: label, predicted, log_odds_label.
+        status: per image, done or why no composite was made.
+        composites, blank: see `photo_reliance`.
+        class_names: all classes, by index.
+    """
+    rows: list[dict[str, Any]] = [{"intervention_status": each} for each in status]
     if composites.empty:
-        return
+        return frame(OF_IMAGES, rows)
     positions = sorted(map(int, composites["photo"].unique()))
     index = {name: i for i, name in enumerate(class_names)}
     photos = pd.DataFrame(
@@ -187,6 +199,5 @@ def add_interventions(
     for column in [name for name in table if str(name).endswith(("_predicted", "_predicted_second_fill", "_class"))]:
         table[column] = table[column].map(dict(enumerate(class_names)))
     for position, row in table.astype(object).to_dict("index").items():
-        records[int(str(position))].update(
-            {str(name): None if pd.isna(value) else value for name, value in row.items()}
-        )
+        rows[int(str(position))].update({str(name): None if pd.isna(value) else value for name, value in row.items()})
+    return frame(OF_IMAGES, rows)

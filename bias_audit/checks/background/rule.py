@@ -237,7 +237,9 @@ def _culprit(name: str, row: pd.Series, evidence: Evidence) -> str:
         if len(evidence.classes) == 2
         else f"Its own background neither pulls other objects nor passes for {name} alone"
     )
-    matrix = evidence.gap_matrix
+    matrix = evidence.table("gap_matrix")
+    if matrix is None:
+        return f"{alone}."
     pairs = matrix[matrix["object_class"] == name].sort_values("pull", ascending=False, kind="stable")
     if pairs.empty:
         return f"{alone}."

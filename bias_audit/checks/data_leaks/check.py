@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from bias_audit.checks.data_leaks.columns import LEAKAGE
 from bias_audit.checks.data_leaks.rule import JUDGES, Looked
 
 if TYPE_CHECKING:
-    from bias_audit.checks.base import Context, Page
+    from bias_audit.checks.base import Context, Given, Page
     from bias_audit.checks.evidence import Evidence
     from bias_audit.checks.outcomes import RuleOutcome
     from bias_audit.run.result import AuditResult
@@ -29,6 +30,14 @@ class DataLeaks(Check):
     tables = {TABLE: LEAKAGE}  # noqa: RUF012 - a literal that nothing changes
     rules = tuple(JUDGES)
 
+    def fingerprints(self, given: Given) -> Mapping[str, str]:
+        """Of the listing of the training pictures."""
+        if given.train is None:
+            return {"training pictures": ""}
+        from bias_audit.checks.data_leaks.measure import fingerprint
+
+        return {"training pictures": fingerprint(given.train)}
+
     def measure(self, context: Context) -> Measured:
         """What goes with the label in the data, and pairs of copies."""
         from bias_audit.checks.data_leaks.measure import measure
@@ -41,8 +50,7 @@ class DataLeaks(Check):
 
     def judge(self, rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         """BA401 to BA404, of the data set."""
-        measured = evidence.measured.get(self.name)
-        seen = Looked("the run holds no such table") if measured is None else measured.own()
+        seen = evidence.own(self.name) or Looked("the run holds no such table")
         return JUDGES[rule](rule, evidence.thresholds, evidence.table(TABLE), seen)
 
     def section(self, measured: Measured, page: Page) -> dict[str, Any] | None:

@@ -106,8 +106,8 @@ def find_leaks(context: Context) -> Record:
     with progress.stage("Looking for copies", sum(map(bool, hashes)), "images") as advance:
         pairs = near_pairs(hashes, own_labels, advance=advance)
     found["rows"] += [_copy(TEST_KIND, names[pair.first], names[pair.second], pair.bits) for pair in pairs[:MOST_PAIRS]]
-    if context.train is not None:
-        trained = _trained(context.train, dataset, geometry, run, progress)
+    if context.given.train is not None:
+        trained = _trained(context.given.train, dataset, geometry, run, progress)
         found["train"] = len(trained)
         theirs = [each["hash"] for each in trained], [each["label"] for each in trained]
         with progress.stage("Looking for copies of training pictures", sum(map(bool, hashes)), "images") as advance:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bias_audit.checks.base import Check
+from bias_audit.checks.base import Check, Measured
+from bias_audit.checks.drawn_regions.columns import HYPOTHESES
 from bias_audit.checks.drawn_regions.rule import JUDGES
 
 if TYPE_CHECKING:
-    from bias_audit.checks.base import Measured, Page
+    from bias_audit.checks.base import Context, Page
+    from bias_audit.run.result import AuditResult
 
 
 class DrawnRegions(Check):
@@ -17,8 +19,19 @@ class DrawnRegions(Check):
     name = "drawn_regions"
     title = "Regions"
     anchor = "regions"
+    tables = {"hypotheses": HYPOTHESES}  # noqa: RUF012 - a literal that nothing changes
     rules = tuple(JUDGES)
     judges = JUDGES
+
+    def measure(self, context: Context) -> Measured:
+        """No regions: they are drawn in the report of a finished run, see `pipeline.live_test`."""
+        from bias_audit.checks.drawn_regions.summary import hypotheses_table
+
+        return Measured({"hypotheses": hypotheses_table([])})
+
+    def recall(self, result: AuditResult) -> Measured:
+        """The regions that were drawn; none in a run of an older version, which has no such table."""
+        return Measured({"hypotheses": result.hypotheses})
 
     def section(self, measured: Measured, page: Page) -> dict[str, Any] | None:
         """The latest first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bias_audit.run.columns import Column
 
 HYPOTHESES: tuple[Column, ...] = (
-    Column("hypothesis_id", "string", "hash of image content, region and class (index)"),
+    Column("hypothesis_id", "string", "hash of image content, region and class (index)", index=True),
     Column("name", "string", "what the reviewer called it"),
     Column("class_name", "string", "class whose probability was watched"),
     Column("image_id", "string", "photo that the region was drawn on"),

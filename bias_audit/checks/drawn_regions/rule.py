@@ -26,9 +26,10 @@ def drawn_region(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     tried in this run, by enough, and the region lies off the object. No outcome where nobody has drawn a region: an
     audit does not wait for one.
     """
-    if evidence.hypotheses is None:
+    regions = evidence.table("hypotheses")
+    if regions is None:
         return []
-    return [_outcome(rule, str(name), row, evidence.thresholds) for name, row in evidence.hypotheses.iterrows()]
+    return [_outcome(rule, str(name), row, evidence.thresholds) for name, row in regions.iterrows()]
 
 
 def _outcome(rule: Rule, subject: str, row: pd.Series, bounds: Thresholds) -> RuleOutcome:

@@ -27,7 +27,7 @@ def preprocessing(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     from bias_audit import stats
 
     # docs/science.md#preprocessing-check
-    title, bounds, checked = rule.title, evidence.thresholds, evidence.preprocess
+    title, bounds, checked = rule.title, evidence.thresholds, evidence.own("inputs")
     if checked is None:
         return [not_applicable(rule.code, title, "dataset", "", "The preprocessings were not compared in this run.")]
     if checked.n == 0:
@@ -179,7 +179,7 @@ JUDGES: dict[Rule, Judge] = {
         about="another preprocessing makes the model right more often, or none tells it from guessing",
         scope="dataset",
         measures=("accuracy gained by another preprocessing", "points"),
-        role="doubts the run",
+        role="doubts the input",
     ): preprocessing,
     Rule(
         code="BA907",
@@ -187,7 +187,7 @@ JUDGES: dict[Rule, Judge] = {
         about="another order of the classes explains the confusions: outputs that are called by each other's names",
         scope="dataset",
         measures=("accuracy gained by another class order", "points"),
-        role="doubts the run",
+        role="doubts the input",
     ): class_order,
 }
 """The rules of the check, and what judges by each."""

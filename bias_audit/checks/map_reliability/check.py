@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from bias_audit.checks.base import Check
+from bias_audit.checks.base import Check, Measured
 from bias_audit.checks.map_reliability.rule import JUDGES
 
 if TYPE_CHECKING:
-    from bias_audit.checks.base import Measured, Page
+    from bias_audit.checks.base import Context, Page
+    from bias_audit.run.result import AuditResult
 
 
 class MapReliability(Check):
@@ -17,8 +19,19 @@ class MapReliability(Check):
     name = "map_reliability"
     title = "Maps"
     anchor = "maps"
+    stage = "maps"
     rules = tuple(JUDGES)
     judges = JUDGES
+
+    def measure(self, context: Context) -> Measured:
+        """Tests of the heatmaps on a sample of the photos."""
+        from bias_audit.checks.map_reliability.measure import measure
+
+        return measure(context)
+
+    def recall(self, result: AuditResult) -> Measured:
+        """The same tests."""
+        return Measured(own=partial(_recalled, result))
 
     def section(self, measured: Measured, page: Page) -> dict[str, Any] | None:
         """The tests, and which of them the maps failed."""
@@ -26,3 +39,9 @@ class MapReliability(Check):
 
         shown = maps_section(page.result)
         return shown if shown["tests"] else None
+
+
+def _recalled(result: AuditResult) -> Any:
+    from bias_audit.checks.map_reliability.measure import recall
+
+    return recall(result)

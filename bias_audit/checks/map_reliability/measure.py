@@ -1,11 +1,13 @@
-"""Are the maps worth anything on this model? The tests of `attribution.reliability` on a sample of the data set."""
+"""Are the heatmaps worth anything on this model? The tests of `similarity` on a sample of the data set."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bias_audit.checks.base import Context, Measured
 from bias_audit.checks.map_reliability.similarity import Reliability, check_maps, sample_size
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset
@@ -13,7 +15,19 @@ from bias_audit.data.sampling import load_pixels, spread
 from bias_audit.heatmaps.methods import Explainer
 from bias_audit.run.folder import Run
 
+if TYPE_CHECKING:
+    from bias_audit.run.result import AuditResult
+
 STORED = "shards/reliability.json"
+
+
+def measure(context: Context) -> Measured:
+    """Tests of the heatmaps on a sample of the photos."""
+    with context.progress.stage("Testing the maps", None):
+        tests = check_reliability(
+            context.explainer, context.dataset, context.geometry, context.config.seed, context.run
+        )
+    return Measured(own=lambda: tests)
 
 
 def check_reliability(
@@ -33,6 +47,11 @@ def check_reliability(
     tests = check_maps(explainer, pixels, seed)
     run.write_json(STORED, [test.as_dict() for test in tests])
     return tuple(tests)
+
+
+def recall(result: AuditResult) -> tuple[Reliability, ...]:
+    """The tests that a finished run keeps; () where none were made."""
+    return read_reliability(Run(result.path))
 
 
 def read_reliability(run: Run) -> tuple[Reliability, ...]:

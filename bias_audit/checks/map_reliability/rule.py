@@ -63,9 +63,10 @@ def map_reliability(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 
     Mean Spearman correlation over photos with its BCa interval (Adebayo et al. 2018).
     """
-    if not evidence.reliability:
+    tests: tuple[Reliability, ...] = evidence.own("map_reliability") or ()
+    if not tests:
         return [not_applicable(rule.code, rule.title, "dataset", "", "The maps were not tested in this run.")]
-    return [_judged(rule, test, evidence.thresholds) for test in evidence.reliability]
+    return [_judged(rule, test, evidence.thresholds) for test in tests]
 
 
 def _judged(rule: Rule, test: Reliability, bounds: Thresholds) -> RuleOutcome:
@@ -113,7 +114,7 @@ JUDGES: dict[Rule, Judge] = {
         scope="dataset",
         measures=("rank correlation", "number"),
         more="How maps were tested",
-        role="doubts the run",
+        role="doubts the maps",
     ): map_reliability,
 }
 """The rules of the check, and what judges by each."""

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from bias_audit.checks.base import Check
-from bias_audit.checks.mask_quality.rule import JUDGES
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from bias_audit.checks.base import Check, Measured
+from bias_audit.checks.mask_quality.rule import JUDGES, marked
+
+if TYPE_CHECKING:
+    from bias_audit.checks.base import Context
+    from bias_audit.checks.evidence import Evidence
+    from bias_audit.checks.outcomes import RuleOutcome
+    from bias_audit.run.result import AuditResult
 
 
 class MaskQuality(Check):
@@ -11,5 +21,26 @@ class MaskQuality(Check):
 
     name = "mask_quality"
     title = "Masks"
+    stage = "maps"
     rules = tuple(JUDGES)
     judges = JUDGES
+
+    def measure(self, context: Context) -> Measured:
+        """Estimated masks beside drawn ones; none where no masks are estimated."""
+        from bias_audit.checks.mask_quality.measure import measure
+
+        return measure(context)
+
+    def recall(self, result: AuditResult) -> Measured:
+        """The same comparison."""
+        return Measured(own=partial(_recalled, result))
+
+    def mark(self, outcomes: Sequence[RuleOutcome], evidence: Evidence) -> Sequence[RuleOutcome]:
+        """Outcomes that hang on estimated masks say so, and accuse no class with certainty."""
+        return marked(outcomes, evidence)
+
+
+def _recalled(result: AuditResult) -> Any:
+    from bias_audit.checks.mask_quality.measure import recall
+
+    return recall(result)

@@ -5,15 +5,20 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bias_audit.checks.base import Context, Measured
 from bias_audit.data.batches import OK, Geometry, load_in_order
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import FOREGROUND, VOID, Mask
 from bias_audit.data.masks import OK as MASK_OK
 from bias_audit.data.sampling import LOADED_AT_ONCE, spread
 from bias_audit.run.folder import Run
+
+if TYPE_CHECKING:
+    from bias_audit.run.result import AuditResult
 
 STORED = "shards/masks.json"
 
@@ -41,6 +46,16 @@ class MaskQuality:
 def count_checked(dataset: Dataset) -> int:
     """Photos that `check_masks` reads: at most MOST of those with a mask of their own."""
     return min(MOST, sum(sample.mask is not None for sample in dataset.samples))
+
+
+def measure(context: Context) -> Measured:
+    """Estimated masks beside drawn ones; none where no masks are estimated."""
+    segmenter, dataset = context.config.segmenter, context.dataset
+    if segmenter is None:
+        return Measured()
+    with context.progress.stage("Checking estimated masks", count_checked(dataset), "images") as advance:
+        quality = check_masks(segmenter, dataset, context.geometry, context.config.seed, context.run, advance)
+    return Measured(own=lambda: quality)
 
 
 def check_masks(
@@ -74,6 +89,11 @@ def check_masks(
     quality = MaskQuality(segmenter, *columns)
     run.write_json(STORED, dataclasses.asdict(quality))
     return quality
+
+
+def recall(result: AuditResult) -> MaskQuality | None:
+    """The comparison that a finished run keeps; None where no masks were estimated."""
+    return read_quality(Run(result.path))
 
 
 def read_quality(run: Run) -> MaskQuality | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bias_audit.checks.base import Judge, Rule
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bias_audit.checks.evidence import Evidence
+
+CHECK = "mask_quality"
 
 HIGHEST = "SUSPICIOUS"
 """Level that estimated masks can reach at most."""
@@ -28,7 +30,7 @@ def estimated_masks(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 
     from bias_audit import stats
 
-    title, bounds, quality = rule.title, evidence.thresholds, evidence.masks
+    title, bounds, quality = rule.title, evidence.thresholds, evidence.own(CHECK)
     estimated, usable = count_estimated(evidence.images)
     if quality is None or not (estimated or quality.iou):
         return [not_applicable(rule.code, title, "dataset", "", "No masks were estimated.")]
@@ -74,18 +76,22 @@ def count_estimated(images: pd.DataFrame) -> tuple[int, int]:
     return int((kinds == ESTIMATED).sum()), len(kinds)
 
 
-def marked(outcomes: Sequence[RuleOutcome], evidence: Evidence, masked: Container[str]) -> list[RuleOutcome]:
-    """The same outcomes; those that hang on estimated masks say so, and where most are, none exceeds HIGHEST."""
-    if evidence.masks is None:
-        return list(outcomes)
+def marked(outcomes: Sequence[RuleOutcome], evidence: Evidence) -> Sequence[RuleOutcome]:
+    """Outcomes, those that hang on estimated masks with a sentence that says so; where most are, none above HIGHEST."""
+    if evidence.own(CHECK) is None:
+        return outcomes
     counts = {str(name): count_estimated(group) for name, group in evidence.images.groupby("label")}
     overall = count_estimated(evidence.images)
     if not overall[0]:
-        return list(outcomes)
+        return outcomes
     result = []
     for outcome in outcomes:
         estimated, usable = counts.get(outcome.subject, overall) if outcome.scope != "dataset" else overall
-        if outcome.code not in masked or outcome.status not in ("found", "passed") or not estimated:
+        if (
+            "masks" not in evidence.rules[outcome.code].needs
+            or outcome.status not in ("found", "passed")
+            or not estimated
+        ):
             result.append(outcome)
             continue
         said = "Estimated masks." if estimated == usable else f"{estimated} of {usable} masks are estimated."

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from bias_audit.checks.base import Check
+from bias_audit.checks.base import Check, Measured
+from bias_audit.checks.recurring_cues.columns import CLUSTER_SPOTS, CLUSTERS
 from bias_audit.checks.recurring_cues.rule import JUDGES
 
 if TYPE_CHECKING:
-    from bias_audit.checks.base import Measured, Page
+    from bias_audit.checks.base import Context, Given, Page
+    from bias_audit.run.result import AuditResult
 
 
 class RecurringCues(Check):
@@ -17,8 +21,27 @@ class RecurringCues(Check):
     name = "recurring_cues"
     title = "Cues"
     anchor = "clusters"
+    tables = {"clusters": CLUSTERS, "cluster_spots": CLUSTER_SPOTS}  # noqa: RUF012 - a literal that nothing changes
     rules = tuple(JUDGES)
     judges = JUDGES
+
+    def fingerprints(self, given: Given) -> Mapping[str, str]:
+        """None: names of cues change no number. A file of names that was given must be there."""
+        from bias_audit.checks.recurring_cues.measure import known_names
+
+        known_names(given)
+        return {}
+
+    def measure(self, context: Context) -> Measured:
+        """Groups of places that the network looks at, erased and pasted."""
+        from bias_audit.checks.recurring_cues.measure import measure
+
+        return measure(context)
+
+    def recall(self, result: AuditResult) -> Measured:
+        """The cues, and where each was seen."""
+        tables = {name: result.table(name) for name in self.tables}
+        return Measured(tables, own=partial(_recalled, result))
 
     def section(self, measured: Measured, page: Page) -> dict[str, Any] | None:
         """The strongest cues, confirmed ones first."""
@@ -26,3 +49,9 @@ class RecurringCues(Check):
 
         shown = clusters_section(page.result, page.pictures, page.budget)
         return shown if shown["clusters"] else None
+
+
+def _recalled(result: AuditResult) -> Any:
+    from bias_audit.checks.recurring_cues.measure import why_not
+
+    return why_not(result)

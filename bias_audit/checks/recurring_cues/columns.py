@@ -5,7 +5,12 @@ from __future__ import annotations
 from bias_audit.run.columns import Column
 
 CLUSTERS: tuple[Column, ...] = (
-    Column("cluster_id", "string", "class and a hash of its most typical spot; the same cluster keeps it (index)"),
+    Column(
+        "cluster_id",
+        "string",
+        "class and a hash of its most typical spot; the same cluster keeps it (index)",
+        index=True,
+    ),
     Column("name", "string", "what a reviewer called it"),
     Column("judgement", "string", "artefact or legitimate, where a reviewer has decided"),
     Column("class_name", "string", "class that it is tied to: the predicted class with the largest lift"),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
 import numpy as np
 
+from bias_audit.checks.base import Context, Given, Measured
+from bias_audit.checks.recurring_cues import names
 from bias_audit.checks.recurring_cues.collect import Seen, choose, collect
 from bias_audit.checks.recurring_cues.discover import (
     MOST_PROVED,
@@ -20,16 +23,14 @@ from bias_audit.checks.recurring_cues.discover import (
     spot_rows,
     to_arrays,
 )
-from bias_audit.config import AuditConfig
 from bias_audit.data.batches import OK, Geometry, Pixels, load_in_order
 from bias_audit.data.dataset import Dataset
+from bias_audit.errors import ConfigError, ResultError
 from bias_audit.heatmaps import attention
-from bias_audit.heatmaps.methods import Explainer
 from bias_audit.report.pictures import encode_picture
 from bias_audit.run.folder import Run
-from bias_audit.run.progress import Progress
-
-Record = dict[str, Any]
+from bias_audit.run.result import AuditResult
+from bias_audit.run.tables import table
 
 SEEN, FOUND = "shards/attended.npz", "shards/clusters.json"
 
@@ -46,29 +47,76 @@ AROUND = 2.0
 """Side of a crop, in sides of the spot."""
 
 
-def find_clusters(
-    dataset: Dataset,
-    records: Sequence[Mapping[str, Any]],
-    explainer: Explainer,
-    geometry: Geometry,
-    config: AuditConfig,
-    run: Run,
-    progress: Progress,
-) -> Record:
-    """Rows of the tables `clusters` and `cluster_spots`, pictures by cluster id, and why nothing was looked for.
+SWITCHED_OFF, NO_GRADIENT = "switched off", "the model gives no activations with a gradient"
+"""Why recurring cues are not looked for."""
 
-    Returns:
-        {"clusters": rows, "spots": rows, "pictures": {cluster_id: {"crops", "shots"}}, "reason": "" or why not}.
+
+@dataclass(frozen=True)
+class Found:
+    """Recurring cues, as the run keeps them.
+
+    Attributes:
+        clusters: rows of the table `clusters`.
+        spots: rows of the table `cluster_spots`.
+        pictures: cluster_id -> {"crops", "shots", "hosts"}, as pictures.json holds it.
+        reason: why nothing was looked for; "" where it was.
     """
-    nothing: Record = {"clusters": [], "spots": [], "pictures": {}, "reason": ""}
+
+    clusters: list[dict[str, Any]] = field(default_factory=list)
+    spots: list[dict[str, Any]] = field(default_factory=list)
+    pictures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    reason: str = ""
+
+
+def measure(context: Context) -> Measured:
+    """The cues with the names that reviewers gave them, and pictures of the strongest."""
+    found = find_clusters(context)
+    rows = names.named(found.clusters, found.spots, known_names(context.given))
+    return Measured(
+        {"clusters": table("clusters", rows), "cluster_spots": table("cluster_spots", found.spots)},
+        pictures={"clusters": found.pictures},
+        own=lambda: found.reason,
+    )
+
+
+def known_names(given: Given) -> list[dict[str, Any]]:
+    """Names that reviewers gave to cues of these data, from the file given or from the one beside the run.
+
+    Raises:
+        ConfigError: the file that was given is not there, or a file of names is damaged.
+    """
+    if given.cues is not None and not given.cues.is_file():
+        raise ConfigError(f"no file of names at {str(given.cues)!r}", "bias-audit name RUN CLUSTER NAME writes one.")
+    return names.read_names(given.cues or given.beside / names.FILE)
+
+
+def why_not(result: AuditResult) -> str:
+    """Why no cues were looked for in a finished run; "" where they were.
+
+    Raises:
+        ResultError: the shard that says so is damaged.
+    """
+    if result.info.config.get("discovery") == 0:
+        return SWITCHED_OFF
+    try:
+        found = Run(result.path).read_json(FOUND)
+    except (OSError, ValueError) as error:
+        raise ResultError(f"{str(result.path / FOUND)!r} is damaged: {error}", "Audit the data again.") from error
+    return str(found["reason"]) if found else NO_GRADIENT
+
+
+def find_clusters(context: Context) -> Found:
+    """Look for cues, erase and paste the strongest, or read what an interrupted audit has found."""
+    dataset, explainer, geometry = context.dataset, context.explainer, context.geometry
+    config, run, progress = context.config, context.run, context.progress
     if config.discovery == 0:
-        return {**nothing, "reason": "switched off"}
+        return Found(reason=SWITCHED_OFF)
     if not explainer.model.differentiable:
-        return {**nothing, "reason": "the model gives no activations with a gradient"}
-    kept: Record | None = run.read_json(FOUND)
+        return Found(reason=NO_GRADIENT)
+    kept = run.read_json(FOUND)
     if kept is not None:
-        return kept
-    positions = choose(dataset, records, config.discovery, config.seed)
+        return Found(**kept)
+    positions = choose(dataset, context.records, config.discovery, config.seed)
     stored = run.read_arrays(SEEN)
     if stored is None:
         with progress.stage("What the network looks at", len(positions), "images") as advance:
@@ -78,22 +126,21 @@ def find_clusters(
     seen = from_arrays(stored)
     with progress.stage("Recurring cues", MOST_PROVED, "cues") as advance:
         cues = discover(dataset, seen, explainer, geometry, config.seed, advance)
-    found = {
-        **nothing,
-        "clusters": [row(cue, dataset, seen) for cue in cues],
-        "spots": [each for cue in cues for each in spot_rows(cue, dataset, seen)],
-        "pictures": _sheets(cues[:MOST_SHEETS], dataset, seen, geometry),
-    }
-    run.write_json(FOUND, found)
+    found = Found(
+        [row(cue, dataset, seen) for cue in cues],
+        [each for cue in cues for each in spot_rows(cue, dataset, seen)],
+        _sheets(cues[:MOST_SHEETS], dataset, seen, geometry),
+    )
+    run.write_json(FOUND, dataclasses.asdict(found))
     return found
 
 
-def _sheets(cues: Sequence[Cue], dataset: Dataset, seen: Seen, geometry: Geometry) -> dict[str, Record]:
+def _sheets(cues: Sequence[Cue], dataset: Dataset, seen: Seen, geometry: Geometry) -> dict[str, dict[str, Any]]:
     wanted = [(place, int(spot)) for place, cue in enumerate(cues) for spot in cue.spots[:CROPS]]
     images = sorted({int(seen.positions[seen.spots.image[spot]]) for _, spot in wanted})
     height, width = (side * CLOSER for side in geometry.size)
     closer = dataclasses.replace(geometry, size=(height, width))
-    crops: dict[int, list[Record]] = {place: [] for place in range(len(cues))}
+    crops: dict[int, list[dict[str, Any]]] = {place: [] for place in range(len(cues))}
     for at, group in load_in_order([dataset.samples[position] for position in images], closer, 4):
         for offset, loaded in enumerate(group):
             if loaded.status != OK or loaded.pixels is None:

@@ -27,9 +27,10 @@ def recurring_cue(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     not needed, and still turns other images; CONTEXT where a reviewer has judged
     the thing legitimate. A cluster that lies mostly on the object shows what the class looks like, and is no finding.
     """
-    title, bounds, clusters = rule.title, evidence.thresholds, evidence.clusters
-    if clusters is None or evidence.no_clusters:
-        reason = evidence.no_clusters or "the run holds no clusters"
+    title, bounds, clusters = rule.title, evidence.thresholds, evidence.table("clusters")
+    why_not = evidence.own("recurring_cues")
+    if clusters is None or why_not:
+        reason = why_not or "the run holds no clusters"
         return [not_applicable(rule.code, title, "dataset", "", f"Recurring cues were not looked for: {reason}.")]
     tested = clusters[clusters["proof_status"] == "ok"]
     found = [_outcome(rule, str(name), row, evidence) for name, row in tested.iterrows() if moves(row, bounds)]
@@ -73,7 +74,7 @@ def _outcome(rule: Rule, name: str, row: pd.Series, evidence: Evidence) -> RuleO
 
     judged = str(row["judgement"])
     level = "CONTEXT" if judged == LEGITIMATE else "CONFIRMED"
-    shown = evidence.cluster_spots
+    shown = evidence.table("cluster_spots")
     images = tuple(shown.loc[shown["cluster_id"] == name, "image_id"]) if shown is not None else ()
     called = f"{row['name']!r}" if row["name"] else f"the recurring cue {name}"
     outline = ""

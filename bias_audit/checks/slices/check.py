@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from bias_audit.checks.base import Check
+from bias_audit.checks.slices.columns import SLICES
 from bias_audit.checks.slices.rule import JUDGES
 
 if TYPE_CHECKING:
-    from bias_audit.checks.base import Measured, Page
+    import pandas as pd
+
+    from bias_audit.checks.base import Measured, Page, Photos
 
 
 class Slices(Check):
@@ -16,8 +20,16 @@ class Slices(Check):
 
     name = "slices"
     title = "Slices"
+    tables = {"slices": SLICES}  # noqa: RUF012 - a literal that nothing changes
     rules = tuple(JUDGES)
     judges = JUDGES
+    after = ("map_reliability",)
+
+    def sum_up(self, measured: Measured, photos: Photos) -> Mapping[str, pd.DataFrame]:
+        """One row per value of a column of the user."""
+        from bias_audit.checks.slices.summary import summarise
+
+        return {"slices": summarise(photos)}
 
     def section(self, measured: Measured, page: Page) -> dict[str, Any] | None:
         """One table per user column; none where the user gave no columns."""

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bias_audit.checks.evidence import Evidence
-    from bias_audit.checks.slices.measure import Measure
+    from bias_audit.checks.slices.summary import Measure
 
 
 def worst_slice(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA203: a slice of a user column is recognised worse than the rest (Fisher's exact test, BH, effect floor)."""
-    from bias_audit.checks.slices.measure import ACCURACY
+    from bias_audit.checks.slices.summary import ACCURACY
 
     floor = evidence.thresholds.min_gap
 
@@ -41,7 +41,7 @@ def worst_slice(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 
 def slice_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA205: attention differs between slices of a user column (Mann-Whitney, BH, Cliff's delta)."""
-    from bias_audit.checks.slices.measure import ATTENTION
+    from bias_audit.checks.slices.summary import ATTENTION
 
     bounds, title = evidence.thresholds, rule.title
     if evidence.doubt:
@@ -63,7 +63,7 @@ def slice_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 
 def slice_reliance(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA206: a slice of a user column pays most for the background (permutation test of the gap, BH, effect floor)."""
-    from bias_audit.checks.slices.measure import RELIANCE
+    from bias_audit.checks.slices.summary import RELIANCE
 
     bounds = evidence.thresholds
 
@@ -100,7 +100,7 @@ def _by_column(
         sentence: row, column, found -> what was seen.
     """
     outcomes = []
-    for column, rows in evidence.slices.groupby("column", sort=False):
+    for column, rows in _rows(evidence).groupby("column", sort=False):
         name = str(column)
         tested = rows[rows[measure.fdr].notna() & (rows[measure.n] >= enough)]
         if tested.empty:
@@ -164,10 +164,18 @@ def _largest_difference(rows: pd.DataFrame, measure: Measure) -> dict[str, float
     }
 
 
+def _rows(evidence: Evidence) -> pd.DataFrame:
+    """The table of slices."""
+    slices = evidence.table("slices")
+    assert slices is not None, "slices are made before rules are judged"
+    return slices
+
+
 def _furthest(evidence: Evidence, column: str, measure: Measure, amount: Callable[[float], str]) -> str:
     import numpy as np
 
-    rows = evidence.slices[evidence.slices["column"] == column]
+    slices = _rows(evidence)
+    rows = slices[slices["column"] == column]
     pair = _largest_difference(rows, measure)
     if not pair:
         return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bias_audit.checks.slices.measure import ACCURACY, ATTENTION, RELIANCE, Measure
+from bias_audit.checks.slices.summary import ACCURACY, ATTENTION, RELIANCE, Measure
 from bias_audit.report.cells import axis, estimate, records
 from bias_audit.run.result import AuditResult
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from bias_audit.checks.base import Check
+from bias_audit.checks.strangers.columns import STRANGERS
 
 if TYPE_CHECKING:
-    from bias_audit.checks.base import Measured, Page
+    from bias_audit.checks.base import Context, Given, Measured, Page
 
 
 class Strangers(Check):
@@ -15,6 +17,21 @@ class Strangers(Check):
 
     name = "strangers"
     title = "Strangers"
+    tables = {"strangers": STRANGERS}  # noqa: RUF012 - a literal that nothing changes
+
+    def fingerprints(self, given: Given) -> Mapping[str, str]:
+        """Of the listing of the strangers' folder."""
+        if given.strangers is None:
+            return {"strangers": ""}
+        from bias_audit.checks.strangers.measure import open_strangers
+
+        return {"strangers": open_strangers(given.strangers).fingerprint()}
+
+    def measure(self, context: Context) -> Measured:
+        """Predictions and heatmaps of the strangers."""
+        from bias_audit.checks.strangers.measure import measure
+
+        return measure(context)
 
     def section(self, measured: Measured, page: Page) -> dict[str, Any] | None:
         """One group per kind of picture."""

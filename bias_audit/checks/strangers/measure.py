@@ -6,7 +6,6 @@ snow, says more about the snow than about the lynx. It is shown as an observatio
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bias_audit.checks.base import Context, Measured
+from bias_audit.checks.strangers.columns import STRANGERS
 from bias_audit.data.batches import OK, Geometry
 from bias_audit.data.dataset import Dataset, Sample, printable_path
 from bias_audit.errors import DataError
@@ -22,16 +23,39 @@ from bias_audit.heatmaps.attention import encode_maps
 from bias_audit.heatmaps.localization import MASKLESS, localize
 from bias_audit.heatmaps.methods import Explainer
 from bias_audit.heatmaps.unlabelled import Look, look, pictures_in
+from bias_audit.report.pictures import make_pictures
 from bias_audit.run.folder import Run
-from bias_audit.run.result import RunInfo
-from bias_audit.run.schema.images import STRANGERS
-
-Record = dict[str, Any]
+from bias_audit.run.tables import table
 
 SHARD = "shards/strangers.npz"
 
 PER_GROUP, MOST_SHOWN = 12, 60
 """Pictures per kind, and in all, that are kept for the report."""
+
+
+def measure(context: Context) -> Measured:
+    """The table of the strangers, pictures of those that the model is surest of, and what a reader must know."""
+    if (folder := context.given.strangers) is None:
+        return Measured({"strangers": table("strangers", [])}, pictures={"strangers": {}})
+    met, class_names = open_strangers(folder), context.dataset.class_names
+    with context.progress.stage("Strangers", len(met.samples), "images") as advance:
+        records, maps = meet(met, class_names, context.explainer, context.geometry, context.run, advance)
+    rows = table("strangers", records)
+    shown = make_pictures(met, choose_strangers(records), rows, maps, context.geometry)
+    unreadable = sum(record["status"] != OK for record in records)
+    return Measured(
+        {"strangers": rows},
+        pictures={"strangers": shown},
+        notes=_notes(records, unreadable, class_names),
+        counts={"strangers": len(records), "strangers_unreadable": unreadable},
+    )
+
+
+def _notes(records: Sequence[Mapping[str, Any]], unreadable: int, class_names: Sequence[str]) -> list[str]:
+    notes = [f"{unreadable} of {len(records)} strangers could not be read; see strangers.csv."] if unreadable else []
+    if known := sorted({record["group"] for record in records} & set(class_names)):
+        notes.append(f"Strangers lie in folders called as classes that the model knows: {', '.join(known)}.")
+    return notes
 
 
 def open_strangers(folder: Path) -> Dataset:
@@ -65,7 +89,7 @@ def meet(
     geometry: Geometry,
     run: Run,
     advance: Callable[[int], None],
-) -> tuple[list[Record], dict[int, NDArray[np.float32]]]:
+) -> tuple[list[dict[str, Any]], dict[int, NDArray[np.float32]]]:
     """Predict and explain the strangers, or read what an interrupted run already did.
 
     Args:
@@ -76,11 +100,11 @@ def meet(
         advance: counts pictures.
 
     Returns:
-        (one record per picture, keys are columns of `schema.STRANGERS`; heatmaps (h, w) by position).
+        (one record per picture, keys are columns of `STRANGERS`; heatmaps (h, w) by position).
     """
     shard = run.read_arrays(SHARD)
     if shard is None:
-        records: list[Record] = []
+        records: list[dict[str, Any]] = []
         maps: list[NDArray[np.float32]] = []
         for each in look(strangers.samples, explainer, geometry, advance):
             records.append(_record(each, strangers, class_names))
@@ -110,21 +134,9 @@ def choose_strangers(records: Sequence[Mapping[str, Any]]) -> list[int]:
     return chosen[:MOST_SHOWN]
 
 
-def with_strangers(info: RunInfo, folder: str | Path | None, records: Sequence[Mapping[str, Any]]) -> RunInfo:
-    """The run's provenance with the strangers in it: their folder, how many, and what a reader must know of them."""
-    if folder is None:
-        return info
-    unreadable = sum(record["status"] != OK for record in records)
-    notes = [f"{unreadable} of {len(records)} strangers could not be read; see strangers.csv."] if unreadable else []
-    if known := sorted({record["group"] for record in records} & set(info.class_names)):
-        notes.append(f"Strangers lie in folders called as classes that the model knows: {', '.join(known)}.")
-    counts = {**info.counts, "strangers": len(records), "strangers_unreadable": unreadable}
-    return dataclasses.replace(info, strangers=str(folder), counts=counts, notes=(*info.notes, *notes))
-
-
-def _record(each: Look, strangers: Dataset, class_names: Sequence[str]) -> Record:
+def _record(each: Look, strangers: Dataset, class_names: Sequence[str]) -> dict[str, Any]:
     sample = each.sample
-    row: Record = {"image_id": sample.image_id, "group": strangers.class_names[sample.label]}
+    row: dict[str, Any] = {"image_id": sample.image_id, "group": strangers.class_names[sample.label]}
     row["status"], row["status_reason"] = each.status, each.reason
     if each.status != OK:
         return row

@@ -13,10 +13,12 @@ from typing import Any
 
 import pandas as pd
 
+from bias_audit.checks.evidence import Evidence
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.config import Thresholds
 from bias_audit.errors import ResultError
-from bias_audit.pipeline import judge as rules
+from bias_audit.pipeline.judge import judge
+from bias_audit.pipeline.verdict import convicted
 from bias_audit.planted.benchmark.grid import CLEAN_KINDS, FROZEN, Case
 from bias_audit.planted.benchmark.truth import NEGATIVE, POSITIVE
 from bias_audit.planted.benchmark.unit import finished_unit, unit_folder
@@ -47,10 +49,9 @@ def read_units(cases: Sequence[Case], work: Path, thresholds: Thresholds | None 
 
 def judge_again(folder: Path, thresholds: Thresholds) -> tuple[RuleOutcome, ...]:
     """The outcomes of today's rules on the tables of a finished unit."""
-    images, classes, pulls, slices = (
-        read_table(folder, name) for name in ("images", "classes", "gap_matrix", "slices")
-    )
-    return rules.judge(rules.Evidence(images, classes, pulls, slices, thresholds))
+    images, classes = (read_table(folder, name) for name in ("images", "classes"))
+    made = {name: read_table(folder, name) for name in ("gap_matrix", "slices")}
+    return judge(Evidence(images, classes, thresholds, tables=made))
 
 
 def truth_of(case: Case, label: int, reliance: float) -> str:
@@ -80,7 +81,7 @@ def _unit(case: Case, work: Path, thresholds: Thresholds) -> pd.DataFrame:
             "Run the benchmark with --reaudit; the trained models are kept.",
         ) from error
     verdicts = {outcome.subject: outcome for outcome in outcomes if outcome.code == "BA201"}
-    accused = [outcome.subject for outcome in rules.convicted(outcomes)]
+    accused = [outcome.subject for outcome in convicted(outcomes)]
     asked = {row["label"]: row for row in record["reliance"]}
     rows = []
     for label, name in enumerate(case.plan.classes):

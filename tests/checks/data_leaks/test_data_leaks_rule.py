@@ -33,7 +33,7 @@ COPY: dict[str, Any] = {
 def evidence(*rows: dict[str, Any], reason: str = "", train: int | None = 80) -> Evidence:
     empty = pd.DataFrame()
     measured = Measured({"leakage": leakage_table(rows)}, own=lambda: Looked(reason, train))
-    return Evidence(empty, empty, empty, empty, Thresholds(), measured={"data_leaks": measured})
+    return Evidence(empty, empty, Thresholds(), {"data_leaks": measured})
 
 
 def judge(code: str, given: Evidence) -> list[RuleOutcome]:

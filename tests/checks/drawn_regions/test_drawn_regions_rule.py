@@ -7,10 +7,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from bias_audit.checks.drawn_regions.summary import hypotheses_table
 from bias_audit.checks.evidence import Evidence
 from bias_audit.config import Thresholds
 from bias_audit.pipeline import judge as rules
-from bias_audit.run import tables
+from bias_audit.pipeline.judge import judge_rule
 
 SNOW: dict[str, Any] = {
     "hypothesis_id": "region-1", "name": "snow", "class_name": "wolf", "image_id": "wolf/1.jpg", "reviewer": "Ada",
@@ -22,8 +23,8 @@ SNOW: dict[str, Any] = {
 
 def judged(*rows: dict[str, Any]) -> list[Any]:
     empty = pd.DataFrame()
-    table = tables.hypotheses_table(rows)
-    return rules.RULES["BA303"](Evidence(empty, empty, empty, empty, Thresholds(), hypotheses=table))
+    table = hypotheses_table(rows)
+    return judge_rule("BA303", Evidence(empty, empty, Thresholds(), tables={"hypotheses": table}))
 
 
 def test_a_region_that_moves_the_prediction_is_confirmed():
@@ -70,13 +71,13 @@ def test_too_few_hosts_is_no_acquittal():
 
 def test_no_outcome_where_nobody_drew():
     empty = pd.DataFrame()
-    assert rules.RULES["BA303"](Evidence(empty, empty, empty, empty, Thresholds())) == []
+    assert judge_rule("BA303", Evidence(empty, empty, Thresholds())) == []
     assert judged() == []
 
 
 def test_an_outcome_takes_its_place_among_the_rules():
     empty = pd.DataFrame()
-    evidence = Evidence(empty, empty, empty, empty, Thresholds(), hypotheses=tables.hypotheses_table([SNOW]))
+    evidence = Evidence(empty, empty, Thresholds(), tables={"hypotheses": hypotheses_table([SNOW])})
     before = [_passed("BA201"), _passed("BA302"), _passed("BA401")]
     once = rules.rejudged(before, "BA303", evidence)
     assert [outcome.code for outcome in once] == ["BA201", "BA302", "BA303", "BA401"]

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bias_audit.checks.base import Measured
 from bias_audit.checks.evidence import Evidence
 from bias_audit.checks.inputs.measure import Candidate, PreprocessCheck
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.config import Thresholds
-from bias_audit.pipeline import judge as rules
-from bias_audit.pipeline.judge import RULES
+from bias_audit.pipeline.judge import judge_rule
+from bias_audit.pipeline.verdict import verdict
 
 
 def _checked(
@@ -22,7 +23,9 @@ def _checked(
 
 def _judge(checked: PreprocessCheck | None, **bounds: float) -> RuleOutcome:
     empty = pd.DataFrame()
-    (outcome,) = RULES["BA906"](Evidence(empty, empty, empty, empty, Thresholds(**bounds), checked))
+    (outcome,) = judge_rule(
+        "BA906", Evidence(empty, empty, Thresholds(**bounds), {"inputs": Measured(own=lambda: checked)})
+    )
     return outcome
 
 
@@ -79,11 +82,11 @@ class TestPreprocessing:
         names = ["n", "n_read", "accuracy", "background_gap", "estimated_masks"]
         classes = pd.DataFrame([[9, 9, 0.5, np.nan, 0]], index=["a"], columns=names)
         outcome = _judge(_checked(64, Candidate("none", 128, 122, 60, 2)))
-        sentence = rules.verdict([outcome], classes)
+        sentence = verdict([outcome], classes)
         assert sentence.startswith("MODEL WARNING: the preprocessing looks wrong: ")
         assert "Reliance on the background could not be tested." in sentence
         watch = _judge(_checked(66))
-        assert rules.verdict([watch], classes).startswith("NOT JUDGED")
+        assert verdict([watch], classes).startswith("NOT JUDGED")
 
 
 def _order(names: str, predictions: dict[str, list[str]]) -> RuleOutcome:
@@ -94,8 +97,7 @@ def _order(names: str, predictions: dict[str, list[str]]) -> RuleOutcome:
         for i, predicted in enumerate(given)
     ]
     images = pd.DataFrame(rows, columns=["image_id", "label", "predicted", "status"]).set_index("image_id")
-    empty = pd.DataFrame()
-    (outcome,) = RULES["BA907"](Evidence(images, pd.DataFrame(index=list(names)), empty, empty, Thresholds()))
+    (outcome,) = judge_rule("BA907", Evidence(images, pd.DataFrame(index=list(names)), Thresholds()))
     return outcome
 
 
@@ -147,9 +149,8 @@ class TestClassOrder:
                 for i, predicted in enumerate(given)
             ]
         ).set_index("image_id")
-        empty = pd.DataFrame()
-        given = Evidence(images, pd.DataFrame(index=list(counts)), empty, empty, Thresholds())
-        assert RULES["BA907"](given)[0].status == "passed"
+        given = Evidence(images, pd.DataFrame(index=list(counts)), Thresholds())
+        assert judge_rule("BA907", given)[0].status == "passed"
 
     def test_too_few_photos_prove_nothing(self) -> None:
         assert _order("ab", {"a": ["b"] * 6, "b": ["a"] * 6}).status == "passed"  # 6 tested: p = 1/64

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from bias_audit.checks.attention.check import Attention
+from bias_audit.checks.base import Measured
+from bias_audit.checks.evidence import Evidence
+from bias_audit.checks.map_reliability.check import MapReliability
 from bias_audit.checks.map_reliability.similarity import CLASSES, RANDOMISATION, STABILITY, Reliability
 from bias_audit.config import Thresholds
-from bias_audit.pipeline.judge import RULES, Evidence, judge
+from bias_audit.pipeline.judge import judge, judge_rule
 
 EMPTY = pd.DataFrame()
 
 
 def evidence(*tests: Reliability) -> Evidence:
-    return Evidence(EMPTY, EMPTY, EMPTY, EMPTY, Thresholds(), reliability=tests)
+    return Evidence(EMPTY, EMPTY, Thresholds(), {"map_reliability": Measured(own=lambda: tests)})
 
 
 def made(name: str, mean: float, n: int = 32, spread: float = 0.05) -> Reliability:
@@ -34,7 +40,7 @@ def made(name: str, mean: float, n: int = 32, spread: float = 0.05) -> Reliabili
     ],
 )
 def test_each_test_has_its_direction(name: str, mean: float, status: str) -> None:
-    (outcome,) = RULES["BA908"](evidence(made(name, mean)))
+    (outcome,) = judge_rule("BA908", evidence(made(name, mean)))
     assert (outcome.status, outcome.subject, outcome.n) == (status, name, 32)
     assert outcome.measured == pytest.approx(mean)
     assert (outcome.level == "MODEL WARNING") == (status == "found")
@@ -43,8 +49,8 @@ def test_each_test_has_its_direction(name: str, mean: float, status: str) -> Non
 
 @pytest.mark.parametrize(("name", "mean"), [(RANDOMISATION, 0.53), (STABILITY, 0.47)])
 def test_an_interval_that_reaches_over_the_bound_convicts_nobody(name: str, mean: float) -> None:
-    (wide,) = RULES["BA908"](evidence(made(name, mean, n=10, spread=0.4)))
-    (narrow,) = RULES["BA908"](evidence(made(name, mean, n=10, spread=0.01)))
+    (wide,) = judge_rule("BA908", evidence(made(name, mean, n=10, spread=0.4)))
+    (narrow,) = judge_rule("BA908", evidence(made(name, mean, n=10, spread=0.01)))
     assert (wide.status, narrow.status) == ("passed", "found")
 
 
@@ -52,15 +58,15 @@ def test_what_could_not_be_tested_is_not_passed() -> None:
     few = made(RANDOMISATION, 0.9, n=9)
     frozen = Reliability(RANDOMISATION, "weights of this format are frozen")
     for test, reason in ((few, "only 9 photos"), (frozen, "frozen")):
-        (outcome,) = RULES["BA908"](evidence(test))
+        (outcome,) = judge_rule("BA908", evidence(test))
         assert outcome.status == "not applicable"
         assert reason in outcome.sentence
-    assert RULES["BA908"](evidence())[0].status == "not applicable"
+    assert judge_rule("BA908", evidence())[0].status == "not applicable"
 
 
 def test_photos_without_a_map_do_not_count() -> None:
     values = np.r_[np.full(12, np.nan), np.full(20, 0.1) + np.linspace(0, 0.01, 20)]
-    (outcome,) = RULES["BA908"](evidence(Reliability(RANDOMISATION, similarity=values, signed=values)))
+    (outcome,) = judge_rule("BA908", evidence(Reliability(RANDOMISATION, similarity=values, signed=values)))
     assert (outcome.status, outcome.n) == ("passed", 20)
 
 
@@ -81,10 +87,9 @@ def test_rules_on_attention_do_not_read_maps_that_failed(
 ) -> None:
     from bias_audit.pipeline import judge as rules
 
-    wanted = {code: rule for code, rule in rules.RULES.items() if code in ("BA101", "BA102", "BA908")}
-    monkeypatch.setattr(rules, "RULES", wanted)
+    monkeypatch.setattr(rules.registry, "CHECKS", (Attention(), MapReliability()))
     images, classes = attended_tables()
-    given = Evidence(images, classes, EMPTY, EMPTY, Thresholds(), reliability=(made(RANDOMISATION, similarity),))
+    given = dataclasses.replace(evidence(made(RANDOMISATION, similarity)), images=images, classes=classes)
     outcomes = {(outcome.code, outcome.subject): outcome for outcome in judge(given)}
     assert outcomes["BA101", "a"].status == status
     if status == "not applicable":

@@ -6,17 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bias_audit.checks.base import Measured
+from bias_audit.checks.evidence import Evidence
 from bias_audit.checks.mask_quality.measure import MaskQuality
 from bias_audit.checks.mask_quality.rule import marked
 from bias_audit.checks.outcomes import RuleOutcome
-from bias_audit.checks.registry import rules_that_need
 from bias_audit.config import Thresholds
-from bias_audit.pipeline.judge import RULES, Evidence
+from bias_audit.pipeline.judge import RULES, judge_rule
 from bias_audit.stats import median_interval
 
 EMPTY = pd.DataFrame()
-
-MASKED = rules_that_need("masks")
 
 
 def quality(*iou: float) -> MaskQuality:
@@ -26,7 +25,7 @@ def quality(*iou: float) -> MaskQuality:
 def evidence(estimated: int, drawn: int, masks: MaskQuality | None) -> Evidence:
     kinds = ["estimated"] * estimated + ["mask"] * drawn
     images = pd.DataFrame({"label": "a", "mask_status": "ok", "mask_kind": kinds})
-    return Evidence(images, EMPTY, EMPTY, EMPTY, Thresholds(), masks=masks)
+    return Evidence(images, EMPTY, Thresholds(), {"mask_quality": Measured(own=lambda: masks)}, rules=RULES)
 
 
 @pytest.mark.parametrize(
@@ -40,18 +39,18 @@ def evidence(estimated: int, drawn: int, masks: MaskQuality | None) -> Evidence:
     ],
 )
 def test_good_is_what_was_measured_to_be_good(iou: np.ndarray, status: str) -> None:
-    (outcome,) = RULES["BA909"](evidence(10, 0, quality(*iou)))
+    (outcome,) = judge_rule("BA909", evidence(10, 0, quality(*iou)))
     assert (outcome.status, outcome.n) == (status, len(iou))
     assert (outcome.level == "MODEL WARNING") == (status == "found")
     assert outcome.sentence.startswith("10 of 10 masks are estimated (auto)")
 
 
 def test_a_segmenter_that_was_not_needed_is_measured_all_the_same() -> None:
-    (outcome,) = RULES["BA909"](evidence(0, 10, quality(*np.full(20, 0.8))))
+    (outcome,) = judge_rule("BA909", evidence(0, 10, quality(*np.full(20, 0.8))))
     assert outcome.status == "passed"
     assert outcome.sentence.startswith("No mask had to be estimated")
-    assert RULES["BA909"](evidence(0, 10, None))[0].status == "not applicable"
-    assert RULES["BA909"](evidence(0, 10, quality()))[0].status == "not applicable"
+    assert judge_rule("BA909", evidence(0, 10, None))[0].status == "not applicable"
+    assert judge_rule("BA909", evidence(0, 10, quality()))[0].status == "not applicable"
 
 
 def outcome(code: str, level: str | None, status: str = "found") -> RuleOutcome:
@@ -60,20 +59,20 @@ def outcome(code: str, level: str | None, status: str = "found") -> RuleOutcome:
 
 @pytest.mark.parametrize("level", ["CONFIRMED", "HIDDEN"])
 def test_estimated_masks_confirm_nothing(level: str) -> None:
-    (capped,) = marked([outcome("BA201", level)], evidence(6, 4, quality()), MASKED)
+    (capped,) = marked([outcome("BA201", level)], evidence(6, 4, quality()))
     assert capped.level == "SUSPICIOUS"
     assert "6 of 10 masks are estimated." in capped.sentence
     assert f"would be {level}" in capped.sentence
-    (kept,) = marked([outcome("BA201", level)], evidence(5, 5, quality()), MASKED)
+    (kept,) = marked([outcome("BA201", level)], evidence(5, 5, quality()))
     assert kept.level == level
     assert kept.sentence == "Something happened. 5 of 10 masks are estimated."
 
 
 def test_what_hangs_on_no_mask_is_left_alone() -> None:
     others = [outcome("BA302", "CONFIRMED"), outcome("BA201", None, "not applicable"), outcome("BA903", "WATCH")]
-    assert marked(others, evidence(10, 0, quality()), MASKED) == others
+    assert marked(others, evidence(10, 0, quality())) == others
     own = [outcome("BA201", "CONFIRMED")]
-    assert marked(own, evidence(0, 10, quality()), MASKED) == marked(own, evidence(0, 10, None), MASKED) == own
+    assert marked(own, evidence(0, 10, quality())) == marked(own, evidence(0, 10, None)) == own
 
 
 def test_median_interval_by_hand() -> None:

@@ -7,9 +7,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from bias_audit.checks.base import Measured
 from bias_audit.checks.evidence import Evidence
 from bias_audit.config import Thresholds
-from bias_audit.pipeline.judge import RULES
+from bias_audit.pipeline.judge import judge_rule
 from bias_audit.run import tables
 
 STRONG: dict[str, Any] = {
@@ -23,11 +24,9 @@ STRONG: dict[str, Any] = {
 def judged(*rows: dict[str, Any], reason: str = "") -> list[Any]:
     spots = [{"cluster_id": row["cluster_id"], "image_id": f"{row['cluster_id']}.jpg", "rank": 1} for row in rows]
     empty = pd.DataFrame()
-    evidence = Evidence(
-        empty, empty, empty, empty, Thresholds(),
-        clusters=tables.table("clusters", rows), cluster_spots=tables.table("cluster_spots", spots), no_clusters=reason,
-    )  # fmt: skip
-    return RULES["BA302"](evidence)
+    made = {"clusters": tables.table("clusters", rows), "cluster_spots": tables.table("cluster_spots", spots)}
+    evidence = Evidence(empty, empty, Thresholds(), {"recurring_cues": Measured(made, own=lambda: reason)})
+    return judge_rule("BA302", evidence)
 
 
 def test_one_effect_confirms_and_the_sentence_gives_the_numbers():
@@ -83,5 +82,5 @@ def test_nothing_looked_for_or_nothing_to_prove_is_no_pass():
     (outcome,) = judged({**STRONG, "proof_status": "not tied to a class"})
     assert outcome.status == "passed"
     empty = pd.DataFrame()
-    (outcome,) = RULES["BA302"](Evidence(empty, empty, empty, empty, Thresholds()))
+    (outcome,) = judge_rule("BA302", Evidence(empty, empty, Thresholds()))
     assert outcome.status == "not applicable"

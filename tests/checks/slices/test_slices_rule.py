@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from summed import images_table
 
 from bias_audit.checks.evidence import Evidence
 from bias_audit.checks.outcomes import RuleOutcome
-from bias_audit.checks.slices.measure import slices_table
+from bias_audit.checks.slices.summary import slices_table
 from bias_audit.config import Thresholds
-from bias_audit.pipeline import judge as rules
-from bias_audit.pipeline.summaries import images_table
+from bias_audit.pipeline.judge import judge_rule
 from bias_audit.run.tables import user_columns
 
 N = 60
@@ -39,13 +39,13 @@ def camera_images(scored: bool = True, n: int = N, **bad: int) -> pd.DataFrame:
                 "other_background_accuracy": 0.0 if lost else 1.0, "background_gap": 1.0 if lost else 0.0,
             }  # fmt: skip
         records.append(record)
-    return images_table(records, {"camera": ["new"] * n + ["old"] * n}, 20)
+    return images_table(records, {"camera": ["new"] * n + ["old"] * n})
 
 
 def judge(code: str, images: pd.DataFrame, **bounds: Any) -> dict[str, RuleOutcome]:
     slices = slices_table(images, user_columns(images))
-    given = Evidence(images, pd.DataFrame(), pd.DataFrame(), slices, Thresholds(**bounds))
-    return {outcome.subject: outcome for outcome in rules.RULES[code](given)}
+    given = Evidence(images, pd.DataFrame(), Thresholds(**bounds), tables={"slices": slices})
+    return {outcome.subject: outcome for outcome in judge_rule(code, given)}
 
 
 def test_a_slice_recognised_worse() -> None:
@@ -124,7 +124,7 @@ def test_a_mix_of_classes_is_named_and_not_convicted() -> None:
             name = f"{where}{label}{i}.jpg"
             records.append({"image_id": name, "label": label, "status": "ok", "correct": i < right})
             hospital.append(where)
-    outcome = judge("BA203", images_table(records, {"hospital": hospital}, 20))["hospital"]
+    outcome = judge("BA203", images_table(records, {"hospital": hospital}))["hospital"]
     assert outcome.status == "passed"
     assert "with hospital = A 82% are right, of the others 67% (between images of the same class: -7 points)" in (
         outcome.sentence
@@ -148,9 +148,7 @@ def test_a_worst_slice_is_sought_among_the_sure_ones() -> None:
         for site, n, wrong in (("large", 120, 30), ("small", 12, 4), ("rest", 200, 14))
         for i in range(n)
     ]
-    images = images_table(
-        records, {"site": [str(record["image_id"]).rstrip("0123456789.jpg") for record in records]}, 20
-    )
+    images = images_table(records, {"site": [str(record["image_id"]).rstrip("0123456789.jpg") for record in records]})
     slices = slices_table(images, ["site"]).set_index("value")
     assert slices.loc["small", "p_fdr"] > 0.05 > slices.loc["large", "p_fdr"]
     assert judge("BA203", images)["site"].evidence["value"] == "large"

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binom, fisher_exact
+from summed import images_table
 
 from bias_audit import stats
-from bias_audit.checks.slices.measure import MEASURES, grouped, slices_table
-from bias_audit.pipeline.summaries import images_table
+from bias_audit.checks.slices.summary import MEASURES, grouped, slices_table
 from bias_audit.run.tables import user_columns
 
 
@@ -29,7 +29,7 @@ def table(correct: list[bool], label: list[str] | None = None, **columns: list[A
         }
         for i, right in enumerate(correct)
     ]
-    return images_table(records, columns, 20)
+    return images_table(records, columns)
 
 
 def score(images: pd.DataFrame, excess: Any = None, same: Any = None, other: Any = None) -> pd.DataFrame:

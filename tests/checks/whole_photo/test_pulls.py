@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bias_audit.checks.evidence import Evidence
 from bias_audit.checks.whole_photo.measure import DONORS, choose, count_probes, probe
 from bias_audit.checks.whole_photo.pulls import probe_rows
 from bias_audit.checks.whole_photo.rule import GLOBAL_CUE, global_cue
@@ -16,7 +17,6 @@ from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.data.masks import MaskReading
 from bias_audit.models.base import Predictions
-from bias_audit.pipeline.judge import Evidence
 from bias_audit.run.folder import Run
 from bias_audit.run.tables import table as make_table
 
@@ -43,7 +43,7 @@ def rows(given: dict[str, np.ndarray], **more: object) -> dict[str, dict]:
 def outcomes(given: dict[str, np.ndarray], **more: object) -> dict[str, tuple[str, str | None]]:
     table = make_table("probes", probe_rows(given, ("colour",), NAMES, min_photos=10, seed=0, **more))
     empty = pd.DataFrame()
-    judged = global_cue(GLOBAL_CUE, Evidence(empty, pd.DataFrame(index=[]), empty, empty, Thresholds()), table)
+    judged = global_cue(GLOBAL_CUE, Evidence(empty, pd.DataFrame(index=[]), Thresholds()), table)
     return {outcome.subject: (outcome.status, outcome.level) for outcome in judged}
 
 

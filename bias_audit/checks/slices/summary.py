@@ -17,7 +17,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bias_audit import stats
-from bias_audit.run.schema import TABLES
+from bias_audit.checks.base import Photos
+from bias_audit.checks.slices.columns import SLICES
+from bias_audit.run.tables import user_columns
 
 MIN_SLICE = 10
 """Images below which a slice is listed but not tested: intervals say nothing (docs/science.md#minimum-numbers)."""
@@ -87,6 +89,12 @@ RELIANCE = Measure(
 MEASURES: tuple[Measure, ...] = (ACCURACY, ATTENTION, RELIANCE)
 
 
+def summarise(photos: Photos) -> pd.DataFrame:
+    """The table `slices` of all columns of the user."""
+    images = photos.images
+    return slices_table(images, user_columns(images), seed=photos.seed, clusters=photos.groups)
+
+
 def slices_table(
     images: pd.DataFrame, columns: Sequence[str], *, seed: int = 0, clusters: pd.Series | None = None
 ) -> pd.DataFrame:
@@ -121,13 +129,13 @@ def slices_table(
                 row.update(compared[value])
             row["difference"] = row["accuracy"] - row["rest_accuracy"]
             rows.append(row)
-    frame = pd.DataFrame(rows, columns=[column.name for column in TABLES["slices"]])
+    frame = pd.DataFrame(rows, columns=[column.name for column in SLICES])
     for measure in MEASURES:
         frame[measure.fdr] = stats.benjamini_hochberg(frame[measure.p].to_numpy(float))
-    text = [column.name for column in TABLES["slices"] if column.kind == "string"]
+    text = [column.name for column in SLICES if column.kind == "string"]
     frame[text] = frame[text].astype("object").fillna("")
     kinds = {"string": "str", "float": "float64", "int": "Int64"}
-    return frame.astype({column.name: kinds[column.kind] for column in TABLES["slices"]})
+    return frame.astype({column.name: kinds[column.kind] for column in SLICES})
 
 
 def grouped(values: pd.Series) -> pd.Series | None:

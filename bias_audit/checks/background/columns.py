@@ -1,43 +1,98 @@
-"""One row per class, and per pair of classes."""
+"""What the composites of a photo, and of all photos of a class, say about its background."""
 
 from __future__ import annotations
 
 from bias_audit.run.columns import Column
 
-CLASSES: tuple[Column, ...] = (
-    Column("class_name", "string", "class (index)"),
-    Column("n", "int", "images with this label"),
-    Column("n_read", "int", "of them read and predicted"),
-    Column("accuracy", "float", "recall on the images as they are, 0..1", "low"),
-    Column("accuracy_low", "float", "95 % Wilson interval, lower end"),
-    Column("accuracy_high", "float", "95 % Wilson interval, upper end"),
-    Column("n_attention", "int", "images with a background excess"),
-    Column("estimated_masks", "float", "share of the class's usable masks that are estimated, 0..1"),
-    Column("attention_reason", "string", "ok, or why the attention columns are missing"),
-    Column("background_share", "float", "mean background share of the images with a background excess, 0..1", "high"),
-    Column("background_share_low", "float", "the same if all void pixels were foreground, 0..1"),
-    Column("background_share_high", "float", "the same if all void pixels were background, 0..1"),
-    Column("background_excess", "float", "mean background excess of the labelled class's maps", "high"),
-    Column("excess_low", "float", "95 % BCa bootstrap interval over images, lower end"),
-    Column("excess_high", "float", "95 % BCa bootstrap interval over images, upper end"),
-    Column("background_excess_dilated", "float", "mean with the masks dilated by half a cell of the grid", "high"),
-    Column("background_excess_box", "float", "mean with each mask replaced by its bounding box", "high"),
+OF_IMAGES: tuple[Column, ...] = (
+    Column("intervention_status", "string", "done, or why no composite was made of this photo"),
     Column(
-        "tie_effect",
+        "same_background_accuracy",
         "float",
-        "background share under the masks of other photos of the class, minus under the own one, -1..1; "
-        "0 = the maps are tied to nothing in their own photo",
+        "share of composites on backgrounds of the same class still predicted as the label, 0..1",
         "low",
     ),
-    Column("tie_effect_perfect", "float", "what tie_effect would be if the maps were the masks at this grid, 0..1"),
-    Column("n_tie", "int", "maps behind it"),
-    Column("tie_p", "float", "permutation of the masks among the photos of the class, one-sided"),
-    Column("tie_p_fdr", "float", "tie_p after Benjamini-Hochberg over the classes tested"),
-    Column("tie_reason", "string", "ok, or why tie_p is missing"),
-    Column("background_lift", "float", "mean background lift; 1 = uniform map", "high"),
-    Column("pointing_game", "float", "share of images whose strongest cell meets the object, 0..1", "low"),
-    Column("relevance_rank_accuracy", "float", "mean relevance rank accuracy, 0..1", "low"),
-    Column("iou_half_maximum", "float", "mean overlap with the maps above half their maximum, 0..1", "low"),
+    Column(
+        "other_background_accuracy",
+        "float",
+        "share of composites on backgrounds of other classes still predicted as the label, 0..1",
+        "low",
+    ),
+    Column("background_gap", "float", "same minus other, -1..1", "high"),
+    Column(
+        "random_background_accuracy",
+        "float",
+        "expected on backgrounds of a random class, its own among them (Mixed-Rand), 0..1",
+        "low",
+    ),
+    Column("next_background_accuracy", "float", "right on a background of the next class (Mixed-Next), 0 or 1", "low"),
+    Column("swap_log_odds", "float", "log-odds of the label on same-class minus on other-class backgrounds", "high"),
+    Column("adversarial", "bool", "recognised on backgrounds of its class, and some other background turns it"),
+    Column("other_background_predicted", "string", "what it most often becomes on other backgrounds"),
+    Column("background_only_predicted", "string", "prediction with the object inpainted"),
+    Column("background_only_probability", "float", "probability of the label with the object inpainted, 0..1", "high"),
+    Column("background_only_fills", "float", "share of four ways to fill the hole after which the label stays", "high"),
+    Column("control_right", "float", "right with a hole of the object's shape inpainted beside it, 0 or 1", "low"),
+    Column("foreground_only_predicted", "string", "prediction of the object on black"),
+    Column("foreground_only_probability", "float", "probability of the label for the object on black, 0..1", "low"),
+    Column(
+        "neutral_background_accuracy",
+        "float",
+        "share of four neutral backdrops (black, grey, blurred, noise) on which the object is recognised, 0..1",
+        "low",
+    ),
+    Column("cut_out_gain", "bool", "wrong as it is, right on at least three of four neutral backdrops"),
+    Column("noisy_object_right", "float", "right with noise on the object, 0 or 1", "low"),
+    Column("noisy_background_right", "float", "right with noise on the background, 0 or 1", "low"),
+    Column(
+        "shapley_background_share",
+        "float",
+        "part of the evidence that the background gives, -1..1; 0 = all from the object, 1 = all from the background",
+        "high",
+    ),
+    Column(
+        "cue_removal_effect",
+        "float",
+        "probability of the label lost when the background the map points at is inpainted, beyond an equal piece "
+        "elsewhere, -1..1",
+        "high",
+    ),
+    Column(
+        "cue_lent_effect",
+        "float",
+        "probability that cue_lent_class gains when the background its map points at is put behind this object, "
+        "beyond another piece of the same picture, -1..1",
+        "high",
+    ),
+    Column("cue_lent_class", "string", "class of the photo that lent it"),
+    Column(
+        "same_background_accuracy_second_fill",
+        "float",
+        "as same_background_accuracy, with the donors' holes filled another way, 0..1",
+        "low",
+    ),
+    Column("other_background_accuracy_second_fill", "float", "likewise on backgrounds of other classes, 0..1", "low"),
+    Column("background_gap_second_fill", "float", "same minus other under the second fill, -1..1", "high"),
+    Column("background_only_predicted_second_fill", "string", "prediction with the object filled the second way"),
+    Column("control_right_second_fill", "float", "as control_right, filled the second way, 0 or 1", "low"),
+    Column(
+        "rests_on_background", "bool", "the prediction survives without the object and changes on other backgrounds"
+    ),
+)
+"""Per photo."""
+
+COMPARED: tuple[Column, ...] = (
+    Column(
+        "swap_robust_z",
+        "float",
+        "how far swap_log_odds lies above its class, in robust standard deviations",
+        "high",
+    ),
+    Column("reliance_rank", "int", "1 = rests on its background most, among all photos that were intervened on"),
+)
+"""Per photo, against the photos of its class."""
+
+OF_CLASSES: tuple[Column, ...] = (
     Column("n_interventions", "int", "photos of which composites were made"),
     Column("n_eligible", "int", "photos of which composites could have been made"),
     Column("reliance_reason", "string", "ok, or why the reliance columns are missing"),
@@ -145,13 +200,7 @@ CLASSES: tuple[Column, ...] = (
     Column("p_cue_lent_fdr", "float", "the same after Benjamini-Hochberg over the classes tested"),
     Column("n_rests_on_background", "int", "photos whose prediction rests on the background"),
 )
-
-CONFUSION: tuple[Column, ...] = (
-    Column("label", "string", "class the data set gives"),
-    Column("predicted", "string", "class the model gives"),
-    Column("n", "int", "images"),
-    Column("share", "float", "share of the label's images, 0..1"),
-)
+"""Per class."""
 
 GAP_MATRIX: tuple[Column, ...] = (
     Column("object_class", "string", "whose objects were pasted (the victim)"),
@@ -161,3 +210,4 @@ GAP_MATRIX: tuple[Column, ...] = (
         "pull", "float", "predicted as background_class there, minus on backgrounds of the own class, -1..1", "high"
     ),
 )
+"""One row per pair of classes, object and background, of which composites were made."""

@@ -1,0 +1,71 @@
+"""What the heatmaps of a class say: the columns that the check adds to the shared tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bias_audit import stats
+from bias_audit.checks.attention.columns import OF_CLASSES
+from bias_audit.checks.base import Photos
+from bias_audit.checks.within_class import robust_z_within
+from bias_audit.heatmaps.permutation_tie import Tie
+from bias_audit.run.tables import ESTIMATED, OK, frame
+
+MEANS = (
+    "background_share", "background_share_low", "background_share_high", "background_excess_dilated",
+    "background_excess_box", "background_lift", "pointing_game", "relevance_rank_accuracy", "iou_half_maximum",
+)  # fmt: skip
+"""Columns of the images whose mean over the scored images stands in the class table."""
+
+
+def compared(images: pd.DataFrame) -> pd.DataFrame:
+    """The column of `COMPARED`. On a log scale: the excess is bounded near 0 and has a long right tail."""
+    excess = np.log(images["background_excess_label"].clip(lower=0.01))
+    return pd.DataFrame({"excess_robust_z": robust_z_within(excess, images["label"])}, index=images.index)
+
+
+def of_classes(photos: Photos) -> pd.DataFrame:
+    """The columns `OF_CLASSES`: background excess with interval, means of other scores, the tie to the objects."""
+    rows = []
+    for name in photos.class_names:
+        own = photos.images[(photos.images["label"] == name) & (photos.images["status"] == OK)]
+        row = _scores(own, photos)
+        kinds = own.loc[own["mask_status"] == OK, "mask_kind"]
+        row["estimated_masks"] = float((kinds == ESTIMATED).mean()) if len(kinds) else np.nan
+        row.update(_tie(photos.ties.get(name), row["attention_reason"]))
+        rows.append(row)
+    table = frame(OF_CLASSES, rows)
+    table["tie_p_fdr"] = stats.benjamini_hochberg(table["tie_p"].to_numpy(float))
+    return table
+
+
+def _scores(read: pd.DataFrame, photos: Photos) -> dict[str, Any]:
+    scored = read["background_excess_label"].dropna()
+    row: dict[str, Any] = {"n_attention": len(scored)}
+    if scored.empty:
+        reasons = read["attention_status"].replace("", pd.NA).dropna()
+        row["attention_reason"] = str(reasons.mode().iloc[0]) if len(reasons) else "no readable images"
+        return row
+    row["attention_reason"] = OK
+    row["background_excess"] = scored.mean()
+    row["excess_low"], row["excess_high"] = stats.bca_mean_interval(
+        scored.to_numpy(float), seed=photos.seed, clusters=stats.codes_of(photos.groups, scored.index)
+    )
+    for name in MEANS:
+        row[name] = read.loc[scored.index, name].mean()
+    return row
+
+
+def _tie(tie: Tie | None, attention_reason: str) -> dict[str, Any]:
+    if tie is None:
+        return {"tie_reason": "the maps were not compared"}
+    return {
+        "n_tie": tie.n,
+        "tie_reason": tie.reason if tie.n else attention_reason,
+        "tie_effect": tie.effect,
+        "tie_effect_perfect": tie.effect_perfect,
+        "tie_p": tie.p,
+    }

@@ -1,0 +1,102 @@
+"""What the composites say of photos and classes: the columns that the check adds to the shared tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bias_audit import stats
+from bias_audit.checks.attraction import attraction, gap_matrix
+from bias_audit.checks.background.class_reliance import background_only_elsewhere, class_reliance, cue_effect
+from bias_audit.checks.background.columns import OF_CLASSES
+from bias_audit.checks.background.measure import Example, Interventions
+from bias_audit.checks.base import Photos
+from bias_audit.checks.outcomes import RuleOutcome
+from bias_audit.checks.within_class import robust_z_within
+from bias_audit.config import FIRST_FILL
+from bias_audit.interventions.donors import DONE, DONE_BEFORE
+from bias_audit.run.tables import OK, frame
+
+CORRECTED = (("p_fdr", "p_sign_flip"), ("p_cue_removal_fdr", "p_cue_removal"), ("p_cue_lent_fdr", "p_cue_lent"))
+"""Columns that correct another one for the number of classes tested."""
+
+
+def of_images(made: Interventions, photos: Photos) -> pd.DataFrame:
+    """The columns `OF_IMAGES`; where the mask is another one than that of the composites, the status says so."""
+    table = made.photos.set_axis(photos.images.index)
+    status = table["intervention_status"].to_numpy(object, copy=True)
+    for position in photos.remasked:
+        if status[position] == DONE:
+            status[position] = DONE_BEFORE
+    return table.assign(intervention_status=pd.Series(status, index=table.index, dtype="str"))
+
+
+def compared(images: pd.DataFrame) -> pd.DataFrame:
+    """The columns `COMPARED`: robust z of the swap's log-odds within the class, and the rank by reliance."""
+    return pd.DataFrame(
+        {
+            "swap_robust_z": robust_z_within(images["swap_log_odds"], images["label"]),
+            "reliance_rank": _rank_by_reliance(images.reset_index()).array,
+        },
+        index=images.index,
+    )
+
+
+def _rank_by_reliance(images: pd.DataFrame) -> pd.Series:
+    """1 for the photo that rests on its background most: by the criterion, then the gap, then the swap's log-odds."""
+    known = images[images["background_gap"].notna()]
+    order = known.assign(resting=known["rests_on_background"].fillna(False).astype(bool)).sort_values(
+        ["resting", "background_gap", "swap_log_odds"], ascending=False, kind="stable"
+    )
+    return pd.Series(np.arange(1, len(order) + 1), index=order.index, dtype="Int64").reindex(images.index)
+
+
+def of_classes(composites: pd.DataFrame, photos: Photos) -> pd.DataFrame:
+    """The columns `OF_CLASSES`: rates and effects with intervals and tests; every NaN has a reason beside it.
+
+    Args:
+        composites: one row per `composites.Composite`, and its photo's label (class indices).
+        photos: with the complete table of the images.
+    """
+    images, clusters, least = photos.images, photos.groups, photos.thresholds.min_photos
+    exchanged = composites[composites["fill"] == FIRST_FILL]
+    groups = None if clusters is None else clusters.to_numpy(np.intp)
+    attract = attraction(exchanged, len(photos.class_names), seed=photos.seed, groups=groups)
+    rows = []
+    for index, name in enumerate(photos.class_names):
+        own = images[(images["label"] == name) & (images["status"] == OK)]
+        row: dict[str, Any] = class_reliance(own, least, photos.seed, clusters)
+        row["attract"], row["attract_low"], row["attract_high"] = (values[index] for values in attract)
+        for fill in ("", "_second_fill"):
+            row[f"background_only_elsewhere{fill}"] = background_only_elsewhere(images, name, fill, min_photos=least)
+        lent = images.loc[images["cue_lent_class"] == name, "cue_lent_effect"].dropna()
+        row.update(cue_effect("cue_lent", lent, clusters, min_photos=least, seed=photos.seed))
+        rows.append(row)
+    table = frame(OF_CLASSES, rows)
+    for corrected, p in CORRECTED:
+        table[corrected] = stats.benjamini_hochberg(table[p].to_numpy(float))
+    table["background_gap_shrunken"] = _shrunken_gaps(images, table, photos.class_names)
+    return table
+
+
+def _shrunken_gaps(images: pd.DataFrame, classes: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
+    """Gaps drawn towards their mean, the more the fewer photos stand behind them: what classes are ranked by."""
+    spread = images.groupby("label")["background_gap"].var(ddof=1).reindex(list(names))
+    return stats.shrink_means(
+        classes["background_gap"].to_numpy(float), spread.to_numpy(float), classes["n_interventions"].to_numpy(float)
+    )
+
+
+def gaps_between(composites: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
+    """The table `gap_matrix`, by the first fill."""
+    return gap_matrix(composites[composites["fill"] == FIRST_FILL], class_names)
+
+
+def to_show(examples: Mapping[str, list[Example]], outcomes: Sequence[RuleOutcome]) -> dict[str, list[Example]]:
+    """Composites of the flagged classes; where nothing was found those of two classes, to show what was tried."""
+    flagged = {outcome.subject for outcome in outcomes if outcome.status == "found"}
+    return {name: rows for name, rows in examples.items() if name in flagged} or dict(list(examples.items())[:2])

@@ -1,0 +1,28 @@
+"""The columns of every table: type, unit, range, which way is worse, and what they mean.
+
+One source for validation on load, the data dictionary in the report, and which number the gate may judge. Columns are
+declared by the checks that fill them, and in `core_columns` for what every run has.
+"""
+
+from __future__ import annotations
+
+from bias_audit.checks.base import Part
+from bias_audit.checks.registry import CHECKS
+from bias_audit.run.columns import Column as Column
+from bias_audit.run.core_columns import CLASSES, CONFUSION, IMAGES
+
+__all__ = ["INDEX", "TABLES", "Column"]
+
+
+def _added(part: Part) -> tuple[Column, ...]:
+    return tuple(column for check in CHECKS for column in check.columns.get(part, ()))
+
+
+TABLES: dict[str, tuple[Column, ...]] = {
+    "images": (*IMAGES, *_added("images"), *_added("compared")),
+    "classes": (*CLASSES, *_added("classes")),
+    "confusion": CONFUSION,
+    **{name: tuple(columns) for check in CHECKS for name, columns in check.tables.items()},
+}
+INDEX: dict[str, str] = {name: column.name for name, columns in TABLES.items() for column in columns if column.index}
+"""The column of a table whose values name its rows; a table without one is not in here."""
