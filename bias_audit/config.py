@@ -11,7 +11,7 @@ import difflib
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,7 @@ class AuditConfig:
         mask_ignore: pixel value that is neither (VOC: 255, Oxford-Pet trimap: 3); None = none, 255 for palette masks.
         class_map: class name -> output indices, as (name, indices) pairs; None = one output per class, in order.
         custom_objects: module with the classes and functions that the model's file needs; importing it runs it.
+        extra: settings of checks of other packages, as (name, value) pairs in the order of their names.
     """
 
     layer: str = "auto"
@@ -99,6 +100,7 @@ class AuditConfig:
     segmenter: str | None = None
     class_map: tuple[tuple[str, tuple[int, ...]], ...] | None = None
     custom_objects: str | None = None
+    extra: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
         self._resolve_loader()
@@ -122,6 +124,8 @@ class AuditConfig:
         _at_least("leakage", self.leakage, 0)
         _at_least("donors", self.donors, 1)
         _at_least("seed", self.seed, 0)
+        for name, value in self.extra:
+            _at_least(name, value, 0)
 
     def _resolve_loader(self) -> None:
         """Plain values for what was not given, so that the recorded configuration and its hash name what was done."""
@@ -143,9 +147,14 @@ class AuditConfig:
         unset = dict.fromkeys(("resize", "interpolation", "decoder"), AS_LOADER) if options.get("loader") else {}
         return dataclasses.replace(self, **{**unset, **options})
 
+    def with_extra(self, values: Mapping[str, int]) -> AuditConfig:
+        """The configuration with other values of settings of checks of other packages."""
+        return dataclasses.replace(self, extra=tuple(sorted({**dict(self.extra), **values}.items())))
+
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, JSON-able."""
-        return dataclasses.asdict(self)
+        """Plain values, JSON-able; without `extra` where there is none, as before there were checks of others."""
+        values = dataclasses.asdict(self)
+        return values if self.extra else {name: value for name, value in values.items() if name != "extra"}
 
     def digest(self) -> str:
         """Hash over all fields: two runs with the same digest on the same files give the same numbers."""
@@ -240,12 +249,13 @@ class Thresholds:
         _at_least("min_attention", self.min_attention, 2)
 
 
-def read_config(path: Path | None, **flags: Any) -> tuple[AuditConfig, Thresholds]:
+def read_config(path: Path | None, extra: Collection[str] = (), **flags: Any) -> tuple[AuditConfig, Thresholds]:
     """Defaults, then the tables [audit] and [thresholds] of a TOML file, then the flags that were given.
 
     Args:
         path: TOML file or None.
-        flags: AuditConfig fields; None means "not given".
+        extra: names of settings of checks of other packages.
+        flags: AuditConfig fields and settings of `extra`; None means "not given".
 
     Raises:
         ConfigError: unreadable file, unknown table or key, wrong type or value.
@@ -262,10 +272,11 @@ def read_config(path: Path | None, **flags: Any) -> tuple[AuditConfig, Threshold
     for table in content:
         if table not in ("audit", "thresholds"):
             raise ConfigError(f"{where}: unknown table [{table}]", "Use [audit] and [thresholds].")
-    audit = _typed(AuditConfig, content.get("audit", {}), f"{where} [audit]")
+    audit = _typed(AuditConfig, content.get("audit", {}), f"{where} [audit]", extra)
     audit.update({name: value for name, value in flags.items() if value is not None})
+    others = {name: audit.pop(name) for name in extra if name in audit}
     thresholds = _typed(Thresholds, content.get("thresholds", {}), f"{where} [thresholds]")
-    return AuditConfig(**audit), Thresholds(**thresholds)
+    return AuditConfig(**audit).with_extra(others), Thresholds(**thresholds)
 
 
 def configured(
@@ -281,7 +292,7 @@ def configured(
     Raises:
         ConfigError: unknown field, wrong value, unreadable class map.
     """
-    known = {field.name for field in dataclasses.fields(AuditConfig)}
+    known = {field.name for field in dataclasses.fields(AuditConfig)} - {"extra"}
     if unknown := sorted(set(options) - known):
         raise ConfigError(f"unknown option {', '.join(unknown)}", f"Options: {', '.join(sorted(known))}.")
     config = (config or AuditConfig()).changed(options)
@@ -327,14 +338,19 @@ def read_class_map(path: Path) -> tuple[tuple[str, tuple[int, ...]], ...]:
 _NAMES = {"cluster": "a column", "custom_objects": "a module", "loader": "a loader", "segmenter": "a segmenter"}
 
 
-def _typed(kind: type, table: Any, where: str) -> dict[str, Any]:
+def _typed(kind: type, table: Any, where: str, extra: Collection[str] = ()) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise ConfigError(f"{where} is not a table")
-    fields = {field.name: field for field in dataclasses.fields(kind)}
+    fields = {field.name: field for field in dataclasses.fields(kind) if field.name != "extra"}
     values: dict[str, Any] = {}
     for key, value in table.items():
+        if key in extra:
+            if type(value) is not int:
+                raise ConfigError(f"{where}: {key} must be an integer, got {value!r}")
+            values[key] = value
+            continue
         if key not in fields:
-            close = difflib.get_close_matches(key, fields, 1)
+            close = difflib.get_close_matches(key, [*fields, *extra], 1)
             hint = f"Did you mean {close[0]!r}?" if close else f"Known keys: {', '.join(fields)}."
             raise ConfigError(f"{where}: unknown key {key!r}", hint)
         default = fields[key].default

@@ -78,19 +78,21 @@ Judge = Callable[[Rule, "Evidence"], "list[RuleOutcome]"]
 
 @dataclass(frozen=True)
 class Option:
-    """A setting of an audit that belongs to a check.
+    """A setting of an audit that belongs to a check: a whole number, 0 or more.
 
     Attributes:
-        setting: field of `AuditConfig`.
+        setting: field of `AuditConfig`; of a check of another package its key in [audit], see `Context.setting`.
         flag: on the command line.
         metavar: its value in the help.
         help: what it does, with the default.
+        default: of a check of another package; None = that of the field.
     """
 
     setting: str
     flag: str
     metavar: str
     help: str
+    default: int | None = None
 
 
 Stage = Literal["input", "maps", "photos"]
@@ -144,6 +146,10 @@ class Context:
     run: Run
     progress: Progress
     given: Given
+
+    def setting(self, option: Option) -> int:
+        """The value of an option of a check of another package."""
+        return dict(self.config.extra).get(option.setting, option.default or 0)
 
 
 @dataclass(frozen=True)

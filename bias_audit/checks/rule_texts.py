@@ -16,10 +16,10 @@ import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import resources
 from importlib.resources.abc import Traversable
 
 from bias_audit.checks import registry
+from bias_audit.checks.installed import beside
 from bias_audit.config import Thresholds
 from bias_audit.errors import ConfigError
 
@@ -33,7 +33,7 @@ SECTIONS = {
 }
 """Field of RuleText -> heading in its file."""
 
-_FIRST = re.compile(r"# (BA\d{3}): (\S.*)")
+_FIRST = re.compile(r"# ([A-Z]{2,4}\d{3}): (\S.*)")
 
 Block = tuple[str, tuple[str, ...]]
 """("paragraph", (text,)) or ("list", items)."""
@@ -94,9 +94,8 @@ def explain_rule(code: str) -> RuleText:
     return _read(wanted)
 
 
-@functools.cache
 def rule_codes() -> tuple[str, ...]:
-    """Codes of all rules, in order."""
+    """Codes of all rules of the known checks, in order."""
     return tuple(sorted(rule.code for _, rule in registry.rules()))
 
 
@@ -137,7 +136,7 @@ def _read(code: str) -> RuleText:
 def rule_file(code: str) -> Traversable:
     """Where a rule's text lies: beside the check that it belongs to."""
     check = next(check for check, rule in registry.rules() if rule.code == code)
-    return resources.files(type(check).__module__.rpartition(".")[0]).joinpath(f"{code}.md")
+    return beside(check, f"{code}.md")
 
 
 @functools.cache

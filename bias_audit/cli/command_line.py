@@ -10,7 +10,8 @@ from pathlib import Path
 
 import bias_audit
 from bias_audit import users_code
-from bias_audit.checks.registry import CHECKS
+from bias_audit.checks import registry
+from bias_audit.checks.base import Check
 from bias_audit.cli import compare, gate, history, report, rescore, review, rule
 from bias_audit.cli import options as cli_options
 from bias_audit.cli.pipes import readers_may_leave
@@ -34,10 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     """The only place that catches every exception."""
-    options = _parser().parse_args(arguments)
-    users_code.search_working_folder()
-    run: Callable[[argparse.Namespace], int] = options.run
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        options = _parser(given).parse_args(given)
+        users_code.search_working_folder()
+        run: Callable[[argparse.Namespace], int] = options.run
         # A user's classes run wherever the model does: one that ends the program must not end it with exit code 0.
         with users_code.running("a module ended the command before it was done", exits_only=True):
             code = run(options)
@@ -182,7 +184,8 @@ def _benchmark(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser of all commands; checks of other packages are imported where `audit` is called, for their options."""
     parser = argparse.ArgumentParser(
         prog="bias-audit",
         description="Does an image classifier look at the object, or at the background? Audit it before you trust it.",
@@ -191,7 +194,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"bias-audit {bias_audit.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _add_audit(commands)
+    _add_audit(commands, registry.every() if given[:1] == ["audit"] else registry.CHECKS)
     cli_options.add_inspect(_command(commands, "inspect", _inspect, "what a model is: layers, head, input, cost", ""))
     text = "explain pictures: what the model takes them for, and where it sees that"
     cli_options.add_explain(_command(commands, "explain", _explain, text, ""))
@@ -237,7 +240,7 @@ def _add_benchmark(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     cli_options.add_verbosity(benchmark)
 
 
-def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser], checks: Sequence[Check]) -> None:
     audit = _command(commands, "audit", _audit, "audit MODEL on DATA: tables, report and a verdict", EXIT_CODES)
     audit.add_argument("model", metavar="MODEL", type=Path, help="Keras model (.keras, .h5) or SavedModel folder")
     audit.add_argument("data", metavar="DATA", type=Path, help="folder with a folder per class, or a CSV/Parquet table")
@@ -298,7 +301,7 @@ def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=int,
         help="images per class searched for cues (default 200; 0 = none)",
     )
-    for option in (option for check in CHECKS for option in check.options):
+    for option in (option for check in checks for option in check.options):
         shown.add_argument(option.flag, dest=option.setting, metavar=option.metavar, type=int, help=option.help)
     shown.add_argument("--donors", metavar="N", type=int, help="backgrounds per photo and arm (default 5)")
 

@@ -116,13 +116,15 @@ def add_verbosity(parser: argparse.ArgumentParser, quiet: str = "only the verdic
 
 
 def settings(options: argparse.Namespace) -> dict[str, Any]:
-    """The `AuditConfig` fields that a command has options of, by name; None where the option was not given."""
+    """Arguments of `read_config`: what a command has options of, by name; None where the option was not given."""
     import dataclasses
 
+    from bias_audit.checks.registry import settings_of_others
     from bias_audit.config import AuditConfig
 
     fields = {field.name for field in dataclasses.fields(AuditConfig)} - {"class_map"}  # a file of its own
-    return {name: value for name, value in vars(options).items() if name in fields}
+    extra = settings_of_others()
+    return {"extra": extra, **{name: value for name, value in vars(options).items() if name in {*fields, *extra}}}
 
 
 def size(text: str) -> tuple[int, int]:

@@ -18,8 +18,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from bias_audit.checks import registry
     from bias_audit.checks.rule_texts import every_rule, explain_rule
 
+    registry.every()
     if options.code is None:
         text = "\n".join(f"{rule.code}  {rule.title}" for rule in every_rule())
     else:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,12 @@ from bias_audit.gate.settings import (
 from bias_audit.gate.waiver_tables import waiver
 
 
-def read_gate(path: str | Path | None) -> GateConfig:
+def read_gate(path: str | Path | None, unknown: Collection[str] = ()) -> GateConfig:
     """Read a gate.toml over the defaults; None gives the defaults.
+
+    Args:
+        path: the file.
+        unknown: tables of the run that it is for, of checks that are not installed.
 
     Raises:
         ConfigError: unreadable file, invalid TOML, unknown table or key, wrong type, value out of range; each with
@@ -43,8 +48,10 @@ def read_gate(path: str | Path | None) -> GateConfig:
         value if name in _LISTS else file.table((name,), value)
         for name, value in file.content.items()
     }  # fmt: skip
-    return _config(file, content)
+    return _config(file, content, unknown)
 
+
+_CODE = re.compile(r"[A-Z]{2,4}\d+")
 
 _LISTS = ("allow", "classes")
 _TABLES: dict[str, tuple[str, ...]] = {
@@ -79,7 +86,7 @@ def _homes(name: str) -> str:
     return f"{name} belongs under {' or '.join(homes)}." if homes else ""
 
 
-def _config(file: TomlFile, content: Mapping[str, Any]) -> GateConfig:
+def _config(file: TomlFile, content: Mapping[str, Any], unknown: Collection[str]) -> GateConfig:
     for table, keys in _TABLES.items():
         for name in content.get(table, {}):
             if name not in keys:
@@ -92,7 +99,7 @@ def _config(file: TomlFile, content: Mapping[str, Any]) -> GateConfig:
     rules, baseline, provenance, waivers = (
         content.get(name, {}) for name in ("rules", "baseline", "provenance", "waivers")
     )
-    long = [metric_check(file, ("metric", i), table) for i, table in enumerate(content.get("metric", ()))]
+    long = [metric_check(file, ("metric", i), table, unknown) for i, table in enumerate(content.get("metric", ()))]
     default = GateConfig()
     return replace(
         default,
@@ -163,7 +170,7 @@ def _rules(file: TomlFile, value: Any) -> tuple[str, ...]:
     where: Where = ("rules", "require")
     codes = file.texts(where, value)
     for i, code in enumerate(codes):
-        if not (code.startswith("BA") and code[2:].isdigit()):
+        if not _CODE.fullmatch(code):
             message = f"{named(where)} holds {code!r}, which is no rule code"
             raise file.error((*where, i), message, "A code reads BA201; `bias-audit rule` lists them.")
     return codes

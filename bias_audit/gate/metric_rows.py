@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from bias_audit.checks.registry import not_installed
 from bias_audit.gate.change import Images, change, same_data
 from bias_audit.gate.image_rows import image_rows
 from bias_audit.gate.metrics import CLASS, Measured, images_of, is_attention, measured, metric_of
@@ -19,6 +20,7 @@ from bias_audit.gate.states import (
     NO_INTERVAL,
     NO_ROWS,
     NOT_ENOUGH,
+    NOT_INSTALLED,
 )
 from bias_audit.gate.values import NOT_JUDGED, PASSED, GateRow
 from bias_audit.gate.words import digits
@@ -42,7 +44,11 @@ def metric_rows(result: AuditResult, config: GateConfig, baseline: AuditResult |
     """Every threshold of the gate file on every subject it is about."""
     sides = _Sides(result, config, baseline, maps_failed(result))
     columns = _image_columns(config)
+    missing = not_installed(result.path)
     for check in config.metrics:
+        if check.table in missing:
+            yield from _no_rows(check, config, NOT_INSTALLED, f"the check {check.table!r} is not installed")
+            continue
         if check.table == "image":
             images = images_of(result, check.name, columns)
             yield from image_rows(result, config, check, images) if images else _no_rows(check, config)
@@ -60,10 +66,10 @@ def metric_rows(result: AuditResult, config: GateConfig, baseline: AuditResult |
                 yield _row(sides, own, one, kind, bound, before.get(one.subject))
 
 
-def _no_rows(check: MetricCheck, config: GateConfig) -> Iterator[GateRow]:
+def _no_rows(check: MetricCheck, config: GateConfig, state: str = NO_ROWS, reason: str = "") -> Iterator[GateRow]:
+    reason = reason or f"the run has no rows of table {check.table!r}"
     for kind, bound in check.bounds.items():
-        reason = f"the run has no rows of table {check.table!r}"
-        yield unjudged(check, config, Measured("", None), kind, bound, NO_ROWS, reason)
+        yield unjudged(check, config, Measured("", None), kind, bound, state, reason)
 
 
 def _image_columns(config: GateConfig) -> set[str]:

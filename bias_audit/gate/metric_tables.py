@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
+from bias_audit.checks.installed import found, import_checks
+from bias_audit.checks.registry import CHECKS
 from bias_audit.gate.metrics import METRICS, metric_of, names_of
 from bias_audit.gate.reading import TomlFile, Where, named, read_states
 from bias_audit.gate.settings import BOUNDS, JUDGES, SEVERITIES, MetricCheck
@@ -16,8 +18,11 @@ _OWN = (*BOUNDS, "min_n", "severity", "allow")
 """What a class may have of its own."""
 
 
-def metric_check(file: TomlFile, where: Where, table: Mapping[str, Any]) -> MetricCheck:
+def metric_check(file: TomlFile, where: Where, table: Mapping[str, Any], unknown: Collection[str] = ()) -> MetricCheck:
     """One threshold.
+
+    Args:
+        unknown: tables of checks that are not installed; what is said of their columns cannot be checked.
 
     Raises:
         ConfigError: no such table or column, no bound, or a setting that the metric cannot have.
@@ -27,8 +32,11 @@ def metric_check(file: TomlFile, where: Where, table: Mapping[str, Any]) -> Metr
         if name not in table:
             message = f"[[metric]] has no {name}"
             raise file.error(where, message, 'For instance table = "class", name = "background_gap", max = 0.1.')
-    home = file.choice((*where, "table"), table["table"], tuple(METRICS))
+    home = file.choice((*where, "table"), table["table"], (*METRICS, *found(), *unknown))
+    import_checks([home] if home in found() else [], CHECKS)
     name = file.text((*where, "name"), table["name"])
+    if home in unknown:
+        return _with(file, where, table, MetricCheck(home, name, {}, line=file.line(where), scope="dataset"))
     if name not in names_of(home):
         raise file.error((*where, "name"), f"there is no metric {name!r} in table {home!r}", _hint(home, name))
     judge = file.choice((*where, "judge"), table.get("judge", "bound"), JUDGES)
@@ -45,7 +53,9 @@ def metric_check(file: TomlFile, where: Where, table: Mapping[str, Any]) -> Metr
     if home == "image" and (changes := [kind for kind in ("max_increase", "max_decrease") if kind in table]):
         hint = "Compare a class metric, or slices; `bias-audit compare` shows single images."
         raise file.error((*where, changes[0]), f"{changes[0]} is not for metrics of images", hint)
-    check = MetricCheck(home, name, {}, judge=judge, line=file.line(where), scope=home)
+    check = MetricCheck(
+        home, name, {}, judge=judge, line=file.line(where), scope=home if home in METRICS else "dataset"
+    )
     general = _with(file, where, table, check)
     classes = {
         str(class_name): _with(

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bias_audit.run.result import AuditResult
-from bias_audit.run.schema import TABLES
+from bias_audit.run.schema import every_table, index_of
 
 Z = 1.959963984540054
 """Two-sided 95 %."""
@@ -107,31 +107,43 @@ METRICS: dict[str, dict[str, Metric]] = {
     "slice": SLICE,
     "image": {},
 }
-"""Table of gate.toml -> metric -> where its interval stands. Other columns can be judged by their estimate."""
+"""Table of gate.toml -> metric -> where its interval stands. Other columns can be judged by their estimate.
+
+A table of a check of another package is called as the check. Its column X has the interval X_low to X_high and the
+number of images n, where there are such columns.
+"""
 
 FILES = {"class": "classes", "cluster": "clusters", "slice": "slices", "image": "images"}
 
 
 def metric_of(table: str, name: str) -> Metric:
     """What is known of a metric. A column of whole numbers counts something, so it has no interval and needs none."""
-    if name in METRICS[table]:
+    if name in METRICS.get(table, {}):
         return METRICS[table][name]
-    columns = {column.name: column.kind for column in TABLES[FILES[table]]} if table in FILES else {}
-    return Metric(name.replace("_", " "), exact=table == "image" or columns.get(name) == "int")
+    columns = _columns(table)
+    exact = table == "image" or columns.get(name) == "int"
+    if table in METRICS:
+        return Metric(name.replace("_", " "), exact=exact)
+    low, high, n = (column if column in columns else "" for column in (f"{name}_low", f"{name}_high", "n"))
+    return Metric(name.replace("_", " "), low if high else "", high if low else "", n, exact=exact)
 
 
-@functools.cache
+def _columns(table: str) -> dict[str, str]:
+    """Name -> kind of the columns of a table of gate.toml; none of the data set, or where the check is not known."""
+    known, file = every_table(), FILES.get(table, table)
+    return {column.name: column.kind for column in known.get(file, ())}
+
+
 def names_of(table: str) -> tuple[str, ...]:
     """Every metric of a table: those with intervals first, then its other columns of numbers."""
-    columns = TABLES[FILES[table]] if table in FILES else ()
-    ours = METRICS[table]
-    return (*ours, *(column.name for column in columns if column.kind != "string" and column.name not in ours))
+    ours = METRICS.get(table, {})
+    return (*ours, *(name for name, kind in _columns(table).items() if kind != "string" and name not in ours))
 
 
 def is_attention(table: str, name: str) -> bool:
     """Whether a metric is made of heatmaps, so that it says nothing where they failed their tests (BA908)."""
     maps = ("background_share", "background_excess", "background_lift", "pointing", "relevance_", "iou_", "tie_")
-    return table != "dataset" and name.startswith((*maps, "excess", "negative_share", "padding_share"))
+    return table in FILES and name.startswith((*maps, "excess", "negative_share", "padding_share"))
 
 
 @dataclass(frozen=True)
@@ -167,7 +179,7 @@ def measured(result: AuditResult, table: str, name: str) -> list[Measured] | Non
     if table == "class":
         return [_of_row(table, name, metric, row) for row in result.class_rows]
     parts = [column for column in (name, metric.low, metric.high, metric.n, metric.reason) if column]
-    columns = read_columns(result.path, FILES[table], (*_SUBJECT[table], *parts))
+    columns = read_columns(result.path, FILES.get(table, table), (*_subject(table), *parts))
     if columns is None:
         return None
     rows = (dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True))
@@ -194,15 +206,19 @@ def images_of(result: AuditResult, name: str, also: Iterable[str] = ()) -> dict[
 _SUBJECT = {"cluster": ("cluster_id", "class_name"), "slice": ("column", "value")}
 
 
+def _subject(table: str) -> tuple[str, ...]:
+    """Columns that say what a row is about."""
+    return _SUBJECT.get(table) or (str(index_of(table)), "class_name")
+
+
 def _of_row(table: str, name: str, metric: Metric, row: Mapping[str, Any]) -> Measured:
     if name == "flagged_share":
         return _flagged(row)
-    class_name = str(row.get("class_name") or "") if table in ("class", "cluster") else ""
-    subject = {
-        "class": class_name,
-        "cluster": str(row.get("cluster_id", "")),
-        "slice": f"{row.get('column', '')}={row.get('value', '')}",
-    }[table]
+    class_name = str(row.get("class_name") or "") if table != "slice" else ""
+    if table == "class":
+        subject = class_name
+    else:
+        subject = "=".join(str(row.get(column, "")) for column in _subject(table)[: 2 if table == "slice" else 1])
     get = number if table == "class" else parsed
     n = get(row.get(metric.n)) if metric.n else None
     reason = str(row.get(metric.reason) or "") if metric.reason else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from pathlib import Path
 
+from bias_audit.checks.registry import not_installed
 from bias_audit.errors import ConfigError
 from bias_audit.gate.config import read_gate
 from bias_audit.gate.settings import Waiver
@@ -28,7 +29,7 @@ def prune(file: Path, result: AuditResult, today: datetime.date | None = None) -
         ResultError: it cannot be written.
     """
     today = today or datetime.datetime.now(datetime.UTC).date()
-    config = read_gate(file)
+    config = read_gate(file, not_installed(result.path))
     said = {i: why for i, one in enumerate(config.waivers) if (why := _why(one, result, today))}
     if not said:
         return []

@@ -6,6 +6,7 @@ import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bias_audit.checks.registry import not_installed, of_run
 from bias_audit.gate.config import read_gate
 from bias_audit.gate.settings import GateConfig
 from bias_audit.gate.values import GateResult
@@ -34,7 +35,8 @@ def gate_run(
         ConfigError: a wrong gate.toml.
         ResultError: a damaged baseline.
     """
-    config = read_gate(thresholds)
+    of_run(result.path)
+    config = read_gate(thresholds, not_installed(result.path))
     old = baseline if isinstance(baseline, AuditResult) else _finished(baseline)
     name = str(baseline.path if isinstance(baseline, AuditResult) else baseline or "")
     decisions = _decisions(result.path, config)

@@ -16,6 +16,7 @@ MAPS_FAILED = "maps failed"
 DOUBTFUL_INPUT = "doubtful input"
 MISSING_BASELINE = "missing baseline"
 DIFFERENT_DATA = "different data"
+NOT_INSTALLED = "check not installed"
 
 STATES: dict[str, str] = {
     NO_ROWS: "the run lists no classes, or a table that a metric reads has no rows",
@@ -33,5 +34,6 @@ STATES: dict[str, str] = {
     "not the model as it is used",
     MISSING_BASELINE: "a comparison is asked for, and there is no run to compare with",
     DIFFERENT_DATA: "the run, or the baseline, is about other data than is asked for",
+    NOT_INSTALLED: "the run was made with a check of another package that is not installed here",
 }
 """Every named state and what it means."""

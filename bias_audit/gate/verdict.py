@@ -8,11 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bias_audit.checks.outcomes import LEVELS
+from bias_audit.checks.registry import not_installed
 from bias_audit.gate.change import same_data
 from bias_audit.gate.finding_rows import Context, finding_rows
 from bias_audit.gate.metric_rows import metric_rows
 from bias_audit.gate.settings import GateConfig, Waiver
-from bias_audit.gate.states import DIFFERENT_DATA, MISSING_BASELINE, MISSING_CLASS, NO_ROWS
+from bias_audit.gate.states import DIFFERENT_DATA, MISSING_BASELINE, MISSING_CLASS, NO_ROWS, NOT_INSTALLED
 from bias_audit.gate.values import FAILED, NEW, NOT_JUDGED, PASSED, STATUSES, WAIVED, WORSE, GateResult, GateRow
 from bias_audit.gate.waivers import from_decisions, notes
 from bias_audit.gate.words import checks
@@ -87,6 +88,9 @@ def _run_rows(
     there = {str(row.get("class_name")) for row in result.class_rows if row.get("n") != 0}
     if not there:
         yield _state(config, NO_ROWS, "classes", "", "The run lists no classes.", 0)
+    for name in not_installed(result.path):
+        sentence = f"The run holds a table of the check {name!r}, which is not installed here."
+        yield _state(config, NOT_INSTALLED, name, "", sentence, 0)
     for name, where, line in _expected(config, baseline):
         if there and name not in there:
             sentence = f"Class {name!r} is in {where}, and this run has no image of it."

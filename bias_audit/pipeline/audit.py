@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 import bias_audit
 from bias_audit import stats
-from bias_audit.checks.base import Context, Given, Measured, Stage
+from bias_audit.checks import registry
+from bias_audit.checks.base import Check, Context, Given, Measured, Stage
+from bias_audit.checks.installed import versions
 from bias_audit.checks.outcomes import RuleOutcome
-from bias_audit.checks.registry import CHECKS
 from bias_audit.config import AUTO_PREPROCESS, AuditConfig, Thresholds, configured
 from bias_audit.data import sampling, sources
 from bias_audit.data.batches import OK, Geometry
@@ -95,7 +96,9 @@ def audit(
     """
     seconds: dict[str, float] = {}
     progress = progress or Progress(QUIET)
-    config = configured(config, class_map, options)
+    checks = registry.every()
+    extra = {name: options.pop(name) for name in registry.settings_of_others() if name in options}
+    config = configured(config, class_map, options).with_extra(extra)
     if masks is not None and str(masks) == AUTO_MASKS and not Path(masks).is_dir():
         masks, config = None, config.changed({"segmenter": config.segmenter or AUTO_MASKS})
     thresholds = thresholds or Thresholds()
@@ -108,7 +111,7 @@ def audit(
     dataset = _open(Path(data), masks, boxes, config, split=split, outside=allow_outside)
     groups = _groups(dataset, config.cluster)
     given = Given(_path(strangers), _path(train), _path(cues), beside=run.path.absolute().parent)
-    read = {name: digest for check in CHECKS for name, digest in check.fingerprints(given).items()}
+    read = {name: digest for check in checks for name, digest in check.fingerprints(given).items()}
 
     with progress.stage("Loading the model", None), _timed(seconds, "model"):
         loaded = load_model(model, config, dataset.class_names)
@@ -125,6 +128,7 @@ def audit(
         "options": config.digest(),
         "data": dataset.fingerprint(),
         **read,
+        **versions(checks[len(registry.CHECKS) :]),
         "model": loaded.sha256,
         "segmenter": segmenter_hash(config.segmenter),
         "version": bias_audit.__version__,
@@ -134,7 +138,7 @@ def audit(
     measured: dict[str, Measured] = {}
 
     def measure(stage: Stage) -> None:
-        for check in (each for each in CHECKS if each.stage == stage):
+        for check in (each for each in checks if each.stage == stage):
             with _timed(seconds, check.name):
                 measured[check.name] = check.measure(context)
 
@@ -157,11 +161,11 @@ def audit(
         photos, classes = summaries.summarise(
             records, user, dataset.class_names, measured, thresholds, config.seed, groups=groups, ties=ties
         )
-        outcomes = conclude(photos, classes, measured, ignore, run)
+        outcomes = conclude(photos, classes, measured, ignore, run, checks)
     with progress.stage("Report", None):
-        _write_pictures(context, photos.images, measured, outcomes)
+        _write_pictures(context, photos.images, checks, measured, outcomes)
         about = (model, data, masks or boxes, dataset, explainer, photos.images, config, thresholds)
-        info = describe(*about, key["data"], seconds, measured, strangers)
+        info = describe(*about, key["data"], seconds, checks, measured, strangers)
         return finish(run, info, classes, outcomes)
 
 
@@ -250,12 +254,16 @@ def _groups(dataset: Dataset, column: str | None) -> NDArray[np.intp] | None:
 
 
 def _write_pictures(
-    context: Context, images: pd.DataFrame, measured: Mapping[str, Measured], outcomes: Sequence[RuleOutcome]
+    context: Context,
+    images: pd.DataFrame,
+    checks: Sequence[Check],
+    measured: Mapping[str, Measured],
+    outcomes: Sequence[RuleOutcome],
 ) -> None:
     """pictures.json: thumbnails of the most telling photos, and what each check shows."""
     dataset, run = context.dataset, context.run
     kept: dict[str, Any] = {}
-    for check in CHECKS:
+    for check in checks:
         kept.update(check.pictures(measured[check.name], outcomes))
     places = {sample.image_id: position for position, sample in enumerate(dataset.samples)}
     chosen = pictures.choose_pictures(images, outcomes, kept["composites"])

@@ -7,10 +7,9 @@ from dataclasses import replace
 
 import pandas as pd
 
-from bias_audit.checks.base import Measured, Photos
+from bias_audit.checks.base import Check, Measured, Photos
 from bias_audit.checks.evidence import Evidence
 from bias_audit.checks.outcomes import RuleOutcome
-from bias_audit.checks.registry import CHECKS
 from bias_audit.config import Thresholds
 from bias_audit.pipeline.judge import count, judge, rejudged
 from bias_audit.pipeline.verdict import verdict
@@ -21,7 +20,12 @@ from bias_audit.run.result import AuditResult, RunInfo, to_json
 
 
 def conclude(
-    photos: Photos, classes: pd.DataFrame, measured: Mapping[str, Measured], ignored: Sequence[str], run: Run
+    photos: Photos,
+    classes: pd.DataFrame,
+    measured: Mapping[str, Measured],
+    ignored: Sequence[str],
+    run: Run,
+    checks: Sequence[Check],
 ) -> tuple[RuleOutcome, ...]:
     """Judge the tables by all rules, and write the tables into the run.
 
@@ -30,13 +34,14 @@ def conclude(
         measured: name of a check -> what it measured.
         ignored: codes of rules that are not judged.
         run: where the tables are written.
+        checks: those that measured.
     """
     made = {name: table for check in measured.values() for name, table in check.tables.items()}
-    for check in CHECKS:
-        if check.name in measured:
-            made.update(check.sum_up(measured[check.name], photos))
-    outcomes = judge(Evidence(photos.images, classes, photos.thresholds, measured, made), ignored)
+    for check in checks:
+        made.update(check.sum_up(measured[check.name], photos))
+    outcomes = judge(Evidence(photos.images, classes, photos.thresholds, measured, made), ignored, checks)
     shared = {"images": photos.images, "classes": classes, "confusion": tables.confusion_table(photos.images)}
+    run.note_tables([*shared, *made])
     for name, table in {**shared, **made}.items():
         tables.write_table(run, name, table)
     return outcomes

@@ -17,7 +17,7 @@ from bias_audit.checks.outcomes import RuleCount, RuleOutcome
 from bias_audit.errors import ConfigError
 
 RULES: dict[str, Rule] = {rule.code: rule for _, rule in sorted(registry.rules(), key=lambda pair: pair[1].code)}
-"""Every rule by its code, in the order in which they are listed."""
+"""Every rule of this package by its code, in the order in which they are listed."""
 
 
 def refuse_unknown(codes: Sequence[str]) -> None:
@@ -26,18 +26,21 @@ def refuse_unknown(codes: Sequence[str]) -> None:
     Raises:
         ConfigError: such a code.
     """
-    if unknown := sorted(set(codes) - set(RULES)):
-        raise ConfigError(f"no rule {', '.join(unknown)} to ignore", f"Rules: {', '.join(RULES)}.")
+    known = sorted(rule.code for _, rule in registry.rules())
+    if unknown := sorted(set(codes) - set(known)):
+        raise ConfigError(f"no rule {', '.join(unknown)} to ignore", f"Rules: {', '.join(known)}.")
 
 
-def judge(evidence: Evidence, ignored: Sequence[str] = ()) -> tuple[RuleOutcome, ...]:
+def judge(
+    evidence: Evidence, ignored: Sequence[str] = (), checks: Sequence[Check] = registry.CHECKS
+) -> tuple[RuleOutcome, ...]:
     """All outcomes of all rules, by code; rules whose code is in `ignored` are listed, not judged."""
-    evidence = dataclasses.replace(evidence, rules=RULES)
-    for check in _in_order():
+    evidence = dataclasses.replace(evidence, rules={rule.code: rule for check in checks for rule in check.rules})
+    for check in _in_order(checks):
         found = [outcome for rule in check.rules for outcome in _of_rule(check, rule, evidence, ignored)]
         evidence = dataclasses.replace(evidence, outcomes=(*evidence.outcomes, *found))
     outcomes: Sequence[RuleOutcome] = sorted(evidence.outcomes, key=lambda outcome: outcome.code)
-    for check in registry.CHECKS:
+    for check in checks:
         outcomes = check.mark(outcomes, evidence)
     return tuple(outcomes)
 
@@ -48,9 +51,9 @@ def _of_rule(check: Check, rule: Rule, evidence: Evidence, ignored: Sequence[str
     return check.judge(rule, evidence)
 
 
-def _in_order() -> list[Check]:
+def _in_order(checks: Sequence[Check]) -> list[Check]:
     """The checks, each after those whose outcomes its rules read."""
-    waiting, done = list(registry.CHECKS), list[Check]()
+    waiting, done = list(checks), list[Check]()
     while waiting:
         names = {check.name for check in done}
         ready = [check for check in waiting if names.issuperset(check.after)]

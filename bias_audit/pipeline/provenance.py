@@ -14,8 +14,7 @@ import pandas as pd
 
 import bias_audit
 from bias_audit.checks.background import composites as reliance
-from bias_audit.checks.base import Measured
-from bias_audit.checks.registry import CHECKS
+from bias_audit.checks.base import Check, Measured
 from bias_audit.config import AuditConfig, Thresholds
 from bias_audit.data.batches import OK
 from bias_audit.data.dataset import Dataset
@@ -37,6 +36,7 @@ def describe(
     thresholds: Thresholds,
     fingerprint: str,
     seconds: dict[str, float],
+    checks: Sequence[Check],
     measured: Mapping[str, Measured],
     strangers: str | Path | None = None,
 ) -> RunInfo:
@@ -46,15 +46,15 @@ def describe(
         images: table of the images.
         fingerprint: of the data set.
         seconds: of the stages, by name.
-        measured: name of a check -> what it measured: notes of checks that measure before the heatmaps are made come
-            before those on the data, those of the others last.
+        checks, measured: the checks, and what each measured by its name. Notes of checks that measure before the
+            heatmaps are made come before those on the data, those of the others last.
     """
     loaded = explainer.model
     model_name = str(model) if isinstance(model, str | Path) else getattr(model, "name", type(model).__name__)
     statuses, counts, kinds = _counted(images)
     counts["ignored_files"] = len(dataset.ignored_files)
     first, last = (
-        [note for check in CHECKS if (check.stage != "photos") is early for note in measured[check.name].notes]
+        [note for check in checks if (check.stage != "photos") is early for note in measured[check.name].notes]
         for early in (True, False)
     )
     for check in measured.values():

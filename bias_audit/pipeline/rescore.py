@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 
 from bias_audit import stats
-from bias_audit.checks.registry import CHECKS
+from bias_audit.checks import registry
 from bias_audit.config import Thresholds, read_config
 from bias_audit.data import sources
 from bias_audit.data.batches import Geometry
@@ -75,6 +75,7 @@ def rescore(
             f"{str(target)!r} is the run itself: a rescored run lies beside the one it comes from",
             "Name another folder with --out.",
         )
+    checks = registry.of_run(old.path)
     refuse_unknown(ignore)
     run, before = Run(target), Run(old.path)
     run.check(resume=False, overwrite=overwrite)
@@ -89,7 +90,7 @@ def rescore(
     batch = config.batch_size
     if batch is None:  # an audit always writes it
         raise ResultError(f"{str(old.path)!r} does not say in which batches it was made", "Audit the data again.")
-    measured = {check.name: check.recall(old) for check in CHECKS}
+    measured = {check.name: check.recall(old) for check in checks}
     run.start({"rescored from": str(old.path)}, resume=False, overwrite=overwrite)
     with _whole(run):
         with progress.stage("Scoring heatmaps again", len(dataset.samples), "images") as advance:
@@ -104,11 +105,11 @@ def rescore(
                 ties=ties, remasked=scored.changed,
             )  # fmt: skip
             ignored = {*ignore, *(outcome.code for outcome in old.outcomes if outcome.status == "ignored")}
-            outcomes = conclude(photos, classes, measured, sorted(ignored), run)
+            outcomes = conclude(photos, classes, measured, sorted(ignored), run, checks)
         with progress.stage("Report", None):
             drawn = _outlined(old, dataset, corrected, allow_outside)
             shown: dict[str, Any] = {}
-            for check in CHECKS:
+            for check in checks:
                 shown.update(check.pictures(measured[check.name], outcomes))
             _write_pictures(drawn, scored, photos.images, outcomes, shown, geometry, batch, run, before)
             info = renewed(
@@ -141,7 +142,7 @@ def thresholds_of(result: AuditResult, file: Path | None = None, single: Mapping
     known = {field.name for field in dataclasses.fields(Thresholds)}
     values = {name: value for name, value in result.info.thresholds.items() if name in known}
     if file is not None:
-        _, given = read_config(file)
+        _, given = read_config(file, registry.settings_of_others())
         named = tomllib.loads(file.read_text(encoding="utf-8")).get("thresholds", {})
         values |= {name: getattr(given, name) for name in named}
     for name, text in (single or {}).items():

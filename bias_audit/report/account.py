@@ -9,7 +9,7 @@ from typing import Any
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.report.cells import records
 from bias_audit.run.result import AuditResult
-from bias_audit.run.schema import TABLES
+from bias_audit.run.schema import every_table
 
 MOST_REASONS = 40
 MOST_SUBJECTS = 30
@@ -107,7 +107,7 @@ def provenance(result: AuditResult) -> dict[str, Any]:
 def dictionary() -> list[dict[str, Any]]:
     return [
         {"table": name, "columns": [dataclasses.asdict(column) for column in columns]}
-        for name, columns in TABLES.items()
+        for name, columns in every_table().items()
     ]
 
 

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from bias_audit.checks.installed import beside, imported
 from bias_audit.report import figures
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -24,7 +25,7 @@ MINUS, NONE, THIN_SPACE = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{NARROW NO-BREAK S
 def environment() -> Environment:
     """Templates that escape whatever they are given, and fail on a name that is not."""
     made = Environment(
-        loader=FileSystemLoader((TEMPLATES, CHECKS)),
+        loader=ChoiceLoader([FileSystemLoader((TEMPLATES, CHECKS)), FunctionLoader(_of_other_package)]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -38,6 +39,15 @@ def environment() -> Environment:
         colour_bar=markup(figures.colour_bar),
     )
     return made
+
+
+def _of_other_package(name: str) -> str | None:
+    """NAME/section.html of an imported check of another package, from beside its module; None where there is none."""
+    folder, _, file = name.partition("/")
+    for check in imported():
+        if check.name == folder and file == "section.html":
+            return beside(check, file).read_text(encoding="utf-8")
+    return None
 
 
 def asset(name: str) -> Markup:

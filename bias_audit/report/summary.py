@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bias_audit.checks.base import Page
 from bias_audit.checks.outcomes import LEVELS, NO_RELIANCE, NOT_JUDGED, RuleOutcome, number
-from bias_audit.checks.registry import CHECKS
+from bias_audit.checks.registry import of_run
 from bias_audit.report.account import count_status, dictionary, every_rule, not_audited, provenance
 from bias_audit.report.browser_section import browser_pictures, browser_section
 from bias_audit.report.cells import axis, estimate, records
@@ -203,7 +203,7 @@ def _check_sections(result: AuditResult, pictures: Mapping[str, Any], budget: in
     A section may hold `pictures`, as of `gallery.arrange_pictures`, and `bytes`, what they take of the budget.
     """
     page = Page(result, pictures, budget)
-    made = ((check, check.section(check.recall(result), page)) for check in CHECKS)
+    made = ((check, check.section(check.recall(result), page)) for check in of_run(result.path))
     return [
         {
             "name": check.name,

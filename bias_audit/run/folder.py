@@ -12,7 +12,7 @@ import contextlib
 import io
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,9 @@ _OWN = {
     *(f"{table}.{suffix}" for table in TABLES for suffix in ("parquet", "csv")),
 }
 
+
+OTHERS = "shards/tables.json"
+"""Names of the tables that checks of other packages wrote; where there are none there is no such file."""
 
 KEPT = {"decisions.sqlite", "decisions.sqlite-journal"}
 """What people decided outlives an overwritten run, and is no reason to refuse a folder."""
@@ -155,11 +158,24 @@ class Run:
         path = self.path / name
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
+    def note_tables(self, names: Iterable[str]) -> None:
+        """Keep which tables are not ours, before they are written, so that overwriting the run removes them too."""
+        if others := sorted(set(names) - set(TABLES)):
+            self.write_json(OTHERS, others)
+
+    def _tables_of_others(self) -> list[str]:
+        try:
+            names = self.read_json(OTHERS)
+        except (OSError, ValueError):
+            return []
+        return [name for name in names or () if isinstance(name, str) and name.isidentifier()]
+
     def _clear(self) -> None:
         """Delete what a run wrote, and nothing else; audit.json first, so a half-deleted run is no complete one."""
         (self.path / FINISHED).unlink(missing_ok=True)
+        others = {f"{name}.{suffix}" for name in self._tables_of_others() for suffix in ("parquet", "csv")}
         for entry in sorted(self.path.iterdir()) if self.path.is_dir() else []:
-            own = entry.name in _OWN or (entry.name.startswith(".") and entry.suffix == ".tmp")
+            own = entry.name in _OWN | others or (entry.name.startswith(".") and entry.suffix == ".tmp")
             if entry.is_dir() and own:
                 shutil.rmtree(entry)
             elif own:

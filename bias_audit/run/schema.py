@@ -7,11 +7,12 @@ declared by the checks that fill them, and in `core_columns` for what every run 
 from __future__ import annotations
 
 from bias_audit.checks.base import Part
+from bias_audit.checks.installed import imported
 from bias_audit.checks.registry import CHECKS
 from bias_audit.run.columns import Column as Column
 from bias_audit.run.core_columns import CLASSES, CONFUSION, IMAGES
 
-__all__ = ["INDEX", "TABLES", "Column"]
+__all__ = ["INDEX", "TABLES", "Column", "columns_of", "every_table", "index_of"]
 
 
 def _added(part: Part) -> tuple[Column, ...]:
@@ -26,3 +27,24 @@ TABLES: dict[str, tuple[Column, ...]] = {
 }
 INDEX: dict[str, str] = {name: column.name for name, columns in TABLES.items() for column in columns if column.index}
 """The column of a table whose values name its rows; a table without one is not in here."""
+
+
+def every_table() -> dict[str, tuple[Column, ...]]:
+    """TABLES, and those of the checks of other packages that this process has imported."""
+    return TABLES | {name: tuple(columns) for check in imported() for name, columns in check.tables.items()}
+
+
+def columns_of(table: str) -> tuple[Column, ...]:
+    """The columns of a table.
+
+    Raises:
+        KeyError: no known check has such a table.
+    """
+    return TABLES[table] if table in TABLES else every_table()[table]
+
+
+def index_of(table: str) -> str | None:
+    """The column of a table whose values name its rows, None where it has none."""
+    if table in TABLES:
+        return INDEX.get(table)
+    return next((column.name for column in columns_of(table) if column.index), None)

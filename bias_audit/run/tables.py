@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bias_audit.errors import ResultError
-from bias_audit.run.schema import INDEX, TABLES, Column
+from bias_audit.run.schema import TABLES, Column, columns_of, index_of
 
 if TYPE_CHECKING:
     from bias_audit.run.folder import Run
@@ -33,11 +33,12 @@ def table(name: str, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """A table, from its rows; missing columns become NaN or "".
 
     Args:
-        name: of the table, one of `run.schema.TABLES`.
+        name: of the table, one of `run.schema.every_table`.
         rows: column -> value.
     """
-    made = frame(TABLES[name], rows)
-    return made.set_index(INDEX[name]) if name in INDEX else made
+    made = frame(columns_of(name), rows)
+    index = index_of(name)
+    return made if index is None else made.set_index(index)
 
 
 def frame(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -83,7 +84,7 @@ def rows(frame: pd.DataFrame) -> tuple[dict[str, Any], ...]:
 
 def write_table(run: Run, name: str, frame: pd.DataFrame) -> None:
     """Write NAME.parquet and NAME.csv (UTF-8, six significant digits)."""
-    flat = frame.reset_index() if name in INDEX else frame
+    flat = frame if index_of(name) is None else frame.reset_index()
     buffer = io.BytesIO()
     flat.to_parquet(buffer, index=False)
     run.write(f"{name}.parquet", buffer.getvalue())
@@ -104,9 +105,10 @@ def read_table(path: Path, name: str) -> pd.DataFrame:
         raise ResultError(f"{str(file)!r} is missing", "Run the audit again with --overwrite.") from error
     except (OSError, ValueError) as error:
         raise ResultError(f"{str(file)!r} is damaged: {error}", "Run the audit again with --overwrite.") from error
-    if missing := [column.name for column in TABLES[name] if column.name not in frame]:
+    if missing := [column.name for column in columns_of(name) if column.name not in frame]:
         raise ResultError(f"{str(file)!r} lacks the columns {', '.join(missing)}", "Run the audit again.")
-    return frame.set_index(INDEX[name]) if name in INDEX else frame
+    index = index_of(name)
+    return frame if index is None else frame.set_index(index)
 
 
 def series(column: Column, records: Iterable[Mapping[str, Any]]) -> pd.Series:

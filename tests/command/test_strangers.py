@@ -93,7 +93,7 @@ def test_a_resume_keeps_what_was_seen_and_notices_a_change(tiny, strangers, tmp_
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("bias_audit.checks.background.measure.intervene", stop)
+        patch.setattr("bias_audit.pipeline.summaries.summarise", stop)
         with pytest.raises(KeyboardInterrupt):
             bias_audit.audit(tiny.follows_background, tiny.images, **arguments)
     shard = (run / "shards" / "strangers.npz").read_bytes()

@@ -1,0 +1,118 @@
+"""Checks of other packages: found by the entry-point group `bias_audit.checks`, imported only when they are needed.
+
+An entry point is called as its check, and so is the check's table: what a run folder holds says which checks made it,
+without importing any.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Collection, Iterable
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bias_audit.checks.base import Check
+from bias_audit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+GROUP = "bias_audit.checks"
+
+SHARED = ("images", "classes", "confusion")
+"""Tables that every run has."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_CODE = re.compile(r"[A-Z]{2,4}\d{3}")
+
+_IMPORTED: dict[str, Check] = {}
+"""Name -> check, those that this process has imported."""
+
+
+@functools.cache
+def found() -> dict[str, EntryPoint]:
+    """Name -> entry point of every check that another package has installed; nothing of it is imported."""
+    from importlib import metadata  # a tenth of what the gate takes
+
+    return {point.name: point for point in sorted(metadata.entry_points(group=GROUP), key=lambda point: point.name)}
+
+
+def imported() -> tuple[Check, ...]:
+    """The checks of other packages that this process has imported so far."""
+    return tuple(_IMPORTED[name] for name in sorted(_IMPORTED))
+
+
+def import_checks(names: Iterable[str], ours: Collection[Check]) -> tuple[Check, ...]:
+    """Import checks of other packages.
+
+    Args:
+        names: keys of `found`.
+        ours: checks of this package, whose names, tables, codes and flags are taken.
+
+    Raises:
+        ConfigError: a check that cannot be imported, or that breaks the rules of `docs/how-to/write-a-check.md`.
+    """
+    for name in names:
+        if name not in _IMPORTED:
+            point = found()[name]
+            package = point.dist.name if point.dist else point.module
+            try:
+                check = point.load()()
+            except Exception as error:  # another package's code may raise anything
+                raise ConfigError(
+                    f"the check {name!r} of the package {package!r} cannot be imported: {error}",
+                    f"Update the package, or remove it: pip uninstall {package}.",
+                ) from error
+            if fault := _fault(name, check, (*ours, *imported())):
+                raise ConfigError(f"the check {name!r} of the package {package!r} {fault}", "Tell its authors.")
+            _IMPORTED[name] = check
+    return tuple(_IMPORTED[name] for name in names)
+
+
+def beside(check: Check, file: str) -> Traversable:
+    """A file in the folder of a check."""
+    return resources.files(type(check).__module__.rpartition(".")[0]).joinpath(file)
+
+
+def versions(checks: Iterable[Check]) -> dict[str, str]:
+    """Name -> package and version of checks of other packages: a run can be resumed with the same ones only."""
+    points = {check.name: found().get(check.name) for check in checks}
+    return {
+        f"check {name}": f"{point.dist.name} {point.dist.version}" if point.dist else point.value
+        for name, point in points.items()
+        if point is not None
+    }
+
+
+def tables_in(folder: Path) -> set[str]:
+    """Names of the tables that lie in a run folder, each as Parquet and as CSV."""
+    names = {path.stem for path in folder.glob("*.parquet")}
+    return {name for name in names if (folder / f"{name}.csv").is_file()}
+
+
+def _fault(name: str, check: Check, others: Collection[Check]) -> str:
+    """What is wrong with a check of another package, "" where nothing is."""
+    if not _NAME.fullmatch(name) or check.name != name:
+        return f"calls itself {getattr(check, 'name', None)!r}: name and entry point must be the same, in lower case"
+    if list(check.tables) != [name]:
+        return f"must have one table, {name!r}, and has {', '.join(map(repr, check.tables)) or 'none'}"
+    if sum(column.index for column in check.tables[name]) != 1:
+        return "has a table without an index: one column that names its rows, Column(..., index=True)"
+    if check.columns:
+        return "adds columns to the shared tables, which only checks of bias-audit may"
+    taken = {each.name for each in others} | {table for each in others for table in each.tables}
+    if name in taken.union(SHARED):
+        return "has a name that is taken"
+    codes = {rule.code for each in others for rule in each.rules}
+    for rule in check.rules:
+        if not _CODE.fullmatch(rule.code) or rule.code.startswith("BA") or rule.code in codes:
+            return (
+                f"has a rule {rule.code!r}: wanted two to four capitals, not BA, and three digits, used by nobody else"
+            )
+    flags = {option.flag for each in others for option in each.options}
+    if clash := [option.flag for option in check.options if option.flag in flags]:
+        return f"has an option {clash[0]} that is taken"
+    return ""
