@@ -118,7 +118,7 @@ def test_help_names_every_choice():
     from bias_audit.data.preprocess import PREPROCESS
     from bias_audit.heatmaps.methods import METHODS
 
-    actions = _parser()._subparsers._group_actions[0].choices["audit"]._actions  # type: ignore[union-attr]
+    actions = _parser([])._subparsers._group_actions[0].choices["audit"]._actions  # type: ignore[union-attr]
     text = {action.dest: action.help or "" for action in actions}
     for dest, names in (
         ("method", METHODS),
