@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, status_of
+from bias_audit.checks.outcomes import FOUND, MOST_IDS, RuleOutcome, answered
 from bias_audit.config import Thresholds
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Evidence:
         return tuple(
             outcome.subject
             for outcome in self.outcomes
-            if outcome.status == "found" and self.rules[outcome.code].role == "doubts the maps"
+            if outcome.status == FOUND and self.rules[outcome.code].role == "doubts the maps"
         )
 
     @property
@@ -123,17 +123,18 @@ class Evidence:
         return tuple(group.sort_values(column, ascending=False, kind="stable").index[:MOST_IDS])
 
 
-def images_found(code: str, title: str, name: str, chosen: pd.DataFrame, judged: int, sentence: str) -> RuleOutcome:
+def images_found(rule: Rule, name: str, chosen: pd.DataFrame, judged: int, sentence: str) -> RuleOutcome:
     """Outcome of a rule that picks images of a class: found at WATCH where it picked any; their share with interval."""
     from bias_audit import stats
 
     low, high = stats.wilson(len(chosen), judged)
-    return RuleOutcome(
-        code,
-        title,
+    return answered(
+        rule,
         "image",
         name,
-        *status_of(len(chosen) > 0, "WATCH", sentence),
+        len(chosen) > 0,
+        "WATCH",
+        sentence,
         measured=len(chosen) / judged,
         low=low,
         high=high,

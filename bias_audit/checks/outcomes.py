@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bias_audit.checks.base import Rule
     from bias_audit.config import Thresholds
 
 
@@ -38,7 +39,8 @@ NO_RELIANCE, NOT_JUDGED = "NO RELIANCE SHOWN", "NOT JUDGED"
 MOST_IDS = 200
 """Image ids kept per outcome; the tables hold them all."""
 
-STATUSES = ("found", "passed", "not applicable", "ignored")
+FOUND, PASSED, NOT_APPLICABLE, IGNORED = "found", "passed", "not applicable", "ignored"
+STATUSES = (FOUND, PASSED, NOT_APPLICABLE, IGNORED)
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class RuleOutcome:
         p_value: after correction for the number of classes, where a test was made.
         image_ids: images that show it, most telling first.
         evidence: further numbers, by column name.
+        reason_code: why the rule could not judge, see `checks.reasons`; "" where it judged, and in older runs.
     """
 
     code: str
@@ -76,6 +79,7 @@ class RuleOutcome:
     p_value: float | None = None
     image_ids: tuple[str, ...] = ()
     evidence: dict[str, float | int | str | None] = field(default_factory=dict)
+    reason_code: str = ""
 
 
 def fails_by_default(outcome: RuleOutcome) -> bool:
@@ -116,14 +120,25 @@ class RuleCount:
     not_judged: int
 
 
-def not_applicable(code: str, title: str, scope: str, subject: str, reason: str) -> RuleOutcome:
-    """The outcome of a rule that could not judge this subject, and why."""
-    return RuleOutcome(code, title, scope, subject, "not applicable", reason)
+def not_applicable(rule: Rule, scope: str, subject: str, reason: str, reason_code: str) -> RuleOutcome:
+    """The outcome of a rule that could not judge this subject, and why: in words, and as a code of `checks.reasons`."""
+    return RuleOutcome(rule.code, rule.title, scope, subject, NOT_APPLICABLE, reason, reason_code=reason_code)
 
 
-def status_of(found: bool, level: str, sentence: str) -> tuple[str, str, str | None]:
-    """status, sentence and level of a RuleOutcome, in its order."""
-    return ("found", sentence, level) if found else ("passed", sentence, None)
+def answered(
+    rule: Rule, scope: str, subject: str, found: bool, level: str | None, sentence: str, **numbers: Any
+) -> RuleOutcome:
+    """The outcome of a rule that judged this subject.
+
+    Args:
+        rule, scope, subject: of whom.
+        found: whether the rule found what it looks for.
+        level: one of LEVELS, of what is found; not used where nothing is.
+        sentence: what was done and what happened.
+        numbers: further fields of the outcome.
+    """
+    status = FOUND if found else PASSED
+    return RuleOutcome(rule.code, rule.title, scope, subject, status, sentence, level if found else None, **numbers)
 
 
 def number(value: Any) -> float | None:

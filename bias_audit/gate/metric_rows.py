@@ -106,7 +106,7 @@ def _row(sides: _Sides, check: MetricCheck, one: Measured, kind: str, bound: flo
         return unjudged(check, config, one, kind, bound, MAPS_FAILED, MAPS_SAY_NOTHING)
     if one.value is None:
         pasted = metric_of(check.table, check.name).reason == "reliance_reason"
-        state = state_of_number(result, one.n, one.reason, pasted=pasted)
+        state = state_of_number(result, one.n, one.reason_code, pasted=pasted)
         return unjudged(check, config, one, kind, bound, state, one.reason or "the run holds no such number")
     if check.min_n and (one.n is None or one.n < check.min_n):
         reason = f"{one.n or 0} images, {check.min_n} needed"

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bias_audit.checks.reasons import OK
 from bias_audit.run.result import AuditResult
 from bias_audit.run.schema import every_table, index_of
 
@@ -156,6 +157,7 @@ class Measured:
         n: images behind it, None = not known.
         reason: why the value is missing, in the run's words; "" = the run does not say.
         class_name: class that it belongs to, "" for none.
+        reason_code: of `reason`, see `checks.reasons`; "" where the run does not say.
     """
 
     subject: str
@@ -165,6 +167,7 @@ class Measured:
     n: int | None = None
     reason: str = ""
     class_name: str = ""
+    reason_code: str = ""
 
 
 def measured(result: AuditResult, table: str, name: str) -> list[Measured] | None:
@@ -178,7 +181,8 @@ def measured(result: AuditResult, table: str, name: str) -> list[Measured] | Non
     metric = metric_of(table, name)
     if table == "class":
         return [_of_row(table, name, metric, row) for row in result.class_rows]
-    parts = [column for column in (name, metric.low, metric.high, metric.n, metric.reason) if column]
+    code = f"{metric.reason}_code" if metric.reason else ""
+    parts = [column for column in (name, metric.low, metric.high, metric.n, metric.reason, code) if column]
     columns = read_columns(result.path, FILES.get(table, table), (*_subject(table), *parts))
     if columns is None:
         return None
@@ -228,8 +232,9 @@ def _of_row(table: str, name: str, metric: Metric, row: Mapping[str, Any]) -> Me
         get(row.get(metric.low)),
         get(row.get(metric.high)),
         None if n is None else int(n),
-        "" if reason == "ok" else reason,
+        "" if reason == OK else reason,
         class_name,
+        str(row.get(f"{metric.reason}_code") or ""),
     )
 
 
@@ -238,7 +243,8 @@ def _flagged(row: Mapping[str, Any]) -> Measured:
     name, reason = str(row.get("class_name", "")), str(row.get("reliance_reason") or "")
     flagged, photos = number(row.get("n_rests_on_background")), number(row.get("n_interventions"))
     if flagged is None or not photos:
-        return Measured(name, None, n=0, reason="" if reason == "ok" else reason, class_name=name)
+        code = str(row.get("reliance_reason_code") or "")
+        return Measured(name, None, n=0, reason="" if reason == OK else reason, class_name=name, reason_code=code)
     return Measured(name, flagged / photos, *wilson(flagged / photos, photos), int(photos), "", name)
 
 

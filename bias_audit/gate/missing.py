@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bias_audit.checks import reasons
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.checks.registry import find_rule
 from bias_audit.gate.metrics import number
@@ -27,7 +28,7 @@ def state_of_rule(outcome: RuleOutcome, result: AuditResult) -> str:
     """Why a rule gave no answer about its subject."""
     if outcome.status == "ignored":
         return IGNORED
-    if "(BA908)" in outcome.sentence and maps_failed(result):
+    if outcome.reason_code == reasons.MAPS_FAILED:
         return MAPS_FAILED
     rule = find_rule(outcome.code)
     needs = frozenset() if rule is None else rule.needs
@@ -38,16 +39,16 @@ def state_of_rule(outcome: RuleOutcome, result: AuditResult) -> str:
     if outcome.code == "BA201" and (row := _class_row(result, class_of(outcome))) and number(row.get("p_fdr")) is None:
         few = number(row.get("n_interventions")) or number(row.get("n_read")) or 0
         return NOT_ENOUGH if few or not number(row.get("n")) else DID_NOT_RUN
-    return NOT_ENOUGH if _speaks_of_few(outcome.sentence) else DID_NOT_RUN
+    return NOT_ENOUGH if outcome.reason_code in reasons.FEW else DID_NOT_RUN
 
 
-def state_of_number(result: AuditResult, n: int | None, reason: str, *, pasted: bool) -> str:
+def state_of_number(result: AuditResult, n: int | None, reason_code: str, *, pasted: bool) -> str:
     """Why a metric has no value."""
     if pasted and _without_masks(result):
         return NO_MASKS
     if pasted and _without_interventions(result):
         return NO_INTERVENTIONS
-    return NOT_ENOUGH if n == 0 or _speaks_of_few(reason) else MISSING_METRIC
+    return NOT_ENOUGH if n == 0 or reason_code in reasons.FEW else MISSING_METRIC
 
 
 def _without_masks(result: AuditResult) -> bool:
@@ -60,7 +61,3 @@ def _without_interventions(result: AuditResult) -> bool:
 
 def _class_row(result: AuditResult, name: str) -> dict[str, object] | None:
     return next((row for row in result.class_rows if row.get("class_name") == name), None)
-
-
-def _speaks_of_few(sentence: str) -> bool:
-    return sentence.startswith(("Not enough", "only ")) or " needed" in sentence

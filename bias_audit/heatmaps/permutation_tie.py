@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bias_audit.checks.reasons import OK, TOO_FEW
+
 Array = NDArray[np.float64]
 
-OK = "ok"
 ALIKE = "objects too alike in place and size to tell own from foreign"
 
 NO_COMPARISON = "masks of other photos give no comparison"
@@ -48,6 +49,7 @@ class Tie:
         p: one-sided p-value of the effect.
         z: (N,) per map given, how many standard deviations its own share lies below those under the other masks.
         status: per map given OK, or why `z` is missing.
+        code: of `reason`, see `checks.reasons`.
     """
 
     n: int
@@ -57,6 +59,7 @@ class Tie:
     p: float
     z: Array
     status: tuple[str, ...]
+    code: str
 
 
 def permutation_tie(
@@ -92,7 +95,7 @@ def permutation_tie(
     n = len(shares)
     if n < MIN_IMAGES:
         reason = f"only {n} images, {MIN_IMAGES} needed"
-        return Tie(n, reason, math.nan, math.nan, math.nan, z, (reason,) * len(maps))
+        return Tie(n, reason, math.nan, math.nan, math.nan, z, (reason,) * len(maps), TOO_FEW)
     own, others = np.diag(shares), shares[~np.eye(n, dtype=bool)].reshape(n, n - 1)
     spread = others.std(axis=1, ddof=1)
     z[kept] = np.where(spread > _ROUNDING, (others.mean(axis=1) - own) / np.maximum(spread, _ROUNDING), np.nan)
@@ -102,14 +105,14 @@ def permutation_tie(
     # An object that lies wholly on another photo's padding has no share there.
     effect_perfect = float(np.nanmean(best[~np.eye(n, dtype=bool)]) - np.diag(best).mean())
     if effect_perfect < MIN_PERFECT_EFFECT:
-        return Tie(n, ALIKE, effect, effect_perfect, math.nan, z, status)
+        return Tie(n, ALIKE, effect, effect_perfect, math.nan, z, status, ALIKE)
     rng = np.random.default_rng(seed)
     places = np.arange(n)
     as_low = 0
     for start in range(0, permutations, _AT_ONCE):
         orders = rng.permuted(np.tile(places, (min(_AT_ONCE, permutations - start), 1)), axis=1)
         as_low += int((shares[places, orders].mean(axis=1) <= own.mean() + _ROUNDING).sum())
-    return Tie(n, OK, effect, effect_perfect, (1 + as_low) / (1 + permutations), z, status)
+    return Tie(n, OK, effect, effect_perfect, (1 + as_low) / (1 + permutations), z, status, OK)
 
 
 def share_matrix(

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from bias_audit.checks import registry
 from bias_audit.checks.base import Check, Rule
 from bias_audit.checks.evidence import Evidence
-from bias_audit.checks.outcomes import RuleCount, RuleOutcome
+from bias_audit.checks.outcomes import IGNORED, RuleCount, RuleOutcome
 from bias_audit.errors import ConfigError
 
 RULES: dict[str, Rule] = {rule.code: rule for _, rule in sorted(registry.rules(), key=lambda pair: pair[1].code)}
@@ -47,7 +47,8 @@ def judge(
 
 def _of_rule(check: Check, rule: Rule, evidence: Evidence, ignored: Sequence[str]) -> list[RuleOutcome]:
     if rule.code in ignored:
-        return [RuleOutcome(rule.code, rule.about, "dataset", "", "ignored", "Ignored on request.")]
+        words = "Ignored on request."
+        return [RuleOutcome(rule.code, rule.about, "dataset", "", IGNORED, words, reason_code=IGNORED)]
     return check.judge(rule, evidence)
 
 

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from bias_audit.checks import base as checks
 from bias_audit.checks.drawn_regions.measure import Measured, Photo, measure
 from bias_audit.checks.drawn_regions.summary import hypotheses_table
+from bias_audit.checks.reasons import OK, TOO_FEW
 from bias_audit.config import AuditConfig
-from bias_audit.data.batches import OK, load, load_in_order
+from bias_audit.data.batches import load, load_in_order
 from bias_audit.data.central_object import estimated
 from bias_audit.data.preprocess import find_preprocess
 from bias_audit.data.sampling import rank
@@ -305,7 +306,8 @@ def _row(
         "erase_effect": erased.effect,
         "p_erase": erased.p,
         "n_places": erased.n,
-        "reason": measured.reason or "ok",
+        "reason": measured.reason or OK,
+        "reason_code": TOO_FEW if measured.reason else OK,
     }
     if pasted is not None:
         row |= {

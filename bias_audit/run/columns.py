@@ -15,6 +15,7 @@ class Column:
         text: what it says, in one sentence, with its unit and range.
         worse: "high", "low" or "" where neither direction is worse.
         index: its values name the rows; at most one column of a table.
+        added: came later: a table of an older run is read without it, and has no value there.
     """
 
     name: str
@@ -22,3 +23,10 @@ class Column:
     text: str
     worse: str = ""
     index: bool = False
+    added: bool = False
+
+
+def reason(name: str, text: str) -> tuple[Column, Column]:
+    """A reason in words, and beside it its code."""
+    code = Column(f"{name}_code", "string", f"{name} as a code, see `checks.reasons`", added=True)
+    return Column(name, "string", text), code

@@ -105,8 +105,11 @@ def read_table(path: Path, name: str) -> pd.DataFrame:
         raise ResultError(f"{str(file)!r} is missing", "Run the audit again with --overwrite.") from error
     except (OSError, ValueError) as error:
         raise ResultError(f"{str(file)!r} is damaged: {error}", "Run the audit again with --overwrite.") from error
-    if missing := [column.name for column in columns_of(name) if column.name not in frame]:
+    absent = [column for column in columns_of(name) if column.name not in frame]
+    if missing := [column.name for column in absent if not column.added]:
         raise ResultError(f"{str(file)!r} lacks the columns {', '.join(missing)}", "Run the audit again.")
+    for column in absent:
+        frame[column.name] = series(column, [{}] * len(frame)).array
     index = index_of(name)
     return frame if index is None else frame.set_index(index)
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from gate_runs import EMPTY, HUSKY, WOLF, judged, outcome, read, row_of, run_of
 
+from bias_audit.checks import reasons
 from bias_audit.gate import FAILED, NOT_JUDGED, PASSED, WARNED, judge, read_gate
 from bias_audit.gate.values import GateRow
 from bias_audit.run.identity import finding_id
@@ -152,6 +153,23 @@ def test_what_is_absent_fails_unless_it_is_allowed(tmp_path: Path, state: str) -
     assert not judged(tmp_path, run, f"{text}allow = {others}\n").passed, "another state is not this one"
     strict = judged(tmp_path, run, f'{text}allow = ["{state}"]\n[dataset]\nrequire_judged = true')
     assert not strict.passed, "require_judged allows nothing"
+
+
+@pytest.mark.parametrize(
+    ("code", "state"),
+    [
+        (reasons.TOO_FEW, "not enough images"),
+        (reasons.TOO_FEW_GROUPS, "not enough images"),
+        (reasons.MAPS_FAILED, "maps failed"),
+        (reasons.NOT_MEASURED, "rule could not run"),
+        ("", "rule could not run"),
+    ],
+)
+def test_the_state_comes_from_the_code_and_not_from_the_words(tmp_path: Path, code: str, state: str) -> None:
+    said = "Not enough photos: only 3, 10 needed (BA908)."
+    given = outcome(NA, code="BA301", scope="dataset", subject="", sentence=said, reason_code=code)
+    gate = judged(tmp_path, run_of(given), '[rules]\nrequire = ["BA301"]\n')
+    assert row_of(gate, "BA301").state == state
 
 
 def test_a_required_rule_that_the_run_does_not_know(tmp_path: Path) -> None:

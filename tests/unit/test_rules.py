@@ -9,6 +9,7 @@ from summed import images_table
 
 from bias_audit.checks import registry
 from bias_audit.checks.evidence import Evidence
+from bias_audit.checks.reasons import TOO_FEW
 from bias_audit.config import Thresholds
 from bias_audit.pipeline import judge as rules
 from bias_audit.pipeline.judge import judge_rule
@@ -32,9 +33,16 @@ GAP = {
 }  # fmt: skip
 
 
+REASONS = ("attention_reason", "reliance_reason")
+
+
 def classes(**rows: dict) -> pd.DataFrame:
     names = [column.name for column in TABLES["classes"] if column.name != "class_name"]
-    frame = pd.DataFrame([{**CLASS, **row} for row in rows.values()], index=list(rows), columns=names)
+    # A status of images is its own code; what has numbers in it gets one from the test.
+    coded = [
+        {f"{name}_code": row[name] for name in REASONS} | row for row in ({**CLASS, **row} for row in rows.values())
+    ]
+    frame = pd.DataFrame(coded, index=list(rows), columns=names)
     frame.index.name = "class_name"
     return frame
 
@@ -80,7 +88,11 @@ class TestReliance:
                 "background_only_elsewhere_second_fill": 0.85,
             },
             clean={},
-            small={"p_fdr": np.nan, "reliance_reason": "only 3 photos, 10 needed for a test"},
+            small={
+                "p_fdr": np.nan,
+                "reliance_reason": "only 3 photos, 10 needed for a test",
+                "reliance_reason_code": TOO_FEW,
+            },
         )
         found = outcomes("BA201", evidence(table, pulls=pulls))
         assert [found[name].level for name in table.index] == ["SUSPICIOUS", "SUSPICIOUS", "COLLATERAL", None, None]
@@ -313,7 +325,8 @@ class TestHealth:
     def test_classes_too_small_to_judge_are_named(self):
         def small(n: int, eligible: int) -> dict:
             reason = f"only {n} photos, 10 needed for a test"
-            return {"p_fdr": np.nan, "reliance_reason": reason, "n_interventions": n, "n_eligible": eligible}
+            few = {"reliance_reason": reason, "reliance_reason_code": TOO_FEW, "n_clusters": n}
+            return {**few, "p_fdr": np.nan, "n_interventions": n, "n_eligible": eligible}
 
         bare = {"reliance_reason": "no usable mask"}
         table = classes(a={}, b=small(3, 3), c=small(9, 9), d=bare, absent={**small(1, 1), "n": 0})
@@ -347,6 +360,7 @@ def test_every_outcome_is_complete_and_counted():
         assert outcome.sentence.endswith("."), outcome
         assert (outcome.level is not None) == (outcome.status == "found")
         assert outcome.status in ("found", "passed", "not applicable", "ignored")
+        assert (outcome.reason_code != "") == (outcome.status in ("not applicable", "ignored"))
     counts = {count.code: count for count in rules.count(judged)}
     assert (counts["BA201"].judged, counts["BA201"].found, counts["BA201"].passed) == (2, 1, 1)
     assert (counts["BA102"].judged, counts["BA102"].not_judged) == (0, 1)

@@ -9,6 +9,7 @@ from summed import images_table, summed, with_interventions
 
 from bias_audit.checks.background.class_reliance import background_only_elsewhere, relative_foreground_sensitivity
 from bias_audit.checks.background.photo_reliance import shapley_background_share
+from bias_audit.checks.reasons import TOO_FEW, TOO_FEW_GROUPS
 from bias_audit.heatmaps.permutation_tie import Tie
 from bias_audit.run.tables import confusion_table
 
@@ -126,6 +127,7 @@ def test_too_few_photos_are_counted_but_not_tested():
     assert np.isnan(husky["p_sign_flip"])
     assert np.isnan(husky["p_mcnemar"])
     assert husky["reliance_reason"] == "only 3 photos, 10 needed for a test"
+    assert husky["reliance_reason_code"] == TOO_FEW
 
 
 def test_attention_of_a_class_by_hand():
@@ -138,9 +140,9 @@ def test_attention_of_a_class_by_hand():
         record("wolf/1.jpg", "wolf", attention_status="no mask"),
     ]
     ties = {
-        "fox": Tie(0, "only 0 images, 10 needed", np.nan, np.nan, np.nan, np.zeros(0), ()),
-        "husky": Tie(12, "ok", 0.1, 0.4, 0.02, np.zeros(12), ("ok",) * 12),
-        "wolf": Tie(15, "ok", 0.2, 0.5, 0.01, np.zeros(15), ("ok",) * 15),
+        "fox": Tie(0, "only 0 images, 10 needed", np.nan, np.nan, np.nan, np.zeros(0), (), "too few images"),
+        "husky": Tie(12, "ok", 0.1, 0.4, 0.02, np.zeros(12), ("ok",) * 12, "ok"),
+        "wolf": Tie(15, "ok", 0.2, 0.5, 0.01, np.zeros(15), ("ok",) * 15, "ok"),
     }
     table = summed(records, names=names, ties=ties)[1]
     husky = table.loc["husky"]
@@ -335,6 +337,7 @@ def test_a_patient_counts_once():
     husky = summed(records, frame, NAMES, clusters=patients)[1].loc["husky"]
     assert (husky["n_interventions"], husky["n_clusters"]) == (30, 3)
     assert husky["reliance_reason"] == "only 3 groups of photos, 10 needed for a test"
+    assert husky["reliance_reason_code"] == TOO_FEW_GROUPS
     assert np.isnan(husky["p_sign_flip"])
     assert husky["background_gap"] == 1
     pairs = [photo // 2 for photo in range(30)]

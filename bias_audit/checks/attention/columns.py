@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bias_audit.run.columns import Column
+from bias_audit.run.columns import Column, reason
 
 COMPARED: tuple[Column, ...] = (
     Column(
@@ -17,7 +17,7 @@ COMPARED: tuple[Column, ...] = (
 OF_CLASSES: tuple[Column, ...] = (
     Column("n_attention", "int", "images with a background excess"),
     Column("estimated_masks", "float", "share of the class's usable masks that are estimated, 0..1"),
-    Column("attention_reason", "string", "ok, or why the attention columns are missing"),
+    *reason("attention_reason", "ok, or why the attention columns are missing"),
     Column("background_share", "float", "mean background share of the images with a background excess, 0..1", "high"),
     Column("background_share_low", "float", "the same if all void pixels were foreground, 0..1"),
     Column("background_share_high", "float", "the same if all void pixels were background, 0..1"),
@@ -37,7 +37,7 @@ OF_CLASSES: tuple[Column, ...] = (
     Column("n_tie", "int", "maps behind it"),
     Column("tie_p", "float", "permutation of the masks among the photos of the class, one-sided"),
     Column("tie_p_fdr", "float", "tie_p after Benjamini-Hochberg over the classes tested"),
-    Column("tie_reason", "string", "ok, or why tie_p is missing"),
+    *reason("tie_reason", "ok, or why tie_p is missing"),
     Column("background_lift", "float", "mean background lift; 1 = uniform map", "high"),
     Column("pointing_game", "float", "share of images whose strongest cell meets the object, 0..1", "low"),
     Column("relevance_rank_accuracy", "float", "mean relevance rank accuracy, 0..1", "low"),

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bias_audit.checks.base import Judge, Rule
-from bias_audit.checks.outcomes import RuleOutcome, as_float, not_applicable, number, relies, status_of
+from bias_audit.checks.outcomes import RuleOutcome, answered, as_float, not_applicable, number, relies
+from bias_audit.checks.reasons import MAPS_FAILED, NO_COMPARISON, OK, TOO_FEW
 from bias_audit.config import Thresholds
 
 if TYPE_CHECKING:
@@ -25,17 +26,17 @@ def class_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     import numpy as np
 
     # docs/science.md#levels
-    title, bounds = rule.title, evidence.thresholds
+    bounds = evidence.thresholds
     outcomes = []
     for name, row in evidence.rows():
         if evidence.doubt:
-            outcomes.append(not_applicable(rule.code, title, "class", name, evidence.doubt))
+            outcomes.append(not_applicable(rule, "class", name, evidence.doubt, MAPS_FAILED))
             continue
         compared = evidence.attention.get(name)
         if compared is None:
             enough = as_float(row["n_attention"], 0) >= bounds.min_attention
             reason = _why_no_attention(row, bounds.min_attention, has_rest=not enough)
-            outcomes.append(not_applicable(rule.code, title, "class", name, reason))
+            outcomes.append(not_applicable(rule, "class", name, *reason))
             continue
         found = compared.stands_out(bounds)
         excess = float(row["background_excess"])
@@ -49,12 +50,13 @@ def class_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         if found and harmless:
             sentence += " Other backgrounds do not change the prediction: it looks there, but does not depend on it."
         outcomes.append(
-            RuleOutcome(
-                rule.code,
-                title,
+            answered(
+                rule,
                 "class",
                 name,
-                *status_of(found, "CONTEXT" if harmless else "WATCH", sentence),
+                found,
+                "CONTEXT" if harmless else "WATCH",
+                sentence,
                 measured=compared.delta,
                 threshold=bounds.cliffs_delta,
                 n=compared.n,
@@ -77,17 +79,17 @@ def image_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     from bias_audit import stats
     from bias_audit.checks.evidence import images_found
 
-    title, bounds = rule.title, evidence.thresholds
+    bounds = evidence.thresholds
     outcomes = []
     for name, row in evidence.rows():
         if evidence.doubt:
-            outcomes.append(not_applicable(rule.code, title, "image", name, evidence.doubt))
+            outcomes.append(not_applicable(rule, "image", name, evidence.doubt, MAPS_FAILED))
             continue
         group = evidence.images[evidence.images["label"] == name]
         judged = group[group["excess_robust_z"].notna()]
         if judged.empty:
             reason = _why_no_attention(row, stats.ENOUGH_FOR_OUTLIERS, has_rest=True)
-            outcomes.append(not_applicable(rule.code, title, "image", name, reason))
+            outcomes.append(not_applicable(rule, "image", name, *reason))
             continue
         outliers = judged[
             (judged["excess_robust_z"] > bounds.image_z) & (judged["background_excess_label"] > bounds.image_excess)
@@ -97,7 +99,7 @@ def image_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
             f"On {len(outliers)} of {len(judged)} images of {name} the attention lies on the background "
             "far more than is usual in the class."
         )
-        outcomes.append(images_found(rule.code, title, name, outliers, len(judged), sentence))
+        outcomes.append(images_found(rule, name, outliers, len(judged), sentence))
     return outcomes
 
 
@@ -113,12 +115,13 @@ def _tie(row: pd.Series, bounds: Thresholds) -> str:
     return " They are not tied to the object: the masks of other photos fit them as well."
 
 
-def _why_no_attention(row: pd.Series, needed: int, *, has_rest: bool) -> str:
-    if row["attention_reason"] != "ok":
-        return f"No attention scores: {row['attention_reason']}."
+def _why_no_attention(row: pd.Series, needed: int, *, has_rest: bool) -> tuple[str, str]:
+    """Why a class was not judged, in words and as a code."""
+    if row["attention_reason"] != OK:
+        return f"No attention scores: {row['attention_reason']}.", row["attention_reason_code"]
     if not has_rest:
-        return "No other class with attention scores to compare with."
-    return f"Not enough images: {int(row['n_attention'])} with attention scores, {needed} needed."
+        return "No other class with attention scores to compare with.", NO_COMPARISON
+    return f"Not enough images: {int(row['n_attention'])} with attention scores, {needed} needed.", TOO_FEW
 
 
 JUDGES: dict[Rule, Judge] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,10 @@ import pandas as pd
 from bias_audit import stats
 from bias_audit.checks.attention.columns import OF_CLASSES
 from bias_audit.checks.base import Photos
+from bias_audit.checks.reasons import NO_READABLE, NOT_MEASURED, OK
 from bias_audit.checks.within_class import robust_z_within
 from bias_audit.heatmaps.permutation_tie import Tie
-from bias_audit.run.tables import ESTIMATED, OK, frame
+from bias_audit.run.tables import ESTIMATED, frame
 
 MEANS = (
     "background_share", "background_share_low", "background_share_high", "background_excess_dilated",
@@ -35,7 +37,7 @@ def of_classes(photos: Photos) -> pd.DataFrame:
         row = _scores(own, photos)
         kinds = own.loc[own["mask_status"] == OK, "mask_kind"]
         row["estimated_masks"] = float((kinds == ESTIMATED).mean()) if len(kinds) else np.nan
-        row.update(_tie(photos.ties.get(name), row["attention_reason"]))
+        row.update(_tie(photos.ties.get(name), row))
         rows.append(row)
     table = frame(OF_CLASSES, rows)
     table["tie_p_fdr"] = stats.benjamini_hochberg(table["tie_p"].to_numpy(float))
@@ -47,9 +49,10 @@ def _scores(read: pd.DataFrame, photos: Photos) -> dict[str, Any]:
     row: dict[str, Any] = {"n_attention": len(scored)}
     if scored.empty:
         reasons = read["attention_status"].replace("", pd.NA).dropna()
-        row["attention_reason"] = str(reasons.mode().iloc[0]) if len(reasons) else "no readable images"
+        row["attention_reason"] = str(reasons.mode().iloc[0]) if len(reasons) else NO_READABLE
+        row["attention_reason_code"] = row["attention_reason"]
         return row
-    row["attention_reason"] = OK
+    row["attention_reason"] = row["attention_reason_code"] = OK
     row["background_excess"] = scored.mean()
     row["excess_low"], row["excess_high"] = stats.bca_mean_interval(
         scored.to_numpy(float), seed=photos.seed, clusters=stats.codes_of(photos.groups, scored.index)
@@ -59,12 +62,14 @@ def _scores(read: pd.DataFrame, photos: Photos) -> dict[str, Any]:
     return row
 
 
-def _tie(tie: Tie | None, attention_reason: str) -> dict[str, Any]:
+def _tie(tie: Tie | None, row: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of the tie; without maps its reason is that of the attention columns in the same row."""
     if tie is None:
-        return {"tie_reason": "the maps were not compared"}
+        return {"tie_reason": "the maps were not compared", "tie_reason_code": NOT_MEASURED}
     return {
         "n_tie": tie.n,
-        "tie_reason": tie.reason if tie.n else attention_reason,
+        "tie_reason": tie.reason if tie.n else row["attention_reason"],
+        "tie_reason_code": tie.code if tie.n else row["attention_reason_code"],
         "tie_effect": tie.effect,
         "tie_effect_perfect": tie.effect_perfect,
         "tie_p": tie.p,

@@ -13,8 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bias_audit import stats
-
-OK = "ok"
+from bias_audit.checks.reasons import NO_READABLE, OK, TOO_FEW, TOO_FEW_GROUPS
 
 Codes = NDArray[np.intp]
 
@@ -48,13 +47,17 @@ def class_reliance(read: pd.DataFrame, min_photos: int, seed: int, clusters: pd.
     row: dict[str, Any] = {"n_interventions": n, "n_eligible": int(eligible.sum())}
     if n == 0:
         reasons = read["intervention_status"].replace("", pd.NA).dropna()
-        row["reliance_reason"] = str(reasons.mode().iloc[0]) if len(reasons) else "no readable images"
+        row["reliance_reason"] = str(reasons.mode().iloc[0]) if len(reasons) else NO_READABLE
+        row["reliance_reason_code"] = row["reliance_reason"]
         return row
     codes = stats.codes_of(clusters, done.index)
     units = stats.count_units(n, codes)
     row["n_clusters"] = units
     what = "photos" if codes is None else "groups of photos"
-    row["reliance_reason"] = OK if units >= min_photos else f"only {units} {what}, {min_photos} needed for a test"
+    row["reliance_reason"] = row["reliance_reason_code"] = OK
+    if units < min_photos:
+        row["reliance_reason"] = f"only {units} {what}, {min_photos} needed for a test"
+        row["reliance_reason_code"] = TOO_FEW if codes is None else TOO_FEW_GROUPS
     row.update(_exchanged(done, codes))
     if units >= min_photos:
         row.update(_tests(done, codes, seed))

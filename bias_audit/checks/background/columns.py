@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bias_audit.run.columns import Column
+from bias_audit.run.columns import Column, reason
 
 OF_IMAGES: tuple[Column, ...] = (
     Column("intervention_status", "string", "done, or why no composite was made of this photo"),
@@ -95,7 +95,7 @@ COMPARED: tuple[Column, ...] = (
 OF_CLASSES: tuple[Column, ...] = (
     Column("n_interventions", "int", "photos of which composites were made"),
     Column("n_eligible", "int", "photos of which composites could have been made"),
-    Column("reliance_reason", "string", "ok, or why the reliance columns are missing"),
+    *reason("reliance_reason", "ok, or why the reliance columns are missing"),
     Column("same_background_accuracy", "float", "mean over photos, on backgrounds of the same class, 0..1", "low"),
     Column("same_low", "float", "95 % Wilson interval over photos, lower end"),
     Column("same_high", "float", "95 % Wilson interval over photos, upper end"),

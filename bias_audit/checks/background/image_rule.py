@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from bias_audit.checks.base import Rule
 from bias_audit.checks.outcomes import RuleOutcome, not_applicable
+from bias_audit.checks.reasons import OK, TOO_FEW
 
 if TYPE_CHECKING:
     from bias_audit.checks.evidence import Evidence
@@ -16,12 +17,11 @@ def image_reliance(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     from bias_audit.checks.background.rule import why_no_reliance
     from bias_audit.checks.evidence import images_found
 
-    title = rule.title
     outcomes = []
     for name, row in evidence.rows():
         group = evidence.images[(evidence.images["label"] == name) & evidence.images["rests_on_background"].notna()]
         if group.empty:
-            outcomes.append(not_applicable(rule.code, title, "image", name, why_no_reliance(row)))
+            outcomes.append(not_applicable(rule, "image", name, why_no_reliance(row), row["reliance_reason_code"]))
             continue
         resting = group[group["rests_on_background"].astype(bool)]
         resting = resting.sort_values("background_gap", ascending=False, kind="stable")
@@ -29,7 +29,7 @@ def image_reliance(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
             f"{len(resting)} of {len(group)} photos of {name} are still predicted the same, with more than "
             "50 % probability, when the object itself is removed, and differently on most other backgrounds."
         )
-        outcomes.append(images_found(rule.code, title, name, resting, len(group), sentence))
+        outcomes.append(images_found(rule, name, resting, len(group), sentence))
     return outcomes
 
 
@@ -39,15 +39,18 @@ def image_reliance_outliers(rule: Rule, evidence: Evidence) -> list[RuleOutcome]
     from bias_audit.checks.background.rule import why_no_reliance
     from bias_audit.checks.evidence import images_found
 
-    title, bounds = rule.title, evidence.thresholds
+    bounds = evidence.thresholds
     outcomes = []
     for name, row in evidence.rows():
         judged = evidence.of_class(name)
         judged = judged[judged["swap_robust_z"].notna()]
         if judged.empty:
-            tested = int(row["n_interventions"]) if row["reliance_reason"] == "ok" else 0
-            reason = f"Not enough photos: {tested} were intervened on, {stats.ENOUGH_FOR_OUTLIERS} needed."
-            outcomes.append(not_applicable(rule.code, title, "image", name, reason if tested else why_no_reliance(row)))
+            reason, code = why_no_reliance(row), str(row["reliance_reason_code"])
+            if row["reliance_reason"] == OK:
+                tested = int(row["n_interventions"])
+                reason = f"Not enough photos: {tested} were intervened on, {stats.ENOUGH_FOR_OUTLIERS} needed."
+                code = TOO_FEW
+            outcomes.append(not_applicable(rule, "image", name, reason, code))
             continue
         # The prediction must turn too: with log-odds of 20 a loss of 5 is unusual and without consequence.
         outliers = judged[(judged["swap_robust_z"] > bounds.image_z) & (judged["background_gap"] > 0.5)]
@@ -56,5 +59,5 @@ def image_reliance_outliers(rule: Rule, evidence: Evidence) -> list[RuleOutcome]
             f"{len(outliers)} of {len(judged)} photos of {name} lose far more than is usual in the class when their "
             "object stands on backgrounds of other classes, and most of those turn the prediction."
         )
-        outcomes.append(images_found(rule.code, title, name, outliers, len(judged), sentence))
+        outcomes.append(images_found(rule, name, outliers, len(judged), sentence))
     return outcomes

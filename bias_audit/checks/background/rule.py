@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 from bias_audit.checks.base import Rule
 from bias_audit.checks.outcomes import (
     RuleOutcome,
+    answered,
     as_float,
     not_applicable,
     number,
     relies,
     second_fill_agrees,
-    status_of,
     visible,
 )
+from bias_audit.checks.reasons import FEW, FILLS_DISAGREE
 from bias_audit.config import Thresholds
 
 if TYPE_CHECKING:
@@ -68,29 +69,30 @@ def class_reliance(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     import numpy as np
 
     # docs/science.md#background-gap, docs/science.md#fills, docs/science.md#levels
-    title, bounds = rule.title, evidence.thresholds
+    bounds = evidence.thresholds
     watched = {name for name, compared in evidence.attention.items() if compared.stands_out(bounds)}
     other_of_two = victim_of_two(evidence.classes, bounds)
     outcomes = []
     for name, row in evidence.rows():
         if not np.isfinite(as_float(row["p_fdr"])):
-            outcomes.append(not_applicable(rule.code, title, "class", name, why_no_reliance(row)))
+            outcomes.append(not_applicable(rule, "class", name, why_no_reliance(row), row["reliance_reason_code"]))
             continue
         found = relies(row, bounds)
         if found and not second_fill_agrees(row, bounds):
-            outcomes.append(not_applicable(rule.code, title, "class", name, _fills_disagree(name, row)))
+            outcomes.append(not_applicable(rule, "class", name, _fills_disagree(name, row), FILLS_DISAGREE))
             continue
         seen = name in watched or bool(evidence.doubt)  # maps that fail their tests cannot acquit, so nothing is hidden
         level = level_of(row, bounds, watched=seen, victim=name == other_of_two) if found else ""
         near = near_threshold(row, bounds, found=found)
         sentence = _sentence(name, row, level, evidence) + (f" Near the threshold: {near}." if near else "")
         outcomes.append(
-            RuleOutcome(
-                rule.code,
-                title,
+            answered(
+                rule,
                 "class",
                 name,
-                *status_of(found, level, sentence),
+                found,
+                level,
+                sentence,
                 measured=float(row["background_gap"]),
                 threshold=bounds.min_gap,
                 low=number(row["gap_low"]),
@@ -251,5 +253,5 @@ def _culprit(name: str, row: pd.Series, evidence: Evidence) -> str:
 
 def why_no_reliance(row: pd.Series) -> str:
     """Why a class has no reliance numbers, or not enough of them."""
-    reason = str(row["reliance_reason"])
-    return f"Not enough photos: {reason}." if reason.startswith("only") else f"No composites could be made: {reason}."
+    few = row["reliance_reason_code"] in FEW
+    return f"{'Not enough photos' if few else 'No composites could be made'}: {row['reliance_reason']}."

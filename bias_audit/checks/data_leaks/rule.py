@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bias_audit.checks.base import Rule
-from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, as_float, not_applicable, number, status_of
+from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, answered, as_float, not_applicable, number
+from bias_audit.checks.reasons import NO_VARIATION, NOT_MEASURED, NOT_TESTED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,10 +40,10 @@ def background_leak(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, 
     """Whether a linear model on colours and textures of the background alone predicts the label."""
     rows = _rows(table, seen, "background")
     if rows is None:
-        return [not_applicable(rule.code, rule.title, "dataset", "", _why(seen))]
+        return [not_applicable(rule, "dataset", "", _why(seen), NOT_MEASURED)]
     if rows.empty:
         reason = "Fewer than two classes have 10 photos with enough background beside their object."
-        return [not_applicable(rule.code, rule.title, "dataset", "", reason)]
+        return [not_applicable(rule, "dataset", "", reason, NOT_TESTED)]
     first = rows.iloc[0]
     whole = _rows(table, seen, "whole image")
     beside = f"; on the whole image {whole.iloc[0]['value']:z.2f}" if whole is not None and len(whole) else ""
@@ -58,8 +59,7 @@ def background_leak(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, 
         f"photos, cross-validated{beside}); {each}. {NOT_THE_MODEL if found else 'Chance is .5'}.{guess}"
     )
     return [
-        RuleOutcome(
-            rule.code, rule.title, "dataset", "", *status_of(found, "WATCH", sentence), measured=float(top["value"]),
+        answered(rule, "dataset", "", found, "WATCH", sentence, measured=float(top["value"]),
             threshold=bounds.min_leak, low=number(top["low"]), high=number(top["high"]), n=int(first["n"]),
             p_value=number(top["p"]), evidence={"class_name": top["class_name"], "auc": float(first["value"])},
         )
@@ -70,23 +70,23 @@ def property_leak(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, se
     """Whether brightness, format, camera or a user's column goes with the label."""
     rows = _rows(table, seen, "property")
     if rows is None:
-        return [not_applicable(rule.code, rule.title, "dataset", "", _why(seen))]
+        return [not_applicable(rule, "dataset", "", _why(seen), NOT_MEASURED)]
     if rows.empty:
         reason = "No property varies, or there are fewer than 10 photos."
-        return [not_applicable(rule.code, rule.title, "dataset", "", reason)]
+        return [not_applicable(rule, "dataset", "", reason, NO_VARIATION)]
     rows = rows.assign(strength=list(map(strength, rows["measure"], rows["value"])))
     least = 2 * bounds.min_leak - 1
     hits = rows[(rows["p_fdr"] <= bounds.fdr) & (rows["strength"] >= least)].sort_values("strength", ascending=False)
     if hits.empty:
         sentence = f"None of {rows['name'].nunique()} properties goes with the label."
-        return [RuleOutcome(rule.code, rule.title, "dataset", "", "passed", sentence, n=int(rows["n"].max()))]
+        return [answered(rule, "dataset", "", False, None, sentence, n=int(rows["n"].max()))]
     said = "; ".join(_said(row) for _, row in hits.head(6).iterrows())
     more = f" and {len(hits) - 6} more, see leakage.csv" if len(hits) > 6 else ""
     top = hits.iloc[0]
     ends = sorted(strength(top["measure"], top[end]) for end in ("low", "high"))
     return [
-        RuleOutcome(
-            rule.code, rule.title, "dataset", "", "found", f"{said}{more}. {NOT_THE_MODEL}.", "WATCH",
+        answered(
+            rule, "dataset", "", True, "WATCH", f"{said}{more}. {NOT_THE_MODEL}.",
             measured=float(top["strength"]), threshold=least, low=ends[0], high=ends[1], n=int(top["n"]),
             p_value=float(top["p_fdr"]), evidence={"properties": ", ".join(map(str, hits["name"]))},
         )
@@ -97,7 +97,7 @@ def copies(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, seen: Loo
     """Whether pictures are in the test set twice, or in the training set as well."""
     rows = _rows(table, seen, "training copy", "test copy")
     if rows is None:
-        return [not_applicable(rule.code, rule.title, "dataset", "", _why(seen))]
+        return [not_applicable(rule, "dataset", "", _why(seen), NOT_MEASURED)]
     outcomes = []
     for kind, subject, words in (
         ("training copy", "training set", "of the test photos are in the training set too"),
@@ -106,15 +106,14 @@ def copies(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, seen: Loo
         own = rows[rows["kind"] == kind]
         if kind == "training copy" and seen.train is None:
             reason = "The training set is not known; give it with --train."
-            outcomes.append(not_applicable(rule.code, rule.title, "dataset", subject, reason))
+            outcomes.append(not_applicable(rule, "dataset", subject, reason, NOT_MEASURED))
             continue
         images = list(dict.fromkeys([*own["name"], *(own["typical"] if kind == "test copy" else ())]))
         pairs = f" ({own.iloc[0]['name']} and {own.iloc[0]['typical']}, for instance)" if len(own) else ""
         against = f", {seen.train} training pictures compared" if kind == "training copy" else ""
         sentence = f"{len(images)} {words}, exactly or nearly{against}{pairs}."
         outcomes.append(
-            RuleOutcome(
-                rule.code, rule.title, "dataset", subject, *status_of(len(images) > 0, "WATCH", sentence),
+            answered(rule, "dataset", subject, len(images) > 0, "WATCH", sentence,
                 measured=float(len(images)), threshold=0.0, image_ids=tuple(map(str, images[:MOST_IDS])),
             )
         )  # fmt: skip
@@ -125,12 +124,12 @@ def label_conflicts(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, 
     """Whether copies of one picture have different labels."""
     rows = _rows(table, seen, "training copy", "test copy")
     if rows is None:
-        return [not_applicable(rule.code, rule.title, "dataset", "", _why(seen))]
+        return [not_applicable(rule, "dataset", "", _why(seen), NOT_MEASURED)]
     known = rows[rows["other_label"] != ""]
     torn = known[known["class_name"] != known["other_label"]]
     if torn.empty:
         sentence = f"None of {len(known)} pairs of copies has two labels."
-        return [RuleOutcome(rule.code, rule.title, "dataset", "", "passed", sentence)]
+        return [answered(rule, "dataset", "", False, None, sentence)]
     said = "; ".join(
         f"{row['name']} is {row['class_name']}, {row['typical']} is {row['other_label']}"
         for _, row in torn.head(4).iterrows()
@@ -138,8 +137,8 @@ def label_conflicts(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, 
     sentence = f"{len(torn)} pairs of copies have two labels, of which one must be wrong: {said}."
     ids = tuple(map(str, dict.fromkeys(torn["name"])))[:MOST_IDS]
     return [
-        RuleOutcome(
-            rule.code, rule.title, "dataset", "", "found", sentence, "WATCH", measured=float(len(torn)), threshold=0.0,
+        answered(
+            rule, "dataset", "", True, "WATCH", sentence, measured=float(len(torn)), threshold=0.0,
             image_ids=ids,
         )
     ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bias_audit.run.columns import Column
+from bias_audit.run.columns import Column, reason
 
 HYPOTHESES: tuple[Column, ...] = (
     Column("hypothesis_id", "string", "hash of image content, region and class (index)", index=True),
@@ -40,5 +40,5 @@ HYPOTHESES: tuple[Column, ...] = (
     Column("turned", "float", "share of the hosts that are then predicted as the class, 0..1", "high"),
     Column("turned_control", "float", "the same with the control pieces, 0..1"),
     Column("own_effect", "float", "rise beyond an equal piece of the same photo; near 0 where all of it does the same"),
-    Column("reason", "string", "ok, or why nothing could be pasted"),
+    *reason("reason", "ok, or why nothing could be pasted"),
 )

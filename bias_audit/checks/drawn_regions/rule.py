@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bias_audit.checks.base import Judge, Rule
-from bias_audit.checks.outcomes import RuleOutcome, as_float, not_applicable, number, visible
+from bias_audit.checks.outcomes import RuleOutcome, answered, as_float, not_applicable, number, visible
 from bias_audit.config import Thresholds
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def _outcome(rule: Rule, subject: str, row: pd.Series, bounds: Thresholds) -> Ru
     given = {"class_name": str(row["class_name"]), "name": str(row["name"]), "reviewer": str(row["reviewer"])}
     where = f"{row['name']!r}, drawn by {row['reviewer'] or 'a reviewer'} on {row['image_id']}"
     if row["reason"] != "ok":
-        return not_applicable(rule.code, rule.title, "cluster", subject, f"{where}: {row['reason']}.")
+        return not_applicable(rule, "cluster", subject, f"{where}: {row['reason']}.", str(row["reason_code"]))
     most = bounds.max_on_estimate if as_float(row["object_estimated"], 0) > 0 else bounds.max_on_object
     on_object = as_float(row["object_share"], 1) >= most
     moves = (
@@ -58,14 +58,13 @@ def _outcome(rule: Rule, subject: str, row: pd.Series, bounds: Thresholds) -> Ru
         sentence = f"{what}: {sentence}"
     found = moves and not on_object
     values: dict[str, Any] = {key: number(row[key]) for key in EVIDENCE}
-    return RuleOutcome(
-        rule.code,
-        rule.title,
+    return answered(
+        rule,
         "cluster",
         subject,
-        "found" if found else "passed",
+        found,
+        "CONFIRMED",
         sentence,
-        "CONFIRMED" if found else None,
         measured=number(row["paste_effect"]),
         threshold=bounds.min_cue,
         low=number(row["paste_low"]),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bias_audit.checks.base import Judge, Rule
-from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, not_applicable, number, relies, status_of
+from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, answered, not_applicable, number, relies
+from bias_audit.checks.reasons import EXPLAINED, FEW, NO_READABLE, OK, TOO_FEW, TOO_FEW_GROUPS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +21,7 @@ def unreadable_images(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA901: so many pictures could not be read that the audit speaks of another data set."""
     from bias_audit import stats
 
-    title, bounds = rule.title, evidence.thresholds
+    bounds = evidence.thresholds
     n = len(evidence.images)
     bad = evidence.images[evidence.images["status"] != "ok"]
     low, high = stats.wilson(len(bad), n)
@@ -29,12 +30,13 @@ def unreadable_images(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         "; the rest may not stand for the data set." if share > bounds.max_unreadable else "."
     )
     return [
-        RuleOutcome(
-            rule.code,
-            title,
+        answered(
+            rule,
             "dataset",
             "",
-            *status_of(share > bounds.max_unreadable, "WATCH", sentence),
+            share > bounds.max_unreadable,
+            "WATCH",
+            sentence,
             measured=share,
             threshold=bounds.max_unreadable,
             low=low,
@@ -51,16 +53,15 @@ def maps_without_tie(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     Two signs, either is enough: the median background excess, and the permutation tie of every class.
     """
     # docs/science.md#permutation-tie, docs/science.md#levels
-    title, bounds = rule.title, evidence.thresholds
+    bounds = evidence.thresholds
     classes = evidence.classes[evidence.classes["background_excess"].notna()]
     if classes.empty:
-        reason = str(evidence.classes["attention_reason"].mode().iloc[0])
-        return [not_applicable(rule.code, title, "dataset", "", f"No attention scores: {reason}.")]
+        return [no_scores(rule, evidence)]
     # Where interventions show reliance, attention on the background is what one must see, not a fault of the maps.
     unexplained = classes[[not relies(row, bounds) for _, row in classes.iterrows()]]
     if unexplained.empty:
         reason = "Every class relies on its background, so maps that lie there are no fault of the layer."
-        return [not_applicable(rule.code, title, "dataset", "", reason)]
+        return [not_applicable(rule, "dataset", "", reason, EXPLAINED)]
     median = float(unexplained["background_excess"].median())
     tested = unexplained[unexplained["tie_p_fdr"].notna()]
     tied = int((tested["tie_p_fdr"] <= bounds.fdr).sum())
@@ -77,12 +78,13 @@ def maps_without_tie(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     if uniform or loose:
         sentence += ": read heatmaps and attention columns of this layer with caution"
     return [
-        RuleOutcome(
-            rule.code,
-            title,
+        answered(
+            rule,
             "dataset",
             "",
-            *status_of(uniform or loose, "MODEL WARNING", f"{sentence}."),
+            uniform or loose,
+            "MODEL WARNING",
+            f"{sentence}.",
             measured=median,
             threshold=bounds.model_excess if uniform or not loose else None,
             n=int(unexplained["n_attention"].sum()),
@@ -92,15 +94,26 @@ def maps_without_tie(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     ]
 
 
+def no_scores(rule: Rule, evidence: Evidence) -> RuleOutcome:
+    """The outcome where no class has attention scores: their most frequent reason."""
+    reason, code = _most_frequent(evidence.classes, "attention_reason")
+    return not_applicable(rule, "dataset", "", f"No attention scores: {reason}.", code)
+
+
+def _most_frequent(classes: pd.DataFrame, column: str) -> tuple[str, str]:
+    """The most frequent reason of a column, in words and as a code."""
+    reason = str(classes[column].mode().iloc[0])
+    return reason, str(classes.loc[classes[column] == reason, f"{column}_code"].iloc[0])
+
+
 def accuracy_at_chance(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA903: predictions no better than guessing: as a rule a wrong --preprocess or a wrong class order."""
     from bias_audit import stats
 
-    title = rule.title
     read = evidence.images[evidence.images["status"] == "ok"]
     n, hits = len(read), int(read["correct"].sum())
     if n == 0:
-        return [not_applicable(rule.code, title, "dataset", "", "no readable images")]
+        return [not_applicable(rule, "dataset", "", NO_READABLE, NO_READABLE)]
     chance = float(read["label"].value_counts(normalize=True).max())
     low, high = stats.wilson(hits, n)
     found = hits / n < chance or low <= 1 / len(evidence.classes) < high
@@ -109,12 +122,13 @@ def accuracy_at_chance(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         + (" Check --preprocess, --resize and the order of the classes before you read on." if found else "")
     )
     return [
-        RuleOutcome(
-            rule.code,
-            title,
+        answered(
+            rule,
             "dataset",
             "",
-            *status_of(found, "WATCH", sentence),
+            found,
+            "WATCH",
+            sentence,
             measured=hits / n,
             threshold=chance,
             low=low,
@@ -131,11 +145,10 @@ def uncertain_masks(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     much. What counts is a class that lies above the others only because of the outline.
     """
     # docs/science.md#boxes-and-outlines
-    title, bounds = rule.title, evidence.thresholds
+    bounds = evidence.thresholds
     classes = evidence.classes[evidence.classes["background_excess"].notna()]
     if classes.empty:
-        reason = str(evidence.classes["attention_reason"].mode().iloc[0])
-        return [not_applicable(rule.code, title, "dataset", "", f"No attention scores: {reason}.")]
+        return [no_scores(rule, evidence)]
     low, high = classes["background_share_low"], classes["background_share_high"]
     spread = (high - low).fillna(0)
     width, widest = float(spread.max()), str(spread.idxmax())
@@ -154,16 +167,13 @@ def uncertain_masks(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         else f"; no two classes have the {bounds.min_attention} images to compare larger masks."
     )
     return [
-        RuleOutcome(
-            rule.code,
-            title,
+        answered(
+            rule,
             "dataset",
             "",
-            *status_of(
-                unclear or hangs,
-                "MODEL WARNING",
-                sentence + (" Read comparisons on attention with caution." if unclear or hangs else ""),
-            ),
+            unclear or hangs,
+            "MODEL WARNING",
+            sentence + (" Read comparisons on attention with caution." if unclear or hangs else ""),
             measured=width if unclear or not hangs else shrunk,
             threshold=bounds.max_void_width if unclear or not hangs else bounds.max_mask_shift,
             n=int(classes["n_attention"].sum()),
@@ -192,18 +202,18 @@ def _outline(images: pd.DataFrame, least: int) -> tuple[float, float, str]:
 
 def too_few_images(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA905: classes with images, but too few usable photos to judge reliance on the background."""
-    title, bounds = rule.title, evidence.thresholds
+    bounds = evidence.thresholds
     classes = evidence.classes[evidence.classes["n"] > 0]
-    small = classes[classes["reliance_reason"].str.startswith("only")]
-    candidates = len(small) + int((classes["reliance_reason"] == "ok").sum())
+    small = classes[classes["reliance_reason_code"].isin(FEW)]
+    candidates = len(small) + int((classes["reliance_reason_code"] == OK).sum())
     if candidates == 0:
-        reason = str(classes["reliance_reason"].mode().iloc[0])
-        return [not_applicable(rule.code, title, "dataset", "", f"No class could be judged: {reason}.")]
+        reason, code = _most_frequent(classes, "reliance_reason")
+        return [not_applicable(rule, "dataset", "", f"No class could be judged: {reason}.", code)]
     sentence = f"All {candidates} classes with usable photos have the {bounds.min_photos} that a test needs."
     if len(small):
-        # "only 3 photos, 10 needed for a test" -> "3 photos"
-        have = small["reliance_reason"].str.removeprefix("only ").str.partition(",")[0]
-        named = ", ".join(f"{name} ({photos})" for name, photos in have.head(MOST_NAMES).items())
+        units = small["reliance_reason_code"].map({TOO_FEW: "photos", TOO_FEW_GROUPS: "groups of photos"})
+        have = zip(small.index, small["n_clusters"], units, strict=True)
+        named = ", ".join(f"{name} ({int(n)} {unit})" for name, n, unit in list(have)[:MOST_NAMES])
         sentence = (
             f"{len(small)} of {candidates} classes have too few usable photos to be judged on reliance: {named}"
             + (f" and {len(small) - MOST_NAMES} more" if len(small) > MOST_NAMES else "")
@@ -211,12 +221,13 @@ def too_few_images(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
             + (" A higher --interventions uses more." if (small["n_eligible"] >= bounds.min_photos).any() else "")
         )
     return [
-        RuleOutcome(
-            rule.code,
-            title,
+        answered(
+            rule,
             "dataset",
             "",
-            *status_of(len(small) > 0, "TOO FEW IMAGES", sentence),
+            len(small) > 0,
+            "TOO FEW IMAGES",
+            sentence,
             measured=len(small) / candidates,
         )
     ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bias_audit.checks.base import Judge, Rule
-from bias_audit.checks.outcomes import RuleOutcome, not_applicable, status_of
+from bias_audit.checks.outcomes import RuleOutcome, answered, not_applicable
+from bias_audit.checks.reasons import NO_READABLE, NOT_MEASURED, NOT_TESTED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,11 +28,11 @@ def preprocessing(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     from bias_audit import stats
 
     # docs/science.md#preprocessing-check
-    title, bounds, checked = rule.title, evidence.thresholds, evidence.own("inputs")
+    bounds, checked = evidence.thresholds, evidence.own("inputs")
     if checked is None:
-        return [not_applicable(rule.code, title, "dataset", "", "The preprocessings were not compared in this run.")]
+        return [not_applicable(rule, "dataset", "", "The preprocessings were not compared in this run.", NOT_MEASURED)]
     if checked.n == 0:
-        return [not_applicable(rule.code, title, "dataset", "", "None of the sampled photos could be read.")]
+        return [not_applicable(rule, "dataset", "", "None of the sampled photos could be read.", NO_READABLE)]
     ahead = [other for other in checked.others if other.gained > other.lost]
     tests = {other.name: min(1.0, len(checked.others) * _better(other.gained, other.lost)) for other in ahead}
     better = [other for other in ahead if _gain(other) > bounds.min_input_gain and tests[other.name] <= bounds.input_p]
@@ -56,12 +57,13 @@ def preprocessing(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     else:
         sentence = f"No other of {len(checked.others)} preprocessings is shown to be better: {here}."
     return [
-        RuleOutcome(
-            rule.code,
-            title,
+        answered(
+            rule,
             "dataset",
             "",
-            *status_of(bool(better) or guesses, "MODEL WARNING" if better else "WATCH", sentence),
+            bool(better) or guesses,
+            "MODEL WARNING" if better else "WATCH",
+            sentence,
             measured=_gain(best) if best else 0.0,
             threshold=bounds.min_input_gain,
             n=checked.n,
@@ -86,13 +88,13 @@ def class_order(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 
     from bias_audit import stats
 
-    title, bounds = rule.title, evidence.thresholds
+    bounds = evidence.thresholds
     names = [str(name) for name in evidence.classes.index]
     read = evidence.images[evidence.images["status"] == "ok"]
     counts = read["label"].value_counts()
     if missing := [name for name in names if counts.get(name, 0) < 2]:
         reason = f"Every class needs two readable photos; {missing[0]} has {int(counts.get(missing[0], 0))}."
-        return [not_applicable(rule.code, title, "dataset", "", reason)]
+        return [not_applicable(rule, "dataset", "", reason, NOT_TESTED)]
     place = {name: i for i, name in enumerate(names)}
     labels, predicted = (read[column].map(place).to_numpy(np.intp) for column in ("label", "predicted"))
     choosing = _one_half(read)
@@ -122,12 +124,13 @@ def class_order(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     else:
         sentence = "No other order of the classes fits the predictions better."
     return [
-        RuleOutcome(
-            rule.code,
-            title,
+        answered(
+            rule,
             "dataset",
             "",
-            *status_of(found, "MODEL WARNING", sentence),
+            found,
+            "MODEL WARNING",
+            sentence,
             measured=then - now,
             threshold=bounds.min_input_gain,
             n=n,

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from bias_audit.checks.base import Judge, Rule
 from bias_audit.checks.map_reliability.kinds import CLASSES, RANDOMISATION, STABILITY
-from bias_audit.checks.outcomes import RuleOutcome, not_applicable, status_of
+from bias_audit.checks.outcomes import RuleOutcome, answered, not_applicable
+from bias_audit.checks.reasons import NOT_MEASURED, TOO_FEW
 from bias_audit.config import Thresholds
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def map_reliability(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """
     tests: tuple[Reliability, ...] = evidence.own("map_reliability") or ()
     if not tests:
-        return [not_applicable(rule.code, rule.title, "dataset", "", "The maps were not tested in this run.")]
+        return [not_applicable(rule, "dataset", "", "The maps were not tested in this run.", NOT_MEASURED)]
     return [_judged(rule, test, evidence.thresholds) for test in tests]
 
 
@@ -78,8 +79,8 @@ def _judged(rule: Rule, test: Reliability, bounds: Thresholds) -> RuleOutcome:
     values = test.similarity[np.isfinite(test.similarity)]
     if test.status != OK or len(values) < stats.ENOUGH_CLUSTERS:
         few = f"only {len(values)} photos have a map with positive evidence, {stats.ENOUGH_CLUSTERS} are needed"
-        reason = test.status if test.status != OK else few
-        return not_applicable(rule.code, rule.title, "dataset", test.name, f"No test of {test.name}: {reason}.")
+        reason, code = (few, TOO_FEW) if test.status == OK else (test.status, test.status)
+        return not_applicable(rule, "dataset", test.name, f"No test of {test.name}: {reason}.", code)
     criterion = CRITERIA[test.name]
     mean, bound = float(values.mean()), criterion.bound(bounds)
     low, high = stats.bca_mean_interval(values, seed=0)
@@ -88,12 +89,13 @@ def _judged(rule: Rule, test: Reliability, bounds: Thresholds) -> RuleOutcome:
     sentence = f"{criterion.says.format(mean=mean)} ({len(values)} photos; {wanted} is asked for)"
     if failed:
         sentence += f": {criterion.fault}. The attention columns of this audit are not to be used"
-    return RuleOutcome(
-        rule.code,
-        rule.title,
+    return answered(
+        rule,
         "dataset",
         test.name,
-        *status_of(failed, "MODEL WARNING", f"{sentence}."),
+        failed,
+        "MODEL WARNING",
+        f"{sentence}.",
         measured=mean,
         threshold=bound,
         low=low,

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bias_audit.checks.base import Judge, Rule
-from bias_audit.checks.outcomes import LEVELS, RuleOutcome, not_applicable, number, status_of
+from bias_audit.checks.outcomes import LEVELS, RuleOutcome, answered, not_applicable, number
+from bias_audit.checks.reasons import UNNEEDED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,10 +31,10 @@ def estimated_masks(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 
     from bias_audit import stats
 
-    title, bounds, quality = rule.title, evidence.thresholds, evidence.own(CHECK)
+    bounds, quality = evidence.thresholds, evidence.own(CHECK)
     estimated, usable = count_estimated(evidence.images)
     if quality is None or not (estimated or quality.iou):
-        return [not_applicable(rule.code, title, "dataset", "", "No masks were estimated.")]
+        return [not_applicable(rule, "dataset", "", "No masks were estimated.", UNNEEDED)]
     which = (
         f"{estimated} of {usable} masks are estimated ({quality.segmenter})"
         if estimated
@@ -41,7 +42,7 @@ def estimated_masks(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     )
     if not quality.iou:
         sentence = f"{which}, and no photo has a drawn mask to check them against: mask a few dozen photos by hand."
-        return [RuleOutcome(rule.code, title, "dataset", "", *status_of(True, "MODEL WARNING", sentence), n=0)]
+        return [answered(rule, "dataset", "", True, "MODEL WARNING", sentence, n=0)]
     iou, found, precise = (float(np.median(values)) for values in (quality.iou, quality.found, quality.precise))
     low, high = stats.median_interval(quality.iou)
     within = f" [{low:z.2f}, {high:z.2f}]" if np.isfinite(low) else ""
@@ -52,12 +53,13 @@ def estimated_masks(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         + (" Cut-outs and backgrounds are then mixed; draw masks, or give a better --segmenter." if poor else "")
     )
     return [
-        RuleOutcome(
-            rule.code,
-            title,
+        answered(
+            rule,
             "dataset",
             "",
-            *status_of(poor, "MODEL WARNING", sentence),
+            poor,
+            "MODEL WARNING",
+            sentence,
             measured=iou,
             threshold=bounds.min_mask_iou,
             low=number(low),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bias_audit.checks.base import Judge, Rule
-from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, as_float, not_applicable, number, visible
+from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, answered, as_float, not_applicable, number, visible
+from bias_audit.checks.reasons import NOT_MEASURED, NOT_TESTED, NOTHING_RECURS
 from bias_audit.config import Thresholds
 
 if TYPE_CHECKING:
@@ -27,18 +28,18 @@ def recurring_cue(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     not needed, and still turns other images; CONTEXT where a reviewer has judged
     the thing legitimate. A cluster that lies mostly on the object shows what the class looks like, and is no finding.
     """
-    title, bounds, clusters = rule.title, evidence.thresholds, evidence.table("clusters")
+    bounds, clusters = evidence.thresholds, evidence.table("clusters")
     why_not = evidence.own("recurring_cues")
     if clusters is None or why_not:
         reason = why_not or "the run holds no clusters"
-        return [not_applicable(rule.code, title, "dataset", "", f"Recurring cues were not looked for: {reason}.")]
+        return [not_applicable(rule, "dataset", "", f"Recurring cues were not looked for: {reason}.", NOT_MEASURED)]
     tested = clusters[clusters["proof_status"] == "ok"]
     found = [_outcome(rule, str(name), row, evidence) for name, row in tested.iterrows() if moves(row, bounds)]
     if found:
         return found
     if clusters.empty:
         reason = "nothing was looked at in enough images to make a cluster."
-        return [not_applicable(rule.code, title, "dataset", "", f"No recurring cue: {reason}")]
+        return [not_applicable(rule, "dataset", "", f"No recurring cue: {reason}", NOTHING_RECURS)]
     tied = int((clusters["proof_status"] != "not tied to a class").sum())
     sentence = (
         f"{len(clusters)} recurring cues, {tied} of them tied to a class, {len(tested)} erased and pasted: "
@@ -46,9 +47,9 @@ def recurring_cue(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     )
     if len(tested) == 0 and tied:
         return [
-            not_applicable(rule.code, title, "dataset", "", f"{tied} recurring cues could not be erased and pasted.")
+            not_applicable(rule, "dataset", "", f"{tied} recurring cues could not be erased and pasted.", NOT_TESTED)
         ]
-    return [RuleOutcome(rule.code, title, "dataset", "", "passed", sentence, n=int(clusters["n_proof"].max()))]
+    return [answered(rule, "dataset", "", False, None, sentence, n=int(clusters["n_proof"].max()))]
 
 
 def moves(row: pd.Series, bounds: Thresholds) -> bool:
@@ -88,14 +89,13 @@ def _outcome(rule: Rule, name: str, row: pd.Series, evidence: Evidence) -> RuleO
         f"images, {row['class_share']:z.0%} of them). {clauses[:1].upper()}{clauses[1:]} "
         f"({int(row['n_proof'])} photos).{outline}{verdict}"
     )
-    return RuleOutcome(
-        rule.code,
-        rule.title,
+    return answered(
+        rule,
         "cluster",
         name,
-        "found",
-        sentence,
+        True,
         level,
+        sentence,
         measured=float(row[f"{strongest}_effect"]),
         threshold=evidence.thresholds.min_cue,
         low=number(row[f"{strongest}_low"]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bias_audit.run.columns import Column
+from bias_audit.run.columns import Column, reason
 
 SLICES: tuple[Column, ...] = (
     Column("column", "string", "column of the user's table"),
@@ -20,7 +20,7 @@ SLICES: tuple[Column, ...] = (
     Column("accuracy_against_difference", "float", "accuracy minus that slice's, within classes, -1..1", "low"),
     Column("accuracy_against_low", "float", "its interval, 95 % for all pairs of the column at once, lower end"),
     Column("accuracy_against_high", "float", "its interval, 95 % for all pairs of the column at once, upper end"),
-    Column("reason", "string", "ok, or why accuracy was not tested"),
+    *reason("reason", "ok, or why accuracy was not tested"),
     Column("n_attention", "int", "images with a background excess"),
     Column("background_excess", "float", "mean background excess of the labelled class's maps", "high"),
     Column("excess_low", "float", "95 % BCa bootstrap interval over images, lower end"),
@@ -34,7 +34,7 @@ SLICES: tuple[Column, ...] = (
     Column("excess_against_difference", "float", "background excess minus that slice's, within classes", "high"),
     Column("excess_against_low", "float", "its interval, 95 % for all pairs of the column at once, lower end"),
     Column("excess_against_high", "float", "its interval, 95 % for all pairs of the column at once, upper end"),
-    Column("excess_reason", "string", "ok, or why attention was not tested"),
+    *reason("excess_reason", "ok, or why attention was not tested"),
     Column("n_interventions", "int", "photos of which composites were made"),
     Column("background_gap", "float", "mean background gap of these photos", "high"),
     Column("gap_low", "float", "95 % interval of the paired difference, lower end"),
@@ -47,5 +47,5 @@ SLICES: tuple[Column, ...] = (
     Column("gap_against_difference", "float", "background gap minus that slice's, within classes, -2..2", "high"),
     Column("gap_against_low", "float", "its interval, 95 % for all pairs of the column at once, lower end"),
     Column("gap_against_high", "float", "its interval, 95 % for all pairs of the column at once, upper end"),
-    Column("gap_reason", "string", "ok, or why the gap was not tested"),
+    *reason("gap_reason", "ok, or why the gap was not tested"),
 )

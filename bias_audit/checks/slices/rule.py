@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bias_audit.checks.base import Judge, Rule
-from bias_audit.checks.outcomes import RuleOutcome, as_float, not_applicable, number, status_of
+from bias_audit.checks.outcomes import RuleOutcome, answered, as_float, not_applicable, number
+from bias_audit.checks.reasons import MAPS_FAILED, NO_COMPARISON, OK, TOO_FEW
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +35,7 @@ def worst_slice(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         )
 
     return _by_column(
-        evidence, rule.code, rule.title, ACCURACY, 1,
+        evidence, rule, ACCURACY, 1,
         lambda row: float(row["accuracy_within"]) <= -floor, floor, sentence,
     )  # fmt: skip
 
@@ -43,9 +44,9 @@ def slice_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA205: attention differs between slices of a user column (Mann-Whitney, BH, Cliff's delta)."""
     from bias_audit.checks.slices.summary import ATTENTION
 
-    bounds, title = evidence.thresholds, rule.title
+    bounds = evidence.thresholds
     if evidence.doubt:
-        return [not_applicable(rule.code, title, "dataset", "", evidence.doubt)]
+        return [not_applicable(rule, "dataset", "", evidence.doubt, MAPS_FAILED)]
 
     def sentence(row: pd.Series, column: str, found: bool) -> str:
         return (
@@ -56,7 +57,7 @@ def slice_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         )
 
     return _by_column(
-        evidence, rule.code, title, ATTENTION, bounds.min_attention,
+        evidence, rule, ATTENTION, bounds.min_attention,
         lambda row: float(row["excess_delta"]) >= bounds.cliffs_delta, None, sentence,
     )  # fmt: skip
 
@@ -76,15 +77,14 @@ def slice_reliance(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         )
 
     return _by_column(
-        evidence, rule.code, rule.title, RELIANCE, bounds.min_photos,
+        evidence, rule, RELIANCE, bounds.min_photos,
         lambda row: float(row["gap_within"]) >= bounds.min_gap, bounds.min_gap, sentence,
     )  # fmt: skip
 
 
 def _by_column(
     evidence: Evidence,
-    code: str,
-    title: str,
+    rule: Rule,
     measure: Measure,
     enough: int,
     is_large: Callable[[pd.Series], bool],
@@ -104,7 +104,7 @@ def _by_column(
         name = str(column)
         tested = rows[rows[measure.fdr].notna() & (rows[measure.n] >= enough)]
         if tested.empty:
-            outcomes.append(not_applicable(code, title, "slice", name, _why_not(name, rows, measure, enough)))
+            outcomes.append(not_applicable(rule, "slice", name, *_why_not(name, rows, measure, enough)))
             continue
         worse = [bool(row[measure.fdr] <= evidence.thresholds.fdr and is_large(row)) for _, row in tested.iterrows()]
         found = any(worse)
@@ -113,12 +113,13 @@ def _by_column(
         row = candidates.iloc[int(within.argmax())]
         rest = float(row[f"rest_{measure.prefix}"])
         outcomes.append(
-            RuleOutcome(
-                code,
-                title,
+            answered(
+                rule,
                 "slice",
                 name,
-                *status_of(found, "WATCH", sentence(row, name, found)),
+                found,
+                "WATCH",
+                sentence(row, name, found),
                 measured=float(row[measure.mean]),
                 threshold=None if floor is None else rest + measure.worse * floor,
                 low=number(row[f"{measure.prefix}_low"]),
@@ -137,15 +138,18 @@ def _by_column(
         )
     if not outcomes:
         reason = "No user column divides the images into groups."
-        outcomes.append(not_applicable(code, title, "dataset", "", reason))
+        outcomes.append(not_applicable(rule, "dataset", "", reason, NO_COMPARISON))
     return outcomes
 
 
-def _why_not(column: str, rows: pd.DataFrame, measure: Measure, enough: int) -> str:
-    reasons = rows.loc[rows[measure.reason] != "ok", measure.reason]
-    if len(reasons) < len(rows):
-        return f"No slice of {column} is large enough: {enough} images with this measure are needed."
-    return f"No slice of {column} could be tested: {reasons.mode().iloc[0]}."
+def _why_not(column: str, rows: pd.DataFrame, measure: Measure, enough: int) -> tuple[str, str]:
+    """Why no slice of a column was tested, in words and as a code."""
+    untested = rows[rows[measure.reason] != OK]
+    if len(untested) < len(rows):
+        return f"No slice of {column} is large enough: {enough} images with this measure are needed.", TOO_FEW
+    reason = str(untested[measure.reason].mode().iloc[0])
+    code = untested.loc[untested[measure.reason] == reason, f"{measure.reason}_code"].iloc[0]
+    return f"No slice of {column} could be tested: {reason}.", str(code)
 
 
 def _largest_difference(rows: pd.DataFrame, measure: Measure) -> dict[str, float | int | str | None]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from bias_audit import stats
 from bias_audit.checks.base import Photos
+from bias_audit.checks.reasons import NO_COMPARISON, OK, TOO_FEW, TOO_FEW_GROUPS
 from bias_audit.checks.slices.columns import SLICES
 from bias_audit.run.tables import user_columns
 
@@ -114,7 +115,7 @@ def slices_table(
         columns of `schema.SLICES`; p-values are corrected by Benjamini-Hochberg over all slices tested, each measure
         apart. Columns with one value, or with more than MOST_VALUES, give no rows.
     """
-    read = images[images["status"] == "ok"]
+    read = images[images["status"] == OK]
     rows: list[dict[str, Any]] = []
     for column in columns:
         values = grouped(read[column])
@@ -158,7 +159,7 @@ def _compare(
     for value in groups.unique():
         members = scored[groups[scored.index] == value]
         rest = scored[groups[scored.index] != value]
-        row: dict[str, Any] = {measure.n: len(members), measure.reason: "ok"}
+        row: dict[str, Any] = {measure.n: len(members), measure.reason: OK, code_of(measure): OK}
         if len(members):
             codes = stats.codes_of(clusters, members.index)
             row[measure.mean] = float(members[measure.scores].astype(float).mean())
@@ -166,7 +167,7 @@ def _compare(
         row[f"rest_{measure.prefix}"] = float(rest[measure.scores].astype(float).mean()) if len(rest) else np.nan
         rows[value] = row
         if members.empty:
-            row[measure.reason] = _why_missing(read.loc[groups == value, measure.status])
+            row[measure.reason] = row[code_of(measure)] = _why_missing(read.loc[groups == value, measure.status])
     units = _units(scored, groups, measure, clusters)
     if units.empty:
         return rows
@@ -186,9 +187,11 @@ def _compare(
         unit = "images" if clusters is None else "groups"
         if small < MIN_SLICE:
             row[measure.reason] = f"only {small} {unit} in the slice or the rest, {MIN_SLICE} needed"
+            row[code_of(measure)] = TOO_FEW if clusters is None else TOO_FEW_GROUPS
         elif against_rest.shared < MIN_SLICE:
             few = f"only {against_rest.shared} {unit} of classes" if against_rest.shared else "no class"
             row[measure.reason] = f"{few} that slice and rest share: the slice cannot be told from its class"
+            row[code_of(measure)] = TOO_FEW if against_rest.shared else NO_COMPARISON
         else:
             row[measure.p] = float(p_values[code])
             if measure is ATTENTION:
@@ -198,6 +201,11 @@ def _compare(
                 )
         row.update(pairs.get(value, {}))
     return rows
+
+
+def code_of(measure: Measure) -> str:
+    """Name of the column that has the code of a measure's reason."""
+    return f"{measure.reason}_code"
 
 
 def _why_missing(statuses: pd.Series) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bias_audit.run.columns import Column
+from bias_audit.run.columns import Column, reason
 
 PROBES: tuple[Column, ...] = (
     Column("probe", "string", "what was exchanged: colour, brightness, sharpness or border of the whole photo"),
@@ -24,5 +24,5 @@ PROBES: tuple[Column, ...] = (
     Column("attract_high", "float", "95 % percentile bootstrap interval over photos, upper end"),
     Column("p_pull", "float", "sign-flip permutation of the photos' pulls, two-sided"),
     Column("p_fdr", "float", "the same after Benjamini-Hochberg over all probes and classes tested"),
-    Column("reason", "string", "ok, or why it was not tested"),
+    *reason("reason", "ok, or why it was not tested"),
 )

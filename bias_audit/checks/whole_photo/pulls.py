@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bias_audit import stats
 from bias_audit.checks.attraction import attraction, photo_pulls
+from bias_audit.checks.reasons import OK, TOO_FEW, TOO_FEW_GROUPS
 
 
 def probe_rows(
@@ -47,9 +48,10 @@ def probe_rows(
             row["attract"], row["attract_low"], row["attract_high"] = (float(values[label]) for values in pulls)
             row.update(_own(part[part["label"] == label], label, min_photos, groups))
             row.update(_pulled(part, label, len(class_names), seed, groups))
-            if row["reason"] == "ok" and row["n_pulled"] < min_photos:
+            if row["reason_code"] == OK and row["n_pulled"] < min_photos:
                 row["reason"] = f"only {row['n_pulled']} photos of other classes, {min_photos} needed for a test"
-            if row["reason"] != "ok":
+                row["reason_code"] = TOO_FEW
+            if row["reason_code"] != OK:
                 row["p_pull"] = np.nan
             rows.append(row)
     corrected = stats.benjamini_hochberg(np.array([row["p_pull"] for row in rows], float))
@@ -62,11 +64,12 @@ def _own(part: pd.DataFrame, label: int, min_photos: int, groups: NDArray[np.int
     """How the class's own photos fare with properties of their own and of other classes."""
     right = (part["predicted"] == label).groupby([part["photo"], part["arm"]]).mean().unstack()
     right = right.reindex(columns=["same", "other"]).dropna()
-    row: dict[str, Any] = {"n": len(right), "reason": "ok"}
+    row: dict[str, Any] = {"n": len(right), "reason": OK, "reason_code": OK}
     codes = None if groups is None else groups[right.index.to_numpy(int)]
     units = stats.count_units(len(right), codes)
     if units < min_photos:
         row["reason"] = f"only {units} photos, {min_photos} needed for a test"
+        row["reason_code"] = TOO_FEW if codes is None else TOO_FEW_GROUPS
     if not len(right):
         return row
     same, other = right["same"].to_numpy(float), right["other"].to_numpy(float)

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bias_audit.checks.base import Rule
-from bias_audit.checks.outcomes import RuleOutcome, as_float, not_applicable, number, relies, second_fill_agrees
+from bias_audit.checks.outcomes import (
+    RuleOutcome,
+    answered,
+    as_float,
+    not_applicable,
+    number,
+    relies,
+    second_fill_agrees,
+)
+from bias_audit.checks.reasons import NOT_MEASURED, OK, TOO_FEW
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,20 +58,20 @@ def global_cue(rule: Rule, evidence: Evidence, probes: pd.DataFrame | None) -> l
         evidence: what all rules may look at.
         probes: the check's table; None = the run holds none.
     """
-    title, bounds = rule.title, evidence.thresholds
+    bounds = evidence.thresholds
     if probes is None or probes.empty:
-        return [not_applicable(rule.code, title, "dataset", "", "Properties of the whole photo were not exchanged.")]
-    tested = probes[probes["reason"] == "ok"]
+        return [not_applicable(rule, "dataset", "", "Properties of the whole photo were not exchanged.", NOT_MEASURED)]
+    tested = probes[probes["reason"] == OK]
     if tested.empty:
         reason = str(probes["reason"].mode().iloc[0])
-        return [not_applicable(rule.code, title, "dataset", "", f"Not enough images: {reason}.")]
+        return [not_applicable(rule, "dataset", "", f"Not enough images: {reason}.", TOO_FEW)]
     strongest = tested.groupby("probe")["attract"].max()
     outcomes = []
     for name, rows in probes.groupby("class_name", sort=False):
-        own = rows[rows["reason"] == "ok"]
+        own = rows[rows["reason"] == OK]
         if own.empty:
             reason = str(rows["reason"].iloc[0])
-            outcomes.append(not_applicable(rule.code, title, "class", str(name), f"Not enough images: {reason}."))
+            outcomes.append(not_applicable(rule, "class", str(name), f"Not enough images: {reason}.", TOO_FEW))
             continue
         found = own[[pulls(row, bounds, float(strongest[str(row["probe"])])) for _, row in own.iterrows()]]
         ranked = (found if len(found) else own).sort_values("attract", ascending=False, kind="stable")
@@ -97,14 +106,13 @@ def _outcome(rule: Rule, name: str, ranked: pd.DataFrame, evidence: Evidence, *,
             f"pull {row['attract']:z.0%} [{row['attract_low']:z.0%}, {row['attract_high']:z.0%}], {row['probe']}, "
             f"corrected p {row['p_fdr']:z.2f})."
         )
-    return RuleOutcome(
-        rule.code,
-        rule.title,
+    return answered(
+        rule,
         "class",
         name,
-        "found" if found else "passed",
-        sentence,
+        found,
         level,
+        sentence,
         measured=number(row["attract"]),
         threshold=bounds.min_attract,
         low=number(row["attract_low"]),
