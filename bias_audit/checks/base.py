@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 Scope = Literal["dataset", "class", "image", "slice", "cluster"]
 
-Role = Literal["", "accuses a class", "proves a cue", "doubts the input", "doubts the maps"]
+Role = Literal["", "tests reliance", "accuses a class", "proves a cue", "doubts the input", "doubts the maps"]
 """What a rule's finding means to others; all that the verdict and the gate may ask of a rule."""
 
 
@@ -58,6 +58,9 @@ class Rule:
         needs: see `Need`.
         role: see `Role`.
         worse: which way `RuleOutcome.measured` gets worse.
+        cue: what it proves of a class, beside its background: a cue of what kind; "" = no cue.
+        by_hand: a reviewer makes its subjects, so that an audit which has none says nothing of them.
+        collect: photos that a class lacks where the rule accuses it, after its name; "" = on other backgrounds.
     """
 
     code: str
@@ -70,6 +73,9 @@ class Rule:
     needs: frozenset[Need] = frozenset()
     role: Role = ""
     worse: Literal["high", "low"] = "high"
+    cue: str = ""
+    by_hand: bool = False
+    collect: str = ""
 
 
 Judge = Callable[[Rule, "Evidence"], "list[RuleOutcome]"]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bias_audit.checks.outcomes import FOUND, MOST_IDS, RuleOutcome, answered
+from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, answered
 from bias_audit.config import Thresholds
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Evidence:
         return tuple(
             outcome.subject
             for outcome in self.outcomes
-            if outcome.status == FOUND and self.rules[outcome.code].role == "doubts the maps"
+            if outcome.found and self.rules[outcome.code].role == "doubts the maps"
         )
 
     @property

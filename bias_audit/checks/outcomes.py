@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +28,6 @@ CONTEXT, DOUBT, COLLATERAL = "CONTEXT", "MODEL WARNING", "COLLATERAL"
 
 FAILS_FROM = "SUSPICIOUS"
 """Lowest level of a finding that fails the gate, unless gate.toml says otherwise."""
-
-DOUBTS = ("BA906", "BA907", "BA908")
-"""Rules about the audit itself whose warnings fail the gate: they take the ground from under the other rules."""
 
 NO_RELIANCE, NOT_JUDGED = "NO RELIANCE SHOWN", "NOT JUDGED"
 """What stands where a level would: nothing was found, or reliance on the background could not be tested at all."""
@@ -81,30 +77,25 @@ class RuleOutcome:
     evidence: dict[str, float | int | str | None] = field(default_factory=dict)
     reason_code: str = ""
 
+    @property
+    def found(self) -> bool:
+        """Whether the rule found what it looks for."""
+        return self.status == FOUND
 
-def fails_by_default(outcome: RuleOutcome) -> bool:
-    """Whether an outcome fails a gate without a gate.toml. Image rules name photos worth a look, and never do."""
-    if outcome.status != "found" or outcome.scope == "image":
-        return False
-    level = outcome.level or LEVELS[0]
-    if outcome.code in DOUBTS and level == DOUBT:
-        return True
-    return level not in LEVELS or LEVELS.index(level) >= LEVELS.index(FAILS_FROM)
+    @property
+    def passed(self) -> bool:
+        """Whether the rule judged, and found nothing."""
+        return self.status == PASSED
 
+    @property
+    def judged(self) -> bool:
+        """Whether the rule could judge its subject."""
+        return self.status in (FOUND, PASSED)
 
-def overall_level(outcomes: Sequence[RuleOutcome]) -> str:
-    """The one level of an audit: that of its highest finding which fails the gate, else of a victim of another class.
-
-    What is only worth a look (WATCH) is no level of the whole: it would stand beside "no reliance was shown". Silence
-    is no acquittal: without reliance tested nothing was shown at all.
-    """
-    found = [outcome for outcome in outcomes if outcome.status == "found"]
-    victims = [outcome for outcome in found if outcome.code == "BA201" and outcome.level == COLLATERAL]
-    levels = [outcome.level or LEVELS[0] for outcome in (*filter(fails_by_default, found), *victims)]
-    if levels:
-        return max(levels, key=lambda level: LEVELS.index(level) if level in LEVELS else len(LEVELS))
-    tested = any(outcome.code == "BA201" and outcome.status in ("found", "passed") for outcome in outcomes)
-    return NO_RELIANCE if tested else NOT_JUDGED
+    @property
+    def ignored(self) -> bool:
+        """Whether the rule was left out on request."""
+        return self.status == IGNORED
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,13 @@ finished run those whose table it holds.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
 from bias_audit.checks.attention.check import Attention
 from bias_audit.checks.background.check import Background
-from bias_audit.checks.base import Check, Rule
+from bias_audit.checks.base import Check, Role, Rule
 from bias_audit.checks.data_leaks.check import DataLeaks
 from bias_audit.checks.drawn_regions.check import DrawnRegions
 from bias_audit.checks.health.check import Health
@@ -87,6 +88,16 @@ def _tables_of_others(folder: Path) -> list[str]:
 def rules() -> Iterator[tuple[Check, Rule]]:
     """Every rule of the known checks, with its check."""
     yield from ((check, rule) for check in known() for rule in check.rules)
+
+
+def with_role(*roles: Role) -> frozenset[str]:
+    """Codes of the rules of known checks that have one of these roles."""
+    return _with_role(known(), roles)
+
+
+@functools.cache
+def _with_role(checks: tuple[Check, ...], roles: tuple[Role, ...]) -> frozenset[str]:
+    return frozenset(rule.code for check in checks for rule in check.rules if rule.role in roles)
 
 
 def find_rule(code: str) -> Rule | None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from bias_audit.checks.levels import failed_map_tests
 from bias_audit.errors import BiasAuditError
 from bias_audit.run.progress import QUIET
 
@@ -258,7 +259,7 @@ def _show_classes(console: Console, result: AuditResult) -> None:
     for row in rows[:most]:
         table.add_row(*(Text(str(cell)) for cell in row))
     console.print(table)
-    if failed := [item.subject for item in result.outcomes if (item.code, item.status) == ("BA908", "found")]:
+    if failed := failed_map_tests(result.outcomes):
         text = f"The maps failed: {', '.join(failed)}. Attention columns are not to be used."
         console.print(Text(text, style="yellow"))
     if len(rows) > most:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from bias_audit import stats
 from bias_audit.checks.outcomes import LEVELS, RuleOutcome
+from bias_audit.checks.registry import with_role
 from bias_audit.checks.slices.summary import grouped
 from bias_audit.compare.flips import Flags, FlipList, find_flips
 from bias_audit.compare.measures import BETTER, MEASURES, NO_DIFFERENCE, WORSE, Change, Codes, apart, judged, paired
@@ -197,10 +198,10 @@ def _findings(old: AuditResult, new: AuditResult, classes: Sequence[Change]) -> 
     for outcome, partner in found:
         if partner is None:
             before = _same(outcome, old.outcomes)
-            silent = before is None or before.status not in ("passed", "found")
+            silent = before is None or not before.judged
             changes.append(FindingChange(NEW, "", outcome, None, "the old run did not judge it" if silent else ""))
             continue
-        state = gaps.get(outcome.subject, "") if outcome.code == "BA201" else ""
+        state = gaps.get(outcome.subject, "") if outcome.code in with_role("tests reliance") else ""
         changes.append(
             FindingChange(KNOWN, state or _state(outcome, partner), outcome, partner, _level(outcome, partner))
         )
@@ -209,7 +210,7 @@ def _findings(old: AuditResult, new: AuditResult, classes: Sequence[Change]) -> 
         if id(outcome) in partners:
             continue
         now = _same(outcome, new.outcomes)
-        if now is not None and now.status in ("not applicable", "ignored"):
+        if now is not None and not now.judged:
             changes.append(FindingChange(UNJUDGED, "", outcome, outcome, now.sentence))
         else:
             changes.append(FindingChange(GONE, "", outcome, outcome))
@@ -221,7 +222,7 @@ def _same(outcome: RuleOutcome, others: Sequence[RuleOutcome]) -> RuleOutcome | 
     key = (outcome.code, class_of(outcome), cue_of(outcome))
     own = [each for each in others if each.code == outcome.code]
     exact = [each for each in own if (each.code, class_of(each), cue_of(each)) == key]
-    silent = [each for each in own if each.status in ("not applicable", "ignored") and not each.subject]
+    silent = [each for each in own if not each.judged and not each.subject]
     return next(iter([*exact, *silent]), None)
 
 

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from bias_audit.checks.outcomes import DOUBT, DOUBTS, LEVELS, RuleOutcome
+from bias_audit.checks.outcomes import DOUBT, LEVELS, RuleOutcome
 from bias_audit.checks.registry import find_rule
 from bias_audit.gate.metrics import number
 from bias_audit.gate.missing import state_of_rule
@@ -18,8 +18,8 @@ from bias_audit.gate.words import digits
 from bias_audit.run.identity import class_of, cue_of, finding_id, matched
 from bias_audit.run.result import AuditResult
 
-_DOUBTS = dict.fromkeys(DOUBTS, DOUBTFUL_INPUT) | {"BA908": MAPS_FAILED}
-"""The state that stands for a warning about the audit itself."""
+_DOUBTS: dict[str, str] = {"doubts the input": DOUBTFUL_INPUT, "doubts the maps": MAPS_FAILED}
+"""Role of a rule -> the state that stands for its warning about the audit itself."""
 
 _KNOWN_STATUS = {"pass": PASSED, "warn": WARNED, "fail": FAILED}
 
@@ -48,8 +48,8 @@ def finding_rows(context: Context) -> tuple[list[GateRow], list[str]]:
     result, config, baseline = context.result, context.config, context.baseline
     rows, resolved = [], []
     if baseline is not None:
-        found = [outcome for outcome in result.outcomes if outcome.status == "found"]
-        earlier = [outcome for outcome in baseline.outcomes if outcome.status == "found"]
+        found = [outcome for outcome in result.outcomes if outcome.found]
+        earlier = [outcome for outcome in baseline.outcomes if outcome.found]
         pairs = matched(found, earlier)
         context = replace(context, before={id(new): old for new, old in pairs if old is not None})
         kept = {id(old) for _, old in pairs if old is not None}
@@ -60,7 +60,7 @@ def finding_rows(context: Context) -> tuple[list[GateRow], list[str]]:
                 resolved += [gone] if gone else []
     for outcome in sorted(result.outcomes, key=lambda outcome: (outcome.code, outcome.subject)):
         scope = scope_of(outcome)
-        if config.fail[scope] != NO_LEVEL or (config.warn[scope] != NO_LEVEL and outcome.status == "found"):
+        if config.fail[scope] != NO_LEVEL or (config.warn[scope] != NO_LEVEL and outcome.found):
             row = _row(outcome, scope, context)
             rows += [row] if row else []
     rows += _never_ran(context)
@@ -75,11 +75,11 @@ def scope_of(outcome: RuleOutcome) -> str:
 def _row(outcome: RuleOutcome, scope: str, context: Context) -> GateRow | None:
     config = context.config
     row = _blank(outcome, scope, context)
-    if outcome.status == "found":
+    if outcome.found:
         return _found(row, outcome, context)
-    if outcome.status == "passed":
+    if outcome.passed:
         return row
-    if outcome.status == "ignored" and not _is_required(outcome.code, config):
+    if outcome.ignored and not _is_required(outcome.code, config):
         return None
     state = state_of_rule(outcome, context.result)
     must = _is_required(outcome.code, config)
@@ -93,7 +93,8 @@ def _found(row: GateRow, outcome: RuleOutcome, context: Context) -> GateRow:
     least = config.fail_on(row.scope, class_of(outcome))
     # CI may show the row at its waiver or at [warn]; what it is judged by stays the level from which it fails.
     row = replace(row, level=level, sentence=f"{level}: {outcome.sentence}", origin=config.origin(row.line))
-    state = _DOUBTS.get(outcome.code) if level == DOUBT else None
+    declared = find_rule(outcome.code)
+    state = _DOUBTS.get(declared.role) if declared and level == DOUBT else None
     if state and least != NO_LEVEL:
         allowed = config.allows(state, outcome.subject, outcome.code)
         return replace(row, status=WARNED if allowed else FAILED, state=state)
@@ -146,10 +147,11 @@ def _no_more(old: RuleOutcome, context: Context) -> tuple[GateRow | None, str]:
 
 def _answers(outcome: RuleOutcome, old: RuleOutcome) -> bool:
     """Whether an outcome says that the rule was tried where it once found something."""
-    if outcome.code != old.code or outcome.status not in ("found", "passed"):
+    if outcome.code != old.code or not outcome.judged:
         return False
     about_a_class = old.scope in ("class", "image")
-    return class_of(outcome) == class_of(old) if about_a_class else outcome.code != "BA303"
+    declared = find_rule(outcome.code)
+    return class_of(outcome) == class_of(old) if about_a_class else not (declared and declared.by_hand)
 
 
 def _never_ran(context: Context) -> Iterator[GateRow]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from bias_audit.checks.levels import failed_map_tests
 from bias_audit.gate.metrics import Measured, is_attention
-from bias_audit.gate.missing import maps_failed, state_of_number
+from bias_audit.gate.missing import state_of_number
 from bias_audit.gate.number_row import EQUAL, MAPS_SAY_NOTHING, blank, breach, unjudged
 from bias_audit.gate.settings import GateConfig, MetricCheck
 from bias_audit.gate.states import MAPS_FAILED, NOT_ENOUGH
@@ -32,7 +33,7 @@ def image_rows(
     Args:
         images: class -> image -> value, None where missing.
     """
-    failed = is_attention("image", check.name) and maps_failed(result)
+    failed = is_attention("image", check.name) and bool(failed_map_tests(result.outcomes))
     for class_name, values in images.items():
         own = check.classes.get(class_name, check)
         known = [(image, value) for image, value in values.items() if value is not None]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from bias_audit.checks.levels import failed_map_tests
 from bias_audit.checks.registry import not_installed
 from bias_audit.gate.change import Images, change, same_data
 from bias_audit.gate.image_rows import image_rows
 from bias_audit.gate.metrics import CLASS, Measured, images_of, is_attention, measured, metric_of
-from bias_audit.gate.missing import maps_failed, state_of_number
+from bias_audit.gate.missing import state_of_number
 from bias_audit.gate.number_row import EQUAL, MAPS_SAY_NOTHING, blank, breach, said, unjudged
 from bias_audit.gate.settings import GateConfig, MetricCheck
 from bias_audit.gate.states import (
@@ -42,7 +43,7 @@ class _Sides:
 
 def metric_rows(result: AuditResult, config: GateConfig, baseline: AuditResult | None) -> Iterator[GateRow]:
     """Every threshold of the gate file on every subject it is about."""
-    sides = _Sides(result, config, baseline, maps_failed(result))
+    sides = _Sides(result, config, baseline, bool(failed_map_tests(result.outcomes)))
     columns = _image_columns(config)
     missing = not_installed(result.path)
     for check in config.metrics:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bias_audit.checks import reasons
 from bias_audit.checks.outcomes import RuleOutcome
-from bias_audit.checks.registry import find_rule
+from bias_audit.checks.registry import find_rule, with_role
 from bias_audit.gate.metrics import number
 from bias_audit.gate.states import (
     DID_NOT_RUN,
@@ -19,14 +19,9 @@ from bias_audit.run.identity import class_of
 from bias_audit.run.result import AuditResult
 
 
-def maps_failed(result: AuditResult) -> bool:
-    """Whether the heatmaps of a run failed one of their reliability tests."""
-    return any(outcome.code == "BA908" and outcome.status == "found" for outcome in result.outcomes)
-
-
 def state_of_rule(outcome: RuleOutcome, result: AuditResult) -> str:
     """Why a rule gave no answer about its subject."""
-    if outcome.status == "ignored":
+    if outcome.ignored:
         return IGNORED
     if outcome.reason_code == reasons.MAPS_FAILED:
         return MAPS_FAILED
@@ -36,7 +31,8 @@ def state_of_rule(outcome: RuleOutcome, result: AuditResult) -> str:
         return NO_MASKS
     if "composites" in needs and _without_interventions(result):
         return NO_INTERVENTIONS
-    if outcome.code == "BA201" and (row := _class_row(result, class_of(outcome))) and number(row.get("p_fdr")) is None:
+    row = _class_row(result, class_of(outcome)) if outcome.code in with_role("tests reliance") else None
+    if row and number(row.get("p_fdr")) is None:
         few = number(row.get("n_interventions")) or number(row.get("n_read")) or 0
         return NOT_ENOUGH if few or not number(row.get("n")) else DID_NOT_RUN
     return NOT_ENOUGH if outcome.reason_code in reasons.FEW else DID_NOT_RUN

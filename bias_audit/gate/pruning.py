@@ -61,6 +61,6 @@ def _why(waiver: Waiver, result: AuditResult, today: datetime.date) -> str:
     name = f"Removed the waiver of {plain(waiver.owner)} for {plain(waiver.scope)}"
     if waiver.expires < today:
         return f"{name}: it expired on {waiver.expires}."
-    if not any(covers(waiver, one, result) for one in result.outcomes if one.status == "found"):
+    if not any(covers(waiver, one, result) for one in result.outcomes if one.found):
         return f"{name}: this run has no such finding."
     return ""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bias_audit.checks.outcomes import FAILS_FROM
+from bias_audit.checks.registry import with_role
 from bias_audit.gate.toml_lines import Path as KeyPath
 
 NO_LEVEL = "none"
@@ -19,7 +20,7 @@ FAIL_ON = dict.fromkeys(SCOPES, FAILS_FROM) | {"image": NO_LEVEL}
 WARN_ON = dict.fromkeys(SCOPES, "TOO FEW IMAGES") | {"image": NO_LEVEL}
 """Lowest level of a finding that fails, and that warns, by scope."""
 
-REQUIRED = ("BA201",)
+REQUIRED = tuple(sorted(with_role("tests reliance")))
 """Rules that must have given an answer: without reliance tested, no class was cleared of anything."""
 
 BOUNDS = ("min", "max", "max_increase", "max_decrease")

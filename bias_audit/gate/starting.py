@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from bias_audit.checks.registry import rules
+from bias_audit.checks.registry import with_role
 from bias_audit.errors import ConfigError
 from bias_audit.gate.example import comment, levels
 from bias_audit.gate.metrics import Measured, measured
@@ -95,8 +95,8 @@ def _content(result: AuditResult) -> Iterator[str]:
 
 
 def _thresholds(result: AuditResult) -> Iterator[str]:
-    accusing = {rule.code for _, rule in rules() if rule.role == "accuses a class"}
-    guilty = {class_of(one) for one in result.outcomes if one.status == "found" and one.code in accusing}
+    accusing = with_role("tests reliance", "accuses a class")
+    guilty = {class_of(one) for one in result.outcomes if one.found and one.code in accusing}
     for name, kind in STARTED:
         found = measured(result, "class", name) or []
         clean = [one for one in found if one.subject not in guilty and _end(one, kind) is not None]

@@ -66,9 +66,9 @@ def judge(
     judged = [row for row in rows if row.status in (PASSED, WAIVED) or (row.status != NOT_JUDGED and not row.state)]
     failed = [row for row in rows if row.status == FAILED]
     passed = bool(judged) and not failed
-    said += notes(result, waivers, today, (one for one in result.outcomes if one.status == "found"))
+    said += notes(result, waivers, today, (one for one in result.outcomes if one.found))
     said += _new_classes(result, baseline)
-    ignored = sum(outcome.status == "ignored" for outcome in result.outcomes)
+    ignored = sum(outcome.ignored for outcome in result.outcomes)
     name = baseline_name or ("" if baseline is None else str(baseline.path))
     summary = _summary(rows, failed, judged=bool(judged))
     return GateResult(passed, tuple(rows), summary, config, ignored, name, tuple(resolved), tuple(said))

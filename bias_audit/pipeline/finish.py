@@ -69,19 +69,20 @@ def finish(run: Run, info: RunInfo, classes: pd.DataFrame, outcomes: tuple[RuleO
     return result
 
 
-def judge_again(run: Run, result: AuditResult, code: str, check: str, measured: Measured) -> AuditResult:
-    """Judge a finished run by one rule again, and write what it says and the page.
+def judge_again(run: Run, result: AuditResult, check: Check, measured: Measured) -> AuditResult:
+    """Judge a finished run by the rules of one check again, and write what they say and the page.
 
     Args:
         run: the run folder.
         result: as it was.
-        code: of the rule.
-        check: whose rule it is.
-        measured: what that check has measured now.
+        check: whose rules judge.
+        measured: what it has measured now.
     """
     thresholds = Thresholds(**result.info.thresholds)
-    evidence = Evidence(result.images, result.classes, thresholds, {check: measured})
-    outcomes = rejudged(result.outcomes, code, evidence)
+    evidence = Evidence(result.images, result.classes, thresholds, {check.name: measured})
+    outcomes = result.outcomes
+    for rule in check.rules:
+        outcomes = rejudged(outcomes, rule.code, evidence)
     again = replace(result, outcomes=outcomes, rules=count(outcomes), verdict=verdict(outcomes, result.classes))
     run.write_json(FINISHED, to_json(again))
     write_report(again)

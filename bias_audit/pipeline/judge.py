@@ -77,7 +77,7 @@ def judge_rule(code: str, evidence: Evidence) -> list[RuleOutcome]:
 
 def rejudged(outcomes: Sequence[RuleOutcome], code: str, evidence: Evidence) -> tuple[RuleOutcome, ...]:
     """Outcomes in which those of one rule are replaced by what it says of new evidence; an ignored rule stays so."""
-    if any(outcome.code == code and outcome.status == "ignored" for outcome in outcomes):
+    if any(outcome.code == code and outcome.ignored for outcome in outcomes):
         return tuple(outcomes)
     before = list(RULES)[: list(RULES).index(code)]
     kept = [outcome for outcome in outcomes if outcome.code != code]
@@ -90,8 +90,8 @@ def count(outcomes: Sequence[RuleOutcome]) -> tuple[RuleCount, ...]:
     counts = []
     for code in dict.fromkeys(outcome.code for outcome in outcomes):
         own = [outcome for outcome in outcomes if outcome.code == code]
-        passed = sum(outcome.status == "passed" for outcome in own)
-        found = sum(outcome.status == "found" for outcome in own)
+        passed = sum(outcome.passed for outcome in own)
+        found = sum(outcome.found for outcome in own)
         counts.append(
             RuleCount(code, own[0].title, own[0].scope, passed + found, passed, found, len(own) - passed - found)
         )

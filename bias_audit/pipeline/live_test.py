@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.checks import base as checks
+from bias_audit.checks.drawn_regions.check import DrawnRegions
 from bias_audit.checks.drawn_regions.measure import Measured, Photo, measure
 from bias_audit.checks.drawn_regions.summary import hypotheses_table
 from bias_audit.checks.reasons import OK, TOO_FEW
@@ -142,9 +143,7 @@ class LiveModel:
             ]
             result = keep(self.folder, {**kept, "object_estimated": float(guessed)}, pictures)
         own = result.hypotheses.loc[[kept["hypothesis_id"]]]
-        outcome = next(
-            (each for each in result.outcomes if (each.code, each.subject) == ("BA303", kept["hypothesis_id"])), None
-        )
+        outcome = next((each for each in result.outcomes if each.subject == kept["hypothesis_id"]), None)
         return {
             "hypothesis": tables.rows(own)[0],
             "outcome": None if outcome is None else dataclasses.asdict(outcome),
@@ -282,7 +281,7 @@ def keep(folder: Path, row: Mapping[str, Any], pictures: Sequence[Mapping[str, A
     stored = run.read_json("pictures.json") or {}
     stored.setdefault("hypotheses", {})[row["hypothesis_id"]] = list(pictures)
     run.write_json("pictures.json", stored)
-    return judge_again(run, result, "BA303", "drawn_regions", checks.Measured({"hypotheses": table}))
+    return judge_again(run, result, DrawnRegions(), checks.Measured({"hypotheses": table}))
 
 
 def _row(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bias_audit.checks.base import Measured
 from bias_audit.checks.recurring_cues import names
+from bias_audit.checks.recurring_cues.check import RecurringCues
 from bias_audit.pipeline.finish import judge_again
 from bias_audit.run import tables
 from bias_audit.run.folder import Run
@@ -36,4 +37,4 @@ def name_in_run(
     run = Run(folder)
     tables.write_table(run, "clusters", clusters)
     measured = Measured({"clusters": clusters, "cluster_spots": result.cluster_spots})
-    return judge_again(run, result, "BA302", "recurring_cues", measured)
+    return judge_again(run, result, RecurringCues(), measured)

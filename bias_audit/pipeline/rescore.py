@@ -104,7 +104,7 @@ def rescore(
                 groups=stats.cluster_codes(old.images[config.cluster]) if config.cluster else None,
                 ties=ties, remasked=scored.changed,
             )  # fmt: skip
-            ignored = {*ignore, *(outcome.code for outcome in old.outcomes if outcome.status == "ignored")}
+            ignored = {*ignore, *(outcome.code for outcome in old.outcomes if outcome.ignored)}
             outcomes = conclude(photos, classes, measured, sorted(ignored), run, checks)
         with progress.stage("Report", None):
             drawn = _outlined(old, dataset, corrected, allow_outside)

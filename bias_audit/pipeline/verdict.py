@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from bias_audit.checks.levels import failed_map_tests, overall_level
 from bias_audit.checks.outcomes import (
     COLLATERAL,
     CONTEXT,
@@ -13,18 +14,16 @@ from bias_audit.checks.outcomes import (
     NO_RELIANCE,
     RuleOutcome,
     as_float,
-    overall_level,
 )
+from bias_audit.checks.registry import rules, with_role
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CUES = {
-    "BA302": "a cue that recurs in the images",
-    "BA303": "a region that a reviewer drew and had tested",
-    "BA301": "a property of the whole photo",
-}
-"""Rules that prove a cue of a class, which stands in `evidence["class_name"]`, and what such a cue is."""
+
+def _cues() -> dict[str, str]:
+    """Rules that prove a cue of a class, which stands in `evidence["class_name"]`, and what such a cue is."""
+    return {rule.code: rule.cue for _, rule in rules() if rule.cue}
 
 
 def verdict(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame) -> str:
@@ -42,27 +41,27 @@ def convicted(outcomes: Sequence[RuleOutcome]) -> list[RuleOutcome]:
 
     The class whose background pulls the others is the one that was learned with its cue.
     """
-    found = [outcome for outcome in outcomes if outcome.code == "BA201" and outcome.status == "found"]
+    found = [outcome for outcome in outcomes if outcome.found and outcome.code in with_role("tests reliance")]
     return _by_pull([outcome for outcome in found if outcome.level != COLLATERAL])
 
 
 def _doubts(outcomes: Sequence[RuleOutcome], level: str) -> list[str]:
     """What takes the ground from under the rest; failing maps only where nothing worse was found without them."""
-    found = [outcome for outcome in outcomes if outcome.status == "found" and outcome.level == DOUBT]
-    said = [outcome.sentence for outcome in found if outcome.code in ("BA906", "BA907")]
-    failed = [outcome.subject for outcome in found if outcome.code == "BA908"]
+    found = [outcome for outcome in outcomes if outcome.found and outcome.level == DOUBT]
+    said = [outcome.sentence for outcome in found if outcome.code in with_role("doubts the input")]
+    failed = failed_map_tests(found)
     if failed and level == DOUBT:
         said.append(f"The heatmaps failed their tests ({', '.join(failed)}: BA908), so nothing is said of attention.")
     return said
 
 
 def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame, level: str) -> str:
-    reliance = [outcome for outcome in outcomes if outcome.code == "BA201"]
+    reliance = [outcome for outcome in outcomes if outcome.code in with_role("tests reliance")]
     accused = convicted(outcomes)
     victims = [outcome for outcome in reliance if outcome.level == COLLATERAL]
-    judged = [outcome for outcome in reliance if outcome.status in ("found", "passed")]
+    judged = [outcome for outcome in reliance if outcome.judged]
     accuracy = _weighted(classes, "accuracy", "n_read")
-    cues = [each for each in outcomes if each.code in CUES and each.status == "found" and each.level != CONTEXT]
+    cues = [each for each in outcomes if each.code in _cues() and each.found and each.level != CONTEXT]
     tail = _tail(classes)
     if cues and not accused:
         fallen = ", ".join(outcome.subject for outcome in victims)
@@ -91,7 +90,7 @@ def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame, level: st
             f"Test accuracy is {accuracy:z.2f}; pasted on backgrounds of the same class {same:z.2f} of the objects are "
             f"recognised, on those of other classes {other:z.2f} ({photos} photos).{strongest}{also}{moved}{tail}"
         )
-    watch = sorted({outcome.code for outcome in outcomes if outcome.status == "found"})
+    watch = sorted({outcome.code for outcome in outcomes if outcome.found})
     hints = f" To look at: {', '.join(watch)}." if watch else ""
     if not judged:
         reason = reliance[0].sentence if reliance else "The rule was ignored."
@@ -118,8 +117,8 @@ def _tail(classes: pd.DataFrame) -> str:
 
 
 def _kind(cues: Sequence[RuleOutcome]) -> str:
-    """What the first of some cues is, in the order of CUES."""
-    return next(text for code, text in CUES.items() if any(each.code == code for each in cues))
+    """What the first of some cues is, in the order of the checks."""
+    return next(text for code, text in _cues().items() if any(each.code == code for each in cues))
 
 
 def _named(cues: Sequence[RuleOutcome]) -> str:

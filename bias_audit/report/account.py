@@ -32,9 +32,9 @@ def every_rule(result: AuditResult) -> list[dict[str, Any]]:
         rules.append(
             {
                 **dataclasses.asdict(rule),
-                "ignored": count_status(own, "ignored"),
-                "unjudged": _grouped(o for o in own if o.status in ("not applicable", "ignored")),
-                "passes": _grouped(o for o in own if o.status == "passed"),
+                "ignored": sum(outcome.ignored for outcome in own),
+                "unjudged": _grouped(o for o in own if not o.judged),
+                "passes": _grouped(o for o in own if o.passed),
             }
         )
     return rules
@@ -109,10 +109,6 @@ def dictionary() -> list[dict[str, Any]]:
         {"table": name, "columns": [dataclasses.asdict(column) for column in columns]}
         for name, columns in every_table().items()
     ]
-
-
-def count_status(outcomes: Iterable[RuleOutcome], status: str) -> int:
-    return sum(outcome.status == status for outcome in outcomes)
 
 
 def _shown(value: Any) -> str:

@@ -27,9 +27,7 @@ def choose_pictures(
 ) -> list[str]:
     """Ids of up to MOST images: those with composites, the most telling of each finding, then by background excess."""
     chosen = [row["image_id"] for rows in composites.values() for row in rows]
-    chosen += [
-        image_id for outcome in outcomes if outcome.status == "found" for image_id in outcome.image_ids[:PER_FINDING]
-    ]
+    chosen += [image_id for outcome in outcomes if outcome.found for image_id in outcome.image_ids[:PER_FINDING]]
     ranked = images[images["status"] == "ok"].sort_values("background_excess", ascending=False, kind="stable")
     read = set(ranked.index)
     ordered = dict.fromkeys([*chosen, *ranked.index])

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bias_audit.checks.base import Page
+from bias_audit.checks.levels import failed_map_tests
 from bias_audit.checks.outcomes import LEVELS, NO_RELIANCE, NOT_JUDGED, RuleOutcome, number
 from bias_audit.checks.registry import of_run
-from bias_audit.report.account import count_status, dictionary, every_rule, not_audited, provenance
+from bias_audit.report.account import dictionary, every_rule, not_audited, provenance
 from bias_audit.report.browser_section import browser_pictures, browser_section
 from bias_audit.report.cells import axis, estimate, records
 from bias_audit.report.confusion_section import confusion_section
@@ -174,7 +175,7 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
         ],
         "classes": _class_table(result, class_rows, found),
         "distributions": distributions_section(result, flagged),
-        "maps_failed": any(item.code == "BA908" for item in found),
+        "maps_failed": bool(failed_map_tests(found)),
         "checks": checks,
         "confusion": confusion_section(result.confusion, info.class_names),
         "browser": browser,
@@ -226,7 +227,12 @@ def _verdict(result: AuditResult) -> dict[str, Any]:
         sentence = sentence[:1].upper() + sentence[1:]
     counted = ("judged", "passed", "found", "not_judged")
     totals = {name: sum(getattr(rule, name) for rule in result.rules) for name in counted}
-    return {"level": level, "sentence": sentence, **totals, "ignored": count_status(result.outcomes, "ignored")}
+    return {
+        "level": level,
+        "sentence": sentence,
+        **totals,
+        "ignored": sum(outcome.ignored for outcome in result.outcomes),
+    }
 
 
 def _facts(result: AuditResult, class_rows: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:

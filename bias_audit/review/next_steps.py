@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bias_audit.checks.outcomes import LEVELS, number
+from bias_audit.checks.registry import find_rule
 from bias_audit.config import Thresholds
 from bias_audit.errors import ConfigError
 from bias_audit.review import targets
@@ -189,9 +190,9 @@ def _missing(target: Target, name: str, becomes: str) -> list[tuple[str, str]]:
     if target.cluster_id:
         cue = f"the cue {target.subject!r} (its contact sheet is in the report)"
         return [(f"{name} without {cue}", name), (f"other classes with {cue}", "")]
-    if target.code == "BA301":
-        what = "in the colours, brightness, sharpness and borders of other classes (the report says which matter)"
-        return [(f"{name} {what}", name)]
+    declared = find_rule(target.code)
+    if declared and declared.collect:
+        return [(f"{name} {declared.collect}", name)]
     return [
         (f"{name} on backgrounds that are usual for {others}", name),
         (f"{others} on backgrounds that are usual for {name}", becomes),

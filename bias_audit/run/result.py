@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bias_audit.checks.outcomes import LEVELS, RuleCount, RuleOutcome, overall_level
+from bias_audit.checks.levels import overall_level
+from bias_audit.checks.outcomes import LEVELS, RuleCount, RuleOutcome
 from bias_audit.errors import ResultError
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ class AuditResult:
     def found(self) -> list[RuleOutcome]:
         """Outcomes with status `found`: highest level first, then by code, largest value (shrunken gap), subject."""
         return sorted(
-            (outcome for outcome in self.outcomes if outcome.status == "found"),
+            (outcome for outcome in self.outcomes if outcome.found),
             key=lambda outcome: (
                 -LEVELS.index(outcome.level or LEVELS[0]),
                 outcome.code,

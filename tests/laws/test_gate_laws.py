@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bias_audit.checks.outcomes import LEVELS, RuleOutcome, fails_by_default, overall_level
+from bias_audit.checks.levels import fails_by_default, overall_level
+from bias_audit.checks.outcomes import LEVELS, RuleOutcome
 from bias_audit.gate import FAILED, judge, read_gate
 from bias_audit.gate.metrics import CLASS
 from bias_audit.gate.pruning import prune

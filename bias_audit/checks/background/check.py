@@ -26,7 +26,7 @@ JUDGES: dict[Rule, Judge] = {
         scope="class",
         measures=("background gap", "points"),
         needs=frozenset({"masks", "composites"}),
-        role="accuses a class",
+        role="tests reliance",
     ): class_reliance,
     Rule(
         code="BA202",

@@ -98,5 +98,5 @@ def gaps_between(composites: pd.DataFrame, class_names: Sequence[str]) -> pd.Dat
 
 def to_show(examples: Mapping[str, list[Example]], outcomes: Sequence[RuleOutcome]) -> dict[str, list[Example]]:
     """Composites of the flagged classes; where nothing was found those of two classes, to show what was tried."""
-    flagged = {outcome.subject for outcome in outcomes if outcome.status == "found"}
+    flagged = {outcome.subject for outcome in outcomes if outcome.found}
     return {name: rows for name, rows in examples.items() if name in flagged} or dict(list(examples.items())[:2])

@@ -96,6 +96,8 @@ JUDGES: dict[Rule, Judge] = {
         measures=("rise of the probability beyond a control", "points"),
         more="The region, erased and pasted",
         role="proves a cue",
+        cue="a region that a reviewer drew and had tested",
+        by_hand=True,
     ): drawn_region,
 }
 """The rules of the check, and what judges by each."""

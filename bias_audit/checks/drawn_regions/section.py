@@ -78,7 +78,7 @@ def hypotheses_section(result: AuditResult, pictures: Mapping[str, Any], budget:
                 "image_id": row["image_id"],
                 "reviewer": row["reviewer"] or "",
                 "time": row["time"] or "",
-                "level": outcome.level if outcome is not None and outcome.status == "found" else None,
+                "level": outcome.level if outcome is not None and outcome.found else None,
                 "sentence": outcome.sentence if outcome is not None else "This rule is ignored in this run.",
                 "effect": estimate(row["paste_effect"], row["paste_low"], row["paste_high"]),
                 "n": row["n_hosts"],

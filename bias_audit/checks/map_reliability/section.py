@@ -21,5 +21,5 @@ def maps_section(result: AuditResult) -> dict[str, Any]:
             }
             for outcome in judged
         ],
-        "failed": [outcome.subject for outcome in judged if outcome.status == "found"],
+        "failed": [outcome.subject for outcome in judged if outcome.found],
     }

@@ -89,11 +89,7 @@ def marked(outcomes: Sequence[RuleOutcome], evidence: Evidence) -> Sequence[Rule
     result = []
     for outcome in outcomes:
         estimated, usable = counts.get(outcome.subject, overall) if outcome.scope != "dataset" else overall
-        if (
-            "masks" not in evidence.rules[outcome.code].needs
-            or outcome.status not in ("found", "passed")
-            or not estimated
-        ):
+        if "masks" not in evidence.rules[outcome.code].needs or not outcome.judged or not estimated:
             result.append(outcome)
             continue
         said = "Estimated masks." if estimated == usable else f"{estimated} of {usable} masks are estimated."

@@ -146,6 +146,7 @@ JUDGES: dict[Rule, Judge] = {
         measures=("measured", "number"),
         more="The cue, erased and pasted",
         role="proves a cue",
+        cue="a cue that recurs in the images",
     ): recurring_cue,
 }
 """The rules of the check, and what judges by each."""

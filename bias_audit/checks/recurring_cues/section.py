@@ -41,7 +41,7 @@ def clusters_section(result: AuditResult, pictures: Mapping[str, Any], budget: i
         ResultError: the table of the run is missing or damaged.
     """
     judged = [outcome for outcome in result.outcomes if outcome.code == "BA302"]
-    levels = {outcome.subject: outcome.level for outcome in judged if outcome.status == "found"}
+    levels = {outcome.subject: outcome.level for outcome in judged if outcome.found}
     stored = pictures.get("clusters") or {}
     rows = sorted(records(result.clusters.reset_index()), key=lambda row: row["cluster_id"] not in levels)
     kept: list[dict[str, Any]] = []
@@ -73,7 +73,7 @@ def clusters_section(result: AuditResult, pictures: Mapping[str, Any], budget: i
                 )
         counted = _counted(row, tiles["shots"], sheet.get("hosts"))
         shown.append({**_described(row), "level": levels.get(row["cluster_id"]), "counted": counted, **tiles})
-    reason = next((outcome.sentence for outcome in judged if outcome.status == "not applicable"), "")
+    reason = next((outcome.sentence for outcome in judged if not (outcome.judged or outcome.ignored)), "")
     return {
         "clusters": shown,
         "pictures": kept,

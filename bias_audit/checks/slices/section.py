@@ -50,7 +50,7 @@ def slices_section(result: AuditResult) -> dict[str, Any]:
 
 def _table(result: AuditResult, column: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
     judged = [item for item in result.outcomes if item.code in SHOWN and item.subject == column]
-    worst = {item.code: str(item.evidence.get("value")) for item in judged if item.status == "found"}
+    worst = {item.code: str(item.evidence.get("value")) for item in judged if item.found}
     return {
         "column": column,
         "found": bool(worst),

@@ -30,6 +30,8 @@ GLOBAL_CUE = Rule(
     measures=("pull on photos of the other classes", "points"),
     more="Every property that was exchanged",
     role="accuses a class",
+    cue="a property of the whole photo",
+    collect="in the colours, brightness, sharpness and borders of other classes (the report says which matter)",
 )
 
 MOST_BEHIND = 0.25

@@ -33,7 +33,7 @@ def section(probes: pd.DataFrame, page: Page) -> dict[str, Any] | None:
     """
     if probes.empty:
         return None
-    found = {item.subject: item for item in page.result.outcomes if (item.code, item.status) == ("BA301", "found")}
+    found = {item.subject: item for item in page.result.outcomes if item.code == "BA301" and item.found}
     rows = []
     for row in records(probes):
         item = found.get(str(row["class_name"]))

@@ -15,6 +15,7 @@ import pandas as pd
 
 from bias_audit.checks.evidence import Evidence
 from bias_audit.checks.outcomes import RuleOutcome
+from bias_audit.checks.registry import with_role
 from bias_audit.config import Thresholds
 from bias_audit.errors import ResultError
 from bias_audit.pipeline.judge import judge
@@ -80,7 +81,7 @@ def _unit(case: Case, work: Path, thresholds: Thresholds) -> pd.DataFrame:
             f"the tables in {str(folder)!r} were made by another version of the audit: {error}",
             "Run the benchmark with --reaudit; the trained models are kept.",
         ) from error
-    verdicts = {outcome.subject: outcome for outcome in outcomes if outcome.code == "BA201"}
+    verdicts = {outcome.subject: outcome for outcome in outcomes if outcome.code in with_role("tests reliance")}
     accused = [outcome.subject for outcome in convicted(outcomes)]
     asked = {row["label"]: row for row in record["reliance"]}
     rows = []
@@ -106,7 +107,7 @@ def _unit(case: Case, work: Path, thresholds: Thresholds) -> pd.DataFrame:
                 "truth": truth_of(case, label, reliance),
                 "flagged": name in accused,
                 "level": (verdict.level or "") if verdict else "",
-                "judged": verdict is not None and verdict.status in ("found", "passed"),
+                "judged": verdict is not None and verdict.judged,
                 "named_first": accused[:1] == [name],
             }
         )
