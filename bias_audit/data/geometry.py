@@ -133,7 +133,7 @@ def _resample(
     if (height, width) == size:
         return values
     grows = size[0] > height or size[1] > width
-    if interpolation == "bicubic" or (interpolation == "area" and grows):  # enlarging, OpenCV's differs
+    if interpolation == "bicubic" or (interpolation == "area" and grows):  # OpenCV's area differs when enlarging
         weights = _keys_cubic if interpolation == "bicubic" else area_weights
         rows, columns = weights(height, size[0]), weights(width, size[1])
         return np.asarray(np.einsum("ih,hwc,jw->ijc", rows, values, columns, optimize=True), np.float32)

@@ -28,12 +28,12 @@ def none(pixels: Pixels) -> Pixels:
 
 
 def unit(pixels: Pixels) -> Pixels:
-    """x / 255, [0, 1]."""
+    """Pixels in [0, 1]: x / 255."""
     return pixels / np.float32(255)
 
 
 def signed(pixels: Pixels) -> Pixels:
-    """x / 127.5 - 1, [-1, 1]: "tf" mode of `keras.applications` (MobileNet, Inception, Xception)."""
+    """Pixels in [-1, 1]: x / 127.5 - 1, the "tf" mode of `keras.applications` (MobileNet, Inception, Xception)."""
     return pixels / np.float32(127.5) - np.float32(1)
 
 
@@ -53,12 +53,12 @@ def bgr(pixels: Pixels) -> Pixels:
 
 
 def unit_bgr(pixels: Pixels) -> Pixels:
-    """x / 255 in BGR order."""
+    """Pixels in [0, 1] in BGR order: x / 255."""
     return unit(bgr(pixels))
 
 
 def signed_bgr(pixels: Pixels) -> Pixels:
-    """x / 127.5 - 1 in BGR order."""
+    """Pixels in [-1, 1] in BGR order: x / 127.5 - 1."""
     return signed(bgr(pixels))
 
 

@@ -1,4 +1,4 @@
-"""Draws a few pictures that stand for the data set; the draw depends on the seed and the image ids alone."""
+"""Draws a few pictures that stand for the data set; it depends on seed, ids and labels alone."""
 
 from __future__ import annotations
 

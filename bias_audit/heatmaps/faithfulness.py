@@ -1,4 +1,4 @@
-"""Measures how faithful heatmaps are to the model, by insertion and deletion curves, and chooses method and layer so.
+"""Measures how faithful heatmaps are to the model (insertion and deletion curves), and chooses method and layer.
 
 Whether the pixels that a map ranks first move the prediction can be measured without masks and without labels
 (Petsiuk et al. 2018). A high value says that a map is true to the model, not that the model is right.

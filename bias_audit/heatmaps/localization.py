@@ -370,5 +370,5 @@ def _resampled(
     pixels: NDArray[np.float32], rows: NDArray[np.float32], columns: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Resample pixels (N, H, W) to (N, a, b) by the weights rows (a, H) and columns (b, W)."""
-    with np.errstate(invalid="ignore"):  # a BLAS kernel may raise the flag on lanes of its own that it throws away
+    with np.errstate(invalid="ignore"):  # a BLAS kernel may raise the flag on padding lanes, whose results it discards
         return np.asarray(rows @ pixels @ columns.T, np.float32)

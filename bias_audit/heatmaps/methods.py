@@ -242,7 +242,7 @@ class Explainer:
         return explained
 
     def maps(self, pixels: Array, targets: NDArray[np.intp]) -> Array:
-        """Heatmaps (n, h, w) of any number of pictures, each of its own class.
+        """Heatmaps (n, h, w) of any number of pictures, each for a given class.
 
         Args:
             pixels: (n, H, W, C) in [0, 255].

@@ -168,7 +168,7 @@ def attended_region(heat: NDArray[np.float32], mask: Mask) -> Mask | None:
 
 
 def elsewhere(region: Mask, avoid: Mask, rng: np.random.Generator, scales: tuple[float, ...] = (1.0,)) -> Mask | None:
-    """Move a region to where it overlaps least with `avoid` and with its old place; erasing there is a control.
+    """Move a region to where it overlaps least with `avoid` and with its old place, to serve as a control.
 
     Args:
         region: (H, W) the region.

@@ -174,7 +174,7 @@ def _check_object(source: Source, part: dict[str, Any]) -> bool:
     module, registered = part.get("module"), part.get("registered_name", part["class_name"])
     if not isinstance(name, str) or not isinstance(module, str | None) or not isinstance(registered, str | None):
         raise source.refused("its configuration names a class by something else than a text")
-    if name in VALUES and module is None and registered in (None, name):  # not all are values to each Keras
+    if name in VALUES and module is None and registered in (None, name):  # not every Keras takes all as values
         return False
     if name == "function":
         _check_function(source, settings, module, registered)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Head:
-    """How outputs become audited classes.
+    """How the outputs of a model become probabilities and log-odds of the audited classes.
 
     Attributes:
         kind: "softmax", "sigmoid" (one unit: two classes; several: independent labels) or "logits".

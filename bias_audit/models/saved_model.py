@@ -154,7 +154,7 @@ class SavedModel(TracedModel):
             found = tf.function(gradient).get_concrete_function(*specs).structured_outputs
         except Exception:  # no gradient is defined for one of the operations, or not in this form
             return False
-        return bool(found)  # of several cuts only the last must feed the part after it
+        return bool(found)  # one is enough: earlier cuts may feed the rest through the last one alone
 
     def _forward(self, images: Any) -> tuple[Any, Any | None]:
         return _raw_and_logits(self._whole(images))

@@ -19,7 +19,7 @@ _WANTED = "A segmentation model takes (1, h, w, 3) in [0, 255] and gives (1, h, 
 
 
 def find_estimate(segmenter: str | None, custom_objects: str | None = None) -> Estimate | None:
-    """The estimator of masks that a configuration asks for; None for none.
+    """The estimator of masks that a configuration asks for, or None where it asks for none.
 
     A network is shown the picture stretched to its input, in [0, 255] unless the file itself says otherwise (a
     Rescaling layer, the quantisation of a TFLite input). Of several output channels, channel 0 is the background, and a
@@ -47,7 +47,7 @@ def find_estimate(segmenter: str | None, custom_objects: str | None = None) -> E
 
 
 def is_network(segmenter: str) -> bool:
-    """Whether a segmenter is named by a model file, told by the suffix."""
+    """Whether the name of a segmenter is that of a model file, judged by its suffix."""
     return segmenter.lower().endswith((*KERAS, TFLITE))
 
 

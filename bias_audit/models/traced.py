@@ -63,17 +63,17 @@ class TracedModel:
         raise NotImplementedError
 
     def randomised(self, seed: int) -> AbstractContextManager[None]:
-        """See `base.Model`."""
+        """Context in which every weight tensor is shuffled; see `base.Model`."""
         raise NotImplementedError
 
     @property
     def head(self) -> str:
-        """See `base.Model`."""
+        """Kind of the head: "softmax", "sigmoid" or "logits"; see `base.Model`."""
         return self._head.kind
 
     @property
     def outputs(self) -> int:
-        """See `base.Model`."""
+        """Number of outputs; see `base.Model`."""
         return self._head.outputs
 
     def at_layer(self, path: str) -> Self:
@@ -202,7 +202,7 @@ class Compiled:
         self._concrete = concrete
 
     def __call__(self, *arguments: Any, live: bool) -> Any:
-        """Run the function; with `live` with the current weights of the model instead of the constants."""
+        """Run the function with the constant weights, or, if `live`, with the current weights of the model."""
         return (self._concrete if live else self._constant)(*arguments)
 
     @functools.cached_property

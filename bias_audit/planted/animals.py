@@ -74,7 +74,7 @@ def draw_animal(name: str, rng: np.random.Generator, placement: Placement) -> tu
 
 
 class _Sketch:
-    """A canvas that is drawn on in body units: colours, multiplied by the opacity (H, W), and that opacity."""
+    """A canvas for drawing in body units: colours (H, W, 3), multiplied by the opacity, and the opacity (H, W)."""
 
     def __init__(self, placement: Placement) -> None:
         self.place = placement

@@ -34,7 +34,7 @@ class Cells:
 
     @classmethod
     def of(cls, values: ArrayLike, groups: Codes, strata: Codes) -> Cells:
-        """Sort values into cells.
+        """Count and sum values in the cells of their group and stratum.
 
         Args:
             values: (n,) finite values, at least one.

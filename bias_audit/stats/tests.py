@@ -84,7 +84,7 @@ def sign_flip(
 
 
 def mann_whitney(x: ArrayLike, y: ArrayLike) -> float:
-    """Two-sided Mann-Whitney U test: is neither of x and y larger by tendency? Arguments as `mann_whitney_greater`."""
+    """Two-sided Mann-Whitney U test that neither x nor y tends to be larger; arguments as `mann_whitney_greater`."""
     return _mann_whitney(x, y, "two-sided")
 
 

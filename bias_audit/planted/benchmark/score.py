@@ -113,7 +113,7 @@ class Scored:
 
 
 def score(units: pd.DataFrame, *, resamples: int = RESAMPLES) -> Scored:
-    """Score the benchmark.
+    """Score the benchmark: rates of the verdict and of baselines, AUROC of scores, calibration of p-values.
 
     Args:
         units: table of `units.read_units`.

@@ -61,7 +61,7 @@ def judge_again(folder: Path, thresholds: Thresholds) -> tuple[RuleOutcome, ...]
 
 
 def truth_of(case: Case, label: int, reliance: float) -> str:
-    """The truth about one class of a case, against which its verdict is held.
+    """The truth about one class of a case, with which its verdict is compared.
 
     Args:
         case: the case.
