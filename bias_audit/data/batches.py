@@ -43,9 +43,9 @@ SKIPPED = "skipped"
 
 
 MAX_PIXELS = 90_000_000
-"""Most pixels of a picture after padding or enlarging; a file that has more by itself may keep its own number.
+"""Most pixels of a picture after padding or enlarging; a file that has more itself may have as many as before.
 
-Otherwise a strip of 4 x 40000 pixels would be padded to a square of 1.6 billion, and end the audit.
+Without a limit a strip of 4 x 40000 pixels would be padded to a square of 1.6 billion, and end the audit.
 """
 
 

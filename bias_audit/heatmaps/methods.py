@@ -292,7 +292,7 @@ class Explainer:
         return maps
 
     def _running(self) -> contextlib.AbstractContextManager[None]:
-        """Context in which an error of a user's method becomes a ConfigError; errors of built-in methods pass."""
+        """Context in which an error of a user's method becomes a ConfigError; errors of built-in methods stay."""
         if ":" in self.name:
             return running(f"the heatmap method {self.name!r} failed")
         return contextlib.nullcontext()

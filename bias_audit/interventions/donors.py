@@ -213,7 +213,8 @@ def prepare_backgrounds(
         dataset: all samples.
         todo: the plan, whose donors are prepared.
         geometry: geometry of the model's input.
-        maps: sample position -> (h, w) heatmap of the labelled class; donors without one get no regions.
+        maps: sample position -> (h, w) heatmap of the labelled class, of donors that are recognised; other
+            donors get no regions.
         seed: seed of the control regions.
         advance: called with 1 for each donor that is done.
     """
