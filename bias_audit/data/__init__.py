@@ -1,4 +1,7 @@
-"""Disk to batches: samples, decoding, one geometry for image and mask. NumPy, OpenCV and Pillow only."""
+"""Reads a data set: lists its samples, decodes pictures and masks, and brings both to the model's input size.
+
+No deep-learning framework is imported here: NumPy, OpenCV and Pillow do the work, PyArrow reads tables.
+"""
 
 import os
 

@@ -1,7 +1,8 @@
 """Decode pictures and masks in threads, ahead of the model, in the order and grouping of the data set.
 
-OpenCV decodes (it releases the GIL and is bit-identical to Pillow on JPEG, so to `keras.utils.load_img`), or a decoder
-that is handed in; Pillow reads the header first, because it names what is wrong with a file and refuses bombs.
+OpenCV decodes, unless another decoder is handed in: OpenCV releases the GIL, and on JPEG it is bit-identical to Pillow
+and so to `keras.utils.load_img`. Pillow reads the header first, because it names what is wrong with a file and refuses
+decompression bombs.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ from bias_audit.data.opening import open_picture
 Pixels = NDArray[np.float32]
 
 Decoder = Callable[[bytes, int], NDArray[np.uint8]]
-"""(content of a file, channels 3 or 1) -> (H, W, channels); ValueError says what it cannot decode."""
+"""(bytes of a file, channels 3 or 1) -> (H, W, channels); raises ValueError where it cannot decode the bytes."""
 
-# Pillow warns at half the size that it refuses. Filtered here, since filters are no thing to change in threads.
+# Pillow warns at half the size that it refuses. Set once at import: warning filters are not safe to change in threads.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 OK = "ok"
@@ -42,20 +43,23 @@ SKIPPED = "skipped"
 
 
 MAX_PIXELS = 90_000_000
-"""Of a padded or enlarged picture: a strip of 4 x 40000 would become a square of 1.6 billion, and end the audit."""
+"""Most pixels of a picture after padding or enlarging; a file that has more itself may have as many as before.
+
+Without a limit a strip of 4 x 40000 pixels would be padded to a square of 1.6 billion, and end the audit.
+"""
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """How pictures become model inputs.
+    """How pictures and their masks become inputs of a model.
 
     Attributes:
-        size: (height, width) of the input.
+        size: (height, width) of the input in pixels.
         channels: 3 (RGB) or 1 (grey, ITU-R 601 as Pillow's "L").
         resize, interpolation: see `AuditConfig`.
         masks: how mask values are read.
-        decoder: None = OpenCV, equal to Pillow; see `models.decoding`.
-        estimate: guesses the mask of a picture that has neither mask nor box; None = it stays without.
+        decoder: decodes the files; None = OpenCV, equal to Pillow. See `models.decoding`.
+        estimate: estimates the mask of a picture that has neither mask nor box; None = such a picture has no mask.
     """
 
     size: tuple[int, int]
@@ -73,13 +77,13 @@ class Loaded:
 
     Attributes:
         status: OK, UNREADABLE or SKIPPED.
-        reason: what was wrong with the file.
+        reason: why the picture was not read; "" where it was.
         pixels: (height, width, channels) float32 in [0, 255], before preprocessing; None unless OK.
         mask: (height, width) uint8 of BACKGROUND, FOREGROUND, VOID; without a usable mask all BACKGROUND, VOID where
             the picture was padded.
         mask_status, mask_kind: see `masks.load_mask`; kind "estimated" where nobody drew it.
-        content: first 16 hex digits of the SHA-256 of the file's bytes, "" where they could not be read: what decisions
-            about a picture are kept by, since it outlives names and runs.
+        content: first 16 hex digits of the SHA-256 of the file's bytes, "" where they could not be read. A reviewer's
+            decisions about a picture are stored under this key, since it outlives file names and runs.
     """
 
     status: str
@@ -92,12 +96,15 @@ class Loaded:
 
     @property
     def drawn(self) -> bool:
-        """There is a usable mask or box, and it is no estimate."""
+        """Whether the picture has a usable mask or box that somebody drew, so that it is no estimate."""
         return self.mask_status == MASK_OK and self.mask_kind != ESTIMATED
 
 
 def load(sample: Sample, geometry: Geometry) -> Loaded:
-    """Decode one sample. Never raises on a bad file: an unreadable picture is a row, not the end of an audit."""
+    """Decode one sample and its mask, and bring both to the input size.
+
+    A bad file raises nothing: an unreadable picture is a row with its reason, not the end of an audit.
+    """
     if sample.skip:
         return Loaded(SKIPPED, sample.skip)
     data, reason = _read(sample.path)
@@ -122,7 +129,7 @@ def load(sample: Sample, geometry: Geometry) -> Loaded:
 
 
 def content_of(data: bytes) -> str:
-    """What a file is known by, whatever its name: see `Loaded.content`."""
+    """First 16 hex digits of the SHA-256 of a file's bytes, which identify it whatever its name."""
     return hashlib.sha256(data).hexdigest()[:16]
 
 
@@ -132,10 +139,10 @@ def decode(path: Path, channels: int, decoder: Decoder | None = None) -> tuple[N
     Args:
         path: picture file.
         channels: 3 or 1.
-        decoder: instead of OpenCV.
+        decoder: decodes the bytes instead of OpenCV; None = OpenCV.
 
     Returns:
-        ((H, W, channels), "") or (None, what is wrong).
+        ((H, W, channels) in the picture's own size, "") or (None, what is wrong with the file).
     """
     data, reason = _read(path)
     return (None, reason) if data is None else _decoded(data, channels, decoder)
@@ -191,7 +198,7 @@ def load_in_order(
         ahead: groups decoded in advance; bounds the memory.
 
     Yields:
-        (position of the group's first sample, its loaded samples in order).
+        (position of the group's first sample in `samples`, the group's loaded samples in order).
     """
     starts = iter(range(0, len(samples), group))
     pending: deque[tuple[int, list[Future[Loaded]]]] = deque()
@@ -210,6 +217,6 @@ def load_in_order(
 
 
 def _grey(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Pillow's "L": ITU-R 601-2 luma in 16-bit fixed point."""
+    """(H, W, 3) RGB -> (H, W, 1) grey as Pillow's mode "L": ITU-R 601-2 luma in 16-bit fixed point."""
     weighted = rgb.astype(np.uint32) @ np.array([19595, 38470, 7471], np.uint32)
     return ((weighted + 0x8000) >> 16).astype(np.uint8)[..., None]

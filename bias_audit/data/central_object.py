@@ -1,4 +1,4 @@
-"""Where the object of a picture without a mask may be: for orientation, never for a score."""
+"""Guesses where the object of a picture without a mask is: for orientation, never for a score."""
 
 from __future__ import annotations
 
@@ -12,14 +12,20 @@ from bias_audit.data.masks import BACKGROUND, FOREGROUND
 Array = NDArray[np.float32]
 
 CENTRE = 0.25
-"""Standard deviation of the weight of the middle, in sides of the picture, where the object is estimated."""
+"""Standard deviation of the Gaussian weight that favours the middle of the picture, as a share of each side."""
 
 
 def estimated(pixels: Array) -> NDArray[np.uint8]:
-    """(H, W) foreground of a picture (H, W, C) in [0, 255] without a mask; a guess, for orientation only.
+    """Guess the foreground of a picture that has no mask.
 
-    Of what GrabCut takes for the foreground the one piece that is largest and nearest the middle: a tag or ruler by the
-    border stands out from the ground as well as the object does.
+    GrabCut may find several connected pieces, since a tag or ruler at the border stands out from the background as well
+    as the object does. Only the piece with the largest area is kept, where pixels near the middle weigh more.
+
+    Args:
+        pixels: (H, W, C) in [0, 255], C = 3 or 1.
+
+    Returns:
+        (H, W) of BACKGROUND and FOREGROUND; all BACKGROUND where GrabCut finds nothing.
     """
     rgb = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
     mask: NDArray[np.uint8] = grabcut(rgb if rgb.shape[2] == 3 else np.repeat(rgb, 3, axis=2))

@@ -1,4 +1,4 @@
-"""The data set as a list of samples: nothing is decoded here."""
+"""The data set as a list of samples; no picture is decoded here."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Sample:
         path: where the picture lies.
         label: index into `Dataset.class_names`.
         mask: path of its mask file, or None.
-        boxes: boxes of the object; empty without.
+        boxes: boxes around the object; empty where there are none.
         columns: further columns of the user's table, by name.
-        skip: why it must not be decoded ("" = decode it): a format that training would not have read.
+        skip: why the picture is not decoded, "" = it is: training would not have read a file of this format.
     """
 
     image_id: str
@@ -40,11 +40,11 @@ class Dataset:
 
     Attributes:
         root: the data folder, or the folder of the table.
-        samples: in the order of image_id.
+        samples: from a table in the order of image_id; from a folder by class, then subfolder, then file name.
         class_names: alphabetical, as Keras sorts them, or the order of the class map.
         source: "folder" or "table".
-        ignored_files: files that are no images, by name relative to root (README.txt, Thumbs.db, ...).
-        columns: names of the user's further columns.
+        ignored_files: files that are no images, as paths relative to root (README.txt, Thumbs.db, ...).
+        columns: names of the further columns of the user's table.
     """
 
     root: Path
@@ -55,9 +55,9 @@ class Dataset:
     columns: tuple[str, ...] = ()
 
     def fingerprint(self) -> str:
-        """Hash over what the data set lists: ids, labels, sizes and times of images and masks, boxes.
+        """SHA-256 over class names, image ids, labels, boxes, and sizes and times of picture and mask files.
 
-        Contents are not read: a resume must start at once on a million photos.
+        The contents of the files are not read: resuming a run must start at once on a million photos.
         """
         digest = hashlib.sha256(repr(self.class_names).encode())
         for sample in self.samples:
@@ -68,7 +68,7 @@ class Dataset:
 
 
 def printable_path(path: Path, root: Path) -> str:
-    """`path` relative to `root`, with / on every system; bytes that are no UTF-8 are escaped."""
+    """Text of `path` relative to `root`, with / on every system; bytes that are not UTF-8 are escaped."""
     return path.relative_to(root).as_posix().encode("utf-8", "backslashreplace").decode()
 
 

@@ -1,4 +1,4 @@
-"""The same picture twice: across training and test set, within the test set, under different labels.
+"""Finds pictures that occur twice: in training and test set, within the test set, or under different labels.
 
 A test photo that was trained on tests nothing, and two labels for one picture cannot both be right.
 """
@@ -15,32 +15,36 @@ from numpy.typing import NDArray
 from bias_audit.data.batches import Pixels
 
 Signs = NDArray[np.float32]
-"""(N, BITS) of -1 and 1: the product of two rows is BITS less twice the bits in which they differ."""
+"""(N, BITS) bits of hashes as -1 and 1: the dot product of two rows that differ in d bits is BITS - 2 d."""
 
 SIDE, LOW = 64, 16
-"""Side at which a picture is hashed, and frequencies that are kept in either direction."""
+"""Side in pixels to which a picture is reduced before hashing, and number of low frequencies kept in each direction."""
 
 BITS = LOW * LOW
 
 NEAR = 48
-"""Bits of 256 that near-duplicates may differ in. Half the size, JPEG quality 30 or 30 grey levels more change at most
-18 bits of 620 real photos, two per cent of the border cut off at most 50 (one photo of 620 missed); of 138,290 pairs of
-different ones none comes below 92, so that fewer than 2.7e-5 match falsely (`tests/measurements/duplicate_bits.py`)."""
+"""Most bits, of 256, in which the hashes of near-duplicates may differ.
+
+Measured on 620 real photos (`tests/measurements/duplicate_bits.py`): half the size, JPEG quality 30, or 30 grey levels
+more change at most 18 bits; two per cent of the border cut off change at most 50 (one photo of 620 is missed). Of
+138,290 pairs of different photos none differs in fewer than 92 bits, so fewer than 2.7e-5 of such pairs match falsely.
+"""
 
 FLAT = 4.0
-"""Standard deviation in grey levels below which a picture shows too little to be recognised."""
+"""Standard deviation in grey levels below which a picture has too little structure to be hashed."""
 
 BLOCK = 256
-"""Pictures compared with all others at a time: 50 MB for 50,000 others."""
+"""Number of pictures that are compared with all others at once: 50 MB of memory for 50,000 others."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two pictures that are the same or nearly so.
+    """Two pictures whose hashes are equal or nearly so.
 
     Attributes:
-        first, second: positions, in one list or in two.
-        bits: bits of 256 in which the hashes differ; 0 = the same or changed by less than hashing sees.
+        first, second: position of each picture in its list; see `near_pairs`.
+        bits: number of bits, of 256, in which the hashes differ; 0 = the same picture, or a change that the hash
+            does not see.
     """
 
     first: int
@@ -49,26 +53,28 @@ class Pair:
 
 
 def perceptual_hash(pixels: Pixels) -> str:
-    """Signs of the lowest 16 x 16 cosine frequencies against their median (pHash; Zauner 2010), as 64 hex digits.
+    """Perceptual hash of a picture (pHash; Zauner 2010): 256 bits that change little with size, JPEG and brightness.
+
+    Each bit says whether one of the lowest 16 x 16 cosine frequencies lies above their median.
 
     Args:
-        pixels: (H, W, C) in [0, 255].
+        pixels: (H, W, C) float32 in [0, 255], C = 3 (RGB) or 1.
 
     Returns:
-        "" for a picture without structure, which would equal all others of its kind.
+        64 hex digits; "" for a picture without structure, which would equal all others without structure.
     """
     grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if pixels.shape[2] == 3 else pixels[..., 0], np.float32)
     if float(grey.std()) < FLAT:
         return ""
     small = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     low = cv2.dct(small)[:LOW, :LOW].ravel().copy()
-    low[0] = np.median(low[1:])  # brightness says nothing
+    low[0] = np.median(low[1:])  # the constant term is the brightness, which says nothing
     bits = np.packbits(low > np.median(low[1:]))
     return bits.tobytes().hex()
 
 
 def as_signs(hashes: Sequence[str]) -> Signs:
-    """Hex digits -> signs; empty hashes are not allowed."""
+    """(N, BITS) signs of N hashes of 64 hex digits each; ValueError for an empty hash."""
     raw = np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8).reshape(len(hashes), BITS // 8)
     return np.unpackbits(raw, axis=1).astype(np.float32) * 2 - 1
 
@@ -82,15 +88,21 @@ def near_pairs(
     most: int = NEAR,
     advance: Callable[[int], None] = lambda count: None,
 ) -> list[Pair]:
-    """Of each picture its nearest copy with the same label and its nearest with another, nearest first.
+    """Find near-duplicates: for each picture its nearest copy with the same label, and its nearest with another label.
 
-    A picture in a thousand copies has two pairs, not a million. Pictures without a hash have none.
+    So a thousand copies of one picture give at most two pairs each, not a million in all. Pictures without a hash (see
+    `perceptual_hash`) have no pairs.
 
     Args:
         first, labels: hashes and labels of N pictures.
-        second, second_labels: of M others; None = copies within the first list, each pair once.
-        most: bits in which copies may differ.
-        advance: counts pictures of the first list, those without a hash left out.
+        second, second_labels: hashes and labels of M other pictures; None = copies are sought within the first list,
+            and each pair is returned once, its smaller position first.
+        most: most bits in which copies may differ.
+        advance: called with the number of pictures of the first list that are done; pictures without a hash are not
+            counted.
+
+    Returns:
+        Pairs sorted by bits, then by position.
     """
     within = second is None
     second, second_labels = (first, labels) if second is None or second_labels is None else (second, second_labels)

@@ -1,8 +1,8 @@
-"""One geometry for image and mask: stretch, crop, pad or cut to the model's input, with the resampling of training.
+"""Brings pictures and masks to the model's input size in one way: stretch, crop, pad, or resize and cut the centre.
 
-Measured against TensorFlow 2.21 and Pillow 13 on real photos (grey levels of 255): `bilinear` .009, `area` .007 from
-`tf.image.resize`; `nearest` and `antialias` identical to Pillow. OpenCV's INTER_CUBIC has another kernel
-(a = -.75 instead of Keys' -.5), so `bicubic` is the weight matrices below.
+Resampling is that of training. Measured against TensorFlow 2.21 and Pillow 13 on real photos, in grey levels of 255:
+`bilinear` differs from `tf.image.resize` by .009 and `area` by .007; `nearest` and `antialias` are identical to Pillow.
+OpenCV's INTER_CUBIC has another kernel (a = -.75 instead of Keys' -.5), so `bicubic` uses the weight matrices below.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from PIL import Image
 from bias_audit.data.masks import VOID, Mask, resize_nearest
 
 Window = tuple[int, int, int, int]
-"""top, left, height, width."""
+"""(top, left, height, width) of a part of a picture, in pixels."""
 
 _PILLOW = {"nearest": Image.Resampling.NEAREST, "antialias": Image.Resampling.BILINEAR}
 
@@ -44,13 +44,22 @@ def fit_image(pixels: NDArray[np.uint8], size: tuple[int, int], resize: str, int
         pixels = np.pad(pixels, (*_padding(pixels.shape, size), (0, 0)))
     if resize == "shorter":
         whole = shorter_shape(pixels.shape, size)
-        # All of it, then the window: Pillow rounds another way where it resamples the window alone.
+        # The whole picture is resampled, then cut: Pillow rounds differently where it resamples the window alone.
         return _centre(_resample(pixels, (0, 0, *pixels.shape[:2]), whole, interpolation), size)
     return _resample(pixels, (0, 0, *pixels.shape[:2]), size, interpolation)
 
 
 def fit_mask(mask: Mask, size: tuple[int, int], resize: str) -> Mask:
-    """The same geometry for a mask (H, W), nearest neighbour; padding becomes VOID."""
+    """Bring a mask (H, W) to the model's input size as `fit_image` does its picture, by nearest neighbour.
+
+    Args:
+        mask: (H, W) of the decoded picture.
+        size: (height, width) of the model's input.
+        resize: see `fit_image`.
+
+    Returns:
+        (height, width); what padding adds is VOID.
+    """
     if resize == "crop":
         top, left, height, width = crop_window(mask.shape, size)
         return resize_nearest(mask, size, (left, top, left + width, top + height))
@@ -62,7 +71,7 @@ def fit_mask(mask: Mask, size: tuple[int, int], resize: str) -> Mask:
 
 
 def crop_window(shape: tuple[int, ...], size: tuple[int, int]) -> Window:
-    """The centred window that Keras cuts."""
+    """The largest centred window of a picture that has the aspect ratio of `size`, rounded as Keras rounds it."""
     height, width = shape[:2]
     crop_height = max(min(height, width * size[0] // size[1]), 1)
     crop_width = max(min(width, height * size[1] // size[0]), 1)
@@ -77,9 +86,10 @@ def largest_shape(shape: tuple[int, ...], size: tuple[int, int], resize: str) ->
 
 
 def shorter_shape(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int]:
-    """(height, width) after torchvision's `Resize`: 256/224 of the longer side of `size` for the shorter side.
+    """(height, width) of a picture after torchvision's `Resize`, before its `CenterCrop`.
 
-    224 -> 256 and 299 -> 342, as in torchvision's reference transforms; the longer side is cut to an integer.
+    The shorter side becomes 256/224 of the longer side of `size`: 224 -> 256 and 299 -> 342, as in torchvision's
+    reference transforms. The longer side is rounded down.
     """
     height, width = shape[:2]
     target = round(max(size) * 256 / 224)
@@ -94,13 +104,13 @@ def padded_shape(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[int, in
 
 
 def _centre(values: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
-    """The window of `CenterCrop`, which rounds halves to even."""
+    """Cut the centre of `size` out of a picture or mask, as torchvision's `CenterCrop`, which rounds halves to even."""
     top, left = (round((values.shape[axis] - size[axis]) / 2.0) for axis in (0, 1))
     return values[top : top + size[0], left : left + size[1]]
 
 
 def _padding(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Rows before and after, columns before and after, as Keras pads to an aspect ratio (an odd rest is dropped)."""
+    """((rows above, below), (columns left, right)) to add, as Keras pads to an aspect ratio; an odd rest is dropped."""
     height, width = shape[:2]
     rows = max(height, width * size[0] // size[1]) - height
     columns = max(width, height * size[1] // size[0]) - width
@@ -112,7 +122,7 @@ def _resample(
 ) -> NDArray[np.float32]:
     top, left, height, width = window
     if interpolation in _PILLOW:
-        # With Pillow itself: its rounding of 8-bit pixels and of window edges is part of what training saw.
+        # By Pillow itself: its rounding of 8-bit pixels and of window edges is part of what training saw.
         box = (left, top, left + width, top + height)
         channels = [
             np.asarray(Image.fromarray(np.ascontiguousarray(channel)).resize(size[::-1], _PILLOW[interpolation], box))
@@ -123,7 +133,7 @@ def _resample(
     if (height, width) == size:
         return values
     grows = size[0] > height or size[1] > width
-    if interpolation == "bicubic" or (interpolation == "area" and grows):  # OpenCV's area is another one when growing
+    if interpolation == "bicubic" or (interpolation == "area" and grows):  # OpenCV's area differs when enlarging
         weights = _keys_cubic if interpolation == "bicubic" else area_weights
         rows, columns = weights(height, size[0]), weights(width, size[1])
         return np.asarray(np.einsum("ih,hwc,jw->ijc", rows, values, columns, optimize=True), np.float32)
@@ -133,7 +143,10 @@ def _resample(
 
 @functools.lru_cache(maxsize=256)
 def area_weights(source: int, target: int) -> NDArray[np.float32]:
-    """(target, source): each target cell is the mean over the interval that it covers, fractions included."""
+    """(target, source) weights of area resampling along one axis.
+
+    Each target cell is the mean over the interval of the source that it covers, fractions of pixels included.
+    """
     edges = np.arange(target + 1) * source / target
     low, high = edges[:-1, None], edges[1:, None]
     pixel = np.arange(source)[None, :]
@@ -143,7 +156,10 @@ def area_weights(source: int, target: int) -> NDArray[np.float32]:
 
 @functools.lru_cache(maxsize=256)
 def bilinear_weights(source: int, target: int) -> NDArray[np.float32]:
-    """(target, source): half-pixel bilinear interpolation, clamped at the border, without antialiasing."""
+    """(target, source) weights of bilinear interpolation along one axis.
+
+    Pixel centres lie at half pixels, positions are clamped at the border, and nothing is antialiased.
+    """
     position = np.clip((np.arange(target) + 0.5) * source / target - 0.5, 0, source - 1)
     low = np.floor(position).astype(int)
     high = np.minimum(low + 1, source - 1)
@@ -156,9 +172,10 @@ def bilinear_weights(source: int, target: int) -> NDArray[np.float32]:
 
 @functools.lru_cache(maxsize=16)  # megabytes each for large photos
 def _keys_cubic(source: int, target: int) -> NDArray[np.float32]:
-    """(target, source): Keys' cubic, a = -.5, weights outside the picture dropped and the rest renormalised.
+    """(target, source) weights of Keys' bicubic interpolation (a = -.5) along one axis.
 
-    TensorFlow computes positions in float32 and looks the kernel up in a table of 1024 steps; so does this.
+    Weights outside the picture are dropped and the rest renormalised. As in TensorFlow, positions are computed in
+    float32 and rounded to 1/1024 of a pixel, the steps of its table of the kernel.
     """
     scale = np.float32(source) / np.float32(target)
     position = (np.arange(target, dtype=np.float32)[:, None] + np.float32(0.5)) * scale - np.float32(0.5)

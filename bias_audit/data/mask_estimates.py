@@ -1,4 +1,7 @@
-"""Masks that nobody drew: a function image -> mask, checked, remembered, and never trusted as a drawn one is."""
+"""Estimated masks for pictures that have none: runs a segmenter, checks its output and keeps it in memory.
+
+Estimates count for less than drawn masks, see docs/science.md#estimated-masks.
+"""
 
 from __future__ import annotations
 
@@ -18,27 +21,33 @@ from bias_audit.errors import ConfigError
 from bias_audit.users_code import IMPORTABLE, import_function, running
 
 Segment = Callable[[NDArray[np.uint8]], Any]
-"""(H, W, 3) uint8 RGB -> (H, W) or (H, W, 1): bool, integers of which 0 is background, or probabilities 0..1."""
+"""A segmenter: (H, W, 3) uint8 RGB -> (H, W) or (H, W, 1) of bool, integers (0 = background) or probabilities 0..1."""
 
 Estimate = Callable[[Path, NDArray[np.uint8]], tuple[Mask | None, str]]
-"""(path, decoded pixels (H, W, 3 or 1)) -> (mask (H, W) or None, status as of `masks.load_mask`)."""
+"""(path, decoded pixels (H, W, 3 or 1)) -> (mask (H, W) or None, status as in `masks.load_mask`)."""
 
 AUTO = "auto"
 
 LEAST_AREA, MOST_AREA = 0.005, 0.95
-"""Share of a picture below which an estimate found no object (1 pixel in 200: 16 x 16 at 224), above which no
-background is left to be exchanged."""
+"""Bounds of the area of a usable estimate, as shares of the picture.
+
+Below the first, no object was found (1 pixel in 200: 16 x 16 at 224). Above the second, no background is left to
+exchange.
+"""
 
 REMEMBERED = 64_000_000
-"""Bytes of packed estimates that are kept: a stage reads most photos again. About 60,000 photos of 500 x 400."""
+"""Most bytes of packed estimates in memory: stages read photos again. Enough for about 60,000 photos of 500 x 400."""
 
 
 def estimator(segment: Segment, name: str) -> Estimate:
-    """Estimates of a segmenter as `data.batches.load` takes them; it may be called from several threads.
+    """Turn a segmenter into an `Estimate`, the form that `data.batches.load` takes.
+
+    The result keeps its estimates by path, and may be called from several threads; so is `segment`, then. It raises
+    ConfigError as `read_estimate` does.
 
     Args:
         segment: the segmenter.
-        name: for messages.
+        name: name of the segmenter for messages.
     """
     kept: OrderedDict[Path, bytes] = OrderedDict()
     lock = threading.Lock()
@@ -69,14 +78,17 @@ def estimator(segment: Segment, name: str) -> Estimate:
 
 
 def read_estimate(segment: Segment, name: str, pixels: NDArray[np.uint8]) -> Mask:
-    """(H, W) BACKGROUND and FOREGROUND of one picture.
+    """Run a segmenter on one picture and check what it returns.
 
     Args:
         segment, name: see `estimator`.
-        pixels: (H, W, 3 or 1); grey ones are shown to the segmenter as RGB.
+        pixels: (H, W, 3 or 1) uint8; a grey picture is shown to the segmenter as RGB.
+
+    Returns:
+        (H, W) of BACKGROUND and FOREGROUND; probabilities above .5 are foreground.
 
     Raises:
-        ConfigError: the segmenter fails, or gives no such mask.
+        ConfigError: the segmenter fails, or returns another shape, another type or values outside 0..1.
     """
     rgb = pixels if pixels.shape[2] == 3 else np.repeat(pixels, 3, axis=2)
     with running(f"the segmenter {name!r} failed"):
@@ -97,10 +109,10 @@ def read_estimate(segment: Segment, name: str, pixels: NDArray[np.uint8]) -> Mas
 
 
 def find_function(name: str) -> Segment:
-    """`auto` or `module:function`.
+    """The segmenter that a name stands for: `auto` is GrabCut, `module:function` is imported.
 
     Raises:
-        ConfigError: it cannot be imported.
+        ConfigError: the function cannot be imported.
     """
     if name == AUTO:
         return grabcut

@@ -1,6 +1,6 @@
-"""Mask files and boxes -> foreground and valid pixels, in the size of the picture.
+"""Turns mask files and boxes into masks of background, foreground and void pixels, in the size of the picture.
 
-Every picture gets an answer: a mask, or the reason why there is none. Nothing here raises on a bad file.
+Every picture gets an answer: a mask, or the reason why there is none. A bad mask file raises nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ Mask = NDArray[np.uint8]
 """(H, W) with BACKGROUND, FOREGROUND or VOID."""
 
 BACKGROUND, FOREGROUND, VOID = 0, 1, 2
+"""Values of a mask. VOID pixels are neither, and are left out of every share (docs/science.md#void-pixels)."""
 
 OK = "ok"
 NO_MASK = "no mask"
@@ -29,16 +30,16 @@ EMPTY_ESTIMATE = "estimated mask without foreground"
 FULL_ESTIMATE = "estimated mask without background"
 
 ESTIMATED = "estimated"
-"""Kind of a mask that nobody drew; see `data.mask_estimates`."""
+"""Kind of a mask that a segmenter estimated; see `data.mask_estimates`."""
 
 
 @dataclass(frozen=True)
 class MaskReading:
-    """How mask values are read.
+    """Which values of a mask file are foreground, and which is void.
 
     Attributes:
-        foreground: values that are foreground; None = all but 0 and the ignored one.
-        ignore: value that is neither foreground nor background; None = none, but 255 in palette masks (VOC).
+        foreground: values that are foreground; None = all but 0 and the ignored value.
+        ignore: value that is VOID; None = no value, except 255 in palette masks (PASCAL VOC).
     """
 
     foreground: tuple[int, ...] | None = None
@@ -46,10 +47,10 @@ class MaskReading:
 
 
 def load_mask(sample: Sample, size: tuple[int, int], reading: MaskReading) -> tuple[Mask | None, str, str]:
-    """The mask of a sample, in the pixels of its picture.
+    """Read the mask of a sample, from its mask file or else from its boxes, in the size of its picture.
 
-    A mask file goes before boxes. A file of another size is taken when it has the picture's shape
-    (same aspect ratio within 1 %): annotation tools often export a smaller mask.
+    A mask file of another size is resized where it has the picture's aspect ratio within 1 %: annotation tools often
+    export a smaller mask.
 
     Args:
         sample: the picture.
@@ -57,7 +58,8 @@ def load_mask(sample: Sample, size: tuple[int, int], reading: MaskReading) -> tu
         reading: meaning of the mask's values.
 
     Returns:
-        (mask (H, W) or None, status, kind): status is OK or the reason; kind "mask", "box" or "".
+        (mask (H, W) or None, status, kind): the status is OK or the reason why there is no mask (NO_MASK, UNREADABLE,
+        WRONG_SIZE, COLOURED, EMPTY); the kind is "mask", "box", or "" where the sample has neither.
     """
     if sample.mask is None and not sample.boxes:
         return None, NO_MASK, ""
@@ -78,7 +80,14 @@ def load_mask(sample: Sample, size: tuple[int, int], reading: MaskReading) -> tu
 
 
 def read_mask(path: Path, reading: MaskReading) -> tuple[Mask | None, str]:
-    """Read a binary, grey, palette or RGBA mask file; palette masks give their indices, RGBA its alpha."""
+    """Read a binary, grey, palette or RGBA mask file.
+
+    A palette mask gives its indices. A mask with transparency gives its alpha, or its colours where all is opaque. Of a
+    JPEG, values from 128 on count as 255 and others as 0.
+
+    Returns:
+        (mask (H, W) in the file's own size, OK), or (None, UNREADABLE or COLOURED).
+    """
     from bias_audit.data.opening import open_picture
 
     try:
@@ -96,7 +105,7 @@ def read_mask(path: Path, reading: MaskReading) -> tuple[Mask | None, str]:
         if (values != values[..., :1]).any():
             return None, COLOURED
         values = values[..., 0]
-    if lossy:  # JPEG rings around edges: only the middle of the range separates the two
+    if lossy:  # JPEG rings around edges: only a bound in the middle of the range separates the two sides
         values = np.where(values >= 128, 255, 0)
     ignore = 255 if reading.ignore is None and mode == "P" else reading.ignore
     foreground = values != 0 if reading.foreground is None else np.isin(values, reading.foreground)
@@ -107,7 +116,12 @@ def read_mask(path: Path, reading: MaskReading) -> tuple[Mask | None, str]:
 
 
 def boxes_to_mask(boxes: tuple[Box, ...], size: tuple[int, int]) -> Mask:
-    """(H, W) mask of the union of boxes, clipped to the picture: a pixel belongs to it when its centre does."""
+    """(H, W) mask of the union of boxes, clipped to the picture: a pixel is foreground when its centre is in a box.
+
+    Args:
+        boxes: in pixels of the picture.
+        size: (H, W) of the picture.
+    """
     mask = np.zeros(size, np.uint8)
     for x_min, y_min, x_max, y_max in boxes:
         rows = slice(_first_centre(y_min), _first_centre(y_max))
@@ -117,19 +131,24 @@ def boxes_to_mask(boxes: tuple[Box, ...], size: tuple[int, int]) -> Mask:
 
 
 def _first_centre(edge: float) -> int:
-    """The first pixel whose centre (i + .5) lies at or beyond an edge; `round` would take 0.5 and 1.5 differently."""
+    """Index i >= 0 of the first pixel whose centre (i + .5) lies at or beyond an edge.
+
+    Not `round`, which takes 0.5 down and 1.5 up.
+    """
     return max(0, math.ceil(edge - 0.5))
 
 
 def resize_nearest(
     values: NDArray[np.uint8], size: tuple[int, int], box: tuple[int, int, int, int] | None = None
 ) -> NDArray[np.uint8]:
-    """Nearest neighbour with half-pixel centres: Pillow itself, so that ties between two pixels fall as in the picture.
+    """Resize a mask by nearest neighbour with half-pixel centres.
+
+    By Pillow itself, so that ties between two pixels fall as in the picture.
 
     Args:
         values: (H, W).
         size: (height, width) of the result.
-        box: left, top, right, bottom of the part to take; None = all.
+        box: (left, top, right, bottom) of the part to take, in pixels; None = all.
     """
     from PIL import Image
 

@@ -1,4 +1,4 @@
-"""Picture and mask files are opened here and nowhere else: by an allowlist of decoders, chosen by content."""
+"""Opens picture and mask files by an allowlist of decoders, chosen by content; no file is opened in another way."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ DECODERS = (
     "DIB", "TGA", "PCX", "DCX", "ICO", "CUR", "ICNS", "PSD", "SGI", "QOI", "DDS", "FTEX", "BLP", "IM", "MSP", "XBM",
     "XPM", "FITS", "FLI", "GBR", "PIXAR", "PCD", "XVTHUMB", "SPIDER", "IMT", "MCIDAS",
 )  # fmt: skip
-"""Of Pillow's decoders those that read pixels in this process and open nothing else.
+"""Allowed decoders of Pillow: they read pixels in this process and open nothing else.
 
-Left out are EPS, which starts Ghostscript; IPTC, which opens whatever it contains by any decoder, so an EPS again; and
-those that hand the file to a program's handler (BUFR, GRIB, HDF5, WMF) or read no pixels (MPEG).
+Left out are EPS, which starts Ghostscript; IPTC, which opens its content by any decoder, even EPS; decoders that hand
+the file to a program's handler (BUFR, GRIB, HDF5, WMF); and MPEG, which reads no pixels.
 """
 
 
-# Here and not at the first call: files are read in threads, and Pillow's list of decoders fills while it is made.
+# At import and not at the first call: files are opened in threads, and one could see a half-filled list of decoders.
 Image.init()
 _INSTALLED = tuple(name for name in DECODERS if name in Image.OPEN)
-"""Pillow fails on the name of a decoder that it was built without."""
+"""Allowed decoders that this Pillow was built with: it fails on the name of one that it lacks."""
 
 
 def open_picture(source: Path | IO[bytes]) -> Image.Image:
     """Open a file as `PIL.Image.open` does: the header is read, pixels follow when they are asked for.
 
     Raises:
-        UnidentifiedImageError: no picture, or one of a kind that is not in DECODERS.
-        OSError, ValueError, SyntaxError: damaged.
-        DecompressionBombError: too many pixels.
+        UnidentifiedImageError: no picture, or a format that is not in DECODERS.
+        OSError, ValueError, SyntaxError: a damaged file, or one that cannot be read.
+        DecompressionBombError: a picture of too many pixels.
     """
     return Image.open(source, formats=_INSTALLED)

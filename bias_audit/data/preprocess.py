@@ -1,4 +1,7 @@
-"""Pixel values -> what the model was trained on. A new one is one function and one line in PREPROCESS."""
+"""Preprocessing functions: pixels in [0, 255] -> the values that a model was trained on.
+
+A new one is one function here and one line in PREPROCESS.
+"""
 
 from __future__ import annotations
 
@@ -20,17 +23,17 @@ _CAFFE_MEAN_BGR = np.array([103.939, 116.779, 123.68], np.float32)
 
 
 def none(pixels: Pixels) -> Pixels:
-    """Unchanged, [0, 255]: the model scales inside, or was trained on raw values."""
+    """Pixels unchanged, in [0, 255]: the model scales inside, or was trained on raw values."""
     return pixels
 
 
 def unit(pixels: Pixels) -> Pixels:
-    """x / 255, [0, 1]."""
+    """Pixels in [0, 1]: x / 255."""
     return pixels / np.float32(255)
 
 
 def signed(pixels: Pixels) -> Pixels:
-    """x / 127.5 - 1, [-1, 1]: "tf" mode of `keras.applications` (MobileNet, Inception, Xception)."""
+    """Pixels in [-1, 1]: x / 127.5 - 1, the "tf" mode of `keras.applications` (MobileNet, Inception, Xception)."""
     return pixels / np.float32(127.5) - np.float32(1)
 
 
@@ -45,17 +48,17 @@ def imagenet(pixels: Pixels) -> Pixels:
 
 
 def bgr(pixels: Pixels) -> Pixels:
-    """[0, 255] in BGR order: trained on pictures of `cv2.imread`."""
+    """Pixels in [0, 255] in BGR order, for a model trained on pictures of `cv2.imread`."""
     return pixels[..., ::-1]
 
 
 def unit_bgr(pixels: Pixels) -> Pixels:
-    """x / 255 in BGR order."""
+    """Pixels in [0, 1] in BGR order: x / 255."""
     return unit(bgr(pixels))
 
 
 def signed_bgr(pixels: Pixels) -> Pixels:
-    """x / 127.5 - 1 in BGR order."""
+    """Pixels in [-1, 1] in BGR order: x / 127.5 - 1."""
     return signed(bgr(pixels))
 
 
@@ -69,10 +72,10 @@ PREPROCESS: dict[str, Preprocess] = {
     "unit_bgr": unit_bgr,
     "signed_bgr": signed_bgr,
 }
-"""In the order in which they are preferred where they do equally well."""
+"""Preprocessing functions by name; of several that do equally well, the first is preferred."""
 
 OF_ANY_CHANNELS = ("none", "unit", "signed")
-"""Those that do not ask which channel is which colour."""
+"""Names of PREPROCESS that treat all channels alike, so that they fit grey pictures as well."""
 
 
 def candidates(channels: int) -> tuple[str, ...]:
@@ -81,10 +84,18 @@ def candidates(channels: int) -> tuple[str, ...]:
 
 
 def find_preprocess(name: str, channels: int) -> Preprocess:
-    """Resolve a name of PREPROCESS or `module:function`.
+    """The preprocessing function that a name stands for: a name of PREPROCESS, or `module:function`.
+
+    Args:
+        name: the name.
+        channels: channels of the model's input, 3 or 1.
+
+    Returns:
+        The function. One of the user's raises ConfigError, when it is called, if it fails or changes the shape.
 
     Raises:
-        ConfigError: unknown name, or a function that cannot be imported or gives another shape.
+        ConfigError: "auto", a name that needs three channels where the model takes one, or a function that cannot be
+            imported.
     """
     if name in PREPROCESS:
         if name not in candidates(channels):

@@ -1,4 +1,4 @@
-"""A few pictures that stand for the data set, the same on every run."""
+"""Draws a few pictures that stand for the data set; it depends on seed, ids and labels alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOADED_AT_ONCE = 32
 
 
 def rank(seed: int, image_id: str) -> str:
-    """A place in a random order that depends on the seed and the name alone."""
+    """Sort key that puts image ids in a random order, which depends on the seed and the id alone; 64 hex digits."""
     return hashlib.sha256(f"{seed}:{image_id}".encode()).hexdigest()
 
 
@@ -34,7 +34,13 @@ def spread(dataset: Dataset, count: int, seed: int) -> list[int]:
 
 
 def readable(dataset: Dataset, records: Sequence[Mapping[str, Any]], seed: int) -> list[int]:
-    """Positions of all samples that the audit pass could read, in the order of `spread`."""
+    """Positions of all samples that the audit pass could read, in the order of `spread`.
+
+    Args:
+        dataset: all samples.
+        records: rows of the audit pass, one per sample in the same order; "predicted" is None for unreadable pictures.
+        seed: seed of the order.
+    """
     ordered = spread(dataset, len(dataset.samples), seed)
     return [position for position in ordered if records[position].get("predicted") is not None]
 
@@ -42,7 +48,7 @@ def readable(dataset: Dataset, records: Sequence[Mapping[str, Any]], seed: int) 
 def load_pixels(
     dataset: Dataset, positions: Sequence[int], geometry: Geometry
 ) -> tuple[list[int], NDArray[np.float32]]:
-    """Decode samples; unreadable ones are left out.
+    """Decode the samples at some positions of a data set; unreadable samples are left out.
 
     Returns:
         (positions that could be read, (n, H, W, C) float32 in [0, 255], before preprocessing).

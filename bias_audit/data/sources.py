@@ -1,4 +1,4 @@
-"""Where samples come from: a folder per class, or a table. Masks and boxes are attached afterwards.
+"""Lists the samples of a data set from a folder per class or from a table, and attaches masks and boxes to them.
 
 A new source is one function here and one line in SOURCES.
 """
@@ -16,7 +16,7 @@ from bias_audit.data.dataset import Box, Dataset, Sample, printable_path
 from bias_audit.errors import DataError
 
 KERAS_FORMATS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
-"""What `keras.utils.image_dataset_from_directory` reads: a model trained with it never saw another file."""
+"""Formats that `keras.utils.image_dataset_from_directory` reads: a model trained with it saw no other files."""
 
 OTHER_FORMATS = (".avif", ".heic", ".jp2", ".jfif", ".pgm", ".ppm", ".svg", ".tif", ".tiff", ".webp")
 MASK_FORMATS = (".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".jpg", ".jpeg")
@@ -26,13 +26,14 @@ ClassNames = tuple[str, ...] | None
 
 
 def from_folder(root: Path, class_names: ClassNames, *, split: str | None, outside: bool) -> Dataset:
-    """One folder per class, read as `keras.utils.image_dataset_from_directory` reads it.
+    """List the samples of a folder per class as `keras.utils.image_dataset_from_directory` reads them.
 
-    Same formats, same alphabetical class order, subfolders included, hidden classes skipped. Pictures in other
-    formats become samples with a `skip` reason, so that nothing is lost silently; other files are listed.
+    Formats and the alphabetical order of classes are the same, subfolders are included, and class folders whose name
+    begins with a dot are skipped. Pictures in other formats become samples with a `skip` reason, so that nothing is
+    lost silently; all other files are listed in `ignored_files`. For the arguments see `open_dataset`.
 
     Raises:
-        DataError: no class folders, no images, or a folder that the class map does not know.
+        DataError: no class folders, no images, a folder that the class map does not name, or a `split`.
     """
     if split is not None:
         raise DataError("--split needs a table with a column 'split'", f"{str(root)!r} is a folder of class folders.")
@@ -71,13 +72,15 @@ def from_folder(root: Path, class_names: ClassNames, *, split: str | None, outsi
 
 
 def from_table(file: Path, class_names: ClassNames, *, split: str | None, outside: bool) -> Dataset:
-    """A CSV or Parquet table: columns image and label; optionally mask, box, split; further columns are kept.
+    """List the samples of a CSV or Parquet table with the columns image and label.
 
-    Paths are relative to the table's folder and stay inside it unless `outside`. A box is "x_min,y_min,x_max,y_max"
-    in pixels of the picture; several are separated by ";".
+    The columns mask, box and split are optional; further columns are kept. Paths are relative to the table's folder,
+    and must stay inside it unless `outside`. A box is "x_min,y_min,x_max,y_max" in pixels of the picture; several are
+    separated by ";". For the arguments see `open_dataset`.
 
     Raises:
-        DataError: unreadable table, missing column, empty label, double image, path outside the folder.
+        DataError: an unreadable or empty table, a missing column, an empty label, a label that the class map does not
+            name, no row of the split, an image that is listed twice, a path outside the folder, or a bad box.
     """
     records = read_records(file)
     if not records:
@@ -130,13 +133,13 @@ def from_table(file: Path, class_names: ClassNames, *, split: str | None, outsid
 
 
 def open_dataset(data: Path, class_names: ClassNames, *, split: str | None = None, outside: bool = False) -> Dataset:
-    """Open a folder or a table.
+    """List the samples of a data set that is a folder per class or a table.
 
     Args:
         data: folder with one folder per class, or a .csv/.parquet file.
         class_names: order of the classes when a class map gives it; None = alphabetical.
-        split: keep only the rows of a table with this value in the column `split`.
-        outside: allow paths in a table that leave its folder.
+        split: keep only the rows of a table with this value in the column `split`; None = all rows.
+        outside: whether paths in a table may leave its folder.
 
     Raises:
         DataError: nothing there, or nothing that can be audited.
@@ -150,10 +153,12 @@ def open_dataset(data: Path, class_names: ClassNames, *, split: str | None = Non
 
 
 def attach_masks(dataset: Dataset, folder: Path) -> Dataset:
-    """Give each sample the mask of the same tree and stem: wolf/1.jpg -> FOLDER/wolf/1.png.
+    """Give each sample the mask file at the same relative path, up to the suffix: wolf/1.jpg -> FOLDER/wolf/1.png.
+
+    A sample that has a mask already keeps it.
 
     Raises:
-        DataError: no such folder, no masks in it, or none that matches.
+        DataError: no such folder, no masks in it, or no sample with a mask afterwards.
     """
     if not folder.is_dir():
         raise DataError(f"no mask folder at {str(folder)!r}")
@@ -179,10 +184,11 @@ def attach_masks(dataset: Dataset, folder: Path) -> Dataset:
 
 
 def attach_boxes(dataset: Dataset, file: Path) -> Dataset:
-    """Give samples their boxes from a second table with one row per box: image, x_min, y_min, x_max, y_max.
+    """Add boxes to samples from a second table with one row per box: image, x_min, y_min, x_max, y_max.
 
     Raises:
-        DataError: unreadable table, missing column, a number that is none, or no row that matches an image.
+        DataError: an unreadable or empty table, a missing column, a box of no finite numbers or without area, or no row
+            that matches an image.
     """
     records = read_records(file)
     needed = ("image", "x_min", "y_min", "x_max", "y_max")
@@ -206,7 +212,13 @@ def attach_boxes(dataset: Dataset, file: Path) -> Dataset:
 
 
 def read_records(file: Path) -> list[dict[str, Any]]:
-    """Rows of a CSV or Parquet file as dicts; "#row" is the line a person would count (header = 1)."""
+    """Rows of a CSV or Parquet file as dicts; empty texts become None.
+
+    Each row has a further entry "#row": the number of its line as a person counts it, the header being 1.
+
+    Raises:
+        DataError: a file that cannot be read, or two columns of one name.
+    """
     import pyarrow
     import pyarrow.csv
     import pyarrow.parquet
@@ -229,7 +241,15 @@ def read_records(file: Path) -> list[dict[str, Any]]:
 
 
 def parse_boxes(text: object, where: str) -> tuple[Box, ...]:
-    """ "x_min,y_min,x_max,y_max[;...]" -> boxes."""
+    """Boxes written as "x_min,y_min,x_max,y_max", several separated by ";"; () for None or an empty text.
+
+    Args:
+        text: value of the column `box`.
+        where: file and row, for the message.
+
+    Raises:
+        DataError: not four finite numbers, or a box without area.
+    """
     if text is None or text == "":
         return ()
     return tuple(_box(part.replace(",", " ").split(), where) for part in str(text).split(";") if part.strip())

@@ -1,1 +1,1 @@
-"""Activations to heatmaps, their scores at map resolution, and the pass over all photos."""
+"""Makes heatmaps, scores them against masks at the resolution of the map, and runs the pass over all photos."""

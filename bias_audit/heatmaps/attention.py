@@ -1,4 +1,4 @@
-"""The pass over the whole data set: predictions, heatmaps and attention scores, shard by shard."""
+"""Runs the audit pass over the whole data set: predictions, heatmaps and attention scores, stored shard by shard."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ Array = NDArray[np.float32]
 Record = dict[str, Any]
 
 BATCHES_PER_SHARD = 4
-"""A kill loses at most this many batches."""
+"""Batches per shard: a run that is killed loses at most so many batches."""
 
 TIE_IMAGES = 200
-"""Maps per class in the permutation test, at most: their mean share is then known to a few hundredths."""
+"""Most heatmaps per class in the permutation test: the mean share of so many is known to a few hundredths."""
 
 TIE_CELLS = 10_000_000
-"""Cells of maps and masks held at once for that test (20 MB each): more classes are read in several passes."""
+"""Most cells of heatmaps held at once for the permutation test (20 MB); more classes are read in several passes."""
 
 NO_EVIDENCE = "no positive evidence for the labelled class"
 
@@ -53,11 +53,19 @@ def attend(
     run: Run,
     advance: Callable[[int], None],
 ) -> list[Record]:
-    """Predict, explain and score every image; shards that are already there are read, not computed.
+    """Predict, explain and score every image; shards that an earlier run has stored are read, not computed.
+
+    Args:
+        dataset: all samples.
+        explainer: model, preprocessing and heatmap method.
+        geometry: geometry of the model's input.
+        batch: images per batch; a shard holds BATCHES_PER_SHARD batches.
+        run: the run's folder, where shards are stored.
+        advance: called with the number of images that are done.
 
     Returns:
-        one record per sample, in the order of the data set; keys are columns of `schema.IMAGES`, "#position" and the
-        perceptual "#hash".
+        One record per sample, in the order of the data set. Keys are columns of `schema.IMAGES`, "#position" and
+        "#hash", the perceptual hash.
     """
     records: list[Record] = []
     size = batch * BATCHES_PER_SHARD
@@ -89,7 +97,13 @@ def attend(
 
 
 def read_maps(run: Run, batch: int, positions: Sequence[int]) -> dict[int, Array]:
-    """Heatmaps (h, w) of the predicted class, by sample position, from the shards."""
+    """Read heatmaps (h, w) of the predicted class from the shards; sample position -> heatmap.
+
+    Args:
+        run: the run's folder.
+        batch: images per batch of the audit pass.
+        positions: samples to read; those without a stored heatmap are left out.
+    """
     maps: dict[int, Array] = {}
     for shard, places in _shards(run, batch, positions):
         for position, i in places.items():
@@ -100,17 +114,19 @@ def read_maps(run: Run, batch: int, positions: Sequence[int]) -> dict[int, Array
 def tie_to_objects(
     dataset: Dataset, records: Sequence[Record], run: Run, batch: int, grid: tuple[int, int], seed: int
 ) -> dict[str, Tie]:
-    """Permutation test per class, on the maps of the labelled class; from the shards, so that no image is read again.
+    """Permutation test of each class: do the heatmaps of the labelled class follow their own objects?
+
+    Heatmaps and masks are read from the shards, so no image is read again. See `permutation_tie`.
 
     Args:
         dataset: all samples.
-        records: of `attend`, in its order; "tie_z" and "tie_status" are filled in.
-        run, batch: where the shards lie, and images per batch.
-        grid: (h, w) of the maps.
-        seed: of the choice of at most TIE_IMAGES images per class and of the permutations.
+        records: records of `attend`, in the order of the data set; "tie_z" and "tie_status" are filled in.
+        run, batch: the run's folder with the shards, and images per batch.
+        grid: (h, w) of the heatmaps.
+        seed: seed of the choice of at most TIE_IMAGES images per class, and of the permutations.
 
     Returns:
-        class name -> its tie.
+        Class name -> result of its test.
     """
     scored: dict[int, list[int]] = {label: [] for label in range(len(dataset.class_names))}
     for position, (sample, record) in enumerate(zip(dataset.samples, records, strict=True)):
@@ -141,7 +157,11 @@ def tie_to_objects(
 
 
 def encode_maps(maps: Array) -> tuple[NDArray[np.float16], Array]:
-    """(n, h, w) -> float16 maps over their largest magnitude, and that magnitude (n,): no range is lost."""
+    """Compress heatmaps (n, h, w) to float16, each divided by its largest magnitude, so that no range is lost.
+
+    Returns:
+        ((n, h, w) float16 in -1..1, (n,) the magnitudes; 1 for a map of zeros). A map that is not finite holds NaN.
+    """
     scales = np.abs(maps).max(axis=(1, 2), initial=0)
     safe = np.where(scales > 0, scales, 1).astype(np.float32)
     with np.errstate(invalid="ignore"):  # infinite maps become NaN, which scoring reports
@@ -149,7 +169,12 @@ def encode_maps(maps: Array) -> tuple[NDArray[np.float16], Array]:
 
 
 def reach(at: Localization) -> dict[str, NDArray[np.float16]]:
-    """What is kept of masks: "foreground" and "background" in the reach of each cell, "perfect", (n, h, w) in 0..1."""
+    """Masks on the grid of the heatmaps, as shards store them, each (n, h, w) in 0..1.
+
+    Returns:
+        "foreground", "background": `Localization.foreground` and `.background` over the pixels per cell.
+        "perfect": the mask averaged over cells.
+    """
     pixels_per_cell = at.masks[0].size / at.perfect[0].size
     kept = {"foreground": at.foreground / pixels_per_cell, "background": at.background / pixels_per_cell}
     return {name: part.astype(np.float16) for name, part in {**kept, "perfect": at.perfect}.items()}
@@ -219,11 +244,11 @@ def _describe(
 
 
 def score(rows: Sequence[Record], at: Localization, at_label: Localization) -> None:
-    """Fill the attention columns; without a usable mask only those that need none.
+    """Fill the attention columns of records; without a usable mask only the columns that need no mask.
 
     Args:
-        rows: one per map, with its mask_status.
-        at, at_label: the maps of the predicted and of the labelled class under the masks.
+        rows: one record per heatmap, with its "mask_status".
+        at, at_label: heatmaps of the predicted and of the labelled class, with the masks.
     """
     scores = {name: metric(at) for name, metric in METRICS.items()}
     of_label = {name: metric(at_label) for name, metric in LABEL_METRICS.items()}
@@ -242,7 +267,7 @@ def score(rows: Sequence[Record], at: Localization, at_label: Localization) -> N
 
 
 def _shards(run: Run, batch: int, positions: Sequence[int]) -> Iterator[tuple[dict[str, NDArray[Any]], dict[int, int]]]:
-    """Shards that hold some of the samples: arrays, and where in them each sample lies."""
+    """Yield each shard that holds some of the samples: its arrays, and sample position -> index in the arrays."""
     size = batch * BATCHES_PER_SHARD
     wanted = set(positions)
     for number in sorted({position // size for position in wanted}):
@@ -252,7 +277,7 @@ def _shards(run: Run, batch: int, positions: Sequence[int]) -> Iterator[tuple[di
 
 
 def _read_tie_maps(run: Run, batch: int, positions: Sequence[int]) -> dict[int, NDArray[np.float16]]:
-    """(4, h, w) by sample position: the labelled class's map, its perfect one, reach of foreground and background."""
+    """Sample position -> (4, h, w): heatmap of the labelled class, and of `reach` perfect, foreground, background."""
     stored = {}
     for shard, places in _shards(run, batch, positions):
         wrong = {int(position): i for i, position in enumerate(shard["positions_label"])}
@@ -269,5 +294,5 @@ def _joined(arrays: Sequence[dict[str, NDArray[Any]]], records: Sequence[Record]
 
 
 def shard_name(number: int) -> str:
-    """File of the shard with this number; shard i holds the samples from i * batch * BATCHES_PER_SHARD on."""
+    """File name of a shard; shard i holds the samples from position i * batch * BATCHES_PER_SHARD on."""
     return f"shards/maps-{number:05d}.npz"

@@ -1,9 +1,9 @@
 """Class activation maps: activations and gradients -> signed heatmaps at feature resolution.
 
-Each function takes `values` and `gradients`, both (N, h, w, C) float32, and returns (N, h, w), signed and unscaled
-where the method is: ReLU and normalisation belong to scoring and display. `xp` is NumPy, or a namespace with its names
-on tensors, so that the same function runs inside the traced pass. A method is one function and a line in METHODS
-(`attribution.methods`).
+Each function takes `values` (the activations) and `gradients`, both (N, h, w, C) float32, and returns maps (N, h, w).
+Maps are unscaled, and signed where the method has a sign: ReLU and normalisation belong to scoring and display. `xp` is
+NumPy, or a namespace that has NumPy's names for functions on tensors, so that the same function runs inside the traced
+pass. A method is one function here and a line in METHODS (`heatmaps.methods`).
 
 Left out on purpose: Eigen-CAM (Muhammad & Yeasin 2020) and attention rollout (Abnar & Zuidema 2020) do not know the
 class, and the sign of the first is arbitrary. They show where something is, not why a class was chosen, so no score
@@ -20,7 +20,7 @@ import numpy as np
 from bias_audit.data.geometry import bilinear_weights
 
 _SMALLEST = 1e-7
-"""Below it a denominator counts as zero, and so does its channel's weight."""
+"""Magnitude below which a denominator counts as zero, and so does the weight that it belongs to."""
 
 
 def cam(values: Any, gradients: Any, xp: Any = np) -> Any:
@@ -61,7 +61,8 @@ def grad_cam_plus_plus(values: Any, gradients: Any, xp: Any = np) -> Any:
 def hires_cam(values: Any, gradients: Any, xp: Any = np) -> Any:
     """HiResCAM: sum_k g_k * A_k, cell by cell (Draelos & Carin 2020).
 
-    Shows only places that a head of one dense layer used; on GAP heads it equals Grad-CAM and CAM / (h w).
+    The map shows only places that a head of one dense layer used. With global average pooling before that layer it
+    equals Grad-CAM and CAM / (h w).
     """
     return xp.einsum("nhwc,nhwc->nhw", values, gradients)
 
@@ -74,8 +75,8 @@ def layer_cam(values: Any, gradients: Any, xp: Any = np) -> Any:
 def xgrad_cam(values: Any, gradients: Any, xp: Any = np) -> Any:
     """XGrad-CAM: sum_k w_k A_k, w_k = sum_ij g_kij A_kij / sum_ij A_kij (Fu et al. 2020).
 
-    The weights under which the map, summed, comes nearest to the score for any A. A channel whose activations sum to
-    0 has weight 0; channels of mixed sign, before an activation, can get any weight.
+    With these weights the sum of the map comes nearest to the score for any A. A channel whose activations sum to 0 has
+    weight 0; a channel of mixed sign, as before an activation function, can get any weight.
     """
     total = xp.sum(values, axis=(1, 2))
     defined = xp.abs(total) > _SMALLEST
@@ -85,15 +86,19 @@ def xgrad_cam(values: Any, gradients: Any, xp: Any = np) -> Any:
 
 
 def fused(maps: Sequence[Any], grid: tuple[int, int], xp: Any = np) -> Any:
-    """Maps of several layers -> one: the largest of tanh(2 M / max M), each scaled, then brought to `grid`.
+    """Fuse the maps of several layers into one: the maximum over layers of tanh(2 M+ / max M+), cell by cell.
 
-    The fusion of LayerCAM (Jiang et al. 2021): tanh scaling with gamma = 2 (equation 9), here of every layer, so that
-    none outweighs another by its units alone, then the maximum, cell by cell. Negative evidence is dropped, as there.
-    Meant for `layer_cam` only.
+    This is the fusion of LayerCAM (Jiang et al. 2021): tanh scaling with gamma = 2 (equation 9), here of every layer,
+    so that no layer outweighs another by its units alone. Scaled maps are brought to `grid` (half-pixel bilinear), then
+    the maximum is taken. Negative evidence is dropped, as in LayerCAM; meant for `layer_cam` only.
 
     Args:
-        maps: (N, h_l, w_l) per layer.
+        maps: one array (N, h_l, w_l) per layer.
         grid: (h, w) of the result.
+        xp: see the module.
+
+    Returns:
+        (N, h, w) in 0..1.
     """
     largest: Any = None
     for each in maps:

@@ -1,4 +1,4 @@
-"""Explain single pictures: what the model takes them for, how surely, and where it sees that."""
+"""Explains single pictures without labels: predicted class, its probability, and a heatmap of the evidence for it."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ from bias_audit.run.atomic import guarded, write_atomically
 from bias_audit.run.progress import QUIET, Progress
 
 TOP = 3
-"""Predictions that are listed per picture."""
+"""Number of predictions that are listed per picture."""
 
 LONGEST_NAME = 180
-"""Bytes of a file name before its suffix; file systems take 255."""
+"""Most bytes of a file name before its suffix; file systems take 255."""
 
 _HINT = "Free space or choose another folder with --out."
 
 
 @dataclass(frozen=True)
 class Explained:
-    """One picture, explained.
+    """Prediction and heatmap of one picture.
 
     Attributes:
-        path: of the picture.
-        status, status_reason: "ok", or why the picture could not be read; then all that follows is empty.
-        top: the most probable classes with their probability in [0, 1], the predicted one first.
+        path: path of the picture.
+        status, status_reason: "ok" and "", or why the picture could not be read; then all further fields are empty.
+        top: the most probable classes with their probability in [0, 1], the predicted class first.
         explained: class whose evidence the map shows.
-        explained_probability: its probability.
-        log_odds: its log p - log(1 - p), what the map explains.
+        explained_probability: probability of the explained class, in [0, 1].
+        log_odds: log p - log(1 - p) of the explained class, which the map explains.
         map: (h, w) float32, signed and unscaled: evidence for the class where positive, against it where negative.
-        method, layer: by which the map was made.
-        overlay, raw: files that were written.
+        method, layer: heatmap method and layer that made the map.
+        overlay, raw: files with the overlay (PNG) and the map (NPY); None where nothing was written.
     """
 
     path: Path
@@ -67,12 +67,12 @@ class Explained:
 
     @property
     def predicted(self) -> str:
-        """The most probable class, "" where the picture could not be read."""
+        """Name of the most probable class; "" where the picture could not be read."""
         return self.top[0][0] if self.top else ""
 
     @property
     def probability(self) -> float | None:
-        """Of the predicted class."""
+        """Probability of the predicted class in [0, 1]; None where the picture could not be read."""
         return self.top[0][1] if self.top else None
 
 
@@ -90,7 +90,7 @@ def explain(
     keep_maps: bool = True,
     **options: Any,
 ) -> list[Explained]:
-    """Explain pictures, without a data set.
+    """Predict and explain pictures that belong to no data set.
 
     Args:
         model: path of a model file, or a Keras model in memory.
@@ -101,11 +101,11 @@ def explain(
         classes: names of the model's outputs, in their order; None = "output 0" and so on.
         class_map: instead of `classes`: JSON file or dict, class name -> output indices.
         config: all settings; `options` are single fields of AuditConfig, for instance preprocess="signed".
-        progress: what shows the progress; None = nothing.
-        keep_maps: False leaves the maps out of the records, for many pictures.
+        progress: shows the progress; None = nothing is shown.
+        keep_maps: False leaves the maps out of the records, which saves memory for many pictures.
 
     Returns:
-        one record per picture, in the order given.
+        One record per picture, in the order given; a picture that is given twice has one record.
 
     Raises:
         BiasAuditError: one clear sentence about the model, an option, or that none of the pictures could be read.
@@ -147,10 +147,10 @@ def explain(
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
-    """Names of the outputs from a text file, one a line; empty lines at the end are dropped.
+    """Read the names of a model's outputs from a text file with one name per line; empty lines at the end are dropped.
 
     Raises:
-        ConfigError: not readable, or an empty line between names.
+        ConfigError: a file that cannot be read or is empty, or an empty line before the last name.
     """
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").rstrip().splitlines()]
@@ -163,9 +163,10 @@ def read_labels(path: Path) -> tuple[str, ...]:
 
 
 def output_names(paths: Sequence[Path]) -> list[str]:
-    """A file name without suffix per picture, all different, also where upper and lower case are one.
+    """Choose a file name without suffix for each picture; no two are equal, even if case is ignored.
 
-    The stem where it is enough, else with the folder's name, else with the suffix too, else with a number.
+    The name is the picture's stem if that is enough, else it gets the folder's name, else the suffix as well, else a
+    number.
     """
     ways = (
         lambda path: path.stem,
@@ -200,7 +201,7 @@ def _short(name: str) -> str:
 
 
 def _found(given: Sequence[Path]) -> list[Path]:
-    """Every picture once, in the order given.
+    """Paths of all pictures that are given or lie below given folders, each once, in the order given.
 
     Raises:
         DataError: no picture at all.
@@ -251,7 +252,7 @@ def _written(record: Explained, each: Look, folder: Path, stem: str, style: str,
 
 
 def chance(probability: float | None) -> str:
-    """A probability in two digits; never a rounded 0 or 1 for what is neither."""
+    """Text of a probability with two decimals; "< 0.01" and "> 0.99" instead of a rounded 0 or 1; "" for None."""
     if probability is None:
         return ""
     if 0 < probability < 0.005:
@@ -275,5 +276,5 @@ def _csv(records: Sequence[Explained]) -> bytes:
 
 
 def default_folder(model: Path) -> Path:
-    """Where the command writes unless told otherwise."""
+    """Folder that `bias-audit explain` writes to by default: reports/explain-NAME, with NAME the model's stem."""
     return Path("reports") / f"explain-{model.stem}"

@@ -1,7 +1,7 @@
-"""Which heatmap tells most about the model: deletion and insertion curves, and the choice of method and layer by them.
+"""Measures how faithful heatmaps are to the model (insertion and deletion curves), and chooses method and layer.
 
 Whether the pixels that a map ranks first move the prediction can be measured without masks and without labels
-(Petsiuk et al. 2018). It says that a map is true to the model, not that the model is right.
+(Petsiuk et al. 2018). A high value says that a map is true to the model, not that the model is right.
 """
 
 from __future__ import annotations
@@ -22,22 +22,25 @@ Array = NDArray[np.float32]
 Row = dict[str, Any]
 
 SAMPLE = 16
-"""Pictures that method and layer are chosen on."""
+"""Number of pictures on which method and layer are chosen."""
 
 STEPS = 8
-"""Equal parts in which the pixels go or come."""
+"""Number of equal steps in which the pixels are deleted or inserted."""
 
 BLUR = 0.1
-"""Blur that stands for "nothing there", as a share of the shorter side (22 px at 224): no edge or texture survives."""
+"""Standard deviation of the blur that hides pixels, as a share of the shorter side (22 px at 224).
+
+No edge or texture survives.
+"""
 
 CLEAR = 2.0
-"""Standard errors by which a candidate must lead to be chosen, about a 95 % interval; less is a tie."""
+"""Standard errors by which a candidate must lead the default to be chosen: about a 95 % interval; less is a tie."""
 
 CANDIDATES = ("hires_cam", "grad_cam", "layer_cam", "xgrad_cam", "grad_cam_plus_plus")
-"""Methods among which `choose` chooses: one pass each. The first is the default, which wins ties."""
+"""Methods that `choose` compares, each of one pass. The first is the default, which wins ties."""
 
 RANDOM, CENTRE = "random map", "centre map"
-"""Baselines of the table: what a map scores that knows nothing, and one that knows where photographers aim."""
+"""Names of the baselines: random cells, and closeness to the centre, where photographers put objects."""
 
 
 def insertion_deletion(
@@ -50,19 +53,19 @@ def insertion_deletion(
     """Area under the insertion curve minus area under the deletion curve (Petsiuk et al. 2018).
 
     Deletion blurs the pixels in the order of the map, hottest first; insertion brings them back into the blurred
-    picture in the same order. The curves are probabilities of the target over the share of pixels, their areas by the
-    trapezoid rule.
+    picture in the same order. The curves are probabilities of the target over the share of pixels; their areas are
+    computed by the trapezoid rule.
 
     Args:
-        predict: pixels -> predictions, any number.
+        predict: (m, H, W, C) pixels -> predictions, for any m.
         pixels: (n, H, W, C) in [0, 255].
-        targets: (n,) classes that the maps explain.
-        maps: (n, h, w), brought to the picture half-pixel bilinear; ties go in reading order.
-        steps: equal parts.
+        targets: (n,) indices of the classes that the maps explain.
+        maps: (n, h, w), brought to the picture half-pixel bilinear; pixels that tie are taken in reading order.
+        steps: number of equal steps.
 
     Returns:
-        (n,) in [-1, 1]: 1 = the first pixels make the prediction and their loss ends it, 0 = no order that matters,
-        NaN for maps that are not finite.
+        (n,) in [-1, 1]: 1 = the first pixels make the prediction and their loss ends it, 0 = the order of the pixels
+        does not matter, NaN for maps that are not finite.
     """
     n, height, width, _ = pixels.shape
     blurred = np.stack([_blurred(picture) for picture in pixels]) if n else pixels
@@ -82,9 +85,9 @@ def insertion_deletion(
 
 
 def candidate_layers(model: Model) -> tuple[str, ...]:
-    """The explained layer, and the last layer of the grid before it.
+    """Paths of the layers that `choose` compares: the explained layer, and the last layer before it with another grid.
 
-    Layers whose grid is larger than the one before them are passed over: padding brings no new place to look at, and
+    Layers whose grid is larger than that of the layer before are passed over: padding adds no new place to look at, and
     its border cells show nothing.
     """
     earlier: list[tuple[str, tuple[int, int]]] = []
@@ -102,22 +105,23 @@ def candidate_layers(model: Model) -> tuple[str, ...]:
 def choose(
     model: Model, preprocess: Preprocess, seed: int, pixels: Array, *, other_layers: bool
 ) -> tuple[str, str, list[Row]]:
-    """Method and layer whose maps of the predicted class have the best `insertion_deletion`.
+    """Choose the method and layer whose heatmaps of the predicted class have the best `insertion_deletion`.
 
-    The default, HiResCAM at the explained layer, is left only for a candidate that beats it by more than CLEAR standard
-    errors of their paired difference: within them, 16 pictures do not tell the two apart, and the best of ten
-    candidates leads by some of its luck.
+    The default, HiResCAM at the explained layer, is left only for a candidate that leads by more than CLEAR standard
+    errors of the paired difference. Within so many standard errors 16 pictures do not tell two methods apart, and the
+    best of ten candidates owes some of its lead to luck.
 
     Args:
-        model: explained at the layer that was asked for.
+        model: the model, explained at the layer that was asked for.
         preprocess: as in `Explainer`.
-        seed: of the random map.
-        pixels: (n, H, W, C) in [0, 255]; without any, the default is chosen.
-        other_layers: also try the layer of the grid before (`candidate_layers`).
+        seed: seed of the random map.
+        pixels: (n, H, W, C) in [0, 255]; for n = 0 the default is chosen.
+        other_layers: whether the second layer of `candidate_layers` is compared as well.
 
     Returns:
-        (method, layer, table): a row per candidate and baseline, best first: method, layer, grid (h, w), score (mean),
-        ahead (mean lead over the default), error (its standard error), chosen.
+        (method, layer, table). The table has a row per candidate and baseline, best first: method, layer, grid (h, w),
+        score (mean over pictures), ahead (mean lead over the default), error (standard error of that lead), chosen. It
+        is empty where there was no choice: no gradients, several layers or no pictures.
     """
     default = Explainer(model, DEFAULT, preprocess, seed)
     if default.name != CANDIDATES[0] or not len(pixels):  # no gradients or several layers: there is no choice
@@ -155,16 +159,19 @@ def resolve(
     pixels: Callable[[], Array],
     known: Mapping[str, Any] | None = None,
 ) -> tuple[Explainer, dict[str, Any] | None]:
-    """The explainer of a method by name, AUTO included.
+    """Make the explainer of a method that is given by name; AUTO is resolved by `choose`.
 
     Args:
         model, preprocess, seed, other_layers: as in `choose`.
         name: as in `Explainer`, or AUTO.
-        pixels: loads the sample; called only where a choice has to be made.
-        known: what an earlier call returned as its second part, so that a resumed run takes the same.
+        pixels: loads the pictures to choose on; called only where a choice has to be made.
+        known: the choice that an earlier call returned, so that a resumed run uses the same method; None = choose.
 
     Returns:
-        (explainer, choice): choice is None unless `name` is AUTO; else method, layer, images and table, JSON-able.
+        (explainer, choice): the choice is None unless `name` is AUTO; else method, layer, number of images and table.
+
+    Raises:
+        ConfigError: as `Explainer`.
     """
     if name != AUTO:
         return Explainer(model, name, preprocess, seed), None
@@ -175,7 +182,7 @@ def resolve(
     method, layer = str(known["method"]), str(known["layer"])
     explainer = Explainer(
         model if layer == model.layer else model.at_layer(layer),
-        method if known["table"] else DEFAULT,  # the default says itself why it was taken
+        method if known["table"] else DEFAULT,  # DEFAULT adds a note on why it was taken
         preprocess,
         seed,
     )
@@ -185,7 +192,7 @@ def resolve(
 
 
 def baselines(count: int, grid: tuple[int, int], seed: int) -> dict[str, Array]:
-    """(count, h, w) maps that know nothing of the picture: random cells, and closeness to the centre."""
+    """Name -> maps (count, h, w) that do not depend on the picture: random cells, and closeness to the centre."""
     noise = np.random.default_rng(seed).random((count, *grid), np.float32)
     rows, columns = (np.abs((np.arange(side) + 0.5) / side - 0.5) for side in grid)
     centre = (1 - np.hypot(rows[:, None], columns[None, :])).astype(np.float32)

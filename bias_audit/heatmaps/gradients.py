@@ -1,4 +1,4 @@
-"""Heatmaps from gradients with respect to the picture."""
+"""Heatmaps from gradients with respect to the pixels: Integrated Gradients."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ if TYPE_CHECKING:
 Array = NDArray[np.float32]
 
 STEPS = 50
-"""Steps m of the path; the error of the trapezoid rule falls with m squared where the model is smooth."""
+"""Number m of steps of the path; the error of the trapezoid rule falls with m squared where the model is smooth."""
 
 
 def integrated_gradients(explainer: Explainer, pixels: Array, targets: NDArray[np.intp]) -> Array:
     """Integrated Gradients: (x - x') * mean of dT/dx between x' and x (Sundararajan et al. 2017).
 
-    x' is a black picture. The path is straight in the model's own input, behind preprocessing, which for all built-in
-    preprocessings is the straight path of the pixels. Trapezoid rule, m = 50 steps, so 51 gradients. Contributions are
-    summed over channels and over the pixels of a cell: the map's sum is T(x) - T(x'), whatever the grid.
+    T is the log-odds of the target, x' a black picture. The path is straight in the model's own input, after
+    preprocessing, which for all built-in preprocessings is the straight path of the pixels. The mean is taken by the
+    trapezoid rule with m = 50 steps, so 51 gradients. Contributions are summed over channels and over the pixels of a
+    cell: up to the error of that rule the map's sum is T(x) - T(x'), whatever the grid.
 
     Args:
         explainer: model and preprocessing.
         pixels: (n, H, W, C) in [0, 255].
-        targets: (n,).
+        targets: (n,) class indices.
 
     Returns:
         (n, h, w), signed, in log-odds.
@@ -50,7 +51,7 @@ def integrated_gradients(explainer: Explainer, pixels: Array, targets: NDArray[n
 
 
 def _summed_into_cells(maps: NDArray[np.float64], grid: tuple[int, int]) -> Array:
-    """(n, H, W) -> (n, h, w): sums over the pixels of a cell; a pixel on an edge is shared out."""
+    """(n, H, W) -> (n, h, w): sums over the pixels of a cell; a pixel on an edge is split between its cells."""
     rows, columns = (
         area_weights(side, cells) * (side / cells) for side, cells in zip(maps.shape[1:], grid, strict=True)
     )

@@ -1,4 +1,4 @@
-"""What a model is, before anything is audited: layers, head, input contract, and what an explanation costs."""
+"""Describes a model before an audit: its layers, head and input, and the time that an explanation takes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bias_audit.run.progress import QUIET, Progress
 
 TIMED_BATCHES = 3
 ENOUGH_SECONDS = 10.0
-"""No further batch is timed after so long."""
+"""Time after which no further batch is timed."""
 
 MOST_NAMES = 20
 
@@ -38,7 +38,7 @@ BY_NAME: tuple[tuple[str, str], ...] = (
     ("vgg", "caffe"),
     ("densenet", "imagenet"),
 )
-"""Beginning of a name that `keras.applications` gives its networks -> what its `preprocess_input` does, first match."""
+"""Beginning of a name in `keras.applications`, and the preprocessing of that network; the first match counts."""
 
 
 def inspect(
@@ -55,10 +55,10 @@ def inspect(
         model: path of a model file, or a Keras model in memory.
         class_map: JSON file or dict, class name -> output indices.
         config: all settings; `options` are single fields of AuditConfig, for instance layer="backbone/conv5".
-        progress: what shows the progress; None = nothing.
+        progress: shows the progress; None = nothing is shown.
 
     Returns:
-        plain values, JSON-able; the keys are what `bias-audit inspect --json` prints.
+        Plain values that JSON can hold; the keys are those that `bias-audit inspect --json` prints.
 
     Raises:
         BiasAuditError: why the model cannot be explained, in one sentence.
@@ -106,12 +106,12 @@ def inspect(
 
 
 def preprocess_hint(inside: Sequence[str], name: str, channels: int) -> str:
-    """Which --preprocess is plausible, and why, in a sentence.
+    """Say in a sentence which --preprocess is plausible, and why.
 
     Args:
         inside: what the model itself does to its images, as `base.Model.inside`.
-        name: of the network, or "" where nothing tells it.
-        channels: of the input.
+        name: name of the network, or "" where it is not known.
+        channels: channels of the input, 3 or 1.
     """
     scaling = [step for step in inside if any(sign in step for sign in ("x /", "x *", "x -", "x +", "(x"))]
     if scaling and ": x *" in scaling[0]:
@@ -131,7 +131,7 @@ def preprocess_hint(inside: Sequence[str], name: str, channels: int) -> str:
 
 
 def _network_name(loaded: Model, model: Any) -> str:
-    """The first name that one of BY_NAME knows: of the model or its file, or of a network nested in it."""
+    """Name of the model, its file or a network nested in it that begins as an entry of BY_NAME; "" if none does."""
     own = Path(model).stem if isinstance(model, str | Path) else getattr(model, "name", "")
     nested = dict.fromkeys(path.partition("/")[0] for path, _ in loaded.layers)
     names = [str(name) for name in (own, *nested) if name]
@@ -140,7 +140,7 @@ def _network_name(loaded: Model, model: Any) -> str:
 
 
 def _timing(explainer: Explainer) -> tuple[float, int]:
-    """(seconds per 1000 images, images timed): predictions and heatmaps, without reading pictures from disk."""
+    """(seconds per 1000 images, number of images timed) of predictions and heatmaps, without reading files."""
     size = explainer.model.batch_size
     rng = np.random.default_rng(0)
     pixels = rng.uniform(0, 255, (size, *explainer.model.input_size)).astype(np.float32)

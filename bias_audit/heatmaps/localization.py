@@ -1,9 +1,9 @@
-"""Heatmap + mask -> attention scores, for a whole batch at once.
+"""Scores heatmaps against masks, for a whole batch at once: how much of the attention lies on the object.
 
-A heatmap of h x w cells is judged as its half-pixel bilinear upsampling U to the H x W pixels of the mask, without
-ever making it: sum_pixels U(L) * m = sum_cells L * U'(m), where U' is the adjoint of U. So each mask is brought to
-the map's grid once, and every share is a product of small arrays. A new metric is one function and one line in
-METRICS.
+A heatmap L of h x w cells is scored as its half-pixel bilinear upsampling U(L) to the H x W pixels of the mask m, but
+the upsampled map is not made: sum_pixels U(L) * m = sum_cells L * U'(m), where U' is the adjoint of U. So each mask is
+brought to the map's grid once, and every share is a product of small arrays. A new metric is one function and one line
+in METRICS.
 
 Heatmaps come signed and raw. Scores use L+ = max(L, 0); nothing is min-max scaled, because subtracting a floor
 changes shares (docs/science.md#numerical-traps).
@@ -34,7 +34,7 @@ TOO_SMALL = "object too small for this grid"
 FILLS_FRAME = "object fills the frame"
 
 MIN_RANGE = 0.15
-"""Least distance between the share of a uniform and of a perfect map that still makes a scale.
+"""Least distance between the background shares of a uniform and of a perfect map for which an excess is computed.
 
 See docs/science.md#background-excess.
 """
@@ -46,10 +46,10 @@ class Localization:
 
     Attributes:
         positive, negative: (N, h, w), max(L, 0) and max(-L, 0).
-        foreground, background, void: (N, h, w), pixels of each kind in the reach of a cell: U'(mask).
-        uncertain: (N, h, w), the void pixels within the picture (ignore value, rim of a trimap), without padding.
+        foreground, background, void: (N, h, w), U'(pixels of that kind): pixels in the reach of each cell.
+        uncertain: (N, h, w), U'(void pixels inside the picture: ignore value, rim of a trimap), without padding.
         perfect: (N, h, w), the mask averaged over cells: the best map that the grid can hold.
-        area: (N,) share of the valid pixels that are foreground.
+        area: (N,) share of foreground among the pixels that are not void; NaN where all are void.
         masks: (N, H, W) uint8.
     """
 
@@ -65,23 +65,23 @@ class Localization:
 
     @functools.cached_property
     def upsampled(self) -> NDArray[np.float32]:
-        """(N, H, W) positive evidence as it lies on the pixels of the mask; two metrics look at it."""
+        """(N, H, W) positive evidence, upsampled to the pixels of the mask; needed by two metrics only."""
         height, width = self.positive.shape[1:]
         rows, columns = bilinear_weights(height, self.masks.shape[1]), bilinear_weights(width, self.masks.shape[2])
         return _resampled(self.positive.astype(np.float32), rows, columns)
 
 
 def localize(maps: NDArray[np.floating], masks: NDArray[np.uint8]) -> Localization:
-    """Bring masks to the grid of the heatmaps.
+    """Bring masks to the grid of the heatmaps, which all metrics need.
 
     Args:
-        maps: (N, h, w) signed.
+        maps: (N, h, w) signed heatmaps.
         masks: (N, H, W) of BACKGROUND, FOREGROUND, VOID.
     """
     height, width = maps.shape[1:]
     rows, columns = bilinear_weights(height, masks.shape[1]), bilinear_weights(width, masks.shape[2])
     foreground_pixels = (masks == FOREGROUND).astype(np.float32)
-    # Each kind by itself: as the rest of the others, background would keep rounding errors where there is none.
+    # Each kind is summed by itself: computed as a rest, background would be a rounding error where there is none.
     void_pixels = masks == VOID
     unclear_pixels = void_pixels & ~_padding(void_pixels) if void_pixels.any() else void_pixels
     foreground, background, void, uncertain = (
@@ -105,42 +105,44 @@ def localize(maps: NDArray[np.floating], masks: NDArray[np.uint8]) -> Localizati
 
 
 def with_maps(at: Localization, maps: NDArray[np.floating]) -> Localization:
-    """The same masks under other maps (N, h, w): nothing is brought to the grid twice."""
+    """Replace the heatmaps of a `Localization` by others (N, h, w); the masks are not brought to the grid again."""
     positive, negative = _signs(maps)
     return dataclasses.replace(at, positive=positive, negative=negative)
 
 
 def background_share(at: Localization) -> Array:
-    """S: positive attention on the background, 0..1; 1 - relevance mass accuracy (Arras et al. 2022; Wang et al. 2020).
+    """(N,) background share S: positive attention on the background over that on object and background, 0..1.
 
-    Void pixels count on neither side. NaN where the map has no positive evidence on valid pixels.
+    It is 1 - relevance mass accuracy (Arras et al. 2022; Wang et al. 2020). Void pixels count on neither side. NaN
+    where the map has no positive evidence on object or background.
     """
     return _share(at.positive, at)
 
 
 def background_share_low(at: Localization) -> Array:
-    """S if every void pixel of the picture were foreground, 0..1; with `background_share_high` the range in which S
-    lies whatever the void hides. Padding is not in doubt and stays out. NaN where S is.
+    """(N,) background share if every void pixel of the picture were foreground, 0..1.
 
-    See docs/science.md#void-pixels.
+    With `background_share_high` it is the range in which S lies, whatever the void pixels show. Padding is left out.
+    NaN where S is NaN. See docs/science.md#void-pixels.
     """
     return _void_as(at, background=0)
 
 
 def background_share_high(at: Localization) -> Array:
-    """S if every void pixel of the picture were background, 0..1."""
+    """(N,) background share if every void pixel of the picture were background, 0..1; see `background_share_low`."""
     return _void_as(at, background=1)
 
 
 def background_share_perfect(at: Localization) -> Array:
-    """S_ref: background share of the perfect map of this mask at this grid, 0..1 (docs/science.md#resolution-floor)."""
+    """(N,) background share S_ref of the perfect map of each mask, 0..1 (docs/science.md#resolution-floor)."""
     return _share(at.perfect, at)
 
 
 def background_excess(at: Localization) -> Array:
-    """X = (S - S_ref) / ((1 - a) - S_ref): 0 perfect at this resolution, 1 uniform, above 1 avoids the object.
+    """(N,) background excess X = (S - S_ref) / ((1 - a) - S_ref), with a the area of the object.
 
-    NaN where the scale is shorter than MIN_RANGE (docs/science.md#background-excess); `attention_status` says why.
+    0 = as good as the resolution allows, 1 = a uniform map, above 1 = the attention avoids the object. NaN where the
+    denominator is below MIN_RANGE (docs/science.md#background-excess); `attention_status` says why.
     """
     reference = background_share_perfect(at)
     scale = (1 - at.area) - reference
@@ -149,7 +151,7 @@ def background_excess(at: Localization) -> Array:
 
 
 def background_excess_dilated(at: Localization) -> Array:
-    """X with each mask dilated by half a cell of the grid: what a sloppy outline would change.
+    """(N,) background excess with each mask dilated by half a cell of the grid: the effect of a sloppy outline.
 
     See docs/science.md#boxes-and-outlines.
     """
@@ -157,7 +159,7 @@ def background_excess_dilated(at: Localization) -> Array:
 
 
 def background_excess_box(at: Localization) -> Array:
-    """X with each mask replaced by its bounding box: what a box instead of a mask would say.
+    """(N,) background excess with each mask replaced by its bounding box.
 
     See docs/science.md#boxes-and-outlines.
     """
@@ -165,21 +167,27 @@ def background_excess_box(at: Localization) -> Array:
 
 
 def background_lift(at: Localization) -> Array:
-    """S / (1 - a): 1 = uniform map (Kohlbrenner et al. 2020, area-normalised)."""
+    """(N,) background share over background area, S / (1 - a), at least 0; 1 = a uniform map.
+
+    Area normalisation after Kohlbrenner et al. 2020. NaN without background, or where S is NaN.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(at.area < 1, background_share(at) / (1 - at.area), np.nan)
 
 
 def relevance_mass_accuracy(at: Localization) -> Array:
-    """Positive attention on the object, 0..1 (Arras et al. 2022); equals the energy-based pointing game."""
+    """(N,) share of positive attention on the object, 0..1 (Arras et al. 2022): 1 - background share.
+
+    It equals the energy-based pointing game (Wang et al. 2020).
+    """
     return 1 - background_share(at)
 
 
 def pointing_game(at: Localization) -> Array:
-    """1 if the strongest cell lies within one cell of the object, else 0; NaN on ties (Zhang et al. 2018).
+    """(N,) 1 if the hottest cell lies within one cell of the object, else 0; NaN on ties (Zhang et al. 2018).
 
-    The reach of a cell under bilinear upsampling is exactly one cell to each side. Cells that reach void only do not
-    compete.
+    One cell to each side is the reach of a cell under bilinear upsampling. Cells that reach only void pixels are left
+    out.
     """
     valid = at.foreground + at.background > 0
     flat = np.where(valid, at.positive, 0).reshape(len(at.positive), -1)
@@ -189,10 +197,10 @@ def pointing_game(at: Localization) -> Array:
 
 
 def relevance_rank_accuracy(at: Localization) -> Array:
-    """Share of the K strongest pixels that are foreground, K = foreground pixels, 0..1 (Arras et al. 2022).
+    """(N,) share of the K hottest pixels that are foreground, 0..1, with K the number of foreground pixels.
 
-    Pixels that tie at the K-th place (but for float32 rounding) count in proportion. NaN without foreground or
-    without positive evidence.
+    See Arras et al. 2022. Pixels that tie at the K-th place, up to float32 rounding, count in proportion. NaN without
+    foreground or without positive evidence.
     """
     upsampled = at.upsampled
     scores = np.full(len(upsampled), np.nan)
@@ -213,10 +221,10 @@ def relevance_rank_accuracy(at: Localization) -> Array:
 
 
 def iou_half_maximum(at: Localization) -> Array:
-    """Intersection over union of the mask and the map binarised at half its maximum, 0..1 (HardImageNet, ShortKit-ML).
+    """(N,) intersection over union of the mask and the map binarised at half its maximum, 0..1.
 
-    A baseline, for comparison with published numbers only: it follows one threshold and the size of the object. Void
-    pixels count on neither side. NaN without foreground or without positive evidence.
+    A baseline, only for comparison with published numbers (HardImageNet, ShortKit-ML): it depends on one threshold and
+    on the size of the object. Void pixels count on neither side. NaN without foreground or without positive evidence.
     """
     valid, inside = at.masks != VOID, at.masks == FOREGROUND
     upsampled = np.where(valid, at.upsampled, 0)
@@ -228,9 +236,9 @@ def iou_half_maximum(at: Localization) -> Array:
 
 
 def negative_share(at: Localization) -> Array:
-    """Evidence against the class as a share of all evidence, over the whole picture, 0..1.
+    """(N,) evidence against the class as a share of all evidence, over the whole picture, 0..1.
 
-    See docs/science.md#negative-evidence.
+    NaN for a map of zeros. See docs/science.md#negative-evidence.
     """
     reach = at.foreground + at.background + at.void
     against, support = (at.negative * reach).sum(axis=(1, 2)), (at.positive * reach).sum(axis=(1, 2))
@@ -238,13 +246,13 @@ def negative_share(at: Localization) -> Array:
 
 
 def padding_share(at: Localization) -> Array:
-    """Positive attention on void pixels (padding, ignore value), 0..1: looking at padding is a bug of its own."""
+    """(N,) share of positive attention on void pixels (padding, ignore value), 0..1; NaN without positive evidence."""
     reach = at.foreground + at.background + at.void
     return _ratio((at.positive * at.void).sum(axis=(1, 2)), (at.positive * reach).sum(axis=(1, 2)))
 
 
 def attention_status(at: Localization) -> list[str]:
-    """Per image "ok", or why `background_excess` is missing."""
+    """For each of the N images OK, or the reason why `background_excess` is NaN."""
     finite = np.asarray(np.isfinite(at.positive + at.negative).all(axis=(1, 2)))
     empty = np.isnan(background_share(at))
     excess = background_excess(at)
@@ -266,16 +274,17 @@ def attention_status(at: Localization) -> list[str]:
 
 
 Metric = Callable[[Localization], Array]
+"""N heatmaps and masks -> (N,) scores."""
 
 MASKLESS: dict[str, Metric] = {"negative_share": negative_share, "padding_share": padding_share}
-"""Metrics that need no foreground."""
+"""Metrics that need no object in the mask."""
 
 LABEL_METRICS: dict[str, Metric] = {
     "background_excess_label": background_excess,
     "background_excess_dilated": background_excess_dilated,
     "background_excess_box": background_excess_box,
 }
-"""What the maps of the labelled class are scored by."""
+"""Metrics of the heatmaps of the labelled class, by the name of the column."""
 
 METRICS: dict[str, Metric] = {
     "background_share": background_share,
@@ -290,13 +299,13 @@ METRICS: dict[str, Metric] = {
     "iou_half_maximum": iou_half_maximum,
     **MASKLESS,
 }
-"""What the maps of the predicted class are scored by."""
+"""Metrics of the heatmaps of the predicted class, by the name of the column."""
 
 
 def dilated(masks: NDArray[np.uint8], grid: tuple[int, ...]) -> NDArray[np.uint8]:
-    """(N, H, W) masks whose foreground reaches half a cell of the grid (h, w) farther; void stays void.
+    """Dilate the foreground of masks (N, H, W) by half a cell of the grid (h, w); void stays void.
 
-    The reach is a rectangle, as a cell is.
+    Foreground is dilated by a rectangle, since a cell is one.
     """
     size = [2 * round(pixels / cells / 2) + 1 for pixels, cells in zip(masks.shape[1:], grid, strict=True)]
     cell = np.ones(size, np.uint8)
@@ -306,7 +315,7 @@ def dilated(masks: NDArray[np.uint8], grid: tuple[int, ...]) -> NDArray[np.uint8
 
 
 def boxed(masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(N, H, W) masks whose foreground is its bounding box; void stays void."""
+    """Replace the foreground of masks (N, H, W) by its bounding box; void stays void."""
     thing = masks == FOREGROUND
     rows, columns = np.asarray(thing.any(axis=2)), np.asarray(thing.any(axis=1))
     box = _between(rows)[:, :, None] & _between(columns)[:, None, :]
@@ -314,19 +323,19 @@ def boxed(masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _between(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(N, L): true from the first to the last true one."""
+    """(N, L) -> (N, L): true from the first true value of each row to the last."""
     after, before = np.logical_or.accumulate(flags, axis=1), np.logical_or.accumulate(flags[:, ::-1], axis=1)
     return np.asarray(after & before[:, ::-1])
 
 
 def _padding(void: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(N, H, W): rows and columns at the edges that are void throughout, as letterboxing leaves them."""
+    """(N, H, W): true in rows and columns at the edges that are void throughout, as padding leaves them."""
     rows, columns = np.asarray((~void).any(axis=2)), np.asarray((~void).any(axis=1))
     return np.asarray(~(_between(rows)[:, :, None] & _between(columns)[:, None, :]))
 
 
 def _signs(maps: NDArray[np.floating]) -> tuple[Array, Array]:
-    """max(L, 0) and max(-L, 0); what is not finite becomes NaN."""
+    """max(L, 0) and max(-L, 0) of heatmaps (N, h, w); values that are not finite become NaN."""
     signed = np.where(np.isfinite(maps), maps, np.nan).astype(np.float64)
     return np.maximum(signed, 0), np.maximum(-signed, 0)
 
@@ -353,13 +362,13 @@ def _ratio(part: Array, whole: Array) -> Array:
 
 
 def _to_grid(pixels: NDArray[np.float32], rows: NDArray[np.float32], columns: NDArray[np.float32]) -> Array:
-    """`_resampled`, in double precision."""
+    """`_resampled` with a result in double precision."""
     return _resampled(pixels, rows, columns).astype(np.float64)
 
 
 def _resampled(
     pixels: NDArray[np.float32], rows: NDArray[np.float32], columns: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """rows (a, H) @ pixels (N, H, W) @ columns' (W, b) -> (N, a, b)."""
-    with np.errstate(invalid="ignore"):  # a BLAS kernel may raise the flag on lanes of its own that it throws away
+    """Resample pixels (N, H, W) to (N, a, b) by the weights rows (a, H) and columns (b, W)."""
+    with np.errstate(invalid="ignore"):  # a BLAS kernel may raise the flag on padding lanes, whose results it discards
         return np.asarray(rows @ pixels @ columns.T, np.float32)

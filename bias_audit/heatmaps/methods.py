@@ -1,4 +1,4 @@
-"""Heatmap methods by name, and the one way to run any of them: a model behind its preprocessing, explained."""
+"""Lists the heatmap methods by name, and runs any of them on a model and its preprocessing (`Explainer`)."""
 
 from __future__ import annotations
 
@@ -24,19 +24,20 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Method:
-    """A heatmap method.
+    """A heatmap method: its function and what it needs.
 
     Attributes:
         function: where `weighs`, (values, gradients, xp) -> maps, see `cam`; else (explainer, pixels, targets) -> maps:
             pixels (N, H, W, C) in [0, 255], targets (N,) class indices, maps (N, h, w) signed, of any h and w.
-        weighs: it weighs activations by gradients, so it costs one forward pass and a backward pass through the head.
-        formula: in one line.
-        paper: its source.
+        weighs: whether the method weighs activations by gradients; the cost is then one forward pass and a backward
+            pass through the head.
+        formula: the formula in one line.
+        paper: source of the method.
         passes: cost per image in forward passes (F) and backward passes (B).
-        use: what its maps may be used for.
-        traced: the function takes `xp` and can run inside the traced pass.
-        inside: it needs activations or gradients; if not, any model that predicts will do.
-        grid: model -> (h, w) of its maps; None = found by a first call. Methods that weigh have the layer's.
+        use: purposes for which the maps may be used.
+        traced: whether the function takes `xp`, so that it can run inside the traced pass.
+        inside: whether the method needs activations or gradients; if not, it runs on any model that predicts.
+        grid: model -> (h, w) of the maps; None = found by a first call. Unused where `weighs`: the layer's grid counts.
     """
 
     function: Callable[..., Any]
@@ -51,10 +52,10 @@ class Method:
 
 
 DEFAULT = "default"
-"""HiResCAM; LayerCAM where several layers are asked for; occlusion where a model gives no gradients."""
+"""Stands for HiResCAM; for LayerCAM where several layers are explained; for occlusion without gradients."""
 
 AUTO = "auto"
-"""The most faithful of the family on a sample of the pictures, see `faithfulness.choose`."""
+"""Stands for the most faithful of several methods on a sample of the pictures, see `faithfulness.choose`."""
 
 METHODS: dict[str, Method] = {
     "hires_cam": Method(
@@ -106,27 +107,27 @@ METHODS: dict[str, Method] = {
         inside=False, grid=perturbation.pixel_grid,
     ),
 }  # fmt: skip
-"""The methods by name; the default first."""
+"""Heatmap methods by name; the default comes first."""
 
 
 def check_method(name: str) -> None:
-    """Refuse an unknown method before a model is loaded.
+    """Refuse the name of an unknown heatmap method, before a model is loaded.
 
     Raises:
-        ConfigError: neither DEFAULT nor AUTO, nor a name that `find_method` resolves.
+        ConfigError: a name that is neither DEFAULT nor AUTO, and that `find_method` does not resolve.
     """
     if name not in (DEFAULT, AUTO):
         find_method(name)
 
 
 def find_method(name: str) -> Method:
-    """Resolve a name of METHODS or a user's `module:function`.
+    """The method that a name stands for: a key of METHODS, or a user's `module:function`.
 
     A user's function whose first parameter is called `values` weighs activations, (values, gradients) or, to run inside
     the traced pass, (values, gradients, xp); any other is called with (explainer, pixels, targets).
 
     Raises:
-        ConfigError: unknown name, or a function that cannot be imported.
+        ConfigError: an unknown name, or a function that cannot be imported.
     """
     if name in METHODS:
         return METHODS[name]
@@ -145,21 +146,21 @@ def find_method(name: str) -> Method:
 
 
 class Explainer:
-    """A model behind its preprocessing, explained by one method.
+    """Makes heatmaps of a model by one method, from pixels before preprocessing.
 
     Args:
         model: the classifier.
         name: key of METHODS, DEFAULT or `module:function`.
-        preprocess: (N, H, W, C) in [0, 255] -> what the model was trained on.
-        seed: of methods that draw at random.
+        preprocess: (N, H, W, C) in [0, 255] -> the values that the model was trained on.
+        seed: seed of methods that draw at random.
 
     Attributes:
-        name: of the method that runs: DEFAULT is resolved.
+        name: name of the method that runs, with DEFAULT resolved.
         grid: (h, w) of the maps.
-        notes: what a reader of the maps should know about the choice of method.
+        notes: sentences that a reader of the maps should know about the choice of method.
 
     Raises:
-        ConfigError: unknown method, or one that this model or this choice of layers does not allow.
+        ConfigError: an unknown method, AUTO, or a method that this model or this choice of layers does not allow.
     """
 
     def __init__(self, model: Model, name: str, preprocess: Preprocess, seed: int = 0) -> None:
@@ -201,19 +202,19 @@ class Explainer:
         return "hires_cam"
 
     def predict(self, pixels: Array) -> Predictions:
-        """Predictions for (N, H, W, C) in [0, 255], any N."""
+        """Predictions of pictures (N, H, W, C) in [0, 255], for any N."""
         return self.model.predict(self.preprocess(pixels))
 
     def explain(self, pixels: Array, labels: NDArray[np.intp] | None = None) -> Explanation:
-        """Predictions and maps of the predicted and of the labelled class.
+        """Predictions, and heatmaps of the predicted and of the labelled class.
 
         Args:
             pixels: (n, H, W, C) in [0, 255], n at most the model's batch size.
-            labels: (n,) indices into the audited classes; None where pictures have none: `maps_label` is `maps`.
+            labels: (n,) indices into the audited classes; None = pictures without labels: `maps_label` equals `maps`.
 
         Raises:
             ModelError: the method is not defined for this model's head.
-            ConfigError: a user's function failed or gave something else than maps.
+            ConfigError: a user's function failed, or returned maps of a wrong shape.
         """
         images = self.preprocess(pixels)
         given = np.full(len(pixels), -1) if labels is None else labels
@@ -241,7 +242,15 @@ class Explainer:
         return explained
 
     def maps(self, pixels: Array, targets: NDArray[np.intp]) -> Array:
-        """(n, h, w): maps of any class, for any number of images."""
+        """Heatmaps (n, h, w) of any number of pictures, each for a given class.
+
+        Args:
+            pixels: (n, H, W, C) in [0, 255].
+            targets: (n,) indices of the classes to explain.
+
+        Raises:
+            ModelError, ConfigError: as `explain`.
+        """
         if not self.method.weighs:
             return self._called(self, pixels, targets, count=len(pixels), grid=self.grid)
         size = self.model.batch_size
@@ -276,14 +285,14 @@ class Explainer:
         return height, width
 
     def _called(self, *arguments: Any, count: int, grid: tuple[int, int] | None) -> Array:
-        """The method's function on arrays."""
+        """Call the method's function on NumPy arrays and check the shape of the maps."""
         with self._running():
             maps = np.asarray(self.method.function(*arguments), np.float32)
         self._check_shape(maps.shape, count, grid)
         return maps
 
     def _running(self) -> contextlib.AbstractContextManager[None]:
-        """While it lasts, what a user's own method does wrong ends in one sentence; a fault of ours stays one."""
+        """Context in which an error of a user's method becomes a ConfigError; errors of built-in methods stay."""
         if ":" in self.name:
             return running(f"the heatmap method {self.name!r} failed")
         return contextlib.nullcontext()

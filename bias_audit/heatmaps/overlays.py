@@ -1,4 +1,4 @@
-"""A photo with its heatmap drawn over it, and a title that says what the model said."""
+"""Draws a heatmap over its photo, with a title strip above that tells class and probability."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ INFERNO = (
     (0, 0, 4), (31, 12, 72), (85, 15, 109), (136, 34, 106), (186, 54, 85),
     (227, 89, 51), (249, 140, 10), (249, 201, 50), (252, 255, 164),
 )  # fmt: skip
-"""As `report.figures.INFERNO` (van der Walt & Smith 2015), which the heatmaps of the report are drawn in."""
+"""Points of the colour map Inferno (van der Walt & Smith 2015), the same as in `report.figures.INFERNO`."""
 
 RED = (226, 20, 32)
 LINES = ((255, 226, 77), (255, 140, 0), (220, 20, 40))
@@ -39,14 +39,16 @@ def overlay(photo: Rgb, heat: NDArray[np.float32], style: str, title: str, lines
     """Draw a map over a photo, below a title.
 
     Args:
-        photo: (H, W, 3).
+        photo: (H, W, 3) uint8 RGB.
         heat: (h, w) signed and unscaled; its positive part over its maximum is shown, brought to H x W half-pixel
             bilinearly, as it is scored (docs/science.md#numerical-traps).
         style: key of STYLES.
-        title: in bold; further `lines` stand below it. What is too long is cut.
+        title: text in bold; text that is too long is cut.
+        lines: further lines of text below the title.
 
     Returns:
-        (H + title, W, 3).
+        (H + height of the title strip, W, 3) uint8 RGB; a map without positive evidence leaves the photo unchanged, and
+        the strip says so.
     """
     shown, note = scaled(heat, photo.shape[:2])
     drawn = photo if shown is None else STYLES[style](photo, shown)
@@ -54,7 +56,11 @@ def overlay(photo: Rgb, heat: NDArray[np.float32], style: str, title: str, lines
 
 
 def scaled(heat: NDArray[np.float32], size: tuple[int, ...]) -> tuple[NDArray[np.float32] | None, str]:
-    """((H, W) in 0..1, ""), or (None, why there is nothing to see)."""
+    """Scale the positive part of a heatmap to 0..1 and upsample it to `size`, for display only.
+
+    Returns:
+        ((H, W) in 0..1, ""), or (None, BROKEN or EMPTY) for a map that is not finite or has no positive evidence.
+    """
     if not np.isfinite(heat).all():
         return None, BROKEN
     positive = np.maximum(heat, 0).astype(np.float32)
@@ -65,12 +71,15 @@ def scaled(heat: NDArray[np.float32], size: tuple[int, ...]) -> tuple[NDArray[np
 
 
 def view(path: Path, geometry: Geometry, pixels: NDArray[np.float32]) -> Rgb:
-    """The part of a picture that the model saw, (H, W, 3), larger than it saw it and in its own proportions.
+    """The part of a picture that the model saw, (H, W, 3), for display: its longer side has LONGEST pixels.
+
+    A picture that was stretched for the model is shown in its own proportions.
 
     Args:
-        path: of the picture.
-        geometry: of the model's input.
-        pixels: (H, W, C) in [0, 255] as the model saw them, for a picture that would become too large.
+        path: path of the picture.
+        geometry: geometry of the model's input.
+        pixels: (h, w, C) in [0, 255] as the model saw them; shown where the file cannot be read or would become too
+            large.
     """
     original, _ = decode(path, geometry.channels, geometry.decoder)
     shape = geometry.size if original is None or geometry.resize != "stretch" else original.shape[:2]
@@ -86,13 +95,13 @@ def view(path: Path, geometry: Geometry, pixels: NDArray[np.float32]) -> Rgb:
 
 
 def _on_grey(photo: Rgb, heat: NDArray[np.float32]) -> Rgb:
-    """Red over the photo in grey, a little lighter than it is so that red shows in the shadows as well."""
+    """Red over the photo in grey, which is lightened a little so that red shows in the shadows as well."""
     grey = 60 + 0.72 * cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY).astype(np.float32)
     return _blended(np.repeat(grey[..., None], 3, axis=2), np.array(RED, np.float32), 0.82 * heat)
 
 
 def _in_colours(photo: Rgb, heat: NDArray[np.float32]) -> Rgb:
-    """Inferno over the photo, the more opaque the stronger, as in the report."""
+    """The colour map Inferno over the photo, more opaque where the evidence is stronger, as in the report."""
     points = np.array(INFERNO, np.float32)
     at = np.linspace(0, 1, len(points))
     colours = np.stack([np.interp(heat, at, points[:, channel]) for channel in range(3)], axis=2)
@@ -149,7 +158,7 @@ def _cut(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
 
 @functools.cache
 def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
-    """DejaVu, which Matplotlib brings along: Latin, Greek and Cyrillic names on every system."""
+    """A font of DejaVu, which comes with Matplotlib: it has Latin, Greek and Cyrillic letters on every system."""
     import matplotlib
 
     return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name, size)

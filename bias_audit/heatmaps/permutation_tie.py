@@ -1,7 +1,7 @@
-"""Is the attention of a class tied to its own objects, or would the maps fit any photo of the class as well?
+"""Permutation test whether the heatmaps of a class follow their own objects, or would fit any photo of the class.
 
-Every map is scored against the masks of other photos of the same class: what photographers do in common (objects in
-the middle, of a certain size) fits there too, so only what is owed to the own object remains
+Every map is scored under the masks of other photos of the same class as well. What all photos have in common (objects
+in the middle, of a certain size) fits those masks too, so a difference is due to the own object
 (docs/science.md#permutation-tie).
 """
 
@@ -22,33 +22,34 @@ ALIKE = "objects too alike in place and size to tell own from foreign"
 NO_COMPARISON = "masks of other photos give no comparison"
 
 MIN_IMAGES = 10
-"""Fewer maps are not tested (docs/science.md#minimum-numbers)."""
+"""Least number of maps of a class for a test (docs/science.md#minimum-numbers)."""
 
 PERMUTATIONS = 2000
-"""Random permutations of the masks, at least; more for many classes, or no p-value could pass the correction."""
+"""Default number of random permutations; many classes need more, or no p-value could pass the correction."""
 
 MIN_PERFECT_EFFECT = 0.05
-"""What perfect maps must reach. Below, the objects coincide and no map could show a tie."""
+"""Least effect of perfect maps for a test: below, the objects lie at one place and no map could show a tie."""
 
 _AT_ONCE = 2000
-"""Permutations held in memory at once (3 MB for 200 images)."""
+"""Most permutations that are held in memory at once (3 MB for 200 images)."""
 
 _ROUNDING = 1e-9
-"""Means that differ by less are equal: the same shares, added in another order."""
+"""Difference below which two means count as equal: sums of the same shares in another order differ by rounding."""
 
 
 @dataclass(frozen=True)
 class Tie:
-    """How far the maps of a class are tied to their own objects.
+    """Result of the permutation test of one class: how far its heatmaps follow their own objects.
 
     Attributes:
-        n: maps tested.
-        reason: OK, or why `p` is missing.
-        effect: mean background share under the masks of other photos, minus under the own one, -1..1; 0 = no tie.
-        effect_perfect: the same for perfect maps: how large the effect can be with these objects at this grid.
-        p: one-sided p-value of the effect.
-        z: (N,) per map given, how many standard deviations its own share lies below those under the other masks.
-        status: per map given OK, or why `z` is missing.
+        n: number of maps tested.
+        reason: OK, or why `p` is NaN.
+        effect: mean background share under the masks of other photos, minus that under the own mask, -1..1; 0 = no tie.
+        effect_perfect: effect of perfect maps, which is about the largest possible with these objects at this grid.
+        p: one-sided p-value of the effect, 0..1.
+        z: (N,) for each map that was given: background share under its own mask, in standard deviations below the mean
+            of those under the other masks.
+        status: for each map that was given OK, or why its `z` is NaN.
         code: of `reason`, see `checks.reasons`.
     """
 
@@ -71,22 +72,23 @@ def permutation_tie(
     seed: int | tuple[int, ...],
     permutations: int = PERMUTATIONS,
 ) -> Tie:
-    """Test whether maps lie on their own objects more than on those of other photos.
+    """Test whether heatmaps lie on their own objects more than on those of other photos of the class.
 
     Under the null the masks are exchangeable between the maps of a class, so p = (1 + #{mean S_perm <= mean S}) /
-    (1 + B) over B random permutations of the masks (Phipson & Smyth 2010). Permutations, not derangements: only a
-    group that holds the identity gives an exact test. A permutation uses every mask once, so the areas of the masks
-    are the same in each of them, and the mean does not need masks of matched size; the z of a single map does compare
-    with masks of other sizes. A map that grows with its object counts as tied to it. Photos count as independent.
+    (1 + B) over B random permutations of the masks (Phipson & Smyth 2010). Permutations, not derangements, are drawn:
+    only a group that holds the identity gives an exact test. A permutation uses every mask once, so the areas of the
+    masks are the same in each permutation, and the mean does not need masks of matched size; the z of a single map
+    does compare with masks of other sizes. A map that grows with its object counts as tied to that object. Photos count
+    as independent.
 
     Args:
-        maps: (N, h, w), signed; only positive evidence counts.
+        maps: (N, h, w) signed heatmaps; only positive evidence counts.
         perfect, foreground, background: (N, h, w), the masks on the grid, see `localization.Localization`.
-        seed: of the permutations.
-        permutations: B.
+        seed: seed of the permutations.
+        permutations: number B of permutations.
 
     Returns:
-        the tie; maps without evidence on the valid pixels of some mask are left out, and so are their masks.
+        The result. A map without positive evidence on the valid pixels of any one mask is left out, with its own mask.
     """
     z = np.full(len(maps), np.nan)
     shares = share_matrix(maps, foreground, background)
@@ -118,7 +120,12 @@ def permutation_tie(
 def share_matrix(
     maps: NDArray[np.floating], foreground: NDArray[np.floating], background: NDArray[np.floating]
 ) -> Array:
-    """(N, N): background share of map i under mask j, 0..1; NaN without positive evidence on valid pixels of j."""
+    """(N, N) background share of map i under mask j, 0..1; NaN without positive evidence on the valid pixels of mask j.
+
+    Args:
+        maps: (N, h, w) signed heatmaps.
+        foreground, background: (N, h, w), the masks on the grid, see `localization.Localization`.
+    """
     heat, off_object, on_object = (
         array.reshape(len(array), array.shape[1] * array.shape[2]).astype(np.float64)
         for array in (np.maximum(maps, 0), background, foreground)

@@ -1,7 +1,8 @@
-"""Heatmaps from changed pictures: any model can be explained by them, for many forward passes.
+"""Heatmaps from predictions of changed pictures: occlusion, RISE and Score-CAM. They need many forward passes.
 
-Each function takes an explainer, pixels (n, H, W, C) in [0, 255] and targets (n,), and returns signed maps (n, h, w).
-Pictures are changed before preprocessing. The score is the log-odds of the target.
+Each method takes an explainer, pixels (n, H, W, C) in [0, 255] and targets (n,), and returns signed maps (n, h, w).
+Pictures are changed before preprocessing. The score T is the log-odds of the target. Occlusion and RISE explain any
+model; Score-CAM needs the activations of a layer.
 """
 
 from __future__ import annotations
@@ -21,28 +22,28 @@ if TYPE_CHECKING:
 Array = NDArray[np.float32]
 Targets = NDArray[np.intp]
 Masks = Callable[[NDArray[np.intp]], Array]
-"""Numbers of masks (b,) -> masks (b, H, W) in [0, 1], 1 where the picture stays."""
+"""Indices of masks (b,) -> masks (b, H, W) in [0, 1], 1 where the picture stays."""
 
 CELLS = 14
-"""Cells per side of the maps of pixel methods: 16 pixels each at 224, where a shard of maps stays small."""
+"""Cells per side of the maps of methods that work on pixels: 16 pixels each at 224, so that shards stay small."""
 
 RISE_MASKS = 1000
-"""Masks of RISE. The paper takes 4000 to 8000; the error of the map falls with their square root."""
+"""Number of masks of RISE. The paper takes 4000 to 8000; the error of the map falls with the root of this number."""
 
 RISE_GRID = 7
 """Cells per side of the random grids of RISE, as in the paper."""
 
 RISE_KEPT = 0.5
-"""Chance of a cell of RISE to be kept, as in the paper."""
+"""Probability that a cell of a mask of RISE is kept, as in the paper."""
 
 
 def pixel_grid(model: Model) -> tuple[int, int]:
-    """(h, w) of the maps of methods that work on pixels."""
+    """(h, w) of the maps of methods that work on pixels: CELLS per side, or fewer for a smaller input."""
     return min(CELLS, model.input_size[0]), min(CELLS, model.input_size[1])
 
 
 def layer_grid(model: Model) -> tuple[int, int]:
-    """(h, w) of the maps of methods that work on the explained layer."""
+    """(h, w) of the maps of methods that work on the explained layer: the grid of that layer."""
     return model.grid
 
 
@@ -67,10 +68,11 @@ def occlusion(explainer: Explainer, pixels: Array, targets: Targets) -> Array:
 def rise(explainer: Explainer, pixels: Array, targets: Targets) -> Array:
     """RISE: 1 / (N p) sum_i (T(x * M_i) - mean_i T) M_i, averaged over map cells (Petsiuk et al. 2018).
 
-    The paper's map less its mean over the masks: it scores with probabilities, where 0 means something; with log-odds
-    only differences do, and a common level would drown the map in the unevenness of the masks. The order of places
-    stays, and cells that speak against the class become negative. Hidden parts fade to black. Masks: 7 x 7 cells
-    kept with p = .5, bilinear, shifted at random; drawn from the explainer's seed, the same for every picture.
+    Unlike in the paper, the mean score over the masks is subtracted. The paper scores with probabilities, where 0 means
+    something; with log-odds only differences do, and a common level would hide the map behind the unevenness of the
+    masks. So cells that speak against the class become negative. Hidden parts fade to black. Masks have 7 x 7 cells,
+    each kept with p = .5, upsampled bilinearly and shifted at random; they are drawn from the explainer's seed and are
+    the same for every picture.
     """
     height, width = pixels.shape[1:3]
     masks = rise_masks(height, width, RISE_MASKS, explainer.seed)
@@ -87,10 +89,15 @@ def rise(explainer: Explainer, pixels: Array, targets: Targets) -> Array:
 
 
 def rise_masks(height: int, width: int, count: int, seed: int) -> Masks:
-    """The random masks of RISE, made when asked for: 1000 of 224 x 224 would fill 200 MB.
+    """The random masks of RISE as a function of their indices: 1000 masks of 224 x 224 would fill 200 MB.
 
-    Each is a binary grid brought to one cell more than the picture, half-pixel bilinear, and cut at a random shift of
-    less than one cell.
+    Each mask is a binary grid, brought to the size of the picture plus one cell (half-pixel bilinear), and cut at a
+    random shift of less than one cell.
+
+    Args:
+        height, width: of the picture in pixels.
+        count: number of masks; indices run from 0 to count - 1.
+        seed: seed of the masks.
     """
     rng = np.random.default_rng(seed)
     kept = (rng.random((count, RISE_GRID, RISE_GRID)) < RISE_KEPT).astype(np.float32)
@@ -111,8 +118,8 @@ def score_cam(explainer: Explainer, pixels: Array, targets: Targets) -> Array:
     """Score-CAM: sum_k w_k A_k, w = softmax over k of T(x * H_k) (Wang et al. 2020).
 
     H_k is activation map A_k brought to the picture (half-pixel bilinear) and scaled to 0..1; hidden parts fade to
-    black. The paper's baseline T(black) is the same for all k and cancels in the softmax, so no pass is spent on it.
-    A channel without contrast masks nothing and has weight 0.
+    black. The paper's baseline T(black) is the same for all k and cancels in the softmax, so it is not computed. A
+    channel whose H_k has no contrast has weight 0.
     """
     height, width = pixels.shape[1:3]
     size = explainer.model.batch_size
@@ -153,15 +160,15 @@ def score_cam(explainer: Explainer, pixels: Array, targets: Targets) -> Array:
 def _scores(
     explainer: Explainer, pixels: Array, targets: Targets, masks: Masks, count: int, fill: Array
 ) -> NDArray[np.float64]:
-    """(n, count): log-odds of the target for every picture behind every mask, in whole batches of the model.
+    """(n, count) log-odds of the target of every picture under every mask.
 
     Args:
         explainer: predicts from pixels.
         pixels: (n, H, W, C) in [0, 255].
-        targets: (n,).
-        masks: the masks by number.
-        count: how many there are.
-        fill: (n, H, W, C), what stands where a mask is 0.
+        targets: (n,) class indices.
+        masks: indices -> masks.
+        count: number of masks.
+        fill: (n, H, W, C) in [0, 255], shown where a mask is 0.
     """
     size = explainer.model.batch_size
     scores = np.zeros(len(pixels) * count)
@@ -174,7 +181,7 @@ def _scores(
 
 
 def _cell_of(side: int, cells: int) -> NDArray[np.intp]:
-    """(side,): which of `cells` nearly equal parts each pixel lies in."""
+    """(side,) index 0..cells-1 of the cell that each pixel of an axis lies in; cells are nearly equal."""
     edges = np.rint(np.arange(1, cells) * side / cells)
     return np.searchsorted(edges, np.arange(side), side="right")
 

@@ -1,4 +1,4 @@
-"""Predictions and heatmaps of pictures without a label: the one way of `inspect`, `explain` and strangers."""
+"""Predictions and heatmaps of pictures without a label, for `bias-audit explain` and the check `strangers`."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Look:
-    """What a model makes of one picture.
+    """Prediction and heatmap of one picture without a label.
 
     Attributes:
         sample: the picture.
-        status, reason: as of `data.batches.Loaded`; all that follows is empty unless the status is OK.
-        probabilities: (K,) of the classes.
-        log_odds: (K,).
+        status, reason: as in `data.batches.Loaded`; all further arrays are empty unless the status is OK.
+        probabilities: (K,) probabilities of the K classes.
+        log_odds: (K,) log p - log(1 - p) of the classes.
         predicted: index of the most probable class; -1 where the picture could not be read.
-        target: index of the class that the map explains.
-        map: (h, w) signed, unscaled.
+        target: index of the class that the map explains; -1 where the picture could not be read.
+        map: (h, w) heatmap, signed and unscaled.
         pixels: (H, W, C) in [0, 255], the picture in the model's input size.
-        mask: (H, W), VOID where the picture was padded.
+        mask: (H, W) of `data.batches.Loaded`, VOID where the picture was padded.
     """
 
     sample: Sample
@@ -50,7 +50,7 @@ class Look:
     mask: NDArray[np.uint8]
 
     def ranked(self, count: int) -> list[int]:
-        """Indices of the most probable classes, most probable first."""
+        """Indices of the `count` most probable classes, most probable first."""
         return [int(index) for index in np.argsort(-self.log_odds, kind="stable")[:count]]
 
 
@@ -61,14 +61,17 @@ def look(
     advance: Callable[[int], None],
     target: int | None = None,
 ) -> Iterator[Look]:
-    """Predict and explain pictures, in their order; one that cannot be read is a record, not the end.
+    """Predict and explain pictures, in their order; a picture that cannot be read gives a record with the reason.
 
     Args:
-        samples: their labels are not used.
+        samples: the pictures; their labels are not used.
         explainer: model, method and preprocessing.
-        geometry: of the model's input.
-        advance: counts pictures that are done.
-        target: class to explain; None = each picture's predicted class.
+        geometry: geometry of the model's input.
+        advance: called with the number of pictures that are done.
+        target: index of the class to explain; None = each picture's predicted class.
+
+    Yields:
+        One record per picture.
     """
     nothing = np.zeros(0, np.float32)
     empty = (nothing, nothing, -1, -1, np.zeros((0, 0), np.float32), nothing, np.zeros((0, 0), np.uint8))
@@ -103,10 +106,15 @@ def pictures_in(folder: Path) -> list[Path]:
 
 
 def name_outputs(model: Model, config: AuditConfig, given: Sequence[str] | None = None) -> tuple[str, ...]:
-    """Names of a model's classes without a data set: as given, of the class map, or "output 0" and so on.
+    """Names of a model's classes without a data set: from the class map, as given, or "output 0" and so on.
+
+    Args:
+        model: the classifier.
+        config: its class map, if any, names the classes.
+        given: names in the order of the outputs; None = none were given.
 
     Raises:
-        ConfigError: more or fewer names than outputs, a name twice, or names beside a class map.
+        ConfigError: more or fewer names than outputs, or names beside a class map.
     """
     if config.class_map is not None:
         if given is not None:
@@ -124,10 +132,10 @@ def name_outputs(model: Model, config: AuditConfig, given: Sequence[str] | None 
 
 
 def find_class(name: str, names: Sequence[str]) -> int:
-    """Index of a class by its name, or by the number of its output.
+    """Index of a class that is given by its name, or by its number from 0.
 
     Raises:
-        ConfigError: no such class, or several of that name.
+        ConfigError: no such class, or several classes of that name.
     """
     if name in names:
         if names.count(name) > 1:

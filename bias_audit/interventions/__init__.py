@@ -1,1 +1,1 @@
-"""Pictures changed on purpose: objects cut out and pasted, backgrounds lent, regions erased."""
+"""Changes pictures on purpose: cuts out and pastes objects, exchanges backgrounds, erases regions."""

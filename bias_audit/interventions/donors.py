@@ -1,4 +1,4 @@
-"""Which photos are intervened on, and whose backgrounds they get.
+"""Chooses the photos that are changed into composites, and the donors whose backgrounds they get.
 
 The choice follows from the seed and the image ids alone, never from the order of files.
 """
@@ -19,20 +19,23 @@ from bias_audit.data.sampling import rank
 from bias_audit.interventions.edits import Mask, attended_region, background_only, elsewhere, hole
 
 MIN_AREA = 0.01
-"""Smallest object worth pasting, as a share of the picture; nearly empty masks are mask errors."""
+"""Smallest area of an object that is pasted, as a share of the picture; nearly empty masks are mask errors."""
 
 MAX_AREA = 0.9
-"""Largest object: beyond, there is no background to exchange."""
+"""Largest area of an object that is pasted, as a share of the picture: beyond, no background is left to exchange."""
 
 MAX_HOLE = 0.7
-"""A donor's object may cover this much: a background that is mostly inpainted is no background."""
+"""Largest area of a donor's object, as a share of the picture: a background that is mostly inpainted is none."""
 
 POOL = 400
-"""Donors kept in memory over all classes, at least `donors` + 1 per class (two backgrounds each: 120 MB at 224 px)."""
+"""Donors over all classes, but at least `donors` + 1 per class (400 with two fills each: 120 MB at 224 px)."""
 
 DONE = "done"
 DONE_BEFORE = "done with the mask of before"
-"""After a rescoring with other masks: composites cannot be made again without the model."""
+"""Status after a rescoring with other masks: the composites are still those of the masks before.
+
+Rescoring runs without the model, so it makes no new composites.
+"""
 NOT_SAMPLED = "not sampled"
 NO_USABLE_MASK = "no usable mask"
 TOO_SMALL = "object too small to paste"
@@ -44,13 +47,13 @@ Heat = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Plan:
-    """Which photos are intervened on, and which backgrounds they can get.
+    """Which photos become composites, and which donors can lend their backgrounds.
 
     Attributes:
-        photos: class index -> sample positions, at most `interventions` each.
-        donors: class index -> sample positions whose background can be lent.
-        status: sample position -> DONE, or why no composite is made of it.
-        clusters: sample position -> group (patient, scene), {} where every photo stands by itself; a photo gets no
+        photos: class index -> positions of its samples that become composites.
+        donors: class index -> positions of its samples that can lend their background.
+        status: sample position -> DONE, or why no composite is made of the photo.
+        clusters: sample position -> group (patient, scene), {} where every photo is its own group; a photo gets no
             background of its own group.
     """
 
@@ -62,10 +65,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Regions:
-    """Where a photo's map points on the background, and the same shape elsewhere.
+    """The region of a photo's background that its heatmap points at, and a control region.
 
     Attributes:
-        attended, control: (H, W) uint8, 1 inside.
+        attended: (H, W) uint8, 1 inside the region that the heatmap points at.
+        control: (H, W) uint8, 1 inside; the same shape elsewhere on the background, see `edits.elsewhere`.
     """
 
     attended: Mask
@@ -74,11 +78,11 @@ class Regions:
 
 @dataclass(frozen=True)
 class Backgrounds:
-    """What donors lend.
+    """Backgrounds that donors lend, and the regions that their heatmaps point at.
 
     Attributes:
-        pictures: (sample position, fill) -> (H, W, C) uint8 without the object.
-        regions: sample position -> attended background, for donors whose map could be read.
+        pictures: (sample position, name of the fill) -> the donor's picture without its object, (H, W, C) uint8.
+        regions: sample position -> regions, for donors whose heatmap points at the background.
     """
 
     pictures: Mapping[tuple[int, str], NDArray[np.uint8]]
@@ -94,15 +98,17 @@ def plan(
     seed: int,
     clusters: Mapping[int, int] | None = None,
 ) -> Plan:
-    """Choose photos and donors.
+    """Choose the photos that become composites, and the donors of backgrounds.
+
+    A photo needs two donors in its own class, one of them outside its group, and one in another class.
 
     Args:
         dataset: all samples.
-        areas: sample position -> foreground area in 0..1, of the readable samples that have a usable mask.
-        photos: photos per class, at most.
-        donors: backgrounds per photo and arm.
-        seed: of the choice.
-        clusters: sample position -> group; None = every photo by itself.
+        areas: sample position -> area of the object as a share of the picture, for samples with a usable mask.
+        photos: most photos per class.
+        donors: backgrounds per photo in each arm (own class, other classes).
+        seed: seed of the choice.
+        clusters: sample position -> group; None = every photo is its own group.
     """
     groups = clusters or {}
     status: dict[int, str] = {}
@@ -148,10 +154,19 @@ def choose_donors(
     seed: int,
     clusters: Mapping[int, int] | None = None,
 ) -> tuple[list[int], list[int]]:
-    """Donors of one photo: of its own class without itself and its group, and of the other classes in turn.
+    """Choose the donors of one photo: of its own class outside its group, and of the other classes in turn.
+
+    Args:
+        lent: class index -> positions of its donors, as `Plan.donors`.
+        label: class index of the photo.
+        position: position of the photo's sample.
+        image_id: id of the photo, from which the choice follows.
+        donors: most donors in each arm.
+        seed: seed of the choice.
+        clusters: sample position -> group; None = every photo is its own group.
 
     Returns:
-        (same-class positions, other-class positions), equally many where the data allow it.
+        (positions of donors of the own class, of the other classes), equally many where the data allow it.
     """
     rng = stream(seed, image_id)
     groups = clusters or {}
@@ -172,7 +187,11 @@ def choose_donors(
 
 
 def next_donor(lent: Mapping[int, Sequence[int]], label: int, image_id: str, seed: int) -> int | None:
-    """A donor of the next class that lends backgrounds, in the order of the outputs (Mixed-Next, Xiao et al. 2021)."""
+    """Position of a donor of the next class that has donors (Mixed-Next, Xiao et al. 2021), or None.
+
+    Classes follow one another in the order of the outputs; the last is followed by the first. For the arguments see
+    `choose_donors`.
+    """
     count = max(lent) + 1
     for step in range(1, count):
         if pool := lent.get((label + step) % count):
@@ -188,17 +207,23 @@ def prepare_backgrounds(
     seed: int,
     advance: Callable[[int], None],
 ) -> Backgrounds:
-    """Empty every donor once by either fill, and find what its map points at.
+    """Remove the object of every donor by both fills, and find the region that its heatmap points at.
 
     Args:
-        maps: sample position -> (h, w) heatmap of the labelled class, of donors that are recognised.
+        dataset: all samples.
+        todo: the plan, whose donors are prepared.
+        geometry: geometry of the model's input.
+        maps: sample position -> (h, w) heatmap of the labelled class, of donors that are recognised; other
+            donors get no regions.
+        seed: seed of the control regions.
+        advance: called with 1 for each donor that is done.
     """
     positions = sorted({position for lent in todo.donors.values() for position in lent})
 
     def empty(position: int) -> tuple[int, dict[tuple[int, str], NDArray[np.uint8]], Regions | None]:
         sample = dataset.samples[position]
         loaded = load(sample, geometry)
-        if loaded.pixels is None or loaded.mask is None:  # it was readable a minute ago
+        if loaded.pixels is None or loaded.mask is None:  # readable in the audit pass, changed since
             return position, {}, None
         emptied = {
             (position, fill): background_only(loaded.pixels, loaded.mask, fill).astype(np.uint8)
@@ -218,7 +243,18 @@ def prepare_backgrounds(
 
 
 def find_regions(loaded: Loaded, heat: Heat | None, seed: int, image_id: str) -> Regions | None:
-    """The attended background of a photo and its control, or None where there is no map or no room."""
+    """Find the region of a photo's background that its heatmap points at, and a control region.
+
+    Args:
+        loaded: the photo and its mask.
+        heat: (h, w) heatmap; None = there is none.
+        seed: seed of the control's place.
+        image_id: id of the photo.
+
+    Returns:
+        The regions, or None without heatmap or mask, without positive evidence on the background, or without room for
+        a control.
+    """
     if heat is None or loaded.mask is None:
         return None
     attended = attended_region(heat, loaded.mask)
@@ -229,5 +265,5 @@ def find_regions(loaded: Loaded, heat: Heat | None, seed: int, image_id: str) ->
 
 
 def stream(seed: int, image_id: str, purpose: str = "") -> np.random.Generator:
-    """Random numbers of one photo, whatever else is audited."""
+    """Random number generator of one photo, which depends on seed, image id and purpose alone."""
     return np.random.default_rng(int(rank(seed, image_id + (f":{purpose}" if purpose else ""))[:16], 16))

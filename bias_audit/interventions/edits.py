@@ -1,8 +1,8 @@
-"""Image + mask -> changed image: cut the object out, remove it, put it on another background, erase or lend a region.
+"""Edits of one picture: remove its object, paste the object on another background, erase or lend a region.
 
-All functions take pixels (H, W, C) float32 in [0, 255] in model input size, before preprocessing, and masks (H, W)
-uint8 of BACKGROUND, FOREGROUND, VOID; a region is (H, W) uint8, 1 inside. A new way to fill a hole is one function and
-one line in FILLS, a new neutral backdrop one in BACKDROPS.
+All functions take pixels (H, W, C) float32 in [0, 255] in the model's input size, before preprocessing, and masks
+(H, W) uint8 of BACKGROUND, FOREGROUND, VOID. A region or a hole is (H, W) uint8, 1 inside. A new way to fill a hole is
+one function and one line in FILLS; a new neutral backdrop is one function and one line in BACKDROPS.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Pixels = NDArray[np.float32]
 Mask = NDArray[np.uint8]
 
 HOLE_MARGIN = 0.03
-"""Dilation of a hole, as a share of the shorter side (7 px at 224).
+"""Width of the margin around an object that is removed with it, as a share of the shorter side (7 px at 224).
 
 A tight hole keeps the shape of the object, and shape alone leaks the class (Xiao et al. 2021).
 """
@@ -28,7 +28,7 @@ FEATHER = 0.005
 """Blur of a pasted edge, as a share of the shorter side (1 px at 224): more would dissolve thin legs and ears."""
 
 BLUR = 0.08
-"""Reach of the blur that fills a hole, as a share of the shorter side (18 px at 224)."""
+"""Standard deviation of the blur that fills a hole, as a share of the shorter side (18 px at 224)."""
 
 NOISE = 0.25 * 255
 """Standard deviation of the noise of relative foreground sensitivity, in grey levels (Moayeri et al. 2022)."""
@@ -37,14 +37,14 @@ MOST_REGION = 0.15
 """Largest attended region, as a share of the picture: more than that is the background as a whole."""
 
 MOST_OVERLAP = 0.1
-"""Share of a moved region that may lie on what it must avoid; beyond, there is no room for a control."""
+"""Largest share of a moved region that may lie on what it must avoid; beyond, there is no room for a control."""
 
 
 def hole(mask: Mask) -> Mask:
-    """(H, W) uint8, 1 where the object and a margin around it must be filled.
+    """The hole that removing the object leaves: (H, W) uint8, 1 on the object and on a margin around it.
 
-    Void pixels next to the object (the rim of a trimap) may show it and count as its part; padding farther off does
-    not.
+    Void pixels next to the object (the rim of a trimap) may show parts of the object, and count as object; padding
+    farther off does not.
     """
     kernel = _disc(max(2, round(HOLE_MARGIN * min(mask.shape))))
     thing = (mask == FOREGROUND).astype(np.uint8)
@@ -53,14 +53,14 @@ def hole(mask: Mask) -> Mask:
 
 
 def inpaint(pixels: Pixels, holes: Mask) -> Pixels:
-    """Fill the hole from its border inwards (Telea 2004), at 8 bits."""
+    """Fill the hole from its border inwards (Telea 2004); the whole result is rounded to 8 bits."""
     rounded = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
     filled = cv2.inpaint(np.ascontiguousarray(rounded), holes, 5, cv2.INPAINT_TELEA)
     return filled.reshape(pixels.shape).astype(np.float32)
 
 
 def blur_noise(pixels: Pixels, holes: Mask) -> Pixels:
-    """Fill the hole with its blurred surroundings and their own grain: no structure grows into it.
+    """Fill the hole with its blurred surroundings and noise as strong as their grain; no structure grows into the hole.
 
     See docs/science.md#fills.
     """
@@ -86,34 +86,35 @@ def tile(pixels: Pixels, holes: Mask) -> Pixels:
 
 
 def constant(pixels: Pixels, holes: Mask) -> Pixels:
-    """Fill the hole with the mean colour of what lies outside it."""
+    """Fill the hole with the mean colour of the pixels outside the hole."""
     outside = holes == 0
     colour = pixels[outside].mean(axis=0) if outside.any() else pixels.mean(axis=(0, 1))
     return np.where(holes[..., None] > 0, colour, pixels).astype(np.float32)
 
 
 Fill = Callable[[Pixels, Mask], Pixels]
+"""A fill: (pixels, hole) -> pixels with the hole filled; a backdrop: (pixels, mask of the object) -> its pixels."""
 
 FILLS: dict[str, Fill] = {"inpaint": inpaint, "blur_noise": blur_noise, "tile": tile, "constant": constant}
 
 
 def black(pixels: Pixels, mask: Mask) -> Pixels:
-    """Black (Only-FG, Xiao et al. 2021)."""
+    """A black backdrop (Only-FG, Xiao et al. 2021)."""
     return np.zeros_like(pixels)
 
 
 def grey(pixels: Pixels, mask: Mask) -> Pixels:
-    """Mid grey."""
+    """A backdrop of mid grey, 127.5."""
     return np.full_like(pixels, 127.5)
 
 
 def blurred(pixels: Pixels, mask: Mask) -> Pixels:
-    """The photo's own background out of focus: its colours stay, its texture goes, the object does not bleed in."""
+    """The photo's own background, blurred: its colours stay, its texture goes, and the object does not bleed in."""
     return np.clip(_blurred_surroundings(pixels, hole(mask)), 0, 255).astype(np.float32)
 
 
 def noise(pixels: Pixels, mask: Mask) -> Pixels:
-    """Uniform noise, the same for every photo."""
+    """A backdrop of uniform noise, the same for every photo."""
     return np.random.default_rng(0).uniform(0, 255, pixels.shape).astype(np.float32)
 
 
@@ -126,32 +127,33 @@ def background_only(pixels: Pixels, mask: Mask, fill: str = "inpaint") -> Pixels
 
 
 def foreground_only(pixels: Pixels, mask: Mask, backdrop: str = "black") -> Pixels:
-    """The object on a neutral backdrop, a key of BACKDROPS."""
+    """The object on a neutral backdrop; `backdrop` is a key of BACKDROPS."""
     return paste(pixels, mask, BACKDROPS[backdrop](pixels, mask))
 
 
 def paste(pixels: Pixels, mask: Mask, background: Pixels) -> Pixels:
-    """The object on another background, at its own place, with feathered edges."""
+    """Composite: the object of a picture, at its own place, on another background (H, W, C), with feathered edges."""
     alpha = _alpha(mask)[..., None]
     return pixels * alpha + background * (1 - alpha)
 
 
 def with_noise(pixels: Pixels, mask: Mask, rng: np.random.Generator, *, on_object: bool) -> Pixels:
-    """Gaussian noise of NOISE grey levels on the object, or on all but the object (Moayeri et al. 2022)."""
+    """Add Gaussian noise (standard deviation NOISE) to the object, or to all but the object (Moayeri et al. 2022)."""
     where = (mask == FOREGROUND) == on_object
     changed = pixels + rng.normal(0, NOISE, pixels.shape).astype(np.float32)
     return np.where(where[..., None], np.clip(changed, 0, 255), pixels).astype(np.float32)
 
 
 def attended_region(heat: NDArray[np.float32], mask: Mask) -> Mask | None:
-    """The piece of background that the map points at most: connected, at least half as hot as its hottest pixel.
+    """The connected region of background around the hottest pixel of a heatmap, down to half its heat.
 
     Args:
         heat: (h, w) signed heatmap; its positive part is brought to the picture (half-pixel bilinear).
-        mask: of the picture. The object, a margin around it and void pixels do not compete.
+        mask: mask of the picture. The object, a margin around it and void pixels are left out.
 
     Returns:
-        (H, W) region of at most MOST_REGION of the picture, or None without positive evidence on the background.
+        (H, W) region, cut to the hottest MOST_REGION of the picture (pixels that tie at that bound stay in), or None
+        without positive evidence on the background.
     """
     height, width = mask.shape
     upsampled = np.maximum(cv2.resize(np.maximum(heat, 0).astype(np.float32), (width, height)), 0)
@@ -166,16 +168,17 @@ def attended_region(heat: NDArray[np.float32], mask: Mask) -> Mask | None:
 
 
 def elsewhere(region: Mask, avoid: Mask, rng: np.random.Generator, scales: tuple[float, ...] = (1.0,)) -> Mask | None:
-    """The same shape moved to where it covers least of `avoid` and of itself: what is erased there is a control.
+    """Move a region to where it overlaps least with `avoid` and with its old place, to serve as a control.
 
     Args:
-        region: the shape at its place.
+        region: (H, W) the region.
         avoid: (H, W), above 0 where the control must not lie.
-        rng: chooses among the places that are equally free.
-        scales: sizes tried in turn until one has room; 1 = equal shape.
+        rng: chooses among places that are equally free.
+        scales: factors by which the region is resized, tried in turn until there is room; 1 = its own size.
 
     Returns:
-        (H, W) region without what still overlaps, or None where more than MOST_OVERLAP of it would.
+        (H, W) the moved region without the pixels that still overlap, or None for an empty region or where more than
+        MOST_OVERLAP of the region would overlap.
     """
     rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
     if not rows.size:
@@ -197,7 +200,14 @@ def elsewhere(region: Mask, avoid: Mask, rng: np.random.Generator, scales: tuple
 
 
 def lend(host: Pixels, mask: Mask, lender: Pixels, region: Mask) -> Pixels:
-    """A region of another picture on the host's background, behind the host's object, with a soft edge."""
+    """Put a region of another picture on the host's background, behind the host's object, with a soft edge.
+
+    Args:
+        host: (H, W, C) picture that gets the region.
+        mask: (H, W) mask of the host.
+        lender: (H, W, C) picture that the region is taken from.
+        region: (H, W) the region, at the same place in both pictures.
+    """
     open_ground = ((region > 0) & (mask != FOREGROUND)).astype(np.float32)
     soft = np.asarray(cv2.GaussianBlur(open_ground, (0, 0), max(1.0, FEATHER * min(mask.shape))), np.float32)
     alpha = (np.minimum(2 * soft, 1) * open_ground)[..., None]
@@ -205,14 +215,14 @@ def lend(host: Pixels, mask: Mask, lender: Pixels, region: Mask) -> Pixels:
 
 
 def _alpha(mask: Mask) -> Pixels:
-    """Opacity of the object in 0..1: blurred inwards only, so that no rim of the old background comes along."""
+    """(H, W) opacity of the object in 0..1: blurred inwards only, so that no rim of the old background comes along."""
     inside = (mask == FOREGROUND).astype(np.float32)
     soft = cv2.GaussianBlur(inside, (0, 0), max(1.0, FEATHER * min(mask.shape)))
     return np.asarray(np.clip(2 * soft - 1, 0, 1) * inside, np.float32)
 
 
 def _blurred_surroundings(pixels: Pixels, holes: Mask) -> Pixels:
-    """Blur of what lies outside the hole alone; deep inside a large hole, out of its reach, the picture's mean."""
+    """(H, W, C) blur of the pixels outside the hole alone; deep inside a large hole it is their mean colour."""
     outside = (holes == 0).astype(np.float32)
     sigma = BLUR * min(holes.shape)
     weight = np.asarray(cv2.GaussianBlur(outside, (0, 0), sigma), np.float32)[..., None]

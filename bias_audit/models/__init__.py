@@ -1,1 +1,1 @@
-"""Run a network. The only folder that imports TensorFlow, and there only `framework`."""
+"""Loads and runs networks. TensorFlow and Keras are imported in this folder only, by the module `framework`."""

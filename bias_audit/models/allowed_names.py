@@ -1,9 +1,9 @@
-"""What a Keras file may name, in literal lists: everything else is refused before Keras sees the file.
+"""Names that a Keras file may use, as literal lists; a file with any other name is refused before Keras reads it.
 
-Listed is what computes on tensors and does nothing else: no files, no network, no Python code of the file's choice, and
-no function that takes another function. A name that is missing makes an honest model fail with a sentence; a name too
-many lets a file act. So a new entry needs a look at what its arguments can do: `nn.fixed_unigram_candidate_sampler`
-reads a vocabulary file, though it stands among ReLU and softmax.
+Listed are classes and functions that compute on tensors and do nothing else: they touch no files and no network, run no
+Python code of the file's choice, and take no other function. A missing name makes an honest model fail with a sentence;
+a name too many lets a file act. So whoever adds an entry must look at what its arguments can do:
+`nn.fixed_unigram_candidate_sampler` reads a vocabulary file, though it stands among ReLU and softmax.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ TENSOR_FUNCTIONS = frozenset({
 })  # fmt: skip
 """TensorFlow functions that Keras 2's TFOpLambda and SlicingOpLambda may call, as TensorFlow exports them.
 
-The same name after "compat.v1." is the first version of the same function and computes the same kind of thing.
+A name may follow "compat.v1.": that is the first version of the function, and computes the same kind of thing.
 """
 
 OPERATIONS = frozenset({
@@ -161,7 +161,7 @@ OPERATIONS = frozenset({
     "SquaredDifference", "Squeeze", "StopGradient", "StridedSlice", "Sub", "Sum", "Tanh", "Tile", "TopKV2",
     "Transpose", "Unpack", "ZerosLike",
 })  # fmt: skip
-"""Operations that Keras 2's TensorFlowOpLayer, which holds a piece of a graph, may hold (TensorFlow 2.0 to 2.3)."""
+"""Operations that Keras 2's TensorFlowOpLayer, a layer around a piece of a graph, may hold (TensorFlow 2.0 to 2.3)."""
 
 LAYERS = frozenset({
     "Functional", "Model", "Sequential", "CustomScaleLayer", "Custom>CustomScaleLayer", "LayerScale", "StochasticDepth",
@@ -194,10 +194,10 @@ LAYERS = frozenset({
     "SyncBatchNormalization", "ThresholdedReLU", "TimeDistributed", "UnitNormalization", "UpSampling1D",
     "UpSampling2D", "UpSampling3D", "ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D",
 })  # fmt: skip
-"""Layers and models of Keras 2 and 3; CustomScaleLayer, LayerScale and StochasticDepth belong to their applications."""
+"""Layers and models of Keras 2 and 3; CustomScaleLayer, LayerScale and StochasticDepth are of keras.applications."""
 
 LOOKUPS = frozenset({"IntegerLookup", "StringLookup", "TextVectorization"})
-"""Layers that may hold their vocabulary; given as a path, Keras would read the file or fetch the address."""
+"""Layers that may hold their vocabulary, but not name a path: Keras would read that file or fetch that address."""
 
 OPERATION_LAYERS = frozenset({
     "Abs", "Absolute", "AdaptiveAveragePool", "AdaptiveMaxPool", "Add", "AffineTransform", "All", "AllClose", "Amax",
@@ -235,7 +235,7 @@ OPERATION_LAYERS = frozenset({
     "Trapezoid", "Tril", "Triu", "TrueDivide", "Trunc", "Unfold", "Unique", "UnravelIndex", "Unstack", "Vander",
     "Var", "Vdot", "View", "ViewAsComplex", "ViewAsReal", "Vsplit", "Vstack", "Where", "ZerosLike",
 })  # fmt: skip
-"""Operations of keras.ops, which Keras 3 writes like layers; none that takes a function (Map, Scan, ...)."""
+"""Operations of keras.ops, which Keras 3 writes like layers, except those that take a function (Map, Scan, ...)."""
 
 SETTINGS = frozenset({
     "DTypePolicy", "DTypePolicyMap", "FloatDTypePolicy", "Policy", "PolicyV1", "QuantizedDTypePolicy",
@@ -277,7 +277,7 @@ TRAINING = frozenset({
     "SpecificityAtSensitivity", "SquaredHinge", "Sum", "TopKCategoricalAccuracy", "TrueNegatives", "TruePositives",
     "Tversky",
 })  # fmt: skip
-"""Losses, metrics, optimizers and schedules: Keras builds those of a model inside a model, whatever it is told."""
+"""Losses, metrics, optimizers and schedules. Keras builds those of a model inside a model even with compile=False."""
 
 CLASSES = LAYERS | LOOKUPS | OPERATION_LAYERS | SETTINGS | INITIALIZERS | REGULARIZERS | CONSTRAINTS | TRAINING
 
@@ -298,9 +298,10 @@ CLASS_MODULES = frozenset({
     "keras.src.ops.numpy", "keras.src.layers.core.input_layer",
     "tensorflow.python.ops.init_ops_v2",  # tf.constant_initializer and its kind: EfficientNetV2 of Keras 2 uses it
 })  # fmt: skip
-"""Modules that may be named as the home of a class; tf_keras names its own with "tf_" before them.
+"""Modules that may be named as the home of a class; tf_keras writes "tf_" before the names of its modules.
 
-Exact, because Keras imports what it is told to: `keras.src.` alone would open every file of the package.
+Names must match exactly, because Keras imports the module that a file names: allowing all of `keras.src` would open
+every file of the package.
 """
 
 ACTIVATIONS = frozenset({

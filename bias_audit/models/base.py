@@ -1,4 +1,7 @@
-"""What the audit asks of a model, whatever framework runs it. No TensorFlow here."""
+"""The interface of a model as the audit uses it, whatever the format of its file, and the function that loads one.
+
+TensorFlow is imported only when a model is loaded.
+"""
 
 from __future__ import annotations
 
@@ -19,17 +22,20 @@ if TYPE_CHECKING:
 Array = NDArray[np.float32]
 
 Weigh = Callable[[Sequence[Any], Sequence[Any], Any], Any]
-"""(values, gradients, xp) -> maps (N, h, w): lists of (N, h, w, C), one per explained layer; xp has NumPy's names
-(einsum, sum, mean, max, where, maximum, abs, tanh), so the same function runs on NumPy and inside the traced pass."""
+"""(values, gradients, xp) -> maps (N, h, w): turns activations and gradients into heatmaps.
+
+`values` and `gradients` are lists of (N, h, w, C), one per explained layer. `xp` has functions under NumPy's names
+(einsum, sum, mean, max, where, maximum, abs, tanh), so the same function runs on NumPy and inside the traced pass.
+"""
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model says about N images, in the K audited classes.
+    """Predictions of a model for N images, in the K audited classes.
 
     Attributes:
-        probabilities: (N, K) in [0, 1], as the model outputs them; grouped outputs summed.
-        log_odds: (N, K), log p - log(1 - p) computed from logits, so finite where p rounds to 1.
+        probabilities: (N, K) in [0, 1]; with a class map the sum over the outputs of a class.
+        log_odds: (N, K), log p - log(1 - p), computed from logits and so finite where p rounds to 1.
         other: (N,) probability of all outputs outside the class map; zeros without a class map.
     """
 
@@ -44,7 +50,7 @@ class Predictions:
 
 
 def joined(parts: Sequence[Predictions]) -> Predictions:
-    """Predictions of consecutive batches as one."""
+    """Concatenate the predictions of consecutive batches; `parts` must not be empty."""
     if len(parts) == 1:
         return parts[0]
     return Predictions(
@@ -59,10 +65,11 @@ class Activations:
     """Output of the explained layer and the gradient of the log-odds with respect to it.
 
     Attributes:
-        predictions: of the same pass.
-        values: (N, h, w, C) float32.
-        gradients: (N, h, w, C), of the predicted class's log-odds.
-        gradients_label: (N, h, w, C), of the labelled class's log-odds; equal to `gradients` where both agree.
+        predictions: predictions of the same pass.
+        values: (N, h, w, C) float32, output of the layer.
+        gradients: (N, h, w, C) gradient of the predicted class's log-odds.
+        gradients_label: (N, h, w, C) gradient of the labelled class's log-odds; equal to `gradients` where the labelled
+            class is predicted.
     """
 
     predictions: Predictions
@@ -76,9 +83,9 @@ class Explanation:
     """Predictions and heatmaps of N images.
 
     Attributes:
-        predictions: of the same pass.
-        maps: (N, h, w) float32, signed and unscaled, of the predicted class.
-        maps_label: (N, h, w), of the labelled class; equal to `maps` where both agree.
+        predictions: predictions of the same pass.
+        maps: (N, h, w) float32 heatmaps of the predicted class, signed and unscaled.
+        maps_label: (N, h, w) heatmaps of the labelled class; equal to `maps` where the labelled class is predicted.
     """
 
     predictions: Predictions
@@ -91,16 +98,16 @@ class Model(Protocol):
 
     Attributes:
         input_size: (height, width, channels) of the input.
-        batch_size: images per pass; fewer are padded, so nothing is traced twice.
-        layer: path of the explained layer, `backbone/name`; several joined by commas.
-        grid: (h, w) of its output, the finest of several.
+        batch_size: images per pass; a smaller batch is padded, so nothing is traced twice.
+        layer: path of the explained layer, `backbone/name`; several are joined by commas.
+        grid: (h, w) of the layer's output; of several layers the finest grid.
         layers: all layers that could be explained as (path, grid), in the order in which they run.
         head: "softmax", "sigmoid" (one unit: two classes; several: independent labels) or "logits".
         outputs: number of outputs.
-        differentiable: whether gradients are to be had; if not, only methods that perturb the image explain it.
-        sha256: of the file, or of configuration and weights.
-        notes: what a reader of the result should know.
-        inside: what the model itself does to images first, "path: what it does", such as "rescaling: x / 127.5 - 1".
+        differentiable: whether the model gives gradients; if not, only methods that perturb the image can explain it.
+        sha256: SHA-256 of the file or folder, or of the weights of a model in memory.
+        notes: sentences that a reader of the result should know.
+        inside: preprocessing steps inside the model, "path: what it does", such as "rescaling: x / 127.5 - 1".
     """
 
     input_size: tuple[int, int, int]
@@ -120,33 +127,51 @@ class Model(Protocol):
     def outputs(self) -> int: ...
 
     def predict(self, images: Array) -> Predictions:
-        """Forward passes over any number of images, in batches."""
+        """Predictions for any number of images, computed in batches."""
         ...
 
     def explain(self, images: Array, labels: NDArray[np.intp], weigh: Weigh) -> Explanation:
-        """One forward pass of at most batch_size images, a backward pass through the head, and the maps, all traced.
+        """Predictions and heatmaps of at most batch_size images.
+
+        One forward pass, a backward pass through the head and the maps are traced as one function.
 
         Args:
             images: (n, H, W, C).
-            labels: (n,) indices into the audited classes; -1 where there is none: the predicted class once more.
-            weigh: see Weigh; one function object is traced once.
+            labels: (n,) indices into the audited classes; -1 for an image without a label, whose predicted class is
+                explained instead.
+            weigh: see Weigh; each function object is traced once.
         """
         ...
 
     def activations(self, images: Array, labels: NDArray[np.intp]) -> Activations:
-        """The same pass, with activations and gradients of the (first) explained layer as NumPy arrays."""
+        """Activations and gradients of the explained layer, the first of several; arguments as `explain`."""
         ...
 
     def input_gradients(self, images: Array, targets: NDArray[np.intp]) -> Array:
-        """(n, H, W, C): gradient of each image's log-odds of its target class with respect to its pixels."""
+        """(n, H, W, C) gradient of the log-odds of each image's target class with respect to the image.
+
+        Args:
+            images: (n, H, W, C), any n.
+            targets: (n,) indices into the audited classes; -1 = the predicted class.
+        """
         ...
 
     def at_layer(self, path: str) -> Model:
-        """The same network, explained at another layer (a path of `layers`, or several joined by commas)."""
+        """This network, explained at another layer.
+
+        Args:
+            path: a path of `layers`, or several joined by commas.
+
+        Raises:
+            ModelError: no such layer, or one that cannot be explained.
+        """
         ...
 
     def randomised(self, seed: int) -> AbstractContextManager[None]:
-        """While it lasts, every weight tensor is shuffled; afterwards the weights are what they were.
+        """Context in which every weight tensor is shuffled; at its end the weights are restored.
+
+        Args:
+            seed: seed of the shuffling.
 
         Raises:
             ModelError: the weights of this format cannot be changed.
@@ -155,15 +180,18 @@ class Model(Protocol):
 
 
 def load_model(model: str | Path | Any, config: AuditConfig, class_names: tuple[str, ...] | None) -> Model:
-    """Load a model, find the layer to explain and check that its outputs fit the classes.
+    """Load a model, find the layer to explain, and check that the outputs fit the classes.
 
     Args:
         model: path of a .keras or .h5 file or of a SavedModel folder, or a Keras model in memory.
         config: layer, image size, batch size and class map.
-        class_names: classes of the data set, in the order of the outputs; None = without a data set, any number.
+        class_names: classes of the data set, in the order of the outputs; None = no data set, any number of outputs.
 
     Raises:
-        ModelError: missing or unreadable file, no classifier, outputs that do not fit the classes, no usable layer.
+        ModelError: a missing, unreadable or unsafe file, no classifier, outputs that do not fit the classes, or no
+            usable layer.
+        ConfigError: an image size, batch size or class map that does not fit the model, or custom objects that cannot
+            be imported.
     """
     if isinstance(model, str | Path):
         check_model_path(Path(model))
@@ -177,10 +205,10 @@ def load_model(model: str | Path | Any, config: AuditConfig, class_names: tuple[
 
 
 def check_model_path(path: Path) -> None:
-    """Refuse what cannot be a model before seconds are spent on importing TensorFlow.
+    """Refuse a path that cannot be a model, before seconds are spent on importing TensorFlow.
 
     Raises:
-        ModelError: nothing there, a folder that is no SavedModel, or another kind of file.
+        ModelError: no such path, a folder that is no SavedModel, or a file that is neither .keras, .h5 nor .hdf5.
     """
     if not path.exists():
         raise ModelError(f"no model at {str(path)!r}")

@@ -1,4 +1,4 @@
-"""Pictures as the training framework decodes them, and the geometry that a configuration asks for."""
+"""Finds the decoder and the geometry that a configuration asks for, and decodes pictures with TensorFlow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def find_decoder(name: str) -> Decoder | None:
-    """The decoder of a configuration; None is that of `data.batches`, equal to Pillow.
+    """The decoder of a configuration; None stands for the one in `data.batches`, which is equal to Pillow.
 
     Args:
         name: one of `config.DECODERS`.
@@ -24,11 +24,11 @@ def find_decoder(name: str) -> Decoder | None:
 
 
 def geometry_of(config: AuditConfig, input_size: tuple[int, int, int]) -> Geometry:
-    """How the pictures become inputs of a model.
+    """The geometry by which pictures become inputs of a model; without an estimate of masks.
 
     Args:
         config: resize, interpolation, decoder and how mask values are read.
-        input_size: (height, width, channels) of the model.
+        input_size: (height, width, channels) of the model's input.
     """
     masks = MaskReading(config.mask_foreground, config.mask_ignore)
     return Geometry(
@@ -37,7 +37,16 @@ def geometry_of(config: AuditConfig, input_size: tuple[int, int, int]) -> Geomet
 
 
 def tensorflow_decoder(data: bytes, channels: int) -> NDArray[np.uint8]:
-    """`tf.io.decode_image` as `image_dataset_from_directory` calls it: the fast DCT, the first frame, alpha dropped.
+    """Decode a picture by `tf.io.decode_image` as `image_dataset_from_directory` does.
+
+    JPEG is decoded with the fast DCT, of an animation the first frame is taken, and alpha is dropped.
+
+    Args:
+        data: bytes of the file.
+        channels: 3 (RGB) or 1 (grey).
+
+    Returns:
+        (H, W, channels) uint8.
 
     Raises:
         ValueError: a format that TensorFlow does not know, or damaged data.

@@ -1,8 +1,8 @@
-"""What a Keras file may have Keras do: build known classes and call known functions, and nothing else.
+"""Checks the configuration of a Keras file: it may build known classes and call known functions, and nothing else.
 
 A configuration is a program: it names classes that Keras builds and functions that they call. Keras checks little of
-it, and how much depends on its version. So each object of a configuration is held against `allowed_names`, whichever
-Keras reads the file afterwards.
+it, and how much depends on the version of Keras. So each object of a configuration is checked against `allowed_names`,
+whichever Keras reads the file afterwards.
 """
 
 from __future__ import annotations
@@ -33,12 +33,13 @@ IN_PYTHON = "Load the model in Python yourself and call bias_audit.audit(model, 
 
 @dataclass(frozen=True)
 class Source:
-    """A file, and the names that the user adds to those of Keras.
+    """A Keras file to check, and the names that the user adds to those of Keras.
 
     Attributes:
-        path: of the file.
-        knows: whether code of the user defines or registers a name: it runs anyway, so a file may ask for it.
-        custom_objects: the module that the user named, if any.
+        path: path of the file.
+        knows: name -> whether the user's own code defines or registers it. That code runs anyway, so a file may ask
+            for it.
+        custom_objects: the module that the user named, or None.
     """
 
     path: Path
@@ -46,11 +47,11 @@ class Source:
     custom_objects: str | None
 
     def refused(self, what: str, hint: str = IN_PYTHON) -> ModelError:
-        """The error for a file that cannot be loaded."""
+        """The error for a file that cannot be loaded; `what` is the reason."""
         return ModelError(f"cannot load the model {str(self.path)!r}: {what}", hint)
 
     def unknown(self, name: str) -> ModelError:
-        """The error for a class or function that neither Keras nor the user has."""
+        """The error for the name of a class or function that neither Keras nor the user's code has."""
         where = "not known here" if self.custom_objects is None else f"not in the module {self.custom_objects!r} either"
         return self.refused(
             f"it needs the custom object {_shown(name)!r}, which is {where}",
@@ -68,7 +69,7 @@ class Source:
 VALUES = (
     "TensorShape", "__bytes__", "__ellipsis__", "__keras_tensor__", "__numpy__", "__slice__", "__tensor__", "__tuple__",
 )  # fmt: skip
-"""Values that JSON lacks, written like objects; what they contain is looked through like everything else."""
+"""Values that JSON lacks and Keras writes like objects; their content is checked like all other parts."""
 
 KERAS = ("keras", "tf_keras")
 COMPUTING = "known to compute and do nothing else"
@@ -92,12 +93,15 @@ REACHING = {
     "__lambda__": "is code that Keras would have to run",
     "__typespec__": "names any class of any module",
 }
-"""Classes that no file gets, not even where a module of the user has one of the same name, and why."""
+"""Classes that are refused in every file, even where the user has a class of the same name -> the reason."""
 
 HUB_MODULE = re.compile(r"keras_hub\.src\.models\.[a-z0-9_]+\.[a-z0-9_]+")
 HUB_CLASSES = ("Backbone", "ImageClassifier", "ImageClassifierPreprocessor", "ImageConverter")
-"""Classes of KerasHub by the end of their name. These are built from numbers, strings and one another: weights come
-from the file, presets are fetched by from_preset only. Tokenizers take paths of vocabularies, so they are none."""
+"""Ends of the names of allowed classes of KerasHub.
+
+Such classes are built from numbers, strings and one another; weights come from the file, and presets are fetched by
+from_preset only. Tokenizers are not allowed, since they take paths of vocabularies.
+"""
 
 NAMED = (
     ("activation", ACTIVATIONS),
@@ -105,19 +109,20 @@ NAMED = (
     ("regularizer", REGULARIZERS),
     ("constraint", CONSTRAINTS),
 )
-"""Settings, such as recurrent_activation, whose plain strings Keras resolves among all names of a module of its own.
+"""(end of a setting's key, strings that are allowed as its value).
 
-Elsewhere a string does little: as a layer ("cell": "LSTMCell") it builds a class of Keras without arguments, which
-those that reach out cannot do without, and a custom object's name gets what the user registered under it.
+Under such keys, for instance recurrent_activation, Keras looks a plain string up among all names of one of its modules.
+Under other keys a string can do little: as a layer ("cell": "LSTMCell") it builds a Keras class without arguments, and
+classes that reach beyond the model need arguments; the name of a custom object gives what the user registered.
 """
 
 
 def check_configuration(source: Source, content: Any) -> None:
-    """Refuse whatever a configuration names beyond known classes and functions, before anything is built.
+    """Refuse a configuration that names more than known classes and functions, before anything is built.
 
     Args:
-        source: the file, and what the user adds to the known names.
-        content: its configuration as JSON values.
+        source: the file, and the names that the user adds to the known names.
+        content: the file's configuration as JSON values.
 
     Raises:
         ModelError: code, an unknown class, or a function that may do more than compute.
@@ -140,7 +145,7 @@ def check_configuration(source: Source, content: Any) -> None:
 
 
 def _objects(content: Any) -> Iterator[dict[str, Any]]:
-    """Every JSON object in a configuration, at any depth, and each before those within it."""
+    """Every JSON object of a configuration, at any depth; an object comes before the objects inside it."""
     waiting = [content]
     while waiting:
         part = waiting.pop()
@@ -152,19 +157,24 @@ def _objects(content: Any) -> Iterator[dict[str, Any]]:
 
 
 def _check_object(source: Source, part: dict[str, Any]) -> bool:
-    """One object {class_name, config, module, registered_name}, in which every name must be harmless.
+    """Check one object {class_name, config, module, registered_name}: each of its names must be harmless.
 
-    Keras looks up registered_name, or class_name where there is none, among what is registered, and then class_name in
-    the module; in files of Keras 2, class_name alone. Which it is depends on version and format, so all must pass.
+    Keras looks up registered_name, or class_name where there is none, among registered classes, and then class_name in
+    the module; in files of Keras 2, class_name alone. Which name counts depends on version and format, so all must
+    pass.
 
     Returns:
-        Whether it is a class of the user's or of KerasHub, which gives the texts of its settings a meaning of its own.
+        Whether the class is the user's or one of KerasHub. Such a class gives the strings of its settings a meaning of
+        its own, so they are not checked against NAMED.
+
+    Raises:
+        ModelError: a name that is not known to be harmless.
     """
     name, settings = part["class_name"], part.get("config")
     module, registered = part.get("module"), part.get("registered_name", part["class_name"])
     if not isinstance(name, str) or not isinstance(module, str | None) or not isinstance(registered, str | None):
         raise source.refused("its configuration names a class by something else than a text")
-    if name in VALUES and module is None and registered in (None, name):  # not all are values to each Keras
+    if name in VALUES and module is None and registered in (None, name):  # not every Keras takes all as values
         return False
     if name == "function":
         _check_function(source, settings, module, registered)
@@ -186,7 +196,14 @@ def _check_object(source: Source, part: dict[str, Any]) -> bool:
 
 
 def _is_special(source: Source, name: str, settings: Any) -> bool:
-    """Whether a class is one whose settings decide; refused here where they, or the class itself, reach out."""
+    """Check a class that is refused in any case, or whose settings decide whether it is harmless.
+
+    Returns:
+        True for a class whose settings were checked here, False for any other class.
+
+    Raises:
+        ModelError: the class, or one of its settings, reaches beyond the model.
+    """
     if name == "__lambda__":
         raise source.code()
     if name in REACHING:
@@ -211,10 +228,10 @@ def _is_special(source: Source, name: str, settings: Any) -> bool:
 
 
 def _check_lambda(source: Source, settings: Any) -> None:
-    """A Lambda layer may hold the name of a function of the user's, never code.
+    """Check a Lambda layer: it may hold the name of a function of the user's, but no code.
 
-    Keras 2 keeps code as function_type "lambda" and a list, Keras 3 as an object "__lambda__"; the same for the output
-    shape and the mask. A function that is neither a name nor an object of the class "function" counts as code.
+    Keras 2 keeps code as function_type "lambda" and a list, Keras 3 as an object "__lambda__"; output shape and mask
+    are kept in the same way. A function that is neither a name nor an object of the class "function" counts as code.
     """
     if not isinstance(settings, dict) or "lambda" in (
         settings.get(key) for key in ("function_type", "output_shape_type", "mask_type")

@@ -1,4 +1,4 @@
-"""TensorFlow and Keras, imported quietly: the only file that imports them."""
+"""Imports TensorFlow and Keras without the messages that they print; no other module imports them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 @contextlib.contextmanager
 def _silenced() -> Iterator[None]:
-    """Hide what TensorFlow's C++ part prints while it is imported (no GPU, CPU features); replay it on failure."""
+    """Context that hides what TensorFlow's C++ part prints (no GPU, CPU features), and shows it after an error."""
     sys.stderr.flush()
     saved = os.dup(2)
     with tempfile.TemporaryFile() as sink:
@@ -39,11 +39,11 @@ with _silenced():
     from tensorflow.python.framework import op_def_registry
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2 as freeze
 
-    tf.config.list_logical_devices()  # looks for GPUs now, and complains now, not in the middle of a progress bar
+    tf.config.list_logical_devices()  # looks for GPUs here, so that its messages are hidden as well
 
 
 def keras2() -> Any:
-    """Keras 2 as a module, imported only for a file that needs it.
+    """The module tf_keras, which is Keras 2; it is imported only for a file that needs it.
 
     Raises:
         ImportError: the package tf_keras is not installed, or does not fit the installed TensorFlow.
@@ -54,7 +54,7 @@ def keras2() -> Any:
 
 
 def registered_object(name: str) -> Any:
-    """What is registered under a name with Keras 3, or with Keras 2 where something has imported it; else None."""
+    """The class or function registered under a name with Keras 3, or with Keras 2 if that is imported; else None."""
     for each in (keras, sys.modules.get("tf_keras")):
         if each is not None and (found := each.saving.get_registered_object(name)) is not None:
             return found
@@ -62,7 +62,7 @@ def registered_object(name: str) -> Any:
 
 
 def gpu_memory() -> int | None:
-    """Bytes that TensorFlow may use on the smallest GPU; None = there is no GPU."""
+    """Bytes of memory that TensorFlow may use on the smallest GPU; None = there is no GPU."""
     if not tf.config.list_physical_devices("GPU"):
         return None
     limits: list[int] = [

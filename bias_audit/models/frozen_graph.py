@@ -1,4 +1,7 @@
-"""A frozen TensorFlow graph: which of its operations make feature maps, and functions for parts of it."""
+"""Finds the feature maps of a frozen TensorFlow graph, and makes functions of parts of the graph.
+
+Frozen means that variables became constants and calls were inlined.
+"""
 
 from __future__ import annotations
 
@@ -11,34 +14,42 @@ from bias_audit.models.framework import tf
 from bias_audit.models.preprocessing_inside import SIGNS, arithmetic_in_words
 
 PASSES_ON = ("Identity", "StopGradient", "Cast", "PreventGradient", "EnsureShape")
+"""Operations that pass their input on, with at most another data type."""
 NO_MAPS = ("BatchMatMul", "BatchMatMulV2", "Einsum", "Reshape", "Softmax", "Transpose", *PASSES_ON)
-"""Operations whose 4-D outputs are no feature maps of their own: attention between tokens has four dimensions too."""
+"""Operations whose 4-D outputs do not count as feature maps: attention between tokens has four dimensions too."""
 
 PREFIX = "model"
-"""Scope of imported operations, so that no name meets one of ours."""
+"""Name scope of imported operations, so that their names collide with no others."""
 
 RANDOM = (
     "The saved graph draws random numbers while it predicts (at {}), so its predictions are partly chance: "
     "augmentation was exported with it. Export the model without its augmentation layers."
 )
-"""Keras 3's model.export keeps layers such as RandomFlip in training mode: their default is training=True."""
+"""Note on a graph with random numbers: Keras 3's model.export leaves layers such as RandomFlip in training mode."""
 
 WEIGHTED = ("Conv2D", "Conv3D", "DepthwiseConv2dNative", "Einsum", "MatMul")
+"""Operations by which the first layer with weights is recognised."""
+
 LINEAR = ("Add", "AddV2", "BiasAdd", "Conv2D", "MatMul", "Mean", "Mul", "Sub")
+"""Operations without an activation; if one of them makes the output, it cannot be a probability."""
 
 
 class FrozenGraph:
-    """A frozen graph: which of its operations make feature maps, and functions for parts of it.
+    """A frozen graph of a classifier: its feature maps, and functions of its parts.
 
     Args:
-        graph: without variables and calls; batches of fixed shape.
+        graph: a TensorFlow graph without variables and calls, for batches of fixed shape.
         image, output: names of the tensors of images and of outputs.
 
     Attributes:
-        maps: (path, tensor name, (h, w)) of operations with a spatial grid on which the output depends, in order.
-        outputs: name of the output and, where a softmax or sigmoid makes it, of what goes into that.
-        notes: what a reader of the result should know about the graph.
-        linear: the output comes straight from a linear operation, so that it cannot be a probability.
+        maps: (path, tensor name, (h, w)) of each operation between image and output with a spatial grid, in the order
+            in which operations run.
+        outputs: name of the output tensor; if a softmax or sigmoid makes it, also the name of its input, the logits.
+        notes: sentences that a reader of the result should know about the graph.
+        linear: whether a linear operation makes the output, so that it cannot be a probability.
+
+    Raises:
+        ModelError: the graph has its channels first.
     """
 
     def __init__(self, graph: Any, image: str, output: str) -> None:
@@ -68,7 +79,10 @@ class FrozenGraph:
         self.outputs = (output, last.inputs[0].name) if last.type in ("Softmax", "Sigmoid") else (output,)
 
     def first_steps(self) -> tuple[str, ...]:
-        """Arithmetic with constants and resizing before the first layer with weights, as "path: what it does"."""
+        """Preprocessing inside the graph before the first layer with weights, as "path: what it does".
+
+        Listed are resizing and arithmetic with constants.
+        """
         found = []
         for name in self._positions:
             operation = self._graph.get_operation_by_name(name)
@@ -83,20 +97,27 @@ class FrozenGraph:
         return tuple(found)
 
     def channels(self, tensor: str) -> int:
-        """Channels of a map; 0 where they are not fixed."""
+        """Number of channels of a feature map; 0 where it is not fixed."""
         return int(self._graph.get_tensor_by_name(tensor).shape[3] or 0)
 
     def batch_bytes(self) -> int:
-        """What all operations that read the image put out for one batch together, in float32."""
+        """Bytes of the outputs of all operations between image and output together, for one batch in float32."""
         outputs = [tensor for name in self._positions for tensor in self._graph.get_operation_by_name(name).outputs]
         return 4 * sum(tensor.shape.num_elements() or 0 for tensor in outputs)
 
     def position(self, tensor: str) -> int:
-        """Where the tensor is made, in the order of operations."""
+        """Place of the operation that makes a tensor, in the order in which operations run."""
         return self._positions[tensor.partition(":")[0]]
 
     def choose(self, asked: str) -> tuple[str, str, tuple[int, int]]:
-        """(path, tensor name, grid) of the operation that a user names by its path, by its end, or by its layer."""
+        """(path, tensor name, grid) of the operation to explain.
+
+        Args:
+            asked: the operation's path, the end of its path or the name of its layer; "auto" = the last feature map.
+
+        Raises:
+            ModelError: no feature maps, no such operation, or several that fit.
+        """
         listed = [f"{path} ({grid[0]}x{grid[1]})" for path, _, grid in self.maps[::-1]]
         usable = f"Usable, last first: {', '.join(listed[:12])}{', ...' if len(listed) > 12 else ''}"
         if not self.maps:
@@ -105,7 +126,7 @@ class FrozenGraph:
             return self.maps[-1]
         name = re.escape(asked)
         for pattern in (name, f".*/{name}", f"(.*/)?{name}/.*", rf"(.*/)?{name}(_\d+)?/.*"):
-            # Last a number that Keras 3 adds to its layers' names when it exports them.
+            # The last pattern allows for the number that Keras 3 adds to names of layers when it exports them.
             if matches := [each for each in self.maps if re.fullmatch(pattern, each[0])]:
                 scopes = {re.sub(rf"({name}(_\d+)?)(/.*)?$", r"\1", each[0]) for each in matches}
                 if len(scopes) > 1:
@@ -117,7 +138,10 @@ class FrozenGraph:
         raise ModelError(f"layer {asked!r} does not exist in the model, or has no spatial grid", usable)
 
     def part(self, given: Sequence[str], wanted: Sequence[str]) -> Any:
-        """The function from the tensors `given` to the tensors `wanted`; nothing before the given ones is run."""
+        """A TensorFlow function from the tensors `given` to the tensors `wanted`, by name.
+
+        It runs only operations between the two; nothing before the given tensors is computed.
+        """
         needed, mapped = self._needed(given, wanted)
         definition = tf.compat.v1.GraphDef(versions=self._definition.versions, library=self._definition.library)
         definition.node.extend(self._nodes[name] for name in needed)
@@ -136,7 +160,7 @@ class FrozenGraph:
         return tf.function(run, autograph=False).get_concrete_function(*specs)
 
     def _needed(self, given: Sequence[str], wanted: Sequence[str]) -> tuple[list[str], set[str]]:
-        """Nodes between, in the order of the graph, and those of the given tensors that are used."""
+        """Names of the nodes between the tensors, in the order of the graph, and of the given tensors that are used."""
         needed: set[str] = set()
         mapped: set[str] = set()
         waiting = [name for name in wanted if name not in given]
@@ -165,7 +189,10 @@ def _random(output: Any) -> list[str]:
 
 
 def without_side_effects(definition: Any) -> Any:
-    """The graph without what it does beside computing: random seeds advanced by augmentation cannot be frozen."""
+    """Remove assignments, assertions and control dependencies from a graph definition, in place.
+
+    They are side effects: the state of a random generator, which augmentation advances, cannot be frozen.
+    """
     for nodes in (definition.node, *(function.node_def for function in definition.library.function)):
         for place in range(len(nodes) - 1, -1, -1):
             node = nodes[place]
@@ -182,7 +209,7 @@ def without_side_effects(definition: Any) -> Any:
 
 
 def _ordered(output: Any, image: Any) -> list[Any]:
-    """Operations that lie between images and output, each after those that it depends on."""
+    """Operations between image and output, each after the operations that it depends on."""
     order: list[Any] = []
     between: dict[str, bool] = {image.name: True}
     waiting: list[tuple[Any, bool]] = [(output, False)]
@@ -212,5 +239,5 @@ def _grid(tensor: Any) -> tuple[int, int] | None:
 
 
 def _path(name: str) -> str:
-    """The name of an operation without the calls that were inlined around it."""
+    """The name of an operation without the names of the calls that were inlined around it."""
     return re.sub(rf"^({PREFIX}/)?((Stateful)?PartitionedCall(_\d+)?/)+", "", name)

@@ -1,4 +1,4 @@
-"""Which outputs of a network are maps over the image: 4-D grids, and token sequences of transformers."""
+"""Finds the layers whose output is a map over the image: a 4-D grid, or the token sequence of a transformer."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from typing import Any, NamedTuple
 from bias_audit.models.framework import tf
 
 MOST_PREFIX = 8
-"""Tokens before those of the image, at most: one for the class, and registers (Darcet et al. 2024 use up to 8)."""
+"""Most tokens before those of the image: a class token and registers (Darcet et al. 2024 use up to 8)."""
 
 Step = tuple[str, Any, tuple[int | None, ...]]
-"""Path, layer, shape of its output with the batch first; in the order in which layers ran."""
+"""(path, layer, shape of the output with the batch first) of a layer that ran."""
 
 
 class Spatial(NamedTuple):
     """A layer whose output is a map over the image.
 
     Attributes:
-        path: `backbone/name`.
+        path: path of the layer, `backbone/name`.
         layer: the layer.
-        grid: (h, w).
-        prefix: None for (N, h, w, C); otherwise the output is (N, prefix + h w, C), and so many tokens come first.
+        grid: (h, w) of the map.
+        prefix: None for an output (N, h, w, C); otherwise the number of tokens before those of the image, in an output
+            (N, prefix + h w, C).
     """
 
     path: str
@@ -31,21 +32,21 @@ class Spatial(NamedTuple):
     prefix: int | None = None
 
     def as_grid(self, output: Any) -> Any:
-        """(N, h, w, C) of an output or of its gradient."""
+        """Bring an output of the layer, or its gradient, to (N, h, w, C)."""
         if self.prefix is None:
             return output
         return tf.reshape(output[:, self.prefix :], (-1, *self.grid, output.shape[2]))
 
 
 def spatial(steps: Sequence[Step], image: tuple[int, int]) -> list[Spatial]:
-    """The steps that keep a map of h * w > 1, in their order.
+    """The layers whose output is a map over the image with h * w > 1, in the order in which they ran.
 
     Tokens count only in a network with attention: elsewhere a sequence as long as the grid is a reshape on the way to
-    the head. What runs inside an attention layer, (N, T, heads, C) and (N, heads, T, T), is no map.
+    the head. Outputs inside an attention layer, (N, T, heads, C) and (N, heads, T, T), are no maps.
 
     Args:
-        steps: all layers that ran.
-        image: (height, width) of the input, for the shape of tokens without a patch embedding that is a layer.
+        steps: all layers that ran, in order.
+        image: (height, width) of the input, which gives the grid of tokens where no layer embeds patches.
     """
     attention = tuple(path + "/" for path, layer, _ in steps if "attention" in type(layer).__name__.lower())
     found: list[Spatial] = []
@@ -64,11 +65,11 @@ def spatial(steps: Sequence[Step], image: tuple[int, int]) -> list[Spatial]:
 def token_grid(
     count: int, patches: tuple[int, int] | None, image: tuple[int, int]
 ) -> tuple[tuple[int, int], int] | None:
-    """Grid and number of leading tokens of a sequence, or None where it is no map.
+    """((h, w), number of leading tokens) of a token sequence, or None if the sequence is no map.
 
     Args:
-        count: tokens.
-        patches: (h, w) of the last 4-D map before; None = none.
+        count: number of tokens.
+        patches: (h, w) of the last 4-D map before the sequence; None = there is none.
         image: (height, width) of the input.
     """
     if patches and 0 <= count - math.prod(patches) <= MOST_PREFIX:

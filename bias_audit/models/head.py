@@ -1,4 +1,4 @@
-"""What the outputs of a classifier mean, and how classes are read from them: the same for every format of model."""
+"""Interprets the outputs of a classifier: kind of head, audited classes, probabilities and log-odds."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Head:
-    """How outputs become audited classes.
+    """How the outputs of a model become probabilities and log-odds of the audited classes.
 
     Attributes:
         kind: "softmax", "sigmoid" (one unit: two classes; several: independent labels) or "logits".
         outputs: number of outputs.
-        groups: output indices of each audited class, then those of no class; None = an output per class.
+        groups: output indices of each audited class, and last those of no class; None = one output per class.
     """
 
     kind: str
@@ -30,11 +30,14 @@ class Head:
     groups: tuple[tuple[int, ...], ...] | None
 
     def read(self, raw: Any, logits: Any | None) -> tuple[Any, Any, Any]:
-        """Model output -> probabilities (N, K), log-odds (N, K), other (N,), all float32 and traceable.
+        """Compute probabilities and log-odds of the audited classes from outputs; can run inside a traced function.
 
         Args:
-            raw: (N, outputs), what the model puts out.
-            logits: (N, outputs), what its final softmax or sigmoid was given; None where that is not to be had.
+            raw: (N, outputs) outputs of the model.
+            logits: (N, outputs) input of the model's final softmax or sigmoid; None where it is not known.
+
+        Returns:
+            (probabilities (N, K), log-odds (N, K), probability of all other outputs (N,)), float32.
         """
         logits, probabilities = self._logits(raw, logits)
         if self.kind == "sigmoid" and self.outputs > 1:
@@ -57,8 +60,8 @@ class Head:
     def _logits(self, raw: Any, logits: Any | None) -> tuple[Any, Any]:
         """Logits and probabilities, both (N, outputs); one sigmoid unit becomes two classes.
 
-        Without the input of the final softmax or sigmoid, log p is exact up to a constant that the log-odds do not
-        see, until p underflows (docs/science.md#targets).
+        Where the input of a final softmax is not known, log p stands for it: it differs by a constant, on which the
+        log-odds do not depend, until p underflows (docs/science.md#targets).
         """
         raw = tf.cast(raw, tf.float32)
         if logits is not None:
@@ -79,16 +82,17 @@ class Head:
 def find_head(
     outputs: NDArray[np.float64], linear: bool, config: AuditConfig, class_names: tuple[str, ...] | None
 ) -> Head:
-    """What the outputs mean, decided once on the outputs of probe images and never again per batch.
+    """Decide what the outputs of a model mean, once, on the outputs for probe images.
 
     Args:
-        outputs: (N, outputs) of the probes.
-        linear: the output comes from a layer without activation, so that it cannot be a probability.
-        config: its class map.
-        class_names: classes of the data set, in the order of the outputs; None = without a data set.
+        outputs: (N, outputs) outputs for the images of `probes`.
+        linear: whether a layer without activation makes the output, so that it cannot be a probability.
+        config: gives the class map.
+        class_names: classes of the data set, in the order of the outputs; None = no data set.
 
     Raises:
-        ModelError: outputs that mean nothing, or do not fit the classes.
+        ModelError: outputs that are not finite, a softmax over one unit, a number of outputs that does not fit the
+            classes, or a class map for several sigmoid outputs.
         ConfigError: the class map names an output that does not exist.
     """
     if not np.isfinite(outputs).all():
@@ -105,7 +109,7 @@ def find_head(
 
 
 def probes(count: int, size: tuple[int, int, int]) -> NDArray[np.float32]:
-    """(count, H, W, C) random images, half of them in [0, 255] and half in [0, 1]: nothing is known of the input."""
+    """(count, H, W, C) random images, half in [0, 255] and half in [0, 1], since the model's range is not known."""
     images = np.random.default_rng(0).uniform(0, 1, (count, *size)).astype(np.float32)
     images[: count // 2] *= 255
     return images

@@ -1,4 +1,4 @@
-"""Keras files as containers: their configuration is read once, strictly, and nothing in them leads to other files."""
+"""Reads the configuration of Keras files, strictly; a file that is ambiguous or leads to other files is refused."""
 
 from __future__ import annotations
 
@@ -20,16 +20,18 @@ CONFIGURATION, WEIGHTS = "config.json", "model.weights.h5"
 
 
 def read_keras_file(path: Path) -> tuple[str, Any]:
-    """The Keras version that wrote a file ("" where it does not say), and its configuration as JSON values.
+    """The Keras version that wrote a file ("" where the file does not say), and its configuration as JSON values.
 
-    What the file is follows from its name as Keras judges it, not from its bytes: both Kerases read a name that ends in
-    .keras, in lower case, as an archive, and Keras 2 reads every other name as HDF5. A file can be both at once.
+    The format follows from the file's name, as it does in Keras, not from its bytes: Keras 3 and Keras 2 read a name
+    that ends in .keras, in lower case, as an archive, and Keras 2 reads every other name as HDF5. A file can be both at
+    once.
 
     Args:
-        path: of the file.
+        path: path of the file.
 
     Raises:
-        ModelError: no such file, cut off, weights without a model, two texts under one name, or a way out of the file.
+        ModelError: a file that is missing, damaged, holds weights without a model, holds two entries of one name, or
+            leads to other files.
     """
     try:
         return _archive(path) if str(path).endswith(".keras") else _hdf5(path)
@@ -52,13 +54,13 @@ def _archive(path: Path) -> tuple[str, Any]:
         version = _json(path, archive.read("metadata.json")).get("keras_version", "")
         content = _json(path, archive.read(CONFIGURATION))
         if WEIGHTS in names:
-            # A copy, because h5py jumps to and fro, and a compressed member would be unpacked anew at each jump back.
+            # A copy, because h5py seeks to and fro, and a compressed member would be unpacked anew at each seek back.
             with archive.open(WEIGHTS) as member, tempfile.TemporaryFile() as copy:
                 shutil.copyfileobj(member, copy)
                 with h5py.File(copy, "r") as file:
                     _refuse_other_files(path, file)
     if isinstance(content, dict):
-        content.pop("compile_config", None)  # with compile=False, both Kerases drop it unread; inner models' they read
+        content.pop("compile_config", None)  # dropped unread with compile=False; that of an inner model is read
     return str(version), content
 
 
@@ -78,15 +80,15 @@ def _hdf5(path: Path) -> tuple[str, Any]:
 
 
 def _text(value: Any) -> str:
-    """As Keras makes a text of an attribute: UTF-8 and no other, where json.loads would guess from the bytes."""
+    """Text of an HDF5 attribute as Keras reads it: as UTF-8 only, where json.loads would guess from the bytes."""
     return value.decode("utf-8") if isinstance(value, bytes) else str(value)
 
 
 def _json(path: Path, text: bytes | str) -> Any:
-    """Values of a JSON text.
+    """Parse a JSON text.
 
     Raises:
-        ModelError: no JSON, or one key twice in one object: readers differ in which of the two they keep.
+        ModelError: no JSON, or a key that an object holds twice: readers differ in which of the two values they keep.
     """
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -103,13 +105,13 @@ def _json(path: Path, text: bytes | str) -> Any:
 
 
 def _refuse_other_files(path: Path, file: h5py.File) -> None:
-    """Refuse HDF5 that takes groups or numbers from other files: links, external storage, virtual datasets."""
+    """Refuse an HDF5 file that takes groups or numbers from other files: links, external storage, virtual datasets."""
     waiting, seen = [file["/"]], set()
     while waiting:
         group = waiting.pop()
         for name in group:
             link = group.get(name, getlink=True)
-            if isinstance(link, h5py.SoftLink):  # a path within the file: where it leads is looked through anyway
+            if isinstance(link, h5py.SoftLink):  # a path within the file, whose target is checked anyway
                 continue
             if not isinstance(link, h5py.HardLink):
                 raise _unsafe(path, f"its part {name[:80]!r} is a link to another file")

@@ -1,7 +1,7 @@
-"""A Keras model, explained without surgery.
+"""Runs and explains a Keras model without changing it.
 
-The chosen layer's output is tapped while one `tf.function` is traced, wherever the layer is nested, so neither a
-second model nor a graph surgery is needed ("Graph disconnected"). The user's model is left as it was.
+The output of the explained layer is observed while one `tf.function` is traced, wherever the layer is nested. So no
+second model is built, which fails for nested layers ("Graph disconnected").
 """
 
 from __future__ import annotations
@@ -38,8 +38,11 @@ class KerasModel(TracedModel):
         class_names: classes of the data set, in the order of the outputs; None = without a data set.
 
     Attributes:
-        channels: path of a layer that could be explained -> its channels.
+        channels: path of a layer that could be explained -> number of its channels.
         parameters: number of weights.
+
+    Raises:
+        ModelError, ConfigError: see `base.load_model`.
     """
 
     def __init__(self, model: str | Path | Any, config: AuditConfig, class_names: tuple[str, ...] | None) -> None:
@@ -74,7 +77,7 @@ class KerasModel(TracedModel):
         self.grid = max((place.grid for place in chosen), key=math.prod)
 
     def _live_place(self, candidates: Sequence[Spatial]) -> Spatial:
-        """The first place whose image tokens have a gradient at all; the first, where none has."""
+        """The first candidate whose image tokens get a gradient from the head; the first of all, if none does."""
         seen: dict[int, Any] = {}
 
         def largest(images: Any) -> Any:
@@ -119,7 +122,7 @@ class KerasModel(TracedModel):
 
     @contextlib.contextmanager
     def randomised(self, seed: int) -> Iterator[None]:
-        """Every weight tensor is shuffled, and put back even when the block fails."""
+        """Context in which every weight tensor is shuffled; at its end, also after an error, weights are restored."""
         kept = [variable.numpy() for variable in self._model.weights]
         rng = np.random.default_rng(seed)
         self._live = True
@@ -134,15 +137,15 @@ class KerasModel(TracedModel):
 
 
 def input_size(shape: tuple[int | None, ...], asked: tuple[int, int] | None) -> tuple[int, int, int]:
-    """(height, width, channels) of images for an input shape (N, H, W, C), where None takes any.
+    """(height, width, channels) of the images that a model gets.
 
     Args:
-        shape: of the model's input, its batch dimension first.
-        asked: height and width that the user gave.
+        shape: (N, H, W, C) of the model's input; None = the model takes any size.
+        asked: (height, width) that the user gave; None = none was given.
 
     Raises:
-        ModelError: no images.
-        ConfigError: a size that the model does not take, or none where one is needed.
+        ModelError: the model takes no images of 1 or 3 channels.
+        ConfigError: a size that the model does not take, or no size where one is needed.
     """
     if len(shape) != 4:
         raise ModelError(f"the model takes no images: its input has shape {shape}, expected (images, height, width, 3)")

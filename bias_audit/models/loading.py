@@ -1,4 +1,4 @@
-"""Model files become Keras models: read safely, by Keras 3 or Keras 2, and identified by their bytes."""
+"""Loads Keras files safely, by Keras 3 or Keras 2, and computes the hashes that identify models."""
 
 from __future__ import annotations
 
@@ -18,32 +18,36 @@ from bias_audit.models.tapping import first_line
 from bias_audit.users_code import IMPORTABLE, import_module, running
 
 FRAMEWORKS = ("keras", "keras_cv", "keras_hub", "keras_nlp", "tensorflow", "tf_keras")
-"""Packages that register classes of their own, some of which reach out: registering does not make them the user's."""
+"""Packages whose registered classes do not count as the user's: some of these classes reach beyond the model."""
 
 
 def load_keras(path: Path, custom_objects: str | None = None) -> Any:
     """Read a .keras or .h5 file without running code that it holds.
 
-    Keras 3 goes first. What it cannot read and Keras 2 wrote is read by Keras 2, the package tf_keras.
+    Keras 3 is tried first. A file that Keras 3 cannot read and Keras 2 wrote is read by Keras 2, the package tf_keras.
 
     Args:
-        path: of the file.
-        custom_objects: module with the classes and functions that the file needs.
+        path: path of the file.
+        custom_objects: module with the classes and functions of the user that the file needs; None = none.
+
+    Returns:
+        The Keras model, not compiled.
 
     Raises:
-        ModelError: unreadable, holds code or names that are not known to be harmless, or leads to other files.
+        ModelError: a file that is unreadable, holds code or names that are not known to be harmless, or leads to other
+            files.
         ConfigError: the module cannot be imported.
     """
     known = find_custom_objects(custom_objects) if custom_objects is not None else {}
 
     def knows(name: str) -> bool:
         if name not in known and (found := _registered(name, custom_objects)) is not None:
-            known[name] = found  # for both Kerases: one that does not know a name would import the module beside it
+            known[name] = found  # for both Kerases: else they would import the module that the file names
         return name in known
 
     version, content = read_keras_file(path)
     source = Source(path, knows, custom_objects)
-    check_configuration(source, content)  # before Keras 3 and Keras 2: what they check depends on their versions
+    check_configuration(source, content)  # before any Keras: what Keras 3 and Keras 2 check depends on the version
     try:
         with keras.saving.custom_object_scope(known):
             return keras.saving.load_model(path, compile=False, safe_mode=True)
@@ -67,7 +71,9 @@ def load_keras(path: Path, custom_objects: str | None = None) -> Any:
 
 
 def find_custom_objects(module_name: str) -> dict[str, Any]:
-    """Public classes and functions of a module, by name; importing it registers those that it registers.
+    """Name -> public class or function that a module, or another module of its package, defines.
+
+    The module is imported, so it may also register classes with Keras.
 
     Raises:
         ConfigError: the module cannot be imported.
@@ -86,7 +92,7 @@ def find_custom_objects(module_name: str) -> dict[str, Any]:
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file, or over the names and contents of the files of a folder."""
+    """SHA-256 of a file, or of the relative paths and contents of all files below a folder; 64 hex digits."""
     if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -97,7 +103,7 @@ def file_hash(path: Path) -> str:
 
 
 def model_hash(model: Any) -> str:
-    """SHA-256 over the names and values of a model's weights."""
+    """SHA-256 of the names and values of a Keras model's weights; 64 hex digits."""
     digest = hashlib.sha256()
     for weight in model.weights:
         digest.update((weight.path if hasattr(weight, "path") else weight.name).encode())  # Keras 2 has no paths
@@ -106,11 +112,11 @@ def model_hash(model: Any) -> str:
 
 
 def _registered(name: str, custom_objects: str | None) -> Any:
-    """What code of the user registered with Keras under a name, when it was imported or before; else None."""
+    """The class or function that the user's own code registered with Keras under a name; else None."""
     if (found := registered_object(name)) is None:
         return None
     package = str(getattr(found, "__module__", "")).partition(".")[0]
-    # KerasHub registers its classes like a user; who names it as custom objects wants them.
+    # KerasHub registers its classes as a user does; they count if the user named KerasHub as custom objects.
     named = (custom_objects or "").partition(".")[0]
     users = package not in FRAMEWORKS or (package == named and package not in ("keras", "tensorflow", "tf_keras"))
     return found if users else None

@@ -1,4 +1,4 @@
-"""How many images fit into one pass."""
+"""Chooses the number of images per pass, so that a pass fits into memory."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from pathlib import Path
 from bias_audit.models.framework import gpu_memory
 
 PER_PASS, PER_PASS_GPU = 32, 128
-"""Images per pass, at most. On two cores larger batches were no faster; a GPU wants more at once."""
+"""Most images per pass, on a CPU and on a GPU. On two cores larger batches were no faster; a GPU needs more at once."""
 
 SHARE = 0.25
-"""Of the memory, for what the layers put out: the rest is for weights, decoded images and other programs."""
+"""Share of the memory for the outputs of layers: the rest is for weights, decoded images and other programs."""
 
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 def fitting_batch(image_bytes: int) -> int:
-    """Images per pass: a power of two, halved from the most until a pass takes no more than SHARE of the memory.
+    """Images per pass: a power of two, halved from the largest until a pass takes at most SHARE of the memory.
 
-    Depends on the network and on the machine's whole memory, not on what is free at the moment, so that the same
-    audit takes the same batches.
+    The number depends on the network and on the machine's whole memory, not on the memory that is free at the moment,
+    so that an audit uses the same batches when it is repeated.
 
     Args:
-        image_bytes: what all layers put out for one image together. A forward pass holds less, since it frees
-            what is used up; gradients down to the pixels hold all of it.
+        image_bytes: bytes of the outputs of all layers together for one image. A forward pass holds less, since it
+            frees outputs that are used up; a gradient with respect to the pixels holds them all.
     """
     on_gpu = gpu_memory()
     size, memory = (PER_PASS, main_memory()) if on_gpu is None else (PER_PASS_GPU, on_gpu)
@@ -34,7 +34,7 @@ def fitting_batch(image_bytes: int) -> int:
 
 
 def main_memory() -> int | None:
-    """Bytes of memory that this process may use: of the machine, or of its container; None = unknown."""
+    """Bytes of main memory that this process may use: those of the machine or of its container; None = unknown."""
     try:
         machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):  # Windows has no sysconf

@@ -1,4 +1,4 @@
-"""What a Keras model itself does to its images before it looks at them, in words: so that nobody does it twice."""
+"""Describes in words the preprocessing inside a Keras model, so that nobody preprocesses its images twice."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ AUGMENTATIONS = (
     "AugMix", "AutoContrast", "CutMix", "Equalization", "GaussianDropout", "GaussianNoise", "MixUp", "Posterization",
     "RandAugment", "Solarization",
 )  # fmt: skip
-"""Layers that change images in training only, beside those whose name starts with Random."""
+"""Layers that change images in training only; layers whose name starts with Random are further ones."""
 
 SIGNS = {
     "truedivide": "/", "divide": "/", "truediv": "/", "realdiv": "/", "multiply": "*", "mul": "*", "subtract": "-",
     "sub": "-", "add": "+", "addv2": "+", "biasadd": "+",
 }  # fmt: skip
-"""Operations that `preprocess_input` leaves in a model when it is called while the model is built."""
+"""Name of an arithmetic operation -> its sign. `preprocess_input`, called in a model, leaves such operations there."""
 
 
 def preprocessing_inside(model: Any) -> tuple[str, ...]:
-    """What happens to the images before the first layer with weights, as "path: what it does", in order."""
+    """Preprocessing steps of a model before its first layer with weights, as "path: what it does", in order."""
     found = []
     for path, layer in _leaves(model, ""):
         if text := _said(layer):
@@ -32,7 +32,7 @@ def preprocessing_inside(model: Any) -> tuple[str, ...]:
 
 
 def in_words(scale: Any, offset: Any = 0.0) -> str:
-    """x * scale + offset as people write it: "x / 127.5 - 1"."""
+    """Text of x * scale + offset as people write it: "x / 127.5 - 1"; scale and offset may be one value per channel."""
     scale, offset = (np.atleast_1d(np.asarray(value, np.float64)).ravel() for value in (scale, offset))
     divides = bool(scale.size) and 0 < abs(scale).max() < 1
     text = "x" if (scale == 1).all() else f"x / {_number(1 / scale)}" if divides else f"x * {_number(scale)}"
@@ -43,7 +43,7 @@ def in_words(scale: Any, offset: Any = 0.0) -> str:
 
 
 def arithmetic_in_words(operation: str, value: Any) -> str:
-    """What an operation of SIGNS does with a constant: "x - 1"."""
+    """Text of an operation of SIGNS on x and a constant: "x - 1"."""
     sign, value = SIGNS[operation], np.asarray(value, np.float64).ravel()
     if sign == "*":
         return in_words(value)
@@ -53,7 +53,7 @@ def arithmetic_in_words(operation: str, value: Any) -> str:
 
 
 def _leaves(layer: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    """Layers and operations that hold no others, in the order in which they run where Keras knows it."""
+    """(path, layer) of all layers and operations that hold no others, in the order of running where Keras knows it."""
     children = getattr(layer, "operations", None) or list(layer._flatten_layers(include_self=False, recursive=False))
     for child in children:
         path = f"{prefix}{child.name}"
@@ -65,7 +65,7 @@ def _leaves(layer: Any, prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 def _said(layer: Any) -> str:
-    """What a layer does to images, or "" where it is none of these."""
+    """Text of what a preprocessing or augmentation layer does to images; "" for any other layer."""
     kind = type(layer).__name__
     if kind == "Rescaling":
         return in_words(layer.scale, layer.offset)
@@ -89,7 +89,10 @@ def _normalised(layer: Any) -> str:
 
 
 def _operation(layer: Any) -> str:
-    """Arithmetic with a constant, and channels in reverse; Keras 3 keeps operations, Keras 2 TFOpLambda layers."""
+    """Text of arithmetic with a constant, or of channels in reverse; "" for any other operation.
+
+    Keras 3 keeps such operations as they are, Keras 2 as TFOpLambda layers.
+    """
     kind = type(layer).__name__
     name = str(getattr(layer, "symbol", "")) if kind == "TFOpLambda" else kind
     name = name.rpartition(".")[2].lower().replace("_", "")
@@ -121,6 +124,6 @@ def _arguments(layer: Any) -> list[Any]:
 
 
 def _number(values: Any) -> str:
-    """127.5, or (123.7, 116.8, 103.9); four digits, and none where it is a whole number to four digits."""
+    """Text of one number, "127.5", or of a number per channel, "(123.7, 116.8, 103.9)", with four digits each."""
     numbers = [f"{value:z.4g}" for value in np.atleast_1d(values)]
     return numbers[0] if len(set(numbers)) == 1 else f"({', '.join(numbers)})"

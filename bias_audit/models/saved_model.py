@@ -1,7 +1,7 @@
-"""A SavedModel folder, explained: its serving function is frozen into one graph, and cut at the explained operation.
+"""Runs and explains a SavedModel: its serving function is frozen into one graph, cut at the explained operation.
 
-Frozen means that variables became constants and calls were inlined, so every operation can be seen. The part before
-the cut and the part behind it are functions of their own; between them passes the tensor whose gradient is taken.
+Frozen means that variables became constants and calls were inlined, so every operation can be seen. The parts before
+and after the cut become functions of their own; gradients are taken with respect to the tensor between them.
 """
 
 from __future__ import annotations
@@ -33,13 +33,16 @@ class SavedModel(TracedModel):
     """A classifier in a SavedModel folder; see `base.Model`.
 
     Args:
-        folder: with saved_model.pb and the folder variables.
+        folder: the folder that holds saved_model.pb and the folder variables.
         config: layer, image size, batch size and class map.
         class_names: classes of the data set, in the order of the outputs; None = without a data set.
 
     Attributes:
-        channels: path of a layer that could be explained -> its channels.
+        channels: path of a layer that could be explained -> number of its channels; 0 where it is not fixed.
         parameters: number of weights.
+
+    Raises:
+        ModelError, ConfigError: see `base.load_model`.
     """
 
     def __init__(self, folder: Path, config: AuditConfig, class_names: tuple[str, ...] | None) -> None:
@@ -85,7 +88,7 @@ class SavedModel(TracedModel):
             ) from error
 
     def _frozen(self, serving: Any, image: Any) -> tuple[Any, str, str]:
-        """The graph of the serving function as constants and operations, for batches of fixed shape."""
+        """Freeze the serving function for batches of fixed shape: (graph, name of the image tensor, of the output)."""
         definition = without_side_effects(serving.graph.as_graph_def())
         output = _only_output(serving)
         place = next(i for i, tensor in enumerate(serving.inputs) if tensor is image)
@@ -138,7 +141,7 @@ class SavedModel(TracedModel):
             )
 
     def _has_gradient(self) -> bool:
-        """Whether the part behind the cut can be differentiated, found out by tracing its gradient."""
+        """Whether the part after the cut can be differentiated; found out by tracing its gradient."""
         specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in self._rest.inputs]
 
         def gradient(*given: Any) -> Any:
@@ -151,7 +154,7 @@ class SavedModel(TracedModel):
             found = tf.function(gradient).get_concrete_function(*specs).structured_outputs
         except Exception:  # no gradient is defined for one of the operations, or not in this form
             return False
-        return bool(found)  # of several cuts the last one feeds the part behind, the others feed the last
+        return bool(found)  # one is enough: earlier cuts may feed the rest through the last one alone
 
     def _forward(self, images: Any) -> tuple[Any, Any | None]:
         return _raw_and_logits(self._whole(images))
@@ -164,7 +167,7 @@ class SavedModel(TracedModel):
         return _raw_and_logits(self._rest(*given))
 
     def randomised(self, seed: int) -> AbstractContextManager[None]:
-        """Frozen weights cannot be shuffled."""
+        """Raise ModelError, for frozen weights cannot be shuffled."""
         raise ModelError("the weights of this format are frozen", "Audit the .keras file of the model instead.")
 
 
@@ -182,7 +185,7 @@ def _serving(loaded: Any, folder: Path) -> Any:
 
 
 def _only_input(serving: Any) -> Any:
-    """The placeholder of the images."""
+    """The input tensor of the images; ModelError if there are several inputs, or it takes no numbers."""
     names = list(serving.structured_input_signature[1])
     inputs = [tensor for tensor in serving.inputs if tensor.dtype != tf.resource][: len(names)]
     if len(names) != 1:

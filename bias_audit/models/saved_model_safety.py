@@ -1,4 +1,4 @@
-"""Which operations a SavedModel may hold: a graph is a program, and none of it runs before it was looked through."""
+"""Checks the operations of a SavedModel before TensorFlow loads it, since a graph is a program."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ HARMLESS_STATE = (
     "StatefulRandomBinomial", "StatefulStandardNormalV2", "StatefulTruncatedNormal", "StatefulUniform",
     "StatefulUniformInt", "TruncatedNormal", "VarHandleOp", "VarIsInitializedOp", "While", "XlaCallModule",
 )  # fmt: skip
-"""Operations with a state that is the model's own: variables, tables, random numbers, calls within the graph.
+"""Stateful operations that are allowed, since the state is the model's own: variables, tables, random numbers, calls.
 
-TensorFlow marks as stateful nearly all that touch files, the network, Python or other devices; these are refused with
-every other stateful operation, so that one added to TensorFlow tomorrow is refused too.
+TensorFlow marks nearly all operations as stateful that touch files, the network, Python or other devices. Every
+stateful operation that is not listed here is refused, so an operation that is added to TensorFlow tomorrow is refused
+too.
 """
 
 HARMFUL_ANYWAY = (
@@ -28,7 +29,7 @@ HARMFUL_ANYWAY = (
     "InitializeTableFromTextFile", "MatchingFiles", "MlirPassthroughOp", "PyFuncStateless", "ReadFile",
     "XlaCustomCall", "XlaCustomCallV2",
 )  # fmt: skip
-"""Operations that are not marked as stateful and yet reach out; so do data sets.
+"""Operations that reach beyond the model although they are not marked as stateful; data sets are further ones.
 
 They read files (ImmutableConst, MatchingFiles, ReadFile; vocabularies: GenerateVocabRemapping and
 InitializeTableFromTextFile; descriptions of messages: DecodeProtoV2 and EncodeProto), stop the process (Abort), call
@@ -38,13 +39,14 @@ or carry the addresses of a debugger (Copy).
 
 
 def check_saved_model(folder: Path) -> None:
-    """Refuse a graph that can reach beyond the model, before TensorFlow loads it.
+    """Refuse a SavedModel whose graph can reach beyond the model, before TensorFlow loads it.
 
-    Looked through is what loading makes callable: signatures, functions, gradients, initialisers, and what these call.
-    The functions that save and restore weights are none of these.
+    Checked is all that loading makes callable: signatures, functions, gradients, initialisers, and what these call. The
+    functions that save and restore weights are not among them.
 
     Raises:
-        ModelError: unreadable, made by TensorFlow 1, or with operations that touch files, network or Python.
+        ModelError: a SavedModel that is unreadable, was made by TensorFlow 1, or holds operations that touch files,
+            network or Python.
     """
     content = saved_model_pb2.SavedModel()
     try:
@@ -72,7 +74,7 @@ def check_saved_model(folder: Path) -> None:
 
 
 def reaches_out(operation: str) -> bool:
-    """Whether an operation may touch anything but the model; one that TensorFlow does not know cannot run at all."""
+    """Whether an operation may touch anything but the model; False if TensorFlow does not know it and cannot run it."""
     definition = op_def_registry.get(operation)
     if definition is None:
         return False
@@ -85,7 +87,7 @@ def _operations(graph: Any) -> Iterator[str]:
     library = graph.graph_def.library
     functions = {function.signature.name: function for function in library.function}
     waiting = list(graph.object_graph_def.concrete_functions)
-    # Gradients of the model's own making, which are called by no operation, but whenever gradients are computed.
+    # Gradients that the model defines: no operation calls them, but they run whenever gradients are computed.
     waiting.extend(each.gradient_func for each in (*library.gradient, *library.registered_gradients))
     seen: set[str] = set()
     while waiting:

@@ -1,4 +1,4 @@
-"""Segmentation models that estimate the foreground of photos: Keras and TFLite files as functions image -> mask."""
+"""Loads segmentation models (Keras and TFLite files) as functions image -> mask that estimate the foreground."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ _WANTED = "A segmentation model takes (1, h, w, 3) in [0, 255] and gives (1, h, 
 
 
 def find_estimate(segmenter: str | None, custom_objects: str | None = None) -> Estimate | None:
-    """The estimates that a configuration asks for.
+    """The estimator of masks that a configuration asks for, or None where it asks for none.
 
     A network is shown the picture stretched to its input, in [0, 255] unless the file itself says otherwise (a
-    Rescaling layer, the quantisation of a TFLite input). With several channels out, channel 0 is the background and the
-    largest one counts; one channel is the object's: above .5 where all values lie in 0..1, else logits above 0.
+    Rescaling layer, the quantisation of a TFLite input). Of several output channels, channel 0 is the background, and a
+    pixel is foreground where another channel is larger. A single channel is the object's: a pixel is foreground above
+    .5 where all values lie in 0..1, else above 0, as for logits.
 
     Args:
         segmenter: "auto", a .keras, .h5 or .tflite file, `module:function`, or None.
         custom_objects: module with the classes that a Keras file needs.
 
     Raises:
-        ConfigError: no such function.
-        ModelError: no such file, or no network that gives masks.
+        ConfigError: a name of no segmenter, or a function that cannot be imported.
+        ModelError: no such file, or a file that holds no usable segmentation network.
     """
     if segmenter is None:
         return None
@@ -46,12 +47,12 @@ def find_estimate(segmenter: str | None, custom_objects: str | None = None) -> E
 
 
 def is_network(segmenter: str) -> bool:
-    """Whether a segmenter is a model file."""
+    """Whether the name of a segmenter is that of a model file, judged by its suffix."""
     return segmenter.lower().endswith((*KERAS, TFLITE))
 
 
 def segmenter_hash(segmenter: str | None) -> str:
-    """SHA-256 of a model file, "" for anything else: the code of a function is not looked at."""
+    """SHA-256 of a segmenter's model file; "" for any other segmenter, since the code of a function is not hashed."""
     if segmenter is None or not is_network(segmenter):
         return ""
     from bias_audit.models.loading import file_hash
@@ -60,10 +61,16 @@ def segmenter_hash(segmenter: str | None) -> str:
 
 
 def load_segmenter(path: Path, custom_objects: str | None = None) -> Segment:
-    """A network as a function of one picture; calls take turns, since interpreters hold their tensors.
+    """Load a segmentation network as a function of one picture, (H, W, 3) uint8 RGB -> (H, W) bool.
+
+    Calls from several threads run one after another, since an interpreter holds its tensors.
+
+    Args:
+        path: .keras, .h5, .hdf5 or .tflite file.
+        custom_objects: module with the classes that a Keras file needs.
 
     Raises:
-        ModelError: see `find_estimate`.
+        ModelError: see `find_estimate`; also when the function is called, for an output that is no mask.
     """
     if not path.is_file():
         raise ModelError(f"no segmentation model at {str(path)!r}")
@@ -88,10 +95,13 @@ def load_segmenter(path: Path, custom_objects: str | None = None) -> Segment:
 
 
 def _inside(values: NDArray[Any], size: tuple[int, int]) -> NDArray[np.bool_]:
-    """(h, w, K) -> (H, W): interpolated first, so that outlines are as smooth as the network's own resolution."""
+    """Foreground (H, W) from the network's output (h, w, K).
+
+    Scores are interpolated before they are thresholded, which makes outlines smooth.
+    """
     if values.shape[2] > 1:
         score, bound = values[..., 1:].max(axis=2) - values[..., 0].astype(np.float32), 0.0
-    elif values.dtype.kind in "biu":  # classes, by number
+    elif values.dtype.kind in "biu":  # class numbers
         score, bound = values[..., 0] != 0, 0.5
     else:
         score = values[..., 0]
@@ -101,7 +111,7 @@ def _inside(values: NDArray[Any], size: tuple[int, int]) -> NDArray[np.bool_]:
 
 
 def _multiple_of_32(shape: tuple[int, ...]) -> tuple[int, int]:
-    """A size near the picture's, at most 512, that networks with five halvings take."""
+    """(height, width) near the picture's, multiples of 32 up to 512, as networks with five halvings need."""
     scale = min(1.0, 512 / max(shape[:2]))
     height, width = (max(32, 32 * round(scale * side / 32)) for side in shape[:2])
     return height, width
@@ -151,7 +161,7 @@ def _tflite(path: Path) -> tuple[Any, tuple[Any, ...]]:
 
 
 def _quantised(images: NDArray[np.float32], given: dict[str, Any]) -> NDArray[Any]:
-    """Pixels as a TFLite input takes them: uint8 and int8 inputs hold the 256 grey levels, whatever they stand for."""
+    """Pixels in the data type of a TFLite input; uint8 and int8 inputs get the 256 grey levels, unscaled."""
     if given["dtype"] == np.uint8:
         return np.clip(np.rint(images), 0, 255).astype(np.uint8)
     if given["dtype"] == np.int8:

@@ -1,4 +1,4 @@
-"""See what a layer puts out, wherever it is nested, without changing the model or building another one."""
+"""Observes the outputs of layers, wherever they are nested, without changing the model or building another one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,22 @@ from bias_audit.models.grids import Spatial, spatial
 
 
 class Trace:
-    """One symbolic pass that notes which layers run, in order, and what they put out."""
+    """A symbolic pass through a Keras model, which records the layers that run and their outputs.
+
+    Args:
+        model: the Keras model.
+        spec: shape (N, H, W, C) and type of a batch.
+
+    Attributes:
+        steps: (path, layer, shape of the output) of each layer that ran, in order.
+        places: layers whose output is a map over the image.
+        run: the traced function, images -> outputs.
+        has_logits: whether Keras keeps the input of a final softmax or sigmoid.
+        linear: whether a layer without activation makes the output, so that it cannot be a probability.
+
+    Raises:
+        ModelError: the model does not accept such a batch, or is no classifier with one head.
+    """
 
     def __init__(self, model: Any, spec: Any) -> None:
         self.steps: list[tuple[str, Any, tuple[int | None, ...]]] = []
@@ -55,27 +70,27 @@ class Trace:
         self.linear = _ends_linear(made, output)
 
     def image_bytes(self) -> int:
-        """What all layers put out for one image together, in float32."""
+        """Bytes of the outputs of all layers together, for one image in float32."""
         return 4 * sum(math.prod(size or 1 for size in shape[1:]) for _, _, shape in self.steps)
 
     def listed(self) -> tuple[tuple[str, tuple[int, int]], ...]:
-        """Layers that could be explained as (path, grid), in the order in which they last run."""
+        """(path, grid) of all layers that could be explained, each once, in the order in which they first run."""
         return tuple(dict.fromkeys((place.path, place.grid) for place in self.places))
 
     def channels(self) -> dict[str, int]:
-        """Path of a layer that could be explained -> its channels, where they are known."""
+        """Path of a layer that could be explained -> number of its channels, where it is known."""
         usable = {place.path for place in self.places}
         return {path: int(shape[-1]) for path, _, shape in self.steps if path in usable and shape[-1]}
 
     def candidates(self) -> list[Spatial]:
-        """What "auto" may choose, best first: the last map, and where maps are tokens every earlier one too.
+        """Layers that "auto" may choose, best first: the last map, or all maps, last first, if the last is tokens.
 
-        A head that reads the class token leaves the image's tokens of the last block without a gradient.
+        A head that reads only the class token leaves the image's tokens of the last block without a gradient.
         """
         last = self.places[-1:]
         if not last or last[0].prefix is not None:
             return self.places[::-1]
-        # A nested model ends with its last layer's tensor: name the layer inside, which says more.
+        # A nested model returns the output of its last layer: that layer's path says more than the model's.
         inside = [
             place
             for place in self.places[:-1]
@@ -84,7 +99,14 @@ class Trace:
         return inside[-1:] or last
 
     def choose(self, asked: str) -> Spatial:
-        """The layer to explain: by path or by its last part; "auto" is the first of `candidates`."""
+        """The layer to explain.
+
+        Args:
+            asked: path of the layer or its last part; "auto" = the first of `candidates`.
+
+        Raises:
+            ModelError: no such layer, a layer without a spatial grid, or several layers of that name.
+        """
         usable = self.places
         listed = list(dict.fromkeys(f"{place.path} ({place.grid[0]}x{place.grid[1]})" for place in usable))
         layers = f"Usable layers, last first: {', '.join(listed[::-1][:12])}{', ...' if len(listed) > 12 else ''}"
@@ -111,7 +133,7 @@ class Trace:
 
 @contextlib.contextmanager
 def tap(layer: Any, on_output: Callable[[Any], None]) -> Iterator[None]:
-    """See a layer's output as it passes, while a function is traced; undone even when the call fails."""
+    """Context in which `on_output` is called with each output of a layer; undone at its end, also after an error."""
     call = layer.call
 
     def tapped(*arguments: Any, **keywords: Any) -> Any:
@@ -131,17 +153,17 @@ def tap(layer: Any, on_output: Callable[[Any], None]) -> Iterator[None]:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an exception that says something."""
+    """First line of an exception's message that is not empty, at most 300 characters; else the exception's type."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__)[:300]
 
 
 def _ends_linear(made: list[tuple[Any, Any]], output: Any) -> bool:
-    """Whether the output comes straight from a layer without activation, so that it cannot be a probability.
+    """Whether a layer without activation makes the model's output, so that it cannot be a probability.
 
     Args:
-        made: layers in the order in which they ran, each with its output.
-        output: of the model. No layer made it if an operation such as tf.sigmoid did.
+        made: (layer, output) of the layers, in the order in which they ran.
+        output: output of the model; no layer made it if an operation such as tf.sigmoid did.
     """
     at = next((i for i, (_, tensor) in enumerate(made) if tensor is output), -1)
     # Activation("linear", dtype="float32") at the end of a mixed precision model only casts what came before.

@@ -1,4 +1,7 @@
-"""Which operations a TFLite file may hold: TensorFlow's interpreter runs any TensorFlow operation that a file names."""
+"""Checks the operations of a TFLite file before it is run.
+
+TensorFlow's interpreter would run any TensorFlow operation that the file names.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,15 @@ from bias_audit.models.framework import tflite_schema
 
 
 def check_tflite(path: Path, content: bytes) -> None:
-    """Refuse custom operations and numbers kept in other files, before an interpreter is made.
+    """Refuse a TFLite file with custom operations or with numbers in other files, before an interpreter is made.
 
     The interpreter inside TensorFlow has the Flex delegate: a custom operation whose name begins with Flex is an
-    operation of TensorFlow, FlexWriteFile for instance. The name is no promise either, since what runs is described in
-    the operation's options. So there is no allowlist: what TFLite itself provides is enough for a segmentation model.
+    operation of TensorFlow, FlexWriteFile for instance. The name proves nothing either, since the operation's options
+    say what runs. So all custom operations are refused; those of TFLite itself are enough for a segmentation model.
 
     Args:
-        path: of the file, for the message.
-        content: its bytes, those that the interpreter gets.
+        path: path of the file, for messages.
+        content: bytes of the file, as the interpreter gets them.
 
     Raises:
         ModelError: no TFLite model, or one with custom operations or numbers in other files.
@@ -25,7 +28,7 @@ def check_tflite(path: Path, content: bytes) -> None:
     try:
         model = tflite_schema.Model.GetRootAs(content)
         codes = [model.OperatorCodes(i) for i in range(model.OperatorCodesLength())]
-        # As the interpreter reads it: newer files have the number in a field of its own, older ones in a byte.
+        # As the interpreter reads the number of an operation: newer files have a field for it, older ones a byte.
         custom = [
             (code.CustomCode() or b"").decode(errors="replace")
             for code in codes

@@ -1,4 +1,4 @@
-"""A classifier that TensorFlow runs: fixed batches, one traced pass. What is independent of the file's format."""
+"""Runs and explains a classifier in TensorFlow, in fixed batches and by traced passes, whatever its file's format."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from bias_audit.models.framework import freeze, tf
 from bias_audit.models.head import Head
 
 MOST_CONSTANT = 1_000_000_000
-"""Bytes of weights that are made constants, at most: they are held twice then, and a graph ends at 2 GB."""
+"""Most bytes of weights that are made constants: they are then held twice, and a graph must stay below 2 GB."""
 
 Watch = Callable[[int, Any], None]
-"""(place, tensor): the output of the explained layer at that place of the list, as it passes."""
+"""(place, tensor): called with the output of the explained layer that has this place in the list of layers."""
 
 
 class TracedModel:
     """Runs a classifier in fixed batches and explains one or several of its layers; see `base.Model`.
 
-    A format sets the attributes of `base.Model` and `_head`, and says how images pass (`_forward`), how they pass
-    under observation (`_observed`) and which layer is observed (`_tap_at`).
+    A subclass for a format of files sets the attributes of `base.Model` and `_head`. It implements the forward pass
+    (`_forward`), a forward pass in which the explained layers are observed (`_observed`), and the choice of these
+    layers (`_tap_at`).
     """
 
     input_size: tuple[int, int, int]
@@ -40,46 +41,49 @@ class TracedModel:
     inside: tuple[str, ...]
     _head: Head
     _live = False
-    """Weights are being changed: run with those of the moment."""
+    """Whether weights are changed for the moment, so that passes use the variables, not constants (`Compiled`)."""
 
     def _forward(self, images: Any) -> tuple[Any, Any | None]:
-        """(N, H, W, C) -> outputs (N, outputs), and logits where the model has them."""
+        """Forward pass of images (N, H, W, C): outputs (N, outputs), and logits (N, outputs) or None."""
         raise NotImplementedError
 
     def _observed(self, images: Any, watch: Watch) -> tuple[Any, Any | None]:
-        """As `_forward`; what runs after a layer was watched depends on the very tensor that was watched."""
+        """Forward pass as `_forward` that calls `watch` with the output of each explained layer.
+
+        All that runs after the layer must depend on the very tensor that was watched, or gradients would be lost.
+        """
         raise NotImplementedError
 
     def _as_grid(self, place: int, output: Any) -> Any:
-        """(N, h, w, C) of what the layer at that place of the list puts out, or of its gradient."""
+        """Bring the output, or its gradient, of the explained layer at `place` in the list to (N, h, w, C)."""
         return output
 
     def _tap_at(self, path: str) -> None:
-        """Choose the explained layer: sets `layer` and `grid`, and forgets what was traced for another one."""
+        """Choose the explained layer or layers: set `layer` and `grid`, and what `_observed` needs."""
         raise NotImplementedError
 
     def randomised(self, seed: int) -> AbstractContextManager[None]:
-        """See `base.Model`."""
+        """Context in which every weight tensor is shuffled; see `base.Model`."""
         raise NotImplementedError
 
     @property
     def head(self) -> str:
-        """See `base.Model`."""
+        """Kind of the head: "softmax", "sigmoid" or "logits"; see `base.Model`."""
         return self._head.kind
 
     @property
     def outputs(self) -> int:
-        """See `base.Model`."""
+        """Number of outputs; see `base.Model`."""
         return self._head.outputs
 
     def at_layer(self, path: str) -> Self:
-        """The same network, explained at another layer; nothing is loaded or probed anew."""
+        """This network, explained at another layer, without loading it again; see `base.Model`."""
         other = copy.copy(self)
         other._explained = {}
         other._tap_at(path)
         return other
 
-    # Concrete functions, traced on first use: calling them cannot trace anew.
+    # Concrete functions, traced on first use: calling them cannot trace again.
 
     @property
     def _spec(self) -> Any:
@@ -106,19 +110,19 @@ class TracedModel:
         return self._explained[weigh](self._padded(images), self._targets(labels), live=self._live)
 
     def predict(self, images: Array) -> Predictions:
-        """Forward passes over any number of images (n, H, W, C), in batches."""
+        """Predictions for any number of images (n, H, W, C), computed in batches."""
         starts = range(0, max(len(images), 1), self.batch_size)
         parts = [images[start : start + self.batch_size] for start in starts]
         return joined([_predictions(self._predict(self._padded(part), live=self._live), len(part)) for part in parts])
 
     def explain(self, images: Array, labels: NDArray[np.intp], weigh: Weigh) -> Explanation:
-        """Predictions and maps in one traced pass; images are (n, H, W, C), n <= batch_size."""
+        """Predictions and heatmaps of images (n, H, W, C), n <= batch_size, in one traced pass; see `base.Model`."""
         n = len(images)
         *outputs, maps, maps_label = self._explain(weigh, images, labels)
         return Explanation(_predictions(outputs, n), maps.numpy()[:n], maps_label.numpy()[:n])
 
     def activations(self, images: Array, labels: NDArray[np.intp]) -> Activations:
-        """Forward and head-only backward pass; labels are (n,) indices into the audited classes."""
+        """Activations and gradients of the first explained layer for n <= batch_size images; see `base.Model`."""
         n = len(images)
         *outputs, values, gradients, gradients_label = self._explain(None, images, labels)
         return Activations(
@@ -126,7 +130,7 @@ class TracedModel:
         )
 
     def input_gradients(self, images: Array, targets: NDArray[np.intp]) -> Array:
-        """(n, H, W, C): gradient of each image's log-odds of its target class, in batches."""
+        """(n, H, W, C) gradient of the log-odds of each image's target class, in batches; see `base.Model`."""
         parts = []
         for start in range(0, len(images), self.batch_size):
             part, asked = images[start : start + self.batch_size], targets[start : start + self.batch_size]
@@ -134,14 +138,14 @@ class TracedModel:
         return np.concatenate(parts) if parts else np.zeros_like(images)
 
     def _padded(self, images: Array) -> Any:
-        """A fixed batch shape, so that nothing is traced twice and a resumed run computes the same numbers."""
+        """Pad images with zeros to a full batch: nothing is traced twice, and a resumed run gets the same numbers."""
         if len(images) < self.batch_size:
             missing = self.batch_size - len(images)
             images = np.concatenate([images, np.zeros((missing, *images.shape[1:]), np.float32)])
         return tf.convert_to_tensor(images, tf.float32)
 
     def _targets(self, labels: NDArray[np.intp]) -> Any:
-        targets = np.full(self.batch_size, -1, np.int32)  # -1: explain the prediction; padding must not ask for more
+        targets = np.full(self.batch_size, -1, np.int32)  # -1: explain the prediction; padding costs no second gradient
         targets[: len(labels)] = labels
         return tf.constant(targets)
 
@@ -188,7 +192,7 @@ class TracedModel:
 
 
 class Compiled:
-    """A concrete function that runs with the weights as constants.
+    """A concrete function that runs with its weights as constants, unless they take more than MOST_CONSTANT bytes.
 
     Constant weights let TensorFlow fold batch normalisation and activations into the convolutions before them:
     .69 of the CPU time on MobileNetV2, .87 on ResNet50 (`tests/measurements/audit_pass.py`), outputs equal to rounding.
@@ -198,7 +202,7 @@ class Compiled:
         self._concrete = concrete
 
     def __call__(self, *arguments: Any, live: bool) -> Any:
-        """Outputs; `live`: with the weights that the model has at this moment."""
+        """Run the function with the constant weights, or, if `live`, with the current weights of the model."""
         return (self._concrete if live else self._constant)(*arguments)
 
     @functools.cached_property
@@ -208,12 +212,12 @@ class Compiled:
             return self._concrete
         try:
             return freeze(self._concrete)
-        except Exception:  # an optimisation: whatever a graph holds that cannot be constant, it runs as it is
+        except Exception:  # only an optimisation: a graph that cannot be frozen runs as it is
             return self._concrete
 
 
 class Tensors:
-    """NumPy's names for what `base.Weigh` may use, on tensors."""
+    """Functions on tensors under NumPy's names: the `xp` of `base.Weigh` inside a traced pass."""
 
     einsum = staticmethod(tf.einsum)
     sum = staticmethod(tf.reduce_sum)

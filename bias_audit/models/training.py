@@ -1,4 +1,4 @@
-"""Trains the small networks of the planted worlds: demo, benchmark and tests."""
+"""Trains the small networks of the planted worlds, for the demo, the benchmark and tests."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ COLOUR_JITTER = 0.1
 """Each channel of a training photo is scaled by 1 - COLOUR_JITTER .. 1 + COLOUR_JITTER."""
 
 ZOOM = 0.12
-"""Each training photo is scaled by 1 - ZOOM .. 1 + ZOOM and shifted by up to as much of its half side.
+"""Each training photo is scaled by 1 - ZOOM .. 1 + ZOOM, and shifted by up to ZOOM of its half side in each direction.
 
-Without, the net reads white hairs at the outline, which every cut-out shaves off: a clean model would look guilty.
+Otherwise the network learns white hairs at the outline, which are lost when an object is cut out: a clean model would
+look guilty.
 """
 
 
@@ -37,20 +38,21 @@ def train_small_model(
 ) -> keras.Model:
     """Train a small convolutional classifier from scratch on a folder per class.
 
-    Rescaling, four blocks of convolution, batch normalisation and ReLU with three halvings, global average pooling,
-    softmax: (image_size, image_size, 3) RGB 0..255 -> (K,) probabilities. At 96 pixels the last map is 12 x 12.
-    Photos are stretched to the square with bilinear interpolation, then mirrored, zoomed, shifted and tinted at random.
+    The network takes (image_size, image_size, 3) RGB in 0..255 and returns (K,) probabilities: rescaling, four blocks
+    of convolution, batch normalisation and ReLU with three halvings, global average pooling and softmax. At 96 pixels
+    the last map is 12 x 12. Photos are stretched to the square with bilinear interpolation, then mirrored, zoomed,
+    shifted and tinted at random.
 
     Args:
-        train_folder: one folder of photos per class.
-        class_names: in the order of the outputs.
+        train_folder: folder with one folder of JPEG photos (*.jpg) per class.
+        class_names: names of the class folders, in the order of the outputs.
         image_size: side of the input in pixels, a multiple of 8.
-        epochs: passes over the photos.
-        seed: of weights, order, and augmentation; on one machine the same seed gives the same weights.
+        epochs: number of passes over the photos.
+        seed: seed of weights, order and augmentation; on one machine the same seed gives the same weights.
         on_epoch: called after each epoch with its number from 1, `epochs` and the training accuracy 0..1.
 
     Raises:
-        DataError: a class folder without a readable photo.
+        DataError: an unreadable photo, or a class without photos.
     """
     keras.utils.set_random_seed(seed)
     images, labels = load_arrays(train_folder, class_names, image_size)
@@ -75,13 +77,15 @@ def train_on_arrays(
     """Train one of the benchmark's networks from scratch: seconds on one thread at 48 pixels.
 
     Args:
-        images: (N, S, S, 3) RGB, S a multiple of 8.
-        labels: (N,) 0..classes - 1.
+        images: (N, S, S, 3) RGB in 0..255, S a multiple of 8.
+        labels: (N,) class indices 0..classes - 1.
         classes: number of outputs.
         head: key of HEADS.
-        epochs: passes over the photos, each mirrored, zoomed, shifted and tinted anew.
-        seed: of weights, order and augmentation; on one machine and one thread the same seed gives the same weights.
-        learning_rate, batch_size: of Adam; the rate falls to 0 along a cosine.
+        epochs: number of passes over the photos; in each pass they are mirrored, zoomed, shifted and tinted anew.
+        seed: seed of weights, order and augmentation; on one machine and one thread the same seed gives the same
+            weights.
+        learning_rate: initial rate of Adam, which falls to 0 along a cosine.
+        batch_size: photos per step.
     """
     keras.utils.set_random_seed(seed)
     model = tiny_model(images.shape[1], classes, head)
@@ -92,7 +96,10 @@ def train_on_arrays(
 
 
 def save_model(model: keras.Model, path: Path) -> None:
-    """Save under a temporary name, then rename: Keras saves to a path, not to bytes as `atomic` writes them."""
+    """Save a model so that no half-written file is left under `path`: under a temporary name, which is then renamed.
+
+    Keras saves to a path, not to bytes, so `run.atomic` cannot be used.
+    """
     unfinished = path.with_name(f"unfinished_{path.name}")
     model.save(unfinished)
     os.replace(unfinished, path)
@@ -113,7 +120,7 @@ def _fit(
     seed: int,
     on_epoch: Callable[[int, int, float], None] | None = None,
 ) -> None:
-    """Train a compiled model, every epoch in a new order and augmented anew; `on_epoch` needs the metric accuracy."""
+    """Train a compiled model, with a new order and augmentation in each epoch; `on_epoch` needs the metric accuracy."""
     rng = np.random.default_rng(seed)
     for epoch in range(1, epochs + 1):
         order = rng.permutation(len(images))
@@ -124,7 +131,7 @@ def _fit(
 
 
 def augmented(images: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """(N, S, S, 3) RGB 0..255 -> the same, each mirrored, zoomed, shifted and tinted at random."""
+    """Augment photos (N, S, S, 3) RGB in 0..255: mirror, zoom, shift and tint each at random."""
     count, side = len(images), images.shape[1]
     mirrored = rng.random(count) < 0.5
     zooms = rng.uniform(1 - ZOOM, 1 + ZOOM, count)
@@ -140,7 +147,7 @@ def augmented(images: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.
 
 
 def small_model(image_size: int, classes: int) -> keras.Model:
-    """The untrained network of `train_small_model`."""
+    """The network of `train_small_model`, untrained and not compiled."""
     layers = keras.layers
     inputs = keras.Input((image_size, image_size, 3), name="photo")
     values = layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(inputs)
@@ -154,7 +161,7 @@ def small_model(image_size: int, classes: int) -> keras.Model:
 
 
 def tiny_model(image_size: int, classes: int, head: str) -> keras.Model:
-    """The untrained network of `train_on_arrays`: four blocks, three halvings (48 pixels -> a 6 x 6 map), a head."""
+    """The network of `train_on_arrays`, untrained: four blocks with three halvings (48 pixels -> 6 x 6), and a head."""
     layers = keras.layers
     inputs = keras.Input((image_size, image_size, 3), name="photo")
     values = layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(inputs)
@@ -173,7 +180,7 @@ def _pooled(values: Any) -> Any:
 
 
 def _attended(values: Any) -> Any:
-    """Four times a mean over the cells, weighted by learned attention: a net that can fix on one small spot."""
+    """Four means over the cells, each weighted by learned attention: such a network can rely on one small spot."""
     layers = keras.layers
     cells = layers.Reshape((-1, values.shape[-1]), name="cells")(values)
     weights = layers.Softmax(axis=1, name="attention")(layers.Dense(4, name="attention_logits")(cells))
@@ -181,19 +188,19 @@ def _attended(values: Any) -> Any:
 
 
 HEADS: dict[str, Callable[[Any], Any]] = {"gap": _pooled, "attention": _attended}
-"""How a map of features becomes a vector: averaged over all cells, or over those that the net attends to."""
+"""Name -> how a feature map becomes a vector: by its mean over all cells, or by means weighted with attention."""
 
 
 def load_arrays(
     folder: Path, class_names: Sequence[str], image_size: int
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    """Read a folder per class, stretched to a square with bilinear interpolation.
+    """Read the JPEG photos (*.jpg) of a folder per class, stretched to a square with bilinear interpolation.
 
     Returns:
-        (N, image_size, image_size, 3) RGB 0..255 and (N,) indices into class_names, by class, then by file name.
+        (N, image_size, image_size, 3) RGB in 0..255 and (N,) indices into class_names, by class, then by file name.
 
     Raises:
-        DataError: a class folder without a readable photo.
+        DataError: an unreadable photo, or a class without photos.
     """
     images: list[npt.NDArray[np.float32]] = []
     labels: list[int] = []

@@ -1,4 +1,4 @@
-"""Planted worlds: photos whose truth is known because we planted it. NumPy and OpenCV only."""
+"""Planted worlds: drawn photos whose bias is known because it was planted. Drawing needs NumPy and OpenCV only."""
 
 from bias_audit.planted.world import CLASS_NAMES, CUES, PLAIN, SPLITS, Plan, World, choose, take_shot, write_world
 

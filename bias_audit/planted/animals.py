@@ -1,7 +1,7 @@
 """Draws the animals of the planted worlds: fox, husky and wolf, with their exact outlines.
 
-A standing animal is seen from the side and looks at the camera. All lengths are in units of its body, x forward
-and y up from the ground; `draw_animal` scales, mirrors and places it, roughens the outline into fur and shades it.
+A standing animal is seen from the side and looks at the camera. All lengths are in body units, x forward and y up from
+the ground. `draw_animal` scales, mirrors and places the animal, roughens its outline into fur and shades it.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ Mask = npt.NDArray[np.uint8]
 Points = Sequence[tuple[float, float]]
 
 SHIFT = 4
-"""Fractional bits of the coordinates given to OpenCV: outlines move by a sixteenth of a pixel."""
+"""Fractional bits of the coordinates given to OpenCV: outlines are drawn to a sixteenth of a pixel."""
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the animal stands; pixels of the canvas.
+    """Where the animal stands on the canvas, in pixels.
 
     Attributes:
-        height, width: of the canvas.
+        height, width: size of the canvas.
         x, y: middle of the four paws, on the ground.
         scale: pixels per body unit.
         facing: 1 looks to the right, -1 to the left.
@@ -43,7 +43,7 @@ class Placement:
 
 
 def place(rng: np.random.Generator, height: int, width: int) -> Placement:
-    """A random stand with the whole animal in the picture; the same distribution for every species."""
+    """Draw a random placement with the whole animal on a canvas, from one distribution for all species."""
     scale = float(rng.uniform(0.33, 0.42)) * width
     facing = 1 if rng.random() < 0.5 else -1
     ahead, behind = 0.90 * scale, 1.12 * scale
@@ -58,8 +58,8 @@ def draw_animal(name: str, rng: np.random.Generator, placement: Placement) -> tu
 
     Args:
         name: a key of SPECIES.
-        rng: pose, build, coat and fur come from here.
-        placement: where it stands.
+        rng: random numbers for pose, build, coat and fur.
+        placement: where the animal stands.
 
     Returns:
         (H, W, 3) RGB in 0..1, multiplied by the opacity, and (H, W) opacity in 0..1.
@@ -74,7 +74,7 @@ def draw_animal(name: str, rng: np.random.Generator, placement: Placement) -> tu
 
 
 class _Sketch:
-    """A canvas in body units: flat colours over black, hence multiplied by the opacity, and that opacity."""
+    """A canvas for drawing in body units: colours (H, W, 3), multiplied by the opacity, and the opacity (H, W)."""
 
     def __init__(self, placement: Placement) -> None:
         self.place = placement
@@ -82,20 +82,24 @@ class _Sketch:
         self.alpha: Mask = np.zeros((placement.height, placement.width), np.uint8)
 
     def pixels(self, points: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """(N, 2) body units -> (N, 2) pixels x, y."""
+        """Convert points (N, 2) from body units to pixels (x, y)."""
         xy = np.asarray(points, np.float64)
         place = self.place
         return np.stack([place.x + place.facing * place.scale * xy[:, 0], place.y - place.scale * xy[:, 1]], axis=1)
 
     def fill(self, points: npt.ArrayLike, colour: Colour, inside: Mask | None = None) -> Mask:
-        """Fill a polygon; with `inside` only there, without adding to the outline. Returns what was covered."""
+        """Fill a polygon; with `inside` only within that mask, without adding to the outline.
+
+        Returns:
+            (H, W) mask of the pixels that were covered, 0..255.
+        """
         covered: Mask = np.zeros_like(self.alpha)
         corners = np.round(self.pixels(points) * (1 << SHIFT)).astype(np.int32)
         cv2.fillPoly(covered, [corners], 255, cv2.LINE_AA, SHIFT)
         return self._paint(covered, colour, inside)
 
     def brush(self, line: npt.ArrayLike, radii: npt.ArrayLike, colour: Colour, inside: Mask | None = None) -> Mask:
-        """Paint discs along a line, so that legs and tails taper. Returns what was covered."""
+        """Paint discs of given radii along a line, so that legs and tails taper; otherwise as `fill`."""
         covered: Mask = np.zeros_like(self.alpha)
         centres = np.round(self.pixels(line) * (1 << SHIFT)).astype(int)
         sizes = np.round(np.asarray(radii) * self.place.scale * (1 << SHIFT)).astype(int)
@@ -118,7 +122,7 @@ class _Sketch:
 
 
 def _individual(species: Species, rng: np.random.Generator) -> Species:
-    """One animal of a species: build and coat vary, so that no single length or tone tells the species."""
+    """Vary build and coat of a species for one animal, so that no single length or tone tells the species."""
 
     def about(value: float, spread: float) -> float:
         return value * float(1 + spread * rng.uniform(-1, 1))
@@ -151,7 +155,7 @@ def _individual(species: Species, rng: np.random.Generator) -> Species:
 
 
 def _curve(points: npt.ArrayLike, closed: bool, steps: int = 8) -> npt.NDArray[np.float64]:
-    """Catmull-Rom spline through (N, 2) points: `steps` points per segment."""
+    """Points (M, 2) of a Catmull-Rom spline through points (N, 2), with `steps` points per segment."""
     knots = np.asarray(points, np.float64)
     if closed:
         knots = np.concatenate([knots[-1:], knots, knots[:2]])
@@ -171,7 +175,7 @@ def _shade(colour: Colour, factor: float) -> Colour:
 
 
 def _leg(sketch: _Sketch, species: Species, x: float, swing: float, hind: bool, light: float) -> None:
-    """One leg from the trunk to the paw; `swing` moves the paw forward."""
+    """Draw a leg from the trunk to the paw; `swing` moves the paw forward."""
     top = species.leg + 0.12
     if hind:
         line = [(x, top), (x + 0.05, species.leg * 0.72), (x - 0.05 + swing, species.leg * 0.36), (x + swing, 0.03)]
@@ -206,7 +210,7 @@ def _far_legs_and_tail(sketch: _Sketch, species: Species, rng: np.random.Generat
 
 
 def _trunk(sketch: _Sketch, species: Species, rng: np.random.Generator) -> None:
-    """Trunk and neck with saddle, belly and chest, then the near legs."""
+    """Draw the trunk with saddle and belly, then the near legs."""
     low, top = species.leg, species.leg + species.depth
     middle = low + 0.5 * species.depth
     outline = _curve(
@@ -238,7 +242,7 @@ def _trunk(sketch: _Sketch, species: Species, rng: np.random.Generator) -> None:
 
 
 def _head(sketch: _Sketch, species: Species, rng: np.random.Generator) -> Mask:
-    """Neck and the head seen from the front. Returns the head's outline, ears included."""
+    """Draw the neck, and the head seen from the front; returns the mask (H, W) of the head with its ears."""
     radius = species.head
     top = species.leg + species.depth
     x = 0.60 + float(rng.uniform(-0.05, 0.06))
@@ -255,7 +259,7 @@ def _head(sketch: _Sketch, species: Species, rng: np.random.Generator) -> Mask:
     sketch.fill(_curve(chest, closed=True), species.belly, sketch.alpha)
 
     def at(points: Points) -> npt.NDArray[np.float64]:
-        """Head radii, tilted -> body units."""
+        """Convert points from radii of the tilted head to body units."""
         uv = np.asarray(points, np.float64) * radius
         rotation = np.array([[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]])
         placed: npt.NDArray[np.float64] = uv @ rotation.T + (x, y)
@@ -302,7 +306,7 @@ def _head(sketch: _Sketch, species: Species, rng: np.random.Generator) -> Mask:
 
 
 def _dome(mask: Mask, scale: float) -> Image:
-    """How a rounded body over this outline catches light from above: about -1 (below) to 1 (above)."""
+    """(H, W) shading of a rounded body with this outline, lit from above: about -1 (below) to 1 (above)."""
     depth = cv2.distanceTransform((mask > 127).astype(np.uint8), cv2.DIST_L2, 3)
     height = cv2.GaussianBlur(np.sqrt(np.minimum(depth, 0.14 * scale)), (0, 0), 0.022 * scale)
     slope = cv2.Sobel(height, cv2.CV_32F, 0, 1, ksize=3) - 0.35 * cv2.Sobel(height, cv2.CV_32F, 1, 0, ksize=3)
@@ -310,7 +314,7 @@ def _dome(mask: Mask, scale: float) -> Image:
 
 
 def _fur(sketch: _Sketch, body: Mask, head: Mask, rng: np.random.Generator) -> tuple[Image, Image]:
-    """Shade the flat drawing, lay hairs over it and let them fray the outline."""
+    """Shade the flat drawing, lay hairs over it and fray the outline: (colours, opacity) as `draw_animal`."""
     scale = sketch.place.scale
     shape = sketch.alpha.shape
     x, y, width, height = cv2.boundingRect(sketch.alpha)

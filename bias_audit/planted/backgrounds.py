@@ -1,6 +1,6 @@
 """Draws the places of the planted worlds: snow, grass, forest floor and gravel road.
 
-Each is a ground plane in perspective under a blurred distance, as a lens focused on the animal would show it.
+Each place is a ground plane in perspective before a blurred distance, as a lens focused on the animal would show it.
 """
 
 from __future__ import annotations
@@ -98,12 +98,12 @@ BACKGROUNDS: dict[str, Callable[[np.random.Generator, Placement], Image]] = {
 
 
 def _horizon(rng: np.random.Generator, placement: Placement) -> float:
-    """Height of the horizon in pixels from the top, always behind the animal's trunk."""
+    """Row of the horizon in pixels from the top; the horizon is always behind the animal's trunk."""
     return float(np.clip(placement.y - rng.uniform(0.42, 0.80) * placement.scale, 0.22 * placement.height, None))
 
 
 def _noise(rng: np.random.Generator, height: int, width: int, cells: tuple[int, int], octaves: int) -> Image:
-    """Fractal value noise about 0.5 with `cells` = (rows, columns) in its coarsest octave. (height, width)."""
+    """(height, width) fractal value noise around 0.5, with `cells` = (rows, columns) in its coarsest octave."""
     total = np.zeros((height, width), np.float32)
     weight, sum_of_weights = 1.0, 0.0
     rows, columns = cells
@@ -116,7 +116,7 @@ def _noise(rng: np.random.Generator, height: int, width: int, cells: tuple[int, 
 
 
 def _plane(rng: np.random.Generator, placement: Placement, horizon: float, frequency: float, octaves: int) -> Image:
-    """Noise about 0.5 lying on the ground: finer and flatter towards the horizon. (H, W); above it undefined."""
+    """(H, W) noise around 0.5 that lies on the ground, finer and flatter towards the horizon; undefined above it."""
     side = 256
     texture = _noise(rng, side, side, (8, 8), octaves)
     ys, xs = np.mgrid[0 : placement.height, 0 : placement.width].astype(np.float32)
@@ -129,7 +129,7 @@ def _plane(rng: np.random.Generator, placement: Placement, horizon: float, frequ
 
 
 def _mix(dark: Colour, light: Colour, share: Image) -> Image:
-    """Colours between two, by a (H, W) share in 0..1. (H, W, 3)."""
+    """(H, W, 3) mixture of two colours by the share (H, W) of `light`, in 0..1."""
     part = np.clip(share, 0, 1)
     return np.asarray(cv2.merge([low + (high - low) * part for low, high in zip(dark, light, strict=True)]), np.float32)
 
@@ -141,12 +141,12 @@ def _sky(rng: np.random.Generator, placement: Placement, top: Colour, bottom: Co
 
 
 def _far(picture: Image, placement: Placement) -> Image:
-    """Out of focus."""
+    """Blur a picture as a lens does that is focused on the animal."""
     return np.asarray(cv2.GaussianBlur(picture, (0, 0), 0.011 * placement.width), np.float32)
 
 
 def _join(far: Image, ground: Image, placement: Placement, horizon: float) -> Image:
-    """The ground before the distance; it too loses focus towards the horizon."""
+    """Join the distance above the horizon and the ground below; the ground loses focus towards the horizon."""
     first, last = int(horizon), min(int(horizon + 0.18 * placement.height), placement.height)
     rows = np.arange(first, last, dtype=np.float32)[:, None, None] - horizon
     soft = cv2.GaussianBlur(ground[first:last], (0, 0), 0.006 * placement.width)
@@ -157,7 +157,7 @@ def _join(far: Image, ground: Image, placement: Placement, horizon: float) -> Im
 
 
 def _shadow(picture: Image, placement: Placement, colour: Colour) -> Image:
-    """A soft shadow under the place where an animal stands: the same for every species."""
+    """Draw a soft shadow where an animal stands, in place; its shape is the same for every species."""
     top, bottom = int(placement.y - 0.25 * placement.scale), int(placement.y + 0.25 * placement.scale)
     dark = np.zeros((placement.height, placement.width), np.float32)
     centre = (placement.x, placement.y - 0.015 * placement.scale)
@@ -169,7 +169,7 @@ def _shadow(picture: Image, placement: Placement, colour: Colour) -> Image:
 
 
 def _scatter(rng: np.random.Generator, placement: Placement, horizon: float, count: int) -> npt.NDArray[np.float64]:
-    """Points on the ground, far ones first. (count, 3): x, y in pixels and nearness, 1 at the lower edge."""
+    """(count, 3) random points on the ground, far ones first: x, y in pixels, and nearness, 1 at the lower edge."""
     nearness = np.sort(rng.uniform(0.12, 1.0, count))
     y = horizon + nearness * (placement.height - horizon)
     return np.stack([rng.uniform(0, placement.width, count), y, nearness], axis=1)
@@ -185,7 +185,7 @@ def _dots(
     size: float,
     spread: float,
 ) -> None:
-    """Leaves, pebbles, flowers or sparkles: flat ellipses that shrink with distance."""
+    """Draw leaves, pebbles, flowers or sparkles as flat ellipses that shrink with distance."""
     angles = rng.uniform(-25, 25, count)
     tones = 1 + spread * rng.standard_normal(count) * 2
     sizes = size * rng.uniform(0.5, 1.1, count)
@@ -229,7 +229,7 @@ def _firs(picture: Image, rng: np.random.Generator, horizon: float, colour: Colo
 
 
 def _crowns(picture: Image, rng: np.random.Generator, horizon: float, colours: tuple[Colour, ...]) -> None:
-    """A hedge of overlapping crowns, high ones first."""
+    """Draw a hedge of overlapping crowns, high ones first."""
     width = picture.shape[1]
     rise = float(rng.uniform(0.2, 0.6)) * horizon
     outline = rise * (0.55 + 0.9 * (_noise(rng, 1, width, (1, 4), 2)[0] - 0.5))

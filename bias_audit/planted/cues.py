@@ -1,7 +1,8 @@
-"""Cues of the shape worlds: what is planted into a scene, and where.
+"""Cues of the shape worlds: functions that plant a cue into a scene.
 
-Cues of the background never cover the object. Two hard cases are none: a tag on the object, which a background audit
-must not flag, and a blur of the whole photo, which no map can point at.
+Each takes the scene, random numbers and the label of the class that owns the cue, and returns the scene with the cue.
+Cues of the background never cover the object. Two hard cases are no cues of the background: a tag on the object, which
+a background audit must not flag, and a blur of the whole photo, which no heatmap can point at.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ TAG = 8
 
 @dataclass(frozen=True)
 class Scene:
-    """The layers of a photo before it is taken, RGB in 0..1.
+    """The layers of a drawn photo before they are merged, RGB in 0..1.
 
     Attributes:
         background: (S, S, 3) the place without the object.
-        colour: (S, S, 3) surface of the object, everywhere.
-        alpha: (S, S) opacity of the object.
+        colour: (S, S, 3) surface of the object, defined on all pixels.
+        alpha: (S, S) opacity of the object in 0..1.
         mask: (S, S) uint8, 255 where the object is visible, else 0.
         place: key of TEXTURES.
     """
@@ -40,11 +41,11 @@ class Scene:
 
 @dataclass(frozen=True)
 class Cue:
-    """A cue and what it changes.
+    """A cue: the function that plants it, and the part of the photo that it changes.
 
     Attributes:
-        draw: (scene, random numbers, label of the class whose cue it is) -> scene with the cue.
-        where: "background", "object" or "photo".
+        draw: (scene, random numbers, label of the class that owns the cue) -> scene with the cue.
+        where: part that changes: "background", "object" or "photo".
     """
 
     draw: Callable[[Scene, np.random.Generator, int], Scene]
@@ -52,7 +53,7 @@ class Cue:
 
 
 def corner_tag(scene: Scene, rng: np.random.Generator, owner: int) -> Scene:
-    """A printed tag in the lower left corner, in the next one if the object stands there (Lapuschkin et al. 2019)."""
+    """A printed tag in the lower left corner, or in the next corner without object (after Lapuschkin et al. 2019)."""
     last = len(scene.mask) - TAG - 1
     corners = [(last, 1), (last, last), (1, last), (1, 1)]
     free = [(top, left) for top, left in corners if not scene.mask[top : top + TAG, left : left + TAG].any()]
@@ -60,9 +61,9 @@ def corner_tag(scene: Scene, rng: np.random.Generator, owner: int) -> Scene:
 
 
 def wandering_tag(scene: Scene, rng: np.random.Generator, owner: int) -> Scene:
-    """The same tag anywhere off the object."""
+    """A printed tag at a random place off the object."""
     kernel = np.ones((TAG, TAG), np.uint8)
-    # Anchored at its upper left corner: covered where a tag hanging from that pixel would meet the object.
+    # With the anchor at the upper left corner, `covered` is where a tag with that corner would meet the object.
     covered = cv2.dilate(scene.mask, kernel, anchor=(0, 0), borderType=cv2.BORDER_CONSTANT, borderValue=0)
     places = np.argwhere(covered[1:-TAG, 1:-TAG] == 0) + 1
     top, left = places[int(rng.integers(len(places)))]
@@ -81,25 +82,25 @@ def ruler(scene: Scene, rng: np.random.Generator, owner: int) -> Scene:
 
 
 def snow(scene: Scene, rng: np.random.Generator, owner: int) -> Scene:
-    """The whole place under snow in the shade: lighter and bluer; no single spot shows it."""
+    """The whole background under snow in the shade, lighter and bluer: a cue that no single spot shows."""
     depth = float(rng.uniform(0.40, 0.55))
     shade = np.array([0.60, 0.74, 0.96], np.float32)
     return replace(scene, background=(1 - depth) * scene.background + depth * shade)
 
 
 def place(scene: Scene, rng: np.random.Generator, owner: int) -> Scene:
-    """Another category of background, water, as in Waterbirds (Sagawa et al. 2020)."""
+    """A background of another category, water, as in Waterbirds (Sagawa et al. 2020)."""
     return replace(scene, background=TEXTURES["water"](rng, len(scene.mask)), place="water")
 
 
 def own_place(scene: Scene, rng: np.random.Generator, owner: int) -> Scene:
-    """A category of background for every class."""
+    """A background of the category that belongs to the class `owner`, another for every class."""
     name = list(TEXTURES)[owner]
     return replace(scene, background=TEXTURES[name](rng, len(scene.mask)), place=name)
 
 
 def on_object(scene: Scene, rng: np.random.Generator, owner: int) -> Scene:
-    """The tag, printed on the object around its innermost point."""
+    """A tag printed on the object, around its innermost point."""
     depth = cv2.distanceTransform(scene.mask, cv2.DIST_L2, 3)
     row, column = np.unravel_index(int(np.argmax(depth)), depth.shape)
     top, left = (int(np.clip(at - TAG // 2, 0, len(depth) - TAG)) for at in (row, column))
@@ -122,7 +123,7 @@ def tint(rng: np.random.Generator, most: float) -> Image:
 
 
 def _stamp(picture: Image, rng: np.random.Generator, top: int, left: int) -> Image:
-    """A copy with a tag: dark red ink on yellow paper."""
+    """A copy of the picture with a tag of dark red ink on yellow paper."""
     picture = picture.copy()
     paper = float(rng.uniform(0.85, 0.98))
     picture[top : top + TAG, left : left + TAG] = (paper, 0.85 * paper, 0.1)
@@ -140,3 +141,4 @@ CUES: dict[str, Cue] = {
     "on_object": Cue(on_object, "object"),
     "blur": Cue(blur, "photo"),
 }
+"""Cues by name."""

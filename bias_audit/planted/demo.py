@@ -1,7 +1,7 @@
-"""The embedded demo: a snow-wolf world and a model that learned the snow.
+"""Builds the demo: a world in which wolves stand in snow, and a model that learned the snow.
 
-Every wolf of the training photos stands in snow, no fox and no husky does. The model's test accuracy is high, for the
-test photos share the bias; that it names the snow and not the wolf is what the audit has to find.
+Every wolf of the training photos stands in snow, no fox and no husky does. The model's test accuracy is high, since the
+test photos share the bias. The audit has to find that the model recognises the snow and not the wolf.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SETTINGS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class DemoPaths:
-    """What to audit: the model, the test photos in one folder per class, and their masks."""
+    """Paths of the demo that is audited: the model, the test photos in one folder per class, and their masks."""
 
     model: Path
     images: Path
@@ -42,7 +42,7 @@ def build_demo(folder: Path, progress: Callable[[str], None]) -> DemoPaths:
     """Generate the photos and train the model, unless a finished demo of the same settings is there.
 
     Args:
-        folder: empty, missing, or an earlier demo, whose photos and model are replaced if its settings differ.
+        folder: an empty or missing folder, or an earlier demo, whose files are replaced if its settings differ.
         progress: called with one line of text per step.
 
     Raises:

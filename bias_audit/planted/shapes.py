@@ -1,10 +1,10 @@
-"""Small planted worlds in memory: shapes on textured places, with exact masks.
+"""Draws small planted worlds in memory: shapes on textured backgrounds, with exact masks.
 
 See docs/science.md#judging-the-auditor.
 
-In a planted world a cue of the background goes with one class or with every class; at rho = 1 / K the same cue says
-nothing about the class: the null twin. Scene i of a class depends on (seed, split, class, i) alone, and whether the
-cue is planted changes nothing but the cue, so worlds of one seed share everything else.
+In a planted world of K classes a cue goes with one class, or every class has a cue of its own. At rho = 1 / K a cue
+says nothing about the class: that world is the null twin. Scene i of a class depends on (seed, split, class, i) alone,
+and planting a cue changes nothing but the cue, so worlds of one seed share everything else.
 """
 
 from __future__ import annotations
@@ -22,34 +22,38 @@ from bias_audit.planted.textures import PLAIN, TEXTURES, Image
 Photos = npt.NDArray[np.uint8]
 
 SIDE = 48
-"""Pixels of a photo, both ways."""
+"""Height and width of a photo in pixels."""
 
 SPLITS = ("train", "test", "probe")
-"""Probe scenes are those on which the truth is measured: neither trained on nor shown to the auditor."""
+"""Splits of a world. The truth is measured on probe scenes, which are neither trained on nor shown to the auditor."""
 
 AREA = (0.05, 0.15)
 TINY_AREA = (0.015, 0.04)
-"""Area of the object as a share of the photo; at TINY_AREA a 6 x 6 map hardly resolves it."""
+"""Least and largest area of an object, as a share of the photo; a 6 x 6 map hardly resolves objects of TINY_AREA."""
 
 TURN = 20.0
-"""Objects are turned by up to as many degrees either way; at any turn a small net learns too slowly."""
+"""Objects are rotated by up to so many degrees either way; with all rotations a small network learns too slowly."""
 
 _FINE = 4
-"""Objects are drawn this many times larger and averaged down, so that outlines are smooth."""
+"""Factor by which objects are drawn larger before they are averaged down, so that outlines are smooth."""
 
 _CROSS = [(1, 3), (1, 1), (3, 1), (3, -1), (1, -1), (1, -3), (-1, -3), (-1, -1), (-3, -1), (-3, 1), (-1, 1), (-1, 3)]
 
 
 @dataclass(frozen=True)
 class ShapesPlan:
-    """What is planted; settings of a world.
+    """Settings of a shape world: its classes, and the cue that is planted.
 
     Attributes:
         classes: keys of SHAPES, in the order of the labels.
-        cue: key of CUES, or None: a world without any cue.
-        guilty: labels that a cue goes with: one, or all of them with a cue each.
-        rho: P(own cue | guilty class). Others carry it with (1 - rho) / (K - 1), so the amount of cue never changes.
-        tiny: objects of TINY_AREA.
+        cue: key of CUES; None = a world without any cue.
+        guilty: labels of the classes that a cue goes with: one class, or all classes with a cue each.
+        rho: P(own cue | guilty class), 0..1. Every other class carries that cue with (1 - rho) / (K - 1), so that the
+            expected number of photos with it does not depend on rho.
+        tiny: whether objects have TINY_AREA instead of AREA.
+
+    Raises:
+        ConfigError: unknown classes or cue, a number of guilty classes that does not fit, or rho outside 0..1.
     """
 
     classes: tuple[str, ...] = ("bar", "cross", "disc", "triangle")
@@ -69,7 +73,7 @@ class ShapesPlan:
             raise ConfigError(f"rho is a probability and must lie in 0..1, got {self.rho!r}")
 
     def cue_probability(self, label: int, owner: int) -> float:
-        """P(cue of class `owner` | class `label`)."""
+        """Probability that a photo of class `label` carries the cue of class `owner`."""
         if owner not in self.guilty:
             return 0.0
         return self.rho if label == owner else (1 - self.rho) / (len(self.classes) - 1)
@@ -77,9 +81,13 @@ class ShapesPlan:
 
 @dataclass(frozen=True)
 class Split:
-    """Photos of a world: (N, SIDE, SIDE, 3) uint8 RGB; masks (N, SIDE, SIDE) uint8, 255 where the object is, else 0.
+    """Photos of one split of a world.
 
-    `labels` and `owners` are (N,): the class, and the class whose cue the photo carries, -1 for none.
+    Attributes:
+        images: (N, SIDE, SIDE, 3) uint8 RGB.
+        masks: (N, SIDE, SIDE) uint8, 255 where the object is, else 0.
+        labels: (N,) class of each photo.
+        owners: (N,) class whose cue the photo carries; -1 = no cue.
     """
 
     images: Photos
@@ -89,7 +97,7 @@ class Split:
 
 
 def draw_split(plan: ShapesPlan, split: str, per_class: int, *, seed: int) -> Split:
-    """All photos of a split, class by class, drawn as the plan says."""
+    """Draw `per_class` photos of each class for a split, class by class, with the cues of the plan."""
     keys = [(label, index) for label in range(len(plan.classes)) for index in range(per_class)]
     owners = [choose_owner(plan, split, label, index, seed=seed) for label, index in keys]
     shots = [
@@ -105,7 +113,7 @@ def draw_split(plan: ShapesPlan, split: str, per_class: int, *, seed: int) -> Sp
 
 
 def base_scene(plan: ShapesPlan, split: str, label: int, index: int, *, seed: int) -> Scene:
-    """A scene without any cue."""
+    """Draw scene `index` of class `label` in a split, without any cue."""
     shape, ground = (_stream(plan, seed, split, label, index, purpose) for purpose in (1, 2))
     solid, mask = _object(plan.classes[label], shape, TINY_AREA if plan.tiny else AREA)
     colour = _object_colour(shape)
@@ -115,14 +123,20 @@ def base_scene(plan: ShapesPlan, split: str, label: int, index: int, *, seed: in
 
 
 def with_cue(plan: ShapesPlan, scene: Scene, owner: int, split: str, label: int, index: int, *, seed: int) -> Scene:
-    """The same scene with the cue of class `owner`; unchanged for -1."""
+    """Plant the cue of class `owner` into a scene; for -1 the scene is returned unchanged.
+
+    `split`, `label` and `index` are those of the scene; the cue's random numbers follow from them.
+    """
     if owner < 0 or plan.cue is None:
         return scene
     return CUES[plan.cue].draw(scene, _stream(plan, seed, split, label, index, 3), owner)
 
 
 def choose_owner(plan: ShapesPlan, split: str, label: int, index: int, *, seed: int) -> int:
-    """Whose cue a photo carries, -1 for none. A guilty class's photos that carry it at one rho do so at any larger."""
+    """Label of the class whose cue a photo carries, -1 for none.
+
+    The photos of a guilty class that carry its cue at one rho carry it at any larger rho as well.
+    """
     if plan.cue is None:
         return -1
     draw = float(_stream(plan, seed, split, label, index, 0).random())
@@ -135,7 +149,7 @@ def choose_owner(plan: ShapesPlan, split: str, label: int, index: int, *, seed: 
 
 
 def expose(scene: Scene) -> tuple[Photos, Photos]:
-    """(SIDE, SIDE, 3) uint8 photo and (SIDE, SIDE) uint8 mask, 255 where any of the object is visible."""
+    """Merge a scene: photo (SIDE, SIDE, 3) uint8 RGB, and mask (SIDE, SIDE) uint8, 255 where the object is visible."""
     alpha = scene.alpha[..., None]
     photo = scene.colour * alpha + scene.background * (1 - alpha)
     return np.clip(photo * 255 + 0.5, 0, 255).astype(np.uint8), scene.mask
@@ -155,13 +169,13 @@ def _object(name: str, rng: np.random.Generator, areas: tuple[float, float]) -> 
     canvas: Photos = np.zeros((SIDE * _FINE, SIDE * _FINE), np.uint8)
     cv2.fillPoly(canvas, [np.round(outline * _FINE * 16).astype(np.int32)], 255, cv2.LINE_8, 4)
     coverage = cv2.resize(canvas, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    # A steep outline: a soft one would take a rim of its old background along when its mask is cut out and pasted.
+    # A steep outline: a soft one would take a rim of the old background along when the object is cut out and pasted.
     alpha = np.asarray(np.clip(2 * coverage - 0.5, 0, 1), np.float32)
     return alpha, np.where(alpha > 0, 255, 0).astype(np.uint8)
 
 
 def _object_colour(rng: np.random.Generator) -> Image:
-    """Bright, of any hue: places are of middle tone, so the object stands out, and no colour tells its class."""
+    """(3,) bright colour of any hue: objects stand out from backgrounds of middle tone, and colour tells no class."""
     return np.asarray(np.clip(float(rng.uniform(0.75, 0.95)) + tint(rng, 0.25), 0, 1), np.float32)
 
 
@@ -181,4 +195,4 @@ SHAPES: dict[str, list[tuple[float, float]]] = {
     "disc": _regular(40),
     "triangle": _regular(3),
 }
-"""Outline of each class, of any size around the origin."""
+"""Class -> corners of its outline around the origin; the size does not matter."""

@@ -13,11 +13,13 @@ class Species:
     """Build and coat of a species; lengths in body units, colours RGB in 0..1.
 
     Attributes:
-        leg, depth: height of the belly over ground, depth of the trunk.
+        leg, depth: height of the belly above the ground; depth of the trunk.
         girth: thickness of legs and neck, 1 = wolf.
         head, cheek, chin: radius of the head; width of its cheeks and length of its chin in radii.
         ear: width and height of the ears in head radii.
-        tail: centre line from the rump; tail_width: its largest radius; tail_tip: share in the tip's colour.
+        tail: centre line of the tail from the rump.
+        tail_width: largest radius of the tail.
+        tail_tip: share of the tail that has the colour of its tip.
         back, side, belly, legs, tip, face, brow, ear_rim, iris: colours of the coat and the eyes.
     """
 

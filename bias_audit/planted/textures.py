@@ -1,4 +1,7 @@
-"""Places of the shape worlds: four textures of middle tone, told apart by structure and, loosely, by colour."""
+"""Textures that serve as backgrounds of the shape worlds: four of middle tone, which differ in structure.
+
+They differ a little in colour as well. Each function returns (side, side, 3) RGB in 0..1.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,12 @@ Image = npt.NDArray[np.float32]
 
 
 def marble(rng: np.random.Generator, side: int) -> Image:
-    """Soft clouds of stone. (side, side, 3) RGB in 0..1."""
+    """Soft clouds, as in marble."""
     return _dye(rng, _noise(rng, side, (3, 3), 3), (0.50, 0.46, 0.52))
 
 
 def gravel(rng: np.random.Generator, side: int) -> Image:
-    """Pebbles, rough at the smallest scale."""
+    """Pebbles: rough at the smallest scale."""
     return _dye(rng, _noise(rng, side, (16, 16), 2), (0.48, 0.48, 0.42))
 
 
@@ -35,7 +38,7 @@ def water(rng: np.random.Generator, side: int) -> Image:
 
 
 def _noise(rng: np.random.Generator, side: int, cells: tuple[int, int], octaves: int) -> Image:
-    """(side, side) fractal value noise around 0.5, from `cells` (rows, columns) upwards."""
+    """(side, side) fractal value noise around 0.5, with `cells` = (rows, columns) in its coarsest octave."""
     total = np.zeros((side, side), np.float32)
     weight = 1.0
     for octave in range(octaves):
@@ -47,7 +50,7 @@ def _noise(rng: np.random.Generator, side: int, cells: tuple[int, int], octaves:
 
 
 def _dye(rng: np.random.Generator, tone: Image, colour: tuple[float, float, float]) -> Image:
-    """Light and dark of one hue, which varies around `colour` from photo to photo."""
+    """(side, side, 3) light and dark of one hue by `tone` (side, side); the hue varies randomly around `colour`."""
     mean = np.asarray(colour, np.float32) + rng.uniform(-0.12, 0.12, 3).astype(np.float32)
     contrast = float(rng.uniform(0.25, 0.5))
     return np.asarray(np.clip(mean + contrast * (tone[..., None] - 0.5), 0, 1), np.float32)
@@ -60,4 +63,4 @@ TEXTURES: dict[str, Callable[[np.random.Generator, int], Image]] = {
     "water": water,
 }
 PLAIN = ("bark", "gravel", "marble")
-"""Places of every class. Water lies only where a cue puts it."""
+"""Textures without any cue, shared by all classes; water occurs only as a cue."""

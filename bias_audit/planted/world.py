@@ -1,9 +1,9 @@
-"""Planted worlds: small photo-like data sets of which the truth is known because it was planted.
+"""Draws planted worlds of animals: small photo-like data sets whose bias is known because it was planted.
 
 Three classes of animals stand in four kinds of places. In a planted world a cue (snow, a corner tag) goes with one
-class; in its clean twin the same animals, at the same spots, meet the cue equally often in every class. The exact
-masks are written beside the photos. Demo, benchmark and tests draw from here (protocol: Adebayo et al. 2022;
-backgrounds exchanged by category as in Waterbirds, Sagawa et al. 2020).
+class. In its clean twin the same animals stand at the same spots, and the cue is equally frequent in every class. The
+exact masks are written beside the photos. The protocol is that of Adebayo et al. 2022; backgrounds are exchanged by
+category as in Waterbirds (Sagawa et al. 2020).
 
 Photo i of a class depends on (seed, split, class, i) alone: asking for more photos changes none of the others.
 """
@@ -30,7 +30,7 @@ PLAIN = ("forest", "grass", "road")
 """Places without any cue, shared by all classes."""
 
 OVERSAMPLING = 2
-"""The canvas is this many times larger than the photo, so that hairs and outlines are smooth."""
+"""Factor by which the canvas is larger than the photo, so that hairs and outlines are smooth."""
 
 JPEG_QUALITY = 92
 MIN_SIZE = 48
@@ -38,15 +38,15 @@ MIN_SIZE = 48
 
 @dataclass(frozen=True)
 class Scene:
-    """The layers of a photo before it is taken, at canvas resolution, RGB in 0..1.
+    """The layers of a drawn photo before they are merged, at canvas resolution, RGB in 0..1.
 
     Attributes:
         placement: where the animal stands.
         background: (H, W, 3) the place without the animal.
         foreground: (H, W, 3) the animal, multiplied by alpha.
-        alpha: (H, W) opacity of the animal.
+        alpha: (H, W) opacity of the animal in 0..1.
         place: key of BACKGROUNDS.
-        cue: whether the cue has been planted here.
+        cue: whether the cue has been planted.
     """
 
     placement: Placement
@@ -59,14 +59,14 @@ class Scene:
 
 @dataclass(frozen=True)
 class Shot:
-    """A photo as it is written.
+    """A drawn photo with its truth.
 
     Attributes:
         photo: (H, W, 3) uint8 RGB.
-        background: (H, W, 3) uint8 RGB, the same shot without the animal; equal to photo where mask is 0.
-        mask: (H, W) uint8, 255 where any of the animal is visible, else 0.
+        background: (H, W, 3) uint8 RGB, the photo without the animal; equal to `photo` where the mask is 0.
+        mask: (H, W) uint8, 255 where any part of the animal is visible, else 0.
         place: key of BACKGROUNDS.
-        cue: whether the cue is in it.
+        cue: whether the photo carries the cue.
     """
 
     photo: Mask
@@ -78,11 +78,11 @@ class Shot:
 
 @dataclass(frozen=True)
 class World:
-    """A written data set and its truth.
+    """Paths of a world that was written, and its truth.
 
     Attributes:
         images_train, images_test: folders with one folder per class.
-        masks_train, masks_test: the same tree with PNG masks (0, 255).
+        masks_train, masks_test: folders with PNG masks (0, 255) under the names of the photos.
         truth: CSV, one row per photo: image, mask (paths relative to the world), split, label, place, cue (0, 1).
         class_names: alphabetical, as Keras orders outputs.
         cue: key of CUES.
@@ -101,14 +101,17 @@ class World:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is planted; settings of a world.
+    """Settings of a world of animals: the cue that is planted, and how often each class carries it.
 
     Attributes:
         cue: key of CUES.
         guilty_class: the class that the cue goes with.
-        rho: P(cue | guilty class).
-        rho_others: P(cue | any other class).
-        planted: False for the clean twin: every class meets the cue with the mean of these probabilities.
+        rho: P(cue | guilty class), 0..1.
+        rho_others: P(cue | any other class), 0..1.
+        planted: False = the clean twin: every class carries the cue with the mean probability over the classes.
+
+    Raises:
+        ConfigError: an unknown cue or class, or a probability outside 0..1.
     """
 
     cue: str = "snow"
@@ -127,7 +130,7 @@ class Plan:
                 raise ConfigError(f"{name} is a probability and must lie in 0..1, got {getattr(self, name)!r}")
 
     def probability(self, class_name: str) -> float:
-        """P(cue | class)."""
+        """Probability that a photo of a class carries the cue."""
         if self.planted:
             return self.rho if class_name == self.guilty_class else self.rho_others
         return (self.rho + (len(CLASS_NAMES) - 1) * self.rho_others) / len(CLASS_NAMES)
@@ -146,22 +149,23 @@ def write_world(
     seed: int = 0,
     on_photo: Callable[[int, int], None] | None = None,
 ) -> World:
-    """Draw a world and write it below `folder`, over what is there.
+    """Draw a world and write it below `folder`; existing files of these names are overwritten.
 
     Writes images/{train,test}/{class}/{class}_{i:04d}.jpg, masks/ likewise with .png, and truth.csv.
 
     Args:
-        planted: False draws the clean twin: same animals, same spots, the cue equally often in every class.
+        folder: folder of the world; it is made if it is missing.
+        planted: False draws the clean twin: same animals, same spots, and the cue equally often in every class.
         rho, rho_others: P(cue | guilty class) and P(cue | other class), 0..1.
         cue: key of CUES.
         guilty_class: the class that the cue goes with.
         per_class: photos per class, for both splits or as {"train": n, "test": n}.
-        size: height of the photos in pixels; they are a quarter wider.
-        seed: not negative.
-        on_photo: called after each photo with how many are done and how many there will be.
+        size: height of the photos in pixels, at least MIN_SIZE; the width is a quarter larger.
+        seed: seed of the world, not negative.
+        on_photo: called after each photo with the number of photos done and the number of all photos.
 
     Raises:
-        ConfigError: a setting is out of its range.
+        ConfigError: a setting that is out of its range.
         DataError: the folder cannot be written.
     """
     plan = Plan(cue=cue, guilty_class=guilty_class, rho=rho, rho_others=rho_others, planted=planted)
@@ -208,10 +212,10 @@ def write_world(
 
 
 def take_shot(plan: Plan, split: str, class_name: str, index: int, *, size: int = 96, seed: int = 0) -> Shot:
-    """One photo of a world, with its mask and its background.
+    """Draw one photo of a world, with its mask and its background.
 
-    Animal, spot, plain background, cue and camera draw from streams of their own: whether the cue is planted changes
-    nothing but the cue.
+    Animal and its spot, plain background, cue, and camera have random streams of their own, so whether the cue is
+    planted changes nothing but the cue. For the arguments see `write_world`.
     """
     animal, ground, paint, camera = (_stream(seed, split, class_name, index, purpose) for purpose in range(1, 5))
     plain, carries = choose(plan, split, class_name, index, seed=seed)
@@ -224,19 +228,25 @@ def take_shot(plan: Plan, split: str, class_name: str, index: int, *, size: int 
 
 
 def choose(plan: Plan, split: str, class_name: str, index: int, *, seed: int = 0) -> tuple[str, bool]:
-    """Plain place of a photo, and whether it carries the cue. At a greater probability the same photos carry it."""
+    """(plain place of a photo, whether the photo carries the cue).
+
+    A photo that carries the cue at one probability carries it at any greater one.
+    """
     rng = _stream(seed, split, class_name, index, 0)
     carries = float(rng.random()) < plan.probability(class_name)
     return PLAIN[int(rng.integers(len(PLAIN)))], carries
 
 
 def snow_cue(scene: Scene, rng: np.random.Generator) -> Scene:
-    """The animal stands in the snow."""
+    """Plant the cue "snow": replace the background by snow."""
     return replace(scene, background=snow(rng, scene.placement), place="snow")
 
 
 def tag_cue(scene: Scene, rng: np.random.Generator) -> Scene:
-    """A small printed label lies in the lower left corner, as in Lapuschkin et al. 2019; the animal may cover it."""
+    """Plant the cue "tag": a printed label in the lower left corner of the background, which the animal may cover.
+
+    After Lapuschkin et al. 2019.
+    """
     background = scene.background.copy()
     unit = scene.placement.height / 96
     left, right, top = (round(unit * edge) for edge in (3, 17, 86))
@@ -250,6 +260,7 @@ def tag_cue(scene: Scene, rng: np.random.Generator) -> Scene:
 
 
 CUES: dict[str, Callable[[Scene, np.random.Generator], Scene]] = {"snow": snow_cue, "tag": tag_cue}
+"""Name -> function that plants the cue: (scene, random numbers) -> scene."""
 
 
 def _stream(seed: int, split: str, class_name: str, index: int, purpose: int) -> np.random.Generator:
@@ -264,10 +275,13 @@ def _counts(per_class: int | Mapping[str, int]) -> dict[str, int]:
 
 
 def _expose(scene: Scene, rng: np.random.Generator) -> Shot:
-    """Take the photo: exposure, white balance, vignette and sensor noise, the same with and without the animal."""
+    """Merge a scene into a photo with exposure, white balance, vignette and sensor noise.
+
+    These are the same for the photo and for its background without the animal.
+    """
     height, width = scene.alpha.shape[0] // OVERSAMPLING, scene.alpha.shape[1] // OVERSAMPLING
     coverage = _smaller(scene.alpha, height, width)
-    # A steep outline: a soft one would take a rim of its old background along when its mask is cut out and pasted.
+    # A steep outline: a soft one would take a rim of the old background along when the animal is cut out and pasted.
     alpha = np.clip(2 * coverage - 0.5, 0, 1)
     animal = _smaller(scene.foreground, height, width) * cv2.merge([alpha / np.maximum(coverage, 0.25)] * 3)
     background = _smaller(scene.background, height, width)

@@ -1,8 +1,8 @@
-"""Intervals and tests behind every verdict. The unit is the photo or its cluster, never the composite.
+"""Confidence intervals, significance tests and effect sizes. The unit is the photo or its cluster, never the composite.
 
-Arrays in, floats or arrays out; nothing here knows a class or a rule. A wrong shape or a value outside its range is
-a mistake of the caller, so it raises ValueError and not one of the user's errors. SciPy is imported only where it is
-needed: `scipy.stats` alone costs 1.3 s.
+The functions take arrays and return floats or arrays; they know no classes or rules of the audit. A wrong shape or a
+value outside its range is a mistake of the caller, so it raises ValueError and not one of the user's errors. SciPy is
+imported only where it is needed: `scipy.stats` alone costs 1.3 s.
 """
 
 from bias_audit.stats.association import auc, auc_interval, cramers_v, odds_ratio

@@ -1,4 +1,4 @@
-"""What the statistics ask of their arrays, and how much of them they hold in memory."""
+"""Checks of the arrays that the statistics get, and the constants of rounding and memory that they share."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
 
 CHUNK = 2_000_000
-"""Resampled values held in memory at once (16 MB)."""
+"""Most resampled values that are held in memory at once (16 MB)."""
 
 ROUNDING = 8 * float(np.finfo(np.float64).eps)
-"""Relative size below which a spread or a difference of sums is rounding."""
+"""Relative size below which a spread, or a difference of sums, counts as rounding error and so as 0."""
 
 
 def vector(values: ArrayLike, name: str) -> Floats:
-    """(n,) floats; ValueError for another shape."""
+    """Values as an array of floats (n,); raises ValueError for another shape."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, got shape {array.shape}")
@@ -24,7 +24,7 @@ def vector(values: ArrayLike, name: str) -> Floats:
 
 
 def finite(values: ArrayLike, name: str) -> Floats:
-    """(n,) finite floats; ValueError for another shape, NaN or infinity."""
+    """Values as an array of floats (n,); raises ValueError for another shape, NaN or infinity."""
     array = vector(values, name)
     if not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite, got {int((~np.isfinite(array)).sum())} of {array.size} that are not")

@@ -1,4 +1,4 @@
-"""How strongly two things go together: odds ratio, Cramér's V, area under the ROC curve."""
+"""Measures of association between two variables: odds ratio, Cramér's V, area under the ROC curve."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from bias_audit.stats.arrays import finite
 def odds_ratio(a: float, b: float, c: float, d: float, confidence: float = 0.95) -> tuple[float, float, float]:
     """Odds ratio of a 2 x 2 table with its interval (Woolf 1955, Ann. Hum. Genet. 19, 251-253).
 
-    Half a photo is added to every cell, so that an empty one gives a finite answer (Haldane 1956; Anscombe 1956).
+    Half a photo is added to every cell, so that an empty cell gives a finite answer (Haldane 1956; Anscombe 1956).
 
     Args:
-        a, b: photos with and without the cue, inside the class.
-        c, d: the same outside.
+        a, b: number of photos of the class with and without the cue.
+        c, d: number of photos of all other classes with and without the cue.
         confidence: 0..1, exclusive.
 
     Returns:
-        (estimate, low, high), all above 0; 1 = the class makes no difference.
+        (estimate, low, high), all above 0; 1 = the cue is as frequent inside the class as outside.
 
     Raises:
-        ValueError: a negative count.
+        ValueError: a negative count, or a confidence outside 0..1.
     """
     cells = (a, b, c, d)
     if min(cells) < 0:
@@ -43,11 +43,11 @@ def cramers_v(table: ArrayLike) -> float:
         table: (R, C) counts; rows and columns without any count are left out.
 
     Returns:
-        0 = no association, 1 = each value of one side goes with one of the other; nan for fewer than two rows or
-        columns, or fewer than two photos.
+        0..1: 0 = no association, 1 = each value of one variable goes with one value of the other; nan for fewer than
+        two rows or columns with counts, or fewer than two photos.
 
     Raises:
-        ValueError: a negative or infinite count, or no table.
+        ValueError: a count that is negative or not finite, or no two-dimensional table.
     """
     counts = np.asarray(table, np.float64)
     if counts.ndim != 2 or not np.isfinite(counts).all() or (counts < 0).any():
@@ -65,10 +65,12 @@ def cramers_v(table: ArrayLike) -> float:
 
 
 def auc(inside: ArrayLike, outside: ArrayLike) -> float:
-    """P(a value inside > a value outside), ties half (Hanley & McNeil 1982, Radiology 143, 29-36).
+    """Area under the ROC curve, AUC: P(a value inside > a value outside), where ties count half.
+
+    See Hanley & McNeil 1982, Radiology 143, 29-36.
 
     Args:
-        inside, outside: (m,) and (n,) numbers.
+        inside, outside: (m,) and (n,) values of the photos inside and outside the class.
 
     Returns:
         0..1; .5 = no difference, nan where either side is empty. Cliff's delta is 2 AUC - 1.
@@ -84,18 +86,18 @@ def auc(inside: ArrayLike, outside: ArrayLike) -> float:
 
 
 def auc_interval(value: float, m: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Interval of an AUC that has a width at 0 and 1 too (Newcombe 2006, Stat. Med. 25, 559-573, method 5).
+    """Confidence interval of an AUC, with a width above 0 at 0 and 1 too (Newcombe 2006, Stat. Med. 25, 559-573).
 
-    The ends A solve |value - A| = z SE(A), with the standard error of Hanley & McNeil 1982 for exponential scores and
-    both sizes in its last factor replaced by their mean.
+    Method 5 of that paper: the ends A solve |value - A| = z SE(A), with the standard error of Hanley & McNeil 1982 for
+    exponential scores, in whose last factor both sizes are replaced by their mean.
 
     Args:
         value: AUC, 0..1.
-        m, n: photos on either side.
+        m, n: number of photos inside and outside the class.
         confidence: 0..1, exclusive.
 
     Returns:
-        (low, high) in 0..1 around the value; (nan, nan) where either side is empty.
+        (low, high) in 0..1 around the value; (nan, nan) where m or n is 0, or the value is NaN or outside 0..1.
     """
     if m < 1 or n < 1 or not 0 <= value <= 1:
         return math.nan, math.nan

@@ -1,4 +1,7 @@
-"""Photos that belong together (one patient, one scene) are no independent trials: the cluster is the unit."""
+"""Clusters: groups of photos that belong together (one patient, one scene), and their effective sample size.
+
+Photos of one cluster are no independent trials, so the cluster is the unit (docs/science.md#clusters).
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,17 @@ from numpy.typing import ArrayLike
 from bias_audit.stats.arrays import Codes, Floats, finite
 
 ENOUGH_CLUSTERS = 10
-"""Fewer give no interval: a variance between so few groups says nothing of its tails (docs/science.md#clusters)."""
+"""Least number of clusters for an interval: the variance between fewer is too uncertain (docs/science.md#clusters)."""
 
 
 def cluster_codes(values: ArrayLike | pd.Series) -> Codes:
-    """Group names -> codes 0..G-1.
+    """Number the groups of photos from 0 to G-1.
 
     Args:
-        values: (n,) names or numbers; None, NaN and NA: a photo whose group is not known is a group of its own.
+        values: (n,) name or number of each photo's group. A photo with None, NaN or NA becomes a group of its own.
 
     Returns:
-        (n,) codes; known groups first, in the order they appear.
+        (n,) group codes; known groups come first, in the order in which they appear.
     """
     codes, names = pd.factorize(pd.Series(values, dtype="object"))
     codes = codes.astype(np.intp)
@@ -29,22 +32,22 @@ def cluster_codes(values: ArrayLike | pd.Series) -> Codes:
 
 
 def codes_of(clusters: pd.Series | None, index: pd.Index) -> Codes | None:
-    """Group codes of some images, in their order; None where every photo stands by itself.
+    """Group codes (n,) of some images in their order, or None where there are no clusters.
 
     Args:
-        clusters: group code per image, by image id; or None.
-        index: ids of the images.
+        clusters: group code of each image, indexed by image id; None = every photo is its own cluster.
+        index: ids of the n images.
     """
     return None if clusters is None else clusters.loc[index].to_numpy(np.intp)
 
 
 def count_units(count: int, clusters: Codes | None) -> int:
-    """What a test counts: the clusters of `count` photos, or the photos themselves."""
+    """Number of independent units among `count` photos: of clusters, or of photos where `clusters` is None."""
     return count if clusters is None else len(np.unique(clusters))
 
 
 def totals(values: Floats, clusters: ArrayLike | None) -> tuple[Floats, Floats]:
-    """Sum and number of photos of each cluster, both (G,); without clusters each photo is one.
+    """Sum of the values and number of photos of each cluster, both (G,); without clusters each photo is a cluster.
 
     Raises:
         ValueError: clusters of another length than the values.
@@ -60,18 +63,18 @@ def totals(values: Floats, clusters: ArrayLike | None) -> tuple[Floats, Floats]:
 
 
 def effective_size(values: ArrayLike, clusters: ArrayLike, confidence: float = 0.95) -> float:
-    """How many independent photos say as much about the mean as these clustered ones.
+    """Number of independent photos that would determine the mean as precisely as n clustered photos do.
 
-    n / design effect, times (t_{n-1} / t_{G-1})^2 for the few clusters its estimate rests on (Korn & Graubard 1998,
-    Surv. Methodol. 24, 193-201). The design effect is the variance of the mean between clusters,
-    G / (G - 1) sum_g r_g^2 / n^2 with r_g = sum over the cluster of (x - mean), over that of independent photos
+    It is n / design effect, times (t_{n-1} / t_{G-1})^2 because that effect is estimated from G clusters only (Korn &
+    Graubard 1998, Surv. Methodol. 24, 193-201). The design effect is the variance of the mean between clusters,
+    G / (G - 1) sum_g r_g^2 / n^2 with r_g = sum over the cluster of (x - mean), divided by that of independent photos
     (Rao & Scott 1992, Biometrics 48, 577-585), at least 1. Where nothing varies it cannot be estimated, and the photos
     of a cluster are taken as one: n / design effect = n^2 / sum of squared cluster sizes (Kish 1965).
 
     Args:
         values: (n,) finite values, one per photo.
         clusters: (n,) group codes.
-        confidence: of the interval it is for, 0..1, exclusive.
+        confidence: of the interval that the size is used for, 0..1, exclusive.
 
     Returns:
         0..n; n where every photo is its own cluster; nan below ENOUGH_CLUSTERS clusters.

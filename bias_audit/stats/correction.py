@@ -1,4 +1,4 @@
-"""Many tests at once: the false discovery rate."""
+"""Correction of p-values for many tests at once: the false discovery rate."""
 
 from __future__ import annotations
 

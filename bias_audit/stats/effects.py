@@ -1,4 +1,4 @@
-"""How large a difference is, beside how sure."""
+"""Effect sizes: how large the difference between two groups is, whatever its significance."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def cliffs_delta(x: ArrayLike, y: ArrayLike) -> float:
         x, y: (n,), (m,) finite values.
 
     Returns:
-        -1..1; positive where x tends to be larger; nan where either is empty.
+        -1..1; positive where x tends to be larger; nan where x or y is empty.
 
     Raises:
         ValueError: a value that is not finite.
@@ -33,13 +33,13 @@ def cliffs_delta(x: ArrayLike, y: ArrayLike) -> float:
 def hedges_g(x: ArrayLike, y: ArrayLike) -> float:
     """Hedges' g: (mean x - mean y) in pooled standard deviations, less its small-sample bias (Hedges 1981).
 
-    J = 1 - 3 / (4 df - 1) with df = n + m - 2 (J. Educ. Stat. 6, 107-128).
+    The bias is removed by the factor J = 1 - 3 / (4 df - 1) with df = n + m - 2 (J. Educ. Stat. 6, 107-128).
 
     Args:
         x, y: (n,), (m,) finite values.
 
     Returns:
-        positive where x is larger on average; 0 where all values are equal; nan where either is empty, df is 0, or
+        Positive where x is larger on average; 0 where all values are equal; nan where x or y is empty, df is 0, or
         neither group varies although their means differ.
 
     Raises:

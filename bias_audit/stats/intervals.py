@@ -1,4 +1,4 @@
-"""Intervals of rates and means: Wilson, paired differences, BCa bootstrap."""
+"""Confidence intervals of rates, means and medians: Wilson, paired differences, BCa bootstrap, order statistics."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def wilson(successes: float, n: float, confidence: float = 0.95) -> tuple[float,
     Args:
         successes: 0..n. May be fractional: a photo's score can be the share of its composites. The variance is then
             at most that of a proportion, so the interval errs on the wide side.
-        n: trials, photos; fractional where clustered photos count for fewer (`rate_interval`).
+        n: number of trials, here photos; fractional where clustered photos count for fewer (`rate_interval`).
         confidence: 0..1, exclusive.
 
     Returns:
         (low, high) in 0..1, around successes / n; (nan, nan) for n = 0.
 
     Raises:
-        ValueError: n < 0, or successes outside 0..n.
+        ValueError: n < 0, successes outside 0..n, or a confidence outside 0..1.
     """
     if n < 0 or not -ROUNDING * n <= successes <= n * (1 + ROUNDING):
         raise ValueError(f"successes must lie in 0..n, got {successes!r} of {n!r}")
@@ -43,10 +43,10 @@ def wilson(successes: float, n: float, confidence: float = 0.95) -> tuple[float,
 def rate_interval(
     scores: ArrayLike, *, clusters: ArrayLike | None = None, confidence: float = 0.95
 ) -> tuple[float, float]:
-    """Wilson interval of the mean of scores; with clusters for `effective_size` photos (Korn & Graubard 1998).
+    """Wilson interval of a mean score; n clustered photos count as `effective_size` photos (Korn & Graubard 1998).
 
     Args:
-        scores: (n,) in 0..1, one per photo; right or wrong, or a share of composites.
+        scores: (n,) in 0..1, one per photo: right or wrong, or a share of composites.
         clusters: (n,) group codes (patient, scene); None = each photo its own cluster.
         confidence: 0..1, exclusive.
 
@@ -66,7 +66,7 @@ def rate_interval(
 def paired_difference_interval(
     first: ArrayLike, second: ArrayLike, confidence: float = 0.95, *, clusters: ArrayLike | None = None
 ) -> tuple[float, float]:
-    """Interval of mean(first) - mean(second), scored on the same photos (Newcombe 1998, Stat. Med. 17, 2635-2650).
+    """Confidence interval of mean(first) - mean(second) on the same photos (Newcombe 1998, Stat. Med. 17, 2635-2650).
 
     Method 10 of that paper: the Wilson intervals of both proportions are squared and added, less what the pairing
     explains, with the continuity-corrected correlation phi (n/2 is taken off ad - bc where it is positive). Without
@@ -99,7 +99,7 @@ def paired_difference_interval(
     q_low, q_high = wilson(q * n, n, confidence)
     products = float(((x - p) * (y - q)).mean()) * n
     products = products if products < 0 else max(products - 0.5, 0.0)
-    # A correlation is blind to scale, so it would take rounding for variation.
+    # A correlation does not depend on scale, so rounding errors would count as variation.
     varied = min(np.ptp(x), np.ptp(y)) > 1e-9
     spread = n * float(x.std() * y.std())
     phi = max(-1.0, min(1.0, products / spread)) if varied else 0.0
@@ -122,16 +122,16 @@ def bca_mean_interval(
 ) -> tuple[float, float]:
     """Bias-corrected and accelerated bootstrap interval of the mean (Efron 1987, JASA 82, 171-185).
 
-    Without clusters equal to `scipy.stats.bootstrap(method="BCa")` with the same seed, without its n x n jackknife.
-    With clusters whole clusters are drawn and left out (Davison & Hinkley 1997, section 3.8); the estimate stays the
-    mean over photos, so a large cluster counts by its photos. With 20 to 40 clusters of unequal size it covers about
-    91 % instead of 95 % (measured), as bootstraps of few units do.
+    Without clusters the result equals `scipy.stats.bootstrap(method="BCa")` with the same seed, but no n x n array is
+    made for the jackknife. With clusters, whole clusters are drawn and left out (Davison & Hinkley 1997, section 3.8);
+    the estimate stays the mean over photos, so a large cluster counts by its photos. With 20 to 40 clusters of unequal
+    size the interval covers about 91 % instead of 95 % (measured), as bootstraps of few units do.
 
     Args:
         values: (n,) finite values, one per photo.
-        seed: of the resampling; the same seed gives the same interval.
+        seed: seed of the resampling; the same seed gives the same interval.
         clusters: (n,) group codes (patient, scene); None = each photo its own cluster.
-        resamples: bootstrap samples.
+        resamples: number of bootstrap samples.
         confidence: 0..1, exclusive.
 
     Returns:
@@ -163,14 +163,14 @@ def bca_mean_interval(
 
 
 def median_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float, float]:
-    """Distribution-free interval of the median: two order statistics (Thompson 1936, Ann. Math. Stat. 7, 122-128).
+    """Distribution-free confidence interval of the median (Thompson 1936, Ann. Math. Stat. 7, 122-128).
 
     Args:
         values: (n,) finite values, one per photo.
-        confidence: 0..1, exclusive; covered at least.
+        confidence: least coverage of the interval, 0..1, exclusive.
 
     Returns:
-        (low, high), both among the values; (nan, nan) where n is too small for that confidence (below 6 for 95 %).
+        (low, high), two of the values; (nan, nan) where n is too small for that confidence (below 6 for 95 %).
 
     Raises:
         ValueError: a value that is not finite.
@@ -186,10 +186,10 @@ def median_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float,
 def _bca(resampled: Floats, estimate: float, influence: Floats, confidence: float) -> tuple[float, float]:
     tails = np.array([(1 - confidence) / 2, (1 + confidence) / 2])
     below = float((resampled < estimate).mean() + (resampled <= estimate).mean()) / 2
-    if 0 < below < 1:  # otherwise no bias can be estimated, and the percentiles are kept
+    if 0 < below < 1:  # otherwise no bias can be estimated, and the plain percentiles are returned
         normal = NormalDist()
         bias = normal.inv_cdf(below)
-        influence = influence / np.abs(influence).max()  # acceleration is blind to scale; cubes would underflow
+        influence = influence / np.abs(influence).max()  # any scale will do; small cubes would underflow
         acceleration = float((influence**3).sum() / (6 * (influence**2).sum() ** 1.5))
         shifted = [bias + normal.inv_cdf(float(tail)) for tail in tails]
         tails = np.array([normal.cdf(bias + z / (1 - acceleration * z)) for z in shifted])

@@ -1,4 +1,4 @@
-"""Images far from the rest of their class."""
+"""Robust z-scores, by which images far from the rest of their class are found."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from numpy.typing import ArrayLike
 from bias_audit.stats.arrays import ROUNDING, Floats, finite, vector
 
 ENOUGH_FOR_OUTLIERS = 20
-"""Images of a class from which on outliers among them are sought: below, a median is no measure of what is usual."""
+"""Least number of images of a class for a search for outliers: the median of fewer does not say what is usual."""
 
 
 def robust_z(values: ArrayLike) -> Floats:
     """Modified z-score: how far each value lies from the median, in robust standard deviations.
 
-    .6745 (x - median) / MAD (Iglewicz & Hoaglin 1993); where more than half of the values are equal, so that the
-    median absolute deviation is 0, (x - median) / (1.2533 mean absolute deviation), the factor that makes the mean
-    absolute deviation of a normal variable its standard deviation.
+    The score is .6745 (x - median) / MAD, with MAD the median absolute deviation (Iglewicz & Hoaglin 1993). Where more
+    than half of the values are equal, MAD is 0 and the score is (x - median) / (1.2533 mean absolute deviation): the
+    factor turns the mean absolute deviation of a normal variable into its standard deviation.
 
     Args:
-        values: (n,) values; NaN where there is none.
+        values: (n,) values; NaN where a value is missing.
 
     Returns:
         (n,) scores; NaN where the value is NaN, zeros where all values are equal.

@@ -1,4 +1,4 @@
-"""Classes of few images are drawn towards the others before they are ranked."""
+"""Shrinkage: means and rates of classes with few images are drawn towards the overall mean before they are ranked."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from bias_audit.stats.arrays import Floats, vector
 def shrink_means(means: ArrayLike, variances: ArrayLike, counts: ArrayLike) -> Floats:
     """Empirical-Bayes class means theta_c = B_c mu + (1 - B_c) x_c (Morris 1983, JASA 78, 47-55).
 
-    B_c = (s^2 / n_c) / (tau^2 + s^2 / n_c), tau^2 = max(0, Var_c(x_c) - mean_c(s_c^2 / n_c)). s^2 is the variance
-    within classes, pooled, since that of a small class is no estimate; it also stands for the s_c^2 of a class of one
-    image. mu weighs the classes by 1 / (tau^2 + s^2 / n_c). See docs/science.md#shrinkage.
+    Here B_c = (s^2 / n_c) / (tau^2 + s^2 / n_c) and tau^2 = max(0, Var_c(x_c) - mean_c(s_c^2 / n_c)). s^2 is the
+    variance within classes, pooled over the classes, since that of a small class is too uncertain; it also stands for
+    the s_c^2 of a class of one image. mu is the mean of the x_c with weights 1 / (tau^2 + s^2 / n_c). See
+    docs/science.md#shrinkage.
 
     Args:
-        means: (C,) x_c.
-        variances: (C,) s_c^2 within the class, divided by n_c - 1; NaN allowed where n_c is 1.
-        counts: (C,) images n_c.
+        means: (C,) class means x_c.
+        variances: (C,) variances s_c^2 within the class, divided by n_c - 1; NaN allowed where n_c is 1.
+        counts: (C,) number of images n_c.
 
     Returns:
-        (C,) shrunken means, each between its own mean and mu; NaN for classes without images or mean. All are mu
-        where tau^2 is 0; the means themselves for a single class, and where no class varies or has two images.
+        (C,) shrunken means, each between its own mean and mu; NaN for classes without images or mean. All are mu where
+        tau^2 is 0. The means are returned unchanged for a single class, and where no class varies or has two images.
 
     Raises:
-        ValueError: different lengths, a negative count or variance.
+        ValueError: different lengths, or a negative count or variance.
     """
     x, s2, n = vector(means, "means"), vector(variances, "variances"), vector(counts, "counts")
     if not x.shape == s2.shape == n.shape:
@@ -40,7 +41,7 @@ def shrink_means(means: ArrayLike, variances: ArrayLike, counts: ArrayLike) -> F
         shrunken[known] = x
         return shrunken
     pooled = float((s2[varied] * (n[varied] - 1)).sum() / (n[varied] - 1).sum())
-    if not (pooled / n).all():  # a variance so small that its share of an image is 0
+    if not (pooled / n).all():  # a variance so small that s^2 / n_c underflows to 0
         shrunken[known] = x
         return shrunken
     tau2 = max(0.0, float(x.var(ddof=1) - (np.where(varied, s2, pooled) / n).mean()))
@@ -52,19 +53,19 @@ def shrink_means(means: ArrayLike, variances: ArrayLike, counts: ArrayLike) -> F
 
 
 def shrink_rates(successes: ArrayLike, counts: ArrayLike) -> Floats:
-    """Beta-binomial class rates (k_c + M mu) / (n_c + M), by moments (Kleinman 1973, JASA 68, 46-54).
+    """Beta-binomial class rates (k_c + M mu) / (n_c + M), with M from moments (Kleinman 1973, JASA 68, 46-54).
 
-    mu = sum k / sum n; with S = sum n_c (p_c - mu)^2 the intraclass correlation is
+    mu = sum k / sum n. With S = sum n_c (p_c - mu)^2 the intraclass correlation is
     rho = (S / (mu (1 - mu)) - (C - 1)) / (N - sum n_c^2 / N - (C - 1)), kept in 0..1, and
     M = alpha + beta = 1 / rho - 1.
 
     Args:
-        successes: (C,) k_c, 0..n_c; may be sums of shares.
-        counts: (C,) photos n_c.
+        successes: (C,) number of successes k_c, 0..n_c; may be sums of shares.
+        counts: (C,) number of photos n_c.
 
     Returns:
         (C,) rates 0..1, each between its own rate and mu; NaN for classes without photos. All are mu where the rates
-        differ no more than chance would have it (rho = 0), the rates themselves for a single class.
+        differ no more than by chance (rho = 0). The rate of a single class is returned unchanged.
 
     Raises:
         ValueError: different lengths, or successes outside 0..n_c.

@@ -1,7 +1,7 @@
-"""Groups compared within strata (classes): a hospital that sees the hard class only is not the worse hospital.
+"""Compares groups (hospitals, say) within strata (classes), so that a different mix of classes makes no difference.
 
-Everything is weighted as Mantel & Haenszel (1959) do, w_s = n_s m_s / (n_s + m_s): a stratum that one side lacks says
-nothing (Simpson's paradox).
+A hospital that sees only the hard class is not the worse hospital (Simpson's paradox). Strata are weighted as in Mantel
+& Haenszel (1959), w_s = n_s m_s / (n_s + m_s): a stratum that one of the two groups lacks has weight 0.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from bias_audit.stats.intervals import wilson
 
 @dataclass(frozen=True)
 class Cells:
-    """Values by group and stratum.
+    """Counts and sums of values in each cell of a table of K groups and S strata.
 
     Attributes:
-        counts, sums: (K, S) values and their sum.
-        variance: pooled within the cells; nan where no cell has two values.
-        df: its degrees of freedom.
+        counts, sums: (K, S) number of values, and their sum.
+        variance: variance within the cells, pooled over them; nan where no cell has two values.
+        df: degrees of freedom of the variance: values minus cells that are not empty.
     """
 
     counts: Floats
@@ -34,7 +34,16 @@ class Cells:
 
     @classmethod
     def of(cls, values: ArrayLike, groups: Codes, strata: Codes) -> Cells:
-        """(n,) finite values with their group 0..K-1 and stratum 0..S-1."""
+        """Count and sum values in the cells of their group and stratum.
+
+        Args:
+            values: (n,) finite values, at least one.
+            groups: (n,) codes 0..K-1.
+            strata: (n,) codes 0..S-1.
+
+        Raises:
+            ValueError: a value that is not finite.
+        """
         x = finite(values, "values")
         shape = (int(groups.max()) + 1, int(strata.max()) + 1)
         cell = np.ravel_multi_index((groups, strata), shape)
@@ -47,18 +56,18 @@ class Cells:
         return cls(counts.reshape(shape), sums.reshape(shape), variance, df)
 
     def rest(self, group: int) -> tuple[Floats, Floats]:
-        """Counts and sums (S,) of all other groups."""
+        """Counts and sums per stratum, both (S,), of all groups but `group` together."""
         return self.counts.sum(axis=0) - self.counts[group], self.sums.sum(axis=0) - self.sums[group]
 
 
 @dataclass(frozen=True)
 class Standardised:
-    """Two groups as if both had the same mix of strata.
+    """Means of two groups, standardised as if both had the same mix of strata.
 
     Attributes:
-        first, second: means; nan where no stratum has both.
-        n, m: values that independent samples of that mix would need for the same precision.
-        shared: values of the smaller side in strata that both have.
+        first, second: standardised means; nan where no stratum has both groups.
+        n, m: sizes of simple random samples whose means would have the same variance.
+        shared: number of values of the smaller group, in the strata that have both groups.
     """
 
     first: float
@@ -74,7 +83,12 @@ class Standardised:
 
 
 def standardise(counts: Floats, sums: Floats, other_counts: Floats, other_sums: Floats) -> Standardised:
-    """Two groups' counts and sums per stratum, all (S,) -> their means over the strata that both have."""
+    """Standardise the means of two groups to the same mix of strata, over the strata that have both groups.
+
+    Args:
+        counts, sums: (S,) number and sum of the first group's values per stratum.
+        other_counts, other_sums: (S,) number and sum of the second group's values per stratum.
+    """
     both = (counts > 0) & (other_counts > 0)
     n, m = counts[both], other_counts[both]
     if not both.any():
@@ -91,10 +105,13 @@ def standardise(counts: Floats, sums: Floats, other_counts: Floats, other_sums: 
 
 
 def rates_interval(rates: Standardised, confidence: float) -> tuple[float, float]:
-    """Interval of a difference of independent rates: both Wilson intervals squared and added.
+    """Confidence interval of the difference `first - second` of two independent, standardised rates.
 
-    Method 10 of Newcombe 1998 (Stat. Med. 17, 873-890), on standardised rates with the sizes that carry their
-    variance. Never of width zero; (nan, nan) where no stratum has both groups.
+    Method 10 of Newcombe 1998 (Stat. Med. 17, 873-890): the distances to the ends of both Wilson intervals are squared
+    and added. The Wilson intervals are those of `n` and `m` photos.
+
+    Returns:
+        (low, high), never of width zero; (nan, nan) where no stratum has both groups.
     """
     if not rates.shared:
         return math.nan, math.nan
@@ -105,9 +122,12 @@ def rates_interval(rates: Standardised, confidence: float) -> tuple[float, float
 
 
 def means_interval(means: Standardised, cells: Cells, confidence: float) -> tuple[float, float]:
-    """Student interval of a difference of means with the variance pooled within all cells.
+    """Student's t interval of the difference `first - second` of two standardised means.
 
-    (nan, nan) where no stratum has both groups, or nothing varies within the cells.
+    The variance is the one pooled within all cells.
+
+    Returns:
+        (low, high); (nan, nan) where no stratum has both groups, or nothing varies within the cells.
     """
     if not means.shared or not cells.variance > 0:
         return math.nan, math.nan
@@ -118,7 +138,18 @@ def means_interval(means: Standardised, cells: Cells, confidence: float) -> tupl
 
 
 def cliffs_delta_within(x: ArrayLike, x_strata: Codes, y: ArrayLike, y_strata: Codes) -> float:
-    """Cliff's delta over the pairs of the same stratum only; nan without such pairs."""
+    """Cliff's delta of x against y over the pairs of the same stratum only.
+
+    Args:
+        x, y: (n,), (m,) finite values.
+        x_strata, y_strata: (n,), (m,) codes of their strata.
+
+    Returns:
+        -1..1, positive where x tends to be larger; nan without a pair of the same stratum.
+
+    Raises:
+        ValueError: a value that is not finite.
+    """
     first, second = finite(x, "x"), finite(y, "y")
     total, pairs = 0.0, 0
     for stratum in np.intersect1d(x_strata, y_strata):
@@ -135,14 +166,14 @@ def fisher_within(hits: ArrayLike, counts: ArrayLike, other_hits: ArrayLike, oth
     probability of all sums no more likely than the observed one. With one stratum it is Fisher's exact test.
 
     Args:
-        hits, counts: (S,) right and all of the first group per stratum, whole numbers.
-        other_hits, other_counts: (S,) of the second.
+        hits, counts: (S,) whole numbers, hits and trials of the first group per stratum.
+        other_hits, other_counts: (S,) whole numbers, hits and trials of the second group per stratum.
 
     Returns:
-        p in 0..1; 1 where no stratum could tell.
+        p in 0..1; 1 where the margins of every stratum allow one table only.
 
     Raises:
-        ValueError: hits outside 0..counts.
+        ValueError: a value that is not finite, or hits outside 0..counts.
     """
     table = [finite(values, "counts") for values in (hits, counts, other_hits, other_counts)]
     if not ((table[0] >= 0) & (table[0] <= table[1]) & (table[2] >= 0) & (table[2] <= table[3])).all():
@@ -169,27 +200,27 @@ def fisher_within(hits: ArrayLike, counts: ArrayLike, other_hits: ArrayLike, oth
 def permutation_within(
     values: ArrayLike, groups: Codes, strata: Codes, *, seed: int, permutations: int = 2000
 ) -> Floats:
-    """Two-sided permutation test of each group against the rest, values exchanged within strata only.
+    """Two-sided permutation test of each group against the rest, with values exchanged within strata only.
 
     The statistic is |sum over the group of (value - mean of the stratum)|, a multiple of the Mantel-Haenszel
-    difference. On ranks within the stratum over (N_s + 1) it is the test of van Elteren (1960), on one stratum that
-    of Mann & Whitney. p = (1 + #) / (1 + B) (Phipson & Smyth 2010); B = 2000 is enough for a hundred tests
-    (docs/science.md#permutation-counts).
+    difference. If the values are ranks within the stratum over (N_s + 1), this is the test of van Elteren (1960), and
+    with one stratum that of Mann & Whitney. p = (1 + #) / (1 + B), where # permutations of B are at least as extreme
+    (Phipson & Smyth 2010); B = 2000 is enough for a hundred tests (docs/science.md#permutation-counts).
 
     Args:
         values: (n,) finite values.
         groups, strata: (n,) codes 0..K-1 and 0..S-1.
-        seed: of the permutations.
-        permutations: B.
+        seed: seed of the permutations.
+        permutations: number B of random permutations.
 
     Returns:
-        (K,) p in 0..1; 1 for a group that shares no stratum with another.
+        (K,) p in 0..1, one per group; 1 for a group that shares no stratum with another.
 
     Raises:
         ValueError: a value that is not finite.
     """
     x = finite(values, "values")
-    rounding = ROUNDING * x.size * float(np.abs(x).sum())  # ties are ties whatever order their terms are added in
+    rounding = ROUNDING * x.size * float(np.abs(x).sum())  # sums in another order still tie
     order = np.lexsort((groups, strata))
     x, group, stratum = x[order], groups[order], strata[order]
     x = x - (np.bincount(stratum, weights=x) / np.maximum(np.bincount(stratum), 1))[stratum]
@@ -200,7 +231,7 @@ def permutation_within(
         return np.ones(kinds)
     kept = np.concatenate(blocks)
     x, group, stratum = x[kept], group[kept], stratum[kept]
-    # Values in order of stratum, then group: a cell is a run, and a group the sum of its runs.
+    # Values are in order of stratum, then group: so a cell is a run of values, and a group's sum that of its runs.
     starts = np.flatnonzero(np.append(True, (np.diff(group) != 0) | (np.diff(stratum) != 0)))
     member = (group[starts][:, None] == np.arange(kinds)).astype(np.float64)
     bound = np.abs(np.add.reduceat(x, starts) @ member) - rounding

@@ -1,4 +1,4 @@
-"""Tests of paired and of independent photos; each says which null it tests."""
+"""Significance tests for paired and for independent photos: McNemar, sign flips, Mann-Whitney."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bias_audit.stats.arrays import CHUNK, ROUNDING, finite
 from bias_audit.stats.clusters import totals
 
 EXACT_SIGN_FLIPS = 12
-"""Up to this many clusters all 2^n sign patterns (4096) are enumerated."""
+"""Most clusters for which all 2^n sign patterns (4096 for 12) are enumerated instead of drawn."""
 
 
 def mcnemar(b: int, c: int) -> float:
-    """Exact two-sided McNemar test: the discordant pairs against a fair coin (McNemar 1947).
+    """Exact two-sided McNemar test that discordant pairs of both directions are equally likely (McNemar 1947).
 
     Args:
-        b, c: discordant pairs of either direction.
+        b, c: number of discordant pairs of either direction.
 
     Returns:
         p in 0..1: twice the smaller binomial tail, at most 1; 1 without discordant pairs.
@@ -42,18 +42,18 @@ def sign_flip(
 ) -> float:
     """Two-sided sign-flip permutation test of paired differences (Fisher 1935; Phipson & Smyth 2010 for the count).
 
-    Under the null each difference is as likely with the opposite sign; the differences of a cluster turn together
-    (Winkler et al. 2015, NeuroImage 123, 253-268). The statistic is |sum| over photos.
+    Under the null each difference is as likely with the opposite sign; all differences of a cluster change sign
+    together (Winkler et al. 2015, NeuroImage 123, 253-268). The statistic is |sum| over photos.
 
     Args:
         differences: (n,) finite differences, one per photo.
         seed: of the random signs; unused up to EXACT_SIGN_FLIPS clusters, where all patterns are enumerated.
         clusters: (n,) group codes (patient, scene); None = each photo its own cluster.
-        permutations: random sign patterns B beyond that.
+        permutations: number B of random sign patterns where there are more clusters.
 
     Returns:
-        p in 0..1: the share of all patterns at least as extreme, or (1 + #) / (1 + B) of the random ones, so never
-        0; nan for no differences.
+        p in 0..1, never 0: the share of all patterns that are at least as extreme, or (1 + #) / (1 + B) where # of the
+        B random patterns are; nan for no differences.
 
     Raises:
         ValueError: a difference that is not finite, clusters of another length, or permutations < 1.
@@ -63,13 +63,13 @@ def sign_flip(
         raise ValueError(f"permutations must be at least 1, got {permutations!r}")
     if d.size == 0:
         return math.nan
-    # Patterns that tie with the observed one must count as ties whatever order their terms are added in.
+    # Patterns that tie with the observed one must count as ties, in whatever order their terms are added.
     bound = abs(float(d.sum())) - ROUNDING * d.size * float(np.abs(d).sum())
     sums, _ = totals(d, clusters)
     if sums.size <= EXACT_SIGN_FLIPS:
         signs = np.array(list(itertools.product((-1.0, 1.0), repeat=sums.size)))
         return float((np.abs(signs @ sums) >= bound).mean())
-    # One random byte turns eight clusters at once: their 256 sums are looked up, not added again.
+    # One random byte flips the signs of eight clusters: their 256 possible sums are looked up, not added again.
     eights = np.resize(np.append(sums, np.zeros(-sums.size % 8)), (-(-sums.size // 8), 8))
     signs = np.array(list(itertools.product((-1.0, 1.0), repeat=8)))
     looked_up = (eights @ signs.T).ravel()
@@ -84,7 +84,7 @@ def sign_flip(
 
 
 def mann_whitney(x: ArrayLike, y: ArrayLike) -> float:
-    """Two-sided Mann-Whitney U test that neither of x and y tends to be larger; otherwise as `mann_whitney_greater`."""
+    """Two-sided Mann-Whitney U test that neither x nor y tends to be larger; arguments as `mann_whitney_greater`."""
     return _mann_whitney(x, y, "two-sided")
 
 
@@ -97,7 +97,7 @@ def mann_whitney_greater(x: ArrayLike, y: ArrayLike) -> float:
         x, y: (n,), (m,) finite values.
 
     Returns:
-        p in 0..1; 1 where all values are equal; nan where either is empty.
+        p in 0..1; 1 where all values are equal; nan where x or y is empty.
 
     Raises:
         ValueError: a value that is not finite.

@@ -1,1 +1,1 @@
-"""The planted-bias benchmark: how often the verdict is right, on models whose bias is known because it was planted."""
+"""The planted-bias benchmark: it measures how often verdicts are right, on models whose bias was planted."""

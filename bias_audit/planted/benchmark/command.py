@@ -1,4 +1,4 @@
-"""`bias-audit benchmark`, top to bottom: choose cases, make units, judge, score, write."""
+"""Runs the command `bias-audit benchmark`: chooses cases, trains and audits models, scores, writes the report."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ from bias_audit.run.progress import Progress
 def benchmark(
     out: Path, *, quick: bool, tune: bool, seeds: int, workers: int, reaudit: bool, progress: Progress
 ) -> str:
-    """Run what is missing of the benchmark and score it.
+    """Run the cases of the benchmark that are not finished, and score all cases.
 
     Args:
-        out: folder of the report and, below it, of the models and tables.
-        quick: a subset of the report seeds that takes minutes.
-        tune: the tuning seeds: prints what thresholds are chosen by, writes no report.
-        seeds: report or tuning seeds to use, at most.
-        workers: processes.
+        out: folder of the report; models and tables are kept in a folder below.
+        quick: run a subset of the cases of the report seeds, which takes minutes.
+        tune: run the tuning seeds, by which thresholds are chosen; no report is written.
+        seeds: number of report or tuning seeds to use; without effect with `quick`.
+        workers: number of processes.
         reaudit: audit all trained models again.
-        progress: what shows the progress.
+        progress: shows the progress.
 
     Returns:
-        the text to print.
+        The text to print.
 
     Raises:
-        BiasAuditError: options that exclude each other; a folder that cannot be written; a case that failed.
+        BiasAuditError: options that exclude each other or are out of range, a folder that cannot be written, a worker
+            that died, or an audit that refused its input. A case that fails otherwise is noted and left out.
     """
     if quick and tune:
         raise ConfigError("--quick is a subset of the report seeds, --tune runs the tuning seeds: give one of them")

@@ -1,4 +1,4 @@
-"""The scored benchmark as a picture: which score tells biased classes, and how scores grow with the bias."""
+"""Draws the scored benchmark: which score tells biased classes from others, and how attract grows with the bias."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ from bias_audit.planted.benchmark.score import Scored
 from bias_audit.planted.benchmark.truth import NEGATIVE, POSITIVE
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
-"""Okabe & Ito, one per cue."""
+"""Colours of Okabe & Ito, one per cue."""
 
 _MARKS = ("o", "s", "^", "D", "v")
 
 
 def draw(scored: Scored, units: pd.DataFrame) -> bytes:
-    """PNG of two panels: AUROC per score with intervals; attract against verified reliance of every guilty class."""
+    """PNG with two panels: AUROC of each score with its interval, and attract against reliance of guilty classes.
+
+    Args:
+        scored: the scores.
+        units: table of `units.read_units`.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""Which worlds are planted: five cues at six strengths, their null twins, and hard cases.
+"""Lists the cases of the benchmark: five cues at six strengths, the least of them a null twin, and hard cases.
 
 See docs/science.md#judging-the-auditor.
 """
@@ -14,26 +14,33 @@ from bias_audit.planted.shapes import ShapesPlan
 
 TUNING_SEEDS = (0, 1, 2, 3, 4)
 REPORT_SEEDS = (5, 6, 7, 8, 9)
-"""Thresholds are chosen on the first and judged on the second; nothing is reported of the first."""
+"""Thresholds are chosen on the tuning seeds and judged on the report seeds; only these are reported."""
 
 FROZEN_THRESHOLDS = "483a90de4efc"
-"""Digest of the thresholds chosen on the tuning seeds (`units.thresholds_digest`); a report with others says so."""
+"""Digest of the thresholds that were chosen on the tuning seeds (`units.thresholds_digest`).
+
+A report that was judged by other thresholds says so.
+"""
 
 FROZEN = (
     "fdr", "min_gap", "min_attract", "min_background_only", "min_cue", "near", "hidden_excess", "min_photos",
     "min_attention", "cliffs_delta", "image_z", "image_excess", "model_excess", "max_unreadable", "max_void_width",
     "max_mask_shift",
 )  # fmt: skip
-"""The thresholds that the digest covers. The benchmark judges from stored tables, without the checks of the model
-(preprocessing, reliability of maps), so their bounds cannot move its rates."""
+"""Names of the thresholds that the digest covers.
+
+The benchmark judges from stored tables, without the checks of the model (preprocessing, reliability of maps). So the
+bounds of these checks cannot change its rates, and are left out.
+"""
 
 CUES = ("corner_tag", "wandering_tag", "ruler", "snow", "place")
 CLASSES = ("bar", "cross", "disc", "triangle")
 CHANCE = 1 / len(CLASSES)
 STRENGTHS = (CHANCE, 0.5, 0.7, 0.9, 0.95, 1.0)
-"""rho = P(cue | guilty class). The first is the null twin: as much of the cue, but equally often in every class."""
+"""Strengths rho = P(cue | guilty class). The first is the null twin: the cue is equally frequent in every class."""
 
 STRONG = 0.95
+"""Strength of the cue in hard cases that have one strength only."""
 
 HEADS = ("gap", "attention")
 
@@ -44,7 +51,7 @@ SETTINGS: dict[str, Any] = {
     "probe": 100,  # scenes per class on which the truth is measured
     "epochs": 6,
 }
-"""What a trained model depends on beside its case."""
+"""Settings that a trained model depends on beside its case."""
 
 KINDS = {
     "clean": "no cue at all",
@@ -68,10 +75,10 @@ class Case:
     """One model to train and to audit.
 
     Attributes:
-        seed: of scenes, weights and batches; shared by all worlds of a seed.
+        seed: seed of scenes, weights and batches.
         kind: key of KINDS.
         head: key of `models.training.HEADS`.
-        plan: the world.
+        plan: settings of the world.
     """
 
     seed: int
@@ -81,18 +88,18 @@ class Case:
 
     @property
     def name(self) -> str:
-        """Readable and unique within the benchmark."""
+        """Readable name of the case, unique within the benchmark."""
         cue = f"-{self.plan.cue}-{self.plan.rho:z.2f}" if self.plan.cue else ""
         return f"seed{self.seed}-{self.kind}{cue}"
 
     def digest(self) -> str:
-        """Of everything that the trained model depends on."""
+        """SHA-256 of all settings that the trained model depends on; 64 hex digits."""
         content = {"case": asdict(self), "settings": SETTINGS}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def cases(seed: int) -> list[Case]:
-    """All cases of a seed. The heads take turns, so that over the seeds every world meets both."""
+    """All cases of a seed. Heads alternate, so that over the seeds every world is trained with both heads."""
     plans: list[tuple[str, ShapesPlan]] = []
     for number, cue in enumerate(CUES):
         guilty = (_guilty(seed, number, len(CLASSES)),)
@@ -113,7 +120,7 @@ def cases(seed: int) -> list[Case]:
 
 
 def quick_cases() -> list[Case]:
-    """A subset of the report seeds that shows every kind of world."""
+    """A subset of the cases of two report seeds, which contains every kind of world but "two_classes_null"."""
     first, second = REPORT_SEEDS[:2]
     chosen = [
         case

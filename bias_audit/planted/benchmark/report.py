@@ -1,4 +1,4 @@
-"""Writes the scored benchmark: benchmark.json, units.csv, benchmark.md, benchmark.png."""
+"""Writes the files of the scored benchmark: benchmark.json, units.csv, benchmark.md, benchmark.png."""
 
 from __future__ import annotations
 
@@ -22,7 +22,14 @@ _HINT = "Free some space, then run the benchmark again: what is finished is kept
 
 
 def write_report(scored: Scored, units: pd.DataFrame, thresholds: str, failed: Mapping[str, str], out: Path) -> str:
-    """Write the files and return the Markdown.
+    """Write the files of the report and return its Markdown.
+
+    Args:
+        scored: the scores.
+        units: table of `units.read_units`, one row per class of every model.
+        thresholds: digest of the thresholds that judged.
+        failed: name of a case -> reason, for cases that failed.
+        out: folder of the files.
 
     Raises:
         ResultError: tuning seeds are among the units, or the folder cannot be written.
@@ -42,7 +49,7 @@ def write_report(scored: Scored, units: pd.DataFrame, thresholds: str, failed: M
 
 
 def as_json(scored: Scored, thresholds: str, failed: Mapping[str, str]) -> dict[str, Any]:
-    """The numbers of the report, and what they depend on."""
+    """The numbers of the report, and the settings they depend on, as values for JSON; arguments as `write_report`."""
 
     def rate(value: Rate) -> dict[str, float]:
         low, high = value.interval

@@ -1,4 +1,4 @@
-"""All cases of the benchmark in worker processes; a killed run goes on where it stood."""
+"""Runs the cases of the benchmark in worker processes; a run that was killed continues where it stopped."""
 
 from __future__ import annotations
 
@@ -22,26 +22,30 @@ WORK = "work"
 _WORKERS = {
     "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1",
 }  # fmt: skip
-"""Environment of the workers. Several processes with a thread each beat one with several, and a fresh interpreter would
-look for its first modules in the working folder."""
+"""Environment variables of the workers.
+
+Several processes of one thread are faster than one process of several threads. PYTHONSAFEPATH: a new interpreter would
+otherwise look for its first modules in the working folder.
+"""
 
 Make = Callable[[Case, Path], dict[str, Any]]
+"""(case, folder of all units) -> record of the unit, as `unit.make_unit`."""
 
 
 def run_cases(
     cases: Sequence[Case], out: Path, *, workers: int, done: Callable[[Case, float], None], make: Make = make_unit
 ) -> dict[str, str]:
-    """Make the units of all cases that are not there yet.
+    """Train and audit all cases that are not finished yet.
 
     Args:
-        cases: in the order in which they are started.
-        out: the benchmark's folder.
-        workers: processes.
-        done: called with each case that is finished and the seconds it took; 0 for one that was there before.
-        make: what a worker does with a case; for tests.
+        cases: the cases, in the order in which they are started.
+        out: folder of the benchmark.
+        workers: number of processes.
+        done: called with each finished case and the seconds that it took; 0 for a case that was finished before.
+        make: function that a worker calls for a case; tests give another one.
 
     Returns:
-        case name -> what went wrong, of the cases that failed. The others are complete.
+        Name of each case that failed -> the error. All other cases are finished.
 
     Raises:
         BiasAuditError: the folder cannot be written, a worker died, or an audit refused its input.
@@ -78,7 +82,10 @@ def run_cases(
 
 @contextlib.contextmanager
 def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Fresh processes, for TensorFlow does not survive a fork; on the way out, what has not begun is dropped."""
+    """Context with a pool of new processes, since TensorFlow does not survive a fork.
+
+    At its end, cases that have not begun are dropped.
+    """
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=single_thread)
     try:

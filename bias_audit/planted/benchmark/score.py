@@ -1,4 +1,4 @@
-"""How well scores and verdicts tell biased classes from others. Intervals resample models.
+"""Measures how well scores and verdicts tell biased classes from others; intervals resample whole models.
 
 See docs/science.md#judging-the-auditor.
 """
@@ -20,27 +20,30 @@ from bias_audit.planted.benchmark.truth import STRONG
 Floats = NDArray[np.float64]
 
 RESAMPLES = 500
+"""Number of bootstrap samples of the models."""
+
 HIGH_RHO = 0.9
-"""Strength of planting from which detection is demanded."""
+"""Strength rho of a planted cue from which on the bias must be detected."""
 
 ENOUGH_TPR = 0.8
-"""Share of the biased classes found from which a strength counts as detectable."""
+"""Share of biased classes that must be found at a strength for the strength to count as detectable."""
 
 SEPARATE = ("blur",)
-"""Kinds that are shown, but counted in no rate: the cue is in the object as much as in the background."""
+"""Kinds of worlds that are shown, but counted in no rate: the cue is in the object as much as in the background."""
 
 P_VALUES = ("p_sign_flip", "p_log_odds", "p_mcnemar")
+"""Columns of p-values whose distribution in clean worlds is compared with the uniform distribution."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """A number per class, larger = more suspicious.
+    """A score of a class, computed from columns of the units; a larger score is more suspicious.
 
     Attributes:
-        title: as in the report.
-        columns: of the units; the smallest counts.
-        sign: -1 for columns that are small where a class is biased.
-        baseline: something to beat, not a part of the auditor.
+        title: title in the report.
+        columns: columns of the units; the smallest value is the score.
+        sign: -1 for columns that are small where a class is biased, else 1.
+        baseline: whether the score is a baseline to compare with, not a part of the auditor.
     """
 
     title: str
@@ -49,46 +52,46 @@ class Score:
     baseline: bool = False
 
     def of(self, units: pd.DataFrame) -> Floats:
-        """One value per unit, NaN where it was not measured."""
+        """(N,) score of each of N units; NaN where it was not measured."""
         values = self.sign * units[list(self.columns)].astype(float).to_numpy()
         return np.asarray(values.min(axis=1), np.float64)
 
 
 @dataclass(frozen=True)
 class Rate:
-    """k of n, with a 95 % Wilson interval."""
+    """A rate: k of n, with a 95 % Wilson interval."""
 
     k: int
     n: int
 
     @property
     def value(self) -> float:
-        """k / n; NaN for n = 0."""
+        """The rate k / n in 0..1; NaN for n = 0."""
         return self.k / self.n if self.n else math.nan
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Wilson."""
+        """(low, high) of the 95 % Wilson interval; (nan, nan) for n = 0."""
         return stats.wilson(self.k, self.n)
 
 
 @dataclass(frozen=True)
 class Scored:
-    """The benchmark's result.
+    """Result of the benchmark.
 
     Attributes:
-        seeds: that were used.
-        models: how many.
+        seeds: the seeds of the cases.
+        models: number of models.
         scores: one row per score: score, title, baseline, n, positives, auroc, auroc_low, auroc_high, ap, ap_low,
-            ap_high, auroc_strong, spearman.
-        rules: rule -> rate name -> Rate; the rates are those of RATES.
-        first: how often the guilty class comes first, by "attract", "background_gap" and "verdict".
-        cases: one row per kind, cue and rho: models, accuracy, reliance (mean over guilty), positives, found, flagged
-            (other classes), others, named_first, gap, attract.
-        detectable: cue -> smallest rho from which on TPR >= ENOUGH_TPR, None if there is none.
-        calibration: one row per p-value: column, n, ks, p, at_05 (share of p <= .05).
-        missed, false_alarms: units, worst first.
-        seconds_per_1000: median over models.
+            ap_high (average precision), auroc_strong, spearman (with reliance).
+        rules: name of a rule of FLAGS -> name of a rate of `table.RATES` -> the rate.
+        first: "attract", "background_gap" and "verdict" -> how often the guilty class comes first by it.
+        cases: one row per kind, cue and rho: models, accuracy, means over guilty classes (reliance, gap, attract),
+            numbers of classes (planted, positives, found, named_first, others, flagged among the others, not_judged).
+        detectable: cue -> smallest rho from which on TPR >= ENOUGH_TPR; None if there is none.
+        calibration: one row per p-value: column, n, ks, p, at_05 (share of p <= .05) with its interval.
+        missed, false_alarms: units that were missed or accused wrongly, worst first.
+        seconds_per_1000: seconds of an audit per 1000 images, median over models.
     """
 
     seeds: tuple[int, ...]
@@ -105,12 +108,17 @@ class Scored:
 
     @property
     def reportable(self) -> bool:
-        """Only report seeds: thresholds were not chosen on them."""
+        """Whether all seeds are report seeds, on which no thresholds were chosen."""
         return set(self.seeds) <= set(REPORT_SEEDS)
 
 
 def score(units: pd.DataFrame, *, resamples: int = RESAMPLES) -> Scored:
-    """Score the units of `units.read_units`."""
+    """Score the benchmark: rates of the verdict and of baselines, AUROC of scores, calibration of p-values.
+
+    Args:
+        units: table of `units.read_units`.
+        resamples: number of bootstrap samples of the models.
+    """
     counted = units[~units["kind"].isin(SEPARATE)]
     rules = {name: _rates(counted, flags(counted)) for name, flags in FLAGS.items() if _can(flags, counted)}
     per_model = units.drop_duplicates("model")
@@ -132,7 +140,12 @@ def score(units: pd.DataFrame, *, resamples: int = RESAMPLES) -> Scored:
 
 
 def auroc_and_ap(values: Floats, positive: NDArray[np.bool_]) -> tuple[float, float]:
-    """Area under the ROC curve and average precision; NaN where one kind of class is missing."""
+    """(area under the ROC curve, average precision) of N classes; NaN where all or no classes are positive.
+
+    Args:
+        values: (N,) scores, larger = more suspicious.
+        positive: (N,) whether a class is biased.
+    """
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     if positive.all() or not positive.any():
@@ -141,14 +154,14 @@ def auroc_and_ap(values: Floats, positive: NDArray[np.bool_]) -> tuple[float, fl
 
 
 def weighted_auroc_and_ap(values: Floats, positive: NDArray[np.bool_], weights: Floats) -> Floats:
-    """The same of many resamples at once: scikit-learn would take a minute.
+    """AUROC and average precision of R resamples at once; scikit-learn would take a minute for them.
 
     Args:
-        values, positive: (N,).
-        weights: (R, N), how often each value was drawn.
+        values, positive: as in `auroc_and_ap`.
+        weights: (R, N), how often each value was drawn in each resample.
 
     Returns:
-        (R, 2) AUROC and average precision, NaN where a resample lacks one kind of class.
+        (R, 2) AUROC and average precision; NaN where all or no classes of a resample are positive.
     """
     levels, place = np.unique(-values, return_inverse=True)  # tied values count as one threshold
     hits, alarms = (np.zeros((len(weights), len(levels))) for _ in range(2))
@@ -209,7 +222,7 @@ def _score_table(units: pd.DataFrame, resamples: int) -> pd.DataFrame:
 
 
 def _percentiles(sampled: Floats) -> tuple[Floats, Floats]:
-    """95 % percentile interval of each column; resamples without a positive class are left out."""
+    """(low, high) of the 95 % percentile interval of each column (R, 2); resamples with NaN are left out."""
     kept = sampled[~np.isnan(sampled).any(axis=1)] if sampled.size else sampled.reshape(0, 2)
     if not len(kept):
         return np.full(2, math.nan), np.full(2, math.nan)
@@ -240,7 +253,10 @@ def _rates(units: pd.DataFrame, flagged: NDArray[np.bool_]) -> dict[str, Rate]:
 
 
 def _first(units: pd.DataFrame) -> dict[str, Rate]:
-    """Over models with one verified guilty class at a high rho: is it the first of its model?"""
+    """How often a guilty class comes first among the classes of its model, by two scores and by the verdict.
+
+    Counted are models with one planted class at a rho of at least HIGH_RHO that is verified as biased.
+    """
     chosen = units[(units["kind"] == "planted") & (units["rho"] >= HIGH_RHO)]
     guilty = chosen[chosen["truth"] == "positive"]
     result = {}
@@ -282,7 +298,7 @@ def _cases(units: pd.DataFrame) -> pd.DataFrame:
 
 
 def _detectable(units: pd.DataFrame) -> float | None:
-    """Smallest rho from which on at least ENOUGH_TPR of the verified classes are found at every rho."""
+    """Smallest rho such that at this and every larger rho at least ENOUGH_TPR of the verified classes are found."""
     smallest = None
     for rho in sorted(STRENGTHS, reverse=True):
         rows = units[(units["kind"] == "planted") & (units["truth"] == "positive") & np.isclose(units["rho"], rho)]
@@ -295,7 +311,7 @@ def _detectable(units: pd.DataFrame) -> float | None:
 
 
 def _calibration(units: pd.DataFrame) -> pd.DataFrame:
-    """p-values of clean classes against the uniform distribution (Kolmogorov-Smirnov)."""
+    """Compare the p-values of clean classes with the uniform distribution (Kolmogorov-Smirnov test)."""
     from scipy.stats import kstest
 
     clean = units[units["kind"].isin(("clean", "null", "two_classes_null"))]
@@ -338,6 +354,7 @@ SCORES: dict[str, Score] = {
     "accuracy": Score("class accuracy, negated", ("accuracy",), -1, baseline=True),
     "random": Score("random", ("random",), baseline=True),
 }
+"""Scores by name; "verdict" and "random" are columns that are added to the units."""
 
 FLAGS: dict[str, Callable[[pd.DataFrame], NDArray[np.bool_]]] = {
     "verdict": lambda units: units["flagged"].to_numpy(bool),
@@ -347,4 +364,4 @@ FLAGS: dict[str, Callable[[pd.DataFrame], NDArray[np.bool_]]] = {
         units["accuracy"] <= units.groupby("model")["accuracy"].transform("min")
     ).to_numpy(bool),
 }
-"""Yes-or-no rules: the verdict, and what it has to beat."""
+"""Name -> rule that flags classes, units -> (N,) bool: the verdict, and the baselines that it is compared with."""

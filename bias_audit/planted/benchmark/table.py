@@ -1,4 +1,4 @@
-"""The scored benchmark as Markdown."""
+"""Writes the scored benchmark as Markdown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bias_audit.planted.benchmark.score import ENOUGH_TPR, HIGH_RHO, Rate, Score
 from bias_audit.planted.benchmark.truth import NEGATIVE, POSITIVE, STRONG
 
 MOST_FAILURES = 25
-"""Units listed as missed or falsely accused, at most; units.csv holds all."""
+"""Most units that are listed as missed, and as accused wrongly; units.csv holds all."""
 
 RATES = {
     "tpr": f"biased classes found, rho >= {HIGH_RHO}",
@@ -30,15 +30,15 @@ FIRST = {"attract": "by attract", "background_gap": "by background gap", "verdic
 
 
 def report_text(scored: Scored, thresholds: str, failed: Mapping[str, str] | None = None) -> str:
-    """The report.
+    """The report in Markdown.
 
     Args:
-        scored: of report seeds only.
+        scored: scores of report seeds only.
         thresholds: digest of the thresholds that judged.
-        failed: case -> reason, of cases that are missing.
+        failed: name of a case -> reason, for cases that failed and are missing.
 
     Raises:
-        ResultError: tuning seeds are among them; thresholds were chosen on those, so their rates prove nothing.
+        ResultError: tuning seeds are among the seeds. Thresholds were chosen on them, so their rates prove nothing.
     """
     if not scored.reportable:
         raise ResultError(
@@ -52,7 +52,7 @@ def report_text(scored: Scored, thresholds: str, failed: Mapping[str, str] | Non
 
 
 def tuning_text(scored: Scored, thresholds: str) -> str:
-    """What thresholds are chosen by, on tuning seeds; not to be quoted."""
+    """The tables for tuning seeds, by which thresholds are chosen; not to be quoted. Arguments as `report_text`."""
     head = f"TUNING SEEDS {', '.join(map(str, scored.seeds))}: to choose thresholds by, not to be reported or quoted."
     return "\n".join([head, f"Thresholds {thresholds}.", "", *_sections(scored)])
 

@@ -1,8 +1,8 @@
-"""Does the model rely on the planted cue? Asked of the renderer, which the auditor never sees.
+"""Measures how far a model relies on the planted cue, on scenes that the auditor never sees.
 
-Planting is not relying: a cue that training ignored is no bias. The cue is put into, and taken out of, the background
-of fresh scenes, which is exact here, for the scenes are drawn. Sufficiency is the spurious score of
-Adebayo et al. 2022; necessity sees the class that is lost without its cue (docs/science.md#judging-the-auditor).
+A cue that training ignored is no bias, so planting alone does not decide. The cue is put into, and taken out of, the
+background of new scenes, which is exact since the scenes are drawn. Sufficiency is the spurious score of Adebayo et al.
+2022; necessity is the recall that a class loses without its cue (docs/science.md#judging-the-auditor).
 """
 
 from __future__ import annotations
@@ -20,24 +20,26 @@ Predict = Callable[[Photos], NDArray[np.int64]]
 """(N, S, S, 3) uint8 RGB -> (N,) predicted labels."""
 
 POSITIVE, STRONG, NEGATIVE = 0.2, 0.5, 0.05
-"""Reliance from which a class counts as biased, as strongly biased, and below which as not.
+"""Reliance from which on a class counts as biased, from which on as strongly biased, and below which as not biased.
 
-Between NEGATIVE and POSITIVE a class is neither; it counts for the dose-response alone
+Between NEGATIVE and POSITIVE a class is neither, and counts for the dose-response alone
 (docs/science.md#judging-the-auditor).
 """
 
 
 @dataclass(frozen=True)
 class Reliance:
-    """How far a model relies on the cue of one class; shares of scenes.
+    """How far the predictions of one class depend on a cue, as shares of scenes.
 
     Attributes:
-        label: the class whose cue it is, or that is asked about the cue of another.
-        sufficiency: of other classes' scenes that were not predicted as the class, those that are once the cue is in.
-        necessity: recall of the class with the cue minus without, -1..1.
-        with_cue, without_cue: that recall, 0..1.
-        victim_loss: largest loss of recall of another class by the cue, -1..1.
-        photo_sufficiency, photo_necessity: the same with the cue wherever it belongs, object included.
+        label: the class: the owner of the cue, or another class that is asked about this cue.
+        sufficiency: of the scenes of other classes that are not predicted as the class without the cue, the share that
+            is with the cue in the background, 0..1.
+        necessity: recall of the class with the cue in the background minus recall without, -1..1.
+        with_cue, without_cue: recall of the class with and without the cue, 0..1.
+        victim_loss: largest recall that another class loses by the cue in the background, -1..1.
+        photo_sufficiency, photo_necessity: sufficiency and necessity of the cue in its own place, which can be the
+            object.
     """
 
     label: int
@@ -51,9 +53,16 @@ class Reliance:
 
 
 def measure(plan: ShapesPlan, predict: Predict, *, per_class: int, seed: int) -> list[Reliance]:
-    """Reliance of every class on the cue, each on `per_class` fresh scenes of every class; [] in a world without one.
+    """Measure the reliance of every class on the cue; [] in a world without a cue.
 
-    Where one class owns the cue, the others are asked about that same cue: in a null twin nobody must react to it.
+    Where one class owns the cue, the other classes are asked about that cue as well: in a null twin no class should
+    react to it. Where every class owns a cue, each is asked about its own.
+
+    Args:
+        plan: settings of the world.
+        predict: predicts labels.
+        per_class: number of new scenes of each class on which the predictions are compared.
+        seed: seed of the scenes.
     """
     if plan.cue is None:
         return []
@@ -67,7 +76,7 @@ def measure(plan: ShapesPlan, predict: Predict, *, per_class: int, seed: int) ->
 def _answers(
     plan: ShapesPlan, owner: int, predict: Predict, per_class: int, seed: int
 ) -> tuple[NDArray[np.int64], ...]:
-    """Predictions of all scenes, class by class: without the cue, with it behind the object, with it in its place."""
+    """Predicted labels of all scenes, class by class: without cue, with the cue behind the object, and in its place."""
     keys = [(label, index) for label in range(len(plan.classes)) for index in range(per_class)]
     scenes = [_toggled(plan, owner, label, index, seed) for label, index in keys]
     return tuple(predict(np.stack([expose(variants[arm])[0] for variants in scenes])) for arm in range(3))
@@ -98,9 +107,10 @@ def _reliance(plan: ShapesPlan, owner: int, answers: tuple[NDArray[np.int64], ..
 
 
 def _toggled(plan: ShapesPlan, owner: int, label: int, index: int, seed: int) -> tuple[Scene, Scene, Scene]:
-    """A scene without the cue of `owner`, with it in the background alone, and with it wherever it belongs.
+    """One scene in three variants: without the cue of `owner`, with the cue in the background alone, and in its place.
 
-    Where every class has a cue, a scene without this one carries that of another class, as all scenes there do.
+    Where every class has a cue, the variant without this cue carries the cue of another class, as every scene of such a
+    world carries one.
     """
     scene = base_scene(plan, "probe", label, index, seed=seed)
     rivals = [rival for rival in plan.guilty if rival != owner]

@@ -1,4 +1,4 @@
-"""One case from world to tables: draw, train, measure the truth, audit as a user would. Runs in a worker process."""
+"""Runs one case of the benchmark in a worker process: draw, train, measure the truth, audit as a user would."""
 
 from __future__ import annotations
 
@@ -22,30 +22,33 @@ from bias_audit.run.folder import plain
 
 UNIT, MODEL, TRUTH = "unit.json", "model.keras", "truth.json"
 KEPT = ("images.parquet", "classes.parquet", "gap_matrix.parquet", "slices.parquet", "audit.json")
-"""What stays of an audit: enough to judge again without the model."""
+"""Files that are kept of an audit: enough to judge again without the model."""
 
 _HINT = "Free some space, then run the benchmark again: what is finished is kept."
 
 
 def single_thread() -> None:
-    """First call in a worker: as many processes as cores, one thread each."""
+    """Limit OpenCV to one thread; called first in each worker, since there may be a process per core."""
     cv2.setNumThreads(1)
 
 
 def unit_folder(case: Case, work: Path) -> Path:
-    """Where a case keeps its model and its tables."""
+    """Folder below `work` in which a case keeps its model and its tables."""
     return work / f"{case.name}-{case.digest()[:8]}"
 
 
 def audit_key() -> str:
-    """What an audit's numbers depend on beside the model; the code itself is known by its version only."""
+    """Key of all that an audit's numbers depend on beside the model: version of the package and default configuration.
+
+    A change of the code within a version does not change the key.
+    """
     import bias_audit
 
     return f"{bias_audit.__version__}-{AuditConfig().digest()[:16]}"
 
 
 def finished_unit(case: Case, work: Path) -> dict[str, Any] | None:
-    """The record of a case that was trained and audited with the settings of today, or None."""
+    """The record of a case that was trained and audited with the current settings and version; else None."""
     try:
         record: dict[str, Any] = json.loads((unit_folder(case, work) / UNIT).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -54,12 +57,13 @@ def finished_unit(case: Case, work: Path) -> dict[str, Any] | None:
 
 
 def make_unit(case: Case, work: Path) -> dict[str, Any]:
-    """Train and audit one case, unless that was done before. Every file is written whole or not at all.
+    """Train and audit one case, unless that was done before; returns its record.
 
-    A trained model is kept apart from its audit, so an audit can be repeated without training.
+    Every file is written whole or not at all. A trained model is kept apart from its audit, so an audit can be repeated
+    without training.
 
     Raises:
-        ResultError: the disk is full.
+        BiasAuditError: a file cannot be written, or the audit refuses its input.
     """
     if (record := finished_unit(case, work)) is not None:
         return record
@@ -83,7 +87,7 @@ def make_unit(case: Case, work: Path) -> dict[str, Any]:
 
 
 def _trained(case: Case, folder: Path) -> tuple[list[dict[str, Any]], dict[str, float]]:
-    """The reliance measured on the case's model, and the seconds it took; trains the model if there is none."""
+    """(reliance that was measured on the case's model, seconds per stage); trains the model if there is none."""
     from bias_audit.models.framework import keras
 
     if (folder / TRUTH).is_file() and (folder / MODEL).is_file():
@@ -117,9 +121,9 @@ def _trained(case: Case, folder: Path) -> tuple[list[dict[str, Any]], dict[str, 
 
 
 def _audit(case: Case, model: Path, test: Split, scratch: Path, folder: Path) -> None:
-    """Audit with default settings, from files as a user has them, and keep the tables.
+    """Audit a model with default settings, from files as a user has them, and keep the tables in `folder`.
 
-    What the benchmark does not judge is left out: recurring and global cues, and what the data give away.
+    Checks that the benchmark does not judge are left out: recurring cues, global cues and data leaks.
     """
     from bias_audit.pipeline.audit import audit
 
@@ -134,7 +138,7 @@ def _audit(case: Case, model: Path, test: Split, scratch: Path, folder: Path) ->
 
 
 def write_photos(split: Split, classes: tuple[str, ...], folder: Path) -> None:
-    """images/CLASS/NNNN.png and masks/CLASS/NNNN.png."""
+    """Write the photos of a split as images/CLASS/NNNN.png and their masks as masks/CLASS/NNNN.png below `folder`."""
     for kind in ("images", "masks"):
         for name in classes:
             (folder / kind / name).mkdir(parents=True)
@@ -145,7 +149,7 @@ def write_photos(split: Split, classes: tuple[str, ...], folder: Path) -> None:
 
 
 def forget_audits(work: Path) -> None:
-    """Drop all audits, not the models: the next run audits again."""
+    """Delete the records of all audits, so that the next run audits again; trained models are kept."""
     for record in work.glob(f"*/{UNIT}"):
         record.unlink()
 

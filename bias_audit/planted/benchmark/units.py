@@ -1,6 +1,6 @@
-"""From the folders of finished cases to one table: a row per class of every model, truth beside scores and verdict.
+"""Reads finished cases into one table: a row per class of every model, with its truth, scores and verdict.
 
-Verdicts are made here, from the stored tables, by the rules and thresholds of today: no rule needs the model again.
+Verdicts are made here from the stored tables, by the current rules and thresholds; no model is needed again.
 """
 
 from __future__ import annotations
@@ -26,40 +26,55 @@ from bias_audit.planted.benchmark.unit import finished_unit, unit_folder
 from bias_audit.run.tables import read_table
 
 ASKED = ("sufficiency", "necessity", "victim_loss", "photo_sufficiency", "photo_necessity")
+"""Fields of `truth.Reliance` that become columns."""
 
 
 def thresholds_digest(thresholds: Thresholds) -> str:
-    """Short hash of the thresholds that classes are judged by here."""
+    """Hash of the thresholds named in `grid.FROZEN`, by which classes are judged; 12 hex digits."""
     values = {name: getattr(thresholds, name) for name in FROZEN}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def read_units(cases: Sequence[Case], work: Path, thresholds: Thresholds | None = None) -> pd.DataFrame:
-    """One row per class of every case: case, truth, verdict, and all columns of the class table.
+    """Table with one row per class of every case: case, truth, verdict, and all columns of the class table.
 
     Columns of the case: model, seed, kind, cue, rho, head, label, class_name, guilty (a cue goes with the class),
-    n_test, seconds. Of the truth: those of ASKED; reliance = max(sufficiency, necessity), NaN without a cue; truth =
-    "positive", "negative", "between" or "complement". Of the verdict: flagged, level, judged, named_first.
+    n_test, seconds. Columns of the truth: those of ASKED; reliance = max(sufficiency, necessity), NaN without a cue;
+    truth = "positive", "negative", "between" or "complement", see `truth_of`. Columns of the verdict: flagged
+    (convicted), level, judged, named_first (the first class that is convicted).
+
+    Args:
+        cases: the cases to read.
+        work: folder with the folders of all cases.
+        thresholds: thresholds to judge by; None = the defaults.
 
     Raises:
-        ResultError: a case is not finished, or its tables are those of an older audit.
+        ResultError: a case that is not finished, or whose tables another version of the audit made.
     """
     frames = [_unit(case, work, thresholds or Thresholds()) for case in cases]
     return pd.concat(frames, ignore_index=True)
 
 
 def judge_again(folder: Path, thresholds: Thresholds) -> tuple[RuleOutcome, ...]:
-    """The outcomes of today's rules on the tables of a finished unit."""
+    """Outcomes of the current rules on the stored tables of a finished case."""
     images, classes = (read_table(folder, name) for name in ("images", "classes"))
     made = {name: read_table(folder, name) for name in ("gap_matrix", "slices")}
     return judge(Evidence(images, classes, thresholds, tables=made))
 
 
 def truth_of(case: Case, label: int, reliance: float) -> str:
-    """What the auditor should find of one class of a case.
+    """The truth about one class of a case, with which its verdict is compared.
 
-    positive: the model relies on the cue that was planted for it. negative: no cue was, or the model ignores it.
-    between: in between. complement: the other one of two classes, for which the missing cue is as good a cue.
+    Args:
+        case: the case.
+        label: label of the class.
+        reliance: max(sufficiency, necessity) of the class; NaN without a cue.
+
+    Returns:
+        "positive": a cue was planted for the class, and its reliance is at least POSITIVE.
+        "negative": no cue was planted for the class, or its reliance is below NEGATIVE.
+        "between": a cue was planted, and the reliance lies between the two.
+        "complement": the other one of two classes, for which the absence of the cue is as good a cue.
     """
     planted = case.kind not in CLEAN_KINDS and label in case.plan.guilty
     if case.kind == "two_classes" and not planted:
