@@ -17,12 +17,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib.abc import MetaPathFinder
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
+
+if TYPE_CHECKING:
+    from made_run import Parts
+
+    from bias_audit.run.result import AuditResult
 
 HEAVY_PACKAGES = ("tensorflow", "keras", "tf_keras", "playwright")
 """What no quick test imports: each takes seconds to load, or starts a browser."""
@@ -149,6 +154,30 @@ def mask_folder(photo_folder: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(mask).save(target)
     return root
+
+
+@pytest.fixture
+def parts() -> Parts:
+    """A run with a finding, made by hand; tests change parts of it before it is written."""
+    from made_run import made_parts
+
+    return made_parts()
+
+
+@pytest.fixture
+def write_run(tmp_path: Path) -> Callable[[Parts], Path]:
+    """Writes parts as a run folder and returns it."""
+    from made_run import write_parts
+
+    return lambda parts: write_parts(parts, tmp_path / "run")
+
+
+@pytest.fixture
+def result(parts: Parts, write_run: Callable[[Parts], Path]) -> AuditResult:
+    """The run with a finding, read back."""
+    from bias_audit.run.result import load
+
+    return load(write_run(parts))
 
 
 def find_chromium() -> str | None:
