@@ -78,7 +78,7 @@ def context(browser: Any) -> Iterator[Callable[..., Any]]:
     opened = []
 
     def new(**options: Any) -> Any:
-        opened.append(browser.new_context(**options))
+        opened.append(browser.new_context(reduced_motion="reduce", **options))
         opened[-1].set_default_timeout(60_000)
         opened[-1].add_init_script(HASTE)
         return opened[-1]
