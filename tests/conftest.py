@@ -10,6 +10,7 @@ under `--quick` these packages cannot be imported: a test that tries fails, what
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -17,12 +18,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib.abc import MetaPathFinder
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
+
+if TYPE_CHECKING:
+    from made_run import Parts
+
+    from bias_audit.run.result import AuditResult
 
 HEAVY_PACKAGES = ("tensorflow", "keras", "tf_keras", "playwright")
 """What no quick test imports: each takes seconds to load, or starts a browser."""
@@ -59,6 +65,12 @@ def pytest_configure(config: pytest.Config) -> None:
         if loaded := [name for name in HEAVY_PACKAGES if name in sys.modules]:
             raise pytest.UsageError(f"--quick: {', '.join(loaded)} loaded before the first test, by a plugin?")
         sys.meta_path.insert(0, REFUSAL)
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: not looking it over for garbage again and again saves a tenth of all time."""
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
 
 
 def pytest_unconfigure() -> None:
@@ -151,6 +163,30 @@ def mask_folder(photo_folder: Path) -> Path:
     return root
 
 
+@pytest.fixture
+def parts() -> Parts:
+    """A run with a finding, made by hand; tests change parts of it before it is written."""
+    from made_run import made_parts
+
+    return made_parts()
+
+
+@pytest.fixture
+def write_run(tmp_path: Path) -> Callable[[Parts], Path]:
+    """Writes parts as a run folder and returns it."""
+    from made_run import write_parts
+
+    return lambda parts: write_parts(parts, tmp_path / "run")
+
+
+@pytest.fixture
+def result(parts: Parts, write_run: Callable[[Parts], Path]) -> AuditResult:
+    """The run with a finding, read back."""
+    from bias_audit.run.result import load
+
+    return load(write_run(parts))
+
+
 def find_chromium() -> str | None:
     """Path of an installed Chromium or Chrome, or None."""
     named = os.environ.get("CHROMIUM")
@@ -174,6 +210,13 @@ def browser() -> Iterator[Any]:
         opened = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield opened
         opened.close()
+
+
+@pytest.fixture(scope="session")
+def axe(browser: Any) -> Callable[..., list[dict[str, Any]]]:
+    """`axe(page, within=None)`: what axe finds wrong with a page. What passes is not listed, for half of the time."""
+    run = pytest.importorskip("axe_playwright_python.sync_playwright").Axe().run
+    return lambda page, within=None: run(page, within, {"resultTypes": ["violations"]}).response["violations"]
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import runpy
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +12,22 @@ import numpy as np
 import pytest
 
 SCRIPTS = Path(__file__).parents[1] / "measurements"
+
+
+@pytest.fixture
+def run_script(monkeypatch, capsys):
+    """Run a script as `python SCRIPT ARGUMENTS` does, but where TensorFlow is loaded already; what it printed."""
+
+    def run(script: str, *arguments: object) -> str:
+        monkeypatch.setattr(sys, "argv", [script, *map(str, arguments)])
+        monkeypatch.syspath_prepend(SCRIPTS)
+        for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):  # a script may set them
+            monkeypatch.setenv(name, "1")
+        capsys.readouterr()
+        runpy.run_path(str(SCRIPTS / script), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run
 
 
 @pytest.mark.slow
@@ -22,12 +38,10 @@ SCRIPTS = Path(__file__).parents[1] / "measurements"
         ("loader_difference.py", [], "load_img, flow_from_directory against --loader"),
     ],
 )
-def test_scripts_run(tiny, script, options, last):
+def test_scripts_run(tiny, run_script, script, options, last):
     masks = [tiny.masks] if "--masks" in options else []
-    arguments = [tiny.follows_object, tiny.images, *options, *masks]
-    done = subprocess.run([sys.executable, SCRIPTS / script, *map(str, arguments)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1].startswith(last)
+    printed = run_script(script, tiny.follows_object, tiny.images, *options, *masks)
+    assert printed.splitlines()[-1].startswith(last)
 
 
 @pytest.fixture
@@ -77,7 +91,7 @@ def save_backbone(path):
 
 
 @pytest.mark.slow
-def test_real_photos_runs_on_generated_ones(tiny, tmp_path):
+def test_real_photos_runs_on_generated_ones(tiny, run_script, tmp_path):
     data = tmp_path / "data"
     folders = {
         **{f"husky-wolf/{{kind}}/{part}": ("husky", "wolf") for part in ("train", "test")},
@@ -90,12 +104,10 @@ def test_real_photos_runs_on_generated_ones(tiny, tmp_path):
     (data / "models").mkdir()
     shutil.copy(tiny.follows_background, data / "models/husky_wolf_shallow.keras")
     save_backbone(data / "models/mobilenet_v2_imagenet.keras")
-    arguments = [
-        *(SCRIPTS / "real_photos.py", data, "--out", tmp_path / "out", "--cases", "shallow", "swapped", "tag_block_10"),
+    printed = run_script(
+        *("real_photos.py", data, "--out", tmp_path / "out", "--cases", "shallow", "swapped", "tag_block_10"),
         *("--composites", 2, "--epochs", 1, "--backgrounds", 2),
-    ]
-    done = subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    )
     results = json.loads((tmp_path / "out/real_photos.json").read_text())
     husky = results["shallow"]["classes"]["husky"]
     assert husky["truth"]["gap"] == 1
@@ -104,7 +116,7 @@ def test_real_photos_runs_on_generated_ones(tiny, tmp_path):
     assert set(results["tag_block_10"]["toggles"]) == {
         f"{name} {word} tag" for name in ("cat", "dog") for word in ("with", "without")
     }
-    assert (tmp_path / "out/real_photos.md").read_text().strip() in done.stdout
+    assert (tmp_path / "out/real_photos.md").read_text().strip() in printed
 
 
 def test_the_table_of_peers_is_of_ratios_within_a_round(monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -114,11 +115,15 @@ armed = False
 """
 
 
-def test_a_class_that_ends_the_program_while_the_model_runs(tiny, tmp_path):
+def test_a_class_that_ends_the_program_while_the_model_runs(tiny, tmp_path, monkeypatch):
+    import keras
+
     (tmp_path / "own.py").write_text(CLASSES)
-    make = "import keras, own\nkeras.Sequential([keras.Input((48, 48, 3)), own.Leaves(), keras.layers.Conv2D(2, 3), "
-    make += "keras.layers.GlobalAveragePooling2D(), keras.layers.Softmax()]).save('m.keras')"
-    subprocess.run([sys.executable, "-c", make], cwd=tmp_path, check=True, capture_output=True)
+    monkeypatch.syspath_prepend(tmp_path)
+    own = importlib.import_module("own")
+    del sys.modules["own"]
+    layers = [own.Leaves(), keras.layers.Conv2D(2, 3), keras.layers.GlobalAveragePooling2D()]
+    keras.Sequential([keras.Input((48, 48, 3)), *layers, keras.layers.Softmax()]).save(tmp_path / "m.keras")
     (tmp_path / "own.py").write_text(CLASSES.replace("armed = False", "armed = True"))
     done = run_in(tmp_path, "audit", "m.keras", tiny.images, "--out", "run", "--custom-objects", "own", *QUICK)
     assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr

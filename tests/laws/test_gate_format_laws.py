@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sarif_kit.validate import validation_errors
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "gate"))
 from gate_rows import gate, number, row
 
 from bias_audit.gate import FAILED, NOT_JUDGED, WAIVED, WARNED

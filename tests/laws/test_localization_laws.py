@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
@@ -13,7 +14,8 @@ from bias_audit.heatmaps.localization import LABEL_METRICS, METRICS, attention_s
 
 EVERY = {**LABEL_METRICS, **METRICS}
 
-every_metric = pytest.mark.parametrize("name", EVERY)
+every_metric = settings(max_examples=2 * settings().max_examples)
+"""All metrics are asked of each case, which takes longer to draw than to score: so twice as many cases are drawn."""
 
 
 @st.composite
@@ -33,73 +35,81 @@ def _score(name: str, maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
     return EVERY[name](localize(maps, masks))
 
 
-def _same(first: np.ndarray, second: np.ndarray) -> None:
-    np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-5)
+def _scores(maps: np.ndarray, masks: np.ndarray, names: Iterable[str] = EVERY) -> dict[str, np.ndarray]:
+    """Of every metric, or of these."""
+    at = localize(maps, masks)
+    return {name: EVERY[name](at) for name in names}
+
+
+def _same(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> None:
+    assert first.keys() == second.keys()
+    for name, values in first.items():
+        np.testing.assert_allclose(values, second[name], rtol=1e-4, atol=1e-5, err_msg=name)
 
 
 @every_metric
 @given(case=cases(), factor=st.sampled_from((2.0**-20, 0.125, 3.0, 1e-6, 0.1, 7e8)))
-def test_scaling_a_map_changes_nothing(name: str, case: tuple[np.ndarray, np.ndarray], factor: float) -> None:
+def test_scaling_a_map_changes_nothing(case: tuple[np.ndarray, np.ndarray], factor: float) -> None:
     maps, masks = case
-    _same(_score(name, maps, masks), _score(name, (maps * np.float64(factor)).astype(np.float32), masks))
+    _same(_scores(maps, masks), _scores((maps * np.float64(factor)).astype(np.float32), masks))
 
 
 @every_metric
 @given(case=cases(), data=st.data())
-def test_images_do_not_see_each_other(name: str, case: tuple[np.ndarray, np.ndarray], data: st.DataObject) -> None:
+def test_images_do_not_see_each_other(case: tuple[np.ndarray, np.ndarray], data: st.DataObject) -> None:
     maps, masks = case
     order = data.draw(st.permutations(range(len(maps))))
-    _same(_score(name, maps, masks)[order], _score(name, maps[order], masks[order]))
-    alone = np.concatenate([_score(name, maps[i : i + 1], masks[i : i + 1]) for i in range(len(maps))])
-    _same(_score(name, maps, masks), alone)
+    together = _scores(maps, masks)
+    _same({name: values[order] for name, values in together.items()}, _scores(maps[order], masks[order]))
+    alone = [_scores(maps[i : i + 1], masks[i : i + 1]) for i in range(len(maps))]
+    _same(together, {name: np.concatenate([one[name] for one in alone]) for name in EVERY})
 
 
 @every_metric
 @given(case=cases())
-def test_mirroring_map_and_mask_changes_nothing(name: str, case: tuple[np.ndarray, np.ndarray]) -> None:
+def test_mirroring_map_and_mask_changes_nothing(case: tuple[np.ndarray, np.ndarray]) -> None:
     maps, masks = case
-    _same(_score(name, maps, masks), _score(name, maps[:, :, ::-1], masks[:, :, ::-1]))
-    _same(_score(name, maps, masks), _score(name, maps[:, ::-1], masks[:, ::-1]))
-    _same(_score(name, maps, masks), _score(name, maps.swapaxes(1, 2), masks.swapaxes(1, 2)))
+    straight = _scores(maps, masks)
+    _same(straight, _scores(maps[:, :, ::-1], masks[:, :, ::-1]))
+    _same(straight, _scores(maps[:, ::-1], masks[:, ::-1]))
+    _same(straight, _scores(maps.swapaxes(1, 2), masks.swapaxes(1, 2)))
 
 
 @every_metric
 @given(case=cases())
-def test_a_map_of_zeros_has_no_score(name: str, case: tuple[np.ndarray, np.ndarray]) -> None:
+def test_a_map_of_zeros_has_no_score(case: tuple[np.ndarray, np.ndarray]) -> None:
     maps, masks = case
-    if name == "background_share_perfect":  # a property of mask and grid alone
-        _same(_score(name, maps, masks), _score(name, maps * 0, masks))
-        return
-    assert np.isnan(_score(name, maps * 0, masks)).all()
+    of_the_mask = ("background_share_perfect",)  # a property of mask and grid alone
+    _same(_scores(maps, masks, of_the_mask), _scores(maps * 0, masks, of_the_mask))
+    for name, values in _scores(maps * 0, masks, EVERY.keys() - set(of_the_mask)).items():
+        assert np.isnan(values).all(), name
     assert "ok" not in attention_status(localize(maps * 0, masks))
 
 
 @every_metric
 @given(case=cases())
-def test_scores_stay_in_their_range(name: str, case: tuple[np.ndarray, np.ndarray]) -> None:
-    values = _score(name, *case)
-    assert values.shape == (len(case[0]),)
-    known = values[~np.isnan(values)]
-    assert (known >= (-10 if name.startswith("background_excess") else -1e-6)).all()
-    if not name.startswith(("background_excess", "background_lift")):
-        assert (known <= 1 + 1e-6).all()
+def test_scores_stay_in_their_range(case: tuple[np.ndarray, np.ndarray]) -> None:
+    for name, values in _scores(*case).items():
+        assert values.shape == (len(case[0]),), name
+        known = values[~np.isnan(values)]
+        assert (known >= (-10 if name.startswith("background_excess") else -1e-6)).all(), name
+        if not name.startswith(("background_excess", "background_lift")):
+            assert (known <= 1 + 1e-6).all(), name
 
 
 @every_metric
 @given(case=cases(), factor=st.sampled_from((0.0, 0.5, 1000.0)))
-def test_evidence_over_void_counts_for_padding_only(
-    name: str, case: tuple[np.ndarray, np.ndarray], factor: float
-) -> None:
+def test_evidence_over_void_counts_for_padding_only(case: tuple[np.ndarray, np.ndarray], factor: float) -> None:
     """Cells that reach void pixels only may hold anything: no score of the picture changes."""
-    if name in ("padding_share", "negative_share", "background_share_low", "background_share_high"):
-        return  # what lies over void is part of them by definition
+    # What lies over void is part of these by definition.
+    names = EVERY.keys() - {"padding_share", "negative_share", "background_share_low", "background_share_high"}
     maps, masks = case
     if masks.shape[1] < maps.shape[1] or masks.shape[2] < maps.shape[2]:
         return  # downsampling: some cells reach no pixel at all
     at = localize(np.ones_like(maps), (masks == VOID).astype(np.uint8))  # void as object, all else as background
     only_void = (at.background == 0) & (at.foreground > 0)
     changed = np.where(only_void, factor * 1.7, maps).astype(np.float32)
-    _same(_score(name, np.where(only_void, 0, maps), masks), _score(name, changed, masks))
+    _same(_scores(np.where(only_void, 0, maps), masks, names), _scores(changed, masks, names))
 
 
 @given(cases())

@@ -80,7 +80,7 @@ def page(tmp_path: Path, browser: Any, tester: StandIn) -> Iterator[Any]:
     thread.start()
     while not server.started:
         time.sleep(0.02)
-    tab = browser.new_page(viewport={"width": 1200, "height": 1000})
+    tab = browser.new_page(viewport={"width": 1200, "height": 1000}, reduced_motion="reduce")
     tab.set_default_timeout(60_000)
     tab.problems = []
     tab.on("pageerror", lambda error: tab.problems.append(str(error)))
@@ -147,12 +147,10 @@ def test_it_works_without_a_pointer_and_says_what_is_wrong(page: Any, tester: St
 
 
 @pytest.mark.parametrize("width", [360, 1280])
-def test_the_dialog_is_accessible(page: Any, width: int) -> None:
-    from axe_playwright_python.sync_playwright import Axe
-
+def test_the_dialog_is_accessible(page: Any, axe: Any, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     dialog = start(page)
-    found = Axe().run(page, context="#region-dialog").response["violations"]
+    found = axe(page, "#region-dialog")
     assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
     assert dialog.evaluate("(element) => element.scrollWidth <= element.clientWidth + 1")
     page.keyboard.press("Escape")

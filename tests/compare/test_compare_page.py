@@ -172,9 +172,7 @@ def test_the_history_is_sorted_marks_other_data_and_names_what_is_damaged(made, 
 
 @pytest.mark.parametrize("kind", ["compare", "history"])
 @pytest.mark.parametrize("dark", [False, True])
-def test_pages_ask_for_nothing_and_satisfy_axe(browser, comparison, tmp_path: Path, kind: str, dark: bool):
-    from axe_playwright_python.sync_playwright import Axe
-
+def test_pages_ask_for_nothing_and_satisfy_axe(browser, axe, comparison, tmp_path: Path, kind: str, dark: bool):
     page_file = tmp_path / f"{kind}.html"
     runs = [comparison.old.path, comparison.new.path]
     page_file.write_bytes(page_of(comparison) if kind == "compare" else history_page(history(runs)))
@@ -195,8 +193,7 @@ def test_pages_ask_for_nothing_and_satisfy_axe(browser, comparison, tmp_path: Pa
             assert f"husky/{NAMES[0]}" in shown
             assert page.locator(".flips .frame").count() >= 16
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        found = Axe().run(page).response["violations"]
-        serious = [each["id"] for each in found if each["impact"] in ("serious", "critical")]
+        serious = [each["id"] for each in axe(page) if each["impact"] in ("serious", "critical")]
         assert serious == []
     finally:
         context.close()

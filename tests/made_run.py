@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import functools
 import io
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +37,21 @@ DTYPES = {"string": "str", "float": "float64", "int": "Int64", "bool": "boolean"
 
 def table(name: str, rows: list[dict[str, Any]]) -> pd.DataFrame:
     """A table of the schema; columns that a row does not give are missing."""
-    frame = pd.DataFrame()
-    for column in TABLES[name]:
-        values = [row.get(column.name, "" if column.kind == "string" else None) for row in rows]
-        frame[column.name] = pd.Series(values, dtype=DTYPES[column.kind])
-    return frame
+    columns = {
+        column.name: pd.Series(
+            [row.get(column.name, "" if column.kind == "string" else None) for row in rows], dtype=DTYPES[column.kind]
+        )
+        for column in TABLES[name]
+    }
+    return pd.DataFrame(columns)
+
+
+@functools.lru_cache(maxsize=64)
+def parquet(name: str, rows: bytes) -> bytes:
+    """A table as it lies in a run; rows are pickled, so that most runs, which share most tables, write each once."""
+    buffer = io.BytesIO()
+    table(name, pickle.loads(rows)).to_parquet(buffer, index=False)
+    return buffer.getvalue()
 
 
 def jpeg(colour: tuple[int, int, int], size: tuple[int, int] = (32, 24)) -> str:
@@ -291,7 +303,7 @@ def write_parts(parts: Parts, folder: Path) -> Path:
     """Write a finished run folder, as the audit does."""
     folder.mkdir(exist_ok=True)
     for name in TABLES:
-        table(name, getattr(parts, name, [])).to_parquet(folder / f"{name}.parquet", index=False)
+        (folder / f"{name}.parquet").write_bytes(parquet(name, pickle.dumps(getattr(parts, name, []))))
     rows = tuple(parts.classes)
     result = AuditResult(folder, parts.info, parts.verdict, parts.outcomes, rule_counts(parts.outcomes), rows)
     (folder / "audit.json").write_text(json.dumps(to_json(result)), encoding="utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,21 +40,24 @@ def context(browser: Any) -> Iterator[Any]:
         each.close()
 
 
-def violations(page: Any) -> list[str]:
+@pytest.fixture
+def violations(axe: Any) -> Callable[[Any], list[str]]:
     """What axe calls serious or critical."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    found = axe.run(page).response["violations"]
-    return [
-        f"{rule['id']}: {node['html'][:200]}"
-        for rule in found
-        if rule["impact"] in ("serious", "critical")
-        for node in rule["nodes"]
-    ]
+
+    def found(page: Any) -> list[str]:
+        return [
+            f"{rule['id']}: {node['html'][:200]}"
+            for rule in axe(page)
+            if rule["impact"] in ("serious", "critical")
+            for node in rule["nodes"]
+        ]
+
+    return found
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
-def test_axe_finds_nothing_serious(report: Path, context: Any, scheme: str, width: int) -> None:
+def test_axe_finds_nothing_serious(report: Path, context: Any, violations: Any, scheme: str, width: int) -> None:
     page = context(report, color_scheme=scheme, viewport={"width": width, "height": 900})
     page.evaluate("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")
     assert violations(page) == []
@@ -64,7 +67,7 @@ def test_axe_finds_nothing_serious(report: Path, context: Any, scheme: str, widt
     assert violations(page) == []
 
 
-def test_axe_would_find_something(report: Path, context: Any) -> None:
+def test_axe_would_find_something(report: Path, context: Any, violations: Any) -> None:
     page = context(report)
     page.evaluate("document.querySelector('main').append(document.createElement('button'))")
     assert any(line.startswith("button-name") for line in violations(page))

@@ -36,7 +36,7 @@ def open_page(browser: Any) -> Iterator[Callable[..., Opened]]:
     contexts = []
 
     def open_one(path: Path, **options: Any) -> Opened:
-        context = browser.new_context(**options)
+        context = browser.new_context(reduced_motion="reduce", **options)
         context.set_default_timeout(120_000)  # a busy machine is no failure
         contexts.append(context)
         opened = Opened(context.new_page())
