@@ -160,7 +160,7 @@ class TestReadyFiles:
         commands = [line for line in lines_of(yaml(service)) if line.startswith("bias-audit ")]
         assert commands
         for line in commands:
-            options = _parser().parse_args(shlex.split(line.replace("$", ""))[1:])
+            options = _parser([]).parse_args(shlex.split(line.replace("$", ""))[1:])
             assert callable(options.run)
 
     @pytest.mark.parametrize("service", ["github", "gitlab"])
