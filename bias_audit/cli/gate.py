@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bias_audit.cli.options import EXIT_CODES, command
 from bias_audit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,11 +22,8 @@ NONE = "none"
 """Value of --gate: judge by the defaults though there is such a file."""
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], epilog: str) -> None:
-    text = "judge a finished run: exit code 0 or 1"
-    parser = commands.add_parser(
-        "gate", help=text, description=text, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = command(commands, "gate", run, "judge a finished run: exit code 0 or 1", EXIT_CODES)
     parser.add_argument("folder", metavar="RUN", type=Path, help="run folder of an audit")
     parser.add_argument(
         "--gate",
@@ -64,7 +62,6 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], epilog: s
     other.add_argument(
         "--prune", metavar="FILE", type=Path, help="remove the waivers of a gate.toml that are over or unused"
     )
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -3,10 +3,33 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 Group = argparse._ArgumentGroup
+
+EXIT_CODES = """exit codes:
+  0    done; the gate passed
+  1    the gate failed: findings or numbers beyond the thresholds
+  2    wrong usage or bad input: one sentence on stderr says what and where
+  101  a bug in bias-audit itself: please report it
+  130  interrupted; `audit --resume` continues"""
+
+
+def command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    text: str,
+    epilog: str = "",
+) -> argparse.ArgumentParser:
+    """A parser for one command that `run` carries out; line breaks of its epilog are kept."""
+    parser = commands.add_parser(
+        name, help=text, description=text, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.set_defaults(run=run)
+    return parser
 
 
 def add_training(parser: argparse.ArgumentParser) -> Group:
@@ -68,32 +91,6 @@ def add_strangers(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="pictures of no class that the model knows, in one folder or one per kind: what it takes them for",
     )
-
-
-def add_inspect(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `inspect`."""
-    parser.add_argument("model", metavar="MODEL", type=Path, help="Keras model (.keras, .h5) or SavedModel folder")
-    parser.add_argument("--json", action="store_true", help="print everything as JSON")
-    add_config(parser)
-    add_verbosity(parser, quiet="no progress")
-    add_training(parser)
-    add_explaining(parser)
-
-
-def add_explain(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `explain`."""
-    parser.add_argument("model", metavar="MODEL", type=Path, help="Keras model (.keras, .h5) or SavedModel folder")
-    parser.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help="pictures, or folders of them")
-    parser.add_argument("--out", metavar="DIR", type=Path, help="default: reports/explain-MODEL")
-    parser.add_argument("--style", metavar="NAME", default="grey", help="grey (default), colour or contour")
-    parser.add_argument("--class", dest="target", metavar="NAME", help="explain this class, not the predicted one")
-    names = parser.add_mutually_exclusive_group()
-    names.add_argument("--classes", metavar="A,B,C", type=words, help="names of the outputs, in their order")
-    names.add_argument("--labels", metavar="FILE", type=Path, help="the same as a text file, one name a line")
-    add_config(parser)
-    add_verbosity(parser, quiet="no table, no progress")
-    add_training(parser)
-    add_explaining(parser)
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:

@@ -28,11 +28,10 @@ from bias_audit.heatmaps.methods import Explainer
 from bias_audit.heatmaps.permutation_tie import PERMUTATIONS, Tie, permutation_tie
 from bias_audit.interventions.donors import NOT_SAMPLED
 from bias_audit.models.base import Predictions
+from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
 
 Array = NDArray[np.float32]
-Record = dict[str, Any]
-
 BATCHES_PER_SHARD = 4
 """Batches per shard: a run that is killed loses at most so many batches."""
 
@@ -52,7 +51,7 @@ def attend(
     batch: int,
     run: Run,
     advance: Callable[[int], None],
-) -> list[Record]:
+) -> list[Row]:
     """Predict, explain and score every image; shards that an earlier run has stored are read, not computed.
 
     Args:
@@ -67,7 +66,7 @@ def attend(
         One record per sample, in the order of the data set. Keys are columns of `schema.IMAGES`, "#position" and
         "#hash", the perceptual hash.
     """
-    records: list[Record] = []
+    records: list[Row] = []
     size = batch * BATCHES_PER_SHARD
     starts = range(0, len(dataset.samples), size)
     todo: list[int] = []
@@ -81,7 +80,7 @@ def attend(
     # Whole shards are missing, so the batches of a resumed run are those of an undisturbed one.
     samples = [sample for start in todo for sample in dataset.samples[start : start + size]]
     positions = [p for start in todo for p in range(start, min(start + size, len(dataset.samples)))]
-    pending: list[Record] = []
+    pending: list[Row] = []
     arrays: list[dict[str, NDArray[Any]]] = []
     for at, group in load_in_order(samples, geometry, batch):
         where = positions[at : at + len(group)]
@@ -112,7 +111,7 @@ def read_maps(run: Run, batch: int, positions: Sequence[int]) -> dict[int, Array
 
 
 def tie_to_objects(
-    dataset: Dataset, records: Sequence[Record], run: Run, batch: int, grid: tuple[int, int], seed: int
+    dataset: Dataset, records: Sequence[Row], run: Run, batch: int, grid: tuple[int, int], seed: int
 ) -> dict[str, Tie]:
     """Permutation test of each class: do the heatmaps of the labelled class follow their own objects?
 
@@ -185,11 +184,11 @@ def _batch(
     positions: Sequence[int],
     group: Sequence[Loaded],
     explainer: Explainer,
-) -> tuple[list[Record], dict[str, NDArray[Any]]]:
-    rows: list[Record] = []
+) -> tuple[list[Row], dict[str, NDArray[Any]]]:
+    rows: list[Row] = []
     for position, loaded in zip(positions, group, strict=True):
         sample = dataset.samples[position]
-        row: Record = {"#position": position, "image_id": sample.image_id, "label": dataset.class_names[sample.label]}
+        row: Row = {"#position": position, "image_id": sample.image_id, "label": dataset.class_names[sample.label]}
         row["status"], row["status_reason"], row["content"] = loaded.status, loaded.reason, loaded.content
         rows.append(row)
     read = [i for i, loaded in enumerate(group) if loaded.status == OK]
@@ -225,7 +224,7 @@ def _batch(
 
 
 def _describe(
-    rows: Sequence[Record],
+    rows: Sequence[Row],
     group: Sequence[Loaded],
     dataset: Dataset,
     predictions: Predictions,
@@ -243,7 +242,7 @@ def _describe(
         row["mask_status"], row["mask_kind"] = loaded.mask_status, loaded.mask_kind
 
 
-def score(rows: Sequence[Record], at: Localization, at_label: Localization) -> None:
+def score(rows: Sequence[Row], at: Localization, at_label: Localization) -> None:
     """Fill the attention columns of records; without a usable mask only the columns that need no mask.
 
     Args:
@@ -287,7 +286,7 @@ def _read_tie_maps(run: Run, batch: int, positions: Sequence[int]) -> dict[int, 
     return stored
 
 
-def _joined(arrays: Sequence[dict[str, NDArray[Any]]], records: Sequence[Record]) -> dict[str, NDArray[Any]]:
+def _joined(arrays: Sequence[dict[str, NDArray[Any]]], records: Sequence[Row]) -> dict[str, NDArray[Any]]:
     parts = [part for part in arrays if part]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
     return {**joined, "records": np.array(json.dumps(records))}

@@ -20,9 +20,8 @@ from bias_audit.data.opening import open_picture
 from bias_audit.errors import DataError, ResultError
 from bias_audit.heatmaps import attention
 from bias_audit.heatmaps.localization import LABEL_METRICS, METRICS, localize, with_maps
+from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
-
-Record = dict[str, Any]
 
 _OF_MASKS = {*METRICS, *LABEL_METRICS, "void_share", "foreground_area", "attention_status", "mask_status", "mask_kind"}
 """Columns of a record that a mask decides about."""
@@ -38,7 +37,7 @@ class Rescored:
         changed: positions whose mask is not the one of before, as far as the map's grid shows it.
     """
 
-    records: list[Record]
+    records: list[Row]
     given: int
     changed: frozenset[int]
 
@@ -59,14 +58,14 @@ def rescore_shards(
         ResultError: a shard is missing or damaged.
         DataError: a picture is not the one that was audited.
     """
-    records: list[Record] = []
+    records: list[Row] = []
     changed: set[int] = set()
     given = 0
     size = batch * attention.BATCHES_PER_SHARD
     for start in range(0, len(dataset.samples), size):
         name = attention.shard_name(start // size)
         shard = _read(old, name)
-        rows: list[Record] = json.loads(str(shard["records"]))
+        rows: list[Row] = json.loads(str(shard["records"]))
         places = {int(position): i for i, position in enumerate(shard.get("positions", ()))}
         masked = [row for row in rows if row["status"] == OK and dataset.samples[row["#position"]].mask is not None]
         given += len(masked)
@@ -82,7 +81,7 @@ def rescore_shards(
     return Rescored(sorted(records, key=_position), given, frozenset(changed))
 
 
-def _position(row: Record) -> int:
+def _position(row: Row) -> int:
     return int(row["#position"])
 
 
@@ -100,7 +99,7 @@ def _read(run: Run, name: str) -> dict[str, NDArray[Any]]:
 
 
 def _rescore(
-    rows: Sequence[Record], places: Sequence[int], dataset: Dataset, geometry: Geometry, shard: dict[str, NDArray[Any]]
+    rows: Sequence[Row], places: Sequence[int], dataset: Dataset, geometry: Geometry, shard: dict[str, NDArray[Any]]
 ) -> list[int]:
     """Fill rows and shard in place; returns the positions of masks that changed."""
     masks = []
@@ -126,7 +125,7 @@ def _rescore(
     return sorted(changed)
 
 
-def _load(sample: Sample, row: Record, geometry: Geometry) -> tuple[Mask, str, str]:
+def _load(sample: Sample, row: Row, geometry: Geometry) -> tuple[Mask, str, str]:
     """The mask in input size, its status and kind; of the picture only the header is decoded."""
     try:
         data = sample.path.read_bytes()

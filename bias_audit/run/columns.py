@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+Row = dict[str, Any]
+"""One row of a table: value by name of the column. Which names there are, and their types, say the table's columns."""
 
 
 @dataclass(frozen=True)

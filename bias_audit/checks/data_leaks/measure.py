@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +28,14 @@ from bias_audit.data.masks import BACKGROUND
 from bias_audit.data.masks import OK as MASK_OK
 from bias_audit.errors import ConfigError, ResultError
 from bias_audit.heatmaps.unlabelled import pictures_in
+from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
 from bias_audit.run.progress import Progress
 from bias_audit.run.result import AuditResult
 from bias_audit.run.tables import table
 
-Record = dict[str, Any]
+SWITCHED_OFF = "switched off"
+"""Why nothing is looked at."""
 
 SHARD, TRAIN_SHARD = "shards/leakage.json", "shards/train.json"
 
@@ -48,7 +49,7 @@ TRAIN_KIND, TEST_KIND = "training copy", "test copy"
 def measure(context: Context) -> Measured:
     """The table of what goes with the label, and what was looked at."""
     found = find_leaks(context)
-    return Measured({"leakage": leakage_table(found["rows"])}, own=partial(_looked, found))
+    return Measured({"leakage": leakage_table(found.rows)}, own=found.looked)
 
 
 def leakage_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -59,32 +60,47 @@ def leakage_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return frame
 
 
-def find_leaks(context: Context) -> Record:
-    """Rows of the table `leakage`, and what was looked at.
+@dataclasses.dataclass
+class Leaks:
+    """What the data give away, as the run keeps it.
 
-    Returns:
-        {"rows", "estimated": probed photos with an estimated object, "train": training pictures or None,
-        "reason": "" or why nothing was looked at}.
+    Attributes:
+        rows: of the table `leakage`.
+        estimated: probed photos with an estimated object.
+        train: training pictures that were compared; None = the training set is not known.
+        reason: why nothing was looked at; "" where something was.
     """
+
+    rows: list[Row] = dataclasses.field(default_factory=list)
+    estimated: int = 0
+    train: int | None = None
+    reason: str = ""
+
+    def looked(self) -> Looked:
+        """What the rules must know beside the table."""
+        return Looked(self.reason, self.train, self.estimated)
+
+
+def find_leaks(context: Context) -> Leaks:
+    """Probe a sample of the images and look for copies, or read what an interrupted audit has found."""
     dataset, records, groups = context.dataset, context.records, context.groups
     geometry, config, run, progress = context.geometry, context.config, context.run, context.progress
-    nothing: Record = {"rows": [], "estimated": 0, "train": None, "reason": ""}
     if config.leakage == 0:
-        return {**nothing, "reason": "switched off"}
-    kept: Record | None = run.read_json(SHARD)
+        return Leaks(reason=SWITCHED_OFF)
+    kept = run.read_json(SHARD)
     if kept is not None:
-        return kept
+        return Leaks(**kept)
     chosen = sorted(sampling.readable(dataset, records, config.seed)[: config.leakage])
-    found = dict(nothing)
+    found = Leaks()
     with progress.stage("What the data give away", len(chosen), "images") as advance:
         seen = _look(dataset, chosen, geometry, advance)
-    found["estimated"] = sum(seen.estimated)
+    found.estimated = sum(seen.estimated)
     with progress.stage("Probing backgrounds", None):
         labels = np.array([dataset.samples[p].label for p in chosen], np.intp)
         for kind, features in ((BACKGROUND_KIND, seen.background), (WHOLE_KIND, seen.whole)):
             places = np.array(sorted(features), np.intp)
             if len(places):
-                found["rows"] += [
+                found.rows += [
                     {"kind": kind, "name": "colours and textures", "class_name": one.subject, "measure": "AUC",
                      "value": one.auc, "low": one.low, "high": one.high, "n": one.n, "p": one.p, "p_fdr": one.p}
                     for one in probe(
@@ -92,7 +108,7 @@ def find_leaks(context: Context) -> Record:
                         seed=config.seed, groups=None if groups is None else groups[np.array(chosen)[places]],
                     )
                 ]  # fmt: skip
-        found["rows"] += [
+        found.rows += [
             {"kind": PROPERTY_KIND, "name": one.name, "class_name": one.class_name, "measure": one.measure,
              "value": one.value, "low": one.low, "high": one.high, "n": one.n, "p": one.p, "typical": one.typical}
             for one in associations(
@@ -105,28 +121,23 @@ def find_leaks(context: Context) -> Record:
     own_labels = [label for _, label in names]
     with progress.stage("Looking for copies", sum(map(bool, hashes)), "images") as advance:
         pairs = near_pairs(hashes, own_labels, advance=advance)
-    found["rows"] += [_copy(TEST_KIND, names[pair.first], names[pair.second], pair.bits) for pair in pairs[:MOST_PAIRS]]
+    found.rows += [_copy(TEST_KIND, names[pair.first], names[pair.second], pair.bits) for pair in pairs[:MOST_PAIRS]]
     if context.given.train is not None:
         trained = _trained(context.given.train, dataset, geometry, run, progress)
-        found["train"] = len(trained)
+        found.train = len(trained)
         theirs = [each["hash"] for each in trained], [each["label"] for each in trained]
         with progress.stage("Looking for copies of training pictures", sum(map(bool, hashes)), "images") as advance:
             across = near_pairs(hashes, own_labels, *theirs, advance=advance)
         others = [(each["name"], each["label"]) for each in trained]
-        found["rows"] += [
+        found.rows += [
             _copy(TRAIN_KIND, names[pair.first], others[pair.second], pair.bits) for pair in across[:MOST_PAIRS]
         ]
-    run.write_json(SHARD, found)
+    run.write_json(SHARD, dataclasses.asdict(found))
     return found
 
 
-def _looked(found: Mapping[str, Any]) -> Looked:
-    """What `find_leaks` looked at, for the rules."""
-    return Looked(str(found["reason"]), found["train"], int(found["estimated"]))
-
-
 def recalled(result: AuditResult) -> Looked:
-    """The same of a finished run.
+    """What a finished run holds of it beside the table.
 
     Raises:
         ResultError: its shard is damaged.
@@ -135,12 +146,11 @@ def recalled(result: AuditResult) -> Looked:
         found = dict(Run(result.path).read_json(SHARD) or {})
     except (OSError, ValueError) as error:
         raise ResultError(f"{str(result.path / SHARD)!r} is damaged: {error}", "Audit the data again.") from error
-    reason = "switched off" if result.info.config.get("leakage") == 0 else found.get("reason", "")
-    return Looked(reason, found.get("train"), found.get("estimated", 0))
+    return Leaks(reason=SWITCHED_OFF).looked() if result.info.config.get("leakage") == 0 else Leaks(**found).looked()
 
 
 @dataclasses.dataclass(frozen=True)
-class _Looked:
+class _Seen:
     """What was seen of the chosen images, by their place among them."""
 
     background: dict[int, NDArray[np.float64]]
@@ -149,9 +159,9 @@ class _Looked:
     properties: list[dict[str, Value]]
 
 
-def _look(dataset: Dataset, chosen: Sequence[int], geometry: Geometry, advance: Callable[[int], None]) -> _Looked:
+def _look(dataset: Dataset, chosen: Sequence[int], geometry: Geometry, advance: Callable[[int], None]) -> _Seen:
     samples = [dataset.samples[position] for position in chosen]
-    looked = _Looked({}, {}, [], [])
+    looked = _Seen({}, {}, [], [])
 
     def one(sample: Sample, loaded: Loaded) -> tuple[Any, Any, bool, dict[str, Value]]:
         columns = {name: _plain(sample.columns.get(name)) for name in dataset.columns}
@@ -223,7 +233,7 @@ def training_pictures(train: Path) -> list[Path]:
     return paths
 
 
-def _copy(kind: str, first: tuple[str, str], second: tuple[str, str], bits: int) -> Record:
+def _copy(kind: str, first: tuple[str, str], second: tuple[str, str], bits: int) -> Row:
     return {
         "kind": kind, "name": first[0], "class_name": first[1], "measure": "bits", "value": float(bits),
         "typical": second[0], "other_label": second[1],

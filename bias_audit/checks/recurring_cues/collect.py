@@ -20,8 +20,6 @@ from bias_audit.data.masks import FOREGROUND
 from bias_audit.heatmaps.methods import Explainer
 
 Array = NDArray[np.float32]
-Record = Mapping[str, Any]
-
 MOST = 2000
 """Images that are looked at, in all classes together."""
 
@@ -57,7 +55,7 @@ class Seen:
     relevance: Array
 
 
-def choose(dataset: Dataset, records: Sequence[Record], per_class: int, seed: int) -> list[int]:
+def choose(dataset: Dataset, records: Sequence[Mapping[str, Any]], per_class: int, seed: int) -> list[int]:
     """Positions of the images that are looked at, ascending: readable ones, the classes in turn."""
     count = min(per_class * len(dataset.class_names), MOST)
     return sorted(sampling.readable(dataset, records, seed)[:count])

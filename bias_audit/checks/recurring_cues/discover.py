@@ -19,10 +19,9 @@ from bias_audit.checks.recurring_cues.spots import Spots
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset
 from bias_audit.heatmaps.methods import Explainer
+from bias_audit.run.columns import Row
 
 Indices = NDArray[np.intp]
-Record = dict[str, Any]
-
 SAME = 0.5
 """Share of the smaller group's spots from which on two views found the same thing."""
 
@@ -112,7 +111,7 @@ def strength(cue: Cue) -> float:
     return cue.attention * cue.association.share[0] - 1
 
 
-def row(cue: Cue, dataset: Dataset, seen: Seen) -> Record:
+def row(cue: Cue, dataset: Dataset, seen: Seen) -> Row:
     """One row of `schema.CLUSTERS`."""
     tied = cue.association
     erased, pasted = cue.proof.erased, cue.proof.pasted
@@ -163,7 +162,7 @@ def cluster_id(cue: Cue, dataset: Dataset, seen: Seen) -> str:
     return f"{dataset.class_names[cue.association.tied]}-{digest[:6]}"
 
 
-def spot_rows(cue: Cue, dataset: Dataset, seen: Seen) -> list[Record]:
+def spot_rows(cue: Cue, dataset: Dataset, seen: Seen) -> list[Row]:
     """Rows of `schema.CLUSTER_SPOTS`, the most typical spot first."""
     name = cluster_id(cue, dataset, seen)
     height, width = seen.spots.grid

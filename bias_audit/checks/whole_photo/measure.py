@@ -15,12 +15,11 @@ from bias_audit.data.batches import Geometry, Pixels
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.sampling import load_pixels, readable
 from bias_audit.models.base import Predictions
+from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
 from bias_audit.run.tables import table
 
 Predict = Callable[[Pixels], Predictions]
-Record = dict[str, Any]
-
 SHARD = "shards/probes.npz"
 
 SAME, OTHER = "same", "other"
@@ -39,7 +38,7 @@ def measure(context: Context) -> Measured:
     return Measured({"probes": table("probes", find_pulls(context))})
 
 
-def find_pulls(context: Context) -> list[Record]:
+def find_pulls(context: Context) -> list[Row]:
     """Rows of the table `probes`."""
     config, geometry, dataset = context.config, context.geometry, context.dataset
     if config.probes == 0:

@@ -1,0 +1,29 @@
+"""`bias-audit demo`: a world with a planted bias, a model that learned it, and the audit that finds it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bias_audit.cli.options import add_verbosity, command
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    demo = command(commands, "demo", run, "generate the snow-wolf world, train a biased model, audit it")
+    demo.add_argument("--out", metavar="DIR", type=Path, default=Path("reports/demo"), help="default: %(default)s")
+    add_verbosity(demo)
+
+
+def run(options: argparse.Namespace) -> int:
+    from bias_audit.cli.console import show_result
+    from bias_audit.pipeline.audit import audit
+    from bias_audit.planted.demo import build_demo
+    from bias_audit.run.progress import Progress
+
+    progress = Progress(options.verbosity)
+    demo = build_demo(options.out, progress.note)
+    result = audit(
+        demo.model, demo.images, masks=demo.masks, out=options.out / "run", overwrite=True, progress=progress
+    )
+    show_result(result, options.verbosity)
+    return 0

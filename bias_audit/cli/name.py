@@ -1,0 +1,40 @@
+"""`bias-audit name RUN CLUSTER NAME`: call a recurring cue by its name."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bias_audit.cli.options import command
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    name = command(commands, "name", run, "call a recurring cue by its name, in this run and in later ones")
+    name.add_argument("folder", metavar="RUN", type=Path, help="run folder of an audit")
+    name.add_argument("cluster", metavar="CLUSTER", help="its cluster_id, from clusters.csv or the report")
+    name.add_argument("name", metavar="NAME", help="what it is: ruler, snow, watermark")
+    judged = name.add_mutually_exclusive_group()
+    for judgement, text in (
+        ("artefact", "it should not decide"),
+        ("legitimate", "it may decide: context of the class"),
+    ):
+        judged.add_argument(
+            f"--{judgement}", dest="judgement", action="store_const", const=judgement, default="", help=text
+        )
+    name.add_argument("--by", metavar="WHO", default="", help="who judged it")
+    name.add_argument("--cues", metavar="FILE", type=Path, help="where names are kept (default: cues.json beside RUN)")
+
+
+def run(options: argparse.Namespace) -> int:
+    from bias_audit.pipeline.name_cue import name_in_run
+
+    result = name_in_run(
+        options.folder,
+        options.cluster,
+        options.name,
+        options.judgement,
+        options.cues,
+        reviewer=options.by,
+    )
+    print(result.verdict)
+    return 0
