@@ -27,7 +27,7 @@ def summed(
     names: Sequence[str] = (),
     *,
     user: Mapping[str, Sequence[Any]] | None = None,
-    clusters: Any = None,
+    groups: Any = None,
     ties: Any = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The tables of the images and of the classes.
@@ -37,13 +37,13 @@ def summed(
         composites: one row per composite, and `label` of its photo.
         names: of the classes.
         user: the user's own columns.
-        clusters: (n,) group codes of the images.
+        groups: (n,) group codes of the images.
         ties: class name -> permutation test of its maps.
     """
     photos = frame(OF_IMAGES, records)
     measured = {check.name: Measured() for check in CHECKS}
     measured["background"] = Measured(own=lambda: Interventions(composites, {}, photos))
-    codes = None if clusters is None else np.asarray(clusters)
+    codes = None if groups is None else np.asarray(groups)
     made, classes = summarise(
         records, user or {}, names, measured, Thresholds(min_photos=10), 0, groups=codes, ties=ties
     )

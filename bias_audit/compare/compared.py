@@ -137,7 +137,7 @@ def _groups(old: AuditResult, new: AuditResult, pairs: Pairs) -> Codes | None:
     column = new.info.config.get("cluster")
     if not column or column != old.info.config.get("cluster") or column not in pairs.new:
         return None
-    return stats.cluster_codes(pairs.new[column])
+    return stats.group_codes(pairs.new[column])
 
 
 def _paired_changes(

@@ -127,7 +127,7 @@ MEASURES: dict[str, Measure] = {
 }  # fmt: skip
 
 
-def paired(scope: str, subject: str, name: str, old: Floats, new: Floats, clusters: Codes | None = None) -> Change:
+def paired(scope: str, subject: str, name: str, old: Floats, new: Floats, groups: Codes | None = None) -> Change:
     """The change over the same images, without a verdict yet.
 
     Shares: Newcombe's interval of a paired difference (1998, method 10), and the exact McNemar test where every score
@@ -137,11 +137,11 @@ def paired(scope: str, subject: str, name: str, old: Floats, new: Floats, cluste
     Args:
         scope, subject, name: see `Change`.
         old, new: (n,) values per image in the same order; NaN where a run has none.
-        clusters: (n,) code per image of photos that belong together; None = each by itself.
+        groups: (n,) code per image of photos that belong together; None = each by itself.
     """
     both = np.isfinite(old) & np.isfinite(new)
     old, new = old[both], new[both]
-    codes = None if clusters is None else clusters[both]
+    codes = None if groups is None else groups[both]
     if old.size == 0:
         none = math.nan
         return Change(scope, subject, name, none, none, none, none, none, none, none, 0, PAIRED)
@@ -150,17 +150,17 @@ def paired(scope: str, subject: str, name: str, old: Floats, new: Floats, cluste
     if binary:
         p = stats.mcnemar(int((differences > 0).sum()), int((differences < 0).sum()))
     else:
-        p = stats.sign_flip(differences, seed=SEED, clusters=codes)
+        p = stats.sign_flip(differences, seed=SEED, groups=codes)
     if measure.unit == "share":
-        low, high = stats.paired_difference_interval(new, old, clusters=codes)
+        low, high = stats.paired_difference_interval(new, old, groups=codes)
     elif measure.least is not None and measure.most is not None and np.ptp(differences) <= 1e-9:
         width = measure.most - measure.least
         low, high = stats.paired_difference_interval(
-            (new - measure.least) / width, (old - measure.least) / width, clusters=codes
+            (new - measure.least) / width, (old - measure.least) / width, groups=codes
         )
         low, high = low * width, high * width
     else:
-        low, high = stats.bca_mean_interval(differences, seed=SEED, clusters=codes)
+        low, high = stats.bca_mean_interval(differences, seed=SEED, groups=codes)
     means = float(old.mean()), float(new.mean())
     return Change(scope, subject, name, *means, float(differences.mean()), low, high, p, p, int(old.size), PAIRED)
 

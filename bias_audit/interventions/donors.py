@@ -53,14 +53,14 @@ class Plan:
         photos: class index -> positions of its samples that become composites.
         donors: class index -> positions of its samples that can lend their background.
         status: sample position -> DONE, or why no composite is made of the photo.
-        clusters: sample position -> group (patient, scene), {} where every photo is its own group; a photo gets no
+        groups: sample position -> group (patient, scene), {} where every photo is its own group; a photo gets no
             background of its own group.
     """
 
     photos: Mapping[int, tuple[int, ...]]
     donors: Mapping[int, tuple[int, ...]]
     status: Mapping[int, str]
-    clusters: Mapping[int, int] = field(default_factory=dict)
+    groups: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def plan(
     photos: int,
     donors: int,
     seed: int,
-    clusters: Mapping[int, int] | None = None,
+    groups: Mapping[int, int] | None = None,
 ) -> Plan:
     """Choose the photos that become composites, and the donors of backgrounds.
 
@@ -108,9 +108,9 @@ def plan(
         photos: most photos per class.
         donors: backgrounds per photo in each arm (own class, other classes).
         seed: seed of the choice.
-        clusters: sample position -> group; None = every photo is its own group.
+        groups: sample position -> group; None = every photo is its own group.
     """
-    groups = clusters or {}
+    groups = groups or {}
     status: dict[int, str] = {}
     eligible: dict[int, list[int]] = {label: [] for label in range(len(dataset.class_names))}
     for position, sample in enumerate(dataset.samples):
@@ -152,7 +152,7 @@ def choose_donors(
     image_id: str,
     donors: int,
     seed: int,
-    clusters: Mapping[int, int] | None = None,
+    groups: Mapping[int, int] | None = None,
 ) -> tuple[list[int], list[int]]:
     """Choose the donors of one photo: of its own class outside its group, and of the other classes in turn.
 
@@ -163,13 +163,13 @@ def choose_donors(
         image_id: id of the photo, from which the choice follows.
         donors: most donors in each arm.
         seed: seed of the choice.
-        clusters: sample position -> group; None = every photo is its own group.
+        groups: sample position -> group; None = every photo is its own group.
 
     Returns:
         (positions of donors of the own class, of the other classes), equally many where the data allow it.
     """
     rng = stream(seed, image_id)
-    groups = clusters or {}
+    groups = groups or {}
     mine = groups.get(position, position)
     own = [donor for donor in lent[label] if donor != position and groups.get(donor, donor) != mine]
     same = [own[i] for i in rng.permutation(len(own))[:donors]]

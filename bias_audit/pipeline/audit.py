@@ -250,7 +250,7 @@ def _groups(dataset: Dataset, column: str | None) -> NDArray[np.intp] | None:
             f"Columns: {', '.join(dataset.columns)}." if dataset.columns else "Give the data as a table with columns."
         )
         raise ConfigError(f"the data have no column {column!r} to group photos by", known)
-    return stats.cluster_codes(pd.Series([sample.columns[column] for sample in dataset.samples]))
+    return stats.group_codes(pd.Series([sample.columns[column] for sample in dataset.samples]))
 
 
 def _write_pictures(

@@ -37,7 +37,7 @@ from bias_audit.run.folder import Run
 from bias_audit.run.progress import Progress
 from bias_audit.run.result import AuditResult
 from bias_audit.run.result import load as load_result
-from bias_audit.stats import cluster_codes
+from bias_audit.stats import group_codes
 
 HOSTS = 40
 """Photos that a region is pasted onto, at most: the answer comes within seconds, its interval is narrow enough."""
@@ -92,7 +92,7 @@ class LiveModel:
         self._lock = threading.Lock()
         self._hosts: dict[str, list[Photo]] = {}
         column = self.config.cluster
-        self._groups = cluster_codes(result.images[column]) if column else np.arange(len(result.images))
+        self._groups = group_codes(result.images[column]) if column else np.arange(len(result.images))
 
     def answer(
         self, image_id: str, corners: Sequence[Sequence[float]], name: str, reviewer: str, class_name: str = ""

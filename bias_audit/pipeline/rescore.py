@@ -101,7 +101,7 @@ def rescore(
             user = {name: [sample.columns[name] for sample in dataset.samples] for name in dataset.columns}
             photos, classes = summaries.summarise(
                 scored.records, user, dataset.class_names, measured, thresholds, config.seed,
-                groups=stats.cluster_codes(old.images[config.cluster]) if config.cluster else None,
+                groups=stats.group_codes(old.images[config.cluster]) if config.cluster else None,
                 ties=ties, remasked=scored.changed,
             )  # fmt: skip
             ignored = {*ignore, *(outcome.code for outcome in old.outcomes if outcome.ignored)}

@@ -74,7 +74,7 @@ def _read_classes(photos: Photos) -> pd.DataFrame:
         own = photos.images[photos.images["label"] == name]
         read = own[own["status"] == OK]
         right = read["correct"].to_numpy(float)
-        low, high = stats.rate_interval(right, clusters=stats.codes_of(photos.groups, read.index))
+        low, high = stats.rate_interval(right, groups=stats.codes_of(photos.groups, read.index))
         rows.append(
             {
                 "class_name": name,

@@ -79,7 +79,7 @@ def write_swapped(
         if kind == "mask"
     }
     plan = donors.plan(
-        dataset, areas, photos=MOST_PHOTOS, donors=config.donors, seed=config.seed, clusters=_groups(result)
+        dataset, areas, photos=MOST_PHOTOS, donors=config.donors, seed=config.seed, groups=_groups(result)
     )
     pairs = list(_pairs(dataset, plan, classes, config.donors, config.seed))
     if not pairs:
@@ -123,7 +123,7 @@ def _pairs(dataset: Any, plan: Any, classes: Sequence[str], count: int, seed: in
             (place, donor)
             for place in plan.photos.get(label, ())
             for donor in choose_donors(
-                plan.donors, label, place, dataset.samples[place].image_id, count, seed, plan.clusters
+                plan.donors, label, place, dataset.samples[place].image_id, count, seed, plan.groups
             )[1]
         ]
         guests = [place for other, places in plan.photos.items() if other != label for place in places]
@@ -134,7 +134,7 @@ def _pairs(dataset: Any, plan: Any, classes: Sequence[str], count: int, seed: in
             for i in range(len(own) if guests and lent else 0)
         ]
         for pair in dict.fromkeys([*own, *back]):
-            groups = [plan.clusters.get(place, place) for place in pair]
+            groups = [plan.groups.get(place, place) for place in pair]
             if pair not in made and groups[0] != groups[1]:
                 made.add(pair)
                 yield pair
@@ -144,9 +144,9 @@ def _groups(result: AuditResult) -> dict[int, int] | None:
     column = result.info.config.get("cluster")
     if not column or column not in result.images:
         return None
-    from bias_audit.stats import cluster_codes
+    from bias_audit.stats import group_codes
 
-    return dict(enumerate(map(int, cluster_codes(result.images[column]))))
+    return dict(enumerate(map(int, group_codes(result.images[column]))))
 
 
 def _folders(class_names: Sequence[str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Confidence intervals, significance tests and effect sizes. The unit is the photo or its cluster, never the composite.
+"""Confidence intervals, significance tests and effect sizes. The unit is the photo or its group, never the composite.
 
 The functions take arrays and return floats or arrays; they know no classes or rules of the audit. A wrong shape or a
 value outside its range is a mistake of the caller, so it raises ValueError and not one of the user's errors. SciPy is
@@ -6,9 +6,9 @@ imported only where it is needed: `scipy.stats` alone costs 1.3 s.
 """
 
 from bias_audit.stats.association import auc, auc_interval, cramers_v, odds_ratio
-from bias_audit.stats.clusters import ENOUGH_CLUSTERS, cluster_codes, codes_of, count_units, effective_size
 from bias_audit.stats.correction import benjamini_hochberg
 from bias_audit.stats.effects import cliffs_delta, hedges_g
+from bias_audit.stats.groups import ENOUGH_GROUPS, codes_of, count_units, effective_size, group_codes
 from bias_audit.stats.intervals import (
     bca_mean_interval,
     median_interval,
@@ -31,8 +31,8 @@ from bias_audit.stats.strata import (
 from bias_audit.stats.tests import EXACT_SIGN_FLIPS, mann_whitney, mann_whitney_greater, mcnemar, sign_flip
 
 __all__ = [
-    "ENOUGH_CLUSTERS",
     "ENOUGH_FOR_OUTLIERS",
+    "ENOUGH_GROUPS",
     "EXACT_SIGN_FLIPS",
     "Cells",
     "Standardised",
@@ -42,12 +42,12 @@ __all__ = [
     "benjamini_hochberg",
     "cliffs_delta",
     "cliffs_delta_within",
-    "cluster_codes",
     "codes_of",
     "count_units",
     "cramers_v",
     "effective_size",
     "fisher_within",
+    "group_codes",
     "hedges_g",
     "mann_whitney",
     "mann_whitney_greater",

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bias_audit.stats.arrays import CHUNK, ROUNDING, Floats, finite
-from bias_audit.stats.clusters import ENOUGH_CLUSTERS, effective_size, totals
+from bias_audit.stats.groups import ENOUGH_GROUPS, effective_size, totals
 
 
 def wilson(successes: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
@@ -18,7 +18,7 @@ def wilson(successes: float, n: float, confidence: float = 0.95) -> tuple[float,
     Args:
         successes: 0..n. May be fractional: a photo's score can be the share of its composites. The variance is then
             at most that of a proportion, so the interval errs on the wide side.
-        n: number of trials, here photos; fractional where clustered photos count for fewer (`rate_interval`).
+        n: number of trials, here photos; fractional where grouped photos count for fewer (`rate_interval`).
         confidence: 0..1, exclusive.
 
     Returns:
@@ -41,30 +41,30 @@ def wilson(successes: float, n: float, confidence: float = 0.95) -> tuple[float,
 
 
 def rate_interval(
-    scores: ArrayLike, *, clusters: ArrayLike | None = None, confidence: float = 0.95
+    scores: ArrayLike, *, groups: ArrayLike | None = None, confidence: float = 0.95
 ) -> tuple[float, float]:
-    """Wilson interval of a mean score; n clustered photos count as `effective_size` photos (Korn & Graubard 1998).
+    """Wilson interval of a mean score; n grouped photos count as `effective_size` photos (Korn & Graubard 1998).
 
     Args:
         scores: (n,) in 0..1, one per photo: right or wrong, or a share of composites.
-        clusters: (n,) group codes (patient, scene); None = each photo its own cluster.
+        groups: (n,) group codes (patient, scene); None = each photo its own group.
         confidence: 0..1, exclusive.
 
     Returns:
-        (low, high) in 0..1; (nan, nan) for n = 0 and below ENOUGH_CLUSTERS clusters.
+        (low, high) in 0..1; (nan, nan) for n = 0 and below ENOUGH_GROUPS groups.
 
     Raises:
-        ValueError: scores outside 0..1, or clusters of another length.
+        ValueError: scores outside 0..1, or groups of another length.
     """
     x = _shares(scores, "scores")
-    n = float(x.size) if clusters is None else effective_size(x, clusters, confidence)
+    n = float(x.size) if groups is None else effective_size(x, groups, confidence)
     if x.size == 0 or math.isnan(n):
         return math.nan, math.nan
     return wilson(float(x.mean()) * n, n, confidence)
 
 
 def paired_difference_interval(
-    first: ArrayLike, second: ArrayLike, confidence: float = 0.95, *, clusters: ArrayLike | None = None
+    first: ArrayLike, second: ArrayLike, confidence: float = 0.95, *, groups: ArrayLike | None = None
 ) -> tuple[float, float]:
     """Confidence interval of mean(first) - mean(second) on the same photos (Newcombe 1998, Stat. Med. 17, 2635-2650).
 
@@ -73,17 +73,17 @@ def paired_difference_interval(
     that correction (method 8) two identical halves would have an interval of width zero. In sums of products
     ad - bc = n * sum((x - mean x)(y - mean y)), which is how shares of composites enter.
 
-    With clusters n is the `effective_size` of the differences throughout (Rao & Scott 1992): a bootstrap of whole
-    clusters would have width zero where no photo changes sides.
+    With groups n is the `effective_size` of the differences throughout (Rao & Scott 1992): a bootstrap of whole
+    groups would have width zero where no photo changes sides.
 
     Args:
         first, second: (n,) scores in 0..1, one per photo, in the same order.
         confidence: 0..1, exclusive.
-        clusters: (n,) group codes (patient, scene); None = each photo its own cluster.
+        groups: (n,) group codes (patient, scene); None = each photo its own group.
 
     Returns:
         (low, high) in -1..1, around the difference, never of width zero; (nan, nan) for n = 0 and below
-        ENOUGH_CLUSTERS clusters.
+        ENOUGH_GROUPS groups.
 
     Raises:
         ValueError: different lengths, or scores outside 0..1.
@@ -91,7 +91,7 @@ def paired_difference_interval(
     x, y = _shares(first, "first"), _shares(second, "second")
     if x.shape != y.shape:
         raise ValueError(f"paired scores must be equally many, got {x.size} and {y.size}")
-    n = float(x.size) if clusters is None else effective_size(x - y, clusters, confidence)
+    n = float(x.size) if groups is None else effective_size(x - y, groups, confidence)
     if x.size == 0 or math.isnan(n):
         return math.nan, math.nan
     p, q = float(x.mean()), float(y.mean())
@@ -116,35 +116,35 @@ def bca_mean_interval(
     values: ArrayLike,
     *,
     seed: int,
-    clusters: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
     resamples: int = 2000,
     confidence: float = 0.95,
 ) -> tuple[float, float]:
     """Bias-corrected and accelerated bootstrap interval of the mean (Efron 1987, JASA 82, 171-185).
 
-    Without clusters the result equals `scipy.stats.bootstrap(method="BCa")` with the same seed, but no n x n array is
-    made for the jackknife. With clusters, whole clusters are drawn and left out (Davison & Hinkley 1997, section 3.8);
-    the estimate stays the mean over photos, so a large cluster counts by its photos. With 20 to 40 clusters of unequal
+    Without groups the result equals `scipy.stats.bootstrap(method="BCa")` with the same seed, but no n x n array is
+    made for the jackknife. With groups, whole groups are drawn and left out (Davison & Hinkley 1997, section 3.8);
+    the estimate stays the mean over photos, so a large group counts by its photos. With 20 to 40 groups of unequal
     size the interval covers about 91 % instead of 95 % (measured), as bootstraps of few units do.
 
     Args:
         values: (n,) finite values, one per photo.
         seed: seed of the resampling; the same seed gives the same interval.
-        clusters: (n,) group codes (patient, scene); None = each photo its own cluster.
+        groups: (n,) group codes (patient, scene); None = each photo its own group.
         resamples: number of bootstrap samples.
         confidence: 0..1, exclusive.
 
     Returns:
-        (low, high) within the range of the values; (nan, nan) below ENOUGH_CLUSTERS clusters; (mean, mean) where
-        all clusters have the same mean.
+        (low, high) within the range of the values; (nan, nan) below ENOUGH_GROUPS groups; (mean, mean) where
+        all groups have the same mean.
 
     Raises:
-        ValueError: a value that is not finite, or clusters of another length.
+        ValueError: a value that is not finite, or groups of another length.
     """
     x = finite(values, "values")
-    sums, sizes = totals(x, clusters)
-    groups = sizes.size
-    if groups < ENOUGH_CLUSTERS:
+    sums, sizes = totals(x, groups)
+    count = sizes.size
+    if count < ENOUGH_GROUPS:
         return math.nan, math.nan
     mean = float(x.mean())
     left_out = (x.sum() - sums) / (x.size - sizes)
@@ -152,11 +152,11 @@ def bca_mean_interval(
     if np.ptp(sums / sizes) <= ROUNDING * float(np.abs(x).max()):
         return mean, mean
     rng = np.random.default_rng(seed)
-    rows = max(CHUNK // groups, 1)
+    rows = max(CHUNK // count, 1)
     means = []
     for start in range(0, resamples, rows):
-        drawn = rng.integers(0, groups, (min(rows, resamples - start), groups))
-        photos = float(x.size) if clusters is None else sizes[drawn].sum(axis=1)
+        drawn = rng.integers(0, count, (min(rows, resamples - start), count))
+        photos = float(x.size) if groups is None else sizes[drawn].sum(axis=1)
         means.append(sums[drawn].sum(axis=1) / photos)
     low, high = _bca(np.concatenate(means), mean, influence, confidence)
     return max(low, float(x.min())), min(high, float(x.max()))

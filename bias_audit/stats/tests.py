@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bias_audit.stats.arrays import CHUNK, ROUNDING, finite
-from bias_audit.stats.clusters import totals
+from bias_audit.stats.groups import totals
 
 EXACT_SIGN_FLIPS = 12
-"""Most clusters for which all 2^n sign patterns (4096 for 12) are enumerated instead of drawn."""
+"""Most groups for which all 2^n sign patterns (4096 for 12) are enumerated instead of drawn."""
 
 
 def mcnemar(b: int, c: int) -> float:
@@ -38,25 +38,25 @@ def mcnemar(b: int, c: int) -> float:
 
 
 def sign_flip(
-    differences: ArrayLike, *, seed: int, clusters: ArrayLike | None = None, permutations: int = 10_000
+    differences: ArrayLike, *, seed: int, groups: ArrayLike | None = None, permutations: int = 10_000
 ) -> float:
     """Two-sided sign-flip permutation test of paired differences (Fisher 1935; Phipson & Smyth 2010 for the count).
 
-    Under the null each difference is as likely with the opposite sign; all differences of a cluster change sign
+    Under the null each difference is as likely with the opposite sign; all differences of a group change sign
     together (Winkler et al. 2015, NeuroImage 123, 253-268). The statistic is |sum| over photos.
 
     Args:
         differences: (n,) finite differences, one per photo.
-        seed: of the random signs; unused up to EXACT_SIGN_FLIPS clusters, where all patterns are enumerated.
-        clusters: (n,) group codes (patient, scene); None = each photo its own cluster.
-        permutations: number B of random sign patterns where there are more clusters.
+        seed: of the random signs; unused up to EXACT_SIGN_FLIPS groups, where all patterns are enumerated.
+        groups: (n,) group codes (patient, scene); None = each photo its own group.
+        permutations: number B of random sign patterns where there are more groups.
 
     Returns:
         p in 0..1, never 0: the share of all patterns that are at least as extreme, or (1 + #) / (1 + B) where # of the
         B random patterns are; nan for no differences.
 
     Raises:
-        ValueError: a difference that is not finite, clusters of another length, or permutations < 1.
+        ValueError: a difference that is not finite, groups of another length, or permutations < 1.
     """
     d = finite(differences, "differences")
     if permutations < 1:
@@ -65,11 +65,11 @@ def sign_flip(
         return math.nan
     # Patterns that tie with the observed one must count as ties, in whatever order their terms are added.
     bound = abs(float(d.sum())) - ROUNDING * d.size * float(np.abs(d).sum())
-    sums, _ = totals(d, clusters)
+    sums, _ = totals(d, groups)
     if sums.size <= EXACT_SIGN_FLIPS:
         signs = np.array(list(itertools.product((-1.0, 1.0), repeat=sums.size)))
         return float((np.abs(signs @ sums) >= bound).mean())
-    # One random byte flips the signs of eight clusters: their 256 possible sums are looked up, not added again.
+    # One random byte flips the signs of eight groups: their 256 possible sums are looked up, not added again.
     eights = np.resize(np.append(sums, np.zeros(-sums.size % 8)), (-(-sums.size // 8), 8))
     signs = np.array(list(itertools.product((-1.0, 1.0), repeat=8)))
     looked_up = (eights @ signs.T).ravel()

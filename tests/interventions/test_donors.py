@@ -174,7 +174,7 @@ class TestGroups:
     def test_a_class_of_one_group_has_no_donors(self) -> None:
         dataset = _dataset((3, 3))
         areas = dict.fromkeys(range(6), 0.3)
-        todo = plan(dataset, areas, photos=9, donors=3, seed=0, clusters={0: 1, 1: 1, 2: 1, 3: 2, 4: 3, 5: 4})
+        todo = plan(dataset, areas, photos=9, donors=3, seed=0, groups={0: 1, 1: 1, 2: 1, 3: 2, 4: 3, 5: 4})
         assert todo.photos[0] == ()
         assert {todo.status[i] for i in range(3)} == {rooms.NO_DONORS}
         assert set(todo.photos[1]) == {3, 4, 5}

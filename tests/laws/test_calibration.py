@@ -35,7 +35,7 @@ def patients(rng: np.random.Generator, groups: int, largest: int) -> tuple[np.nd
 def test_sign_flip_of_patients(groups: int) -> None:
     def by_patient(rng: np.random.Generator, seed: int) -> float:
         differences, codes = patients(rng, groups, 8)
-        return stats.sign_flip(differences, seed=seed, permutations=399, clusters=codes)
+        return stats.sign_flip(differences, seed=seed, permutations=399, groups=codes)
 
     def by_photo(rng: np.random.Generator, seed: int) -> float:
         return stats.sign_flip(patients(rng, groups, 8)[0], seed=seed, permutations=399)
@@ -58,7 +58,7 @@ def test_the_unit_is_the_photo_never_the_composite() -> None:
 
     def photos_as_clusters(rng: np.random.Generator, seed: int) -> float:
         lost, photos = composites(rng)
-        return stats.sign_flip(lost.ravel(), seed=seed, permutations=399, clusters=photos)
+        return stats.sign_flip(lost.ravel(), seed=seed, permutations=399, groups=photos)
 
     def composites_as_photos(rng: np.random.Generator, seed: int) -> float:
         return stats.sign_flip(composites(rng)[0].ravel(), seed=seed, permutations=399)
@@ -157,7 +157,7 @@ def test_bca_covers_means_of_patients_only_when_told_of_them() -> None:
 
     def by_patient(rng: np.random.Generator, seed: int) -> tuple[float, float]:
         values, codes = skewed(rng)
-        return stats.bca_mean_interval(values, seed=seed, clusters=codes)
+        return stats.bca_mean_interval(values, seed=seed, groups=codes)
 
     def by_photo(rng: np.random.Generator, seed: int) -> tuple[float, float]:
         return stats.bca_mean_interval(skewed(rng)[0], seed=seed)
@@ -174,11 +174,11 @@ def test_rates_and_gaps_of_patients_cover_only_when_told_of_them() -> None:
 
     def rate(rng: np.random.Generator, seed: int) -> tuple[float, float]:
         same, _, codes = photos(rng)
-        return stats.rate_interval(same, clusters=codes)
+        return stats.rate_interval(same, groups=codes)
 
     def gap(rng: np.random.Generator, seed: int) -> tuple[float, float]:
         same, other, codes = photos(rng)
-        return stats.paired_difference_interval(same, other, clusters=codes)
+        return stats.paired_difference_interval(same, other, groups=codes)
 
     def naive(rng: np.random.Generator, seed: int) -> tuple[float, float]:
         same, other, _ = photos(rng)

@@ -174,13 +174,13 @@ def test_a_photo_that_is_its_own_cluster_is_a_photo(rows: list[tuple[float, floa
     first, second = np.array(rows).T
     alone = np.arange(len(rows))
     paired = stats.paired_difference_interval(first, second)
-    assert stats.paired_difference_interval(first, second, clusters=alone) == pytest.approx(paired, abs=1e-9)
-    assert stats.rate_interval(first, clusters=alone) == pytest.approx(stats.rate_interval(first), abs=1e-9)
+    assert stats.paired_difference_interval(first, second, groups=alone) == pytest.approx(paired, abs=1e-9)
+    assert stats.rate_interval(first, groups=alone) == pytest.approx(stats.rate_interval(first), abs=1e-9)
     bca = stats.bca_mean_interval(first - second, seed=0, resamples=200)
-    clustered = stats.bca_mean_interval(first - second, seed=0, clusters=alone, resamples=200)
+    clustered = stats.bca_mean_interval(first - second, seed=0, groups=alone, resamples=200)
     assert clustered == pytest.approx(bca, abs=1e-12)
     p = stats.sign_flip(first - second, seed=0, permutations=99)
-    assert stats.sign_flip(first - second, seed=0, permutations=99, clusters=alone) == p
+    assert stats.sign_flip(first - second, seed=0, permutations=99, groups=alone) == p
 
 
 @settings(max_examples=60, deadline=None)
@@ -188,14 +188,14 @@ def test_a_photo_that_is_its_own_cluster_is_a_photo(rows: list[tuple[float, floa
 def test_clusters_have_no_names_and_never_narrow_an_interval(rows: list[tuple[float, float, int]], seed: int) -> None:
     first, second, clusters = np.array(rows).T
     renamed = np.random.default_rng(seed).permutation(15)[clusters.astype(int)]
-    p = stats.sign_flip(first - second, seed=0, clusters=clusters)
+    p = stats.sign_flip(first - second, seed=0, groups=clusters)
     if len(np.unique(clusters)) <= stats.EXACT_SIGN_FLIPS:
-        assert stats.sign_flip(first - second, seed=0, clusters=renamed) == p
-    low, high = stats.paired_difference_interval(first, second, clusters=clusters)
-    again = stats.paired_difference_interval(first, second, clusters=renamed)
+        assert stats.sign_flip(first - second, seed=0, groups=renamed) == p
+    low, high = stats.paired_difference_interval(first, second, groups=clusters)
+    again = stats.paired_difference_interval(first, second, groups=renamed)
     assert again == pytest.approx((low, high), nan_ok=True)
-    assert math.isnan(low) == (len(np.unique(clusters)) < stats.ENOUGH_CLUSTERS)
-    rate_low, rate_high = stats.rate_interval(first, clusters=clusters)
+    assert math.isnan(low) == (len(np.unique(clusters)) < stats.ENOUGH_GROUPS)
+    rate_low, rate_high = stats.rate_interval(first, groups=clusters)
     if not math.isnan(low):
         assert -1 <= low <= first.mean() - second.mean() + 1e-12
         naive_low, naive_high = stats.rate_interval(first)

@@ -334,13 +334,13 @@ def test_a_patient_counts_once():
     frame = pd.DataFrame(composites)
     records = with_interventions(records, frame, NAMES, BLANK)
     patients = [photo // 10 for photo in range(30)]
-    husky = summed(records, frame, NAMES, clusters=patients)[1].loc["husky"]
+    husky = summed(records, frame, NAMES, groups=patients)[1].loc["husky"]
     assert (husky["n_interventions"], husky["n_clusters"]) == (30, 3)
     assert husky["reliance_reason"] == "only 3 groups of photos, 10 needed for a test"
     assert husky["reliance_reason_code"] == TOO_FEW_GROUPS
     assert np.isnan(husky["p_sign_flip"])
     assert husky["background_gap"] == 1
     pairs = [photo // 2 for photo in range(30)]
-    husky = summed(records, frame, NAMES, clusters=pairs)[1].loc["husky"]
+    husky = summed(records, frame, NAMES, groups=pairs)[1].loc["husky"]
     assert husky["p_sign_flip"] < 0.001
     assert np.isnan(husky["p_mcnemar"])  # a photo of a pair is no trial of its own

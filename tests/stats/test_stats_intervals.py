@@ -246,7 +246,7 @@ def test_bca_of_clusters_from_the_paper(seed: int) -> None:
     acceleration = (d**3).sum() / (6 * (d**2).sum() ** 1.5)
     tails = [norm.cdf(z0 + (z0 + z) / (1 - acceleration * (z0 + z))) for z in norm.ppf([0.025, 0.975])]
     expected = np.quantile(means, tails)
-    assert stats.bca_mean_interval(values, seed=9, clusters=clusters) == pytest.approx(expected, rel=1e-9)
+    assert stats.bca_mean_interval(values, seed=9, groups=clusters) == pytest.approx(expected, rel=1e-9)
 
 
 def test_bca_of_clusters_is_wider_and_needs_ten_of_them() -> None:
@@ -254,12 +254,12 @@ def test_bca_of_clusters_is_wider_and_needs_ten_of_them() -> None:
     clusters = np.repeat(np.arange(10), 20)
     values = rng.normal(size=10)[clusters] + 0.1 * rng.normal(size=200)
     low, high = stats.bca_mean_interval(values, seed=0)
-    wide_low, wide_high = stats.bca_mean_interval(values, seed=0, clusters=clusters)
+    wide_low, wide_high = stats.bca_mean_interval(values, seed=0, groups=clusters)
     assert wide_high - wide_low > 3 * (high - low)  # the design effect is about 20
-    assert all(map(math.isnan, stats.bca_mean_interval(values, seed=0, clusters=np.minimum(clusters, 8))))
-    assert stats.bca_mean_interval([0.0, 1.0] * 10, seed=0, clusters=np.repeat(np.arange(10), 2)) == (0.5, 0.5)
-    with pytest.raises(ValueError, match="its cluster"):
-        stats.bca_mean_interval(values, seed=0, clusters=[1, 2])
+    assert all(map(math.isnan, stats.bca_mean_interval(values, seed=0, groups=np.minimum(clusters, 8))))
+    assert stats.bca_mean_interval([0.0, 1.0] * 10, seed=0, groups=np.repeat(np.arange(10), 2)) == (0.5, 0.5)
+    with pytest.raises(ValueError, match="its group"):
+        stats.bca_mean_interval(values, seed=0, groups=[1, 2])
 
 
 # -- clusters in rates ----------------------------------------------------------------------
@@ -276,8 +276,8 @@ def test_rate_interval_of_clusters_counts_effective_photos() -> None:
     scores, clusters = [1.0] * 30 + [0.0] * 30, np.repeat(np.arange(20), 3)
     n = stats.effective_size(scores, clusters)
     assert n < 20
-    assert stats.rate_interval(scores, clusters=clusters) == stats.wilson(n / 2, n)
-    assert all(map(math.isnan, stats.rate_interval(scores, clusters=np.repeat(np.arange(6), 10))))
+    assert stats.rate_interval(scores, groups=clusters) == stats.wilson(n / 2, n)
+    assert all(map(math.isnan, stats.rate_interval(scores, groups=np.repeat(np.arange(6), 10))))
 
 
 def test_paired_difference_of_whole_clusters_is_that_of_one_photo_each() -> None:
@@ -286,7 +286,7 @@ def test_paired_difference_of_whole_clusters_is_that_of_one_photo_each() -> None
     first = (rng.random(60) < 0.9).astype(float)
     second = np.where(rng.random(60) < 0.7, first, 0.0)
     clusters = np.repeat(np.arange(60), 5)
-    copies = stats.paired_difference_interval(np.repeat(first, 5), np.repeat(second, 5), clusters=clusters)
+    copies = stats.paired_difference_interval(np.repeat(first, 5), np.repeat(second, 5), groups=clusters)
     assert copies == pytest.approx(stats.paired_difference_interval(first, second), abs=0.005)
     naive = stats.paired_difference_interval(np.repeat(first, 5), np.repeat(second, 5))
     assert copies[1] - copies[0] > 1.8 * (naive[1] - naive[0])
@@ -295,8 +295,8 @@ def test_paired_difference_of_whole_clusters_is_that_of_one_photo_each() -> None
 def test_paired_difference_of_clusters_without_change_has_a_width() -> None:
     """A bootstrap of clusters would say [0, 0]: no patient's photos change sides."""
     clusters = np.repeat(np.arange(12), 4)
-    low, high = stats.paired_difference_interval([1.0] * 48, [1.0] * 48, clusters=clusters)
+    low, high = stats.paired_difference_interval([1.0] * 48, [1.0] * 48, groups=clusters)
     twelve = stats.paired_difference_interval([1.0] * 12, [1.0] * 12)
     assert low < twelve[0] < 0 < twelve[1] < high
-    few = stats.paired_difference_interval([1.0] * 48, [1.0] * 48, clusters=clusters // 2)
+    few = stats.paired_difference_interval([1.0] * 48, [1.0] * 48, groups=clusters // 2)
     assert all(map(math.isnan, few))

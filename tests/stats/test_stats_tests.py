@@ -111,7 +111,7 @@ def test_sign_flip_turns_whole_clusters() -> None:
     """Three patients with sums 3, 1 and -2: of eight patterns |sum| >= 2 in six, by hand."""
     differences, clusters = [1, 2, 1, -1, -1], ["a", "a", "b", "c", "c"]
     # +-3 +-1 +-2: 6, 2, 4, 0 and their opposites
-    assert stats.sign_flip(differences, seed=0, clusters=clusters) == 6 / 8
+    assert stats.sign_flip(differences, seed=0, groups=clusters) == 6 / 8
 
 
 def test_sign_flip_of_clusters_is_that_of_their_sums() -> None:
@@ -121,9 +121,9 @@ def test_sign_flip_of_clusters_is_that_of_their_sums() -> None:
         differences = rng.normal(0.1, 1, 120)
         sums = [differences[clusters == code].sum() for code in range(groups)]
         expected = stats.sign_flip(sums, seed=5)
-        assert stats.sign_flip(differences, seed=5, clusters=clusters) == pytest.approx(expected, abs=1e-4)
-    with pytest.raises(ValueError, match="its cluster"):
-        stats.sign_flip([1, 2], seed=0, clusters=[1])
+        assert stats.sign_flip(differences, seed=5, groups=clusters) == pytest.approx(expected, abs=1e-4)
+    with pytest.raises(ValueError, match="its group"):
+        stats.sign_flip([1, 2], seed=0, groups=[1])
 
 
 @pytest.mark.parametrize("n", [13, 16, 21])

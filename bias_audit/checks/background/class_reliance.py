@@ -29,14 +29,14 @@ RATES = {
 """Class rate -> column of the photos it is the mean of; each with a Wilson interval."""
 
 
-def class_reliance(read: pd.DataFrame, min_photos: int, seed: int, clusters: pd.Series | None = None) -> dict[str, Any]:
+def class_reliance(read: pd.DataFrame, min_photos: int, seed: int, groups: pd.Series | None = None) -> dict[str, Any]:
     """Reliance columns of one class.
 
     Args:
         read: its rows of the images table, readable ones.
         min_photos: photos, or groups, below which nothing is tested.
         seed: of bootstrap and permutations.
-        clusters: group code per image, same index; None = every photo by itself.
+        groups: group code per image, same index; None = every photo by itself.
 
     Returns:
         columns of `schema.CLASSES`.
@@ -50,7 +50,7 @@ def class_reliance(read: pd.DataFrame, min_photos: int, seed: int, clusters: pd.
         row["reliance_reason"] = str(reasons.mode().iloc[0]) if len(reasons) else NO_READABLE
         row["reliance_reason_code"] = row["reliance_reason"]
         return row
-    codes = stats.codes_of(clusters, done.index)
+    codes = stats.codes_of(groups, done.index)
     units = stats.count_units(n, codes)
     row["n_clusters"] = units
     what = "photos" if codes is None else "groups of photos"
@@ -61,16 +61,16 @@ def class_reliance(read: pd.DataFrame, min_photos: int, seed: int, clusters: pd.
     row.update(_exchanged(done, codes))
     if units >= min_photos:
         row.update(_tests(done, codes, seed))
-    row.update(_second_fill(done, clusters, row["background_gap"]))
+    row.update(_second_fill(done, groups, row["background_gap"]))
     done = done.assign(
         background_only_right=done["background_only_predicted"] == done["label"],
         foreground_only_right=done["foreground_only_predicted"] == done["label"],
     )
     for name, column in RATES.items():
-        row.update(_rate(name, done[column], clusters))
-    row.update(_beside(done, clusters, seed))
+        row.update(_rate(name, done[column], groups))
+    row.update(_beside(done, groups, seed))
     effects = done["cue_removal_effect"].dropna()
-    row.update(cue_effect("cue_removal", effects, clusters, min_photos=min_photos, seed=seed))
+    row.update(cue_effect("cue_removal", effects, groups, min_photos=min_photos, seed=seed))
     row["n_rests_on_background"] = int(done["rests_on_background"].fillna(False).sum())
     return row
 
@@ -80,9 +80,9 @@ def _exchanged(done: pd.DataFrame, codes: Codes | None) -> dict[str, Any]:
     same, other = (done[f"{arm}_background_accuracy"].to_numpy(float) for arm in ("same", "other"))
     for arm, values in (("same", same), ("other", other)):
         row[f"{arm}_background_accuracy"] = values.mean()
-        row[f"{arm}_low"], row[f"{arm}_high"] = stats.rate_interval(values, clusters=codes)
+        row[f"{arm}_low"], row[f"{arm}_high"] = stats.rate_interval(values, groups=codes)
     row["background_gap"] = (same - other).mean()
-    row["gap_low"], row["gap_high"] = stats.paired_difference_interval(same, other, clusters=codes)
+    row["gap_low"], row["gap_high"] = stats.paired_difference_interval(same, other, groups=codes)
     for arm in ("random", "next"):
         row[f"{arm}_background_accuracy"] = done[f"{arm}_background_accuracy"].mean()
     row["swap_log_odds"] = done["swap_log_odds"].mean()
@@ -101,9 +101,9 @@ def _changed_sides(done: pd.DataFrame) -> tuple[int, int]:
 def _tests(done: pd.DataFrame, codes: Codes | None, seed: int) -> dict[str, Any]:
     same, other = (done[f"{arm}_background_accuracy"].to_numpy(float) for arm in ("same", "other"))
     row: dict[str, Any] = {
-        "p_sign_flip": stats.sign_flip(same - other, seed=seed, permutations=SIGN_FLIPS, clusters=codes),
+        "p_sign_flip": stats.sign_flip(same - other, seed=seed, permutations=SIGN_FLIPS, groups=codes),
         "p_log_odds": stats.sign_flip(
-            done["swap_log_odds"].to_numpy(float), seed=seed, permutations=SIGN_FLIPS, clusters=codes
+            done["swap_log_odds"].to_numpy(float), seed=seed, permutations=SIGN_FLIPS, groups=codes
         ),
     }
     if codes is None:  # a photo of a group is no trial of its own
@@ -111,13 +111,13 @@ def _tests(done: pd.DataFrame, codes: Codes | None, seed: int) -> dict[str, Any]
     return row
 
 
-def _second_fill(done: pd.DataFrame, clusters: pd.Series | None, first_gap: float) -> dict[str, Any]:
+def _second_fill(done: pd.DataFrame, groups: pd.Series | None, first_gap: float) -> dict[str, Any]:
     rows = done[done["background_gap_second_fill"].notna()]
     if rows.empty:
         return {}
     same, other = (rows[f"{arm}_background_accuracy_second_fill"].to_numpy(float) for arm in ("same", "other"))
     gap = float((same - other).mean())
-    low, high = stats.paired_difference_interval(same, other, clusters=stats.codes_of(clusters, rows.index))
+    low, high = stats.paired_difference_interval(same, other, groups=stats.codes_of(groups, rows.index))
     return {
         "background_gap_second_fill": gap,
         "second_fill_low": low,
@@ -127,27 +127,27 @@ def _second_fill(done: pd.DataFrame, clusters: pd.Series | None, first_gap: floa
     }
 
 
-def _rate(name: str, values: pd.Series, clusters: pd.Series | None) -> dict[str, Any]:
+def _rate(name: str, values: pd.Series, groups: pd.Series | None) -> dict[str, Any]:
     known = values.dropna().astype(bool)
     n = len(known)
-    low, high = stats.rate_interval(known.to_numpy(float), clusters=stats.codes_of(clusters, known.index))
+    low, high = stats.rate_interval(known.to_numpy(float), groups=stats.codes_of(groups, known.index))
     suffix = "" if name in ("adversarial", "cut_out_gain") else "_accuracy"
     return {f"{name}{suffix}": known.mean() if n else np.nan, f"{name}_low": low, f"{name}_high": high, f"n_{name}": n}
 
 
-def _beside(done: pd.DataFrame, clusters: pd.Series | None, seed: int) -> dict[str, Any]:
+def _beside(done: pd.DataFrame, groups: pd.Series | None, seed: int) -> dict[str, Any]:
     """Experiments that stand beside the gap: no background, what erasing costs, noise, and the background's share."""
     neutral, same = (done[f"{arm}_background_accuracy"].to_numpy(float) for arm in ("neutral", "same"))
     row: dict[str, Any] = {"neutral_background_accuracy": neutral.mean(), "neutral_loss": (same - neutral).mean()}
     row["neutral_loss_low"], row["neutral_loss_high"] = stats.paired_difference_interval(
-        same, neutral, clusters=stats.codes_of(clusters, done.index)
+        same, neutral, groups=stats.codes_of(groups, done.index)
     )
     held = done[done["control_right"].notna()]
     if len(held):
         control, removed = (held[f"{arm}_right"].to_numpy(float) for arm in ("control", "background_only"))
         row["removal_effect"] = float((control - removed).mean())
         row["removal_low"], row["removal_high"] = stats.paired_difference_interval(
-            control, removed, clusters=stats.codes_of(clusters, held.index)
+            control, removed, groups=stats.codes_of(groups, held.index)
         )
     row["n_control"] = len(held)
     noisy_object, noisy_background = done["noisy_object_right"].mean(), done["noisy_background_right"].mean()
@@ -158,7 +158,7 @@ def _beside(done: pd.DataFrame, clusters: pd.Series | None, seed: int) -> dict[s
     row["shapley_low"], row["shapley_high"] = stats.bca_mean_interval(
         shares.to_numpy(float),
         seed=seed,
-        clusters=stats.codes_of(clusters, shares.index),
+        groups=stats.codes_of(groups, shares.index),
     )
     return row
 
@@ -177,24 +177,24 @@ def relative_foreground_sensitivity(noisy_object: float, noisy_background: float
 
 
 def cue_effect(
-    name: str, effects: pd.Series, clusters: pd.Series | None, *, min_photos: int, seed: int
+    name: str, effects: pd.Series, groups: pd.Series | None, *, min_photos: int, seed: int
 ) -> dict[str, Any]:
     """Does the attended piece of background move the probability more than an equal piece elsewhere?
 
     Args:
         name: prefix of the columns.
         effects: difference of probabilities per photo, -1..1.
-        clusters: as in `class_reliance`; holds at least the index of `effects`.
+        groups: as in `class_reliance`; holds at least the index of `effects`.
 
     Returns:
         mean effect, BCa interval, number of photos and, from min_photos on, the sign-flip p.
     """
     values = effects.to_numpy(float)
-    codes = stats.codes_of(clusters, effects.index)
+    codes = stats.codes_of(groups, effects.index)
     row: dict[str, Any] = {f"n_{name}": len(values), f"{name}_effect": values.mean() if len(values) else np.nan}
-    row[f"{name}_low"], row[f"{name}_high"] = stats.bca_mean_interval(values, seed=seed, clusters=codes)
+    row[f"{name}_low"], row[f"{name}_high"] = stats.bca_mean_interval(values, seed=seed, groups=codes)
     if stats.count_units(len(values), codes) >= min_photos:
-        row[f"p_{name}"] = stats.sign_flip(values, seed=seed, permutations=SIGN_FLIPS, clusters=codes)
+        row[f"p_{name}"] = stats.sign_flip(values, seed=seed, permutations=SIGN_FLIPS, groups=codes)
     return row
 
 

@@ -172,7 +172,7 @@ def _composites(
         return
     pixels, mask = loaded.pixels, loaded.mask
     sample, pictures = dataset.samples[position], backgrounds.pictures
-    same, other = choose_donors(todo.donors, sample.label, position, sample.image_id, donors, seed, todo.clusters)
+    same, other = choose_donors(todo.donors, sample.label, position, sample.image_id, donors, seed, todo.groups)
     for fill, most in ((FIRST_FILL, donors), (SECOND_FILL, CHECKS)):
         for arm, chosen in ((SAME, same), (OTHER, other)):
             for donor in chosen[:most]:

@@ -74,7 +74,7 @@ def intervene(context: Context) -> Interventions:
     }
     groups = None if context.groups is None else dict(enumerate(map(int, context.groups)))
     todo = donors.plan(
-        dataset, areas, photos=config.interventions, donors=config.donors, seed=config.seed, clusters=groups
+        dataset, areas, photos=config.interventions, donors=config.donors, seed=config.seed, groups=groups
     )
     status = [_status(record, todo, config) for record in records]
     rows: list[dict[str, Any]] = []

@@ -62,19 +62,19 @@ def of_classes(composites: pd.DataFrame, photos: Photos) -> pd.DataFrame:
         composites: one row per `composites.Composite`, and its photo's label (class indices).
         photos: with the complete table of the images.
     """
-    images, clusters, least = photos.images, photos.groups, photos.thresholds.min_photos
+    images, groups, least = photos.images, photos.groups, photos.thresholds.min_photos
     exchanged = composites[composites["fill"] == FIRST_FILL]
-    groups = None if clusters is None else clusters.to_numpy(np.intp)
-    attract = attraction(exchanged, len(photos.class_names), seed=photos.seed, groups=groups)
+    codes = None if groups is None else groups.to_numpy(np.intp)
+    attract = attraction(exchanged, len(photos.class_names), seed=photos.seed, groups=codes)
     rows = []
     for index, name in enumerate(photos.class_names):
         own = images[(images["label"] == name) & (images["status"] == OK)]
-        row: dict[str, Any] = class_reliance(own, least, photos.seed, clusters)
+        row: dict[str, Any] = class_reliance(own, least, photos.seed, groups)
         row["attract"], row["attract_low"], row["attract_high"] = (values[index] for values in attract)
         for fill in ("", "_second_fill"):
             row[f"background_only_elsewhere{fill}"] = background_only_elsewhere(images, name, fill, min_photos=least)
         lent = images.loc[images["cue_lent_class"] == name, "cue_lent_effect"].dropna()
-        row.update(cue_effect("cue_lent", lent, clusters, min_photos=least, seed=photos.seed))
+        row.update(cue_effect("cue_lent", lent, groups, min_photos=least, seed=photos.seed))
         rows.append(row)
     table = frame(OF_CLASSES, rows)
     for corrected, p in CORRECTED:

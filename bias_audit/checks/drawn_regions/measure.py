@@ -37,7 +37,7 @@ LEAST_SEEN = 0.5
 KEPT = 3
 """Hosts whose pictures are kept."""
 
-ENOUGH = stats.ENOUGH_CLUSTERS
+ENOUGH = stats.ENOUGH_GROUPS
 
 
 @dataclass(frozen=True)

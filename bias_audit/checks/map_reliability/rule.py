@@ -77,8 +77,8 @@ def _judged(rule: Rule, test: Reliability, bounds: Thresholds) -> RuleOutcome:
     from bias_audit.checks.map_reliability.similarity import OK
 
     values = test.similarity[np.isfinite(test.similarity)]
-    if test.status != OK or len(values) < stats.ENOUGH_CLUSTERS:
-        few = f"only {len(values)} photos have a map with positive evidence, {stats.ENOUGH_CLUSTERS} are needed"
+    if test.status != OK or len(values) < stats.ENOUGH_GROUPS:
+        few = f"only {len(values)} photos have a map with positive evidence, {stats.ENOUGH_GROUPS} are needed"
         reason, code = (few, TOO_FEW) if test.status == OK else (test.status, test.status)
         return not_applicable(rule, "dataset", test.name, f"No test of {test.name}: {reason}.", code)
     criterion = CRITERIA[test.name]

@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.checks.recurring_cues.collect import Seen
-from bias_audit.stats import ENOUGH_CLUSTERS
+from bias_audit.stats import ENOUGH_GROUPS
 
 Indices = NDArray[np.intp]
 
 COMPONENTS = 20
 """Of the principal component analysis before features are grouped (docs/science.md#views)."""
 
-SMALLEST = ENOUGH_CLUSTERS
+SMALLEST = ENOUGH_GROUPS
 """Images that a recurring thing must be seen in: with fewer the proof gives no interval."""
 
 SHARE = 1 / 40

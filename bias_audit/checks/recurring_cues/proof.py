@@ -32,7 +32,7 @@ Predict = Callable[[Pixels], Predictions]
 PHOTOS = 20
 """Most typical images of a group that are changed; each is also pasted onto HOSTS others."""
 
-ENOUGH = stats.ENOUGH_CLUSTERS
+ENOUGH = stats.ENOUGH_GROUPS
 """Images that a proof needs: fewer give no interval."""
 
 RIMS = (0.5, 0.25, 0.0)

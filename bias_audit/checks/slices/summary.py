@@ -26,7 +26,7 @@ MIN_SLICE = 10
 """Images below which a slice is listed but not tested: intervals say nothing (docs/science.md#minimum-numbers)."""
 
 MOST_VALUES = 50
-"""A column with more different values names images, not groups."""
+"""A column with more different values names images, not slices."""
 
 QUARTILES_FROM = 13
 """Numbers with at least this many different values are cut into quartiles."""
@@ -46,7 +46,7 @@ class Measure:
         worse: 1 where high is worse, -1 where low is.
         prefix: of rest_X, X_low, X_high, X_within, X_against...
         n, mean, p, fdr, reason: columns.
-        interval: (members, seed, cluster codes) -> interval of their mean.
+        interval: (members, seed, group codes) -> interval of their mean.
     """
 
     scores: str
@@ -61,18 +61,18 @@ class Measure:
     interval: Callable[[pd.DataFrame, int, Codes | None], Interval]
 
 
-def _accuracy(members: pd.DataFrame, seed: int, clusters: Codes | None) -> Interval:
-    return stats.rate_interval(members["correct"].to_numpy(float), clusters=clusters, confidence=CONFIDENCE)
+def _accuracy(members: pd.DataFrame, seed: int, groups: Codes | None) -> Interval:
+    return stats.rate_interval(members["correct"].to_numpy(float), groups=groups, confidence=CONFIDENCE)
 
 
-def _attention(members: pd.DataFrame, seed: int, clusters: Codes | None) -> Interval:
+def _attention(members: pd.DataFrame, seed: int, groups: Codes | None) -> Interval:
     scores = members["background_excess_label"].to_numpy(float)
-    return stats.bca_mean_interval(scores, seed=seed, clusters=clusters, confidence=CONFIDENCE)
+    return stats.bca_mean_interval(scores, seed=seed, groups=groups, confidence=CONFIDENCE)
 
 
-def _reliance(members: pd.DataFrame, seed: int, clusters: Codes | None) -> Interval:
+def _reliance(members: pd.DataFrame, seed: int, groups: Codes | None) -> Interval:
     same, other = (members[f"{arm}_background_accuracy"].to_numpy(float) for arm in ("same", "other"))
-    return stats.paired_difference_interval(same, other, CONFIDENCE, clusters=clusters)
+    return stats.paired_difference_interval(same, other, CONFIDENCE, groups=groups)
 
 
 ACCURACY = Measure(
@@ -93,23 +93,23 @@ MEASURES: tuple[Measure, ...] = (ACCURACY, ATTENTION, RELIANCE)
 def summarise(photos: Photos) -> pd.DataFrame:
     """The table `slices` of all columns of the user."""
     images = photos.images
-    return slices_table(images, user_columns(images), seed=photos.seed, clusters=photos.groups)
+    return slices_table(images, user_columns(images), seed=photos.seed, groups=photos.groups)
 
 
 def slices_table(
-    images: pd.DataFrame, columns: Sequence[str], *, seed: int = 0, clusters: pd.Series | None = None
+    images: pd.DataFrame, columns: Sequence[str], *, seed: int = 0, groups: pd.Series | None = None
 ) -> pd.DataFrame:
     """One row per user column and value: accuracy, attention and reliance against the rest.
 
     Accuracy is tested by Fisher's exact test, attention by Mann & Whitney's on permutations, the gap by a permutation
-    test of its mean, all within classes. With clusters the test unit is the mean of a group's images of one class and
+    test of its mean, all within classes. With groups the test unit is the mean of a group's images of one class and
     slice, and accuracy is tested by permutation too; a group that spans classes counts once in each.
 
     Args:
         images: the images table; unreadable images are left out.
         columns: the user's columns in it.
         seed: of bootstrap and permutations.
-        clusters: group code per image (patient, scene), index as images; None = every photo by itself.
+        groups: group code per image (patient, scene), index as images; None = every photo by itself.
 
     Returns:
         columns of `schema.SLICES`; p-values are corrected by Benjamini-Hochberg over all slices tested, each measure
@@ -122,9 +122,9 @@ def slices_table(
         if values is None:
             continue
         known = read[values.notna()]
-        groups = values[values.notna()]
-        by_measure = [_compare(known, groups, measure, seed, clusters) for measure in MEASURES]
-        for value in sorted(groups.unique()):
+        slices = values[values.notna()]
+        by_measure = [_compare(known, slices, measure, seed, groups) for measure in MEASURES]
+        for value in sorted(slices.unique()):
             row: dict[str, Any] = {"column": column, "value": str(value)}
             for compared in by_measure:
                 row.update(compared[value])
@@ -140,7 +140,7 @@ def slices_table(
 
 
 def grouped(values: pd.Series) -> pd.Series | None:
-    """Group names for a column, or None where it makes no groups; missing values belong to no group."""
+    """Name of the slice of each value of a column, or None where it makes no slices; NaN belongs to none."""
     known = values.dropna()
     distinct = known.nunique()
     if pd.api.types.is_numeric_dtype(known.infer_objects()) and distinct >= QUARTILES_FROM:
@@ -151,30 +151,30 @@ def grouped(values: pd.Series) -> pd.Series | None:
 
 
 def _compare(
-    read: pd.DataFrame, groups: pd.Series, measure: Measure, seed: int, clusters: pd.Series | None
+    read: pd.DataFrame, slices: pd.Series, measure: Measure, seed: int, groups: pd.Series | None
 ) -> dict[str, dict[str, Any]]:
     """Of each slice of one column the cells of one measure."""
     scored = read[read[measure.scores].notna()]
     rows: dict[str, dict[str, Any]] = {}
-    for value in groups.unique():
-        members = scored[groups[scored.index] == value]
-        rest = scored[groups[scored.index] != value]
+    for value in slices.unique():
+        members = scored[slices[scored.index] == value]
+        rest = scored[slices[scored.index] != value]
         row: dict[str, Any] = {measure.n: len(members), measure.reason: OK, code_of(measure): OK}
         if len(members):
-            codes = stats.codes_of(clusters, members.index)
+            codes = stats.codes_of(groups, members.index)
             row[measure.mean] = float(members[measure.scores].astype(float).mean())
             row[f"{measure.prefix}_low"], row[f"{measure.prefix}_high"] = measure.interval(members, seed, codes)
         row[f"rest_{measure.prefix}"] = float(rest[measure.scores].astype(float).mean()) if len(rest) else np.nan
         rows[value] = row
         if members.empty:
-            row[measure.reason] = row[code_of(measure)] = _why_missing(read.loc[groups == value, measure.status])
-    units = _units(scored, groups, measure, clusters)
+            row[measure.reason] = row[code_of(measure)] = _why_missing(read.loc[slices == value, measure.status])
+    units = _units(scored, slices, measure, groups)
     if units.empty:
         return rows
     names, group = np.unique(units["slice"].to_numpy(str), return_inverse=True)
     label = np.unique(units["label"].to_numpy(str), return_inverse=True)[1]
     scores = units["score"].to_numpy(float)
-    p_values = _p_values(scores, group, label, measure, clusters is None, seed)
+    p_values = _p_values(scores, group, label, measure, groups is None, seed)
     cells = stats.Cells.of(scores, group, label)
     pairs = _pairs(cells, measure, names)
     for value, row in rows.items():
@@ -184,10 +184,10 @@ def _compare(
         against_rest = stats.standardise(cells.counts[code], cells.sums[code], *cells.rest(code))
         row[f"{measure.prefix}_within"] = against_rest.difference
         small = int(min(cells.counts[code].sum(), cells.rest(code)[0].sum()))
-        unit = "images" if clusters is None else "groups"
+        unit = "images" if groups is None else "groups"
         if small < MIN_SLICE:
             row[measure.reason] = f"only {small} {unit} in the slice or the rest, {MIN_SLICE} needed"
-            row[code_of(measure)] = TOO_FEW if clusters is None else TOO_FEW_GROUPS
+            row[code_of(measure)] = TOO_FEW if groups is None else TOO_FEW_GROUPS
         elif against_rest.shared < MIN_SLICE:
             few = f"only {against_rest.shared} {unit} of classes" if against_rest.shared else "no class"
             row[measure.reason] = f"{few} that slice and rest share: the slice cannot be told from its class"
@@ -214,18 +214,18 @@ def _why_missing(statuses: pd.Series) -> str:
     return str(said.mode().iloc[0]) if len(said) else "not computed"
 
 
-def _units(scored: pd.DataFrame, groups: pd.Series, measure: Measure, clusters: pd.Series | None) -> pd.DataFrame:
-    """What the tests count: images, or a cluster's mean over its images of one class in one slice."""
+def _units(scored: pd.DataFrame, slices: pd.Series, measure: Measure, groups: pd.Series | None) -> pd.DataFrame:
+    """What the tests count: images, or a group's mean over its images of one class in one slice."""
     units = pd.DataFrame(
         {
-            "slice": groups[scored.index].astype("str"),
+            "slice": slices[scored.index].astype("str"),
             "label": scored["label"].astype("str"),
             "score": scored[measure.scores].astype(float),
         }
     )
-    if clusters is None:
+    if groups is None:
         return units
-    return units.groupby(["slice", "label", clusters.loc[scored.index].rename("cluster")])["score"].mean().reset_index()
+    return units.groupby(["slice", "label", groups.loc[scored.index].rename("group")])["score"].mean().reset_index()
 
 
 def _p_values(

@@ -75,9 +75,9 @@ def _own(part: pd.DataFrame, label: int, min_photos: int, groups: NDArray[np.int
     same, other = right["same"].to_numpy(float), right["other"].to_numpy(float)
     for arm, values in (("same", same), ("other", other)):
         row[f"{arm}_accuracy"] = float(values.mean())
-        row[f"{arm}_low"], row[f"{arm}_high"] = stats.rate_interval(values, clusters=codes)
+        row[f"{arm}_low"], row[f"{arm}_high"] = stats.rate_interval(values, groups=codes)
     row["loss"] = float((same - other).mean())
-    row["loss_low"], row["loss_high"] = stats.paired_difference_interval(same, other, clusters=codes)
+    row["loss_low"], row["loss_high"] = stats.paired_difference_interval(same, other, groups=codes)
     return row
 
 
@@ -97,5 +97,5 @@ def _pulled(part: pd.DataFrame, label: int, classes: int, seed: int, groups: NDA
     if len(values):
         codes = None if groups is None else groups[np.concatenate(photos)[known]]
         row["pulled"] = float(values.mean())
-        row["p_pull"] = stats.sign_flip(values, seed=seed, clusters=codes)
+        row["p_pull"] = stats.sign_flip(values, seed=seed, groups=codes)
     return row

@@ -174,13 +174,13 @@ def test_photos_of_a_patient_count_as_one() -> None:
     images = table(list(right), hospital=["A"] * 120 + ["B"] * 120)
     codes = pd.Series(patient, index=images.index)
     naive = row(slices_table(images, ["hospital"]), "hospital", "B")
-    b = row(slices_table(images, ["hospital"], clusters=codes), "hospital", "B")
+    b = row(slices_table(images, ["hospital"], groups=codes), "hospital", "B")
     assert (b["accuracy"], b["n"]) == (naive["accuracy"], 120)
-    assert (b["accuracy_low"], b["accuracy_high"]) == stats.rate_interval(right[120:], clusters=patient[120:])
+    assert (b["accuracy_low"], b["accuracy_high"]) == stats.rate_interval(right[120:], groups=patient[120:])
     assert naive["p_fisher"] < 1e-6
     # 1 against 5 wrong of 12: hypergeometric, two-sided, .155
     assert b["p_fisher"] == pytest.approx(fisher_exact([[7, 5], [11, 1]])[1], abs=0.03)
-    nine = slices_table(images, ["hospital"], clusters=codes // 2)
+    nine = slices_table(images, ["hospital"], groups=codes // 2)
     assert nine["reason"].str.contains("only 6 groups").all()
 
 

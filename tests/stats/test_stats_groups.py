@@ -13,7 +13,7 @@ from bias_audit import stats
 
 
 def test_codes_name_groups_and_leave_unknown_photos_alone() -> None:
-    codes = stats.cluster_codes(["p2", None, "p1", "p2", math.nan, pd.NA, "p1"])
+    codes = stats.group_codes(["p2", None, "p1", "p2", math.nan, pd.NA, "p1"])
     assert codes.tolist() == [0, 2, 1, 0, 3, 4, 1]
     assert codes.dtype == np.intp
 
@@ -29,11 +29,11 @@ def test_codes_name_groups_and_leave_unknown_photos_alone() -> None:
     ],
 )
 def test_codes_of_every_kind_of_column(values: object) -> None:
-    assert stats.cluster_codes(values).tolist() == [0, 1, 0, 2]
+    assert stats.group_codes(values).tolist() == [0, 1, 0, 2]
 
 
 def test_codes_of_nothing() -> None:
-    assert stats.cluster_codes([]).tolist() == []
+    assert stats.group_codes([]).tolist() == []
 
 
 def test_effective_size_by_hand() -> None:
