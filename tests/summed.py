@@ -11,7 +11,7 @@ import pandas as pd
 from bias_audit.checks.background.columns import OF_IMAGES
 from bias_audit.checks.background.composites import Composite
 from bias_audit.checks.background.measure import Interventions
-from bias_audit.checks.background.photo_reliance import intervention_columns
+from bias_audit.checks.background.photo_effects import intervention_columns
 from bias_audit.checks.base import Measured
 from bias_audit.checks.registry import CHECKS
 from bias_audit.config import Thresholds
@@ -58,7 +58,7 @@ def images_table(records: Sequence[Mapping[str, Any]], user: Mapping[str, Sequen
 def with_interventions(
     records: Sequence[Mapping[str, Any]], composites: pd.DataFrame, names: Sequence[str], blank: Any
 ) -> list[dict[str, Any]]:
-    """The records with the columns that composites give them, None where there is nothing; see `photo_reliance`."""
+    """The records with the columns that composites give them, None where there is nothing; see `photo_effects`."""
     status = [str(record.get("intervention_status") or "") for record in records]
     made = intervention_columns(records, status, composites, names, blank).astype(object)
     rows = made.where(made.notna(), None).to_dict("records")

@@ -37,7 +37,7 @@ CLEAR = 2.0
 """Standard errors by which a candidate must lead the default to be chosen: about a 95 % interval; less is a tie."""
 
 CANDIDATES = ("hires_cam", "grad_cam", "layer_cam", "xgrad_cam", "grad_cam_plus_plus")
-"""Methods that `choose` compares, each of one pass. The first is the default, which wins ties."""
+"""Methods that `most_faithful` compares, each of one pass. The first is the default, which wins ties."""
 
 RANDOM, CENTRE = "random map", "centre map"
 """Names of the baselines: random cells, and closeness to the centre, where photographers put objects."""
@@ -85,7 +85,7 @@ def insertion_deletion(
 
 
 def candidate_layers(model: Model) -> tuple[str, ...]:
-    """Paths of the layers that `choose` compares: the explained layer, and the last layer before it with another grid.
+    """Paths of the layers that are compared: the explained layer, and the last layer before it with another grid.
 
     Layers whose grid is larger than that of the layer before are passed over: padding adds no new place to look at, and
     its border cells show nothing.
@@ -102,7 +102,7 @@ def candidate_layers(model: Model) -> tuple[str, ...]:
     return (model.layer, *finer[-1:])
 
 
-def choose(
+def most_faithful(
     model: Model, preprocess: Preprocess, seed: int, pixels: Array, *, other_layers: bool
 ) -> tuple[str, str, list[Row]]:
     """Choose the method and layer whose heatmaps of the predicted class have the best `insertion_deletion`.
@@ -159,10 +159,10 @@ def resolve(
     pixels: Callable[[], Array],
     known: Mapping[str, Any] | None = None,
 ) -> tuple[Explainer, dict[str, Any] | None]:
-    """Make the explainer of a method that is given by name; AUTO is resolved by `choose`.
+    """Make the explainer of a method that is given by name; AUTO is resolved by `most_faithful`.
 
     Args:
-        model, preprocess, seed, other_layers: as in `choose`.
+        model, preprocess, seed, other_layers: as in `most_faithful`.
         name: as in `Explainer`, or AUTO.
         pixels: loads the pictures to choose on; called only where a choice has to be made.
         known: the choice that an earlier call returned, so that a resumed run uses the same method; None = choose.
@@ -177,7 +177,7 @@ def resolve(
         return Explainer(model, name, preprocess, seed), None
     if known is None:
         sample = pixels()
-        method, layer, table = choose(model, preprocess, seed, sample, other_layers=other_layers)
+        method, layer, table = most_faithful(model, preprocess, seed, sample, other_layers=other_layers)
         known = {"method": method, "layer": layer, "images": len(sample), "table": table}
     method, layer = str(known["method"]), str(known["layer"])
     explainer = Explainer(
@@ -200,7 +200,7 @@ def baselines(count: int, grid: tuple[int, int], seed: int) -> dict[str, Array]:
 
 
 def table_lines(table: Sequence[Row]) -> list[str]:
-    """The table of `choose` as lines of text."""
+    """The table of `most_faithful` as lines of text."""
     return [
         f"{'*' if row['chosen'] else ' '} {_number(row):+z.3f}  {row['method']}"
         + (f" at {row['layer']} ({row['grid'][0]}x{row['grid'][1]})" if row["layer"] else "")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from bias_audit.checks import base as checks
 from bias_audit.checks.drawn_regions.check import DrawnRegions
 from bias_audit.checks.drawn_regions.measure import Measured, Photo, measure
-from bias_audit.checks.drawn_regions.summary import hypotheses_table
+from bias_audit.checks.drawn_regions.summary import regions_table
 from bias_audit.checks.reasons import OK, TOO_FEW
 from bias_audit.config import AuditConfig
 from bias_audit.data.batches import load, load_in_order
@@ -275,7 +275,7 @@ def keep(folder: Path, row: Mapping[str, Any], pictures: Sequence[Mapping[str, A
     """
     result = load_result(folder)
     before = [each for each in tables.rows(result.hypotheses) if each["hypothesis_id"] != row["hypothesis_id"]]
-    table = hypotheses_table([*before, row])
+    table = regions_table([*before, row])
     run = Run(folder)
     tables.write_table(run, "hypotheses", table)
     stored = run.read_json("pictures.json") or {}

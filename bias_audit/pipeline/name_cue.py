@@ -21,7 +21,7 @@ def name_in_run(
     Args:
         folder: a finished run.
         cluster_id: of that run.
-        name, judgement, reviewer: see `names.name_cluster`.
+        name, judgement, reviewer: see `names.name_cue`.
         file: of the names; None = `names.FILE` beside the run.
 
     Raises:
@@ -30,7 +30,7 @@ def name_in_run(
     """
     result = load(folder)
     file = file or folder.absolute().parent / names.FILE
-    names.name_cluster(result.cluster_spots, cluster_id, name, judgement, file, reviewer=reviewer)
+    names.name_cue(result.cluster_spots, cluster_id, name, judgement, file, reviewer=reviewer)
     rows = [{**row, "name": "", "judgement": ""} for row in tables.rows(result.clusters)]
     spots = tables.rows(result.cluster_spots)
     clusters = tables.table("clusters", names.named(rows, spots, names.read_names(file)))

@@ -218,7 +218,7 @@ def take_shot(plan: Plan, split: str, class_name: str, index: int, *, size: int 
     planted changes nothing but the cue. For the arguments see `write_world`.
     """
     animal, ground, paint, camera = (_stream(seed, split, class_name, index, purpose) for purpose in range(1, 5))
-    plain, carries = choose(plan, split, class_name, index, seed=seed)
+    plain, carries = draw_place_and_cue(plan, split, class_name, index, seed=seed)
     spot = place(animal, OVERSAMPLING * size, OVERSAMPLING * (size * 5 // 4))
     foreground, alpha = draw_animal(class_name, animal, spot)
     scene = Scene(spot, BACKGROUNDS[plain](ground, spot), foreground, alpha, plain, False)
@@ -227,7 +227,7 @@ def take_shot(plan: Plan, split: str, class_name: str, index: int, *, size: int 
     return _expose(scene, camera)
 
 
-def choose(plan: Plan, split: str, class_name: str, index: int, *, seed: int = 0) -> tuple[str, bool]:
+def draw_place_and_cue(plan: Plan, split: str, class_name: str, index: int, *, seed: int = 0) -> tuple[str, bool]:
     """(plain place of a photo, whether the photo carries the cue).
 
     A photo that carries the cue at one probability carries it at any greater one.

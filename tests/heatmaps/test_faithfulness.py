@@ -10,7 +10,14 @@ import pytest
 
 from bias_audit.errors import ConfigError
 from bias_audit.heatmaps import faithfulness
-from bias_audit.heatmaps.faithfulness import CENTRE, RANDOM, candidate_layers, choose, insertion_deletion, resolve
+from bias_audit.heatmaps.faithfulness import (
+    CENTRE,
+    RANDOM,
+    candidate_layers,
+    insertion_deletion,
+    most_faithful,
+    resolve,
+)
 from bias_audit.heatmaps.methods import Explainer
 from bias_audit.models.base import Explanation, Predictions
 
@@ -105,8 +112,8 @@ def test_candidate_layers_pass_over_padding() -> None:
 
 def test_the_most_faithful_candidate_is_chosen() -> None:
     model = SeesRegion({("other", ""): elsewhere(), ("layer_cam", "early"): on_region()})
-    assert choose(model, unit, 0, pictures(), other_layers=True)[:2] == ("layer_cam", "early")
-    method, layer, table = choose(model, unit, 0, pictures(), other_layers=False)
+    assert most_faithful(model, unit, 0, pictures(), other_layers=True)[:2] == ("layer_cam", "early")
+    method, layer, table = most_faithful(model, unit, 0, pictures(), other_layers=False)
     assert (method, layer) == ("hires_cam", "late")  # the layer that was asked for; there all are equal
     assert {row["layer"] for row in table} == {"late", ""}
     assert len(table) == len(faithfulness.CANDIDATES) + 2
@@ -114,7 +121,7 @@ def test_the_most_faithful_candidate_is_chosen() -> None:
 
 def test_the_table_has_baselines_and_marks_the_choice() -> None:
     model = SeesRegion({("other", ""): elsewhere(), ("grad_cam", "late"): on_region()})
-    method, layer, table = choose(model, unit, 0, pictures(), other_layers=True)
+    method, layer, table = most_faithful(model, unit, 0, pictures(), other_layers=True)
     assert (method, layer) == ("grad_cam", "late")
     assert table[0]["method"] == "grad_cam"
     assert [row["chosen"] for row in table] == [True] + [False] * 11
@@ -131,14 +138,14 @@ def test_the_table_has_baselines_and_marks_the_choice() -> None:
 
 
 def test_ties_go_to_the_default() -> None:
-    assert choose(SeesRegion({("other", ""): on_region()}), unit, 0, pictures(), other_layers=True)[:2] == (
+    assert most_faithful(SeesRegion({("other", ""): on_region()}), unit, 0, pictures(), other_layers=True)[:2] == (
         "hires_cam",
         "late",
     )
     # A better mean that rests on one picture is within its standard error.
     model = SeesRegion({("other", ""): elsewhere(), ("xgrad_cam", "late"): on_region()})
     few = np.concatenate([pictures(1), np.zeros((3, SIDE, SIDE, 3), np.float32)])
-    method, _, table = choose(model, unit, 0, few, other_layers=False)
+    method, _, table = most_faithful(model, unit, 0, few, other_layers=False)
     assert method == "hires_cam"
     best = next(row for row in table if row["method"] == "xgrad_cam")
     assert 0 < best["ahead"] == pytest.approx(best["error"])  # x / n and (x / sqrt n) / sqrt n

@@ -19,9 +19,9 @@ import cv2
 import numpy as np
 
 from bias_audit.checks.evidence import Evidence
-from bias_audit.checks.whole_photo.exchange import PROBES
+from bias_audit.checks.whole_photo.exchange import PROPERTIES
 from bias_audit.checks.whole_photo.measure import FIELDS, exchanged
-from bias_audit.checks.whole_photo.pulls import probe_rows
+from bias_audit.checks.whole_photo.pulls import property_rows
 from bias_audit.checks.whole_photo.rule import GLOBAL_CUE, global_cue
 from bias_audit.config import AuditConfig, Thresholds
 from bias_audit.models.framework import keras
@@ -104,7 +104,7 @@ def accused(model: Any, photos: np.ndarray, labels: np.ndarray, classes: tuple[s
     table = np.array([(probe, i, labels[i], labels[donor]) for probe, i, donor, _ in changes]).T
     predicted = called(model, np.stack([changed for *_, changed in changes]))
     seen = dict(zip(FIELDS, (*table, predicted), strict=True))
-    rows = probe_rows(seen, tuple(PROBES), classes, min_photos=Thresholds().min_photos, seed=0)
+    rows = property_rows(seen, tuple(PROPERTIES), classes, min_photos=Thresholds().min_photos, seed=0)
     frame = table("probes", rows)
     empty = frame.iloc[:0]
     evidence = Evidence(empty, empty.set_index("class_name"), Thresholds())

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from summed import images_table, summed, with_interventions
 
-from bias_audit.checks.background.class_reliance import background_only_elsewhere, relative_foreground_sensitivity
-from bias_audit.checks.background.photo_reliance import shapley_background_share
+from bias_audit.checks.background.class_effects import background_only_elsewhere, relative_foreground_sensitivity
+from bias_audit.checks.background.photo_effects import shapley_background_share
 from bias_audit.checks.reasons import TOO_FEW, TOO_FEW_GROUPS
 from bias_audit.heatmaps.permutation_tie import Tie
 from bias_audit.run.tables import confusion_table

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bias_audit.errors import ConfigError, DataError
-from bias_audit.planted import CLASS_NAMES, CUES, PLAIN, SPLITS, Plan, choose, take_shot, write_world
+from bias_audit.planted import CLASS_NAMES, CUES, PLAIN, SPLITS, Plan, draw_place_and_cue, take_shot, write_world
 
 SIZE = 64
 
@@ -134,7 +134,7 @@ def test_snow_is_exactly_where_it_was_planted(tmp_path: Path) -> None:
 def test_a_stronger_dose_only_adds_photos_with_the_cue(rho: float, more: float, seed: int, name: str) -> None:
     low, high = Plan(rho=min(rho, more), guilty_class=name), Plan(rho=max(rho, more), guilty_class=name)
     for index in range(20):
-        weak, strong = (choose(plan, "train", name, index, seed=seed) for plan in (low, high))
+        weak, strong = (draw_place_and_cue(plan, "train", name, index, seed=seed) for plan in (low, high))
         assert weak[0] == strong[0]
         assert strong[1] or not weak[1]
 
@@ -144,7 +144,7 @@ def test_rho_is_the_share_of_photos_with_the_cue(rho: float) -> None:
     count = 2000
     plan = Plan(rho=rho, rho_others=1 - rho)
     for name, expected in (("wolf", rho), ("fox", 1 - rho), ("husky", 1 - rho)):
-        share = np.mean([choose(plan, "train", name, i)[1] for i in range(count)])
+        share = np.mean([draw_place_and_cue(plan, "train", name, i)[1] for i in range(count)])
         assert abs(share - expected) <= 4 * np.sqrt(rho * (1 - rho) / count)
 
 
@@ -158,7 +158,7 @@ def test_cue_probabilities() -> None:
 def test_places_without_cue_are_shared_evenly() -> None:
     count = 1500
     for name in CLASS_NAMES:
-        places = [choose(Plan(), "test", name, i)[0] for i in range(count)]
+        places = [draw_place_and_cue(Plan(), "test", name, i)[0] for i in range(count)]
         assert set(places) == set(PLAIN)
         for place in PLAIN:
             assert abs(places.count(place) / count - 1 / 3) < 4 * np.sqrt(2 / 9 / count)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bias_audit.checks.background.columns import COMPARED, GAP_MATRIX, OF_CLASSES, OF_IMAGES
 from bias_audit.checks.background.image_rule import image_reliance, image_reliance_outliers
-from bias_audit.checks.background.rule import class_reliance
+from bias_audit.checks.background.rule import follows_background
 from bias_audit.checks.base import Check, Judge, Measured, Rule
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ JUDGES: dict[Rule, Judge] = {
         measures=("background gap", "points"),
         needs=frozenset({"masks", "composites"}),
         role="tests reliance",
-    ): class_reliance,
+    ): follows_background,
     Rule(
         code="BA202",
         title="images whose prediction rests on the background",

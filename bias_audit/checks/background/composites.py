@@ -100,7 +100,7 @@ class Composite:
     donor_probability: float
 
 
-def intervene(
+def predict_composites(
     dataset: Dataset,
     label: int,
     todo: Plan,

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bias_audit.checks.background import composites as reliance
+from bias_audit.checks.background import composites
 from bias_audit.checks.background.columns import OF_IMAGES
-from bias_audit.checks.background.photo_reliance import intervention_columns
+from bias_audit.checks.background.photo_effects import intervention_columns
 from bias_audit.checks.base import Context, Measured
 from bias_audit.checks.examples import in_proportion
 from bias_audit.config import SECOND_FILL, AuditConfig
@@ -50,7 +50,7 @@ class Interventions:
 
 def measure(context: Context) -> Measured:
     """Composites of all classes, a shard for each, and what they say of each photo."""
-    made = intervene(context)
+    made = make_composites(context)
     return Measured(own=lambda: made)
 
 
@@ -65,7 +65,7 @@ def recall(result: AuditResult) -> Interventions:
     return Interventions(_table(rows), {names[label]: shard["examples"] for label, shard in made.items()}, photos)
 
 
-def intervene(context: Context) -> Interventions:
+def make_composites(context: Context) -> Interventions:
     """Plan, make and predict the composites of all classes, or read those that an interrupted audit made."""
     dataset, explainer, geometry, config = context.dataset, context.explainer, context.geometry, context.config
     records, run = context.records, context.run
@@ -96,7 +96,7 @@ def intervene(context: Context) -> Interventions:
         blank = explainer.predict(np.zeros((1, *geometry.size, geometry.channels), np.float32)).log_odds[0]
 
     with context.progress.stage(
-        "Interventions", reliance.count_composites(todo, config.donors), "composites"
+        "Interventions", composites.count_composites(todo, config.donors), "composites"
     ) as advance:
         for label in labels:
             shard = shards[label]
@@ -106,8 +106,8 @@ def intervene(context: Context) -> Interventions:
                 def keep(photo: int, arm: str, donor: int, pixels: Any, kept: Any = kept) -> None:
                     kept[photo, arm] = donor, pictures.encode_picture(pixels)
 
-                made: list[reliance.Composite] = []
-                for part in reliance.intervene(
+                made: list[composites.Composite] = []
+                for part in composites.predict_composites(
                     dataset, label, todo, backgrounds, geometry, maps, explainer.predict,
                     batch=explainer.model.batch_size, donors=config.donors, seed=config.seed, keep=keep,
                 ):  # fmt: skip
@@ -122,9 +122,9 @@ def intervene(context: Context) -> Interventions:
                 advance(len(shard["composites"]))
             rows.extend({**composite, "label": label} for composite in shard["composites"])
             examples[dataset.class_names[label]] = shard["examples"]
-    composites = _table(rows)
-    photos = intervention_columns(records, status, composites, dataset.class_names, blank)
-    return Interventions(composites, examples, photos)
+    table = _table(rows)
+    photos = intervention_columns(records, status, table, dataset.class_names, blank)
+    return Interventions(table, examples, photos)
 
 
 def _status(record: Mapping[str, Any], todo: donors.Plan, config: AuditConfig) -> str:
@@ -135,22 +135,22 @@ def _status(record: Mapping[str, Any], todo: donors.Plan, config: AuditConfig) -
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    columns = [field.name for field in dataclasses.fields(reliance.Composite)]
+    columns = [field.name for field in dataclasses.fields(composites.Composite)]
     frame = pd.DataFrame(rows, columns=[*columns, "label"])
     return frame.astype({"donor_probability": float})
 
 
 def _examples(
-    dataset: Dataset, label: int, made: Sequence[reliance.Composite], kept: Mapping[tuple[int, str], tuple[int, Any]]
+    dataset: Dataset, label: int, made: Sequence[composites.Composite], kept: Mapping[tuple[int, str], tuple[int, Any]]
 ) -> list[Example]:
     """Composites of a few photos for the report, recognised in the proportion of all, with what that is of how many."""
-    first: dict[tuple[int, str], reliance.Composite] = {}
+    first: dict[tuple[int, str], composites.Composite] = {}
     for composite in made:
         name = composite.photo, composite.arm
         if composite.fill != SECOND_FILL and kept.get(name, (None,))[0] == composite.donor:
             first.setdefault(name, composite)
     fills = {arm: composite.fill for (_, arm), composite in first.items()}
-    counts = {arm: [0, 0] for arm in reliance.SHOWN if arm in fills}
+    counts = {arm: [0, 0] for arm in composites.SHOWN if arm in fills}
     for composite in made:
         if composite.arm in counts and composite.fill == fills[composite.arm]:
             counts[composite.arm][0] += composite.predicted == label

@@ -60,7 +60,7 @@ EVIDENCE = (
 """Columns of the class table that stand beside a reliance outcome."""
 
 
-def class_reliance(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
+def follows_background(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA201: the same objects are recognised less often on backgrounds of other classes (sign-flip test, BH, gap).
 
     A second way of filling the donors' holes must show it too, else nothing is concluded. The level says

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bias_audit import stats
 from bias_audit.checks.attraction import attraction, gap_matrix
-from bias_audit.checks.background.class_reliance import background_only_elsewhere, class_reliance, cue_effect
+from bias_audit.checks.background.class_effects import background_only_elsewhere, class_effects, cue_effect
 from bias_audit.checks.background.columns import OF_CLASSES
 from bias_audit.checks.background.measure import Example, Interventions
 from bias_audit.checks.base import Photos
@@ -69,7 +69,7 @@ def of_classes(composites: pd.DataFrame, photos: Photos) -> pd.DataFrame:
     rows = []
     for index, name in enumerate(photos.class_names):
         own = images[(images["label"] == name) & (images["status"] == OK)]
-        row: dict[str, Any] = class_reliance(own, least, photos.seed, groups)
+        row: dict[str, Any] = class_effects(own, least, photos.seed, groups)
         row["attract"], row["attract_low"], row["attract_high"] = (values[index] for values in attract)
         for fill in ("", "_second_fill"):
             row[f"background_only_elsewhere{fill}"] = background_only_elsewhere(images, name, fill, min_photos=least)

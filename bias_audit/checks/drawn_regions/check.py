@@ -25,9 +25,9 @@ class DrawnRegions(Check):
 
     def measure(self, context: Context) -> Measured:
         """No regions: they are drawn in the report of a finished run, see `pipeline.live_test`."""
-        from bias_audit.checks.drawn_regions.summary import hypotheses_table
+        from bias_audit.checks.drawn_regions.summary import regions_table
 
-        return Measured({"hypotheses": hypotheses_table([])})
+        return Measured({"hypotheses": regions_table([])})
 
     def recall(self, result: AuditResult) -> Measured:
         """The regions that were drawn; none in a run of an older version, which has no such table."""
@@ -35,7 +35,7 @@ class DrawnRegions(Check):
 
     def section(self, measured: Measured, page: Page) -> dict[str, Any] | None:
         """The latest first."""
-        from bias_audit.checks.drawn_regions.section import hypotheses_section
+        from bias_audit.checks.drawn_regions.section import regions_section
 
-        shown = hypotheses_section(page.result, page.pictures, page.budget)
+        shown = regions_section(page.result, page.pictures, page.budget)
         return shown if shown["regions"] else None

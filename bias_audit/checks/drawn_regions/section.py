@@ -30,7 +30,7 @@ TEXTS = {
 """Arms of a test in the order in which they are shown, and in words."""
 
 
-def hypotheses_section(result: AuditResult, pictures: Mapping[str, Any], budget: int) -> dict[str, Any]:
+def regions_section(result: AuditResult, pictures: Mapping[str, Any], budget: int) -> dict[str, Any]:
     """The latest first.
 
     Args:

@@ -11,7 +11,7 @@ from bias_audit import stats
 from bias_audit.run.tables import table
 
 
-def hypotheses_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def regions_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """One row per region that a reviewer had tested, the latest last; p corrected over all of them."""
     made = table("hypotheses", rows)
     return made.assign(p_fdr=stats.benjamini_hochberg(made["p_paste"].to_numpy(float)))

@@ -45,9 +45,9 @@ class RecurringCues(Check):
 
     def section(self, measured: Measured, page: Page) -> dict[str, Any] | None:
         """The strongest cues, confirmed ones first."""
-        from bias_audit.checks.recurring_cues.section import clusters_section
+        from bias_audit.checks.recurring_cues.section import cues_section
 
-        shown = clusters_section(page.result, page.pictures, page.budget)
+        shown = cues_section(page.result, page.pictures, page.budget)
         return shown if shown["clusters"] else None
 
 

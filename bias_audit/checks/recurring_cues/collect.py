@@ -55,7 +55,7 @@ class Seen:
     relevance: Array
 
 
-def choose(dataset: Dataset, records: Sequence[Mapping[str, Any]], per_class: int, seed: int) -> list[int]:
+def choose_images(dataset: Dataset, records: Sequence[Mapping[str, Any]], per_class: int, seed: int) -> list[int]:
     """Positions of the images that are looked at, ascending: readable ones, the classes in turn."""
     count = min(per_class * len(dataset.class_names), MOST)
     return sorted(sampling.readable(dataset, records, seed)[:count])
@@ -73,7 +73,7 @@ def collect(
 
     Args:
         dataset: all samples.
-        positions: of `choose`.
+        positions: of `choose_images`.
         heats: position -> (h, w) heatmap of the predicted class.
         explainer: its model must give gradients.
         geometry: how pictures become model inputs.

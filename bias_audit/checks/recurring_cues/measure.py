@@ -12,7 +12,7 @@ import numpy as np
 
 from bias_audit.checks.base import Context, Given, Measured
 from bias_audit.checks.recurring_cues import names
-from bias_audit.checks.recurring_cues.collect import Seen, choose, collect
+from bias_audit.checks.recurring_cues.collect import Seen, choose_images, collect
 from bias_audit.checks.recurring_cues.discover import (
     MOST_PROVED,
     Cue,
@@ -70,7 +70,7 @@ class Found:
 
 def measure(context: Context) -> Measured:
     """The cues with the names that reviewers gave them, and pictures of the strongest."""
-    found = find_clusters(context)
+    found = find_cues(context)
     rows = names.named(found.clusters, found.spots, known_names(context.given))
     return Measured(
         {"clusters": table("clusters", rows), "cluster_spots": table("cluster_spots", found.spots)},
@@ -105,7 +105,7 @@ def why_not(result: AuditResult) -> str:
     return str(found["reason"]) if found else NO_GRADIENT
 
 
-def find_clusters(context: Context) -> Found:
+def find_cues(context: Context) -> Found:
     """Look for cues, erase and paste the strongest, or read what an interrupted audit has found."""
     dataset, explainer, geometry = context.dataset, context.explainer, context.geometry
     config, run, progress = context.config, context.run, context.progress
@@ -116,7 +116,7 @@ def find_clusters(context: Context) -> Found:
     kept = run.read_json(FOUND)
     if kept is not None:
         return Found(**kept)
-    positions = choose(dataset, context.records, config.discovery, config.seed)
+    positions = choose_images(dataset, context.records, config.discovery, config.seed)
     stored = run.read_arrays(SEEN)
     if stored is None:
         with progress.stage("What the network looks at", len(positions), "images") as advance:

@@ -55,7 +55,7 @@ def read_names(file: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def name_cluster(
+def name_cue(
     spots: pd.DataFrame, cluster_id: str, name: str, judgement: str, file: Path, *, reviewer: str = ""
 ) -> dict[str, Any]:
     """Add a name to the file, or replace the one that this cluster had.

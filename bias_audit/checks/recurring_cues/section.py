@@ -22,7 +22,7 @@ ARMS = {"original": "the photo", "inpaint": "without the spot", "pasted": "the s
 FIRST_KEY = "k"
 
 
-def clusters_section(result: AuditResult, pictures: Mapping[str, Any], budget: int) -> dict[str, Any]:
+def cues_section(result: AuditResult, pictures: Mapping[str, Any], budget: int) -> dict[str, Any]:
     """The strongest clusters, confirmed ones first.
 
     Args:

@@ -2,7 +2,7 @@
 
 No heatmap can point at such a cue. All functions take two photos (H, W, C) float32 in [0, 255] in model input size,
 before preprocessing, and give the first with the property of the second. A new one is one function and one line in
-PROBES.
+PROPERTIES.
 """
 
 from __future__ import annotations
@@ -69,12 +69,12 @@ def border(pixels: Pixels, donor: Pixels) -> Pixels:
     return changed
 
 
-PROBES: dict[str, Probe] = {"colour": colour, "brightness": brightness, "sharpness": sharpness, "border": border}
+PROPERTIES: dict[str, Probe] = {"colour": colour, "brightness": brightness, "sharpness": sharpness, "border": border}
 
 
-def probes_for(channels: int) -> tuple[str, ...]:
-    """Names of the probes that a model of 3 or 1 channels can be asked."""
-    return tuple(name for name in PROBES if channels == 3 or name != "colour")
+def properties_for(channels: int) -> tuple[str, ...]:
+    """Names of the properties that a model of 3 or 1 channels can be asked."""
+    return tuple(name for name in PROPERTIES if channels == 3 or name != "colour")
 
 
 def _outer(values: Pixels) -> Pixels:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.checks.base import Context, Measured
-from bias_audit.checks.whole_photo.exchange import PROBES, probes_for
-from bias_audit.checks.whole_photo.pulls import probe_rows
+from bias_audit.checks.whole_photo.exchange import PROPERTIES, properties_for
+from bias_audit.checks.whole_photo.pulls import property_rows
 from bias_audit.data.batches import Geometry, Pixels
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.sampling import load_pixels, readable
@@ -43,16 +43,16 @@ def find_pulls(context: Context) -> list[Row]:
     config, geometry, dataset = context.config, context.geometry, context.dataset
     if config.probes == 0:
         return []
-    positions = choose(dataset, context.records, config.probes, config.seed)
-    total = count_probes(len(positions), geometry.channels)
+    positions = choose_photos(dataset, context.records, config.probes, config.seed)
+    total = count_exchanges(len(positions), geometry.channels)
     with context.progress.stage("Global cues", total, "photos") as advance:
-        seen = probe(
+        seen = exchange(
             dataset, positions, context.explainer.predict, geometry,
             batch=context.explainer.model.batch_size, seed=config.seed, run=context.run, advance=advance,
         )  # fmt: skip
-    return probe_rows(
+    return property_rows(
         seen,
-        probes_for(geometry.channels),
+        properties_for(geometry.channels),
         dataset.class_names,
         min_photos=context.thresholds.min_photos,
         seed=config.seed,
@@ -60,8 +60,8 @@ def find_pulls(context: Context) -> list[Row]:
     )
 
 
-def choose(dataset: Dataset, records: Sequence[Mapping[str, Any]], per_class: int, seed: int) -> list[int]:
-    """Positions of the photos that are probed: readable ones, the classes in turn."""
+def choose_photos(dataset: Dataset, records: Sequence[Mapping[str, Any]], per_class: int, seed: int) -> list[int]:
+    """Positions of the photos whose properties are exchanged: readable ones, the classes in turn."""
     count = min(MOST, per_class * len(dataset.class_names))
     taken = [0] * len(dataset.class_names)
     chosen: list[int] = []
@@ -73,12 +73,12 @@ def choose(dataset: Dataset, records: Sequence[Mapping[str, Any]], per_class: in
     return sorted(chosen)
 
 
-def count_probes(photos: int, channels: int) -> int:
-    """Changed photos that `probe` shows to the model, at most."""
-    return photos * len(probes_for(channels)) * 2 * DONORS
+def count_exchanges(photos: int, channels: int) -> int:
+    """Changed photos that `exchange` shows to the model, at most."""
+    return photos * len(properties_for(channels)) * 2 * DONORS
 
 
-def probe(
+def exchange(
     dataset: Dataset,
     positions: Sequence[int],
     predict: Predict,
@@ -96,7 +96,7 @@ def probe(
 
     Args:
         dataset: all samples.
-        positions: of `choose`; they are photos and donors alike, and are held as 8-bit pixels.
+        positions: of `choose_photos`; they are photos and donors alike, and are held as 8-bit pixels.
         predict: (n, H, W, C) float32 in [0, 255] -> predictions.
         geometry: how pictures become model inputs.
         batch: pictures per call of `predict`.
@@ -105,7 +105,7 @@ def probe(
         advance: counts changed photos.
 
     Returns:
-        arrays FIELDS, equally long: index into `probes_for`, sample position, and class indices.
+        arrays FIELDS, equally long: index into `properties_for`, sample position, and class indices.
     """
     if (stored := run.read_arrays(SHARD)) is not None:
         advance(len(stored["photo"]))
@@ -142,11 +142,11 @@ def exchanged(photos: NDArray[np.uint8], labels: NDArray[np.intp], seed: int) ->
         seed: of the choice of donors.
 
     Yields:
-        (number of the probe, photo, donor, the photo with the donor's property): indices into `probes_for` and photos.
+        (property, photo, donor, the photo with the donor's property): indices into `properties_for` and photos.
     """
     classes = np.unique(labels)
     members = {int(label): np.flatnonzero(labels == label) for label in classes}
-    for number, name in enumerate(probes_for(photos.shape[-1])):
+    for number, name in enumerate(properties_for(photos.shape[-1])):
         rng = np.random.default_rng((seed, number))
         for photo, label in enumerate(map(int, labels)):
             own = members[label][members[label] != photo]
@@ -157,5 +157,5 @@ def exchanged(photos: NDArray[np.uint8], labels: NDArray[np.intp], seed: int) ->
             for other in rng.choice(others, DONORS, replace=len(others) < DONORS):
                 donors.append(int(rng.choice(members[int(other)])))
             for donor in donors:
-                changed = PROBES[name](photos[photo].astype(np.float32), photos[donor].astype(np.float32))
+                changed = PROPERTIES[name](photos[photo].astype(np.float32), photos[donor].astype(np.float32))
                 yield number, photo, donor, changed

@@ -18,20 +18,20 @@ from bias_audit.checks.attraction import attraction, photo_pulls
 from bias_audit.checks.reasons import OK, TOO_FEW, TOO_FEW_GROUPS
 
 
-def probe_rows(
+def property_rows(
     seen: Mapping[str, NDArray[Any]],
-    probes: Sequence[str],
+    properties: Sequence[str],
     class_names: Sequence[str],
     *,
     min_photos: int,
     seed: int,
     groups: NDArray[np.intp] | None = None,
 ) -> list[dict[str, Any]]:
-    """One row per probe and class, as `columns.PROBES` has them.
+    """One row per property and class, as `columns.PROBES` has them.
 
     Args:
-        seen: of `measure.probe`.
-        probes: names of its probe numbers.
+        seen: of `measure.exchange`.
+        properties: their names, by the number in the field "probe".
         class_names: all classes.
         min_photos: photos (or groups) of a class, and of the others that got its property, that a test needs.
         seed: of bootstrap and permutations.
@@ -40,11 +40,11 @@ def probe_rows(
     frame = pd.DataFrame({name: np.asarray(values) for name, values in seen.items()})
     frame["arm"] = np.where(frame["label"] == frame["donor_label"], "same", "other")
     rows = []
-    for number, probe in enumerate(probes):
+    for number, name_of_property in enumerate(properties):
         part = frame[frame["probe"] == number]
         pulls = attraction(part, len(class_names), seed=seed, groups=groups)
         for label, name in enumerate(class_names):
-            row: dict[str, Any] = {"probe": probe, "class_name": name}
+            row: dict[str, Any] = {"probe": name_of_property, "class_name": name}
             row["attract"], row["attract_low"], row["attract_high"] = (float(values[label]) for values in pulls)
             row.update(_own(part[part["label"] == label], label, min_photos, groups))
             row.update(_pulled(part, label, len(class_names), seed, groups))

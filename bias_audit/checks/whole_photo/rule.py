@@ -35,7 +35,7 @@ GLOBAL_CUE = Rule(
 )
 
 MOST_BEHIND = 0.25
-"""A class that pulls less than so much of the strongest pull of a probe is swept along by that class: the photos which
+"""A class with less than so much of the strongest pull of a property is swept along by that class: the photos which
 lose the strong cue must go somewhere. Innocents of the tuning seeds had up to .09 of it."""
 
 EVIDENCE = (
@@ -51,7 +51,7 @@ def global_cue(rule: Rule, evidence: Evidence, probes: pd.DataFrame | None) -> l
     """What BA301 says of each class: does its colour, brightness, sharpness or border turn other photos into it?
 
     Against the same photos with the property of another photo of their own class, so that what the change itself does
-    to the network cancels: a sign-flip test over photos, BH over probes and classes, and the lower median over the
+    to the network cancels: a sign-flip test over photos, BH over properties and classes, and the lower median over the
     other classes with a lower limit above 0. HIDDEN, since maps cannot show it; SUSPICIOUS where they could: a border,
     and a class whose background is convicted already (snow is bright).
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from bias_audit.checks.background import composites as reliance
-from bias_audit.checks.background.composites import count_composites, intervene
+from bias_audit.checks.background.composites import count_composites, predict_composites
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.data.masks import MaskReading
@@ -59,7 +59,7 @@ class TestIntervene:
         assert len(backgrounds.pictures) == 16  # two fills
         assert set(backgrounds.regions) == set(range(8))
         rows: list[reliance.Composite] = []
-        for group in intervene(
+        for group in predict_composites(
             dataset, 0, todo, backgrounds, self.geometry, maps, self._reads_the_corner,
             batch=batch, donors=3, seed=0, keep=keep,
         ):  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bias_audit.checks.drawn_regions.summary import hypotheses_table
+from bias_audit.checks.drawn_regions.summary import regions_table
 from bias_audit.checks.evidence import Evidence
 from bias_audit.config import Thresholds
 from bias_audit.pipeline import judge as rules
@@ -23,7 +23,7 @@ SNOW: dict[str, Any] = {
 
 def judged(*rows: dict[str, Any]) -> list[Any]:
     empty = pd.DataFrame()
-    table = hypotheses_table(rows)
+    table = regions_table(rows)
     return judge_rule("BA303", Evidence(empty, empty, Thresholds(), tables={"hypotheses": table}))
 
 
@@ -77,7 +77,7 @@ def test_no_outcome_where_nobody_drew():
 
 def test_an_outcome_takes_its_place_among_the_rules():
     empty = pd.DataFrame()
-    evidence = Evidence(empty, empty, Thresholds(), tables={"hypotheses": hypotheses_table([SNOW])})
+    evidence = Evidence(empty, empty, Thresholds(), tables={"hypotheses": regions_table([SNOW])})
     before = [_passed("BA201"), _passed("BA302"), _passed("BA401")]
     once = rules.rejudged(before, "BA303", evidence)
     assert [outcome.code for outcome in once] == ["BA201", "BA302", "BA303", "BA401"]

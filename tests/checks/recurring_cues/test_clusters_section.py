@@ -11,7 +11,7 @@ import pytest
 from made_run import HUSKY, Parts, picture, table
 
 from bias_audit.checks.outcomes import RuleOutcome
-from bias_audit.checks.recurring_cues.section import CLUSTERS_SHARE, clusters_section
+from bias_audit.checks.recurring_cues.section import CLUSTERS_SHARE, cues_section
 from bias_audit.report.page import write_report
 from bias_audit.run.result import AuditResult, load
 
@@ -59,7 +59,7 @@ def found(parts: Parts, write_run: Write) -> AuditResult:
 
 
 def test_confirmed_ones_first_with_their_pictures_in_order(found: AuditResult) -> None:
-    section = clusters_section(found, {"clusters": {"loud": sheet()}}, 1_000_000)
+    section = cues_section(found, {"clusters": {"loud": sheet()}}, 1_000_000)
     loud, quiet = section["clusters"]
     assert (loud["id"], loud["level"], quiet["level"], section["total"]) == ("loud", "CONFIRMED", None, 2)
     assert [shot["text"] for shot in loud["shots"]] == [
@@ -71,7 +71,7 @@ def test_confirmed_ones_first_with_their_pictures_in_order(found: AuditResult) -
     assert [crop["image_id"] for crop in loud["crops"]] == [f"{HOSTILE}{i}.jpg" for i in range(3)]
     assert quiet["effects"] == quiet["crops"] == []
     assert 0 < section["bytes"] <= 1_000_000 * CLUSTERS_SHARE
-    assert clusters_section(found, {"clusters": {"loud": sheet()}}, 0)["pictures"] == []
+    assert cues_section(found, {"clusters": {"loud": sheet()}}, 0)["pictures"] == []
 
 
 def test_pictures_say_what_the_numbers_say(parts: Parts, write_run: Write) -> None:
@@ -84,10 +84,10 @@ def test_pictures_say_what_the_numbers_say(parts: Parts, write_run: Write) -> No
     table("clusters", [{"cluster_id": "loud", **USUAL, **proof}]).to_parquet(folder / "clusters.parquet", index=False)
     pasted = [{**each, "turned": place == 0} for place, each in enumerate(sheet()["shots"])]
     pictures = {"clusters": {"loud": {**sheet(), "shots": pasted, "hosts": 40}}}
-    (loud,) = clusters_section(load(folder), pictures, 1_000_000)["clusters"]
+    (loud,) = cues_section(load(folder), pictures, 1_000_000)["clusters"]
     assert [shot["text"] for shot in loud["shots"]] == ["the photo", "the spot pasted onto another image"]
     assert loud["counted"] == {"shown": 1, "of": 1, "turned": 12, "total": 40}
-    (old,) = clusters_section(load(folder), {"clusters": {"loud": sheet()}}, 1_000_000)["clusters"]
+    (old,) = cues_section(load(folder), {"clusters": {"loud": sheet()}}, 1_000_000)["clusters"]
     assert old["counted"] is None
 
 

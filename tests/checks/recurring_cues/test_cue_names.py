@@ -7,7 +7,7 @@ import json
 import pandas as pd
 import pytest
 
-from bias_audit.checks.recurring_cues.names import name_cluster, named, read_names
+from bias_audit.checks.recurring_cues.names import name_cue, named, read_names
 from bias_audit.errors import ConfigError
 
 
@@ -24,7 +24,7 @@ def file(tmp_path):
 
 
 def test_a_name_is_found_again_under_another_id(file):
-    name_cluster(pd.DataFrame(spots("wolf-1", range(20))), "wolf-1", " snow ", "legitimate", file, reviewer="Ada")
+    name_cue(pd.DataFrame(spots("wolf-1", range(20))), "wolf-1", " snow ", "legitimate", file, reviewer="Ada")
     (entry,) = read_names(file)
     assert (entry["name"], entry["judgement"], entry["reviewer"]) == ("snow", "legitimate", "Ada")
     rows = [{"cluster_id": name, "n": 1} for name in ("wolf-2", "wolf-3", "wolf-4")]
@@ -39,7 +39,7 @@ def test_a_name_is_found_again_under_another_id(file):
 def test_a_second_name_replaces_the_first_and_others_stay(file):
     table = pd.DataFrame(spots("a", range(20)) + spots("b", range(30, 50)))
     for cluster, name in (("a", "ruler"), ("b", "ink"), ("a", "scale bar")):
-        name_cluster(table, cluster, name, "", file)
+        name_cue(table, cluster, name, "", file)
     assert [entry["name"] for entry in read_names(file)] == ["ink", "scale bar"]
     assert [
         row["name"]
@@ -53,12 +53,12 @@ def test_a_second_name_replaces_the_first_and_others_stay(file):
 def test_refusals(file, tmp_path):
     table = pd.DataFrame(spots("a", range(20)))
     with pytest.raises(ConfigError, match="no cluster 'b'") as caught:
-        name_cluster(table, "b", "x", "", file)
+        name_cue(table, "b", "x", "", file)
     assert caught.value.hint == "Clusters: a."
     with pytest.raises(ConfigError, match="empty"):
-        name_cluster(table, "a", "  ", "", file)
+        name_cue(table, "a", "  ", "", file)
     with pytest.raises(ConfigError, match="artefact or legitimate"):
-        name_cluster(table, "a", "x", "good", file)
+        name_cue(table, "a", "x", "good", file)
     assert not file.exists()
     assert read_names(file) == []
 

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bias_audit.checks.whole_photo.exchange import PROBES, RING, border, brightness, colour, probes_for, sharpness
+from bias_audit.checks.whole_photo.exchange import (
+    PROPERTIES,
+    RING,
+    border,
+    brightness,
+    colour,
+    properties_for,
+    sharpness,
+)
 
 
 @pytest.fixture
@@ -23,22 +31,22 @@ def detail(pixels: np.ndarray) -> float:
     return float(((grey - cv2.GaussianBlur(grey, (0, 0), 1.5)) ** 2).mean())
 
 
-@pytest.mark.parametrize("name", PROBES)
+@pytest.mark.parametrize("name", PROPERTIES)
 @pytest.mark.parametrize("channels", [3, 1])
 def test_a_photo_is_its_own_donor(name: str, channels: int, pixels: np.ndarray) -> None:
-    if name in probes_for(channels):
+    if name in properties_for(channels):
         own = np.ascontiguousarray(pixels[..., :channels])
-        assert np.abs(PROBES[name](own, own) - own).max() < 0.01
+        assert np.abs(PROPERTIES[name](own, own) - own).max() < 0.01
 
 
-@given(st.sampled_from(sorted(PROBES)), st.integers(0, 9), st.sampled_from([(33, 40), (8, 9), (48, 48)]))
+@given(st.sampled_from(sorted(PROPERTIES)), st.integers(0, 9), st.sampled_from([(33, 40), (8, 9), (48, 48)]))
 def test_any_two_photos_give_a_photo(name: str, seed: int, size: tuple[int, int]) -> None:
     rng = np.random.default_rng(seed)
     first, second = (rng.uniform(0, 255, (*size, 3)).astype(np.float32) for _ in range(2))
     if seed % 3 == 0:
         first[...] = 17  # no spread, no detail
     kept = first.copy(), second.copy()
-    changed = PROBES[name](first, second)
+    changed = PROPERTIES[name](first, second)
     assert changed.shape == first.shape
     assert changed.dtype == np.float32
     assert np.isfinite(changed).all()
@@ -95,5 +103,5 @@ def test_border_is_a_ring(pixels: np.ndarray) -> None:
 
 
 def test_a_grey_model_has_no_colour() -> None:
-    assert probes_for(1) == ("brightness", "sharpness", "border")
-    assert probes_for(3) == tuple(PROBES)
+    assert properties_for(1) == ("brightness", "sharpness", "border")
+    assert properties_for(3) == tuple(PROPERTIES)

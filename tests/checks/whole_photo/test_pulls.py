@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from bias_audit.checks.evidence import Evidence
-from bias_audit.checks.whole_photo.measure import DONORS, choose, count_probes, probe
-from bias_audit.checks.whole_photo.pulls import probe_rows
+from bias_audit.checks.whole_photo.measure import DONORS, choose_photos, count_exchanges, exchange
+from bias_audit.checks.whole_photo.pulls import property_rows
 from bias_audit.checks.whole_photo.rule import GLOBAL_CUE, global_cue
 from bias_audit.config import Thresholds
 from bias_audit.data.batches import Geometry
@@ -36,12 +36,12 @@ def seen(called: dict[tuple[int, int], int], photos: int = 12, probes: int = 1) 
 
 
 def rows(given: dict[str, np.ndarray], **more: object) -> dict[str, dict]:
-    made = probe_rows(given, ("colour",), NAMES, min_photos=10, seed=0, **more)
+    made = property_rows(given, ("colour",), NAMES, min_photos=10, seed=0, **more)
     return {row["class_name"]: row for row in made}
 
 
 def outcomes(given: dict[str, np.ndarray], **more: object) -> dict[str, tuple[str, str | None]]:
-    table = make_table("probes", probe_rows(given, ("colour",), NAMES, min_photos=10, seed=0, **more))
+    table = make_table("probes", property_rows(given, ("colour",), NAMES, min_photos=10, seed=0, **more))
     empty = pd.DataFrame()
     judged = global_cue(GLOBAL_CUE, Evidence(empty, pd.DataFrame(index=[]), Thresholds()), table)
     return {outcome.subject: (outcome.status, outcome.level) for outcome in judged}
@@ -103,11 +103,11 @@ def made_dataset(counts: tuple[int, ...], folder: Path = Path()) -> Dataset:
 def test_photos_are_chosen_class_by_class() -> None:
     dataset = made_dataset((30, 5))
     records = [{"predicted": None if i == 3 else "a"} for i in range(35)]
-    chosen = choose(dataset, records, 10, seed=0)
+    chosen = choose_photos(dataset, records, 10, seed=0)
     assert chosen == sorted(chosen)
     assert 3 not in chosen
     assert [sum(dataset.samples[i].label == label for i in chosen) for label in (0, 1)] == [10, 5]
-    assert count_probes(15, 3) == 15 * 4 * 2 * DONORS
+    assert count_exchanges(15, 3) == 15 * 4 * 2 * DONORS
 
 
 def test_a_resumed_run_asks_the_model_nothing(tmp_path: Path, photo) -> None:
@@ -128,12 +128,12 @@ def test_a_resumed_run_asks_the_model_nothing(tmp_path: Path, photo) -> None:
 
     counted: list[int] = []
     options = {"batch": 7, "seed": 0, "run": run, "advance": counted.append}
-    first = probe(dataset, range(6), predict, geometry, **options)
-    assert sum(asked) == sum(counted) == len(first["photo"]) == count_probes(6, 3)
+    first = exchange(dataset, range(6), predict, geometry, **options)
+    assert sum(asked) == sum(counted) == len(first["photo"]) == count_exchanges(6, 3)
     assert max(asked) == 7
     per_arm = pd.Series(first["label"] == first["donor_label"]).groupby([first["probe"], first["photo"]]).sum()
     assert (per_arm == DONORS).all()
     asked.clear()
-    again = probe(dataset, range(6), predict, geometry, **options)
+    again = exchange(dataset, range(6), predict, geometry, **options)
     assert not asked
     assert all(np.array_equal(first[name], again[name]) for name in first)

@@ -27,7 +27,7 @@ CONSENSUS = 0.75
 """Share of the backdrops on which a wrong photo must turn right before its background is blamed for the error."""
 
 
-def photo_reliance(composites: pd.DataFrame, photos: pd.DataFrame, blank: Floats) -> pd.DataFrame:
+def photo_effects(composites: pd.DataFrame, photos: pd.DataFrame, blank: Floats) -> pd.DataFrame:
     """One row per photo that was intervened on.
 
     Args:
@@ -179,7 +179,7 @@ def intervention_columns(
     Args:
         records: of the images as they are, by position: label, predicted, log_odds_label.
         status: per image, done or why no composite was made.
-        composites, blank: see `photo_reliance`.
+        composites, blank: see `photo_effects`.
         class_names: all classes, by index.
     """
     rows: list[dict[str, Any]] = [{"intervention_status": each} for each in status]
@@ -195,7 +195,7 @@ def intervention_columns(
         },
         index=positions,
     )
-    table = photo_reliance(composites, photos, blank)
+    table = photo_effects(composites, photos, blank)
     for column in [name for name in table if str(name).endswith(("_predicted", "_predicted_second_fill", "_class"))]:
         table[column] = table[column].map(dict(enumerate(class_names)))
     for position, row in table.astype(object).to_dict("index").items():

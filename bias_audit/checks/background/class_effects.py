@@ -29,7 +29,7 @@ RATES = {
 """Class rate -> column of the photos it is the mean of; each with a Wilson interval."""
 
 
-def class_reliance(read: pd.DataFrame, min_photos: int, seed: int, groups: pd.Series | None = None) -> dict[str, Any]:
+def class_effects(read: pd.DataFrame, min_photos: int, seed: int, groups: pd.Series | None = None) -> dict[str, Any]:
     """Reliance columns of one class.
 
     Args:
@@ -184,7 +184,7 @@ def cue_effect(
     Args:
         name: prefix of the columns.
         effects: difference of probabilities per photo, -1..1.
-        groups: as in `class_reliance`; holds at least the index of `effects`.
+        groups: as in `class_effects`; holds at least the index of `effects`.
 
     Returns:
         mean effect, BCa interval, number of photos and, from min_photos on, the sign-flip p.
