@@ -70,7 +70,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_finish() -> None:
     """What is loaded by now stays: not looking it over for garbage again and again saves a tenth of all time."""
     gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
+    gc.set_threshold(20_000, 10, 10)
 
 
 def pytest_unconfigure() -> None:
