@@ -7,7 +7,7 @@ imported only where it is needed: `scipy.stats` alone costs 1.3 s.
 
 from bias_audit.stats.association import auc, auc_interval, cramers_v, odds_ratio
 from bias_audit.stats.correction import benjamini_hochberg
-from bias_audit.stats.effects import cliffs_delta, hedges_g
+from bias_audit.stats.effects import cliffs_delta
 from bias_audit.stats.groups import ENOUGH_GROUPS, codes_of, count_units, effective_size, group_codes
 from bias_audit.stats.intervals import (
     bca_mean_interval,
@@ -17,7 +17,7 @@ from bias_audit.stats.intervals import (
     wilson,
 )
 from bias_audit.stats.outliers import ENOUGH_FOR_OUTLIERS, robust_z
-from bias_audit.stats.shrinkage import shrink_means, shrink_rates
+from bias_audit.stats.shrinkage import shrink_means
 from bias_audit.stats.strata import (
     Cells,
     Standardised,
@@ -48,7 +48,6 @@ __all__ = [
     "effective_size",
     "fisher_within",
     "group_codes",
-    "hedges_g",
     "mann_whitney",
     "mann_whitney_greater",
     "mcnemar",
@@ -61,7 +60,6 @@ __all__ = [
     "rates_interval",
     "robust_z",
     "shrink_means",
-    "shrink_rates",
     "sign_flip",
     "standardise",
     "wilson",

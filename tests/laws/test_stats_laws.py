@@ -224,20 +224,6 @@ def test_shrunken_means_lie_between_the_classes_in_their_order(rows: list[tuple[
         assert (np.diff(shrunken[same][order]) >= -1e-9 * 100).all()
 
 
-@given(st.lists(st.integers(0, 30).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), max_size=12))
-def test_shrunken_rates_lie_between_the_classes(rows: list[tuple[int, int]]) -> None:
-    k, n = np.array(rows, dtype=float).reshape(-1, 2).T
-    shrunken = stats.shrink_rates(k, n)
-    kept = n > 0
-    assert (np.isnan(shrunken) == ~kept).all()
-    if kept.any():
-        rates = k[kept] / n[kept]
-        assert (shrunken[kept] >= rates.min() - 1e-12).all()
-        assert (shrunken[kept] <= rates.max() + 1e-12).all()
-    mirrored = stats.shrink_rates(n - k, n)
-    assert mirrored == pytest.approx(1 - shrunken, nan_ok=True)
-
-
 photos = st.lists(st.tuples(scores, st.integers(0, 2), st.integers(0, 3)), min_size=2, max_size=60)
 
 
