@@ -5,7 +5,7 @@ Beside these a code may be a status of images ("no usable mask", "unreadable"): 
 
 from __future__ import annotations
 
-OK = "ok"
+from bias_audit.run.statuses import OK as OK
 
 TOO_FEW = "too few images"
 TOO_FEW_GROUPS = "too few groups of images"

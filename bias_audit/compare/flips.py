@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bias_audit.compare.pairing import Pairs
+from bias_audit.run.statuses import OK
 
 MOST_IMAGES = 24
 """Images that a list holds; the count beside it is of all."""
@@ -62,7 +63,7 @@ Flags = NDArray[np.bool_]
 def find_flips(pairs: Pairs) -> list[FlipList]:
     """Right to wrong, wrong to right, newly and no longer resting on the background, and the largest moves."""
     old, new = pairs.old, pairs.new
-    read = ((old["status"] == "ok") & (new["status"] == "ok")).to_numpy(bool)
+    read = ((old["status"] == OK) & (new["status"] == OK)).to_numpy(bool)
     was, is_ = (_flags(table, "correct") for table in (old, new))
     rested, rests = (_flags(table, "rests_on_background") for table in (old, new))
     known = (old["rests_on_background"].notna() & new["rests_on_background"].notna()).to_numpy(bool)

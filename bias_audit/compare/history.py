@@ -13,6 +13,7 @@ from bias_audit.checks.outcomes import LEVELS, NO_RELIANCE, NOT_JUDGED
 from bias_audit.errors import ResultError
 from bias_audit.run.identity import class_of, data_of
 from bias_audit.run.result import AuditResult, load
+from bias_audit.run.statuses import OK
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def _rows(run: AuditResult, other: bool) -> list[HistoryRow]:
     for cells in run.class_rows:
         name = str(cells["class_name"])
         levels = [outcome.level or LEVELS[0] for outcome in found if class_of(outcome) == name]
-        judged = cells.get("reliance_reason") == "ok"
+        judged = cells.get("reliance_reason") == OK
         level = max(levels, key=LEVELS.index) if levels else NO_RELIANCE if judged else NOT_JUDGED
         rows.append(made.row(name, int(cells.get("n_read") or 0), cells, level, len(levels)))
     return rows

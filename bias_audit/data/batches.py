@@ -25,9 +25,9 @@ from PIL import Image, UnidentifiedImageError
 from bias_audit.data.dataset import Sample
 from bias_audit.data.geometry import fit_image, fit_mask, largest_shape
 from bias_audit.data.mask_estimates import Estimate
-from bias_audit.data.masks import ESTIMATED, NO_MASK, MaskReading, load_mask
-from bias_audit.data.masks import OK as MASK_OK
+from bias_audit.data.masks import ESTIMATED, MaskReading, load_mask
 from bias_audit.data.opening import open_picture
+from bias_audit.run.statuses import NO_MASK, OK, SKIPPED, UNREADABLE
 
 Pixels = NDArray[np.float32]
 
@@ -36,11 +36,6 @@ Decoder = Callable[[bytes, int], NDArray[np.uint8]]
 
 # Pillow warns at half the size that it refuses. Set once at import: warning filters are not safe to change in threads.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-
-OK = "ok"
-UNREADABLE = "unreadable"
-SKIPPED = "skipped"
-
 
 MAX_PIXELS = 90_000_000
 """Most pixels of a picture after padding or enlarging; a file that has more itself may have as many as before.
@@ -97,7 +92,7 @@ class Loaded:
     @property
     def drawn(self) -> bool:
         """Whether the picture has a usable mask or box that somebody drew, so that it is no estimate."""
-        return self.mask_status == MASK_OK and self.mask_kind != ESTIMATED
+        return self.mask_status == OK and self.mask_kind != ESTIMATED
 
 
 def load(sample: Sample, geometry: Geometry) -> Loaded:

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.data.grabcut import grabcut
-from bias_audit.data.masks import EMPTY_ESTIMATE, FULL_ESTIMATE, OK, Mask
+from bias_audit.data.masks import Mask
 from bias_audit.errors import ConfigError
+from bias_audit.run.statuses import EMPTY_ESTIMATE, FULL_ESTIMATE, OK
 from bias_audit.users_code import IMPORTABLE, import_function, running
 
 Segment = Callable[[NDArray[np.uint8]], Any]

@@ -13,21 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.data.dataset import Box, Sample
+from bias_audit.run.statuses import COLOURED, EMPTY, MASK_UNREADABLE, NO_MASK, OK, WRONG_SIZE
 
 Mask = NDArray[np.uint8]
 """(H, W) with BACKGROUND, FOREGROUND or VOID."""
 
 BACKGROUND, FOREGROUND, VOID = 0, 1, 2
 """Values of a mask. VOID pixels are neither, and are left out of every share (docs/science.md#void-pixels)."""
-
-OK = "ok"
-NO_MASK = "no mask"
-UNREADABLE = "mask unreadable"
-WRONG_SIZE = "mask has the wrong size"
-COLOURED = "mask is a colour picture"
-EMPTY = "mask without foreground"
-EMPTY_ESTIMATE = "estimated mask without foreground"
-FULL_ESTIMATE = "estimated mask without background"
 
 ESTIMATED = "estimated"
 """Kind of a mask that a segmenter estimated; see `data.mask_estimates`."""
@@ -58,8 +50,8 @@ def load_mask(sample: Sample, size: tuple[int, int], reading: MaskReading) -> tu
         reading: meaning of the mask's values.
 
     Returns:
-        (mask (H, W) or None, status, kind): the status is OK or the reason why there is no mask (NO_MASK, UNREADABLE,
-        WRONG_SIZE, COLOURED, EMPTY); the kind is "mask", "box", or "" where the sample has neither.
+        (mask (H, W) or None, status, kind): the status is OK or the reason why there is no mask (NO_MASK,
+        MASK_UNREADABLE, WRONG_SIZE, COLOURED, EMPTY); the kind is "mask", "box", or "" where the sample has neither.
     """
     if sample.mask is None and not sample.boxes:
         return None, NO_MASK, ""
@@ -86,7 +78,7 @@ def read_mask(path: Path, reading: MaskReading) -> tuple[Mask | None, str]:
     JPEG, values from 128 on count as 255 and others as 0.
 
     Returns:
-        (mask (H, W) in the file's own size, OK), or (None, UNREADABLE or COLOURED).
+        (mask (H, W) in the file's own size, OK), or (None, MASK_UNREADABLE or COLOURED).
     """
     from bias_audit.data.opening import open_picture
 
@@ -100,7 +92,7 @@ def read_mask(path: Path, reading: MaskReading) -> tuple[Mask | None, str]:
             else:
                 values = np.asarray(image)
     except Exception:  # Pillow's decoders raise anything on damaged files
-        return None, UNREADABLE
+        return None, MASK_UNREADABLE
     if values.ndim == 3:
         if (values != values[..., :1]).any():
             return None, COLOURED

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bias_audit.data.batches import OK, Geometry, Loaded, load_in_order
+from bias_audit.data.batches import Geometry, Loaded, load_in_order
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.duplicates import perceptual_hash
-from bias_audit.data.masks import OK as MASK_OK
 from bias_audit.data.masks import VOID
 from bias_audit.data.sampling import rank
 from bias_audit.heatmaps.localization import (
@@ -26,10 +25,10 @@ from bias_audit.heatmaps.localization import (
 )
 from bias_audit.heatmaps.methods import Explainer
 from bias_audit.heatmaps.permutation_tie import PERMUTATIONS, Tie, permutation_tie
-from bias_audit.interventions.donors import NOT_SAMPLED
 from bias_audit.models.base import Predictions
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
+from bias_audit.run.statuses import NO_EVIDENCE, NOT_SAMPLED, OK
 
 Array = NDArray[np.float32]
 BATCHES_PER_SHARD = 4
@@ -40,8 +39,6 @@ TIE_IMAGES = 200
 
 TIE_CELLS = 10_000_000
 """Most cells of heatmaps held at once for the permutation test (20 MB); more classes are read in several passes."""
-
-NO_EVIDENCE = "no positive evidence for the labelled class"
 
 
 def attend(
@@ -254,7 +251,7 @@ def score(rows: Sequence[Row], at: Localization, at_label: Localization) -> None
     status = attention_status(at)
     void = (at.masks == VOID).mean(axis=(1, 2))
     for i, row in enumerate(rows):
-        masked = row["mask_status"] == MASK_OK
+        masked = row["mask_status"] == OK
         row["void_share"] = float(void[i])
         row["attention_status"] = status[i] if masked else row["mask_status"]
         if masked:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.config import AuditConfig, configured
-from bias_audit.data.batches import OK, Geometry
+from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Sample
 from bias_audit.data.preprocess import find_preprocess
 from bias_audit.errors import ConfigError, DataError
@@ -26,6 +26,7 @@ from bias_audit.models.base import check_model_path, load_model
 from bias_audit.models.decoding import geometry_of
 from bias_audit.run.atomic import guarded, write_atomically
 from bias_audit.run.progress import QUIET, Progress
+from bias_audit.run.statuses import OK
 
 TOP = 3
 """Number of predictions that are listed per picture."""

@@ -22,16 +22,17 @@ from numpy.typing import NDArray
 
 from bias_audit.data.geometry import area_weights, bilinear_weights
 from bias_audit.data.masks import BACKGROUND, FOREGROUND, VOID
+from bias_audit.run.statuses import (
+    EMPTY_MAP,
+    FILLS_FRAME,
+    NO_BACKGROUND,
+    NO_FOREGROUND,
+    NOT_FINITE,
+    OK,
+    TOO_SMALL_FOR_GRID,
+)
 
 Array = NDArray[np.float64]
-
-OK = "ok"
-NOT_FINITE = "map is not finite"
-EMPTY_MAP = "no positive evidence in the map"
-NO_FOREGROUND = "object outside the picture's crop"
-NO_BACKGROUND = "no background in the picture"
-TOO_SMALL = "object too small for this grid"
-FILLS_FRAME = "object fills the frame"
 
 MIN_RANGE = 0.15
 """Least distance between the background shares of a uniform and of a perfect map for which an excess is computed.
@@ -267,7 +268,7 @@ def attention_status(at: Localization) -> list[str]:
         elif empty[i]:
             reasons.append(EMPTY_MAP)
         elif np.isnan(excess[i]):
-            reasons.append(TOO_SMALL if area < 0.5 else FILLS_FRAME)
+            reasons.append(TOO_SMALL_FOR_GRID if area < 0.5 else FILLS_FRAME)
         else:
             reasons.append(OK)
     return reasons

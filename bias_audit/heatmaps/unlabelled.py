@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.config import AuditConfig
-from bias_audit.data.batches import OK, Geometry, load_in_order
+from bias_audit.data.batches import Geometry, load_in_order
 from bias_audit.data.dataset import Sample
 from bias_audit.data.sources import KERAS_FORMATS, OTHER_FORMATS
 from bias_audit.errors import ConfigError
 from bias_audit.heatmaps.methods import Explainer
 from bias_audit.models.base import Model
+from bias_audit.run.statuses import OK
 
 Array = NDArray[np.float32]
 

@@ -17,6 +17,7 @@ from bias_audit.data.batches import Geometry, Loaded, load
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.sampling import rank
 from bias_audit.interventions.edits import Mask, attended_region, background_only, elsewhere, hole
+from bias_audit.run.statuses import DONE, FILLS_FRAME, NO_DONORS, NO_USABLE_MASK, NOT_SAMPLED, TOO_SMALL_TO_PASTE
 
 MIN_AREA = 0.01
 """Smallest area of an object that is pasted, as a share of the picture; nearly empty masks are mask errors."""
@@ -29,18 +30,6 @@ MAX_HOLE = 0.7
 
 POOL = 400
 """Donors over all classes, but at least `donors` + 1 per class (400 with two fills each: 120 MB at 224 px)."""
-
-DONE = "done"
-DONE_BEFORE = "done with the mask of before"
-"""Status after a rescoring with other masks: the composites are still those of the masks before.
-
-Rescoring runs without the model, so it makes no new composites.
-"""
-NOT_SAMPLED = "not sampled"
-NO_USABLE_MASK = "no usable mask"
-TOO_SMALL = "object too small to paste"
-FILLS_FRAME = "object fills the frame"
-NO_DONORS = "no donor backgrounds"
 
 Heat = NDArray[np.float32]
 
@@ -118,7 +107,7 @@ def plan(
         if area is None or not area > 0:
             status[position] = NO_USABLE_MASK
         elif area < MIN_AREA:
-            status[position] = TOO_SMALL
+            status[position] = TOO_SMALL_TO_PASTE
         elif area > MAX_AREA:
             status[position] = FILLS_FRAME
         else:

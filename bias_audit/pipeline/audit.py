@@ -22,7 +22,7 @@ from bias_audit.checks.installed import versions
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.config import AUTO_PREPROCESS, AuditConfig, Thresholds, configured
 from bias_audit.data import sampling, sources
-from bias_audit.data.batches import OK, Geometry
+from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.mask_estimates import AUTO as AUTO_MASKS
 from bias_audit.data.preprocess import find_preprocess
@@ -41,6 +41,7 @@ from bias_audit.report import pictures
 from bias_audit.run.folder import Run
 from bias_audit.run.progress import QUIET, Progress
 from bias_audit.run.result import AuditResult
+from bias_audit.run.statuses import OK
 
 CHOICE = "shards/faithfulness.json"
 """What `method = "auto"` chose, and by which scores."""

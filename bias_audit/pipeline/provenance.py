@@ -16,13 +16,11 @@ import bias_audit
 from bias_audit.checks.background import composites
 from bias_audit.checks.base import Check, Measured
 from bias_audit.config import AuditConfig, Thresholds
-from bias_audit.data.batches import OK
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import ESTIMATED
-from bias_audit.data.masks import OK as MASK_OK
 from bias_audit.heatmaps.methods import Explainer
-from bias_audit.interventions import donors
 from bias_audit.run.result import RunInfo
+from bias_audit.run.statuses import DONE, DONE_BEFORE, NOT_SAMPLED, OK, SKIPPED, UNREADABLE
 
 
 def describe(
@@ -130,22 +128,22 @@ def _counted(images: pd.DataFrame) -> tuple[dict[str, dict[str, int]], dict[str,
     """How many images have each status, counts by name, and kinds of the usable masks."""
     columns = ("status", "mask_status", "attention_status", "intervention_status")
     statuses = {column: _tally(images[column]) for column in columns}
-    masked = images.loc[images["mask_status"] == MASK_OK, "mask_kind"]
+    masked = images.loc[images["mask_status"] == OK, "mask_kind"]
     kinds = {str(kind) for kind in masked}
     made = statuses["intervention_status"]
-    done = made.get(donors.DONE, 0) + made.get(donors.DONE_BEFORE, 0)
+    done = made.get(DONE, 0) + made.get(DONE_BEFORE, 0)
     counts = {
         "images": len(images),
         "read": statuses["status"].get(OK, 0),
-        "unreadable": statuses["status"].get("unreadable", 0),
-        "skipped": statuses["status"].get("skipped", 0),
-        "with_mask": statuses["mask_status"].get(MASK_OK, 0),
-        "without_mask": statuses["status"].get(OK, 0) - statuses["mask_status"].get(MASK_OK, 0),
+        "unreadable": statuses["status"].get(UNREADABLE, 0),
+        "skipped": statuses["status"].get(SKIPPED, 0),
+        "with_mask": statuses["mask_status"].get(OK, 0),
+        "without_mask": statuses["status"].get(OK, 0) - statuses["mask_status"].get(OK, 0),
         "estimated_masks": int((masked == ESTIMATED).sum()),
         "attention_scored": statuses["attention_status"].get(OK, 0),
-        "attention_unscorable": statuses["mask_status"].get(MASK_OK, 0) - statuses["attention_status"].get(OK, 0),
+        "attention_unscorable": statuses["mask_status"].get(OK, 0) - statuses["attention_status"].get(OK, 0),
         "interventions_done": done,
-        "interventions_eligible": done + made.get(donors.NOT_SAMPLED, 0),
+        "interventions_eligible": done + made.get(NOT_SAMPLED, 0),
     }
     return statuses, counts, kinds
 

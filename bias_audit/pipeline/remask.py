@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bias_audit.data.batches import OK, Geometry, content_of
+from bias_audit.data.batches import Geometry, content_of
 from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.data.geometry import fit_mask
 from bias_audit.data.masks import Mask, load_mask
@@ -22,6 +22,7 @@ from bias_audit.heatmaps import attention
 from bias_audit.heatmaps.localization import LABEL_METRICS, METRICS, localize, with_maps
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
+from bias_audit.run.statuses import OK
 
 _OF_MASKS = {*METRICS, *LABEL_METRICS, "void_share", "foreground_area", "attention_status", "mask_status", "mask_kind"}
 """Columns of a record that a mask decides about."""

@@ -25,7 +25,6 @@ from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset
 from bias_audit.errors import ConfigError, DataError, ResultError
 from bias_audit.heatmaps import attention
-from bias_audit.interventions.donors import DONE_BEFORE
 from bias_audit.models.decoding import geometry_of
 from bias_audit.pipeline import summaries
 from bias_audit.pipeline.finish import conclude, finish
@@ -38,6 +37,7 @@ from bias_audit.review.decisions import FILE as DECISIONS
 from bias_audit.run.folder import Run
 from bias_audit.run.progress import QUIET, Progress
 from bias_audit.run.result import AuditResult, load
+from bias_audit.run.statuses import DONE_BEFORE
 
 
 def rescore(

@@ -17,7 +17,8 @@ from bias_audit.config import Thresholds
 from bias_audit.heatmaps.permutation_tie import Tie
 from bias_audit.run.core_columns import CLASSES, IMAGES
 from bias_audit.run.schema import TABLES
-from bias_audit.run.tables import OK, frame
+from bias_audit.run.statuses import OK
+from bias_audit.run.tables import frame
 
 
 def summarise(

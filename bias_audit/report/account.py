@@ -10,12 +10,13 @@ from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.report.cells import records
 from bias_audit.run.result import AuditResult
 from bias_audit.run.schema import every_table
+from bias_audit.run.statuses import DONE, DONE_BEFORE, OK
 
 MOST_REASONS = 40
 MOST_SUBJECTS = 30
 MOST_NOT_AUDITED = 50
 
-GOOD = ("ok", "done", "done with the mask of before")
+GOOD = (OK, DONE, DONE_BEFORE)
 
 STAGES: tuple[tuple[str, str], ...] = (
     ("status", "Reading the images"),
@@ -61,7 +62,7 @@ def not_audited(result: AuditResult) -> dict[str, Any]:
             ordered = sorted(counts.items(), key=lambda item: (item[0] not in GOOD, -item[1], item[0]))
             rows = [{"status": status, "n": n, "good": status in GOOD} for status, n in ordered]
             stages.append({"title": title, "rows": rows})
-    bad = images[images["status"] != "ok"]
+    bad = images[images["status"] != OK]
     listed = records(bad[["label", "status", "status_reason"]].head(MOST_NOT_AUDITED).reset_index())
     return {
         "stages": stages,

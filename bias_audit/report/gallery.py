@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bias_audit.checks.outcomes import RuleOutcome
+from bias_audit.run.statuses import NO_MASK, OK
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,7 +145,7 @@ def _entry(name: str, row: Any, picture: Mapping[str, Any], key: str) -> dict[st
         "correct": None if row["correct"] is None else bool(row["correct"]),
         "probability": row["probability"],
         "excess": excess,
-        "excess_reason": "" if excess is not None else "no mask" if why == "ok" else str(why),
+        "excess_reason": "" if excess is not None else NO_MASK if why == OK else str(why),
         "status": row["status"] or "ok",
         "rests_on_background": bool(row["rests_on_background"]),
         "outlier": row["excess_robust_z"],

@@ -15,6 +15,7 @@ from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.data.batches import Geometry, load_in_order
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import FOREGROUND
+from bias_audit.run.statuses import OK
 
 LONGEST = 224
 PER_FINDING = 12
@@ -28,7 +29,7 @@ def choose_pictures(
     """Ids of up to MOST images: those with composites, the most telling of each finding, then by background excess."""
     chosen = [row["image_id"] for rows in composites.values() for row in rows]
     chosen += [image_id for outcome in outcomes if outcome.found for image_id in outcome.image_ids[:PER_FINDING]]
-    ranked = images[images["status"] == "ok"].sort_values("background_excess", ascending=False, kind="stable")
+    ranked = images[images["status"] == OK].sort_values("background_excess", ascending=False, kind="stable")
     read = set(ranked.index)
     ordered = dict.fromkeys([*chosen, *ranked.index])
     return [image_id for image_id in ordered if image_id in read][:MOST]

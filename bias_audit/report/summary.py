@@ -24,6 +24,7 @@ from bias_audit.report.gallery import MOST_COMPOSED, PICTURE_BUDGET, arrange_pic
 from bias_audit.report.rule_texts_section import rule_texts_section
 from bias_audit.run.identity import finding_id
 from bias_audit.run.result import AuditResult
+from bias_audit.run.statuses import OK
 
 if TYPE_CHECKING:
     pass
@@ -241,7 +242,7 @@ def _facts(result: AuditResult, class_rows: Mapping[str, Mapping[str, Any]]) -> 
 
     info, images = result.info, result.images
     counts = info.counts
-    read = images[images["status"] == "ok"]
+    read = images[images["status"] == OK]
     hits, n = int(read["correct"].sum()), len(read)
     low, high = wilson(hits, n)
     total = counts.get("images", len(images))
@@ -379,7 +380,7 @@ def _class_table(
 def _reason(row: Mapping[str, Any], column: ClassColumn) -> str:
     """Why the cell has no number; never empty."""
     said = str(row[column.reason] or "") if column.reason else ""
-    if said and said != "ok":
+    if said and said != OK:
         return said
     if not row["n_read"]:
         return "no readable images"

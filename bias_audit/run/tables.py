@@ -12,13 +12,14 @@ import pandas as pd
 
 from bias_audit.errors import ResultError
 from bias_audit.run.schema import TABLES, Column, columns_of, index_of
+from bias_audit.run.statuses import OK
 
 if TYPE_CHECKING:
     from bias_audit.run.folder import Run
 
 _DTYPES = {"string": "str", "float": "float64", "int": "Int64", "bool": "boolean"}
 
-OK, ESTIMATED = "ok", "estimated"
+ESTIMATED = "estimated"
 
 
 def confusion_table(images: pd.DataFrame) -> pd.DataFrame:

@@ -15,7 +15,9 @@ from PIL import Image
 from bias_audit.data import batches
 from bias_audit.data.batches import Geometry, decode, load, load_in_order
 from bias_audit.data.dataset import Sample
-from bias_audit.data.masks import BACKGROUND, NO_MASK, MaskReading
+from bias_audit.data.masks import BACKGROUND, MaskReading
+from bias_audit.run import statuses
+from bias_audit.run.statuses import NO_MASK
 
 SQUARE = Geometry((16, 16), 3, "stretch", "bilinear", MaskReading())
 
@@ -140,7 +142,7 @@ class TestBadFiles:
                 assert part in reason
             assert "\n" not in reason
         loaded = load(_sample(path), SQUARE)
-        assert loaded.status == batches.UNREADABLE
+        assert loaded.status == statuses.UNREADABLE
         assert loaded.pixels is loaded.mask is None
 
     def test_missing_folder_and_empty(self, tmp_path: Path) -> None:
@@ -219,15 +221,15 @@ class TestBadFiles:
                 broken[place] = rng.integers(256)
             path.write_bytes(broken)
             loaded = load(_sample(path), SQUARE)
-            assert loaded.status in (batches.OK, batches.UNREADABLE)
-            assert bool(loaded.reason) == (loaded.status != batches.OK)
+            assert loaded.status in (statuses.OK, statuses.UNREADABLE)
+            assert bool(loaded.reason) == (loaded.status != statuses.OK)
 
     def test_a_strip_that_padding_would_blow_up(self, tmp_path: Path) -> None:
         Image.fromarray(np.zeros((2, 20_000), np.uint8)).save(tmp_path / "strip.png")
         padded = load(_sample(tmp_path / "strip.png"), Geometry((16, 16), 3, "pad", "bilinear", MaskReading()))
-        assert padded.status == batches.UNREADABLE
+        assert padded.status == statuses.UNREADABLE
         assert padded.reason == "too many pixels: 2x20000 would be padded to 20000x20000"
-        assert load(_sample(tmp_path / "strip.png"), SQUARE).status == batches.OK
+        assert load(_sample(tmp_path / "strip.png"), SQUARE).status == statuses.OK
         Image.fromarray(np.zeros((2, 60_000), np.uint8)).save(tmp_path / "strip.png")
         large = Geometry((224, 224), 3, "shorter", "antialias", MaskReading())
         assert load(_sample(tmp_path / "strip.png"), large).reason.endswith("2x60000 would be resized to 256x7680000")
@@ -267,12 +269,12 @@ class TestDecoder:
 class TestLoad:
     def test_skip_is_not_opened(self, tmp_path: Path) -> None:
         loaded = load(_sample(tmp_path / "none.webp", skip="a reason"), SQUARE)
-        assert (loaded.status, loaded.reason) == (batches.SKIPPED, "a reason")
+        assert (loaded.status, loaded.reason) == (statuses.SKIPPED, "a reason")
 
     def test_without_mask_there_is_background_and_void_where_padded(self, photo, tmp_path: Path) -> None:
         Image.fromarray(photo(8, 16)).save(tmp_path / "p.png")
         loaded = load(_sample(tmp_path / "p.png"), Geometry((16, 16), 3, "pad", "bilinear", MaskReading()))
-        assert (loaded.status, loaded.mask_status) == (batches.OK, NO_MASK)
+        assert (loaded.status, loaded.mask_status) == (statuses.OK, NO_MASK)
         assert loaded.pixels.shape == (16, 16, 3)
         assert loaded.pixels.dtype == np.float32
         assert loaded.mask.tolist() == [[2] * 16] * 4 + [[BACKGROUND] * 16] * 8 + [[2] * 16] * 4
@@ -281,7 +283,7 @@ class TestLoad:
         Image.fromarray(photo(8, 16)).save(tmp_path / "p.png")
         (tmp_path / "m.png").write_bytes(b"no mask")
         loaded = load(_sample(tmp_path / "p.png", mask=tmp_path / "m.png"), SQUARE)
-        assert (loaded.status, loaded.mask_status, loaded.mask_kind) == (batches.OK, "mask unreadable", "mask")
+        assert (loaded.status, loaded.mask_status, loaded.mask_kind) == (statuses.OK, "mask unreadable", "mask")
         assert not loaded.mask.any()
 
 
@@ -300,7 +302,7 @@ class TestLoadInOrder:
         assert [start for start, _ in groups] == list(range(0, 11, group))
         assert [len(loaded) for _, loaded in groups] == [min(group, 11 - start) for start in range(0, 11, group)]
         flat = [loaded for _, part in groups for loaded in part]
-        assert [loaded.status == batches.OK for loaded in flat] == [i != 5 for i in range(11)]
+        assert [loaded.status == statuses.OK for loaded in flat] == [i != 5 for i in range(11)]
         assert [float(loaded.pixels.mean()) for loaded in flat if loaded.pixels is not None] == pytest.approx(
             [10 * i for i in range(11) if i != 5]
         )

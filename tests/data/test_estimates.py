@@ -16,6 +16,7 @@ from bias_audit.data.batches import Geometry, load
 from bias_audit.data.dataset import Sample
 from bias_audit.data.grabcut import grabcut
 from bias_audit.errors import ConfigError
+from bias_audit.run import statuses
 
 ANY = masks.MaskReading()
 
@@ -122,18 +123,18 @@ class TestEstimator:
     @pytest.mark.parametrize(
         ("area", "status"),
         [
-            (0, masks.EMPTY_ESTIMATE),
-            (49, masks.EMPTY_ESTIMATE),
-            (50, masks.OK),
-            (9500, masks.OK),
-            (9501, masks.FULL_ESTIMATE),
+            (0, statuses.EMPTY_ESTIMATE),
+            (49, statuses.EMPTY_ESTIMATE),
+            (50, statuses.OK),
+            (9500, statuses.OK),
+            (9501, statuses.FULL_ESTIMATE),
         ],
     )
     def test_nothing_and_everything_are_no_masks(self, area: int, status: str) -> None:
         wanted = (np.arange(10_000) < area).reshape(100, 100)
         mask, said = estimates.estimator(lambda _: wanted, "m:f")(Path("a"), np.zeros((100, 100, 3), np.uint8))
         assert said == status
-        assert (mask is not None) == (status == masks.OK)
+        assert (mask is not None) == (status == statuses.OK)
 
     def test_a_photo_is_segmented_once(self) -> None:
         calls = []
@@ -164,7 +165,7 @@ class TestLoading:
 
     def test_a_photo_without_a_mask_gets_one(self, tmp_path: Path) -> None:
         loaded = load(self.sample(tmp_path), self.geometry(estimates.estimator(grabcut, "auto")))
-        assert (loaded.mask_status, loaded.mask_kind) == (masks.OK, masks.ESTIMATED)
+        assert (loaded.mask_status, loaded.mask_kind) == (statuses.OK, masks.ESTIMATED)
         assert loaded.mask is not None
         assert overlap(loaded.mask, scene()[1][::2, ::2]) > 0.8
 
@@ -181,7 +182,7 @@ class TestLoading:
         (tmp_path / "m.png").write_bytes(b"no picture")
         geometry = self.geometry(estimates.estimator(grabcut, "auto"))
         loaded = load(self.sample(tmp_path, mask=tmp_path / "m.png"), geometry)
-        assert (loaded.mask_status, loaded.mask_kind) == (masks.UNREADABLE, "mask")
+        assert (loaded.mask_status, loaded.mask_kind) == (statuses.MASK_UNREADABLE, "mask")
 
     def test_without_an_estimate_it_stays_without(self, tmp_path: Path) -> None:
-        assert load(self.sample(tmp_path), self.geometry(None)).mask_status == masks.NO_MASK
+        assert load(self.sample(tmp_path), self.geometry(None)).mask_status == statuses.NO_MASK

@@ -8,6 +8,7 @@ import pytest
 from bias_audit.data.masks import BACKGROUND, FOREGROUND, VOID
 from bias_audit.heatmaps import localization
 from bias_audit.heatmaps.localization import METRICS, attention_status, localize
+from bias_audit.run import statuses
 
 B, F, V = BACKGROUND, FOREGROUND, VOID
 
@@ -261,14 +262,14 @@ class TestStatus:
         small, large = np.zeros((32, 32), np.uint8), np.full((32, 32), F, np.uint8)
         small[3:5, 3:5] = F
         large[0] = B
-        assert _status(heat, mask) == localization.OK
-        assert _status(heat * 0, mask) == localization.EMPTY_MAP
-        assert _status(-heat, mask) == localization.EMPTY_MAP
-        assert _status(heat * np.nan, mask) == localization.NOT_FINITE
-        assert _status(heat, mask * 0) == localization.NO_FOREGROUND
-        assert _status(heat, mask * 0 + F) == localization.NO_BACKGROUND
-        assert _status(heat, small) == localization.TOO_SMALL
-        assert _status(heat, large) == localization.FILLS_FRAME
+        assert _status(heat, mask) == statuses.OK
+        assert _status(heat * 0, mask) == statuses.EMPTY_MAP
+        assert _status(-heat, mask) == statuses.EMPTY_MAP
+        assert _status(heat * np.nan, mask) == statuses.NOT_FINITE
+        assert _status(heat, mask * 0) == statuses.NO_FOREGROUND
+        assert _status(heat, mask * 0 + F) == statuses.NO_BACKGROUND
+        assert _status(heat, small) == statuses.TOO_SMALL_FOR_GRID
+        assert _status(heat, large) == statuses.FILLS_FRAME
 
     def test_no_number_without_the_status_ok(self) -> None:
         rng = np.random.default_rng(4)
@@ -301,7 +302,7 @@ class TestStatus:
         mask = np.full((224, 224), B, np.uint8)
         mask[:70] = V
         mask[120:160, 50:170] = F
-        assert _status(heat, mask) == localization.EMPTY_MAP
+        assert _status(heat, mask) == statuses.EMPTY_MAP
         scores = _scores(heat, mask)
         assert scores["padding_share"] == pytest.approx(1)
         for name in ("background_share", "background_excess", "relevance_mass_accuracy", "relevance_rank_accuracy"):

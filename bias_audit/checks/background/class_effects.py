@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bias_audit import stats
 from bias_audit.checks.reasons import NO_READABLE, OK, TOO_FEW, TOO_FEW_GROUPS
+from bias_audit.run.statuses import DONE, DONE_BEFORE, NOT_SAMPLED
 
 Codes = NDArray[np.intp]
 
@@ -43,7 +44,7 @@ def class_effects(read: pd.DataFrame, min_photos: int, seed: int, groups: pd.Ser
     """
     done = read[read["background_gap"].notna()]
     n = len(done)
-    eligible = read["intervention_status"].isin(["done", "done with the mask of before", "not sampled"])
+    eligible = read["intervention_status"].isin([DONE, DONE_BEFORE, NOT_SAMPLED])
     row: dict[str, Any] = {"n_interventions": n, "n_eligible": int(eligible.sum())}
     if n == 0:
         reasons = read["intervention_status"].replace("", pd.NA).dropna()

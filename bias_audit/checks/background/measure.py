@@ -17,14 +17,13 @@ from bias_audit.checks.background.photo_effects import intervention_columns
 from bias_audit.checks.base import Context, Measured
 from bias_audit.checks.examples import in_proportion
 from bias_audit.config import SECOND_FILL, AuditConfig
-from bias_audit.data.batches import OK
 from bias_audit.data.dataset import Dataset
-from bias_audit.data.masks import OK as MASK_OK
 from bias_audit.heatmaps import attention
 from bias_audit.interventions import donors
 from bias_audit.report import pictures
 from bias_audit.run.folder import Run
 from bias_audit.run.result import AuditResult
+from bias_audit.run.statuses import OK, SWITCHED_OFF
 
 Example = dict[str, Any]
 """A composite that is kept for the report, as pictures.json holds it."""
@@ -69,9 +68,7 @@ def make_composites(context: Context) -> Interventions:
     """Plan, make and predict the composites of all classes, or read those that an interrupted audit made."""
     dataset, explainer, geometry, config = context.dataset, context.explainer, context.geometry, context.config
     records, run = context.records, context.run
-    areas = {
-        record["#position"]: record["foreground_area"] for record in records if record.get("mask_status") == MASK_OK
-    }
+    areas = {record["#position"]: record["foreground_area"] for record in records if record.get("mask_status") == OK}
     groups = None if context.groups is None else dict(enumerate(map(int, context.groups)))
     todo = donors.plan(
         dataset, areas, photos=config.interventions, donors=config.donors, seed=config.seed, groups=groups
@@ -131,7 +128,7 @@ def _status(record: Mapping[str, Any], todo: donors.Plan, config: AuditConfig) -
     """Whether composites are made of an image, or why not."""
     if record["status"] != OK:
         return str(record["status"])
-    return "switched off" if config.interventions == 0 else todo.status.get(record["#position"], "")
+    return SWITCHED_OFF if config.interventions == 0 else todo.status.get(record["#position"], "")
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

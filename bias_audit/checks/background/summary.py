@@ -18,8 +18,8 @@ from bias_audit.checks.base import Photos
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.checks.within_class import robust_z_within
 from bias_audit.config import FIRST_FILL
-from bias_audit.interventions.donors import DONE, DONE_BEFORE
-from bias_audit.run.tables import OK, frame
+from bias_audit.run.statuses import DONE, DONE_BEFORE, OK
+from bias_audit.run.tables import frame
 
 CORRECTED = (("p_fdr", "p_sign_flip"), ("p_cue_removal_fdr", "p_cue_removal"), ("p_cue_lent_fdr", "p_cue_lent"))
 """Columns that correct another one for the number of classes tested."""

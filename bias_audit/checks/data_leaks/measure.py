@@ -25,17 +25,14 @@ from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.data.duplicates import near_pairs, perceptual_hash
 from bias_audit.data.geometry import fit_image
 from bias_audit.data.masks import BACKGROUND
-from bias_audit.data.masks import OK as MASK_OK
 from bias_audit.errors import ConfigError, ResultError
 from bias_audit.heatmaps.unlabelled import pictures_in
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
 from bias_audit.run.progress import Progress
 from bias_audit.run.result import AuditResult
+from bias_audit.run.statuses import OK, SWITCHED_OFF
 from bias_audit.run.tables import table
-
-SWITCHED_OFF = "switched off"
-"""Why nothing is looked at."""
 
 SHARD, TRAIN_SHARD = "shards/leakage.json", "shards/train.json"
 
@@ -167,7 +164,7 @@ def _look(dataset: Dataset, chosen: Sequence[int], geometry: Geometry, advance: 
         columns = {name: _plain(sample.columns.get(name)) for name in dataset.columns}
         if loaded.pixels is None or loaded.mask is None:
             return None, None, False, columns
-        known = loaded.mask_status == MASK_OK
+        known = loaded.mask_status == OK
         mask = loaded.mask if known else estimated(loaded.pixels)
         properties = {**pixel_properties(loaded.pixels), **file_properties(sample.path), **columns}
         ground = background_features(loaded.pixels, mask)

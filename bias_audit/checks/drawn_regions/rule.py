@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from bias_audit.checks.base import Judge, Rule
 from bias_audit.checks.outcomes import RuleOutcome, answered, as_float, not_applicable, number, visible
 from bias_audit.config import Thresholds
+from bias_audit.run.statuses import OK
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +36,7 @@ def drawn_region(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 def _outcome(rule: Rule, subject: str, row: pd.Series, bounds: Thresholds) -> RuleOutcome:
     given = {"class_name": str(row["class_name"]), "name": str(row["name"]), "reviewer": str(row["reviewer"])}
     where = f"{row['name']!r}, drawn by {row['reviewer'] or 'a reviewer'} on {row['image_id']}"
-    if row["reason"] != "ok":
+    if row["reason"] != OK:
         return not_applicable(rule, "cluster", subject, f"{where}: {row['reason']}.", str(row["reason_code"]))
     most = bounds.max_on_estimate if as_float(row["object_estimated"], 0) > 0 else bounds.max_on_object
     on_object = as_float(row["object_share"], 1) >= most

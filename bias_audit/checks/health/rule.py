@@ -23,7 +23,7 @@ def unreadable_images(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 
     bounds = evidence.thresholds
     n = len(evidence.images)
-    bad = evidence.images[evidence.images["status"] != "ok"]
+    bad = evidence.images[evidence.images["status"] != OK]
     low, high = stats.wilson(len(bad), n)
     share = len(bad) / n
     sentence = f"{len(bad)} of {n} images could not be read or were skipped" + (
@@ -110,7 +110,7 @@ def accuracy_at_chance(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA903: predictions no better than guessing: as a rule a wrong --preprocess or a wrong class order."""
     from bias_audit import stats
 
-    read = evidence.images[evidence.images["status"] == "ok"]
+    read = evidence.images[evidence.images["status"] == OK]
     n, hits = len(read), int(read["correct"].sum())
     if n == 0:
         return [not_applicable(rule, "dataset", "", NO_READABLE, NO_READABLE)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from bias_audit.checks.base import Judge, Rule
 from bias_audit.checks.outcomes import RuleOutcome, answered, not_applicable
 from bias_audit.checks.reasons import NO_READABLE, NOT_MEASURED, NOT_TESTED
+from bias_audit.run.statuses import OK
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,7 +91,7 @@ def class_order(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 
     bounds = evidence.thresholds
     names = [str(name) for name in evidence.classes.index]
-    read = evidence.images[evidence.images["status"] == "ok"]
+    read = evidence.images[evidence.images["status"] == OK]
     counts = read["label"].value_counts()
     if missing := [name for name in names if counts.get(name, 0) < 2]:
         reason = f"Every class needs two readable photos; {missing[0]} has {int(counts.get(missing[0], 0))}."

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bias_audit.checks.base import Judge, Rule
 from bias_audit.checks.map_reliability.kinds import CLASSES, RANDOMISATION, STABILITY
 from bias_audit.checks.outcomes import RuleOutcome, answered, not_applicable
-from bias_audit.checks.reasons import NOT_MEASURED, TOO_FEW
+from bias_audit.checks.reasons import NOT_MEASURED, OK, TOO_FEW
 from bias_audit.config import Thresholds
 
 if TYPE_CHECKING:
@@ -74,7 +74,6 @@ def _judged(rule: Rule, test: Reliability, bounds: Thresholds) -> RuleOutcome:
     import numpy as np
 
     from bias_audit import stats
-    from bias_audit.checks.map_reliability.similarity import OK
 
     values = test.similarity[np.isfinite(test.similarity)]
     if test.status != OK or len(values) < stats.ENOUGH_GROUPS:

@@ -21,11 +21,10 @@ from numpy.typing import NDArray
 from bias_audit.checks.map_reliability.kinds import CLASSES, RANDOMISATION, STABILITY
 from bias_audit.errors import ModelError
 from bias_audit.heatmaps.methods import Explainer
+from bias_audit.run.statuses import OK
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
-
-OK = "ok"
 
 IMAGES = 32
 """Photos for methods that cost one pass."""

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bias_audit.checks.base import Context, Measured
-from bias_audit.data.batches import OK, Geometry, load_in_order
+from bias_audit.data.batches import Geometry, load_in_order
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import FOREGROUND, VOID, Mask
-from bias_audit.data.masks import OK as MASK_OK
 from bias_audit.data.sampling import LOADED_AT_ONCE, spread
 from bias_audit.run.folder import Run
+from bias_audit.run.statuses import OK
 
 if TYPE_CHECKING:
     from bias_audit.run.result import AuditResult
@@ -82,8 +82,8 @@ def check_masks(
     drawn, guessed = (load_in_order(each, geometry, LOADED_AT_ONCE) for each in (samples, bare))
     for (_, known_group), (_, guess_group) in zip(drawn, guessed, strict=True):
         for true, guess in zip(known_group, guess_group, strict=True):
-            if true.status == OK and true.mask_status == MASK_OK and guess.mask is not None:
-                rows.append(_overlap(true.mask, guess.mask if guess.mask_status == MASK_OK else None))
+            if true.status == OK and true.mask_status == OK and guess.mask is not None:
+                rows.append(_overlap(true.mask, guess.mask if guess.mask_status == OK else None))
         advance(len(known_group))
     columns = list(zip(*rows, strict=True)) or [(), (), ()]
     quality = MaskQuality(segmenter, *columns)

@@ -73,8 +73,9 @@ def estimated_masks(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 def count_estimated(images: pd.DataFrame) -> tuple[int, int]:
     """(estimated, all) usable masks."""
     from bias_audit.data.masks import ESTIMATED
+    from bias_audit.run.statuses import OK
 
-    kinds = images.loc[images["mask_status"] == "ok", "mask_kind"]
+    kinds = images.loc[images["mask_status"] == OK, "mask_kind"]
     return int((kinds == ESTIMATED).sum()), len(kinds)
 
 

@@ -23,13 +23,14 @@ from bias_audit.checks.recurring_cues.discover import (
     spot_rows,
     to_arrays,
 )
-from bias_audit.data.batches import OK, Geometry, Pixels, load_in_order
+from bias_audit.data.batches import Geometry, Pixels, load_in_order
 from bias_audit.data.dataset import Dataset
 from bias_audit.errors import ConfigError, ResultError
 from bias_audit.heatmaps import attention
 from bias_audit.report.pictures import encode_picture
 from bias_audit.run.folder import Run
 from bias_audit.run.result import AuditResult
+from bias_audit.run.statuses import OK, SWITCHED_OFF
 from bias_audit.run.tables import table
 
 SEEN, FOUND = "shards/attended.npz", "shards/clusters.json"
@@ -47,8 +48,8 @@ AROUND = 2.0
 """Side of a crop, in sides of the spot."""
 
 
-SWITCHED_OFF, NO_GRADIENT = "switched off", "the model gives no activations with a gradient"
-"""Why recurring cues are not looked for."""
+NO_GRADIENT = "the model gives no activations with a gradient"
+"""Why recurring cues are not looked for, where they are not switched off."""
 
 
 @dataclass(frozen=True)

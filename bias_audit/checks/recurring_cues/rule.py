@@ -8,6 +8,7 @@ from bias_audit.checks.base import Judge, Rule
 from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, answered, as_float, not_applicable, number, visible
 from bias_audit.checks.reasons import NOT_MEASURED, NOT_TESTED, NOTHING_RECURS
 from bias_audit.config import Thresholds
+from bias_audit.run.statuses import OK
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +34,7 @@ def recurring_cue(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     if clusters is None or why_not:
         reason = why_not or "the run holds no clusters"
         return [not_applicable(rule, "dataset", "", f"Recurring cues were not looked for: {reason}.", NOT_MEASURED)]
-    tested = clusters[clusters["proof_status"] == "ok"]
+    tested = clusters[clusters["proof_status"] == OK]
     found = [_outcome(rule, str(name), row, evidence) for name, row in tested.iterrows() if moves(row, bounds)]
     if found:
         return found

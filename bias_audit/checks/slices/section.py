@@ -8,6 +8,7 @@ from typing import Any
 from bias_audit.checks.slices.summary import ACCURACY, ATTENTION, RELIANCE, Measure
 from bias_audit.report.cells import axis, estimate, records
 from bias_audit.run.result import AuditResult
+from bias_audit.run.statuses import OK
 
 MOST_COLUMNS = 12
 """Columns shown; of up to fifty values each, they are a tenth of the page's limit."""
@@ -77,7 +78,7 @@ def _cell(row: Mapping[str, Any], measure: Measure) -> dict[str, Any]:
     reason = str(row[measure.reason] or "not computed")
     shown = estimate(row[measure.mean], low, high, reason)
     n = row[measure.n] or 0
-    return {**shown, "n": n, "untested": reason if shown["value"] is not None and reason != "ok" else ""}
+    return {**shown, "n": n, "untested": reason if shown["value"] is not None and reason != OK else ""}
 
 
 def _scale(by_column: Mapping[str, list[dict[str, Any]]], measure: Measure) -> list[float]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bias_audit.run.statuses import OK
+
 MOST_NAMED = 5
 """Classes that a sentence names."""
 
@@ -58,7 +60,7 @@ def encounters(strangers: pd.DataFrame, images: pd.DataFrame) -> list[Encounter]
     own = float(np.median(right)) if len(right) else None
     met = []
     for group, rows in strangers.groupby("group", sort=True):
-        read = rows[rows["status"] == "ok"]
+        read = rows[rows["status"] == OK]
         counted = read["predicted"].value_counts()
         order = sorted(((str(name), int(n)) for name, n in counted.items()), key=lambda item: (-item[1], item[0]))
         median = float(np.median(read["probability"])) if len(read) else None

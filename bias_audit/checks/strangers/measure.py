@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bias_audit.checks.base import Context, Measured
 from bias_audit.checks.strangers.columns import STRANGERS
-from bias_audit.data.batches import OK, Geometry
+from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset, Sample, printable_path
 from bias_audit.errors import DataError
 from bias_audit.heatmaps.attention import encode_maps
@@ -25,6 +25,7 @@ from bias_audit.heatmaps.methods import Explainer
 from bias_audit.heatmaps.unlabelled import Look, look, pictures_in
 from bias_audit.report.pictures import make_pictures
 from bias_audit.run.folder import Run
+from bias_audit.run.statuses import OK
 from bias_audit.run.tables import table
 
 SHARD = "shards/strangers.npz"

@@ -1,0 +1,40 @@
+"""Statuses of an image, its mask, its attention scores and its composites: what tables hold, and what code compares."""
+
+from __future__ import annotations
+
+OK = "ok"
+
+# Of an image.
+UNREADABLE = "unreadable"
+SKIPPED = "skipped"
+
+# Of a mask.
+NO_MASK = "no mask"
+MASK_UNREADABLE = "mask unreadable"
+WRONG_SIZE = "mask has the wrong size"
+COLOURED = "mask is a colour picture"
+EMPTY = "mask without foreground"
+EMPTY_ESTIMATE = "estimated mask without foreground"
+FULL_ESTIMATE = "estimated mask without background"
+
+# Of attention scores.
+NOT_FINITE = "map is not finite"
+EMPTY_MAP = "no positive evidence in the map"
+NO_FOREGROUND = "object outside the picture's crop"
+NO_BACKGROUND = "no background in the picture"
+TOO_SMALL_FOR_GRID = "object too small for this grid"
+FILLS_FRAME = "object fills the frame"
+NO_EVIDENCE = "no positive evidence for the labelled class"
+
+# Of composites; an object that fills the frame has none either.
+DONE = "done"
+DONE_BEFORE = "done with the mask of before"
+"""Status after a rescoring with other masks: the composites are still those of the masks before.
+
+Rescoring runs without the model, so it makes no new composites.
+"""
+NOT_SAMPLED = "not sampled"
+NO_USABLE_MASK = "no usable mask"
+TOO_SMALL_TO_PASTE = "object too small to paste"
+NO_DONORS = "no donor backgrounds"
+SWITCHED_OFF = "switched off"
