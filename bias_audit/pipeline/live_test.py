@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bias_audit.checks import base as checks
+from bias_audit.checks.base import Measured
 from bias_audit.checks.drawn_regions.check import DrawnRegions
-from bias_audit.checks.drawn_regions.measure import Measured, Photo, measure
+from bias_audit.checks.drawn_regions.measure import Photo, RegionTest, try_region
 from bias_audit.checks.drawn_regions.summary import regions_table
 from bias_audit.checks.reasons import OK, TOO_FEW
 from bias_audit.config import AuditConfig
@@ -126,7 +126,7 @@ class LiveModel:
         with self._lock:
             photo, guessed = self._photo(place)
             tied = self.info.class_names.index(class_name)
-            measured = measure(
+            tested = try_region(
                 photo,
                 region,
                 self._photos_of_others(class_name),
@@ -136,10 +136,10 @@ class LiveModel:
                 seed=self.config.seed,
             )
             shown = [[round(float(x), 4), round(float(y), 4)] for x, y in corners]
-            kept = _row(measured, image_id, str(row["content"]), json.dumps(shown), name, reviewer, class_name)
+            kept = _row(tested, image_id, str(row["content"]), json.dumps(shown), name, reviewer, class_name)
             pictures = [
                 {"arm": shot.arm, "host": shot.host, "probability": shot.probability, **encode_picture(shot.pixels)}
-                for shot in measured.shots
+                for shot in tested.shots
             ]
             result = keep(self.folder, {**kept, "object_estimated": float(guessed)}, pictures)
         own = result.hypotheses.loc[[kept["hypothesis_id"]]]
@@ -281,14 +281,14 @@ def keep(folder: Path, row: Mapping[str, Any], pictures: Sequence[Mapping[str, A
     stored = run.read_json("pictures.json") or {}
     stored.setdefault("hypotheses", {})[row["hypothesis_id"]] = list(pictures)
     run.write_json("pictures.json", stored)
-    return judge_again(run, result, DrawnRegions(), checks.Measured({"hypotheses": table}))
+    return judge_again(run, result, DrawnRegions(), Measured({"hypotheses": table}))
 
 
 def _row(
-    measured: Measured, image_id: str, content: str, region: str, name: str, reviewer: str, class_name: str
+    tested: RegionTest, image_id: str, content: str, region: str, name: str, reviewer: str, class_name: str
 ) -> dict[str, Any]:
     digest = hashlib.sha256("\0".join((content, region, class_name)).encode("utf-8", "backslashreplace"))
-    erased, pasted = measured.erased, measured.pasted
+    erased, pasted = tested.erased, tested.pasted
     row: dict[str, Any] = {
         "hypothesis_id": f"region-{digest.hexdigest()[:8]}",
         "name": name,
@@ -298,15 +298,15 @@ def _row(
         "region": region,
         "reviewer": reviewer,
         "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "area": measured.area,
-        "object_share": measured.object_share,
+        "area": tested.area,
+        "object_share": tested.object_share,
         "probability": erased.before,
         "probability_erased": erased.after,
         "erase_effect": erased.effect,
         "p_erase": erased.p,
         "n_places": erased.n,
-        "reason": measured.reason or OK,
-        "reason_code": TOO_FEW if measured.reason else OK,
+        "reason": tested.reason or OK,
+        "reason_code": TOO_FEW if tested.reason else OK,
     }
     if pasted is not None:
         row |= {

@@ -17,6 +17,7 @@ from bias_audit.stats.intervals import (
     wilson,
 )
 from bias_audit.stats.outliers import ENOUGH_FOR_OUTLIERS, robust_z
+from bias_audit.stats.paired import PairedEffect, paired_effect
 from bias_audit.stats.shrinkage import shrink_means
 from bias_audit.stats.strata import (
     Cells,
@@ -35,6 +36,7 @@ __all__ = [
     "ENOUGH_GROUPS",
     "EXACT_SIGN_FLIPS",
     "Cells",
+    "PairedEffect",
     "Standardised",
     "auc",
     "auc_interval",
@@ -55,6 +57,7 @@ __all__ = [
     "median_interval",
     "odds_ratio",
     "paired_difference_interval",
+    "paired_effect",
     "permutation_within",
     "rate_interval",
     "rates_interval",

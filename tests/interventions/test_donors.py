@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from bias_audit.checks.background.composites import count_composites
 from bias_audit.data.dataset import Dataset, Sample
-from bias_audit.interventions import donors as rooms
 from bias_audit.interventions.donors import choose_donors, next_donor, plan
+from bias_audit.run import statuses
 
 NAMES = ("fox", "husky", "wolf")
 
@@ -79,18 +79,18 @@ class TestPlan:
         dataset = _dataset((4, 4))
         todo = plan(dataset, dict.fromkeys(range(8), 0.3), photos=0, donors=3, seed=0)
         assert count_composites(todo, 3) == 0
-        assert set(todo.status.values()) == {rooms.NOT_SAMPLED}
+        assert set(todo.status.values()) == {statuses.NOT_SAMPLED}
 
     def test_every_exclusion_has_its_reason(self) -> None:
         dataset = _dataset((8, 3))
         areas = {0: 0.0, 1: float("nan"), 3: 0.009, 4: 0.91, 5: 0.01, 6: 0.9, 7: 0.5, 8: 0.3, 9: 0.3, 10: 0.3}
         todo = plan(dataset, areas, photos=2, donors=3, seed=0)
         status = [todo.status[i] for i in range(8)]
-        assert status[:3] == [rooms.NO_USABLE_MASK] * 3  # empty, unknown, missing
-        assert status[3] == rooms.TOO_SMALL
-        assert status[4] == rooms.FILLS_FRAME
+        assert status[:3] == [statuses.NO_USABLE_MASK] * 3  # empty, unknown, missing
+        assert status[3] == statuses.TOO_SMALL_TO_PASTE
+        assert status[4] == statuses.FILLS_FRAME
         # 1 % and 90 % are still inside; two of the three are sampled
-        assert Counter(status[5:]) == {rooms.DONE: 2, rooms.NOT_SAMPLED: 1}
+        assert Counter(status[5:]) == {statuses.DONE: 2, statuses.NOT_SAMPLED: 1}
         assert set(todo.status) == set(range(11))
 
     def test_an_object_that_covers_most_of_its_picture_lends_no_background(self) -> None:
@@ -111,9 +111,9 @@ class TestPlan:
     )
     def test_no_donors(self, areas: dict[int, float], done: set[int]) -> None:
         todo = plan(_dataset((4, 4)), areas, photos=9, donors=3, seed=0)
-        assert {i for i, text in todo.status.items() if text == rooms.DONE} == done
+        assert {i for i, text in todo.status.items() if text == statuses.DONE} == done
         assert {i for positions in todo.photos.values() for i in positions} == done
-        assert {todo.status[i] for i in areas if i not in done} <= {rooms.NO_DONORS}
+        assert {todo.status[i] for i in areas if i not in done} <= {statuses.NO_DONORS}
 
 
 class TestChooseDonors:
@@ -176,7 +176,7 @@ class TestGroups:
         areas = dict.fromkeys(range(6), 0.3)
         todo = plan(dataset, areas, photos=9, donors=3, seed=0, groups={0: 1, 1: 1, 2: 1, 3: 2, 4: 3, 5: 4})
         assert todo.photos[0] == ()
-        assert {todo.status[i] for i in range(3)} == {rooms.NO_DONORS}
+        assert {todo.status[i] for i in range(3)} == {statuses.NO_DONORS}
         assert set(todo.photos[1]) == {3, 4, 5}
 
 

@@ -2,13 +2,14 @@
 
 The region is pasted at its place onto photos of other classes, behind their objects, and so is a piece of the same
 shape from another photo of the host's own class: neither a foreign patch nor its edge counts as an effect
-(docs/science.md#drawn-regions). What is erased is compared with equal pieces elsewhere in the photo, since one photo
-gives no interval over photos.
+(docs/science.md#drawn-regions). A piece of the photo itself, as `checks.recurring_cues.proof` takes it, is asked about
+beside it only: no other lenders average over what happens to lie there. What is erased is compared with equal pieces
+elsewhere in the photo, since one photo gives no interval over photos.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -19,11 +20,23 @@ from numpy.typing import NDArray
 from bias_audit import stats
 from bias_audit.config import FIRST_FILL, SECOND_FILL
 from bias_audit.data.masks import FOREGROUND, VOID
-from bias_audit.interventions.edits import FILLS, MOST_OVERLAP, Mask, Pixels, background_only, elsewhere, lend
-from bias_audit.models.base import Predictions
+from bias_audit.interventions.edits import MOST_OVERLAP, Mask, Pixels, background_only, elsewhere, lend
+from bias_audit.interventions.erase_and_paste import (
+    Asked,
+    Predict,
+    control_of,
+    erased,
+    of_weaker_fill,
+    turned_rate,
+)
 
-Predict = Callable[[Pixels], Predictions]
 Scalar = TypeVar("Scalar", bound=np.generic)
+
+Change = tuple[str, int]
+"""(arm, place of the host among those that take the region, or SELF)."""
+
+SELF = -1
+"""Place of the photo itself among the hosts."""
 
 CONTROLS = 3
 """Pieces of other photos that each host gets as a control."""
@@ -38,6 +51,11 @@ KEPT = 3
 """Hosts whose pictures are kept."""
 
 ENOUGH = stats.ENOUGH_GROUPS
+"""Photos, or groups of photos, that must have got the region: fewer give no interval."""
+
+ORIGINAL, AS_IT_IS, PASTED, CONTROL, OWN_CONTROL = "photo", "as it is", "pasted", "control", "own control"
+"""Arms beside those of the fills: the photo and a host unchanged, a host with the region, with a piece of another photo
+of its own class, and with another piece of the photo."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +120,15 @@ class Pasted:
 
 
 @dataclass(frozen=True)
-class Shot:
-    """A changed picture: what was done, on which host ("" = the photo itself), and the class's probability."""
+class RegionPicture:
+    """A changed picture that is kept for the report, and what the model says of it.
+
+    Attributes:
+        arm: what was done.
+        host: image_id of the photo that it is pasted onto; "" = the photo itself.
+        pixels: (H, W, C) float32 in [0, 255].
+        probability: of the class, 0..1.
+    """
 
     arm: str
     host: str
@@ -112,8 +137,8 @@ class Shot:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """The answer.
+class RegionTest:
+    """What erasing and pasting a region did.
 
     Attributes:
         area: share of the picture that the region takes, 0..1.
@@ -129,12 +154,12 @@ class Measured:
     erased: Erased
     pasted: Pasted | None
     reason: str
-    shots: tuple[Shot, ...]
+    shots: tuple[RegionPicture, ...]
 
 
-def measure(
+def try_region(
     photo: Photo, region: Mask, hosts: Sequence[Photo], tied: int, predict: Predict, *, batch: int, seed: int
-) -> Measured:
+) -> RegionTest:
     """Erase a region of a photo and paste it onto others.
 
     Args:
@@ -146,130 +171,105 @@ def measure(
         batch: pictures per call of `predict`.
         seed: of the places and the intervals.
     """
-    ask = _Asked(predict, tied, batch)
+    asked: Asked[Change] = Asked(predict, tied, batch)
     own = elsewhere(region, _object(photo.mask), np.random.default_rng((seed, 0)))
     placed = [(host, *spot) for host in hosts if (spot := _placed(region, host.mask)) is not None]
-    _ask_erased(ask, photo, region, seed)
+    for arm, pixels in _erasures(photo, region, seed):
+        asked.ask((arm, SELF), pixels, keep=True)
     for place, (host, moved, offset) in enumerate(placed):
-        ask("as it is", place, host.pixels)
-        ask("pasted", place, lend(host.pixels, host.mask, _shifted(photo.pixels, offset), moved))
-        for piece in _controls(host, place, hosts, moved):
-            ask("control", place, lend(host.pixels, host.mask, piece, moved))
-        if own is not None and offset == (0, 0) and (_object(host.mask)[own > 0] == 0).mean() >= LEAST_SEEN:
-            ask("own control", place, lend(host.pixels, host.mask, photo.pixels, own))
-    ask.finish()
-    pasted, reason = _pasted(ask, [host for host, *_ in placed], seed)
+        for arm, pixels in _pastings(photo, own, host, moved, offset, _controls(host, place, hosts, moved)):
+            asked.ask((arm, place), pixels, keep=place < KEPT)
+    asked.finish()
+    pasted, reason = _pasted(asked, [host for host, *_ in placed], seed)
     covered = float((photo.mask[region > 0] == FOREGROUND).mean())
-    return Measured(float((region > 0).mean()), covered, _erased(ask), pasted, reason, _shots(ask, photo, placed))
+    return RegionTest(float((region > 0).mean()), covered, _erased(asked), pasted, reason, _shots(asked, placed))
 
 
-class _Asked:
-    """Pictures on their way through the model, and what it said of each, by arm and host."""
-
-    def __init__(self, predict: Predict, tied: int, batch: int) -> None:
-        self.predict, self.tied, self.batch = predict, tied, batch
-        self.said: dict[tuple[str, int], list[float]] = {}
-        self.turned: dict[tuple[str, int], list[bool]] = {}
-        self.kept: dict[tuple[str, int], Pixels] = {}
-        self._waiting: list[tuple[str, int, Pixels]] = []
-
-    def __call__(self, arm: str, host: int, pixels: Pixels) -> None:
-        if host < KEPT:
-            self.kept.setdefault((arm, host), pixels)
-        self._waiting.append((arm, host, pixels))
-        if len(self._waiting) == self.batch:
-            self.finish()
-
-    def finish(self) -> None:
-        """Ask about what still waits."""
-        if not self._waiting:
-            return
-        predictions = self.predict(np.stack([pixels for *_, pixels in self._waiting]))
-        for (arm, host, _), p, best in zip(
-            self._waiting, predictions.probabilities[:, self.tied], predictions.predicted, strict=True
-        ):
-            self.said.setdefault((arm, host), []).append(float(p))
-            self.turned.setdefault((arm, host), []).append(bool(best == self.tied))
-        self._waiting.clear()
-
-
-_SELF = -1
-"""Place of the photo itself among the hosts."""
-
-
-def _ask_erased(ask: _Asked, photo: Photo, region: Mask, seed: int) -> None:
-    ask("photo", _SELF, photo.pixels)
+def _erasures(photo: Photo, region: Mask, seed: int) -> Iterator[tuple[str, Pixels]]:
+    """(arm, picture) of the photo itself."""
+    yield ORIGINAL, photo.pixels
     found = (
         elsewhere(region, _object(photo.mask), np.random.default_rng((seed, place))) for place in range(4 * PLACES)
     )
     places = list({control.tobytes(): control for control in found if control is not None}.values())[:PLACES]
-    for fill in (FIRST_FILL, SECOND_FILL):
-        ask(fill, _SELF, FILLS[fill](photo.pixels, region))
-        for control in places:
-            ask(f"{fill} control", _SELF, FILLS[fill](photo.pixels, control))
+    yield from erased(photo.pixels, region, places)
 
 
-def _erased(ask: _Asked) -> Erased:
-    before = ask.said["photo", _SELF][0]
-    results = []
-    for fill in (FIRST_FILL, SECOND_FILL):
-        after, controls = ask.said[fill, _SELF][0], np.array(ask.said.get((f"{fill} control", _SELF), []))
+def _pastings(
+    photo: Photo, own: Mask | None, host: Photo, moved: Mask, offset: tuple[int, int], controls: Sequence[Pixels]
+) -> Iterator[tuple[str, Pixels]]:
+    """(arm, picture) of one host, that gets the region where it was `moved` to; `own` is another piece of the photo."""
+    yield AS_IT_IS, host.pixels
+    yield PASTED, lend(host.pixels, host.mask, _shifted(photo.pixels, offset), moved)
+    for piece in controls:
+        yield CONTROL, lend(host.pixels, host.mask, piece, moved)
+    if own is not None and offset == (0, 0) and (_object(host.mask)[own > 0] == 0).mean() >= LEAST_SEEN:
+        yield OWN_CONTROL, lend(host.pixels, host.mask, photo.pixels, own)
+
+
+def _erased(asked: Asked[Change]) -> Erased:
+    """A test over places in one photo, not over photos: `stats.paired_effect` has nothing to average here."""
+    before = asked.answers[ORIGINAL, SELF][0].probability
+
+    def under(fill: str) -> Erased:
+        after = asked.answers[fill, SELF][0].probability
+        controls = np.array([answer.probability for answer in asked.answers.get((control_of(fill), SELF), [])])
         effect = float(controls.mean() - after) if len(controls) else float("nan")
         p = (1 + int((controls <= after).sum())) / (1 + len(controls))
-        results.append(Erased(before, after, effect, p if len(controls) else float("nan"), len(controls)))
-    return min(results, key=lambda erased: erased.before - erased.after if erased.n == 0 else erased.effect)
+        return Erased(before, after, effect, p if len(controls) else float("nan"), len(controls))
+
+    return of_weaker_fill(under, lambda each: each.before - each.after if each.n == 0 else each.effect)
 
 
-def _pasted(ask: _Asked, hosts: Sequence[Photo], seed: int) -> tuple[Pasted | None, str]:
-    told = [place for place in range(len(hosts)) if ("control", place) in ask.said]
+def _pasted(asked: Asked[Change], hosts: Sequence[Photo], seed: int) -> tuple[Pasted | None, str]:
+    said = asked.answers
+    told = [place for place in range(len(hosts)) if (CONTROL, place) in said]
     groups = np.array([hosts[place].group for place in told])
     units = np.unique(groups)
-    if len(units) < ENOUGH:
+
+    def rise(place: int, control: str) -> float:
+        return said[PASTED, place][0].probability - float(np.mean([each.probability for each in said[control, place]]))
+
+    rises = np.array([rise(place, CONTROL) for place in told])
+    effect = stats.paired_effect([rises[groups == unit].mean() for unit in units], seed=seed)
+    if effect is None:
         return None, f"only {len(units)} photos of other classes could take it with a control, {ENOUGH} are needed"
-    rises = np.array([ask.said["pasted", place][0] - np.mean(ask.said["control", place]) for place in told])
-    mean = np.array([rises[groups == unit].mean() for unit in units])
-    own = [
-        ask.said["pasted", place][0] - ask.said["own control", place][0]
-        for place in told
-        if ("own control", place) in ask.said
-    ]
-    effect = float(mean.mean())
-    low, high = stats.bca_mean_interval(mean, seed=seed)
+    own = [rise(place, OWN_CONTROL) for place in told if (OWN_CONTROL, place) in said]
     return (
         Pasted(
             len(units),
-            effect,
-            low,
-            high,
-            stats.sign_flip(mean, seed=seed) if effect > 0 else 1.0,
-            float(np.mean([ask.turned["pasted", place][0] for place in told])),
-            float(np.mean([np.mean(ask.turned["control", place]) for place in told])),
+            effect.mean,
+            effect.low,
+            effect.high,
+            effect.p,
+            turned_rate([said[PASTED, place] for place in told]),
+            turned_rate([said[CONTROL, place] for place in told]),
             float(np.mean(own)) if own else float("nan"),
         ),
         "",
     )
 
 
-def _shots(ask: _Asked, photo: Photo, placed: Sequence[tuple[Photo, Mask, tuple[int, int]]]) -> tuple[Shot, ...]:
+def _shots(asked: Asked[Change], placed: Sequence[tuple[Photo, Mask, tuple[int, int]]]) -> tuple[RegionPicture, ...]:
     names = {place: host.image_id for place, (host, *_) in enumerate(placed)}
-    arms = ("photo", FIRST_FILL, SECOND_FILL, "as it is", "pasted", "control")
+    arms = (ORIGINAL, FIRST_FILL, SECOND_FILL, AS_IT_IS, PASTED, CONTROL)
     return tuple(
-        Shot(arm, names.get(place, ""), ask.kept[arm, place], ask.said[arm, place][0])
-        for place in (_SELF, *range(min(KEPT, len(placed))))
+        RegionPicture(arm, names.get(place, ""), asked.pictures[arm, place], asked.answers[arm, place][0].probability)
+        for place in (SELF, *range(min(KEPT, len(placed))))
         for arm in arms
-        if (arm, place) in ask.kept
+        if (arm, place) in asked.pictures
     )
 
 
 def _controls(host: Photo, place: int, hosts: Sequence[Photo], region: Mask) -> list[Pixels]:
     """Other photos of the host's class, from which the same shape is cut at the same place, their objects removed."""
     others = [other for other in hosts if other.label == host.label and other.image_id != host.image_id]
-    turned = [others[(place + i) % len(others)] for i in range(min(CONTROLS, len(others)))]
+    lenders = [others[(place + i) % len(others)] for i in range(min(CONTROLS, len(others)))]
     return [
         background_only(other.pixels, other.mask)
         if (_object(other.mask)[region > 0] > 0).mean() > MOST_OVERLAP
         else other.pixels
-        for other in turned
+        for other in lenders
     ]
 
 

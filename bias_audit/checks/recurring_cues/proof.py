@@ -2,12 +2,13 @@
 
 Each picture is its own control: an equal piece elsewhere in it is erased in the same way, and another piece of it is
 pasted at its place, so that neither a filled hole nor a foreign patch counts as an effect
-(docs/science.md#proof-of-a-cue).
+(docs/science.md#proof-of-a-cue). The control can come from the same photo, since many photos average over what happens
+to lie beside a spot; for a region that is drawn on one photo it comes from others (`checks.drawn_regions.measure`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -17,17 +18,27 @@ from numpy.typing import NDArray
 from bias_audit import stats
 from bias_audit.checks.examples import in_proportion
 from bias_audit.checks.recurring_cues.collect import Seen
-from bias_audit.config import FIRST_FILL, SECOND_FILL
+from bias_audit.config import FIRST_FILL
 from bias_audit.data.batches import Geometry, load_in_order
 from bias_audit.data.central_object import estimated
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import BACKGROUND
 from bias_audit.data.sampling import rank
-from bias_audit.interventions.edits import FILLS, Mask, Pixels, attended_region, elsewhere, hole, lend
-from bias_audit.models.base import Predictions
+from bias_audit.interventions.edits import Mask, Pixels, attended_region, elsewhere, hole, lend
+from bias_audit.interventions.erase_and_paste import (
+    Answer,
+    Asked,
+    Predict,
+    control_of,
+    erased,
+    of_weaker_fill,
+    turned_rate,
+)
 
 Indices = NDArray[np.intp]
-Predict = Callable[[Pixels], Predictions]
+
+Change = tuple[int, int, str]
+"""(image, host or -1 for the image itself, arm): images and hosts count as in `Seen`."""
 
 PHOTOS = 20
 """Most typical images of a group that are changed; each is also pasted onto HOSTS others."""
@@ -42,22 +53,24 @@ half a cell; without that rim a fifth of a tag was pasted, and did nothing."""
 HOSTS = 2
 """Images of other classes that each spot is pasted onto."""
 
+ORIGINAL, PASTED = "original", "pasted"
+"""Arms beside those of the fills."""
 
-@dataclass(frozen=True)
-class Effect:
-    """A mean difference of the tied class's probability over photos, -1..1, with interval and sign-flip p."""
-
-    mean: float
-    low: float
-    high: float
-    p: float
+KEPT = (ORIGINAL, FIRST_FILL, PASTED)
+"""Arms whose pictures the report may show."""
 
 
 @dataclass(frozen=True)
-class Shot:
-    """A changed picture that is kept for the report: of which image, what was done, and what the model says.
+class CuePicture:
+    """A changed picture that is kept for the report, and what the model says of it.
 
-    `turned`: it is taken for the tied class.
+    Attributes:
+        position: of its image in the data set.
+        host: position of the image that it is pasted onto; -1 = none.
+        arm: what was done, one of KEPT.
+        pixels: (H, W, C) float32 in [0, 255].
+        probability: of the tied class, 0..1.
+        turned: it is taken for the tied class.
     """
 
     position: int
@@ -65,7 +78,7 @@ class Shot:
     arm: str
     pixels: Pixels
     probability: float
-    turned: bool = False
+    turned: bool
 
 
 @dataclass(frozen=True)
@@ -83,12 +96,12 @@ class Proof:
     """
 
     n: int
-    erased: Effect | None = None
-    pasted: Effect | None = None
+    erased: stats.PairedEffect | None = None
+    pasted: stats.PairedEffect | None = None
     turned: float = float("nan")
     turned_control: float = float("nan")
     hosts: int = 0
-    shots: tuple[Shot, ...] = ()
+    shots: tuple[CuePicture, ...] = ()
 
 
 def prove(
@@ -132,51 +145,42 @@ def prove(
     ordered = [int(others[i]) for i in sorted(range(len(others)), key=lambda i: rank(seed, names[i]))]
     chosen = [ordered[i % len(ordered)] for i in range(HOSTS * len(lenders))]
     hosts = {image: (pixels, mask) for image, pixels, mask in _pictures(dataset, seen, sorted(set(chosen)), geometry)}
-    made: list[tuple[int, int, str, Pixels]] = []
-    said: dict[tuple[int, int, str], float] = {}
-    turned: dict[tuple[int, int, str], bool] = {}
-    pictures: dict[tuple[int, int, str], Pixels] = {}
-
-    def ask() -> None:
-        if not made:
-            return
-        predictions = predict(np.stack([pixels for *_, pixels in made]))
-        for (image, host, arm, pixels), p, best in zip(
-            made, predictions.probabilities[:, tied], predictions.predicted, strict=True
-        ):
-            said[image, host, arm], turned[image, host, arm] = float(p), bool(best == tied)
-            if arm in ("original", FIRST_FILL, "pasted"):
-                pictures[image, host, arm] = pixels
-        made.clear()
-
+    asked: Asked[Change] = Asked(predict, tied, batch)
     places = {image: place for place, image in enumerate(lenders)}
     for image, pixels, mask in _pictures(dataset, seen, lenders, geometry):
         pairs = chosen[HOSTS * places[image] : HOSTS * (places[image] + 1)]
         for host, arm, changed in _composites(
             seen, image, of_image[image], pixels, mask, pairs, hosts, seed, off_object=off_object
         ):
-            made.append((image, host, arm, changed))
-            if len(made) == batch:
-                ask()
-    ask()
-    shown = _shown(turned, keep)
+            asked.ask((image, host, arm), changed, keep=arm in KEPT)
+    asked.finish()
+    # Where there is but one host, every spot is pasted onto it twice, and it counts once.
+    said = {change: answers[-1] for change, answers in asked.answers.items()}
+    shown = _shown(said, keep)
     shots = [
-        Shot(int(seen.positions[key[0]]), _position(seen, key[1]), key[2], pixels, said[key], turned[key])
-        for key, pixels in pictures.items()
-        if key[0] in shown
+        CuePicture(
+            int(seen.positions[image]),
+            int(seen.positions[host]) if host >= 0 else -1,
+            arm,
+            pixels,
+            said[image, host, arm].probability,
+            said[image, host, arm].turned,
+        )
+        for (image, host, arm), pixels in asked.pictures.items()
+        if image in shown
     ]
-    return _proof(said, turned, shots, seed)
+    return _proof(said, shots, seed)
 
 
-def _shown(turned: Mapping[tuple[int, int, str], bool], keep: int) -> list[int]:
+def _shown(said: Mapping[Change, Answer], keep: int) -> list[int]:
     """Images whose pictures are kept: what they are pasted onto turns as often as it does in all."""
-    pasted = {key: each for key, each in turned.items() if key[2] == "pasted"}
+    pasted = {change: answer.turned for change, answer in said.items() if change[2] == PASTED}
     if not pasted:
-        return list(dict.fromkeys(image for image, _, _ in turned))[:keep]
+        return list(dict.fromkeys(image for image, _, _ in said))[:keep]
     first: dict[int, dict[str, bool]] = {}
-    for (image, _, arm), each in pasted.items():  # of several hosts the page shows the first
-        first.setdefault(image, {arm: each})
-    return in_proportion(first, {"pasted": sum(pasted.values()) / len(pasted)}, keep)
+    for (image, _, arm), turned in pasted.items():  # of several hosts the page shows the first
+        first.setdefault(image, {arm: turned})
+    return in_proportion(first, {PASTED: sum(pasted.values()) / len(pasted)}, keep)
 
 
 def _composites(
@@ -196,14 +200,13 @@ def _composites(
     if found is None:
         return []
     region, control = found
-    made = [(-1, "original", pixels)]
-    for fill in (FIRST_FILL, SECOND_FILL):
-        made += [(-1, fill, FILLS[fill](pixels, region)), (-1, f"{fill} control", FILLS[fill](pixels, control))]
+    made = [(-1, ORIGINAL, pixels)]
+    made += [(-1, arm, changed) for arm, changed in erased(pixels, region, [control])]
     for host in pairs:
         if host in hosts:
             other, other_mask = hosts[host]
-            made.append((host, "pasted", lend(other, other_mask, pixels, region)))
-            made.append((host, "pasted control", lend(other, other_mask, pixels, control)))
+            made.append((host, PASTED, lend(other, other_mask, pixels, region)))
+            made.append((host, control_of(PASTED), lend(other, other_mask, pixels, control)))
     return made
 
 
@@ -262,43 +265,29 @@ def _pictures(
     return found
 
 
-def _position(seen: Seen, image: int) -> int:
-    return int(seen.positions[image]) if image >= 0 else -1
-
-
-def _proof(
-    said: Mapping[tuple[int, int, str], float],
-    turned: Mapping[tuple[int, int, str], bool],
-    shots: Sequence[Shot],
-    seed: int,
-) -> Proof:
+def _proof(said: Mapping[Change, Answer], shots: Sequence[CuePicture], seed: int) -> Proof:
     photos = list(dict.fromkeys(image for image, _, _ in said))
     if len(photos) < ENOUGH:
         return Proof(0, shots=tuple(shots))
-    falls = []
-    for fill in (FIRST_FILL, SECOND_FILL):
-        falls.append(np.array([said[i, -1, f"{fill} control"] - said[i, -1, fill] for i in photos]))
-    rises, hits, control_hits = [], [], []
-    for photo in photos:
-        pairs = [host for image, host, arm in said if image == photo and arm == "pasted"]
-        if pairs:
-            rises.append(np.mean([said[photo, h, "pasted"] - said[photo, h, "pasted control"] for h in pairs]))
-            hits += [turned[photo, host, "pasted"] for host in pairs]
-            control_hits += [turned[photo, host, "pasted control"] for host in pairs]
+
+    def difference(photo: int, host: int, more: str, less: str) -> float:
+        return said[photo, host, more].probability - said[photo, host, less].probability
+
+    def falls(fill: str) -> NDArray[np.float64]:
+        return np.array([difference(photo, -1, control_of(fill), fill) for photo in photos])
+
+    def rise(photo: int, onto: Sequence[int]) -> float:
+        return float(np.mean([difference(photo, host, PASTED, control_of(PASTED)) for host in onto]))
+
+    hosts = {photo: [host for image, host, arm in said if image == photo and arm == PASTED] for photo in photos}
+    rises = [rise(photo, onto) for photo, onto in hosts.items() if onto]
+    pairs = [(photo, host) for photo, onto in hosts.items() for host in onto]
     return Proof(
         len(photos),
-        _effect(min(falls, key=lambda fall: float(fall.mean())), seed),
-        _effect(np.array(rises), seed),
-        float(np.mean(hits)) if hits else float("nan"),
-        float(np.mean(control_hits)) if control_hits else float("nan"),
-        len(hits),
+        stats.paired_effect(of_weaker_fill(falls, lambda fall: float(fall.mean())), seed=seed),
+        stats.paired_effect(rises, seed=seed),
+        turned_rate([[said[photo, host, PASTED]] for photo, host in pairs]),
+        turned_rate([[said[photo, host, control_of(PASTED)]] for photo, host in pairs]),
+        len(pairs),
         tuple(shots),
     )
-
-
-def _effect(differences: NDArray[np.float64], seed: int) -> Effect | None:
-    if len(differences) < ENOUGH:
-        return None
-    mean = float(differences.mean())
-    p = stats.sign_flip(differences, seed=seed) if mean > 0 else 1.0
-    return Effect(mean, *stats.bca_mean_interval(differences, seed=seed), p)

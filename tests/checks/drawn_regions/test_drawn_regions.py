@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bias_audit.checks.drawn_regions.measure import ENOUGH, Photo, measure
+from bias_audit.checks.drawn_regions.measure import ENOUGH, Photo, try_region
 from bias_audit.data.masks import FOREGROUND
 from bias_audit.errors import ConfigError
 from bias_audit.models.base import Predictions
@@ -43,7 +43,7 @@ MIDDLE = (slice(15, 25), slice(15, 25))
 
 
 def asked(own: Photo, region: np.ndarray, hosts: list[Photo]):
-    return measure(own, region, hosts, 0, likes_red, batch=7, seed=0)
+    return try_region(own, region, hosts, 0, likes_red, batch=7, seed=0)
 
 
 def test_what_is_pasted_raises_the_probability_by_the_red_it_brings():

@@ -1,0 +1,48 @@
+"""The mean of paired differences over photos, with everything that is said of it: interval and p."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from numpy.typing import ArrayLike
+
+from bias_audit.stats.arrays import finite
+from bias_audit.stats.groups import ENOUGH_GROUPS
+from bias_audit.stats.intervals import bca_mean_interval
+from bias_audit.stats.tests import sign_flip
+
+
+@dataclass(frozen=True)
+class PairedEffect:
+    """A mean of paired differences over photos, in their unit.
+
+    Attributes:
+        mean: of the differences.
+        low, high: 95 % BCa bootstrap interval over photos.
+        p: of the sign-flip test, 0..1; 1 where the mean is not above 0.
+    """
+
+    mean: float
+    low: float
+    high: float
+    p: float
+
+
+def paired_effect(differences: ArrayLike, *, seed: int) -> PairedEffect | None:
+    """Mean, interval and p of paired differences that are expected above 0; None below ENOUGH_GROUPS of them.
+
+    The p is two-sided, so that it errs on the large side for an effect that was expected in one direction.
+
+    Args:
+        differences: (n,) finite differences, one per photo, or per group of photos that belong together.
+        seed: of the bootstrap and of the random signs.
+
+    Raises:
+        ValueError: a difference that is not finite.
+    """
+    d = finite(differences, "differences")
+    if len(d) < ENOUGH_GROUPS:
+        return None
+    mean = float(d.mean())
+    low, high = bca_mean_interval(d, seed=seed)
+    return PairedEffect(mean, low, high, sign_flip(d, seed=seed) if mean > 0 else 1.0)
