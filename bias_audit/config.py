@@ -38,6 +38,9 @@ transforms for ImageNet, Resize(256) and CenterCrop(224), in that proportion at 
 FIRST_FILL, SECOND_FILL = "inpaint", "blur_noise"
 """How holes are filled: two families, since what only one of them shows comes from the fill (docs/science.md#fills)."""
 
+SECOND_FILL_DONORS = 3
+"""Most backgrounds per photo and arm under the second fill; odd, as `AuditConfig.donors`."""
+
 
 @dataclass(frozen=True)
 class AuditConfig:

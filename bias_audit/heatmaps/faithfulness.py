@@ -7,7 +7,7 @@ Whether the pixels that a map ranks first move the prediction can be measured wi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import cv2
 import numpy as np
@@ -19,7 +19,19 @@ from bias_audit.heatmaps.methods import AUTO, DEFAULT, METHODS, Explainer
 from bias_audit.models.base import Model, Predictions
 
 Array = NDArray[np.float32]
-Row = dict[str, Any]
+
+
+class Candidate(TypedDict):
+    """One row of the table of `most_faithful`, as the run stores it in JSON; NaN comes back as None."""
+
+    method: str
+    layer: str
+    grid: list[int]
+    score: float | None
+    ahead: float
+    error: float
+    chosen: bool
+
 
 SAMPLE = 16
 """Number of pictures on which method and layer are chosen."""
@@ -104,7 +116,7 @@ def candidate_layers(model: Model) -> tuple[str, ...]:
 
 def most_faithful(
     model: Model, preprocess: Preprocess, seed: int, pixels: Array, *, other_layers: bool
-) -> tuple[str, str, list[Row]]:
+) -> tuple[str, str, list[Candidate]]:
     """Choose the method and layer whose heatmaps of the predicted class have the best `insertion_deletion`.
 
     The default, HiResCAM at the explained layer, is left only for a candidate that leads by more than CLEAR standard
@@ -142,10 +154,10 @@ def most_faithful(
     first = scores[default.name, model.layer]
     rows = [_row(*key, grids[key[1]], values, first) for key, values in scores.items()]
     better = [row for row in rows if row["layer"] and row["ahead"] > CLEAR * row["error"] + 1e-6]
-    winner = max(better, key=lambda row: row["score"], default=rows[0])
+    winner = max(better, key=_number, default=rows[0])
     for row in rows:
         row["chosen"] = row is winner
-    rows.sort(key=lambda row: -np.inf if np.isnan(row["score"]) else row["score"], reverse=True)
+    rows.sort(key=lambda row: -np.inf if np.isnan(_number(row)) else _number(row), reverse=True)
     return winner["method"], winner["layer"], rows
 
 
@@ -199,7 +211,7 @@ def baselines(count: int, grid: tuple[int, int], seed: int) -> dict[str, Array]:
     return {RANDOM: noise, CENTRE: np.repeat(centre[None], count, axis=0)}
 
 
-def table_lines(table: Sequence[Row]) -> list[str]:
+def table_lines(table: Sequence[Candidate]) -> list[str]:
     """The table of `most_faithful` as lines of text."""
     return [
         f"{'*' if row['chosen'] else ' '} {_number(row):+z.3f}  {row['method']}"
@@ -210,7 +222,7 @@ def table_lines(table: Sequence[Row]) -> list[str]:
 
 def _row(
     method: str, layer: str, grid: tuple[int, int], values: NDArray[np.float64], first: NDArray[np.float64]
-) -> Row:
+) -> Candidate:
     lead = values - first
     error = float(lead.std(ddof=1) / np.sqrt(len(lead))) if len(lead) > 1 else np.inf
     return {
@@ -220,10 +232,11 @@ def _row(
         "score": float(values.mean()),
         "ahead": float(lead.mean()),
         "error": error,
+        "chosen": False,
     }
 
 
-def _sentence(table: Sequence[Row], images: int) -> str:
+def _sentence(table: Sequence[Candidate], images: int) -> str:
     chosen = next(row for row in table if row["chosen"])
     chance = next(row for row in table if row["method"] == RANDOM)
     best = f"{METHODS[chosen['method']].paper}, insertion minus deletion {_number(chosen):z.2f}"
@@ -233,7 +246,7 @@ def _sentence(table: Sequence[Row], images: int) -> str:
     )
 
 
-def _number(row: Row) -> float:
+def _number(row: Candidate) -> float:
     return float("nan") if row["score"] is None else float(row["score"])  # NaN is null in a stored table
 
 

@@ -55,7 +55,7 @@ DEFAULT = "default"
 """Stands for HiResCAM; for LayerCAM where several layers are explained; for occlusion without gradients."""
 
 AUTO = "auto"
-"""Stands for the most faithful of several methods on a sample of the pictures, see `faithfulness.choose`."""
+"""Stands for the most faithful of several methods on a sample of the pictures, see `faithfulness.most_faithful`."""
 
 METHODS: dict[str, Method] = {
     "hires_cam": Method(

@@ -13,9 +13,8 @@ from typing import Any
 import pandas as pd
 
 import bias_audit
-from bias_audit.checks.background import composites
 from bias_audit.checks.base import Check, Measured
-from bias_audit.config import AuditConfig, Thresholds
+from bias_audit.config import SECOND_FILL_DONORS, AuditConfig, Thresholds
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import ESTIMATED
 from bias_audit.heatmaps.methods import Explainer
@@ -187,7 +186,7 @@ def _notes(counts: Mapping[str, int], kinds: set[str], dataset: Dataset, config:
         notes.append(
             f"Composites were made of {counts['interventions_done']} of {counts['interventions_eligible']} "
             f"usable photos (at most {config.interventions} per class, {config.donors} backgrounds per arm, "
-            f"{min(config.donors, composites.CHECKS)} of them also with their holes filled another way, "
+            f"{min(config.donors, SECOND_FILL_DONORS)} of them also with their holes filled another way, "
             f"seed {config.seed}); each photo counts once, however many composites it has."
         )
     filled = {sample.label for sample in dataset.samples}

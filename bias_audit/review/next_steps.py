@@ -22,6 +22,7 @@ from bias_audit.review.decisions import BIAS, WRONG_LABEL, WRONG_MASK, Decision,
 from bias_audit.review.swapped import write_swapped
 from bias_audit.review.targets import Target
 from bias_audit.run.atomic import write_atomically
+from bias_audit.run.columns import Row
 from bias_audit.run.identity import class_of
 from bias_audit.run.progress import Progress
 from bias_audit.run.result import AuditResult
@@ -39,8 +40,6 @@ _CALLED = ("because", "state", "reviewers", "otherwise", "note")
 
 MOST_NAMED = 5
 """Disagreements named in what is printed; the page shows all."""
-
-Row = dict[str, Any]
 
 
 def write_next_steps(

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bias_audit.config import FIRST_FILL, SECOND_FILL
+from bias_audit.config import FIRST_FILL, SECOND_FILL, SECOND_FILL_DONORS
 from bias_audit.data.batches import Geometry, Loaded, load_in_order
 from bias_audit.data.dataset import Dataset
 from bias_audit.interventions.donors import (
@@ -67,9 +67,6 @@ SHOWN = (SAME, OTHER, BACKGROUND, FOREGROUND)
 
 CONTROL_SCALES = (1.0, 0.8, 0.6, 0.45)
 """Sizes of the control hole: beside a large object an equal hole has no room, and a smaller one costs less."""
-
-CHECKS = 3
-"""Backgrounds per photo and arm under the second fill, at most; odd, as `AuditConfig.donors`."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +149,7 @@ def predict_composites(
 
 def count_composites(todo: Plan, donors: int) -> int:
     """Composites that a plan makes, at most."""
-    exchanged = 2 * donors + 2 * min(donors, CHECKS) + 1
+    exchanged = 2 * donors + 2 * min(donors, SECOND_FILL_DONORS) + 1
     erased = len(FILLS) + len(BACKDROPS) + 4  # two with noise, two control holes
     cues = 4  # taken away and lent, each with its control
     return sum(len(photos) for photos in todo.photos.values()) * (exchanged + erased + cues)
@@ -173,7 +170,7 @@ def _composites(
     pixels, mask = loaded.pixels, loaded.mask
     sample, pictures = dataset.samples[position], backgrounds.pictures
     same, other = choose_donors(todo.donors, sample.label, position, sample.image_id, donors, seed, todo.groups)
-    for fill, most in ((FIRST_FILL, donors), (SECOND_FILL, CHECKS)):
+    for fill, most in ((FIRST_FILL, donors), (SECOND_FILL, SECOND_FILL_DONORS)):
         for arm, chosen in ((SAME, same), (OTHER, other)):
             for donor in chosen[:most]:
                 if (donor, fill) in pictures:
