@@ -67,7 +67,7 @@ def test_a_resumed_run_keeps_the_choice(
     choice = json.loads(stored.read_text())
     choice["method"], choice["layer"] = "xgrad_cam", "fine"  # what this run would hardly choose by itself
     stored.write_text(json.dumps(choice))
-    monkeypatch.setattr(faithfulness, "choose", None)
+    monkeypatch.setattr(faithfulness, "most_faithful", None)
     info = audited(model, photos, tmp_path / "run", resume=True).info
     assert (info.method, info.layer, info.grid) == ("xgrad_cam", "fine", (12, 16))
 
