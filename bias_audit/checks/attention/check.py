@@ -1,4 +1,4 @@
-"""The check `attention`, declared."""
+"""Declaration of the check `attention`; `checks.base` explains what a check declares."""
 
 from __future__ import annotations
 

@@ -144,4 +144,4 @@ JUDGES: dict[Rule, Judge] = {
         needs=frozenset({"masks", "maps"}),
     ): image_attention,
 }
-"""The rules of the check, and what judges by each."""
+"""Rules of the check -> the function that judges each."""

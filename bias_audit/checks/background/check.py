@@ -1,4 +1,4 @@
-"""The check `background`, declared."""
+"""Declaration of the check `background`; `checks.base` explains what a check declares."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ JUDGES: dict[Rule, Judge] = {
         needs=frozenset({"masks", "composites"}),
     ): image_reliance_outliers,
 }
-"""The rules of the check, and what judges by each."""
+"""Rules of the check -> the function that judges each."""
 
 
 class Background(Check):

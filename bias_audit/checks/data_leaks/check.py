@@ -1,4 +1,4 @@
-"""The check `data_leaks`, declared."""
+"""Declaration of the check `data_leaks`; `checks.base` explains what a check declares."""
 
 from __future__ import annotations
 

@@ -202,4 +202,4 @@ JUDGES: dict[Rule, Judge] = {
         more="The copies",
     ): label_conflicts,
 }
-"""The rules of the check, and what judges by each."""
+"""Rules of the check -> the function that judges each."""

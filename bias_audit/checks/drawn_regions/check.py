@@ -1,4 +1,4 @@
-"""The check `drawn_regions`, declared."""
+"""Declaration of the check `drawn_regions`; `checks.base` explains what a check declares."""
 
 from __future__ import annotations
 

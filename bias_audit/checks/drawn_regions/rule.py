@@ -100,4 +100,4 @@ JUDGES: dict[Rule, Judge] = {
         by_hand=True,
     ): drawn_region,
 }
-"""The rules of the check, and what judges by each."""
+"""Rules of the check -> the function that judges each."""

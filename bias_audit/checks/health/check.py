@@ -1,4 +1,4 @@
-"""The check `health`, declared."""
+"""Declaration of the check `health`; `checks.base` explains what a check declares."""
 
 from __future__ import annotations
 

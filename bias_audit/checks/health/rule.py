@@ -277,4 +277,4 @@ JUDGES: dict[Rule, Judge] = {
         measures=("share of the classes", "share"),
     ): too_few_images,
 }
-"""The rules of the check, and what judges by each."""
+"""Rules of the check -> the function that judges each."""

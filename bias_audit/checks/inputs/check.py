@@ -1,4 +1,4 @@
-"""The check `inputs`, declared."""
+"""Declaration of the check `inputs`; `checks.base` explains what a check declares."""
 
 from __future__ import annotations
 

@@ -193,4 +193,4 @@ JUDGES: dict[Rule, Judge] = {
         role="doubts the input",
     ): class_order,
 }
-"""The rules of the check, and what judges by each."""
+"""Rules of the check -> the function that judges each."""

@@ -1,4 +1,4 @@
-"""The check `map_reliability`, declared."""
+"""Declaration of the check `map_reliability`; `checks.base` explains what a check declares."""
 
 from __future__ import annotations
 

@@ -119,4 +119,4 @@ JUDGES: dict[Rule, Judge] = {
         role="doubts the maps",
     ): map_reliability,
 }
-"""The rules of the check, and what judges by each."""
+"""Rules of the check -> the function that judges each."""

@@ -1,4 +1,4 @@
-"""The check `mask_quality`, declared."""
+"""Declaration of the check `mask_quality`; `checks.base` explains what a check declares."""
 
 from __future__ import annotations
 

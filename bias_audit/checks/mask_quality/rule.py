@@ -112,4 +112,4 @@ JUDGES: dict[Rule, Judge] = {
         worse="low",
     ): estimated_masks,
 }
-"""The rules of the check, and what judges by each."""
+"""Rules of the check -> the function that judges each."""

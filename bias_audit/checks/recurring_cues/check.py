@@ -1,4 +1,4 @@
-"""The check `recurring_cues`, declared."""
+"""Declaration of the check `recurring_cues`; `checks.base` explains what a check declares."""
 
 from __future__ import annotations
 

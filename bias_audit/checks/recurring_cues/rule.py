@@ -149,4 +149,4 @@ JUDGES: dict[Rule, Judge] = {
         cue="a cue that recurs in the images",
     ): recurring_cue,
 }
-"""The rules of the check, and what judges by each."""
+"""Rules of the check -> the function that judges each."""

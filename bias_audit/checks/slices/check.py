@@ -1,4 +1,4 @@
-"""The check `slices`, declared."""
+"""Declaration of the check `slices`; `checks.base` explains what a check declares."""
 
 from __future__ import annotations
 

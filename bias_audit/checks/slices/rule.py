@@ -235,4 +235,4 @@ JUDGES: dict[Rule, Judge] = {
         needs=frozenset({"masks", "composites"}),
     ): slice_reliance,
 }
-"""The rules of the check, and what judges by each."""
+"""Rules of the check -> the function that judges each."""

@@ -1,4 +1,4 @@
-"""The check `strangers`, declared."""
+"""Declaration of the check `strangers`; `checks.base` explains what a check declares."""
 
 from __future__ import annotations
 

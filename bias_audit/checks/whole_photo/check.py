@@ -1,4 +1,4 @@
-"""The check `whole_photo`, declared."""
+"""Declaration of the check `whole_photo`; `checks.base` explains what a check declares."""
 
 from __future__ import annotations
 
