@@ -7,7 +7,7 @@ from bias_audit.checks.health.rule import JUDGES
 
 
 class Health(Check):
-    """Can this audit be trusted at all?"""
+    """The check `health`: can this audit be trusted at all?"""
 
     name = "health"
     title = "Health"
