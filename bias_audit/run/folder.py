@@ -174,7 +174,7 @@ class Run:
         """Read the arrays of an .npz file of the run, by name; None if the file does not exist.
 
         Raises:
-            OSError, ValueError, BadZipFile: the file is damaged.
+            OSError, ValueError, EOFError, BadZipFile: the file is damaged.
         """
         path = self.path / name
         if not path.exists():

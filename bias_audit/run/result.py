@@ -1,6 +1,6 @@
 """The result of an audit: the values that are kept, and reading them back from a run folder.
 
-Nothing here needs a model. The gate needs only `audit.json`; a table is read when it is first used.
+Nothing here needs a model. `load` reads `audit.json` only; a table is read when it is first used.
 """
 
 from __future__ import annotations
