@@ -1,4 +1,4 @@
-"""What a check is: it measures with the model, keeps tables, judges them by rules, and has a section in the report.
+"""The parts of a check: it measures with the model, keeps tables, judges them by rules, and fills a report section.
 
 A check is a folder with `check.py`, which declares everything once and does its work by functions of its other files:
 `measure.py` (the only one that sees a model), `summary.py` (tables and columns made from what was measured),
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 Scope = Literal["dataset", "class", "image", "slice", "cluster"]
 
 Role = Literal["", "tests reliance", "accuses a class", "proves a cue", "doubts the input", "doubts the maps"]
-"""What a rule's finding means for the verdict and the gate; they ask a rule's role and never its code."""
+"""Meaning of a rule's finding for the verdict and the gate, which ask a rule's role and never its code."""
 
 
 Need = Literal["masks", "composites", "maps"]
@@ -128,7 +128,7 @@ class Given:
 
 @dataclass(frozen=True)
 class Context:
-    """What a check may use while it measures.
+    """Everything that a check may use while it measures.
 
     Attributes:
         dataset: all samples.

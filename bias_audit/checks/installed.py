@@ -105,7 +105,7 @@ def tables_in(folder: Path) -> set[str]:
 
 
 def _fault(name: str, check: Check, others: Collection[Check]) -> str:
-    """What is wrong with a check of another package, worded to follow its name; "" where nothing is."""
+    """The fault of a check of another package, worded to follow the check's name; "" where it has none."""
     if not _NAME.fullmatch(name) or check.name != name:
         return f"calls itself {getattr(check, 'name', None)!r}: name and entry point must be the same, in lower case"
     if list(check.tables) != [name]:

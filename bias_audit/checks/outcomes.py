@@ -48,7 +48,7 @@ STATUSES = (FOUND, PASSED, NOT_APPLICABLE, IGNORED)
 
 @dataclass(frozen=True)
 class RuleOutcome:
-    """What one rule says about one subject.
+    """The outcome of one rule for one subject.
 
     Attributes:
         code: stable rule code (BA1xx attention, BA2xx reliance, BA3xx cues, BA4xx data, BA9xx health of the audit).

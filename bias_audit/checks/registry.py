@@ -101,5 +101,5 @@ def _with_role(checks: tuple[Check, ...], roles: tuple[Role, ...]) -> frozenset[
 
 
 def find_rule(code: str) -> Rule | None:
-    """The rule of a known check with this code, None where no check has it."""
+    """The rule with this code among the rules of the known checks; None where there is none."""
     return next((rule for _, rule in rules() if rule.code == code), None)

@@ -35,7 +35,7 @@ def every_table() -> dict[str, tuple[Column, ...]]:
 
 
 def columns_of(table: str) -> tuple[Column, ...]:
-    """The columns of a table.
+    """The columns of the table of this name.
 
     Raises:
         KeyError: no known check has such a table.

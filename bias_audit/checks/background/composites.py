@@ -45,7 +45,7 @@ from bias_audit.models.base import Predictions
 
 Pixels = NDArray[np.float32]
 _Name = tuple[int, str, str, int]
-"""What tells composites apart: (photo, arm, fill, donor)."""
+"""Key of a composite: (photo, arm, fill, donor)."""
 
 SAME, OTHER, NEXT = "same", "other", "next"
 """Arms (kinds of composite): the object on backgrounds of its own class, of the other classes, of the next class."""

@@ -1,4 +1,4 @@
-"""The table of regions that reviewers drew and had tested."""
+"""Making of the table `hypotheses`: regions that reviewers drew and had tested."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ MOST_NAMES = 10
 
 
 def unreadable_images(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
-    """BA901: so many pictures could not be read that the audit speaks of another data set."""
+    """BA901: too many images could not be read, so that the audit may not stand for the data set."""
     from bias_audit import stats
 
     bounds = evidence.thresholds

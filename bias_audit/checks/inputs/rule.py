@@ -21,7 +21,7 @@ MOST_RENAMED = 5
 
 
 def preprocessing(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
-    """BA906: another preprocessing makes the model right more often, or none tells it from guessing.
+    """BA906: another preprocessing gives a higher accuracy, or the model is no better than guessing and none helps.
 
     Exact one-sided McNemar test on the same photos, Bonferroni-corrected over the candidates.
     """

@@ -16,7 +16,7 @@ LEAST_PEAK = 0.3
 """Smallest peak that makes a spot, as a share of the image's strongest peak."""
 
 REACH = 0.1
-"""Cells around a peak that belong to its spot, as a share of the longer side; at least one cell."""
+"""Reach of a spot to each side of its peak, as a share of the map's longer side; at least one cell."""
 
 
 @dataclass(frozen=True)

@@ -157,7 +157,7 @@ def _why_not(column: str, rows: pd.DataFrame, measure: Measure, enough: int) -> 
 
 
 def _largest_difference(rows: pd.DataFrame, measure: Measure) -> dict[str, float | int | str | None]:
-    """The two slices of a column that lie furthest apart, the worse one first; {} where none can be compared."""
+    """Evidence on the two slices of a column that differ most, the worse one first; {} where none can be compared."""
     difference = f"{measure.prefix}_against_difference"
     compared = rows[rows[difference].notna()]
     if compared.empty:
