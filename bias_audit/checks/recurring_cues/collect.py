@@ -61,7 +61,7 @@ def choose_images(dataset: Dataset, records: Sequence[Mapping[str, Any]], per_cl
 
     Args:
         dataset: all samples.
-        records: status of each sample, by position.
+        records: records of the samples, by position; see `sampling.readable`.
         per_class: number of images per class on average; MOST bounds their sum.
         seed: seed of the choice.
 

@@ -65,7 +65,7 @@ def choose_photos(dataset: Dataset, records: Sequence[Mapping[str, Any]], per_cl
 
     Args:
         dataset: all samples.
-        records: status of each sample, by position.
+        records: records of the samples, by position; see `sampling.readable`.
         per_class: largest number of photos per class.
         seed: seed of the choice.
 
