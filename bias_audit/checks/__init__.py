@@ -1,1 +1,1 @@
-"""What an audit looks at: one folder a check, one line each in `registry`. `base` says what a check is."""
+"""The checks of an audit: one folder per check, listed in `registry`. `base` explains what a check is."""

@@ -1,7 +1,8 @@
-"""Which class's background pulls: from composites to the gap matrix and its guilty column.
+"""How strongly the backgrounds of each class pull objects of other classes: gap matrix and attraction.
 
-A cue of class b makes other classes fail on b's backgrounds too. Rows of the matrix are victims (whose objects were
-pasted), columns culprits (whose backgrounds they were pasted on). See docs/science.md#attract.
+If the model uses a cue in the backgrounds of class b, objects of other classes are called b there too. Rows of the gap
+matrix are victims (the class of the pasted object), columns are culprits (the class of the background). See
+docs/science.md#attract.
 """
 
 from __future__ import annotations
@@ -16,18 +17,24 @@ Array = NDArray[np.float64]
 
 RESAMPLES = 1000
 _MOST_NUMBERS = 20_000_000
-"""Resampled pulls held at once; with many classes fewer resamples are drawn."""
+"""Largest number of resampled pulls held in memory; with many classes fewer resamples are drawn."""
 
 
 def photo_pulls(composites: pd.DataFrame, label: int, classes: int) -> Array:
-    """(photos, K): per photo of a class and background class b, share predicted b there minus share on its own.
+    """How much the backgrounds of each class pull the photos of one class.
 
-    Both arms are pasted, so what pasting costs cancels. NaN where a photo had no background of that class.
+    The pull of class b on a photo is the share of its composites on backgrounds of b that are predicted b, minus the
+    share of its composites on backgrounds of its own class that are predicted b. Both are pasted, so the cost of
+    pasting cancels.
 
     Args:
-        composites: columns photo, arm, label, donor_label, predicted (class indices), one row per composite.
-        label: class of the photos.
-        classes: K.
+        composites: one row per composite, with the columns photo, arm ("same" or "other"), label, donor_label and
+            predicted (class indices).
+        label: class of the photos, as an index.
+        classes: number of classes, K.
+
+    Returns:
+        (photos, K) in -1..1, photos in the order of their positions; NaN where a photo had no background of a class.
     """
     own = composites[composites["label"] == label]
     photos, rows = np.unique(own["photo"].to_numpy(int), return_inverse=True)
@@ -43,7 +50,15 @@ def photo_pulls(composites: pd.DataFrame, label: int, classes: int) -> Array:
 
 
 def gap_matrix(composites: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
-    """Long form of G: object's class, background's class, photos, and the pull -1..1; only pairs that were tried."""
+    """The gap matrix in long form: one row per pair of object class and background class that was tried.
+
+    Args:
+        composites: see `photo_pulls`.
+        class_names: all classes, by index.
+
+    Returns:
+        columns object_class, background_class, n (photos) and pull (mean over photos, -1..1).
+    """
     rows = []
     for label, name in enumerate(class_names):
         pulls = photo_pulls(composites, label, len(class_names))
@@ -58,21 +73,22 @@ def gap_matrix(composites: pd.DataFrame, class_names: Sequence[str]) -> pd.DataF
 def attraction(
     composites: pd.DataFrame, classes: int, *, seed: int, groups: NDArray[np.intp] | None = None
 ) -> tuple[Array, Array, Array]:
-    """How far class b's backgrounds pull other objects to b: median over the other classes, with a 95 % interval.
+    """How much the backgrounds of each class pull objects of the other classes, with a 95 % interval.
 
-    Of an even number of classes the lower of the two in the middle: where two others are left, both must be pulled.
-    A mean of both would accuse the class to which the culprit's own objects go once they lose their cue.
+    The value of a class is the median of its pull over the other classes. Of an even number of other classes it is the
+    lower of the two middle values: where there are two, both must be pulled. Their mean would accuse the class to which
+    the culprit's own objects go once they lose their cue.
 
-    The interval is the percentile bootstrap over photos, within each class, or over groups of photos.
+    The interval is a percentile bootstrap over photos within each class, or over groups of photos.
 
     Args:
         composites: see `photo_pulls`.
-        classes: K.
-        seed: of the resampling.
-        groups: group code by sample position (patient, scene); None = every photo by itself.
+        classes: number of classes, K.
+        seed: seed of the resampling.
+        groups: group code by sample position (patient, scene); None = every photo is a group of its own.
 
     Returns:
-        (attract, low, high), each (K,), NaN where no object was put on that class's backgrounds.
+        (attract, low, high), each (K,) in -1..1, NaN where no object was put on backgrounds of the class.
     """
     resamples = int(np.clip(_MOST_NUMBERS // max(classes, 1) ** 2, 50, RESAMPLES))
     rng = np.random.default_rng(seed)
@@ -102,7 +118,7 @@ def attraction(
 
 
 def _low_median(rows: NDArray[np.floating]) -> Array:
-    """Median of each row, the lower one of two; NaN left out, at least one number in each row."""
+    """Lower median of each row without its NaN; every row needs at least one number."""
     ordered = np.sort(rows, axis=1)  # NaN last
     middle = (np.count_nonzero(~np.isnan(ordered), axis=1) - 1) // 2
     return np.take_along_axis(ordered, middle[:, None], axis=1)[:, 0].astype(np.float64)

@@ -1,4 +1,4 @@
-"""What a check is: it measures with the model, keeps tables, judges them by rules, and has a section in the report.
+"""The parts of a check: it measures with the model, keeps tables, judges them by rules, and fills a report section.
 
 A check is a folder with `check.py`, which declares everything once and does its work by functions of its other files:
 `measure.py` (the only one that sees a model), `summary.py` (tables and columns made from what was measured),
@@ -36,31 +36,32 @@ if TYPE_CHECKING:
 Scope = Literal["dataset", "class", "image", "slice", "cluster"]
 
 Role = Literal["", "tests reliance", "accuses a class", "proves a cue", "doubts the input", "doubts the maps"]
-"""What a rule's finding means to others; all that the verdict and the gate may ask of a rule."""
+"""Meaning of a rule's finding for the verdict and the gate, which ask a rule's role and never its code."""
 
 
 Need = Literal["masks", "composites", "maps"]
-"""What a rule cannot answer without."""
+"""An input without which a rule cannot be judged: masks, composites (pasted photos) or heatmaps."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A question with an answer for each of its subjects.
+    """A question that a check answers for each of its subjects: the data set, a class, a slice or a cluster.
 
     Attributes:
         code: BA and three digits; its text for people is the file CODE.md in the folder of the check.
         title: the rule in a few words.
-        about: what is asked, in a sentence: the title of a rule that was ignored on request.
-        scope: what its subjects are.
-        measures: what `RuleOutcome.measured` is, and its unit: "share", "points" or "number".
-        more: words of the link from a finding to the section that shows more; "" = there is none.
-        place: id of that section in the page; "" = the check's own.
-        needs: see `Need`.
-        role: see `Role`.
-        worse: which way `RuleOutcome.measured` gets worse.
-        cue: what it proves of a class, beside its background: a cue of what kind; "" = no cue.
-        by_hand: a reviewer makes its subjects, so that an audit which has none says nothing of them.
-        collect: photos that a class lacks where the rule accuses it, after its name; "" = on other backgrounds.
+        about: what the rule asks, in a sentence; the title of its outcome where the rule was ignored on request.
+        scope: kind of the rule's subjects.
+        measures: what `RuleOutcome.measured` is, and its unit: "share", "points" (percentage points) or "number".
+        more: text of the link from a finding to the section that shows more; "" = no link.
+        place: id of that section in the page; "" = the check's own section.
+        needs: inputs without which the rule cannot be judged, see `Need`.
+        role: what a finding means for the verdict and the gate, see `Role`.
+        worse: whether high or low values of `RuleOutcome.measured` are the bad ones.
+        cue: kind of cue that a finding proves for a class, in words; "" = it proves none.
+        by_hand: True where a reviewer makes the subjects; an audit without any then has no outcome of the rule.
+        collect: which photos to collect for a class that the rule accuses, worded to follow the class name; "" =
+            photos on other backgrounds.
     """
 
     code: str
@@ -79,7 +80,7 @@ class Rule:
 
 
 Judge = Callable[[Rule, "Evidence"], "list[RuleOutcome]"]
-"""What a rule says of each of its subjects."""
+"""Function that judges a rule: (rule, evidence) -> one outcome per subject."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,11 @@ class Option:
     """A setting of an audit that belongs to a check: a whole number, 0 or more.
 
     Attributes:
-        setting: field of `AuditConfig`; of a check of another package its key in [audit], see `Context.setting`.
-        flag: on the command line.
-        metavar: its value in the help.
-        help: what it does, with the default.
-        default: of a check of another package; None = that of the field.
+        setting: field of `AuditConfig`; for a check of another package the key in [audit], see `Context.setting`.
+        flag: the option on the command line, with its hyphens.
+        metavar: placeholder of the value in the help.
+        help: text of the help: what the option does, with the default.
+        default: default of an option of another package's check; None = that of the field of `AuditConfig`.
     """
 
     setting: str
@@ -102,21 +103,21 @@ class Option:
 
 
 Stage = Literal["input", "maps", "photos"]
-"""When a check measures: before the preprocessing is settled, before the heatmaps are made, or after that."""
+"""When a check measures: before the preprocessing is settled, before the heatmaps, or after the heatmaps."""
 
 Part = Literal["images", "compared", "classes"]
-"""Columns of the shared tables that a check adds: per photo, per photo against its class, per class."""
+"""Where a check adds columns: per photo (images), per photo compared with its class (compared), or per class."""
 
 
 @dataclass(frozen=True)
 class Given:
-    """Paths that an audit was given beside the model and the test set, for the checks that read them.
+    """Further paths that an audit was given, beside the model and the test set.
 
     Attributes:
-        strangers: folder of pictures of no class that the model knows; None = none.
-        train: folder of the training pictures; None = not known.
-        cues: file with names of recurring cues; None = the one beside the run, where there is one.
-        beside: folder in which the run folder lies.
+        strangers: folder of pictures that belong to no class of the model; None = not given.
+        train: folder of the training pictures; None = not given.
+        cues: file with names of recurring cues; None = the file beside the run folder, where there is one.
+        beside: parent folder of the run folder.
     """
 
     strangers: Path | None
@@ -127,19 +128,19 @@ class Given:
 
 @dataclass(frozen=True)
 class Context:
-    """What a check may use while it measures.
+    """Everything that a check may use while it measures.
 
     Attributes:
         dataset: all samples.
-        records: what is known of each sample so far: label, predicted, status and scores, by column name; none before
+        records: what is known of each sample so far, by column name: label, predicted, status and scores; empty before
             the heatmaps are made.
-        groups: (n,) group code per sample (patient, scene); None = every photo by itself.
-        explainer: the model behind its preprocessing.
-        geometry: how pictures become model inputs.
+        groups: (n,) group code per sample (patient, scene); None = every photo is a group of its own.
+        explainer: the model with its preprocessing and its heatmap method.
+        geometry: how pictures become model inputs: size, resizing, colour channels, decoder.
         config, thresholds: settings of the audit, and bounds of its rules.
-        run: the run folder, where a check keeps its shards.
-        progress: what shows how far it is.
-        given: further paths.
+        run: the run folder, where a check keeps its shards (intermediate results).
+        progress: display of the audit's progress.
+        given: further paths that the audit was given.
     """
 
     dataset: Dataset
@@ -154,21 +155,26 @@ class Context:
     given: Given
 
     def setting(self, option: Option) -> int:
-        """The value of an option of a check of another package."""
+        """Value of an option that a check of another package declares; its default where the user set none.
+
+        Args:
+            option: one of the check's `options`.
+        """
         return dict(self.config.extra).get(option.setting, option.default or 0)
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a check measured, or keeps of what it once measured.
+    """Result of a check's measurement, either fresh (`Check.measure`) or read from a finished run (`Check.recall`).
 
     Attributes:
-        tables: by name, those of the check's `tables` that it measures.
-        pictures: entries of pictures.json, by name.
-        settles: settings that were left to the check, and the value that it found, by name of the setting.
+        tables: name -> table; those of the check's `tables` that come from the measurement itself.
+        pictures: name -> entry of pictures.json.
+        settles: name of a setting that the user left to the check -> the value that the check chose.
         notes: sentences that a reader of the run must know.
-        counts: numbers that go with the run, by name.
-        own: gives what the check needs beside its tables, in a frozen dataclass of its own; called when it is used.
+        counts: name -> number that is kept with the run.
+        own: returns further data that only this check uses, in a class of its own; called only when a rule or
+            summary needs the data.
     """
 
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
@@ -181,16 +187,16 @@ class Measured:
 
 @dataclass(frozen=True)
 class Photos:
-    """What the tables are made from, beside what a check itself measured. Nothing here needs the model.
+    """Input of a check's tables and columns, beside its own measurement. Nothing here needs the model.
 
     Attributes:
-        images: table of the images, as far as it is made.
+        images: table of the images, with the columns that exist so far.
         class_names: all classes of the model, by index.
-        groups: group code per image (patient, scene), index as `images`; None = every photo by itself.
-        ties: class name -> permutation test of its maps against its objects.
+        groups: group code per image (patient, scene), index as `images`; None = every photo is a group of its own.
+        ties: class name -> permutation test of the class's heatmaps against the masks of its photos.
         thresholds: bounds of the rules.
-        seed: of bootstrap and permutations.
-        remasked: positions of the images whose mask is another one than when the check measured.
+        seed: seed of bootstrap and permutations.
+        remasked: positions of the images whose mask has changed since the check measured.
     """
 
     images: pd.DataFrame
@@ -204,12 +210,12 @@ class Photos:
 
 @dataclass(frozen=True)
 class Page:
-    """What a section may show beside what its check measured.
+    """Input of a check's section of the report, beside its own measurement.
 
     Attributes:
-        result: the run.
+        result: the finished run.
         pictures: content of pictures.json.
-        budget: bytes that pictures may take in the whole page.
+        budget: bytes that all pictures of the page may take together.
     """
 
     result: AuditResult
@@ -218,19 +224,22 @@ class Page:
 
 
 class Check(Protocol):
-    """See the top of this file. A check has no state: it is declared once and asked many times.
+    """Base class of every check: what the check declares, and the functions that the pipeline calls.
+
+    A check has no state: one instance is made and called for every run. Methods that a check does not need keep the
+    defaults below.
 
     Attributes:
-        name: of its folder, its timing and its place in the page.
-        title: its link in the page's list of sections.
-        anchor: id of its section there; "" = its name, with hyphens.
-        options: settings that belong to it.
-        stage: when it measures.
-        tables: name -> columns of the tables that it writes into the run.
-        columns: what it adds to the shared tables, see `Part`.
-        rules: its rules, by code.
-        judges: what judges by each of them, where that needs nothing but the evidence.
-        after: names of checks that are judged before it.
+        name: name of the check's folder; its time and its section of the page go by this name too.
+        title: text of the link in the page's list of sections.
+        anchor: id of the section in the page; "" = the name, with hyphens.
+        options: settings that belong to the check.
+        stage: when the check measures.
+        tables: name -> columns of each table that the check writes into the run.
+        columns: columns that the check adds to the shared tables, see `Part`.
+        rules: rules of the check, in the order of their codes.
+        judges: function that judges each rule; a check whose rules need more than the evidence overrides `judge`.
+        after: names of the checks that must be judged before this one.
     """
 
     name: str
@@ -245,21 +254,24 @@ class Check(Protocol):
     after: Sequence[str] = ()
 
     def fingerprints(self, given: Given) -> Mapping[str, str]:
-        """Hashes of what the check reads of the disk beside model and test set, by name, before the model is loaded.
+        """Hashes of the files that the check reads beside model and test set, by name.
 
-        A run can only be resumed where they are the same.
+        They are taken before the model is loaded. An interrupted run can only be resumed where they are the same.
 
         Raises:
-            DataError, ConfigError: it is not there, or damaged.
+            DataError, ConfigError: a file or folder is missing or damaged.
         """
         return {}
 
     def measure(self, context: Context) -> Measured:
-        """Make the check's experiment, or read what an interrupted audit has made of it; by itself there is none."""
+        """Run the check's experiment with the model, or read its result from an interrupted audit.
+
+        The default is for a check without an experiment: an empty result.
+        """
         return Measured()
 
     def recall(self, result: AuditResult) -> Measured:
-        """What a finished run holds of it.
+        """Read the check's measurement from a finished run; by default its tables.
 
         Raises:
             ResultError: a table is missing or damaged.
@@ -267,25 +279,37 @@ class Check(Protocol):
         return Measured({name: result.table(name) for name in self.tables})
 
     def add(self, part: Part, measured: Measured, photos: Photos) -> pd.DataFrame:
-        """The columns that the check adds to a shared table, a row for each of its rows, in their order."""
+        """Make the columns that the check adds to a shared table.
+
+        Args:
+            part: which columns are wanted.
+            measured: result of `measure` or `recall`.
+            photos: input of the tables.
+
+        Returns:
+            the declared columns of `part`, with the rows of the shared table in the same order.
+
+        Raises:
+            LookupError: the check declares such columns and does not make them (an error in the check).
+        """
         raise LookupError(f"{self.name} declares columns of {part} and does not make them")
 
     def sum_up(self, measured: Measured, photos: Photos) -> Mapping[str, pd.DataFrame]:
-        """Those of its tables that are made from other tables, by name."""
+        """Tables of the check that are made from other tables, by name; they need no model."""
         return {}
 
     def judge(self, rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
-        """What one of its rules says of each of its subjects."""
+        """Outcomes of one of the check's rules, one per subject."""
         return self.judges[rule](rule, evidence)
 
     def mark(self, outcomes: Sequence[RuleOutcome], evidence: Evidence) -> Sequence[RuleOutcome]:
-        """The outcomes of all checks, where this one has something to say of them."""
+        """Amend the outcomes of all checks, for example by a caveat; by default they are returned unchanged."""
         return outcomes
 
     def pictures(self, measured: Measured, outcomes: Sequence[RuleOutcome]) -> Mapping[str, Any]:
-        """Its entries of pictures.json, which may depend on what was found."""
+        """Entries of pictures.json that belong to the check; they may depend on the outcomes."""
         return measured.pictures
 
     def section(self, measured: Measured, page: Page) -> dict[str, Any] | None:
-        """What section.html is given, under the name `section`; None where there is nothing to show."""
+        """Values that the template section.html uses, under the name `section`; None = the page has no such section."""
         return None

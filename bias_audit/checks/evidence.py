@@ -1,4 +1,4 @@
-"""What rules look at, and how they word an outcome."""
+"""The evidence that rules are judged on: tables, measurements and thresholds, with the comparisons many rules share."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Compared:
-    """A class's attention on the background against that of the other classes.
+    """Comparison of a class's attention on the background with that of all other classes.
 
     Attributes:
-        n: images of the class with a background excess.
-        rest_mean: mean excess of the others.
-        delta: Cliff's delta, -1..1; positive where the class lies higher.
+        n: images of the class that have a background excess.
+        rest_mean: mean background excess of the images of the other classes.
+        delta: Cliff's delta, -1..1; positive where the class's values are higher.
         p_fdr: one-sided Mann-Whitney p after Benjamini-Hochberg over the classes compared.
     """
 
@@ -33,21 +33,22 @@ class Compared:
     p_fdr: float
 
     def stands_out(self, bounds: Thresholds) -> bool:
-        """Significantly above the others, and by enough."""
+        """Whether the class's background excess is significantly higher than the others', by a large enough effect."""
         return self.p_fdr <= bounds.fdr and self.delta >= bounds.cliffs_delta
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the rules may look at.
+    """Everything that a rule may use to judge; the model is not part of it.
 
     Attributes:
-        images, classes: the shared tables.
-        thresholds: bounds.
-        measured: name of a check -> what it measured.
+        images: the shared table with a row per image, index image id.
+        classes: the shared table with a row per class, index class name.
+        thresholds: bounds of the rules.
+        measured: name of a check -> its measurement.
         tables: name -> table that a check has made from other tables.
-        rules: every rule by its code.
-        outcomes: of the checks that were judged before.
+        rules: code -> rule, for every known rule.
+        outcomes: outcomes of the checks that were judged before this one.
     """
 
     images: pd.DataFrame
@@ -59,20 +60,24 @@ class Evidence:
     outcomes: tuple[RuleOutcome, ...] = ()
 
     def table(self, name: str) -> pd.DataFrame | None:
-        """A table of a check, None where no check made it."""
+        """The table of this name that a check measured or made; None where there is none."""
         if name in self.tables:
             return self.tables[name]
         found = (each.tables[name] for each in self.measured.values() if name in each.tables)
         return next(found, None)
 
     def own(self, check: str) -> Any:
-        """What a check measured beside its tables, None where it measured nothing."""
+        """The data that a check keeps beside its tables (`Measured.own`); None where it measured nothing.
+
+        Args:
+            check: name of the check.
+        """
         measured = self.measured.get(check)
         return None if measured is None else measured.own()
 
     @functools.cached_property
     def failed_tests(self) -> tuple[str, ...]:
-        """The tests that the heatmaps failed; then no rule reads an attention column."""
+        """Names of the reliability tests that the heatmaps failed; if any, no rule reads an attention column."""
         return tuple(
             outcome.subject
             for outcome in self.outcomes
@@ -81,12 +86,15 @@ class Evidence:
 
     @property
     def doubt(self) -> str:
-        """Why the attention columns are not to be used; "" where they may be."""
+        """Why the attention columns must not be used, as a sentence; "" where they may be used."""
         return f"The maps failed: {', '.join(self.failed_tests)} (BA908)." if self.failed_tests else ""
 
     @functools.cached_property
     def attention(self) -> dict[str, Compared]:
-        """Background excess of every class with enough images against that of all others; compared once."""
+        """Class name -> comparison of its background excess with that of all other classes.
+
+        Holds only classes with at least `Thresholds.min_attention` scored images. Computed once and kept.
+        """
         import numpy as np
 
         from bias_audit import stats
@@ -109,22 +117,37 @@ class Evidence:
         }
 
     def rows(self) -> list[tuple[str, pd.Series]]:
-        """Class name and row of every class."""
+        """Pairs of a class name and its row of the class table, for every class."""
         return [(str(name), row) for name, row in self.classes.iterrows()]
 
     def of_class(self, name: str) -> pd.DataFrame:
-        """The images with this label."""
+        """Rows of the images table whose label is this class."""
         return self.images[self.images["label"] == name]
 
     def worst(self, name: str, column: str) -> tuple[str, ...]:
-        """Ids of a class's images, largest value first."""
+        """Ids of the class's images with the largest values of a column, largest first, at most MOST_IDS.
+
+        Args:
+            name: the class.
+            column: column of the images table; images without a value are left out.
+        """
         group = self.of_class(name)
         group = group[group[column].notna()]
         return tuple(group.sort_values(column, ascending=False, kind="stable").index[:MOST_IDS])
 
 
 def images_found(rule: Rule, name: str, chosen: pd.DataFrame, judged: int, sentence: str) -> RuleOutcome:
-    """Outcome of a rule that picks images of a class: found at WATCH where it picked any; their share with interval."""
+    """Outcome of a rule that picks single images of a class: found, at level WATCH, where it picked any.
+
+    The measured number is the share of picked images, with a 95 % Wilson interval.
+
+    Args:
+        rule: the rule.
+        name: the class.
+        chosen: rows of the images that were picked, most telling first.
+        judged: number of images that could be judged, at least 1.
+        sentence: what was found, in words.
+    """
     from bias_audit import stats
 
     low, high = stats.wilson(len(chosen), judged)

@@ -1,4 +1,4 @@
-"""Which photos illustrate a rate: examples show it in its proportion, or they contradict the number beside them."""
+"""Choice of example photos whose share of recognised ones matches the rate that the report states beside them."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import TypeVar
 Photo = TypeVar("Photo", bound=Hashable)
 
 MOST_PATTERNS = 12
-"""Ways of being recognised or not, over all experiments, that are tried in combination; the most frequent ones."""
+"""Number of patterns (recognised or not, per experiment) that are tried in combination; the most frequent ones."""
 
 
 def in_proportion(
     seen: Mapping[Photo, Mapping[str, bool]], rates: Mapping[str, float], size: int, rounds: int = 1
 ) -> list[Photo]:
-    """Choose photos of which the share that is recognised comes as near as it can to a rate, in every experiment.
+    """Choose photos so that the share recognised among them is as near as possible to the rate of each experiment.
 
-    Of equally good choices the one with more experiments wins, then the one that comes first in `seen`. Photos that
-    differ between experiments come first within a round, since a reader looks there first.
+    Of equally good choices the one with fewer missing experiments wins, then the one whose pattern is more frequent.
+    Within a round, photos with different answers in different experiments come first, since a reader looks there first.
 
     Args:
         seen: photo -> experiment -> whether it was recognised there.
         rates: experiment -> share of all photos that was recognised, 0..1.
-        size: photos of a round; the first round is in proportion by itself, with each further one all so far are.
-        rounds: how many.
+        size: photos per round. The first round alone matches the rates; after each further round all photos so far do.
+        rounds: number of rounds.
 
     Returns:
         `size * rounds` photos, fewer where there are not so many.
@@ -52,7 +52,7 @@ def in_proportion(
 
 
 def _distance(patterns: Sequence[tuple[bool | None, ...]], rates: Sequence[float]) -> tuple[float, int]:
-    """How far the recognised are from a share of `rates`, summed over experiments; then how many experiments lack."""
+    """How badly a choice matches the rates: (sum over experiments of the error in photos, missing experiments)."""
     off, missing = 0.0, 0
     for place, rate in enumerate(rates):
         told = [pattern[place] for pattern in patterns]

@@ -1,7 +1,7 @@
 """Checks of other packages: found by the entry-point group `bias_audit.checks`, imported only when they are needed.
 
-An entry point is called as its check, and so is the check's table: what a run folder holds says which checks made it,
-without importing any.
+Entry point, check and the check's one table have the same name. So the tables in a run folder say which checks made
+it, without importing any.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 GROUP = "bias_audit.checks"
 
 SHARED = ("images", "classes", "confusion")
-"""Tables that every run has."""
+"""Names of the tables that every run has."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _CODE = re.compile(r"[A-Z]{2,4}\d{3}")
 
 _IMPORTED: dict[str, Check] = {}
-"""Name -> check, those that this process has imported."""
+"""Name -> check of another package, for those that this process has imported."""
 
 
 @functools.cache
 def found() -> dict[str, EntryPoint]:
-    """Name -> entry point of every check that another package has installed; nothing of it is imported."""
+    """Name -> entry point of every check that another package has installed; imports none of them."""
     from importlib import metadata  # a tenth of what the gate takes
 
     return {point.name: point for point in sorted(metadata.entry_points(group=GROUP), key=lambda point: point.name)}
@@ -50,10 +50,13 @@ def import_checks(names: Iterable[str], ours: Collection[Check]) -> tuple[Check,
 
     Args:
         names: keys of `found`.
-        ours: checks of this package, whose names, tables, codes and flags are taken.
+        ours: checks of this package; their names, tables, rule codes and flags may not be used again.
+
+    Returns:
+        the checks, in the order of `names`.
 
     Raises:
-        ConfigError: a check that cannot be imported, or that breaks the rules of `docs/how-to/write-a-check.md`.
+        ConfigError: a check cannot be imported, or breaks the rules of `docs/how-to/write-a-check.md`.
     """
     for name in names:
         if name not in _IMPORTED:
@@ -73,12 +76,20 @@ def import_checks(names: Iterable[str], ours: Collection[Check]) -> tuple[Check,
 
 
 def beside(check: Check, file: str) -> Traversable:
-    """A file in the folder of a check."""
+    """A file that lies in the folder of a check.
+
+    Args:
+        check: built-in, or of another package.
+        file: its name, for example "section.html".
+    """
     return resources.files(type(check).__module__.rpartition(".")[0]).joinpath(file)
 
 
 def versions(checks: Iterable[Check]) -> dict[str, str]:
-    """Name -> package and version of checks of other packages: a run can be resumed with the same ones only."""
+    """Package and version of each check of another package, as "check NAME" -> "package version".
+
+    A run can only be resumed with the same ones. Built-in checks are left out.
+    """
     points = {check.name: found().get(check.name) for check in checks}
     return {
         f"check {name}": f"{point.dist.name} {point.dist.version}" if point.dist else point.value
@@ -88,13 +99,13 @@ def versions(checks: Iterable[Check]) -> dict[str, str]:
 
 
 def tables_in(folder: Path) -> set[str]:
-    """Names of the tables that lie in a run folder, each as Parquet and as CSV."""
+    """Names of the tables in a run folder; a table counts where it lies there both as Parquet and as CSV."""
     names = {path.stem for path in folder.glob("*.parquet")}
     return {name for name in names if (folder / f"{name}.csv").is_file()}
 
 
 def _fault(name: str, check: Check, others: Collection[Check]) -> str:
-    """What is wrong with a check of another package, "" where nothing is."""
+    """The fault of a check of another package, worded to follow the check's name; "" where it has none."""
     if not _NAME.fullmatch(name) or check.name != name:
         return f"calls itself {getattr(check, 'name', None)!r}: name and entry point must be the same, in lower case"
     if list(check.tables) != [name]:

@@ -1,4 +1,4 @@
-"""What the outcomes of all rules mean together: the level of an audit, and which findings fail a gate by default."""
+"""Levels of a whole audit: its overall level, and which findings fail the gate by default."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from bias_audit.checks.registry import with_role
 
 
 def fails_by_default(outcome: RuleOutcome) -> bool:
-    """Whether an outcome fails a gate without a gate.toml. Image rules name photos worth a look, and never do."""
+    """Whether an outcome fails a gate that has no gate.toml.
+
+    Findings from FAILS_FROM upwards fail, and a MODEL WARNING about inputs or heatmaps. Image rules name photos worth a
+    look and never fail.
+    """
     if not outcome.found or outcome.scope == "image":
         return False
     level = outcome.level or LEVELS[0]
@@ -19,10 +23,13 @@ def fails_by_default(outcome: RuleOutcome) -> bool:
 
 
 def overall_level(outcomes: Sequence[RuleOutcome]) -> str:
-    """The one level of an audit: that of its highest finding which fails the gate, else of a victim of another class.
+    """The one level of an audit: the highest among findings that fail the gate and COLLATERAL reliance findings.
 
-    What is only worth a look (WATCH) is no level of the whole: it would stand beside "no reliance was shown". Silence
-    is no acquittal: without reliance tested nothing was shown at all.
+    Weaker findings such as WATCH do not count here. Without such a finding the result is NO_RELIANCE where reliance
+    was tested, else NOT_JUDGED: an audit that tested nothing must not look like an acquittal.
+
+    Returns:
+        one of LEVELS, NO_RELIANCE or NOT_JUDGED.
     """
     found = [outcome for outcome in outcomes if outcome.found]
     reliance = with_role("tests reliance")
@@ -35,6 +42,6 @@ def overall_level(outcomes: Sequence[RuleOutcome]) -> str:
 
 
 def failed_map_tests(outcomes: Sequence[RuleOutcome]) -> list[str]:
-    """Reliability tests that the heatmaps of a run failed; then nothing that is made of them says anything."""
+    """Names of the reliability tests that the heatmaps of a run failed; if any, no number made from them counts."""
     codes = with_role("doubts the maps")
     return [outcome.subject for outcome in outcomes if outcome.found and outcome.code in codes]

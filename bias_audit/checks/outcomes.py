@@ -1,4 +1,7 @@
-"""What a rule says of a subject, how severe that is, and what the rules of all checks make it with. Nothing heavy."""
+"""Outcomes of rules: what a rule says about a subject, the levels of severity, and helpers that all rules use.
+
+Imports nothing heavy.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +21,14 @@ LEVELS = (
 )  # fmt: skip
 """Severity of a finding, weakest first (docs/science.md#levels).
 
-CONTEXT looks at the background without depending on it. TOO FEW IMAGES names classes that could not be tested.
-MODEL WARNING doubts the maps or masks of this audit, not a class. WATCH is the most that attention alone can reach:
-maps are triage. COLLATERAL is a victim of another class's cue. SUSPICIOUS needs a paired intervention, HIDDEN is the
-same without a trace in the heatmaps, CONFIRMED also has a cue that moves the prediction.
+- CONTEXT: the heatmaps lie on the background, but the prediction does not depend on it.
+- TOO FEW IMAGES: classes that could not be tested.
+- MODEL WARNING: doubt about the inputs, heatmaps or masks of this audit, not about a class.
+- WATCH: worth a look; attention alone never reaches more.
+- COLLATERAL: the class is a victim of another class's cue.
+- SUSPICIOUS: a paired intervention shows that the prediction depends on a cue.
+- HIDDEN: as SUSPICIOUS, but the heatmaps do not show the cue.
+- CONFIRMED: as SUSPICIOUS, and a cue was found that moves the prediction.
 """
 
 CONTEXT, DOUBT, COLLATERAL = "CONTEXT", "MODEL WARNING", "COLLATERAL"
@@ -30,10 +37,10 @@ FAILS_FROM = "SUSPICIOUS"
 """Lowest level of a finding that fails the gate, unless gate.toml says otherwise."""
 
 NO_RELIANCE, NOT_JUDGED = "NO RELIANCE SHOWN", "NOT JUDGED"
-"""What stands where a level would: nothing was found, or reliance on the background could not be tested at all."""
+"""Shown in place of a level: reliance was tested and nothing found, or reliance could not be tested at all."""
 
 MOST_IDS = 200
-"""Image ids kept per outcome; the tables hold them all."""
+"""Largest number of image ids that an outcome keeps; the tables hold all."""
 
 FOUND, PASSED, NOT_APPLICABLE, IGNORED = "found", "passed", "not applicable", "ignored"
 STATUSES = (FOUND, PASSED, NOT_APPLICABLE, IGNORED)
@@ -41,21 +48,21 @@ STATUSES = (FOUND, PASSED, NOT_APPLICABLE, IGNORED)
 
 @dataclass(frozen=True)
 class RuleOutcome:
-    """What one rule says about one subject.
+    """The outcome of one rule for one subject.
 
     Attributes:
-        code: stable rule code (BA1xx attention, BA2xx reliance, BA9xx health of the audit).
+        code: stable rule code (BA1xx attention, BA2xx reliance, BA3xx cues, BA4xx data, BA9xx health of the audit).
         title: the rule in a few words.
-        scope: "dataset", "class" or "image" (image rules report once per class, with image_ids).
-        subject: class name, or "" for the whole data set.
+        scope: a `base.Scope`; image rules report once per class, with image_ids.
+        subject: name of the class, slice column, cluster or test; "" for the whole data set.
         status: one of STATUSES.
         level: one of LEVELS when found, else None.
         sentence: what was done and what happened, or why the rule could not judge, in plain words.
-        measured, threshold: the number judged and the bound, in the same unit.
-        low, high: confidence interval of `measured`.
+        measured, threshold: the number judged and the bound, in the unit of `Rule.measures`.
+        low, high: 95 % confidence interval of `measured`.
         n: images (photos, never composites) behind the number.
-        p_value: after correction for the number of classes, where a test was made.
-        image_ids: images that show it, most telling first.
+        p_value: p of the test, corrected for the number of tests made; None where none was made.
+        image_ids: ids of images that show the finding, most telling first, at most MOST_IDS.
         evidence: further numbers, by column name.
         reason_code: why the rule could not judge, see `checks.reasons`; "" where it judged, and in older runs.
     """
@@ -100,7 +107,7 @@ class RuleOutcome:
 
 @dataclass(frozen=True)
 class RuleCount:
-    """How many subjects a rule judged, and how: what was not judged is never counted as passed."""
+    """How many subjects a rule judged, passed and found; a subject that was not judged never counts as passed."""
 
     code: str
     title: str
@@ -112,7 +119,13 @@ class RuleCount:
 
 
 def not_applicable(rule: Rule, scope: str, subject: str, reason: str, reason_code: str) -> RuleOutcome:
-    """The outcome of a rule that could not judge this subject, and why: in words, and as a code of `checks.reasons`."""
+    """The outcome of a rule that could not judge this subject.
+
+    Args:
+        rule, scope, subject: the rule, the kind of subject and its name.
+        reason: why the rule could not judge, as a sentence.
+        reason_code: code of `checks.reasons`, or a status of images.
+    """
     return RuleOutcome(rule.code, rule.title, scope, subject, NOT_APPLICABLE, reason, reason_code=reason_code)
 
 
@@ -122,18 +135,18 @@ def answered(
     """The outcome of a rule that judged this subject.
 
     Args:
-        rule, scope, subject: of whom.
+        rule, scope, subject: the rule, the kind of subject and its name.
         found: whether the rule found what it looks for.
-        level: one of LEVELS, of what is found; not used where nothing is.
+        level: one of LEVELS; ignored where nothing was found.
         sentence: what was done and what happened.
-        numbers: further fields of the outcome.
+        numbers: further fields of `RuleOutcome`.
     """
     status = FOUND if found else PASSED
     return RuleOutcome(rule.code, rule.title, scope, subject, status, sentence, level if found else None, **numbers)
 
 
 def number(value: Any) -> float | None:
-    """A finite float, or None for everything else: None, NaN, pandas' NA, infinity, text."""
+    """The value as a finite float; None for None, NaN, pandas' NA, infinity and text that is no number."""
     try:
         known = as_float(value)
     except ValueError:
@@ -142,7 +155,11 @@ def number(value: Any) -> float | None:
 
 
 def as_float(value: Any, missing: float = float("nan")) -> float:
-    """A float, or `missing` for None, NaN and pandas' NA."""
+    """The value as a float; `missing` for None, NaN and pandas' NA.
+
+    Raises:
+        ValueError: the value is text that is no number.
+    """
     try:
         converted = float(value)
     except TypeError:  # None and NA
@@ -151,7 +168,7 @@ def as_float(value: Any, missing: float = float("nan")) -> float:
 
 
 def visible(value: Any) -> bool:
-    """Whether an effect is one at two decimals; what rounds to nothing is no clause of a sentence."""
+    """Whether an effect is not 0.00 when rounded to two decimals; sentences leave out smaller effects."""
     return abs(as_float(value, 0)) >= 0.005
 
 
@@ -159,12 +176,19 @@ def relies(row: pd.Series, bounds: Thresholds) -> bool:
     """Whether the background gap of a class is significant after correction and large enough to matter.
 
     Args:
-        row: of the table `classes`.
+        row: the class's row of the table `classes`.
         bounds: thresholds of the rules.
     """
     return as_float(row["p_fdr"], 1) <= bounds.fdr and as_float(row["background_gap"], 0) >= bounds.min_gap
 
 
 def second_fill_agrees(row: pd.Series, bounds: Thresholds) -> bool:
-    """Whether the gap under the second fill is as large as the effect floor, with an interval that excludes 0."""
+    """Whether the background gap also holds when the donors' holes are filled the second way.
+
+    The gap must reach `min_gap`, and the lower end of its 95 % interval must lie above 0.
+
+    Args:
+        row: the class's row of the table `classes`.
+        bounds: thresholds of the rules.
+    """
     return as_float(row["background_gap_second_fill"], 0) >= bounds.min_gap and as_float(row["second_fill_low"], 0) > 0

@@ -1,6 +1,7 @@
-"""Why something was not judged or not computed: codes that other code may ask, whatever the sentence beside them says.
+"""Codes for why something was not judged or not computed.
 
-Beside these a code may be a status of images ("no usable mask", "unreadable"): the most frequent one in the class.
+Other code compares these codes and never the sentence beside them. Where the cause lies in the images, the code is
+instead the most frequent status of the class's images, such as "no usable mask" or "unreadable".
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from bias_audit.run.statuses import OK as OK
 TOO_FEW = "too few images"
 TOO_FEW_GROUPS = "too few groups of images"
 FEW = frozenset({TOO_FEW, TOO_FEW_GROUPS})
-"""More photos would give an answer."""
+"""The reasons that more photos would remove."""
 
 MAPS_FAILED = "maps failed"
-"""The heatmaps failed their reliability tests, and what is asked for is made of them."""
+"""The question needs the heatmaps, and they failed their reliability tests."""
 
 NOT_MEASURED = "not measured"
-"""The check is switched off, or did not measure this, or the run is older than the check."""
+"""The check is switched off or did not measure this, or the run was made before the check existed."""
 
 NO_READABLE = "no readable images"
 NO_COMPARISON = "nothing to compare with"

@@ -1,7 +1,7 @@
-"""Every check, one line each. Everything that has to do with checks iterates over them.
+"""The registry: a list of all checks, over which pipeline, rules, tables and report iterate.
 
-Checks of other packages stand behind ours: all of them in an audit, in `--help` and in `bias-audit rule`; for a
-finished run those whose table it holds.
+Checks that other packages install come after the built-in ones. An audit, `--help` and `bias-audit rule` use all of
+them; work on a finished run uses those whose table lies in the run folder.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ CHECKS: tuple[Check, ...] = (
     MaskQuality(),
     Health(),
 )
-"""In the order of their sections in the page."""
+"""The built-in checks, in the order of their sections in the page."""
 
 
 def known() -> tuple[Check, ...]:
-    """Our checks, and those of other packages that this process has imported."""
+    """The built-in checks and the checks of other packages that this process has imported so far."""
     return (*CHECKS, *imported())
 
 
 def every() -> tuple[Check, ...]:
-    """Our checks, and all that other packages have installed.
+    """The built-in checks and all checks that other packages have installed; imports the latter.
 
     Raises:
-        ConfigError: one of them cannot be imported.
+        ConfigError: a check cannot be imported, or breaks the rules for checks.
     """
     return (*CHECKS, *import_checks(found(), CHECKS))
 
@@ -60,23 +60,23 @@ def settings_of_others() -> tuple[str, ...]:
     """Names of the settings of all checks that other packages have installed.
 
     Raises:
-        ConfigError: one of them cannot be imported.
+        ConfigError: a check cannot be imported, or breaks the rules for checks.
     """
     return tuple(option.setting for check in every()[len(CHECKS) :] for option in check.options)
 
 
 def of_run(folder: Path) -> tuple[Check, ...]:
-    """Our checks, and those of other packages whose table lies in a run folder.
+    """The built-in checks and the installed checks of other packages whose table lies in a run folder.
 
     Raises:
-        ConfigError: one of them cannot be imported.
+        ConfigError: a check cannot be imported, or breaks the rules for checks.
     """
     others = _tables_of_others(folder)
     return (*CHECKS, *import_checks([name for name in others if name in found()], CHECKS)) if others else CHECKS
 
 
 def not_installed(folder: Path) -> list[str]:
-    """Names of the checks of other packages whose table lies in a run folder, and that are not installed here."""
+    """Names of checks that wrote a table into a run folder, but are not installed here."""
     others = _tables_of_others(folder)
     return [name for name in others if name not in found()] if others else []
 
@@ -86,7 +86,7 @@ def _tables_of_others(folder: Path) -> list[str]:
 
 
 def rules() -> Iterator[tuple[Check, Rule]]:
-    """Every rule of the known checks, with its check."""
+    """Pairs of a check and one of its rules, for every rule of the known checks."""
     yield from ((check, rule) for check in known() for rule in check.rules)
 
 
@@ -101,5 +101,5 @@ def _with_role(checks: tuple[Check, ...], roles: tuple[Role, ...]) -> frozenset[
 
 
 def find_rule(code: str) -> Rule | None:
-    """The rule of a known check with this code, None where no check has it."""
+    """The rule with this code among the rules of the known checks; None where there is none."""
     return next((rule for _, rule in rules() if rule.code == code), None)

@@ -1,10 +1,9 @@
-"""What each rule does, when to believe it and how to repair what it found: one Markdown file per rule, BA201.md.
+"""Reading the rule texts: one Markdown file per rule (BA201.md) that explains it to people.
 
-Each lies in the folder of its check.
-
-The files are edited by hand. They hold a title, one sentence, and the sections of SECTIONS in this order, as paragraphs
-and lists with `code`; nothing else of Markdown, so that page, terminal and CI show the same. `{min_gap}` stands for a
-field of `config.Thresholds` with its default.
+A text says what the rule does, when to believe it and how to repair what it found. The file lies in the folder of the
+rule's check and is edited by hand. It holds a title, one sentence, and the sections of SECTIONS in this order, as
+paragraphs and lists with `code`; nothing else of Markdown, so that page, terminal and CI show the same. `{min_gap}`
+stands for a field of `config.Thresholds` with its default.
 """
 
 from __future__ import annotations
@@ -31,22 +30,22 @@ SECTIONS = {
     "repair": "What to do",
     "source": "Source",
 }
-"""Field of RuleText -> heading in its file."""
+"""Field of `RuleText` -> heading of the section in the file."""
 
 _FIRST = re.compile(r"# ([A-Z]{2,4}\d{3}): (\S.*)")
 
 Block = tuple[str, tuple[str, ...]]
-"""("paragraph", (text,)) or ("list", items)."""
+"""A paragraph or list of a section: ("paragraph", (text,)) or ("list", items)."""
 
 
 @dataclass(frozen=True)
 class RuleText:
-    """One rule for people.
+    """The text that explains one rule to people.
 
     Attributes:
         code: rule code.
-        title: the rule in a few words, as its outcomes have it.
-        summary: one sentence.
+        title: the rule in a few words, as in its outcomes.
+        summary: the rule in one sentence.
         done, judged, true_case, false_case, repair, source: sections of SECTIONS, in Markdown.
     """
 
@@ -61,18 +60,18 @@ class RuleText:
     source: str
 
     def sections(self) -> Iterator[tuple[str, str]]:
-        """Heading and Markdown of each section, in order."""
+        """Pairs of heading and Markdown text of each section, in order."""
         for field, heading in SECTIONS.items():
             yield heading, getattr(self, field)
 
     def markdown(self) -> str:
-        """All of it."""
+        """The whole text as Markdown."""
         parts = [f"# {self.code}: {self.title}", self.summary]
         parts += [part for heading, text in self.sections() for part in (f"## {heading}", text)]
         return "\n\n".join(parts) + "\n"
 
     def plain(self, width: int = 100) -> str:
-        """All of it for a terminal of this many columns."""
+        """The whole text for a terminal, wrapped at `width` characters."""
         lines = [f"{self.code}: {self.title}", "", *_wrapped(self.summary, width)]
         for heading, text in self.sections():
             lines += ["", heading.upper()]
@@ -81,10 +80,13 @@ class RuleText:
 
 
 def explain_rule(code: str) -> RuleText:
-    """The text of a rule; "ba201" is "BA201".
+    """The text of one rule.
+
+    Args:
+        code: rule code; case and surrounding spaces do not matter.
 
     Raises:
-        ConfigError: there is no such rule; the hint names the nearest.
+        ConfigError: there is no such rule; the hint names the nearest code, if one is near, and all codes.
     """
     wanted = code.strip().upper()
     if wanted not in rule_codes():
@@ -95,17 +97,17 @@ def explain_rule(code: str) -> RuleText:
 
 
 def rule_codes() -> tuple[str, ...]:
-    """Codes of all rules of the known checks, in order."""
+    """Codes of all rules of the known checks, sorted."""
     return tuple(sorted(rule.code for _, rule in registry.rules()))
 
 
 def every_rule() -> tuple[RuleText, ...]:
-    """All texts, by code."""
+    """The texts of all rules of the known checks, sorted by code."""
     return tuple(_read(code) for code in rule_codes())
 
 
 def blocks(markdown: str) -> list[Block]:
-    """Paragraphs and lists of a section, line breaks within them gone."""
+    """Split the Markdown of a section into paragraphs and lists, each text on one line."""
     found: list[Block] = []
     for part in re.split(r"\n\s*\n", markdown.strip()):
         if part.startswith("- "):
@@ -117,7 +119,7 @@ def blocks(markdown: str) -> list[Block]:
 
 
 def spans(text: str) -> list[tuple[bool, str]]:
-    """Pieces of a line: (is code, text)."""
+    """Split a line at its backticks into (is code, text); empty pieces are left out."""
     return [(place % 2 == 1, piece) for place, piece in enumerate(text.split("`")) if piece]
 
 
@@ -134,14 +136,18 @@ def _read(code: str) -> RuleText:
 
 
 def rule_file(code: str) -> Traversable:
-    """Where a rule's text lies: beside the check that it belongs to."""
+    """The file of a rule's text, in the folder of its check.
+
+    Args:
+        code: code of a known rule.
+    """
     check = next(check for check, rule in registry.rules() if rule.code == code)
     return beside(check, f"{code}.md")
 
 
 @functools.cache
 def _defaults() -> dict[str, str]:
-    """Each threshold as it is written in a text: its name and default."""
+    """Name of each threshold -> its name and default as a rule text shows them."""
     return {name: f"`{name}` = {value:g}" for name, value in dataclasses.asdict(Thresholds()).items()}
 
 
@@ -153,7 +159,7 @@ def _block_lines(block: Block, width: int) -> list[str]:
 
 
 def _wrapped(text: str, width: int, first: str = "", later: str = "") -> list[str]:
-    """Lines; backticks are left out, for a terminal shows them as they are."""
+    """Text wrapped to lines of `width`, without backticks; `first` and `later` are the indents."""
     words = " ".join(text.replace("`", "").split())
     return textwrap.wrap(
         words, width, initial_indent=first, subsequent_indent=later, break_on_hyphens=False, break_long_words=False

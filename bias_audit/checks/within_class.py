@@ -1,4 +1,4 @@
-"""How unusual a photo is among those of its class."""
+"""How unusual a photo's value is among the photos of its class."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from bias_audit import stats
 
 
 def robust_z_within(values: pd.Series, labels: pd.Series) -> NDArray[np.float64]:
-    """Robust z of every value among those of its class; NaN in classes with fewer than ENOUGH_FOR_OUTLIERS values.
+    """Robust z-score of every photo's value, computed within its class.
 
     Args:
-        values: (n,) NaN where there is none.
-        labels: (n,) class of each.
+        values: (n,) value of each photo; NaN where it has none.
+        labels: (n,) class of each photo.
 
     Returns:
-        (n,) see `stats.robust_z`.
+        (n,) z-scores, see `stats.robust_z`; NaN without a value, and in classes with fewer than
+        `stats.ENOUGH_FOR_OUTLIERS` values.
     """
     given, names = values.to_numpy(float), labels.to_numpy(object)
     scores = np.full(len(given), np.nan)

@@ -1,4 +1,4 @@
-"""`bias-audit audit MODEL DATA`: tables, report and a verdict."""
+"""The command `bias-audit audit MODEL DATA`: audit a model, with tables, report and a verdict."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bias_audit.cli.options import (
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], checks: Sequence[Check]) -> None:
-    """Arguments of `audit`, with the options of these checks."""
+    """Add the command `audit` to the parser, with the options of the given checks."""
     audit = command(commands, "audit", run, "audit MODEL on DATA: tables, report and a verdict", EXIT_CODES)
     audit.add_argument("model", metavar="MODEL", type=Path, help="Keras model (.keras, .h5) or SavedModel folder")
     audit.add_argument("data", metavar="DATA", type=Path, help="folder with a folder per class, or a CSV/Parquet table")

@@ -1,4 +1,4 @@
-"""`bias-audit benchmark`: how often is the verdict right on worlds whose truth is known?"""
+"""The command `bias-audit benchmark`: how often is the verdict right on synthetic data whose truth is known?"""
 
 from __future__ import annotations
 

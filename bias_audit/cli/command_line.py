@@ -1,4 +1,7 @@
-"""The command line: a file per command, each importing its stage inside, so that `gate` never sees TensorFlow."""
+"""The entry point of the command line: `main` parses the arguments, runs the command and returns the exit code.
+
+Each command imports what it needs inside its function, so that `gate` never loads TensorFlow.
+"""
 
 from __future__ import annotations
 
@@ -32,17 +35,21 @@ from bias_audit.errors import BiasAuditError
 EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED = 2, 101, 130
 
 COMMANDS = (inspect, explain, gate, report, rule, review, compare, history, rescore, name, demo, benchmark)
-"""One line of help each, in this order behind `audit`."""
+"""Modules of the commands, in the order in which the help lists them after `audit`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code."""
+    """Run a command and return its exit code, see `options.EXIT_CODES`.
+
+    Args:
+        arguments: the arguments without the program's name; None = those of the process.
+    """
     with readers_may_leave():
         return _run(arguments)
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    """The only place that catches every exception."""
+    """Run a command, and turn every exception into an exit code; no other function catches all exceptions."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         options = _parser(given).parse_args(given)
@@ -68,7 +75,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
-    """The parser of all commands; checks of other packages are imported where `audit` is called, for their options."""
+    """The parser of all commands; for `audit`, checks of other packages are imported, since they add options."""
     parser = argparse.ArgumentParser(
         prog="bias-audit",
         description="Does an image classifier look at the object, or at the background? Audit it before you trust it.",

@@ -1,4 +1,7 @@
-"""`bias-audit compare OLD NEW`: what became better or worse. It is no gate: the exit code is 0 either way."""
+"""The command `bias-audit compare OLD NEW`: what became better or worse between two runs.
+
+It is no gate: the exit code is 0 even if something became worse.
+"""
 
 from __future__ import annotations
 

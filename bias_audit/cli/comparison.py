@@ -1,4 +1,4 @@
-"""What a terminal shows of a comparison: what moved; the page and the Markdown hold the rest."""
+"""A comparison of two runs on a terminal: only changes are shown; the page and the Markdown hold the rest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ MOST_ROWS = 40
 
 
 def show(comparison: Comparison) -> None:
-    """Headline, what differs beside the numbers, findings and the numbers that moved."""
+    """Print a comparison: headline, differences in data and settings, findings, changed numbers and predictions.
+
+    Args:
+        comparison: result of `compare`.
+    """
     findings = [
         (f"{each.kind}: {each.state}" if each.state else each.kind, each.outcome.level or "", each.outcome.code,
          about(each), measured(each))

@@ -1,4 +1,4 @@
-"""What the commands print: results, tables, error sentences. Rich is imported when something is shown."""
+"""Functions that print what commands show: results, tables and errors. Rich is imported only when it is needed."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from bias_audit.run.result import AuditResult
 
 LOG_WIDTH = 140
-"""Columns of a table where there is no terminal to ask."""
+"""Width of a table in characters where the output is no terminal."""
 
 MOST_GATE_ROWS = 50
-"""Rows of each status that the gate shows."""
+"""Largest number of rows of each status that the gate shows."""
 
 MOST_PICTURES = 50
-"""Rows of a table of pictures; the file holds them all."""
+"""Largest number of rows in a table of pictures; explain.csv holds all."""
 
 _STYLES = {
     "CONTEXT": "cyan",
@@ -41,14 +41,19 @@ _STYLES = {
 
 
 def show_error(error: BiasAuditError) -> None:
-    """The sentence and the hint on stderr."""
+    """Print the sentence and the hint of an error on stderr."""
     print(f"bias-audit: {error.message}", file=sys.stderr)
     if error.hint:
         print(f"\n{error.hint}", file=sys.stderr)
 
 
 def show_result(result: AuditResult, verbosity: int) -> None:
-    """Verdict, findings, class table and, once more behind them, the level on stdout; only the verdict when quiet."""
+    """Print the result of an audit on stdout: verdict, findings, class table, notes, and the level again at the end.
+
+    Args:
+        result: the finished run.
+        verbosity: QUIET, NORMAL or VERBOSE; with QUIET only the verdict is printed.
+    """
     from rich.console import Console
     from rich.text import Text
 
@@ -74,7 +79,12 @@ def show_result(result: AuditResult, verbosity: int) -> None:
 
 
 def show_inspection(facts: Mapping[str, Any], *, as_json: bool) -> None:
-    """What `inspection.inspect` found, as tables or as JSON."""
+    """Print the facts about a model, as tables or as JSON.
+
+    Args:
+        facts: result of `inspection.inspect`.
+        as_json: print JSON.
+    """
     if as_json:
         import json
 
@@ -117,7 +127,13 @@ def show_inspection(facts: Mapping[str, Any], *, as_json: bool) -> None:
 
 
 def show_explained(records: Sequence[Explained], folder: Path, verbosity: int) -> None:
-    """Predictions of `explanation.explain`, what could not be read, and where the overlays lie."""
+    """Print predictions of single pictures, pictures that could not be read, and the folder of the overlays.
+
+    Args:
+        records: result of `explanation.explain`; at least one picture was read.
+        folder: folder of overlays, maps and explain.csv.
+        verbosity: QUIET, NORMAL or VERBOSE; with QUIET nothing is printed.
+    """
     if verbosity == QUIET:
         return
     from rich.console import Console
@@ -147,7 +163,7 @@ def show_explained(records: Sequence[Explained], folder: Path, verbosity: int) -
 
 
 def printable(path: Path | str) -> str:
-    """A path with its bytes that are no text escaped."""
+    """A path as text that can be printed: bytes that are no valid text are escaped."""
     return str(path).encode("utf-8", "backslashreplace").decode()
 
 
@@ -158,7 +174,15 @@ def show_tables(
     most: int,
     closing: str = "",
 ) -> None:
-    """A sentence, remarks, and tables (title -> heads and rows of text) of at most `most` rows each."""
+    """Print a headline, remarks, and tables of text.
+
+    Args:
+        headline: first sentence.
+        sentences: remarks below the headline.
+        tables: title -> (heads, rows); tables without rows are left out.
+        most: largest number of rows shown per table.
+        closing: last sentence; "" = none.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -185,11 +209,13 @@ def _takes_unicode() -> bool:
 
 
 def show_gate(gate: GateResult, thresholds: str) -> None:
-    """Where the thresholds are from, rows that did not simply pass, worst first, what changed, and the verdict.
+    """Print the verdict of a gate: source of the thresholds, rows that did not simply pass, notes, and the summary.
 
-    At most MOST_GATE_ROWS of each status are shown: a log of a thousand classes is not read, and gate.json holds all.
+    Rows are sorted worst first, at most MOST_GATE_ROWS per status: a log of a thousand classes is not read, and
+    gate.json holds all.
 
     Args:
+        gate: the verdict.
         thresholds: the first line, "Thresholds: ...".
     """
     from rich.console import Console

@@ -1,4 +1,4 @@
-"""`bias-audit demo`: a world with a planted bias, a model that learned it, and the audit that finds it."""
+"""The command `bias-audit demo`: make pictures with a planted bias, train a model on them, and audit the model."""
 
 from __future__ import annotations
 

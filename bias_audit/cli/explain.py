@@ -1,4 +1,4 @@
-"""`bias-audit explain MODEL IMAGE...`: single pictures with their heatmaps."""
+"""The command `bias-audit explain MODEL IMAGE...`: predictions and heatmaps of single pictures."""
 
 from __future__ import annotations
 

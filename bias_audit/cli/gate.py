@@ -1,4 +1,4 @@
-"""`bias-audit gate RUN`: judge a finished run, begin a gate file, clear its waivers."""
+"""The command `bias-audit gate RUN`: judge a finished run, write a first gate file, or remove waivers from one."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from bias_audit.gate import GateResult
 
 FOUND = "gate.toml"
-"""Gate file that is found by itself in the working folder, and that --init writes there."""
+"""Name of the gate file that the command looks for in the working folder, and that --init writes there."""
 
 NONE = "none"
-"""Value of --gate: judge by the defaults though there is such a file."""
+"""Value of --gate that means the default thresholds, even if the working folder has a gate file."""
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _chosen(given: Path | str | None) -> tuple[Path | None, str]:
-    """The gate file to judge by, None = the defaults, and the line that says which it is and who chose it."""
+    """The gate file to judge by (None = the defaults), and the line that tells the user which one and why."""
     if isinstance(given, Path):
         return given, f"Thresholds: {given}"
     if given == NONE:
@@ -93,12 +93,23 @@ def judge_folder(
     formats: Sequence[tuple[str, Path | None]] = (),
     told: str = "",
 ) -> int:
-    """Judge a run, write and show the verdict; the exit code.
+    """Judge a run, write and print the verdict, and return the exit code.
 
     Args:
-        thresholds: a gate file, None = the defaults: none is looked for here.
-        formats: name of `formats.FORMATS` and the file it is written to; None = printed in the place of the table.
-        told: line that says where the thresholds are from, "" = made of `thresholds`.
+        folder: folder of a finished run.
+        thresholds: a gate file; None = the defaults, no file is looked for.
+        baseline: folder of an older run, whose findings are known; None = no comparison.
+        today: day on which waivers are judged; None = today in UTC.
+        formats: pairs of a name of `formats.FORMATS` and the file to write; None as file = print it in place of the
+            table.
+        told: line that says where the thresholds come from; "" = made from `thresholds`.
+
+    Returns:
+        0 where the gate passed, 1 where it failed.
+
+    Raises:
+        ConfigError: more than one format is to be printed, or the gate file is wrong.
+        ResultError: the run or the baseline is missing or damaged, or a file cannot be written.
     """
     printed = [name for name, file in formats if file is None]
     if len(printed) > 1:
@@ -114,9 +125,9 @@ def judge_and_write(
     today: datetime.date | None = None,
     formats: Sequence[tuple[str, Path | None]] = (),
 ) -> GateResult:
-    """Judge a run and write the verdict into its folder and into the files of `formats`; nothing is printed.
+    """Judge a run, and write the verdict into its folder and into the files of `formats`; nothing is printed.
 
-    Args: as of `judge_folder`.
+    Arguments and errors are those of `judge_folder`; formats without a file are ignored.
     """
     from bias_audit.gate import write_gate
     from bias_audit.gate.formats import place_of, write_format
@@ -133,12 +144,13 @@ def judge_and_write(
 
 
 def show(gate: GateResult, folder: Path, printed: Sequence[str] = (), told: str = "") -> int:
-    """Show a verdict and return its exit code.
+    """Print a verdict and return its exit code.
 
     Args:
-        folder: of the run.
-        printed: formats in the place of the table.
-        told: as of `judge_folder`.
+        gate: the verdict.
+        folder: folder of the run.
+        printed: names of formats to print in place of the table.
+        told: line that says where the thresholds come from, see `judge_folder`.
     """
     from bias_audit.cli.console import printable, show_gate
     from bias_audit.gate.formats import FORMATS, place_of
@@ -199,7 +211,7 @@ def _format(text: str) -> tuple[str, Path | None]:
 
 
 class _Ready(argparse.Action):
-    """Print a ready file for a CI service and leave."""
+    """Action of --ci: print a ready file for a CI service and exit."""
 
     def __call__(self, parser: argparse.ArgumentParser, *arguments: Any, **_: object) -> None:
         from bias_audit.gate.ci import READY, ready_file
@@ -212,7 +224,7 @@ class _Ready(argparse.Action):
 
 
 class _Example(argparse.Action):
-    """Print a commented gate.toml and leave, as --version does."""
+    """Action of --example: print a commented gate.toml and exit, as --version does."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
         from bias_audit.gate.example import example

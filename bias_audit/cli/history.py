@@ -1,4 +1,4 @@
-"""`bias-audit history RUN...`: a row per run and class, over time."""
+"""The command `bias-audit history RUN...`: finished runs over time, with a row per run and class."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from bias_audit.errors import ConfigError
 
 MOST_ROWS = 200
-"""Rows that a terminal shows."""
+"""Largest number of rows that a terminal shows."""
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

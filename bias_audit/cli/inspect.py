@@ -1,4 +1,4 @@
-"""`bias-audit inspect MODEL`: what a model is, before anything is audited."""
+"""The command `bias-audit inspect MODEL`: layers, head, input and cost of a model, before anything is audited."""
 
 from __future__ import annotations
 

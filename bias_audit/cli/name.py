@@ -1,4 +1,4 @@
-"""`bias-audit name RUN CLUSTER NAME`: call a recurring cue by its name."""
+"""The command `bias-audit name RUN CLUSTER NAME`: give a recurring cue a name."""
 
 from __future__ import annotations
 

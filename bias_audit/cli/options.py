@@ -1,4 +1,7 @@
-"""Options that several commands share, each group once; an option of a setting is called as its `AuditConfig` field."""
+"""Options that several commands share, and the parsing of their values.
+
+An option that sets a field of `AuditConfig` has the name of that field.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,15 @@ def command(
     text: str,
     epilog: str = "",
 ) -> argparse.ArgumentParser:
-    """A parser for one command that `run` carries out; line breaks of its epilog are kept."""
+    """Add a command and return its parser.
+
+    Args:
+        commands: where the command is added.
+        name: name of the command.
+        run: function that carries out the command and returns the exit code.
+        text: description for the help.
+        epilog: end of the help, with its line breaks kept.
+    """
     parser = commands.add_parser(
         name, help=text, description=text, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -33,7 +44,7 @@ def command(
 
 
 def add_training(parser: argparse.ArgumentParser) -> Group:
-    """What the model saw in training: preprocessing, geometry, and which output is which class."""
+    """Add the options on what the model saw in training: preprocessing, geometry, and which output is which class."""
     seen = parser.add_argument_group("what the model saw in training")
     seen.add_argument(
         "--loader",
@@ -59,7 +70,7 @@ def add_training(parser: argparse.ArgumentParser) -> Group:
 
 
 def add_explaining(parser: argparse.ArgumentParser, title: str = "how it is explained") -> Group:
-    """How it is explained: method, layer, images per pass, seed."""
+    """Add the options on how predictions are explained: method, layer, images per pass, seed."""
     shown = parser.add_argument_group(title)
     shown.add_argument(
         "--method",
@@ -84,7 +95,7 @@ def add_explaining(parser: argparse.ArgumentParser, title: str = "how it is expl
 
 
 def add_strangers(parser: argparse.ArgumentParser) -> None:
-    """Pictures of no known class."""
+    """Add the option --strangers, the folder of pictures of no known class."""
     parser.add_argument(
         "--strangers",
         metavar="DIR",
@@ -94,26 +105,34 @@ def add_strangers(parser: argparse.ArgumentParser) -> None:
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
-    """The file of settings."""
+    """Add the option --config, the file of settings and thresholds."""
     parser.add_argument(
         "--config", metavar="FILE", type=Path, help="TOML with [audit] and [thresholds]; flags go first"
     )
 
 
 def add_allow_outside(group: argparse.ArgumentParser | Group) -> None:
-    """The leave to read files that a table names outside its folder."""
+    """Add the option --allow-outside, which lets a table name files outside its folder."""
     group.add_argument("--allow-outside", action="store_true", help="let a table name files outside its folder")
 
 
 def add_verbosity(parser: argparse.ArgumentParser, quiet: str = "only the verdict") -> None:
-    """--quiet and --verbose."""
+    """Add the options --quiet and --verbose; `quiet` is the help text of --quiet."""
     level = parser.add_mutually_exclusive_group()
     level.add_argument("--quiet", dest="verbosity", action="store_const", const=0, default=1, help=quiet)
     level.add_argument("--verbose", dest="verbosity", action="store_const", const=2, help="every stage")
 
 
 def settings(options: argparse.Namespace) -> dict[str, Any]:
-    """Arguments of `read_config`: what a command has options of, by name; None where the option was not given."""
+    """Keyword arguments of `read_config`, from the options of a command.
+
+    Args:
+        options: parsed options.
+
+    Returns:
+        name of a setting -> value, for each setting that the command has an option for, None where it was not given;
+        and "extra", the names of the settings of other packages' checks.
+    """
     import dataclasses
 
     from bias_audit.checks.registry import settings_of_others
@@ -125,7 +144,11 @@ def settings(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def size(text: str) -> tuple[int, int]:
-    """224x224 or 224 -> (height, width)."""
+    """Parse an image size, "224x224" or "224", into (height, width) in pixels.
+
+    Raises:
+        ArgumentTypeError: the text is no size.
+    """
     height, cross, width = text.lower().partition("x")
     if not (height.isdecimal() and (width.isdecimal() or not cross) and int(height) > 0):
         raise argparse.ArgumentTypeError(f"expected HEIGHTxWIDTH such as 224x224, got {text!r}")
@@ -133,7 +156,11 @@ def size(text: str) -> tuple[int, int]:
 
 
 def words(text: str) -> tuple[str, ...]:
-    """a, b -> ("a", "b")."""
+    """Parse names separated by commas: "a, b" into ("a", "b").
+
+    Raises:
+        ArgumentTypeError: a name is empty.
+    """
     parts = tuple(part.strip() for part in text.split(","))
     if not all(parts):
         raise argparse.ArgumentTypeError(f"expected names such as husky,wolf, got {text!r}")
@@ -141,7 +168,11 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def integers(text: str) -> tuple[int, ...]:
-    """1,2 -> (1, 2)."""
+    """Parse integers separated by commas: "1,2" into (1, 2).
+
+    Raises:
+        ArgumentTypeError: a part is no integer.
+    """
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError as error:

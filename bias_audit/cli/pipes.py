@@ -1,4 +1,4 @@
-"""Printing to readers that may leave: `| head` closes the pipe, and the exit code must stay the command's verdict."""
+"""Printing into pipes whose reader may close them early, such as `| head`, without a change of the exit code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bias_audit.errors import ResultError
 
 
 class _Unread(io.FileIO):
-    """A stream whose reader may have left: what nobody reads any more counts as written."""
+    """A stream whose reader may have closed the pipe: output that nobody reads any more counts as written."""
 
     def write(self, data: Any) -> int:
         try:
@@ -26,10 +26,10 @@ class _Unread(io.FileIO):
 
 @contextlib.contextmanager
 def readers_may_leave() -> Iterator[None]:
-    """While it lasts, stdout and stderr of this process take everything, whether anybody reads it or not.
+    """Context in which stdout and stderr accept all output, even if the reader has closed the pipe.
 
-    Done to the streams, not where BrokenPipeError arrives: there the rest of the command would be lost, Rich exits with
-    code 1 by itself, and the last flush of the interpreter gives 120.
+    The streams are replaced, instead of catching BrokenPipeError: then the rest of the command would be lost, Rich
+    would exit with code 1 by itself, and the last flush of the interpreter would give exit code 120.
     """
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (_patient(stream) for stream in before)

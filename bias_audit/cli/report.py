@@ -1,4 +1,4 @@
-"""`bias-audit report RUN`: the page of a finished run, written again without the model, to keep or to share."""
+"""The command `bias-audit report RUN`: write the page of a finished run again, without the model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 IMAGES = ("none", "flagged", "all")
 
 HEAVY = 25_000_000
-"""Bytes of a page with its pictures from which on a warning is given."""
+"""Size in bytes of a page with its pictures above which the user is told."""
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

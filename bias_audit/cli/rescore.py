@@ -1,4 +1,4 @@
-"""`bias-audit rescore RUN`: scores, tables, rules and report again, without the model."""
+"""The command `bias-audit rescore RUN`: score and judge a finished run again, without the model."""
 
 from __future__ import annotations
 

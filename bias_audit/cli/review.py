@@ -1,4 +1,4 @@
-"""`bias-audit review RUN`: the report, served to reviewers of this machine, their decisions kept in the run."""
+"""The command `bias-audit review RUN`: serve the report to reviewers on this machine, and keep their decisions."""
 
 from __future__ import annotations
 
@@ -180,14 +180,18 @@ def _live(folder: Path, options: argparse.Namespace, progress: Progress) -> list
 
 
 def _named(text: str) -> str:
-    """module:function; anything else that an audit takes is known from the run."""
+    """Check that a text has the form module:function; settings of another form are known from the run.
+
+    Raises:
+        ArgumentTypeError: the text has another form.
+    """
     if not all(text.partition(":")):
         raise argparse.ArgumentTypeError(f"expected module:function, got {text!r}; any other is taken from the run")
     return text
 
 
 def _tell(result: AuditResult, progress: Progress) -> None:
-    """Decisions that are about nothing in this run, and those of a neighbour that could be taken over."""
+    """Tell the user about decisions on what the run no longer finds, or about decisions of other runs to take over."""
     from bias_audit.review import decisions, targets
 
     made = decisions.read_decisions(result.path)

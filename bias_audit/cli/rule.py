@@ -1,4 +1,4 @@
-"""`bias-audit rule [CODE]`: what a rule does, when to believe it, how to repair what it found."""
+"""The command `bias-audit rule [CODE]`: explain a rule, or list all rules."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 import sys
 
 WIDEST = 100
-"""Columns that a person reads with ease, however wide the terminal is."""
+"""Largest width of the text in characters, however wide the terminal is: longer lines are hard to read."""
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

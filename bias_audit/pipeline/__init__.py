@@ -1,1 +1,1 @@
-"""The story of an audit: stages in their order, rules, verdict, and what goes on from a finished run."""
+"""The pipeline of an audit: its stages in order, rules and verdict, and the commands that work on a finished run."""

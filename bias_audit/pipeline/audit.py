@@ -1,4 +1,4 @@
-"""The audit, top to bottom: the one file that knows every stage."""
+"""The function `audit`, which runs all stages of an audit from top to bottom; no other file knows every stage."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from bias_audit.run.result import AuditResult
 from bias_audit.run.statuses import OK
 
 CHOICE = "shards/faithfulness.json"
-"""What `method = "auto"` chose, and by which scores."""
+"""File of the run that keeps the method and layer chosen by `method = "auto"`, with their scores."""
 
 
 def audit(
@@ -73,10 +73,10 @@ def audit(
     Args:
         model: path of a .keras or .h5 file or of a SavedModel folder, or a Keras model in memory.
         data: folder with one folder per class, or a CSV/Parquet table with columns image and label.
-        masks: folder of foreground masks, same tree and stems as the images; "auto", where no folder is called so, is
-            short for segmenter="auto".
+        masks: folder of foreground masks, same tree and stems as the images; "auto" is short for segmenter="auto",
+            unless a folder has this name.
         boxes: table with one row per box: image, x_min, y_min, x_max, y_max.
-        strangers: folder of pictures of no class that the model knows, flat or with a folder per kind.
+        strangers: folder of pictures that belong to none of the model's classes, flat or with a folder per kind.
         cues: file with names of recurring cues, as `bias-audit name` writes it; None = cues.json beside the run folder,
             where there is one.
         train: folder of the training pictures, to find copies of test photos among them.
@@ -84,10 +84,14 @@ def audit(
         class_map: JSON file or dict, class name -> output indices, where outputs and classes are not one to one.
         split: keep only rows of a table with this value in its column `split`.
         allow_outside: let a table name files outside its folder.
-        resume, overwrite: continue an unfinished run; replace a finished one.
-        ignore: rule codes that are not judged.
-        config, thresholds: all settings; `options` are single fields of AuditConfig, for instance preprocess="signed".
-        progress: what shows the progress; None = nothing.
+        resume: continue an unfinished run in `out`.
+        overwrite: replace the run in `out`.
+        ignore: codes of rules that are not judged.
+        config: settings of the audit; None = the defaults.
+        thresholds: bounds of the rules; None = the defaults.
+        progress: display of the progress; None = nothing is shown.
+        options: single settings, for instance preprocess="signed": fields of AuditConfig, which override `config`, and
+            settings of checks of other packages.
 
     Returns:
         the result, with `.images`, `.classes`, `.findings` and `.verdict`.
@@ -171,7 +175,10 @@ def audit(
 
 
 def _attend(context: Context) -> tuple[list[dict[str, Any]], dict[str, Tie]]:
-    """Predictions and heatmaps of all photos, and how far the heatmaps of each class are tied to its objects.
+    """Predict and explain all photos.
+
+    Returns:
+        (records, ties): a record per photo; class name -> permutation test of its heatmaps against its masks.
 
     Raises:
         DataError: no photo could be read.
@@ -192,7 +199,7 @@ def _attend(context: Context) -> tuple[list[dict[str, Any]], dict[str, Tie]]:
 def _chosen(
     explainer: Explainer, dataset: Dataset, geometry: Geometry, config: AuditConfig, run: Run, progress: Progress
 ) -> Explainer:
-    """The most faithful explainer on a sample; kept in the run, so that a resumed one explains as it began."""
+    """The most faithful explainer on a sample; the choice is kept in the run, so that a resumed audit uses the same."""
 
     def sample() -> NDArray[np.float32]:
         positions = sampling.spread(dataset, faithfulness.SAMPLE, config.seed)
@@ -243,7 +250,11 @@ def _path(given: str | Path | None) -> Path | None:
 
 
 def _groups(dataset: Dataset, column: str | None) -> NDArray[np.intp] | None:
-    """Group code per sample, or None where no column groups them."""
+    """Group code of each sample (n,), or None where no column was named.
+
+    Raises:
+        ConfigError: the data have no such column.
+    """
     if column is None:
         return None
     if column not in dataset.columns:
@@ -261,7 +272,7 @@ def _write_pictures(
     measured: Mapping[str, Measured],
     outcomes: Sequence[RuleOutcome],
 ) -> None:
-    """pictures.json: thumbnails of the most telling photos, and what each check shows."""
+    """Write pictures.json: thumbnails of the most telling photos, and the pictures of each check."""
     dataset, run = context.dataset, context.run
     kept: dict[str, Any] = {}
     for check in checks:

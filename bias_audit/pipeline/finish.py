@@ -1,4 +1,4 @@
-"""What the checks measured -> tables and outcomes: the part of an audit that needs no model."""
+"""The last stage of an audit, which needs no model: tables, outcomes, page and audit.json."""
 
 from __future__ import annotations
 
@@ -27,14 +27,17 @@ def conclude(
     run: Run,
     checks: Sequence[Check],
 ) -> tuple[RuleOutcome, ...]:
-    """Judge the tables by all rules, and write the tables into the run.
+    """Make the remaining tables, judge all rules, and write the tables into the run.
 
     Args:
-        photos, classes: of `summaries.summarise`.
-        measured: name of a check -> what it measured.
+        photos, classes: results of `summaries.summarise`.
+        measured: name of a check -> its measurement.
         ignored: codes of rules that are not judged.
-        run: where the tables are written.
-        checks: those that measured.
+        run: the run folder, where the tables are written.
+        checks: the checks that measured.
+
+    Returns:
+        outcomes of all rules, sorted by code.
     """
     made = {name: table for check in measured.values() for name, table in check.tables.items()}
     for check in checks:
@@ -51,10 +54,10 @@ def finish(run: Run, info: RunInfo, classes: pd.DataFrame, outcomes: tuple[RuleO
     """Write the page and then audit.json, whose presence means that the run is complete.
 
     Args:
-        run: whose tables and pictures are written.
-        info: of the run.
+        run: the run folder; its tables and pictures must have been written.
+        info: provenance of the run.
         classes: table of the classes.
-        outcomes: of `conclude`.
+        outcomes: result of `conclude`.
     """
     result = AuditResult(
         path=run.path,
@@ -70,13 +73,16 @@ def finish(run: Run, info: RunInfo, classes: pd.DataFrame, outcomes: tuple[RuleO
 
 
 def judge_again(run: Run, result: AuditResult, check: Check, measured: Measured) -> AuditResult:
-    """Judge a finished run by the rules of one check again, and write what they say and the page.
+    """Judge the rules of one check again on a finished run, and write audit.json and the page anew.
 
     Args:
         run: the run folder.
-        result: as it was.
-        check: whose rules judge.
-        measured: what it has measured now.
+        result: the run so far.
+        check: the check whose rules are judged.
+        measured: the check's new measurement.
+
+    Returns:
+        the run with the new outcomes and verdict.
     """
     thresholds = Thresholds(**result.info.thresholds)
     evidence = Evidence(result.images, result.classes, thresholds, {check.name: measured})

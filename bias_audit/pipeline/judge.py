@@ -1,4 +1,6 @@
-"""Tables + thresholds -> outcomes. Each rule says found, passed or not applicable of each subject, and why.
+"""Judging of the rules: from tables and thresholds to outcomes.
+
+For each of its subjects a rule's outcome is "found", "passed" or "not applicable", with a sentence that says why.
 
 The rules are those of the checks in `checks.registry`. Codes never change meaning: BA1xx attention, BA2xx
 reliance, BA3xx cues (recurring, global), BA4xx leakage of the data, BA9xx health of the audit, of which BA906 and BA907
@@ -17,14 +19,14 @@ from bias_audit.checks.outcomes import IGNORED, RuleCount, RuleOutcome
 from bias_audit.errors import ConfigError
 
 RULES: dict[str, Rule] = {rule.code: rule for _, rule in sorted(registry.rules(), key=lambda pair: pair[1].code)}
-"""Every rule of this package by its code, in the order in which they are listed."""
+"""Code -> rule, for every rule of the checks known when this module is imported; sorted by code."""
 
 
 def refuse_unknown(codes: Sequence[str]) -> None:
-    """Refuse codes that are to be ignored and belong to no rule.
+    """Check that every rule code to be ignored belongs to a known rule.
 
     Raises:
-        ConfigError: such a code.
+        ConfigError: a code belongs to no rule.
     """
     known = sorted(rule.code for _, rule in registry.rules())
     if unknown := sorted(set(codes) - set(known)):
@@ -34,7 +36,19 @@ def refuse_unknown(codes: Sequence[str]) -> None:
 def judge(
     evidence: Evidence, ignored: Sequence[str] = (), checks: Sequence[Check] = registry.CHECKS
 ) -> tuple[RuleOutcome, ...]:
-    """All outcomes of all rules, by code; rules whose code is in `ignored` are listed, not judged."""
+    """Judge all rules of some checks.
+
+    Args:
+        evidence: what the rules are judged on; its `rules` and `outcomes` are filled in here.
+        ignored: codes of rules that are not judged; each gets one outcome with status "ignored".
+        checks: checks whose rules are judged, each after the checks that it names in `after`.
+
+    Returns:
+        outcomes of all rules, sorted by code.
+
+    Raises:
+        ValueError: checks wait for each other, or for a check that is not among them.
+    """
     evidence = dataclasses.replace(evidence, rules={rule.code: rule for check in checks for rule in check.rules})
     for check in _in_order(checks):
         found = [outcome for rule in check.rules for outcome in _of_rule(check, rule, evidence, ignored)]
@@ -53,7 +67,7 @@ def _of_rule(check: Check, rule: Rule, evidence: Evidence, ignored: Sequence[str
 
 
 def _in_order(checks: Sequence[Check]) -> list[Check]:
-    """The checks, each after those whose outcomes its rules read."""
+    """The checks in an order in which each comes after the checks that it names in `after`."""
     waiting, done = list(checks), list[Check]()
     while waiting:
         names = {check.name for check in done}
@@ -66,7 +80,11 @@ def _in_order(checks: Sequence[Check]) -> list[Check]:
 
 
 def judge_rule(code: str, evidence: Evidence) -> list[RuleOutcome]:
-    """The outcomes of one rule.
+    """Judge one rule, and return its outcomes.
+
+    Args:
+        code: code of a rule of a known check.
+        evidence: what the rule is judged on.
 
     Raises:
         KeyError: no check has such a rule.
@@ -76,7 +94,13 @@ def judge_rule(code: str, evidence: Evidence) -> list[RuleOutcome]:
 
 
 def rejudged(outcomes: Sequence[RuleOutcome], code: str, evidence: Evidence) -> tuple[RuleOutcome, ...]:
-    """Outcomes in which those of one rule are replaced by what it says of new evidence; an ignored rule stays so."""
+    """The outcomes of a run, with those of one rule judged anew on new evidence.
+
+    Args:
+        outcomes: outcomes of all rules.
+        code: code of the rule; if it was ignored, the outcomes are returned unchanged.
+        evidence: the new evidence.
+    """
     if any(outcome.code == code and outcome.ignored for outcome in outcomes):
         return tuple(outcomes)
     before = list(RULES)[: list(RULES).index(code)]
@@ -86,7 +110,7 @@ def rejudged(outcomes: Sequence[RuleOutcome], code: str, evidence: Evidence) -> 
 
 
 def count(outcomes: Sequence[RuleOutcome]) -> tuple[RuleCount, ...]:
-    """Per rule how many subjects were judged, passed, found and could not be judged."""
+    """For each rule, how many subjects were judged, passed, found, and not judged."""
     counts = []
     for code in dict.fromkeys(outcome.code for outcome in outcomes):
         own = [outcome for outcome in outcomes if outcome.code == code]

@@ -1,4 +1,4 @@
-"""Give a cluster of a finished run a name: the run is judged and shown anew, without the model."""
+"""Naming of a recurring cue in a finished run; the run is judged and its page written again, without the model."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ from bias_audit.run.result import AuditResult, load
 def name_in_run(
     folder: Path, cluster_id: str, name: str, judgement: str, file: Path | None = None, *, reviewer: str = ""
 ) -> AuditResult:
-    """Write the name into the file of names, and into the run's table, findings and page.
+    """Name a cluster of a finished run: in the file of names, and in the run's table, outcomes and page.
 
     Args:
-        folder: a finished run.
-        cluster_id: of that run.
+        folder: folder of a finished run.
+        cluster_id: id of a cluster of that run.
         name, judgement, reviewer: see `names.name_cue`.
-        file: of the names; None = `names.FILE` beside the run.
+        file: the file of names; None = `names.FILE` beside the run folder.
+
+    Returns:
+        the run with the new outcomes and verdict.
 
     Raises:
-        ConfigError: no such cluster, an empty name, another judgement, a damaged file of names.
+        ConfigError: the run has no such cluster, the name is empty, the judgement is unknown, or the file is damaged.
         ResultError: the run is missing or damaged, or something cannot be written.
     """
     result = load(folder)

@@ -1,4 +1,4 @@
-"""What was audited, with what, and what was not: the run described from its table of images."""
+"""Provenance of a run (`RunInfo`): model, data, settings, counts of images, and notes for the reader."""
 
 from __future__ import annotations
 
@@ -37,14 +37,19 @@ def describe(
     measured: Mapping[str, Measured],
     strangers: str | Path | None = None,
 ) -> RunInfo:
-    """Everything audit.json says about the run itself; arguments as in `pipeline.audit`.
+    """Make the provenance of a fresh audit, as audit.json holds it.
 
     Args:
+        model, data, masks, strangers: as given to `pipeline.audit`; `masks` may be the table of boxes.
+        dataset: all samples.
+        explainer: the model with its preprocessing and heatmap method.
         images: table of the images.
-        fingerprint: of the data set.
-        seconds: of the stages, by name.
-        checks, measured: the checks, and what each measured by its name. Notes of checks that measure before the
-            heatmaps are made come before those on the data, those of the others last.
+        config, thresholds: settings of the audit, and bounds of its rules.
+        fingerprint: fingerprint of the data set.
+        seconds: name of a stage -> its wall-clock seconds.
+        checks: the checks of the audit.
+        measured: name of a check -> its measurement. Notes of checks that measure before the heatmaps are made come
+            before the notes on the data, notes of the other checks last.
     """
     loaded = explainer.model
     model_name = str(model) if isinstance(model, str | Path) else getattr(model, "name", type(model).__name__)
@@ -95,15 +100,16 @@ def renewed(
     masks: Path | None,
     note: str,
 ) -> RunInfo:
-    """Provenance of a run that was scored anew without its model.
+    """Make the provenance of a run that was scored again without its model.
 
     Args:
-        info: of the run before.
-        before, images: its table of the images, and that of now.
-        dataset, config: as in `pipeline.audit`.
-        thresholds: of now.
-        masks: folder to name; None = the one of before.
-        note: what a reader must know first.
+        info: provenance of the earlier run.
+        before, images: table of the images of the earlier run, and of the new one.
+        dataset: all samples.
+        config: settings of the earlier run.
+        thresholds: bounds of the rules in the new run.
+        masks: folder of masks to name; None = that of the earlier run.
+        note: first note of the new run, before all others.
     """
     _, old_counts, old_kinds = _counted(before)
     statuses, counts, kinds = _counted(images)
@@ -124,7 +130,7 @@ def renewed(
 
 
 def _counted(images: pd.DataFrame) -> tuple[dict[str, dict[str, int]], dict[str, int], set[str]]:
-    """How many images have each status, counts by name, and kinds of the usable masks."""
+    """(images per status, counts by name, kinds of the usable masks), from the table of the images."""
     columns = ("status", "mask_status", "attention_status", "intervention_status")
     statuses = {column: _tally(images[column]) for column in columns}
     masked = images.loc[images["mask_status"] == OK, "mask_kind"]
@@ -152,7 +158,15 @@ def _mask_kind(kinds: set[str]) -> str:
 
 
 def content_hash(class_names: Sequence[str], images: pd.DataFrame) -> str:
-    """SHA-256 over classes, and over id, label and content of every image: the same data give it on every machine."""
+    """SHA-256 over the classes and over id, label and content of every image; equal on every machine for equal data.
+
+    Args:
+        class_names: all classes, by index.
+        images: table of the images.
+
+    Returns:
+        64 hex digits.
+    """
     digest = hashlib.sha256(repr(tuple(class_names)).encode())
     rows = zip(images.index, images["label"], images["content"], strict=True)
     for row in sorted((tuple(map(str, each)) for each in rows), key=lambda row: row[0]):
@@ -161,7 +175,7 @@ def content_hash(class_names: Sequence[str], images: pd.DataFrame) -> str:
 
 
 def _notes(counts: Mapping[str, int], kinds: set[str], dataset: Dataset, config: AuditConfig) -> list[str]:
-    """What a reader must know before believing the numbers, most important first."""
+    """Notes on the data that a reader must know before believing the numbers, most important first."""
     notes = []
     bad = counts["unreadable"] + counts["skipped"]
     if bad:

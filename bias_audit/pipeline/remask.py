@@ -1,4 +1,4 @@
-"""Stored heatmaps under new masks: attention is scored again from the shards of a run, without the model."""
+"""Scoring of stored heatmaps with new masks: attention is computed again from a run's shards, without the model."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from bias_audit.run.folder import Run
 from bias_audit.run.statuses import OK
 
 _OF_MASKS = {*METRICS, *LABEL_METRICS, "void_share", "foreground_area", "attention_status", "mask_status", "mask_kind"}
-"""Columns of a record that a mask decides about."""
+"""Columns of a record whose values depend on the mask."""
 
 
 @dataclass(frozen=True)
 class Rescored:
-    """Records under the new masks.
+    """Records of the images, scored with the new masks.
 
     Attributes:
         records: one per sample, in the order of the data set.
-        given: images that have a new mask file.
-        changed: positions whose mask is not the one of before, as far as the map's grid shows it.
+        given: number of readable images that have a new mask file.
+        changed: positions of images whose mask differs from the earlier one at the resolution of the heatmap.
     """
 
     records: list[Row]
@@ -46,18 +46,18 @@ class Rescored:
 def rescore_shards(
     dataset: Dataset, geometry: Geometry, batch: int, old: Run, new: Run, advance: Callable[[int], None]
 ) -> Rescored:
-    """Score what has a mask file anew, keep the rest as it was, and write the shards of the new run.
+    """Score images that have a new mask file again, keep the other records, and write the shards of the new run.
 
     Args:
-        dataset: samples in the order of the run; `mask` only where there is a new one.
-        geometry: of the run.
+        dataset: samples in the order of the run; `mask` is set only where there is a new mask file.
+        geometry: how pictures and masks became model inputs in the run.
         batch: images per batch of the run.
-        old, new: where shards are read and written.
-        advance: counts images.
+        old, new: run folders from which shards are read, and to which they are written.
+        advance: called with the number of images that are done.
 
     Raises:
         ResultError: a shard is missing or damaged.
-        DataError: a picture is not the one that was audited.
+        DataError: a picture cannot be read, or has changed since it was audited.
     """
     records: list[Row] = []
     changed: set[int] = set()
@@ -102,7 +102,7 @@ def _read(run: Run, name: str) -> dict[str, NDArray[Any]]:
 def _rescore(
     rows: Sequence[Row], places: Sequence[int], dataset: Dataset, geometry: Geometry, shard: dict[str, NDArray[Any]]
 ) -> list[int]:
-    """Fill rows and shard in place; returns the positions of masks that changed."""
+    """Score some images again, writing into `rows` and `shard`; returns positions of the images whose mask changed."""
     masks = []
     for row in rows:
         mask, row["mask_status"], row["mask_kind"] = _load(dataset.samples[row["#position"]], row, geometry)
@@ -127,7 +127,7 @@ def _rescore(
 
 
 def _load(sample: Sample, row: Row, geometry: Geometry) -> tuple[Mask, str, str]:
-    """The mask in input size, its status and kind; of the picture only the header is decoded."""
+    """The mask of an image at the model's input size, its status and its kind; the pixels are not decoded."""
     try:
         data = sample.path.read_bytes()
         with open_picture(io.BytesIO(data)) as header:
@@ -149,6 +149,6 @@ def _map(shard: dict[str, NDArray[Any]], maps: str, scales: str, place: int) -> 
 
 
 def only_masks(dataset: Dataset) -> Dataset:
-    """The data set without masks and boxes of its own."""
+    """The data set without its masks and boxes, so that only masks attached afterwards count."""
     bare = tuple(dataclasses.replace(sample, mask=None, boxes=()) for sample in dataset.samples)
     return dataclasses.replace(dataset, samples=bare)

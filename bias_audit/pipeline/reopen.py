@@ -1,4 +1,4 @@
-"""The data and the settings of a finished run, opened again: for what goes on from it."""
+"""Reopening of a finished run: its settings and its data, for commands that work on it."""
 
 from __future__ import annotations
 
@@ -14,29 +14,30 @@ from bias_audit.run.result import AuditResult, RunInfo
 
 
 def config_of(info: RunInfo) -> AuditConfig:
-    """The settings that a run was made with.
+    """The settings with which a run was made; settings that this version does not know are left out.
 
     Raises:
-        ConfigError: a value that this version does not take any more.
+        ConfigError: this version does not accept a value any more.
     """
     known = {field.name for field in dataclasses.fields(AuditConfig)}
     return AuditConfig(**{name: _tuples(value) for name, value in info.config.items() if name in known})
 
 
 NAMED = ("custom_objects", "preprocess", "method")
-"""Settings that may name a module of the user's."""
+"""Settings that may name a Python module of the user."""
 
 
 def allowed_config(result: AuditResult, allowed: AuditConfig) -> AuditConfig:
-    """The settings of a run, with the modules that the user of this command names, never those that the run names.
+    """The settings of a run, in which modules of the user are those named on the command line, never the run's.
 
-    A run folder may come from anybody: what it names is not imported because it stands there.
+    A run folder may come from anybody, so no code is imported because a run names it.
 
     Args:
-        allowed: the command's own settings; of NAMED, those that name a module count.
+        result: the finished run.
+        allowed: settings of the command; only the settings NAMED that name a module count.
 
     Raises:
-        ConfigError: the run was made with a module that is not named, or without one that is.
+        ConfigError: the run was made with a module that the command does not name, or without one that it names.
     """
     config = config_of(result.info)
     made = {"preprocess": result.info.preprocess or config.preprocess, "method": result.info.method}
@@ -65,7 +66,7 @@ def allowed_config(result: AuditResult, allowed: AuditConfig) -> AuditConfig:
 
 
 def _module(setting: str, value: str | None) -> str:
-    """What a setting names of the user's own code, "" where it names something of this package or nothing."""
+    """The user's module or function that a setting names; "" where it names something of this package or nothing."""
     return value if value and (setting == "custom_objects" or ":" in value) else ""
 
 
@@ -74,15 +75,16 @@ def _flag(setting: str) -> str:
 
 
 def dataset_of(result: AuditResult, *, outside: bool = False) -> Dataset:
-    """The images of a run, in the order of its images table, with the masks or boxes it was given.
+    """The data set of a run, in the order of its images table, with the masks or boxes that it was given.
 
-    Paths in a run are as they were given, so a relative one is looked up from the working folder.
+    Paths are kept in a run as they were given, so relative paths are looked up from the working folder.
 
     Args:
-        outside: allow paths in a table that leave its folder, whatever was allowed when the run was made.
+        result: the finished run.
+        outside: allow paths in a table that leave its folder; what was allowed when the run was made does not count.
 
     Raises:
-        DataError: the data folder, or one of the images, is not there any more.
+        DataError: the data folder, or one of the images, does not exist any more.
     """
     info = result.info
     data = Path(info.data)
@@ -111,5 +113,5 @@ def dataset_of(result: AuditResult, *, outside: bool = False) -> Dataset:
 
 
 def _tuples(value: Any) -> Any:
-    """JSON lists as the tuples they were."""
+    """The value with all its lists, as JSON has them, turned into tuples."""
     return tuple(_tuples(each) for each in value) if isinstance(value, list) else value

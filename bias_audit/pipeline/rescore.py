@@ -1,7 +1,7 @@
-"""`bias-audit rescore`: scores, tables, rules and report of a finished run again, with other masks or thresholds.
+"""The command `bias-audit rescore`: a finished run is scored and judged again, with other masks or thresholds.
 
-Nothing here runs the model. What composites measured (gaps, background-only accuracy, cue effects), recurring cues,
-probes and leaks stay as they were, and the run says with which masks they were made.
+Nothing here runs the model. Effects of composites (gaps, background-only accuracy, cue effects), recurring cues, probes
+and leaks are kept as measured, and the new run says with which masks.
 """
 
 from __future__ import annotations
@@ -51,21 +51,24 @@ def rescore(
     allow_outside: bool = False,
     progress: Progress | None = None,
 ) -> AuditResult:
-    """Score a finished run again and write it as a new run.
+    """Score a finished run again, and write the result as a new run.
 
     Args:
-        folder: the run; it is not changed.
-        masks: folder of new or corrected masks, same tree and stems as the images. An image without a mask there keeps
-            what it was scored with. None = all do.
-        thresholds: None = those of the run.
-        out: new run folder; None = FOLDER-rescored beside it.
-        ignore: rule codes that are not judged, beside those that the run ignored.
+        folder: the finished run; it is not changed.
+        masks: folder of new or corrected masks, same tree and stems as the images. Images without a mask there keep the
+            scores of their earlier mask. None = all images do.
+        thresholds: bounds of the rules; None = those of the run.
+        out: new run folder; None = FOLDER-rescored beside the run.
+        ignore: codes of rules that are not judged, beside those that the run ignored.
         overwrite: replace a run that is in `out`.
-        allow_outside: let a table name files outside its folder; that the run was allowed to does not carry over.
-        progress: None = nothing is shown.
+        allow_outside: let a table name files outside its folder; what was allowed for the run does not count.
+        progress: display of the progress; None = nothing is shown.
+
+    Returns:
+        the new run.
 
     Raises:
-        BiasAuditError: no finished run, no shards, other data, a wrong folder of masks.
+        BiasAuditError: the run is unfinished or has no shards, the data have changed, or the folder of masks is wrong.
     """
     progress = progress or Progress(QUIET)
     old = load(folder)
@@ -121,7 +124,7 @@ def rescore(
 
 @contextlib.contextmanager
 def _whole(run: Run) -> Iterator[None]:
-    """All of the new run or nothing: it is made again in seconds, so there is nothing to resume."""
+    """Context that deletes the new run if anything fails; it is made in seconds, so there is nothing to resume."""
     try:
         yield
     except BaseException:
@@ -130,14 +133,15 @@ def _whole(run: Run) -> Iterator[None]:
 
 
 def thresholds_of(result: AuditResult, file: Path | None = None, single: Mapping[str, str] | None = None) -> Thresholds:
-    """Thresholds of a run, then those of a TOML file, then single ones.
+    """Thresholds of a run, overridden by those of a TOML file and then by single ones.
 
     Args:
-        file: TOML with a table [thresholds]; its [audit] is of no use without the model and is not applied.
-        single: name -> number as text.
+        result: the finished run.
+        file: TOML file with a table [thresholds]; its table [audit] needs the model and is not applied.
+        single: name of a threshold -> number as text.
 
     Raises:
-        ConfigError: unknown name, or no number.
+        ConfigError: a name is unknown, a value is no number, or the file cannot be read.
     """
     known = {field.name for field in dataclasses.fields(Thresholds)}
     values = {name: value for name, value in result.info.thresholds.items() if name in known}
@@ -164,7 +168,7 @@ def _json(run: Run, name: str) -> dict[str, Any]:
 
 
 def _carry(before: Run, run: Run) -> None:
-    """Everything that only the model can make, and what people decided."""
+    """Copy into the new run the shards that only the model can make, and the decisions of reviewers."""
     for file in sorted((before.path / "shards").iterdir()):
         if not file.name.startswith("maps-"):
             shutil.copy2(file, run.path / "shards" / file.name)
@@ -180,7 +184,7 @@ def _carry(before: Run, run: Run) -> None:
 
 
 def _covering(scored: Rescored, masks: str | Path | None) -> Path | None:
-    """The new folder, where it has a mask for every image that has one."""
+    """The folder of new masks, where it has a mask for every image with a drawn mask or box; else None."""
     if masks is None:
         return None
     used = sum(record.get("mask_kind") in ("mask", "box") for record in scored.records)
@@ -205,7 +209,7 @@ def _note(old: AuditResult, scored: Rescored, images: pd.DataFrame, masks: str |
 
 
 def _outlined(old: AuditResult, dataset: Dataset, corrected: Dataset, outside: bool) -> Dataset:
-    """Masks as they are now, for outlines: the new one where there is one, else that of before where it still lies."""
+    """The data set with masks for outlines: the new mask of each image, else its earlier mask if that still exists."""
     with contextlib.suppress(DataError):  # the folder of masks may be gone, which costs outlines and no number
         dataset = dataset_of(old, outside=outside)
     pairs = zip(dataset.samples, corrected.samples, strict=True)
@@ -224,7 +228,7 @@ def _write_pictures(
     run: Run,
     before: Run,
 ) -> None:
-    """pictures.json with the pictures of before; those with another mask, and newly chosen ones, are made again."""
+    """Write pictures.json: earlier pictures are kept; pictures with a new mask, and newly chosen ones, are made."""
     stored = _json(before, "pictures.json")
     changed = {str(images.index[position]) for position in scored.changed}
     known = {name: each for name, each in (stored.get("images") or {}).items() if name not in changed}

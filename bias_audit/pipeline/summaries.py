@@ -1,4 +1,4 @@
-"""The tables that every run has, made from the records of its images and from what its checks measured."""
+"""The shared tables of images and classes, made from the records of the images and the measurements of the checks."""
 
 from __future__ import annotations
 
@@ -33,18 +33,22 @@ def summarise(
     ties: Mapping[str, Tie] | None = None,
     remasked: frozenset[int] = frozenset(),
 ) -> tuple[Photos, pd.DataFrame]:
-    """Everything that the tables of checks are made from, with the table of the images, and the table of the classes.
+    """Make the tables of images and classes.
 
     Args:
-        records: one per image, in the order of the data set, by column name.
-        user: the user's own columns; one whose name clashes with ours gets the prefix "user_".
-        class_names: all classes of the model, also those without images.
-        measured: name of a check -> what it measured.
-        thresholds: bounds; `min_photos` is the number of photos below which reliance is not tested.
-        seed: of bootstrap and permutations.
-        groups: (n,) group code per image (patient, scene); None = every photo by itself.
-        ties: class name -> permutation test of its maps against its objects.
+        records: one per image, in the order of the data set: column name -> value.
+        user: the user's own columns, name -> value of each image; a name that is taken gets the prefix "user_".
+        class_names: all classes of the model, by index, also those without images.
+        measured: name of a check -> its measurement.
+        thresholds: bounds of the rules.
+        seed: seed of bootstrap and permutations.
+        groups: (n,) group code per image (patient, scene); None = every photo is a group of its own.
+        ties: class name -> permutation test of the class's heatmaps against the masks of its photos; None = no tests.
         remasked: see `Photos`.
+
+    Returns:
+        (photos, classes): the input of all further tables, with the complete table of the images; and the table of the
+        classes, index class_name.
     """
     images = frame(IMAGES, records).set_index("image_id")
     codes = None if groups is None else pd.Series(groups, index=images.index)
@@ -59,7 +63,7 @@ def summarise(
 
 
 def _with(table: pd.DataFrame, part: Part, measured: Mapping[str, Measured], photos: Photos) -> pd.DataFrame:
-    """A shared table with the columns that checks add to it, in the order of the registry."""
+    """A shared table with the columns that the checks add to it, in the order of the registry."""
     added = [check.add(part, measured[check.name], photos) for check in CHECKS if check.columns.get(part)]
     # By position: an image may stand in the data set twice, under two labels.
     named = table.index.name is not None
@@ -69,7 +73,7 @@ def _with(table: pd.DataFrame, part: Part, measured: Mapping[str, Measured], pho
 
 
 def _read_classes(photos: Photos) -> pd.DataFrame:
-    """How many images each class has, how many were read, and its accuracy with interval."""
+    """The columns CLASSES: images of each class, how many were read, and accuracy with interval."""
     rows = []
     for name in photos.class_names:
         own = photos.images[photos.images["label"] == name]

@@ -1,4 +1,4 @@
-"""The verdict on a whole audit in a few sentences: its level, the classes, and the numbers that carry it."""
+"""The verdict on a whole audit in a few sentences: its level, the classes concerned, and the main numbers."""
 
 from __future__ import annotations
 
@@ -22,14 +22,22 @@ if TYPE_CHECKING:
 
 
 def _cues() -> dict[str, str]:
-    """Rules that prove a cue of a class, which stands in `evidence["class_name"]`, and what such a cue is."""
+    """Code of each rule that proves a cue -> kind of cue, in words.
+
+    The class of such an outcome is in its `evidence["class_name"]`.
+    """
     return {rule.code: rule.cue for _, rule in rules() if rule.cue}
 
 
 def verdict(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame) -> str:
-    """What an audit says of the model, led by its level (`result.overall_level`), which the page shows as well.
+    """The verdict of an audit as text.
 
-    What puts the whole audit in doubt comes first; where nothing was found, no level leads.
+    It begins with the overall level (`levels.overall_level`), unless reliance was tested and nothing was found. Then
+    come doubts about the audit as a whole, and then the judgement on the classes.
+
+    Args:
+        outcomes: outcomes of all rules.
+        classes: table of the classes.
     """
     level = overall_level(outcomes)
     said = " ".join([*_doubts(outcomes, level), _judgement(outcomes, classes, level)])
@@ -37,16 +45,17 @@ def verdict(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame) -> str:
 
 
 def convicted(outcomes: Sequence[RuleOutcome]) -> list[RuleOutcome]:
-    """Reliance outcomes that accuse a class, the one whose background pulls most first; a victim is not accused.
+    """Findings of reliance that accuse a class, the class whose background pulls most first.
 
-    The class whose background pulls the others is the one that was learned with its cue.
+    Victims of another class's cue (COLLATERAL) are not accused: the class whose background pulls the objects of others
+    is the one that was learned with the cue.
     """
     found = [outcome for outcome in outcomes if outcome.found and outcome.code in with_role("tests reliance")]
     return _by_pull([outcome for outcome in found if outcome.level != COLLATERAL])
 
 
 def _doubts(outcomes: Sequence[RuleOutcome], level: str) -> list[str]:
-    """What takes the ground from under the rest; failing maps only where nothing worse was found without them."""
+    """Sentences that put the whole audit in doubt: wrong inputs, and failed heatmaps where nothing worse was found."""
     found = [outcome for outcome in outcomes if outcome.found and outcome.level == DOUBT]
     said = [outcome.sentence for outcome in found if outcome.code in with_role("doubts the input")]
     failed = failed_map_tests(found)
@@ -107,7 +116,7 @@ def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame, level: st
 
 
 def _tail(classes: pd.DataFrame) -> str:
-    """What the numbers rest on, where that is not all images with drawn masks."""
+    """Closing sentences on estimated masks and unreadable images; "" where there are none."""
     shares = classes["estimated_masks"].dropna()
     estimated = " Estimated masks." if (shares == 1).all() else " Some masks are estimated."
     unreadable = int(classes["n"].sum() - classes["n_read"].sum())
@@ -117,12 +126,12 @@ def _tail(classes: pd.DataFrame) -> str:
 
 
 def _kind(cues: Sequence[RuleOutcome]) -> str:
-    """What the first of some cues is, in the order of the checks."""
+    """Kind of cue, in words, of the first rule (in the order of the checks) that has an outcome among `cues`."""
     return next(text for code, text in _cues().items() if any(each.code == code for each in cues))
 
 
 def _named(cues: Sequence[RuleOutcome]) -> str:
-    """Classes and rules of cues, each once."""
+    """Classes and rule codes of some outcomes, as text, each pair once."""
     return ", ".join(dict.fromkeys(f"{each.evidence['class_name']} ({each.code})" for each in cues))
 
 

@@ -1,1 +1,1 @@
-"""The run folder: what is written, how it is read again, and what makes two runs comparable."""
+"""The run folder: writing it, reading it again, its tables and columns, and the identity of findings across runs."""

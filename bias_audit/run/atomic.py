@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all: the one way anything is written into a run folder."""
+"""Atomic writing of files: a file is complete or does not exist. All files of a run folder are written this way."""
 
 from __future__ import annotations
 
@@ -11,10 +11,18 @@ from bias_audit.errors import ResultError
 
 
 def write_atomically(target: Path, content: bytes, hint: str) -> Path:
-    """Write under a temporary name beside the target, flush to disk, rename; the temporary file never stays.
+    """Write a file under a temporary name, flush it to disk and rename it; the temporary file is always removed.
+
+    Args:
+        target: path of the file.
+        content: its bytes.
+        hint: what the user can do if writing fails.
+
+    Returns:
+        `target`.
 
     Raises:
-        ResultError: the disk is full or the folder cannot be written; an earlier target stays as it was.
+        ResultError: the disk is full or the folder cannot be written; an earlier target is not changed.
     """
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
 
@@ -33,10 +41,15 @@ def write_atomically(target: Path, content: bytes, hint: str) -> Path:
 
 
 def guarded(action: Callable[[], Any], path: Path, hint: str) -> None:
-    """Do something that writes to `path`; the operating system's refusal becomes one sentence.
+    """Call a function that writes to `path`, and turn an error of the operating system into a sentence for the user.
+
+    Args:
+        action: the function.
+        path: file or folder that the sentence names.
+        hint: what the user can do.
 
     Raises:
-        ResultError: the refusal, with `hint` for what to do.
+        ResultError: the operating system refused.
     """
     try:
         action()

@@ -1,4 +1,4 @@
-"""One column of a table, as `schema` lists them."""
+"""The description of a table's column, from which `schema` makes the columns of every table."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from typing import Any
 
 Row = dict[str, Any]
-"""One row of a table: value by name of the column. Which names there are, and their types, say the table's columns."""
+"""One row of a table: name of a column -> value. Names and types are those of the table's columns."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table.
+    """Description of one column of a table.
 
     Attributes:
         name: column name.
         kind: "string", "float", "int" or "bool"; missing values are allowed in all of them.
-        text: what it says, in one sentence, with its unit and range.
-        worse: "high", "low" or "" where neither direction is worse.
-        index: its values name the rows; at most one column of a table.
-        added: came later: a table of an older run is read without it, and has no value there.
+        text: what the values mean, in one sentence, with unit and range.
+        worse: which values are worse: "high", "low", or "" for neither.
+        index: True where the values name the rows; at most one column of a table.
+        added: True for a column that older runs do not have; it is then read as missing values.
     """
 
     name: str
@@ -31,6 +31,11 @@ class Column:
 
 
 def reason(name: str, text: str) -> tuple[Column, Column]:
-    """A reason in words, and beside it its code."""
+    """A pair of columns: a reason in words, and the same reason as a code of `checks.reasons`.
+
+    Args:
+        name: name of the first column; the second is NAME_code.
+        text: what the first column means.
+    """
     code = Column(f"{name}_code", "string", f"{name} as a code, see `checks.reasons`", added=True)
     return Column(name, "string", text), code

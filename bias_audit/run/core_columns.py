@@ -1,4 +1,4 @@
-"""Columns that every run has: what was read of each image, what the model says, and how its heatmap scores."""
+"""Columns of the tables that every run has: status, prediction and heatmap scores of each image, and class results."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ IMAGES: tuple[Column, ...] = (
     Column("negative_share", "float", "evidence against the class, as a share of all evidence, 0..1"),
     Column("padding_share", "float", "positive attention on padding or ignored pixels, 0..1", "high"),
 )
-"""One row per image. Checks add columns of their own, see `bias_audit.run.schema`."""
+"""Columns of the table `images`: one row per image. Checks add columns, see `bias_audit.run.schema`."""
 
 CLASSES: tuple[Column, ...] = (
     Column("class_name", "string", "class (index)", index=True),
@@ -82,7 +82,7 @@ CLASSES: tuple[Column, ...] = (
     Column("accuracy_low", "float", "95 % Wilson interval, lower end"),
     Column("accuracy_high", "float", "95 % Wilson interval, upper end"),
 )
-"""One row per class. Checks add columns of their own."""
+"""Columns of the table `classes`: one row per class. Checks add columns, see `bias_audit.run.schema`."""
 
 CONFUSION: tuple[Column, ...] = (
     Column("label", "string", "class the data set gives"),
@@ -90,4 +90,4 @@ CONFUSION: tuple[Column, ...] = (
     Column("n", "int", "images"),
     Column("share", "float", "share of the label's images, 0..1"),
 )
-"""One row per label and prediction that occur together."""
+"""Columns of the table `confusion`: one row per pair of label and prediction that occurs."""

@@ -1,4 +1,4 @@
-"""The run folder while an audit writes it: atomic files, shards, resume.
+"""The run folder while an audit writes it: atomic files, shards (intermediate results), and resuming.
 
 audit.json        written last: its presence means complete
 started.json      what an unfinished run was started with; a resume must match it
@@ -35,27 +35,31 @@ _OWN = {
 
 
 OTHERS = "shards/tables.json"
-"""Names of the tables that checks of other packages wrote; where there are none there is no such file."""
+"""File with the names of the tables that checks of other packages wrote; it exists only where there are any."""
 
 KEPT = {"decisions.sqlite", "decisions.sqlite-journal"}
-"""What people decided outlives an overwritten run, and is no reason to refuse a folder."""
+"""Files with decisions of reviewers: overwriting a run keeps them, and a folder with nothing else counts as empty."""
 
 
 class Run:
-    """A run folder being written.
+    """A run folder that is being written.
 
     Args:
-        path: the folder; made when `start` is called.
+        path: the folder; it is made when `start` is called.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def check(self, *, resume: bool, overwrite: bool) -> None:
-        """Refuse early, before a model is loaded, what `start` would refuse.
+        """Check that a run may be written into the folder; called before the model is loaded.
+
+        Args:
+            resume: an unfinished run may be continued.
+            overwrite: a finished or unfinished run may be replaced.
 
         Raises:
-            ConfigError: the folder holds a finished or unfinished run, or something else, and no flag allows it.
+            ConfigError: the folder holds a run, or other files, and no flag allows it; or both flags are set.
         """
         if resume and overwrite:
             raise ConfigError("--resume and --overwrite contradict each other: one keeps what is there, one deletes it")
@@ -81,13 +85,15 @@ class Run:
             )
 
     def start(self, key: Mapping[str, str], *, resume: bool, overwrite: bool) -> None:
-        """Make the folder, or take up an unfinished run.
+        """Make the folder for a new run, or continue an unfinished run.
 
         Args:
-            key: what the numbers depend on (configuration, data, model, version), by name.
+            key: name -> hash or version of everything that the numbers depend on (configuration, data, model, package).
+            resume, overwrite: see `check`.
 
         Raises:
-            ConfigError: see `check`; or the unfinished run was started with something else.
+            ConfigError: see `check`; or the unfinished run was started with another key.
+            ResultError: the folder cannot be written.
         """
         self.check(resume=resume, overwrite=overwrite)
         if overwrite:
@@ -107,7 +113,10 @@ class Run:
 
     @contextlib.contextmanager
     def refusal_leaves_nothing(self) -> Iterator[None]:
-        """Input that only the first pass shows to be wrong leaves no folder behind; shards of use are kept."""
+        """Context that deletes the run if its input turns out to be wrong, unless shards of heatmaps are worth keeping.
+
+        Wrong data always delete the run; a wrong setting or model does so only before the first shard of heatmaps.
+        """
         try:
             yield
         except (ConfigError, DataError, ModelError) as error:
@@ -116,37 +125,57 @@ class Run:
             raise
 
     def discard(self) -> None:
-        """Delete what was written, and the folder where nothing else lies in it."""
+        """Delete all files of the run, and the folder too if nothing else is in it."""
         self._clear()
         with contextlib.suppress(OSError):  # the user's own files may lie beside the run
             self.path.rmdir()
 
     def finish(self, content: Mapping[str, Any]) -> None:
-        """Write audit.json last and forget how the run was started."""
+        """Write audit.json, which marks the run as complete, and delete started.json.
+
+        Args:
+            content: content of audit.json.
+        """
         self.write_json(FINISHED, content)
         (self.path / STARTED).unlink(missing_ok=True)
 
     def write(self, name: str, content: bytes) -> Path:
-        """Write a file under a temporary name, flush it to disk, rename it.
+        """Write a file of the run atomically, and return its path.
+
+        Args:
+            name: path of the file inside the run folder.
+            content: its bytes.
 
         Raises:
-            ResultError: the disk is full or the folder cannot be written; what was complete stays.
+            ResultError: the disk is full or the folder cannot be written; complete files are not changed.
         """
         return write_atomically(self.path / name, content, _HINT)
 
     def write_json(self, name: str, content: Any) -> Path:
-        """Write JSON; NaN becomes null, since NaN is no JSON."""
+        """Write a JSON file of the run and return its path; NaN and infinity become null.
+
+        Raises:
+            ResultError: see `write`.
+        """
         text = json.dumps(plain(content), ensure_ascii=False, indent=1, allow_nan=False)
         return self.write(name, text.encode("utf-8", "backslashreplace"))
 
     def write_arrays(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> Path:
-        """Write arrays as one .npz."""
+        """Write arrays by name as one .npz file of the run, and return its path.
+
+        Raises:
+            ResultError: see `write`.
+        """
         buffer = io.BytesIO()
         np.savez(buffer, **dict(arrays))  # type: ignore[arg-type]
         return self.write(name, buffer.getvalue())
 
     def read_arrays(self, name: str) -> dict[str, NDArray[Any]] | None:
-        """Read a shard, or None if it was not written."""
+        """Read the arrays of an .npz file of the run, by name; None if the file does not exist.
+
+        Raises:
+            OSError, ValueError, EOFError, BadZipFile: the file is damaged.
+        """
         path = self.path / name
         if not path.exists():
             return None
@@ -154,12 +183,20 @@ class Run:
             return {key: file[key] for key in file.files}
 
     def read_json(self, name: str) -> Any | None:
-        """Read a JSON file, or None if it was not written."""
+        """Read a JSON file of the run; None if it does not exist.
+
+        Raises:
+            OSError, ValueError: the file is damaged.
+        """
         path = self.path / name
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
     def note_tables(self, names: Iterable[str]) -> None:
-        """Keep which tables are not ours, before they are written, so that overwriting the run removes them too."""
+        """Keep the names of tables of other packages' checks, so that overwriting the run deletes these tables too.
+
+        Args:
+            names: names of all tables that are about to be written.
+        """
         if others := sorted(set(names) - set(TABLES)):
             self.write_json(OTHERS, others)
 
@@ -171,7 +208,7 @@ class Run:
         return [name for name in names or () if isinstance(name, str) and name.isidentifier()]
 
     def _clear(self) -> None:
-        """Delete what a run wrote, and nothing else; audit.json first, so a half-deleted run is no complete one."""
+        """Delete the files that a run wrote and no others; audit.json first, so a half-deleted run is incomplete."""
         (self.path / FINISHED).unlink(missing_ok=True)
         others = {f"{name}.{suffix}" for name in self._tables_of_others() for suffix in ("parquet", "csv")}
         for entry in sorted(self.path.iterdir()) if self.path.is_dir() else []:
@@ -183,7 +220,7 @@ class Run:
 
 
 def plain(value: Any) -> Any:
-    """NumPy numbers and NaN -> what JSON can hold."""
+    """The value in types that JSON can hold: NumPy numbers become Python's, NaN and infinity None, tuples lists."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

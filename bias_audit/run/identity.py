@@ -1,4 +1,4 @@
-"""What makes a finding the same finding in another run: rule, class, cue and data, never a rank or a number."""
+"""Identity of findings across runs: equal rule, class, cue and data make the same finding, never a rank or number."""
 
 from __future__ import annotations
 
@@ -9,49 +9,60 @@ from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.run.result import AuditResult
 
 OVERLAP = 0.5
-"""Share of the smaller cluster's images that two clusters must have in common to show the same cue."""
+"""Smallest share of the smaller cluster's images that two clusters must have in common to be the same cue."""
 
 
 def class_of(outcome: RuleOutcome) -> str:
-    """Class that an outcome is about, "" where it is about none."""
+    """Name of the class that an outcome is about; "" where it is about none."""
     if outcome.scope in ("class", "image"):
         return outcome.subject
     return str(outcome.evidence.get("class_name") or "")
 
 
 def cue_of(outcome: RuleOutcome) -> str:
-    """What is suspected beside the class: the name of a recurring cue or its id, a slice, a test; "" for none."""
+    """Subject of an outcome beside its class: name or id of a cue, column of a slice, name of a test; "" for none."""
     if outcome.scope in ("class", "image"):
         return ""
     return str(outcome.evidence.get("name") or outcome.subject)
 
 
 def finding_id(outcome: RuleOutcome, result: AuditResult) -> str:
-    """16 hex digits that the same finding has in every run on the same data, on every machine."""
+    """Id of a finding: 16 hex digits, equal in every run on the same data and on every machine.
+
+    Args:
+        outcome: the finding.
+        result: the run that has it.
+    """
     return _digest(outcome.code, class_of(outcome), cue_of(outcome), data_of(result))
 
 
 def cluster_key(cluster_id: str, result: AuditResult) -> str:
-    """16 hex digits for a recurring cue that no finding is about, in every run that finds it on the same data."""
+    """Id of a recurring cue without a finding: 16 hex digits, equal in every run that finds it on the same data.
+
+    Args:
+        cluster_id: id of the cue in the table `clusters`.
+        result: the run that has it.
+    """
     return _digest("cluster", cluster_id, data_of(result))
 
 
 def data_of(result: AuditResult) -> str:
-    """Hash by which runs on the same data know each other."""
+    """Hash of the data of a run; runs on the same data have the same hash."""
     return result.info.content or result.info.fingerprint
 
 
 def matched(new: Sequence[RuleOutcome], old: Sequence[RuleOutcome]) -> list[tuple[RuleOutcome, RuleOutcome | None]]:
-    """The outcome of an older run that each new one goes on from, one to one.
+    """Match the outcomes of a run with those of an older run, one to one.
 
-    Equal rule, scope, class and cue match first. A cluster of another model has another id: it matches the unnamed
-    one of its class that shares most of its images, if it shares OVERLAP of the smaller.
+    Outcomes with equal rule, scope, class and cue are matched first. Clusters of another model have other ids: such a
+    cluster is matched with the cluster of the same class that shares most images with it, if these are at least OVERLAP
+    of the smaller cluster and not both have names.
 
     Args:
-        new, old: outcomes of two runs.
+        new, old: outcomes of the newer and of the older run.
 
     Returns:
-        each of `new` in its order, with its partner or None.
+        pairs of each outcome in `new`, in order, and its match in `old` or None.
     """
     keys: dict[tuple[str, ...], list[int]] = {}
     for j, outcome in enumerate(old):
@@ -84,7 +95,10 @@ def _key(outcome: RuleOutcome) -> tuple[str, ...]:
 
 
 def _overlap(first: RuleOutcome, second: RuleOutcome) -> float:
-    """Images in common as a share of the smaller; 0 for another rule, class or two different names."""
+    """Images that two outcomes have in common, as a share of the smaller one's, 0..1.
+
+    0 where rule, scope or class differ, and where both have a name.
+    """
     if (first.code, first.scope, class_of(first)) != (second.code, second.scope, class_of(second)):
         return 0.0
     if first.evidence.get("name") and second.evidence.get("name"):

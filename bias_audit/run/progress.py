@@ -1,6 +1,6 @@
-"""How far a stage is: a bar on a terminal, a few lines in a log, nothing when quiet.
+"""Display of an audit's progress: a bar on a terminal, a few lines in a log, nothing when quiet.
 
-What is said goes to the logger `bias_audit` too, whatever is shown: a program that audits quietly can still keep it.
+All messages also go to the logger `bias_audit`, whatever is shown, so that a program that audits quietly can keep them.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ LOG = logging.getLogger("bias_audit")
 QUIET, NORMAL, VERBOSE = 0, 1, 2
 
 LOG_EVERY = 15.0
-"""Seconds between lines of a stage where there is no terminal."""
+"""Seconds between two lines about a stage where there is no terminal."""
 
 Advance = Callable[[int], None]
 
 
 class Progress:
-    """Shows stages: a bar with rate and time left on a terminal, a few lines in a log, nothing when quiet.
+    """Display of stages: a bar with rate and time left on a terminal, a few lines in a log, nothing when quiet.
 
     Args:
         verbosity: QUIET, NORMAL or VERBOSE.
@@ -34,9 +34,14 @@ class Progress:
 
     @contextlib.contextmanager
     def stage(self, title: str, total: int | None, unit: str = "") -> Iterator[Advance]:
-        """Show one stage; yields a function that counts finished units. total None = length unknown.
+        """Context that shows one stage; it gives a function to call with the number of units done since the last call.
 
-        Its beginning is logged at DEBUG, and its end, with what was counted and how long it took, at INFO.
+        The beginning is logged at DEBUG; the end, with the number of units and the seconds, at INFO.
+
+        Args:
+            title: name of the stage.
+            total: number of units; None = unknown.
+            unit: what is counted, in the plural.
         """
         LOG.debug("%s begins", title)
         start, done = time.monotonic(), 0
@@ -51,13 +56,13 @@ class Progress:
         LOG.info("%s:%s in %.1f s", title, f" {done} {unit}" if done else "", time.monotonic() - start)
 
     def note(self, text: str) -> None:
-        """A sentence on stderr, unless quiet; logged at INFO."""
+        """Print a sentence on stderr, unless quiet; it is logged at INFO."""
         LOG.info("%s", text)
         if self.verbosity != QUIET:
             self._print(text)
 
     def detail(self, text: str) -> None:
-        """A sentence on stderr, when verbose; logged at DEBUG."""
+        """Print a sentence on stderr, if verbose; it is logged at DEBUG."""
         LOG.debug("%s", text)
         if self.verbosity == VERBOSE:
             self._print(text)

@@ -1,6 +1,6 @@
-"""What an audit found: the values that are kept, and reading them back from a run folder.
+"""The result of an audit: the values that are kept, and reading them back from a run folder.
 
-Nothing here needs a model. `audit.json` alone feeds the gate; the tables are read when somebody asks.
+Nothing here needs a model. `load` reads `audit.json` only; a table is read when it is first used.
 """
 
 from __future__ import annotations
@@ -28,27 +28,28 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True)
 class RunInfo:
-    """Provenance of a run: enough to repeat it and to know what it did not look at.
+    """Provenance of a run: what is needed to repeat it, and to know which images it did not audit.
 
     Attributes:
         name: the run in a few words (model on data).
-        model, data, masks: paths as given; masks None when there were none.
+        model, data, masks: paths as given, or the name of a model in memory; masks (or boxes) None when not given.
         model_sha256, fingerprint: content hashes of the model file and of the data set listing.
         version, created: bias-audit version; ISO time in UTC.
-        seconds: wall-clock seconds of the stages, by name.
-        config: the AuditConfig as a dict; thresholds likewise.
-        class_names: in the order of the model's outputs.
-        layer, grid, method, head: explained layer path, (h, w) of the maps, attribution method, output head.
+        seconds: name of a stage -> its wall-clock seconds.
+        config, thresholds: the AuditConfig and the Thresholds as dicts.
+        class_names: names of the classes, by index.
+        layer, grid, method, head: path of the explained layer, (h, w) of the maps, heatmap method, output head.
         input_size: (height, width, channels) that the model was given.
         counts: images found, read, unreadable, skipped, with_mask, without_mask, estimated_masks, attention_scored,
             attention_unscorable, interventions_done, interventions_eligible, ignored_files.
-        statuses: how many images per `status`, and per `mask_status`/`attention_status`/`intervention_status`.
+        statuses: number of images per value of each of the columns status, mask_status, attention_status and
+            intervention_status.
         mask_kind: "mask", "box", "estimated", "mixed" or "none".
-        content: hash over classes, image ids, labels and file contents: equal on every machine with the same data,
-            which `fingerprint`, made of sizes and times, is not; "" in runs of before.
-        preprocess: the preprocessing in use; the one that was chosen where the configuration says "auto".
-        strangers: folder of pictures of no known class, as given; None when there was none.
-        notes: sentences a reader must know (sampling, boxes overestimate, decoder, warnings), most important first.
+        content: hash over classes, image ids, labels and file contents. It is equal on every machine with the same
+            data, which `fingerprint` (made of sizes and times) is not; "" in older runs.
+        preprocess: the preprocessing in use; the chosen one where the configuration says "auto".
+        strangers: folder of pictures of no known class, as given; None when not given.
+        notes: sentences that a reader must know (sampling, boxes overestimate, decoder, warnings).
     """
 
     name: str
@@ -79,9 +80,18 @@ class RunInfo:
 
 @dataclass(frozen=True)
 class AuditResult:
-    """A finished audit, as it lies in its run folder.
+    """A finished audit; `load` reads it from its run folder.
 
-    `images`, `classes`, `confusion` and `findings` are pandas tables (columns: `bias_audit.run.tables`).
+    The tables (`images`, `classes`, `confusion` and so on) are pandas tables with the columns of
+    `bias_audit.run.schema`. They are read when first used.
+
+    Attributes:
+        path: the run folder.
+        info: provenance of the run.
+        verdict: the verdict in a few sentences.
+        outcomes: outcomes of all rules, sorted by code.
+        rules: for each rule, how many subjects were judged, passed and found.
+        class_rows: the table of the classes as rows, column name -> value.
     """
 
     path: Path
@@ -93,27 +103,27 @@ class AuditResult:
 
     @property
     def level(self) -> str:
-        """One of LEVELS, NO_RELIANCE or NOT_JUDGED; see `overall_level`."""
+        """The overall level of the audit: one of LEVELS, NO_RELIANCE or NOT_JUDGED; see `overall_level`."""
         return overall_level(self.outcomes)
 
     @functools.cached_property
     def images(self) -> pd.DataFrame:
-        """One row per image, index `image_id`."""
+        """Table of the images: one row per image, index `image_id`."""
         return self.table("images")
 
     @functools.cached_property
     def classes(self) -> pd.DataFrame:
-        """One row per class, index `class_name`."""
+        """Table of the classes: one row per class, index `class_name`."""
         return self.table("classes")
 
     @functools.cached_property
     def confusion(self) -> pd.DataFrame:
-        """Counts and row shares of label against prediction, long form."""
+        """Confusion table in long form: counts of label and prediction, and their share of the label's images."""
         return self.table("confusion")
 
     @functools.cached_property
     def findings(self) -> pd.DataFrame:
-        """The outcomes with status `found`, worst first."""
+        """Table of the outcomes with status "found", worst first."""
         import pandas as pd
 
         columns = [
@@ -134,48 +144,48 @@ class AuditResult:
 
     @functools.cached_property
     def gap_matrix(self) -> pd.DataFrame:
-        """How far each class's backgrounds pull the objects of each other class, long form."""
+        """Gap matrix in long form: how much the backgrounds of each class pull the objects of each other class."""
         return self.table("gap_matrix")
 
     @functools.cached_property
     def slices(self) -> pd.DataFrame:
-        """Accuracy per value of the user's columns, against the rest."""
+        """Table of slices: accuracy, attention and background gap per value of the user's columns, against the rest."""
         return self.table("slices")
 
     @functools.cached_property
     def strangers(self) -> pd.DataFrame:
-        """One row per picture of no known class, index `image_id`; no rows where none were given."""
+        """Table of strangers: one row per picture of no known class, index `image_id`; empty where none were given."""
         return self.table("strangers")
 
     @functools.cached_property
     def clusters(self) -> pd.DataFrame:
-        """Recurring cues that the network looks at, index `cluster_id`, the strongest first."""
+        """Table of recurring cues: one row per cue, index `cluster_id`, the strongest first."""
         return self.table("clusters")
 
     @functools.cached_property
     def cluster_spots(self) -> pd.DataFrame:
-        """Where each of them was seen: one row per spot."""
+        """Table of the spots of the recurring cues: one row per spot."""
         return self.table("cluster_spots")
 
     @functools.cached_property
     def probes(self) -> pd.DataFrame:
-        """Properties of the whole photo that were exchanged: one row per property and class."""
+        """Table of whole-photo properties that were exchanged between photos: one row per property and class."""
         return self.table("probes")
 
     @functools.cached_property
     def hypotheses(self) -> pd.DataFrame:
-        """Regions that reviewers drew and had tested, index `hypothesis_id`; no rows in a run that nobody reviewed."""
+        """Table of regions that reviewers drew and had tested, index `hypothesis_id`; empty where there are none."""
         from bias_audit.run.tables import table
 
         return self.table("hypotheses") if (self.path / "hypotheses.parquet").exists() else table("hypotheses", [])
 
     @functools.cached_property
     def leakage(self) -> pd.DataFrame:
-        """What the data alone give away of the label: probes of the background, file properties, copies."""
+        """Table of leaks in the data: background probes and file properties against the label, and copies."""
         return self.table("leakage")
 
     def found(self) -> list[RuleOutcome]:
-        """Outcomes with status `found`: highest level first, then by code, largest value (shrunken gap), subject."""
+        """Outcomes with status "found": highest level first, then by code, largest value (shrunken gap) and subject."""
         return sorted(
             (outcome for outcome in self.outcomes if outcome.found),
             key=lambda outcome: (
@@ -190,23 +200,35 @@ class AuditResult:
     def gate(
         self, thresholds: str | Path | None = None, *, baseline: str | Path | AuditResult | None = None
     ) -> GateResult:
-        """Judge this run as `bias-audit gate` does: `thresholds` is a gate.toml, `baseline` an older run."""
+        """Judge this run as the command `bias-audit gate` does, but write nothing.
+
+        Args:
+            thresholds: path of a gate.toml; None = the defaults.
+            baseline: an older run or its folder, whose findings are known; None = no comparison.
+
+        Raises:
+            ConfigError: the gate.toml is wrong.
+            ResultError: the baseline is damaged.
+        """
         from bias_audit.gate.running import gate_run
 
         return gate_run(self, thresholds, baseline=baseline)
 
     def table(self, name: str) -> pd.DataFrame:
-        """A table of the run by its name.
+        """Read a table of the run.
+
+        Args:
+            name: name of the table, for example "images".
 
         Raises:
-            ResultError: it is missing or damaged.
+            ResultError: the table is missing or damaged.
         """
         from bias_audit.run.tables import read_table
 
         return read_table(self.path, name)
 
     def _repr_html_(self) -> str:
-        """The verdict, the findings and the class table for a notebook."""
+        """HTML for a notebook: the verdict, the findings and the class table."""
         from bias_audit.run.tables import class_summary
 
         report = self.path / "report.html"
@@ -218,7 +240,7 @@ class AuditResult:
 
 
 def to_json(result: AuditResult) -> dict[str, Any]:
-    """The content of audit.json."""
+    """The content of audit.json for a run."""
     return {
         "format_version": FORMAT_VERSION,
         "level": result.level,
@@ -234,7 +256,7 @@ def load(path: str | Path) -> AuditResult:
     """Read a finished run folder.
 
     Raises:
-        ResultError: no such folder, an unfinished run, or one written by a newer version.
+        ResultError: the folder does not exist, or its run is unfinished, damaged or written by a newer version.
     """
     folder = Path(path)
     if not folder.is_dir():

@@ -1,7 +1,7 @@
-"""The columns of every table: type, unit, range, which way is worse, and what they mean.
+"""The schema: the columns of every table with type, unit, range, meaning, and which values are worse.
 
-One source for validation on load, the data dictionary in the report, and which number the gate may judge. Columns are
-declared by the checks that fill them, and in `core_columns` for what every run has.
+Validation on load, the data dictionary of the report and the gate all use it. Columns are declared by the checks that
+fill them, and in `core_columns` those that every run has.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ TABLES: dict[str, tuple[Column, ...]] = {
     **{name: tuple(columns) for check in CHECKS for name, columns in check.tables.items()},
 }
 INDEX: dict[str, str] = {name: column.name for name, columns in TABLES.items() for column in columns if column.index}
-"""The column of a table whose values name its rows; a table without one is not in here."""
+"""Name of a table -> column whose values name its rows; tables without such a column are left out."""
 
 
 def every_table() -> dict[str, tuple[Column, ...]]:
-    """TABLES, and those of the checks of other packages that this process has imported."""
+    """Name -> columns of every table: TABLES and the tables of imported checks of other packages."""
     return TABLES | {name: tuple(columns) for check in imported() for name, columns in check.tables.items()}
 
 
 def columns_of(table: str) -> tuple[Column, ...]:
-    """The columns of a table.
+    """The columns of the table of this name.
 
     Raises:
         KeyError: no known check has such a table.
@@ -44,7 +44,11 @@ def columns_of(table: str) -> tuple[Column, ...]:
 
 
 def index_of(table: str) -> str | None:
-    """The column of a table whose values name its rows, None where it has none."""
+    """Name of the column whose values name the rows of a table; None where the table has none.
+
+    Raises:
+        KeyError: no known check has such a table.
+    """
     if table in TABLES:
         return INDEX.get(table)
     return next((column.name for column in columns_of(table) if column.index), None)

@@ -1,4 +1,4 @@
-"""Records -> pandas tables, and tables <-> files. Columns are those of `schema`; user columns come last."""
+"""Making pandas tables from records, and writing and reading them; columns as in `schema`, user columns last."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ ESTIMATED = "estimated"
 
 
 def confusion_table(images: pd.DataFrame) -> pd.DataFrame:
-    """Counts of label against prediction over readable images, and the share of the label's images; no zero rows."""
+    """The table `confusion`: counts of label and prediction over readable images, without rows of count 0.
+
+    Args:
+        images: table of the images.
+    """
     read = images[images["status"] == OK]
     counts = read.groupby(["label", "predicted"]).size().rename("n").reset_index()
     counts["share"] = counts["n"] / counts.groupby("label")["n"].transform("sum")
@@ -31,11 +35,14 @@ def confusion_table(images: pd.DataFrame) -> pd.DataFrame:
 
 
 def table(name: str, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """A table, from its rows; missing columns become NaN or "".
+    """Make the table of this name from its rows, with the types and the index of the schema.
 
     Args:
-        name: of the table, one of `run.schema.every_table`.
-        rows: column -> value.
+        name: name of the table, one of `run.schema.every_table`.
+        rows: column name -> value; missing values become NaN or "".
+
+    Raises:
+        KeyError: no known check has such a table.
     """
     made = frame(columns_of(name), rows)
     index = index_of(name)
@@ -43,12 +50,19 @@ def table(name: str, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def frame(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """A table with these columns, in their types, from its rows; missing values become NaN or ""."""
+    """Make a table with the given columns, in their types, from rows (column name -> value); without an index.
+
+    Missing values become "" in text columns, else NaN or pandas' NA.
+    """
     return pd.DataFrame({column.name: series(column, rows) for column in columns})
 
 
 def class_summary(classes: pd.DataFrame) -> pd.DataFrame:
-    """The few columns that fit on a screen, rates with their interval."""
+    """The class table cut to the few columns that fit on a screen, with rates and their intervals as text.
+
+    Args:
+        classes: table of the classes.
+    """
 
     def rate(value: str, low: str, high: str) -> list[str]:
         rows = zip(classes[value], classes[low], classes[high], strict=True)
@@ -71,20 +85,24 @@ def class_summary(classes: pd.DataFrame) -> pd.DataFrame:
 
 
 def user_columns(images: pd.DataFrame) -> list[str]:
-    """The columns of an images table that came with the user's data."""
+    """Names of the columns of an images table that came with the user's data."""
     ours = {column.name for column in TABLES["images"]}
     return [str(name) for name in images.columns if name not in ours]
 
 
 def rows(frame: pd.DataFrame) -> tuple[dict[str, Any], ...]:
-    """A table as plain dicts, its index among the columns."""
+    """The rows of a table as dicts, column name -> value, with the index as a column."""
     return tuple(
         {str(key): value for key, value in row.items()} for row in frame.reset_index().astype(object).to_dict("records")
     )
 
 
 def write_table(run: Run, name: str, frame: pd.DataFrame) -> None:
-    """Write NAME.parquet and NAME.csv (UTF-8, six significant digits)."""
+    """Write a table into a run as NAME.parquet and as NAME.csv (UTF-8, six significant digits).
+
+    Raises:
+        ResultError: the disk is full or the folder cannot be written.
+    """
     flat = frame if index_of(name) is None else frame.reset_index()
     buffer = io.BytesIO()
     flat.to_parquet(buffer, index=False)
@@ -95,6 +113,12 @@ def write_table(run: Run, name: str, frame: pd.DataFrame) -> None:
 
 def read_table(path: Path, name: str) -> pd.DataFrame:
     """Read a table of a finished run and check its columns.
+
+    Columns that older runs do not have (`Column.added`) are filled with missing values.
+
+    Args:
+        path: the run folder.
+        name: name of the table.
 
     Raises:
         ResultError: missing or damaged file, or a column of the schema is missing.
@@ -116,7 +140,12 @@ def read_table(path: Path, name: str) -> pd.DataFrame:
 
 
 def series(column: Column, records: Iterable[Mapping[str, Any]]) -> pd.Series:
-    """Values of a column, in its type; missing ones are NaN or ""."""
+    """The values of one column as a pandas series of the column's type.
+
+    Args:
+        column: the column.
+        records: rows, column name -> value; missing values become "" in text columns, else NaN or pandas' NA.
+    """
     values = [record.get(column.name) for record in records]
     if column.kind == "string":
         values = ["" if value is None else value for value in values]

@@ -1,4 +1,4 @@
-"""The check `attention`, declared."""
+"""Declaration of the check `attention`; `checks.base` explains what a check declares."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Attention(Check):
-    """Do the heatmaps lie on the background? Triage only."""
+    """The check `attention`: do the heatmaps lie on the background? Triage only."""
 
     name = "attention"
     title = "Attention"
@@ -25,7 +25,7 @@ class Attention(Check):
     after = ("map_reliability",)
 
     def add(self, part: Part, measured: Measured, photos: Photos) -> pd.DataFrame:
-        """What the heatmaps say of each class, and of each photo among those of its class."""
+        """Columns of the heatmap scores: per class, and per photo compared with its class."""
         from bias_audit.checks.attention import summary
 
         return summary.compared(photos.images) if part == "compared" else summary.of_classes(photos)

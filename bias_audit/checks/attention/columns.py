@@ -1,4 +1,4 @@
-"""How much of the heatmaps lies on the background: per class, and per photo against its class."""
+"""Columns of the check `attention`: how much of the heatmaps lies on the background."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ COMPARED: tuple[Column, ...] = (
         "high",
     ),
 )
-"""Per photo, against the photos of its class."""
+"""Columns per photo that compare it with the photos of its class."""
 
 OF_CLASSES: tuple[Column, ...] = (
     Column("n_attention", "int", "images with a background excess"),
@@ -43,4 +43,4 @@ OF_CLASSES: tuple[Column, ...] = (
     Column("relevance_rank_accuracy", "float", "mean relevance rank accuracy, 0..1", "low"),
     Column("iou_half_maximum", "float", "mean overlap with the maps above half their maximum, 0..1", "low"),
 )
-"""Per class."""
+"""Columns per class."""

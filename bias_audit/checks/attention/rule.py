@@ -1,6 +1,7 @@
-"""BA1xx: attention. Triage only, never above WATCH: every absolute rule on maps convicted clean models.
+"""The rules on attention, BA101 and BA102. They are triage and never give more than WATCH.
 
-See docs/science.md#levels.
+Heatmaps are only compared with each other, since every absolute rule on them convicted clean models. See
+docs/science.md#levels.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
 
 
 def class_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
-    """BA101: a class's maps lie on the background more than those of the other classes (Mann-Whitney, BH, Cliff).
+    """BA101: a class's maps lie on the background more than those of the other classes.
 
-    CONTEXT instead of WATCH where the interventions tested the class and showed no reliance.
+    Found where the one-sided Mann-Whitney p (Benjamini-Hochberg over classes) and Cliff's delta both pass their bounds.
+    The level is CONTEXT instead of WATCH where the interventions tested the class and showed no reliance.
     """
     import numpy as np
 
@@ -104,7 +106,10 @@ def image_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 
 
 def _tie(row: pd.Series, bounds: Thresholds) -> str:
-    """What the test adds: a halo around the object, or a place of its own (docs/science.md#permutation-tie)."""
+    """Sentence on the permutation test: do the maps follow the object at all (docs/science.md#permutation-tie)?
+
+    "" where the test was not made.
+    """
     import numpy as np
 
     p_value = as_float(row["tie_p_fdr"])
@@ -116,7 +121,13 @@ def _tie(row: pd.Series, bounds: Thresholds) -> str:
 
 
 def _why_no_attention(row: pd.Series, needed: int, *, has_rest: bool) -> tuple[str, str]:
-    """Why a class was not judged, in words and as a code."""
+    """Why a class was not judged on attention, in words and as a code.
+
+    Args:
+        row: the class's row of the class table.
+        needed: images with attention scores that the rule needs.
+        has_rest: False where only other classes to compare with may be missing.
+    """
     if row["attention_reason"] != OK:
         return f"No attention scores: {row['attention_reason']}.", row["attention_reason_code"]
     if not has_rest:
@@ -144,4 +155,4 @@ JUDGES: dict[Rule, Judge] = {
         needs=frozenset({"masks", "maps"}),
     ): image_attention,
 }
-"""The rules of the check, and what judges by each."""
+"""Rules of the check -> the function that judges each."""

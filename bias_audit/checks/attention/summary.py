@@ -1,4 +1,4 @@
-"""What the heatmaps of a class say: the columns that the check adds to the shared tables."""
+"""The columns of attention that the check adds to the shared tables, made from the scores of the heatmaps."""
 
 from __future__ import annotations
 
@@ -20,17 +20,23 @@ MEANS = (
     "background_share", "background_share_low", "background_share_high", "background_excess_dilated",
     "background_excess_box", "background_lift", "pointing_game", "relevance_rank_accuracy", "iou_half_maximum",
 )  # fmt: skip
-"""Columns of the images whose mean over the scored images stands in the class table."""
+"""Columns of the images table; the class table holds their mean over the class's scored images."""
 
 
 def compared(images: pd.DataFrame) -> pd.DataFrame:
-    """The column of `COMPARED`. On a log scale: the excess is bounded near 0 and has a long right tail."""
+    """The columns COMPARED: robust z of each photo's background excess within its class.
+
+    Computed on a log scale, since the excess is bounded near 0 and has a long right tail.
+
+    Args:
+        images: the images table.
+    """
     excess = np.log(images["background_excess_label"].clip(lower=0.01))
     return pd.DataFrame({"excess_robust_z": robust_z_within(excess, images["label"])}, index=images.index)
 
 
 def of_classes(photos: Photos) -> pd.DataFrame:
-    """The columns `OF_CLASSES`: background excess with interval, means of other scores, the tie to the objects."""
+    """The columns OF_CLASSES: background excess with interval, means of other scores, permutation test of the maps."""
     rows = []
     for name in photos.class_names:
         own = photos.images[(photos.images["label"] == name) & (photos.images["status"] == OK)]
@@ -63,7 +69,7 @@ def _scores(read: pd.DataFrame, photos: Photos) -> dict[str, Any]:
 
 
 def _tie(tie: Tie | None, row: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns of the tie; without maps its reason is that of the attention columns in the same row."""
+    """The columns of the permutation test; without maps they get the reason of the attention columns in `row`."""
     if tie is None:
         return {"tie_reason": "the maps were not compared", "tie_reason_code": NOT_MEASURED}
     return {

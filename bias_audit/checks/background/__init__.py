@@ -1,1 +1,1 @@
-"""Does the prediction follow the background? Paired composites (BA201, BA202, BA204)."""
+"""The check of the background: does the prediction follow it, on paired composites (BA201, BA202, BA204)?"""

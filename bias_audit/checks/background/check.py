@@ -1,4 +1,4 @@
-"""The check `background`, declared."""
+"""Declaration of the check `background`; `checks.base` explains what a check declares."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ JUDGES: dict[Rule, Judge] = {
         needs=frozenset({"masks", "composites"}),
     ): image_reliance_outliers,
 }
-"""The rules of the check, and what judges by each."""
+"""Rules of the check -> the function that judges each."""
 
 
 class Background(Check):
-    """Does the prediction follow the background? Paired composites of the same objects."""
+    """The check `background`: does the prediction follow the background? Paired composites of the same objects."""
 
     name = "background"
     title = "Background"
@@ -60,17 +60,17 @@ class Background(Check):
     after = ("map_reliability",)
 
     def measure(self, context: Context) -> Measured:
-        """Composites of a sample of every class, and what the model says of them."""
+        """Make composites of a sample of every class and predict them, or read those of an interrupted audit."""
         from bias_audit.checks.background.measure import measure
 
         return measure(context)
 
     def recall(self, result: AuditResult) -> Measured:
-        """The composites, from their shards."""
+        """The gap matrix of a finished run; its composites are read from their shards only when they are needed."""
         return Measured({"gap_matrix": result.gap_matrix}, own=partial(_recalled, result))
 
     def add(self, part: Part, measured: Measured, photos: Photos) -> pd.DataFrame:
-        """What the composites say of each photo and of each class."""
+        """Columns of reliance: per photo, per photo compared with its class, and per class."""
         from bias_audit.checks.background import summary
 
         if part == "images":
@@ -82,13 +82,13 @@ class Background(Check):
         )
 
     def sum_up(self, measured: Measured, photos: Photos) -> Mapping[str, pd.DataFrame]:
-        """Which class's backgrounds pull the objects of which other class."""
+        """The table gap_matrix: how much the backgrounds of one class pull the objects of another."""
         from bias_audit.checks.background import summary
 
         return {"gap_matrix": summary.gaps_between(measured.own().composites, photos.class_names)}
 
     def pictures(self, measured: Measured, outcomes: Sequence[RuleOutcome]) -> Mapping[str, Any]:
-        """Composites of the classes that were found."""
+        """Pictures of composites of the classes with a finding; of the first two classes where nothing was found."""
         from bias_audit.checks.background import summary
 
         return {"composites": summary.to_show(measured.own().examples, outcomes)}

@@ -1,4 +1,4 @@
-"""What the photos of a class say together about reliance: rates, paired effects, intervals and tests.
+"""Reliance of one class on the background, from its photos: rates, paired effects, intervals and tests.
 
 The unit is the photo, or the group of photos where the user names one (patient, scene). See
 docs/science.md#interventions and docs/science.md#statistics.
@@ -27,20 +27,20 @@ RATES = {
     "adversarial": "adversarial",
     "cut_out_gain": "cut_out_gain",
 }
-"""Class rate -> column of the photos it is the mean of; each with a Wilson interval."""
+"""Rate of a class -> column of the photos whose mean it is; each rate has a Wilson interval."""
 
 
 def class_effects(read: pd.DataFrame, min_photos: int, seed: int, groups: pd.Series | None = None) -> dict[str, Any]:
-    """Reliance columns of one class.
+    """Reliance columns of one class, from the effects of its photos.
 
     Args:
-        read: its rows of the images table, readable ones.
-        min_photos: photos, or groups, below which nothing is tested.
-        seed: of bootstrap and permutations.
-        groups: group code per image, same index; None = every photo by itself.
+        read: the class's readable images, rows of the images table.
+        min_photos: with fewer photos (or groups) nothing is tested.
+        seed: seed of bootstrap and permutations.
+        groups: group code per image, index as `read` or larger; None = every photo is a group of its own.
 
     Returns:
-        columns of `schema.CLASSES`.
+        column name -> value, names as in `columns.OF_CLASSES`; columns without a value are left out.
     """
     done = read[read["background_gap"].notna()]
     n = len(done)
@@ -94,7 +94,10 @@ def _exchanged(done: pd.DataFrame, codes: Codes | None) -> dict[str, Any]:
 
 
 def _changed_sides(done: pd.DataFrame) -> tuple[int, int]:
-    """Photos lost and gained on other backgrounds, by the majority of a photo's composites."""
+    """(lost, gained): photos right on same-class and wrong on other-class backgrounds, and the reverse.
+
+    A photo counts as right where more than half of its composites are.
+    """
     same, other = (done[f"{arm}_background_accuracy"] > 0.5 for arm in ("same", "other"))
     return int((same & ~other).sum()), int((~same & other).sum())
 
@@ -137,7 +140,7 @@ def _rate(name: str, values: pd.Series, groups: pd.Series | None) -> dict[str, A
 
 
 def _beside(done: pd.DataFrame, groups: pd.Series | None, seed: int) -> dict[str, Any]:
-    """Experiments that stand beside the gap: no background, what erasing costs, noise, and the background's share."""
+    """Experiments beside the background gap: neutral backdrops, control holes, noise, and the Shapley share."""
     neutral, same = (done[f"{arm}_background_accuracy"].to_numpy(float) for arm in ("neutral", "same"))
     row: dict[str, Any] = {"neutral_background_accuracy": neutral.mean(), "neutral_loss": (same - neutral).mean()}
     row["neutral_loss_low"], row["neutral_loss_high"] = stats.paired_difference_interval(
@@ -165,10 +168,13 @@ def _beside(done: pd.DataFrame, groups: pd.Series | None, seed: int) -> dict[str
 
 
 def relative_foreground_sensitivity(noisy_object: float, noisy_background: float) -> float:
-    """RFS = (a_bg - a_fg) / (2 min(a, 1 - a)), a their mean (Moayeri et al. 2022).
+    """Relative foreground sensitivity: does noise hurt more on the object than on the background?
+
+    RFS = (a_bg - a_fg) / (2 min(a, 1 - a)), where a_fg and a_bg are the accuracies with noise on the object and on the
+    background, and a is their mean (Moayeri et al. 2022).
 
     Args:
-        noisy_object, noisy_background: accuracy with noise on the object, on the background, 0..1.
+        noisy_object, noisy_background: a_fg and a_bg, 0..1.
 
     Returns:
         -1..1: positive where noise on the object hurts more; NaN where both are 0 or both are 1.
@@ -180,15 +186,18 @@ def relative_foreground_sensitivity(noisy_object: float, noisy_background: float
 def cue_effect(
     name: str, effects: pd.Series, groups: pd.Series | None, *, min_photos: int, seed: int
 ) -> dict[str, Any]:
-    """Does the attended piece of background move the probability more than an equal piece elsewhere?
+    """Mean effect of the attended piece of background on the probability, beyond an equal piece elsewhere.
 
     Args:
-        name: prefix of the columns.
+        name: stem of the column names, "cue_removal" or "cue_lent".
         effects: difference of probabilities per photo, -1..1.
-        groups: as in `class_effects`; holds at least the index of `effects`.
+        groups: group code per image, as in `class_effects`; holds at least the index of `effects`.
+        min_photos: photos (or groups) that the test needs.
+        seed: seed of bootstrap and permutations.
 
     Returns:
-        mean effect, BCa interval, number of photos and, from min_photos on, the sign-flip p.
+        column name -> value: number of photos, mean effect (NaN without photos), ends of its 95 % BCa interval and,
+        with at least `min_photos`, the two-sided sign-flip p.
     """
     values = effects.to_numpy(float)
     codes = stats.codes_of(groups, effects.index)
@@ -200,19 +209,19 @@ def cue_effect(
 
 
 def background_only_elsewhere(images: pd.DataFrame, name: str, fill: str = "", *, min_photos: int = 1) -> float:
-    """How often emptied photos of another class are called this class: of the class of which most are.
+    """How often photos of other classes are called this class once their object is removed: the highest such rate.
 
-    A net calls a picture without an object something, often the same thing; and emptied photos that carry another
-    class's cue go there. So a class's own emptied photos are compared with those of the class nearest to it.
+    A network must call a picture without an object something, and often it is the same class. So the rate at which a
+    class's own emptied photos are still called that class is compared with the largest rate of any other class.
 
     Args:
         images: the images table.
         name: the class.
         fill: suffix of the column, "" or "_second_fill".
-        min_photos: classes with fewer emptied photos count together.
+        min_photos: classes with fewer emptied photos are taken together as one.
 
     Returns:
-        0..1; NaN without photos of other classes.
+        rate in 0..1; NaN without composites of other classes.
     """
     others = images[(images["label"] != name) & images["background_gap"].notna()]
     if others.empty:

@@ -1,4 +1,4 @@
-"""What the composites of a photo, and of all photos of a class, say about its background."""
+"""Columns of the check `background`: effects of the composites per photo, per class and per pair of classes."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ OF_IMAGES: tuple[Column, ...] = (
         "rests_on_background", "bool", "the prediction survives without the object and changes on other backgrounds"
     ),
 )
-"""Per photo."""
+"""Columns per photo."""
 
 COMPARED: tuple[Column, ...] = (
     Column(
@@ -90,7 +90,7 @@ COMPARED: tuple[Column, ...] = (
     ),
     Column("reliance_rank", "int", "1 = rests on its background most, among all photos that were intervened on"),
 )
-"""Per photo, against the photos of its class."""
+"""Columns per photo that compare it with other photos."""
 
 OF_CLASSES: tuple[Column, ...] = (
     Column("n_interventions", "int", "photos of which composites were made"),
@@ -200,7 +200,7 @@ OF_CLASSES: tuple[Column, ...] = (
     Column("p_cue_lent_fdr", "float", "the same after Benjamini-Hochberg over the classes tested"),
     Column("n_rests_on_background", "int", "photos whose prediction rests on the background"),
 )
-"""Per class."""
+"""Columns per class."""
 
 GAP_MATRIX: tuple[Column, ...] = (
     Column("object_class", "string", "whose objects were pasted (the victim)"),
@@ -210,4 +210,4 @@ GAP_MATRIX: tuple[Column, ...] = (
         "pull", "float", "predicted as background_class there, minus on backgrounds of the own class, -1..1", "high"
     ),
 )
-"""One row per pair of classes, object and background, of which composites were made."""
+"""Columns of the table gap_matrix: one row per pair of object class and background class with composites."""

@@ -1,9 +1,11 @@
-"""Does the prediction follow the object or the background? Paired composites, run through the same model.
+"""Composites that test whether the prediction follows the object or the background, and their predictions.
 
-Each photo's object is put on backgrounds of its own class and of other classes, both pasted, so that the cost of
-pasting cancels (Xiao et al. 2021); the background is shown without the object and the object without background; holes
-and noise of the same kind, once on the object and once beside it, tell what erasing alone costs (Moayeri et al. 2022).
-Holes are filled in ways of different family: what only one of them shows comes from the fill
+- Each photo's object is pasted on backgrounds of its own class and of other classes. Both are pasted, so the cost of
+  pasting cancels (Xiao et al. 2021).
+- The background is shown without the object, and the object without the background.
+- Holes and noise, once on the object and once beside it, tell what erasing alone costs (Moayeri et al. 2022).
+
+Holes are filled in several unrelated ways: an effect that only one fill shows comes from the fill
 (docs/science.md#fills).
 """
 
@@ -43,46 +45,47 @@ from bias_audit.models.base import Predictions
 
 Pixels = NDArray[np.float32]
 _Name = tuple[int, str, str, int]
-"""photo, arm, fill, donor."""
+"""Key of a composite: (photo, arm, fill, donor)."""
 
 SAME, OTHER, NEXT = "same", "other", "next"
-"""The object on backgrounds of its own class, of the other classes in turn, of the next class."""
+"""Arms (kinds of composite): the object on backgrounds of its own class, of the other classes, of the next class."""
 
 BACKGROUND, FOREGROUND = "background_only", "foreground_only"
-"""The object removed, by every fill; the object on every neutral backdrop."""
+"""Arms: the object removed, with every fill; the object on every neutral backdrop."""
 
 CONTROL = "control_hole"
-"""The object untouched, a hole of its shape beside it: what removing anything costs."""
+"""Arm: the object untouched and a hole of its shape filled beside it, which tells what removing anything costs."""
 
 NOISY_OBJECT, NOISY_BACKGROUND = "noisy_object", "noisy_background"
 
 CUE_REMOVED, CUE_REMOVED_CONTROL = "cue_removed", "cue_removed_control"
-"""The attended piece of background inpainted, and an equal piece elsewhere."""
+"""Arms: the piece of background that the heatmap points at inpainted, and an equal piece elsewhere inpainted."""
 
 CUE_LENT, CUE_LENT_CONTROL = "cue_lent", "cue_lent_control"
-"""The attended piece of another class's background put behind this object, and another piece of that background."""
+"""Arms: the attended piece of another class's background put behind this object, and another piece of it."""
 
 SHOWN = (SAME, OTHER, BACKGROUND, FOREGROUND)
 """Arms of which one composite per photo is kept for the report."""
 
 CONTROL_SCALES = (1.0, 0.8, 0.6, 0.45)
-"""Sizes of the control hole: beside a large object an equal hole has no room, and a smaller one costs less."""
+"""Sizes of the control hole relative to the object, tried in turn: beside a large object an equal hole has no room."""
 
 
 @dataclass(frozen=True)
 class Composite:
-    """One changed picture and what the model says about it.
+    """One changed picture and the model's prediction for it.
 
     Attributes:
-        photo, donor: sample positions; donor -1 where there is none.
-        arm: one of the arms above.
+        photo, donor: sample positions of the changed photo and of the photo that gave the background; donor -1 where
+            there is none.
+        arm: kind of composite, one of the arms above.
         fill: key of FILLS, or of BACKDROPS for FOREGROUND; "" where nothing was filled.
         donor_label: class index of the donor, -1 where there is none.
-        predicted: class index.
-        probability: of the photo's label, 0..1.
-        probability_predicted: of the predicted class, 0..1.
-        log_odds: of the photo's label.
-        donor_probability: of the donor's class, 0..1; NaN without a donor.
+        predicted: index of the predicted class.
+        probability: probability of the photo's label, 0..1.
+        probability_predicted: probability of the predicted class, 0..1.
+        log_odds: log-odds of the photo's label.
+        donor_probability: probability of the donor's class, 0..1; NaN without a donor.
     """
 
     photo: int
@@ -114,14 +117,21 @@ def predict_composites(
     """Make and predict all composites of one class.
 
     Args:
-        label: the class.
-        maps: sample position -> (h, w) heatmap of the labelled class, of photos that are recognised.
+        dataset: all samples.
+        label: index of the class.
+        todo: photos and donors of every class.
+        backgrounds: prepared backgrounds and attended regions of the donors.
+        geometry: how pictures become model inputs.
+        maps: sample position -> (h, w) heatmap of the labelled class, for photos that are recognised.
         predict: (n, H, W, C) float32 in [0, 255] -> predictions.
+        batch: composites per call of `predict`.
+        donors: backgrounds per photo and arm with the first fill.
+        seed: seed of every random choice.
         keep: called with (photo, arm, donor, pixels) of the first composite of each SHOWN arm of a photo, for the
             report; first fill only.
 
     Yields:
-        the composites of one batch.
+        the composites of one batch; photos that cannot be read, or have no usable mask, give none.
     """
     names: list[_Name] = []
     images: list[Pixels] = []
@@ -148,7 +158,12 @@ def predict_composites(
 
 
 def count_composites(todo: Plan, donors: int) -> int:
-    """Composites that a plan makes, at most."""
+    """Largest number of composites that a plan can give.
+
+    Args:
+        todo: the plan.
+        donors: backgrounds per photo and arm with the first fill.
+    """
     exchanged = 2 * donors + 2 * min(donors, SECOND_FILL_DONORS) + 1
     erased = len(FILLS) + len(BACKDROPS) + 4  # two with noise, two control holes
     cues = 4  # taken away and lent, each with its control
@@ -198,7 +213,7 @@ def _composites(
 def _cues(
     pixels: Pixels, mask: NDArray[np.uint8], own: Regions | None, other: Sequence[int], backgrounds: Backgrounds
 ) -> Iterator[tuple[str, str, int, Pixels]]:
-    """The attended piece of background taken away from this photo, and that of another class's photo put into it."""
+    """The four composites about cues: the photo's attended background removed, another class's put in, and controls."""
     if own is not None:
         yield CUE_REMOVED, FIRST_FILL, -1, FILLS[FIRST_FILL](pixels, own.attended)
         yield CUE_REMOVED_CONTROL, FIRST_FILL, -1, FILLS[FIRST_FILL](pixels, own.control)

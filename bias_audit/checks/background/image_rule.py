@@ -1,4 +1,4 @@
-"""BA2xx, image by image: which photos rest on their background, and which do so unlike their class."""
+"""The rules on single images, BA202 and BA204: photos that rest on their background, alone or unlike their class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The interventions over the data set: plan, composites, predictions, shard by class; as `attention` for heatmaps."""
+"""The interventions over the whole data set: plan, composites and predictions, kept in one shard per class."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from bias_audit.run.result import AuditResult
 from bias_audit.run.statuses import OK, SWITCHED_OFF
 
 Example = dict[str, Any]
-"""A composite that is kept for the report, as pictures.json holds it."""
+"""A composite kept for the report, as an entry of pictures.json."""
 
 EXAMPLES, SHOWN_AT_ONCE = 6, 3
 """Photos per class whose composites are kept for the report, and how many of them the page shows with a finding."""
@@ -34,12 +34,12 @@ EXAMPLES, SHOWN_AT_ONCE = 6, 3
 
 @dataclass(frozen=True)
 class Interventions:
-    """What was made of the photos, and what the model said of it.
+    """All composites of a run with their predictions.
 
     Attributes:
-        composites: one row per `composites.Composite`, and `label` of its photo (class indices).
+        composites: one row per `composites.Composite`, with the column `label` of its photo (class indices).
         examples: class name -> composites that are kept as pictures.
-        photos: the columns `columns.OF_IMAGES`, a row per image of the data set.
+        photos: the columns `columns.OF_IMAGES`, one row per image of the data set.
     """
 
     composites: pd.DataFrame
@@ -48,13 +48,13 @@ class Interventions:
 
 
 def measure(context: Context) -> Measured:
-    """Composites of all classes, a shard for each, and what they say of each photo."""
+    """Measure with composites of all classes, as `make_composites`; the result is in `Measured.own`."""
     made = make_composites(context)
     return Measured(own=lambda: made)
 
 
 def recall(result: AuditResult) -> Interventions:
-    """The composites of a finished run, and the columns that they gave its images."""
+    """Read the composites of a finished run, and the columns of the images that were made from them."""
     run = Run(result.path)
     names = result.info.class_names
     shards = {label: run.read_json(_shard(label)) for label in range(len(names))}
@@ -65,7 +65,7 @@ def recall(result: AuditResult) -> Interventions:
 
 
 def make_composites(context: Context) -> Interventions:
-    """Plan, make and predict the composites of all classes, or read those that an interrupted audit made."""
+    """Plan, make and predict the composites of all classes; classes that an interrupted audit finished are read."""
     dataset, explainer, geometry, config = context.dataset, context.explainer, context.geometry, context.config
     records, run = context.records, context.run
     areas = {record["#position"]: record["foreground_area"] for record in records if record.get("mask_status") == OK}
@@ -125,7 +125,7 @@ def make_composites(context: Context) -> Interventions:
 
 
 def _status(record: Mapping[str, Any], todo: donors.Plan, config: AuditConfig) -> str:
-    """Whether composites are made of an image, or why not."""
+    """Status of an image: whether composites are made of it, or why not."""
     if record["status"] != OK:
         return str(record["status"])
     return SWITCHED_OFF if config.interventions == 0 else todo.status.get(record["#position"], "")
@@ -140,7 +140,10 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 def _examples(
     dataset: Dataset, label: int, made: Sequence[composites.Composite], kept: Mapping[tuple[int, str], tuple[int, Any]]
 ) -> list[Example]:
-    """Composites of a few photos for the report, recognised in the proportion of all, with what that is of how many."""
+    """Example composites of a few photos for the report, with the counts of all composites of the same kind.
+
+    The photos are chosen so that the share recognised among them is near that of all composites.
+    """
     first: dict[tuple[int, str], composites.Composite] = {}
     for composite in made:
         name = composite.photo, composite.arm

@@ -1,4 +1,4 @@
-"""Composites -> what each photo says about reliance: one row per photo, one column per experiment.
+"""Effects of the background on each photo, from its composites: one row per photo, one column per experiment.
 
 See docs/science.md#interventions.
 """
@@ -28,17 +28,17 @@ CONSENSUS = 0.75
 
 
 def photo_effects(composites: pd.DataFrame, photos: pd.DataFrame, blank: Floats) -> pd.DataFrame:
-    """One row per photo that was intervened on.
+    """Effects of the background on every photo that has composites.
 
     Args:
-        composites: one row per `composites.Composite`, and `label` of its photo (class indices).
-        photos: index = sample position; columns label, predicted (class indices) and log_odds_label of the photo as
-            it is.
-        blank: (K,) log-odds of a black picture: neither object nor background.
+        composites: one row per `composites.Composite`, with the column `label` of its photo (class indices).
+        photos: index = sample position; columns label, predicted (class indices) and log_odds_label of the unchanged
+            photo.
+        blank: (K,) log-odds of a black picture, which shows neither object nor background.
 
     Returns:
-        index = sample position; columns of `columns.OF_IMAGES`, classes still as indices. NaN where there is no
-        such composite.
+        one row per photo, index = sample position; columns of `columns.OF_IMAGES`, with classes as indices. NaN where
+        the photo has no such composite.
     """
     made = composites.assign(right=composites["predicted"] == composites["label"])
     by_arm = made.groupby(_KEYS)["right"].mean()
@@ -56,22 +56,28 @@ _KEYS = ["photo", "arm", "fill"]
 
 @dataclass(frozen=True)
 class _Arms:
-    """Composites by photo, arm and fill: the share that is right, and the first one of each."""
+    """Composites by photo, arm and fill.
+
+    Attributes:
+        right: share of composites predicted as the label, 0..1, by (photo, arm, fill).
+        made: first composite of each (photo, arm, fill).
+        photos: sample positions of all photos, in order.
+    """
 
     right: pd.Series
     made: pd.DataFrame
     photos: pd.Index
 
     def share(self, arm: str, fill: str = FIRST_FILL) -> pd.Series:
-        """Share right, by photo; NaN where the arm was not made."""
+        """Share of an arm's composites predicted as the label, 0..1, by photo; NaN where there are none."""
         return self._level(self.right, arm, fill)
 
     def mean_share(self, arm: str, fills: Iterable[str]) -> pd.Series:
-        """Mean of `share` over fills."""
+        """Mean of an arm's `share` over several fills, by photo."""
         return pd.concat([self.share(arm, fill) for fill in fills], axis=1).mean(axis=1)
 
     def first(self, column: str, arm: str, fill: str = FIRST_FILL) -> pd.Series:
-        """A column of the first composite, by photo."""
+        """A column of the first composite of an arm and fill, by photo; NaN where there is none."""
         return self._level(self.made[column], arm, fill)
 
     def _level(self, values: pd.Series, arm: str, fill: str) -> pd.Series:
@@ -81,7 +87,7 @@ class _Arms:
 
 
 def _exchanged(made: pd.DataFrame, arm: _Arms, classes: int) -> dict[str, pd.Series]:
-    """The object on other photos' backgrounds."""
+    """Columns of the object pasted on other photos' backgrounds."""
     columns: dict[str, pd.Series] = {}
     for fill, suffix in ((FIRST_FILL, ""), (SECOND_FILL, "_second_fill")):
         same, other = arm.share(arms.SAME, fill), arm.share(arms.OTHER, fill)
@@ -99,7 +105,7 @@ def _exchanged(made: pd.DataFrame, arm: _Arms, classes: int) -> dict[str, pd.Ser
 
 
 def _emptied(arm: _Arms, photos: pd.DataFrame, blank: Floats) -> dict[str, pd.Series | Floats]:
-    """Without the object, without the background, and what erasing anything costs."""
+    """Columns without the object, without the background, and of the controls for what erasing anything costs."""
     only = (arms.FOREGROUND, FIRST_BACKDROP)
     neutral = arm.mean_share(arms.FOREGROUND, BACKDROPS)
     shares = shapley_background_share(
@@ -126,7 +132,7 @@ def _emptied(arm: _Arms, photos: pd.DataFrame, blank: Floats) -> dict[str, pd.Se
 
 
 def _cues(arm: _Arms) -> dict[str, pd.Series]:
-    """The attended piece of background taken away, and lent."""
+    """Columns of the attended piece of background: removed from its photo, and put behind another class's object."""
     removed, kept = (arm.first("probability", name) for name in (arms.CUE_REMOVED, arms.CUE_REMOVED_CONTROL))
     lent, other = (arm.first("donor_probability", name) for name in (arms.CUE_LENT, arms.CUE_LENT_CONTROL))
     return {
@@ -137,7 +143,11 @@ def _cues(arm: _Arms) -> dict[str, pd.Series]:
 
 
 def _rests_on_background(made: pd.DataFrame, arm: _Arms, photos: pd.DataFrame) -> pd.Series:
-    """Sure of it without the object, and another class on most other backgrounds (docs/science.md#single-photos)."""
+    """Whether each photo's prediction rests on the background (docs/science.md#single-photos).
+
+    True where the prediction stays the same without the object, at a probability above 0.5, and changes on more than
+    half of the other classes' backgrounds; missing where there are no such backgrounds.
+    """
     survives = (arm.first("predicted", arms.BACKGROUND) == photos["predicted"]) & (
         arm.first("probability_predicted", arms.BACKGROUND) > 0.5
     )
@@ -148,13 +158,13 @@ def _rests_on_background(made: pd.DataFrame, arm: _Arms, photos: pd.DataFrame) -
 
 
 def shapley_background_share(both: Floats, object_only: Floats, background_only: Floats, neither: Any) -> Floats:
-    """Background's part of the evidence, two players and four forward passes (Shapley 1953).
+    """The background's share of the evidence for the label: a Shapley value of two players, object and background.
 
     phi_bg = ((T11 - T10) + (T01 - T00)) / 2 and phi_fg likewise; the share is phi_bg / (|phi_bg| + |phi_fg|)
-    (docs/science.md#shapley-share).
+    (Shapley 1953; docs/science.md#shapley-share). T11 to T00 are the four arguments, in their order.
 
     Args:
-        both, object_only, background_only, neither: (n,) log-odds of the label.
+        both, object_only, background_only, neither: (n,) log-odds of the label with what the name says in the picture.
 
     Returns:
         (n,) in -1..1: 1 = background alone, 0 = object alone, negative = the background speaks against the label.
@@ -174,13 +184,16 @@ def intervention_columns(
     class_names: Sequence[str],
     blank: Floats,
 ) -> pd.DataFrame:
-    """The columns that composites give the images: one row per image, empty where nothing was made of it.
+    """The columns OF_IMAGES of all images, made from the composites.
 
     Args:
-        records: of the images as they are, by position: label, predicted, log_odds_label.
-        status: per image, done or why no composite was made.
+        records: label, predicted and log_odds_label of each unchanged image, by position.
+        status: for each image "done", or why no composite was made.
         composites, blank: see `photo_effects`.
         class_names: all classes, by index.
+
+    Returns:
+        one row per image; all but the status is missing where an image has no composites.
     """
     rows: list[dict[str, Any]] = [{"intervention_status": each} for each in status]
     if composites.empty:

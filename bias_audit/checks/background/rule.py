@@ -1,4 +1,4 @@
-"""BA2xx: reliance, from paired interventions. The unit is the photo, never the composite."""
+"""The rule BA201 on reliance on the background, from paired composites. The unit is the photo, never the composite."""
 
 from __future__ import annotations
 
@@ -57,14 +57,15 @@ EVIDENCE = (
     "flipped",
     "n_eligible",
 )
-"""Columns of the class table that stand beside a reliance outcome."""
+"""Columns of the class table that an outcome of BA201 carries as evidence."""
 
 
 def follows_background(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
-    """BA201: the same objects are recognised less often on backgrounds of other classes (sign-flip test, BH, gap).
+    """BA201: the same objects are recognised less often on backgrounds of other classes.
 
-    A second way of filling the donors' holes must show it too, else nothing is concluded. The level says
-    what else is known: COLLATERAL, SUSPICIOUS, HIDDEN or CONFIRMED.
+    Found where the background gap is significant (sign-flip test, Benjamini-Hochberg) and large enough. The gap must
+    show with a second way of filling the donors' holes too, else the outcome is "not applicable". The level is that of
+    `level_of`.
     """
     import numpy as np
 
@@ -107,7 +108,17 @@ def follows_background(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 
 
 def level_of(row: pd.Series, bounds: Thresholds, *, watched: bool, victim: bool = False) -> str:
-    """Level of a class whose prediction follows the background."""
+    """Level of a class whose prediction follows the background.
+
+    COLLATERAL for a victim of another class's cue, CONFIRMED where the attended background moves the prediction,
+    HIDDEN where the heatmaps lie on the object, else SUSPICIOUS.
+
+    Args:
+        row: the class's row of the class table.
+        bounds: thresholds of the rules.
+        watched: True where the heatmaps accuse the class as well, or cannot be used; it then cannot be HIDDEN.
+        victim: True for the victim among two classes, see `victim_of_two`.
+    """
     if victim or not (pulls(row, bounds) or passes_alone(row, bounds)):
         return "COLLATERAL"
     if cue_moves_it(row, bounds):
@@ -116,22 +127,43 @@ def level_of(row: pd.Series, bounds: Thresholds, *, watched: bool, victim: bool 
 
 
 def pulls(row: pd.Series, bounds: Thresholds) -> bool:
-    """The class's backgrounds pull other classes' objects to it: it, and no other, was learned with the cue."""
+    """Whether the class's backgrounds pull the objects of other classes to it, which marks the class with the cue.
+
+    Args:
+        row: the class's row of the class table.
+        bounds: thresholds of the rules.
+    """
     return as_float(row["attract_low"], -1) > 0 and as_float(row["attract"], 0) >= bounds.min_attract
 
 
 def passes_alone(row: pd.Series, bounds: Thresholds) -> bool:
-    """Without any object its photos pass for the class, more often than emptied photos of other classes do."""
+    """Whether the class's photos without their object are still called the class, clearly more often than others.
+
+    The lower limit of the class's own rate is compared with the highest rate among other classes; both fills must show
+    it.
+
+    Args:
+        row: the class's row of the class table.
+        bounds: thresholds of the rules.
+    """
     first = as_float(row["background_only_low"], 0) - as_float(row["background_only_elsewhere"], 1)
     second = as_float(row["background_only_second_fill"], 0) - as_float(row["background_only_elsewhere_second_fill"], 1)
     return min(first, second) > bounds.min_background_only
 
 
 def victim_of_two(classes: pd.DataFrame, bounds: Thresholds) -> str | None:
-    """The one of two classes that stands without any background while the other falls; None where both or none do.
+    """Name of the victim in a data set of two classes: recognised on neutral backdrops while the other class is not.
 
-    Of two classes each pulls the other's objects, for without the cue of one a picture is the other's. On neutral
-    backdrops nobody has a cue: the class that was learned with it is lost, its victim is not.
+    With two classes the pull of backgrounds cannot tell culprit from victim: a picture without the cue of one class is
+    called the other. On neutral backdrops there is no cue, so the class that was learned with one is lost and its
+    victim is not.
+
+    Args:
+        classes: the class table.
+        bounds: thresholds of the rules.
+
+    Returns:
+        class name; None where both or neither are recognised, and where there are not two classes.
     """
     if len(classes) != 2:
         return None
@@ -144,7 +176,12 @@ def victim_of_two(classes: pd.DataFrame, bounds: Thresholds) -> str | None:
 
 
 def cue_moves_it(row: pd.Series, bounds: Thresholds) -> bool:
-    """The piece of background that the maps point at moves the probability when taken away or lent to others."""
+    """Whether the piece of background that the maps point at moves the probability, removed or lent to other photos.
+
+    Args:
+        row: the class's row of the class table.
+        bounds: thresholds of the rules.
+    """
     return any(
         as_float(row[f"p_{name}_fdr"], 1) <= bounds.fdr
         and as_float(row[f"{name}_effect"], 0) >= bounds.min_cue
@@ -154,7 +191,12 @@ def cue_moves_it(row: pd.Series, bounds: Thresholds) -> bool:
 
 
 def maps_are_blind(row: pd.Series, bounds: Thresholds) -> bool:
-    """Enough maps were scored and they lie on the object: who reads heatmaps would acquit (a tint, a texture)."""
+    """Whether the heatmaps lie on the object, so that who reads them would acquit the class (a tint, a texture).
+
+    Args:
+        row: the class's row of the class table.
+        bounds: thresholds of the rules; at least `min_attention` maps must be scored.
+    """
     return (
         as_float(row["n_attention"], 0) >= bounds.min_attention
         and as_float(row["excess_high"], 9) < bounds.hidden_excess
@@ -162,7 +204,13 @@ def maps_are_blind(row: pd.Series, bounds: Thresholds) -> bool:
 
 
 def near_threshold(row: pd.Series, bounds: Thresholds, *, found: bool) -> str:
-    """Which small change would turn the outcome, in words; "" where none would."""
+    """Numbers of the outcome that lie close to a threshold, in words; "" where none does.
+
+    Args:
+        row: the class's row of the class table.
+        bounds: thresholds of the rules.
+        found: whether BA201 found the class.
+    """
     gap, p = float(row["background_gap"]), as_float(row["p_fdr"], 1)
     reasons = []
     if abs(gap - bounds.min_gap) < bounds.near and p <= 2 * bounds.fdr:
@@ -188,7 +236,7 @@ def _fills_disagree(name: str, row: pd.Series) -> str:
 
 
 def _sentence(name: str, row: pd.Series, level: str, evidence: Evidence) -> str:
-    """What was done and what happened."""
+    """The sentence of an outcome: what was done and what happened."""
     n = int(row["n_interventions"])
     same, other = float(row["same_background_accuracy"]), float(row["other_background_accuracy"])
     parts = [
@@ -213,7 +261,7 @@ def _sentence(name: str, row: pd.Series, level: str, evidence: Evidence) -> str:
 
 
 def _cue(name: str, row: pd.Series) -> str:
-    """What the attended piece of background does, in the order of its effect."""
+    """Sentence on the effects of the attended piece of background: removed, then lent to other photos."""
     removed, lent = as_float(row["cue_removal_effect"], 0), as_float(row["cue_lent_effect"], 0)
     clauses = []
     if visible(removed):
@@ -232,7 +280,7 @@ def _cue(name: str, row: pd.Series) -> str:
 
 
 def _culprit(name: str, row: pd.Series, evidence: Evidence) -> str:
-    """The class on whose backgrounds the objects of `name` go over to that class most."""
+    """Sentence on the likely culprit: the class whose backgrounds pull the objects of `name` most."""
     alone = (
         f"On neutral backdrops {float(row['neutral_background_accuracy']):z.0%} of its objects are recognised: it "
         "needs no background of its own"
@@ -252,6 +300,10 @@ def _culprit(name: str, row: pd.Series, evidence: Evidence) -> str:
 
 
 def why_no_reliance(row: pd.Series) -> str:
-    """Why a class has no reliance numbers, or not enough of them."""
+    """Why a class could not be judged on reliance, as a sentence.
+
+    Args:
+        row: the class's row of the class table.
+    """
     few = row["reliance_reason_code"] in FEW
     return f"{'Not enough photos' if few else 'No composites could be made'}: {row['reliance_reason']}."

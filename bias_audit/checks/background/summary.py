@@ -1,4 +1,4 @@
-"""What the composites say of photos and classes: the columns that the check adds to the shared tables."""
+"""The columns of reliance that the check adds to the shared tables, made from the composites."""
 
 from __future__ import annotations
 
@@ -22,11 +22,16 @@ from bias_audit.run.statuses import DONE, DONE_BEFORE, OK
 from bias_audit.run.tables import frame
 
 CORRECTED = (("p_fdr", "p_sign_flip"), ("p_cue_removal_fdr", "p_cue_removal"), ("p_cue_lent_fdr", "p_cue_lent"))
-"""Columns that correct another one for the number of classes tested."""
+"""Pairs (corrected, p): name of the column after Benjamini-Hochberg over classes, and of the column it corrects."""
 
 
 def of_images(made: Interventions, photos: Photos) -> pd.DataFrame:
-    """The columns `OF_IMAGES`; where the mask is another one than that of the composites, the status says so."""
+    """The columns OF_IMAGES; the status of a photo says so where its mask has changed since its composites were made.
+
+    Args:
+        made: the composites and their columns.
+        photos: input of the tables.
+    """
     table = made.photos.set_axis(photos.images.index)
     status = table["intervention_status"].to_numpy(object, copy=True)
     for position in photos.remasked:
@@ -36,7 +41,11 @@ def of_images(made: Interventions, photos: Photos) -> pd.DataFrame:
 
 
 def compared(images: pd.DataFrame) -> pd.DataFrame:
-    """The columns `COMPARED`: robust z of the swap's log-odds within the class, and the rank by reliance."""
+    """The columns COMPARED: robust z of swap_log_odds within the class, and the rank of the photo by reliance.
+
+    Args:
+        images: the images table with the columns OF_IMAGES.
+    """
     return pd.DataFrame(
         {
             "swap_robust_z": robust_z_within(images["swap_log_odds"], images["label"]),
@@ -47,7 +56,7 @@ def compared(images: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rank_by_reliance(images: pd.DataFrame) -> pd.Series:
-    """1 for the photo that rests on its background most: by the criterion, then the gap, then the swap's log-odds."""
+    """Rank of each photo by reliance, 1 = most: by rests_on_background, then background_gap, then swap_log_odds."""
     known = images[images["background_gap"].notna()]
     order = known.assign(resting=known["rests_on_background"].fillna(False).astype(bool)).sort_values(
         ["resting", "background_gap", "swap_log_odds"], ascending=False, kind="stable"
@@ -56,11 +65,11 @@ def _rank_by_reliance(images: pd.DataFrame) -> pd.Series:
 
 
 def of_classes(composites: pd.DataFrame, photos: Photos) -> pd.DataFrame:
-    """The columns `OF_CLASSES`: rates and effects with intervals and tests; every NaN has a reason beside it.
+    """The columns OF_CLASSES: rates and effects of each class, with intervals and tests.
 
     Args:
-        composites: one row per `composites.Composite`, and its photo's label (class indices).
-        photos: with the complete table of the images.
+        composites: one row per `composites.Composite`, with its photo's label (class indices).
+        photos: input of the tables, with the complete table of the images.
     """
     images, groups, least = photos.images, photos.groups, photos.thresholds.min_photos
     exchanged = composites[composites["fill"] == FIRST_FILL]
@@ -84,7 +93,7 @@ def of_classes(composites: pd.DataFrame, photos: Photos) -> pd.DataFrame:
 
 
 def _shrunken_gaps(images: pd.DataFrame, classes: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
-    """Gaps drawn towards their mean, the more the fewer photos stand behind them: what classes are ranked by."""
+    """Background gap of each class shrunk towards the mean gap, more so with fewer photos; classes are ranked by it."""
     spread = images.groupby("label")["background_gap"].var(ddof=1).reindex(list(names))
     return stats.shrink_means(
         classes["background_gap"].to_numpy(float), spread.to_numpy(float), classes["n_interventions"].to_numpy(float)
@@ -92,11 +101,21 @@ def _shrunken_gaps(images: pd.DataFrame, classes: pd.DataFrame, names: Sequence[
 
 
 def gaps_between(composites: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
-    """The table `gap_matrix`, by the first fill."""
+    """The table `gap_matrix`, from the composites with the first fill.
+
+    Args:
+        composites: one row per `composites.Composite`, with its photo's label (class indices).
+        class_names: all classes, by index.
+    """
     return gap_matrix(composites[composites["fill"] == FIRST_FILL], class_names)
 
 
 def to_show(examples: Mapping[str, list[Example]], outcomes: Sequence[RuleOutcome]) -> dict[str, list[Example]]:
-    """Composites of the flagged classes; where nothing was found those of two classes, to show what was tried."""
+    """Example composites of the classes with a finding; of the first two classes where no class has one.
+
+    Args:
+        examples: class name -> its example composites.
+        outcomes: outcomes of all rules.
+    """
     flagged = {outcome.subject for outcome in outcomes if outcome.found}
     return {name: rows for name, rows in examples.items() if name in flagged} or dict(list(examples.items())[:2])

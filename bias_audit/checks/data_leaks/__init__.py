@@ -1,1 +1,1 @@
-"""What the data alone give away of the label: backgrounds, properties of the files, copies (BA401 to BA404)."""
+"""The check for leaks in the data: backgrounds or file properties that predict the label, and copies (BA401-BA404)."""

@@ -1,7 +1,8 @@
 """How well the background alone predicts the label: a cross-validated linear model on features without the object.
 
-If it does, a network can win without looking at the object; whether this one does is not said here (Xiao et al. 2021:
-backgrounds alone suffice to classify). Features need no network: colours and textures of the background's pixels.
+If the background does, a network can be right without looking at the object (Xiao et al. 2021: backgrounds alone
+suffice to classify). Whether the audited model does so is not tested here. The features need no network: they are
+colours and textures of the background's pixels.
 """
 
 from __future__ import annotations
@@ -20,42 +21,43 @@ from bias_audit.interventions.edits import Mask, Pixels, hole
 Floats = NDArray[np.float64]
 
 BINS = 8
-"""Of each colour channel's histogram."""
+"""Bins of each colour channel's histogram."""
 
 SCALES = (1, 2)
-"""Smoothing, in pixels at 96 px, at which gradients are taken; coarser ones find no room beside large objects."""
+"""Standard deviations of the smoothing before gradients, in pixels at SIDE; larger ones find no room beside objects."""
 
 ORIENTATIONS = 6
 
 SIDE = 96
-"""Side at which features are taken: what a linear model needs is coarse, and so the cost is a few milliseconds."""
+"""Side in pixels to which pictures are reduced before features are taken; a linear model needs only coarse ones."""
 
 LEAST_GROUND = 0.05
-"""Share of the picture that must be background."""
+"""Smallest share of the picture that must be background."""
 
 LEAST_WITHIN = 0.01
-"""Share of the picture that must lie so far inside the background that no gradient there sees the object."""
+"""Smallest share of the picture that must lie so far inside the background that no gradient there sees the object."""
 
 FOLDS, PERMUTATIONS = 5, 199
 
 ENOUGH = 10
-"""Images per class that a probe needs: two in each fold."""
+"""Smallest number of images of a class that a probe needs: two in each fold."""
 
 PENALTY = 0.3
-"""Of the ridge regression, per photo, on standardised features: directions with less variance hardly count."""
+"""Penalty of the ridge regression, per photo, on standardised features; directions with less variance hardly count."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A probe's answer for one class against the rest, or for all classes together.
+    """How well the linear model tells one class from the rest, or all classes on average.
 
     Attributes:
         subject: class name; "" for the mean over classes.
-        auc: area under the ROC curve of out-of-fold scores, 0..1; .5 = chance. "" is the mean over classes.
-        low, high: 95 % interval, see `stats.auc_interval`.
-        p: permutation test, labels shuffled within folds and the cross-validation repeated; that of a class against the
-            largest AUC of any class, which corrects for their number (Westfall & Young 1993).
-        n: images.
+        auc: area under the ROC curve of out-of-fold scores, 0..1; .5 = chance. For "" the mean over classes.
+        low, high: 95 % interval of `auc`, see `stats.auc_interval`; for "" the mean of the classes' ends.
+        p: p of a permutation test: labels are shuffled within folds and the cross-validation is repeated. A class is
+            compared with the largest AUC of any class in each shuffle, which corrects for the number of classes
+            (Westfall & Young 1993).
+        n: number of images.
     """
 
     subject: str
@@ -67,13 +69,16 @@ class Probe:
 
 
 def background_features(pixels: Pixels, mask: Mask) -> Floats | None:
-    """Colours and textures of the background alone: (F,), or None where there is too little of it.
+    """Features of colour and texture of the background alone.
 
-    Everything is a mean over background pixels, so that neither size, place nor shape of the object enters.
+    All features are statistics over background pixels, so that size, place and shape of the object do not enter.
 
     Args:
-        pixels: (H, W, C) in [0, 255].
-        mask: (H, W); all BACKGROUND for features of the whole picture.
+        pixels: (H, W, C) in [0, 255], C = 1 or 3.
+        mask: (H, W) mask of the object; all BACKGROUND for features of the whole picture.
+
+    Returns:
+        (F,) features, or None where there is too little background.
     """
     size = (SIDE, SIDE)
     small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.float32).reshape(SIDE, SIDE, -1)
@@ -112,21 +117,21 @@ def probe(
     groups: NDArray[np.intp] | None = None,
     permutations: int = PERMUTATIONS,
 ) -> list[Probe]:
-    """Cross-validated AUC of a linear model, for all classes together and for each against the rest.
+    """Cross-validated AUC of a linear model, averaged over classes and for each class against the rest.
 
     Ridge regression on class indicators (one-vs-rest), on features standardised within each fold; one factorisation
     serves all permutations (Ojala & Garriga 2010, J. Mach. Learn. Res. 11, 1833-1863, for the test).
 
     Args:
-        features: (n, F).
+        features: (n, F) features of n images.
         labels: (n,) indices into `class_names`; only classes with ENOUGH images are probed.
-        class_names: (K,).
-        seed: of folds and permutations.
-        groups: (n,) codes of photos that belong together; they stay in one fold.
-        permutations: shuffles of the labels; of the groups' labels where each group has a single one.
+        class_names: (K,) names of all classes.
+        seed: seed of folds and permutations.
+        groups: (n,) codes of photos that belong together and stay in one fold; None = every photo is its own group.
+        permutations: number of shuffles of the labels.
 
     Returns:
-        the mean over classes first; [] where fewer than two classes have ENOUGH images.
+        the mean over classes first, then each class; [] where fewer than two classes have ENOUGH images.
     """
     counts = np.bincount(labels, minlength=len(class_names))
     usable = np.flatnonzero(counts >= ENOUGH)
@@ -164,7 +169,7 @@ def probe(
 def _smoothers(
     features: Floats, labels: NDArray[np.intp], units: NDArray[np.intp], rng: np.random.Generator
 ) -> tuple[list[Floats], list[NDArray[np.intp]]]:
-    """Per fold the matrix from training indicators to held-out scores, and the held-out positions."""
+    """For each fold the matrix that maps training indicators to held-out scores, and the held-out positions."""
     order = rng.permutation(units.max() + 1)
     # Units dealt out class by class, so that folds are stratified.
     first = np.array([labels[units == unit][0] for unit in range(len(order))])
@@ -200,10 +205,10 @@ def _aucs(scores: Floats, labels: NDArray[np.intp], usable: NDArray[np.intp]) ->
 def _shuffled(
     labels: NDArray[np.intp], units: NDArray[np.intp], folds: Sequence[NDArray[np.intp]], rng: np.random.Generator
 ) -> NDArray[np.intp]:
-    """Labels exchanged within each fold, between units with one label each, otherwise between photos.
+    """Labels shuffled within each fold: between groups where each group has one label, otherwise between photos.
 
-    Within, since the folds hold the classes in equal parts: labels dealt out freely would not, their scores would be
-    worse for that alone, and the test would find leaks in nothing.
+    The folds are stratified by class. Labels shuffled across folds would not be, their scores would be worse for that
+    alone, and the test would find leaks where there are none.
     """
     shuffled = labels.copy()
     for held in folds:

@@ -1,4 +1,4 @@
-"""The check `data_leaks`, declared."""
+"""Declaration of the check `data_leaks`; `checks.base` explains what a check declares."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TABLE = "leakage"
 
 
 class DataLeaks(Check):
-    """Can the label be told without looking at the object, whatever this model does?"""
+    """The check `data_leaks`: can the label be told without looking at the object, whatever the audited model does?"""
 
     name = "data_leaks"
     title = "Data"
@@ -31,7 +31,7 @@ class DataLeaks(Check):
     rules = tuple(JUDGES)
 
     def fingerprints(self, given: Given) -> Mapping[str, str]:
-        """Of the listing of the training pictures."""
+        """Hash of the listing of the training pictures; "" where no training folder was given."""
         if given.train is None:
             return {"training pictures": ""}
         from bias_audit.checks.data_leaks.measure import fingerprint
@@ -39,22 +39,22 @@ class DataLeaks(Check):
         return {"training pictures": fingerprint(given.train)}
 
     def measure(self, context: Context) -> Measured:
-        """What goes with the label in the data, and pairs of copies."""
+        """Measure the table `leakage`: associations of backgrounds and properties with the label, and copies."""
         from bias_audit.checks.data_leaks.measure import measure
 
         return measure(context)
 
     def recall(self, result: AuditResult) -> Measured:
-        """The table of a finished run; what was looked at is read from its shard when a rule asks."""
+        """The table of a finished run; the shard that says what was examined is read when a rule needs it."""
         return Measured({TABLE: result.table(TABLE)}, own=partial(_looked, result))
 
     def judge(self, rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
-        """BA401 to BA404, of the data set."""
+        """Outcomes of one of the rules BA401 to BA404, on the whole data set."""
         seen = evidence.own(self.name) or Looked("the run holds no such table")
         return JUDGES[rule](rule, evidence.thresholds, evidence.table(TABLE), seen)
 
     def section(self, measured: Measured, page: Page) -> dict[str, Any] | None:
-        """What the rules say, the strongest associations, and copies."""
+        """Values of the section: outcomes of the rules, strongest associations, and copies."""
         from bias_audit.checks.data_leaks.section import section
 
         return section(measured.tables[TABLE], page)

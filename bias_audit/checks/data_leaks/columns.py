@@ -1,4 +1,4 @@
-"""What the data alone give away of the label."""
+"""Columns of the table `leakage`: associations with the label that need no model, and pairs of copies."""
 
 from __future__ import annotations
 

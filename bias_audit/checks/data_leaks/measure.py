@@ -1,4 +1,4 @@
-"""What the data give away of the label: probe of the background, properties of the files, copies; kept in a shard."""
+"""Search for leaks of the label in the data: background probe, file properties and copies, kept in a shard."""
 
 from __future__ import annotations
 
@@ -37,20 +37,24 @@ from bias_audit.run.tables import table
 SHARD, TRAIN_SHARD = "shards/leakage.json", "shards/train.json"
 
 MOST_PAIRS = 500
-"""Pairs of copies that are listed, the most similar first."""
+"""Largest number of pairs of copies that are listed, the most similar first."""
 
 BACKGROUND_KIND, WHOLE_KIND, PROPERTY_KIND = "background", "whole image", "property"
 TRAIN_KIND, TEST_KIND = "training copy", "test copy"
 
 
 def measure(context: Context) -> Measured:
-    """The table of what goes with the label, and what was looked at."""
+    """Measure the table `leakage`, and what was examined (`Looked`, in `Measured.own`)."""
     found = find_leaks(context)
     return Measured({"leakage": leakage_table(found.rows)}, own=found.looked)
 
 
 def leakage_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """What goes with the label in the data alone, one row each; `p_fdr` of properties by Benjamini-Hochberg."""
+    """The table `leakage`; p_fdr of the properties is p after Benjamini-Hochberg over all properties.
+
+    Args:
+        rows: column name -> value, as in `columns.LEAKAGE`.
+    """
     frame = table("leakage", rows)
     tested = frame["kind"] == "property"
     frame.loc[tested, "p_fdr"] = stats.benjamini_hochberg(frame.loc[tested, "p"].to_numpy(float))
@@ -59,13 +63,13 @@ def leakage_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 @dataclasses.dataclass
 class Leaks:
-    """What the data give away, as the run keeps it.
+    """Leaks found in the data, as the run keeps them.
 
     Attributes:
-        rows: of the table `leakage`.
-        estimated: probed photos with an estimated object.
-        train: training pictures that were compared; None = the training set is not known.
-        reason: why nothing was looked at; "" where something was.
+        rows: rows of the table `leakage`.
+        estimated: number of probed photos whose object was estimated for want of a mask.
+        train: number of training pictures that were compared; None = no training folder was given.
+        reason: why nothing was examined; "" where the data were examined.
     """
 
     rows: list[Row] = dataclasses.field(default_factory=list)
@@ -74,12 +78,12 @@ class Leaks:
     reason: str = ""
 
     def looked(self) -> Looked:
-        """What the rules must know beside the table."""
+        """The facts that the rules need beside the table."""
         return Looked(self.reason, self.train, self.estimated)
 
 
 def find_leaks(context: Context) -> Leaks:
-    """Probe a sample of the images and look for copies, or read what an interrupted audit has found."""
+    """Probe a sample of the images and look for copies, or read the result of an interrupted audit."""
     dataset, records, groups = context.dataset, context.records, context.groups
     geometry, config, run, progress = context.geometry, context.config, context.run, context.progress
     if config.leakage == 0:
@@ -134,10 +138,10 @@ def find_leaks(context: Context) -> Leaks:
 
 
 def recalled(result: AuditResult) -> Looked:
-    """What a finished run holds of it beside the table.
+    """Read from a finished run what was examined.
 
     Raises:
-        ResultError: its shard is damaged.
+        ResultError: the shard of the check is damaged.
     """
     try:
         found = dict(Run(result.path).read_json(SHARD) or {})
@@ -148,7 +152,13 @@ def recalled(result: AuditResult) -> Looked:
 
 @dataclasses.dataclass(frozen=True)
 class _Seen:
-    """What was seen of the chosen images, by their place among them."""
+    """Features and properties of the chosen images, by their place among the chosen.
+
+    Attributes:
+        background, whole: place -> (F,) features of the background and of the whole picture, where both exist.
+        estimated: for each of these images, whether its object was estimated for want of a mask.
+        properties: properties of every chosen image.
+    """
 
     background: dict[int, NDArray[np.float64]]
     whole: dict[int, NDArray[np.float64]]
@@ -183,7 +193,10 @@ def _look(dataset: Dataset, chosen: Sequence[int], geometry: Geometry, advance: 
 
 
 def _trained(train: Path, dataset: Dataset, geometry: Geometry, run: Run, progress: Progress) -> list[dict[str, str]]:
-    """Name, label and hash of every training picture that can be read."""
+    """Name, label and perceptual hash of every training picture.
+
+    The hash is "" where a picture cannot be read; the label is the top folder, "" where that is no class.
+    """
     kept: list[dict[str, str]] | None = run.read_json(TRAIN_SHARD)
     if kept is not None:
         return kept
@@ -208,7 +221,14 @@ def _trained(train: Path, dataset: Dataset, geometry: Geometry, run: Run, progre
 
 
 def fingerprint(train: Path) -> str:
-    """Hash over the training pictures' names, sizes and times; their contents are not read."""
+    """Hash over names, sizes and modification times of the training pictures; their contents are not read.
+
+    Args:
+        train: folder of the training pictures.
+
+    Raises:
+        ConfigError: the folder does not exist or holds no pictures.
+    """
     digest = hashlib.sha256()
     for path in training_pictures(train):
         status = path.stat()
@@ -217,10 +237,10 @@ def fingerprint(train: Path) -> str:
 
 
 def training_pictures(train: Path) -> list[Path]:
-    """The pictures of a training folder.
+    """Paths of the pictures of a training folder.
 
     Raises:
-        ConfigError: no such folder, or none in it.
+        ConfigError: the folder does not exist or holds no pictures.
     """
     if not train.is_dir():
         raise ConfigError(f"no training folder at {str(train)!r}", "Give the folder that holds the training pictures.")
@@ -238,7 +258,7 @@ def _copy(kind: str, first: tuple[str, str], second: tuple[str, str], bits: int)
 
 
 def _plain(value: object) -> Value:
-    """A cell of the user's table as a number or a word; None where it is empty."""
+    """A value of a column of the user's table as a float or a string; None where it is empty."""
     if value is None or value != value:
         return None
     return float(value) if isinstance(value, int | float | np.number) and not isinstance(value, bool) else str(value)

@@ -1,7 +1,7 @@
-"""Properties of image files that have nothing to do with what is shown, and how they go with the label.
+"""Properties of pictures and files such as brightness or camera, and their association with the label.
 
-A scanner, a compression, a date: whatever differs between the classes by the way the data were collected can be
-learned instead of the object. A new property is one line of `pixel_properties` or `file_properties`.
+Whatever differs between the classes by the way the data were collected (a scanner, a compression, a date) can be
+learned instead of the object. A new property is one line in `pixel_properties` or `file_properties`.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ RIM = 0.03
 """Width of the border whose colour is taken, as a share of the shorter side."""
 
 CORNER = 0.06
-"""Side of a corner that is looked at for black, as a share of the shorter side."""
+"""Side of the corner squares that are tested for black, as a share of the shorter side."""
 
 DARK = 30.0
-"""Grey level below which a corner is black: a dermatoscope's vignette, a letterbox."""
+"""Mean grey level, 0..255, below which a corner is black: a dermatoscope's vignette, a letterbox."""
 
 ENOUGH = 10
-"""Photos of a class, and of all others, below which nothing is compared."""
+"""Smallest number of photos of a class, and of all others, that a comparison needs."""
 
 MOST_WORDS = 50
-"""Different values above which a column is a name of the photo, not a property."""
+"""Largest number of different words of a property; a column with more names photos and is no property."""
 
 PERMUTATIONS = 999
 
@@ -44,16 +44,16 @@ _EXIF_MAKE, _EXIF_MODEL, _EXIF_DATE, _EXIF_IFD, _EXIF_TAKEN = 0x010F, 0x0110, 0x
 
 @dataclass(frozen=True)
 class Association:
-    """A property against the label.
+    """Association of one property with the label.
 
     Attributes:
-        name: of the property.
+        name: name of the property.
         class_name: class that is compared with all others; "" for a property in words, compared over all classes.
         measure: "AUC" (P(higher in the class than elsewhere); .5 = no difference) or "Cramér's V" (0..1).
-        value, low, high: with 95 % interval.
-        p: Mann-Whitney or permutation test.
-        n: photos.
-        typical: what it is like in the class and elsewhere, or the value that goes most with a class, in words.
+        value, low, high: the measure with its 95 % interval.
+        p: p of a Mann-Whitney test (AUC) or a permutation test (Cramér's V), not corrected.
+        n: number of photos.
+        typical: median in the class and elsewhere, or the word most over-represented in a class, as text.
     """
 
     name: str
@@ -68,7 +68,11 @@ class Association:
 
 
 def pixel_properties(pixels: Pixels) -> dict[str, Value]:
-    """Light, colour and sharpness of a picture (H, W, C) in [0, 255], at the model's input size."""
+    """Properties of light, colour and sharpness of a picture, by name.
+
+    Args:
+        pixels: (H, W, C) in [0, 255] at the model's input size, C = 1 or 3.
+    """
     rgb = pixels if pixels.shape[2] == 3 else np.repeat(pixels, 3, axis=2)
     hsv = cv2.cvtColor(rgb / np.float32(255), cv2.COLOR_RGB2HSV)
     grey = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.float32)
@@ -94,7 +98,14 @@ def pixel_properties(pixels: Pixels) -> dict[str, Value]:
 
 
 def file_properties(path: Path) -> dict[str, Value]:
-    """Format, size, compression and EXIF of a file; reads its header only. Missing where it cannot be read."""
+    """Format, size, compression and EXIF data of a file, by name; reads the header only.
+
+    Args:
+        path: the picture file.
+
+    Returns:
+        name -> value; {} where the header cannot be read.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -120,9 +131,13 @@ def file_properties(path: Path) -> dict[str, Value]:
 
 
 def jpeg_quality(tables: Mapping[int, Sequence[int]]) -> float:
-    """Quality 1..100 of the IJG scale by which the luminance table is the standard one's multiple (Annex K).
+    """JPEG quality on the IJG scale, 1..100, estimated from the quantisation tables.
 
-    Within 2 of the quality above 10; below, entries are cut off at 255 and it comes out too high.
+    The scale says by which factor the luminance table is a multiple of the standard one (ITU-T T.81, Annex K). The
+    estimate is within 2 above quality 10; below, entries of the table are cut off at 255 and it is too high.
+
+    Args:
+        tables: number of the table -> its entries; the table with the lowest number is that of luminance.
     """
     scale = 100 * float(np.mean(tables[min(tables)])) / _STANDARD_MEAN
     return float(np.clip(round(5000 / scale if scale > 100 else (200 - scale) / 2), 1, 100))
@@ -140,15 +155,17 @@ def associations(
     seed: int,
     groups: NDArray[np.intp] | None = None,
 ) -> list[Association]:
-    """Every property against the label; those without variation, or with too few photos, are left out.
+    """Association of every property with the label.
+
+    Properties that do not vary, or have too few photos, are left out.
 
     Args:
-        rows: properties of N photos; missing ones are None or absent.
+        rows: name -> value of the properties of N photos; missing ones are None or absent.
         labels: (N,) indices into `class_names`.
-        class_names: (K,).
-        seed: of permutations and bootstrap.
-        groups: (N,) codes of photos that belong together: the first of each stands for all, since a patient's photos
-            from one camera are one observation.
+        class_names: (K,) names of all classes.
+        seed: seed of permutations and bootstrap.
+        groups: (N,) codes of photos that belong together; the first photo of a group stands for all, since a patient's
+            photos from one camera are one observation. None = every photo is its own group.
     """
     if groups is not None:
         firsts = np.sort(np.unique(groups, return_index=True)[1])

@@ -1,4 +1,4 @@
-"""BA4xx: what the data alone give away. A leak in the data does not convict the model: WATCH, and never more."""
+"""The rules on leaks in the data, BA401 to BA404. A leak does not convict the model, so the level is at most WATCH."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from bias_audit.config import Thresholds
 
 MOST_NAMED = 5
-"""Classes named in a sentence."""
+"""Largest number of classes named in a sentence."""
 
 NOT_THE_MODEL = "Whether this model uses it is another question"
 
 
 @dataclass(frozen=True)
 class Looked:
-    """What was looked at.
+    """Which data the check examined.
 
     Attributes:
-        reason: why nothing was; "" where something was.
-        train: training pictures that were compared; None = the training set is not known.
-        estimated: photos whose background is only estimated.
+        reason: why nothing was examined; "" where the data were examined.
+        train: number of training pictures that were compared; None = no training folder was given.
+        estimated: number of photos whose object was estimated for want of a mask.
     """
 
     reason: str = ""
@@ -37,7 +37,10 @@ class Looked:
 
 
 def background_leak(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, seen: Looked) -> list[RuleOutcome]:
-    """Whether a linear model on colours and textures of the background alone predicts the label."""
+    """BA401: whether a linear model on colours and textures of the background alone predicts the label.
+
+    Found where the class with the largest AUC passes both bounds; its p is corrected for the number of classes.
+    """
     rows = _rows(table, seen, "background")
     if rows is None:
         return [not_applicable(rule, "dataset", "", _why(seen), NOT_MEASURED)]
@@ -67,7 +70,7 @@ def background_leak(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, 
 
 
 def property_leak(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, seen: Looked) -> list[RuleOutcome]:
-    """Whether brightness, format, camera or a user's column goes with the label."""
+    """BA402: whether brightness, format, camera or a column of the user is associated with the label."""
     rows = _rows(table, seen, "property")
     if rows is None:
         return [not_applicable(rule, "dataset", "", _why(seen), NOT_MEASURED)]
@@ -94,7 +97,7 @@ def property_leak(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, se
 
 
 def copies(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, seen: Looked) -> list[RuleOutcome]:
-    """Whether pictures are in the test set twice, or in the training set as well."""
+    """BA403: whether pictures are in the test set twice, or in the training set as well; one outcome for each."""
     rows = _rows(table, seen, "training copy", "test copy")
     if rows is None:
         return [not_applicable(rule, "dataset", "", _why(seen), NOT_MEASURED)]
@@ -121,7 +124,7 @@ def copies(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, seen: Loo
 
 
 def label_conflicts(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, seen: Looked) -> list[RuleOutcome]:
-    """Whether copies of one picture have different labels."""
+    """BA404: whether copies of one picture have different labels."""
     rows = _rows(table, seen, "training copy", "test copy")
     if rows is None:
         return [not_applicable(rule, "dataset", "", _why(seen), NOT_MEASURED)]
@@ -145,7 +148,12 @@ def label_conflicts(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, 
 
 
 def strength(measure: str, value: Any) -> float:
-    """0 = no association, 1 = perfect: distance of an AUC from chance, or Cramér's V; NaN for a missing value."""
+    """Strength of an association on one scale, 0 = none to 1 = perfect; NaN for a missing value.
+
+    Args:
+        measure: "AUC", of which the distance from chance is taken, or "Cramér's V", which is kept.
+        value: the measure.
+    """
     known = as_float(value)
     return abs(2 * known - 1) if measure == "AUC" else known
 
@@ -202,4 +210,4 @@ JUDGES: dict[Rule, Judge] = {
         more="The copies",
     ): label_conflicts,
 }
-"""The rules of the check, and what judges by each."""
+"""Rules of the check -> the function that judges each."""

@@ -15,22 +15,29 @@ if TYPE_CHECKING:
     from bias_audit.checks.base import Page
 
 MOST_ROWS, MOST_COPIES = 15, 40
-"""Associations, the strongest first, and pairs of copies in the page; leakage.csv holds all."""
+"""Largest numbers of associations and of pairs of copies in the page; leakage.csv holds all."""
 
 CODES = tuple(rule.code for rule in JUDGES)
 
 COPIES = {"training copy": "training set", "test copy": "test set"}
-"""Kind of a pair -> where its second picture lies."""
+"""Kind of a pair of copies -> the set that holds its second picture."""
 
 
 def section(leakage: pd.DataFrame, page: Page) -> dict[str, Any] | None:
-    """What the rules say, the strongest associations with their intervals, and pairs of copies.
+    """Values of the section: outcomes of the rules, strongest associations with intervals, and pairs of copies.
+
+    Args:
+        leakage: the table `leakage`.
+        page: the run, and the pictures of its page.
 
     Returns:
-        judged: list of {code, status, level, sentence}, one per outcome; None in the place of all where there is none.
-        rows: associations: {kind, name, class_name, measure, estimate, n, p, typical}, probes first.
-        copies: pairs: {first, label, second, other_label, place, bits, conflict}, conflicts first.
-        rows_total, copies_total: how many there are in all.
+        None where the run has no outcome of these rules, else a dictionary with
+        judged: list of {code, status, level, sentence}, one per outcome.
+        rows: list of {kind, name, class_name, measure, estimate, n, p, typical}, probes of backgrounds first.
+        rows_total: number of associations in all.
+        copies: list of {first, label, second, other_label, place, bits, conflict}, conflicting labels first.
+        copies_total: number of pairs in all.
+        file: name of the table that holds all.
     """
     judged = [
         {"code": each.code, "status": each.status, "level": each.level, "sentence": each.sentence}

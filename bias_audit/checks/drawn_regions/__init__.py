@@ -1,1 +1,1 @@
-"""Regions that reviewers draw and have tested (BA303)."""
+"""The check of regions that reviewers draw in the report and have tested by intervention (BA303)."""

@@ -1,4 +1,4 @@
-"""The check `drawn_regions`, declared."""
+"""Declaration of the check `drawn_regions`; `checks.base` explains what a check declares."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class DrawnRegions(Check):
-    """Does a region that a reviewer drew move the prediction?"""
+    """The check `drawn_regions`: does a region that a reviewer drew move the prediction?"""
 
     name = "drawn_regions"
     title = "Regions"
@@ -24,17 +24,17 @@ class DrawnRegions(Check):
     judges = JUDGES
 
     def measure(self, context: Context) -> Measured:
-        """No regions: they are drawn in the report of a finished run, see `pipeline.live_test`."""
+        """An empty table: regions are drawn in the report of a finished run, see `pipeline.live_test`."""
         from bias_audit.checks.drawn_regions.summary import regions_table
 
         return Measured({"hypotheses": regions_table([])})
 
     def recall(self, result: AuditResult) -> Measured:
-        """The regions that were drawn; none in a run of an older version, which has no such table."""
+        """The table of drawn regions; empty for a run of an older version, which has no such table."""
         return Measured({"hypotheses": result.hypotheses})
 
     def section(self, measured: Measured, page: Page) -> dict[str, Any] | None:
-        """The latest first."""
+        """Values of the section: the drawn regions, the latest first; None where there are none."""
         from bias_audit.checks.drawn_regions.section import regions_section
 
         shown = regions_section(page.result, page.pictures, page.budget)

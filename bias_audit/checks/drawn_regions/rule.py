@@ -1,4 +1,4 @@
-"""BA303: a region that a reviewer drew moves the prediction when it is pasted onto photos of other classes."""
+"""The rule BA303: a region that a reviewer drew moves the prediction when pasted onto photos of other classes."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ EVIDENCE = (
 def drawn_region(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA303: a region drawn by a reviewer and tested by intervention moves the prediction.
 
-    CONFIRMED where pasting it raises the class's probability significantly, after correction over all regions that were
-    tried in this run, by enough, and the region lies off the object. No outcome where nobody has drawn a region: an
-    audit does not wait for one.
+    CONFIRMED where pasting the region raises the class's probability significantly (corrected over all regions tested
+    in this run) and by enough, and the region lies off the object. There is one outcome per region, and none where
+    nobody has drawn one: an audit does not wait for reviewers.
     """
     regions = evidence.table("hypotheses")
     if regions is None:
@@ -101,4 +101,4 @@ JUDGES: dict[Rule, Judge] = {
         by_hand=True,
     ): drawn_region,
 }
-"""The rules of the check, and what judges by each."""
+"""Rules of the check -> the function that judges each."""

@@ -1,4 +1,4 @@
-"""Regions that reviewers drew and had tested, with the pictures of each answer."""
+"""The section of the report on regions that reviewers drew and had tested, with pictures of each test."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from bias_audit.report.gallery import TILE_BYTES, is_picture, keep_picture
 from bias_audit.run.result import AuditResult
 
 HYPOTHESES_SHARE = 0.15
-"""Part of the page's picture budget that their pictures may take."""
+"""Part of the page's picture budget that the pictures of this section may take, 0..1."""
 
 MOST_SHOWN = 40
-"""Regions in the page; hypotheses.csv holds all."""
+"""Largest number of regions in the page; hypotheses.csv holds all."""
 
 FIRST_KEY = "h"
 
@@ -27,22 +27,23 @@ TEXTS = {
     "pasted": "with the region",
     "control": "with a piece of another photo of its class",
 }
-"""Arms of a test in the order in which they are shown, and in words."""
+"""Arm (kind of picture) of a test -> its caption."""
 
 
 def regions_section(result: AuditResult, pictures: Mapping[str, Any], budget: int) -> dict[str, Any]:
-    """The latest first.
+    """Values of the section: the tested regions, the latest first.
 
     Args:
         result: a finished run.
         pictures: content of pictures.json; "hypotheses" by hypothesis_id.
-        budget: bytes of pictures in the page.
+        budget: bytes that all pictures of the page may take together.
 
     Returns:
         regions: list of {id, name, class_name, image_id, level, sentence, effect, ..., shots}.
         pictures: list of {key, jpeg, width, height, grid}, as of `gallery.arrange_pictures`.
-        bytes: what they take of the budget.
-        total: regions in all.
+        bytes: bytes of the budget that these pictures take.
+        total: number of regions in all.
+        file: name of the table that holds all.
 
     Raises:
         ResultError: the table of the run is damaged.

@@ -1,4 +1,4 @@
-"""The table of regions that reviewers drew and had tested."""
+"""Making of the table `hypotheses`: regions that reviewers drew and had tested."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from bias_audit.run.tables import table
 
 
 def regions_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row per region that a reviewer had tested, the latest last; p corrected over all of them."""
+    """The table `hypotheses`; p_fdr is p_paste after Benjamini-Hochberg over all regions tested.
+
+    Args:
+        rows: one per tested region, the latest last: column name -> value, as in `columns.HYPOTHESES`.
+    """
     made = table("hypotheses", rows)
     return made.assign(p_fdr=stats.benjamini_hochberg(made["p_paste"].to_numpy(float)))

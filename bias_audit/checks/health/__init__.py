@@ -1,1 +1,1 @@
-"""Whether the audit can be trusted at all: unreadable, too few, at chance (BA901 to BA905)."""
+"""The check of the audit itself: unreadable or too few images, accuracy at chance, doubtful maps (BA901 to BA905)."""

@@ -1,4 +1,4 @@
-"""The check `health`, declared."""
+"""Declaration of the check `health`; `checks.base` explains what a check declares."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from bias_audit.checks.health.rule import JUDGES
 
 
 class Health(Check):
-    """Can this audit be trusted at all?"""
+    """The check `health`: can this audit be trusted at all?"""
 
     name = "health"
     title = "Health"

@@ -1,4 +1,4 @@
-"""BA9xx: health of the audit itself."""
+"""The rules on the audit itself, BA901 to BA905: can its numbers be trusted?"""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from bias_audit.checks.evidence import Evidence
 
 MOST_NAMES = 10
-"""Classes named in a sentence; the class table holds them all."""
+"""Largest number of classes named in a sentence; the class table holds all."""
 
 
 def unreadable_images(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
-    """BA901: so many pictures could not be read that the audit speaks of another data set."""
+    """BA901: too many images could not be read, so that the audit may not stand for the data set."""
     from bias_audit import stats
 
     bounds = evidence.thresholds
@@ -48,9 +48,10 @@ def unreadable_images(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 
 
 def maps_without_tie(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
-    """BA902: maps hardly better than uniform, or as much on any other photo's object, though no class relies on it.
+    """BA902: heatmaps that are not tied to the objects, though the classes show no reliance on the background.
 
-    Two signs, either is enough: the median background excess, and the permutation tie of every class.
+    Either of two signs is enough: the median background excess is hardly better than that of uniform maps, or in no
+    class the maps lie more on their own photo's object than on those of other photos (permutation test).
     """
     # docs/science.md#permutation-tie, docs/science.md#levels
     bounds = evidence.thresholds
@@ -95,19 +96,19 @@ def maps_without_tie(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 
 
 def no_scores(rule: Rule, evidence: Evidence) -> RuleOutcome:
-    """The outcome where no class has attention scores: their most frequent reason."""
+    """The outcome where no class has attention scores, with the most frequent reason of the classes."""
     reason, code = _most_frequent(evidence.classes, "attention_reason")
     return not_applicable(rule, "dataset", "", f"No attention scores: {reason}.", code)
 
 
 def _most_frequent(classes: pd.DataFrame, column: str) -> tuple[str, str]:
-    """The most frequent reason of a column, in words and as a code."""
+    """The most frequent reason in a column of the class table, in words and as a code."""
     reason = str(classes[column].mode().iloc[0])
     return reason, str(classes.loc[classes[column] == reason, f"{column}_code"].iloc[0])
 
 
 def accuracy_at_chance(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
-    """BA903: predictions no better than guessing: as a rule a wrong --preprocess or a wrong class order."""
+    """BA903: predictions that are no better than guessing, mostly from a wrong --preprocess or class order."""
     from bias_audit import stats
 
     read = evidence.images[evidence.images["status"] == OK]
@@ -139,10 +140,11 @@ def accuracy_at_chance(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 
 
 def uncertain_masks(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
-    """BA904: attention scores that hang on where exactly the masks end: on void pixels, or on half a cell of outline.
+    """BA904: attention scores that depend on where exactly the masks end: on void pixels, or on half a cell of outline.
 
-    At a coarse grid half a cell more lowers every class whose maps lie on the object, since maps reach beyond it by as
-    much. What counts is a class that lies above the others only because of the outline.
+    On a coarse grid, masks dilated by half a cell lower the background excess of every class whose maps lie on the
+    object, since the maps reach beyond it by as much. So the rule looks for a class that exceeds the others only
+    because of the outline.
     """
     # docs/science.md#boxes-and-outlines
     bounds = evidence.thresholds
@@ -182,10 +184,17 @@ def uncertain_masks(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 
 
 def _outline(images: pd.DataFrame, least: int) -> tuple[float, float, str]:
-    """How far a class lies above the mean of the others in background excess, and what dilated masks leave of it.
+    """The class whose lead in background excess over the other classes shrinks most when the masks are dilated.
 
-    The class is the one that loses most, among those above the others; (0, 0, "") where fewer than two classes have
-    `least` images.
+    The lead is the class's mean minus the mean of the other classes' means; only classes with a lead of at least 0
+    count.
+
+    Args:
+        images: the images table.
+        least: scored images that a class needs.
+
+    Returns:
+        (lead, lead with dilated masks, class name); (0, 0, "") where fewer than two classes have `least` images.
     """
     import numpy as np
 
@@ -277,4 +286,4 @@ JUDGES: dict[Rule, Judge] = {
         measures=("share of the classes", "share"),
     ): too_few_images,
 }
-"""The rules of the check, and what judges by each."""
+"""Rules of the check -> the function that judges each."""

@@ -1,1 +1,1 @@
-"""Whether the model was shown what it saw in training (BA906, BA907)."""
+"""The check of the model's inputs: do preprocessing and class order agree with training (BA906, BA907)?"""

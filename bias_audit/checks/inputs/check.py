@@ -1,4 +1,4 @@
-"""The check `inputs`, declared."""
+"""Declaration of the check `inputs`; `checks.base` explains what a check declares."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Inputs(Check):
-    """Was the model shown what it saw in training, and are its outputs called what they were then?"""
+    """The check `inputs`: do preprocessing and class order agree with those of training?"""
 
     name = "inputs"
     title = "Inputs"
@@ -23,13 +23,13 @@ class Inputs(Check):
     judges = JUDGES
 
     def measure(self, context: Context) -> Measured:
-        """The accuracy of every preprocessing on a sample, and the one that was chosen where none was given."""
+        """Measure the accuracy under every preprocessing on a sample; choose one where the setting is "auto"."""
         from bias_audit.checks.inputs.measure import measure
 
         return measure(context)
 
     def recall(self, result: AuditResult) -> Measured:
-        """The same comparison."""
+        """The comparison of preprocessings of a finished run, read when a rule needs it."""
         return Measured(own=partial(_recalled, result))
 
 

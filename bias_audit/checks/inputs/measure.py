@@ -1,4 +1,4 @@
-"""Was the model trained on these pixels? Its accuracy on a labelled sample under every preprocessing.
+"""Comparison of preprocessings by the model's accuracy on a labelled sample: which one was used in training?
 
 See docs/science.md#preprocessing-check.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bias_audit.run.result import AuditResult
 
 FIRST, MOST = 32, 128
-"""Photos that every preprocessing is tried on, and those that could be the better one."""
+"""Number of photos for every preprocessing at first, and in all for those that could still be the best."""
 
 STORED = "shards/preprocess.json"
 
@@ -35,12 +35,12 @@ Hits = dict[str, NDArray[np.bool_]]
 
 @dataclass(frozen=True)
 class Candidate:
-    """A preprocessing against the one in use, on the same photos.
+    """Another preprocessing, compared with the one in use on the same photos.
 
     Attributes:
         name: key of PREPROCESS.
-        n, hits: photos, and how many are predicted right.
-        gained, lost: photos that only this one gets right, and only the one in use.
+        n, hits: number of photos, and how many are predicted right.
+        gained, lost: photos that are right only with this preprocessing, and right only with the one in use.
     """
 
     name: str
@@ -55,10 +55,10 @@ class PreprocessCheck:
     """How the preprocessing in use compares with the others.
 
     Attributes:
-        name: the one in use.
-        chosen: it was chosen here, not given.
-        n, hits: photos it was tried on, and how many are predicted right.
-        most: photos of the most frequent class among them: what guessing gets right.
+        name: name of the preprocessing in use.
+        chosen: True where it was chosen by this comparison ("auto"), not given by the user.
+        n, hits: number of photos tried with it, and how many are predicted right.
+        most: number of these photos in their most frequent class: what always guessing that class gets right.
         classes: number of classes.
         others: the other candidates, most preferred first.
     """
@@ -73,7 +73,7 @@ class PreprocessCheck:
 
 
 def measure(context: Context) -> Measured:
-    """How the preprocessing compares with others; it is chosen here where the configuration says "auto"."""
+    """Compare the preprocessing with others, and settle the setting where the configuration says "auto"."""
     with context.progress.stage("Checking the preprocessing", None):
         checked = check_preprocess(
             context.config.preprocess, context.explainer.model, context.dataset, context.geometry,
@@ -94,18 +94,18 @@ def _notes(checked: PreprocessCheck) -> list[str]:
 def check_preprocess(
     name: str, model: Model, dataset: Dataset, geometry: Geometry, seed: int, run: Run | None = None
 ) -> PreprocessCheck:
-    """Compare the preprocessing with the others, or choose one.
+    """Compare the preprocessing in use with the built-in ones, or choose the best one.
 
-    Every candidate sees at most FIRST photos; those that lead there see MOST, and so does the one in use where it has
-    to be told from guessing.
+    Every candidate is tried on at most FIRST photos. Up to MOST photos are used for candidates that are ahead or close
+    to the best, and for the preprocessing in use where its accuracy could be that of guessing.
 
     Args:
-        name: key of PREPROCESS, `module:function`, or "auto".
+        name: key of PREPROCESS, `module:function`, or "auto" to choose.
         model: the classifier.
         dataset: labelled samples; at most MOST of them are read, the classes in turn.
-        geometry: how pictures become inputs.
-        seed: of the choice of photos.
-        run: where the outcome is kept, so that a resumed audit goes on as it began.
+        geometry: how pictures become model inputs.
+        seed: seed of the choice of photos.
+        run: where the outcome is kept, so that a resumed audit uses the same one; None = it is not kept.
 
     Raises:
         DataError: "auto" and none of the sampled photos can be read.
@@ -119,15 +119,19 @@ def check_preprocess(
 
 
 def recall(result: AuditResult) -> PreprocessCheck:
-    """The comparison that a finished run keeps."""
+    """Read the comparison of a finished run.
+
+    Raises:
+        ResultError: the run keeps none.
+    """
     return read_check(Run(result.path))
 
 
 def read_check(run: Run) -> PreprocessCheck:
-    """The outcome that a run keeps.
+    """Read the comparison from a run folder.
 
     Raises:
-        ResultError: it keeps none.
+        ResultError: the run keeps none.
     """
     if (known := run.read_json(STORED)) is None:
         raise ResultError(f"{str(run.path / STORED)!r} is missing", "Audit the data again.")
@@ -188,13 +192,17 @@ def _against(name: str, own: NDArray[np.bool_], used: NDArray[np.bool_]) -> Cand
 
 
 def _contends(own: NDArray[np.bool_], best: NDArray[np.bool_]) -> bool:
-    """More photos could still turn the order: the lead is within two standard errors of the discordant pairs."""
+    """Whether more photos could still reverse the order: the lead is within two standard errors.
+
+    Args:
+        own, best: (n,) whether each photo is right with this preprocessing, and with the best so far.
+    """
     ahead, behind = _count(best & ~own), _count(own & ~best)
     return (ahead - behind) ** 2 <= 4 * (ahead + behind)
 
 
 def _guesses(hits: NDArray[np.bool_], classes: int) -> bool:
-    """So few hits that more photos are needed to tell the model from guessing: within two standard errors of it."""
+    """Whether the accuracy is not clearly above guessing: at most two standard errors above 1 / classes."""
     n, chance = len(hits), 1 / classes
     return n > 0 and _count(hits) <= n * chance + 2 * float(np.sqrt(n * chance * (1 - chance)))
 

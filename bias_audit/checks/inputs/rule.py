@@ -1,4 +1,4 @@
-"""BA906, BA907: whether the model was shown what it saw in training, and its outputs are called what they were then."""
+"""The rules BA906 and BA907: do preprocessing and class order of the audit agree with those of training?"""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from bias_audit.checks.inputs.measure import Candidate
 
 MOST_RENAMED = 5
-"""Outputs named in a sentence."""
+"""Largest number of outputs named in a sentence."""
 
 
 def preprocessing(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
-    """BA906: another preprocessing makes the model right more often, or none tells it from guessing.
+    """BA906: another preprocessing gives a higher accuracy, or the model is no better than guessing and none helps.
 
     Exact one-sided McNemar test on the same photos, Bonferroni-corrected over the candidates.
     """
@@ -75,15 +75,15 @@ def preprocessing(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 
 
 def _gain(other: Candidate) -> float:
-    """Accuracy beyond that of the preprocessing in use, on the same photos."""
+    """Accuracy with another preprocessing minus that with the one in use, on the same photos, -1..1."""
     return (other.gained - other.lost) / other.n
 
 
 def class_order(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
-    """BA907: another order of the classes explains the confusions: outputs that are called by each other's names.
+    """BA907: another order of the classes explains the confusions, so outputs have each other's names.
 
     The order is the best assignment of names to outputs on one half of the photos (Kuhn 1955, Naval Research Logistics
-    2, 83-97), and is tested on the other half against the order as it is, by exact one-sided McNemar.
+    2, 83-97). It is tested on the other half against the present order, by the exact one-sided McNemar test.
     """
     import numpy as np
 
@@ -142,14 +142,14 @@ def class_order(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 
 
 def _better(gained: int, lost: int) -> float:
-    """p of the exact McNemar test that more is gained than lost: one-sided, since only a better one is looked for."""
+    """One-sided p of the exact McNemar test that more photos are gained than lost; 1 where they are not."""
     from bias_audit import stats
 
     return stats.mcnemar(gained, lost) / 2 if gained > lost else 1.0
 
 
 def _one_half(images: pd.DataFrame) -> NDArray[np.bool_]:
-    """Every other photo of each class, in an order that hangs on their names alone."""
+    """(n,) True for every other photo of each class, in a random order that depends only on the image ids."""
     import numpy as np
     import pandas as pd
 
@@ -160,13 +160,13 @@ def _one_half(images: pd.DataFrame) -> NDArray[np.bool_]:
 
 
 def _best_order(confusion: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The output that each class is taken for; where orders fit equally well, as few classes move as possible.
+    """The order of the outputs that fits the labels best; of equally good ones that which moves the fewest classes.
 
     Args:
         confusion: (K, K) counts, label by prediction.
 
     Returns:
-        (K,) a permutation.
+        (K,) permutation: the output that should stand for each class.
     """
     import numpy as np
     from scipy.optimize import linear_sum_assignment
@@ -194,4 +194,4 @@ JUDGES: dict[Rule, Judge] = {
         role="doubts the input",
     ): class_order,
 }
-"""The rules of the check, and what judges by each."""
+"""Rules of the check -> the function that judges each."""

@@ -1,1 +1,1 @@
-"""Whether the heatmaps say anything of this model (BA908)."""
+"""The check of the heatmaps' reliability: do they depend on model, class and photo as they should (BA908)?"""

@@ -1,4 +1,4 @@
-"""The check `map_reliability`, declared."""
+"""Declaration of the check `map_reliability`; `checks.base` explains what a check declares."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class MapReliability(Check):
-    """Do the heatmaps say anything of this model?"""
+    """The check `map_reliability`: do the heatmaps say anything about this model?"""
 
     name = "map_reliability"
     title = "Maps"
@@ -24,17 +24,17 @@ class MapReliability(Check):
     judges = JUDGES
 
     def measure(self, context: Context) -> Measured:
-        """Tests of the heatmaps on a sample of the photos."""
+        """Test the heatmaps on a sample of the photos, or read the tests of an interrupted audit."""
         from bias_audit.checks.map_reliability.measure import measure
 
         return measure(context)
 
     def recall(self, result: AuditResult) -> Measured:
-        """The same tests."""
+        """The tests of a finished run, read when a rule needs them."""
         return Measured(own=partial(_recalled, result))
 
     def section(self, measured: Measured, page: Page) -> dict[str, Any] | None:
-        """The tests, and which of them the maps failed."""
+        """Values of the section: the tests and which of them the maps failed; None where none were judged."""
         from bias_audit.checks.map_reliability.section import maps_section
 
         shown = maps_section(page.result)

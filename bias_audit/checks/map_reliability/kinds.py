@@ -1,3 +1,3 @@
-"""The tests of the heatmaps, by name."""
+"""Names of the three reliability tests of heatmaps."""
 
 RANDOMISATION, CLASSES, STABILITY = "randomisation", "class sensitivity", "stability"

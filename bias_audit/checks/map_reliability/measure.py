@@ -1,4 +1,4 @@
-"""Are the heatmaps worth anything on this model? The tests of `similarity` on a sample of the data set."""
+"""Reliability tests of the heatmaps (see `similarity`) on a sample of the data set, kept in a shard."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STORED = "shards/reliability.json"
 
 
 def measure(context: Context) -> Measured:
-    """Tests of the heatmaps on a sample of the photos."""
+    """Test the heatmaps on a sample of the photos; the tests are in `Measured.own`."""
     with context.progress.stage("Testing the maps", None):
         tests = check_reliability(
             context.explainer, context.dataset, context.geometry, context.config.seed, context.run
@@ -33,13 +33,14 @@ def measure(context: Context) -> Measured:
 def check_reliability(
     explainer: Explainer, dataset: Dataset, geometry: Geometry, seed: int, run: Run
 ) -> tuple[Reliability, ...]:
-    """Make the tests, or read those of the interrupted run.
+    """Make the reliability tests, or read those of an interrupted audit.
 
     Args:
-        explainer: the model and its method; as before afterwards.
-        dataset, geometry: photos are taken from the classes in turn.
-        seed: of the choice of photos and of the shuffles.
-        run: keeps the outcome, so that a resumed audit goes on as it began.
+        explainer: the model and its heatmap method; unchanged afterwards.
+        dataset: all samples; photos are taken from the classes in turn.
+        geometry: how pictures become model inputs.
+        seed: seed of the choice of photos and of the shuffled weights.
+        run: keeps the tests, so that a resumed audit uses the same ones.
     """
     if run.read_json(STORED) is not None:
         return read_reliability(run)
@@ -50,12 +51,12 @@ def check_reliability(
 
 
 def recall(result: AuditResult) -> tuple[Reliability, ...]:
-    """The tests that a finished run keeps; () where none were made."""
+    """Read the reliability tests of a finished run; () where none were made."""
     return read_reliability(Run(result.path))
 
 
 def read_reliability(run: Run) -> tuple[Reliability, ...]:
-    """The tests that a run keeps; () where none were made."""
+    """Read the reliability tests from a run folder; () where none were made."""
     return tuple(_from_json(each) for each in run.read_json(STORED) or ())
 
 
@@ -71,6 +72,6 @@ def _from_json(stored: dict[str, object]) -> Reliability:
 
 
 def _floats(values: object) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """None, as JSON has it, is NaN."""
+    """Values read from JSON as an array, with NaN for None."""
     assert isinstance(values, Sequence)
     return np.array([np.nan if value is None else value for value in values], np.float64)

@@ -1,4 +1,4 @@
-"""BA908: maps that fail their reliability tests say nothing of this model, so no rule reads them.
+"""The rule BA908: heatmaps that fail a reliability test say nothing about this model, so no rule reads them.
 
 See docs/science.md#map-reliability.
 """
@@ -22,13 +22,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Criterion:
-    """How a test is judged: by the bound of the interval that speaks for the maps, so few photos do not convict.
+    """How a reliability test is judged.
+
+    A test fails only where the whole 95 % interval of the mean similarity lies on the wrong side of the bound, so few
+    photos do not convict the maps.
 
     Attributes:
-        bound: threshold of the mean similarity.
-        wants_high: the similarity must reach the bound; otherwise it must stay below.
-        says: what was done, with the mean similarity to be filled in.
-        fault: what a failure means.
+        bound: gives the bound of the mean similarity, from the thresholds.
+        wants_high: True where the similarity must reach the bound, False where it must not exceed it.
+        says: what was done, as text with {mean} for the mean similarity.
+        fault: what a failure means, as text.
     """
 
     bound: Callable[[Thresholds], float]
@@ -60,9 +63,9 @@ CRITERIA = {
 
 
 def map_reliability(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
-    """BA908: a heatmap that shuffled weights, another class or a shift of one cell should change or keep, and do not.
+    """BA908: heatmaps that do not react to shuffled weights, another class or a shift of the photo as they should.
 
-    Mean Spearman correlation over photos with its BCa interval (Adebayo et al. 2018).
+    Each test is judged by its mean Spearman correlation over photos with a BCa interval (Adebayo et al. 2018).
     """
     tests: tuple[Reliability, ...] = evidence.own("map_reliability") or ()
     if not tests:
@@ -118,4 +121,4 @@ JUDGES: dict[Rule, Judge] = {
         role="doubts the maps",
     ): map_reliability,
 }
-"""The rules of the check, and what judges by each."""
+"""Rules of the check -> the function that judges each."""

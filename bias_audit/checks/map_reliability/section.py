@@ -9,7 +9,12 @@ from bias_audit.run.result import AuditResult
 
 
 def maps_section(result: AuditResult) -> dict[str, Any]:
-    """The tests of rule BA908, and those that failed: then attention scores are shown in grey."""
+    """Values of the section: outcomes of rule BA908, one per test.
+
+    Returns:
+        tests: list of {name, status, sentence, estimate}.
+        failed: names of the tests that the maps failed; if any, the page shows attention scores in grey.
+    """
     judged = [outcome for outcome in result.outcomes if outcome.code == "BA908" and outcome.subject]
     return {
         "tests": [

@@ -1,12 +1,13 @@
-"""Are the maps worth anything on this model? Three tests on a few photos, shipped with every audit.
+"""Three reliability tests of heatmaps on a few photos, part of every audit.
 
 See docs/science.md#map-reliability.
 
-- Randomisation (Adebayo et al. 2018): every weight tensor is shuffled; a map that stays was never of this model.
-- Class sensitivity: the maps of the two most probable classes; one picture for both says nothing of either.
+- Randomisation (Adebayo et al. 2018): every weight tensor is shuffled; a map that stays the same does not depend on
+  what the model learned.
+- Class sensitivity: the maps of the two most probable classes; the same map for both explains neither.
 - Stability: the photo is shifted by one cell; the map must move along.
 
-Similarity is Spearman's rank correlation of the positive parts, which is what the scores read, cell by cell.
+Similarity is Spearman's rank correlation over cells of the positive parts of two maps, which is what the scores read.
 """
 
 from __future__ import annotations
@@ -27,29 +28,29 @@ Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
 IMAGES = 32
-"""Photos for methods that cost one pass."""
+"""Number of photos for heatmap methods that need a single pass."""
 
 IMAGES_COSTLY = 10
-"""Photos for methods that perturb the image, at hundreds of passes each: the least that have an interval."""
+"""Number of photos for methods that perturb the image (hundreds of passes each): the fewest that give an interval."""
 
 SHUFFLES = 3
-"""Shuffled networks. One alone can resemble the trained one by the luck of a sign; their mean rarely."""
+"""Number of shuffled networks: a single one can by chance resemble the trained one, their mean rarely does."""
 
 EMPTY = "no positive evidence"
 
 
 @dataclass(frozen=True)
 class Reliability:
-    """One test, photo by photo.
+    """Result of one reliability test, photo by photo.
 
     Attributes:
         name: RANDOMISATION, CLASSES or STABILITY.
         status: "ok", or why the test could not be made.
-        similarity: (N,) Spearman of the positive parts, -1..1; NaN where the photo's own map is constant.
-        signed: (N,) Spearman of the signed maps.
-        reference: mean `similarity` of the trained network's maps of different photos: what a place in the picture
-            that all photos share (the middle, the border) explains; NaN where not measured.
-        blank: share of compared maps that were constant or not finite, and count as similarity 0.
+        similarity: (N,) Spearman correlation of the positive parts, -1..1; NaN where the photo's own map is constant.
+        signed: (N,) Spearman correlation of the signed maps, -1..1.
+        reference: mean similarity of the trained network's maps of different photos, -1..1: the part that a place which
+            all photos share (the middle, the border) explains; NaN where not measured.
+        blank: share of compared maps that were constant or not finite, 0..1; they count as similarity 0.
     """
 
     name: str
@@ -60,7 +61,7 @@ class Reliability:
     blank: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, JSON-able once NaN is null."""
+        """The result as plain values, ready for JSON once NaN is replaced by null."""
         return {
             "name": self.name,
             "status": self.status,
@@ -72,22 +73,25 @@ class Reliability:
 
 
 def sample_size(explainer: Explainer) -> int:
-    """Photos that the tests of this method should take."""
+    """Number of photos that the tests should use with this explainer's heatmap method."""
     return IMAGES if explainer.method.weighs else IMAGES_COSTLY
 
 
 def passes(count: int) -> int:
-    """Maps that `check_maps` makes of `count` photos."""
+    """Number of heatmaps that `check_maps` makes of `count` photos."""
     return count * (3 + SHUFFLES)
 
 
 def check_maps(explainer: Explainer, pixels: Array, seed: int) -> list[Reliability]:
-    """The three tests on some photos; the model is as before afterwards.
+    """Make the three reliability tests on some photos; the model is unchanged afterwards.
 
     Args:
-        explainer: the model and the method under test.
+        explainer: the model and the heatmap method under test.
         pixels: (N, H, W, C) in [0, 255].
-        seed: of the shuffles.
+        seed: seed of the shuffled weights.
+
+    Returns:
+        the tests of randomisation, class sensitivity and stability, in this order.
     """
     if not len(pixels):
         return [Reliability(name, "no readable images") for name in (RANDOMISATION, CLASSES, STABILITY)]
@@ -106,7 +110,7 @@ def rank_correlation(first: Array, second: Array) -> Floats:
     """Spearman's rho of each pair of maps, with average ranks for ties (Spearman 1904; Kendall 1945).
 
     Args:
-        first, second: (N, ...), the same shape.
+        first, second: (N, ...) maps of the same shape.
 
     Returns:
         (N,) in -1..1; NaN where `first` is constant or not finite, 0 where only `second` is: a map that vanished is not
@@ -126,7 +130,15 @@ def rank_correlation(first: Array, second: Array) -> Floats:
 
 
 def shifted(pixels: Array, rows: int, columns: int) -> Array:
-    """(N, H, W, C) moved down and to the right by so many pixels, the gap filled by reflection."""
+    """Photos shifted down and to the right, with the gap filled by reflection.
+
+    Args:
+        pixels: (N, H, W, C).
+        rows, columns: shift in pixels, 0 or more.
+
+    Returns:
+        (N, H, W, C).
+    """
     height, width = pixels.shape[1:3]
     padded = np.pad(pixels, ((0, 0), (rows, 0), (columns, 0), (0, 0)), "reflect")
     return np.ascontiguousarray(padded[:, :height, :width])
@@ -191,7 +203,7 @@ def _tested(name: str, similarity: Floats, signed: Floats, *, reference: float =
 
 
 def _between_photos(maps: Array) -> float:
-    """Mean similarity of each photo's map with the next one's."""
+    """Mean similarity of each photo's map with the map of the next photo; NaN where there is none."""
     if len(maps) < 2:
         return math.nan
     values = rank_correlation(_positive(maps), _positive(np.roll(maps, 1, axis=0)))
@@ -199,7 +211,7 @@ def _between_photos(maps: Array) -> float:
 
 
 def _mirrored(log_odds: Array) -> bool:
-    """Two classes and no third output: the log-odds of one are those of the other with the sign turned."""
+    """Whether the model has two outputs whose log-odds are the same but for the sign."""
     return log_odds.shape[1] == 2 and np.allclose(log_odds[:, 0], -log_odds[:, 1], rtol=1e-3, atol=1e-3)
 
 
@@ -208,7 +220,7 @@ def _positive(maps: Array) -> Array:
 
 
 def _blank(maps: Array) -> float:
-    """Share of maps without any variation in their positive part, or not finite."""
+    """Share of maps, 0..1, that have no variation in their positive part or are not finite."""
     flat = maps.reshape(len(maps), -1)
     finite = np.isfinite(flat).all(axis=1)
     return 1 - float((finite & (np.ptp(np.nan_to_num(_positive(flat)), axis=1) > 0)).mean())

@@ -1,1 +1,1 @@
-"""How good estimated masks are (BA909)."""
+"""The check of estimated masks: how well do they agree with drawn ones (BA909)?"""

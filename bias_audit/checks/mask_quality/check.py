@@ -1,4 +1,4 @@
-"""The check `mask_quality`, declared."""
+"""Declaration of the check `mask_quality`; `checks.base` explains what a check declares."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class MaskQuality(Check):
-    """How good are estimated masks?"""
+    """The check `mask_quality`: how good are estimated masks?"""
 
     name = "mask_quality"
     title = "Masks"
@@ -26,17 +26,17 @@ class MaskQuality(Check):
     judges = JUDGES
 
     def measure(self, context: Context) -> Measured:
-        """Estimated masks beside drawn ones; none where no masks are estimated."""
+        """Compare estimated masks with drawn ones; an empty result where no masks are estimated."""
         from bias_audit.checks.mask_quality.measure import measure
 
         return measure(context)
 
     def recall(self, result: AuditResult) -> Measured:
-        """The same comparison."""
+        """The comparison of a finished run, read when a rule needs it."""
         return Measured(own=partial(_recalled, result))
 
     def mark(self, outcomes: Sequence[RuleOutcome], evidence: Evidence) -> Sequence[RuleOutcome]:
-        """Outcomes that hang on estimated masks say so, and accuse no class with certainty."""
+        """Add a caveat to outcomes that depend on estimated masks, and lower their level where most masks are."""
         return marked(outcomes, evidence)
 
 

@@ -1,4 +1,4 @@
-"""How good are estimated masks? They are held against drawn ones, on photos that have them."""
+"""Comparison of estimated masks with drawn ones, on photos that have a drawn mask."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 STORED = "shards/masks.json"
 
 MOST = 64
-"""Photos that are compared, the classes in turn: their median is then known to about .05."""
+"""Largest number of photos that are compared, taken from the classes in turn; it gives the median to about .05."""
 
 
 @dataclass(frozen=True)
 class MaskQuality:
-    """Estimated against drawn masks, photo by photo, at the model's input size and without void pixels.
+    """Agreement of estimated with drawn masks, photo by photo, at the model's input size and without void pixels.
 
     Attributes:
-        segmenter: "auto", a model file or `module:function`.
-        iou: intersection over union; 0 where no mask came out.
-        found: share of the object that the estimate has; what it lacks stays in backgrounds.
-        precise: share of the estimate that is object; the rest is background that goes with the object.
+        segmenter: how masks are estimated: "auto", a model file or `module:function`.
+        iou: intersection over union of each photo, 0..1; 0 where no mask was estimated.
+        found: share of the drawn object that the estimate covers, 0..1; the rest of the object stays in backgrounds.
+        precise: share of the estimate that is object, 0..1; the rest is background pasted along with the object.
     """
 
     segmenter: str
@@ -44,12 +44,12 @@ class MaskQuality:
 
 
 def count_checked(dataset: Dataset) -> int:
-    """Photos that `check_masks` reads: at most MOST of those with a mask of their own."""
+    """Number of photos that `check_masks` reads: at most MOST of those with a drawn mask."""
     return min(MOST, sum(sample.mask is not None for sample in dataset.samples))
 
 
 def measure(context: Context) -> Measured:
-    """Estimated masks beside drawn ones; none where no masks are estimated."""
+    """Compare estimated masks with drawn ones; an empty result where no masks are estimated."""
     segmenter, dataset = context.config.segmenter, context.dataset
     if segmenter is None:
         return Measured()
@@ -61,15 +61,15 @@ def measure(context: Context) -> Measured:
 def check_masks(
     segmenter: str, dataset: Dataset, geometry: Geometry, seed: int, run: Run, advance: Callable[[int], None]
 ) -> MaskQuality:
-    """Estimate masks of photos that have one, or read what the interrupted run found.
+    """Estimate masks of photos that have a drawn one and compare the two, or read the result of an interrupted audit.
 
     Args:
-        segmenter: for the record.
-        dataset: boxes are no masks; without any mask nothing is compared.
-        geometry: with the estimate.
-        seed: of the choice of photos.
-        run: keeps the outcome.
-        advance: counts photos.
+        segmenter: name of the estimate, kept with the result.
+        dataset: all samples; those with a mask file are compared, boxes do not count.
+        geometry: how pictures become model inputs, with the function that estimates masks.
+        seed: seed of the choice of photos.
+        run: keeps the result.
+        advance: called with the number of photos that are done.
     """
     if (known := read_quality(run)) is not None:
         return known
@@ -92,19 +92,19 @@ def check_masks(
 
 
 def recall(result: AuditResult) -> MaskQuality | None:
-    """The comparison that a finished run keeps; None where no masks were estimated."""
+    """Read the comparison of a finished run; None where no masks were estimated."""
     return read_quality(Run(result.path))
 
 
 def read_quality(run: Run) -> MaskQuality | None:
-    """What a run keeps of the comparison; None where no masks were estimated."""
+    """Read the comparison from a run folder; None where no masks were estimated."""
     if (known := run.read_json(STORED)) is None:
         return None
     return MaskQuality(**{**known, **{name: tuple(known[name]) for name in ("iou", "found", "precise")}})
 
 
 def _overlap(true: Mask | None, guess: Mask | None) -> tuple[float, float, float]:
-    """IoU, share of the object found, share of the estimate that is object."""
+    """(IoU, share of the object found, share of the estimate that is object) of a drawn and an estimated mask."""
     if true is None or guess is None:
         return 0.0, 0.0, 0.0
     known = true != VOID

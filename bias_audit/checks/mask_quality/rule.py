@@ -1,4 +1,4 @@
-"""Estimated masks: how good they are (BA909), and that every sentence which hangs on them says so."""
+"""The rule BA909 on estimated masks, and the caveat for all outcomes that depend on them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 CHECK = "mask_quality"
 
 HIGHEST = "SUSPICIOUS"
-"""Level that estimated masks can reach at most."""
+"""Highest level of an outcome for which most masks are estimated."""
 
 
 def estimated_masks(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA909: estimated masks that nobody has checked, or that differ from drawn ones.
 
-    Intersection over union with the masks that some photos have; what the estimate misses of an object stays in the
-    background and moves with it, which accuses the innocent.
+    Judged by the median intersection over union (IoU) on photos that have a drawn mask. Parts of an object that the
+    estimate misses stay in the background and are pasted with it, which can accuse an innocent class.
     """
     import numpy as np
 
@@ -71,7 +71,7 @@ def estimated_masks(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 
 
 def count_estimated(images: pd.DataFrame) -> tuple[int, int]:
-    """(estimated, all) usable masks."""
+    """Numbers of (estimated, all) usable masks in an images table."""
     from bias_audit.data.masks import ESTIMATED
     from bias_audit.run.statuses import OK
 
@@ -80,7 +80,14 @@ def count_estimated(images: pd.DataFrame) -> tuple[int, int]:
 
 
 def marked(outcomes: Sequence[RuleOutcome], evidence: Evidence) -> Sequence[RuleOutcome]:
-    """Outcomes, those that hang on estimated masks with a sentence that says so; where most are, none above HIGHEST."""
+    """The outcomes, with a caveat for those that depend on estimated masks.
+
+    Where more than half of the masks are estimated, the level is lowered to HIGHEST.
+
+    Args:
+        outcomes: outcomes of all rules.
+        evidence: what the rules were judged on.
+    """
     if evidence.own(CHECK) is None:
         return outcomes
     counts = {str(name): count_estimated(group) for name, group in evidence.images.groupby("label")}
@@ -113,4 +120,4 @@ JUDGES: dict[Rule, Judge] = {
         worse="low",
     ): estimated_masks,
 }
-"""The rules of the check, and what judges by each."""
+"""Rules of the check -> the function that judges each."""

@@ -1,1 +1,1 @@
-"""Things that the network keeps looking at, found without masks, erased and pasted (BA302)."""
+"""The check of recurring cues: places that heatmaps of many images point at, erased and pasted (BA302)."""

@@ -1,4 +1,4 @@
-"""Which class a group of images goes with, by label and by prediction, and how strongly."""
+"""Association of a group of images with the classes, by label and by prediction."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ Indices = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Association:
-    """A group of n of N images against the classes.
+    """Association of a group of n images, out of N in the sample, with the classes.
 
     Attributes:
         tied: index of the class that the group is tied to: the predicted class with the largest lift among those with
             at least a quarter of the group.
         n: images in the group.
         counts: (K,) images of the group per predicted class.
-        counts_label: (K,) the same by label.
-        share: of the tied class's images (by prediction) that are in the group, 0..1, and its Wilson interval.
+        counts_label: (K,) images of the group per labelled class.
+        share: share of the images predicted as the tied class that are in the group, 0..1, with the lower and upper
+            end of its Wilson interval.
         lift: share of the tied class in the group over its share in the sample, by prediction; 1 = no association.
-        odds: odds ratio of the tied class (by prediction) with its interval.
-        v_predicted, v_label: bias-corrected Cramér's V of membership with prediction and label, 0..1.
+        odds: odds ratio of the tied class (by prediction), with the lower and upper end of its interval.
+        v_predicted, v_label: bias-corrected Cramér's V of membership with prediction and with label, 0..1.
         purity: share of the group's images labelled as the tied class, 0..1.
         p: one-sided Fisher test that membership is more frequent in the tied class than elsewhere.
     """
@@ -44,12 +45,12 @@ class Association:
 
 
 def associate(members: Indices, labels: NDArray[np.intp], predicted: NDArray[np.intp], classes: int) -> Association:
-    """How a group goes with the classes.
+    """Measure the association of a group of images with the classes.
 
     Args:
-        members: images of the group, indices below N, each once.
-        labels, predicted: (N,) class indices.
-        classes: K.
+        members: images of the group, indices below N, each once; at least one.
+        labels, predicted: (N,) class indices of all images of the sample.
+        classes: number of classes, K.
     """
     from scipy.stats import fisher_exact
 

@@ -1,4 +1,4 @@
-"""The check `recurring_cues`, declared."""
+"""Declaration of the check `recurring_cues`; `checks.base` explains what a check declares."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class RecurringCues(Check):
-    """Does a thing that the network keeps looking at move the prediction when it is erased and pasted?"""
+    """The check `recurring_cues`: does a recurring cue move the prediction when it is erased or pasted?"""
 
     name = "recurring_cues"
     title = "Cues"
@@ -26,25 +26,25 @@ class RecurringCues(Check):
     judges = JUDGES
 
     def fingerprints(self, given: Given) -> Mapping[str, str]:
-        """None: names of cues change no number. A file of names that was given must be there."""
+        """No hashes, since names of cues change no number; but the file of names must exist and be readable."""
         from bias_audit.checks.recurring_cues.measure import known_names
 
         known_names(given)
         return {}
 
     def measure(self, context: Context) -> Measured:
-        """Groups of places that the network looks at, erased and pasted."""
+        """Look for recurring cues, and erase and paste the strongest, or read those of an interrupted audit."""
         from bias_audit.checks.recurring_cues.measure import measure
 
         return measure(context)
 
     def recall(self, result: AuditResult) -> Measured:
-        """The cues, and where each was seen."""
+        """The tables of cues and of their spots, from a finished run."""
         tables = {name: result.table(name) for name in self.tables}
         return Measured(tables, own=partial(_recalled, result))
 
     def section(self, measured: Measured, page: Page) -> dict[str, Any] | None:
-        """The strongest cues, confirmed ones first."""
+        """Values of the section: the strongest cues, confirmed ones first; None where there are none."""
         from bias_audit.checks.recurring_cues.section import cues_section
 
         shown = cues_section(page.result, page.pictures, page.budget)

@@ -1,4 +1,4 @@
-"""The pass that collects what the network looks at: spots of heatmaps and the activations there, over a sample."""
+"""One pass over a sample of images that collects spots of the heatmaps and the activations at these spots."""
 
 from __future__ import annotations
 
@@ -21,26 +21,27 @@ from bias_audit.heatmaps.methods import Explainer
 
 Array = NDArray[np.float32]
 MOST = 2000
-"""Images that are looked at, in all classes together."""
+"""Largest number of images in the sample, over all classes."""
 
 MOSTLY_OBJECT = 0.5
-"""Share of a cell above which it counts as the object's, where masks are known."""
+"""Share of a cell covered by the object from which on the cell can hold no spot, where masks are known."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What the network looks at in N images.
+    """Spots, heatmaps and activations of N images.
 
     Attributes:
         positions: (N,) sample positions, ascending.
         labels, predicted: (N,) class indices.
         maps: (N, h, w) heatmap of the predicted class at the grid of the explained layer.
-        allowed: (N, h, w) 0..1, how much of a cell may hold a spot: the background where masks are known, else 1.
+        allowed: (N, h, w) 0..1, weight of each cell in the search for spots: the background's share of it where masks
+            are known (0 where the object covers MOSTLY_OBJECT or more), else 1.
         objects: (N, h, w) 0..1, the object's share of each cell, by the mask or by an estimate.
-        masked: (N,) whether the object is known by a mask.
+        masked: (N,) whether the object is known by a drawn mask.
         spots: S spots of these maps.
-        features: (S, C) pooled activations.
-        relevance: (N, C) sum over cells of gradient times activation: what each channel adds to the log-odds.
+        features: (S, C) activations pooled over each spot.
+        relevance: (N, C) sum over cells of gradient times activation: the contribution of each channel to the log-odds.
     """
 
     positions: NDArray[np.intp]
@@ -56,7 +57,17 @@ class Seen:
 
 
 def choose_images(dataset: Dataset, records: Sequence[Mapping[str, Any]], per_class: int, seed: int) -> list[int]:
-    """Positions of the images that are looked at, ascending: readable ones, the classes in turn."""
+    """Positions of the images of the sample: readable ones, taken from the classes in turn.
+
+    Args:
+        dataset: all samples.
+        records: records of the samples, by position; see `sampling.readable`.
+        per_class: number of images per class on average; MOST bounds their sum.
+        seed: seed of the choice.
+
+    Returns:
+        ascending positions.
+    """
     count = min(per_class * len(dataset.class_names), MOST)
     return sorted(sampling.readable(dataset, records, seed)[:count])
 
@@ -69,15 +80,15 @@ def collect(
     geometry: Geometry,
     advance: Callable[[int], None],
 ) -> Seen:
-    """Activations of the chosen images, pooled where their heatmaps point.
+    """Collect spots of the heatmaps of the chosen images, and the activations pooled over each spot.
 
     Args:
         dataset: all samples.
-        positions: of `choose_images`.
+        positions: result of `choose_images`.
         heats: position -> (h, w) heatmap of the predicted class.
-        explainer: its model must give gradients.
+        explainer: the model with its preprocessing; the model must give gradients.
         geometry: how pictures become model inputs.
-        advance: counts images.
+        advance: called with the number of images that are done.
     """
     size = explainer.model.batch_size
     parts: dict[str, list[NDArray[Any]]] = {
@@ -118,13 +129,13 @@ def collect(
 
 
 def _at_grid(heat: Array, grid: tuple[int, ...]) -> Array:
-    """A map of a method with a grid of its own, at that of the activations."""
+    """A heatmap resized to the grid of the activations, for methods whose maps have a grid of their own."""
     if heat.shape == grid:
         return heat
     return np.asarray(cv2.resize(heat, (grid[1], grid[0]), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _share(masks: NDArray[np.bool_], grid: tuple[int, ...]) -> Array:
-    """(N, H, W) -> (N, h, w): share of each cell that is set."""
+    """Share of each cell of a grid that a mask covers, (N, H, W) -> (N, h, w), 0..1."""
     rows, columns = area_weights(masks.shape[1], grid[0]), area_weights(masks.shape[2], grid[1])
     return np.asarray(np.einsum("ip,npq,jq->nij", rows, masks.astype(np.float32), columns, optimize=True), np.float32)

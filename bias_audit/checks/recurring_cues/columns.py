@@ -1,4 +1,4 @@
-"""Recurring cues, and where each was seen."""
+"""Columns of the tables `clusters` (recurring cues) and `cluster_spots` (the spots of each cue)."""
 
 from __future__ import annotations
 

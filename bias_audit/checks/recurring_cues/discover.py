@@ -1,4 +1,7 @@
-"""Recurring cues, start to end: group, tie to a class, prove; rows of `schema.CLUSTERS` and `CLUSTER_SPOTS`."""
+"""Discovery of recurring cues: group spots, tie each group to a class, and prove it by erasing and pasting.
+
+Also makes the rows of the tables `clusters` and `cluster_spots`.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +26,15 @@ from bias_audit.run.columns import Row
 
 Indices = NDArray[np.intp]
 SAME = 0.5
-"""Share of the smaller group's spots from which on two views found the same thing."""
+"""Share of the smaller group's spots in common from which on groups of two views count as the same cue."""
 
 MOST_PROVED = 12
-"""Cues whose spots are erased and pasted, at most: about 180 pictures each."""
+"""Largest number of cues whose spots are erased and pasted; each takes about 180 pictures."""
 
 ON_OBJECT, ON_ESTIMATE = 0.5, 0.25
-"""Share of a group's evidence on the object from which on it counts as the object, by masks and by estimates; see
-`Thresholds.max_on_object` and `max_on_estimate`, which judge."""
+"""Share of a cue's evidence on the object from which on the cue counts as the object: with drawn masks, and with
+estimated ones. Used to rank cues, and the first to keep proofs off the object; the rule judges by
+`Thresholds.max_on_object` and `max_on_estimate`."""
 
 NOT_TIED = "not tied to a class"
 NOT_CHOSEN = f"not among the {MOST_PROVED} strongest"
@@ -38,12 +42,25 @@ TOO_FEW = "not enough images with room for a control"
 PROVED = "ok"
 
 ASSOCIATION_P = 0.05
-"""Of the Fisher test, corrected over the groups; one that goes with no class is nobody's shortcut."""
+"""Largest corrected p of the Fisher test at which a cue counts as tied to a class; only such cues are proved."""
 
 
 @dataclass
 class Cue:
-    """A recurring thing: its spots, the views that found it, its class, its proof."""
+    """A recurring cue.
+
+    Attributes:
+        spots: indices into `Seen.spots`, the most typical spot first.
+        views: names of the views (ways of grouping) that found the cue.
+        association: association of the cue's images with the classes.
+        p_tied: p of the association after Benjamini-Hochberg over all cues.
+        attention: mean share of a map's positive evidence that lies on the spot, 0..1.
+        on_object: mean share of the spots' evidence that lies on the object, 0..1.
+        estimated: share of the cue's images whose object is estimated, 0..1.
+        status: PROVED, or why the cue was not erased and pasted.
+        proof: effects of erasing and pasting.
+        p_erase, p_paste: p of the two effects after Benjamini-Hochberg over both tests of all cues; NaN without proof.
+    """
 
     spots: Indices
     views: list[str]
@@ -66,14 +83,17 @@ def discover(
     seed: int,
     advance: Callable[[int], None],
 ) -> list[Cue]:
-    """All recurring cues, the strongest first: those with a proof by its size, the others by attention.
+    """Find all recurring cues, and erase and paste the spots of the strongest.
 
     Args:
         dataset: all samples.
-        seen: what was looked at.
-        explainer, geometry: as in the audit pass.
-        seed: of every random choice.
-        advance: counts proofs, MOST_PROVED at most.
+        seen: spots, heatmaps and activations of the sample.
+        explainer, geometry: as for all other photos of the audit.
+        seed: seed of every random choice.
+        advance: called with 1 after each proof, at most MOST_PROVED times.
+
+    Returns:
+        the cues, strongest first, see `strength`.
     """
     found = _merged(groups(seen, seed), seen)
     cues = [_cue(spots, views, seen, len(dataset.class_names)) for spots, views in found]
@@ -101,9 +121,10 @@ def discover(
 
 
 def strength(cue: Cue) -> float:
-    """The larger effect, by its lower bound, as far as it is not the object's; below those with a proof the others.
+    """Number by which cues are ranked, largest first; cues with a proof come before those without.
 
-    Those without are ranked by how much attention they take.
+    With a proof it is the larger lower limit of the two effects, reduced by the share of the cue on the object. Without
+    one it is the attention that the cue takes.
     """
     if cue.proof.erased and cue.proof.pasted:
         most = ON_ESTIMATE if cue.estimated else ON_OBJECT
@@ -112,7 +133,13 @@ def strength(cue: Cue) -> float:
 
 
 def row(cue: Cue, dataset: Dataset, seen: Seen) -> Row:
-    """One row of `schema.CLUSTERS`."""
+    """The row of the table `clusters` for a cue.
+
+    Args:
+        cue: one of `discover`.
+        dataset: all samples.
+        seen: the sample in which the cue was found.
+    """
     tied = cue.association
     erased, pasted = cue.proof.erased, cue.proof.pasted
     nan = float("nan")
@@ -154,7 +181,10 @@ def row(cue: Cue, dataset: Dataset, seen: Seen) -> Row:
 
 
 def cluster_id(cue: Cue, dataset: Dataset, seen: Seen) -> str:
-    """Class and a hash of what was seen where: never a rank, so that it means the same thing in the next run."""
+    """Id of a cue: its class and a hash of the image, place and view of its most typical spot.
+
+    It holds no rank, so that it means the same cue in the next run.
+    """
     spot = int(cue.spots[0])
     image_id = dataset.samples[int(seen.positions[seen.spots.image[spot]])].image_id
     place = f"{image_id}:{seen.spots.row[spot]}:{seen.spots.column[spot]}:{cue.views[0]}"
@@ -163,7 +193,13 @@ def cluster_id(cue: Cue, dataset: Dataset, seen: Seen) -> str:
 
 
 def spot_rows(cue: Cue, dataset: Dataset, seen: Seen) -> list[Row]:
-    """Rows of `schema.CLUSTER_SPOTS`, the most typical spot first."""
+    """Rows of the table `cluster_spots` for a cue, the most typical spot first.
+
+    Args:
+        cue: one of `discover`.
+        dataset: all samples.
+        seen: the sample in which the cue was found.
+    """
     name = cluster_id(cue, dataset, seen)
     height, width = seen.spots.grid
     return [
@@ -182,21 +218,21 @@ def spot_rows(cue: Cue, dataset: Dataset, seen: Seen) -> list[Row]:
 
 
 def to_arrays(seen: Seen) -> dict[str, NDArray[Any]]:
-    """What was looked at as plain arrays, for a shard."""
+    """Spots, heatmaps and activations of a sample as plain arrays, to be kept in a shard."""
     arrays = {each.name: getattr(seen, each.name) for each in fields(Seen) if each.name != "spots"}
     spots = {f"spot_{each.name}": getattr(seen.spots, each.name) for each in fields(Spots) if each.name != "grid"}
     return {**arrays, **spots, "grid": np.array(seen.spots.grid)}
 
 
 def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Seen:
-    """The inverse of `to_arrays`."""
+    """Spots, heatmaps and activations of a sample from the arrays that `to_arrays` made."""
     named = {each.name: arrays[f"spot_{each.name}"] for each in fields(Spots) if each.name != "grid"}
     spots = Spots(**named, grid=(int(arrays["grid"][0]), int(arrays["grid"][1])))
     return Seen(**{each.name: arrays[each.name] for each in fields(Seen) if each.name != "spots"}, spots=spots)
 
 
 def _merged(found: Sequence[Group], seen: Seen) -> list[tuple[Indices, list[str]]]:
-    """Groups of different views on the same spots become one, which says who saw it."""
+    """Merge groups that different views found on the same spots: (spots, names of the views) of each."""
     merged: list[tuple[Indices, list[str]]] = []
     for group in found:
         for spots, views in merged:

@@ -1,6 +1,6 @@
-"""Grouping what the network looks at into recurring things: views on the same spots, each one function.
+"""Grouping of spots into candidates for recurring cues, by several methods (views) that are one function each.
 
-A view returns groups of spots, the most typical spot first. A new view is one function and one line in VIEWS.
+A view yields groups of spots, the most typical spot first. A new view is one function and one line in VIEWS.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ from bias_audit.stats import ENOUGH_GROUPS
 Indices = NDArray[np.intp]
 
 COMPONENTS = 20
-"""Of the principal component analysis before features are grouped (docs/science.md#views)."""
+"""Number of principal components to which features are reduced before they are grouped (docs/science.md#views)."""
 
 SMALLEST = ENOUGH_GROUPS
-"""Images that a recurring thing must be seen in: with fewer the proof gives no interval."""
+"""Smallest number of images of a recurring cue: with fewer the proof gives no interval."""
 
 SHARE = 1 / 40
-"""Spots that a group must hold, as a share of all; smaller groups are noise of the density estimate."""
+"""Smallest share of all spots that a dense group must hold; smaller groups are noise of the density estimate."""
 
 MOST_DIFFUSE = 3
-"""Groups per class among what no dense group took, at most: snow is spread out where a ruler is not."""
+"""Largest number of groups per class among spots of no dense group: snow has diffuse features, a ruler dense ones."""
 
 NEIGHBOURS, MOST_STRATEGIES = 10, 8
-"""Of the spectral grouping: neighbours in the graph, and groups at most (Lapuschkin et al. 2019).
+"""Settings of the spectral grouping: neighbours in the graph, and largest number of groups (Lapuschkin et al. 2019).
 
 See docs/science.md#views.
 """
 
 MOST_COMPONENTS = 3
-"""Principal components of a class whose strongest images make a group."""
+"""Number of principal components per class whose strongest images make a group."""
 
 HOT_CELL = 0.3
-"""Share of a class's maps that must have their peak in one place to call it a fixed position."""
+"""Smallest share of a class's maps with their peak in one place that makes it a fixed position."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """Spots that belong together.
+    """A group of spots that one view puts together.
 
     Attributes:
         view: key of VIEWS.
@@ -56,10 +56,10 @@ class Group:
 
 
 def by_features(seen: Seen, seed: int) -> Iterator[Indices]:
-    """Dense groups of pooled features, in all classes at once, wherever in the picture they lie.
+    """Groups of spots with similar pooled features, over all classes, wherever in the picture they lie.
 
-    PCA and HDBSCAN (Campello et al. 2013); what belongs to no dense group is split per predicted class by k-means. See
-    docs/science.md#views.
+    The features are reduced by PCA and grouped by HDBSCAN (Campello et al. 2013). Spots of no dense group are split per
+    predicted class by k-means. See docs/science.md#views.
     """
     from sklearn.cluster import HDBSCAN
 
@@ -79,10 +79,10 @@ def by_features(seen: Seen, seed: int) -> Iterator[Indices]:
 
 
 def by_maps(seen: Seen, seed: int) -> Iterator[Indices]:
-    """Heatmaps of a class that look alike: SpRAy (Lapuschkin et al. 2019, Nat. Commun. 10, 1096).
+    """Groups of similar heatmaps of one predicted class: SpRAy (Lapuschkin et al. 2019, Nat. Commun. 10, 1096).
 
-    A graph of the ten nearest maps, its normalised spectrum, as many groups as its largest eigengap says
-    (docs/science.md#views).
+    Spectral grouping on the graph of the ten nearest maps, with the number of groups at the largest eigengap
+    (docs/science.md#views). A group holds the strongest spot of each of its images.
     """
     for images in _of_each_class(seen):
         if len(images) < 3 * SMALLEST:
@@ -98,11 +98,11 @@ def by_maps(seen: Seen, seed: int) -> Iterator[Indices]:
 
 
 def by_components(seen: Seen, seed: int) -> Iterator[Indices]:
-    """Images in which one direction of a class's relevance is strongest: class-wise neural PCA (Neuhaus et al. 2023).
+    """Groups of images in which one direction of a class's relevance is strongest: class-wise neural PCA.
 
     With psi = relevance per channel and v_l the l-th component of its covariance over a class,
-    alpha_l = (sum_k v_lk) <psi - mean, v_l> is what the direction adds to the log-odds (docs/science.md#views). A
-    group holds the tenth of the images with the largest alpha_l.
+    alpha_l = (sum_k v_lk) <psi - mean, v_l> is what the direction adds to the log-odds (Neuhaus et al. 2023;
+    docs/science.md#views). A group holds the strongest spots of the tenth of the images with the largest alpha_l.
     """
     for images in _of_each_class(seen):
         if len(images) < 3 * SMALLEST:
@@ -118,9 +118,10 @@ def by_components(seen: Seen, seed: int) -> Iterator[Indices]:
 
 
 def by_position(seen: Seen, seed: int) -> Iterator[Indices]:
-    """A place in which the maps of one class have their peak again and again: tags, watermarks, captions.
+    """Groups of spots at one fixed place in the picture that the maps of one class peak at: tags, watermarks, captions.
 
-    Counted are peaks per cell with its neighbours; the place must be at least twice as frequent as in other classes.
+    Peaks are counted per cell, each also for its neighbours. The place must hold HOT_CELL of the class's peaks, and at
+    least twice the share of the other classes.
     """
     strongest = _first_spots(seen, np.arange(len(seen.labels)))
     hot = np.zeros((len(seen.labels), *seen.spots.grid))
@@ -152,7 +153,12 @@ VIEWS: dict[str, Callable[[Seen, int], Iterator[Indices]]] = {
 
 
 def groups(seen: Seen, seed: int) -> list[Group]:
-    """The groups of all views that are seen in SMALLEST images or more, those of features first."""
+    """The groups of all views with one spot per image and at least SMALLEST images, in the order of VIEWS.
+
+    Args:
+        seen: spots, heatmaps and activations of the sample.
+        seed: seed of every random choice.
+    """
     found = []
     for view, function in VIEWS.items():
         for spots in function(seen, seed):
@@ -167,10 +173,10 @@ def spectral_embedding(points: NDArray[np.float64]) -> tuple[NDArray[np.float64]
     """Leading eigenvectors of the normalised neighbourhood graph, and the number of groups by the largest eigengap.
 
     Args:
-        points: (n, d), n above NEIGHBOURS.
+        points: (n, d) n points, n above NEIGHBOURS.
 
     Returns:
-        ((n, count) eigenvectors, count in 2..MOST_STRATEGIES).
+        (eigenvectors (n, count), count), with count in 2..MOST_STRATEGIES.
     """
     norms = (points**2).sum(axis=1)
     distances = norms[:, None] + norms - 2 * points @ points.T
@@ -188,7 +194,7 @@ def spectral_embedding(points: NDArray[np.float64]) -> tuple[NDArray[np.float64]
 
 
 def _reduced(features: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Directions of the features in at most COMPONENTS dimensions."""
+    """Features scaled to unit length and reduced to at most COMPONENTS principal components."""
     from sklearn.decomposition import PCA
 
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
@@ -197,7 +203,11 @@ def _reduced(features: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _split(points: NDArray[np.float64], most: int, seed: int, *, exactly: bool = False) -> list[Indices]:
-    """k-means with k = `most`, or with the k in 2..most of the best silhouette; one group where none splits."""
+    """Split points by k-means, with k = `most` or the k in 2..most with the best silhouette.
+
+    Returns:
+        indices of the points of each group; one group with all points where no k splits them.
+    """
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.metrics import silhouette_score
@@ -218,7 +228,7 @@ def _split(points: NDArray[np.float64], most: int, seed: int, *, exactly: bool =
 
 
 def _typical_first(members: Indices, points: NDArray[np.float64], shares: NDArray[np.float64]) -> Indices:
-    """Near the middle and strongly looked at first: weak spots of a group are often its fringe."""
+    """Spots of a group, the most typical first: near the weighted middle and with a large share of the heatmap."""
     middle = np.average(points[members], axis=0, weights=shares[members])
     away = np.sqrt(((points[members] - middle) ** 2).sum(axis=1))
     return members[np.argsort(away / shares[members], kind="stable")]
@@ -229,7 +239,7 @@ def _of_each_class(seen: Seen) -> list[Indices]:
 
 
 def _first_spots(seen: Seen, images: Indices) -> Indices:
-    """(n,) strongest spot of each image, -1 where it has none."""
+    """Index of the strongest spot of each image (n,), -1 for an image without spots."""
     owners, first = np.unique(seen.spots.image, return_index=True)
     place = dict(zip(owners.tolist(), first.tolist(), strict=True))
     return np.array([place.get(int(image), -1) for image in images], np.intp)

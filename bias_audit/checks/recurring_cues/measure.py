@@ -1,4 +1,4 @@
-"""Recurring cues over the data set: the pass, the proofs and their pictures, each kept in a shard."""
+"""Recurring cues over the data set: the pass over the sample, the discovery and its pictures, kept in shards."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ from bias_audit.run.tables import table
 SEEN, FOUND = "shards/attended.npz", "shards/clusters.json"
 
 CROPS = 12
-"""Typical spots of a cluster that are kept as pictures."""
+"""Number of typical spots per cluster that are kept as pictures."""
 
 MOST_SHEETS = 24
-"""Clusters with pictures; the table holds all."""
+"""Largest number of clusters with pictures; the table holds all."""
 
 CLOSER = 4
-"""Crops are cut at so many times the model's input size: what a mark of 8 pixels is, only more pixels say."""
+"""Factor over the model's input size at which crops are cut, so that a mark of 8 pixels can be recognised."""
 
 AROUND = 2.0
-"""Side of a crop, in sides of the spot."""
+"""Side of a crop as a multiple of the spot's side."""
 
 
 NO_GRADIENT = "the model gives no activations with a gradient"
@@ -59,8 +59,8 @@ class Found:
     Attributes:
         clusters: rows of the table `clusters`.
         spots: rows of the table `cluster_spots`.
-        pictures: cluster_id -> {"crops", "shots", "hosts"}, as pictures.json holds it.
-        reason: why nothing was looked for; "" where it was.
+        pictures: cluster_id -> {"crops", "shots", "hosts"}, as in pictures.json.
+        reason: why no cues were looked for; "" where they were.
     """
 
     clusters: list[dict[str, Any]] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Found:
 
 
 def measure(context: Context) -> Measured:
-    """The cues with the names that reviewers gave them, and pictures of the strongest."""
+    """Measure the tables of cues and spots, with names that reviewers gave to cues, and pictures of the strongest."""
     found = find_cues(context)
     rows = names.named(found.clusters, found.spots, known_names(context.given))
     return Measured(
@@ -81,10 +81,16 @@ def measure(context: Context) -> Measured:
 
 
 def known_names(given: Given) -> list[dict[str, Any]]:
-    """Names that reviewers gave to cues of these data, from the file given or from the one beside the run.
+    """Names that reviewers gave to cues, from the given file or else from the one beside the run folder.
+
+    Args:
+        given: paths that the audit was given.
+
+    Returns:
+        entries of the file, see `names.read_names`.
 
     Raises:
-        ConfigError: the file that was given is not there, or a file of names is damaged.
+        ConfigError: the given file does not exist, or the file of names is damaged.
     """
     if given.cues is not None and not given.cues.is_file():
         raise ConfigError(f"no file of names at {str(given.cues)!r}", "bias-audit name RUN CLUSTER NAME writes one.")
@@ -95,7 +101,7 @@ def why_not(result: AuditResult) -> str:
     """Why no cues were looked for in a finished run; "" where they were.
 
     Raises:
-        ResultError: the shard that says so is damaged.
+        ResultError: the shard of the cues is damaged.
     """
     if result.info.config.get("discovery") == 0:
         return SWITCHED_OFF
@@ -107,7 +113,7 @@ def why_not(result: AuditResult) -> str:
 
 
 def find_cues(context: Context) -> Found:
-    """Look for cues, erase and paste the strongest, or read what an interrupted audit has found."""
+    """Look for recurring cues, and erase and paste the strongest, or read those of an interrupted audit."""
     dataset, explainer, geometry = context.dataset, context.explainer, context.geometry
     config, run, progress = context.config, context.run, context.progress
     if config.discovery == 0:
@@ -174,7 +180,7 @@ def _sheets(cues: Sequence[Cue], dataset: Dataset, seen: Seen, geometry: Geometr
 
 
 def _crop(pixels: Pixels, seen: Seen, spot: int) -> Pixels:
-    """The surroundings of a spot with its outline drawn: black in white, to be seen on any ground."""
+    """The surroundings of a spot, with its outline drawn in black and white to be visible on any ground."""
     height, width = pixels.shape[:2]
     cell = (height / seen.spots.grid[0], width / seen.spots.grid[1])
     middle = ((seen.spots.row[spot] + 0.5) * cell[0], (seen.spots.column[spot] + 0.5) * cell[1])

@@ -1,7 +1,7 @@
-"""What reviewers call recurring cues, and what they judge them to be: a file beside the runs, used by later audits.
+"""The file of names: names and judgements that reviewers gave to recurring cues, used again by later audits.
 
-An entry holds where the cue was seen, by image and place, so that another model's cluster on the same data is
-recognised as the same thing.
+The file lies beside the run folders. An entry holds the image and place of the cue's spots, so that a cluster of
+another model on the same data is recognised as the same cue.
 """
 
 from __future__ import annotations
@@ -19,26 +19,29 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FILE = "cues.json"
-"""Name of the file in the folder that holds the runs."""
+"""Name of the file of names, in the folder that holds the run folders."""
 
 ARTEFACT, LEGITIMATE = "artefact", "legitimate"
 JUDGEMENTS = (ARTEFACT, LEGITIMATE)
-"""What a reviewer may judge a cluster to be."""
+"""The judgements that a reviewer may give to a cluster."""
 
 TYPICAL = 50
-"""Spots of a cluster that an entry remembers, the most typical ones."""
+"""Largest number of spots that an entry keeps, the most typical ones of its cluster."""
 
 SAME = 0.5
-"""Share of an entry's spots that a cluster must hold to be the same thing."""
+"""Smallest share of an entry's spots that a cluster must have to count as the same cue."""
 
 _HINT = "Free space or make the folder writable."
 
 
 def read_names(file: Path) -> list[dict[str, Any]]:
-    """Entries of a file of names; none where there is no such file.
+    """Read the entries of a file of names; [] where the file does not exist.
+
+    Returns:
+        one dictionary per named cue, with name, judgement and spots.
 
     Raises:
-        ConfigError: unreadable, or not such a file.
+        ConfigError: the file cannot be read, or is no file of names.
     """
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
@@ -58,21 +61,21 @@ def read_names(file: Path) -> list[dict[str, Any]]:
 def name_cue(
     spots: pd.DataFrame, cluster_id: str, name: str, judgement: str, file: Path, *, reviewer: str = ""
 ) -> dict[str, Any]:
-    """Add a name to the file, or replace the one that this cluster had.
+    """Add the name of a cluster to the file of names; entries of the same cue are replaced.
 
     Args:
         spots: table `cluster_spots` of the run.
-        cluster_id: of that run.
-        name: what the reviewer calls it.
-        judgement: one of JUDGEMENTS, or "".
-        file: where names are kept.
-        reviewer: who decided.
+        cluster_id: id of a cluster of that run.
+        name: the reviewer's name for the cue.
+        judgement: one of JUDGEMENTS, or "" for none.
+        file: the file of names.
+        reviewer: name of the reviewer.
 
     Returns:
-        the entry.
+        the new entry.
 
     Raises:
-        ConfigError: no such cluster, an empty name, another judgement, a damaged file.
+        ConfigError: the run has no such cluster, the name is empty, the judgement is unknown, or the file is damaged.
         ResultError: the file cannot be written.
     """
     own = spots[spots["cluster_id"] == cluster_id].sort_values("rank").head(TYPICAL)
@@ -103,7 +106,13 @@ def name_cue(
 def named(
     clusters: Sequence[Mapping[str, Any]], spots: Sequence[Mapping[str, Any]], entries: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Rows of the table `clusters` with the name and the judgement of the entry that they share most spots with."""
+    """Rows of the table `clusters`, each with the name and judgement of the entry that shares most spots with it.
+
+    Args:
+        clusters: rows of the table `clusters`.
+        spots: rows of the table `cluster_spots`.
+        entries: entries of the file of names; a cluster must have SAME of an entry's spots to get its name.
+    """
     places: dict[str, list[Mapping[str, Any]]] = {}
     for spot in spots:
         places.setdefault(spot["cluster_id"], []).append(spot)
@@ -120,7 +129,7 @@ def named(
 
 
 def _shared(entry: Sequence[Mapping[str, Any]], spots: Sequence[Mapping[str, Any]]) -> float:
-    """Share of an entry's spots at whose place the cluster has one as well."""
+    """Share of an entry's spots, 0..1, at whose place in the same image the cluster has a spot too."""
     places: dict[str, list[tuple[float, float]]] = {}
     for spot in spots:
         places.setdefault(spot["image_id"], []).append((spot["x"], spot["y"]))
@@ -135,7 +144,7 @@ def _shared(entry: Sequence[Mapping[str, Any]], spots: Sequence[Mapping[str, Any
 
 
 def _is_entry(entry: Any) -> bool:
-    """Whether it has a name, a judgement and spots."""
+    """Whether a value is an entry of a file of names, with a name, a judgement and spots."""
     return (
         isinstance(entry, dict)
         and isinstance(entry.get("name"), str)

@@ -1,4 +1,4 @@
-"""BA302: a recurring thing that the network looks at moves the prediction when it is erased and when it is pasted."""
+"""The rule BA302: a recurring cue moves the prediction when it is erased or pasted onto other images."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ EVIDENCE = (
 def recurring_cue(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA302: a cluster of attended spots off the object is tied to a class and proved by erasing or by pasting.
 
-    CONFIRMED where one of the effects is significant after correction and large enough: a cue beside a second one is
-    not needed, and still turns other images; CONTEXT where a reviewer has judged
-    the thing legitimate. A cluster that lies mostly on the object shows what the class looks like, and is no finding.
+    CONFIRMED where one of the two effects is significant after correction and large enough. One is enough: where a
+    second cue is present, erasing the first may cost nothing, though it turns other images when pasted. The level is
+    CONTEXT where a reviewer has judged the cue legitimate. A cluster that lies mostly on the object shows what the
+    class looks like, and is no finding.
     """
     bounds, clusters = evidence.thresholds, evidence.table("clusters")
     why_not = evidence.own("recurring_cues")
@@ -54,14 +55,24 @@ def recurring_cue(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 
 
 def moves(row: pd.Series, bounds: Thresholds) -> bool:
-    """Either effect is there, and the thing is not the object."""
+    """Whether a cue moves the prediction: erasing or pasting it has an effect, and it does not lie on the object.
+
+    Args:
+        row: a row of the table `clusters`.
+        bounds: thresholds of the rules.
+    """
     estimated = as_float(row["object_estimated"], 1) > 0
     most = bounds.max_on_estimate if estimated else bounds.max_on_object
     return bool(proofs(row, bounds)) and as_float(row["object_share"], 1) < most
 
 
 def proofs(row: pd.Series, bounds: Thresholds) -> list[str]:
-    """Which of "erase" and "paste" show an effect: significant after correction, and large enough."""
+    """Names of the tests, "erase" and "paste", with an effect that is significant after correction and large enough.
+
+    Args:
+        row: a row of the table `clusters`.
+        bounds: thresholds of the rules.
+    """
     return [
         name
         for name in ("erase", "paste")
@@ -113,7 +124,7 @@ def _outcome(rule: Rule, name: str, row: pd.Series, evidence: Evidence) -> RuleO
 
 
 def _erased(row: pd.Series) -> str:
-    """What erasing the cue does beyond a control; "" where that rounds to nothing."""
+    """Clause on the effect of erasing the cue, beyond a control; "" where the effect rounds to nothing."""
     if not visible(row["erase_effect"]):
         return ""
     by, low, high = (float(row[f"erase_{name}"]) for name in ("effect", "low", "high"))
@@ -124,7 +135,7 @@ def _erased(row: pd.Series) -> str:
 
 
 def _pasted(row: pd.Series) -> str:
-    """What pasting the cue onto images of other classes does beyond a control; "" where that rounds to nothing."""
+    """Clause on the effect of pasting the cue onto images of other classes; "" where the effects round to nothing."""
     said = []
     if visible(row["paste_effect"]):
         by, low, high = (float(row[f"paste_{name}"]) for name in ("effect", "low", "high"))
@@ -150,4 +161,4 @@ JUDGES: dict[Rule, Judge] = {
         cue="a cue that recurs in the images",
     ): recurring_cue,
 }
-"""The rules of the check, and what judges by each."""
+"""Rules of the check -> the function that judges each."""

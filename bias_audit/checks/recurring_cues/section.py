@@ -11,31 +11,32 @@ from bias_audit.report.gallery import TILE_BYTES, is_picture, keep_picture
 from bias_audit.run.result import AuditResult
 
 CLUSTERS_SHARE = 0.3
-"""Part of the page's picture budget that contact sheets may take."""
+"""Part of the page's picture budget that contact sheets may take, 0..1."""
 
 MOST_SHOWN = 16
-"""Clusters in the page; clusters.csv holds all."""
+"""Largest number of clusters in the page; clusters.csv holds all."""
 
 ARMS = {"original": "the photo", "inpaint": "without the spot", "pasted": "the spot pasted onto another image"}
-"""Pictures of a proof, in the order in which they are shown."""
+"""Arm (kind of picture) of a proof -> its caption, in the order in which they are shown."""
 
 FIRST_KEY = "k"
 
 
 def cues_section(result: AuditResult, pictures: Mapping[str, Any], budget: int) -> dict[str, Any]:
-    """The strongest clusters, confirmed ones first.
+    """Values of the section: the strongest clusters, those with a finding first.
 
     Args:
         result: a finished run.
         pictures: content of pictures.json; "clusters" by cluster_id.
-        budget: bytes of pictures in the page.
+        budget: bytes that all pictures of the page may take together.
 
     Returns:
-        clusters: list of {id, title, level, status, class_name, ..., crops, shots}.
+        clusters: list of {id, name, level, status, class_name, ..., counted, crops, shots}, at most MOST_SHOWN.
         pictures: list of {key, jpeg, width, height, grid}, as of `gallery.arrange_pictures`.
-        bytes: what they take of the budget.
-        total: clusters in all.
-        reason: why there are none, "" where there are.
+        bytes: bytes of the budget that these pictures take.
+        total: number of clusters in all.
+        reason: why there are no clusters; "" where there are.
+        file: name of the table that holds all.
 
     Raises:
         ResultError: the table of the run is missing or damaged.
@@ -85,13 +86,13 @@ def cues_section(result: AuditResult, pictures: Mapping[str, Any], budget: int) 
 
 
 def _without_effect(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """Arms whose effect rounds to nothing: their pictures would illustrate it with the very thing that it denies."""
+    """Arms whose effect rounds to nothing; their pictures are not shown, since they would suggest an effect."""
     effect = row["erase_effect"]
     return ("inpaint",) if effect is not None and abs(effect) < 0.005 else ()
 
 
 def _counted(row: Mapping[str, Any], shots: list[dict[str, Any]], hosts: Any) -> dict[str, int] | None:
-    """How many of the images that the spot was pasted onto turn: shown, of how many; in all, of how many."""
+    """Numbers of images that pasting turned into the class: among the pictures shown, and in all; None if unknown."""
     pasted = [shot for shot in shots if shot["pasted"] and shot["turned"] is not None]
     if not pasted or not hosts or row["turned"] is None:
         return None
@@ -100,7 +101,7 @@ def _counted(row: Mapping[str, Any], shots: list[dict[str, Any]], hosts: Any) ->
 
 
 def _ordered(pictures: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Photo by photo, the arms in their order, and of those pasted onto several images the first."""
+    """Pictures of a proof by photo and arm; where a spot was pasted onto several images, only the first of them."""
     arms = list(ARMS)
     chosen: dict[tuple[str, str], dict[str, Any]] = {}
     for place, picture in enumerate(pictures):

@@ -1,4 +1,4 @@
-"""Where a network looks in each image: a few separate spots of a heatmap, and what the layer saw there."""
+"""Spots: a few separate peaks of each heatmap, and the activations of the explained layer pooled there."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 
 MOST_SPOTS = 3
-"""Per image. A ruler, the object and one more thing; further peaks are weak and cost as much."""
+"""Largest number of spots per image: for instance a ruler, the object and one more; further peaks are weak."""
 
 LEAST_PEAK = 0.3
-"""Weakest spot worth keeping, as a share of the image's strongest."""
+"""Smallest peak that makes a spot, as a share of the image's strongest peak."""
 
 REACH = 0.1
-"""Cells around a peak that belong to its spot, as a share of the longer side; at least one cell."""
+"""Reach of a spot to each side of its peak, as a share of the map's longer side; at least one cell."""
 
 
 @dataclass(frozen=True)
 class Spots:
-    """S spots of N heatmaps.
+    """S spots of N heatmaps: the peaks, and the square windows of cells around them.
 
     Attributes:
         image: (S,) index of the map, ascending; the strongest spot of an image comes first.
         row, column: (S,) cell of the peak.
-        share: (S,) positive evidence of the spot, as a share of that of the whole map, 0..1.
-        grid: (h, w) of the maps.
+        share: (S,) positive evidence of the spot as a share of that of the whole map, 0..1.
+        grid: (h, w) size of the maps in cells.
     """
 
     image: NDArray[np.intp]
@@ -38,25 +38,29 @@ class Spots:
 
     @property
     def reach(self) -> int:
-        """Cells to each side of the peak that belong to a spot."""
+        """Number of cells to each side of the peak that belong to a spot."""
         return spot_reach(self.grid)
 
     def window(self, spot: int) -> tuple[slice, slice]:
-        """Rows and columns of the cells of a spot."""
+        """Slices of the rows and columns of a spot's cells.
+
+        Args:
+            spot: index of the spot, below S.
+        """
         return _window(int(self.row[spot]), int(self.column[spot]), self.reach)
 
 
 def spot_reach(grid: tuple[int, int]) -> int:
-    """Cells to each side of a peak: one on 7 x 7, three on 28 x 28."""
+    """Number of cells to each side of a peak that belong to its spot: one on a grid of 7 x 7, three on 28 x 28."""
     return max(1, round(REACH * max(grid)))
 
 
 def find_spots(maps: Array, allowed: Array) -> Spots:
-    """At most MOST_SPOTS peaks per map, strongest first, none within the reach of another.
+    """Find at most MOST_SPOTS peaks per heatmap, strongest first, none within the reach of another.
 
     Args:
-        maps: (N, h, w) signed; only positive evidence makes a spot. Maps that are not finite have none.
-        allowed: (N, h, w) 0..1, how much of a cell may count: 1 - the object's share of it where masks are known.
+        maps: (N, h, w) signed heatmaps; only positive evidence makes a spot. Maps that are not finite have none.
+        allowed: (N, h, w) 0..1, weight of each cell, see `collect.Seen`.
     """
     reach = spot_reach((maps.shape[1], maps.shape[2]))
     found: list[tuple[int, int, int, float]] = []
@@ -81,12 +85,15 @@ def find_spots(maps: Array, allowed: Array) -> Spots:
 
 
 def pool(spots: Spots, maps: Array, allowed: Array, values: Array) -> Array:
-    """(S, C): activations around each peak, weighted by the positive evidence there (docs/science.md#recurring-cues).
+    """Mean activations over each spot, weighted by the positive evidence there (docs/science.md#recurring-cues).
 
     Args:
-        spots: of these maps.
+        spots: S spots of these maps.
         maps, allowed: as given to `find_spots`.
         values: (N, h, w, C) activations of the explained layer.
+
+    Returns:
+        (S, C).
     """
     pooled = np.zeros((len(spots.image), values.shape[3]), np.float32)
     for spot, image in enumerate(spots.image):

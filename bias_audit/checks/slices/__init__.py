@@ -1,1 +1,1 @@
-"""Who pays: the user's own columns, slice against the rest (BA203, BA205, BA206)."""
+"""The check of slices: do results differ between values of the user's columns (BA203, BA205, BA206)?"""

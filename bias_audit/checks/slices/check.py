@@ -1,4 +1,4 @@
-"""The check `slices`, declared."""
+"""Declaration of the check `slices`; `checks.base` explains what a check declares."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Slices(Check):
-    """Who pays: do accuracy, attention and background gap differ between values of the user's columns?"""
+    """The check `slices`: do accuracy, attention and background gap differ between values of the user's columns?"""
 
     name = "slices"
     title = "Slices"
@@ -26,13 +26,13 @@ class Slices(Check):
     after = ("map_reliability",)
 
     def sum_up(self, measured: Measured, photos: Photos) -> Mapping[str, pd.DataFrame]:
-        """One row per value of a column of the user."""
+        """The table `slices`: one row per value of each column of the user."""
         from bias_audit.checks.slices.summary import summarise
 
         return {"slices": summarise(photos)}
 
     def section(self, measured: Measured, page: Page) -> dict[str, Any] | None:
-        """One table per user column; none where the user gave no columns."""
+        """Values of the section: one table per column of the user; None where the user gave no columns."""
         from bias_audit.checks.slices.section import slices_section
 
         shown = slices_section(page.result)

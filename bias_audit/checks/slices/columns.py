@@ -1,4 +1,4 @@
-"""One row per value of a column of the user."""
+"""Columns of the table `slices`: one row per value of a column of the user."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""BA203, BA205, BA206: who pays. The user's slices by accuracy, attention and background gap.
+"""The rules on slices, BA203, BA205 and BA206: values of the user's columns with worse results than the rest.
 
-The numbers, not their cause, so never above WATCH. Slices are judged by the difference within classes: a column that
-goes with the class is no slice of its own.
+The rules report differences and not their cause, so the level is never above WATCH. Slices are judged by the difference
+within classes: a column that is associated with the class must not count as a slice of its own.
 """
 
 from __future__ import annotations
@@ -91,13 +91,17 @@ def _by_column(
     floor: float | None,
     sentence: Callable[[pd.Series, str, bool], str],
 ) -> list[RuleOutcome]:
-    """One outcome per user column, of its worst slice.
+    """One outcome per column of the user, on its worst slice.
 
     Args:
-        enough: images of the measure that a slice needs to be judged.
-        is_large: row -> its effect is worth a finding.
-        floor: least difference from the rest in the unit of the measure; None where the effect has another unit.
-        sentence: row, column, found -> what was seen.
+        evidence: what the rules are judged on.
+        rule: the rule.
+        measure: what slices are compared by.
+        enough: images with this measure that a slice needs to be judged.
+        is_large: row of a slice -> whether its effect is large enough for a finding.
+        floor: smallest difference from the rest that counts, in the unit of the measure; None where the effect has
+            another unit.
+        sentence: (row, column, found) -> the outcome's sentence.
     """
     outcomes = []
     for column, rows in _rows(evidence).groupby("column", sort=False):
@@ -153,7 +157,7 @@ def _why_not(column: str, rows: pd.DataFrame, measure: Measure, enough: int) -> 
 
 
 def _largest_difference(rows: pd.DataFrame, measure: Measure) -> dict[str, float | int | str | None]:
-    """The two slices of a column that lie furthest apart, the worse one first; {} where none can be compared."""
+    """Evidence on the two slices of a column that differ most, the worse one first; {} where none can be compared."""
     difference = f"{measure.prefix}_against_difference"
     compared = rows[rows[difference].notna()]
     if compared.empty:
@@ -169,7 +173,7 @@ def _largest_difference(rows: pd.DataFrame, measure: Measure) -> dict[str, float
 
 
 def _rows(evidence: Evidence) -> pd.DataFrame:
-    """The table of slices."""
+    """The table `slices`."""
     slices = evidence.table("slices")
     assert slices is not None, "slices are made before rules are judged"
     return slices
@@ -195,14 +199,14 @@ def _furthest(evidence: Evidence, column: str, measure: Measure, amount: Callabl
 
 
 def _within(row: pd.Series, measure: Measure, amount: Callable[[float], str]) -> str:
-    """What remains between images of one class, where the mix of classes hides or makes a part of the difference."""
+    """The difference within classes in brackets; "" where it equals the plain difference as printed."""
     raw = float(row[measure.mean]) - float(row[f"rest_{measure.prefix}"])
     within = float(row[f"{measure.prefix}_within"])
     return "" if amount(raw) == amount(within) else f" (between images of the same class: {amount(within)})"
 
 
 def _points(difference: float) -> str:
-    """A difference of shares in percentage points."""
+    """A difference of shares as text in percentage points."""
     return f"{round(100 * difference)} points"
 
 
@@ -235,4 +239,4 @@ JUDGES: dict[Rule, Judge] = {
         needs=frozenset({"masks", "composites"}),
     ): slice_reliance,
 }
-"""The rules of the check, and what judges by each."""
+"""Rules of the check -> the function that judges each."""

@@ -1,4 +1,4 @@
-"""Who pays: the user's own columns, slice by slice, as the page shows them."""
+"""The section of the report on slices: one table per column of the user."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bias_audit.run.result import AuditResult
 from bias_audit.run.statuses import OK
 
 MOST_COLUMNS = 12
-"""Columns shown; of up to fifty values each, they are a tenth of the page's limit."""
+"""Largest number of columns shown; with fifty values each they take a tenth of the page's limit."""
 
 SHOWN: dict[str, tuple[str, Measure, str, str]] = {
     "BA203": ("Accuracy", ACCURACY, "share", "Share predicted right, on the photos as they are"),
@@ -28,11 +28,17 @@ SHOWN: dict[str, tuple[str, Measure, str, str]] = {
         "Accuracy lost on other classes' backgrounds, in percentage points; 0 where the background does not matter",
     ),
 }
-"""Rule code -> heading, measure, unit as in `summary.ClassColumn`, and a sentence for those who do not know it."""
+"""Rule code -> heading, measure, unit as in `summary.ClassColumn`, and a sentence that explains the measure."""
 
 
 def slices_section(result: AuditResult) -> dict[str, Any]:
-    """One table per user column; no tables where the user gave none.
+    """Values of the section: one table per column of the user, columns with a finding first.
+
+    Returns:
+        tables: list of {column, found, rows, judged}, at most MOST_COLUMNS; [] where the user gave no columns.
+        measures: list of {title, about, unit, scale}, one per rule.
+        total: number of columns in all.
+        file: name of the table that holds all.
 
     Raises:
         ResultError: the slices table of the run is missing or damaged.
@@ -82,6 +88,6 @@ def _cell(row: Mapping[str, Any], measure: Measure) -> dict[str, Any]:
 
 
 def _scale(by_column: Mapping[str, list[dict[str, Any]]], measure: Measure) -> list[float]:
-    """Ends of the axis on which all slices of a measure are drawn."""
+    """Axis on which all slices of a measure are drawn, as `cells.axis` gives it."""
     names = (measure.mean, f"{measure.prefix}_low", f"{measure.prefix}_high")
     return axis(row[name] for rows in by_column.values() for row in rows for name in names)

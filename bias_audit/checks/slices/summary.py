@@ -1,8 +1,8 @@
-"""Who pays: the user's own columns (hospital, camera, season) split the images, slice against the rest.
+"""The table of slices: images split by the user's own columns (hospital, camera, season), each slice against the rest.
 
-Three measures, each with interval, test and correction of its own: accuracy, attention (background excess) and
-reliance (background gap). Tests and differences compare like with like: images of the same class. A hospital that
-has one class to itself cannot be told from that class, and its row says so.
+Three measures, each with its own interval, test and correction: accuracy, attention (background excess) and reliance
+(background gap). Tests and differences compare images of the same class only. A hospital whose images are of one class
+that no other hospital has cannot be told from that class, and its row says so.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ from bias_audit.checks.slices.columns import SLICES
 from bias_audit.run.tables import user_columns
 
 MIN_SLICE = 10
-"""Images below which a slice is listed but not tested: intervals say nothing (docs/science.md#minimum-numbers)."""
+"""Smallest number of images of a slice that is tested; smaller slices are only listed
+(docs/science.md#minimum-numbers).
+"""
 
 MOST_VALUES = 50
-"""A column with more different values names images, not slices."""
+"""Largest number of different values of a column; a column with more names images, not slices."""
 
 QUARTILES_FROM = 13
 """Numbers with at least this many different values are cut into quartiles."""
@@ -39,14 +41,15 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class Measure:
-    """What slices are compared by, and the columns of `schema.SLICES` that hold it.
+    """A measure by which slices are compared, and the names of its columns.
 
     Attributes:
         scores, status: columns of the images table: the measure, and why an image does not have it.
-        worse: 1 where high is worse, -1 where low is.
-        prefix: of rest_X, X_low, X_high, X_within, X_against...
-        n, mean, p, fdr, reason: columns.
-        interval: (members, seed, group codes) -> interval of their mean.
+        worse: 1 where high values are worse, -1 where low values are.
+        prefix: X in the columns rest_X, X_low, X_high, X_within, X_against...
+        n, mean, p, fdr, reason: columns of `columns.SLICES`: number of images, mean, p, corrected p, and why it is
+            missing.
+        interval: (members, seed, group codes) -> 95 % interval of their mean.
     """
 
     scores: str
@@ -91,7 +94,11 @@ MEASURES: tuple[Measure, ...] = (ACCURACY, ATTENTION, RELIANCE)
 
 
 def summarise(photos: Photos) -> pd.DataFrame:
-    """The table `slices` of all columns of the user."""
+    """The table `slices` for all columns of the user.
+
+    Args:
+        photos: input of the tables, with the complete table of the images.
+    """
     images = photos.images
     return slices_table(images, user_columns(images), seed=photos.seed, groups=photos.groups)
 
@@ -99,21 +106,21 @@ def summarise(photos: Photos) -> pd.DataFrame:
 def slices_table(
     images: pd.DataFrame, columns: Sequence[str], *, seed: int = 0, groups: pd.Series | None = None
 ) -> pd.DataFrame:
-    """One row per user column and value: accuracy, attention and reliance against the rest.
+    """The table `slices` for some columns: accuracy, attention and reliance of each value against the rest.
 
-    Accuracy is tested by Fisher's exact test, attention by Mann & Whitney's on permutations, the gap by a permutation
-    test of its mean, all within classes. With groups the test unit is the mean of a group's images of one class and
-    slice, and accuracy is tested by permutation too; a group that spans classes counts once in each.
+    Accuracy is tested by Fisher's exact test, attention by a Mann-Whitney test on permutations, and the gap by a
+    permutation test of its mean, all within classes. With groups the unit of the tests is the mean of a group's images
+    of one class and slice, and accuracy is tested by permutation too; a group that spans classes counts once in each.
 
     Args:
         images: the images table; unreadable images are left out.
-        columns: the user's columns in it.
-        seed: of bootstrap and permutations.
-        groups: group code per image (patient, scene), index as images; None = every photo by itself.
+        columns: columns of the user in this table.
+        seed: seed of bootstrap and permutations.
+        groups: group code per image (patient, scene), index as `images`; None = every photo is a group of its own.
 
     Returns:
-        columns of `schema.SLICES`; p-values are corrected by Benjamini-Hochberg over all slices tested, each measure
-        apart. Columns with one value, or with more than MOST_VALUES, give no rows.
+        one row per column and value, with the columns `columns.SLICES`; p-values are corrected by Benjamini-Hochberg
+        over all slices tested, separately for each measure. Columns that `grouped` rejects give no rows.
     """
     read = images[images["status"] == OK]
     rows: list[dict[str, Any]] = []
@@ -140,7 +147,17 @@ def slices_table(
 
 
 def grouped(values: pd.Series) -> pd.Series | None:
-    """Name of the slice of each value of a column, or None where it makes no slices; NaN belongs to none."""
+    """The slice to which each value of a column belongs.
+
+    Numbers with QUARTILES_FROM or more different values are cut into quartiles; otherwise each value is a slice.
+
+    Args:
+        values: the column; NaN belongs to no slice.
+
+    Returns:
+        name of the slice of each value, or None where the column makes no slices: fewer than two values, more than
+        MOST_VALUES, or no value twice.
+    """
     known = values.dropna()
     distinct = known.nunique()
     if pd.api.types.is_numeric_dtype(known.infer_objects()) and distinct >= QUARTILES_FROM:
@@ -153,7 +170,7 @@ def grouped(values: pd.Series) -> pd.Series | None:
 def _compare(
     read: pd.DataFrame, slices: pd.Series, measure: Measure, seed: int, groups: pd.Series | None
 ) -> dict[str, dict[str, Any]]:
-    """Of each slice of one column the cells of one measure."""
+    """Cells of one measure for each slice of one column: slice -> column name -> value."""
     scored = read[read[measure.scores].notna()]
     rows: dict[str, dict[str, Any]] = {}
     for value in slices.unique():
@@ -204,18 +221,18 @@ def _compare(
 
 
 def code_of(measure: Measure) -> str:
-    """Name of the column that has the code of a measure's reason."""
+    """Name of the column that holds the code of a measure's reason."""
     return f"{measure.reason}_code"
 
 
 def _why_missing(statuses: pd.Series) -> str:
-    """The most frequent reason why images lack a measure."""
+    """The most frequent reason why images lack a measure, from their statuses."""
     said = statuses.replace("", pd.NA).dropna()
     return str(said.mode().iloc[0]) if len(said) else "not computed"
 
 
 def _units(scored: pd.DataFrame, slices: pd.Series, measure: Measure, groups: pd.Series | None) -> pd.DataFrame:
-    """What the tests count: images, or a group's mean over its images of one class in one slice."""
+    """The units of the tests, with slice, label and score: images, or means of a group's images in class and slice."""
     units = pd.DataFrame(
         {
             "slice": slices[scored.index].astype("str"),
@@ -231,7 +248,7 @@ def _units(scored: pd.DataFrame, slices: pd.Series, measure: Measure, groups: pd
 def _p_values(
     scores: NDArray[np.float64], group: Codes, label: Codes, measure: Measure, by_photo: bool, seed: int
 ) -> NDArray[np.float64]:
-    """Of each slice against the rest, within classes."""
+    """(slices,) p-value of each slice against the rest, within classes."""
     if measure is ACCURACY and by_photo:
         cells = stats.Cells.of(scores, group, label)
         p_values = []
@@ -246,7 +263,11 @@ def _p_values(
 
 
 def _pairs(cells: stats.Cells, measure: Measure, names: NDArray[np.str_]) -> dict[str, dict[str, Any]]:
-    """Of each slice the other slice from which it differs most, with an interval for all pairs at once (Bonferroni)."""
+    """For each slice the other slice from which it differs most, with an interval valid for all pairs (Bonferroni).
+
+    Returns:
+        name of the slice -> column name -> value; slices that cannot be compared are left out.
+    """
     compared = {}
     for i, j in combinations(range(len(names)), 2):
         pair = stats.standardise(cells.counts[i], cells.sums[i], cells.counts[j], cells.sums[j])

@@ -1,1 +1,1 @@
-"""Pictures of no class that the model knows: what it takes them for."""
+"""The check of strangers: what does the model take pictures for that belong to none of its classes?"""

@@ -1,4 +1,4 @@
-"""The check `strangers`, declared."""
+"""Declaration of the check `strangers`; `checks.base` explains what a check declares."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class Strangers(Check):
-    """What does the model take pictures for that belong to no class it knows?"""
+    """The check `strangers`: what does the model take pictures for that belong to none of its classes?"""
 
     name = "strangers"
     title = "Strangers"
     tables = {"strangers": STRANGERS}  # noqa: RUF012 - a literal that nothing changes
 
     def fingerprints(self, given: Given) -> Mapping[str, str]:
-        """Of the listing of the strangers' folder."""
+        """Hash of the listing of the folder of strangers; "" where no folder was given."""
         if given.strangers is None:
             return {"strangers": ""}
         from bias_audit.checks.strangers.measure import open_strangers
@@ -28,13 +28,13 @@ class Strangers(Check):
         return {"strangers": open_strangers(given.strangers).fingerprint()}
 
     def measure(self, context: Context) -> Measured:
-        """Predictions and heatmaps of the strangers."""
+        """Predict and explain the strangers; an empty table where none were given."""
         from bias_audit.checks.strangers.measure import measure
 
         return measure(context)
 
     def section(self, measured: Measured, page: Page) -> dict[str, Any] | None:
-        """One group per kind of picture."""
+        """Values of the section: one group per kind of stranger; None where there are none."""
         from bias_audit.checks.strangers.section import strangers_section
 
         shown = strangers_section(page.result, page.pictures, page.budget)

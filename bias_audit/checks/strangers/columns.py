@@ -1,4 +1,4 @@
-"""What the model takes pictures for that belong to no class it knows."""
+"""Columns of the table `strangers`: predictions for pictures that belong to none of the model's classes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from bias_audit.run.columns import Column
 from bias_audit.run.core_columns import IMAGES
 
 _MASKLESS = ("negative_share", "padding_share", "map_entropy", "border_share", "centre_share")
-"""Scores of a heatmap that need no mask; the table has those that the images table has."""
+"""Scores of a heatmap that need no mask; the table of strangers has those that the images table has, too."""
 
 STRANGERS: tuple[Column, ...] = (
     Column("image_id", "string", "path relative to the folder of strangers, with / (index)", index=True),
@@ -20,4 +20,4 @@ STRANGERS: tuple[Column, ...] = (
     Column("log_odds", "float", "log p - log(1 - p) of the predicted class: the target that the heatmap explains"),
     *(column for column in IMAGES if column.name in _MASKLESS),
 )
-"""One row per picture."""
+"""Columns of the table: one row per picture."""

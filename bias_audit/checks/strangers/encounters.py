@@ -1,4 +1,4 @@
-"""What a model made of strangers, per kind, beside how sure it is of its own test photos."""
+"""Summary of the predictions for each kind of stranger, beside how sure the model is of its own test photos."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import pandas as pd
 from bias_audit.run.statuses import OK
 
 MOST_NAMED = 5
-"""Classes that a sentence names."""
+"""Largest number of classes named in a sentence."""
 
 
 @dataclass(frozen=True)
 class Encounter:
-    """One kind of strangers.
+    """Predictions for one kind of stranger.
 
     Attributes:
-        group: the kind.
-        n, unread: pictures, and those of them that could not be read.
-        taken_for: (class, pictures) of the predictions, most frequent first.
-        probability: median probability of the predicted class; None where none could be read.
-        own_probability: the same of the test photos that the model gets right; None without any.
+        group: name of the kind.
+        n, unread: number of pictures, and how many of them could not be read.
+        taken_for: (class, number of pictures predicted as it), most frequent first.
+        probability: median probability of the predicted class, 0..1; None where no picture could be read.
+        own_probability: the same median for the test photos that the model gets right, 0..1; None without any.
     """
 
     group: str
@@ -34,7 +34,10 @@ class Encounter:
 
     @property
     def sentence(self) -> str:
-        """lynx (5): 4 taken for wolf, 1 for husky; median probability 0.98 (own test photos: 0.97)."""
+        """The summary as a sentence.
+
+        For example: lynx (5): 4 taken for wolf, 1 for husky; median probability 0.98 (own test photos: 0.97).
+        """
         if not self.taken_for:
             return f"{self.group} ({self.n}): none could be read."
         (first, n), *others = self.taken_for[:MOST_NAMED]
@@ -50,11 +53,11 @@ class Encounter:
 
 
 def encounters(strangers: pd.DataFrame, images: pd.DataFrame) -> list[Encounter]:
-    """One Encounter per kind, in the order of their names.
+    """Summaries of all kinds of strangers, sorted by name.
 
     Args:
-        strangers: table of `schema.STRANGERS`.
-        images: the images table: test photos that the model gets right are what "sure" is measured by.
+        strangers: table with the columns `columns.STRANGERS`.
+        images: the images table; its rightly predicted photos show how sure the model usually is.
     """
     right = images.loc[images["correct"].fillna(False).astype(bool), "probability"].dropna()
     own = float(np.median(right)) if len(right) else None

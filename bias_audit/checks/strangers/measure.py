@@ -1,7 +1,8 @@
-"""Pictures of no class that the model knows: what it takes them for, how surely, and where it sees that.
+"""Predictions, probabilities and heatmaps for strangers: pictures that belong to none of the model's classes.
 
-A softmax must name one of its classes. A net that is as sure of a lynx as of its own test photos, and sees it in the
-snow, says more about the snow than about the lynx. It is shown as an observation: no rule judges it.
+A softmax must name one of its classes. If a network is as sure of a lynx as of its own test photos, and its heatmap
+lies on the snow, that says more about the snow than about the lynx. The report shows this as an observation: no rule
+judges it.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ from bias_audit.run.tables import table
 SHARD = "shards/strangers.npz"
 
 PER_GROUP, MOST_SHOWN = 12, 60
-"""Pictures per kind, and in all, that are kept for the report."""
+"""Largest numbers of pictures that are kept for the report: per kind, and in all."""
 
 
 def measure(context: Context) -> Measured:
-    """The table of the strangers, pictures of those that the model is surest of, and what a reader must know."""
+    """Measure the table of strangers, with pictures of those that the model is surest of, notes and counts."""
     if (folder := context.given.strangers) is None:
         return Measured({"strangers": table("strangers", [])}, pictures={"strangers": {}})
     met, class_names = open_strangers(folder), context.dataset.class_names
@@ -60,13 +61,16 @@ def _notes(records: Sequence[Mapping[str, Any]], unreadable: int, class_names: S
 
 
 def open_strangers(folder: Path) -> Dataset:
-    """The pictures, in kinds: a folder's own name, or that of its sub-folder, says which.
+    """Open a folder of strangers; the kind of a picture is the name of its sub-folder, or else of the folder itself.
+
+    Args:
+        folder: the folder of strangers.
 
     Returns:
-        a data set whose classes are the kinds; its labels index them, not the model's classes.
+        a data set whose classes are the kinds; its labels are indices of kinds, not of the model's classes.
 
     Raises:
-        DataError: no such folder, or no pictures in it.
+        DataError: the folder does not exist or holds no pictures.
     """
     if not folder.is_dir():
         raise DataError(
@@ -91,17 +95,18 @@ def meet(
     run: Run,
     advance: Callable[[int], None],
 ) -> tuple[list[dict[str, Any]], dict[int, NDArray[np.float32]]]:
-    """Predict and explain the strangers, or read what an interrupted run already did.
+    """Predict and explain the strangers, or read the result of an interrupted audit.
 
     Args:
-        strangers: see `open_strangers`.
-        class_names: of the model.
+        strangers: result of `open_strangers`.
+        class_names: names of the model's classes.
         explainer, geometry: as for the test photos.
-        run: where the shard lies.
-        advance: counts pictures.
+        run: the run folder, which keeps the result in a shard.
+        advance: called with the number of pictures that are done.
 
     Returns:
-        (one record per picture, keys are columns of `STRANGERS`; heatmaps (h, w) by position).
+        (records, maps): one record per picture, its keys columns of `columns.STRANGERS`; and position -> (h, w)
+        heatmap of each picture that could be read.
     """
     shard = run.read_arrays(SHARD)
     if shard is None:
@@ -123,7 +128,11 @@ def meet(
 
 
 def choose_strangers(records: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Positions of the pictures to show: of each kind those that the model is surest of."""
+    """Positions of the pictures to show: those of each kind that the model is surest of, at most MOST_SHOWN in all.
+
+    Args:
+        records: result of `meet`.
+    """
     groups: dict[str, list[int]] = {}
     for position, record in enumerate(records):
         if record["status"] == OK:

@@ -1,4 +1,4 @@
-"""Pictures of no class that the model knows: what it takes them for, as the page shows it."""
+"""The section of the report on strangers: pictures that belong to none of the model's classes."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ from bias_audit.report.gallery import CARD_BYTES, is_picture, keep_picture
 from bias_audit.run.result import AuditResult
 
 STRANGERS_SHARE = 0.15
-"""Part of the page's picture budget that strangers may take."""
+"""Part of the page's picture budget that strangers may take, 0..1."""
 
 MOST_GROUPS = 60
-"""Kinds that are shown; strangers.csv holds them all."""
+"""Largest number of kinds that are shown; strangers.csv holds all."""
 
 FIRST_KEY = "s"
 
 
 def strangers_section(result: AuditResult, pictures: Mapping[str, Any], budget: int) -> dict[str, Any]:
-    """One group per kind; no groups where the run met no strangers.
+    """Values of the section: one group per kind of stranger.
 
     Args:
         result: a finished run.
         pictures: content of pictures.json; "strangers" by image_id.
-        budget: bytes of pictures in the page.
+        budget: bytes that all pictures of the page may take together.
 
     Returns:
-        groups: list of {name, sentence, images}, images those that the model is surest of.
+        groups: list of {name, sentence, n, images}, images those that the model is surest of; [] without strangers.
         pictures: list of {key, jpeg, width, height, grid}, as of `gallery.arrange_pictures`.
-        bytes: what they take of the budget.
-        total: groups in all.
+        bytes: bytes of the budget that these pictures take.
+        total: number of kinds in all.
+        file: name of the table that holds all.
 
     Raises:
         ResultError: the strangers table of the run is missing or damaged.

@@ -1,1 +1,1 @@
-"""Properties of the whole photo, exchanged between photos: colour, brightness, sharpness, border (BA301)."""
+"""The check of whole-photo cues: colour, brightness, sharpness and border, exchanged between photos (BA301)."""

@@ -1,4 +1,4 @@
-"""The check `whole_photo`, declared."""
+"""Declaration of the check `whole_photo`; `checks.base` explains what a check declares."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ TABLE = "probes"
 
 
 class WholePhoto(Check):
-    """Does a class's colour, brightness, sharpness or border turn photos of other classes into it?"""
+    """The check `whole_photo`: are photos of other classes taken for a class when they get its colour or the like?
+
+    The properties are colour, brightness, sharpness and border of the whole photo.
+    """
 
     name = "whole_photo"
     title = "Global cues"
@@ -33,17 +36,17 @@ class WholePhoto(Check):
     rules = (GLOBAL_CUE,)
 
     def measure(self, context: Context) -> Measured:
-        """One row per property and class; none where the check is switched off."""
+        """Measure the table `probes`: one row per property and class; no rows where the check is switched off."""
         from bias_audit.checks.whole_photo.measure import measure
 
         return measure(context)
 
     def judge(self, rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
-        """BA301, of every class."""
+        """Outcomes of BA301, one per class."""
         return global_cue(rule, evidence, evidence.table(TABLE))
 
     def section(self, measured: Measured, page: Page) -> dict[str, Any] | None:
-        """A row per property and class, the strongest pulls first."""
+        """Values of the section: a row per property and class; None where nothing was exchanged."""
         from bias_audit.checks.whole_photo.section import section
 
         return section(measured.tables[TABLE], page)

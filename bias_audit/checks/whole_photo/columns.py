@@ -1,4 +1,4 @@
-"""Columns of the table `probes`: properties of the whole photo, exchanged between classes."""
+"""Columns of the table `probes`: effects of whole-photo properties that were exchanged between photos."""
 
 from __future__ import annotations
 

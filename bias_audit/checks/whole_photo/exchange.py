@@ -1,8 +1,8 @@
-"""Properties of the whole photo, exchanged: a photo gets the colour, brightness, sharpness or border of another.
+"""Functions that give a photo the colour, brightness, sharpness or border of another photo (the donor).
 
-No heatmap can point at such a cue. All functions take two photos (H, W, C) float32 in [0, 255] in model input size,
-before preprocessing, and give the first with the property of the second. A new one is one function and one line in
-PROPERTIES.
+No heatmap can point at such a cue. Each public function of a property takes two photos (H, W, C) float32 in [0, 255]
+at model input size, before preprocessing, and returns the first with the property of the second. A new property is one
+function and one line in PROPERTIES.
 """
 
 from __future__ import annotations
@@ -23,19 +23,22 @@ OUTER = 0.15
 """Width of the frame in which colour and brightness are measured, as a share of the shorter side."""
 
 COARSE = 0.06
-"""Cycles per pixel (periods of 17 px) below which a photo shows things, above which how sharp it is."""
+"""Frequency in cycles per pixel (a period of 17 px): lower ones show the content, higher ones how sharp a photo is."""
 
 BANDS = 12
-"""Bands of frequency whose power is matched."""
+"""Number of frequency bands whose power is matched."""
 
 MOST_GAIN = 4.0
-"""Light, chroma and detail are raised by so much at most: what is not there cannot be amplified out of noise."""
+"""Largest factor by which light, chroma and detail are raised; more would only amplify noise."""
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def colour(pixels: Pixels, donor: Pixels) -> Pixels:
-    """Mean and spread of the chroma: tint and greyness (Reinhard et al. 2001, IEEE CG&A 21(5), 34-41)."""
+    """The photo with the donor's mean and spread of chroma: its tint and greyness.
+
+    See Reinhard et al. 2001, IEEE CG&A 21(5), 34-41.
+    """
     chroma = pixels - _luma(pixels)[..., None]
     own, other = _outer(chroma), _outer(donor - _luma(donor)[..., None])
     middle, target = own.mean(axis=0), other.mean(axis=0)
@@ -44,13 +47,16 @@ def colour(pixels: Pixels, donor: Pixels) -> Pixels:
 
 
 def brightness(pixels: Pixels, donor: Pixels) -> Pixels:
-    """Mean luminance, by exposure: a shift would clip what is dark and leave it without its colour."""
+    """The photo with the donor's mean luminance.
+
+    All pixels are scaled by one factor, as by exposure; adding a constant would clip dark pixels and take their colour.
+    """
     own, other = float(_outer(_luma(pixels)).mean()), float(_outer(_luma(donor)).mean())
     return _clipped(pixels * _gain(own, other))
 
 
 def sharpness(pixels: Pixels, donor: Pixels) -> Pixels:
-    """Power of the fine luminance by frequency: blur, sharpening, noise, what compression took."""
+    """The photo with the donor's power of fine luminance detail, per frequency band: blur, sharpening, noise."""
     own = _luma(pixels)
     waves, frequency = _waves(own)
     powers = _band_powers(waves, frequency), _band_powers(*_waves(_luma(donor)))
@@ -62,7 +68,7 @@ def sharpness(pixels: Pixels, donor: Pixels) -> Pixels:
 
 
 def border(pixels: Pixels, donor: Pixels) -> Pixels:
-    """The outer ring: a frame, a vignette, a caption, a mark in a corner."""
+    """The photo with the donor's outer ring: a frame, a vignette, a caption, a mark in a corner."""
     wide = max(1, round(RING * min(pixels.shape[:2])))
     changed = donor.copy()
     changed[wide:-wide, wide:-wide] = pixels[wide:-wide, wide:-wide]
@@ -73,12 +79,12 @@ PROPERTIES: dict[str, Probe] = {"colour": colour, "brightness": brightness, "sha
 
 
 def properties_for(channels: int) -> tuple[str, ...]:
-    """Names of the properties that a model of 3 or 1 channels can be asked."""
+    """Names of the properties that can be exchanged in pictures of 3 or 1 channels; without colour for 1."""
     return tuple(name for name in PROPERTIES if channels == 3 or name != "colour")
 
 
 def _outer(values: Pixels) -> Pixels:
-    """(H, W, ...) -> (P, ...): pixels of the outer frame, so that the object's own colour hardly counts."""
+    """Pixels of the outer frame, (H, W, ...) -> (P, ...); there the object's own colour hardly counts."""
     wide = max(1, round(OUTER * min(values.shape[:2])))
     inside = np.zeros(values.shape[:2], bool)
     inside[wide:-wide, wide:-wide] = True
@@ -90,12 +96,15 @@ def _gain(own: float, other: float) -> float:
 
 
 def _luma(pixels: Pixels) -> Pixels:
-    """(H, W)."""
+    """Luminance (H, W) of a picture (H, W, C)."""
     return np.asarray(pixels @ _LUMA if pixels.shape[2] == 3 else pixels[..., 0], np.float32)
 
 
 def _waves(luma: Pixels) -> tuple[Pixels, Pixels]:
-    """Cosine transform (no seam at the frame, unlike Fourier's) and cycles per pixel of its coefficients."""
+    """Cosine transform of a luminance, and the frequency of each coefficient in cycles per pixel.
+
+    Unlike Fourier's transform it has no seam at the frame. Odd sides are padded by one pixel.
+    """
     height, width = luma.shape
     even = np.pad(luma, ((0, height % 2), (0, width % 2)), mode="edge")  # OpenCV transforms even sizes only
     rows, columns = (np.arange(side) / (2 * side) for side in even.shape)

@@ -1,4 +1,4 @@
-"""Global cues over the data set: photos with the whole-photo properties of other photos, and what the model says."""
+"""Exchange of whole-photo properties over the data set: the changed photos are predicted and the pulls computed."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ SHARD = "shards/probes.npz"
 SAME, OTHER = "same", "other"
 
 DONORS = 2
-"""Photos per arm that lend their property to a photo."""
+"""Number of donors per photo and arm (same class, other classes) that lend their property."""
 
 MOST = 1000
-"""Photos in all classes together: the cost is bounded, so that many classes get few photos each, or too few."""
+"""Largest number of photos over all classes, which bounds the cost; many classes get few photos each, or too few."""
 
 FIELDS = ("probe", "photo", "label", "donor_label", "predicted")
 
 
 def measure(context: Context) -> Measured:
-    """The table of exchanged properties; without rows where the check is switched off."""
+    """Measure the table `probes`; without rows where the check is switched off."""
     return Measured({"probes": table("probes", find_pulls(context))})
 
 
 def find_pulls(context: Context) -> list[Row]:
-    """Rows of the table `probes`."""
+    """Exchange properties between photos, and return the rows of the table `probes`; [] where switched off."""
     config, geometry, dataset = context.config, context.geometry, context.dataset
     if config.probes == 0:
         return []
@@ -61,7 +61,17 @@ def find_pulls(context: Context) -> list[Row]:
 
 
 def choose_photos(dataset: Dataset, records: Sequence[Mapping[str, Any]], per_class: int, seed: int) -> list[int]:
-    """Positions of the photos whose properties are exchanged: readable ones, the classes in turn."""
+    """Positions of the photos whose properties are exchanged: readable ones, taken from the classes in turn.
+
+    Args:
+        dataset: all samples.
+        records: records of the samples, by position; see `sampling.readable`.
+        per_class: largest number of photos per class.
+        seed: seed of the choice.
+
+    Returns:
+        ascending positions, at most MOST.
+    """
     count = min(MOST, per_class * len(dataset.class_names))
     taken = [0] * len(dataset.class_names)
     chosen: list[int] = []
@@ -74,7 +84,12 @@ def choose_photos(dataset: Dataset, records: Sequence[Mapping[str, Any]], per_cl
 
 
 def count_exchanges(photos: int, channels: int) -> int:
-    """Changed photos that `exchange` shows to the model, at most."""
+    """Largest number of changed photos that `exchange` shows to the model.
+
+    Args:
+        photos: number of photos.
+        channels: 3 or 1.
+    """
     return photos * len(properties_for(channels)) * 2 * DONORS
 
 
@@ -89,23 +104,24 @@ def exchange(
     run: Run,
     advance: Callable[[int], None],
 ) -> dict[str, NDArray[Any]]:
-    """Show the model every chosen photo with the properties of others, or read what an interrupted run saw.
+    """Predict every chosen photo with the properties of other photos, or read the result of an interrupted audit.
 
-    Both arms change the photo in the same way and by as much, so what the change costs cancels: the one takes its
-    donors from the photo's own class, the other from the other classes, each as often as any.
+    One arm takes its donors from the photo's own class, the other from the other classes, each class equally often.
+    Both arms change the photo in the same way, so the cost of the change itself cancels.
 
     Args:
         dataset: all samples.
-        positions: of `choose_photos`; they are photos and donors alike, and are held as 8-bit pixels.
+        positions: result of `choose_photos`; the photos serve as donors too, and are held in memory as 8-bit pixels.
         predict: (n, H, W, C) float32 in [0, 255] -> predictions.
         geometry: how pictures become model inputs.
         batch: pictures per call of `predict`.
-        seed: of the choice of donors.
-        run: keeps the outcome.
-        advance: counts changed photos.
+        seed: seed of the choice of donors.
+        run: keeps the result.
+        advance: called with the number of changed photos that are done.
 
     Returns:
-        arrays FIELDS, equally long: index into `properties_for`, sample position, and class indices.
+        name of FIELDS -> array with one entry per changed photo: probe (index into `properties_for`), photo (sample
+        position), label, donor_label and predicted (class indices).
     """
     if (stored := run.read_arrays(SHARD)) is not None:
         advance(len(stored["photo"]))
@@ -134,15 +150,16 @@ def exchange(
 
 
 def exchanged(photos: NDArray[np.uint8], labels: NDArray[np.intp], seed: int) -> Iterator[tuple[int, int, int, Pixels]]:
-    """Every photo with the properties of DONORS photos of its own class and of DONORS of other classes.
+    """Give every photo each property of DONORS photos of its own class and of DONORS photos of other classes.
 
     Args:
-        photos: (N, H, W, C).
+        photos: (N, H, W, C) in [0, 255].
         labels: (N,) class indices.
-        seed: of the choice of donors.
+        seed: seed of the choice of donors.
 
     Yields:
-        (property, photo, donor, the photo with the donor's property): indices into `properties_for` and photos.
+        (property, photo, donor, changed photo): an index into `properties_for`, two indices into `photos`, and pixels
+        (H, W, C). Photos without a donor in one of the arms are left out.
     """
     classes = np.unique(labels)
     members = {int(label): np.flatnonzero(labels == label) for label in classes}

@@ -1,7 +1,7 @@
-"""Which class's whole-photo properties turn other photos into it: from changed photos to the table `probes`.
+"""How strongly the whole-photo properties of each class pull photos of other classes: rows of the table `probes`.
 
-As with backgrounds (`attraction`), what one class loses says little: without their cue its photos must go somewhere.
-The class whose property pulls the photos of the other classes, each of them, was learned with it.
+As with backgrounds (`attraction`), the accuracy that a class loses says little: photos without their cue must be called
+something. The class whose property pulls the photos of every other class is the one that was learned with it.
 """
 
 from __future__ import annotations
@@ -27,15 +27,18 @@ def property_rows(
     seed: int,
     groups: NDArray[np.intp] | None = None,
 ) -> list[dict[str, Any]]:
-    """One row per property and class, as `columns.PROBES` has them.
+    """Rows of the table `probes`, one per property and class, with tests corrected over all of them.
 
     Args:
-        seen: of `measure.exchange`.
-        properties: their names, by the number in the field "probe".
-        class_names: all classes.
-        min_photos: photos (or groups) of a class, and of the others that got its property, that a test needs.
-        seed: of bootstrap and permutations.
-        groups: group code by sample position (patient, scene); None = every photo by itself.
+        seen: result of `measure.exchange`.
+        properties: names of the properties; the field "probe" of `seen` is an index into them.
+        class_names: all classes, by index.
+        min_photos: photos (or groups) that a test needs, both of the class and of other classes with its property.
+        seed: seed of bootstrap and permutations.
+        groups: group code by sample position (patient, scene); None = every photo is a group of its own.
+
+    Returns:
+        rows with the columns `columns.PROBES`.
     """
     frame = pd.DataFrame({name: np.asarray(values) for name, values in seen.items()})
     frame["arm"] = np.where(frame["label"] == frame["donor_label"], "same", "other")
@@ -61,7 +64,7 @@ def property_rows(
 
 
 def _own(part: pd.DataFrame, label: int, min_photos: int, groups: NDArray[np.intp] | None) -> dict[str, Any]:
-    """How the class's own photos fare with properties of their own and of other classes."""
+    """Columns on the class's own photos: accuracy with properties of their own and of other classes, and the loss."""
     right = (part["predicted"] == label).groupby([part["photo"], part["arm"]]).mean().unstack()
     right = right.reindex(columns=["same", "other"]).dropna()
     row: dict[str, Any] = {"n": len(right), "reason": OK, "reason_code": OK}
@@ -82,7 +85,10 @@ def _own(part: pd.DataFrame, label: int, min_photos: int, groups: NDArray[np.int
 
 
 def _pulled(part: pd.DataFrame, label: int, classes: int, seed: int, groups: NDArray[np.intp] | None) -> dict[str, Any]:
-    """Photos of other classes with this class's property: how many more are called so than with their own's."""
+    """Columns on photos of other classes: how many more are predicted as this class when they get its property.
+
+    The comparison is with the property of another photo of their own class.
+    """
     pulls, photos = [], []
     for other in range(classes):
         if other != label:

@@ -1,4 +1,7 @@
-"""BA301: a property of the whole photo, its colour or blur, makes a class. No heatmap can point at it."""
+"""The rule BA301: the prediction follows a property of the whole photo, such as colour or blur.
+
+No heatmap can point at such a cue.
+"""
 
 from __future__ import annotations
 
@@ -35,8 +38,8 @@ GLOBAL_CUE = Rule(
 )
 
 MOST_BEHIND = 0.25
-"""A class with less than so much of the strongest pull of a property is swept along by that class: the photos which
-lose the strong cue must go somewhere. Innocents of the tuning seeds had up to .09 of it."""
+"""Share of a property's strongest pull that a class must reach to be accused. With less, the class is only swept along:
+photos that lose the strong cue must be called something. Innocent classes of the tuning seeds had up to .09."""
 
 EVIDENCE = (
     "same_accuracy", "same_low", "same_high", "other_accuracy", "other_low", "other_high", "loss", "loss_low",
@@ -44,21 +47,23 @@ EVIDENCE = (
 )  # fmt: skip
 
 IN_PLACE = ("border",)
-"""Probes of a place in the picture, at which a map can point."""
+"""Properties that have a place in the picture, so that a heatmap can point at them."""
 
 
 def global_cue(rule: Rule, evidence: Evidence, probes: pd.DataFrame | None) -> list[RuleOutcome]:
-    """What BA301 says of each class: does its colour, brightness, sharpness or border turn other photos into it?
+    """BA301 for each class: does its colour, brightness, sharpness or border turn photos of other classes into it?
 
-    Against the same photos with the property of another photo of their own class, so that what the change itself does
-    to the network cancels: a sign-flip test over photos, BH over properties and classes, and the lower median over the
-    other classes with a lower limit above 0. HIDDEN, since maps cannot show it; SUSPICIOUS where they could: a border,
-    and a class whose background is convicted already (snow is bright).
+    The comparison is with the same photos given the property of another photo of their own class, so the effect of the
+    change itself cancels. Found where a sign-flip test over photos is significant (Benjamini-Hochberg over properties
+    and classes) and the lower median of the pull over the other classes is large enough, with a lower limit above 0.
+
+    The level is HIDDEN, since heatmaps cannot show the cue. It is SUSPICIOUS where they could, for a border, and where
+    the class's background is convicted already (snow is bright).
 
     Args:
         rule: GLOBAL_CUE.
-        evidence: what all rules may look at.
-        probes: the check's table; None = the run holds none.
+        evidence: what all rules may use.
+        probes: the table `probes`; None = the run holds none.
     """
     bounds = evidence.thresholds
     if probes is None or probes.empty:
@@ -82,7 +87,13 @@ def global_cue(rule: Rule, evidence: Evidence, probes: pd.DataFrame | None) -> l
 
 
 def pulls(row: pd.Series, bounds: Thresholds, strongest: float) -> bool:
-    """Significant, of every other class, large enough, and not in the wake of a stronger class."""
+    """Whether the pull of one property and class is significant, large enough, and no side effect of a stronger class.
+
+    Args:
+        row: a row of the table `probes`.
+        bounds: thresholds of the rules.
+        strongest: largest pull of this property over all classes.
+    """
     attract = as_float(row["attract"], 0)
     return (
         as_float(row["p_fdr"], 1) <= bounds.fdr
@@ -140,6 +151,6 @@ def _told(name: str, row: pd.Series) -> str:
 
 
 def _background_convicted(name: str, evidence: Evidence) -> bool:
-    """As BA201 judges it, without its level."""
+    """Whether BA201 finds the class: its background gap counts, and the second fill agrees."""
     row = dict(evidence.rows()).get(name)
     return row is not None and relies(row, evidence.thresholds) and second_fill_agrees(row, evidence.thresholds)

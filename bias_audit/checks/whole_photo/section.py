@@ -1,4 +1,4 @@
-"""Properties of the whole photo, exchanged between classes, as the page shows them."""
+"""The section of the report on whole-photo properties that were exchanged between photos."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from bias_audit.checks.base import Page
 
 MOST_ROWS = 40
-"""Rows shown, the strongest pulls first; probes.csv holds them all."""
+"""Largest number of rows shown; probes.csv holds all."""
 
 ABOUT = {
     "colour": "tint and greyness",
@@ -23,13 +23,18 @@ ABOUT = {
 
 
 def section(probes: pd.DataFrame, page: Page) -> dict[str, Any] | None:
-    """One row per property and class, those with a finding first, then by pull; None where nothing was exchanged.
+    """Values of the section: a row per property and class, those with a finding first, then by pull.
+
+    Args:
+        probes: the table `probes`.
+        page: the run, and the pictures of its page.
 
     Returns:
+        None where nothing was exchanged, else a dictionary with
         rows: list of {probe, about, name, level, attract, same, other}, level None where nothing was found.
         scale: common axis of the pulls.
-        total: rows in all.
-        file: that holds them all.
+        total: number of rows in all.
+        file: name of the table that holds all.
     """
     if probes.empty:
         return None
