@@ -59,15 +59,6 @@ class Comparison:
         classes, slices: changes of the classes and slices that both runs have.
         findings: findings of either run, in the order of KINDS.
         flips: lists of single images that changed.
-
-    Attributes:
-        old, new: the two runs.
-        differences: sentences about what else differs between them, see `settings.differences`.
-        pairs: the images that both runs have.
-        data: changes over all images; empty where `pairs.enough` is False.
-        classes, slices: changes of the classes and slices that both runs have.
-        findings: findings of either run, in the order of KINDS.
-        flips: lists of single images that changed.
     """
 
     old: AuditResult
@@ -244,8 +235,6 @@ def _same(outcome: RuleOutcome, others: Sequence[RuleOutcome]) -> RuleOutcome | 
     """The outcome of another run with the rule, class and cue of `outcome`; None where there is none.
 
     Without such an outcome, that of the rule as a whole is returned where the rule could not be judged.
-
-    Without such an outcome, that of the rule as a whole is returned where the rule could not be judged.
     """
     key = (outcome.code, class_of(outcome), cue_of(outcome))
     own = [each for each in others if each.code == outcome.code]
@@ -256,8 +245,6 @@ def _same(outcome: RuleOutcome, others: Sequence[RuleOutcome]) -> RuleOutcome | 
 
 def _state(now: RuleOutcome, before: RuleOutcome) -> str:
     """BETTER, WORSE or NO_DIFFERENCE for a finding of both runs, from the intervals of its number.
-
-    The runs are taken for two independent samples. On the same images this errs towards NO_DIFFERENCE.
 
     The runs are taken for two independent samples. On the same images this errs towards NO_DIFFERENCE.
     """

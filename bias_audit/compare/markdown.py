@@ -22,8 +22,6 @@ def markdown(comparison: Comparison) -> str:
     """The comparison as Markdown, worse before better, with the unchanged rows folded.
 
     While the text is longer than LIMIT, the number of rows that each table may show is halved.
-
-    While the text is longer than LIMIT, the number of rows that each table may show is halved.
     """
     shown = SHOWN
     text = _page(comparison, shown)

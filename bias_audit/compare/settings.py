@@ -16,8 +16,6 @@ def differences(old: AuditResult, new: AuditResult) -> list[str]:
     """Sentences about what differs between two runs beside their numbers, most important first.
 
     The same model file in both runs is named as well. [] where nothing is worth a sentence.
-
-    The same model file in both runs is named as well. [] where nothing is worth a sentence.
     """
     one, two = old.info, new.info
     said = []

@@ -78,11 +78,11 @@ def browser_section(result: AuditResult, found: Sequence[RuleOutcome]) -> dict[s
         hashes: base64 of 8 bytes per image, zeros where the content hash is unknown.
         order: packed positions, the most suspicious image first (see `pack_numbers`).
         categories, columns: name -> packed column of the schema's categories, and of the user's columns
-        (`pack_category`).
+            (`pack_category`).
         scores: list of {name, title, ...} with the fields of `pack_score`.
         findings: list of {code, title, subject, level, place, rows}. level is a position in `levels`, place counts the
-        findings of the page from 1, rows are the positions of images in increasing order, each as its difference to the
-        one before.
+            findings of the page from 1, rows are the positions of images in increasing order, each as its difference to
+            the one before.
         levels: names of the levels, the mildest first.
         bytes: size of all this in the page.
     """

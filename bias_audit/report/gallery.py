@@ -52,9 +52,9 @@ def arrange_pictures(
     Returns:
         pictures: list of {key, jpeg, width, height, grid}; key is a CSS class name.
         composites: class name -> list of {image_id, tiles, original}, recognised about as often as all composites of
-        the class; original is the photo's entry in `places`, None without.
+            the class; original is the photo's entry in `places`, None without.
         gallery: list of {subject, images} of the first MOST_CARDS images; subject None for the images of classes
-        without a finding.
+            without a finding.
         places: image_id -> entry of each image that is shown.
         shown, stored: how many images have a picture in the page, and in the run.
     """
