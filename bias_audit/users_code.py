@@ -100,7 +100,7 @@ def interruptions() -> Iterator[Callable[[], bool]]:
         came = True
         return before(number, frame) if callable(before) else None
 
-    # Signals reach the main thread only, so no thread but this one can be interrupted by Ctrl-C.
+    # Signals reach the main thread only, so Ctrl-C cannot interrupt any other thread.
     main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGINT) if main else None
     if not callable(before):

@@ -14,7 +14,7 @@ from bias_audit.gate.formats.markdown import escaped
 from bias_audit.report.rendering import quantity
 
 MOST_CHARTS = 12
-"""With at most so many classes each has charts of its own; more classes share one band per number."""
+"""Most classes that have charts of their own; with more classes, all share one band per number."""
 
 MOST_ROWS = 2000
 

@@ -280,7 +280,7 @@ def _columns_of(file: Path, columns: tuple[str, ...], written: int) -> dict[str,
         rows = csv.reader(lines)
         header = next(rows, [])
         wanted = [(column, header.index(column)) for column in columns if column in header]
-        # A line that a full disk cut short has no last cell.
+        # A line that a full disk cut short lacks its last cells, and is left out.
         cells = operator.itemgetter(*(i for _, i in wanted), len(header) - 1) if header else None
         picked = [cells(row) for row in rows if len(row) == len(header)] if cells and wanted else []
     turned = list(zip(*picked, strict=True)) or [()] * len(wanted)

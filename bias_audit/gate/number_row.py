@@ -9,7 +9,7 @@ from bias_audit.gate.settings import GateConfig, MetricCheck
 from bias_audit.gate.values import FAILED, NOT_JUDGED, PASSED, WARNED, GateRow
 
 EQUAL = 1e-9
-"""A measured value this close to its threshold equals it: .4 - .3 is no breach of .1."""
+"""Distance up to which a measured value counts as equal to its threshold: .4 - .3 is no breach of .1."""
 
 MAPS_SAY_NOTHING = "the heatmaps failed their tests (BA908)"
 

@@ -15,7 +15,7 @@ would have failed, and somebody answers for it until a date.
 """
 
 NEW, KNOWN, WORSE = "new", "known", "worse"
-"""A finding that the baseline lacks; that it has too; that it has too, but less severe than now."""
+"""A finding beside a baseline: absent there; present there; present there, but beyond that level or interval now."""
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,10 @@ class Answer:
 def answer(
     outcome: RuleOutcome, result: AuditResult, waivers: Sequence[Waiver], config: GateConfig, today: datetime.date
 ) -> Answer:
-    """The answer of the waiver that covers a finding; of several one that holds, then the one that lasts longest."""
+    """The answer of the waiver that covers a finding; an empty `Answer` where no waiver does.
+
+    Among several waivers one that holds goes first, then the one that lasts longest.
+    """
     answers = [_answer(outcome, waiver, config, today) for waiver in waivers if covers(waiver, outcome, result)]
     return max(answers, key=lambda one: (one.accepted, one.waiver and one.waiver.expires), default=Answer())
 
@@ -108,7 +111,7 @@ def notes(
         name = f"Waiver of {plain(waiver.owner)} for {plain(waiver.scope)} ({where})"
         left = (waiver.expires - today).days
         if not any(covers(waiver, outcome, result) for outcome in findings):
-            if waiver.line:  # decisions stay with their data; that a run does not need one is no news
+            if waiver.line:  # decisions are kept with their data, so an unused one is no news
                 said.append(f"{name} is unused: this run has no such finding.")
         elif 0 <= left <= WARN_DAYS:
             said.append(f"{name} ends in {days(left)}, on {waiver.expires}.")

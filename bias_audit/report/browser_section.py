@@ -190,7 +190,7 @@ def pack_score(column: pd.Series) -> dict[str, Any]:
 
 
 def _places(ids: Sequence[str]) -> dict[str, int]:
-    """Name of an image -> its first row."""
+    """Image name -> position of the first row with this name."""
     places: dict[str, int] = {}
     for position, name in enumerate(ids):
         places.setdefault(name, position)

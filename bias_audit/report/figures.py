@@ -85,7 +85,7 @@ def histogram(
         return f"{100 * min(1.0, max(0.0, (number - scale[0]) / ((scale[1] - scale[0]) or 1.0))):z.2f}"
 
     width, highest = 100 / len(shares), max(shares) or 1.0
-    # A bar that holds anything is seen.
+    # A bin that holds any value gets a bar that can be seen.
     heights = [max(1.0, 30 * share / highest) if share else 0.0 for share in shares]
     bars = "".join(
         f"M{index * width:g} 32v{-height:z.1f}h{width * 0.9:g}v{height:z.1f}z"

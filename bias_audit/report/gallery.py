@@ -84,7 +84,7 @@ def arrange_pictures(
     for name in usable:
         corners = sum(len(contour) for contour in _outline(stored[name]))
         cost = len(stored[name]["jpeg"]) + CORNER_BYTES * corners + ENTRY_BYTES
-        # Stop at the first that does not fit: a smaller, less suspicious one must not overtake it.
+        # Stop at the first picture that does not fit: a smaller, less suspicious one must not overtake it.
         if cost > left:
             break
         left -= cost

@@ -279,7 +279,7 @@ def utc(time: str) -> str:
     moment = _iso("time", time, datetime.datetime.fromisoformat)
     if moment.tzinfo is None:
         raise ConfigError(f"'time' of a decision must say its offset from UTC, got {time!r}")
-    if not 1970 <= moment.year < 9999:  # moved to UTC, or by a moment, the calendar could end
+    if not 1970 <= moment.year < 9999:  # moved to UTC, a time at its ends could leave the calendar
         raise ConfigError(f"'time' of a decision must lie in this era, got {time!r}")
     return str(moment.astimezone(datetime.UTC).isoformat(timespec="microseconds"))
 

@@ -66,7 +66,7 @@ def write_swapped(
     kinds = result.images["mask_kind"]
     if not (kinds == "mask").any():
         return ["No training images: the photos of this run have no masks."]
-    # TensorFlow's decoder differs by a few grey levels, which is not worth its loading.
+    # TensorFlow's decoder differs by a few grey levels, which is not worth loading TensorFlow.
     config = dataclasses.replace(config_of(result.info), decoder="pillow")
     try:
         dataset = dataset_of(result, outside=outside)
@@ -118,7 +118,11 @@ def write_swapped(
 
 
 def _pairs(dataset: Any, plan: Any, classes: Sequence[str], count: int, seed: int) -> Iterator[tuple[int, int]]:
-    """Pairs (photo of the object, photo of the background), half of them for objects of other classes if possible."""
+    """Pairs of positions (photo of the object, photo of the background) to be pasted.
+
+    For each class: its objects on backgrounds of other classes, then equally many objects of other classes on its
+    backgrounds.
+    """
     from bias_audit.interventions.donors import choose_donors, stream
 
     made: set[tuple[int, int]] = set()
