@@ -32,20 +32,16 @@ LOADERS: dict[str, dict[str, str]] = {
     "load_img": {"decoder": "pillow", "resize": "stretch", "interpolation": "nearest"},
     "torchvision": {"decoder": "pillow", "resize": "shorter", "interpolation": "antialias"},
 }
-"""Loader of a training script -> what it does when only the image size is given.
-
-"torchvision" stands for the reference transforms for ImageNet, Resize(256) and CenterCrop(224), in that proportion at
-any size.
-"""
+"""Loader of a training script -> what it does when only the image size is given; torchvision as its reference
+transforms for ImageNet, Resize(256) and CenterCrop(224), in that proportion at any size."""
 
 FIRST_FILL, SECOND_FILL = "inpaint", "blur_noise"
-"""Two ways to fill holes, of different families: an effect that only one shows comes from the fill
-(docs/science.md#fills)."""
+"""Fills of two families: an effect that only one of these shows comes from the fill (docs/science.md#fills)."""
 
 
 @dataclass(frozen=True)
 class AuditConfig:
-    """Everything that changes the numbers of an audit.
+    """Everything that changes the numbers of an audit; a value that is not allowed raises ConfigError.
 
     Attributes:
         layer: path of the explained layer (`backbone/name`), or "auto": the last one with a 4-D output of h*w > 1.
@@ -55,8 +51,7 @@ class AuditConfig:
             LayerCAM where `layer` names several, occlusion where the model gives no gradients. "auto" compares methods
             and, where `layer` is "auto", two layers on a sample, and takes one that is clearly more faithful than the
             default (`heatmaps.faithfulness`).
-        loader: a key of LOADERS: sets resize, interpolation and decoder, except those that are given themselves; None =
-            no loader.
+        loader: a key of LOADERS: sets resize, interpolation and decoder where these are not given; None = no loader.
         preprocess: none, unit (x/255), signed (x/127.5-1), imagenet, caffe; unit, signed and none in BGR order
             (unit_bgr, signed_bgr, bgr); `module:function`; or auto: the one with which the model is right most often on
             a sample.
@@ -76,8 +71,7 @@ class AuditConfig:
             from file properties; 0 switches the test off.
         donors: backgrounds per photo and arm. An odd number, so that a photo's majority is never a tie.
         seed: seed of every random choice.
-        cluster: column of the user's table that groups photos (patient, scene): a group is resampled and tested as one
-            unit.
+        cluster: user column that groups photos (patient, scene): a group is resampled and tested as one unit.
         mask_foreground: pixel values that are foreground; None = every value but 0 and the ignore value.
         segmenter: what estimates the masks of pictures that have neither mask nor box: "auto" (GrabCut), a segmentation
             model (.keras, .h5, .tflite) or `module:function`; None = such pictures stay without a mask.
@@ -86,9 +80,6 @@ class AuditConfig:
         class_map: class name -> output indices, as (name, indices) pairs; None = one output per class, in order.
         custom_objects: module with the classes and functions that the model's file needs; importing it runs it.
         extra: settings of checks of other packages, as (name, value) pairs in the order of their names.
-
-    Raises:
-        ConfigError: a value that is not allowed.
     """
 
     layer: str = "auto"
@@ -140,10 +131,7 @@ class AuditConfig:
             _at_least(name, value, 0)
 
     def _resolve_loader(self) -> None:
-        """Set resize, interpolation and decoder where they were not given.
-
-        The recorded configuration and its hash then name what was done.
-        """
+        """Set resize, interpolation and decoder where not given, so that the configuration says what was done."""
         if self.loader is not None:
             _one_of("loader", self.loader, tuple(LOADERS))
         preset = LOADERS.get(self.loader or "", {})
@@ -160,8 +148,7 @@ class AuditConfig:
     def changed(self, options: Mapping[str, Any]) -> AuditConfig:
         """A copy with other values in some fields.
 
-        Where `options` names a loader, resize, interpolation and decoder are those of this loader, unless `options`
-        gives them too.
+        A new loader also sets resize, interpolation and decoder, unless `options` gives these too.
         """
         unset = dict.fromkeys(("resize", "interpolation", "decoder"), AS_LOADER) if options.get("loader") else {}
         return dataclasses.replace(self, **{**unset, **options})
@@ -171,10 +158,7 @@ class AuditConfig:
         return dataclasses.replace(self, extra=tuple(sorted({**dict(self.extra), **values}.items())))
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields as plain values that JSON can hold.
-
-        `extra` is left out where it is empty, so that the hash stays that of versions without this field.
-        """
+        """The fields as plain values for JSON; an empty `extra` is left out, so that older hashes stay valid."""
         values = dataclasses.asdict(self)
         return values if self.extra else {name: value for name, value in values.items() if name != "extra"}
 
@@ -186,6 +170,8 @@ class AuditConfig:
 @dataclass(frozen=True)
 class Thresholds:
     """Bounds of the rules, each with the reason for its default; see docs/science.md#thresholds.
+
+    A bound out of its range raises ConfigError.
 
     Attributes:
         fdr: Benjamini-Hochberg rate over classes; the field's convention.
@@ -232,9 +218,6 @@ class Thresholds:
             .93; sound nets on 6 x 6 cells fall to .73, and noise has 0: .5 lies between.
         input_p: level of the paired test that min_input_gain goes with, preprocessings Bonferroni-corrected: a warning
             that heads the verdict may be false once in a hundred audits.
-
-    Raises:
-        ConfigError: a value out of range.
     """
 
     fdr: float = 0.05
@@ -335,10 +318,7 @@ def configured(
 
 
 def read_class_map(path: Path) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    """Read a class map from a JSON file: class name -> output index, or list of output indices.
-
-    Returns:
-        (name, indices) pairs in the order of the file.
+    """Read a class map from JSON, class name -> output index or list of indices, as (name, indices) pairs.
 
     Raises:
         ConfigError: the file is unreadable, holds no such object, or uses an index twice.

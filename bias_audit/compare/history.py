@@ -122,6 +122,8 @@ def _rows(run: AuditResult, other: bool) -> list[HistoryRow]:
 
 @dataclass(frozen=True)
 class _Maker:
+    """Makes rows of one run, with the fields that are the same in all of these rows."""
+
     run: str
     created: str
     model: str

@@ -70,6 +70,7 @@ class _Scanner:
         self.arrays: dict[Path, int] = {}
 
     def scan(self) -> Places:
+        """Read the whole text and note the place of everything in it."""
         table: Path = ()
         header: tuple[Path, int] | None = None
         last = 0

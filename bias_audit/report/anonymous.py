@@ -75,6 +75,7 @@ class _Names:
         self._lengths = sorted({len(name) for name in self._known}, reverse=True)
 
     def token(self, name: str, kind: str) -> str:
+        """Alias of a name, made of its kind and 12 hex digits of its keyed hash."""
         digest = hmac.new(self._key, name.encode("utf-8", "backslashreplace"), "sha256").hexdigest()
         return f"{kind}-{digest[:12]}"
 
@@ -99,6 +100,7 @@ class _Names:
         return _ABSOLUTE.sub(lambda match: self.token(match.group(), "path"), "".join(pieces))
 
     def inside(self, value: Any, key: str) -> Any:
+        """A copy of a value in the summary with all names replaced, also within lists and dicts."""
         if key in AS_IT_IS:
             return value
         if isinstance(value, str):

@@ -1,7 +1,8 @@
 """Stores the decisions of reviewers about findings, clusters and images in RUN/decisions.sqlite.
 
 Nothing is ever changed or deleted: an undo is a row of its own. The key of a target depends on the data only, so a
-decision holds in every run on the same data. Only the standard library is used, because the gate reads decisions.
+decision holds in every run on the same data. Only the standard library is used, because the gate reads decisions. Every
+function that opens the file raises ResultError where it is damaged, locked, or of a newer version.
 """
 
 from __future__ import annotations
@@ -95,14 +96,7 @@ _NUMBERS = ("measured", "low", "high")
 
 
 def read_decisions(run_folder: str | Path) -> list[Decision]:
-    """The standing decisions of a run: per target and reviewer the latest that was not taken back, oldest first.
-
-    Returns:
-        the decisions; [] where nobody decided anything.
-
-    Raises:
-        ResultError: the file is damaged, locked, or of a newer version.
-    """
+    """The latest decision per target and reviewer that was not taken back, oldest first; [] without decisions."""
     return [event.decision for event in history(run_folder) if event.standing]
 
 
@@ -112,9 +106,6 @@ def history(run_folder: str | Path, target_key: str | None = None) -> list[Event
     Args:
         run_folder: folder of the run.
         target_key: only decisions on this target; None = on all targets.
-
-    Raises:
-        ResultError: the file is damaged, locked, or of a newer version.
     """
     with _reading(run_folder) as store:
         if store is None:
@@ -182,9 +173,6 @@ def undo(
 
     Returns:
         the decision that was taken back, None where there was none.
-
-    Raises:
-        ResultError: the file is damaged, locked, or cannot be written.
     """
     with _writing(run_folder) as store:
         row = store.execute(
@@ -214,7 +202,6 @@ def take(
 
     Raises:
         ConfigError: a field of a decision is wrong; nothing was stored.
-        ResultError: the file is damaged, locked, or cannot be written.
     """
     with _writing(run_folder) as store:
         before = store.total_changes

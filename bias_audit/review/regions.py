@@ -20,7 +20,11 @@ from bias_audit.run.folder import plain
 
 
 class Tester(Protocol):
-    """Interface of what tests a region with the model; `pipeline.live_test.LiveModel` implements it."""
+    """Interface of what tests a region with the model; `pipeline.live_test.LiveModel` implements it.
+
+    `class_names` are the classes of the run. `find` gives the id of the image with a content hash, `picture` a JPEG of
+    what the model sees of an image, and `answer` tests a region of an image and keeps the result in the run.
+    """
 
     @property
     def class_names(self) -> tuple[str, ...]: ...

@@ -55,6 +55,7 @@ class _Run:
         self.refresh()
 
     def refresh(self) -> None:
+        """Read the run again if its audit.json has changed since the last reading."""
         with self._lock:
             try:
                 status = (self.folder / FINISHED).stat()
@@ -72,6 +73,7 @@ class _Run:
         return name if target is None else target.key
 
     def page(self, review: dict[str, Any]) -> bytes:
+        """The page of the run as it is now, made anew only where the run has changed."""
         self.refresh()
         with self._lock:
             if self._page is None:
