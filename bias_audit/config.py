@@ -1,7 +1,7 @@
-"""What runs (`AuditConfig`) and what judges (`Thresholds`): defaults < TOML file < flags.
+"""Settings of an audit (`AuditConfig`) and bounds of its rules (`Thresholds`), read as defaults < TOML file < flags.
 
-`AuditConfig` decides numbers that cost a model pass, so its hash keys a resume; `Thresholds` only turn
-numbers into verdicts and never rerun a model.
+`AuditConfig` decides numbers that cost a model pass, so its hash says whether a run can be resumed. `Thresholds` only
+turn numbers into verdicts and never rerun a model.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PREPROCESSES = ("none", "unit", "signed", "imagenet", "caffe", "bgr", "unit_bgr"
 AUTO_PREPROCESS = "auto"
 DECODERS = ("pillow", "tensorflow")
 AS_LOADER = ""
-"""What `resize`, `interpolation` and `decoder` hold before they are resolved: as the loader does it."""
+"""Value of `resize`, `interpolation` and `decoder` before they are resolved: as the loader does it."""
 
 LOADERS: dict[str, dict[str, str]] = {
     "image_dataset_from_directory": {"decoder": "tensorflow", "resize": "stretch", "interpolation": "bilinear"},
@@ -32,51 +32,50 @@ LOADERS: dict[str, dict[str, str]] = {
     "load_img": {"decoder": "pillow", "resize": "stretch", "interpolation": "nearest"},
     "torchvision": {"decoder": "pillow", "resize": "shorter", "interpolation": "antialias"},
 }
-"""What the loaders of training scripts do when they are told the image size alone; torchvision as its reference
+"""Loader of a training script -> what it does when only the image size is given; torchvision as its reference
 transforms for ImageNet, Resize(256) and CenterCrop(224), in that proportion at any size."""
 
 FIRST_FILL, SECOND_FILL = "inpaint", "blur_noise"
-"""How holes are filled: two families, since what only one of them shows comes from the fill (docs/science.md#fills)."""
-
-SECOND_FILL_DONORS = 3
-"""Most backgrounds per photo and arm under the second fill; odd, as `AuditConfig.donors`."""
+"""Fills of two families: an effect that only one of these shows comes from the fill (docs/science.md#fills)."""
+SECOND_FILL_DONORS = 3  # most backgrounds per photo and arm under the second fill; odd, as `AuditConfig.donors`
 
 
 @dataclass(frozen=True)
 class AuditConfig:
-    """Everything that changes the numbers of an audit.
+    """Everything that changes the numbers of an audit; a value that is not allowed raises ConfigError.
 
     Attributes:
         layer: path of the explained layer (`backbone/name`), or "auto": the last one with a 4-D output of h*w > 1.
             Several, joined by commas, are fused by LayerCAM.
-        method: heatmap method, a key of `attribution.methods.METHODS`, or `module:function`. "default" is HiResCAM:
-            equal to Grad-CAM and CAM on GAP heads, and the faithful one of the family elsewhere (Draelos & Carin 2020);
-            LayerCAM where `layer` names several, occlusion where the model gives no gradients. "auto" takes the method
-            and, where `layer` is "auto", the layer that are most faithful on a sample (`attribution.faithfulness`).
-        loader: a key of LOADERS: sets resize, interpolation and decoder, each unless it is given itself.
-        preprocess: none, unit (x/255), signed (x/127.5-1), imagenet, caffe, the same in BGR order (bgr, unit_bgr,
-            signed_bgr), `module:function`, or auto: the one with which the model is right most often on a sample.
+        method: heatmap method, a key of `heatmaps.methods.METHODS`, or `module:function`. "default" is HiResCAM: equal
+            to Grad-CAM and CAM on GAP heads, and the faithful one of the family elsewhere (Draelos & Carin 2020);
+            LayerCAM where `layer` names several, occlusion where the model gives no gradients. "auto" compares methods
+            and, where `layer` is "auto", two layers on a sample, and takes one that is clearly more faithful than the
+            default (`heatmaps.faithfulness`).
+        loader: a key of LOADERS: sets resize, interpolation and decoder where these are not given; None = no loader.
+        preprocess: none, unit (x/255), signed (x/127.5-1), imagenet, caffe; unit, signed and none in BGR order
+            (unit_bgr, signed_bgr, bgr); `module:function`; or auto: the one with which the model is right most often on
+            a sample.
         resize: stretch, crop (centre crop to the model's aspect ratio) or pad (letterbox), then resize; shorter
             (shorter side to 256/224 of the input, then centre crop, as torchvision).
         interpolation: bilinear, nearest, bicubic, area as `tf.image.resize`; antialias as Pillow and torchvision.
         decoder: pillow, or tensorflow: `tf.io.decode_image`, whose fast DCT gives other JPEG pixels.
-        image_size: (height, width) for models that accept any; None takes the model's own.
-        batch_size: images per pass; None = as many as memory takes, 32 at most without a GPU
-            (`models.memory`). Once chosen it is part of the hash because padding of the last batch follows it.
-        interventions: photos per class of which composites are made, at most; 0 switches interventions off.
-        discovery: images per class in which recurring cues are looked for, at most; 0 switches that off. A cue that 1
-            in 20 carries is seen ten times in 200.
-        probes: photos per class that get the colour, brightness, sharpness and border of others, at most; 0 switches
-            that off. With 64 a pull of 5 points on three other classes is seen.
-        leakage: images on which it is tried how well background and file properties predict the label, at most, the
-            classes in turn; 0 switches that off.
-        donors: backgrounds per photo and arm. Odd, so a photo's majority is never a tie.
-        seed: of every random choice.
-        cluster: column of the user's table that groups photos (patient, scene): resampled and tested as one.
+        image_size: (height, width) in pixels for models that accept any size; None = the model's own size.
+        batch_size: images per pass; None = as many as memory takes, 32 at most without a GPU (`models.memory`). Once
+            chosen it is part of the hash, because padding of the last batch depends on it.
+        interventions: most photos per class of which composites are made; 0 switches interventions off.
+        discovery: most images per class in which recurring cues are looked for; 0 = none. A cue that 1 in 20 images
+            carries is seen ten times in 200.
+        probes: most photos per class that get the colour, brightness, sharpness and border of others; 0 = none. With 64
+            photos a pull of 5 points on three other classes is seen.
+        leakage: most images, classes in turn, whose label is predicted from background and file properties; 0 = none.
+        donors: backgrounds per photo and arm. An odd number, so that a photo's majority is never a tie.
+        seed: seed of every random choice.
+        cluster: user column that groups photos (patient, scene): a group is resampled and tested as one unit.
         mask_foreground: pixel values that are foreground; None = every value but 0 and the ignore value.
         segmenter: what estimates the masks of pictures that have neither mask nor box: "auto" (GrabCut), a segmentation
-            model (.keras, .h5, .tflite) or `module:function`; None = they stay without.
-        mask_ignore: pixel value that is neither (VOC: 255, Oxford-Pet trimap: 3); None = none, 255 for palette masks.
+            model (.keras, .h5, .tflite) or `module:function`; None = such pictures stay without a mask.
+        mask_ignore: pixel value that is neither (VOC: 255, Oxford-Pet trimap: 3); None = none, but 255 in palette masks.
         class_map: class name -> output indices, as (name, indices) pairs; None = one output per class, in order.
         custom_objects: module with the classes and functions that the model's file needs; importing it runs it.
         extra: settings of checks of other packages, as (name, value) pairs in the order of their names.
@@ -131,7 +130,7 @@ class AuditConfig:
             _at_least(name, value, 0)
 
     def _resolve_loader(self) -> None:
-        """Plain values for what was not given, so that the recorded configuration and its hash name what was done."""
+        """Set resize, interpolation and decoder where not given, so that the configuration says what was done."""
         if self.loader is not None:
             _one_of("loader", self.loader, tuple(LOADERS))
         preset = LOADERS.get(self.loader or "", {})
@@ -146,21 +145,24 @@ class AuditConfig:
             object.__setattr__(self, name, value)
 
     def changed(self, options: Mapping[str, Any]) -> AuditConfig:
-        """The same with other values of some fields; a loader among them brings its own, as when it is given first."""
+        """A copy with other values in some fields.
+
+        A new loader also sets resize, interpolation and decoder, unless `options` gives these too.
+        """
         unset = dict.fromkeys(("resize", "interpolation", "decoder"), AS_LOADER) if options.get("loader") else {}
         return dataclasses.replace(self, **{**unset, **options})
 
     def with_extra(self, values: Mapping[str, int]) -> AuditConfig:
-        """The configuration with other values of settings of checks of other packages."""
+        """A copy with other values for some settings of checks of other packages."""
         return dataclasses.replace(self, extra=tuple(sorted({**dict(self.extra), **values}.items())))
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, JSON-able; without `extra` where there is none, as before there were checks of others."""
+        """The fields as plain values for JSON; an empty `extra` is left out, so that older hashes stay valid."""
         values = dataclasses.asdict(self)
         return values if self.extra else {name: value for name, value in values.items() if name != "extra"}
 
     def digest(self) -> str:
-        """Hash over all fields: two runs with the same digest on the same files give the same numbers."""
+        """SHA-256 over all fields: two runs with the same digest on the same files give the same numbers."""
         return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()
 
 
@@ -168,48 +170,53 @@ class AuditConfig:
 class Thresholds:
     """Bounds of the rules, each with the reason for its default; see docs/science.md#thresholds.
 
+    A bound out of its range raises ConfigError.
+
     Attributes:
         fdr: Benjamini-Hochberg rate over classes; the field's convention.
         min_gap: background gap below which an effect is not worth a release (5 points).
         min_attract: pull on other classes' objects below which a class's background is no culprit's, however certain.
             On the benchmark's tuning seeds innocent classes reach .061 and the weakest culprits start at .051, so the
             floor alone does not separate: it goes with a corrected test.
-        min_background_only: what background-only accuracy must exceed by to speak against a class: how often emptied
-            photos of another class are called so, which is chance with the net's own leanings.
+        min_background_only: margin by which a class's background-only accuracy must exceed the share of other classes'
+            emptied photos that the model takes for the class. That share is chance, with the model's own leanings.
         min_cue: probability that the attended piece of background must move beyond a control to confirm a class; as
             min_gap, 5 points.
         max_on_object: share of a recurring cue's evidence that may lie on the object: beyond, most of it shows what the
             class looks like.
-        max_on_estimate: the same where the object is estimated, for want of masks: estimates are often too small. On
-            the benchmark's tuning seeds pieces of objects had .26 and more, planted cues up to .16.
-        min_leak: AUC of a background, or distance of a property from chance, from which what the data give away is
-            worth a word: .65 of all pairs ordered right where chance orders half.
-        near: margin of gap and effects within which a finding is said to be near its threshold (2 points: less than
-            one photo in fifty).
-        hidden_excess: background excess below which a class's maps lie on its objects: nearer to a perfect map (0)
-            than to a uniform one (1), so a reader of heatmaps would acquit.
+        max_on_estimate: max_on_object where the object is estimated, for want of masks: estimates are often too small.
+            On the benchmark's tuning seeds pieces of objects had .26 and more, planted cues up to .16.
+        min_leak: AUC of a linear model on the background from which a leak in the data is worth a word: .65 of all
+            pairs ordered right where chance orders half. For a property of files the bound is 2 * min_leak - 1, on a
+            strength that is 0 at chance.
+        near: margin of gap and effects within which a finding is said to be near its threshold (2 points: less than one
+            photo in fifty).
+        hidden_excess: background excess below which a class's maps lie on its objects: nearer to a perfect map (0) than
+            to a uniform one (1), so a reader of heatmaps would acquit.
         min_photos: photos per class to judge reliance at all: below 10 an interval says nothing.
         min_attention: images per class to flag on attention (the power of a one-sided test).
         cliffs_delta: effect floor for attention differences between classes; .33 is the usual "medium".
         image_z: robust z of an attention outlier (Iglewicz & Hoaglin 1993: 3.5).
-        image_excess: an image is no outlier below this excess, however unusual (1 = uniform map).
-        model_excess: median excess over classes above which the maps are tied to nothing at this layer.
-        max_unreadable: share of unreadable images from which the audit itself is in doubt.
-        max_void_width: how far void pixels may leave a class's background share open.
-        max_mask_shift: how much of a class's lead in background excess over the others masks half a cell larger may
-            take; beyond, the comparison of classes on attention hangs on the outline.
+        image_excess: background excess below which an image is no outlier, however unusual (1 = uniform map).
+        model_excess: median background excess, over classes without shown reliance, above which the maps of this layer
+            count as tied to nothing.
+        max_unreadable: share of unreadable images above which the audit itself is in doubt.
+        max_void_width: largest width of the range in which a class's background share may lie, depending on what its
+            void pixels are.
+        max_mask_shift: largest part of a class's lead in background excess over the other classes that may vanish with
+            masks half a cell larger; beyond, the comparison of classes on attention hangs on the outline.
         min_mask_iou: median overlap that estimated masks must have with drawn ones, by its lower limit (.5, as PASCAL
             VOC counts an object as found). At .71 both husky/wolf networks got the verdicts of drawn masks.
         min_input_gain: accuracy that another preprocessing or class order must gain to call the given one wrong: as
             min_gap, 5 points.
         max_random_similarity: rank correlation that maps may keep when all weights are shuffled. Maps of the model have
             about 0, maps of something else 1 (Adebayo et al. 2018): .5 lies between.
-        max_class_similarity: rank correlation between the maps of two classes of which one is said to explain the
-            prediction.
-        min_stability: rank correlation that maps must keep when the photo is shifted by one cell. Photo models
-            keep .93; sound nets on 6 x 6 cells fall to .73, and noise has 0: .5 lies between.
-        input_p: level of the paired test of that gain, preprocessings Bonferroni-corrected: a warning that heads the
-            verdict may be false once in a hundred audits.
+        max_class_similarity: rank correlation between the maps of the most probable and of the second class, from which
+            maps do not say why one class was predicted and not the other.
+        min_stability: rank correlation that maps must keep when the photo is shifted by one cell. Photo models keep
+            .93; sound nets on 6 x 6 cells fall to .73, and noise has 0: .5 lies between.
+        input_p: level of the paired test that min_input_gain goes with, preprocessings Bonferroni-corrected: a warning
+            that heads the verdict may be false once in a hundred audits.
     """
 
     fdr: float = 0.05
@@ -253,10 +260,10 @@ class Thresholds:
 
 
 def read_config(path: Path | None, extra: Collection[str] = (), **flags: Any) -> tuple[AuditConfig, Thresholds]:
-    """Defaults, then the tables [audit] and [thresholds] of a TOML file, then the flags that were given.
+    """Read the settings of an audit: defaults, then the tables [audit] and [thresholds] of a TOML file, then flags.
 
     Args:
-        path: TOML file or None.
+        path: TOML file; None = no file.
         extra: names of settings of checks of other packages.
         flags: AuditConfig fields and settings of `extra`; None means "not given".
 
@@ -285,11 +292,11 @@ def read_config(path: Path | None, extra: Collection[str] = (), **flags: Any) ->
 def configured(
     config: AuditConfig | None, class_map: str | Path | Mapping[str, Sequence[int]] | None, options: Mapping[str, Any]
 ) -> AuditConfig:
-    """The settings of a call from Python: a configuration, single fields of it, and a class map.
+    """The settings of a call from Python: a configuration, changed by single fields and a class map.
 
     Args:
-        config: None = the defaults.
-        class_map: JSON file, or class name -> output indices.
+        config: configuration to start from; None = the defaults.
+        class_map: JSON file, or class name -> output indices; None = the class map of `config`.
         options: AuditConfig fields by name.
 
     Raises:
@@ -310,10 +317,10 @@ def configured(
 
 
 def read_class_map(path: Path) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    """Read a class map: JSON, class name -> list of output indices.
+    """Read a class map from JSON, class name -> output index or list of indices, as (name, indices) pairs.
 
     Raises:
-        ConfigError: unreadable, not such an object, an index used twice.
+        ConfigError: the file is unreadable, holds no such object, or uses an index twice.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

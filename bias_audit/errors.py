@@ -1,4 +1,4 @@
-"""What can go wrong, and who must act.
+"""Errors that a user can cause or repair, and what each says.
 
     BiasAuditError          every error a user can cause or repair; exit code 2
     ├── ConfigError         a flag, a key or a value
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 
 class BiasAuditError(Exception):
-    """A sentence for the user, and optionally what to do about it.
+    """An error that is told to the user as a sentence, with a hint what to do where there is one.
 
     Args:
         message: what is wrong and where, with expected and actual values.

@@ -1,7 +1,9 @@
-"""What pytest finds of bias-audit: the fixture `background_bias_gate`. Every test run loads this: it imports nothing.
+"""Plugin for pytest with the fixture `background_bias_gate`, which judges a model in a test.
 
 def test_model_looks_at_the_animal(background_bias_gate):
     background_bias_gate("model.keras", "photos/test", masks="photos/masks")
+
+Every test run loads this module, so it imports nothing of bias-audit before the fixture is used.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ GATE_FILE = "gate.toml"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the setting `background_bias_gate`, the gate file of the fixture, to pytest's configuration."""
     help_text = "gate file of the fixture background_bias_gate, from the root of the tests (default: gate.toml, if any)"
     parser.addini("background_bias_gate", help_text, default="")
 
@@ -28,7 +31,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def background_bias_gate(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., GateResult]:
-    """`bias_audit.testing.assert_no_background_bias` with the project's gate.toml; runs of models are temporary."""
+    """A function that calls `bias_audit.testing.assert_no_background_bias` with the project's gate file.
+
+    The run of a model lies in a temporary folder, unless the call names another one as `out`.
+    """
 
     def check(run_or_model: Any, data: str | Path | None = None, **options: Any) -> GateResult:
         __tracebackhide__ = True
@@ -43,7 +49,7 @@ def background_bias_gate(
 
 
 def _gate_file(config: pytest.Config) -> Path | None:
-    """The file that the settings name, which must then be there; else gate.toml where there is one."""
+    """The gate file that pytest's settings name, even if it is missing; else gate.toml, or None without one."""
     named = str(config.getini("background_bias_gate"))
     if named:
         return config.rootpath / named

@@ -1,6 +1,6 @@
-"""Gating a model in one's own test suite: `assert_no_background_bias`. The fixture of `pytest_plugin` does the same.
+"""Judges a model in a test suite: `assert_no_background_bias`, which the fixture of `pytest_plugin` calls too.
 
-Importing this loads no model and no table.
+Importing this module loads no model and no table.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bias_audit.run.result import AuditResult
 
 MOST_NAMED = 10
-"""Failed checks that a message tells in full; gate.md in the run folder holds all."""
+"""Most failed checks that a message tells in full; gate.md in the run folder holds all."""
 
 
 def assert_no_background_bias(
@@ -30,14 +30,14 @@ def assert_no_background_bias(
         run_or_model: a finished run or its folder; with `data` a model: a path, or a Keras model in memory.
         data: what the model is audited on, as for `bias_audit.audit`; None where a run is given.
         gate: a gate.toml; None = the defaults.
-        baseline: an older run or its folder: what it has as well is known, what is new or worse fails.
+        baseline: an older run or its folder. A finding that the baseline has too is known; a new or worse one fails.
         audit_options: masks, out, preprocess and whatever else `bias_audit.audit` takes; only with `data`.
 
     Returns:
         the verdict, for tests that ask more; gate.json, gate.md, gate.junit.xml and gate.sarif lie in the run folder.
 
     Raises:
-        AssertionError: the gate failed; what failed, why, and where the report is.
+        AssertionError: the gate failed; the message says what failed, why, and where the report is.
         BiasAuditError: a wrong option, gate file, model, data set or run folder.
     """
     __tracebackhide__ = True  # pytest shows the line of the test
@@ -52,7 +52,7 @@ def assert_no_background_bias(
 
 
 def failure_message(verdict: GateResult, run: Path) -> str:
-    """What failed and why, what to do about it, and where the report is."""
+    """Message about a failed gate: what failed and why, where the report is, and what to do."""
     from bias_audit.gate import FAILED
     from bias_audit.gate.formats.told import is_rule, name_of, one_line
 

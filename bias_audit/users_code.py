@@ -1,4 +1,4 @@
-"""Code that a user names, run so that whatever it raises becomes one sentence, and found only where it may lie."""
+"""Imports and runs code that a user names; whatever this code raises becomes one sentence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from bias_audit.errors import BiasAuditError, ConfigError
 
 IMPORTABLE = "the module must be importable (pip install it, set PYTHONPATH, or keep it in the working folder)"
-"""How a module is found, for hints."""
+"""Hint that says how a user's module is found."""
 
 _folder: str | None = None
 
@@ -23,15 +23,15 @@ _folder: str | None = None
 def search_working_folder() -> None:
     """Let `import_module` find modules of the working folder as well, for a command line.
 
-    The folder comes on the path with the first module that is named, and comes last: a `keras.py` that happens to lie
-    in a folder of models is not what anybody named.
+    The folder is put on the path when the first module is imported, and at its end: a `keras.py` that happens to lie in
+    a folder of models is not what anybody named.
     """
     global _folder
     _folder = os.getcwd()
 
 
 def import_module(name: str) -> Any:
-    """The module of that name; call it within `running`.
+    """Import the module of this name; call this function within `running`.
 
     Raises:
         BaseException: whatever the module raises.
@@ -42,15 +42,15 @@ def import_module(name: str) -> Any:
 
 
 def import_function(name: str, what: str, hint: str) -> Any:
-    """What `module:function` names.
+    """Import a function that is named as `module:function`.
 
     Args:
         name: `module:function`.
-        what: what it is to the user, such as "preprocess function".
-        hint: what to do where it cannot be imported.
+        what: what the function is to the user, such as "preprocess function".
+        hint: what to do where the function cannot be imported.
 
     Raises:
-        ConfigError: it cannot be imported.
+        ConfigError: the function cannot be imported.
     """
     module, _, attribute = name.partition(":")
     with running(f"cannot import the {what} {name!r}", hint, kind=False):
@@ -59,21 +59,22 @@ def import_function(name: str, what: str, hint: str) -> Any:
 
 @contextlib.contextmanager
 def running(said: str, hint: str = "", *, kind: bool = True, exits_only: bool = False) -> Iterator[None]:
-    """While it lasts, anything that a user's code raises becomes one sentence.
+    """A context in which anything that a user's code raises becomes a ConfigError of one sentence.
 
-    SystemExit is no exception to that: a module that leaves would end an audit, and the gate behind it, with exit
-    code 0. Nor is a KeyboardInterrupt, unless somebody pressed Ctrl-C.
+    SystemExit is no exception to that: a module that leaves would end an audit, and the gate behind it, with exit code
+    0. Nor is a KeyboardInterrupt, unless somebody pressed Ctrl-C.
 
     Args:
-        said: begins the sentence.
+        said: beginning of the sentence.
         hint: what to do.
-        kind: name the kind of error, too.
-        exits_only: only of what would end the program; exceptions pass.
+        kind: whether the sentence names the kind of error, too.
+        exits_only: whether to turn only those errors into a sentence that would end the program, such as SystemExit.
 
     Raises:
         ConfigError: `said: what was raised`.
-        KeyboardInterrupt: Ctrl-C.
+        KeyboardInterrupt: Ctrl-C was pressed.
         BiasAuditError: as the code inside raised it.
+        Exception: with `exits_only`, as the code inside raised it.
     """
     with interruptions() as pressed:
         try:
@@ -88,7 +89,10 @@ def running(said: str, hint: str = "", *, kind: bool = True, exits_only: bool = 
 
 @contextlib.contextmanager
 def interruptions() -> Iterator[Callable[[], bool]]:
-    """While it lasts, a function that says whether Ctrl-C was pressed: code can raise KeyboardInterrupt by itself."""
+    """A context that yields a function which says whether Ctrl-C was pressed since the context was entered.
+
+    Code can raise KeyboardInterrupt by itself, so the exception alone does not tell.
+    """
     came = False
 
     def note(number: int, frame: Any) -> Any:
@@ -96,7 +100,7 @@ def interruptions() -> Iterator[Callable[[], bool]]:
         came = True
         return before(number, frame) if callable(before) else None
 
-    # Signals reach the main thread only, so no thread but this one can be interrupted by Ctrl-C.
+    # Signals reach the main thread only, so Ctrl-C cannot interrupt any other thread.
     main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGINT) if main else None
     if not callable(before):
@@ -110,7 +114,7 @@ def interruptions() -> Iterator[Callable[[], bool]]:
 
 
 def raised(error: BaseException, *, kind: bool = True) -> str:
-    """An error in words, on one line; one that would end the program says where it was raised."""
+    """An error in words, on one line; an error that would end the program says where it was raised."""
     text = " ".join(str(error).split())
     if not isinstance(error, Exception):
         place = traceback.extract_tb(error.__traceback__)[-1]

@@ -1,1 +1,1 @@
-"""Two runs against each other, and many in a row: what became better or worse. Nothing here needs the model."""
+"""Compares finished runs: two against each other, or many in the order of time. Nothing here needs the model."""

@@ -1,4 +1,4 @@
-"""Two finished runs -> what became better or worse: data set, classes, slices, findings, images."""
+"""Compares two finished runs: what became better or worse in data set, classes, slices, findings and images."""
 
 from __future__ import annotations
 
@@ -27,15 +27,17 @@ KINDS = (NEW, UNJUDGED, KNOWN, GONE)
 
 @dataclass(frozen=True)
 class FindingChange:
-    """A finding of either run.
+    """A finding of the new run, the old run or both, and what became of it.
 
     Attributes:
-        kind: one of KINDS. UNJUDGED: the new run could not judge what the old one found, so it is not gone.
-        state: for a KNOWN one a verdict of `measures`: by the paired test of the class's gap (BA201), or else by the
-            intervals of its number; else "".
-        outcome: of the new run, of the old one where there is none.
-        old: its partner in the old run, None for a NEW one.
-        remark: what must be known beside the numbers; "" = nothing.
+        kind: one of KINDS. NEW: only the new run has the finding. KNOWN: both have it. UNJUDGED: the old run has it,
+            and the new run could not judge it, so it is not gone. GONE: only the old run has it.
+        state: for a KNOWN finding one of `measures.VERDICTS`, else "". For rules that test reliance (BA201) it comes
+            from the test of the class's background gap in `Comparison.classes`, where there is one; else from the
+            intervals of the finding's number in both runs.
+        outcome: the finding as the new run has it; as the old run has it for UNJUDGED and GONE.
+        old: the finding as the old run has it; None for a NEW finding.
+        remark: what a reader must know beside the numbers; "" = nothing.
     """
 
     kind: str
@@ -47,7 +49,17 @@ class FindingChange:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything a page or a terminal shows; `changes` of classes and slices that neither run has are left out."""
+    """The whole comparison of two runs, as the pages, the Markdown and the terminal show it.
+
+    Attributes:
+        old, new: the two runs.
+        differences: sentences about what else differs between them, see `settings.differences`.
+        pairs: the images that both runs have.
+        data: changes over all images; empty where `pairs.enough` is False.
+        classes, slices: changes of the classes and slices that both runs have.
+        findings: findings of either run, in the order of KINDS.
+        flips: lists of single images that changed.
+    """
 
     old: AuditResult
     new: AuditResult
@@ -79,12 +91,12 @@ class Comparison:
 
     @property
     def compared(self) -> int:
-        """Classes that both runs have."""
+        """Number of classes with at least one change that could be computed."""
         return len({change.subject for change in self.classes})
 
     @property
     def matching(self) -> str:
-        """How many images are the same, and what follows."""
+        """How many images both runs have, how they were matched, and whether the comparison is paired; in sentences."""
         before, now = self.pairs.images
         n, both = len(self.pairs), len(self.pairs) + self.pairs.relabelled
         how = {0: "by name", both: "by content"}.get(self.pairs.by_content, "by content or name")
@@ -97,7 +109,9 @@ class Comparison:
 
 
 def compare(old: AuditResult, new: AuditResult) -> Comparison:
-    """Hold a new run against an old one.
+    """Compare a new run with an old one.
+
+    Thresholds for the verdicts (`min_photos`, `fdr`) are those of the new run.
 
     Raises:
         ResultError: a table of either run is missing or damaged.
@@ -133,7 +147,7 @@ def compare(old: AuditResult, new: AuditResult) -> Comparison:
 
 
 def _groups(old: AuditResult, new: AuditResult, pairs: Pairs) -> Codes | None:
-    """Codes of patients or scenes, where both runs count them."""
+    """(n,) group code per pair, such as its patient or scene; None unless both runs group photos by the same column."""
     column = new.info.config.get("cluster")
     if not column or column != old.info.config.get("cluster") or column not in pairs.new:
         return None
@@ -153,7 +167,7 @@ def _paired_changes(
 
 
 def _paired_slices(old: AuditResult, new: AuditResult, pairs: Pairs, codes: Codes | None) -> list[Change]:
-    """Slices as the new run has them: a value that an image had before is not asked."""
+    """Paired changes per slice; an image belongs to the slice of its value in the new run."""
     names = [name for name, measure in MEASURES.items() if measure.slices]
     known = set(tables.user_columns(old.images))
     members: dict[str, Flags] = {}
@@ -218,7 +232,10 @@ def _findings(old: AuditResult, new: AuditResult, classes: Sequence[Change]) -> 
 
 
 def _same(outcome: RuleOutcome, others: Sequence[RuleOutcome]) -> RuleOutcome | None:
-    """What a run says of the same rule, class and cue, or of the rule as a whole where it judged nothing."""
+    """The outcome of another run with the rule, class and cue of `outcome`; None where there is none.
+
+    Without such an outcome, that of the rule as a whole is returned where the rule could not be judged.
+    """
     key = (outcome.code, class_of(outcome), cue_of(outcome))
     own = [each for each in others if each.code == outcome.code]
     exact = [each for each in own if (each.code, class_of(each), cue_of(each)) == key]
@@ -227,7 +244,10 @@ def _same(outcome: RuleOutcome, others: Sequence[RuleOutcome]) -> RuleOutcome | 
 
 
 def _state(now: RuleOutcome, before: RuleOutcome) -> str:
-    """Better or worse beyond the noise of both runs, as if they were two samples: errs towards no difference."""
+    """BETTER, WORSE or NO_DIFFERENCE for a finding of both runs, from the intervals of its number.
+
+    The runs are taken for two independent samples. On the same images this errs towards NO_DIFFERENCE.
+    """
     ends = (now.measured, now.low, now.high, before.measured, before.low, before.high)
     if any(end is None or not math.isfinite(end) for end in ends):
         return NO_DIFFERENCE

@@ -1,4 +1,4 @@
-"""Single images that changed sides between two runs."""
+"""Lists the single images that changed most between two runs, or whose prediction turned right or wrong."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from bias_audit.compare.pairing import Pairs
 from bias_audit.run.statuses import OK
 
 MOST_IMAGES = 24
-"""Images that a list holds; the count beside it is of all."""
+"""Most images that one list holds; its `total` counts all of them."""
 
 
 @dataclass(frozen=True)
 class Flip:
-    """An image in both runs.
+    """One image that both runs have, before and now.
 
     Attributes:
-        image_id, old_id: its name in the new and in the old run.
-        label: its class.
-        old_predicted, new_predicted: what it was and is taken for.
-        old, new: the number that the list is about.
+        image_id, old_id: name of the image in the new and in the old run.
+        label: class of the image.
+        old_predicted, new_predicted: class that the old and the new model predict.
+        old, new: the number that the list is about, in the old and in the new run; NaN where a run has none.
     """
 
     image_id: str
@@ -37,15 +37,16 @@ class Flip:
 
 @dataclass(frozen=True)
 class FlipList:
-    """Images that changed the same way, those that changed most first.
+    """Images that changed in the same way, the largest change first.
 
     Attributes:
-        key: short name.
-        title: what happened to them.
-        good: it is a change for the better; None = it depends.
-        number: what the two numbers are, in words.
-        unit: of the numbers: "probability" or "number" or "points".
-        total: all of them; `images` holds at most MOST_IMAGES.
+        key: short name of the list.
+        title: heading of the list: what happened to its images.
+        good: whether the change is for the better; None = it can be either.
+        number: name of the numbers `old` and `new` of each image, in words.
+        unit: unit of these numbers: "probability", "number" or "points".
+        total: how many images changed in this way.
+        images: the first MOST_IMAGES of them.
     """
 
     key: str
@@ -61,7 +62,12 @@ Flags = NDArray[np.bool_]
 
 
 def find_flips(pairs: Pairs) -> list[FlipList]:
-    """Right to wrong, wrong to right, newly and no longer resting on the background, and the largest moves."""
+    """List the images whose prediction, reliance or numbers changed between two runs.
+
+    Returns:
+        six lists: right to wrong, wrong to right, newly resting on the background, no longer resting on it, and the
+        largest moves of background excess and of background gap.
+    """
     old, new = pairs.old, pairs.new
     read = ((old["status"] == OK) & (new["status"] == OK)).to_numpy(bool)
     was, is_ = (_flags(table, "correct") for table in (old, new))
@@ -102,7 +108,7 @@ def _listed(
         table[column].astype(float).to_numpy(np.float64, na_value=np.nan) for table in (pairs.old, pairs.new)
     )
     size = np.abs(now - before)
-    if good is None:  # not every image that moved by a hair
+    if good is None:  # without images that did not move, or lack a number
         chosen = chosen & (size > 0)
     places = np.flatnonzero(chosen)
     order = sorted(map(int, places), key=lambda place: (-np.nan_to_num(size[place], nan=-1.0), place))

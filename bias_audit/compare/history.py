@@ -1,4 +1,4 @@
-"""Many runs in a row: a row per run and class, from audit.json alone."""
+"""Reads many runs into one table with a row per run and class; only audit.json of each run is read."""
 
 from __future__ import annotations
 
@@ -18,15 +18,21 @@ from bias_audit.run.statuses import OK
 
 @dataclass(frozen=True)
 class HistoryRow:
-    """A class in one run; class_name "" is the run as a whole, whose numbers are means over images where they are.
+    """One class in one run; class_name "" stands for the run as a whole.
 
     Attributes:
-        run, created, model, data: folder, ISO time in UTC, first 12 hex digits of the model's and of the data's hash.
-        other_data: the data are not those of the latest run, so its numbers do not continue a line.
+        run: path of the run folder.
+        created: ISO time in UTC.
+        model, data: first 12 hex digits of the hash of the model file and of the data set.
+        other_data: whether the run's data set is not that of the latest run, so that its numbers do not continue a
+            series.
         n: images read.
-        accuracy, gap, excess, each with its 95 % interval; None where there is none.
-        level: worst finding of the class, or of the run.
-        findings: how many findings name it.
+        accuracy, gap, excess: accuracy (0..1), background gap (-1..1) and background excess, each with its 95 %
+            interval in `_low` and `_high`; None where there is none. A run as a whole has only its accuracy over all
+            images read.
+        level: highest level among the findings about the class, NO_RELIANCE or NOT_JUDGED without a finding;
+            `AuditResult.level` for the run as a whole.
+        findings: number of findings about the class, or in the run as a whole.
     """
 
     run: str
@@ -51,12 +57,12 @@ class HistoryRow:
 
 @dataclass(frozen=True)
 class History:
-    """Rows in the order of time, and what could not be read.
+    """Many runs in the order of time.
 
     Attributes:
-        runs: names of the runs, oldest first.
-        rows: per run the run itself, then its classes in the model's order.
-        skipped: a sentence per folder that holds no readable run.
+        runs: paths of the run folders, oldest first.
+        rows: per run the row of the run as a whole, then its classes in the model's order.
+        skipped: a sentence for each folder that holds no readable run.
     """
 
     runs: tuple[str, ...]
@@ -65,7 +71,7 @@ class History:
 
     @property
     def class_names(self) -> list[str]:
-        """Every class of any run, those of the latest first."""
+        """Names of all classes of all runs; classes that the latest run lacks come first."""
         return list(dict.fromkeys(row.class_name for row in reversed(self.rows) if row.class_name))[::-1]
 
 
@@ -93,7 +99,7 @@ def history(folders: Sequence[Path]) -> History:
 
 
 def as_csv(past: History) -> str:
-    """One line per row; empty cells where there is no number."""
+    """The history as CSV with a line per row; a cell is empty where there is no number."""
     out = io.StringIO()
     writer = csv.DictWriter(out, [field.name for field in fields(HistoryRow)], lineterminator="\n")
     writer.writeheader()
@@ -117,6 +123,8 @@ def _rows(run: AuditResult, other: bool) -> list[HistoryRow]:
 
 @dataclass(frozen=True)
 class _Maker:
+    """Makes rows of one run, with the fields that are the same in all of these rows."""
+
     run: str
     created: str
     model: str
@@ -134,11 +142,11 @@ _COLUMNS = {
     "gap_low": "gap_low", "gap_high": "gap_high", "excess": "background_excess", "excess_low": "excess_low",
     "excess_high": "excess_high",
 }  # fmt: skip
-"""Field -> column of the classes table."""
+"""Field of `HistoryRow` -> column of the classes table."""
 
 
 def _mean(run: AuditResult) -> float | None:
-    """Accuracy over all images read."""
+    """Accuracy over all images read, 0..1; None where no class has one."""
     read = [(float(row["accuracy"]), int(row["n_read"])) for row in run.class_rows if row.get("accuracy") is not None]
     total = sum(n for _, n in read)
     return sum(value * n for value, n in read) / total if total else None

@@ -1,4 +1,4 @@
-"""Lines over runs, as inline SVG; colours come from the style sheet."""
+"""Charts of a number over runs, as inline SVG; the colours come from the style sheet."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from html import escape
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 420, 150, 44, 22, 8
 
 Point = tuple[float, float | None, float | None, bool]
-"""Value, low, high, and whether it stands on other data than the latest run."""
+"""(value, lower end and upper end of its interval or None, whether the run's data are not those of the latest run)."""
 
 
 def line(points: Sequence[Point | None], labels: Sequence[str], scale: tuple[float, float], title: str) -> str:
-    """A dot with its interval per run, joined where the data are the same; None = the run has no such number.
+    """A chart with a dot and its interval per run, for one class.
+
+    A line joins the dots of runs on the data of the latest run.
 
     Args:
-        points: per run, oldest first.
-        labels: of the runs, for the lower axis.
-        scale: values at the lower and upper end; what lies beyond is drawn at the end.
+        points: one per run, oldest first; None = the run has no such number.
+        labels: labels of the runs; the first and the last stand below the axis.
+        scale: values at the lower and upper end of the axis; dots beyond are drawn at the end.
         title: the chart in words.
     """
     xs, parts = _across(len(points)), [_frame(labels, scale)]
@@ -39,10 +41,11 @@ def line(points: Sequence[Point | None], labels: Sequence[str], scale: tuple[flo
 
 
 def band(columns: Sequence[Sequence[float]], labels: Sequence[str], scale: tuple[float, float], title: str) -> str:
-    """Many classes at once: per run the median as a line, lowest to highest class as a band.
+    """A chart of many classes: the median of each run as a line, and a band from the lowest to the highest class.
 
     Args:
-        columns: values of the classes, per run; empty = the run has none.
+        columns: values of the classes for each run, oldest first; empty = the run has none.
+        labels, scale, title: as for `line`.
     """
     xs = _across(len(columns))
     known = [(x, sorted(values)) for x, values in zip(xs, columns, strict=True) if values]

@@ -1,4 +1,4 @@
-"""A history as a page and as Markdown."""
+"""Writes a history of runs as an HTML page, as Markdown, and as rows for a terminal."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from bias_audit.gate.formats.markdown import escaped
 from bias_audit.report.rendering import quantity
 
 MOST_CHARTS = 12
-"""Classes with charts of their own; more are drawn as one band."""
+"""Most classes that have charts of their own; with more classes, all share one band per number."""
 
 MOST_ROWS = 2000
 
 LIMIT = 60_000
-"""Bytes of Markdown: GitHub takes comments of 65,536 characters."""
+"""Most bytes of the Markdown: GitHub takes comments of 65,536 characters."""
 
 CHARTS = (("accuracy", "accuracy", (0.0, 1.0)), ("gap", "background gap", (-0.2, 1.0)))
-"""Column, title, scale."""
+"""For each chart: field of `HistoryRow`, title, and values at the ends of the axis."""
 
 
 def page_of(past: History) -> bytes:
-    """The page as UTF-8."""
+    """The history as an HTML page in UTF-8."""
     values = {
         "version": bias_audit.__version__,
         "runs": past.runs,
@@ -45,7 +45,7 @@ HEADS = ("Run", "Made", "Model", "Data", "Class", "Images", "Accuracy", "Backgro
 
 
 def markdown(past: History) -> str:
-    """A table, the latest runs first kept where it grows too long."""
+    """The history as a Markdown table of at most LIMIT bytes; where it grows too long, the older rows are left out."""
     rows = list(past.rows)
     text = _markdown(past, rows)
     while len(text.encode("utf-8", "backslashreplace")) > LIMIT and rows:
@@ -70,7 +70,7 @@ SHORT_HEADS = ("Run", "Made", "Class", "Images", "Accuracy", "Background gap", "
 
 
 def short_rows(past: History) -> list[tuple[str, ...]]:
-    """All rows as text with SHORT_HEADS, for a terminal."""
+    """All rows of a history as text, with the columns SHORT_HEADS, for a terminal."""
     rows: list[tuple[str, ...]] = []
     for row in past.rows:
         run, made, _, _, name, n, accuracy, gap, _, level, findings = _cells(row)

@@ -1,4 +1,4 @@
-"""compare.md: fit for a comment on a pull request, below its size limit."""
+"""Writes a comparison as Markdown (compare.md), short enough for a comment on a pull request."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from bias_audit.compare.words import about, amount, between, measured, moved, or
 from bias_audit.gate.formats.markdown import escaped
 
 LIMIT = 60_000
-"""Bytes: GitHub takes comments of 65,536 characters."""
+"""Most bytes of the Markdown: GitHub takes comments of 65,536 characters."""
 
 SHOWN = 100
-"""Rows of a table, at most."""
+"""Most rows of one table."""
 
 _HEAD = ("| {} | measure | before | now | difference | 95 % interval | test | |", "|---|---|---|---|---|---|---|---|")
 
 
 def markdown(comparison: Comparison) -> str:
-    """What changed, worse first; unchanged rows are folded. Rows give way until it fits below LIMIT."""
+    """The comparison as Markdown, worse before better, with the unchanged rows folded.
+
+    While the text is longer than LIMIT, the number of rows that each table may show is halved.
+    """
     shown = SHOWN
     text = _page(comparison, shown)
     while len(text.encode("utf-8", "backslashreplace")) > LIMIT and shown:

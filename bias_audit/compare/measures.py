@@ -1,4 +1,4 @@
-"""What two runs are compared by, and the statistics of one difference."""
+"""The numbers by which two runs are compared, and the statistics of one difference."""
 
 from __future__ import annotations
 
@@ -23,22 +23,23 @@ VERDICTS = (WORSE, BETTER, NO_DIFFERENCE, TOO_FEW)
 PAIRED, APART = "paired", "two samples"
 
 SEED = 0
-"""Of bootstrap and sign flips: the same two runs always give the same page."""
+"""Seed of bootstrap and sign flips: the same two runs always give the same page."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A mean over images.
+    """A mean over images by which two runs are compared.
 
     Attributes:
-        title: in a few words.
-        worse: 1 where high is worse, -1 where low is.
+        title: name of the measure in a few words.
+        worse: 1 where a high value is worse, -1 where a low one is.
         unit: "share", "points" (a difference of shares) or "number", as the report writes it.
         least, most: lowest and highest possible value of an image; None = unbounded.
-        values: images table -> value per image, NaN where an image has none.
-        low, high, n: columns of the classes table beside the measure's own.
-        slices: columns of the slices table: mean, low, high, n; empty = slices are not compared by it.
-        test: the test of paired images.
+        values: images table -> (n,) value per image, NaN where an image has none.
+        low, high, n: columns of the classes table with the ends of the interval and the number of images; the mean
+            stands in the column that is the key in MEASURES.
+        slices: columns of the slices table with mean, low, high and n; empty = slices are not compared by this measure.
+        test: name of the test for paired images.
     """
 
     title: str
@@ -56,18 +57,20 @@ class Measure:
 
 @dataclass(frozen=True)
 class Change:
-    """A number of both runs.
+    """The difference in one measure between two runs, for one class, one slice or the whole data set.
 
     Attributes:
         scope: "data set", "class" or "slice".
-        subject: class, or column = value, "" for the data set.
+        subject: the class, or "column = value" for a slice; "" for the data set.
         measure: key of MEASURES.
-        old, new: the means; over the same images where `method` is PAIRED.
+        old, new: the means of the runs; over the same images where `method` is PAIRED.
         difference, low, high: new minus old with its 95 % interval, NaN where there is none.
-        p, p_fdr: two-sided test of no difference, and after Benjamini-Hochberg over the subjects of the scope.
-        n: images behind it, of the smaller run where they are two samples.
+        p: p-value of the two-sided test of no difference.
+        p_fdr: the p-value after Benjamini-Hochberg over the subjects of the scope; NaN where too few images were
+            tested.
+        n: number of images in both runs where `method` is PAIRED; else in the smaller sample.
         method: PAIRED or APART.
-        verdict: one of VERDICTS.
+        verdict: one of VERDICTS; "" before `judged`.
     """
 
     scope: str
@@ -86,7 +89,7 @@ class Change:
 
 
 def floats(values: pd.Series) -> Floats:
-    """A column of a table, NaN where it has no value."""
+    """A column of a table as (n,) floats, NaN where a cell is empty."""
     return np.asarray(values.astype(float).to_numpy(np.float64, na_value=np.nan), np.float64)
 
 
@@ -95,7 +98,7 @@ def _column(name: str) -> Callable[[pd.DataFrame], Floats]:
 
 
 def _without_object(images: pd.DataFrame) -> Floats:
-    """1 where the label is still predicted with the object inpainted."""
+    """(n,) 1 where the label is still predicted with the object inpainted, else 0; NaN where this was not tried."""
     predicted = images["background_only_predicted"]
     right = (predicted == images["label"]).to_numpy(np.float64)
     return np.where(predicted.to_numpy(str) == "", np.nan, right)
@@ -128,16 +131,17 @@ MEASURES: dict[str, Measure] = {
 
 
 def paired(scope: str, subject: str, name: str, old: Floats, new: Floats, groups: Codes | None = None) -> Change:
-    """The change over the same images, without a verdict yet.
+    """The change of a measure over the images that both runs have, without a verdict yet.
 
-    Shares: Newcombe's interval of a paired difference (1998, method 10), and the exact McNemar test where every score
-    is 0 or 1 and the images stand for themselves. Otherwise a BCa bootstrap of the mean difference and the sign-flip
-    test. Where all gaps differ equally the bootstrap has no width; Newcombe's interval on (gap + 1) / 2 stands there.
+    Interval: Newcombe's interval of a paired difference (1998, method 10) for shares, else a BCa bootstrap of the mean
+    difference. Where the gaps of all images differ by the same amount the bootstrap has no width; there Newcombe's
+    interval of (gap + 1) / 2 is used. Test: the exact McNemar test where every score is 0 or 1 and photos are not
+    grouped, else the sign-flip test.
 
     Args:
-        scope, subject, name: see `Change`.
-        old, new: (n,) values per image in the same order; NaN where a run has none.
-        groups: (n,) code per image of photos that belong together; None = each by itself.
+        scope, subject, name: scope, subject and measure of the `Change`.
+        old, new: (n,) value per image in the same order; NaN where a run has none.
+        groups: (n,) code per image, equal for photos that belong together; None = no photos belong together.
     """
     both = np.isfinite(old) & np.isfinite(new)
     old, new = old[both], new[both]
@@ -168,14 +172,17 @@ def paired(scope: str, subject: str, name: str, old: Floats, new: Floats, groups
 def apart(
     scope: str, subject: str, name: str, old: Mapping[str, Any], new: Mapping[str, Any], columns: Sequence[str]
 ) -> Change:
-    """The change between two samples, from the intervals of both runs (MOVER: Zou & Donner 2008, Stat. Med. 27).
+    """The change of a measure between two independent samples, from the intervals of both runs.
 
-    Wilson intervals give Newcombe's interval of two independent proportions (1998, method 10 of pp. 873-890). p is the
-    normal tail at which that end of the interval that faces zero would reach it.
+    The interval is made by MOVER (Zou & Donner 2008, Stat. Med. 27). From Wilson intervals this gives Newcombe's
+    interval of two independent proportions (1998, method 10 of pp. 873-890). p is two-sided: the level at which, on the
+    normal scale, the end of the interval on zero's side would just reach zero.
 
     Args:
-        old, new: rows of a table.
-        columns: of the mean, the ends of its interval and the images behind it.
+        scope, subject, name: scope, subject and measure of the `Change`.
+        old, new: the subject's row in a table of the old and of the new run.
+        columns: names of the columns with the mean, the lower and upper end of its 95 % interval and the number of
+            images.
     """
     one, two = ([_float(row.get(column)) for column in columns] for row in (old, new))
     (old_value, old_low, old_high, old_n), (new_value, new_low, new_high, new_n) = one, two
@@ -193,12 +200,14 @@ def apart(
 
 
 def judged(changes: Sequence[Change], least: int, fdr: float) -> list[Change]:
-    """Corrected p-values and verdicts of all subjects of one scope; each measure is a family of its own.
+    """The changes of one scope with corrected p-values and verdicts.
+
+    P-values are corrected within each measure, over its subjects.
 
     Args:
-        changes: of one scope.
-        least: images below which nothing is said.
-        fdr: rate of false discoveries among "better" and "worse".
+        changes: changes of one scope.
+        least: with fewer images the verdict is TOO_FEW.
+        fdr: rate of false discoveries among "better" and "worse", 0..1.
     """
     done: dict[int, Change] = {}
     for name in MEASURES:

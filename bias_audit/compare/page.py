@@ -1,4 +1,4 @@
-"""A comparison -> one HTML file, with thumbnails where the runs kept them."""
+"""Writes a comparison as one HTML file, with thumbnails where the runs kept them."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from bias_audit.compare.pages import render_page
 from bias_audit.report.gallery import is_picture, keep_picture
 
 MOST_ROWS = 300
-"""Rows of a table: a thousand classes are not read, and worse ones come first."""
+"""Most rows of one table: nobody reads a thousand, and worse changes come first."""
 
 MOST_FINDINGS = 200
 
 MOST_PICTURES = 12
-"""Images of a list that are shown with their maps; the others by name."""
+"""Images of a list that are shown with thumbnails; the list gives the others by name."""
 
 BUDGET = 6_000_000
-"""Bytes of pictures."""
+"""Most characters of base64 that the thumbnails of a page take together."""
 
 
 def page_of(comparison: Comparison) -> bytes:
-    """The page as UTF-8."""
+    """The comparison as an HTML page in UTF-8."""
     shelf = _Shelf(_stored(comparison.old.path), _stored(comparison.new.path))
     lists = [_list(kind, shelf) for kind in comparison.flips if kind.total]
     values = {
@@ -56,7 +56,7 @@ def page_of(comparison: Comparison) -> bytes:
 
 
 class _Shelf:
-    """Pictures of both runs; each JPEG is put into the page once."""
+    """The thumbnails of both runs, and those that the page holds so far (`kept`)."""
 
     def __init__(self, old: dict[str, Any], new: dict[str, Any]) -> None:
         self.old, self.new = old, new
@@ -64,7 +64,7 @@ class _Shelf:
         self._left = BUDGET
 
     def pair(self, flip: Flip) -> list[dict[str, Any]]:
-        """What either run shows of an image: [{key, title}], [] without a picture."""
+        """Thumbnails of one image in both runs as [{title, image}], without those that are missing or exceed BUDGET."""
         shown = []
         for title, stored, name in (("before", self.old, flip.old_id), ("now", self.new, flip.image_id)):
             picture = stored.get(name)
@@ -75,7 +75,7 @@ class _Shelf:
 
 
 def _stored(folder: Path) -> dict[str, Any]:
-    """Thumbnails that the audit made; a run without readable ones is compared without."""
+    """Thumbnails of a run: image_id -> picture; {} where the run has no readable ones."""
     try:
         content = json.loads((folder / "pictures.json").read_text(encoding="utf-8"))
         images = content.get("images") or {}

@@ -1,4 +1,4 @@
-"""Pages beside the report, in its style: one file, no network, no script, a strict content security policy."""
+"""Renders pages in the style of the report: one file, no network, no script, a strict content security policy."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from bias_audit.report.rendering import asset, environment, source
 
 
 def render_page(template: str, values: Mapping[str, Any], pictures: Iterable[dict[str, object]] = ()) -> bytes:
-    """A template of the report's folder as UTF-8.
+    """Render a template of the report as an HTML page in UTF-8.
 
     Args:
-        template: file name.
-        values: what it shows.
-        pictures: {key, jpeg, width, height, grid}, see `figures.picture_rules`.
+        template: file name of the template.
+        values: variables of the template.
+        pictures: pictures of the page as {key, jpeg, width, height, grid}, see `figures.picture_rules`.
     """
     names = ("page.css", "comparison.css")
     styles = [asset(name) for name in names]

@@ -1,4 +1,4 @@
-"""Which image of the old run is which image of the new one."""
+"""Finds the images that two runs have in common."""
 
 from __future__ import annotations
 
@@ -9,20 +9,23 @@ from dataclasses import dataclass
 import pandas as pd
 
 PAIRED_FROM = 0.5
-"""Share of the smaller run's images that must be in both: below, a pair is the exception, and the runs are two samples.
+"""Share of the smaller run's images that the other run must have for a paired comparison.
+
+With fewer images in common the runs are compared as two samples.
 """
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Images of both runs, row by row.
+    """The images that both runs have, row by row.
 
     Attributes:
-        old, new: rows of the images tables, in the same order, numbered 0..n-1, with `image_id` as a column.
-        images: images of either run, (old, new).
-        by_content: how many were matched by their content; the others by image_id.
-        relabelled: matched images whose label differs; they are in neither table, since their truth changed.
-        enough: the images are the same in so many cases that the comparison is a paired one.
+        old, new: rows of the two images tables in the same order, numbered 0..n-1, with `image_id` as a column.
+        images: number of images in the old and in the new run.
+        by_content: how many images were matched by their content; the others were matched by image_id.
+        relabelled: number of matched images whose label differs. They are in neither table, since their correct answer
+            changed.
+        enough: whether so many images are in both runs (PAIRED_FROM) that the comparison is paired.
     """
 
     old: pd.DataFrame
@@ -37,7 +40,10 @@ class Pairs:
 
 
 def pair_images(old: pd.DataFrame, new: pd.DataFrame) -> Pairs:
-    """Match images by content and name, then by content alone, then by name where a run knows no contents.
+    """Match the images of two runs.
+
+    Images match by content and name first, then by content alone. Where one of the runs stored no contents, the rest
+    match by name alone.
 
     Args:
         old, new: images tables, index `image_id`.
@@ -66,11 +72,11 @@ def pair_images(old: pd.DataFrame, new: pd.DataFrame) -> Pairs:
 
 
 Row = tuple[str, str]
-"""content, image_id."""
+"""(content hash or "", image_id) of an image."""
 
 
 def _match(old: list[Row], new: list[Row], key: Callable[[Row], object], places: list[tuple[int, int]]) -> None:
-    """Add pairs of equal key to `places`, one to one in the order of the tables; None is no key."""
+    """Add pairs of rows with equal key to `places`, one to one in table order; a row whose key is None has no pair."""
     taken_old, taken_new = ({pair[side] for pair in places} for side in (0, 1))
     free: dict[object, deque[int]] = {}
     for place, row in enumerate(old):

@@ -1,4 +1,4 @@
-"""What else differs between two runs: nothing is compared in silence that is not alike."""
+"""Names what else differs between two runs beside their numbers, such as model, data, masks and settings."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from bias_audit.run.identity import data_of
 from bias_audit.run.result import AuditResult
 
 MOST_NAMES = 10
-"""Classes or settings that a sentence names."""
+"""Most classes or settings that one sentence names."""
 
 
 def differences(old: AuditResult, new: AuditResult) -> list[str]:
-    """Sentences about what differs beside the numbers, the most important first; [] where only time went by."""
+    """Sentences about what differs between two runs beside their numbers, most important first.
+
+    The same model file in both runs is named as well. [] where nothing is worth a sentence.
+    """
     one, two = old.info, new.info
     said = []
     gone = [name for name in one.class_names if name not in two.class_names]

@@ -1,4 +1,4 @@
-"""Files of a comparison: anywhere the user says, whole or not at all."""
+"""Writes files of a comparison to any path that a user names."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ _HINT = "Free space or make the folder writable."
 
 
 def write(file: Path, content: bytes) -> Path:
-    """Write a page or a table; folders above it are made.
+    """Write a page or a table as a whole or not at all; missing folders above the file are made.
+
+    Returns:
+        the path of the file.
 
     Raises:
-        ConfigError: a folder has that name.
-        ResultError: it cannot be written.
+        ConfigError: there is a folder at this path.
+        ResultError: the file cannot be written.
     """
     if file.is_dir():
         raise ConfigError(f"{str(file)!r} is a folder, not a file to write")

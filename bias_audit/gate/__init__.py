@@ -1,7 +1,8 @@
 """Turns a finished run into a verdict for continuous integration: thresholds in, rows and an exit code out.
 
-Reads `audit.json` and, for metrics of images and slices only, their tables: no NumPy, no pandas, no model, so the
-command starts in a blink. A check ends as one of STATUSES; what could not be judged is never counted as passed.
+The gate reads `audit.json`, and CSV tables only to pair images and for metrics of tables other than class and dataset.
+It loads no NumPy, no pandas and no model, so the command starts in a blink. A check ends as one of STATUSES; what could
+not be judged never counts as passed.
 """
 
 from __future__ import annotations

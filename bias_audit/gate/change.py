@@ -1,4 +1,4 @@
-"""How much a class number rose since the baseline, with its interval."""
+"""How much a number rose or fell since the baseline, with its interval."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ SAME_MODEL = "same model, same data"
 
 
 def same_data(result: AuditResult, baseline: AuditResult) -> bool:
-    """Both runs saw the same images with the same labels: equal content, or equal listings where one is older."""
+    """Whether both runs saw the same images with the same labels.
+
+    Their content hashes are compared; where an older run has none, the fingerprints of their listings.
+    """
     one, other = result.info, baseline.info
     if one.content and other.content:
         return one.content == other.content
@@ -22,22 +25,26 @@ def same_data(result: AuditResult, baseline: AuditResult) -> bool:
 
 
 Images = Mapping[str, Mapping[str, float | None]]
-"""Class -> image -> value (`metrics.images_of`)."""
+"""Class -> image -> value of a metric, None where it is missing (`metrics.images_of`)."""
 
 
 def change(
     result: AuditResult, baseline: AuditResult, name: str, now: Measured, before: Measured, images: Sequence[Images]
 ) -> tuple[float, float | None, float | None, str]:
-    """New minus old value, 95 % interval (None where there is none) and how it was made.
+    """The change of a number since the baseline, with its interval.
 
     Where the data are the same and the metric is a mean over images, the images are paired: Newcombe's interval for
-    paired shares, which knows that most of two runs' errors are the same. Otherwise the intervals of both runs are
-    combined as if they were independent, which errs on the wide side where they share images.
+    paired shares takes into account that both runs make mostly the same errors. Otherwise the intervals of both runs
+    are combined as if the runs were independent, which errs on the wide side where they share images.
 
     Args:
+        result, baseline: the new and the old run.
         name: class metric, or a number of another table.
-        now, before: it in both runs.
-        images: its values per image in both runs, where it is a mean over images; else empty.
+        now, before: the number in the new and in the old run; both have a value.
+        images: values per image in the new and the old run, where the images are to be paired; else empty.
+
+    Returns:
+        new minus old value, the ends of its 95 % interval (None where there is none), and in words how it was made.
     """
     assert now.value is not None
     assert before.value is not None
@@ -59,7 +66,7 @@ def change(
 
 
 def _apart(now: Measured, before: Measured) -> tuple[float | None, float | None, str]:
-    """MOVER: the distances to the ends of both intervals, squared and added."""
+    """MOVER interval of the difference of two samples; (None, None, "") where one of them has no interval."""
     ends = (now.low, now.high, before.low, before.high)
     if now.value is None or before.value is None or any(end is None for end in ends):
         return None, None, ""
@@ -71,13 +78,15 @@ def _apart(now: Measured, before: Measured) -> tuple[float | None, float | None,
 
 
 def paired_interval(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """`stats.paired_difference_interval` without NumPy: method 10 of Newcombe 1998, Stat. Med. 17, 2635-2650.
+    """95 % interval of the difference of two paired shares: method 10 of Newcombe 1998, Stat. Med. 17, 2635-2650.
+
+    Computes `stats.paired_difference_interval` without NumPy.
 
     Args:
         pairs: (first, second) score of each image, 0..1; at least one.
 
     Returns:
-        95 % interval of mean(first) - mean(second).
+        the ends of the interval of mean(first) - mean(second), within -1..1.
     """
     n = len(pairs)
     p, q = (math.fsum(pair[i] for pair in pairs) / n for i in (0, 1))

@@ -1,4 +1,7 @@
-"""gate.toml over the defaults. A threshold turns a number of a finished run into pass or fail; none reruns a model."""
+"""Reads a gate.toml over the defaults into a `GateConfig`.
+
+A threshold turns a number of a finished run into pass or fail; none reruns a model.
+"""
 
 from __future__ import annotations
 
@@ -29,15 +32,15 @@ from bias_audit.gate.waiver_tables import waiver
 
 
 def read_gate(path: str | Path | None, unknown: Collection[str] = ()) -> GateConfig:
-    """Read a gate.toml over the defaults; None gives the defaults.
+    """Read a gate.toml over the defaults.
 
     Args:
-        path: the file.
-        unknown: tables of the run that it is for, of checks that are not installed.
+        path: the file; None = the defaults alone.
+        unknown: names of tables in the run that were made by checks which are not installed.
 
     Raises:
-        ConfigError: unreadable file, invalid TOML, unknown table or key, wrong type, value out of range; each with
-            its line.
+        ConfigError: unreadable file, invalid TOML, unknown table or key, wrong type, value out of range; each with its
+            line.
     """
     if path is None:
         return GateConfig(metrics=tuple(_short_form({}, None)))
@@ -66,7 +69,7 @@ _TABLES: dict[str, tuple[str, ...]] = {
     "waivers": ("max_days", "decisions"),
     "output": ("at", "help_uri"),
 }
-"""Tables of gate.toml and their keys."""
+"""Tables of gate.toml and their keys, without [[metric]] and [[waive]]."""
 
 
 def _known_top(file: TomlFile) -> None:
@@ -79,7 +82,7 @@ def _known_top(file: TomlFile) -> None:
 
 
 def _homes(name: str) -> str:
-    """Where a key that stands in the wrong place belongs."""
+    """A hint that names the tables in which a misplaced key belongs; "" where no table has such a key."""
     homes = [
         f"[{table}]" for table, keys in _TABLES.items() if name in keys and name not in SCOPES and name != "classes"
     ]
@@ -144,7 +147,10 @@ def _help_uri(file: TomlFile, output: Mapping[str, Any]) -> str:
 
 
 def _levels(file: TomlFile, content: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
-    """[fail], and `fail_on` of the short form; "dataset" there speaks for clusters and slices as well."""
+    """Levels from which findings fail, by scope and by class, from [fail] and from `fail_on` of the short form.
+
+    `fail_on` of [dataset] holds for clusters and slices as well.
+    """
     fail, given = dict(FAIL_ON), dict(content.get("fail", {}))
     classes = file.table(("fail", "classes"), given.pop("classes", {}))
     for table, scopes in (("dataset", ("dataset", "cluster", "slice")), ("class", ("class",)), ("image", ("image",))):
@@ -177,7 +183,7 @@ def _rules(file: TomlFile, value: Any) -> tuple[str, ...]:
 
 
 def _short_form(content: Mapping[str, Any], file: TomlFile | None) -> Iterator[MetricCheck]:
-    """The keys of [dataset], [class] and [image]: one bound for all, by its estimate unless `judge` is set."""
+    """Thresholds of the keys in [dataset], [class] and [image], given or by default."""
     for key in KEYS:
         told = content.get(key.table, {})
         given, judge = told.get(key.name), told.get("judge", "bound")

@@ -1,4 +1,4 @@
-"""A gate.toml that explains itself: every table and key with its default, and why that is the default."""
+"""Text of a gate.toml that explains itself: every table and key with its default and the reason for it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ WIDTH = 118
 
 
 def example() -> str:
-    """gate.toml with the defaults; thresholds that no default sets stand in comments."""
+    """Text of a gate.toml with the defaults; thresholds without a default stand in comments."""
     return "\n".join([*_head(), *levels(), *_rest(), *_metrics(), *_waivers(), *_short()]) + "\n"
 
 
 def comment(text: str, indent: str = "") -> list[str]:
-    """Lines of a comment."""
+    """A text as lines of a TOML comment, wrapped at WIDTH; lines after the first are indented by `indent`."""
     return textwrap.wrap(text, WIDTH, initial_indent="# ", subsequent_indent=f"# {indent}", break_on_hyphens=False)
 
 
@@ -41,7 +41,7 @@ def _head() -> list[str]:
 
 
 def levels() -> list[str]:
-    """[fail] and [warn] with their defaults."""
+    """Lines of the tables [fail] and [warn] with their defaults."""
     return [
         *comment(
             "Lowest level of a finding that fails the gate, by scope. WATCH is triage, not evidence; from SUSPICIOUS "
@@ -153,7 +153,7 @@ def _waivers() -> list[str]:
 
 
 def _short() -> list[str]:
-    """The short form of thresholds."""
+    """Lines of the tables [dataset], [class] and [image] with every key of the short form."""
     lines = comment(
         "Short form of frequent thresholds: one for all classes, judged as those above; counts of the data set have no "
         "interval."

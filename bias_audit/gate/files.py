@@ -1,4 +1,4 @@
-"""The verdict in the run folder: gate.json, gate.md, gate.junit.xml, gate.sarif."""
+"""Writes the verdict into the run folder: gate.json, gate.md, gate.junit.xml, gate.sarif."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ def write_gate(result_path: str | Path, gate_result: GateResult, place: Place | 
     """Write each of FILES into the run folder, each under a temporary name that is then renamed.
 
     Args:
+        result_path: run folder.
+        gate_result: the verdict.
         place: where SARIF puts its results; None = at the gate file.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Outcomes of rules against [fail] and [warn], beside the baseline and the waivers."""
+"""Judges the outcomes of rules by [fail] and [warn], the baseline and the waivers."""
 
 from __future__ import annotations
 
@@ -19,20 +19,22 @@ from bias_audit.run.identity import class_of, cue_of, finding_id, matched
 from bias_audit.run.result import AuditResult
 
 _DOUBTS: dict[str, str] = {"doubts the input": DOUBTFUL_INPUT, "doubts the maps": MAPS_FAILED}
-"""Role of a rule -> the state that stands for its warning about the audit itself."""
+"""Role of a rule -> state of its row where a finding of the rule has level DOUBT."""
 
 _KNOWN_STATUS = {"pass": PASSED, "warn": WARNED, "fail": FAILED}
 
 
 @dataclass(frozen=True)
 class Context:
-    """What the outcomes of a run are judged beside.
+    """Everything that decides how the outcomes of a run are judged.
 
     Attributes:
-        result, config: the run and what is asked for.
-        baseline: None where there is none.
-        waivers: of the file and of reviewers.
-        today: the day on which waivers are looked at.
+        result: the run.
+        config: settings of the gate.
+        baseline: an older run to compare with, None where there is none.
+        waivers: waivers of the gate file and of reviewers.
+        today: the day for which waivers are judged.
+        before: id() of a finding's outcome -> the outcome of the baseline that it continues; filled by `finding_rows`.
     """
 
     result: AuditResult
@@ -44,7 +46,12 @@ class Context:
 
 
 def finding_rows(context: Context) -> tuple[list[GateRow], list[str]]:
-    """A row per outcome of a rule that is judged, and a sentence per finding of the baseline that is gone."""
+    """Judge every outcome of a rule in a run.
+
+    Returns:
+        a row per outcome that is judged, per finding of the baseline that the run did not test, and per required rule
+        that did not run; and a sentence per finding of the baseline that is gone.
+    """
     result, config, baseline = context.result, context.config, context.baseline
     rows, resolved = [], []
     if baseline is not None:
@@ -68,7 +75,7 @@ def finding_rows(context: Context) -> tuple[list[GateRow], list[str]]:
 
 
 def scope_of(outcome: RuleOutcome) -> str:
-    """Scope of gate.toml that an outcome belongs to; one that this version does not know counts as the data set."""
+    """Scope of gate.toml that an outcome belongs to; an unknown scope counts as "dataset"."""
     return outcome.scope if outcome.scope in SCOPES else "dataset"
 
 
@@ -126,7 +133,10 @@ def _beside_baseline(row: GateRow, outcome: RuleOutcome, context: Context) -> Ga
 
 
 def _no_more(old: RuleOutcome, context: Context) -> tuple[GateRow | None, str]:
-    """A finding of the baseline that this run does not have: gone, or only not looked for."""
+    """A row for a finding of the baseline that the run did not test, or a sentence that the finding is gone.
+
+    Neither is made where the finding would not fail the gate.
+    """
     scope, config = scope_of(old), context.config
     if not _reaches(old.level or LEVELS[0], config.fail_on(scope, class_of(old))):
         return None, ""
@@ -146,7 +156,7 @@ def _no_more(old: RuleOutcome, context: Context) -> tuple[GateRow | None, str]:
 
 
 def _answers(outcome: RuleOutcome, old: RuleOutcome) -> bool:
-    """Whether an outcome says that the rule was tried where it once found something."""
+    """Whether an outcome shows that an old finding's rule was tried again, on the same class if it was about one."""
     if outcome.code != old.code or not outcome.judged:
         return False
     about_a_class = old.scope in ("class", "image")
@@ -155,7 +165,7 @@ def _answers(outcome: RuleOutcome, old: RuleOutcome) -> bool:
 
 
 def _never_ran(context: Context) -> Iterator[GateRow]:
-    """Rules that must have answered and are not among the outcomes at all."""
+    """Rows for required rules that have no outcome, as a whole or about a class."""
     config, line = context.config, context.config.line("rules", "require")
     classes = [str(row.get("class_name")) for row in context.result.class_rows]
     for code in config.require:
@@ -177,7 +187,7 @@ def _is_required(code: str, config: GateConfig) -> bool:
 
 
 def _reaches(level: str, least: str) -> bool:
-    """A level that this version does not know is no reason to let it through."""
+    """Whether a level is at least `least`; a level that this version does not know reaches every level but NO_LEVEL."""
     return least != NO_LEVEL and (level not in LEVELS or LEVELS.index(level) >= LEVELS.index(least))
 
 

@@ -1,4 +1,4 @@
-"""Single images against a bound: one row per class, the share of its images beyond."""
+"""Judges the numbers of single images: one row per class, about the share of its images beyond a bound."""
 
 from __future__ import annotations
 
@@ -16,21 +16,26 @@ from bias_audit.gate.words import digits
 from bias_audit.run.result import AuditResult
 
 _SHOWN = 3
-"""Images named in the sentence."""
+"""Most images that a sentence names."""
 
 _PASTED = (
     "same_", "other_", "background_gap", "random_", "next_", "swap_", "adversarial", "background_only", "control_",
     "foreground_only", "neutral_", "cut_out", "noisy_", "shapley", "cue_", "rests_on", "reliance_",
 )  # fmt: skip
-"""How the names of columns begin that come from interventions."""
+"""Beginnings of the names of columns that are made by interventions."""
 
 
 def image_rows(
     result: AuditResult, config: GateConfig, check: MetricCheck, images: Mapping[str, Mapping[str, float | None]]
 ) -> Iterator[GateRow]:
-    """A row per class and bound. The images of a data set are all there are, so a share is counted, not estimated.
+    """A row per class and bound: the share of the class's images beyond the bound, against `max_share`.
+
+    The images of a data set are all there are, so the share is counted, not estimated: it has no interval.
 
     Args:
+        result: the run.
+        config: settings of the gate.
+        check: a threshold on a column of the images table.
         images: class -> image -> value, None where missing.
     """
     failed = is_attention("image", check.name) and bool(failed_map_tests(result.outcomes))

@@ -1,4 +1,4 @@
-"""The short form of thresholds, one key each: [dataset], [class] and [image] of gate.toml."""
+"""The keys of the short form of thresholds, in the tables [dataset], [class] and [image] of gate.toml."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Key:
-    """One key of the short form: one threshold for every class, judged by the interval unless `judge` says otherwise.
+    """One key of the short form: one threshold, the same for all classes or for the whole data set.
+
+    The threshold is judged by the end of the interval unless `judge` of its table says otherwise.
 
     Attributes:
         table: "dataset", "class" or "image".
-        name: key; max_* bounds from above, min_* from below, the bound itself is allowed.
+        name: name of the key; max_* bounds from above, min_* from below, the bound itself is allowed.
         kind: "share" (0..1) or "excess" (0 or more).
-        default: value without the key; None = not checked.
-        metric: what is measured, a name of `metrics`, with its table.
-        text: what it does.
-        reason: why this default.
+        default: value where the file lacks the key; None = not checked.
+        metric: (table, name) of the number that is bounded, as in `metrics`.
+        text: what the key does.
+        reason: why this is the default.
     """
 
     table: str

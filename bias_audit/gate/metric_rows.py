@@ -1,4 +1,4 @@
-"""Numbers against thresholds: one row per subject and bound."""
+"""Judges numbers by thresholds: one row per subject and bound."""
 
 from __future__ import annotations
 
@@ -32,7 +32,14 @@ _CHANGES = ("max_increase", "max_decrease")
 
 @dataclass(frozen=True)
 class _Sides:
-    """What a metric is compared in: this run, the baseline, and its values per image in both where they are paired."""
+    """The runs that a metric is compared in, and its values per image.
+
+    Attributes:
+        result, baseline: the new run and the older one, None where there is none.
+        config: settings of the gate.
+        failed_maps: whether the heatmaps failed their tests.
+        images: values per image in the new and the old run where these are paired; else empty.
+    """
 
     result: AuditResult
     config: GateConfig
@@ -42,7 +49,7 @@ class _Sides:
 
 
 def metric_rows(result: AuditResult, config: GateConfig, baseline: AuditResult | None) -> Iterator[GateRow]:
-    """Every threshold of the gate file on every subject it is about."""
+    """Judge every threshold of the gate on every subject of its table: a row per subject and bound."""
     sides = _Sides(result, config, baseline, bool(failed_map_tests(result.outcomes)))
     columns = _image_columns(config)
     missing = not_installed(result.path)
@@ -74,7 +81,7 @@ def _no_rows(check: MetricCheck, config: GateConfig, state: str = NO_ROWS, reaso
 
 
 def _image_columns(config: GateConfig) -> set[str]:
-    """Every column of the images table that some check reads."""
+    """Names of all columns of the images table that some threshold needs."""
     return {
         check.name if check.table == "image" else CLASS[check.name].paired[0]
         for check in config.metrics
@@ -83,7 +90,7 @@ def _image_columns(config: GateConfig) -> set[str]:
 
 
 def _is_paired(check: MetricCheck) -> bool:
-    """Whether a check asks for the change of a mean over images."""
+    """Whether a threshold bounds the change of a class metric that is a mean over images."""
     metric = CLASS.get(check.name) if check.table == "class" else None
     bounds = [check.bounds, *(own.bounds for own in check.classes.values())]
     return metric is not None and metric.paired[0] != "" and any(kind in each for each in bounds for kind in _CHANGES)
@@ -94,7 +101,7 @@ def _paired(
 ) -> tuple[Images, ...]:
     if baseline is None or not _is_paired(check) or not same_data(result, baseline):
         return ()
-    if result.info.config.get("cluster"):  # photos of one patient count for fewer, as the class intervals know
+    if result.info.config.get("cluster"):  # grouped photos count for fewer, as in the class intervals
         return ()
     column = CLASS[check.name].paired[0]
     both = (images_of(run, column, columns) for run in (result, baseline))
@@ -138,7 +145,7 @@ def _compared(
     now: float | None = None,
     method: str = "",
 ) -> GateRow:
-    """One number against one bound; the bound itself is allowed."""
+    """The row of one number judged by one bound; a number equal to the bound is allowed."""
     assert one.value is not None
     above = kind != "min"
     beyond = one.value > bound + EQUAL if above else one.value < bound - EQUAL

@@ -1,4 +1,4 @@
-"""Reading [[metric]] of gate.toml: which columns there are, and which of them have an interval."""
+"""Reads [[metric]] of gate.toml, and refuses columns that do not exist or have no interval to judge."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from bias_audit.gate.settings import BOUNDS, JUDGES, SEVERITIES, MetricCheck
 
 _KEYS = ("table", "name", *BOUNDS, "min_n", "judge", "severity", "allow", "classes", "max_share")
 _OWN = (*BOUNDS, "min_n", "severity", "allow")
-"""What a class may have of its own."""
+"""Settings that a class may have of its own."""
 
 
 def metric_check(file: TomlFile, where: Where, table: Mapping[str, Any], unknown: Collection[str] = ()) -> MetricCheck:
-    """One threshold.
+    """Read one [[metric]] table into a threshold.
 
     Args:
-        unknown: tables of checks that are not installed; what is said of their columns cannot be checked.
+        file: the gate file.
+        where: path of the table in the file.
+        table: content of the table.
+        unknown: names of tables made by checks that are not installed; settings for their columns cannot be verified.
 
     Raises:
         ConfigError: no such table or column, no bound, or a setting that the metric cannot have.
@@ -78,7 +81,7 @@ def _own(file: TomlFile, where: Where, value: Any) -> Mapping[str, Any]:
 
 
 def _with(file: TomlFile, where: Where, table: Mapping[str, Any], base: MetricCheck) -> MetricCheck:
-    """The check with what this table says of bounds, size, severity and states."""
+    """The threshold `base` with the bounds, size, severity and states that `table` sets."""
     bounds = dict(base.bounds)
     for kind in BOUNDS:
         if kind in table:

@@ -1,7 +1,7 @@
-"""The numbers that a gate can judge: columns of the tables, and counts of the run, each with its interval.
+"""The numbers that a gate can judge, each with its interval: columns of the tables, and counts of the run.
 
-Class numbers stand in audit.json. Those of slices, clusters and images stand in their CSV files, which the standard
-library reads: pyarrow alone would cost a second.
+Numbers of classes stand in audit.json. Those of slices, clusters and images stand in their CSV files, which are read
+with the standard library: importing pyarrow alone would cost a second.
 """
 
 from __future__ import annotations
@@ -21,19 +21,20 @@ from bias_audit.run.result import AuditResult
 from bias_audit.run.schema import every_table, index_of
 
 Z = 1.959963984540054
-"""Two-sided 95 %."""
+"""Normal quantile of a two-sided 95 % interval."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """Where the parts of a number stand.
+    """The columns in which the interval, the number of images and the reason of a metric stand.
 
     Attributes:
-        label: the quantity in words.
-        low, high, n: columns of its interval and of the images behind it, "" = there are none.
-        reason: column that says why it is missing.
-        exact: counted, not sampled, so that there is no interval to judge.
-        paired: its value per image: column, lowest and highest possible value; "" = not to be had per image.
+        label: name of the quantity in words.
+        low, high, n: columns of the interval's ends and of the number of images, "" = there are none.
+        reason: column that says why the number is missing, "" = there is none.
+        exact: whether the number is counted, not sampled, so that it needs no interval.
+        paired: where the metric is a mean over images: column of the images table, lowest and highest possible value of
+            an image; column "" = no mean over images, or not to be paired.
     """
 
     label: str
@@ -118,7 +119,7 @@ FILES = {"class": "classes", "cluster": "clusters", "slice": "slices", "image": 
 
 
 def metric_of(table: str, name: str) -> Metric:
-    """What is known of a metric. A column of whole numbers counts something, so it has no interval and needs none."""
+    """Where the parts of a metric stand; a column of whole numbers is a count and needs no interval."""
     if name in METRICS.get(table, {}):
         return METRICS[table][name]
     columns = _columns(table)
@@ -130,34 +131,34 @@ def metric_of(table: str, name: str) -> Metric:
 
 
 def _columns(table: str) -> dict[str, str]:
-    """Name -> kind of the columns of a table of gate.toml; none of the data set, or where the check is not known."""
+    """Column -> kind, for a table of gate.toml; {} for the data set and for tables of checks that are not installed."""
     known, file = every_table(), FILES.get(table, table)
     return {column.name: column.kind for column in known.get(file, ())}
 
 
 def names_of(table: str) -> tuple[str, ...]:
-    """Every metric of a table: those with intervals first, then its other columns of numbers."""
+    """Names of all metrics of a table: first those that METRICS lists, then the table's other columns of numbers."""
     ours = METRICS.get(table, {})
     return (*ours, *(name for name, kind in _columns(table).items() if kind != "string" and name not in ours))
 
 
 def is_attention(table: str, name: str) -> bool:
-    """Whether a metric is made of heatmaps, so that it says nothing where they failed their tests (BA908)."""
+    """Whether a metric is made from heatmaps, so that it says nothing where these failed their tests (BA908)."""
     maps = ("background_share", "background_excess", "background_lift", "pointing", "relevance_", "iou_", "tie_")
     return table in FILES and name.startswith((*maps, "excess", "negative_share", "padding_share"))
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One number of one subject.
+    """The number of one subject: its value, interval and number of images.
 
     Attributes:
         subject: class, cluster or slice ("column=value"); "" for the data set.
-        value, low, high: None where missing.
-        n: images behind it, None = not known.
+        value, low, high: the number and the ends of its 95 % interval; None where missing.
+        n: number of images behind it, None = not known.
         reason: why the value is missing, in the run's words; "" = the run does not say.
-        class_name: class that it belongs to, "" for none.
-        reason_code: of `reason`, see `checks.reasons`; "" where the run does not say.
+        class_name: class that the number belongs to, "" for none.
+        reason_code: code of `reason`, see `checks.reasons`; "" where the run does not say.
     """
 
     subject: str
@@ -171,10 +172,15 @@ class Measured:
 
 
 def measured(result: AuditResult, table: str, name: str) -> list[Measured] | None:
-    """A metric of every subject of a run; None where the run holds no such table.
+    """A metric of every subject of a run.
 
     Args:
-        table, name: as in [[metric]], any but images (`images_of`); `name` is one of `names_of(table)`.
+        result: the run.
+        table: any table of [[metric]] but "image", for which see `images_of`.
+        name: one of `names_of(table)`.
+
+    Returns:
+        one entry per subject; None where the run holds no such table.
     """
     if table == "dataset":
         return [_dataset(result, name)]
@@ -191,10 +197,15 @@ def measured(result: AuditResult, table: str, name: str) -> list[Measured] | Non
 
 
 def images_of(result: AuditResult, name: str, also: Iterable[str] = ()) -> dict[str, dict[str, float | None]] | None:
-    """A number of every image: class -> image -> value, None where missing; None where the run holds no images table.
+    """A number of every image of a run.
 
     Args:
-        also: further columns that will be asked for, to read the file once.
+        result: the run.
+        name: column of the images table.
+        also: further columns that will be asked for later; asking for all at once reads the file only once.
+
+    Returns:
+        class -> image -> value, None where missing; None instead of all where the run holds no images table.
     """
     columns = read_columns(result.path, "images", ("image_id", "label", name, *also))
     if columns is None:
@@ -211,7 +222,7 @@ _SUBJECT = {"cluster": ("cluster_id", "class_name"), "slice": ("column", "value"
 
 
 def _subject(table: str) -> tuple[str, ...]:
-    """Columns that say what a row is about."""
+    """Columns that name the subject of a row."""
     return _SUBJECT.get(table) or (str(index_of(table)), "class_name")
 
 
@@ -239,7 +250,7 @@ def _of_row(table: str, name: str, metric: Metric, row: Mapping[str, Any]) -> Me
 
 
 def _flagged(row: Mapping[str, Any]) -> Measured:
-    """Photos that rest on their background, with a Wilson interval."""
+    """Share of a class's photos that rest on their background, with a Wilson interval."""
     name, reason = str(row.get("class_name", "")), str(row.get("reliance_reason") or "")
     flagged, photos = number(row.get("n_rests_on_background")), number(row.get("n_interventions"))
     if flagged is None or not photos:
@@ -249,9 +260,12 @@ def _flagged(row: Mapping[str, Any]) -> Measured:
 
 
 def read_columns(folder: Path, name: str, columns: Iterable[str]) -> dict[str, list[str]] | None:
-    """Columns of RUN/NAME.csv as text, those that it has; None where there is no such file.
+    """Read columns of RUN/NAME.csv as text.
 
     Fifty thousand images take a fifth of a second, so whoever wants several columns asks for them at once.
+
+    Returns:
+        column -> cells, without the columns that the file lacks; None where there is no such file.
     """
     file = folder / f"{name}.csv"
     if not file.is_file():
@@ -261,12 +275,12 @@ def read_columns(folder: Path, name: str, columns: Iterable[str]) -> dict[str, l
 
 @functools.lru_cache(maxsize=4)
 def _columns_of(file: Path, columns: tuple[str, ...], written: int) -> dict[str, list[str]]:
-    """`written` renews it when the file changes."""
+    """Columns of a CSV file, cached; `written` is the file's time, so that a changed file is read again."""
     with file.open(encoding="utf-8", newline="") as lines:
         rows = csv.reader(lines)
         header = next(rows, [])
         wanted = [(column, header.index(column)) for column in columns if column in header]
-        # A line that a full disk cut short has no last cell.
+        # A line that a full disk cut short lacks its last cells, and is left out.
         cells = operator.itemgetter(*(i for _, i in wanted), len(header) - 1) if header else None
         picked = [cells(row) for row in rows if len(row) == len(header)] if cells and wanted else []
     turned = list(zip(*picked, strict=True)) or [()] * len(wanted)
@@ -274,14 +288,14 @@ def _columns_of(file: Path, columns: tuple[str, ...], written: int) -> dict[str,
 
 
 def number(value: Any) -> float | None:
-    """A finite number, NumPy's included, or None: tables write missing values as NaN or null."""
+    """A finite number as float; None for anything else, since tables write missing values as NaN or null."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
         return None
     return float(value)
 
 
 def parsed(text: str | None) -> float | None:
-    """A finite number of a CSV cell, 1 and 0 for True and False; None for an empty cell and for anything else."""
+    """A CSV cell as a finite number, 1 and 0 for True and False; None for an empty cell and for anything else."""
     try:
         value = float(text or "nan")
     except ValueError:
@@ -293,7 +307,7 @@ _WORDS = {"True": 1.0, "False": 0.0}
 
 
 def _all_parsed(cells: Sequence[str]) -> list[float | None]:
-    """`parsed` of each; a column of floats, the usual case, without a call per cell."""
+    """Every cell as `parsed` gives it, without a function call per cell in the usual case of a column of floats."""
     try:
         values = [float(cell or "nan") for cell in cells]
     except ValueError:
@@ -303,7 +317,15 @@ def _all_parsed(cells: Sequence[str]) -> list[float | None]:
 
 
 def wilson(share: float, n: float) -> tuple[float, float]:
-    """95 % Wilson score interval of a share (Wilson 1927), without NumPy; n > 0."""
+    """95 % Wilson score interval of a share (Wilson 1927), without NumPy.
+
+    Args:
+        share: 0..1.
+        n: number of images, above 0.
+
+    Returns:
+        (low, high) in 0..1, around `share`.
+    """
     centre = (share * n + Z**2 / 2) / (n + Z**2)
     half = Z / (n + Z**2) * math.sqrt(max(n * share * (1 - share), 0.0) + Z**2 / 4)
     return max(0.0, min(centre - half, share)), min(1.0, max(centre + half, share))
@@ -322,10 +344,10 @@ def _count(result: AuditResult, name: str) -> Measured:
 
 
 def _accuracy(result: AuditResult) -> Measured:
-    """Share of right predictions over all classes.
+    """Accuracy over all images read, with its interval.
 
-    The interval recovers each class's variance from its own interval (Zou & Donner 2008, Stat. Med. 27, 1693-1702):
-    classes are strata of fixed size, and no second interval formula is needed.
+    The interval takes each class's variance from the class's own interval (Zou & Donner 2008, Stat. Med. 27,
+    1693-1702): classes are strata of fixed size, and no second interval formula is needed.
     """
     strata = []
     for row in result.class_rows:
@@ -346,7 +368,7 @@ def _accuracy(result: AuditResult) -> Measured:
 
 
 def _missing_share(part: str, whole: str, reason: str) -> Callable[[AuditResult], Measured]:
-    """How much of `whole` is not `part`: counted, not sampled, so without interval."""
+    """A function that gives the share of count `whole` that is not in count `part`: counted, so without an interval."""
 
     def share(result: AuditResult) -> Measured:
         counts = result.info.counts

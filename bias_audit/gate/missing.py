@@ -1,4 +1,4 @@
-"""Which named state stands behind something that a run does not say."""
+"""Finds the named state for a rule that gave no answer, or for a number that a run does not hold."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bias_audit.run.result import AuditResult
 
 
 def state_of_rule(outcome: RuleOutcome, result: AuditResult) -> str:
-    """Why a rule gave no answer about its subject."""
+    """Name of the state that says why a rule gave no answer about its subject."""
     if outcome.ignored:
         return IGNORED
     if outcome.reason_code == reasons.MAPS_FAILED:
@@ -39,7 +39,14 @@ def state_of_rule(outcome: RuleOutcome, result: AuditResult) -> str:
 
 
 def state_of_number(result: AuditResult, n: int | None, reason_code: str, *, pasted: bool) -> str:
-    """Why a metric has no value."""
+    """Name of the state that says why a metric has no value.
+
+    Args:
+        result: the run.
+        n: number of images behind the metric, None = not known.
+        reason_code: code of the reason in `checks.reasons`, "" = not known.
+        pasted: whether interventions make the metric.
+    """
     if pasted and _without_masks(result):
         return NO_MASKS
     if pasted and _without_interventions(result):

@@ -1,4 +1,4 @@
-"""The row of one number: what it is called, and what it says where there is nothing to judge."""
+"""Builds the row of a number: its name, its status after a breach, and its text where nothing could be judged."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from bias_audit.gate.settings import GateConfig, MetricCheck
 from bias_audit.gate.values import FAILED, NOT_JUDGED, PASSED, WARNED, GateRow
 
 EQUAL = 1e-9
-"""A measured value this close to its threshold equals it: .4 - .3 is no breach of .1."""
+"""Distance up to which a measured value counts as equal to its threshold: .4 - .3 is no breach of .1."""
 
 MAPS_SAY_NOTHING = "the heatmaps failed their tests (BA908)"
 
 
 def said(check: MetricCheck, one: Measured, kind: str) -> str:
-    """The quantity and its subject, as a sentence begins with it."""
+    """Beginning of a sentence about a number: its quantity and its subject."""
     label = metric_of(check.table, check.name).label
     label = {"max_increase": f"rise of {label}", "max_decrease": f"fall of {label}"}.get(kind, label)
     return label[0].upper() + label[1:] + (f" of {one.subject!r}" if one.subject else "")
 
 
 def blank(check: MetricCheck, one: Measured, kind: str, bound: float) -> GateRow:
-    """A row that says nothing yet."""
+    """A row of a number with neither measured value nor sentence yet; its status is PASSED."""
     return GateRow(
         check.scope or check.table,
         one.subject,
@@ -40,14 +40,14 @@ def blank(check: MetricCheck, one: Measured, kind: str, bound: float) -> GateRow
 
 
 def breach(check: MetricCheck) -> str:
-    """Status of a row whose bound is broken, or that should have been judged and was not."""
+    """FAILED or WARNED: status of a row whose bound is broken, or that had to be judged and could not be."""
     return FAILED if check.severity == "fail" else WARNED
 
 
 def unjudged(
     check: MetricCheck, config: GateConfig, one: Measured, kind: str, bound: float, state: str, reason: str
 ) -> GateRow:
-    """A row with a named state: it fails as a breach does, unless the state is allowed."""
+    """The row of a number that was not judged: NOT_JUDGED where its state is allowed, else as for a broken bound."""
     row = blank(check, one, kind, bound)
     allowed = config.allows(state, one.subject, check.name, row.check, also=check.allow)
     status = NOT_JUDGED if allowed else breach(check)

@@ -1,4 +1,4 @@
-"""Takes waivers that are over, or that no finding needs, out of a gate.toml. Every other byte stays."""
+"""Removes waivers that have expired, or that no finding needs, from a gate.toml; every other byte stays."""
 
 from __future__ import annotations
 
@@ -21,12 +21,17 @@ def prune(file: Path, result: AuditResult, today: datetime.date | None = None) -
 
     With a [[waive]] block go the comments that stand directly above it, and the blank lines after it.
 
+    Args:
+        file: the gate.toml.
+        result: the run whose findings still need waivers.
+        today: day for which waivers are judged, None = today in UTC.
+
     Returns:
         a sentence per waiver that was removed.
 
     Raises:
         ConfigError: a wrong gate file, or waivers that are not written as [[waive]].
-        ResultError: it cannot be written.
+        ResultError: the file cannot be written.
     """
     today = today or datetime.datetime.now(datetime.UTC).date()
     config = read_gate(file, not_installed(result.path))

@@ -1,4 +1,4 @@
-"""Reading a TOML file whose every mistake is answered with its line and, where there is one, a close name."""
+"""Reads a TOML file so that every error names the line and, where there is one, a close name."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ from bias_audit.gate.states import STATES
 from bias_audit.gate.toml_lines import Places, places
 
 Where = tuple[str | int, ...]
-"""Path of a key: ("metric", 0, "max")."""
+"""Path of a key in a file, such as ("metric", 0, "max")."""
 
 
 @dataclass(frozen=True)
 class TomlFile:
-    """A file that is valid TOML.
+    """A file that was read as valid TOML, with methods that check its values.
+
+    The methods that check return the value, or raise ConfigError with the line of the key `where`.
 
     Attributes:
         source: path as given, for error sentences.
-        content: what tomllib reads.
+        content: content of the file as tomllib reads it.
         places: line of every key.
     """
 
@@ -34,29 +36,29 @@ class TomlFile:
     places: Places
 
     def line(self, where: Where) -> int:
-        """Line of a key, or of the table that lacks it."""
+        """Line of a key, or of the nearest table around a key that is missing; 0 where there is neither."""
         return self.places.line(*where)
 
     def error(self, where: Where, message: str, hint: str = "") -> ConfigError:
-        """The error to raise about a key."""
+        """A ConfigError about a key, to be raised by the caller."""
         line = self.line(where)
         return ConfigError(f"{self.source}, line {line}: {message}" if line else f"{self.source}: {message}", hint)
 
     def table(self, where: Where, value: Any) -> Mapping[str, Any]:
-        """A table, or ConfigError."""
+        """The value as a table; ConfigError for anything else."""
         if not isinstance(value, dict):
             raise self.error(where, f"{named(where)} must be a table, got {value!r}", f"Write [{where[-1]}].")
         return value
 
     def tables(self, where: Where, value: Any) -> Sequence[Mapping[str, Any]]:
-        """An array of tables, or ConfigError."""
+        """The value as an array of tables; ConfigError for anything else."""
         if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
             hint = f"Write [[{where[-1]}]], once per entry."
             raise self.error(where, f"{named(where)} must be tables, got {value!r}", hint)
         return value
 
     def number(self, where: Where, value: Any, low: float, high: float, *, share: bool = False) -> float:
-        """A finite number in low..high, or ConfigError; `share` explains percentages."""
+        """The value as a finite number in low..high, else ConfigError; with `share` the hint explains percentages."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             hint = "Write it without quotes, for instance 0.1."
             raise self.error(where, f"{named(where)} must be a number, got {value!r}", hint)
@@ -69,20 +71,20 @@ class TomlFile:
         return float(value)
 
     def count(self, where: Where, value: Any, low: int = 0) -> int:
-        """A whole number of at least `low`, or ConfigError."""
+        """The value as a whole number of at least `low`; ConfigError for anything else."""
         if isinstance(value, bool) or not isinstance(value, int) or value < low:
             message = f"{named(where)} must be a whole number of {low} or more, got {value!r}"
             raise self.error(where, message, "Write it without quotes, for instance 20.")
         return value
 
     def switch(self, where: Where, value: Any) -> bool:
-        """true or false, or ConfigError."""
+        """The value as a bool; ConfigError for anything else."""
         if not isinstance(value, bool):
             raise self.error(where, f"{named(where)} must be true or false, got {value!r}", "Write it without quotes.")
         return value
 
     def choice(self, where: Where, value: Any, allowed: Sequence[str]) -> str:
-        """One of `allowed`, or ConfigError with the closest of them."""
+        """The value, if it is one of `allowed`; else ConfigError with the closest of these."""
         if value not in allowed:
             wanted = ", ".join(f'"{name}"' for name in allowed)
             hint = close_to(str(value), allowed)
@@ -90,19 +92,19 @@ class TomlFile:
         return str(value)
 
     def text(self, where: Where, value: Any) -> str:
-        """Text with something in it, or ConfigError."""
+        """The value as text that is not blank; ConfigError for anything else."""
         if not isinstance(value, str) or not value.strip():
             raise self.error(where, f"{named(where)} must be text, got {value!r}", "Write it in quotes.")
         return value
 
     def texts(self, where: Where, value: Any) -> tuple[str, ...]:
-        """A list of texts, or ConfigError."""
+        """The value as a list of texts that are not blank; ConfigError for anything else."""
         if not isinstance(value, list):
             raise self.error(where, f"{named(where)} must be a list of texts, got {value!r}", 'Write ["...", "..."].')
         return tuple(self.text((*where, i), one) for i, one in enumerate(value))
 
     def day(self, where: Where, value: Any) -> datetime.date:
-        """A date, bare or in quotes, or ConfigError."""
+        """The value as a date, written bare or in quotes; ConfigError for anything else."""
         if isinstance(value, str):
             try:
                 return datetime.date.fromisoformat(value)
@@ -113,7 +115,7 @@ class TomlFile:
         return value
 
     def known(self, where: Where, given: Mapping[str, Any], allowed: Sequence[str], homes: str = "") -> None:
-        """ConfigError for the first key of a table that is none of `allowed`."""
+        """Raise ConfigError for the first key of a table that is not in `allowed`; `homes` replaces the usual hint."""
         for name in given:
             if name not in allowed:
                 place = f"in {named(where)}" if where else "at the top level"
@@ -122,10 +124,10 @@ class TomlFile:
 
 
 def read_toml(path: Path) -> TomlFile:
-    """Read a file.
+    """Read a gate file.
 
     Raises:
-        ConfigError: unreadable, not UTF-8, or not TOML (with the line).
+        ConfigError: the file is unreadable, not UTF-8, or not TOML (with the line).
     """
     source = str(path)
     try:
@@ -144,7 +146,11 @@ def read_toml(path: Path) -> TomlFile:
 
 
 def read_states(file: TomlFile, where: Where, value: Any) -> tuple[str, ...]:
-    """States, each on its own or with ": NAME"."""
+    """Read a list of allowed states, each alone or as "STATE: NAME".
+
+    Raises:
+        ConfigError: the value is no list of texts, or one of them begins with no state.
+    """
     given = file.texts(where, value)
     for i, text in enumerate(given):
         if text.partition(": ")[0] not in STATES:
@@ -155,7 +161,7 @@ def read_states(file: TomlFile, where: Where, value: Any) -> tuple[str, ...]:
 
 
 def named(where: Where) -> str:
-    """A key as a person would write it: "[class] min_accuracy", "[[metric]] max"."""
+    """Name of a key as a person would write it: "[class] min_accuracy", "[[metric]] max"."""
     if not where:
         return "the file"
     head, *rest = where
@@ -171,7 +177,7 @@ def named(where: Where) -> str:
 
 
 def close_to(name: str, allowed: Sequence[str]) -> str:
-    """A hint that names the closest of the allowed names, "" where none is close; case does not count."""
+    """A hint that names the closest of the allowed names, ignoring case; "" where none is close."""
     folded = {one.casefold(): one for one in allowed}
     close = difflib.get_close_matches(name.casefold(), folded, 1)
     return f"Did you mean {folded[close[0]]!r}?" if close else ""

@@ -1,4 +1,4 @@
-"""The gate on folders: run, baseline and decisions are read, the verdict is given."""
+"""Runs the gate on folders: reads run, baseline and decisions, and judges the run."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ def gate_run(
     """Judge a run as `bias-audit gate` does.
 
     Args:
-        thresholds: a gate.toml, None = the defaults: only the command looks for one in the working folder.
+        result: the run.
+        thresholds: a gate.toml, None = the defaults: only the command looks for a file in the working folder.
         baseline: a run or its folder. A folder without a finished run is the state "missing baseline", not an error.
-        today: day on which waivers are looked at, None = today in UTC.
+        today: day for which waivers are judged, None = today in UTC.
 
     Raises:
         ConfigError: a wrong gate.toml.
@@ -50,7 +51,7 @@ def _finished(folder: str | Path | None) -> AuditResult | None:
 
 
 def _decisions(folder: Path, config: GateConfig) -> list[Decision]:
-    """What reviewers decided about a run; the library that reads it is loaded only where there is a file."""
+    """Reviewers' decisions about a run; the module that reads these is imported only where there is a file."""
     if not config.use_decisions or not (folder / "decisions.sqlite").is_file():
         return []
     from bias_audit.review.decisions import read_decisions

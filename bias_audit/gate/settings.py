@@ -1,4 +1,4 @@
-"""What a gate asks for: the values that gate.toml is read into."""
+"""The settings of a gate: the values that a gate.toml is read into."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from bias_audit.checks.registry import with_role
 from bias_audit.gate.toml_lines import Path as KeyPath
 
 NO_LEVEL = "none"
-"""A level that no finding reaches: findings of this scope are shown elsewhere and never judged here."""
+"""A level that no finding reaches: findings of a scope with this level are not judged by the gate."""
 
 SCOPES = ("dataset", "class", "cluster", "slice", "image")
 FAIL_ON = dict.fromkeys(SCOPES, FAILS_FROM) | {"image": NO_LEVEL}
 WARN_ON = dict.fromkeys(SCOPES, "TOO FEW IMAGES") | {"image": NO_LEVEL}
-"""Lowest level of a finding that fails, and that warns, by scope."""
+"""Lowest level of a finding that fails (FAIL_ON) and that warns (WARN_ON), by scope."""
 
 REQUIRED = tuple(sorted(with_role("tests reliance")))
 """Rules that must have given an answer: without reliance tested, no class was cleared of anything."""
@@ -35,18 +35,19 @@ class MetricCheck:
     """A threshold on one number, for every subject of its table.
 
     Attributes:
-        table: "dataset", "class", "cluster", "slice" or "image".
+        table: "dataset", "class", "cluster", "slice", "image", or the name of another package's check.
         name: column of that table (`bias_audit.run.schema`), or a number of `metrics.DATASET`.
         bounds: "min", "max", "max_increase", "max_decrease" -> bound; the bound itself is allowed.
-        min_n: images without which there is no judgement.
-        judge: "bound": the end of the interval that is nearer to a breach must keep the bound; "estimate": the value.
-        severity: "fail" or "warn".
-        max_share: of an image metric: share of images that may lie beyond the bound.
-        allow: states that this check allows, beside those of the file.
-        classes: class -> the same check with the class's own bounds.
-        line: of gate.toml; 0 = a default.
-        scope: what its rows are listed under.
-        label: name of its rows, "" = made of bound and metric.
+        min_n: least number of images; a number from fewer is not judged.
+        judge: "bound": the end of the interval that is nearer to a breach must keep the bound; "estimate": the value
+            must.
+        severity: "fail" or "warn": what a breach does.
+        max_share: for a metric of images: largest share of a class's images that may lie beyond the bound, 0..1.
+        allow: states that are allowed for this threshold, beside those of the file.
+        classes: class -> the threshold with the class's own settings.
+        line: line in gate.toml; 0 = a default.
+        scope: scope of the rows.
+        label: name of the rows; "" = made of bound and metric.
     """
 
     table: str
@@ -65,15 +66,17 @@ class MetricCheck:
 
 @dataclass(frozen=True)
 class Waiver:
-    """Somebody answers for a finding until a day.
+    """A finding that somebody accepts until a day, with reason and name.
 
     Attributes:
-        reason, owner: why, and who.
-        expires: last day on which it counts.
-        finding: `identity.finding_id`; or, where it is "", rule, class_name and cue.
-        measured, low, high, level: what was accepted; a finding beyond it is open again.
-        since: day of the acceptance, None = not known: its life counts from today.
-        line: of gate.toml, 0 = a review decision.
+        reason: why the finding is accepted.
+        owner: who answers for it.
+        expires: last day on which the waiver counts.
+        finding: `identity.finding_id`; where it is "", rule, class_name and cue name the finding.
+        rule, class_name, cue: rule code, class and cue of the finding, "" for none.
+        measured, low, high, level: number, interval and level that were accepted; a finding that is worse fails again.
+        since: day of the acceptance; None = not known, so that the life of the waiver counts from today.
+        line: line in gate.toml, 0 = a review decision.
     """
 
     reason: str
@@ -92,7 +95,7 @@ class Waiver:
 
     @property
     def scope(self) -> str:
-        """What it is about, in words."""
+        """The finding that the waiver is about, in words."""
         if self.finding:
             return f"finding {self.finding}"
         return ", ".join(part for part in (self.rule, self.class_name, self.cue) if part)
@@ -100,24 +103,26 @@ class Waiver:
 
 @dataclass(frozen=True)
 class GateConfig:
-    """What a gate asks for.
+    """Everything that a gate asks of a run.
 
     Attributes:
-        fail, warn: scope -> lowest level that fails or warns, or NO_LEVEL.
-        class_levels: class -> lowest level at which its findings fail, of every scope.
+        fail, warn: scope -> lowest level of a finding that fails or warns, or NO_LEVEL.
+        class_levels: class -> lowest level at which a finding about the class fails, in every scope.
         metrics: thresholds on numbers.
-        allow: states that do not fail; "STATE: NAME" allows one for a class, a rule or a metric only.
-        require: rules that must have given an answer.
-        require_judged: nothing may be left unjudged, whatever the rule.
+        allow: states that do not fail; "STATE: NAME" allows a state for one class, rule or metric only.
+        require: codes of rules that must have given an answer.
+        require_judged: whether everything must be judged, whatever the rule; `allow` then has no effect.
         classes: class names that the run must have.
-        known: what a finding of the baseline that has not grown does: "pass", "warn" or "fail".
-        baseline_required: a run without baseline is a named state.
-        require_same_data: the baseline must be about the same data.
+        known: what a finding does that the baseline has too and that has not grown: "pass", "warn" or "fail".
+        baseline_required: whether a run without baseline fails, unless that state is allowed.
+        require_same_data: whether the baseline must be about the same data.
         content: content hash that the run's data must have, "" = any.
-        waivers, max_days, use_decisions: waivers of the file; their longest life; whether review decisions count.
-        at: committed file that CI puts results at, from the repository's root; "" = the gate file itself.
-        help_uri: address of a rule's help with {code} in it, "" for none.
-        source: the file, None for the defaults.
+        waivers: waivers of the file.
+        max_days: longest life of a waiver in days.
+        use_decisions: whether review decisions count as waivers.
+        at: committed file that CI shows results at, from the repository's root; "" = the gate file itself.
+        help_uri: address of help about a rule, with {code} in it; "" for none.
+        source: path of the gate file, None for the defaults.
         lines: path of a key in the file -> its line.
     """
 
@@ -142,26 +147,29 @@ class GateConfig:
     lines: Mapping[KeyPath, int] = field(default_factory=dict)
 
     def line(self, *where: str | int) -> int:
-        """Line of a key, 0 where the file does not set it: a table without the key leaves it at its default."""
+        """Line of a key; 0 where the file does not set the key, so that its default holds."""
         return self.lines.get(where, 0)
 
     def origin(self, line: int) -> str:
-        """What stands at a line, for people: "gate.toml:12"; "default" for line 0. `source` has the whole path."""
+        """Place of a setting for people: file name and line, "gate.toml:12"; "default" for line 0 or without a file."""
         return f"{Path(self.source).name}:{line}" if self.source and line else "default"
 
     def allows(self, state: str, *names: str, also: Sequence[str] = ()) -> bool:
-        """Whether a state is allowed, for everything or for one of these classes, rules or metrics."""
+        """Whether a state is allowed, in general or for one of `names` (classes, rules or metrics).
+
+        `also` lists further allowed states. With `require_judged` nothing is allowed.
+        """
         wanted = {state, *(f"{state}: {name}" for name in names if name)}
         return bool(wanted & {*self.allow, *also}) and not self.require_judged
 
     def fail_on(self, scope: str, class_name: str) -> str:
-        """Lowest level that fails; a class may have its own."""
+        """Lowest level at which a finding of a scope fails; a class may have its own level."""
         general = self.fail[scope]
         return general if general == NO_LEVEL else self.class_levels.get(class_name, general)
 
     @property
     def values(self) -> dict[str, Any]:
-        """Every setting by its dotted key, for output."""
+        """The main settings by their dotted key, for gate.json."""
         simple = {f"fail.{scope}": level for scope, level in self.fail.items()}
         simple |= {f"warn.{scope}": level for scope, level in self.warn.items()}
         simple |= {f"fail.classes.{name}": level for name, level in self.class_levels.items()}

@@ -1,4 +1,4 @@
-"""A first gate.toml from a run's present state. It accepts nothing: findings and named states go on failing."""
+"""Writes a first gate.toml from a run. The file accepts nothing: findings and named states go on failing."""
 
 from __future__ import annotations
 
@@ -20,21 +20,24 @@ from bias_audit.run.identity import class_of
 from bias_audit.run.result import AuditResult
 
 MARGIN = 0.05
-"""What a threshold lies beyond the present bound: another training of the same model moves it a little."""
+"""Distance of a threshold from the present bound: another training of the same model moves the bound a little."""
 
 STEP = 0.05
-"""Thresholds are rounded to this, away from the present bound."""
+"""Thresholds are rounded to multiples of this, away from the present bound."""
 
 STARTED = (("background_gap", "max"), ("other_background_accuracy", "min"), ("accuracy", "min"))
-"""Class metrics that get a threshold."""
+"""Class metrics that get a threshold, with the kind of bound."""
 
 
 def write_start(result: AuditResult, target: Path) -> str:
-    """Write `start(result)` to a file that is not there yet; what was done, for the terminal.
+    """Write the text of `start` to a new file.
+
+    Returns:
+        a sentence for the terminal about what was written.
 
     Raises:
-        ConfigError: there is such a file.
-        ResultError: it cannot be written.
+        ConfigError: the file exists already.
+        ResultError: the file cannot be written.
     """
     if target.exists() or target.is_symlink():
         raise ConfigError(
@@ -48,9 +51,13 @@ def write_start(result: AuditResult, target: Path) -> str:
 def start(result: AuditResult, folder: Path | None = None) -> str:
     """The text of a gate.toml for a run.
 
-    Thresholds lie MARGIN beyond the worst present bound of the classes without a finding that fails; a class with one
-    is not what others are measured by. Present findings stand as comments: to accept one, somebody has to write a
-    reason, a name and a date.
+    A threshold lies MARGIN beyond the worst bound of the classes that no rule accuses: an accused class is no measure
+    for the others. Present findings stand as comments: to accept one, somebody has to write a reason, a name and a
+    date.
+
+    Args:
+        result: the run.
+        folder: folder from which the text names the run folder; None = the path as the run has it.
     """
     run = os.path.relpath(result.path, folder) if folder is not None else result.path
     failing = [row for row in judge(result, GateConfig()).rows if row.status == FAILED]
@@ -145,7 +152,7 @@ def _end(one: Measured, kind: str) -> float | None:
 
 
 def _beyond(bound: float, kind: str) -> float:
-    """The threshold: MARGIN beyond the bound, rounded away from it, within 0..1."""
+    """The threshold for a present bound: MARGIN beyond it, rounded away from it, within 0..1."""
     if kind == "max":
         return min(1.0, max(0.0, math.ceil(round((bound + MARGIN) / STEP, 6)) * STEP))
     return max(0.0, min(1.0, math.floor(round((bound - MARGIN) / STEP, 6)) * STEP))
@@ -159,11 +166,11 @@ def _shown(one: Measured) -> str:
 
 
 def _toml(value: str | list[str]) -> str:
-    """A TOML string or array: JSON's escapes are TOML's, but for DEL and halves of surrogate pairs."""
+    """A TOML string or array: JSON's escapes are TOML's, except for DEL and halves of surrogate pairs."""
     text = json.dumps(value, ensure_ascii=False)
     return text.replace("\x7f", "\\u007f").encode("utf-8", "replace").decode()
 
 
 def _plain(text: str) -> str:
-    """Text fit for a comment: one line, no control characters."""
+    """A text fit for a comment: one line, no control characters."""
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())

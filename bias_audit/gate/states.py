@@ -1,4 +1,4 @@
-"""Why something could not be judged: every reason has a name, and fails the gate unless the gate file allows it."""
+"""Names for the reasons why something could not be judged; each fails the gate unless the gate file allows it."""
 
 from __future__ import annotations
 

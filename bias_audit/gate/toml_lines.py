@@ -1,4 +1,4 @@
-"""Where in a TOML file something stands: tomllib tells values and no lines."""
+"""Finds the lines on which tables and keys of a TOML file stand, because tomllib gives values without lines."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 Path = tuple[str | int, ...]
-"""Keys and, within arrays, positions: ("metric", 0, "max")."""
+"""Path of a value: keys and, within arrays, positions, such as ("metric", 0, "max")."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """A table's header and what follows it until the next header.
+    """A table's header with all that follows until the next header.
 
     Attributes:
-        path: of the table; an element of an array of tables ends in its position.
+        path: path of the table; for an element of an array of tables it ends in the element's position.
         first: line of the header, from 1.
-        last: last line of its last value, or of the header.
+        last: last line of the table's last value, or of the header.
     """
 
     path: Path
@@ -26,7 +26,7 @@ class Block:
 
 @dataclass
 class Places:
-    """Lines of a TOML file.
+    """Lines of a TOML file, by path.
 
     Attributes:
         lines: path of every table, key and array element -> its line, from 1.
@@ -39,7 +39,7 @@ class Places:
     comments: set[int] = field(default_factory=set)
 
     def line(self, *path: str | int) -> int:
-        """Line of a key, or of the nearest table around it; 0 where nothing of it is in the file."""
+        """Line of a key, or of the nearest table around it; 0 where the file has neither."""
         for n in range(len(path), 0, -1):
             if found := self.lines.get(path[:n]):
                 return found
@@ -47,19 +47,19 @@ class Places:
 
 
 def places(text: str) -> Places:
-    """Find every table, key and array element; `text` is valid TOML (tomllib has read it)."""
+    """Find the line of every table, key and array element in a text that is valid TOML."""
     return _Scanner(text).scan()
 
 
 def unescaped(token: str) -> str:
-    """Content of a quoted or bare key or of a one-line string."""
+    """Content of a bare or quoted key."""
     import tomllib
 
     return str(tomllib.loads(f"x = {token}")["x"]) if token[:1] in "\"'" else token
 
 
 class _Scanner:
-    """A cursor over the text; every method leaves it behind what it read."""
+    """A cursor over a TOML text; each reading method moves the cursor behind what was read."""
 
     def __init__(self, text: str) -> None:
         self.text = text.replace("\r\n", "\n")
@@ -70,6 +70,7 @@ class _Scanner:
         self.arrays: dict[Path, int] = {}
 
     def scan(self) -> Places:
+        """Read the whole text and note the place of everything in it."""
         table: Path = ()
         header: tuple[Path, int] | None = None
         last = 0
@@ -106,7 +107,7 @@ class _Scanner:
         return (*array, self.arrays[array])
 
     def _inside(self, table: Path, keys: list[str], line: int) -> Path:
-        """The path of dotted keys below a table: of an array of tables the last element is meant."""
+        """Path of dotted keys below a table; for an array of tables its last element is meant."""
         for key in keys:
             table = (*table, key)
             if table in self.arrays:
@@ -155,7 +156,7 @@ class _Scanner:
                 i += 1
 
     def _key(self) -> list[str]:
-        """Dotted key: bare and quoted parts."""
+        """Parts of the dotted key at the cursor, bare or quoted."""
         parts = []
         while True:
             self._skip()
@@ -191,7 +192,7 @@ class _Scanner:
                 self.at += 1
 
     def _skip(self) -> bool:
-        """Over white space and comments; False at the end of the text."""
+        """Move the cursor over white space and comments; False at the end of the text."""
         while self.at < len(self.text):
             if self.text[self.at] == "#":
                 if not self.text[self.text.rfind("\n", 0, self.at) + 1 : self.at].strip():

@@ -1,4 +1,4 @@
-"""Holds a finished run against gate.toml, a baseline and the waivers."""
+"""Judges a finished run by gate.toml, a baseline and the waivers."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from bias_audit.review.decisions import Decision
 
 _NAMED = 5
-"""Failed checks named in the summary sentence; the rows hold all."""
+"""Most failed checks that the summary sentence names; the rows hold all."""
 
 _CHANGES = (WORSE, NEW)
-"""In this order in front of what the baseline has as well."""
+"""Changes whose rows come first, in this order."""
 
 
 def judge(
@@ -38,19 +38,19 @@ def judge(
     decisions: Sequence[Decision] = (),
     today: datetime.date | None = None,
 ) -> GateResult:
-    """Hold a run against what a gate asks for.
+    """Judge a run by the settings of a gate.
 
-    Every outcome of a rule is one check, unless [fail] and [warn] of its scope are "none"; every threshold is one
-    check per subject. What could not be judged has a named state (`states.STATES`) and fails unless it is allowed;
-    of the rules only those in [rules] require must have answered.
+    Every outcome of a rule is one check, unless [fail] and [warn] of its scope are "none"; every threshold is one check
+    per subject. What could not be judged has a named state (`states.STATES`) and fails unless the state is allowed; of
+    the rules only those in [rules] require must have answered.
 
     Args:
         result: a finished run.
-        config: from `read_gate`.
+        config: settings from `read_gate`.
         baseline: a run to compare with, None for none.
         baseline_name: what was given as baseline, even where it could not be read; "" for nothing.
         decisions: what reviewers decided about this run (`review.decisions.read_decisions`).
-        today: day on which waivers are looked at, None = today in UTC.
+        today: day for which waivers are judged, None = today in UTC.
     """
     today = today or datetime.datetime.now(datetime.UTC).date()
     waivers, said = _waivers(config, decisions)
@@ -84,7 +84,7 @@ def _waivers(config: GateConfig, decisions: Sequence[Decision]) -> tuple[list[Wa
 def _run_rows(
     result: AuditResult, config: GateConfig, baseline: AuditResult | None, baseline_name: str
 ) -> Iterator[GateRow]:
-    """What must be so before any number means something: rows, classes, data, baseline."""
+    """Rows about what must hold before any number means something: classes, installed checks, data and baseline."""
     there = {str(row.get("class_name")) for row in result.class_rows if row.get("n") != 0}
     if not there:
         yield _state(config, NO_ROWS, "classes", "", "The run lists no classes.", 0)
@@ -117,7 +117,7 @@ def _run_rows(
 
 
 def _expected(config: GateConfig, baseline: AuditResult | None) -> Iterator[tuple[str, str, int]]:
-    """Classes that the run must have: name, who says so, its line; each once."""
+    """Classes that the run must have, each once: (name, where it is asked for, line in the gate file or 0)."""
     named: dict[str, tuple[str, int]] = {}
     for i, name in enumerate(config.classes):
         named.setdefault(name, ("the gate file", config.line("classes", i)))
@@ -150,7 +150,7 @@ def _passed(check: str, sentence: str, line: int) -> GateRow:
 
 
 def _order(row: GateRow) -> tuple[int, int, int]:
-    """Status, then what makes the others worthless, then findings by level, new ones first; stable within."""
+    """Sort key of a row: by status; then rows of scope "run", findings by level, and worse and new findings first."""
     level = LEVELS.index(row.level) if row.level in LEVELS else len(LEVELS) if row.level else -1
     change = _CHANGES.index(row.change) if row.change in _CHANGES else len(_CHANGES)
     return STATUSES.index(row.status), -len(LEVELS) - 1 if row.scope == "run" else -level, change

@@ -1,4 +1,4 @@
-"""Reading [[waive]] of gate.toml."""
+"""Reads [[waive]] of gate.toml."""
 
 from __future__ import annotations
 
@@ -20,15 +20,20 @@ _ASKED = {
     "owner": "Say who answers for it.",
     "expires": "Say up to which day it holds, for instance 2027-01-31.",
 }
-"""What every waiver has, and how to fill it in."""
+"""Keys that every waiver must have, with a hint how to fill each in."""
 _WHY = "A waiver needs reason, owner and expires: somebody answers for it, until a day."
 
 
 def waiver(file: TomlFile, where: Where, table: Mapping[str, Any]) -> Waiver:
-    """One waiver.
+    """Read one [[waive]] table.
+
+    Args:
+        file: the gate file.
+        where: path of the table in the file.
+        table: content of the table.
 
     Raises:
-        ConfigError: reason, owner, expiry or scope is missing or no such thing.
+        ConfigError: reason, owner, expiry, or the finding that is accepted, is missing or malformed.
     """
     file.known(where, table, _KEYS)
     for name, hint in _ASKED.items():
@@ -50,7 +55,7 @@ def waiver(file: TomlFile, where: Where, table: Mapping[str, Any]) -> Waiver:
     if "finding" in texts and (extra := [name for name in ("class", "cue") if name in texts]):
         message = f"[[waive]] with finding has {extra[0]} as well"
         raise file.error((*where, extra[0]), message, "The id says which class and cue it is; leave it out.")
-    if "rule" in texts and not re.fullmatch(r"BA\d{3}", texts["rule"]):
+    if "rule" in texts and not re.fullmatch(r"[A-Z]{2,4}\d{3}", texts["rule"]):
         message = f"[[waive]] rule must be a rule code, got {texts['rule']!r}"
         raise file.error((*where, "rule"), message, "A code reads BA201; `bias-audit rule` lists them.")
     numbers = {

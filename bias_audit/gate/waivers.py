@@ -1,4 +1,4 @@
-"""Accepted findings: who answers for them, until when, and when that is over."""
+"""Decides which findings are accepted by a waiver, and when a waiver no longer holds."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ if TYPE_CHECKING:
     from bias_audit.review.decisions import Decision
 
 WARN_DAYS = 14
-"""Days before its end from which a waiver is announced."""
+"""A waiver is announced when at most so many days are left."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the waivers say of a finding.
+    """Whether a finding is accepted, and by which waiver.
 
     Attributes:
-        accepted: a waiver holds.
-        said: who, why and until when, or why the waiver does not hold; "" where there is none.
-        waiver: the one that speaks, None where there is none.
+        accepted: whether a waiver holds.
+        said: sentence about who accepted the finding, why and until when, or why the waiver does not hold; "" without a
+            waiver.
+        waiver: the waiver that decided, None where there is none.
     """
 
     accepted: bool = False
@@ -40,22 +41,30 @@ class Answer:
 def answer(
     outcome: RuleOutcome, result: AuditResult, waivers: Sequence[Waiver], config: GateConfig, today: datetime.date
 ) -> Answer:
-    """The waiver of a finding; of several the one that holds, then the one that lasts longest."""
+    """The answer of the waiver that covers a finding; an empty `Answer` where no waiver does.
+
+    Among several waivers one that holds goes first, then the one that lasts longest.
+    """
     answers = [_answer(outcome, waiver, config, today) for waiver in waivers if covers(waiver, outcome, result)]
     return max(answers, key=lambda one: (one.accepted, one.waiver and one.waiver.expires), default=Answer())
 
 
 def covers(waiver: Waiver, outcome: RuleOutcome, result: AuditResult) -> bool:
-    """Whether a waiver is about a finding; a cue that it does not name is not covered."""
+    """Whether a waiver is about a finding: by its id, or by equal rule, class and cue."""
     if waiver.finding:
         return waiver.finding == finding_id(outcome, result)
     return (waiver.rule, waiver.class_name, waiver.cue) == (outcome.code, class_of(outcome), cue_of(outcome))
 
 
 def grown(outcome: RuleOutcome, measured: float | None, low: float | None, high: float | None, level: str) -> str:
-    """How a finding is worse than it was: beyond the end of the earlier interval, or of a higher level; "" if not.
+    """Text that says how a finding is worse than it was, "" if it is not.
 
-    With an earlier value and no interval the finding's own interval must exclude that value.
+    A finding is worse with a higher level, or with a number beyond the end of the earlier interval. Where there was a
+    number but no interval, the finding's own interval must exclude the earlier number.
+
+    Args:
+        outcome: the finding as it is now.
+        measured, low, high, level: number, interval and level of the earlier finding; None or "" = not known.
     """
     if level in LEVELS and LEVELS.index(outcome.level or LEVELS[0]) > LEVELS.index(level):
         return f"{outcome.level} now, {level} then"
@@ -94,7 +103,7 @@ def _answer(outcome: RuleOutcome, waiver: Waiver, config: GateConfig, today: dat
 def notes(
     result: AuditResult, waivers: Sequence[Waiver], today: datetime.date, found: Iterable[RuleOutcome]
 ) -> list[str]:
-    """Waivers that end within WARN_DAYS, and those that no finding needs."""
+    """Sentences about waivers that end within WARN_DAYS, and about waivers of the gate file that no finding needs."""
     said = []
     findings = list(found)
     for waiver in waivers:
@@ -102,7 +111,7 @@ def notes(
         name = f"Waiver of {plain(waiver.owner)} for {plain(waiver.scope)} ({where})"
         left = (waiver.expires - today).days
         if not any(covers(waiver, outcome, result) for outcome in findings):
-            if waiver.line:  # decisions stay with their data; that a run does not need one is no news
+            if waiver.line:  # decisions are kept with their data, so an unused one is no news
                 said.append(f"{name} is unused: this run has no such finding.")
         elif 0 <= left <= WARN_DAYS:
             said.append(f"{name} ends in {days(left)}, on {waiver.expires}.")
@@ -110,10 +119,10 @@ def notes(
 
 
 def from_decisions(decisions: Sequence[Decision]) -> tuple[list[Waiver], list[str]]:
-    """Waivers out of what reviewers decided, and why a "legitimate context" is none.
+    """Waivers made from reviewers' decisions, and sentences about decisions that make none.
 
-    A decision counts with note, reviewer and expiry, and only where the finding is decided: where reviewers disagree,
-    none of them waives it.
+    Only the verdict "legitimate context" makes a waiver, if it has note, reviewer and expiry. Where reviewers disagree
+    on a finding, none of their decisions waives it.
     """
     waivers, said = [], []
     targets = by_target(one for one in decisions if one.target_kind in ("finding", "cluster"))

@@ -1,24 +1,24 @@
-"""How counts, numbers and other people's words are written in every output of the gate."""
+"""Writes counts, numbers and texts of users the same way in every output of the gate."""
 
 from __future__ import annotations
 
 
 def checks(n: int) -> str:
-    """ "1 check", "2 checks"."""
+    """A number of checks as text: "1 check", "2 checks" and so on."""
     return f"{n} check" if n == 1 else f"{n} checks"
 
 
 def days(n: int) -> str:
-    """ "1 day", "2 days"."""
+    """A number of days as text: "1 day", "2 days" and so on."""
     return f"{n} day" if n == 1 else f"{n} days"
 
 
 def digits(value: float) -> str:
-    """Two decimals, more where two would hide that the value is not zero or not the bound."""
+    """A number with two decimals, or three significant digits where two decimals would be off by 0.0005 or more."""
     text = f"{value:z.2f}"
     return text if abs(float(text) - value) < 5e-4 else f"{value:z.3g}"
 
 
 def plain(text: str) -> str:
-    """On one line, without a full stop at its end."""
+    """A text on one line, without a full stop at its end."""
     return " ".join(text.split()).rstrip(".")

@@ -1,1 +1,1 @@
-"""A run folder -> one self-contained HTML page. Nothing here needs a model or the photos."""
+"""Makes a self-contained HTML page from a run folder. Nothing here needs a model or the photos."""

@@ -1,4 +1,4 @@
-"""What was done and what was not: every rule, the images that fell out, and the provenance of the run."""
+"""Sections about what a run did and did not do: every rule, the images that were left out, and its provenance."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ STAGES: tuple[tuple[str, str], ...] = (
 
 
 def every_rule(result: AuditResult) -> list[dict[str, Any]]:
+    """Counts of every rule's outcomes, with the subjects that the rule could not judge and those that passed."""
     rules = []
     for rule in result.rules:
         own = [outcome for outcome in result.outcomes if outcome.code == rule.code]
@@ -42,7 +43,7 @@ def every_rule(result: AuditResult) -> list[dict[str, Any]]:
 
 
 def _grouped(outcomes: Iterable[RuleOutcome]) -> dict[str, Any]:
-    """Subjects by sentence: a hundred classes without masks give one line, not a hundred."""
+    """Subjects grouped by sentence: a hundred classes without masks give one line, not a hundred."""
     subjects: dict[str, list[str]] = {}
     for outcome in outcomes:
         subjects.setdefault(outcome.sentence, []).append(outcome.subject or "the data set")
@@ -54,6 +55,7 @@ def _grouped(outcomes: Iterable[RuleOutcome]) -> dict[str, Any]:
 
 
 def not_audited(result: AuditResult) -> dict[str, Any]:
+    """Number of images per status in each stage of the audit, and up to MOST_NOT_AUDITED images that were not read."""
     info, images = result.info, result.images
     stages = []
     for key, title in STAGES:
@@ -84,6 +86,7 @@ def not_audited(result: AuditResult) -> dict[str, Any]:
 
 
 def provenance(result: AuditResult) -> dict[str, Any]:
+    """Model, data, versions, settings, thresholds and seconds of a run, as labels with texts or numbers."""
     info = result.info
     return {
         "rows": [
@@ -106,6 +109,7 @@ def provenance(result: AuditResult) -> dict[str, Any]:
 
 
 def dictionary() -> list[dict[str, Any]]:
+    """Every table of a run with its columns and what these mean."""
     return [
         {"table": name, "columns": [dataclasses.asdict(column) for column in columns]}
         for name, columns in every_table().items()
@@ -113,7 +117,7 @@ def dictionary() -> list[dict[str, Any]]:
 
 
 def _shown(value: Any) -> str:
-    """A value of the configuration in words."""
+    """A value of the configuration as text of at most 2,000 characters."""
     if value is None:
         return "not set"
     text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -1,4 +1,4 @@
-"""A page to hand on: names of files, folders and reviewers are replaced by hashes, wherever they stand."""
+"""Makes a page fit to hand on: replaces names of files, folders and reviewers, wherever these occur."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from bias_audit.checks.data_leaks.section import COPIES
 from bias_audit.run.result import AuditResult
 
 AS_IT_IS = ("jpeg", "codes", "scores", "order", "hashes", "grid", "outline", "rule_texts", "dictionary")
-"""Keys of the summary whose values hold no names: packed numbers, and texts of this program."""
+"""Keys of the summary whose values hold no names, but packed numbers or texts of this program."""
 
 SHORTEST = 5
-"""Characters of a file name without its folder that is looked for inside sentences."""
+"""Fewest characters of a file name without its folder that is looked for inside sentences."""
 
 _ABSOLUTE = re.compile(r"(?<![\w./\\])(?:[A-Za-z]:[\\/]|/|~/|\\\\)[^\s'\"<>|:;,]*[/\\][^\s'\"<>|:;,]*")
 _PATH = re.compile(r"[/\\]|\.(?:jpe?g|png|gif|bmp|webp|tiff?|dcm|keras|h5|csv|parquet)$", re.IGNORECASE)
 
 
 def anonymous(summary: Mapping[str, Any], result: AuditResult) -> dict[str, Any]:
-    """The summary with names replaced; class names and names of user columns stay.
+    """A copy of the summary in which the names of files, folders and reviewers are replaced.
 
-    The hashes are keyed by the run's own list of files: who does not have the data cannot try out names. Two pages of
-    one data set call an image by the same hash.
+    Class names and names of user columns stay. The hashes are keyed by the run's own list of files, so that nobody
+    without the data can try out names. Two pages of one data set give an image the same hash.
 
     Args:
-        summary: see `summary.summarise`.
-        result: the run it was made from.
+        summary: dict of `summary.summarise`.
+        result: the run that the summary was made from.
 
     Raises:
         ResultError: a table of the run is damaged.
@@ -49,7 +49,7 @@ def anonymous(summary: Mapping[str, Any], result: AuditResult) -> dict[str, Any]
 
 
 class _Names:
-    """What each known name is called in the page."""
+    """The names that occur in a run, and the alias that replaces each in the page."""
 
     def __init__(self, result: AuditResult) -> None:
         info = result.info
@@ -75,17 +75,18 @@ class _Names:
         self._lengths = sorted({len(name) for name in self._known}, reverse=True)
 
     def token(self, name: str, kind: str) -> str:
+        """Alias of a name, made of its kind and 12 hex digits of its keyed hash."""
         digest = hmac.new(self._key, name.encode("utf-8", "backslashreplace"), "sha256").hexdigest()
         return f"{kind}-{digest[:12]}"
 
     def value(self, text: str) -> str:
-        """A value of a user column: one that is a name of a file, or looks like one, is replaced as a whole."""
+        """A value of a user column; replaced as a whole where it is the name of a file, or looks like one."""
         if text in self._whole or text in self._known:
             return self._whole.get(text) or self._known[text]
         return self.token(text, "path") if _PATH.search(text) else self.text(text)
 
     def text(self, text: str) -> str:
-        """Known names and absolute paths inside a text, replaced; names only where they stand as words."""
+        """A text with known names and absolute paths replaced; names only where they stand as words."""
         if text in self._known:
             return self._known[text]
         pieces, place = [], 0
@@ -99,6 +100,7 @@ class _Names:
         return _ABSOLUTE.sub(lambda match: self.token(match.group(), "path"), "".join(pieces))
 
     def inside(self, value: Any, key: str) -> Any:
+        """A copy of a value in the summary with all names replaced, also within lists and dicts."""
         if key in AS_IT_IS:
             return value
         if isinstance(value, str):

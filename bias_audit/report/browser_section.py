@@ -1,7 +1,7 @@
-"""Every audited image as compact columns, which the image browser of the page decodes when it is first looked at.
+"""Packs every audited image into compact columns, which the page decodes when its image browser is first opened.
 
 Numbers are base64 of little-endian arrays (a score takes 2 bytes per image, a category 1 or 2), file names are
-front-coded: at 50,000 images about 2 to 3 MB.
+front-coded: 50,000 images take about 2 to 3 MB.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SCORES: dict[str, str] = {
     "excess_robust_z": "Background excess against its class (robust z)",
     "swap_robust_z": "Log-odds lost against its class (robust z)",
 }
-"""Columns of the images table that images are sorted by, the most telling first."""
+"""Columns of the images table by which the browser can sort, with their titles, the most telling first."""
 
 CATEGORIES = (
     "label",
@@ -54,7 +54,7 @@ CATEGORIES = (
 )
 
 MOST_COLUMNS = 12
-"""User columns that images are filtered by, each of at most MOST_VALUES values."""
+"""Most user columns by which images can be filtered, each with at most MOST_VALUES values."""
 
 MOST_VALUES = 200
 STEPS = 65_000
@@ -67,22 +67,24 @@ _CONTENT = re.compile(r"[0-9a-f]{16}")
 
 
 def browser_section(result: AuditResult, found: Sequence[RuleOutcome]) -> dict[str, Any]:
-    """The images table for the page.
+    """The images table in the form that the page's image browser reads.
 
     Args:
         result: a finished run.
-        found: its findings, worst first.
+        found: the run's findings, worst first.
 
     Returns:
-        n, ids: images and their names.
+        n, ids: number of images, and their names.
         hashes: base64 of 8 bytes per image, zeros where the content hash is unknown.
-        order: packed positions, the most suspicious first (see `pack_numbers`).
-        categories, columns: name -> {values, codes}: the schema's categories, and the user's columns.
-        scores: list of {name, title, ...} as of `pack_scores`.
-        findings: list of {code, title, subject, level, place, rows}; place counts the findings of the page from 1,
-            rows are increasing positions as differences.
+        order: packed positions, the most suspicious image first (see `pack_numbers`).
+        categories, columns: name -> packed column of the schema's categories, and of the user's columns
+            (`pack_category`).
+        scores: list of {name, title, ...} with the fields of `pack_score`.
+        findings: list of {code, title, subject, level, place, rows}. level is a position in `levels`, place counts the
+            findings of the page from 1, rows are the positions of images in increasing order, each as its difference to
+            the one before.
         levels: names of the levels, the mildest first.
-        bytes: what all this takes in the page.
+        bytes: size of all this in the page.
     """
     images = result.images
     ids = [str(name) for name in images.index]
@@ -108,14 +110,15 @@ def browser_section(result: AuditResult, found: Sequence[RuleOutcome]) -> dict[s
 
 
 def browser_pictures(ids: Sequence[str], chosen: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What the page holds of each image with a picture.
+    """Descriptions of the images that have a picture in the page.
 
     Args:
         ids: names of all images.
-        chosen: what `gallery.arrange_pictures` chose.
+        chosen: dict of `gallery.arrange_pictures`.
 
     Returns:
-        list of {row, key, width, height, has_map, heat_class, has_outline, mask_kind, mask_reason, tiles}.
+        list of {row, key, width, height, has_map, heat_class, has_outline, mask_kind, mask_reason, tiles}; row is the
+        image's position in `ids`.
     """
     places = _places(ids)
     tiles = {photo["image_id"]: photo["tiles"] for photos in chosen["composites"].values() for photo in photos}
@@ -123,14 +126,14 @@ def browser_pictures(ids: Sequence[str], chosen: Mapping[str, Any]) -> list[dict
 
 
 def packed(section: Mapping[str, Any]) -> dict[str, Any]:
-    """The section with its names packed, as the page's script takes it."""
+    """The section with `ids` replaced by packed names, as the script of the page reads it."""
     return {**{key: value for key, value in section.items() if key != "ids"}, "names": packed_names(section["ids"])}
 
 
 def packed_names(ids: Sequence[str]) -> dict[str, Any]:
-    """Front-coded names: how many UTF-16 units each shares with the one before, and what follows.
+    """Front-code names: `shared` says how many UTF-16 units a name shares with the one before, `rest` is what follows.
 
-    A browser counts in UTF-16: what is shared ends before the first character that takes two units.
+    A browser counts in UTF-16, so sharing ends before the first character that takes two units.
     """
     shared, rest, before = [], [], ""
     for name in ids:
@@ -143,15 +146,16 @@ def packed_names(ids: Sequence[str]) -> dict[str, Any]:
 
 
 def pack_numbers(values: Sequence[int]) -> dict[str, Any]:
-    """{values, wide}: base64 of unsigned integers of 16 bits, or of 32 where one of them needs it (`wide`)."""
+    """Pack unsigned integers as {values, wide}: base64 of 16 bits each, or of 32 where one needs them (`wide`)."""
     wide = max(values, default=0) > 65_535
     return {"values": _base64(np.asarray(values, "<u4" if wide else "<u2")), "wide": wide}
 
 
 def pack_category(column: pd.Series) -> dict[str, Any]:
-    """{values, codes, wide}: base64 of 8-bit codes, or of 16-bit ones (`wide`) beyond 256 values; missing is "".
+    """Pack a column of texts as {values, codes, wide}; a missing cell counts as "".
 
-    Of a single value there are no codes.
+    `codes` is base64 of 8 bits per image, or of 16 bits (`wide`) with more than 256 values. A column with fewer than
+    two values has no codes, one with more than 65,536 has no values.
     """
     texts = column.astype(object).where(column.notna(), "").astype(str)
     values = list(dict.fromkeys(texts))
@@ -165,9 +169,11 @@ def pack_category(column: pd.Series) -> dict[str, Any]:
 
 
 def pack_score(column: pd.Series) -> dict[str, Any]:
-    """{low, step, codes, rows}: value = low + step x (code + 32767), MISSING for none; step 0 means floats.
+    """Pack a column of numbers as {low, step, codes, rows}.
 
-    Where most images have no value `rows` holds the positions of those that do, else it is None.
+    Codes are 16-bit integers with value = low + step x (code + 32767), and MISSING for no value. step 0 means that the
+    codes are 32-bit floats. Where more than two thirds of the images have no value, `rows` holds the packed positions
+    of those that have one; else it is None.
     """
     values = column.to_numpy("float64", na_value=np.nan)
     values = np.where(np.isfinite(values), values, np.nan)
@@ -184,7 +190,7 @@ def pack_score(column: pd.Series) -> dict[str, Any]:
 
 
 def _places(ids: Sequence[str]) -> dict[str, int]:
-    """Name -> its first row."""
+    """Image name -> position of the first row with this name."""
     places: dict[str, int] = {}
     for position, name in enumerate(ids):
         places.setdefault(name, position)

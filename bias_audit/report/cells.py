@@ -1,4 +1,4 @@
-"""Numbers of a table as they go into the page: floats with their interval, None for whatever is missing."""
+"""Numbers of a table as the page takes them: floats with their interval, None for whatever is missing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def estimate(value: Any, low: Any = None, high: Any = None, reason: str = "") -> dict[str, Any]:
-    """{value, low, high, reason}: both ends of the interval or neither; a reason where there is no value."""
+    """A number as {value, low, high, reason}: both ends of the interval or neither; a reason for a missing value."""
     known, ends = number(value), (number(low), number(high))
     whole = known is not None and None not in ends
     return {
@@ -24,12 +24,12 @@ def estimate(value: Any, low: Any = None, high: Any = None, reason: str = "") ->
 
 
 def axis(ends: Iterable[float | None]) -> list[float]:
-    """Ends of the axis on which a column is drawn: 0 to 1, and farther where its numbers or intervals lie outside."""
+    """Ends of the axis for a column: 0 and 1, or farther where numbers or intervals lie outside."""
     known = [end for end in ends if end is not None]
     return [min(0.0, *known), max(1.0, *known)] if known else [0.0, 1.0]
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as dicts, None for whatever is missing."""
+    """Rows of a table as dicts, None for whatever is missing."""
     plain = frame.astype(object).where(frame.notna(), None)
     return [{str(key): item for key, item in row.items()} for row in plain.to_dict("records")]

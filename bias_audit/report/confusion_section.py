@@ -1,4 +1,4 @@
-"""What is taken for what: the confusion matrix, or the largest confusions where there are too many classes."""
+"""Section about confusions: the confusion matrix, or the largest confusions where there are too many classes."""
 
 from __future__ import annotations
 
@@ -12,17 +12,21 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MATRIX_CLASSES = 30
-"""Classes up to which the confusion matrix is drawn; beyond, only the largest confusions are listed."""
+"""Most classes for which the confusion matrix is drawn; with more, only the largest confusions are listed."""
 
 MOST_CONFUSIONS = 30
 
 
 def confusion_section(confusion: pd.DataFrame, class_names: Sequence[str]) -> dict[str, Any]:
-    """{kind: "matrix", names, rows} or {kind: "list", largest, total}.
+    """The confusions between labels and predictions.
 
     Args:
-        confusion: the confusion table of a run.
-        class_names: in the order in which they are shown.
+        confusion: confusion table of a run.
+        class_names: classes in the order in which they are shown.
+
+    Returns:
+        {kind: "matrix", names, rows} with a row per label, or {kind: "list", largest, total} with more classes than
+        MATRIX_CLASSES.
     """
     rows = [row for row in records(confusion) if row["n"]]
     read: dict[str, int] = {}  # label -> its readable images

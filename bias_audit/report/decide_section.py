@@ -1,4 +1,4 @@
-"""What the page must know of each thing to decide about, beside what it shows of it."""
+"""Section with the targets that reviewers can decide about, and the decisions made so far."""
 
 from __future__ import annotations
 
@@ -15,11 +15,19 @@ from bias_audit.run.identity import data_of
 from bias_audit.run.result import AuditResult
 
 MOST_DECISIONS = 2000
-"""In the page; about 400 bytes each."""
+"""Most decisions in the page; each takes about 400 bytes."""
 
 
 def decide_section(result: AuditResult) -> dict[str, Any]:
-    """Findings and recurring cues by key, the keys of cues by id, the hash of the data, and the decisions so far."""
+    """Data for decisions in the page.
+
+    Returns:
+        data: hash of the data set.
+        targets: key -> {target_kind, subject, code, measured, low, high} of each finding and recurring cue.
+        keys: id of a recurring cue -> its key.
+        damage: why the stored decisions cannot be read; "" where they can.
+        decisions: the newest standing decisions, at most MOST_DECISIONS.
+    """
     targets = findings_and_cues(result)
     # A page must open fast whatever was decided; `bias-audit review` shows everything.
     try:
@@ -46,7 +54,10 @@ def decide_section(result: AuditResult) -> dict[str, Any]:
 
 
 def _newest(decisions: Sequence[Decision]) -> list[Decision]:
-    """At most MOST_DECISIONS. All about a target or none: half of a disagreement would look like a decision."""
+    """The newest decisions, at most MOST_DECISIONS, with all about a target or none.
+
+    Half of a disagreement would look like a decision.
+    """
     targets, kept, count = by_target(decisions), set(), 0
     for key in dict.fromkeys(decision.target_key for decision in reversed(decisions)):
         count += len(targets[key])

@@ -1,4 +1,4 @@
-"""How attention and reliance are spread over the images: counts in bins, never a point per image."""
+"""Section about how attention and reliance are distributed over images: counts in bins, never a point per image."""
 
 from __future__ import annotations
 
@@ -17,17 +17,19 @@ if TYPE_CHECKING:
 
 BINS = 40
 MOST_CLASSES = 12
-"""Classes that have a row of their own, flagged ones first."""
+"""Most classes with a row of their own, flagged ones first."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """One plot.
+    """One measure whose distribution over images is plotted.
 
     Attributes:
-        column, title, about: of the images table; heading, and one sentence for those who do not know it.
+        column: column of the images table.
+        title: heading of the plot.
+        about: one sentence for readers who do not know the measure.
         threshold: name of the threshold for single images, drawn as a line; "" where no rule judges by one.
-        unit: see `summary.ClassColumn`.
+        unit: unit of the measure, see `summary.ClassColumn`.
     """
 
     column: str
@@ -63,16 +65,17 @@ SPREADS: tuple[Spread, ...] = (
 
 
 def distributions_section(result: AuditResult, flagged: Sequence[str]) -> list[dict[str, Any]]:
-    """One plot per measure that any image has.
+    """A plot for each measure that at least one image has.
 
     Args:
         result: a finished run.
         flagged: classes with a finding, worst first.
 
     Returns:
-        list of {title, about, unit, scale, threshold, n, above, of_maps, rows, more}; a row is {name, n, shares,
-        quantiles}: name None for all classes, shares the part of its images in each of BINS bins of `scale`,
-        quantiles those at 5, 25, 50, 75 and 95 %. Values beyond `scale` are counted in the bins at its ends.
+        list of {title, about, unit, scale, threshold, n, above, of_maps, rows, more}. n counts the images, above those
+        above the threshold, more the classes without a row. A row is {name, n, shares, quantiles}: name None for all
+        classes, shares the part of its images in each of BINS bins of `scale`, quantiles those at 5, 25, 50, 75 and 95
+        %. Values beyond `scale` are counted in the bins at its ends.
     """
     known = [name for name in result.info.class_names if name not in flagged]
     names = [name for name in flagged if name in result.info.class_names] + known
@@ -116,6 +119,6 @@ def _row(name: str | None, values: NDArray[np.float64], low: float, high: float)
 
 
 def _ends(values: NDArray[np.float64]) -> tuple[float, float]:
-    """An axis that one wild value does not stretch: the middle 99 % of the values, and 0 to 1."""
+    """Ends of an axis that one wild value does not stretch: the middle 99 % of the values, and 0 to 1."""
     low, high = np.quantile(values, (0.005, 0.995))
     return min(0.0, float(low)), max(1.0, float(high))

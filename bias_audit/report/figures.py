@@ -1,6 +1,6 @@
-"""Small pictures made of numbers: intervals as inline SVG, heatmaps as tiny PNG files. Plain strings and bytes.
+"""Draws small pictures of numbers, as strings and bytes: intervals as inline SVG, heatmaps as tiny PNG files.
 
-Colours come from the style sheet through class names, so one figure serves the light and the dark page.
+Colours of the SVG come from the style sheet through class names, so one figure serves the light and the dark page.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ INFERNO = (
 readers, monotone in lightness and so also legible in grey print."""
 
 MOST_OPAQUE = 0.85
-"""Opacity of the strongest cell: the photo stays recognisable below it."""
+"""Opacity of the strongest cell of a heatmap: the photo stays recognisable below it."""
 
 
 STEPS = 1000
-"""Shades of a heatmap: run folders store maps to three digits."""
+"""Number of shades of a heatmap, above the lowest: run folders store maps to three digits."""
 
 
 def interval(
@@ -35,16 +35,19 @@ def interval(
     threshold: float | None = None,
     label: str = "",
 ) -> str:
-    """A dot with its confidence interval on a line, as wide as its container; dots at the ends reach over it by 4 px.
+    """Draw a number as a dot on a line, with its confidence interval.
+
+    The figure is as wide as its container; a dot at the end of the line reaches 4 px beyond it.
 
     Args:
-        value, low, high: estimate and interval in the units of `scale`; low or high None draws the dot alone.
+        value, low, high: estimate and ends of its interval in the units of `scale`; with low or high None only the dot
+            is drawn.
         scale: values at the left and the right end; what lies beyond is drawn at the end.
-        threshold: drawn as a dashed upright line.
-        label: the same in words, for screen readers; "" hides the figure from them.
+        threshold: value that is drawn as a dashed upright line; None = no line.
+        label: the figure in words, for screen readers; "" hides the figure from them.
 
     Returns:
-        An <svg> element.
+        an <svg> element.
     """
 
     def at(number: float) -> str:
@@ -66,20 +69,23 @@ def interval(
 def histogram(
     shares: Sequence[float], quantiles: Sequence[float], scale: Sequence[float], threshold: float | None = None
 ) -> str:
-    """Bars as wide as the container, and below them the middle half with the median; for eyes only.
+    """Draw a distribution as bars, with its middle half and median below; hidden from screen readers.
 
     Args:
-        shares: part of the values per bin, 0..1; the highest bar has the full height.
-        quantiles: at 5, 25, 50, 75 and 95 %, in the units of `scale`.
+        shares: part of the values in each bin, 0..1; the highest bar has the full height.
+        quantiles: values at 5, 25, 50, 75 and 95 %, in the units of `scale`.
         scale: values at the left and the right end.
-        threshold: drawn as a dashed upright line.
+        threshold: value that is drawn as a dashed upright line; None = no line.
+
+    Returns:
+        an <svg> element, as wide as its container.
     """
 
     def at(number: float) -> str:
         return f"{100 * min(1.0, max(0.0, (number - scale[0]) / ((scale[1] - scale[0]) or 1.0))):z.2f}"
 
     width, highest = 100 / len(shares), max(shares) or 1.0
-    # A bar that holds anything is seen.
+    # A bin that holds any value gets a bar that can be seen.
     heights = [max(1.0, 30 * share / highest) if share else 0.0 for share in shares]
     bars = "".join(
         f"M{index * width:g} 32v{-height:z.1f}h{width * 0.9:g}v{height:z.1f}z"
@@ -97,15 +103,15 @@ def histogram(
 
 
 def contour_path(contours: Iterable[Sequence[Sequence[float]]]) -> str:
-    """Closed contours of (x, y) points as the `d` of an SVG path; "" without contours."""
+    """Attribute `d` of an SVG path for closed contours of (x, y) points; "" without contours."""
     return "".join("M" + "L".join(f"{x:g} {y:g}" for x, y in contour) + "Z" for contour in contours)
 
 
 def heat_png(grid: Sequence[Sequence[float]]) -> bytes:
-    """A map as an RGBA PNG of one pixel per cell: inferno, the more opaque the stronger.
+    """A heatmap as an RGBA PNG of one pixel per cell, in the colours of inferno: the stronger, the more opaque.
 
     Args:
-        grid: rows of equal length, values in 0..1; what lies outside, and NaN, is clipped.
+        grid: at least one row, rows of equal length. Values beyond 0..1 are clipped, NaN counts as 0.
     """
     lines = []
     for row in grid:
@@ -118,7 +124,7 @@ def heat_png(grid: Sequence[Sequence[float]]) -> bytes:
 
 
 def colour(value: float) -> tuple[int, int, int]:
-    """Inferno at `value` in 0..1, linear between its nine points."""
+    """Colour of inferno at `value` in 0..1, linear between its nine points, as red, green, blue in 0..255."""
     place = value * (len(INFERNO) - 1)
     left = min(int(place), len(INFERNO) - 2)
     share = place - left
@@ -128,7 +134,7 @@ def colour(value: float) -> tuple[int, int, int]:
 
 
 def colour_bar() -> str:
-    """The legend of the heatmaps."""
+    """Legend of the heatmaps: the colours of inferno from weak to strong, as an <svg> element."""
     last = len(INFERNO) - 1
     stops = "".join(
         f'<stop offset="{index / last:z.3f}" stop-color="rgb{point}"/>' for index, point in enumerate(INFERNO)
@@ -140,11 +146,11 @@ def colour_bar() -> str:
 
 
 def picture_rules(pictures: Iterable[dict[str, object]], folder: str = "") -> str:
-    """A style sheet that names each picture once: `.KEY` is the photo, `.KEYh` its heatmap.
+    """A style sheet with a class per picture: `.KEY` shows the photo, `.KEYh` its heatmap.
 
     Args:
         pictures: {key, jpeg, width, height, grid} as `gallery.arrange_pictures` makes them (checked base64).
-        folder: beside the page, where `picture_files` are; "" = the sheet holds the pictures themselves.
+        folder: folder beside the page with the files of `picture_files`; "" = the sheet holds the pictures themselves.
     """
     rules = []
     for picture in pictures:
@@ -158,7 +164,7 @@ def picture_rules(pictures: Iterable[dict[str, object]], folder: str = "") -> st
 
 
 def picture_files(pictures: Iterable[dict[str, object]]) -> Iterator[tuple[str, bytes]]:
-    """Name and content of the files that `picture_rules` with a folder asks for."""
+    """Name and content of the files that `picture_rules` refers to when it is given a folder."""
     for picture in pictures:
         yield f"{picture['key']}.jpg", base64.b64decode(str(picture["jpeg"]))
         if picture["grid"]:

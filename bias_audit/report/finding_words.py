@@ -1,4 +1,4 @@
-"""What the page says of a finding beside its own sentence: what was measured, and where more of it is shown."""
+"""Words about a rule that the page adds to a finding: what the rule measures, and where more of it is shown."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from bias_audit.checks.registry import find_rule, rules
 
 
 def measures(code: str) -> tuple[str, str]:
-    """What `measured` is in the outcomes of a rule, and its unit; a code that nobody knows is printed as a number."""
+    """Name and unit of the number that a rule measures; ("measured", "number") for an unknown code."""
     declared = find_rule(code)
     return declared.measures if declared else ("measured", "number")
 
 
 def place(code: str) -> tuple[str, str] | None:
-    """The section of the page that shows more of what a rule found, and the words of the link; None = there is none."""
+    """Id of the section that shows more of a rule's findings, and text of the link to it; None where there is none."""
     found = ((rule.place or anchor(check), rule.more) for check, rule in rules() if rule.code == code and rule.more)
     return next(found, None)
 

@@ -1,4 +1,4 @@
-"""Which of the stored pictures the page shows, and in which order: the most suspicious first, within a byte budget."""
+"""Chooses which of the stored pictures the page shows: the most suspicious first, within a budget of bytes."""
 
 from __future__ import annotations
 
@@ -13,23 +13,25 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PICTURE_BUDGET = 7_000_000
-"""Bytes of pictures in a page, as base64 and with the markup around them; the whole page stays below 8 MB."""
+"""Most bytes of a page's pictures, as base64 and with the markup around them; the whole page stays below 8 MB."""
 
 COMPOSITE_SHARE = 0.4
 """Part of the budget that composites may take: with a hundred flagged classes the photos still need room."""
 
 CARD_BYTES, ENTRY_BYTES, TILE_BYTES, CORNER_BYTES = 2500, 800, 600, 12
-"""Around one picture, estimated: markup of a card, entry of the image browser, markup of a composite, corner of an
-outline; the page checks its real size in the end."""
+"""Estimated bytes of a card, an entry of the image browser, the markup of a composite, and a corner of an outline.
+
+In the end the page checks its real size.
+"""
 
 MOST_CARDS = 24
-"""Images of the list that is printed, and read without scripts."""
+"""Most images of the list that is printed, and read without scripts."""
 
 MOST_COMPOSED = 3
-"""Photos per class whose composites are shown with a finding."""
+"""Most photos per class whose composites are shown with a finding."""
 
 MOST_CORNERS = 4000
-"""Corners of a mask outline that are drawn."""
+"""Most corners of a mask outline that are drawn."""
 
 ARMS = ("same", "other", "background_only", "foreground_only")
 
@@ -39,21 +41,22 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 def arrange_pictures(
     images: pd.DataFrame, found: Sequence[RuleOutcome], flagged: Sequence[str], pictures: Mapping[str, Any], budget: int
 ) -> dict[str, Any]:
-    """Order, choose and describe the pictures.
+    """Choose, order and describe the pictures of a page.
 
     Args:
         images: the images table.
         found: outcomes with status found, worst first.
         flagged: classes with a finding, worst first.
         pictures: content of pictures.json, see `summary.summarise`.
-        budget: bytes.
+        budget: bytes that the pictures may take, with the markup around them.
 
     Returns:
-        pictures: list of {key, jpeg, width, height, grid}, each once; key is a CSS class name.
-        composites: class name -> list of {image_id, tiles}, recognised in the proportion of all.
-        gallery: list of {subject, images} of the first MOST_CARDS; subject None for the images of classes without a
-            finding.
-        places: image_id -> the image's entry in the gallery, of those that are shown.
+        pictures: list of {key, jpeg, width, height, grid}; key is a CSS class name.
+        composites: class name -> list of {image_id, tiles, original}, recognised about as often as all composites of
+            the class; original is the photo's entry in `places`, None without.
+        gallery: list of {subject, images} of the first MOST_CARDS images; subject None for the images of classes
+            without a finding.
+        places: image_id -> entry of each image that is shown.
         shown, stored: how many images have a picture in the page, and in the run.
     """
     stored = {str(name): value for name, value in (pictures.get("images") or {}).items()}
@@ -82,7 +85,7 @@ def arrange_pictures(
     for name in usable:
         corners = sum(len(contour) for contour in _outline(stored[name]))
         cost = len(stored[name]["jpeg"]) + CORNER_BYTES * corners + ENTRY_BYTES
-        # Stop at the first that does not fit: a smaller, less suspicious one must not overtake it.
+        # Stop at the first picture that does not fit: a smaller, less suspicious one must not overtake it.
         if cost > left:
             break
         left -= cost
@@ -101,7 +104,7 @@ def arrange_pictures(
 
 
 def order_by_suspicion(images: pd.DataFrame, found: Sequence[RuleOutcome]) -> list[str]:
-    """Image ids: those that rest on the background, then those that a finding names, then by background excess.
+    """Image ids by suspicion: images that rest on the background, then images of findings, then by background excess.
 
     Args:
         images: rows of the images table.
@@ -119,7 +122,7 @@ def order_by_suspicion(images: pd.DataFrame, found: Sequence[RuleOutcome]) -> li
 
 
 def _sections(entries: Iterable[dict[str, Any]], flagged: Sequence[str]) -> list[dict[str, Any]]:
-    """One section per flagged class, then one for all other images."""
+    """Entries as one section per flagged class, and one for the images of all other classes."""
     groups: dict[str | None, list[dict[str, Any]]] = {subject: [] for subject in flagged}
     groups[None] = []
     for entry in entries:
@@ -156,14 +159,15 @@ def _entry(name: str, row: Any, picture: Mapping[str, Any], key: str) -> dict[st
 
 
 def counted(subject: str, photos: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """How often the class is recognised in each experiment, in the examples that are shown and in all.
+    """How often a class is recognised in each experiment, among the examples that are shown and among all.
 
     Args:
-        subject: the class.
-        photos: of `arrange_pictures`, those that are shown.
+        subject: name of the class.
+        photos: photos of the class that are shown, from `composites` of `arrange_pictures`.
 
     Returns:
-        list of {text, shown, of, recognised, total}; recognised and total None in a run of an older version.
+        list of {text, shown, of, recognised, total}: `shown` of `of` examples and `recognised` of `total` composites
+        are recognised as the class; recognised and total are None in a run of an older version.
     """
     texts = {
         "same": f"on backgrounds of other {subject} photos",
@@ -181,9 +185,11 @@ def counted(subject: str, photos: Sequence[Mapping[str, Any]]) -> list[dict[str,
 
 
 def _composed(subject: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Photos with one composite per arm, in the order of the run, which is in proportion (`examples.in_proportion`).
+    """Photos of a class with their composites, at most one per arm of the experiment.
 
-    Only among those that are shown together the photos that another background turns come first.
+    The run has them in an order that keeps the proportion of recognised composites (`examples.in_proportion`). This
+    order changes only among the MOST_COMPOSED photos that are shown together: there, photos that another background
+    turns come first.
     """
     photos: dict[str, dict[str, Mapping[str, Any]]] = {}
     for row in rows:
@@ -223,26 +229,26 @@ def _tile(subject: str, row: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def keep_picture(kept: list[dict[str, Any]], prefix: str, picture: Mapping[str, Any]) -> str:
-    """Put a picture among those that the page holds; returns its key."""
+    """Add a picture to the list `kept` of those that the page holds; returns its key, which begins with `prefix`."""
     key = f"{prefix}{len(kept)}"
     kept.append({"key": key, "grid": _grid(picture), **{name: picture[name] for name in ("jpeg", "width", "height")}})
     return key
 
 
 def is_picture(picture: Mapping[str, Any]) -> bool:
-    """Base64 goes into a style sheet as it is, so nothing else may pass."""
+    """Whether a stored picture has valid base64 and sizes, since both go into a style sheet unescaped."""
     jpeg, sides = picture.get("jpeg"), (picture.get("width"), picture.get("height"))
     sized = all(type(side) is int and 0 < side < 100_000 for side in sides)
     return sized and isinstance(jpeg, str) and _BASE64.fullmatch(jpeg) is not None
 
 
 def _grid(picture: Mapping[str, Any]) -> list[list[float]]:
-    """The map, [] where there is none."""
+    """Heatmap of a stored picture as rows of values, [] where there is none."""
     return [[float(value) for value in row] for row in picture.get("grid") or []]
 
 
 def _outline(picture: Mapping[str, Any]) -> list[list[list[float]]]:
-    """Contours as lists of corners, in thumbnail pixels; those that no longer fit under MOST_CORNERS are left out."""
+    """Contours of a stored mask as lists of corners, in thumbnail pixels, with at most MOST_CORNERS corners in all."""
     contours, corners = [], 0
     for contour in picture.get("outline") or []:
         corners += len(contour)

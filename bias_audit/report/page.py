@@ -1,4 +1,4 @@
-"""The summary of a run -> report.html: one file, no network, a strict content security policy."""
+"""Writes report.html from the summary of a run: one file, no network, a strict content security policy."""
 
 from __future__ import annotations
 
@@ -23,40 +23,42 @@ from bias_audit.run.atomic import guarded, write_atomically
 from bias_audit.run.result import AuditResult, load
 
 ASSETS = ("page.css", "browser.css", "review.css", "region.css", "page.js", "browser.js", "review.js", "region.js")
-"""Styles and scripts of the page, in their order."""
+"""Styles and scripts of the page, in the order in which they are included."""
 
 PARTS = {
     "browser.js": ("browser_data.js", "browser_list.js", "browser_view.js", "browser.js"),
     "review.js": ("review_state.js", "review.js"),
 }
-"""Scripts of several files, which share one scope: the later ones use what the earlier ones define."""
+"""Scripts made of several files in one scope: later files use what earlier ones define."""
 
 ONLY_LIVE = ("region.css", "region.js")
-"""Those that need a model behind the page."""
+"""Styles and scripts that need a model behind the page."""
 
 EVERYTHING = 10**12
-"""Bytes of pictures that are not in the page."""
+"""Budget of bytes for pictures that are written as files, which is no limit."""
 
 _PICTURE_FILE = re.compile(r"[a-z]\d+h?\.(?:jpg|png)")
 
 PAGE_LIMIT = 8_000_000
-"""Bytes of the page, whatever the size of the data set."""
+"""Size in bytes below which the page stays, whatever the size of the data set; pictures in files do not count."""
 
 
 def write_report(
     run: AuditResult | str | Path, *, images: str = "flagged", anonymous: bool = False, out: str | Path | None = None
 ) -> Path:
-    """Write the page from the run folder alone: audit.json, the tables and pictures.json.
+    """Write the page of a run from its folder alone: from audit.json, the tables and pictures.json.
+
+    The page is written under a temporary name and renamed, so nobody ever reads half of it.
 
     Args:
         run: a run folder, or its result where that is at hand (the audit writes the page before audit.json).
         images: "none"; "flagged" = the most suspicious, within PICTURE_BUDGET; "all" = all that the audit kept, as
             files in `picture_folder_of` the page.
-        anonymous: replace names of files, folders and reviewers by hashes.
-        out: the page; None = RUN/report.html.
+        anonymous: replace names of files, folders and reviewers.
+        out: path of the page; None = RUN/report.html.
 
     Returns:
-        The page. It is written under a temporary name and renamed: a reader never sees half of it.
+        path of the page.
 
     Raises:
         ResultError: the run is missing, unfinished or damaged, or the page cannot be written.
@@ -74,7 +76,7 @@ def write_report(
 
 
 def picture_folder_of(page: Path) -> Path:
-    """The folder beside a page that holds its pictures, where they do not lie in the page itself."""
+    """Path of the folder beside a page that holds its pictures, where they are not in the page itself."""
     return page.with_name(f"{page.stem}-images")
 
 
@@ -85,12 +87,15 @@ def page_of(
     images: str = "flagged",
     anonymous: bool = False,
 ) -> bytes:
-    """The page of a run as UTF-8 with its pictures inside, below PAGE_LIMIT.
+    """The page of a run as UTF-8, with its pictures inside.
+
+    Where the page would reach PAGE_LIMIT, it gets fewer pictures.
 
     Args:
         result: a finished run.
         review: see `render`.
-        images, anonymous: see `write_report`; "none" or "flagged".
+        images: "none" or "flagged", see `write_report`.
+        anonymous: see `write_report`.
 
     Raises:
         ResultError: a table or the pictures of the run are damaged.
@@ -116,7 +121,7 @@ def _summary(result: AuditResult, pictures: Mapping[str, Any], budget: int, anon
 
 
 def _write_pictures(folder: Path, pictures: Iterable[dict[str, object]], hint: str) -> None:
-    """The pictures as files; those of an earlier page are removed, anything else in the folder stays."""
+    """Write pictures as files; those of an earlier page are removed, anything else in the folder stays."""
     guarded(lambda: folder.mkdir(exist_ok=True), folder, hint)
     written = set()
     for name, content in figures.picture_files(pictures):
@@ -128,12 +133,13 @@ def _write_pictures(folder: Path, pictures: Iterable[dict[str, object]], hint: s
 
 
 def render(summary: dict[str, Any], review: dict[str, Any] | None = None, picture_folder: str = "") -> bytes:
-    """The page as UTF-8.
+    """Render the summary of a run as an HTML page in UTF-8.
 
     Args:
-        summary: see `summary.summarise`.
-        review: what `bias-audit review` tells its page (api: path of the server, live, reviewer); None in a file.
-        picture_folder: folder beside the page that holds the pictures as files; "" = they lie in the page itself.
+        summary: dict of `summary.summarise`.
+        review: what `bias-audit review` tells its page (api: path of the server, live, reviewer); None for a page in a
+            file.
+        picture_folder: folder beside the page that holds the pictures as files; "" = the page holds them itself.
     """
     live = bool(review and review.get("live"))
     names = [name for name in ASSETS if live or name not in ONLY_LIVE]
@@ -175,10 +181,10 @@ def _asset(name: str) -> Markup:
 
 
 def _read_pictures(folder: Path) -> dict[str, Any]:
-    """pictures.json, {} where the run has none.
+    """Content of a run's pictures.json, {} where the run has none.
 
     Raises:
-        ResultError: not readable.
+        ResultError: the file cannot be read, or is damaged.
     """
     file = folder / "pictures.json"
     try:

@@ -1,4 +1,4 @@
-"""The pictures of the report: thumbnails, heatmap grids and mask outlines, made once during the audit."""
+"""Makes the pictures of the report once during the audit: thumbnails, heatmap grids and mask outlines."""
 
 from __future__ import annotations
 
@@ -20,13 +20,22 @@ from bias_audit.run.statuses import OK
 LONGEST = 224
 PER_FINDING = 12
 MOST = 1000
-"""Thumbnails in all: 10 to 30 MB, whatever the size of the data set; a smaller set has a thumbnail of every image."""
+"""Most thumbnails of a run: they take 10 to 30 MB. A smaller data set gets a thumbnail of every readable image."""
 
 
 def choose_pictures(
     images: pd.DataFrame, outcomes: Sequence[RuleOutcome], composites: Mapping[str, Sequence[Mapping[str, Any]]]
 ) -> list[str]:
-    """Ids of up to MOST images: those with composites, the most telling of each finding, then by background excess."""
+    """Ids of the images that get a picture, at most MOST.
+
+    Photos with composites come first, then the first PER_FINDING images of each finding, then the others by background
+    excess.
+
+    Args:
+        images: the images table.
+        outcomes: outcomes of the rules.
+        composites: class name -> rows of its composites, each with the "image_id" of its photo.
+    """
     chosen = [row["image_id"] for rows in composites.values() for row in rows]
     chosen += [image_id for outcome in outcomes if outcome.found for image_id in outcome.image_ids[:PER_FINDING]]
     ranked = images[images["status"] == OK].sort_values("background_excess", ascending=False, kind="stable")
@@ -42,7 +51,20 @@ def make_pictures(
     maps: Mapping[int, NDArray[np.float32]],
     geometry: Geometry,
 ) -> dict[str, dict[str, Any]]:
-    """image_id -> thumbnail of what the model saw, heatmap grid (positive part over its maximum), mask outline."""
+    """Make the thumbnail, heatmap grid and mask outline of each chosen image.
+
+    Args:
+        dataset: all samples.
+        positions: positions of the chosen samples.
+        images: the images table, with a prediction for every chosen image.
+        maps: sample position -> (h, w) heatmap, where there is one.
+        geometry: how pictures become inputs of the model; a thumbnail shows what the model saw.
+
+    Returns:
+        image_id -> {jpeg, width, height, grid, heat_class, outline, mask_kind}. grid is the positive part of the
+        heatmap over its maximum, None without one; outline is in thumbnail pixels. Images that cannot be read are left
+        out.
+    """
     pictures: dict[str, dict[str, Any]] = {}
     samples = [dataset.samples[position] for position in positions]
     for start, group in load_in_order(samples, geometry, 16):
@@ -65,7 +87,7 @@ def make_pictures(
 
 
 def encode_picture(pixels: NDArray[np.float32]) -> dict[str, Any]:
-    """(H, W, C) in [0, 255] -> {"jpeg": base64, "width", "height"}, the longest side at most LONGEST."""
+    """A picture (H, W, C) in [0, 255] as {"jpeg": base64, "width", "height"}; no side is longer than LONGEST."""
     height, width = pixels.shape[:2]
     scale = min(1.0, LONGEST / max(height, width))
     rounded = _rounded(pixels)
@@ -80,7 +102,7 @@ def encode_picture(pixels: NDArray[np.float32]) -> dict[str, Any]:
 
 
 def encode_jpeg(pixels: NDArray[np.float32], quality: int) -> bytes:
-    """(H, W, C) in [0, 255], RGB or grey -> a JPEG without any of a file's metadata; quality 0..100."""
+    """A picture (H, W, C) in [0, 255], RGB or grey, as a JPEG of quality 0..100 without metadata of its file."""
     return _jpeg(_rounded(pixels), quality)
 
 
@@ -94,7 +116,12 @@ def _jpeg(pixels: NDArray[np.uint8], quality: int) -> bytes:
 
 
 def outline(mask: NDArray[np.uint8], scale: float) -> list[list[list[float]]]:
-    """Contours of the foreground as [[x, y], ...] in thumbnail pixels; specks of a few pixels are left out."""
+    """Contours of the foreground as [[x, y], ...] in thumbnail pixels; specks of a few pixels are left out.
+
+    Args:
+        mask: (H, W) of BACKGROUND, FOREGROUND and VOID.
+        scale: thumbnail pixels per pixel of the mask.
+    """
     contours, _ = cv2.findContours((mask == FOREGROUND).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     polygons = []
     for contour in contours:

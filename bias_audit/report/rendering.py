@@ -1,4 +1,4 @@
-"""What every page is rendered with: the templates, numbers as text, and hashes for a content security policy."""
+"""Common parts of all pages: templates, numbers as text, and hashes for a content security policy."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from bias_audit.report import figures
 TEMPLATES = Path(__file__).with_name("templates")
 
 CHECKS = Path(__file__).parents[1] / "checks"
-"""Where each check has its section.html, in a folder of its name."""
+"""Folder of the checks, each with its section.html in a folder of its name."""
 
 MINUS, NONE, THIN_SPACE = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{NARROW NO-BREAK SPACE}"
 
 
 def environment() -> Environment:
-    """Templates that escape whatever they are given, and fail on a name that is not."""
+    """The environment of the templates: it escapes all values, and fails on a variable that was not given."""
     made = Environment(
         loader=ChoiceLoader([FileSystemLoader((TEMPLATES, CHECKS)), FunctionLoader(_of_other_package)]),
         autoescape=True,
@@ -42,7 +42,7 @@ def environment() -> Environment:
 
 
 def _of_other_package(name: str) -> str | None:
-    """NAME/section.html of an imported check of another package, from beside its module; None where there is none."""
+    """Content of NAME/section.html for an imported check of another package; None where there is no such check."""
     folder, _, file = name.partition("/")
     for check in imported():
         if check.name == folder and file == "section.html":
@@ -51,12 +51,12 @@ def _of_other_package(name: str) -> str | None:
 
 
 def asset(name: str) -> Markup:
-    """A style or script of the templates' folder."""
+    """Content of a style or script in the folder of the templates."""
     return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
 
 
 def markup(draw: Callable[..., str]) -> Callable[..., Markup]:
-    """A function that escapes inside what it draws, for templates."""
+    """A drawing function for templates whose result is not escaped again, because `draw` escapes its texts itself."""
 
     def drawn(*arguments: Any, **options: Any) -> Markup:
         return Markup(draw(*arguments, **options))
@@ -65,12 +65,12 @@ def markup(draw: Callable[..., str]) -> Callable[..., Markup]:
 
 
 def source(content: str) -> str:
-    """The hash by which a content security policy allows an inline element."""
+    """The hash by which a content security policy allows an inline element with this content."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
 
 
 def quantity(value: float | None, unit: str) -> str:
-    """A number as text: share 0.5 -> "50 %", points 0.5 -> "50 pp", number 0.5 -> "0.50"."""
+    """A number as text in its unit: share 0.5 -> "50 %", points 0.5 -> "50 pp", number 0.5 -> "0.50", None a dash."""
     if value is None:
         return NONE
     if unit == "number":
@@ -87,15 +87,15 @@ def quantity(value: float | None, unit: str) -> str:
 
 
 def share(value: float | None) -> str:
-    """A probability as text."""
+    """A probability as text with two decimals; a dash for None."""
     return NONE if value is None else f"{value:z.2f}"
 
 
 def p_value(value: float) -> str:
-    """A p-value with its sign of comparison."""
+    """A p-value as text with its sign of comparison: "< 0.001" or "= 0.012"."""
     return "< 0.001" if value < 0.001 else f"= {value:z.3f}"
 
 
 def _signed(text: str) -> str:
-    """A true minus sign, and none before a rounded zero."""
+    """The text of a number with a true minus sign, and with none before a rounded zero."""
     return MINUS + text[1:] if text.startswith("-") and text.strip("-0.") else text.lstrip("-")

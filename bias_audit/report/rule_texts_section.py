@@ -1,4 +1,4 @@
-"""What the rules of a run do, for people: the texts of `bias-audit rule`, cut into pieces that a template escapes."""
+"""Section with the texts of `bias-audit rule` about a run's rules, cut into pieces that the template escapes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from bias_audit.run.result import AuditResult
 
 
 def rule_texts_section(result: AuditResult) -> list[dict[str, Any]]:
-    """One entry per rule that has an outcome in this run and a text in this version, by code.
+    """Texts about the rules that have an outcome in this run and a text in this version, by code.
 
     Returns:
-        code, title, summary and sections; a section has its heading and blocks, a block its kind ("paragraph" or
+        list of {code, title, summary, sections}. A section has its heading and blocks, a block its kind ("paragraph" or
         "list") and lines, a line its pieces: is_code and text.
     """
     of_run = {outcome.code for outcome in result.outcomes}

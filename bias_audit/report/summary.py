@@ -1,13 +1,14 @@
-"""A finished run -> a plain dict of everything the page says, testable without HTML.
+"""Collects everything that the page says about a finished run in a plain dict, which can be tested without HTML.
 
-The dict holds strings, numbers, lists and None only. Numbers are not yet rounded or coloured: that is the page's.
+The dict holds only strings, numbers, truth values, None, and lists, tuples and dicts of these. Rounding and colouring
+numbers is left to the page.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bias_audit.checks.base import Page
 from bias_audit.checks.levels import failed_map_tests
@@ -26,9 +27,6 @@ from bias_audit.run.identity import finding_id
 from bias_audit.run.result import AuditResult
 from bias_audit.run.statuses import OK
 
-if TYPE_CHECKING:
-    pass
-
 TIMES = " \N{MULTIPLICATION SIGN} "
 
 MOST_FINDINGS = 60
@@ -40,9 +38,10 @@ class ClassColumn:
     """One column of the class table.
 
     Attributes:
-        title, about: heading, and one sentence for those who do not know it.
+        title: heading.
+        about: one sentence for readers who do not know the number.
         value, low, high: columns of `schema.CLASSES`; low and high "" without an interval.
-        reason: the column that says why `value` is missing; "" where only missing images explain it.
+        reason: column that says why `value` is missing; "" where only missing images explain it.
         unit: "share" (0..1, printed in per cent), "points" (difference of shares) or "number".
     """
 
@@ -121,7 +120,7 @@ LADDER: tuple[tuple[str, str, str, str], ...] = (
 
 
 def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PICTURE_BUDGET) -> dict[str, Any]:
-    """Everything the page shows.
+    """A dict of everything that the page shows about a run.
 
     Args:
         result: a finished run.
@@ -200,9 +199,10 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
 
 
 def _check_sections(result: AuditResult, pictures: Mapping[str, Any], budget: int) -> list[dict[str, Any]]:
-    """The sections of the checks that have something to show: anchor, title and template, and what that is given.
+    """Sections of the checks that have something to show, as {name, anchor, title, template, section}.
 
-    A section may hold `pictures`, as of `gallery.arrange_pictures`, and `bytes`, what they take of the budget.
+    `section` is what the template is given. It may hold `pictures`, as `gallery.arrange_pictures` makes them, and
+    `bytes`, which these take of the budget.
     """
     page = Page(result, pictures, budget)
     made = ((check, check.section(check.recall(result), page)) for check in of_run(result.path))
@@ -237,7 +237,7 @@ def _verdict(result: AuditResult) -> dict[str, Any]:
 
 
 def _facts(result: AuditResult, class_rows: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Key numbers, most important first."""
+    """Key numbers of the run, most important first."""
     from bias_audit.stats import wilson
 
     info, images = result.info, result.images

@@ -1,1 +1,1 @@
-"""Decisions of people about a finished run: kept, served, exchanged, and turned into next steps."""
+"""Reviewers' decisions about a finished run: stored, served in a browser, exchanged, and turned into next steps."""

@@ -1,4 +1,4 @@
-"""Who may ask the review server: this machine's browser, on the address that was printed, from the page itself."""
+"""Decides which requests the review server answers: only those of its own page, in a browser on this machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 MOST_BODY = 1_000_000
-"""Bytes of a request."""
+"""Most bytes of a request's body."""
 
 HEADERS: dict[bytes, bytes] = {
     b"cache-control": b"no-store",
@@ -25,14 +25,17 @@ HEADERS: dict[bytes, bytes] = {
     b"x-content-type-options": b"nosniff",
     b"x-frame-options": b"DENY",
 }
-"""Of every answer that does not set its own; the page has its own policy beside them."""
+"""Headers of every answer that does not set them itself; the page has a policy of its own as well."""
 
 
 class Guarded:
-    """Lets through what carries the token in its path, is addressed to this machine, and comes from nowhere else.
+    """An application that refuses requests without the server's token, for other hosts, or from other pages.
+
+    A request must have the token in its path, be addressed to this machine by 127.0.0.1 or localhost, and come from the
+    server's own page; a browser may also navigate to the address. A request that writes must send JSON.
 
     Args:
-        app: what answers below /TOKEN; it sees paths without the token.
+        app: answers the requests that are let through; sees their paths without the token.
         token: secret of this server.
     """
 
@@ -74,7 +77,7 @@ class Guarded:
 
 
 class TooLarge(Exception):
-    """A request's body is beyond MOST_BODY."""
+    """The body of a request has more than MOST_BODY bytes."""
 
 
 def _limited(receive: Receive) -> Receive:

@@ -1,8 +1,8 @@
-"""Whether those who decided about a target agree: one definition for the page, the lists, the exports and the gate.
+"""Decides whether reviewers agree about a target, for the page, the lists, the exports and the gate alike.
 
 A target is undecided while nobody decided about it, decided where all who did say the same, and else in disagreement,
-which is no decision. Of each reviewer the latest decision counts that was not taken back: what
-`decisions.read_decisions` gives. The page does the same in review_state.js (`stateOf`).
+which is no decision. What counts is each reviewer's latest decision that was not taken back, as
+`decisions.read_decisions` gives it. The page applies the same definition in review_state.js (`stateOf`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def state_of(standing: Iterable[Decision]) -> str:
 
 
 def by_target(decisions: Iterable[Decision]) -> dict[str, list[Decision]]:
-    """Key of a target -> the decisions about it, in their order."""
+    """Group decisions by target: key of the target -> the decisions about it, in the order given."""
     found: dict[str, list[Decision]] = {}
     for decision in decisions:
         found.setdefault(decision.target_key, []).append(decision)
@@ -33,5 +33,5 @@ def by_target(decisions: Iterable[Decision]) -> dict[str, list[Decision]]:
 
 
 def who_said_what(standing: Iterable[Decision]) -> str:
-    """ "Ada: bias, Bob: wrong mask"."""
+    """Reviewers with their verdicts as text, such as "Ada: bias, Bob: wrong mask"."""
     return ", ".join(f"{decision.reviewer or 'nobody'}: {decision.verdict}" for decision in standing)

@@ -1,7 +1,8 @@
-"""Decisions of reviewers about findings, clusters and images, kept in RUN/decisions.sqlite.
+"""Stores the decisions of reviewers about findings, clusters and images in RUN/decisions.sqlite.
 
-Nothing is ever changed or deleted: an undo is a row of its own. Targets are known by content, so decisions are right in
-every run on the same data. Only the standard library is used: the gate reads decisions.
+Nothing is ever changed or deleted: an undo is a row of its own. The key of a target depends on the data only, so a
+decision holds in every run on the same data. Only the standard library is used, because the gate reads decisions. Every
+function that opens the file raises ResultError where it is damaged, locked, or of a newer version.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ KINDS = ("finding", "cluster", "image")
 BIAS, LEGITIMATE, WRONG_MASK, WRONG_LABEL = VERDICTS = ("bias", "legitimate context", "wrong mask", "wrong label")
 
 LONGEST_NAME, LONGEST_NOTE = 200, 4000
-"""Characters of a key, reviewer or subject, and of a note."""
+"""Most characters of a note, and of every other text of a decision."""
 
 LOCK_SECONDS = 30.0
-"""How long a writer waits for another one."""
+"""Seconds that one process waits for another to finish writing."""
 
 _VERSION = 1
 _APPLICATION = 0x62617564  # "baud": tells a damaged or foreign database from ours
@@ -41,21 +42,21 @@ _TABLE = """CREATE TABLE IF NOT EXISTS events (
 
 @dataclass(frozen=True)
 class Decision:
-    """What one reviewer says about one target.
+    """The verdict of one reviewer about one target.
 
     Attributes:
         target_kind: one of KINDS.
         target_key: `identity.finding_id` of a finding or of a cluster's finding, `identity.cluster_key` of a cluster
             without one, `content` of an image.
         verdict: one of VERDICTS.
-        note: why, in the reviewer's words.
-        reviewer: who.
-        time: ISO time in UTC.
+        note: reason, in the reviewer's words.
+        reviewer: name of the reviewer.
+        time: ISO time in UTC; "" until the decision is stored.
         subject: class, cluster or file, for people to read.
-        expires: ISO date up to which, and with which, it holds; "" for no end. Only with LEGITIMATE.
+        expires: ISO date of the last day on which the decision holds; "" = no end. Only with LEGITIMATE.
         code: rule code of a finding, else "".
-        measured, low, high: the finding's number and interval that the reviewer saw.
-        id: of this decision, in every store that it is copied to; "" until it is stored.
+        measured, low, high: the finding's number and the ends of its interval that the reviewer saw.
+        id: id of this decision, equal in every store that it is copied to; "" until the decision is stored.
     """
 
     target_kind: str
@@ -75,13 +76,13 @@ class Decision:
 
 @dataclass(frozen=True)
 class Event:
-    """A row of the history.
+    """A decision in the history of a run, and whether it still counts.
 
     Attributes:
-        decision: as it was made.
+        decision: the decision as it was made.
         data: content hash of the data set that the reviewer looked at, "" if unknown.
-        withdrawn: ISO time at which its reviewer took it back, "" where it was not.
-        standing: it is the reviewer's present decision on the target.
+        withdrawn: ISO time at which the decision was taken back, "" where it was not.
+        standing: whether this is the reviewer's present decision on the target.
     """
 
     decision: Decision
@@ -95,20 +96,16 @@ _NUMBERS = ("measured", "low", "high")
 
 
 def read_decisions(run_folder: str | Path) -> list[Decision]:
-    """The latest standing decision per target and reviewer, oldest first; [] where nobody decided anything.
-
-    Raises:
-        ResultError: the file is damaged or of a newer version.
-    """
+    """The latest decision per target and reviewer that was not taken back, oldest first; [] without decisions."""
     return [event.decision for event in history(run_folder) if event.standing]
 
 
 def history(run_folder: str | Path, target_key: str | None = None) -> list[Event]:
-    """Every decision ever made, also those withdrawn or followed by another one, oldest first.
+    """Every decision ever made, also those that were taken back or followed by another one, oldest first.
 
     Args:
-        run_folder: of the run.
-        target_key: only of this target.
+        run_folder: folder of the run.
+        target_key: only decisions on this target; None = on all targets.
     """
     with _reading(run_folder) as store:
         if store is None:
@@ -117,11 +114,11 @@ def history(run_folder: str | Path, target_key: str | None = None) -> list[Event
 
 
 def changed_since(run_folder: str | Path, version: int) -> tuple[int, dict[str, list[Decision]]]:
-    """What stands on the targets about which something was said after a version of the store.
+    """Standing decisions on the targets for which a decision was made or undone since a version of the store.
 
     Args:
-        run_folder: of the run.
-        version: what an earlier call returned; 0 = everything.
+        run_folder: folder of the run.
+        version: version that an earlier call returned; 0 = since the beginning.
 
     Returns:
         the present version, and target key -> standing decisions, oldest first; [] where all were taken back.
@@ -143,12 +140,13 @@ def add(run_folder: str | Path, decision: Decision, *, data: str = "") -> Decisi
     """Store a decision; when this returns, it is on the disk.
 
     Args:
-        run_folder: of the run.
-        decision: with "" as `id` and `time` for new ones. A known id is stored once: a request may be repeated.
+        run_folder: folder of the run.
+        decision: the decision, with "" as `id` and `time` where it is new. A known id is stored once, so that a request
+            may be repeated.
         data: content hash of the data set.
 
     Returns:
-        It as stored, with id and time.
+        the decision as stored, with id and time.
 
     Raises:
         ConfigError: a field is wrong.
@@ -165,16 +163,16 @@ def add(run_folder: str | Path, decision: Decision, *, data: str = "") -> Decisi
 def undo(
     run_folder: str | Path, target_key: str, reviewer: str, *, decision_id: str = "", data: str = ""
 ) -> Decision | None:
-    """Take back a reviewer's present decision on a target; an earlier one of theirs stands again.
+    """Take back a reviewer's present decision on a target; an earlier one of the same reviewer stands again.
 
     Args:
-        run_folder: of the run.
-        target_key, reviewer: whose decision on what.
-        decision_id: take back this one, if it was not: a request may be repeated. "" = the present one.
+        run_folder: folder of the run.
+        target_key, reviewer: key of the target and name of the reviewer.
+        decision_id: id of the decision to take back; "" = the present one. With an id a repeated request does no harm.
         data: content hash of the data set.
 
     Returns:
-        What was taken back, None where there was nothing.
+        the decision that was taken back, None where there was none.
     """
     with _writing(run_folder) as store:
         row = store.execute(
@@ -192,15 +190,18 @@ def undo(
 def take(
     run_folder: str | Path, decisions: Mapping[str, tuple[Decision, str]], withdrawn: Mapping[str, str]
 ) -> tuple[int, int]:
-    """Store decisions of elsewhere, all or none; known ones are left as they are.
+    """Store decisions of another run or file, all or none; those that are stored already stay as they are.
 
     Args:
-        run_folder: of the run.
+        run_folder: folder of the run.
         decisions: id -> decision and content hash of its data.
         withdrawn: id of a decision -> time at which it was taken back.
 
     Returns:
-        how many decisions are new here, and how many were taken back by this.
+        number of decisions that were not stored here before, and number of decisions that `withdrawn` took back.
+
+    Raises:
+        ConfigError: a field of a decision is wrong; nothing was stored.
     """
     with _writing(run_folder) as store:
         before = store.total_changes
@@ -216,7 +217,7 @@ def take(
 
 
 def checked(fields: Mapping[str, Any]) -> Decision:
-    """A decision from fields of unknown origin.
+    """A decision made of fields of unknown origin, such as a request or a file.
 
     Raises:
         ConfigError: a field is missing, unknown, of another type, too long or not allowed.
@@ -252,26 +253,26 @@ def checked(fields: Mapping[str, Any]) -> Decision:
 
 
 def now() -> str:
-    """The time as decisions keep it; microseconds, so that the later of two is the later text."""
+    """The present time in UTC as decisions store it, with microseconds: the later of two times is the later text."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
 
 
 def utc(time: str) -> str:
-    """An ISO time in the one form that sorts as text.
+    """An ISO time in the form in which decisions store it: in UTC, with microseconds.
 
     Raises:
-        ConfigError: no ISO time, or one without its offset from UTC.
+        ConfigError: no ISO time, one without its offset from UTC, or a year before 1970 or after 9998.
     """
     moment = _iso("time", time, datetime.datetime.fromisoformat)
     if moment.tzinfo is None:
         raise ConfigError(f"'time' of a decision must say its offset from UTC, got {time!r}")
-    if not 1970 <= moment.year < 9999:  # moved to UTC, or by a moment, the calendar could end
+    if not 1970 <= moment.year < 9999:  # moved to UTC, a time at its ends could leave the calendar
         raise ConfigError(f"'time' of a decision must lie in this era, got {time!r}")
     return str(moment.astimezone(datetime.UTC).isoformat(timespec="microseconds"))
 
 
 def new_id() -> str:
-    """A name that no other decision has."""
+    """A random id of 16 hex digits for a decision."""
     return secrets.token_hex(8)
 
 
@@ -296,7 +297,7 @@ def _number(name: str, value: Any) -> float | None:
 
 
 def _events(store: sqlite3.Connection, which: str, values: tuple[object, ...]) -> list[Event]:
-    """The history of the targets of a condition; a withdrawal is a row about the same target."""
+    """The decisions of all rows that fulfil an SQL condition; it must select all rows of a target or none."""
     rows = store.execute(f"SELECT * FROM events WHERE {which} ORDER BY time, id", values).fetchall()
     withdrawn = {row["withdraws"]: row["time"] for row in rows if row["withdraws"]}
     made = [row for row in rows if not row["withdraws"]]
@@ -310,7 +311,7 @@ def _decision(row: sqlite3.Row) -> Decision:
 
 
 def _next_time(store: sqlite3.Connection, decision: Decision) -> str:
-    """Now, or just after the reviewer's last word on the target, which another machine's clock may have dated ahead."""
+    """The present time, or just after the reviewer's last row on the target: another machine's clock may run ahead."""
     last = store.execute(
         "SELECT max(time) FROM events WHERE target_key = ? AND reviewer = ?", (decision.target_key, decision.reviewer)
     ).fetchone()[0]
@@ -351,7 +352,7 @@ def _reading(run_folder: str | Path) -> Iterator[sqlite3.Connection | None]:
 
 @contextlib.contextmanager
 def _writing(run_folder: str | Path) -> Iterator[sqlite3.Connection]:
-    """A transaction that is on the disk when the block ends, or never was."""
+    """The store, opened for one transaction that is on the disk when the block ends, or never was."""
     file = Path(run_folder) / FILE
     if not file.parent.is_dir():
         raise ResultError(f"no run folder at {str(run_folder)!r}")

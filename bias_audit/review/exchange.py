@@ -1,4 +1,4 @@
-"""Decisions as JSON and CSV: out of a run, and into one."""
+"""Exports the decisions about a run as JSON and CSV, and imports such files or another run's decisions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bias_audit.review.decisions import FIELDS, Decision, checked, history, take
 
 FORMAT_VERSION = 1
 MOST_BYTES = 200_000_000
-"""Of a file to import: beyond it is no file of decisions."""
+"""Most bytes of a file to import: a larger one is not a file of decisions."""
 
 _CSV_FIELDS = (*FIELDS, "data")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -26,13 +26,13 @@ _QUOTE = "'"
 
 @dataclass(frozen=True)
 class Imported:
-    """What came of a file.
+    """Result of an import: how many decisions were taken.
 
     Attributes:
-        total: decisions in it.
-        added: not here before.
-        withdrawn: taken back by it.
-        foreign: about other data, and not taken.
+        total: decisions in the file, or in the other run.
+        added: decisions that were not stored here before.
+        withdrawn: decisions stored here that the import took back.
+        foreign: decisions about other data, which were not taken.
     """
 
     total: int
@@ -42,11 +42,14 @@ class Imported:
 
 
 def export_json(run_folder: str | Path, data: str) -> str:
-    """The standing decisions, the targets that they disagree about, and the ids of those taken back, as JSON.
+    """The standing decisions, the targets that reviewers disagree about, and the decisions taken back, as JSON.
 
     Args:
-        run_folder: of the run.
+        run_folder: folder of the run.
         data: content hash of its data set.
+
+    Raises:
+        ResultError: the store of decisions is damaged, locked, or of a newer version.
     """
     events = history(run_folder)
     standing = [event.decision for event in events if event.standing]
@@ -61,9 +64,17 @@ def export_json(run_folder: str | Path, data: str) -> str:
 
 
 def export_csv(run_folder: str | Path, data: str) -> str:
-    """The standing decisions as a table, safe to open in a spreadsheet: text that it would compute is quoted by '.
+    """The standing decisions as a CSV table that is safe to open in a spreadsheet, see `cell`.
 
-    The column `state` says of each whether its target is decided, or in disagreement; importing takes no notice of it.
+    The column `state` says whether the target of a decision is decided or in disagreement; an import ignores the
+    column.
+
+    Args:
+        run_folder: folder of the run.
+        data: content hash of its data set.
+
+    Raises:
+        ResultError: the store of decisions is damaged, locked, or of a newer version.
     """
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, (*_CSV_FIELDS, "state"), lineterminator="\r\n")
@@ -77,17 +88,18 @@ def export_csv(run_folder: str | Path, data: str) -> str:
 
 
 def import_json(run_folder: str | Path, text: str, data: str, images: Collection[str], name: str = "it") -> Imported:
-    """Take decisions from a JSON document, of `export_json` or of the download of a report. All or none.
+    """Take decisions, all or none, from a JSON document of `export_json` or of the download in a report.
 
     Args:
-        run_folder: of the run.
+        run_folder: folder of the run.
         text: the document.
         data: content hash of the run's data set.
-        images: contents of the run's images: decisions about them are taken from other data, too.
-        name: of the file, for messages.
+        images: content hashes of the run's images. Decisions about these images are taken from other data sets, too.
+        name: name of the file, for messages.
 
     Raises:
-        ConfigError: no such document, or a decision in it is wrong; nothing was taken.
+        ConfigError: the text is no such document, or a decision in it is wrong; nothing was taken.
+        ResultError: the store of decisions is damaged, locked, or cannot be written.
     """
     try:
         content = json.loads(text)
@@ -115,7 +127,16 @@ def import_json(run_folder: str | Path, text: str, data: str, images: Collection
 
 
 def import_csv(run_folder: str | Path, text: str, data: str, images: Collection[str], name: str = "it") -> Imported:
-    """The same from the table of `export_csv`."""
+    """Take decisions, all or none, from a CSV table of `export_csv`.
+
+    Args:
+        run_folder, data, images, name: as for `import_json`.
+        text: the table.
+
+    Raises:
+        ConfigError: the text is no such table, or a decision in it is wrong; nothing was taken.
+        ResultError: the store of decisions is damaged, locked, or cannot be written.
+    """
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     rows = []
     try:
@@ -131,10 +152,15 @@ def import_csv(run_folder: str | Path, text: str, data: str, images: Collection[
 
 
 def import_file(run_folder: str | Path, file: Path, data: str, images: Collection[str]) -> Imported:
-    """Take decisions from a file: a table if it is called .csv, else JSON.
+    """Take decisions, all or none, from a file: CSV if its name ends in .csv, else JSON.
+
+    Args:
+        run_folder, data, images: as for `import_json`.
+        file: path of the file.
 
     Raises:
-        ConfigError: not readable or damaged; nothing was taken.
+        ConfigError: the file cannot be read, or holds no decisions; nothing was taken.
+        ResultError: the store of decisions is damaged, locked, or cannot be written.
     """
     try:
         if file.stat().st_size > MOST_BYTES:
@@ -149,10 +175,14 @@ def import_file(run_folder: str | Path, file: Path, data: str, images: Collectio
 
 
 def take_over(run_folder: str | Path, older: str | Path, data: str, images: Collection[str]) -> Imported:
-    """Take the decisions and withdrawals of another run's folder, as far as they are about this run's data.
+    """Take decisions and withdrawals from another run, as far as they are about this run's data.
+
+    Args:
+        run_folder, data, images: as for `import_json`.
+        older: folder of the other run.
 
     Raises:
-        ResultError: a store is damaged.
+        ResultError: a store of decisions is damaged, locked, or cannot be written.
     """
     events = history(older)
     own = [event for event in events if _belongs(event.decision, event.data, data, images)]
@@ -168,7 +198,11 @@ def take_over(run_folder: str | Path, older: str | Path, data: str, images: Coll
 
 
 def _belongs(decision: Decision, origin: str, data: str, images: Collection[str]) -> bool:
-    """A finding of other data has another key anyway; a photo is the same photo wherever it lies."""
+    """Whether a decision made on the data set `origin` holds for this run.
+
+    On other data only decisions about an image do, if the run has the same image: the key of a finding depends on the
+    data.
+    """
     return origin == data or (decision.target_kind == "image" and decision.target_key in images)
 
 
@@ -207,7 +241,7 @@ def _damaged(name: str, why: str) -> ConfigError:
 
 
 def cell(value: Any) -> Any:
-    """A text that a spreadsheet would take for a formula, or that already begins with ', gets a ' before it."""
+    """A value for a CSV table: text that begins as a formula of a spreadsheet does, or with ', gets a ' in front."""
     return _QUOTE + value if isinstance(value, str) and value.startswith((*_FORMULA, _QUOTE)) else value
 
 

@@ -1,7 +1,9 @@
-"""What follows from the decisions about a run: lists to work through, and training images to repair a class with.
+"""Turns decisions about a run into lists to work through, and into training images to repair a class with.
 
-wrong_masks.csv   images whose mask was called wrong     relabel.csv   images whose label was
-collect.csv       images to collect, per biased class    training/     such a class on other backgrounds (`swapped`)
+wrong_masks.csv   images whose mask was called wrong
+relabel.csv       images whose label was called wrong
+collect.csv       images to collect, per biased class
+training/         objects of biased classes on other backgrounds (`swapped`)
 """
 
 from __future__ import annotations
@@ -31,36 +33,40 @@ MASKS_FILE, LABELS_FILE, COLLECT_FILE = "wrong_masks.csv", "relabel.csv", "colle
 TRAINING = "training"
 
 MOST_COLLECTED = 10_000
-"""Images beyond which nobody is told to collect them."""
+"""Most images of one kind that collect.csv asks for."""
 
 _HINT = "Choose a folder that can be written."
 
 _CALLED = ("because", "state", "reviewers", "otherwise", "note")
-"""Columns of the lists of images: what was decided on, `agreement.state_of` it, who says so, who disagrees, and why."""
+"""Columns that both lists of images end with.
+
+They say what was decided on, the target's `agreement.state_of`, who gave the verdict, who gave which other verdict, and
+the notes.
+"""
 
 MOST_NAMED = 5
-"""Disagreements named in what is printed; the page shows all."""
+"""Most disagreements that the printed summary names; the page shows all."""
 
 
 def write_next_steps(
     result: AuditResult, folder: Path, *, undecided: bool = False, outside: bool = False, progress: Progress
 ) -> str:
-    """Write the files above into a new folder.
+    """Write the lists and the training images into a new folder.
 
     Args:
-        result: of the run.
+        result: the run.
         folder: new or empty, outside the audited data.
-        undecided: also for findings above WATCH that nobody decided on. A disagreement is neither: nothing is collected
-            or made for it, and the lists of images name it as their state.
+        undecided: also act on findings above WATCH that nobody decided on. A disagreement counts neither as decided nor
+            as undecided: nothing is collected or made for it, and the lists of images name it as their state.
         outside: allow a table of the run to name files outside its folder.
         progress: shows the training images being made.
 
     Returns:
-        What was written, in a few lines.
+        a few lines about what was written.
 
     Raises:
         ConfigError: the folder is in use or lies within the data.
-        DataError: the data have gone.
+        ResultError: a table of the run or the store of decisions is damaged, or a file cannot be written.
     """
     folder = _usable(folder, result)
     decisions = read_decisions(result.path)
@@ -89,7 +95,13 @@ def write_next_steps(
 
 
 def biased_targets(result: AuditResult, decisions: Sequence[Decision], *, undecided: bool) -> list[Target]:
-    """Findings and cues that all who decided call bias; with `undecided` also those above WATCH that nobody judged."""
+    """Findings and cues that are agreed to be bias.
+
+    Args:
+        result: the run.
+        decisions: its standing decisions.
+        undecided: also take the findings above WATCH that nobody decided on.
+    """
     standing = by_target(decisions)
     agreed = targets.agreed(decisions, BIAS)
     return [
@@ -106,7 +118,7 @@ def biased_targets(result: AuditResult, decisions: Sequence[Decision], *, undeci
 
 
 def disagreements(result: AuditResult, decisions: Sequence[Decision]) -> list[str]:
-    """Findings, cues and images of the run about which reviewers disagree, each with who says what."""
+    """A text for each finding, cue and image of the run that reviewers disagree about, with who says what."""
     known = {**targets.images(result), **targets.findings_and_cues(result)}
     return [
         f"{' '.join(part for part in (known[key].code, known[key].subject) if part)} ({who_said_what(standing)})"
@@ -116,13 +128,16 @@ def disagreements(result: AuditResult, decisions: Sequence[Decision]) -> list[st
 
 
 def wrong_masks(result: AuditResult, decisions: Sequence[Decision]) -> list[Row]:
-    """image, mask (its present kind), _CALLED."""
+    """Rows of wrong_masks.csv: an image whose mask somebody called wrong, its present kind of mask, and _CALLED."""
     kinds = result.images["mask_kind"]
     return [{**row, "mask": _text(kinds.get(row["image"]))} for row in _images_called(result, decisions, WRONG_MASK)]
 
 
 def relabel(result: AuditResult, decisions: Sequence[Decision]) -> list[Row]:
-    """image, label, predicted, _CALLED; an image in a row per label that it has."""
+    """Rows of relabel.csv: an image whose label somebody called wrong, its label and prediction, and _CALLED.
+
+    An image that the run has with several labels gets a row for each.
+    """
     rows = []
     for row in _images_called(result, decisions, WRONG_LABEL):
         found = result.images.loc[[row["image"]]]
@@ -132,7 +147,12 @@ def relabel(result: AuditResult, decisions: Sequence[Decision]) -> list[Row]:
 
 
 def collect(result: AuditResult, biased: Iterable[Target]) -> list[Row]:
-    """class, finding, collect (which images are missing), at_least (how many), reason (why so many)."""
+    """Rows of collect.csv: which images a biased class lacks, how many at least, and why so many.
+
+    Args:
+        result: the run.
+        biased: targets that are taken for bias, see `biased_targets`.
+    """
     rows: dict[str, Row] = {}
     thresholds = Thresholds(**result.info.thresholds)
     for target in biased:
@@ -153,16 +173,17 @@ def collect(result: AuditResult, biased: Iterable[Target]) -> list[Row]:
 
 
 def images_needed(usual: float | None, other: float | None, thresholds: Thresholds) -> tuple[int, str]:
-    """How many images tell whether a class is recognised without its usual background, and why so many.
+    """Number of images that tell whether a class is recognised without its usual background, and the reason.
 
     Args:
-        usual: lower end of the accuracy on the photos as they are, 0..1.
+        usual: lower end of the interval of the accuracy on the photos as they are, 0..1; None if unknown.
         other: accuracy that is expected without the usual background, 0..1; None if unknown.
-        thresholds: of the run: `min_photos` and `min_gap`.
+        thresholds: thresholds of the run, of which `min_photos` and `min_gap` are used.
 
     Returns:
-        the smallest n whose 95 % Wilson interval around `other` ends below `usual`; where it never would, the n that
-        bounds the accuracy within twice the smallest gap that matters; and a sentence.
+        the smallest n whose 95 % Wilson interval around `other` ends below `usual`; where there is none, the smallest n
+        that bounds the accuracy to an interval of at most 4 * `min_gap`; and a sentence. n lies between `min_photos`
+        and MOST_COLLECTED.
     """
     from bias_audit.stats import wilson
 
@@ -184,7 +205,7 @@ def images_needed(usual: float | None, other: float | None, thresholds: Threshol
 
 
 def _missing(target: Target, name: str, becomes: str) -> list[tuple[str, str]]:
-    """(which images, of which class; "" for several)."""
+    """Images that a class lacks: (description, class whose accuracies say how many; "" for several classes)."""
     others = becomes or "other classes"
     if target.cluster_id:
         cue = f"the cue {target.subject!r} (its contact sheet is in the report)"
@@ -199,7 +220,7 @@ def _missing(target: Target, name: str, becomes: str) -> list[tuple[str, str]]:
 
 
 def _images_called(result: AuditResult, decisions: Sequence[Decision], verdict: str) -> list[Row]:
-    """A row per image and target about which somebody gave the verdict, whether or not others disagree."""
+    """A row per image of each target that somebody gave the verdict to, whether or not other reviewers disagree."""
     known = {**targets.images(result), **targets.findings_and_cues(result)}
     spots = result.cluster_spots
     rows = []
@@ -225,7 +246,7 @@ def _images_called(result: AuditResult, decisions: Sequence[Decision], verdict: 
 
 
 def _class(target: Target, result: AuditResult) -> str:
-    """Class that a target is about, "" for none."""
+    """Name of the class that a target is about, "" where there is none."""
     if target.cluster_id and target.cluster_id in result.clusters.index:
         return str(result.clusters["class_name"][target.cluster_id])
     return class_of(target.outcome) if target.outcome is not None else ""

@@ -1,8 +1,8 @@
-"""Regions drawn in the browser: their routes, whatever runs the model behind them.
+"""Routes of the review server for regions that a reviewer draws and has tested by the model.
 
 GET  /TOKEN/api/live/classes     classes whose probability can be watched
 GET  /TOKEN/api/live/picture     ?key=CONTENT: what the model sees of a photo
-POST /TOKEN/api/live/regions     {key, corners, name, reviewer, class_name}: tested when it answers
+POST /TOKEN/api/live/regions     {key, corners, name, reviewer, class_name}: the answer comes when the test is done
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ from bias_audit.run.folder import plain
 
 
 class Tester(Protocol):
-    """What tests regions; see `live.LiveModel`."""
+    """Interface of what tests a region with the model; `pipeline.live_test.LiveModel` implements it.
+
+    `class_names` are the classes of the run. `find` gives the id of the image with a content hash, `picture` a JPEG of
+    what the model sees of an image, and `answer` tests a region of an image and keeps the result in the run.
+    """
 
     @property
     def class_names(self) -> tuple[str, ...]: ...
@@ -33,7 +37,7 @@ class Tester(Protocol):
 
 
 def region_routes(tester: Tester) -> list[BaseRoute]:
-    """Routes for `server.create_app`; a wrong request raises the sentence that is to be told."""
+    """Routes for `server.create_app`; a wrong request raises a `BiasAuditError` whose message the page shows."""
 
     def classes(request: Request) -> Response:
         return JSONResponse({"classes": list(tester.class_names)})

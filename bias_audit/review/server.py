@@ -1,10 +1,10 @@
-"""The report as a page that keeps decisions: a Starlette application on the loopback interface.
+"""The review server: shows the report of a run as a page on this machine, and stores decisions made on it.
 
 GET  /TOKEN/                     the page
-GET  /TOKEN/api/decisions        ?since=VERSION: decisions of the targets that changed since then
-POST /TOKEN/api/decisions        {target_key, verdict, note, reviewer, expires, id}: stored when it answers
+GET  /TOKEN/api/decisions        ?since=VERSION: decisions on the targets that changed since then
+POST /TOKEN/api/decisions        {target_key, verdict, note, reviewer, expires, id}: stored before it answers
 POST /TOKEN/api/undo             {target_key, reviewer, id}; without id the reviewer's present decision
-GET  /TOKEN/api/history          ?target=KEY
+GET  /TOKEN/api/history          ?target=KEY: all decisions ever made on the target
 GET  /TOKEN/api/export.json, /TOKEN/api/export.csv
      /TOKEN/api/live/...         routes of `regions`, where the model is at hand
 """
@@ -37,15 +37,15 @@ from bias_audit.run.identity import data_of
 from bias_audit.run.result import load
 
 PAGE_POLICY = "frame-ancestors 'none'; base-uri 'none'; form-action 'none'; object-src 'none'"
-"""Beside the policy that the page itself brings along, which a header alone could not tighten."""
+"""Content security policy in the header of the page, beside the policy that the page states itself."""
 
 LOOPBACK = "127.0.0.1"
 USUAL_PORT = 8321
-"""Tried first: a browser remembers the reviewer's name by address and port."""
+"""Port that is tried first: a browser remembers the reviewer's name by address and port."""
 
 
 class _Run:
-    """The run as it is now: read again when another process, or a live test, has written it."""
+    """A finished run that is read again when its audit.json was written anew, as a live test does."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -55,6 +55,7 @@ class _Run:
         self.refresh()
 
     def refresh(self) -> None:
+        """Read the run again if its audit.json has changed since the last reading."""
         with self._lock:
             try:
                 status = (self.folder / FINISHED).stat()
@@ -67,11 +68,12 @@ class _Run:
                 self.result, self.targets, self._stamp, self._page = result, known, stamp, None
 
     def key(self, name: str) -> str:
-        """The key of a target that a page names otherwise; the name itself where the run does not know it."""
+        """Key of the target that a page calls `name`; `name` itself where the run has no such target."""
         target = self.targets.get(name)
         return name if target is None else target.key
 
     def page(self, review: dict[str, Any]) -> bytes:
+        """The page of the run as it is now, made anew only where the run has changed."""
         self.refresh()
         with self._lock:
             if self._page is None:
@@ -82,10 +84,10 @@ class _Run:
 def create_app(
     run_folder: str | Path, token: str, *, live: Sequence[BaseRoute] | None = None, reviewer: str = ""
 ) -> App:
-    """The application.
+    """The ASGI application of the review server.
 
     Args:
-        run_folder: of a finished run.
+        run_folder: folder of a finished run.
         token: secret that every path begins with.
         live: further routes below api/live, guarded as all others are; None = none.
         reviewer: name that the page proposes.
@@ -151,7 +153,7 @@ def create_app(
 
 
 def serve(app: App, opened: socket.socket) -> None:
-    """Answer requests on a bound socket until Ctrl-C or SIGTERM; what was begun is finished first."""
+    """Answer requests on a bound socket until Ctrl-C or SIGTERM; open requests then have 3 seconds to finish."""
     config = uvicorn.Config(
         app,
         log_level="warning",
@@ -166,10 +168,10 @@ def serve(app: App, opened: socket.socket) -> None:
 
 
 def bind(port: int | None) -> socket.socket:
-    """A socket on the loopback interface.
+    """Open a listening socket on the loopback interface.
 
     Args:
-        port: 0 = any free one; None = USUAL_PORT, or any free one where that is taken.
+        port: port number; 0 = any free one; None = USUAL_PORT, or any free one where that is taken.
 
     Raises:
         ConfigError: the port is taken or not allowed.
@@ -191,7 +193,7 @@ def bind(port: int | None) -> socket.socket:
 
 
 def _add(run: _Run, body: dict[str, Any]) -> Decision:
-    """Store what a reviewer said; what the target is, the run says."""
+    """Store the decision in a request; kind, subject and numbers of its target are taken from the run."""
     run.refresh()
     key = body.get("target_key", "")
     target = run.targets.get(key) if isinstance(key, str) else None
@@ -228,7 +230,7 @@ def _download(name: str) -> dict[str, str]:
 
 
 def _told(request: Request, error: Exception) -> Response:
-    """A sentence for the page; what only the machine's owner can repair is no fault of the request."""
+    """An error as an answer: status 503 where the run folder is at fault, 400 where the request is."""
     assert isinstance(error, BiasAuditError)
     status = 503 if isinstance(error, ResultError) else 400
     return JSONResponse({"error": error.message, "hint": error.hint}, status_code=status)

@@ -1,7 +1,7 @@
-"""Training images of a biased class on other backgrounds, made of the photos of the run.
+"""Makes training images that show the objects of a biased class on other backgrounds, from the photos of the run.
 
-Objects of the class go onto other classes' backgrounds, and equally many objects of the other classes onto its own:
-were only one class pasted, the seam would be the next thing to learn.
+Objects of the class are pasted onto other classes' backgrounds, and equally many objects of the other classes onto its
+backgrounds. If only one class were pasted, a model could learn the seam instead.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 QUALITY = 95
 MOST_PHOTOS = 500
-"""Photos per class that are pasted, at most."""
+"""Most photos per class whose objects are pasted."""
 
 _HINT = "Free space or choose another folder."
 _COLUMNS = ("image", "label", "object_from", "background_from", "background_label")
@@ -41,17 +41,22 @@ tested on them any more: make the images from an audit of training photos instea
 def write_swapped(
     result: AuditResult, folder: Path, classes: Sequence[str], progress: Progress, *, outside: bool = False
 ) -> list[str]:
-    """Write a folder per class, as `image_dataset_from_directory` reads it, with labels.csv and a README.txt.
+    """Write training images in a folder per class, as `image_dataset_from_directory` reads them.
+
+    labels.csv says what each image is made of, README.txt what the images must not be used for.
 
     Args:
-        result: of the run; its photos need masks, for a box or an estimate would carry its surroundings along.
-        folder: made when there is something to write.
-        classes: to put onto other backgrounds.
+        result: the run. Only photos with masks are used: a box or an estimate would carry surroundings along.
+        folder: created when there is something to write.
+        classes: names of the classes to paste onto other backgrounds.
         progress: counts the images.
         outside: allow a table of the run to name files outside its folder.
 
     Returns:
-        what was written or why not, in sentences.
+        sentences that say what was written, or why nothing was; [] without classes.
+
+    Raises:
+        ResultError: a file cannot be written, or a table of the run is damaged.
     """
     if not classes:
         return []
@@ -61,7 +66,7 @@ def write_swapped(
     kinds = result.images["mask_kind"]
     if not (kinds == "mask").any():
         return ["No training images: the photos of this run have no masks."]
-    # TensorFlow's decoder differs by a few grey levels, which is not worth its loading.
+    # TensorFlow's decoder differs by a few grey levels, which is not worth loading TensorFlow.
     config = dataclasses.replace(config_of(result.info), decoder="pillow")
     try:
         dataset = dataset_of(result, outside=outside)
@@ -113,7 +118,11 @@ def write_swapped(
 
 
 def _pairs(dataset: Any, plan: Any, classes: Sequence[str], count: int, seed: int) -> Iterator[tuple[int, int]]:
-    """(photo, donor of the background): the classes elsewhere, then as many other objects at their places."""
+    """Pairs of positions (photo of the object, photo of the background) to be pasted.
+
+    For each class: its objects on backgrounds of other classes, then equally many objects of other classes on its
+    backgrounds.
+    """
     from bias_audit.interventions.donors import choose_donors, stream
 
     made: set[tuple[int, int]] = set()
@@ -150,7 +159,7 @@ def _groups(result: AuditResult) -> dict[int, int] | None:
 
 
 def _folders(class_names: Sequence[str]) -> dict[str, str]:
-    """A class is called as it likes; its folder must stay within ours, and be one on every system."""
+    """Class name -> folder name without characters that lead out of a folder or that a file system may refuse."""
     folders: dict[str, str] = {}
     for place, name in enumerate(class_names):
         safe = re.sub(r"[^\w .-]", "_", name).strip(" .")[:60]

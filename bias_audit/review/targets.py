@@ -1,4 +1,4 @@
-"""What a run offers to decide about: its findings, its recurring cues, its images."""
+"""The targets of a run that reviewers can decide about: its findings, its recurring cues and its images."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from bias_audit.run.result import AuditResult
 
 @dataclass(frozen=True)
 class Target:
-    """One thing to decide about.
+    """A finding, recurring cue or image that reviewers can decide about.
 
     Attributes:
-        kind, key, subject, code, measured, low, high: as in a Decision.
-        outcome: the finding, None for a cue without one and for images.
-        cluster_id: of a recurring cue, else "".
-        image_ids: of an image: its paths; two files may have the same content.
+        kind, key, subject, code, measured, low, high: as `target_kind`, `target_key` and so on in `Decision`.
+        outcome: the finding; None for images, and for a cue that no finding is about.
+        cluster_id: id of a recurring cue, else "".
+        image_ids: paths of an image, of which there are several where files have the same content; () for other kinds.
     """
 
     kind: str
@@ -39,7 +39,7 @@ class Target:
 
 
 def findings_and_cues(result: AuditResult) -> dict[str, Target]:
-    """Key -> target; findings worst first, then recurring cues that no finding is about."""
+    """Findings and recurring cues of a run by key: findings, worst first, then the cues that no finding is about."""
     targets: dict[str, Target] = {}
     for outcome in result.found():
         kind = "cluster" if outcome.scope == "cluster" else "finding"
@@ -57,7 +57,7 @@ def findings_and_cues(result: AuditResult) -> dict[str, Target]:
 
 
 def images(result: AuditResult) -> dict[str, Target]:
-    """Content -> target; the path stands in for the content where that is unknown."""
+    """Images of a run by content hash; an image whose content is unknown has its path as key."""
     ids = [str(image_id) for image_id in result.images.index]
     contents = result.images.get("content", ids)
     paths: dict[str, list[str]] = {}
@@ -67,19 +67,19 @@ def images(result: AuditResult) -> dict[str, Target]:
 
 
 def known(result: AuditResult) -> dict[str, Target]:
-    """Every name under which a page speaks of a target -> target: its key, and a recurring cue by its id as well."""
+    """All targets of a run under every name that the page uses: the key, and for recurring cues also the id."""
     cues = findings_and_cues(result)
     by_id = {target.cluster_id: target for target in cues.values() if target.cluster_id}
     return {**images(result), **by_id, **cues}
 
 
 def lost(decisions: Sequence[Decision], targets: Mapping[str, Target]) -> list[Decision]:
-    """Decisions whose target the run does not have: kept, but about nothing in it."""
+    """Decisions whose target is not among `targets`: they stay stored, but concern nothing in the run."""
     return [decision for decision in decisions if decision.target_key not in targets]
 
 
 def agreed(decisions: Sequence[Decision], verdict: str = BIAS) -> dict[str, list[Decision]]:
-    """Key -> the decisions for `verdict`, of targets that are decided so."""
+    """Key of each target whose reviewers agree on `verdict` -> their decisions."""
     return {
         key: standing
         for key, standing in by_target(decisions).items()
@@ -88,7 +88,7 @@ def agreed(decisions: Sequence[Decision], verdict: str = BIAS) -> dict[str, list
 
 
 def neighbours(result: AuditResult) -> list[Path]:
-    """Folders beside a run's whose decisions are about the same data."""
+    """Run folders beside that of a run, in which somebody made decisions about the same data."""
     data, found = data_of(result), []
     for file in sorted(result.path.absolute().parent.glob(f"*/{FILE}")):
         if file.parent != result.path.absolute():

@@ -1,4 +1,4 @@
-"""Ready files for continuous integration: printed by `bias-audit gate --ci NAME`, edited by whoever saves them."""
+"""Ready files for services of continuous integration, printed by `bias-audit gate --ci NAME` for a user to edit."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ READY = {
     "gitlab": ".gitlab-ci.yml",
     "pre-commit": ".pre-commit-config.yaml",
 }
-"""Service -> where its file is saved in a repository."""
+"""Service -> where its file belongs in a repository."""
 
 
 def ready_file(service: str) -> str:
-    """The file for a service of READY, as YAML; its first lines say where to save it and what to fill in."""
+    """YAML text of the file for a service in READY; its first lines say where to save the file and what to fill in."""
     return resources.files(__name__).joinpath(f"{service}.yml").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The gate's answer as files that machines and people read. Each is a function of a `GateResult` and a `Place`.
+"""Output formats of the gate, for machines and for people: each is a function of a `GateResult` and a `Place`.
 
 A new format is one function and one line in FORMATS.
 """
@@ -30,11 +30,11 @@ FORMATS: dict[str, Format] = {
 }
 
 FILES = {"json": "gate.json", "markdown": "gate.md", "junit": "gate.junit.xml", "sarif": "gate.sarif"}
-"""Formats that every gate writes into the run folder, and their file there."""
+"""Formats that are always written into the run folder, with their file names."""
 
 
 def write_format(name: str, gate: GateResult, place: Place, file: Path) -> Path:
-    """Write one format under a temporary name that is then renamed.
+    """Write the gate's result in one format, under a temporary name that is then renamed.
 
     Raises:
         ResultError: the folder is missing or cannot be written.

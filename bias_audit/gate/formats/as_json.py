@@ -1,4 +1,4 @@
-"""gate.json: everything, for programs. Its form is `gate.schema.json` beside this file."""
+"""Writes gate.json: the whole result for programs. Its JSON schema is `gate.schema.json` beside this file."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from bias_audit.gate.formats.place import Place
 from bias_audit.gate.values import STATUSES, GateResult
 
 FORMAT_VERSION = 1
-"""Version of gate.json; a field that is added does not change it."""
+"""Version of gate.json; adding a field does not change the version."""
 
 
 def as_json(gate: GateResult, place: Place) -> str:
-    """The whole result as JSON."""
+    """The whole result of the gate as JSON."""
     content = {
         "format_version": FORMAT_VERSION,
         "run": place.run,

@@ -1,4 +1,4 @@
-"""Annotations of GitHub Actions: lines that the runner turns into marks at a file of the pull request."""
+"""Writes annotations of GitHub Actions: lines that the runner shows as marks at a file of the pull request."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from bias_audit.gate.formats.told import checks_of, cut, name_of, one_line, subj
 from bias_audit.gate.values import FAILED, WARNED, GateResult, GateRow
 
 MOST = 10
-"""Annotations of one kind that GitHub shows per step."""
+"""Most annotations of one kind that GitHub shows per step."""
 
 MESSAGE = 4000
-"""Characters of a message: GitHub cuts at 4 KB."""
+"""Most characters of a message: GitHub cuts messages at 4 KB."""
 
 
 def workflow_commands(gate: GateResult, place: Place) -> str:
-    """A line per failed check and per warning, at most MOST of a kind; the last says how many more there are."""
+    """A line per failed check and per warning, at most MOST of a kind; a last line counts those that did not fit."""
     lines = []
     for kind, status in (("error", FAILED), ("warning", WARNED)):
         rows = [row for row in checks_of(gate) if row.status == status]
@@ -42,7 +42,7 @@ def _command(kind: str, file: str, line: int, title: str, message: str) -> str:
 
 
 def _data(text: str) -> str:
-    """Escaped as `@actions/core` does it, the percent sign first."""
+    """Text of a message, escaped as `@actions/core` does it: the percent sign first."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 

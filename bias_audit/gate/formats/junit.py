@@ -1,4 +1,4 @@
-"""JUnit XML, as Jenkins (xunit plugin, junit-10.xsd), GitLab and Azure read it: a test case per check."""
+"""Writes JUnit XML with a test case per check, as Jenkins (xunit plugin, junit-10.xsd), GitLab and Azure read it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from bias_audit.gate.values import FAILED, NOT_JUDGED, WAIVED, WARNED, GateResul
 
 
 def junit(gate: GateResult, place: Place) -> str:
-    """A suite per scope, in the order of the rows.
+    """The result of the gate as JUnit XML, with a test suite per scope in the order of the rows.
 
-    A failed check is a failure. What could not be judged, or is waived, is skipped with its reason: never a pass. A
-    warning passes, for JUnit knows none, and stands in the output of its case.
+    A failed check is a failure. A check that could not be judged, or is waived, is skipped with its reason: never a
+    pass. A warning passes, because JUnit has no warnings, and stands in the output of its test case.
     """
     checks = checks_of(gate)
     root = ET.Element("testsuites", {"name": "bias-audit gate", **_counts(checks)})
@@ -56,13 +56,13 @@ def _case(suite: ET.Element, row: GateRow, place: Place, names: set[tuple[str, s
 
 
 def _numbered(name: str) -> Iterator[str]:
-    """The name, then "name (2)", "name (3)" and so on."""
+    """Names to try for a test case: the name itself, then "name (2)", "name (3)" and so on."""
     yield name
     yield from (f"{name} ({n})" for n in itertools.count(2))
 
 
 def _details(row: GateRow, text: CheckText, place: Place) -> str:
-    """The sentence, where it was asked for, and what to do."""
+    """Text of a row in its test case: its sentence, the line that asked for the check, and what to do."""
     parts = [row.sentence]
     if row.line and place.has_lines:
         parts.append(f"Asked for by {place.file}, line {row.line}.")

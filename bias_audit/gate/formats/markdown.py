@@ -1,4 +1,4 @@
-"""gate.md: the verdict for people, fit for GitHub's step summary."""
+"""Writes gate.md: the verdict for people, short enough for GitHub's step summary."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from bias_audit.gate.values import FAILED, NOT_JUDGED, PASSED, STATUSES, WAIVED,
 from bias_audit.gate.words import checks, digits
 
 LIMIT = 1_000_000
-"""Bytes: GitHub refuses a step summary above 1 MiB as a whole."""
+"""Most bytes of the text: GitHub refuses a whole step summary above 1 MiB."""
 
 SHOWN = 200
-"""Rows per status, at most: nobody reads a thousand lines. gate.json holds all."""
+"""Most rows per status: nobody reads a thousand lines. gate.json holds all rows."""
 
 _HEADINGS = {
     FAILED: "Failed", WARNED: "Warnings", NOT_JUDGED: "Not judged", WAIVED: "Waived", PASSED: "Passed",
@@ -26,7 +26,10 @@ _HEAD = (
 
 
 def markdown(gate: GateResult, place: Place) -> str:
-    """What failed, warns, was not judged and is waived in full, what passed as a folded list; never above LIMIT."""
+    """The verdict as Markdown: a table per status, with the passed checks folded.
+
+    A table has at most SHOWN rows. While the text is longer than LIMIT, this number is halved.
+    """
     shown = SHOWN
     text = _page(gate, place, shown)
     while len(text.encode("utf-8", "backslashreplace")) > LIMIT and shown:
@@ -36,7 +39,7 @@ def markdown(gate: GateResult, place: Place) -> str:
 
 
 def escaped(text: str) -> str:
-    """One line that Markdown and HTML show as it is: class names are data, not markup."""
+    """A text as one line that Markdown and HTML show unchanged: names of classes are data, not markup."""
     return " ".join(legal(text).split()).translate(_ACTIVE)
 
 
@@ -84,7 +87,7 @@ def _line(row: GateRow) -> str:
 
 
 def _help(gate: GateResult) -> Iterator[str]:
-    """What to do about every rule that failed, folded: the text of `bias-audit rule`."""
+    """A folded section for every rule with a failed check, with the advice of `bias-audit rule`."""
     for code in sorted({row.check for row in gate.rows if row.status == FAILED and is_rule(row.check)}):
         text = check_text(code)
         yield from (f"<details><summary>What to do about {code}: {text.title}</summary>", "", text.repair)

@@ -1,4 +1,4 @@
-"""Where a result is shown: CI puts it at a line of a committed file, and links help for its rule."""
+"""The committed file and line at which CI shows a result, and the address of help about a rule."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ GATE_FILE = "gate.toml"
 
 @dataclass(frozen=True)
 class Place:
-    """Where results are put.
+    """The file at which CI shows the results of a gate.
 
     Attributes:
-        file: committed file, from the repository's root, with slashes.
-        has_lines: the file is the gate file, so that lines of checks are lines of it.
+        file: path of a committed file from the repository's root, with slashes.
+        has_lines: whether this is the gate file, so that the line of a row is a line of it.
         run: run folder as given, "" where it is not known.
-        help_uri: address of a rule's help with {code} in it; "" where there is none, then the text itself is enclosed.
+        help_uri: address of help about a rule, with {code} in it; "" where there is none.
     """
 
     file: str = GATE_FILE
@@ -28,22 +28,22 @@ class Place:
     help_uri: str = ""
 
     def uri(self) -> str:
-        """The file as a relative reference: a space is %20."""
+        """The file as a relative URI reference: a space is written %20."""
         return quote(self.file)
 
     def line(self, row: GateRow) -> int:
-        """Line that a row is put at: the one that asked for it, the first where a default did."""
+        """Line at which a row is shown: the one that asked for the check; 1 for a default or another file."""
         return max(row.line, 1) if self.has_lines else 1
 
     def help(self, code: str) -> str:
-        """Address of a rule's help, "" for none."""
+        """Address of the help about a rule, "" where there is none."""
         return self.help_uri.replace("{code}", quote(code, safe=""))
 
 
 def place_of(gate: GateResult, run: str | Path = "") -> Place:
-    """Where the results of a gate are put: where its file says ([output] at), else at its file, else at `gate.toml`.
+    """Where to show the results of a gate: at the file of [output] at, else at the gate file, else at `gate.toml`.
 
-    The path of the gate file is taken from the repository it lies in (the nearest folder with `.git`), else from the
+    The path of the gate file is taken from the root of its repository (the nearest folder with `.git`), else from the
     working folder.
     """
     config = gate.config
@@ -52,7 +52,7 @@ def place_of(gate: GateResult, run: str | Path = "") -> Place:
 
 
 def committed(path: Path) -> str:
-    """The path from its repository's root, with slashes; symbolic links are followed, as GitHub asks for."""
+    """Path of a file from the root of its repository, with slashes; symbolic links are followed, as GitHub requires."""
     whole, here = path.resolve(), Path.cwd()
     root = next((folder for folder in whole.parents if (folder / ".git").exists()), here)
     return whole.relative_to(root).as_posix() if whole.is_relative_to(root) else whole.name

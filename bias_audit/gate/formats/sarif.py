@@ -1,4 +1,4 @@
-"""SARIF 2.1.0 (OASIS), within what GitHub code scanning takes and shows."""
+"""Writes SARIF 2.1.0 (OASIS), within the limits of what GitHub code scanning accepts and shows."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from bias_audit.gate.values import FAILED, WARNED, GateResult, GateRow
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 MOST_RESULTS = 5_000
-"""Results that GitHub shows of a run; it refuses files with more than 25,000, and above 10 MB compressed."""
+"""Most results of a file: GitHub shows so many of a run, and refuses files with more than 25,000 or above 10 MB
+compressed."""
 
 MESSAGE, DESCRIPTION = 2_000, 1_024
-"""Characters of a result's message and of a rule's descriptions (GitHub: 1,024)."""
+"""Most characters of a result's message and of a rule's descriptions (GitHub: 1,024)."""
 
 LEVELS = {FAILED: "error", WARNED: "warning"}
-"""Status of a row -> level of its result. Whatever else a row is, it is nobody's alert."""
+"""Status of a row -> level of its SARIF result; rows of another status make no result."""
 
 _FAMILIES = {
     "BA1": ("attention", "low"),
@@ -31,14 +32,15 @@ _FAMILIES = {
     "BA4": ("leakage", "medium"),
     "BA9": ("audit-health", "high"),
 }
-"""First signs of a rule's code -> its tag, and how often it is right: heatmaps alone are triage."""
+"""First three signs of a rule's code -> tag and precision of the rule in SARIF; heatmaps alone are triage, so "low"."""
 
 
 def sarif(gate: GateResult, place: Place) -> str:
-    """One run with one result per failed check and per warning, each at a line of the committed file.
+    """The result of the gate as SARIF: a result per failed check and per warning, each at a line of a committed file.
 
-    Waived checks are no results, for GitHub shows suppressed ones as open alerts. A finding that both fails and warns
-    is the failure. No check is about a single image: rules and metrics of images have a row per class.
+    Waived checks make no results, because GitHub shows suppressed ones as open alerts. A finding that both fails and
+    warns makes one result, the failure. No check is about a single image: rules and metrics of images have a row per
+    class.
     """
     found = _distinct([row for row in checks_of(gate) if row.status in LEVELS])
     shown = found[:MOST_RESULTS]
@@ -108,13 +110,13 @@ def _result(row: GateRow, rule_index: int, place: Place) -> dict[str, Any]:
 
 
 def _message(text: str) -> str:
-    """Text of a SARIF message (3.11): braces are doubled, and no name of a class makes a link."""
+    """Text of a SARIF message (3.11): braces are doubled, and no name of a class can make a link."""
     plain = cut(legal(text), MESSAGE).replace("](", "] (")
     return plain.replace("{", "{{").replace("}", "}}")
 
 
 def _identity(row: GateRow) -> str:
-    """The finding's own id; for a number, what it is a number of."""
+    """The finding's id, or for a number a hash of check, scope and subject."""
     if row.finding_id:
         return row.finding_id
     parts = "\0".join((row.check, row.scope, row.subject))
@@ -122,7 +124,7 @@ def _identity(row: GateRow) -> str:
 
 
 def _distinct(rows: Sequence[GateRow]) -> list[GateRow]:
-    """The first row of each identity: failures stand before warnings."""
+    """The first row of each identity: failures come before warnings."""
     kept: dict[str, GateRow] = {}
     for row in rows:
         kept.setdefault(_identity(row), row)

@@ -1,4 +1,4 @@
-"""What every format says of a check: its title, its help, and text that any reader takes."""
+"""Texts about a check that all formats share: its title, its help, and text without forbidden characters."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from bias_audit.gate.states import STATES
 from bias_audit.gate.values import FAILED, GateResult, GateRow
 
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 does not allow (2.2 Characters): control characters, halves of surrogate pairs, two non-characters."""
+"""Characters that XML 1.0 does not allow (2.2 Characters): control characters, halves of surrogate pairs, two
+non-characters."""
 
 
 @dataclass(frozen=True)
 class CheckText:
-    """What a check is.
+    """Texts that explain a check.
 
     Attributes:
-        title: in a few words.
-        summary: one sentence.
-        plain, markdown: help, for readers of text and of Markdown.
-        repair: what to do, Markdown; "" where that depends.
+        title: name of the check in a few words.
+        summary: what the check is, in a short text.
+        plain, markdown: help about the check, as plain text and as Markdown.
+        repair: what to do about a failure, as Markdown; "" where that depends on the case.
     """
 
     title: str
@@ -34,9 +35,9 @@ class CheckText:
 
 
 def checks_of(gate: GateResult) -> tuple[GateRow, ...]:
-    """The rows; where the gate fails without a failed one, for nothing was judged, a row that says so.
+    """Rows of a result, headed by a failed row of its own where the gate failed because nothing was judged.
 
-    Readers of CI files count failures: a file without any is green to them, whatever the exit code was.
+    Readers of CI files count failures: for them a file without any is green, whatever the exit code was.
     """
     if gate.passed or any(row.status == FAILED for row in gate.rows):
         return gate.rows
@@ -45,41 +46,41 @@ def checks_of(gate: GateResult) -> tuple[GateRow, ...]:
 
 
 def legal(text: str) -> str:
-    """The text with characters that XML forbids, and terminals obey, written as their number: `\\x1b`, `\\udc80`."""
+    """The text with characters that XML forbids or terminals obey written as escapes: `\\x1b`, `\\udc80`."""
     return _ILLEGAL.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), text)
 
 
 def one_line(text: str) -> str:
-    """`legal` without line breaks."""
+    """The text as `legal` gives it, with every run of white space as one space."""
     return " ".join(legal(text).split())
 
 
 def cut(text: str, most: int) -> str:
-    """At most so many characters, with a mark where something is missing."""
+    """The text, cut to at most `most` characters, with an ellipsis where something is missing."""
     return text if len(text) <= most else text[: most - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def subject_of(row: GateRow) -> str:
-    """What a row is about, for people: the class, the cue, or the data set."""
+    """Subject of a row, for people: the class, the cue, the data set, or else the scope."""
     if row.cue and row.cue != row.subject:
         return f"{row.cue} ({row.subject})" if row.subject else row.cue
     return row.subject or ("the data set" if row.scope == "dataset" else row.scope)
 
 
 def name_of(row: GateRow) -> str:
-    """A row in a line: "BA201 prediction follows the background: wolf", "min_accuracy: wolf"."""
+    """Name of a row, such as "BA201 prediction follows the background: wolf" or "min_accuracy: wolf"."""
     what = f"{row.check} {explain_rule(row.check).title}" if is_rule(row.check) else row.check
     return one_line(f"{what}: {subject_of(row)}")
 
 
 def is_rule(check: str) -> bool:
-    """Whether a check is one of the rules, not a number of gate.toml."""
+    """Whether a check is the code of a rule; otherwise it is a number or a requirement of gate.toml."""
     return check in rule_codes()
 
 
 @functools.cache
 def check_text(check: str) -> CheckText:
-    """What a check is: the rule's text, or what a threshold of gate.toml does."""
+    """Texts about a check: those of the rule, or a general text for what a gate file asks for."""
     if is_rule(check):
         rule = explain_rule(check)
         return CheckText(rule.title, " ".join(rule.summary.split()), rule.plain(), rule.markdown(), rule.repair)
