@@ -75,7 +75,7 @@ class AuditConfig:
         mask_foreground: pixel values that are foreground; None = every value but 0 and the ignore value.
         segmenter: what estimates the masks of pictures that have neither mask nor box: "auto" (GrabCut), a segmentation
             model (.keras, .h5, .tflite) or `module:function`; None = such pictures stay without a mask.
-        mask_ignore: pixel value that is neither (VOC: 255, Oxford-Pet trimap: 3); None = none, but 255 in palette masks.
+        mask_ignore: pixel value that is neither (VOC: 255, Oxford-Pet trimap: 3); None = none; palettes: 255.
         class_map: class name -> output indices, as (name, indices) pairs; None = one output per class, in order.
         custom_objects: module with the classes and functions that the model's file needs; importing it runs it.
         extra: settings of checks of other packages, as (name, value) pairs in the order of their names.

@@ -13,6 +13,8 @@ CHECKS = ROOT / "bias_audit" / "checks"
 
 def test_import_contracts(monkeypatch):
     monkeypatch.chdir(ROOT)
+    # It would silence every logger of this process, those of the next tests among them.
+    monkeypatch.setattr("logging.config.dictConfig", lambda _: None)
     assert lint_imports(config_filename="pyproject.toml", no_cache=True) == 0
 
 
