@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from bias_audit.gate.metrics import METRICS, Measured, wilson
+from bias_audit.gate.metrics import METRICS, MetricValue, wilson
 from bias_audit.run.result import AuditResult
 
 PAIRED = "paired over the same images (Newcombe 1998)"
@@ -29,7 +29,12 @@ Images = Mapping[str, Mapping[str, float | None]]
 
 
 def change(
-    result: AuditResult, baseline: AuditResult, name: str, now: Measured, before: Measured, images: Sequence[Images]
+    result: AuditResult,
+    baseline: AuditResult,
+    name: str,
+    now: MetricValue,
+    before: MetricValue,
+    images: Sequence[Images],
 ) -> tuple[float, float | None, float | None, str]:
     """The change of a number since the baseline, with its interval.
 
@@ -65,7 +70,7 @@ def change(
     return difference, *_apart(now, before)
 
 
-def _apart(now: Measured, before: Measured) -> tuple[float | None, float | None, str]:
+def _apart(now: MetricValue, before: MetricValue) -> tuple[float | None, float | None, str]:
     """MOVER interval of the difference of two samples; (None, None, "") where one of them has no interval."""
     ends = (now.low, now.high, before.low, before.high)
     if now.value is None or before.value is None or any(end is None for end in ends):

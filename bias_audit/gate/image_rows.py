@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from bias_audit.checks.levels import failed_map_tests
-from bias_audit.gate.metrics import Measured, is_attention
+from bias_audit.gate.metrics import MetricValue, is_attention
 from bias_audit.gate.missing import state_of_number
 from bias_audit.gate.number_row import EQUAL, MAPS_SAY_NOTHING, blank, breach, unjudged
 from bias_audit.gate.settings import GateConfig, MetricCheck
@@ -42,7 +42,7 @@ def image_rows(
     for class_name, values in images.items():
         own = check.classes.get(class_name, check)
         known = [(image, value) for image, value in values.items() if value is not None]
-        one, least = Measured(class_name, None, n=len(known)), max(1, own.min_n)
+        one, least = MetricValue(class_name, None, n=len(known)), max(1, own.min_n)
         for kind, bound in own.bounds.items():
             if failed:
                 yield unjudged(own, config, one, kind, bound, MAPS_FAILED, MAPS_SAY_NOTHING)
@@ -55,7 +55,7 @@ def image_rows(
                 yield _row(own, one, known, kind, bound)
 
 
-def _row(check: MetricCheck, one: Measured, known: list[tuple[str, float]], kind: str, bound: float) -> GateRow:
+def _row(check: MetricCheck, one: MetricValue, known: list[tuple[str, float]], kind: str, bound: float) -> GateRow:
     sign = 1 if kind == "max" else -1
     beyond = sorted(((sign * value, image) for image, value in known if sign * (value - bound) > EQUAL), reverse=True)
     share = len(beyond) / len(known)

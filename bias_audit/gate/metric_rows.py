@@ -9,7 +9,7 @@ from bias_audit.checks.levels import failed_map_tests
 from bias_audit.checks.registry import not_installed
 from bias_audit.gate.change import Images, change, same_data
 from bias_audit.gate.image_rows import image_rows
-from bias_audit.gate.metrics import CLASS, Measured, images_of, is_attention, measured, metric_of
+from bias_audit.gate.metrics import CLASS, MetricValue, images_of, is_attention, measured, metric_of
 from bias_audit.gate.missing import state_of_number
 from bias_audit.gate.number_row import EQUAL, MAPS_SAY_NOTHING, blank, breach, said, unjudged
 from bias_audit.gate.settings import GateConfig, MetricCheck
@@ -77,7 +77,7 @@ def metric_rows(result: AuditResult, config: GateConfig, baseline: AuditResult |
 def _no_rows(check: MetricCheck, config: GateConfig, state: str = NO_ROWS, reason: str = "") -> Iterator[GateRow]:
     reason = reason or f"the run has no rows of table {check.table!r}"
     for kind, bound in check.bounds.items():
-        yield unjudged(check, config, Measured("", None), kind, bound, state, reason)
+        yield unjudged(check, config, MetricValue("", None), kind, bound, state, reason)
 
 
 def _image_columns(config: GateConfig) -> set[str]:
@@ -108,7 +108,9 @@ def _paired(
     return tuple(images for images in both if images)
 
 
-def _row(sides: _Sides, check: MetricCheck, one: Measured, kind: str, bound: float, before: Measured | None) -> GateRow:
+def _row(
+    sides: _Sides, check: MetricCheck, one: MetricValue, kind: str, bound: float, before: MetricValue | None
+) -> GateRow:
     result, config, baseline = sides.result, sides.config, sides.baseline
     if sides.failed_maps and is_attention(check.table, check.name):
         return unjudged(check, config, one, kind, bound, MAPS_FAILED, MAPS_SAY_NOTHING)
@@ -137,7 +139,7 @@ def _row(sides: _Sides, check: MetricCheck, one: Measured, kind: str, bound: flo
 def _compared(
     check: MetricCheck,
     config: GateConfig,
-    one: Measured,
+    one: MetricValue,
     kind: str,
     bound: float,
     *,

@@ -149,7 +149,7 @@ def is_attention(table: str, name: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Measured:
+class MetricValue:
     """The number of one subject: its value, interval and number of images.
 
     Attributes:
@@ -171,7 +171,7 @@ class Measured:
     reason_code: str = ""
 
 
-def measured(result: AuditResult, table: str, name: str) -> list[Measured] | None:
+def measured(result: AuditResult, table: str, name: str) -> list[MetricValue] | None:
     """A metric of every subject of a run.
 
     Args:
@@ -226,7 +226,7 @@ def _subject(table: str) -> tuple[str, ...]:
     return _SUBJECT.get(table) or (str(index_of(table)), "class_name")
 
 
-def _of_row(table: str, name: str, metric: Metric, row: Mapping[str, Any]) -> Measured:
+def _of_row(table: str, name: str, metric: Metric, row: Mapping[str, Any]) -> MetricValue:
     if name == "flagged_share":
         return _flagged(row)
     class_name = str(row.get("class_name") or "") if table != "slice" else ""
@@ -237,7 +237,7 @@ def _of_row(table: str, name: str, metric: Metric, row: Mapping[str, Any]) -> Me
     get = number if table == "class" else parsed
     n = get(row.get(metric.n)) if metric.n else None
     reason = str(row.get(metric.reason) or "") if metric.reason else ""
-    return Measured(
+    return MetricValue(
         subject,
         get(row.get(name)),
         get(row.get(metric.low)),
@@ -249,14 +249,14 @@ def _of_row(table: str, name: str, metric: Metric, row: Mapping[str, Any]) -> Me
     )
 
 
-def _flagged(row: Mapping[str, Any]) -> Measured:
+def _flagged(row: Mapping[str, Any]) -> MetricValue:
     """Share of a class's photos that rest on their background, with a Wilson interval."""
     name, reason = str(row.get("class_name", "")), str(row.get("reliance_reason") or "")
     flagged, photos = number(row.get("n_rests_on_background")), number(row.get("n_interventions"))
     if flagged is None or not photos:
         code = str(row.get("reliance_reason_code") or "")
-        return Measured(name, None, n=0, reason="" if reason == OK else reason, class_name=name, reason_code=code)
-    return Measured(name, flagged / photos, *wilson(flagged / photos, photos), int(photos), "", name)
+        return MetricValue(name, None, n=0, reason="" if reason == OK else reason, class_name=name, reason_code=code)
+    return MetricValue(name, flagged / photos, *wilson(flagged / photos, photos), int(photos), "", name)
 
 
 def read_columns(folder: Path, name: str, columns: Iterable[str]) -> dict[str, list[str]] | None:
@@ -334,16 +334,16 @@ def wilson(share: float, n: float) -> tuple[float, float]:
 # -- the data set ---------------------------------------------------------------------------
 
 
-def _dataset(result: AuditResult, name: str) -> Measured:
+def _dataset(result: AuditResult, name: str) -> MetricValue:
     return _SHARES[name](result) if name in _SHARES else _count(result, name)
 
 
-def _count(result: AuditResult, name: str) -> Measured:
+def _count(result: AuditResult, name: str) -> MetricValue:
     count = result.info.counts.get(name)
-    return Measured("", None if count is None else float(count), reason=f"the run holds no count {name!r}")
+    return MetricValue("", None if count is None else float(count), reason=f"the run holds no count {name!r}")
 
 
-def _accuracy(result: AuditResult) -> Measured:
+def _accuracy(result: AuditResult) -> MetricValue:
     """Accuracy over all images read, with its interval.
 
     The interval takes each class's variance from the class's own interval (Zou & Donner 2008, Stat. Med. 27,
@@ -356,32 +356,32 @@ def _accuracy(result: AuditResult) -> Measured:
             strata.append((n, share, number(row.get("accuracy_low")), number(row.get("accuracy_high"))))
     total = sum(n for n, *_ in strata)
     if not total:
-        return Measured("", None, n=0, reason="no image was read")
+        return MetricValue("", None, n=0, reason="no image was read")
     mean = sum(n * share for n, share, *_ in strata) / total
     below = above = 0.0
     for n, share, low, high in strata:
         if low is None or high is None:
-            return Measured("", mean, n=int(total))
+            return MetricValue("", mean, n=int(total))
         below += (n / total * (share - low)) ** 2
         above += (n / total * (high - share)) ** 2
-    return Measured("", mean, max(0.0, mean - math.sqrt(below)), min(1.0, mean + math.sqrt(above)), int(total))
+    return MetricValue("", mean, max(0.0, mean - math.sqrt(below)), min(1.0, mean + math.sqrt(above)), int(total))
 
 
-def _missing_share(part: str, whole: str, reason: str) -> Callable[[AuditResult], Measured]:
+def _missing_share(part: str, whole: str, reason: str) -> Callable[[AuditResult], MetricValue]:
     """A function that gives the share of count `whole` that is not in count `part`: counted, so without an interval."""
 
-    def share(result: AuditResult) -> Measured:
+    def share(result: AuditResult) -> MetricValue:
         counts = result.info.counts
         absent = [name for name in (part, whole) if name not in counts]
         if absent:
-            return Measured("", None, reason=f"the run holds no count {absent[0]!r}")
+            return MetricValue("", None, reason=f"the run holds no count {absent[0]!r}")
         total = counts[whole]
-        return Measured("", (total - counts[part]) / total if total else None, n=total, reason=reason)
+        return MetricValue("", (total - counts[part]) / total if total else None, n=total, reason=reason)
 
     return share
 
 
-_SHARES: dict[str, Callable[[AuditResult], Measured]] = {
+_SHARES: dict[str, Callable[[AuditResult], MetricValue]] = {
     "accuracy": _accuracy,
     "unreadable_share": _missing_share("read", "images", "no image was found"),
     "without_mask_share": _missing_share("with_mask", "read", "no image was read"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bias_audit.gate.metrics import Measured, metric_of
+from bias_audit.gate.metrics import MetricValue, metric_of
 from bias_audit.gate.settings import GateConfig, MetricCheck
 from bias_audit.gate.values import FAILED, NOT_JUDGED, PASSED, WARNED, GateRow
 
@@ -14,14 +14,14 @@ EQUAL = 1e-9
 MAPS_SAY_NOTHING = "the heatmaps failed their tests (BA908)"
 
 
-def said(check: MetricCheck, one: Measured, kind: str) -> str:
+def said(check: MetricCheck, one: MetricValue, kind: str) -> str:
     """Beginning of a sentence about a number: its quantity and its subject."""
     label = metric_of(check.table, check.name).label
     label = {"max_increase": f"rise of {label}", "max_decrease": f"fall of {label}"}.get(kind, label)
     return label[0].upper() + label[1:] + (f" of {one.subject!r}" if one.subject else "")
 
 
-def blank(check: MetricCheck, one: Measured, kind: str, bound: float) -> GateRow:
+def blank(check: MetricCheck, one: MetricValue, kind: str, bound: float) -> GateRow:
     """A row of a number with neither measured value nor sentence yet; its status is PASSED."""
     return GateRow(
         check.scope or check.table,
@@ -45,7 +45,7 @@ def breach(check: MetricCheck) -> str:
 
 
 def unjudged(
-    check: MetricCheck, config: GateConfig, one: Measured, kind: str, bound: float, state: str, reason: str
+    check: MetricCheck, config: GateConfig, one: MetricValue, kind: str, bound: float, state: str, reason: str
 ) -> GateRow:
     """The row of a number that was not judged: NOT_JUDGED where its state is allowed, else as for a broken bound."""
     row = blank(check, one, kind, bound)

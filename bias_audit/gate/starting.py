@@ -11,7 +11,7 @@ from pathlib import Path
 from bias_audit.checks.registry import with_role
 from bias_audit.errors import ConfigError
 from bias_audit.gate.example import comment, levels
-from bias_audit.gate.metrics import Measured, measured
+from bias_audit.gate.metrics import MetricValue, measured
 from bias_audit.gate.settings import GateConfig
 from bias_audit.gate.values import FAILED, GateRow
 from bias_audit.gate.verdict import judge
@@ -147,7 +147,7 @@ def _findings(rows: list[GateRow], result: AuditResult) -> Iterator[str]:
         yield ""
 
 
-def _end(one: Measured, kind: str) -> float | None:
+def _end(one: MetricValue, kind: str) -> float | None:
     return one.high if kind == "max" else one.low
 
 
@@ -158,7 +158,7 @@ def _beyond(bound: float, kind: str) -> float:
     return max(0.0, min(1.0, math.floor(round((bound - MARGIN) / STEP, 6)) * STEP))
 
 
-def _shown(one: Measured) -> str:
+def _shown(one: MetricValue) -> str:
     if one.value is None:
         return "not known"
     interval = "" if one.low is None or one.high is None else f" [{one.low:z.2f}, {one.high:z.2f}]"

@@ -21,7 +21,7 @@ from bias_audit.models.base import Model, Predictions
 Array = NDArray[np.float32]
 
 
-class Candidate(TypedDict):
+class RankedMethod(TypedDict):
     """One row of the table of `most_faithful`, as the run stores it in JSON; NaN comes back as None."""
 
     method: str
@@ -116,7 +116,7 @@ def candidate_layers(model: Model) -> tuple[str, ...]:
 
 def most_faithful(
     model: Model, preprocess: Preprocess, seed: int, pixels: Array, *, other_layers: bool
-) -> tuple[str, str, list[Candidate]]:
+) -> tuple[str, str, list[RankedMethod]]:
     """Choose the method and layer whose heatmaps of the predicted class have the best `insertion_deletion`.
 
     The default, HiResCAM at the explained layer, is left only for a candidate that leads by more than CLEAR standard
@@ -211,7 +211,7 @@ def baselines(count: int, grid: tuple[int, int], seed: int) -> dict[str, Array]:
     return {RANDOM: noise, CENTRE: np.repeat(centre[None], count, axis=0)}
 
 
-def table_lines(table: Sequence[Candidate]) -> list[str]:
+def table_lines(table: Sequence[RankedMethod]) -> list[str]:
     """The table of `most_faithful` as lines of text."""
     return [
         f"{'*' if row['chosen'] else ' '} {_number(row):+z.3f}  {row['method']}"
@@ -222,7 +222,7 @@ def table_lines(table: Sequence[Candidate]) -> list[str]:
 
 def _row(
     method: str, layer: str, grid: tuple[int, int], values: NDArray[np.float64], first: NDArray[np.float64]
-) -> Candidate:
+) -> RankedMethod:
     lead = values - first
     error = float(lead.std(ddof=1) / np.sqrt(len(lead))) if len(lead) > 1 else np.inf
     return {
@@ -236,7 +236,7 @@ def _row(
     }
 
 
-def _sentence(table: Sequence[Candidate], images: int) -> str:
+def _sentence(table: Sequence[RankedMethod], images: int) -> str:
     chosen = next(row for row in table if row["chosen"])
     chance = next(row for row in table if row["method"] == RANDOM)
     best = f"{METHODS[chosen['method']].paper}, insertion minus deletion {_number(chosen):z.2f}"
@@ -246,7 +246,7 @@ def _sentence(table: Sequence[Candidate], images: int) -> str:
     )
 
 
-def _number(row: Candidate) -> float:
+def _number(row: RankedMethod) -> float:
     return float("nan") if row["score"] is None else float(row["score"])  # NaN is null in a stored table
 
 
