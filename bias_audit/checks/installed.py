@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bias_audit.checks.base import Check
 from bias_audit.errors import ConfigError
+from bias_audit.users_code import running
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -27,6 +28,9 @@ SHARED = ("images", "classes", "confusion")
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _CODE = re.compile(r"[A-Z]{2,4}\d{3}")
+
+_CALLED = ("fingerprints", "measure", "recall", "sum_up", "judge", "mark", "pictures", "section")
+"""Methods of a check that the audit calls."""
 
 _IMPORTED: dict[str, Check] = {}
 """Name -> check of another package, for those that this process has imported."""
@@ -62,17 +66,26 @@ def import_checks(names: Iterable[str], ours: Collection[Check]) -> tuple[Check,
         if name not in _IMPORTED:
             point = found()[name]
             package = point.dist.name if point.dist else point.module
-            try:
+            remove = f"Update the package, or remove it: pip uninstall {package}."
+            with running(f"the check {name!r} of the package {package!r} cannot be imported", remove):
                 check = point.load()()
-            except Exception as error:  # another package's code may raise anything
-                raise ConfigError(
-                    f"the check {name!r} of the package {package!r} cannot be imported: {error}",
-                    f"Update the package, or remove it: pip uninstall {package}.",
-                ) from error
             if fault := _fault(name, check, (*ours, *imported())):
                 raise ConfigError(f"the check {name!r} of the package {package!r} {fault}", "Tell its authors.")
+            for method in _CALLED:
+                setattr(check, method, _guarded(getattr(check, method), name, package))
             _IMPORTED[name] = check
     return tuple(_IMPORTED[name] for name in names)
+
+
+def _guarded(method: Callable[..., Any], check: str, package: str) -> Callable[..., Any]:
+    """A method of a check of another package, of which whatever it raises becomes one sentence."""
+
+    @functools.wraps(method)
+    def called(*arguments: Any) -> Any:
+        with running(f"the check {check!r} of the package {package!r} failed ({method.__name__})", "Tell its authors."):
+            return method(*arguments)
+
+    return called
 
 
 def beside(check: Check, file: str) -> Traversable:

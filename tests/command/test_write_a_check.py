@@ -128,7 +128,7 @@ def test_what_breaks_the_rules_is_refused_in_a_sentence(site: Path, tmp_path: Pa
             ('"dark_corner": (', '"images": (', "must have one table, 'dark_corner'"),
             (", index=True", "", "without an index"),
             ('"--dark-corners"', '"--probes"', "has an option --probes that is taken"),
-            ("class DarkCorner", "1 / 0\nclass DarkCorner", "cannot be imported: division by zero"),
+            ("class DarkCorner", "1 / 0\nclass DarkCorner", "cannot be imported: ZeroDivisionError"),
         )
     ):
         folder = tmp_path / str(number)
@@ -190,6 +190,19 @@ def test_rescore_judges_it_again_and_compare_tells_what_changed(run: Path, site:
     assert (stricter / "dark_corner.csv").read_bytes() == (run / "dark_corner.csv").read_bytes()
     compared = bias_audit("compare", stricter, run, site=site)
     assert "DC001" in compared.stdout
+
+
+@pytest.mark.parametrize("fault", ["1 / 0", "raise SystemExit(0)"])
+def test_a_check_that_fails_ends_in_a_sentence(run: Path, tmp_path: Path, fault: str) -> None:
+    """Above all not with exit code 0, and without half a run."""
+    check = blocks()[f"{PACKAGE}/check.py"].replace("    n, share, least =", f"    {fault}\n    n, share, least =")
+    broken = install({**blocks(), f"{PACKAGE}/check.py": check}, tmp_path)
+    done = bias_audit("rescore", run, "--out", tmp_path / "again", site=broken)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert "the check 'dark_corner' of the package 'bias-audit-dark-corner' failed (judge)" in " ".join(
+        done.stderr.split()
+    )
+    assert not (tmp_path / "again").exists()
 
 
 def gated(run: Path, file: Path, site: Path | None) -> tuple[int, list[dict]]:
