@@ -61,14 +61,14 @@ def import_function(name: str, what: str, hint: str) -> Any:
 def running(said: str, hint: str = "", *, kind: bool = True, exits_only: bool = False) -> Iterator[None]:
     """A context in which anything that a user's code raises becomes a ConfigError of one sentence.
 
-    SystemExit is no exception to that: a module that leaves would end an audit, and the gate behind it, with exit code
-    0. Nor is a KeyboardInterrupt, unless somebody pressed Ctrl-C.
+    SystemExit is included: a module that calls `sys.exit()` would end an audit, and the gate after it, with exit code
+    0. KeyboardInterrupt is included as well, unless somebody pressed Ctrl-C.
 
     Args:
         said: beginning of the sentence.
         hint: what to do.
         kind: whether the sentence names the kind of error, too.
-        exits_only: whether to turn only those errors into a sentence that would end the program, such as SystemExit.
+        exits_only: whether only errors that are no `Exception`, such as SystemExit, become a ConfigError.
 
     Raises:
         ConfigError: `said: what was raised`.

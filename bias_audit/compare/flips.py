@@ -108,7 +108,7 @@ def _listed(
         table[column].astype(float).to_numpy(np.float64, na_value=np.nan) for table in (pairs.old, pairs.new)
     )
     size = np.abs(now - before)
-    if good is None:  # without images that did not move, or lack a number
+    if good is None:  # leaves out images whose number did not change, or is missing in a run
         chosen = chosen & (size > 0)
     places = np.flatnonzero(chosen)
     order = sorted(map(int, places), key=lambda place: (-np.nan_to_num(size[place], nan=-1.0), place))

@@ -54,7 +54,7 @@ def pair_images(old: pd.DataFrame, new: pd.DataFrame) -> Pairs:
     _match(first, second, lambda row: row if row[0] else None, places)
     _match(first, second, lambda row: row[0] or None, places)
     by_content = len(places)
-    if not known:  # files of another content under the same name are other images
+    if not known:  # with contents known, equal names with other contents are different images
         _match(first, second, lambda row: row[1], places)
     places.sort(key=lambda pair: pair[1])
     one = old.reset_index().iloc[[before for before, _ in places]].reset_index(drop=True)

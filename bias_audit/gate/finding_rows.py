@@ -98,7 +98,7 @@ def _found(row: GateRow, outcome: RuleOutcome, context: Context) -> GateRow:
     config = context.config
     level = outcome.level or LEVELS[0]
     least = config.fail_on(row.scope, class_of(outcome))
-    # CI may show the row at its waiver or at [warn]; what it is judged by stays the level from which it fails.
+    # `origin` names the line of the level from which the row fails, even if `line` later points at a waiver or [warn].
     row = replace(row, level=level, sentence=f"{level}: {outcome.sentence}", origin=config.origin(row.line))
     declared = find_rule(outcome.code)
     state = _DOUBTS.get(declared.role) if declared and level == DOUBT else None

@@ -111,8 +111,8 @@ METRICS: dict[str, dict[str, Metric]] = {
 }
 """Table of gate.toml -> metric -> where its interval stands. Other columns can be judged by their estimate.
 
-A table of a check of another package is called as the check. Its column X has the interval X_low to X_high and the
-number of images n, where there are such columns.
+The table that a check of another package makes has the name of that check. The interval of its column X is X_low to
+X_high and the number of images is n, where the table has these columns.
 """
 
 FILES = {"class": "classes", "cluster": "clusters", "slice": "slices", "image": "images"}

@@ -297,7 +297,7 @@ def _number(name: str, value: Any) -> float | None:
 
 
 def _events(store: sqlite3.Connection, which: str, values: tuple[object, ...]) -> list[Event]:
-    """The decisions of all rows that fulfil an SQL condition; it must select all rows of a target or none."""
+    """Decisions in the rows that fulfil the SQL condition `which`; it must select all rows of a target or none."""
     rows = store.execute(f"SELECT * FROM events WHERE {which} ORDER BY time, id", values).fetchall()
     withdrawn = {row["withdraws"]: row["time"] for row in rows if row["withdraws"]}
     made = [row for row in rows if not row["withdraws"]]
@@ -352,7 +352,7 @@ def _reading(run_folder: str | Path) -> Iterator[sqlite3.Connection | None]:
 
 @contextlib.contextmanager
 def _writing(run_folder: str | Path) -> Iterator[sqlite3.Connection]:
-    """The store, opened for one transaction that is on the disk when the block ends, or never was."""
+    """The store, opened for one transaction: written to the disk when the block ends, undone if the block raises."""
     file = Path(run_folder) / FILE
     if not file.parent.is_dir():
         raise ResultError(f"no run folder at {str(run_folder)!r}")

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,6 @@ from bias_audit.review.decisions import BIAS, WRONG_LABEL, WRONG_MASK, Decision,
 from bias_audit.review.swapped import write_swapped
 from bias_audit.review.targets import Target
 from bias_audit.run.atomic import write_atomically
-from bias_audit.run.columns import Row
 from bias_audit.run.identity import class_of
 from bias_audit.run.progress import Progress
 from bias_audit.run.result import AuditResult
@@ -37,15 +37,68 @@ MOST_COLLECTED = 10_000
 
 _HINT = "Choose a folder that can be written."
 
-_CALLED = ("because", "state", "reviewers", "otherwise", "note")
-"""Columns that both lists of images end with.
-
-They say what was decided on, the target's `agreement.state_of`, who gave the verdict, who gave which other verdict, and
-the notes.
-"""
-
 MOST_NAMED = 5
 """Most disagreements that the printed summary names; the page shows all."""
+
+
+@dataclass(frozen=True)
+class Called:
+    """Why an image is in a list: the columns that both lists of images end with, in this order.
+
+    Attributes:
+        because: what was decided on: "the image", or the finding or cue that the image belongs to.
+        state: `agreement.state_of` that target.
+        reviewers: who gave the verdict of the list.
+        otherwise: who gave which other verdict.
+        note: notes of those who gave the verdict.
+    """
+
+    because: str
+    state: str
+    reviewers: str
+    otherwise: str
+    note: str
+
+
+_CALLED = tuple(field.name for field in fields(Called))
+
+
+@dataclass(frozen=True)
+class WrongMask:
+    """A row of wrong_masks.csv: an image whose mask somebody called wrong, and its present kind of mask."""
+
+    image: str
+    mask: str
+    called: Called
+
+
+@dataclass(frozen=True)
+class WrongLabel:
+    """A row of relabel.csv: an image whose label somebody called wrong, its label and its prediction."""
+
+    image: str
+    label: str
+    predicted: str
+    called: Called
+
+
+@dataclass(frozen=True)
+class ToCollect:
+    """A row of collect.csv, with its columns in order.
+
+    Attributes:
+        class_name: the biased class; the column is named class.
+        finding: code and subject of the finding that was decided to be bias.
+        collect: which images the class lacks, in words.
+        at_least: number of images to collect, see `images_needed`.
+        reason: why so many.
+    """
+
+    class_name: str
+    finding: str
+    collect: str
+    at_least: int
+    reason: str
 
 
 def write_next_steps(
@@ -71,10 +124,19 @@ def write_next_steps(
     folder = _usable(folder, result)
     decisions = read_decisions(result.path)
     biased = biased_targets(result, decisions, undecided=undecided)
-    tables: dict[str, tuple[Sequence[str], list[Row]]] = {
-        MASKS_FILE: (("image", "mask", *_CALLED), wrong_masks(result, decisions)),
-        LABELS_FILE: (("image", "label", "predicted", *_CALLED), relabel(result, decisions)),
-        COLLECT_FILE: (("class", "finding", "collect", "at_least", "reason"), collect(result, biased)),
+    tables: dict[str, tuple[Sequence[str], list[tuple[str | int, ...]]]] = {
+        MASKS_FILE: (
+            ("image", "mask", *_CALLED),
+            [(row.image, row.mask, *astuple(row.called)) for row in wrong_masks(result, decisions)],
+        ),
+        LABELS_FILE: (
+            ("image", "label", "predicted", *_CALLED),
+            [(row.image, row.label, row.predicted, *astuple(row.called)) for row in relabel(result, decisions)],
+        ),
+        COLLECT_FILE: (
+            ("class", "finding", "collect", "at_least", "reason"),
+            [astuple(row) for row in collect(result, biased)],
+        ),
     }
     folder.mkdir(parents=True, exist_ok=True)
     lines = []
@@ -127,33 +189,36 @@ def disagreements(result: AuditResult, decisions: Sequence[Decision]) -> list[st
     ]
 
 
-def wrong_masks(result: AuditResult, decisions: Sequence[Decision]) -> list[Row]:
-    """Rows of wrong_masks.csv: an image whose mask somebody called wrong, its present kind of mask, and _CALLED."""
+def wrong_masks(result: AuditResult, decisions: Sequence[Decision]) -> list[WrongMask]:
+    """Rows of wrong_masks.csv, one per image and target whose mask somebody called wrong."""
     kinds = result.images["mask_kind"]
-    return [{**row, "mask": _text(kinds.get(row["image"]))} for row in _images_called(result, decisions, WRONG_MASK)]
+    return [
+        WrongMask(image, _text(kinds.get(image)), called)
+        for image, called in _images_called(result, decisions, WRONG_MASK)
+    ]
 
 
-def relabel(result: AuditResult, decisions: Sequence[Decision]) -> list[Row]:
-    """Rows of relabel.csv: an image whose label somebody called wrong, its label and prediction, and _CALLED.
+def relabel(result: AuditResult, decisions: Sequence[Decision]) -> list[WrongLabel]:
+    """Rows of relabel.csv, one per image and target whose label somebody called wrong.
 
     An image that the run has with several labels gets a row for each.
     """
     rows = []
-    for row in _images_called(result, decisions, WRONG_LABEL):
-        found = result.images.loc[[row["image"]]]
+    for image, called in _images_called(result, decisions, WRONG_LABEL):
+        found = result.images.loc[[image]]
         for label, predicted in zip(found["label"], found["predicted"], strict=True):
-            rows.append({**row, "label": _text(label), "predicted": _text(predicted)})
+            rows.append(WrongLabel(image, _text(label), _text(predicted), called))
     return rows
 
 
-def collect(result: AuditResult, biased: Iterable[Target]) -> list[Row]:
+def collect(result: AuditResult, biased: Iterable[Target]) -> list[ToCollect]:
     """Rows of collect.csv: which images a biased class lacks, how many at least, and why so many.
 
     Args:
         result: the run.
         biased: targets that are taken for bias, see `biased_targets`.
     """
-    rows: dict[str, Row] = {}
+    rows: dict[str, ToCollect] = {}
     thresholds = Thresholds(**result.info.thresholds)
     for target in biased:
         name = _class(target, result)
@@ -167,7 +232,7 @@ def collect(result: AuditResult, biased: Iterable[Target]) -> list[Row]:
                 usual = number(result.classes["accuracy_low"][whose])
                 other = number(result.classes["other_background_accuracy"][whose])
             count, reason = images_needed(usual, None if target.cluster_id else other, thresholds)
-            row = {"class": name, "finding": finding, "collect": what, "at_least": count, "reason": reason}
+            row = ToCollect(name, finding, what, count, reason)
             rows.setdefault(what, row)  # two classes that are taken for each other ask for the same images
     return list(rows.values())
 
@@ -219,8 +284,8 @@ def _missing(target: Target, name: str, becomes: str) -> list[tuple[str, str]]:
     ]
 
 
-def _images_called(result: AuditResult, decisions: Sequence[Decision], verdict: str) -> list[Row]:
-    """A row per image of each target that somebody gave the verdict to, whether or not other reviewers disagree."""
+def _images_called(result: AuditResult, decisions: Sequence[Decision], verdict: str) -> list[tuple[str, Called]]:
+    """Images of each target that somebody gave the verdict to, whether or not other reviewers disagree."""
     known = {**targets.images(result), **targets.findings_and_cues(result)}
     spots = result.cluster_spots
     rows = []
@@ -234,14 +299,14 @@ def _images_called(result: AuditResult, decisions: Sequence[Decision], verdict: 
             names = target.outcome.image_ids
         elif target.cluster_id:
             names = spots.loc[spots["cluster_id"] == target.cluster_id, "image_id"]
-        said = {
-            "because": "the image" if target.kind == "image" else f"{target.kind} {target.code} {target.subject}",
-            "state": state_of(own),
-            "reviewers": "; ".join(decision.reviewer for decision in called),
-            "otherwise": "; ".join(f"{each.reviewer}: {each.verdict}" for each in own if each.verdict != verdict),
-            "note": "; ".join(decision.note for decision in called if decision.note),
-        }
-        rows += [{"image": str(name), **said} for name in dict.fromkeys(names) if name in result.images.index]
+        said = Called(
+            because="the image" if target.kind == "image" else f"{target.kind} {target.code} {target.subject}",
+            state=state_of(own),
+            reviewers="; ".join(decision.reviewer for decision in called),
+            otherwise="; ".join(f"{each.reviewer}: {each.verdict}" for each in own if each.verdict != verdict),
+            note="; ".join(decision.note for decision in called if decision.note),
+        )
+        rows += [(str(name), said) for name in dict.fromkeys(names) if name in result.images.index]
     return rows
 
 
@@ -269,13 +334,13 @@ def _usable(folder: Path, result: AuditResult) -> Path:
     return folder
 
 
-def _csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> bytes:
+def _csv(columns: Sequence[str], rows: Iterable[Sequence[str | int]]) -> bytes:
     from bias_audit.review.exchange import cell
 
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, columns, lineterminator="\r\n")
-    writer.writeheader()
-    writer.writerows({name: cell(row[name]) for name in columns} for row in rows)
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    writer.writerow(columns)
+    writer.writerows([cell(value) for value in row] for row in rows)
     return buffer.getvalue().encode("utf-8", "backslashreplace")
 
 

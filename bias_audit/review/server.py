@@ -148,7 +148,7 @@ def create_app(
         routes=[Route("/", page, methods=["GET"]), Mount("/api", routes=api)],
         exception_handlers={BiasAuditError: _told, TooLarge: _too_large},
     )
-    app.router.redirect_slashes = False  # a redirect would lead out of the token
+    app.router.redirect_slashes = False  # a redirect would lead to a path without the token
     return Guarded(app, token)
 
 
@@ -163,7 +163,7 @@ def serve(app: App, opened: socket.socket) -> None:
         ws="none",
         timeout_graceful_shutdown=3,
     )
-    with contextlib.suppress(KeyboardInterrupt):  # which uvicorn hands on when it has ended
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises Ctrl-C again after it has shut down
         uvicorn.Server(config).run(sockets=[opened])
 
 

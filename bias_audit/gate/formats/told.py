@@ -37,7 +37,7 @@ class CheckText:
 def checks_of(gate: GateResult) -> tuple[GateRow, ...]:
     """Rows of a result, headed by a failed row of its own where the gate failed because nothing was judged.
 
-    Readers of CI files count failures: for them a file without any is green, whatever the exit code was.
+    Services that read these files count failures: a file without a failure is green to them, whatever the exit code.
     """
     if gate.passed or any(row.status == FAILED for row in gate.rows):
         return gate.rows
@@ -46,7 +46,7 @@ def checks_of(gate: GateResult) -> tuple[GateRow, ...]:
 
 
 def legal(text: str) -> str:
-    """The text with characters that XML forbids or terminals obey written as escapes: `\\x1b`, `\\udc80`."""
+    """The text with escapes, such as `\\x1b`, in place of characters that XML forbids; terminals obey some of these."""
     return _ILLEGAL.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), text)
 
 
@@ -56,7 +56,7 @@ def one_line(text: str) -> str:
 
 
 def cut(text: str, most: int) -> str:
-    """The text, cut to at most `most` characters, with an ellipsis where something is missing."""
+    """The text, cut to at most `most` characters, with an ellipsis at its end where it was longer."""
     return text if len(text) <= most else text[: most - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"
 
 
