@@ -27,6 +27,9 @@ ADDED = ("reason_code",)
 
 def differences(before: Path, after: Path) -> Iterator[str]:
     """What differs, a line each; nothing where the runs are the same."""
+    for folder in (before, after):
+        if not (folder / "audit.json").is_file():
+            yield f"{folder} holds no finished run"
     old, new = files(before), files(after)
     yield from (f"only in {before}: {name}" for name in sorted(old - new))
     yield from (f"only in {after}: {name}" for name in sorted(new - old))

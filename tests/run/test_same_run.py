@@ -33,3 +33,9 @@ def test_it_sees_numbers_and_not_the_time(tmp_path: Path):
         "audit.json: /outcomes/0/code: 'BA201' and 'BA202'",
         "images.csv: cells differ",
     ]
+
+
+def test_two_folders_without_a_run_are_not_the_same(tmp_path: Path):
+    assert list(differences(tmp_path / "one", tmp_path / "other")) == [
+        f"{tmp_path / name} holds no finished run" for name in ("one", "other")
+    ]
