@@ -211,7 +211,11 @@ class Compiled:
         if size > MOST_CONSTANT:
             return self._concrete
         try:
-            return freeze(self._concrete)
+            frozen = freeze(self._concrete)
+            # A frozen function has lost its signature. TensorFlow looks for one in every call, in vain and for longer
+            # than a small network takes; here it does so once, while this function is traced.
+            inputs = [tf.TensorSpec(each.shape, each.dtype) for each in frozen.inputs]
+            return tf.function(lambda *tensors: frozen(*tensors), autograph=False).get_concrete_function(*inputs)
         except Exception:  # only an optimisation: a graph that cannot be frozen runs as it is
             return self._concrete
 
