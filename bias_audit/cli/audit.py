@@ -75,18 +75,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], checks: S
     )
 
     shown = add_explaining(audit, "how it is explained and tested")
-    shown.add_argument(
-        "--interventions", metavar="N", type=int, help="photos per class, at most (default 100; 0 = none)"
-    )
-    shown.add_argument(
-        "--discovery",
-        metavar="N",
-        type=int,
-        help="images per class searched for cues (default 200; 0 = none)",
-    )
     for option in (option for check in checks for option in check.options):
         shown.add_argument(option.flag, dest=option.setting, metavar=option.metavar, type=int, help=option.help)
-    shown.add_argument("--donors", metavar="N", type=int, help="backgrounds per photo and arm (default 5)")
 
 
 def run(options: argparse.Namespace) -> int:

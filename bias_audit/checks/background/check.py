@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bias_audit.checks.background.columns import COMPARED, GAP_MATRIX, OF_CLASSES, OF_IMAGES
 from bias_audit.checks.background.image_rule import image_reliance, image_reliance_outliers
 from bias_audit.checks.background.rule import follows_background
-from bias_audit.checks.base import Check, Judge, Measured, Rule
+from bias_audit.checks.base import Check, Judge, Measured, Option, Rule
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +53,10 @@ class Background(Check):
 
     name = "background"
     title = "Background"
+    options = (
+        Option("interventions", "--interventions", "N", "photos per class, at most (default 100; 0 = none)"),
+        Option("donors", "--donors", "N", "backgrounds per photo and arm (default 5)"),
+    )
     tables = {"gap_matrix": GAP_MATRIX}  # noqa: RUF012 - a literal that nothing changes
     columns = {"images": OF_IMAGES, "compared": COMPARED, "classes": OF_CLASSES}  # noqa: RUF012
     rules = tuple(JUDGES)

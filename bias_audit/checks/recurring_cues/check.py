@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from bias_audit.checks.base import Check, Measured
+from bias_audit.checks.base import Check, Measured, Option
 from bias_audit.checks.recurring_cues.columns import CLUSTER_SPOTS, CLUSTERS
 from bias_audit.checks.recurring_cues.rule import JUDGES
 
@@ -21,6 +21,7 @@ class RecurringCues(Check):
     name = "recurring_cues"
     title = "Cues"
     anchor = "clusters"
+    options = (Option("discovery", "--discovery", "N", "images per class searched for cues (default 200; 0 = none)"),)
     tables = {"clusters": CLUSTERS, "cluster_spots": CLUSTER_SPOTS}  # noqa: RUF012 - a literal that nothing changes
     rules = tuple(JUDGES)
     judges = JUDGES
