@@ -9,6 +9,7 @@ need.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -276,7 +277,13 @@ class Check(Protocol):
         Raises:
             ResultError: a table is missing or damaged.
         """
-        return Measured({name: result.table(name) for name in self.tables})
+        # Read when it is first asked for, and once: the shards of a check may hold many pictures.
+        own = functools.cache(functools.partial(self.recall_own, result))
+        return Measured({name: result.table(name) for name in self.tables}, own=own)
+
+    def recall_own(self, result: AuditResult) -> Any:
+        """What a finished run holds of `Measured.own`; None by default."""
+        return None
 
     def add(self, part: Part, measured: Measured, photos: Photos) -> pd.DataFrame:
         """Make the columns that the check adds to a shared table.

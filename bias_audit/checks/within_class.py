@@ -20,10 +20,10 @@ def robust_z_within(values: pd.Series, labels: pd.Series) -> NDArray[np.float64]
         (n,) z-scores, see `stats.robust_z`; NaN without a value, and in classes with fewer than
         `stats.ENOUGH_FOR_OUTLIERS` values.
     """
-    given, names = values.to_numpy(float), labels.to_numpy(object)
+    given = values.to_numpy(float)
     scores = np.full(len(given), np.nan)
-    for name in pd.unique(names):
-        own = np.flatnonzero((names == name) & ~np.isnan(given))
+    for positions in labels.groupby(labels.to_numpy()).indices.values():
+        own = positions[~np.isnan(given[positions])]
         if len(own) >= stats.ENOUGH_FOR_OUTLIERS:
             scores[own] = stats.robust_z(given[own])
     return scores

@@ -10,7 +10,7 @@ doubt its input (pixels, names of outputs), BA908 its maps and BA909 its masks.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from bias_audit.checks import registry
 from bias_audit.checks.base import Check, Rule
@@ -50,8 +50,11 @@ def judge(
         ValueError: checks wait for each other, or for a check that is not among them.
     """
     evidence = dataclasses.replace(evidence, rules={rule.code: rule for check in checks for rule in check.rules})
-    for check in _in_order(checks):
-        found = [outcome for rule in check.rules for outcome in _of_rule(check, rule, evidence, ignored)]
+    for ready in _in_turns(checks):
+        # All of a turn share the evidence, which compares the classes once, when the first of them asks.
+        found = [
+            outcome for check in ready for rule in check.rules for outcome in _of_rule(check, rule, evidence, ignored)
+        ]
         evidence = dataclasses.replace(evidence, outcomes=(*evidence.outcomes, *found))
     outcomes: Sequence[RuleOutcome] = sorted(evidence.outcomes, key=lambda outcome: outcome.code)
     for check in checks:
@@ -66,17 +69,16 @@ def _of_rule(check: Check, rule: Rule, evidence: Evidence, ignored: Sequence[str
     return check.judge(rule, evidence)
 
 
-def _in_order(checks: Sequence[Check]) -> list[Check]:
-    """The checks in an order in which each comes after the checks that it names in `after`."""
-    waiting, done = list(checks), list[Check]()
+def _in_turns(checks: Sequence[Check]) -> Iterator[list[Check]]:
+    """The checks in turns: each check comes in a later turn than the checks that it names in `after`."""
+    waiting, done = list(checks), set[str]()
     while waiting:
-        names = {check.name for check in done}
-        ready = [check for check in waiting if names.issuperset(check.after)]
+        ready = [check for check in waiting if done.issuperset(check.after)]
         if not ready:
             raise ValueError(f"checks wait for each other or for none: {', '.join(check.name for check in waiting)}")
-        done += ready
+        yield ready
+        done.update(check.name for check in ready)
         waiting = [check for check in waiting if check not in ready]
-    return done
 
 
 def judge_rule(code: str, evidence: Evidence) -> list[RuleOutcome]:
@@ -97,16 +99,14 @@ def rejudged(outcomes: Sequence[RuleOutcome], code: str, evidence: Evidence) -> 
     """The outcomes of a run, with those of one rule judged anew on new evidence.
 
     Args:
-        outcomes: outcomes of all rules.
+        outcomes: outcomes of all rules, sorted by code.
         code: code of the rule; if it was ignored, the outcomes are returned unchanged.
         evidence: the new evidence.
     """
     if any(outcome.code == code and outcome.ignored for outcome in outcomes):
         return tuple(outcomes)
-    before = list(RULES)[: list(RULES).index(code)]
     kept = [outcome for outcome in outcomes if outcome.code != code]
-    place = max((i + 1 for i, outcome in enumerate(kept) if outcome.code in before), default=0)
-    return (*kept[:place], *judge_rule(code, evidence), *kept[place:])
+    return tuple(sorted([*kept, *judge_rule(code, evidence)], key=lambda outcome: outcome.code))
 
 
 def count(outcomes: Sequence[RuleOutcome]) -> tuple[RuleCount, ...]:

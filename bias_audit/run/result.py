@@ -225,7 +225,14 @@ class AuditResult:
         """
         from bias_audit.run.tables import read_table
 
-        return read_table(self.path, name)
+        if name not in self._tables:
+            self._tables[name] = read_table(self.path, name)
+        return self._tables[name]
+
+    @functools.cached_property
+    def _tables(self) -> dict[str, pd.DataFrame]:
+        """Tables that were read already: a page is made several times, and each of its sections asks for its own."""
+        return {}
 
     def _repr_html_(self) -> str:
         """HTML for a notebook: the verdict, the findings and the class table."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bias_audit.checks.background.columns import COMPARED, GAP_MATRIX, OF_CLASSES, OF_IMAGES
@@ -69,9 +68,11 @@ class Background(Check):
 
         return measure(context)
 
-    def recall(self, result: AuditResult) -> Measured:
-        """The gap matrix of a finished run; its composites are read from their shards only when they are needed."""
-        return Measured({"gap_matrix": result.gap_matrix}, own=partial(_recalled, result))
+    def recall_own(self, result: AuditResult) -> Any:
+        """The composites of a finished run."""
+        from bias_audit.checks.background.measure import recall
+
+        return recall(result)
 
     def add(self, part: Part, measured: Measured, photos: Photos) -> pd.DataFrame:
         """Columns of reliance: per photo, per photo compared with its class, and per class."""
@@ -96,9 +97,3 @@ class Background(Check):
         from bias_audit.checks.background import summary
 
         return {"composites": summary.to_show(measured.own().examples, outcomes)}
-
-
-def _recalled(result: AuditResult) -> Any:
-    from bias_audit.checks.background.measure import recall
-
-    return recall(result)

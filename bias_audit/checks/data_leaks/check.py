@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bias_audit.checks.base import Check, Measured, Option, Rule
@@ -44,9 +43,11 @@ class DataLeaks(Check):
 
         return measure(context)
 
-    def recall(self, result: AuditResult) -> Measured:
-        """The table of a finished run; the shard that says what was examined is read when a rule needs it."""
-        return Measured({TABLE: result.table(TABLE)}, own=partial(_looked, result))
+    def recall_own(self, result: AuditResult) -> Any:
+        """What a finished run says that was looked at."""
+        from bias_audit.checks.data_leaks.measure import recalled
+
+        return recalled(result)
 
     def judge(self, rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         """Outcomes of one of the rules BA401 to BA404, on the whole data set."""
@@ -58,9 +59,3 @@ class DataLeaks(Check):
         from bias_audit.checks.data_leaks.section import section
 
         return section(measured.tables[TABLE], page)
-
-
-def _looked(result: AuditResult) -> Looked:
-    from bias_audit.checks.data_leaks.measure import recalled
-
-    return recalled(result)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bias_audit.checks.base import Check, Measured
@@ -28,12 +27,8 @@ class Inputs(Check):
 
         return measure(context)
 
-    def recall(self, result: AuditResult) -> Measured:
-        """The comparison of preprocessings of a finished run, read when a rule needs it."""
-        return Measured(own=partial(_recalled, result))
+    def recall_own(self, result: AuditResult) -> Any:
+        """The comparison of preprocessings of a finished run."""
+        from bias_audit.checks.inputs.measure import recall
 
-
-def _recalled(result: AuditResult) -> Any:
-    from bias_audit.checks.inputs.measure import recall
-
-    return recall(result)
+        return recall(result)

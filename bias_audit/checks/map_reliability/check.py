@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bias_audit.checks.base import Check, Measured
@@ -29,9 +28,11 @@ class MapReliability(Check):
 
         return measure(context)
 
-    def recall(self, result: AuditResult) -> Measured:
-        """The tests of a finished run, read when a rule needs them."""
-        return Measured(own=partial(_recalled, result))
+    def recall_own(self, result: AuditResult) -> Any:
+        """The tests of a finished run."""
+        from bias_audit.checks.map_reliability.measure import recall
+
+        return recall(result)
 
     def section(self, measured: Measured, page: Page) -> dict[str, Any] | None:
         """Values of the section: the tests and which of them the maps failed; None where none were judged."""
@@ -39,9 +40,3 @@ class MapReliability(Check):
 
         shown = maps_section(page.result)
         return shown if shown["tests"] else None
-
-
-def _recalled(result: AuditResult) -> Any:
-    from bias_audit.checks.map_reliability.measure import recall
-
-    return recall(result)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bias_audit.checks.base import Check, Measured
@@ -31,16 +30,12 @@ class MaskQuality(Check):
 
         return measure(context)
 
-    def recall(self, result: AuditResult) -> Measured:
-        """The comparison of a finished run, read when a rule needs it."""
-        return Measured(own=partial(_recalled, result))
+    def recall_own(self, result: AuditResult) -> Any:
+        """The comparison of a finished run; None where no masks were estimated."""
+        from bias_audit.checks.mask_quality.measure import recall
+
+        return recall(result)
 
     def mark(self, outcomes: Sequence[RuleOutcome], evidence: Evidence) -> Sequence[RuleOutcome]:
         """Add a caveat to outcomes that depend on estimated masks, and lower their level where most masks are."""
         return marked(outcomes, evidence)
-
-
-def _recalled(result: AuditResult) -> Any:
-    from bias_audit.checks.mask_quality.measure import recall
-
-    return recall(result)

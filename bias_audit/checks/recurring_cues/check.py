@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bias_audit.checks.base import Check, Measured, Option
@@ -39,10 +38,11 @@ class RecurringCues(Check):
 
         return measure(context)
 
-    def recall(self, result: AuditResult) -> Measured:
-        """The tables of cues and of their spots, from a finished run."""
-        tables = {name: result.table(name) for name in self.tables}
-        return Measured(tables, own=partial(_recalled, result))
+    def recall_own(self, result: AuditResult) -> Any:
+        """Why no cues were looked for in a finished run; "" where they were."""
+        from bias_audit.checks.recurring_cues.measure import why_not
+
+        return why_not(result)
 
     def section(self, measured: Measured, page: Page) -> dict[str, Any] | None:
         """Values of the section: the strongest cues, confirmed ones first; None where there are none."""
@@ -50,9 +50,3 @@ class RecurringCues(Check):
 
         shown = cues_section(page.result, page.pictures, page.budget)
         return shown if shown["clusters"] else None
-
-
-def _recalled(result: AuditResult) -> Any:
-    from bias_audit.checks.recurring_cues.measure import why_not
-
-    return why_not(result)
