@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from bias_audit.run.statuses import OK
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -79,6 +81,9 @@ class Rule:
     by_hand: bool = False
     collect: str = ""
 
+
+RULE_CODE = r"[A-Z]{2,4}\d{3}"
+"""Pattern of a rule's code: BA201, or DC001 of another package."""
 
 Judge = Callable[[Rule, "Evidence"], "list[RuleOutcome]"]
 """Function that judges a rule: (rule, evidence) -> one outcome per subject."""
@@ -207,6 +212,15 @@ class Photos:
     thresholds: Thresholds
     seed: int
     remasked: frozenset[int] = frozenset()
+
+    def of_class(self, name: str) -> pd.DataFrame:
+        """The readable images with this label, in their order."""
+        return self._read.get(name, self.images.iloc[:0])
+
+    @functools.cached_property
+    def _read(self) -> dict[str, pd.DataFrame]:
+        read = self.images[self.images["status"] == OK]
+        return {str(name): group for name, group in read.groupby("label")}
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bias_audit.checks.base import Check
+from bias_audit.checks.base import RULE_CODE, Check
 from bias_audit.errors import ConfigError
+from bias_audit.run.core_columns import SHARED
 from bias_audit.users_code import running
 
 if TYPE_CHECKING:
@@ -23,11 +24,7 @@ if TYPE_CHECKING:
 
 GROUP = "bias_audit.checks"
 
-SHARED = ("images", "classes", "confusion")
-"""Names of the tables that every run has."""
-
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_CODE = re.compile(r"[A-Z]{2,4}\d{3}")
 
 _CALLED = ("fingerprints", "measure", "recall", "recall_own", "sum_up", "judge", "mark", "pictures", "section")
 """Methods of a check that the audit calls."""
@@ -132,7 +129,7 @@ def _fault(name: str, check: Check, others: Collection[Check]) -> str:
         return "has a name that is taken"
     codes = {rule.code for each in others for rule in each.rules}
     for rule in check.rules:
-        if not _CODE.fullmatch(rule.code) or rule.code.startswith("BA") or rule.code in codes:
+        if not re.fullmatch(RULE_CODE, rule.code) or rule.code.startswith("BA") or rule.code in codes:
             return (
                 f"has a rule {rule.code!r}: wanted two to four capitals, not BA, and three digits, used by nobody else"
             )

@@ -17,13 +17,14 @@ from bias_audit.checks.data_leaks.check import DataLeaks
 from bias_audit.checks.drawn_regions.check import DrawnRegions
 from bias_audit.checks.health.check import Health
 from bias_audit.checks.inputs.check import Inputs
-from bias_audit.checks.installed import SHARED, found, import_checks, imported, tables_in
+from bias_audit.checks.installed import found, import_checks, imported, tables_in
 from bias_audit.checks.map_reliability.check import MapReliability
 from bias_audit.checks.mask_quality.check import MaskQuality
 from bias_audit.checks.recurring_cues.check import RecurringCues
 from bias_audit.checks.slices.check import Slices
 from bias_audit.checks.strangers.check import Strangers
 from bias_audit.checks.whole_photo.check import WholePhoto
+from bias_audit.run.core_columns import SHARED
 
 CHECKS: tuple[Check, ...] = (
     Attention(),

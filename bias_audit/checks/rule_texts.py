@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 
 from bias_audit.checks import registry
+from bias_audit.checks.base import RULE_CODE
 from bias_audit.checks.installed import beside
 from bias_audit.config import Thresholds
 from bias_audit.errors import ConfigError
@@ -32,7 +33,7 @@ SECTIONS = {
 }
 """Field of `RuleText` -> heading of the section in the file."""
 
-_FIRST = re.compile(r"# ([A-Z]{2,4}\d{3}): (\S.*)")
+_FIRST = re.compile(rf"# ({RULE_CODE}): (\S.*)")
 
 Block = tuple[str, tuple[str, ...]]
 """A paragraph or list of a section: ("paragraph", (text,)) or ("list", items)."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from bias_audit.checks.base import RULE_CODE
 from bias_audit.checks.outcomes import LEVELS
 from bias_audit.gate.reading import TomlFile, Where
 from bias_audit.gate.settings import Waiver
@@ -55,7 +56,7 @@ def waiver(file: TomlFile, where: Where, table: Mapping[str, Any]) -> Waiver:
     if "finding" in texts and (extra := [name for name in ("class", "cue") if name in texts]):
         message = f"[[waive]] with finding has {extra[0]} as well"
         raise file.error((*where, extra[0]), message, "The id says which class and cue it is; leave it out.")
-    if "rule" in texts and not re.fullmatch(r"[A-Z]{2,4}\d{3}", texts["rule"]):
+    if "rule" in texts and not re.fullmatch(RULE_CODE, texts["rule"]):
         message = f"[[waive]] rule must be a rule code, got {texts['rule']!r}"
         raise file.error((*where, "rule"), message, "A code reads BA201; `bias-audit rule` lists them.")
     numbers = {

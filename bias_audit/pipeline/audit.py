@@ -34,7 +34,7 @@ from bias_audit.models.base import check_model_path, load_model
 from bias_audit.models.decoding import geometry_of
 from bias_audit.models.segmenting import find_estimate, segmenter_hash
 from bias_audit.pipeline import summaries
-from bias_audit.pipeline.finish import conclude, finish
+from bias_audit.pipeline.finish import check_pictures, conclude, finish
 from bias_audit.pipeline.judge import refuse_unknown
 from bias_audit.pipeline.provenance import describe
 from bias_audit.report import pictures
@@ -133,7 +133,7 @@ def audit(
         "options": config.digest(),
         "data": dataset.fingerprint(),
         **read,
-        **versions(checks[len(registry.CHECKS) :]),
+        **versions(checks),
         "model": loaded.sha256,
         "segmenter": segmenter_hash(config.segmenter),
         "version": bias_audit.__version__,
@@ -274,9 +274,7 @@ def _write_pictures(
 ) -> None:
     """Write pictures.json: thumbnails of the most telling photos, and the pictures of each check."""
     dataset, run = context.dataset, context.run
-    kept: dict[str, Any] = {}
-    for check in checks:
-        kept.update(check.pictures(measured[check.name], outcomes))
+    kept = check_pictures(checks, measured, outcomes)
     places = {sample.image_id: position for position, sample in enumerate(dataset.samples)}
     chosen = pictures.choose_pictures(images, outcomes, kept["composites"])
     positions = [places[image_id] for image_id in chosen]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
@@ -48,6 +49,16 @@ def conclude(
     for name, table in {**shared, **made}.items():
         tables.write_table(run, name, table)
     return outcomes
+
+
+def check_pictures(
+    checks: Sequence[Check], measured: Mapping[str, Measured], outcomes: Sequence[RuleOutcome]
+) -> dict[str, Any]:
+    """The entries of pictures.json that the checks make, by name."""
+    shown: dict[str, Any] = {}
+    for check in checks:
+        shown.update(check.pictures(measured[check.name], outcomes))
+    return shown
 
 
 def finish(run: Run, info: RunInfo, classes: pd.DataFrame, outcomes: tuple[RuleOutcome, ...]) -> AuditResult:

@@ -27,7 +27,7 @@ from bias_audit.errors import ConfigError, DataError, ResultError
 from bias_audit.heatmaps import attention
 from bias_audit.models.decoding import geometry_of
 from bias_audit.pipeline import summaries
-from bias_audit.pipeline.finish import conclude, finish
+from bias_audit.pipeline.finish import check_pictures, conclude, finish
 from bias_audit.pipeline.judge import refuse_unknown
 from bias_audit.pipeline.provenance import renewed
 from bias_audit.pipeline.remask import Rescored, only_masks, rescore_shards
@@ -111,9 +111,7 @@ def rescore(
             outcomes = conclude(photos, classes, measured, sorted(ignored), run, checks)
         with progress.stage("Report", None):
             drawn = _outlined(old, dataset, corrected, allow_outside)
-            shown: dict[str, Any] = {}
-            for check in checks:
-                shown.update(check.pictures(measured[check.name], outcomes))
+            shown = check_pictures(checks, measured, outcomes)
             _write_pictures(drawn, scored, photos.images, outcomes, shown, geometry, batch, run, before)
             info = renewed(
                 old.info, old.images, photos.images, dataset, config, thresholds,

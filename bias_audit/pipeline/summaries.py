@@ -17,7 +17,6 @@ from bias_audit.config import Thresholds
 from bias_audit.heatmaps.permutation_tie import Tie
 from bias_audit.run.core_columns import CLASSES, IMAGES
 from bias_audit.run.schema import TABLES
-from bias_audit.run.statuses import OK
 from bias_audit.run.tables import frame
 
 
@@ -74,16 +73,16 @@ def _with(table: pd.DataFrame, part: Part, measured: Mapping[str, Measured], pho
 
 def _read_classes(photos: Photos) -> pd.DataFrame:
     """The columns CLASSES: images of each class, how many were read, and accuracy with interval."""
+    counts = photos.images["label"].value_counts()
     rows = []
     for name in photos.class_names:
-        own = photos.images[photos.images["label"] == name]
-        read = own[own["status"] == OK]
+        read = photos.of_class(name)
         right = read["correct"].to_numpy(float)
         low, high = stats.rate_interval(right, groups=stats.codes_of(photos.groups, read.index))
         rows.append(
             {
                 "class_name": name,
-                "n": len(own),
+                "n": int(counts.get(name, 0)),
                 "n_read": len(read),
                 "accuracy": right.mean() if len(right) else np.nan,
                 "accuracy_low": low,

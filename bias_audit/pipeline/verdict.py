@@ -70,7 +70,8 @@ def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame, level: st
     victims = [outcome for outcome in reliance if outcome.level == COLLATERAL]
     judged = [outcome for outcome in reliance if outcome.judged]
     accuracy = _weighted(classes, "accuracy", "n_read")
-    cues = [each for each in outcomes if each.code in _cues() and each.found and each.level != CONTEXT]
+    kinds = _cues()
+    cues = [each for each in outcomes if each.code in kinds and each.found and each.level != CONTEXT]
     tail = _tail(classes)
     if cues and not accused:
         fallen = ", ".join(outcome.subject for outcome in victims)

@@ -91,3 +91,6 @@ CONFUSION: tuple[Column, ...] = (
     Column("share", "float", "share of the label's images, 0..1"),
 )
 """Columns of the table `confusion`: one row per pair of label and prediction that occurs."""
+
+SHARED: dict[str, tuple[Column, ...]] = {"images": IMAGES, "classes": CLASSES, "confusion": CONFUSION}
+"""Name -> columns of the tables that every run has."""

@@ -10,9 +10,9 @@ from bias_audit.checks.base import Part
 from bias_audit.checks.installed import imported
 from bias_audit.checks.registry import CHECKS
 from bias_audit.run.columns import Column as Column
-from bias_audit.run.core_columns import CLASSES, CONFUSION, IMAGES
+from bias_audit.run.core_columns import SHARED
 
-__all__ = ["INDEX", "TABLES", "Column", "columns_of", "every_table", "index_of"]
+__all__ = ["TABLES", "Column", "columns_of", "every_table", "index_of"]
 
 
 def _added(part: Part) -> tuple[Column, ...]:
@@ -20,13 +20,12 @@ def _added(part: Part) -> tuple[Column, ...]:
 
 
 TABLES: dict[str, tuple[Column, ...]] = {
-    "images": (*IMAGES, *_added("images"), *_added("compared")),
-    "classes": (*CLASSES, *_added("classes")),
-    "confusion": CONFUSION,
+    **SHARED,
+    "images": (*SHARED["images"], *_added("images"), *_added("compared")),
+    "classes": (*SHARED["classes"], *_added("classes")),
     **{name: tuple(columns) for check in CHECKS for name, columns in check.tables.items()},
 }
-INDEX: dict[str, str] = {name: column.name for name, columns in TABLES.items() for column in columns if column.index}
-"""Name of a table -> column whose values name its rows; tables without such a column are left out."""
+"""Name -> columns of every table of the built-in checks."""
 
 
 def every_table() -> dict[str, tuple[Column, ...]]:
@@ -40,7 +39,7 @@ def columns_of(table: str) -> tuple[Column, ...]:
     Raises:
         KeyError: no known check has such a table.
     """
-    return TABLES[table] if table in TABLES else every_table()[table]
+    return every_table()[table]
 
 
 def index_of(table: str) -> str | None:
@@ -49,6 +48,4 @@ def index_of(table: str) -> str | None:
     Raises:
         KeyError: no known check has such a table.
     """
-    if table in TABLES:
-        return INDEX.get(table)
     return next((column.name for column in columns_of(table) if column.index), None)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import bias_audit
-from bias_audit.run.schema import INDEX, TABLES
+from bias_audit.run.schema import TABLES, index_of
 
 
 def outcomes(run: Path, code: str) -> dict[str, dict]:
@@ -47,9 +47,9 @@ def test_tables_follow_the_schema_and_csv_equals_parquet(finished):
     result = bias_audit.load(finished)
     for name, columns in TABLES.items():
         frame = getattr(result, name)
-        expected = [column.name for column in columns if column.name != INDEX.get(name)]
+        expected = [column.name for column in columns if column.name != index_of(name)]
         assert list(frame.columns) == expected
-        text = pd.read_csv(finished / f"{name}.csv", index_col=INDEX.get(name), keep_default_na=False)
+        text = pd.read_csv(finished / f"{name}.csv", index_col=index_of(name), keep_default_na=False)
         assert list(text.index) == list(frame.index)
     assert list(result.images.index) == sorted(result.images.index)
     assert result.classes.loc["a", "accuracy"] == 1

@@ -39,7 +39,7 @@ def of_classes(photos: Photos) -> pd.DataFrame:
     """The columns OF_CLASSES: background excess with interval, means of other scores, permutation test of the maps."""
     rows = []
     for name in photos.class_names:
-        own = photos.images[(photos.images["label"] == name) & (photos.images["status"] == OK)]
+        own = photos.of_class(name)
         row = _scores(own, photos)
         kinds = own.loc[own["mask_status"] == OK, "mask_kind"]
         row["estimated_masks"] = float((kinds == ESTIMATED).mean()) if len(kinds) else np.nan

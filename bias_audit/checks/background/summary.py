@@ -18,7 +18,7 @@ from bias_audit.checks.base import Photos
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.checks.within_class import robust_z_within
 from bias_audit.config import FIRST_FILL
-from bias_audit.run.statuses import DONE, DONE_BEFORE, OK
+from bias_audit.run.statuses import DONE, DONE_BEFORE
 from bias_audit.run.tables import frame
 
 CORRECTED = (("p_fdr", "p_sign_flip"), ("p_cue_removal_fdr", "p_cue_removal"), ("p_cue_lent_fdr", "p_cue_lent"))
@@ -77,7 +77,7 @@ def of_classes(composites: pd.DataFrame, photos: Photos) -> pd.DataFrame:
     attract = attraction(exchanged, len(photos.class_names), seed=photos.seed, groups=codes)
     rows = []
     for index, name in enumerate(photos.class_names):
-        own = images[(images["label"] == name) & (images["status"] == OK)]
+        own = photos.of_class(name)
         row: dict[str, Any] = class_effects(own, least, photos.seed, groups)
         row["attract"], row["attract_low"], row["attract_high"] = (values[index] for values in attract)
         for fill in ("", "_second_fill"):
