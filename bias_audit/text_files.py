@@ -83,8 +83,8 @@ def parse_json(text: str, error: type[BiasAuditError], begin: str, *, hint: str 
     """
 
     def parse() -> Any:
-        refused = {} if nan else {"parse_constant": _no_number}
-        return json.loads(text, object_pairs_hook=_unique, parse_int=_whole, **refused)
+        constant = None if nan else _no_number
+        return json.loads(text, object_pairs_hook=_unique, parse_int=_whole, parse_constant=constant)
 
     return _parsed(parse, error, f"{begin} not valid JSON", hint)
 
