@@ -146,7 +146,7 @@ def _waivers() -> list[str]:
         '# reason = "wolves live in snow; the product is used in Alaska"',
         '# owner = "Dr. Ada"',
         "# expires = 2027-01-31",
-        "# since = 2026-11-01        # optional",
+        "# since = 2026-11-01        # optional: the day of the acceptance, before which it does not hold",
         "# measured = 0.4            # optional: what was accepted, with low, high and level",
         "",
     ]
