@@ -75,7 +75,8 @@ class Waiver:
         finding: `identity.finding_id`; where it is "", rule, class_name and cue name the finding.
         rule, class_name, cue: rule code, class and cue of the finding, "" for none.
         measured, low, high, level: number, interval and level that were accepted; a finding that is worse fails again.
-        since: day of the acceptance, before which it does not hold; None = not known, so that the life of the waiver counts from today.
+        since: day of the acceptance, before which it does not hold; None = not known, so that the life of the waiver
+            counts from today.
         line: line in gate.toml, 0 = a review decision.
     """
 

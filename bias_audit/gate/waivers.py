@@ -107,7 +107,7 @@ def _answer(outcome: RuleOutcome, waiver: Waiver, config: GateConfig, today: dat
 def notes(
     result: AuditResult, waivers: Sequence[Waiver], today: datetime.date, found: Iterable[RuleOutcome]
 ) -> list[str]:
-    """Sentences about waivers that end within WARN_DAYS or are dated in the future, and about waivers of the gate file that no finding needs."""
+    """Sentences about waivers that soon end, that are dated in the future, or (of the gate file) that no finding needs."""
     said = []
     findings = list(found)
     for waiver in waivers:
@@ -127,8 +127,8 @@ def notes(
 def from_decisions(decisions: Sequence[Decision]) -> tuple[list[Waiver], list[str]]:
     """Waivers made from reviewers' decisions, and sentences about decisions that make none.
 
-    Only the verdict "legitimate context" makes a waiver, if it has note, reviewer, expiry and the day on which it was made. Where reviewers disagree
-    on a finding, none of their decisions waives it.
+    Only the verdict "legitimate context" makes a waiver, if it has note, reviewer, expiry and the day on which it
+    was made. Where reviewers disagree on a finding, none of their decisions waives it.
     """
     waivers, said = [], []
     targets = by_target(one for one in decisions if one.target_kind in ("finding", "cluster"))
