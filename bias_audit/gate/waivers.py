@@ -107,7 +107,7 @@ def _answer(outcome: RuleOutcome, waiver: Waiver, config: GateConfig, today: dat
 def notes(
     result: AuditResult, waivers: Sequence[Waiver], today: datetime.date, found: Iterable[RuleOutcome]
 ) -> list[str]:
-    """Sentences about waivers that soon end, that are dated in the future, or (of the gate file) that no finding needs."""
+    """Sentences about waivers that soon end, are dated in the future, or (of the gate file) that no finding needs."""
     said = []
     findings = list(found)
     for waiver in waivers:
