@@ -171,8 +171,9 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> float | int:
     kind, whole = (numbers.Integral, "a whole number") if type(field.default) is int else (numbers.Real, "a number")
     if isinstance(value, bool) or not isinstance(value, kind):
         raise ConfigError(f"{field.name} must be {whole}, got {value!r}")
+    make: type[Any] = type(field.default)
     try:
-        number: float | int = int(value) if type(field.default) is int else float(value)
+        number: float | int = make(value)
     except OverflowError as error:
         raise ConfigError(f"{field.name} must {meaning}, got a number that is too large") from error
     if not meaning.holds(number):
