@@ -11,7 +11,7 @@ import pandas as pd
 from bias_audit.checks.base import Check, Measured, Photos
 from bias_audit.checks.evidence import Evidence
 from bias_audit.checks.outcomes import RuleOutcome
-from bias_audit.config import Thresholds
+from bias_audit.checks.thresholds import of_run
 from bias_audit.pipeline.judge import count, judge, rejudged
 from bias_audit.pipeline.verdict import verdict
 from bias_audit.report.page import write_report
@@ -95,7 +95,7 @@ def judge_again(run: Run, result: AuditResult, check: Check, measured: Measured)
     Returns:
         the run with the new outcomes and verdict.
     """
-    thresholds = Thresholds(**result.info.thresholds)
+    thresholds = of_run(result.info.thresholds, str(result.path))
     evidence = Evidence(result.images, result.classes, thresholds, {check.name: measured})
     outcomes = result.outcomes
     for rule in check.rules:
