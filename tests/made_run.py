@@ -295,9 +295,8 @@ def put_table(folder: Path, name: str, table: pd.DataFrame) -> None:
     file = folder / f"{name}.parquet"
     table.to_parquet(file, index=False)
     result = load(folder)
-    content = to_json(
-        dataclasses.replace(result, digests={**result.digests, file.name: [digest_of(file.read_bytes())]})
-    )
+    digests = {**(result.digests or {}), file.name: (digest_of(file.read_bytes()),)}
+    content = to_json(dataclasses.replace(result, digests=digests))
     (folder / "audit.json").write_text(json.dumps(content), encoding="utf-8")
 
 

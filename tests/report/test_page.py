@@ -214,7 +214,7 @@ def test_many_classes_stay_below_the_limit_too(tmp_path: Path) -> None:
             statuses[index % 3],
             f"What happened to {name}.",
             level=None if index % 3 else "SUSPICIOUS",
-        )  # fmt: skip
+        )
         for index, name in enumerate(names)
     )
     parts.info = info(class_names=tuple(names))

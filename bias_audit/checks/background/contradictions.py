@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bias_audit.checks.background.columns import OF_CLASSES
 from bias_audit.checks.background.rule import cue_moves_it, maps_are_blind, passes_alone, pulls, victim_of_two
 from bias_audit.checks.outcomes import COLLATERAL, RuleOutcome, as_float, relies, second_fill_agrees
 from bias_audit.checks.thresholds import Thresholds
@@ -28,8 +27,7 @@ def contradiction(
         rows: the class table, column name -> value per class.
         bounds: thresholds of the run.
     """
-    empty = dict.fromkeys(column.name for column in OF_CLASSES)
-    table = {str(row["class_name"]): {**empty, **row} for row in rows}
+    table = {str(row["class_name"]): _Row(row) for row in rows}
     victim = victim_of_two(list(table.items()), bounds)
     for outcome in outcomes:
         if outcome.code != code or outcome.scope != "class" or outcome.subject not in table:
@@ -38,6 +36,13 @@ def contradiction(
         if wrong:
             return f"{code} of {outcome.subject!r}: {wrong}"
     return ""
+
+
+class _Row(dict[str, Any]):
+    """A row of the class table, in which a column that is not there is empty."""
+
+    def __missing__(self, column: str) -> None:
+        return None
 
 
 def _wrong(outcome: RuleOutcome, row: Mapping[str, Any], bounds: Thresholds, *, victim: bool) -> str:
