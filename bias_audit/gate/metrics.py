@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bias_audit.checks.reasons import OK
+from bias_audit.run.csv_text import unquoted
 from bias_audit.run.result import AuditResult
 from bias_audit.run.schema import every_table, index_of
 
@@ -278,13 +279,13 @@ def _columns_of(file: Path, columns: tuple[str, ...], written: int) -> dict[str,
     """Columns of a CSV file, cached; `written` is the file's time, so that a changed file is read again."""
     with file.open(encoding="utf-8", newline="") as lines:
         rows = csv.reader(lines)
-        header = next(rows, [])
+        header = [unquoted(cell) for cell in next(rows, [])]
         wanted = [(column, header.index(column)) for column in columns if column in header]
         # A line that a full disk cut short lacks its last cells, and is left out.
         cells = operator.itemgetter(*(i for _, i in wanted), len(header) - 1) if header else None
         picked = [cells(row) for row in rows if len(row) == len(header)] if cells and wanted else []
     turned = list(zip(*picked, strict=True)) or [()] * len(wanted)
-    return {column: list(values) for (column, _), values in zip(wanted, turned, strict=False)}
+    return {column: [unquoted(cell) for cell in values] for (column, _), values in zip(wanted, turned, strict=False)}
 
 
 def number(value: Any) -> float | None:

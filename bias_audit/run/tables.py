@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bias_audit.errors import ResultError
+from bias_audit.run.csv_text import LINE_END, Lines, quoted
 from bias_audit.run.schema import TABLES, Column, columns_of, index_of
 from bias_audit.run.statuses import OK
 
@@ -98,7 +99,7 @@ def rows(frame: pd.DataFrame) -> tuple[dict[str, Any], ...]:
 
 
 def write_table(run: Run, name: str, frame: pd.DataFrame) -> None:
-    """Write a table into a run as NAME.parquet and as NAME.csv (UTF-8, six significant digits).
+    """Write a table into a run as NAME.parquet and as NAME.csv, see `frame_csv`.
 
     Raises:
         ResultError: the disk is full or the folder cannot be written.
@@ -107,8 +108,19 @@ def write_table(run: Run, name: str, frame: pd.DataFrame) -> None:
     buffer = io.BytesIO()
     flat.to_parquet(buffer, index=False)
     run.write(f"{name}.parquet", buffer.getvalue())
-    text = flat.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-    run.write(f"{name}.csv", text.encode("utf-8", "backslashreplace"))
+    run.write(f"{name}.csv", frame_csv(flat))
+
+
+def frame_csv(frame: pd.DataFrame) -> bytes:
+    """A table without its index as CSV (UTF-8, six significant digits), quoted as `csv_text.quoted` does."""
+    kinds = pd.api.types
+    texts = [i for i, dtype in enumerate(frame.dtypes) if kinds.is_object_dtype(dtype) or kinds.is_string_dtype(dtype)]
+    safe = frame.set_axis([quoted(str(name)) for name in frame.columns], axis=1)
+    for place in texts:
+        safe.isetitem(place, frame.iloc[:, place].astype(object).map(quoted).array)
+    lines = Lines("\n")
+    safe.to_csv(lines, index=False, float_format="%.6g", lineterminator=LINE_END)
+    return lines.getvalue().encode("utf-8", "backslashreplace")
 
 
 def read_table(path: Path, name: str) -> pd.DataFrame:
