@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bias_audit.cli import options as cli_options
 from bias_audit.errors import ConfigError, ResultError
+from bias_audit.run.printable import printable
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -136,7 +137,7 @@ def _export(file: Path, result: AuditResult) -> None:
 
     write = exchange.export_csv if file.suffix.lower() == ".csv" else exchange.export_json
     text = write(result.path, data_of(result))
-    print(write_atomically(file, text.encode(), "Make its folder, or choose another one."))
+    print(printable(write_atomically(file, text.encode(), "Make its folder, or choose another one.")))
 
 
 def _serve(options: argparse.Namespace, result: AuditResult, progress: Progress) -> None:

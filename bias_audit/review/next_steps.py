@@ -25,6 +25,7 @@ from bias_audit.review.targets import Target
 from bias_audit.run.atomic import write_atomically
 from bias_audit.run.csv_text import csv_text
 from bias_audit.run.identity import class_of
+from bias_audit.run.printable import printable
 from bias_audit.run.progress import Progress
 from bias_audit.run.result import AuditResult
 
@@ -152,7 +153,7 @@ def write_next_steps(
     if split := disagreements(result, decisions):
         more = f"; and {len(split) - MOST_NAMED} more" if len(split) > MOST_NAMED else ""
         lines.append(f"Not decided, reviewers disagree: {'; '.join(split[:MOST_NAMED])}{more}.")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def biased_targets(result: AuditResult, decisions: Sequence[Decision], *, undecided: bool) -> list[Target]:
