@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bias_audit.errors import ResultError
+from bias_audit.run.csv_text import unquoted
 from bias_audit.run.digests import REPAIR, verified
 from bias_audit.run.result import AuditResult
 
@@ -49,7 +50,7 @@ def _columns_of(
         rows = list(csv.reader(io.StringIO(data.decode("utf-8"), newline="")))
     except (UnicodeDecodeError, csv.Error) as error:
         raise ResultError(f"{str(file)!r} is damaged: {error}", REPAIR) from error
-    header = rows[0] if rows else []
+    header = [unquoted(cell) for cell in rows[0]] if rows else []
     for i, row in enumerate(rows):
         if len(row) != len(header):
             raise ResultError(f"{str(file)!r} is damaged: row {i} has {len(row)} cells, {len(header)} expected", REPAIR)
@@ -58,4 +59,4 @@ def _columns_of(
         return {}
     turned = list(zip(*map(operator.itemgetter(*(i for _, i in wanted), 0), rows[1:]), strict=True))
     turned = turned or [()] * len(wanted)
-    return {column: list(values) for (column, _), values in zip(wanted, turned, strict=False)}
+    return {column: [unquoted(cell) for cell in values] for (column, _), values in zip(wanted, turned, strict=False)}

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bias_audit.errors import ResultError
+from bias_audit.run.csv_text import LINE_END, Lines, quoted
 from bias_audit.run.digests import REPAIR, Digests, digest_of, verified
 from bias_audit.run.schema import TABLES, Column, columns_of, index_of
 from bias_audit.run.statuses import OK
@@ -99,12 +100,11 @@ def rows(frame: pd.DataFrame) -> tuple[dict[str, Any], ...]:
 
 
 def table_files(name: str, frame: pd.DataFrame) -> dict[str, bytes]:
-    """The files of a table, file name -> bytes: NAME.parquet, and NAME.csv (UTF-8, six significant digits)."""
+    """The files of a table, file name -> bytes: NAME.parquet, and NAME.csv as `frame_csv` makes it."""
     flat = frame if index_of(name) is None else frame.reset_index()
     buffer = io.BytesIO()
     flat.to_parquet(buffer, index=False)
-    text = flat.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-    return {f"{name}.parquet": buffer.getvalue(), f"{name}.csv": text.encode("utf-8", "backslashreplace")}
+    return {f"{name}.parquet": buffer.getvalue(), f"{name}.csv": frame_csv(flat)}
 
 
 def write_table(run: Run, name: str, frame: pd.DataFrame) -> None:
@@ -116,6 +116,18 @@ def write_table(run: Run, name: str, frame: pd.DataFrame) -> None:
     for file, data in table_files(name, frame).items():
         run.write(file, data)
         run.digests[file] = (digest_of(data),)
+
+
+def frame_csv(frame: pd.DataFrame) -> bytes:
+    """A table without its index as CSV (UTF-8, six significant digits), quoted as `csv_text.quoted` does."""
+    kinds = pd.api.types
+    texts = [i for i, dtype in enumerate(frame.dtypes) if kinds.is_object_dtype(dtype) or kinds.is_string_dtype(dtype)]
+    safe = frame.set_axis([quoted(str(name)) for name in frame.columns], axis=1)
+    for place in texts:
+        safe.isetitem(place, frame.iloc[:, place].astype(object).map(quoted).array)
+    lines = Lines("\n")
+    safe.to_csv(lines, index=False, float_format="%.6g", lineterminator=LINE_END)
+    return lines.getvalue().encode("utf-8", "backslashreplace")
 
 
 def read_table(path: Path, name: str, digests: Digests | None = None) -> pd.DataFrame:
