@@ -18,6 +18,7 @@ MISSING_BASELINE = "missing baseline"
 DIFFERENT_DATA = "different data"
 NOT_INSTALLED = "check not installed"
 OTHER_THRESHOLDS = "other thresholds"
+INVALID_PREDICTIONS = "invalid predictions"
 
 STATES: dict[str, str] = {
     NO_ROWS: "the run lists no classes, or a table that a metric reads has no rows",
@@ -36,6 +37,8 @@ STATES: dict[str, str] = {
     MISSING_BASELINE: "a comparison is asked for, and there is no run to compare with",
     DIFFERENT_DATA: "the run, or the baseline, is about other data than is asked for",
     NOT_INSTALLED: "the run was made with a check of another package that is not installed here",
+    INVALID_PREDICTIONS: "the model gives NaN or infinite outputs for some images, or for composites of them, and no "
+    "number of the run speaks of these (BA910)",
     OTHER_THRESHOLDS: "the rules of the run, or of the baseline, judged by other thresholds: laxer ones than the "
     "defaults, other ones than [require] thresholds names, or, of the baseline, other ones than the run's",
 }

@@ -16,6 +16,7 @@ from bias_audit.gate.metric_rows import metric_rows
 from bias_audit.gate.settings import GateConfig, Waiver
 from bias_audit.gate.states import (
     DIFFERENT_DATA,
+    INVALID_PREDICTIONS,
     MISSING_BASELINE,
     MISSING_CLASS,
     NO_ROWS,
@@ -35,6 +36,14 @@ _NAMED = 5
 
 _CHANGES = (WORSE, NEW)
 """Changes whose rows come first, in this order."""
+
+
+_INVALID = {
+    "invalid_predictions": "",
+    "invalid_composites": "composites of",
+    "invalid_probes": "whole-photo probes of",
+}
+"""Count of a run -> what of so many images has no valid prediction, in words."""
 
 
 def judge(
@@ -99,6 +108,12 @@ def _run_rows(
     for name in not_installed(result.path):
         sentence = f"The run holds a table of the check {name!r}, which is not installed here."
         yield _state(config, NOT_INSTALLED, name, "", sentence, 0)
+    counts = result.info.counts
+    lost = {what: n for name, what in _INVALID.items() if (n := counts.get(name, 0))}
+    if lost:
+        told = " and ".join(f"for {what} {n}".replace("  ", " ") for what, n in lost.items())
+        sentence = f"The model gives NaN or infinite outputs {told} of {counts.get('images', 0)} images (BA910)."
+        yield _state(config, INVALID_PREDICTIONS, "predictions", "", sentence, 0)
     yield from _threshold_rows(result, config, baseline)
     for name, where, line in _expected(config, baseline):
         if there and name not in there:

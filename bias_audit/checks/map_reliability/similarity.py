@@ -95,7 +95,10 @@ def check_maps(explainer: Explainer, pixels: Array, seed: int) -> list[Reliabili
     """
     if not len(pixels):
         return [Reliability(name, "no readable images") for name in (RANDOMISATION, CLASSES, STABILITY)]
-    log_odds = explainer.predict(pixels).log_odds
+    said = explainer.predict(pixels)
+    pixels, log_odds = pixels[said.valid], said.log_odds[said.valid]
+    if not len(pixels):
+        return [Reliability(name, "no valid predictions") for name in (RANDOMISATION, CLASSES, STABILITY)]
     order = np.argsort(-log_odds, axis=1, kind="stable")
     targets, others = order[:, 0], order[:, 1]
     maps = explainer.maps(pixels, targets)

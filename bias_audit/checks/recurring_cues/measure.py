@@ -49,6 +49,7 @@ AROUND = 2.0
 
 
 NO_GRADIENT = "the model gives no activations with a gradient"
+NOTHING_FINITE = "activations and gradients of the explained layer are finite on no image"
 """Why recurring cues are not looked for, where they are not switched off."""
 
 
@@ -128,7 +129,14 @@ def find_cues(context: Context) -> Found:
     if stored is None:
         with progress.stage("What the network looks at", len(positions), "images") as advance:
             heats = attention.read_maps(run, explainer.model.batch_size, positions)
-            stored = to_arrays(collect(dataset, positions, heats, explainer, geometry, advance))
+            finite = [position for position in positions if position in heats]
+            advance(len(positions) - len(finite))
+            collected = collect(dataset, finite, heats, explainer, geometry, advance)
+            if collected is None:
+                found = Found(reason=NOTHING_FINITE)
+                run.write_json(FOUND, dataclasses.asdict(found))
+                return found
+            stored = to_arrays(collected)
         run.write_arrays(SEEN, stored)
     seen = from_arrays(stored)
     with progress.stage("Recurring cues", MOST_PROVED, "cues") as advance:

@@ -156,6 +156,8 @@ def prove(
     asked.finish()
     # Where there is but one host, every spot is pasted onto it twice, and it counts once.
     said = {change: answers[-1] for change, answers in asked.answers.items()}
+    invalid = {change[0] for change, answer in said.items() if not answer.valid}
+    said = {change: answer for change, answer in said.items() if change[0] not in invalid}
     shown = _shown(said, keep)
     shots = [
         CuePicture(
