@@ -39,11 +39,11 @@ _CHANGES = (WORSE, NEW)
 
 
 _INVALID = {
-    "invalid_predictions": "",
-    "invalid_composites": "composites of",
-    "invalid_probes": "whole-photo probes of",
+    "invalid_predictions": "{} images",
+    "invalid_composites": "composites of {} images",
+    "invalid_probes": "{} images with another's colour, brightness, sharpness or border",
 }
-"""Count of a run -> what of so many images has no valid prediction, in words."""
+"""Count of a run -> what has no valid prediction, in words."""
 
 
 def judge(
@@ -109,10 +109,10 @@ def _run_rows(
         sentence = f"The run holds a table of the check {name!r}, which is not installed here."
         yield _state(config, NOT_INSTALLED, name, "", sentence, 0)
     counts = result.info.counts
-    lost = {what: n for name, what in _INVALID.items() if (n := counts.get(name, 0))}
+    lost = [text.format(n) for name, text in _INVALID.items() if (n := counts.get(name, 0))]
     if lost:
-        told = " and ".join(f"for {what} {n}".replace("  ", " ") for what, n in lost.items())
-        sentence = f"The model gives NaN or infinite outputs {told} of {counts.get('images', 0)} images (BA910)."
+        told, total = ", ".join(lost), counts.get("images", 0)
+        sentence = f"The model gives NaN or infinite outputs for {told}, of {total} (BA910)."
         yield _state(config, INVALID_PREDICTIONS, "predictions", "", sentence, 0)
     yield from _threshold_rows(result, config, baseline)
     for name, where, line in _expected(config, baseline):

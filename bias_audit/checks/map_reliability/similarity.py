@@ -201,7 +201,7 @@ def _stability(explainer: Explainer, pixels: Array, targets: NDArray[np.intp], m
 
 def _tested(name: str, similarity: Floats, signed: Floats, *, reference: float = math.nan, blank: float) -> Reliability:
     if not np.isfinite(similarity).any():
-        return Reliability(name, "the maps are constant on every photo")
+        return Reliability(name, "the maps are constant, or not finite, on every photo")
     return Reliability(name, OK, similarity, signed, reference, blank)
 
 
