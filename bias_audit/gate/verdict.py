@@ -42,6 +42,7 @@ _INVALID = {
     "invalid_predictions": "{} images",
     "invalid_composites": "composites of {} images",
     "invalid_probes": "{} images with another's colour, brightness, sharpness or border",
+    "invalid_cues": "spots of recurring cues of {} images",
 }
 """Count of a run -> what has no valid prediction, in words."""
 

@@ -192,6 +192,7 @@ def _attend(context: Context) -> tuple[list[dict[str, Any]], dict[str, Tie]]:
         first = records[0]
         invalid = sum(record["status"] == INVALID_PREDICTION for record in records)
         if invalid:
+            run.discard()  # heatmaps of nothing are not worth keeping
             raise ModelError(
                 f"the model gives NaN or infinite outputs for all {invalid} images that could be read",
                 "Check --preprocess and the weights of the model: without predictions there is nothing to audit.",

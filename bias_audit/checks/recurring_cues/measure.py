@@ -62,12 +62,14 @@ class Found:
         spots: rows of the table `cluster_spots`.
         pictures: cluster_id -> {"crops", "shots", "hosts"}, as in pictures.json.
         reason: why no cues were looked for; "" where they were.
+        invalid: photos, per cue, some of whose changed pictures have no valid prediction.
     """
 
     clusters: list[dict[str, Any]] = field(default_factory=list)
     spots: list[dict[str, Any]] = field(default_factory=list)
     pictures: dict[str, dict[str, Any]] = field(default_factory=dict)
     reason: str = ""
+    invalid: int = 0
 
 
 def measure(context: Context) -> Measured:
@@ -77,6 +79,7 @@ def measure(context: Context) -> Measured:
     return Measured(
         {"clusters": table("clusters", rows), "cluster_spots": table("cluster_spots", found.spots)},
         pictures={"clusters": found.pictures},
+        counts={"invalid_cues": found.invalid},
         own=lambda: found.reason,
     )
 
@@ -145,6 +148,7 @@ def find_cues(context: Context) -> Found:
         [row(cue, dataset, seen) for cue in cues],
         [each for cue in cues for each in spot_rows(cue, dataset, seen)],
         _sheets(cues[:MOST_SHEETS], dataset, seen, geometry),
+        invalid=sum(cue.proof.invalid for cue in cues),
     )
     run.write_json(FOUND, dataclasses.asdict(found))
     return found
