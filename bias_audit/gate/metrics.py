@@ -91,7 +91,7 @@ CLUSTER: dict[str, Metric] = {
 }
 DATASET: dict[str, Metric] = {
     "accuracy": _ends("accuracy on all read images", "accuracy", "n_read", ""),
-    "unreadable_share": Metric("share of images unreadable or skipped", n="images", exact=True),
+    "unreadable_share": Metric("share of images without prediction", n="images", exact=True),
     "without_mask_share": Metric("share of images without a mask", n="read", exact=True),
     "unscorable_share": Metric("share of images without an attention score", n="read", exact=True),
     "images": Metric("number of images", exact=True),

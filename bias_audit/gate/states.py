@@ -20,6 +20,7 @@ NOT_INSTALLED = "check not installed"
 OLDER_SCHEMA = "older schema"
 BASELINE_IS_RUN = "baseline is this run"
 OTHER_THRESHOLDS = "other thresholds"
+INVALID_PREDICTIONS = "invalid predictions"
 
 STATES: dict[str, str] = {
     NO_ROWS: "the run lists no classes, or a table that a metric reads has no rows",
@@ -41,6 +42,8 @@ STATES: dict[str, str] = {
     "files are still those that were written",
     BASELINE_IS_RUN: "the run was given as its own baseline, so that every finding is known",
     NOT_INSTALLED: "the run was made with a check of another package that is not installed here",
+    INVALID_PREDICTIONS: "the model gives NaN or infinite outputs for some images, or for composites of them, and no "
+    "number of the run speaks of these (BA910)",
     OTHER_THRESHOLDS: "the rules of the run, or of the baseline, judged by other thresholds: laxer ones than the "
     "defaults, other ones than [require] thresholds names, or, of the baseline, other ones than the run's",
 }

@@ -17,6 +17,7 @@ from bias_audit.gate.settings import GateConfig, Waiver
 from bias_audit.gate.states import (
     BASELINE_IS_RUN,
     DIFFERENT_DATA,
+    INVALID_PREDICTIONS,
     MISSING_BASELINE,
     MISSING_CLASS,
     NO_ROWS,
@@ -37,6 +38,15 @@ _NAMED = 5
 
 _CHANGES = (WORSE, NEW)
 """Changes whose rows come first, in this order."""
+
+
+_INVALID = {
+    "invalid_predictions": "{} images",
+    "invalid_composites": "composites of {} images",
+    "invalid_probes": "{} images with another's colour, brightness, sharpness or border",
+    "invalid_cues": "spots of recurring cues of {} images",
+}
+"""Count of a run -> what has no valid prediction, in words."""
 
 
 def judge(
@@ -104,6 +114,12 @@ def _run_rows(
     if result.digests is None:
         sentence = "The run carries no digests, so nothing tells whether it is as it was written. Audit the data again."
         yield _state(config, OLDER_SCHEMA, "run", "", sentence, 0)
+    counts = result.info.counts
+    lost = [text.format(n) for name, text in _INVALID.items() if (n := counts.get(name, 0))]
+    if lost:
+        told, total = ", ".join(lost), counts.get("images", 0)
+        sentence = f"The model gives NaN or infinite outputs for {told}, of {total} (BA910)."
+        yield _state(config, INVALID_PREDICTIONS, "predictions", "", sentence, 0)
     yield from _threshold_rows(result, config, baseline)
     for name, where, line in _expected(config, baseline):
         if there and name not in there:

@@ -25,10 +25,10 @@ from bias_audit.heatmaps.localization import (
 )
 from bias_audit.heatmaps.methods import Explainer
 from bias_audit.heatmaps.permutation_tie import PERMUTATIONS, Tie, permutation_tie
-from bias_audit.models.base import Predictions
+from bias_audit.models.base import Predictions, chosen
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
-from bias_audit.run.statuses import NO_EVIDENCE, NOT_SAMPLED, OK
+from bias_audit.run.statuses import INVALID_PREDICTION, NO_EVIDENCE, NOT_FINITE_OUTPUTS, NOT_SAMPLED, OK
 
 Array = NDArray[np.float32]
 BATCHES_PER_SHARD = 4
@@ -98,12 +98,14 @@ def read_maps(run: Run, batch: int, positions: Sequence[int]) -> dict[int, Array
     Args:
         run: the run's folder.
         batch: images per batch of the audit pass.
-        positions: samples to read; those without a stored heatmap are left out.
+        positions: samples to read; those without a stored heatmap, or with one that is not finite, are left out.
     """
     maps: dict[int, Array] = {}
     for shard, places in _shards(run, batch, positions):
         for position, i in places.items():
-            maps[position] = shard["maps"][i].astype(np.float32) * shard["scales"][i]
+            heat = shard["maps"][i].astype(np.float32) * shard["scales"][i]
+            if np.isfinite(heat).all():
+                maps[position] = heat
     return maps
 
 
@@ -195,13 +197,19 @@ def _batch(
     masks = np.stack([mask for i in read if (mask := group[i].mask) is not None])
     labels = np.array([dataset.samples[positions[i]].label for i in read])
     explained = explainer.explain(pixels, labels)
+    for row, picture in zip((rows[i] for i in read), pixels, strict=True):
+        row["#hash"] = perceptual_hash(picture)
+    valid = np.flatnonzero(explained.predictions.valid)
+    for i in sorted({*range(len(read))} - {*map(int, valid)}):
+        rows[read[i]]["status"], rows[read[i]]["status_reason"] = INVALID_PREDICTION, NOT_FINITE_OUTPUTS
+    if not len(valid):
+        return rows, {}
+    explained, masks, labels, read = chosen(explained, valid), masks[valid], labels[valid], [read[i] for i in valid]
     maps, scales = encode_maps(explained.maps)
     wrong = np.flatnonzero(explained.predictions.predicted != labels)
     maps_label, scales_label = encode_maps(explained.maps_label[wrong])
     found = [rows[i] for i in read]
     _describe(found, [group[i] for i in read], dataset, explained.predictions, labels)
-    for row, picture in zip(found, pixels, strict=True):
-        row["#hash"] = perceptual_hash(picture)
     # Scored as stored, so that a later re-scoring from the shards gives the same numbers.
     heat = maps.astype(np.float32) * scales[:, None, None]
     at = localize(heat, masks)

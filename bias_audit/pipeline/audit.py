@@ -26,7 +26,7 @@ from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.mask_estimates import AUTO as AUTO_MASKS
 from bias_audit.data.preprocess import find_preprocess
-from bias_audit.errors import ConfigError, DataError
+from bias_audit.errors import ConfigError, DataError, ModelError
 from bias_audit.heatmaps import attention, faithfulness
 from bias_audit.heatmaps.methods import AUTO, DEFAULT, Explainer, check_method
 from bias_audit.heatmaps.permutation_tie import Tie
@@ -41,7 +41,7 @@ from bias_audit.report import pictures
 from bias_audit.run.folder import Run
 from bias_audit.run.progress import QUIET, Progress
 from bias_audit.run.result import AuditResult
-from bias_audit.run.statuses import OK
+from bias_audit.run.statuses import INVALID_PREDICTION, OK
 
 CHOICE = "shards/faithfulness.json"
 """File of the run that keeps the method and layer chosen by `method = "auto"`, with their scores."""
@@ -182,6 +182,7 @@ def _attend(context: Context) -> tuple[list[dict[str, Any]], dict[str, Tie]]:
 
     Raises:
         DataError: no photo could be read.
+        ModelError: the model's outputs are finite for none that could be read.
     """
     dataset, explainer, run = context.dataset, context.explainer, context.run
     batch = explainer.model.batch_size
@@ -189,6 +190,13 @@ def _attend(context: Context) -> tuple[list[dict[str, Any]], dict[str, Tie]]:
         records = attention.attend(dataset, explainer, context.geometry, batch, run, advance)
     if not any(record["status"] == OK for record in records):
         first = records[0]
+        invalid = sum(record["status"] == INVALID_PREDICTION for record in records)
+        if invalid:
+            run.discard()  # heatmaps of nothing are not worth keeping
+            raise ModelError(
+                f"the model gives NaN or infinite outputs for all {invalid} images that could be read",
+                "Check --preprocess and the weights of the model: without predictions there is nothing to audit.",
+            )
         raise DataError(
             f"none of the {len(records)} images could be read; the first, {first['image_id']!r}: "
             f"{first['status_reason']}"

@@ -19,7 +19,7 @@ from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import ESTIMATED
 from bias_audit.heatmaps.methods import Explainer
 from bias_audit.run.result import RunInfo
-from bias_audit.run.statuses import DONE, DONE_BEFORE, NOT_SAMPLED, OK, SKIPPED, UNREADABLE
+from bias_audit.run.statuses import DONE, DONE_BEFORE, INVALID_PREDICTION, NOT_SAMPLED, OK, SKIPPED, UNREADABLE
 
 
 def describe(
@@ -142,6 +142,8 @@ def _counted(images: pd.DataFrame) -> tuple[dict[str, dict[str, int]], dict[str,
         "read": statuses["status"].get(OK, 0),
         "unreadable": statuses["status"].get(UNREADABLE, 0),
         "skipped": statuses["status"].get(SKIPPED, 0),
+        "invalid_predictions": statuses["status"].get(INVALID_PREDICTION, 0),
+        "invalid_composites": made.get(INVALID_PREDICTION, 0) - statuses["status"].get(INVALID_PREDICTION, 0),
         "with_mask": statuses["mask_status"].get(OK, 0),
         "without_mask": statuses["status"].get(OK, 0) - statuses["mask_status"].get(OK, 0),
         "estimated_masks": int((masked == ESTIMATED).sum()),
@@ -181,6 +183,16 @@ def _notes(counts: Mapping[str, int], kinds: set[str], dataset: Dataset, config:
     if bad:
         notes.append(
             f"{bad} of {counts['images']} images could not be read or were skipped; see images.csv, column status."
+        )
+    if invalid := counts.get("invalid_predictions", 0):
+        notes.append(
+            f"The model gives NaN or infinite outputs for {invalid} of {counts['images']} images: they have no "
+            "prediction, and are in no accuracy and in no other number (BA910)."
+        )
+    if pasted := counts.get("invalid_composites", 0):
+        notes.append(
+            f"The model gives NaN or infinite outputs for composites of {pasted} images: none of their composites "
+            "count (BA910)."
         )
     if counts["with_mask"] == 0:
         notes.append("No masks or boxes: attention on the background and reliance on it could not be judged.")

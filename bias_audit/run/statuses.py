@@ -7,6 +7,10 @@ OK = "ok"
 # Of an image.
 UNREADABLE = "unreadable"
 SKIPPED = "skipped"
+INVALID_PREDICTION = "invalid prediction"
+"""The model's outputs for it, or for a composite of it, are not finite: there is no predicted class."""
+NOT_FINITE_OUTPUTS = "the model gives NaN or infinite outputs for it"
+"""The reason in words of INVALID_PREDICTION."""
 
 # Of a mask.
 NO_MASK = "no mask"

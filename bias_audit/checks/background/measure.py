@@ -20,10 +20,11 @@ from bias_audit.config import SECOND_FILL, AuditConfig
 from bias_audit.data.dataset import Dataset
 from bias_audit.heatmaps import attention
 from bias_audit.interventions import donors
+from bias_audit.models.base import NO_CLASS
 from bias_audit.report import pictures
 from bias_audit.run.folder import Run
 from bias_audit.run.result import AuditResult
-from bias_audit.run.statuses import OK, SWITCHED_OFF
+from bias_audit.run.statuses import INVALID_PREDICTION, OK, SWITCHED_OFF
 
 Example = dict[str, Any]
 """A composite kept for the report, as an entry of pictures.json."""
@@ -110,15 +111,21 @@ def make_composites(context: Context) -> Interventions:
                 ):  # fmt: skip
                     made.extend(part)
                     advance(len(part))
+                # One arm without its NaN answers would be compared with another arm of other donors: all or none.
+                invalid = sorted({composite.photo for composite in made if composite.predicted == NO_CLASS})
+                made = [composite for composite in made if composite.photo not in invalid]
                 shard = {
                     "composites": [dataclasses.asdict(composite) for composite in made],
                     "examples": _examples(dataset, label, made, kept),
+                    "invalid": invalid,
                 }
                 run.write_json(_shard(label), shard)
             else:
                 advance(len(shard["composites"]))
             rows.extend({**composite, "label": label} for composite in shard["composites"])
             examples[dataset.class_names[label]] = shard["examples"]
+            for photo in shard.get("invalid", ()):
+                status[photo] = INVALID_PREDICTION
     table = _table(rows)
     photos = intervention_columns(records, status, table, dataset.class_names, blank)
     return Interventions(table, examples, photos)

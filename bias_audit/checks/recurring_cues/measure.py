@@ -49,6 +49,7 @@ AROUND = 2.0
 
 
 NO_GRADIENT = "the model gives no activations with a gradient"
+NOTHING_FINITE = "activations and gradients of the explained layer are finite on no image"
 """Why recurring cues are not looked for, where they are not switched off."""
 
 
@@ -61,12 +62,14 @@ class Found:
         spots: rows of the table `cluster_spots`.
         pictures: cluster_id -> {"crops", "shots", "hosts"}, as in pictures.json.
         reason: why no cues were looked for; "" where they were.
+        invalid: photos, per cue, some of whose changed pictures have no valid prediction.
     """
 
     clusters: list[dict[str, Any]] = field(default_factory=list)
     spots: list[dict[str, Any]] = field(default_factory=list)
     pictures: dict[str, dict[str, Any]] = field(default_factory=dict)
     reason: str = ""
+    invalid: int = 0
 
 
 def measure(context: Context) -> Measured:
@@ -76,6 +79,7 @@ def measure(context: Context) -> Measured:
     return Measured(
         {"clusters": table("clusters", rows), "cluster_spots": table("cluster_spots", found.spots)},
         pictures={"clusters": found.pictures},
+        counts={"invalid_cues": found.invalid},
         own=lambda: found.reason,
     )
 
@@ -128,7 +132,14 @@ def find_cues(context: Context) -> Found:
     if stored is None:
         with progress.stage("What the network looks at", len(positions), "images") as advance:
             heats = attention.read_maps(run, explainer.model.batch_size, positions)
-            stored = to_arrays(collect(dataset, positions, heats, explainer, geometry, advance))
+            finite = [position for position in positions if position in heats]
+            advance(len(positions) - len(finite))
+            collected = collect(dataset, finite, heats, explainer, geometry, advance)
+            if collected is None:
+                found = Found(reason=NOTHING_FINITE)
+                run.write_json(FOUND, dataclasses.asdict(found))
+                return found
+            stored = to_arrays(collected)
         run.write_arrays(SEEN, stored)
     seen = from_arrays(stored)
     with progress.stage("Recurring cues", MOST_PROVED, "cues") as advance:
@@ -137,6 +148,7 @@ def find_cues(context: Context) -> Found:
         [row(cue, dataset, seen) for cue in cues],
         [each for cue in cues for each in spot_rows(cue, dataset, seen)],
         _sheets(cues[:MOST_SHEETS], dataset, seen, geometry),
+        invalid=sum(cue.proof.invalid for cue in cues),
     )
     run.write_json(FOUND, dataclasses.asdict(found))
     return found
