@@ -68,11 +68,11 @@ def write_report(
     hint = "Free space or make the folder writable."
     guarded(lambda: page.parent.mkdir(parents=True, exist_ok=True), page.parent, hint)
     if images != "all":
-        return write_atomically(page, page_of(result, images=images, anonymous=anonymous), hint)
+        return write_atomically(page, page_of(result, images=images, anonymous=anonymous), hint, own=out is None)
     summary = _summary(result, _read_pictures(result.path), EVERYTHING, anonymous)
     folder = picture_folder_of(page)
     _write_pictures(folder, summary["pictures"], hint)
-    return write_atomically(page, render(summary, picture_folder=quote(folder.name)), hint)
+    return write_atomically(page, render(summary, picture_folder=quote(folder.name)), hint, own=out is None)
 
 
 def picture_folder_of(page: Path) -> Path:
