@@ -43,10 +43,11 @@ def test_in_a_run_folder_a_link_is_replaced_and_nothing_outside_written(tmp_path
 def test_a_pipe_is_written_into(tmp_path: Path) -> None:
     pipe, read = tmp_path / "pipe", []
     os.mkfifo(pipe)
-    with pytest.raises(ResultError, match="cannot write .*pipe"):  # nobody reads: a sentence, no endless waiting
+    with pytest.raises(ResultError, match=r"cannot write .*pipe"):  # nobody reads: a sentence, no endless waiting
         write_atomically(pipe, b"x", HINT)
     descriptor = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     os.set_blocking(descriptor, True)
+    second = os.open(pipe, os.O_WRONLY)  # the reader waits, instead of finding the end at once
     content = b"x" * 1_000_000  # more than a pipe holds
 
     def take() -> None:
@@ -56,6 +57,7 @@ def test_a_pipe_is_written_into(tmp_path: Path) -> None:
     reader = threading.Thread(target=take)
     reader.start()
     write_atomically(pipe, content, HINT)
+    os.close(second)
     reader.join(20)
     assert read == [content]
     assert stat.S_ISFIFO(pipe.lstat().st_mode)
