@@ -35,11 +35,13 @@ from bias_audit.pipeline.reopen import config_of, dataset_of
 from bias_audit.report import pictures
 from bias_audit.review.decisions import FILE as DECISIONS
 from bias_audit.run.folder import Run
+from bias_audit.run.lock import gives_back
 from bias_audit.run.progress import QUIET, Progress
 from bias_audit.run.result import AuditResult, load
 from bias_audit.run.statuses import DONE_BEFORE
 
 
+@gives_back
 def rescore(
     folder: str | Path,
     *,
