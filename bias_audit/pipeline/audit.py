@@ -215,13 +215,19 @@ def _chosen(
             config.seed,
             other_layers=config.layer == "auto",
             pixels=sample,
-            known=run.read_json(CHOICE),
+            known=run.read_json(CHOICE, _choice),
         )
     run.write_json(CHOICE, choice)
     for line in faithfulness.table_lines((choice or {}).get("table", [])):
         progress.detail(line)
     progress.detail(f"explained by {explainer.name} at {explainer.model.layer}")
     return explainer
+
+
+def _choice(kept: dict[str, Any]) -> dict[str, Any]:
+    if not all(isinstance(row, dict) for row in kept["table"]):
+        raise TypeError("it holds no table")
+    return {**kept, "method": str(kept["method"]), "layer": str(kept["layer"]), "images": int(kept["images"])}
 
 
 def _open(

@@ -161,10 +161,7 @@ def thresholds_of(result: AuditResult, file: Path | None = None, single: Mapping
 
 
 def _json(run: Run, name: str) -> dict[str, Any]:
-    try:
-        return dict(run.read_json(name) or {})
-    except (OSError, ValueError) as error:
-        raise ResultError(f"{str(run.path / name)!r} is damaged: {error}", "Audit the data again.") from error
+    return run.read_json(name, dict) or {}
 
 
 def _carry(before: Run, run: Run) -> None:
