@@ -65,13 +65,25 @@ def _run(arguments: Sequence[str] | None) -> int:
 
         show_error(error)
         return EXIT_BAD_INPUT
+    except OSError as error:
+        # A path that the system refuses (no permission, a name too long) is no bug; nothing else names a file.
+        if error.filename is None or error.errno is None:
+            return _bug()
+        from bias_audit.cli.console import printable
+
+        print(f"bias-audit: cannot use {printable(repr(error.filename))}: {error.strerror}", file=sys.stderr)
+        return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         print("\nbias-audit: interrupted; continue an audit with --resume", file=sys.stderr)
         return EXIT_INTERRUPTED
     except Exception:
-        traceback.print_exc()
-        print("bias-audit: this is a bug in bias-audit, not in your data; please report it", file=sys.stderr)
-        return EXIT_BUG
+        return _bug()
+
+
+def _bug() -> int:
+    traceback.print_exc()
+    print("bias-audit: this is a bug in bias-audit, not in your data; please report it", file=sys.stderr)
+    return EXIT_BUG
 
 
 def _parser(given: Sequence[str]) -> argparse.ArgumentParser:

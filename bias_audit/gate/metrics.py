@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bias_audit.checks.reasons import OK
+from bias_audit.errors import ResultError
 from bias_audit.run.result import AuditResult
 from bias_audit.run.schema import every_table, index_of
 
@@ -276,6 +277,14 @@ def read_columns(folder: Path, name: str, columns: Iterable[str]) -> dict[str, l
 @functools.lru_cache(maxsize=4)
 def _columns_of(file: Path, columns: tuple[str, ...], written: int) -> dict[str, list[str]]:
     """Columns of a CSV file, cached; `written` is the file's time, so that a changed file is read again."""
+    try:
+        return _cells(file, columns)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ResultError(f"{str(file)!r} is damaged: {reason}", "Run the audit again with --overwrite.") from error
+
+
+def _cells(file: Path, columns: tuple[str, ...]) -> dict[str, list[str]]:
     with file.open(encoding="utf-8", newline="") as lines:
         rows = csv.reader(lines)
         header = next(rows, [])

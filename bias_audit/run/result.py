@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import html
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bias_audit.checks.levels import overall_level
 from bias_audit.checks.outcomes import LEVELS, RuleCount, RuleOutcome
 from bias_audit.errors import ResultError
+from bias_audit.text_files import read_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -274,8 +274,8 @@ def load(path: str | Path) -> AuditResult:
             f"{str(path)!r} holds no audit.json: the audit there did not finish, or this is not a run folder",
             "Finish it with the same `bias-audit audit` command and --resume.",
         )
+    content = read_json(file, ResultError, hint="Run the audit again with --overwrite.")
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
         version = content["format_version"]
         if version > FORMAT_VERSION:
             raise ResultError(

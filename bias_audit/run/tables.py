@@ -128,7 +128,7 @@ def read_table(path: Path, name: str) -> pd.DataFrame:
         frame = pd.read_parquet(file)
     except FileNotFoundError as error:
         raise ResultError(f"{str(file)!r} is missing", "Run the audit again with --overwrite.") from error
-    except (OSError, ValueError) as error:
+    except Exception as error:  # whatever damage makes pyarrow raise
         raise ResultError(f"{str(file)!r} is damaged: {error}", "Run the audit again with --overwrite.") from error
     absent = [column for column in columns_of(name) if column.name not in frame]
     if missing := [column.name for column in absent if not column.added]:
