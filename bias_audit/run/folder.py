@@ -271,7 +271,8 @@ class Run:
         except KeyError as error:
             reason = f"it has no {error}"
         except Exception as error:  # whatever damage makes numpy, zipfile, zlib and the readers of a check raise
-            reason = str(error) or type(error).__name__
+            # NumPy's own sentence on pickled data tells how to run what is in them.
+            reason = "it holds no arrays" if "pickle" in str(error) else str(error) or type(error).__name__
         self._damaged(name, reason)
         if path.is_dir() and not path.is_symlink():  # no file can be written over a folder
             guarded(lambda: shutil.rmtree(path), path, _HINT)
