@@ -67,13 +67,23 @@ def _run(arguments: Sequence[str] | None) -> int:
 
         show_error(error)
         return EXIT_BAD_INPUT
+    except OSError as error:
+        # A path that the system refuses (no permission, a name too long) is no bug; nothing else names a file.
+        if error.filename is None or error.errno is None:
+            return _bug()
+        print(f"bias-audit: cannot use {printable(repr(error.filename))}: {error.strerror}", file=sys.stderr)
+        return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         print("\nbias-audit: interrupted; continue an audit with --resume", file=sys.stderr)
         return EXIT_INTERRUPTED
     except Exception:
-        print(printable(traceback.format_exc(), lines=True), end="", file=sys.stderr)
-        print("bias-audit: this is a bug in bias-audit, not in your data; please report it", file=sys.stderr)
-        return EXIT_BUG
+        return _bug()
+
+
+def _bug() -> int:
+    print(printable(traceback.format_exc(), lines=True), end="", file=sys.stderr)
+    print("bias-audit: this is a bug in bias-audit, not in your data; please report it", file=sys.stderr)
+    return EXIT_BUG
 
 
 class _Parser(argparse.ArgumentParser):

@@ -39,6 +39,7 @@ from bias_audit.pipeline.judge import refuse_unknown
 from bias_audit.pipeline.provenance import describe
 from bias_audit.report import pictures
 from bias_audit.run.folder import Run
+from bias_audit.run.lock import gives_back
 from bias_audit.run.progress import QUIET, Progress
 from bias_audit.run.result import AuditResult
 from bias_audit.run.statuses import INVALID_PREDICTION, OK
@@ -47,6 +48,7 @@ CHOICE = "shards/faithfulness.json"
 """File of the run that keeps the method and layer chosen by `method = "auto"`, with their scores."""
 
 
+@gives_back
 def audit(
     model: str | Path | Any,
     data: str | Path,
@@ -109,7 +111,7 @@ def audit(
     thresholds = thresholds or Thresholds()
     refuse_unknown(ignore)
     check_method(config.method)
-    run = Run(Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="bias-audit-")))
+    run = Run(Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="bias-audit-")), progress.note)
     run.check(resume=resume, overwrite=overwrite)
     if isinstance(model, str | Path):
         check_model_path(Path(model))
@@ -221,13 +223,19 @@ def _chosen(
             config.seed,
             other_layers=config.layer == "auto",
             pixels=sample,
-            known=run.read_json(CHOICE),
+            known=run.read_json(CHOICE, _choice),
         )
     run.write_json(CHOICE, choice)
     for line in faithfulness.table_lines((choice or {}).get("table", [])):
         progress.detail(line)
     progress.detail(f"explained by {explainer.name} at {explainer.model.layer}")
     return explainer
+
+
+def _choice(kept: dict[str, Any]) -> dict[str, Any]:
+    if not all(isinstance(row, dict) for row in kept["table"]):
+        raise TypeError("it holds no table")
+    return {**kept, "method": str(kept["method"]), "layer": str(kept["layer"]), "images": int(kept["images"])}
 
 
 def _open(

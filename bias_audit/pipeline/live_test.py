@@ -35,6 +35,7 @@ from bias_audit.report.pictures import encode_jpeg, encode_picture
 from bias_audit.review.written import visible
 from bias_audit.run import tables
 from bias_audit.run.folder import Run
+from bias_audit.run.lock import PATIENCE, gives_back, hold
 from bias_audit.run.progress import Progress
 from bias_audit.run.result import AuditResult
 from bias_audit.run.result import load as load_result
@@ -269,11 +270,13 @@ def _inside(points: NDArray[np.float64], size: tuple[int, int]) -> Mask:
     return inside.astype(np.uint8)
 
 
+@gives_back
 def keep(folder: Path, row: Mapping[str, Any], pictures: Sequence[Mapping[str, Any]]) -> AuditResult:
     """Put a tested region into the run: its table, its findings, its pictures and its page.
 
     The same region, class and photo tested again replace the former answer.
     """
+    hold(folder, "the test of a region", PATIENCE)
     result = load_result(folder)
     before = [each for each in tables.rows(result.hypotheses) if each["hypothesis_id"] != row["hypothesis_id"]]
     table = regions_table([*before, row])

@@ -16,6 +16,7 @@ from bias_audit.review.agreement import DISAGREEMENT, by_target, state_of
 from bias_audit.review.decisions import FIELDS, Decision, checked, history, take, utc
 from bias_audit.review.written import past
 from bias_audit.run.csv_text import csv_of_records, unquoted
+from bias_audit.text_files import parse_json
 
 FORMAT_VERSION = 1
 MOST_BYTES = 200_000_000
@@ -97,9 +98,9 @@ def import_json(run_folder: str | Path, text: str, data: str, images: Collection
         ResultError: the store of decisions is damaged, locked, or cannot be written.
     """
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _damaged(name, f"no JSON ({error})") from error
+        content = parse_json(text, ConfigError, "it is")
+    except ConfigError as error:
+        raise _damaged(name, error.message) from error
     if not isinstance(content, Mapping) or not isinstance(content.get("decisions"), list):
         raise _damaged(name, "it has no list 'decisions'")
     version, origin = content.get("format_version"), content.get("data")

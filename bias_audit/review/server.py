@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import json
 import signal
 import socket
 import threading
@@ -38,6 +37,7 @@ from bias_audit.review.decisions import Decision
 from bias_audit.run.folder import FINISHED
 from bias_audit.run.identity import data_of
 from bias_audit.run.result import load
+from bias_audit.text_files import parse_json
 
 PAGE_POLICY = "frame-ancestors 'none'; base-uri 'none'; form-action 'none'; object-src 'none'"
 """Content security policy in the header of the page, beside the policy that the page states itself."""
@@ -255,10 +255,10 @@ def _add(run: _Run, body: dict[str, Any]) -> Decision:
 
 async def _body(request: Request, known: set[str]) -> dict[str, Any]:
     try:
-        body = json.loads(await request.body())
+        body = parse_json((await request.body()).decode(), ConfigError, "it is")
     except ClientDisconnect as error:
         raise ConfigError("the request broke off") from error
-    except (ValueError, RecursionError) as error:
+    except (ConfigError, UnicodeDecodeError) as error:
         raise ConfigError("the request holds no JSON") from error
     if not isinstance(body, dict) or set(body) - known:
         raise ConfigError(f"the request must hold an object of {', '.join(sorted(known))}")

@@ -147,7 +147,7 @@ def read_table(path: Path, name: str, digests: Digests | None = None) -> pd.Data
     data = verified(file, digests)
     try:
         frame = pd.read_parquet(io.BytesIO(data))
-    except (OSError, ValueError) as error:
+    except Exception as error:  # whatever damage makes pyarrow raise
         raise ResultError(f"{str(file)!r} is damaged: {error}", REPAIR) from error
     absent = [column for column in columns_of(name) if column.name not in frame]
     if missing := [column.name for column in absent if not column.added]:

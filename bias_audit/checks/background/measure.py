@@ -58,7 +58,7 @@ def recall(result: AuditResult) -> Interventions:
     """Read the composites of a finished run, and the columns of the images that were made from them."""
     run = Run(result.path)
     names = result.info.class_names
-    shards = {label: run.read_json(_shard(label)) for label in range(len(names))}
+    shards = {label: run.read_json(_shard(label), _stored) for label in range(len(names))}
     made = {label: shard for label, shard in shards.items() if shard is not None}
     rows = [{**composite, "label": label} for label, shard in made.items() for composite in shard["composites"]]
     photos = result.images[[column.name for column in OF_IMAGES]].reset_index(drop=True)
@@ -80,7 +80,7 @@ def make_composites(context: Context) -> Interventions:
     labels = [label for label, photos in todo.photos.items() if photos]
     backgrounds = donors.Backgrounds({}, {})
     maps: dict[int, NDArray[np.float32]] = {}
-    shards = {label: run.read_json(_shard(label)) for label in labels}
+    shards = {label: run.read_json(_shard(label), _stored) for label in labels}
     if None in shards.values():
         used = {position for chosen in (todo.photos, todo.donors) for part in chosen.values() for position in part}
         recognised = [position for position in sorted(used) if records[position].get("correct")]
@@ -183,6 +183,14 @@ def _examples(
         for (owner, arm), (donor, picture) in kept.items()
         if owner == photo and (photo, arm) in first
     ]
+
+
+def _stored(shard: dict[str, Any]) -> dict[str, Any]:
+    for composite in shard["composites"]:
+        composites.Composite(**composite)
+    if not isinstance(shard["examples"], list):
+        raise TypeError("it holds no examples")
+    return shard
 
 
 def _shard(label: int) -> str:

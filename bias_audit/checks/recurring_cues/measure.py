@@ -25,7 +25,7 @@ from bias_audit.checks.recurring_cues.discover import (
 )
 from bias_audit.data.batches import Geometry, Pixels, load_in_order
 from bias_audit.data.dataset import Dataset
-from bias_audit.errors import ConfigError, ResultError
+from bias_audit.errors import ConfigError
 from bias_audit.heatmaps import attention
 from bias_audit.report.pictures import encode_picture
 from bias_audit.run.folder import Run
@@ -109,11 +109,8 @@ def why_not(result: AuditResult) -> str:
     """
     if result.info.config.get("discovery") == 0:
         return SWITCHED_OFF
-    try:
-        found = Run(result.path).read_json(FOUND)
-    except (OSError, ValueError) as error:
-        raise ResultError(f"{str(result.path / FOUND)!r} is damaged: {error}", "Audit the data again.") from error
-    return str(found["reason"]) if found else NO_GRADIENT
+    found = Run(result.path).read_json(FOUND, _found)
+    return NO_GRADIENT if found is None else found.reason
 
 
 def find_cues(context: Context) -> Found:
@@ -124,12 +121,12 @@ def find_cues(context: Context) -> Found:
         return Found(reason=SWITCHED_OFF)
     if not explainer.model.differentiable:
         return Found(reason=NO_GRADIENT)
-    kept = run.read_json(FOUND)
+    kept: Found | None = run.read_json(FOUND, _found)
     if kept is not None:
-        return Found(**kept)
+        return kept
     positions = choose_images(dataset, context.records, config.discovery, config.seed)
-    stored = run.read_arrays(SEEN)
-    if stored is None:
+    seen = run.read_arrays(SEEN, from_arrays)
+    if seen is None:
         with progress.stage("What the network looks at", len(positions), "images") as advance:
             heats = attention.read_maps(run, explainer.model.batch_size, positions)
             finite = [position for position in positions if position in heats]
@@ -141,7 +138,7 @@ def find_cues(context: Context) -> Found:
                 return found
             stored = to_arrays(collected)
         run.write_arrays(SEEN, stored)
-    seen = from_arrays(stored)
+        seen = from_arrays(stored)
     with progress.stage("Recurring cues", MOST_PROVED, "cues") as advance:
         cues = discover(dataset, seen, explainer, geometry, config.seed, advance)
     found = Found(
@@ -151,6 +148,16 @@ def find_cues(context: Context) -> Found:
         invalid=sum(cue.proof.invalid for cue in cues),
     )
     run.write_json(FOUND, dataclasses.asdict(found))
+    return found
+
+
+def _found(kept: dict[str, Any]) -> Found:
+    found = Found(**kept)
+    listed = isinstance(found.clusters, list) and isinstance(found.spots, list)
+    if not (listed and isinstance(found.pictures, dict) and isinstance(found.reason, str)):
+        raise TypeError("it holds no cues")
+    if not all(isinstance(row, dict) and "cluster_id" in row for row in (*found.clusters, *found.spots)):
+        raise TypeError("it holds cues without a cluster_id")
     return found
 
 

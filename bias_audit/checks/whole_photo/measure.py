@@ -134,7 +134,7 @@ def exchange(
         name of FIELDS -> array with one entry per changed photo: probe (index into `properties_for`), photo (sample
         position), label, donor_label and predicted (class indices; NO_CLASS where the outputs are not finite).
     """
-    if (stored := run.read_arrays(SHARD)) is not None:
+    if (stored := run.read_arrays(SHARD, _stored)) is not None:
         advance(len(stored["photo"]))
         return stored
     read, pixels = load_pixels(dataset, positions, geometry)
@@ -158,6 +158,12 @@ def exchange(
     seen = dict(zip(FIELDS, columns, strict=True))
     run.write_arrays(SHARD, seen)
     return seen
+
+
+def _stored(shard: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.intp]]:
+    if any(shard[name].shape != shard["photo"].shape[:1] or shard[name].dtype.kind != "i" for name in FIELDS):
+        raise ValueError("its arrays are not of one length")
+    return shard
 
 
 def exchanged(photos: NDArray[np.uint8], labels: NDArray[np.intp], seed: int) -> Iterator[tuple[int, int, int, Pixels]]:
