@@ -11,6 +11,7 @@ SKIPPED = "skipped"
 # Of a mask.
 NO_MASK = "no mask"
 MASK_UNREADABLE = "mask unreadable"
+MASK_TOO_LARGE = "mask beyond the limit pixels (--limit pixels=NUMBER)"
 WRONG_SIZE = "mask has the wrong size"
 COLOURED = "mask is a colour picture"
 EMPTY = "mask without foreground"
