@@ -79,7 +79,7 @@ class Limits:
 
     def note(self) -> str:
         """Sentence for the reader of a result about limits that are not the defaults; "" where there are none."""
-        said = [f"{name} {value:,.12g} instead of {_default(name)}" for name, value in self.changed().items()]
+        said = [f"{name} {value:z,.12g} instead of {_default(name)}" for name, value in self.changed().items()]
         return f"Limits on what a file may cost were changed: {'; '.join(said)}." if said else ""
 
 
@@ -95,12 +95,12 @@ def beyond(name: str, found: float, most: float) -> str:
         most: the limit.
     """
     unit = {"pixels": "pixels", "columns": "columns", "seconds_per_call": "seconds"}.get(name, "bytes")
-    return f"{found:,.0f} {unit}, beyond the limit {name} of {most:,.0f} (raise it with {flag(name, found)})"
+    return f"{found:z,.0f} {unit}, beyond the limit {name} of {most:z,.0f} (raise it with {flag(name, found)})"
 
 
 def flag(name: str, value: float) -> str:
     """The flag that sets a limit to a value."""
-    return f"--limit {name}={value:.0f}"
+    return f"--limit {name}={value:z.0f}"
 
 
 def known(name: object) -> str:
@@ -158,7 +158,7 @@ def combined(table: Any, where: str, flags: Iterable[tuple[str, float]] | Mappin
 
 def _default(name: str) -> str:
     value = getattr(Limits, name)
-    return "half of the memory" if value is None else f"{value:,.12g}"
+    return "half of the memory" if value is None else f"{value:z,.12g}"
 
 
 def _names() -> str:

@@ -124,7 +124,7 @@ def audit(
     progress.detail(f"explained layer {loaded.layer}, grid {loaded.grid[0]}x{loaded.grid[1]}, head {loaded.head}")
     geometry = geometry_of(config, loaded.input_size)
     # A refusal of either comes before the run folder is made; the pixels may be chosen after it.
-    estimate = find_estimate(config.segmenter, config.custom_objects)
+    estimate = find_estimate(config.segmenter, config.custom_objects, config.limits)
     geometry = dataclasses.replace(geometry, estimate=estimate)
     name = "none" if config.preprocess == AUTO_PREPROCESS else config.preprocess
     preprocess = find_preprocess(name, geometry.channels)
