@@ -29,6 +29,7 @@ from bias_audit.data.mask_estimates import Estimate
 from bias_audit.data.masks import ESTIMATED, Mask, MaskReading, load_mask
 from bias_audit.data.opening import TooManyPixels, open_picture
 from bias_audit.limits.bounds import DEFAULTS, Limits, beyond
+from bias_audit.limits.memory import at_once
 from bias_audit.limits.room import decoding
 from bias_audit.run.statuses import NO_MASK, OK, SKIPPED, UNREADABLE
 
@@ -270,12 +271,14 @@ def load_in_order(
         samples: what to load.
         geometry: model input geometry.
         group: samples per group; the last one may be smaller.
-        ahead: groups decoded in advance; bounds the memory.
+        ahead: most groups decoded in advance, fewer where so many would take more memory than a batch may.
 
     Yields:
         (position of the group's first sample in `samples`, the group's loaded samples in order).
     """
     starts = iter(range(0, len(samples), group))
+    held = at_once(min(group, len(samples)) * input_bytes(geometry), ahead + 2, geometry.limits)
+    ahead = max(0, held - 2)  # besides the group that is asked for, and the one that is worked on
     pending: deque[tuple[int, list[Future[Loaded]]]] = deque()
     with ThreadPoolExecutor(max(2, os.cpu_count() or 2), "decode") as pool:
         try:
@@ -289,6 +292,11 @@ def load_in_order(
                 yield start, [future.result() for future in futures]
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def input_bytes(geometry: Geometry) -> int:
+    """Bytes of one decoded picture in the model's input size, with its mask."""
+    return geometry.size[0] * geometry.size[1] * (4 * geometry.channels + 1)
 
 
 def _grey(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
