@@ -30,10 +30,13 @@ EXIT_LATE = 2
 TICK = 1.0
 """Seconds between two looks; a tick that took longer, for want of a processor, counts as two at most."""
 
+NOWHERE = -1
+
 _running: dict[int, watched] = {}
 _lock = threading.Lock()
 _thread: threading.Thread | None = None
-_ending = False
+_ending: int | None = None
+"""File to which the sentence goes before the process ends; None = late calls are logged."""
 
 
 class watched:
@@ -62,10 +65,16 @@ class watched:
 def late_calls_end_the_process() -> Iterator[None]:
     """Context of a command, in which a late call ends the process instead of being logged."""
     global _ending
-    before, _ending = _ending, True
+    before = _ending
+    try:
+        _ending = os.dup(2)  # what is imported meanwhile may have silenced stderr itself
+    except OSError:  # there is none: the exit code has to do
+        _ending = NOWHERE
     try:
         yield
     finally:
+        if _ending not in (None, NOWHERE):
+            os.close(_ending)
         _ending = before
 
 
@@ -110,11 +119,11 @@ def _watch() -> None:
 
 
 def _late(said: str) -> None:
-    if not _ending:
+    if _ending is None:
         LOG.warning("%s", said)
         return
     end = "\033[?25h\n" if sys.stderr is not None and sys.stderr.isatty() else ""  # progress bars hide the cursor
     text = f"{end}bias-audit: {said}\n\nAn unfinished audit continues with --resume.\n"
     with contextlib.suppress(OSError):
-        os.write(2, text.encode("utf-8", "backslashreplace"))
+        os.write(_ending, text.encode("utf-8", "backslashreplace"))
     os._exit(EXIT_LATE)

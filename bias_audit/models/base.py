@@ -197,14 +197,14 @@ def load_model(model: str | Path | Any, config: AuditConfig, class_names: tuple[
 
     if isinstance(model, str | Path):
         check_model_path(Path(model))
+    # TensorFlow is imported before the clock of the model starts.
+    from bias_audit.models.keras_model import KerasModel
+    from bias_audit.models.saved_model import SavedModel
+
     # Loading, tracing and the probe of the head are one call: any of them may be where a graph never returns.
     with watched("loading the model with its first call", config.limits.seconds_per_call):
         if isinstance(model, str | Path) and Path(model).is_dir():
-            from bias_audit.models.saved_model import SavedModel
-
             return SavedModel(Path(model), config, class_names)
-        from bias_audit.models.keras_model import KerasModel
-
         return KerasModel(model, config, class_names)
 
 

@@ -37,6 +37,14 @@ def test_a_late_call_ends_the_command_with_one_sentence() -> None:
     assert "went on" not in done.stdout
 
 
+def test_the_sentence_is_seen_while_stderr_is_silenced() -> None:
+    """TensorFlow is imported with stderr turned away."""
+    silenced = "    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)"
+    done = ended(f"import os\nwith watchdog.late_calls_end_the_process():\n{silenced}", 0.2, 30)
+    assert done.returncode == 2
+    assert "has not returned within 0.2 seconds" in done.stderr
+
+
 def test_a_program_that_calls_the_package_is_never_ended() -> None:
     done = ended("if True:", 0.1, 0.5)
     assert (done.returncode, done.stdout.strip()) == (0, "went on")
