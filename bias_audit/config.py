@@ -17,6 +17,7 @@ from typing import Any
 
 from bias_audit.checks.thresholds import Thresholds as Thresholds
 from bias_audit.errors import ConfigError
+from bias_audit.limits.bounds import DEFAULTS, Limits, combined
 from bias_audit.text_files import read_json, read_toml
 
 RESIZES = ("stretch", "crop", "pad", "shorter")
@@ -80,6 +81,7 @@ class AuditConfig:
         class_map: class name -> output indices, as (name, indices) pairs; None = one output per class, in order.
         custom_objects: module with the classes and functions that the model's file needs; importing it runs it.
         extra: settings of checks of other packages, as (name, value) pairs in the order of their names.
+        limits: what a file may cost; a mapping, name -> number, becomes `Limits`.
     """
 
     layer: str = "auto"
@@ -104,9 +106,11 @@ class AuditConfig:
     class_map: tuple[tuple[str, tuple[int, ...]], ...] | None = None
     custom_objects: str | None = None
     extra: tuple[tuple[str, int], ...] = ()
+    limits: Limits = DEFAULTS
 
     def __post_init__(self) -> None:
         self._resolve_loader()
+        object.__setattr__(self, "limits", Limits.of(self.limits))
         _one_of("resize", self.resize, RESIZES)
         _one_of("interpolation", self.interpolation, INTERPOLATIONS)
         _one_of("decoder", self.decoder, DECODERS)
@@ -121,10 +125,8 @@ class AuditConfig:
             raise ConfigError(f"image_size must be height and width in pixels, got {list(self.image_size)}")
         if self.batch_size is not None:
             _at_least("batch_size", self.batch_size, 1)
-        _at_least("interventions", self.interventions, 0)
-        _at_least("discovery", self.discovery, 0)
-        _at_least("probes", self.probes, 0)
-        _at_least("leakage", self.leakage, 0)
+        for name in ("interventions", "discovery", "probes", "leakage"):
+            _at_least(name, getattr(self, name), 0)
         _at_least("donors", self.donors, 1)
         _at_least("seed", self.seed, 0)
         for name, value in self.extra:
@@ -158,17 +160,18 @@ class AuditConfig:
         return dataclasses.replace(self, extra=tuple(sorted({**dict(self.extra), **values}.items())))
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields as plain values for JSON; an empty `extra` is left out, so that older hashes stay valid."""
-        values = dataclasses.asdict(self)
-        return values if self.extra else {name: value for name, value in values.items() if name != "extra"}
+        """The fields as plain values for JSON; empty `extra` and `limits` are left out: older hashes stay valid."""
+        values = {**dataclasses.asdict(self), "limits": self.limits.changed()}
+        return {name: value for name, value in values.items() if value or name not in ("extra", "limits")}
 
     def digest(self) -> str:
-        """SHA-256 over all fields: two runs with the same digest on the same files give the same numbers."""
-        return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()
+        """SHA-256 over all that changes numbers: two runs with the same digest on the same files give the same ones."""
+        counted = dataclasses.replace(self, limits=Limits(pixels=self.limits.pixels)).as_dict()
+        return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()
 
 
 def read_config(path: Path | None, extra: Collection[str] = (), **flags: Any) -> tuple[AuditConfig, Thresholds]:
-    """Read the settings of an audit: defaults, then the tables [audit] and [thresholds] of a TOML file, then flags.
+    """Read the settings of an audit: defaults, then [audit], [limits] and [thresholds] of a TOML file, then flags.
 
     Args:
         path: TOML file; None = no file.
@@ -183,10 +186,11 @@ def read_config(path: Path | None, extra: Collection[str] = (), **flags: Any) ->
         content = read_toml(path, ConfigError, "the configuration")
     where = str(path)
     for table in content:
-        if table not in ("audit", "thresholds"):
-            raise ConfigError(f"{where}: unknown table [{table}]", "Use [audit] and [thresholds].")
+        if table not in ("audit", "limits", "thresholds"):
+            raise ConfigError(f"{where}: unknown table [{table}]", "Use [audit] and [thresholds], or [limits].")
     audit = _typed(AuditConfig, content.get("audit", {}), f"{where} [audit]", extra)
-    audit.update({name: value for name, value in flags.items() if value is not None})
+    limits = combined(content.get("limits", {}), f"{where} [limits]", flags.pop("limits", None))
+    audit.update({name: value for name, value in flags.items() if value is not None}, limits=limits)
     others = {name: audit.pop(name) for name in extra if name in audit}
     thresholds = _typed(Thresholds, content.get("thresholds", {}), f"{where} [thresholds]")
     return AuditConfig(**audit).with_extra(others), Thresholds(**thresholds)
@@ -211,12 +215,8 @@ def configured(
     config = (config or AuditConfig()).changed(options)
     if class_map is None:
         return config
-    groups = (
-        tuple((name, tuple(indices)) for name, indices in class_map.items())
-        if isinstance(class_map, Mapping)
-        else read_class_map(Path(class_map))
-    )
-    return dataclasses.replace(config, class_map=groups)
+    groups = class_map.items() if isinstance(class_map, Mapping) else read_class_map(Path(class_map))
+    return dataclasses.replace(config, class_map=tuple((name, tuple(indices)) for name, indices in groups))
 
 
 def read_class_map(path: Path) -> tuple[tuple[str, tuple[int, ...]], ...]:
@@ -249,7 +249,7 @@ _NAMES = {"cluster": "a column", "custom_objects": "a module", "loader": "a load
 def _typed(kind: type, table: Any, where: str, extra: Collection[str] = ()) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise ConfigError(f"{where} is not a table")
-    fields = {field.name: field for field in dataclasses.fields(kind) if field.name != "extra"}
+    fields = {field.name: field for field in dataclasses.fields(kind) if field.name not in ("extra", "limits")}
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key in extra:

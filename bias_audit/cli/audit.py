@@ -13,6 +13,7 @@ from bias_audit.cli.options import (
     add_allow_outside,
     add_config,
     add_explaining,
+    add_limits,
     add_strangers,
     add_training,
     add_verbosity,
@@ -50,6 +51,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], checks: S
     audit.add_argument(
         "--ignore", metavar="RULE", action="append", default=[], help="do not judge this rule; repeatable"
     )
+    add_limits(audit)
     add_verbosity(audit)
 
     add_training(audit)

@@ -32,6 +32,7 @@ from bias_audit.cli import (
 from bias_audit.cli.options import EXIT_CODES
 from bias_audit.cli.pipes import readers_may_leave
 from bias_audit.errors import BiasAuditError
+from bias_audit.limits.watchdog import late_calls_end_the_process
 from bias_audit.run.printable import printable
 
 EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED = 2, 101, 130
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: the arguments without the program's name; None = those of the process.
     """
-    with readers_may_leave():
+    with readers_may_leave(), late_calls_end_the_process():
         return _run(arguments)
 
 

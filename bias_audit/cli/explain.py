@@ -5,7 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bias_audit.cli.options import add_config, add_explaining, add_training, add_verbosity, command, settings, words
+from bias_audit.cli.options import (
+    add_config,
+    add_explaining,
+    add_limits,
+    add_training,
+    add_verbosity,
+    command,
+    settings,
+    words,
+)
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -20,6 +29,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     names.add_argument("--classes", metavar="A,B,C", type=words, help="names of the outputs, in their order")
     names.add_argument("--labels", metavar="FILE", type=Path, help="the same as a text file, one name a line")
     add_config(parser)
+    add_limits(parser)
     add_verbosity(parser, quiet="no table, no progress")
     add_training(parser)
     add_explaining(parser)

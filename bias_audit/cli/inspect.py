@@ -5,7 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bias_audit.cli.options import add_config, add_explaining, add_training, add_verbosity, command, settings
+from bias_audit.cli.options import (
+    add_config,
+    add_explaining,
+    add_limits,
+    add_training,
+    add_verbosity,
+    command,
+    settings,
+)
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -13,6 +21,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("model", metavar="MODEL", type=Path, help="Keras model (.keras, .h5) or SavedModel folder")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     add_config(parser)
+    add_limits(parser)
     add_verbosity(parser, quiet="no progress")
     add_training(parser)
     add_explaining(parser)

@@ -111,6 +111,22 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """Add the option --limit, which raises what a picture, a table or a model may cost."""
+    from bias_audit.limits.bounds import parsed
+
+    parser.add_argument(
+        "--limit",
+        dest="limits",
+        metavar="NAME=NUMBER",
+        type=parsed,
+        action="append",
+        help="raise what a file may cost: pixels (of a picture, default 1e8), weights_bytes (of a model, 4e9), "
+        "archive_bytes (of its other parts, 1e8), batch_bytes (half the memory), columns (of a table, 1000) or "
+        "seconds_per_call (of the model, 600); repeatable",
+    )
+
+
 def add_allow_outside(group: argparse.ArgumentParser | Group) -> None:
     """Add the option --allow-outside, which lets a table name files outside its folder."""
     group.add_argument("--allow-outside", action="store_true", help="let a table name files outside its folder")

@@ -22,7 +22,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         type=Path,
         help="new or corrected masks: same tree and stems as the images; images without one there keep theirs",
     )
-    parser.add_argument("--config", metavar="FILE", type=Path, help="TOML with [thresholds]; [audit] is not applied")
+    parser.add_argument(
+        "--config", metavar="FILE", type=Path, help="TOML with [thresholds] and [limits]; [audit] is not applied"
+    )
     parser.add_argument(
         "--threshold",
         metavar="NAME=NUMBER",
@@ -32,6 +34,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="a single threshold, for instance min_gap=0.1; repeatable",
     )
     cli_options.add_allow_outside(parser)
+    cli_options.add_limits(parser)
     parser.add_argument("--ignore", metavar="RULE", action="append", default=[], help="do not judge it; repeatable")
     parser.add_argument("--out", metavar="NEWRUN", type=Path, help="folder of the new run (default: RUN-rescored)")
     parser.add_argument("--overwrite", action="store_true", help="replace a run that is in NEWRUN")
@@ -40,11 +43,14 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from bias_audit.checks.registry import settings_of_others
     from bias_audit.cli.console import show_result
+    from bias_audit.config import read_config
     from bias_audit.pipeline.rescore import rescore, thresholds_of
     from bias_audit.run.progress import Progress
     from bias_audit.run.result import load
 
+    config, _ = read_config(options.config, settings_of_others(), limits=options.limits)
     result = rescore(
         options.folder,
         masks=options.masks,
@@ -53,6 +59,7 @@ def run(options: argparse.Namespace) -> int:
         ignore=options.ignore,
         overwrite=options.overwrite,
         allow_outside=options.allow_outside,
+        limits=config.limits,
         progress=Progress(options.verbosity),
     )
     show_result(result, options.verbosity)

@@ -69,6 +69,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--method", metavar="module:function", type=_named, help="with --model: the run's own heatmap method"
     )
     cli_options.add_allow_outside(trusted)
+    cli_options.add_limits(parser)
     parser.set_defaults(run=run)
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -25,11 +26,16 @@ from PIL import Image, UnidentifiedImageError
 from bias_audit.data.dataset import Sample
 from bias_audit.data.geometry import fit_image, fit_mask, largest_shape
 from bias_audit.data.mask_estimates import Estimate
-from bias_audit.data.masks import ESTIMATED, MaskReading, load_mask
-from bias_audit.data.opening import open_picture
+from bias_audit.data.masks import ESTIMATED, Mask, MaskReading, load_mask
+from bias_audit.data.opening import TooManyPixels, open_picture
+from bias_audit.limits.bounds import DEFAULTS, Limits, beyond
+from bias_audit.limits.memory import at_once
+from bias_audit.limits.room import decoding
 from bias_audit.run.statuses import NO_MASK, OK, SKIPPED, UNREADABLE
 
 Pixels = NDArray[np.float32]
+
+Made = TypeVar("Made")
 
 Decoder = Callable[[bytes, int], NDArray[np.uint8]]
 """(bytes of a file, channels 3 or 1) -> (H, W, channels); raises ValueError where it cannot decode the bytes."""
@@ -37,11 +43,8 @@ Decoder = Callable[[bytes, int], NDArray[np.uint8]]
 # Pillow warns at half the size that it refuses. Set once at import: warning filters are not safe to change in threads.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
-MAX_PIXELS = 90_000_000
-"""Most pixels of a picture after padding or enlarging; a file that has more itself may have as many as before.
-
-Without a limit a strip of 4 x 40000 pixels would be padded to a square of 1.6 billion, and end the audit.
-"""
+PIXEL_BYTES = {3: 16, 1: 28}
+"""Channels -> bytes that decoding and resizing take for each pixel of a picture at most."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class Geometry:
         masks: how mask values are read.
         decoder: decodes the files; None = OpenCV, equal to Pillow. See `models.decoding`.
         estimate: estimates the mask of a picture that has neither mask nor box; None = such a picture has no mask.
+        limits: what a picture may cost: its pixels, before and after padding or enlarging.
     """
 
     size: tuple[int, int]
@@ -64,6 +68,7 @@ class Geometry:
     masks: MaskReading
     decoder: Decoder | None = None
     estimate: Estimate | None = None
+    limits: Limits = DEFAULTS
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,8 @@ class Loaded:
 def load(sample: Sample, geometry: Geometry) -> Loaded:
     """Decode one sample and its mask, and bring both to the input size.
 
-    A bad file raises nothing: an unreadable picture is a row with its reason, not the end of an audit.
+    A bad file raises nothing: an unreadable picture is a row with its reason, not the end of an audit. A thread gives
+    the picture back before it reads the mask, so that it never waits for room while it holds some.
     """
     if sample.skip:
         return Loaded(SKIPPED, sample.skip)
@@ -106,20 +112,25 @@ def load(sample: Sample, geometry: Geometry) -> Loaded:
     if data is None:
         return Loaded(UNREADABLE, reason)
     content = content_of(data)
-    pixels, reason = _decoded(data, geometry.channels, geometry.decoder)
-    if pixels is None:
+    header, reason = _declared(data, geometry.decoder, geometry.limits.pixels)
+    if header is None or (reason := _grown_too_large(header, geometry)):
         return Loaded(UNREADABLE, reason, content=content)
-    height, width = largest_shape(pixels.shape, geometry.size, geometry.resize)
-    if height * width > max(MAX_PIXELS, pixels.shape[0] * pixels.shape[1]):
-        shape, done = f"{pixels.shape[0]}x{pixels.shape[1]}", "padded" if geometry.resize == "pad" else "resized"
-        return Loaded(UNREADABLE, f"too many pixels: {shape} would be {done} to {height}x{width}", content=content)
-    mask, mask_status, mask_kind = load_mask(sample, pixels.shape[:2], geometry.masks)
-    if mask_status == NO_MASK and geometry.estimate is not None:
-        mask, mask_status = geometry.estimate(sample.path, pixels)
-        mask_kind = ESTIMATED
+    mask: Mask | None = None
+    mask_status, mask_kind = NO_MASK, ""
+    with decoding.taken(_need(header, geometry)):
+        pixels, reason = _decoded(data, header, geometry.channels, geometry.decoder)
+        if pixels is None:
+            return Loaded(UNREADABLE, reason, content=content)
+        shape = pixels.shape[:2]
+        image = fit_image(pixels, geometry.size, geometry.resize, geometry.interpolation)
+        if sample.mask is None and not sample.boxes and geometry.estimate is not None:
+            mask, mask_status = geometry.estimate(sample.path, pixels)
+            mask_kind = ESTIMATED
+        del pixels
+    if not mask_kind:
+        mask, mask_status, mask_kind = load_mask(sample, shape, geometry.masks)
     if mask is None:
-        mask = np.zeros(pixels.shape[:2], np.uint8)
-    image = fit_image(pixels, geometry.size, geometry.resize, geometry.interpolation)
+        mask = np.zeros(shape, np.uint8)
     return Loaded(OK, "", image, fit_mask(mask, geometry.size, geometry.resize), mask_status, mask_kind, content)
 
 
@@ -128,19 +139,45 @@ def content_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
 
 
-def decode(path: Path, channels: int, decoder: Decoder | None = None) -> tuple[NDArray[np.uint8] | None, str]:
+def decode(
+    path: Path, channels: int, decoder: Decoder | None = None, most: int = Limits.pixels
+) -> tuple[NDArray[np.uint8] | None, str]:
     """Read a picture as uint8 RGB or grey, without applying its EXIF orientation (as `load_img` does).
 
     Args:
         path: picture file.
         channels: 3 or 1.
         decoder: decodes the bytes instead of OpenCV; None = OpenCV.
+        most: most pixels, see `Limits`.
 
     Returns:
         ((H, W, channels) in the picture's own size, "") or (None, what is wrong with the file).
     """
     data, reason = _read(path)
-    return (None, reason) if data is None else _decoded(data, channels, decoder)
+    if data is None:
+        return None, reason
+    header, reason = _declared(data, decoder, most)
+    return (None, reason) if header is None else _decoded(data, header, channels, decoder)
+
+
+def reduced(path: Path, geometry: Geometry, reduce: Callable[[NDArray[np.uint8]], Made]) -> Made | None:
+    """Read a picture as `decode` does and make something small of it, while there is room for its pixels.
+
+    Args:
+        path: picture file.
+        geometry: how pictures become inputs of the model, and how large they may be.
+        reduce: pixels (H, W, channels) -> what is made of them.
+
+    Returns:
+        what `reduce` made; None where the file cannot be read.
+    """
+    data, _ = _read(path)
+    header = None if data is None else _declared(data, geometry.decoder, geometry.limits.pixels)[0]
+    if data is None or header is None or _grown_too_large(header, geometry):
+        return None
+    with decoding.taken(_need(header, geometry)):
+        pixels, _ = _decoded(data, header, geometry.channels, geometry.decoder)
+        return None if pixels is None else reduce(pixels)
 
 
 def _read(path: Path) -> tuple[bytes | None, str]:
@@ -151,20 +188,64 @@ def _read(path: Path) -> tuple[bytes | None, str]:
     return (data, "") if data else (None, "the file is empty (0 bytes)")
 
 
-def _decoded(data: bytes, channels: int, decoder: Decoder | None) -> tuple[NDArray[np.uint8] | None, str]:
+@dataclass(frozen=True)
+class _Header:
+    """What a file says about itself before its pixels are decoded: the format, and the shape in pixels."""
+
+    kind: str
+    height: int
+    width: int
+
+
+def _declared(data: bytes, decoder: Decoder | None, most: int) -> tuple[_Header | None, str]:
+    """(header, "") of a picture of at most `most` pixels, or (None, what is wrong with the file)."""
     try:
-        with open_picture(io.BytesIO(data)) as header:
-            kind, mode = header.format, header.mode
+        with open_picture(io.BytesIO(data), most) as image:
+            kind, mode, (width, height) = str(image.format), image.mode, image.size
             if mode.startswith(("I", "F")):  # 16 bit and float: OpenCV scales them, Pillow and Keras clip
                 return None, f"{kind} with more than 8 bits per channel ({mode}); convert it to 8 bits"
+            if kind == "GIF" and decoder is not None:  # TensorFlow unpacks every frame to show the first
+                frames = int(getattr(image, "n_frames", 1))
+                if (total := frames * width * height) > most:
+                    return (
+                        None,
+                        f"too many pixels: {frames} frames of {height}x{width} are {beyond('pixels', total, most)}",
+                    )
             if kind == "JPEG" and b"\xff\xd9" not in data[-1024:]:
-                header.load()  # raises where the data end too early; OpenCV before 5 fills up with grey
-    except Image.DecompressionBombError as error:
+                with decoding.taken(4 * height * width):
+                    image.load()  # raises where the data end too early; OpenCV before 5 fills up with grey
+            return _Header(kind, height, width), ""
+    except TooManyPixels as error:
         return None, f"too many pixels: {error}"
     except UnidentifiedImageError:
         return None, "not a picture of a kind that is read, whatever its name says"
     except Exception as error:  # Pillow's decoders raise anything on damaged files
         return None, f"damaged: {' '.join(str(error).split()) or type(error).__name__}"
+
+
+def _grown_too_large(header: _Header, geometry: Geometry) -> str:
+    """What is wrong with a picture that padding or enlarging takes beyond the limit; "" where it does not.
+
+    A strip of 4 x 40000 pixels would be padded to a square of 1.6 billion, and end the audit.
+    """
+    height, width = largest_shape((header.height, header.width), geometry.size, geometry.resize)
+    most = max(geometry.limits.pixels, header.height * header.width)
+    if height * width <= most:
+        return ""
+    shape, done = f"{header.height}x{header.width}", "padded" if geometry.resize == "pad" else "resized"
+    return f"too many pixels: {shape} would be {done} to {height}x{width}: {beyond('pixels', height * width, most)}"
+
+
+def _need(header: _Header, geometry: Geometry) -> int:
+    """Bytes that a picture takes at most while it is decoded and brought to the input size."""
+    height, width = largest_shape((header.height, header.width), geometry.size, geometry.resize)
+    return PIXEL_BYTES[geometry.channels] * max(header.height * header.width, height * width)
+
+
+def _decoded(
+    data: bytes, header: _Header, channels: int, decoder: Decoder | None
+) -> tuple[NDArray[np.uint8] | None, str]:
+    kind = header.kind
     if decoder is not None:
         try:
             return decoder(data, channels), ""
@@ -190,12 +271,14 @@ def load_in_order(
         samples: what to load.
         geometry: model input geometry.
         group: samples per group; the last one may be smaller.
-        ahead: groups decoded in advance; bounds the memory.
+        ahead: most groups decoded in advance, fewer where so many would take more memory than a batch may.
 
     Yields:
         (position of the group's first sample in `samples`, the group's loaded samples in order).
     """
     starts = iter(range(0, len(samples), group))
+    held = at_once(min(group, len(samples)) * input_bytes(geometry), ahead + 2, geometry.limits)
+    ahead = max(0, held - 2)  # besides the group that is asked for, and the one that is worked on
     pending: deque[tuple[int, list[Future[Loaded]]]] = deque()
     with ThreadPoolExecutor(max(2, os.cpu_count() or 2), "decode") as pool:
         try:
@@ -209,6 +292,11 @@ def load_in_order(
                 yield start, [future.result() for future in futures]
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def input_bytes(geometry: Geometry) -> int:
+    """Bytes of one decoded picture in the model's input size, with its mask."""
+    return geometry.size[0] * geometry.size[1] * (4 * geometry.channels + 1)
 
 
 def _grey(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:

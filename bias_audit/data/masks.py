@@ -8,12 +8,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.data.dataset import Box, Sample
-from bias_audit.run.statuses import COLOURED, EMPTY, MASK_UNREADABLE, NO_MASK, OK, WRONG_SIZE
+from bias_audit.limits.bounds import Limits
+from bias_audit.limits.room import decoding
+from bias_audit.run.statuses import COLOURED, EMPTY, MASK_TOO_LARGE, MASK_UNREADABLE, NO_MASK, OK, WRONG_SIZE
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Mask = NDArray[np.uint8]
 """(H, W) with BACKGROUND, FOREGROUND or VOID."""
@@ -24,6 +30,9 @@ BACKGROUND, FOREGROUND, VOID = 0, 1, 2
 ESTIMATED = "estimated"
 """Kind of a mask that a segmenter estimated; see `data.mask_estimates`."""
 
+PIXEL_BYTES = 12
+"""Bytes that reading a mask takes for each of its pixels at most: colours, compared with each other."""
+
 
 @dataclass(frozen=True)
 class MaskReading:
@@ -32,10 +41,12 @@ class MaskReading:
     Attributes:
         foreground: values that are foreground; None = all but 0 and the ignored value.
         ignore: value that is VOID; None = no value, except 255 in palette masks (PASCAL VOC).
+        pixels: most pixels of a mask file, see `Limits`.
     """
 
     foreground: tuple[int, ...] | None = None
     ignore: int | None = None
+    pixels: int = Limits.pixels
 
 
 def load_mask(sample: Sample, size: tuple[int, int], reading: MaskReading) -> tuple[Mask | None, str, str]:
@@ -51,7 +62,8 @@ def load_mask(sample: Sample, size: tuple[int, int], reading: MaskReading) -> tu
 
     Returns:
         (mask (H, W) or None, status, kind): the status is OK or the reason why there is no mask (NO_MASK,
-        MASK_UNREADABLE, WRONG_SIZE, COLOURED, EMPTY); the kind is "mask", "box", or "" where the sample has neither.
+        MASK_UNREADABLE, MASK_TOO_LARGE, WRONG_SIZE, COLOURED, EMPTY); the kind is "mask", "box", or
+        "" where the sample has neither.
     """
     if sample.mask is None and not sample.boxes:
         return None, NO_MASK, ""
@@ -78,21 +90,27 @@ def read_mask(path: Path, reading: MaskReading) -> tuple[Mask | None, str]:
     JPEG, values from 128 on count as 255 and others as 0.
 
     Returns:
-        (mask (H, W) in the file's own size, OK), or (None, MASK_UNREADABLE or COLOURED).
+        (mask (H, W) in the file's own size, OK), or (None, MASK_UNREADABLE, MASK_TOO_LARGE or COLOURED).
     """
-    from bias_audit.data.opening import open_picture
+    from bias_audit.data.opening import TooManyPixels, open_picture
 
     try:
-        with open_picture(path) as image:
-            mode, lossy = image.mode, image.format == "JPEG"
-            if mode in ("RGBA", "LA", "PA"):
-                values = np.asarray(image.getchannel("A"))
-                if values.min() == values.max() == 255:  # alpha says nothing: the mask is in the colours
-                    values = np.asarray(image.convert("RGB"))
-            else:
-                values = np.asarray(image)
+        with open_picture(path, reading.pixels) as image, decoding.taken(PIXEL_BYTES * image.width * image.height):
+            return _mask_of(image, reading)
+    except TooManyPixels:
+        return None, MASK_TOO_LARGE
     except Exception:  # Pillow's decoders raise anything on damaged files
         return None, MASK_UNREADABLE
+
+
+def _mask_of(image: Image, reading: MaskReading) -> tuple[Mask | None, str]:
+    mode, lossy = image.mode, image.format == "JPEG"
+    if mode in ("RGBA", "LA", "PA"):
+        values = np.asarray(image.getchannel("A"))
+        if values.min() == values.max() == 255:  # alpha says nothing: the mask is in the colours
+            values = np.asarray(image.convert("RGB"))
+    else:
+        values = np.asarray(image)
     if values.ndim == 3:
         if (values != values[..., :1]).any():
             return None, COLOURED

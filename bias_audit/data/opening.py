@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import IO
 
 from PIL import Image
+
+from bias_audit.limits.bounds import Limits, beyond
 
 DECODERS = (
     "JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF", "SUN",
@@ -26,12 +29,33 @@ _INSTALLED = tuple(name for name in DECODERS if name in Image.OPEN)
 """Allowed decoders that this Pillow was built with: it fails on the name of one that it lacks."""
 
 
-def open_picture(source: Path | IO[bytes]) -> Image.Image:
+class TooManyPixels(ValueError):
+    """A picture whose header declares more pixels than the limit allows; its text is the end of a sentence."""
+
+
+def open_picture(source: Path | IO[bytes], most: int = Limits.pixels) -> Image.Image:
     """Open a file as `PIL.Image.open` does: the header is read, pixels follow when they are asked for.
 
+    Args:
+        source: the file.
+        most: most pixels that the header may declare: of a photo, the first page of a TIFF, the canvas of an animation.
+
     Raises:
+        TooManyPixels: the header declares more.
         UnidentifiedImageError: no picture, or a format that is not in DECODERS.
         OSError, ValueError, SyntaxError: a damaged file, or one that cannot be read.
-        DecompressionBombError: a picture of too many pixels.
     """
-    return Image.open(source, formats=_INSTALLED)
+    # Pillow refuses from twice its own limit on, which must not lie below the one here. It holds for the process, so it
+    # is raised where a picture may have more and never lowered.
+    if Image.MAX_IMAGE_PIXELS is not None and most > 2 * Image.MAX_IMAGE_PIXELS:
+        Image.MAX_IMAGE_PIXELS = most
+    try:
+        image = Image.open(source, formats=_INSTALLED)
+    except Image.DecompressionBombError as error:
+        named = re.search(r"\((\d+) pixels\)", str(error))
+        raise TooManyPixels(beyond("pixels", int(named[1]) if named else most + 1, most)) from error
+    width, height = image.size
+    if width * height > most:
+        image.close()
+        raise TooManyPixels(f"{height}x{width} are {beyond('pixels', width * height, most)}")
+    return image

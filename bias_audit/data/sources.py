@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 from bias_audit.data.dataset import Box, Dataset, Sample, printable_path
 from bias_audit.errors import DataError
+from bias_audit.limits.bounds import Limits, beyond
 
 KERAS_FORMATS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 """Formats that `keras.utils.image_dataset_from_directory` reads: a model trained with it saw no other files."""
@@ -25,7 +27,7 @@ RESERVED = ("image", "label", "mask", "box", "split")
 ClassNames = tuple[str, ...] | None
 
 
-def from_folder(root: Path, class_names: ClassNames, *, split: str | None, outside: bool) -> Dataset:
+def from_folder(root: Path, class_names: ClassNames, *, split: str | None, outside: bool, columns: int) -> Dataset:
     """List the samples of a folder per class as `keras.utils.image_dataset_from_directory` reads them.
 
     Formats and the alphabetical order of classes are the same, subfolders are included, and class folders whose name
@@ -71,7 +73,7 @@ def from_folder(root: Path, class_names: ClassNames, *, split: str | None, outsi
     return Dataset(root, tuple(samples), names, "folder", tuple(ignored))
 
 
-def from_table(file: Path, class_names: ClassNames, *, split: str | None, outside: bool) -> Dataset:
+def from_table(file: Path, class_names: ClassNames, *, split: str | None, outside: bool, columns: int) -> Dataset:
     """List the samples of a CSV or Parquet table with the columns image and label.
 
     The columns mask, box and split are optional; further columns are kept. Paths are relative to the table's folder,
@@ -82,7 +84,7 @@ def from_table(file: Path, class_names: ClassNames, *, split: str | None, outsid
         DataError: an unreadable or empty table, a missing column, an empty label, a label that the class map does not
             name, no row of the split, an image that is listed twice, a path outside the folder, or a bad box.
     """
-    records = read_records(file)
+    records = read_records(file, columns)
     if not records:
         raise DataError(f"{str(file)!r} has no rows")
     for column in ("image", "label"):
@@ -132,7 +134,14 @@ def from_table(file: Path, class_names: ClassNames, *, split: str | None, outsid
     return Dataset(root, ordered, names, "table", columns=extra)
 
 
-def open_dataset(data: Path, class_names: ClassNames, *, split: str | None = None, outside: bool = False) -> Dataset:
+def open_dataset(
+    data: Path,
+    class_names: ClassNames,
+    *,
+    split: str | None = None,
+    outside: bool = False,
+    columns: int = Limits.columns,
+) -> Dataset:
     """List the samples of a data set that is a folder per class or a table.
 
     Args:
@@ -140,6 +149,7 @@ def open_dataset(data: Path, class_names: ClassNames, *, split: str | None = Non
         class_names: order of the classes when a class map gives it; None = alphabetical.
         split: keep only the rows of a table with this value in the column `split`; None = all rows.
         outside: whether paths in a table may leave its folder.
+        columns: most columns of a table, see `Limits`.
 
     Raises:
         DataError: nothing there, or nothing that can be audited.
@@ -149,7 +159,7 @@ def open_dataset(data: Path, class_names: ClassNames, *, split: str | None = Non
     suffix = "folder" if data.is_dir() else data.suffix.lower()
     if suffix not in SOURCES:
         raise DataError(f"{str(data)!r} is neither a folder nor a table", f"Read are {', '.join(SOURCES)}.")
-    return SOURCES[suffix](data, class_names, split=split, outside=outside)
+    return SOURCES[suffix](data, class_names, split=split, outside=outside, columns=columns)
 
 
 def attach_masks(dataset: Dataset, folder: Path) -> Dataset:
@@ -183,14 +193,14 @@ def attach_masks(dataset: Dataset, folder: Path) -> Dataset:
     return replace(dataset, samples=samples)
 
 
-def attach_boxes(dataset: Dataset, file: Path) -> Dataset:
+def attach_boxes(dataset: Dataset, file: Path, columns: int = Limits.columns) -> Dataset:
     """Add boxes to samples from a second table with one row per box: image, x_min, y_min, x_max, y_max.
 
     Raises:
         DataError: an unreadable or empty table, a missing column, a box of no finite numbers or without area, or no row
             that matches an image.
     """
-    records = read_records(file)
+    records = read_records(file, columns)
     needed = ("image", "x_min", "y_min", "x_max", "y_max")
     if not records or any(column not in records[0] for column in needed):
         has = _listed(records[0]) if records else "no rows"
@@ -211,13 +221,14 @@ def attach_boxes(dataset: Dataset, file: Path) -> Dataset:
     return replace(dataset, samples=samples)
 
 
-def read_records(file: Path) -> list[dict[str, Any]]:
+def read_records(file: Path, columns: int = Limits.columns) -> list[dict[str, Any]]:
     """Rows of a CSV or Parquet file as dicts; empty texts become None.
 
-    Each row has a further entry "#row": the number of its line as a person counts it, the header being 1.
+    Each row has a further entry "#row": the number of its line as a person counts it, the header being 1. At most
+    `columns` columns are read, see `Limits`.
 
     Raises:
-        DataError: a file that cannot be read, or two columns of one name.
+        DataError: a file that cannot be read, more columns than that, or two columns of one name.
     """
     import pyarrow
     import pyarrow.csv
@@ -225,19 +236,31 @@ def read_records(file: Path) -> list[dict[str, Any]]:
 
     try:
         if file.suffix.lower() == ".parquet":
+            # Leaves of nested columns count: they are what is read.
+            _refuse_wide(file, pyarrow.parquet.ParquetFile(file).metadata.num_columns, columns)
             table = pyarrow.parquet.read_table(file)
         else:
             options = pyarrow.csv.ParseOptions(newlines_in_values=True)
             # Paths and labels stay text: a label 007 must not become 7, and a class may be called NA or null.
             text = {name: pyarrow.string() for name in RESERVED}
             convert = pyarrow.csv.ConvertOptions(column_types=text, strings_can_be_null=False)
+            with pyarrow.csv.open_csv(file, parse_options=options, convert_options=convert) as begun:
+                _refuse_wide(file, len(begun.schema), columns)
             table = pyarrow.csv.read_csv(file, parse_options=options, convert_options=convert)
     except (OSError, pyarrow.ArrowException) as error:
         raise DataError(f"cannot read the table {str(file)!r}: {error}") from error
-    if twice := sorted({name for name in table.column_names if table.column_names.count(name) > 1}):
+    if twice := sorted(name for name, times in Counter(table.column_names).items() if times > 1):
         raise DataError(f"{str(file)!r} has more than one column {_listed(twice)}")
     rows = [{name: None if value == "" else value for name, value in row.items()} for row in table.to_pylist()]
     return [{**row, "#row": number} for number, row in enumerate(rows, start=2)]
+
+
+def _refuse_wide(file: Path, found: int, most: int) -> None:
+    if found > most:
+        raise DataError(
+            f"the table {str(file)!r} has {beyond('columns', found, most)}",
+            "Leave out the columns that say nothing about the photos.",
+        )
 
 
 def parse_boxes(text: object, where: str) -> tuple[Box, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from bias_audit.data.batches import MAX_PIXELS, Geometry, decode
+from bias_audit.data.batches import Geometry, decode
 from bias_audit.data.geometry import fit_image, largest_shape
 
 Rgb = NDArray[np.uint8]
@@ -81,12 +81,12 @@ def view(path: Path, geometry: Geometry, pixels: NDArray[np.float32]) -> Rgb:
         pixels: (h, w, C) in [0, 255] as the model saw them; shown where the file cannot be read or would become too
             large.
     """
-    original, _ = decode(path, geometry.channels, geometry.decoder)
+    original, _ = decode(path, geometry.channels, geometry.decoder, geometry.limits.pixels)
     shape = geometry.size if original is None or geometry.resize != "stretch" else original.shape[:2]
     scale = LONGEST / max(shape)
     size = (max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale)))
     largest = largest_shape(original.shape, size, geometry.resize) if original is not None else (0, 0)
-    if original is None or largest[0] * largest[1] > MAX_PIXELS:
+    if original is None or largest[0] * largest[1] > geometry.limits.pixels:
         image = cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_LINEAR).reshape(*size, -1)
     else:
         image = fit_image(original, size, geometry.resize, "antialias")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from bias_audit.data.batches import Geometry, Loaded, load
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.sampling import rank
 from bias_audit.interventions.edits import Mask, attended_region, background_only, elsewhere, hole
+from bias_audit.limits.memory import bytes_array
 from bias_audit.run.statuses import DONE, FILLS_FRAME, NO_DONORS, NO_USABLE_MASK, NOT_SAMPLED, TOO_SMALL_TO_PASTE
 
 MIN_AREA = 0.01
@@ -195,6 +197,7 @@ def prepare_backgrounds(
     maps: Mapping[int, Heat],
     seed: int,
     advance: Callable[[int], None],
+    folder: Path,
 ) -> Backgrounds:
     """Remove the object of every donor by both fills, and find the region that its heatmap points at.
 
@@ -206,24 +209,33 @@ def prepare_backgrounds(
             donors get no regions.
         seed: seed of the control regions.
         advance: called with 1 for each donor that is done.
+        folder: where a file lies that holds the pictures if they take more than a batch may; see
+            `limits.memory.bytes_array`.
     """
     positions = sorted({position for lent in todo.donors.values() for position in lent})
+    fills = (FIRST_FILL, SECOND_FILL)
+    held = bytes_array((len(positions), len(fills), *geometry.size, geometry.channels), geometry.limits, folder)
+    lent = bytes_array((len(positions), 2, *geometry.size), geometry.limits, folder)
 
-    def empty(position: int) -> tuple[int, dict[tuple[int, str], NDArray[np.uint8]], Regions | None]:
+    def empty(place: int) -> tuple[int, dict[tuple[int, str], NDArray[np.uint8]], Regions | None]:
+        position = positions[place]
         sample = dataset.samples[position]
         loaded = load(sample, geometry)
         if loaded.pixels is None or loaded.mask is None:  # readable in the audit pass, changed since
             return position, {}, None
-        emptied = {
-            (position, fill): background_only(loaded.pixels, loaded.mask, fill).astype(np.uint8)
-            for fill in (FIRST_FILL, SECOND_FILL)
-        }
-        return position, emptied, find_regions(loaded, maps.get(position), seed, sample.image_id)
+        for number, fill in enumerate(fills):
+            held[place, number] = background_only(loaded.pixels, loaded.mask, fill).astype(np.uint8)
+        emptied = {(position, fill): held[place, number] for number, fill in enumerate(fills)}
+        regions = find_regions(loaded, maps.get(position), seed, sample.image_id)
+        if regions is not None:
+            lent[place] = regions.attended, regions.control
+            regions = Regions(lent[place, 0], lent[place, 1])
+        return position, emptied, regions
 
     pictures: dict[tuple[int, str], NDArray[np.uint8]] = {}
     regions: dict[int, Regions] = {}
     with ThreadPoolExecutor(thread_name_prefix="empty") as pool:
-        for position, emptied, found in pool.map(empty, positions):
+        for position, emptied, found in pool.map(empty, range(len(positions))):
             pictures.update(emptied)
             if found is not None:
                 regions[position] = found

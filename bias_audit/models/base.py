@@ -214,15 +214,19 @@ def load_model(model: str | Path | Any, config: AuditConfig, class_names: tuple[
         ConfigError: an image size, batch size or class map that does not fit the model, or custom objects that cannot
             be imported.
     """
+    from bias_audit.limits.watchdog import watched
+
     if isinstance(model, str | Path):
         check_model_path(Path(model))
-    if isinstance(model, str | Path) and Path(model).is_dir():
-        from bias_audit.models.saved_model import SavedModel
-
-        return SavedModel(Path(model), config, class_names)
+    # TensorFlow is imported before the clock of the model starts.
     from bias_audit.models.keras_model import KerasModel
+    from bias_audit.models.saved_model import SavedModel
 
-    return KerasModel(model, config, class_names)
+    # Loading, tracing and the probe of the head are one call: any of them may be where a graph never returns.
+    with watched("loading the model with its first call", config.limits.seconds_per_call):
+        if isinstance(model, str | Path) and Path(model).is_dir():
+            return SavedModel(Path(model), config, class_names)
+        return KerasModel(model, config, class_names)
 
 
 def check_model_path(path: Path) -> None:

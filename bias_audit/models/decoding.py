@@ -30,9 +30,10 @@ def geometry_of(config: AuditConfig, input_size: tuple[int, int, int]) -> Geomet
         config: resize, interpolation, decoder and how mask values are read.
         input_size: (height, width, channels) of the model's input.
     """
-    masks = MaskReading(config.mask_foreground, config.mask_ignore)
+    masks = MaskReading(config.mask_foreground, config.mask_ignore, config.limits.pixels)
+    decoder = find_decoder(config.decoder)
     return Geometry(
-        input_size[:2], input_size[2], config.resize, config.interpolation, masks, find_decoder(config.decoder)
+        input_size[:2], input_size[2], config.resize, config.interpolation, masks, decoder, limits=config.limits
     )
 
 

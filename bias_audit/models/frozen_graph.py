@@ -105,6 +105,11 @@ class FrozenGraph:
         outputs = [tensor for name in self._positions for tensor in self._graph.get_operation_by_name(name).outputs]
         return 4 * sum(tensor.shape.num_elements() or 0 for tensor in outputs)
 
+    def largest_bytes(self) -> int:
+        """Bytes of the largest output of an operation between image and output, for one batch in float32."""
+        tensors = [tensor for name in self._positions for tensor in self._graph.get_operation_by_name(name).outputs]
+        return 4 * max((tensor.shape.num_elements() or 0 for tensor in tensors), default=0)
+
     def position(self, tensor: str) -> int:
         """Place of the operation that makes a tensor, in the order in which operations run."""
         return self._positions[tensor.partition(":")[0]]

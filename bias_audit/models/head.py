@@ -110,7 +110,10 @@ def find_head(
 
 def probes(count: int, size: tuple[int, int, int]) -> NDArray[np.float32]:
     """(count, H, W, C) random images, half in [0, 255] and half in [0, 1], since the model's range is not known."""
-    images = np.random.default_rng(0).uniform(0, 1, (count, *size)).astype(np.float32)
+    rng = np.random.default_rng(0)
+    images = np.empty((count, *size), np.float32)
+    for image in images:  # one by one: as a whole they would be held in float64, too
+        image[...] = rng.uniform(0, 1, size)
     images[: count // 2] *= 255
     return images
 

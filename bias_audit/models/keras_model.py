@@ -20,7 +20,7 @@ from bias_audit.models.framework import tf
 from bias_audit.models.grids import Spatial
 from bias_audit.models.head import find_head, probes
 from bias_audit.models.loading import file_hash, load_keras, model_hash
-from bias_audit.models.memory import PER_PASS, fitting_batch
+from bias_audit.models.memory import PER_PASS, Cost, check_batch, fitting_batch
 from bias_audit.models.preprocessing_inside import preprocessing_inside
 from bias_audit.models.tapping import Trace, tap
 from bias_audit.models.traced import TracedModel, Watch
@@ -46,7 +46,10 @@ class KerasModel(TracedModel):
     """
 
     def __init__(self, model: str | Path | Any, config: AuditConfig, class_names: tuple[str, ...] | None) -> None:
-        self._model = load_keras(Path(model), config.custom_objects) if isinstance(model, str | Path) else model
+        self.seconds_per_call = config.limits.seconds_per_call
+        self._model: Any = model
+        if isinstance(model, str | Path):
+            self._model = load_keras(Path(model), config.custom_objects, config.limits)
         self.sha256 = file_hash(Path(model)) if isinstance(model, str | Path) else model_hash(self._model)
         self.notes = ()
         self.inside = preprocessing_inside(self._model)
@@ -57,7 +60,9 @@ class KerasModel(TracedModel):
         self.input_size = input_size(tuple(inputs[0].shape) if inputs else (None, None, None, 3), config.image_size)
         self.batch_size = config.batch_size or PER_PASS
         self._trace = Trace(self._model, self._spec)
-        if config.batch_size is None and (fitting := fitting_batch(self._trace.image_bytes())) != PER_PASS:
+        cost = Cost(self.input_size, self._trace.image_bytes(), self._trace.largest_bytes())
+        check_batch(cost, config)
+        if config.batch_size is None and (fitting := fitting_batch(cost, config.limits)) != PER_PASS:
             self.batch_size = fitting
             self._trace = Trace(self._model, self._spec)
         self.layers = self._trace.listed()

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from bias_audit.errors import ModelError
+from bias_audit.limits.bounds import DEFAULTS, Limits
 from bias_audit.models.file_safety import Source, check_configuration
 from bias_audit.models.framework import keras, keras2, registered_object
 from bias_audit.models.keras_file import read_keras_file
@@ -21,7 +22,7 @@ FRAMEWORKS = ("keras", "keras_cv", "keras_hub", "keras_nlp", "tensorflow", "tf_k
 """Packages whose registered classes do not count as the user's: some of these classes reach beyond the model."""
 
 
-def load_keras(path: Path, custom_objects: str | None = None) -> Any:
+def load_keras(path: Path, custom_objects: str | None = None, limits: Limits = DEFAULTS) -> Any:
     """Read a .keras or .h5 file without running code that it holds.
 
     Keras 3 is tried first. A file that Keras 3 cannot read and Keras 2 wrote is read by Keras 2, the package tf_keras.
@@ -29,13 +30,14 @@ def load_keras(path: Path, custom_objects: str | None = None) -> Any:
     Args:
         path: path of the file.
         custom_objects: module with the classes and functions of the user that the file needs; None = none.
+        limits: what the parts of the file may cost.
 
     Returns:
         The Keras model, not compiled.
 
     Raises:
-        ModelError: a file that is unreadable, holds code or names that are not known to be harmless, or leads to other
-            files.
+        ModelError: a file that is unreadable, has parts beyond the limits, holds code or names that are not known to be
+            harmless, or leads to other files.
         ConfigError: the module cannot be imported.
     """
     known = find_custom_objects(custom_objects) if custom_objects is not None else {}
@@ -45,7 +47,7 @@ def load_keras(path: Path, custom_objects: str | None = None) -> Any:
             known[name] = found  # for both Kerases: else they would import the module that the file names
         return name in known
 
-    version, content = read_keras_file(path)
+    version, content = read_keras_file(path, limits)
     source = Source(path, knows, custom_objects)
     check_configuration(source, content)  # before any Keras: what Keras 3 and Keras 2 check depends on the version
     try:

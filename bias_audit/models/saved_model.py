@@ -20,7 +20,7 @@ from bias_audit.models.frozen_graph import PREFIX, FrozenGraph, without_side_eff
 from bias_audit.models.head import find_head, probes
 from bias_audit.models.keras_model import input_size
 from bias_audit.models.loading import file_hash
-from bias_audit.models.memory import PER_PASS, fitting_batch
+from bias_audit.models.memory import PER_PASS, Cost, check_batch, fitting_batch
 from bias_audit.models.saved_model_safety import check_saved_model
 from bias_audit.models.tapping import first_line
 from bias_audit.models.traced import TracedModel, Watch
@@ -46,7 +46,8 @@ class SavedModel(TracedModel):
     """
 
     def __init__(self, folder: Path, config: AuditConfig, class_names: tuple[str, ...] | None) -> None:
-        check_saved_model(folder)
+        self.seconds_per_call = config.limits.seconds_per_call
+        check_saved_model(folder, config.limits)
         self.sha256 = file_hash(folder)
         try:
             self._loaded = tf.saved_model.load(str(folder))  # kept: its variables live as long as it does
@@ -60,8 +61,11 @@ class SavedModel(TracedModel):
         if shape[0] not in (None, self.batch_size):
             raise ConfigError(f"the model takes batches of exactly {shape[0]} images", f"Give --batch-size {shape[0]}.")
         self._graph = FrozenGraph(*self._frozen(serving, image))
+        size = self.batch_size
+        cost = Cost(self.input_size, self._graph.batch_bytes() // size, self._graph.largest_bytes() // size)
+        check_batch(cost, config, fixed=shape[0])
         if config.batch_size is None and shape[0] is None:
-            fitting = fitting_batch(self._graph.batch_bytes() // self.batch_size)
+            fitting = fitting_batch(cost, config.limits)
             if fitting != self.batch_size:
                 self.batch_size = fitting
                 self._graph = FrozenGraph(*self._frozen(serving, image))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from bias_audit.errors import ModelError
+from bias_audit.limits.bounds import DEFAULTS, Limits, beyond
 from bias_audit.models.framework import op_def_registry, saved_model_pb2
 
 HARMLESS_STATE = (
@@ -38,17 +40,22 @@ or carry the addresses of a debugger (Copy).
 """
 
 
-def check_saved_model(folder: Path) -> None:
+def check_saved_model(folder: Path, limits: Limits = DEFAULTS) -> None:
     """Refuse a SavedModel whose graph can reach beyond the model, before TensorFlow loads it.
 
     Checked is all that loading makes callable: signatures, functions, gradients, initialisers, and what these call. The
     functions that save and restore weights are not among them.
 
+    Args:
+        folder: folder of the SavedModel.
+        limits: what its graph and its weights may take.
+
     Raises:
-        ModelError: a SavedModel that is unreadable, was made by TensorFlow 1, or holds operations that touch files,
-            network or Python.
+        ModelError: a SavedModel that is unreadable, larger than the limits, was made by TensorFlow 1, or holds
+            operations that touch files, network or Python.
     """
     content = saved_model_pb2.SavedModel()
+    _refuse_large_files(folder, limits)
     try:
         content.ParseFromString((folder / "saved_model.pb").read_bytes())
     except Exception as error:  # DecodeError or OSError
@@ -65,12 +72,40 @@ def check_saved_model(folder: Path) -> None:
                 "Load it in Python, wrap it in a tf.Module and save it again with tf.saved_model.save.",
             )
         found.update(operation for operation in _operations(graph) if reaches_out(operation))
+        _refuse_large_constants(folder, graph, limits)
     if found:
         raise ModelError(
             f"cannot load the model {str(folder)!r}: its graph can reach beyond the model, with "
             f"{', '.join(sorted(found))}",
             "Files, network, Python and printing are not allowed. Save the model without them.",
         )
+
+
+def _refuse_large_files(folder: Path, limits: Limits) -> None:
+    graph = folder / "saved_model.pb"
+    weights = sum(file.stat().st_size for file in (folder / "variables").rglob("*") if file.is_file())
+    size = graph.stat().st_size if graph.is_file() else 0
+    for part, name, found in ((graph.name, "archive_bytes", size), ("variables", "weights_bytes", weights)):
+        if found > getattr(limits, name):
+            raise _too_large(folder, part, name, found, limits)
+
+
+def _refuse_large_constants(folder: Path, graph: Any, limits: Limits) -> None:
+    """Refuse constants that take a few bytes in the file and any number in memory: one value, repeated over a shape."""
+    functions = (function.node_def for function in graph.graph_def.library.function)
+    total = 0
+    for nodes in (graph.graph_def.node, *functions):
+        for node in nodes:
+            value = node.attr["value"].tensor if node.op == "Const" else None
+            if value is not None:
+                total += 4 * math.prod(max(0, side.size) for side in value.tensor_shape.dim)
+    if total > limits.weights_bytes:
+        raise _too_large(folder, "constants", "weights_bytes", total, limits)
+
+
+def _too_large(folder: Path, part: str, name: str, found: int, limits: Limits) -> ModelError:
+    said = beyond(name, found, getattr(limits, name))
+    return ModelError(f"cannot load the model {str(folder)!r}: its {part!r} would take {said}")
 
 
 def reaches_out(operation: str) -> bool:

@@ -12,13 +12,17 @@ from numpy.typing import NDArray
 
 from bias_audit.data.mask_estimates import AUTO, Estimate, Segment, estimator, find_function
 from bias_audit.errors import ConfigError, ModelError
+from bias_audit.limits.bounds import DEFAULTS, Limits, beyond
+from bias_audit.limits.watchdog import watched
 
 KERAS, TFLITE = (".keras", ".h5", ".hdf5"), ".tflite"
 
 _WANTED = "A segmentation model takes (1, h, w, 3) in [0, 255] and gives (1, h, w, K), class 0 the background."
 
 
-def find_estimate(segmenter: str | None, custom_objects: str | None = None) -> Estimate | None:
+def find_estimate(
+    segmenter: str | None, custom_objects: str | None = None, limits: Limits = DEFAULTS
+) -> Estimate | None:
     """The estimator of masks that a configuration asks for, or None where it asks for none.
 
     A network is shown the picture stretched to its input, in [0, 255] unless the file itself says otherwise (a
@@ -29,6 +33,7 @@ def find_estimate(segmenter: str | None, custom_objects: str | None = None) -> E
     Args:
         segmenter: "auto", a .keras, .h5 or .tflite file, `module:function`, or None.
         custom_objects: module with the classes that a Keras file needs.
+        limits: what a model file and one call of it may cost.
 
     Raises:
         ConfigError: a name of no segmenter, or a function that cannot be imported.
@@ -37,7 +42,7 @@ def find_estimate(segmenter: str | None, custom_objects: str | None = None) -> E
     if segmenter is None:
         return None
     if is_network(segmenter):
-        return estimator(load_segmenter(Path(segmenter), custom_objects), segmenter)
+        return estimator(load_segmenter(Path(segmenter), custom_objects, limits), segmenter)
     if segmenter != AUTO and ":" not in segmenter:
         raise ConfigError(
             f"segmenter must be auto, a .keras, .h5 or .tflite file or module:function, got {segmenter!r}",
@@ -60,7 +65,7 @@ def segmenter_hash(segmenter: str | None) -> str:
     return file_hash(Path(segmenter))
 
 
-def load_segmenter(path: Path, custom_objects: str | None = None) -> Segment:
+def load_segmenter(path: Path, custom_objects: str | None = None, limits: Limits = DEFAULTS) -> Segment:
     """Load a segmentation network as a function of one picture, (H, W, 3) uint8 RGB -> (H, W) bool.
 
     Calls from several threads run one after another, since an interpreter holds its tensors.
@@ -68,13 +73,15 @@ def load_segmenter(path: Path, custom_objects: str | None = None) -> Segment:
     Args:
         path: .keras, .h5, .hdf5 or .tflite file.
         custom_objects: module with the classes that a Keras file needs.
+        limits: what the file and one call of it may cost.
 
     Raises:
         ModelError: see `find_estimate`; also when the function is called, for an output that is no mask.
     """
     if not path.is_file():
         raise ModelError(f"no segmentation model at {str(path)!r}")
-    run, shape = _tflite(path) if path.suffix.lower() == TFLITE else _keras(path, custom_objects)
+    with watched(f"loading the segmenter {path.name!r}", limits.seconds_per_call):
+        run, shape = _tflite(path, limits) if path.suffix.lower() == TFLITE else _keras(path, custom_objects, limits)
     if len(shape) != 4 or shape[3] != 3:
         raise ModelError(f"the segmenter {str(path)!r} takes input of shape {tuple(shape)}", _WANTED)
     fixed = (int(shape[1]), int(shape[2])) if shape[1] and shape[2] and min(shape[1:3]) > 0 else None
@@ -83,7 +90,7 @@ def load_segmenter(path: Path, custom_objects: str | None = None) -> Segment:
     def segment(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
         height, width = fixed or _multiple_of_32(pixels.shape)
         shown = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
-        with lock:
+        with lock, watched(f"the segmenter {path.name!r}", limits.seconds_per_call):
             values = np.asarray(run(shown[None]))
         if values.ndim == 3:  # (1, h, w)
             values = values[..., None]
@@ -117,10 +124,10 @@ def _multiple_of_32(shape: tuple[int, ...]) -> tuple[int, int]:
     return height, width
 
 
-def _keras(path: Path, custom_objects: str | None) -> tuple[Any, tuple[Any, ...]]:
+def _keras(path: Path, custom_objects: str | None, limits: Limits) -> tuple[Any, tuple[Any, ...]]:
     from bias_audit.models.loading import load_keras
 
-    model = load_keras(path, custom_objects)
+    model = load_keras(path, custom_objects, limits)
     shape = getattr(model, "input_shape", None)
     if not isinstance(shape, tuple):
         raise ModelError(f"the segmenter {str(path)!r} does not take one picture", _WANTED)
@@ -132,7 +139,7 @@ def _keras(path: Path, custom_objects: str | None) -> tuple[Any, tuple[Any, ...]
     return run, shape
 
 
-def _tflite(path: Path) -> tuple[Any, tuple[Any, ...]]:
+def _tflite(path: Path, limits: Limits) -> tuple[Any, tuple[Any, ...]]:
     from bias_audit.models.framework import tf
     from bias_audit.models.tflite_safety import check_tflite
 
@@ -140,6 +147,10 @@ def _tflite(path: Path) -> tuple[Any, tuple[Any, ...]]:
         raise ModelError(
             f"cannot run {str(path)!r}: the installed TensorFlow {tf.__version__} has no TFLite interpreter",
             "Give a .keras file, or a function of yours that runs it: module:function.",
+        )
+    if (size := path.stat().st_size) > limits.weights_bytes:
+        raise ModelError(
+            f"cannot load the segmenter {str(path)!r}: it has {beyond('weights_bytes', size, limits.weights_bytes)}"
         )
     content = path.read_bytes()
     check_tflite(path, content)

@@ -73,6 +73,10 @@ class Trace:
         """Bytes of the outputs of all layers together, for one image in float32."""
         return 4 * sum(math.prod(size or 1 for size in shape[1:]) for _, _, shape in self.steps)
 
+    def largest_bytes(self) -> int:
+        """Bytes of the largest output of a layer, for one image in float32."""
+        return 4 * max((math.prod(size or 1 for size in shape[1:]) for _, _, shape in self.steps), default=0)
+
     def listed(self) -> tuple[tuple[str, tuple[int, int]], ...]:
         """(path, grid) of all layers that could be explained, each once, in the order in which they first run."""
         return tuple(dict.fromkeys((place.path, place.grid) for place in self.places))

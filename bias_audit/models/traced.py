@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from bias_audit.limits.watchdog import watched
 from bias_audit.models.base import Activations, Array, Explanation, Predictions, Weigh, joined
 from bias_audit.models.framework import freeze, tf
 from bias_audit.models.head import Head
@@ -39,6 +40,7 @@ class TracedModel:
     sha256: str
     notes: tuple[str, ...]
     inside: tuple[str, ...]
+    seconds_per_call: float
     _head: Head
     _live = False
     """Whether weights are changed for the moment, so that passes use the variables, not constants (`Compiled`)."""
@@ -102,39 +104,48 @@ class TracedModel:
     def _explained(self) -> dict[Weigh | None, Any]:
         return {}
 
+    def _called(self, what: str) -> watched:
+        """Context of one call, with its tracing where it is the first; see `limits.watchdog`."""
+        return watched(f"{what} of {self.batch_size} images by the model", self.seconds_per_call)
+
     def _explain(self, weigh: Weigh | None, images: Array, labels: NDArray[np.intp]) -> Any:
         if weigh not in self._explained:
             targets = tf.TensorSpec((self.batch_size,), tf.int32)
             traced = tf.function(functools.partial(self._traced_explain, weigh=weigh), autograph=False)
             self._explained[weigh] = Compiled(traced.get_concrete_function(self._spec, targets))
-        return self._explained[weigh](self._padded(images), self._targets(labels), live=self._live)
+        outputs = self._explained[weigh](self._padded(images), self._targets(labels), live=self._live)
+        return [output.numpy() for output in outputs]
 
     def predict(self, images: Array) -> Predictions:
         """Predictions for any number of images (n, H, W, C), computed in batches."""
         starts = range(0, max(len(images), 1), self.batch_size)
-        parts = [images[start : start + self.batch_size] for start in starts]
-        return joined([_predictions(self._predict(self._padded(part), live=self._live), len(part)) for part in parts])
+        made = []
+        for part in (images[start : start + self.batch_size] for start in starts):
+            with self._called("the prediction"):
+                made.append(_predictions(self._predict(self._padded(part), live=self._live), len(part)))
+        return joined(made)
 
     def explain(self, images: Array, labels: NDArray[np.intp], weigh: Weigh) -> Explanation:
         """Predictions and heatmaps of images (n, H, W, C), n <= batch_size, in one traced pass; see `base.Model`."""
         n = len(images)
-        *outputs, maps, maps_label = self._explain(weigh, images, labels)
-        return Explanation(_predictions(outputs, n), maps.numpy()[:n], maps_label.numpy()[:n])
+        with self._called("the explanation"):
+            *outputs, maps, maps_label = self._explain(weigh, images, labels)
+        return Explanation(_predictions(outputs, n), maps[:n], maps_label[:n])
 
     def activations(self, images: Array, labels: NDArray[np.intp]) -> Activations:
         """Activations and gradients of the first explained layer for n <= batch_size images; see `base.Model`."""
         n = len(images)
-        *outputs, values, gradients, gradients_label = self._explain(None, images, labels)
-        return Activations(
-            _predictions(outputs, n), values.numpy()[:n], gradients.numpy()[:n], gradients_label.numpy()[:n]
-        )
+        with self._called("the explanation"):
+            *outputs, values, gradients, gradients_label = self._explain(None, images, labels)
+        return Activations(_predictions(outputs, n), values[:n], gradients[:n], gradients_label[:n])
 
     def input_gradients(self, images: Array, targets: NDArray[np.intp]) -> Array:
         """(n, H, W, C) gradient of the log-odds of each image's target class, in batches; see `base.Model`."""
         parts = []
         for start in range(0, len(images), self.batch_size):
             part, asked = images[start : start + self.batch_size], targets[start : start + self.batch_size]
-            parts.append(self._input_gradients(self._padded(part), self._targets(asked)).numpy()[: len(part)])
+            with self._called("the gradient"):
+                parts.append(self._input_gradients(self._padded(part), self._targets(asked)).numpy()[: len(part)])
         return np.concatenate(parts) if parts else np.zeros_like(images)
 
     def _padded(self, images: Array) -> Any:

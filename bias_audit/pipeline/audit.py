@@ -92,8 +92,8 @@ def audit(
         config: settings of the audit; None = the defaults.
         thresholds: bounds of the rules; None = the defaults.
         progress: display of the progress; None = nothing is shown.
-        options: single settings, for instance preprocess="signed": fields of AuditConfig, which override `config`, and
-            settings of checks of other packages.
+        options: single settings, for instance preprocess="signed" or limits={"pixels": 2e8}: fields of AuditConfig,
+            which override `config`, and settings of checks of other packages.
 
     Returns:
         the result, with `.images`, `.classes`, `.findings` and `.verdict`.
@@ -126,7 +126,7 @@ def audit(
     progress.detail(f"explained layer {loaded.layer}, grid {loaded.grid[0]}x{loaded.grid[1]}, head {loaded.head}")
     geometry = geometry_of(config, loaded.input_size)
     # A refusal of either comes before the run folder is made; the pixels may be chosen after it.
-    estimate = find_estimate(config.segmenter, config.custom_objects)
+    estimate = find_estimate(config.segmenter, config.custom_objects, config.limits)
     geometry = dataclasses.replace(geometry, estimate=estimate)
     name = "none" if config.preprocess == AUTO_PREPROCESS else config.preprocess
     preprocess = find_preprocess(name, geometry.channels)
@@ -248,7 +248,8 @@ def _open(
     outside: bool,
 ) -> Dataset:
     names = tuple(name for name, _ in config.class_map) if config.class_map else None
-    dataset = sources.open_dataset(data, names, split=split, outside=outside)
+    columns = config.limits.columns
+    dataset = sources.open_dataset(data, names, split=split, outside=outside, columns=columns)
     if len(dataset.class_names) < 2:
         raise DataError(
             f"{str(data)!r} has one class, {dataset.class_names[0]!r}; a classifier tells at least two apart",
@@ -257,7 +258,7 @@ def _open(
     if masks is not None:
         dataset = sources.attach_masks(dataset, Path(masks))
     if boxes is not None:
-        dataset = sources.attach_boxes(dataset, Path(boxes))
+        dataset = sources.attach_boxes(dataset, Path(boxes), columns)
     return dataset
 
 

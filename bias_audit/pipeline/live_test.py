@@ -58,7 +58,7 @@ class LiveModel:
         folder: run folder.
         model: the model file or folder that was audited.
         progress: what shows the loading.
-        allowed: settings that name the user's own modules, where the run was made with some.
+        allowed: settings that name the user's own modules, where the run was made with some; and the limits.
         outside: allow a table of the run to name files outside its folder.
 
     Raises:
@@ -79,7 +79,7 @@ class LiveModel:
         result = load_result(folder)
         check_model_path(model)
         self.config, self.info = allowed_config(result, allowed or AuditConfig()), result.info
-        self.dataset = dataset_of(result, outside=outside)
+        self.dataset = dataset_of(result, outside=outside, columns=self.config.limits.columns)
         with progress.stage("Loading the model", None):
             loaded = load_model(model, self.config, result.info.class_names)
         if loaded.sha256 != result.info.model_sha256:

@@ -226,6 +226,8 @@ def _notes(counts: Mapping[str, int], kinds: set[str], dataset: Dataset, config:
             f"{counts['ignored_files']} files that are no images were ignored, "
             f"for instance {dataset.ignored_files[0]!r}."
         )
+    if said := config.limits.note():
+        notes.append(said)
     return notes
 
 

@@ -125,7 +125,7 @@ def _load(sample: Sample, row: Row, geometry: Geometry) -> tuple[Mask, str, str]
     """The mask of an image at the model's input size, its status and its kind; the pixels are not decoded."""
     try:
         data = sample.path.read_bytes()
-        with open_picture(io.BytesIO(data)) as header:
+        with open_picture(io.BytesIO(data), geometry.limits.pixels) as header:
             width, height = header.size
     except Exception as error:  # Pillow's decoders raise anything on damaged files
         raise DataError(f"{sample.image_id!r} cannot be read any more: {error}") from error

@@ -10,16 +10,19 @@ from bias_audit.config import AuditConfig
 from bias_audit.data import sources
 from bias_audit.data.dataset import Dataset
 from bias_audit.errors import ConfigError, DataError
+from bias_audit.limits.bounds import Limits
 from bias_audit.run.result import AuditResult, RunInfo
 
 
 def config_of(info: RunInfo) -> AuditConfig:
     """The settings with which a run was made; settings that this version does not know are left out.
 
+    So are its limits: a run folder cannot allow itself what a file may cost.
+
     Raises:
         ConfigError: this version does not accept a value any more.
     """
-    known = {field.name for field in dataclasses.fields(AuditConfig)}
+    known = {field.name for field in dataclasses.fields(AuditConfig)} - {"limits"}
     return AuditConfig(**{name: _tuples(value) for name, value in info.config.items() if name in known})
 
 
@@ -62,7 +65,7 @@ def allowed_config(result: AuditResult, allowed: AuditConfig) -> AuditConfig:
             f"{str(result.path)!r} was made with code of its own ({said}), which a run folder cannot ask for",
             f"If you trust that code, name it: {flags}, or --config FILE with these settings.",
         )
-    return config.changed(named)
+    return config.changed({**named, "limits": allowed.limits})
 
 
 def _module(setting: str, value: str | None) -> str:
@@ -74,7 +77,7 @@ def _flag(setting: str) -> str:
     return "--" + setting.replace("_", "-")
 
 
-def dataset_of(result: AuditResult, *, outside: bool = False) -> Dataset:
+def dataset_of(result: AuditResult, *, outside: bool = False, columns: int = Limits.columns) -> Dataset:
     """The data set of a run, in the order of its images table, with the masks or boxes that it was given.
 
     Paths are kept in a run as they were given, so relative paths are looked up from the working folder.
@@ -82,6 +85,7 @@ def dataset_of(result: AuditResult, *, outside: bool = False) -> Dataset:
     Args:
         result: the finished run.
         outside: allow paths in a table that leave its folder; what was allowed when the run was made does not count.
+        columns: most columns of a table, see `Limits`.
 
     Raises:
         DataError: the data folder, or one of the images, does not exist any more.
@@ -94,11 +98,11 @@ def dataset_of(result: AuditResult, *, outside: bool = False) -> Dataset:
             "Run the command from the folder in which the audit was started, or put the data back.",
         )
     ids = [str(name) for name in result.images.index]
-    dataset = sources.open_dataset(data, info.class_names, outside=outside)
+    dataset = sources.open_dataset(data, info.class_names, outside=outside, columns=columns)
     if info.masks is not None:
         masks = Path(info.masks)
-        attach = sources.attach_masks if masks.is_dir() else sources.attach_boxes
-        dataset = attach(dataset, masks)
+        folder = masks.is_dir()
+        dataset = sources.attach_masks(dataset, masks) if folder else sources.attach_boxes(dataset, masks, columns)
     samples = {(sample.image_id, dataset.class_names[sample.label]): sample for sample in dataset.samples}
     labels = [str(label) for label in result.images["label"]]
     missing = [name for name, label in zip(ids, labels, strict=True) if (name, label) not in samples]

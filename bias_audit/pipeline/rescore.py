@@ -25,6 +25,7 @@ from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset
 from bias_audit.errors import ConfigError, DataError, ResultError
 from bias_audit.heatmaps import attention
+from bias_audit.limits.bounds import Limits
 from bias_audit.models.decoding import geometry_of
 from bias_audit.pipeline import summaries
 from bias_audit.pipeline.finish import check_pictures, conclude, finish
@@ -52,6 +53,7 @@ def rescore(
     ignore: Sequence[str] = (),
     overwrite: bool = False,
     allow_outside: bool = False,
+    limits: Limits | Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> AuditResult:
     """Score a finished run again, and write the result as a new run.
@@ -65,6 +67,7 @@ def rescore(
         ignore: codes of rules that are not judged, beside those that the run ignored.
         overwrite: replace a run that is in `out`.
         allow_outside: let a table name files outside its folder; what was allowed for the run does not count.
+        limits: what a file may cost, name -> number; None = the defaults, whatever the run was made with.
         progress: display of the progress; None = nothing is shown.
 
     Returns:
@@ -85,11 +88,11 @@ def rescore(
     refuse_unknown(ignore)
     run, before = Run(target), Run(old.path)
     run.check(resume=False, overwrite=overwrite)
-    config = config_of(old.info)
+    config = config_of(old.info).changed({"limits": limits})
     thresholds = thresholds or thresholds_of(old)
     geometry = geometry_of(config, old.info.input_size)
     unmasked = dataclasses.replace(old, info=dataclasses.replace(old.info, masks=None))
-    dataset = dataset_of(unmasked, outside=allow_outside)
+    dataset = dataset_of(unmasked, outside=allow_outside, columns=config.limits.columns)
     corrected = only_masks(dataset)
     if masks is not None:
         corrected = sources.attach_masks(corrected, Path(masks))
@@ -113,7 +116,7 @@ def rescore(
             ignored = {*ignore, *(outcome.code for outcome in old.outcomes if outcome.ignored)}
             outcomes = conclude(photos, classes, measured, sorted(ignored), run, checks)
         with progress.stage("Report", None):
-            drawn = _outlined(old, dataset, corrected, allow_outside)
+            drawn = _outlined(old, dataset, corrected, allow_outside, config.limits.columns)
             shown = check_pictures(checks, measured, outcomes)
             _write_pictures(drawn, scored, photos.images, outcomes, shown, geometry, batch, run, before)
             info = renewed(
@@ -215,10 +218,10 @@ def _note(old: AuditResult, scored: Rescored, images: pd.DataFrame, masks: str |
     )
 
 
-def _outlined(old: AuditResult, dataset: Dataset, corrected: Dataset, outside: bool) -> Dataset:
+def _outlined(old: AuditResult, dataset: Dataset, corrected: Dataset, outside: bool, columns: int) -> Dataset:
     """The data set with masks for outlines: the new mask of each image, else its earlier mask if that still exists."""
     with contextlib.suppress(DataError):  # the folder of masks may be gone, which costs outlines and no number
-        dataset = dataset_of(old, outside=outside)
+        dataset = dataset_of(old, outside=outside, columns=columns)
     pairs = zip(dataset.samples, corrected.samples, strict=True)
     samples = tuple(new if new.mask is not None else sample for sample, new in pairs)
     return dataclasses.replace(dataset, samples=samples)

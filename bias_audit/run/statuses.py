@@ -15,6 +15,7 @@ NOT_FINITE_OUTPUTS = "the model gives NaN or infinite outputs for it"
 # Of a mask.
 NO_MASK = "no mask"
 MASK_UNREADABLE = "mask unreadable"
+MASK_TOO_LARGE = "mask beyond the limit pixels (--limit pixels=NUMBER)"
 WRONG_SIZE = "mask has the wrong size"
 COLOURED = "mask is a colour picture"
 EMPTY = "mask without foreground"

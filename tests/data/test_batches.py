@@ -228,11 +228,14 @@ class TestBadFiles:
         Image.fromarray(np.zeros((2, 20_000), np.uint8)).save(tmp_path / "strip.png")
         padded = load(_sample(tmp_path / "strip.png"), Geometry((16, 16), 3, "pad", "bilinear", MaskReading()))
         assert padded.status == statuses.UNREADABLE
-        assert padded.reason == "too many pixels: 2x20000 would be padded to 20000x20000"
+        assert padded.reason == (
+            "too many pixels: 2x20000 would be padded to 20000x20000: 400,000,000 pixels, beyond the limit pixels of "
+            "100,000,000 (raise it with --limit pixels=400000000)"
+        )
         assert load(_sample(tmp_path / "strip.png"), SQUARE).status == statuses.OK
         Image.fromarray(np.zeros((2, 60_000), np.uint8)).save(tmp_path / "strip.png")
         large = Geometry((224, 224), 3, "shorter", "antialias", MaskReading())
-        assert load(_sample(tmp_path / "strip.png"), large).reason.endswith("2x60000 would be resized to 256x7680000")
+        assert "2x60000 would be resized to 256x7680000:" in load(_sample(tmp_path / "strip.png"), large).reason
 
 
 class TestDecoder:

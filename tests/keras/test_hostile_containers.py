@@ -140,7 +140,7 @@ class TestDoors:
         run = SimpleNamespace(info=SimpleNamespace(class_names=("a", "b")), images=None)
         monkeypatch.setattr(live, "load_result", lambda folder: run)
         monkeypatch.setattr(live, "allowed_config", lambda result, allowed: AuditConfig())
-        monkeypatch.setattr(live, "dataset_of", lambda result, outside: None)
+        monkeypatch.setattr(live, "dataset_of", lambda result, **more: None)
         progress: Any = SimpleNamespace(stage=lambda *_: contextlib.nullcontext())
         path = self._hostile(tmp_path / "model")
         refused(path, "io.write_file", load=lambda file: live.LiveModel(tmp_path, file, progress))

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from bias_audit.config import AuditConfig
+from bias_audit.limits import memory as limits_memory
+from bias_audit.limits.bounds import Limits
 from bias_audit.models import memory
 from bias_audit.models.base import load_model
 from bias_audit.models.keras_model import KerasModel
@@ -30,19 +32,20 @@ GIB = 2**30
 def test_halved_until_a_quarter_of_the_memory_is_enough(monkeypatch, image_bytes, main, gpu, expected):
     monkeypatch.setattr(memory, "main_memory", lambda: main)
     monkeypatch.setattr(memory, "gpu_memory", lambda: gpu)
-    assert memory.fitting_batch(image_bytes) == expected
+    cost = memory.Cost((8, 8, 3), image_bytes, image_bytes // 100)
+    assert memory.fitting_batch(cost, Limits(batch_bytes=10**15)) == expected
 
 
 def test_a_container_has_the_memory_of_its_limit(monkeypatch, tmp_path):
     limit = tmp_path / "memory.max"
-    monkeypatch.setattr(memory, "_LIMITS", (str(tmp_path / "missing"), str(limit)))
+    monkeypatch.setattr(limits_memory, "_LIMITS", (str(tmp_path / "missing"), str(limit)))
     limit.write_text("max\n")
-    machine = memory.main_memory()
+    machine = limits_memory.main_memory()
     assert machine > GIB
     limit.write_text("1073741824\n")
-    assert memory.main_memory() == GIB
+    assert limits_memory.main_memory() == GIB
     limit.write_text(str(machine * 8))
-    assert memory.main_memory() == machine
+    assert limits_memory.main_memory() == machine
 
 
 @pytest.mark.parametrize("saved_model", [False, True])

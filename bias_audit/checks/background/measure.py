@@ -87,7 +87,7 @@ def make_composites(context: Context) -> Interventions:
         maps = attention.read_maps(run, explainer.model.batch_size, recognised)
         count = sum(len(lent) for lent in todo.donors.values())
         with context.progress.stage("Preparing backgrounds", count, "backgrounds") as advance:
-            backgrounds = donors.prepare_backgrounds(dataset, todo, geometry, maps, config.seed, advance)
+            backgrounds = donors.prepare_backgrounds(dataset, todo, geometry, maps, config.seed, advance, run.path)
 
     blank = np.zeros(len(dataset.class_names), np.float32)
     if labels:  # without composites nothing is compared with it, and tracing the model costs seconds

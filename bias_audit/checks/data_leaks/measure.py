@@ -20,7 +20,7 @@ from bias_audit.checks.data_leaks.background_probe import background_features, p
 from bias_audit.checks.data_leaks.properties import Value, associations, file_properties, pixel_properties
 from bias_audit.checks.data_leaks.rule import Looked
 from bias_audit.data import sampling
-from bias_audit.data.batches import Geometry, Loaded, decode, load_in_order
+from bias_audit.data.batches import Geometry, Loaded, load_in_order, reduced
 from bias_audit.data.central_object import estimated
 from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.data.duplicates import near_pairs, perceptual_hash
@@ -188,7 +188,11 @@ def _look(dataset: Dataset, chosen: Sequence[int], geometry: Geometry, advance: 
             return None, None, False, columns
         known = loaded.mask_status == OK
         mask = loaded.mask if known else estimated(loaded.pixels)
-        properties = {**pixel_properties(loaded.pixels), **file_properties(sample.path), **columns}
+        properties = {
+            **pixel_properties(loaded.pixels),
+            **file_properties(sample.path, geometry.limits.pixels),
+            **columns,
+        }
         ground = background_features(loaded.pixels, mask)
         whole = background_features(loaded.pixels, np.full_like(mask, BACKGROUND))
         return ground, whole, not known and loaded.mask_kind != "estimated", properties
@@ -215,11 +219,11 @@ def _trained(train: Path, dataset: Dataset, geometry: Geometry, run: Run, progre
     paths = training_pictures(train)
 
     def hashed(path: Path) -> str:
-        pixels, _ = decode(path, geometry.channels, geometry.decoder)
-        if pixels is None:
-            return ""
         # As the test photos were: a copy that is cropped or padded another way has another hash.
-        return perceptual_hash(fit_image(pixels, geometry.size, geometry.resize, geometry.interpolation))
+        fitted = reduced(
+            path, geometry, lambda pixels: fit_image(pixels, geometry.size, geometry.resize, geometry.interpolation)
+        )
+        return "" if fitted is None else perceptual_hash(fitted)
 
     found = []
     with progress.stage("Training pictures", len(paths), "images") as advance, ThreadPoolExecutor(2) as pool:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from bias_audit import stats
 from bias_audit.data.opening import open_picture
 from bias_audit.interventions.edits import Pixels
+from bias_audit.limits.bounds import Limits
 
 Value = float | str | None
 
@@ -97,11 +98,12 @@ def pixel_properties(pixels: Pixels) -> dict[str, Value]:
     }
 
 
-def file_properties(path: Path) -> dict[str, Value]:
+def file_properties(path: Path, most: int = Limits.pixels) -> dict[str, Value]:
     """Format, size, compression and EXIF data of a file, by name; reads the header only.
 
     Args:
         path: the picture file.
+        most: most pixels, see `Limits`.
 
     Returns:
         name -> value; {} where the header cannot be read.
@@ -109,7 +111,7 @@ def file_properties(path: Path) -> dict[str, Value]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with open_picture(path) as image:
+            with open_picture(path, most) as image:
                 width, height = image.size
                 tables = getattr(image, "quantization", None) if image.format == "JPEG" else None
                 exif = image.getexif()

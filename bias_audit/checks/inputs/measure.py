@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from bias_audit.checks.base import Context, Measured
 from bias_audit.config import AUTO_PREPROCESS
-from bias_audit.data.batches import Geometry
+from bias_audit.data.batches import Geometry, input_bytes
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.preprocess import candidates, find_preprocess
 from bias_audit.data.sampling import load_pixels, spread
 from bias_audit.errors import DataError, ResultError
+from bias_audit.limits.memory import at_once
 from bias_audit.models.base import Model
 from bias_audit.run.folder import Run
 
@@ -149,7 +150,14 @@ def _check(name: str, model: Model, dataset: Dataset, geometry: Geometry, seed: 
     labels = np.zeros(0, np.intp)
     hits: Hits = {each: np.zeros(0, bool) for each in names}
 
+    # As many photos at once as a batch may take; only inputs of some megapixels make that fewer than all.
+    most = at_once(4 * input_bytes(geometry), MOST, geometry.limits)
+
     def look(at: Sequence[int], which: Sequence[str]) -> None:
+        for start in range(0, len(at), most):
+            look_at(at[start : start + most], which)
+
+    def look_at(at: Sequence[int], which: Sequence[str]) -> None:
         nonlocal labels
         read, pixels = load_pixels(dataset, at, geometry)
         truth = np.array([dataset.samples[position].label for position in read], np.intp)

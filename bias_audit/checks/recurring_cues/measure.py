@@ -44,6 +44,9 @@ MOST_SHEETS = 24
 CLOSER = 4
 """Factor over the model's input size at which crops are cut, so that a mark of 8 pixels can be recognised."""
 
+LONGEST = 2048
+"""Longest side to which a picture is enlarged for that: larger inputs show a mark as it is."""
+
 AROUND = 2.0
 """Side of a crop as a multiple of the spot's side."""
 
@@ -164,7 +167,8 @@ def _found(kept: dict[str, Any]) -> Found:
 def _sheets(cues: Sequence[Cue], dataset: Dataset, seen: Seen, geometry: Geometry) -> dict[str, dict[str, Any]]:
     wanted = [(place, int(spot)) for place, cue in enumerate(cues) for spot in cue.spots[:CROPS]]
     images = sorted({int(seen.positions[seen.spots.image[spot]]) for _, spot in wanted})
-    height, width = (side * CLOSER for side in geometry.size)
+    times = max(1, min(CLOSER, LONGEST // max(geometry.size)))
+    height, width = (side * times for side in geometry.size)
     closer = dataclasses.replace(geometry, size=(height, width))
     crops: dict[int, list[dict[str, Any]]] = {place: [] for place in range(len(cues))}
     for at, group in load_in_order([dataset.samples[position] for position in images], closer, 4):

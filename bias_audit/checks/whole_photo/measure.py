@@ -13,7 +13,7 @@ from bias_audit.checks.whole_photo.exchange import PROPERTIES, properties_for
 from bias_audit.checks.whole_photo.pulls import property_rows
 from bias_audit.data.batches import Geometry, Pixels
 from bias_audit.data.dataset import Dataset
-from bias_audit.data.sampling import load_pixels, readable
+from bias_audit.data.sampling import load_bytes, readable
 from bias_audit.models.base import NO_CLASS, Predictions
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
@@ -122,7 +122,7 @@ def exchange(
 
     Args:
         dataset: all samples.
-        positions: result of `choose_photos`; the photos serve as donors too, and are held in memory as 8-bit pixels.
+        positions: result of `choose_photos`; the photos serve as donors too, and are held as 8-bit pixels.
         predict: (n, H, W, C) float32 in [0, 255] -> predictions.
         geometry: how pictures become model inputs.
         batch: pictures per call of `predict`.
@@ -137,8 +137,7 @@ def exchange(
     if (stored := run.read_arrays(SHARD, _stored)) is not None:
         advance(len(stored["photo"]))
         return stored
-    read, pixels = load_pixels(dataset, positions, geometry)
-    photos = np.rint(pixels).astype(np.uint8)
+    read, photos = load_bytes(dataset, positions, geometry, run.path)
     labels = np.array([dataset.samples[position].label for position in read], np.intp)
     rows: list[tuple[int, int, int, int]] = []
     predicted: list[NDArray[np.intp]] = []

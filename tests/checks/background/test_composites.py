@@ -54,7 +54,7 @@ class TestIntervene:
         todo = plan(dataset, dict.fromkeys(range(8), 0.14), photos=3, donors=3, seed=0)
         advanced: list[int] = []
         maps = dict.fromkeys(range(8), self.LEFT)
-        backgrounds = prepare_backgrounds(dataset, todo, self.geometry, maps, 0, advanced.append)
+        backgrounds = prepare_backgrounds(dataset, todo, self.geometry, maps, 0, advanced.append, Path("."))
         assert sum(advanced) == 8
         assert len(backgrounds.pictures) == 16  # two fills
         assert set(backgrounds.regions) == set(range(8))
