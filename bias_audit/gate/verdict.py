@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING
 from bias_audit.checks.outcomes import LEVELS
 from bias_audit.checks.registry import not_installed
 from bias_audit.checks.thresholds import MEANINGS, Thresholds, of_run
-from bias_audit.gate.change import same_data
+from bias_audit.gate.change import same_data, same_run
 from bias_audit.gate.finding_rows import Context, finding_rows
 from bias_audit.gate.metric_rows import metric_rows
 from bias_audit.gate.settings import GateConfig, Waiver
 from bias_audit.gate.states import (
+    BASELINE_IS_RUN,
     DIFFERENT_DATA,
     INVALID_PREDICTIONS,
     MISSING_BASELINE,
     MISSING_CLASS,
     NO_ROWS,
     NOT_INSTALLED,
+    OLDER_SCHEMA,
     OTHER_THRESHOLDS,
 )
 from bias_audit.gate.values import FAILED, NEW, NOT_JUDGED, PASSED, STATUSES, WAIVED, WORSE, GateResult, GateRow
@@ -115,6 +117,9 @@ def _run_rows(
         told, total = ", ".join(lost), counts.get("images", 0)
         sentence = f"The model gives NaN or infinite outputs for {told}, of {total} (BA910)."
         yield _state(config, INVALID_PREDICTIONS, "predictions", "", sentence, 0)
+    if result.digests is None:
+        sentence = "The run carries no digests, so nothing tells whether it is as it was written. Audit the data again."
+        yield _state(config, OLDER_SCHEMA, "run", "", sentence, 0)
     yield from _threshold_rows(result, config, baseline)
     for name, where, line in _expected(config, baseline):
         if there and name not in there:
@@ -132,6 +137,12 @@ def _run_rows(
         why = f"{baseline_name!r} holds no finished run" if baseline_name else "none was given with --baseline"
         line = config.line("baseline", "required")
         yield _state(config, MISSING_BASELINE, "baseline", "", f"There is no baseline: {why}.", line)
+    if baseline is not None and baseline.digests is None:
+        sentence = "The baseline carries no digests, so nothing tells whether it is as it was written. Make it again."
+        yield _state(config, OLDER_SCHEMA, "baseline", "", sentence, 0)
+    if baseline is not None and same_run(result, baseline):
+        sentence = f"The baseline is the run itself (audited {result.info.created}): compare it with an earlier audit."
+        yield _state(config, BASELINE_IS_RUN, "baseline", "", sentence, 0)
     if baseline is not None and config.require_same_data:
         line = config.line("provenance", "require_same_data")
         if same_data(result, baseline):

@@ -278,11 +278,10 @@ def keep(folder: Path, row: Mapping[str, Any], pictures: Sequence[Mapping[str, A
     before = [each for each in tables.rows(result.hypotheses) if each["hypothesis_id"] != row["hypothesis_id"]]
     table = regions_table([*before, row])
     run = Run(folder)
-    tables.write_table(run, "hypotheses", table)
     stored = run.read_json("pictures.json") or {}
     stored.setdefault("hypotheses", {})[row["hypothesis_id"]] = list(pictures)
     run.write_json("pictures.json", stored)
-    return judge_again(run, result, DrawnRegions(), Measured({"hypotheses": table}))
+    return judge_again(run, result, DrawnRegions(), Measured({"hypotheses": table}), {"hypotheses": table})
 
 
 def _row(
