@@ -100,7 +100,7 @@ def import_json(run_folder: str | Path, text: str, data: str, images: Collection
     try:
         content = parse_json(text, ConfigError, "it is")
     except ConfigError as error:
-        raise _damaged(name, error.message) from error
+        raise _damaged(name, f"no JSON ({error.message.removeprefix('it is not valid JSON: ')})") from error
     if not isinstance(content, Mapping) or not isinstance(content.get("decisions"), list):
         raise _damaged(name, "it has no list 'decisions'")
     version, origin = content.get("format_version"), content.get("data")
