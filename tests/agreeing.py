@@ -1,11 +1,13 @@
-"""Makes runs built by hand agree with themselves, so that they can be read back as a run of an audit is."""
+"""Makes runs built by hand agree with themselves, and writes them so that they are read back as those of an audit."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 
 from bias_audit.checks.outcomes import count
-from bias_audit.run.result import AuditResult
+from bias_audit.run.digests import digest_of
+from bias_audit.run.result import AuditResult, to_json
 
 
 def agreeing(run: AuditResult) -> AuditResult:
@@ -50,3 +52,11 @@ def agreeing(run: AuditResult) -> AuditResult:
         statuses = {name: tally for name, tally in statuses.items() if name != "status"}
     about = dataclasses.replace(run.info, class_names=names, counts=counts, statuses=statuses)
     return dataclasses.replace(run, info=about, outcomes=tuple(outcomes), rules=count(outcomes), class_rows=classes)
+
+
+def write_audit_json(run: AuditResult) -> None:
+    """Write audit.json into the folder of a run, with the digests of the tables that lie there."""
+    files = sorted(file for kind in ("csv", "parquet") for file in run.path.glob(f"*.{kind}"))
+    digests = {file.name: (digest_of(file.read_bytes()),) for file in files}
+    content = to_json(dataclasses.replace(agreeing(run), digests=digests))
+    (run.path / "audit.json").write_text(json.dumps(content), encoding="utf-8")

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from agreeing import agreeing
+from agreeing import agreeing, write_audit_json
 from PIL import Image
 
 from bias_audit.checks.outcomes import RuleOutcome
-from bias_audit.run.digests import digest_of
-from bias_audit.run.result import AuditResult, RunInfo, load, to_json
+from bias_audit.run.result import AuditResult, RunInfo, load
 from bias_audit.run.schema import TABLES
 
 HUSKY, WOLF, HOSTILE = "husky", "wölf 🐺", "</script><script>alert('label')</script>"
@@ -294,10 +293,7 @@ def put_table(folder: Path, name: str, table: pd.DataFrame) -> None:
     """Write a table into a run, as if the audit had made it."""
     file = folder / f"{name}.parquet"
     table.to_parquet(file, index=False)
-    result = load(folder)
-    digests = {**(result.digests or {}), file.name: (digest_of(file.read_bytes()),)}
-    content = to_json(dataclasses.replace(result, digests=digests))
-    (folder / "audit.json").write_text(json.dumps(content), encoding="utf-8")
+    write_audit_json(load(folder))
 
 
 def write_parts(parts: Parts, folder: Path) -> Path:
@@ -308,9 +304,7 @@ def write_parts(parts: Parts, folder: Path) -> Path:
     tables = {**{name: getattr(parts, name, []) for name in TABLES}, "classes": list(result.class_rows)}
     for name, rows in tables.items():
         (folder / f"{name}.parquet").write_bytes(parquet(name, pickle.dumps(rows)))
-    digests = {file.name: (digest_of(file.read_bytes()),) for file in folder.glob("*.parquet")}
-    content = to_json(dataclasses.replace(result, digests=digests))
-    (folder / "audit.json").write_text(json.dumps(content), encoding="utf-8")
+    write_audit_json(result)
     if parts.pictures is not None:
         (folder / "pictures.json").write_text(json.dumps(parts.pictures), encoding="utf-8")
     return folder

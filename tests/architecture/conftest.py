@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from agreeing import write_audit_json
 
-from bias_audit.run.result import AuditResult, RunInfo, to_json
+from bias_audit.run.result import AuditResult, RunInfo
 from bias_audit.run.schema import TABLES
 
 DTYPES = {"string": "str", "float": "float64", "int": "Int64", "bool": "boolean"}
@@ -21,9 +21,9 @@ def finished_run(tmp_path: Path) -> Path:
         created="2026-01-01T00:00:00+00:00", seconds={}, config={}, thresholds={}, class_names=("a", "b"), layer="l",
         grid=(7, 7), method="hires_cam", head="softmax", input_size=(8, 8, 3), counts={}, statuses={}, mask_kind="none",
     )  # fmt: skip
-    result = AuditResult(tmp_path, info, "No reliance was shown.", (), (), ())
-    (tmp_path / "audit.json").write_text(json.dumps(to_json(result)))
+    rows = tuple({"class_name": name, "n": 0} for name in info.class_names)
     for name, columns in TABLES.items():
         frame = pd.DataFrame({column.name: pd.Series(dtype=DTYPES[column.kind]) for column in columns})
         frame.to_parquet(tmp_path / f"{name}.parquet")
+    write_audit_json(AuditResult(tmp_path, info, "No reliance was shown.", (), (), rows))
     return tmp_path

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from agreeing import write_audit_json
 
 from bias_audit.checks.outcomes import RuleOutcome
-from bias_audit.run.result import AuditResult, RunInfo, to_json
+from bias_audit.run.digests import content_digest
+from bias_audit.run.result import AuditResult, RunInfo, load, to_json
 
 
 def write_run(folder: Path, level: str | None = "SUSPICIOUS", *, husky: str | None = None, content: str = "ab") -> Path:
@@ -29,9 +31,7 @@ def write_run(folder: Path, level: str | None = "SUSPICIOUS", *, husky: str | No
         for name, one in (("husky", husky), ("wolf", level))
     ]
     classes = tuple({"class_name": name, "n": 10, "n_read": 10} for name in info.class_names)
-    (folder / "audit.json").write_text(
-        json.dumps(to_json(AuditResult(folder, info, "v", tuple(outcomes), (), classes)))
-    )
+    write_audit_json(AuditResult(folder, info, "v", tuple(outcomes), (), classes))
     return folder
 
 
@@ -115,8 +115,8 @@ def test_wrong_use_is_one_sentence(command, tmp_path, monkeypatch, arguments, wo
 
 def test_names_with_markup_are_shown_as_they_are(command, tmp_path):
     run = write_run(tmp_path / "run")
-    text = (run / "audit.json").read_text().replace('"wolf"', json.dumps("[red]wolf[/red]"))
-    (run / "audit.json").write_text(text)
+    content = json.loads(json.dumps(to_json(load(run))).replace('"wolf"', json.dumps("[red]wolf[/red]")))
+    (run / "audit.json").write_text(json.dumps({**content, "digest": content_digest(content)}))
     code, out, _ = command("gate", run)
     assert (code, "[red]wolf[/red]" in out) == (1, True)
 

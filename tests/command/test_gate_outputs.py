@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from agreeing import write_audit_json
 from ruamel.yaml import YAML
 
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.cli.command_line import _parser
 from bias_audit.gate.ci import READY, ready_file
 from bias_audit.gate.formats import FILES
-from bias_audit.run.result import AuditResult, RunInfo, to_json
+from bias_audit.run.result import AuditResult, RunInfo
 
 WRITTEN = set(FILES.values())
 
@@ -43,8 +44,7 @@ def run_folder(tmp_path, monkeypatch) -> Path:
         threshold=0.05, low=0.5, high=0.9, n=10,
     )  # fmt: skip
     classes = tuple({"class_name": name, "n": 10, "n_read": 10} for name in info.class_names)
-    content = to_json(AuditResult(folder, info, "SUSPICIOUS: wolf.", (passed, found), (), classes))
-    (folder / "audit.json").write_text(json.dumps(content))
+    write_audit_json(AuditResult(folder, info, "SUSPICIOUS: wolf.", (passed, found), (), classes))
     return folder
 
 

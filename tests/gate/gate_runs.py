@@ -5,17 +5,15 @@ from __future__ import annotations
 import csv
 import dataclasses
 import itertools
-import json
 from pathlib import Path
 from typing import Any
 
-from agreeing import agreeing
+from agreeing import write_audit_json
 
 from bias_audit.checks.outcomes import RuleOutcome, count
 from bias_audit.gate import GateResult, GateRow, judge, read_gate
 from bias_audit.gate.settings import GateConfig
-from bias_audit.run.digests import digest_of
-from bias_audit.run.result import AuditResult, RunInfo, load, to_json
+from bias_audit.run.result import AuditResult, RunInfo, load
 from bias_audit.run.schema import TABLES
 
 WOLF: dict[str, Any] = {
@@ -115,9 +113,7 @@ def stored(folder: Path, run: AuditResult, **tables: list[dict[str, Any]]) -> Au
             writer = csv.DictWriter(file, list(rows[0]) if rows else ["nothing"])
             writer.writeheader()
             writer.writerows(rows)
-    files = {file.name: (digest_of(file.read_bytes()),) for file in folder.glob("*.csv")}
-    content = to_json(dataclasses.replace(agreeing(run), digests=files))
-    (folder / "audit.json").write_text(json.dumps(content), encoding="utf-8")
+    write_audit_json(dataclasses.replace(run, path=folder))
     return load(folder)
 
 

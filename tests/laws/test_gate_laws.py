@@ -61,7 +61,7 @@ checks = st.builds(
 
 def run_of(rows: tuple[dict[str, Any], ...], *outcomes: RuleOutcome) -> AuditResult:
     passed = tuple(RuleOutcome("BA201", "t", "class", row["class_name"], "passed", "s") for row in rows)
-    return AuditResult(Path("run"), INFO, "v", (*passed, *outcomes), (), rows)
+    return AuditResult(Path("run"), INFO, "v", (*passed, *outcomes), (), rows, digests={})
 
 
 @given(class_rows(), checks, st.sampled_from(["a", "b"]), st.sampled_from(["value", "low", "row"]))

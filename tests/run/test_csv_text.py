@@ -12,8 +12,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bias_audit.gate.metrics import read_columns
+from bias_audit.gate.table_columns import read_columns
 from bias_audit.run.csv_text import csv_text, quoted, unquoted
+from bias_audit.run.result import AuditResult
 from bias_audit.run.tables import frame_csv
 
 PACKAGE = Path(__file__).parents[2] / "bias_audit"
@@ -69,7 +70,8 @@ def test_names_of_a_table_are_the_gates(tmp_path_factory, column, names):
     frame = pd.DataFrame({"image_id": names, f"{column}.": ["x"] * len(names), "gap": [-0.5] * len(names)})
     folder = tmp_path_factory.mktemp("table")
     (folder / "images.csv").write_bytes(frame_csv(frame))
-    read = read_columns(folder, "images", ("image_id", f"{column}.", "gap"))
+    run = AuditResult(folder, None, "", (), (), ())
+    read = read_columns(run, "images", ("image_id", f"{column}.", "gap"))
     assert read == {"image_id": names, f"{column}.": ["x"] * len(names), "gap": ["-0.5"] * len(names)}
 
 
