@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from agreeing import write_audit_json
 
 import bias_audit
+from bias_audit.run.result import load
 
 CHECKS = Path(bias_audit.__file__).parent / "checks"
 
@@ -53,6 +55,7 @@ def test_gate_reads_tables_without_a_library(finished_run):
     assert loaded(command("gate", str(finished_run), "--init", "--gate", str(file))) == set()
     assert file.is_file()
     (finished_run / "images.csv").write_text("image_id,label,background_gap\na/1.jpg,a,0.5\n")
+    write_audit_json(load(finished_run))
     with file.open("a") as more:
         more.write('[[metric]]\ntable = "image"\nname = "background_gap"\nmax = 0.4\n')
         more.write('[[metric]]\ntable = "class"\nname = "background_gap"\nmax_increase = 0.4\n')

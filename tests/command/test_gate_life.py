@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +16,15 @@ from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.run.digests import content_digest
 from bias_audit.run.result import AuditResult, RunInfo, load, to_json
 
+_MINUTES = itertools.count()
+
 
 def write_run(folder: Path, level: str | None = "SUSPICIOUS", *, husky: str | None = None, content: str = "ab") -> Path:
     """A run in which wolves, and huskies, have a finding of this level or none."""
     folder.mkdir()
     info = RunInfo(
         name="m on d", model="m.keras", data="d", masks=None, model_sha256="0", fingerprint="0", version="0",
-        created="2026-01-01T00:00:00+00:00", seconds={}, config={}, thresholds={}, class_names=("husky", "wolf"),
+        created=f"2026-01-01T00:{next(_MINUTES):02}:00+00:00", seconds={}, config={}, thresholds={}, class_names=("husky", "wolf"),
         layer="l", grid=(7, 7), method="hires_cam", head="softmax", input_size=(8, 8, 3),
         counts={"images": 20, "read": 20}, statuses={}, mask_kind="mask", content=content,
     )  # fmt: skip
@@ -75,8 +79,10 @@ def test_from_a_first_file_to_the_end_of_a_waiver(command, tmp_path, monkeypatch
 
 def test_a_worse_model_fails_against_the_baseline_and_names_the_class(command, tmp_path):
     old, new = write_run(tmp_path / "old"), write_run(tmp_path / "new", husky="CONFIRMED")
-    code, out, _ = command("gate", old, "--baseline", old)
+    code, out, _ = command("gate", write_run(tmp_path / "again"), "--baseline", old)
     assert (code, "known" in out) == (0, True)
+    code, out, _ = command("gate", old, "--baseline", shutil.copytree(old, tmp_path / "copy"))
+    assert (code, "baseline is this run" in out) == (1, True)
     code, out, _ = command("gate", new, "--baseline", old)
     assert code == 1
     assert "husky: BA201" in out

@@ -20,7 +20,7 @@ from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.cli.command_line import _parser
 from bias_audit.gate.ci import READY, ready_file
 from bias_audit.gate.formats import FILES
-from bias_audit.run.result import AuditResult, RunInfo
+from bias_audit.run.result import AuditResult, RunInfo, load
 
 WRITTEN = set(FILES.values())
 
@@ -117,6 +117,7 @@ def test_alerts_are_about_classes_never_about_single_images(command, run_folder)
     lines = [f"{name}/{i}.jpg,{name},ok,ok,9.0" for name in ("husky", "wolf") for i in range(40)]
     header = "image_id,label,status,attention_status,background_excess"
     (run_folder / "images.csv").write_text("\n".join([header, *lines]) + "\n")
+    write_audit_json(load(run_folder))
     Path("gate.toml").write_text('[[metric]]\ntable = "image"\nname = "background_excess"\nmax = 1.5\n')
     assert command("gate", run_folder, "--gate", "gate.toml")[0] == 1
     results = json.loads((run_folder / "gate.sarif").read_text())["runs"][0]["results"]
