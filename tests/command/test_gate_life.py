@@ -24,7 +24,8 @@ def write_run(folder: Path, level: str | None = "SUSPICIOUS", *, husky: str | No
     folder.mkdir()
     info = RunInfo(
         name="m on d", model="m.keras", data="d", masks=None, model_sha256="0", fingerprint="0", version="0",
-        created=f"2026-01-01T00:{next(_MINUTES):02}:00+00:00", seconds={}, config={}, thresholds={}, class_names=("husky", "wolf"),
+        created=f"2026-01-01T00:{next(_MINUTES):02}:00+00:00", seconds={}, config={}, thresholds={},
+        class_names=("husky", "wolf"),
         layer="l", grid=(7, 7), method="hires_cam", head="softmax", input_size=(8, 8, 3),
         counts={"images": 20, "read": 20}, statuses={}, mask_kind="mask", content=content,
     )  # fmt: skip
