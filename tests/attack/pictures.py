@@ -171,7 +171,11 @@ def _bomb(how: str, width: int, height: int) -> bytes:
         sides = struct.pack("<HH", width & 0xFFFF, height & 0xFFFF)
         return b"GIF89a" + sides + b"\x80\0\0" + bytes(6) + b"," + bytes(4) + sides + b"\0\x02\x02L\x01\0;"
     if how == "bmp":
-        return b"BM" + struct.pack("<IHHIIiiHHIIIIII", 99, 0, 0, 54, 40, width, height, 1, 24, 0, 0, 0, 0, 0, 0) + b"\0" * 9
+        return (
+            b"BM"
+            + struct.pack("<IHHIIiiHHIIIIII", 99, 0, 0, 54, 40, width, height, 1, 24, 0, 0, 0, 0, 0, 0)
+            + b"\0" * 9
+        )
     if how == "ppm":
         return f"P6 {width} {height} 255\n".encode() + bytes(100)
     entries = ((256, 4, width), (257, 4, height), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 8), (277, 3, 1),
@@ -273,7 +277,9 @@ def _odd(rng: Any, where: Path, picture: bytes) -> str:
     elif kind == "a link to a device":
         path.symlink_to("/dev/zero")
     elif kind == "an odd name":
-        odd = rng.choice((b"\xff\xfe", b"\x1b]0;x\x07", b"a\nb", b"=cmd()", b"\xe2\x80\xae", b"..", b"'\"", b"\t", b"-rf"))
+        odd = rng.choice(
+            (b"\xff\xfe", b"\x1b]0;x\x07", b"a\nb", b"=cmd()", b"\xe2\x80\xae", b"..", b"'\"", b"\t", b"-rf")
+        )
         with open(os.fsencode(where) + b"/" + odd + b".png", "wb") as file:
             file.write(picture)
         return f"the name {odd!r}"
