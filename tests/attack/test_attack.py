@@ -1,4 +1,7 @@
-"""A few tries of every kind of attack with every test run, new ones each time: BIAS_AUDIT_SEED=N repeats them."""
+"""A few tries of each kind of attack with every test run, new ones each time: BIAS_AUDIT_SEED=N repeats them.
+
+Those that load TensorFlow are made by `make attack` only: it does not survive the forks once another test has used it.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,7 @@ from .trying import EXECUTED, FAILED, GREEN, HARMLESS, HUNG, Attempt, Broken, En
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "name" in metafunc.fixturenames:
-        marked = [pytest.param(name, marks=pytest.mark.heavy if kind.heavy else ()) for name, kind in KINDS.items()]
-        metafunc.parametrize("name", marked)
+        metafunc.parametrize("name", [name for name, kind in KINDS.items() if kind.quick])
 
 
 @pytest.fixture(scope="session")
