@@ -241,7 +241,9 @@ def _damaged(attempt: Attempt, run: Path, what: str) -> bool:
         return True
     pieces = sorted(shards.glob("maps-*" if what == "maps" else "*")) if what != "started.json" else [run / what]
     piece = rng.choice([path for path in pieces if path.is_file()])
-    how = rng.choice(("changed", "changed", "changed", "empty", "cut", "missing", "a folder", "a link to itself", "noise"))
+    how = rng.choice(
+        ("changed", "changed", "changed", "empty", "cut", "missing", "a folder", "a link to itself", "noise")
+    )
     data = piece.read_bytes()
     attempt.what = f"{piece.name} {how}"
     piece.unlink()

@@ -60,7 +60,7 @@ def attack(
         for name in names:
             kind = KINDS[name]
             wanted = min(kind.most, max(1, round(tries * kind.share / total)))
-            if kills is not None and kind.heavy:
+            if kills is not None and kind.most < 10**9:
                 wanted = kills
             numbers = range(only, only + 1) if only is not None else range(wanted)
             worlds[kind.prepare] = worlds.get(kind.prepare, home / f"world {len(worlds)}")

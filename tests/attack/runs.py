@@ -1,4 +1,4 @@
-"""Finished runs to attack: each fails its gate for one reason alone, or passes it, and is shown to before it is changed."""
+"""Finished runs to attack: each fails its gate for one reason alone, or passes it; that is shown before it is changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What describes the data and the audit: tables, boxes, class maps, settings, labels, names of cues, training folders."""
+"""What describes data and audit: tables, boxes, class maps, settings, labels, names of cues, training folders."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def odd_tables(attempt: Attempt) -> str:
             row["label"] = rng.choice(ODD_TEXTS)
         case 2:
             for each in rows:
-                each["box"] = rng.choice(("0,0,1,1", "1,1,0,0", "nan,0,1,1", "inf,0,1,1", "1e999,0,1,1", ";;;", "0 0 1",
+                each["box"] = rng.choice(("0,0,1,1", "1,1,0,0", "0 0 1", "nan,0,1,1", "inf,0,1,1", "1e999,0,1,1", ";;;",
                                           "9" * 5000 + ",0,1,1", "0,0,1,1;" * 500, "-1e308,-1e308,1e308,1e308"))  # fmt: skip
         case 3:
             row["mask"] = rng.choice((*ODD_TEXTS[:10], "a", "/dev/zero"))
