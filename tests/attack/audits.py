@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import io
 import os
 import shutil
 import signal
@@ -45,7 +46,7 @@ def started(call: Callable[[], int], log: Path) -> int:
         out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         for stream in (1, 2):
             os.dup2(out, stream)
-        sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)
+        sys.stdout, sys.stderr = (io.TextIOWrapper(io.FileIO(stream, "w", closefd=False)) for stream in (1, 2))
         code = call()
     except SystemExit as leave:  # argparse leaves this way
         code = int(leave.code or 0)
@@ -152,7 +153,7 @@ def two_audits(attempt: Attempt) -> str:
 
 
 def changing_data(attempt: Attempt) -> str:
-    """Masks deleted or photos exchanged while an audit works: the tables are as without, or the run says so and is red."""
+    """Masks deleted or photos exchanged during an audit: the tables are as without, or the run says so and is red."""
     rng, out, log = attempt.rng, attempt.folder / "run", attempt.folder / "log"
     for name in ("images", "masks"):
         shutil.copytree(attempt.world / name, attempt.folder / name)

@@ -131,7 +131,7 @@ def imports(attempt: Attempt) -> str:
 
 
 def killed_writers(attempt: Attempt) -> str:
-    """A process that stores decisions is killed: every decision that it acknowledged is there, and the store is whole."""
+    """A process that stores decisions is killed: every decision that it acknowledged is there, and the store whole."""
     from bias_audit.review.decisions import Decision, add, history
 
     rng = attempt.rng

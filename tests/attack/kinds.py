@@ -14,7 +14,7 @@ KINDS: dict[str, Kind] = {
     **models.KINDS,
     **audits.KINDS,
 }
-"""Name -> kind, in the order of the table. A new kind is a function in the file of what it attacks, and a line there."""
+"""Name -> kind, in the order of the table. A new kind is a function in the file of what it attacks and a line there."""
 
 OPEN: dict[str, str] = {
     "audit.json: characters": "1",

@@ -1,6 +1,6 @@
 """Damaged model files, and such as would write a file if any of their code ran.
 
-The pieces that would run something are those of `tests/keras/hostile.py`; here they are mixed, moved and renamed at random.
+The pieces that would run something are those of `tests/keras/hostile.py`; here they are mixed and moved at random.
 """
 
 from __future__ import annotations
