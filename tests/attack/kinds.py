@@ -26,6 +26,8 @@ OPEN: dict[str, str] = {
     "gate.toml: text": "11",
     "gate.toml: deep and long": "11",
     "waivers that must not hold": "3",
+    "thresholds of the run": "2",
+    "decisions.sqlite: bytes": "11",
     "decisions.sqlite: rows": "11",
     "decisions that waive nothing": "3",
     "bombs": "12",

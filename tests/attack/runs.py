@@ -30,6 +30,9 @@ REDS = ("finding", *BOUNDS)
 """Names of the runs whose gate fails."""
 
 
+LAXER = ({"fdr": 0.0}, {"min_gap": 0.99}, {"min_photos": 10_000}, {"fdr": 1e-9, "min_cue": 0.9})
+"""Thresholds under which nothing would be found; the runs `laxer 0` and so on were judged by them, and pass but for that."""
+
 _WRITTEN: list[Path] = []
 """A copy of the runs, once they were written by this process."""
 
@@ -40,6 +43,8 @@ def write_runs(folder: Path) -> None:
         shutil.copytree(_WRITTEN[0], folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("attack-copies-*"))
         return
     from made_run import HUSKY, WOLF, made_parts, slice_rows
+
+    from bias_audit.config import Thresholds
 
     parts = made_parts()
     classes = {row["class_name"]: row for row in parts.classes}
@@ -84,6 +89,12 @@ def write_runs(folder: Path) -> None:
     for name, bound in BOUNDS.items():
         _write(unread if name == "dataset" else own, folder / name)
         (folder / f"{name}.toml").write_text(f"[dataset]\nmax_unreadable_share = 0.5\n[[metric]]\n{bound}\n")
+    for number, change in enumerate(LAXER):
+        thresholds = {**dataclasses.asdict(Thresholds()), **change}
+        _write(
+            dataclasses.replace(own, info=dataclasses.replace(own.info, thresholds=thresholds)),
+            folder / f"laxer {number}",
+        )
     for name in ("finding", "green"):
         (folder / f"{name}.toml").write_text("")
     for name in (*REDS, "green"):
