@@ -1,7 +1,7 @@
-"""Settings of an audit (`AuditConfig`) and bounds of its rules (`Thresholds`), read as defaults < TOML file < flags.
+"""Settings of an audit (`AuditConfig`), read with the bounds of its rules as defaults < TOML file < flags.
 
-`AuditConfig` decides numbers that cost a model pass, so its hash says whether a run can be resumed. `Thresholds` only
-turn numbers into verdicts and never rerun a model.
+`AuditConfig` decides numbers that cost a model pass, so its hash says whether a run can be resumed. `Thresholds`
+(`checks.thresholds`) only turn numbers into verdicts and never rerun a model.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bias_audit.checks.thresholds import Thresholds as Thresholds
 from bias_audit.errors import ConfigError
 
 RESIZES = ("stretch", "crop", "pad", "shorter")
@@ -164,99 +165,6 @@ class AuditConfig:
     def digest(self) -> str:
         """SHA-256 over all fields: two runs with the same digest on the same files give the same numbers."""
         return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """Bounds of the rules, each with the reason for its default; see docs/science.md#thresholds.
-
-    A bound out of its range raises ConfigError.
-
-    Attributes:
-        fdr: Benjamini-Hochberg rate over classes; the field's convention.
-        min_gap: background gap below which an effect is not worth a release (5 points).
-        min_attract: pull on other classes' objects below which a class's background is no culprit's, however certain.
-            On the benchmark's tuning seeds innocent classes reach .061 and the weakest culprits start at .051, so the
-            floor alone does not separate: it goes with a corrected test.
-        min_background_only: margin by which a class's background-only accuracy must exceed the share of other classes'
-            emptied photos that the model takes for the class. That share is chance, with the model's own leanings.
-        min_cue: probability that the attended piece of background must move beyond a control to confirm a class; as
-            min_gap, 5 points.
-        max_on_object: share of a recurring cue's evidence that may lie on the object: beyond, most of it shows what the
-            class looks like.
-        max_on_estimate: max_on_object where the object is estimated, for want of masks: estimates are often too small.
-            On the benchmark's tuning seeds pieces of objects had .26 and more, planted cues up to .16.
-        min_leak: AUC of a linear model on the background from which a leak in the data is worth a word: .65 of all
-            pairs ordered right where chance orders half. For a property of files the bound is 2 * min_leak - 1, on a
-            strength that is 0 at chance.
-        near: margin of gap and effects within which a finding is said to be near its threshold (2 points: less than one
-            photo in fifty).
-        hidden_excess: background excess below which a class's maps lie on its objects: nearer to a perfect map (0) than
-            to a uniform one (1), so a reader of heatmaps would acquit.
-        min_photos: photos per class to judge reliance at all: below 10 an interval says nothing.
-        min_attention: images per class to flag on attention (the power of a one-sided test).
-        cliffs_delta: effect floor for attention differences between classes; .33 is the usual "medium".
-        image_z: robust z of an attention outlier (Iglewicz & Hoaglin 1993: 3.5).
-        image_excess: background excess below which an image is no outlier, however unusual (1 = uniform map).
-        model_excess: median background excess, over classes without shown reliance, above which the maps of this layer
-            count as tied to nothing.
-        max_unreadable: share of unreadable images above which the audit itself is in doubt.
-        max_void_width: largest width of the range in which a class's background share may lie, depending on what its
-            void pixels are.
-        max_mask_shift: largest part of a class's lead in background excess over the other classes that may vanish with
-            masks half a cell larger; beyond, the comparison of classes on attention hangs on the outline.
-        min_mask_iou: median overlap that estimated masks must have with drawn ones, by its lower limit (.5, as PASCAL
-            VOC counts an object as found). At .71 both husky/wolf networks got the verdicts of drawn masks.
-        min_input_gain: accuracy that another preprocessing or class order must gain to call the given one wrong: as
-            min_gap, 5 points.
-        max_random_similarity: rank correlation that maps may keep when all weights are shuffled. Maps of the model have
-            about 0, maps of something else 1 (Adebayo et al. 2018): .5 lies between.
-        max_class_similarity: rank correlation between the maps of the most probable and of the second class, from which
-            maps do not say why one class was predicted and not the other.
-        min_stability: rank correlation that maps must keep when the photo is shifted by one cell. Photo models keep
-            .93; sound nets on 6 x 6 cells fall to .73, and noise has 0: .5 lies between.
-        input_p: level of the paired test that min_input_gain goes with, preprocessings Bonferroni-corrected: a warning
-            that heads the verdict may be false once in a hundred audits.
-    """
-
-    fdr: float = 0.05
-    min_gap: float = 0.05
-    min_attract: float = 0.05
-    min_background_only: float = 0.1
-    min_cue: float = 0.05
-    min_leak: float = 0.65
-    max_on_object: float = 0.5
-    max_on_estimate: float = 0.25
-    near: float = 0.02
-    hidden_excess: float = 0.5
-    min_photos: int = 10
-    min_attention: int = 30
-    cliffs_delta: float = 0.33
-    image_z: float = 3.5
-    image_excess: float = 0.8
-    model_excess: float = 0.6
-    max_unreadable: float = 0.05
-    max_void_width: float = 0.1
-    max_mask_shift: float = 0.15
-    min_mask_iou: float = 0.5
-    min_input_gain: float = 0.05
-    max_random_similarity: float = 0.5
-    max_class_similarity: float = 0.9
-    min_stability: float = 0.5
-    input_p: float = 0.01
-
-    def __post_init__(self) -> None:
-        for name in (
-            "fdr", "min_gap", "min_attract", "min_background_only", "min_cue", "max_on_object", "min_leak",
-            "max_on_estimate", "near", "cliffs_delta", "max_unreadable", "max_void_width", "max_mask_shift",
-            "min_mask_iou", "min_input_gain", "input_p", "max_random_similarity", "max_class_similarity",
-            "min_stability",
-        ):  # fmt: skip
-            value = getattr(self, name)
-            if not 0 <= value <= 1:
-                raise ConfigError(f"{name} must lie in 0..1, got {value!r}")
-        _at_least("min_photos", self.min_photos, 2)
-        _at_least("min_attention", self.min_attention, 2)
 
 
 def read_config(path: Path | None, extra: Collection[str] = (), **flags: Any) -> tuple[AuditConfig, Thresholds]:

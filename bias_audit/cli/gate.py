@@ -185,7 +185,7 @@ def _prune(options: argparse.Namespace) -> int:
     if options.gate is not None:
         raise ConfigError("--prune names the gate file itself", "Leave out --gate.")
     removed = prune(options.prune, load(options.folder), options.today)
-    print("\n".join(removed) if removed else f"Every waiver of {options.prune} holds and is used; nothing was removed.")
+    print("\n".join(removed) if removed else f"No waiver of {options.prune} is over or unused; nothing was removed.")
     return 0
 
 

@@ -12,11 +12,11 @@ from bias_audit import stats
 from bias_audit.checks.outcomes import LEVELS, RuleOutcome
 from bias_audit.checks.registry import with_role
 from bias_audit.checks.slices.summary import grouped
+from bias_audit.checks.thresholds import of_run
 from bias_audit.compare.flips import Flags, FlipList, find_flips
 from bias_audit.compare.measures import BETTER, MEASURES, NO_DIFFERENCE, WORSE, Change, Codes, apart, judged, paired
 from bias_audit.compare.pairing import Pairs, pair_images
 from bias_audit.compare.settings import differences
-from bias_audit.config import Thresholds
 from bias_audit.run import tables
 from bias_audit.run.identity import class_of, cue_of, matched
 from bias_audit.run.result import AuditResult
@@ -117,7 +117,7 @@ def compare(old: AuditResult, new: AuditResult) -> Comparison:
         ResultError: a table of either run is missing or damaged.
     """
     pairs = pair_images(old.images, new.images)
-    thresholds = Thresholds(**{k: v for k, v in new.info.thresholds.items() if k in Thresholds.__dataclass_fields__})
+    thresholds = of_run(new.info.thresholds, str(new.path))
     least, fdr = thresholds.min_photos, thresholds.fdr
     codes = _groups(old, new, pairs)
     common = [name for name in new.info.class_names if name in old.info.class_names]

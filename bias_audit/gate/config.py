@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from bias_audit.checks.outcomes import LEVELS
+from bias_audit.checks.thresholds import MEANINGS, Thresholds
+from bias_audit.errors import ConfigError
 from bias_audit.gate.keys import KEYS
 from bias_audit.gate.metric_tables import metric_check
 from bias_audit.gate.reading import TomlFile, Where, close_to, named, read_states, read_toml
@@ -64,6 +66,7 @@ _TABLES: dict[str, tuple[str, ...]] = {
     "class": ("fail_on", "judge", *(key.name for key in KEYS if key.table == "class")),
     "image": ("fail_on", "judge", *(key.name for key in KEYS if key.table == "image")),
     "rules": ("require",),
+    "require": ("thresholds",),
     "baseline": ("known", "required"),
     "provenance": ("content", "require_same_data"),
     "waivers": ("max_days", "decisions"),
@@ -99,8 +102,8 @@ def _config(file: TomlFile, content: Mapping[str, Any], unknown: Collection[str]
     warn = dict(WARN_ON) | {
         scope: _level(file, ("warn", scope), value) for scope, value in content.get("warn", {}).items()
     }
-    rules, baseline, provenance, waivers = (
-        content.get(name, {}) for name in ("rules", "baseline", "provenance", "waivers")
+    rules, baseline, provenance, waivers, required = (
+        content.get(name, {}) for name in ("rules", "baseline", "provenance", "waivers", "require")
     )
     long = [metric_check(file, ("metric", i), table, unknown) for i, table in enumerate(content.get("metric", ()))]
     default = GateConfig()
@@ -114,6 +117,7 @@ def _config(file: TomlFile, content: Mapping[str, Any], unknown: Collection[str]
         require=_rules(file, rules["require"]) if "require" in rules else REQUIRED,
         require_judged=_switch(file, content, "dataset", "require_judged", False),
         classes=file.texts(("classes",), content["classes"]) if "classes" in content else (),
+        thresholds=_pinned(file, required.get("thresholds", {})),
         known=file.choice(("baseline", "known"), baseline.get("known", default.known), KNOWN_AS),
         baseline_required=_switch(file, content, "baseline", "required", False),
         require_same_data=_switch(file, content, "provenance", "require_same_data", True),
@@ -180,6 +184,22 @@ def _rules(file: TomlFile, value: Any) -> tuple[str, ...]:
             message = f"{named(where)} holds {code!r}, which is no rule code"
             raise file.error((*where, i), message, "A code reads BA201; `bias-audit rule` lists them.")
     return codes
+
+
+def _pinned(file: TomlFile, value: Any) -> dict[str, float]:
+    """Name -> value of the thresholds in [require]; a value that no run can have is refused here."""
+    table = file.table(("require", "thresholds"), value)
+    pinned = {}
+    for name, number in table.items():
+        where: Where = ("require", "thresholds", name)
+        if name not in MEANINGS:
+            hint = close_to(name, tuple(MEANINGS)) or f"Thresholds: {', '.join(MEANINGS)}."
+            raise file.error(where, f"[require] thresholds has {name!r}, which is no threshold", hint)
+        try:
+            pinned[name] = getattr(Thresholds(**{name: number}), name)
+        except ConfigError as error:
+            raise file.error(where, f"[require] thresholds: {error.message}", "Write it without quotes.") from error
+    return pinned
 
 
 def _short_form(content: Mapping[str, Any], file: TomlFile | None) -> Iterator[MetricCheck]:

@@ -7,7 +7,7 @@ import textwrap
 
 from bias_audit.gate.keys import KEYS
 from bias_audit.gate.settings import FAIL_ON, MAX_DAYS, REQUIRED, SCOPES, WARN_ON
-from bias_audit.gate.states import STATES
+from bias_audit.gate.states import OTHER_THRESHOLDS, STATES
 from bias_audit.gate.waivers import WARN_DAYS
 
 WIDTH = 118
@@ -69,6 +69,14 @@ def _rest() -> list[str]:
         ),
         "[rules]",
         f"require = {json.dumps(list(REQUIRED))}",
+        "",
+        *comment(
+            "Thresholds by which the rules of the run judged. Those that differ from their defaults in a direction "
+            f'that could hide a finding are the state "{OTHER_THRESHOLDS}", unless just these values stand here. A '
+            "value that stands here and that the run does not have is the same state."
+        ),
+        "# [require.thresholds]",
+        "# fdr = 0.01",
         "",
         *comment(
             "Beside a baseline (--baseline OLD) a finding is new, known, or worse: of a higher level, or measured "
@@ -146,7 +154,7 @@ def _waivers() -> list[str]:
         '# reason = "wolves live in snow; the product is used in Alaska"',
         '# owner = "Dr. Ada"',
         "# expires = 2027-01-31",
-        "# since = 2026-11-01        # optional",
+        "# since = 2026-11-01        # optional: the day of the acceptance, before which it does not hold",
         "# measured = 0.4            # optional: what was accepted, with low, high and level",
         "",
     ]

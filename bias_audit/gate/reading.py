@@ -14,6 +14,7 @@ from typing import Any
 from bias_audit.errors import ConfigError
 from bias_audit.gate.states import STATES
 from bias_audit.gate.toml_lines import Places, places
+from bias_audit.review.written import visible
 
 Where = tuple[str | int, ...]
 """Path of a key in a file, such as ("metric", 0, "max")."""
@@ -92,13 +93,13 @@ class TomlFile:
         return str(value)
 
     def text(self, where: Where, value: Any) -> str:
-        """The value as text that is not blank; ConfigError for anything else."""
-        if not isinstance(value, str) or not value.strip():
+        """The value as text of which something can be seen; ConfigError for anything else."""
+        if not isinstance(value, str) or not visible(value):
             raise self.error(where, f"{named(where)} must be text, got {value!r}", "Write it in quotes.")
         return value
 
     def texts(self, where: Where, value: Any) -> tuple[str, ...]:
-        """The value as a list of texts that are not blank; ConfigError for anything else."""
+        """The value as a list of such texts; ConfigError for anything else."""
         if not isinstance(value, list):
             raise self.error(where, f"{named(where)} must be a list of texts, got {value!r}", 'Write ["...", "..."].')
         return tuple(self.text((*where, i), one) for i, one in enumerate(value))

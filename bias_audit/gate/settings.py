@@ -75,7 +75,8 @@ class Waiver:
         finding: `identity.finding_id`; where it is "", rule, class_name and cue name the finding.
         rule, class_name, cue: rule code, class and cue of the finding, "" for none.
         measured, low, high, level: number, interval and level that were accepted; a finding that is worse fails again.
-        since: day of the acceptance; None = not known, so that the life of the waiver counts from today.
+        since: day of the acceptance, before which it does not hold; None = not known, so that the life of the waiver
+            counts from today.
         line: line in gate.toml, 0 = a review decision.
     """
 
@@ -113,6 +114,7 @@ class GateConfig:
         require: codes of rules that must have given an answer.
         require_judged: whether everything must be judged, whatever the rule; `allow` then has no effect.
         classes: class names that the run must have.
+        thresholds: name -> value of the thresholds that the rules of the run must have judged by (`checks.thresholds`).
         known: what a finding does that the baseline has too and that has not grown: "pass", "warn" or "fail".
         baseline_required: whether a run without baseline fails, unless that state is allowed.
         require_same_data: whether the baseline must be about the same data.
@@ -134,6 +136,7 @@ class GateConfig:
     require: tuple[str, ...] = REQUIRED
     require_judged: bool = False
     classes: tuple[str, ...] = ()
+    thresholds: Mapping[str, float] = field(default_factory=dict)
     known: str = "warn"
     baseline_required: bool = False
     require_same_data: bool = True
@@ -179,5 +182,6 @@ class GateConfig:
         ]
         return {
             **simple, "allow": list(self.allow), "rules.require": list(self.require), "classes": list(self.classes),
+            "require.thresholds": dict(self.thresholds),
             "baseline.known": self.known, "provenance.require_same_data": self.require_same_data, "metric": checks,
         }  # fmt: skip

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bias_audit.checks.registry import with_role
+from bias_audit.checks.thresholds import of_run
 from bias_audit.errors import ConfigError
 from bias_audit.gate.example import comment, levels
 from bias_audit.gate.metrics import MetricValue, measured
@@ -66,6 +67,7 @@ def start(result: AuditResult, folder: Path | None = None) -> str:
         "# `bias-audit gate --example` explains every table and key.",
         "",
         *_states(failing),
+        *_judged_by(result),
         f"classes = {_toml([str(row.get('class_name')) for row in result.class_rows])}",
         "",
         *levels(),
@@ -93,6 +95,18 @@ def _states(failing: list[GateRow]) -> Iterator[str]:
     yield f"# allow = {_toml(wanted)}"
     yield "allow = []"
     yield ""
+
+
+def _judged_by(result: AuditResult) -> Iterator[str]:
+    laxer = of_run(result.info.thresholds, str(result.path)).laxer()
+    if laxer:
+        yield from comment(
+            "The rules of this run judged by other thresholds than the defaults. To ask for just these, remove the #:"
+        )
+        yield "# [require.thresholds]"
+        for name, value in laxer.items():
+            yield f"# {name} = {value}"
+        yield ""
 
 
 def _content(result: AuditResult) -> Iterator[str]:

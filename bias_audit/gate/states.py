@@ -17,6 +17,9 @@ DOUBTFUL_INPUT = "doubtful input"
 MISSING_BASELINE = "missing baseline"
 DIFFERENT_DATA = "different data"
 NOT_INSTALLED = "check not installed"
+OLDER_SCHEMA = "older schema"
+BASELINE_IS_RUN = "baseline is this run"
+OTHER_THRESHOLDS = "other thresholds"
 
 STATES: dict[str, str] = {
     NO_ROWS: "the run lists no classes, or a table that a metric reads has no rows",
@@ -34,6 +37,11 @@ STATES: dict[str, str] = {
     "not the model as it is used",
     MISSING_BASELINE: "a comparison is asked for, and there is no run to compare with",
     DIFFERENT_DATA: "the run, or the baseline, is about other data than is asked for",
+    OLDER_SCHEMA: "the run, or the baseline, was written by a version that kept no digests: nothing tells whether its "
+    "files are still those that were written",
+    BASELINE_IS_RUN: "the run was given as its own baseline, so that every finding is known",
     NOT_INSTALLED: "the run was made with a check of another package that is not installed here",
+    OTHER_THRESHOLDS: "the rules of the run, or of the baseline, judged by other thresholds: laxer ones than the "
+    "defaults, other ones than [require] thresholds names, or, of the baseline, other ones than the run's",
 }
 """Every named state and what it means."""

@@ -9,11 +9,21 @@ from typing import TYPE_CHECKING
 
 from bias_audit.checks.outcomes import LEVELS
 from bias_audit.checks.registry import not_installed
-from bias_audit.gate.change import same_data
+from bias_audit.checks.thresholds import MEANINGS, Thresholds, of_run
+from bias_audit.gate.change import same_data, same_run
 from bias_audit.gate.finding_rows import Context, finding_rows
 from bias_audit.gate.metric_rows import metric_rows
 from bias_audit.gate.settings import GateConfig, Waiver
-from bias_audit.gate.states import DIFFERENT_DATA, MISSING_BASELINE, MISSING_CLASS, NO_ROWS, NOT_INSTALLED
+from bias_audit.gate.states import (
+    BASELINE_IS_RUN,
+    DIFFERENT_DATA,
+    MISSING_BASELINE,
+    MISSING_CLASS,
+    NO_ROWS,
+    NOT_INSTALLED,
+    OLDER_SCHEMA,
+    OTHER_THRESHOLDS,
+)
 from bias_audit.gate.values import FAILED, NEW, NOT_JUDGED, PASSED, STATUSES, WAIVED, WORSE, GateResult, GateRow
 from bias_audit.gate.waivers import from_decisions, notes
 from bias_audit.gate.words import checks
@@ -91,6 +101,10 @@ def _run_rows(
     for name in not_installed(result.path):
         sentence = f"The run holds a table of the check {name!r}, which is not installed here."
         yield _state(config, NOT_INSTALLED, name, "", sentence, 0)
+    if result.digests is None:
+        sentence = "The run carries no digests, so nothing tells whether it is as it was written. Audit the data again."
+        yield _state(config, OLDER_SCHEMA, "run", "", sentence, 0)
+    yield from _threshold_rows(result, config, baseline)
     for name, where, line in _expected(config, baseline):
         if there and name not in there:
             sentence = f"Class {name!r} is in {where}, and this run has no image of it."
@@ -107,6 +121,12 @@ def _run_rows(
         why = f"{baseline_name!r} holds no finished run" if baseline_name else "none was given with --baseline"
         line = config.line("baseline", "required")
         yield _state(config, MISSING_BASELINE, "baseline", "", f"There is no baseline: {why}.", line)
+    if baseline is not None and baseline.digests is None:
+        sentence = "The baseline carries no digests, so nothing tells whether it is as it was written. Make it again."
+        yield _state(config, OLDER_SCHEMA, "baseline", "", sentence, 0)
+    if baseline is not None and same_run(result, baseline):
+        sentence = f"The baseline is the run itself (audited {result.info.created}): compare it with an earlier audit."
+        yield _state(config, BASELINE_IS_RUN, "baseline", "", sentence, 0)
     if baseline is not None and config.require_same_data:
         line = config.line("provenance", "require_same_data")
         if same_data(result, baseline):
@@ -114,6 +134,47 @@ def _run_rows(
         else:
             sentence = "The baseline is about other data: a difference may lie in the data, and not in the model."
             yield _state(config, DIFFERENT_DATA, "baseline", "", sentence, line)
+
+
+def _threshold_rows(result: AuditResult, config: GateConfig, baseline: AuditResult | None) -> Iterator[GateRow]:
+    """Rows about the thresholds by which the rules of the run, and of the baseline, judged.
+
+    Who may set them decides what is found, so a laxer one than the default holds only where the gate file asks for just
+    this value; and findings come and go between two runs that were judged by different ones.
+    """
+    own = of_run(result.info.thresholds, str(result.path))
+    odd = dict.fromkeys((*own.laxer(), *config.thresholds))
+    for name in odd:
+        line = config.line("require", "thresholds", name)
+        value, default = getattr(own, name), getattr(Thresholds(), name)
+        if name not in config.thresholds:
+            sentence = (
+                f"The rules of this run judged by {name} = {value}, where the default is {default}: a finding could be "
+                "hidden. Score the run again with the default, or name the value in [require] thresholds."
+            )
+            yield _state(config, OTHER_THRESHOLDS, name, "", sentence, line)
+        elif value != config.thresholds[name]:
+            asked = config.thresholds[name]
+            sentence = f"The rules of this run judged by {name} = {value}; the gate file asks for {asked}."
+            yield _state(config, OTHER_THRESHOLDS, name, "", sentence, line)
+        else:
+            yield _passed(name, f"The rules judged by {name} = {value}, as the gate file asks.", line)
+    if baseline is None:
+        return
+    old = of_run(baseline.info.thresholds, str(baseline.path))
+    # A bound that one of the runs does not name did not exist when it was made; rules that use it tell of themselves.
+    both = [name for name in MEANINGS if name in result.info.thresholds and name in baseline.info.thresholds]
+    changed = [
+        f"{name} = {getattr(old, name)} there and {getattr(own, name)} here"
+        for name in both
+        if getattr(old, name) != getattr(own, name)
+    ]
+    if changed:
+        sentence = (
+            f"The baseline was judged by other thresholds ({', '.join(changed)}): findings may have come or gone by "
+            "that alone. Score one of the two again with the thresholds of the other (bias-audit rescore)."
+        )
+        yield _state(config, OTHER_THRESHOLDS, "baseline", "", sentence, 0)
 
 
 def _expected(config: GateConfig, baseline: AuditResult | None) -> Iterator[tuple[str, str, int]]:

@@ -11,6 +11,7 @@ from bias_audit.checks.base import RULE_CODE
 from bias_audit.checks.outcomes import LEVELS
 from bias_audit.gate.reading import TomlFile, Where
 from bias_audit.gate.settings import Waiver
+from bias_audit.review.written import visible
 
 _KEYS = (
     "finding", "rule", "class", "cue", "reason", "owner", "expires", "since", "measured", "low", "high", "level",
@@ -40,7 +41,7 @@ def waiver(file: TomlFile, where: Where, table: Mapping[str, Any]) -> Waiver:
     for name, hint in _ASKED.items():
         if name not in table:
             raise file.error(where, f"[[waive]] has no {name}", f"{_WHY} {hint}")
-        if isinstance(table[name], str) and not table[name].strip():
+        if isinstance(table[name], str) and not visible(table[name]):
             raise file.error((*where, name), f"[[waive]] {name} must not be empty", hint)
     if ("finding" in table) == ("rule" in table):
         hint = 'Write finding = "..." (its id stands in gate.json), or rule = "BA201" with class and, if any, cue.'

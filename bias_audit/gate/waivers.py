@@ -12,6 +12,7 @@ from bias_audit.checks.registry import find_rule
 from bias_audit.gate.settings import GateConfig, Waiver
 from bias_audit.gate.words import days, digits, plain
 from bias_audit.review.agreement import DISAGREEMENT, by_target, state_of, who_said_what
+from bias_audit.review.written import visible
 from bias_audit.run.identity import class_of, cue_of, finding_id
 from bias_audit.run.result import AuditResult
 
@@ -88,6 +89,9 @@ def _answer(outcome: RuleOutcome, waiver: Waiver, config: GateConfig, today: dat
     who = f"{plain(waiver.owner)} ({plain(waiver.reason)})"
     if waiver.expires < today:
         return Answer(said=f"The waiver of {who} expired on {waiver.expires}.", waiver=waiver)
+    if waiver.since and waiver.since > today:
+        said = f"The waiver of {who} is dated {waiver.since}, which is yet to come: it does not hold."
+        return Answer(said=said, waiver=waiver)
     life = (waiver.expires - (waiver.since or today)).days
     if life > config.max_days:
         return Answer(
@@ -103,7 +107,7 @@ def _answer(outcome: RuleOutcome, waiver: Waiver, config: GateConfig, today: dat
 def notes(
     result: AuditResult, waivers: Sequence[Waiver], today: datetime.date, found: Iterable[RuleOutcome]
 ) -> list[str]:
-    """Sentences about waivers that end within WARN_DAYS, and about waivers of the gate file that no finding needs."""
+    """Sentences about waivers that soon end, are dated in the future, or (of the gate file) that no finding needs."""
     said = []
     findings = list(found)
     for waiver in waivers:
@@ -113,6 +117,8 @@ def notes(
         if not any(covers(waiver, outcome, result) for outcome in findings):
             if waiver.line:  # decisions are kept with their data, so an unused one is no news
                 said.append(f"{name} is unused: this run has no such finding.")
+        elif waiver.since and waiver.since > today:
+            said.append(f"{name} is dated {waiver.since}, which is yet to come: it does not hold.")
         elif 0 <= left <= WARN_DAYS:
             said.append(f"{name} ends in {days(left)}, on {waiver.expires}.")
     return said
@@ -121,17 +127,17 @@ def notes(
 def from_decisions(decisions: Sequence[Decision]) -> tuple[list[Waiver], list[str]]:
     """Waivers made from reviewers' decisions, and sentences about decisions that make none.
 
-    Only the verdict "legitimate context" makes a waiver, if it has note, reviewer and expiry. Where reviewers disagree
-    on a finding, none of their decisions waives it.
+    Only the verdict "legitimate context" makes a waiver, if it has note, reviewer, expiry and the day on which it
+    was made. Where reviewers disagree on a finding, none of their decisions waives it.
     """
     waivers, said = [], []
     targets = by_target(one for one in decisions if one.target_kind in ("finding", "cluster"))
     for one in (one for standing in targets.values() for one in standing):
         if one.verdict != "legitimate context":
             continue
-        lacking = [name for name, value in (("note", one.note), ("reviewer", one.reviewer)) if not value.strip()]
-        expires = _day(one.expires)
-        lacking += [] if expires else ["expiry"]
+        lacking = [name for name, value in (("note", one.note), ("reviewer", one.reviewer)) if not visible(value)]
+        expires, since = _day(one.expires), _day(one.time[:10])
+        lacking += [what for what, day in (("expiry", expires), ("day on which it was made", since)) if day is None]
         name = f"The decision of {plain(one.reviewer) or 'nobody'} on {plain(one.subject) or one.target_key}"
         if state_of(targets[one.target_key]) == DISAGREEMENT:
             said.append(f"{name} is no waiver: reviewers disagree ({plain(who_said_what(targets[one.target_key]))}).")
@@ -139,7 +145,6 @@ def from_decisions(decisions: Sequence[Decision]) -> tuple[list[Waiver], list[st
             said.append(f"{name} is no waiver: it has no {' and no '.join(lacking)}.")
         else:
             measured = (one.measured, one.low, one.high)
-            since = _day(one.time[:10])
             waivers.append(Waiver(one.note, one.reviewer, expires, one.target_key, "", "", "", *measured, "", since))
     return waivers, said
 

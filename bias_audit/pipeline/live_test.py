@@ -32,6 +32,7 @@ from bias_audit.models.decoding import geometry_of
 from bias_audit.pipeline.finish import judge_again
 from bias_audit.pipeline.reopen import allowed_config, dataset_of
 from bias_audit.report.pictures import encode_jpeg, encode_picture
+from bias_audit.review.written import visible
 from bias_audit.run import tables
 from bias_audit.run.folder import Run
 from bias_audit.run.progress import Progress
@@ -119,7 +120,7 @@ class LiveModel:
         class_name = class_name or str(row["predicted"])
         if class_name not in self.info.class_names:
             raise ConfigError(f"the run has no class {class_name!r}", f"Classes: {', '.join(self.info.class_names)}.")
-        name, reviewer = name.strip()[:MOST_NAME], reviewer.strip()[:MOST_NAME]
+        name, reviewer = visible(name)[:MOST_NAME], visible(reviewer)[:MOST_NAME]
         if not name:
             raise ConfigError("a region needs a name", "Say what it shows: snow, ruler, watermark.")
         region = region_of(corners, self.geometry.size)
@@ -277,11 +278,10 @@ def keep(folder: Path, row: Mapping[str, Any], pictures: Sequence[Mapping[str, A
     before = [each for each in tables.rows(result.hypotheses) if each["hypothesis_id"] != row["hypothesis_id"]]
     table = regions_table([*before, row])
     run = Run(folder)
-    tables.write_table(run, "hypotheses", table)
     stored = run.read_json("pictures.json") or {}
     stored.setdefault("hypotheses", {})[row["hypothesis_id"]] = list(pictures)
     run.write_json("pictures.json", stored)
-    return judge_again(run, result, DrawnRegions(), Measured({"hypotheses": table}))
+    return judge_again(run, result, DrawnRegions(), Measured({"hypotheses": table}), {"hypotheses": table})
 
 
 def _row(

@@ -37,7 +37,5 @@ def name_in_run(
     rows = [{**row, "name": "", "judgement": ""} for row in tables.rows(result.clusters)]
     spots = tables.rows(result.cluster_spots)
     clusters = tables.table("clusters", names.named(rows, spots, names.read_names(file)))
-    run = Run(folder)
-    tables.write_table(run, "clusters", clusters)
     measured = Measured({"clusters": clusters, "cluster_spots": result.cluster_spots})
-    return judge_again(run, result, RecurringCues(), measured)
+    return judge_again(Run(folder), result, RecurringCues(), measured, {"clusters": clusters})

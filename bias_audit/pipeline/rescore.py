@@ -19,7 +19,8 @@ import pandas as pd
 
 from bias_audit import stats
 from bias_audit.checks import registry
-from bias_audit.config import Thresholds, read_config
+from bias_audit.checks.thresholds import MEANINGS, Thresholds, of_run
+from bias_audit.config import read_config
 from bias_audit.data import sources
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset
@@ -139,23 +140,24 @@ def thresholds_of(result: AuditResult, file: Path | None = None, single: Mapping
         single: name of a threshold -> number as text.
 
     Raises:
-        ConfigError: a name is unknown, a value is no number, or the file cannot be read.
+        ConfigError: a name is unknown, a value is no number or out of its range, or the file cannot be read.
+        ResultError: a value of the run is out of its range, and nothing replaces it.
     """
-    known = {field.name for field in dataclasses.fields(Thresholds)}
-    values = {name: value for name, value in result.info.thresholds.items() if name in known}
+    # Not checked yet: one that means nothing may be what the user is about to replace.
+    values = {name: value for name, value in result.info.thresholds.items() if name in MEANINGS}
     if file is not None:
         _, given = read_config(file, registry.settings_of_others())
         named = tomllib.loads(file.read_text(encoding="utf-8")).get("thresholds", {})
         values |= {name: getattr(given, name) for name in named}
     for name, text in (single or {}).items():
-        if name not in known:
-            raise ConfigError(f"no threshold {name!r}", f"Thresholds: {', '.join(sorted(known))}.")
+        if name not in MEANINGS:
+            raise ConfigError(f"no threshold {name!r}", f"Thresholds: {', '.join(sorted(MEANINGS))}.")
         kind = type(getattr(Thresholds(), name))
         try:
             values[name] = kind(text)
         except ValueError as error:
             raise ConfigError(f"the threshold {name} takes a number ({kind.__name__}), got {text!r}") from error
-    return Thresholds(**values)
+    return of_run(values, str(result.path)) if file is None and not single else Thresholds(**values)
 
 
 def _json(run: Run, name: str) -> dict[str, Any]:

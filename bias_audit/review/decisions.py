@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bias_audit.errors import ConfigError, ResultError
+from bias_audit.review.written import past, visible
 
 FILE = "decisions.sqlite"
 
@@ -235,7 +236,7 @@ def checked(fields: Mapping[str, Any]) -> Decision:
             raise ConfigError(f"{name!r} of a decision has {len(text):,} characters, at most {limit:,} are kept")
         # A lone surrogate is no text that SQLite or JSON could hold.
         texts[name] = texts[name].encode("utf-8", "replace").decode()
-    texts["reviewer"], texts["note"] = texts["reviewer"].strip(), texts["note"].strip()
+    texts["reviewer"], texts["note"] = visible(texts["reviewer"]), visible(texts["note"])
     for name, allowed in (("target_kind", KINDS), ("verdict", VERDICTS)):
         if texts[name] not in allowed:
             raise ConfigError(f"{name!r} of a decision must be one of {', '.join(allowed)}, got {texts[name]!r}")
@@ -247,7 +248,7 @@ def checked(fields: Mapping[str, Any]) -> Decision:
             raise ConfigError(f"only {LEGITIMATE!r} can expire, not {texts['verdict']!r}")
         texts["expires"] = str(_iso("expires", texts["expires"], datetime.date.fromisoformat))
     if texts["time"]:
-        texts["time"] = utc(texts["time"])
+        texts["time"] = past(utc(texts["time"]))
     measured, low, high = (_number(name, fields.get(name)) for name in _NUMBERS)
     return dataclasses.replace(Decision(**texts), measured=measured, low=low, high=high)
 

@@ -14,6 +14,7 @@ from typing import Any
 from bias_audit.errors import BiasAuditError, ConfigError
 from bias_audit.review.agreement import DISAGREEMENT, by_target, state_of
 from bias_audit.review.decisions import FIELDS, Decision, checked, history, take, utc
+from bias_audit.review.written import past
 
 FORMAT_VERSION = 1
 MOST_BYTES = 200_000_000
@@ -120,7 +121,7 @@ def import_json(run_folder: str | Path, text: str, data: str, images: Collection
     if not isinstance(withdrawn, Mapping) or not all(isinstance(time, str) for time in withdrawn.values()):
         raise _damaged(name, "'withdrawn' is no table of times")
     try:
-        times = {str(each): utc(time) for each, time in withdrawn.items()}
+        times = {str(each): past(utc(time)) for each, time in withdrawn.items()}
     except ConfigError as error:
         raise _damaged(name, error.message) from error
     return _import(run_folder, rows, times, data, images, name)

@@ -17,7 +17,7 @@ from typing import Any
 
 from bias_audit.checks.outcomes import LEVELS, number
 from bias_audit.checks.registry import find_rule
-from bias_audit.config import Thresholds
+from bias_audit.checks.thresholds import Thresholds, of_run
 from bias_audit.errors import ConfigError
 from bias_audit.review import targets
 from bias_audit.review.agreement import DISAGREEMENT, UNDECIDED, by_target, state_of, who_said_what
@@ -219,7 +219,7 @@ def collect(result: AuditResult, biased: Iterable[Target]) -> list[ToCollect]:
         biased: targets that are taken for bias, see `biased_targets`.
     """
     rows: dict[str, ToCollect] = {}
-    thresholds = Thresholds(**result.info.thresholds)
+    thresholds = of_run(result.info.thresholds, str(result.path))
     for target in biased:
         name = _class(target, result)
         if not name or name not in result.classes.index:

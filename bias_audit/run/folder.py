@@ -46,10 +46,14 @@ class Run:
 
     Args:
         path: the folder; it is made when `start` is called.
+
+    Attributes:
+        digests: file name -> SHA-256 of each table that was written, for audit.json.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.digests: dict[str, tuple[str, ...]] = {}
 
     def check(self, *, resume: bool, overwrite: bool) -> None:
         """Check that a run may be written into the folder; called before the model is loaded.

@@ -161,6 +161,8 @@ WAIVE = '[[waive]]\nrule = "BA201"\nclass = "wolf"\nreason = "r"\nowner = "o"\ne
         (WAIVE.replace("expires", "# expires"), 1, "has no expires", ""),
         (WAIVE.replace('"r"', '" "'), 4, "reason must not be empty", "Say why"),
         (WAIVE.replace('"o"', '""'), 5, "owner must not be empty", "Say who"),
+        (WAIVE.replace('"o"', '"\\u200b"'), 5, "owner must not be empty", "Say who"),
+        (WAIVE.replace('"r"', '"\\u3164"'), 4, "reason must not be empty", "Say why"),
         (WAIVE.replace("2027-01-31", '""'), 6, "expires must not be empty", "2027-01-31"),
         (WAIVE.replace('"r"', "3"), 4, "reason must be text, got 3", "in quotes"),
         (WAIVE.replace("2027-01-31", '"soon"'), 6, "expires must be a date, got 'soon'", "2027-01-31"),

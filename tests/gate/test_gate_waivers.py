@@ -110,7 +110,7 @@ def test_a_finding_that_grew_is_open_again(tmp_path: Path, accepted: str, reopen
     [
         ("2027-05-24", "", "", True),  # 180 days from today
         ("2027-05-25", "", "", False),
-        ("2027-05-25", "2026-11-26", "", True),
+        ("2027-05-24", "2026-11-25", "", True),
         ("2026-12-01", "2026-06-03", "", False),
         ("2026-12-06", "", "10", False),
         ("2026-12-05", "", "10", True),
@@ -176,6 +176,8 @@ def test_legitimate_context_with_expiry_is_a_waiver() -> None:
         ({"expires": ""}, "it has no expiry"),
         ({"note": " "}, "it has no note"),
         ({"reviewer": "", "expires": "soon"}, "it has no reviewer and no expiry"),
+        ({"note": "\u200b", "reviewer": "\u3164"}, "it has no note and no reviewer"),
+        ({"time": "soon"}, "it has no day on which it was made"),
         ({"verdict": "bias"}, ""),
         ({"target_kind": "image"}, ""),
     ],
@@ -201,10 +203,32 @@ def test_the_life_of_a_decision_counts_from_its_day() -> None:
     assert "lasts 213 days" in row_of(gate, "BA201").waiver
 
 
+@pytest.mark.parametrize(("since", "holds"), [("2026-11-25", True), ("2026-11-26", False), ("2027-05-01", False)])
+def test_a_waiver_dated_in_the_future_does_not_hold(tmp_path: Path, since: str, holds: bool) -> None:
+    """With `since` ahead, `expires` could lie beyond `max_days` from today."""
+    text = waiver(expires="2027-05-20" if not holds else "2027-01-31", more=f"since = {since}\n")
+    gate = on(tmp_path, DAY, text)
+    row = row_of(gate, "BA201")
+    assert (row.status, gate.passed) == ((WAIVED, True) if holds else (FAILED, False))
+    said = f"is dated {since}, which is yet to come: it does not hold."
+    assert (said in row.sentence) is not holds
+    assert any(said in note for note in gate.notes) is not holds
+    day = datetime.date.fromisoformat(since)
+    assert on(tmp_path, day, waiver(expires=str(day + datetime.timedelta(9)), more=f"since = {since}\n")).passed
+
+
+def test_a_decision_dated_in_the_future_does_not_hold() -> None:
+    ahead = decision(time="2027-01-20T10:00:00+00:00")
+    gate = judge(run_of(FOUND), read_gate(None), decisions=[ahead], today=DAY)
+    assert "is dated 2027-01-20, which is yet to come" in row_of(gate, "BA201").waiver
+    assert not gate.passed
+    assert judge(run_of(FOUND), read_gate(None), decisions=[ahead], today=datetime.date(2027, 1, 20)).passed
+
+
 def test_decisions_lie_in_the_run(tmp_path: Path) -> None:
     run = stored(tmp_path / "run", run_of(FOUND, classes=(WOLF,)))
     assert not gate_run(run, today=DAY).passed
-    add(tmp_path / "run", decision(time=""), data="c0ffee")
+    add(tmp_path / "run", decision(), data="c0ffee")
     day = datetime.date(2027, 1, 31)
     assert gate_run(run, today=day).passed
     assert not gate_run(run, today=day + datetime.timedelta(1)).passed

@@ -107,6 +107,9 @@ def document(*rows: object, **changes: object) -> str:
         (document(row(), row(id="")), "decision 2: 'id' and 'time'"),
         (document(row(), row(id="2", time="")), "decision 2: 'id' and 'time'"),
         (document(row(), withdrawn={"1": "soon"}), "'time' of a decision"),
+        (document(row(), withdrawn={"1": "2099-01-01T00:00:00+00:00"}), "lies in the future"),
+        (document(row(), row(id="2", time="2099-01-01T00:00:00+00:00")), "decision 2: .* lies in the future"),
+        (document(row(), row(id="2", reviewer="\u200b\u2060")), "decision 2: .* who decided"),
         (document(row(), withdrawn=[1]), "'withdrawn'"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import signal
 import sqlite3
 import subprocess
@@ -94,10 +95,26 @@ def test_a_repeated_request_is_stored_once(tmp_path: Path):
 
 
 def test_a_word_after_one_dated_ahead_still_is_the_last_word(tmp_path: Path):
-    ahead = dataclasses.replace(WOLF, id="ahead", time="2099-01-01T00:00:00+00:00")
+    soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=12)
+    ahead = dataclasses.replace(WOLF, id="ahead", time=soon.isoformat())
     take(tmp_path, {"ahead": (ahead, "d")}, {})
     add(tmp_path, dataclasses.replace(WOLF, verdict="wrong mask"))
     assert verdicts(tmp_path) == [("f00d", "Ada", "wrong mask")]
+
+
+def test_a_decision_dated_in_the_future_is_not_taken(tmp_path: Path):
+    """It would outlast every later word of its reviewer, and a life counted from its day."""
+    ahead = dataclasses.replace(WOLF, id="ahead", time="2099-01-01T00:00:00+00:00")
+    with pytest.raises(ConfigError, match="lies in the future: 2099-01-01"):
+        take(tmp_path, {"ahead": (ahead, "d")}, {})
+    assert history(tmp_path) == []
+
+
+@pytest.mark.parametrize("nobody", ["\u200b", "\u3164\u2060 "])
+def test_a_reviewer_of_whom_nothing_can_be_seen_is_refused(tmp_path: Path, nobody: str):
+    with pytest.raises(ConfigError, match="who decided"):
+        add(tmp_path, dataclasses.replace(WOLF, reviewer=nobody))
+    assert add(tmp_path, dataclasses.replace(WOLF, note=nobody)).note == ""
 
 
 def test_changes_since_a_version(tmp_path: Path):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bias_audit.errors import ConfigError
+from bias_audit.review.written import visible
 from bias_audit.run.atomic import write_atomically
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ def name_cue(
     if own.empty:
         known = ", ".join(dict.fromkeys(spots["cluster_id"])) or "none"
         raise ConfigError(f"the run has no cluster {cluster_id!r}", f"Clusters: {known}.")
-    if not name.strip():
+    name = visible(name)
+    if not name:
         raise ConfigError("a name must not be empty")
     if judgement and judgement not in JUDGEMENTS:
         raise ConfigError(f"a cluster is judged {' or '.join(JUDGEMENTS)}, got {judgement!r}")
@@ -91,9 +93,9 @@ def name_cue(
         for spot in own[["image_id", "x", "y", "width", "height"]].to_dict("records")
     ]
     entry = {
-        "name": name.strip(),
+        "name": name,
         "judgement": judgement,
-        "reviewer": reviewer,
+        "reviewer": visible(reviewer),
         "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "spots": spots_kept,
     }
@@ -148,6 +150,7 @@ def _is_entry(entry: Any) -> bool:
     return (
         isinstance(entry, dict)
         and isinstance(entry.get("name"), str)
+        and bool(visible(entry["name"]))
         and entry.get("judgement") in (*JUDGEMENTS, "")
         and isinstance(entry.get("spots"), list)
         and len(entry["spots"]) > 0

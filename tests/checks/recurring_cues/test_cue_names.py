@@ -78,3 +78,13 @@ def test_a_damaged_file_is_refused(file, content):
     file.write_text(content)
     with pytest.raises(ConfigError, match=r"cues\.json"):
         read_names(file)
+
+
+def test_a_name_of_which_nothing_can_be_seen_is_none(file):
+    with pytest.raises(ConfigError, match="must not be empty"):
+        name_cue(pd.DataFrame(spots("wolf-1", range(20))), "wolf-1", "\u200b\u3164", "legitimate", file)
+    entry = name_cue(pd.DataFrame(spots("wolf-1", range(20))), "wolf-1", "snow", "", file, reviewer="\u2060")
+    assert entry["reviewer"] == ""
+    file.write_text(json.dumps({"cues": [{**entry, "name": "\u200b"}]}))
+    with pytest.raises(ConfigError, match="no file of names"):
+        read_names(file)
