@@ -31,7 +31,7 @@ REDS = ("finding", *BOUNDS)
 
 
 LAXER = ({"fdr": 0.0}, {"min_gap": 0.99}, {"min_photos": 10_000}, {"fdr": 1e-9, "min_cue": 0.9})
-"""Thresholds under which nothing would be found; the runs `laxer 0` and so on were judged by them, and pass but for that."""
+"""Thresholds under which nothing would be found; the runs `laxer 0` and so on were judged by them."""
 
 _WRITTEN: list[Path] = []
 """A copy of the runs, once they were written by this process."""
@@ -112,13 +112,18 @@ def write_runs(folder: Path) -> None:
 
 def _write(parts: Any, folder: Path) -> None:
     """Write a run as the audit does, with what the audit writes beside the tables."""
+    from agreeing import agreeing
+
     from bias_audit.pipeline.finish import finish
     from bias_audit.run.folder import Run
+    from bias_audit.run.result import AuditResult
     from bias_audit.run.schema import TABLES
     from bias_audit.run.tables import table, write_table
 
     folder.mkdir()
     run = Run(folder)
+    made = agreeing(AuditResult(folder, parts.info, parts.verdict, parts.outcomes, (), tuple(parts.classes)))
+    parts = dataclasses.replace(parts, classes=list(made.class_rows), info=made.info, outcomes=made.outcomes)
     for name in TABLES:
         write_table(run, name, table(name, getattr(parts, name, [])))
     run.write_json("pictures.json", parts.pictures)
