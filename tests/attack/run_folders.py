@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from random import Random
+from typing import Any
 
 from .changing import as_json, changed_bytes, changed_text, changed_value, deep
 from .runs import REDS, changed_file, copy_of, gate, write_runs
@@ -32,14 +35,32 @@ def values_of_audit_json(attempt: Attempt) -> str:
 
 def verdicts_of_audit_json(attempt: Attempt) -> str:
     """What somebody would change to get a green gate: levels, statuses, classes, rules, counts, numbers."""
-    rng = attempt.rng
-    run = copy_of(attempt.world / rng.choice(REDS))
+    run = copy_of(attempt.world / attempt.rng.choice(REDS))
     content = json.loads((run / "audit.json").read_bytes())
+    attempt.what = f"audit.json of {run.name}: {_greener(content, attempt.rng, range(10))}"
+    with changed_file(run / "audit.json", as_json(content)):
+        return red(gate(run, attempt.world))
+
+
+def contradictions_of_audit_json(attempt: Attempt) -> str:
+    """The same with a digest that fits: the finding is changed in one place, and the others contradict it."""
+    from bias_audit.run.digests import content_digest
+
+    run = copy_of(attempt.world / "finding")
+    content = json.loads((run / "audit.json").read_bytes())
+    attempt.what = f"audit.json of {run.name}, with a new digest: {_greener(content, attempt.rng, (0, 1, 2, 3, 4, 6))}"
+    content["digest"] = content_digest(content)
+    with changed_file(run / "audit.json", as_json(content)):
+        return red(gate(run, attempt.world))
+
+
+def _greener(content: Any, rng: Random, ways: Sequence[int]) -> str:
+    """Change the content of audit.json in place, and return the change in words."""
     outcomes, classes, info = content["outcomes"], content["classes"], content["info"]
     one, row = rng.choice(outcomes), rng.choice(classes)
     name = row["class_name"]
     lists = ["outcomes", "classes", "info.class_names"]
-    match rng.randrange(10):
+    match rng.choice(ways):
         case 0:
             one["status"] = rng.choice(("passed", "ignored", "not applicable", "Found", "found ", "", None))
             done = f"status of {one['code']} made {one['status']!r}"
@@ -50,7 +71,8 @@ def verdicts_of_audit_json(attempt: Attempt) -> str:
             one["scope"] = rng.choice(("image", "dataset", "slice", "cluster", "Class", "", None))
             done = f"scope of {one['code']} made {one['scope']!r}"
         case 3:
-            kept = rng.sample(lists, rng.randint(0, 2))
+            least = int(len(ways) < 10)  # deleted everywhere, and with a fitting digest, it is a forgery
+            kept = rng.sample(lists, rng.randint(least, 2))
             if "outcomes" not in kept:
                 content["outcomes"] = [each for each in outcomes if each["subject"] != name]
             if "classes" not in kept:
@@ -83,9 +105,7 @@ def verdicts_of_audit_json(attempt: Attempt) -> str:
         for count in content["rules"]:
             count["found"], count["passed"] = 0, count["judged"]
         done += "; counts of rules made to say that nothing was found"
-    attempt.what = f"audit.json of {run.name}: {done}"
-    with changed_file(run / "audit.json", as_json(content)):
-        return red(gate(run, attempt.world))
+    return done
 
 
 def tables_of_the_gate(attempt: Attempt) -> str:
@@ -204,6 +224,7 @@ KINDS = {
     "audit.json: characters": Kind(characters_of_audit_json, prepare, "1", 160, 60),
     "audit.json: values": Kind(values_of_audit_json, prepare, "1", 120, 60),
     "audit.json: verdicts": Kind(verdicts_of_audit_json, prepare, "1", 60, 60),
+    "audit.json: contradictions": Kind(contradictions_of_audit_json, prepare, "1", 30, 40),
     "tables that the gate reads": Kind(tables_of_the_gate, prepare, "1", 60, 60),
     "files of a run missing or swapped": Kind(missing_files, prepare, "1", 20, 25),
     "commands on damaged runs": Kind(commands_on_damaged_runs, prepare, "11", 15, 12),
