@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import signal
 import sys
 import time
 import warnings
@@ -15,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 def main() -> int:
     from .kinds import KINDS
-    from .runner import attack, failures, table
+    from .runner import Interrupted, attack, failures, table
 
     parser = argparse.ArgumentParser(prog="python -m tests.attack", description=__doc__)
     parser.add_argument("--tries", type=int, default=100_000, help="in total; each kind has its share (default 100000)")
@@ -38,10 +39,15 @@ def main() -> int:
     print(f"seed {seed}", flush=True)
     warnings.simplefilter("ignore")
     start = time.monotonic()
-    tallies = attack(
-        names, options.tries, seed, processes=options.processes, kills=options.kills, only=options.only,
-        say=lambda text: print(text, file=sys.stderr, flush=True),
-    )  # fmt: skip
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was made until then is told
+    try:
+        tallies = attack(
+            names, options.tries, seed, processes=options.processes, kills=options.kills, only=options.only,
+            say=lambda text: print(text, file=sys.stderr, flush=True),
+        )  # fmt: skip
+    except Interrupted as early:
+        tallies = early.args[0]
+        print("stopped early")
     print(f"\n{table(tallies)}\n\nseed {seed}, {(time.monotonic() - start) / 60:.1f} minutes")
     if told := failures(tallies, seed):
         print(f"\n{told}")

@@ -34,6 +34,10 @@ class Chunk:
     since: float = 0.0
 
 
+class Interrupted(Exception):
+    """An attack that was stopped early; its argument is what came of the tries until then."""
+
+
 def attack(
     names: Sequence[str], tries: int, seed: int, *, processes: int = 2, kills: int | None = None,
     only: int | None = None, say: Callable[[str], None] = print,
@@ -52,8 +56,9 @@ def attack(
     home = Path(tempfile.mkdtemp(prefix="attack-"))
     before = tempfile.tempdir, os.environ.get("TMPDIR")
     tempfile.tempdir, os.environ["TMPDIR"] = str(home), str(home)
+    tallies = {name: Tally() for name in names}
+    running: list[Chunk] = []
     try:
-        tallies = {name: Tally() for name in names}
         total = sum(KINDS[name].share for name in names)
         waiting: list[Chunk] = []
         worlds: dict[Callable[[Path], None], Path] = {}
@@ -70,7 +75,6 @@ def attack(
                 waiting.append(Chunk(name, range(start, min(start + size, numbers.stop)), log))
         for prepare, world in worlds.items():
             _prepared(prepare, world)
-        running: list[Chunk] = []
         shown: set[str] = set()
         while waiting or running:
             while waiting and len(running) < processes:
@@ -89,6 +93,11 @@ def attack(
                         log = home / f"{chunk.log.stem}+.log"
                         waiting.insert(0, Chunk(chunk.name, rest, log))
         return tallies
+    except KeyboardInterrupt:
+        for chunk in running:
+            killed(chunk.child)
+            _counted(chunk, tallies[chunk.name])
+        raise Interrupted(tallies) from None
     finally:
         tempfile.tempdir = before[0]
         if before[1] is None:
@@ -155,6 +164,17 @@ def _looked_after(chunk: Chunk, tally: Tally) -> range | None:
         return None
     if hangs:
         killed(chunk.child)
+    begun, done = _counted(chunk, tally)
+    if begun > done:
+        tally.counts[FAILED] += 1
+        tally.failures.append(
+            (begun, "", HUNG if hangs else CRASHED, "the process did not listen" if hangs else "died")
+        )
+    return range(begun + 1, chunk.numbers.stop)
+
+
+def _counted(chunk: Chunk, tally: Tally) -> tuple[int, int]:
+    """Count what a process did; numbers of the last try that it began, and of the last that it ended."""
     begun = done = chunk.numbers.start - 1
     for line in chunk.log.read_text(encoding="utf-8").splitlines():
         number, *said = json.loads(line)
@@ -164,12 +184,7 @@ def _looked_after(chunk: Chunk, tally: Tally) -> range | None:
             tally.counts[said[0]] += 1
             if said[0] == FAILED:
                 tally.failures.append((number, *said[1:]))
-    if begun > done:
-        tally.counts[FAILED] += 1
-        tally.failures.append(
-            (begun, "", HUNG if hangs else CRASHED, "the process did not listen" if hangs else "died")
-        )
-    return range(begun + 1, chunk.numbers.stop)
+    return begun, done
 
 
 def table(tallies: dict[str, Tally], kinds: dict[str, Kind] = KINDS) -> str:
