@@ -302,8 +302,9 @@ def unreadable_folders(attempt: Attempt) -> str:
             (root / label / deeper).mkdir(parents=True, exist_ok=True)
             (root / label / deeper / "0.png").write_bytes(picture)
     closed = root / rng.choice(("a", "b")) / rng.choice(("", "x", "x/y"))
+    closed = rng.choice((closed, closed, closed, root, attempt.folder))
     closed.chmod(rng.choice((0o000, 0o111, 0o200)))
-    attempt.what = f"{closed.relative_to(root)} may not be listed"
+    attempt.what = f"{closed.relative_to(attempt.folder)} may not be listed"
 
     def load() -> str:
         from bias_audit.data import sources
@@ -315,11 +316,11 @@ def unreadable_folders(attempt: Attempt) -> str:
             dataset = found[0]
             said = repr([vars(dataset), *(vars(sample) for sample in dataset.samples if sample.skip)])
             # Six photos are there; what is not listed must at least be named.
-            if len(dataset.samples) < 6 and str(closed.relative_to(root)) not in said.replace("0.png", ""):
+            if len(dataset.samples) < 6 and f"{closed.relative_to(root)}" not in said.replace("/0.png", ""):
                 attempt.bad(LOST, f"{6 - len(dataset.samples)} of 6 photos, and nobody says so")
         return answer
 
-    for folder in (attempt.folder, root):
+    for folder in {attempt.folder, root} - {closed}:
         folder.chmod(0o755)
     try:
         if os.getuid():
@@ -335,7 +336,7 @@ def prepare(folder: Path) -> None:
 
 
 KINDS = {
-    "bytes of pictures": Kind(picture_bytes, prepare, "12", 230, 350),
+    "bytes of pictures": Kind(picture_bytes, prepare, "12", 330, 350),
     "bytes of masks": Kind(mask_bytes, prepare, "12", 100, 150),
     "bombs": Kind(bombs, prepare, "12", 2, 3, seconds=90),
     "no files and odd names": Kind(odd_files, prepare, "9", 12, 15),

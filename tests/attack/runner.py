@@ -54,6 +54,7 @@ def attack(
         say: told each kind that begins.
     """
     home = Path(tempfile.mkdtemp(prefix="attack-"))
+    home.chmod(0o711)  # some tries are made by nobody
     before = tempfile.tempdir, os.environ.get("TMPDIR")
     tempfile.tempdir, os.environ["TMPDIR"] = str(home), str(home)
     tallies = {name: Tally() for name in names}
