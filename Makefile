@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := .ci/constraints.txt
 
-.PHONY: demo check test lint sample clean
+.PHONY: demo check test attack lint sample clean
 
 demo: .venv/.package
 	$(BIN)/bias-audit demo --out reports/demo
@@ -17,6 +17,11 @@ test: .venv/.dev
 # Two processes with a thread each are faster than two that share both cores.
 check: lint
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --quick -n 2 --dist worksteal
+
+# Hostile input of every kind, new in each run: docs/how-to/attack.md. Repeat one with ARGS="--seed N".
+TRIES ?= 100000
+attack: .venv/.dev
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.attack --tries $(TRIES) $(ARGS)
 
 lint: .venv/.dev
 	$(BIN)/ruff check .
