@@ -7,7 +7,7 @@ decompression bombs.
 
 from __future__ import annotations
 
-import hashlib
+import dataclasses
 import io
 import os
 import warnings
@@ -22,12 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from bias_audit.data.contents import Contents, content_of
 from bias_audit.data.dataset import Sample
 from bias_audit.data.geometry import fit_image, fit_mask, largest_shape
 from bias_audit.data.mask_estimates import Estimate
 from bias_audit.data.masks import ESTIMATED, MaskReading, load_mask
 from bias_audit.data.opening import open_picture
-from bias_audit.run.statuses import NO_MASK, OK, SKIPPED, UNREADABLE
+from bias_audit.regular_files import read_regular
+from bias_audit.run.statuses import CHANGED, NO_MASK, OK, SKIPPED, UNREADABLE
 
 Pixels = NDArray[np.float32]
 
@@ -55,6 +57,7 @@ class Geometry:
         masks: how mask values are read.
         decoder: decodes the files; None = OpenCV, equal to Pillow. See `models.decoding`.
         estimate: estimates the mask of a picture that has neither mask nor box; None = such a picture has no mask.
+        contents: what files held when they were first read; None = files are not compared with what they were.
     """
 
     size: tuple[int, int]
@@ -64,6 +67,7 @@ class Geometry:
     masks: MaskReading
     decoder: Decoder | None = None
     estimate: Estimate | None = None
+    contents: Contents | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class Loaded:
     """One picture after decoding: pixels and mask in input size, or the reason why not.
 
     Attributes:
-        status: OK, UNREADABLE or SKIPPED.
+        status: OK, UNREADABLE, SKIPPED, or CHANGED where the file or its mask is another than when it was first read.
         reason: why the picture was not read; "" where it was.
         pixels: (height, width, channels) float32 in [0, 255], before preprocessing; None unless OK.
         mask: (height, width) uint8 of BACKGROUND, FOREGROUND, VOID; without a usable mask all BACKGROUND, VOID where
@@ -79,6 +83,7 @@ class Loaded:
         mask_status, mask_kind: see `masks.load_mask`; kind "estimated" where nobody drew it.
         content: first 16 hex digits of the SHA-256 of the file's bytes, "" where they could not be read. A reviewer's
             decisions about a picture are stored under this key, since it outlives file names and runs.
+        mask_content: the same of the mask's file; "" also where there is none.
     """
 
     status: str
@@ -88,6 +93,7 @@ class Loaded:
     mask_status: str = ""
     mask_kind: str = ""
     content: str = ""
+    mask_content: str = ""
 
     @property
     def drawn(self) -> bool:
@@ -98,14 +104,24 @@ class Loaded:
 def load(sample: Sample, geometry: Geometry) -> Loaded:
     """Decode one sample and its mask, and bring both to the input size.
 
-    A bad file raises nothing: an unreadable picture is a row with its reason, not the end of an audit.
+    A bad file raises nothing: an unreadable picture is a row with its reason, not the end of an audit. Nor does a file
+    that changes while the audit runs: from then on it has no pixels, for they are not those of its other numbers.
     """
     if sample.skip:
         return Loaded(SKIPPED, sample.skip)
     data, reason = _read(sample.path)
-    if data is None:
-        return Loaded(UNREADABLE, reason)
-    content = content_of(data)
+    content = "" if data is None else content_of(data)
+    mask_data, mask_reason = (None, "") if sample.mask is None else _read(sample.mask)
+    mask_content = "" if mask_data is None else content_of(mask_data)
+    if geometry.contents is not None:
+        changed = geometry.contents.changed(sample, (content, reason), (mask_content, mask_reason))
+        if changed:
+            return Loaded(CHANGED, changed, content=content, mask_content=mask_content)
+    loaded = Loaded(UNREADABLE, reason) if data is None else _loaded(sample, geometry, data, mask_data, content)
+    return dataclasses.replace(loaded, mask_content=mask_content)
+
+
+def _loaded(sample: Sample, geometry: Geometry, data: bytes, mask_data: bytes | None, content: str) -> Loaded:
     pixels, reason = _decoded(data, geometry.channels, geometry.decoder)
     if pixels is None:
         return Loaded(UNREADABLE, reason, content=content)
@@ -113,9 +129,9 @@ def load(sample: Sample, geometry: Geometry) -> Loaded:
     if height * width > max(MAX_PIXELS, pixels.shape[0] * pixels.shape[1]):
         shape, done = f"{pixels.shape[0]}x{pixels.shape[1]}", "padded" if geometry.resize == "pad" else "resized"
         return Loaded(UNREADABLE, f"too many pixels: {shape} would be {done} to {height}x{width}", content=content)
-    mask, mask_status, mask_kind = load_mask(sample, pixels.shape[:2], geometry.masks)
+    mask, mask_status, mask_kind = load_mask(sample, pixels.shape[:2], geometry.masks, mask_data)
     if mask_status == NO_MASK and geometry.estimate is not None:
-        mask, mask_status = geometry.estimate(sample.path, pixels)
+        mask, mask_status = geometry.estimate(content, pixels)
         mask_kind = ESTIMATED
     if mask is None:
         mask = np.zeros(pixels.shape[:2], np.uint8)
@@ -123,31 +139,31 @@ def load(sample: Sample, geometry: Geometry) -> Loaded:
     return Loaded(OK, "", image, fit_mask(mask, geometry.size, geometry.resize), mask_status, mask_kind, content)
 
 
-def content_of(data: bytes) -> str:
-    """First 16 hex digits of the SHA-256 of a file's bytes, which identify it whatever its name."""
-    return hashlib.sha256(data).hexdigest()[:16]
-
-
-def decode(path: Path, channels: int, decoder: Decoder | None = None) -> tuple[NDArray[np.uint8] | None, str]:
+def decode(
+    path: Path, channels: int, decoder: Decoder | None = None, content: str = ""
+) -> tuple[NDArray[np.uint8] | None, str]:
     """Read a picture as uint8 RGB or grey, without applying its EXIF orientation (as `load_img` does).
 
     Args:
         path: picture file.
         channels: 3 or 1.
         decoder: decodes the bytes instead of OpenCV; None = OpenCV.
+        content: what the file must hold; "" = anything.
 
     Returns:
         ((H, W, channels) in the picture's own size, "") or (None, what is wrong with the file).
     """
     data, reason = _read(path)
+    if data is not None and content and content_of(data) != content:
+        return None, CHANGED
     return (None, reason) if data is None else _decoded(data, channels, decoder)
 
 
 def _read(path: Path) -> tuple[bytes | None, str]:
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        return None, f"cannot be opened: {error.strerror or error}"
+        data = read_regular(path)
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
+        return None, f"cannot be opened: {getattr(error, 'strerror', None) or error}"
     return (data, "") if data else (None, "the file is empty (0 bytes)")
 
 

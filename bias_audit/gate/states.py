@@ -17,6 +17,7 @@ DOUBTFUL_INPUT = "doubtful input"
 MISSING_BASELINE = "missing baseline"
 DIFFERENT_DATA = "different data"
 NOT_INSTALLED = "check not installed"
+CHANGED_DATA = "changed during the audit"
 OTHER_THRESHOLDS = "other thresholds"
 
 STATES: dict[str, str] = {
@@ -35,6 +36,7 @@ STATES: dict[str, str] = {
     "not the model as it is used",
     MISSING_BASELINE: "a comparison is asked for, and there is no run to compare with",
     DIFFERENT_DATA: "the run, or the baseline, is about other data than is asked for",
+    CHANGED_DATA: "photos or masks changed while the run was made: its numbers are of no one state of the data",
     NOT_INSTALLED: "the run was made with a check of another package that is not installed here",
     OTHER_THRESHOLDS: "the rules of the run, or of the baseline, judged by other thresholds: laxer ones than the "
     "defaults, other ones than [require] thresholds names, or, of the baseline, other ones than the run's",

@@ -28,7 +28,7 @@ from bias_audit.heatmaps.permutation_tie import PERMUTATIONS, Tie, permutation_t
 from bias_audit.models.base import Predictions
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
-from bias_audit.run.statuses import NO_EVIDENCE, NOT_SAMPLED, OK
+from bias_audit.run.statuses import NO_EVIDENCE, NOT_SAMPLED, OK, SKIPPED
 
 Array = NDArray[np.float32]
 BATCHES_PER_SHARD = 4
@@ -72,7 +72,9 @@ def attend(
         if shard is None:
             todo.append(start)
         else:
-            records.extend(json.loads(str(shard["records"])))
+            rows = json.loads(str(shard["records"]))
+            _expect(dataset, rows, geometry)
+            records.extend(rows)
             advance(min(size, len(dataset.samples) - start))
     # Whole shards are missing, so the batches of a resumed run are those of an undisturbed one.
     samples = [sample for start in todo for sample in dataset.samples[start : start + size]]
@@ -176,6 +178,16 @@ def reach(at: Localization) -> dict[str, NDArray[np.float16]]:
     return {name: part.astype(np.float16) for name, part in {**kept, "perfect": at.perfect}.items()}
 
 
+def _expect(dataset: Dataset, rows: Sequence[Row], geometry: Geometry) -> None:
+    """Files of stored rows must still hold what they held when the rows were made."""
+    for row in rows if geometry.contents is not None else ():
+        sample = dataset.samples[row["#position"]]
+        if row["status"] != SKIPPED and geometry.contents is not None:
+            geometry.contents.expect(sample.path, row["content"])
+            if sample.mask is not None:
+                geometry.contents.expect(sample.mask, row["mask_content"])
+
+
 def _batch(
     dataset: Dataset,
     positions: Sequence[int],
@@ -187,6 +199,7 @@ def _batch(
         sample = dataset.samples[position]
         row: Row = {"#position": position, "image_id": sample.image_id, "label": dataset.class_names[sample.label]}
         row["status"], row["status_reason"], row["content"] = loaded.status, loaded.reason, loaded.content
+        row["mask_content"] = loaded.mask_content
         rows.append(row)
     read = [i for i, loaded in enumerate(group) if loaded.status == OK]
     if not read:

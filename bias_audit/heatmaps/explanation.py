@@ -240,7 +240,7 @@ def _written(record: Explained, each: Look, folder: Path, stem: str, style: str,
     if record.explained != record.predicted:
         title = f"{record.explained} {chance(record.explained_probability)}, predicted {title}"
     lines = (f"{record.method}, layer {record.layer}", LEGENDS[style].format(record.explained))
-    drawn = overlay(view(record.path, geometry, each.pixels), each.map, style, title, lines)
+    drawn = overlay(view(record.path, geometry, each.pixels, each.content), each.map, style, title, lines)
     png = cv2.imencode(".png", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))[1].tobytes()
     raw = io.BytesIO()
     np.save(raw, each.map)

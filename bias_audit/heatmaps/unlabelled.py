@@ -37,6 +37,7 @@ class Look:
         map: (h, w) heatmap, signed and unscaled.
         pixels: (H, W, C) in [0, 255], the picture in the model's input size.
         mask: (H, W) of `data.batches.Loaded`, VOID where the picture was padded.
+        content: as in `data.batches.Loaded`.
     """
 
     sample: Sample
@@ -49,6 +50,7 @@ class Look:
     map: Array
     pixels: Array
     mask: NDArray[np.uint8]
+    content: str = ""
 
     def ranked(self, count: int) -> list[int]:
         """Indices of the `count` most probable classes, most probable first."""
@@ -86,12 +88,12 @@ def look(
         at = 0
         for sample, loaded in zip(samples[start : start + size], group, strict=True):
             if loaded.status != OK or loaded.pixels is None or loaded.mask is None:
-                yield Look(sample, loaded.status, loaded.reason, *empty)
+                yield Look(sample, loaded.status, loaded.reason, *empty, content=loaded.content)
                 continue
             said, predicted = explained.predictions, int(explained.predictions.predicted[at])
             asked = predicted if target is None else target
             outputs = (said.probabilities[at], said.log_odds[at], predicted, asked, maps[at])
-            yield Look(sample, OK, "", *outputs, loaded.pixels, loaded.mask)
+            yield Look(sample, OK, "", *outputs, loaded.pixels, loaded.mask, loaded.content)
             at += 1
         advance(len(group))
 

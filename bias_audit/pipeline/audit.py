@@ -33,7 +33,7 @@ from bias_audit.heatmaps.permutation_tie import Tie
 from bias_audit.models.base import check_model_path, load_model
 from bias_audit.models.decoding import geometry_of
 from bias_audit.models.segmenting import find_estimate, segmenter_hash
-from bias_audit.pipeline import summaries
+from bias_audit.pipeline import changes, summaries
 from bias_audit.pipeline.finish import check_pictures, conclude, finish
 from bias_audit.pipeline.judge import refuse_unknown
 from bias_audit.pipeline.provenance import describe
@@ -42,6 +42,7 @@ from bias_audit.run.folder import Run
 from bias_audit.run.progress import QUIET, Progress
 from bias_audit.run.result import AuditResult
 from bias_audit.run.statuses import OK
+from bias_audit.run.tables import write_table
 
 CHOICE = "shards/faithfulness.json"
 """File of the run that keeps the method and layer chosen by `method = "auto"`, with their scores."""
@@ -139,6 +140,8 @@ def audit(
         "version": bias_audit.__version__,
     }
     run.start(key, resume=resume, overwrite=overwrite)
+    contents = changes.watched(dataset, run)
+    geometry = dataclasses.replace(geometry, contents=contents)
     context = Context(dataset, (), groups, explainer, geometry, config, thresholds, run, progress, given)
     measured: dict[str, Measured] = {}
 
@@ -160,6 +163,7 @@ def audit(
             records, ties = _attend(context)
     context = dataclasses.replace(context, records=records)
     measure("photos")
+    changes.mark(records, dataset, contents)
 
     with progress.stage("Tables and rules", None), _timed(seconds, "tables"):
         user = {name: [sample.columns[name] for sample in dataset.samples] for name in dataset.columns}
@@ -168,8 +172,13 @@ def audit(
         )
         outcomes = conclude(photos, classes, measured, ignore, run, checks)
     with progress.stage("Report", None):
+        known = len(contents.found)
         _write_pictures(context, photos.images, checks, measured, outcomes)
-        about = (model, data, masks or boxes, dataset, explainer, photos.images, config, thresholds)
+        images = photos.images
+        if len(contents.found) > known:  # noticed by what reads photos last, the pictures
+            images = changes.marked(images, dataset, contents)
+            write_table(run, "images", images)
+        about = (model, data, masks or boxes, dataset, explainer, images, config, thresholds)
         info = describe(*about, key["data"], seconds, checks, measured, strangers)
         return finish(run, info, classes, outcomes)
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from bias_audit.interventions.edits import Mask, Pixels
 from bias_audit.models.base import check_model_path, load_model
 from bias_audit.models.decoding import geometry_of
 from bias_audit.pipeline.finish import judge_again
-from bias_audit.pipeline.reopen import allowed_config, dataset_of
+from bias_audit.pipeline.reopen import allowed_config, contents_of, dataset_of
 from bias_audit.report.pictures import encode_jpeg, encode_picture
 from bias_audit.review.written import visible
 from bias_audit.run import tables
@@ -86,7 +87,8 @@ class LiveModel:
                 f"{str(model)!r} is not the model of {str(folder)!r}, which is {result.info.model!r}",
                 "Give the model that was audited, or audit this one first.",
             )
-        self.geometry = geometry_of(self.config, loaded.input_size)
+        contents = contents_of(result, self.dataset)
+        self.geometry = replace(geometry_of(self.config, loaded.input_size), contents=contents)
         preprocess = find_preprocess(self.config.preprocess, self.geometry.channels)
         self.explainer = Explainer(loaded, self.config.method, preprocess, self.config.seed)
         self._images = result.images

@@ -19,7 +19,7 @@ from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import ESTIMATED
 from bias_audit.heatmaps.methods import Explainer
 from bias_audit.run.result import RunInfo
-from bias_audit.run.statuses import DONE, DONE_BEFORE, NOT_SAMPLED, OK, SKIPPED, UNREADABLE
+from bias_audit.run.statuses import CHANGED, DONE, DONE_BEFORE, NOT_SAMPLED, OK, SKIPPED, UNREADABLE
 
 
 def describe(
@@ -131,7 +131,7 @@ def renewed(
 
 def _counted(images: pd.DataFrame) -> tuple[dict[str, dict[str, int]], dict[str, int], set[str]]:
     """(images per status, counts by name, kinds of the usable masks), from the table of the images."""
-    columns = ("status", "mask_status", "attention_status", "intervention_status")
+    columns = ("status", "mask_status", "attention_status", "intervention_status", "reread_status")
     statuses = {column: _tally(images[column]) for column in columns}
     masked = images.loc[images["mask_status"] == OK, "mask_kind"]
     kinds = {str(kind) for kind in masked}
@@ -142,6 +142,7 @@ def _counted(images: pd.DataFrame) -> tuple[dict[str, dict[str, int]], dict[str,
         "read": statuses["status"].get(OK, 0),
         "unreadable": statuses["status"].get(UNREADABLE, 0),
         "skipped": statuses["status"].get(SKIPPED, 0),
+        "changed": statuses["reread_status"].get(CHANGED, 0),
         "with_mask": statuses["mask_status"].get(OK, 0),
         "without_mask": statuses["status"].get(OK, 0) - statuses["mask_status"].get(OK, 0),
         "estimated_masks": int((masked == ESTIMATED).sum()),
@@ -181,6 +182,11 @@ def _notes(counts: Mapping[str, int], kinds: set[str], dataset: Dataset, config:
     if bad:
         notes.append(
             f"{bad} of {counts['images']} images could not be read or were skipped; see images.csv, column status."
+        )
+    if counts["changed"]:
+        notes.append(
+            f"{counts['changed']} of {counts['images']} images changed during the audit, or their masks did: from then "
+            "on they took no part in it; see images.csv, column reread_status, and audit again."
         )
     if counts["with_mask"] == 0:
         notes.append("No masks or boxes: attention on the background and reliance on it could not be judged.")

@@ -287,7 +287,7 @@ def _facts(result: AuditResult, class_rows: Mapping[str, Mapping[str, Any]]) -> 
 
 
 def _left_out(counts: Mapping[str, int], total: int) -> str:
-    parts = [f"{counts[name]:,} {name}" for name in ("unreadable", "skipped") if counts.get(name)]
+    parts = [f"{counts[name]:,} {name}" for name in ("unreadable", "skipped", "changed") if counts.get(name)]
     return ", ".join(parts) if parts else "all of them" if total else "no images"
 
 

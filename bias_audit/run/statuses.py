@@ -7,6 +7,8 @@ OK = "ok"
 # Of an image.
 UNREADABLE = "unreadable"
 SKIPPED = "skipped"
+CHANGED = "changed during the audit"
+"""The file of an image or of its mask is not the one that was read first; also of composites that it cost."""
 
 # Of a mask.
 NO_MASK = "no mask"

@@ -176,7 +176,7 @@ def _look(dataset: Dataset, chosen: Sequence[int], geometry: Geometry, advance: 
             return None, None, False, columns
         known = loaded.mask_status == OK
         mask = loaded.mask if known else estimated(loaded.pixels)
-        properties = {**pixel_properties(loaded.pixels), **file_properties(sample.path), **columns}
+        properties = {**pixel_properties(loaded.pixels), **file_properties(sample.path, loaded.content), **columns}
         ground = background_features(loaded.pixels, mask)
         whole = background_features(loaded.pixels, np.full_like(mask, BACKGROUND))
         return ground, whole, not known and loaded.mask_kind != "estimated", properties

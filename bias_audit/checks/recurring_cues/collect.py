@@ -79,7 +79,7 @@ def collect(
     explainer: Explainer,
     geometry: Geometry,
     advance: Callable[[int], None],
-) -> Seen:
+) -> Seen | None:
     """Collect spots of the heatmaps of the chosen images, and the activations pooled over each spot.
 
     Args:
@@ -89,6 +89,9 @@ def collect(
         explainer: the model with its preprocessing; the model must give gradients.
         geometry: how pictures become model inputs.
         advance: called with the number of images that are done.
+
+    Returns:
+        what was seen; None where none of the images can be read any more.
     """
     size = explainer.model.batch_size
     parts: dict[str, list[NDArray[Any]]] = {
@@ -119,6 +122,8 @@ def collect(
             parts[name].append(values)
         found.append(Spots(spots.image + start, spots.row, spots.column, spots.share, spots.grid))
         start += len(usable)
+    if not found:
+        return None
     joined = {name: np.concatenate(values) for name, values in parts.items()}
     image, row, column = (
         np.concatenate([getattr(each, name) for each in found]) for name in ("image", "row", "column")

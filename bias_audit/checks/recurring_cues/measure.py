@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from bias_audit.checks.base import Context, Given, Measured
+from bias_audit.checks.reasons import NO_READABLE
 from bias_audit.checks.recurring_cues import names
 from bias_audit.checks.recurring_cues.collect import Seen, choose_images, collect
 from bias_audit.checks.recurring_cues.discover import (
@@ -128,7 +129,12 @@ def find_cues(context: Context) -> Found:
     if stored is None:
         with progress.stage("What the network looks at", len(positions), "images") as advance:
             heats = attention.read_maps(run, explainer.model.batch_size, positions)
-            stored = to_arrays(collect(dataset, positions, heats, explainer, geometry, advance))
+            looked = collect(dataset, positions, heats, explainer, geometry, advance)
+        if looked is None:
+            found = Found(reason=NO_READABLE)
+            run.write_json(FOUND, dataclasses.asdict(found))
+            return found
+        stored = to_arrays(looked)
         run.write_arrays(SEEN, stored)
     seen = from_arrays(stored)
     with progress.stage("Recurring cues", MOST_PROVED, "cues") as advance:

@@ -44,17 +44,26 @@ def measure(context: Context) -> Measured:
         records, maps = meet(met, class_names, context.explainer, context.geometry, context.run, advance)
     rows = table("strangers", records)
     shown = make_pictures(met, choose_strangers(records), rows, maps, context.geometry)
+    changed = (
+        sum(sample.path in context.geometry.contents.found for sample in met.samples)
+        if context.geometry.contents
+        else 0
+    )
     unreadable = sum(record["status"] != OK for record in records)
     return Measured(
         {"strangers": rows},
         pictures={"strangers": shown},
-        notes=_notes(records, unreadable, class_names),
-        counts={"strangers": len(records), "strangers_unreadable": unreadable},
+        notes=_notes(records, unreadable, changed, class_names),
+        counts={"strangers": len(records), "strangers_unreadable": unreadable, "strangers_changed": changed},
     )
 
 
-def _notes(records: Sequence[Mapping[str, Any]], unreadable: int, class_names: Sequence[str]) -> list[str]:
+def _notes(
+    records: Sequence[Mapping[str, Any]], unreadable: int, changed: int, class_names: Sequence[str]
+) -> list[str]:
     notes = [f"{unreadable} of {len(records)} strangers could not be read; see strangers.csv."] if unreadable else []
+    if changed:
+        notes.append(f"{changed} of {len(records)} strangers changed during the audit, so they are not shown.")
     if known := sorted({record["group"] for record in records} & set(class_names)):
         notes.append(f"Strangers lie in folders called as classes that the model knows: {', '.join(known)}.")
     return notes
@@ -113,7 +122,7 @@ def meet(
         records: list[dict[str, Any]] = []
         maps: list[NDArray[np.float32]] = []
         for each in look(strangers.samples, explainer, geometry, advance):
-            records.append(_record(each, strangers, class_names))
+            records.append({**_record(each, strangers, class_names), "#content": each.content})
             if each.status == OK:
                 maps.append(each.map)
         stacked, scales = encode_maps(np.stack(maps) if maps else np.zeros((0, 1, 1), np.float32))
@@ -121,6 +130,9 @@ def meet(
         run.write_arrays(SHARD, shard)
     else:
         records = json.loads(str(shard["records"]))
+        for sample, record in zip(strangers.samples, records, strict=True):
+            if geometry.contents is not None:
+                geometry.contents.expect(sample.path, record["#content"])
         advance(len(records))
     read = [position for position, record in enumerate(records) if record["status"] == OK]
     heat = shard["maps"].astype(np.float32) * shard["scales"][:, None, None]
