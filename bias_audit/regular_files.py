@@ -46,3 +46,14 @@ def _refuse_others(mode: int, path: Path) -> None:
     if not stat.S_ISREG(mode):
         kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "special file")
         raise OSError(errno.EINVAL, f"not a regular file but a {kind}", str(path))
+
+
+def unreachable(path: Path) -> str:
+    """Why nothing can be said to lie at a path, as the end of a sentence; "" where there simply is nothing."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except (OSError, ValueError) as error:
+        return f": {getattr(error, 'strerror', None) or error}"
+    return ""

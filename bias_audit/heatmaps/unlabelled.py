@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from bias_audit.config import AuditConfig
 from bias_audit.data.batches import Geometry, load_in_order
 from bias_audit.data.dataset import Sample
+from bias_audit.data.folders import LINKED, list_files
 from bias_audit.data.sources import KERAS_FORMATS, OTHER_FORMATS
 from bias_audit.errors import ConfigError
 from bias_audit.heatmaps.methods import Explainer
@@ -99,13 +99,13 @@ def look(
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """All picture files below a folder, in the order of their paths; hidden files and folders are left out."""
-    found = []
-    for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        names = (name for name in sorted(files) if not name.startswith("."))
-        found += [Path(place) / name for name in names if name.lower().endswith((*KERAS_FORMATS, *OTHER_FORMATS))]
-    return sorted(found)
+    """All picture files below a folder, in the order of their paths; hidden files and folders are left out.
+
+    A folder that cannot be listed counts as a picture, which nobody can read either: so it is a row, and is not lost.
+    """
+    listed = list_files(folder, lambda name: not name.startswith("."))
+    pictures = [path for path in listed.files if path.name.lower().endswith((*KERAS_FORMATS, *OTHER_FORMATS))]
+    return sorted([*pictures, *(path for path, why in listed.unread.items() if why != LINKED)])
 
 
 def name_outputs(model: Model, config: AuditConfig, given: Sequence[str] | None = None) -> tuple[str, ...]:

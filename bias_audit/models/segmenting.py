@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ def load_segmenter(path: Path, custom_objects: str | None = None) -> Segment:
     Raises:
         ModelError: see `find_estimate`; also when the function is called, for an output that is no mask.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ModelError(f"no segmentation model at {str(path)!r}")
     run, shape = _tflite(path) if path.suffix.lower() == TFLITE else _keras(path, custom_objects)
     if len(shape) != 4 or shape[3] != 3:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -105,7 +106,7 @@ def audit(
     checks = registry.every()
     extra = {name: options.pop(name) for name in registry.settings_of_others() if name in options}
     config = configured(config, class_map, options).with_extra(extra)
-    if masks is not None and str(masks) == AUTO_MASKS and not Path(masks).is_dir():
+    if masks is not None and str(masks) == AUTO_MASKS and not os.path.isdir(masks):
         masks, config = None, config.changed({"segmenter": config.segmenter or AUTO_MASKS})
     thresholds = thresholds or Thresholds()
     refuse_unknown(ignore)

@@ -55,6 +55,7 @@ def describe(
     model_name = str(model) if isinstance(model, str | Path) else getattr(model, "name", type(model).__name__)
     statuses, counts, kinds = _counted(images)
     counts["ignored_files"] = len(dataset.ignored_files)
+    counts["unread_folders"] = len(dataset.unread_folders)
     first, last = (
         [note for check in checks if (check.stage != "photos") is early for note in measured[check.name].notes]
         for early in (True, False)
@@ -214,6 +215,11 @@ def _notes(counts: Mapping[str, int], kinds: set[str], dataset: Dataset, config:
     if empty:
         notes.append(
             f"No images of {', '.join(empty[:10])}{', ...' if len(empty) > 10 else ''}: these classes are not audited."
+        )
+    if dataset.unread_folders:
+        notes.append(
+            f"{len(dataset.unread_folders)} folders were not read, so their photos or masks are not in this audit, for "
+            f"instance {dataset.unread_folders[0]}."
         )
     if counts["ignored_files"]:
         notes.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def dataset_of(result: AuditResult, *, outside: bool = False) -> Dataset:
     """
     info = result.info
     data = Path(info.data)
-    if not data.exists():
+    if not os.path.exists(data):
         raise DataError(
             f"the data of {str(result.path)!r} are not at {info.data!r} any more",
             "Run the command from the folder in which the audit was started, or put the data back.",

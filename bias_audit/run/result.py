@@ -42,7 +42,8 @@ class RunInfo:
         input_size: (height, width, channels) that the model was given.
         counts: images found, read, unreadable, skipped, changed (during the audit), with_mask, without_mask,
             estimated_masks, attention_scored,
-            attention_unscorable, interventions_done, interventions_eligible, ignored_files.
+            attention_unscorable, interventions_done, interventions_eligible, ignored_files,
+            unread_folders.
         statuses: number of images per value of each of the columns status, mask_status, attention_status,
             intervention_status and reread_status.
         mask_kind: "mask", "box", "estimated", "mixed" or "none".

@@ -8,6 +8,7 @@ judges it.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from bias_audit.heatmaps.attention import encode_maps
 from bias_audit.heatmaps.localization import MASKLESS, localize
 from bias_audit.heatmaps.methods import Explainer
 from bias_audit.heatmaps.unlabelled import Look, look, pictures_in
+from bias_audit.regular_files import unreachable
 from bias_audit.report.pictures import make_pictures
 from bias_audit.run.folder import Run
 from bias_audit.run.statuses import OK
@@ -81,9 +83,9 @@ def open_strangers(folder: Path) -> Dataset:
     Raises:
         DataError: the folder does not exist or holds no pictures.
     """
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise DataError(
-            f"no folder of strangers at {str(folder)!r}",
+            f"no folder of strangers at {str(folder)!r}{unreachable(folder)}",
             "Give a folder of pictures of no class that the model knows, or one with a folder per kind.",
         )
     paths = pictures_in(folder)
