@@ -10,7 +10,6 @@ import dataclasses
 import difflib
 import hashlib
 import json
-import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 from bias_audit.checks.thresholds import Thresholds as Thresholds
 from bias_audit.errors import ConfigError
+from bias_audit.text_files import read_json, read_toml
 
 RESIZES = ("stretch", "crop", "pad", "shorter")
 INTERPOLATIONS = ("bilinear", "nearest", "bicubic", "area", "antialias")
@@ -180,12 +180,7 @@ def read_config(path: Path | None, extra: Collection[str] = (), **flags: Any) ->
     """
     content: dict[str, Any] = {}
     if path is not None:
-        try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"cannot read the configuration {str(path)!r}: {error}") from error
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{str(path)!r} is not valid TOML: {error}") from error
+        content = read_toml(path, ConfigError, "the configuration")
     where = str(path)
     for table in content:
         if table not in ("audit", "thresholds"):
@@ -230,12 +225,7 @@ def read_class_map(path: Path) -> tuple[tuple[str, tuple[int, ...]], ...]:
     Raises:
         ConfigError: the file is unreadable, holds no such object, or uses an index twice.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the class map {str(path)!r}: {error}") from error
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"the class map {str(path)!r} is not valid JSON: {error}") from error
+    content = read_json(path, ConfigError, "the class map", must_exist=True)
     hint = 'Write for instance {"cat": [281, 282], "dog": [151, 152]}.'
     if not isinstance(content, dict) or not content:
         raise ConfigError(f"the class map {str(path)!r} is not an object of class name -> output indices", hint)

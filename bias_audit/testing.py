@@ -55,6 +55,7 @@ def failure_message(verdict: GateResult, run: Path) -> str:
     """Message about a failed gate: what failed and why, where the report is, and what to do."""
     from bias_audit.gate import FAILED
     from bias_audit.gate.formats.told import is_rule, name_of, one_line
+    from bias_audit.run.printable import printable
 
     failed = [row for row in verdict.rows if row.status == FAILED]
     lines = [one_line(verdict.summary), ""]
@@ -65,7 +66,7 @@ def failure_message(verdict: GateResult, run: Path) -> str:
     lines += ["", f"Report: {page}" if page.exists() else f"All checks: {run / 'gate.md'}"]
     if codes := sorted({row.check for row in failed if is_rule(row.check)}):
         lines.append(f"What to do: {', '.join(f'bias-audit rule {code}' for code in codes)}")
-    return "\n".join(lines).encode("utf-8", "backslashreplace").decode()  # a path may hold bytes that are no text
+    return printable("\n".join(lines), lines=True)
 
 
 def _result(

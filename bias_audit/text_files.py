@@ -26,8 +26,14 @@ _LARGE = "an integer of more than 64 bits"
 
 
 def read_json(
-    file: Path, error: type[BiasAuditError], what: str = "", *, hint: str = "", nan: bool = False
-) -> Any | None:
+    file: Path,
+    error: type[BiasAuditError],
+    what: str = "",
+    *,
+    hint: str = "",
+    nan: bool = False,
+    must_exist: bool = False,
+) -> Any:
     """Content of a JSON file; None if it does not exist.
 
     Args:
@@ -36,21 +42,24 @@ def read_json(
         what: what the file is, for the sentence: "the class map"; "" = a file that bias-audit wrote, which is damaged.
         hint: what the user can do.
         nan: NaN and Infinity are numbers, which JSON does not know.
+        must_exist: a missing file is an error, too.
 
     Raises:
         BiasAuditError: the file cannot be read, or is no JSON; the sentence names the file and the place in it.
     """
-    text = read_text(file, error, what, hint=hint)
+    text = read_text(file, error, what, hint=hint, must_exist=must_exist)
     return None if text is None else parse_json(text, error, _named(what, file), hint=hint, nan=nan)
 
 
-def read_toml(file: Path, error: type[BiasAuditError], what: str, *, hint: str = "") -> dict[str, Any] | None:
-    """Content of a TOML file; None if it does not exist. Arguments and errors as in `read_json`."""
-    text = read_text(file, error, what, hint=hint)
-    return None if text is None else parse_toml(text, error, _named(what, file), hint=hint)
+def read_toml(file: Path, error: type[BiasAuditError], what: str, *, hint: str = "") -> dict[str, Any]:
+    """Content of a TOML file, which must exist. Arguments and errors as in `read_json`."""
+    text = read_text(file, error, what, hint=hint, must_exist=True)
+    return parse_toml(text or "", error, _named(what, file), hint=hint)
 
 
-def read_text(file: Path, error: type[BiasAuditError], what: str = "", *, hint: str = "") -> str | None:
+def read_text(
+    file: Path, error: type[BiasAuditError], what: str = "", *, hint: str = "", must_exist: bool = False
+) -> str | None:
     """Text of an UTF-8 file, with its own line ends and without a byte order mark; None if it does not exist.
 
     Arguments and errors as in `read_json`.
@@ -58,9 +67,9 @@ def read_text(file: Path, error: type[BiasAuditError], what: str = "", *, hint: 
     try:
         with open_regular(file) as opened:
             content = opened.read(LARGEST + 1)
-    except FileNotFoundError:
-        return None
     except (OSError, ValueError) as raised:  # ValueError: a NUL character in the name
+        if isinstance(raised, FileNotFoundError) and not must_exist:
+            return None
         reason = raised.strerror if isinstance(raised, OSError) else str(raised)
         raise error(f"cannot read {f'{what} {str(file)!r}'.lstrip()}: {reason or raised}", hint) from raised
     if len(content) > LARGEST:

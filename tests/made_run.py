@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from agreeing import agreeing
 from PIL import Image
 
-from bias_audit.checks.outcomes import RuleCount, RuleOutcome
-from bias_audit.run.result import AuditResult, RunInfo, to_json
+from bias_audit.checks.outcomes import RuleOutcome
+from bias_audit.run.digests import digest_of
+from bias_audit.run.result import AuditResult, RunInfo, load, to_json
 from bias_audit.run.schema import TABLES
 
 HUSKY, WOLF, HOSTILE = "husky", "wölf 🐺", "</script><script>alert('label')</script>"
@@ -137,17 +139,6 @@ def outcomes() -> tuple[RuleOutcome, ...]:
         ),
         RuleOutcome("BA903", "chance", "dataset", "", "ignored", "Ignored on request."),
     )  # fmt: skip
-
-
-def rule_counts(rows: tuple[RuleOutcome, ...]) -> tuple[RuleCount, ...]:
-    """As the audit counts them."""
-    counts = []
-    for code in dict.fromkeys(row.code for row in rows):
-        own = [row for row in rows if row.code == code]
-        passed, found = (sum(row.status == status for row in own) for status in ("passed", "found"))
-        judged = passed + found
-        counts.append(RuleCount(code, own[0].title, own[0].scope, judged, passed, found, len(own) - judged))
-    return tuple(counts)
 
 
 def image_rows() -> list[dict[str, Any]]:
@@ -299,14 +290,27 @@ def made_parts() -> Parts:
     return Parts(image_rows(), class_rows(), confusion_rows(), [], outcomes(), info(), verdict, stored_pictures())
 
 
+def put_table(folder: Path, name: str, table: pd.DataFrame) -> None:
+    """Write a table into a run, as if the audit had made it."""
+    file = folder / f"{name}.parquet"
+    table.to_parquet(file, index=False)
+    result = load(folder)
+    digests = {**(result.digests or {}), file.name: (digest_of(file.read_bytes()),)}
+    content = to_json(dataclasses.replace(result, digests=digests))
+    (folder / "audit.json").write_text(json.dumps(content), encoding="utf-8")
+
+
 def write_parts(parts: Parts, folder: Path) -> Path:
     """Write a finished run folder, as the audit does."""
     folder.mkdir(exist_ok=True)
-    for name in TABLES:
-        (folder / f"{name}.parquet").write_bytes(parquet(name, pickle.dumps(getattr(parts, name, []))))
-    rows = tuple(parts.classes)
-    result = AuditResult(folder, parts.info, parts.verdict, parts.outcomes, rule_counts(parts.outcomes), rows)
-    (folder / "audit.json").write_text(json.dumps(to_json(result)), encoding="utf-8")
+    made = AuditResult(folder, parts.info, parts.verdict, parts.outcomes, (), tuple(parts.classes))
+    result = agreeing(made)
+    tables = {**{name: getattr(parts, name, []) for name in TABLES}, "classes": list(result.class_rows)}
+    for name, rows in tables.items():
+        (folder / f"{name}.parquet").write_bytes(parquet(name, pickle.dumps(rows)))
+    digests = {file.name: (digest_of(file.read_bytes()),) for file in folder.glob("*.parquet")}
+    content = to_json(dataclasses.replace(result, digests=digests))
+    (folder / "audit.json").write_text(json.dumps(content), encoding="utf-8")
     if parts.pictures is not None:
         (folder / "pictures.json").write_text(json.dumps(parts.pictures), encoding="utf-8")
     return folder

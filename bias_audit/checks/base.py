@@ -327,6 +327,13 @@ class Check(Protocol):
         """Amend the outcomes of all checks, for example by a caveat; by default they are returned unchanged."""
         return outcomes
 
+    def contradiction(self, result: AuditResult) -> str:
+        """What the outcomes of the check's rules say that the class table of the run contradicts; "" for nothing.
+
+        Asked whenever a run is read, with audit.json alone: the tables of the run are not read for it.
+        """
+        return ""
+
     def pictures(self, measured: Measured, outcomes: Sequence[RuleOutcome]) -> Mapping[str, Any]:
         """Entries of pictures.json that belong to the check; they may depend on the outcomes."""
         return measured.pictures

@@ -6,6 +6,7 @@ Imports nothing heavy.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
     from bias_audit.checks.base import Rule
     from bias_audit.config import Thresholds
+
+    ClassRow = Mapping[str, Any] | pd.Series
+    """A row of the table `classes`, column name -> value; from the table, or from audit.json."""
 
 
 LEVELS = (
@@ -118,6 +122,19 @@ class RuleCount:
     not_judged: int
 
 
+def count(outcomes: Sequence[RuleOutcome]) -> tuple[RuleCount, ...]:
+    """For each rule, how many subjects were judged, passed, found, and not judged."""
+    counts = []
+    for code in dict.fromkeys(outcome.code for outcome in outcomes):
+        own = [outcome for outcome in outcomes if outcome.code == code]
+        passed = sum(outcome.passed for outcome in own)
+        found = sum(outcome.found for outcome in own)
+        counts.append(
+            RuleCount(code, own[0].title, own[0].scope, passed + found, passed, found, len(own) - passed - found)
+        )
+    return tuple(counts)
+
+
 def not_applicable(rule: Rule, scope: str, subject: str, reason: str, reason_code: str) -> RuleOutcome:
     """The outcome of a rule that could not judge this subject.
 
@@ -172,7 +189,7 @@ def visible(value: Any) -> bool:
     return abs(as_float(value, 0)) >= 0.005
 
 
-def relies(row: pd.Series, bounds: Thresholds) -> bool:
+def relies(row: ClassRow, bounds: Thresholds) -> bool:
     """Whether the background gap of a class is significant after correction and large enough to matter.
 
     Args:
@@ -182,7 +199,7 @@ def relies(row: pd.Series, bounds: Thresholds) -> bool:
     return as_float(row["p_fdr"], 1) <= bounds.fdr and as_float(row["background_gap"], 0) >= bounds.min_gap
 
 
-def second_fill_agrees(row: pd.Series, bounds: Thresholds) -> bool:
+def second_fill_agrees(row: ClassRow, bounds: Thresholds) -> bool:
     """Whether the background gap also holds when the donors' holes are filled the second way.
 
     The gap must reach `min_gap`, and the lower end of its 95 % interval must lie above 0.

@@ -3,7 +3,7 @@
 A text says what the rule does, when to believe it and how to repair what it found. The file lies in the folder of the
 rule's check and is edited by hand. It holds a title, one sentence, and the sections of SECTIONS in this order, as
 paragraphs and lists with `code`; nothing else of Markdown, so that page, terminal and CI show the same. `{min_gap}`
-stands for a field of `config.Thresholds` with its default.
+stands for a field of `checks.thresholds.Thresholds` with its default.
 """
 
 from __future__ import annotations

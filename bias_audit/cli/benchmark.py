@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from bias_audit.cli.options import add_verbosity, command
+from bias_audit.run.printable import printable
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -35,5 +36,5 @@ def run(options: argparse.Namespace) -> int:
         reaudit=options.reaudit,
         progress=Progress(options.verbosity),
     )
-    print(text)
+    print(printable(text, lines=True))
     return 0

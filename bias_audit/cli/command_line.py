@@ -9,6 +9,7 @@ import argparse
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 import bias_audit
 from bias_audit import users_code
@@ -31,6 +32,7 @@ from bias_audit.cli import (
 from bias_audit.cli.options import EXIT_CODES
 from bias_audit.cli.pipes import readers_may_leave
 from bias_audit.errors import BiasAuditError
+from bias_audit.run.printable import printable
 
 EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED = 2, 101, 130
 
@@ -65,18 +67,35 @@ def _run(arguments: Sequence[str] | None) -> int:
 
         show_error(error)
         return EXIT_BAD_INPUT
+    except OSError as error:
+        # A path that the system refuses (no permission, a name too long) is no bug; nothing else names a file.
+        if error.filename is None or error.errno is None:
+            return _bug()
+        print(f"bias-audit: cannot use {printable(repr(error.filename))}: {error.strerror}", file=sys.stderr)
+        return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         print("\nbias-audit: interrupted; continue an audit with --resume", file=sys.stderr)
         return EXIT_INTERRUPTED
     except Exception:
-        traceback.print_exc()
-        print("bias-audit: this is a bug in bias-audit, not in your data; please report it", file=sys.stderr)
-        return EXIT_BUG
+        return _bug()
+
+
+def _bug() -> int:
+    print(printable(traceback.format_exc(), lines=True), end="", file=sys.stderr)
+    print("bias-audit: this is a bug in bias-audit, not in your data; please report it", file=sys.stderr)
+    return EXIT_BUG
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose messages can be printed, whatever was typed."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
 
 
 def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     """The parser of all commands; for `audit`, checks of other packages are imported, since they add options."""
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="bias-audit",
         description="Does an image classifier look at the object, or at the background? Audit it before you trust it.",
         epilog=EXIT_CODES,

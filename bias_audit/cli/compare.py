@@ -21,11 +21,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from bias_audit.cli.comparison import show
-    from bias_audit.cli.console import printable
     from bias_audit.compare.compared import compare
     from bias_audit.compare.markdown import markdown
     from bias_audit.compare.page import page_of
     from bias_audit.compare.writing import write
+    from bias_audit.run.printable import printable
     from bias_audit.run.progress import Progress
     from bias_audit.run.result import load
 

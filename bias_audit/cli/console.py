@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from bias_audit.checks.levels import failed_map_tests
 from bias_audit.errors import BiasAuditError
+from bias_audit.run.printable import printable, printable_json
 from bias_audit.run.progress import QUIET
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rich.console import Console
+    from rich.console import Console, OverflowMethod
+    from rich.text import Text
 
     from bias_audit.gate import GateResult
     from bias_audit.heatmaps.explanation import Explained
@@ -42,9 +44,9 @@ _STYLES = {
 
 def show_error(error: BiasAuditError) -> None:
     """Print the sentence and the hint of an error on stderr."""
-    print(f"bias-audit: {error.message}", file=sys.stderr)
+    print(f"bias-audit: {_one_line(error.message)}", file=sys.stderr)
     if error.hint:
-        print(f"\n{error.hint}", file=sys.stderr)
+        print(f"\n{_one_line(error.hint)}", file=sys.stderr)
 
 
 def show_result(result: AuditResult, verbosity: int) -> None:
@@ -59,10 +61,10 @@ def show_result(result: AuditResult, verbosity: int) -> None:
 
     console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
     if verbosity == QUIET:
-        print(result.verdict)
+        print(printable(result.verdict))
         return
     style = _STYLES.get(result.level, "bold")
-    console.print(Text(result.verdict, style=style))
+    console.print(_text(result.verdict, style))
     console.print()
     _show_findings(console, result)
     _show_classes(console, result)
@@ -70,11 +72,11 @@ def show_result(result: AuditResult, verbosity: int) -> None:
         from bias_audit.checks.strangers.encounters import encounters
 
         for met in encounters(result.strangers, result.images):
-            console.print(Text(f"Strangers: {met.sentence}"))
+            console.print(_text(f"Strangers: {met.sentence}"))
     for note in result.info.notes:
-        console.print(Text(f"- {note}", style="dim"))
+        console.print(_text(f"- {note}", "dim"))
     console.print()
-    last = Text.assemble((result.level, style), f". Report: {printable(result.path / 'report.html')}")
+    last = Text.assemble((printable(result.level), style), f". Report: {printable(result.path / 'report.html')}")
     console.print(last, soft_wrap=True)
 
 
@@ -88,11 +90,10 @@ def show_inspection(facts: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         import json
 
-        print(json.dumps(facts, indent=1, ensure_ascii=not _takes_unicode()))
+        print(printable_json(json.dumps(facts, indent=1, ensure_ascii=not _takes_unicode())))
         return
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
     names, count = facts["class_names"], facts["class_count"]
@@ -113,17 +114,17 @@ def show_inspection(facts: Mapping[str, Any], *, as_json: bool) -> None:
     about.add_column(style="bold", no_wrap=True)
     about.add_column(overflow="fold")
     for name, text in rows.items():
-        about.add_row(name, Text(str(text)))
+        about.add_row(name, _text(text))
     console.print(about)
     console.print()
     table = Table("", "layer", "grid", "channels", title="layers that can be explained (--layer)", title_style="dim")
     for layer in facts["layers"]:
         mark, style = ("explained", "bold green") if layer["chosen"] else ("", "")
         grid = f"{layer['grid'][0]}x{layer['grid'][1]}"
-        table.add_row(mark, Text(layer["path"]), grid, str(layer["channels"] or "-"), style=style)
+        table.add_row(mark, _text(layer["path"]), grid, str(layer["channels"] or "-"), style=style)
     console.print(table)
     for note in facts["notes"]:
-        console.print(Text(f"- {note}", style="dim"))
+        console.print(_text(f"- {note}", "dim"))
 
 
 def show_explained(records: Sequence[Explained], folder: Path, verbosity: int) -> None:
@@ -138,7 +139,6 @@ def show_explained(records: Sequence[Explained], folder: Path, verbosity: int) -
         return
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
     read = [record for record in records if record.top]
@@ -148,23 +148,18 @@ def show_explained(records: Sequence[Explained], folder: Path, verbosity: int) -
     for title in ("predicted", *("second", "third")[: ranks - 1], "map shows", "overlay"):
         table.add_column(title)
     for record in read[:MOST_PICTURES]:
-        top = [Text(f"{name} {probability:z.3f}") for name, probability in record.top]
+        top = [_text(f"{name} {probability:z.3f}") for name, probability in record.top]
         drawn = record.overlay.name if record.overlay else ""
-        table.add_row(Text(printable(record.path)), *top, Text(record.explained), Text(printable(drawn)))
+        table.add_row(_text(record.path), *top, _text(record.explained), _text(drawn))
     console.print(table)
     if len(read) > MOST_PICTURES:
         console.print(f"... and {len(read) - MOST_PICTURES} more pictures in explain.csv")
     unread = [record for record in records if not record.top]
     for record in unread[:MOST_PICTURES]:
-        console.print(Text(f"not read: {printable(record.path)}: {record.status_reason}", style="yellow"))
+        console.print(_text(f"not read: {record.path}: {record.status_reason}", "yellow"))
     if len(unread) > MOST_PICTURES:
         console.print(f"... and {len(unread) - MOST_PICTURES} more that could not be read, in explain.csv")
     print(f"\nOverlays, maps and explain.csv: {printable(folder)}")
-
-
-def printable(path: Path | str) -> str:
-    """A path as text that can be printed: bytes that are no valid text are escaped."""
-    return str(path).encode("utf-8", "backslashreplace").decode()
 
 
 def show_tables(
@@ -184,24 +179,41 @@ def show_tables(
         closing: last sentence; "" = none.
     """
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from rich.table import Column, Table
 
     console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
-    console.print(Text(printable(headline), style="bold"))
+    console.print(_text(headline, "bold"))
     for sentence in sentences:
-        console.print(Text(f"- {printable(sentence)}", style="dim"))
+        console.print(_text(f"- {sentence}", "dim"))
     for title, (heads, rows) in tables.items():
         if not rows:
             continue
-        table = Table(*heads, title=title, title_style="dim")
+        table = Table(*(Column(_text(head)) for head in heads), title=_text(title), title_style="dim")
         for row in rows[:most]:
-            table.add_row(*(Text(printable(cell), overflow="fold") for cell in row))
+            table.add_row(*(_text(cell, overflow="fold") for cell in row))
         console.print(table)
         if len(rows) > most:
-            console.print(f"... and {len(rows) - most} more {title}")
+            console.print(_text(f"... and {len(rows) - most} more {title}"))
     if closing:
-        console.print(Text(printable(closing), style="dim"))
+        console.print(_text(closing, "dim"))
+
+
+def _text(content: object, style: str = "", overflow: OverflowMethod | None = None) -> Text:
+    """One line of a name, a sentence or a number for a table or a terminal, see `printable`."""
+    from rich.text import Text
+
+    return Text(printable(content), style=style, overflow=overflow)
+
+
+def _lines(*parts: str, style: str = "") -> Text:
+    """Lines of a cell, without those that are empty."""
+    from rich.text import Text
+
+    return Text("\n".join(printable(part) for part in parts if part), style=style)
+
+
+def _one_line(text: str) -> str:
+    return printable(" ".join(text.splitlines()))
 
 
 def _takes_unicode() -> bool:
@@ -227,7 +239,7 @@ def show_gate(gate: GateResult, thresholds: str) -> None:
     for title, width in (("", 10), ("where", 18), ("check,\nasked for by", 14), ("measured", 14)):
         table.add_column(title, max_width=width, overflow="fold")
     table.add_column("what", overflow="fold", ratio=1)
-    console.print(Text(printable(thresholds)))
+    console.print(_text(thresholds))
     left = []
     for status, style in _GATE_STYLES.items():
         rows = [row for row in gate.rows if row.status == status]
@@ -236,11 +248,10 @@ def show_gate(gate: GateResult, thresholds: str) -> None:
             measured = "" if row.measured is None else f"{row.measured:z.3g}{interval}"
             bound = "" if row.threshold is None or row.level else f"\nbound {row.threshold:z.3g}"
             state = row.state if row.status in ("failed", "warning") else ""
-            named = "\n".join(part for part in (row.status, row.change, state) if part)
-            cue = f"\n{row.cue}" if row.cue and row.cue != row.subject else ""
-            check = f"{row.check}\n{row.origin}"
-            cells = (f"{row.subject or row.scope}{cue}", check, f"{measured}{bound}".strip(), row.sentence)
-            table.add_row(Text(named, style=style), *(Text(printable(cell)) for cell in cells))
+            named = _lines(row.status, row.change, state, style=style)
+            cue = row.cue if row.cue != row.subject else ""
+            where, check = _lines(row.subject or row.scope, cue), _lines(row.check, row.origin)
+            table.add_row(named, where, check, Text(f"{measured}{bound}".strip()), _text(row.sentence))
         table.add_section()
         if len(rows) > MOST_GATE_ROWS:
             left.append(f"{len(rows) - MOST_GATE_ROWS} more {status}")
@@ -249,8 +260,8 @@ def show_gate(gate: GateResult, thresholds: str) -> None:
     if left:
         console.print(f"... and {', '.join(left)}, see gate.json")
     for said in (*gate.resolved, *gate.notes):
-        console.print(Text(f"- {printable(said)}"))
-    console.print(Text(printable(gate.summary), style="bold green" if gate.passed else "bold red"))
+        console.print(_text(f"- {said}"))
+    console.print(_text(gate.summary, "bold green" if gate.passed else "bold red"))
 
 
 _GATE_STYLES = {"failed": "bold red", "warning": "yellow", "not judged": "cyan", "waived": "magenta"}
@@ -258,7 +269,6 @@ _GATE_STYLES = {"failed": "bold red", "warning": "yellow", "not judged": "cyan",
 
 def _show_findings(console: Console, result: AuditResult) -> None:
     from rich.table import Table
-    from rich.text import Text
 
     found = result.found()
     if not found:
@@ -266,14 +276,13 @@ def _show_findings(console: Console, result: AuditResult) -> None:
     table = Table("level", "rule", "class", "what was done and what happened", show_lines=True)
     for outcome in found:
         style = _STYLES.get(outcome.level or "", "")
-        row = (Text(outcome.level or "", style=style), Text(outcome.code), Text(outcome.subject or "-"))
-        table.add_row(*row, Text(outcome.sentence))
+        row = (_text(outcome.level or "", style), _text(outcome.code), _text(outcome.subject or "-"))
+        table.add_row(*row, _text(outcome.sentence))
     console.print(table)
 
 
 def _show_classes(console: Console, result: AuditResult) -> None:
     from rich.table import Table
-    from rich.text import Text
 
     from bias_audit.run.tables import class_summary
 
@@ -283,10 +292,10 @@ def _show_classes(console: Console, result: AuditResult) -> None:
     table = Table("class", *summary.columns, title=f"rates with their 95 % interval{estimated}", title_style="dim")
     rows: Sequence[tuple[object, ...]] = list(summary.itertuples())
     for row in rows[:most]:
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(_text(cell) for cell in row))
     console.print(table)
     if failed := failed_map_tests(result.outcomes):
         text = f"The maps failed: {', '.join(failed)}. Attention columns are not to be used."
-        console.print(Text(text, style="yellow"))
+        console.print(_text(text, "yellow"))
     if len(rows) > most:
         console.print(f"... and {len(rows) - most} more classes in classes.csv")

@@ -152,40 +152,44 @@ def show(gate: GateResult, folder: Path, printed: Sequence[str] = (), told: str 
         printed: names of formats to print in place of the table.
         told: line that says where the thresholds come from, see `judge_folder`.
     """
-    from bias_audit.cli.console import printable, show_gate
+    from bias_audit.cli.console import show_gate
     from bias_audit.gate.formats import FORMATS, place_of
+    from bias_audit.run.printable import printable
     from bias_audit.run.progress import Progress
 
     told = told or f"Thresholds: {gate.config.source or 'defaults'}"
     if printed:
-        Progress().note(printable(told))  # on stderr: what is printed is for a program
+        Progress().note(told)  # on stderr: what is printed is for a program
     else:
         show_gate(gate, told)
         printed = ["github"] if os.environ.get("GITHUB_ACTIONS") == "true" else []
     for name in printed:
-        print(printable(FORMATS[name](gate, place_of(gate, folder))), end="")
+        print(printable(FORMATS[name](gate, place_of(gate, folder)), lines=True), end="")
     return gate.exit_code
 
 
 def _init(options: argparse.Namespace) -> int:
     from bias_audit.gate.starting import write_start
+    from bias_audit.run.printable import printable
     from bias_audit.run.result import load
 
     if options.gate == NONE:
         hint = f"Name one, leave out --gate for {FOUND}, or write ./{NONE} for a file of that name."
         raise ConfigError(f"--init writes a gate file, and --gate {NONE} stands for none", hint)
-    print(write_start(load(options.folder), options.gate or Path(FOUND)))
+    print(printable(write_start(load(options.folder), options.gate or Path(FOUND))))
     return 0
 
 
 def _prune(options: argparse.Namespace) -> int:
     from bias_audit.gate.pruning import prune
+    from bias_audit.run.printable import printable
     from bias_audit.run.result import load
 
     if options.gate is not None:
         raise ConfigError("--prune names the gate file itself", "Leave out --gate.")
     removed = prune(options.prune, load(options.folder), options.today)
-    print("\n".join(removed) if removed else f"No waiver of {options.prune} is over or unused; nothing was removed.")
+    for line in removed or [f"No waiver of {options.prune} is over or unused; nothing was removed."]:
+        print(printable(line))
     return 0
 
 

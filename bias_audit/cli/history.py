@@ -25,10 +25,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> int:
     if options.out is not None and options.out.suffix.lower() not in (".html", ".md", ".csv"):
         raise ConfigError(f"{str(options.out)!r} has no ending that history writes", "Use .html, .md or .csv.")
-    from bias_audit.cli.console import printable, show_tables
+    from bias_audit.cli.console import show_tables
     from bias_audit.compare.history import as_csv, history
     from bias_audit.compare.history_page import SHORT_HEADS, markdown, page_of, short_rows
     from bias_audit.compare.writing import write
+    from bias_audit.run.printable import printable
 
     past = history(options.folders)
     shown = {"rows": (SHORT_HEADS, short_rows(past))}

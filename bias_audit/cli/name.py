@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from bias_audit.cli.options import command
+from bias_audit.run.printable import printable
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -36,5 +37,5 @@ def run(options: argparse.Namespace) -> int:
         options.cues,
         reviewer=options.by,
     )
-    print(result.verdict)
+    print(printable(result.verdict))
     return 0

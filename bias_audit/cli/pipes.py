@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from bias_audit.errors import ResultError
+from bias_audit.run.printable import without_commands
 
 
 class _Unread(io.FileIO):
@@ -22,6 +23,14 @@ class _Unread(io.FileIO):
             return memoryview(data).nbytes
         except OSError as error:  # a log on a full disk
             raise ResultError(f"cannot print: {error.strerror or error}") from error
+
+
+class _Printed(io.TextIOWrapper):
+    """A stream of text that passes on no commands to the terminal, whoever writes them."""
+
+    def write(self, text: str) -> int:
+        super().write(without_commands(text))
+        return len(text)
 
 
 @contextlib.contextmanager
@@ -56,7 +65,7 @@ def _patient(stream: TextIO | None) -> TextIO:
         file = io.BufferedWriter(_Unread(raw.fileno(), "w", closefd=False))
     except (OSError, ValueError):  # closed from the start
         return stream
-    return io.TextIOWrapper(
+    return _Printed(
         file,
         stream.encoding,
         stream.errors,

@@ -32,8 +32,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from bias_audit.cli.console import printable
     from bias_audit.report.page import picture_folder_of, write_report
+    from bias_audit.run.printable import printable
     from bias_audit.run.progress import Progress
     from bias_audit.run.result import load
 

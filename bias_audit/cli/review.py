@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bias_audit.cli import options as cli_options
 from bias_audit.errors import ConfigError, ResultError
+from bias_audit.run.printable import printable
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from bias_audit.run.result import AuditResult
 
 EPILOG = """Decisions are kept in RUN/decisions.sqlite and hold for every run on the same data.
---import, --export and --next do their work and leave; without them the page is served until Ctrl-C."""
+--import, --export and --next do their work and leave; without them the page is served until Ctrl-C
+or SIGTERM. Either way report.html is then written with the decisions, and the exit code is 0."""
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -135,20 +137,20 @@ def _export(file: Path, result: AuditResult) -> None:
 
     write = exchange.export_csv if file.suffix.lower() == ".csv" else exchange.export_json
     text = write(result.path, data_of(result))
-    print(write_atomically(file, text.encode(), "Make its folder, or choose another one."))
+    print(printable(write_atomically(file, text.encode(), "Make its folder, or choose another one.")))
 
 
 def _serve(options: argparse.Namespace, result: AuditResult, progress: Progress) -> None:
+    import contextlib
     import secrets
-    import threading
-    import webbrowser
 
     from bias_audit.report.page import write_report
     from bias_audit.review import decisions
     from bias_audit.run.result import load
 
     try:
-        from bias_audit.review.server import LOOPBACK, bind, create_app, serve
+        from bias_audit.review.opening import opened_in_browser
+        from bias_audit.review.server import LOOPBACK, bind, create_app, ended_by_sigterm, serve
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"the review server needs a package that is not installed: {error.name}",
@@ -157,16 +159,17 @@ def _serve(options: argparse.Namespace, result: AuditResult, progress: Progress)
     _tell(result, progress)
     live = None if options.model is None else _live(result.path, options, progress)
     token = secrets.token_urlsafe(24)
-    with bind(options.port) as opened:
-        app = create_app(result.path, token, live=live, reviewer=options.reviewer)
-        address = f"http://{LOOPBACK}:{opened.getsockname()[1]}/{token}/"
-        print(address, flush=True)
-        progress.note("Ctrl-C ends it. Who has this address can read the report and decide.")
-        if not options.no_browser:
-            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-        serve(app, opened)
-    # Who opens the file tomorrow sees what was decided today.
-    write_report(load(result.path))
+    with ended_by_sigterm() as end:
+        with bind(options.port) as opened, contextlib.ExitStack() as stack:
+            app = create_app(result.path, token, live=live, reviewer=options.reviewer)
+            address = f"http://{LOOPBACK}:{opened.getsockname()[1]}/{token}/"
+            print(address, flush=True)
+            progress.note("Ctrl-C ends it. Who has this address can read the report and decide.")
+            if not options.no_browser and not stack.enter_context(opened_in_browser(address)):
+                progress.note("No browser was opened: no temporary file could be made. Open the address yourself.")
+            serve(app, opened, end)
+        # Who opens the file tomorrow sees what was decided today.
+        write_report(load(result.path))
     progress.note(f"Decisions are kept in {result.path / decisions.FILE}; report.html shows them")
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any
 
 from bias_audit.checks.outcomes import LEVELS, NO_RELIANCE, NOT_JUDGED
 from bias_audit.errors import ResultError
+from bias_audit.run.csv_text import csv_of_records
 from bias_audit.run.identity import class_of, data_of
 from bias_audit.run.result import AuditResult, load
 from bias_audit.run.statuses import OK
@@ -100,12 +99,7 @@ def history(folders: Sequence[Path]) -> History:
 
 def as_csv(past: History) -> str:
     """The history as CSV with a line per row; a cell is empty where there is no number."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, [field.name for field in fields(HistoryRow)], lineterminator="\n")
-    writer.writeheader()
-    for row in past.rows:
-        writer.writerow({name: "" if value is None else value for name, value in asdict(row).items()})
-    return out.getvalue()
+    return csv_of_records([field.name for field in fields(HistoryRow)], map(asdict, past.rows), "\n")
 
 
 def _rows(run: AuditResult, other: bool) -> list[HistoryRow]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,9 @@ from bias_audit.compare.compared import Comparison
 from bias_audit.compare.flips import Flip, FlipList
 from bias_audit.compare.measures import MEASURES, Change
 from bias_audit.compare.pages import render_page
+from bias_audit.errors import ResultError
 from bias_audit.report.gallery import is_picture, keep_picture
+from bias_audit.text_files import read_json
 
 MOST_ROWS = 300
 """Most rows of one table: nobody reads a thousand, and worse changes come first."""
@@ -77,10 +78,9 @@ class _Shelf:
 def _stored(folder: Path) -> dict[str, Any]:
     """Thumbnails of a run: image_id -> picture; {} where the run has no readable ones."""
     try:
-        content = json.loads((folder / "pictures.json").read_text(encoding="utf-8"))
-        images = content.get("images") or {}
-        return dict(images)
-    except (OSError, ValueError, AttributeError, TypeError):
+        content = read_json(folder / "pictures.json", ResultError) or {}
+        return dict(content.get("images") or {})
+    except (ResultError, ValueError, AttributeError, TypeError):
         return {}
 
 

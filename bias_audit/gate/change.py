@@ -24,6 +24,17 @@ def same_data(result: AuditResult, baseline: AuditResult) -> bool:
     return one.fingerprint == other.fingerprint
 
 
+def same_run(result: AuditResult, baseline: AuditResult) -> bool:
+    """Whether the baseline is the run itself or a copy of it.
+
+    Asked are time and digest, never the tables: an unchanged model audited again gives equal tables, and is an honest
+    baseline. A run in which a cue was named afterwards has another digest, and the same account of its audit.
+    """
+    if result.info.created != baseline.info.created:
+        return False
+    return bool(result.digest and result.digest == baseline.digest) or result.info == baseline.info
+
+
 Images = Mapping[str, Mapping[str, float | None]]
 """Class -> image -> value of a metric, None where it is missing (`metrics.images_of`)."""
 

@@ -24,4 +24,4 @@ def write_gate(result_path: str | Path, gate_result: GateResult, place: Place | 
     """
     folder = Path(result_path)
     place = place or place_of(gate_result, folder)
-    return tuple(write_format(name, gate_result, place, folder / file) for name, file in FILES.items())
+    return tuple(write_format(name, gate_result, place, folder / file, own=True) for name, file in FILES.items())

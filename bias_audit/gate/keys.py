@@ -38,7 +38,7 @@ KEYS: tuple[Key, ...] = (
     ),
     Key(
         "dataset", "max_unreadable_share", "share", 0.05, ("dataset", "unreadable_share"),
-        "largest share of the images that may be unreadable or skipped",
+        "largest share of the images that may be unreadable, skipped or without a valid prediction",
         "beyond, the verdict is about another data set than the one that was given",
     ),
     Key(

@@ -6,17 +6,14 @@ with the standard library: importing pyarrow alone would cost a second.
 
 from __future__ import annotations
 
-import csv
-import functools
 import math
 import numbers
-import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from bias_audit.checks.reasons import OK
+from bias_audit.gate.table_columns import read_columns
 from bias_audit.run.result import AuditResult
 from bias_audit.run.schema import every_table, index_of
 
@@ -94,7 +91,7 @@ CLUSTER: dict[str, Metric] = {
 }
 DATASET: dict[str, Metric] = {
     "accuracy": _ends("accuracy on all read images", "accuracy", "n_read", ""),
-    "unreadable_share": Metric("share of images unreadable or skipped", n="images", exact=True),
+    "unreadable_share": Metric("share of images without prediction", n="images", exact=True),
     "without_mask_share": Metric("share of images without a mask", n="read", exact=True),
     "unscorable_share": Metric("share of images without an attention score", n="read", exact=True),
     "images": Metric("number of images", exact=True),
@@ -189,7 +186,7 @@ def measured(result: AuditResult, table: str, name: str) -> list[MetricValue] | 
         return [_of_row(table, name, metric, row) for row in result.class_rows]
     code = f"{metric.reason}_code" if metric.reason else ""
     parts = [column for column in (name, metric.low, metric.high, metric.n, metric.reason, code) if column]
-    columns = read_columns(result.path, FILES.get(table, table), (*_subject(table), *parts))
+    columns = read_columns(result, FILES.get(table, table), (*_subject(table), *parts))
     if columns is None:
         return None
     rows = (dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True))
@@ -207,7 +204,7 @@ def images_of(result: AuditResult, name: str, also: Iterable[str] = ()) -> dict[
     Returns:
         class -> image -> value, None where missing; None instead of all where the run holds no images table.
     """
-    columns = read_columns(result.path, "images", ("image_id", "label", name, *also))
+    columns = read_columns(result, "images", ("image_id", "label", name, *also))
     if columns is None:
         return None
     images, labels = columns.get("image_id", []), columns.get("label", [])
@@ -257,34 +254,6 @@ def _flagged(row: Mapping[str, Any]) -> MetricValue:
         code = str(row.get("reliance_reason_code") or "")
         return MetricValue(name, None, n=0, reason="" if reason == OK else reason, class_name=name, reason_code=code)
     return MetricValue(name, flagged / photos, *wilson(flagged / photos, photos), int(photos), "", name)
-
-
-def read_columns(folder: Path, name: str, columns: Iterable[str]) -> dict[str, list[str]] | None:
-    """Read columns of RUN/NAME.csv as text.
-
-    Fifty thousand images take a fifth of a second, so whoever wants several columns asks for them at once.
-
-    Returns:
-        column -> cells, without the columns that the file lacks; None where there is no such file.
-    """
-    file = folder / f"{name}.csv"
-    if not file.is_file():
-        return None
-    return _columns_of(file, tuple(sorted(set(columns))), file.stat().st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=4)
-def _columns_of(file: Path, columns: tuple[str, ...], written: int) -> dict[str, list[str]]:
-    """Columns of a CSV file, cached; `written` is the file's time, so that a changed file is read again."""
-    with file.open(encoding="utf-8", newline="") as lines:
-        rows = csv.reader(lines)
-        header = next(rows, [])
-        wanted = [(column, header.index(column)) for column in columns if column in header]
-        # A line that a full disk cut short lacks its last cells, and is left out.
-        cells = operator.itemgetter(*(i for _, i in wanted), len(header) - 1) if header else None
-        picked = [cells(row) for row in rows if len(row) == len(header)] if cells and wanted else []
-    turned = list(zip(*picked, strict=True)) or [()] * len(wanted)
-    return {column: list(values) for (column, _), values in zip(wanted, turned, strict=False)}
 
 
 def number(value: Any) -> float | None:

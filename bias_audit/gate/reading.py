@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import difflib
 import math
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from bias_audit.errors import ConfigError
 from bias_audit.gate.states import STATES
 from bias_audit.gate.toml_lines import Places, places
 from bias_audit.review.written import visible
+from bias_audit.text_files import parse_toml, read_text
 
 Where = tuple[str | int, ...]
 """Path of a key in a file, such as ("metric", 0, "max")."""
@@ -130,20 +130,10 @@ def read_toml(path: Path) -> TomlFile:
     Raises:
         ConfigError: the file is unreadable, not UTF-8, or not TOML (with the line).
     """
-    source = str(path)
-    try:
-        # newline="": lines are counted, and a file that is written back keeps its line ends.
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            text = file.read()
-        return TomlFile(source, tomllib.loads(text), places(text))
-    except OSError as error:
-        hint = "Without a file the gate uses its defaults."
-        raise ConfigError(f"cannot read the gate file {source!r}: {error.strerror or error}", hint) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"the gate file {source!r} is not UTF-8 text: {error.reason}", "Save it as UTF-8.") from error
-    except tomllib.TOMLDecodeError as error:
-        hint = 'A line reads for instance: class = "SUSPICIOUS".'
-        raise ConfigError(f"the gate file {source!r} is not valid TOML: {error}", hint) from error
+    hint = 'Without a file the gate uses its defaults. It is UTF-8 text, a line for instance: class = "SUSPICIOUS".'
+    text = read_text(path, ConfigError, "the gate file", hint=hint, must_exist=True) or ""
+    content = parse_toml(text, ConfigError, f"the gate file {str(path)!r} is", hint=hint)
+    return TomlFile(str(path), content, places(text))
 
 
 def read_states(file: TomlFile, where: Where, value: Any) -> tuple[str, ...]:

@@ -18,7 +18,10 @@ MISSING_BASELINE = "missing baseline"
 DIFFERENT_DATA = "different data"
 NOT_INSTALLED = "check not installed"
 CHANGED_DATA = "changed during the audit"
+OLDER_SCHEMA = "older schema"
+BASELINE_IS_RUN = "baseline is this run"
 OTHER_THRESHOLDS = "other thresholds"
+INVALID_PREDICTIONS = "invalid predictions"
 
 STATES: dict[str, str] = {
     NO_ROWS: "the run lists no classes, or a table that a metric reads has no rows",
@@ -37,7 +40,12 @@ STATES: dict[str, str] = {
     MISSING_BASELINE: "a comparison is asked for, and there is no run to compare with",
     DIFFERENT_DATA: "the run, or the baseline, is about other data than is asked for",
     CHANGED_DATA: "photos or masks changed while the run was made: its numbers are of no one state of the data",
+    OLDER_SCHEMA: "the run, or the baseline, was written by a version that kept no digests: nothing tells whether its "
+    "files are still those that were written",
+    BASELINE_IS_RUN: "the run was given as its own baseline, so that every finding is known",
     NOT_INSTALLED: "the run was made with a check of another package that is not installed here",
+    INVALID_PREDICTIONS: "the model gives NaN or infinite outputs for some images, or for composites of them, and no "
+    "number of the run speaks of these (BA910)",
     OTHER_THRESHOLDS: "the rules of the run, or of the baseline, judged by other thresholds: laxer ones than the "
     "defaults, other ones than [require] thresholds names, or, of the baseline, other ones than the run's",
 }

@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING
 from bias_audit.checks.outcomes import LEVELS
 from bias_audit.checks.registry import not_installed
 from bias_audit.checks.thresholds import MEANINGS, Thresholds, of_run
-from bias_audit.gate.change import same_data
+from bias_audit.gate.change import same_data, same_run
 from bias_audit.gate.finding_rows import Context, finding_rows
 from bias_audit.gate.metric_rows import metric_rows
 from bias_audit.gate.settings import GateConfig, Waiver
 from bias_audit.gate.states import (
+    BASELINE_IS_RUN,
     CHANGED_DATA,
     DIFFERENT_DATA,
+    INVALID_PREDICTIONS,
     MISSING_BASELINE,
     MISSING_CLASS,
     NO_ROWS,
     NOT_INSTALLED,
+    OLDER_SCHEMA,
     OTHER_THRESHOLDS,
 )
 from bias_audit.gate.values import FAILED, NEW, NOT_JUDGED, PASSED, STATUSES, WAIVED, WORSE, GateResult, GateRow
@@ -36,6 +39,15 @@ _NAMED = 5
 
 _CHANGES = (WORSE, NEW)
 """Changes whose rows come first, in this order."""
+
+
+_INVALID = {
+    "invalid_predictions": "{} images",
+    "invalid_composites": "composites of {} images",
+    "invalid_probes": "{} images with another's colour, brightness, sharpness or border",
+    "invalid_cues": "spots of recurring cues of {} images",
+}
+"""Count of a run -> what has no valid prediction, in words."""
 
 
 def judge(
@@ -103,6 +115,15 @@ def _run_rows(
     for name in not_installed(result.path):
         sentence = f"The run holds a table of the check {name!r}, which is not installed here."
         yield _state(config, NOT_INSTALLED, name, "", sentence, 0)
+    if result.digests is None:
+        sentence = "The run carries no digests, so nothing tells whether it is as it was written. Audit the data again."
+        yield _state(config, OLDER_SCHEMA, "run", "", sentence, 0)
+    counts = result.info.counts
+    lost = [text.format(n) for name, text in _INVALID.items() if (n := counts.get(name, 0))]
+    if lost:
+        told, total = ", ".join(lost), counts.get("images", 0)
+        sentence = f"The model gives NaN or infinite outputs for {told}, of {total} (BA910)."
+        yield _state(config, INVALID_PREDICTIONS, "predictions", "", sentence, 0)
     yield from _threshold_rows(result, config, baseline)
     for name, where, line in _expected(config, baseline):
         if there and name not in there:
@@ -120,6 +141,12 @@ def _run_rows(
         why = f"{baseline_name!r} holds no finished run" if baseline_name else "none was given with --baseline"
         line = config.line("baseline", "required")
         yield _state(config, MISSING_BASELINE, "baseline", "", f"There is no baseline: {why}.", line)
+    if baseline is not None and baseline.digests is None:
+        sentence = "The baseline carries no digests, so nothing tells whether it is as it was written. Make it again."
+        yield _state(config, OLDER_SCHEMA, "baseline", "", sentence, 0)
+    if baseline is not None and same_run(result, baseline):
+        sentence = f"The baseline is the run itself (audited {result.info.created}): compare it with an earlier audit."
+        yield _state(config, BASELINE_IS_RUN, "baseline", "", sentence, 0)
     if baseline is not None and config.require_same_data:
         line = config.line("provenance", "require_same_data")
         if same_data(result, baseline):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from bias_audit.data.dataset import Dataset
 from bias_audit.data.duplicates import perceptual_hash
 from bias_audit.data.masks import VOID
 from bias_audit.data.sampling import rank
+from bias_audit.errors import ResultError
 from bias_audit.heatmaps.localization import (
     LABEL_METRICS,
     MASKLESS,
@@ -25,12 +27,18 @@ from bias_audit.heatmaps.localization import (
 )
 from bias_audit.heatmaps.methods import Explainer
 from bias_audit.heatmaps.permutation_tie import PERMUTATIONS, Tie, permutation_tie
-from bias_audit.models.base import Predictions
+from bias_audit.models.base import Predictions, chosen
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
-from bias_audit.run.statuses import NO_EVIDENCE, NOT_SAMPLED, OK, SKIPPED
+from bias_audit.run.statuses import INVALID_PREDICTION, NO_EVIDENCE, NOT_FINITE_OUTPUTS, NOT_SAMPLED, OK, SKIPPED
+from bias_audit.text_files import parse_json
 
 Array = NDArray[np.float32]
+Arrays = dict[str, NDArray[Any]]
+
+REACH = ("foreground", "background", "perfect")
+"""Names of the arrays of `reach`."""
+
 BATCHES_PER_SHARD = 4
 """Batches per shard: a run that is killed loses at most so many batches."""
 
@@ -68,14 +76,14 @@ def attend(
     starts = range(0, len(dataset.samples), size)
     todo: list[int] = []
     for start in starts:
-        shard = run.read_arrays(shard_name(start // size))
-        if shard is None:
+        count = min(size, len(dataset.samples) - start)
+        stored = run.read_arrays(shard_name(start // size), partial(sound, start=start, count=count))
+        if stored is None:
             todo.append(start)
         else:
-            rows = json.loads(str(shard["records"]))
-            _expect(dataset, rows, geometry)
-            records.extend(rows)
-            advance(min(size, len(dataset.samples) - start))
+            _expect(dataset, stored[0], geometry)
+            records.extend(stored[0])
+            advance(count)
     # Whole shards are missing, so the batches of a resumed run are those of an undisturbed one.
     samples = [sample for start in todo for sample in dataset.samples[start : start + size]]
     positions = [p for start in todo for p in range(start, min(start + size, len(dataset.samples)))]
@@ -94,18 +102,66 @@ def attend(
     return sorted(records, key=lambda record: record["#position"])
 
 
+def sound(shard: Arrays, start: int, count: int) -> tuple[list[Row], Arrays]:
+    """Records and arrays of a shard of heatmaps, if they are those of its images.
+
+    Args:
+        shard: its arrays by name, as read from the file.
+        start: position of its first sample.
+        count: number of its samples.
+
+    Raises:
+        BiasAuditError, KeyError, TypeError, ValueError: they are not; the sentence says which.
+    """
+    rows = records_of(shard, count)
+    if [row["#position"] for row in rows] != list(range(start, start + count)):
+        raise ValueError("its records are those of other images")
+    read = [row["#position"] for row in rows if row["status"] == OK]
+    if not read:
+        return rows, shard
+    if shard["positions"].tolist() != read or not set(shard["positions_label"].tolist()) <= set(read):
+        raise ValueError("its heatmaps are not those of its records")
+    for name in ("log_odds", "scales", "maps", *REACH):
+        if len(shard[name]) != len(read):
+            raise ValueError(f"{name} has another length than its records")
+    for name in ("scales_label", "maps_label"):
+        if len(shard[name]) != len(shard["positions_label"]):
+            raise ValueError(f"{name} has another length than its records")
+    if shard["maps"].ndim != 3 or any(
+        shard[name].shape[1:] != shard["maps"].shape[1:] for name in ("maps_label", *REACH)
+    ):
+        raise ValueError("its heatmaps are of several sizes")
+    return rows, shard
+
+
+def records_of(shard: Arrays, count: int) -> list[dict[str, Any]]:
+    """The records that a shard of pictures keeps beside its arrays.
+
+    Raises:
+        BiasAuditError, KeyError, TypeError, ValueError: they are damaged, or not as many as `count`.
+    """
+    rows = parse_json(str(shard["records"]), ResultError, "its list of records is", nan=True)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and "status" in row for row in rows):
+        raise ValueError("its records are no list of records")
+    if len(rows) != count:
+        raise ValueError(f"it holds {len(rows)} records, expected {count}")
+    return rows
+
+
 def read_maps(run: Run, batch: int, positions: Sequence[int]) -> dict[int, Array]:
     """Read heatmaps (h, w) of the predicted class from the shards; sample position -> heatmap.
 
     Args:
         run: the run's folder.
         batch: images per batch of the audit pass.
-        positions: samples to read; those without a stored heatmap are left out.
+        positions: samples to read; those without a stored heatmap, or with one that is not finite, are left out.
     """
     maps: dict[int, Array] = {}
     for shard, places in _shards(run, batch, positions):
         for position, i in places.items():
-            maps[position] = shard["maps"][i].astype(np.float32) * shard["scales"][i]
+            heat = shard["maps"][i].astype(np.float32) * shard["scales"][i]
+            if np.isfinite(heat).all():
+                maps[position] = heat
     return maps
 
 
@@ -208,13 +264,19 @@ def _batch(
     masks = np.stack([mask for i in read if (mask := group[i].mask) is not None])
     labels = np.array([dataset.samples[positions[i]].label for i in read])
     explained = explainer.explain(pixels, labels)
+    for row, picture in zip((rows[i] for i in read), pixels, strict=True):
+        row["#hash"] = perceptual_hash(picture)
+    valid = np.flatnonzero(explained.predictions.valid)
+    for i in sorted({*range(len(read))} - {*map(int, valid)}):
+        rows[read[i]]["status"], rows[read[i]]["status_reason"] = INVALID_PREDICTION, NOT_FINITE_OUTPUTS
+    if not len(valid):
+        return rows, {}
+    explained, masks, labels, read = chosen(explained, valid), masks[valid], labels[valid], [read[i] for i in valid]
     maps, scales = encode_maps(explained.maps)
     wrong = np.flatnonzero(explained.predictions.predicted != labels)
     maps_label, scales_label = encode_maps(explained.maps_label[wrong])
     found = [rows[i] for i in read]
     _describe(found, [group[i] for i in read], dataset, explained.predictions, labels)
-    for row, picture in zip(found, pixels, strict=True):
-        row["#hash"] = perceptual_hash(picture)
     # Scored as stored, so that a later re-scoring from the shards gives the same numbers.
     heat = maps.astype(np.float32) * scales[:, None, None]
     at = localize(heat, masks)

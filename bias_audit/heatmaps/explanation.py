@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import io
 import os
@@ -27,6 +26,7 @@ from bias_audit.models.base import check_model_path, load_model
 from bias_audit.models.decoding import geometry_of
 from bias_audit.regular_files import read_regular
 from bias_audit.run.atomic import guarded, write_atomically
+from bias_audit.run.csv_text import csv_text
 from bias_audit.run.progress import QUIET, Progress
 from bias_audit.run.statuses import OK
 
@@ -264,18 +264,17 @@ def chance(probability: float | None) -> str:
 
 
 def _csv(records: Sequence[Explained]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     ranks = [column for rank in range(1, TOP + 1) for column in (f"class_{rank}", f"probability_{rank}")]
     columns = ("explained", "explained_probability", "log_odds", "method", "layer", "overlay", "map")
-    writer.writerow(["image", "status", "status_reason", *ranks, *columns])
+    rows = []
     for record in records:
         top = [cell for name, probability in record.top for cell in (name, f"{probability:z.6g}")]
         numbers = ["" if x is None else f"{x:z.6g}" for x in (record.explained_probability, record.log_odds)]
         files = [file.name if file else "" for file in (record.overlay, record.raw)]
         row = [*top, *[""] * (len(ranks) - len(top)), record.explained, *numbers, record.method, record.layer, *files]
-        writer.writerow([str(record.path), record.status, record.status_reason, *row])
-    return text.getvalue().encode("utf-8", "backslashreplace")
+        rows.append([str(record.path), record.status, record.status_reason, *row])
+    text = csv_text(["image", "status", "status_reason", *ranks, *columns], rows, "\n")
+    return text.encode("utf-8", "backslashreplace")
 
 
 def default_folder(model: Path) -> Path:

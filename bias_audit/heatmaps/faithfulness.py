@@ -138,7 +138,10 @@ def most_faithful(
     default = Explainer(model, DEFAULT, preprocess, seed)
     if default.name != CANDIDATES[0] or not len(pixels):  # no gradients or several layers: there is no choice
         return default.name, model.layer, []
-    targets = default.predict(pixels).predicted
+    said = default.predict(pixels)
+    pixels, targets = pixels[said.valid], said.predicted[said.valid]
+    if not len(pixels):
+        return default.name, model.layer, []
     layers = candidate_layers(model) if other_layers else (model.layer,)
     scores: dict[tuple[str, str], NDArray[np.float64]] = {}
     grids: dict[str, tuple[int, int]] = {"": model.grid}

@@ -229,12 +229,16 @@ class Explainer:
             explained = Explanation(active.predictions, maps, maps_label)
         else:
             predictions = self.model.predict(images)
-            maps = self.maps(pixels, predictions.predicted)
+            said = np.flatnonzero(predictions.valid)  # hundreds of passes for a picture without a class say nothing
+            maps = np.full((len(pixels), *self.grid), np.nan, np.float32)
+            maps[said] = self.maps(pixels[said], predictions.predicted[said])
             maps_label = maps.copy()
-            if labels is not None and len(wrong := np.flatnonzero(predictions.predicted != labels)):
+            if labels is not None and len(wrong := said[(predictions.predicted != labels)[said]]):
                 maps_label[wrong] = self.maps(pixels[wrong], labels[wrong])
             explained = Explanation(predictions, maps, maps_label)
-        if self.method.function is cam.cam and np.isnan(explained.maps).all(axis=(1, 2)).any():
+        undefined = np.asarray(np.isnan(explained.maps[explained.predictions.valid]).all(axis=(1, 2)))
+        # In every picture: in a single one, values that are not finite are not finite in its map either.
+        if self.method.function is cam.cam and len(undefined) and undefined.all():
             raise ModelError(
                 "CAM needs global average pooling followed by one dense layer; this model's head is another",
                 "Use --method hires_cam (the default) or grad_cam.",

@@ -18,7 +18,7 @@ from bias_audit.data.sources import KERAS_FORMATS, OTHER_FORMATS
 from bias_audit.errors import ConfigError
 from bias_audit.heatmaps.methods import Explainer
 from bias_audit.models.base import Model
-from bias_audit.run.statuses import OK
+from bias_audit.run.statuses import INVALID_PREDICTION, NOT_FINITE_OUTPUTS, OK
 
 Array = NDArray[np.float32]
 
@@ -29,11 +29,12 @@ class Look:
 
     Attributes:
         sample: the picture.
-        status, reason: as in `data.batches.Loaded`; all further arrays are empty unless the status is OK.
+        status, reason: as in `data.batches.Loaded`, or INVALID_PREDICTION; all further arrays are empty unless the
+            status is OK.
         probabilities: (K,) probabilities of the K classes.
         log_odds: (K,) log p - log(1 - p) of the classes.
-        predicted: index of the most probable class; -1 where the picture could not be read.
-        target: index of the class that the map explains; -1 where the picture could not be read.
+        predicted: index of the most probable class; -1 where the status is not OK.
+        target: index of the class that the map explains; -1 where the status is not OK.
         map: (h, w) heatmap, signed and unscaled.
         pixels: (H, W, C) in [0, 255], the picture in the model's input size.
         mask: (H, W) of `data.batches.Loaded`, VOID where the picture was padded.
@@ -89,6 +90,10 @@ def look(
         for sample, loaded in zip(samples[start : start + size], group, strict=True):
             if loaded.status != OK or loaded.pixels is None or loaded.mask is None:
                 yield Look(sample, loaded.status, loaded.reason, *empty, content=loaded.content)
+                continue
+            if not explained.predictions.valid[at]:
+                yield Look(sample, INVALID_PREDICTION, NOT_FINITE_OUTPUTS, *empty)
+                at += 1
                 continue
             said, predicted = explained.predictions, int(explained.predictions.predicted[at])
             asked = predicted if target is None else target

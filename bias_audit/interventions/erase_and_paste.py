@@ -30,10 +30,12 @@ class Answer:
     Attributes:
         probability: of the class that is watched, 0..1.
         turned: the picture is taken for that class.
+        valid: whether the model's outputs are finite; an experiment leaves out what it compares with one that is not.
     """
 
     probability: float
     turned: bool
+    valid: bool = True
 
 
 class Asked(Generic[Change]):
@@ -79,10 +81,9 @@ class Asked(Generic[Change]):
         if not self._waiting:
             return
         predictions = self._predict(np.stack([pixels for _, pixels in self._waiting]))
-        for (change, _), p, best in zip(
-            self._waiting, predictions.probabilities[:, self._tied], predictions.predicted, strict=True
-        ):
-            self.answers.setdefault(change, []).append(Answer(float(p), bool(best == self._tied)))
+        outputs = predictions.probabilities[:, self._tied], predictions.predicted, predictions.valid
+        for (change, _), p, best, valid in zip(self._waiting, *outputs, strict=True):
+            self.answers.setdefault(change, []).append(Answer(float(p), bool(best == self._tied), bool(valid)))
         self._waiting.clear()
 
 

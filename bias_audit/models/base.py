@@ -31,6 +31,10 @@ Weigh = Callable[[Sequence[Any], Sequence[Any], Any], Any]
 """
 
 
+NO_CLASS = -1
+"""Index of the predicted class where there is none; equal to no label, so that it never counts as right."""
+
+
 @dataclass(frozen=True)
 class Predictions:
     """Predictions of a model for N images, in the K audited classes.
@@ -46,9 +50,15 @@ class Predictions:
     other: Array
 
     @property
+    def valid(self) -> NDArray[np.bool_]:
+        """(N,) whether all outputs for an image are finite; NaN or infinity among them is no prediction."""
+        finite = np.isfinite(self.probabilities).all(axis=1) & np.isfinite(self.log_odds).all(axis=1)
+        return np.asarray(finite & np.isfinite(self.other), np.bool_)
+
+    @property
     def predicted(self) -> NDArray[np.intp]:
-        """(N,) index of the most probable audited class."""
-        return np.asarray(np.argmax(self.log_odds, axis=1), np.intp)
+        """(N,) index of the most probable audited class; NO_CLASS where the outputs are not finite (see `valid`)."""
+        return np.where(self.valid, np.argmax(self.log_odds, axis=1), NO_CLASS).astype(np.intp)
 
 
 def joined(parts: Sequence[Predictions]) -> Predictions:
@@ -60,6 +70,11 @@ def joined(parts: Sequence[Predictions]) -> Predictions:
         np.concatenate([part.log_odds for part in parts]),
         np.concatenate([part.other for part in parts]),
     )
+
+
+def part_of(predictions: Predictions, places: NDArray[np.intp]) -> Predictions:
+    """The predictions of some of the images."""
+    return Predictions(predictions.probabilities[places], predictions.log_odds[places], predictions.other[places])
 
 
 @dataclass(frozen=True)
@@ -93,6 +108,12 @@ class Explanation:
     predictions: Predictions
     maps: Array
     maps_label: Array
+
+
+def chosen(explanation: Explanation, places: NDArray[np.intp]) -> Explanation:
+    """Predictions and heatmaps of some of the images."""
+    predictions = part_of(explanation.predictions, places)
+    return Explanation(predictions, explanation.maps[places], explanation.maps_label[places])
 
 
 class Model(Protocol):

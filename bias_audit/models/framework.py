@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
+from bias_audit.run.printable import printable
+
 
 @contextlib.contextmanager
 def _silenced() -> Iterator[None]:
@@ -22,7 +24,7 @@ def _silenced() -> Iterator[None]:
         except BaseException:
             os.dup2(saved, 2)
             sink.seek(0)
-            sys.stderr.write(sink.read().decode(errors="replace"))
+            sys.stderr.write(printable(sink.read().decode(errors="replace"), lines=True))
             raise
         finally:
             os.dup2(saved, 2)

@@ -27,7 +27,7 @@ from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.mask_estimates import AUTO as AUTO_MASKS
 from bias_audit.data.preprocess import find_preprocess
-from bias_audit.errors import ConfigError, DataError
+from bias_audit.errors import ConfigError, DataError, ModelError
 from bias_audit.heatmaps import attention, faithfulness
 from bias_audit.heatmaps.methods import AUTO, DEFAULT, Explainer, check_method
 from bias_audit.heatmaps.permutation_tie import Tie
@@ -40,15 +40,17 @@ from bias_audit.pipeline.judge import refuse_unknown
 from bias_audit.pipeline.provenance import describe
 from bias_audit.report import pictures
 from bias_audit.run.folder import Run
+from bias_audit.run.lock import gives_back
 from bias_audit.run.progress import QUIET, Progress
 from bias_audit.run.result import AuditResult
-from bias_audit.run.statuses import OK
+from bias_audit.run.statuses import INVALID_PREDICTION, OK
 from bias_audit.run.tables import write_table
 
 CHOICE = "shards/faithfulness.json"
 """File of the run that keeps the method and layer chosen by `method = "auto"`, with their scores."""
 
 
+@gives_back
 def audit(
     model: str | Path | Any,
     data: str | Path,
@@ -111,7 +113,7 @@ def audit(
     thresholds = thresholds or Thresholds()
     refuse_unknown(ignore)
     check_method(config.method)
-    run = Run(Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="bias-audit-")))
+    run = Run(Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="bias-audit-")), progress.note)
     run.check(resume=resume, overwrite=overwrite)
     if isinstance(model, str | Path):
         check_model_path(Path(model))
@@ -192,6 +194,7 @@ def _attend(context: Context) -> tuple[list[dict[str, Any]], dict[str, Tie]]:
 
     Raises:
         DataError: no photo could be read.
+        ModelError: the model's outputs are finite for none that could be read.
     """
     dataset, explainer, run = context.dataset, context.explainer, context.run
     batch = explainer.model.batch_size
@@ -199,6 +202,13 @@ def _attend(context: Context) -> tuple[list[dict[str, Any]], dict[str, Tie]]:
         records = attention.attend(dataset, explainer, context.geometry, batch, run, advance)
     if not any(record["status"] == OK for record in records):
         first = records[0]
+        invalid = sum(record["status"] == INVALID_PREDICTION for record in records)
+        if invalid:
+            run.discard()  # heatmaps of nothing are not worth keeping
+            raise ModelError(
+                f"the model gives NaN or infinite outputs for all {invalid} images that could be read",
+                "Check --preprocess and the weights of the model: without predictions there is nothing to audit.",
+            )
         raise DataError(
             f"none of the {len(records)} images could be read; the first, {first['image_id']!r}: "
             f"{first['status_reason']}"
@@ -223,13 +233,19 @@ def _chosen(
             config.seed,
             other_layers=config.layer == "auto",
             pixels=sample,
-            known=run.read_json(CHOICE),
+            known=run.read_json(CHOICE, _choice),
         )
     run.write_json(CHOICE, choice)
     for line in faithfulness.table_lines((choice or {}).get("table", [])):
         progress.detail(line)
     progress.detail(f"explained by {explainer.name} at {explainer.model.layer}")
     return explainer
+
+
+def _choice(kept: dict[str, Any]) -> dict[str, Any]:
+    if not all(isinstance(row, dict) for row in kept["table"]):
+        raise TypeError("it holds no table")
+    return {**kept, "method": str(kept["method"]), "layer": str(kept["layer"]), "images": int(kept["images"])}
 
 
 def _open(

@@ -10,12 +10,13 @@ import pandas as pd
 
 from bias_audit.checks.base import Check, Measured, Photos
 from bias_audit.checks.evidence import Evidence
-from bias_audit.checks.outcomes import RuleOutcome
+from bias_audit.checks.outcomes import RuleOutcome, count
 from bias_audit.checks.thresholds import of_run
-from bias_audit.pipeline.judge import count, judge, rejudged
+from bias_audit.pipeline.judge import judge, rejudged
 from bias_audit.pipeline.verdict import verdict
 from bias_audit.report.page import write_report
 from bias_audit.run import tables
+from bias_audit.run.digests import digest_of
 from bias_audit.run.folder import FINISHED, Run
 from bias_audit.run.result import AuditResult, RunInfo, to_json
 
@@ -77,30 +78,49 @@ def finish(run: Run, info: RunInfo, classes: pd.DataFrame, outcomes: tuple[RuleO
         outcomes=outcomes,
         rules=count(outcomes),
         class_rows=tables.rows(classes),
+        digests=run.digests,
     )
     write_report(result)
-    run.finish(to_json(result))
-    return result
+    content = to_json(result)
+    run.finish(content)
+    return replace(result, digest=content["digest"])
 
 
-def judge_again(run: Run, result: AuditResult, check: Check, measured: Measured) -> AuditResult:
-    """Judge the rules of one check again on a finished run, and write audit.json and the page anew.
+def judge_again(
+    run: Run, result: AuditResult, check: Check, measured: Measured, changed: Mapping[str, pd.DataFrame]
+) -> AuditResult:
+    """Replace tables of a finished run, judge the rules of one check again, and write audit.json and the page anew.
+
+    A command that is killed on the way leaves a run with the old verdict that can be read: until all is written,
+    audit.json accepts the digests of the old and of the new files.
 
     Args:
         run: the run folder.
         result: the run so far.
         check: the check whose rules are judged.
         measured: the check's new measurement.
+        changed: name -> table, for the tables that are replaced.
 
     Returns:
         the run with the new outcomes and verdict.
     """
-    thresholds = of_run(result.info.thresholds, str(result.path))
-    evidence = Evidence(result.images, result.classes, thresholds, {check.name: measured})
+    files = {file: data for name, table in changed.items() for file, data in tables.table_files(name, table).items()}
+    evidence = Evidence(
+        result.images, result.classes, of_run(result.info.thresholds, str(run.path)), {check.name: measured}
+    )
     outcomes = result.outcomes
     for rule in check.rules:
         outcomes = rejudged(outcomes, rule.code, evidence)
     again = replace(result, outcomes=outcomes, rules=count(outcomes), verdict=verdict(outcomes, result.classes))
-    run.write_json(FINISHED, to_json(again))
+    if result.digests is not None:
+        new = {file: (digest_of(data),) for file, data in files.items()}
+        both = {file: (*result.digests.get(file, ()), *digest) for file, digest in new.items()}
+        run.write_json(FINISHED, to_json(replace(result, digests={**result.digests, **both})))
+        again = replace(again, digests={**result.digests, **new})
+    for file, data in files.items():
+        run.write(file, data)
+    content = to_json(again)
+    run.write_json(FINISHED, content)
+    again = replace(again, digest=content.get("digest", ""))
     write_report(again)
     return again

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from bias_audit.checks import registry
 from bias_audit.checks.base import Check, Rule
 from bias_audit.checks.evidence import Evidence
-from bias_audit.checks.outcomes import IGNORED, RuleCount, RuleOutcome
+from bias_audit.checks.outcomes import IGNORED, RuleOutcome
 from bias_audit.errors import ConfigError
 
 RULES: dict[str, Rule] = {rule.code: rule for _, rule in sorted(registry.rules(), key=lambda pair: pair[1].code)}
@@ -107,16 +107,3 @@ def rejudged(outcomes: Sequence[RuleOutcome], code: str, evidence: Evidence) -> 
         return tuple(outcomes)
     kept = [outcome for outcome in outcomes if outcome.code != code]
     return tuple(sorted([*kept, *judge_rule(code, evidence)], key=lambda outcome: outcome.code))
-
-
-def count(outcomes: Sequence[RuleOutcome]) -> tuple[RuleCount, ...]:
-    """For each rule, how many subjects were judged, passed, found, and not judged."""
-    counts = []
-    for code in dict.fromkeys(outcome.code for outcome in outcomes):
-        own = [outcome for outcome in outcomes if outcome.code == code]
-        passed = sum(outcome.passed for outcome in own)
-        found = sum(outcome.found for outcome in own)
-        counts.append(
-            RuleCount(code, own[0].title, own[0].scope, passed + found, passed, found, len(own) - passed - found)
-        )
-    return tuple(counts)

@@ -36,6 +36,7 @@ from bias_audit.report.pictures import encode_jpeg, encode_picture
 from bias_audit.review.written import visible
 from bias_audit.run import tables
 from bias_audit.run.folder import Run
+from bias_audit.run.lock import PATIENCE, gives_back, hold
 from bias_audit.run.progress import Progress
 from bias_audit.run.result import AuditResult
 from bias_audit.run.result import load as load_result
@@ -271,20 +272,21 @@ def _inside(points: NDArray[np.float64], size: tuple[int, int]) -> Mask:
     return inside.astype(np.uint8)
 
 
+@gives_back
 def keep(folder: Path, row: Mapping[str, Any], pictures: Sequence[Mapping[str, Any]]) -> AuditResult:
     """Put a tested region into the run: its table, its findings, its pictures and its page.
 
     The same region, class and photo tested again replace the former answer.
     """
+    hold(folder, "the test of a region", PATIENCE)
     result = load_result(folder)
     before = [each for each in tables.rows(result.hypotheses) if each["hypothesis_id"] != row["hypothesis_id"]]
     table = regions_table([*before, row])
     run = Run(folder)
-    tables.write_table(run, "hypotheses", table)
     stored = run.read_json("pictures.json") or {}
     stored.setdefault("hypotheses", {})[row["hypothesis_id"]] = list(pictures)
     run.write_json("pictures.json", stored)
-    return judge_again(run, result, DrawnRegions(), Measured({"hypotheses": table}))
+    return judge_again(run, result, DrawnRegions(), Measured({"hypotheses": table}), {"hypotheses": table})
 
 
 def _row(

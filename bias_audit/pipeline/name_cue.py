@@ -10,9 +10,11 @@ from bias_audit.checks.recurring_cues.check import RecurringCues
 from bias_audit.pipeline.finish import judge_again
 from bias_audit.run import tables
 from bias_audit.run.folder import Run
+from bias_audit.run.lock import PATIENCE, gives_back, hold
 from bias_audit.run.result import AuditResult, load
 
 
+@gives_back
 def name_in_run(
     folder: Path, cluster_id: str, name: str, judgement: str, file: Path | None = None, *, reviewer: str = ""
 ) -> AuditResult:
@@ -32,12 +34,12 @@ def name_in_run(
         ResultError: the run is missing or damaged, or something cannot be written.
     """
     result = load(folder)
+    hold(folder, "the naming of a cue", PATIENCE)
+    result = load(folder)  # as it is now, after waiting
     file = file or folder.absolute().parent / names.FILE
     names.name_cue(result.cluster_spots, cluster_id, name, judgement, file, reviewer=reviewer)
     rows = [{**row, "name": "", "judgement": ""} for row in tables.rows(result.clusters)]
     spots = tables.rows(result.cluster_spots)
     clusters = tables.table("clusters", names.named(rows, spots, names.read_names(file)))
-    run = Run(folder)
-    tables.write_table(run, "clusters", clusters)
     measured = Measured({"clusters": clusters, "cluster_spots": result.cluster_spots})
-    return judge_again(run, result, RecurringCues(), measured)
+    return judge_again(Run(folder), result, RecurringCues(), measured, {"clusters": clusters})

@@ -19,7 +19,7 @@ from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import ESTIMATED
 from bias_audit.heatmaps.methods import Explainer
 from bias_audit.run.result import RunInfo
-from bias_audit.run.statuses import CHANGED, DONE, DONE_BEFORE, NOT_SAMPLED, OK, SKIPPED, UNREADABLE
+from bias_audit.run.statuses import CHANGED, DONE, DONE_BEFORE, INVALID_PREDICTION, NOT_SAMPLED, OK, SKIPPED, UNREADABLE
 
 
 def describe(
@@ -144,6 +144,8 @@ def _counted(images: pd.DataFrame) -> tuple[dict[str, dict[str, int]], dict[str,
         "unreadable": statuses["status"].get(UNREADABLE, 0),
         "skipped": statuses["status"].get(SKIPPED, 0),
         "changed": statuses["reread_status"].get(CHANGED, 0),
+        "invalid_predictions": statuses["status"].get(INVALID_PREDICTION, 0),
+        "invalid_composites": made.get(INVALID_PREDICTION, 0) - statuses["status"].get(INVALID_PREDICTION, 0),
         "with_mask": statuses["mask_status"].get(OK, 0),
         "without_mask": statuses["status"].get(OK, 0) - statuses["mask_status"].get(OK, 0),
         "estimated_masks": int((masked == ESTIMATED).sum()),
@@ -188,6 +190,16 @@ def _notes(counts: Mapping[str, int], kinds: set[str], dataset: Dataset, config:
         notes.append(
             f"{counts['changed']} of {counts['images']} images changed during the audit, or their masks did: from then "
             "on they took no part in it; see images.csv, column reread_status, and audit again."
+        )
+    if invalid := counts.get("invalid_predictions", 0):
+        notes.append(
+            f"The model gives NaN or infinite outputs for {invalid} of {counts['images']} images: they have no "
+            "prediction, and are in no accuracy and in no other number (BA910)."
+        )
+    if pasted := counts.get("invalid_composites", 0):
+        notes.append(
+            f"The model gives NaN or infinite outputs for composites of {pasted} images: none of their composites "
+            "count (BA910)."
         )
     if counts["with_mask"] == 0:
         notes.append("No masks or boxes: attention on the background and reliance on it could not be judged.")

@@ -8,6 +8,7 @@ import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -68,8 +69,7 @@ def rescore_shards(
     size = batch * attention.BATCHES_PER_SHARD
     for start in range(0, len(dataset.samples), size):
         name = attention.shard_name(start // size)
-        shard = _read(old, name)
-        rows: list[Row] = json.loads(str(shard["records"]))
+        rows, shard = _read(old, name, start, min(size, len(dataset.samples) - start))
         places = {int(position): i for i, position in enumerate(shard.get("positions", ()))}
         masked = [row for row in rows if row["status"] == OK and dataset.samples[row["#position"]].mask is not None]
         given += len(masked)
@@ -80,8 +80,6 @@ def rescore_shards(
         new.write_arrays(name, shard)
         records.extend(rows)
         advance(len(rows))
-    if len(records) != len(dataset.samples):
-        raise ResultError(f"the shards of {str(old.path)!r} hold {len(records)} of {len(dataset.samples)} images")
     return Rescored(sorted(records, key=_position), given, frozenset(changed))
 
 
@@ -89,17 +87,14 @@ def _position(row: Row) -> int:
     return int(row["#position"])
 
 
-def _read(run: Run, name: str) -> dict[str, NDArray[Any]]:
-    try:
-        shard = run.read_arrays(name)
-    except (OSError, ValueError, KeyError) as error:
-        raise ResultError(f"{str(run.path / name)!r} is damaged: {error}", "Audit the data again.") from error
-    if shard is None:
+def _read(run: Run, name: str, start: int, count: int) -> tuple[list[Row], dict[str, NDArray[Any]]]:
+    stored = run.read_arrays(name, partial(attention.sound, start=start, count=count))
+    if stored is None:
         raise ResultError(
             f"{str(run.path / name)!r} is missing: without the shards of a run nothing can be scored again",
             "Give the run folder as the audit wrote it, with its folder `shards`, or audit the data again.",
         )
-    return shard
+    return stored
 
 
 def _rescore(

@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import shutil
 import sqlite3
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,12 +34,15 @@ from bias_audit.pipeline.remask import Rescored, only_masks, rescore_shards
 from bias_audit.pipeline.reopen import config_of, dataset_of
 from bias_audit.report import pictures
 from bias_audit.review.decisions import FILE as DECISIONS
-from bias_audit.run.folder import Run
+from bias_audit.run.folder import SHARDS, Run
+from bias_audit.run.lock import gives_back
 from bias_audit.run.progress import QUIET, Progress
 from bias_audit.run.result import AuditResult, load
 from bias_audit.run.statuses import DONE_BEFORE
+from bias_audit.text_files import read_toml
 
 
+@gives_back
 def rescore(
     folder: str | Path,
     *,
@@ -151,7 +153,7 @@ def thresholds_of(result: AuditResult, file: Path | None = None, single: Mapping
     values = {name: value for name, value in result.info.thresholds.items() if name in MEANINGS}
     if file is not None:
         _, given = read_config(file, registry.settings_of_others())
-        named = tomllib.loads(file.read_text(encoding="utf-8")).get("thresholds", {})
+        named = read_toml(file, ConfigError, "the configuration").get("thresholds", {})
         values |= {name: getattr(given, name) for name in named}
     for name, text in (single or {}).items():
         if name not in MEANINGS:
@@ -165,17 +167,22 @@ def thresholds_of(result: AuditResult, file: Path | None = None, single: Mapping
 
 
 def _json(run: Run, name: str) -> dict[str, Any]:
-    try:
-        return dict(run.read_json(name) or {})
-    except (OSError, ValueError) as error:
-        raise ResultError(f"{str(run.path / name)!r} is damaged: {error}", "Audit the data again.") from error
+    return run.read_json(name, dict) or {}
 
 
 def _carry(before: Run, run: Run) -> None:
     """Copy into the new run the shards that only the model can make, and the decisions of reviewers."""
-    for file in sorted((before.path / "shards").iterdir()):
-        if not file.name.startswith("maps-"):
-            shutil.copy2(file, run.path / "shards" / file.name)
+    shards = before.path / SHARDS
+    try:
+        for file in sorted(shards.iterdir()):
+            if file.name.startswith(("maps-", ".")):
+                continue
+            if file.suffix in (".npz", ".json"):  # a damaged piece is told, not handed on
+                (before.read_arrays if file.suffix == ".npz" else before.read_json)(f"{SHARDS}/{file.name}")
+            shutil.copy2(file, run.path / SHARDS / file.name)
+    except OSError as error:
+        hint = "Free space, or audit the data again."
+        raise ResultError(f"cannot copy {str(error.filename or shards)!r}: {error.strerror}", hint) from error
     decided = before.path / DECISIONS
     if decided.is_file() and not (run.path / DECISIONS).exists():
         # Not a copy of the file: a review server may be writing into it.

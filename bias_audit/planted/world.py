@@ -10,7 +10,6 @@ Photo i of a class depends on (seed, split, class, i) alone: asking for more pho
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from bias_audit.errors import ConfigError, DataError
 from bias_audit.planted.animals import Image, Mask, Placement, draw_animal, place
 from bias_audit.planted.backgrounds import BACKGROUNDS, snow
 from bias_audit.planted.species import SPECIES
+from bias_audit.run.csv_text import csv_text
 
 CLASS_NAMES = tuple(sorted(SPECIES))
 SPLITS = ("train", "test")
@@ -191,10 +191,8 @@ def write_world(
             rows.append((image, mask, split, name, shot.place, int(shot.cue)))
             if on_photo:
                 on_photo(done, len(jobs))
-        with open(folder / "truth.csv", "w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(("image", "mask", "split", "label", "place", "cue"))
-            writer.writerows(rows)
+        table = csv_text(("image", "mask", "split", "label", "place", "cue"), rows)
+        (folder / "truth.csv").write_bytes(table.encode())
     except OSError as error:
         raise DataError(
             f"cannot write the generated photos below {str(folder)!r}: {error}", "Give a folder on a disk with space."

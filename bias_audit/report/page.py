@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -21,6 +20,7 @@ from bias_audit.report.rendering import asset, environment, source
 from bias_audit.report.summary import summarise
 from bias_audit.run.atomic import guarded, write_atomically
 from bias_audit.run.result import AuditResult, load
+from bias_audit.text_files import read_json
 
 ASSETS = ("page.css", "browser.css", "review.css", "region.css", "page.js", "browser.js", "review.js", "region.js")
 """Styles and scripts of the page, in the order in which they are included."""
@@ -68,11 +68,11 @@ def write_report(
     hint = "Free space or make the folder writable."
     guarded(lambda: page.parent.mkdir(parents=True, exist_ok=True), page.parent, hint)
     if images != "all":
-        return write_atomically(page, page_of(result, images=images, anonymous=anonymous), hint)
+        return write_atomically(page, page_of(result, images=images, anonymous=anonymous), hint, own=out is None)
     summary = _summary(result, _read_pictures(result.path), EVERYTHING, anonymous)
     folder = picture_folder_of(page)
     _write_pictures(folder, summary["pictures"], hint)
-    return write_atomically(page, render(summary, picture_folder=quote(folder.name)), hint)
+    return write_atomically(page, render(summary, picture_folder=quote(folder.name)), hint, own=out is None)
 
 
 def picture_folder_of(page: Path) -> Path:
@@ -187,14 +187,10 @@ def _read_pictures(folder: Path) -> dict[str, Any]:
         ResultError: the file cannot be read, or is damaged.
     """
     file = folder / "pictures.json"
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    hint = "Delete it to make the page without pictures, or run the audit again."
+    content = read_json(file, ResultError, hint=hint)
+    if content is None:
         return {}
-    except (OSError, ValueError) as error:
-        raise ResultError(
-            f"{str(file)!r} is damaged: {error}", "Delete it to make the page without pictures, or run the audit again."
-        ) from error
     if not isinstance(content, dict):
-        raise ResultError(f"{str(file)!r} is damaged: expected an object, got {type(content).__name__}")
+        raise ResultError(f"{str(file)!r} is damaged: expected an object, got {type(content).__name__}", hint)
     return content

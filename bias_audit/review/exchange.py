@@ -15,14 +15,14 @@ from bias_audit.errors import BiasAuditError, ConfigError
 from bias_audit.review.agreement import DISAGREEMENT, by_target, state_of
 from bias_audit.review.decisions import FIELDS, Decision, checked, history, take, utc
 from bias_audit.review.written import past
+from bias_audit.run.csv_text import csv_of_records, unquoted
+from bias_audit.text_files import parse_json
 
 FORMAT_VERSION = 1
 MOST_BYTES = 200_000_000
 """Most bytes of a file to import: a larger one is not a file of decisions."""
 
 _CSV_FIELDS = (*FIELDS, "data")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_QUOTE = "'"
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def export_json(run_folder: str | Path, data: str) -> str:
 
 
 def export_csv(run_folder: str | Path, data: str) -> str:
-    """The standing decisions as a CSV table that is safe to open in a spreadsheet, see `cell`.
+    """The standing decisions as a CSV table that is safe to open in a spreadsheet, see `run.csv_text`.
 
     The column `state` says whether the target of a decision is decided or in disagreement; an import ignores the
     column.
@@ -77,15 +77,10 @@ def export_csv(run_folder: str | Path, data: str) -> str:
     Raises:
         ResultError: the store of decisions is damaged, locked, or of a newer version.
     """
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, (*_CSV_FIELDS, "state"), lineterminator="\r\n")
-    writer.writeheader()
     standing = [event.decision for event in history(run_folder) if event.standing]
     states = {key: state_of(made) for key, made in by_target(standing).items()}
-    for decision in standing:
-        row = {name: cell(value) for name, value in dataclasses.asdict(decision).items()}
-        writer.writerow({**row, "data": data, "state": states[decision.target_key]})
-    return buffer.getvalue()
+    rows = [{**dataclasses.asdict(each), "data": data, "state": states[each.target_key]} for each in standing]
+    return csv_of_records((*_CSV_FIELDS, "state"), rows)
 
 
 def import_json(run_folder: str | Path, text: str, data: str, images: Collection[str], name: str = "it") -> Imported:
@@ -103,9 +98,9 @@ def import_json(run_folder: str | Path, text: str, data: str, images: Collection
         ResultError: the store of decisions is damaged, locked, or cannot be written.
     """
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _damaged(name, f"no JSON ({error})") from error
+        content = parse_json(text, ConfigError, "it is")
+    except ConfigError as error:
+        raise _damaged(name, error.message) from error
     if not isinstance(content, Mapping) or not isinstance(content.get("decisions"), list):
         raise _damaged(name, "it has no list 'decisions'")
     version, origin = content.get("format_version"), content.get("data")
@@ -241,12 +236,7 @@ def _damaged(name: str, why: str) -> ConfigError:
     )
 
 
-def cell(value: Any) -> Any:
-    """A value for a CSV table: text that begins as a formula of a spreadsheet does, or with ', gets a ' in front."""
-    return _QUOTE + value if isinstance(value, str) and value.startswith((*_FORMULA, _QUOTE)) else value
-
-
 def _value(column: str, cell: str) -> Any:
     if column in ("measured", "low", "high"):
         return float(cell) if cell else None
-    return cell[1:] if cell.startswith(_QUOTE) else cell
+    return unquoted(cell)

@@ -8,8 +8,6 @@ training/         objects of biased classes on other backgrounds (`swapped`)
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -25,7 +23,9 @@ from bias_audit.review.decisions import BIAS, WRONG_LABEL, WRONG_MASK, Decision,
 from bias_audit.review.swapped import write_swapped
 from bias_audit.review.targets import Target
 from bias_audit.run.atomic import write_atomically
+from bias_audit.run.csv_text import csv_text
 from bias_audit.run.identity import class_of
+from bias_audit.run.printable import printable
 from bias_audit.run.progress import Progress
 from bias_audit.run.result import AuditResult
 
@@ -153,7 +153,7 @@ def write_next_steps(
     if split := disagreements(result, decisions):
         more = f"; and {len(split) - MOST_NAMED} more" if len(split) > MOST_NAMED else ""
         lines.append(f"Not decided, reviewers disagree: {'; '.join(split[:MOST_NAMED])}{more}.")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def biased_targets(result: AuditResult, decisions: Sequence[Decision], *, undecided: bool) -> list[Target]:
@@ -335,13 +335,7 @@ def _usable(folder: Path, result: AuditResult) -> Path:
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Sequence[str | int]]) -> bytes:
-    from bias_audit.review.exchange import cell
-
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\r\n")
-    writer.writerow(columns)
-    writer.writerows([cell(value) for value in row] for row in rows)
-    return buffer.getvalue().encode("utf-8", "backslashreplace")
+    return csv_text(columns, rows).encode("utf-8", "backslashreplace")
 
 
 def _text(value: Any) -> str:

@@ -7,7 +7,6 @@ POST /TOKEN/api/live/regions     {key, corners, name, reviewer, class_name}: the
 
 from __future__ import annotations
 
-import json
 from typing import Any, Protocol
 
 from starlette.concurrency import run_in_threadpool
@@ -17,6 +16,7 @@ from starlette.routing import BaseRoute, Route
 
 from bias_audit.errors import ConfigError
 from bias_audit.run.folder import plain
+from bias_audit.text_files import parse_json
 
 
 class Tester(Protocol):
@@ -47,10 +47,10 @@ def region_routes(tester: Tester) -> list[BaseRoute]:
 
     async def test(request: Request) -> Response:
         try:
-            asked = json.loads(await request.body())
+            asked = parse_json((await request.body()).decode(), ConfigError, "it is")
             given = {name: str(asked.get(name) or "") for name in ("name", "reviewer", "class_name")}
             key, corners = str(asked["key"]), asked["corners"]
-        except (ValueError, KeyError, AttributeError, RecursionError) as error:
+        except (ConfigError, ValueError, KeyError, AttributeError, TypeError) as error:
             raise ConfigError("the request must hold key, corners, name and reviewer") from error
         answered = await run_in_threadpool(lambda: tester.answer(tester.find(key), corners, **given))
         return JSONResponse(plain(answered))

@@ -11,19 +11,20 @@ GET  /TOKEN/api/export.json, /TOKEN/api/export.csv
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
-import json
+import signal
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
@@ -31,13 +32,18 @@ from bias_audit.errors import BiasAuditError, ConfigError, ResultError
 from bias_audit.report.page import page_of
 from bias_audit.review import decisions, exchange, targets
 from bias_audit.review.access import App, Guarded, TooLarge
+from bias_audit.review.connections import Connection, Troubles, most_connections
 from bias_audit.review.decisions import Decision
 from bias_audit.run.folder import FINISHED
 from bias_audit.run.identity import data_of
 from bias_audit.run.result import load
+from bias_audit.text_files import parse_json
 
 PAGE_POLICY = "frame-ancestors 'none'; base-uri 'none'; form-action 'none'; object-src 'none'"
 """Content security policy in the header of the page, beside the policy that the page states itself."""
+
+MOST_HEAD = 65_536
+"""Most bytes of a request's line and headers; cookies of other servers on this machine come with them."""
 
 LOOPBACK = "127.0.0.1"
 USUAL_PORT = 8321
@@ -152,10 +158,48 @@ def create_app(
     return Guarded(app, token)
 
 
-def serve(app: App, opened: socket.socket) -> None:
-    """Answer requests on a bound socket until Ctrl-C or SIGTERM; open requests then have 3 seconds to finish."""
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, end: threading.Event) -> None:
+        super().__init__(config)
+        self._end = end
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().set_exception_handler(Troubles())
+        await super().startup(sockets)
+        self.should_exit = self.should_exit or self._end.is_set()
+
+    async def on_tick(self, counter: int) -> bool:
+        return await super().on_tick(counter) or self._end.is_set()
+
+
+@contextlib.contextmanager
+def ended_by_sigterm() -> Iterator[threading.Event]:
+    """Context in which SIGTERM sets the event that is given, and does not end the process before it is done."""
+    end = threading.Event()
+    if threading.current_thread() is not threading.main_thread():  # signals reach the main thread only
+        yield end
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, frame: end.set())
+    try:
+        yield end
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def serve(app: App, opened: socket.socket, end: threading.Event) -> None:
+    """Answer requests on a bound socket until Ctrl-C or SIGTERM; open requests then have 3 seconds to finish.
+
+    Args:
+        app: the application.
+        opened: a listening socket, see `bind`.
+        end: event of `ended_by_sigterm`; SIGTERM may come before the server has begun.
+    """
     config = uvicorn.Config(
         app,
+        loop="asyncio",
+        http=Connection,
+        backlog=most_connections(),  # so many are taken at once, before any of them can be closed again
+        h11_max_incomplete_event_size=MOST_HEAD,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -164,7 +208,7 @@ def serve(app: App, opened: socket.socket) -> None:
         timeout_graceful_shutdown=3,
     )
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises Ctrl-C again after it has shut down
-        uvicorn.Server(config).run(sockets=[opened])
+        _Server(config, end).run(sockets=[opened])
 
 
 def bind(port: int | None) -> socket.socket:
@@ -211,8 +255,10 @@ def _add(run: _Run, body: dict[str, Any]) -> Decision:
 
 async def _body(request: Request, known: set[str]) -> dict[str, Any]:
     try:
-        body = json.loads(await request.body())
-    except (ValueError, RecursionError) as error:
+        body = parse_json((await request.body()).decode(), ConfigError, "it is")
+    except ClientDisconnect as error:
+        raise ConfigError("the request broke off") from error
+    except (ConfigError, UnicodeDecodeError) as error:
         raise ConfigError("the request holds no JSON") from error
     if not isinstance(body, dict) or set(body) - known:
         raise ConfigError(f"the request must hold an object of {', '.join(sorted(known))}")

@@ -6,9 +6,7 @@ backgrounds. If only one class were pasted, a model could learn the seam instead
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from bias_audit.errors import DataError
 from bias_audit.run.atomic import write_atomically
+from bias_audit.run.csv_text import csv_of_records
 from bias_audit.run.progress import Progress
 from bias_audit.run.result import AuditResult
 
@@ -169,8 +168,4 @@ def _folders(class_names: Sequence[str]) -> dict[str, str]:
 
 
 def _csv(rows: Sequence[dict[str, Any]]) -> bytes:
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, _COLUMNS, lineterminator="\r\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return buffer.getvalue().encode("utf-8", "backslashreplace")
+    return csv_of_records(_COLUMNS, rows).encode("utf-8", "backslashreplace")

@@ -8,7 +8,7 @@ IMAGES: tuple[Column, ...] = (
     Column("image_id", "string", "path relative to the data folder, with / (index)", index=True),
     Column("label", "string", "class the data set gives"),
     Column("status", "string", "ok, or why the image was not audited"),
-    Column("status_reason", "string", "what was wrong with the file, in words"),
+    Column("status_reason", "string", "what was wrong with the file or its prediction, in words"),
     Column("content", "string", "hash of the file's bytes: decisions about the image are kept by it"),
     Column("mask_content", "string", "hash of the mask file's bytes; missing without one", added=True),
     Column(

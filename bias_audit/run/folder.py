@@ -11,24 +11,32 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bias_audit.errors import ConfigError, DataError, ModelError
-from bias_audit.run.atomic import guarded, write_atomically
+from bias_audit.errors import BiasAuditError, ConfigError, DataError, ModelError, ResultError
+from bias_audit.run.atomic import guarded, sweep, write_atomically
+from bias_audit.run.lock import LOCK, hold
 from bias_audit.run.schema import TABLES
+from bias_audit.text_files import read_json
+
+T = TypeVar("T")
+Arrays = dict[str, NDArray[Any]]
 
 _HINT = "Free space or choose another folder; an interrupted audit continues with --resume."
 
 STARTED = "started.json"
+SHARDS = "shards"
 FINISHED = "audit.json"
 _OWN = {
-    *(STARTED, FINISHED, "report.html", "report-images", "pictures.json", "shards", "assets"),
+    *(STARTED, FINISHED, "report.html", "report-images", "pictures.json", SHARDS, "assets"),
     *("gate.json", "gate.md", "gate.junit.xml", "gate.sarif"),
     *(f"{table}.{suffix}" for table in TABLES for suffix in ("parquet", "csv")),
 }
@@ -37,8 +45,18 @@ _OWN = {
 OTHERS = "shards/tables.json"
 """File with the names of the tables that checks of other packages wrote; it exists only where there are any."""
 
-KEPT = {"decisions.sqlite", "decisions.sqlite-journal"}
-"""Files with decisions of reviewers: overwriting a run keeps them, and a folder with nothing else counts as empty."""
+KEPT = {"decisions.sqlite", "decisions.sqlite-journal", LOCK}
+"""Decisions of reviewers, and the lock: overwriting a run keeps them; a folder with nothing else counts as empty."""
+
+
+def _same(content: Any) -> Any:
+    return content
+
+
+def _object(content: Any) -> dict[str, Any]:
+    if not isinstance(content, dict):
+        raise ValueError("it holds no object")
+    return content
 
 
 class Run:
@@ -46,13 +64,22 @@ class Run:
 
     Args:
         path: the folder; it is made when `start` is called.
+        tell: takes a sentence about each damaged file, which then counts as missing, so that it is made again; None =
+            nobody can make it again: a damaged file is a ResultError.
+
+    Attributes:
+        digests: file name -> SHA-256 of each table that was written, for audit.json.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, tell: Callable[[str], None] | None = None) -> None:
         self.path = path
+        self.digests: dict[str, tuple[str, ...]] = {}
+        self._tell = tell
 
     def check(self, *, resume: bool, overwrite: bool) -> None:
         """Check that a run may be written into the folder; called before the model is loaded.
+
+        An existing folder is locked until the end of the function around, see `lock.hold`.
 
         Args:
             resume: an unfinished run may be continued.
@@ -60,12 +87,25 @@ class Run:
 
         Raises:
             ConfigError: the folder holds a run, or other files, and no flag allows it; or both flags are set.
+            ResultError: another process writes a run into the folder, or it cannot be read.
         """
         if resume and overwrite:
             raise ConfigError("--resume and --overwrite contradict each other: one keeps what is there, one deletes it")
-        if self.path.is_file():
+        try:
+            mode = self.path.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError):  # the latter is told when the folder is made
+            return
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise ConfigError(f"no run can be written to {str(self.path)!r}: {reason}") from error
+        if not stat.S_ISDIR(mode):
             raise ConfigError(f"{str(self.path)!r} is a file, not a folder for a run")
-        if not self.path.is_dir() or all(entry.name in KEPT for entry in self.path.iterdir()):
+        hold(self.path, "an audit")
+        try:
+            entries = os.listdir(self.path)
+        except OSError as error:
+            raise ResultError(f"cannot read the folder {str(self.path)!r}: {error.strerror}") from error
+        if all(name in KEPT for name in entries):
             return
         finished, started = (self.path / FINISHED).exists(), (self.path / STARTED).exists()
         if not finished and not started:
@@ -93,23 +133,37 @@ class Run:
 
         Raises:
             ConfigError: see `check`; or the unfinished run was started with another key.
-            ResultError: the folder cannot be written.
+            ResultError: the folder cannot be written, or another process writes a run into it.
         """
         self.check(resume=resume, overwrite=overwrite)
-        if overwrite:
-            self._clear()
-        elif resume and (self.path / STARTED).exists():
-            before = json.loads((self.path / STARTED).read_text(encoding="utf-8"))
+        guarded(lambda: self.path.mkdir(parents=True, exist_ok=True), self.path, _HINT)
+        self.check(resume=resume, overwrite=overwrite)  # now that the folder can be locked
+        sweep(self.path)
+        started = os.path.lexists(self.path / STARTED)
+        # Where it cannot be read, nobody knows what the shards were made of: all are made again.
+        before = self.read_json(STARTED, _object) if started and not overwrite else None
+        if before is not None:
             if changed := [name for name in key if before.get(name) != key[name]]:
                 raise ConfigError(
                     f"cannot resume {str(self.path)!r}: the {' and the '.join(changed)} changed since it was started",
                     "Resume with the same model, data and options, or start anew with --overwrite.",
                 )
-            guarded(lambda: (self.path / "shards").mkdir(exist_ok=True), self.path, _HINT)
-            return
-        guarded(lambda: self.path.mkdir(parents=True, exist_ok=True), self.path, _HINT)
-        self.write_json(STARTED, dict(key))  # first of all: a folder without it is nobody's run
-        guarded(lambda: (self.path / "shards").mkdir(exist_ok=True), self.path, _HINT)
+        else:
+            if started and not overwrite and self._tell:
+                self._tell("what the unfinished run was started with is not known, so it starts anew")
+            if overwrite or started:
+                guarded(self._clear, self.path, _HINT)
+            self.write_json(STARTED, dict(key))  # first of all: a folder without it is nobody's run
+        self._open_shards()
+
+    def _open_shards(self) -> None:
+        """Make the folder of shards; a link or a file in its place is removed, and nothing that it leads to."""
+        shards = self.path / SHARDS
+        if os.path.lexists(shards) and (shards.is_symlink() or not shards.is_dir()):
+            self._damaged(SHARDS, "it is no folder")
+            guarded(shards.unlink, shards, _HINT)
+        guarded(lambda: shards.mkdir(exist_ok=True), shards, _HINT)
+        sweep(shards)
 
     @contextlib.contextmanager
     def refusal_leaves_nothing(self) -> Iterator[None]:
@@ -120,14 +174,18 @@ class Run:
         try:
             yield
         except (ConfigError, DataError, ModelError) as error:
-            if isinstance(error, DataError) or not any((self.path / "shards").glob("maps-*")):
+            if isinstance(error, DataError) or not any((self.path / SHARDS).glob("maps-*")):
                 self.discard()
             raise
 
     def discard(self) -> None:
         """Delete all files of the run, and the folder too if nothing else is in it."""
         self._clear()
-        with contextlib.suppress(OSError):  # the user's own files may lie beside the run
+        lock = self.path / LOCK
+        with contextlib.suppress(OSError):
+            # Whoever waits for the lock of a folder that is gone finds that its file is another one, or none.
+            if os.listdir(self.path) == [LOCK]:  # else the user's own files lie beside the run
+                lock.unlink()
             self.path.rmdir()
 
     def finish(self, content: Mapping[str, Any]) -> None:
@@ -149,7 +207,7 @@ class Run:
         Raises:
             ResultError: the disk is full or the folder cannot be written; complete files are not changed.
         """
-        return write_atomically(self.path / name, content, _HINT)
+        return write_atomically(self.path / name, content, _HINT, own=True)
 
     def write_json(self, name: str, content: Any) -> Path:
         """Write a JSON file of the run and return its path; NaN and infinity become null.
@@ -170,26 +228,65 @@ class Run:
         np.savez(buffer, **dict(arrays))  # type: ignore[arg-type]
         return self.write(name, buffer.getvalue())
 
-    def read_arrays(self, name: str) -> dict[str, NDArray[Any]] | None:
+    def read_arrays(self, name: str, build: Callable[[Arrays], T] = _same) -> T | None:
         """Read the arrays of an .npz file of the run, by name; None if the file does not exist.
 
+        Args:
+            name: path of the file inside the run folder.
+            build: makes what is returned of the arrays by name; an exception of it means that they are damaged.
+
         Raises:
-            OSError, ValueError, EOFError, BadZipFile: the file is damaged.
+            ResultError: the file is damaged, and nobody is told (see `Run`).
         """
+
+        def load(path: Path) -> Arrays:
+            with np.load(path, allow_pickle=False) as file:
+                return {key: file[key] for key in file.files}
+
+        return self._read(name, lambda path: build(load(path)))
+
+    def read_json(self, name: str, build: Callable[[Any], Any] = _same) -> Any | None:
+        """Read a JSON file of the run; None if it does not exist, or holds null.
+
+        Args:
+            name: path of the file inside the run folder.
+            build: makes what is returned of the content; an exception of it means that the content is damaged.
+
+        Raises:
+            ResultError: the file is damaged, and nobody is told (see `Run`).
+        """
+
+        def load(path: Path) -> Any | None:
+            content = read_json(path, ResultError)
+            return None if content is None else build(content)
+
+        return self._read(name, load)
+
+    def _read(self, name: str, load: Callable[[Path], T | None]) -> T | None:
         path = self.path / name
-        if not path.exists():
+        if not os.path.lexists(path):
             return None
-        with np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
+        try:
+            if not path.is_file():
+                raise ValueError("it is no file")
+            return load(path)
+        except BiasAuditError as error:
+            reason = error.message.removeprefix(f"{str(path)!r} is damaged: ")
+        except KeyError as error:
+            reason = f"it has no {error}"
+        except Exception as error:  # whatever damage makes numpy, zipfile, zlib and the readers of a check raise
+            # NumPy's own sentence on pickled data tells how to run what is in them.
+            reason = "it holds no arrays" if "pickle" in str(error) else str(error) or type(error).__name__
+        self._damaged(name, reason)
+        if path.is_dir() and not path.is_symlink():  # no file can be written over a folder
+            guarded(lambda: shutil.rmtree(path), path, _HINT)
+        return None
 
-    def read_json(self, name: str) -> Any | None:
-        """Read a JSON file of the run; None if it does not exist.
-
-        Raises:
-            OSError, ValueError: the file is damaged.
-        """
-        path = self.path / name
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    def _damaged(self, name: str, reason: str) -> None:
+        said = f"{str(self.path / name)!r} is damaged: {reason}"
+        if self._tell is None:
+            raise ResultError(said, "Audit the data again.")
+        self._tell(f"{said}; it is made again")
 
     def note_tables(self, names: Iterable[str]) -> None:
         """Keep the names of tables of other packages' checks, so that overwriting the run deletes these tables too.
@@ -201,10 +298,7 @@ class Run:
             self.write_json(OTHERS, others)
 
     def _tables_of_others(self) -> list[str]:
-        try:
-            names = self.read_json(OTHERS)
-        except (OSError, ValueError):
-            return []
+        names = Run(self.path, lambda _: None).read_json(OTHERS, list)
         return [name for name in names or () if isinstance(name, str) and name.isidentifier()]
 
     def _clear(self) -> None:
@@ -213,7 +307,7 @@ class Run:
         others = {f"{name}.{suffix}" for name in self._tables_of_others() for suffix in ("parquet", "csv")}
         for entry in sorted(self.path.iterdir()) if self.path.is_dir() else []:
             own = entry.name in _OWN | others or (entry.name.startswith(".") and entry.suffix == ".tmp")
-            if entry.is_dir() and own:
+            if entry.is_dir() and not entry.is_symlink() and own:
                 shutil.rmtree(entry)
             elif own:
                 entry.unlink()

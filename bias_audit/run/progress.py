@@ -12,6 +12,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
+from bias_audit.run.printable import printable
+
 LOG = logging.getLogger("bias_audit")
 
 QUIET, NORMAL, VERBOSE = 0, 1, 2
@@ -57,12 +59,14 @@ class Progress:
 
     def note(self, text: str) -> None:
         """Print a sentence on stderr, unless quiet; it is logged at INFO."""
+        text = printable(text)
         LOG.info("%s", text)
         if self.verbosity != QUIET:
             self._print(text)
 
     def detail(self, text: str) -> None:
         """Print a sentence on stderr, if verbose; it is logged at DEBUG."""
+        text = printable(text)
         LOG.debug("%s", text)
         if self.verbosity == VERBOSE:
             self._print(text)

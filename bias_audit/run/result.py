@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import html
-import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING, Any
 from bias_audit.checks.levels import overall_level
 from bias_audit.checks.outcomes import LEVELS, RuleCount, RuleOutcome
 from bias_audit.errors import ResultError
+from bias_audit.run.audit_schema import FORMAT_VERSION, audit_schema
+from bias_audit.run.consistency import contradiction
+from bias_audit.run.digests import REPAIR, Digests, content_digest
+from bias_audit.run.json_schema import mismatch
+from bias_audit.text_files import read_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from bias_audit.gate import GateResult
-
-FORMAT_VERSION = 1
-"""Version of audit.json and of the tables; a reader refuses newer ones."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ class AuditResult:
         outcomes: outcomes of all rules, sorted by code.
         rules: for each rule, how many subjects were judged, passed and found.
         class_rows: the table of the classes as rows, column name -> value.
+        digests: digests of the files of the tables; None for a run of format version 1, whose files cannot be checked.
+        digest: digest of the content of audit.json; "" for such a run.
     """
 
     path: Path
@@ -102,6 +106,8 @@ class AuditResult:
     outcomes: tuple[RuleOutcome, ...]
     rules: tuple[RuleCount, ...]
     class_rows: tuple[dict[str, Any], ...]
+    digests: Digests | None = None
+    digest: str = ""
 
     @property
     def level(self) -> str:
@@ -179,7 +185,9 @@ class AuditResult:
         """Table of regions that reviewers drew and had tested, index `hypothesis_id`; empty where there are none."""
         from bias_audit.run.tables import table
 
-        return self.table("hypotheses") if (self.path / "hypotheses.parquet").exists() else table("hypotheses", [])
+        file = "hypotheses.parquet"
+        there = file in (self.digests or ()) or (self.path / file).exists()
+        return self.table("hypotheses") if there else table("hypotheses", [])
 
     @functools.cached_property
     def leakage(self) -> pd.DataFrame:
@@ -223,12 +231,12 @@ class AuditResult:
             name: name of the table, for example "images".
 
         Raises:
-            ResultError: the table is missing or damaged.
+            ResultError: the table is missing or damaged, or was changed after the run was written.
         """
         from bias_audit.run.tables import read_table
 
         if name not in self._tables:
-            self._tables[name] = read_table(self.path, name)
+            self._tables[name] = read_table(self.path, name, self.digests)
         return self._tables[name]
 
     @functools.cached_property
@@ -249,51 +257,79 @@ class AuditResult:
 
 
 def to_json(result: AuditResult) -> dict[str, Any]:
-    """The content of audit.json for a run."""
-    return {
-        "format_version": FORMAT_VERSION,
-        "level": result.level,
-        "verdict": result.verdict,
-        "info": dataclasses.asdict(result.info),
-        "rules": [dataclasses.asdict(count) for count in result.rules],
-        "outcomes": [dataclasses.asdict(outcome) for outcome in result.outcomes],
-        "classes": list(result.class_rows),
-    }
+    """The content of audit.json for a run, with its digest; a run without digests of its tables stays without one."""
+    from bias_audit.run.folder import plain  # imports NumPy, which a reader of runs does without
+
+    content: dict[str, Any] = plain(
+        {
+            "format_version": 1 if result.digests is None else FORMAT_VERSION,
+            "level": result.level,
+            "verdict": result.verdict,
+            "info": dataclasses.asdict(result.info),
+            "rules": [dataclasses.asdict(count) for count in result.rules],
+            "outcomes": [dataclasses.asdict(outcome) for outcome in result.outcomes],
+            "classes": list(result.class_rows),
+        }
+    )
+    if result.digests is not None:
+        content["tables"] = {name: list(digests) for name, digests in sorted(result.digests.items())}
+        content["digest"] = content_digest(content)
+    return content
 
 
 def load(path: str | Path) -> AuditResult:
-    """Read a finished run folder.
+    """Read a finished run folder, and check that audit.json is whole: its types, its digest, and itself against itself.
 
     Raises:
         ResultError: the folder does not exist, or its run is unfinished, damaged or written by a newer version.
     """
     folder = Path(path)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # unlike Path.is_dir, False for a name that is too long
         raise ResultError(f"no run folder at {str(path)!r}", "Give the folder that `bias-audit audit ... --out` wrote.")
     file = folder / "audit.json"
-    if not file.is_file():
+    content = read_json(file, ResultError, hint=REPAIR)
+    if content is None:
         raise ResultError(
             f"{str(path)!r} holds no audit.json: the audit there did not finish, or this is not a run folder",
             "Finish it with the same `bias-audit audit` command and --resume.",
         )
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        version = content["format_version"]
-        if version > FORMAT_VERSION:
-            raise ResultError(
-                f"{str(file)!r} has format version {version}, this bias-audit reads up to {FORMAT_VERSION}",
-                "Upgrade bias-audit.",
-            )
-        info = content["info"]
-        for name in ("class_names", "grid", "input_size", "notes"):
-            info[name] = tuple(info[name])
-        return AuditResult(
-            path=folder,
-            info=RunInfo(**info),
-            verdict=content["verdict"],
-            outcomes=tuple(RuleOutcome(**{**row, "image_ids": tuple(row["image_ids"])}) for row in content["outcomes"]),
-            rules=tuple(RuleCount(**row) for row in content["rules"]),
-            class_rows=tuple(content["classes"]),
+    if wrong := _damage(content, file):
+        raise ResultError(f"{str(file)!r} is damaged: {wrong}", REPAIR)
+    info = {**content["info"]}
+    for name in info.keys() & {"class_names", "grid", "input_size", "notes"}:
+        info[name] = tuple(info[name])
+    result = AuditResult(
+        path=folder,
+        info=RunInfo(**info),
+        verdict=content["verdict"],
+        outcomes=tuple(RuleOutcome(**{**row, "image_ids": tuple(row["image_ids"])}) for row in content["outcomes"]),
+        rules=tuple(RuleCount(**row) for row in content["rules"]),
+        class_rows=tuple(content["classes"]),
+        digests=content.get("tables"),
+        digest=content.get("digest", ""),
+    )
+    if wrong := contradiction(result, content["level"]):
+        raise ResultError(f"{str(file)!r} contradicts itself: {wrong}", REPAIR)
+    return result
+
+
+def _damage(content: Any, file: Path) -> str:
+    """What is wrong with the content of audit.json, as a sentence fragment; "" for nothing.
+
+    Raises:
+        ResultError: it was written by a newer version.
+    """
+    version = content.get("format_version") if isinstance(content, dict) else None
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        return f"format_version must be a whole number of 1 or more, not {str(version)[:60]!r}"
+    if version > FORMAT_VERSION:
+        raise ResultError(
+            f"{str(file)!r} has format version {version}, this bias-audit reads up to {FORMAT_VERSION}",
+            "Upgrade bias-audit.",
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ResultError(f"{str(file)!r} is damaged: {error}", "Run the audit again with --overwrite.") from error
+    if wrong := mismatch(content, audit_schema(version)):
+        return wrong
+    if version > 1 and content_digest(content) != content["digest"]:
+        return "it was changed after it was written: its content does not have the digest that it names"
+    missing = [name for name in content.get("tables", ()) if not (file.parent / name).is_file()]
+    return f"the table {missing[0]!r} is missing" if missing else ""

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from bias_audit.errors import ResultError
+from bias_audit.run.csv_text import LINE_END, Lines, quoted
+from bias_audit.run.digests import REPAIR, Digests, digest_of, verified
 from bias_audit.run.schema import TABLES, Column, columns_of, index_of
 from bias_audit.run.statuses import OK
 
@@ -97,21 +99,38 @@ def rows(frame: pd.DataFrame) -> tuple[dict[str, Any], ...]:
     )
 
 
+def table_files(name: str, frame: pd.DataFrame) -> dict[str, bytes]:
+    """The files of a table, file name -> bytes: NAME.parquet, and NAME.csv as `frame_csv` makes it."""
+    flat = frame if index_of(name) is None else frame.reset_index()
+    buffer = io.BytesIO()
+    flat.to_parquet(buffer, index=False)
+    return {f"{name}.parquet": buffer.getvalue(), f"{name}.csv": frame_csv(flat)}
+
+
 def write_table(run: Run, name: str, frame: pd.DataFrame) -> None:
-    """Write a table into a run as NAME.parquet and as NAME.csv (UTF-8, six significant digits).
+    """Write the files of a table into a run, and keep their digests for audit.json.
 
     Raises:
         ResultError: the disk is full or the folder cannot be written.
     """
-    flat = frame if index_of(name) is None else frame.reset_index()
-    buffer = io.BytesIO()
-    flat.to_parquet(buffer, index=False)
-    run.write(f"{name}.parquet", buffer.getvalue())
-    text = flat.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-    run.write(f"{name}.csv", text.encode("utf-8", "backslashreplace"))
+    for file, data in table_files(name, frame).items():
+        run.write(file, data)
+        run.digests[file] = (digest_of(data),)
 
 
-def read_table(path: Path, name: str) -> pd.DataFrame:
+def frame_csv(frame: pd.DataFrame) -> bytes:
+    """A table without its index as CSV (UTF-8, six significant digits), quoted as `csv_text.quoted` does."""
+    kinds = pd.api.types
+    texts = [i for i, dtype in enumerate(frame.dtypes) if kinds.is_object_dtype(dtype) or kinds.is_string_dtype(dtype)]
+    safe = frame.set_axis([quoted(str(name)) for name in frame.columns], axis=1)
+    for place in texts:
+        safe.isetitem(place, frame.iloc[:, place].astype(object).map(quoted).array)
+    lines = Lines("\n")
+    safe.to_csv(lines, index=False, float_format="%.6g", lineterminator=LINE_END)
+    return lines.getvalue().encode("utf-8", "backslashreplace")
+
+
+def read_table(path: Path, name: str, digests: Digests | None = None) -> pd.DataFrame:
     """Read a table of a finished run and check its columns.
 
     Columns that older runs do not have (`Column.added`) are filled with missing values.
@@ -119,17 +138,17 @@ def read_table(path: Path, name: str) -> pd.DataFrame:
     Args:
         path: the run folder.
         name: name of the table.
+        digests: digests of the files of the run's tables; None = not known, and not compared.
 
     Raises:
-        ResultError: missing or damaged file, or a column of the schema is missing.
+        ResultError: missing, damaged or changed file, or a column of the schema is missing.
     """
     file = path / f"{name}.parquet"
+    data = verified(file, digests)
     try:
-        frame = pd.read_parquet(file)
-    except FileNotFoundError as error:
-        raise ResultError(f"{str(file)!r} is missing", "Run the audit again with --overwrite.") from error
-    except (OSError, ValueError) as error:
-        raise ResultError(f"{str(file)!r} is damaged: {error}", "Run the audit again with --overwrite.") from error
+        frame = pd.read_parquet(io.BytesIO(data))
+    except Exception as error:  # whatever damage makes pyarrow raise
+        raise ResultError(f"{str(file)!r} is damaged: {error}", REPAIR) from error
     absent = [column for column in columns_of(name) if column.name not in frame]
     if missing := [column.name for column in absent if not column.added]:
         raise ResultError(f"{str(file)!r} lacks the columns {', '.join(missing)}", "Run the audit again.")

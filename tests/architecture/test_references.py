@@ -138,8 +138,8 @@ def test_the_package_refers_to_the_text():
     ("name", "there"),
     [
         ("stats.intervals.wilson", True),
-        ("config.Thresholds.min_gap", True),
-        ("config.Thresholds.no_such_bound", False),
+        ("checks.thresholds.Thresholds.min_gap", True),
+        ("checks.thresholds.Thresholds.no_such_bound", False),
         ("config.FIRST_FILL", True),
         ("stats.intervals.no_such_interval", False),
         ("no_such_module.wilson", False),

@@ -113,6 +113,8 @@ def test_findings_are_new_known_gone_or_no_longer_judged(made, comparison: Compa
 def test_other_classes_and_settings_are_stated(made):
     old, new = better(), worse()
     old.info = dataclasses.replace(old.info, class_names=(HUSKY, WOLF, "cat"), thresholds={"min_gap": 0.1})
+    old.classes = [row for row in old.classes if row["class_name"] != HOSTILE]
+    old.outcomes = tuple(outcome for outcome in old.outcomes if outcome.subject != HOSTILE)
     found = compare(made("old", old), made("new", new))
     text = " ".join(found.differences)
     assert text.startswith("Not comparable as a whole, because the classes differ: only the old run has cat, only the")

@@ -7,7 +7,9 @@ from typing import Any
 
 from bias_audit.gate import FAILED, NOT_JUDGED, PASSED, WAIVED, WARNED, GateResult, GateRow, read_gate
 
-HOSTILE = "wolf\x1b[31m\x00 <b>&\"'|`*\n::error::x](http://a) {0} %0A, \ud800 \ufffe ünï\N{WOLF FACE}"
+HOSTILE = "wolf\x1b[31m\x00 <b>&\"'|`*\n::error::x](http://a) {0} %0A, " + (
+    "\x7f\x9b2J\u202e\u2066\u200b\u2028 \ud800 \ufffe ünï\N{WOLF FACE}"
+)
 """Control characters, half a surrogate pair, markup of HTML, XML, Markdown, SARIF and workflow commands."""
 
 

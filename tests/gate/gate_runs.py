@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import itertools
 import json
 from pathlib import Path
 from typing import Any
 
-from bias_audit.checks.outcomes import RuleOutcome
+from agreeing import agreeing
+
+from bias_audit.checks.outcomes import RuleOutcome, count
 from bias_audit.gate import GateResult, GateRow, judge, read_gate
 from bias_audit.gate.settings import GateConfig
+from bias_audit.run.digests import digest_of
 from bias_audit.run.result import AuditResult, RunInfo, load, to_json
 from bias_audit.run.schema import TABLES
 
@@ -35,7 +39,7 @@ WOLF: dict[str, Any] = {
     "background_gap": 0.8,
     "gap_low": 0.4,
     "gap_high": 0.95,
-    "p_fdr": 0.01,
+    "p_fdr": 0.2,
     "background_only_accuracy": 0.7,
     "background_only_low": 0.4,
     "background_only_high": 0.9,
@@ -52,6 +56,9 @@ EMPTY: dict[str, Any] = {column.name: None for column in TABLES["classes"]} | {
     "reliance_reason": "object too small to paste",
 }
 """A class of which nothing could be measured."""
+
+
+_MINUTES = itertools.cycle(range(60))
 
 
 def outcome(status: str = "passed", level: str | None = None, **changed: Any) -> RuleOutcome:
@@ -71,6 +78,7 @@ def run_of(
     if not any(one.code == "BA201" for one in outcomes):
         names = [row["class_name"] for row in classes] or ["wolf"]
         outcomes = (*outcomes, *(outcome(subject=name) for name in names))
+    images = dict.fromkeys(("images", "read", "with_mask"), sum(row.get("n", 0) for row in classes) or 40)
     about = RunInfo(
         name="model on data",
         model="model.keras",
@@ -79,33 +87,37 @@ def run_of(
         model_sha256="0",
         fingerprint="0",
         version="0",
-        created="2025-01-01T00:00:00Z",
+        created=f"2025-01-01T00:{next(_MINUTES):02}:00Z",  # else it would be the run that it is compared with
         seconds={},
         config={},
         thresholds={},
-        class_names=("husky", "wolf"),
+        class_names=tuple(row["class_name"] for row in classes),
         layer="conv",
         grid=(7, 7),
         method="hires_cam",
         head="softmax",
         input_size=(224, 224, 3),
-        counts={"images": 40, "read": 40, "with_mask": 40} if counts is None else counts,
+        counts=images if counts is None else counts,
         statuses={},
         mask_kind="mask",
         content="c0ffee",
     )
-    return AuditResult(path, dataclasses.replace(about, **info), "verdict", outcomes, (), classes)
+    return AuditResult(
+        path, dataclasses.replace(about, **info), "verdict", outcomes, count(outcomes), classes, digests={}
+    )
 
 
 def stored(folder: Path, run: AuditResult, **tables: list[dict[str, Any]]) -> AuditResult:
     """The run as it is read back from a folder, with these tables as CSV."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "audit.json").write_text(json.dumps(to_json(run)), encoding="utf-8")
     for name, rows in tables.items():
         with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, list(rows[0]) if rows else ["nothing"])
             writer.writeheader()
             writer.writerows(rows)
+    files = {file.name: (digest_of(file.read_bytes()),) for file in folder.glob("*.csv")}
+    content = to_json(dataclasses.replace(agreeing(run), digests=files))
+    (folder / "audit.json").write_text(json.dumps(content), encoding="utf-8")
     return load(folder)
 
 

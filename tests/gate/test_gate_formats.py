@@ -19,7 +19,8 @@ from bias_audit.gate.formats import FILES, FORMATS, Place, place_of, write_forma
 from bias_audit.gate.formats.as_json import schema
 from bias_audit.gate.formats.junit import junit
 from bias_audit.gate.formats.markdown import LIMIT, markdown
-from bias_audit.gate.formats.told import legal, subject_of
+from bias_audit.gate.formats.told import subject_of
+from bias_audit.run.printable import printable
 
 PLACE = Place(run="reports/mine")
 GATES = {"one of each": one_of_each(), "hostile names": hostile(), "no rows": gate(), "all passed": gate(row(PASSED))}
@@ -44,8 +45,11 @@ class TestEvery:
         assert set(FILES) < set(FORMATS)
         assert len(set(FILES.values())) == len(FILES)
 
-    def test_legal_text(self):
-        assert legal("a\x1b\x00\ud800\ufffe\tb\n🐺") == "a\\x1b\\x00\\ud800\\ufffe\tb\n🐺"
+    @pytest.mark.parametrize("given", GATES)
+    @pytest.mark.parametrize("name", FORMATS)
+    def test_no_command_for_a_terminal(self, name, given):
+        text = FORMATS[name](GATES[given], PLACE)
+        assert printable(text, lines=True) == text
 
 
 class TestJson:

@@ -127,7 +127,7 @@ def test_number_sentences(tmp_path: Path) -> None:
     _, row = numeric(tmp_path, "class", "max_background_gap", 0.1, run_of())
     assert row.sentence == "Background gap of 'wolf' is 0.80 (95 % interval 0.40 to 0.95), at most 0.10 is allowed."
     _, row = numeric(tmp_path, "dataset", "max_unreadable_share", 0.001, run_of(counts={"images": 800, "read": 799}))
-    assert row.sentence == "Share of images unreadable or skipped is 0.00125, at most 0.001 is allowed."
+    assert row.sentence == "Share of images without prediction is 0.00125, at most 0.001 is allowed."
     _, row = numeric(tmp_path, "class", "min_accuracy", 0.92, run_of())
     assert row.sentence == (
         "Accuracy of 'wolf' is 0.90 (95 % interval 0.70 to 0.97), at least 0.92 is required; near the threshold: "

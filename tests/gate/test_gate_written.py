@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from agreeing import agreeing
 from gate_runs import WOLF, outcome, read, run_of
 
 from bias_audit.errors import ResultError
@@ -102,7 +103,7 @@ print(gate.exit_code, *sorted(set(sys.modules) & set({heavy!r})))
 
 def modules_of_a_gate(tmp_path: Path, before: str) -> list[str]:
     """Judge a stored run in a fresh interpreter: the exit code and the heavy modules it imported."""
-    content = result.to_json(run_of(outcome("found", "SUSPICIOUS")))
+    content = result.to_json(agreeing(run_of(outcome("found", "SUSPICIOUS"))))
     (tmp_path / "audit.json").write_text(json.dumps(content), encoding="utf-8")
     (tmp_path / "gate.toml").write_text("[dataset]\nmin_accuracy = 0.5\n[class]\nmax_background_gap = 0.1\n")
     script = SCRIPT.format(before=before, heavy=HEAVY)

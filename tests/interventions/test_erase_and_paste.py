@@ -42,6 +42,14 @@ class TestAsked:
         asked.finish()
         assert asked.answers == {"dark": [Answer(0.75, turned=True)]}
 
+    def test_what_is_not_finite_is_no_answer(self):
+        asked: Asked[str] = Asked(brightness, WATCHED, batch=8)
+        for change, value in (("dark", 64), ("broken", np.nan)):
+            asked.ask(change, picture(value))
+        asked.finish()
+        (dark,), (broken,) = asked.answers["dark"], asked.answers["broken"]
+        assert (dark.valid, broken.valid, broken.turned) == (True, False, False)
+
     @pytest.mark.parametrize("batch", [1, 2, 3, 6, 7, 8, 100])
     def test_the_batch_size_does_not_change_which_picture_gets_which_answer(self, batch):
         """Seven pictures, each with a probability of its own, under four changes."""

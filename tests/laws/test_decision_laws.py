@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from bias_audit.review.decisions import KINDS, VERDICTS, Decision, checked, history, read_decisions, take
 from bias_audit.review.exchange import export_csv, export_json, import_csv, import_json
+from bias_audit.review.written import visible
 
 DATA = "d" * 64
 moments = st.integers(0, 5).map(lambda second: f"2026-01-01T00:00:0{second}+00:00")  # few, so that some tie
 
 numbers = st.none() | st.floats(allow_nan=False, allow_infinity=False)
 texts = st.text(max_size=40)
-names = texts.filter(lambda text: text.strip())
+names = texts.filter(visible)
 
 
 def decisions(reviewers: st.SearchStrategy[str], keys: st.SearchStrategy[str]) -> st.SearchStrategy[Decision]:

@@ -269,6 +269,18 @@ class TestHealth:
         outcome = outcomes("BA901", evidence(classes(a={}, b={}), table))[""]
         assert (outcome.status, outcome.measured, len(outcome.image_ids)) == ("found", 0.1, 2)
 
+    def test_invalid_predictions(self):
+        table = images(a=[0.2] * 10, b=[0.2] * 10)
+        table["intervention_status"] = "done"
+        given = evidence(classes(a={}, b={}), table)
+        assert outcomes("BA910", given)[""].status == "passed"
+        table.loc[table.index[:2], ["status", "intervention_status"]] = "invalid prediction"
+        table.loc[table.index[2:5], "intervention_status"] = "invalid prediction"
+        outcome = outcomes("BA910", given)[""]
+        assert (outcome.status, outcome.level, outcome.measured, len(outcome.image_ids)) == ("found", "WATCH", 0.25, 5)
+        assert "for 2 of 20 images, and for composites of 3 more" in outcome.sentence
+        assert outcomes("BA901", given)[""].measured == 0  # they were read
+
     def test_maps_tied_to_nothing_unless_the_reliance_explains_them(self):
         high = {"background_excess": 0.9}
         found = outcomes("BA902", evidence(classes(a={**high, **TIED}, b=high)))[""]

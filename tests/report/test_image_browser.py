@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from made_run import HOSTILE, HUSKY, NAMES, WOLF, Parts, made_parts, write_parts
+from made_run import HOSTILE, HUSKY, NAMES, WOLF, Parts, made_parts, put_table, write_parts
 
 from bias_audit.report.page import write_report
 
@@ -253,7 +253,7 @@ def add_column(folder: Path, name: str, values: list[str]) -> None:
 
     images = pd.read_parquet(folder / "images.parquet")
     images[name] = [values[index % len(values)] for index in range(len(images))]
-    images.to_parquet(folder / "images.parquet", index=False)
+    put_table(folder, "images", images)
 
 
 def test_fifty_thousand_images_of_which_few_are_drawn(tmp_path: Path, visit: Callable[..., Any]) -> None:

@@ -206,7 +206,15 @@ def test_many_classes_stay_below_the_limit_too(tmp_path: Path) -> None:
     parts.classes = [{**parts.classes[1], "class_name": name} for name in names]
     statuses = ("found", "passed", "not applicable")
     parts.outcomes = tuple(
-        RuleOutcome("BA201", "title", "class", name, statuses[index % 3], f"What happened to {name}.", level="WATCH")
+        RuleOutcome(
+            "BA201",
+            "title",
+            "class",
+            name,
+            statuses[index % 3],
+            f"What happened to {name}.",
+            level=None if index % 3 else "SUSPICIOUS",
+        )
         for index, name in enumerate(names)
     )
     parts.info = info(class_names=tuple(names))
@@ -218,7 +226,7 @@ def test_many_classes_stay_below_the_limit_too(tmp_path: Path) -> None:
 
 
 def test_every_level_has_its_own_shape_and_a_colour(parts: Parts, write_run: Write) -> None:
-    rows = [RuleOutcome("BA201", "t", "class", HUSKY, "found", f"As {level}.", level=level) for level in LEVELS]
+    rows = [RuleOutcome("BA101", "t", "class", HUSKY, "found", f"As {level}.", level=level) for level in LEVELS]
     parts.outcomes = tuple(rows)
     text = write_report(write_run(parts)).read_text(encoding="utf-8")
     shown = re.findall(r'<article class="finding is-([a-z-]+)"', text)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from made_run import HUSKY, NAMES, Parts, info, table
+from made_run import HUSKY, NAMES, Parts, info, put_table, table
 from PIL import Image
 
 from bias_audit.checks.outcomes import RuleOutcome
@@ -46,9 +46,9 @@ def revealing(parts: Parts, write_run: Write) -> Path:
     folder = write_run(parts)
     images = pd.read_parquet(folder / "images.parquet")
     images["scan"] = [f"scans/{index % 3}.dcm" for index in range(len(images))]
-    images.to_parquet(folder / "images.parquet", index=False)
+    put_table(folder, "images", images)
     slices = table("slices", [{"column": "scan", "value": "scans/0.dcm", "n": 9, "accuracy": 1.0, "reason": "ok"}])
-    slices.to_parquet(folder / "slices.parquet", index=False)
+    put_table(folder, "slices", slices)
     result = load(folder)
     content = str(result.images.index[0])
     decisions.add(

@@ -271,7 +271,7 @@ def test_composites_leave_room_for_the_photos(result: AuditResult) -> None:
 def test_a_newer_rule_without_a_known_unit_is_still_shown(parts: Parts, write_run: Write) -> None:
     parts.outcomes = (
         dataclasses.replace(parts.outcomes[3], code="BA777"),
-        RuleOutcome("BA101", "t", "class", "a class that is not in the table", "found", "s", level="WATCH"),
+        RuleOutcome("BA101", "t", "dataset", "", "found", "s", level="WATCH"),
     )
     first, second = summarise(load(write_run(parts)), {})["findings"]
     assert (first["measure"], first["unit"]) == ("measured", "number")

@@ -103,7 +103,7 @@ def test_a_neighbour_with_decisions_is_offered(run: Path, tmp_path: Path):
 SERVE = """
 import sys
 from bias_audit.review import server
-def stop(app, opened): print("SERVED", flush=True)
+def stop(app, opened, end): print("SERVED", flush=True)
 server.serve = stop
 from bias_audit.cli import main
 sys.exit(main({arguments!r}))

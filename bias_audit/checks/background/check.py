@@ -92,6 +92,14 @@ class Background(Check):
 
         return {"gap_matrix": summary.gaps_between(measured.own().composites, photos.class_names)}
 
+    def contradiction(self, result: AuditResult) -> str:
+        """An outcome of BA201 that the class table contradicts."""
+        from bias_audit.checks.background.contradictions import contradiction
+        from bias_audit.checks.thresholds import of_run
+
+        bounds = of_run(result.info.thresholds, str(result.path))
+        return contradiction("BA201", result.outcomes, result.class_rows, bounds)
+
     def pictures(self, measured: Measured, outcomes: Sequence[RuleOutcome]) -> Mapping[str, Any]:
         """Pictures of composites of the classes with a finding; of the first two classes where nothing was found."""
         from bias_audit.checks.background import summary

@@ -81,7 +81,7 @@ class Composite:
         arm: kind of composite, one of the arms above.
         fill: key of FILLS, or of BACKDROPS for FOREGROUND; "" where nothing was filled.
         donor_label: class index of the donor, -1 where there is none.
-        predicted: index of the predicted class.
+        predicted: index of the predicted class; NO_CLASS where the model's outputs are not finite.
         probability: probability of the photo's label, 0..1.
         probability_predicted: probability of the predicted class, 0..1.
         log_odds: log-odds of the photo's label.

@@ -20,10 +20,11 @@ from bias_audit.config import SECOND_FILL, AuditConfig
 from bias_audit.data.dataset import Dataset
 from bias_audit.heatmaps import attention
 from bias_audit.interventions import donors
+from bias_audit.models.base import NO_CLASS
 from bias_audit.report import pictures
 from bias_audit.run.folder import Run
 from bias_audit.run.result import AuditResult
-from bias_audit.run.statuses import CHANGED, DONE, OK, SWITCHED_OFF
+from bias_audit.run.statuses import CHANGED, DONE, INVALID_PREDICTION, OK, SWITCHED_OFF
 
 Example = dict[str, Any]
 """A composite kept for the report, as an entry of pictures.json."""
@@ -57,7 +58,7 @@ def recall(result: AuditResult) -> Interventions:
     """Read the composites of a finished run, and the columns of the images that were made from them."""
     run = Run(result.path)
     names = result.info.class_names
-    shards = {label: run.read_json(_shard(label)) for label in range(len(names))}
+    shards = {label: run.read_json(_shard(label), _stored) for label in range(len(names))}
     made = {label: shard for label, shard in shards.items() if shard is not None}
     rows = [{**composite, "label": label} for label, shard in made.items() for composite in shard["composites"]]
     photos = result.images[[column.name for column in OF_IMAGES]].reset_index(drop=True)
@@ -79,7 +80,7 @@ def make_composites(context: Context) -> Interventions:
     labels = [label for label, photos in todo.photos.items() if photos]
     backgrounds = donors.Backgrounds({}, {})
     maps: dict[int, NDArray[np.float32]] = {}
-    shards = {label: run.read_json(_shard(label)) for label in labels}
+    shards = {label: run.read_json(_shard(label), _stored) for label in labels}
     if None in shards.values():
         used = {position for chosen in (todo.photos, todo.donors) for part in chosen.values() for position in part}
         recognised = [position for position in sorted(used) if records[position].get("correct")]
@@ -111,15 +112,21 @@ def make_composites(context: Context) -> Interventions:
                 ):  # fmt: skip
                     made.extend(part)
                     advance(len(part))
+                # One arm without its NaN answers would be compared with another arm of other donors: all or none.
+                invalid = sorted({composite.photo for composite in made if composite.predicted == NO_CLASS})
+                made = [composite for composite in made if composite.photo not in invalid]
                 shard = {
                     "composites": [dataclasses.asdict(composite) for composite in made],
                     "examples": _examples(dataset, label, made, kept),
+                    "invalid": invalid,
                 }
                 run.write_json(_shard(label), shard)
             else:
                 advance(len(shard["composites"]))
             rows.extend({**composite, "label": label} for composite in shard["composites"])
             examples[dataset.class_names[label]] = shard["examples"]
+            for photo in shard.get("invalid", ()):
+                status[photo] = INVALID_PREDICTION
     table = _table(rows)
     made_of = set(table["photo"])
     # Every photo that can be read has composites: one without has changed since the audit pass.
@@ -180,6 +187,14 @@ def _examples(
         for (owner, arm), (donor, picture) in kept.items()
         if owner == photo and (photo, arm) in first
     ]
+
+
+def _stored(shard: dict[str, Any]) -> dict[str, Any]:
+    for composite in shard["composites"]:
+        composites.Composite(**composite)
+    if not isinstance(shard["examples"], list):
+        raise TypeError("it holds no examples")
+    return shard
 
 
 def _shard(label: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bias_audit.checks.base import Rule
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bias_audit.checks.evidence import Evidence
+    from bias_audit.checks.outcomes import ClassRow
 
 EVIDENCE = (
     "accuracy",
@@ -72,7 +74,7 @@ def follows_background(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     # docs/science.md#background-gap, docs/science.md#fills, docs/science.md#levels
     bounds = evidence.thresholds
     watched = {name for name, compared in evidence.attention.items() if compared.stands_out(bounds)}
-    other_of_two = victim_of_two(evidence.classes, bounds)
+    other_of_two = victim_of_two(evidence.rows(), bounds)
     outcomes = []
     for name, row in evidence.rows():
         if not np.isfinite(as_float(row["p_fdr"])):
@@ -107,7 +109,7 @@ def follows_background(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     return outcomes
 
 
-def level_of(row: pd.Series, bounds: Thresholds, *, watched: bool, victim: bool = False) -> str:
+def level_of(row: ClassRow, bounds: Thresholds, *, watched: bool, victim: bool = False) -> str:
     """Level of a class whose prediction follows the background.
 
     COLLATERAL for a victim of another class's cue, CONFIRMED where the attended background moves the prediction,
@@ -126,7 +128,7 @@ def level_of(row: pd.Series, bounds: Thresholds, *, watched: bool, victim: bool 
     return "HIDDEN" if not watched and maps_are_blind(row, bounds) else "SUSPICIOUS"
 
 
-def pulls(row: pd.Series, bounds: Thresholds) -> bool:
+def pulls(row: ClassRow, bounds: Thresholds) -> bool:
     """Whether the class's backgrounds pull the objects of other classes to it, which marks the class with the cue.
 
     Args:
@@ -136,7 +138,7 @@ def pulls(row: pd.Series, bounds: Thresholds) -> bool:
     return as_float(row["attract_low"], -1) > 0 and as_float(row["attract"], 0) >= bounds.min_attract
 
 
-def passes_alone(row: pd.Series, bounds: Thresholds) -> bool:
+def passes_alone(row: ClassRow, bounds: Thresholds) -> bool:
     """Whether the class's photos without their object are still called the class, clearly more often than others.
 
     The lower limit of the class's own rate is compared with the highest rate among other classes; both fills must show
@@ -151,7 +153,7 @@ def passes_alone(row: pd.Series, bounds: Thresholds) -> bool:
     return min(first, second) > bounds.min_background_only
 
 
-def victim_of_two(classes: pd.DataFrame, bounds: Thresholds) -> str | None:
+def victim_of_two(rows: Sequence[tuple[str, ClassRow]], bounds: Thresholds) -> str | None:
     """Name of the victim in a data set of two classes: recognised on neutral backdrops while the other class is not.
 
     With two classes the pull of backgrounds cannot tell culprit from victim: a picture without the cue of one class is
@@ -159,23 +161,29 @@ def victim_of_two(classes: pd.DataFrame, bounds: Thresholds) -> str | None:
     victim is not.
 
     Args:
-        classes: the class table.
+        rows: pairs of a class name and its row of the class table.
         bounds: thresholds of the rules.
 
     Returns:
         class name; None where both or neither are recognised, and where there are not two classes.
     """
-    if len(classes) != 2:
+    if len(rows) != 2:
         return None
-    stands = classes["neutral_loss_high"].astype(float) < bounds.min_background_only
-    falls = (classes["neutral_loss"].astype(float) >= bounds.min_gap) & (classes["neutral_loss_low"].astype(float) > 0)
-    first, second = map(str, classes.index)
-    if stands[first] and falls[second]:
+    (first, one), (second, other) = rows
+    if _stands(one, bounds) and _falls(other, bounds):
         return first
-    return second if stands[second] and falls[first] else None
+    return second if _stands(other, bounds) and _falls(one, bounds) else None
 
 
-def cue_moves_it(row: pd.Series, bounds: Thresholds) -> bool:
+def _stands(row: ClassRow, bounds: Thresholds) -> bool:
+    return as_float(row["neutral_loss_high"]) < bounds.min_background_only
+
+
+def _falls(row: ClassRow, bounds: Thresholds) -> bool:
+    return as_float(row["neutral_loss"]) >= bounds.min_gap and as_float(row["neutral_loss_low"]) > 0
+
+
+def cue_moves_it(row: ClassRow, bounds: Thresholds) -> bool:
     """Whether the piece of background that the maps point at moves the probability, removed or lent to other photos.
 
     Args:
@@ -190,7 +198,7 @@ def cue_moves_it(row: pd.Series, bounds: Thresholds) -> bool:
     )
 
 
-def maps_are_blind(row: pd.Series, bounds: Thresholds) -> bool:
+def maps_are_blind(row: ClassRow, bounds: Thresholds) -> bool:
     """Whether the heatmaps lie on the object, so that who reads them would acquit the class (a tint, a texture).
 
     Args:
@@ -203,7 +211,7 @@ def maps_are_blind(row: pd.Series, bounds: Thresholds) -> bool:
     )
 
 
-def near_threshold(row: pd.Series, bounds: Thresholds, *, found: bool) -> str:
+def near_threshold(row: ClassRow, bounds: Thresholds, *, found: bool) -> str:
     """Numbers of the outcome that lie close to a threshold, in words; "" where none does.
 
     Args:

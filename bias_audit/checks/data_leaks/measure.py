@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from bias_audit.data.dataset import Dataset, Sample, printable_path, stamp
 from bias_audit.data.duplicates import near_pairs, perceptual_hash
 from bias_audit.data.geometry import fit_image
 from bias_audit.data.masks import BACKGROUND
-from bias_audit.errors import ConfigError, ResultError
+from bias_audit.errors import ConfigError
 from bias_audit.heatmaps.unlabelled import pictures_in
 from bias_audit.regular_files import unreachable
 from bias_audit.run.columns import Row
@@ -37,6 +38,7 @@ from bias_audit.run.statuses import OK, SWITCHED_OFF
 from bias_audit.run.tables import table
 
 SHARD, TRAIN_SHARD = "shards/leakage.json", "shards/train.json"
+_PICTURE = ("name", "label", "hash")
 
 MOST_PAIRS = 500
 """Largest number of pairs of copies that are listed, the most similar first."""
@@ -99,9 +101,9 @@ def find_leaks(context: Context) -> Leaks:
     geometry, config, run, progress = context.geometry, context.config, context.run, context.progress
     if config.leakage == 0:
         return Leaks(reason=SWITCHED_OFF)
-    kept = run.read_json(SHARD)
+    kept: Leaks | None = run.read_json(SHARD, _leaks)
     if kept is not None:
-        return Leaks(**kept)
+        return kept
     chosen = sorted(sampling.readable(dataset, records, config.seed)[: config.leakage])
     found = Leaks()
     with progress.stage("What the data give away", len(chosen), "images") as advance:
@@ -156,11 +158,21 @@ def recalled(result: AuditResult) -> Looked:
     Raises:
         ResultError: the shard of the check is damaged.
     """
-    try:
-        found = dict(Run(result.path).read_json(SHARD) or {})
-    except (OSError, ValueError) as error:
-        raise ResultError(f"{str(result.path / SHARD)!r} is damaged: {error}", "Audit the data again.") from error
-    return Leaks(reason=SWITCHED_OFF).looked() if result.info.config.get("leakage") == 0 else Leaks(**found).looked()
+    found: Leaks = Run(result.path).read_json(SHARD, _leaks) or Leaks()
+    return Leaks(reason=SWITCHED_OFF).looked() if result.info.config.get("leakage") == 0 else found.looked()
+
+
+def _leaks(kept: dict[str, Any]) -> Leaks:
+    leaks = Leaks(**kept)
+    if not isinstance(leaks.rows, list) or not all(isinstance(row, dict) for row in leaks.rows):
+        raise TypeError("it holds no rows")
+    if (
+        type(leaks.estimated) is not int
+        or type(leaks.train) not in (int, NoneType)
+        or not isinstance(leaks.reason, str)
+    ):
+        raise TypeError("it does not say what was looked at")
+    return leaks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,7 +222,7 @@ def _trained(train: Path, dataset: Dataset, geometry: Geometry, run: Run, progre
 
     The hash is "" where a picture cannot be read; the label is the top folder, "" where that is no class.
     """
-    kept: list[dict[str, str]] | None = run.read_json(TRAIN_SHARD)
+    kept: list[dict[str, str]] | None = run.read_json(TRAIN_SHARD, _pictures)
     if kept is not None:
         return kept
     paths = training_pictures(train)
@@ -233,6 +245,12 @@ def _trained(train: Path, dataset: Dataset, geometry: Geometry, run: Run, progre
             advance(1)
     run.write_json(TRAIN_SHARD, found)
     return found
+
+
+def _pictures(kept: list[dict[str, str]]) -> list[dict[str, str]]:
+    if not isinstance(kept, list) or not all(isinstance(each[name], str) for each in kept for name in _PICTURE):
+        raise TypeError("it holds no training pictures")
+    return kept
 
 
 def fingerprint(train: Path) -> str:

@@ -213,7 +213,10 @@ def _erased(asked: Asked[Change]) -> Erased:
 
     def under(fill: str) -> Erased:
         after = asked.answers[fill, SELF][0].probability
-        controls = np.array([answer.probability for answer in asked.answers.get((control_of(fill), SELF), [])])
+        others = asked.answers.get((control_of(fill), SELF), [])
+        controls = np.array([answer.probability for answer in others if answer.valid])
+        if not np.isfinite(before - after):
+            controls = controls[:0]  # nothing to compare: as without room for a control
         effect = float(controls.mean() - after) if len(controls) else float("nan")
         p = (1 + int((controls <= after).sum())) / (1 + len(controls))
         return Erased(before, after, effect, p if len(controls) else float("nan"), len(controls))
@@ -223,7 +226,8 @@ def _erased(asked: Asked[Change]) -> Erased:
 
 def _pasted(asked: Asked[Change], hosts: Sequence[Photo], seed: int) -> tuple[Pasted | None, str]:
     said = asked.answers
-    told = [place for place in range(len(hosts)) if (CONTROL, place) in said]
+    lost = {place for (_, place), answers in said.items() if not all(answer.valid for answer in answers)}
+    told = [place for place in range(len(hosts)) if (CONTROL, place) in said and place not in lost]
     groups = np.array([hosts[place].group for place in told])
     units = np.unique(groups)
 

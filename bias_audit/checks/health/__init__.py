@@ -1,1 +1,1 @@
-"""The check of the audit itself: unreadable or too few images, accuracy at chance, doubtful maps (BA901 to BA905)."""
+"""The check of the audit itself: images without a result, accuracy at chance, doubtful maps (BA901 to BA905, BA910)."""

@@ -1,4 +1,4 @@
-"""The rules on the audit itself, BA901 to BA905: can its numbers be trusted?"""
+"""The rules on the audit itself, BA901 to BA905 and BA910: can its numbers be trusted?"""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from bias_audit.checks.base import Judge, Rule
 from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, answered, not_applicable, number, relies
 from bias_audit.checks.reasons import EXPLAINED, FEW, NO_READABLE, OK, TOO_FEW, TOO_FEW_GROUPS
+from bias_audit.run.statuses import INVALID_PREDICTION
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +24,7 @@ def unreadable_images(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 
     bounds = evidence.thresholds
     n = len(evidence.images)
-    bad = evidence.images[evidence.images["status"] != OK]
+    bad = evidence.images[~evidence.images["status"].isin((OK, INVALID_PREDICTION))]
     low, high = stats.wilson(len(bad), n)
     share = len(bad) / n
     sentence = f"{len(bad)} of {n} images could not be read or were skipped" + (
@@ -242,6 +243,42 @@ def too_few_images(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     ]
 
 
+def invalid_predictions(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
+    """BA910: images, or composites of them, for which the model's outputs are not finite: no number speaks of these."""
+    from bias_audit import stats
+
+    images = evidence.images
+    own = images["status"] == INVALID_PREDICTION
+    lost = images[own | (images["intervention_status"] == INVALID_PREDICTION)]
+    n, pasted = len(images), len(lost) - int(own.sum())
+    low, high = stats.wilson(len(lost), n)
+    sentence = "The model gives finite outputs for every image that was read, and for every composite."
+    if len(lost):
+        names = own[own].index if own.any() else lost.index
+        sentence = (
+            f"The model gives NaN or infinite outputs for {int(own.sum())} of {n} images"
+            + (f", and for composites of {pasted} more" if pasted else "")
+            + f", for instance {names[0]!r}: they are in no accuracy and in no other number, "
+            "so a class may look better than it is."
+        )
+    return [
+        answered(
+            rule,
+            "dataset",
+            "",
+            len(lost) > 0,
+            "WATCH",
+            sentence,
+            measured=len(lost) / n,
+            threshold=0.0,
+            low=low,
+            high=high,
+            n=n,
+            image_ids=tuple(lost.index[:MOST_IDS]),
+        )
+    ]
+
+
 JUDGES: dict[Rule, Judge] = {
     Rule(
         code="BA901",
@@ -285,5 +322,14 @@ JUDGES: dict[Rule, Judge] = {
         scope="dataset",
         measures=("share of the classes", "share"),
     ): too_few_images,
+    Rule(
+        code="BA910",
+        title="invalid predictions",
+        about="images, or composites of them, for which the model gives NaN or infinite outputs",
+        scope="dataset",
+        measures=("share of all images", "share"),
+        more="The images and why",
+        place="not-audited",
+    ): invalid_predictions,
 }
 """Rules of the check -> the function that judges each."""

@@ -110,8 +110,9 @@ def check_preprocess(
     Raises:
         DataError: "auto" and none of the sampled photos can be read.
     """
-    if run is not None and run.read_json(STORED) is not None:
-        return read_check(run)
+    kept: PreprocessCheck | None = None if run is None else run.read_json(STORED, _from_json)
+    if kept is not None:
+        return kept
     checked = _check(name, model, dataset, geometry, seed)
     if run is not None:
         run.write_json(STORED, _to_json(checked))
@@ -133,9 +134,10 @@ def read_check(run: Run) -> PreprocessCheck:
     Raises:
         ResultError: the run keeps none.
     """
-    if (known := run.read_json(STORED)) is None:
+    known: PreprocessCheck | None = run.read_json(STORED, _from_json)
+    if known is None:
         raise ResultError(f"{str(run.path / STORED)!r} is missing", "Audit the data again.")
-    return _from_json(known)
+    return known
 
 
 def _check(name: str, model: Model, dataset: Dataset, geometry: Geometry, seed: int) -> PreprocessCheck:

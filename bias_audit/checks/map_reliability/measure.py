@@ -42,8 +42,9 @@ def check_reliability(
         seed: seed of the choice of photos and of the shuffled weights.
         run: keeps the tests, so that a resumed audit uses the same ones.
     """
-    if run.read_json(STORED) is not None:
-        return read_reliability(run)
+    kept: tuple[Reliability, ...] | None = run.read_json(STORED, _tests)
+    if kept is not None:
+        return kept
     _, pixels = load_pixels(dataset, spread(dataset, sample_size(explainer), seed), geometry)
     tests = check_maps(explainer, pixels, seed)
     run.write_json(STORED, [test.as_dict() for test in tests])
@@ -57,7 +58,11 @@ def recall(result: AuditResult) -> tuple[Reliability, ...]:
 
 def read_reliability(run: Run) -> tuple[Reliability, ...]:
     """Read the reliability tests from a run folder; () where none were made."""
-    return tuple(_from_json(each) for each in run.read_json(STORED) or ())
+    return run.read_json(STORED, _tests) or ()
+
+
+def _tests(stored: list[dict[str, object]]) -> tuple[Reliability, ...]:
+    return tuple(_from_json(each) for each in stored)
 
 
 def _from_json(stored: dict[str, object]) -> Reliability:

@@ -95,7 +95,10 @@ def check_maps(explainer: Explainer, pixels: Array, seed: int) -> list[Reliabili
     """
     if not len(pixels):
         return [Reliability(name, "no readable images") for name in (RANDOMISATION, CLASSES, STABILITY)]
-    log_odds = explainer.predict(pixels).log_odds
+    said = explainer.predict(pixels)
+    pixels, log_odds = pixels[said.valid], said.log_odds[said.valid]
+    if not len(pixels):
+        return [Reliability(name, "no valid predictions") for name in (RANDOMISATION, CLASSES, STABILITY)]
     order = np.argsort(-log_odds, axis=1, kind="stable")
     targets, others = order[:, 0], order[:, 1]
     maps = explainer.maps(pixels, targets)
@@ -198,7 +201,7 @@ def _stability(explainer: Explainer, pixels: Array, targets: NDArray[np.intp], m
 
 def _tested(name: str, similarity: Floats, signed: Floats, *, reference: float = math.nan, blank: float) -> Reliability:
     if not np.isfinite(similarity).any():
-        return Reliability(name, "the maps are constant on every photo")
+        return Reliability(name, "the maps are constant, or not finite, on every photo")
     return Reliability(name, OK, similarity, signed, reference, blank)
 
 

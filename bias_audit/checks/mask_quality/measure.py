@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -98,9 +98,12 @@ def recall(result: AuditResult) -> MaskQuality | None:
 
 def read_quality(run: Run) -> MaskQuality | None:
     """Read the comparison from a run folder; None where no masks were estimated."""
-    if (known := run.read_json(STORED)) is None:
-        return None
-    return MaskQuality(**{**known, **{name: tuple(known[name]) for name in ("iou", "found", "precise")}})
+    known: MaskQuality | None = run.read_json(STORED, _from_json)
+    return known
+
+
+def _from_json(known: dict[str, Any]) -> MaskQuality:
+    return MaskQuality(**{**known, **{name: tuple(map(float, known[name])) for name in ("iou", "found", "precise")}})
 
 
 def _overlap(true: Mask | None, guess: Mask | None) -> tuple[float, float, float]:

@@ -91,7 +91,8 @@ def collect(
         advance: called with the number of images that are done.
 
     Returns:
-        what was seen; None where none of the images can be read any more.
+        what was seen of the images that can be read and whose activations and gradients are finite; None where there
+        are none.
     """
     size = explainer.model.batch_size
     parts: dict[str, list[NDArray[Any]]] = {
@@ -105,19 +106,25 @@ def collect(
         if not usable:
             continue
         pixels = np.stack([each for i in usable if (each := group[i].pixels) is not None])
+        active = explainer.model.activations(explainer.preprocess(pixels), np.full(len(pixels), -1))
+        finite = np.isfinite(active.values).all(axis=(1, 2, 3)) & np.isfinite(active.gradients).all(axis=(1, 2, 3))
+        finite &= active.predictions.valid
+        usable, pixels = [i for i, each in zip(usable, finite, strict=True) if each], pixels[finite]
+        if not usable:
+            continue
+        values, gradients, predicted = active.values[finite], active.gradients[finite], active.predictions.predicted
         masked = np.array([group[i].drawn for i in usable])
         given = [mask for i in usable if (mask := group[i].mask) is not None]
         masks = np.stack([m if known else estimated(p) for m, p, known in zip(given, pixels, masked, strict=True)])
-        active = explainer.model.activations(explainer.preprocess(pixels), np.full(len(pixels), -1))
-        grid = active.values.shape[1:3]
+        grid = values.shape[1:3]
         maps = np.stack([_at_grid(heats[positions[at + i]], grid) for i in usable])
         objects = _share(masks == FOREGROUND, grid)
         allowed = np.where(masked[:, None, None], np.where(objects < MOSTLY_OBJECT, 1 - objects, 0), 1)
         spots = find_spots(maps, allowed)
-        parts["features"].append(pool(spots, maps, allowed, active.values))
-        parts["relevance"].append(np.einsum("nijc,nijc->nc", active.values, active.gradients))
+        parts["features"].append(pool(spots, maps, allowed, values))
+        parts["relevance"].append(np.einsum("nijc,nijc->nc", values, gradients))
         parts["positions"].append(np.array([positions[at + i] for i in usable], np.intp))
-        parts["predicted"].append(active.predictions.predicted)
+        parts["predicted"].append(predicted[finite])
         for name, values in (("maps", maps), ("allowed", allowed), ("objects", objects), ("masked", masked)):
             parts[name].append(values)
         found.append(Spots(spots.image + start, spots.row, spots.column, spots.share, spots.grid))

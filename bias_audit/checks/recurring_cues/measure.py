@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 
 from bias_audit.checks.base import Context, Given, Measured
-from bias_audit.checks.reasons import NO_READABLE
 from bias_audit.checks.recurring_cues import names
 from bias_audit.checks.recurring_cues.collect import Seen, choose_images, collect
 from bias_audit.checks.recurring_cues.discover import (
@@ -27,7 +26,7 @@ from bias_audit.checks.recurring_cues.discover import (
 )
 from bias_audit.data.batches import Geometry, Pixels, load_in_order
 from bias_audit.data.dataset import Dataset
-from bias_audit.errors import ConfigError, ResultError
+from bias_audit.errors import ConfigError
 from bias_audit.heatmaps import attention
 from bias_audit.report.pictures import encode_picture
 from bias_audit.run.folder import Run
@@ -51,6 +50,7 @@ AROUND = 2.0
 
 
 NO_GRADIENT = "the model gives no activations with a gradient"
+NOTHING_FINITE = "activations and gradients of the explained layer are finite on no image"
 """Why recurring cues are not looked for, where they are not switched off."""
 
 
@@ -63,12 +63,14 @@ class Found:
         spots: rows of the table `cluster_spots`.
         pictures: cluster_id -> {"crops", "shots", "hosts"}, as in pictures.json.
         reason: why no cues were looked for; "" where they were.
+        invalid: photos, per cue, some of whose changed pictures have no valid prediction.
     """
 
     clusters: list[dict[str, Any]] = field(default_factory=list)
     spots: list[dict[str, Any]] = field(default_factory=list)
     pictures: dict[str, dict[str, Any]] = field(default_factory=dict)
     reason: str = ""
+    invalid: int = 0
 
 
 def measure(context: Context) -> Measured:
@@ -78,6 +80,7 @@ def measure(context: Context) -> Measured:
     return Measured(
         {"clusters": table("clusters", rows), "cluster_spots": table("cluster_spots", found.spots)},
         pictures={"clusters": found.pictures},
+        counts={"invalid_cues": found.invalid},
         own=lambda: found.reason,
     )
 
@@ -107,11 +110,8 @@ def why_not(result: AuditResult) -> str:
     """
     if result.info.config.get("discovery") == 0:
         return SWITCHED_OFF
-    try:
-        found = Run(result.path).read_json(FOUND)
-    except (OSError, ValueError) as error:
-        raise ResultError(f"{str(result.path / FOUND)!r} is damaged: {error}", "Audit the data again.") from error
-    return str(found["reason"]) if found else NO_GRADIENT
+    found = Run(result.path).read_json(FOUND, _found)
+    return NO_GRADIENT if found is None else found.reason
 
 
 def find_cues(context: Context) -> Found:
@@ -122,30 +122,43 @@ def find_cues(context: Context) -> Found:
         return Found(reason=SWITCHED_OFF)
     if not explainer.model.differentiable:
         return Found(reason=NO_GRADIENT)
-    kept = run.read_json(FOUND)
+    kept: Found | None = run.read_json(FOUND, _found)
     if kept is not None:
-        return Found(**kept)
+        return kept
     positions = choose_images(dataset, context.records, config.discovery, config.seed)
-    stored = run.read_arrays(SEEN)
-    if stored is None:
+    seen = run.read_arrays(SEEN, from_arrays)
+    if seen is None:
         with progress.stage("What the network looks at", len(positions), "images") as advance:
             heats = attention.read_maps(run, explainer.model.batch_size, positions)
-            looked = collect(dataset, positions, heats, explainer, geometry, advance)
-        if looked is None:
-            found = Found(reason=NO_READABLE)
-            run.write_json(FOUND, dataclasses.asdict(found))
-            return found
-        stored = to_arrays(looked)
+            finite = [position for position in positions if position in heats]
+            advance(len(positions) - len(finite))
+            collected = collect(dataset, finite, heats, explainer, geometry, advance)
+            if collected is None:
+                found = Found(reason=NOTHING_FINITE)
+                run.write_json(FOUND, dataclasses.asdict(found))
+                return found
+            stored = to_arrays(collected)
         run.write_arrays(SEEN, stored)
-    seen = from_arrays(stored)
+        seen = from_arrays(stored)
     with progress.stage("Recurring cues", MOST_PROVED, "cues") as advance:
         cues = discover(dataset, seen, explainer, geometry, config.seed, advance)
     found = Found(
         [row(cue, dataset, seen) for cue in cues],
         [each for cue in cues for each in spot_rows(cue, dataset, seen)],
         _sheets(cues[:MOST_SHEETS], dataset, seen, geometry),
+        invalid=sum(cue.proof.invalid for cue in cues),
     )
     run.write_json(FOUND, dataclasses.asdict(found))
+    return found
+
+
+def _found(kept: dict[str, Any]) -> Found:
+    found = Found(**kept)
+    listed = isinstance(found.clusters, list) and isinstance(found.spots, list)
+    if not (listed and isinstance(found.pictures, dict) and isinstance(found.reason, str)):
+        raise TypeError("it holds no cues")
+    if not all(isinstance(row, dict) and "cluster_id" in row for row in (*found.clusters, *found.spots)):
+        raise TypeError("it holds cues without a cluster_id")
     return found
 
 

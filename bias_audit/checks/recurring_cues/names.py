@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bias_audit.errors import ConfigError
 from bias_audit.review.written import visible
 from bias_audit.run.atomic import write_atomically
+from bias_audit.text_files import read_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,12 +45,9 @@ def read_names(file: Path) -> list[dict[str, Any]]:
     Raises:
         ConfigError: the file cannot be read, or is no file of names.
     """
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    content = read_json(file, ConfigError, "the file of names of cues")
+    if content is None:
         return []
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"cannot read the names of cues {str(file)!r}: {error}") from error
     entries = content.get("cues") if isinstance(content, dict) else None
     if not isinstance(entries, list) or not all(_is_entry(entry) for entry in entries):
         raise ConfigError(

@@ -8,6 +8,7 @@ to lie beside a spot; for a region that is drawn on one photo it comes from othe
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -93,6 +94,7 @@ class Proof:
         turned, turned_control: share of such images that are then taken for the tied class.
         hosts: how many such images there were.
         shots: a few of the pictures, turned in the proportion of all.
+        invalid: photos some of whose changed pictures have no valid prediction, and were left out.
     """
 
     n: int
@@ -102,6 +104,7 @@ class Proof:
     turned_control: float = float("nan")
     hosts: int = 0
     shots: tuple[CuePicture, ...] = ()
+    invalid: int = 0
 
 
 def prove(
@@ -156,6 +159,9 @@ def prove(
     asked.finish()
     # Where there is but one host, every spot is pasted onto it twice, and it counts once.
     said = {change: answers[-1] for change, answers in asked.answers.items()}
+    # NaN is no answer: without it goes what it is compared with, on this host, or all of this photo.
+    lost = {change[:2] for change, answer in said.items() if not answer.valid}
+    said = {change: answer for change, answer in said.items() if change[:2] not in lost and (change[0], -1) not in lost}
     shown = _shown(said, keep)
     shots = [
         CuePicture(
@@ -167,9 +173,10 @@ def prove(
             said[image, host, arm].turned,
         )
         for (image, host, arm), pixels in asked.pictures.items()
-        if image in shown
+        if image in shown and (image, host, arm) in said
     ]
-    return _proof(said, shots, seed)
+    invalid = len({image for image, _ in lost})
+    return dataclasses.replace(_proof(said, shots, seed), invalid=invalid)
 
 
 def _shown(said: Mapping[Change, Answer], keep: int) -> list[int]:

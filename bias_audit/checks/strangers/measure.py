@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from bias_audit.checks.strangers.columns import STRANGERS
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset, Sample, printable_path
 from bias_audit.errors import DataError
-from bias_audit.heatmaps.attention import encode_maps
+from bias_audit.heatmaps.attention import encode_maps, records_of
 from bias_audit.heatmaps.localization import MASKLESS, localize
 from bias_audit.heatmaps.methods import Explainer
 from bias_audit.heatmaps.unlabelled import Look, look, pictures_in
@@ -119,8 +120,8 @@ def meet(
         (records, maps): one record per picture, its keys columns of `columns.STRANGERS`; and position -> (h, w)
         heatmap of each picture that could be read.
     """
-    shard = run.read_arrays(SHARD)
-    if shard is None:
+    stored = run.read_arrays(SHARD, partial(_stored, count=len(strangers.samples)))
+    if stored is None:
         records: list[dict[str, Any]] = []
         maps: list[NDArray[np.float32]] = []
         for each in look(strangers.samples, explainer, geometry, advance):
@@ -131,7 +132,7 @@ def meet(
         shard = {"records": np.array(json.dumps(records)), "maps": stacked, "scales": scales}
         run.write_arrays(SHARD, shard)
     else:
-        records = json.loads(str(shard["records"]))
+        records, shard = stored
         for sample, record in zip(strangers.samples, records, strict=True):
             if geometry.contents is not None:
                 geometry.contents.expect(sample.path, record["#content"])
@@ -139,6 +140,14 @@ def meet(
     read = [position for position, record in enumerate(records) if record["status"] == OK]
     heat = shard["maps"].astype(np.float32) * shard["scales"][:, None, None]
     return records, dict(zip(read, heat, strict=True))
+
+
+def _stored(shard: dict[str, NDArray[Any]], count: int) -> tuple[list[dict[str, Any]], dict[str, NDArray[Any]]]:
+    records = records_of(shard, count)
+    read = sum(record["status"] == OK for record in records)
+    if shard["maps"].ndim != 3 or not len(shard["maps"]) == len(shard["scales"]) == read:
+        raise ValueError("its heatmaps are not those of its records")
+    return records, shard
 
 
 def choose_strangers(records: Sequence[Mapping[str, Any]]) -> list[int]:

@@ -14,7 +14,7 @@ from bias_audit.checks.whole_photo.pulls import property_rows
 from bias_audit.data.batches import Geometry, Pixels
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.sampling import load_pixels, readable
-from bias_audit.models.base import Predictions
+from bias_audit.models.base import NO_CLASS, Predictions
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
 from bias_audit.run.tables import table
@@ -35,7 +35,10 @@ FIELDS = ("probe", "photo", "label", "donor_label", "predicted")
 
 def measure(context: Context) -> Measured:
     """Measure the table `probes`; without rows where the check is switched off."""
-    return Measured({"probes": table("probes", find_pulls(context))})
+    rows = find_pulls(context)
+    seen = context.run.read_arrays(SHARD) or {"photo": np.zeros(0), "predicted": np.zeros(0)}
+    lost = len(np.unique(seen["photo"][seen["predicted"] == NO_CLASS]))
+    return Measured({"probes": table("probes", rows)}, counts={"invalid_probes": lost})
 
 
 def find_pulls(context: Context) -> list[Row]:
@@ -51,13 +54,21 @@ def find_pulls(context: Context) -> list[Row]:
             batch=context.explainer.model.batch_size, seed=config.seed, run=context.run, advance=advance,
         )  # fmt: skip
     return property_rows(
-        seen,
+        _answered(seen),
         properties_for(geometry.channels),
         dataset.class_names,
         min_photos=context.thresholds.min_photos,
         seed=config.seed,
         groups=context.groups,
     )
+
+
+def _answered(seen: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """What `exchange` returns, without photos of which a property got no valid prediction, for that property."""
+    pairs = np.stack([seen["probe"], seen["photo"]], axis=1)
+    lost = {tuple(pair) for pair in pairs[seen["predicted"] == NO_CLASS].tolist()}
+    kept = np.array([tuple(pair) not in lost for pair in pairs.tolist()], bool)
+    return {name: values[kept] for name, values in seen.items()}
 
 
 def choose_photos(dataset: Dataset, records: Sequence[Mapping[str, Any]], per_class: int, seed: int) -> list[int]:
@@ -121,9 +132,9 @@ def exchange(
 
     Returns:
         name of FIELDS -> array with one entry per changed photo: probe (index into `properties_for`), photo (sample
-        position), label, donor_label and predicted (class indices).
+        position), label, donor_label and predicted (class indices; NO_CLASS where the outputs are not finite).
     """
-    if (stored := run.read_arrays(SHARD)) is not None:
+    if (stored := run.read_arrays(SHARD, _stored)) is not None:
         advance(len(stored["photo"]))
         return stored
     read, pixels = load_pixels(dataset, positions, geometry)
@@ -147,6 +158,12 @@ def exchange(
     seen = dict(zip(FIELDS, columns, strict=True))
     run.write_arrays(SHARD, seen)
     return seen
+
+
+def _stored(shard: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.intp]]:
+    if any(shard[name].shape != shard["photo"].shape[:1] or shard[name].dtype.kind != "i" for name in FIELDS):
+        raise ValueError("its arrays are not of one length")
+    return shard
 
 
 def exchanged(photos: NDArray[np.uint8], labels: NDArray[np.intp], seed: int) -> Iterator[tuple[int, int, int, Pixels]]:

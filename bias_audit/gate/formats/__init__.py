@@ -33,12 +33,12 @@ FILES = {"json": "gate.json", "markdown": "gate.md", "junit": "gate.junit.xml", 
 """Formats that are always written into the run folder, with their file names."""
 
 
-def write_format(name: str, gate: GateResult, place: Place, file: Path) -> Path:
-    """Write the gate's result in one format, under a temporary name that is then renamed.
+def write_format(name: str, gate: GateResult, place: Place, file: Path, *, own: bool = False) -> Path:
+    """Write the gate's result in one format, under a temporary name that is then renamed; `own`: a file of the run.
 
     Raises:
         ResultError: the folder is missing or cannot be written.
     """
     text = FORMATS[name](gate, place)
     hint = "The verdict stands; free space, or name a file that can be written, to keep it."
-    return write_atomically(file, text.encode("utf-8", "backslashreplace"), hint)
+    return write_atomically(file, text.encode("utf-8", "backslashreplace"), hint, own=own)

@@ -9,6 +9,7 @@ from typing import Any
 
 from bias_audit.gate.formats.place import Place
 from bias_audit.gate.values import STATUSES, GateResult
+from bias_audit.run.printable import printable_json
 
 FORMAT_VERSION = 1
 """Version of gate.json; adding a field does not change the version."""
@@ -30,7 +31,7 @@ def as_json(gate: GateResult, place: Place) -> str:
         "notes": list(gate.notes),
         "rows": [asdict(row) for row in gate.rows],
     }
-    return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    return printable_json(json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False)) + "\n"
 
 
 def schema() -> dict[str, Any]:

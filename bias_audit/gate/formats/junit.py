@@ -7,8 +7,9 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator
 
 from bias_audit.gate.formats.place import Place
-from bias_audit.gate.formats.told import CheckText, check_text, checks_of, is_rule, legal, name_of, one_line
+from bias_audit.gate.formats.told import CheckText, check_text, checks_of, is_rule, name_of, one_line
 from bias_audit.gate.values import FAILED, NOT_JUDGED, WAIVED, WARNED, GateResult, GateRow
+from bias_audit.run.printable import printable
 
 
 def junit(gate: GateResult, place: Place) -> str:
@@ -28,7 +29,7 @@ def junit(gate: GateResult, place: Place) -> str:
             _case(suite, row, place, names)
         said = [gate.summary, *gate.resolved, *gate.notes] if scope == checks[0].scope else []
         if said:
-            ET.SubElement(suite, "system-out").text = legal("\n".join(said))
+            ET.SubElement(suite, "system-out").text = "\n".join(map(one_line, said))
     ET.indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
 
@@ -47,12 +48,12 @@ def _case(suite: ET.Element, row: GateRow, place: Place, names: set[tuple[str, s
     message = one_line(row.sentence)
     if row.status == FAILED:
         failure = ET.SubElement(case, "failure", type=one_line(row.level or row.state or "threshold"), message=message)
-        failure.text = legal(_details(row, text, place))
+        failure.text = printable(_details(row, text, place), lines=True)
     elif row.status in (NOT_JUDGED, WAIVED):
         because = row.waiver if row.status == WAIVED else message
         ET.SubElement(case, "skipped", type=row.status, message=one_line(f"{row.status}: {because}"))
     elif row.status == WARNED:
-        ET.SubElement(case, "system-out").text = legal(f"Warning: {_details(row, text, place)}")
+        ET.SubElement(case, "system-out").text = printable(f"Warning: {_details(row, text, place)}", lines=True)
 
 
 def _numbered(name: str) -> Iterator[str]:
@@ -63,7 +64,7 @@ def _numbered(name: str) -> Iterator[str]:
 
 def _details(row: GateRow, text: CheckText, place: Place) -> str:
     """Text of a row in its test case: its sentence, the line that asked for the check, and what to do."""
-    parts = [row.sentence]
+    parts = [one_line(row.sentence)]
     if row.line and place.has_lines:
         parts.append(f"Asked for by {place.file}, line {row.line}.")
     if row.change:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bias_audit.gate.formats.place import Place
-from bias_audit.gate.formats.told import check_text, is_rule, legal, subject_of
+from bias_audit.gate.formats.told import check_text, is_rule, one_line, subject_of
 from bias_audit.gate.values import FAILED, NOT_JUDGED, PASSED, STATUSES, WAIVED, WARNED, GateResult, GateRow
 from bias_audit.gate.words import checks, digits
 
@@ -40,7 +40,7 @@ def markdown(gate: GateResult, place: Place) -> str:
 
 def escaped(text: str) -> str:
     """A text as one line that Markdown and HTML show unchanged: names of classes are data, not markup."""
-    return " ".join(legal(text).split()).translate(_ACTIVE)
+    return one_line(text).translate(_ACTIVE)
 
 
 _ACTIVE = {ord(sign): f"&#{ord(sign)};" for sign in "&<>|`*_[]\\~@#!"}

@@ -10,8 +10,9 @@ from typing import Any
 import bias_audit
 from bias_audit.checks.rule_texts import rule_codes
 from bias_audit.gate.formats.place import Place
-from bias_audit.gate.formats.told import check_text, checks_of, cut, is_rule, legal, one_line, subject_of
+from bias_audit.gate.formats.told import check_text, checks_of, cut, is_rule, one_line, subject_of
 from bias_audit.gate.values import FAILED, WARNED, GateResult, GateRow
+from bias_audit.run.printable import printable
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -111,7 +112,7 @@ def _result(row: GateRow, rule_index: int, place: Place) -> dict[str, Any]:
 
 def _message(text: str) -> str:
     """Text of a SARIF message (3.11): braces are doubled, and no name of a class can make a link."""
-    plain = cut(legal(text), MESSAGE).replace("](", "] (")
+    plain = cut(printable(text, lines=True), MESSAGE).replace("](", "] (")
     return plain.replace("{", "{{").replace("}", "}}")
 
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import functools
-import re
 from dataclasses import dataclass
 
 from bias_audit.checks.rule_texts import explain_rule, rule_codes
 from bias_audit.gate.settings import BOUNDS
 from bias_audit.gate.states import STATES
 from bias_audit.gate.values import FAILED, GateResult, GateRow
-
-_ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that XML 1.0 does not allow (2.2 Characters): control characters, halves of surrogate pairs, two
-non-characters."""
+from bias_audit.run.printable import printable
 
 
 @dataclass(frozen=True)
@@ -45,14 +41,9 @@ def checks_of(gate: GateResult) -> tuple[GateRow, ...]:
     return (row, *gate.rows)
 
 
-def legal(text: str) -> str:
-    """The text with escapes, such as `\\x1b`, in place of characters that XML forbids; terminals obey some of these."""
-    return _ILLEGAL.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), text)
-
-
 def one_line(text: str) -> str:
-    """The text as `legal` gives it, with every run of white space as one space."""
-    return " ".join(legal(text).split())
+    """The text as `printable` gives it, with every run of white space as one space."""
+    return printable(" ".join(text.split()))
 
 
 def cut(text: str, most: int) -> str:

@@ -17,6 +17,7 @@ from bias_audit.planted.benchmark.score import Rate, Scored
 from bias_audit.planted.benchmark.unit import audit_key
 from bias_audit.run.atomic import write_atomically
 from bias_audit.run.folder import plain
+from bias_audit.run.tables import frame_csv
 
 _HINT = "Free some space, then run the benchmark again: what is finished is kept."
 
@@ -36,9 +37,8 @@ def write_report(scored: Scored, units: pd.DataFrame, thresholds: str, failed: M
     """
     text = table.report_text(scored, thresholds, failed)
     content = plain(as_json(scored, thresholds, failed))
-    csv = units.to_csv(index=False, float_format="%.6g", lineterminator="\n")
     files = {
-        "units.csv": csv.encode("utf-8", "backslashreplace"),
+        "units.csv": frame_csv(units),
         "benchmark.png": figure.draw(scored, units),
         "benchmark.md": text.encode(),
         "benchmark.json": (json.dumps(content, indent=1, allow_nan=False) + "\n").encode(),

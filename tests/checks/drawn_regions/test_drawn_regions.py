@@ -139,3 +139,33 @@ def test_polygons_become_regions():
 def test_what_is_no_region(corners, said):
     with pytest.raises(ConfigError, match=said):
         region_of(corners, (40, 40))
+
+
+def test_hosts_without_a_valid_prediction_are_left_out():
+    own = photo("p0", 0, red=CORNER, thing=MIDDLE)
+    hosts = [photo(f"h{i}", 1, thing=MIDDLE) for i in range(1, 13)]
+    hosts[3].pixels[39, 39] = 7
+
+    def breaks(pixels: np.ndarray) -> Predictions:
+        said = likes_red(pixels)
+        said.probabilities[(pixels[:, 39, 39] == 7).all(axis=1)] = np.nan
+        return said
+
+    answer = try_region(own, drawn(*CORNER), hosts, 0, breaks, batch=7, seed=0)
+    assert answer.pasted is not None
+    assert answer.pasted.n == 11
+    assert answer.pasted.effect == pytest.approx(80 / SIDE**2, abs=1e-6)
+
+
+def test_an_erased_picture_without_a_valid_prediction_says_nothing():
+    own = photo("p0", 0, red=CORNER, thing=MIDDLE)
+
+    def breaks(pixels: np.ndarray) -> Predictions:
+        said = likes_red(pixels)
+        said.probabilities[(pixels[:, 2, 2, 0] - pixels[:, 2, 2, 1] < 90)] = (
+            np.nan
+        )  # the region is gone, or never there
+        return said
+
+    erased = try_region(own, drawn(*CORNER), [], 0, breaks, batch=7, seed=0).erased
+    assert (erased.n, np.isnan(erased.effect), np.isnan(erased.p)) == (0, True, True)

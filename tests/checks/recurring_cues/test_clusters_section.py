@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_run import HUSKY, Parts, picture, table
+from made_run import HUSKY, Parts, picture, put_table, table
 
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.checks.recurring_cues.section import CLUSTERS_SHARE, cues_section
@@ -54,7 +54,7 @@ def found(parts: Parts, write_run: Write) -> AuditResult:
     assert parts.pictures is not None
     parts.pictures["clusters"] = {"loud": sheet()}
     folder = write_run(parts)
-    table("clusters", rows).to_parquet(folder / "clusters.parquet", index=False)
+    put_table(folder, "clusters", table("clusters", rows))
     return load(folder)
 
 
@@ -81,7 +81,7 @@ def test_pictures_say_what_the_numbers_say(parts: Parts, write_run: Write) -> No
         "paste_effect": 0.3, "paste_low": 0.2, "paste_high": 0.4, "turned": 0.3, "turned_control": 0.0,
     }  # fmt: skip
     folder = write_run(parts)
-    table("clusters", [{"cluster_id": "loud", **USUAL, **proof}]).to_parquet(folder / "clusters.parquet", index=False)
+    put_table(folder, "clusters", table("clusters", [{"cluster_id": "loud", **USUAL, **proof}]))
     pasted = [{**each, "turned": place == 0} for place, each in enumerate(sheet()["shots"])]
     pictures = {"clusters": {"loud": {**sheet(), "shots": pasted, "hosts": 40}}}
     (loud,) = cues_section(load(folder), pictures, 1_000_000)["clusters"]

@@ -136,3 +136,22 @@ def test_the_object_is_never_changed_off_the_object(marked):
     spots = np.flatnonzero(close.labels[close.spots.image] == 0)
     prove(dataset, close, spots, 0, watch, GEOMETRY, off_object=True, batch=32, seed=0)
     assert np.concatenate(whites).all()
+
+
+@pytest.mark.parametrize(("broken", "n"), [(0, 17), (1, 18)])
+def test_pictures_without_a_valid_prediction_are_left_out_with_what_they_are_compared_with(marked, broken, n):
+    """NaN on whatever shows a corner of one photo: a lender (0) goes, of a host (1) what was pasted on it."""
+    dataset, _ = marked
+    corner = cv2.imread(str(dataset.samples[broken].path))[30:34, 30:34, ::-1].astype(np.float32)
+
+    def breaks(pixels: np.ndarray) -> Predictions:
+        said = follows_red(pixels)
+        said.log_odds[(pixels[:, 30:34, 30:34] == corner).all(axis=(1, 2, 3))] = np.nan
+        return said
+
+    proof = _prove(marked, breaks)
+    assert (proof.n, proof.invalid >= 1) == (n, True)
+    assert proof.erased.mean == proof.pasted.mean == 1
+    assert (proof.turned, proof.turned_control) == (1, 0)
+    assert proof.hosts < _prove(marked, follows_red).hosts
+    assert _prove(marked, follows_red).invalid == 0

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from made_run import HUSKY, Parts, picture, table
+from made_run import HUSKY, Parts, picture, put_table, table
 
 from bias_audit.checks.strangers.section import STRANGERS_SHARE, strangers_section
 from bias_audit.report.page import write_report
@@ -31,7 +31,7 @@ def met(parts: Parts, write_run: Write) -> AuditResult:
     assert parts.pictures is not None
     parts.pictures["strangers"] = {f"{KIND}/{number}.jpg": picture(200 + number) for number in (0, 2)}
     folder = write_run(parts)
-    table("strangers", rows).to_parquet(folder / "strangers.parquet", index=False)
+    put_table(folder, "strangers", table("strangers", rows))
     return load(folder)
 
 

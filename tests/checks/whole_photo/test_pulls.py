@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 
 from bias_audit.checks.evidence import Evidence
-from bias_audit.checks.whole_photo.measure import DONORS, choose_photos, count_exchanges, exchange
+from bias_audit.checks.whole_photo.measure import DONORS, _answered, choose_photos, count_exchanges, exchange
 from bias_audit.checks.whole_photo.pulls import property_rows
 from bias_audit.checks.whole_photo.rule import GLOBAL_CUE, global_cue
 from bias_audit.config import Thresholds
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.data.masks import MaskReading
-from bias_audit.models.base import Predictions
+from bias_audit.models.base import NO_CLASS, Predictions
 from bias_audit.run.folder import Run
 from bias_audit.run.tables import table as make_table
 
@@ -137,3 +137,13 @@ def test_a_resumed_run_asks_the_model_nothing(tmp_path: Path, photo) -> None:
     again = exchange(dataset, range(6), predict, geometry, **options)
     assert not asked
     assert all(np.array_equal(first[name], again[name]) for name in first)
+
+
+def test_a_photo_without_a_valid_prediction_is_left_out_of_both_arms_of_the_property() -> None:
+    seen = {
+        "probe": np.array([0, 0, 0, 1, 1]),
+        "photo": np.array([7, 7, 8, 7, 8]),
+        "predicted": np.array([1, NO_CLASS, 0, 1, 1]),
+    }
+    kept = _answered(seen)
+    assert (kept["probe"].tolist(), kept["photo"].tolist()) == ([0, 1, 1], [8, 7, 8])

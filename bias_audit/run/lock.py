@@ -1,0 +1,152 @@
+"""One writer per run folder: a lock of the operating system, which is lost with its process however that ends.
+
+The lock lies on a file in the folder that nothing but the holder of the lock deletes. Where there are no such locks
+(Windows, some network file systems), nobody is refused: two audits must not be given one folder there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import errno
+import functools
+import json
+import os
+import socket
+import stat
+import time
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from bias_audit.errors import BiasAuditError, ResultError
+from bias_audit.text_files import parse_json
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+LOCK = ".lock"
+"""File of a run folder that is locked while somebody writes the run; a folder with nothing else counts as empty."""
+
+PATIENCE = 10.0
+"""Seconds that a command waits which itself takes moments, such as `name`."""
+
+_HELD: ContextVar[tuple[contextlib.ExitStack, set[Path]] | None] = ContextVar("_HELD", default=None)
+_WITHOUT = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def gives_back(function: Callable[P, R]) -> Callable[P, R]:
+    """Decorator: locks that the function takes by `hold` are given back when it ends, however it ends."""
+
+    @functools.wraps(function)
+    def called(*args: P.args, **kwargs: P.kwargs) -> R:
+        with contextlib.ExitStack() as stack:
+            token = _HELD.set((stack, set()))
+            try:
+                return function(*args, **kwargs)
+            finally:
+                _HELD.reset(token)
+
+    return called
+
+
+def hold(folder: Path, doing: str, patience: float = 0.0) -> None:
+    """Lock a folder until the function around it ends that is decorated by `gives_back`; without one, do nothing.
+
+    Args:
+        folder: an existing folder.
+        doing: what the folder is locked for, told to others: "audit".
+        patience: seconds to wait for another holder.
+
+    Raises:
+        ResultError: another process, or another audit of this one, writes the folder, and which.
+    """
+    held = _HELD.get()
+    if held is not None and (place := Path(os.path.realpath(folder))) not in held[1]:
+        held[0].enter_context(locked(folder, doing, patience))
+        held[1].add(place)
+
+
+@contextlib.contextmanager
+def locked(folder: Path, doing: str, patience: float = 0.0) -> Iterator[None]:
+    """Context in which a folder is locked; arguments and errors as in `hold`. The lock's file is deleted at its end."""
+    if fcntl is None:
+        yield
+        return
+    file = folder / LOCK
+    descriptor = _taken(file, time.monotonic() + patience)
+    try:
+        with contextlib.suppress(OSError):  # a full disk: only what others are told is lost
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, _about(doing))
+        yield
+    finally:
+        if _is_at(file, descriptor):
+            with contextlib.suppress(OSError):
+                file.unlink()
+        os.close(descriptor)
+
+
+def _taken(file: Path, until: float) -> int:
+    """Descriptor of the locked file."""
+    while True:
+        try:
+            descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+        except OSError as error:
+            raise ResultError(f"cannot write {str(file)!r}: {error.strerror}", "Make the folder writable.") from error
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise ResultError(f"cannot write {str(file)!r}: it is no regular file", "Remove it.")
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                if time.monotonic() >= until:
+                    raise ResultError(
+                        f"{str(file.parent)!r} is being written by {_holder(descriptor)}; nothing in it was changed",
+                        "Wait until that has ended, or choose another folder.",
+                    ) from error
+            except OSError as error:
+                if error.errno in _WITHOUT:
+                    return descriptor
+                raise ResultError(f"cannot lock {str(file)!r}: {error.strerror}") from error
+            else:
+                if _is_at(file, descriptor):  # else it was deleted by its holder in between
+                    return descriptor
+                until += 0.05
+            time.sleep(0.05)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _is_at(file: Path, descriptor: int) -> bool:
+    try:
+        there, held = os.stat(file, follow_symlinks=False), os.fstat(descriptor)
+    except OSError:
+        return False
+    return (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino)
+
+
+def _about(doing: str) -> bytes:
+    since = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    about = {"doing": doing, "process": os.getpid(), "host": socket.gethostname(), "since": since}
+    return json.dumps(about).encode()
+
+
+def _holder(descriptor: int) -> str:
+    """Who holds a lock, as it wrote into the file: "an audit (process 12 on host since ...)"."""
+    try:
+        text = os.pread(descriptor, 2000, 0).decode("utf-8", "replace")
+        about: Any = parse_json(text, ResultError, "it is")
+        words = [str(about[name])[:80] for name in ("doing", "process", "host", "since")]
+    except (OSError, BiasAuditError, KeyError, TypeError):
+        return "another process"
+    doing, process, host, since = ("".join(c for c in word if c.isprintable()) for word in words)
+    return f"another process: {doing} (process {process} on {host}, since {since})"
