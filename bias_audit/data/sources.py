@@ -257,8 +257,13 @@ def read_records(file: Path) -> list[dict[str, Any]]:
             text = {name: pyarrow.string() for name in RESERVED}
             convert = pyarrow.csv.ConvertOptions(column_types=text, strings_can_be_null=False)
             table = pyarrow.csv.read_csv(opened, parse_options=options, convert_options=convert)
-        columns = list(table.column_names)
-        if twice := sorted({name for name in columns if columns.count(name) > 1}):
+            # Read as bytes is what is no text: no column of a CSV file means to be that.
+            if binary := [field.name for field in table.schema if pyarrow.types.is_binary(field.type)]:
+                raise DataError(
+                    f"{str(file)!r} is not UTF-8 text in the columns {_listed(binary)}", "Save it as UTF-8."
+                )
+        names = list(table.column_names)
+        if twice := sorted({name for name in names if names.count(name) > 1}):
             raise DataError(f"{str(file)!r} has more than one column {_listed(twice)}")
         records: list[dict[str, Any]] = table.to_pylist()
         return records

@@ -116,8 +116,8 @@ def test_parquet_that_python_has_no_value_for(tmp_path: Path):
 class TestFoldersThatCannotBeListed:
     @pytest.fixture
     def root(self, tmp_path: Path) -> Path:
-        for name in ("data/a/deep", "data/b", "masks/a", "masks/b"):
-            (tmp_path / name).mkdir(parents=True)
+        for name in ("data/a", "data/a/deep", "data/b", "masks/a", "masks/b"):
+            (tmp_path / name).mkdir(parents=True, exist_ok=True)
             (tmp_path / name / "1.png").write_bytes(b"x")
         return tmp_path
 
