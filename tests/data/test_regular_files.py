@@ -105,7 +105,7 @@ def test_parquet_that_python_has_no_value_for(tmp_path: Path):
     import pyarrow.parquet
 
     bad = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\1\0\0\0"), pa.py_buffer(b"\xff")])
-    late = pa.array([2**62], pa.timestamp("s"))
+    late = pa.array([2**60], pa.timestamp("us"))
     for name, column in (("text", bad), ("time", late)):
         file = tmp_path / f"{name}.parquet"
         pyarrow.parquet.write_table(pa.table({"image": ["a.png"], "label": ["x"], name: column}), file)
