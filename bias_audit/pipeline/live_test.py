@@ -40,6 +40,7 @@ from bias_audit.run.lock import PATIENCE, gives_back, hold
 from bias_audit.run.progress import Progress
 from bias_audit.run.result import AuditResult
 from bias_audit.run.result import load as load_result
+from bias_audit.run.statuses import CHANGED
 from bias_audit.stats import group_codes
 
 HOSTS = 40
@@ -194,12 +195,11 @@ class LiveModel:
         """The photo at a place of the images table, and whether its object is estimated."""
         sample = self.dataset.samples[place]
         loaded = load(sample, self.geometry)
+        if loaded.status == CHANGED:
+            said = f"{sample.image_id!r} is not the photo that was audited: {loaded.reason}"
+            raise DataError(said, "Audit the data again.")
         if loaded.pixels is None or loaded.mask is None:
             raise DataError(f"{sample.image_id!r} cannot be read: {loaded.reason}")
-        if loaded.content != self._images["content"].iloc[place]:
-            raise DataError(
-                f"{sample.image_id!r} is not the photo that was audited: the file has changed", "Audit the data again."
-            )
         return self._made(place, loaded.pixels, loaded.mask if loaded.drawn else None), not loaded.drawn
 
     def _made(self, place: int, pixels: Pixels, mask: Mask | None) -> Photo:
