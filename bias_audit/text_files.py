@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from bias_audit.errors import BiasAuditError
+from bias_audit.regular_files import open_regular
 
 DEEPEST = 100
 """Most brackets inside each other; deeper ones end the recursion of whatever walks through the content."""
 
 LARGEST = 500_000_000
-"""Most bytes of a file; an endless one (/dev/zero) ends here. The largest that is written, pictures.json, has 1/10."""
+"""Most bytes of a file. The largest that is written, pictures.json, has 1/10."""
 
 _LARGE = "an integer of more than 64 bits"
 
@@ -64,7 +65,7 @@ def read_text(
     Arguments and errors as in `read_json`.
     """
     try:
-        with file.open("rb") as opened:
+        with open_regular(file) as opened:
             content = opened.read(LARGEST + 1)
     except (OSError, ValueError) as raised:  # ValueError: a NUL character in the name
         if isinstance(raised, FileNotFoundError) and not must_exist:

@@ -7,7 +7,7 @@ decompression bombs.
 
 from __future__ import annotations
 
-import hashlib
+import dataclasses
 import io
 import os
 import warnings
@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from bias_audit.data.contents import Contents, content_of
 from bias_audit.data.dataset import Sample
 from bias_audit.data.geometry import fit_image, fit_mask, largest_shape
 from bias_audit.data.mask_estimates import Estimate
@@ -31,7 +32,8 @@ from bias_audit.data.opening import TooManyPixels, open_picture
 from bias_audit.limits.bounds import DEFAULTS, Limits, beyond
 from bias_audit.limits.memory import at_once
 from bias_audit.limits.room import decoding
-from bias_audit.run.statuses import NO_MASK, OK, SKIPPED, UNREADABLE
+from bias_audit.regular_files import read_regular
+from bias_audit.run.statuses import CHANGED, NO_MASK, OK, SKIPPED, UNREADABLE
 
 Pixels = NDArray[np.float32]
 
@@ -59,6 +61,7 @@ class Geometry:
         decoder: decodes the files; None = OpenCV, equal to Pillow. See `models.decoding`.
         estimate: estimates the mask of a picture that has neither mask nor box; None = such a picture has no mask.
         limits: what a picture may cost: its pixels, before and after padding or enlarging.
+        contents: what files held when they were first read; None = files are not compared with what they were.
     """
 
     size: tuple[int, int]
@@ -69,6 +72,7 @@ class Geometry:
     decoder: Decoder | None = None
     estimate: Estimate | None = None
     limits: Limits = DEFAULTS
+    contents: Contents | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ class Loaded:
     """One picture after decoding: pixels and mask in input size, or the reason why not.
 
     Attributes:
-        status: OK, UNREADABLE or SKIPPED.
+        status: OK, UNREADABLE, SKIPPED, or CHANGED where the file or its mask is another than when it was first read.
         reason: why the picture was not read; "" where it was.
         pixels: (height, width, channels) float32 in [0, 255], before preprocessing; None unless OK.
         mask: (height, width) uint8 of BACKGROUND, FOREGROUND, VOID; without a usable mask all BACKGROUND, VOID where
@@ -84,6 +88,7 @@ class Loaded:
         mask_status, mask_kind: see `masks.load_mask`; kind "estimated" where nobody drew it.
         content: first 16 hex digits of the SHA-256 of the file's bytes, "" where they could not be read. A reviewer's
             decisions about a picture are stored under this key, since it outlives file names and runs.
+        mask_content: the same of the mask's file; "" also where there is none.
     """
 
     status: str
@@ -93,6 +98,7 @@ class Loaded:
     mask_status: str = ""
     mask_kind: str = ""
     content: str = ""
+    mask_content: str = ""
 
     @property
     def drawn(self) -> bool:
@@ -103,15 +109,25 @@ class Loaded:
 def load(sample: Sample, geometry: Geometry) -> Loaded:
     """Decode one sample and its mask, and bring both to the input size.
 
-    A bad file raises nothing: an unreadable picture is a row with its reason, not the end of an audit. A thread gives
-    the picture back before it reads the mask, so that it never waits for room while it holds some.
+    A bad file raises nothing: an unreadable picture is a row with its reason, not the end of an audit. Nor does a file
+    that changes while the audit runs: from then on it has no pixels, for they are not those of its other numbers. A
+    thread gives the picture back before it decodes the mask, so that it never waits for room while it holds some.
     """
     if sample.skip:
         return Loaded(SKIPPED, sample.skip)
     data, reason = _read(sample.path)
-    if data is None:
-        return Loaded(UNREADABLE, reason)
-    content = content_of(data)
+    content = "" if data is None else content_of(data)
+    mask_data, mask_reason = (None, "") if sample.mask is None else _read(sample.mask)
+    mask_content = "" if mask_data is None else content_of(mask_data)
+    if geometry.contents is not None:
+        changed = geometry.contents.changed(sample, (content, reason), (mask_content, mask_reason))
+        if changed:
+            return Loaded(CHANGED, changed, content=content, mask_content=mask_content)
+    loaded = Loaded(UNREADABLE, reason) if data is None else _loaded(sample, geometry, data, mask_data, content)
+    return dataclasses.replace(loaded, mask_content=mask_content)
+
+
+def _loaded(sample: Sample, geometry: Geometry, data: bytes, mask_data: bytes | None, content: str) -> Loaded:
     header, reason = _declared(data, geometry.decoder, geometry.limits.pixels)
     if header is None or (reason := _grown_too_large(header, geometry)):
         return Loaded(UNREADABLE, reason, content=content)
@@ -124,23 +140,18 @@ def load(sample: Sample, geometry: Geometry) -> Loaded:
         shape = pixels.shape[:2]
         image = fit_image(pixels, geometry.size, geometry.resize, geometry.interpolation)
         if sample.mask is None and not sample.boxes and geometry.estimate is not None:
-            mask, mask_status = geometry.estimate(sample.path, pixels)
+            mask, mask_status = geometry.estimate(content, pixels)
             mask_kind = ESTIMATED
         del pixels
     if not mask_kind:
-        mask, mask_status, mask_kind = load_mask(sample, shape, geometry.masks)
+        mask, mask_status, mask_kind = load_mask(sample, shape, geometry.masks, mask_data)
     if mask is None:
         mask = np.zeros(shape, np.uint8)
     return Loaded(OK, "", image, fit_mask(mask, geometry.size, geometry.resize), mask_status, mask_kind, content)
 
 
-def content_of(data: bytes) -> str:
-    """First 16 hex digits of the SHA-256 of a file's bytes, which identify it whatever its name."""
-    return hashlib.sha256(data).hexdigest()[:16]
-
-
 def decode(
-    path: Path, channels: int, decoder: Decoder | None = None, most: int = Limits.pixels
+    path: Path, channels: int, decoder: Decoder | None = None, most: int = Limits.pixels, content: str = ""
 ) -> tuple[NDArray[np.uint8] | None, str]:
     """Read a picture as uint8 RGB or grey, without applying its EXIF orientation (as `load_img` does).
 
@@ -149,6 +160,7 @@ def decode(
         channels: 3 or 1.
         decoder: decodes the bytes instead of OpenCV; None = OpenCV.
         most: most pixels, see `Limits`.
+        content: what the file must hold; "" = anything.
 
     Returns:
         ((H, W, channels) in the picture's own size, "") or (None, what is wrong with the file).
@@ -156,6 +168,8 @@ def decode(
     data, reason = _read(path)
     if data is None:
         return None, reason
+    if content and content_of(data) != content:
+        return None, CHANGED
     header, reason = _declared(data, decoder, most)
     return (None, reason) if header is None else _decoded(data, header, channels, decoder)
 
@@ -182,9 +196,9 @@ def reduced(path: Path, geometry: Geometry, reduce: Callable[[NDArray[np.uint8]]
 
 def _read(path: Path) -> tuple[bytes | None, str]:
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        return None, f"cannot be opened: {error.strerror or error}"
+        data = read_regular(path)
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
+        return None, f"cannot be opened: {getattr(error, 'strerror', None) or error}"
     return (data, "") if data else (None, "the file is empty (0 bytes)")
 
 

@@ -44,6 +44,8 @@ class Dataset:
         class_names: alphabetical, as Keras sorts them, or the order of the class map.
         source: "folder" or "table".
         ignored_files: files that are no images, as paths relative to root (README.txt, Thumbs.db, ...).
+        unread_folders: folders that could not be listed, relative to root (those of masks to the folder of masks), each
+            with the reason.
         columns: names of the further columns of the user's table.
     """
 
@@ -53,6 +55,7 @@ class Dataset:
     source: str
     ignored_files: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    unread_folders: tuple[str, ...] = ()
 
     def fingerprint(self) -> str:
         """SHA-256 over class names, image ids, labels, boxes, and sizes and times of picture and mask files.
@@ -63,7 +66,7 @@ class Dataset:
         for sample in self.samples:
             digest.update(repr((sample.image_id, sample.label, sample.boxes, sample.skip)).encode())
             for path in (sample.path, sample.mask):
-                digest.update(_stamp(path).encode())
+                digest.update(stamp(path).encode())
         return digest.hexdigest()
 
 
@@ -72,7 +75,8 @@ def printable_path(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix().encode("utf-8", "backslashreplace").decode()
 
 
-def _stamp(path: Path | None) -> str:
+def stamp(path: Path | None) -> str:
+    """Size and modification time of a file as text; "missing" where it cannot be looked at, "-" for None."""
     if path is None:
         return "-"
     try:

@@ -9,7 +9,6 @@ import threading
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,8 +23,8 @@ from bias_audit.users_code import IMPORTABLE, import_function, running
 Segment = Callable[[NDArray[np.uint8]], Any]
 """A segmenter: (H, W, 3) uint8 RGB -> (H, W) or (H, W, 1) of bool, integers (0 = background) or probabilities 0..1."""
 
-Estimate = Callable[[Path, NDArray[np.uint8]], tuple[Mask | None, str]]
-"""(path, decoded pixels (H, W, 3 or 1)) -> (mask (H, W) or None, status as in `masks.load_mask`)."""
+Estimate = Callable[[str, NDArray[np.uint8]], tuple[Mask | None, str]]
+"""(`data.batches.Loaded.content`, decoded pixels (H, W, 3 or 1)) -> (mask (H, W) or None, status of `load_mask`)."""
 
 AUTO = "auto"
 
@@ -43,28 +42,28 @@ REMEMBERED = 64_000_000
 def estimator(segment: Segment, name: str) -> Estimate:
     """Turn a segmenter into an `Estimate`, the form that `data.batches.load` takes.
 
-    The result keeps its estimates by path, and may be called from several threads; so is `segment`, then. It raises
+    The result keeps its estimates by content, and may be called from several threads; so is `segment`, then. It raises
     ConfigError as `read_estimate` does.
 
     Args:
         segment: the segmenter.
         name: name of the segmenter for messages.
     """
-    kept: OrderedDict[Path, bytes] = OrderedDict()
+    kept: OrderedDict[str, bytes] = OrderedDict()
     lock = threading.Lock()
     size = 0
 
-    def estimate(path: Path, pixels: NDArray[np.uint8]) -> tuple[Mask | None, str]:
+    def estimate(content: str, pixels: NDArray[np.uint8]) -> tuple[Mask | None, str]:
         nonlocal size
         shape = pixels.shape[:2]
         with lock:
-            packed = kept.get(path)
+            packed = kept.get(content)
         if packed is None:
             mask = read_estimate(segment, name, pixels)
             packed = zlib.compress(np.packbits(mask).tobytes(), 1)
             with lock:
-                size += 0 if path in kept else len(packed)
-                kept[path] = packed
+                size += 0 if content in kept else len(packed)
+                kept[content] = packed
                 while size > REMEMBERED:
                     size -= len(kept.popitem(last=False)[1])
         else:

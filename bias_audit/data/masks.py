@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,7 +48,9 @@ class MaskReading:
     pixels: int = Limits.pixels
 
 
-def load_mask(sample: Sample, size: tuple[int, int], reading: MaskReading) -> tuple[Mask | None, str, str]:
+def load_mask(
+    sample: Sample, size: tuple[int, int], reading: MaskReading, data: bytes | None
+) -> tuple[Mask | None, str, str]:
     """Read the mask of a sample, from its mask file or else from its boxes, in the size of its picture.
 
     A mask file of another size is resized where it has the picture's aspect ratio within 1 %: annotation tools often
@@ -59,6 +60,7 @@ def load_mask(sample: Sample, size: tuple[int, int], reading: MaskReading) -> tu
         sample: the picture.
         size: (height, width) of the decoded picture.
         reading: meaning of the mask's values.
+        data: bytes of the sample's mask file; None = it has none, or it could not be read.
 
     Returns:
         (mask (H, W) or None, status, kind): the status is OK or the reason why there is no mask (NO_MASK,
@@ -70,7 +72,7 @@ def load_mask(sample: Sample, size: tuple[int, int], reading: MaskReading) -> tu
     if sample.mask is None:
         boxed = boxes_to_mask(sample.boxes, size)
         return (boxed, OK, "box") if (boxed == FOREGROUND).any() else (None, EMPTY, "box")
-    mask, status = read_mask(sample.mask, reading)
+    mask, status = (None, MASK_UNREADABLE) if data is None else read_mask(data, reading)
     if mask is None:
         return None, status, "mask"
     if mask.shape != size:
@@ -83,8 +85,8 @@ def load_mask(sample: Sample, size: tuple[int, int], reading: MaskReading) -> tu
     return mask, OK, "mask"
 
 
-def read_mask(path: Path, reading: MaskReading) -> tuple[Mask | None, str]:
-    """Read a binary, grey, palette or RGBA mask file.
+def read_mask(data: bytes, reading: MaskReading) -> tuple[Mask | None, str]:
+    """Read the bytes of a binary, grey, palette or RGBA mask file.
 
     A palette mask gives its indices. A mask with transparency gives its alpha, or its colours where all is opaque. Of a
     JPEG, values from 128 on count as 255 and others as 0.
@@ -95,7 +97,10 @@ def read_mask(path: Path, reading: MaskReading) -> tuple[Mask | None, str]:
     from bias_audit.data.opening import TooManyPixels, open_picture
 
     try:
-        with open_picture(path, reading.pixels) as image, decoding.taken(PIXEL_BYTES * image.width * image.height):
+        with (
+            open_picture(io.BytesIO(data), reading.pixels) as image,
+            decoding.taken(PIXEL_BYTES * image.width * image.height),
+        ):
             return _mask_of(image, reading)
     except TooManyPixels:
         return None, MASK_TOO_LARGE

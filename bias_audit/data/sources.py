@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import math
 import os
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from bias_audit.data.dataset import Box, Dataset, Sample, printable_path
+from bias_audit.data.folders import list_files, list_folders
 from bias_audit.errors import DataError
 from bias_audit.limits.bounds import Limits, beyond
+from bias_audit.regular_files import open_regular, unreachable
 
 KERAS_FORMATS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 """Formats that `keras.utils.image_dataset_from_directory` reads: a model trained with it saw no other files."""
@@ -39,9 +40,13 @@ def from_folder(root: Path, class_names: ClassNames, *, split: str | None, outsi
     """
     if split is not None:
         raise DataError("--split needs a table with a column 'split'", f"{str(root)!r} is a folder of class folders.")
-    folders = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    try:
+        names_there, others, unread = list_folders(root)
+    except OSError as error:
+        raise DataError(f"cannot read the folder {str(root)!r}: {error.strerror or error}") from error
+    folders = [name for name in names_there if not name.startswith(".")]
     if not folders:
-        loose = sum(1 for entry in root.iterdir() if _is_image(entry.name))
+        loose = sum(1 for name in others if _is_image(name))
         found = f"{loose} images directly inside it" if loose else "nothing to read"
         raise DataError(
             f"{str(root)!r} holds no class folders, but {found}",
@@ -56,21 +61,27 @@ def from_folder(root: Path, class_names: ClassNames, *, split: str | None, outsi
     samples: list[Sample] = []
     ignored: list[str] = []
     for name in folders:
-        for folder, _, files in sorted(os.walk(root / name), key=lambda item: item[0]):
-            for file in sorted(files):
-                path = Path(folder) / file
-                image_id = printable_path(path, root)
-                if not _is_image(file):
-                    ignored.append(image_id)
-                    continue
-                skip = "" if file.lower().endswith(KERAS_FORMATS) else _skip_reason(file)
-                samples.append(Sample(image_id, path, names.index(name), skip=skip))
+        listed = list_files(root / name)
+        unread |= listed.unread
+        before = len(samples)
+        for path in listed.files:
+            image_id = printable_path(path, root)
+            if not _is_image(path.name):
+                ignored.append(image_id)
+                continue
+            skip = "" if path.name.lower().endswith(KERAS_FORMATS) else _skip_reason(path.name)
+            samples.append(Sample(image_id, path, names.index(name), skip=skip))
+        if len(samples) == before and listed.unread:
+            raise DataError(
+                f"no image of the class {name!r} can be read: {_told(listed.unread, root)[0]}",
+                "Allow the folder to be read, or take it away.",
+            )
     if not samples:
         raise DataError(
             f"{str(root)!r} has {len(folders)} class folders, but no images in them",
             f"Read are {', '.join(KERAS_FORMATS)}, as keras.utils.image_dataset_from_directory does.",
         )
-    return Dataset(root, tuple(samples), names, "folder", tuple(ignored))
+    return Dataset(root, tuple(samples), names, "folder", tuple(ignored), unread_folders=_told(unread, root))
 
 
 def from_table(file: Path, class_names: ClassNames, *, split: str | None, outside: bool, columns: int) -> Dataset:
@@ -154,8 +165,11 @@ def open_dataset(
     Raises:
         DataError: nothing there, or nothing that can be audited.
     """
-    if not data.exists():
-        raise DataError(f"no data at {str(data)!r}", "Give a folder with one folder per class, or a CSV/Parquet table.")
+    if not os.path.exists(data):
+        raise DataError(
+            f"no data at {str(data)!r}{unreachable(data)}",
+            "Give a folder with one folder per class, or a CSV/Parquet table.",
+        )
     suffix = "folder" if data.is_dir() else data.suffix.lower()
     if suffix not in SOURCES:
         raise DataError(f"{str(data)!r} is neither a folder nor a table", f"Read are {', '.join(SOURCES)}.")
@@ -170,16 +184,19 @@ def attach_masks(dataset: Dataset, folder: Path) -> Dataset:
     Raises:
         DataError: no such folder, no masks in it, or no sample with a mask afterwards.
     """
-    if not folder.is_dir():
-        raise DataError(f"no mask folder at {str(folder)!r}")
+    if not os.path.isdir(folder):
+        raise DataError(f"no mask folder at {str(folder)!r}{unreachable(folder)}")
     masks: dict[str, Path] = {}
-    for parent, _, files in sorted(os.walk(folder), key=lambda item: item[0]):
-        for file in sorted(files, key=lambda name: (_rank(name), name)):
-            path = Path(parent) / file
-            if path.suffix.lower() in MASK_FORMATS:
-                masks.setdefault(printable_path(path.with_suffix(""), folder), path)
+    listed = list_files(folder)
+    for path in sorted(listed.files, key=lambda path: _rank(path.name)):
+        if path.suffix.lower() in MASK_FORMATS:
+            masks.setdefault(printable_path(path.with_suffix(""), folder), path)
+    unread = _told(listed.unread, folder)
+    because = f"; not read was {unread[0]}" if unread else ""
     if not masks:
-        raise DataError(f"the mask folder {str(folder)!r} holds no masks", f"Read are {', '.join(MASK_FORMATS)}.")
+        raise DataError(
+            f"the mask folder {str(folder)!r} holds no masks{because}", f"Read are {', '.join(MASK_FORMATS)}."
+        )
     stems = [sample.image_id.rpartition(".")[0] for sample in dataset.samples]
     samples = tuple(
         replace(sample, mask=sample.mask or masks.get(stem))
@@ -190,7 +207,14 @@ def attach_masks(dataset: Dataset, folder: Path) -> Dataset:
             f"none of the {len(masks)} masks in {str(folder)!r} matches an image",
             f"Expected the same tree and stem: {stems[0]}.png; found for instance {next(iter(masks))!r}.",
         )
-    return replace(dataset, samples=samples)
+    bare = {sample.label for sample in samples} - {sample.label for sample in samples if sample.mask is not None}
+    for name in (dataset.class_names[label] for label in sorted(bare)):
+        if lost := {path: why for path, why in listed.unread.items() if folder / name in (path, *path.parents)}:
+            raise DataError(
+                f"no mask of the class {name!r} can be read: {_told(lost, folder)[0]}",
+                "Allow the folder of masks to be read.",
+            )
+    return replace(dataset, samples=samples, unread_folders=(*dataset.unread_folders, *unread))
 
 
 def attach_boxes(dataset: Dataset, file: Path, columns: int = Limits.columns) -> Dataset:
@@ -234,24 +258,43 @@ def read_records(file: Path, columns: int = Limits.columns) -> list[dict[str, An
     import pyarrow.csv
     import pyarrow.parquet
 
-    try:
+    def read(opened: BinaryIO) -> list[dict[str, Any]]:
         if file.suffix.lower() == ".parquet":
             # Leaves of nested columns count: they are what is read.
-            _refuse_wide(file, pyarrow.parquet.ParquetFile(file).metadata.num_columns, columns)
-            table = pyarrow.parquet.read_table(file)
+            _refuse_wide(file, pyarrow.parquet.ParquetFile(opened).metadata.num_columns, columns)
+            table = pyarrow.parquet.read_table(opened)
         else:
             options = pyarrow.csv.ParseOptions(newlines_in_values=True)
             # Paths and labels stay text: a label 007 must not become 7, and a class may be called NA or null.
             text = {name: pyarrow.string() for name in RESERVED}
             convert = pyarrow.csv.ConvertOptions(column_types=text, strings_can_be_null=False)
-            with pyarrow.csv.open_csv(file, parse_options=options, convert_options=convert) as begun:
+            with (
+                open_regular(file) as beginning,
+                pyarrow.csv.open_csv(beginning, parse_options=options, convert_options=convert) as begun,
+            ):
                 _refuse_wide(file, len(begun.schema), columns)
-            table = pyarrow.csv.read_csv(file, parse_options=options, convert_options=convert)
-    except (OSError, pyarrow.ArrowException) as error:
-        raise DataError(f"cannot read the table {str(file)!r}: {error}") from error
-    if twice := sorted(name for name, times in Counter(table.column_names).items() if times > 1):
-        raise DataError(f"{str(file)!r} has more than one column {_listed(twice)}")
-    rows = [{name: None if value == "" else value for name, value in row.items()} for row in table.to_pylist()]
+            table = pyarrow.csv.read_csv(opened, parse_options=options, convert_options=convert)
+            # Read as bytes is what is no text: no column of a CSV file means to be that.
+            if binary := [field.name for field in table.schema if pyarrow.types.is_binary(field.type)]:
+                raise DataError(
+                    f"{str(file)!r} is not UTF-8 text in the columns {_listed(binary)}", "Save it as UTF-8."
+                )
+        if twice := sorted(name for name, times in Counter(table.column_names).items() if times > 1):
+            raise DataError(f"{str(file)!r} has more than one column {_listed(twice)}")
+        records: list[dict[str, Any]] = table.to_pylist()
+        return records
+
+    try:
+        with open_regular(file) as opened:
+            records = read(opened)
+    except DataError:
+        raise
+    except UnicodeDecodeError as error:
+        raise DataError(f"the table {str(file)!r} is not UTF-8 text: {error.reason}", "Save it as UTF-8.") from error
+    except Exception as error:  # a table holds anything: times out of range, depths, types that Python has no value for
+        reason = " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
+        raise DataError(f"cannot read the table {str(file)!r}: {reason[:500]}") from error
+    rows = [{name: None if _empty(value) else value for name, value in row.items()} for row in records]
     return [{**row, "#row": number} for number, row in enumerate(rows, start=2)]
 
 
@@ -297,13 +340,20 @@ def _inside(value: object, root: Path, where: str, outside: bool) -> Path:
         raise DataError(f"{where}: no image path")
     if "\0" in str(value):
         raise DataError(f"{where}: {value!r} is no path, it holds a zero byte")
-    path = (root / str(value).replace("\\", "/")).resolve()
+    try:
+        path = (root / str(value).replace("\\", "/")).resolve()
+    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead to each other
+        raise DataError(f"{where}: {str(value)!r} is no path that can be followed: {error}") from error
     if not outside and not path.is_relative_to(root):
         raise DataError(
             f"{where}: {str(value)!r} leaves the folder of the table",
             "Allow it with --allow-outside, if you trust the table.",
         )
     return path
+
+
+def _told(unread: Mapping[Path, str], root: Path) -> tuple[str, ...]:
+    return tuple(f"{printable_path(path, root)} ({why})" for path, why in sorted(unread.items()))
 
 
 def _is_image(name: str) -> bool:
@@ -318,6 +368,10 @@ def _skip_reason(name: str) -> str:
 def _rank(name: str) -> int:
     suffix = Path(name).suffix.lower()
     return MASK_FORMATS.index(suffix) if suffix in MASK_FORMATS else len(MASK_FORMATS)
+
+
+def _empty(value: object) -> bool:
+    return isinstance(value, str) and value == ""
 
 
 def _listed(names: Iterable[str] | Mapping[str, Any], most: int = 8) -> str:

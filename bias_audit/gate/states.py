@@ -17,6 +17,7 @@ DOUBTFUL_INPUT = "doubtful input"
 MISSING_BASELINE = "missing baseline"
 DIFFERENT_DATA = "different data"
 NOT_INSTALLED = "check not installed"
+CHANGED_DATA = "changed during the audit"
 OLDER_SCHEMA = "older schema"
 BASELINE_IS_RUN = "baseline is this run"
 OTHER_THRESHOLDS = "other thresholds"
@@ -38,6 +39,7 @@ STATES: dict[str, str] = {
     "not the model as it is used",
     MISSING_BASELINE: "a comparison is asked for, and there is no run to compare with",
     DIFFERENT_DATA: "the run, or the baseline, is about other data than is asked for",
+    CHANGED_DATA: "photos or masks changed while the run was made: its numbers are of no one state of the data",
     OLDER_SCHEMA: "the run, or the baseline, was written by a version that kept no digests: nothing tells whether its "
     "files are still those that were written",
     BASELINE_IS_RUN: "the run was given as its own baseline, so that every finding is known",

@@ -16,6 +16,7 @@ from bias_audit.gate.metric_rows import metric_rows
 from bias_audit.gate.settings import GateConfig, Waiver
 from bias_audit.gate.states import (
     BASELINE_IS_RUN,
+    CHANGED_DATA,
     DIFFERENT_DATA,
     INVALID_PREDICTIONS,
     MISSING_BASELINE,
@@ -108,6 +109,9 @@ def _run_rows(
     there = {str(row.get("class_name")) for row in result.class_rows if row.get("n") != 0}
     if not there:
         yield _state(config, NO_ROWS, "classes", "", "The run lists no classes.", 0)
+    if changed := result.info.counts.get("changed", 0) + result.info.counts.get("strangers_changed", 0):
+        sentence = f"{changed} images changed during the audit, or their masks did: audit the data again."
+        yield _state(config, CHANGED_DATA, "data", "", sentence, 0)
     for name in not_installed(result.path):
         sentence = f"The run holds a table of the check {name!r}, which is not installed here."
         yield _state(config, NOT_INSTALLED, name, "", sentence, 0)

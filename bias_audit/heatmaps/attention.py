@@ -30,7 +30,7 @@ from bias_audit.heatmaps.permutation_tie import PERMUTATIONS, Tie, permutation_t
 from bias_audit.models.base import Predictions, chosen
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
-from bias_audit.run.statuses import INVALID_PREDICTION, NO_EVIDENCE, NOT_FINITE_OUTPUTS, NOT_SAMPLED, OK
+from bias_audit.run.statuses import INVALID_PREDICTION, NO_EVIDENCE, NOT_FINITE_OUTPUTS, NOT_SAMPLED, OK, SKIPPED
 from bias_audit.text_files import parse_json
 
 Array = NDArray[np.float32]
@@ -81,6 +81,7 @@ def attend(
         if stored is None:
             todo.append(start)
         else:
+            _expect(dataset, stored[0], geometry)
             records.extend(stored[0])
             advance(count)
     # Whole shards are missing, so the batches of a resumed run are those of an undisturbed one.
@@ -233,6 +234,16 @@ def reach(at: Localization) -> dict[str, NDArray[np.float16]]:
     return {name: part.astype(np.float16) for name, part in {**kept, "perfect": at.perfect}.items()}
 
 
+def _expect(dataset: Dataset, rows: Sequence[Row], geometry: Geometry) -> None:
+    """Files of stored rows must still hold what they held when the rows were made."""
+    for row in rows if geometry.contents is not None else ():
+        sample = dataset.samples[row["#position"]]
+        if row["status"] != SKIPPED and geometry.contents is not None:
+            geometry.contents.expect(sample.path, row["content"])
+            if sample.mask is not None:
+                geometry.contents.expect(sample.mask, row["mask_content"])
+
+
 def _batch(
     dataset: Dataset,
     positions: Sequence[int],
@@ -244,6 +255,7 @@ def _batch(
         sample = dataset.samples[position]
         row: Row = {"#position": position, "image_id": sample.image_id, "label": dataset.class_names[sample.label]}
         row["status"], row["status_reason"], row["content"] = loaded.status, loaded.reason, loaded.content
+        row["mask_content"] = loaded.mask_content
         rows.append(row)
     read = [i for i, loaded in enumerate(group) if loaded.status == OK]
     if not read:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from bias_audit.heatmaps.overlays import LEGENDS, STYLES, overlay, view
 from bias_audit.heatmaps.unlabelled import Look, find_class, look, name_outputs, pictures_in
 from bias_audit.models.base import check_model_path, load_model
 from bias_audit.models.decoding import geometry_of
+from bias_audit.regular_files import read_regular
 from bias_audit.run.atomic import guarded, write_atomically
 from bias_audit.run.csv_text import csv_text
 from bias_audit.run.progress import QUIET, Progress
@@ -154,8 +156,8 @@ def read_labels(path: Path) -> tuple[str, ...]:
         ConfigError: a file that cannot be read or is empty, or an empty line before the last name.
     """
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").rstrip().splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
+        lines = [line.strip() for line in read_regular(path).decode("utf-8-sig").rstrip().splitlines()]
+    except (OSError, ValueError) as error:
         raise ConfigError(f"cannot read the labels {str(path)!r}: {error}") from error
     if not all(lines) or not lines:
         where = f"line {lines.index('') + 1} is empty" if lines else "it is empty"
@@ -209,7 +211,7 @@ def _found(given: Sequence[Path]) -> list[Path]:
     """
     found: dict[Path, Path] = {}
     for path in given:
-        for picture in pictures_in(path) if path.is_dir() else [path]:
+        for picture in pictures_in(path) if os.path.isdir(path) else [path]:
             found.setdefault(picture.absolute(), picture)
     if not found:
         raise DataError(
@@ -240,7 +242,7 @@ def _written(record: Explained, each: Look, folder: Path, stem: str, style: str,
     if record.explained != record.predicted:
         title = f"{record.explained} {chance(record.explained_probability)}, predicted {title}"
     lines = (f"{record.method}, layer {record.layer}", LEGENDS[style].format(record.explained))
-    drawn = overlay(view(record.path, geometry, each.pixels), each.map, style, title, lines)
+    drawn = overlay(view(record.path, geometry, each.pixels, each.content), each.map, style, title, lines)
     png = cv2.imencode(".png", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))[1].tobytes()
     raw = io.BytesIO()
     np.save(raw, each.map)

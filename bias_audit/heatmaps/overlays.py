@@ -70,7 +70,7 @@ def scaled(heat: NDArray[np.float32], size: tuple[int, ...]) -> tuple[NDArray[np
     return np.clip(large, 0, 1).astype(np.float32), ""
 
 
-def view(path: Path, geometry: Geometry, pixels: NDArray[np.float32]) -> Rgb:
+def view(path: Path, geometry: Geometry, pixels: NDArray[np.float32], content: str = "") -> Rgb:
     """The part of a picture that the model saw, (H, W, 3), for display: its longer side has LONGEST pixels.
 
     A picture that was stretched for the model is shown in its own proportions.
@@ -80,8 +80,9 @@ def view(path: Path, geometry: Geometry, pixels: NDArray[np.float32]) -> Rgb:
         geometry: geometry of the model's input.
         pixels: (h, w, C) in [0, 255] as the model saw them; shown where the file cannot be read or would become too
             large.
+        content: what the file held when the model saw it; another file is not shown. "" = whatever it holds.
     """
-    original, _ = decode(path, geometry.channels, geometry.decoder, geometry.limits.pixels)
+    original, _ = decode(path, geometry.channels, geometry.decoder, geometry.limits.pixels, content)
     shape = geometry.size if original is None or geometry.resize != "stretch" else original.shape[:2]
     scale = LONGEST / max(shape)
     size = (max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale)))

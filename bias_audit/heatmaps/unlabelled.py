@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from bias_audit.config import AuditConfig
 from bias_audit.data.batches import Geometry, load_in_order
 from bias_audit.data.dataset import Sample
+from bias_audit.data.folders import LINKED, list_files
 from bias_audit.data.sources import KERAS_FORMATS, OTHER_FORMATS
 from bias_audit.errors import ConfigError
 from bias_audit.heatmaps.methods import Explainer
@@ -38,6 +38,7 @@ class Look:
         map: (h, w) heatmap, signed and unscaled.
         pixels: (H, W, C) in [0, 255], the picture in the model's input size.
         mask: (H, W) of `data.batches.Loaded`, VOID where the picture was padded.
+        content: as in `data.batches.Loaded`.
     """
 
     sample: Sample
@@ -50,6 +51,7 @@ class Look:
     map: Array
     pixels: Array
     mask: NDArray[np.uint8]
+    content: str = ""
 
     def ranked(self, count: int) -> list[int]:
         """Indices of the `count` most probable classes, most probable first."""
@@ -87,7 +89,7 @@ def look(
         at = 0
         for sample, loaded in zip(samples[start : start + size], group, strict=True):
             if loaded.status != OK or loaded.pixels is None or loaded.mask is None:
-                yield Look(sample, loaded.status, loaded.reason, *empty)
+                yield Look(sample, loaded.status, loaded.reason, *empty, content=loaded.content)
                 continue
             if not explained.predictions.valid[at]:
                 yield Look(sample, INVALID_PREDICTION, NOT_FINITE_OUTPUTS, *empty)
@@ -96,19 +98,19 @@ def look(
             said, predicted = explained.predictions, int(explained.predictions.predicted[at])
             asked = predicted if target is None else target
             outputs = (said.probabilities[at], said.log_odds[at], predicted, asked, maps[at])
-            yield Look(sample, OK, "", *outputs, loaded.pixels, loaded.mask)
+            yield Look(sample, OK, "", *outputs, loaded.pixels, loaded.mask, loaded.content)
             at += 1
         advance(len(group))
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """All picture files below a folder, in the order of their paths; hidden files and folders are left out."""
-    found = []
-    for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        names = (name for name in sorted(files) if not name.startswith("."))
-        found += [Path(place) / name for name in names if name.lower().endswith((*KERAS_FORMATS, *OTHER_FORMATS))]
-    return sorted(found)
+    """All picture files below a folder, in the order of their paths; hidden files and folders are left out.
+
+    A folder that cannot be listed counts as a picture, which nobody can read either: so it is a row, and is not lost.
+    """
+    listed = list_files(folder, lambda name: not name.startswith("."))
+    pictures = [path for path in listed.files if path.name.lower().endswith((*KERAS_FORMATS, *OTHER_FORMATS))]
+    return sorted([*pictures, *(path for path, why in listed.unread.items() if why != LINKED)])
 
 
 def name_outputs(model: Model, config: AuditConfig, given: Sequence[str] | None = None) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -221,7 +221,7 @@ def prepare_backgrounds(
         position = positions[place]
         sample = dataset.samples[position]
         loaded = load(sample, geometry)
-        if loaded.pixels is None or loaded.mask is None:  # readable in the audit pass, changed since
+        if loaded.pixels is None or loaded.mask is None:  # changed since the audit pass
             return position, {}, None
         for number, fill in enumerate(fills):
             held[place, number] = background_only(loaded.pixels, loaded.mask, fill).astype(np.uint8)
@@ -241,6 +241,16 @@ def prepare_backgrounds(
                 regions[position] = found
             advance(1)
     return Backgrounds(pictures, regions)
+
+
+def with_backgrounds(todo: Plan, backgrounds: Backgrounds) -> Plan:
+    """The plan with those donors only whose backgrounds could be prepared: a file may have changed since the pass.
+
+    A donor that is chosen and then missing would leave a photo with fewer backgrounds in one arm than in the other.
+    """
+    there = {position for position, _ in backgrounds.pictures}
+    kept = {label: tuple(donor for donor in lent if donor in there) for label, lent in todo.donors.items()}
+    return replace(todo, donors=kept)
 
 
 def find_regions(loaded: Loaded, heat: Heat | None, seed: int, image_id: str) -> Regions | None:

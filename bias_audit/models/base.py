@@ -5,6 +5,7 @@ TensorFlow is imported only when a model is loaded.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.errors import ModelError
+from bias_audit.regular_files import unreachable
 
 if TYPE_CHECKING:
     from bias_audit.config import AuditConfig
@@ -235,10 +237,13 @@ def check_model_path(path: Path) -> None:
     Raises:
         ModelError: no such path, a folder that is no SavedModel, or a file that is neither .keras, .h5 nor .hdf5.
     """
-    if not path.exists():
-        raise ModelError(f"no model at {str(path)!r}")
+    if not os.path.exists(path):
+        raise ModelError(f"no model at {str(path)!r}{unreachable(path)}")
     if path.is_dir():
         if (path / "saved_model.pb").is_file():
+            for file in path.rglob("*"):  # TensorFlow would wait for a pipe among its files for ever
+                if not (file.is_file() or file.is_dir()) and file.exists():
+                    raise ModelError(f"{str(file)!r} is not a regular file, so {str(path)!r} is no SavedModel")
             return
         inside = sorted(
             each.relative_to(path).as_posix()
@@ -249,6 +254,8 @@ def check_model_path(path: Path) -> None:
             f"{str(path)!r} is a folder without saved_model.pb, so it is no SavedModel",
             f"Did you mean {str(path / inside[0].removesuffix('/saved_model.pb'))!r}?" if inside else "",
         )
+    if not path.is_file():
+        raise ModelError(f"{str(path)!r} is not a regular file, so it is no model")
     if path.suffix.lower() not in (".keras", ".h5", ".hdf5"):
         raise ModelError(
             f"{str(path)!r} is no Keras model: expected .keras, .h5 or a SavedModel folder, got {path.suffix!r}",

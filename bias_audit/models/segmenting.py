@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ def load_segmenter(path: Path, custom_objects: str | None = None, limits: Limits
     Raises:
         ModelError: see `find_estimate`; also when the function is called, for an output that is no mask.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ModelError(f"no segmentation model at {str(path)!r}")
     with watched(f"loading the segmenter {path.name!r}", limits.seconds_per_call):
         run, shape = _tflite(path, limits) if path.suffix.lower() == TFLITE else _keras(path, custom_objects, limits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,7 +34,7 @@ from bias_audit.heatmaps.permutation_tie import Tie
 from bias_audit.models.base import check_model_path, load_model
 from bias_audit.models.decoding import geometry_of
 from bias_audit.models.segmenting import find_estimate, segmenter_hash
-from bias_audit.pipeline import summaries
+from bias_audit.pipeline import changes, summaries
 from bias_audit.pipeline.finish import check_pictures, conclude, finish
 from bias_audit.pipeline.judge import refuse_unknown
 from bias_audit.pipeline.provenance import describe
@@ -43,6 +44,7 @@ from bias_audit.run.lock import gives_back
 from bias_audit.run.progress import QUIET, Progress
 from bias_audit.run.result import AuditResult
 from bias_audit.run.statuses import INVALID_PREDICTION, OK
+from bias_audit.run.tables import write_table
 
 CHOICE = "shards/faithfulness.json"
 """File of the run that keeps the method and layer chosen by `method = "auto"`, with their scores."""
@@ -106,7 +108,7 @@ def audit(
     checks = registry.every()
     extra = {name: options.pop(name) for name in registry.settings_of_others() if name in options}
     config = configured(config, class_map, options).with_extra(extra)
-    if masks is not None and str(masks) == AUTO_MASKS and not Path(masks).is_dir():
+    if masks is not None and str(masks) == AUTO_MASKS and not os.path.isdir(masks):
         masks, config = None, config.changed({"segmenter": config.segmenter or AUTO_MASKS})
     thresholds = thresholds or Thresholds()
     refuse_unknown(ignore)
@@ -141,6 +143,8 @@ def audit(
         "version": bias_audit.__version__,
     }
     run.start(key, resume=resume, overwrite=overwrite)
+    contents = changes.watched(dataset, run)
+    geometry = dataclasses.replace(geometry, contents=contents)
     context = Context(dataset, (), groups, explainer, geometry, config, thresholds, run, progress, given)
     measured: dict[str, Measured] = {}
 
@@ -162,6 +166,7 @@ def audit(
             records, ties = _attend(context)
     context = dataclasses.replace(context, records=records)
     measure("photos")
+    changes.mark(records, dataset, contents)
 
     with progress.stage("Tables and rules", None), _timed(seconds, "tables"):
         user = {name: [sample.columns[name] for sample in dataset.samples] for name in dataset.columns}
@@ -170,8 +175,13 @@ def audit(
         )
         outcomes = conclude(photos, classes, measured, ignore, run, checks)
     with progress.stage("Report", None):
+        known = len(contents.found)
         _write_pictures(context, photos.images, checks, measured, outcomes)
-        about = (model, data, masks or boxes, dataset, explainer, photos.images, config, thresholds)
+        images = photos.images
+        if len(contents.found) > known:  # noticed by what reads photos last, the pictures
+            images = changes.marked(images, dataset, contents)
+            write_table(run, "images", images)
+        about = (model, data, masks or boxes, dataset, explainer, images, config, thresholds)
         info = describe(*about, key["data"], seconds, checks, measured, strangers)
         return finish(run, info, classes, outcomes)
 

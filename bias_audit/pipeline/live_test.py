@@ -8,6 +8,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from bias_audit.interventions.edits import Mask, Pixels
 from bias_audit.models.base import check_model_path, load_model
 from bias_audit.models.decoding import geometry_of
 from bias_audit.pipeline.finish import judge_again
-from bias_audit.pipeline.reopen import allowed_config, dataset_of
+from bias_audit.pipeline.reopen import allowed_config, contents_of, dataset_of
 from bias_audit.report.pictures import encode_jpeg, encode_picture
 from bias_audit.review.written import visible
 from bias_audit.run import tables
@@ -39,6 +40,7 @@ from bias_audit.run.lock import PATIENCE, gives_back, hold
 from bias_audit.run.progress import Progress
 from bias_audit.run.result import AuditResult
 from bias_audit.run.result import load as load_result
+from bias_audit.run.statuses import CHANGED
 from bias_audit.stats import group_codes
 
 HOSTS = 40
@@ -87,7 +89,8 @@ class LiveModel:
                 f"{str(model)!r} is not the model of {str(folder)!r}, which is {result.info.model!r}",
                 "Give the model that was audited, or audit this one first.",
             )
-        self.geometry = geometry_of(self.config, loaded.input_size)
+        contents = contents_of(result, self.dataset)
+        self.geometry = replace(geometry_of(self.config, loaded.input_size), contents=contents)
         preprocess = find_preprocess(self.config.preprocess, self.geometry.channels)
         self.explainer = Explainer(loaded, self.config.method, preprocess, self.config.seed)
         self._images = result.images
@@ -192,12 +195,11 @@ class LiveModel:
         """The photo at a place of the images table, and whether its object is estimated."""
         sample = self.dataset.samples[place]
         loaded = load(sample, self.geometry)
+        if loaded.status == CHANGED:
+            said = f"{sample.image_id!r} is not the photo that was audited: {loaded.reason}"
+            raise DataError(said, "Audit the data again.")
         if loaded.pixels is None or loaded.mask is None:
             raise DataError(f"{sample.image_id!r} cannot be read: {loaded.reason}")
-        if loaded.content != self._images["content"].iloc[place]:
-            raise DataError(
-                f"{sample.image_id!r} is not the photo that was audited: the file has changed", "Audit the data again."
-            )
         return self._made(place, loaded.pixels, loaded.mask if loaded.drawn else None), not loaded.drawn
 
     def _made(self, place: int, pixels: Pixels, mask: Mask | None) -> Photo:

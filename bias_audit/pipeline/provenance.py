@@ -19,7 +19,7 @@ from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import ESTIMATED
 from bias_audit.heatmaps.methods import Explainer
 from bias_audit.run.result import RunInfo
-from bias_audit.run.statuses import DONE, DONE_BEFORE, INVALID_PREDICTION, NOT_SAMPLED, OK, SKIPPED, UNREADABLE
+from bias_audit.run.statuses import CHANGED, DONE, DONE_BEFORE, INVALID_PREDICTION, NOT_SAMPLED, OK, SKIPPED, UNREADABLE
 
 
 def describe(
@@ -55,6 +55,7 @@ def describe(
     model_name = str(model) if isinstance(model, str | Path) else getattr(model, "name", type(model).__name__)
     statuses, counts, kinds = _counted(images)
     counts["ignored_files"] = len(dataset.ignored_files)
+    counts["unread_folders"] = len(dataset.unread_folders)
     first, last = (
         [note for check in checks if (check.stage != "photos") is early for note in measured[check.name].notes]
         for early in (True, False)
@@ -131,7 +132,7 @@ def renewed(
 
 def _counted(images: pd.DataFrame) -> tuple[dict[str, dict[str, int]], dict[str, int], set[str]]:
     """(images per status, counts by name, kinds of the usable masks), from the table of the images."""
-    columns = ("status", "mask_status", "attention_status", "intervention_status")
+    columns = ("status", "mask_status", "attention_status", "intervention_status", "reread_status")
     statuses = {column: _tally(images[column]) for column in columns}
     masked = images.loc[images["mask_status"] == OK, "mask_kind"]
     kinds = {str(kind) for kind in masked}
@@ -142,6 +143,7 @@ def _counted(images: pd.DataFrame) -> tuple[dict[str, dict[str, int]], dict[str,
         "read": statuses["status"].get(OK, 0),
         "unreadable": statuses["status"].get(UNREADABLE, 0),
         "skipped": statuses["status"].get(SKIPPED, 0),
+        "changed": statuses["reread_status"].get(CHANGED, 0),
         "invalid_predictions": statuses["status"].get(INVALID_PREDICTION, 0),
         "invalid_composites": made.get(INVALID_PREDICTION, 0) - statuses["status"].get(INVALID_PREDICTION, 0),
         "with_mask": statuses["mask_status"].get(OK, 0),
@@ -184,6 +186,11 @@ def _notes(counts: Mapping[str, int], kinds: set[str], dataset: Dataset, config:
         notes.append(
             f"{bad} of {counts['images']} images could not be read or were skipped; see images.csv, column status."
         )
+    if counts["changed"]:
+        notes.append(
+            f"{counts['changed']} of {counts['images']} images changed during the audit, or their masks did: from then "
+            "on they took no part in it; see images.csv, column reread_status, and audit again."
+        )
     if invalid := counts.get("invalid_predictions", 0):
         notes.append(
             f"The model gives NaN or infinite outputs for {invalid} of {counts['images']} images: they have no "
@@ -220,6 +227,11 @@ def _notes(counts: Mapping[str, int], kinds: set[str], dataset: Dataset, config:
     if empty:
         notes.append(
             f"No images of {', '.join(empty[:10])}{', ...' if len(empty) > 10 else ''}: these classes are not audited."
+        )
+    if dataset.unread_folders:
+        notes.append(
+            f"{len(dataset.unread_folders)} folders were not read, so their photos or masks are not in this audit, for "
+            f"instance {dataset.unread_folders[0]}."
         )
     if counts["ignored_files"]:
         notes.append(

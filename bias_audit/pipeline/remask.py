@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import json
@@ -13,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bias_audit.data.batches import Geometry, content_of
+from bias_audit.data.batches import Geometry
+from bias_audit.data.contents import content_of
 from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.data.geometry import fit_mask
 from bias_audit.data.masks import Mask, load_mask
@@ -21,6 +23,7 @@ from bias_audit.data.opening import open_picture
 from bias_audit.errors import DataError, ResultError
 from bias_audit.heatmaps import attention
 from bias_audit.heatmaps.localization import LABEL_METRICS, METRICS, localize, with_maps
+from bias_audit.regular_files import read_regular
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
 from bias_audit.run.statuses import OK
@@ -124,7 +127,7 @@ def _rescore(
 def _load(sample: Sample, row: Row, geometry: Geometry) -> tuple[Mask, str, str]:
     """The mask of an image at the model's input size, its status and its kind; the pixels are not decoded."""
     try:
-        data = sample.path.read_bytes()
+        data = read_regular(sample.path)
         with open_picture(io.BytesIO(data), geometry.limits.pixels) as header:
             width, height = header.size
     except Exception as error:  # Pillow's decoders raise anything on damaged files
@@ -133,7 +136,11 @@ def _load(sample: Sample, row: Row, geometry: Geometry) -> tuple[Mask, str, str]
         raise DataError(
             f"{sample.image_id!r} is not the picture that was audited: the file has changed", "Audit the data again."
         )
-    mask, status, kind = load_mask(sample, (height, width), geometry.masks)
+    mask_data = None
+    with contextlib.suppress(OSError, ValueError):  # a mask that cannot be read is a row
+        mask_data = None if sample.mask is None else read_regular(sample.mask)
+    row["mask_content"] = "" if mask_data is None else content_of(mask_data)
+    mask, status, kind = load_mask(sample, (height, width), geometry.masks, mask_data)
     if mask is None:
         mask = np.zeros((height, width), np.uint8)
     return fit_mask(mask, geometry.size, geometry.resize), status, kind

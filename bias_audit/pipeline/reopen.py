@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
 from bias_audit.config import AuditConfig
 from bias_audit.data import sources
+from bias_audit.data.contents import Contents
 from bias_audit.data.dataset import Dataset
 from bias_audit.errors import ConfigError, DataError
 from bias_audit.limits.bounds import Limits
 from bias_audit.run.result import AuditResult, RunInfo
+from bias_audit.run.statuses import OK
 
 
 def config_of(info: RunInfo) -> AuditConfig:
@@ -92,7 +95,7 @@ def dataset_of(result: AuditResult, *, outside: bool = False, columns: int = Lim
     """
     info = result.info
     data = Path(info.data)
-    if not data.exists():
+    if not os.path.exists(data):
         raise DataError(
             f"the data of {str(result.path)!r} are not at {info.data!r} any more",
             "Run the command from the folder in which the audit was started, or put the data back.",
@@ -114,6 +117,23 @@ def dataset_of(result: AuditResult, *, outside: bool = False, columns: int = Lim
         )
     ordered = tuple(samples[name, label] for name, label in zip(ids, labels, strict=True))
     return dataclasses.replace(dataset, samples=ordered)
+
+
+def contents_of(result: AuditResult, dataset: Dataset) -> Contents:
+    """What the photos and masks of a run held when they were audited, as far as the run knows it.
+
+    Args:
+        result: the finished run.
+        dataset: its data, in the order of its images table.
+    """
+    contents = Contents()
+    columns = (result.images[name] for name in ("status", "content", "mask_content"))
+    for sample, status, photo, mask in zip(dataset.samples, *columns, strict=True):
+        if status == OK:
+            contents.expect(sample.path, str(photo))
+            if sample.mask is not None and mask:  # older runs do not know it
+                contents.expect(sample.mask, str(mask))
+    return contents
 
 
 def _tuples(value: Any) -> Any:

@@ -105,6 +105,10 @@ def rescore(
         with progress.stage("Scoring heatmaps again", len(dataset.samples), "images") as advance:
             scored = rescore_shards(corrected, geometry, batch, before, run, advance)
         _carry(before, run)
+        for record, status, reason in zip(
+            scored.records, old.images["reread_status"], old.images["reread_reason"], strict=True
+        ):
+            record["reread_status"], record["reread_reason"] = status, reason
         ties = attention.tie_to_objects(dataset, scored.records, run, batch, old.info.grid, config.seed)
         with progress.stage("Tables and rules", None):
             user = {name: [sample.columns[name] for sample in dataset.samples] for name in dataset.columns}

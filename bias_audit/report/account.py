@@ -10,7 +10,7 @@ from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.report.cells import records
 from bias_audit.run.result import AuditResult
 from bias_audit.run.schema import every_table
-from bias_audit.run.statuses import DONE, DONE_BEFORE, OK
+from bias_audit.run.statuses import CHANGED, DONE, DONE_BEFORE, OK
 
 MOST_REASONS = 40
 MOST_SUBJECTS = 30
@@ -23,6 +23,7 @@ STAGES: tuple[tuple[str, str], ...] = (
     ("mask_status", "Masks"),
     ("attention_status", "Attention scores"),
     ("intervention_status", "Interventions"),
+    ("reread_status", "Read again"),
 )
 
 
@@ -64,7 +65,12 @@ def not_audited(result: AuditResult) -> dict[str, Any]:
             ordered = sorted(counts.items(), key=lambda item: (item[0] not in GOOD, -item[1], item[0]))
             rows = [{"status": status, "n": n, "good": status in GOOD} for status, n in ordered]
             stages.append({"title": title, "rows": rows})
-    bad = images[images["status"] != OK]
+    changed = images["reread_status"] == CHANGED
+    bad = images[(images["status"] != OK) | changed]
+    bad = bad.assign(
+        status=bad["status"].mask(changed, CHANGED),
+        status_reason=bad["status_reason"].mask(changed, bad["reread_reason"]),
+    )
     listed = records(bad[["label", "status", "status_reason"]].head(MOST_NOT_AUDITED).reset_index())
     return {
         "stages": stages,

@@ -287,7 +287,12 @@ def _facts(result: AuditResult, class_rows: Mapping[str, Mapping[str, Any]]) -> 
 
 
 def _left_out(counts: Mapping[str, int], total: int) -> str:
-    words = {"unreadable": "unreadable", "skipped": "skipped", "invalid_predictions": "without prediction"}
+    words = {
+        "unreadable": "unreadable",
+        "skipped": "skipped",
+        "invalid_predictions": "without prediction",
+        "changed": "changed during the audit",
+    }
     parts = [f"{counts[name]:,} {word}" for name, word in words.items() if counts.get(name)]
     return ", ".join(parts) if parts else "all of them" if total else "no images"
 

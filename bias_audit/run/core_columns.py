@@ -10,6 +10,15 @@ IMAGES: tuple[Column, ...] = (
     Column("status", "string", "ok, or why the image was not audited"),
     Column("status_reason", "string", "what was wrong with the file or its prediction, in words"),
     Column("content", "string", "hash of the file's bytes: decisions about the image are kept by it"),
+    Column("mask_content", "string", "hash of the mask file's bytes; missing without one", added=True),
+    Column(
+        "reread_status",
+        "string",
+        "changed during the audit, where the file or its mask was another or gone when it was read again; such a photo "
+        "takes no part in what is measured from then on",
+        added=True,
+    ),
+    Column("reread_reason", "string", "what of it changed, in words", added=True),
     Column("predicted", "string", "class with the highest probability among the audited classes"),
     Column("correct", "bool", "predicted equals label"),
     Column("probability", "float", "probability of the predicted class, 0..1"),

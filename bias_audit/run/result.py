@@ -42,10 +42,12 @@ class RunInfo:
         class_names: names of the classes, by index.
         layer, grid, method, head: path of the explained layer, (h, w) of the maps, heatmap method, output head.
         input_size: (height, width, channels) that the model was given.
-        counts: images found, read, unreadable, skipped, with_mask, without_mask, estimated_masks, attention_scored,
-            attention_unscorable, interventions_done, interventions_eligible, ignored_files.
-        statuses: number of images per value of each of the columns status, mask_status, attention_status and
-            intervention_status.
+        counts: images found, read, unreadable, skipped, changed (during the audit), with_mask, without_mask,
+            estimated_masks, attention_scored,
+            attention_unscorable, interventions_done, interventions_eligible, ignored_files,
+            unread_folders.
+        statuses: number of images per value of each of the columns status, mask_status, attention_status,
+            intervention_status and reread_status.
         mask_kind: "mask", "box", "estimated", "mixed" or "none".
         content: hash over classes, image ids, labels and file contents. It is equal on every machine with the same
             data, which `fingerprint` (made of sizes and times) is not; "" in older runs.

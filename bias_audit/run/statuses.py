@@ -7,6 +7,8 @@ OK = "ok"
 # Of an image.
 UNREADABLE = "unreadable"
 SKIPPED = "skipped"
+CHANGED = "changed during the audit"
+"""The file of an image or of its mask is not the one that was read first; also of composites that it cost."""
 INVALID_PREDICTION = "invalid prediction"
 """The model's outputs for it, or for a composite of it, are not finite: there is no predicted class."""
 NOT_FINITE_OUTPUTS = "the model gives NaN or infinite outputs for it"

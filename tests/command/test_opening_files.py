@@ -97,7 +97,7 @@ def test_what_was_read_is_still_read(tmp_path: Path, kind: str):
     path, buffer = tmp_path / "file.png", io.BytesIO()
     Image.fromarray(grid).convert(MODES.get(kind, "L")).save(buffer, kind)  # to a path, SPIDER would make .png its own
     path.write_bytes(buffer.getvalue())
-    mask, status = read_mask(path, MaskReading())
+    mask, status = read_mask(path.read_bytes(), MaskReading())
     assert status == "ok"
     assert mask is not None
     if kind not in ("ICNS", "ICO", "BLP"):  # icons have sizes of their own, BLP a palette of its own
@@ -128,7 +128,9 @@ def test_a_damaged_file_of_any_kind_is_a_reason(tmp_path: Path):
             for place in rng.integers(0, min(len(broken), 200), 3):
                 broken[place] = rng.integers(256)
             path.write_bytes(broken)
-            assert (read_mask(path, MaskReading())[0] is None) == (read_mask(path, MaskReading())[1] != "ok")
+            assert (read_mask(path.read_bytes(), MaskReading())[0] is None) == (
+                read_mask(path.read_bytes(), MaskReading())[1] != "ok"
+            )
             pixels, reason = decode(path, 3)
             assert (pixels is None) == bool(reason)
             assert "\n" not in reason

@@ -35,11 +35,16 @@ def _palette(values: np.ndarray) -> Image.Image:
 
 
 def _read(path: Path, reading: MaskReading = ANY) -> list[list[int]]:
-    mask, status = read_mask(path, reading)
+    mask, status = read_mask(path.read_bytes(), reading)
     assert status == statuses.OK
     assert mask is not None
     assert mask.dtype == np.uint8
     return mask.tolist()
+
+
+def _load(sample: Sample, size: tuple[int, int], reading: MaskReading) -> tuple[np.ndarray | None, str, str]:
+    there = sample.mask is not None and sample.mask.exists()
+    return load_mask(sample, size, reading, sample.mask.read_bytes() if there else None)
 
 
 class TestFileKinds:
@@ -82,7 +87,10 @@ class TestFileKinds:
         drawn = np.dstack([GRID * 255, GRID * 255, GRID * 255, np.full((2, 3), 255, np.uint8)])
         assert _read(_save(tmp_path, Image.fromarray(drawn), "rgba.png")) == GRID.tolist()
         drawn[0, 1] = (255, 0, 0, 255)
-        assert read_mask(_save(tmp_path, Image.fromarray(drawn), "red.png"), ANY) == (None, statuses.COLOURED)
+        assert read_mask(_save(tmp_path, Image.fromarray(drawn), "red.png").read_bytes(), ANY) == (
+            None,
+            statuses.COLOURED,
+        )
 
     def test_jpeg_rings_do_not_become_foreground(self, tmp_path: Path) -> None:
         sharp = np.zeros((32, 32), np.uint8)
@@ -97,18 +105,17 @@ class TestFileKinds:
     def test_grey_in_rgb_is_taken_and_colour_refused(self, tmp_path: Path) -> None:
         assert _read(_save(tmp_path, Image.fromarray(np.dstack([GRID * 255] * 3)))) == GRID.tolist()
         colour = np.dstack([GRID * 255, GRID * 0, GRID * 0])
-        assert read_mask(_save(tmp_path, Image.fromarray(colour)), ANY) == (None, statuses.COLOURED)
+        assert read_mask(_save(tmp_path, Image.fromarray(colour)).read_bytes(), ANY) == (None, statuses.COLOURED)
 
 
 class TestUnreadable:
     @pytest.mark.parametrize("content", [b"", b"not a mask", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM"])
     def test_no_picture(self, tmp_path: Path, content: bytes) -> None:
         (tmp_path / "m.png").write_bytes(content)
-        assert read_mask(tmp_path / "m.png", ANY) == (None, statuses.MASK_UNREADABLE)
+        assert read_mask((tmp_path / "m.png").read_bytes(), ANY) == (None, statuses.MASK_UNREADABLE)
 
     def test_missing_and_folder(self, tmp_path: Path) -> None:
-        assert read_mask(tmp_path / "none.png", ANY) == (None, statuses.MASK_UNREADABLE)
-        assert read_mask(tmp_path, ANY) == (None, statuses.MASK_UNREADABLE)
+        assert read_mask(b"", ANY) == (None, statuses.MASK_UNREADABLE)
 
     @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
     @pytest.mark.parametrize("kind", ["PNG", "GIF", "TIFF", "BMP", "JPEG", "WEBP"])
@@ -123,7 +130,7 @@ class TestUnreadable:
             for place in rng.integers(0, len(broken), 4):
                 broken[place] = rng.integers(256)
             path.write_bytes(broken)
-            mask, status = read_mask(path, ANY)
+            mask, status = read_mask(path.read_bytes(), ANY)
             assert (mask is None) == (status != statuses.OK)
 
 
@@ -132,28 +139,28 @@ class TestLoadMask:
         return Sample("a.jpg", Path("a.jpg"), 0, mask=mask, boxes=boxes)
 
     def test_no_mask_and_no_box(self) -> None:
-        assert load_mask(self._sample(), (4, 4), ANY) == (None, statuses.NO_MASK, "")
+        assert _load(self._sample(), (4, 4), ANY) == (None, statuses.NO_MASK, "")
 
     def test_a_mask_goes_before_boxes(self, tmp_path: Path) -> None:
         path = _save(tmp_path, Image.fromarray(GRID))
-        mask, status, kind = load_mask(self._sample(path, ((0, 0, 1, 1),)), (2, 3), ANY)
+        mask, status, kind = _load(self._sample(path, ((0, 0, 1, 1),)), (2, 3), ANY)
         assert (status, kind) == (statuses.OK, "mask")
         assert mask is not None
         assert mask.tolist() == GRID.tolist()
 
     def test_boxes_alone(self) -> None:
-        mask, status, kind = load_mask(self._sample(boxes=((1, 0, 3, 1),)), (2, 3), ANY)
+        mask, status, kind = _load(self._sample(boxes=((1, 0, 3, 1),)), (2, 3), ANY)
         assert (status, kind) == (statuses.OK, "box")
         assert mask is not None
         assert mask.tolist() == [[0, 1, 1], [0, 0, 0]]
 
     def test_a_box_outside_the_picture_is_empty(self) -> None:
-        assert load_mask(self._sample(boxes=((10, 10, 20, 20),)), (4, 4), ANY) == (None, statuses.EMPTY, "box")
-        assert load_mask(self._sample(boxes=((-9, -9, -1, -1),)), (4, 4), ANY) == (None, statuses.EMPTY, "box")
+        assert _load(self._sample(boxes=((10, 10, 20, 20),)), (4, 4), ANY) == (None, statuses.EMPTY, "box")
+        assert _load(self._sample(boxes=((-9, -9, -1, -1),)), (4, 4), ANY) == (None, statuses.EMPTY, "box")
 
     def test_a_smaller_mask_of_the_same_shape_is_enlarged(self, tmp_path: Path) -> None:
         path = _save(tmp_path, Image.fromarray(GRID))
-        mask, status, _ = load_mask(self._sample(path), (4, 6), ANY)
+        mask, status, _ = _load(self._sample(path), (4, 6), ANY)
         assert status == statuses.OK
         assert mask is not None
         assert mask.tolist() == np.kron(GRID, np.ones((2, 2), int)).tolist()
@@ -161,18 +168,18 @@ class TestLoadMask:
     @pytest.mark.parametrize("size", [(3, 2), (4, 5), (2, 4)])
     def test_another_shape_is_refused(self, tmp_path: Path, size: tuple[int, int]) -> None:
         path = _save(tmp_path, Image.fromarray(GRID))
-        assert load_mask(self._sample(path), size, ANY) == (None, statuses.WRONG_SIZE, "mask")
+        assert _load(self._sample(path), size, ANY) == (None, statuses.WRONG_SIZE, "mask")
 
     def test_a_rounding_of_one_pixel_is_the_same_shape(self, tmp_path: Path) -> None:
         path = _save(tmp_path, Image.fromarray(np.ones((100, 133), np.uint8)))  # exported from 400 x 533
-        assert load_mask(self._sample(path), (400, 533), ANY)[1] == statuses.OK
+        assert _load(self._sample(path), (400, 533), ANY)[1] == statuses.OK
 
     def test_empty_unreadable_and_all_void(self, tmp_path: Path) -> None:
         empty = _save(tmp_path, Image.fromarray(np.zeros((2, 3), np.uint8)))
-        assert load_mask(self._sample(empty), (2, 3), ANY) == (None, statuses.EMPTY, "mask")
+        assert _load(self._sample(empty), (2, 3), ANY) == (None, statuses.EMPTY, "mask")
         void = _save(tmp_path, _palette(np.full((2, 3), 255, np.uint8)), "void.png")
-        assert load_mask(self._sample(void), (2, 3), ANY) == (None, statuses.EMPTY, "mask")
-        assert load_mask(self._sample(tmp_path / "no.png"), (2, 3), ANY) == (None, statuses.MASK_UNREADABLE, "mask")
+        assert _load(self._sample(void), (2, 3), ANY) == (None, statuses.EMPTY, "mask")
+        assert _load(self._sample(tmp_path / "no.png"), (2, 3), ANY) == (None, statuses.MASK_UNREADABLE, "mask")
 
 
 class TestBoxesToMask:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -255,3 +256,13 @@ def test_rows_show_the_worst_first_and_the_summary_names_it() -> None:
         "Gate failed: 8 of 11 checks failed (wolf: BA201, class 0: BA201, class 1: BA201, class 2: BA201, "
         "class 3: BA201 and 3 more); 1 to be watched, 1 could not be judged."
     )
+
+
+@pytest.mark.parametrize("count", ["changed", "strangers_changed"])
+def test_data_that_changed_during_the_audit_fail_by_that_name(tmp_path: Path, count: str) -> None:
+    run = run_of(outcome(), classes=(WOLF,))
+    changed = dataclasses.replace(run, info=dataclasses.replace(run.info, counts={**run.info.counts, count: 3}))
+    assert judged(tmp_path, run).passed
+    gate = judged(tmp_path, changed)
+    assert (gate.passed, row_of(gate, "data").state) == (False, "changed during the audit")
+    assert judged(tmp_path, changed, 'allow = ["changed during the audit"]\n').passed

@@ -24,7 +24,7 @@ from bias_audit.models.base import NO_CLASS
 from bias_audit.report import pictures
 from bias_audit.run.folder import Run
 from bias_audit.run.result import AuditResult
-from bias_audit.run.statuses import INVALID_PREDICTION, OK, SWITCHED_OFF
+from bias_audit.run.statuses import CHANGED, DONE, INVALID_PREDICTION, OK, SWITCHED_OFF
 
 Example = dict[str, Any]
 """A composite kept for the report, as an entry of pictures.json."""
@@ -88,6 +88,7 @@ def make_composites(context: Context) -> Interventions:
         count = sum(len(lent) for lent in todo.donors.values())
         with context.progress.stage("Preparing backgrounds", count, "backgrounds") as advance:
             backgrounds = donors.prepare_backgrounds(dataset, todo, geometry, maps, config.seed, advance, run.path)
+        todo = donors.with_backgrounds(todo, backgrounds)
 
     blank = np.zeros(len(dataset.class_names), np.float32)
     if labels:  # without composites nothing is compared with it, and tracing the model costs seconds
@@ -127,6 +128,9 @@ def make_composites(context: Context) -> Interventions:
             for photo in shard.get("invalid", ()):
                 status[photo] = INVALID_PREDICTION
     table = _table(rows)
+    made_of = set(table["photo"])
+    # Every photo that can be read has composites: one without has changed since the audit pass.
+    status = [CHANGED if each == DONE and i not in made_of else each for i, each in enumerate(status)]
     photos = intervention_columns(records, status, table, dataset.class_names, blank)
     return Interventions(table, examples, photos)
 

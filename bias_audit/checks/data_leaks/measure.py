@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,12 +23,13 @@ from bias_audit.checks.data_leaks.rule import Looked
 from bias_audit.data import sampling
 from bias_audit.data.batches import Geometry, Loaded, load_in_order, reduced
 from bias_audit.data.central_object import estimated
-from bias_audit.data.dataset import Dataset, Sample
+from bias_audit.data.dataset import Dataset, Sample, printable_path, stamp
 from bias_audit.data.duplicates import near_pairs, perceptual_hash
 from bias_audit.data.geometry import fit_image
 from bias_audit.data.masks import BACKGROUND
 from bias_audit.errors import ConfigError
 from bias_audit.heatmaps.unlabelled import pictures_in
+from bias_audit.regular_files import unreachable
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
 from bias_audit.run.progress import Progress
@@ -48,7 +50,13 @@ TRAIN_KIND, TEST_KIND = "training copy", "test copy"
 def measure(context: Context) -> Measured:
     """Measure the table `leakage`, and what was examined (`Looked`, in `Measured.own`)."""
     found = find_leaks(context)
-    return Measured({"leakage": leakage_table(found.rows)}, own=found.looked)
+    notes = []
+    if found.train_unreadable:
+        notes.append(
+            f"{found.train_unreadable} of {found.train} training pictures could not be read, so no copies of them were "
+            f"looked for; the first is {found.train_first!r}."
+        )
+    return Measured({"leakage": leakage_table(found.rows)}, notes=notes, own=found.looked)
 
 
 def leakage_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -72,12 +80,15 @@ class Leaks:
         estimated: number of probed photos whose object was estimated for want of a mask.
         train: number of training pictures that were compared; None = no training folder was given.
         reason: why nothing was examined; "" where the data were examined.
+        train_unreadable, train_first: number of training pictures that could not be read, and the name of the first.
     """
 
     rows: list[Row] = dataclasses.field(default_factory=list)
     estimated: int = 0
     train: int | None = None
     reason: str = ""
+    train_unreadable: int = 0
+    train_first: str = ""
 
     def looked(self) -> Looked:
         """The facts that the rules need beside the table."""
@@ -128,6 +139,8 @@ def find_leaks(context: Context) -> Leaks:
     if context.given.train is not None:
         trained = _trained(context.given.train, dataset, geometry, run, progress)
         found.train = len(trained)
+        unread = [each["name"] for each in trained if each.get("unreadable")]
+        found.train_unreadable, found.train_first = len(unread), unread[0] if unread else ""
         theirs = [each["hash"] for each in trained], [each["label"] for each in trained]
         with progress.stage("Looking for copies of training pictures", sum(map(bool, hashes)), "images") as advance:
             across = near_pairs(hashes, own_labels, *theirs, advance=advance)
@@ -188,11 +201,8 @@ def _look(dataset: Dataset, chosen: Sequence[int], geometry: Geometry, advance: 
             return None, None, False, columns
         known = loaded.mask_status == OK
         mask = loaded.mask if known else estimated(loaded.pixels)
-        properties = {
-            **pixel_properties(loaded.pixels),
-            **file_properties(sample.path, geometry.limits.pixels),
-            **columns,
-        }
+        of_file = file_properties(sample.path, geometry.limits.pixels, loaded.content)
+        properties = {**pixel_properties(loaded.pixels), **of_file, **columns}
         ground = background_features(loaded.pixels, mask)
         whole = background_features(loaded.pixels, np.full_like(mask, BACKGROUND))
         return ground, whole, not known and loaded.mask_kind != "estimated", properties
@@ -218,19 +228,21 @@ def _trained(train: Path, dataset: Dataset, geometry: Geometry, run: Run, progre
         return kept
     paths = training_pictures(train)
 
-    def hashed(path: Path) -> str:
+    def hashed(path: Path) -> str | None:
         # As the test photos were: a copy that is cropped or padded another way has another hash.
         fitted = reduced(
             path, geometry, lambda pixels: fit_image(pixels, geometry.size, geometry.resize, geometry.interpolation)
         )
-        return "" if fitted is None else perceptual_hash(fitted)
+        return None if fitted is None else perceptual_hash(fitted)
 
     found = []
     with progress.stage("Training pictures", len(paths), "images") as advance, ThreadPoolExecutor(2) as pool:
         for path, digest in zip(paths, pool.map(hashed, paths), strict=True):
-            name = path.relative_to(train).as_posix()
+            name = printable_path(path, train)
             label = name.split("/")[0] if "/" in name else ""
-            found.append({"name": name, "label": label if label in dataset.class_names else "", "hash": digest})
+            known = label if label in dataset.class_names else ""
+            unreadable = "yes" if digest is None else ""
+            found.append({"name": name, "label": known, "hash": digest or "", "unreadable": unreadable})
             advance(1)
     run.write_json(TRAIN_SHARD, found)
     return found
@@ -253,8 +265,7 @@ def fingerprint(train: Path) -> str:
     """
     digest = hashlib.sha256()
     for path in training_pictures(train):
-        status = path.stat()
-        digest.update(repr((path.relative_to(train).as_posix(), status.st_size, status.st_mtime_ns)).encode())
+        digest.update(f"{printable_path(path, train)}:{stamp(path)}\n".encode())
     return digest.hexdigest()
 
 
@@ -264,8 +275,11 @@ def training_pictures(train: Path) -> list[Path]:
     Raises:
         ConfigError: the folder does not exist or holds no pictures.
     """
-    if not train.is_dir():
-        raise ConfigError(f"no training folder at {str(train)!r}", "Give the folder that holds the training pictures.")
+    if not os.path.isdir(train):
+        raise ConfigError(
+            f"no training folder at {str(train)!r}{unreachable(train)}",
+            "Give the folder that holds the training pictures.",
+        )
     paths = pictures_in(train)
     if not paths:
         raise ConfigError(f"the training folder {str(train)!r} holds no pictures")

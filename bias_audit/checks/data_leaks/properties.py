@@ -6,6 +6,7 @@ learned instead of the object. A new property is one line in `pixel_properties` 
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,9 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit import stats
+from bias_audit.data.contents import content_of
 from bias_audit.data.opening import open_picture
 from bias_audit.interventions.edits import Pixels
 from bias_audit.limits.bounds import Limits
+from bias_audit.regular_files import read_regular
 
 Value = float | str | None
 
@@ -98,20 +101,24 @@ def pixel_properties(pixels: Pixels) -> dict[str, Value]:
     }
 
 
-def file_properties(path: Path, most: int = Limits.pixels) -> dict[str, Value]:
-    """Format, size, compression and EXIF data of a file, by name; reads the header only.
+def file_properties(path: Path, most: int = Limits.pixels, content: str = "") -> dict[str, Value]:
+    """Format, size, compression and EXIF data of a file, by name; only its header is decoded.
 
     Args:
         path: the picture file.
         most: most pixels, see `Limits`.
+        content: what it held when it was first read, as `data.batches.Loaded.content`; "" = whatever it holds.
 
     Returns:
-        name -> value; {} where the header cannot be read.
+        name -> value; {} where the header cannot be read, or the file holds something else.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with open_picture(path, most) as image:
+            data = read_regular(path)
+            if content and content_of(data) != content:
+                return {}
+            with open_picture(io.BytesIO(data), most) as image:
                 width, height = image.size
                 tables = getattr(image, "quantization", None) if image.format == "JPEG" else None
                 exif = image.getexif()
@@ -121,7 +128,7 @@ def file_properties(path: Path, most: int = Limits.pixels) -> dict[str, Value]:
                     "width": float(width),
                     "height": float(height),
                     "aspect ratio": width / height,
-                    "bytes per pixel": path.stat().st_size / (width * height),
+                    "bytes per pixel": len(data) / (width * height),
                     "file type": str(image.format),
                     "JPEG quality": None if not tables else jpeg_quality(tables),
                     "camera": camera or "none",

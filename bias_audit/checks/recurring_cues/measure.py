@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -99,7 +100,7 @@ def known_names(given: Given) -> list[dict[str, Any]]:
     Raises:
         ConfigError: the given file does not exist, or the file of names is damaged.
     """
-    if given.cues is not None and not given.cues.is_file():
+    if given.cues is not None and not os.path.exists(given.cues):
         raise ConfigError(f"no file of names at {str(given.cues)!r}", "bias-audit name RUN CLUSTER NAME writes one.")
     return names.read_names(given.cues or given.beside / names.FILE)
 

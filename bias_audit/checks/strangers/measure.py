@@ -8,6 +8,7 @@ judges it.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,7 @@ from bias_audit.heatmaps.attention import encode_maps, records_of
 from bias_audit.heatmaps.localization import MASKLESS, localize
 from bias_audit.heatmaps.methods import Explainer
 from bias_audit.heatmaps.unlabelled import Look, look, pictures_in
+from bias_audit.regular_files import unreachable
 from bias_audit.report.pictures import make_pictures
 from bias_audit.run.folder import Run
 from bias_audit.run.statuses import OK
@@ -45,17 +47,26 @@ def measure(context: Context) -> Measured:
         records, maps = meet(met, class_names, context.explainer, context.geometry, context.run, advance)
     rows = table("strangers", records)
     shown = make_pictures(met, choose_strangers(records), rows, maps, context.geometry)
+    changed = (
+        sum(sample.path in context.geometry.contents.found for sample in met.samples)
+        if context.geometry.contents
+        else 0
+    )
     unreadable = sum(record["status"] != OK for record in records)
     return Measured(
         {"strangers": rows},
         pictures={"strangers": shown},
-        notes=_notes(records, unreadable, class_names),
-        counts={"strangers": len(records), "strangers_unreadable": unreadable},
+        notes=_notes(records, unreadable, changed, class_names),
+        counts={"strangers": len(records), "strangers_unreadable": unreadable, "strangers_changed": changed},
     )
 
 
-def _notes(records: Sequence[Mapping[str, Any]], unreadable: int, class_names: Sequence[str]) -> list[str]:
+def _notes(
+    records: Sequence[Mapping[str, Any]], unreadable: int, changed: int, class_names: Sequence[str]
+) -> list[str]:
     notes = [f"{unreadable} of {len(records)} strangers could not be read; see strangers.csv."] if unreadable else []
+    if changed:
+        notes.append(f"{changed} of {len(records)} strangers changed during the audit, so they are not shown.")
     if known := sorted({record["group"] for record in records} & set(class_names)):
         notes.append(f"Strangers lie in folders called as classes that the model knows: {', '.join(known)}.")
     return notes
@@ -73,9 +84,9 @@ def open_strangers(folder: Path) -> Dataset:
     Raises:
         DataError: the folder does not exist or holds no pictures.
     """
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise DataError(
-            f"no folder of strangers at {str(folder)!r}",
+            f"no folder of strangers at {str(folder)!r}{unreachable(folder)}",
             "Give a folder of pictures of no class that the model knows, or one with a folder per kind.",
         )
     paths = pictures_in(folder)
@@ -114,7 +125,7 @@ def meet(
         records: list[dict[str, Any]] = []
         maps: list[NDArray[np.float32]] = []
         for each in look(strangers.samples, explainer, geometry, advance):
-            records.append(_record(each, strangers, class_names))
+            records.append({**_record(each, strangers, class_names), "#content": each.content})
             if each.status == OK:
                 maps.append(each.map)
         stacked, scales = encode_maps(np.stack(maps) if maps else np.zeros((0, 1, 1), np.float32))
@@ -122,6 +133,9 @@ def meet(
         run.write_arrays(SHARD, shard)
     else:
         records, shard = stored
+        for sample, record in zip(strangers.samples, records, strict=True):
+            if geometry.contents is not None:
+                geometry.contents.expect(sample.path, record["#content"])
         advance(len(records))
     read = [position for position, record in enumerate(records) if record["status"] == OK]
     heat = shard["maps"].astype(np.float32) * shard["scales"][:, None, None]
