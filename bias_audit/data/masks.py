@@ -5,6 +5,7 @@ Every picture gets an answer: a mask, or the reason why there is none. A bad mas
 
 from __future__ import annotations
 
+import io
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
