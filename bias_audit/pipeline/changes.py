@@ -11,10 +11,12 @@ import pandas as pd
 
 from bias_audit.data.contents import Contents
 from bias_audit.data.dataset import Dataset
+from bias_audit.errors import ResultError
 from bias_audit.run.atomic import guarded
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
 from bias_audit.run.statuses import CHANGED
+from bias_audit.text_files import parse_json
 
 NOTICED = "shards/changed.jsonl"
 """One line per photo, added at once: what was measured without the photo is not measured again on resuming."""
@@ -52,8 +54,12 @@ def _lines(file: Path) -> list[tuple[str, str]]:
     found = []
     for line in file.read_bytes().splitlines() if file.exists() else ():
         try:
-            image_id, reason = json.loads(line)
-        except ValueError:  # the audit was killed while it wrote: no shard was made without this photo yet
+            image_id, reason = parse_json(line.decode("utf-8", "replace"), ResultError, "a line is")
+        except (
+            ResultError,
+            TypeError,
+            ValueError,
+        ):  # the audit was killed while it wrote: no shard was made without this photo yet
             continue
         found.append((str(image_id), str(reason)))
     return found

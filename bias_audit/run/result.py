@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from bias_audit.checks.levels import overall_level
 from bias_audit.checks.outcomes import LEVELS, RuleCount, RuleOutcome
 from bias_audit.errors import ResultError
+from bias_audit.regular_files import unreachable
 from bias_audit.run.audit_schema import FORMAT_VERSION, audit_schema
 from bias_audit.run.consistency import contradiction
 from bias_audit.run.digests import REPAIR, Digests, content_digest
@@ -285,7 +286,8 @@ def load(path: str | Path) -> AuditResult:
     """
     folder = Path(path)
     if not os.path.isdir(folder):  # unlike Path.is_dir, False for a name that is too long
-        raise ResultError(f"no run folder at {str(path)!r}", "Give the folder that `bias-audit audit ... --out` wrote.")
+        hint = "Give the folder that `bias-audit audit ... --out` wrote."
+        raise ResultError(f"no run folder at {str(path)!r}{unreachable(folder)}", hint)
     file = folder / "audit.json"
     content = read_json(file, ResultError, hint=REPAIR)
     if content is None:

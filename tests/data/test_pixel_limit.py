@@ -83,7 +83,7 @@ def test_a_mask_beyond_costs_the_mask_only(tmp_path: Path) -> None:
         mask = picture(tmp_path / f"m.{kind}", 20, 20)
         loaded = load(Sample("p", photo, 0, mask=mask), SMALL)
         assert (loaded.status, loaded.mask_status) == (statuses.OK, statuses.MASK_TOO_LARGE)
-        assert read_mask(mask, MaskReading(pixels=400))[1] == statuses.OK
+        assert read_mask(mask.read_bytes(), MaskReading(pixels=400))[1] == statuses.OK
 
 
 def test_frames_that_tensorflow_would_unpack_are_counted(tmp_path: Path) -> None:
