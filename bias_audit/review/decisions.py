@@ -7,38 +7,26 @@ function that opens the file raises ResultError where it is damaged, locked, or 
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import datetime
 import math
 import secrets
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bias_audit.errors import ConfigError, ResultError
+from bias_audit.errors import ConfigError
+from bias_audit.review.decision_file import FILE as FILE
+from bias_audit.review.decision_file import reading, writing
 from bias_audit.review.written import past, visible
-
-FILE = "decisions.sqlite"
 
 KINDS = ("finding", "cluster", "image")
 BIAS, LEGITIMATE, WRONG_MASK, WRONG_LABEL = VERDICTS = ("bias", "legitimate context", "wrong mask", "wrong label")
 
 LONGEST_NAME, LONGEST_NOTE = 200, 4000
 """Most characters of a note, and of every other text of a decision."""
-
-LOCK_SECONDS = 30.0
-"""Seconds that one process waits for another to finish writing."""
-
-_VERSION = 1
-_APPLICATION = 0x62617564  # "baud": tells a damaged or foreign database from ours
-_TABLE = """CREATE TABLE IF NOT EXISTS events (
-    id TEXT PRIMARY KEY, withdraws TEXT NOT NULL, data TEXT NOT NULL,
-    target_kind TEXT NOT NULL, target_key TEXT NOT NULL, verdict TEXT NOT NULL, note TEXT NOT NULL,
-    reviewer TEXT NOT NULL, time TEXT NOT NULL, subject TEXT NOT NULL, expires TEXT NOT NULL, code TEXT NOT NULL,
-    measured REAL, low REAL, high REAL)"""
 
 
 @dataclass(frozen=True)
@@ -108,7 +96,7 @@ def history(run_folder: str | Path, target_key: str | None = None) -> list[Event
         run_folder: folder of the run.
         target_key: only decisions on this target; None = on all targets.
     """
-    with _reading(run_folder) as store:
+    with reading(run_folder) as store:
         if store is None:
             return []
         return _events(store, *(("1", ()) if target_key is None else ("target_key = ?", (target_key,))))
@@ -124,7 +112,7 @@ def changed_since(run_folder: str | Path, version: int) -> tuple[int, dict[str, 
     Returns:
         the present version, and target key -> standing decisions, oldest first; [] where all were taken back.
     """
-    with _reading(run_folder) as store:
+    with reading(run_folder) as store:
         if store is None:
             return 0, {}
         present = store.execute("SELECT coalesce(max(rowid), 0) FROM events").fetchone()[0]
@@ -154,7 +142,7 @@ def add(run_folder: str | Path, decision: Decision, *, data: str = "") -> Decisi
         ResultError: the file is damaged, locked, or cannot be written.
     """
     stored = checked({**dataclasses.asdict(decision), "id": decision.id or new_id()})
-    with _writing(run_folder) as store:
+    with writing(run_folder) as store:
         if not stored.time:
             stored = dataclasses.replace(stored, time=_next_time(store, stored))
         _insert(store, stored, data)
@@ -175,7 +163,7 @@ def undo(
     Returns:
         the decision that was taken back, None where there was none.
     """
-    with _writing(run_folder) as store:
+    with writing(run_folder) as store:
         row = store.execute(
             "SELECT * FROM events WHERE target_key = ? AND reviewer = ? AND ? IN ('', id) AND withdraws = '' "
             "AND id NOT IN (SELECT withdraws FROM events) ORDER BY time DESC, id DESC LIMIT 1",
@@ -204,7 +192,7 @@ def take(
     Raises:
         ConfigError: a field of a decision is wrong; nothing was stored.
     """
-    with _writing(run_folder) as store:
+    with writing(run_folder) as store:
         before = store.total_changes
         for decision, data in decisions.values():
             _insert(store, checked(dataclasses.asdict(decision)), data)
@@ -336,63 +324,3 @@ def _write_row(store: sqlite3.Connection, row: Mapping[str, Any]) -> None:
     columns = ", ".join(row)
     marks = ", ".join(f":{name}" for name in row)
     store.execute(f"INSERT OR IGNORE INTO events ({columns}) VALUES ({marks})", dict(row))
-
-
-@contextlib.contextmanager
-def _reading(run_folder: str | Path) -> Iterator[sqlite3.Connection | None]:
-    file = Path(run_folder) / FILE
-    if not file.is_file():
-        yield None
-        return
-    with _opened(file, "rw") as store:  # not read-only: what a killed writer left half-done is rolled back first
-        empty = store.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-        if not empty:
-            _check_version(store, file)
-        yield None if empty else store
-
-
-@contextlib.contextmanager
-def _writing(run_folder: str | Path) -> Iterator[sqlite3.Connection]:
-    """The store, opened for one transaction: written to the disk when the block ends, undone if the block raises."""
-    file = Path(run_folder) / FILE
-    if not file.parent.is_dir():
-        raise ResultError(f"no run folder at {str(run_folder)!r}")
-    with _opened(file, "rwc") as store:
-        store.execute("BEGIN IMMEDIATE")
-        if store.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
-            store.execute(_TABLE)
-            store.execute(f"PRAGMA user_version = {_VERSION}")
-            store.execute(f"PRAGMA application_id = {_APPLICATION}")
-        _check_version(store, file)
-        yield store
-        store.execute("COMMIT")
-
-
-@contextlib.contextmanager
-def _opened(file: Path, mode: str) -> Iterator[sqlite3.Connection]:
-    try:
-        uri = f"{file.absolute().as_uri()}?mode={mode}"
-        with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=LOCK_SECONDS, isolation_level=None)) as store:
-            store.row_factory = sqlite3.Row
-            # A rollback journal needs one file only, on any file system; EXTRA syncs the folder as well.
-            store.execute("PRAGMA synchronous = EXTRA")
-            yield store
-    except sqlite3.OperationalError as error:
-        raise ResultError(
-            f"cannot use {str(file)!r}: {error}", "Free space, make the folder writable, or end who holds the file."
-        ) from error
-    except sqlite3.DatabaseError as error:
-        raise ResultError(
-            f"{str(file)!r} is damaged: {error}",
-            "Put back a copy of it, or move it away and import decisions that were exported before.",
-        ) from error
-
-
-def _check_version(store: sqlite3.Connection, file: Path) -> None:
-    if store.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
-        raise ResultError(f"{str(file)!r} is no store of decisions", "Move it away; it was not changed.")
-    version = store.execute("PRAGMA user_version").fetchone()[0]
-    if version > _VERSION:
-        raise ResultError(
-            f"{str(file)!r} has format version {version}, this bias-audit reads up to {_VERSION}", "Upgrade bias-audit."
-        )
