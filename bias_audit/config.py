@@ -17,8 +17,8 @@ from typing import Any
 
 from bias_audit.checks.thresholds import Thresholds as Thresholds
 from bias_audit.errors import ConfigError
+from bias_audit.files.text import read_json, read_toml
 from bias_audit.limits.bounds import DEFAULTS, Limits, combined
-from bias_audit.text_files import read_json, read_toml
 
 RESIZES = ("stretch", "crop", "pad", "shorter")
 INTERPOLATIONS = ("bilinear", "nearest", "bicubic", "area", "antialias")

@@ -13,8 +13,8 @@ from bias_audit.compare.flips import Flip, FlipList
 from bias_audit.compare.measures import MEASURES, Change
 from bias_audit.compare.pages import render_page
 from bias_audit.errors import ResultError
+from bias_audit.files.text import read_json
 from bias_audit.report.gallery import is_picture, keep_picture
-from bias_audit.text_files import read_json
 
 MOST_ROWS = 300
 """Most rows of one table: nobody reads a thousand, and worse changes come first."""

@@ -29,10 +29,10 @@ from bias_audit.data.geometry import fit_image, fit_mask, largest_shape
 from bias_audit.data.mask_estimates import Estimate
 from bias_audit.data.masks import ESTIMATED, Mask, MaskReading, load_mask
 from bias_audit.data.opening import TooManyPixels, open_picture
+from bias_audit.files.regular import read_regular
 from bias_audit.limits.bounds import DEFAULTS, Limits, beyond
 from bias_audit.limits.memory import at_once
 from bias_audit.limits.room import decoding
-from bias_audit.regular_files import read_regular
 from bias_audit.run.statuses import CHANGED, NO_MASK, OK, SKIPPED, UNREADABLE
 
 Pixels = NDArray[np.float32]

@@ -16,8 +16,8 @@ from typing import Any, BinaryIO
 from bias_audit.data.dataset import Box, Dataset, Sample, printable_path
 from bias_audit.data.folders import list_files, list_folders
 from bias_audit.errors import DataError
+from bias_audit.files.regular import open_regular, unreachable
 from bias_audit.limits.bounds import Limits, beyond
-from bias_audit.regular_files import open_regular, unreachable
 
 KERAS_FORMATS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 """Formats that `keras.utils.image_dataset_from_directory` reads: a model trained with it saw no other files."""

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from bias_audit.errors import ConfigError
+from bias_audit.files.text import parse_toml, read_text
 from bias_audit.gate.states import STATES
 from bias_audit.gate.toml_lines import Places, places
 from bias_audit.review.written import visible
-from bias_audit.text_files import parse_toml, read_text
 
 Where = tuple[str | int, ...]
 """Path of a key in a file, such as ("metric", 0, "max")."""

@@ -16,6 +16,7 @@ from bias_audit.data.duplicates import perceptual_hash
 from bias_audit.data.masks import VOID
 from bias_audit.data.sampling import rank
 from bias_audit.errors import ResultError
+from bias_audit.files.text import parse_json
 from bias_audit.heatmaps.localization import (
     LABEL_METRICS,
     MASKLESS,
@@ -31,7 +32,6 @@ from bias_audit.models.base import Predictions, chosen
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
 from bias_audit.run.statuses import INVALID_PREDICTION, NO_EVIDENCE, NOT_FINITE_OUTPUTS, NOT_SAMPLED, OK, SKIPPED
-from bias_audit.text_files import parse_json
 
 Array = NDArray[np.float32]
 Arrays = dict[str, NDArray[Any]]

@@ -19,12 +19,12 @@ from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Sample
 from bias_audit.data.preprocess import find_preprocess
 from bias_audit.errors import ConfigError, DataError
+from bias_audit.files.regular import read_regular
 from bias_audit.heatmaps.methods import Explainer, check_method
 from bias_audit.heatmaps.overlays import LEGENDS, STYLES, overlay, view
 from bias_audit.heatmaps.unlabelled import Look, find_class, look, name_outputs, pictures_in
 from bias_audit.models.base import check_model_path, load_model
 from bias_audit.models.decoding import geometry_of
-from bias_audit.regular_files import read_regular
 from bias_audit.run.atomic import guarded, write_atomically
 from bias_audit.run.csv_text import csv_text
 from bias_audit.run.progress import QUIET, Progress

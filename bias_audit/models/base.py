@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.errors import ModelError
-from bias_audit.regular_files import unreachable
+from bias_audit.files.regular import unreachable
 
 if TYPE_CHECKING:
     from bias_audit.config import AuditConfig

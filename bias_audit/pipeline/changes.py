@@ -12,11 +12,11 @@ import pandas as pd
 from bias_audit.data.contents import Contents
 from bias_audit.data.dataset import Dataset
 from bias_audit.errors import ResultError
+from bias_audit.files.text import parse_json
 from bias_audit.run.atomic import guarded
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
 from bias_audit.run.statuses import CHANGED
-from bias_audit.text_files import parse_json
 
 NOTICED = "shards/changed.jsonl"
 """One line per photo, added at once: what was measured without the photo is not measured again on resuming."""

@@ -21,9 +21,9 @@ from bias_audit.data.geometry import fit_mask
 from bias_audit.data.masks import Mask, load_mask
 from bias_audit.data.opening import open_picture
 from bias_audit.errors import DataError, ResultError
+from bias_audit.files.regular import read_regular
 from bias_audit.heatmaps import attention
 from bias_audit.heatmaps.localization import LABEL_METRICS, METRICS, localize, with_maps
-from bias_audit.regular_files import read_regular
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
 from bias_audit.run.statuses import OK

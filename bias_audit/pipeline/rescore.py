@@ -24,6 +24,7 @@ from bias_audit.data import sources
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset
 from bias_audit.errors import ConfigError, DataError, ResultError
+from bias_audit.files.text import read_toml
 from bias_audit.heatmaps import attention
 from bias_audit.limits.bounds import Limits
 from bias_audit.models.decoding import geometry_of
@@ -40,7 +41,6 @@ from bias_audit.run.lock import gives_back
 from bias_audit.run.progress import QUIET, Progress
 from bias_audit.run.result import AuditResult, load
 from bias_audit.run.statuses import DONE_BEFORE
-from bias_audit.text_files import read_toml
 
 
 @gives_back

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from bias_audit.errors import ResultError
+from bias_audit.files.text import read_json
 from bias_audit.report import figures
 from bias_audit.report.anonymous import anonymous as hidden
 from bias_audit.report.browser_section import packed
@@ -20,7 +21,6 @@ from bias_audit.report.rendering import asset, environment, source
 from bias_audit.report.summary import summarise
 from bias_audit.run.atomic import guarded, write_atomically
 from bias_audit.run.result import AuditResult, load
-from bias_audit.text_files import read_json
 
 ASSETS = ("page.css", "browser.css", "review.css", "region.css", "page.js", "browser.js", "review.js", "region.js")
 """Styles and scripts of the page, in the order in which they are included."""

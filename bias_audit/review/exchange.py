@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from bias_audit.errors import BiasAuditError, ConfigError
+from bias_audit.files.text import parse_json
 from bias_audit.review.agreement import DISAGREEMENT, by_target, state_of
 from bias_audit.review.decisions import FIELDS, Decision, checked, history, take, utc
 from bias_audit.review.written import past
 from bias_audit.run.csv_text import csv_of_records, unquoted
-from bias_audit.text_files import parse_json
 
 FORMAT_VERSION = 1
 MOST_BYTES = 200_000_000

@@ -15,8 +15,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from bias_audit.errors import ConfigError
+from bias_audit.files.text import parse_json
 from bias_audit.run.folder import plain
-from bias_audit.text_files import parse_json
 
 
 class Tester(Protocol):

@@ -29,6 +29,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from bias_audit.errors import BiasAuditError, ConfigError, ResultError
+from bias_audit.files.text import parse_json
 from bias_audit.report.page import page_of
 from bias_audit.review import decisions, exchange, targets
 from bias_audit.review.access import App, Guarded, TooLarge
@@ -37,7 +38,6 @@ from bias_audit.review.decisions import Decision
 from bias_audit.run.folder import FINISHED
 from bias_audit.run.identity import data_of
 from bias_audit.run.result import load
-from bias_audit.text_files import parse_json
 
 PAGE_POLICY = "frame-ancestors 'none'; base-uri 'none'; form-action 'none'; object-src 'none'"
 """Content security policy in the header of the page, beside the policy that the page states itself."""

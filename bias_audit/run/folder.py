@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.errors import BiasAuditError, ConfigError, DataError, ModelError, ResultError
+from bias_audit.files.text import read_json
 from bias_audit.run.atomic import guarded, sweep, write_atomically
 from bias_audit.run.lock import LOCK, hold
 from bias_audit.run.schema import TABLES
-from bias_audit.text_files import read_json
 
 T = TypeVar("T")
 Arrays = dict[str, NDArray[Any]]

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from bias_audit.errors import BiasAuditError, ResultError
-from bias_audit.text_files import parse_json
+from bias_audit.files.text import parse_json
 
 try:
     import fcntl

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 from bias_audit.checks.levels import overall_level
 from bias_audit.checks.outcomes import LEVELS, RuleCount, RuleOutcome
 from bias_audit.errors import ResultError
-from bias_audit.regular_files import unreachable
+from bias_audit.files.regular import unreachable
+from bias_audit.files.text import read_json
 from bias_audit.run.audit_schema import FORMAT_VERSION, audit_schema
 from bias_audit.run.consistency import contradiction
 from bias_audit.run.digests import REPAIR, Digests, content_digest
 from bias_audit.run.json_schema import mismatch
-from bias_audit.text_files import read_json
 
 if TYPE_CHECKING:
     import pandas as pd

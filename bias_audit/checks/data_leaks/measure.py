@@ -28,8 +28,8 @@ from bias_audit.data.duplicates import near_pairs, perceptual_hash
 from bias_audit.data.geometry import fit_image
 from bias_audit.data.masks import BACKGROUND
 from bias_audit.errors import ConfigError
+from bias_audit.files.regular import unreachable
 from bias_audit.heatmaps.unlabelled import pictures_in
-from bias_audit.regular_files import unreachable
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
 from bias_audit.run.progress import Progress

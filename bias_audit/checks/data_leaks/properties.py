@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from bias_audit import stats
 from bias_audit.data.contents import content_of
 from bias_audit.data.opening import open_picture
+from bias_audit.files.regular import read_regular
 from bias_audit.interventions.edits import Pixels
 from bias_audit.limits.bounds import Limits
-from bias_audit.regular_files import read_regular
 
 Value = float | str | None
 

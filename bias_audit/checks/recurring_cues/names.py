@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bias_audit.errors import ConfigError
+from bias_audit.files.text import read_json
 from bias_audit.review.written import visible
 from bias_audit.run.atomic import write_atomically
-from bias_audit.text_files import read_json
 
 if TYPE_CHECKING:
     import pandas as pd

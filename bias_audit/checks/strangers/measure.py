@@ -22,11 +22,11 @@ from bias_audit.checks.strangers.columns import STRANGERS
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset, Sample, printable_path
 from bias_audit.errors import DataError
+from bias_audit.files.regular import unreachable
 from bias_audit.heatmaps.attention import encode_maps, records_of
 from bias_audit.heatmaps.localization import MASKLESS, localize
 from bias_audit.heatmaps.methods import Explainer
 from bias_audit.heatmaps.unlabelled import Look, look, pictures_in
-from bias_audit.regular_files import unreachable
 from bias_audit.report.pictures import make_pictures
 from bias_audit.run.folder import Run
 from bias_audit.run.statuses import OK

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bias_audit.errors import BiasAuditError
-from bias_audit.regular_files import open_regular
+from bias_audit.files.regular import open_regular
 
 DEEPEST = 100
 """Most brackets inside each other; deeper ones end the recursion of whatever walks through the content."""

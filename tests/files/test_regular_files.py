@@ -15,8 +15,8 @@ from bias_audit.data.dataset import Sample
 from bias_audit.data.masks import MaskReading
 from bias_audit.data.sources import attach_boxes, from_folder, open_dataset, read_records
 from bias_audit.errors import BiasAuditError, ConfigError, DataError
+from bias_audit.files.regular import read_regular
 from bias_audit.models.base import check_model_path
-from bias_audit.regular_files import read_regular
 from bias_audit.run.statuses import MASK_UNREADABLE, UNREADABLE
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names on this system")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import bias_audit
 from bias_audit.config import read_class_map
 from bias_audit.errors import BiasAuditError, ConfigError
-from bias_audit.text_files import parse_json, parse_toml, read_json, read_toml
+from bias_audit.files.text import parse_json, parse_toml, read_json, read_toml
 
 JSON = {
     "[" * 100_000: "deep",
@@ -72,7 +72,7 @@ def test_a_class_map_that_names_a_class_twice(tmp_path: Path) -> None:
 def test_nothing_else_parses_json_or_toml() -> None:
     package = Path(bias_audit.__file__).parent
     allowed = {
-        "text_files.py",
+        "files/text.py",
         "models/keras_file.py",  # as Keras reads it, with refusals of its own
         "gate/toml_lines.py",  # one quoted key
         "gate/formats/as_json.py",  # a file of the package

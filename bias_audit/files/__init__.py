@@ -1,0 +1,1 @@
+"""Reading files that others wrote: regular files only, and texts that are refused where they are damaged."""
