@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from bias_audit.checks.outcomes import count
-from bias_audit.run.digests import digest_of
+from bias_audit.run.digests import content_digest, digest_of
 from bias_audit.run.result import AuditResult, to_json
 
 
@@ -60,3 +63,11 @@ def write_audit_json(run: AuditResult) -> None:
     digests = {file.name: (digest_of(file.read_bytes()),) for file in files}
     content = to_json(dataclasses.replace(agreeing(run), digests=digests))
     (run.path / "audit.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def forge(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the content of audit.json of a run, and renew its digest, as somebody could who may write the folder."""
+    file = folder / "audit.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    change(content)
+    file.write_text(json.dumps({**content, "digest": content_digest(content)}), encoding="utf-8")

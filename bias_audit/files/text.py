@@ -22,6 +22,9 @@ DEEPEST = 100
 LARGEST = 500_000_000
 """Most bytes of a file. The largest that is written, pictures.json, has 1/10."""
 
+_MOST_DOTS = 10 * DEEPEST
+"""Most dots before the equals sign of a line of TOML: ten times what keys may have, since names in quotes hold some."""
+
 _LARGE = "an integer of more than 64 bits"
 
 
@@ -103,6 +106,8 @@ def parse_toml(text: str, error: type[BiasAuditError], begin: str, *, hint: str 
     """Content of a TOML text. Arguments and errors as in `parse_json`."""
 
     def parse() -> dict[str, Any]:
+        if any(line.partition("=")[0].count(".") > _MOST_DOTS for line in text.splitlines()):
+            raise RecursionError  # tomllib takes minutes for a key of so many names
         content = tomllib.loads(text)
         _refuse_large(content)  # JSON's integers are refused as they are read, TOML's cannot be
         return content

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from agreeing import forge
 
 BIN = Path(sys.executable).parent / "bias-audit"
 QUICK = ("--interventions", "0", "--discovery", "0", "--probes", "0", "--leakage", "0", "--batch-size", "4", "--quiet")
@@ -148,13 +149,13 @@ def received(tiny, finished, tmp_path_factory) -> Path:
     for name in ("evil_objects", "evil_pixels", "evil_maps"):
         text = MODULE.format(mark=str(folder / f"{name}-ran")) + SCALE + "def maps(values, gradients, xp):\n"
         (folder / f"{name}.py").write_text(text + "    return xp.sum(values * gradients, axis=3)\n")
-    file = folder / "run" / "audit.json"
-    content = json.loads(file.read_text())
-    content["info"]["config"] |= {
-        "custom_objects": "evil_objects", "preprocess": "evil_pixels:scale", "method": "evil_maps:maps",
-    }  # fmt: skip
-    content["info"] |= {"preprocess": "evil_pixels:scale", "method": "evil_maps:maps"}
-    file.write_text(json.dumps(content))
+
+    def name_modules(content: dict[str, Any]) -> None:
+        named = {"preprocess": "evil_pixels:scale", "method": "evil_maps:maps"}
+        content["info"]["config"] |= {"custom_objects": "evil_objects", **named}
+        content["info"] |= named
+
+    forge(folder / "run", name_modules)
     return folder
 
 

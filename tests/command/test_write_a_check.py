@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import pandas as pd
 import pytest
+from agreeing import forge
 
 from bias_audit.gate.values import FAILED, NOT_JUDGED, PASSED
 from bias_audit.run.folder import Run
@@ -234,6 +235,8 @@ def test_a_run_whose_check_is_not_installed_is_not_passed(run: Path, site: Path,
     bare = Path(shutil.copytree(run, tmp_path / "bare"))
     for suffix in ("csv", "parquet"):
         (bare / f"dark_corner.{suffix}").unlink()
+    assert "'dark_corner.csv' is missing" in bias_audit("gate", bare, site=site).stderr
+    forge(bare, lambda content: [content["tables"].pop(f"dark_corner.{suffix}") for suffix in ("csv", "parquet")])
     file.write_text(GATE, encoding="utf-8")
     assert [row["state"] for row in gated(bare, file, site)[1]] == ["no rows"]
     unknown = bias_audit("gate", bare, "--gate", file, site=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -15,7 +16,7 @@ from bias_audit.planted.benchmark.score import score
 from bias_audit.planted.benchmark.unit import finished_unit, make_unit, unit_folder
 from bias_audit.planted.benchmark.units import judge_again, read_units, thresholds_digest
 from bias_audit.planted.shapes import ShapesPlan
-from bias_audit.run.result import load
+from bias_audit.run.folder import plain
 
 
 @pytest.mark.heavy
@@ -35,9 +36,13 @@ def test_a_case_from_world_to_report(tmp_path, monkeypatch):
     units = read_units([case], work)
     assert list(units["truth"]) == ["negative", "negative", "positive", "negative"]
     assert units["attract"].idxmax() == 2
+    audited = json.loads((unit_folder(case, work) / "audit.json").read_text())["outcomes"]
     judged = [
-        [outcome for outcome in outcomes if outcome.code < "BA3"]  # what the kept tables are enough for
-        for outcomes in (judge_again(unit_folder(case, work), Thresholds()), load(unit_folder(case, work)).outcomes)
+        [outcome for outcome in outcomes if outcome["code"] < "BA3"]  # what the kept tables are enough for
+        for outcomes in (
+            plain([dataclasses.asdict(one) for one in judge_again(unit_folder(case, work), Thresholds())]),
+            audited,
+        )
     ]
     assert judged[0] == judged[1]
     assert not read_units([case], work, Thresholds(min_gap=1.0))["flagged"].any()  # judged anew, without the model

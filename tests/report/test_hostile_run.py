@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from made_run import HUSKY, WOLF, Parts, made_parts, picture, slice_outcomes, slice_rows, write_parts
+from made_run import HUSKY, WOLF, Parts, made_parts, picture, put_table, slice_outcomes, slice_rows, write_parts
 
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.compare.compared import compare
@@ -104,7 +104,9 @@ def evil_parts() -> Parts:
         RuleOutcome(
             "BA302", "cue", "cluster", "loud", "found", "It moves.", "CONFIRMED", evidence={"class_name": HUSKY}
         ),
-        RuleOutcome("BA303", "drawn", "region", "h", "found", "It moves.", "CONFIRMED", evidence={"class_name": HUSKY}),
+        RuleOutcome(
+            "BA303", "drawn", "cluster", "h", "found", "It moves.", "CONFIRMED", evidence={"class_name": HUSKY}
+        ),
         RuleOutcome("BA401", "background", "dataset", "", "found", "AUC.", level="WATCH"),
     )
     assert parts.pictures is not None
@@ -156,7 +158,7 @@ def evil_run(folder: Path) -> Path:
     run = write_parts(evil_parts(), folder)
     images = pd.read_parquet(run / "images.parquet")
     images[f"camera{EVIL}"] = [f"old{EVIL}"] * len(images)
-    images.to_parquet(run / "images.parquet", index=False)
+    put_table(run, "images", images)
     result = load(run)
     who, words = f"Ada{EVIL[:150]}", {"note": EVIL[:900]}
     for place, found in enumerate(result.found()):
