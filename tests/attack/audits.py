@@ -308,9 +308,9 @@ def prepare(folder: Path) -> None:
 
 
 KINDS = {
-    "audits killed and resumed": Kind(killed_audits, prepare, "10", 0.4, 0, heavy=True, seconds=400, most=30),
-    "two audits into one folder": Kind(two_audits, prepare, "7", 0.3, 0, heavy=True, seconds=400, most=16),
-    "data changed during an audit": Kind(changing_data, prepare, "6", 0.3, 0, heavy=True, seconds=400, most=16),
-    "damaged shards resumed": Kind(damaged_shards, prepare, "10", 0.4, 0, heavy=True, seconds=400, most=20),
-    "damaged shards rescored": Kind(rescored, prepare, "10", 3, 0, heavy=True, seconds=60),
+    "audits killed and resumed": Kind(killed_audits, prepare, 0.4, 0, heavy=True, seconds=400, most=30),
+    "two audits into one folder": Kind(two_audits, prepare, 0.3, 0, heavy=True, seconds=400, most=16),
+    "data changed during an audit": Kind(changing_data, prepare, 0.3, 0, heavy=True, seconds=400, most=16),
+    "damaged shards resumed": Kind(damaged_shards, prepare, 0.4, 0, heavy=True, seconds=400, most=20),
+    "damaged shards rescored": Kind(rescored, prepare, 3, 0, heavy=True, seconds=60),
 }

@@ -195,9 +195,9 @@ def prepare(folder: Path) -> None:
 
 
 KINDS = {
-    "decisions.sqlite: bytes": Kind(bytes_of_the_store, prepare, "11", 25, 25),
-    "decisions.sqlite: rows": Kind(rows_of_the_store, prepare, "11", 15, 20),
-    "decisions that waive nothing": Kind(decisions_that_waive_nothing, prepare, "3", 10, 18),
-    "imports of decisions": Kind(imports, prepare, "11", 10, 15),
-    "decisions under SIGKILL": Kind(killed_writers, lambda folder: None, "", 10, 6),
+    "decisions.sqlite: bytes": Kind(bytes_of_the_store, prepare, 25, 25),
+    "decisions.sqlite: rows": Kind(rows_of_the_store, prepare, 15, 20),
+    "decisions that waive nothing": Kind(decisions_that_waive_nothing, prepare, 10, 18),
+    "imports of decisions": Kind(imports, prepare, 10, 15),
+    "decisions under SIGKILL": Kind(killed_writers, lambda folder: None, 10, 6),
 }

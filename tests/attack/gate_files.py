@@ -118,8 +118,8 @@ def prepare(folder: Path) -> None:
 
 
 KINDS = {
-    "gate.toml: text": Kind(text_of_gate_toml, prepare, "11", 230, 60),
-    "gate.toml: deep and long": Kind(deep_gate_toml, prepare, "11", 10, 12),
-    "waivers that must not hold": Kind(waivers, prepare, "3", 15, 20),
-    "thresholds of the run": Kind(thresholds_of_runs, prepare, "2", 15, 10),
+    "gate.toml: text": Kind(text_of_gate_toml, prepare, 230, 60),
+    "gate.toml: deep and long": Kind(deep_gate_toml, prepare, 10, 12),
+    "waivers that must not hold": Kind(waivers, prepare, 15, 20),
+    "thresholds of the run": Kind(thresholds_of_runs, prepare, 15, 10),
 }

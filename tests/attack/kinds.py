@@ -1,4 +1,4 @@
-"""Every kind of attack, by name, and those that are known to get through."""
+"""Every kind of attack, by name."""
 
 from __future__ import annotations
 
@@ -15,6 +15,3 @@ KINDS: dict[str, Kind] = {
     **audits.KINDS,
 }
 """Name -> kind, in the order of the table. A new kind is a function in the file of what it attacks and a line there."""
-
-OPEN: dict[str, str] = {}
-"""Kind -> why it is known to get through. Quick runs leave these out, full ones count them; to be empty."""

@@ -170,6 +170,6 @@ def prepare(folder: Path) -> None:
 
 
 KINDS = {
-    "model files: bytes": Kind(bytes_of_models, prepare, "12", 15, 0, heavy=True, seconds=60),
-    "model files: configurations": Kind(configurations, prepare, "11", 20, 0, heavy=True, seconds=60),
+    "model files: bytes": Kind(bytes_of_models, prepare, 15, 0, heavy=True, seconds=60),
+    "model files: configurations": Kind(configurations, prepare, 20, 0, heavy=True, seconds=60),
 }

@@ -336,9 +336,9 @@ def prepare(folder: Path) -> None:
 
 
 KINDS = {
-    "bytes of pictures": Kind(picture_bytes, prepare, "12", 330, 350),
-    "bytes of masks": Kind(mask_bytes, prepare, "12", 100, 150),
-    "bombs": Kind(bombs, prepare, "12", 2, 3, seconds=90),
-    "no files and odd names": Kind(odd_files, prepare, "9", 12, 15),
-    "folders that cannot be read": Kind(unreadable_folders, prepare, "8", 5, 6),
+    "bytes of pictures": Kind(picture_bytes, prepare, 330, 350),
+    "bytes of masks": Kind(mask_bytes, prepare, 100, 150),
+    "bombs": Kind(bombs, prepare, 2, 3, seconds=90),
+    "no files and odd names": Kind(odd_files, prepare, 12, 15),
+    "folders that cannot be read": Kind(unreadable_folders, prepare, 5, 6),
 }

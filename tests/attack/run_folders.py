@@ -221,11 +221,11 @@ def prepare(folder: Path) -> None:
 
 
 KINDS = {
-    "audit.json: characters": Kind(characters_of_audit_json, prepare, "1", 160, 60),
-    "audit.json: values": Kind(values_of_audit_json, prepare, "1", 120, 60),
-    "audit.json: verdicts": Kind(verdicts_of_audit_json, prepare, "1", 60, 60),
-    "audit.json: contradictions": Kind(contradictions_of_audit_json, prepare, "1", 30, 40),
-    "tables that the gate reads": Kind(tables_of_the_gate, prepare, "1", 60, 60),
-    "files of a run missing or swapped": Kind(missing_files, prepare, "1", 20, 25),
-    "commands on damaged runs": Kind(commands_on_damaged_runs, prepare, "11", 15, 12),
+    "audit.json: characters": Kind(characters_of_audit_json, prepare, 160, 60),
+    "audit.json: values": Kind(values_of_audit_json, prepare, 120, 60),
+    "audit.json: verdicts": Kind(verdicts_of_audit_json, prepare, 60, 60),
+    "audit.json: contradictions": Kind(contradictions_of_audit_json, prepare, 30, 40),
+    "tables that the gate reads": Kind(tables_of_the_gate, prepare, 60, 60),
+    "files of a run missing or swapped": Kind(missing_files, prepare, 20, 25),
+    "commands on damaged runs": Kind(commands_on_damaged_runs, prepare, 15, 12),
 }

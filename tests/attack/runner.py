@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .kinds import KINDS
-from .trying import CRASHED, FAILED, HARMLESS, HUNG, REFUSED, Kind, Tally, killed, one_try
+from .trying import CRASHED, FAILED, HARMLESS, HUNG, REFUSED, Tally, killed, one_try
 
 CHUNK = 400
 """Most tries of one process: what a library leaves behind in one cannot pile up."""
@@ -188,19 +188,19 @@ def _counted(chunk: Chunk, tally: Tally) -> tuple[int, int]:
     return begun, done
 
 
-def table(tallies: dict[str, Tally], kinds: dict[str, Kind] = KINDS) -> str:
+def table(tallies: dict[str, Tally]) -> str:
     """What came of an attack, as a table in Markdown."""
-    heads = ("kind", "item", "tries", "survived", "refused with a sentence", "harmless", FAILED)
+    heads = ("kind", "tries", "survived", "refused with a sentence", "harmless", FAILED)
     rows = []
     for name, tally in tallies.items():
         counts = tally.counts
         survived = counts[REFUSED] + counts[HARMLESS]
-        rows.append((name, kinds[name].item, tally.tries, survived, counts[REFUSED], counts[HARMLESS], counts[FAILED]))
-    rows.append(("all", "", *(sum(int(row[i]) for row in rows) for i in range(2, 7))))
+        rows.append((name, tally.tries, survived, counts[REFUSED], counts[HARMLESS], counts[FAILED]))
+    rows.append(("all", *(sum(int(row[i]) for row in rows) for i in range(1, 6))))
     cells = [heads, *(tuple(f"{each:,}" if isinstance(each, int) else each for each in row) for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(heads))]
     lines = [
-        "| " + " | ".join(cell.ljust(width) if i < 2 else cell.rjust(width) for i, (cell, width) in enumerate(
+        "| " + " | ".join(cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(
             zip(row, widths, strict=True))) + " |"
         for row in cells
     ]  # fmt: skip

@@ -251,10 +251,10 @@ def prepare(folder: Path) -> None:
 
 
 KINDS = {
-    "tables of images and boxes": Kind(data_tables, prepare, "11", 60, 60),
-    "odd tables": Kind(odd_tables, prepare, "12", 10, 8, seconds=60),
-    "class maps": Kind(class_maps, prepare, "11", 20, 40),
-    "settings": Kind(settings, prepare, "2", 20, 40),
-    "labels and names of cues": Kind(labels_and_cues, prepare, "11", 20, 40),
-    "training folders": Kind(training_folders, prepare, "11", 10, 10),
+    "tables of images and boxes": Kind(data_tables, prepare, 60, 60),
+    "odd tables": Kind(odd_tables, prepare, 10, 8, seconds=60),
+    "class maps": Kind(class_maps, prepare, 20, 40),
+    "settings": Kind(settings, prepare, 20, 40),
+    "labels and names of cues": Kind(labels_and_cues, prepare, 20, 40),
+    "training folders": Kind(training_folders, prepare, 10, 10),
 }

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from .kinds import KINDS, OPEN
+from .kinds import KINDS
 from .runner import failures
 from .trying import EXECUTED, FAILED, GREEN, HARMLESS, HUNG, Attempt, Broken, Ended, Kind, one_try, red, told, tries
 
@@ -46,8 +46,6 @@ def world_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Kind], Path]
 
 def test_nothing_gets_through(name: str, seed: int, world_of: Callable[[Kind], Path], tmp_path: Path) -> None:
     print(f"seed {seed}")
-    if name in OPEN:
-        pytest.skip(f"known to get through: issue 16, item {OPEN[name]}")
     kind = KINDS[name]
     here = Path.cwd()
     os.chdir(tmp_path)
@@ -61,12 +59,8 @@ def test_nothing_gets_through(name: str, seed: int, world_of: Callable[[Kind], P
     assert not tally.failures, failures({name: tally}, seed)
 
 
-def test_what_is_open_is_a_kind_of_ours() -> None:
-    assert set(OPEN) <= set(KINDS)
-
-
 def _kind(strike: Callable[[Attempt], str], seconds: float = 20) -> Kind:
-    return Kind(strike, lambda folder: None, "", 1, 1, seconds=seconds)
+    return Kind(strike, lambda folder: None, 1, 1, seconds=seconds)
 
 
 def _hangs(attempt: Attempt) -> str:

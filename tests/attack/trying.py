@@ -82,7 +82,6 @@ class Kind:
     Attributes:
         strike: makes one try and returns REFUSED or HARMLESS; raises Broken where it may not end so.
         prepare: writes what all tries of the kind share into a folder.
-        item: number of the item of issue 16 that this kind holds the program to.
         share: how many of 1,000 tries of a full run are of this kind.
         quick: number of tries with every test run.
         heavy: whether it loads TensorFlow.
@@ -92,7 +91,6 @@ class Kind:
 
     strike: Callable[[Attempt], str]
     prepare: Callable[[Path], None]
-    item: str
     share: float
     quick: int
     heavy: bool = False
