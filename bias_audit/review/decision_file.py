@@ -83,7 +83,7 @@ def _opened(file: Path, mode: str) -> Iterator[sqlite3.Connection]:
         raise ResultError(
             f"cannot use {str(file)!r}: {error}", "Free space, make the folder writable, or end who holds the file."
         ) from error
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter: a damaged schema is no text
         raise ResultError(f"{str(file)!r} is damaged: {error}", _REPAIR) from error
 
 
