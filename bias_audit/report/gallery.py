@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -251,7 +252,8 @@ def _outline(picture: Mapping[str, Any]) -> list[list[list[float]]]:
     """Contours of a stored mask as lists of corners, in thumbnail pixels, with at most MOST_CORNERS corners in all."""
     contours, corners = [], 0
     for contour in picture.get("outline") or []:
-        corners += len(contour)
-        if len(contour) >= 3 and corners <= MOST_CORNERS:
-            contours.append([[float(x), float(y)] for x, y in contour])
+        with contextlib.suppress(TypeError, ValueError):  # a damaged pictures.json costs an outline, not the page
+            corners += len(contour)
+            if len(contour) >= 3 and corners <= MOST_CORNERS:
+                contours.append([[float(x), float(y)] for x, y in contour])
     return contours
