@@ -47,16 +47,17 @@ def _columns_of(
     """Columns of a CSV file, cached; `written` is the file's time, so that a changed file is read again."""
     data = verified(file, None if digests is None else {file.name: digests})
     try:
-        rows = list(csv.reader(io.StringIO(data.decode("utf-8"), newline="")))
+        rows = csv.reader(io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", newline=""))
+        header = [unquoted(cell) for cell in next(rows, [])]
+        wanted = [(column, header.index(column)) for column in columns if column in header]
+        cells = operator.itemgetter(*(i for _, i in wanted), 0, 0)  # of one place it would give no tuple
+        picked: list[tuple[str, ...]] = []
+        for row in rows:  # only what is asked for is kept: the rows of 50,000 images take hundreds of megabytes
+            if len(row) != len(header):
+                said = f"row {len(picked) + 1} has {len(row)} cells, {len(header)} expected"
+                raise ResultError(f"{str(file)!r} is damaged: {said}", REPAIR)
+            picked.append(cells(row))
     except (UnicodeDecodeError, csv.Error) as error:
         raise ResultError(f"{str(file)!r} is damaged: {error}", REPAIR) from error
-    header = [unquoted(cell) for cell in rows[0]] if rows else []
-    for i, row in enumerate(rows):
-        if len(row) != len(header):
-            raise ResultError(f"{str(file)!r} is damaged: row {i} has {len(row)} cells, {len(header)} expected", REPAIR)
-    wanted = [(column, header.index(column)) for column in columns if column in header]
-    if not wanted:
-        return {}
-    turned = list(zip(*map(operator.itemgetter(*(i for _, i in wanted), 0), rows[1:]), strict=True))
-    turned = turned or [()] * len(wanted)
+    turned = list(zip(*picked, strict=True)) or [()] * len(wanted)
     return {column: [unquoted(cell) for cell in values] for (column, _), values in zip(wanted, turned, strict=False)}
