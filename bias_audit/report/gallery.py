@@ -244,15 +244,17 @@ def is_picture(picture: Mapping[str, Any]) -> bool:
 
 
 def _grid(picture: Mapping[str, Any]) -> list[list[float]]:
-    """Heatmap of a stored picture as rows of values, [] where there is none."""
-    return [[float(value) for value in row] for row in picture.get("grid") or []]
+    """Heatmap of a stored picture as rows of values, [] where there is none or where it is damaged."""
+    with contextlib.suppress(TypeError, ValueError):
+        return [[float(value) for value in row] for row in picture.get("grid") or []]
+    return []
 
 
 def _outline(picture: Mapping[str, Any]) -> list[list[list[float]]]:
     """Contours of a stored mask as lists of corners, in thumbnail pixels, with at most MOST_CORNERS corners in all."""
     contours, corners = [], 0
     for contour in picture.get("outline") or []:
-        with contextlib.suppress(TypeError, ValueError):  # a damaged pictures.json costs an outline, not the page
+        with contextlib.suppress(TypeError, ValueError):  # as in `_grid`: what is damaged costs itself, not the page
             corners += len(contour)
             if len(contour) >= 3 and corners <= MOST_CORNERS:
                 contours.append([[float(x), float(y)] for x, y in contour])

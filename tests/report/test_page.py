@@ -266,6 +266,17 @@ def test_a_missing_run_and_damaged_pictures_are_said_clearly(tmp_path: Path, par
             write_report(folder)
 
 
+@pytest.mark.parametrize(
+    ("part", "value"), [("grid", [["x"]]), ("grid", [1]), ("outline", [[[1], [2], [3]]]), ("outline", [4])]
+)
+def test_a_damaged_map_or_outline_costs_itself_and_not_the_page(
+    parts: Parts, write_run: Write, part: str, value: object
+) -> None:
+    name, stored = next(iter(parts.pictures["images"].items()))
+    stored[part] = value
+    assert html.escape(name) in write_report(write_run(parts)).read_text(encoding="utf-8")
+
+
 def test_pictures_of_images_that_are_not_in_the_table_are_left_out(parts: Parts, write_run: Write) -> None:
     parts.pictures["images"]["husky/ghost.jpg"] = picture(200)
     assert "ghost" not in write_report(write_run(parts)).read_text(encoding="utf-8")
