@@ -43,3 +43,8 @@ class ModelError(BiasAuditError):
 
 class ResultError(BiasAuditError):
     """A run folder is missing, incomplete or not readable by this version."""
+
+
+def reason_of(error: Exception) -> str:
+    """Why something failed, as the end of a sentence: what the operating system says, else the error's own text."""
+    return str(getattr(error, "strerror", None) or error)

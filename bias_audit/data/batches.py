@@ -29,6 +29,7 @@ from bias_audit.data.geometry import fit_image, fit_mask, largest_shape
 from bias_audit.data.mask_estimates import Estimate
 from bias_audit.data.masks import ESTIMATED, Mask, MaskReading, load_mask
 from bias_audit.data.opening import TooManyPixels, open_picture
+from bias_audit.errors import reason_of
 from bias_audit.files.regular import read_regular
 from bias_audit.limits.bounds import DEFAULTS, Limits, beyond
 from bias_audit.limits.memory import at_once
@@ -198,7 +199,7 @@ def _read(path: Path) -> tuple[bytes | None, str]:
     try:
         data = read_regular(path)
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
-        return None, f"cannot be opened: {getattr(error, 'strerror', None) or error}"
+        return None, f"cannot be opened: {reason_of(error)}"
     return (data, "") if data else (None, "the file is empty (0 bytes)")
 
 

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from bias_audit.data.dataset import Box, Dataset, Sample, printable_path
 from bias_audit.data.folders import list_files, list_folders
-from bias_audit.errors import DataError
+from bias_audit.errors import DataError, reason_of
 from bias_audit.files.regular import open_regular, unreachable
 from bias_audit.limits.bounds import Limits, beyond
 
@@ -293,7 +293,7 @@ def read_records(file: Path, columns: int = Limits.columns) -> list[dict[str, An
     except UnicodeDecodeError as error:
         raise DataError(f"the table {str(file)!r} is not UTF-8 text: {error.reason}", "Save it as UTF-8.") from error
     except Exception as error:  # a table holds anything: times out of range, depths, types that Python has no value for
-        reason = " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
+        reason = " ".join(reason_of(error).split()) or type(error).__name__
         raise DataError(f"cannot read the table {str(file)!r}: {reason[:500]}") from error
     rows = [{name: None if _empty(value) else value for name, value in row.items()} for row in records]
     return [{**row, "#row": number} for number, row in enumerate(rows, start=2)]

@@ -8,6 +8,8 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+from bias_audit.errors import reason_of
+
 _KINDS = (
     (stat.S_ISDIR, "folder"),
     (stat.S_ISFIFO, "pipe"),
@@ -55,5 +57,5 @@ def unreachable(path: Path) -> str:
     except (FileNotFoundError, NotADirectoryError):
         return ""
     except (OSError, ValueError) as error:
-        return f": {getattr(error, 'strerror', None) or error}"
+        return f": {reason_of(error)}"
     return ""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from bias_audit.errors import BiasAuditError
+from bias_audit.errors import BiasAuditError, reason_of
 from bias_audit.files.regular import open_regular
 
 DEEPEST = 100
@@ -73,8 +73,7 @@ def read_text(
     except (OSError, ValueError) as raised:  # ValueError: a NUL character in the name
         if isinstance(raised, FileNotFoundError) and not must_exist:
             return None
-        reason = raised.strerror if isinstance(raised, OSError) else str(raised)
-        raise error(f"cannot read {f'{what} {str(file)!r}'.lstrip()}: {reason or raised}", hint) from raised
+        raise error(f"cannot read {f'{what} {str(file)!r}'.lstrip()}: {reason_of(raised)}", hint) from raised
     if len(content) > LARGEST:
         raise error(f"{_named(what, file)} larger than {LARGEST:,} bytes", hint)
     try:

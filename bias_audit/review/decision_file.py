@@ -16,17 +16,24 @@ LOCK_SECONDS = 30.0
 
 _VERSION = 1
 _APPLICATION = 0x62617564  # "baud": tells a damaged or foreign database from ours
-_TABLE = """CREATE TABLE IF NOT EXISTS events (
-    id TEXT PRIMARY KEY, withdraws TEXT NOT NULL, data TEXT NOT NULL,
-    target_kind TEXT NOT NULL, target_key TEXT NOT NULL, verdict TEXT NOT NULL, note TEXT NOT NULL,
-    reviewer TEXT NOT NULL, time TEXT NOT NULL, subject TEXT NOT NULL, expires TEXT NOT NULL, code TEXT NOT NULL,
-    measured REAL, low REAL, high REAL)"""
-
-COLUMNS = frozenset({
-    "id", "withdraws", "data", "target_kind", "target_key", "verdict", "note", "reviewer", "time", "subject", "expires",
-    "code", "measured", "low", "high",
-})  # fmt: skip
-"""Columns of the table `events`."""
+_TEXT = dict.fromkeys(
+    (
+        "withdraws",
+        "data",
+        "target_kind",
+        "target_key",
+        "verdict",
+        "note",
+        "reviewer",
+        "time",
+        "subject",
+        "expires",
+        "code",
+    ),
+    "TEXT NOT NULL",
+)
+_COLUMNS = {"id": "TEXT PRIMARY KEY", **_TEXT, **dict.fromkeys(("measured", "low", "high"), "REAL")}
+_TABLE = f"CREATE TABLE IF NOT EXISTS events ({', '.join(f'{name} {kind}' for name, kind in _COLUMNS.items())})"
 
 _REPAIR = "Put back a copy of it, or move it away and import decisions that were exported before."
 
@@ -96,5 +103,5 @@ def _check_version(store: sqlite3.Connection, file: Path) -> None:
             f"{str(file)!r} has format version {version}, this bias-audit reads up to {_VERSION}", "Upgrade bias-audit."
         )
     there = {row["name"] for row in store.execute("PRAGMA table_info(events)")}
-    if missing := COLUMNS - there:
+    if missing := _COLUMNS.keys() - there:
         raise ResultError(f"{str(file)!r} is damaged: it lacks the column {min(missing)!r}", _REPAIR)

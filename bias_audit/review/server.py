@@ -28,7 +28,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from bias_audit.errors import BiasAuditError, ConfigError, ResultError
+from bias_audit.errors import BiasAuditError, ConfigError, ResultError, reason_of
 from bias_audit.files.text import parse_json
 from bias_audit.report.page import page_of
 from bias_audit.review import decisions, exchange, targets
@@ -229,9 +229,9 @@ def bind(port: int | None) -> socket.socket:
         opened.close()
         if port is None:
             return bind(0)
-        why = getattr(error, "strerror", None) or str(error)
         raise ConfigError(
-            f"cannot listen on port {port} of this machine: {why}", "Choose another --port, or leave it out."
+            f"cannot listen on port {port} of this machine: {reason_of(error)}",
+            "Choose another --port, or leave it out.",
         ) from error
     return opened
 

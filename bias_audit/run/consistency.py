@@ -37,7 +37,7 @@ def _all(result: AuditResult, level: str) -> Iterator[str]:
     if tuple(result.rules) != count(result.outcomes):
         yield "the counts per rule are not those of the outcomes"
     # A rule of a check that is not installed may have a role in the level.
-    if all(find_rule(outcome.code) for outcome in result.outcomes) and level != overall_level(result.outcomes):
+    if all(map(find_rule, {outcome.code for outcome in result.outcomes})) and level != overall_level(result.outcomes):
         yield f"the level is {level!r}, the outcomes say {overall_level(result.outcomes)!r}"
     yield _counts(result)
     if result.digests is not None:  # older runs were judged by older rules

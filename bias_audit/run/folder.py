@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from bias_audit.errors import BiasAuditError, ConfigError, DataError, ModelError, ResultError
+from bias_audit.errors import BiasAuditError, ConfigError, DataError, ModelError, ResultError, reason_of
 from bias_audit.files.text import read_json
 from bias_audit.run.atomic import guarded, sweep, write_atomically
 from bias_audit.run.lock import LOCK, hold
@@ -96,8 +96,7 @@ class Run:
         except (FileNotFoundError, NotADirectoryError):  # the latter is told when the folder is made
             return
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise ConfigError(f"no run can be written to {str(self.path)!r}: {reason}") from error
+            raise ConfigError(f"no run can be written to {str(self.path)!r}: {reason_of(error)}") from error
         if not stat.S_ISDIR(mode):
             raise ConfigError(f"{str(self.path)!r} is a file, not a folder for a run")
         hold(self.path, "an audit")
