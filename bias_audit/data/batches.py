@@ -28,7 +28,7 @@ from bias_audit.data.dataset import Sample
 from bias_audit.data.geometry import fit_image, fit_mask, largest_shape
 from bias_audit.data.mask_estimates import Estimate
 from bias_audit.data.masks import ESTIMATED, Mask, MaskReading, load_mask
-from bias_audit.data.opening import TooManyPixels, open_picture
+from bias_audit.data.opening import TooManyPixels, open_picture, png_cut_short
 from bias_audit.errors import reason_of
 from bias_audit.files.regular import read_regular
 from bias_audit.limits.bounds import DEFAULTS, Limits, beyond
@@ -226,6 +226,8 @@ def _declared(data: bytes, decoder: Decoder | None, most: int) -> tuple[_Header 
                         None,
                         f"too many pixels: {frames} frames of {height}x{width} are {beyond('pixels', total, most)}",
                     )
+            if kind == "PNG" and (reason := png_cut_short(data)):
+                return None, f"damaged PNG: {reason}"
             if kind == "JPEG" and b"\xff\xd9" not in data[-1024:]:
                 with decoding.taken(4 * height * width):
                     image.load()  # raises where the data end too early; OpenCV before 5 fills up with grey

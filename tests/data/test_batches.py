@@ -188,6 +188,13 @@ class TestBadFiles:
         (tmp_path / "b.png").write_bytes(broken)
         self._refused(tmp_path / "b.png", "damaged")
 
+    def test_a_png_whose_chunk_declares_gigabytes_is_named_before_it_is_decoded(self, photo, tmp_path: Path) -> None:
+        """OpenCV makes room for all of them first: 2 GB for each thread."""
+        whole = _encoded(photo(60, 60), "PNG")
+        for at in (whole.index(b"IDAT") - 4, len(whole) - 12):
+            (tmp_path / "b.png").write_bytes(whole[:at] + b"\x7f\xff\xff\xffIDAT" + whole[at + 8 :])
+            self._refused(tmp_path / "b.png", "damaged PNG: a chunk declares 2,147,483,647 bytes")
+
     def test_a_decompression_bomb_is_refused_by_its_header(self, tmp_path: Path) -> None:
         (tmp_path / "bomb.png").write_bytes(_png_header(60_000, 60_000))
         self._refused(tmp_path / "bomb.png", "too many pixels")
