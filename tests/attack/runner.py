@@ -95,6 +95,8 @@ def attack(
                         waiting.insert(0, Chunk(chunk.name, rest, log))
         return tallies
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would lose what is told of the tries made
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         for chunk in running:
             killed(chunk.child)
             _counted(chunk, tallies[chunk.name])
