@@ -9,19 +9,21 @@ LOCK := .ci/constraints.txt
 demo: .venv/.package
 	$(BIN)/bias-audit demo --out reports/demo
 
+# Two processes with a thread each are faster than two that share both cores, by a quarter where networks run.
+ALONE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
+
 # Long files first: their order says tests/conftest.py.
 test: .venv/.dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(ALONE) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Import contracts are among these tests (tests/architecture/test_layers.py).
-# Two processes with a thread each are faster than two that share both cores.
 check: lint
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --quick -n 2 --dist worksteal
+	$(ALONE) $(BIN)/python -m pytest --quick -n 2 --dist worksteal
 
 # Hostile input of every kind, new in each run: docs/how-to/attack.md. Repeat one with ARGS="--seed N".
 TRIES ?= 100000
 attack: .venv/.dev
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.attack --tries $(TRIES) $(ARGS)
+	$(ALONE) $(BIN)/python -m tests.attack --tries $(TRIES) $(ARGS)
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

@@ -79,6 +79,7 @@ def finish(run: Run, info: RunInfo, classes: pd.DataFrame, outcomes: tuple[RuleO
         rules=count(outcomes),
         class_rows=tables.rows(classes),
         digests=run.digests,
+        shards=run.shard_digests(),
     )
     write_report(result)
     content = to_json(result)

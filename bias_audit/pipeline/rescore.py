@@ -36,6 +36,7 @@ from bias_audit.pipeline.remask import Rescored, only_masks, rescore_shards
 from bias_audit.pipeline.reopen import config_of, dataset_of
 from bias_audit.report import pictures
 from bias_audit.review.decisions import FILE as DECISIONS
+from bias_audit.run.digests import verified
 from bias_audit.run.folder import SHARDS, Run
 from bias_audit.run.lock import gives_back
 from bias_audit.run.progress import QUIET, Progress
@@ -99,6 +100,7 @@ def rescore(
     batch = config.batch_size
     if batch is None:  # an audit always writes it
         raise ResultError(f"{str(old.path)!r} does not say in which batches it was made", "Audit the data again.")
+    _verify(old)
     measured = {check.name: check.recall(old) for check in checks}
     run.start({"rescored from": str(old.path)}, resume=False, overwrite=overwrite)
     with _whole(run):
@@ -171,6 +173,18 @@ def thresholds_of(result: AuditResult, file: Path | None = None, single: Mapping
 
 def _json(run: Run, name: str) -> dict[str, Any]:
     return run.read_json(name, dict) or {}
+
+
+def _verify(old: AuditResult) -> None:
+    """Check that the shards are those that the run wrote; one that is missing must not look like one never made."""
+    folder = old.path / SHARDS
+    try:
+        there = {file.name for file in folder.iterdir() if not file.name.startswith(".")}
+    except OSError:  # the heatmaps in it are missed first, and told
+        return
+    if old.shards is not None:
+        for name in sorted(there | set(old.shards)):
+            verified(folder / name, old.shards)
 
 
 def _carry(before: Run, run: Run) -> None:

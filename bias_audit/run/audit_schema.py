@@ -144,7 +144,8 @@ def audit_schema(version: int = FORMAT_VERSION) -> Schema:
     }
     if version > 1:
         tables = {**_mapping(_list(_SHA256, minItems=1)), "propertyNames": {"pattern": r"^\w{1,100}\.(csv|parquet)$"}}
-        properties |= {"tables": tables, "digest": _SHA256}
+        shards = {**_mapping(_list(_SHA256, minItems=1)), "propertyNames": {"pattern": r"^\w[\w.-]{0,99}$"}}
+        properties |= {"tables": tables, "shards": shards, "digest": _SHA256}
     about = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "audit.json of bias-audit"}
     return {**about, **_object(properties)}
 

@@ -1,4 +1,4 @@
-"""Digests that audit.json carries of itself and of the tables: they find damage and carelessness, not forgery."""
+"""Digests that audit.json carries of itself, of tables and of shards: they find damage and carelessness, no forgery."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from bias_audit.errors import ResultError
 
 Digests = Mapping[str, Sequence[str]]
-"""File name of a table -> SHA-256 digests that its bytes may have.
+"""Name of a file -> SHA-256 digests that its bytes may have.
 
 There is one digest, and a second one only while the table is being replaced: a command that was killed on the way
 leaves a run that can still be read.
@@ -36,10 +36,10 @@ def content_digest(content: Mapping[str, Any]) -> str:
 
 
 def verified(file: Path, digests: Digests | None) -> bytes:
-    """The bytes of a table's file, if they are those that the run wrote.
+    """The bytes of a file of a run, if they are those that the run wrote.
 
     Args:
-        file: the file.
+        file: file of a table, or in the folder of shards.
         digests: see `Digests`; None = a run of format version 1, which has none: nothing is compared.
 
     Raises:
@@ -52,6 +52,6 @@ def verified(file: Path, digests: Digests | None) -> bytes:
     except OSError as error:
         raise ResultError(f"{str(file)!r} cannot be read: {error.strerror or error}", REPAIR) from error
     if digests is not None and digest_of(data) not in digests.get(file.name, ()):
-        what = "was changed after the run was written" if file.name in digests else "is no table of the run"
+        what = "was changed after the run was written" if file.name in digests else "is no file of the run"
         raise ResultError(f"{str(file)!r} {what}: audit.json names another digest, or none", REPAIR)
     return data

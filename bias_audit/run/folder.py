@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from bias_audit.errors import BiasAuditError, ConfigError, DataError, ModelError, ResultError, reason_of
 from bias_audit.files.text import read_json
 from bias_audit.run.atomic import guarded, sweep, write_atomically
+from bias_audit.run.digests import digest_of
 from bias_audit.run.lock import LOCK, hold
 from bias_audit.run.schema import TABLES
 
@@ -195,6 +196,11 @@ class Run:
         """
         self.write_json(FINISHED, content)
         (self.path / STARTED).unlink(missing_ok=True)
+
+    def shard_digests(self) -> dict[str, tuple[str, ...]]:
+        """SHA-256 of each file in the folder of shards, by its name there, for audit.json."""
+        files = [file for file in sorted((self.path / SHARDS).iterdir()) if not file.name.startswith(".")]
+        return {file.name: (digest_of(file.read_bytes()),) for file in files}
 
     def write(self, name: str, content: bytes) -> Path:
         """Write a file of the run atomically, and return its path.

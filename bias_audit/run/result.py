@@ -98,6 +98,7 @@ class AuditResult:
         rules: for each rule, how many subjects were judged, passed and found.
         class_rows: the table of the classes as rows, column name -> value.
         digests: digests of the files of the tables; None for a run of format version 1, whose files cannot be checked.
+        shards: digests of the files in the folder `shards`, by their names in it; None for such a run.
         digest: digest of the content of audit.json; "" for such a run.
     """
 
@@ -108,6 +109,7 @@ class AuditResult:
     rules: tuple[RuleCount, ...]
     class_rows: tuple[dict[str, Any], ...]
     digests: Digests | None = None
+    shards: Digests | None = None
     digest: str = ""
 
     @property
@@ -274,6 +276,7 @@ def to_json(result: AuditResult) -> dict[str, Any]:
     )
     if result.digests is not None:
         content["tables"] = {name: list(digests) for name, digests in sorted(result.digests.items())}
+        content["shards"] = {name: list(digests) for name, digests in sorted((result.shards or {}).items())}
         content["digest"] = content_digest(content)
     return content
 
@@ -308,6 +311,7 @@ def load(path: str | Path) -> AuditResult:
         rules=tuple(RuleCount(**row) for row in content["rules"]),
         class_rows=tuple(content["classes"]),
         digests=content.get("tables"),
+        shards=content.get("shards"),
         digest=content.get("digest", ""),
     )
     if wrong := contradiction(result, content["level"]):

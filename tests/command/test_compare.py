@@ -191,11 +191,29 @@ def test_bad_input_to_rescore_is_one_sentence_and_leaves_nothing(
 def test_a_run_without_shards_is_refused(command, finished: Path, tmp_path: Path):
     run = tmp_path / "run"
     shutil.copytree(finished, run)
-    for file in (run / "shards").glob("maps-*"):
-        file.unlink()
+    shutil.rmtree(run / "shards")
     code, _, err = command("rescore", run, "--out", tmp_path / "out")
     assert (code, "nothing can be scored again" in err) == (2, True)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_shard_that_is_gone_or_was_changed_must_not_look_like_one_never_made(command, finished: Path, tmp_path: Path):
+    """Without the shard of the recurring cues a CONFIRMED class was SUSPICIOUS, and nothing was said."""
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    for file in sorted((run / "shards").iterdir()):
+        whole = file.read_bytes()
+        file.unlink()
+        code, _, err = command("rescore", run, "--out", tmp_path / "out")
+        assert (code, file.name in err, "is missing" in err) == (2, True, True)
+        file.write_bytes(whole[:-9] + b"}")
+        code, _, err = command("rescore", run, "--out", tmp_path / "out")
+        assert (code, file.name in err, "was changed after the run was written" in err) == (2, True, True)
+        file.write_bytes(whole)
+    assert not (tmp_path / "out").exists()
+    (run / "shards" / "strangers.npz").write_bytes(b"of another run")
+    code, _, err = command("rescore", run, "--out", tmp_path / "out")
+    assert (code, "is no file of the run" in err) == (2, True)
 
 
 def test_a_finished_run_is_not_overwritten_unasked(command, finished: Path, sound: Path, tmp_path: Path):
