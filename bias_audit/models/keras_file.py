@@ -14,7 +14,8 @@ from typing import Any
 
 import h5py
 
-from bias_audit.errors import ModelError
+from bias_audit.errors import ModelError, reason_of
+from bias_audit.files.regular import open_regular
 from bias_audit.limits.bounds import DEFAULTS, Limits, beyond
 from bias_audit.models.tapping import first_line
 
@@ -36,6 +37,10 @@ def read_keras_file(path: Path, limits: Limits = DEFAULTS) -> tuple[str, Any]:
         ModelError: a file that is missing, damaged, has parts beyond the limits, holds weights without a model, holds
             two entries of one name, or leads to other files.
     """
+    try:
+        open_regular(path).close()
+    except OSError as error:  # what may not be read is no damaged file
+        raise ModelError(f"cannot load the model {str(path)!r}: {reason_of(error)}") from error
     try:
         return _archive(path, limits) if str(path).endswith(".keras") else _hdf5(path, limits)
     except ModelError:

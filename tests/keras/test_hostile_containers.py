@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 import warnings
 import zipfile
@@ -29,7 +30,9 @@ from hostile import (
 )
 
 from bias_audit.config import AuditConfig
+from bias_audit.errors import ModelError
 from bias_audit.models import base
+from bias_audit.models.keras_file import read_keras_file
 from bias_audit.models.loading import load_keras
 
 pytest.importorskip("tf_keras", reason="needs Keras 2: pip install 'bias-audit[keras2]'")
@@ -103,6 +106,14 @@ class TestContainers:
         path = write_archive(tmp_path / "n.keras").rename(tmp_path / "n.h5")
         refused(path)
         refused(write_archive(tmp_path / ".keras", with_layer(calls("io.write_file"))), "io.write_file")
+
+    @pytest.mark.parametrize("name", ["m.keras", "m.h5"])
+    def test_what_is_no_regular_file_or_may_not_be_read_is_not_called_damaged(self, tmp_path: Path, name: str) -> None:
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(ModelError, match="not a regular file but a pipe"):
+            read_keras_file(tmp_path / name)
+        with pytest.raises(ModelError, match="No such file"):
+            read_keras_file(tmp_path / f"none {name}")
 
 
 class TestDoors:
