@@ -199,7 +199,9 @@ class Run:
 
     def shard_digests(self) -> dict[str, tuple[str, ...]]:
         """SHA-256 of each file in the folder of shards, by its name there, for audit.json."""
-        files = [file for file in sorted((self.path / SHARDS).iterdir()) if not file.name.startswith(".")]
+        folder = self.path / SHARDS
+        there = sorted(folder.iterdir()) if folder.is_dir() else ()
+        files = [file for file in there if not file.name.startswith(".")]
         return {file.name: (digest_of(file.read_bytes()),) for file in files}
 
     def write(self, name: str, content: bytes) -> Path:
