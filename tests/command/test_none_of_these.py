@@ -107,7 +107,7 @@ def test_a_run_with_it_is_rescored_gated_and_compared(outside: Any, tiny: Any, c
     assert json.loads(after)["images"] == json.loads(before)["images"]
     assert bias_audit.load(again).images["predicted"].tolist() == outside.images["predicted"].tolist()
     assert command("gate", again)[0] in (0, 1)
-    code, out, err = command("compare", outside.path, again)
+    code, _, err = command("compare", outside.path, again)
     assert code == 0, err
 
 
