@@ -29,7 +29,7 @@ def photo_pulls(composites: pd.DataFrame, label: int, classes: int) -> Array:
 
     Args:
         composites: one row per composite, with the columns photo, arm ("same" or "other"), label, donor_label and
-            predicted (class indices).
+            predicted (class indices; in predicted also K, which is none of them).
         label: class of the photos, as an index.
         classes: number of classes, K.
 
@@ -41,12 +41,12 @@ def photo_pulls(composites: pd.DataFrame, label: int, classes: int) -> Array:
     donors, predicted = own["donor_label"].to_numpy(int), own["predicted"].to_numpy(int)
     same, other = (own["arm"] == "same").to_numpy(), (own["arm"] == "other").to_numpy()
     shape = (len(photos), classes)
-    base, hits, shown = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    base, hits, shown = np.zeros((len(photos), classes + 1)), np.zeros(shape), np.zeros(shape)
     np.add.at(base, (rows[same], predicted[same]), 1)
     np.add.at(shown, (rows[other], donors[other]), 1)
     np.add.at(hits, (rows[other], donors[other]), predicted[other] == donors[other])
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(hits / shown - base / base.sum(axis=1, keepdims=True))
+        return np.asarray(hits / shown - base[:, :classes] / base.sum(axis=1, keepdims=True))
 
 
 def gap_matrix(composites: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -31,10 +31,21 @@ from bias_audit.heatmaps.permutation_tie import PERMUTATIONS, Tie, permutation_t
 from bias_audit.models.base import Predictions, chosen
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
-from bias_audit.run.statuses import INVALID_PREDICTION, NO_EVIDENCE, NOT_FINITE_OUTPUTS, NOT_SAMPLED, OK, SKIPPED
+from bias_audit.run.statuses import (
+    INVALID_PREDICTION,
+    NO_EVIDENCE,
+    NOT_FINITE_OUTPUTS,
+    NOT_SAMPLED,
+    OK,
+    SKIPPED,
+    predictions_of,
+)
 
 Array = NDArray[np.float32]
 Arrays = dict[str, NDArray[Any]]
+
+EXPLAINED = "#explained"
+"""Key of a record: the class whose heatmap a picture has, where none of the classes is predicted."""
 
 REACH = ("foreground", "background", "perfect")
 """Names of the arrays of `reach`."""
@@ -68,8 +79,8 @@ def attend(
         advance: called with the number of images that are done.
 
     Returns:
-        One record per sample, in the order of the data set. Keys are columns of `schema.IMAGES`, "#position" and
-        "#hash", the perceptual hash.
+        One record per sample, in the order of the data set. Keys are columns of `schema.IMAGES`, "#position", "#hash",
+        the perceptual hash, and EXPLAINED.
     """
     records: list[Row] = []
     size = batch * BATCHES_PER_SHARD
@@ -163,6 +174,11 @@ def read_maps(run: Run, batch: int, positions: Sequence[int]) -> dict[int, Array
             if np.isfinite(heat).all():
                 maps[position] = heat
     return maps
+
+
+def explained_instead(records: Sequence[Mapping[str, Any]]) -> dict[int, str]:
+    """Position -> class whose heatmap a picture has, for those of which none of the classes is predicted."""
+    return {position: str(record[EXPLAINED]) for position, record in enumerate(records) if EXPLAINED in record}
 
 
 def tie_to_objects(
@@ -273,7 +289,7 @@ def _batch(
         return rows, {}
     explained, masks, labels, read = chosen(explained, valid), masks[valid], labels[valid], [read[i] for i in valid]
     maps, scales = encode_maps(explained.maps)
-    wrong = np.flatnonzero(explained.predictions.predicted != labels)
+    wrong = np.flatnonzero(explained.predictions.best != labels)
     maps_label, scales_label = encode_maps(explained.maps_label[wrong])
     found = [rows[i] for i in read]
     _describe(found, [group[i] for i in read], dataset, explained.predictions, labels)
@@ -302,14 +318,17 @@ def _describe(
     predictions: Predictions,
     labels: NDArray[np.intp],
 ) -> None:
+    names, best, probability = predictions_of(dataset.class_names), predictions.best, predictions.probability
     for i, (row, loaded) in enumerate(zip(rows, group, strict=True)):
         predicted = int(predictions.predicted[i])
-        row["predicted"] = dataset.class_names[predicted]
+        row["predicted"] = names[predicted]
         row["correct"] = bool(predicted == labels[i])
-        row["probability"] = float(predictions.probabilities[i, predicted])
+        row["probability"] = float(probability[i])
         row["probability_label"] = float(predictions.probabilities[i, labels[i]])
         row["probability_other"] = float(predictions.other[i])
-        row["log_odds"] = float(predictions.log_odds[i, predicted])
+        row["log_odds"] = float(predictions.log_odds[i, best[i]])
+        if predicted != best[i]:
+            row[EXPLAINED] = names[best[i]]
         row["log_odds_label"] = float(predictions.log_odds[i, labels[i]])
         row["mask_status"], row["mask_kind"] = loaded.mask_status, loaded.mask_kind
 

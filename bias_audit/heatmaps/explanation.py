@@ -28,7 +28,7 @@ from bias_audit.models.decoding import geometry_of
 from bias_audit.run.atomic import guarded, write_atomically
 from bias_audit.run.csv_text import csv_text
 from bias_audit.run.progress import QUIET, Progress
-from bias_audit.run.statuses import OK
+from bias_audit.run.statuses import OK, predictions_of
 
 TOP = 3
 """Number of predictions that are listed per picture."""
@@ -46,7 +46,8 @@ class Explained:
     Attributes:
         path: path of the picture.
         status, status_reason: "ok" and "", or why the picture could not be read; then all further fields are empty.
-        top: the most probable classes with their probability in [0, 1], the predicted class first.
+        top: the most probable classes with their probability in [0, 1], the predicted class first; "none of these"
+            goes before them where a single output outside the class map is at least as probable as each.
         explained: class whose evidence the map shows.
         explained_probability: probability of the explained class, in [0, 1].
         log_odds: log p - log(1 - p) of the explained class, which the map explains.
@@ -70,7 +71,7 @@ class Explained:
 
     @property
     def predicted(self) -> str:
-        """Name of the most probable class; "" where the picture could not be read."""
+        """Name of the predicted class, or "none of these"; "" where the picture could not be read."""
         return self.top[0][0] if self.top else ""
 
     @property
@@ -100,7 +101,7 @@ def explain(
         images: files and folders; folders are searched with all folders below them.
         out: folder for an overlay NAME.png and a map NAME.npy per picture, and explain.csv; None = write nothing.
         style: "grey" (red on the grey photo), "colour" (colour map over the photo) or "contour" (lines).
-        target: class to explain; None = each picture's predicted class.
+        target: class to explain; None = each picture's most probable class.
         classes: names of the model's outputs, in their order; None = "output 0" and so on.
         class_map: instead of `classes`: JSON file or dict, class name -> output indices.
         config: all settings; `options` are single fields of AuditConfig, for instance preprocess="signed".
@@ -227,7 +228,7 @@ def _record(each: Look, names: Sequence[str], explainer: Explainer) -> Explained
     return Explained(
         path,
         OK,
-        top=tuple((names[index], float(each.probabilities[index])) for index in each.ranked(TOP)),
+        top=tuple((predictions_of(names)[index], probability) for index, probability in each.ranked(TOP)),
         explained=names[each.target],
         explained_probability=float(each.probabilities[each.target]),
         log_odds=float(each.log_odds[each.target]),

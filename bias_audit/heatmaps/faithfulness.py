@@ -139,7 +139,7 @@ def most_faithful(
     if default.name != CANDIDATES[0] or not len(pixels):  # no gradients or several layers: there is no choice
         return default.name, model.layer, []
     said = default.predict(pixels)
-    pixels, targets = pixels[said.valid], said.predicted[said.valid]
+    pixels, targets = pixels[said.valid], said.best[said.valid]
     if not len(pixels):
         return default.name, model.layer, []
     layers = candidate_layers(model) if other_layers else (model.layer,)

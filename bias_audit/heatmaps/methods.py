@@ -206,7 +206,7 @@ class Explainer:
         return self.model.predict(self.preprocess(pixels))
 
     def explain(self, pixels: Array, labels: NDArray[np.intp] | None = None) -> Explanation:
-        """Predictions, and heatmaps of the predicted and of the labelled class.
+        """Predictions, and heatmaps of the predicted class (`Predictions.best`) and of the labelled class.
 
         Args:
             pixels: (n, H, W, C) in [0, 255], n at most the model's batch size.
@@ -231,9 +231,9 @@ class Explainer:
             predictions = self.model.predict(images)
             said = np.flatnonzero(predictions.valid)  # hundreds of passes for a picture without a class say nothing
             maps = np.full((len(pixels), *self.grid), np.nan, np.float32)
-            maps[said] = self.maps(pixels[said], predictions.predicted[said])
+            maps[said] = self.maps(pixels[said], predictions.best[said])
             maps_label = maps.copy()
-            if labels is not None and len(wrong := said[(predictions.predicted != labels)[said]]):
+            if labels is not None and len(wrong := said[(predictions.best != labels)[said]]):
                 maps_label[wrong] = self.maps(pixels[wrong], labels[wrong])
             explained = Explanation(predictions, maps, maps_label)
         undefined = np.asarray(np.isnan(explained.maps[explained.predictions.valid]).all(axis=(1, 2)))

@@ -33,7 +33,8 @@ class Look:
             status is OK.
         probabilities: (K,) probabilities of the K classes.
         log_odds: (K,) log p - log(1 - p) of the classes.
-        predicted: index of the most probable class; -1 where the status is not OK.
+        other: probability of all outputs outside the class map.
+        predicted: index of the predicted class, K for none of these; -1 where the status is not OK.
         target: index of the class that the map explains; -1 where the status is not OK.
         map: (h, w) heatmap, signed and unscaled.
         pixels: (H, W, C) in [0, 255], the picture in the model's input size.
@@ -46,6 +47,7 @@ class Look:
     reason: str
     probabilities: Array
     log_odds: Array
+    other: float
     predicted: int
     target: int
     map: Array
@@ -53,9 +55,11 @@ class Look:
     mask: NDArray[np.uint8]
     content: str = ""
 
-    def ranked(self, count: int) -> list[int]:
-        """Indices of the `count` most probable classes, most probable first."""
-        return [int(index) for index in np.argsort(-self.log_odds, kind="stable")[:count]]
+    def ranked(self, count: int) -> list[tuple[int, float]]:
+        """What is predicted and then the most probable classes, `count` in all: (index, probability)."""
+        ranked = [(int(i), float(self.probabilities[i])) for i in np.argsort(-self.log_odds, kind="stable")]
+        none = [(self.predicted, self.other)] if self.predicted == len(ranked) else []
+        return [*none, *ranked][:count]
 
 
 def look(
@@ -72,13 +76,14 @@ def look(
         explainer: model, method and preprocessing.
         geometry: geometry of the model's input.
         advance: called with the number of pictures that are done.
-        target: index of the class to explain; None = each picture's predicted class.
+        target: index of the class to explain; None = each picture's most probable class, which is the predicted one
+            unless none of the classes is predicted.
 
     Yields:
         One record per picture.
     """
     nothing = np.zeros(0, np.float32)
-    empty = (nothing, nothing, -1, -1, np.zeros((0, 0), np.float32), nothing, np.zeros((0, 0), np.uint8))
+    empty = (nothing, nothing, 0.0, -1, -1, np.zeros((0, 0), np.float32), nothing, np.zeros((0, 0), np.uint8))
     size = explainer.model.batch_size
     for start, group in load_in_order(samples, geometry, size):
         read = [loaded.pixels for loaded in group if loaded.pixels is not None]
@@ -95,9 +100,10 @@ def look(
                 yield Look(sample, INVALID_PREDICTION, NOT_FINITE_OUTPUTS, *empty)
                 at += 1
                 continue
-            said, predicted = explained.predictions, int(explained.predictions.predicted[at])
-            asked = predicted if target is None else target
-            outputs = (said.probabilities[at], said.log_odds[at], predicted, asked, maps[at])
+            said = explained.predictions
+            asked = int(said.best[at]) if target is None else target
+            numbers = said.probabilities[at], said.log_odds[at], float(said.other[at])
+            outputs = (*numbers, int(said.predicted[at]), asked, maps[at])
             yield Look(sample, OK, "", *outputs, loaded.pixels, loaded.mask, loaded.content)
             at += 1
         advance(len(group))

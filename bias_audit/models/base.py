@@ -43,11 +43,14 @@ class Predictions:
         probabilities: (N, K) in [0, 1]; with a class map the sum over the outputs of a class.
         log_odds: (N, K), log p - log(1 - p), computed from logits and so finite where p rounds to 1.
         other: (N,) probability of all outputs outside the class map; zeros without a class map.
+        outdone: (N,) whether a single output outside the class map is at least as probable as the most probable class,
+            so that none of the classes is predicted; None = there is no such output.
     """
 
     probabilities: Array
     log_odds: Array
     other: Array
+    outdone: NDArray[np.bool_] | None = None
 
     @property
     def valid(self) -> NDArray[np.bool_]:
@@ -56,25 +59,46 @@ class Predictions:
         return np.asarray(finite & np.isfinite(self.other), np.bool_)
 
     @property
-    def predicted(self) -> NDArray[np.intp]:
-        """(N,) index of the most probable audited class; NO_CLASS where the outputs are not finite (see `valid`)."""
+    def best(self) -> NDArray[np.intp]:
+        """(N,) index of the most probable audited class, which heatmaps explain; NO_CLASS where not `valid`."""
         return np.where(self.valid, np.argmax(self.log_odds, axis=1), NO_CLASS).astype(np.intp)
+
+    @property
+    def predicted(self) -> NDArray[np.intp]:
+        """(N,) index of the predicted class: `best`, or K for none of these, where it is outdone; NO_CLASS as there."""
+        if self.outdone is None:
+            return self.best
+        classes = self.probabilities.shape[1]
+        return np.where(self.valid & self.outdone, classes, self.best).astype(np.intp)
+
+    @property
+    def probability(self) -> Array:
+        """(N,) probability of what is predicted: of the class, or of all outputs outside the class map; NaN if none."""
+        every = np.concatenate([self.probabilities, self.other[:, None]], axis=1)
+        return np.where(self.valid, every[np.arange(len(every)), self.predicted], np.nan)
 
 
 def joined(parts: Sequence[Predictions]) -> Predictions:
     """Concatenate the predictions of consecutive batches; `parts` must not be empty."""
     if len(parts) == 1:
         return parts[0]
+    outdone = [part.outdone for part in parts if part.outdone is not None]  # of one model: all or none
     return Predictions(
         np.concatenate([part.probabilities for part in parts]),
         np.concatenate([part.log_odds for part in parts]),
         np.concatenate([part.other for part in parts]),
+        np.concatenate(outdone) if outdone else None,
     )
 
 
 def part_of(predictions: Predictions, places: NDArray[np.intp]) -> Predictions:
     """The predictions of some of the images."""
-    return Predictions(predictions.probabilities[places], predictions.log_odds[places], predictions.other[places])
+    return Predictions(
+        predictions.probabilities[places],
+        predictions.log_odds[places],
+        predictions.other[places],
+        None if predictions.outdone is None else predictions.outdone[places],
+    )
 
 
 @dataclass(frozen=True)
@@ -84,9 +108,10 @@ class Activations:
     Attributes:
         predictions: predictions of the same pass.
         values: (N, h, w, C) float32, output of the layer.
-        gradients: (N, h, w, C) gradient of the predicted class's log-odds.
-        gradients_label: (N, h, w, C) gradient of the labelled class's log-odds; equal to `gradients` where the labelled
-            class is predicted.
+        gradients: (N, h, w, C) gradient of the log-odds of the predicted class; where none of the classes is
+            predicted, of the most probable one (`Predictions.best`).
+        gradients_label: (N, h, w, C) gradient of the labelled class's log-odds; equal to `gradients` where both are of
+            one class.
     """
 
     predictions: Predictions
@@ -101,8 +126,9 @@ class Explanation:
 
     Attributes:
         predictions: predictions of the same pass.
-        maps: (N, h, w) float32 heatmaps of the predicted class, signed and unscaled.
-        maps_label: (N, h, w) heatmaps of the labelled class; equal to `maps` where the labelled class is predicted.
+        maps: (N, h, w) float32 heatmaps of the predicted class, signed and unscaled; where none of the classes is
+            predicted, of the most probable one (`Predictions.best`).
+        maps_label: (N, h, w) heatmaps of the labelled class; equal to `maps` where both are of one class.
     """
 
     predictions: Predictions
@@ -160,8 +186,8 @@ class Model(Protocol):
 
         Args:
             images: (n, H, W, C).
-            labels: (n,) indices into the audited classes; -1 for an image without a label, whose predicted class is
-                explained instead.
+            labels: (n,) indices into the audited classes; -1 for an image without a label, whose most probable class
+                is explained instead.
             weigh: see Weigh; each function object is traced once.
         """
         ...
@@ -175,7 +201,7 @@ class Model(Protocol):
 
         Args:
             images: (n, H, W, C), any n.
-            targets: (n,) indices into the audited classes; -1 = the predicted class.
+            targets: (n,) indices into the audited classes; -1 = the most probable class.
         """
         ...
 

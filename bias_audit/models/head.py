@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bias_audit.errors import ConfigError, ModelError
 from bias_audit.models.framework import tf
+from bias_audit.run.statuses import NONE_OF_THESE
 
 if TYPE_CHECKING:
     from bias_audit.config import AuditConfig
@@ -29,7 +30,12 @@ class Head:
     outputs: int
     groups: tuple[tuple[int, ...], ...] | None
 
-    def read(self, raw: Any, logits: Any | None) -> tuple[Any, Any, Any]:
+    @property
+    def outside(self) -> tuple[int, ...]:
+        """Indices of the outputs that the class map leaves over."""
+        return () if self.groups is None else self.groups[-1]
+
+    def read(self, raw: Any, logits: Any | None) -> tuple[Any, ...]:
         """Compute probabilities and log-odds of the audited classes from outputs; can run inside a traced function.
 
         Args:
@@ -37,9 +43,11 @@ class Head:
             logits: (N, outputs) input of the model's final softmax or sigmoid; None where it is not known.
 
         Returns:
-            (probabilities (N, K), log-odds (N, K), probability of all other outputs (N,)), float32.
+            (probabilities (N, K), log-odds (N, K), probability of all other outputs (N,)), float32; and, with outputs
+            outside the class map only, `Predictions.outdone` (N,), bool.
         """
         logits, probabilities = self._logits(raw, logits)
+        outdone: tuple[Any, ...] = ()
         if self.kind == "sigmoid" and self.outputs > 1:
             return probabilities, logits, tf.zeros_like(probabilities[:, 0])
         if self.groups is None:
@@ -52,10 +60,12 @@ class Head:
             other = tf.zeros_like(sums[0])
             if rest:
                 logits_grouped.append(tf.reduce_logsumexp(tf.gather(logits, rest, axis=1), axis=1))
-                other = tf.reduce_sum(tf.gather(probabilities, rest, axis=1), axis=1)
+                single = tf.gather(probabilities, rest, axis=1)
+                other = tf.reduce_sum(single, axis=1)
+                outdone = (tf.reduce_max(tf.stack(sums, axis=1), axis=1) <= tf.reduce_max(single, axis=1),)
             logits, probabilities = tf.stack(logits_grouped, axis=1), tf.stack(sums, axis=1)
         count = probabilities.shape[1]
-        return probabilities, _log_odds(logits)[:, :count], other
+        return probabilities, _log_odds(logits)[:, :count], other, *outdone
 
     def _logits(self, raw: Any, logits: Any | None) -> tuple[Any, Any]:
         """Logits and probabilities, both (N, outputs); one sigmoid unit becomes two classes.
@@ -93,7 +103,8 @@ def find_head(
     Raises:
         ModelError: outputs that are not finite, a softmax over one unit, a number of outputs that does not fit the
             classes, or a class map for several sigmoid outputs.
-        ConfigError: the class map names an output that does not exist.
+        ConfigError: the class map names an output that does not exist, or leaves outputs over and calls a class as
+            a prediction of one of them is called.
     """
     if not np.isfinite(outputs).all():
         raise ModelError("the model gives NaN or infinite outputs on random input")
@@ -137,7 +148,15 @@ def _find_groups(
     if largest >= outputs:
         raise ConfigError(f"the class map names output {largest}, the model has outputs 0..{outputs - 1}")
     used = {index for indices in groups for index in indices}
-    return (*groups, tuple(index for index in range(outputs) if index not in used))
+    rest = tuple(index for index in range(outputs) if index not in used)
+    for name, _ in config.class_map:
+        if rest and name.strip().casefold() == NONE_OF_THESE:
+            raise ConfigError(
+                f"the class map calls a class {name!r}, as the prediction is called where an output that the map "
+                f"leaves over is the most probable; it leaves {len(rest)} over",
+                "Give the class another name, or every output a class.",
+            )
+    return (*groups, rest)
 
 
 def _log_odds(logits: Any) -> Any:

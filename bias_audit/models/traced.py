@@ -181,9 +181,9 @@ class TracedModel:
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
             outputs = self._head.read(*self._observed(images, watch))
             odds = outputs[1]
-            predicted = tf.argmax(odds, axis=1, output_type=tf.int32)
-            asked = tf.where(labels < 0, predicted, labels)
-            target = tf.reduce_sum(tf.gather(odds, predicted, batch_dims=1))
+            best = tf.argmax(odds, axis=1, output_type=tf.int32)
+            asked = tf.where(labels < 0, best, labels)
+            target = tf.reduce_sum(tf.gather(odds, best, batch_dims=1))
             target_label = tf.reduce_sum(tf.gather(odds, asked, batch_dims=1))
         values = [tapped[place] for place in sorted(tapped)]
 
@@ -192,9 +192,7 @@ class TracedModel:
             return [self._as_grid(place, tf.cast(gradient, tf.float32)) for place, gradient in enumerate(found)]
 
         gradients = gradients_of(target)
-        gradients_label = tf.cond(
-            tf.reduce_any(predicted != asked), lambda: gradients_of(target_label), lambda: gradients
-        )
+        gradients_label = tf.cond(tf.reduce_any(best != asked), lambda: gradients_of(target_label), lambda: gradients)
         values = [self._as_grid(place, tf.cast(value, tf.float32)) for place, value in enumerate(values)]
         if weigh is None:
             return (*outputs, values[0], gradients[0], gradients_label[0])
@@ -245,5 +243,5 @@ class Tensors:
 
 
 def _predictions(outputs: Any, n: int) -> Predictions:
-    probabilities, log_odds, other = (np.asarray(output)[:n] for output in outputs)
-    return Predictions(probabilities, log_odds, other)
+    probabilities, log_odds, other, *outdone = (np.asarray(output)[:n] for output in outputs)
+    return Predictions(probabilities, log_odds, other, *outdone)

@@ -306,7 +306,8 @@ def _write_pictures(
     chosen = pictures.choose_pictures(images, outcomes, kept["composites"])
     positions = [places[image_id] for image_id in chosen]
     maps = attention.read_maps(run, context.explainer.model.batch_size, positions)
-    shown = pictures.make_pictures(dataset, positions, images, maps, context.geometry)
+    explained = attention.explained_instead(context.records)
+    shown = pictures.make_pictures(dataset, positions, images, maps, context.geometry, explained)
     run.write_json("pictures.json", {"images": shown, **kept})
 
 

@@ -40,7 +40,7 @@ from bias_audit.run.lock import PATIENCE, gives_back, hold
 from bias_audit.run.progress import Progress
 from bias_audit.run.result import AuditResult
 from bias_audit.run.result import load as load_result
-from bias_audit.run.statuses import CHANGED
+from bias_audit.run.statuses import CHANGED, indices_of
 from bias_audit.stats import group_codes
 
 HOSTS = 40
@@ -109,7 +109,8 @@ class LiveModel:
             corners: at least three [x, y], as shares of what the model sees, from the left and from the top.
             name: what the reviewer calls the thing.
             reviewer: who asks.
-            class_name: whose probability is watched; "" = the class that the photo is taken for.
+            class_name: whose probability is watched; "" = the class that the photo is taken for, or its label where it
+                is taken for none of the classes.
 
         Returns:
             {"hypothesis": row of the table `hypotheses`, "outcome": what BA303 says, "pictures": list of {arm, host,
@@ -121,7 +122,8 @@ class LiveModel:
         """
         place = self._place(image_id)
         row = self._images.iloc[place]
-        class_name = class_name or str(row["predicted"])
+        taken = indices_of(self.class_names).get(str(row["predicted"]))
+        class_name = class_name or str(row["label"] if taken == len(self.class_names) else row["predicted"])
         if class_name not in self.info.class_names:
             raise ConfigError(f"the run has no class {class_name!r}", f"Classes: {', '.join(self.info.class_names)}.")
         name, reviewer = visible(name)[:MOST_NAME], visible(reviewer)[:MOST_NAME]

@@ -265,6 +265,7 @@ def _write_pictures(
     positions = [places[image_id] for image_id in chosen if image_id not in known]
     maps = attention.read_maps(run, batch, positions)
     # A thumbnail is no input: OpenCV draws it, whatever decoder the model was given pictures by.
-    made = pictures.make_pictures(dataset, positions, images, maps, dataclasses.replace(geometry, decoder=None))
+    plain, explained = dataclasses.replace(geometry, decoder=None), attention.explained_instead(scored.records)
+    made = pictures.make_pictures(dataset, positions, images, maps, plain, explained)
     thumbnails = {name: known.get(name) or made[name] for name in chosen if name in known or name in made}
     run.write_json("pictures.json", {**stored, **shown, "images": thumbnails})

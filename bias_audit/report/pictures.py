@@ -50,6 +50,7 @@ def make_pictures(
     images: pd.DataFrame,
     maps: Mapping[int, NDArray[np.float32]],
     geometry: Geometry,
+    explained: Mapping[int, str],
 ) -> dict[str, dict[str, Any]]:
     """Make the thumbnail, heatmap grid and mask outline of each chosen image.
 
@@ -59,6 +60,8 @@ def make_pictures(
         images: the images table, with a prediction for every chosen image.
         maps: sample position -> (h, w) heatmap, where there is one.
         geometry: how pictures become inputs of the model; a thumbnail shows what the model saw.
+        explained: sample position -> class whose heatmap it is, where that is not the prediction
+            (`attention.explained_instead`).
 
     Returns:
         image_id -> {jpeg, width, height, grid, heat_class, outline, mask_kind}. grid is the positive part of the
@@ -78,7 +81,7 @@ def make_pictures(
             if heat is not None and np.isfinite(heat).all() and heat.max() > 0:
                 grid = [[round(float(value), 3) for value in row] for row in heat / heat.max()]
             picture["grid"] = grid
-            picture["heat_class"] = str(images.loc[image_id, "predicted"])
+            picture["heat_class"] = explained.get(position, str(images.loc[image_id, "predicted"]))
             scale = picture["width"] / loaded.mask.shape[1]
             picture["outline"] = outline(loaded.mask, scale)
             picture["mask_kind"] = loaded.mask_kind or None

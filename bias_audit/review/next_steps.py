@@ -225,6 +225,7 @@ def collect(result: AuditResult, biased: Iterable[Target]) -> list[ToCollect]:
         if not name or name not in result.classes.index:
             continue
         becomes = str(result.classes["becomes"][name] or "")
+        becomes = becomes if becomes in result.classes.index else ""  # of none of these there is nothing to collect
         finding = " ".join(part for part in (target.code, target.subject) if part)
         for what, whose in _missing(target, name, becomes):
             usual = other = None

@@ -19,12 +19,22 @@ IMAGES: tuple[Column, ...] = (
         added=True,
     ),
     Column("reread_reason", "string", "what of it changed, in words", added=True),
-    Column("predicted", "string", "class with the highest probability among the audited classes"),
+    Column(
+        "predicted",
+        "string",
+        "class with the highest probability among the audited classes; none of these, where a single output outside "
+        "the class map is at least as probable as that class",
+    ),
     Column("correct", "bool", "predicted equals label"),
-    Column("probability", "float", "probability of the predicted class, 0..1"),
+    Column("probability", "float", "probability of the predicted class, 0..1; of none of these: probability_other"),
     Column("probability_label", "float", "probability of the labelled class, 0..1", "low"),
     Column("probability_other", "float", "probability of all outputs outside the class map, 0..1"),
-    Column("log_odds", "float", "log p - log(1 - p) of the predicted class: the target that the heatmap explains"),
+    Column(
+        "log_odds",
+        "float",
+        "log p - log(1 - p) of the predicted class: the target that the heatmap explains; where none of these is "
+        "predicted, of the most probable class",
+    ),
     Column("log_odds_label", "float", "the same of the labelled class", "low"),
     Column("mask_status", "string", "ok, no mask, or why the mask could not be used"),
     Column(
@@ -95,7 +105,7 @@ CLASSES: tuple[Column, ...] = (
 
 CONFUSION: tuple[Column, ...] = (
     Column("label", "string", "class the data set gives"),
-    Column("predicted", "string", "class the model gives"),
+    Column("predicted", "string", "class the model gives, or none of these"),
     Column("n", "int", "images"),
     Column("share", "float", "share of the label's images, 0..1"),
 )

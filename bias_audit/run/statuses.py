@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 OK = "ok"
 
 # Of an image.
@@ -13,6 +15,13 @@ INVALID_PREDICTION = "invalid prediction"
 """The model's outputs for it, or for a composite of it, are not finite: there is no predicted class."""
 NOT_FINITE_OUTPUTS = "the model gives NaN or infinite outputs for it"
 """The reason in words of INVALID_PREDICTION."""
+
+# Of a prediction.
+NONE_OF_THESE = "none of these"
+"""What a model predicts where a single output outside the class map is at least as probable as every class.
+
+It is a prediction like any other, and wrong for every photo. In arrays of class indices it is K, the number of classes.
+"""
 
 # Of a mask.
 NO_MASK = "no mask"
@@ -45,3 +54,13 @@ NO_USABLE_MASK = "no usable mask"
 TOO_SMALL_TO_PASTE = "object too small to paste"
 NO_DONORS = "no donor backgrounds"
 SWITCHED_OFF = "switched off"
+
+
+def predictions_of(class_names: Sequence[str]) -> tuple[str, ...]:
+    """Names of all that can be predicted, by index: the K classes in their order, and at K NONE_OF_THESE."""
+    return (*class_names, NONE_OF_THESE)
+
+
+def indices_of(class_names: Sequence[str]) -> dict[str, int]:
+    """Name of a prediction -> its index, as in `predictions_of`; a class that is itself called so keeps its own."""
+    return {NONE_OF_THESE: len(class_names), **{name: index for index, name in enumerate(class_names)}}

@@ -39,6 +39,17 @@ def test_pull_of_one_photo_by_hand():
     assert np.isnan(pulls[0, FOX])  # never put on a fox's background
 
 
+def test_composites_that_are_none_of_these_are_pulled_to_no_class():
+    """On its own backgrounds 1 of 4 is a wolf, 2 are none of the three classes; on wolf's 1 of 2 is a wolf."""
+    none = len(NAMES)
+    same = [(7, HUSKY, "same", HUSKY, predicted) for predicted in (HUSKY, WOLF, none, none)]
+    other = [(7, HUSKY, "other", WOLF, WOLF), (7, HUSKY, "other", WOLF, none), (7, HUSKY, "other", FOX, none)]
+    pulls = photo_pulls(composites(*same, *other), HUSKY, 3)
+    assert pulls.shape == (1, 3)
+    assert pulls[0, WOLF] == pytest.approx(1 / 2 - 1 / 4)
+    assert pulls[0, FOX] == 0
+
+
 def test_the_guilty_class_pulls_and_its_victims_do_not():
     attract, low, high = attraction(snow_world(8), 3, seed=0)
     # wolf pulls husky by 1 and fox by 1; husky pulls wolf by 1 and fox by 0; fox pulls neither. Of two, the lower.

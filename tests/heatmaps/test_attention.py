@@ -137,3 +137,32 @@ def test_large_classes_are_sampled_by_the_seed(
         chosen.append([record["image_id"] for record in copies if record["tie_status"] == "ok"])
         assert sum(record["tie_status"] == "not sampled" for record in copies) == 2 * PER_CLASS - 3 - 20
     assert chosen[0] == chosen[1] != chosen[2]
+
+
+class SeesNothing(SeesRed):
+    """As SeesRed, but for an output outside the class map that takes all photos: none of them is of a class."""
+
+    def explain(self, images: np.ndarray, labels: np.ndarray) -> Explanation:
+        seen = super().explain(images, labels)
+        other, all_of_them = np.full(len(images), 0.75, np.float32), np.ones(len(images), bool)
+        said = dataclasses.replace(seen.predictions, other=other, outdone=all_of_them)
+        return dataclasses.replace(seen, predictions=said)
+
+
+def test_photos_that_are_none_of_these_keep_the_map_of_the_most_probable_class(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    known = attend(dataset, started(tmp_path / "known"), SeesRed())[1:]
+    run = started(tmp_path / "none")
+    records = attend(dataset, run, SeesNothing())[1:]
+    assert {record["predicted"] for record in records} == {"none of these"}
+    assert not any(record["correct"] for record in records)
+    assert {(record["probability"], record["probability_other"]) for record in records} == {(0.75, 0.75)}
+    assert attention.explained_instead([{}, *records]) == {i + 1: row["predicted"] for i, row in enumerate(known)}
+    for none, of_class in zip(records, known, strict=True):
+        for name in ("log_odds", "log_odds_label", "probability_label", "background_share", "background_excess_label"):
+            assert none.get(name) == pytest.approx(of_class.get(name), nan_ok=True)
+    assert attention.explained_instead([{}, *known]) == {}
+    places = range(1, len(dataset.samples))
+    stored, before = (attention.read_maps(each, 3, list(places)) for each in (run, Run(tmp_path / "known" / "run")))
+    assert all(np.array_equal(stored[place], before[place]) for place in places)

@@ -8,9 +8,12 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from networks import BATCH, SIZE, layers, make_images, make_model
 
 from bias_audit.errors import ConfigError, ModelError
+from bias_audit.models.base import NO_CLASS, Predictions, joined, part_of
+from bias_audit.models.head import Head
 
 
 def _reference_odds(logits: np.ndarray) -> np.ndarray:
@@ -174,7 +177,9 @@ class TestClassMap:
             axis=1,
         )
         np.testing.assert_allclose(predictions.log_odds, _reference_odds(grouped)[:, :2], rtol=1e-4, atol=1e-5)
-        assert (predictions.predicted == np.where(cat > dog, 0, 1)).all()
+        expected = np.where(np.maximum(cat, dog) > p[:, [1, 2, 5]].max(axis=1), np.where(cat > dog, 0, 1), 2)
+        assert predictions.predicted.tolist() == expected.tolist()
+        assert set(expected) == {0, 2}
 
     def test_a_map_of_all_outputs_leaves_no_other(self) -> None:
         network, logits = self._model("softmax")
@@ -203,3 +208,67 @@ class TestClassMap:
     def test_an_output_that_does_not_exist(self) -> None:
         with pytest.raises(ConfigError, match=r"output 7, the model has outputs 0\.\.5"):
             make_model(self._model("softmax")[0], ("a", "b"), class_map=(("a", (1,)), ("b", (7,))))
+
+
+class TestNoneOfThese:
+    """Three classes a = output 0, b = 1, c = 2 and 5, of a network with two outputs more: 3 and 4."""
+
+    GROUPS = ((0,), (1,), (2, 5), (3, 4))
+    OUTPUTS = np.array(
+        [
+            # 0    1     2     3     4     5
+            [0.35, 0.05, 0.05, 0.30, 0.20, 0.05],  # a exceeds each single output outside, not both together
+            [0.25, 0.25, 0.10, 0.25, 0.05, 0.10],  # as probable as the best class: it does not exceed
+            [0.20, 0.05, 0.10, 0.35, 0.15, 0.15],  # 3 alone is above all
+            [0.05, 0.05, 0.25, 0.35, 0.05, 0.25],  # above each output of c, below their sum
+            [1e-9, 1e-9, 1e-9, 1e-9, 1.00, 1e-9],
+        ],
+        np.float32,
+    )
+    ANSWERS = (0, 3, 3, 2, 3)
+
+    @pytest.mark.parametrize("kind", ["softmax", "logits"])
+    def test_the_best_class_must_exceed_every_single_output_outside(self, kind: str) -> None:
+        raw = self.OUTPUTS if kind == "softmax" else np.log(np.maximum(self.OUTPUTS, 1e-30))
+        read = Head(kind, 6, self.GROUPS).read(tf.constant(raw), None)
+        said = Predictions(*(np.asarray(output) for output in read))
+        if kind == "logits":  # of two equal logits of different sums either may win by rounding
+            said = part_of(said, np.array([0, 2, 3, 4]))
+        answers = self.ANSWERS if kind == "softmax" else (0, 3, 2, 3)
+        assert said.predicted.tolist() == list(answers)
+        every = np.concatenate([said.probabilities, said.other[:, None]], axis=1)
+        np.testing.assert_array_equal(said.probability, every[np.arange(len(every)), answers])
+        assert joined([said, said]).predicted.tolist() == 2 * list(answers)
+        assert part_of(said, np.array([1])).predicted.tolist() == [3]
+
+    def test_nothing_is_outside_a_map_of_all_outputs_or_none(self) -> None:
+        for groups in (None, ((0, 3), (1, 4), (2, 5), ())):
+            assert len(Head("softmax", 6, groups).read(tf.constant(self.OUTPUTS), None)) == 3
+
+    def test_one_sigmoid_unit_of_which_one_side_is_a_class(self) -> None:
+        raw = np.array([[0.6], [0.5], [0.4]], np.float32)
+        said = Predictions(*(np.asarray(x) for x in Head("sigmoid", 1, ((1,), (0,))).read(tf.constant(raw), None)))
+        assert said.predicted.tolist() == [0, 1, 1]
+
+    def test_outputs_that_are_not_finite_are_no_prediction_either(self) -> None:
+        raw = self.OUTPUTS.copy()
+        raw[2] = np.nan
+        read = Head("softmax", 6, self.GROUPS).read(tf.constant(raw), None)
+        assert Predictions(*(np.asarray(output) for output in read)).predicted.tolist() == [0, 3, NO_CLASS, 2, 3]
+
+    def test_the_map_is_that_of_the_most_probable_class(self) -> None:
+        keras.utils.set_random_seed(8)
+        inputs = keras.Input(SIZE)
+        x = layers.Flatten()(layers.Conv2D(3, 3, strides=3, activation="relu")(inputs))
+        bias = keras.initializers.Constant([0, 0, 0, 0, 0, 9])
+        network = keras.Model(inputs, layers.Dense(6, activation="softmax", bias_initializer=bias)(x))
+        model = make_model(network, ("a", "b"), class_map=(("a", (0, 3)), ("b", (4,))))
+        best = model.predict(make_images()).best
+        assert model.predict(make_images()).predicted.tolist() == [2] * BATCH
+        alone = model.activations(make_images(), np.full(BATCH, -1))
+        labelled = model.activations(make_images(), best)
+        assert alone.predictions.predicted.tolist() == [2] * BATCH
+        np.testing.assert_array_equal(alone.gradients, labelled.gradients_label)
+        np.testing.assert_array_equal(
+            model.input_gradients(make_images(), np.full(BATCH, -1)), model.input_gradients(make_images(), best)
+        )

@@ -11,6 +11,7 @@ from bias_audit.checks.background.class_effects import background_only_elsewhere
 from bias_audit.checks.background.photo_effects import shapley_background_share
 from bias_audit.checks.reasons import TOO_FEW, TOO_FEW_GROUPS
 from bias_audit.heatmaps.permutation_tie import Tie
+from bias_audit.run.statuses import indices_of, predictions_of
 from bias_audit.run.tables import confusion_table
 
 NAMES = ("husky", "wolf")
@@ -89,6 +90,41 @@ def test_what_does_not_rest_on_the_background(other, alone):
     records = [record("husky/1.jpg")]
     records = with_interventions(records, pd.DataFrame(rows(0, 0, [0, 0, 0], other, alone)), NAMES, BLANK)
     assert records[0]["rests_on_background"] is False
+
+
+NONE = 2
+"""What is predicted where none of the two classes is."""
+
+
+def test_a_photo_that_becomes_none_of_these():
+    """3 of 4 composites on other backgrounds are none of the classes; recognised are 3 of 4 on its own, 0 on others."""
+    records = [record("husky/1.jpg")]
+    composites = pd.DataFrame(rows(0, 0, [0, 0, 0, NONE], [NONE, NONE, NONE, 1], alone=(NONE, 0.9)))
+    made_of = with_interventions(records, composites, NAMES, BLANK)
+    assert made_of[0]["same_background_accuracy"] == 0.75
+    assert made_of[0]["other_background_accuracy"] == 0
+    assert made_of[0]["other_background_predicted"] == "none of these"
+    assert made_of[0]["background_only_predicted"] == "none of these"
+    assert made_of[0]["rests_on_background"] is False
+    husky = summed(made_of, composites, NAMES)[1].loc["husky"]
+    assert (husky["becomes"], husky["background_gap"], husky["background_only_accuracy"]) == ("none of these", 0.75, 0)
+
+
+def test_a_photo_that_is_none_of_these_rests_on_nothing():
+    """None of the classes with the object, surely none without it, and one of them on other backgrounds."""
+    composites = pd.DataFrame(rows(0, 0, [NONE, NONE], [1, 1], alone=(NONE, 0.9)))
+    made_of = with_interventions([record("husky/1.jpg", "none of these")], composites, NAMES, BLANK)
+    assert made_of[0]["rests_on_background"] is False
+    assert made_of[0]["same_background_accuracy"] == 0
+
+
+def test_a_class_that_is_called_so_keeps_its_index():
+    names = ("husky", "none of these")
+    assert (indices_of(names), predictions_of(names)[1]) == ({"husky": 0, "none of these": 1}, "none of these")
+    assert indices_of(NAMES) == {"husky": 0, "wolf": 1, "none of these": NONE}
+    composites = pd.DataFrame(rows(0, 0, [0, 0], [1, 1], alone=(1, 0.9)))
+    made_of = with_interventions([record("husky/1.jpg", "none of these")], composites, names, BLANK)
+    assert made_of[0]["other_background_predicted"] == "none of these"
 
 
 def test_photos_count_once_whatever_their_composites():

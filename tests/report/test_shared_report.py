@@ -192,7 +192,7 @@ def test_the_audit_keeps_no_exif(tmp_path: Path) -> None:
     assert b"Grace" in (tmp_path / "a" / "1.jpg").read_bytes()
     dataset = open_dataset(tmp_path, None)
     images = pd.DataFrame({"predicted": ["a", "b"]}, index=[sample.image_id for sample in dataset.samples])
-    made = make_pictures(dataset, [0, 1], images, {}, Geometry((48, 64), 3, "stretch", "bilinear", MaskReading()))
+    made = make_pictures(dataset, [0, 1], images, {}, Geometry((48, 64), 3, "stretch", "bilinear", MaskReading()), {})
     assert set(made) == {"a/1.jpg", "b/1.jpg"}
     for picture in made.values():
         content = base64.b64decode(picture["jpeg"])

@@ -151,6 +151,20 @@ def test_a_class_without_readable_images_has_no_row_of_zeros(parts: Parts, write
     assert summarise(load(write_run(parts)), {})["confusion"]["rows"][3]["cells"] == [None] * 4
 
 
+def test_what_is_none_of_these_has_the_last_column(parts: Parts, write_run: Write) -> None:
+    parts.confusion = [
+        {"label": HUSKY, "predicted": HUSKY, "n": 3, "share": 0.75},
+        {"label": HUSKY, "predicted": "none of these", "n": 1, "share": 0.25},
+        {"label": WOLF, "predicted": WOLF, "n": 2, "share": 1.0},
+    ]
+    confusion = summarise(load(write_run(parts)), {})["confusion"]
+    assert confusion["names"][-1] == "none of these"
+    assert len(confusion["names"]) == len(confusion["rows"]) + 1
+    cells = {row["label"]: [cell and cell["n"] for cell in row["cells"]] for row in confusion["rows"]}
+    assert cells[HUSKY][-1] == 1
+    assert cells[WOLF][-1] == 0
+
+
 def test_many_classes_give_a_list_of_the_largest_confusions(parts: Parts, write_run: Write) -> None:
     names = tuple(f"class {index:03d}" for index in range(MATRIX_CLASSES + 1))
     parts.info = info(class_names=names)

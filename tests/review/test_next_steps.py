@@ -244,3 +244,14 @@ def test_a_class_name_cannot_lead_out_of_the_folder():
         assert folder.strip(" .")
         assert not set(folder) & set("/\\\x00:")
         assert ".." not in (folder, folder.strip())
+
+
+def test_none_of_these_is_nothing_to_collect(result: AuditResult, tmp_path: Path):
+    result.classes.loc["husky", "becomes"] = "none of these"
+    decide(result, 0, "bias")
+    write_next_steps(result, tmp_path / "next", progress=SILENT)
+    asked = [row["collect"] for row in rows(tmp_path / "next" / "collect.csv")]
+    assert asked == [
+        "husky on backgrounds that are usual for other classes",
+        "other classes on backgrounds that are usual for husky",
+    ]

@@ -81,9 +81,9 @@ class Composite:
         arm: kind of composite, one of the arms above.
         fill: key of FILLS, or of BACKDROPS for FOREGROUND; "" where nothing was filled.
         donor_label: class index of the donor, -1 where there is none.
-        predicted: index of the predicted class; NO_CLASS where the model's outputs are not finite.
+        predicted: index of the predicted class, K for none of these; NO_CLASS where the model's outputs are not finite.
         probability: probability of the photo's label, 0..1.
-        probability_predicted: probability of the predicted class, 0..1.
+        probability_predicted: probability of what is predicted, 0..1 (`Predictions.probability`).
         log_odds: log-odds of the photo's label.
         donor_probability: probability of the donor's class, 0..1; NaN without a donor.
     """
@@ -226,8 +226,8 @@ def _cues(
 
 def _predicted(dataset: Dataset, label: int, names: Sequence[_Name], predictions: Predictions) -> list[Composite]:
     rows = []
+    predicted, probability = predictions.predicted, predictions.probability
     for i, (photo, arm, fill, donor) in enumerate(names):
-        predicted = int(predictions.predicted[i])
         donor_label = dataset.samples[donor].label if donor >= 0 else -1
         rows.append(
             Composite(
@@ -236,9 +236,9 @@ def _predicted(dataset: Dataset, label: int, names: Sequence[_Name], predictions
                 fill,
                 donor,
                 donor_label,
-                predicted,
+                int(predicted[i]),
                 float(predictions.probabilities[i, label]),
-                float(predictions.probabilities[i, predicted]),
+                float(probability[i]),
                 float(predictions.log_odds[i, label]),
                 float(predictions.probabilities[i, donor_label]) if donor >= 0 else np.nan,
             )

@@ -24,7 +24,7 @@ from bias_audit.models.base import NO_CLASS
 from bias_audit.report import pictures
 from bias_audit.run.folder import Run
 from bias_audit.run.result import AuditResult
-from bias_audit.run.statuses import CHANGED, DONE, INVALID_PREDICTION, OK, SWITCHED_OFF
+from bias_audit.run.statuses import CHANGED, DONE, INVALID_PREDICTION, OK, SWITCHED_OFF, predictions_of
 
 Example = dict[str, Any]
 """A composite kept for the report, as an entry of pictures.json."""
@@ -177,7 +177,7 @@ def _examples(
             "donor_id": dataset.samples[donor].image_id if donor >= 0 else None,
             "donor_label": dataset.class_names[dataset.samples[donor].label] if donor >= 0 else None,
             "arm": arm,
-            "predicted": dataset.class_names[first[photo, arm].predicted],
+            "predicted": predictions_of(dataset.class_names)[first[photo, arm].predicted],
             "probability": first[photo, arm].probability_predicted,
             "arm_recognised": counts[arm][0],
             "arm_total": counts[arm][1],

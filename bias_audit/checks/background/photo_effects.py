@@ -17,6 +17,7 @@ from bias_audit.checks.background import composites as arms
 from bias_audit.checks.background.columns import OF_IMAGES
 from bias_audit.config import FIRST_FILL, SECOND_FILL
 from bias_audit.interventions.edits import BACKDROPS, FILLS
+from bias_audit.run.statuses import indices_of, predictions_of
 from bias_audit.run.tables import frame
 
 Floats = NDArray[np.floating]
@@ -32,8 +33,8 @@ def photo_effects(composites: pd.DataFrame, photos: pd.DataFrame, blank: Floats)
 
     Args:
         composites: one row per `composites.Composite`, with the column `label` of its photo (class indices).
-        photos: index = sample position; columns label, predicted (class indices) and log_odds_label of the unchanged
-            photo.
+        photos: index = sample position; columns label, predicted (class indices; K = none of these) and log_odds_label
+            of the unchanged photo.
         blank: (K,) log-odds of a black picture, which shows neither object nor background.
 
     Returns:
@@ -47,7 +48,7 @@ def photo_effects(composites: pd.DataFrame, photos: pd.DataFrame, blank: Floats)
     photos = photos.loc[index]
     columns = {**_exchanged(made, arm, len(blank)), **_emptied(arm, photos, blank), **_cues(arm)}
     table = pd.DataFrame(columns, index=index)
-    table["rests_on_background"] = _rests_on_background(made, arm, photos)
+    table["rests_on_background"] = _rests_on_background(made, arm, photos, len(blank))
     return table
 
 
@@ -142,15 +143,17 @@ def _cues(arm: _Arms) -> dict[str, pd.Series]:
     }
 
 
-def _rests_on_background(made: pd.DataFrame, arm: _Arms, photos: pd.DataFrame) -> pd.Series:
+def _rests_on_background(made: pd.DataFrame, arm: _Arms, photos: pd.DataFrame, classes: int) -> pd.Series:
     """Whether each photo's prediction rests on the background (docs/science.md#single-photos).
 
     True where the prediction stays the same without the object, at a probability above 0.5, and changes on more than
-    half of the other classes' backgrounds; missing where there are no such backgrounds.
+    half of the other classes' backgrounds; missing where there are no such backgrounds. A photo of which none of the
+    classes is predicted rests on nothing: that none is there is right once its object has gone.
     """
     survives = (arm.first("predicted", arms.BACKGROUND) == photos["predicted"]) & (
         arm.first("probability_predicted", arms.BACKGROUND) > 0.5
     )
+    survives &= photos["predicted"] < classes
     others = made[(made["arm"] == arms.OTHER) & (made["fill"] == FIRST_FILL)]
     turned = others["predicted"] != others["photo"].map(photos["predicted"])
     changed = turned.groupby(others["photo"]).mean().reindex(photos.index)
@@ -199,7 +202,7 @@ def intervention_columns(
     if composites.empty:
         return frame(OF_IMAGES, rows)
     positions = sorted(map(int, composites["photo"].unique()))
-    index = {name: i for i, name in enumerate(class_names)}
+    index = indices_of(class_names)
     photos = pd.DataFrame(
         {
             "label": [index[records[i]["label"]] for i in positions],
@@ -210,7 +213,7 @@ def intervention_columns(
     )
     table = photo_effects(composites, photos, blank)
     for column in [name for name in table if str(name).endswith(("_predicted", "_predicted_second_fill", "_class"))]:
-        table[column] = table[column].map(dict(enumerate(class_names)))
+        table[column] = table[column].map(dict(enumerate(predictions_of(class_names))))
     for position, row in table.astype(object).to_dict("index").items():
         rows[int(str(position))].update({str(name): None if pd.isna(value) else value for name, value in row.items()})
     return frame(OF_IMAGES, rows)

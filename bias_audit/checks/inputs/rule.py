@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bias_audit.checks.base import Judge, Rule
 from bias_audit.checks.outcomes import RuleOutcome, answered, not_applicable
 from bias_audit.checks.reasons import NO_READABLE, NOT_MEASURED, NOT_TESTED
-from bias_audit.run.statuses import OK
+from bias_audit.run.statuses import OK, indices_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,12 +96,12 @@ def class_order(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     if missing := [name for name in names if counts.get(name, 0) < 2]:
         reason = f"Every class needs two readable photos; {missing[0]} has {int(counts.get(missing[0], 0))}."
         return [not_applicable(rule, "dataset", "", reason, NOT_TESTED)]
-    place = {name: i for i, name in enumerate(names)}
+    place = indices_of(names)
     labels, predicted = (read[column].map(place).to_numpy(np.intp) for column in ("label", "predicted"))
     choosing = _one_half(read)
-    confusion = np.zeros((len(names), len(names)), np.int64)
+    confusion = np.zeros((len(names), len(names) + 1), np.int64)
     np.add.at(confusion, (labels[choosing], predicted[choosing]), 1)
-    order = _best_order(confusion)
+    order = _best_order(confusion[:, : len(names)])  # no order of the classes helps a photo that is none of these
     labels, predicted = labels[~choosing], predicted[~choosing]
     n, right, otherwise = len(labels), predicted == labels, predicted == order[labels]
     now, then = float(right.mean()), float(otherwise.mean())

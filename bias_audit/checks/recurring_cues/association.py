@@ -11,6 +11,9 @@ from bias_audit import stats
 
 Indices = NDArray[np.intp]
 
+LEAST_TIED = 0.25
+"""Share of a group's images that a class must have by prediction for the group to be tied to it."""
+
 
 @dataclass(frozen=True)
 class Association:
@@ -20,7 +23,7 @@ class Association:
         tied: index of the class that the group is tied to: the predicted class with the largest lift among those with
             at least a quarter of the group.
         n: images in the group.
-        counts: (K,) images of the group per predicted class.
+        counts: (K,) images of the group per predicted class; (K + 1,) where some of the sample are none of these.
         counts_label: (K,) images of the group per labelled class.
         share: share of the images predicted as the tied class that are in the group, 0..1, with the lower and upper
             end of its Wilson interval.
@@ -49,18 +52,20 @@ def associate(members: Indices, labels: NDArray[np.intp], predicted: NDArray[np.
 
     Args:
         members: images of the group, indices below N, each once; at least one.
-        labels, predicted: (N,) class indices of all images of the sample.
+        labels, predicted: (N,) class indices of all images of the sample; in predicted also K, none of these, to which
+            nothing is tied.
         classes: number of classes, K.
     """
     from scipy.stats import fisher_exact
 
     inside = np.zeros(len(labels), bool)
     inside[members] = True
-    counts, totals = (np.bincount(each, minlength=classes) for each in (predicted[inside], predicted))
+    totals = np.bincount(predicted, minlength=classes)
+    counts = np.bincount(predicted[inside], minlength=len(totals))
     by_label = np.bincount(labels[inside], minlength=classes)
     n, size = int(inside.sum()), len(labels)
-    lifts = np.divide(counts * size, totals * n, out=np.zeros(classes), where=totals > 0)
-    tied = int(np.argmax(np.where(counts >= 0.25 * n, lifts, -1)))
+    lifts = np.divide(counts * size, totals * n, out=np.zeros(len(totals)), where=totals > 0)
+    tied = int(np.argmax(np.where(counts >= LEAST_TIED * n, lifts, -1)[:classes]))
     a, b = int(counts[tied]), int(totals[tied] - counts[tied])
     c, d = n - a, size - int(totals[tied]) - (n - a)
     table = np.array([counts, totals - counts])

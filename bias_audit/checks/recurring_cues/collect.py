@@ -33,8 +33,8 @@ class Seen:
 
     Attributes:
         positions: (N,) sample positions, ascending.
-        labels, predicted: (N,) class indices.
-        maps: (N, h, w) heatmap of the predicted class at the grid of the explained layer.
+        labels, predicted: (N,) class indices; in predicted also K for none of these.
+        maps: (N, h, w) heatmap of the predicted class (`Predictions.best`) at the grid of the explained layer.
         allowed: (N, h, w) 0..1, weight of each cell in the search for spots: the background's share of it where masks
             are known (0 where the object covers MOSTLY_OBJECT or more), else 1.
         objects: (N, h, w) 0..1, the object's share of each cell, by the mask or by an estimate.

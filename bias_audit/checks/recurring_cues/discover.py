@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit import stats
-from bias_audit.checks.recurring_cues.association import Association, associate
+from bias_audit.checks.recurring_cues.association import LEAST_TIED, Association, associate
 from bias_audit.checks.recurring_cues.collect import Seen
 from bias_audit.checks.recurring_cues.grouping import Group, groups
 from bias_audit.checks.recurring_cues.proof import Proof, prove
@@ -23,6 +23,7 @@ from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset
 from bias_audit.heatmaps.methods import Explainer
 from bias_audit.run.columns import Row
+from bias_audit.run.statuses import predictions_of
 
 Indices = NDArray[np.intp]
 SAME = 0.5
@@ -95,8 +96,9 @@ def discover(
     Returns:
         the cues, strongest first, see `strength`.
     """
-    found = _merged(groups(seen, seed), seen)
-    cues = [_cue(spots, views, seen, len(dataset.class_names)) for spots, views in found]
+    classes = len(dataset.class_names)
+    found = _merged([group for group in groups(seen, seed) if _of_classes(group.spots, seen, classes)], seen)
+    cues = [_cue(spots, views, seen, classes) for spots, views in found]
     tied = stats.benjamini_hochberg(np.array([cue.association.p for cue in cues]))
     for cue, p in zip(cues, tied, strict=True):
         cue.p_tied = float(p)
@@ -149,7 +151,9 @@ def row(cue: Cue, dataset: Dataset, seen: Seen) -> Row:
         "views": ", ".join(cue.views),
         "n": tied.n,
         "classes": ", ".join(
-            f"{name} {count}" for name, count in zip(dataset.class_names, tied.counts, strict=True) if count
+            f"{name} {count}"
+            for name, count in zip(predictions_of(dataset.class_names), tied.counts, strict=False)
+            if count
         ),
         "class_share": tied.share[0],
         "class_share_low": tied.share[1],
@@ -229,6 +233,13 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Seen:
     named = {each.name: arrays[f"spot_{each.name}"] for each in fields(Spots) if each.name != "grid"}
     spots = Spots(**named, grid=(int(arrays["grid"][0]), int(arrays["grid"][1])))
     return Seen(**{each.name: arrays[each.name] for each in fields(Seen) if each.name != "spots"}, spots=spots)
+
+
+def _of_classes(spots: Indices, seen: Seen, classes: int) -> bool:
+    """Whether a group can be tied to a class: not where those that are none of these leave no class a quarter of it."""
+    predicted = seen.predicted[np.unique(seen.spots.image[spots])]
+    most = np.bincount(predicted[predicted < classes], minlength=1).max()
+    return bool((predicted < classes).all() or most >= LEAST_TIED * len(predicted))
 
 
 def _merged(found: Sequence[Group], seen: Seen) -> list[tuple[Indices, list[str]]]:

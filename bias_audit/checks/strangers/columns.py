@@ -17,7 +17,7 @@ STRANGERS: tuple[Column, ...] = (
     Column("probability", "float", "probability of that class, 0..1"),
     Column("second", "string", "class with the second highest probability"),
     Column("second_probability", "float", "its probability, 0..1"),
-    Column("log_odds", "float", "log p - log(1 - p) of the predicted class: the target that the heatmap explains"),
+    *(column for column in IMAGES if column.name == "log_odds"),
     *(column for column in IMAGES if column.name in _MASKLESS),
 )
 """Columns of the table: one row per picture."""

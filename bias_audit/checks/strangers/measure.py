@@ -23,13 +23,13 @@ from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset, Sample, printable_path
 from bias_audit.errors import DataError
 from bias_audit.files.regular import unreachable
-from bias_audit.heatmaps.attention import encode_maps, records_of
+from bias_audit.heatmaps.attention import EXPLAINED, encode_maps, explained_instead, records_of
 from bias_audit.heatmaps.localization import MASKLESS, localize
 from bias_audit.heatmaps.methods import Explainer
 from bias_audit.heatmaps.unlabelled import Look, look, pictures_in
 from bias_audit.report.pictures import make_pictures
 from bias_audit.run.folder import Run
-from bias_audit.run.statuses import OK
+from bias_audit.run.statuses import OK, predictions_of
 from bias_audit.run.tables import table
 
 SHARD = "shards/strangers.npz"
@@ -46,7 +46,8 @@ def measure(context: Context) -> Measured:
     with context.progress.stage("Strangers", len(met.samples), "images") as advance:
         records, maps = meet(met, class_names, context.explainer, context.geometry, context.run, advance)
     rows = table("strangers", records)
-    shown = make_pictures(met, choose_strangers(records), rows, maps, context.geometry)
+    chosen = choose_strangers(records)
+    shown = make_pictures(met, chosen, rows, maps, context.geometry, explained_instead(records))
     changed = (
         sum(sample.path in context.geometry.contents.found for sample in met.samples)
         if context.geometry.contents
@@ -173,10 +174,12 @@ def _record(each: Look, strangers: Dataset, class_names: Sequence[str]) -> dict[
     row["status"], row["status_reason"] = each.status, each.reason
     if each.status != OK:
         return row
-    row["log_odds"] = float(each.log_odds[each.predicted])
-    ranks = (("predicted", "probability"), ("second", "second_probability"))
-    for (name, probability), index in zip(ranks, each.ranked(2), strict=False):  # a class map may name one class
-        row[name], row[probability] = class_names[index], float(each.probabilities[index])
+    row["log_odds"] = float(each.log_odds[each.target])
+    names, ranks = predictions_of(class_names), (("predicted", "probability"), ("second", "second_probability"))
+    for (name, column), (index, probability) in zip(ranks, each.ranked(2), strict=False):  # a map may name one class
+        row[name], row[column] = names[index], probability
+    if each.predicted != each.target:
+        row[EXPLAINED] = names[each.target]
     columns = {column.name for column in STRANGERS}
     at = localize(each.map[None], each.mask[None])
     row.update({name: float(metric(at)[0]) for name, metric in MASKLESS.items() if name in columns})

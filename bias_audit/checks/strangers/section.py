@@ -69,6 +69,7 @@ def _card(row: Mapping[str, Any], picture: Mapping[str, Any], key: str) -> dict[
         "image_id": row["image_id"],
         "has_map": bool(picture.get("grid")),
         "predicted": row["predicted"],
+        "heat_class": picture.get("heat_class") or row["predicted"],
         "probability": row["probability"],
         "second": row["second"],
         "second_probability": row["second_probability"],

@@ -132,7 +132,8 @@ def exchange(
 
     Returns:
         name of FIELDS -> array with one entry per changed photo: probe (index into `properties_for`), photo (sample
-        position), label, donor_label and predicted (class indices; NO_CLASS where the outputs are not finite).
+        position), label, donor_label and predicted (class indices; K = none of these, NO_CLASS where the outputs are
+        not finite).
     """
     if (stored := run.read_arrays(SHARD, _stored)) is not None:
         advance(len(stored["photo"]))

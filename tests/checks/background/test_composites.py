@@ -50,7 +50,17 @@ class TestIntervene:
         odds = np.log(probabilities / (1 - probabilities))
         return Predictions(probabilities, odds, np.zeros(len(images), np.float32))
 
-    def _run(self, dataset: Dataset, batch: int, keep=lambda *_: None) -> list[reliance.Composite]:
+    @classmethod
+    def _knows_bright_corners_only(cls, images: np.ndarray) -> Predictions:
+        """As `_reads_the_corner`, but an output outside the class map takes what has a dark corner."""
+        said = cls._reads_the_corner(images)
+        dark = images[:, 0, 0, 0] < 150
+        shared = np.where(dark[:, None], said.probabilities / 4, said.probabilities)
+        return Predictions(shared, said.log_odds, np.where(dark, 0.75, 0).astype(np.float32), dark)
+
+    def _run(
+        self, dataset: Dataset, batch: int, keep=lambda *_: None, predict=_reads_the_corner
+    ) -> list[reliance.Composite]:
         todo = plan(dataset, dict.fromkeys(range(8), 0.14), photos=3, donors=3, seed=0)
         advanced: list[int] = []
         maps = dict.fromkeys(range(8), self.LEFT)
@@ -60,7 +70,7 @@ class TestIntervene:
         assert set(backgrounds.regions) == set(range(8))
         rows: list[reliance.Composite] = []
         for group in predict_composites(
-            dataset, 0, todo, backgrounds, self.geometry, maps, self._reads_the_corner,
+            dataset, 0, todo, backgrounds, self.geometry, maps, predict,
             batch=batch, donors=3, seed=0, keep=keep,
         ):  # fmt: skip
             assert 1 <= len(group) <= batch
@@ -98,6 +108,17 @@ class TestIntervene:
             assert np.isnan(row.donor_probability) == (row.donor < 0)
             assert (row.arm == reliance.SAME) <= (donor_label == 0)
             assert (row.arm in (reliance.OTHER, reliance.NEXT, reliance.CUE_LENT)) <= (donor_label == 1)
+
+    def test_an_object_becomes_none_of_these(self, dataset: Dataset) -> None:
+        for row in self._run(dataset, 5, predict=self._knows_bright_corners_only):
+            if row.fill in ("noise", "") or row.arm == reliance.CUE_LENT:
+                continue
+            none = row.arm in (reliance.OTHER, reliance.NEXT) or row.fill in ("black", "grey")
+            assert row.predicted == (2 if none else 0), row
+            assert row.probability == pytest.approx(0.1 / 4 if none else 0.8)
+            assert row.probability_predicted == pytest.approx(0.75 if none else 0.8)
+            if none and row.donor >= 0:
+                assert row.donor_probability == pytest.approx(0.9 / 4)  # husky is still the likelier of the two
 
     def test_batches_do_not_change_the_rows(self, dataset: Dataset) -> None:
         assert self._run(dataset, 1) == self._run(dataset, 7) == self._run(dataset, 100)

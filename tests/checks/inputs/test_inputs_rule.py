@@ -123,6 +123,14 @@ class TestClassOrder:
             assert pair in outcome.sentence
         assert "0.00 on 30 photos" in outcome.sentence.replace("1.00 instead of ", "")
 
+    def test_photos_that_are_none_of_these_are_right_in_no_order(self) -> None:
+        none = ["none of these"]
+        outcome = _order("ab", {"a": ["b"] * 24 + none * 6, "b": ["a"] * 24 + none * 6})
+        assert outcome.status == "found"
+        assert outcome.evidence["accuracy"] == 0
+        assert outcome.evidence["accuracy_reordered"] == pytest.approx(0.8, abs=0.1)
+        assert _order("ab", {"a": none * 20, "b": none * 20}).status == "passed"
+
     def test_an_honest_bad_model(self) -> None:
         outcome = _order(
             "abc", {"a": ["a"] * 11 + ["b"] * 9, "b": ["b"] * 10 + ["c"] * 10, "c": ["c"] * 12 + ["a"] * 8}

@@ -8,7 +8,7 @@ import numpy as np
 
 from bias_audit.checks.recurring_cues.association import associate
 from bias_audit.checks.recurring_cues.collect import Seen
-from bias_audit.checks.recurring_cues.discover import from_arrays, to_arrays
+from bias_audit.checks.recurring_cues.discover import _of_classes, from_arrays, to_arrays
 from bias_audit.checks.recurring_cues.grouping import (
     VIEWS,
     by_components,
@@ -141,3 +141,26 @@ def test_too_little_gives_no_groups():
     assert groups(empty, 0) == []
     bare = Seen(**{**{name: getattr(empty, name) for name in to_arrays(empty) if hasattr(empty, name)}, "spots": none})
     assert [list(view(bare, 0)) for view in VIEWS.values()] == [[]] * len(VIEWS)
+
+
+def test_association_with_photos_that_are_none_of_these():
+    """Of 8 photos 4 are none of the two classes, 3 are of class 0, 1 is of class 1: the tie is to a class."""
+    labels = np.array([0] * 10 + [1] * 10)
+    predicted = np.array([0] * 6 + [2] * 4 + [1] * 10)
+    found = associate(np.array([0, 1, 2, 6, 7, 8, 9, 10]), labels, predicted, 2)
+    assert (found.tied, found.n, list(found.counts)) == (0, 8, [3, 1, 4])
+    assert found.lift == (3 / 8) / (6 / 20)
+    assert found.share == (3 / 6, *wilson(3, 6))
+    assert found.purity == 7 / 8
+
+
+def test_a_group_of_photos_that_are_none_of_these_is_tied_to_nothing():
+    seen = collection(where=(6, 0))
+    nothing = np.where(np.isin(np.arange(60), np.flatnonzero(seen.labels == 0)[:25]), 2, seen.labels)
+    of_none = dataclasses.replace(seen, predicted=nothing)
+    (spots,) = by_position(seen, 0)
+    assert _of_classes(spots, seen, 2)
+    assert not _of_classes(spots, of_none, 2)
+    mixed = nothing.copy()
+    mixed[np.flatnonzero(seen.labels == 0)[:7]] = 0  # 7 of 25
+    assert _of_classes(spots, dataclasses.replace(seen, predicted=mixed), 2)
