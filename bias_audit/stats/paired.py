@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from numpy.typing import ArrayLike
 
-from bias_audit.stats.arrays import finite
-from bias_audit.stats.groups import ENOUGH_GROUPS, totals
+from bias_audit.stats.groups import ENOUGH_GROUPS, group_means
 from bias_audit.stats.intervals import bca_mean_interval
 from bias_audit.stats.tests import sign_flip
 
@@ -44,8 +43,7 @@ def paired_effect(differences: ArrayLike, *, seed: int, groups: ArrayLike | None
     Raises:
         ValueError: a difference that is not finite, or groups of another length.
     """
-    sums, sizes = totals(finite(differences, "differences"), groups)
-    d = sums / sizes
+    d = group_means(differences, groups)
     if len(d) < ENOUGH_GROUPS:
         return None
     mean = float(d.mean())
