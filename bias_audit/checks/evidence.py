@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,9 @@ from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, answered
 from bias_audit.config import Thresholds
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
     from bias_audit.checks.base import Measured, Rule
 
@@ -22,12 +25,17 @@ class Compared:
 
     Attributes:
         n: images of the class that have a background excess.
+        units, rest_units: groups (patients, scenes) of these images, and of those of the other classes, each with the
+            mean of its images on that side; the images themselves where none belong together.
         rest_mean: mean background excess of the images of the other classes.
-        delta: Cliff's delta, -1..1; positive where the class's values are higher.
-        p_fdr: one-sided Mann-Whitney p after Benjamini-Hochberg over the classes compared.
+        delta: Cliff's delta of the units, -1..1; positive where the class's values are higher.
+        p_fdr: one-sided Mann-Whitney p of the units after Benjamini-Hochberg over the classes compared; NaN where the
+            images of the class, or of the others, are of too few groups.
     """
 
     n: int
+    units: int
+    rest_units: int
     rest_mean: float
     delta: float
     p_fdr: float
@@ -49,6 +57,8 @@ class Evidence:
         tables: name -> table that a check has made from other tables.
         rules: code -> rule, for every known rule.
         outcomes: outcomes of the checks that were judged before this one.
+        groups: group code per image (patient, scene), in the order of `images`; None = every photo is a group of its
+            own.
     """
 
     images: pd.DataFrame
@@ -58,6 +68,7 @@ class Evidence:
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     rules: Mapping[str, Rule] = field(default_factory=dict)
     outcomes: tuple[RuleOutcome, ...] = ()
+    groups: pd.Series | None = None
 
     def table(self, name: str) -> pd.DataFrame | None:
         """The table of this name that a check measured or made; None where there is none."""
@@ -93,27 +104,35 @@ class Evidence:
     def attention(self) -> dict[str, Compared]:
         """Class name -> comparison of its background excess with that of all other classes.
 
-        Holds only classes with at least `Thresholds.min_attention` scored images. Computed once and kept.
+        Holds only classes with at least `Thresholds.min_attention` scored images. A group counts once on either side, by
+        the mean of its images there. Computed once and kept.
         """
         import numpy as np
 
         from bias_audit import stats
 
-        groups = {
-            str(name): group["background_excess_label"].dropna().to_numpy(float)
-            for name, group in self.images.groupby("label")
-        }
-        against: dict[str, tuple[float, float, float]] = {}
-        for name, values in groups.items():
-            others = [excess for other, excess in groups.items() if other != name and len(excess)]
-            if len(values) >= self.thresholds.min_attention and others:
-                rest = np.concatenate(others)
-                p = stats.mann_whitney_greater(values, rest)
-                against[name] = p, stats.cliffs_delta(values, rest), float(rest.mean())
-        corrected = stats.benjamini_hochberg(np.array([p for p, _, _ in against.values()]))
+        scored = self.images["background_excess_label"].notna().to_numpy()
+        excess = self.images["background_excess_label"].to_numpy(float)
+        codes = None if self.groups is None else self.groups.to_numpy()
+        labels = self.images["label"].to_numpy()
+
+        def units(chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
+            return stats.group_means(excess[chosen], None if codes is None else codes[chosen])
+
+        found: dict[str, Compared] = {}
+        for name in np.unique(labels[scored]):
+            own, others = scored & (labels == name), scored & (labels != name)
+            if own.sum() < self.thresholds.min_attention or not others.any():
+                continue
+            values, rest = units(own), units(others)
+            enough = codes is None or min(len(values), len(rest)) >= stats.ENOUGH_GROUPS
+            p = stats.mann_whitney_greater(values, rest) if enough else float("nan")
+            delta, mean = stats.cliffs_delta(values, rest), float(excess[others].mean())
+            found[str(name)] = Compared(int(own.sum()), len(values), len(rest), mean, delta, p)
+        corrected = stats.benjamini_hochberg(np.array([each.p_fdr for each in found.values()]))
         return {
-            name: Compared(len(groups[name]), rest_mean, delta, float(p_fdr))
-            for (name, (_, delta, rest_mean)), p_fdr in zip(against.items(), corrected, strict=True)
+            name: dataclasses.replace(each, p_fdr=float(p))
+            for (name, each), p in zip(found.items(), corrected, strict=True)
         }
 
     def rows(self) -> list[tuple[str, pd.Series]]:

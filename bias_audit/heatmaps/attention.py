@@ -182,7 +182,13 @@ def explained_instead(records: Sequence[Mapping[str, Any]]) -> dict[int, str]:
 
 
 def tie_to_objects(
-    dataset: Dataset, records: Sequence[Row], run: Run, batch: int, grid: tuple[int, int], seed: int
+    dataset: Dataset,
+    records: Sequence[Row],
+    run: Run,
+    batch: int,
+    grid: tuple[int, int],
+    seed: int,
+    groups: NDArray[np.intp] | None = None,
 ) -> dict[str, Tie]:
     """Permutation test of each class: do the heatmaps of the labelled class follow their own objects?
 
@@ -194,6 +200,7 @@ def tie_to_objects(
         run, batch: the run's folder with the shards, and images per batch.
         grid: (h, w) of the heatmaps.
         seed: seed of the choice of at most TIE_IMAGES images per class, and of the permutations.
+        groups: group code by sample position (patient, scene); None = every photo is a group of its own.
 
     Returns:
         Class name -> result of its test.
@@ -219,7 +226,10 @@ def tie_to_objects(
         stored = _read_tie_maps(run, batch, [position for label in labels for position in chosen[label]])
         for label in labels:
             parts = np.array([stored[position] for position in chosen[label]], np.float32).reshape(-1, 4, *grid)
-            tie = permutation_tie(*parts.swapaxes(0, 1), seed=(seed, label), permutations=permutations)
+            together = None if groups is None else groups[np.array(chosen[label], np.intp)]
+            tie = permutation_tie(
+                *parts.swapaxes(0, 1), seed=(seed, label), permutations=permutations, groups=together
+            )
             ties[dataset.class_names[label]] = tie
             for position, z, status in zip(chosen[label], tie.z, tie.status, strict=True):
                 records[position]["tie_z"], records[position]["tie_status"] = float(z), status

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bias_audit.checks.reasons import OK, TOO_FEW
+from bias_audit.checks.reasons import OK, TOO_FEW, TOO_FEW_GROUPS
+from bias_audit.stats import ENOUGH_GROUPS
 
 Array = NDArray[np.float64]
 
@@ -71,6 +72,7 @@ def permutation_tie(
     *,
     seed: int | tuple[int, ...],
     permutations: int = PERMUTATIONS,
+    groups: NDArray[np.intp] | None = None,
 ) -> Tie:
     """Test whether heatmaps lie on their own objects more than on those of other photos of the class.
 
@@ -78,17 +80,21 @@ def permutation_tie(
     (1 + B) over B random permutations of the masks (Phipson & Smyth 2010). Permutations, not derangements, are drawn:
     only a group that holds the identity gives an exact test. A permutation uses every mask once, so the areas of the
     masks are the same in each permutation, and the mean does not need masks of matched size; the z of a single map
-    does compare with masks of other sizes. A map that grows with its object counts as tied to that object. Photos count
-    as independent.
+    does compare with masks of other sizes. A map that grows with its object counts as tied to that object.
+
+    With groups the masks of a whole group are exchanged for those of another, photo by photo (`between_groups`), and
+    each group counts once: what photos of a patient have in common ties their maps to each other's masks, and is
+    exchanged with them. Effect and z remain those of photos.
 
     Args:
         maps: (N, h, w) signed heatmaps; only positive evidence counts.
         perfect, foreground, background: (N, h, w), the masks on the grid, see `localization.Localization`.
         seed: seed of the permutations.
         permutations: number B of permutations.
+        groups: (N,) codes of photos that belong together (patient, scene); None = every photo is a group of its own.
 
     Returns:
-        The result. A map without positive evidence on the valid pixels of any one mask is left out, with its own mask.
+        The result, without p below ENOUGH_GROUPS groups. A map without positive evidence on the valid pixels of any one mask is left out, with its own mask.
     """
     z = np.full(len(maps), np.nan)
     shares = share_matrix(maps, foreground, background)
@@ -108,13 +114,46 @@ def permutation_tie(
     effect_perfect = float(np.nanmean(best[~np.eye(n, dtype=bool)]) - np.diag(best).mean())
     if effect_perfect < MIN_PERFECT_EFFECT:
         return Tie(n, ALIKE, effect, effect_perfect, math.nan, z, status, ALIKE)
+    if groups is not None:
+        shares = between_groups(shares, groups[kept])
+        if len(shares) < ENOUGH_GROUPS:
+            few = f"only {len(shares)} groups of images, {ENOUGH_GROUPS} needed"
+            return Tie(n, few, effect, effect_perfect, math.nan, z, status, TOO_FEW_GROUPS)
     rng = np.random.default_rng(seed)
-    places = np.arange(n)
+    places = np.arange(len(shares))
+    observed = float(np.diag(shares).mean())
     as_low = 0
     for start in range(0, permutations, _AT_ONCE):
         orders = rng.permuted(np.tile(places, (min(_AT_ONCE, permutations - start), 1)), axis=1)
-        as_low += int((shares[places, orders].mean(axis=1) <= own.mean() + _ROUNDING).sum())
+        as_low += int((shares[places, orders].mean(axis=1) <= observed + _ROUNDING).sum())
     return Tie(n, OK, effect, effect_perfect, (1 + as_low) / (1 + permutations), z, status, OK)
+
+
+def between_groups(shares: Array, groups: NDArray[np.intp]) -> Array:
+    """Mean share of the maps of each group under the masks of each group, photo by photo, less what maps and masks add.
+
+    The k-th map of a group meets the k-th mask of the other, up to the size of the smaller group. The own masks of a
+    group are met by its own maps, so a mean over all pairs of two groups would vary less than that of a group and
+    itself, and the test would find too much. Rows and columns are centred first: of a larger group only some photos
+    meet a smaller one, and what lies in their maps or masks alone must not count.
+
+    Args:
+        shares: (N, N) share of map i under mask j.
+        groups: (N,) group codes.
+
+    Returns:
+        (G, G), rows and columns in the order of the codes. Where each photo is its own group, `shares` less the means
+        of rows and columns.
+    """
+    centred = shares - shares.mean(axis=1, keepdims=True) - shares.mean(axis=0, keepdims=True) + shares.mean()
+    _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    of_group = np.split(np.argsort(group, kind="stable"), np.cumsum(sizes)[:-1])
+    sums = np.zeros((len(sizes), len(sizes)))
+    for k in range(int(sizes.max())):
+        larger = np.flatnonzero(sizes > k)
+        photos = np.array([of_group[i][k] for i in larger])
+        sums[np.ix_(larger, larger)] += centred[np.ix_(photos, photos)]
+    return sums / np.minimum(sizes[:, None], sizes)
 
 
 def share_matrix(

@@ -44,7 +44,8 @@ def conclude(
     made = {name: table for check in measured.values() for name, table in check.tables.items()}
     for check in checks:
         made.update(check.sum_up(measured[check.name], photos))
-    outcomes = judge(Evidence(photos.images, classes, photos.thresholds, measured, made), ignored, checks)
+    evidence = Evidence(photos.images, classes, photos.thresholds, measured, made, groups=photos.groups)
+    outcomes = judge(evidence, ignored, checks)
     shared = {"images": photos.images, "classes": classes, "confusion": tables.confusion_table(photos.images)}
     run.note_tables([*shared, *made])
     for name, table in {**shared, **made}.items():

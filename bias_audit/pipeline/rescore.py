@@ -111,13 +111,13 @@ def rescore(
             scored.records, old.images["reread_status"], old.images["reread_reason"], strict=True
         ):
             record["reread_status"], record["reread_reason"] = status, reason
-        ties = attention.tie_to_objects(dataset, scored.records, run, batch, old.info.grid, config.seed)
+        groups = stats.group_codes(old.images[config.cluster]) if config.cluster else None
+        ties = attention.tie_to_objects(dataset, scored.records, run, batch, old.info.grid, config.seed, groups)
         with progress.stage("Tables and rules", None):
             user = {name: [sample.columns[name] for sample in dataset.samples] for name in dataset.columns}
             photos, classes = summaries.summarise(
                 scored.records, user, dataset.class_names, measured, thresholds, config.seed,
-                groups=stats.group_codes(old.images[config.cluster]) if config.cluster else None,
-                ties=ties, remasked=scored.changed,
+                groups=groups, ties=ties, remasked=scored.changed,
             )  # fmt: skip
             ignored = {*ignore, *(outcome.code for outcome in old.outcomes if outcome.ignored)}
             outcomes = conclude(photos, classes, measured, sorted(ignored), run, checks)

@@ -8,7 +8,7 @@ imported only where it is needed: `scipy.stats` alone costs 1.3 s.
 from bias_audit.stats.association import auc, auc_interval, cramers_v, odds_ratio
 from bias_audit.stats.correction import benjamini_hochberg
 from bias_audit.stats.effects import cliffs_delta
-from bias_audit.stats.groups import ENOUGH_GROUPS, codes_of, count_units, effective_size, group_codes
+from bias_audit.stats.groups import ENOUGH_GROUPS, codes_of, count_units, effective_size, group_codes, group_means
 from bias_audit.stats.intervals import (
     bca_mean_interval,
     median_interval,
@@ -50,6 +50,7 @@ __all__ = [
     "effective_size",
     "fisher_within",
     "group_codes",
+    "group_means",
     "mann_whitney",
     "mann_whitney_greater",
     "mcnemar",

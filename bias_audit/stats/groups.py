@@ -62,6 +62,20 @@ def totals(values: Floats, groups: ArrayLike | None) -> tuple[Floats, Floats]:
     return sums, np.bincount(inverse).astype(np.float64)
 
 
+def group_means(values: ArrayLike, groups: ArrayLike | None) -> Floats:
+    """Mean of the values of each group (G,), in the order of the codes; the values themselves without groups.
+
+    Args:
+        values: (n,) finite values, one per photo.
+        groups: (n,) group codes; None = each photo is a group of its own.
+
+    Raises:
+        ValueError: a value that is not finite, or groups of another length.
+    """
+    sums, sizes = totals(finite(values, "values"), groups)
+    return sums / sizes
+
+
 def effective_size(values: ArrayLike, groups: ArrayLike, confidence: float = 0.95) -> float:
     """Number of independent photos that would determine the mean as precisely as n grouped photos do.
 

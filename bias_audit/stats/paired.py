@@ -6,19 +6,18 @@ from dataclasses import dataclass
 
 from numpy.typing import ArrayLike
 
-from bias_audit.stats.arrays import finite
-from bias_audit.stats.groups import ENOUGH_GROUPS
+from bias_audit.stats.groups import ENOUGH_GROUPS, group_means
 from bias_audit.stats.intervals import bca_mean_interval
 from bias_audit.stats.tests import sign_flip
 
 
 @dataclass(frozen=True)
 class PairedEffect:
-    """A mean of paired differences over photos, in their unit.
+    """A mean of paired differences over photos, or over groups of photos, in their unit.
 
     Attributes:
-        mean: of the differences.
-        low, high: 95 % BCa bootstrap interval over photos.
+        mean: of the differences, or of the groups' means.
+        low, high: 95 % BCa bootstrap interval over photos, or over groups.
         p: of the sign-flip test, 0..1; 1 where the mean is not above 0.
     """
 
@@ -28,19 +27,23 @@ class PairedEffect:
     p: float
 
 
-def paired_effect(differences: ArrayLike, *, seed: int) -> PairedEffect | None:
+def paired_effect(differences: ArrayLike, *, seed: int, groups: ArrayLike | None = None) -> PairedEffect | None:
     """Mean, interval and p of paired differences that are expected above 0; None below ENOUGH_GROUPS of them.
+
+    With groups their means are the differences: each group counts once, however many photos it has.
 
     The p is two-sided, so that it errs on the large side for an effect that was expected in one direction.
 
     Args:
-        differences: (n,) finite differences, one per photo, or per group of photos that belong together.
+        differences: (n,) finite differences, one per photo.
         seed: of the bootstrap and of the random signs.
+        groups: (n,) codes of photos that belong together, or share what they are compared with; None = each photo is a
+            group of its own.
 
     Raises:
-        ValueError: a difference that is not finite.
+        ValueError: a difference that is not finite, or groups of another length.
     """
-    d = finite(differences, "differences")
+    d = group_means(differences, groups)
     if len(d) < ENOUGH_GROUPS:
         return None
     mean = float(d.mean())

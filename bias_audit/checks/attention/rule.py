@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from bias_audit.checks.base import Judge, Rule
 from bias_audit.checks.outcomes import RuleOutcome, answered, as_float, not_applicable, number, relies
-from bias_audit.checks.reasons import MAPS_FAILED, NO_COMPARISON, OK, TOO_FEW
+from bias_audit.checks.reasons import MAPS_FAILED, NO_COMPARISON, OK, TOO_FEW, TOO_FEW_GROUPS
 from bias_audit.config import Thresholds
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def class_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA101: a class's maps lie on the background more than those of the other classes.
 
     Found where the one-sided Mann-Whitney p (Benjamini-Hochberg over classes) and Cliff's delta both pass their bounds.
+    Of images that belong together the mean is compared, and fewer than ten such groups on either side are not judged.
     The level is CONTEXT instead of WATCH where the interventions tested the class and showed no reliance.
     """
     import numpy as np
@@ -39,6 +40,10 @@ def class_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
             enough = as_float(row["n_attention"], 0) >= bounds.min_attention
             reason = _why_no_attention(row, bounds.min_attention, has_rest=not enough)
             outcomes.append(not_applicable(rule, "class", name, *reason))
+            continue
+        if not np.isfinite(compared.p_fdr):
+            few = f"Too few groups of images: {compared.units} of the class, {compared.rest_units} of the others."
+            outcomes.append(not_applicable(rule, "class", name, few, TOO_FEW_GROUPS))
             continue
         found = compared.stands_out(bounds)
         excess = float(row["background_excess"])

@@ -235,7 +235,7 @@ def _pasted(asked: Asked[Change], hosts: Sequence[Photo], seed: int) -> tuple[Pa
         return said[PASTED, place][0].probability - float(np.mean([each.probability for each in said[control, place]]))
 
     rises = np.array([rise(place, CONTROL) for place in told])
-    effect = stats.paired_effect([rises[groups == unit].mean() for unit in units], seed=seed)
+    effect = stats.paired_effect(rises, seed=seed, groups=groups)
     if effect is None:
         return None, f"only {len(units)} photos of other classes could take it with a control, {ENOUGH} are needed"
     own = [rise(place, OWN_CONTROL) for place in told if (OWN_CONTROL, place) in said]

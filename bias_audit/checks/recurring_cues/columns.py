@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bias_audit.run.columns import Column
+from bias_audit.run.columns import Column, reason
 
 CLUSTERS: tuple[Column, ...] = (
     Column(
@@ -31,19 +31,26 @@ CLUSTERS: tuple[Column, ...] = (
     Column("attention_share", "float", "mean share of a map's positive evidence that lies on its spots, 0..1", "high"),
     Column("object_share", "float", "mean share of its spots' evidence that lies on the object, 0..1"),
     Column("object_estimated", "float", "share of its images whose object is estimated, for want of a mask, 0..1"),
-    Column("proof_status", "string", "ok, or why nothing was erased and pasted"),
+    *reason("proof_status", "ok, or why nothing was erased and pasted"),
     Column("n_proof", "int", "photos whose spot was erased and pasted, each with a control"),
+    Column("n_proof_groups", "int", "groups of these photos (patients, scenes), each a unit of erasing", added=True),
+    Column(
+        "n_paste",
+        "int",
+        "units of pasting: sets of photos that share neither a host nor a group; fewer than 10 give no paste_effect",
+        added=True,
+    ),
     Column(
         "erase_effect",
         "float",
         "fall of the class's probability when the spot is erased, beyond a control",
         "high",
     ),
-    Column("erase_low", "float", "95 % BCa bootstrap interval over photos, lower end"),
-    Column("erase_high", "float", "95 % BCa bootstrap interval over photos, upper end"),
+    Column("erase_low", "float", "95 % BCa bootstrap interval over units, lower end"),
+    Column("erase_high", "float", "95 % BCa bootstrap interval over units, upper end"),
     Column("paste_effect", "float", "its rise on images of other classes that get the spot, beyond a control", "high"),
-    Column("paste_low", "float", "95 % BCa bootstrap interval over photos, lower end"),
-    Column("paste_high", "float", "95 % BCa bootstrap interval over photos, upper end"),
+    Column("paste_low", "float", "95 % BCa bootstrap interval over units, lower end"),
+    Column("paste_high", "float", "95 % BCa bootstrap interval over units, upper end"),
     Column("turned", "float", "share of these images that are then predicted as its class, 0..1", "high"),
     Column("turned_control", "float", "the same with another piece of the same photo, 0..1"),
     Column("p_erase_fdr", "float", "sign-flip test of erase_effect, after Benjamini-Hochberg over both tests of all"),

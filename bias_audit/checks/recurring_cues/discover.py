@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit import stats
+from bias_audit.checks import reasons
 from bias_audit.checks.recurring_cues.association import LEAST_TIED, Association, associate
 from bias_audit.checks.recurring_cues.collect import Seen
 from bias_audit.checks.recurring_cues.grouping import Group, groups
@@ -40,7 +41,11 @@ estimated ones. Used to rank cues, and the first to keep proofs off the object; 
 NOT_TIED = "not tied to a class"
 NOT_CHOSEN = f"not among the {MOST_PROVED} strongest"
 TOO_FEW = "not enough images with room for a control"
+FEW_GROUPS = f"fewer than {stats.ENOUGH_GROUPS} groups of images with room for a control"
 PROVED = "ok"
+
+CODES = {PROVED: reasons.OK, TOO_FEW: reasons.TOO_FEW, FEW_GROUPS: reasons.TOO_FEW_GROUPS}
+"""Status of a cue -> the same as a code of `checks.reasons`; the others are NOT_TESTED."""
 
 ASSOCIATION_P = 0.05
 """Largest corrected p of the Fisher test at which a cue counts as tied to a class; only such cues are proved."""
@@ -83,6 +88,7 @@ def discover(
     geometry: Geometry,
     seed: int,
     advance: Callable[[int], None],
+    photo_groups: Indices | None = None,
 ) -> list[Cue]:
     """Find all recurring cues, and erase and paste the spots of the strongest.
 
@@ -92,6 +98,7 @@ def discover(
         explainer, geometry: as for all other photos of the audit.
         seed: seed of every random choice.
         advance: called with 1 after each proof, at most MOST_PROVED times.
+        photo_groups: group code by sample position (patient, scene); None = every photo is a group of its own.
 
     Returns:
         the cues, strongest first, see `strength`.
@@ -110,12 +117,15 @@ def discover(
         cue.proof = prove(
             dataset, seen, cue.spots, cue.association.tied, explainer.predict, geometry,
             off_object=cue.on_object < ON_OBJECT, batch=explainer.model.batch_size, seed=seed,
+            groups=photo_groups,
         )  # fmt: skip
-        cue.status = PROVED if cue.proof.erased and cue.proof.pasted else TOO_FEW
+        cue.status = PROVED if cue.proof.erased else TOO_FEW if photo_groups is None else FEW_GROUPS
         advance(1)
     proved = [cue for cue in chosen if cue.status == PROVED]
-    # One correction over both tests of all cues: either effect is a proof.
-    tests = [effect.p for cue in proved for effect in (cue.proof.erased, cue.proof.pasted) if effect]
+    # One correction over both tests of all cues: either effect is a proof. With few hosts one of them is not made.
+    tests = [
+        effect.p if effect else float("nan") for cue in proved for effect in (cue.proof.erased, cue.proof.pasted)
+    ]
     corrected = stats.benjamini_hochberg(np.array(tests)).reshape(-1, 2)
     for cue, (p_erase, p_paste) in zip(proved, corrected, strict=True):
         cue.p_erase, cue.p_paste = float(p_erase), float(p_paste)
@@ -125,12 +135,12 @@ def discover(
 def strength(cue: Cue) -> float:
     """Number by which cues are ranked, largest first; cues with a proof come before those without.
 
-    With a proof it is the larger lower limit of the two effects, reduced by the share of the cue on the object. Without
+    With a proof it is the larger lower limit of the effects, reduced by the share of the cue on the object. Without
     one it is the attention that the cue takes.
     """
-    if cue.proof.erased and cue.proof.pasted:
+    if effects := [effect.low for effect in (cue.proof.erased, cue.proof.pasted) if effect]:
         most = ON_ESTIMATE if cue.estimated else ON_OBJECT
-        return 1 + max(cue.proof.erased.low, cue.proof.pasted.low) * max(0.0, 1 - cue.on_object / most)
+        return 1 + max(effects) * max(0.0, 1 - cue.on_object / most)
     return cue.attention * cue.association.share[0] - 1
 
 
@@ -170,7 +180,10 @@ def row(cue: Cue, dataset: Dataset, seen: Seen) -> Row:
         "object_share": cue.on_object,
         "object_estimated": cue.estimated,
         "proof_status": cue.status,
+        "proof_status_code": CODES.get(cue.status, reasons.NOT_TESTED),
         "n_proof": cue.proof.n,
+        "n_proof_groups": cue.proof.groups,
+        "n_paste": cue.proof.blocks,
         "erase_effect": erased.mean if erased else nan,
         "erase_low": erased.low if erased else nan,
         "erase_high": erased.high if erased else nan,

@@ -144,7 +144,7 @@ def find_cues(context: Context) -> Found:
         run.write_arrays(SEEN, stored)
         seen = from_arrays(stored)
     with progress.stage("Recurring cues", MOST_PROVED, "cues") as advance:
-        cues = discover(dataset, seen, explainer, geometry, config.seed, advance)
+        cues = discover(dataset, seen, explainer, geometry, config.seed, advance, context.groups)
     found = Found(
         [row(cue, dataset, seen) for cue in cues],
         [each for cue in cues for each in spot_rows(cue, dataset, seen)],

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from bias_audit import stats
 from bias_audit.checks.examples import in_proportion
 from bias_audit.checks.recurring_cues.collect import Seen
+from bias_audit.checks.recurring_cues.lending import dealt, in_turn
 from bias_audit.config import FIRST_FILL
 from bias_audit.data.batches import Geometry, load_in_order
 from bias_audit.data.central_object import estimated
@@ -45,7 +46,7 @@ PHOTOS = 20
 """Most typical images of a group that are changed; each is also pasted onto HOSTS others."""
 
 ENOUGH = stats.ENOUGH_GROUPS
-"""Images that a proof needs: fewer give no interval."""
+"""Images, or groups of images (patients, scenes), that a proof needs: fewer give no interval."""
 
 RIMS = (0.5, 0.25, 0.0)
 """Cells around the attended piece that go with it, tried in turn until a control has room. A map places a thing within
@@ -88,9 +89,12 @@ class Proof:
 
     Attributes:
         n: photos whose spot could be changed with a control beside it; 0 = none, and no effects.
+        groups: groups of these photos (patients, scenes) that count as one each; `n` where no photos belong together.
+        blocks: units of the test of pasting: sets of photos that share neither a host nor a group (`lending`).
         erased: by how much the tied class's probability falls when the spot goes, beyond the control; of the two fills
-            the one with the smaller effect.
-        pasted: by how much it rises on images of other classes that get the spot, beyond those that get another piece.
+            the one with the smaller effect; None below ENOUGH groups.
+        pasted: by how much it rises on images of other classes that get the spot, beyond those that get another piece;
+            None below ENOUGH blocks.
         turned, turned_control: share of such images that are then taken for the tied class.
         hosts: how many such images there were.
         shots: a few of the pictures, turned in the proportion of all.
@@ -98,6 +102,8 @@ class Proof:
     """
 
     n: int
+    groups: int = 0
+    blocks: int = 0
     erased: stats.PairedEffect | None = None
     pasted: stats.PairedEffect | None = None
     turned: float = float("nan")
@@ -119,8 +125,11 @@ def prove(
     batch: int,
     seed: int,
     keep: int = 3,
+    groups: Indices | None = None,
 ) -> Proof:
     """Erase and paste the spots of a group.
+
+    Lenders and hosts are taken from as many groups as possible.
 
     Args:
         dataset: all samples.
@@ -133,31 +142,31 @@ def prove(
         batch: pictures per call of `predict`.
         seed: of hosts, places and intervals.
         keep: photos whose pictures are kept.
+        groups: group code by sample position (patient, scene); None = every photo is a group of its own.
     """
+    codes = seen.positions if groups is None else groups[seen.positions]
     of_image: dict[int, list[int]] = {}
     for spot in spots:
         image = int(seen.spots.image[spot])
         if seen.predicted[image] == tied:
             of_image.setdefault(image, []).append(int(spot))
-    lenders = list(of_image)[:PHOTOS]
+    lenders = in_turn(list(of_image), codes)[:PHOTOS]
     others = np.flatnonzero((seen.predicted != tied) & (seen.labels != tied))
     others = np.setdiff1d(others, np.unique(seen.spots.image[spots]))  # they carry it already
-    if len(lenders) < ENOUGH or not len(others):
+    if len(np.unique(codes[lenders])) < ENOUGH:
         return Proof(0)
     names = [dataset.samples[int(seen.positions[image])].image_id for image in others]
     ordered = [int(others[i]) for i in sorted(range(len(others)), key=lambda i: rank(seed, names[i]))]
-    chosen = [ordered[i % len(ordered)] for i in range(HOSTS * len(lenders))]
-    hosts = {image: (pixels, mask) for image, pixels, mask in _pictures(dataset, seen, sorted(set(chosen)), geometry)}
+    onto, blocks = dealt(lenders, ordered, codes, HOSTS)
+    chosen = sorted({host for pairs in onto.values() for host in pairs})
+    hosts = {image: (pixels, mask) for image, pixels, mask in _pictures(dataset, seen, chosen, geometry)}
     asked: Asked[Change] = Asked(predict, tied, batch)
-    places = {image: place for place, image in enumerate(lenders)}
     for image, pixels, mask in _pictures(dataset, seen, lenders, geometry):
-        pairs = chosen[HOSTS * places[image] : HOSTS * (places[image] + 1)]
         for host, arm, changed in _composites(
-            seen, image, of_image[image], pixels, mask, pairs, hosts, seed, off_object=off_object
+            seen, image, of_image[image], pixels, mask, onto[image], hosts, seed, off_object=off_object
         ):
             asked.ask((image, host, arm), changed, keep=arm in KEPT)
     asked.finish()
-    # Where there is but one host, every spot is pasted onto it twice, and it counts once.
     said = {change: answers[-1] for change, answers in asked.answers.items()}
     # NaN is no answer: without it goes what it is compared with, on this host, or all of this photo.
     lost = {change[:2] for change, answer in said.items() if not answer.valid}
@@ -176,7 +185,7 @@ def prove(
         if image in shown and (image, host, arm) in said
     ]
     invalid = len({image for image, _ in lost})
-    return dataclasses.replace(_proof(said, shots, seed), invalid=invalid)
+    return dataclasses.replace(_proof(said, shots, codes, blocks, seed), invalid=invalid)
 
 
 def _shown(said: Mapping[Change, Answer], keep: int) -> list[int]:
@@ -272,27 +281,38 @@ def _pictures(
     return found
 
 
-def _proof(said: Mapping[Change, Answer], shots: Sequence[CuePicture], seed: int) -> Proof:
+def _proof(
+    said: Mapping[Change, Answer],
+    shots: Sequence[CuePicture],
+    codes: Indices,
+    blocks: Mapping[int, int],
+    seed: int,
+) -> Proof:
+    """The effects, averaged within groups of lenders and within blocks of lenders and hosts before they are tested."""
     photos = list(dict.fromkeys(image for image, _, _ in said))
-    if len(photos) < ENOUGH:
+    groups = codes[photos]
+    units = len(np.unique(groups))
+    if units < ENOUGH:
         return Proof(0, shots=tuple(shots))
 
     def difference(photo: int, host: int, more: str, less: str) -> float:
         return said[photo, host, more].probability - said[photo, host, less].probability
 
-    def falls(fill: str) -> NDArray[np.float64]:
-        return np.array([difference(photo, -1, control_of(fill), fill) for photo in photos])
+    def fall(fill: str) -> stats.PairedEffect | None:
+        falls = [difference(photo, -1, control_of(fill), fill) for photo in photos]
+        return stats.paired_effect(falls, seed=seed, groups=groups)
 
-    def rise(photo: int, onto: Sequence[int]) -> float:
-        return float(np.mean([difference(photo, host, PASTED, control_of(PASTED)) for host in onto]))
-
-    hosts = {photo: [host for image, host, arm in said if image == photo and arm == PASTED] for photo in photos}
-    rises = [rise(photo, onto) for photo, onto in hosts.items() if onto]
-    pairs = [(photo, host) for photo, onto in hosts.items() for host in onto]
+    pairs = [(photo, host) for photo, host, arm in said if arm == PASTED]
+    rises: dict[int, list[float]] = {}
+    for photo, host in pairs:
+        rises.setdefault(photo, []).append(difference(photo, host, PASTED, control_of(PASTED)))
+    linked = [blocks[photo] for photo in rises]
     return Proof(
         len(photos),
-        stats.paired_effect(of_weaker_fill(falls, lambda fall: float(fall.mean())), seed=seed),
-        stats.paired_effect(rises, seed=seed),
+        units,
+        len(set(linked)),
+        of_weaker_fill(fall, lambda effect: effect.mean if effect else 0.0),
+        stats.paired_effect([float(np.mean(each)) for each in rises.values()], seed=seed, groups=linked),
         turned_rate([[said[photo, host, PASTED]] for photo, host in pairs]),
         turned_rate([[said[photo, host, control_of(PASTED)]] for photo, host in pairs]),
         len(pairs),

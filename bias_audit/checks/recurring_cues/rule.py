@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bias_audit.checks.base import Judge, Rule
 from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, answered, as_float, not_applicable, number, visible
-from bias_audit.checks.reasons import NOT_MEASURED, NOT_TESTED, NOTHING_RECURS
+from bias_audit.checks.reasons import NOT_MEASURED, NOT_TESTED, NOTHING_RECURS, TOO_FEW_GROUPS
 from bias_audit.config import Thresholds
 from bias_audit.run.statuses import OK
 
@@ -48,9 +48,11 @@ def recurring_cue(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         "none off the object moves the prediction."
     )
     if len(tested) == 0 and tied:
-        return [
-            not_applicable(rule, "dataset", "", f"{tied} recurring cues could not be erased and pasted.", NOT_TESTED)
-        ]
+        sentence = f"{tied} recurring cues could not be erased and pasted"
+        if (clusters["proof_status_code"] == TOO_FEW_GROUPS).any():
+            sentence += ": their images are of too few groups"
+            return [not_applicable(rule, "dataset", "", f"{sentence}.", TOO_FEW_GROUPS)]
+        return [not_applicable(rule, "dataset", "", f"{sentence}.", NOT_TESTED)]
     return [answered(rule, "dataset", "", False, None, sentence, n=int(clusters["n_proof"].max()))]
 
 
@@ -99,7 +101,7 @@ def _outcome(rule: Rule, name: str, row: pd.Series, evidence: Evidence) -> RuleO
     sentence = (
         f"The network keeps looking at {called} in images that it takes for {row['class_name']} ({int(row['n'])} "
         f"images, {row['class_share']:z.0%} of them). {clauses[:1].upper()}{clauses[1:]} "
-        f"({int(row['n_proof'])} photos).{outline}{verdict}"
+        f"({_photos(row)}).{outline}{verdict}"
     )
     return answered(
         rule,
@@ -121,6 +123,12 @@ def _outcome(rule: Rule, name: str, row: pd.Series, evidence: Evidence) -> RuleO
             **{key: number(row[key]) for key in EVIDENCE},
         },
     )
+
+
+def _photos(row: pd.Series) -> str:
+    """How many photos were changed, and of how many groups where some belong together."""
+    photos, groups = int(row["n_proof"]), as_float(row["n_proof_groups"])
+    return f"{photos} photos of {groups:.0f} groups" if groups < photos else f"{photos} photos"
 
 
 def _erased(row: pd.Series) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bias_audit.checks.recurring_cues.collect import Seen
-from bias_audit.checks.recurring_cues.proof import HOSTS, Proof, prove
+from bias_audit.checks.recurring_cues.proof import Proof, prove
 from bias_audit.checks.recurring_cues.spots import find_spots
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset, Sample
@@ -95,7 +95,8 @@ def test_a_mark_that_the_model_follows(marked):
     assert len({shot.position for shot in proof.shots}) == 3
     assert all(shot.probability == (shot.arm != "inpaint") for shot in proof.shots)
     assert all((shot.host >= 0) == (shot.arm == "pasted") for shot in proof.shots)
-    assert len([shot for shot in proof.shots if shot.arm == "pasted"]) == 3 * HOSTS
+    assert len([shot for shot in proof.shots if shot.arm == "pasted"]) == 3  # 18 hosts for 18: none serves two
+    assert (proof.groups, proof.blocks, proof.hosts) == (18, 18, 18)
 
 
 def test_what_the_model_does_not_follow_has_no_effect(marked):
@@ -155,3 +156,32 @@ def test_pictures_without_a_valid_prediction_are_left_out_with_what_they_are_com
     assert (proof.turned, proof.turned_control) == (1, 0)
     assert proof.hosts < _prove(marked, follows_red).hosts
     assert _prove(marked, follows_red).invalid == 0
+
+
+def test_photos_of_a_patient_are_one_unit(marked):
+    """Nine patients of two photos each prove nothing, nor are they asked; twelve are twelve, whatever their photos."""
+    asked: list[int] = []
+
+    def watch(pixels: np.ndarray) -> Predictions:
+        asked.append(len(pixels))
+        return follows_red(pixels)
+
+    nine = np.arange(N)
+    nine[::2] = N + np.arange(18) // 2
+    assert _prove(marked, watch, groups=nine) == Proof(0)
+    assert not asked
+    twelve = np.arange(N)
+    twelve[::2] = N + np.minimum(np.arange(18), 11)
+    proof = _prove(marked, watch, groups=twelve)
+    assert (proof.n, proof.groups, proof.blocks) == (18, 12, 12)
+    assert proof.erased.p == proof.pasted.p == 2 / 2**12
+
+
+def test_few_hosts_leave_erasing(marked):
+    """Photos of class 1 are of five patients: spots are pasted, and shown, but five are no test."""
+    five = np.arange(N)
+    five[1::2] = N + np.arange(18) % 5
+    proof = _prove(marked, follows_red, groups=five)
+    assert (proof.erased.mean, proof.pasted, proof.blocks) == (1, None, 5)
+    assert (proof.turned, proof.turned_control) == (1, 0)
+    assert any(shot.arm == "pasted" for shot in proof.shots)

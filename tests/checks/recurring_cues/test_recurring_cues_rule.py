@@ -63,6 +63,16 @@ def test_an_estimated_object_is_said_and_erasing_alone_is_a_proof():
     assert "Where the object is was estimated" in outcome.sentence
 
 
+def test_erasing_proves_where_hosts_are_too_few_to_test_pasting():
+    nan = float("nan")
+    few = {"paste_effect": nan, "paste_low": nan, "paste_high": nan, "p_paste_fdr": nan, "n_proof_groups": 12}
+    change = {"p_erase_fdr": 0.01, "erase_effect": 0.3, "erase_low": 0.2}
+    (outcome,) = judged({**STRONG, **few, **change})
+    assert (outcome.level, outcome.measured) == ("CONFIRMED", 0.3)
+    assert outcome.sentence.endswith("(20 photos of 12 groups).")
+    assert "nan" not in outcome.sentence
+
+
 def test_a_legitimate_thing_is_context_and_goes_by_its_name():
     (outcome,) = judged({**STRONG, "name": "snow", "judgement": "legitimate"})
     assert (outcome.status, outcome.level) == ("found", "CONTEXT")
@@ -79,6 +89,9 @@ def test_nothing_looked_for_or_nothing_to_prove_is_no_pass():
     assert outcome.status == "not applicable"
     (outcome,) = judged({**STRONG, "proof_status": "not enough images with room for a control"})
     assert outcome.status == "not applicable"
+    few = {"proof_status": "fewer than 10 groups of images", "proof_status_code": "too few groups of images"}
+    (outcome,) = judged({**STRONG, **few})
+    assert (outcome.status, outcome.reason_code) == ("not applicable", "too few groups of images")
     (outcome,) = judged({**STRONG, "proof_status": "not tied to a class"})
     assert outcome.status == "passed"
     empty = pd.DataFrame()
