@@ -35,6 +35,16 @@ class Head:
         """Indices of the outputs that the class map leaves over."""
         return () if self.groups is None else self.groups[-1]
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of a result should know about the outputs."""
+        if not self.outside:
+            return ()
+        return (
+            f"The class map leaves {len(self.outside)} of {max(self.outputs, 2)} outputs over. A picture of which one "
+            f'of them is at least as probable as every class is taken for "{NONE_OF_THESE}", which is never right.',
+        )
+
     def read(self, raw: Any, logits: Any | None) -> tuple[Any, ...]:
         """Compute probabilities and log-odds of the audited classes from outputs; can run inside a traced function.
 

@@ -51,7 +51,6 @@ class KerasModel(TracedModel):
         if isinstance(model, str | Path):
             self._model = load_keras(Path(model), config.custom_objects, config.limits)
         self.sha256 = file_hash(Path(model)) if isinstance(model, str | Path) else model_hash(self._model)
-        self.notes = ()
         self.inside = preprocessing_inside(self._model)
         self.differentiable = True
         inputs = getattr(self._model, "inputs", None)
@@ -71,6 +70,7 @@ class KerasModel(TracedModel):
         images = tf.convert_to_tensor(probes(self.batch_size, self.input_size))
         outputs = np.asarray(self._trace.run(images), np.float64)
         self._head = find_head(outputs, self._trace.linear, config, class_names)
+        self.notes = self._head.notes
         self._tap_at(config.layer)
 
     def _tap_at(self, path: str) -> None:

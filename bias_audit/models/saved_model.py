@@ -122,7 +122,7 @@ class SavedModel(TracedModel):
     def _tap_at(self, path: str) -> None:
         self._parts: list[tuple[int, Any]] = []
         self.differentiable = False
-        self.notes = self._graph.notes
+        self.notes = (*self._graph.notes, *self._head.notes)
         if path == "auto" and not self._graph.maps:
             self.layer, self.grid = "", (1, 1)
             self.notes += ("No operation of the model keeps a spatial grid: only methods that perturb the image run.",)

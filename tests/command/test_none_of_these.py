@@ -86,6 +86,7 @@ def test_the_page_and_the_pictures_say_so(outside: Any) -> None:
     assert {picture["heat_class"] for picture in pictures["strangers"].values()} == {"b"}
     tiles = [row for row in pictures["composites"]["a"] if row["arm"] == "other"]
     assert {row["predicted"] for row in tiles} == {NONE_OF_THESE}
+    assert any("leaves 1 of 3 outputs over" in note for note in outside.info.notes)
     page = (outside.path / "report.html").read_text()
     assert f'<th scope="col"><bdi>{NONE_OF_THESE}</bdi></th>' in page
     assert f"taken for {NONE_OF_THESE}" in page  # the strangers
@@ -117,6 +118,7 @@ def test_a_map_of_all_outputs_has_none(network: Path, tiny: Any, tmp_path: Path)
     )
     assert run.images["correct"].all()
     assert run.confusion["predicted"].tolist() == ["a", "b"]
+    assert not any("outputs over" in note for note in run.info.notes)
 
 
 def test_single_pictures(network: Path, tiny: Any, tmp_path: Path) -> None:
