@@ -22,6 +22,9 @@ Window = tuple[int, int, int, int]
 
 _PILLOW = {"nearest": Image.Resampling.NEAREST, "antialias": Image.Resampling.BILINEAR}
 
+LARGE = 20_000_000
+"""Pixels of a picture from which on its channels are resampled one after the other."""
+
 
 def fit_image(pixels: NDArray[np.uint8], size: tuple[int, int], resize: str, interpolation: str) -> NDArray[np.float32]:
     """Bring a picture to the model's input size.
@@ -129,6 +132,9 @@ def _resample(
             for channel in np.moveaxis(pixels, -1, 0)
         ]
         return np.stack(channels, axis=-1).astype(np.float32)
+    if height * width > LARGE and pixels.shape[2] > 1:  # equal to the bit; a float takes four times a pixel
+        single = (np.ascontiguousarray(pixels[..., channel, None]) for channel in range(pixels.shape[2]))
+        return np.concatenate([_resample(each, window, size, interpolation) for each in single], axis=-1)
     values = pixels[top : top + height, left : left + width].astype(np.float32)
     if (height, width) == size:
         return values

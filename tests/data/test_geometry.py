@@ -40,6 +40,19 @@ def test_stretch_equals_tensorflow(photo, shape: tuple[int, int], size: tuple[in
     np.testing.assert_allclose(actual, expected, rtol=0, atol=0.05 if interpolation == "bicubic" else LEVELS)
 
 
+@pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
+@pytest.mark.parametrize("interpolation", ["bilinear", "area", "bicubic"])
+def test_a_large_picture_is_resampled_a_channel_at_a_time_and_to_the_same_bits(
+    photo, monkeypatch: pytest.MonkeyPatch, interpolation: str, resize: str
+) -> None:
+    for shape in ((300, 417), (51, 20)):
+        pixels = photo(*shape)
+        at_once = fit_image(pixels, (64, 48), resize, interpolation)
+        with monkeypatch.context() as patched:
+            patched.setattr("bias_audit.data.geometry.LARGE", 100)
+            assert np.array_equal(fit_image(pixels, (64, 48), resize, interpolation), at_once)
+
+
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_nearest_and_antialias_are_pillow(photo, shape: tuple[int, int], size: tuple[int, int]) -> None:

@@ -106,7 +106,7 @@ def test_pages_after_the_first_are_not_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("masked", [False, True])
 def test_threads_decode_within_their_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, masked: bool) -> None:
     """Eight threads, and room for two pictures of 16 x 16: never three at once, and nothing waits for ever."""
-    room = Room(2 * 16 * 256)
+    room = Room(2 * batches.PIXEL_BYTES[3] * 256)
     monkeypatch.setattr("bias_audit.limits.room.UNCOUNTED", 0)
     monkeypatch.setattr(batches, "decoding", room)
     monkeypatch.setattr(masks, "decoding", room)
