@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from numpy.typing import ArrayLike
 
 from bias_audit.stats.arrays import finite
-from bias_audit.stats.groups import ENOUGH_GROUPS
+from bias_audit.stats.groups import ENOUGH_GROUPS, totals
 from bias_audit.stats.intervals import bca_mean_interval
 from bias_audit.stats.tests import sign_flip
 
@@ -28,21 +28,22 @@ class PairedEffect:
     p: float
 
 
-def paired_effect(differences: ArrayLike, *, seed: int) -> PairedEffect | None:
-    """Mean, interval and p of paired differences that are expected above 0; None below ENOUGH_GROUPS of them.
+def paired_effect(differences: ArrayLike, *, seed: int, groups: ArrayLike | None = None) -> PairedEffect | None:
+    """Mean, interval and p of paired differences that are expected above 0; None below ENOUGH_GROUPS units.
 
     The p is two-sided, so that it errs on the large side for an effect that was expected in one direction.
 
     Args:
         differences: (n,) finite differences, one per photo, or per group of photos that belong together.
         seed: of the bootstrap and of the random signs.
+        groups: (n,) group codes (patient, scene); None = each difference is a unit of its own.
 
     Raises:
-        ValueError: a difference that is not finite.
+        ValueError: a difference that is not finite, or groups of another length.
     """
     d = finite(differences, "differences")
-    if len(d) < ENOUGH_GROUPS:
+    if totals(d, groups)[1].size < ENOUGH_GROUPS:
         return None
     mean = float(d.mean())
-    low, high = bca_mean_interval(d, seed=seed)
-    return PairedEffect(mean, low, high, sign_flip(d, seed=seed) if mean > 0 else 1.0)
+    low, high = bca_mean_interval(d, seed=seed, groups=groups)
+    return PairedEffect(mean, low, high, sign_flip(d, seed=seed, groups=groups) if mean > 0 else 1.0)
