@@ -99,7 +99,7 @@ def effective_size(shares: ArrayLike, groups: ArrayLike | None = None, confidenc
     groups the number is multiplied by (t_{n-1} / t_{G-1})^2, for that effect is estimated from G groups only (Korn &
     Graubard 1998, Surv. Methodol. 24, 193-201).
 
-    Where fewer than FEWEST_VARIED clusters are anything but all right (all wrong, if that is what most are), the
+    Where fewer than FEWEST_VARIED clusters are anything but all right, or anything but all wrong, the
     variance between clusters cannot be estimated, and each cluster counts as one trial at most: n^2 / sum of squared
     sizes (Kish 1965), which is n without groups.
 
@@ -131,8 +131,8 @@ def effective_size(shares: ArrayLike, groups: ArrayLike | None = None, confidenc
     if independent > _ROUNDED**2:
         between = max(_between(x - mean), _between(sums - mean * sizes, n))
         size = trials / max(1.0, between / independent)
-    usual = float(mean > 0.5)
-    if np.count_nonzero(np.abs(sums / sizes - usual) > _ROUNDED) < FEWEST_VARIED:
+    means = sums / sizes
+    if min(np.count_nonzero(np.abs(means - usual) > _ROUNDED) for usual in (0, 1)) < FEWEST_VARIED:
         size = min(size, n**2 / float((sizes**2).sum()))
     if count == n:
         return size
