@@ -73,7 +73,7 @@ def totals(values: Floats, groups: ArrayLike | None) -> tuple[Floats, Floats]:
 
 
 def composites_behind(shares: Floats) -> int:
-    """Most composites that one of the shares can be told to be a share of: the largest denominator, 1 to MOST_COMPOSITES.
+    """Most composites that a photo is known to have, from its share: the largest denominator, 1 to MOST_COMPOSITES.
 
     A photo that is recognised on 4 of 5 backgrounds has .8 and so five of them; one that is right or wrong has one. Of
     .5 nobody knows whether it was 1 of 2 or 2 of 4, so that the number is too small rather than too large.
@@ -94,10 +94,10 @@ def effective_size(shares: ArrayLike, groups: ArrayLike | None = None, confidenc
 
     Trials are the composites of all photos (a photo that is right or wrong is one), their cluster is the photo or the
     group of photos. The number is trials / design effect. The design effect is the variance of the mean between
-    clusters, G / (G - 1) sum_g r_g^2 / n^2 with r_g = sum over the cluster of (x - mean), divided by that of independent
-    trials (Rao & Scott 1992, Biometrics 48, 577-585), at least 1, and with groups at least that of the photos. With
-    groups the number is multiplied by (t_{n-1} / t_{G-1})^2, for that effect is estimated from G groups only (Korn &
-    Graubard 1998, Surv. Methodol. 24, 193-201).
+    clusters, G / (G - 1) sum_g r_g^2 / n^2 with r_g = sum over the cluster of (x - mean), divided by that of
+    independent trials (Rao & Scott 1992, Biometrics 48, 577-585), at least 1, and with groups at least that of the
+    photos. With groups the number is multiplied by (t_{n-1} / t_{G-1})^2, for that effect is estimated from G groups
+    only (Korn & Graubard 1998, Surv. Methodol. 24, 193-201).
 
     Where fewer than FEWEST_VARIED clusters are anything but all right, or anything but all wrong, the
     variance between clusters cannot be estimated, and each cluster counts as one trial at most: n^2 / sum of squared

@@ -194,8 +194,8 @@ def cue_effect(
         seed: seed of bootstrap and permutations.
 
     Returns:
-        column name -> value: number of photos, mean effect (NaN without photos), ends of its 95 % bootstrap-t interval and,
-        with at least `min_photos`, the two-sided sign-flip p.
+        column name -> value: number of photos, mean effect (NaN without photos), ends of its 95 % bootstrap-t interval
+        and, with at least `min_photos`, the two-sided sign-flip p.
     """
     values = effects.to_numpy(float)
     codes = stats.codes_of(groups, effects.index)
