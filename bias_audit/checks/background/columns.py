@@ -177,12 +177,12 @@ OF_CLASSES: tuple[Column, ...] = (
         "low",
     ),
     Column("shapley_background_share", "float", "mean part of the evidence from the background, -1..1", "high"),
-    Column("shapley_low", "float", "95 % bootstrap-t interval, lower end"),
+    Column("shapley_low", "float", "95 % bootstrap-t interval, lower end; none below 10 photos or groups"),
     Column("shapley_high", "float", "95 % bootstrap-t interval, upper end"),
     Column(
         "cue_removal_effect", "float", "mean probability lost with the attended background inpainted, -1..1", "high"
     ),
-    Column("cue_removal_low", "float", "95 % bootstrap-t interval, lower end"),
+    Column("cue_removal_low", "float", "95 % bootstrap-t interval, lower end; none below 10 photos or groups"),
     Column("cue_removal_high", "float", "95 % bootstrap-t interval, upper end"),
     Column("n_cue_removal", "int", "photos of the class in which it was tried"),
     Column("p_cue_removal", "float", "sign-flip permutation, two-sided"),
@@ -193,7 +193,7 @@ OF_CLASSES: tuple[Column, ...] = (
         "mean probability of this class gained by other objects behind which its attended background is put, -1..1",
         "high",
     ),
-    Column("cue_lent_low", "float", "95 % bootstrap-t interval, lower end"),
+    Column("cue_lent_low", "float", "95 % bootstrap-t interval, lower end; none below 10 photos or groups"),
     Column("cue_lent_high", "float", "95 % bootstrap-t interval, upper end"),
     Column("n_cue_lent", "int", "photos of other classes in which it was tried"),
     Column("p_cue_lent", "float", "sign-flip permutation, two-sided"),

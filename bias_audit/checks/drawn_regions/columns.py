@@ -33,7 +33,7 @@ HYPOTHESES: tuple[Column, ...] = (
         "rise of the class's probability beyond pieces of other photos of the host's class, -1..1",
         "high",
     ),
-    Column("paste_low", "float", "95 % bootstrap-t interval over photos, lower end"),
+    Column("paste_low", "float", "95 % bootstrap-t interval over photos, lower end; none below 10 photos or groups"),
     Column("paste_high", "float", "95 % bootstrap-t interval over photos, upper end"),
     Column("p_paste", "float", "sign-flip test of paste_effect"),
     Column("p_fdr", "float", "the same after Benjamini-Hochberg over all regions tested in this run"),

@@ -23,7 +23,7 @@ SLICES: tuple[Column, ...] = (
     *reason("reason", "ok, or why accuracy was not tested"),
     Column("n_attention", "int", "images with a background excess"),
     Column("background_excess", "float", "mean background excess of the labelled class's maps", "high"),
-    Column("excess_low", "float", "95 % bootstrap-t interval over images, lower end"),
+    Column("excess_low", "float", "95 % bootstrap-t interval over images, lower end; none below 10 images or groups"),
     Column("excess_high", "float", "95 % bootstrap-t interval over images, upper end"),
     Column("rest_excess", "float", "the same over all other values"),
     Column("excess_within", "float", "slice minus rest between images of one class (Mantel-Haenszel weights)", "high"),
