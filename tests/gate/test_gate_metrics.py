@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from gate_runs import HUSKY, WOLF, judged, outcome, row_of, run_of, stored
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bias_audit import stats
@@ -258,6 +258,7 @@ def test_images_are_paired_where_the_data_are_the_same(tmp_path: Path) -> None:
 fifths = st.integers(0, 5).map(lambda right: right / 5)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(fifths, fifths), min_size=1, max_size=30))
 @example([(0.5, 0.5)] * 4)
 @example([(0.8, 0.2)] * 12)
