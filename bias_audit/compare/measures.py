@@ -133,9 +133,8 @@ MEASURES: dict[str, Measure] = {
 def paired(scope: str, subject: str, name: str, old: Floats, new: Floats, groups: Codes | None = None) -> Change:
     """The change of a measure over the images that both runs have, without a verdict yet.
 
-    Interval: Newcombe's interval of a paired difference (1998, method 10) for shares, else a BCa bootstrap of the mean
-    difference. Where the gaps of all images differ by the same amount the bootstrap has no width; there Newcombe's
-    interval of (gap + 1) / 2 is used. Test: the exact McNemar test where every score is 0 or 1 and photos are not
+    Interval: Newcombe's interval of a paired difference (1998, method 10) for shares, else the bootstrap-t interval of
+    the mean difference. Test: the exact McNemar test where every score is 0 or 1 and photos are not
     grouped, else the sign-flip test.
 
     Args:
@@ -157,14 +156,11 @@ def paired(scope: str, subject: str, name: str, old: Floats, new: Floats, groups
         p = stats.sign_flip(differences, seed=SEED, groups=codes)
     if measure.unit == "share":
         low, high = stats.paired_difference_interval(new, old, groups=codes)
-    elif measure.least is not None and measure.most is not None and np.ptp(differences) <= 1e-9:
-        width = measure.most - measure.least
-        low, high = stats.paired_difference_interval(
-            (new - measure.least) / width, (old - measure.least) / width, groups=codes
-        )
-        low, high = low * width, high * width
     else:
-        low, high = stats.bca_mean_interval(differences, seed=SEED, groups=codes)
+        width = None if measure.least is None or measure.most is None else measure.most - measure.least
+        low, high = stats.mean_interval(
+            differences, seed=SEED, groups=codes, least=None if width is None else -width, most=width
+        )
     means = float(old.mean()), float(new.mean())
     return Change(scope, subject, name, *means, float(differences.mean()), low, high, p, p, int(old.size), PAIRED)
 

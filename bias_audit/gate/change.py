@@ -96,7 +96,7 @@ def _apart(now: MetricValue, before: MetricValue) -> tuple[float | None, float |
 def paired_interval(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
     """95 % interval of the difference of two paired shares: method 10 of Newcombe 1998, Stat. Med. 17, 2635-2650.
 
-    Computes `stats.paired_difference_interval` without NumPy.
+    Computes `stats.paired_difference_interval` without NumPy, for images that belong to no groups.
 
     Args:
         pairs: (first, second) score of each image, 0..1; at least one.
@@ -104,13 +104,15 @@ def paired_interval(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]
     Returns:
         the ends of the interval of mean(first) - mean(second), within -1..1.
     """
-    n = len(pairs)
-    p, q = (math.fsum(pair[i] for pair in pairs) / n for i in (0, 1))
-    (p_low, p_high), (q_low, q_high) = wilson(p, n), wilson(q, n)
-    products = math.fsum((x - p) * (y - q) for x, y in pairs)
-    products = products if products < 0 else max(products - 0.5, 0.0)
-    spread = math.sqrt(math.fsum((x - p) ** 2 for x, _ in pairs) * math.fsum((y - q) ** 2 for _, y in pairs))
-    phi = max(-1.0, min(1.0, products / spread)) if spread > 1e-9 else 0.0
+    arms = [[pair[i] for pair in pairs] for i in (0, 1)]
+    p, q = (math.fsum(arm) / len(arm) for arm in arms)
+    n, m = (_effective_size(arm) for arm in arms)
+    (p_low, p_high), (q_low, q_high) = wilson(p, n), wilson(q, m)
+    spread = math.sqrt(math.fsum((x - p) ** 2 for x in arms[0]) * math.fsum((y - q) ** 2 for y in arms[1]))
+    varied = min(max(arm) - min(arm) for arm in arms) > 1e-9
+    phi = max(-1.0, min(1.0, math.fsum((x - p) * (y - q) for x, y in pairs) / spread)) if varied else 0.0
+    if phi > 0:
+        phi = max(phi - 0.5 / math.sqrt(n * p * (1 - p) * m * q * (1 - q)), 0.0)
 
     def reach(a: float, b: float) -> float:
         return math.sqrt(max(a**2 - 2 * phi * a * b + b**2, 0.0))
@@ -118,3 +120,28 @@ def paired_interval(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]
     low = p - q - reach(p - p_low, q_high - q)
     high = p - q + reach(q - q_low, p_high - p)
     return max(-1.0, low), min(1.0, high)
+
+
+def _effective_size(shares: Sequence[float]) -> float:
+    """`stats.effective_size` of images that belong to no groups."""
+    n, composites = len(shares), _composites_behind(shares)
+    if composites == 1 or n < 10:
+        return float(n)
+    mean = math.fsum(shares) / n
+    size = float(n * composites)
+    independent = mean * (1 - mean) / (size - 1)
+    if independent > 1e-14:
+        between = math.fsum((share - mean) ** 2 for share in shares) / (n - 1) / n
+        size /= max(1.0, between / independent)
+    few = min(sum(abs(share - usual) > 1e-7 for share in shares) for usual in (0, 1)) < 3
+    return min(size, float(n)) if few else size
+
+
+def _composites_behind(shares: Sequence[float]) -> int:
+    """`stats.groups.composites_behind`: the largest denominator of the shares, at most 100."""
+    rest = set(shares)
+    for count in range(1, 100):
+        rest = {share for share in rest if abs(share * count - round(share * count)) > 1e-7}
+        if not rest:
+            return count
+    return 100

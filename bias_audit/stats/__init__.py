@@ -6,16 +6,11 @@ imported only where it is needed: `scipy.stats` alone costs 1.3 s.
 """
 
 from bias_audit.stats.association import auc, auc_interval, cramers_v, odds_ratio
+from bias_audit.stats.bootstrap import mean_interval
 from bias_audit.stats.correction import benjamini_hochberg
 from bias_audit.stats.effects import cliffs_delta
 from bias_audit.stats.groups import ENOUGH_GROUPS, codes_of, count_units, effective_size, group_codes, group_means
-from bias_audit.stats.intervals import (
-    bca_mean_interval,
-    median_interval,
-    paired_difference_interval,
-    rate_interval,
-    wilson,
-)
+from bias_audit.stats.intervals import median_interval, paired_difference_interval, rate_interval, wilson
 from bias_audit.stats.outliers import ENOUGH_FOR_OUTLIERS, robust_z
 from bias_audit.stats.paired import PairedEffect, paired_effect
 from bias_audit.stats.shrinkage import shrink_means
@@ -40,7 +35,6 @@ __all__ = [
     "Standardised",
     "auc",
     "auc_interval",
-    "bca_mean_interval",
     "benjamini_hochberg",
     "cliffs_delta",
     "cliffs_delta_within",
@@ -54,6 +48,7 @@ __all__ = [
     "mann_whitney",
     "mann_whitney_greater",
     "mcnemar",
+    "mean_interval",
     "means_interval",
     "median_interval",
     "odds_ratio",

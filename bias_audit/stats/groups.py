@@ -14,6 +14,16 @@ from bias_audit.stats.arrays import Codes, Floats, finite
 ENOUGH_GROUPS = 10
 """Least number of groups for an interval: the variance between fewer is too uncertain (docs/science.md#clusters)."""
 
+FEWEST_VARIED = 3
+"""Least number of photos (or groups) that must differ from the rest before their spread says anything of the spread
+of those that were not seen (docs/science.md#clusters)."""
+
+MOST_COMPOSITES = 100
+"""Largest number of composites that is looked for behind a share."""
+
+_ROUNDED = 1e-7
+"""Shares are stored as floats: smaller differences are rounding."""
+
 
 def group_codes(values: ArrayLike | pd.Series) -> Codes:
     """Number the groups of photos from 0 to G-1.
@@ -76,39 +86,77 @@ def group_means(values: ArrayLike, groups: ArrayLike | None) -> Floats:
     return sums / sizes
 
 
-def effective_size(values: ArrayLike, groups: ArrayLike, confidence: float = 0.95) -> float:
-    """Number of independent photos that would determine the mean as precisely as n grouped photos do.
+def composites_behind(shares: Floats) -> int:
+    """Most composites that a photo is known to have, from its share: the largest denominator, 1 to MOST_COMPOSITES.
 
-    It is n / design effect, times (t_{n-1} / t_{G-1})^2 because that effect is estimated from G groups only (Korn &
-    Graubard 1998, Surv. Methodol. 24, 193-201). The design effect is the variance of the mean between groups,
-    G / (G - 1) sum_g r_g^2 / n^2 with r_g = sum over the group of (x - mean), divided by that of independent photos
-    (Rao & Scott 1992, Biometrics 48, 577-585), at least 1. Where nothing varies it cannot be estimated, and the photos
-    of a group are taken as one: n / design effect = n^2 / sum of squared group sizes (Kish 1965).
+    A photo that is recognised on 4 of 5 backgrounds has .8 and so five of them; one that is right or wrong has one. Of
+    .5 nobody knows whether it was 1 of 2 or 2 of 4, so that the number is too small rather than too large.
 
     Args:
-        values: (n,) finite values, one per photo.
-        groups: (n,) group codes.
+        shares: (n,) in 0..1, one per photo.
+    """
+    rest = np.unique(shares)
+    for count in range(1, MOST_COMPOSITES):
+        rest = rest[np.abs(rest * count - np.rint(rest * count)) > _ROUNDED]
+        if not rest.size:
+            return count
+    return MOST_COMPOSITES
+
+
+def effective_size(shares: ArrayLike, groups: ArrayLike | None = None, confidence: float = 0.95) -> float:
+    """Number of independent trials that would determine a mean share as precisely as these photos do.
+
+    Trials are the composites of all photos (a photo that is right or wrong is one), their cluster is the photo or the
+    group of photos. The number is trials / design effect. The design effect is the variance of the mean between
+    clusters, G / (G - 1) sum_g r_g^2 / n^2 with r_g = sum over the cluster of (x - mean), divided by that of
+    independent trials (Rao & Scott 1992, Biometrics 48, 577-585), at least 1, and with groups at least that of the
+    photos. With groups the number is multiplied by (t_{n-1} / t_{G-1})^2, for that effect is estimated from G groups
+    only (Korn & Graubard 1998, Surv. Methodol. 24, 193-201).
+
+    Where fewer than FEWEST_VARIED clusters are anything but all right, or anything but all wrong, the
+    variance between clusters cannot be estimated, and each cluster counts as one trial at most: n^2 / sum of squared
+    sizes (Kish 1965), which is n without groups.
+
+    Args:
+        shares: (n,) in 0..1, one per photo: right or wrong, or a share of its composites.
+        groups: (n,) group codes (patient, scene); None = each photo its own group.
         confidence: of the interval that the size is used for, 0..1, exclusive.
 
     Returns:
-        0..n; n where every photo is its own group; nan below ENOUGH_GROUPS groups.
+        a number above 0; n where photos are right or wrong, or fewer than ENOUGH_GROUPS, and each is its own group;
+        nan below ENOUGH_GROUPS groups and without photos.
 
     Raises:
         ValueError: a value that is not finite, or different lengths.
     """
-    x = finite(values, "values")
+    x = finite(shares, "shares")
     n = x.size
-    mean = x.mean() if n else 0.0
-    residuals, sizes = totals(x - mean, groups)
+    sums, sizes = totals(x, groups)
     count = sizes.size
-    if count < ENOUGH_GROUPS:
+    if n == 0 or (groups is not None and count < ENOUGH_GROUPS):
         return float("nan")
-    if np.ptp(x) <= 1e-9:  # scores are shares: less is rounding
-        effect = float((sizes**2).sum()) / n
-    else:
-        between = count / (count - 1) * float((residuals**2).sum()) / n**2
-        effect = max(1.0, between / (float(x.var(ddof=1)) / n))
+    composites = composites_behind(x)
+    if groups is None and (composites == 1 or n < ENOUGH_GROUPS):
+        return float(n)
+    mean = float(x.mean())
+    trials = n * composites
+    size = float(trials)
+    independent = mean * (1 - mean) / (trials - 1)
+    if independent > _ROUNDED**2:
+        between = max(_between(x - mean), _between(sums - mean * sizes, n))
+        size = trials / max(1.0, between / independent)
+    means = sums / sizes
+    if min(np.count_nonzero(np.abs(means - usual) > _ROUNDED) for usual in (0, 1)) < FEWEST_VARIED:
+        size = min(size, n**2 / float((sizes**2).sum()))
+    if count == n:
+        return size
     from scipy.special import stdtrit
 
     tail = (1 + confidence) / 2
-    return n / effect * float(stdtrit(n - 1, tail) / stdtrit(count - 1, tail)) ** 2
+    return size * float(stdtrit(n - 1, tail) / stdtrit(count - 1, tail)) ** 2
+
+
+def _between(residuals: Floats, photos: int = 0) -> float:
+    """Variance of the mean of `photos` photos (one per residual as a default), from the sums of its clusters."""
+    count = residuals.size
+    return count / (count - 1) * float((residuals**2).sum()) / (photos or count) ** 2

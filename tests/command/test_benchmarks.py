@@ -44,6 +44,14 @@ def test_scripts_run(tiny, run_script, script, options, last):
     assert printed.splitlines()[-1].startswith(last)
 
 
+def test_the_table_of_coverage_names_every_case_once(run_script):
+    printed = run_script("interval_coverage.py", "--worlds", 2).splitlines()
+    names = [line[:48].strip() for line in printed[1:-1]]
+    assert len(set(names)) == len(names) > 50
+    assert {"gap 0.1 of 0.8, independent", "flips 5% *", "effects normal"} <= set(names)
+    assert printed[-1].startswith("mean ")
+
+
 @pytest.fixture
 def truth(monkeypatch):
     """The module `photo_truth` of the measuring scripts."""

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from gate_runs import HUSKY, WOLF, judged, outcome, row_of, run_of, stored
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from bias_audit import stats
 from bias_audit.gate import FAILED, NOT_JUDGED, PASSED, WARNED
@@ -253,10 +255,23 @@ def test_images_are_paired_where_the_data_are_the_same(tmp_path: Path) -> None:
     assert "Zou & Donner" in row.sentence, "photos of one patient are not independent"
 
 
-def test_the_paired_interval_is_that_of_the_audit() -> None:
-    for pairs in ([(0.0, 1.0), (1.0, 1.0), (0.2, 0.4)], [(0.5, 0.5)] * 4, [(1.0, 0.0)], [(0.1, 0.9), (0.9, 0.1)]):
-        first, second = zip(*pairs, strict=True)
-        assert paired_interval(pairs) == pytest.approx(stats.paired_difference_interval(first, second))
+fifths = st.integers(0, 5).map(lambda right: right / 5)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(fifths, fifths), min_size=1, max_size=30))
+@example([(0.5, 0.5)] * 4)
+@example([(0.8, 0.2)] * 12)
+@example([(1.0, 0.6)] * 9 + [(0.8, 1 / 3)] * 3)
+@example([(1.0, 0.0)])
+@example([(0.1 + 0.2, 0.9), (0.9, 0.1)] * 20)
+@example([(i / 1000, 0.5) for i in range(100)])
+def test_the_paired_interval_is_that_of_the_audit(pairs: list[tuple[float, float]]) -> None:
+    first, second = zip(*pairs, strict=True)
+    assert paired_interval(pairs) == pytest.approx(stats.paired_difference_interval(first, second), abs=1e-7)
+
+
+def test_the_wilson_interval_is_that_of_the_audit() -> None:
     assert wilson(0.3, 10) == pytest.approx(stats.wilson(3, 10))
 
 

@@ -73,23 +73,45 @@ def test_paired_interval_turns_with_its_arguments_and_ignores_order(rows: list[t
     assert stats.paired_difference_interval(first[::-1], second[::-1]) == pytest.approx((low, high), abs=1e-6)
 
 
-@settings(max_examples=40)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(numbers, min_size=10, max_size=40), st.integers(0, 2**32))
-def test_bca_lies_within_the_values_and_repeats(values: list[float], seed: int) -> None:
-    low, high = stats.bca_mean_interval(values, seed=seed, resamples=200)
-    slack = 1e-9 * max(map(abs, values))
-    assert min(values) - slack <= low <= high <= max(values) + slack
-    assert stats.bca_mean_interval(values, seed=seed, resamples=200) == (low, high)
+def test_a_mean_lies_in_its_interval_which_repeats(values: list[float], seed: int) -> None:
+    most = max(map(abs, values))
+    low, high = stats.mean_interval(values, seed=seed, least=-most, most=most)
+    assert -most <= low <= np.mean(values) * (1 + 1e-12) + 1e-300
+    assert np.mean(values) <= high + 1e-9 * most
+    assert high <= most
+    assert low < high or most == 0
+    assert stats.mean_interval(values, seed=seed, least=-most, most=most) == (low, high)
 
 
-@settings(max_examples=40)
+effects = st.lists(st.sampled_from([0.0, 0.0, 0.0, 0.1, 0.5, 1.0, -0.2]), min_size=10, max_size=30)
+
+
+@settings(max_examples=60, deadline=None)
+@given(effects, st.data())
+def test_an_interval_of_effects_has_a_width_whatever_luck_drew(values: list[float], data: st.DataObject) -> None:
+    groups = data.draw(st.lists(st.integers(0, 14), min_size=len(values), max_size=len(values)))
+    for codes in (None, groups):
+        low, high = stats.mean_interval(values, seed=0, groups=codes, least=-1, most=1)
+        if codes is not None and len(set(groups)) < stats.ENOUGH_GROUPS:
+            assert math.isnan(low)
+        else:
+            assert -1 <= low <= np.mean(values) + 1e-12
+            assert np.mean(values) - 1e-12 <= high <= 1
+            assert high - low > 0.01
+
+
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from([0.5, 2.0, 8.0]), st.sampled_from([-4.0, 0.0, 16.0]))
-def test_bca_moves_with_scale_and_shift(seed: int, scale: float, shift: float) -> None:
+def test_the_interval_of_a_mean_moves_with_scale_and_shift(seed: int, scale: float, shift: float) -> None:
     values = np.random.default_rng(seed).normal(size=20)
-    low, high = stats.bca_mean_interval(values, seed=seed, resamples=200)
-    moved = stats.bca_mean_interval(values * scale + shift, seed=seed, resamples=200)
+    low, high = stats.mean_interval(values, seed=seed)
+    moved = stats.mean_interval(values * scale + shift, seed=seed)
     assert moved == pytest.approx((low * scale + shift, high * scale + shift), rel=1e-6, abs=1e-6)
     assert low <= values.mean() <= high
+    turned = stats.mean_interval(-values, seed=seed)
+    assert turned == pytest.approx((-high, -low), rel=1e-9, abs=1e-9)
 
 
 @given(p_values)
@@ -176,9 +198,9 @@ def test_a_photo_that_is_its_own_cluster_is_a_photo(rows: list[tuple[float, floa
     paired = stats.paired_difference_interval(first, second)
     assert stats.paired_difference_interval(first, second, groups=alone) == pytest.approx(paired, abs=1e-9)
     assert stats.rate_interval(first, groups=alone) == pytest.approx(stats.rate_interval(first), abs=1e-9)
-    bca = stats.bca_mean_interval(first - second, seed=0, resamples=200)
-    clustered = stats.bca_mean_interval(first - second, seed=0, groups=alone, resamples=200)
-    assert clustered == pytest.approx(bca, abs=1e-12)
+    mean = stats.mean_interval(first - second, seed=0, least=-1, most=1)
+    clustered = stats.mean_interval(first - second, seed=0, groups=alone, least=-1, most=1)
+    assert clustered == pytest.approx(mean, abs=1e-12)
     p = stats.sign_flip(first - second, seed=0, permutations=99)
     assert stats.sign_flip(first - second, seed=0, permutations=99, groups=alone) == p
 

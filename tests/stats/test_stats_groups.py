@@ -10,6 +10,7 @@ import pytest
 from scipy.stats import t
 
 from bias_audit import stats
+from bias_audit.stats.groups import MOST_COMPOSITES, composites_behind
 
 
 def test_codes_name_groups_and_leave_unknown_photos_alone() -> None:
@@ -61,3 +62,42 @@ def test_effective_size_of_single_photos_is_their_number() -> None:
     assert stats.effective_size([1.0] * 20, np.arange(20)) == pytest.approx(20)
     assert math.isnan(stats.effective_size([0.0, 1.0] * 10, np.repeat(np.arange(9), [12, *[1] * 8])))
     assert math.isnan(stats.effective_size([], []))
+
+
+@pytest.mark.parametrize(
+    ("shares", "composites"),
+    [
+        ([], 1),
+        ([0.0, 1.0], 1),
+        ([0.5, 1.0], 2),
+        ([0.2, 0.4, 0.6, 0.8], 5),
+        ([1 / 3, 0.2], 5),  # some photos of three, some of five
+        ([0.1 + 0.2], 10),
+        ([math.pi / 4], MOST_COMPOSITES),
+    ],
+)
+def test_composites_behind_shares(shares: list[float], composites: int) -> None:
+    assert composites_behind(np.array(shares)) == composites
+
+
+def test_effective_size_of_shares_by_hand() -> None:
+    """Mean .45, squared distances 10 * .2025 + 2 * .0025 + 8 * .3025 = 4.45; of .5 two composites are known."""
+    design = (4.45 / 19 / 20) / (0.45 * 0.55 / 39)
+    assert 1.8 < design < 2  # nearly all or nothing
+    assert stats.effective_size([0.0] * 10 + [0.5] * 2 + [1.0] * 8) == pytest.approx(40 / design)
+
+
+def test_effective_size_of_alike_photos_is_that_of_independent_composites() -> None:
+    """Four of five in every photo: less than chance alone, and still no more than fifty composites."""
+    assert stats.effective_size([0.8] * 10) == pytest.approx(50)
+    assert stats.effective_size([0.8] * 9) == 9  # too few for a spread between them
+
+
+def test_effective_size_does_not_trust_the_spread_of_one_or_two_photos() -> None:
+    """Kish 1965: what two photos tell of the spread is nothing, so that each photo is one trial."""
+    assert stats.effective_size([1.0] * 18 + [0.8, 0.6]) == 20
+    assert stats.effective_size([0.0] * 18 + [0.2, 0.4]) == 20
+    assert stats.effective_size([1.0] * 17 + [0.8, 0.8, 0.8]) > 80
+    clusters = np.repeat(np.arange(10), 4)
+    one_wrong = np.array([1.0] * 39 + [0.0])
+    assert stats.effective_size(one_wrong, clusters) == stats.effective_size(np.ones(40), clusters)

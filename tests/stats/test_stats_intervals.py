@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from bias_audit import stats
-from bias_audit.stats import intervals
 
 NAN = math.nan
 
@@ -134,13 +133,42 @@ def test_paired_difference_of_identical_scores_has_a_width() -> None:
     assert high > 0.01
 
 
-def test_paired_difference_takes_shares() -> None:
-    """Three photos, shares of composites; the correlation worked by hand."""
+def test_paired_difference_of_few_photos_counts_photos() -> None:
+    """Three photos, shares of composites, no spread between so few of them is believed: the correlation by hand."""
     x, y = [1.0, 0.5, 0.0], [0.5, 0.5, 0.2]
-    # means .5, .4; sum of products .5*.1 + 0 + .5*.2 = .15, less .5 is negative, so phi = 0
+    # means .5, .4; sum of products .5*.1 + 0 + .5*.2 = .15 over the root of .5 * .06; half a trial off
     (a, b), (c, d) = stats.wilson(1.5, 3), stats.wilson(1.2, 3)
-    expected = (0.1 - math.hypot(0.5 - a, d - 0.4), 0.1 + math.hypot(0.4 - c, b - 0.5))
-    assert stats.paired_difference_interval(x, y) == pytest.approx(expected, abs=1e-12)
+    phi = 0.15 / math.sqrt(0.5 * 0.06) - 0.5 / math.sqrt(3 * 0.25 * 3 * 0.24)
+    low = math.sqrt((0.5 - a) ** 2 - 2 * phi * (0.5 - a) * (d - 0.4) + (d - 0.4) ** 2)
+    high = math.sqrt((0.4 - c) ** 2 - 2 * phi * (0.4 - c) * (b - 0.5) + (b - 0.5) ** 2)
+    assert stats.paired_difference_interval(x, y) == pytest.approx((0.1 - low, 0.1 + high), abs=1e-12)
+
+
+def test_paired_difference_of_shares_by_hand() -> None:
+    """Ten photos of five composites: each arm counts as the trials that its spread between photos is worth."""
+    x, y = np.array([5, 5, 4, 5, 3, 5, 4, 2, 5, 4]) / 5, np.array([3, 2, 4, 1, 0, 3, 2, 1, 5, 2]) / 5
+    ends = []
+    for values in (x, y):
+        mean = sum(values) / 10
+        between = sum((value - mean) ** 2 for value in values) / 9 / 10
+        trials = mean * (1 - mean) / between * 50 / 49
+        assert 10 < trials < 50
+        ends.append((trials, *stats.wilson(mean * trials, trials)))
+    (n, a, b), (m, c, d) = ends
+    products = sum((one - 0.84) * (other - 0.46) for one, other in zip(x, y, strict=True))
+    spread = math.sqrt(sum((one - 0.84) ** 2 for one in x) * sum((other - 0.46) ** 2 for other in y))
+    phi = products / spread - 0.5 / math.sqrt(n * 0.84 * 0.16 * m * 0.46 * 0.54)
+    assert 0 < phi < 1
+    low = math.sqrt((0.84 - a) ** 2 - 2 * phi * (0.84 - a) * (d - 0.46) + (d - 0.46) ** 2)
+    high = math.sqrt((0.46 - c) ** 2 - 2 * phi * (0.46 - c) * (b - 0.84) + (b - 0.84) ** 2)
+    assert stats.paired_difference_interval(x, y) == pytest.approx((0.38 - low, 0.38 + high), abs=1e-9)
+
+
+def test_shares_of_ten_photos_say_more_than_ten_photos_that_are_right_or_wrong() -> None:
+    low, high = stats.paired_difference_interval([0.8, 0.6, 1.0, 0.8, 0.8] * 2, [0.2, 0.4, 0.2, 0.2, 0.0] * 2)
+    wide_low, wide_high = stats.paired_difference_interval([1, 1, 1, 1, 0] * 2, [0, 0, 0, 0, 1] * 2)
+    assert low > 0.35 > wide_low
+    assert high - low < 0.7 * (wide_high - wide_low)
 
 
 def test_paired_difference_edges() -> None:
@@ -154,7 +182,7 @@ def test_paired_difference_edges() -> None:
 def test_paired_difference_sees_no_correlation_in_rounding() -> None:
     """.1 + .2 is not .3: a correlation is blind to scale and would take the last bit for an effect of -1."""
     rounded = stats.paired_difference_interval([0.3, 0.1 + 0.2] * 10, [1, 0] * 10)
-    (a, b), (c, d) = stats.wilson(6, 20), stats.wilson(10, 20)
+    (a, b), (c, d) = stats.wilson(60, 200), stats.wilson(10, 20)  # .3 is 3 of 10 at least, all photos alike
     assert rounded == pytest.approx((-0.2 - math.hypot(0.3 - a, d - 0.5), -0.2 + math.hypot(0.5 - c, b - 0.3)))
 
 
@@ -185,91 +213,25 @@ def test_paired_difference_covers() -> None:
     assert 0.93 <= covered / 1000 <= 0.99
 
 
-# -- bootstrap -----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("n", "seed"), [(10, 0), (31, 1), (200, 2)])
-@pytest.mark.parametrize("confidence", [0.95, 0.8])
-@pytest.mark.parametrize("tied", [False, True])
-def test_bca_is_scipys(n: int, seed: int, confidence: float, tied: bool) -> None:
-    from scipy.stats import bootstrap
-
-    values = np.random.default_rng(seed).exponential(size=n)
-    values = np.minimum(np.floor(values), 2) if tied else values  # many resampled means equal the mean
-    theirs = bootstrap(
-        (values,), np.mean, n_resamples=2000, method="BCa", confidence_level=confidence, rng=np.random.default_rng(seed)
-    ).confidence_interval
-    ours = stats.bca_mean_interval(values, seed=seed, confidence=confidence)
-    assert ours == pytest.approx((theirs.low, theirs.high), rel=1e-12)
-
-
-def test_bca_does_not_depend_on_its_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = np.random.default_rng(0).normal(size=33)
-    whole = stats.bca_mean_interval(values, seed=4, resamples=501)
-    monkeypatch.setattr(intervals, "CHUNK", 33 * 7)
-    assert stats.bca_mean_interval(values, seed=4, resamples=501) == pytest.approx(whole, rel=0.05)
-    monkeypatch.setattr(intervals, "CHUNK", 1)  # fewer than one row
-    assert stats.bca_mean_interval(values, seed=4, resamples=501) == pytest.approx(whole, rel=0.2)
-
-
-def test_bca_is_skewed_where_the_data_are() -> None:
-    values = [0.0] * 18 + [1.0, 3.0]
-    low, high = stats.bca_mean_interval(values, seed=0)
-    assert high - np.mean(values) > 1.5 * (np.mean(values) - low) > 0
-
-
-def test_bca_edges() -> None:
-    assert all(map(math.isnan, stats.bca_mean_interval([1.0] * 9, seed=0)))
-    assert all(map(math.isnan, stats.bca_mean_interval([], seed=0)))
-    assert stats.bca_mean_interval([0.25] * 10, seed=0) == (0.25, 0.25)
-    assert stats.bca_mean_interval(range(10), seed=1) != stats.bca_mean_interval(range(10), seed=2)
-    low, high = stats.bca_mean_interval(range(10), seed=0, resamples=1)  # all resamples on one side of the mean
-    assert 0 <= low <= high <= 9
-    with pytest.raises(ValueError, match="finite"):
-        stats.bca_mean_interval([*range(10), NAN], seed=0)
-
-
-@pytest.mark.parametrize("seed", [0, 1])
-def test_bca_of_clusters_from_the_paper(seed: int) -> None:
-    """Efron 1987 with whole clusters drawn and left out, every mean taken over the photos of the drawn clusters."""
-    from scipy.stats import norm
-
-    rng = np.random.default_rng(seed)
-    clusters = np.repeat(np.arange(14), [1, 2, 3, 4, 5, 6, 7, 1, 2, 3, 4, 5, 6, 7])
-    values = rng.exponential(size=56) + rng.exponential(size=14)[clusters]
-    members = [values[clusters == code] for code in range(14)]
-    drawn = np.random.default_rng(9).integers(0, 14, (2000, 14))
-    means = np.array([np.concatenate([members[code] for code in row]).mean() for row in drawn])
-    z0 = norm.ppf((means < values.mean()).mean())
-    left_out = np.array([values[clusters != code].mean() for code in range(14)])
-    d = left_out.mean() - left_out
-    acceleration = (d**3).sum() / (6 * (d**2).sum() ** 1.5)
-    tails = [norm.cdf(z0 + (z0 + z) / (1 - acceleration * (z0 + z))) for z in norm.ppf([0.025, 0.975])]
-    expected = np.quantile(means, tails)
-    assert stats.bca_mean_interval(values, seed=9, groups=clusters) == pytest.approx(expected, rel=1e-9)
-
-
-def test_bca_of_clusters_is_wider_and_needs_ten_of_them() -> None:
-    rng = np.random.default_rng(0)
-    clusters = np.repeat(np.arange(10), 20)
-    values = rng.normal(size=10)[clusters] + 0.1 * rng.normal(size=200)
-    low, high = stats.bca_mean_interval(values, seed=0)
-    wide_low, wide_high = stats.bca_mean_interval(values, seed=0, groups=clusters)
-    assert wide_high - wide_low > 3 * (high - low)  # the design effect is about 20
-    assert all(map(math.isnan, stats.bca_mean_interval(values, seed=0, groups=np.minimum(clusters, 8))))
-    assert stats.bca_mean_interval([0.0, 1.0] * 10, seed=0, groups=np.repeat(np.arange(10), 2)) == (0.5, 0.5)
-    with pytest.raises(ValueError, match="its group"):
-        stats.bca_mean_interval(values, seed=0, groups=[1, 2])
-
-
 # -- clusters in rates ----------------------------------------------------------------------
 
 
 def test_rate_interval_is_wilson_without_clusters() -> None:
+    assert stats.rate_interval([1, 0, 1]) == stats.wilson(2, 3)
     assert stats.rate_interval([1, 0, 0.5]) == stats.wilson(1.5, 3)
     assert all(map(math.isnan, stats.rate_interval([])))
     with pytest.raises(ValueError, match=r"0\.\.1"):
         stats.rate_interval([2.0])
+
+
+def test_rate_interval_of_shares_counts_what_their_spread_is_worth() -> None:
+    shares = [0.6] * 4 + [0.8] * 4 + [0.6, 0.8]
+    between = 10 * 0.01 / 9 / 10
+    assert between < 0.7 * 0.3 / 49  # less than chance alone: as many trials as composites, no more
+    assert stats.rate_interval(shares) == pytest.approx(stats.wilson(35, 50))
+    shares = [0.2] * 3 + [1.0] * 7  # mean .76, sum of squares 3 .56^2 + 7 .24^2 = 1.344
+    trials = 50 / ((1.344 / 9 / 10) / (0.76 * 0.24 / 49))
+    assert stats.rate_interval(shares) == pytest.approx(stats.wilson(0.76 * trials, trials))
 
 
 def test_rate_interval_of_clusters_counts_effective_photos() -> None:

@@ -11,7 +11,8 @@ from bias_audit import stats
 def test_ten_equal_differences():
     """Of 2^10 patterns of signs two are as extreme: all as they are, and all turned."""
     effect = stats.paired_effect([0.25] * 10, seed=0)
-    assert effect == stats.PairedEffect(0.25, 0.25, 0.25, 2 / 2**10)
+    ends = stats.mean_interval([0.25] * 10, seed=0, least=-1, most=1)
+    assert effect == stats.PairedEffect(0.25, *ends, 2 / 2**10)
 
 
 def test_one_difference_that_is_not_there():
@@ -24,7 +25,10 @@ def test_one_difference_that_is_not_there():
 
 @pytest.mark.parametrize("value", [0, -0.25])
 def test_what_does_not_lie_above_nothing_is_no_effect(value):
-    assert stats.paired_effect([value] * 10, seed=0) == stats.PairedEffect(value, value, value, 1)
+    effect = stats.paired_effect([value] * 10, seed=0)
+    assert effect is not None
+    assert (effect.mean, effect.p) == (value, 1)
+    assert effect.low < value < effect.high
 
 
 def test_few_differences_have_none():
@@ -34,7 +38,7 @@ def test_few_differences_have_none():
 
 
 def test_the_seed_alone_decides():
-    differences = np.random.default_rng(0).normal(0.3, 1, 30)
+    differences = np.random.default_rng(0).uniform(-0.3, 0.9, 30)
     assert stats.paired_effect(differences, seed=4) == stats.paired_effect(differences, seed=4)
     assert stats.paired_effect(differences, seed=4) != stats.paired_effect(differences, seed=5)
 
@@ -42,3 +46,16 @@ def test_the_seed_alone_decides():
 def test_what_is_no_number_is_refused():
     with pytest.raises(ValueError, match="finite"):
         stats.paired_effect([0.1] * 9 + [float("nan")], seed=0)
+    with pytest.raises(ValueError, match=r"-1\.\.1"):
+        stats.paired_effect([0.1] * 9 + [1.1], seed=0)
+
+
+def test_groups_are_the_unit():
+    """Twenty equal photos of ten patients are ten; nine patients are too few."""
+    patients = np.repeat(np.arange(10), 2)
+    effect = stats.paired_effect(np.repeat(np.linspace(0.1, 0.5, 10), 2), seed=0, groups=patients)
+    assert effect is not None
+    assert effect.p == 2 / 2**10
+    alone = stats.paired_effect(np.linspace(0.1, 0.5, 10), seed=0)
+    assert (effect.low, effect.high) == pytest.approx((alone.low, alone.high))
+    assert stats.paired_effect([0.3] * 20, seed=0, groups=np.minimum(patients, 8)) is None

@@ -22,8 +22,8 @@ OF_CLASSES: tuple[Column, ...] = (
     Column("background_share_low", "float", "the same if all void pixels were foreground, 0..1"),
     Column("background_share_high", "float", "the same if all void pixels were background, 0..1"),
     Column("background_excess", "float", "mean background excess of the labelled class's maps", "high"),
-    Column("excess_low", "float", "95 % BCa bootstrap interval over images, lower end"),
-    Column("excess_high", "float", "95 % BCa bootstrap interval over images, upper end"),
+    Column("excess_low", "float", "95 % bootstrap-t interval over images, lower end; none below 10 images or groups"),
+    Column("excess_high", "float", "95 % bootstrap-t interval over images, upper end"),
     Column("background_excess_dilated", "float", "mean with the masks dilated by half a cell of the grid", "high"),
     Column("background_excess_box", "float", "mean with each mask replaced by its bounding box", "high"),
     Column(

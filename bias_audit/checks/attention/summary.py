@@ -60,7 +60,7 @@ def _scores(read: pd.DataFrame, photos: Photos) -> dict[str, Any]:
         return row
     row["attention_reason"] = row["attention_reason_code"] = OK
     row["background_excess"] = scored.mean()
-    row["excess_low"], row["excess_high"] = stats.bca_mean_interval(
+    row["excess_low"], row["excess_high"] = stats.mean_interval(
         scored.to_numpy(float), seed=photos.seed, groups=stats.codes_of(photos.groups, scored.index)
     )
     for name in MEANS:

@@ -159,10 +159,8 @@ def _beside(done: pd.DataFrame, groups: pd.Series | None, seed: int) -> dict[str
     row["relative_foreground_sensitivity"] = relative_foreground_sensitivity(noisy_object, noisy_background)
     shares = done["shapley_background_share"].dropna()
     row["shapley_background_share"] = shares.mean() if len(shares) else np.nan
-    row["shapley_low"], row["shapley_high"] = stats.bca_mean_interval(
-        shares.to_numpy(float),
-        seed=seed,
-        groups=stats.codes_of(groups, shares.index),
+    row["shapley_low"], row["shapley_high"] = stats.mean_interval(
+        shares.to_numpy(float), seed=seed, groups=stats.codes_of(groups, shares.index), least=-1.0, most=1.0
     )
     return row
 
@@ -196,13 +194,13 @@ def cue_effect(
         seed: seed of bootstrap and permutations.
 
     Returns:
-        column name -> value: number of photos, mean effect (NaN without photos), ends of its 95 % BCa interval and,
-        with at least `min_photos`, the two-sided sign-flip p.
+        column name -> value: number of photos, mean effect (NaN without photos), ends of its 95 % bootstrap-t interval
+        and, with at least `min_photos`, the two-sided sign-flip p.
     """
     values = effects.to_numpy(float)
     codes = stats.codes_of(groups, effects.index)
     row: dict[str, Any] = {f"n_{name}": len(values), f"{name}_effect": values.mean() if len(values) else np.nan}
-    row[f"{name}_low"], row[f"{name}_high"] = stats.bca_mean_interval(values, seed=seed, groups=codes)
+    row[f"{name}_low"], row[f"{name}_high"] = stats.mean_interval(values, seed=seed, groups=codes, least=-1.0, most=1.0)
     if stats.count_units(len(values), codes) >= min_photos:
         row[f"p_{name}"] = stats.sign_flip(values, seed=seed, permutations=SIGN_FLIPS, groups=codes)
     return row

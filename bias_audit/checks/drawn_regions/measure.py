@@ -102,7 +102,7 @@ class Pasted:
     Attributes:
         n: photos, or groups of photos, that got it.
         effect: mean rise of the class's probability beyond that of the control pieces, -1..1.
-        low, high: 95 % BCa bootstrap interval over photos.
+        low, high: 95 % bootstrap-t interval over photos.
         p: sign-flip test, 1 where the effect is not above 0.
         turned, turned_control: share of the photos that are then taken for the class, and with the control pieces.
         own_effect: rise beyond that of an equal piece of the same photo; NaN without room for one. Near 0 where all of

@@ -65,7 +65,7 @@ CRITERIA = {
 def map_reliability(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA908: heatmaps that do not react to shuffled weights, another class or a shift of the photo as they should.
 
-    Each test is judged by its mean Spearman correlation over photos with a BCa interval (Adebayo et al. 2018).
+    Each test is judged by its mean Spearman correlation over photos with a bootstrap-t interval (Adebayo et al. 2018).
     """
     tests: tuple[Reliability, ...] = evidence.own("map_reliability") or ()
     if not tests:
@@ -85,7 +85,7 @@ def _judged(rule: Rule, test: Reliability, bounds: Thresholds) -> RuleOutcome:
         return not_applicable(rule, "dataset", test.name, f"No test of {test.name}: {reason}.", code)
     criterion = CRITERIA[test.name]
     mean, bound = float(values.mean()), criterion.bound(bounds)
-    low, high = stats.bca_mean_interval(values, seed=0)
+    low, high = stats.mean_interval(values, seed=0, least=-1.0, most=1.0)
     failed = high < bound if criterion.wants_high else low > bound
     wanted = f"at least {bound:g}" if criterion.wants_high else f"at most {bound:g}"
     sentence = f"{criterion.says.format(mean=mean)} ({len(values)} photos; {wanted} is asked for)"

@@ -70,7 +70,7 @@ def _accuracy(members: pd.DataFrame, seed: int, groups: Codes | None) -> Interva
 
 def _attention(members: pd.DataFrame, seed: int, groups: Codes | None) -> Interval:
     scores = members["background_excess_label"].to_numpy(float)
-    return stats.bca_mean_interval(scores, seed=seed, groups=groups, confidence=CONFIDENCE)
+    return stats.mean_interval(scores, seed=seed, groups=groups, confidence=CONFIDENCE)
 
 
 def _reliance(members: pd.DataFrame, seed: int, groups: Codes | None) -> Interval:

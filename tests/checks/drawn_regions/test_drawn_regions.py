@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bias_audit import stats
 from bias_audit.checks.drawn_regions.measure import ENOUGH, Photo, try_region
 from bias_audit.data.masks import FOREGROUND
 from bias_audit.errors import ConfigError
@@ -55,7 +56,9 @@ def test_what_is_pasted_raises_the_probability_by_the_red_it_brings():
     assert answer.pasted is not None
     assert answer.pasted.n == 12
     assert answer.pasted.effect == pytest.approx(area, abs=1e-6)
-    assert (answer.pasted.low, answer.pasted.high) == pytest.approx((area, area), abs=1e-6)
+    unseen = stats.wilson(0, 12)[1]  # equal in all hosts that were seen
+    expected = (area - unseen * (1 + area), area + unseen * (1 - area))
+    assert (answer.pasted.low, answer.pasted.high) == pytest.approx(expected, abs=1e-6)
     assert answer.pasted.own_effect == pytest.approx(area, abs=1e-6)
     assert answer.pasted.p == pytest.approx(2 / 2**12)
     # Both fills take the red away, an equal piece of grey costs nothing.

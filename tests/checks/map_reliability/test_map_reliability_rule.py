@@ -81,7 +81,7 @@ def attended_tables() -> tuple[pd.DataFrame, pd.DataFrame]:
     return images, pd.DataFrame([{**row, **nan}] * 2, index=["a", "b"])
 
 
-@pytest.mark.parametrize(("similarity", "status"), [(0.0, "found"), (1.0, "not applicable")])
+@pytest.mark.parametrize(("similarity", "status"), [(0.0, "found"), (0.95, "not applicable")])
 def test_rules_on_attention_do_not_read_maps_that_failed(similarity: float, status: str) -> None:
     checks = (Attention(), MapReliability())
     images, classes = attended_tables()

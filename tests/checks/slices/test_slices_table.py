@@ -68,7 +68,7 @@ def test_attention_and_gap_of_a_slice_by_hand() -> None:
     images = score(table([True] * 40, camera=["new"] * 20 + ["old"] * 20), excess, same, other)
     new = row(slices_table(images, ["camera"], seed=3), "camera", "new")
     assert new["background_excess"] == pytest.approx(excess[:20].mean())
-    assert (new["excess_low"], new["excess_high"]) == stats.bca_mean_interval(excess[:20], seed=3)
+    assert (new["excess_low"], new["excess_high"]) == stats.mean_interval(excess[:20], seed=3)
     assert new["rest_excess"] == pytest.approx(excess[20:].mean())
     assert new["excess_within"] == pytest.approx(excess[:20].mean() - excess[20:].mean())
     assert new["excess_delta"] == 1
