@@ -6,7 +6,8 @@ imported only where it is needed: `scipy.stats` alone costs 1.3 s.
 """
 
 from bias_audit.stats.association import auc, auc_interval, cramers_v, odds_ratio
-from bias_audit.stats.correction import benjamini_hochberg
+from bias_audit.stats.correction import benjamini_hochberg, rejection_bound
+from bias_audit.stats.draws import draws_for
 from bias_audit.stats.effects import cliffs_delta
 from bias_audit.stats.groups import ENOUGH_GROUPS, codes_of, count_units, effective_size, group_codes
 from bias_audit.stats.intervals import (
@@ -29,7 +30,14 @@ from bias_audit.stats.strata import (
     rates_interval,
     standardise,
 )
-from bias_audit.stats.tests import EXACT_SIGN_FLIPS, mann_whitney, mann_whitney_greater, mcnemar, sign_flip
+from bias_audit.stats.tests import (
+    EXACT_SIGN_FLIPS,
+    least_sign_flip_p,
+    mann_whitney,
+    mann_whitney_greater,
+    mcnemar,
+    sign_flip,
+)
 
 __all__ = [
     "ENOUGH_FOR_OUTLIERS",
@@ -47,9 +55,11 @@ __all__ = [
     "codes_of",
     "count_units",
     "cramers_v",
+    "draws_for",
     "effective_size",
     "fisher_within",
     "group_codes",
+    "least_sign_flip_p",
     "mann_whitney",
     "mann_whitney_greater",
     "mcnemar",
@@ -61,6 +71,7 @@ __all__ = [
     "permutation_within",
     "rate_interval",
     "rates_interval",
+    "rejection_bound",
     "robust_z",
     "shrink_means",
     "sign_flip",

@@ -33,3 +33,23 @@ def benjamini_hochberg(p: ArrayLike) -> Floats:
     ranked[order] = np.minimum(smallest_above, 1.0)
     adjusted[tested] = ranked
     return adjusted
+
+
+def rejection_bound(p: ArrayLike, place: int, rate: float) -> float:
+    """Largest p with which the correction of `benjamini_hochberg` would reject one test, the others being as they are.
+
+    Args:
+        p: (m,) p-values in 0..1; NaN where no test was made.
+        place: position of the test whose own p is left open; it counts as a test whatever `p` holds there.
+        rate: bound of the adjusted p, 0..1, exclusive.
+
+    Returns:
+        rate k / m, where k of the m tests would be rejected if the p of this one were 0.
+
+    Raises:
+        ValueError: a value outside 0..1.
+    """
+    values = vector(p, "p").copy()
+    values[place] = 0.0
+    adjusted = benjamini_hochberg(values)
+    return rate * float((adjusted <= rate).sum()) / float((~np.isnan(values)).sum())
