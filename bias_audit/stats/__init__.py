@@ -6,8 +6,8 @@ imported only where it is needed: `scipy.stats` alone costs 1.3 s.
 """
 
 from bias_audit.stats.association import auc, auc_interval, cramers_v, odds_ratio
-from bias_audit.stats.correction import benjamini_hochberg, rejection_bound
-from bias_audit.stats.draws import draws_for
+from bias_audit.stats.correction import benjamini_hochberg, rejection_bounds
+from bias_audit.stats.draws import ENOUGH_DRAWS, draws_for
 from bias_audit.stats.effects import cliffs_delta
 from bias_audit.stats.groups import ENOUGH_GROUPS, codes_of, count_units, effective_size, group_codes
 from bias_audit.stats.intervals import (
@@ -40,6 +40,7 @@ from bias_audit.stats.tests import (
 )
 
 __all__ = [
+    "ENOUGH_DRAWS",
     "ENOUGH_FOR_OUTLIERS",
     "ENOUGH_GROUPS",
     "EXACT_SIGN_FLIPS",
@@ -71,7 +72,7 @@ __all__ = [
     "permutation_within",
     "rate_interval",
     "rates_interval",
-    "rejection_bound",
+    "rejection_bounds",
     "robust_z",
     "shrink_means",
     "sign_flip",

@@ -1,4 +1,4 @@
-"""P-values from random permutations: how many are drawn, and when drawing may stop (docs/science.md#permutation-counts)."""
+"""P-values from random permutations: how many to draw, and when to stop (docs/science.md#permutation-counts)."""
 
 from __future__ import annotations
 

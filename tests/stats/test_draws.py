@@ -85,9 +85,11 @@ def test_one_reliant_class_among_any_number_can_pass_the_correction(classes):
 
 
 def test_the_bound_of_a_rejection_by_hand():
-    """Of four tests at .05: alone the fourth needs .0125, after .01 and .02 it needs .0375, untested ones do not count."""
-    assert stats.rejection_bound([1, 1, 1, 1], 3, 0.05) == pytest.approx(0.05 / 4)
-    assert stats.rejection_bound([0.01, 0.02, 1, 1], 3, 0.05) == pytest.approx(0.05 * 3 / 4)
-    assert stats.rejection_bound([0.03, 1, 1, 1], 3, 0.05) == pytest.approx(0.05 / 4)  # .03 > .025, in the second rank
-    assert stats.rejection_bound([0.02, 1, 1, np.nan], 3, 0.05) == pytest.approx(0.05 * 2 / 4)  # is a test once asked
-    assert stats.rejection_bound([np.nan, 1, np.nan], 1, 0.05) == 0.05
+    """Of four tests at .05: alone the fourth needs .0125, after .01 and .02 .0375; what was not tested does not count."""
+    assert list(stats.rejection_bounds([1, 1, 1, 1], 0.05)) == pytest.approx([0.05 / 4] * 4)
+    assert stats.rejection_bounds([0.01, 0.02, 1, 1], 0.05)[3] == pytest.approx(0.05 * 3 / 4)
+    assert stats.rejection_bounds([0.01, 0.02, 1, 1], 0.05)[1] == pytest.approx(0.05 * 2 / 4)
+    assert stats.rejection_bounds([0.03, 1, 1, 1], 0.05)[3] == pytest.approx(0.05 / 4)  # .03 > .025, the second rank
+    assert stats.rejection_bounds([0.02, 1, 1, np.nan], 0.05)[1] == pytest.approx(0.05 * 2 / 3)
+    assert stats.rejection_bounds([np.nan, 1, np.nan], 0.05) == pytest.approx([np.nan, 0.05, np.nan], nan_ok=True)
+    assert stats.rejection_bounds([], 0.05).size == 0
