@@ -111,7 +111,8 @@ def _exact(sums: Floats, bound: float) -> float:
 
 def _signs(count: int) -> Floats:
     """(2^count, count) all patterns of signs."""
-    return 2.0 * (np.arange(2**count)[:, None] >> np.arange(count) & 1) - 1.0
+    bits = np.arange(2**count)[:, None] >> np.arange(count) & 1
+    return bits.astype(np.float64) * 2 - 1
 
 
 def mann_whitney(x: ArrayLike, y: ArrayLike) -> float:

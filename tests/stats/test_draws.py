@@ -85,7 +85,7 @@ def test_one_reliant_class_among_any_number_can_pass_the_correction(classes):
 
 
 def test_the_bound_of_a_rejection_by_hand():
-    """Of four tests at .05: alone the fourth needs .0125, after .01 and .02 .0375; what was not tested does not count."""
+    """Of four tests at .05: alone the fourth needs .0125, after .01 and .02 .0375; untested ones count not."""
     assert list(stats.rejection_bounds([1, 1, 1, 1], 0.05)) == pytest.approx([0.05 / 4] * 4)
     assert stats.rejection_bounds([0.01, 0.02, 1, 1], 0.05)[3] == pytest.approx(0.05 * 3 / 4)
     assert stats.rejection_bounds([0.01, 0.02, 1, 1], 0.05)[1] == pytest.approx(0.05 * 2 / 4)
