@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from bias_audit.checks.background import fill_words
 from bias_audit.checks.base import Rule
 from bias_audit.checks.outcomes import (
-    FILL_P,
-    FILL_SHARE,
     RuleOutcome,
     answered,
     as_float,
@@ -90,7 +88,7 @@ def follows_background(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
             continue
         found = relies(row, bounds)
         if found and fills_disagree(row):
-            outcomes.append(not_applicable(rule, "class", name, _fills_disagree(name, row), FILLS_DISAGREE))
+            outcomes.append(not_applicable(rule, "class", name, fill_words.disagreement(name, row), FILLS_DISAGREE))
             continue
         seen = name in watched or bool(evidence.doubt)  # maps that fail their tests cannot acquit, so nothing is hidden
         level = capped(level_of(row, bounds, watched=seen, victim=name == other_of_two), row) if found else ""
@@ -253,40 +251,13 @@ def near_threshold(row: ClassRow, bounds: Thresholds, *, found: bool) -> str:
         reasons.append(f"a gap of {gap:z.1%} against a floor of {bounds.min_gap:z.0%}")
     if bounds.fdr / 2 < p <= 2 * bounds.fdr and gap >= bounds.min_gap:
         reasons.append(f"a corrected p of {p:z.3f} against {bounds.fdr:g}")
-    second, least_apart = as_float(row["p_second_fill"], 1), as_float(row["fill_difference_low"], -1)
-    if found and FILL_P / 2 < second <= 2 * FILL_P:
-        reasons.append(f"a p of {second:z.3f} against {FILL_P:g} under the second fill")
-    apart = as_float(row["fill_difference"], -1) - FILL_SHARE * gap
-    if found and not second_fill_shows(row) and abs(min(apart, least_apart)) < bounds.near:
-        reasons.append(
-            f"a gap {apart + FILL_SHARE * gap:z.1%} lower under the second fill, at least {least_apart:z.1%}, where "
-            f"{FILL_SHARE * gap:z.1%} would count as coming from the fill"
-        )
+    if found and (fill := fill_words.near(row, bounds)):
+        reasons.append(fill)
     attract, least = as_float(row["attract"], -1), as_float(row["attract_low"], -1)
     margin = min(attract - bounds.min_attract, least)
     if found and not passes_alone(row, bounds) and abs(margin) < bounds.near:
         reasons.append(f"a pull of {attract:z.1%}, at least {least:z.1%}, which tells culprit from victim")
     return "; ".join(reasons)
-
-
-def _fills_disagree(name: str, row: pd.Series) -> str:
-    gap, second = float(row["background_gap"]), as_float(row["background_gap_second_fill"])
-    return (
-        f"Two ways of filling the holes in the backgrounds disagree about {name}: a gap of {gap:z.0%} with inpainting, "
-        f"of {second:z.0%} with blur and noise (p {as_float(row['p_second_fill'], 1):z.2f}); the effect may come from "
-        "the fill."
-    )
-
-
-def _second_fill(row: pd.Series) -> str:
-    """Sentence on a second fill that does not show the gap by itself, and does not disagree."""
-    second, p = as_float(row["background_gap_second_fill"]), as_float(row["p_second_fill"])
-    if not math.isfinite(p):
-        return "The holes in the backgrounds could be filled in one way only: the level is SUSPICIOUS at most."
-    return (
-        f"With the holes in the backgrounds filled another way the gap is {second:z.0%} (p {p:z.2f}), which neither "
-        "shows the gap by itself nor speaks against it: the level is SUSPICIOUS at most."
-    )
 
 
 def _sentence(name: str, row: pd.Series, level: str, evidence: Evidence) -> str:
@@ -304,7 +275,7 @@ def _sentence(name: str, row: pd.Series, level: str, evidence: Evidence) -> str:
     if turned > 0:
         parts.append(f"Some background of another class turns {turned:z.0%} of the recognised photos.")
     if level and not second_fill_shows(row):
-        parts.append(_second_fill(row))
+        parts.append(fill_words.not_shown(row))
     if level not in ("", "COLLATERAL") and pulls(row, evidence.thresholds):
         parts.append(f"Its backgrounds pull other classes' objects to {name} (by {float(row['attract']):z.0%}).")
     if level == "COLLATERAL":
