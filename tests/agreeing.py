@@ -25,6 +25,7 @@ def agreeing(run: AuditResult) -> AuditResult:
                 pull = 0.0 if one.level == "COLLATERAL" else 0.5
                 row |= {
                     "p_fdr": 0.01, "background_gap": 0.8, "background_gap_second_fill": 0.8, "second_fill_low": 0.4,
+                    "p_second_fill": 0.001,
                     "attract": pull, "attract_low": pull,
                 }  # fmt: skip
                 row |= dict.fromkeys(

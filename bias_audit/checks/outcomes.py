@@ -199,13 +199,43 @@ def relies(row: ClassRow, bounds: Thresholds) -> bool:
     return as_float(row["p_fdr"], 1) <= bounds.fdr and as_float(row["background_gap"], 0) >= bounds.min_gap
 
 
-def second_fill_agrees(row: ClassRow, bounds: Thresholds) -> bool:
-    """Whether the background gap also holds when the donors' holes are filled the second way.
+FILL_P = 0.05
+"""Level of the sign-flip test of the gap under the second fill: it repeats one test, so it is not corrected."""
 
-    The gap must reach `min_gap`, and the lower end of its 95 % interval must lie above 0.
+FILL_SHARE = 0.5
+"""Share of the gap by which that under the second fill must lie lower for the fills to disagree."""
+
+
+def second_fill_shows(row: ClassRow) -> bool:
+    """Whether the background gap is significant by itself when the donors' holes are filled the second way.
+
+    Args:
+        row: the class's row of the table `classes`.
+    """
+    return as_float(row["p_second_fill"], 1) <= FILL_P and as_float(row["background_gap_second_fill"], 0) > 0
+
+
+def fills_disagree(row: ClassRow) -> bool:
+    """Whether a gap may come from the way of filling the donors' holes, so that nothing can be concluded from it.
+
+    The second fill does not show the gap, and its gap is certainly lower (the 95 % interval of the paired difference
+    lies above 0), by at least half of the gap. Not to show a gap is no disagreement: photos may be too few.
+
+    Args:
+        row: the class's row of the table `classes`.
+    """
+    return (
+        not second_fill_shows(row)
+        and as_float(row["fill_difference_low"], 0) > 0
+        and as_float(row["fill_difference"], 0) >= FILL_SHARE * as_float(row["background_gap"])
+    )
+
+
+def background_convicts(row: ClassRow, bounds: Thresholds) -> bool:
+    """Whether BA201 finds the class: its background gap counts, and it does not come from the fill.
 
     Args:
         row: the class's row of the table `classes`.
         bounds: thresholds of the rules.
     """
-    return as_float(row["background_gap_second_fill"], 0) >= bounds.min_gap and as_float(row["second_fill_low"], 0) > 0
+    return relies(row, bounds) and not fills_disagree(row)

@@ -162,7 +162,7 @@ def _paired_changes(
         old, new = (MEASURES[name].values(table) for table in (pairs.old, pairs.new))
         for subject, inside in members.items():
             own = None if codes is None else codes[inside]
-            changes.append(paired(scope, subject, name, old[inside], new[inside], own))
+            changes.append(paired(scope, subject, name, old[inside], new[inside], own, len(members)))
     return [change for change in changes if change.n]
 
 

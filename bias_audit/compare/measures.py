@@ -130,7 +130,15 @@ MEASURES: dict[str, Measure] = {
 }  # fmt: skip
 
 
-def paired(scope: str, subject: str, name: str, old: Floats, new: Floats, groups: Codes | None = None) -> Change:
+def paired(
+    scope: str,
+    subject: str,
+    name: str,
+    old: Floats,
+    new: Floats,
+    groups: Codes | None = None,
+    tests: int = 1,
+) -> Change:
     """The change of a measure over the images that both runs have, without a verdict yet.
 
     Interval: Newcombe's interval of a paired difference (1998, method 10) for shares, else the bootstrap-t interval of
@@ -141,6 +149,7 @@ def paired(scope: str, subject: str, name: str, old: Floats, new: Floats, groups
         scope, subject, name: scope, subject and measure of the `Change`.
         old, new: (n,) value per image in the same order; NaN where a run has none.
         groups: (n,) code per image, equal for photos that belong together; None = no photos belong together.
+        tests: subjects whose p-values are corrected together.
     """
     both = np.isfinite(old) & np.isfinite(new)
     old, new = old[both], new[both]
@@ -153,7 +162,7 @@ def paired(scope: str, subject: str, name: str, old: Floats, new: Floats, groups
     if binary:
         p = stats.mcnemar(int((differences > 0).sum()), int((differences < 0).sum()))
     else:
-        p = stats.sign_flip(differences, seed=SEED, groups=codes)
+        p = stats.sign_flip(differences, seed=SEED, permutations=stats.draws_for(tests), groups=codes)
     if measure.unit == "share":
         low, high = stats.paired_difference_interval(new, old, groups=codes)
     else:

@@ -107,7 +107,7 @@ def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame, level: st
         return (
             f"Reliance on the background could not be tested. {reason} Test accuracy is {accuracy:z.2f}.{hints}{tail}"
         )
-    worst = classes["background_gap"].max()
+    worst = classes.loc[classes.index.isin([outcome.subject for outcome in judged]), "background_gap"].max()
     missing = len(reliance) - len(judged)
     partly = f" {missing} classes could not be judged." if missing else ""
     return (

@@ -75,7 +75,7 @@ CLASS_COLUMNS: tuple[ClassColumn, ...] = (
     ),
     ClassColumn(
         "Gap, second fill",
-        "The same with the holes in the backgrounds filled by blur and noise instead of inpainting; both must agree",
+        "The same with the holes in the backgrounds filled by blur and noise, not inpainting: a second opinion",
         "background_gap_second_fill", "second_fill_low", "second_fill_high", "reliance_reason", "points",
     ),
     ClassColumn(

@@ -7,7 +7,8 @@ imported only where it is needed: `scipy.stats` alone costs 1.3 s.
 
 from bias_audit.stats.association import auc, auc_interval, cramers_v, odds_ratio
 from bias_audit.stats.bootstrap import mean_interval
-from bias_audit.stats.correction import benjamini_hochberg
+from bias_audit.stats.correction import benjamini_hochberg, rejection_bounds
+from bias_audit.stats.draws import ENOUGH_DRAWS, draws_for
 from bias_audit.stats.effects import cliffs_delta
 from bias_audit.stats.groups import ENOUGH_GROUPS, codes_of, count_units, effective_size, group_codes, group_means
 from bias_audit.stats.intervals import median_interval, paired_difference_interval, rate_interval, wilson
@@ -24,9 +25,17 @@ from bias_audit.stats.strata import (
     rates_interval,
     standardise,
 )
-from bias_audit.stats.tests import EXACT_SIGN_FLIPS, mann_whitney, mann_whitney_greater, mcnemar, sign_flip
+from bias_audit.stats.tests import (
+    EXACT_SIGN_FLIPS,
+    least_sign_flip_p,
+    mann_whitney,
+    mann_whitney_greater,
+    mcnemar,
+    sign_flip,
+)
 
 __all__ = [
+    "ENOUGH_DRAWS",
     "ENOUGH_FOR_OUTLIERS",
     "ENOUGH_GROUPS",
     "EXACT_SIGN_FLIPS",
@@ -41,10 +50,12 @@ __all__ = [
     "codes_of",
     "count_units",
     "cramers_v",
+    "draws_for",
     "effective_size",
     "fisher_within",
     "group_codes",
     "group_means",
+    "least_sign_flip_p",
     "mann_whitney",
     "mann_whitney_greater",
     "mcnemar",
@@ -57,6 +68,7 @@ __all__ = [
     "permutation_within",
     "rate_interval",
     "rates_interval",
+    "rejection_bounds",
     "robust_z",
     "shrink_means",
     "sign_flip",

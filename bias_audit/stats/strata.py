@@ -205,7 +205,7 @@ def permutation_within(
     The statistic is |sum over the group of (value - mean of the stratum)|, a multiple of the Mantel-Haenszel
     difference. If the values are ranks within the stratum over (N_s + 1), this is the test of van Elteren (1960), and
     with one stratum that of Mann & Whitney. p = (1 + #) / (1 + B), where # permutations of B are at least as extreme
-    (Phipson & Smyth 2010); B = 2000 is enough for a hundred tests (docs/science.md#permutation-counts).
+    (Phipson & Smyth 2010); many tests that are corrected together need a larger B, see `draws_for`.
 
     Args:
         values: (n,) finite values.

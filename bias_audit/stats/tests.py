@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from bias_audit.stats.arrays import CHUNK, ROUNDING, finite
+from bias_audit.stats.arrays import CHUNK, ROUNDING, Floats, finite
+from bias_audit.stats.draws import ENOUGH_DRAWS, EXCEEDANCES, sequential_p
 from bias_audit.stats.groups import totals
 
-EXACT_SIGN_FLIPS = 12
-"""Most groups for which all 2^n sign patterns (4096 for 12) are enumerated instead of drawn."""
+EXACT_SIGN_FLIPS = 24
+"""Most groups for which all 2^n sign patterns are enumerated instead of drawn, as sums of two halves (4096 each)."""
 
 
 def mcnemar(b: int, c: int) -> float:
@@ -38,7 +38,12 @@ def mcnemar(b: int, c: int) -> float:
 
 
 def sign_flip(
-    differences: ArrayLike, *, seed: int, groups: ArrayLike | None = None, permutations: int = 10_000
+    differences: ArrayLike,
+    *,
+    seed: int,
+    groups: ArrayLike | None = None,
+    permutations: int = ENOUGH_DRAWS,
+    exceedances: int = EXCEEDANCES,
 ) -> float:
     """Two-sided sign-flip permutation test of paired differences (Fisher 1935; Phipson & Smyth 2010 for the count).
 
@@ -49,38 +54,65 @@ def sign_flip(
         differences: (n,) finite differences, one per photo.
         seed: of the random signs; unused up to EXACT_SIGN_FLIPS groups, where all patterns are enumerated.
         groups: (n,) group codes (patient, scene); None = each photo its own group.
-        permutations: number B of random sign patterns where there are more groups.
+        permutations: most random sign patterns where there are more groups, see `draws_for`.
+        exceedances: patterns at least as extreme as the observed one after which drawing stops, see `sequential_p`.
 
     Returns:
-        p in 0..1, never 0: the share of all patterns that are at least as extreme, or (1 + #) / (1 + B) where # of the
-        B random patterns are; nan for no differences.
+        p in 0..1, never 0: the share of all patterns that are at least as extreme, or that of the drawn ones as
+        `sequential_p` gives it; nan for no differences.
 
     Raises:
-        ValueError: a difference that is not finite, groups of another length, or permutations < 1.
+        ValueError: a difference that is not finite, groups of another length, or permutations or exceedances < 1.
     """
     d = finite(differences, "differences")
-    if permutations < 1:
-        raise ValueError(f"permutations must be at least 1, got {permutations!r}")
+    if min(permutations, exceedances) < 1:
+        raise ValueError(f"permutations and exceedances must be at least 1, got {permutations!r} and {exceedances!r}")
     if d.size == 0:
         return math.nan
     # Patterns that tie with the observed one must count as ties, in whatever order their terms are added.
     bound = abs(float(d.sum())) - ROUNDING * d.size * float(np.abs(d).sum())
     sums, _ = totals(d, groups)
     if sums.size <= EXACT_SIGN_FLIPS:
-        signs = np.array(list(itertools.product((-1.0, 1.0), repeat=sums.size)))
-        return float((np.abs(signs @ sums) >= bound).mean())
+        return _exact(sums, bound)
     # One random byte flips the signs of eight groups: their 256 possible sums are looked up, not added again.
     eights = np.resize(np.append(sums, np.zeros(-sums.size % 8)), (-(-sums.size // 8), 8))
-    signs = np.array(list(itertools.product((-1.0, 1.0), repeat=8)))
-    looked_up = (eights @ signs.T).ravel()
+    looked_up = (eights @ _signs(8).T).ravel()
     first = np.arange(len(eights)) * 256
     rng = np.random.default_rng(seed)
-    rows = max(CHUNK // len(eights), 1)
-    extreme = 0
-    for start in range(0, permutations, rows):
-        drawn = rng.integers(0, 256, (min(rows, permutations - start), len(eights)), dtype=np.uint8)
-        extreme += int((np.abs(looked_up[drawn + first].sum(axis=1)) >= bound).sum())
-    return (1 + extreme) / (1 + permutations)
+
+    def extreme(rows: int) -> NDArray[np.bool_]:
+        drawn = rng.integers(0, 256, (rows, len(eights)), dtype=np.uint8)
+        reached: NDArray[np.bool_] = np.abs(looked_up[drawn + first].sum(axis=1)) >= bound
+        return reached
+
+    return sequential_p(extreme, permutations, at_once=max(CHUNK // len(eights), 1), exceedances=exceedances)
+
+
+def least_sign_flip_p(groups: int, permutations: int = ENOUGH_DRAWS) -> float:
+    """Smallest p that `sign_flip` can give: that of differences which all have the same sign.
+
+    Args:
+        groups: number of photos, or of groups of photos.
+        permutations: as for `sign_flip`.
+    """
+    return 2.0 ** (1 - groups) if 0 < groups <= EXACT_SIGN_FLIPS else 1 / (1 + permutations)
+
+
+def _exact(sums: Floats, bound: float) -> float:
+    """Share of all sign patterns of `sums` whose sum is at least `bound` in size: patterns of one half by the other."""
+    half = sums.size // 2
+    one, other = _signs(half) @ sums[:half], np.sort(_signs(sums.size - half) @ sums[half:])
+    if bound <= 0:
+        return 1.0
+    above = other.size - np.searchsorted(other, bound - one, side="left")
+    below = np.searchsorted(other, -bound - one, side="right")
+    return float((above.sum() + below.sum()) / 2**sums.size)
+
+
+def _signs(count: int) -> Floats:
+    """(2^count, count) all patterns of signs."""
+    bits = np.arange(2**count)[:, None] >> np.arange(count) & 1
+    return bits.astype(np.float64) * 2 - 1
 
 
 def mann_whitney(x: ArrayLike, y: ArrayLike) -> float:

@@ -49,6 +49,12 @@ def test_gaps_of_the_same_images_are_tested_by_sign_flips():
     assert change.low < 0.4 < change.high, "ten equal differences are no certainty"
 
 
+def test_more_subjects_have_more_random_signs():
+    """With 10,000 draws for each, none of a thousand classes could be better or worse: 1000 / 10,001 > .05."""
+    one, many = (paired("class", "x", "background_gap", np.zeros(60), np.ones(60), None, n) for n in (1, 1000))
+    assert (one.p, many.p) == (1 / 10_001, 1 / 40_001)
+
+
 def test_images_without_a_value_in_either_run_do_not_count():
     change = paired("class", "x", "background_excess", np.array([1.0, np.nan, 2.0]), np.array([1.0, 5.0, np.nan]))
     assert (change.n, change.difference) == (1, 0.0)

@@ -173,6 +173,16 @@ def test_the_state_comes_from_the_code_and_not_from_the_words(tmp_path: Path, co
     assert row_of(gate, "BA301").state == state
 
 
+def test_a_class_that_no_gap_could_have_convicted_is_not_enough_images(tmp_path: Path) -> None:
+    """It was tested, and has a p: but its photos are too few for the correction over the classes."""
+    said = "Not enough photos: only 10 photos, 11 needed for a test that is corrected over 26 classes."
+    few = {**WOLF, "p_fdr": 0.051, "reliance_reason_code": reasons.TOO_FEW, "n_needed": 11}
+    gate = judged(tmp_path, run_of(outcome(NA, sentence=said, reason_code=reasons.TOO_FEW), classes=(few,)))
+    row = row_of(gate, "BA201", "wolf")
+    assert (row.status, row.state, gate.passed) == (FAILED, "not enough images", False)
+    assert judged(tmp_path, run_of(outcome(NA, reason_code=reasons.TOO_FEW)), 'allow = ["not enough images"]\n').passed
+
+
 def test_a_required_rule_that_the_run_does_not_know(tmp_path: Path) -> None:
     gate = judged(tmp_path, run_of(), '[rules]\nrequire = ["BA201", "BA302"]\n')
     row = row_of(gate, "BA302")

@@ -135,6 +135,21 @@ def test_bh_follows_the_order_and_ignores_untested(p: list[float], random: objec
     np.testing.assert_array_equal(stats.benjamini_hochberg(values[tested]), stats.benjamini_hochberg(values)[tested])
 
 
+@given(p_values, st.integers(0, 400), st.sampled_from([0.01, 0.05, 0.2]), st.floats(0, 1))
+def test_the_bound_of_a_rejection_is_where_bh_begins_to_reject(
+    p: list[float], place: int, rate: float, own: float
+) -> None:
+    values = np.append(np.array(p, dtype=float), 0.5)
+    place %= len(values)
+    values[place] = own
+    bound = stats.rejection_bounds(values, rate)[place]
+    for tried in (own, bound * (1 - 1e-9), min(1.0, bound * (1 + 1e-9))):
+        if tried == own and abs(own - bound) < 1e-12:
+            continue  # rounding decides
+        values[place] = tried
+        assert (stats.benjamini_hochberg(values)[place] <= rate) == (tried <= bound)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(-20, 20), min_size=1, max_size=10), st.integers(1, 5))
 def test_sign_flip_is_blind_to_sign_order_and_scale(differences: list[int], scale: int) -> None:
@@ -159,6 +174,29 @@ def test_sign_flip_is_uniform_under_the_null(n: int) -> None:
         shifted.append(stats.sign_flip(differences + 0.8, seed=seed, permutations=399))
     assert kstest(null, "uniform").pvalue > 0.01
     assert kstest(shifted, "uniform").pvalue < 1e-6
+
+
+@pytest.mark.parametrize(("draws", "exceedances"), [(999, 20), (99, 20), (499, 10), (60, 1)])
+def test_drawing_that_stops_early_never_makes_p_too_small(draws: int, exceedances: int) -> None:
+    """Besag & Clifford 1991: P(p <= t) <= t, where the observed one is as any of the permutations."""
+    from bias_audit.stats.draws import sequential_p
+
+    rng = np.random.default_rng(4)
+    p_values = np.empty(4000)
+    for world in range(len(p_values)):
+        observed = rng.random()
+
+        def extreme(rows: int, bound: float = observed) -> np.ndarray:
+            return rng.random(rows) >= bound
+
+        p_values[world] = sequential_p(extreme, draws, at_once=37, exceedances=exceedances)
+    for level in (0.02, 0.05, 0.1, 0.3, 0.7):
+        share = float((p_values <= level).mean())
+        error = 3 * np.sqrt(level * (1 - level) / len(p_values))
+        assert share <= level + error
+        # As much as a p of this many values can have: the next smaller value is one extreme permutation away.
+        least = level * (1 - 1 / exceedances) - 1 / (1 + draws) if exceedances > 1 else level / 2
+        assert share >= least - error
 
 
 @given(st.lists(st.integers(-1000, 1000), min_size=1, max_size=30), st.integers(1, 9), st.integers(-50, 50))

@@ -10,7 +10,7 @@ from summed import images_table
 from bias_audit.checks import registry
 from bias_audit.checks.evidence import Evidence
 from bias_audit.checks.outcomes import count as count_outcomes
-from bias_audit.checks.reasons import TOO_FEW
+from bias_audit.checks.reasons import FILLS_DISAGREE, NOT_TESTED, TOO_FEW
 from bias_audit.config import Thresholds
 from bias_audit.pipeline import judge as rules
 from bias_audit.pipeline.judge import judge_rule
@@ -30,7 +30,8 @@ CLASS = {
 }  # fmt: skip
 GAP = {
     "background_gap": 0.4, "gap_low": 0.2, "gap_high": 0.6, "p_fdr": 0.01, "flipped": 8, "becomes": "wolf",
-    "background_gap_second_fill": 0.3, "second_fill_low": 0.1,
+    "background_gap_second_fill": 0.3, "second_fill_low": 0.1, "p_second_fill": 0.01, "fill_difference": 0.1,
+    "fill_difference_low": -0.1, "fill_difference_high": 0.3,
 }  # fmt: skip
 
 
@@ -109,12 +110,62 @@ class TestReliance:
         table = classes(a={**GAP, "background_gap": gap, "p_fdr": p, "attract": 0.6, "attract_low": 0.5}, b={})
         assert outcomes("BA201", evidence(table))["a"].status == "passed"
 
-    @pytest.mark.parametrize("second", [(0.04, 0.01), (0.3, -0.01), (-0.3, -0.5), (np.nan, np.nan)])
-    def test_what_only_one_fill_shows_is_not_concluded(self, second):
-        unsure = {**GAP, "attract_low": 0.5, "background_gap_second_fill": second[0], "second_fill_low": second[1]}
-        outcome = outcomes("BA201", evidence(classes(a=unsure, b={})))["a"]
-        assert outcome.status == "not applicable"
-        assert "a gap of 40% with inpainting" in outcome.sentence
+    @pytest.mark.parametrize(
+        ("change", "status"),
+        [
+            # gap .4; under the second fill: p, gap; and how much lower that is, with its interval
+            ({"p_second_fill": 0.05, "fill_difference": 0.3, "fill_difference_low": 0.2}, "found"),  # both show a gap
+            ({"p_second_fill": 0.051, "fill_difference": 0.3, "fill_difference_low": 0.2}, "not applicable"),
+            ({"p_second_fill": 0.051, "fill_difference": 0.2, "fill_difference_low": 0.01}, "not applicable"),  # half
+            ({"p_second_fill": 0.051, "fill_difference": 0.19, "fill_difference_low": 0.1}, "found"),  # less than half
+            ({"p_second_fill": 0.051, "fill_difference": 0.3, "fill_difference_low": 0.0}, "found"),  # may be the same
+            ({"p_second_fill": 0.001, "background_gap_second_fill": -0.3, "fill_difference": 0.7}, "not applicable"),
+            ({"p_second_fill": 0.3, "background_gap_second_fill": 0.9, "fill_difference": -0.5}, "found"),
+            (dict.fromkeys(("p_second_fill", "background_gap_second_fill", "fill_difference"), np.nan), "found"),
+        ],
+    )
+    def test_two_fills(self, change, status):
+        low = {"fill_difference_low": change["fill_difference"] - 0.2}
+        row = {**GAP, "attract": 0.5, "attract_low": 0.3, **self.CUE, **low, **change}
+        outcome = outcomes("BA201", evidence(classes(a=row, b={})))["a"]
+        assert outcome.status == status
+        shown = row["p_second_fill"] <= 0.05
+        if status == "found":
+            assert outcome.level == ("CONFIRMED" if shown else "SUSPICIOUS")
+            assert ("SUSPICIOUS at most" in outcome.sentence) != shown
+        else:
+            assert outcome.reason_code == FILLS_DISAGREE
+            assert "a gap of 40% with inpainting" in outcome.sentence
+
+    def test_a_fill_that_shows_too_little_hides_no_victim_and_no_culprit(self):
+        unsure = {
+            **GAP,
+            "p_second_fill": 0.2,
+            "n_attention": 40,
+            "excess_high": 0.3,
+            "attract": 0.5,
+            "attract_low": 0.2,
+        }
+        found = outcomes("BA201", evidence(classes(a=unsure, b={**unsure, "attract": 0.0, "attract_low": 0.0}, c={})))
+        assert [found[name].level for name in "ab"] == ["SUSPICIOUS", "COLLATERAL"]
+
+    def test_a_class_that_no_gap_could_have_convicted_has_not_passed(self):
+        reason = "only 10 photos, 11 needed for a test that is corrected over 26 classes"
+        few = {"p_fdr": 0.051, "background_gap": 1.0, "reliance_reason": reason, "reliance_reason_code": TOO_FEW}
+        found = outcomes("BA201", evidence(classes(a=few, b={}, c={**few, "reliance_reason_code": NOT_TESTED})))
+        assert [found[name].status for name in "abc"] == ["not applicable", "passed", "not applicable"]
+        assert found["a"].sentence == f"Not enough photos: {reason}."
+        assert [found[name].reason_code for name in "ac"] == [TOO_FEW, NOT_TESTED]
+        assert found["c"].sentence.startswith("Not tested: ")
+
+    def test_the_largest_gap_of_the_verdict_is_that_of_a_judged_class(self):
+        few = {"p_fdr": 0.051, "background_gap": 1.0, "reliance_reason": "few", "reliance_reason_code": TOO_FEW}
+        table = classes(a=few, b={"background_gap": 0.02})
+        said = verdict(judge_rule("BA201", evidence(table)), table)
+        assert "No reliance on the background was shown in 1 judged classes (largest background gap 0.02" in said
+        assert "1 classes could not be judged" in said
+        alone = classes(a=few, b=few)
+        assert verdict(judge_rule("BA201", evidence(alone)), alone).startswith("NOT JUDGED: ")
 
     CUE = {  # noqa: RUF012
         "cue_lent_effect": 0.2, "cue_lent_low": 0.1, "p_cue_lent_fdr": 0.01,
@@ -186,7 +237,14 @@ class TestReliance:
             ({"background_gap": 0.04, "p_fdr": 0.5}, "passed", None),  # nothing but noise
             ({"p_fdr": 0.04}, "found", "a corrected p of 0.040 against 0.05"),
             ({"p_fdr": 0.09}, "passed", "a corrected p of 0.090 against 0.05"),
-            ({"second_fill_low": 0.01}, "found", "under the second fill, with a lower limit of 1.0%"),
+            ({"p_second_fill": 0.03}, "found", "a p of 0.030 against 0.05 under the second fill"),
+            ({"p_second_fill": 0.2, "fill_difference": 0.19}, "found", None),  # far from above 0
+            (
+                {"p_second_fill": 0.2, "fill_difference": 0.19, "fill_difference_low": 0.1},
+                "found",
+                "a gap 19.0% lower under the second fill, at least 10.0%, where 20.0% would count",
+            ),
+            ({"p_second_fill": 0.2, "fill_difference": 0.3, "fill_difference_low": -0.01}, "found", "at least -1.0%"),
             ({"attract_low": 0.01}, "found", "a pull of 50.0%, at least 1.0%"),
             ({"attract": 0.06, "attract_low": 0.03}, "found", "a pull of 6.0%, at least 3.0%"),
             ({"attract": 0.0, "attract_low": 0.0}, "found", None),  # a victim, far from the floor

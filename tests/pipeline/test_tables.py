@@ -75,6 +75,8 @@ def test_the_second_fill_has_columns_of_its_own():
     husky = summed(records, frame, NAMES)[1].loc["husky"]
     assert husky["background_gap_second_fill"] == pytest.approx(1 / 3)
     assert husky["fill_disagreement"] == pytest.approx(2 / 3)
+    assert husky["p_second_fill"] == pytest.approx(2 / 2**10)
+    assert husky["fill_difference"] == pytest.approx(2 / 3)
     assert husky["background_only_second_fill"] == pytest.approx(0.6)
     assert husky["second_fill_low"] < 1 / 3 < husky["second_fill_high"]
     assert husky["p_sign_flip"] == pytest.approx(2 / 2**10)  # all ten photos lose: 2 of 1024 sign patterns

@@ -229,6 +229,22 @@ def convict(content: Content) -> None:
     recount(content, "BA201", 2, 0)
 
 
+def lack_photos(content: Content) -> None:
+    """A class passes that had too few photos for the correction."""
+    row(content, WOLF).update(reliance_reason_code="too few images")
+
+
+def disagree(content: Content) -> None:
+    row(content, HUSKY).update(p_second_fill=0.2, fill_difference=0.5, fill_difference_low=0.1)
+
+
+def show_one_fill(content: Content) -> None:
+    """Confirmed by its cue, though the second fill does not show the gap."""
+    row(content, HUSKY).update(p_second_fill=0.2, p_cue_lent_fdr=0.01, cue_lent_effect=0.2, cue_lent_low=0.1)
+    of(content, "BA201", HUSKY).update(level="CONFIRMED")
+    content["level"] = "CONFIRMED"
+
+
 def delete_class(content: Content) -> None:
     content["classes"] = [each for each in content["classes"] if each["class_name"] != HOSTILE]
     content["info"]["class_names"].remove(HOSTILE)
@@ -266,6 +282,9 @@ def delete_class_and_outcomes(content: Content) -> None:
         (acquit, "passed, and the gap of the class table is a finding"),
         (acquit_in_the_table_too, "p_value is"),
         (convict, "found, and the gap of the class table is no finding"),
+        (lack_photos, "passed, and the class table says that it had too few photos"),
+        (disagree, "found, and the class table says that the gap may come from the fill"),
+        (show_one_fill, "level CONFIRMED, the class table says SUSPICIOUS"),
         (delete_class, f"there is no class {HOSTILE!r}"),
         (delete_class_and_outcomes, "the classes add up to 18"),
     ],
@@ -274,6 +293,49 @@ def test_a_run_that_contradicts_itself_is_not_read(refused: Any, how: Any, said:
     said_now = refused(how)
     assert said in said_now
     assert "contradicts itself" in said_now
+
+
+def unjudged(content: Content, name: str) -> None:
+    """Nothing is said of the class, and everything that counts what was judged agrees."""
+    one = of(content, "BA201", name)
+    found = one["status"] == "found"
+    one.update(status="not applicable", level=None, measured=None, n=None, p_value=None)
+    counts = next(each for each in content["rules"] if each["code"] == "BA201")
+    counts["found" if found else "passed"] -= 1
+    counts["judged"] -= 1
+    counts["not_judged"] += 1
+    if found:
+        content["level"] = "NO RELIANCE SHOWN"
+
+
+def confirm_before(content: Content) -> None:
+    """A run of before the second fill had a test: its gap is above the floor, and its lower limit above 0."""
+    show_one_fill(content)
+    for each in content["classes"]:
+        each.pop("p_second_fill", None)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        confirm_before,
+        lambda c: (unjudged(c, WOLF), lack_photos(c)),
+        lambda c: (unjudged(c, HUSKY), disagree(c)),
+        lambda c: (unjudged(c, HUSKY), row(c, HUSKY).pop("p_second_fill"), row(c, HUSKY).update(second_fill_low=-0.1)),
+    ],
+)
+def test_what_the_class_table_allows_is_read(run: Path, content: Content, how: Any) -> None:
+    whole = (run / "audit.json").read_bytes()
+    how(content)
+    write(run, content, sealed=True)
+    assert load(run).class_rows
+    (run / "audit.json").write_bytes(whole)
+
+
+@pytest.mark.parametrize("how", [lambda c: None, lambda c: row(c, HUSKY).pop("p_second_fill")])
+def test_a_finding_of_the_class_table_cannot_be_left_unjudged(refused: Any, how: Any) -> None:
+    said = refused(lambda c: (unjudged(c, HUSKY), how(c)))
+    assert "not judged, and the class table has a finding" in said
 
 
 def test_the_run_as_it_was_written_is_read(run: Path, content: Content) -> None:

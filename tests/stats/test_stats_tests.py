@@ -89,9 +89,25 @@ def test_sign_flip_monte_carlo_nears_the_exact_value(monkeypatch: pytest.MonkeyP
     differences = np.random.default_rng(0).normal(0.4, 1, 12)
     exact = stats.sign_flip(differences, seed=0)
     monkeypatch.setattr(tests, "EXACT_SIGN_FLIPS", 0)
-    assert stats.sign_flip(differences, seed=0, permutations=20_000) == pytest.approx(exact, abs=0.015)
+    whole = {"permutations": 20_000, "exceedances": 20_001}
+    assert stats.sign_flip(differences, seed=0, **whole) == pytest.approx(exact, abs=0.015)
     monkeypatch.setattr(tests, "CHUNK", 50)
-    assert stats.sign_flip(differences, seed=1, permutations=20_000) == pytest.approx(exact, abs=0.015)
+    assert stats.sign_flip(differences, seed=1, **whole) == pytest.approx(exact, abs=0.015)
+
+
+@pytest.mark.parametrize(("n", "against"), [(13, 0), (16, 2), (23, 5), (24, 0), (24, 12)])
+def test_sign_flip_enumerates_up_to_24(n: int, against: int) -> None:
+    """Differences of one size, some against the rest: |sum| is that of a coin thrown n times, by binomial numbers."""
+    differences = np.ones(n)
+    differences[:against] = -1
+    tail = sum(math.comb(n, k) for k in range(min(against, n - against) + 1))
+    assert stats.sign_flip(differences, seed=0, permutations=1) == min(1.0, 2 * tail / 2**n)
+
+
+@pytest.mark.parametrize("n", [1, 2, 10, 24, 25, 60])
+def test_the_least_p_is_that_of_differences_that_all_have_one_sign(n: int) -> None:
+    assert stats.least_sign_flip_p(n, 999) == stats.sign_flip(np.linspace(1, 2, n), seed=3, permutations=999)
+    assert stats.least_sign_flip_p(n, 999) == (2 / 2**n if n <= 24 else 1 / 1000)
 
 
 def test_sign_flip_is_never_zero() -> None:
@@ -103,8 +119,9 @@ def test_sign_flip_edges() -> None:
     assert math.isnan(stats.sign_flip([], seed=0))
     with pytest.raises(ValueError, match="finite"):
         stats.sign_flip([1, NAN], seed=0)
-    with pytest.raises(ValueError, match="permutations"):
-        stats.sign_flip([1, 2], seed=0, permutations=0)
+    for wrong in ({"permutations": 0}, {"exceedances": 0}):
+        with pytest.raises(ValueError, match="must be at least 1"):
+            stats.sign_flip([1, 2], seed=0, **wrong)
 
 
 def test_sign_flip_turns_whole_clusters() -> None:
@@ -116,7 +133,7 @@ def test_sign_flip_turns_whole_clusters() -> None:
 
 def test_sign_flip_of_clusters_is_that_of_their_sums() -> None:
     rng = np.random.default_rng(0)
-    for groups in (9, 31):
+    for groups in (9, 23, 31):
         clusters = rng.permutation(np.arange(120) % groups)
         differences = rng.normal(0.1, 1, 120)
         sums = [differences[clusters == code].sum() for code in range(groups)]
@@ -129,6 +146,7 @@ def test_sign_flip_of_clusters_is_that_of_their_sums() -> None:
 @pytest.mark.parametrize("n", [13, 16, 21])
 def test_sign_flip_by_bytes_draws_every_sign_as_often(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Powers of two: the sum names the pattern, and p the rank of the observed one, whatever place the bits have."""
+    monkeypatch.setattr(tests, "EXACT_SIGN_FLIPS", 0)
     differences = 2.0 ** np.arange(n)
     differences[-1] *= -1
     for turned in range(n - 1):
@@ -137,7 +155,8 @@ def test_sign_flip_by_bytes_draws_every_sign_as_often(n: int, monkeypatch: pytes
         total = abs(observed.sum())
         # |sum| >= total: the odd numbers total..2^n - 1, each by two patterns of 2^n
         exact = ((2**n - 1 - total) / 2 + 1) / 2 ** (n - 1)
-        assert stats.sign_flip(observed, seed=turned, permutations=4000) == pytest.approx(exact, abs=0.04)
+        p = stats.sign_flip(observed, seed=turned, permutations=4000, exceedances=4001)
+        assert p == pytest.approx(exact, abs=0.04)
 
 
 # -- Mann-Whitney --------------------------------------------------------------------------

@@ -13,13 +13,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bias_audit import stats
+from bias_audit.checks.background.fills import compared_fills
 from bias_audit.checks.reasons import NO_READABLE, OK, TOO_FEW, TOO_FEW_GROUPS
 from bias_audit.run.statuses import DONE, DONE_BEFORE, NOT_SAMPLED
 
 Codes = NDArray[np.intp]
-
-SIGN_FLIPS = 10_000
-"""Permutations of a sign-flip test: p is known to 1e-4, which Benjamini-Hochberg needs over up to 500 classes."""
 
 RATES = {
     "background_only": "background_only_right",
@@ -30,7 +28,14 @@ RATES = {
 """Rate of a class -> column of the photos whose mean it is; each rate has a Wilson interval."""
 
 
-def class_effects(read: pd.DataFrame, min_photos: int, seed: int, groups: pd.Series | None = None) -> dict[str, Any]:
+def class_effects(
+    read: pd.DataFrame,
+    min_photos: int,
+    seed: int,
+    groups: pd.Series | None = None,
+    *,
+    draws: int = stats.ENOUGH_DRAWS,
+) -> dict[str, Any]:
     """Reliance columns of one class, from the effects of its photos.
 
     Args:
@@ -38,6 +43,7 @@ def class_effects(read: pd.DataFrame, min_photos: int, seed: int, groups: pd.Ser
         min_photos: with fewer photos (or groups) nothing is tested.
         seed: seed of bootstrap and permutations.
         groups: group code per image, index as `read` or larger; None = every photo is a group of its own.
+        draws: most random sign patterns of a test, see `stats.draws_for`.
 
     Returns:
         column name -> value, names as in `columns.OF_CLASSES`; columns without a value are left out.
@@ -61,7 +67,8 @@ def class_effects(read: pd.DataFrame, min_photos: int, seed: int, groups: pd.Ser
         row["reliance_reason_code"] = TOO_FEW if codes is None else TOO_FEW_GROUPS
     row.update(_exchanged(done, codes))
     if units >= min_photos:
-        row.update(_tests(done, codes, seed))
+        row.update(_tests(done, codes, seed, draws))
+        row.update(compared_fills(done, groups, seed, draws))
     row.update(_second_fill(done, groups, row["background_gap"]))
     done = done.assign(
         background_only_right=done["background_only_predicted"] == done["label"],
@@ -71,7 +78,7 @@ def class_effects(read: pd.DataFrame, min_photos: int, seed: int, groups: pd.Ser
         row.update(_rate(name, done[column], groups))
     row.update(_beside(done, groups, seed))
     effects = done["cue_removal_effect"].dropna()
-    row.update(cue_effect("cue_removal", effects, groups, min_photos=min_photos, seed=seed))
+    row.update(cue_effect("cue_removal", effects, groups, min_photos=min_photos, seed=seed, draws=draws))
     row["n_rests_on_background"] = int(done["rests_on_background"].fillna(False).sum())
     return row
 
@@ -102,12 +109,12 @@ def _changed_sides(done: pd.DataFrame) -> tuple[int, int]:
     return int((same & ~other).sum()), int((~same & other).sum())
 
 
-def _tests(done: pd.DataFrame, codes: Codes | None, seed: int) -> dict[str, Any]:
+def _tests(done: pd.DataFrame, codes: Codes | None, seed: int, draws: int) -> dict[str, Any]:
     same, other = (done[f"{arm}_background_accuracy"].to_numpy(float) for arm in ("same", "other"))
     row: dict[str, Any] = {
-        "p_sign_flip": stats.sign_flip(same - other, seed=seed, permutations=SIGN_FLIPS, groups=codes),
+        "p_sign_flip": stats.sign_flip(same - other, seed=seed, permutations=draws, groups=codes),
         "p_log_odds": stats.sign_flip(
-            done["swap_log_odds"].to_numpy(float), seed=seed, permutations=SIGN_FLIPS, groups=codes
+            done["swap_log_odds"].to_numpy(float), seed=seed, permutations=draws, groups=codes
         ),
     }
     if codes is None:  # a photo of a group is no trial of its own
@@ -182,7 +189,13 @@ def relative_foreground_sensitivity(noisy_object: float, noisy_background: float
 
 
 def cue_effect(
-    name: str, effects: pd.Series, groups: pd.Series | None, *, min_photos: int, seed: int
+    name: str,
+    effects: pd.Series,
+    groups: pd.Series | None,
+    *,
+    min_photos: int,
+    seed: int,
+    draws: int = stats.ENOUGH_DRAWS,
 ) -> dict[str, Any]:
     """Mean effect of the attended piece of background on the probability, beyond an equal piece elsewhere.
 
@@ -192,6 +205,7 @@ def cue_effect(
         groups: group code per image, as in `class_effects`; holds at least the index of `effects`.
         min_photos: photos (or groups) that the test needs.
         seed: seed of bootstrap and permutations.
+        draws: most random sign patterns of the test, see `stats.draws_for`.
 
     Returns:
         column name -> value: number of photos, mean effect (NaN without photos), ends of its 95 % bootstrap-t interval
@@ -202,7 +216,7 @@ def cue_effect(
     row: dict[str, Any] = {f"n_{name}": len(values), f"{name}_effect": values.mean() if len(values) else np.nan}
     row[f"{name}_low"], row[f"{name}_high"] = stats.mean_interval(values, seed=seed, groups=codes, least=-1.0, most=1.0)
     if stats.count_units(len(values), codes) >= min_photos:
-        row[f"p_{name}"] = stats.sign_flip(values, seed=seed, permutations=SIGN_FLIPS, groups=codes)
+        row[f"p_{name}"] = stats.sign_flip(values, seed=seed, permutations=draws, groups=codes)
     return row
 
 

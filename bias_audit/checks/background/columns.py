@@ -95,7 +95,7 @@ COMPARED: tuple[Column, ...] = (
 OF_CLASSES: tuple[Column, ...] = (
     Column("n_interventions", "int", "photos of which composites were made"),
     Column("n_eligible", "int", "photos of which composites could have been made"),
-    *reason("reliance_reason", "ok, or why the reliance columns are missing"),
+    *reason("reliance_reason", "ok, or why the reliance columns are missing, or say nothing"),
     Column("same_background_accuracy", "float", "mean over photos, on backgrounds of the same class, 0..1", "low"),
     Column("same_low", "float", "95 % Wilson interval over photos, lower end"),
     Column("same_high", "float", "95 % Wilson interval over photos, upper end"),
@@ -116,6 +116,7 @@ OF_CLASSES: tuple[Column, ...] = (
         "p_mcnemar", "float", "exact McNemar, photos right on same and wrong on other backgrounds against the reverse"
     ),
     Column("n_clusters", "int", "photos, or groups of photos (patient, scene), that count as one each"),
+    Column("n_needed", "int", "so many of them could be convicted, where the class has too few", added=True),
     Column(
         "swap_log_odds", "float", "mean log-odds of the label on same-class minus on other-class backgrounds", "high"
     ),
@@ -126,6 +127,15 @@ OF_CLASSES: tuple[Column, ...] = (
     Column("second_fill_low", "float", "95 % interval of the paired difference, lower end"),
     Column("second_fill_high", "float", "95 % interval of the paired difference, upper end"),
     Column("fill_disagreement", "float", "how far the gaps of the two fills lie apart, 0..2", "high"),
+    Column("p_second_fill", "float", "sign-flip permutation of the gaps under the second fill, two-sided", added=True),
+    Column(
+        "fill_difference",
+        "float",
+        "gap under the first fill minus gap under the second, over the photos that have both, -2..2",
+        added=True,
+    ),
+    Column("fill_difference_low", "float", "95 % interval over photos, lower end", added=True),
+    Column("fill_difference_high", "float", "95 % interval over photos, upper end", added=True),
     Column("background_only_second_fill", "float", "background_only_accuracy under the second fill, 0..1", "high"),
     Column(
         "attract",

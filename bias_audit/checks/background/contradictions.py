@@ -6,12 +6,23 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bias_audit.checks.background.rule import cue_moves_it, maps_are_blind, passes_alone, pulls, victim_of_two
-from bias_audit.checks.outcomes import COLLATERAL, RuleOutcome, as_float, relies, second_fill_agrees
+from bias_audit.checks.background.rule import (
+    cannot_be_found,
+    capped,
+    cue_moves_it,
+    maps_are_blind,
+    passes_alone,
+    pulls,
+    victim_of_two,
+)
+from bias_audit.checks.outcomes import COLLATERAL, RuleOutcome, as_float, fills_disagree, relies
 from bias_audit.checks.thresholds import Thresholds
 
 CLOSE = 1e-9
 """Largest difference between a number of an outcome and the same number of the class table."""
+
+TESTS_SECOND_FILL = "p_second_fill"
+"""Column that runs lack which were judged before the second fill had a test of its own."""
 
 
 def contradiction(
@@ -51,8 +62,13 @@ def _wrong(outcome: RuleOutcome, row: Mapping[str, Any], bounds: Thresholds, *, 
         return "found, and the gap of the class table is no finding"
     if outcome.passed and (shown or not math.isfinite(as_float(row["p_fdr"]))):
         return "passed, and the gap of the class table " + ("is a finding" if shown else "was not tested")
+    if outcome.passed and cannot_be_found(row, bounds):
+        return "passed, and the class table says that it had too few photos"
+    doubted = fills_disagree(row) if TESTS_SECOND_FILL in row else not _second_fill_agrees(row, bounds)
     if not outcome.judged:
-        return "not judged, and the class table has a finding" if shown and second_fill_agrees(row, bounds) else ""
+        return "not judged, and the class table has a finding" if shown and not doubted else ""
+    if outcome.found and doubted:
+        return "found, and the class table says that the gap may come from the fill"
     pairs = (("measured", "background_gap"), ("p_value", "p_fdr"), ("n", "n_interventions"))
     for name, column in pairs:
         if not abs(as_float(getattr(outcome, name)) - as_float(row[column])) <= CLOSE:
@@ -64,8 +80,18 @@ def _wrong(outcome: RuleOutcome, row: Mapping[str, Any], bounds: Thresholds, *, 
 
 def _levels(row: Mapping[str, Any], bounds: Thresholds, *, victim: bool) -> tuple[str, ...]:
     """Levels that a finding may have by the class table; two where only the heatmaps tell which."""
+    levels = _by_pull(row, bounds, victim=victim)
+    return tuple(dict.fromkeys(capped(level, row) for level in levels)) if TESTS_SECOND_FILL in row else levels
+
+
+def _by_pull(row: Mapping[str, Any], bounds: Thresholds, *, victim: bool) -> tuple[str, ...]:
     if victim or not (pulls(row, bounds) or passes_alone(row, bounds)):
         return (COLLATERAL,)
     if cue_moves_it(row, bounds):
         return ("CONFIRMED",)
     return ("SUSPICIOUS", "HIDDEN") if maps_are_blind(row, bounds) else ("SUSPICIOUS",)
+
+
+def _second_fill_agrees(row: Mapping[str, Any], bounds: Thresholds) -> bool:
+    """Whether a run that has no test of the second fill took its gap for real."""
+    return as_float(row["background_gap_second_fill"], 0) >= bounds.min_gap and as_float(row["second_fill_low"], 0) > 0

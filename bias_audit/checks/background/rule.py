@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from bias_audit.checks.background import fill_words
 from bias_audit.checks.base import Rule
 from bias_audit.checks.outcomes import (
     RuleOutcome,
     answered,
     as_float,
+    fills_disagree,
     not_applicable,
     number,
     relies,
-    second_fill_agrees,
+    second_fill_shows,
     visible,
 )
-from bias_audit.checks.reasons import FEW, FILLS_DISAGREE
+from bias_audit.checks.reasons import FEW, FILLS_DISAGREE, NOT_TESTED
 from bias_audit.config import Thresholds
 
 if TYPE_CHECKING:
@@ -38,6 +40,10 @@ EVIDENCE = (
     "background_only_second_fill",
     "background_gap_shrunken",
     "fill_disagreement",
+    "p_second_fill",
+    "fill_difference",
+    "fill_difference_low",
+    "fill_difference_high",
     "p_mcnemar",
     "p_log_odds",
     "swap_log_odds",
@@ -65,9 +71,9 @@ EVIDENCE = (
 def follows_background(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA201: the same objects are recognised less often on backgrounds of other classes.
 
-    Found where the background gap is significant (sign-flip test, Benjamini-Hochberg) and large enough. The gap must
-    show with a second way of filling the donors' holes too, else the outcome is "not applicable". The level is that of
-    `level_of`.
+    Found where the background gap is significant (sign-flip test, Benjamini-Hochberg) and large enough. Not applicable
+    where the class has too few photos for any gap to be significant, and where the gap may come from the way of filling
+    the donors' holes. The level is that of `level_of`, at most SUSPICIOUS where the second fill does not show the gap.
     """
     import numpy as np
 
@@ -77,15 +83,15 @@ def follows_background(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     other_of_two = victim_of_two(evidence.rows(), bounds)
     outcomes = []
     for name, row in evidence.rows():
-        if not np.isfinite(as_float(row["p_fdr"])):
+        if not np.isfinite(as_float(row["p_fdr"])) or cannot_be_found(row, bounds):
             outcomes.append(not_applicable(rule, "class", name, why_no_reliance(row), row["reliance_reason_code"]))
             continue
         found = relies(row, bounds)
-        if found and not second_fill_agrees(row, bounds):
-            outcomes.append(not_applicable(rule, "class", name, _fills_disagree(name, row), FILLS_DISAGREE))
+        if found and fills_disagree(row):
+            outcomes.append(not_applicable(rule, "class", name, fill_words.disagreement(name, row), FILLS_DISAGREE))
             continue
         seen = name in watched or bool(evidence.doubt)  # maps that fail their tests cannot acquit, so nothing is hidden
-        level = level_of(row, bounds, watched=seen, victim=name == other_of_two) if found else ""
+        level = capped(level_of(row, bounds, watched=seen, victim=name == other_of_two), row) if found else ""
         near = near_threshold(row, bounds, found=found)
         sentence = _sentence(name, row, level, evidence) + (f" Near the threshold: {near}." if near else "")
         outcomes.append(
@@ -107,6 +113,26 @@ def follows_background(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
             )
         )
     return outcomes
+
+
+def cannot_be_found(row: ClassRow, bounds: Thresholds) -> bool:
+    """Whether a class was tested, but on so few photos that BA201 would not have found it whatever they show.
+
+    Args:
+        row: the class's row of the class table; its reason says so where it holds (`enough.mark_too_few`).
+        bounds: thresholds of the rules.
+    """
+    return not relies(row, bounds) and row["reliance_reason_code"] in (*FEW, NOT_TESTED)
+
+
+def capped(level: str, row: ClassRow) -> str:
+    """The level of a finding, at most SUSPICIOUS where the second fill does not show the gap by itself.
+
+    Args:
+        level: one of `outcomes.LEVELS`.
+        row: the class's row of the class table.
+    """
+    return "SUSPICIOUS" if level in ("HIDDEN", "CONFIRMED") and not second_fill_shows(row) else level
 
 
 def level_of(row: ClassRow, bounds: Thresholds, *, watched: bool, victim: bool = False) -> str:
@@ -225,22 +251,13 @@ def near_threshold(row: ClassRow, bounds: Thresholds, *, found: bool) -> str:
         reasons.append(f"a gap of {gap:z.1%} against a floor of {bounds.min_gap:z.0%}")
     if bounds.fdr / 2 < p <= 2 * bounds.fdr and gap >= bounds.min_gap:
         reasons.append(f"a corrected p of {p:z.3f} against {bounds.fdr:g}")
-    second, low = as_float(row["background_gap_second_fill"], 0), as_float(row["second_fill_low"], 0)
-    if found and (second < bounds.min_gap + bounds.near or low < bounds.near):
-        reasons.append(f"a gap of {second:z.1%} under the second fill, with a lower limit of {low:z.1%}")
+    if found and (fill := fill_words.near(row, bounds)):
+        reasons.append(fill)
     attract, least = as_float(row["attract"], -1), as_float(row["attract_low"], -1)
     margin = min(attract - bounds.min_attract, least)
     if found and not passes_alone(row, bounds) and abs(margin) < bounds.near:
         reasons.append(f"a pull of {attract:z.1%}, at least {least:z.1%}, which tells culprit from victim")
     return "; ".join(reasons)
-
-
-def _fills_disagree(name: str, row: pd.Series) -> str:
-    gap, second = float(row["background_gap"]), as_float(row["background_gap_second_fill"])
-    return (
-        f"Two ways of filling the holes in the backgrounds disagree about {name}: a gap of {gap:z.0%} with inpainting, "
-        f"of {second:z.0%} with blur and noise; the effect may come from the fill."
-    )
 
 
 def _sentence(name: str, row: pd.Series, level: str, evidence: Evidence) -> str:
@@ -257,6 +274,8 @@ def _sentence(name: str, row: pd.Series, level: str, evidence: Evidence) -> str:
     turned = as_float(row["adversarial"])
     if turned > 0:
         parts.append(f"Some background of another class turns {turned:z.0%} of the recognised photos.")
+    if level and not second_fill_shows(row):
+        parts.append(fill_words.not_shown(row))
     if level not in ("", "COLLATERAL") and pulls(row, evidence.thresholds):
         parts.append(f"Its backgrounds pull other classes' objects to {name} (by {float(row['attract']):z.0%}).")
     if level == "COLLATERAL":
@@ -313,5 +332,6 @@ def why_no_reliance(row: pd.Series) -> str:
     Args:
         row: the class's row of the class table.
     """
-    few = row["reliance_reason_code"] in FEW
-    return f"{'Not enough photos' if few else 'No composites could be made'}: {row['reliance_reason']}."
+    code = row["reliance_reason_code"]
+    what = "Not enough photos" if code in FEW else "Not tested" if code == NOT_TESTED else "No composites could be made"
+    return f"{what}: {row['reliance_reason']}."

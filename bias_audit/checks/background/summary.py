@@ -13,6 +13,7 @@ from bias_audit import stats
 from bias_audit.checks.attraction import attraction, gap_matrix
 from bias_audit.checks.background.class_effects import background_only_elsewhere, class_effects, cue_effect
 from bias_audit.checks.background.columns import OF_CLASSES
+from bias_audit.checks.background.enough import mark_too_few
 from bias_audit.checks.background.measure import Example, Interventions
 from bias_audit.checks.base import Photos
 from bias_audit.checks.outcomes import RuleOutcome
@@ -72,24 +73,25 @@ def of_classes(composites: pd.DataFrame, photos: Photos) -> pd.DataFrame:
         photos: input of the tables, with the complete table of the images.
     """
     images, groups, least = photos.images, photos.groups, photos.thresholds.min_photos
+    draws = stats.draws_for(len(photos.class_names), rate=photos.thresholds.fdr)
     exchanged = composites[composites["fill"] == FIRST_FILL]
     codes = None if groups is None else groups.to_numpy(np.intp)
     attract = attraction(exchanged, len(photos.class_names), seed=photos.seed, groups=codes)
     rows = []
     for index, name in enumerate(photos.class_names):
         own = photos.of_class(name)
-        row: dict[str, Any] = class_effects(own, least, photos.seed, groups)
+        row: dict[str, Any] = class_effects(own, least, photos.seed, groups, draws=draws)
         row["attract"], row["attract_low"], row["attract_high"] = (values[index] for values in attract)
         for fill in ("", "_second_fill"):
             row[f"background_only_elsewhere{fill}"] = background_only_elsewhere(images, name, fill, min_photos=least)
         lent = images.loc[images["cue_lent_class"] == name, "cue_lent_effect"].dropna()
-        row.update(cue_effect("cue_lent", lent, groups, min_photos=least, seed=photos.seed))
+        row.update(cue_effect("cue_lent", lent, groups, min_photos=least, seed=photos.seed, draws=draws))
         rows.append(row)
     table = frame(OF_CLASSES, rows)
     for corrected, p in CORRECTED:
         table[corrected] = stats.benjamini_hochberg(table[p].to_numpy(float))
     table["background_gap_shrunken"] = _shrunken_gaps(images, table, photos.class_names)
-    return table
+    return mark_too_few(table, least=least, rate=photos.thresholds.fdr, draws=draws, grouped=groups is not None)
 
 
 def _shrunken_gaps(images: pd.DataFrame, classes: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bias_audit.checks.base import Judge, Rule
-from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, answered, not_applicable, number, relies
+from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, answered, as_float, not_applicable, number, relies
 from bias_audit.checks.reasons import EXPLAINED, FEW, NO_READABLE, OK, TOO_FEW, TOO_FEW_GROUPS
 from bias_audit.run.statuses import INVALID_PREDICTION
 
@@ -212,23 +212,24 @@ def _outline(images: pd.DataFrame, least: int) -> tuple[float, float, str]:
 
 def too_few_images(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA905: classes with images, but too few usable photos to judge reliance on the background."""
-    bounds = evidence.thresholds
     classes = evidence.classes[evidence.classes["n"] > 0]
     small = classes[classes["reliance_reason_code"].isin(FEW)]
     candidates = len(small) + int((classes["reliance_reason_code"] == OK).sum())
     if candidates == 0:
         reason, code = _most_frequent(classes, "reliance_reason")
         return [not_applicable(rule, "dataset", "", f"No class could be judged: {reason}.", code)]
-    sentence = f"All {candidates} classes with usable photos have the {bounds.min_photos} that a test needs."
+    sentence = f"All {candidates} classes with usable photos have enough of them for a test."
     if len(small):
+        needed = int(as_float(small["n_needed"].max(), evidence.thresholds.min_photos))
         units = small["reliance_reason_code"].map({TOO_FEW: "photos", TOO_FEW_GROUPS: "groups of photos"})
         have = zip(small.index, small["n_clusters"], units, strict=True)
         named = ", ".join(f"{name} ({int(n)} {unit})" for name, n, unit in list(have)[:MOST_NAMES])
         sentence = (
             f"{len(small)} of {candidates} classes have too few usable photos to be judged on reliance: {named}"
             + (f" and {len(small) - MOST_NAMES} more" if len(small) > MOST_NAMES else "")
-            + f"; {bounds.min_photos} are needed."
-            + (" A higher --interventions uses more." if (small["n_eligible"] >= bounds.min_photos).any() else "")
+            + f"; {needed} are needed"
+            + (f" with {candidates} classes to test." if needed > evidence.thresholds.min_photos else ".")
+            + (" A higher --interventions uses more." if (small["n_eligible"] >= needed).any() else "")
         )
     return [
         answered(

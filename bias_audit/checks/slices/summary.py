@@ -22,6 +22,9 @@ from bias_audit.checks.reasons import NO_COMPARISON, OK, TOO_FEW, TOO_FEW_GROUPS
 from bias_audit.checks.slices.columns import SLICES
 from bias_audit.run.tables import user_columns
 
+PERMUTATIONS = 2000
+"""Least number of random permutations of a test; many slices need more (docs/science.md#permutation-counts)."""
+
 MIN_SLICE = 10
 """Smallest number of images of a slice that is tested; smaller slices are only listed
 (docs/science.md#minimum-numbers).
@@ -124,13 +127,12 @@ def slices_table(
     """
     read = images[images["status"] == OK]
     rows: list[dict[str, Any]] = []
-    for column in columns:
-        values = grouped(read[column])
-        if values is None:
-            continue
+    cut = {column: values for column in columns if (values := grouped(read[column])) is not None}
+    draws = stats.draws_for(sum(values.nunique() for values in cut.values()), least=PERMUTATIONS)
+    for column, values in cut.items():
         known = read[values.notna()]
         slices = values[values.notna()]
-        by_measure = [_compare(known, slices, measure, seed, groups) for measure in MEASURES]
+        by_measure = [_compare(known, slices, measure, seed, draws, groups) for measure in MEASURES]
         for value in sorted(slices.unique()):
             row: dict[str, Any] = {"column": column, "value": str(value)}
             for compared in by_measure:
@@ -168,7 +170,7 @@ def grouped(values: pd.Series) -> pd.Series | None:
 
 
 def _compare(
-    read: pd.DataFrame, slices: pd.Series, measure: Measure, seed: int, groups: pd.Series | None
+    read: pd.DataFrame, slices: pd.Series, measure: Measure, seed: int, draws: int, groups: pd.Series | None
 ) -> dict[str, dict[str, Any]]:
     """Cells of one measure for each slice of one column: slice -> column name -> value."""
     scored = read[read[measure.scores].notna()]
@@ -191,7 +193,7 @@ def _compare(
     names, group = np.unique(units["slice"].to_numpy(str), return_inverse=True)
     label = np.unique(units["label"].to_numpy(str), return_inverse=True)[1]
     scores = units["score"].to_numpy(float)
-    p_values = _p_values(scores, group, label, measure, groups is None, seed)
+    p_values = _p_values(scores, group, label, measure, groups is None, seed, draws)
     cells = stats.Cells.of(scores, group, label)
     pairs = _pairs(cells, measure, names)
     for value, row in rows.items():
@@ -246,7 +248,7 @@ def _units(scored: pd.DataFrame, slices: pd.Series, measure: Measure, groups: pd
 
 
 def _p_values(
-    scores: NDArray[np.float64], group: Codes, label: Codes, measure: Measure, by_photo: bool, seed: int
+    scores: NDArray[np.float64], group: Codes, label: Codes, measure: Measure, by_photo: bool, seed: int, draws: int
 ) -> NDArray[np.float64]:
     """(slices,) p-value of each slice against the rest, within classes."""
     if measure is ACCURACY and by_photo:
@@ -259,7 +261,7 @@ def _p_values(
     if measure is ATTENTION:  # skewed: ranks, in each class of the same spread (van Elteren 1960)
         ranks = pd.Series(scores).groupby(label)
         scores = (ranks.rank() / (ranks.transform("size") + 1)).to_numpy(float)
-    return stats.permutation_within(scores, group, label, seed=seed)
+    return stats.permutation_within(scores, group, label, seed=seed, permutations=draws)
 
 
 def _pairs(cells: stats.Cells, measure: Measure, names: NDArray[np.str_]) -> dict[str, dict[str, Any]]:

@@ -42,6 +42,7 @@ def property_rows(
     """
     frame = pd.DataFrame({name: np.asarray(values) for name, values in seen.items()})
     frame["arm"] = np.where(frame["label"] == frame["donor_label"], "same", "other")
+    draws = stats.draws_for(len(properties) * len(class_names))
     rows = []
     for number, name_of_property in enumerate(properties):
         part = frame[frame["probe"] == number]
@@ -50,7 +51,7 @@ def property_rows(
             row: dict[str, Any] = {"probe": name_of_property, "class_name": name}
             row["attract"], row["attract_low"], row["attract_high"] = (float(values[label]) for values in pulls)
             row.update(_own(part[part["label"] == label], label, min_photos, groups))
-            row.update(_pulled(part, label, len(class_names), seed, groups))
+            row.update(_pulled(part, label, len(class_names), seed, draws, groups))
             if row["reason_code"] == OK and row["n_pulled"] < min_photos:
                 row["reason"] = f"only {row['n_pulled']} photos of other classes, {min_photos} needed for a test"
                 row["reason_code"] = TOO_FEW
@@ -84,7 +85,9 @@ def _own(part: pd.DataFrame, label: int, min_photos: int, groups: NDArray[np.int
     return row
 
 
-def _pulled(part: pd.DataFrame, label: int, classes: int, seed: int, groups: NDArray[np.intp] | None) -> dict[str, Any]:
+def _pulled(
+    part: pd.DataFrame, label: int, classes: int, seed: int, draws: int, groups: NDArray[np.intp] | None
+) -> dict[str, Any]:
     """Columns on photos of other classes: how many more are predicted as this class when they get its property.
 
     The comparison is with the property of another photo of their own class.
@@ -103,5 +106,5 @@ def _pulled(part: pd.DataFrame, label: int, classes: int, seed: int, groups: NDA
     if len(values):
         codes = None if groups is None else groups[np.concatenate(photos)[known]]
         row["pulled"] = float(values.mean())
-        row["p_pull"] = stats.sign_flip(values, seed=seed, groups=codes)
+        row["p_pull"] = stats.sign_flip(values, seed=seed, permutations=draws, groups=codes)
     return row

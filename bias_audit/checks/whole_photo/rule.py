@@ -12,10 +12,9 @@ from bias_audit.checks.outcomes import (
     RuleOutcome,
     answered,
     as_float,
+    background_convicts,
     not_applicable,
     number,
-    relies,
-    second_fill_agrees,
 )
 from bias_audit.checks.reasons import NOT_MEASURED, OK, TOO_FEW
 
@@ -151,6 +150,6 @@ def _told(name: str, row: pd.Series) -> str:
 
 
 def _background_convicted(name: str, evidence: Evidence) -> bool:
-    """Whether BA201 finds the class: its background gap counts, and the second fill agrees."""
+    """Whether BA201 finds the class."""
     row = dict(evidence.rows()).get(name)
-    return row is not None and relies(row, evidence.thresholds) and second_fill_agrees(row, evidence.thresholds)
+    return row is not None and background_convicts(row, evidence.thresholds)

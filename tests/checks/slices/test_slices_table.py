@@ -231,3 +231,24 @@ def test_slices_of_nothing_are_rarely_found() -> None:
         mixed += int((blind["p_excess_fdr"] <= 0.05).any())
     assert max(found.values()) <= binom.ppf(0.999, worlds, 0.05), found
     assert mixed > binom.ppf(0.999, worlds, 0.05), "classes mixed: the test can fail"
+
+
+def test_more_slices_have_more_permutations():
+    """Sixty-one columns of two slices: 122 p-values of each measure are corrected together, with 40 draws for each."""
+    labels = ["a", "b"] * 20
+    old = [i >= 20 for i in range(40)]
+    records = [
+        {
+            "image_id": f"{i}.jpg", "label": label, "status": "ok", "correct": True, "attention_status": "ok",
+            "background_excess_label": 0.9 if late else 0.1, "intervention_status": "no usable mask",
+        }
+        for i, (label, late) in enumerate(zip(labels, old, strict=True))
+    ]  # fmt: skip
+    camera = {"camera": ["old" if late else "new" for late in old]}
+    others = {f"column {i}": ["x" if (j // (1 + i % 10)) % 2 else "y" for j in range(40)] for i in range(60)}
+    few, many = (images_table(records, user) for user in (camera, {**camera, **others}))
+    p = {
+        len(table): table.loc[0, "p_excess"]
+        for table in (slices_table(each, user_columns(each)) for each in (few, many))
+    }
+    assert p == {2: 1 / 2001, 122: 1 / 4881}

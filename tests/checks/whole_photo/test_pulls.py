@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bias_audit import stats
 from bias_audit.checks.evidence import Evidence
 from bias_audit.checks.whole_photo.measure import DONORS, _answered, choose_photos, count_exchanges, exchange
 from bias_audit.checks.whole_photo.pulls import property_rows
@@ -86,7 +87,8 @@ def test_photos_of_a_patient_count_once() -> None:
     given = seen({(1, 0): 0, (2, 0): 0}, photos=24)
     groups = np.arange(72) // 3  # three photos each: eight patients a class
     assert {row["reason"] for row in rows(given, groups=groups).values()} == {"only 8 photos, 10 needed for a test"}
-    apart, together = rows(given)["a"], rows(given, groups=np.arange(72) // 2)["a"]
+    given = seen({(1, 0): 0, (2, 0): 0}, photos=26)
+    apart, together = rows(given)["a"], rows(given, groups=np.arange(78) // 2)["a"]
     assert together["p_pull"] >= apart["p_pull"]
     assert together["loss_high"] - together["loss_low"] >= apart["loss_high"] - apart["loss_low"]
 
@@ -147,3 +149,11 @@ def test_a_photo_without_a_valid_prediction_is_left_out_of_both_arms_of_the_prop
     }
     kept = _answered(seen)
     assert (kept["probe"].tolist(), kept["photo"].tolist()) == ([0, 1, 1], [8, 7, 8])
+
+
+def test_more_tests_have_more_random_signs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The p-values of all properties and classes are corrected together, and are what the number of draws follows."""
+    monkeypatch.setattr(stats, "draws_for", lambda tests: 1000 * tests)
+    given = seen({(1, 0): 0, (2, 0): 0}, photos=30, probes=2)
+    made = property_rows(given, ("colour", "blur"), NAMES, min_photos=10, seed=0)
+    assert made[0]["p_pull"] == 1 / 6001

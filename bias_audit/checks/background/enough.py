@@ -1,0 +1,71 @@
+"""Which classes have too few photos for the test of the background gap to find anything, and how many they need.
+
+A test over few photos cannot give a small p, and the more classes are tested, the smaller it must be: ten photos that
+all change sides have .002, which passes the correction over 25 classes and no longer over 26. Such a class must not be
+called passed (docs/science.md#minimum-numbers).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from bias_audit import stats
+from bias_audit.checks.reasons import FEW, NOT_TESTED, OK, TOO_FEW, TOO_FEW_GROUPS
+
+
+def mark_too_few(table: pd.DataFrame, *, least: int, rate: float, draws: int, grouped: bool) -> pd.DataFrame:
+    """The class table, with the reason of every class that has too few photos, and how many are needed.
+
+    A class that was tested and not rejected has too few where the correction would not have rejected it either with the
+    smallest p that its photos allow, the p-values of the other classes being as they are. Of those that have too few
+    themselves p counts as 1: Benjamini-Hochberg lets two classes pass together of which neither could alone, and a
+    class that cannot be judged must not be what acquits the others.
+
+    Args:
+        table: the columns `columns.OF_CLASSES`; "p_sign_flip", its correction "p_fdr", "n_clusters" and the reasons are
+            read.
+        least: photos (or groups) that any test needs.
+        rate: bound of the corrected p.
+        draws: most sign patterns of a test, see `stats.draws_for`.
+        grouped: the units are groups of photos.
+
+    Returns:
+        the table with "n_needed", one number for all classes that have too few: with so many photos each could be
+        convicted, if all of them were tested. Their "reliance_reason" names it.
+    """
+    p = table["p_sign_flip"].to_numpy(float)
+    units = table["n_clusters"].fillna(0).to_numpy(int)
+    few = table["reliance_reason_code"].isin(FEW).to_numpy(bool, copy=True)
+    passed = (table["reliance_reason_code"] == OK).to_numpy() & (table["p_fdr"].to_numpy(float) > rate)
+    smallest = np.array([stats.least_sign_flip_p(int(count), draws) for count in units])
+    known = -1
+    while few.sum() > known:
+        known = int(few.sum())
+        others = np.where(few & ~np.isnan(p), 1.0, p)
+        few |= passed & (smallest > stats.rejection_bounds(others, rate))
+    places = np.flatnonzero(few)
+    # Were all of them tested, there would be more tests to correct for; what they would show is not known.
+    if_tested = np.where(few, 1.0, p)
+    needed = _needed(float(stats.rejection_bounds(if_tested, rate)[places[0]]), least, draws) if len(places) else 0
+    unit, code = ("groups of photos", TOO_FEW_GROUPS) if grouped else ("photos", TOO_FEW)
+    over = f" that is corrected over {int((~np.isnan(if_tested)).sum())} classes" if needed > least else ""
+    lacking = few & (units < needed)
+    marked = table.copy()
+    marked.loc[lacking, "n_needed"] = needed
+    marked.loc[lacking, "reliance_reason_code"] = code
+    marked.loc[lacking, "reliance_reason"] = [
+        f"only {count} {unit}, {needed} needed for a test{over}" for count in units[lacking]
+    ]
+    beyond = few & ~lacking  # a rate so low that the random patterns are too few for it
+    marked.loc[beyond, "reliance_reason_code"] = NOT_TESTED
+    marked.loc[beyond, "reliance_reason"] = [
+        f"no p of a test of {count} {unit} can reach {rate:g} after the correction" for count in units[beyond]
+    ]
+    return marked
+
+
+def _needed(bound: float, least: int, draws: int) -> int:
+    """Smallest number of photos, at least `least`, whose smallest p is at most `bound`."""
+    exact = range(least, max(least, stats.EXACT_SIGN_FLIPS) + 2)
+    return next((n for n in exact if stats.least_sign_flip_p(n, draws) <= bound), exact[-1])
