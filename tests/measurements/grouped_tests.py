@@ -54,7 +54,14 @@ def brighter(pixels: np.ndarray) -> Predictions:
 
 
 def proved_cue(
-    rng: np.random.Generator, seed: int, *, patients: int, photos: int, hosts: int, effect: float = 0, named: bool = True
+    rng: np.random.Generator,
+    seed: int,
+    *,
+    patients: int,
+    photos: int,
+    hosts: int,
+    effect: float = 0,
+    named: bool = True,
 ) -> bool:
     """Whether a cue is proved in a world of lenders of some patients, and of hosts.
 

@@ -121,9 +121,7 @@ def discover(
         advance(1)
     proved = [cue for cue in chosen if cue.status == PROVED]
     # One correction over both tests of all cues: either effect is a proof. With few hosts one of them is not made.
-    tests = [
-        effect.p if effect else float("nan") for cue in proved for effect in (cue.proof.erased, cue.proof.pasted)
-    ]
+    tests = [effect.p if effect else float("nan") for cue in proved for effect in (cue.proof.erased, cue.proof.pasted)]
     corrected = stats.benjamini_hochberg(np.array(tests)).reshape(-1, 2)
     for cue, (p_erase, p_paste) in zip(proved, corrected, strict=True):
         cue.p_erase, cue.p_paste = float(p_erase), float(p_paste)
