@@ -104,8 +104,8 @@ class Evidence:
     def attention(self) -> dict[str, Compared]:
         """Class name -> comparison of its background excess with that of all other classes.
 
-        Holds only classes with at least `Thresholds.min_attention` scored images. A group counts once on either side, by
-        the mean of its images there. Computed once and kept.
+        Holds only classes with at least `Thresholds.min_attention` scored images. A group counts once on either side,
+        by the mean of its images there. Computed once and kept.
         """
         import numpy as np
 

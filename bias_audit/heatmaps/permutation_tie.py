@@ -93,7 +93,8 @@ def permutation_tie(
         groups: (N,) codes of photos that belong together (patient, scene); None = every photo is a group of its own.
 
     Returns:
-        The result, without p below MIN_IMAGES groups. A map without positive evidence on the valid pixels of any one mask is left out, with its own mask.
+        The result, without p below MIN_IMAGES groups. A map without positive evidence on the valid pixels of any one
+        mask is left out, with its own mask.
     """
     z = np.full(len(maps), np.nan)
     shares = share_matrix(maps, foreground, background)

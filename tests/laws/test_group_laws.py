@@ -43,10 +43,10 @@ def test_four_patients_show_nothing(script: ModuleType, name: str) -> None:
     ("name", "worlds"),
     [
         ("BA302, 12 patients x 5", 60),
-        ("BA101, 12 patients x 10", 100),
+        ("BA101, 12 patients x 10", 300),
         ("tie, 12 patients x 10", 100),
         ("tie, 40 patients x 5", 100),
-        ("tie, 40 patients x 1-5", 100),
+        ("tie, 40 patients x 1-5", 300),
     ],
 )
 def test_patients_are_found_by_chance_only(script: ModuleType, name: str, worlds: int) -> None:

@@ -211,8 +211,8 @@ def _shuffled(
 
     Where photos of a group have several labels, those of a group are exchanged as a block, as many as the group needs,
     and which of its photos has which is drawn: photos of a group are no independent trials. The folds are stratified by
-    class. Labels shuffled across folds would not be, their scores would be worse for that alone, and the test would find
-    leaks where there are none.
+    class. Labels shuffled across folds would not be, their scores would be worse for that alone, and the test would
+    find leaks where there are none.
     """
     shuffled = labels.copy()
     for held in folds:

@@ -207,7 +207,7 @@ def _check(
         most=int(np.bincount(labels[:n]).max(initial=0)),
         classes=len(dataset.class_names),
         others=tuple(_against(each, hits[each], hits[name], codes) for each in names if each != name),
-        by_group=None if codes is None else tuple(zip(_per_group(codes[:n]), _per_group(codes[:n], hits[name]))),
+        by_group=None if codes is None else _pairs(codes[:n], hits[name]),
     )
 
 
@@ -216,6 +216,10 @@ def _against(name: str, own: NDArray[np.bool_], used: NDArray[np.bool_], codes: 
     own, used = own[:n], used[:n]
     by_group = None if codes is None else _per_group(codes[:n], own.astype(int) - used.astype(int))
     return Candidate(name, n, _count(own), _count(own & ~used), _count(used & ~own), by_group)
+
+
+def _pairs(codes: NDArray[np.intp], hits: NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
+    return tuple(zip(_per_group(codes), _per_group(codes, hits), strict=True))
 
 
 def _per_group(codes: NDArray[np.intp], values: NDArray[Any] | None = None) -> tuple[int, ...]:

@@ -90,7 +90,8 @@ def _own(part: pd.DataFrame, label: int, min_photos: int, groups: NDArray[np.int
 def _pulled(part: pd.DataFrame, label: int, classes: int, seed: int, groups: NDArray[np.intp] | None) -> dict[str, Any]:
     """Columns on photos of other classes: how many more are predicted as this class when they get its property.
 
-    "pulled_units" is no column: how many independent photos, or groups of photos, these are. The comparison is with the property of another photo of their own class.
+    "pulled_units" is no column: how many independent photos, or groups of photos, these are. The comparison
+    is with the property of another photo of their own class.
     """
     pulls, photos = [], []
     for other in range(classes):
