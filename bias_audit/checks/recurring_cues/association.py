@@ -44,13 +44,21 @@ class Association:
     p: float
 
 
-def associate(members: Indices, labels: NDArray[np.intp], predicted: NDArray[np.intp], classes: int) -> Association:
+def associate(
+    members: Indices,
+    labels: NDArray[np.intp],
+    predicted: NDArray[np.intp],
+    classes: int,
+    groups: Indices | None = None,
+) -> Association:
     """Measure the association of a group of images with the classes.
 
     Args:
         members: images of the group, indices below N, each once; at least one.
         labels, predicted: (N,) class indices of all images of the sample.
         classes: number of classes, K.
+        groups: (N,) codes of images that belong together (patient, scene), which count as one in the interval of the
+            share; None = every image is a group of its own. Counts, odds ratio, V and p remain those of images.
     """
     from scipy.stats import fisher_exact
 
@@ -63,6 +71,8 @@ def associate(members: Indices, labels: NDArray[np.intp], predicted: NDArray[np.
     tied = int(np.argmax(np.where(counts >= 0.25 * n, lifts, -1)))
     a, b = int(counts[tied]), int(totals[tied] - counts[tied])
     c, d = n - a, size - int(totals[tied]) - (n - a)
+    taken = predicted == tied
+    of_taken = inside[taken].astype(float)
     table = np.array([counts, totals - counts])
     label_table = np.array([by_label, np.bincount(labels, minlength=classes) - by_label])
     return Association(
@@ -70,7 +80,7 @@ def associate(members: Indices, labels: NDArray[np.intp], predicted: NDArray[np.
         n,
         counts,
         by_label,
-        (a / (a + b), *stats.wilson(a, a + b)),
+        (a / (a + b), *stats.rate_interval(of_taken, groups=None if groups is None else groups[taken])),
         float(lifts[tied]),
         stats.odds_ratio(a, b, c, d),
         stats.cramers_v(table),

@@ -103,7 +103,8 @@ def discover(
         the cues, strongest first, see `strength`.
     """
     found = _merged(groups(seen, seed), seen)
-    cues = [_cue(spots, views, seen, len(dataset.class_names)) for spots, views in found]
+    codes = None if photo_groups is None else photo_groups[seen.positions]
+    cues = [_cue(spots, views, seen, len(dataset.class_names), codes) for spots, views in found]
     tied = stats.benjamini_hochberg(np.array([cue.association.p for cue in cues]))
     for cue, p in zip(cues, tied, strict=True):
         cue.p_tied = float(p)
@@ -256,7 +257,7 @@ def _merged(found: Sequence[Group], seen: Seen) -> list[tuple[Indices, list[str]
     return [(spots, list(dict.fromkeys(views))) for spots, views in merged]
 
 
-def _cue(spots: Indices, views: list[str], seen: Seen, classes: int) -> Cue:
+def _cue(spots: Indices, views: list[str], seen: Seen, classes: int, codes: Indices | None) -> Cue:
     members = np.unique(seen.spots.image[spots])
     weights = [(int(seen.spots.image[spot]), seen.spots.window(int(spot))) for spot in spots]
     on_object = []
@@ -266,7 +267,7 @@ def _cue(spots: Indices, views: list[str], seen: Seen, classes: int) -> Cue:
     return Cue(
         spots,
         views,
-        associate(members, seen.labels, seen.predicted, classes),
+        associate(members, seen.labels, seen.predicted, classes, codes),
         p_tied=float("nan"),
         attention=float(seen.spots.share[spots].mean()),
         on_object=float(np.mean(on_object)),
