@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, answered
+from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, answered, number
 from bias_audit.config import Thresholds
 
 if TYPE_CHECKING:
@@ -104,8 +104,8 @@ class Evidence:
     def attention(self) -> dict[str, Compared]:
         """Class name -> comparison of its background excess with that of all other classes.
 
-        Holds only classes with at least `Thresholds.min_attention` scored images. A group counts once on either side, by
-        the mean of its images there. Computed once and kept.
+        Holds only classes with at least `Thresholds.min_attention` scored images. A group counts once on either side,
+        by the mean of its images there. Computed once and kept.
         """
         import numpy as np
 
@@ -155,21 +155,25 @@ class Evidence:
         return tuple(group.sort_values(column, ascending=False, kind="stable").index[:MOST_IDS])
 
 
-def images_found(rule: Rule, name: str, chosen: pd.DataFrame, judged: int, sentence: str) -> RuleOutcome:
+def images_found(
+    rule: Rule, name: str, chosen: pd.DataFrame, judged: pd.DataFrame, sentence: str, evidence: Evidence
+) -> RuleOutcome:
     """Outcome of a rule that picks single images of a class: found, at level WATCH, where it picked any.
 
-    The measured number is the share of picked images, with a 95 % Wilson interval.
+    The measured number is the share of picked images, with a 95 % Wilson interval in which a group counts as one.
 
     Args:
         rule: the rule.
         name: the class.
         chosen: rows of the images that were picked, most telling first.
-        judged: number of images that could be judged, at least 1.
+        judged: rows of the images that could be judged, at least one, those of `chosen` among them.
         sentence: what was found, in words.
+        evidence: what the rule was judged on.
     """
     from bias_audit import stats
 
-    low, high = stats.wilson(len(chosen), judged)
+    picked = judged.index.isin(chosen.index).astype(float)
+    low, high = stats.rate_interval(picked, groups=stats.codes_of(evidence.groups, judged.index))
     return answered(
         rule,
         "image",
@@ -177,9 +181,9 @@ def images_found(rule: Rule, name: str, chosen: pd.DataFrame, judged: int, sente
         len(chosen) > 0,
         "WATCH",
         sentence,
-        measured=len(chosen) / judged,
-        low=low,
-        high=high,
-        n=judged,
+        measured=len(chosen) / len(judged),
+        low=number(low),
+        high=number(high),
+        n=len(judged),
         image_ids=tuple(chosen.index[:MOST_IDS]),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,15 +25,40 @@ def rank(seed: int, image_id: str) -> str:
     return hashlib.sha256(f"{seed}:{image_id}".encode()).hexdigest()
 
 
-def spread(dataset: Dataset, count: int, seed: int) -> list[int]:
-    """Positions of at most `count` samples, taken from the classes in turn, each class in random order."""
+def spread(dataset: Dataset, count: int, seed: int, groups: NDArray[np.intp] | None = None) -> list[int]:
+    """Positions of at most `count` samples, taken from the classes in turn, each class in random order.
+
+    Args:
+        dataset: all samples.
+        count: number of samples that are wanted.
+        seed: seed of the order.
+        groups: group code of each sample (patient, scene): within a class the first of each group comes before the
+            second of any. None = every sample is a group of its own.
+    """
     classes: list[list[int]] = [[] for _ in dataset.class_names]
     for position, sample in enumerate(dataset.samples):
         classes[sample.label].append(position)
     for positions in classes:
         positions.sort(key=lambda position: rank(seed, dataset.samples[position].image_id))
+        if groups is not None:
+            positions[:] = in_turn(positions, groups)
     turns = itertools.chain.from_iterable(itertools.zip_longest(*classes))
     return list(itertools.islice((position for position in turns if position is not None), count))
+
+
+def in_turn(positions: Sequence[int], groups: NDArray[np.intp]) -> list[int]:
+    """The positions with the first of each group before the second of any, otherwise in their order.
+
+    Args:
+        positions: indices into `groups`.
+        groups: group code of each sample.
+    """
+    met: Counter[int] = Counter()
+    turns = []
+    for position in positions:
+        turns.append(met[int(groups[position])])
+        met[int(groups[position])] += 1
+    return [positions[i] for i in np.argsort(turns, kind="stable")]
 
 
 def readable(dataset: Dataset, records: Sequence[Mapping[str, Any]], seed: int) -> list[int]:

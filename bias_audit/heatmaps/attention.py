@@ -227,9 +227,7 @@ def tie_to_objects(
         for label in labels:
             parts = np.array([stored[position] for position in chosen[label]], np.float32).reshape(-1, 4, *grid)
             together = None if groups is None else groups[np.array(chosen[label], np.intp)]
-            tie = permutation_tie(
-                *parts.swapaxes(0, 1), seed=(seed, label), permutations=permutations, groups=together
-            )
+            tie = permutation_tie(*parts.swapaxes(0, 1), seed=(seed, label), permutations=permutations, groups=together)
             ties[dataset.class_names[label]] = tie
             for position, z, status in zip(chosen[label], tie.z, tie.status, strict=True):
                 records[position]["tie_z"], records[position]["tie_status"] = float(z), status

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.checks.reasons import OK, TOO_FEW, TOO_FEW_GROUPS
-from bias_audit.stats import ENOUGH_GROUPS
 
 Array = NDArray[np.float64]
 
@@ -23,7 +22,7 @@ ALIKE = "objects too alike in place and size to tell own from foreign"
 NO_COMPARISON = "masks of other photos give no comparison"
 
 MIN_IMAGES = 10
-"""Least number of maps of a class for a test (docs/science.md#minimum-numbers)."""
+"""Least number of maps of a class, and of groups of maps, for a test (docs/science.md#minimum-numbers)."""
 
 PERMUTATIONS = 2000
 """Default number of random permutations; many classes need more, or no p-value could pass the correction."""
@@ -94,7 +93,8 @@ def permutation_tie(
         groups: (N,) codes of photos that belong together (patient, scene); None = every photo is a group of its own.
 
     Returns:
-        The result, without p below ENOUGH_GROUPS groups. A map without positive evidence on the valid pixels of any one mask is left out, with its own mask.
+        The result, without p below MIN_IMAGES groups. A map without positive evidence on the valid pixels of any one
+        mask is left out, with its own mask.
     """
     z = np.full(len(maps), np.nan)
     shares = share_matrix(maps, foreground, background)
@@ -116,8 +116,8 @@ def permutation_tie(
         return Tie(n, ALIKE, effect, effect_perfect, math.nan, z, status, ALIKE)
     if groups is not None:
         shares = between_groups(shares, groups[kept])
-        if len(shares) < ENOUGH_GROUPS:
-            few = f"only {len(shares)} groups of images, {ENOUGH_GROUPS} needed"
+        if len(shares) < MIN_IMAGES:
+            few = f"only {len(shares)} groups of images, {MIN_IMAGES} needed"
             return Tie(n, few, effect, effect_perfect, math.nan, z, status, TOO_FEW_GROUPS)
     rng = np.random.default_rng(seed)
     places = np.arange(len(shares))

@@ -213,9 +213,7 @@ def _attend(context: Context) -> tuple[list[dict[str, Any]], dict[str, Tie]]:
             f"none of the {len(records)} images could be read; the first, {first['image_id']!r}: "
             f"{first['status_reason']}"
         )
-    ties = attention.tie_to_objects(
-        dataset, records, run, batch, explainer.grid, context.config.seed, context.groups
-    )
+    ties = attention.tie_to_objects(dataset, records, run, batch, explainer.grid, context.config.seed, context.groups)
     return records, ties
 
 

@@ -48,7 +48,10 @@ def codes_of(groups: pd.Series | None, index: pd.Index) -> Codes | None:
         groups: group code of each image, indexed by image id; None = every photo is its own group.
         index: ids of the n images.
     """
-    return None if groups is None else groups.loc[index].to_numpy(np.intp)
+    if groups is None:
+        return None
+    # An image may stand in the data set twice, under two labels: it is of one group all the same.
+    return groups[~groups.index.duplicated()].loc[index].to_numpy(np.intp)
 
 
 def count_units(count: int, groups: Codes | None) -> int:

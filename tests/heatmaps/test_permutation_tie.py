@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bias_audit.heatmaps.permutation_tie import ALIKE, NO_COMPARISON, OK, permutation_tie, share_matrix
+from bias_audit.checks.reasons import TOO_FEW_GROUPS
+from bias_audit.heatmaps.permutation_tie import (
+    ALIKE,
+    NO_COMPARISON,
+    OK,
+    between_groups,
+    permutation_tie,
+    share_matrix,
+)
 
 
 def blobs(n: int, rng: np.random.Generator, grid: int = 8) -> np.ndarray:
@@ -133,3 +141,30 @@ def test_scale_and_negative_evidence_change_nothing():
     third = permutation_tie(np.where(maps > 0.5, maps, 0), masks, 7 * masks, 7 * (1 - masks), seed=0)
     assert (second.p, second.effect) == (third.p, pytest.approx(third.effect))
     assert second.effect != first.effect
+
+
+def test_groups_of_one_photo_are_photos():
+    rng = np.random.default_rng(2)
+    masks = blobs(15, rng)
+    maps = masks + rng.uniform(0, 3, masks.shape)
+    alone = permutation_tie(maps, masks, masks, 1 - masks, seed=4, groups=np.arange(15)[::-1].copy())
+    assert alone.p == pytest.approx(permutation_tie(maps, masks, masks, 1 - masks, seed=4).p, abs=0.05)
+
+
+def test_between_groups_by_hand():
+    """Photos 0 and 2 are of one group, photo 1 is the other: it meets the first of the two, photo 0."""
+    shares = np.array([[0.1, 0.5, 0.9], [0.4, 0.2, 0.6], [0.7, 0.8, 0.3]])
+    rows, columns = shares.mean(axis=1), shares.mean(axis=0)
+    centred = shares - rows[:, None] - columns + shares.mean()
+    expected = [[(centred[0, 0] + centred[2, 2]) / 2, centred[0, 1]], [centred[1, 0], centred[1, 1]]]
+    np.testing.assert_allclose(between_groups(shares, np.array([5, 9, 5])), expected)
+
+
+def test_too_few_groups_have_an_effect_and_no_p():
+    rng = np.random.default_rng(0)
+    masks = blobs(27, rng)
+    tie = permutation_tie(masks, masks, masks, 1 - masks, seed=0, groups=np.arange(27) // 3)
+    assert (tie.n, tie.code, tie.reason) == (27, TOO_FEW_GROUPS, "only 9 groups of images, 10 needed")
+    assert np.isnan(tie.p)
+    assert tie.effect > 0.2
+    assert tie.status == (OK,) * 27

@@ -2,10 +2,10 @@
 
     python tests/measurements/grouped_tests.py [--worlds 1000] [NAME ...]
 
-Each line names a world and a test of the package, and gives the share of worlds in which the test finds something: where
-nothing is there (at most .05 is allowed) and where something is (the power). Worlds of pictures take 40 ms each, the
-others a few. A version of the package that knows no groups is asked without them; with PYTHONPATH the script measures
-an older one. `tests/laws/test_group_laws.py` asks the same of fewer worlds.
+Each line names a world and a test of the package, and gives the share of worlds in which the test finds something:
+where nothing is there (at most .05 is allowed) and where something is (the power). Worlds of pictures take 100 ms each,
+the others a few. A version of the package that knows no groups is asked without them; with PYTHONPATH the script
+measures an older one. `tests/laws/test_group_laws.py` asks the same of fewer worlds.
 """
 
 from __future__ import annotations
@@ -54,7 +54,14 @@ def brighter(pixels: np.ndarray) -> Predictions:
 
 
 def proved_cue(
-    rng: np.random.Generator, seed: int, *, patients: int, photos: int, hosts: int, effect: float = 0, named: bool = True
+    rng: np.random.Generator,
+    seed: int,
+    *,
+    patients: int,
+    photos: int,
+    hosts: int,
+    effect: float = 0,
+    named: bool = True,
 ) -> bool:
     """Whether a cue is proved in a world of lenders of some patients, and of hosts.
 

@@ -106,7 +106,7 @@ def image_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
             f"On {len(outliers)} of {len(judged)} images of {name} the attention lies on the background "
             "far more than is usual in the class."
         )
-        outcomes.append(images_found(rule, name, outliers, len(judged), sentence))
+        outcomes.append(images_found(rule, name, outliers, judged, sentence, evidence))
     return outcomes
 
 

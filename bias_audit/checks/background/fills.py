@@ -27,7 +27,7 @@ def compared_fills(done: pd.DataFrame, groups: pd.Series | None, seed: int, draw
     codes = stats.codes_of(groups, both.index)
     second = both["background_gap_second_fill"].to_numpy(float)
     differences = both["background_gap"].to_numpy(float) - second
-    low, high = stats.bca_mean_interval(differences, seed=seed, groups=codes)
+    low, high = stats.mean_interval(differences, seed=seed, groups=codes, least=-2.0, most=2.0)
     return {
         "p_second_fill": stats.sign_flip(second, seed=seed, permutations=draws, groups=codes),
         "fill_difference": float(differences.mean()),

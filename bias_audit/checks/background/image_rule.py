@@ -29,7 +29,7 @@ def image_reliance(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
             f"{len(resting)} of {len(group)} photos of {name} are still predicted the same, with more than "
             "50 % probability, when the object itself is removed, and differently on most other backgrounds."
         )
-        outcomes.append(images_found(rule, name, resting, len(group), sentence))
+        outcomes.append(images_found(rule, name, resting, group, sentence, evidence))
     return outcomes
 
 
@@ -59,5 +59,5 @@ def image_reliance_outliers(rule: Rule, evidence: Evidence) -> list[RuleOutcome]
             f"{len(outliers)} of {len(judged)} photos of {name} lose far more than is usual in the class when their "
             "object stands on backgrounds of other classes, and most of those turn the prediction."
         )
-        outcomes.append(images_found(rule, name, outliers, len(judged), sentence))
+        outcomes.append(images_found(rule, name, outliers, judged, sentence, evidence))
     return outcomes

@@ -40,7 +40,7 @@ LEAST_WITHIN = 0.01
 FOLDS, PERMUTATIONS = 5, 199
 
 ENOUGH = 10
-"""Smallest number of images of a class that a probe needs: two in each fold."""
+"""Smallest number of images of a class, or of groups of images, that a probe needs: two in each fold."""
 
 PENALTY = 0.3
 """Penalty of the ridge regression, per photo, on standardised features; directions with less variance hardly count."""
@@ -124,22 +124,23 @@ def probe(
 
     Args:
         features: (n, F) features of n images.
-        labels: (n,) indices into `class_names`; only classes with ENOUGH images are probed.
+        labels: (n,) indices into `class_names`; only classes with ENOUGH images (or groups of images) are probed.
         class_names: (K,) names of all classes.
         seed: seed of folds and permutations.
         groups: (n,) codes of photos that belong together and stay in one fold; None = every photo is its own group.
         permutations: number of shuffles of the labels.
 
     Returns:
-        the mean over classes first, then each class; [] where fewer than two classes have ENOUGH images.
+        the mean over classes first, then each class; [] where fewer than two classes have ENOUGH images (or groups).
     """
     counts = np.bincount(labels, minlength=len(class_names))
-    usable = np.flatnonzero(counts >= ENOUGH)
+    alone = np.arange(len(labels)) if groups is None else groups
+    usable = np.flatnonzero([len(np.unique(alone[labels == i])) >= ENOUGH for i in range(len(class_names))])
     kept = np.isin(labels, usable)
     if len(usable) < 2:
         return []
     features, labels = features[kept], labels[kept]
-    units = np.arange(len(labels)) if groups is None else np.unique(groups[kept], return_inverse=True)[1]
+    units = np.unique(alone[kept], return_inverse=True)[1]
     rng = np.random.default_rng(seed)
     smoothers, folds = _smoothers(features, labels, units, rng)
     scores = _scores(smoothers, folds, labels, usable)
@@ -150,8 +151,9 @@ def probe(
         drawn = _aucs(_scores(smoothers, folds, shuffled, usable), shuffled, usable)
         draw[:] = np.mean(drawn), max(drawn)
     names = [str(class_names[int(label)]) for label in usable]
-    sizes = [len(np.unique(units[labels == label])) for label in usable]  # of groups where photos belong together
-    ends = [stats.auc_interval(each, size, units.max() + 1 - size) for each, size in zip(aucs, sizes, strict=True)]
+    # Of groups where photos belong together; one with photos of several classes counts on both sides.
+    sizes = [tuple(len(np.unique(units[side])) for side in (labels == label, labels != label)) for label in usable]
+    ends = [stats.auc_interval(each, *size) for each, size in zip(aucs, sizes, strict=True)]
     mean = float(np.mean(aucs))
 
     def p_value(value: float, drawn: Floats) -> float:
@@ -205,15 +207,21 @@ def _aucs(scores: Floats, labels: NDArray[np.intp], usable: NDArray[np.intp]) ->
 def _shuffled(
     labels: NDArray[np.intp], units: NDArray[np.intp], folds: Sequence[NDArray[np.intp]], rng: np.random.Generator
 ) -> NDArray[np.intp]:
-    """Labels shuffled within each fold: between groups where each group has one label, otherwise between photos.
+    """Labels shuffled within each fold, between groups: a group gets the labels of another.
 
-    The folds are stratified by class. Labels shuffled across folds would not be, their scores would be worse for that
-    alone, and the test would find leaks where there are none.
+    Where photos of a group have several labels, those of a group are exchanged as a block, as many as the group needs,
+    and which of its photos has which is drawn: photos of a group are no independent trials. The folds are stratified by
+    class. Labels shuffled across folds would not be, their scores would be worse for that alone, and the test would
+    find leaks where there are none.
     """
     shuffled = labels.copy()
     for held in folds:
         _, first, unit = np.unique(units[held], return_index=True, return_inverse=True)
         own = labels[held][first]
-        alike = (labels[held] == own[unit]).all()
-        shuffled[held] = rng.permutation(own)[unit] if alike else rng.permutation(labels[held])
+        if (labels[held] == own[unit]).all():
+            shuffled[held] = rng.permutation(own)[unit]
+            continue
+        members = [held[unit == each] for each in range(len(own))]
+        for group, other in zip(members, rng.permutation(len(members)), strict=True):
+            shuffled[group] = rng.permutation(np.resize(rng.permutation(labels[members[other]]), len(group)))
     return shuffled

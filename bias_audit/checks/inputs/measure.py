@@ -42,6 +42,7 @@ class Candidate:
         name: key of PREPROCESS.
         n, hits: number of photos, and how many are predicted right.
         gained, lost: photos that are right only with this preprocessing, and right only with the one in use.
+        by_group: gained minus lost of each group of photos (patient, scene); None = no photos belong together.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Candidate:
     hits: int
     gained: int
     lost: int
+    by_group: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class PreprocessCheck:
         most: number of these photos in their most frequent class: what always guessing that class gets right.
         classes: number of classes.
         others: the other candidates, most preferred first.
+        by_group: (photos, of them predicted right) of each group with the preprocessing in use; None = no photos belong
+            together.
     """
 
     name: str
@@ -71,6 +75,7 @@ class PreprocessCheck:
     most: int
     classes: int
     others: tuple[Candidate, ...]
+    by_group: tuple[tuple[int, int], ...] | None = None
 
 
 def measure(context: Context) -> Measured:
@@ -78,7 +83,7 @@ def measure(context: Context) -> Measured:
     with context.progress.stage("Checking the preprocessing", None):
         checked = check_preprocess(
             context.config.preprocess, context.explainer.model, context.dataset, context.geometry,
-            context.config.seed, context.run,
+            context.config.seed, context.run, context.groups,
         )  # fmt: skip
     return Measured(settles={"preprocess": checked.name}, notes=_notes(checked), own=lambda: checked)
 
@@ -93,7 +98,13 @@ def _notes(checked: PreprocessCheck) -> list[str]:
 
 
 def check_preprocess(
-    name: str, model: Model, dataset: Dataset, geometry: Geometry, seed: int, run: Run | None = None
+    name: str,
+    model: Model,
+    dataset: Dataset,
+    geometry: Geometry,
+    seed: int,
+    run: Run | None = None,
+    groups: NDArray[np.intp] | None = None,
 ) -> PreprocessCheck:
     """Compare the preprocessing in use with the built-in ones, or choose the best one.
 
@@ -107,6 +118,7 @@ def check_preprocess(
         geometry: how pictures become model inputs.
         seed: seed of the choice of photos.
         run: where the outcome is kept, so that a resumed audit uses the same one; None = it is not kept.
+        groups: group code of each sample (patient, scene); None = every photo is a group of its own.
 
     Raises:
         DataError: "auto" and none of the sampled photos can be read.
@@ -114,7 +126,7 @@ def check_preprocess(
     kept: PreprocessCheck | None = None if run is None else run.read_json(STORED, _from_json)
     if kept is not None:
         return kept
-    checked = _check(name, model, dataset, geometry, seed)
+    checked = _check(name, model, dataset, geometry, seed, groups)
     if run is not None:
         run.write_json(STORED, _to_json(checked))
     return checked
@@ -141,13 +153,15 @@ def read_check(run: Run) -> PreprocessCheck:
     return known
 
 
-def _check(name: str, model: Model, dataset: Dataset, geometry: Geometry, seed: int) -> PreprocessCheck:
-    positions = spread(dataset, MOST, seed)
+def _check(
+    name: str, model: Model, dataset: Dataset, geometry: Geometry, seed: int, groups: NDArray[np.intp] | None
+) -> PreprocessCheck:
+    positions = spread(dataset, MOST, seed, groups)
     names = list(candidates(geometry.channels))
     chosen = name == AUTO_PREPROCESS
     if not chosen and name not in names:
         names.append(name)  # the user's own
-    labels = np.zeros(0, np.intp)
+    labels, places = np.zeros(0, np.intp), np.zeros(0, np.intp)
     hits: Hits = {each: np.zeros(0, bool) for each in names}
 
     # As many photos at once as a batch may take; only inputs of some megapixels make that fewer than all.
@@ -158,10 +172,10 @@ def _check(name: str, model: Model, dataset: Dataset, geometry: Geometry, seed: 
             look_at(at[start : start + most], which)
 
     def look_at(at: Sequence[int], which: Sequence[str]) -> None:
-        nonlocal labels
+        nonlocal labels, places
         read, pixels = load_pixels(dataset, at, geometry)
         truth = np.array([dataset.samples[position].label for position in read], np.intp)
-        labels = np.concatenate([labels, truth])
+        labels, places = np.concatenate([labels, truth]), np.concatenate([places, np.array(read, np.intp)])
         for each in which if read else ():
             predicted = model.predict(find_preprocess(each, geometry.channels)(pixels)).predicted
             hits[each] = np.concatenate([hits[each], predicted == truth])
@@ -184,6 +198,7 @@ def _check(name: str, model: Model, dataset: Dataset, geometry: Geometry, seed: 
             "Name it with --preprocess, and look at the files.",
         )
     n = len(hits[name])
+    codes = None if groups is None else groups[places]
     return PreprocessCheck(
         name=name,
         chosen=chosen,
@@ -191,14 +206,26 @@ def _check(name: str, model: Model, dataset: Dataset, geometry: Geometry, seed: 
         hits=_count(hits[name]),
         most=int(np.bincount(labels[:n]).max(initial=0)),
         classes=len(dataset.class_names),
-        others=tuple(_against(each, hits[each], hits[name]) for each in names if each != name),
+        others=tuple(_against(each, hits[each], hits[name], codes) for each in names if each != name),
+        by_group=None if codes is None else _pairs(codes[:n], hits[name]),
     )
 
 
-def _against(name: str, own: NDArray[np.bool_], used: NDArray[np.bool_]) -> Candidate:
+def _against(name: str, own: NDArray[np.bool_], used: NDArray[np.bool_], codes: NDArray[np.intp] | None) -> Candidate:
     n = min(len(own), len(used))
     own, used = own[:n], used[:n]
-    return Candidate(name, n, _count(own), _count(own & ~used), _count(used & ~own))
+    by_group = None if codes is None else _per_group(codes[:n], own.astype(int) - used.astype(int))
+    return Candidate(name, n, _count(own), _count(own & ~used), _count(used & ~own), by_group)
+
+
+def _pairs(codes: NDArray[np.intp], hits: NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
+    return tuple(zip(_per_group(codes), _per_group(codes, hits), strict=True))
+
+
+def _per_group(codes: NDArray[np.intp], values: NDArray[Any] | None = None) -> tuple[int, ...]:
+    """Sum of the values of each group, or number of its photos."""
+    _, group = np.unique(codes, return_inverse=True)
+    return tuple(round(float(each)) for each in np.bincount(group, weights=values))
 
 
 def _contends(own: NDArray[np.bool_], best: NDArray[np.bool_]) -> bool:
@@ -226,4 +253,10 @@ def _to_json(checked: PreprocessCheck) -> dict[str, Any]:
 
 
 def _from_json(stored: dict[str, Any]) -> PreprocessCheck:
-    return PreprocessCheck(**{**stored, "others": tuple(Candidate(**each) for each in stored["others"])})
+    by_group = stored.get("by_group")
+    others = [
+        {**each, "by_group": None if each.get("by_group") is None else tuple(map(int, each["by_group"]))}
+        for each in stored["others"]
+    ]
+    pairs = None if by_group is None else tuple((int(photos), int(right)) for photos, right in by_group)
+    return PreprocessCheck(**{**stored, "others": tuple(Candidate(**each) for each in others), "by_group": pairs})

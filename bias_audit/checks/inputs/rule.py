@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING
 
 from bias_audit.checks.base import Judge, Rule
 from bias_audit.checks.outcomes import RuleOutcome, answered, not_applicable
-from bias_audit.checks.reasons import NO_READABLE, NOT_MEASURED, NOT_TESTED
+from bias_audit.checks.reasons import NO_READABLE, NOT_MEASURED, NOT_TESTED, TOO_FEW_GROUPS
 from bias_audit.run.statuses import OK, indices_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
     from bias_audit.checks.evidence import Evidence
-    from bias_audit.checks.inputs.measure import Candidate
+    from bias_audit.checks.inputs.measure import Candidate, PreprocessCheck
 
 MOST_RENAMED = 5
 """Largest number of outputs named in a sentence."""
@@ -24,7 +26,8 @@ MOST_RENAMED = 5
 def preprocessing(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA906: another preprocessing gives a higher accuracy, or the model is no better than guessing and none helps.
 
-    Exact one-sided McNemar test on the same photos, Bonferroni-corrected over the candidates.
+    Exact one-sided McNemar test on the same photos, Bonferroni-corrected over the candidates; where photos belong
+    together, their gains and losses change sign together (sign-flip test).
     """
     from bias_audit import stats
 
@@ -34,11 +37,16 @@ def preprocessing(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         return [not_applicable(rule, "dataset", "", "The preprocessings were not compared in this run.", NOT_MEASURED)]
     if checked.n == 0:
         return [not_applicable(rule, "dataset", "", "None of the sampled photos could be read.", NO_READABLE)]
+    if checked.by_group is not None and len(checked.by_group) < stats.ENOUGH_GROUPS:
+        few = f"The {checked.n} sampled photos are of {len(checked.by_group)} groups, {stats.ENOUGH_GROUPS} are needed."
+        return [not_applicable(rule, "dataset", "", few, TOO_FEW_GROUPS)]
     ahead = [other for other in checked.others if other.gained > other.lost]
-    tests = {other.name: min(1.0, len(checked.others) * _better(other.gained, other.lost)) for other in ahead}
+    tests = {
+        other.name: min(1.0, len(checked.others) * _better(other.gained, other.lost, other.by_group)) for other in ahead
+    }
     better = [other for other in ahead if _gain(other) > bounds.min_input_gain and tests[other.name] <= bounds.input_p]
     best = max(better or ahead, key=_gain, default=None)
-    low, high = stats.wilson(checked.hits, checked.n)
+    low, high = _interval(checked)
     accuracy = checked.hits / checked.n
     guesses = accuracy < checked.most / checked.n or low <= 1 / checked.classes < high
     here = f"on {checked.n} labelled photos the accuracy is {accuracy:z.2f} with {checked.name!r}"
@@ -98,18 +106,26 @@ def class_order(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         return [not_applicable(rule, "dataset", "", reason, NOT_TESTED)]
     place = indices_of(names)
     labels, predicted = (read[column].map(place).to_numpy(np.intp) for column in ("label", "predicted"))
-    choosing = _one_half(read)
+    codes = stats.codes_of(evidence.groups, read.index)
+    choosing = _one_half(read, codes)
     confusion = np.zeros((len(names), len(names) + 1), np.int64)
     np.add.at(confusion, (labels[choosing], predicted[choosing]), 1)
     order = _best_order(confusion[:, : len(names)])  # no order of the classes helps a photo that is none of these
     labels, predicted = labels[~choosing], predicted[~choosing]
+    codes = None if codes is None else codes[~choosing]
+    if codes is not None and (units := stats.count_units(len(codes), codes)) < stats.ENOUGH_GROUPS:
+        few = f"Half of the photos are of {units} groups, {stats.ENOUGH_GROUPS} are needed to test another class order."
+        return [not_applicable(rule, "dataset", "", few, TOO_FEW_GROUPS)]
     n, right, otherwise = len(labels), predicted == labels, predicted == order[labels]
     now, then = float(right.mean()), float(otherwise.mean())
     moved = np.flatnonzero(order != np.arange(len(names)))
-    p = _better(int((otherwise & ~right).sum()), int((right & ~otherwise).sum()))
+    gains = otherwise.astype(float) - right
+    by_group = None if codes is None else stats.group_means(gains, codes) * np.unique(codes, return_counts=True)[1]
+    p = _better(int((gains > 0).sum()), int((gains < 0).sum()), by_group)
     # A model that names one class whatever it sees is right most often where that is the most frequent one.
     guessed = float(np.bincount(labels).max()) / n
-    found = then - now > bounds.min_input_gain and p <= bounds.input_p and stats.wilson(round(then * n), n)[0] > guessed
+    least, _ = stats.rate_interval(otherwise.astype(float), groups=codes)
+    found = then - now > bounds.min_input_gain and p <= bounds.input_p and least > guessed
     if found:
         pairs = [f"the output for {names[i]!r} is called {names[order[i]]!r}" for i in moved[:MOST_RENAMED]]
         more = f" and {len(moved) - MOST_RENAMED} more" if len(moved) > MOST_RENAMED else ""
@@ -141,22 +157,47 @@ def class_order(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     ]
 
 
-def _better(gained: int, lost: int) -> float:
-    """One-sided p of the exact McNemar test that more photos are gained than lost; 1 where they are not."""
+def _interval(checked: PreprocessCheck) -> tuple[float, float]:
+    """Wilson interval of the accuracy with the preprocessing in use; a group of photos counts as one."""
+    import numpy as np
+
     from bias_audit import stats
 
-    return stats.mcnemar(gained, lost) / 2 if gained > lost else 1.0
+    if checked.by_group is None:
+        return stats.wilson(checked.hits, checked.n)
+    right = np.concatenate([np.arange(photos) < hits for photos, hits in checked.by_group]).astype(float)
+    codes = np.repeat(np.arange(len(checked.by_group)), [photos for photos, _ in checked.by_group])
+    return stats.rate_interval(right, groups=codes)
 
 
-def _one_half(images: pd.DataFrame) -> NDArray[np.bool_]:
-    """(n,) True for every other photo of each class, in a random order that depends only on the image ids."""
+def _better(gained: int, lost: int, by_group: Sequence[float] | None = None) -> float:
+    """One-sided p that more photos are gained than lost; 1 where they are not.
+
+    The exact McNemar test, or with groups of photos the sign-flip test of what each gains.
+    """
+    from bias_audit import stats
+
+    if gained <= lost:
+        return 1.0
+    return (stats.mcnemar(gained, lost) if by_group is None else stats.sign_flip(by_group, seed=0)) / 2
+
+
+def _one_half(images: pd.DataFrame, codes: NDArray[np.intp] | None) -> NDArray[np.bool_]:
+    """(n,) True for every other photo of each class, in a random order that depends only on the image ids.
+
+    With group codes it is every other group, each in the class of its first photo: a patient in both halves would
+    choose an order and then confirm it.
+    """
     import numpy as np
     import pandas as pd
 
     from bias_audit.data.sampling import rank
 
-    order = pd.Series([rank(0, str(name)) for name in images.index]).groupby(images["label"].to_numpy()).rank()
-    return np.asarray(order.to_numpy() % 2 == 1)
+    units = np.arange(len(images)) if codes is None else codes
+    photos = pd.DataFrame({"rank": [rank(0, str(name)) for name in images.index], "label": images["label"].to_numpy()})
+    firsts = photos.assign(unit=units).sort_values("rank", kind="stable").drop_duplicates("unit").set_index("unit")
+    order = firsts.groupby("label")["rank"].rank(method="first")
+    return np.asarray(order.loc[units].to_numpy() % 2 == 1)
 
 
 def _best_order(confusion: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bias_audit.checks.base import Context, Measured
 from bias_audit.checks.map_reliability.similarity import Reliability, check_maps, sample_size
@@ -25,13 +26,18 @@ def measure(context: Context) -> Measured:
     """Test the heatmaps on a sample of the photos; the tests are in `Measured.own`."""
     with context.progress.stage("Testing the maps", None):
         tests = check_reliability(
-            context.explainer, context.dataset, context.geometry, context.config.seed, context.run
+            context.explainer, context.dataset, context.geometry, context.config.seed, context.run, context.groups
         )
     return Measured(own=lambda: tests)
 
 
 def check_reliability(
-    explainer: Explainer, dataset: Dataset, geometry: Geometry, seed: int, run: Run
+    explainer: Explainer,
+    dataset: Dataset,
+    geometry: Geometry,
+    seed: int,
+    run: Run,
+    groups: NDArray[np.intp] | None = None,
 ) -> tuple[Reliability, ...]:
     """Make the reliability tests, or read those of an interrupted audit.
 
@@ -41,12 +47,13 @@ def check_reliability(
         geometry: how pictures become model inputs.
         seed: seed of the choice of photos and of the shuffled weights.
         run: keeps the tests, so that a resumed audit uses the same ones.
+        groups: group code of each sample (patient, scene); None = every photo is a group of its own.
     """
     kept: tuple[Reliability, ...] | None = run.read_json(STORED, _tests)
     if kept is not None:
         return kept
-    _, pixels = load_pixels(dataset, spread(dataset, sample_size(explainer), seed), geometry)
-    tests = check_maps(explainer, pixels, seed)
+    read, pixels = load_pixels(dataset, spread(dataset, sample_size(explainer), seed, groups), geometry)
+    tests = check_maps(explainer, pixels, seed, None if groups is None else groups[np.array(read, np.intp)])
     run.write_json(STORED, [test.as_dict() for test in tests])
     return tuple(tests)
 
@@ -73,7 +80,13 @@ def _from_json(stored: dict[str, object]) -> Reliability:
         signed=_floats(stored["signed"]),
         reference=float(_floats([stored["reference"]])[0]),
         blank=float(str(stored["blank"])),
+        groups=_codes(stored.get("groups")),
     )
+
+
+def _codes(values: object) -> tuple[int, ...] | None:
+    assert values is None or isinstance(values, Sequence)
+    return None if values is None else tuple(map(int, values))
 
 
 def _floats(values: object) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:

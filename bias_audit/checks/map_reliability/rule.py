@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bias_audit.checks.base import Judge, Rule
 from bias_audit.checks.map_reliability.kinds import CLASSES, RANDOMISATION, STABILITY
 from bias_audit.checks.outcomes import RuleOutcome, answered, not_applicable
-from bias_audit.checks.reasons import NOT_MEASURED, OK, TOO_FEW
+from bias_audit.checks.reasons import NOT_MEASURED, OK, TOO_FEW, TOO_FEW_GROUPS
 from bias_audit.config import Thresholds
 
 if TYPE_CHECKING:
@@ -78,14 +78,19 @@ def _judged(rule: Rule, test: Reliability, bounds: Thresholds) -> RuleOutcome:
 
     from bias_audit import stats
 
-    values = test.similarity[np.isfinite(test.similarity)]
+    known = np.isfinite(test.similarity)
+    values = test.similarity[known]
+    codes = None if test.groups is None else np.array(test.groups, np.intp)[known]
     if test.status != OK or len(values) < stats.ENOUGH_GROUPS:
         few = f"only {len(values)} photos have a map with positive evidence, {stats.ENOUGH_GROUPS} are needed"
         reason, code = (few, TOO_FEW) if test.status == OK else (test.status, test.status)
         return not_applicable(rule, "dataset", test.name, f"No test of {test.name}: {reason}.", code)
+    if (units := stats.count_units(len(values), codes)) < stats.ENOUGH_GROUPS:
+        few = f"{len(values)} photos with a usable map are of {units} groups, {stats.ENOUGH_GROUPS} are needed"
+        return not_applicable(rule, "dataset", test.name, f"No test of {test.name}: {few}.", TOO_FEW_GROUPS)
     criterion = CRITERIA[test.name]
     mean, bound = float(values.mean()), criterion.bound(bounds)
-    low, high = stats.mean_interval(values, seed=0, least=-1.0, most=1.0)
+    low, high = stats.mean_interval(values, seed=0, groups=codes, least=-1.0, most=1.0)
     failed = high < bound if criterion.wants_high else low > bound
     wanted = f"at least {bound:g}" if criterion.wants_high else f"at most {bound:g}"
     sentence = f"{criterion.says.format(mean=mean)} ({len(values)} photos; {wanted} is asked for)"

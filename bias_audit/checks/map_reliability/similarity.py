@@ -13,7 +13,7 @@ Similarity is Spearman's rank correlation over cells of the positive parts of tw
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,7 @@ class Reliability:
         reference: mean similarity of the trained network's maps of different photos, -1..1: the part that a place which
             all photos share (the middle, the border) explains; NaN where not measured.
         blank: share of compared maps that were constant or not finite, 0..1; they count as similarity 0.
+        groups: (N,) codes of photos that belong together; None = every photo is a group of its own.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Reliability:
     signed: Floats = field(default_factory=lambda: np.zeros(0))
     reference: float = math.nan
     blank: float = 0.0
+    groups: tuple[int, ...] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The result as plain values, ready for JSON once NaN is replaced by null."""
@@ -69,6 +71,7 @@ class Reliability:
             "signed": self.signed.tolist(),
             "reference": self.reference,
             "blank": self.blank,
+            "groups": self.groups,
         }
 
 
@@ -82,13 +85,16 @@ def passes(count: int) -> int:
     return count * (3 + SHUFFLES)
 
 
-def check_maps(explainer: Explainer, pixels: Array, seed: int) -> list[Reliability]:
+def check_maps(
+    explainer: Explainer, pixels: Array, seed: int, groups: NDArray[np.intp] | None = None
+) -> list[Reliability]:
     """Make the three reliability tests on some photos; the model is unchanged afterwards.
 
     Args:
         explainer: the model and the heatmap method under test.
         pixels: (N, H, W, C) in [0, 255].
         seed: seed of the shuffled weights.
+        groups: (N,) codes of photos that belong together; None = every photo is a group of its own.
 
     Returns:
         the tests of randomisation, class sensitivity and stability, in this order.
@@ -102,11 +108,13 @@ def check_maps(explainer: Explainer, pixels: Array, seed: int) -> list[Reliabili
     order = np.argsort(-log_odds, axis=1, kind="stable")
     targets, others = order[:, 0], order[:, 1]
     maps = explainer.maps(pixels, targets)
-    return [
+    tests = [
         _randomisation(explainer, pixels, targets, maps, seed),
         _class_sensitivity(explainer, pixels, others, maps, mirrored=_mirrored(log_odds)),
         _stability(explainer, pixels, targets, maps),
     ]
+    together = None if groups is None else tuple(map(int, groups[said.valid]))
+    return [replace(test, groups=together) if len(test.similarity) else test for test in tests]
 
 
 def rank_correlation(first: Array, second: Array) -> Floats:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bias_audit.checks.base import Context, Measured
 from bias_audit.data.batches import Geometry, load_in_order
@@ -35,12 +36,14 @@ class MaskQuality:
         iou: intersection over union of each photo, 0..1; 0 where no mask was estimated.
         found: share of the drawn object that the estimate covers, 0..1; the rest of the object stays in backgrounds.
         precise: share of the estimate that is object, 0..1; the rest is background pasted along with the object.
+        groups: code of each photo's group (patient, scene); None = every photo is a group of its own.
     """
 
     segmenter: str
     iou: tuple[float, ...]
     found: tuple[float, ...]
     precise: tuple[float, ...]
+    groups: tuple[int, ...] | None = None
 
 
 def count_checked(dataset: Dataset) -> int:
@@ -54,12 +57,20 @@ def measure(context: Context) -> Measured:
     if segmenter is None:
         return Measured()
     with context.progress.stage("Checking estimated masks", count_checked(dataset), "images") as advance:
-        quality = check_masks(segmenter, dataset, context.geometry, context.config.seed, context.run, advance)
+        quality = check_masks(
+            segmenter, dataset, context.geometry, context.config.seed, context.run, advance, context.groups
+        )
     return Measured(own=lambda: quality)
 
 
 def check_masks(
-    segmenter: str, dataset: Dataset, geometry: Geometry, seed: int, run: Run, advance: Callable[[int], None]
+    segmenter: str,
+    dataset: Dataset,
+    geometry: Geometry,
+    seed: int,
+    run: Run,
+    advance: Callable[[int], None],
+    groups: NDArray[np.intp] | None = None,
 ) -> MaskQuality:
     """Estimate masks of photos that have a drawn one and compare the two, or read the result of an interrupted audit.
 
@@ -70,23 +81,28 @@ def check_masks(
         seed: seed of the choice of photos.
         run: keeps the result.
         advance: called with the number of photos that are done.
+        groups: group code of each sample (patient, scene); None = every photo is a group of its own.
     """
     if (known := read_quality(run)) is not None:
         return known
-    masked = dataclasses.replace(
-        dataset, samples=tuple(sample for sample in dataset.samples if sample.mask is not None)
-    )
-    samples = [masked.samples[position] for position in spread(masked, MOST, seed)]
+    drawn_at = [position for position, sample in enumerate(dataset.samples) if sample.mask is not None]
+    masked = dataclasses.replace(dataset, samples=tuple(dataset.samples[position] for position in drawn_at))
+    codes = None if groups is None else groups[np.array(drawn_at, np.intp)]
+    chosen = spread(masked, MOST, seed, codes)
+    samples = [masked.samples[position] for position in chosen]
     bare = [dataclasses.replace(sample, mask=None, boxes=()) for sample in samples]
     rows: list[tuple[float, float, float]] = []
+    places: list[int] = []
     drawn, guessed = (load_in_order(each, geometry, LOADED_AT_ONCE) for each in (samples, bare))
-    for (_, known_group), (_, guess_group) in zip(drawn, guessed, strict=True):
-        for true, guess in zip(known_group, guess_group, strict=True):
+    for (at, known_group), (_, guess_group) in zip(drawn, guessed, strict=True):
+        for place, (true, guess) in enumerate(zip(known_group, guess_group, strict=True), at):
             if true.status == OK and true.mask_status == OK and guess.mask is not None:
                 rows.append(_overlap(true.mask, guess.mask if guess.mask_status == OK else None))
+                places.append(chosen[place])
         advance(len(known_group))
     columns = list(zip(*rows, strict=True)) or [(), (), ()]
-    quality = MaskQuality(segmenter, *columns)
+    together = None if codes is None else tuple(int(codes[place]) for place in places)
+    quality = MaskQuality(segmenter, *columns, groups=together)
     run.write_json(STORED, dataclasses.asdict(quality))
     return quality
 
@@ -103,7 +119,9 @@ def read_quality(run: Run) -> MaskQuality | None:
 
 
 def _from_json(known: dict[str, Any]) -> MaskQuality:
-    return MaskQuality(**{**known, **{name: tuple(map(float, known[name])) for name in ("iou", "found", "precise")}})
+    shares = {name: tuple(map(float, known[name])) for name in ("iou", "found", "precise")}
+    groups = known.get("groups")
+    return MaskQuality(**{**known, **shares, "groups": None if groups is None else tuple(map(int, groups))})
 
 
 def _overlap(true: Mask | None, guess: Mask | None) -> tuple[float, float, float]:

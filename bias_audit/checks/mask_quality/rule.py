@@ -43,8 +43,10 @@ def estimated_masks(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     if not quality.iou:
         sentence = f"{which}, and no photo has a drawn mask to check them against: mask a few dozen photos by hand."
         return [answered(rule, "dataset", "", True, "MODEL WARNING", sentence, n=0)]
-    iou, found, precise = (float(np.median(values)) for values in (quality.iou, quality.found, quality.precise))
-    low, high = stats.median_interval(quality.iou)
+    # Of a group of photos the mean counts, as one.
+    each = stats.group_means(quality.iou, quality.groups)
+    iou, found, precise = (float(np.median(values)) for values in (each, quality.found, quality.precise))
+    low, high = stats.median_interval(each)
     within = f" [{low:z.2f}, {high:z.2f}]" if np.isfinite(low) else ""
     poor = not low >= bounds.min_mask_iou
     sentence = (

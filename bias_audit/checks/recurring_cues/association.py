@@ -47,7 +47,13 @@ class Association:
     p: float
 
 
-def associate(members: Indices, labels: NDArray[np.intp], predicted: NDArray[np.intp], classes: int) -> Association:
+def associate(
+    members: Indices,
+    labels: NDArray[np.intp],
+    predicted: NDArray[np.intp],
+    classes: int,
+    groups: Indices | None = None,
+) -> Association:
     """Measure the association of a group of images with the classes.
 
     Args:
@@ -55,6 +61,8 @@ def associate(members: Indices, labels: NDArray[np.intp], predicted: NDArray[np.
         labels, predicted: (N,) class indices of all images of the sample; in predicted also K, none of these, to which
             nothing is tied.
         classes: number of classes, K.
+        groups: (N,) codes of images that belong together (patient, scene), which count as one in the interval of the
+            share; None = every image is a group of its own. Counts, odds ratio, V and p remain those of images.
     """
     from scipy.stats import fisher_exact
 
@@ -68,6 +76,8 @@ def associate(members: Indices, labels: NDArray[np.intp], predicted: NDArray[np.
     tied = int(np.argmax(np.where(counts >= LEAST_TIED * n, lifts, -1)[:classes]))
     a, b = int(counts[tied]), int(totals[tied] - counts[tied])
     c, d = n - a, size - int(totals[tied]) - (n - a)
+    taken = predicted == tied
+    of_taken = inside[taken].astype(float)
     table = np.array([counts, totals - counts])
     label_table = np.array([by_label, np.bincount(labels, minlength=classes) - by_label])
     return Association(
@@ -75,7 +85,7 @@ def associate(members: Indices, labels: NDArray[np.intp], predicted: NDArray[np.
         n,
         counts,
         by_label,
-        (a / (a + b), *stats.wilson(a, a + b)),
+        (a / (a + b), *stats.rate_interval(of_taken, groups=None if groups is None else groups[taken])),
         float(lifts[tied]),
         stats.odds_ratio(a, b, c, d),
         stats.cramers_v(table),

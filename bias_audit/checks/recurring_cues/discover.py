@@ -105,7 +105,8 @@ def discover(
     """
     classes = len(dataset.class_names)
     found = _merged([group for group in groups(seen, seed) if _of_classes(group.spots, seen, classes)], seen)
-    cues = [_cue(spots, views, seen, classes) for spots, views in found]
+    codes = None if photo_groups is None else photo_groups[seen.positions]
+    cues = [_cue(spots, views, seen, classes, codes) for spots, views in found]
     tied = stats.benjamini_hochberg(np.array([cue.association.p for cue in cues]))
     for cue, p in zip(cues, tied, strict=True):
         cue.p_tied = float(p)
@@ -123,9 +124,7 @@ def discover(
         advance(1)
     proved = [cue for cue in chosen if cue.status == PROVED]
     # One correction over both tests of all cues: either effect is a proof. With few hosts one of them is not made.
-    tests = [
-        effect.p if effect else float("nan") for cue in proved for effect in (cue.proof.erased, cue.proof.pasted)
-    ]
+    tests = [effect.p if effect else float("nan") for cue in proved for effect in (cue.proof.erased, cue.proof.pasted)]
     corrected = stats.benjamini_hochberg(np.array(tests)).reshape(-1, 2)
     for cue, (p_erase, p_paste) in zip(proved, corrected, strict=True):
         cue.p_erase, cue.p_paste = float(p_erase), float(p_paste)
@@ -269,7 +268,7 @@ def _merged(found: Sequence[Group], seen: Seen) -> list[tuple[Indices, list[str]
     return [(spots, list(dict.fromkeys(views))) for spots, views in merged]
 
 
-def _cue(spots: Indices, views: list[str], seen: Seen, classes: int) -> Cue:
+def _cue(spots: Indices, views: list[str], seen: Seen, classes: int, codes: Indices | None) -> Cue:
     members = np.unique(seen.spots.image[spots])
     weights = [(int(seen.spots.image[spot]), seen.spots.window(int(spot))) for spot in spots]
     on_object = []
@@ -279,7 +278,7 @@ def _cue(spots: Indices, views: list[str], seen: Seen, classes: int) -> Cue:
     return Cue(
         spots,
         views,
-        associate(members, seen.labels, seen.predicted, classes),
+        associate(members, seen.labels, seen.predicted, classes, codes),
         p_tied=float("nan"),
         attention=float(seen.spots.share[spots].mean()),
         on_object=float(np.mean(on_object)),

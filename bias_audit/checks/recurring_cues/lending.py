@@ -7,28 +7,14 @@ are dealt into blocks that share neither a photo nor a group, as many as possibl
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bias_audit.data.sampling import in_turn
+
 Indices = NDArray[np.intp]
-
-
-def in_turn(images: Sequence[int], groups: Indices) -> list[int]:
-    """The images with the first of each group before the second of any, otherwise in their order.
-
-    Args:
-        images: indices into `groups`.
-        groups: group code of each image.
-    """
-    met: Counter[int] = Counter()
-    turns = []
-    for image in images:
-        turns.append(met[int(groups[image])])
-        met[int(groups[image])] += 1
-    return [images[i] for i in np.argsort(turns, kind="stable")]
 
 
 def dealt(

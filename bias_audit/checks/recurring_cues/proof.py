@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from bias_audit import stats
 from bias_audit.checks.examples import in_proportion
 from bias_audit.checks.recurring_cues.collect import Seen
-from bias_audit.checks.recurring_cues.lending import dealt, in_turn
+from bias_audit.checks.recurring_cues.lending import dealt
 from bias_audit.config import FIRST_FILL
 from bias_audit.data.batches import Geometry, load_in_order
 from bias_audit.data.central_object import estimated
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import BACKGROUND
-from bias_audit.data.sampling import rank
+from bias_audit.data.sampling import in_turn, rank
 from bias_audit.interventions.edits import Mask, Pixels, attended_region, elsewhere, hole, lend
 from bias_audit.interventions.erase_and_paste import (
     Answer,

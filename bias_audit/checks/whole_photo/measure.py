@@ -52,6 +52,7 @@ def find_pulls(context: Context) -> list[Row]:
         seen = exchange(
             dataset, positions, context.explainer.predict, geometry,
             batch=context.explainer.model.batch_size, seed=config.seed, run=context.run, advance=advance,
+            groups=context.groups,
         )  # fmt: skip
     return property_rows(
         _answered(seen),
@@ -114,6 +115,7 @@ def exchange(
     seed: int,
     run: Run,
     advance: Callable[[int], None],
+    groups: NDArray[np.intp] | None = None,
 ) -> dict[str, NDArray[Any]]:
     """Predict every chosen photo with the properties of other photos, or read the result of an interrupted audit.
 
@@ -129,6 +131,7 @@ def exchange(
         seed: seed of the choice of donors.
         run: keeps the result.
         advance: called with the number of changed photos that are done.
+        groups: group code by sample position (patient, scene), as of `exchanged`.
 
     Returns:
         name of FIELDS -> array with one entry per changed photo: probe (index into `properties_for`), photo (sample
@@ -143,7 +146,8 @@ def exchange(
     rows: list[tuple[int, int, int, int]] = []
     predicted: list[NDArray[np.intp]] = []
     waiting: list[Pixels] = []
-    for number, photo, donor, changed in exchanged(photos, labels, seed):
+    together = None if groups is None else groups[np.array(read, np.intp)]
+    for number, photo, donor, changed in exchanged(photos, labels, seed, together):
         rows.append((number, read[photo], int(labels[photo]), int(labels[donor])))
         waiting.append(changed)
         if len(waiting) == batch:
@@ -166,13 +170,17 @@ def _stored(shard: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.intp]]:
     return shard
 
 
-def exchanged(photos: NDArray[np.uint8], labels: NDArray[np.intp], seed: int) -> Iterator[tuple[int, int, int, Pixels]]:
+def exchanged(
+    photos: NDArray[np.uint8], labels: NDArray[np.intp], seed: int, groups: NDArray[np.intp] | None = None
+) -> Iterator[tuple[int, int, int, Pixels]]:
     """Give every photo each property of DONORS photos of its own class and of DONORS photos of other classes.
 
     Args:
         photos: (N, H, W, C) in [0, 255].
         labels: (N,) class indices.
         seed: seed of the choice of donors.
+        groups: (N,) codes of photos that belong together: no photo gets the property of one of its own group. None =
+            every photo is a group of its own.
 
     Yields:
         (property, photo, donor, changed photo): an index into `properties_for`, two indices into `photos`, and pixels
@@ -180,16 +188,20 @@ def exchanged(photos: NDArray[np.uint8], labels: NDArray[np.intp], seed: int) ->
     """
     classes = np.unique(labels)
     members = {int(label): np.flatnonzero(labels == label) for label in classes}
+    codes = np.arange(len(labels)) if groups is None else groups
+    # The group of a class of one group only, which can lend nothing to a photo of that group.
+    only = np.array([codes[each[0]] if np.ptp(codes[each]) == 0 else -1 for each in members.values()], np.intp)
     for number, name in enumerate(properties_for(photos.shape[-1])):
         rng = np.random.default_rng((seed, number))
         for photo, label in enumerate(map(int, labels)):
-            own = members[label][members[label] != photo]
-            others = classes[classes != label]
+            own = members[label][codes[members[label]] != codes[photo]]
+            others = classes[(classes != label) & (only != codes[photo])]
             if not len(own) or not len(others):
                 continue
             donors = [int(donor) for donor in rng.choice(own, min(DONORS, len(own)), replace=False)]
             for other in rng.choice(others, DONORS, replace=len(others) < DONORS):
-                donors.append(int(rng.choice(members[int(other)])))
+                lend = members[int(other)]
+                donors.append(int(rng.choice(lend if groups is None else lend[codes[lend] != codes[photo]])))
             for donor in donors:
                 changed = PROPERTIES[name](photos[photo].astype(np.float32), photos[donor].astype(np.float32))
                 yield number, photo, donor, changed

@@ -52,9 +52,11 @@ def property_rows(
             row["attract"], row["attract_low"], row["attract_high"] = (float(values[label]) for values in pulls)
             row.update(_own(part[part["label"] == label], label, min_photos, groups))
             row.update(_pulled(part, label, len(class_names), seed, draws, groups))
-            if row["reason_code"] == OK and row["n_pulled"] < min_photos:
-                row["reason"] = f"only {row['n_pulled']} photos of other classes, {min_photos} needed for a test"
-                row["reason_code"] = TOO_FEW
+            pulled = row.pop("pulled_units")
+            if row["reason_code"] == OK and pulled < min_photos:
+                what = "photos" if groups is None else "groups of photos"
+                row["reason"] = f"only {pulled} {what} of other classes, {min_photos} needed for a test"
+                row["reason_code"] = TOO_FEW if groups is None else TOO_FEW_GROUPS
             if row["reason_code"] != OK:
                 row["p_pull"] = np.nan
             rows.append(row)
@@ -72,7 +74,8 @@ def _own(part: pd.DataFrame, label: int, min_photos: int, groups: NDArray[np.int
     codes = None if groups is None else groups[right.index.to_numpy(int)]
     units = stats.count_units(len(right), codes)
     if units < min_photos:
-        row["reason"] = f"only {units} photos, {min_photos} needed for a test"
+        what = "photos" if codes is None else "groups of photos"
+        row["reason"] = f"only {units} {what}, {min_photos} needed for a test"
         row["reason_code"] = TOO_FEW if codes is None else TOO_FEW_GROUPS
     if not len(right):
         return row
@@ -90,7 +93,8 @@ def _pulled(
 ) -> dict[str, Any]:
     """Columns on photos of other classes: how many more are predicted as this class when they get its property.
 
-    The comparison is with the property of another photo of their own class.
+    "pulled_units" is no column: how many independent photos, or groups of photos, these are. The comparison
+    is with the property of another photo of their own class.
     """
     pulls, photos = [], []
     for other in range(classes):
@@ -102,9 +106,10 @@ def _pulled(
     values = np.concatenate(pulls) if pulls else np.zeros(0)
     known = ~np.isnan(values)
     values = values[known]
-    row: dict[str, Any] = {"n_pulled": len(values), "pulled": np.nan, "p_pull": np.nan}
+    row: dict[str, Any] = {"n_pulled": len(values), "pulled_units": 0, "pulled": np.nan, "p_pull": np.nan}
     if len(values):
         codes = None if groups is None else groups[np.concatenate(photos)[known]]
+        row["pulled_units"] = stats.count_units(len(values), codes)
         row["pulled"] = float(values.mean())
         row["p_pull"] = stats.sign_flip(values, seed=seed, permutations=draws, groups=codes)
     return row

@@ -16,7 +16,7 @@ from bias_audit.checks.outcomes import (
     not_applicable,
     number,
 )
-from bias_audit.checks.reasons import NOT_MEASURED, OK, TOO_FEW
+from bias_audit.checks.reasons import FEW, NOT_MEASURED, OK, TOO_FEW
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,14 +70,14 @@ def global_cue(rule: Rule, evidence: Evidence, probes: pd.DataFrame | None) -> l
     tested = probes[probes["reason"] == OK]
     if tested.empty:
         reason = str(probes["reason"].mode().iloc[0])
-        return [not_applicable(rule, "dataset", "", f"Not enough images: {reason}.", TOO_FEW)]
+        return [not_applicable(rule, "dataset", "", f"Not enough images: {reason}.", _code(probes))]
     strongest = tested.groupby("probe")["attract"].max()
     outcomes = []
     for name, rows in probes.groupby("class_name", sort=False):
         own = rows[rows["reason"] == OK]
         if own.empty:
             reason = str(rows["reason"].iloc[0])
-            outcomes.append(not_applicable(rule, "class", str(name), f"Not enough images: {reason}.", TOO_FEW))
+            outcomes.append(not_applicable(rule, "class", str(name), f"Not enough images: {reason}.", _code(rows)))
             continue
         found = own[[pulls(row, bounds, float(strongest[str(row["probe"])])) for _, row in own.iterrows()]]
         ranked = (found if len(found) else own).sort_values("attract", ascending=False, kind="stable")
@@ -138,6 +138,12 @@ def _outcome(rule: Rule, name: str, ranked: pd.DataFrame, evidence: Evidence, *,
             **{key: number(row[key]) for key in EVIDENCE},
         },
     )
+
+
+def _code(rows: pd.DataFrame) -> str:
+    """The code of the reason why properties were not tested, that of the first row; older runs have none."""
+    code = rows["reason_code"].iloc[0] if "reason_code" in rows else None
+    return str(code) if code in FEW else TOO_FEW
 
 
 def _told(name: str, row: pd.Series) -> str:

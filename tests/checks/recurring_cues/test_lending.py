@@ -8,7 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bias_audit.checks.recurring_cues.lending import dealt, in_turn
+from bias_audit.checks.recurring_cues.lending import dealt
+from bias_audit.data.sampling import in_turn
 
 
 def test_every_group_comes_before_any_comes_twice():

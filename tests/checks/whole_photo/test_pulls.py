@@ -86,7 +86,9 @@ def test_too_few_photos_are_no_verdict() -> None:
 def test_photos_of_a_patient_count_once() -> None:
     given = seen({(1, 0): 0, (2, 0): 0}, photos=24)
     groups = np.arange(72) // 3  # three photos each: eight patients a class
-    assert {row["reason"] for row in rows(given, groups=groups).values()} == {"only 8 photos, 10 needed for a test"}
+    assert {row["reason"] for row in rows(given, groups=groups).values()} == {
+        "only 8 groups of photos, 10 needed for a test"
+    }
     given = seen({(1, 0): 0, (2, 0): 0}, photos=26)
     apart, together = rows(given)["a"], rows(given, groups=np.arange(78) // 2)["a"]
     assert together["p_pull"] >= apart["p_pull"]
