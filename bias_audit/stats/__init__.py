@@ -6,6 +6,7 @@ imported only where it is needed: `scipy.stats` alone costs 1.3 s.
 """
 
 from bias_audit.stats.association import auc, auc_interval, cramers_v, odds_ratio
+from bias_audit.stats.columns import sign_flip_columns
 from bias_audit.stats.correction import benjamini_hochberg
 from bias_audit.stats.effects import cliffs_delta
 from bias_audit.stats.groups import ENOUGH_GROUPS, codes_of, count_units, effective_size, group_codes
@@ -64,6 +65,7 @@ __all__ = [
     "robust_z",
     "shrink_means",
     "sign_flip",
+    "sign_flip_columns",
     "standardise",
     "wilson",
 ]

@@ -60,7 +60,7 @@ def images(**excess: list[float]) -> pd.DataFrame:
 def evidence(class_table: pd.DataFrame, image_table: pd.DataFrame | None = None, pulls=()) -> Evidence:
     if image_table is None:
         image_table = images(**{name: [0.2] * 2 for name in class_table.index})
-    matrix = pd.DataFrame(pulls, columns=["object_class", "background_class", "n", "pull"])
+    matrix = pd.DataFrame(pulls, columns=["object_class", "background_class", "n", "pull", "p_pull"])
     slices = pd.DataFrame(columns=[column.name for column in TABLES["slices"]])
     return Evidence(image_table, class_table, Thresholds(), tables={"gap_matrix": matrix, "slices": slices})
 
@@ -75,7 +75,7 @@ def outcomes(code: str, given: Evidence) -> dict:
 
 class TestReliance:
     def test_levels(self):
-        pulls = [("victim", "wolf", 9, 0.4), ("victim", "clean", 9, 0.0), ("wolf", "clean", 9, 0.1)]
+        pulls = [("victim", "wolf", 9, 0.4, 0.01), ("victim", "clean", 9, 0.0, 1.0), ("wolf", "clean", 9, 0.1, 0.01)]
         table = classes(
             wolf={**GAP, "attract": 0.5, "attract_low": 0.2},
             alone={**GAP, "background_only_low": 0.7, "background_only_second_fill": 0.8},
@@ -128,8 +128,8 @@ class TestReliance:
             ({name.replace("lent", "removal"): value for name, value in CUE.items()}, "CONFIRMED"),
             ({**CUE, "cue_lent_effect": 0.04}, "SUSPICIOUS"),  # too small to matter
             ({**CUE, "p_cue_lent_fdr": 0.06}, "SUSPICIOUS"),
-            ({**CUE, "attract": 0.04, "attract_low": 0.03}, "COLLATERAL"),  # certain, and too small
-            ({**CUE, "attract_low": -0.1}, "COLLATERAL"),  # a victim's map may point at the culprit's cue
+            ({**CUE, "attract": 0.04, "attract_low": 0.03}, "WATCH"),  # certain, and too small
+            ({**CUE, "attract_low": -0.1}, "WATCH"),  # a victim's map may point at the culprit's cue
         ],
     )
     def test_a_cue_that_moves_the_prediction_confirms(self, change, level):
@@ -170,7 +170,7 @@ class TestReliance:
         names = ("neutral_loss", "neutral_loss_low", "neutral_loss_high")
         both = {**GAP, "attract": 0.5, "attract_low": 0.2, "neutral_background_accuracy": 0.98}
         rows = {name: {**both, **dict(zip(names, loss, strict=True))} for name, loss in (("a", first), ("b", second))}
-        pulls = [("a", "b", 9, 0.4), ("b", "a", 9, 0.4)]
+        pulls = [("a", "b", 9, 0.4, 0.01), ("b", "a", 9, 0.4, 0.01)]
         found = outcomes("BA201", evidence(classes(**rows), pulls=pulls))
         assert (found["a"].level, found["b"].level) == levels
         if levels[0] == "COLLATERAL":
@@ -405,7 +405,7 @@ def test_verdict_names_the_guilty_class_first_and_its_victims_apart():
         husky={**GAP, "attract": 0.3, "attract_low": 0.1},
         wolf={**GAP, "attract": 0.9, "attract_low": 0.8},
     )
-    given = evidence(table, pulls=[("fox", "wolf", 9, 1.0)])
+    given = evidence(table, pulls=[("fox", "wolf", 9, 1.0, 0.01)])
     text = verdict(rules.judge(given), table)
     assert text.startswith("SUSPICIOUS: the prediction follows the background in 2 of 3 judged classes (wolf, husky).")
     assert "pulls most is that of wolf" in text

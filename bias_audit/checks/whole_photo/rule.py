@@ -12,6 +12,7 @@ from bias_audit.checks.outcomes import (
     RuleOutcome,
     answered,
     as_float,
+    gap_proven,
     not_applicable,
     number,
     relies,
@@ -151,6 +152,6 @@ def _told(name: str, row: pd.Series) -> str:
 
 
 def _background_convicted(name: str, evidence: Evidence) -> bool:
-    """Whether BA201 finds the class: its background gap counts, and the second fill agrees."""
-    row = dict(evidence.rows()).get(name)
-    return row is not None and relies(row, evidence.thresholds) and second_fill_agrees(row, evidence.thresholds)
+    """Whether BA201 finds the class by a proven gap, and both fills agree."""
+    row, bounds = dict(evidence.rows()).get(name), evidence.thresholds
+    return row is not None and relies(row, bounds) and second_fill_agrees(row, bounds) and gap_proven(row, bounds)
