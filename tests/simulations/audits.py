@@ -5,26 +5,63 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from bias_audit.checks.background import composites as arms
 from bias_audit.checks.background import summary
 from bias_audit.checks.background.photo_effects import intervention_columns
 from bias_audit.checks.base import Photos
 from bias_audit.checks.evidence import Evidence
-from bias_audit.checks.outcomes import RuleOutcome
-from bias_audit.config import Thresholds
+from bias_audit.checks.outcomes import COLLATERAL, RuleOutcome
+from bias_audit.config import FIRST_FILL, Thresholds
 from bias_audit.pipeline.judge import RULES, judge_rule
 from bias_audit.run.schema import TABLES
 from bias_audit.run.statuses import DONE, OK
+from bias_audit.stats import benjamini_hochberg, sign_flip
 
 from .composites import Model, draw
 
 RELIANCE = tuple(code for code in ("BA201", "BA207") if code in RULES)
+"""The rules on reliance; older versions of the package have the first alone."""
 
-ACCUSED = ("SUSPICIOUS", "HIDDEN", "CONFIRMED")
+ACCUSATIONS = (COLLATERAL, "SUSPICIOUS", "HIDDEN", "CONFIRMED")
 
 
-def outcomes(model: Model, seed: int) -> list[RuleOutcome]:
-    """Outcomes of the rules on reliance for one simulated audit."""
+def accusations(model: Model, seed: int) -> list[RuleOutcome]:
+    """Findings at COLLATERAL or above of one simulated audit.
+
+    Most null audits have no class with a gap that could be found. They are not judged any further, which saves nearly
+    all the time: no rule on reliance accuses without such a class.
+    """
     composites = draw(model, seed)
+    if not _any_gap(composites, model, seed):
+        return []
+    return [outcome for outcome in outcomes(model, seed, composites) if outcome.level in ACCUSATIONS]
+
+
+def _any_gap(composites: pd.DataFrame, model: Model, seed: int) -> bool:
+    """Whether any class has a large enough gap whose corrected p is below twice the rule's bound."""
+    bounds = Thresholds()
+    first = composites[(composites["fill"] == FIRST_FILL) & composites["arm"].isin([arms.SAME, arms.OTHER])]
+    right = (first["predicted"] == first["label"]).to_numpy(float)
+    photo, same = first["photo"].to_numpy(), (first["arm"] == arms.SAME).to_numpy()
+    total = model.classes * model.photos
+    shares = [
+        np.bincount(photo[of], right[of], minlength=total) / np.bincount(photo[of], minlength=total)
+        for of in (same, ~same)
+    ]
+    gaps = (shares[0] - shares[1]).reshape(model.classes, model.photos)
+    p = benjamini_hochberg([sign_flip(each, seed=seed) for each in gaps])
+    return bool(((p <= 2 * bounds.fdr) & (gaps.mean(axis=1) >= bounds.min_gap)).any())
+
+
+def outcomes(model: Model, seed: int, composites: pd.DataFrame | None = None) -> list[RuleOutcome]:
+    """Outcomes of the rules on reliance for one simulated audit.
+
+    Args:
+        model: the simulated model and its test set.
+        seed: seed of everything that is drawn, and of the audit.
+        composites: result of `draw`; None = drawn here.
+    """
+    composites = draw(model, seed) if composites is None else composites
     names = [f"class {label:04d}" for label in range(model.classes)]
     records = [
         {"label": names[photo // model.photos], "predicted": names[photo // model.photos], "log_odds_label": 1.0}

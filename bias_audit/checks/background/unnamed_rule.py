@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from bias_audit.checks.background.culprits import standings
@@ -22,11 +23,9 @@ def reliance_without_a_class(rule: Rule, evidence: Evidence) -> list[RuleOutcome
 
     The classes are listed and not accused: each is found by BA201 at WATCH.
     """
-    import numpy as np
-
     # docs/science.md#levels
     rows = evidence.rows()
-    judged = [row for _, row in rows if np.isfinite(as_float(row["p_fdr"]))]
+    judged = [row for _, row in rows if math.isfinite(as_float(row["p_fdr"]))]
     if not judged:
         first = rows[0][1] if rows else None
         reason = "There are no classes." if first is None else why_no_reliance(first)
