@@ -18,6 +18,7 @@ from bias_audit.run.statuses import DONE, OK
 from bias_audit.stats import benjamini_hochberg, sign_flip
 
 from .composites import Model, draw
+from .composites import names as class_names
 
 RELIANCE = tuple(code for code in ("BA201", "BA207") if code in RULES)
 """The rules on reliance; older versions of the package have the first alone."""
@@ -62,7 +63,7 @@ def outcomes(model: Model, seed: int, composites: pd.DataFrame | None = None) ->
         composites: result of `draw`; None = drawn here.
     """
     composites = draw(model, seed) if composites is None else composites
-    names = [f"class {label:04d}" for label in range(model.classes)]
+    names = class_names(range(model.classes))
     records = [
         {"label": names[photo // model.photos], "predicted": names[photo // model.photos], "log_odds_label": 1.0}
         for photo in range(model.classes * model.photos)

@@ -7,7 +7,7 @@ that a small pool of donors lends, as in an audit.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -38,10 +38,11 @@ class Model:
         spread: standard deviation between the photos of a class, in log-odds.
         clutter: standard deviation between backgrounds, in log-odds: one hides any object, another none.
         favours: share of the errors on a background that go to a class of this background's own, drawn at random.
-        cued: classes on whose backgrounds the cue lies.
-        pull: probability that an object of a class without the cue is called one of the cue's classes on it, each as
-            often as the other.
-        needs: probability that an object of the cue's classes is lost on a background without the cue.
+        cued: classes on whose backgrounds a cue lies.
+        shared: whether it is one cue, whichever of the classes it lies with; else each has its own.
+        pull: probability that an object is called the cue's class where there is a cue and its class has another or
+            none; of a shared cue it is called each of its classes as often.
+        needs: probability that an object of a class with a cue is lost where this cue is not.
         loses: class -> probability that its object is lost on a background of another class, for no class's sake.
     """
 
@@ -52,6 +53,7 @@ class Model:
     clutter: float = 0.0
     favours: float = 0.0
     cued: tuple[int, ...] = ()
+    shared: bool = False
     pull: float = 0.0
     needs: float = 0.0
     loses: Mapping[int, float] = field(default_factory=dict)
@@ -71,6 +73,11 @@ class Design:
     donor: NDArray[np.intp]
     same: NDArray[np.bool_]
     second: NDArray[np.bool_]
+
+
+def names(labels: Iterable[int]) -> list[str]:
+    """Names of some classes."""
+    return [f"class {label:04d}" for label in labels]
 
 
 @functools.cache
@@ -110,7 +117,7 @@ def draw(model: Model, seed: int) -> pd.DataFrame:
     leaning = rng.dirichlet(np.full(classes, 0.3))
     emptied = np.where(rng.random(total) < model.favours, world.favourite, rng.choice(classes, total, p=leaning))
     has_cue = np.isin(photos // model.photos, model.cued) & (rng.random(total) < model.pull)
-    emptied = np.where(has_cue, world.of_cue(total, rng), emptied)
+    emptied = np.where(has_cue, world.of_cue(photos // model.photos, rng), emptied)
     again = np.where(rng.random(total) < SAME_UNDER_BOTH_FILLS, emptied, rng.choice(classes, total, p=leaning))
     parts += [
         _rows(model, np.full(total, arms.BACKGROUND), fill, photos, np.full(total, -1), called)
@@ -136,21 +143,21 @@ class _World:
         own, lent = photo // model.photos, np.where(donor < 0, -1, donor // model.photos)
         ease = self.ease[photo] + np.where(donor < 0, 0.0, self.clutter[donor])
         right = rng.random(n) < 1 / (1 + np.exp(-ease))
-        there = np.isin(lent, model.cued)
-        needs = np.isin(own, model.cued)
-        right &= ~(needs & ~there & (rng.random(n) < model.needs))
+        there, has = np.isin(lent, model.cued), np.isin(own, model.cued)
+        own_cue = there & has if model.shared else there & (lent == own)
+        right &= ~(has & ~own_cue & (rng.random(n) < model.needs))
         lost = np.array([model.loses.get(label, 0.0) for label in range(model.classes)])
         right &= ~((lent != own) & (donor >= 0) & (rng.random(n) < lost[own]))
         kind = rng.random(n)
         wrong = np.where(kind < CONFUSED, self.confused[own], rng.integers(0, model.classes, n))
         wrong = np.where((kind > 1 - model.favours) & (donor >= 0), self.favourite[donor], wrong)
         called = np.where(right, own, wrong)
-        falls = there & ~needs & (rng.random(n) < model.pull)
-        return np.where(falls, self.of_cue(n, rng), called)
+        falls = there & ~own_cue & (rng.random(n) < model.pull)
+        return np.where(falls, self.of_cue(lent, rng), called)
 
-    def of_cue(self, n: int, rng: np.random.Generator) -> NDArray[np.intp]:
-        """(n,) one of the cue's classes each, all equally often; -1 without a cue."""
-        return rng.choice(self.model.cued, n) if self.model.cued else np.full(n, -1)
+    def of_cue(self, lent: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.intp]:
+        """(n,) what a cue on backgrounds of these classes stands for; of a shared cue any of its classes."""
+        return rng.choice(self.model.cued, len(lent)) if self.model.shared else lent
 
 
 def _rows(
