@@ -67,6 +67,15 @@ def test_gap_matrix_lists_what_was_tried():
     assert len(frame) == 6
 
 
+def test_pulls_are_tested_over_photos_or_their_groups():
+    """Four foxes turn on wolf backgrounds: all signs alike in 2 of 2^4 patterns, in 2 of 2^2 where they are two pairs."""
+    pairs = np.arange(300) // 2
+    for groups, p in ((None, 2 / 16), (pairs, 2 / 4)):
+        frame = gap_matrix(snow_world(4), NAMES, seed=0, groups=groups).set_index(["object_class", "background_class"])
+        assert frame.loc[("fox", "wolf"), "p_pull"] == pytest.approx(p)
+        assert frame.loc[("wolf", "fox"), "p_pull"] == 1  # nothing moves
+
+
 def test_the_interval_covers_a_rate_between():
     """Every second husky turns on wolf backgrounds: attract of wolf is .5 with an interval around it."""
     rows = []
