@@ -68,7 +68,7 @@ def test_gap_matrix_lists_what_was_tried():
 
 
 def test_pulls_are_tested_over_photos_or_their_groups():
-    """Four foxes turn on wolf backgrounds: all signs alike in 2 of 2^4 patterns, in 2 of 2^2 where they are two pairs."""
+    """Four foxes turn on wolf backgrounds: all signs alike in 2 of 2^4 patterns, in 2 of 2^2 where two are a pair."""
     pairs = np.arange(300) // 2
     for groups, p in ((None, 2 / 16), (pairs, 2 / 4)):
         frame = gap_matrix(snow_world(4), NAMES, seed=0, groups=groups).set_index(["object_class", "background_class"])
