@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := .ci/constraints.txt
 
-.PHONY: demo check test attack lint sample clean
+.PHONY: demo check test attack simulations lint sample clean
 
 demo: .venv/.package
 	$(BIN)/bias-audit demo --out reports/demo
@@ -24,6 +24,11 @@ check: lint
 TRIES ?= 100000
 attack: .venv/.dev
 	$(ALONE) $(BIN)/python -m tests.attack --tries $(TRIES) $(ARGS)
+
+# How often the rules accuse where nobody relies, and what they say of planted cues; one kind with ARGS="--kind weak".
+AUDITS ?= 200
+simulations: .venv/.dev
+	$(BIN)/python -m tests.simulations --audits $(AUDITS) $(ARGS)
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

@@ -22,7 +22,7 @@ def agreeing(run: AuditResult) -> AuditResult:
         if one.code == "BA201" and row is not None and one.scope == "class":
             row = {"n_interventions": 8, **row}
             if one.found:
-                pull = 0.0 if one.level == "COLLATERAL" else 0.5
+                pull = 0.0 if one.level in ("COLLATERAL", "WATCH") else 0.5
                 row |= {
                     "p_fdr": 0.01, "background_gap": 0.8, "background_gap_second_fill": 0.8, "second_fill_low": 0.4,
                     "p_second_fill": 0.001,

@@ -13,7 +13,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bias_audit import stats
+
 Array = NDArray[np.float64]
+
+SIGN_FLIPS = 10_000
+FLIPS_PER_TEST = 40
+"""Random sign patterns of the test of a pull: at least SIGN_FLIPS, and FLIPS_PER_TEST for each pair of classes, so that
+the smallest p could pass the correction over all pairs."""
 
 RESAMPLES = 1000
 _MOST_NUMBERS = 20_000_000
@@ -49,25 +56,42 @@ def photo_pulls(composites: pd.DataFrame, label: int, classes: int) -> Array:
         return np.asarray(hits / shown - base[:, :classes] / base.sum(axis=1, keepdims=True))
 
 
-def gap_matrix(composites: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
+def gap_matrix(
+    composites: pd.DataFrame, class_names: Sequence[str], *, seed: int, groups: NDArray[np.intp] | None = None
+) -> pd.DataFrame:
     """The gap matrix in long form: one row per pair of object class and background class that was tried.
 
     Args:
         composites: see `photo_pulls`.
         class_names: all classes, by index.
+        seed: seed of the random signs of the tests.
+        groups: group code by sample position (patient, scene); None = every photo is a group of its own.
 
     Returns:
-        columns object_class, background_class, n (photos) and pull (mean over photos, -1..1).
+        columns object_class, background_class, n (photos), pull (mean over photos, -1..1) and p_pull (two-sided
+        sign-flip test over the photos or groups, not corrected: which pairs are asked about depends on the rule).
     """
     rows = []
+    pairs = len(class_names) * (len(class_names) - 1)
+    flips = max(SIGN_FLIPS, FLIPS_PER_TEST * pairs)
     for label, name in enumerate(class_names):
         pulls = photo_pulls(composites, label, len(class_names))
+        if not len(pulls):
+            continue
+        codes = None if groups is None else groups[_photos_of(composites, label)]
+        p_values = stats.sign_flip_columns(pulls, seed=seed, groups=codes, permutations=flips)
         counts = (~np.isnan(pulls)).sum(axis=0)
         for background in map(int, np.flatnonzero(counts)):
             pull = float(np.nanmean(pulls[:, background]))
-            rows.append((name, class_names[background], int(counts[background]), pull))
-    frame = pd.DataFrame(rows, columns=["object_class", "background_class", "n", "pull"])
-    return frame.astype({"object_class": "str", "background_class": "str", "n": "Int64", "pull": "float64"})
+            rows.append((name, class_names[background], int(counts[background]), pull, float(p_values[background])))
+    frame = pd.DataFrame(rows, columns=["object_class", "background_class", "n", "pull", "p_pull"])
+    kinds = {"object_class": "str", "background_class": "str", "n": "Int64", "pull": "float64", "p_pull": "float64"}
+    return frame.astype(kinds)
+
+
+def _photos_of(composites: pd.DataFrame, label: int) -> NDArray[np.intp]:
+    """Positions of the photos of a class, in the order of the rows of `photo_pulls`."""
+    return np.unique(composites.loc[composites["label"] == label, "photo"].to_numpy(np.intp))
 
 
 def attraction(
@@ -100,7 +124,7 @@ def attraction(
             continue
         known = ~np.isnan(pulls)
         filled = np.where(known, pulls, 0)
-        photos = np.unique(composites.loc[composites["label"] == label, "photo"].to_numpy(int))
+        photos = _photos_of(composites, label)
         _, members = np.unique(photos if groups is None else groups[photos], return_inverse=True)
         drawn = members.max() + 1
         weights = rng.multinomial(drawn, np.full(drawn, 1 / drawn), size=resamples).astype(float)[:, members]

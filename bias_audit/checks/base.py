@@ -38,7 +38,15 @@ if TYPE_CHECKING:
 
 Scope = Literal["dataset", "class", "image", "slice", "cluster"]
 
-Role = Literal["", "tests reliance", "accuses a class", "proves a cue", "doubts the input", "doubts the maps"]
+Role = Literal[
+    "",
+    "tests reliance",
+    "proves reliance, names no class",
+    "accuses a class",
+    "proves a cue",
+    "doubts the input",
+    "doubts the maps",
+]
 """Meaning of a rule's finding for the verdict and the gate, which ask a rule's role and never its code."""
 
 

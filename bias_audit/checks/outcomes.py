@@ -28,14 +28,14 @@ LEVELS = (
 - CONTEXT: the heatmaps lie on the background, but the prediction does not depend on it.
 - TOO FEW IMAGES: classes that could not be tested.
 - MODEL WARNING: doubt about the inputs, heatmaps or masks of this audit, not about a class.
-- WATCH: worth a look; attention alone never reaches more.
-- COLLATERAL: the class is a victim of another class's cue.
+- WATCH: worth a look; attention alone never reaches more, nor does a background gap that can be laid to nobody.
+- COLLATERAL: the class is a victim of another class's cue, and that class is found.
 - SUSPICIOUS: a paired intervention shows that the prediction depends on a cue.
 - HIDDEN: as SUSPICIOUS, but the heatmaps do not show the cue.
 - CONFIRMED: as SUSPICIOUS, and a cue was found that moves the prediction.
 """
 
-CONTEXT, DOUBT, COLLATERAL = "CONTEXT", "MODEL WARNING", "COLLATERAL"
+CONTEXT, DOUBT, WATCH, COLLATERAL = "CONTEXT", "MODEL WARNING", "WATCH", "COLLATERAL"
 
 FAILS_FROM = "SUSPICIOUS"
 """Lowest level of a finding that fails the gate, unless gate.toml says otherwise."""
@@ -197,6 +197,18 @@ def relies(row: ClassRow, bounds: Thresholds) -> bool:
         bounds: thresholds of the rules.
     """
     return as_float(row["p_fdr"], 1) <= bounds.fdr and as_float(row["background_gap"], 0) >= bounds.min_gap
+
+
+def gap_proven(row: ClassRow, bounds: Thresholds) -> bool:
+    """Whether the background gap of a class is certain enough to accuse somebody of it.
+
+    A gap below `clear_gap` is where its lower limit is above `min_gap`.
+
+    Args:
+        row: the class's row of the table `classes`; its gap counts by `relies`.
+        bounds: thresholds of the rules.
+    """
+    return as_float(row["background_gap"], 0) >= bounds.clear_gap or as_float(row["gap_low"], -1) > bounds.min_gap
 
 
 FILL_P = 0.05

@@ -12,6 +12,7 @@ from bias_audit.checks.outcomes import (
     DOUBT,
     LEVELS,
     NO_RELIANCE,
+    WATCH,
     RuleOutcome,
     as_float,
 )
@@ -48,10 +49,10 @@ def convicted(outcomes: Sequence[RuleOutcome]) -> list[RuleOutcome]:
     """Findings of reliance that accuse a class, the class whose background pulls most first.
 
     Victims of another class's cue (COLLATERAL) are not accused: the class whose background pulls the objects of others
-    is the one that was learned with the cue.
+    is the one that was learned with the cue. Nor is a class whose gap can be laid to nobody (WATCH).
     """
     found = [outcome for outcome in outcomes if outcome.found and outcome.code in with_role("tests reliance")]
-    return _by_pull([outcome for outcome in found if outcome.level != COLLATERAL])
+    return _by_pull([outcome for outcome in found if outcome.level not in (COLLATERAL, WATCH)])
 
 
 def _doubts(outcomes: Sequence[RuleOutcome], level: str) -> list[str]:
@@ -72,7 +73,12 @@ def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame, level: st
     accuracy = _weighted(classes, "accuracy", "n_read")
     kinds = _cues()
     cues = [each for each in outcomes if each.code in kinds and each.found and each.level != CONTEXT]
+    unnamed = [each for each in outcomes if each.found and each.code in with_role("proves reliance, names no class")]
     tail = _tail(classes)
+    if unnamed and not accused:
+        said = " ".join(outcome.sentence for outcome in unnamed)
+        moved = f" Cues that move the prediction: {_named(cues)}." if cues else ""
+        return f"{said} Test accuracy is {accuracy:z.2f}.{moved}{tail}"
     if cues and not accused:
         fallen = ", ".join(outcome.subject for outcome in victims)
         also = f" Also affected, by a background: {fallen}." if victims else ""
@@ -95,6 +101,7 @@ def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame, level: st
         fallen = ", ".join(outcome.subject for outcome in victims) if accused else ""
         also = f" Also affected, by another class's background: {fallen}." if fallen else ""
         moved = f" Further cues that move the prediction: {_named(further)}." if further else ""
+        moved += "".join(f" {outcome.sentence}" for outcome in unnamed)
         return (
             f"The prediction follows the background in {len(named)} of {len(judged)} judged classes ({names}){proved}. "
             f"Test accuracy is {accuracy:z.2f}; pasted on backgrounds of the same class {same:z.2f} of the objects are "
@@ -110,6 +117,8 @@ def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame, level: st
     worst = classes.loc[classes.index.isin([outcome.subject for outcome in judged]), "background_gap"].max()
     missing = len(reliance) - len(judged)
     partly = f" {missing} classes could not be judged." if missing else ""
+    watched = ", ".join(outcome.subject for outcome in reliance if outcome.level == WATCH)
+    partly += f" A gap that can be laid to no class was found: {watched} (WATCH)." if watched else ""
     return (
         f"No reliance on the background was shown in {len(judged)} judged classes (largest background gap "
         f"{worst:z.2f}, test accuracy {accuracy:z.2f}).{partly}{hints}{tail}"

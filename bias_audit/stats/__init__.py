@@ -7,6 +7,7 @@ imported only where it is needed: `scipy.stats` alone costs 1.3 s.
 
 from bias_audit.stats.association import auc, auc_interval, cramers_v, odds_ratio
 from bias_audit.stats.bootstrap import mean_interval
+from bias_audit.stats.columns import sign_flip_columns
 from bias_audit.stats.correction import benjamini_hochberg, rejection_bounds
 from bias_audit.stats.draws import ENOUGH_DRAWS, draws_for
 from bias_audit.stats.effects import cliffs_delta
@@ -72,6 +73,7 @@ __all__ = [
     "robust_z",
     "shrink_means",
     "sign_flip",
+    "sign_flip_columns",
     "standardise",
     "wilson",
 ]

@@ -71,11 +71,20 @@ def test_the_median_over_classes(others):
 
 
 def test_gap_matrix_lists_what_was_tried():
-    frame = gap_matrix(snow_world(4), NAMES).set_index(["object_class", "background_class"])
+    frame = gap_matrix(snow_world(4), NAMES, seed=0).set_index(["object_class", "background_class"])
     assert frame.loc[("fox", "wolf"), "pull"] == 1
     assert frame.loc[("wolf", "fox"), "pull"] == 0  # it becomes a husky there, not a fox
     assert set(frame["n"]) == {4}
     assert len(frame) == 6
+
+
+def test_pulls_are_tested_over_photos_or_their_groups():
+    """Four foxes turn on wolf backgrounds: all signs alike in 2 of 2^4 patterns, in 2 of 2^2 where two are a pair."""
+    pairs = np.arange(300) // 2
+    for groups, p in ((None, 2 / 16), (pairs, 2 / 4)):
+        frame = gap_matrix(snow_world(4), NAMES, seed=0, groups=groups).set_index(["object_class", "background_class"])
+        assert frame.loc[("fox", "wolf"), "p_pull"] == pytest.approx(p)
+        assert frame.loc[("wolf", "fox"), "p_pull"] == 1  # nothing moves
 
 
 def test_the_interval_covers_a_rate_between():
@@ -93,4 +102,4 @@ def test_the_interval_covers_a_rate_between():
 def test_no_composites():
     attract, low, high = attraction(composites(), 2, seed=0)
     assert np.isnan([*attract, *low, *high]).all()
-    assert gap_matrix(composites(), ("a", "b")).empty
+    assert gap_matrix(composites(), ("a", "b"), seed=0).empty

@@ -9,12 +9,13 @@ from summed import images_table
 
 from bias_audit.checks import registry
 from bias_audit.checks.evidence import Evidence
+from bias_audit.checks.levels import fails_by_default
 from bias_audit.checks.outcomes import count as count_outcomes
 from bias_audit.checks.reasons import FILLS_DISAGREE, NOT_TESTED, TOO_FEW
 from bias_audit.config import Thresholds
 from bias_audit.pipeline import judge as rules
 from bias_audit.pipeline.judge import judge_rule
-from bias_audit.pipeline.verdict import verdict
+from bias_audit.pipeline.verdict import convicted, verdict
 from bias_audit.run.schema import TABLES
 
 CLASS = {
@@ -61,7 +62,7 @@ def images(**excess: list[float]) -> pd.DataFrame:
 def evidence(class_table: pd.DataFrame, image_table: pd.DataFrame | None = None, pulls=()) -> Evidence:
     if image_table is None:
         image_table = images(**{name: [0.2] * 2 for name in class_table.index})
-    matrix = pd.DataFrame(pulls, columns=["object_class", "background_class", "n", "pull"])
+    matrix = pd.DataFrame(pulls, columns=["object_class", "background_class", "n", "pull", "p_pull"])
     slices = pd.DataFrame(columns=[column.name for column in TABLES["slices"]])
     return Evidence(image_table, class_table, Thresholds(), tables={"gap_matrix": matrix, "slices": slices})
 
@@ -76,7 +77,7 @@ def outcomes(code: str, given: Evidence) -> dict:
 
 class TestReliance:
     def test_levels(self):
-        pulls = [("victim", "wolf", 9, 0.4), ("victim", "clean", 9, 0.0), ("wolf", "clean", 9, 0.1)]
+        pulls = [("victim", "wolf", 9, 0.4, 0.01), ("victim", "clean", 9, 0.0, 1.0), ("wolf", "clean", 9, 0.1, 0.01)]
         table = classes(
             wolf={**GAP, "attract": 0.5, "attract_low": 0.2},
             alone={**GAP, "background_only_low": 0.7, "background_only_second_fill": 0.8},
@@ -179,8 +180,8 @@ class TestReliance:
             ({name.replace("lent", "removal"): value for name, value in CUE.items()}, "CONFIRMED"),
             ({**CUE, "cue_lent_effect": 0.04}, "SUSPICIOUS"),  # too small to matter
             ({**CUE, "p_cue_lent_fdr": 0.06}, "SUSPICIOUS"),
-            ({**CUE, "attract": 0.04, "attract_low": 0.03}, "COLLATERAL"),  # certain, and too small
-            ({**CUE, "attract_low": -0.1}, "COLLATERAL"),  # a victim's map may point at the culprit's cue
+            ({**CUE, "attract": 0.04, "attract_low": 0.03}, "WATCH"),  # certain, and too small
+            ({**CUE, "attract_low": -0.1}, "WATCH"),  # a victim's map may point at the culprit's cue
         ],
     )
     def test_a_cue_that_moves_the_prediction_confirms(self, change, level):
@@ -221,7 +222,7 @@ class TestReliance:
         names = ("neutral_loss", "neutral_loss_low", "neutral_loss_high")
         both = {**GAP, "attract": 0.5, "attract_low": 0.2, "neutral_background_accuracy": 0.98}
         rows = {name: {**both, **dict(zip(names, loss, strict=True))} for name, loss in (("a", first), ("b", second))}
-        pulls = [("a", "b", 9, 0.4), ("b", "a", 9, 0.4)]
+        pulls = [("a", "b", 9, 0.4, 0.01), ("b", "a", 9, 0.4, 0.01)]
         found = outcomes("BA201", evidence(classes(**rows), pulls=pulls))
         assert (found["a"].level, found["b"].level) == levels
         if levels[0] == "COLLATERAL":
@@ -463,11 +464,70 @@ def test_verdict_names_the_guilty_class_first_and_its_victims_apart():
         husky={**GAP, "attract": 0.3, "attract_low": 0.1},
         wolf={**GAP, "attract": 0.9, "attract_low": 0.8},
     )
-    given = evidence(table, pulls=[("fox", "wolf", 9, 1.0)])
+    given = evidence(table, pulls=[("fox", "wolf", 9, 1.0, 0.01)])
     text = verdict(rules.judge(given), table)
     assert text.startswith("SUSPICIOUS: the prediction follows the background in 2 of 3 judged classes (wolf, husky).")
     assert "pulls most is that of wolf" in text
     assert "Also affected, by another class's background: fox." in text
+
+
+def open_case() -> Evidence:
+    """The gaps of cat and fox are proven, foxes fall for the background of a bear, and nobody is to blame."""
+    table = classes(
+        cat={**GAP, "gap_low": 0.2}, fox=GAP, bear={}, small={**GAP, "background_gap": 0.1, "gap_low": 0.01}
+    )
+    return evidence(table, pulls=[("fox", "bear", 9, 0.4, 0.001), ("cat", "bear", 9, 0.1, 0.5)])
+
+
+def test_reliance_that_is_laid_to_no_class_is_a_finding_of_the_whole():
+    given = open_case()
+    found = outcomes("BA201", given)
+    assert {name: each.level for name, each in found.items()} == {
+        "cat": "WATCH", "fox": "WATCH", "bear": None, "small": "WATCH",
+    }  # fmt: skip
+    assert "nobody is accused" in found["cat"].sentence
+    assert "fox falls for the background of bear (by 40%), and that class is not found" in found["fox"].sentence
+    assert "A gap below 15% accuses nobody while its lower limit, 1.0%, is not above 5%" in found["small"].sentence
+    (whole,) = judge_rule("BA207", given)
+    assert (whole.status, whole.level, whole.scope, whole.subject) == ("found", "SUSPICIOUS", "dataset", "")
+    assert (whole.measured, whole.evidence["classes"], whole.p_value) == (1, "fox", pytest.approx(0.002))
+    assert "In 1 of 4 judged classes the prediction is proven to follow the background" in whole.sentence
+    assert "fox (gap 40%) for that of bear (by 40%)" in whole.sentence
+
+
+def test_it_heads_the_verdict_fails_the_gate_and_accuses_no_class():
+    given = open_case()
+    judged = rules.judge(given)
+    text = verdict(judged, given.classes)
+    assert text.startswith(
+        "SUSPICIOUS: in 1 of 4 judged classes the prediction is proven to follow the background, and"
+    )
+    assert convicted(judged) == []
+    (whole,) = (each for each in judged if each.code == "BA207")
+    assert fails_by_default(whole)
+    assert not any(fails_by_default(each) for each in judged if each.code == "BA201")
+
+
+def test_beside_a_convicted_class_it_comes_after_it():
+    table = classes(fox=GAP, bear={}, wolf={**GAP, "attract": 0.9, "attract_low": 0.8})
+    text = verdict(rules.judge(evidence(table, pulls=[("fox", "bear", 9, 0.4, 0.001)])), table)
+    assert text.startswith("SUSPICIOUS: the prediction follows the background in 1 of 3 judged classes (wolf).")
+    assert "In 1 of 3 judged classes the prediction is proven" in text
+
+
+def test_a_gap_that_nobody_is_to_blame_for_is_no_headline():
+    table = classes(fox=GAP, bear={})
+    judged = rules.judge(evidence(table, pulls=[("fox", "bear", 9, 0.4, 0.5)]))
+    text = verdict(judged, table)
+    assert text.startswith("No reliance on the background was shown in 2 judged classes")
+    assert "A gap that can be laid to no class was found: fox (WATCH)." in text
+    assert [each.status for each in judged if each.code == "BA207"] == ["passed"]
+
+
+def test_without_composites_nothing_is_said_of_unnamed_reliance():
+    bare = {"p_fdr": np.nan, "reliance_reason": "no usable mask", "background_gap": np.nan}
+    (whole,) = judge_rule("BA207", evidence(classes(a=bare, b=bare)))
+    assert (whole.status, whole.reason_code) == ("not applicable", "no usable mask")
 
 
 def test_verdict_does_not_acquit_what_was_not_judged():

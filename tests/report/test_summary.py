@@ -90,7 +90,7 @@ def test_only_the_first_class_finding_is_illustrated_by_composites(result: Audit
         ([("BA201", "found", "SUSPICIOUS"), ("BA301", "found", "CONFIRMED")], "CONFIRMED"),
         ([("BA201", "passed", None), ("BA902", "found", "WATCH")], "NO RELIANCE SHOWN"),
         ([("BA201", "passed", None), ("BA101", "not applicable", None)], "NO RELIANCE SHOWN"),
-        ([("BA201", "found", "COLLATERAL"), ("BA902", "found", "MODEL WARNING")], "COLLATERAL"),
+        ([("BA201", "found", "WATCH"), ("BA902", "found", "MODEL WARNING")], "NO RELIANCE SHOWN"),
         ([("BA201", "passed", None), ("BA902", "found", "MODEL WARNING")], "NO RELIANCE SHOWN"),
         ([("BA201", "passed", None), ("BA908", "found", "MODEL WARNING")], "MODEL WARNING"),
         ([("BA201", "not applicable", None), ("BA901", "passed", None)], "NOT JUDGED"),

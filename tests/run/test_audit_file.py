@@ -278,7 +278,7 @@ def delete_class_and_outcomes(content: Content) -> None:
         (lambda c: row(c, HUSKY).update(background_gap=0.7), "measured is 0.75"),
         (lambda c: of(c, "BA201", HUSKY).update(n=80), "n is 80"),
         (lambda c: (of(c, "BA201", HUSKY).update(level="HIDDEN"), c.update(level="HIDDEN")), "table says SUSPICIOUS"),
-        (lambda c: row(c, HUSKY).update(attract_low=-0.1), "the class table says COLLATERAL"),
+        (lambda c: row(c, HUSKY).update(attract_low=-0.1), "the class table says WATCH"),
         (acquit, "passed, and the gap of the class table is a finding"),
         (acquit_in_the_table_too, "p_value is"),
         (convict, "found, and the gap of the class table is no finding"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bias_audit.checks.background.columns import COMPARED, GAP_MATRIX, OF_CLASSES, OF_IMAGES
 from bias_audit.checks.background.image_rule import image_reliance, image_reliance_outliers
 from bias_audit.checks.background.rule import follows_background
+from bias_audit.checks.background.unnamed_rule import reliance_without_a_class
 from bias_audit.checks.base import Check, Judge, Measured, Option, Rule
 
 if TYPE_CHECKING:
@@ -43,6 +44,15 @@ JUDGES: dict[Rule, Judge] = {
         measures=("share of the photos tested", "share"),
         needs=frozenset({"masks", "composites"}),
     ): image_reliance_outliers,
+    Rule(
+        code="BA207",
+        title="reliance is proven, its class is not known",
+        about="objects of a class are proven to need its backgrounds and fall for those of a class that is not found",
+        scope="dataset",
+        measures=("classes concerned", "number"),
+        needs=frozenset({"masks", "composites"}),
+        role="proves reliance, names no class",
+    ): reliance_without_a_class,
 }
 """Rules of the check -> the function that judges each."""
 
@@ -90,15 +100,17 @@ class Background(Check):
         """The table gap_matrix: how much the backgrounds of one class pull the objects of another."""
         from bias_audit.checks.background import summary
 
-        return {"gap_matrix": summary.gaps_between(measured.own().composites, photos.class_names)}
+        return {"gap_matrix": summary.gaps_between(measured.own().composites, photos)}
 
     def contradiction(self, result: AuditResult) -> str:
-        """An outcome of BA201 that the class table contradicts."""
-        from bias_audit.checks.background.contradictions import contradiction
+        """An outcome of BA201 that the class table contradicts, or one of BA207 that those of BA201 contradict."""
+        from bias_audit.checks.background.contradictions import contradiction, unnamed_contradiction
         from bias_audit.checks.thresholds import of_run
 
         bounds = of_run(result.info.thresholds, str(result.path))
-        return contradiction("BA201", result.outcomes, result.class_rows, bounds)
+        return contradiction("BA201", result.outcomes, result.class_rows, bounds) or unnamed_contradiction(
+            "BA207", "BA201", result.outcomes
+        )
 
     def pictures(self, measured: Measured, outcomes: Sequence[RuleOutcome]) -> Mapping[str, Any]:
         """Pictures of composites of the classes with a finding; of the first two classes where nothing was found."""

@@ -219,5 +219,6 @@ GAP_MATRIX: tuple[Column, ...] = (
     Column(
         "pull", "float", "predicted as background_class there, minus on backgrounds of the own class, -1..1", "high"
     ),
+    Column("p_pull", "float", "sign-flip permutation of the photos' pulls, two-sided, not corrected", added=True),
 )
 """Columns of the table gap_matrix: one row per pair of object class and background class with composites."""

@@ -6,23 +6,19 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bias_audit.checks.background.rule import (
-    cannot_be_found,
-    capped,
+from bias_audit.checks.background.culprits import (
     cue_moves_it,
+    found_by_gap,
+    is_to_blame,
     maps_are_blind,
-    passes_alone,
-    pulls,
     victim_of_two,
 )
-from bias_audit.checks.outcomes import COLLATERAL, RuleOutcome, as_float, fills_disagree, relies
+from bias_audit.checks.background.rule import cannot_be_found, capped
+from bias_audit.checks.outcomes import COLLATERAL, WATCH, RuleOutcome, as_float, fills_disagree, gap_proven, relies
 from bias_audit.checks.thresholds import Thresholds
 
 CLOSE = 1e-9
 """Largest difference between a number of an outcome and the same number of the class table."""
-
-TESTS_SECOND_FILL = "p_second_fill"
-"""Column that runs lack which were judged before the second fill had a test of its own."""
 
 
 def contradiction(
@@ -30,7 +26,8 @@ def contradiction(
 ) -> str:
     """The first outcome of the rule that the class table contradicts, as a sentence fragment; "" where none does.
 
-    What only the heatmaps decide (whether a class is HIDDEN) is taken as it stands.
+    What only the heatmaps decide (whether a class is HIDDEN), and only the gap matrix (who pulls the objects of a class
+    that is not to blame itself), is taken as it stands.
 
     Args:
         code: code of the rule.
@@ -40,12 +37,35 @@ def contradiction(
     """
     table = {str(row["class_name"]): _Row(row) for row in rows}
     victim = victim_of_two(list(table.items()), bounds)
+    blamed = {
+        name
+        for name, row in found_by_gap(list(table.items()), bounds)
+        if gap_proven(row, bounds) and is_to_blame(row, bounds) and name != victim
+    }
     for outcome in outcomes:
         if outcome.code != code or outcome.scope != "class" or outcome.subject not in table:
             continue
-        wrong = _wrong(outcome, table[outcome.subject], bounds, victim=outcome.subject == victim)
+        row = table[outcome.subject]
+        wrong = _wrong(outcome, row, bounds) or _wrong_level(outcome, row, bounds, blamed)
         if wrong:
             return f"{code} of {outcome.subject!r}: {wrong}"
+    return ""
+
+
+def unnamed_contradiction(code: str, of_classes: str, outcomes: Sequence[RuleOutcome]) -> str:
+    """What an outcome about reliance of no known class says against those of the classes; "" for nothing.
+
+    Args:
+        code: code of the rule about the data set.
+        of_classes: code of the rule about the classes, whose evidence says who is to blame for each.
+        outcomes: outcomes of the run; one of the two rules may have been ignored.
+    """
+    judged = [outcome for outcome in outcomes if outcome.code == of_classes and outcome.judged]
+    blamed_on_nobody_known = [outcome.subject for outcome in judged if outcome.evidence.get("blame") == "unnamed"]
+    for outcome in outcomes:
+        if outcome.code == code and not outcome.ignored and judged and outcome.found != bool(blamed_on_nobody_known):
+            named = ", ".join(map(repr, blamed_on_nobody_known)) or "no class"
+            return f"{code} is {outcome.status!r}, {of_classes} lays the gap of {named} to a class that is not found"
     return ""
 
 
@@ -56,7 +76,7 @@ class _Row(dict[str, Any]):
         return None
 
 
-def _wrong(outcome: RuleOutcome, row: Mapping[str, Any], bounds: Thresholds, *, victim: bool) -> str:
+def _wrong(outcome: RuleOutcome, row: Mapping[str, Any], bounds: Thresholds) -> str:
     shown = relies(row, bounds)
     if outcome.found and not shown:
         return "found, and the gap of the class table is no finding"
@@ -64,7 +84,7 @@ def _wrong(outcome: RuleOutcome, row: Mapping[str, Any], bounds: Thresholds, *, 
         return "passed, and the gap of the class table " + ("is a finding" if shown else "was not tested")
     if outcome.passed and cannot_be_found(row, bounds):
         return "passed, and the class table says that it had too few photos"
-    doubted = fills_disagree(row) if TESTS_SECOND_FILL in row else not _second_fill_agrees(row, bounds)
+    doubted = fills_disagree(row)
     if not outcome.judged:
         return "not judged, and the class table has a finding" if shown and not doubted else ""
     if outcome.found and doubted:
@@ -73,25 +93,29 @@ def _wrong(outcome: RuleOutcome, row: Mapping[str, Any], bounds: Thresholds, *, 
     for name, column in pairs:
         if not abs(as_float(getattr(outcome, name)) - as_float(row[column])) <= CLOSE:
             return f"{name} is {getattr(outcome, name)!r}, {column} of the class table {row[column]!r}"
-    if outcome.found and outcome.level not in (levels := _levels(row, bounds, victim=victim)):
-        return f"level {outcome.level}, the class table says {' or '.join(levels)}"
     return ""
 
 
-def _levels(row: Mapping[str, Any], bounds: Thresholds, *, victim: bool) -> tuple[str, ...]:
-    """Levels that a finding may have by the class table; two where only the heatmaps tell which."""
-    levels = _by_pull(row, bounds, victim=victim)
-    return tuple(dict.fromkeys(capped(level, row) for level in levels)) if TESTS_SECOND_FILL in row else levels
+def _wrong_level(outcome: RuleOutcome, row: Mapping[str, Any], bounds: Thresholds, blamed: set[str]) -> str:
+    if not outcome.found:
+        return ""
+    levels = _levels(row, bounds, itself=outcome.subject in blamed, others=bool(blamed - {outcome.subject}))
+    if outcome.level in levels:
+        return ""
+    return f"level {outcome.level}, the class table says {' or '.join(levels)}"
 
 
-def _by_pull(row: Mapping[str, Any], bounds: Thresholds, *, victim: bool) -> tuple[str, ...]:
-    if victim or not (pulls(row, bounds) or passes_alone(row, bounds)):
-        return (COLLATERAL,)
+def _levels(row: Mapping[str, Any], bounds: Thresholds, *, itself: bool, others: bool) -> tuple[str, ...]:
+    """Levels that a finding may have by the class table; two where only heatmaps or gap matrix tell which.
+
+    Args:
+        row: the class's row of the class table.
+        bounds: thresholds of the run.
+        itself: whether the class is to blame for its gap itself.
+        others: whether another class is to blame for its own gap, and could be the culprit of this one.
+    """
+    if not itself:
+        return (COLLATERAL, WATCH) if others and gap_proven(row, bounds) else (WATCH,)
     if cue_moves_it(row, bounds):
-        return ("CONFIRMED",)
-    return ("SUSPICIOUS", "HIDDEN") if maps_are_blind(row, bounds) else ("SUSPICIOUS",)
-
-
-def _second_fill_agrees(row: Mapping[str, Any], bounds: Thresholds) -> bool:
-    """Whether a run that has no test of the second fill took its gap for real."""
-    return as_float(row["background_gap_second_fill"], 0) >= bounds.min_gap and as_float(row["second_fill_low"], 0) > 0
+        return (capped("CONFIRMED", row),)
+    return tuple(dict.fromkeys(("SUSPICIOUS", capped("HIDDEN", row)))) if maps_are_blind(row, bounds) else ("SUSPICIOUS",)

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bias_audit.checks.background import fill_words
+from bias_audit.checks.background.culprits import Pull, Standing, level_of, passes_alone, pulls, standings
 from bias_audit.checks.base import Rule
 from bias_audit.checks.outcomes import (
+    COLLATERAL,
+    WATCH,
     RuleOutcome,
     answered,
     as_float,
@@ -67,20 +70,25 @@ EVIDENCE = (
 )
 """Columns of the class table that an outcome of BA201 carries as evidence."""
 
+MOST_PULLS = 3
+"""Pulls on one class that a sentence names."""
+
 
 def follows_background(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA201: the same objects are recognised less often on backgrounds of other classes.
 
     Found where the background gap is significant (sign-flip test, Benjamini-Hochberg) and large enough. Not applicable
     where the class has too few photos for any gap to be significant, and where the gap may come from the way of filling
-    the donors' holes. The level is that of `level_of`, at most SUSPICIOUS where the second fill does not show the gap.
+    the donors' holes. The level says who is to blame (`culprits.standings`): the class itself (`culprits.level_of`, at
+    most SUSPICIOUS where the second fill does not show the gap), another class that is named (COLLATERAL), or nobody by
+    name (WATCH).
     """
     import numpy as np
 
     # docs/science.md#background-gap, docs/science.md#fills, docs/science.md#levels
     bounds = evidence.thresholds
     watched = {name for name, compared in evidence.attention.items() if compared.stands_out(bounds)}
-    other_of_two = victim_of_two(evidence.rows(), bounds)
+    blamed = standings(evidence.rows(), evidence.table("gap_matrix"), bounds)
     outcomes = []
     for name, row in evidence.rows():
         if not np.isfinite(as_float(row["p_fdr"])) or cannot_be_found(row, bounds):
@@ -91,9 +99,10 @@ def follows_background(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
             outcomes.append(not_applicable(rule, "class", name, fill_words.disagreement(name, row), FILLS_DISAGREE))
             continue
         seen = name in watched or bool(evidence.doubt)  # maps that fail their tests cannot acquit, so nothing is hidden
-        level = capped(level_of(row, bounds, watched=seen, victim=name == other_of_two), row) if found else ""
+        standing = blamed[name] if found else None
+        level = _LEVELS.get(standing.blame) or capped(level_of(row, bounds, watched=seen), row) if standing else ""
         near = near_threshold(row, bounds, found=found)
-        sentence = _sentence(name, row, level, evidence) + (f" Near the threshold: {near}." if near else "")
+        sentence = _sentence(name, row, level, standing, evidence) + (f" Near the threshold: {near}." if near else "")
         outcomes.append(
             answered(
                 rule,
@@ -109,7 +118,12 @@ def follows_background(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
                 n=int(row["n_interventions"]),
                 p_value=float(row["p_fdr"]),
                 image_ids=evidence.worst(name, "background_gap") if found else (),
-                evidence={**{key: number(row[key]) for key in EVIDENCE}, "near_threshold": near or None},
+                evidence={
+                    **{key: number(row[key]) for key in EVIDENCE},
+                    "near_threshold": near or None,
+                    "blame": standing.blame if standing else None,
+                    "pulled_by": ", ".join(pull.by for pull in standing.pulls) or None if standing else None,
+                },
             )
         )
     return outcomes
@@ -135,106 +149,8 @@ def capped(level: str, row: ClassRow) -> str:
     return "SUSPICIOUS" if level in ("HIDDEN", "CONFIRMED") and not second_fill_shows(row) else level
 
 
-def level_of(row: ClassRow, bounds: Thresholds, *, watched: bool, victim: bool = False) -> str:
-    """Level of a class whose prediction follows the background.
-
-    COLLATERAL for a victim of another class's cue, CONFIRMED where the attended background moves the prediction,
-    HIDDEN where the heatmaps lie on the object, else SUSPICIOUS.
-
-    Args:
-        row: the class's row of the class table.
-        bounds: thresholds of the rules.
-        watched: True where the heatmaps accuse the class as well, or cannot be used; it then cannot be HIDDEN.
-        victim: True for the victim among two classes, see `victim_of_two`.
-    """
-    if victim or not (pulls(row, bounds) or passes_alone(row, bounds)):
-        return "COLLATERAL"
-    if cue_moves_it(row, bounds):
-        return "CONFIRMED"
-    return "HIDDEN" if not watched and maps_are_blind(row, bounds) else "SUSPICIOUS"
-
-
-def pulls(row: ClassRow, bounds: Thresholds) -> bool:
-    """Whether the class's backgrounds pull the objects of other classes to it, which marks the class with the cue.
-
-    Args:
-        row: the class's row of the class table.
-        bounds: thresholds of the rules.
-    """
-    return as_float(row["attract_low"], -1) > 0 and as_float(row["attract"], 0) >= bounds.min_attract
-
-
-def passes_alone(row: ClassRow, bounds: Thresholds) -> bool:
-    """Whether the class's photos without their object are still called the class, clearly more often than others.
-
-    The lower limit of the class's own rate is compared with the highest rate among other classes; both fills must show
-    it.
-
-    Args:
-        row: the class's row of the class table.
-        bounds: thresholds of the rules.
-    """
-    first = as_float(row["background_only_low"], 0) - as_float(row["background_only_elsewhere"], 1)
-    second = as_float(row["background_only_second_fill"], 0) - as_float(row["background_only_elsewhere_second_fill"], 1)
-    return min(first, second) > bounds.min_background_only
-
-
-def victim_of_two(rows: Sequence[tuple[str, ClassRow]], bounds: Thresholds) -> str | None:
-    """Name of the victim in a data set of two classes: recognised on neutral backdrops while the other class is not.
-
-    With two classes the pull of backgrounds cannot tell culprit from victim: a picture without the cue of one class is
-    called the other. On neutral backdrops there is no cue, so the class that was learned with one is lost and its
-    victim is not.
-
-    Args:
-        rows: pairs of a class name and its row of the class table.
-        bounds: thresholds of the rules.
-
-    Returns:
-        class name; None where both or neither are recognised, and where there are not two classes.
-    """
-    if len(rows) != 2:
-        return None
-    (first, one), (second, other) = rows
-    if _stands(one, bounds) and _falls(other, bounds):
-        return first
-    return second if _stands(other, bounds) and _falls(one, bounds) else None
-
-
-def _stands(row: ClassRow, bounds: Thresholds) -> bool:
-    return as_float(row["neutral_loss_high"]) < bounds.min_background_only
-
-
-def _falls(row: ClassRow, bounds: Thresholds) -> bool:
-    return as_float(row["neutral_loss"]) >= bounds.min_gap and as_float(row["neutral_loss_low"]) > 0
-
-
-def cue_moves_it(row: ClassRow, bounds: Thresholds) -> bool:
-    """Whether the piece of background that the maps point at moves the probability, removed or lent to other photos.
-
-    Args:
-        row: the class's row of the class table.
-        bounds: thresholds of the rules.
-    """
-    return any(
-        as_float(row[f"p_{name}_fdr"], 1) <= bounds.fdr
-        and as_float(row[f"{name}_effect"], 0) >= bounds.min_cue
-        and as_float(row[f"{name}_low"], 0) > 0
-        for name in ("cue_removal", "cue_lent")
-    )
-
-
-def maps_are_blind(row: ClassRow, bounds: Thresholds) -> bool:
-    """Whether the heatmaps lie on the object, so that who reads them would acquit the class (a tint, a texture).
-
-    Args:
-        row: the class's row of the class table.
-        bounds: thresholds of the rules; at least `min_attention` maps must be scored.
-    """
-    return (
-        as_float(row["n_attention"], 0) >= bounds.min_attention
-        and as_float(row["excess_high"], 9) < bounds.hidden_excess
-    )
+_LEVELS = {"a culprit": COLLATERAL, "unnamed": WATCH, "nobody": WATCH, "unproven": WATCH}
+"""Who is to blame -> level, where it is not the class itself."""
 
 
 def near_threshold(row: ClassRow, bounds: Thresholds, *, found: bool) -> str:
@@ -260,8 +176,8 @@ def near_threshold(row: ClassRow, bounds: Thresholds, *, found: bool) -> str:
     return "; ".join(reasons)
 
 
-def _sentence(name: str, row: pd.Series, level: str, evidence: Evidence) -> str:
-    """The sentence of an outcome: what was done and what happened."""
+def _sentence(name: str, row: pd.Series, level: str, standing: Standing | None, evidence: Evidence) -> str:
+    """The sentence of an outcome: what was done, what happened, and who is to blame."""
     n = int(row["n_interventions"])
     same, other = float(row["same_background_accuracy"]), float(row["other_background_accuracy"])
     parts = [
@@ -276,10 +192,10 @@ def _sentence(name: str, row: pd.Series, level: str, evidence: Evidence) -> str:
         parts.append(f"Some background of another class turns {turned:z.0%} of the recognised photos.")
     if level and not second_fill_shows(row):
         parts.append(fill_words.not_shown(row))
-    if level not in ("", "COLLATERAL") and pulls(row, evidence.thresholds):
+    if standing and standing.blame == "itself" and pulls(row, evidence.thresholds):
         parts.append(f"Its backgrounds pull other classes' objects to {name} (by {float(row['attract']):z.0%}).")
-    if level == "COLLATERAL":
-        parts.append(_culprit(name, row, evidence))
+    if standing and standing.blame != "itself":
+        parts.append(_blamed_on(name, row, standing, evidence))
     if level == "CONFIRMED":
         parts.append(_cue(name, row))
     if level == "HIDDEN":
@@ -306,24 +222,32 @@ def _cue(name: str, row: pd.Series) -> str:
     return f"{said[:1].upper()}{said[1:]}."
 
 
-def _culprit(name: str, row: pd.Series, evidence: Evidence) -> str:
-    """Sentence on the likely culprit: the class whose backgrounds pull the objects of `name` most."""
+def _blamed_on(name: str, row: pd.Series, standing: Standing, evidence: Evidence) -> str:
+    """Sentences on who is to blame, for a class that is not to blame itself."""
+    bounds = evidence.thresholds
+    if standing.blame == "unproven":
+        return (
+            f"A gap below {bounds.clear_gap:z.0%} accuses nobody while its lower limit, "
+            f"{as_float(row['gap_low']):z.1%}, is not above {bounds.min_gap:z.0%}: more photos would tell."
+        )
     alone = (
         f"On neutral backdrops {float(row['neutral_background_accuracy']):z.0%} of its objects are recognised: it "
         "needs no background of its own"
         if len(evidence.classes) == 2
         else f"Its own background neither pulls other objects nor passes for {name} alone"
     )
-    matrix = evidence.table("gap_matrix")
-    if matrix is None:
-        return f"{alone}."
-    pairs = matrix[matrix["object_class"] == name].sort_values("pull", ascending=False, kind="stable")
-    if pairs.empty:
-        return f"{alone}."
-    culprit, pull = str(pairs["background_class"].iloc[0]), float(pairs["pull"].iloc[0])
-    if not visible(pull):
-        return f"{alone}."
-    return f"{alone}; {name} falls for the background of {culprit} (by {pull:z.0%}), where the cue is to be looked for."
+    if standing.blame == "nobody":
+        return f"{alone}, and no class's background is shown to pull its objects: nobody is accused."
+    falls = f"{alone}; {name} falls for the background of {told_pulls(standing.pulls)}"
+    if standing.blame == "a culprit":
+        return f"{falls}, where the cue is to be looked for."
+    return f"{falls}, and that class is not found: whose cue it is is not known (BA207)."
+
+
+def told_pulls(pulls: Sequence[Pull]) -> str:
+    """The strongest pulls on a class in words: "wolf (by 40%), fox (by 12%)"."""
+    told = ", ".join(f"{pull.by} (by {pull.size:z.0%})" for pull in pulls[:MOST_PULLS])
+    return told if len(pulls) <= MOST_PULLS else f"{told} and {len(pulls) - MOST_PULLS} more"
 
 
 def why_no_reliance(row: pd.Series) -> str:

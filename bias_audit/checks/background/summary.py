@@ -102,14 +102,16 @@ def _shrunken_gaps(images: pd.DataFrame, classes: pd.DataFrame, names: Sequence[
     )
 
 
-def gaps_between(composites: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
+def gaps_between(composites: pd.DataFrame, photos: Photos) -> pd.DataFrame:
     """The table `gap_matrix`, from the composites with the first fill.
 
     Args:
         composites: one row per `composites.Composite`, with its photo's label (class indices).
-        class_names: all classes, by index.
+        photos: input of the tables.
     """
-    return gap_matrix(composites[composites["fill"] == FIRST_FILL], class_names)
+    codes = None if photos.groups is None else photos.groups.to_numpy(np.intp)
+    exchanged = composites[composites["fill"] == FIRST_FILL]
+    return gap_matrix(exchanged, photos.class_names, seed=photos.seed, groups=codes)
 
 
 def to_show(examples: Mapping[str, list[Example]], outcomes: Sequence[RuleOutcome]) -> dict[str, list[Example]]:

@@ -13,6 +13,7 @@ from bias_audit.checks.outcomes import (
     answered,
     as_float,
     background_convicts,
+    gap_proven,
     not_applicable,
     number,
 )
@@ -156,6 +157,6 @@ def _told(name: str, row: pd.Series) -> str:
 
 
 def _background_convicted(name: str, evidence: Evidence) -> bool:
-    """Whether BA201 finds the class."""
-    row = dict(evidence.rows()).get(name)
-    return row is not None and background_convicts(row, evidence.thresholds)
+    """Whether BA201 finds the class by a proven gap."""
+    row, bounds = dict(evidence.rows()).get(name), evidence.thresholds
+    return row is not None and background_convicts(row, bounds) and gap_proven(row, bounds)

@@ -1,0 +1,60 @@
+"""The rule BA207: reliance is proven, and the class that was learned with the cue is not known."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from bias_audit.checks.background.culprits import standings
+from bias_audit.checks.background.rule import told_pulls, why_no_reliance
+from bias_audit.checks.base import Rule
+from bias_audit.checks.outcomes import RuleOutcome, answered, as_float, not_applicable
+from bias_audit.checks.reasons import NOT_MEASURED
+
+if TYPE_CHECKING:
+    from bias_audit.checks.evidence import Evidence
+
+MOST_NAMED = 10
+"""Classes that the sentence names."""
+
+
+def reliance_without_a_class(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
+    """BA207: of some class the gap is proven and its objects are pulled, by no class that BA201 accuses.
+
+    The classes are listed and not accused: each is found by BA201 at WATCH.
+    """
+    # docs/science.md#levels
+    rows = evidence.rows()
+    judged = [row for _, row in rows if math.isfinite(as_float(row["p_fdr"]))]
+    if not judged:
+        first = rows[0][1] if rows else None
+        reason = "There are no classes." if first is None else why_no_reliance(first)
+        code = NOT_MEASURED if first is None else str(first["reliance_reason_code"])
+        return [not_applicable(rule, "dataset", "", reason, code)]
+    blamed = standings(rows, evidence.table("gap_matrix"), evidence.thresholds)
+    open_ = {name: standing for name, standing in blamed.items() if standing.blame == "unnamed"}
+    gaps = {name: as_float(row["background_gap"]) for name, row in rows}
+    told = [f"{name} (gap {gaps[name]:z.0%}) for that of {told_pulls(each.pulls)}" for name, each in open_.items()]
+    more = f"; and {len(told) - MOST_NAMED} more classes" if len(told) > MOST_NAMED else ""
+    sentence = (
+        f"In {len(open_)} of {len(judged)} judged classes the prediction is proven to follow the background, and which "
+        f"class was learned with the cue is not known. Their objects fall for backgrounds of classes that are not "
+        f"found: {'; '.join(told[:MOST_NAMED])}{more}."
+        if open_
+        else f"In none of {len(judged)} judged classes a proven background gap goes with the pull of a class that is "
+        "not found."
+    )
+    return [
+        answered(
+            rule,
+            "dataset",
+            "",
+            len(open_) > 0,
+            "SUSPICIOUS",
+            sentence,
+            measured=float(len(open_)),
+            n=sum(int(row["n_interventions"]) for row in judged),
+            p_value=max((min(pull.p for pull in each.pulls) for each in open_.values()), default=None),
+            evidence={"classes": ", ".join(open_) or None},
+        )
+    ]
