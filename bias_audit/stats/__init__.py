@@ -16,7 +16,7 @@ from bias_audit.stats.intervals import (
     rate_interval,
     wilson,
 )
-from bias_audit.stats.outliers import ENOUGH_FOR_OUTLIERS, robust_z
+from bias_audit.stats.outliers import ENOUGH_FOR_OUTLIERS, robust_z, upper_tail_p
 from bias_audit.stats.paired import PairedEffect, paired_effect
 from bias_audit.stats.shrinkage import shrink_means
 from bias_audit.stats.strata import (
@@ -65,5 +65,6 @@ __all__ = [
     "shrink_means",
     "sign_flip",
     "standardise",
+    "upper_tail_p",
     "wilson",
 ]

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from summed import images_table
 
+from bias_audit import stats
 from bias_audit.checks import registry
 from bias_audit.checks.evidence import Evidence
 from bias_audit.checks.outcomes import count as count_outcomes
@@ -32,6 +33,12 @@ GAP = {
     "background_gap": 0.4, "gap_low": 0.2, "gap_high": 0.6, "p_fdr": 0.01, "flipped": 8, "becomes": "wolf",
     "background_gap_second_fill": 0.3, "second_fill_low": 0.1,
 }  # fmt: skip
+EMPTIED = {
+    "background_only_accuracy": 0.5, "background_only_low": 0.3, "background_only_second_fill": 0.5,
+    "background_only_second_fill_low": 0.3, "background_only_elsewhere": 0.2,
+    "background_only_elsewhere_second_fill": 0.2,
+}  # fmt: skip
+"""A class whose emptied photos are called it more often than those of any other."""
 
 
 REASONS = ("attention_reason", "reliance_reason")
@@ -51,7 +58,7 @@ def classes(**rows: dict) -> pd.DataFrame:
 def images(**excess: list[float]) -> pd.DataFrame:
     records = [
         {"image_id": f"{label}/{i}.jpg", "label": label, "predicted": label, "correct": True, "status": "ok",
-         "background_excess": value, "background_excess_label": value}
+         "background_excess": value, "background_excess_label": value, "probability_label": 0.9}
         for label, values in excess.items() for i, value in enumerate(values)
     ]  # fmt: skip
     return images_table(records)
@@ -200,28 +207,66 @@ class TestReliance:
         assert ("Near the threshold" in outcome.sentence) == (near is not None)
         assert (outcome.evidence["near_threshold"] is None) == (near is None)
 
-    def test_images_that_rest_on_the_background(self):
+    @staticmethod
+    def resting(**changes):
         table = images(a=[0.2] * 4, b=[0.2] * 4)
         table.loc[table.index[:4], "rests_on_background"] = [True, False, True, False]
         table.loc[table.index[:4], "background_gap"] = [0.2, 0.0, 1.0, 0.0]
-        found = outcomes("BA202", evidence(classes(a={}, b={"reliance_reason": "no usable mask"}), table))
+        for fill in ("", "_second_fill"):
+            table[f"background_only_predicted{fill}"] = table["label"]
+        for column, value in changes.items():
+            table.loc[table.index[0], column] = value
+        return table
+
+    def test_images_that_rest_on_the_background(self):
+        rows = classes(a=EMPTIED, b={"reliance_reason": "no usable mask"})
+        found = outcomes("BA202", evidence(rows, self.resting()))
         assert found["a"].image_ids == ("a/2.jpg", "a/0.jpg")  # largest gap first
         assert found["a"].measured == 0.5
         assert found["a"].level == "WATCH"
         assert (found["b"].status, "no usable mask" in found["b"].sentence) == ("not applicable", True)
 
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"background_only_elsewhere": 0.6},  # emptied photos of another class are called so too
+            {"background_only_low": 0.19},
+            {"background_only_elsewhere_second_fill": 0.6},  # and with the other fill
+            {"background_only_second_fill_low": 0.19},
+        ],
+    )
+    def test_a_class_that_emptied_photos_are_called_anyway_has_no_such_images(self, change):
+        outcome = outcomes("BA202", evidence(classes(a=EMPTIED | change, b={}), self.resting()))["a"]
+        assert (outcome.status, outcome.measured, outcome.image_ids) == ("passed", 0, ())
+        assert "not clearly more often called a" in outcome.sentence
+
+    @pytest.mark.parametrize("fill", ["", "_second_fill"])
+    def test_a_photo_that_its_background_makes_another_class_does_not_rest_on_it(self, fill):
+        table = self.resting(**{f"background_only_predicted{fill}": "b"})
+        assert outcomes("BA202", evidence(classes(a=EMPTIED, b={}), table))["a"].image_ids == ("a/2.jpg",)
+
     def test_photos_that_depend_on_their_background_unlike_their_class(self):
-        names = [f"{i}.jpg" for i in range(20)]
-        table = images(a=[0.2] * 20, b=[0.2] * 3)
-        table.loc[[f"a/{name}" for name in names], "swap_robust_z"] = [5.0, 6.0, 9.0, *[0.0] * 17]
-        table.loc[[f"a/{name}" for name in names], "background_gap"] = [1.0, 0.8, 0.2, *[0.0] * 17]
+        names, usual = [f"{i}.jpg" for i in range(60)], list(np.linspace(0, 1, 57))
+        table = images(a=[0.2] * 60, b=[0.2] * 3)
+        table.loc[[f"a/{name}" for name in names], "swap_log_odds"] = [15.0, 16.0, 19.0, *usual]
+        table.loc[[f"a/{name}" for name in names], "swap_robust_z"] = [5.0, 6.0, 9.0, *[0.0] * 57]
+        table.loc[[f"a/{name}" for name in names], "background_gap"] = [1.0, 0.8, 0.2, *[0.0] * 57]
         few = {"n_interventions": 3, "reliance_reason": "ok"}
         found = outcomes("BA204", evidence(classes(a={}, b=few, c={"reliance_reason": "no usable mask"}), table))
         assert found["a"].image_ids == ("a/1.jpg", "a/0.jpg")  # the third loses log-odds, but no prediction
-        assert found["a"].measured == pytest.approx(0.1)
+        assert found["a"].measured == pytest.approx(2 / 60)
         assert "3 were intervened on, 20 needed" in found["b"].sentence
         assert "no usable mask" in found["c"].sentence
         assert {found[name].status for name in "bc"} == {"not applicable"}
+
+    def test_the_largest_of_many_photos_is_no_outlier(self):
+        """z above 3.5 and a gap above a half, as one in a hundred has by chance where the effects are skewed."""
+        effects = np.sort(np.random.default_rng(1).exponential(size=200))[::-1]
+        table = images(a=[0.2] * 200)
+        table["swap_log_odds"], table["swap_robust_z"] = effects, stats.robust_z(effects)
+        table["background_gap"] = np.where(table["swap_robust_z"] > 3.5, 0.8, 0.0)
+        assert (table["swap_robust_z"] > 3.5).sum() > 3
+        assert outcomes("BA204", evidence(classes(a={}), table))["a"].status == "passed"
 
 
 class TestAttention:
@@ -260,6 +305,28 @@ class TestAttention:
         assert found["a"].image_ids == ("a/30.jpg",)
         assert found["b"].status == "passed"  # unusual, but far from a uniform map
         assert found["c"].status == "not applicable"
+
+    def test_an_outlier_among_images_that_the_model_takes_for_something_else_is_none(self):
+        usual = list(np.linspace(0.2, 0.3, 30))
+        table = images(a=[*usual, 0.95], b=[*usual, 0.95])
+        table.loc["a/30.jpg", "probability_label"] = 0.4
+        found = outcomes("BA102", evidence(classes(a={}, b={}), table))
+        assert [found[name].status for name in "ab"] == ["passed", "found"]
+        assert (found["a"].n, found["b"].n) == (30, 31)
+        table.loc[table.index[:12], "probability_label"] = 0.4
+        outcome = outcomes("BA102", evidence(classes(a={"n_attention": 31}, b={}), table))["a"]
+        assert (outcome.status, outcome.sentence) == (
+            "not applicable", "Fewer than 20 of its images are taken for a.",
+        )  # fmt: skip
+
+    def test_an_outlier_is_rarer_than_the_largest_of_as_many_images(self):
+        """Skewed excesses: 3.5 robust standard deviations are passed by images of every class."""
+        rng = np.random.default_rng(0)
+        table = images(**{name: list(0.5 + 0.2 * rng.exponential(size=100)) for name in "abcd"})
+        z = table["excess_robust_z"]
+        assert ((z > 3.5) & (table["background_excess_label"] > 0.8)).groupby(table["label"]).any().sum() >= 3
+        found = outcomes("BA102", evidence(classes(**{name: {} for name in "abcd"}), table))
+        assert {outcome.status for outcome in found.values()} == {"passed"}
 
 
 class TestHealth:

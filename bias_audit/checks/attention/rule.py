@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from bias_audit.checks.evidence import Evidence
 
 
+TAKEN_FOR = 0.5
+"""Probability of its class above which an image is taken for it, as in BA202."""
+
+
 def class_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA101: a class's maps lie on the background more than those of the other classes.
 
@@ -77,29 +81,43 @@ def class_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 
 
 def image_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
-    """BA102: images whose attention lies on the background far more than is usual in their class (robust z)."""
+    """BA102: images whose attention lies on the background far more than is usual in their class (robust z).
+
+    Judged are images that the model takes for their class: the map of a class that it does not see in a photo lies
+    anywhere, which is a symptom of the wrong prediction. An outlier must also be rarer than chance makes it among as
+    many images.
+    """
     from bias_audit import stats
     from bias_audit.checks.evidence import images_found
+    from bias_audit.checks.within_class import outlier_p
 
+    # docs/science.md#outliers
     bounds = evidence.thresholds
+    images = evidence.images
+    taken = images["probability_label"].to_numpy(float) > TAKEN_FOR
+    images = images.assign(p=outlier_p(images["background_excess_label"].where(taken), images["label"]))
+    looked = int(images["p"].notna().sum())
     outcomes = []
     for name, row in evidence.rows():
         if evidence.doubt:
             outcomes.append(not_applicable(rule, "image", name, evidence.doubt, MAPS_FAILED))
             continue
-        group = evidence.images[evidence.images["label"] == name]
-        judged = group[group["excess_robust_z"].notna()]
+        judged = images[(images["label"] == name) & images["p"].notna()]
         if judged.empty:
-            reason = _why_no_attention(row, stats.ENOUGH_FOR_OUTLIERS, has_rest=True)
-            outcomes.append(not_applicable(rule, "image", name, *reason))
+            reason, code = _why_no_attention(row, stats.ENOUGH_FOR_OUTLIERS, has_rest=True)
+            if row["attention_reason"] == OK and as_float(row["n_attention"], 0) >= stats.ENOUGH_FOR_OUTLIERS:
+                reason = f"Fewer than {stats.ENOUGH_FOR_OUTLIERS} of its images are taken for {name}."
+            outcomes.append(not_applicable(rule, "image", name, reason, code))
             continue
         outliers = judged[
-            (judged["excess_robust_z"] > bounds.image_z) & (judged["background_excess_label"] > bounds.image_excess)
+            (judged["p"] <= bounds.fdr)
+            & (judged["excess_robust_z"] > bounds.image_z)
+            & (judged["background_excess_label"] > bounds.image_excess)
         ]
         outliers = outliers.sort_values("excess_robust_z", ascending=False)
         sentence = (
-            f"On {len(outliers)} of {len(judged)} images of {name} the attention lies on the background "
-            "far more than is usual in the class."
+            f"On {len(outliers)} of {len(judged)} images of {name} that are taken for it the attention lies on the "
+            f"background far more than is usual in the class and than chance makes it among {looked} images."
         )
         outcomes.append(images_found(rule, name, outliers, len(judged), sentence))
     return outcomes

@@ -26,13 +26,11 @@ MEANS = (
 def compared(images: pd.DataFrame) -> pd.DataFrame:
     """The columns COMPARED: robust z of each photo's background excess within its class.
 
-    Computed on a log scale, since the excess is bounded near 0 and has a long right tail.
-
     Args:
         images: the images table.
     """
-    excess = np.log(images["background_excess_label"].clip(lower=0.01))
-    return pd.DataFrame({"excess_robust_z": robust_z_within(excess, images["label"])}, index=images.index)
+    excess = robust_z_within(images["background_excess_label"], images["label"])
+    return pd.DataFrame({"excess_robust_z": excess}, index=images.index)
 
 
 def of_classes(photos: Photos) -> pd.DataFrame:

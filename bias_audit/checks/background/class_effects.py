@@ -121,13 +121,16 @@ def _second_fill(done: pd.DataFrame, groups: pd.Series | None, first_gap: float)
         return {}
     same, other = (rows[f"{arm}_background_accuracy_second_fill"].to_numpy(float) for arm in ("same", "other"))
     gap = float((same - other).mean())
-    low, high = stats.paired_difference_interval(same, other, groups=stats.codes_of(groups, rows.index))
+    codes = stats.codes_of(groups, rows.index)
+    low, high = stats.paired_difference_interval(same, other, groups=codes)
+    emptied = (rows["background_only_predicted_second_fill"] == rows["label"]).to_numpy(float)
     return {
         "background_gap_second_fill": gap,
         "second_fill_low": low,
         "second_fill_high": high,
         "fill_disagreement": abs(first_gap - gap),
-        "background_only_second_fill": (rows["background_only_predicted_second_fill"] == rows["label"]).mean(),
+        "background_only_second_fill": emptied.mean(),
+        "background_only_second_fill_low": stats.rate_interval(emptied, groups=codes)[0],
     }
 
 

@@ -127,6 +127,7 @@ OF_CLASSES: tuple[Column, ...] = (
     Column("second_fill_high", "float", "95 % interval of the paired difference, upper end"),
     Column("fill_disagreement", "float", "how far the gaps of the two fills lie apart, 0..2", "high"),
     Column("background_only_second_fill", "float", "background_only_accuracy under the second fill, 0..1", "high"),
+    Column("background_only_second_fill_low", "float", "95 % Wilson interval, lower end", added=True),
     Column(
         "attract",
         "float",
