@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, answered
+from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, answered, not_excluded
 from bias_audit.config import Thresholds
 
 if TYPE_CHECKING:
@@ -151,6 +151,8 @@ def images_found(rule: Rule, name: str, chosen: pd.DataFrame, judged: int, sente
     from bias_audit import stats
 
     low, high = stats.wilson(len(chosen), judged)
+    if chosen.empty:
+        sentence += f" {not_excluded('a share', high, 'share', judged)}"
     return answered(
         rule,
         "image",

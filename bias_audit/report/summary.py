@@ -12,7 +12,7 @@ from typing import Any
 
 from bias_audit.checks.base import Page
 from bias_audit.checks.levels import failed_map_tests
-from bias_audit.checks.outcomes import LEVELS, NO_RELIANCE, NOT_JUDGED, RuleOutcome, number
+from bias_audit.checks.outcomes import LEVELS, NO_RELIANCE, NOT_JUDGED, RuleOutcome, amount, number
 from bias_audit.checks.registry import of_run
 from bias_audit.report.account import dictionary, every_rule, not_audited, provenance
 from bias_audit.report.browser_section import browser_pictures, browser_section
@@ -97,6 +97,11 @@ CLASS_COLUMNS: tuple[ClassColumn, ...] = (
         "Adversarial backgrounds",
         "Recognised photos that at least one of the other classes' backgrounds tried turns into another class",
         "adversarial", "adversarial_low", "adversarial_high", "reliance_reason", "share",
+    ),
+    ClassColumn(
+        "Adversarial, own class",
+        "The same with as many backgrounds of the own class: what the worst of several costs by chance and by pasting",
+        "adversarial_control", "adversarial_control_low", "adversarial_control_high", "reliance_reason", "share",
     ),
     ClassColumn(
         "Background's share",
@@ -261,7 +266,10 @@ def _facts(result: AuditResult, class_rows: Mapping[str, Mapping[str, Any]]) -> 
     gap = "Largest background gap"
     if tested := [row for row in class_rows.values() if row["background_gap"] is not None]:
         row = max(tested, key=lambda row: row["background_gap"])
-        note = f"class {row['class_name']}, {row['n_interventions']:,} photos"
+        mean = sum(each["background_gap"] for each in tested) / len(tested)
+        # The largest of many is large by chance: what the others have stands beside it.
+        beside = f"; the mean of {len(tested):,} classes is {amount(mean, 'points')}" if len(tested) > 1 else ""
+        note = f"class {row['class_name']}, {row['n_interventions']:,} photos{beside}"
         facts.append(_fact(gap, row["background_gap"], "points", row["gap_low"], row["gap_high"], note))
     else:
         reasons = [row["reliance_reason"] for row in class_rows.values() if row["reliance_reason"]]

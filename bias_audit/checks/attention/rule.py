@@ -9,14 +9,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bias_audit.checks.base import Judge, Rule
-from bias_audit.checks.outcomes import RuleOutcome, answered, as_float, not_applicable, number, relies
+from bias_audit.checks.outcomes import (
+    RuleOutcome,
+    answered,
+    as_float,
+    not_applicable,
+    not_excluded,
+    number,
+    relies,
+)
 from bias_audit.checks.reasons import MAPS_FAILED, NO_COMPARISON, OK, TOO_FEW
 from bias_audit.config import Thresholds
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bias_audit.checks.evidence import Evidence
+    from bias_audit.checks.evidence import Compared, Evidence
 
 
 TAKEN_FOR = 0.5
@@ -27,12 +35,12 @@ def class_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA101: a class's maps lie on the background more than those of the other classes.
 
     Found where the one-sided Mann-Whitney p (Benjamini-Hochberg over classes) and Cliff's delta both pass their bounds.
-    The level is CONTEXT instead of WATCH where the interventions tested the class and showed no reliance.
+    The level is CONTEXT instead of WATCH where the interventions tested the class, showed no reliance, and exclude a
+    gap that matters by its upper limit.
     """
-    import numpy as np
-
     # docs/science.md#levels
     bounds = evidence.thresholds
+    scored = int(evidence.images["background_excess_label"].notna().sum())
     outcomes = []
     for name, row in evidence.rows():
         if evidence.doubt:
@@ -51,20 +59,22 @@ def class_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
             f"the other classes (background excess {excess:z.2f}, the others {compared.rest_mean:z.2f}; "
             f"Cliff's delta {compared.delta:z.2f})."
         )
-        sentence += _tie(row, bounds) if found else ""
-        harmless = np.isfinite(as_float(row["p_fdr"])) and not relies(row, bounds)
-        if found and harmless:
-            sentence += " Other backgrounds do not change the prediction: it looks there, but does not depend on it."
+        low, high = _delta_interval(compared, scored - compared.n)
+        sentence += _tie(row, bounds) if found else f" {not_excluded('a delta', high, 'number', compared.n, 'images')}"
+        depends, said = _dependence(row, bounds)
+        sentence += said if found else ""
         outcomes.append(
             answered(
                 rule,
                 "class",
                 name,
                 found,
-                "CONTEXT" if harmless else "WATCH",
+                "WATCH" if depends else "CONTEXT",
                 sentence,
                 measured=compared.delta,
                 threshold=bounds.cliffs_delta,
+                low=number(low),
+                high=number(high),
                 n=compared.n,
                 p_value=compared.p_fdr,
                 image_ids=evidence.worst(name, "background_excess_label") if found else (),
@@ -78,6 +88,35 @@ def class_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
             )
         )
     return outcomes
+
+
+def _delta_interval(compared: Compared, others: int) -> tuple[float, float]:
+    """95 % interval of Cliff's delta, 2 AUC - 1, by that of the AUC (Newcombe 2006).
+
+    Args:
+        compared: the class.
+        others: number of scored images of the other classes.
+    """
+    from bias_audit import stats
+
+    low, high = stats.auc_interval((compared.delta + 1) / 2, compared.n, others)
+    return 2 * low - 1, 2 * high - 1
+
+
+def _dependence(row: pd.Series, bounds: Thresholds) -> tuple[bool, str]:
+    """Whether the prediction may depend on the background, and the sentence on it; "" where BA201 speaks of that.
+
+    An absent finding is no proof of absence: only an upper limit of the gap excludes a dependence.
+    """
+    import numpy as np
+
+    if not np.isfinite(as_float(row["p_fdr"])) or relies(row, bounds):
+        return True, ""
+    n, high = int(row["n_interventions"]), number(row["gap_high"])
+    open_still = not_excluded("a gap", high, "points", n)
+    if high is None or high > bounds.context_gap:
+        return True, f" Whether the prediction depends on it cannot be told. {open_still}"
+    return False, f" On other backgrounds the prediction stays: it looks there, and hardly depends on it. {open_still}"
 
 
 def image_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:

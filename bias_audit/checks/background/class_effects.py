@@ -25,6 +25,7 @@ RATES = {
     "background_only": "background_only_right",
     "foreground_only": "foreground_only_right",
     "adversarial": "adversarial",
+    "adversarial_control": "adversarial_control",
     "cut_out_gain": "cut_out_gain",
 }
 """Rate of a class -> column of the photos whose mean it is; each rate has a Wilson interval."""
@@ -138,7 +139,7 @@ def _rate(name: str, values: pd.Series, groups: pd.Series | None) -> dict[str, A
     known = values.dropna().astype(bool)
     n = len(known)
     low, high = stats.rate_interval(known.to_numpy(float), groups=stats.codes_of(groups, known.index))
-    suffix = "" if name in ("adversarial", "cut_out_gain") else "_accuracy"
+    suffix = "" if name in ("adversarial", "adversarial_control", "cut_out_gain") else "_accuracy"
     return {f"{name}{suffix}": known.mean() if n else np.nan, f"{name}_low": low, f"{name}_high": high, f"n_{name}": n}
 
 

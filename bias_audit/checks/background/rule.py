@@ -11,6 +11,7 @@ from bias_audit.checks.outcomes import (
     answered,
     as_float,
     not_applicable,
+    not_excluded,
     number,
     relies,
     second_fill_agrees,
@@ -45,6 +46,7 @@ EVIDENCE = (
     "attract_low",
     "attract_high",
     "adversarial",
+    "adversarial_control",
     "removal_effect",
     "relative_foreground_sensitivity",
     "shapley_background_share",
@@ -254,9 +256,12 @@ def _sentence(name: str, row: pd.Series, level: str, evidence: Evidence) -> str:
     flipped, becomes = int(row["flipped"]), str(row["becomes"])
     parts[0] += f"; {flipped} of {n} change sides, most often to {becomes}." if flipped and becomes else "."
     parts.append(f"With the object removed, {float(row['background_only_accuracy']):z.0%} are still called {name}.")
-    turned = as_float(row["adversarial"])
-    if turned > 0:
-        parts.append(f"Some background of another class turns {turned:z.0%} of the recognised photos.")
+    turned, control = as_float(row["adversarial"]), as_float(row["adversarial_control"])
+    if turned > 0 and control >= 0:
+        parts.append(
+            f"Some background of another class turns {turned:z.0%} of the recognised photos, some of as many "
+            f"backgrounds of {name} {control:z.0%}."
+        )
     if level not in ("", "COLLATERAL") and pulls(row, evidence.thresholds):
         parts.append(f"Its backgrounds pull other classes' objects to {name} (by {float(row['attract']):z.0%}).")
     if level == "COLLATERAL":
@@ -264,7 +269,12 @@ def _sentence(name: str, row: pd.Series, level: str, evidence: Evidence) -> str:
     if level == "CONFIRMED":
         parts.append(_cue(name, row))
     if level == "HIDDEN":
-        parts.append("The heatmaps lie on the object and do not show it: the cue is no place in the picture.")
+        parts.append(
+            f"The heatmaps do not show it: they lie mostly on the object (mean background excess "
+            f"{float(row['background_excess']):z.2f}, by its interval below {evidence.thresholds.hidden_excess:g})."
+        )
+    if not level:
+        parts.append(not_excluded("a gap", row["gap_high"], "points", n))
     return " ".join(parts)
 
 
