@@ -29,12 +29,12 @@ def robust_z_within(values: pd.Series, labels: pd.Series) -> NDArray[np.float64]
     return scores
 
 
-def outlier_p(values: pd.Series, labels: pd.Series) -> pd.Series:
+def outlier_p_within(values: pd.Series, labels: pd.Series) -> NDArray[np.float64]:
     """How often chance would put a photo of its class as far up, corrected for all photos that were looked at.
 
     Args:
         values: (n,) value of each photo; NaN where it has none.
-        labels: (n,) class of each photo, same index.
+        labels: (n,) class of each photo.
 
     Returns:
         (n,) p-values (`stats.upper_tail_p`) within the class after Benjamini-Hochberg over all classes together; NaN
@@ -46,4 +46,4 @@ def outlier_p(values: pd.Series, labels: pd.Series) -> pd.Series:
         own = positions[~np.isnan(given[positions])]
         if len(own) >= stats.ENOUGH_FOR_OUTLIERS:
             chances[own] = stats.upper_tail_p(given[own])
-    return pd.Series(stats.benjamini_hochberg(chances), index=values.index)
+    return stats.benjamini_hochberg(chances)

@@ -108,6 +108,9 @@ def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame, level: st
         return (
             f"Reliance on the background could not be tested. {reason} Test accuracy is {accuracy:z.2f}.{hints}{tail}"
         )
+    if any(each.found and each.level == DOUBT and each.code in with_role("doubts the input") for each in outcomes):
+        # Of a model that is fed or read wrongly a negative is none.
+        return f"Until that is mended nothing is said of reliance. Test accuracy is {accuracy:z.2f}.{hints}{tail}"
     missing = len(reliance) - len(judged)
     partly = f" {missing} classes could not be judged." if missing else ""
     return (

@@ -27,10 +27,6 @@ if TYPE_CHECKING:
     from bias_audit.checks.evidence import Compared, Evidence
 
 
-TAKEN_FOR = 0.5
-"""Probability of its class above which an image is taken for it, as in BA202."""
-
-
 def class_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA101: a class's maps lie on the background more than those of the other classes.
 
@@ -128,20 +124,16 @@ def image_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """
     from bias_audit import stats
     from bias_audit.checks.evidence import images_found
-    from bias_audit.checks.within_class import outlier_p
 
     # docs/science.md#outliers
-    bounds = evidence.thresholds
-    images = evidence.images
-    taken = images["probability_label"].to_numpy(float) > TAKEN_FOR
-    images = images.assign(p=outlier_p(images["background_excess_label"].where(taken), images["label"]))
-    looked = int(images["p"].notna().sum())
+    bounds, images = evidence.thresholds, evidence.images
+    looked = int(images["excess_outlier_p"].notna().sum())
     outcomes = []
     for name, row in evidence.rows():
         if evidence.doubt:
             outcomes.append(not_applicable(rule, "image", name, evidence.doubt, MAPS_FAILED))
             continue
-        judged = images[(images["label"] == name) & images["p"].notna()]
+        judged = images[(images["label"] == name) & images["excess_outlier_p"].notna()]
         if judged.empty:
             reason, code = _why_no_attention(row, stats.ENOUGH_FOR_OUTLIERS, has_rest=True)
             if row["attention_reason"] == OK and as_float(row["n_attention"], 0) >= stats.ENOUGH_FOR_OUTLIERS:
@@ -149,7 +141,7 @@ def image_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
             outcomes.append(not_applicable(rule, "image", name, reason, code))
             continue
         outliers = judged[
-            (judged["p"] <= bounds.fdr)
+            (judged["excess_outlier_p"] <= bounds.fdr)
             & (judged["excess_robust_z"] > bounds.image_z)
             & (judged["background_excess_label"] > bounds.image_excess)
         ]

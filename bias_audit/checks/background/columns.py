@@ -91,6 +91,13 @@ COMPARED: tuple[Column, ...] = (
         "how far swap_log_odds lies above its class, in robust standard deviations",
         "high",
     ),
+    Column(
+        "swap_outlier_p",
+        "float",
+        "chance of such a swap_log_odds among all photos compared (Benjamini-Hochberg)",
+        "low",
+        added=True,
+    ),
     Column("reliance_rank", "int", "1 = rests on its background most, among all photos that were intervened on"),
 )
 """Columns per photo that compare it with other photos."""

@@ -72,15 +72,13 @@ def image_reliance_outliers(rule: Rule, evidence: Evidence) -> list[RuleOutcome]
     from bias_audit import stats
     from bias_audit.checks.background.rule import why_no_reliance
     from bias_audit.checks.evidence import images_found
-    from bias_audit.checks.within_class import outlier_p
 
     # docs/science.md#outliers
-    bounds = evidence.thresholds
-    images = evidence.images.assign(p=outlier_p(evidence.images["swap_log_odds"], evidence.images["label"]))
-    looked = int(images["p"].notna().sum())
+    bounds, images = evidence.thresholds, evidence.images
+    looked = int(images["swap_outlier_p"].notna().sum())
     outcomes = []
     for name, row in evidence.rows():
-        judged = images[(images["label"] == name) & images["p"].notna()]
+        judged = images[(images["label"] == name) & images["swap_outlier_p"].notna()]
         if judged.empty:
             reason, code = why_no_reliance(row), str(row["reliance_reason_code"])
             if row["reliance_reason"] == OK:
@@ -91,7 +89,9 @@ def image_reliance_outliers(rule: Rule, evidence: Evidence) -> list[RuleOutcome]
             continue
         # The prediction must turn too: with log-odds of 20 a loss of 5 is unusual and without consequence.
         outliers = judged[
-            (judged["p"] <= bounds.fdr) & (judged["swap_robust_z"] > bounds.image_z) & (judged["background_gap"] > 0.5)
+            (judged["swap_outlier_p"] <= bounds.fdr)
+            & (judged["swap_robust_z"] > bounds.image_z)
+            & (judged["background_gap"] > 0.5)
         ]
         outliers = outliers.sort_values("swap_robust_z", ascending=False, kind="stable")
         sentence = (

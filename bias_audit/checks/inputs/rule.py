@@ -208,6 +208,7 @@ JUDGES: dict[Rule, Judge] = {
         scope="dataset",
         measures=("accuracy gained by another preprocessing", "points"),
         role="doubts the input",
+        explains=("BA902", "BA903", "BA907"),
     ): preprocessing,
     Rule(
         code="BA907",
@@ -216,6 +217,7 @@ JUDGES: dict[Rule, Judge] = {
         scope="dataset",
         measures=("accuracy gained by another class order", "points"),
         role="doubts the input",
+        explains=("BA902", "BA903", "BA906"),
     ): class_order,
 }
 """Rules of the check -> the function that judges each."""

@@ -123,6 +123,7 @@ JUDGES: dict[Rule, Judge] = {
         measures=("rank correlation", "number"),
         more="How maps were tested",
         role="doubts the maps",
+        explains=("BA902", "BA904"),
     ): map_reliability,
 }
 """Rules of the check -> the function that judges each."""
