@@ -1,7 +1,6 @@
 """Collects everything that the page says about a finished run in a plain dict, which can be tested without HTML.
 
-The dict holds only strings, numbers, truth values, None, and lists, tuples and dicts of these. Rounding and colouring
-numbers is left to the page.
+The dict holds only strings, numbers, truth values, None, and lists, tuples and dicts of these; the page rounds.
 """
 
 from __future__ import annotations
@@ -266,10 +265,9 @@ def _facts(result: AuditResult, class_rows: Mapping[str, Mapping[str, Any]]) -> 
     gap = "Largest background gap"
     if tested := [row for row in class_rows.values() if row["background_gap"] is not None]:
         row = max(tested, key=lambda row: row["background_gap"])
-        mean = sum(each["background_gap"] for each in tested) / len(tested)
-        # The largest of many is large by chance: what the others have stands beside it.
-        beside = f"; the mean of {len(tested):,} classes is {amount(mean, 'points')}" if len(tested) > 1 else ""
-        note = f"class {row['class_name']}, {row['n_interventions']:,} photos{beside}"
+        mean = amount(sum(each["background_gap"] for each in tested) / len(tested), "points")
+        note = f"class {row['class_name']}, {row['n_interventions']:,} photos"
+        note += f"; the mean of {len(tested):,} classes is {mean}" if len(tested) > 1 else ""
         facts.append(_fact(gap, row["background_gap"], "points", row["gap_low"], row["gap_high"], note))
     else:
         reasons = [row["reliance_reason"] for row in class_rows.values() if row["reliance_reason"]]
