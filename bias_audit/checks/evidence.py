@@ -136,7 +136,9 @@ class Evidence:
         return tuple(group.sort_values(column, ascending=False, kind="stable").index[:MOST_IDS])
 
 
-def images_found(rule: Rule, name: str, chosen: pd.DataFrame, judged: int, sentence: str) -> RuleOutcome:
+def images_found(
+    rule: Rule, name: str, chosen: pd.DataFrame, judged: int, sentence: str, still: str = ""
+) -> RuleOutcome:
     """Outcome of a rule that picks single images of a class: found, at level WATCH, where it picked any.
 
     The measured number is the share of picked images, with a 95 % Wilson interval.
@@ -147,12 +149,13 @@ def images_found(rule: Rule, name: str, chosen: pd.DataFrame, judged: int, sente
         chosen: rows of the images that were picked, most telling first.
         judged: number of images that could be judged, at least 1.
         sentence: what was found, in words.
+        still: sentence on what the negative leaves open where nothing was picked; "" = how large the share could be.
     """
     from bias_audit import stats
 
     low, high = stats.wilson(len(chosen), judged)
     if chosen.empty:
-        sentence += f" {not_excluded('a share', high, 'share', judged)}"
+        sentence += f" {still or not_excluded('a share of such photos', high, 'share', judged)}"
     return answered(
         rule,
         "image",

@@ -110,7 +110,7 @@ def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame, level: st
         )
     if any(each.found and each.level == DOUBT and each.code in with_role("doubts the input") for each in outcomes):
         # Of a model that is fed or read wrongly a negative is none.
-        return f"Until that is mended nothing is said of reliance. Test accuracy is {accuracy:z.2f}.{hints}{tail}"
+        return f"Until that is mended nothing is said of reliance. Test accuracy is {accuracy:z.2f}.{tail}"
     missing = len(reliance) - len(judged)
     partly = f" {missing} classes could not be judged." if missing else ""
     return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bias_audit.checks.base import Rule
-from bias_audit.checks.outcomes import RuleOutcome, as_float, not_applicable
+from bias_audit.checks.outcomes import RuleOutcome, as_float, not_applicable, not_excluded
 from bias_audit.checks.reasons import OK, TOO_FEW
 
 if TYPE_CHECKING:
@@ -46,7 +46,9 @@ def image_reliance(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
             f"({as_float(row['background_only_elsewhere'], 0):z.0%}): what is called {name} without an object says "
             "nothing of the photo."
         )
-        outcomes.append(images_found(rule, name, resting, len(group), sentence))
+        lead = as_float(row["background_only_high"]) - as_float(row["background_only_elsewhere"])
+        still = "" if told else not_excluded("a lead over them", lead, "points", len(group))
+        outcomes.append(images_found(rule, name, resting, len(group), sentence, still))
     return outcomes
 
 

@@ -59,7 +59,9 @@ def preprocessing(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         sentence = f"Chosen among {len(checked.others) + 1} preprocessings: {here}, and no other is better."
     else:
         sentence = f"No other of {len(checked.others)} preprocessings is shown to be better: {here}."
-    likeliest = best or max(checked.others, key=_gain, default=None)
+    # Of a negative the candidate counts whose gain could still be the largest.
+    widest = max(checked.others, key=lambda other: _gain_interval(other)[1], default=None)
+    likeliest = best if best and (better or guesses) else widest
     low_gain, high_gain = _gain_interval(likeliest) if likeliest else (None, None)
     if likeliest and not better and not guesses:
         sentence += f" {not_excluded('a gain', high_gain, 'points', likeliest.n, where=likeliest.name)}"
@@ -76,7 +78,7 @@ def preprocessing(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
             low=number(low_gain),
             high=number(high_gain),
             n=likeliest.n if likeliest else checked.n,
-            p_value=tests[best.name] if best else None,
+            p_value=tests.get(likeliest.name) if likeliest else None,
             evidence={"accuracy": accuracy, "better": best.name if better and best else None},
         )
     ]

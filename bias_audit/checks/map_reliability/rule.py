@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bias_audit.checks.base import Judge, Rule
 from bias_audit.checks.map_reliability.kinds import CLASSES, RANDOMISATION, STABILITY
-from bias_audit.checks.outcomes import RuleOutcome, answered, not_applicable, not_excluded
+from bias_audit.checks.outcomes import RuleOutcome, answered, not_applicable
 from bias_audit.checks.reasons import NOT_MEASURED, OK, TOO_FEW
 from bias_audit.config import Thresholds
 
@@ -91,10 +91,9 @@ def _judged(rule: Rule, test: Reliability, bounds: Thresholds) -> RuleOutcome:
     sentence = f"{criterion.says.format(mean=mean)} ({len(values)} photos; {wanted} is asked for)"
     if failed:
         sentence += f": {criterion.fault}. The attention columns of this audit are not to be used"
-    elif criterion.wants_high:
-        sentence += f". One as low as {low:z.2f} cannot be excluded"
     else:
-        sentence += f". {not_excluded('one', high, 'number', None)[:-1]}"
+        end = f"low as {low:z.2f}" if criterion.wants_high else f"high as {high:z.2f}"
+        sentence += f". One as {end} cannot be excluded"
     return answered(
         rule,
         "dataset",

@@ -75,6 +75,12 @@ class TestPreprocessing:
         assert outcome.high is not None
         assert outcome.sentence.endswith(f"a gain of up to {100 * outcome.high:.0f} points cannot be excluded (none).")
 
+    def test_of_several_negatives_the_largest_upper_limit_counts(self) -> None:
+        few, many = Candidate("few", 32, 28, 2, 2), Candidate("many", 128, 111, 3, 2)
+        outcome = _judge(_checked(110, few, many))
+        assert (outcome.status, outcome.n, outcome.measured) == ("passed", 32, 0)
+        assert outcome.sentence.endswith("cannot be excluded (few).")
+
     def test_guessing_with_all(self) -> None:
         outcome = _judge(_checked(66, Candidate("none", 32, 16, 3, 3)))
         assert (outcome.status, outcome.level) == ("found", "WATCH")
