@@ -17,11 +17,6 @@ from bias_audit import stats
 
 Array = NDArray[np.float64]
 
-SIGN_FLIPS = 10_000
-FLIPS_PER_TEST = 40
-"""Random sign patterns of the test of a pull: at least SIGN_FLIPS, and FLIPS_PER_TEST for each pair of classes, so that
-the smallest p could pass the correction over all pairs."""
-
 RESAMPLES = 1000
 _MOST_NUMBERS = 20_000_000
 """Largest number of resampled pulls held in memory; with many classes fewer resamples are drawn."""
@@ -73,7 +68,7 @@ def gap_matrix(
     """
     rows = []
     pairs = len(class_names) * (len(class_names) - 1)
-    flips = max(SIGN_FLIPS, FLIPS_PER_TEST * pairs)
+    flips = stats.draws_for(pairs)
     for label, name in enumerate(class_names):
         pulls = photo_pulls(composites, label, len(class_names))
         if not len(pulls):

@@ -71,6 +71,8 @@ class Rule:
         worse: whether high or low values of `RuleOutcome.measured` are the bad ones.
         cue: kind of cue that a finding proves for a class, in words; "" = it proves none.
         by_hand: True where a reviewer makes the subjects; an audit without any then has no outcome of the rule.
+        explains: codes of rules whose answers are symptoms of what this rule finds: where it doubts the audit (level
+            MODEL WARNING), these are not applicable, so that no advice contradicts the cause.
         collect: which photos to collect for a class that the rule accuses, worded to follow the class name; "" =
             photos on other backgrounds.
     """
@@ -88,6 +90,7 @@ class Rule:
     cue: str = ""
     by_hand: bool = False
     collect: str = ""
+    explains: tuple[str, ...] = ()
 
 
 RULE_CODE = r"[A-Z]{2,4}\d{3}"

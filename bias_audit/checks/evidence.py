@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, answered, number
+from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, answered, not_excluded, number
 from bias_audit.config import Thresholds
 
 if TYPE_CHECKING:
@@ -156,7 +156,13 @@ class Evidence:
 
 
 def images_found(
-    rule: Rule, name: str, chosen: pd.DataFrame, judged: pd.DataFrame, sentence: str, evidence: Evidence
+    rule: Rule,
+    name: str,
+    chosen: pd.DataFrame,
+    judged: pd.DataFrame,
+    sentence: str,
+    evidence: Evidence,
+    still: str = "",
 ) -> RuleOutcome:
     """Outcome of a rule that picks single images of a class: found, at level WATCH, where it picked any.
 
@@ -169,11 +175,14 @@ def images_found(
         judged: rows of the images that could be judged, at least one, those of `chosen` among them.
         sentence: what was found, in words.
         evidence: what the rule was judged on.
+        still: sentence on what the negative leaves open where nothing was picked; "" = how large the share could be.
     """
     from bias_audit import stats
 
     picked = judged.index.isin(chosen.index).astype(float)
     low, high = stats.rate_interval(picked, groups=stats.codes_of(evidence.groups, judged.index))
+    if chosen.empty:
+        sentence += f" {still or not_excluded('a share of such photos', high, 'share', len(judged))}"
     return answered(
         rule,
         "image",

@@ -25,13 +25,14 @@ LEVELS = (
 )  # fmt: skip
 """Severity of a finding, weakest first (docs/science.md#levels).
 
-- CONTEXT: the heatmaps lie on the background, but the prediction does not depend on it.
+- CONTEXT: the heatmaps lie on the background, but by its upper limit the prediction hardly depends on it; or a cue
+  that a reviewer judged legitimate.
 - TOO FEW IMAGES: classes that could not be tested.
 - MODEL WARNING: doubt about the inputs, heatmaps or masks of this audit, not about a class.
 - WATCH: worth a look; attention alone never reaches more, nor does a background gap that can be laid to nobody.
 - COLLATERAL: the class is a victim of another class's cue, and that class is found.
 - SUSPICIOUS: a paired intervention shows that the prediction depends on a cue.
-- HIDDEN: as SUSPICIOUS, but the heatmaps do not show the cue.
+- HIDDEN: as SUSPICIOUS, but the heatmaps lie mostly on the object, or cannot show the cue.
 - CONFIRMED: as SUSPICIOUS, and a cue was found that moves the prediction.
 """
 
@@ -187,6 +188,40 @@ def as_float(value: Any, missing: float = float("nan")) -> float:
 def visible(value: Any) -> bool:
     """Whether an effect is not 0.00 when rounded to two decimals; sentences leave out smaller effects."""
     return abs(as_float(value, 0)) >= 0.005
+
+
+def amount(value: Any, unit: str) -> str:
+    """A number in the unit of `Rule.measures`, as sentences print it: "12 points", "12%" or "0.12"."""
+    if unit == "points":
+        points = f"{100 * float(value):z.0f}"
+        return f"{points} point{'' if points == '1' else 's'}"
+    return f"{value:z.0%}" if unit == "share" else f"{value:z.2f}"
+
+
+def not_excluded(what: str, high: Any, unit: str, n: int | None, of: str = "photos", where: str = "") -> str:
+    """What a negative leaves open: the upper limit of what was measured, which could still be there.
+
+    Args:
+        what: what was looked for, with its article: "a gap".
+        high: upper end of its 95 % interval; None or NaN where there is none.
+        unit: "share", "points" or "number", as in `Rule.measures`.
+        n: number of photos behind it; None = it is not said.
+        of: what is counted.
+        where: the subject with this limit, where several were judged; "" = it is not said.
+
+    Returns:
+        a sentence.
+    """
+    seen = "" if n is None else f"with {n} {of} "
+    known = number(high)
+    if known is None:
+        said = f"{seen}it cannot be told how large {what} could still be."
+    elif known < 0.005:  # nothing when rounded
+        said = f"{seen}{what} of {amount(0.01, unit)} or more is excluded."
+    else:
+        said = f"{seen}{what} of up to {amount(known, unit)} cannot be excluded."
+    named = f" ({where})" if where else ""
+    return f"{said[:1].upper()}{said[1:-1]}{named}."
 
 
 def relies(row: ClassRow, bounds: Thresholds) -> bool:

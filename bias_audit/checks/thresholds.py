@@ -59,6 +59,8 @@ class Thresholds:
         min_gap: background gap below which an effect is not worth a release (5 points).
         clear_gap: background gap from which its lower limit needs not be above min_gap for anybody to be accused: below
             it, innocent classes on plain grounds had measured gaps of .09 where the true one was .01.
+        context_gap: upper limit of the background gap up to which a class that is looked at beside its object counts as
+            not depending on it (10 points; 35 photos without a gap reach it).
         min_attract: pull on other classes' objects below which a class's background is no culprit's, however certain.
             On the benchmark's tuning seeds innocent classes reach .061 and the weakest culprits start at .051, so the
             floor alone does not separate: it goes with a corrected test.
@@ -106,6 +108,7 @@ class Thresholds:
     fdr: float = _bound(0.05, EITHER, 0, 1, open=True)  # lower: nothing is shown; higher: maps count as tied to objects
     min_gap: float = _bound(0.05, EITHER)  # higher: a gap counts for less; lower: more classes are another's victims
     clear_gap: float = _bound(0.15, HIGHER)
+    context_gap: float = _bound(0.1, HIGHER)
     min_attract: float = _bound(0.05, HIGHER)
     min_background_only: float = _bound(0.1, HIGHER)
     min_cue: float = _bound(0.05, HIGHER)

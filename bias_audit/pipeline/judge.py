@@ -10,12 +10,13 @@ doubt its input (pixels, names of outputs), BA908 its maps and BA909 its masks.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from bias_audit.checks import registry
 from bias_audit.checks.base import Check, Rule
 from bias_audit.checks.evidence import Evidence
-from bias_audit.checks.outcomes import IGNORED, RuleOutcome
+from bias_audit.checks.outcomes import DOUBT, IGNORED, RuleOutcome, as_float, not_applicable
+from bias_audit.checks.reasons import SYMPTOM
 from bias_audit.errors import ConfigError
 
 RULES: dict[str, Rule] = {rule.code: rule for _, rule in sorted(registry.rules(), key=lambda pair: pair[1].code)}
@@ -57,9 +58,37 @@ def judge(
         ]
         evidence = dataclasses.replace(evidence, outcomes=(*evidence.outcomes, *found))
     outcomes: Sequence[RuleOutcome] = sorted(evidence.outcomes, key=lambda outcome: outcome.code)
+    outcomes = without_symptoms(outcomes, evidence.rules)
     for check in checks:
         outcomes = check.mark(outcomes, evidence)
     return tuple(outcomes)
+
+
+def without_symptoms(outcomes: Sequence[RuleOutcome], rules: Mapping[str, Rule]) -> tuple[RuleOutcome, ...]:
+    """The outcomes, in which those that a found cause explains (`Rule.explains`) are not applicable.
+
+    With permuted outputs, for instance, another preprocessing may be right more often, and to advise it would lead
+    astray. Where two causes explain each other, the one that gains more is believed.
+
+    Args:
+        outcomes: outcomes of all rules.
+        rules: code -> rule.
+    """
+    causes = [each for each in outcomes if each.found and each.level == DOUBT and rules[each.code].explains]
+    explained: dict[str, RuleOutcome] = {}
+    for cause in sorted(causes, key=lambda each: -as_float(each.measured, 0)):
+        if cause.code not in explained:
+            explained = dict.fromkeys(rules[cause.code].explains, cause) | explained
+    return tuple(
+        not_applicable(
+            rules[each.code], each.scope, each.subject,
+            f"Not judged: {explained[each.code].title} ({explained[each.code].code}), which must be mended first.",
+            SYMPTOM,
+        )
+        if each.judged and each.code in explained
+        else each
+        for each in outcomes
+    )  # fmt: skip
 
 
 def _of_rule(check: Check, rule: Rule, evidence: Evidence, ignored: Sequence[str]) -> list[RuleOutcome]:

@@ -15,6 +15,7 @@ from bias_audit.checks.outcomes import (
     WATCH,
     RuleOutcome,
     as_float,
+    not_excluded,
 )
 from bias_audit.checks.registry import rules, with_role
 
@@ -114,15 +115,26 @@ def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame, level: st
         return (
             f"Reliance on the background could not be tested. {reason} Test accuracy is {accuracy:z.2f}.{hints}{tail}"
         )
-    worst = classes.loc[classes.index.isin([outcome.subject for outcome in judged]), "background_gap"].max()
+    if any(each.found and each.level == DOUBT and each.code in with_role("doubts the input") for each in outcomes):
+        # Of a model that is fed or read wrongly a negative is none.
+        return f"Until that is mended nothing is said of reliance. Test accuracy is {accuracy:z.2f}.{tail}"
     missing = len(reliance) - len(judged)
     partly = f" {missing} classes could not be judged." if missing else ""
     watched = ", ".join(outcome.subject for outcome in reliance if outcome.level == WATCH)
     partly += f" A gap that can be laid to no class was found: {watched} (WATCH)." if watched else ""
     return (
-        f"No reliance on the background was shown in {len(judged)} judged classes (largest background gap "
-        f"{worst:z.2f}, test accuracy {accuracy:z.2f}).{partly}{hints}{tail}"
+        f"No reliance on the background was shown in {len(judged)} judged classes. {_open_still(judged)} Test accuracy "
+        f"is {accuracy:z.2f}.{partly}{hints}{tail}"
     )
+
+
+def _open_still(judged: Sequence[RuleOutcome]) -> str:
+    """Sentence on what the negatives leave open: the largest upper limit of a gap over the classes."""
+    known = [outcome for outcome in judged if outcome.scope == "class" and outcome.high is not None]
+    if not known:
+        return not_excluded("a gap", None, "points", None)
+    widest = max(known, key=lambda outcome: as_float(outcome.high))
+    return not_excluded("a gap", widest.high, "points", widest.n, where=widest.subject if len(judged) > 1 else "")
 
 
 def _tail(classes: pd.DataFrame) -> str:

@@ -1,7 +1,6 @@
 """Collects everything that the page says about a finished run in a plain dict, which can be tested without HTML.
 
-The dict holds only strings, numbers, truth values, None, and lists, tuples and dicts of these. Rounding and colouring
-numbers is left to the page.
+The dict holds only strings, numbers, truth values, None, and lists, tuples and dicts of these; the page rounds.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import Any
 
 from bias_audit.checks.base import Page
 from bias_audit.checks.levels import failed_map_tests
-from bias_audit.checks.outcomes import LEVELS, NO_RELIANCE, NOT_JUDGED, RuleOutcome, number
+from bias_audit.checks.outcomes import LEVELS, NO_RELIANCE, NOT_JUDGED, RuleOutcome, amount, number
 from bias_audit.checks.registry import of_run
 from bias_audit.report.account import dictionary, every_rule, not_audited, provenance
 from bias_audit.report.browser_section import browser_pictures, browser_section
@@ -97,6 +96,11 @@ CLASS_COLUMNS: tuple[ClassColumn, ...] = (
         "Adversarial backgrounds",
         "Recognised photos that at least one of the other classes' backgrounds tried turns into another class",
         "adversarial", "adversarial_low", "adversarial_high", "reliance_reason", "share",
+    ),
+    ClassColumn(
+        "Adversarial, own class",
+        "The same with as many backgrounds of the own class: what the worst of several costs by chance and by pasting",
+        "adversarial_control", "adversarial_control_low", "adversarial_control_high", "reliance_reason", "share",
     ),
     ClassColumn(
         "Background's share",
@@ -261,7 +265,9 @@ def _facts(result: AuditResult, class_rows: Mapping[str, Mapping[str, Any]]) -> 
     gap = "Largest background gap"
     if tested := [row for row in class_rows.values() if row["background_gap"] is not None]:
         row = max(tested, key=lambda row: row["background_gap"])
+        mean = amount(sum(each["background_gap"] for each in tested) / len(tested), "points")
         note = f"class {row['class_name']}, {row['n_interventions']:,} photos"
+        note += f"; the mean of {len(tested):,} classes is {mean}" if len(tested) > 1 else ""
         facts.append(_fact(gap, row["background_gap"], "points", row["gap_low"], row["gap_high"], note))
     else:
         reasons = [row["reliance_reason"] for row in class_rows.values() if row["reliance_reason"]]

@@ -13,7 +13,7 @@ from bias_audit.stats.draws import ENOUGH_DRAWS, draws_for
 from bias_audit.stats.effects import cliffs_delta
 from bias_audit.stats.groups import ENOUGH_GROUPS, codes_of, count_units, effective_size, group_codes, group_means
 from bias_audit.stats.intervals import median_interval, paired_difference_interval, rate_interval, wilson
-from bias_audit.stats.outliers import ENOUGH_FOR_OUTLIERS, robust_z
+from bias_audit.stats.outliers import ENOUGH_FOR_OUTLIERS, robust_z, upper_tail_p
 from bias_audit.stats.paired import PairedEffect, paired_effect
 from bias_audit.stats.shrinkage import shrink_means
 from bias_audit.stats.strata import (
@@ -75,5 +75,6 @@ __all__ = [
     "sign_flip",
     "sign_flip_columns",
     "standardise",
+    "upper_tail_p",
     "wilson",
 ]

@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bias_audit.stats.arrays import CHUNK, ROUNDING, Floats
-from bias_audit.stats.tests import EXACT_SIGN_FLIPS, sign_flip
+from bias_audit.stats.tests import sign_flip
+
+TOGETHER = 12
+"""Most groups of a column whose 2^n patterns are enumerated for many columns at once."""
 
 
 def sign_flip_columns(
@@ -23,7 +26,7 @@ def sign_flip_columns(
         differences: (n, m) differences, one row per photo; NaN where a photo has none in a column.
         seed: of the random signs, the same for every column that needs them.
         groups: (n,) group codes (patient, scene); None = each photo its own group.
-        permutations: number of random sign patterns for a column with more than EXACT_SIGN_FLIPS groups.
+        permutations: number of random sign patterns for a column with more groups than are enumerated.
 
     Returns:
         (m,) p in 0..1, never 0; NaN for a column without any difference.
@@ -45,7 +48,7 @@ def sign_flip_columns(
     for count in map(int, np.unique(counts[counts > 0])):
         columns = np.flatnonzero(counts == count)
         values = sums.T[columns][moved.T[columns]].reshape(len(columns), count)
-        if count > EXACT_SIGN_FLIPS:
+        if count > TOGETHER:
             p[columns] = [sign_flip(row, seed=seed, permutations=permutations) for row in values]
             continue
         # The opposite of a pattern is as extreme as itself, so half of them are enough.

@@ -243,7 +243,7 @@ def test_every_experiment_of_a_photo_by_hand():
     assert row["swap_log_odds"] == pytest.approx((odds[0.9] + odds[0.8]) / 2 - (odds[0.4] + odds[0.7]) / 2)
     assert row["random_background_accuracy"] == pytest.approx(1 / 2 * 1 + 1 / 2 * 0.5)
     assert row["next_background_accuracy"] == 0
-    assert row["adversarial"] is True
+    assert (row["adversarial"], row["adversarial_control"]) == (None, None)  # wrong as it is
     assert row["background_only_fills"] == 0.5
     assert row["neutral_background_accuracy"] == 0.75
     assert row["cut_out_gain"] is True
@@ -270,6 +270,18 @@ def test_what_was_not_tried_stays_empty():
     table = images_table(records)
     assert table["reliance_rank"].tolist() == [pd.NA, 1]
     assert table.loc["husky/2.jpg", "cue_lent_class"] == ""
+
+
+def test_the_worst_of_several_backgrounds_has_a_control_of_equally_many():
+    records = [record(f"husky/{i}.jpg") for i in range(3)]
+    composites = [
+        *rows(0, 0, [0, 1], [0, 1], (0, 0.9)),  # any paste costs it
+        *rows(1, 0, [0, 0, 1], [0, 1], (0, 0.9)),  # the third of its own class has no counterpart
+        *rows(2, 0, [0, 1], [0], (0, 0.9)),
+    ]
+    records = with_interventions(records, pd.DataFrame(composites), NAMES, BLANK)
+    turned = [(each["adversarial"], each["adversarial_control"]) for each in records]
+    assert turned == [(True, True), (True, False), (False, False)]
 
 
 def test_photos_are_ranked_by_what_they_rest_on():
@@ -335,7 +347,8 @@ def test_class_columns_of_the_further_experiments():
     records = with_interventions(records, frame, NAMES, BLANK)
     table = summed(records, frame, NAMES)[1]
     husky = table.loc["husky"]
-    assert (husky["adversarial"], husky["n_adversarial"]) == (0.5, 12)
+    # Ten are recognised as they are; of six of them one of three other backgrounds takes the label, none of their own.
+    assert (husky["adversarial"], husky["n_adversarial"], husky["adversarial_control"]) == (0.6, 10, 0)
     assert husky["removal_effect"] == pytest.approx(0.8 - 0.3)
     assert husky["removal_low"] < 0.5 < husky["removal_high"]
     assert husky["n_control"] == 10

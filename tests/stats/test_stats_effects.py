@@ -81,6 +81,53 @@ def test_robust_z_edges() -> None:
         stats.robust_z([1, math.inf])
 
 
+def test_upper_tail_by_hand() -> None:
+    # Upper quartile 6 (numpy: position 6 of 0..8). Above it 7 and 16: excesses 1 and 10, median 5.5, k = 2 of 9.
+    p = stats.upper_tail_p([0, 1, 2, 3, 4, 5, 6, 7, 16])
+    scale, m = 5.5 / math.log(2), 2 * math.log(2) ** 2
+    assert p[8] == pytest.approx(2 / 9 * (1 + 10 / (m * scale)) ** -m)
+    assert p[7] == pytest.approx(2 / 9 * (1 + 1 / (m * scale)) ** -m)
+    assert p[:7] == pytest.approx([(9 - i) / 9 for i in range(7)])  # the share as large or larger
+
+
+def test_upper_tail_edges() -> None:
+    assert stats.upper_tail_p([]).shape == (0,)
+    assert stats.upper_tail_p([2.0] * 5).tolist() == [1] * 5
+    assert stats.upper_tail_p([0.1 + 0.2, *[0.3] * 9]).min() >= 0.1  # rounding is no tail
+    assert np.isnan(stats.upper_tail_p([1, NAN, 2])).tolist() == [False, True, False]
+    with pytest.raises(ValueError, match="finite"):
+        stats.upper_tail_p([1, math.inf])
+
+
+@pytest.mark.parametrize(
+    ("name", "most"), [("normal", 0.01), ("uniform", 0.01), ("exponential", 0.06), ("gumbel", 0.04)]
+)
+@pytest.mark.parametrize("n", [20, 100])
+def test_the_largest_of_many_values_is_rarely_an_outlier(name: str, most: float, n: int) -> None:
+    """Four classes of n photos: an outlier is found in at most one audit of twenty, where a robust z finds some."""
+    rng = np.random.default_rng(0)
+    false = np.zeros(2)
+    audits = 300
+    for _ in range(audits):
+        classes = getattr(rng, name)(size=(4, n))
+        p = np.concatenate([stats.upper_tail_p(values) for values in classes])
+        z = np.concatenate([stats.robust_z(values) for values in classes])
+        false += [stats.benjamini_hochberg(p).min() <= 0.05, z.max() > 3.5]
+    assert false[0] / audits <= most
+    if name in ("exponential", "gumbel"):
+        assert false[1] / audits > 0.5
+
+
+def test_photos_far_from_their_class_are_outliers() -> None:
+    rng = np.random.default_rng(0)
+    hits = 0.0
+    for _ in range(100):
+        values = rng.normal(size=100)
+        values[:3] = 10
+        hits += (stats.benjamini_hochberg(stats.upper_tail_p(values))[:3] <= 0.05).mean()
+    assert hits > 80
+
+
 # -- effect sizes --------------------------------------------------------------------------
 
 

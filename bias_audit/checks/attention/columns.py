@@ -11,6 +11,13 @@ COMPARED: tuple[Column, ...] = (
         "how far background_excess lies above its class, in robust standard deviations",
         "high",
     ),
+    Column(
+        "excess_outlier_p",
+        "float",
+        "chance of such an excess among all images compared (Benjamini-Hochberg); of images taken for their class",
+        "low",
+        added=True,
+    ),
 )
 """Columns per photo that compare it with the photos of its class."""
 

@@ -6,17 +6,26 @@ docs/science.md#levels.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from bias_audit.checks.base import Judge, Rule
-from bias_audit.checks.outcomes import RuleOutcome, answered, as_float, not_applicable, number, relies
+from bias_audit.checks.outcomes import (
+    RuleOutcome,
+    answered,
+    as_float,
+    not_applicable,
+    not_excluded,
+    number,
+    relies,
+)
 from bias_audit.checks.reasons import MAPS_FAILED, NO_COMPARISON, OK, TOO_FEW, TOO_FEW_GROUPS
 from bias_audit.config import Thresholds
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bias_audit.checks.evidence import Evidence
+    from bias_audit.checks.evidence import Compared, Evidence
 
 
 def class_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
@@ -24,10 +33,9 @@ def class_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 
     Found where the one-sided Mann-Whitney p (Benjamini-Hochberg over classes) and Cliff's delta both pass their bounds.
     Of images that belong together the mean is compared, and fewer than ten such groups on either side are not judged.
-    The level is CONTEXT instead of WATCH where the interventions tested the class and showed no reliance.
+    The level is CONTEXT instead of WATCH where the interventions tested the class, showed no reliance, and exclude a
+    gap that matters by its upper limit.
     """
-    import numpy as np
-
     # docs/science.md#levels
     bounds = evidence.thresholds
     outcomes = []
@@ -41,7 +49,7 @@ def class_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
             reason = _why_no_attention(row, bounds.min_attention, has_rest=not enough)
             outcomes.append(not_applicable(rule, "class", name, *reason))
             continue
-        if not np.isfinite(compared.p_fdr):
+        if not math.isfinite(compared.p_fdr):
             few = f"Too few groups of images: {compared.units} of the class, {compared.rest_units} of the others."
             outcomes.append(not_applicable(rule, "class", name, few, TOO_FEW_GROUPS))
             continue
@@ -52,20 +60,22 @@ def class_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
             f"the other classes (background excess {excess:z.2f}, the others {compared.rest_mean:z.2f}; "
             f"Cliff's delta {compared.delta:z.2f})."
         )
-        sentence += _tie(row, bounds) if found else ""
-        harmless = np.isfinite(as_float(row["p_fdr"])) and not relies(row, bounds)
-        if found and harmless:
-            sentence += " Other backgrounds do not change the prediction: it looks there, but does not depend on it."
+        low, high = _delta_interval(compared)
+        sentence += _tie(row, bounds) if found else f" {not_excluded('a delta', high, 'number', compared.n, 'images')}"
+        depends, said = _dependence(row, bounds)
+        sentence += said if found else ""
         outcomes.append(
             answered(
                 rule,
                 "class",
                 name,
                 found,
-                "CONTEXT" if harmless else "WATCH",
+                "WATCH" if depends else "CONTEXT",
                 sentence,
                 measured=compared.delta,
                 threshold=bounds.cliffs_delta,
+                low=number(low),
+                high=number(high),
                 n=compared.n,
                 p_value=compared.p_fdr,
                 image_ids=evidence.worst(name, "background_excess_label") if found else (),
@@ -81,30 +91,64 @@ def class_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     return outcomes
 
 
+def _delta_interval(compared: Compared) -> tuple[float, float]:
+    """95 % interval of Cliff's delta, 2 AUC - 1, by that of the AUC (Newcombe 2006), over images or groups of them."""
+    from bias_audit import stats
+
+    low, high = stats.auc_interval((compared.delta + 1) / 2, compared.units, compared.rest_units)
+    return 2 * low - 1, 2 * high - 1
+
+
+def _dependence(row: pd.Series, bounds: Thresholds) -> tuple[bool, str]:
+    """Whether the prediction may depend on the background, and the sentence on it; "" where BA201 speaks of that.
+
+    An absent finding is no proof of absence: only an upper limit of the gap excludes a dependence.
+    """
+    import numpy as np
+
+    if not np.isfinite(as_float(row["p_fdr"])) or relies(row, bounds):
+        return True, ""
+    n, high = int(row["n_interventions"]), number(row["gap_high"])
+    open_still = not_excluded("a gap", high, "points", n)
+    if high is None or high > bounds.context_gap:
+        return True, f" Whether the prediction depends on it cannot be told. {open_still}"
+    return False, f" On other backgrounds the prediction stays: it looks there, and hardly depends on it. {open_still}"
+
+
 def image_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
-    """BA102: images whose attention lies on the background far more than is usual in their class (robust z)."""
+    """BA102: images whose attention lies on the background far more than is usual in their class (robust z).
+
+    Judged are images that the model takes for their class: the map of a class that it does not see in a photo lies
+    anywhere, which is a symptom of the wrong prediction. An outlier must also be rarer than chance makes it among as
+    many images.
+    """
     from bias_audit import stats
     from bias_audit.checks.evidence import images_found
 
-    bounds = evidence.thresholds
+    # docs/science.md#outliers
+    bounds, images = evidence.thresholds, evidence.images
+    looked = int(images["excess_outlier_p"].notna().sum())
     outcomes = []
     for name, row in evidence.rows():
         if evidence.doubt:
             outcomes.append(not_applicable(rule, "image", name, evidence.doubt, MAPS_FAILED))
             continue
-        group = evidence.images[evidence.images["label"] == name]
-        judged = group[group["excess_robust_z"].notna()]
+        judged = images[(images["label"] == name) & images["excess_outlier_p"].notna()]
         if judged.empty:
-            reason = _why_no_attention(row, stats.ENOUGH_FOR_OUTLIERS, has_rest=True)
-            outcomes.append(not_applicable(rule, "image", name, *reason))
+            reason, code = _why_no_attention(row, stats.ENOUGH_FOR_OUTLIERS, has_rest=True)
+            if row["attention_reason"] == OK and as_float(row["n_attention"], 0) >= stats.ENOUGH_FOR_OUTLIERS:
+                reason = f"Fewer than {stats.ENOUGH_FOR_OUTLIERS} of its images are taken for {name}."
+            outcomes.append(not_applicable(rule, "image", name, reason, code))
             continue
         outliers = judged[
-            (judged["excess_robust_z"] > bounds.image_z) & (judged["background_excess_label"] > bounds.image_excess)
+            (judged["excess_outlier_p"] <= bounds.fdr)
+            & (judged["excess_robust_z"] > bounds.image_z)
+            & (judged["background_excess_label"] > bounds.image_excess)
         ]
         outliers = outliers.sort_values("excess_robust_z", ascending=False)
         sentence = (
-            f"On {len(outliers)} of {len(judged)} images of {name} the attention lies on the background "
-            "far more than is usual in the class."
+            f"On {len(outliers)} of {len(judged)} images of {name} that are taken for it the attention lies on the "
+            f"background far more than is usual in the class and than chance makes it among {looked} images."
         )
         outcomes.append(images_found(rule, name, outliers, judged, sentence, evidence))
     return outcomes

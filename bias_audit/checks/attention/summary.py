@@ -12,7 +12,7 @@ from bias_audit import stats
 from bias_audit.checks.attention.columns import OF_CLASSES
 from bias_audit.checks.base import Photos
 from bias_audit.checks.reasons import NO_READABLE, NOT_MEASURED, OK
-from bias_audit.checks.within_class import robust_z_within
+from bias_audit.checks.within_class import outlier_p_within, robust_z_within
 from bias_audit.heatmaps.permutation_tie import Tie
 from bias_audit.run.tables import ESTIMATED, frame
 
@@ -22,17 +22,26 @@ MEANS = (
 )  # fmt: skip
 """Columns of the images table; the class table holds their mean over the class's scored images."""
 
+TAKEN_FOR = 0.5
+"""Probability of its class above which a photo is taken for it, as in BA202."""
+
 
 def compared(images: pd.DataFrame) -> pd.DataFrame:
-    """The columns COMPARED: robust z of each photo's background excess within its class.
+    """The columns COMPARED: each photo's background excess against its class, as a robust z and as a chance.
 
-    Computed on a log scale, since the excess is bounded near 0 and has a long right tail.
+    The second is asked of photos only that the model takes for their class: the map of a class that it does not see in
+    a photo lies anywhere, which is a symptom of the wrong prediction.
 
     Args:
         images: the images table.
     """
-    excess = np.log(images["background_excess_label"].clip(lower=0.01))
-    return pd.DataFrame({"excess_robust_z": robust_z_within(excess, images["label"])}, index=images.index)
+    excess, labels = images["background_excess_label"], images["label"]
+    taken = (images["probability_label"] > TAKEN_FOR).fillna(False).astype(bool)
+    columns = {
+        "excess_robust_z": robust_z_within(excess, labels),
+        "excess_outlier_p": outlier_p_within(excess.where(taken), labels),
+    }
+    return pd.DataFrame(columns, index=images.index)
 
 
 def of_classes(photos: Photos) -> pd.DataFrame:

@@ -23,6 +23,7 @@ RATES = {
     "background_only": "background_only_right",
     "foreground_only": "foreground_only_right",
     "adversarial": "adversarial",
+    "adversarial_control": "adversarial_control",
     "cut_out_gain": "cut_out_gain",
 }
 """Rate of a class -> column of the photos whose mean it is; each rate has a Wilson interval."""
@@ -128,13 +129,16 @@ def _second_fill(done: pd.DataFrame, groups: pd.Series | None, first_gap: float)
         return {}
     same, other = (rows[f"{arm}_background_accuracy_second_fill"].to_numpy(float) for arm in ("same", "other"))
     gap = float((same - other).mean())
-    low, high = stats.paired_difference_interval(same, other, groups=stats.codes_of(groups, rows.index))
+    codes = stats.codes_of(groups, rows.index)
+    low, high = stats.paired_difference_interval(same, other, groups=codes)
+    emptied = (rows["background_only_predicted_second_fill"] == rows["label"]).to_numpy(float)
     return {
         "background_gap_second_fill": gap,
         "second_fill_low": low,
         "second_fill_high": high,
         "fill_disagreement": abs(first_gap - gap),
-        "background_only_second_fill": (rows["background_only_predicted_second_fill"] == rows["label"]).mean(),
+        "background_only_second_fill": emptied.mean(),
+        "background_only_second_fill_low": stats.rate_interval(emptied, groups=codes)[0],
     }
 
 
@@ -142,7 +146,7 @@ def _rate(name: str, values: pd.Series, groups: pd.Series | None) -> dict[str, A
     known = values.dropna().astype(bool)
     n = len(known)
     low, high = stats.rate_interval(known.to_numpy(float), groups=stats.codes_of(groups, known.index))
-    suffix = "" if name in ("adversarial", "cut_out_gain") else "_accuracy"
+    suffix = "" if name in ("adversarial", "adversarial_control", "cut_out_gain") else "_accuracy"
     return {f"{name}{suffix}": known.mean() if n else np.nan, f"{name}_low": low, f"{name}_high": high, f"n_{name}": n}
 
 

@@ -27,7 +27,10 @@ OF_IMAGES: tuple[Column, ...] = (
     ),
     Column("next_background_accuracy", "float", "right on a background of the next class (Mixed-Next), 0 or 1", "low"),
     Column("swap_log_odds", "float", "log-odds of the label on same-class minus on other-class backgrounds", "high"),
-    Column("adversarial", "bool", "recognised on backgrounds of its class, and some other background turns it"),
+    Column("adversarial", "bool", "recognised as it is, and some background of another class turns it"),
+    Column(
+        "adversarial_control", "bool", "recognised as it is, and some of as many of its own class turns it", added=True
+    ),
     Column("other_background_predicted", "string", "what it most often becomes on other backgrounds"),
     Column("background_only_predicted", "string", "prediction with the object inpainted"),
     Column("background_only_probability", "float", "probability of the label with the object inpainted, 0..1", "high"),
@@ -88,6 +91,13 @@ COMPARED: tuple[Column, ...] = (
         "how far swap_log_odds lies above its class, in robust standard deviations",
         "high",
     ),
+    Column(
+        "swap_outlier_p",
+        "float",
+        "chance of such a swap_log_odds among all photos compared (Benjamini-Hochberg)",
+        "low",
+        added=True,
+    ),
     Column("reliance_rank", "int", "1 = rests on its background most, among all photos that were intervened on"),
 )
 """Columns per photo that compare it with other photos."""
@@ -137,6 +147,7 @@ OF_CLASSES: tuple[Column, ...] = (
     Column("fill_difference_low", "float", "95 % interval over photos, lower end", added=True),
     Column("fill_difference_high", "float", "95 % interval over photos, upper end", added=True),
     Column("background_only_second_fill", "float", "background_only_accuracy under the second fill, 0..1", "high"),
+    Column("background_only_second_fill_low", "float", "95 % Wilson interval, lower end", added=True),
     Column(
         "attract",
         "float",
@@ -148,7 +159,15 @@ OF_CLASSES: tuple[Column, ...] = (
     Column("adversarial", "float", "recognised photos that some background of another class turns, 0..1", "high"),
     Column("adversarial_low", "float", "95 % Wilson interval, lower end"),
     Column("adversarial_high", "float", "95 % Wilson interval, upper end"),
-    Column("n_adversarial", "int", "photos recognised on backgrounds of their class"),
+    Column("n_adversarial", "int", "photos recognised as they are"),
+    Column(
+        "adversarial_control",
+        "float",
+        "recognised photos that some of as many backgrounds of their own class turns, 0..1: what chance makes",
+        added=True,
+    ),
+    Column("adversarial_control_low", "float", "95 % Wilson interval, lower end", added=True),
+    Column("adversarial_control_high", "float", "95 % Wilson interval, upper end", added=True),
     Column("background_only_accuracy", "float", "still predicted with the object inpainted, 0..1", "high"),
     Column("background_only_low", "float", "95 % Wilson interval, lower end"),
     Column("background_only_high", "float", "95 % Wilson interval, upper end"),

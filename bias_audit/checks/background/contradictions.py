@@ -118,4 +118,6 @@ def _levels(row: Mapping[str, Any], bounds: Thresholds, *, itself: bool, others:
         return (COLLATERAL, WATCH) if others and gap_proven(row, bounds) else (WATCH,)
     if cue_moves_it(row, bounds):
         return (capped("CONFIRMED", row),)
-    return tuple(dict.fromkeys(("SUSPICIOUS", capped("HIDDEN", row)))) if maps_are_blind(row, bounds) else ("SUSPICIOUS",)
+    return (
+        tuple(dict.fromkeys(("SUSPICIOUS", capped("HIDDEN", row)))) if maps_are_blind(row, bounds) else ("SUSPICIOUS",)
+    )

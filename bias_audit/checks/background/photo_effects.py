@@ -46,7 +46,12 @@ def photo_effects(composites: pd.DataFrame, photos: pd.DataFrame, blank: Floats)
     index = pd.Index(sorted(made["photo"].unique()), name="photo")
     arm = _Arms(by_arm, made.drop_duplicates(_KEYS).set_index(_KEYS), index)
     photos = photos.loc[index]
-    columns = {**_exchanged(made, arm, len(blank)), **_emptied(arm, photos, blank), **_cues(arm)}
+    columns = {
+        **_exchanged(made, arm, len(blank)),
+        **_turned_by_some(made, photos),
+        **_emptied(arm, photos, blank),
+        **_cues(arm),
+    }
     table = pd.DataFrame(columns, index=index)
     table["rests_on_background"] = _rests_on_background(made, arm, photos, len(blank))
     return table
@@ -100,9 +105,28 @@ def _exchanged(made: pd.DataFrame, arm: _Arms, classes: int) -> dict[str, pd.Ser
     first = made[made["fill"] == FIRST_FILL]
     odds = first.groupby(["photo", "arm"])["log_odds"].mean().unstack().reindex(columns=[arms.SAME, arms.OTHER])
     columns["swap_log_odds"] = odds[arms.SAME] - odds[arms.OTHER]
-    columns["adversarial"] = (other < 1).where((same > 0.5) & other.notna())
     becomes = first[first["arm"] == arms.OTHER].groupby("photo")["predicted"].agg(lambda rows: rows.mode().iloc[0])
     return {**columns, "other_background_predicted": becomes}
+
+
+def _turned_by_some(made: pd.DataFrame, photos: pd.DataFrame) -> dict[str, pd.Series]:
+    """Whether some background turns a photo that is recognised as it is: of other classes, and of its own as a control.
+
+    The worst of several says little by itself, since pasting alone costs some photos. So both columns are the worst of
+    equally many backgrounds.
+    """
+    first = made[(made["fill"] == FIRST_FILL) & made["arm"].isin((arms.SAME, arms.OTHER))]
+    counts = first.groupby(["photo", "arm"]).size().unstack().reindex(columns=[arms.SAME, arms.OTHER])
+    equal = counts.min(axis=1, skipna=False)
+    place = first.groupby(["photo", "arm"]).cumcount()
+    kept = first[place < first["photo"].map(equal)]
+    turned = (~kept["right"]).groupby([kept["photo"], kept["arm"]]).any().unstack()
+    turned = turned.reindex(index=photos.index, columns=[arms.SAME, arms.OTHER])
+    recognised = photos["predicted"] == photos["label"]
+    return {
+        column: turned[name].where(recognised)
+        for column, name in (("adversarial", arms.OTHER), ("adversarial_control", arms.SAME))
+    }
 
 
 def _emptied(arm: _Arms, photos: pd.DataFrame, blank: Floats) -> dict[str, pd.Series | Floats]:

@@ -16,6 +16,7 @@ from bias_audit.checks.outcomes import (
     as_float,
     fills_disagree,
     not_applicable,
+    not_excluded,
     number,
     relies,
     second_fill_shows,
@@ -54,6 +55,7 @@ EVIDENCE = (
     "attract_low",
     "attract_high",
     "adversarial",
+    "adversarial_control",
     "removal_effect",
     "relative_foreground_sensitivity",
     "shapley_background_share",
@@ -187,9 +189,12 @@ def _sentence(name: str, row: pd.Series, level: str, standing: Standing | None, 
     flipped, becomes = int(row["flipped"]), str(row["becomes"])
     parts[0] += f"; {flipped} of {n} change sides, most often to {becomes}." if flipped and becomes else "."
     parts.append(f"With the object removed, {float(row['background_only_accuracy']):z.0%} are still called {name}.")
-    turned = as_float(row["adversarial"])
-    if turned > 0:
-        parts.append(f"Some background of another class turns {turned:z.0%} of the recognised photos.")
+    turned, control = as_float(row["adversarial"]), as_float(row["adversarial_control"])
+    if turned > 0 and control >= 0:
+        parts.append(
+            f"Some background of another class turns {turned:z.0%} of the recognised photos, some of as many "
+            f"backgrounds of {name} {control:z.0%}."
+        )
     if level and not second_fill_shows(row):
         parts.append(fill_words.not_shown(row))
     if standing and standing.blame == "itself" and pulls(row, evidence.thresholds):
@@ -199,7 +204,12 @@ def _sentence(name: str, row: pd.Series, level: str, standing: Standing | None, 
     if level == "CONFIRMED":
         parts.append(_cue(name, row))
     if level == "HIDDEN":
-        parts.append("The heatmaps lie on the object and do not show it: the cue is no place in the picture.")
+        parts.append(
+            f"The heatmaps do not show it: they lie mostly on the object (mean background excess "
+            f"{float(row['background_excess']):z.2f}, by its interval below {evidence.thresholds.hidden_excess:g})."
+        )
+    if not level:
+        parts.append(not_excluded("a gap", row["gap_high"], "points", n))
     return " ".join(parts)
 
 

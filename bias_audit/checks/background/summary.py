@@ -17,7 +17,7 @@ from bias_audit.checks.background.enough import mark_too_few
 from bias_audit.checks.background.measure import Example, Interventions
 from bias_audit.checks.base import Photos
 from bias_audit.checks.outcomes import RuleOutcome
-from bias_audit.checks.within_class import robust_z_within
+from bias_audit.checks.within_class import outlier_p_within, robust_z_within
 from bias_audit.config import FIRST_FILL
 from bias_audit.run.statuses import DONE, DONE_BEFORE
 from bias_audit.run.tables import frame
@@ -42,7 +42,7 @@ def of_images(made: Interventions, photos: Photos) -> pd.DataFrame:
 
 
 def compared(images: pd.DataFrame) -> pd.DataFrame:
-    """The columns COMPARED: robust z of swap_log_odds within the class, and the rank of the photo by reliance.
+    """The columns COMPARED: swap_log_odds against the class (robust z, p), and the rank of the photo by reliance.
 
     Args:
         images: the images table with the columns OF_IMAGES.
@@ -50,6 +50,7 @@ def compared(images: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "swap_robust_z": robust_z_within(images["swap_log_odds"], images["label"]),
+            "swap_outlier_p": outlier_p_within(images["swap_log_odds"], images["label"]),
             "reliance_rank": _rank_by_reliance(images.reset_index()).array,
         },
         index=images.index,

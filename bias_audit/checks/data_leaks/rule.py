@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bias_audit.checks.base import Rule
-from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, answered, as_float, not_applicable, number
+from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, answered, as_float, not_applicable, not_excluded, number
 from bias_audit.checks.reasons import NO_VARIATION, NOT_MEASURED, NOT_TESTED
 
 if TYPE_CHECKING:
@@ -56,10 +56,13 @@ def background_leak(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, 
     top = classes.iloc[0]
     guess = " Where the object is was estimated, for want of masks." if seen.estimated else ""
     found = as_float(top["p"], 1) <= bounds.fdr and as_float(top["value"]) >= bounds.min_leak
+    n, widest = int(first["n"]), classes.sort_values("high", ascending=False).iloc[0]
+    still = "" if found else f" {not_excluded('an AUC', widest['high'], 'number', n, where=widest['class_name'])}"
     sentence = (
-        f"From the background alone, the object cut out, a linear model tells the classes apart with an AUC of "
-        f"{first['value']:z.2f} [{first['low']:z.2f}, {first['high']:z.2f}] (p = {first['p']:z.3f}, {int(first['n'])} "
-        f"photos, cross-validated{beside}); {each}. {NOT_THE_MODEL if found else 'Chance is .5'}.{guess}"
+        f"From the background alone, the object cut out, a linear model tells {top['class_name']} from the others with "
+        f"an AUC of {top['value']:z.2f} [{top['low']:z.2f}, {top['high']:z.2f}] (p = {top['p']:z.3f}, corrected for "
+        f"{len(classes)} classes; {n} photos, cross-validated). Class by class: {each}; on average "
+        f"{first['value']:z.2f}{beside}. {NOT_THE_MODEL if found else 'Chance is .5'}.{still}{guess}"
     )
     return [
         answered(rule, "dataset", "", found, "WATCH", sentence, measured=float(top["value"]),
@@ -81,12 +84,22 @@ def property_leak(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, se
     least = 2 * bounds.min_leak - 1
     hits = rows[(rows["p_fdr"] <= bounds.fdr) & (rows["strength"] >= least)].sort_values("strength", ascending=False)
     if hits.empty:
-        sentence = f"None of {rows['name'].nunique()} properties goes with the label."
-        return [answered(rule, "dataset", "", False, None, sentence, n=int(rows["n"].max()))]
+        ranges = [strength_range(row["measure"], row["low"], row["high"]) for _, row in rows.iterrows()]
+        place = max(range(len(rows)), key=lambda i: as_float(ranges[i][1], -1))
+        top, n = rows.iloc[place], int(rows.iloc[place]["n"])
+        still = not_excluded("an association of strength", ranges[place][1], "number", n, where=_where(top))
+        return [
+            answered(
+                rule, "dataset", "", False, None,
+                f"None of {rows['name'].nunique()} properties is shown to go with the label. {still}",
+                measured=number(top["strength"]), threshold=least, low=number(ranges[place][0]),
+                high=number(ranges[place][1]), n=n, p_value=number(top["p_fdr"]),
+            )
+        ]  # fmt: skip
     said = "; ".join(_said(row) for _, row in hits.head(6).iterrows())
     more = f" and {len(hits) - 6} more, see leakage.csv" if len(hits) > 6 else ""
     top = hits.iloc[0]
-    ends = sorted(strength(top["measure"], top[end]) for end in ("low", "high"))
+    ends = strength_range(top["measure"], top["low"], top["high"])
     return [
         answered(
             rule, "dataset", "", True, "WATCH", f"{said}{more}. {NOT_THE_MODEL}.",
@@ -158,12 +171,26 @@ def strength(measure: str, value: Any) -> float:
     return abs(2 * known - 1) if measure == "AUC" else known
 
 
+def strength_range(measure: str, low: Any, high: Any) -> tuple[float, float]:
+    """The interval of a measure as an interval of its `strength`; from 0 where it holds chance.
+
+    Args:
+        measure: as in `strength`.
+        low, high: ends of the interval of the measure.
+    """
+    ends = sorted((strength(measure, low), strength(measure, high)))
+    chance = measure == "AUC" and as_float(low) < 0.5 < as_float(high)
+    return 0.0 if chance else ends[0], ends[1]
+
+
+def _where(row: pd.Series) -> str:
+    return f"{row['name']} of {row['class_name']}" if row["class_name"] else str(row["name"])
+
+
 def _said(row: pd.Series) -> str:
-    where = f" of {row['class_name']}" if row["class_name"] else ""
-    return (
-        f"{row['name']}{where}: {row['measure']} {row['value']:z.2f} [{row['low']:z.2f}, {row['high']:z.2f}] "
-        f"({row['typical']})"
-    )
+    low, high = strength_range(row["measure"], row["low"], row["high"])
+    raw = f"{row['measure']} {row['value']:z.2f}, " if row["measure"] == "AUC" else ""
+    return f"{_where(row)}: strength {row['strength']:z.2f} [{low:z.2f}, {high:z.2f}] ({raw}{row['typical']})"
 
 
 def _rows(table: pd.DataFrame | None, seen: Looked, *kinds: str) -> pd.DataFrame | None:

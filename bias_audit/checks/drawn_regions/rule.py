@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bias_audit.checks.base import Judge, Rule
-from bias_audit.checks.outcomes import RuleOutcome, answered, as_float, not_applicable, number, visible
+from bias_audit.checks.outcomes import (
+    RuleOutcome,
+    answered,
+    as_float,
+    not_applicable,
+    not_excluded,
+    number,
+    visible,
+)
 from bias_audit.config import Thresholds
 from bias_audit.run.statuses import OK
 
@@ -56,7 +64,8 @@ def _outcome(rule: Rule, subject: str, row: pd.Series, bounds: Thresholds) -> Ru
     elif not moves:
         beyond = as_float(row["p_fdr"], 1) <= bounds.fdr and as_float(row["paste_low"], 0) > 0
         what = f"An effect below the {bounds.min_cue:g} that count" if beyond else "No effect beyond chance was shown"
-        sentence = f"{what}: {sentence}"
+        still = not_excluded("a rise", row["paste_high"], "number", int(row["n_hosts"]))
+        sentence = f"{what}: {sentence} {still}"
     found = moves and not on_object
     values: dict[str, Any] = {key: number(row[key]) for key in EVIDENCE}
     return answered(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bias_audit.checks.base import Judge, Rule
-from bias_audit.checks.outcomes import RuleOutcome, answered, not_applicable
+from bias_audit.checks.outcomes import RuleOutcome, answered, not_applicable, not_excluded, number
 from bias_audit.checks.reasons import NO_READABLE, NOT_MEASURED, NOT_TESTED, TOO_FEW_GROUPS
 from bias_audit.run.statuses import OK, indices_of
 
@@ -51,9 +51,11 @@ def preprocessing(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     guesses = accuracy < checked.most / checked.n or low <= 1 / checked.classes < high
     here = f"on {checked.n} labelled photos the accuracy is {accuracy:z.2f} with {checked.name!r}"
     if better and best:
+        used = (best.hits - best.gained + best.lost) / best.n  # on the photos that both were tried on
         sentence = (
-            f"The preprocessing looks wrong: {here} and {best.hits / best.n:z.2f} with {best.name!r}; "
-            f"audit again with --preprocess {best.name}."
+            f"The preprocessing looks wrong: on {best.n} labelled photos the accuracy is {used:z.2f} with "
+            f"{checked.name!r} and {best.hits / best.n:z.2f} with {best.name!r}; audit again with --preprocess "
+            f"{best.name}."
         )
     elif guesses:
         rival = f" ({best.name!r} has {best.hits / best.n:z.2f})" if best else ""
@@ -65,6 +67,12 @@ def preprocessing(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         sentence = f"Chosen among {len(checked.others) + 1} preprocessings: {here}, and no other is better."
     else:
         sentence = f"No other of {len(checked.others)} preprocessings is shown to be better: {here}."
+    # Of a negative the candidate counts whose gain could still be the largest.
+    widest = max(checked.others, key=lambda other: _gain_interval(other)[1], default=None)
+    likeliest = best if best and (better or guesses) else widest
+    low_gain, high_gain = _gain_interval(likeliest) if likeliest else (None, None)
+    if likeliest and not better and not guesses:
+        sentence += f" {not_excluded('a gain', high_gain, 'points', likeliest.n, where=likeliest.name)}"
     return [
         answered(
             rule,
@@ -73,10 +81,12 @@ def preprocessing(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
             bool(better) or guesses,
             "MODEL WARNING" if better else "WATCH",
             sentence,
-            measured=_gain(best) if best else 0.0,
+            measured=_gain(likeliest) if likeliest else 0.0,
             threshold=bounds.min_input_gain,
-            n=checked.n,
-            p_value=tests[best.name] if best else None,
+            low=number(low_gain),
+            high=number(high_gain),
+            n=likeliest.n if likeliest else checked.n,
+            p_value=tests.get(likeliest.name) if likeliest else None,
             evidence={"accuracy": accuracy, "better": best.name if better and best else None},
         )
     ]
@@ -85,6 +95,17 @@ def preprocessing(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 def _gain(other: Candidate) -> float:
     """Accuracy with another preprocessing minus that with the one in use, on the same photos, -1..1."""
     return (other.gained - other.lost) / other.n
+
+
+def _gain_interval(other: Candidate) -> tuple[float, float]:
+    """95 % interval of `_gain`, of the paired difference."""
+    import numpy as np
+
+    from bias_audit import stats
+
+    counts = (other.hits - other.gained, other.gained, other.lost, other.n - other.hits - other.lost)
+    mine, used = (np.repeat(answers, counts) for answers in ((1.0, 1.0, 0.0, 0.0), (1.0, 0.0, 1.0, 0.0)))
+    return stats.paired_difference_interval(mine, used)
 
 
 def class_order(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
@@ -126,6 +147,7 @@ def class_order(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     guessed = float(np.bincount(labels).max()) / n
     least, _ = stats.rate_interval(otherwise.astype(float), groups=codes)
     found = then - now > bounds.min_input_gain and p <= bounds.input_p and least > guessed
+    low, high = stats.paired_difference_interval(otherwise.astype(float), right.astype(float), groups=codes)
     if found:
         pairs = [f"the output for {names[i]!r} is called {names[order[i]]!r}" for i in moved[:MOST_RENAMED]]
         more = f" and {len(moved) - MOST_RENAMED} more" if len(moved) > MOST_RENAMED else ""
@@ -140,6 +162,8 @@ def class_order(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         )
     else:
         sentence = "No other order of the classes fits the predictions better."
+    if not found:
+        sentence += f" {not_excluded('a gain by another order', high, 'points', n)}"
     return [
         answered(
             rule,
@@ -150,6 +174,8 @@ def class_order(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
             sentence,
             measured=then - now,
             threshold=bounds.min_input_gain,
+            low=number(low),
+            high=number(high),
             n=n,
             p_value=p,
             evidence={"accuracy": now, "accuracy_reordered": then, "renamed": len(moved)},
@@ -225,6 +251,7 @@ JUDGES: dict[Rule, Judge] = {
         scope="dataset",
         measures=("accuracy gained by another preprocessing", "points"),
         role="doubts the input",
+        explains=("BA902", "BA903", "BA907"),
     ): preprocessing,
     Rule(
         code="BA907",
@@ -233,6 +260,7 @@ JUDGES: dict[Rule, Judge] = {
         scope="dataset",
         measures=("accuracy gained by another class order", "points"),
         role="doubts the input",
+        explains=("BA902", "BA903", "BA906"),
     ): class_order,
 }
 """Rules of the check -> the function that judges each."""

@@ -96,6 +96,9 @@ def _judged(rule: Rule, test: Reliability, bounds: Thresholds) -> RuleOutcome:
     sentence = f"{criterion.says.format(mean=mean)} ({len(values)} photos; {wanted} is asked for)"
     if failed:
         sentence += f": {criterion.fault}. The attention columns of this audit are not to be used"
+    else:
+        end = f"low as {low:z.2f}" if criterion.wants_high else f"high as {high:z.2f}"
+        sentence += f". One as {end} cannot be excluded"
     return answered(
         rule,
         "dataset",
@@ -124,6 +127,7 @@ JUDGES: dict[Rule, Judge] = {
         measures=("rank correlation", "number"),
         more="How maps were tested",
         role="doubts the maps",
+        explains=("BA902", "BA904"),
     ): map_reliability,
 }
 """Rules of the check -> the function that judges each."""

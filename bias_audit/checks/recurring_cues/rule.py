@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bias_audit.checks.base import Judge, Rule
-from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, answered, as_float, not_applicable, number, visible
+from bias_audit.checks.outcomes import (
+    MOST_IDS,
+    RuleOutcome,
+    answered,
+    as_float,
+    not_applicable,
+    not_excluded,
+    number,
+    visible,
+)
 from bias_audit.checks.reasons import NOT_MEASURED, NOT_TESTED, NOTHING_RECURS, TOO_FEW_GROUPS
 from bias_audit.config import Thresholds
 from bias_audit.run.statuses import OK
@@ -53,7 +62,32 @@ def recurring_cue(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
             sentence += ": their images are of too few groups"
             return [not_applicable(rule, "dataset", "", f"{sentence}.", TOO_FEW_GROUPS)]
         return [not_applicable(rule, "dataset", "", f"{sentence}.", NOT_TESTED)]
+    beside = tested[[not on_object(row, bounds) for _, row in tested.iterrows()]]
+    sentence += f" {_open_still(beside)}" if len(beside) else ""
     return [answered(rule, "dataset", "", False, None, sentence, n=int(clusters["n_proof"].max()))]
+
+
+def on_object(row: pd.Series, bounds: Thresholds) -> bool:
+    """Whether a cue lies on the object so far that it shows what the class looks like.
+
+    Args:
+        row: a row of the table `clusters`.
+        bounds: thresholds of the rules.
+    """
+    estimated = as_float(row["object_estimated"], 1) > 0
+    return as_float(row["object_share"], 1) >= (bounds.max_on_estimate if estimated else bounds.max_on_object)
+
+
+def _open_still(beside: pd.DataFrame) -> str:
+    """Sentence on what the negative leaves open: the largest upper limit of an effect of a cue beside the object."""
+    import numpy as np
+
+    ends = beside[["erase_high", "paste_high"]].to_numpy(float)
+    what = "an effect of a cue on the probability"
+    if not np.isfinite(ends).any():
+        return not_excluded(what, None, "number", None)
+    row = beside.iloc[int(np.nanargmax(np.nanmax(np.where(np.isfinite(ends), ends, -np.inf), axis=1)))]
+    return not_excluded(what, np.nanmax(ends), "number", int(row["n_proof"]), where=str(row["class_name"]))
 
 
 def moves(row: pd.Series, bounds: Thresholds) -> bool:
@@ -63,9 +97,7 @@ def moves(row: pd.Series, bounds: Thresholds) -> bool:
         row: a row of the table `clusters`.
         bounds: thresholds of the rules.
     """
-    estimated = as_float(row["object_estimated"], 1) > 0
-    most = bounds.max_on_estimate if estimated else bounds.max_on_object
-    return bool(proofs(row, bounds)) and as_float(row["object_share"], 1) < most
+    return bool(proofs(row, bounds)) and not on_object(row, bounds)
 
 
 def proofs(row: pd.Series, bounds: Thresholds) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bias_audit.checks.base import Judge, Rule
-from bias_audit.checks.outcomes import RuleOutcome, answered, as_float, not_applicable, number
+from bias_audit.checks.outcomes import RuleOutcome, answered, as_float, not_applicable, not_excluded, number
 from bias_audit.checks.reasons import MAPS_FAILED, NO_COMPARISON, OK, TOO_FEW
 
 if TYPE_CHECKING:
@@ -116,6 +116,7 @@ def _by_column(
         within = measure.worse * candidates[f"{measure.prefix}_within"].to_numpy(float)
         row = candidates.iloc[int(within.argmax())]
         rest = float(row[f"rest_{measure.prefix}"])
+        said = sentence(row, name, found) + ("" if found else f" {_open_still(tested, measure, rule.measures[1])}")
         outcomes.append(
             answered(
                 rule,
@@ -123,7 +124,7 @@ def _by_column(
                 name,
                 found,
                 "WATCH",
-                sentence(row, name, found),
+                said,
                 measured=float(row[measure.mean]),
                 threshold=None if floor is None else rest + measure.worse * floor,
                 low=number(row[f"{measure.prefix}_low"]),
@@ -144,6 +145,19 @@ def _by_column(
         reason = "No user column divides the images into groups."
         outcomes.append(not_applicable(rule, "dataset", "", reason, NO_COMPARISON))
     return outcomes
+
+
+def _open_still(tested: pd.DataFrame, measure: Measure, unit: str) -> str:
+    """Sentence on what the negative leaves open: the largest upper limit of a slice's difference from the rest."""
+    import numpy as np
+
+    worse_end = "high" if measure.worse > 0 else "low"
+    ends = measure.worse * tested[f"{measure.prefix}_within_{worse_end}"].to_numpy(float)
+    what, unit = "a difference from the rest", "number" if unit == "number" else "points"
+    if not np.isfinite(ends).any():
+        return not_excluded(what, None, unit, None)
+    row = tested.iloc[int(np.nanargmax(ends))]
+    return not_excluded(what, np.nanmax(ends), unit, int(row[measure.n]), "images", str(row["value"]))
 
 
 def _why_not(column: str, rows: pd.DataFrame, measure: Measure, enough: int) -> tuple[str, str]:

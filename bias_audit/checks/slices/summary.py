@@ -202,6 +202,8 @@ def _compare(
         code = int(np.flatnonzero(names == value)[0])
         against_rest = stats.standardise(cells.counts[code], cells.sums[code], *cells.rest(code))
         row[f"{measure.prefix}_within"] = against_rest.difference
+        ends = _difference_interval(against_rest, cells, measure, CONFIDENCE)
+        row[f"{measure.prefix}_within_low"], row[f"{measure.prefix}_within_high"] = ends
         small = int(min(cells.counts[code].sum(), cells.rest(code)[0].sum()))
         unit = "images" if groups is None else "groups"
         if small < MIN_SLICE:
@@ -264,6 +266,13 @@ def _p_values(
     return stats.permutation_within(scores, group, label, seed=seed, permutations=draws)
 
 
+def _difference_interval(pair: stats.Standardised, cells: stats.Cells, measure: Measure, confidence: float) -> Interval:
+    """Interval of the difference of two standardised groups: of rates for the accuracy, else of means."""
+    if measure is ACCURACY:
+        return stats.rates_interval(pair, confidence)
+    return stats.means_interval(pair, cells, confidence)
+
+
 def _pairs(cells: stats.Cells, measure: Measure, names: NDArray[np.str_]) -> dict[str, dict[str, Any]]:
     """For each slice the other slice from which it differs most, with an interval valid for all pairs (Bonferroni).
 
@@ -278,10 +287,7 @@ def _pairs(cells: stats.Cells, measure: Measure, names: NDArray[np.str_]) -> dic
     confidence = 1 - (1 - CONFIDENCE) / max(len(compared), 1)
     furthest: dict[str, dict[str, Any]] = {}
     for (i, j), pair in sorted(compared.items(), key=lambda item: -abs(item[1].difference)):
-        if measure is ACCURACY:
-            low, high = stats.rates_interval(pair, confidence)
-        else:
-            low, high = stats.means_interval(pair, cells, confidence)
+        low, high = _difference_interval(pair, cells, measure, confidence)
         for one, other, sign, ends in ((i, j, 1, (low, high)), (j, i, -1, (-high, -low))):
             furthest.setdefault(
                 str(names[one]),

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 from bias_audit.checks.base import Rule
 from bias_audit.checks.outcomes import (
     RuleOutcome,
+    amount,
     answered,
     as_float,
     background_convicts,
     gap_proven,
     not_applicable,
+    not_excluded,
     number,
 )
 from bias_audit.checks.reasons import FEW, NOT_MEASURED, OK, TOO_FEW
@@ -81,7 +83,12 @@ def global_cue(rule: Rule, evidence: Evidence, probes: pd.DataFrame | None) -> l
             outcomes.append(not_applicable(rule, "class", str(name), f"Not enough images: {reason}.", _code(rows)))
             continue
         found = own[[pulls(row, bounds, float(strongest[str(row["probe"])])) for _, row in own.iterrows()]]
-        ranked = (found if len(found) else own).sort_values("attract", ascending=False, kind="stable")
+        # Of a negative the property counts whose pull could still be the largest.
+        ranked = (
+            found.sort_values("attract", ascending=False, kind="stable")
+            if len(found)
+            else own.sort_values("attract_high", ascending=False, kind="stable")
+        )
         outcomes.append(_outcome(rule, str(name), ranked, evidence, found=len(found) > 0))
     return outcomes
 
@@ -115,9 +122,8 @@ def _outcome(rule: Rule, name: str, ranked: pd.DataFrame, evidence: Evidence, *,
         sentence += " Legitimate only where it belongs to the thing itself." if not convicted else ""
     else:
         sentence = (
-            f"No {' or '.join(own)} of photos of {name} is shown to turn photos of the other classes into it (largest "
-            f"pull {row['attract']:z.0%} [{row['attract_low']:z.0%}, {row['attract_high']:z.0%}], {row['probe']}, "
-            f"corrected p {row['p_fdr']:z.2f})."
+            f"No {' or '.join(own)} of photos of {name} is shown to turn photos of the other classes into it. "
+            + not_excluded("a pull", row["attract_high"], "points", int(row["n_pulled"]), where=str(row["probe"]))
         )
     return answered(
         rule,
@@ -149,10 +155,10 @@ def _code(rows: pd.DataFrame) -> str:
 
 def _told(name: str, row: pd.Series) -> str:
     return (
-        f"With the {row['probe']} of photos of {name}, {row['pulled']:z.0%} more of {int(row['n_pulled'])} photos of "
-        f"other classes are called {name} than with that of their own class; photos of {name} are recognised in "
-        f"{row['same_accuracy']:z.0%} with their own class's {row['probe']}, in {row['other_accuracy']:z.0%} with "
-        "another's."
+        f"With the {row['probe']} of photos of {name}, photos of the other classes are called {name} more often by "
+        f"{amount(row['attract'], 'points')} than with that of their own class (the median of those classes, "
+        f"{int(row['n_pulled'])} photos); photos of {name} are recognised in {row['same_accuracy']:z.0%} with their "
+        f"own class's {row['probe']}, in {row['other_accuracy']:z.0%} with another's."
     )
 
 

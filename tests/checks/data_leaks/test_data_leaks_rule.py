@@ -48,8 +48,9 @@ def test_a_background_that_predicts_is_watched_and_never_more():
     )
     assert (outcome.status, outcome.level, outcome.measured) == ("found", "WATCH", 0.9)
     assert (outcome.low, outcome.high, outcome.n, outcome.p_value) == (0.8, 0.95, 40, 0.005)
-    assert "AUC of 0.60 [0.80, 0.95]" in outcome.sentence
-    assert "on the whole image 0.95" in outcome.sentence
+    # The number that is judged comes first, and the mean over the classes is called one.
+    assert "tells cat from the others with an AUC of 0.90 [0.80, 0.95] (p = 0.005, corrected for 2" in outcome.sentence
+    assert "on average 0.60; on the whole image 0.95" in outcome.sentence
     assert "cat 0.90, dog 0.50" in outcome.sentence
     assert outcome.evidence == {"class_name": "cat", "auc": 0.6}
 
@@ -58,6 +59,7 @@ def test_a_background_that_predicts_is_watched_and_never_more():
 def test_a_background_that_may_be_chance_or_says_little_passes(change):
     (outcome,) = judge("BA401", evidence(PROBE, {**CLASS, **change}))
     assert (outcome.status, outcome.level) == ("passed", None)
+    assert outcome.sentence.endswith("Chance is .5. With 40 photos an AUC of up to 0.95 cannot be excluded (cat).")
 
 
 def test_a_property_counts_in_either_direction_and_after_correction():
@@ -69,8 +71,14 @@ def test_a_property_counts_in_either_direction_and_after_correction():
     assert outcome.measured == pytest.approx(0.8)
     assert (outcome.low, outcome.high) == pytest.approx((0.6, 0.9))
     assert outcome.p_value == pytest.approx(0.0004)
-    (outcome,) = judge("BA402", evidence(weak, lucky, {**weak, "p": 0.9}))
+    assert "width of cat: strength 0.80 [0.60, 0.90] (AUC 0.10, median 640" in outcome.sentence  # one scale
+    (outcome,) = judge(
+        "BA402", evidence({**weak, "low": 0.3, "high": 0.6}, lucky | {"low": 0.45, "high": 0.9, "p": 0.2})
+    )
     assert outcome.status == "passed"
+    assert outcome.sentence.startswith("None of 2 properties is shown to go with the label. With 40 photos an assoc")
+    assert outcome.sentence.endswith("of up to 0.80 cannot be excluded (hue of cat).")
+    assert (outcome.measured, outcome.low, outcome.high) == pytest.approx((0.6, 0, 0.8))
 
 
 def test_copies_are_counted_once_per_test_photo():

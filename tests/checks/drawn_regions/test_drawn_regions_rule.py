@@ -88,3 +88,8 @@ def test_an_outcome_takes_its_place_among_the_rules():
 
 def _passed(code: str) -> Any:
     return rules.RuleOutcome(code, "t", "dataset", "", "passed", "s")
+
+
+def test_a_negative_says_which_rise_it_leaves_open():
+    (outcome,) = judged({**SNOW, "p_paste": 0.2, "paste_low": -0.1})
+    assert outcome.sentence.endswith("With 10 photos a rise of up to 0.35 cannot be excluded.")

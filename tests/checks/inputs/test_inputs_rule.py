@@ -62,6 +62,25 @@ class TestPreprocessing:
         assert _judge(_checked(110, Candidate("none", 128, 120, 10, 0)), min_input_gain=0.1).status == "passed"
         assert _judge(_checked(110, Candidate("none", 128, 120, 10, 0)), input_p=0.0001).status == "passed"
 
+    def test_both_accuracies_are_of_the_same_photos(self) -> None:
+        outcome = _judge(_checked(60, Candidate("none", 32, 30, 15, 1), n=128))  # 16 of these 32 with the one in use
+        assert "on 32 labelled photos the accuracy is 0.50 with 'unit' and 0.94 with 'none'" in outcome.sentence
+        assert (outcome.measured, outcome.n) == (14 / 32, 32)
+        assert outcome.low is not None
+        assert outcome.low < 14 / 32
+
+    def test_a_negative_says_which_gain_it_leaves_open(self) -> None:
+        outcome = _judge(_checked(110, Candidate("none", 128, 116, 6, 0)))
+        assert outcome.status == "passed"
+        assert outcome.high is not None
+        assert outcome.sentence.endswith(f"a gain of up to {100 * outcome.high:.0f} points cannot be excluded (none).")
+
+    def test_of_several_negatives_the_largest_upper_limit_counts(self) -> None:
+        few, many = Candidate("few", 32, 28, 2, 2), Candidate("many", 128, 111, 3, 2)
+        outcome = _judge(_checked(110, few, many))
+        assert (outcome.status, outcome.n, outcome.measured) == ("passed", 32, 0)
+        assert outcome.sentence.endswith("cannot be excluded (few).")
+
     def test_guessing_with_all(self) -> None:
         outcome = _judge(_checked(66, Candidate("none", 32, 16, 3, 3)))
         assert (outcome.status, outcome.level) == ("found", "WATCH")

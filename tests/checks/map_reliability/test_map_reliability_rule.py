@@ -75,7 +75,7 @@ def attended_tables() -> tuple[pd.DataFrame, pd.DataFrame]:
     rng = np.random.default_rng(0)
     images = pd.DataFrame({"label": ["a"] * 40 + ["b"] * 40})
     images["background_excess_label"] = np.r_[rng.uniform(0.7, 0.9, 40), rng.uniform(0, 0.2, 40)]
-    images["excess_robust_z"] = 0.0
+    images["excess_robust_z"], images["excess_outlier_p"] = 0.0, 1.0
     row = {"n_attention": 40, "background_excess": 0.8, "excess_low": 0.7, "excess_high": 0.9, "attention_reason": "ok"}
     nan = dict.fromkeys(("tie_effect", "tie_p_fdr", "p_fdr", "background_gap"), np.nan)
     return images, pd.DataFrame([{**row, **nan}] * 2, index=["a", "b"])

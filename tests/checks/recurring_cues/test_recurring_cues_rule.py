@@ -97,3 +97,13 @@ def test_nothing_looked_for_or_nothing_to_prove_is_no_pass():
     empty = pd.DataFrame()
     (outcome,) = judge_rule("BA302", Evidence(empty, empty, Thresholds()))
     assert outcome.status == "not applicable"
+
+
+def test_a_negative_says_which_effect_it_leaves_open():
+    weak = {**STRONG, "p_paste_fdr": 1.0, "paste_effect": 0.1, "paste_low": -0.1, "paste_high": 0.3}
+    on_object = {**STRONG, "cluster_id": "dog-0", "object_share": 0.9}  # what the class looks like
+    (outcome,) = judged(weak, on_object)
+    assert outcome.status == "passed"
+    said = "With 20 photos an effect of a cue on the probability of up to 0.30 cannot be excluded (wolf)."
+    assert outcome.sentence.endswith(said)
+    assert "excluded" not in judged(on_object)[0].sentence

@@ -152,3 +152,18 @@ def test_a_worst_slice_is_sought_among_the_sure_ones() -> None:
     slices = slices_table(images, ["site"]).set_index("value")
     assert slices.loc["small", "p_fdr"] > 0.05 > slices.loc["large", "p_fdr"]
     assert judge("BA203", images)["site"].evidence["value"] == "large"
+
+
+@pytest.mark.parametrize(
+    ("code", "limit"),
+    [
+        # 60 of 60 against 60 of 60: the Wilson limit of 60 of 60 is 60 / (60 + z^2) = .94.
+        ("BA203", "of up to 6 points cannot be excluded ("),
+        ("BA205", "With 60 images a difference from the rest of up to 0.0"),
+        ("BA206", "it cannot be told how large a difference from the rest could still be."),  # nothing varies
+    ],
+)
+def test_a_negative_says_which_difference_it_leaves_open(code: str, limit: str) -> None:
+    outcome = judge(code, camera_images())["camera"]
+    assert outcome.status == "passed"
+    assert limit.lower() in outcome.sentence.lower()

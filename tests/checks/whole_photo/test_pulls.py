@@ -10,6 +10,7 @@ import pytest
 
 from bias_audit import stats
 from bias_audit.checks.evidence import Evidence
+from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.checks.whole_photo.measure import DONORS, _answered, choose_photos, count_exchanges, exchange
 from bias_audit.checks.whole_photo.pulls import property_rows
 from bias_audit.checks.whole_photo.rule import GLOBAL_CUE, global_cue
@@ -65,6 +66,30 @@ def test_a_net_that_any_change_breaks_is_no_culprit() -> None:
     given = seen({(label, donor): 2 for label in range(3) for donor in range(3)})
     assert all(row["pulled"] == 0 and row["attract"] == 0 for row in rows(given).values())
     assert {status for status, _ in outcomes(given).values()} == {"passed"}
+
+
+def judged(given: dict[str, np.ndarray]) -> dict[str, RuleOutcome]:
+    table = make_table("probes", property_rows(given, ("colour",), NAMES, min_photos=10, seed=0))
+    empty = pd.DataFrame()
+    outcomes = global_cue(GLOBAL_CUE, Evidence(empty, pd.DataFrame(index=[]), Thresholds()), table)
+    return {outcome.subject: outcome for outcome in outcomes}
+
+
+def test_the_sentence_gives_the_number_that_is_judged() -> None:
+    """All of b and half of c become a: the mean over photos is 75 %, the lower median over classes 50 points."""
+    given = seen({(1, 0): 0, (2, 0): 0})
+    half = (given["label"] == 2) & (given["donor_label"] == 0) & (given["photo"] % 2 == 0)
+    given["predicted"][half] = 2
+    outcome = judged(given)["a"]
+    assert (outcome.status, outcome.measured) == ("found", 0.5)
+    assert "called a more often by 50 points than" in outcome.sentence
+    assert "75" not in outcome.sentence
+
+
+def test_a_negative_says_which_pull_it_leaves_open() -> None:
+    outcome = judged(seen({(1, 0): 0, (2, 0): 0}))["b"]
+    assert (outcome.status, outcome.high) == ("passed", 0)
+    assert outcome.sentence.endswith("With 24 photos a pull of 1 point or more is excluded (colour).")
 
 
 def test_who_is_swept_along_is_not_accused() -> None:
