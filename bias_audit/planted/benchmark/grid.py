@@ -32,8 +32,8 @@ FROZEN = (
 )  # fmt: skip
 """Names of the thresholds that the digest covers.
 
-The benchmark counts accusations, and the checks of the model (preprocessing, reliability of maps) accuse no class. So the
-bounds of these checks are left out.
+The benchmark counts accusations, and the checks of the model (preprocessing, reliability of maps) accuse no class. So
+the bounds of these checks are left out.
 """
 
 CUES = ("corner_tag", "wandering_tag", "ruler", "snow", "place")
