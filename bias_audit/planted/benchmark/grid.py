@@ -1,4 +1,4 @@
-"""Lists the cases of the benchmark: five cues at six strengths, the least of them a null twin, and hard cases.
+"""Lists the cases of the benchmark: five cues at six strengths, the least of them a null twin, and further worlds.
 
 See docs/science.md#judging-the-auditor.
 """
@@ -131,11 +131,8 @@ def cases(seed: int) -> list[Case]:
 def quick_cases() -> list[Case]:
     """A subset of the cases of two report seeds, which contains every kind of world but "two_classes_null"."""
     first, second = REPORT_SEEDS[:2]
-    chosen = [
-        case
-        for case in cases(first)
-        if case.plan.rho in (CHANCE, STRONG) or case.kind in ("clean", "all_planted", "on_object", "tiny")
-    ]
+    kinds = ("clean", "ten_classes", "all_planted", "on_object", "tiny")
+    chosen = [case for case in cases(first) if case.plan.rho in (CHANCE, STRONG) or case.kind in kinds]
     return chosen + [
         case
         for case in cases(second)
