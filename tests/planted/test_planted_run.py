@@ -11,7 +11,7 @@ import pytest
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.cli import main
 from bias_audit.errors import ConfigError, ResultError
-from bias_audit.planted.benchmark import command, grid, unit
+from bias_audit.planted.benchmark import command, grid, unit, units
 from bias_audit.planted.benchmark.command import benchmark
 from bias_audit.planted.benchmark.judging import Judged, package_digest
 from bias_audit.planted.benchmark.run import WORK, run_cases
@@ -161,6 +161,20 @@ def test_a_part_of_the_worlds_is_run_on_tuning_seeds(tmp_path: Path, monkeypatch
     assert [(case.seed, case.kind) for case in chosen] == [
         (0, "clean"), (0, "two_classes_null"), (1, "clean"), (1, "two_classes_null"),
     ]  # fmt: skip
+
+
+def test_what_is_finished_is_scored_with_the_code_that_made_it(tmp_path: Path, monkeypatch, model, found):
+    made = model("seed0-clean", "clean", seed=0, package="another")
+    asked = []
+    monkeypatch.setattr(command, "run_cases", lambda *_, **__: {"seed0-tiny": "ValueError: no such thing"})
+    monkeypatch.setattr(units, "read_units", lambda cases, work: asked.extend(cases) or (made, found()))
+    given = {**OPTIONS, "tune": True, "seeds": 1, "worlds": ["clean", "tiny"], "commit": "d24a023"}
+    text = benchmark(tmp_path, **given, progress=Progress(QUIET))
+    assert [case.name for case in asked] == ["seed0-clean"]
+    assert text.startswith("TUNING SEEDS 0")
+    assert f"Commit d24a023, package {package_digest()}." in text
+    assert "**Audited by other packages than the one that judged: another.**" in text
+    assert not list(tmp_path.iterdir())  # tuning seeds make no report
 
 
 def test_help(capsys):
