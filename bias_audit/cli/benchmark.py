@@ -17,9 +17,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     benchmark.add_argument(
         "--tune", action="store_true", help="run the seeds that thresholds are chosen on; writes no report"
     )
-    benchmark.add_argument("--seeds", metavar="N", type=int, default=5, help="seeds of worlds, 1 to 5 (default 5)")
+    benchmark.add_argument("--seeds", metavar="N", type=int, help="only the first N seeds of worlds (default all)")
+    benchmark.add_argument(
+        "--worlds", metavar="KIND", nargs="+", default=[], help="with --tune: only worlds of these kinds"
+    )
     benchmark.add_argument("--workers", metavar="N", type=int, default=2, help="processes (default 2)")
     benchmark.add_argument("--reaudit", action="store_true", help="audit again, with the models trained before")
+    benchmark.add_argument("--commit", metavar="HASH", default="", help="commit of this code, which the report names")
     add_verbosity(benchmark)
 
 
@@ -32,8 +36,10 @@ def run(options: argparse.Namespace) -> int:
         quick=options.quick,
         tune=options.tune,
         seeds=options.seeds,
+        worlds=options.worlds,
         workers=options.workers,
         reaudit=options.reaudit,
+        commit=options.commit,
         progress=Progress(options.verbosity),
     )
     print(printable(text, lines=True))

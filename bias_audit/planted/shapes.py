@@ -189,10 +189,24 @@ def _regular(corners: int) -> list[tuple[float, float]]:
     return [(float(np.cos(angle)), float(np.sin(angle))) for angle in angles]
 
 
+def _star(points: int, inner: float) -> list[tuple[float, float]]:
+    corners = _regular(2 * points)
+    return [(x, y) if i % 2 else (inner * x, inner * y) for i, (x, y) in enumerate(corners)]
+
+
 SHAPES: dict[str, list[tuple[float, float]]] = {
     "bar": [(-2.4, -1.0), (2.4, -1.0), (2.4, 1.0), (-2.4, 1.0)],
     "cross": [(float(x), float(y)) for x, y in _CROSS],
     "disc": _regular(40),
     "triangle": _regular(3),
+    "arrow": [(3, 0), (0, 3), (0, 1.2), (-3, 1.2), (-3, -1.2), (0, -1.2), (0, -3)],
+    "half_disc": [(x, y) for x, y in _regular(40) if y > -1e-9],
+    "hourglass": [(-2, -2.6), (2, -2.6), (0.5, 0), (2, 2.6), (-2, 2.6), (-0.5, 0)],
+    "star": _star(5, 0.42),
+    "tee": [(-3, -3), (3, -3), (3, -1), (1, -1), (1, 3), (-1, 3), (-1, -1), (-3, -1)],
+    "zed": [(-3, -3), (1, -3), (1, 1), (3, 1), (3, 3), (-1, 3), (-1, -1), (-3, -1)],
 }
-"""Class -> corners of its outline around the origin; the size does not matter."""
+"""Class -> corners of its outline around the origin; the size does not matter.
+
+The place in this order is part of a scene's random seed: new shapes come last.
+"""

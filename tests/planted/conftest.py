@@ -8,13 +8,16 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from bias_audit.planted.benchmark.accusations import COLUMNS
 from bias_audit.planted.benchmark.grid import CLASSES
 
 Model = Callable[..., pd.DataFrame]
 
 DEFAULTS: dict[str, Any] = {
-    "cue": "", "rho": float("nan"), "head": "gap", "seed": 5, "n_test": 400, "seconds": 8.0, "reliance": float("nan"),
+    "cue": "", "rho": float("nan"), "head": "gap", "seed": 10, "n_test": 400, "seconds": 8.0, "reliance": float("nan"),
     "guilty": False, "truth": "negative", "flagged": False, "level": "", "judged": True, "named_first": False,
+    "truth_any": "negative", "accused": False, "accused_by": "", "model_accused": False, "cpu_seconds": 30.0,
+    "package": "abc",
     "accuracy": 0.95, "background_gap": 0.0, "attract": 0.0, "background_only_accuracy": 0.25,
     "background_share": 0.8, "p_sign_flip": 0.5,
 }  # fmt: skip
@@ -38,5 +41,17 @@ def model() -> Model:
             for label, class_name in enumerate(CLASSES)
         ]
         return pd.DataFrame(rows)
+
+    return make
+
+
+@pytest.fixture
+def found() -> Callable[..., pd.DataFrame]:
+    """found((model, code, class or "", level, accuses), ...) -> the table of the findings."""
+
+    def make(*rows: tuple[str, str, str, str, bool]) -> pd.DataFrame:
+        columns = ["model", "seed", "kind", "cue", "rho", "guilty", *COLUMNS]
+        named = [dict(zip(("model", "code", "class_name", "level", "accuses"), row, strict=True)) for row in rows]
+        return pd.DataFrame([{"subject": row["class_name"], **row} for row in named], columns=columns)
 
     return make

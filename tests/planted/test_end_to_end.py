@@ -10,11 +10,13 @@ import pytest
 from bias_audit.config import Thresholds
 from bias_audit.errors import ResultError
 from bias_audit.planted.benchmark import grid, unit
+from bias_audit.planted.benchmark.judging import judged_again
 from bias_audit.planted.benchmark.report import write_report
 from bias_audit.planted.benchmark.run import WORK
 from bias_audit.planted.benchmark.score import score
-from bias_audit.planted.benchmark.unit import finished_unit, make_unit, unit_folder
-from bias_audit.planted.benchmark.units import judge_again, read_units, thresholds_digest
+from bias_audit.planted.benchmark.table import Made
+from bias_audit.planted.benchmark.unit import finished_unit, make_unit, outcomes_of, unit_folder
+from bias_audit.planted.benchmark.units import read_units, thresholds_digest
 from bias_audit.planted.shapes import ShapesPlan
 from bias_audit.run.folder import plain
 
@@ -24,35 +26,44 @@ from bias_audit.run.folder import plain
 def test_a_case_from_world_to_report(tmp_path, monkeypatch):
     monkeypatch.setattr(grid, "SETTINGS", small := {"version": 0, "train": 800, "test": 24, "probe": 12, "epochs": 4})
     monkeypatch.setattr(unit, "SETTINGS", small)
-    case = grid.Case(5, "planted", "gap", ShapesPlan(cue="snow", guilty=(2,), rho=1.0))
+    case = grid.Case(10, "planted", "gap", ShapesPlan(cue="snow", guilty=(2,), rho=1.0))
     work = tmp_path / WORK
     record = make_unit(case, work)
     assert record["reliance"][2]["sufficiency"] > 0.5
-    assert sorted(path.name for path in unit_folder(case, work).iterdir()) == sorted(
-        [unit.UNIT, unit.MODEL, unit.TRUTH, *unit.KEPT]
+    folder = unit_folder(case, work)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        [unit.UNIT, unit.MODEL, unit.TRUTH, unit.RUN, unit.OUTCOMES]
     )
     assert make_unit(case, work) == finished_unit(case, work) == record
 
-    units = read_units([case], work)
-    assert list(units["truth"]) == ["negative", "negative", "positive", "negative"]
+    units, findings = read_units([case], work)
+    assert list(units["truth"]) == list(units["truth_any"]) == ["negative", "negative", "positive", "negative"]
     assert units["attract"].idxmax() == 2
-    audited = json.loads((unit_folder(case, work) / "audit.json").read_text())["outcomes"]
-    judged = [
-        [outcome for outcome in outcomes if outcome["code"] < "BA3"]  # what the kept tables are enough for
-        for outcomes in (
-            plain([dataclasses.asdict(one) for one in judge_again(unit_folder(case, work), Thresholds())]),
-            audited,
-        )
-    ]
-    assert judged[0] == judged[1]
-    assert not read_units([case], work, Thresholds(min_gap=1.0))["flagged"].any()  # judged anew, without the model
+    assert units["accused"][2]
+    assert units["model_accused"].all()
+    assert "BA201" in units["accused_by"][2]
+    assert findings[findings["code"] == "BA201"]["guilty"].any()
+    # Judged again from the kept run, without the model and the photos: the same outcomes and the same numbers.
+    again = judged_again(folder / unit.RUN)
+    assert plain([dataclasses.asdict(dataclasses.replace(one, image_ids=())) for one in again.outcomes]) == plain(
+        [dataclasses.asdict(one) for one in outcomes_of(case, work).outcomes]
+    )
+    assert plain(list(again.classes)) == list(outcomes_of(case, work).classes)
+    strict, _ = read_units([case], work, Thresholds(min_gap=1.0))
+    assert not strict["flagged"].any()
 
-    text = write_report(score(units, resamples=5), units, thresholds_digest(Thresholds()), {}, tmp_path)
+    made = Made("d24a023", record["package"], (record["package"],), thresholds_digest(Thresholds()))
+    text = write_report(score(units, findings, resamples=5), units, findings, made, {}, tmp_path)
     assert (tmp_path / "benchmark.md").read_text() == text
     content = json.loads((tmp_path / "benchmark.json").read_text())
     assert content["models"] == 1
-    assert content["rules"]["verdict"]["tpr"]["n"] == 1
+    assert (content["commit"], content["audited_by"]) == ("d24a023", [record["package"]])
+    assert content["rules"]["verdict"]["tpr"]["n"] == content["rules"]["any rule"]["tpr"]["k"] == 1
+    assert content["required"][0]["holds"]
     assert (tmp_path / "benchmark.png").read_bytes().startswith(b"\x89PNG")
     assert len((tmp_path / "units.csv").read_text().splitlines()) == 5
     with pytest.raises(ResultError, match="no finished audit"):
-        read_units([grid.cases(5)[0]], work)
+        read_units([grid.cases(10)[0]], work)
+    (folder / unit.RUN).write_bytes((folder / unit.RUN).read_bytes()[:1000])
+    with pytest.raises(ResultError, match="damaged"):
+        judged_again(folder / unit.RUN)

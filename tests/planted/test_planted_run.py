@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 
+from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.cli import main
-from bias_audit.errors import ConfigError
-from bias_audit.planted.benchmark import grid, unit
+from bias_audit.errors import ConfigError, ResultError
+from bias_audit.planted.benchmark import command, grid, unit, units
 from bias_audit.planted.benchmark.command import benchmark
+from bias_audit.planted.benchmark.judging import Judged, package_digest
 from bias_audit.planted.benchmark.run import WORK, run_cases
-from bias_audit.planted.benchmark.unit import UNIT, audit_key, finished_unit, forget_audits, make_unit, unit_folder
+from bias_audit.planted.benchmark.unit import (
+    OUTCOMES,
+    RUN,
+    UNIT,
+    audit_key,
+    audited_unit,
+    finished_unit,
+    forget_audits,
+    make_unit,
+    outcomes_of,
+    unit_folder,
+)
 from bias_audit.run.progress import QUIET, Progress
 
-CASES = grid.cases(5)[:4]
+OPTIONS = {
+    "quick": False, "tune": False, "seeds": None, "worlds": [], "workers": 2, "reaudit": False, "commit": "",
+}  # fmt: skip
+CASES = grid.cases(10)[:4]
 
 
 def record(case, work):
@@ -24,6 +41,8 @@ def record(case, work):
     folder.mkdir(parents=True)
     content = {"case": case.digest(), "audit": audit_key(), "seconds": {"train": 1.0, "audit": 0.5}}
     (folder / UNIT).write_text(json.dumps(content))
+    (folder / RUN).write_bytes(b"")
+    (folder / OUTCOMES).write_text(json.dumps({"package": package_digest(), "outcomes": [], "classes": []}))
     return content
 
 
@@ -68,7 +87,32 @@ def test_a_unit_of_other_settings_is_not_taken(tmp_path, changed):
     assert finished_unit(CASES[0], tmp_path) is None
 
 
-@pytest.mark.parametrize("content", ["", "{"])
+@pytest.mark.parametrize("name", [UNIT, RUN, OUTCOMES])
+def test_a_unit_without_one_of_its_files_is_not_taken(tmp_path, name):
+    record(CASES[0], tmp_path)
+    (unit_folder(CASES[0], tmp_path) / name).unlink()
+    assert finished_unit(CASES[0], tmp_path) is None
+    with pytest.raises(ResultError, match="no finished audit"):
+        outcomes_of(CASES[0], tmp_path)
+
+
+def test_where_the_package_changed_the_kept_audit_is_judged_again_and_nothing_else(tmp_path, monkeypatch):
+    made = record(CASES[0], tmp_path)
+    path = unit_folder(CASES[0], tmp_path) / OUTCOMES
+    path.write_text(json.dumps({"package": "of yesterday", "outcomes": [], "classes": []}))
+    assert finished_unit(CASES[0], tmp_path) is None
+    assert audited_unit(CASES[0], tmp_path) == made
+    monkeypatch.setattr(unit, "_trained", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(unit, "_audit", lambda *_: pytest.fail("audited again"))
+    said = RuleOutcome("BA201", "", "class", "bar", "found", "words", "WATCH", image_ids=("a.png",), evidence={"a": 1})
+    monkeypatch.setattr(unit, "judged_again", lambda archive: Judged((said,), ({"class_name": "bar"},)))
+    assert make_unit(CASES[0], tmp_path) == finished_unit(CASES[0], tmp_path) == made
+    assert outcomes_of(CASES[0], tmp_path) == Judged(
+        (dataclasses.replace(said, image_ids=()),), ({"class_name": "bar"},)
+    )
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]"])
 def test_a_damaged_unit_is_made_again(tmp_path, content):
     record(CASES[0], tmp_path)
     (unit_folder(CASES[0], tmp_path) / UNIT).write_text(content)
@@ -86,13 +130,51 @@ def test_forgetting_audits_keeps_models(tmp_path):
 
 @pytest.mark.parametrize(
     "options",
-    [{"quick": True, "tune": True}, {"seeds": 0}, {"seeds": 6}, {"workers": 0}],
+    [
+        {"quick": True, "tune": True},
+        {"seeds": 0},
+        {"seeds": 11},
+        {"seeds": 6, "tune": True},
+        {"workers": 0},
+        {"worlds": ["clean"]},
+        {"worlds": ["no such world"], "tune": True},
+        {"commit": "HEAD"},
+    ],
 )
 def test_options_that_make_no_sense_are_refused(tmp_path: Path, options):
-    given = {"quick": False, "tune": False, "seeds": 5, "workers": 2, "reaudit": False, **options}
     with pytest.raises(ConfigError):
-        benchmark(tmp_path, **given, progress=Progress(QUIET))
+        benchmark(tmp_path, **{**OPTIONS, **options}, progress=Progress(QUIET))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_part_of_the_worlds_is_run_on_tuning_seeds(tmp_path: Path, monkeypatch):
+    chosen = []
+    monkeypatch.setattr(
+        command, "run_cases", lambda cases, *_, **__: chosen.extend(cases) or {case.name: "no" for case in cases}
+    )
+    with pytest.raises(ResultError, match="every case"):
+        benchmark(
+            tmp_path,
+            **{**OPTIONS, "tune": True, "seeds": 2, "worlds": ["clean", "two_classes_null"]},
+            progress=Progress(QUIET),
+        )
+    assert [(case.seed, case.kind) for case in chosen] == [
+        (0, "clean"), (0, "two_classes_null"), (1, "clean"), (1, "two_classes_null"),
+    ]  # fmt: skip
+
+
+def test_what_is_finished_is_scored_with_the_code_that_made_it(tmp_path: Path, monkeypatch, model, found):
+    made = model("seed0-clean", "clean", seed=0, package="another")
+    asked = []
+    monkeypatch.setattr(command, "run_cases", lambda *_, **__: {"seed0-tiny": "ValueError: no such thing"})
+    monkeypatch.setattr(units, "read_units", lambda cases, work: asked.extend(cases) or (made, found()))
+    given = {**OPTIONS, "tune": True, "seeds": 1, "worlds": ["clean", "tiny"], "commit": "d24a023"}
+    text = benchmark(tmp_path, **given, progress=Progress(QUIET))
+    assert [case.name for case in asked] == ["seed0-clean"]
+    assert text.startswith("TUNING SEEDS 0")
+    assert f"Commit d24a023, package {package_digest()}." in text
+    assert "**Audited by other packages than the one that judged: another.**" in text
+    assert not list(tmp_path.iterdir())  # tuning seeds make no report
 
 
 def test_help(capsys):
@@ -100,4 +182,7 @@ def test_help(capsys):
         main(["benchmark", "--help"])
     assert left.value.code == 0
     shown = capsys.readouterr().out
-    assert all(option in shown for option in ("--quick", "--tune", "--seeds", "--workers", "--reaudit", "--out"))
+    assert all(
+        option in shown
+        for option in ("--quick", "--tune", "--seeds", "--worlds", "--commit", "--workers", "--reaudit", "--out")
+    )

@@ -8,8 +8,11 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from bias_audit.errors import ResultError
-from bias_audit.planted.benchmark.score import SCORES, Rate, score, weighted_auroc_and_ap
-from bias_audit.planted.benchmark.table import report_text, tuning_text
+from bias_audit.planted.benchmark.rates import Rate
+from bias_audit.planted.benchmark.score import SCORES, score, weighted_auroc_and_ap
+from bias_audit.planted.benchmark.table import Made, report_text, tuning_text
+
+MADE = Made("", "abc", ("abc",), "def")
 
 
 def guilty(reliance, *, gap, attract, flagged, **more):
@@ -46,8 +49,14 @@ def units(model):
     )
 
 
-def test_rates_are_those_counted_by_hand(units):
-    rates = score(units, resamples=20).rules["verdict"]
+@pytest.fixture
+def nothing(found):
+    """The findings of models in which no rule spoke."""
+    return found()
+
+
+def test_rates_are_those_counted_by_hand(units, nothing):
+    rates = score(units, nothing, resamples=20).rules["verdict"]
     assert rates["tpr"] == Rate(1, 2)
     assert rates["tpr_strong"] == Rate(1, 1)
     assert rates["fpr_clean"] == Rate(1, 8)
@@ -57,15 +66,15 @@ def test_rates_are_those_counted_by_hand(units):
     assert rates["fpr_on_object"] == Rate(0, 0)
 
 
-def test_the_guilty_class_is_ranked_within_its_model(units):
-    first = score(units, resamples=20).first
+def test_the_guilty_class_is_ranked_within_its_model(units, nothing):
+    first = score(units, nothing, resamples=20).first
     assert first["attract"] == Rate(2, 2)
     assert first["background_gap"] == Rate(1, 2)  # in b another class has the larger gap
     assert first["verdict"] == Rate(1, 2)
 
 
-def test_auroc_counts_pairs(units):
-    scores = score(units, resamples=20).scores.set_index("score")
+def test_auroc_counts_pairs(units, nothing):
+    scores = score(units, nothing, resamples=20).scores.set_index("score")
     # two biased classes, 22 others (blur is apart); of 44 pairs, one is lost: gap .2 of b against its neighbour's .3
     assert scores.loc["background_gap", "auroc"] == pytest.approx(43 / 44)
     assert scores.loc["background_gap", "positives"] == 2
@@ -78,17 +87,17 @@ def test_auroc_counts_pairs(units):
     assert "shapley_background_share" not in scores.index  # a column that these units do not have
 
 
-def test_what_a_strength_needs_to_be_detectable(units):
-    assert score(units, resamples=20).detectable == {
+def test_what_a_strength_needs_to_be_detectable(units, nothing):
+    assert score(units, nothing, resamples=20).detectable == {
         "corner_tag": None, "wandering_tag": None, "ruler": None, "snow": None, "place": None,
     }  # fmt: skip
-    found = units.assign(flagged=units["flagged"] | (units["truth"] == "positive"))
-    assert score(found, resamples=20).detectable["snow"] == 0.9
+    seen = units.assign(flagged=units["flagged"] | (units["truth"] == "positive"))
+    assert score(seen, nothing, resamples=20).detectable["snow"] == 0.9
 
 
-def test_null_p_values_are_held_against_the_uniform(model):
+def test_null_p_values_are_held_against_the_uniform(model, nothing):
     even = [model(f"m{i}", "null", {j: {"p_sign_flip": (4 * i + j + 0.5) / 100} for j in range(4)}) for i in range(25)]
-    row = score(pd.concat(even, ignore_index=True), resamples=2).calibration.iloc[0]
+    row = score(pd.concat(even, ignore_index=True), nothing, resamples=2).calibration.iloc[0]
     assert row["column"] == "p_sign_flip"
     assert row["ks"] == pytest.approx(0.005)
     assert row["at_05"] == 0.05
@@ -116,22 +125,34 @@ def test_a_resample_without_a_biased_class_has_no_auroc():
     assert np.isnan(result).all()
 
 
-def test_the_report_names_what_failed_and_what_was_not_frozen(units):
-    text = report_text(score(units, resamples=20), "abc", {"seed5-x": "broken"})
-    assert "1 cases failed and are missing below:** seed5-x" in text
-    assert "Thresholds abc are not those frozen" in text
+def test_the_report_names_what_failed_and_what_was_not_frozen(units, nothing):
+    text = report_text(score(units, nothing, resamples=20), MADE, {"seed10-x": "broken"})
+    assert "1 cases failed and are missing below:** seed10-x" in text
+    assert "Thresholds def are not those frozen" in text
     assert "0.50 [0.09, 0.91] (1 of 2)" in text
-    assert "Biased classes that were missed: 1" in text
+    assert "Biased classes that the verdict missed: 1" in text
 
 
-def test_tuning_seeds_are_never_reported(units):
-    tuned = score(units.assign(seed=4), resamples=20)
-    with pytest.raises(ResultError, match="tuning seeds"):
-        report_text(tuned, "abc")
-    mixed = score(units.assign(seed=[4, *[5] * (len(units) - 1)]), resamples=20)
-    with pytest.raises(ResultError, match="tuning seeds"):
-        report_text(mixed, "abc")
-    assert tuning_text(tuned, "abc").startswith("TUNING SEEDS 4")
+def test_the_report_names_its_code_and_says_where_it_is_mixed(units, nothing):
+    scored = score(units, nothing, resamples=20)
+    text = report_text(scored, Made("d24a023", "abc", ("abc",), "def"))
+    assert "Commit d24a023, package abc." in text
+    assert "other packages" not in text
+    assert "Audited by other packages than the one that judged: abc, old." in report_text(
+        scored, Made("", "abc", ("abc", "old"), "def")
+    )
+    assert "4 minutes" in text  # seven models of half a minute
+
+
+def test_tuning_seeds_and_seeds_that_were_seen_are_never_reported(units, nothing):
+    tuned = score(units.assign(seed=4), nothing, resamples=20)
+    with pytest.raises(ResultError, match="not all report seeds"):
+        report_text(tuned, MADE)
+    for first in (4, 5, 9):
+        mixed = score(units.assign(seed=[first, *[10] * (len(units) - 1)]), nothing, resamples=20)
+        with pytest.raises(ResultError, match="not all report seeds"):
+            report_text(mixed, MADE)
+    assert tuning_text(tuned, MADE).startswith("TUNING SEEDS 4")
 
 
 def test_the_default_thresholds_are_the_frozen_ones() -> None:

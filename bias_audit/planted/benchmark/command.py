@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from bias_audit.errors import ConfigError
+from bias_audit.errors import ConfigError, ResultError
 from bias_audit.planted.benchmark import grid
+from bias_audit.planted.benchmark.judging import package_digest
 from bias_audit.planted.benchmark.run import WORK, run_cases
 from bias_audit.planted.benchmark.unit import forget_audits
 from bias_audit.run.progress import Progress
 
 
 def benchmark(
-    out: Path, *, quick: bool, tune: bool, seeds: int, workers: int, reaudit: bool, progress: Progress
+    out: Path,
+    *,
+    quick: bool,
+    tune: bool,
+    seeds: int | None,
+    worlds: Sequence[str],
+    workers: int,
+    reaudit: bool,
+    commit: str,
+    progress: Progress,
 ) -> str:
     """Run the cases of the benchmark that are not finished, and score all cases.
 
+    A case that was trained and audited before is not trained and audited again; where the package has changed since,
+    its kept audit is judged again.
+
     Args:
-        out: folder of the report; models and tables are kept in a folder below.
+        out: folder of the report; models and audits are kept in a folder below.
         quick: run a subset of the cases of the report seeds, which takes minutes.
-        tune: run the tuning seeds, by which thresholds are chosen; no report is written.
-        seeds: number of report or tuning seeds to use; without effect with `quick`.
+        tune: run the tuning seeds, by which rules are chosen; no report is written.
+        seeds: number of report or tuning seeds to use; None = all. Without effect with `quick`.
+        worlds: kinds of worlds (keys of `grid.KINDS`) to run, with `tune`; empty = all.
         workers: number of processes.
         reaudit: audit all trained models again.
+        commit: commit of the repository, which the report names; "" = none.
         progress: shows the progress.
 
     Returns:
@@ -34,27 +51,37 @@ def benchmark(
     """
     if quick and tune:
         raise ConfigError("--quick is a subset of the report seeds, --tune runs the tuning seeds: give one of them")
-    if not 1 <= seeds <= len(grid.REPORT_SEEDS):
-        raise ConfigError(f"seeds must lie in 1..{len(grid.REPORT_SEEDS)}, got {seeds}")
+    if worlds and not tune:
+        raise ConfigError("--worlds goes with --tune: a report has all worlds")
+    if unknown := sorted(set(worlds) - set(grid.KINDS)):
+        raise ConfigError(f"no kind of world {', '.join(unknown)}", f"Kinds: {', '.join(grid.KINDS)}.")
+    if commit and not re.fullmatch(r"[0-9a-f]{7,40}", commit):
+        raise ConfigError(f"a commit is 7 to 40 hex digits, got {commit!r}", "Give --commit $(git rev-parse HEAD).")
+    known = grid.TUNING_SEEDS if tune else grid.REPORT_SEEDS
+    if seeds is not None and not 1 <= seeds <= len(known):
+        raise ConfigError(f"seeds must lie in 1..{len(known)}, got {seeds}")
     if workers < 1:
         raise ConfigError(f"workers must be at least 1, got {workers}")
-    chosen = (grid.TUNING_SEEDS if tune else grid.REPORT_SEEDS)[:seeds]
-    cases = grid.quick_cases() if quick else [case for seed in chosen for case in grid.cases(seed)]
+    cases = grid.quick_cases() if quick else [case for seed in known[:seeds] for case in grid.cases(seed)]
+    cases = [case for case in cases if not worlds or case.kind in worlds]
     if reaudit:
         forget_audits(out / WORK)
     with progress.stage("Planting, training, auditing", len(cases), "models") as advance:
         failed = run_cases(cases, out, workers=workers, done=lambda case, seconds: advance(1))
     for name, reason in failed.items():
         progress.note(f"failed: {name}: {reason}")
+    finished = [case for case in cases if case.name not in failed]
+    if not finished:
+        raise ResultError("every case of the benchmark failed", f"The first: {next(iter(failed.values()))}")
     from bias_audit.config import Thresholds
     from bias_audit.planted.benchmark.report import write_report
     from bias_audit.planted.benchmark.score import score
-    from bias_audit.planted.benchmark.table import tuning_text
+    from bias_audit.planted.benchmark.table import Made, tuning_text
     from bias_audit.planted.benchmark.units import read_units, thresholds_digest
 
     with progress.stage("Scoring", None):
-        thresholds = Thresholds()
-        units = read_units([case for case in cases if case.name not in failed], out / WORK, thresholds)
-        scored = score(units)
-        digest = thresholds_digest(thresholds)
-        return tuning_text(scored, digest) if tune else write_report(scored, units, digest, failed, out)
+        units, findings = read_units(finished, out / WORK)
+        scored = score(units, findings)
+        audited = tuple(sorted(units["package"].unique()))
+        made = Made(commit, package_digest(), audited, thresholds_digest(Thresholds()))
+        return tuning_text(scored, made) if tune else write_report(scored, units, findings, made, failed, out)

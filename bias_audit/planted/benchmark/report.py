@@ -1,4 +1,4 @@
-"""Writes the files of the scored benchmark: benchmark.json, units.csv, benchmark.md, benchmark.png."""
+"""Writes the files of the scored benchmark: benchmark.json, units.csv, findings.csv, benchmark.md, benchmark.png."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import pandas as pd
 import bias_audit
 from bias_audit.planted.benchmark import figure, table
 from bias_audit.planted.benchmark.grid import FROZEN_THRESHOLDS, SETTINGS
-from bias_audit.planted.benchmark.score import Rate, Scored
+from bias_audit.planted.benchmark.rates import Rate
+from bias_audit.planted.benchmark.score import Scored
 from bias_audit.planted.benchmark.unit import audit_key
 from bias_audit.run.atomic import write_atomically
 from bias_audit.run.folder import plain
@@ -22,23 +23,31 @@ from bias_audit.run.tables import frame_csv
 _HINT = "Free some space, then run the benchmark again: what is finished is kept."
 
 
-def write_report(scored: Scored, units: pd.DataFrame, thresholds: str, failed: Mapping[str, str], out: Path) -> str:
+def write_report(
+    scored: Scored,
+    units: pd.DataFrame,
+    findings: pd.DataFrame,
+    made: table.Made,
+    failed: Mapping[str, str],
+    out: Path,
+) -> str:
     """Write the files of the report and return its Markdown.
 
     Args:
         scored: the scores.
-        units: table of `units.read_units`, one row per class of every model.
-        thresholds: digest of the thresholds that judged.
+        units, findings: tables of `units.read_units`.
+        made: the code by which the models were audited and judged.
         failed: name of a case -> reason, for cases that failed.
         out: folder of the files.
 
     Raises:
-        ResultError: tuning seeds are among the units, or the folder cannot be written.
+        ResultError: seeds that are no report seeds are among the units, or the folder cannot be written.
     """
-    text = table.report_text(scored, thresholds, failed)
-    content = plain(as_json(scored, thresholds, failed))
+    text = table.report_text(scored, made, failed)
+    content = plain(as_json(scored, made, failed))
     files = {
         "units.csv": frame_csv(units),
+        "findings.csv": frame_csv(findings),
         "benchmark.png": figure.draw(scored, units),
         "benchmark.md": text.encode(),
         "benchmark.json": (json.dumps(content, indent=1, allow_nan=False) + "\n").encode(),
@@ -48,7 +57,7 @@ def write_report(scored: Scored, units: pd.DataFrame, thresholds: str, failed: M
     return text
 
 
-def as_json(scored: Scored, thresholds: str, failed: Mapping[str, str]) -> dict[str, Any]:
+def as_json(scored: Scored, made: table.Made, failed: Mapping[str, str]) -> dict[str, Any]:
     """The numbers of the report, and the settings they depend on, as values for JSON; arguments as `write_report`."""
 
     def rate(value: Rate) -> dict[str, float]:
@@ -59,8 +68,11 @@ def as_json(scored: Scored, thresholds: str, failed: Mapping[str, str]) -> dict[
     content: dict[str, Any] = {
         "version": bias_audit.__version__,
         "audit": audit_key(),
-        "thresholds": thresholds,
-        "thresholds_frozen": thresholds == FROZEN_THRESHOLDS,
+        "commit": made.commit,
+        "package": made.judged,
+        "audited_by": list(made.audited),
+        "thresholds": made.thresholds,
+        "thresholds_frozen": made.thresholds == FROZEN_THRESHOLDS,
         "settings": SETTINGS,
         "failed": dict(failed),
     }
@@ -69,5 +81,6 @@ def as_json(scored: Scored, thresholds: str, failed: Mapping[str, str]) -> dict[
     content["rules"] = {
         name: {kind: rate(value) for kind, value in rates.items()} for name, rates in scored.rules.items()
     }
+    content["required"] = [{**dataclasses.asdict(row), "rate": rate(row.rate)} for row in scored.required]
     content["first"] = {name: rate(value) for name, value in scored.first.items()}
     return content

@@ -6,24 +6,22 @@ See docs/science.md#judging-the-auditor.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bias_audit import stats
-from bias_audit.planted.benchmark.grid import CUES, REPORT_SEEDS, STRENGTHS
+from bias_audit.planted.benchmark.accusations import by_rule, wrong
+from bias_audit.planted.benchmark.grid import CUES, REPORT_SEEDS, STRENGTHS, TWIN_KINDS
+from bias_audit.planted.benchmark.rates import FLAGS, HIGH_RHO, Rate, Requirement, first, rates, requirements, triage
 from bias_audit.planted.benchmark.truth import STRONG
 
 Floats = NDArray[np.float64]
 
 RESAMPLES = 500
 """Number of bootstrap samples of the models."""
-
-HIGH_RHO = 0.9
-"""Strength rho of a planted cue from which on the bias must be detected."""
 
 ENOUGH_TPR = 0.8
 """Share of biased classes that must be found at a strength for the strength to count as detectable."""
@@ -58,24 +56,6 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Rate:
-    """A rate: k of n, with a 95 % Wilson interval."""
-
-    k: int
-    n: int
-
-    @property
-    def value(self) -> float:
-        """The rate k / n in 0..1; NaN for n = 0."""
-        return self.k / self.n if self.n else math.nan
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """(low, high) of the 95 % Wilson interval; (nan, nan) for n = 0."""
-        return stats.wilson(self.k, self.n)
-
-
-@dataclass(frozen=True)
 class Scored:
     """Result of the benchmark.
 
@@ -84,20 +64,27 @@ class Scored:
         models: number of models.
         scores: one row per score: score, title, baseline, n, positives, auroc, auroc_low, auroc_high, ap, ap_low,
             ap_high (average precision), auroc_strong, spearman (with reliance).
-        rules: name of a rule of FLAGS -> name of a rate of `table.RATES` -> the rate.
+        rules: name of a way to accuse of FLAGS -> name of a rate of `table.RATES` -> the rate.
+        required: the figures that must be reached.
+        findings: how many audits hold a finding of each rule and level, see `accusations.by_rule`.
+        wrong: every accusation that is wrong, by whichever rule.
         first: "attract", "background_gap" and "verdict" -> how often the guilty class comes first by it.
         cases: one row per kind, cue and rho: models, accuracy, means over guilty classes (reliance, gap, attract),
             numbers of classes (planted, positives, found, named_first, others, flagged among the others, not_judged).
         detectable: cue -> smallest rho from which on TPR >= ENOUGH_TPR; None if there is none.
         calibration: one row per p-value: column, n, ks, p, at_05 (share of p <= .05) with its interval.
-        missed, false_alarms: units that were missed or accused wrongly, worst first.
+        missed, false_alarms: units that the verdict missed or convicted wrongly, worst first.
         seconds_per_1000: seconds of an audit per 1000 images, median over models.
+        core_minutes: minutes that one core was busy to draw, train, ask and audit all models.
     """
 
     seeds: tuple[int, ...]
     models: int
     scores: pd.DataFrame
     rules: Mapping[str, Mapping[str, Rate]]
+    required: tuple[Requirement, ...]
+    findings: pd.DataFrame
+    wrong: pd.DataFrame
     first: Mapping[str, Rate]
     cases: pd.DataFrame
     detectable: Mapping[str, float | None]
@@ -105,6 +92,7 @@ class Scored:
     missed: pd.DataFrame
     false_alarms: pd.DataFrame
     seconds_per_1000: float
+    core_minutes: float
 
     @property
     def reportable(self) -> bool:
@@ -112,15 +100,16 @@ class Scored:
         return set(self.seeds) <= set(REPORT_SEEDS)
 
 
-def score(units: pd.DataFrame, *, resamples: int = RESAMPLES) -> Scored:
-    """Score the benchmark: rates of the verdict and of baselines, AUROC of scores, calibration of p-values.
+def score(units: pd.DataFrame, findings: pd.DataFrame, *, resamples: int = RESAMPLES) -> Scored:
+    """Score the benchmark: rates of all rules, the verdict and baselines, AUROC of scores, calibration of p-values.
 
     Args:
-        units: table of `units.read_units`.
+        units, findings: tables of `units.read_units`.
         resamples: number of bootstrap samples of the models.
     """
     counted = units[~units["kind"].isin(SEPARATE)]
-    rules = {name: _rates(counted, flags(counted)) for name, flags in FLAGS.items() if _can(flags, counted)}
+    rules = {name: rates(counted, flag) for name, flag in FLAGS.items() if flag.fits(counted)}
+    firsts = first(counted)
     per_model = units.drop_duplicates("model")
     false = counted[counted["flagged"] & (counted["truth"] == "negative")]
     missed = counted[~counted["flagged"] & (counted["truth"] == "positive") & (counted["rho"] >= HIGH_RHO)]
@@ -129,13 +118,17 @@ def score(units: pd.DataFrame, *, resamples: int = RESAMPLES) -> Scored:
         models=len(per_model),
         scores=_score_table(counted, resamples),
         rules=rules,
-        first=_first(counted),
+        required=tuple(requirements(rules, firsts, triage(units, findings))),
+        findings=by_rule(units, findings),
+        wrong=wrong(units, findings),
+        first=firsts,
         cases=_cases(units),
         detectable={cue: _detectable(counted[counted["cue"] == cue]) for cue in CUES},
         calibration=_calibration(counted),
         missed=missed.sort_values("reliance", ascending=False, kind="stable"),
         false_alarms=false.sort_values("background_gap", ascending=False, kind="stable"),
         seconds_per_1000=float((1000 * per_model["seconds"] / per_model["n_test"]).median()),
+        core_minutes=float(per_model["cpu_seconds"].sum() / 60),
     )
 
 
@@ -230,45 +223,6 @@ def _percentiles(sampled: Floats) -> tuple[Floats, Floats]:
     return np.asarray(low), np.asarray(high)
 
 
-def _rates(units: pd.DataFrame, flagged: NDArray[np.bool_]) -> dict[str, Rate]:
-    units = units.assign(flag=flagged)
-    positive, negative = units["truth"] == "positive", units["truth"] == "negative"
-    twins = units["kind"].isin(("clean", "null", "two_classes_null"))
-    planted = units["kind"].isin(("planted", "two_classes", "all_planted"))
-    any_flag = units[twins].groupby("model")["flag"].any()
-
-    def rate(rows: pd.Series) -> Rate:
-        return Rate(int(units.loc[rows, "flag"].sum()), int(rows.sum()))
-
-    return {
-        "tpr": rate(positive & (units["rho"] >= HIGH_RHO)),
-        "tpr_strong": rate(positive & (units["reliance"] >= STRONG)),
-        "tpr_weaker": rate(positive & (units["rho"] < HIGH_RHO)),
-        "fpr_clean": rate(negative & twins),
-        "clean_models": Rate(int(any_flag.sum()), len(any_flag)),
-        "fpr_others": rate(negative & planted & ~units["guilty"]),
-        "fpr_on_object": rate(negative & (units["kind"] == "on_object")),
-        "fpr_tiny": rate(negative & (units["kind"] == "tiny")),
-    }
-
-
-def _first(units: pd.DataFrame) -> dict[str, Rate]:
-    """How often a guilty class comes first among the classes of its model, by two scores and by the verdict.
-
-    Counted are models with one planted class at a rho of at least HIGH_RHO that is verified as biased.
-    """
-    chosen = units[(units["kind"] == "planted") & (units["rho"] >= HIGH_RHO)]
-    guilty = chosen[chosen["truth"] == "positive"]
-    result = {}
-    for column in ("attract", "background_gap"):
-        if column in units:
-            best = chosen.groupby("model")[column].max()
-            hits = (guilty[column].to_numpy() >= best.reindex(guilty["model"]).to_numpy()).sum()
-            result[column] = Rate(int(hits), len(guilty))
-    result["verdict"] = Rate(int(guilty["named_first"].sum()), len(guilty))
-    return result
-
-
 def _cases(units: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (kind, cue, rho), group in units.groupby(["kind", "cue", "rho"], dropna=False, sort=False):
@@ -314,7 +268,7 @@ def _calibration(units: pd.DataFrame) -> pd.DataFrame:
     """Compare the p-values of clean classes with the uniform distribution (Kolmogorov-Smirnov test)."""
     from scipy.stats import kstest
 
-    clean = units[units["kind"].isin(("clean", "null", "two_classes_null"))]
+    clean = units[units["kind"].isin(TWIN_KINDS)]
     rows = []
     for column in P_VALUES:
         values = clean[column].dropna().to_numpy(float) if column in clean else np.zeros(0)
@@ -323,14 +277,6 @@ def _calibration(units: pd.DataFrame) -> pd.DataFrame:
             small = Rate(int((values <= 0.05).sum()), len(values))
             rows.append((column, len(values), float(test.statistic), float(test.pvalue), small.value, *small.interval))
     return pd.DataFrame(rows, columns=["column", "n", "ks", "p", "at_05", "at_05_low", "at_05_high"])
-
-
-def _can(flags: Callable[[pd.DataFrame], NDArray[np.bool_]], units: pd.DataFrame) -> bool:
-    try:
-        flags(units)
-    except KeyError:  # a column that this audit did not have
-        return False
-    return True
 
 
 SCORES: dict[str, Score] = {
@@ -355,13 +301,3 @@ SCORES: dict[str, Score] = {
     "random": Score("random", ("random",), baseline=True),
 }
 """Scores by name; "verdict" and "random" are columns that are added to the units."""
-
-FLAGS: dict[str, Callable[[pd.DataFrame], NDArray[np.bool_]]] = {
-    "verdict": lambda units: units["flagged"].to_numpy(bool),
-    "background share > .5": lambda units: (units["background_share"] > 0.5).to_numpy(bool),
-    "IoU at half maximum < .5": lambda units: (units["iou_half_maximum"] < 0.5).to_numpy(bool),
-    "lowest accuracy of the model": lambda units: (
-        units["accuracy"] <= units.groupby("model")["accuracy"].transform("min")
-    ).to_numpy(bool),
-}
-"""Name -> rule that flags classes, units -> (N,) bool: the verdict, and the baselines that it is compared with."""

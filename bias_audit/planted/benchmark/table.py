@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
 from bias_audit.errors import ResultError
 from bias_audit.planted.benchmark.grid import FROZEN_THRESHOLDS, KINDS
-from bias_audit.planted.benchmark.score import ENOUGH_TPR, HIGH_RHO, Rate, Scored
+from bias_audit.planted.benchmark.rates import FLAGS, HIGH_RHO, Rate
+from bias_audit.planted.benchmark.score import ENOUGH_TPR, Scored
 from bias_audit.planted.benchmark.truth import NEGATIVE, POSITIVE, STRONG
 
 MOST_FAILURES = 25
-"""Most units that are listed as missed, and as accused wrongly; units.csv holds all."""
+"""Most units that are listed as missed, and as accused wrongly; units.csv and findings.csv hold all."""
 
 RATES = {
     "tpr": f"biased classes found, rho >= {HIGH_RHO}",
+    "guilty_models": f"models with a biased class, rho >= {HIGH_RHO}, with any accusation",
     "tpr_strong": f"strongly biased classes found (reliance >= {STRONG})",
     "tpr_weaker": f"biased classes found, rho < {HIGH_RHO}",
     "fpr_clean": "classes accused in clean and null worlds",
@@ -26,40 +29,72 @@ RATES = {
     "fpr_tiny": "classes accused, tiny objects",
 }
 
+_NUMBERS = {"measured": float, "low": float, "p_value": float}
+
 FIRST = {"attract": "by attract", "background_gap": "by background gap", "verdict": "by the verdict"}
 
 
-def report_text(scored: Scored, thresholds: str, failed: Mapping[str, str] | None = None) -> str:
+@dataclass(frozen=True)
+class Made:
+    """By what code the models were audited and judged.
+
+    Attributes:
+        commit: commit of the repository, as the user gave it; "" = not given.
+        judged: digest of the package that judged, see `judging.package_digest`.
+        audited: digests of the packages that audited, each once.
+        thresholds: digest of the thresholds that judged, see `units.thresholds_digest`.
+    """
+
+    commit: str
+    judged: str
+    audited: tuple[str, ...]
+    thresholds: str
+
+    @property
+    def mixed(self) -> bool:
+        """Whether not all models were audited by the package that judged them."""
+        return self.audited != (self.judged,)
+
+
+def report_text(scored: Scored, made: Made, failed: Mapping[str, str] | None = None) -> str:
     """The report in Markdown.
 
     Args:
         scored: scores of report seeds only.
-        thresholds: digest of the thresholds that judged.
+        made: the code by which they were audited and judged.
         failed: name of a case -> reason, for cases that failed and are missing.
 
     Raises:
-        ResultError: tuning seeds are among the seeds. Thresholds were chosen on them, so their rates prove nothing.
+        ResultError: seeds that are no report seeds are among the seeds. Rules and thresholds were chosen on them, so
+            their rates prove nothing.
     """
     if not scored.reportable:
         raise ResultError(
-            f"seeds {', '.join(map(str, scored.seeds))} include tuning seeds: they are not reported",
-            "Thresholds were chosen on them. Run `bias-audit benchmark` for the report seeds.",
+            f"seeds {', '.join(map(str, scored.seeds))} are not all report seeds: they are not reported",
+            "Rules were chosen on the others. Run `bias-audit benchmark` for the report seeds.",
         )
-    parts = ["# Planted-bias benchmark", "", _summary(scored, thresholds)]
+    parts = ["# Planted-bias benchmark", "", _summary(scored, made)]
     if failed:
         parts += ["", f"**{len(failed)} cases failed and are missing below:** {', '.join(failed)}."]
     return "\n".join([*parts, "", *_sections(scored), ""])
 
 
-def tuning_text(scored: Scored, thresholds: str) -> str:
-    """The tables for tuning seeds, by which thresholds are chosen; not to be quoted. Arguments as `report_text`."""
-    head = f"TUNING SEEDS {', '.join(map(str, scored.seeds))}: to choose thresholds by, not to be reported or quoted."
-    return "\n".join([head, f"Thresholds {thresholds}.", "", *_sections(scored)])
+def tuning_text(scored: Scored, made: Made) -> str:
+    """The tables for tuning seeds, by which rules are chosen; not to be quoted. Arguments as `report_text`."""
+    head = f"TUNING SEEDS {', '.join(map(str, scored.seeds))}: to choose rules by, not to be reported or quoted."
+    about = f"{scored.models} models, {scored.core_minutes:z.0f} minutes of one core. {_code(made)}"
+    return "\n".join([head, about, "", *_sections(scored)])
 
 
 def _sections(scored: Scored) -> list[str]:
     return [
+        *_required(scored),
+        "",
         *_rules(scored),
+        "",
+        *_findings(scored),
+        "",
+        *_wrong(scored),
         "",
         *_scores(scored),
         "",
@@ -69,38 +104,92 @@ def _sections(scored: Scored) -> list[str]:
         "",
         *_calibration(scored),
         "",
-        *_failures("Biased classes that were missed", scored.missed),
+        *_failures("Biased classes that the verdict missed", scored.missed),
         "",
-        *_failures("Classes that were accused wrongly", scored.false_alarms),
+        *_failures("Classes that the verdict convicted wrongly", scored.false_alarms),
     ]
 
 
-def _summary(scored: Scored, thresholds: str) -> str:
-    frozen = (
-        f"Thresholds {thresholds}, frozen on the tuning seeds."
-        if thresholds == FROZEN_THRESHOLDS
-        else f"**Thresholds {thresholds} are not those frozen on the tuning seeds ({FROZEN_THRESHOLDS or 'none'}).**"
-    )
+def _summary(scored: Scored, made: Made) -> str:
+    seeds = ", ".join(map(str, scored.seeds))
     return (
-        f"{scored.models} models of seeds {', '.join(map(str, scored.seeds))}, audited with default settings from the "
-        f"model, 100 test photos per class drawn like the training photos, and their masks. {frozen} A class counts as "
-        f"biased if the planted cue, put into or taken out of the background of fresh scenes, moves at least "
+        f"{scored.models} models of seeds {seeds}, audited with default settings and all checks from the model, 100 "
+        f"test photos per class drawn like the training photos, and their masks. {_code(made)} An accusation is a "
+        f"finding at SUSPICIOUS, HIDDEN or CONFIRMED, by any rule; the verdict is that of BA201 alone. A class "
+        f"counts as biased if the planted cue, put into or taken out of the background of fresh scenes, moves at least "
         f"{POSITIVE:z.0%} of them, as clean below {NEGATIVE:z.0%} or if nothing was planted for it; what lies between "
-        f"counts for the dose-response alone. An audit takes {scored.seconds_per_1000:z.0f} s per 1,000 images on one "
-        f"thread (48 x 48 pixels, four classes)."
+        f"counts for the dose-response alone. All this kept one core busy for {scored.core_minutes:z.0f} minutes; an "
+        f"audit takes {scored.seconds_per_1000:z.0f} s per 1,000 images on one thread (48 x 48 pixels)."
     )
+
+
+def _code(made: Made) -> str:
+    """By what code: the commit and the digests, with a warning in bold where they do not fit together."""
+    commit = f"Commit {made.commit}, package {made.judged}." if made.commit else f"Package {made.judged}."
+    said = [commit]
+    if made.mixed:
+        said.append(f"**Audited by other packages than the one that judged: {', '.join(made.audited)}.**")
+    if made.thresholds == FROZEN_THRESHOLDS:
+        said.append(f"Thresholds {made.thresholds}, frozen on the tuning seeds.")
+    else:
+        frozen = FROZEN_THRESHOLDS or "none"
+        said.append(f"**Thresholds {made.thresholds} are not those frozen on the tuning seeds ({frozen}).**")
+    return " ".join(said)
+
+
+def _required(scored: Scored) -> list[str]:
+    rows = [[row.name, _rate(row.rate), row.bound, "yes" if row.holds else "**no**"] for row in scored.required]
+    head = ["figure (95 % Wilson interval)", "measured", "must be", "holds"]
+    return [*_title("What must hold"), *_table(head, rows)]
+
+
+def _findings(scored: Scored) -> list[str]:
+    rows = [
+        [
+            row["code"],
+            row["level"],
+            "yes" if row["accuses"] else "",
+            f"{row['clean']} of {row['of_clean']}",
+            f"{row['other']} of {row['of_other']}",
+        ]
+        for row in scored.findings.to_dict("records")
+    ]
+    title = "Which rules speak (audits with at least one such finding; clean: no cue, or one that goes with no class)"
+    return [*_title(title), *_table(["rule", "level", "accuses", "clean audits", "other audits"], rows)]
+
+
+def _wrong(scored: Scored) -> list[str]:
+    title = "Wrong accusations, by any rule: of a class that relies on no cue, or of a model without such a class"
+    if scored.wrong.empty:
+        return [*_title(title), "None."]
+    rows = [
+        [
+            row["model"],
+            row["code"],
+            row["subject"] or "(the model)",
+            row["level"],
+            _number(row["measured"]),
+            _number(row["low"]),
+            f"{row['p_value']:z.2g}" if row["p_value"] == row["p_value"] else "-",
+        ]
+        for row in scored.wrong.head(MOST_FAILURES).astype(_NUMBERS).to_dict("records")
+    ]
+    left = len(scored.wrong) - MOST_FAILURES
+    more = [f"And {left} more."] if left > 0 else []
+    head = ["model", "rule", "subject", "level", "measured", "lower limit", "p"]
+    return [*_title(f"{title}: {len(scored.wrong)}"), *_table(head, rows), *more]
 
 
 def _rules(scored: Scored) -> list[str]:
-    names = list(scored.rules)
+    names = [name for name in FLAGS if name in scored.rules]
     rows = [
         [RATES[rate], *(_rate(scored.rules[name][rate]) for name in names)]
         for rate in RATES
         if any(scored.rules[name][rate].n for name in names)
     ]
-    first = [[f"guilty class comes first {FIRST[name]}", _rate(rate), *[""] * (len(names) - 1)]
+    first = [[f"guilty class comes first {FIRST[name]}", "", _rate(rate), *[""] * (len(names) - 2)]
              for name, rate in scored.first.items()]  # fmt: skip
-    return [*_title("Verdicts (95 % Wilson intervals)"), *_table(["", *names], rows + first)]
+    return [*_title("Accusations (95 % Wilson intervals)"), *_table(["", *names], rows + first)]
 
 
 def _scores(scored: Scored) -> list[str]:

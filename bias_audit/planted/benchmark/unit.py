@@ -1,4 +1,7 @@
-"""Runs one case of the benchmark in a worker process: draw, train, measure the truth, audit as a user would."""
+"""Runs one case of the benchmark in a worker process: draw, train, measure the truth, audit as a user would, judge.
+
+Model, audit and outcomes of the rules are kept apart: after a change of the rules nothing is trained or audited again.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +16,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.config import AuditConfig
+from bias_audit.errors import ResultError
 from bias_audit.planted.benchmark import truth
 from bias_audit.planted.benchmark.grid import SETTINGS, Case
+from bias_audit.planted.benchmark.judging import Judged, judged_again, package_digest, packed
 from bias_audit.planted.shapes import Photos, Split, draw_split
 from bias_audit.run.atomic import write_atomically
 from bias_audit.run.folder import plain
 
-UNIT, MODEL, TRUTH = "unit.json", "model.keras", "truth.json"
-KEPT = ("images.parquet", "classes.parquet", "gap_matrix.parquet", "slices.parquet", "audit.json")
-"""Files that are kept of an audit: enough to judge again without the model."""
+UNIT, MODEL, TRUTH, RUN, OUTCOMES = "unit.json", "model.keras", "truth.json", "run.tar.gz", "outcomes.json"
+"""Files of a case: record, model, reliance, the audit's run folder, and what the present rules say about it."""
 
 _HINT = "Free some space, then run the benchmark again: what is finished is kept."
 
@@ -47,20 +52,40 @@ def audit_key() -> str:
     return f"{bias_audit.__version__}-{AuditConfig().digest()[:16]}"
 
 
-def finished_unit(case: Case, work: Path) -> dict[str, Any] | None:
+def audited_unit(case: Case, work: Path) -> dict[str, Any] | None:
     """The record of a case that was trained and audited with the current settings and version; else None."""
-    try:
-        record: dict[str, Any] = json.loads((unit_folder(case, work) / UNIT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    record = _read_json(unit_folder(case, work) / UNIT)
+    fits = record.get("case") == case.digest() and record.get("audit") == audit_key()
+    return record if fits and (unit_folder(case, work) / RUN).is_file() else None
+
+
+def finished_unit(case: Case, work: Path) -> dict[str, Any] | None:
+    """The record of a case that was audited (`audited_unit`) and judged by the present package; else None."""
+    record = audited_unit(case, work)
+    if record is None or _read_json(unit_folder(case, work) / OUTCOMES).get("package") != package_digest():
         return None
-    return record if record.get("case") == case.digest() and record.get("audit") == audit_key() else None
+    return record
+
+
+def outcomes_of(case: Case, work: Path) -> Judged:
+    """What the rules said about a finished case.
+
+    Raises:
+        ResultError: the case is not finished.
+    """
+    content = _read_json(unit_folder(case, work) / OUTCOMES)
+    if finished_unit(case, work) is None or not content:
+        raise ResultError(
+            f"{str(unit_folder(case, work))!r} holds no finished audit", "Run the same benchmark again: it goes on."
+        )
+    outcomes = (RuleOutcome(**{**row, "image_ids": ()}) for row in content["outcomes"])
+    return Judged(tuple(outcomes), tuple(content["classes"]))
 
 
 def make_unit(case: Case, work: Path) -> dict[str, Any]:
-    """Train and audit one case, unless that was done before; returns its record.
+    """Train, audit and judge one case, as far as that was not done before; returns its record.
 
-    Every file is written whole or not at all. A trained model is kept apart from its audit, so an audit can be repeated
-    without training.
+    Every file is written whole or not at all, and the record of an audit after its files.
 
     Raises:
         BiasAuditError: a file cannot be written, or the audit refuses its input.
@@ -68,34 +93,42 @@ def make_unit(case: Case, work: Path) -> dict[str, Any]:
     if (record := finished_unit(case, work)) is not None:
         return record
     folder = unit_folder(case, work)
+    if (record := audited_unit(case, work)) is not None:
+        _write_outcomes(folder, judged_again(folder / RUN))
+        return record
     folder.mkdir(parents=True, exist_ok=True)
-    reliance, trained = _trained(case, folder)
+    reliance, trained, trained_busy = _trained(case, folder)
     test = draw_split(case.plan, "test", SETTINGS["test"], seed=case.seed)
-    start = time.monotonic()
+    start, busy = time.monotonic(), time.process_time()
     with tempfile.TemporaryDirectory(prefix="bias-audit-benchmark-") as scratch:
         _audit(case, folder / MODEL, test, Path(scratch), folder)
     record = {
         "case": case.digest(),
         "audit": audit_key(),
+        "package": package_digest(),
         "name": case.name,
         "n_test": len(test.images),
         "seconds": {**trained, "audit": round(time.monotonic() - start, 2)},
+        "cpu_seconds": round(trained_busy + time.process_time() - busy, 2),
         "reliance": reliance,
     }
     _write_json(folder / UNIT, record)
     return record
 
 
-def _trained(case: Case, folder: Path) -> tuple[list[dict[str, Any]], dict[str, float]]:
-    """(reliance that was measured on the case's model, seconds per stage); trains the model if there is none."""
+def _trained(case: Case, folder: Path) -> tuple[list[dict[str, Any]], dict[str, float], float]:
+    """(reliance that was measured on the case's model, seconds per stage, seconds of processor time).
+
+    Trains the model if there is none.
+    """
     from bias_audit.models.framework import keras
 
     if (folder / TRUTH).is_file() and (folder / MODEL).is_file():
         content = json.loads((folder / TRUTH).read_text(encoding="utf-8"))
-        return content["reliance"], content["seconds"]
+        return content["reliance"], content["seconds"], content["cpu_seconds"]
     from bias_audit.models.training import save_model, train_on_arrays
 
-    start = time.monotonic()
+    start, busy = time.monotonic(), time.process_time()
     keras.backend.clear_session()
     classes = len(case.plan.classes)
     train = draw_split(case.plan, "train", SETTINGS["train"] // classes, seed=case.seed)
@@ -116,25 +149,26 @@ def _trained(case: Case, folder: Path) -> tuple[list[dict[str, Any]], dict[str, 
     ]
     seconds = {"draw": drawn - start, "train": fitted - drawn, "truth": time.monotonic() - fitted}
     seconds = {stage: round(value, 2) for stage, value in seconds.items()}
-    _write_json(folder / TRUTH, {"reliance": reliance, "seconds": seconds})
-    return reliance, seconds
+    cpu = round(time.process_time() - busy, 2)
+    _write_json(folder / TRUTH, {"reliance": reliance, "seconds": seconds, "cpu_seconds": cpu})
+    return reliance, seconds, cpu
 
 
 def _audit(case: Case, model: Path, test: Split, scratch: Path, folder: Path) -> None:
-    """Audit a model with default settings, from files as a user has them, and keep the tables in `folder`.
-
-    Checks that the benchmark does not judge are left out: recurring cues, global cues and data leaks.
-    """
+    """Audit a model with default settings and all checks, from files as a user has them; keep its run and outcomes."""
     from bias_audit.pipeline.audit import audit
 
     write_photos(test, case.plan.classes, scratch)
-    result = audit(
-        model, scratch / "images", masks=scratch / "masks", out=scratch / "run", discovery=0, probes=0, leakage=0
-    )
-    (folder / UNIT).unlink(missing_ok=True)  # before the first table changes: a record speaks of all of them
-    for name in KEPT:
-        if (result.path / name).exists():
-            write_atomically(folder / name, (result.path / name).read_bytes(), _HINT)
+    result = audit(model, scratch / "images", masks=scratch / "masks", out=scratch / "run")
+    (folder / UNIT).unlink(missing_ok=True)  # before the first file changes: a record speaks of all of them
+    write_atomically(folder / RUN, packed(result.path), _HINT)
+    _write_outcomes(folder, Judged(result.outcomes, result.class_rows))
+
+
+def _write_outcomes(folder: Path, judged: Judged) -> None:
+    outcomes = [dataclasses.asdict(dataclasses.replace(outcome, image_ids=())) for outcome in judged.outcomes]
+    content = {"package": package_digest(), "outcomes": outcomes, "classes": judged.classes}
+    _write_json(folder / OUTCOMES, content)
 
 
 def write_photos(split: Split, classes: tuple[str, ...], folder: Path) -> None:
@@ -152,6 +186,15 @@ def forget_audits(work: Path) -> None:
     """Delete the records of all audits, so that the next run audits again; trained models are kept."""
     for record in work.glob(f"*/{UNIT}"):
         record.unlink()
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; {} where there is no such file, or a damaged one."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

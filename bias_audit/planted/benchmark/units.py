@@ -1,7 +1,5 @@
-"""Reads finished cases into one table: a row per class of every model, with its truth, scores and verdict.
-
-Verdicts are made here from the stored tables, by the current rules and thresholds; no model is needed again.
-"""
+"""Reads finished cases into two tables: a row per class of every model, with its truth, scores and verdict, and a row
+per finding of every model."""
 
 from __future__ import annotations
 
@@ -13,17 +11,16 @@ from typing import Any
 
 import pandas as pd
 
-from bias_audit.checks.evidence import Evidence
-from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.checks.registry import with_role
 from bias_audit.config import Thresholds
 from bias_audit.errors import ResultError
-from bias_audit.pipeline.judge import judge
 from bias_audit.pipeline.verdict import convicted
-from bias_audit.planted.benchmark.grid import CLEAN_KINDS, FROZEN, Case
+from bias_audit.planted.benchmark.accusations import COLUMNS, accusers, accuses, findings_of
+from bias_audit.planted.benchmark.grid import CLEAN_KINDS, FROZEN, TWIN_KINDS, Case
+from bias_audit.planted.benchmark.judging import judged_again
 from bias_audit.planted.benchmark.truth import NEGATIVE, POSITIVE
-from bias_audit.planted.benchmark.unit import finished_unit, unit_folder
-from bias_audit.run.tables import read_table
+from bias_audit.planted.benchmark.unit import RUN, finished_unit, outcomes_of, unit_folder
+from bias_audit.run.tables import table
 
 ASKED = ("sufficiency", "necessity", "victim_loss", "photo_sufficiency", "photo_necessity")
 """Fields of `truth.Reliance` that become columns."""
@@ -35,40 +32,47 @@ def thresholds_digest(thresholds: Thresholds) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def read_units(cases: Sequence[Case], work: Path, thresholds: Thresholds | None = None) -> pd.DataFrame:
-    """Table with one row per class of every case: case, truth, verdict, and all columns of the class table.
+def read_units(
+    cases: Sequence[Case], work: Path, thresholds: Thresholds | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Two tables: one row per class of every case, and one row per finding of every case.
 
-    Columns of the case: model, seed, kind, cue, rho, head, label, class_name, guilty (a cue goes with the class),
-    n_test, seconds. Columns of the truth: those of ASKED; reliance = max(sufficiency, necessity), NaN without a cue;
-    truth = "positive", "negative", "between" or "complement", see `truth_of`. Columns of the verdict: flagged
-    (convicted), level, judged, named_first (the first class that is convicted).
+    Columns of the classes: those of the case: model, seed, kind, cue, rho, head, label, class_name, guilty (a cue goes
+    with the class), n_test, seconds, cpu_seconds, package (digest of the code that audited). Those of the truth: those
+    of ASKED; reliance = max(sufficiency, necessity), NaN without a cue; truth = "positive", "negative", "between" or
+    "complement", see `truth_of`; truth_any: the same of the cue in its own place, which can be the object or the whole
+    photo. Those of the verdict: flagged (convicted), level, judged, named_first (the first class that is convicted),
+    accused (by any rule), accused_by (codes of these rules), model_accused (any class of the model, or the model as a
+    whole). All columns of the class table.
+
+    Columns of the findings: model, seed, kind, cue, rho, guilty (of the class that is named), and those of
+    `accusations.COLUMNS`.
 
     Args:
         cases: the cases to read.
         work: folder with the folders of all cases.
-        thresholds: thresholds to judge by; None = the defaults.
+        thresholds: thresholds to judge by, which judges all cases again; None = as they were judged.
 
     Raises:
-        ResultError: a case that is not finished, or whose tables another version of the audit made.
+        ResultError: a case that is not finished.
     """
-    frames = [_unit(case, work, thresholds or Thresholds()) for case in cases]
-    return pd.concat(frames, ignore_index=True)
+    pairs = [_unit(case, work, thresholds) for case in cases]
+    findings = [row for _, rows in pairs for row in rows]
+    about = ["model", "seed", "kind", "cue", "rho", "guilty"]
+    return (
+        pd.concat([frame for frame, _ in pairs], ignore_index=True),
+        pd.DataFrame(findings, columns=[*about, *COLUMNS]),
+    )
 
 
-def judge_again(folder: Path, thresholds: Thresholds) -> tuple[RuleOutcome, ...]:
-    """Outcomes of the current rules on the stored tables of a finished case."""
-    images, classes = (read_table(folder, name) for name in ("images", "classes"))
-    made = {name: read_table(folder, name) for name in ("gap_matrix", "slices")}
-    return judge(Evidence(images, classes, thresholds, tables=made))
-
-
-def truth_of(case: Case, label: int, reliance: float) -> str:
+def truth_of(case: Case, label: int, reliance: float, *, of_background: bool = True) -> str:
     """The truth about one class of a case, with which its verdict is compared.
 
     Args:
         case: the case.
         label: label of the class.
         reliance: max(sufficiency, necessity) of the class; NaN without a cue.
+        of_background: whether only the background can be guilty, so that a cue on the object is none.
 
     Returns:
         "positive": a cue was planted for the class, and its reliance is at least POSITIVE.
@@ -76,7 +80,7 @@ def truth_of(case: Case, label: int, reliance: float) -> str:
         "between": a cue was planted, and the reliance lies between the two.
         "complement": the other one of two classes, for which the absence of the cue is as good a cue.
     """
-    planted = case.kind not in CLEAN_KINDS and label in case.plan.guilty
+    planted = case.kind not in (CLEAN_KINDS if of_background else TWIN_KINDS) and label in case.plan.guilty
     if case.kind == "two_classes" and not planted:
         return "complement"
     if not planted or reliance < NEGATIVE:
@@ -84,47 +88,55 @@ def truth_of(case: Case, label: int, reliance: float) -> str:
     return "positive" if reliance >= POSITIVE else "between"
 
 
-def _unit(case: Case, work: Path, thresholds: Thresholds) -> pd.DataFrame:
+def _unit(case: Case, work: Path, thresholds: Thresholds | None) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
     record, folder = finished_unit(case, work), unit_folder(case, work)
     if record is None:
         raise ResultError(f"{str(folder)!r} holds no finished audit", "Run the same benchmark again: it goes on.")
-    try:
-        outcomes = judge_again(folder, thresholds)
-        classes = read_table(folder, "classes")
-    except (ResultError, KeyError) as error:
-        raise ResultError(
-            f"the tables in {str(folder)!r} were made by another version of the audit: {error}",
-            "Run the benchmark with --reaudit; the trained models are kept.",
-        ) from error
+    judged = outcomes_of(case, work) if thresholds is None else judged_again(folder / RUN, thresholds)
+    outcomes, names = judged.outcomes, case.plan.classes
     verdicts = {outcome.subject: outcome for outcome in outcomes if outcome.code in with_role("tests reliance")}
-    accused = [outcome.subject for outcome in convicted(outcomes)]
+    convictions = [outcome.subject for outcome in convicted(outcomes)]
     asked = {row["label"]: row for row in record["reliance"]}
+    known = {
+        "model": case.name,
+        "seed": case.seed,
+        "kind": case.kind,
+        "cue": case.plan.cue or "",
+        "rho": case.plan.rho if case.plan.cue else float("nan"),
+    }
+    guilty = {name: label in case.plan.guilty and case.kind not in CLEAN_KINDS for label, name in enumerate(names)}
     rows = []
-    for label, name in enumerate(case.plan.classes):
+    for label, name in enumerate(names):
         answers: dict[str, Any] = {key: asked.get(label, {}).get(key, float("nan")) for key in ASKED}
         reliance = max(answers["sufficiency"], answers["necessity"])
-        verdict = verdicts.get(name)
+        anywhere = max(reliance, answers["photo_sufficiency"], answers["photo_necessity"])
+        verdict, codes = verdicts.get(name), accusers(outcomes, names, name)
         rows.append(
             {
-                "model": case.name,
-                "seed": case.seed,
-                "kind": case.kind,
-                "cue": case.plan.cue or "",
-                "rho": case.plan.rho if case.plan.cue else float("nan"),
+                **known,
                 "head": case.head,
                 "label": label,
                 "class_name": name,
-                "guilty": label in case.plan.guilty and case.kind not in CLEAN_KINDS,
+                "guilty": guilty[name],
                 "n_test": record["n_test"],
                 "seconds": record["seconds"]["audit"],
+                "cpu_seconds": record["cpu_seconds"],
+                "package": record["package"],
                 **answers,
                 "reliance": reliance,
                 "truth": truth_of(case, label, reliance),
-                "flagged": name in accused,
+                "truth_any": truth_of(case, label, anywhere, of_background=False),
+                "flagged": name in convictions,
                 "level": (verdict.level or "") if verdict else "",
                 "judged": verdict is not None and verdict.judged,
-                "named_first": accused[:1] == [name],
+                "named_first": convictions[:1] == [name],
+                "accused": bool(codes),
+                "accused_by": " ".join(codes),
+                "model_accused": any(map(accuses, outcomes)),
             }
         )
     frame = pd.DataFrame(rows)
-    return frame.join(classes.drop(columns=[name for name in classes if name in frame]), on="class_name")
+    classes = table("classes", judged.classes)
+    joined = frame.join(classes.drop(columns=[name for name in classes if name in frame]), on="class_name")
+    found = [{**known, "guilty": guilty.get(row["class_name"], False), **row} for row in findings_of(outcomes, names)]
+    return joined, found

@@ -1,0 +1,153 @@
+"""Keeps the run folder of a benchmark's audit in one file, and judges it again by the present rules.
+
+Nothing here needs the model, the photos or the masks, so a change of the rules costs seconds per model. What an audit
+measured stays as it was measured.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import bias_audit
+from bias_audit.checks import registry
+from bias_audit.checks.evidence import Evidence
+from bias_audit.checks.outcomes import RuleOutcome
+from bias_audit.config import Thresholds
+from bias_audit.data.dataset import Dataset, Sample
+from bias_audit.errors import ResultError
+from bias_audit.heatmaps import attention
+from bias_audit.pipeline import summaries
+from bias_audit.pipeline.judge import judge
+from bias_audit.pipeline.reopen import config_of
+from bias_audit.run import tables
+from bias_audit.run.columns import Row
+from bias_audit.run.folder import Run
+from bias_audit.run.result import AuditResult, load
+
+LEFT_OUT = ("report.html", "pictures.json")
+"""Files of a run that no rule reads: the page and its pictures, half of the bytes."""
+
+UNJUDGING = ("planted", "cli", "report", "review", "gate", "compare")
+"""Parts of the package on which no number and no outcome of an audit depends."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the rules say about a case.
+
+    Attributes:
+        outcomes: outcomes of all rules, sorted by code; without ids of images.
+        classes: rows of the table of the classes, column name -> value.
+    """
+
+    outcomes: tuple[RuleOutcome, ...]
+    classes: tuple[dict[str, Any], ...]
+
+
+@functools.cache
+def package_digest() -> str:
+    """Digest of the source of all that an audit's numbers and outcomes depend on; 12 hex digits.
+
+    Words are part of it: whoever changes a sentence of a rule judges again, which changes nothing and takes minutes.
+    """
+    root = Path(bias_audit.__file__).parent
+    total = hashlib.sha256()
+    for path in sorted(root.rglob("*.py"), key=lambda path: path.relative_to(root).as_posix()):
+        name = path.relative_to(root)
+        if name.parts[0] not in UNJUDGING:
+            total.update(f"{name.as_posix()}\n{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return total.hexdigest()[:12]
+
+
+def packed(folder: Path) -> bytes:
+    """A finished run folder, without LEFT_OUT, as a gzipped tar file."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=3) as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and path.name not in LEFT_OUT:
+                archive.add(path, path.relative_to(folder).as_posix())
+    return buffer.getvalue()
+
+
+def judged_again(archive: Path, thresholds: Thresholds | None = None) -> Judged:
+    """Make the tables of a packed run again, and judge them by the present rules.
+
+    Args:
+        archive: file of `packed`.
+        thresholds: bounds of the rules; None = the defaults.
+
+    Raises:
+        ResultError: the file is missing or damaged, or holds a run of an incompatible version.
+    """
+    with tempfile.TemporaryDirectory(prefix="bias-audit-benchmark-") as scratch:
+        try:
+            with tarfile.open(archive) as stored:
+                stored.extractall(scratch, filter="data")
+            return judged(load(scratch), thresholds or Thresholds())
+        except (OSError, EOFError, tarfile.TarError, KeyError) as error:
+            raise ResultError(
+                f"the run kept in {str(archive)!r} is damaged or of another version: {error}",
+                "Run the benchmark with --reaudit; the trained models are kept.",
+            ) from error
+
+
+def judged(result: AuditResult, thresholds: Thresholds) -> Judged:
+    """Make the tables of a finished run again from what was measured, and judge them.
+
+    Raises:
+        ResultError: a shard or a table is missing or damaged.
+    """
+    run, config = Run(result.path), config_of(result.info)
+    batch = config.batch_size or 1  # an audit always writes it
+    dataset = _dataset(result)
+    records = _records(result, run, batch)
+    ties = attention.tie_to_objects(dataset, records, run, batch, result.info.grid, config.seed)
+    measured = {check.name: check.recall(result) for check in registry.CHECKS}
+    photos, classes = summaries.summarise(
+        records, {}, result.info.class_names, measured, thresholds, config.seed, ties=ties
+    )
+    made = {name: table for check in measured.values() for name, table in check.tables.items()}
+    for check in registry.CHECKS:
+        made.update(check.sum_up(measured[check.name], photos))
+    outcomes = judge(Evidence(photos.images, classes, thresholds, measured, made))
+    return Judged(outcomes, tables.rows(classes))
+
+
+def _dataset(result: AuditResult) -> Dataset:
+    """The samples of a run, without their files: those are gone, and nothing here reads them."""
+    places = {name: label for label, name in enumerate(result.info.class_names)}
+    images = result.images
+    samples = tuple(
+        Sample(str(name), Path(str(name)), places[str(label)])
+        for name, label in zip(images.index, images["label"], strict=True)
+    )
+    return Dataset(Path(), samples, result.info.class_names, "folder")
+
+
+def _records(result: AuditResult, run: Run, batch: int) -> list[Row]:
+    """The records of the photos, in the order of the run, from its shards.
+
+    Raises:
+        ResultError: a shard is missing.
+    """
+    size, total = batch * attention.BATCHES_PER_SHARD, len(result.images)
+    records: list[Row] = []
+    for start in range(0, total, size):
+        name = attention.shard_name(start // size)
+        stored = run.read_arrays(name, partial(attention.sound, start=start, count=min(size, total - start)))
+        if stored is None:
+            raise ResultError(f"the kept run lacks {name!r}", "Run the benchmark with --reaudit.")
+        records.extend(stored[0])
+    for record, status, reason in zip(
+        records, result.images["reread_status"], result.images["reread_reason"], strict=True
+    ):
+        record["reread_status"], record["reread_reason"] = status, reason
+    return records
