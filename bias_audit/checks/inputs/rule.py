@@ -196,7 +196,7 @@ def _interval(checked: PreprocessCheck) -> tuple[float, float]:
     return stats.rate_interval(right, groups=codes)
 
 
-def _better(gained: int, lost: int, by_group: Sequence[float] | None = None) -> float:
+def _better(gained: int, lost: int, by_group: Sequence[float] | NDArray[np.float64] | None = None) -> float:
     """One-sided p that more photos are gained than lost; 1 where they are not.
 
     The exact McNemar test, or with groups of photos the sign-flip test of what each gains.
@@ -223,7 +223,7 @@ def _one_half(images: pd.DataFrame, codes: NDArray[np.intp] | None) -> NDArray[n
     photos = pd.DataFrame({"rank": [rank(0, str(name)) for name in images.index], "label": images["label"].to_numpy()})
     firsts = photos.assign(unit=units).sort_values("rank", kind="stable").drop_duplicates("unit").set_index("unit")
     order = firsts.groupby("label")["rank"].rank(method="first")
-    return np.asarray(order.loc[units].to_numpy() % 2 == 1)
+    return np.asarray(order.reindex(units).to_numpy() % 2 == 1)
 
 
 def _best_order(confusion: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -100,9 +100,9 @@ def check_masks(
                 rows.append(_overlap(true.mask, guess.mask if guess.mask_status == OK else None))
                 places.append(chosen[place])
         advance(len(known_group))
-    columns = list(zip(*rows, strict=True)) or [(), (), ()]
+    iou, found, precise = list(zip(*rows, strict=True)) or [(), (), ()]
     together = None if codes is None else tuple(int(codes[place]) for place in places)
-    quality = MaskQuality(segmenter, *columns, groups=together)
+    quality = MaskQuality(segmenter, iou, found, precise, together)
     run.write_json(STORED, dataclasses.asdict(quality))
     return quality
 

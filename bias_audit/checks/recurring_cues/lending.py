@@ -40,9 +40,10 @@ def dealt(
     take = [group for group in of_others if group not in of_lenders]
     take = take[: each * sum(int(groups[image]) in lend for image in lenders)]
     count = min(len(lend), len(take))
-    parts: list[tuple[Sequence[int], Sequence[int]]] = [([group], [group]) for group in both]
+    parts: list[tuple[list[int], list[int]]] = [([group], [group]) for group in both]
     if count:
-        parts += zip(np.array_split(lend, count), np.array_split(take, count), strict=True)
+        split = zip(np.array_split(lend, count), np.array_split(take, count), strict=True)
+        parts += [(list(map(int, some)), list(map(int, onto))) for some, onto in split]
     else:
         parts += [([group], []) for group in lend]
     hosts: dict[int, list[int]] = {}

@@ -160,7 +160,7 @@ def _outcome(rule: Rule, name: str, row: pd.Series, evidence: Evidence) -> RuleO
 def _photos(row: pd.Series) -> str:
     """How many photos were changed, and of how many groups where some belong together."""
     photos, groups = int(row["n_proof"]), as_float(row["n_proof_groups"])
-    return f"{photos} photos of {groups:.0f} groups" if groups < photos else f"{photos} photos"
+    return f"{photos} photos of {int(groups)} groups" if groups < photos else f"{photos} photos"
 
 
 def _erased(row: pd.Series) -> str:

@@ -113,7 +113,8 @@ def slices_table(
 
     Accuracy is tested by Fisher's exact test, attention by a Mann-Whitney test on permutations, and the gap by a
     permutation test of its mean, all within classes. With groups the unit of the tests is the mean of a group's images
-    of one class and slice, and accuracy is tested by permutation too; a group that spans classes counts once in each.
+    of one class and slice, and accuracy is tested by permutation too; a group that spans classes has a unit in each,
+    which are exchanged together.
 
     Args:
         images: the images table; unreadable images are left out.
@@ -193,7 +194,8 @@ def _compare(
     names, group = np.unique(units["slice"].to_numpy(str), return_inverse=True)
     label = np.unique(units["label"].to_numpy(str), return_inverse=True)[1]
     scores = units["score"].to_numpy(float)
-    p_values = _p_values(scores, group, label, measure, groups is None, seed, draws)
+    together = units["group"].to_numpy() if groups is not None else None
+    p_values = _p_values(scores, group, label, measure, together, seed, draws)
     cells = stats.Cells.of(scores, group, label)
     pairs = _pairs(cells, measure, names)
     for value, row in rows.items():
@@ -250,10 +252,20 @@ def _units(scored: pd.DataFrame, slices: pd.Series, measure: Measure, groups: pd
 
 
 def _p_values(
-    scores: NDArray[np.float64], group: Codes, label: Codes, measure: Measure, by_photo: bool, seed: int, draws: int
+    scores: NDArray[np.float64],
+    group: Codes,
+    label: Codes,
+    measure: Measure,
+    together: NDArray[np.generic] | None,
+    seed: int,
+    draws: int,
 ) -> NDArray[np.float64]:
-    """(slices,) p-value of each slice against the rest, within classes."""
-    if measure is ACCURACY and by_photo:
+    """(slices,) p-value of each slice against the rest, within classes.
+
+    Where a group of photos (`together`: of each unit; None = there are none) has units of several classes in a slice,
+    these are no independent units: what they lie above their classes is added, and whole groups are exchanged.
+    """
+    if measure is ACCURACY and together is None:
         cells = stats.Cells.of(scores, group, label)
         p_values = []
         for code in range(len(cells.counts)):
@@ -263,7 +275,16 @@ def _p_values(
     if measure is ATTENTION:  # skewed: ranks, in each class of the same spread (van Elteren 1960)
         ranks = pd.Series(scores).groupby(label)
         scores = (ranks.rank() / (ranks.transform("size") + 1)).to_numpy(float)
-    return stats.permutation_within(scores, group, label, seed=seed, permutations=draws)
+    if together is None or not pd.DataFrame({"slice": group, "group": together}).duplicated().any():
+        return stats.permutation_within(scores, group, label, seed=seed, permutations=draws)
+    units = pd.DataFrame({"slice": group, "group": together, "label": label, "score": scores})
+    above = units["score"] - units.groupby("label")["score"].transform("mean")
+    shared = units.groupby("label")["slice"].transform("nunique") > 1  # a class of one slice compares nothing
+    summed = above.where(shared, 0.0).groupby([units["slice"], units["group"]]).sum()
+    slices = summed.index.get_level_values("slice").to_numpy(np.intp)
+    return stats.permutation_within(
+        summed.to_numpy(float), slices, np.zeros_like(slices), seed=seed, permutations=draws
+    )
 
 
 def _difference_interval(pair: stats.Standardised, cells: stats.Cells, measure: Measure, confidence: float) -> Interval:
