@@ -90,7 +90,7 @@ def test_a_mark_that_the_model_follows(marked):
     assert proof.n == 18
     assert proof.erased.mean == proof.pasted.mean == 1
     assert (proof.turned, proof.turned_control) == (1, 0)
-    assert proof.erased.p == pytest.approx(1 / 10_001, rel=0.5)  # of 2^18 patterns two are as extreme
+    assert proof.erased.p == 2 / 2**18, "all eighteen photos fall"
     assert {shot.arm for shot in proof.shots} == {"original", "inpaint", "pasted"}
     assert len({shot.position for shot in proof.shots}) == 3
     assert all(shot.probability == (shot.arm != "inpaint") for shot in proof.shots)
