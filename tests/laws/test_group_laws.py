@@ -11,10 +11,12 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import binom
 
 from bias_audit.checks.data_leaks.background_probe import probe
+from bias_audit.checks.slices.summary import slices_table
 
 SCRIPT = Path(__file__).parents[1] / "measurements" / "grouped_tests.py"
 
@@ -71,3 +73,20 @@ def test_a_probe_of_patients_with_photos_of_two_classes() -> None:
         return found[1].p <= 0.05
 
     assert np.mean([leak(seed) for seed in range(60)]) <= most(60)
+
+
+def test_slices_of_patients_with_photos_of_every_class() -> None:
+    """24 patients of two hospitals, each with a photo of six classes: not 144 units."""
+
+    def worse(seed: int) -> bool:
+        rng = np.random.default_rng(seed)
+        codes, labels = np.repeat(np.arange(24), 6), np.tile(np.arange(6), 24)
+        hospitals = rng.permutation(np.repeat(["north", "south"], 12))[codes]
+        excess = rng.normal(size=24)[codes] + 0.5 * rng.normal(size=144)
+        images = pd.DataFrame({"status": "ok", "label": labels.astype(str), "hospital": hospitals, "correct": True})
+        images = images.assign(attention_status="ok", background_excess_label=excess, intervention_status="off")
+        images[["background_gap", "same_background_accuracy", "other_background_accuracy"]] = np.nan
+        table = slices_table(images, ["hospital"], seed=seed, groups=pd.Series(codes, index=images.index))
+        return bool(table["p_excess"].iloc[0] <= 0.05)
+
+    assert np.mean([worse(seed) for seed in range(30)]) <= most(30)
