@@ -120,12 +120,15 @@ def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame, level: st
         return f"Until that is mended nothing is said of reliance. Test accuracy is {accuracy:z.2f}.{tail}"
     missing = len(reliance) - len(judged)
     partly = f" {missing} classes could not be judged." if missing else ""
-    watched = ", ".join(outcome.subject for outcome in reliance if outcome.level == WATCH)
-    partly += f" A gap that can be laid to no class was found: {watched} (WATCH)." if watched else ""
-    return (
-        f"No reliance on the background was shown in {len(judged)} judged classes. {_open_still(judged)} Test accuracy "
-        f"is {accuracy:z.2f}.{partly}{hints}{tail}"
+    watched = [outcome.subject for outcome in reliance if outcome.level == WATCH]
+    clear = [outcome for outcome in judged if outcome.level != WATCH]
+    parts = (
+        [f"A background gap that can be laid to no class was found: {', '.join(watched)} (WATCH)."] if watched else []
     )
+    if clear:
+        where = f"{len(clear)} {'other ' if watched else ''}judged classes"
+        parts.append(f"No reliance on the background was shown in {where}. {_open_still(clear)}")
+    return f"{' '.join(parts)} Test accuracy is {accuracy:z.2f}.{partly}{hints}{tail}"
 
 
 def _open_still(judged: Sequence[RuleOutcome]) -> str:

@@ -92,7 +92,13 @@ def test_estimated_masks_are_judged_by_patients():
 
 def test_the_share_of_single_images_has_an_interval_of_patients():
     images = pd.DataFrame(
-        {"label": "a", "excess_robust_z": np.where(np.arange(60) < 12, 9.0, 0.0), "background_excess_label": 2.0},
+        {
+            "label": "a",
+            "excess_robust_z": np.where(np.arange(60) < 12, 9.0, 0.0),
+            "background_excess_label": 2.0,
+            "excess_outlier_p": 0.0,
+            "probability_label": 1.0,
+        },
         index=[f"{i}.jpg" for i in range(60)],
     )
     classes = pd.DataFrame({"n_attention": [60]}, index=["a"])

@@ -158,7 +158,8 @@ class TestReliance:
             "attract": 0.5,
             "attract_low": 0.2,
         }
-        found = outcomes("BA201", evidence(classes(a=unsure, b={**unsure, "attract": 0.0, "attract_low": 0.0}, c={})))
+        table = classes(a=unsure, b={**unsure, "attract": 0.0, "attract_low": 0.0}, c={})
+        found = outcomes("BA201", evidence(table, pulls=[("b", "a", 9, 0.4, 0.01)]))
         assert [found[name].level for name in "ab"] == ["SUSPICIOUS", "COLLATERAL"]
 
     def test_a_class_that_no_gap_could_have_convicted_has_not_passed(self):
@@ -170,11 +171,12 @@ class TestReliance:
         assert [found[name].reason_code for name in "ac"] == [TOO_FEW, NOT_TESTED]
         assert found["c"].sentence.startswith("Not tested: ")
 
-    def test_the_largest_gap_of_the_verdict_is_that_of_a_judged_class(self):
-        few = {"p_fdr": 0.051, "background_gap": 1.0, "reliance_reason": "few", "reliance_reason_code": TOO_FEW}
+    def test_what_the_verdict_leaves_open_is_of_a_judged_class(self):
+        few = {"p_fdr": 0.051, "background_gap": 1.0, "gap_high": 1.0, "reliance_reason": "few"}
+        few["reliance_reason_code"] = TOO_FEW
         table = classes(a=few, b={"background_gap": 0.02})
         said = verdict(judge_rule("BA201", evidence(table)), table)
-        assert "No reliance on the background was shown in 1 judged classes (largest background gap 0.02" in said
+        assert "No reliance on the background was shown in 1 judged classes. With 20 photos a gap of up to 10" in said
         assert "1 classes could not be judged" in said
         alone = classes(a=few, b=few)
         assert verdict(judge_rule("BA201", evidence(alone)), alone).startswith("NOT JUDGED: ")
@@ -629,8 +631,8 @@ def test_a_gap_that_nobody_is_to_blame_for_is_no_headline():
     table = classes(fox=GAP, bear={})
     judged = rules.judge(evidence(table, pulls=[("fox", "bear", 9, 0.4, 0.5)]))
     text = verdict(judged, table)
-    assert text.startswith("No reliance on the background was shown in 2 judged classes")
-    assert "A gap that can be laid to no class was found: fox (WATCH)." in text
+    assert text.startswith("A background gap that can be laid to no class was found: fox (WATCH).")
+    assert "No reliance on the background was shown in 1 other judged classes." in text
     assert [each.status for each in judged if each.code == "BA207"] == ["passed"]
 
 

@@ -86,4 +86,4 @@ def test_equal_gaps_under_both_fills_are_found():
 def test_a_gap_that_only_one_fill_makes_is_not_concluded(n, gap, some):
     rows = list(findings(n, gap, 0.0, some=some))
     assert len(rows) > 30
-    assert np.mean([fills_disagree(row) for row in rows]) >= 0.9
+    assert np.mean([fills_disagree(row) for row in rows]) >= 0.85
