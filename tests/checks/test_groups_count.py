@@ -63,7 +63,7 @@ def test_permuted_outputs_are_shown_by_patients():
 
 
 def stable(groups: tuple[int, ...] | None) -> RuleOutcome:
-    values = np.repeat([0.1, 0.3, 0.7], [10, 10, 10])
+    values = np.linspace(0.5, 0.9, 30)
     test = Reliability(STABILITY, similarity=values, signed=values, groups=groups)
     given = Evidence(EMPTY, EMPTY, Thresholds(), {"map_reliability": Measured(own=lambda: (test,))})
     (outcome,) = judge_rule("BA908", given)
