@@ -15,6 +15,9 @@ from bias_audit.run.statuses import NONE_OF_THESE
 if TYPE_CHECKING:
     from bias_audit.config import AuditConfig
 
+SMALLEST = 1.2e-38
+"""Least probability of which a logarithm is taken: TensorFlow takes smaller numbers of 32 bits for 0."""
+
 
 @dataclass(frozen=True)
 class Head:
@@ -87,9 +90,9 @@ class Head:
         if logits is not None:
             logits = tf.cast(logits, tf.float32)
         elif self.kind == "softmax":
-            logits = tf.math.log(tf.maximum(raw, 1e-38))
+            logits = tf.math.log(tf.maximum(raw, SMALLEST))
         elif self.kind == "sigmoid":
-            p = tf.clip_by_value(raw, 1e-38, 1 - 1e-7)
+            p = tf.clip_by_value(raw, SMALLEST, 1 - 1e-7)
             logits = tf.math.log(p) - tf.math.log1p(-p)
         else:
             logits = raw

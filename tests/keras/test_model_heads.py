@@ -152,6 +152,12 @@ class TestLogOdds:
         # d log-odds / d z = (1, -1/2, -1/2), a quarter of it in each of the 2 x 2 cells
         np.testing.assert_allclose(active.gradients[0], np.broadcast_to([0.25, -0.125, -0.125], (2, 2, 3)), rtol=1e-5)
 
+    @pytest.mark.parametrize("kind", ["softmax", "sigmoid"])
+    def test_probabilities_of_exactly_0_and_1_have_finite_log_odds(self, kind: str) -> None:
+        """Of a model whose logits are not known, the surest predictions would count as invalid."""
+        read = Head(kind, 3, None).read(tf.constant([[0.0, 0.0, 1.0]]), None)
+        assert all(np.isfinite(np.asarray(part)).all() for part in read if part is not None)
+
 
 class TestClassMap:
     GROUPS = (("cat", (0, 3)), ("dog", (4,)))
