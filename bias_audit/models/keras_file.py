@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
+import subprocess
+import sys
 import tempfile
 import zipfile
 from collections import Counter
@@ -64,8 +67,10 @@ def _archive(path: Path, limits: Limits) -> tuple[str, Any]:
         content = _json(path, archive.read(CONFIGURATION))
         if WEIGHTS in names:
             # A copy, because h5py seeks to and fro, and a compressed member would be unpacked anew at each seek back.
-            with archive.open(WEIGHTS) as member, tempfile.TemporaryFile() as copy:
+            with archive.open(WEIGHTS) as member, tempfile.NamedTemporaryFile() as copy:
                 shutil.copyfileobj(member, copy)
+                copy.flush()
+                _refuse_crashing(path, Path(copy.name))
                 with h5py.File(copy, "r") as file:
                     _check_parts(path, file, copy.tell(), limits)
     if isinstance(content, dict):
@@ -91,7 +96,36 @@ def _refuse_large(path: Path, members: Sequence[zipfile.ZipInfo], limits: Limits
         raise _too_large(path, "parts other than weights", "weights_bytes", others, limits)
 
 
+_LOOK = """
+import sys, h5py
+def look(_, part):
+    for name in part.attrs:
+        part.attrs[name]
+with h5py.File(sys.argv[1], "r") as file:
+    look("", file)
+    file.visititems(look)
+"""
+
+
+def _refuse_crashing(path: Path, file: Path) -> None:
+    """Refuse an HDF5 file on which the HDF5 library crashes, as it does on some damaged attributes.
+
+    Another process reads them first: a crash of this one could not be told. Whatever else is wrong is told later.
+
+    Args:
+        path: the model's file, for the sentence.
+        file: the HDF5 file: the model's, or its weights.
+    """
+    if not sys.executable:
+        return
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        looked = subprocess.run([sys.executable, "-I", "-c", _LOOK, str(file)], capture_output=True, timeout=60)
+        if looked.returncode < 0:
+            raise ModelError(f"cannot load the model {str(path)!r}: damaged: the HDF5 library crashes when it reads it")
+
+
 def _hdf5(path: Path, limits: Limits) -> tuple[str, Any]:
+    _refuse_crashing(path, path)
     with h5py.File(path, "r") as file:
         _check_parts(path, file, path.stat().st_size, limits)
         version, content = file.attrs.get("keras_version", ""), file.attrs.get("model_config")

@@ -107,6 +107,15 @@ class TestContainers:
         refused(path)
         refused(write_archive(tmp_path / ".keras", with_layer(calls("io.write_file"))), "io.write_file")
 
+    def test_a_file_that_crashes_the_hdf5_library_is_one_sentence(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Byte 1009 of a small .h5 made 255 ended the process by a segmentation fault in libhdf5."""
+        path = write_h5(tmp_path / "m.h5", functional(writes(tmp_path)))
+        monkeypatch.setattr("bias_audit.models.keras_file._LOOK", "import os; os.kill(os.getpid(), 11)")
+        with pytest.raises(ModelError, match="the HDF5 library crashes"):
+            read_keras_file(path)
+
     @pytest.mark.parametrize("name", ["m.keras", "m.h5"])
     def test_what_is_no_regular_file_or_may_not_be_read_is_not_called_damaged(self, tmp_path: Path, name: str) -> None:
         os.mkfifo(tmp_path / name)
