@@ -60,16 +60,16 @@ def arrange_pictures(
         places: image_id -> entry of each image that is shown.
         shown, stored: how many images have a picture in the page, and in the run.
     """
-    stored = {str(name): value for name, value in (pictures.get("images") or {}).items()}
+    stored = {str(name): value for name, value in _mapping(pictures.get("images")).items()}
     table = images.loc[images.index.isin(list(stored))]
     table = table[~table.index.duplicated()]  # a table may list a photo under two labels; it has one picture
     usable = [name for name in order_by_suspicion(table, found) if is_picture(stored[name])]
     kept: list[dict[str, Any]] = []
     left = budget
     composites: dict[str, list[dict[str, Any]]] = {}
-    made = pictures.get("composites") or {}
+    made = _mapping(pictures.get("composites"))
     # The audit keeps composites of a few classes even if nothing was found: they show what was tried.
-    photos = {name: _composed(name, made.get(name) or []) for name in dict.fromkeys([*flagged, *made])}
+    photos = {name: _composed(name, _rows(made.get(name))) for name in dict.fromkeys([*flagged, *made])}
     # Every class shows MOST_COMPOSED before one shows more, which only the image browser does.
     for subject, photo in [
         *((name, photo) for name, rows in photos.items() for photo in rows[:MOST_COMPOSED]),
@@ -183,6 +183,17 @@ def counted(subject: str, photos: Sequence[Mapping[str, Any]]) -> list[dict[str,
             recognised, total = tiles[0]["recognised"], tiles[0]["total"]
             rows.append({"text": text, "shown": shown, "of": len(tiles), "recognised": recognised, "total": total})
     return rows
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """The value, or nothing where a damaged pictures.json has something else in its place."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def _rows(value: Any) -> list[Mapping[str, Any]]:
+    """The composites of a class; damaged ones are left out."""
+    needed = {"image_id", "arm", "predicted"}
+    return [row for row in value if needed <= set(_mapping(row))] if isinstance(value, list) else []
 
 
 def _composed(subject: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
