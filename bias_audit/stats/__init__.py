@@ -11,7 +11,15 @@ from bias_audit.stats.columns import sign_flip_columns
 from bias_audit.stats.correction import benjamini_hochberg, rejection_bounds
 from bias_audit.stats.draws import ENOUGH_DRAWS, draws_for
 from bias_audit.stats.effects import cliffs_delta
-from bias_audit.stats.groups import ENOUGH_GROUPS, codes_of, count_units, effective_size, group_codes, group_means
+from bias_audit.stats.groups import (
+    ENOUGH_GROUPS,
+    codes_of,
+    count_units,
+    effective_size,
+    group_codes,
+    group_means,
+    totals,
+)
 from bias_audit.stats.intervals import median_interval, paired_difference_interval, rate_interval, wilson
 from bias_audit.stats.outliers import ENOUGH_FOR_OUTLIERS, robust_z, upper_tail_p
 from bias_audit.stats.paired import PairedEffect, paired_effect
@@ -75,6 +83,7 @@ __all__ = [
     "sign_flip",
     "sign_flip_columns",
     "standardise",
+    "totals",
     "upper_tail_p",
     "wilson",
 ]

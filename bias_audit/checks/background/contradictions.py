@@ -6,13 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bias_audit.checks.background.culprits import (
-    cue_moves_it,
-    found_by_gap,
-    is_to_blame,
-    maps_are_blind,
-    victim_of_two,
-)
+from bias_audit.checks.background.culprits import blamed_themselves, cue_moves_it, maps_are_blind
 from bias_audit.checks.background.rule import cannot_be_found, capped
 from bias_audit.checks.outcomes import COLLATERAL, WATCH, RuleOutcome, as_float, fills_disagree, gap_proven, relies
 from bias_audit.checks.thresholds import Thresholds
@@ -36,12 +30,7 @@ def contradiction(
         bounds: thresholds of the run.
     """
     table = {str(row["class_name"]): _Row(row) for row in rows}
-    victim = victim_of_two(list(table.items()), bounds)
-    blamed = {
-        name
-        for name, row in found_by_gap(list(table.items()), bounds)
-        if gap_proven(row, bounds) and is_to_blame(row, bounds) and name != victim
-    }
+    blamed = set(blamed_themselves(list(table.items()), bounds))
     for outcome in outcomes:
         if outcome.code != code or outcome.scope != "class" or outcome.subject not in table:
             continue

@@ -62,6 +62,21 @@ def found_by_gap(rows: Sequence[tuple[str, ClassRow]], bounds: Thresholds) -> li
     return [(name, row) for name, row in rows if background_convicts(row, bounds)]
 
 
+def blamed_themselves(rows: Sequence[tuple[str, ClassRow]], bounds: Thresholds) -> list[str]:
+    """The classes that are to blame for their own gap: it is proven, and their background pulls or passes alone.
+
+    Args:
+        rows: pairs of a class name and its row of the class table, of all classes.
+        bounds: thresholds of the rules.
+    """
+    victim = victim_of_two(rows, bounds)
+    return [
+        name
+        for name, row in found_by_gap(rows, bounds)
+        if gap_proven(row, bounds) and is_to_blame(row, bounds) and name != victim
+    ]
+
+
 def standings(
     rows: Sequence[tuple[str, ClassRow]], matrix: pd.DataFrame | None, bounds: Thresholds
 ) -> dict[str, Standing]:
@@ -80,9 +95,8 @@ def standings(
         class name -> who is to blame, for the classes of `found_by_gap`.
     """
     found = dict(found_by_gap(rows, bounds))
-    proven = {name: row for name, row in found.items() if gap_proven(row, bounds)}
-    victim = victim_of_two(rows, bounds)
-    itself = [name for name, row in proven.items() if is_to_blame(row, bounds) and name != victim]
+    proven = [name for name, row in found.items() if gap_proven(row, bounds)]
+    itself = blamed_themselves(rows, bounds)
     asked = [name for name in proven if name not in itself]
     named = significant_pulls(matrix, asked, itself, bounds)
     unnamed = significant_pulls(matrix, asked, [name for name, _ in rows], bounds)

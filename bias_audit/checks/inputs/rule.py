@@ -141,7 +141,7 @@ def class_order(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     now, then = float(right.mean()), float(otherwise.mean())
     moved = np.flatnonzero(order != np.arange(len(names)))
     gains = otherwise.astype(float) - right
-    by_group = None if codes is None else stats.group_means(gains, codes) * np.unique(codes, return_counts=True)[1]
+    by_group = None if codes is None else stats.totals(gains, codes)[0]
     p = _better(int((gains > 0).sum()), int((gains < 0).sum()), by_group)
     # A model that names one class whatever it sees is right most often where that is the most frequent one.
     guessed = float(np.bincount(labels).max()) / n
