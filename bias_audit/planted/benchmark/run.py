@@ -20,7 +20,8 @@ WORK = "work"
 """Folder below the benchmark's output with the trained models and the tables of their audits."""
 
 _WORKERS = {
-    "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1",
+    "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
+    "PYTHONSAFEPATH": "1",
 }  # fmt: skip
 """Environment variables of the workers.
 
