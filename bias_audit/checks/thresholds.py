@@ -61,9 +61,11 @@ class Thresholds:
             it, innocent classes on plain grounds had measured gaps of .09 where the true one was .01.
         context_gap: upper limit of the background gap up to which a class that is looked at beside its object counts as
             not depending on it (10 points; 35 photos without a gap reach it).
-        min_attract: pull on other classes' objects below which a class's background is no culprit's, however certain.
-            On the benchmark's tuning seeds innocent classes reach .061 and the weakest culprits start at .051, so the
-            floor alone does not separate: it goes with a corrected test.
+        min_attract: pull on the objects of all other classes together below which a class's background is no culprit's,
+            however certain. Of the classes with a proven gap on the benchmark's tuning seeds innocent ones reach
+            MEASURED and culprits start at MEASURED.
+        min_pull: pull on the objects of one other class from which that alone makes a culprit; as clear_gap. On the
+            tuning seeds innocent classes reach MEASURED and culprits start at MEASURED.
         min_background_only: margin by which a class's background-only accuracy must exceed the share of other classes'
             emptied photos that the model takes for the class. That share is chance, with the model's own leanings.
         min_cue: probability that the attended piece of background must move beyond a control to confirm a class; as
@@ -110,6 +112,7 @@ class Thresholds:
     clear_gap: float = _bound(0.15, HIGHER)
     context_gap: float = _bound(0.1, HIGHER)
     min_attract: float = _bound(0.05, HIGHER)
+    min_pull: float = _bound(0.15, HIGHER)
     min_background_only: float = _bound(0.1, HIGHER)
     min_cue: float = _bound(0.05, HIGHER)
     min_leak: float = _bound(0.65, HIGHER, 0.5, 1)

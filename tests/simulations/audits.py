@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bias_audit.checks.attraction import attraction
 from bias_audit.checks.background import composites as arms
 from bias_audit.checks.background import summary
 from bias_audit.checks.background.class_effects import background_only_elsewhere, class_effects
 from bias_audit.checks.background.columns import OF_CLASSES
 from bias_audit.checks.background.photo_effects import intervention_columns
+from bias_audit.checks.background.pulls import attraction, contrasts, largest_pulls
 from bias_audit.checks.base import Photos
 from bias_audit.checks.evidence import Evidence
 from bias_audit.checks.outcomes import COLLATERAL, RuleOutcome
@@ -111,12 +111,15 @@ def _classes(composites: pd.DataFrame, photos: Photos, asked: Codes, p_fdr: Floa
         {**passed, "same_background_accuracy": 1.0, "other_background_accuracy": 1.0, "becomes": "", "p_fdr": p}
         for p in p_fdr
     ]
-    exchanged = composites[composites["fill"] == FIRST_FILL]
-    attract = attraction(exchanged, len(p_fdr), seed=photos.seed)
+    pull = attraction(contrasts(composites, len(p_fdr)), len(p_fdr), seed=photos.seed)
+    largest = largest_pulls(summary.gaps_between(composites, photos), rate=photos.thresholds.fdr)
+    p_attract = benjamini_hochberg(pull.p)
     for index in map(int, asked):
         name, row = photos.class_names[index], rows[index]
         row.update(class_effects(photos.of_class(name), least, photos.seed))
-        row["attract"], row["attract_low"], row["attract_high"] = (float(values[index]) for values in attract)
+        row["attract"], row["p_attract_fdr"] = float(pull.attract[index]), float(p_attract[index])
+        row["attract_low"], row["attract_high"] = float(pull.low[index]), float(pull.high[index])
+        row.update(largest.get(name, {}))
         for fill in ("", "_second_fill"):
             row[f"background_only_elsewhere{fill}"] = background_only_elsewhere(images, name, fill, min_photos=least)
     return frame(OF_CLASSES, rows)
