@@ -120,6 +120,8 @@ def attraction(
 ) -> Attraction:
     """The pull of each class's backgrounds on the objects of all other classes together.
 
+    It is the mean over those classes, or that of all their photos as of one class where there are too few of each.
+
     Args:
         found: the contrasts.
         classes: number of classes, K.
@@ -128,15 +130,23 @@ def attraction(
         draws: most random sign patterns of a test, see `stats.draws_for`.
     """
     rows = np.full((classes, 4), np.nan)
+    most = classes - 1
     for culprit, own in _by(found, found.culprit):
-        photos, table = _table(own)
+        photos, together = _table(own)
         codes = None if groups is None else groups[photos]
-        means = np.nanmean(table, axis=1)
-        rows[culprit] = (
-            _pull(table, classes - 1),
-            *_interval(table, classes - 1, seed, codes),
-            stats.sign_flip(means, seed=seed, permutations=draws, groups=codes),
-        )
+        p = stats.sign_flip(np.nanmean(together, axis=1), seed=seed, permutations=draws, groups=codes)
+        victims = [_table(part) for _, part in _by(own, own.label)]
+        if not all(_seen(table, most).any() for _, table in victims):  # too many classes for so few photos
+            victims = [(photos, together)]
+        pull = np.mean([_pull(table, most) for _, table in victims])
+        resamples = int(np.clip(_MOST_NUMBERS // sum(table.size for _, table in victims), 50, RESAMPLES))
+        rng = np.random.default_rng(seed)
+        drawn = [
+            _resampled(table, most, None if groups is None else groups[their], resamples, rng)
+            for their, table in victims
+        ]
+        low, high = np.nanpercentile(np.mean(drawn, axis=0), [2.5, 97.5])
+        rows[culprit] = pull, low, high, p
     return Attraction(*rows.T)
 
 
@@ -218,28 +228,28 @@ def _pull(table: Floats, most: int) -> float:
         most: references that there can be.
     """
     mean = float(np.nanmean(np.nanmean(table, axis=1)))
+    seen = _seen(table, most)
+    return min(mean, float(_low_median(np.nanmean(table[:, seen], axis=0)[None])[0])) if seen.any() else mean
+
+
+def _seen(table: Floats, most: int) -> NDArray[np.bool_]:
+    """(references,) those of which the median is taken; none where they are less than half of all references."""
     seen = (~np.isnan(table)).sum(axis=0) >= SEEN_BY
-    if 2 * seen.sum() < most or not seen.any():
-        return mean
-    return min(mean, float(_low_median(np.nanmean(table[:, seen], axis=0)[None])[0]))
+    return seen & (2 * seen.sum() >= most)
 
 
-def _interval(table: Floats, most: int, seed: int, groups: Codes | None) -> tuple[float, float]:
-    """Ends of the 95 % percentile bootstrap interval of `_pull` over photos or groups."""
+def _resampled(table: Floats, most: int, groups: Codes | None, resamples: int, rng: np.random.Generator) -> Floats:
+    """(resamples,) `_pull` of photos, or groups of photos, that are drawn with replacement."""
     _, members = np.unique(np.arange(len(table)) if groups is None else groups, return_inverse=True)
     drawn = members.max() + 1
-    resamples = int(np.clip(_MOST_NUMBERS // table.size, 50, RESAMPLES))
-    rng = np.random.default_rng(seed)
     weights = rng.multinomial(drawn, np.full(drawn, 1 / drawn), size=resamples).astype(float)[:, members]
-    known = ~np.isnan(table)
+    known, seen = ~np.isnan(table), _seen(table, most)
     with np.errstate(invalid="ignore", divide="ignore"):
-        values = weights @ np.nanmean(table, axis=1) / weights.sum(axis=1)
-        seen = known.sum(axis=0) >= SEEN_BY
-        if 2 * seen.sum() >= most and seen.any():
-            single = (weights @ np.where(known, table, 0.0)[:, seen]) / (weights @ known[:, seen])
-            values = np.fmin(values, _low_median(single))
-    low, high = np.nanpercentile(values, [2.5, 97.5])
-    return float(low), float(high)
+        means = np.asarray(weights @ np.nanmean(table, axis=1) / weights.sum(axis=1))
+        if not seen.any():
+            return means
+        single = (weights @ np.where(known, table, 0.0)[:, seen]) / (weights @ known[:, seen])
+        return np.fmin(means, _low_median(single))
 
 
 def _table(found: Contrasts) -> tuple[Codes, Floats]:
