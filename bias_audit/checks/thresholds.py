@@ -74,6 +74,9 @@ class Thresholds:
             class looks like.
         max_on_estimate: max_on_object where the object is estimated, for want of masks: estimates are often too small.
             On the benchmark's tuning seeds pieces of objects had .26 and more, planted cues up to .16.
+        clear_cue: effect of a cue on the probability from which its lower limit needs not be above min_cue to confirm
+            the cue; as clear_gap. On the tuning seeds cues of classes without reliance reached .09, with lower limits
+            of .03.
         min_leak: AUC of a linear model on the background from which a leak in the data is worth a word: .65 of all
             pairs ordered right where chance orders half. For a property of files the bound is 2 * min_leak - 1, on a
             strength that is 0 at chance.
@@ -115,6 +118,7 @@ class Thresholds:
     min_pull: float = _bound(0.15, HIGHER)
     min_background_only: float = _bound(0.1, HIGHER)
     min_cue: float = _bound(0.05, HIGHER)
+    clear_cue: float = _bound(0.15, HIGHER)
     min_leak: float = _bound(0.65, HIGHER, 0.5, 1)
     max_on_object: float = _bound(0.5, LOWER)
     max_on_estimate: float = _bound(0.25, LOWER)
