@@ -121,7 +121,13 @@ OF_CLASSES: tuple[Column, ...] = (
     Column("random_background_accuracy", "float", "on backgrounds of a random class (Mixed-Rand), 0..1", "low"),
     Column("next_background_accuracy", "float", "on backgrounds of the next class (Mixed-Next), 0..1", "low"),
     Column("p_sign_flip", "float", "sign-flip permutation of the photos' gaps, two-sided"),
-    Column("p_fdr", "float", "p_sign_flip after Benjamini-Hochberg over the classes tested"),
+    Column(
+        "p_gap",
+        "float",
+        "p_sign_flip, or the larger p with photos and donors crossed where a class lends few backgrounds",
+        added=True,
+    ),
+    Column("p_fdr", "float", "p_gap after Benjamini-Hochberg over the classes tested"),
     Column(
         "p_mcnemar", "float", "exact McNemar, photos right on same and wrong on other backgrounds against the reverse"
     ),

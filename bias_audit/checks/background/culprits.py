@@ -208,13 +208,14 @@ def pulls(row: ClassRow, bounds: Thresholds) -> bool:
     """Whether the class's backgrounds pull the objects of other classes to it, which marks the class with the cue.
 
     Either those of all classes together, or those of one of them, which must be pulled as clearly as a gap is clear.
+    Tables of older versions have the interval alone.
 
     Args:
         row: the class's row of the class table.
         bounds: thresholds of the rules.
     """
     together = (
-        as_float(row["p_attract_fdr"], 1) <= bounds.fdr
+        as_float(row["p_attract_fdr"], 0) <= bounds.fdr
         and as_float(row["attract_low"], -1) > 0
         and as_float(row["attract"], 0) >= bounds.min_attract
     )

@@ -235,7 +235,7 @@ def _pull(table: Floats, most: int) -> float:
 def _seen(table: Floats, most: int) -> NDArray[np.bool_]:
     """(references,) those of which the median is taken; none where they are less than half of all references."""
     seen = (~np.isnan(table)).sum(axis=0) >= SEEN_BY
-    return seen & (2 * seen.sum() >= most)
+    return np.asarray(seen & (2 * seen.sum() >= most))
 
 
 def _resampled(table: Floats, most: int, groups: Codes | None, resamples: int, rng: np.random.Generator) -> Floats:
@@ -249,7 +249,7 @@ def _resampled(table: Floats, most: int, groups: Codes | None, resamples: int, r
         if not seen.any():
             return means
         single = (weights @ np.where(known, table, 0.0)[:, seen]) / (weights @ known[:, seen])
-        return np.fmin(means, _low_median(single))
+        return np.asarray(np.fmin(means, _low_median(single)))
 
 
 def _table(found: Contrasts) -> tuple[Codes, Floats]:
@@ -264,9 +264,10 @@ def _table(found: Contrasts) -> tuple[Codes, Floats]:
 def _by(found: Contrasts, key: Codes) -> Iterator[tuple[int, Contrasts]]:
     """The contrasts by one of their codes, in its order."""
     order = np.argsort(key, kind="stable")
-    values, starts = np.unique(key[order], return_index=True)
-    for value, part in zip(values, np.split(order, starts[1:]), strict=True):
-        yield int(value), found.of(part)
+    values, sizes = np.unique(key, return_counts=True)
+    ends = np.cumsum(sizes)
+    for value, start, end in zip(values, ends - sizes, ends, strict=True):
+        yield int(value), found.of(order[start:end])
 
 
 def _low_median(rows: NDArray[np.floating]) -> Floats:

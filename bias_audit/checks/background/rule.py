@@ -246,11 +246,11 @@ def _cue(name: str, row: pd.Series) -> str:
 def _why_itself(name: str, row: pd.Series, bounds: Thresholds) -> list[str]:
     """Sentences on why a class is to blame itself, where pulls or neutral backdrops show it."""
     if pulls(row, bounds):
-        most = str(row["pulls_most"] or "")
-        one = f", those of {most} by {float(row['largest_pull']):z.0%}" if most else ""
+        most = row["pulls_most"]
+        one = f"; those of {most} by {float(row['largest_pull']):z.0%}" if isinstance(most, str) and most else ""
         return [
-            f"Its backgrounds pull other classes' objects to {name} (by {float(row['attract']):z.0%} more than "
-            f"backgrounds of third classes{one})."
+            f"Its backgrounds pull other classes' objects to {name} (by {float(row['attract']):z.0%}{one}), more than "
+            "backgrounds of third classes and neutral backdrops do."
         ]
     if is_to_blame(row, bounds):
         return []

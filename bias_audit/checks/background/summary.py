@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bias_audit import stats
 from bias_audit.checks.background.class_effects import background_only_elsewhere, class_effects, cue_effect
 from bias_audit.checks.background.columns import OF_CLASSES
+from bias_audit.checks.background.crossed import crossed_gap_p
 from bias_audit.checks.background.enough import mark_too_few
 from bias_audit.checks.background.measure import Example, Interventions
 from bias_audit.checks.background.pulls import attraction, contrasts, gap_matrix, largest_pulls
@@ -22,7 +23,7 @@ from bias_audit.run.statuses import DONE, DONE_BEFORE
 from bias_audit.run.tables import frame
 
 CORRECTED = (
-    ("p_fdr", "p_sign_flip"), ("p_attract_fdr", "p_attract"), ("p_cue_removal_fdr", "p_cue_removal"),
+    ("p_fdr", "p_gap"), ("p_attract_fdr", "p_attract"), ("p_cue_removal_fdr", "p_cue_removal"),
     ("p_cue_lent_fdr", "p_cue_lent"),
 )  # fmt: skip
 """Pairs (corrected, p): name of the column after Benjamini-Hochberg over classes, and of the column it corrects."""
@@ -81,10 +82,14 @@ def of_classes(composites: pd.DataFrame, photos: Photos) -> pd.DataFrame:
     compared = contrasts(composites, len(photos.class_names))
     pull = attraction(compared, len(photos.class_names), seed=photos.seed, groups=codes, draws=draws)
     largest = largest_pulls(gaps_between(composites, photos), rate=photos.thresholds.fdr)
+    by_label = composites.groupby("label")
     rows = []
     for index, name in enumerate(photos.class_names):
         own = photos.of_class(name)
         row: dict[str, Any] = class_effects(own, least, photos.seed, groups, draws=draws)
+        if "p_sign_flip" in row:
+            crossed = crossed_gap_p(by_label.get_group(index), codes)
+            row["p_gap"] = np.fmax(row["p_sign_flip"], crossed)
         row["attract"], row["p_attract"] = pull.attract[index], pull.p[index]
         row["attract_low"], row["attract_high"] = pull.low[index], pull.high[index]
         row.update(largest.get(name, {}))
