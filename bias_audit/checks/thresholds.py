@@ -62,10 +62,10 @@ class Thresholds:
         context_gap: upper limit of the background gap up to which a class that is looked at beside its object counts as
             not depending on it (10 points; 35 photos without a gap reach it).
         min_attract: pull on the objects of all other classes together below which a class's background is no culprit's,
-            however certain. Of the classes with a proven gap on the benchmark's tuning seeds innocent ones reach
-            MEASURED and culprits start at MEASURED.
+            however certain. On the benchmark's tuning seeds classes with a proven gap and no reliance reach .04, and
+            culprits start at .13.
         min_pull: pull on the objects of one other class from which that alone makes a culprit; as clear_gap. On the
-            tuning seeds innocent classes reach MEASURED and culprits start at MEASURED.
+            tuning seeds innocent classes reach .09 and culprits start at .24.
         min_background_only: margin by which a class's background-only accuracy must exceed the share of other classes'
             emptied photos that the model takes for the class. That share is chance, with the model's own leanings.
         min_cue: probability that the attended piece of background must move beyond a control to confirm a class; as
