@@ -15,7 +15,7 @@ from bias_audit.checks.background.class_effects import background_only_elsewhere
 from bias_audit.checks.background.columns import OF_CLASSES
 from bias_audit.checks.background.crossed import crossed_gap_p
 from bias_audit.checks.background.photo_effects import intervention_columns
-from bias_audit.checks.background.pulls import attraction, contrasts, largest_pulls
+from bias_audit.checks.background.pulls import attraction, fair_contrasts, largest_pulls
 from bias_audit.checks.base import Photos
 from bias_audit.checks.evidence import Evidence
 from bias_audit.checks.outcomes import COLLATERAL, RuleOutcome
@@ -116,7 +116,8 @@ def _classes(composites: pd.DataFrame, photos: Photos, asked: Codes, p_fdr: Floa
         {**passed, "same_background_accuracy": 1.0, "other_background_accuracy": 1.0, "becomes": "", "p_fdr": p}
         for p in p_fdr
     ]
-    pull = attraction(contrasts(composites, len(p_fdr)), len(p_fdr), seed=photos.seed)
+    compared = fair_contrasts(composites, len(p_fdr), strong=photos.thresholds.min_pull)
+    pull = attraction(compared, len(p_fdr), seed=photos.seed)
     largest = largest_pulls(summary.gaps_between(composites, photos), rate=photos.thresholds.fdr)
     p_attract = benjamini_hochberg(pull.p)
     for index in map(int, asked):

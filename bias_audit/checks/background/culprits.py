@@ -167,16 +167,16 @@ def could_be_pulled(matrix: pd.DataFrame | None, victims: Sequence[str], bounds:
     """
     if matrix is None or "n_groups" not in matrix:
         return set(victims)
-    import numpy as np
-
     from bias_audit import stats
 
     pairs = matrix[matrix["object_class"].isin(victims)]
     allowed = stats.rejection_bounds(pairs["p_pull"].to_numpy(float), bounds.fdr)
-    units = pairs["n_groups"].to_numpy(int)
-    least = np.array([stats.least_sign_flip_p(count, stats.draws_for(len(pairs))) for count in units.tolist()])
-    able = least <= allowed
-    return set(pairs.loc[able, "object_class"].astype(str))
+    draws = stats.draws_for(len(pairs))
+    return {
+        str(victim)
+        for victim, count, bound in zip(pairs["object_class"], pairs["n_groups"], allowed, strict=True)
+        if stats.least_sign_flip_p(int(count), draws) <= bound
+    }
 
 
 def level_of(row: ClassRow, bounds: Thresholds, *, watched: bool) -> str:

@@ -115,6 +115,26 @@ def contrasts(composites: pd.DataFrame, classes: int) -> Contrasts:
     return Contrasts(*columns).of(np.argsort(columns[0], kind="stable"))
 
 
+def fair_contrasts(composites: pd.DataFrame, classes: int, *, strong: float) -> Contrasts:
+    """The `contrasts` without references on which a strong culprit speaks for itself.
+
+    Where everything on backgrounds of `s` is called `s`, nothing is called anything else there, and against that
+    reference any class would pull. So classes of which the pull on all others is at least `strong`, and half of the
+    strongest, are no reference for the other classes.
+
+    Args:
+        composites, classes: see `contrasts`.
+        strong: pull from which a culprit is strong, 0..1.
+    """
+    found = contrasts(composites, classes)
+    pulls = np.full(classes, -1.0)
+    for culprit, own in _by(found, found.culprit):
+        pulls[culprit] = _together(own, classes - 1)[0]
+    culprits = pulls >= max(strong, pulls.max(initial=-1.0) / 2)
+    third = np.append(culprits, False)[found.reference]
+    return found.of(~third | culprits[found.culprit])
+
+
 def attraction(
     found: Contrasts, classes: int, *, seed: int, groups: Codes | None = None, draws: int = stats.ENOUGH_DRAWS
 ) -> Attraction:
@@ -130,22 +150,19 @@ def attraction(
         draws: most random sign patterns of a test, see `stats.draws_for`.
     """
     rows = np.full((classes, 4), np.nan)
-    most = classes - 1
     for culprit, own in _by(found, found.culprit):
-        photos, together = _table(own)
-        codes = None if groups is None else groups[photos]
-        p = stats.sign_flip(np.nanmean(together, axis=1), seed=seed, permutations=draws, groups=codes)
-        victims = [_table(part) for _, part in _by(own, own.label)]
-        if not all(_seen(table, most).any() for _, table in victims):  # too many classes for so few photos
-            victims = [(photos, together)]
-        pull = np.mean([_pull(table, most) for _, table in victims])
+        most = _references(own)
+        pull, victims = _together(own, most)
         resamples = int(np.clip(_MOST_NUMBERS // sum(table.size for _, table in victims), 50, RESAMPLES))
         rng = np.random.default_rng(seed)
         drawn = [
-            _resampled(table, most, None if groups is None else groups[their], resamples, rng)
-            for their, table in victims
+            _resampled(table, most, None if groups is None else groups[photos], resamples, rng)
+            for photos, table in victims
         ]
         low, high = np.nanpercentile(np.mean(drawn, axis=0), [2.5, 97.5])
+        photos, together = _table(own)
+        codes = None if groups is None else groups[photos]
+        p = stats.sign_flip(np.nanmean(together, axis=1), seed=seed, permutations=draws, groups=codes)
         rows[culprit] = pull, low, high, p
     return Attraction(*rows.T)
 
@@ -166,6 +183,7 @@ def gap_matrix(found: Contrasts, class_names: Sequence[str], *, seed: int, group
     """
     classes, rows = len(class_names), []
     flips = stats.draws_for(classes * (classes - 1))
+    most = {culprit: _references(own) for culprit, own in _by(found, found.culprit)}
     for label, victims in _by(found, found.label):
         photos = np.unique(victims.photo)
         means = np.full((len(photos), classes), np.nan)
@@ -173,7 +191,7 @@ def gap_matrix(found: Contrasts, class_names: Sequence[str], *, seed: int, group
         for culprit, both in _by(victims, victims.culprit):
             own, table = _table(both)
             means[np.searchsorted(photos, own), culprit] = np.nanmean(table, axis=1)
-            sizes[culprit], pulls[culprit] = len(own), _pull(table, classes - 1)
+            sizes[culprit], pulls[culprit] = len(own), _pull(table, most[culprit])
             units[culprit] = stats.count_units(len(own), None if groups is None else groups[own])
         codes = None if groups is None else groups[photos]
         p_values = stats.sign_flip_columns(means, seed=seed, groups=codes, permutations=flips)
@@ -214,6 +232,19 @@ def largest_pulls(matrix: pd.DataFrame, *, rate: float) -> dict[str, dict[str, f
             "p_largest_pull_fdr": float(row["p_fdr"]),
         }
     return largest
+
+
+def _references(own: Contrasts) -> int:
+    """Number of references that a class is compared with for one victim: third classes, and neutral backdrops."""
+    return len(np.unique(own.reference)) - (len(np.unique(own.label)) > 1)
+
+
+def _together(own: Contrasts, most: int) -> tuple[float, list[tuple[Codes, Floats]]]:
+    """Pull of a class on all others, and (photos, contrasts) of each: one for all where photos are too few of each."""
+    victims = [_table(part) for _, part in _by(own, own.label)]
+    if not all(_seen(table, most).any() for _, table in victims):
+        victims = [_table(own)]
+    return float(np.mean([_pull(table, most) for _, table in victims])), victims
 
 
 def _pull(table: Floats, most: int) -> float:

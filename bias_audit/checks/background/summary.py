@@ -15,7 +15,7 @@ from bias_audit.checks.background.columns import OF_CLASSES
 from bias_audit.checks.background.crossed import crossed_gap_p
 from bias_audit.checks.background.enough import mark_too_few
 from bias_audit.checks.background.measure import Example, Interventions
-from bias_audit.checks.background.pulls import attraction, contrasts, gap_matrix, largest_pulls
+from bias_audit.checks.background.pulls import attraction, fair_contrasts, gap_matrix, largest_pulls
 from bias_audit.checks.base import Photos
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.checks.within_class import outlier_p_within, robust_z_within
@@ -79,7 +79,7 @@ def of_classes(composites: pd.DataFrame, photos: Photos) -> pd.DataFrame:
     images, groups, least = photos.images, photos.groups, photos.thresholds.min_photos
     draws = stats.draws_for(len(photos.class_names), rate=photos.thresholds.fdr)
     codes = None if groups is None else groups.to_numpy(np.intp)
-    compared = contrasts(composites, len(photos.class_names))
+    compared = fair_contrasts(composites, len(photos.class_names), strong=photos.thresholds.min_pull)
     pull = attraction(compared, len(photos.class_names), seed=photos.seed, groups=codes, draws=draws)
     largest = largest_pulls(gaps_between(composites, photos), rate=photos.thresholds.fdr)
     by_label = composites.groupby("label")
@@ -121,9 +121,8 @@ def gaps_between(composites: pd.DataFrame, photos: Photos) -> pd.DataFrame:
         photos: input of the tables.
     """
     codes = None if photos.groups is None else photos.groups.to_numpy(np.intp)
-    return gap_matrix(
-        contrasts(composites, len(photos.class_names)), photos.class_names, seed=photos.seed, groups=codes
-    )
+    compared = fair_contrasts(composites, len(photos.class_names), strong=photos.thresholds.min_pull)
+    return gap_matrix(compared, photos.class_names, seed=photos.seed, groups=codes)
 
 
 def to_show(examples: Mapping[str, list[Example]], outcomes: Sequence[RuleOutcome]) -> dict[str, list[Example]]:
