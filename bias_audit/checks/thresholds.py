@@ -61,11 +61,12 @@ class Thresholds:
             it, innocent classes on plain grounds had measured gaps of .09 where the true one was .01.
         context_gap: upper limit of the background gap up to which a class that is looked at beside its object counts as
             not depending on it (10 points; 35 photos without a gap reach it).
-        min_attract: pull on the objects of all other classes together below which a class's background is no culprit's,
-            however certain. On the benchmark's tuning seeds classes with a proven gap and no reliance reach .04, and
-            culprits start at .13.
-        min_pull: pull on the objects of one other class from which that alone makes a culprit; as clear_gap. On the
-            tuning seeds innocent classes reach .09 and culprits start at .24.
+        min_attract: pull of a property of the whole photo on other classes below which it is no cue, however certain.
+        min_pull: pull of a class's backgrounds on the objects of one other class from which that alone makes a culprit;
+            as clear_gap. On the benchmark's tuning seeds classes with a proven gap and no reliance reach .13, and
+            culprits start at .24.
+        min_pull_all: the same on the objects of all other classes together. On the tuning seeds innocent classes reach
+            .07, and culprits start at .13.
         min_background_only: margin by which a class's background-only accuracy must exceed the share of other classes'
             emptied photos that the model takes for the class. That share is chance, with the model's own leanings.
         min_cue: probability that the attended piece of background must move beyond a control to confirm a class; as
@@ -116,6 +117,7 @@ class Thresholds:
     context_gap: float = _bound(0.1, HIGHER)
     min_attract: float = _bound(0.05, HIGHER)
     min_pull: float = _bound(0.15, HIGHER)
+    min_pull_all: float = _bound(0.1, HIGHER)
     min_background_only: float = _bound(0.1, HIGHER)
     min_cue: float = _bound(0.05, HIGHER)
     clear_cue: float = _bound(0.15, HIGHER)

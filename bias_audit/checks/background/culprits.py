@@ -217,7 +217,7 @@ def pulls(row: ClassRow, bounds: Thresholds) -> bool:
     together = (
         as_float(row["p_attract_fdr"], 0) <= bounds.fdr
         and as_float(row["attract_low"], -1) > 0
-        and as_float(row["attract"], 0) >= bounds.min_attract
+        and as_float(row["attract"], 0) >= bounds.min_pull_all
     )
     one = as_float(row["p_largest_pull_fdr"], 1) <= bounds.fdr and as_float(row["largest_pull"], 0) >= bounds.min_pull
     return together or one

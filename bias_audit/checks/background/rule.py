@@ -183,7 +183,7 @@ def near_threshold(row: ClassRow, bounds: Thresholds, *, found: bool) -> str:
     if found and (fill := fill_words.near(row, bounds)):
         reasons.append(fill)
     attract, least = as_float(row["attract"], -1), as_float(row["attract_low"], -1)
-    margin = max(min(attract - bounds.min_attract, least), as_float(row["largest_pull"], -1) - bounds.min_pull)
+    margin = max(min(attract - bounds.min_pull_all, least), as_float(row["largest_pull"], -1) - bounds.min_pull)
     if found and not passes_alone(row, bounds) and abs(margin) < bounds.near:
         reasons.append(f"a pull of {attract:z.1%}, at least {least:z.1%}, which tells culprit from victim")
     return "; ".join(reasons)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bias_audit.checks.background.pulls import attraction, contrasts, gap_matrix, largest_pulls
+from bias_audit.checks.background.pulls import attraction, contrasts, fair_contrasts, gap_matrix, largest_pulls
 from bias_audit.config import FIRST_FILL, SECOND_FILL
 
 
@@ -119,6 +119,25 @@ def test_a_class_that_is_known_by_a_missing_cue():
         return 1 if label == 0 else label
 
     assert {culprit for _, culprit in pulls(world(4, 8, missing), 4)} == {0}
+
+
+def test_a_strong_culprit_is_no_reference_for_others():
+    """Objects of 1 that have lost their cue are called 3 on real backgrounds and 2 on neutral ones. Where everything is a
+    0 nothing is called 3, and against that reference 3 would pull."""
+
+    def called(label: int, ground: int) -> int:
+        if ground in (0, 1):
+            return ground
+        return label if label > 1 else 2 if ground < 0 else 3
+
+    frame = world(4, 8, called)
+    assert (1, 3) in pulls(frame, 4)
+    fair = fair_contrasts(frame, 4, strong=0.15)
+    found = gap_matrix(fair, ["0", "1", "2", "3"], seed=0)
+    assert set(found.loc[found["pull"] > 0, "background_class"]) == {"0", "1"}
+    np.testing.assert_allclose(attraction(fair, 4, seed=0).attract, [1, 1, 0, 0])
+    weak = fair_contrasts(frame, 4, strong=1.1)
+    assert len(weak.photo) == len(contrasts(frame, 4).photo)
 
 
 def test_the_matrix_lists_what_was_tried_and_tests_over_photos_or_groups():
