@@ -208,19 +208,18 @@ def pulls(row: ClassRow, bounds: Thresholds) -> bool:
     """Whether the class's backgrounds pull the objects of other classes to it, which marks the class with the cue.
 
     Either those of all classes together, or those of one of them, which must be pulled as clearly as a gap is clear.
-    Tables of older versions have the interval alone.
+    Tables of older versions have no test, and were judged by the interval and `min_attract`.
 
     Args:
         row: the class's row of the class table.
         bounds: thresholds of the rules.
     """
-    together = (
-        as_float(row["p_attract_fdr"], 0) <= bounds.fdr
-        and as_float(row["attract_low"], -1) > 0
-        and as_float(row["attract"], 0) >= bounds.min_pull_all
-    )
+    certain = as_float(row["attract_low"], -1) > 0
+    if math.isnan(as_float(row["p_attract_fdr"])):
+        return certain and as_float(row["attract"], 0) >= bounds.min_attract
+    together = as_float(row["p_attract_fdr"]) <= bounds.fdr and as_float(row["attract"], 0) >= bounds.min_pull_all
     one = as_float(row["p_largest_pull_fdr"], 1) <= bounds.fdr and as_float(row["largest_pull"], 0) >= bounds.min_pull
-    return together or one
+    return (certain and together) or one
 
 
 def passes_alone(row: ClassRow, bounds: Thresholds) -> bool:
