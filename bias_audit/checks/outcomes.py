@@ -278,6 +278,27 @@ def fills_disagree(row: ClassRow) -> bool:
     )
 
 
+GROWN_SHARE = 0.5
+"""Share of the gap that must remain with grown holes for it not to come from what the masks missed."""
+
+
+def masks_in_doubt(row: ClassRow, bounds: Thresholds) -> bool:
+    """Whether the background gap of a class may come from what the masks missed of the objects.
+
+    A gap is not in doubt where it is at least half as large on backgrounds with grown holes, with a 95 % interval above
+    0, on at least `min_photos` photos, or groups of them. Runs from before there were such backgrounds are not in doubt.
+
+    Args:
+        row: the class's row of the table `classes`; it says something where the gap counts by `relies`.
+        bounds: thresholds of the rules.
+    """
+    units = as_float(row["n_clusters_grown_holes"])
+    if math.isnan(units):
+        return False
+    gap, least = as_float(row["background_gap_grown_holes"], -1), as_float(row["grown_holes_low"], -1)
+    return units < bounds.min_photos or least <= 0 or gap < GROWN_SHARE * as_float(row["background_gap"], 0)
+
+
 def background_convicts(row: ClassRow, bounds: Thresholds) -> bool:
     """Whether BA201 finds the class: its background gap counts, and it does not come from the fill.
 
