@@ -69,7 +69,8 @@ class RuleOutcome:
         p_value: p of the test, corrected for the number of tests made; None where none was made.
         image_ids: ids of images that show the finding, most telling first, at most MOST_IDS.
         evidence: further numbers, by column name.
-        reason_code: why the rule could not judge, see `checks.reasons`; "" where it judged, and in older runs.
+        reason_code: why the rule could not judge, see `checks.reasons`, or why a finding is lower than its numbers
+            would make it; "" else, and in older runs.
     """
 
     code: str
@@ -286,7 +287,8 @@ def masks_in_doubt(row: ClassRow, bounds: Thresholds) -> bool:
     """Whether the background gap of a class may come from what the masks missed of the objects.
 
     A gap is not in doubt where it is at least half as large on backgrounds with grown holes, with a 95 % interval above
-    0, on at least `min_photos` photos, or groups of them. Runs from before there were such backgrounds are not in doubt.
+    0, on at least `min_photos` photos, or groups of them. Runs made before there were such backgrounds are never in
+    doubt.
 
     Args:
         row: the class's row of the table `classes`; it says something where the gap counts by `relies`.

@@ -17,7 +17,16 @@ from bias_audit.config import FIRST_FILL, SECOND_FILL
 from bias_audit.data.batches import Geometry, Loaded, load
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.sampling import rank
-from bias_audit.interventions.edits import FILLS, Mask, attended_region, background_only, elsewhere, grown, hole, touches
+from bias_audit.interventions.edits import (
+    FILLS,
+    Mask,
+    attended_region,
+    background_only,
+    elsewhere,
+    grown,
+    hole,
+    touches,
+)
 from bias_audit.limits.memory import bytes_array
 from bias_audit.run.statuses import DONE, FILLS_FRAME, NO_DONORS, NO_USABLE_MASK, NOT_SAMPLED, TOO_SMALL_TO_PASTE
 

@@ -144,8 +144,7 @@ def _second_fill(done: pd.DataFrame, groups: pd.Series | None, first_gap: float)
 
 
 def _grown_holes(done: pd.DataFrame, groups: pd.Series | None) -> dict[str, Any]:
-    """The gap on backgrounds with grown holes; {} in runs made before there were such, which must not seem to lack any.
-    """
+    """The gap on backgrounds with grown holes; {} in runs made before there were such: nothing is in doubt there."""
     if done["grown_holes_donors"].isna().all():
         return {}
     rows = done[done["background_gap_grown_holes"].notna()]

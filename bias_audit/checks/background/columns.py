@@ -170,8 +170,8 @@ OF_CLASSES: tuple[Column, ...] = (
     Column(
         "background_gap_grown_holes",
         "float",
-        "the gap with the donors' holes grown by a fifth of the picture's shorter side: what a mask missed of an object "
-        "is then covered as a rule",
+        "the gap with the donors' holes grown by a fifth of the picture's shorter side, which covers as a rule what a "
+        "mask missed of an object",
         "high",
         added=True,
     ),

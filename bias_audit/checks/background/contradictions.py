@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bias_audit.checks.background.culprits import blamed_themselves, cue_moves_it, maps_are_blind
+from bias_audit.checks.background.culprits import blamed_themselves, cue_moves_it, maps_are_blind, to_blame
 from bias_audit.checks.background.rule import cannot_be_found, capped
 from bias_audit.checks.outcomes import COLLATERAL, WATCH, RuleOutcome, as_float, fills_disagree, gap_proven, relies
+from bias_audit.checks.reasons import MASKS_IN_DOUBT
 from bias_audit.checks.thresholds import Thresholds
 
 CLOSE = 1e-9
@@ -31,11 +32,12 @@ def contradiction(
     """
     table = {str(row["class_name"]): _Row(row) for row in rows}
     blamed = set(blamed_themselves(list(table.items()), bounds))
+    doubted = set(to_blame(list(table.items()), bounds)) - blamed
     for outcome in outcomes:
         if outcome.code != code or outcome.scope != "class" or outcome.subject not in table:
             continue
         row = table[outcome.subject]
-        wrong = _wrong(outcome, row, bounds) or _wrong_level(outcome, row, bounds, blamed)
+        wrong = _wrong(outcome, row, bounds) or _wrong_level(outcome, row, bounds, blamed, doubted)
         if wrong:
             return f"{code} of {outcome.subject!r}: {wrong}"
     return ""
@@ -55,6 +57,9 @@ def unnamed_contradiction(code: str, of_classes: str, outcomes: Sequence[RuleOut
         if outcome.code == code and not outcome.ignored and judged and outcome.found != bool(blamed_on_nobody_known):
             named = ", ".join(map(repr, blamed_on_nobody_known)) or "no class"
             return f"{code} is {outcome.status!r}, {of_classes} lays the gap of {named} to a class that is not found"
+        lowered = all(each.evidence.get("masks_in_doubt") for each in judged if each.evidence.get("blame") == "unnamed")
+        if outcome.code == code and outcome.found and judged and lowered != (outcome.reason_code == MASKS_IN_DOUBT):
+            return f"{code} has the reason {outcome.reason_code!r}, and {of_classes} says otherwise of the masks"
     return ""
 
 
@@ -85,9 +90,16 @@ def _wrong(outcome: RuleOutcome, row: Mapping[str, Any], bounds: Thresholds) -> 
     return ""
 
 
-def _wrong_level(outcome: RuleOutcome, row: Mapping[str, Any], bounds: Thresholds, blamed: set[str]) -> str:
+def _wrong_level(
+    outcome: RuleOutcome, row: Mapping[str, Any], bounds: Thresholds, blamed: set[str], doubted: set[str]
+) -> str:
     if not outcome.found:
         return ""
+    if (outcome.subject in doubted) != (outcome.reason_code == MASKS_IN_DOUBT):
+        so = "are" if outcome.subject in doubted else "are not"
+        return f"its reason is {outcome.reason_code!r}, and by the class table its masks {so} in doubt"
+    if outcome.subject in doubted:
+        return "" if outcome.level == WATCH else f"level {outcome.level}, the class table says {WATCH}"
     levels = _levels(row, bounds, itself=outcome.subject in blamed, others=bool(blamed - {outcome.subject}))
     if outcome.level in levels:
         return ""
