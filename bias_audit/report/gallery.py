@@ -91,9 +91,7 @@ def arrange_pictures(
         if budget - left + cost > budget * COMPOSITE_SHARE:
             continue
         left -= cost
-        tiles = [
-            _tile(subject, row, already.get(row["jpeg"]) or keep_picture(kept, "c", row)) for row in photo["rows"]
-        ]
+        tiles = [_tile(subject, row, already.get(row["jpeg"]) or keep_picture(kept, "c", row)) for row in photo["rows"]]
         composites.setdefault(subject, []).append({"image_id": photo["image_id"], "tiles": tiles})
     entries: dict[str, dict[str, Any]] = {}
     records = table.astype(object).where(table.notna(), None)

@@ -166,5 +166,6 @@ def _told(name: str, row: pd.Series) -> str:
 def _background_convicted(name: str, evidence: Evidence) -> bool:
     """Whether BA201 finds the class by a proven gap that what the masks missed cannot have made."""
     row, bounds = dict(evidence.rows()).get(name), evidence.thresholds
-    proven = row is not None and background_convicts(row, bounds) and gap_proven(row, bounds)
-    return proven and not masks_in_doubt(row, bounds)
+    if row is None:
+        return False
+    return background_convicts(row, bounds) and gap_proven(row, bounds) and not masks_in_doubt(row, bounds)
