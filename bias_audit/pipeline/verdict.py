@@ -74,9 +74,13 @@ def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame, level: st
     judged = [outcome for outcome in reliance if outcome.judged]
     accuracy = _weighted(classes, "accuracy", "n_read")
     kinds = _cues()
-    cues = [each for each in outcomes if each.code in kinds and each.found and each.level != CONTEXT]
+    cues = [
+        each
+        for each in outcomes
+        if each.code in kinds and each.found and each.level != CONTEXT and each.reason_code != MASKS_IN_DOUBT
+    ]
     unnamed = [each for each in outcomes if each.found and each.code in with_role("proves reliance, names no class")]
-    tail = _doubted(reliance) + _tail(classes)
+    tail = _doubted([*reliance, *(each for each in outcomes if each.code in kinds)]) + _tail(classes)
     if unnamed and not accused:
         said = " ".join(outcome.sentence for outcome in unnamed)
         moved = f" Cues that move the prediction: {_named(cues)}." if cues else ""
@@ -132,9 +136,10 @@ def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame, level: st
     return f"{' '.join([*parts, f'Test accuracy is {accuracy:z.2f}.'])}{partly}{hints}{tail}"
 
 
-def _doubted(reliance: Sequence[RuleOutcome]) -> str:
+def _doubted(outcomes: Sequence[RuleOutcome]) -> str:
     """Sentence on classes that are not accused because what the masks missed may have made their gap; "" for none."""
-    named = ", ".join(outcome.subject for outcome in reliance if outcome.reason_code == MASKS_IN_DOUBT)
+    doubted = [each for each in outcomes if each.reason_code == MASKS_IN_DOUBT]
+    named = ", ".join(dict.fromkeys(str(each.evidence.get("class_name", each.subject)) for each in doubted))
     return (
         f" A background gap was found that parts of the objects which the masks miss could have made: {named} "
         "(WATCH, masks in doubt)."

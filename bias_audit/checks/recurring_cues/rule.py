@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 from bias_audit.checks.base import Judge, Rule
 from bias_audit.checks.outcomes import (
     MOST_IDS,
+    WATCH,
     RuleOutcome,
     answered,
     as_float,
+    masks_in_doubt,
     not_applicable,
     not_excluded,
     number,
+    relies,
     visible,
 )
-from bias_audit.checks.reasons import NOT_MEASURED, NOT_TESTED, NOTHING_RECURS, TOO_FEW_GROUPS
+from bias_audit.checks.reasons import MASKS_IN_DOUBT, NOT_MEASURED, NOT_TESTED, NOTHING_RECURS, TOO_FEW_GROUPS
 from bias_audit.config import Thresholds
 from bias_audit.run.statuses import OK
 
@@ -36,8 +39,8 @@ def recurring_cue(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 
     CONFIRMED where one of the two effects is significant after correction and large enough. One is enough: where a
     second cue is present, erasing the first may cost nothing, though it turns other images when pasted. The level is
-    CONTEXT where a reviewer has judged the cue legitimate. A cluster that lies mostly on the object shows what the
-    class looks like, and is no finding.
+    CONTEXT where a reviewer has judged the cue legitimate, and WATCH where the masks of the class are in doubt. A
+    cluster that lies mostly on the object shows what the class looks like, and is no finding.
     """
     bounds, clusters = evidence.thresholds, evidence.table("clusters")
     why_not = evidence.own("recurring_cues")
@@ -120,7 +123,8 @@ def _outcome(rule: Rule, name: str, row: pd.Series, evidence: Evidence) -> RuleO
     from bias_audit.checks.recurring_cues.names import LEGITIMATE
 
     judged = str(row["judgement"])
-    level = "CONTEXT" if judged == LEGITIMATE else "CONFIRMED"
+    doubted = judged != LEGITIMATE and _may_be_missed(str(row["class_name"]), evidence)
+    level = "CONTEXT" if judged == LEGITIMATE else WATCH if doubted else "CONFIRMED"
     shown = evidence.table("cluster_spots")
     images = tuple(shown.loc[shown["cluster_id"] == name, "image_id"]) if shown is not None else ()
     called = f"{row['name']!r}" if row["name"] else f"the recurring cue {name}"
@@ -135,6 +139,11 @@ def _outcome(rule: Rule, name: str, row: pd.Series, evidence: Evidence) -> RuleO
         f"images, {row['class_share']:z.0%} of them). {clauses[:1].upper()}{clauses[1:]} "
         f"({_photos(row)}).{outline}{verdict}"
     )
+    if doubted:
+        sentence += (
+            f" Masks in doubt: the background gap of {row['class_name']} does not stay with larger holes in the "
+            "backgrounds, so what is seen here may be a part of the object that the masks miss."
+        )
     return answered(
         rule,
         "cluster",
@@ -154,7 +163,18 @@ def _outcome(rule: Rule, name: str, row: pd.Series, evidence: Evidence) -> RuleO
             "name": str(row["name"]),
             **{key: number(row[key]) for key in EVIDENCE},
         },
+        reason_code=MASKS_IN_DOUBT if doubted else "",
     )
+
+
+def _may_be_missed(name: str, evidence: Evidence) -> bool:
+    """Whether the masks of a class are in doubt: its gap counts, and what they missed of the objects may have made it.
+
+    Such a part lies off the mask in photo after photo, as a cue does. Without a gap that counts nothing tells them
+    apart.
+    """
+    row = dict(evidence.rows()).get(name)
+    return row is not None and relies(row, evidence.thresholds) and masks_in_doubt(row, evidence.thresholds)
 
 
 def _photos(row: pd.Series) -> str:

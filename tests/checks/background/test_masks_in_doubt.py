@@ -169,6 +169,17 @@ def test_the_headline_says_so_and_the_audit_fails_by_default():
     assert "can be laid to no class" not in said
 
 
+def test_a_cue_in_doubt_is_no_headline():
+    given = evidence(wolf={**GAP, **LOST}, cat={})
+    evidence_of = {"class_name": "wolf"}
+    cue = RuleOutcome("BA302", "t", "cluster", "wolf-1", "found", "s.", "WATCH", evidence=evidence_of)
+    doubted = dataclasses.replace(cue, reason_code="masks in doubt")
+    said = verdict([*judge_rule("BA201", given), doubted], given.classes)
+    assert said.startswith("WATCH: ")
+    assert "cue" not in said.replace("masks in doubt", "")
+    assert "miss could have made: wolf (WATCH, masks in doubt)" in said
+
+
 def test_a_gap_close_to_half_is_said_to_be_near():
     found, _ = judged(evidence(wolf={**CULPRIT, "background_gap_grown_holes": 0.21}, cat={}))
     assert "a gap of 21.0% with grown holes, where 20.0% is needed" in found["wolf"].sentence
