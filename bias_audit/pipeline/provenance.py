@@ -219,8 +219,7 @@ def _notes(counts: Mapping[str, int], kinds: set[str], dataset: Dataset, config:
         notes.append(
             f"Composites were made of {counts['interventions_done']} of {counts['interventions_eligible']} "
             f"usable photos (at most {config.interventions} per class, {config.donors} backgrounds per arm, "
-            f"{min(config.donors, SECOND_FILL_DONORS)} of them also with their holes filled another way, and as many "
-            "more with larger holes, "
+            f"{min(config.donors, SECOND_FILL_DONORS)} of them also with their holes filled another way, "
             f"seed {config.seed}); each photo counts once, however many composites it has."
         )
     filled = {sample.label for sample in dataset.samples}
