@@ -248,7 +248,7 @@ def confusion_rows() -> list[dict[str, Any]]:
 
 
 def stored_pictures() -> dict[str, Any]:
-    """Pictures of all readable images, and composites of two photos of the convicted class."""
+    """Pictures of all readable images, composites of two photos of the convicted class, and two emptied donors."""
     rows = [row for row in image_rows() if row["status"] == "ok"]
     images = {row["image_id"]: picture(index, mask=row["label"] != HOSTILE) for index, row in enumerate(rows)}
     images[rows[7]["image_id"]]["grid"] = None
@@ -265,7 +265,15 @@ def stored_pictures() -> dict[str, Any]:
             donor_id = None if donor is None else f"{donor}/{NAMES[3]}"
             row = {"image_id": f"husky/{name}", "donor_id": donor_id, "donor_label": donor, "arm": arm}
             composites.append({**row, "predicted": predicted, "probability": 0.93, **tile})
-    return {"images": images, "composites": {HUSKY: composites}}
+    emptied = [
+        # The first is shown with its composites too, in one of them.
+        {"image_id": f"husky/{name}", "probability": probability, **shown}
+        for name, probability, shown in (
+            (NAMES[0], 0.97, {key: composites[6][key] for key in ("jpeg", "width", "height")}),
+            (NAMES[7], 0.61, {key: picture(140)[key] for key in ("jpeg", "width", "height")}),
+        )
+    ]
+    return {"images": images, "composites": {HUSKY: composites}, "emptied": {HUSKY: emptied}}
 
 
 @dataclasses.dataclass

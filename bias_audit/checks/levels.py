@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bias_audit.checks.outcomes import COLLATERAL, DOUBT, FAILS_FROM, LEVELS, NO_RELIANCE, NOT_JUDGED, RuleOutcome
+from bias_audit.checks.reasons import MASKS_IN_DOUBT
 from bias_audit.checks.registry import with_role
 
 
 def fails_by_default(outcome: RuleOutcome) -> bool:
     """Whether an outcome fails a gate that has no gate.toml.
 
-    Findings from FAILS_FROM upwards fail, and a MODEL WARNING about inputs or heatmaps. Image rules name photos worth a
-    look and never fail.
+    Findings from FAILS_FROM upwards fail, those that would be so high if their masks were not in doubt, and a MODEL
+    WARNING about inputs or heatmaps. Image rules name photos worth a look and never fail.
     """
     if not outcome.found or outcome.scope == "image":
         return False
     level = outcome.level or LEVELS[0]
     if level == DOUBT and outcome.code in with_role("doubts the input", "doubts the maps"):
+        return True
+    if outcome.reason_code == MASKS_IN_DOUBT:
         return True
     return level not in LEVELS or LEVELS.index(level) >= LEVELS.index(FAILS_FROM)
 
@@ -25,8 +28,9 @@ def fails_by_default(outcome: RuleOutcome) -> bool:
 def overall_level(outcomes: Sequence[RuleOutcome]) -> str:
     """The one level of an audit: the highest among findings that fail the gate and COLLATERAL reliance findings.
 
-    Weaker findings such as WATCH do not count here. Without such a finding the result is NO_RELIANCE where reliance
-    was tested, else NOT_JUDGED: an audit that tested nothing must not look like an acquittal.
+    Weaker findings such as WATCH do not count here, unless only a doubt about the masks keeps them so low. Without a
+    finding that counts the result is NO_RELIANCE where reliance was tested, else NOT_JUDGED: an audit that tested
+    nothing must not look like an acquittal.
 
     Returns:
         one of LEVELS, NO_RELIANCE or NOT_JUDGED.

@@ -69,7 +69,8 @@ class RuleOutcome:
         p_value: p of the test, corrected for the number of tests made; None where none was made.
         image_ids: ids of images that show the finding, most telling first, at most MOST_IDS.
         evidence: further numbers, by column name.
-        reason_code: why the rule could not judge, see `checks.reasons`; "" where it judged, and in older runs.
+        reason_code: why the rule could not judge, see `checks.reasons`, or why a finding is lower than its numbers
+            would make it; "" else, and in older runs.
     """
 
     code: str
@@ -297,6 +298,28 @@ def fills_disagree(row: ClassRow) -> bool:
         and as_float(row["fill_difference_low"], 0) > 0
         and as_float(row["fill_difference"], 0) >= FILL_SHARE * as_float(row["background_gap"])
     )
+
+
+GROWN_SHARE = 0.5
+"""Share of the gap that must remain with grown holes for it not to come from what the masks missed."""
+
+
+def masks_in_doubt(row: ClassRow, bounds: Thresholds) -> bool:
+    """Whether the background gap of a class may come from what the masks missed of the objects.
+
+    A gap is not in doubt where it is at least half as large on backgrounds with grown holes, with a 95 % interval above
+    0, on at least `min_photos` photos, or groups of them. Runs made before there were such backgrounds are never in
+    doubt.
+
+    Args:
+        row: the class's row of the table `classes`; it says something where the gap counts by `relies`.
+        bounds: thresholds of the rules.
+    """
+    units = as_float(row["n_clusters_grown_holes"])
+    if math.isnan(units):
+        return False
+    gap, least = as_float(row["background_gap_grown_holes"], -1), as_float(row["grown_holes_low"], -1)
+    return units < bounds.min_photos or least <= 0 or gap < GROWN_SHARE * as_float(row["background_gap"], 0)
 
 
 def background_convicts(row: ClassRow, bounds: Thresholds) -> bool:

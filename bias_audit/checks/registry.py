@@ -14,6 +14,7 @@ from bias_audit.checks.attention.check import Attention
 from bias_audit.checks.background.check import Background
 from bias_audit.checks.base import Check, Role, Rule
 from bias_audit.checks.data_leaks.check import DataLeaks
+from bias_audit.checks.drawn_masks.check import DrawnMasks
 from bias_audit.checks.drawn_regions.check import DrawnRegions
 from bias_audit.checks.health.check import Health
 from bias_audit.checks.inputs.check import Inputs
@@ -38,6 +39,7 @@ CHECKS: tuple[Check, ...] = (
     Strangers(),
     Inputs(),
     MaskQuality(),
+    DrawnMasks(),
     Health(),
 )
 """The built-in checks, in the order of their sections in the page."""

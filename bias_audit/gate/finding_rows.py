@@ -6,12 +6,13 @@ import datetime
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from bias_audit.checks import reasons
 from bias_audit.checks.outcomes import DOUBT, LEVELS, RuleOutcome
 from bias_audit.checks.registry import find_rule
 from bias_audit.gate.metrics import number
 from bias_audit.gate.missing import state_of_rule
 from bias_audit.gate.settings import NO_LEVEL, SCOPES, GateConfig, Waiver
-from bias_audit.gate.states import DID_NOT_RUN, DOUBTFUL_INPUT, MAPS_FAILED
+from bias_audit.gate.states import DID_NOT_RUN, DOUBTFUL_INPUT, MAPS_FAILED, MASKS_IN_DOUBT
 from bias_audit.gate.values import FAILED, KNOWN, NEW, NOT_JUDGED, PASSED, WAIVED, WARNED, WORSE, GateRow
 from bias_audit.gate.waivers import answer, grown
 from bias_audit.gate.words import digits
@@ -102,6 +103,8 @@ def _found(row: GateRow, outcome: RuleOutcome, context: Context) -> GateRow:
     row = replace(row, level=level, sentence=f"{level}: {outcome.sentence}", origin=config.origin(row.line))
     declared = find_rule(outcome.code)
     state = _DOUBTS.get(declared.role) if declared and level == DOUBT else None
+    if outcome.reason_code == reasons.MASKS_IN_DOUBT:
+        state = MASKS_IN_DOUBT
     if state and least != NO_LEVEL:
         allowed = config.allows(state, outcome.subject, outcome.code)
         return replace(row, status=WARNED if allowed else FAILED, state=state)

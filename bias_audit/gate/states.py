@@ -13,6 +13,7 @@ IGNORED = "rule ignored"
 NO_MASKS = "no masks"
 NO_INTERVENTIONS = "no interventions"
 MAPS_FAILED = "maps failed"
+MASKS_IN_DOUBT = "masks in doubt"
 DOUBTFUL_INPUT = "doubtful input"
 MISSING_BASELINE = "missing baseline"
 DIFFERENT_DATA = "different data"
@@ -35,6 +36,8 @@ STATES: dict[str, str] = {
     NO_MASKS: "such a rule needs masks or boxes, and the run had none (--masks auto estimates them)",
     NO_INTERVENTIONS: "such a rule needs interventions, and the run made none",
     MAPS_FAILED: "the heatmaps failed their reliability tests (BA908): attention says nothing of this model",
+    MASKS_IN_DOUBT: "a class would be accused, but what the masks missed of its objects may have made its background "
+    "gap: it shrinks, or could not be measured, with larger holes in the backgrounds (BA201, BA207, BA302)",
     DOUBTFUL_INPUT: "another preprocessing or class order fits the model better (BA906, BA907): what was audited is "
     "not the model as it is used",
     MISSING_BASELINE: "a comparison is asked for, and there is no run to compare with",

@@ -17,7 +17,16 @@ from bias_audit.config import FIRST_FILL, SECOND_FILL
 from bias_audit.data.batches import Geometry, Loaded, load
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.sampling import rank
-from bias_audit.interventions.edits import Mask, attended_region, background_only, elsewhere, hole
+from bias_audit.interventions.edits import (
+    FILLS,
+    Mask,
+    attended_region,
+    background_only,
+    elsewhere,
+    grown,
+    hole,
+    touches,
+)
 from bias_audit.limits.memory import bytes_array
 from bias_audit.run.statuses import DONE, FILLS_FRAME, NO_DONORS, NO_USABLE_MASK, NOT_SAMPLED, TOO_SMALL_TO_PASTE
 
@@ -29,6 +38,12 @@ MAX_AREA = 0.9
 
 MAX_HOLE = 0.7
 """Largest area of a donor's object, as a share of the picture: a background that is mostly inpainted is none."""
+
+LEAST_LEFT = 0.05
+"""Smallest part of the picture that a grown hole must leave of a donor's background; beyond, the donor lends none.
+
+MAX_HOLE does not hold for grown holes: the donors are those whose own hole is below it.
+"""
 
 POOL = 400
 """Donors over all classes, but at least ENOUGH_DONORS per class (400 with two fills each: 120 MB at 224 px)."""
@@ -82,10 +97,13 @@ class Backgrounds:
     Attributes:
         pictures: (sample position, name of the fill) -> the donor's picture without its object, (H, W, C) uint8.
         regions: sample position -> regions, for donors whose heatmap points at the background.
+        grown: sample position -> as `pictures` with the first fill, with a grown hole (`edits.grown`); without the
+            donors of which less than LEAST_LEFT would be left.
     """
 
     pictures: Mapping[tuple[int, str], NDArray[np.uint8]]
     regions: Mapping[int, Regions]
+    grown: Mapping[int, NDArray[np.uint8]] = field(default_factory=dict)
 
 
 def plan(
@@ -213,7 +231,7 @@ def prepare_backgrounds(
     advance: Callable[[int], None],
     folder: Path,
 ) -> Backgrounds:
-    """Remove the object of every donor by both fills, and find the region that its heatmap points at.
+    """Remove the object of every donor by both fills and with a grown hole, and find the region its heatmap points at.
 
     Args:
         dataset: all samples.
@@ -229,14 +247,17 @@ def prepare_backgrounds(
     positions = sorted({position for lent in todo.donors.values() for position in lent})
     fills = (FIRST_FILL, SECOND_FILL)
     held = bytes_array((len(positions), len(fills), *geometry.size, geometry.channels), geometry.limits, folder)
+    wide = bytes_array((len(positions), *geometry.size, geometry.channels), geometry.limits, folder)
     lent = bytes_array((len(positions), 2, *geometry.size), geometry.limits, folder)
 
-    def empty(place: int) -> tuple[int, dict[tuple[int, str], NDArray[np.uint8]], Regions | None]:
+    def empty(
+        place: int,
+    ) -> tuple[int, dict[tuple[int, str], NDArray[np.uint8]], Regions | None, NDArray[np.uint8] | None]:
         position = positions[place]
         sample = dataset.samples[position]
         loaded = load(sample, geometry)
         if loaded.pixels is None or loaded.mask is None:  # changed since the audit pass
-            return position, {}, None
+            return position, {}, None, None
         for number, fill in enumerate(fills):
             held[place, number] = background_only(loaded.pixels, loaded.mask, fill).astype(np.uint8)
         emptied = {(position, fill): held[place, number] for number, fill in enumerate(fills)}
@@ -244,17 +265,24 @@ def prepare_backgrounds(
         if regions is not None:
             lent[place] = regions.attended, regions.control
             regions = Regions(lent[place, 0], lent[place, 1])
-        return position, emptied, regions
+        covered = grown(hole(loaded.mask))
+        if float((covered == 0).mean()) < LEAST_LEFT:
+            return position, emptied, regions, None
+        wide[place] = FILLS[FIRST_FILL](loaded.pixels, covered).astype(np.uint8)
+        return position, emptied, regions, wide[place]
 
     pictures: dict[tuple[int, str], NDArray[np.uint8]] = {}
     regions: dict[int, Regions] = {}
+    widened: dict[int, NDArray[np.uint8]] = {}
     with ThreadPoolExecutor(thread_name_prefix="empty") as pool:
-        for position, emptied, found in pool.map(empty, range(len(positions))):
+        for position, emptied, found, covered in pool.map(empty, range(len(positions))):
             pictures.update(emptied)
             if found is not None:
                 regions[position] = found
+            if covered is not None:
+                widened[position] = covered
             advance(1)
-    return Backgrounds(pictures, regions)
+    return Backgrounds(pictures, regions, widened)
 
 
 def with_backgrounds(todo: Plan, backgrounds: Backgrounds) -> Plan:
@@ -277,15 +305,16 @@ def find_regions(loaded: Loaded, heat: Heat | None, seed: int, image_id: str) ->
         image_id: id of the photo.
 
     Returns:
-        The regions, or None without heatmap or mask, without positive evidence on the background, or without room for
-        a control.
+        The regions, or None without heatmap or mask, without positive evidence on the background, where the region
+        borders the object's hole (it may be what the mask missed of the object), or without room for a control.
     """
     if heat is None or loaded.mask is None:
         return None
     attended = attended_region(heat, loaded.mask)
-    if attended is None:
+    holes = hole(loaded.mask)
+    if attended is None or touches(attended, holes):
         return None
-    control = elsewhere(attended, hole(loaded.mask), stream(seed, image_id, "region"))
+    control = elsewhere(attended, holes, stream(seed, image_id, "region"))
     return None if control is None else Regions(attended, control)
 
 

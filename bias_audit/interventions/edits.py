@@ -27,6 +27,12 @@ A tight hole keeps the shape of the object, and shape alone leaks the class (Xia
 FEATHER = 0.005
 """Blur of a pasted edge, as a share of the shorter side (1 px at 224): more would dissolve thin legs and ears."""
 
+GROWTH = 0.2
+"""How far a grown hole reaches beyond a hole on every side, as a share of the shorter side (45 px at 224).
+
+So much covers what a mask missed of an object where a third of it was cut off (docs/science.md#grown-holes).
+"""
+
 BLUR = 0.08
 """Standard deviation of the blur that fills a hole, as a share of the shorter side (18 px at 224)."""
 
@@ -50,6 +56,16 @@ def hole(mask: Mask) -> Mask:
     thing = (mask == FOREGROUND).astype(np.uint8)
     rim = np.asarray(cv2.dilate(thing, kernel), np.uint8) & (mask == VOID)
     return np.asarray(cv2.dilate(thing | rim, kernel), np.uint8)
+
+
+def grown(holes: Mask) -> Mask:
+    """The holes with all that lies within GROWTH of them, to cover what a mask may have missed of the object."""
+    return np.asarray(cv2.dilate(holes, _disc(round(GROWTH * min(holes.shape)))), np.uint8)
+
+
+def touches(region: Mask, holes: Mask) -> bool:
+    """Whether a region lies on the holes, or borders them by a side or a corner of a pixel."""
+    return bool((np.asarray(cv2.dilate(holes, np.ones((3, 3), np.uint8)), np.uint8)[region > 0] > 0).any())
 
 
 def inpaint(pixels: Pixels, holes: Mask) -> Pixels:

@@ -17,6 +17,7 @@ from bias_audit.checks.outcomes import (
     as_float,
     not_excluded,
 )
+from bias_audit.checks.reasons import MASKS_IN_DOUBT
 from bias_audit.checks.registry import rules, with_role
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame, level: st
     kinds = _cues()
     cues = [each for each in outcomes if each.code in kinds and each.found and each.level not in (CONTEXT, WATCH)]
     unnamed = [each for each in outcomes if each.found and each.code in with_role("proves reliance, names no class")]
-    tail = _tail(classes)
+    tail = _doubted([*reliance, *(each for each in outcomes if each.code in kinds)]) + _tail(classes)
     if unnamed and not accused:
         said = " ".join(outcome.sentence for outcome in unnamed)
         moved = f" Cues that move the prediction: {_named(cues)}." if cues else ""
@@ -120,15 +121,27 @@ def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame, level: st
         return f"Until that is mended nothing is said of reliance. Test accuracy is {accuracy:z.2f}.{tail}"
     missing = len(reliance) - len(judged)
     partly = f" {missing} classes could not be judged." if missing else ""
-    watched = [outcome.subject for outcome in reliance if outcome.level == WATCH]
+    watched = [each.subject for each in reliance if each.level == WATCH and each.reason_code != MASKS_IN_DOUBT]
     clear = [outcome for outcome in judged if outcome.level != WATCH]
     parts = (
         [f"A background gap that can be laid to no class was found: {', '.join(watched)} (WATCH)."] if watched else []
     )
     if clear:
-        where = f"{len(clear)} {'other ' if watched else ''}judged classes"
+        where = f"{len(clear)} {'other ' if len(clear) < len(judged) else ''}judged classes"
         parts.append(f"No reliance on the background was shown in {where}. {_open_still(clear)}")
-    return f"{' '.join(parts)} Test accuracy is {accuracy:z.2f}.{partly}{hints}{tail}"
+    return f"{' '.join([*parts, f'Test accuracy is {accuracy:z.2f}.'])}{partly}{hints}{tail}"
+
+
+def _doubted(outcomes: Sequence[RuleOutcome]) -> str:
+    """Sentence on classes that are not accused because what the masks missed may have made their gap; "" for none."""
+    doubted = [each for each in outcomes if each.reason_code == MASKS_IN_DOUBT]
+    named = ", ".join(dict.fromkeys(str(each.evidence.get("class_name", each.subject)) for each in doubted))
+    return (
+        f" A background gap was found that parts of the objects which the masks miss could have made: {named} "
+        "(WATCH, masks in doubt)."
+        if named
+        else ""
+    )
 
 
 def _open_still(judged: Sequence[RuleOutcome]) -> str:

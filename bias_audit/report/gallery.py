@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bias_audit.checks.outcomes import RuleOutcome
+from bias_audit.checks.outcomes import RuleOutcome, number
 from bias_audit.run.statuses import NO_MASK, OK
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ PICTURE_BUDGET = 7_000_000
 
 COMPOSITE_SHARE = 0.4
 """Part of the budget that composites may take: with a hundred flagged classes the photos still need room."""
+
+EMPTIED_SHARE = 0.1
+"""Part of the budget that emptied donors may take, within that of the composites."""
 
 CARD_BYTES, ENTRY_BYTES, TILE_BYTES, CORNER_BYTES = 2500, 800, 600, 12
 """Estimated bytes of a card, an entry of the image browser, the markup of a composite, and a corner of an outline.
@@ -55,6 +58,7 @@ def arrange_pictures(
         pictures: list of {key, jpeg, width, height, grid}; key is a CSS class name.
         composites: class name -> list of {image_id, tiles, original}, recognised about as often as all composites of
             the class; original is the photo's entry in `places`, None without.
+        emptied: class name -> list of {image_id, probability, key} of donors without their object.
         gallery: list of {subject, images} of the first MOST_CARDS images; subject None for the images of classes
             without a finding.
         places: image_id -> entry of each image that is shown.
@@ -70,6 +74,14 @@ def arrange_pictures(
     made = _mapping(pictures.get("composites"))
     # The audit keeps composites of a few classes even if nothing was found: they show what was tried.
     photos = {name: _composed(name, _rows(made.get(name))) for name in dict.fromkeys([*flagged, *made])}
+    emptied: dict[str, list[dict[str, Any]]] = {}
+    for subject, row in [(name, row) for name in photos for row in _emptied(pictures, name)]:
+        cost = len(row["jpeg"]) + TILE_BYTES
+        if budget - left + cost <= budget * EMPTIED_SHARE:
+            left -= cost
+            about = {"image_id": str(row["image_id"]), "probability": number(row["probability"])}
+            emptied.setdefault(subject, []).append({**about, "key": keep_picture(kept, "e", row)})
+    already = {picture["jpeg"]: picture["key"] for picture in kept}  # a photo shown with its composites may be emptied
     # Every class shows MOST_COMPOSED before one shows more, which only the image browser does.
     for subject, photo in [
         *((name, photo) for name, rows in photos.items() for photo in rows[:MOST_COMPOSED]),
@@ -79,7 +91,7 @@ def arrange_pictures(
         if budget - left + cost > budget * COMPOSITE_SHARE:
             continue
         left -= cost
-        tiles = [_tile(subject, row, keep_picture(kept, "c", row)) for row in photo["rows"]]
+        tiles = [_tile(subject, row, already.get(row["jpeg"]) or keep_picture(kept, "c", row)) for row in photo["rows"]]
         composites.setdefault(subject, []).append({"image_id": photo["image_id"], "tiles": tiles})
     entries: dict[str, dict[str, Any]] = {}
     records = table.astype(object).where(table.notna(), None)
@@ -97,6 +109,7 @@ def arrange_pictures(
     return {
         "pictures": kept,
         "composites": composites,
+        "emptied": emptied,
         "gallery": _sections(list(entries.values())[:MOST_CARDS], flagged),
         "places": entries,
         "shown": len(entries),
@@ -159,6 +172,21 @@ def _entry(name: str, row: Any, picture: Mapping[str, Any], key: str) -> dict[st
     }
 
 
+def illustration(subject: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """The composites of a class that a finding shows, what they count up to, and its emptied donors.
+
+    Args:
+        subject: name of the class.
+        chosen: result of `arrange_pictures`.
+    """
+    composites = chosen["composites"].get(subject, [])[:MOST_COMPOSED]
+    return {
+        "composites": composites,
+        "counted": counted(subject, composites),
+        "emptied": chosen["emptied"].get(subject, []),
+    }
+
+
 def counted(subject: str, photos: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """How often a class is recognised in each experiment, among the examples that are shown and among all.
 
@@ -194,6 +222,13 @@ def _rows(value: Any) -> list[Mapping[str, Any]]:
     """The composites of a class; damaged ones are left out."""
     needed = {"image_id", "arm", "predicted"}
     return [row for row in value if needed <= set(_mapping(row))] if isinstance(value, list) else []
+
+
+def _emptied(pictures: Mapping[str, Any], subject: str) -> list[Mapping[str, Any]]:
+    """The emptied donors of a class, at most MOST_COMPOSED; damaged ones are left out."""
+    rows = _mapping(pictures.get("emptied")).get(subject)
+    rows = [row for row in rows if {"image_id", "probability"} <= set(_mapping(row))] if isinstance(rows, list) else []
+    return [row for row in rows if is_picture(row)][:MOST_COMPOSED]
 
 
 def _composed(subject: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

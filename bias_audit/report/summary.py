@@ -20,7 +20,7 @@ from bias_audit.report.confusion_section import confusion_section
 from bias_audit.report.decide_section import decide_section
 from bias_audit.report.distributions_section import distributions_section
 from bias_audit.report.finding_words import anchor, measures, place
-from bias_audit.report.gallery import MOST_COMPOSED, PICTURE_BUDGET, arrange_pictures, counted
+from bias_audit.report.gallery import PICTURE_BUDGET, arrange_pictures, illustration
 from bias_audit.report.rule_texts_section import rule_texts_section
 from bias_audit.run.identity import finding_id
 from bias_audit.run.result import AuditResult
@@ -169,12 +169,8 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
         "findings_total": len(found),
         # Composites that no finding shows, above all where nothing was found: what was tried without effect.
         "examples": [
-            {
-                "subject": subject,
-                "composites": photos[:MOST_COMPOSED],
-                "counted": counted(subject, photos[:MOST_COMPOSED]),
-            }
-            for subject, photos in chosen["composites"].items()
+            {"subject": subject, **illustration(subject, chosen)}
+            for subject in chosen["composites"]
             if subject not in illustrated
         ],
         "classes": _class_table(result, class_rows, found),
@@ -330,7 +326,6 @@ def _finding(
         ladder = [{"label": label, **estimate(row[value], row[low], row[high])} for label, value, low, high in LADDER]
         ladder = [step for step in ladder if step["value"] is not None]
     places = chosen["places"]
-    composites = chosen["composites"].get(outcome.subject, [])[:MOST_COMPOSED] if illustrate else []
     thumbnails = [places[image_id] for image_id in outcome.image_ids if image_id in places][:6]
     return {
         "code": outcome.code,
@@ -346,8 +341,7 @@ def _finding(
         "n": outcome.n,
         "p_value": number(outcome.p_value),
         "ladder": ladder,
-        "composites": composites,
-        "counted": counted(outcome.subject, composites),
+        **illustration(outcome.subject if illustrate else "", chosen),
         "thumbnails": thumbnails,
         "place": place(outcome.code),
         "images_total": len(outcome.image_ids),

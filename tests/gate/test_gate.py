@@ -129,6 +129,7 @@ ABSENT: dict[str, dict[str, Any]] = {
     },
     "not enough images": {"outcomes": [outcome(NA)], "classes": few()},
     "maps failed": {"outcomes": [MODEL_WARNING]},
+    "masks in doubt": {"outcomes": [outcome("found", "WATCH", reason_code=reasons.MASKS_IN_DOUBT)]},
     "doubtful input": {"outcomes": [outcome("found", "MODEL WARNING", code="BA906", scope="dataset", subject="")]},
     "no rows": {"outcomes": [], "classes": ()},
     "missing class": {"outcomes": [], "text": 'classes = ["wolf", "fox"]\n'},

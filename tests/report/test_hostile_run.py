@@ -147,6 +147,7 @@ def evil_parts() -> Parts:
     parts.pictures = {
         "images": {evil(name): evil(one) for name, one in pictures["images"].items()},
         "composites": {evil(name): evil(many) for name, many in pictures["composites"].items()},
+        "emptied": {evil(name): evil(many) for name, many in pictures["emptied"].items()},
         "clusters": {evil("loud"): {"crops": evil(sheet), "shots": evil([shot])}},
         "strangers": {evil("lynx/1.jpg"): evil(picture(320))},
     }

@@ -120,7 +120,12 @@ def test_all_images_lie_beside_the_page(parts: Parts, write_run: Write, capsys: 
     asked = set(re.findall(r"url\(report-images/([^)]+)\)", text))
     assert {file.name for file in beside.iterdir()} == asked | {"notes.txt"}
     assert {base64.b64encode((beside / name).read_bytes()).decode() for name in asked if name.endswith(".jpg")} == {
-        entry["jpeg"] for entry in [*parts.pictures["images"].values(), *parts.pictures["composites"][HUSKY]]
+        entry["jpeg"]
+        for entry in [
+            *parts.pictures["images"].values(),
+            *parts.pictures["composites"][HUSKY],
+            *parts.pictures["emptied"][HUSKY],
+        ]
     }
     assert not [name for name in asked if "husky" in name], "no name of a file outlives the picture"
 

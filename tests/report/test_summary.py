@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -78,6 +79,10 @@ def test_only_the_first_class_finding_is_illustrated_by_composites(result: Audit
     assert [tile["kept"] for tile in first["composites"][0]["tiles"]] == [True, False, True, False]
     assert first["composites"][0]["original"]["image_id"] == f"husky/{NAMES[0]}"
     assert second["composites"] == third["composites"] == []
+    assert [(row["image_id"], row["probability"]) for row in first["emptied"]] == [
+        (f"husky/{NAMES[0]}", 0.97), (f"husky/{NAMES[7]}", 0.61),
+    ]  # fmt: skip
+    assert second["emptied"] == third["emptied"] == []
     assert second["shown_at"] == 1, "the same two images need not be shown twice"
     steps = [(step["label"], step["value"]) for step in first["ladder"]]
     assert steps[1:3] == [("On same-class backgrounds", 1.0), ("On other-class backgrounds", 0.25)]
@@ -280,6 +285,26 @@ def test_composites_leave_room_for_the_photos(result: AuditResult) -> None:
     assert sum(len(picture["jpeg"]) for picture in kept) <= COMPOSITE_SHARE * 1_100_000
     assert len(kept) == 4, "one photo with its four composites fits, the second does not"
     assert summary["pictures_shown"] == 24
+
+
+@pytest.mark.parametrize(
+    "damaged", [None, "text", {HUSKY: "text"}, {HUSKY: [None, {"image_id": "a"}, {"probability": 1}]}]
+)
+def test_damaged_emptied_donors_cost_themselves_only(result: AuditResult, damaged: Any) -> None:
+    whole, pictures = stored_pictures(), {**stored_pictures(), "emptied": damaged}
+    first = summarise(result, pictures)["findings"][0]
+    assert first["emptied"] == []
+    assert len(first["composites"]) == len(summarise(result, whole)["findings"][0]["composites"]) > 0
+    pictures["emptied"] = {HUSKY: [{**whole["emptied"][HUSKY][0], "probability": ["text"]}]}
+    assert summarise(result, pictures)["findings"][0]["emptied"][0]["probability"] is None
+
+
+def test_emptied_donors_leave_room_for_the_composites(result: AuditResult) -> None:
+    pictures = stored_pictures()
+    for row in pictures["emptied"][HUSKY]:
+        row["jpeg"] = "A" * 60_000
+    kept = summarise(result, pictures, budget=1_000_000)["pictures"]
+    assert len([picture for picture in kept if picture["key"].startswith("e")]) == 1, "a tenth of the budget"
 
 
 def test_a_newer_rule_without_a_known_unit_is_still_shown(parts: Parts, write_run: Write) -> None:

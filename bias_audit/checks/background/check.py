@@ -113,7 +113,11 @@ class Background(Check):
         )
 
     def pictures(self, measured: Measured, outcomes: Sequence[RuleOutcome]) -> Mapping[str, Any]:
-        """Pictures of composites of the classes with a finding; of the first two classes where nothing was found."""
+        """Pictures of composites and emptied donors of the classes with a finding; without any, of the first two."""
         from bias_audit.checks.background import summary
 
-        return {"composites": summary.to_show(measured.own().examples, outcomes)}
+        made = measured.own()
+        return {
+            "composites": summary.to_show(made.examples, outcomes),
+            "emptied": summary.to_show(made.emptied, outcomes),
+        }

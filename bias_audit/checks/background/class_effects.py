@@ -71,6 +71,7 @@ def class_effects(
         row.update(_tests(done, codes, seed, draws))
         row.update(compared_fills(done, groups, seed, draws))
     row.update(_second_fill(done, groups, row["background_gap"]))
+    row.update(_grown_holes(done, groups))
     done = done.assign(
         background_only_right=done["background_only_predicted"] == done["label"],
         foreground_only_right=done["foreground_only_predicted"] == done["label"],
@@ -140,6 +141,20 @@ def _second_fill(done: pd.DataFrame, groups: pd.Series | None, first_gap: float)
         "background_only_second_fill": emptied.mean(),
         "background_only_second_fill_low": stats.rate_interval(emptied, groups=codes)[0],
     }
+
+
+def _grown_holes(done: pd.DataFrame, groups: pd.Series | None) -> dict[str, Any]:
+    """The gap on backgrounds with grown holes; {} in runs made before there were such: nothing is in doubt there."""
+    if done["grown_holes_donors"].isna().all():
+        return {}
+    rows = done[done["background_gap_grown_holes"].notna()]
+    codes = stats.codes_of(groups, rows.index)
+    row: dict[str, Any] = {"n_grown_holes": len(rows), "n_clusters_grown_holes": stats.count_units(len(rows), codes)}
+    if len(rows):
+        same, other = (rows[f"{arm}_background_accuracy_grown_holes"].to_numpy(float) for arm in ("same", "other"))
+        row["background_gap_grown_holes"] = float((same - other).mean())
+        row["grown_holes_low"], row["grown_holes_high"] = stats.paired_difference_interval(same, other, groups=codes)
+    return row
 
 
 def _rate(name: str, values: pd.Series, groups: pd.Series | None) -> dict[str, Any]:

@@ -76,6 +76,27 @@ OF_IMAGES: tuple[Column, ...] = (
     ),
     Column("other_background_accuracy_second_fill", "float", "likewise on backgrounds of other classes, 0..1", "low"),
     Column("background_gap_second_fill", "float", "same minus other under the second fill, -1..1", "high"),
+    Column(
+        "same_background_accuracy_grown_holes",
+        "float",
+        "as same_background_accuracy, with the donors' holes grown by a fifth of the picture's shorter side, 0..1",
+        "low",
+        added=True,
+    ),
+    Column(
+        "other_background_accuracy_grown_holes",
+        "float",
+        "likewise on backgrounds of other classes, 0..1",
+        "low",
+        added=True,
+    ),
+    Column("background_gap_grown_holes", "float", "same minus other with grown holes, -1..1", "high", added=True),
+    Column(
+        "grown_holes_donors",
+        "int",
+        "backgrounds with grown holes in either arm; 0 = too little would have been left of them",
+        added=True,
+    ),
     Column("background_only_predicted_second_fill", "string", "prediction with the object filled the second way"),
     Column("control_right_second_fill", "float", "as control_right, filled the second way, 0 or 1", "low"),
     Column(
@@ -152,6 +173,23 @@ OF_CLASSES: tuple[Column, ...] = (
     ),
     Column("fill_difference_low", "float", "95 % interval over photos, lower end", added=True),
     Column("fill_difference_high", "float", "95 % interval over photos, upper end", added=True),
+    Column(
+        "background_gap_grown_holes",
+        "float",
+        "the gap with the donors' holes grown by a fifth of the picture's shorter side, which covers as a rule what a "
+        "mask missed of an object",
+        "high",
+        added=True,
+    ),
+    Column("grown_holes_low", "float", "95 % interval of the paired difference, lower end", added=True),
+    Column("grown_holes_high", "float", "95 % interval of the paired difference, upper end", added=True),
+    Column("n_grown_holes", "int", "photos that got backgrounds with grown holes", added=True),
+    Column(
+        "n_clusters_grown_holes",
+        "int",
+        "these photos, or groups of them (patient, scene), that count as one each",
+        added=True,
+    ),
     Column("background_only_second_fill", "float", "background_only_accuracy under the second fill, 0..1", "high"),
     Column("background_only_second_fill_low", "float", "95 % Wilson interval, lower end", added=True),
     Column(

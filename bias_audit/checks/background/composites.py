@@ -50,6 +50,9 @@ _Name = tuple[int, str, str, int]
 SAME, OTHER, NEXT = "same", "other", "next"
 """Arms (kinds of composite): the object on backgrounds of its own class, of the other classes, of the next class."""
 
+GROWN_SAME, GROWN_OTHER = "same_grown_holes", "other_grown_holes"
+"""Arms: as SAME and OTHER, on backgrounds whose holes reach further (`edits.grown`), first fill."""
+
 BACKGROUND, FOREGROUND = "background_only", "foreground_only"
 """Arms: the object removed, with every fill; the object on every neutral backdrop."""
 
@@ -164,7 +167,7 @@ def count_composites(todo: Plan, donors: int) -> int:
         todo: the plan.
         donors: backgrounds per photo and arm with the first fill.
     """
-    exchanged = 2 * donors + 2 * min(donors, SECOND_FILL_DONORS) + 1
+    exchanged = 2 * donors + 4 * min(donors, SECOND_FILL_DONORS) + 1  # second fill and grown holes
     erased = len(FILLS) + len(BACKDROPS) + 4  # two with noise, two control holes
     cues = 4  # taken away and lent, each with its control
     return sum(len(photos) for photos in todo.photos.values()) * (exchanged + erased + cues)
@@ -190,6 +193,7 @@ def _composites(
             for donor in chosen[:most]:
                 if (donor, fill) in pictures:
                     yield arm, fill, donor, paste(pixels, mask, pictures[donor, fill].astype(np.float32))
+    yield from _on_grown_holes(dataset, position, loaded, todo, backgrounds, min(donors, SECOND_FILL_DONORS), seed)
     following = next_donor(todo.donors, sample.label, sample.image_id, seed)
     if following is not None and (following, FIRST_FILL) in pictures:
         yield NEXT, FIRST_FILL, following, paste(pixels, mask, pictures[following, FIRST_FILL].astype(np.float32))
@@ -208,6 +212,28 @@ def _composites(
         for fill in (FIRST_FILL, SECOND_FILL):
             yield CONTROL, fill, -1, FILLS[fill](pixels, beside)
     yield from _cues(pixels, mask, own, other, backgrounds)
+
+
+def _on_grown_holes(
+    dataset: Dataset,
+    position: int,
+    loaded: Loaded,
+    todo: Plan,
+    backgrounds: Backgrounds,
+    donors: int,
+    seed: int,
+) -> Iterator[tuple[str, str, int, Pixels]]:
+    """The object on backgrounds with grown holes, as many of its own class as of other classes; none without both."""
+    if loaded.pixels is None or loaded.mask is None:
+        return
+    sample = dataset.samples[position]
+    lent = {label: [each for each in lent if each in backgrounds.grown] for label, lent in todo.donors.items()}
+    same, other = choose_donors(lent, sample.label, position, sample.image_id, donors, seed, todo.groups)
+    most = min(len(same), len(other))
+    for arm, chosen in ((GROWN_SAME, same), (GROWN_OTHER, other)):
+        for donor in chosen[:most]:
+            background = backgrounds.grown[donor].astype(np.float32)
+            yield arm, FIRST_FILL, donor, paste(loaded.pixels, loaded.mask, background)
 
 
 def _cues(

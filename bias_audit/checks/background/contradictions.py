@@ -12,9 +12,20 @@ from bias_audit.checks.background.culprits import (
     cue_moves_it,
     maps_are_blind,
     needs_its_own,
+    to_blame,
 )
 from bias_audit.checks.background.rule import cannot_be_found, capped
-from bias_audit.checks.outcomes import COLLATERAL, WATCH, RuleOutcome, as_float, fills_disagree, gap_proven, relies
+from bias_audit.checks.outcomes import (
+    COLLATERAL,
+    WATCH,
+    RuleOutcome,
+    as_float,
+    fills_disagree,
+    gap_proven,
+    masks_in_doubt,
+    relies,
+)
+from bias_audit.checks.reasons import MASKS_IN_DOUBT
 from bias_audit.checks.thresholds import Thresholds
 
 CLOSE = 1e-9
@@ -38,12 +49,13 @@ def contradiction(
     table = {str(row["class_name"]): _Row(row) for row in rows}
     all_rows = list(table.items())
     blamed = set(blamed_themselves(all_rows, bounds))
+    doubted = set(to_blame(all_rows, bounds)) - blamed
     for outcome in outcomes:
         if outcome.code != code or outcome.scope != "class" or outcome.subject not in table:
             continue
         row = table[outcome.subject]
-        needy = outcome.subject not in blamed and needs_its_own(outcome.subject, all_rows, bounds)
-        wrong = _wrong(outcome, row, bounds) or _wrong_level(outcome, row, bounds, blamed, needy=needy)
+        needy = outcome.subject not in blamed | doubted and needs_its_own(outcome.subject, all_rows, bounds)
+        wrong = _wrong(outcome, row, bounds) or _wrong_level(outcome, row, bounds, blamed, doubted, needy=needy)
         if wrong:
             return f"{code} of {outcome.subject!r}: {wrong}"
     return ""
@@ -63,6 +75,9 @@ def unnamed_contradiction(code: str, of_classes: str, outcomes: Sequence[RuleOut
         if outcome.code == code and not outcome.ignored and judged and outcome.found != bool(blamed_on_nobody_known):
             named = ", ".join(map(repr, blamed_on_nobody_known)) or "no class"
             return f"{code} is {outcome.status!r}, {of_classes} lays the gap of {named} to a class that is not found"
+        lowered = all(each.evidence.get("masks_in_doubt") for each in judged if each.evidence.get("blame") == "unnamed")
+        if outcome.code == code and outcome.found and judged and lowered != (outcome.reason_code == MASKS_IN_DOUBT):
+            return f"{code} has the reason {outcome.reason_code!r}, and {of_classes} says otherwise of the masks"
     return ""
 
 
@@ -94,13 +109,26 @@ def _wrong(outcome: RuleOutcome, row: Mapping[str, Any], bounds: Thresholds) -> 
 
 
 def _wrong_level(
-    outcome: RuleOutcome, row: Mapping[str, Any], bounds: Thresholds, blamed: set[str], *, needy: bool
+    outcome: RuleOutcome,
+    row: Mapping[str, Any],
+    bounds: Thresholds,
+    blamed: set[str],
+    doubted: set[str],
+    *,
+    needy: bool,
 ) -> str:
     if not outcome.found:
         return ""
+    needy = needy and gap_proven(row, bounds)
+    either = needy and masks_in_doubt(row, bounds)  # whether its objects are pulled as well only the gap matrix tells
+    if not either and (outcome.subject in doubted) != (outcome.reason_code == MASKS_IN_DOUBT):
+        so = "are" if outcome.subject in doubted else "are not"
+        return f"its reason is {outcome.reason_code!r}, and by the class table its masks {so} in doubt"
+    if outcome.subject in doubted:
+        return "" if outcome.level == WATCH else f"level {outcome.level}, the class table says {WATCH}"
     itself, others = outcome.subject in blamed, bool(blamed - {outcome.subject})
     levels = _levels(row, bounds, itself=itself, others=others)
-    if needy and gap_proven(row, bounds):  # whether its objects are pulled as well only the gap matrix tells
+    if needy and not either:
         levels += _levels(row, bounds, itself=True, others=others)
     if outcome.level in levels:
         return ""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from bias_audit.checks.outcomes import as_float, background_convicts, gap_proven
+from bias_audit.checks.outcomes import as_float, background_convicts, gap_proven, masks_in_doubt
 from bias_audit.config import Thresholds
 
 if TYPE_CHECKING:
@@ -69,6 +69,17 @@ def found_by_gap(rows: Sequence[tuple[str, ClassRow]], bounds: Thresholds) -> li
 
 
 def blamed_themselves(rows: Sequence[tuple[str, ClassRow]], bounds: Thresholds) -> list[str]:
+    """The classes that are accused: to blame for their own gap, which does not come from what the masks missed.
+
+    Args:
+        rows: pairs of a class name and its row of the class table, of all classes.
+        bounds: thresholds of the rules.
+    """
+    table = dict(rows)
+    return [name for name in to_blame(rows, bounds) if not masks_in_doubt(table[name], bounds)]
+
+
+def to_blame(rows: Sequence[tuple[str, ClassRow]], bounds: Thresholds) -> list[str]:
     """The classes that are to blame for their own gap: it is proven, and their background pulls or passes alone.
 
     Args:
@@ -104,9 +115,9 @@ def standings(
     """
     found = dict(found_by_gap(rows, bounds))
     proven = [name for name, row in found.items() if gap_proven(row, bounds)]
-    itself = blamed_themselves(rows, bounds)
+    itself = to_blame(rows, bounds)
     asked = [name for name in proven if name not in itself]
-    named = significant_pulls(matrix, asked, itself, bounds, least=bounds.min_attract)
+    named = significant_pulls(matrix, asked, blamed_themselves(rows, bounds), bounds, least=bounds.min_attract)
     unnamed = significant_pulls(matrix, asked, [name for name, _ in rows], bounds, least=bounds.min_pull)
     seen = could_be_pulled(matrix, asked, bounds)
 

@@ -16,7 +16,7 @@ from bias_audit.checks.background.columns import OF_IMAGES
 from bias_audit.checks.background.photo_effects import intervention_columns
 from bias_audit.checks.base import Context, Measured
 from bias_audit.checks.examples import in_proportion
-from bias_audit.config import SECOND_FILL, AuditConfig
+from bias_audit.config import FIRST_FILL, SECOND_FILL, AuditConfig
 from bias_audit.data.dataset import Dataset
 from bias_audit.heatmaps import attention
 from bias_audit.interventions import donors
@@ -33,6 +33,10 @@ EXAMPLES, SHOWN_AT_ONCE = 6, 3
 """Photos per class whose composites are kept for the report, and how many of them the page shows with a finding."""
 
 
+EMPTIED = 3
+"""Emptied donors per class that are kept for the report: those that look most like their class to the model."""
+
+
 @dataclass(frozen=True)
 class Interventions:
     """All composites of a run with their predictions.
@@ -41,11 +45,14 @@ class Interventions:
         composites: one row per `composites.Composite`, with the column `label` of its photo (class indices).
         examples: class name -> composites that are kept as pictures.
         photos: the columns `columns.OF_IMAGES`, one row per image of the data set.
+        emptied: class name -> pictures of its donors without their object that the model is surest to be of the class;
+            nothing in runs of older versions.
     """
 
     composites: pd.DataFrame
     examples: Mapping[str, list[Example]]
     photos: pd.DataFrame
+    emptied: Mapping[str, list[Example]] = dataclasses.field(default_factory=dict)
 
 
 def measure(context: Context) -> Measured:
@@ -62,7 +69,10 @@ def recall(result: AuditResult) -> Interventions:
     made = {label: shard for label, shard in shards.items() if shard is not None}
     rows = [{**composite, "label": label} for label, shard in made.items() for composite in shard["composites"]]
     photos = result.images[[column.name for column in OF_IMAGES]].reset_index(drop=True)
-    return Interventions(_table(rows), {names[label]: shard["examples"] for label, shard in made.items()}, photos)
+    examples, emptied = (
+        {names[label]: shard.get(kind, []) for label, shard in made.items()} for kind in ("examples", "emptied")
+    )
+    return Interventions(_table(rows), examples, photos, emptied)
 
 
 def make_composites(context: Context) -> Interventions:
@@ -77,6 +87,7 @@ def make_composites(context: Context) -> Interventions:
     status = [_status(record, todo, config) for record in records]
     rows: list[dict[str, Any]] = []
     examples: dict[str, list[Example]] = {}
+    emptied: dict[str, list[Example]] = {}
     labels = [label for label, photos in todo.photos.items() if photos]
     backgrounds = donors.Backgrounds({}, {})
     maps: dict[int, NDArray[np.float32]] = {}
@@ -118,6 +129,7 @@ def make_composites(context: Context) -> Interventions:
                 shard = {
                     "composites": [dataclasses.asdict(composite) for composite in made],
                     "examples": _examples(dataset, label, made, kept),
+                    "emptied": _emptied(dataset, made, kept, todo.donors[label]),
                     "invalid": invalid,
                 }
                 run.write_json(_shard(label), shard)
@@ -125,6 +137,7 @@ def make_composites(context: Context) -> Interventions:
                 advance(len(shard["composites"]))
             rows.extend({**composite, "label": label} for composite in shard["composites"])
             examples[dataset.class_names[label]] = shard["examples"]
+            emptied[dataset.class_names[label]] = shard.get("emptied", [])
             for photo in shard.get("invalid", ()):
                 status[photo] = INVALID_PREDICTION
     table = _table(rows)
@@ -132,7 +145,7 @@ def make_composites(context: Context) -> Interventions:
     # Every photo that can be read has composites: one without has changed since the audit pass.
     status = [CHANGED if each == DONE and i not in made_of else each for i, each in enumerate(status)]
     photos = intervention_columns(records, status, table, dataset.class_names, blank)
-    return Interventions(table, examples, photos)
+    return Interventions(table, examples, photos, emptied)
 
 
 def _status(record: Mapping[str, Any], todo: donors.Plan, config: AuditConfig) -> str:
@@ -189,10 +202,34 @@ def _examples(
     ]
 
 
+def _emptied(
+    dataset: Dataset,
+    made: Sequence[composites.Composite],
+    kept: Mapping[tuple[int, str], tuple[int, Any]],
+    lent: Sequence[int],
+) -> list[Example]:
+    """The donors that the model is surest of with their object removed, first fill: a part of it may be left there."""
+    shown = [
+        composite
+        for composite in made
+        if (composite.arm, composite.fill) == (composites.BACKGROUND, FIRST_FILL)
+        and composite.photo in set(lent)
+        and (composite.photo, composite.arm) in kept
+    ]
+    return [
+        {
+            "image_id": dataset.samples[composite.photo].image_id,
+            "probability": composite.probability,
+            **kept[composite.photo, composite.arm][1],
+        }
+        for composite in sorted(shown, key=lambda composite: -composite.probability)[:EMPTIED]
+    ]
+
+
 def _stored(shard: dict[str, Any]) -> dict[str, Any]:
     for composite in shard["composites"]:
         composites.Composite(**composite)
-    if not isinstance(shard["examples"], list):
+    if not isinstance(shard["examples"], list) or not isinstance(shard.get("emptied", []), list):
         raise TypeError("it holds no examples")
     return shard
 

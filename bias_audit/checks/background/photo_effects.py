@@ -102,6 +102,11 @@ def _exchanged(made: pd.DataFrame, arm: _Arms, classes: int) -> dict[str, pd.Ser
     same, other = columns["same_background_accuracy"], columns["other_background_accuracy"]
     columns["random_background_accuracy"] = same / classes + other * (classes - 1) / classes
     columns["next_background_accuracy"] = arm.share(arms.NEXT)
+    same, other = arm.share(arms.GROWN_SAME), arm.share(arms.GROWN_OTHER)
+    columns["same_background_accuracy_grown_holes"], columns["other_background_accuracy_grown_holes"] = same, other
+    columns["background_gap_grown_holes"] = same - other
+    given = made.loc[made["arm"] == arms.GROWN_SAME, "photo"].value_counts()
+    columns["grown_holes_donors"] = given.reindex(arm.photos, fill_value=0)
     first = made[made["fill"] == FIRST_FILL]
     odds = first.groupby(["photo", "arm"])["log_odds"].mean().unstack().reindex(columns=[arms.SAME, arms.OTHER])
     columns["swap_log_odds"] = odds[arms.SAME] - odds[arms.OTHER]

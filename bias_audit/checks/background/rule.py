@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bias_audit.checks.background import fill_words
+from bias_audit.checks.background import fill_words, mask_words
 from bias_audit.checks.background.culprits import (
     Pull,
     Standing,
@@ -18,11 +18,14 @@ from bias_audit.checks.background.culprits import (
 from bias_audit.checks.base import Rule
 from bias_audit.checks.outcomes import (
     COLLATERAL,
+    FAILS_FROM,
+    LEVELS,
     WATCH,
     RuleOutcome,
     answered,
     as_float,
     fills_disagree,
+    masks_in_doubt,
     not_applicable,
     not_excluded,
     number,
@@ -30,7 +33,7 @@ from bias_audit.checks.outcomes import (
     second_fill_shows,
     visible,
 )
-from bias_audit.checks.reasons import FEW, FILLS_DISAGREE, NOT_TESTED
+from bias_audit.checks.reasons import FEW, FILLS_DISAGREE, MASKS_IN_DOUBT, NOT_TESTED
 from bias_audit.config import Thresholds
 
 if TYPE_CHECKING:
@@ -56,6 +59,10 @@ EVIDENCE = (
     "fill_difference",
     "fill_difference_low",
     "fill_difference_high",
+    "background_gap_grown_holes",
+    "grown_holes_low",
+    "grown_holes_high",
+    "n_grown_holes",
     "p_mcnemar",
     "p_log_odds",
     "swap_log_odds",
@@ -94,7 +101,7 @@ def follows_background(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     where the class has too few photos for any gap to be significant, and where the gap may come from the way of filling
     the donors' holes. The level says who is to blame (`culprits.standings`): the class itself (`culprits.level_of`, at
     most SUSPICIOUS where the second fill does not show the gap), another class that is named (COLLATERAL), or nobody by
-    name (WATCH).
+    name (WATCH). Where the gap may come from what the masks missed of the objects, nobody is accused of it (WATCH).
     """
     import numpy as np
 
@@ -114,8 +121,14 @@ def follows_background(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         seen = name in watched or bool(evidence.doubt)  # maps that fail their tests cannot acquit, so nothing is hidden
         standing = blamed[name] if found else None
         level = _LEVELS.get(standing.blame) or capped(level_of(row, bounds, watched=seen), row) if standing else ""
+        missed = found and masks_in_doubt(row, bounds)
+        lowered = missed and LEVELS.index(level) >= LEVELS.index(FAILS_FROM)
+        level = WATCH if lowered else level
         near = near_threshold(row, bounds, found=found)
-        sentence = _sentence(name, row, level, standing, evidence) + (f" Near the threshold: {near}." if near else "")
+        sentence = _sentence(name, row, level, standing, evidence)
+        sentence += (f" {mask_words.missed(row, bounds)}" if lowered else "") + (
+            f" Near the threshold: {near}." if near else ""
+        )
         outcomes.append(
             answered(
                 rule,
@@ -136,7 +149,9 @@ def follows_background(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
                     "near_threshold": near or None,
                     "blame": standing.blame if standing else None,
                     "pulled_by": ", ".join(pull.by for pull in standing.pulls) or None if standing else None,
+                    "masks_in_doubt": 1 if missed else None,
                 },
+                reason_code=MASKS_IN_DOUBT if lowered else "",
             )
         )
     return outcomes
@@ -180,8 +195,8 @@ def near_threshold(row: ClassRow, bounds: Thresholds, *, found: bool) -> str:
         reasons.append(f"a gap of {gap:z.1%} against a floor of {bounds.min_gap:z.0%}")
     if bounds.fdr / 2 < p <= 2 * bounds.fdr and gap >= bounds.min_gap:
         reasons.append(f"a corrected p of {p:z.3f} against {bounds.fdr:g}")
-    if found and (fill := fill_words.near(row, bounds)):
-        reasons.append(fill)
+    if found:
+        reasons += [said for said in (fill_words.near(row, bounds), mask_words.near(row, bounds)) if said]
     attract, least = as_float(row["attract"], -1), as_float(row["attract_low"], -1)
     margin = max(min(attract - bounds.min_pull_all, least), as_float(row["largest_pull"], -1) - bounds.min_pull)
     if found and not passes_alone(row, bounds) and abs(margin) < bounds.near:

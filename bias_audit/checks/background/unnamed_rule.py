@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from bias_audit.checks.background import mask_words
 from bias_audit.checks.background.culprits import UNKNOWN, standings
 from bias_audit.checks.background.rule import told_pulls, why_no_reliance
 from bias_audit.checks.base import Rule
-from bias_audit.checks.outcomes import RuleOutcome, answered, as_float, not_applicable
-from bias_audit.checks.reasons import NOT_MEASURED
+from bias_audit.checks.outcomes import WATCH, RuleOutcome, answered, as_float, masks_in_doubt, not_applicable
+from bias_audit.checks.reasons import MASKS_IN_DOUBT, NOT_MEASURED
 
 if TYPE_CHECKING:
     from bias_audit.checks.evidence import Evidence
@@ -22,7 +23,8 @@ def reliance_without_a_class(rule: Rule, evidence: Evidence) -> list[RuleOutcome
     """BA207: of some class the gap is proven, and the class to blame for it is not known.
 
     Its objects are pulled by a class that BA201 does not accuse, or photos are too few to show whose backgrounds pull
-    them. The classes are listed and not accused: each is found by BA201 at WATCH.
+    them. The classes are listed and not accused: each is found by BA201 at WATCH. Those whose gap may come from what
+    the masks missed of the objects do not count; where there are no others the level is WATCH.
     """
     # docs/science.md#levels
     rows = evidence.rows()
@@ -33,7 +35,11 @@ def reliance_without_a_class(rule: Rule, evidence: Evidence) -> list[RuleOutcome
         code = NOT_MEASURED if first is None else str(first["reliance_reason_code"])
         return [not_applicable(rule, "dataset", "", reason, code)]
     blamed = standings(rows, evidence.table("gap_matrix"), evidence.thresholds)
-    open_ = {name: standing for name, standing in blamed.items() if standing.blame in UNKNOWN}
+    unknown = {name: standing for name, standing in blamed.items() if standing.blame in UNKNOWN}
+    table = dict(rows)
+    doubted = [name for name in unknown if masks_in_doubt(table[name], evidence.thresholds)]
+    lowered = 0 < len(unknown) == len(doubted)
+    open_ = {name: each for name, each in unknown.items() if lowered or name not in doubted}
     gaps = {name: as_float(row["background_gap"]) for name, row in rows}
     pulled = [
         f"{name} (gap {gaps[name]:z.0%}) for that of {told_pulls(each.pulls)}"
@@ -50,18 +56,24 @@ def reliance_without_a_class(rule: Rule, evidence: Evidence) -> list[RuleOutcome
         else f"In none of {len(judged)} judged classes a proven background gap goes with the pull of a class that is "
         "not found."
     )
+    if lowered:
+        sentence += f" {mask_words.missed(table[doubted[0]], evidence.thresholds)}"
+        sentence += f" Likewise: {', '.join(doubted[1 : MOST_NAMED + 1])}." if len(doubted) > 1 else ""
+    elif doubted:
+        sentence += f" Not counted, for their masks are in doubt: {', '.join(doubted[:MOST_NAMED])}."
     return [
         answered(
             rule,
             "dataset",
             "",
             len(open_) > 0,
-            "SUSPICIOUS",
+            WATCH if lowered else "SUSPICIOUS",
             sentence,
             measured=float(len(open_)),
             n=sum(int(row["n_interventions"]) for row in judged),
             p_value=max((min(pull.p for pull in each.pulls) for each in open_.values() if each.pulls), default=None),
-            evidence={"classes": ", ".join(open_) or None},
+            evidence={"classes": ", ".join(open_) or None, "masks_in_doubt": ", ".join(doubted) or None},
+            reason_code=MASKS_IN_DOUBT if lowered else "",
         )
     ]
 

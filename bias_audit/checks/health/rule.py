@@ -62,7 +62,7 @@ def maps_without_tie(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     # Where interventions show reliance, attention on the background is what one must see, not a fault of the maps.
     unexplained = classes[[not relies(row, bounds) for _, row in classes.iterrows()]]
     if unexplained.empty:
-        reason = "Every class relies on its background, so maps that lie there are no fault of the layer."
+        reason = "Every class has a background gap, so maps that lie there are no fault of the layer."
         return [not_applicable(rule, "dataset", "", reason, EXPLAINED)]
     median = float(unexplained["background_excess"].median())
     tested = unexplained[unexplained["tie_p_fdr"].notna()]

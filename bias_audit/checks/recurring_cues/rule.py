@@ -13,13 +13,15 @@ from bias_audit.checks.outcomes import (
     answered,
     as_float,
     cue_proven,
+    masks_in_doubt,
     not_applicable,
     not_excluded,
     number,
+    relies,
     small_effect,
     visible,
 )
-from bias_audit.checks.reasons import NOT_MEASURED, NOT_TESTED, NOTHING_RECURS, TOO_FEW_GROUPS
+from bias_audit.checks.reasons import MASKS_IN_DOUBT, NOT_MEASURED, NOT_TESTED, NOTHING_RECURS, TOO_FEW_GROUPS
 from bias_audit.config import Thresholds
 from bias_audit.run.statuses import OK
 
@@ -40,8 +42,8 @@ def recurring_cue(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 
     CONFIRMED where one of the two effects is significant after correction and large enough. One is enough: where a
     second cue is present, erasing the first may cost nothing, though it turns other images when pasted. The level is
-    WATCH where both effects are too small for their uncertainty, and CONTEXT where a reviewer has judged the cue
-    legitimate. A cluster that lies mostly on the object shows what the
+    WATCH where both effects are too small for their uncertainty, or where the masks of the class are in doubt, and
+    CONTEXT where a reviewer has judged the cue legitimate. A cluster that lies mostly on the object shows what the
     class looks like, and is no finding.
     """
     bounds, clusters = evidence.thresholds, evidence.table("clusters")
@@ -134,7 +136,9 @@ def _outcome(rule: Rule, name: str, row: pd.Series, evidence: Evidence) -> RuleO
     shown = sorted(proofs(row, bounds), key=lambda name: -float(row[f"{name}_effect"]))
     clear = [name for name in shown if cue_proven(row[f"{name}_effect"], row[f"{name}_low"], bounds)]
     strongest = (clear or shown)[0]
-    level = CONTEXT if judged == LEGITIMATE else "CONFIRMED" if clear else WATCH
+    convicts = bool(clear) and judged != LEGITIMATE
+    doubted = convicts and _may_be_missed(str(row["class_name"]), evidence)
+    level = CONTEXT if judged == LEGITIMATE else "CONFIRMED" if convicts and not doubted else WATCH
     small = "" if clear else f" {small_effect(row[f'{strongest}_low'], bounds)}"
     verdict = " A reviewer judged it legitimate." if judged == LEGITIMATE else ""
     clauses = "; ".join(filter(None, (_erased(row), _pasted(row))))
@@ -143,6 +147,11 @@ def _outcome(rule: Rule, name: str, row: pd.Series, evidence: Evidence) -> RuleO
         f"images, {row['class_share']:z.0%} of them). {clauses[:1].upper()}{clauses[1:]} "
         f"({_photos(row)}).{small}{outline}{verdict}"
     )
+    if doubted:
+        sentence += (
+            f" Masks in doubt: the background gap of {row['class_name']} does not stay with larger holes in the "
+            "backgrounds, so what is seen here may be a part of the object that the masks miss."
+        )
     return answered(
         rule,
         "cluster",
@@ -162,7 +171,18 @@ def _outcome(rule: Rule, name: str, row: pd.Series, evidence: Evidence) -> RuleO
             "name": str(row["name"]),
             **{key: number(row[key]) for key in EVIDENCE},
         },
+        reason_code=MASKS_IN_DOUBT if doubted else "",
     )
+
+
+def _may_be_missed(name: str, evidence: Evidence) -> bool:
+    """Whether the masks of a class are in doubt: its gap counts, and what they missed of the objects may have made it.
+
+    Such a part lies off the mask in photo after photo, as a cue does. Without a gap that counts nothing tells them
+    apart.
+    """
+    row = dict(evidence.rows()).get(name)
+    return row is not None and relies(row, evidence.thresholds) and masks_in_doubt(row, evidence.thresholds)
 
 
 def _photos(row: pd.Series) -> str:

@@ -15,6 +15,7 @@ from bias_audit.checks.outcomes import (
     as_float,
     background_convicts,
     gap_proven,
+    masks_in_doubt,
     not_applicable,
     not_excluded,
     number,
@@ -163,6 +164,8 @@ def _told(name: str, row: pd.Series) -> str:
 
 
 def _background_convicted(name: str, evidence: Evidence) -> bool:
-    """Whether BA201 finds the class by a proven gap."""
+    """Whether BA201 finds the class by a proven gap that what the masks missed cannot have made."""
     row, bounds = dict(evidence.rows()).get(name), evidence.thresholds
-    return row is not None and background_convicts(row, bounds) and gap_proven(row, bounds)
+    if row is None:
+        return False
+    return background_convicts(row, bounds) and gap_proven(row, bounds) and not masks_in_doubt(row, bounds)

@@ -78,7 +78,8 @@ class TestIntervene:
         assert Counter(row.arm for row in rows) == {
             arm: 3 * count
             for arm, count in {
-                "same": 6, "other": 6, "next": 1, "background_only": 4, "foreground_only": 4, "control_hole": 2,
+                "same": 6, "other": 6, "same_grown_holes": 3, "other_grown_holes": 3, "next": 1, "background_only": 4,
+                "foreground_only": 4, "control_hole": 2,
                 "noisy_object": 1, "noisy_background": 1, "cue_removed": 1, "cue_removed_control": 1, "cue_lent": 1,
                 "cue_lent_control": 1,
             }.items()
@@ -88,7 +89,7 @@ class TestIntervene:
 
     def test_a_model_that_reads_the_background_is_shown_to_do_so(self, dataset: Dataset) -> None:
         becomes_husky = {
-            ("other", "inpaint"), ("other", "blur_noise"), ("next", "inpaint"),
+            ("other", "inpaint"), ("other", "blur_noise"), ("other_grown_holes", "inpaint"), ("next", "inpaint"),
             ("foreground_only", "black"), ("foreground_only", "grey"),
         }  # fmt: skip
         for row in self._run(dataset, 5):
@@ -106,14 +107,15 @@ class TestIntervene:
                     row.probability if donor_label == 0 else 1 - row.probability
                 )
             assert np.isnan(row.donor_probability) == (row.donor < 0)
-            assert (row.arm == reliance.SAME) <= (donor_label == 0)
-            assert (row.arm in (reliance.OTHER, reliance.NEXT, reliance.CUE_LENT)) <= (donor_label == 1)
+            assert (row.arm in (reliance.SAME, reliance.GROWN_SAME)) <= (donor_label == 0)
+            others = (reliance.OTHER, reliance.GROWN_OTHER, reliance.NEXT, reliance.CUE_LENT)
+            assert (row.arm in others) <= (donor_label == 1)
 
     def test_an_object_becomes_none_of_these(self, dataset: Dataset) -> None:
         for row in self._run(dataset, 5, predict=self._knows_bright_corners_only):
             if row.fill in ("noise", "") or row.arm == reliance.CUE_LENT:
                 continue
-            none = row.arm in (reliance.OTHER, reliance.NEXT) or row.fill in ("black", "grey")
+            none = row.arm in (reliance.OTHER, reliance.GROWN_OTHER, reliance.NEXT) or row.fill in ("black", "grey")
             assert row.predicted == (2 if none else 0), row
             assert row.probability == pytest.approx(0.1 / 4 if none else 0.8)
             assert row.probability_predicted == pytest.approx(0.75 if none else 0.8)

@@ -21,12 +21,12 @@ STRONG: dict[str, Any] = {
 }  # fmt: skip
 
 
-def judged(*rows: dict[str, Any], reason: str = "") -> list[Any]:
+def judged(*rows: dict[str, Any], reason: str = "", classes: pd.DataFrame | None = None) -> list[Any]:
     spots = [{"cluster_id": row["cluster_id"], "image_id": f"{row['cluster_id']}.jpg", "rank": 1} for row in rows]
     empty = pd.DataFrame()
     made = {"clusters": tables.table("clusters", rows), "cluster_spots": tables.table("cluster_spots", spots)}
-    evidence = Evidence(empty, empty, Thresholds(), {"recurring_cues": Measured(made, own=lambda: reason)})
-    return judge_rule("BA302", evidence)
+    measured = {"recurring_cues": Measured(made, own=lambda: reason)}
+    return judge_rule("BA302", Evidence(empty, empty if classes is None else classes, Thresholds(), measured))
 
 
 def test_one_effect_confirms_and_the_sentence_gives_the_numbers():
@@ -37,6 +37,31 @@ def test_one_effect_confirms_and_the_sentence_gives_the_numbers():
     assert outcome.image_ids == ("wolf-1a2b3c.jpg",)
     assert "turns 65% of them into wolf, another piece 5% (20 photos)." in outcome.sentence
     assert "estimated" not in outcome.sentence
+
+
+@pytest.mark.parametrize(
+    ("row", "level"),
+    [
+        ({}, "WATCH"),
+        ({"background_gap_grown_holes": 0.3, "grown_holes_low": 0.1}, "CONFIRMED"),  # the gap stays
+        ({"p_fdr": 0.3}, "CONFIRMED"),  # no gap that the masks could have made
+        ({"n_clusters_grown_holes": None}, "CONFIRMED"),  # an older run
+    ],
+)
+def test_a_cue_that_may_be_what_the_masks_miss_confirms_nothing(row, level):
+    """Planted shapes without the lowest 35 % of their masks: five confirmed cues of an honest model were shapes."""
+    doubted = {
+        "class_name": "wolf", "background_gap": 0.4, "p_fdr": 0.01, "background_gap_grown_holes": 0.0,
+        "grown_holes_low": -0.1, "n_grown_holes": 40, "n_clusters_grown_holes": 40,
+    }  # fmt: skip
+    classes = tables.table("classes", [{**doubted, **row}, {"class_name": "dog"}])
+    (outcome,) = judged(STRONG, classes=classes)
+    assert outcome.level == level
+    assert outcome.reason_code == ("masks in doubt" if level == "WATCH" else "")
+    assert ("may be a part of the object that the masks miss" in outcome.sentence) == (level == "WATCH")
+    assert judged({**STRONG, "class_name": "dog"}, classes=classes)[0].level == "CONFIRMED"
+    legitimate = judged({**STRONG, "judgement": "legitimate"}, classes=classes)[0]
+    assert (legitimate.level, legitimate.reason_code) == ("CONTEXT", "")
 
 
 @pytest.mark.parametrize(
