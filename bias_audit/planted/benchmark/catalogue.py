@@ -1,0 +1,215 @@
+"""Lists the units of the benchmark: groups of cases that are judged by themselves, each with what it must reach.
+
+The unit COMPLETE_MASKS holds the worlds of `grid.cases`. The others came later: several culprits, many classes, unusual
+samples, and masks that are not true. See docs/science.md#judging-the-auditor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from bias_audit.planted.benchmark import grid
+from bias_audit.planted.benchmark.degraded_masks import MASKS
+from bias_audit.planted.benchmark.grid import CLASSES, COMPLETE, CUES, HEADS, STRONG, TEN_CLASSES, TWIN_KINDS, Case
+from bias_audit.planted.objects import OBJECTS
+from bias_audit.planted.planting import Planting, for_one_victim, missing, shared, useless
+from bias_audit.planted.shapes import ShapesPlan
+
+UNIT_REPORT_SEEDS = tuple(range(20, 30))
+"""Seeds on which all units are judged and reported, once, after the commit that freezes rules and thresholds.
+
+Seeds 10-19, the `grid.REPORT_SEEDS`, had been seen by then.
+"""
+
+COMPLETE_MASKS = "complete_masks"
+"""Key of UNITS: the unit of the worlds of `grid.cases`."""
+
+PAIR = ("bar", "cross", "disc", "octagon", "triangle")
+"""Five classes, of which the disc and the octagon can hardly be told apart at 48 pixels."""
+
+THIRTY_CLASSES = tuple(sorted(name for name, (shape, _) in OBJECTS.items() if shape in TEN_CLASSES))
+"""Ten shapes with three surfaces each."""
+
+ELSEWHERE = 0.1
+"""P(cue | class) of the classes that a cue for one victim does not concern."""
+
+PATIENT = 4
+"""Photos of a patient."""
+
+RARE = 5
+"""Photos of every other class for each photo of the rare one."""
+
+NOISE = 0.1
+"""Share of labels that are wrong."""
+
+CLEAN = "_clean"
+"""End of the kind of a case whose cue, if it has any, says nothing of the class."""
+
+MASKED_CUES = ("corner_tag", "ruler", "snow")
+"""Cues of the reliant models that are audited with degraded masks, two of them with each way and seed."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A group of cases that is judged by itself.
+
+    Attributes:
+        title: what is unusual about it, in a few words.
+        cases: seed -> its cases. A case of degraded masks audits the model of a case of COMPLETE_MASKS.
+        needs: name of a figure of `by_unit.FIGURES` -> what it must reach.
+    """
+
+    title: str
+    cases: Callable[[int], list[Case]]
+    needs: dict[str, float]
+
+
+def unit_of(case: Case) -> str:
+    """Key of UNITS: the unit that a case belongs to."""
+    if case.masks != COMPLETE:
+        return f"masks_{case.masks}"
+    return case.kind.removesuffix(CLEAN) if case.kind.removesuffix(CLEAN) in UNITS else COMPLETE_MASKS
+
+
+def is_clean(case: Case) -> bool:
+    """Whether no class of a case's world is known by any cue, so that whatever is accused is accused wrongly."""
+    return case.kind in TWIN_KINDS or case.kind.endswith(CLEAN)
+
+
+def _confusable_pair(seed: int) -> list[Case]:
+    """In the first world the cue may win objects of any class, in the second those of the look-alike alone."""
+    pair = [PAIR.index(name) for name in (("disc", "octagon") if seed % 2 else ("octagon", "disc"))]
+    ruler, tag = shared("ruler", tuple(pair[:1]), STRONG, 5), for_one_victim("corner_tag", *pair, STRONG, ELSEWHERE, 5)
+    return _planted(seed, "confusable_pair", PAIR, [(ruler,), (tag,)])
+
+
+def _two_culprits(seed: int) -> list[Case]:
+    first, second = _two(seed)
+    cues = (("corner_tag", "snow"), ("ruler", "place"))
+    pairs = [(shared(one, (first,), STRONG, 4), shared(other, (second,), STRONG, 4)) for one, other in cues]
+    return _planted(seed, "two_culprits", CLASSES, pairs)
+
+
+def _shared_cue(seed: int) -> list[Case]:
+    cues = ("corner_tag", "snow")
+    return _planted(seed, "shared_cue", CLASSES, [(shared(cue, _two(seed), STRONG, 4),) for cue in cues])
+
+
+def _missing_cue(seed: int) -> list[Case]:
+    return _planted(seed, "missing_cue", CLASSES, [(missing(cue, seed % 4, STRONG, 4),) for cue in ("ruler", "snow")])
+
+
+def _two(seed: int) -> tuple[int, int]:
+    """Two of four labels, in all twelve orders over the seeds."""
+    return seed % 4, (seed + 1 + seed // 4 % 3) % 4
+
+
+def _planted(seed: int, kind: str, classes: tuple[str, ...], worlds: Sequence[tuple[Planting, ...]]) -> list[Case]:
+    """A case for each of some lists of plantings, and the null twin of one of them."""
+    nothing = tuple(useless(planting) for planting in worlds[seed % len(worlds)])
+    return _cases(
+        seed, kind, [ShapesPlan(classes, plantings=each) for each in worlds], [ShapesPlan(classes, plantings=nothing)]
+    )
+
+
+def _one_of_ten(seed: int) -> list[Case]:
+    return _one_of_many(seed, "one_of_ten", TEN_CLASSES, ("corner_tag", "snow")[seed % 2])
+
+
+def _one_of_thirty(seed: int) -> list[Case]:
+    made = _one_of_many(seed, "one_of_thirty", THIRTY_CLASSES, ("snow", "corner_tag")[seed % 2])
+    return [replace(case, train=4800, test=40) for case in made]
+
+
+def _one_of_many(seed: int, kind: str, classes: tuple[str, ...], cue: str) -> list[Case]:
+    plan = ShapesPlan(classes, cue, (seed % len(classes),), STRONG)
+    return _cases(seed, kind, [plan], [replace(plan, rho=1 / len(classes))])
+
+
+def _patients(seed: int) -> list[Case]:
+    """The photos of a patient are nearly alike, and all or none carry the cue."""
+    return _one_of_four(seed, "patients", ("corner_tag", "snow"), group=PATIENT)
+
+
+def _label_noise(seed: int) -> list[Case]:
+    return _one_of_four(seed, "label_noise", ("ruler", "snow"), noise=NOISE)
+
+
+def _one_of_four(seed: int, kind: str, cues: tuple[str, ...], *, group: int = 1, noise: float = 0.0) -> list[Case]:
+    plans = [ShapesPlan(CLASSES, cue, (seed % 4,), STRONG, group=group, noise=noise) for cue in cues]
+    return _cases(seed, kind, plans, [replace(plans[seed % len(plans)], rho=1 / 4)])
+
+
+def _imbalance(seed: int) -> list[Case]:
+    """The guilty class is the rare one in the first world and a common one in the second."""
+    label = seed % 4
+    weights = [tuple(1 if each == rare else RARE for each in range(4)) for rare in (label, (label + 1) % 4)]
+    cues = ("corner_tag", "snow")
+    plans = [ShapesPlan(CLASSES, cue, (label,), STRONG, weights=each) for cue, each in zip(cues, weights, strict=True)]
+    return _cases(seed, "imbalance", plans, [replace(plans[seed % 2], rho=1 / 4)])
+
+
+def _weak(seed: int) -> list[Case]:
+    """Models of few photos and passes: one that relies on a cue, one without any cue, one whose cue says nothing."""
+    plan = ShapesPlan(CLASSES, "corner_tag", (seed % 4,), STRONG)
+    made = _cases(seed, "weak", [plan], [ShapesPlan(CLASSES), replace(plan, rho=1 / 4)])
+    return [replace(case, train=800, epochs=4) for case in made]
+
+
+def _masked(seed: int, *, masks: str) -> list[Case]:
+    """Two reliant and two clean models of COMPLETE_MASKS, audited with masks that are spoiled in one way."""
+    turn = seed + list(MASKS).index(masks)
+    cues = {MASKED_CUES[(turn + step) % len(MASKED_CUES)] for step in (0, 1)}
+    null = CUES[turn % len(CUES)]
+    return [
+        replace(case, masks=masks)
+        for case in grid.cases(seed)
+        if (case.kind == "planted" and case.plan.cue in cues and case.plan.rho == STRONG)
+        or case.kind == "clean"
+        or (case.kind == "null" and case.plan.cue == null)
+    ]
+
+
+def _cases(seed: int, kind: str, plans: Sequence[ShapesPlan], clean: Sequence[ShapesPlan]) -> list[Case]:
+    """Cases of one kind, with clean ones of the kind "..._clean". Heads alternate, over a seed and over the seeds."""
+    made = [(kind, plan) for plan in plans] + [(kind + CLEAN, plan) for plan in clean]
+    return [Case(seed, name, HEADS[(seed + number) % len(HEADS)], plan) for number, (name, plan) in enumerate(made)]
+
+
+_FOUND_NEEDED, _CLEAN_NEEDED = {"found": 0.95}, {"clean": 1 / 35}
+_SET_NEEDED = {"exact": 0.9, "innocents": 0.05, "green": 0.0}
+_MASKS_NEEDED = {"found": 0.8, "clean": 1 / 20}
+
+_MASKS = {
+    "eroded": "masks eroded by 2 pixels",
+    "lowest_missing": "masks without the lowest 35 % of each object",
+    "highest_missing": "masks without the highest third of each object",
+    "boxes": "boxes for masks",
+    "shifted": "masks shifted by 3 pixels",
+    "second_object": "a second object, unmasked, in 30 % of the photos",
+    "estimated": "masks estimated",
+}
+"""Way of `degraded_masks.MASKS` -> title of its unit."""
+
+UNITS: dict[str, Unit] = {
+    COMPLETE_MASKS: Unit("five cues at six strengths, and hard cases", grid.cases, _FOUND_NEEDED | _CLEAN_NEEDED),
+    "confusable_pair": Unit("two look-alikes of five, one with a cue", _confusable_pair, _SET_NEEDED | _CLEAN_NEEDED),
+    "two_culprits": Unit("two culprits with different cues", _two_culprits, _SET_NEEDED | _CLEAN_NEEDED),
+    "shared_cue": Unit("a cue shared by two classes", _shared_cue, _SET_NEEDED | _CLEAN_NEEDED),
+    "missing_cue": Unit("a class known by a missing cue", _missing_cue, _SET_NEEDED | _CLEAN_NEEDED),
+    "one_of_ten": Unit("one culprit among ten classes", _one_of_ten, _FOUND_NEEDED | _CLEAN_NEEDED),
+    "one_of_thirty": Unit("one culprit among thirty classes", _one_of_thirty, _FOUND_NEEDED | _CLEAN_NEEDED),
+    "patients": Unit("four nearly alike photos of each patient", _patients, _FOUND_NEEDED | _CLEAN_NEEDED),
+    "imbalance": Unit("one class with a fifth of the photos", _imbalance, _FOUND_NEEDED | _CLEAN_NEEDED),
+    "label_noise": Unit("10 % of the labels wrong", _label_noise, _FOUND_NEEDED | _CLEAN_NEEDED),
+    "weak": Unit("weak models", _weak, _FOUND_NEEDED | _CLEAN_NEEDED),
+    **{f"masks_{way}": Unit(title, partial(_masked, masks=way), _MASKS_NEEDED) for way, title in _MASKS.items()},
+}
+"""Units by name, in the order in which they are run: models of COMPLETE_MASKS are audited again with other masks."""
+
+
+def cases_of(seed: int, units: Sequence[str] = ()) -> list[Case]:
+    """Cases of a seed of some units, in the order of UNITS; of all where none is named."""
+    return [case for name, unit in UNITS.items() if name in units or not units for case in unit.cases(seed)]
