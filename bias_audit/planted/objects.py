@@ -31,9 +31,7 @@ _SHADE = 0.3
 _CROSS = [(1, 3), (1, 1), (3, 1), (3, -1), (1, -1), (1, -3), (-1, -3), (-1, -1), (-3, -1), (-3, 1), (-1, 1), (-1, 3)]
 
 
-def draw_object(
-    shape: str, rng: np.random.Generator, areas: tuple[float, float], side: int
-) -> tuple[Image, Photos]:
+def draw_object(shape: str, rng: np.random.Generator, areas: tuple[float, float], side: int) -> tuple[Image, Photos]:
     """Opacity (side, side) in 0..1 and mask of one object, of random size, turn and place, whole in the photo.
 
     Args:

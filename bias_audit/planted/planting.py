@@ -1,4 +1,4 @@
-"""What is planted in a world where one cue of one class does not say it: cues that go with any classes, or shun them."""
+"""What is planted in a world where one cue of one class will not do: cues that go with any classes, or shun them."""
 
 from __future__ import annotations
 
@@ -74,9 +74,7 @@ def for_one_victim(cue: str, label: int, victim: int, rho: float, elsewhere: flo
     enough, with probability `elsewhere`, that a model learns to ignore it there.
     """
     rest = (1 - rho) / (count - 1)
-    return Planting(
-        cue, (label,), tuple({label: rho, victim: rest}.get(each, elsewhere) for each in range(count))
-    )
+    return Planting(cue, (label,), tuple({label: rho, victim: rest}.get(each, elsewhere) for each in range(count)))
 
 
 def useless(planting: Planting) -> Planting:

@@ -4,8 +4,8 @@ See docs/science.md#judging-the-auditor.
 
 In a planted world of K classes a cue goes with one class, every class has a cue of its own, or cues are planted as
 `planting.Planting` says. At rho = 1 / K a cue of one class says nothing about the class: that world is the null twin.
-Scene i of a class depends on (seed, split, class, i) alone, and planting a cue changes nothing but the cue, so worlds of
-one seed share everything else.
+Scene i of a class depends on (seed, split, class, i) alone, and planting a cue changes nothing but the cue, so worlds
+of one seed share everything else.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class ShapesPlan:
         noise: share of photos, 0..1, whose label is that of another class, drawn at random.
 
     Raises:
-        ConfigError: unknown classes or cue, a number of guilty classes that does not fit, or a number outside its range.
+        ConfigError: unknown classes or cue, guilty classes that do not fit, or a number outside its range.
     """
 
     classes: tuple[str, ...] = ("bar", "cross", "disc", "triangle")
@@ -213,13 +213,14 @@ def with_second(
     if float(rng.random()) >= share:
         return scene
     outline, surface = OBJECTS[plan.classes[label]]
-    around = cv2.dilate(scene.mask, np.ones((3, 3), np.uint8))
+    around = np.asarray(cv2.dilate(scene.mask, np.ones((3, 3), np.uint8)), np.uint8)
     for _ in range(_TRIES):
         solid, mask = draw_object(outline, rng, TINY_AREA if plan.tiny else AREA, SIDE)
         if not (mask & around).any():
             grain = 0.05 * rng.standard_normal((SIDE, SIDE, 1)).astype(np.float32)
             colour = np.clip(object_colour(rng) * SURFACES[surface](rng, SIDE)[..., None] + grain, 0, 1)
-            return replace(scene, background=scene.background * (1 - solid[..., None]) + colour * solid[..., None])
+            layers = scene.background * (1 - solid[..., None]) + colour * solid[..., None]
+            return replace(scene, background=np.asarray(layers, np.float32))
     return scene
 
 

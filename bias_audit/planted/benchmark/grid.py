@@ -81,6 +81,9 @@ KINDS = {
 TWIN_KINDS = ("clean", "ten_classes", "null", "two_classes_null")
 """Worlds without any cue of a class: whatever is accused there is accused wrongly."""
 
+SEPARATE = ("blur",)
+"""Kinds of worlds that are shown, but counted in no rate: the cue is in the object as much as in the background."""
+
 CLEAN_KINDS = (*TWIN_KINDS, "tiny", "on_object")
 """Worlds in which no background can be guilty."""
 
@@ -91,7 +94,7 @@ class Case:
 
     Attributes:
         seed: seed of scenes, weights and batches.
-        kind: key of KINDS, or of `units_of_worlds.KINDS`.
+        kind: key of KINDS; or of `catalogue.UNITS`, with `catalogue.CLEAN` at its end where no cue says anything.
         head: key of `models.training.HEADS`.
         plan: settings of the world.
         masks: key of `degraded_masks.MASKS`: what the auditor is given in place of the true masks.

@@ -103,9 +103,7 @@ def _planting_answers(
     return (behind, without, without) if plan.plantings[number].absent else (without, behind, behind)
 
 
-def _of_plantings(
-    plan: ShapesPlan, label: int, asked: list[tuple[NDArray[np.int64], ...]], per_class: int
-) -> Reliance:
+def _of_plantings(plan: ShapesPlan, label: int, asked: list[tuple[NDArray[np.int64], ...]], per_class: int) -> Reliance:
     """Reliance of a class on the planting that moves it most, among its own ones, or among all if it has none."""
     own = [number for number, planting in enumerate(plan.plantings) if label in planting.classes]
     measured = []

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.config import AuditConfig
+from bias_audit.data.mask_estimates import AUTO
 from bias_audit.errors import ResultError
 from bias_audit.planted.benchmark import degraded_masks, truth
 from bias_audit.planted.benchmark.grid import SETTINGS, Case
-from bias_audit.planted.benchmark.judging import Judged, judged_again, package_digest, packed
+from bias_audit.planted.benchmark.judging import Judged, judged_again, package_digest, packed, with_gate
 from bias_audit.planted.objects import Photos
 from bias_audit.planted.shapes import Split, draw_split
-from bias_audit.data.mask_estimates import AUTO
 from bias_audit.run.atomic import write_atomically
 from bias_audit.run.csv_text import csv_text
 from bias_audit.run.folder import plain
@@ -82,7 +82,7 @@ def outcomes_of(case: Case, work: Path) -> Judged:
             f"{str(unit_folder(case, work))!r} holds no finished audit", "Run the same benchmark again: it goes on."
         )
     outcomes = (RuleOutcome(**{**row, "image_ids": ()}) for row in content["outcomes"])
-    return Judged(tuple(outcomes), tuple(content["classes"]))
+    return Judged(tuple(outcomes), tuple(content["classes"]), content["gate_passes"])
 
 
 def make_unit(case: Case, work: Path) -> dict[str, Any]:
@@ -167,12 +167,17 @@ def _audit(case: Case, model: Path, test: Split, scratch: Path, folder: Path) ->
     result = audit(model, **write_inputs(case, test, scratch), out=scratch / "run")
     (folder / UNIT).unlink(missing_ok=True)  # before the first file changes: a record speaks of all of them
     write_atomically(folder / RUN, packed(result.path), _HINT)
-    _write_outcomes(folder, Judged(result.outcomes, result.class_rows))
+    _write_outcomes(folder, with_gate(result))
 
 
 def _write_outcomes(folder: Path, judged: Judged) -> None:
     outcomes = [dataclasses.asdict(dataclasses.replace(outcome, image_ids=())) for outcome in judged.outcomes]
-    content = {"package": package_digest(), "outcomes": outcomes, "classes": judged.classes}
+    content = {
+        "package": package_digest(),
+        "outcomes": outcomes,
+        "classes": judged.classes,
+        "gate_passes": judged.gate_passes,
+    }
     _write_json(folder / OUTCOMES, content)
 
 
