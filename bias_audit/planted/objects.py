@@ -22,7 +22,7 @@ TURN = 20.0
 _FINE = 4
 """Factor by which objects are drawn larger before they are averaged down, so that outlines are smooth."""
 
-_PERIOD = 4.0
+_PERIOD = 6.0
 """Distance of two stripes, or of two dots, in pixels."""
 
 _SHADE = 0.3

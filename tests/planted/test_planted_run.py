@@ -30,7 +30,7 @@ from bias_audit.planted.benchmark.unit import (
 from bias_audit.run.progress import QUIET, Progress
 
 OPTIONS = {
-    "quick": False, "tune": False, "seeds": None, "worlds": [], "workers": 2, "reaudit": False, "commit": "",
+    "quick": False, "tune": False, "seeds": None, "worlds": [], "units": [], "workers": 2, "reaudit": False, "commit": "",
 }  # fmt: skip
 CASES = grid.cases(10)[:4]
 
@@ -42,7 +42,9 @@ def record(case, work):
     content = {"case": case.digest(), "audit": audit_key(), "seconds": {"train": 1.0, "audit": 0.5}}
     (folder / UNIT).write_text(json.dumps(content))
     (folder / RUN).write_bytes(b"")
-    (folder / OUTCOMES).write_text(json.dumps({"package": package_digest(), "outcomes": [], "classes": []}))
+    (folder / OUTCOMES).write_text(json.dumps(
+            {"package": package_digest(), "outcomes": [], "classes": [], "gate_passes": True}
+        ))
     return content
 
 
@@ -105,10 +107,10 @@ def test_where_the_package_changed_the_kept_audit_is_judged_again_and_nothing_el
     monkeypatch.setattr(unit, "_trained", lambda *_: pytest.fail("trained again"))
     monkeypatch.setattr(unit, "_audit", lambda *_: pytest.fail("audited again"))
     said = RuleOutcome("BA201", "", "class", "bar", "found", "words", "WATCH", image_ids=("a.png",), evidence={"a": 1})
-    monkeypatch.setattr(unit, "judged_again", lambda archive: Judged((said,), ({"class_name": "bar"},)))
+    monkeypatch.setattr(unit, "judged_again", lambda archive: Judged((said,), ({"class_name": "bar"},), True))
     assert make_unit(CASES[0], tmp_path) == finished_unit(CASES[0], tmp_path) == made
     assert outcomes_of(CASES[0], tmp_path) == Judged(
-        (dataclasses.replace(said, image_ids=()),), ({"class_name": "bar"},)
+        (dataclasses.replace(said, image_ids=()),), ({"class_name": "bar"},), True
     )
 
 
@@ -138,6 +140,9 @@ def test_forgetting_audits_keeps_models(tmp_path):
         {"workers": 0},
         {"worlds": ["clean"]},
         {"worlds": ["no such world"], "tune": True},
+        {"units": ["no such unit"]},
+        {"units": ["weak"], "quick": True},
+        {"units": ["weak"], "worlds": ["clean"], "tune": True},
         {"commit": "HEAD"},
     ],
 )
@@ -184,5 +189,5 @@ def test_help(capsys):
     shown = capsys.readouterr().out
     assert all(
         option in shown
-        for option in ("--quick", "--tune", "--seeds", "--worlds", "--commit", "--workers", "--reaudit", "--out")
+        for option in ("--quick", "--tune", "--seeds", "--worlds", "--units", "--commit", "--workers", "--reaudit", "--out")
     )
