@@ -30,7 +30,8 @@ from bias_audit.planted.benchmark.unit import (
 from bias_audit.run.progress import QUIET, Progress
 
 OPTIONS = {
-    "quick": False, "tune": False, "seeds": None, "worlds": [], "units": [], "workers": 2, "reaudit": False, "commit": "",
+    "quick": False, "tune": False, "seeds": None, "worlds": [], "units": [], "workers": 2, "reaudit": False,
+    "commit": "",
 }  # fmt: skip
 CASES = grid.cases(10)[:4]
 
@@ -42,9 +43,9 @@ def record(case, work):
     content = {"case": case.digest(), "audit": audit_key(), "seconds": {"train": 1.0, "audit": 0.5}}
     (folder / UNIT).write_text(json.dumps(content))
     (folder / RUN).write_bytes(b"")
-    (folder / OUTCOMES).write_text(json.dumps(
-            {"package": package_digest(), "outcomes": [], "classes": [], "gate_passes": True}
-        ))
+    (folder / OUTCOMES).write_text(
+        json.dumps({"package": package_digest(), "outcomes": [], "classes": [], "gate_passes": True})
+    )
     return content
 
 
@@ -189,5 +190,15 @@ def test_help(capsys):
     shown = capsys.readouterr().out
     assert all(
         option in shown
-        for option in ("--quick", "--tune", "--seeds", "--worlds", "--units", "--commit", "--workers", "--reaudit", "--out")
+        for option in (
+            "--quick",
+            "--tune",
+            "--seeds",
+            "--worlds",
+            "--units",
+            "--commit",
+            "--workers",
+            "--reaudit",
+            "--out",
+        )
     )
