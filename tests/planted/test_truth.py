@@ -180,7 +180,7 @@ def test_the_guilty_set_of_a_unit():
     pair = next(case for case in UNITS["confusable_pair"].cases(0) if case.plan.culprits)
     assert [truth_of(pair, label, 0.5) for label in range(5)] == ["negative"] * 3 + ["positive", "negative"]
     both = next(case for case in UNITS["shared_cue"].cases(0) if case.plan.culprits)
-    assert [truth_of(both, label, 0.5) for label in range(4)] == ["positive", "positive", "negative", "negative"]
+    assert [truth_of(both, label, 0.5) for label in range(6)] == ["positive"] * 2 + ["negative"] * 4
     assert truth_of(both, 0, 0.1) == "between"
     for unit in UNITS.values():
         for case in unit.cases(0):

@@ -29,6 +29,9 @@ COMPLETE_MASKS = "complete_masks"
 PAIR = ("bar", "cross", "disc", "octagon", "triangle")
 """Five classes, of which the disc and the octagon can hardly be told apart at 48 pixels."""
 
+SIX = ("bar", "cross", "disc", "hourglass", "star", "triangle")
+"""Classes of the worlds in which two share a cue."""
+
 THIRTY_CLASSES = tuple(sorted(name for name, (shape, _) in OBJECTS.items() if shape in TEN_CLASSES))
 """Ten shapes with three surfaces each."""
 
@@ -93,7 +96,7 @@ def _confusable_pair(seed: int) -> list[Case]:
 
 
 def _two_culprits(seed: int) -> list[Case]:
-    first, second = _two(seed)
+    first, second = _two(seed, len(CLASSES))
     pairs = [
         (shared("corner_tag", (first,), ALWAYS, 4), shared("snow", (second,), STRONG, 4)),
         (shared("ruler", (first,), ALWAYS, 4), shared("place", (second,), ALWAYS, 4)),
@@ -102,8 +105,10 @@ def _two_culprits(seed: int) -> list[Case]:
 
 
 def _shared_cue(seed: int) -> list[Case]:
-    cues = ("corner_tag", "snow")
-    return _planted(seed, "shared_cue", CLASSES, [(shared(cue, _two(seed), ALWAYS, 4),) for cue in cues])
+    """Four of six classes lack the cue, so that its absence is the usual state and speaks for none of them."""
+    classes = _two(seed, len(SIX))
+    worlds = [(shared(cue, classes, ALWAYS, len(SIX)),) for cue in ("corner_tag", "snow")]
+    return [replace(case, test=70) for case in _planted(seed, "shared_cue", SIX, worlds)]
 
 
 def _missing_cue(seed: int) -> list[Case]:
@@ -111,9 +116,9 @@ def _missing_cue(seed: int) -> list[Case]:
     return _planted(seed, "missing_cue", CLASSES, [(missing(cue, seed % 4, rho, 4),) for cue, rho in cues])
 
 
-def _two(seed: int) -> tuple[int, int]:
-    """Two of four labels, in all twelve orders over the seeds."""
-    return seed % 4, (seed + 1 + seed // 4 % 3) % 4
+def _two(seed: int, count: int) -> tuple[int, int]:
+    """Two of some labels, in all orders over the seeds."""
+    return seed % count, (seed + 1 + seed // count % (count - 1)) % count
 
 
 def _planted(seed: int, kind: str, classes: tuple[str, ...], worlds: Sequence[tuple[Planting, ...]]) -> list[Case]:
