@@ -30,7 +30,7 @@ def units(model):
     return pd.concat(
         [
             pair("both", {0: FOUND, 1: FOUND}, model_accused=True),
-            pair("one", {0: FOUND, 1: {**GUILTY, "level": "WATCH"}}, model_accused=True),
+            pair("one", {0: FOUND, 1: {**GUILTY, "level": "WATCH", "reason": "masks in doubt"}}, model_accused=True),
             pair("victim", {0: FOUND, 1: FOUND, 2: BLAMED}, model_accused=True),
             pair("weak", {0: FOUND, 1: BETWEEN}, model_accused=True),
             pair("green", {0: GUILTY}, gate_passes=True),
@@ -45,7 +45,7 @@ def units(model):
 def test_figures_are_those_counted_by_hand(units):
     scored = score_units(units)
     two = next(each for each in scored.units if each.name == "two_culprits")
-    assert (two.models, two.reliant, two.watched) == (6, 5, 1)
+    assert (two.models, two.reliant, two.watched) == (6, 5, {"masks in doubt": 1})
     counts = {name: (each.k, each.n) for name, each in two.figures.items()}
     assert counts == {
         "found": (6, 8),  # 2, 1 of 2, 2, 1 of 1 (the second is neither), 0 of 1
@@ -139,6 +139,7 @@ def test_the_table_says_what_must_hold_and_what_does_not(units):
     assert text.index("two culprits with different cues") < text.index("masks shifted by 3 pixels")
     assert "2 of 5: 0.40 [>= 0.90]" in text
     assert "**no: guilty set exact, innocent classes accused, clean audits with an accusation, gate green" in text
+    assert "| 1 (1 masks in doubt) |" in text.replace("  ", "")
     assert "Units without a model here: complete_masks, confusable_pair" in text
     assert "Models whose accused classes are not the guilty ones: 4" in text
 

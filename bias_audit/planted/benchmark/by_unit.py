@@ -101,7 +101,8 @@ class UnitResult:
         title: what is unusual about it.
         models: audited models.
         reliant: models among them with a class that is verified as biased.
-        watched: biased classes that no rule accuses, but that the verdict shows as WATCH.
+        watched: reason code of the verdict, "" for none -> number of biased classes that no rule accuses, but that the
+            verdict shows as WATCH.
         figures: key of FIGURES -> what was measured.
     """
 
@@ -109,7 +110,7 @@ class UnitResult:
     title: str
     models: int
     reliant: int
-    watched: int
+    watched: Mapping[str, int]
     figures: Mapping[str, Measured]
 
     @property
@@ -225,12 +226,13 @@ def _sets(units: pd.DataFrame) -> pd.DataFrame:
 def _result(name: str, title: str, units: pd.DataFrame, needs: Mapping[str, float]) -> UnitResult:
     biased = counted(units)
     biased = biased[biased["truth_any"] == "positive"]
+    watched = biased[~biased["accused"].astype(bool) & (biased["level"] == "WATCH")]
     return UnitResult(
         name=name,
         title=title,
         models=units["model"].nunique(),
         reliant=biased["model"].nunique(),
-        watched=int((~biased["accused"].astype(bool) & (biased["level"] == "WATCH")).sum()),
+        watched={str(reason): int(count) for reason, count in watched["reason"].value_counts().items()},
         figures={key: _measured(figure, figure.of(units), needs.get(key)) for key, figure in FIGURES.items()},
     )
 

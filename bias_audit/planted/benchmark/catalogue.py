@@ -53,6 +53,9 @@ CLEAN = "_clean"
 ALWAYS = 1.0
 """Strength of a cue that few models rely on at STRONG (the tag in a corner), or that has to serve two classes."""
 
+MANY_CUES = (("ruler", ALWAYS), ("snow", ALWAYS))
+"""Cues and strengths of one culprit among many classes, which few models need."""
+
 MASKED_CUES = (("corner_tag", ALWAYS), ("ruler", STRONG), ("snow", STRONG))
 """Cues and strengths of the reliant models that are audited with degraded masks: two with each way and seed."""
 
@@ -130,12 +133,12 @@ def _planted(seed: int, kind: str, classes: tuple[str, ...], worlds: Sequence[tu
 
 
 def _one_of_ten(seed: int) -> list[Case]:
-    made = _one_culprit(seed, "one_of_ten", TEN_CLASSES, [("corner_tag", ALWAYS), ("snow", STRONG)])
+    made = _one_culprit(seed, "one_of_ten", TEN_CLASSES, MANY_CUES)
     return [replace(case, test=60) for case in made]
 
 
 def _one_of_thirty(seed: int) -> list[Case]:
-    made = _one_culprit(seed, "one_of_thirty", THIRTY_CLASSES, [("corner_tag", ALWAYS), ("snow", STRONG)])
+    made = _one_culprit(seed, "one_of_thirty", THIRTY_CLASSES, MANY_CUES)
     return [replace(case, train=4800, epochs=8, test=40) for case in made]
 
 

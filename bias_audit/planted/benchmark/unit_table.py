@@ -30,7 +30,14 @@ def _row(unit: UnitResult) -> list[str]:
     figures = [_figure(unit.figures[name]) for name in FIGURES]
     failed = [FIGURES[name].title for name, each in unit.figures.items() if not each.holds]
     said = f"**no: {', '.join(failed)}**" if failed else "yes"
-    return [unit.title, str(unit.models), str(unit.reliant), *figures, str(unit.watched or ""), said]
+    return [unit.title, str(unit.models), str(unit.reliant), *figures, _watched(unit), said]
+
+
+def _watched(unit: UnitResult) -> str:
+    """How many biased classes are shown as WATCH alone, and for what reasons."""
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(unit.watched.items()) if reason)
+    total = sum(unit.watched.values())
+    return f"{total} ({reasons})" if reasons else str(total or "")
 
 
 def _figure(measured: Measured) -> str:

@@ -43,9 +43,10 @@ def read_units(
     absence, goes with the class), n_test, seconds, cpu_seconds, package (digest of the code that audited). Those of the
     truth: those of ASKED; reliance = max(sufficiency, necessity), NaN without a cue; truth = "positive", "negative",
     "between" or "complement", see `truth_of`; truth_any: the same of the cue in its own place, which can be the object
-    or the whole photo. Those of the verdict: flagged (convicted), level, judged, named_first (the first class that is
-    convicted), accused (by any rule), accused_by (codes of these rules), model_accused (any class of the model, or the
-    model as a whole), gate_passes (whether the gate passes by its defaults). All columns of the class table.
+    or the whole photo. Those of the verdict: flagged (convicted), level, reason (code, why it could not judge, or says
+    less than it measured), judged, named_first (the first class that is convicted), accused (by any rule), accused_by
+    (codes of these rules), model_accused (any class of the model, or the model as a whole), gate_passes (whether the
+    gate passes by its defaults). All columns of the class table.
 
     Columns of the findings: model, seed, kind, cue, rho, guilty (of the class that is named), and those of
     `accusations.COLUMNS`.
@@ -133,6 +134,7 @@ def _unit(case: Case, work: Path, thresholds: Thresholds | None) -> tuple[pd.Dat
                 "truth_any": truth_of(case, label, anywhere, of_background=False),
                 "flagged": name in convictions,
                 "level": (verdict.level or "") if verdict else "",
+                "reason": verdict.reason_code if verdict else "",
                 "judged": verdict is not None and verdict.judged,
                 "named_first": convictions[:1] == [name],
                 "accused": bool(codes),
