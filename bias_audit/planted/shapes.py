@@ -209,6 +209,8 @@ def with_second(
     It is drawn into the background, for what the mask leaves out counts as such. Where no place beside the first is
     found in _TRIES, the scene stays as it is. Other arguments as `with_cue`.
     """
+    if not share:
+        return scene
     rng = _stream(plan, seed, split, label, index, _SECOND)
     if float(rng.random()) >= share:
         return scene
@@ -258,6 +260,8 @@ def expose(scene: Scene) -> tuple[Photos, Photos]:
 
 def _given_label(plan: ShapesPlan, split: str, label: int, index: int, *, seed: int) -> int:
     """The label that a photo of class `label` is given: in a share `noise` of the photos that of another class."""
+    if not plan.noise:
+        return label
     rng = _stream(plan, seed, split, label, index, _NOISE)
     if float(rng.random()) >= plan.noise:
         return label

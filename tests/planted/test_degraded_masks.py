@@ -29,16 +29,16 @@ def test_of_a_narrow_object_erosion_leaves_the_innermost_pixels():
 
 
 def test_the_lowest_and_the_highest_part_are_counted_in_pixels():
-    mask = rectangle(2, 3, 10, 4)  # 40 pixels: the lowest 35 % are 14, three rows and two pixels
+    mask = rectangle(2, 3, 10, 5)  # 50 pixels: the lowest 35 % are 17, three rows and two pixels
     low = MASKS["lowest_missing"](mask, RNG)
-    assert (low > 0).sum() == 26
+    assert (low > 0).sum() == 33
     assert np.array_equal(low[2:8], mask[2:8])
-    assert list(np.flatnonzero(low[8])) == [3, 4]
+    assert list(np.flatnonzero(low[8])) == [3, 4, 5]
     assert not low[9:].any()
-    high = MASKS["highest_missing"](mask, RNG)  # a third of 40 is 13: three rows and one pixel
-    assert (high > 0).sum() == 27
+    high = MASKS["highest_missing"](mask, RNG)  # a third of 50 is 16: three rows and one pixel
+    assert (high > 0).sum() == 34
     assert not high[:5].any()
-    assert list(np.flatnonzero(high[5])) == [4, 5, 6]
+    assert list(np.flatnonzero(high[5])) == [4, 5, 6, 7]
     assert np.array_equal(high[6:], mask[6:])
 
 

@@ -150,6 +150,13 @@ def test_two_culprits_are_each_asked_about_their_own_cue():
     assert strength(rows[3]) <= 0
 
 
+def test_a_culprit_is_not_asked_about_the_cue_of_the_other():
+    tag, snow = shared("corner_tag", (0,), 0.95, 4), shared("snow", (2,), 0.95, 4)
+    rows = planted(lambda truth, tag, snow: np.where(snow & ~tag, 0, truth), tag, snow)
+    assert strength(rows[0]) <= 0
+    assert strength(planted(lambda truth, tag, snow: np.where(snow & ~tag, 1, truth), tag, snow)[1]) > 0.6  # has none
+
+
 def test_a_cue_that_two_classes_share_wins_objects_of_the_others():
     """With the tag class 3 becomes 1 and class 0 becomes 2: of the scenes of 0 and 3 each wins half."""
     rows = planted(
