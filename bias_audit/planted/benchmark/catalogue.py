@@ -170,7 +170,7 @@ def _imbalance(seed: int) -> list[Case]:
     """The guilty class is the rare one in the first world and a common one in the second."""
     label = seed % 4
     weights = [tuple(1 if each == rare else RARE for each in range(4)) for rare in (label, (label + 1) % 4)]
-    cues = (("corner_tag", ALWAYS), ("snow", STRONG))
+    cues = (("snow", ALWAYS), ("ruler", STRONG))
     plans = [
         ShapesPlan(CLASSES, cue, (label,), rho, weights=each) for (cue, rho), each in zip(cues, weights, strict=True)
     ]
