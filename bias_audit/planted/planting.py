@@ -67,14 +67,13 @@ def missing(cue: str, label: int, rho: float, count: int) -> Planting:
     return Planting(cue, (label,), tuple(1 - rho if each == label else rho for each in range(count)))
 
 
-def for_one_victim(cue: str, label: int, victim: int, rho: float, elsewhere: float, count: int) -> Planting:
-    """A cue that tells a class from one other class alone.
+def common_elsewhere(cue: str, label: int, rho: float, elsewhere: float, count: int) -> Planting:
+    """A cue that one class carries with probability rho and every other with `elsewhere`.
 
-    The class carries it with probability rho, its victim with (1 - rho) / (count - 1), and every further class often
-    enough, with probability `elsewhere`, that a model learns to ignore it there.
+    The others carry it so often that a model learns to ignore it where the object can be told without it, as it can
+    beside all classes but a look-alike.
     """
-    rest = (1 - rho) / (count - 1)
-    return Planting(cue, (label,), tuple({label: rho, victim: rest}.get(each, elsewhere) for each in range(count)))
+    return Planting(cue, (label,), tuple(rho if each == label else elsewhere for each in range(count)))
 
 
 def useless(planting: Planting) -> Planting:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bias_audit.errors import ConfigError
-from bias_audit.planted.planting import Planting, for_one_victim, missing, shared, useless
+from bias_audit.planted.planting import Planting, common_elsewhere, missing, shared, useless
 
 
 def test_a_shared_cue_is_as_frequent_at_every_strength():
@@ -25,9 +25,10 @@ def test_a_missing_cue_is_carried_by_all_others():
     assert planting.rho == pytest.approx(0.05)
 
 
-def test_a_cue_for_one_victim_is_no_stranger_elsewhere():
-    planting = for_one_victim("ruler", 3, 2, 0.95, 0.1, 5)
-    assert planting.rates == pytest.approx((0.1, 0.1, 0.0125, 0.95, 0.1))
+def test_a_cue_may_be_common_elsewhere():
+    planting = common_elsewhere("ruler", 3, 0.95, 0.15, 5)
+    assert planting.rates == pytest.approx((0.15, 0.15, 0.15, 0.95, 0.15))
+    assert not planting.absent
     assert planting.culprits == (3,)
 
 

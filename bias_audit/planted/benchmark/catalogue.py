@@ -14,7 +14,7 @@ from bias_audit.planted.benchmark import grid
 from bias_audit.planted.benchmark.degraded_masks import MASKS
 from bias_audit.planted.benchmark.grid import CLASSES, COMPLETE, CUES, HEADS, STRONG, TEN_CLASSES, TWIN_KINDS, Case
 from bias_audit.planted.objects import OBJECTS
-from bias_audit.planted.planting import Planting, for_one_victim, missing, shared, useless
+from bias_audit.planted.planting import Planting, common_elsewhere, missing, shared, useless
 from bias_audit.planted.shapes import ShapesPlan
 
 UNIT_REPORT_SEEDS = tuple(range(20, 30))
@@ -35,8 +35,8 @@ SIX = ("cross", "disc", "hourglass", "star", "triangle", "zed")
 THIRTY_CLASSES = tuple(sorted(name for name, (shape, _) in OBJECTS.items() if shape in TEN_CLASSES))
 """Ten shapes with three surfaces each."""
 
-ELSEWHERE = 0.1
-"""P(cue | class) of the classes that a cue for one victim does not concern."""
+ELSEWHERE = 0.15
+"""P(cue | class) of all classes but the culprit where the cue shall win objects of its look-alike alone."""
 
 PATIENT = 4
 """Photos of a patient."""
@@ -92,9 +92,9 @@ def is_clean(case: Case) -> bool:
 
 def _confusable_pair(seed: int) -> list[Case]:
     """In the first world the cue may win objects of any class, in the second those of the look-alike alone."""
-    guilty, victim = (PAIR.index(name) for name in (("disc", "octagon") if seed % 2 else ("octagon", "disc")))
+    guilty = PAIR.index(("octagon", "disc")[seed % 2])
     ruler = shared("ruler", (guilty,), STRONG, len(PAIR))
-    tag = for_one_victim("corner_tag", guilty, victim, STRONG, ELSEWHERE, len(PAIR))
+    tag = common_elsewhere("corner_tag", guilty, STRONG, ELSEWHERE, len(PAIR))
     return _planted(seed, "confusable_pair", PAIR, [(ruler,), (tag,)])
 
 
