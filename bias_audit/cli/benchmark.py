@@ -21,6 +21,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     benchmark.add_argument(
         "--worlds", metavar="KIND", nargs="+", default=[], help="with --tune: only worlds of these kinds"
     )
+    benchmark.add_argument(
+        "--units",
+        metavar="NAME",
+        nargs="+",
+        default=[],
+        help="only these units, or all: groups of worlds or of degraded masks, judged one by one on seeds of their own",
+    )
     benchmark.add_argument("--workers", metavar="N", type=int, default=2, help="processes (default 2)")
     benchmark.add_argument("--reaudit", action="store_true", help="audit again, with the models trained before")
     benchmark.add_argument("--commit", metavar="HASH", default="", help="commit of this code, which the report names")
@@ -37,6 +44,7 @@ def run(options: argparse.Namespace) -> int:
         tune=options.tune,
         seeds=options.seeds,
         worlds=options.worlds,
+        units=options.units,
         workers=options.workers,
         reaudit=options.reaudit,
         commit=options.commit,

@@ -98,9 +98,10 @@ def train_on_arrays(
 def save_model(model: keras.Model, path: Path) -> None:
     """Save a model so that no half-written file is left under `path`: under a temporary name, which is then renamed.
 
-    Keras saves to a path, not to bytes, so `run.atomic` cannot be used.
+    Keras saves to a path, not to bytes, so `run.atomic` cannot be used. The temporary name is the process's own: two
+    workers may train the same model at the same time.
     """
-    unfinished = path.with_name(f"unfinished_{path.name}")
+    unfinished = path.with_name(f"unfinished_{os.getpid()}_{path.name}")
     model.save(unfinished)
     os.replace(unfinished, path)
 

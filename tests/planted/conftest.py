@@ -9,15 +9,15 @@ import pandas as pd
 import pytest
 
 from bias_audit.planted.benchmark.accusations import COLUMNS
-from bias_audit.planted.benchmark.grid import CLASSES
+from bias_audit.planted.benchmark.grid import CLASSES, TWIN_KINDS
 
 Model = Callable[..., pd.DataFrame]
 
 DEFAULTS: dict[str, Any] = {
     "cue": "", "rho": float("nan"), "head": "gap", "seed": 10, "n_test": 400, "seconds": 8.0, "reliance": float("nan"),
-    "guilty": False, "truth": "negative", "flagged": False, "level": "", "judged": True, "named_first": False,
-    "truth_any": "negative", "accused": False, "accused_by": "", "model_accused": False, "cpu_seconds": 30.0,
-    "package": "abc",
+    "guilty": False, "truth": "negative", "flagged": False, "level": "", "reason": "", "judged": True,
+    "named_first": False, "truth_any": "negative", "accused": False, "accused_by": "", "model_accused": False,
+    "cpu_seconds": 30.0, "package": "abc", "unit": "complete_masks", "gate_passes": False,
     "accuracy": 0.95, "background_gap": 0.0, "attract": 0.0, "background_only_accuracy": 0.25,
     "background_share": 0.8, "p_sign_flip": 0.5,
 }  # fmt: skip
@@ -32,6 +32,7 @@ def model() -> Model:
             {
                 "model": name,
                 "kind": kind,
+                "clean": kind in TWIN_KINDS or kind.endswith("_clean"),
                 "label": label,
                 "class_name": class_name,
                 **DEFAULTS,

@@ -10,6 +10,7 @@ import pytest
 from bias_audit.config import Thresholds
 from bias_audit.errors import ResultError
 from bias_audit.planted.benchmark import grid, unit
+from bias_audit.planted.benchmark.by_unit import score_units
 from bias_audit.planted.benchmark.judging import judged_again
 from bias_audit.planted.benchmark.report import write_report
 from bias_audit.planted.benchmark.run import WORK
@@ -24,9 +25,10 @@ from bias_audit.run.folder import plain
 @pytest.mark.heavy
 @pytest.mark.slow
 def test_a_case_from_world_to_report(tmp_path, monkeypatch):
-    monkeypatch.setattr(grid, "SETTINGS", small := {"version": 0, "train": 800, "test": 24, "probe": 12, "epochs": 4})
+    monkeypatch.setattr(grid, "SETTINGS", small := {**grid.SETTINGS, "version": 0, "probe": 12})
     monkeypatch.setattr(unit, "SETTINGS", small)
-    case = grid.Case(10, "planted", "gap", ShapesPlan(cue="snow", guilty=(2,), rho=1.0))
+    plan = ShapesPlan(cue="snow", guilty=(2,), rho=1.0)
+    case = grid.Case(10, "planted", "gap", plan, train=800, epochs=4, test=24)
     work = tmp_path / WORK
     record = make_unit(case, work)
     assert record["reliance"][2]["sufficiency"] > 0.5
@@ -35,6 +37,13 @@ def test_a_case_from_world_to_report(tmp_path, monkeypatch):
         [unit.UNIT, unit.MODEL, unit.TRUTH, unit.RUN, unit.OUTCOMES]
     )
     assert make_unit(case, work) == finished_unit(case, work) == record
+
+    # The same model with other masks: nothing is trained again, and the truth is the same.
+    monkeypatch.setattr(unit.truth, "measure", lambda *_, **__: pytest.fail("trained again"))
+    boxed = dataclasses.replace(case, masks="boxes")
+    assert make_unit(boxed, work)["reliance"] == record["reliance"]
+    assert not (unit_folder(boxed, work) / unit.MODEL).exists()
+    assert {outcome.code for outcome in outcomes_of(boxed, work).outcomes} >= {"BA201"}
 
     units, findings = read_units([case], work)
     assert list(units["truth"]) == list(units["truth_any"]) == ["negative", "negative", "positive", "negative"]
@@ -53,7 +62,9 @@ def test_a_case_from_world_to_report(tmp_path, monkeypatch):
     assert not strict["flagged"].any()
 
     made = Made("d24a023", record["package"], (record["package"],), thresholds_digest(Thresholds()))
-    text = write_report(score(units, findings, resamples=5), units, findings, made, {}, tmp_path)
+    with pytest.raises(ResultError, match="not all report seeds"):  # units are reported on seeds of their own
+        write_report(None, score_units(units), units, findings, made, {}, tmp_path)
+    text = write_report(score(units, findings, resamples=5), None, units, findings, made, {}, tmp_path)
     assert (tmp_path / "benchmark.md").read_text() == text
     content = json.loads((tmp_path / "benchmark.json").read_text())
     assert content["models"] == 1

@@ -6,13 +6,15 @@ import dataclasses
 import json
 from pathlib import Path
 
+import cv2
 import pytest
 
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.cli import main
 from bias_audit.errors import ConfigError, ResultError
-from bias_audit.planted.benchmark import command, grid, unit, units
+from bias_audit.planted.benchmark import catalogue, command, grid, unit, units
 from bias_audit.planted.benchmark.command import benchmark
+from bias_audit.planted.benchmark.degraded_masks import box_of
 from bias_audit.planted.benchmark.judging import Judged, package_digest
 from bias_audit.planted.benchmark.run import WORK, run_cases
 from bias_audit.planted.benchmark.unit import (
@@ -27,10 +29,12 @@ from bias_audit.planted.benchmark.unit import (
     outcomes_of,
     unit_folder,
 )
+from bias_audit.planted.shapes import ShapesPlan, draw_split
 from bias_audit.run.progress import QUIET, Progress
 
 OPTIONS = {
-    "quick": False, "tune": False, "seeds": None, "worlds": [], "workers": 2, "reaudit": False, "commit": "",
+    "quick": False, "tune": False, "seeds": None, "worlds": [], "units": [], "workers": 2, "reaudit": False,
+    "commit": "",
 }  # fmt: skip
 CASES = grid.cases(10)[:4]
 
@@ -42,7 +46,9 @@ def record(case, work):
     content = {"case": case.digest(), "audit": audit_key(), "seconds": {"train": 1.0, "audit": 0.5}}
     (folder / UNIT).write_text(json.dumps(content))
     (folder / RUN).write_bytes(b"")
-    (folder / OUTCOMES).write_text(json.dumps({"package": package_digest(), "outcomes": [], "classes": []}))
+    (folder / OUTCOMES).write_text(
+        json.dumps({"package": package_digest(), "outcomes": [], "classes": [], "gate_passes": True})
+    )
     return content
 
 
@@ -105,10 +111,10 @@ def test_where_the_package_changed_the_kept_audit_is_judged_again_and_nothing_el
     monkeypatch.setattr(unit, "_trained", lambda *_: pytest.fail("trained again"))
     monkeypatch.setattr(unit, "_audit", lambda *_: pytest.fail("audited again"))
     said = RuleOutcome("BA201", "", "class", "bar", "found", "words", "WATCH", image_ids=("a.png",), evidence={"a": 1})
-    monkeypatch.setattr(unit, "judged_again", lambda archive: Judged((said,), ({"class_name": "bar"},)))
+    monkeypatch.setattr(unit, "judged_again", lambda archive: Judged((said,), ({"class_name": "bar"},), True))
     assert make_unit(CASES[0], tmp_path) == finished_unit(CASES[0], tmp_path) == made
     assert outcomes_of(CASES[0], tmp_path) == Judged(
-        (dataclasses.replace(said, image_ids=()),), ({"class_name": "bar"},)
+        (dataclasses.replace(said, image_ids=()),), ({"class_name": "bar"},), True
     )
 
 
@@ -138,6 +144,9 @@ def test_forgetting_audits_keeps_models(tmp_path):
         {"workers": 0},
         {"worlds": ["clean"]},
         {"worlds": ["no such world"], "tune": True},
+        {"units": ["no such unit"]},
+        {"units": ["weak"], "quick": True},
+        {"units": ["weak"], "worlds": ["clean"], "tune": True},
         {"commit": "HEAD"},
     ],
 )
@@ -184,5 +193,84 @@ def test_help(capsys):
     shown = capsys.readouterr().out
     assert all(
         option in shown
-        for option in ("--quick", "--tune", "--seeds", "--worlds", "--commit", "--workers", "--reaudit", "--out")
+        for option in (
+            "--quick",
+            "--tune",
+            "--seeds",
+            "--worlds",
+            "--units",
+            "--commit",
+            "--workers",
+            "--reaudit",
+            "--out",
+        )
     )
+
+
+def test_units_are_run_on_seeds_of_their_own(tmp_path: Path, monkeypatch):
+    chosen = []
+    monkeypatch.setattr(
+        command, "run_cases", lambda cases, *_, **__: chosen.append(cases) or {case.name: "no" for case in cases}
+    )
+    for given in ({"units": ["weak", "two_culprits"]}, {"units": ["weak"], "tune": True}, {"units": ["all"]}, {}):
+        with pytest.raises(ResultError, match="every case"):
+            benchmark(tmp_path, **{**OPTIONS, "seeds": 2, **given}, progress=Progress(QUIET))
+    seeds = [{case.seed for case in cases} for cases in chosen]
+    assert seeds == [{20, 21}, {0, 1}, {20, 21}, {10, 11}]
+    ran = [{catalogue.unit_of(case) for case in cases} for cases in chosen]
+    assert ran == [{"two_culprits", "weak"}, {"weak"}, set(catalogue.UNITS), {"complete_masks"}]
+
+
+def test_a_report_of_some_units_has_no_picture_of_the_others(tmp_path: Path, monkeypatch, model, found):
+    made = model("seed20-weak", "weak", unit="weak", seed=20)
+    monkeypatch.setattr(command, "run_cases", lambda *_, **__: {})
+    monkeypatch.setattr(units, "read_units", lambda cases, work: (made, found()))
+    text = benchmark(tmp_path, **{**OPTIONS, "units": ["weak"]}, progress=Progress(QUIET))
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"benchmark.md", "benchmark.json", "units.csv", "findings.csv"}
+    assert "Units without a model here: complete_masks" in text
+    content = json.loads((tmp_path / "benchmark.json").read_text())
+    assert [unit["name"] for unit in content["by_unit"]["units"]] == ["weak"]
+    assert content["by_unit"]["units"][0]["figures"]["innocents"]["n"] == 4
+
+
+def test_other_masks_are_given_to_the_model_of_the_case_with_true_ones(tmp_path, monkeypatch):
+    case = catalogue.UNITS["masks_eroded"].cases(0)[0]
+    asked = []
+    monkeypatch.setattr(unit, "_trained", lambda *call: asked.append(call) or ([{"label": 0}], {"train": 9.0}, 9.0))
+    monkeypatch.setattr(unit, "_audit", lambda *call: asked.append(call))
+    monkeypatch.setattr(unit, "draw_split", lambda *_, **__: type("Split", (), {"images": [0] * 5}))
+    made = make_unit(case, tmp_path)
+    network = unit_folder(case.network, tmp_path)
+    assert asked[0] == (case.network, network)
+    assert asked[1][:2] == (case, network / unit.MODEL)
+    assert asked[1][4] == unit_folder(case, tmp_path) != network
+    assert (made["reliance"], made["n_test"]) == ([{"label": 0}], 5)
+    assert "train" not in made["seconds"]  # which the other case pays for
+
+
+@pytest.mark.parametrize("masks", ["complete", "boxes", "estimated", "lowest_missing"])
+@pytest.mark.parametrize("group", [1, 4])
+def test_what_the_auditor_is_given(tmp_path, masks, group):
+    case = grid.Case(0, "patients", "gap", ShapesPlan(group=group), masks=masks)
+    split = draw_split(case.plan, "test", 4, seed=0)
+    given = unit.write_inputs(case, split, tmp_path)
+    photos = sorted(path.relative_to(tmp_path / "images").as_posix() for path in tmp_path.glob("images/*/*.png"))
+    assert len(photos) == 16
+    if group == 1:
+        assert given["data"] == tmp_path / "images"
+    else:
+        assert given["cluster"] == "patient"
+        rows = given["data"].read_text().splitlines()
+        assert rows[:2] == ["image,label,patient", "bar/0000.png,bar,p0"]
+        assert rows[16] == "triangle/0015.png,triangle,p3"
+    if masks == "boxes":
+        assert given["masks"] is None
+        first = given["boxes"].read_text().splitlines()[1]
+        assert first == f"bar/0000.png,{','.join(map(str, box_of(split.masks[0])))}"
+    elif masks == "estimated":
+        assert given["masks"] == "auto"
+    else:
+        written = cv2.imread(str(given["masks"] / "bar" / "0000.png"), cv2.IMREAD_GRAYSCALE)
+        kept = (written > 0).sum() / (split.masks[0] > 0).sum()
+        assert kept == 1 if masks == "complete" else 0.65 <= kept < 0.66

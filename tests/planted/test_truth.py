@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bias_audit.planted.benchmark.catalogue import UNITS, is_clean
 from bias_audit.planted.benchmark.grid import CLASSES, cases
 from bias_audit.planted.benchmark.truth import measure
 from bias_audit.planted.benchmark.units import truth_of
+from bias_audit.planted.planting import missing, shared, useless
 from bias_audit.planted.shapes import ShapesPlan, base_scene, expose
 
 PER_CLASS = 12
@@ -116,3 +118,78 @@ def test_what_counts_as_biased():
     pair = find("two_classes")
     assert truth_of(pair, 1 - pair.plan.guilty[0], 0.0) == "complement"
     assert truth_of(find("clean"), 0, float("nan")) == "negative"
+
+
+def snowed(images):
+    """Whether a photo lies under snow: its background is blue."""
+    rgb = images.astype(float).mean(axis=(1, 2))
+    return rgb[:, 2] - rgb[:, 0] > 25
+
+
+def planted(rule, *plantings):
+    """Reliance of each class of a model that follows a rule: (true labels, tag there, snow there) -> predictions."""
+    plan = ShapesPlan(plantings=plantings)
+
+    def predict(images):
+        return np.asarray(rule(LABELS, tagged(images), snowed(images)), np.int64)
+
+    return measure(plan, predict, per_class=PER_CLASS, seed=0)
+
+
+def strength(row):
+    return max(row.sufficiency, row.necessity)
+
+
+def test_two_culprits_are_each_asked_about_their_own_cue():
+    tag, snow = shared("corner_tag", (0,), 0.95, 4), shared("snow", (2,), 0.95, 4)
+    rows = planted(lambda truth, tag, snow: np.where(tag, 0, np.where(snow, 2, truth)), tag, snow)
+    assert [row.label for row in rows] == [0, 1, 2, 3]
+    assert rows[0].sufficiency == 1  # by the tag; snow would take its objects away
+    assert rows[2].sufficiency > 0.6  # some scenes are blue anyway, in others snow is not blue enough
+    assert strength(rows[1]) <= 0
+    assert strength(rows[3]) <= 0
+
+
+def test_a_culprit_is_not_asked_about_the_cue_of_the_other():
+    tag, snow = shared("corner_tag", (0,), 0.95, 4), shared("snow", (2,), 0.95, 4)
+    rows = planted(lambda truth, tag, snow: np.where(snow & ~tag, 0, truth), tag, snow)
+    assert strength(rows[0]) <= 0
+    assert strength(planted(lambda truth, tag, snow: np.where(snow & ~tag, 1, truth), tag, snow)[1]) > 0.6  # has none
+
+
+def test_a_cue_that_two_classes_share_wins_objects_of_the_others():
+    """With the tag class 3 becomes 1 and class 0 becomes 2: of the scenes of 0 and 3 each wins half."""
+    rows = planted(
+        lambda truth, tag, snow: np.where(tag & (truth == 3), 1, np.where(tag & (truth == 0), 2, truth)),
+        shared("corner_tag", (1, 2), 0.95, 4),
+    )
+    assert [row.sufficiency for row in rows] == [0, 0.5, 0.5, 0]
+    assert [row.necessity for row in rows] == [-1, 0, 0, -1]
+
+
+def test_a_class_that_is_known_by_a_missing_tag_wins_objects_where_it_is_taken_away():
+    rows = planted(lambda truth, tag, snow: np.where(tag, truth, 2), missing("corner_tag", 2, 0.95, 4))
+    assert (rows[2].sufficiency, rows[2].necessity) == (1, 0)
+    assert rows[2].victim_loss == 1
+    assert (rows[0].with_cue, rows[0].without_cue) == (0, 1)  # what is put in is the tag's absence
+    needs = planted(lambda truth, tag, snow: np.where(tag & (truth == 2), 0, truth), missing("corner_tag", 2, 0.95, 4))
+    assert (needs[2].sufficiency, needs[2].necessity) == (0, 1)
+
+
+def test_in_the_null_twin_of_plantings_nobody_is_guilty():
+    twin = useless(shared("corner_tag", (1, 2), 0.95, 4))
+    rows = planted(lambda truth, tag, snow: truth, twin)
+    assert [strength(row) for row in rows] == [0, 0, 0, 0]
+
+
+def test_the_guilty_set_of_a_unit():
+    """The class that loses its objects to a look-alike is innocent; both that share a cue are guilty if they use it."""
+    pair = next(case for case in UNITS["confusable_pair"].cases(0) if case.plan.culprits)
+    assert [truth_of(pair, label, 0.5) for label in range(5)] == ["negative"] * 3 + ["positive", "negative"]
+    both = next(case for case in UNITS["shared_cue"].cases(0) if case.plan.culprits)
+    assert [truth_of(both, label, 0.5) for label in range(6)] == ["positive"] * 2 + ["negative"] * 4
+    assert truth_of(both, 0, 0.1) == "between"
+    for unit in UNITS.values():
+        for case in unit.cases(0):
+            if is_clean(case):
+                assert {truth_of(case, label, 0.9) for label in range(len(case.plan.classes))} == {"negative"}

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bias_audit.errors import ConfigError, ResultError
-from bias_audit.planted.benchmark import grid
+from bias_audit.planted.benchmark import catalogue, grid
 from bias_audit.planted.benchmark.judging import package_digest
 from bias_audit.planted.benchmark.run import WORK, run_cases
 from bias_audit.planted.benchmark.unit import forget_audits
 from bias_audit.run.progress import Progress
+
+ALL = "all"
+"""In place of the names of units: all of them."""
 
 
 def benchmark(
@@ -21,6 +24,7 @@ def benchmark(
     tune: bool,
     seeds: int | None,
     worlds: Sequence[str],
+    units: Sequence[str],
     workers: int,
     reaudit: bool,
     commit: str,
@@ -37,6 +41,8 @@ def benchmark(
         tune: run the tuning seeds, by which rules are chosen; no report is written.
         seeds: number of report or tuning seeds to use; None = all. Without effect with `quick`.
         worlds: kinds of worlds (keys of `grid.KINDS`) to run, with `tune`; empty = all.
+        units: units (keys of `catalogue.UNITS`) to run, or ALL; reported on seeds of their own. Empty = the unit of
+            complete masks alone, on its report seeds.
         workers: number of processes.
         reaudit: audit all trained models again.
         commit: commit of the repository, which the report names; "" = none.
@@ -51,18 +57,24 @@ def benchmark(
     """
     if quick and tune:
         raise ConfigError("--quick is a subset of the report seeds, --tune runs the tuning seeds: give one of them")
+    if units and (quick or worlds):
+        raise ConfigError("--units goes with neither --quick nor --worlds: these are parts of one unit")
+    if unknown := sorted(set(units) - {*catalogue.UNITS, ALL}):
+        raise ConfigError(f"no unit {', '.join(unknown)}", f"Units: {ALL}, {', '.join(catalogue.UNITS)}.")
     if worlds and not tune:
         raise ConfigError("--worlds goes with --tune: a report has all worlds")
     if unknown := sorted(set(worlds) - set(grid.KINDS)):
         raise ConfigError(f"no kind of world {', '.join(unknown)}", f"Kinds: {', '.join(grid.KINDS)}.")
     if commit and not re.fullmatch(r"[0-9a-f]{7,40}", commit):
         raise ConfigError(f"a commit is 7 to 40 hex digits, got {commit!r}", "Give --commit $(git rev-parse HEAD).")
-    known = grid.TUNING_SEEDS if tune else grid.REPORT_SEEDS
+    known = grid.TUNING_SEEDS if tune else catalogue.UNIT_REPORT_SEEDS if units else grid.REPORT_SEEDS
     if seeds is not None and not 1 <= seeds <= len(known):
         raise ConfigError(f"seeds must lie in 1..{len(known)}, got {seeds}")
     if workers < 1:
         raise ConfigError(f"workers must be at least 1, got {workers}")
-    cases = grid.quick_cases() if quick else [case for seed in known[:seeds] for case in grid.cases(seed)]
+    chosen = () if ALL in units else units or (catalogue.COMPLETE_MASKS,)
+    cases = [case for seed in known[:seeds] for case in catalogue.cases_of(seed, chosen)]
+    cases = grid.quick_cases() if quick else cases
     cases = [case for case in cases if not worlds or case.kind in worlds]
     if reaudit:
         forget_audits(out / WORK)
@@ -74,14 +86,19 @@ def benchmark(
     if not finished:
         raise ResultError("every case of the benchmark failed", f"The first: {next(iter(failed.values()))}")
     from bias_audit.config import Thresholds
+    from bias_audit.planted.benchmark.by_unit import score_units
     from bias_audit.planted.benchmark.report import write_report
     from bias_audit.planted.benchmark.score import score
     from bias_audit.planted.benchmark.table import Made, tuning_text
     from bias_audit.planted.benchmark.units import read_units, thresholds_digest
 
     with progress.stage("Scoring", None):
-        units, findings = read_units(finished, out / WORK)
-        scored = score(units, findings)
-        audited = tuple(sorted(units["package"].unique()))
+        classes, findings = read_units(finished, out / WORK)
+        complete = classes[classes["unit"] == catalogue.COMPLETE_MASKS]
+        scored = score(complete, findings[findings["model"].isin(complete["model"])]) if len(complete) else None
+        by_unit = score_units(classes) if units else None
+        audited = tuple(sorted(classes["package"].unique()))
         made = Made(commit, package_digest(), audited, thresholds_digest(Thresholds()))
-        return tuning_text(scored, made) if tune else write_report(scored, units, findings, made, failed, out)
+        if tune:
+            return tuning_text(scored, made, by_unit)
+        return write_report(scored, by_unit, classes, findings, made, failed, out)

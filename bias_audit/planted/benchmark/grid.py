@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from bias_audit.planted.shapes import SHAPES, ShapesPlan
+from bias_audit.planted.objects import SHAPES
+from bias_audit.planted.shapes import ShapesPlan
 
 TUNING_SEEDS = (0, 1, 2, 3, 4)
 REPORT_SEEDS = tuple(range(10, 20))
@@ -38,7 +39,7 @@ the bounds of these checks are left out.
 
 CUES = ("corner_tag", "wandering_tag", "ruler", "snow", "place")
 CLASSES = ("bar", "cross", "disc", "triangle")
-TEN_CLASSES = tuple(sorted(SHAPES))
+TEN_CLASSES = tuple(sorted(list(SHAPES)[:10]))
 CHANCE = 1 / len(CLASSES)
 STRENGTHS = (CHANCE, 0.5, 0.7, 0.9, 0.95, 1.0)
 """Strengths rho = P(cue | guilty class). The first is the null twin: the cue is equally frequent in every class."""
@@ -57,6 +58,12 @@ SETTINGS: dict[str, Any] = {
 }
 """Settings that a trained model depends on beside its case."""
 
+FIRST_SETTINGS = ("seed", "kind", "head", "plan", "classes", "cue", "guilty", "rho", "tiny")
+"""Settings of a case and of its plan that are always part of its digest."""
+
+COMPLETE = "complete"
+"""Masks as they were drawn."""
+
 KINDS = {
     "clean": "no cue at all",
     "ten_classes": "ten classes, no cue",
@@ -74,6 +81,9 @@ KINDS = {
 TWIN_KINDS = ("clean", "ten_classes", "null", "two_classes_null")
 """Worlds without any cue of a class: whatever is accused there is accused wrongly."""
 
+SEPARATE = ("blur",)
+"""Kinds of worlds that are shown, but counted in no rate: the cue is in the object as much as in the background."""
+
 CLEAN_KINDS = (*TWIN_KINDS, "tiny", "on_object")
 """Worlds in which no background can be guilty."""
 
@@ -84,25 +94,46 @@ class Case:
 
     Attributes:
         seed: seed of scenes, weights and batches.
-        kind: key of KINDS.
+        kind: key of KINDS; or of `catalogue.UNITS`, with `catalogue.CLEAN` at its end where no cue says anything.
         head: key of `models.training.HEADS`.
         plan: settings of the world.
+        masks: key of `degraded_masks.MASKS`: what the auditor is given in place of the true masks.
+        train: photos to train on, over all classes.
+        epochs: passes over these photos.
+        test: photos of each class that the auditor sees, in the mean over the classes.
     """
 
     seed: int
     kind: str
     head: str
     plan: ShapesPlan
+    masks: str = COMPLETE
+    train: int = SETTINGS["train"]
+    epochs: int = SETTINGS["epochs"]
+    test: int = SETTINGS["test"]
 
     @property
     def name(self) -> str:
         """Readable name of the case, unique within the benchmark."""
         cue = f"-{self.plan.cue}-{self.plan.rho:z.2f}" if self.plan.cue else ""
-        return f"seed{self.seed}-{self.kind}{cue}"
+        for planting in self.plan.plantings:
+            cue += f"-{planting.cue}-{planting.rho:z.2f}"
+        masks = f"-{self.masks}" if self.masks != COMPLETE else ""
+        return f"seed{self.seed}-{self.kind}{cue}{masks}"
+
+    @property
+    def network(self) -> Case:
+        """The case whose trained model this one audits: itself, but for the masks."""
+        return replace(self, masks=COMPLETE)
 
     def digest(self) -> str:
-        """SHA-256 of all settings that the trained model depends on; 64 hex digits."""
-        content = {"case": asdict(self), "settings": SETTINGS}
+        """SHA-256 of all settings that the trained model and what the auditor is given depend on; 64 hex digits.
+
+        Settings that came later count only where they differ from their defaults, so that the models of earlier cases
+        keep their digests.
+        """
+        content = {"case": _without_defaults(asdict(self), Case, FIRST_SETTINGS), "settings": SETTINGS}
+        content["case"]["plan"] = _without_defaults(content["case"]["plan"], ShapesPlan, FIRST_SETTINGS)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -142,3 +173,9 @@ def quick_cases() -> list[Case]:
 
 def _guilty(seed: int, number: int, classes: int) -> int:
     return (seed + number) % classes
+
+
+def _without_defaults(values: dict[str, Any], kind: type[Any], always: tuple[str, ...]) -> dict[str, Any]:
+    """The settings in `always`, and those that differ from the defaults of the dataclass `kind`."""
+    defaults = {field.name: field.default for field in fields(kind)}
+    return {name: value for name, value in values.items() if name in always or value != defaults[name]}

@@ -6,6 +6,7 @@ measured stays as it was measured.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import io
@@ -23,6 +24,7 @@ from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.config import Thresholds
 from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.errors import ResultError
+from bias_audit.gate.running import gate_run
 from bias_audit.heatmaps import attention
 from bias_audit.pipeline import summaries
 from bias_audit.pipeline.judge import judge
@@ -35,8 +37,8 @@ from bias_audit.run.result import AuditResult, load
 LEFT_OUT = ("report.html", "pictures.json")
 """Files of a run that no rule reads: the page and its pictures, half of the bytes."""
 
-UNJUDGING = ("planted", "cli", "report", "review", "gate", "compare")
-"""Parts of the package on which no number and no outcome of an audit depends."""
+UNJUDGING = ("planted", "cli", "report", "review", "compare")
+"""Parts of the package on which no number, no outcome of an audit and no answer of the gate depends."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,12 @@ class Judged:
     Attributes:
         outcomes: outcomes of all rules, sorted by code; without ids of images.
         classes: rows of the table of the classes, column name -> value.
+        gate_passes: whether the gate lets the model pass by its defaults.
     """
 
     outcomes: tuple[RuleOutcome, ...]
     classes: tuple[dict[str, Any], ...]
+    gate_passes: bool
 
 
 @functools.cache
@@ -133,7 +137,12 @@ def judged(result: AuditResult, thresholds: Thresholds) -> Judged:
     for check in registry.CHECKS:
         made.update(check.sum_up(measured[check.name], photos))
     outcomes = judge(Evidence(photos.images, classes, thresholds, measured, made))
-    return Judged(outcomes, tables.rows(classes))
+    return with_gate(dataclasses.replace(result, outcomes=outcomes, class_rows=tables.rows(classes)))
+
+
+def with_gate(result: AuditResult) -> Judged:
+    """What the rules said in a finished audit, and whether the gate passes by its defaults."""
+    return Judged(result.outcomes, result.class_rows, gate_run(result).passed)
 
 
 def _dataset(result: AuditResult) -> Dataset:

@@ -27,6 +27,9 @@ CLEAN_AT_MOST = 1 / 35
 TRIAGE_AT_MOST = 1 / 4
 """Largest share of clean and null audits in which the rules TRIAGE may speak at all (WATCH)."""
 
+PLANTED = ("planted", "two_classes", "all_planted")
+"""Kinds of worlds whose guilty classes must be found."""
+
 ANY_RULE, VERDICT = "any rule", "verdict"
 """Keys of FLAGS: accused by any rule, and convicted by the rule that tests reliance."""
 
@@ -95,7 +98,7 @@ def rates(units: pd.DataFrame, flag: Flag) -> dict[str, Rate]:
     positive, negative = units[flag.truth] == "positive", units[flag.truth] == "negative"
     strong_cue = units["rho"] >= HIGH_RHO
     twins = units["kind"].isin(TWIN_KINDS)
-    planted = units["kind"].isin(("planted", "two_classes", "all_planted"))
+    planted = units["kind"].isin(PLANTED)
     whole = units.groupby("model")[flag.model or "flag"].any()
 
     def rate(rows: pd.Series) -> Rate:

@@ -1,4 +1,7 @@
-"""Writes the files of the scored benchmark: benchmark.json, units.csv, findings.csv, benchmark.md, benchmark.png."""
+"""Writes the files of the scored benchmark: benchmark.json, units.csv, findings.csv, benchmark.md, benchmark.png.
+
+The picture is of the worlds of `grid.cases`; without these there is none.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import pandas as pd
 
 import bias_audit
 from bias_audit.planted.benchmark import figure, table
+from bias_audit.planted.benchmark.by_unit import UnitResult, UnitsScored
 from bias_audit.planted.benchmark.grid import FROZEN_THRESHOLDS, SETTINGS
 from bias_audit.planted.benchmark.rates import Rate
 from bias_audit.planted.benchmark.score import Scored
@@ -24,7 +28,8 @@ _HINT = "Free some space, then run the benchmark again: what is finished is kept
 
 
 def write_report(
-    scored: Scored,
+    scored: Scored | None,
+    by_unit: UnitsScored | None,
     units: pd.DataFrame,
     findings: pd.DataFrame,
     made: table.Made,
@@ -34,7 +39,8 @@ def write_report(
     """Write the files of the report and return its Markdown.
 
     Args:
-        scored: the scores.
+        scored: the scores of the worlds of `grid.cases`; None = none of them was run.
+        by_unit: the scores of all units; None = they are left out.
         units, findings: tables of `units.read_units`.
         made: the code by which the models were audited and judged.
         failed: name of a case -> reason, for cases that failed.
@@ -43,12 +49,13 @@ def write_report(
     Raises:
         ResultError: seeds that are no report seeds are among the units, or the folder cannot be written.
     """
-    text = table.report_text(scored, made, failed)
-    content = plain(as_json(scored, made, failed))
+    text = table.report_text(scored, made, failed, by_unit)
+    content = plain(as_json(scored, made, failed, by_unit))
+    pictures = {"benchmark.png": figure.draw(scored, units)} if scored else {}
     files = {
         "units.csv": frame_csv(units),
         "findings.csv": frame_csv(findings),
-        "benchmark.png": figure.draw(scored, units),
+        **pictures,
         "benchmark.md": text.encode(),
         "benchmark.json": (json.dumps(content, indent=1, allow_nan=False) + "\n").encode(),
     }
@@ -57,14 +64,15 @@ def write_report(
     return text
 
 
-def as_json(scored: Scored, made: table.Made, failed: Mapping[str, str]) -> dict[str, Any]:
+def as_json(
+    scored: Scored | None, made: table.Made, failed: Mapping[str, str], by_unit: UnitsScored | None = None
+) -> dict[str, Any]:
     """The numbers of the report, and the settings they depend on, as values for JSON; arguments as `write_report`."""
 
     def rate(value: Rate) -> dict[str, float]:
         low, high = value.interval
         return {"k": value.k, "n": value.n, "value": value.value, "low": low, "high": high}
 
-    values = {field.name: getattr(scored, field.name) for field in dataclasses.fields(scored)}
     content: dict[str, Any] = {
         "version": bias_audit.__version__,
         "audit": audit_key(),
@@ -76,6 +84,15 @@ def as_json(scored: Scored, made: table.Made, failed: Mapping[str, str]) -> dict
         "settings": SETTINGS,
         "failed": dict(failed),
     }
+    if by_unit:
+        content["by_unit"] = {
+            **{name: getattr(by_unit, name) for name in ("seeds", "models", "core_minutes")},
+            **{name: list(map(_unit, getattr(by_unit, name))) for name in ("units", "groups")},
+            "wrong": by_unit.wrong.astype(object).to_dict("records"),
+        }
+    if scored is None:
+        return content
+    values = {field.name: getattr(scored, field.name) for field in dataclasses.fields(scored)}
     for name, value in values.items():
         content[name] = value.astype(object).to_dict("records") if isinstance(value, pd.DataFrame) else value
     content["rules"] = {
@@ -84,3 +101,11 @@ def as_json(scored: Scored, made: table.Made, failed: Mapping[str, str]) -> dict
     content["required"] = [{**dataclasses.asdict(row), "rate": rate(row.rate)} for row in scored.required]
     content["first"] = {name: rate(value) for name, value in scored.first.items()}
     return content
+
+
+def _unit(result: UnitResult) -> dict[str, Any]:
+    figures = {
+        name: {**dataclasses.asdict(each), "value": each.value, "holds": each.holds}
+        for name, each in result.figures.items()
+    }
+    return {**dataclasses.asdict(result), "figures": figures}

@@ -14,7 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bias_audit.planted.benchmark.accusations import by_rule, wrong
-from bias_audit.planted.benchmark.grid import CUES, REPORT_SEEDS, STRENGTHS, TWIN_KINDS
+from bias_audit.planted.benchmark.catalogue import UNIT_REPORT_SEEDS
+from bias_audit.planted.benchmark.grid import CUES, REPORT_SEEDS, SEPARATE, STRENGTHS, TWIN_KINDS
 from bias_audit.planted.benchmark.rates import FLAGS, HIGH_RHO, Rate, Requirement, first, rates, requirements, triage
 from bias_audit.planted.benchmark.truth import STRONG
 
@@ -25,9 +26,6 @@ RESAMPLES = 500
 
 ENOUGH_TPR = 0.8
 """Share of biased classes that must be found at a strength for the strength to count as detectable."""
-
-SEPARATE = ("blur",)
-"""Kinds of worlds that are shown, but counted in no rate: the cue is in the object as much as in the background."""
 
 P_VALUES = ("p_sign_flip", "p_log_odds", "p_mcnemar")
 """Columns of p-values whose distribution in clean worlds is compared with the uniform distribution."""
@@ -97,7 +95,7 @@ class Scored:
     @property
     def reportable(self) -> bool:
         """Whether all seeds are report seeds, on which no thresholds were chosen."""
-        return set(self.seeds) <= set(REPORT_SEEDS)
+        return set(self.seeds) <= set(REPORT_SEEDS) or set(self.seeds) <= set(UNIT_REPORT_SEEDS)
 
 
 def score(units: pd.DataFrame, findings: pd.DataFrame, *, resamples: int = RESAMPLES) -> Scored:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
 from bias_audit.errors import ResultError
+from bias_audit.planted.benchmark.by_unit import UnitsScored
 from bias_audit.planted.benchmark.grid import FROZEN_THRESHOLDS, KINDS
+from bias_audit.planted.benchmark.layout import heading, number, table
 from bias_audit.planted.benchmark.rates import FLAGS, HIGH_RHO, Rate
 from bias_audit.planted.benchmark.score import ENOUGH_TPR, Scored
 from bias_audit.planted.benchmark.truth import NEGATIVE, POSITIVE, STRONG
+from bias_audit.planted.benchmark.unit_table import units_text
 
 MOST_FAILURES = 25
 """Most units that are listed as missed, and as accused wrongly; units.csv and findings.csv hold all."""
@@ -56,34 +59,49 @@ class Made:
         return self.audited != (self.judged,)
 
 
-def report_text(scored: Scored, made: Made, failed: Mapping[str, str] | None = None) -> str:
+def report_text(
+    scored: Scored | None, made: Made, failed: Mapping[str, str] | None = None, units: UnitsScored | None = None
+) -> str:
     """The report in Markdown.
 
     Args:
-        scored: scores of report seeds only.
+        scored: scores of the worlds of `grid.cases`, of report seeds only; None = none of them was run.
         made: the code by which they were audited and judged.
         failed: name of a case -> reason, for cases that failed and are missing.
+        units: scores of all units, of the seeds that units are reported on; None = they are left out.
 
     Raises:
         ResultError: seeds that are no report seeds are among the seeds. Rules and thresholds were chosen on them, so
             their rates prove nothing.
     """
-    if not scored.reportable:
-        raise ResultError(
-            f"seeds {', '.join(map(str, scored.seeds))} are not all report seeds: they are not reported",
-            "Rules were chosen on the others. Run `bias-audit benchmark` for the report seeds.",
-        )
-    parts = ["# Planted-bias benchmark", "", _summary(scored, made)]
+    for each in (scored, units):
+        if each is not None and not each.reportable:
+            raise ResultError(
+                f"seeds {', '.join(map(str, each.seeds))} are not all report seeds: they are not reported",
+                "Rules were chosen on the others. Run `bias-audit benchmark` for the report seeds.",
+            )
+    parts = ["# Planted-bias benchmark", "", _summary(units or scored, made)]
     if failed:
         parts += ["", f"**{len(failed)} cases failed and are missing below:** {', '.join(failed)}."]
-    return "\n".join([*parts, "", *_sections(scored), ""])
+    return "\n".join([*parts, "", *_all_sections(scored, units), ""])
 
 
-def tuning_text(scored: Scored, made: Made) -> str:
+def tuning_text(scored: Scored | None, made: Made, units: UnitsScored | None = None) -> str:
     """The tables for tuning seeds, by which rules are chosen; not to be quoted. Arguments as `report_text`."""
-    head = f"TUNING SEEDS {', '.join(map(str, scored.seeds))}: to choose rules by, not to be reported or quoted."
-    about = f"{scored.models} models, {scored.core_minutes:z.0f} minutes of one core. {_code(made)}"
-    return "\n".join([head, about, "", *_sections(scored)])
+    ran = units or scored
+    if ran is None:
+        return ""
+    head = f"TUNING SEEDS {', '.join(map(str, ran.seeds))}: to choose rules by, not to be reported or quoted."
+    about = f"{ran.models} models, {ran.core_minutes:z.0f} minutes of one core. {_code(made)}"
+    return "\n".join([head, about, "", *_all_sections(scored, units)])
+
+
+def _all_sections(scored: Scored | None, units: UnitsScored | None) -> list[str]:
+    """The units first, then what is told of the worlds of `grid.cases` alone."""
+    lines = units_text(units) if units else []
+    if scored is None:
+        return lines
+    return [*lines, *(["", "# The unit of complete masks", ""] if lines else []), *_sections(scored)]
 
 
 def _sections(scored: Scored) -> list[str]:
@@ -110,17 +128,21 @@ def _sections(scored: Scored) -> list[str]:
     ]
 
 
-def _summary(scored: Scored, made: Made) -> str:
+def _summary(scored: Scored | UnitsScored | None, made: Made) -> str:
+    if scored is None:
+        return _code(made)
     seeds = ", ".join(map(str, scored.seeds))
-    return (
-        f"{scored.models} models of seeds {seeds}, audited with default settings and all checks from the model, 100 "
-        f"test photos per class drawn like the training photos, and their masks. {_code(made)} An accusation is a "
-        f"finding at SUSPICIOUS, HIDDEN or CONFIRMED, by any rule; the verdict is that of BA201 alone. A class "
-        f"counts as biased if the planted cue, put into or taken out of the background of fresh scenes, moves at least "
-        f"{POSITIVE:z.0%} of them, as clean below {NEGATIVE:z.0%} or if nothing was planted for it; what lies between "
-        f"counts for the dose-response alone. All this kept one core busy for {scored.core_minutes:z.0f} minutes; an "
-        f"audit takes {scored.seconds_per_1000:z.0f} s per 1,000 images on one thread (48 x 48 pixels)."
+    text = (
+        f"{scored.models} models of seeds {seeds}, audited with default settings and all checks from the model, "
+        f"photos drawn like the training photos, and masks. {_code(made)} An accusation is a finding at SUSPICIOUS, "
+        f"HIDDEN or CONFIRMED, by any rule; the verdict is that of BA201 alone. A class counts as biased if the "
+        f"planted cue, put into or taken out of the background of fresh scenes, moves at least {POSITIVE:z.0%} of "
+        f"them, as clean below {NEGATIVE:z.0%} or if nothing was planted for it; what lies between counts for the "
+        f"dose-response alone. All this kept one core busy for {scored.core_minutes:z.0f} minutes."
     )
+    if isinstance(scored, Scored):
+        text += f" An audit takes {scored.seconds_per_1000:z.0f} s per 1,000 images on one thread (48 x 48 pixels)."
+    return text
 
 
 def _code(made: Made) -> str:
@@ -140,7 +162,7 @@ def _code(made: Made) -> str:
 def _required(scored: Scored) -> list[str]:
     rows = [[row.name, _rate(row.rate), row.bound, "yes" if row.holds else "**no**"] for row in scored.required]
     head = ["figure (95 % Wilson interval)", "measured", "must be", "holds"]
-    return [*_title("What must hold"), *_table(head, rows)]
+    return [*heading("What must hold"), *table(head, rows)]
 
 
 def _findings(scored: Scored) -> list[str]:
@@ -155,21 +177,21 @@ def _findings(scored: Scored) -> list[str]:
         for row in scored.findings.to_dict("records")
     ]
     title = "Which rules speak (audits with at least one such finding; clean: no cue, or one that goes with no class)"
-    return [*_title(title), *_table(["rule", "level", "accuses", "clean audits", "other audits"], rows)]
+    return [*heading(title), *table(["rule", "level", "accuses", "clean audits", "other audits"], rows)]
 
 
 def _wrong(scored: Scored) -> list[str]:
     title = "Wrong accusations, by any rule: of a class that relies on no cue, or of a model without such a class"
     if scored.wrong.empty:
-        return [*_title(title), "None."]
+        return [*heading(title), "None."]
     rows = [
         [
             row["model"],
             row["code"],
             row["subject"] or "(the model)",
             row["level"],
-            _number(row["measured"]),
-            _number(row["low"]),
+            number(row["measured"]),
+            number(row["low"]),
             f"{row['p_value']:z.2g}" if row["p_value"] == row["p_value"] else "-",
         ]
         for row in scored.wrong.head(MOST_FAILURES).astype(_NUMBERS).to_dict("records")
@@ -177,7 +199,7 @@ def _wrong(scored: Scored) -> list[str]:
     left = len(scored.wrong) - MOST_FAILURES
     more = [f"And {left} more."] if left > 0 else []
     head = ["model", "rule", "subject", "level", "measured", "lower limit", "p"]
-    return [*_title(f"{title}: {len(scored.wrong)}"), *_table(head, rows), *more]
+    return [*heading(f"{title}: {len(scored.wrong)}"), *table(head, rows), *more]
 
 
 def _rules(scored: Scored) -> list[str]:
@@ -189,7 +211,7 @@ def _rules(scored: Scored) -> list[str]:
     ]
     first = [[f"guilty class comes first {FIRST[name]}", "", _rate(rate), *[""] * (len(names) - 2)]
              for name, rate in scored.first.items()]  # fmt: skip
-    return [*_title("Accusations (95 % Wilson intervals)"), *_table(["", *names], rows + first)]
+    return [*heading("Accusations (95 % Wilson intervals)"), *table(["", *names], rows + first)]
 
 
 def _scores(scored: Scored) -> list[str]:
@@ -197,16 +219,16 @@ def _scores(scored: Scored) -> list[str]:
         [
             f"*{row['title']}*" if row["baseline"] else row["title"],
             _span(row["auroc"], row["auroc_low"], row["auroc_high"]),
-            _number(row["auroc_strong"]),
+            number(row["auroc_strong"]),
             _span(row["ap"], row["ap_low"], row["ap_high"]),
-            _number(row["spearman"]),
+            number(row["spearman"]),
             f"{row['positives']} of {row['n']}",
         ]
         for row in scored.scores.to_dict("records")
     ]
     head = ["score (baselines slanted)", "class AUROC", "strong bias", "average precision", "dose-response", "biased"]
     title = "Scores (95 % bootstrap over models; dose-response: Spearman with the verified reliance)"
-    return [*_title(title), *_table(head, rows)]
+    return [*heading(title), *table(head, rows)]
 
 
 def _cases(scored: Scored) -> list[str]:
@@ -219,10 +241,10 @@ def _cases(scored: Scored) -> list[str]:
             row["cue"].replace("_", " "),
             "" if math.isnan(row["rho"]) else f"{row['rho']:z.2f}",
             str(row["models"]),
-            _number(row["accuracy"]),
-            _number(row["reliance"]),
-            _number(row["gap"]),
-            _number(row["attract"]),
+            number(row["accuracy"]),
+            number(row["reliance"]),
+            number(row["gap"]),
+            number(row["attract"]),
             f"{row['found']} of {row['positives']}" if row["planted"] else "",
             f"{row['flagged']} of {row['others']}",
         ]
@@ -230,13 +252,13 @@ def _cases(scored: Scored) -> list[str]:
     ]
     head = ["world", "cue", "rho", "models", "accuracy", "reliance", "gap", "attract", "found", "accused wrongly"]
     title = "Worlds (reliance, gap and attract: mean of guilty classes; found: of those verified as biased)"
-    return [*_title(title), *_table(head, rows)]
+    return [*heading(title), *table(head, rows)]
 
 
 def _smallest(scored: Scored) -> list[str]:
     rows = [[cue.replace("_", " "), "none" if rho is None else f"{rho:z.2f}"] for cue, rho in scored.detectable.items()]
     title = f"Smallest strength from which on at least {ENOUGH_TPR:z.0%} of the biased classes are found"
-    return [*_title(title), *_table(["cue", "rho"], rows)]
+    return [*heading(title), *table(["cue", "rho"], rows)]
 
 
 def _calibration(scored: Scored) -> list[str]:
@@ -244,48 +266,36 @@ def _calibration(scored: Scored) -> list[str]:
         [
             row["column"],
             str(row["n"]),
-            _number(row["ks"]),
+            number(row["ks"]),
             f"{row['p']:z.2g}",
             _span(row["at_05"], row["at_05_low"], row["at_05_high"]),
         ]
         for row in scored.calibration.to_dict("records")
     ]
     title = "p-values in clean and null worlds (uniform if calibrated; classes of a model are not independent)"
-    return [*_title(title), *_table(["test", "classes", "KS distance", "KS p", "share of p <= .05"], rows)]
+    return [*heading(title), *table(["test", "classes", "KS distance", "KS p", "share of p <= .05"], rows)]
 
 
 def _failures(title: str, units: pd.DataFrame) -> list[str]:
     if units.empty:
-        return [*_title(title), "None."]
+        return [*heading(title), "None."]
     rows = [
         [
             row["model"],
             row["class_name"],
             row["head"],
-            _number(row["reliance"]),
-            _number(row["accuracy"]),
-            _number(row["background_gap"]),
-            _number(row["attract"]),
-            _number(row["background_only_accuracy"]),
+            number(row["reliance"]),
+            number(row["accuracy"]),
+            number(row["background_gap"]),
+            number(row["attract"]),
+            number(row["background_only_accuracy"]),
             row["level"] or ("passed" if row["judged"] else "not judged"),
         ]
         for row in units.head(MOST_FAILURES).to_dict("records")
     ]
     more = [f"And {len(units) - MOST_FAILURES} more."] if len(units) > MOST_FAILURES else []
     head = ["model", "class", "head", "reliance", "accuracy", "gap", "attract", "background only", "verdict"]
-    return [*_title(f"{title}: {len(units)}"), *_table(head, rows), *more]
-
-
-def _title(text: str) -> list[str]:
-    return [f"## {text}", ""]
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    lines = [list(head), *map(list, rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    texts = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
-             for line in lines]  # fmt: skip
-    return [texts[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *texts[1:]]
+    return [*heading(f"{title}: {len(units)}"), *table(head, rows), *more]
 
 
 def _rate(rate: Rate) -> str:
@@ -296,8 +306,4 @@ def _rate(rate: Rate) -> str:
 
 
 def _span(value: float, low: float, high: float) -> str:
-    return _number(value) if math.isnan(low) else f"{value:z.2f} [{low:z.2f}, {high:z.2f}]"
-
-
-def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:z.2f}"
+    return number(value) if math.isnan(low) else f"{value:z.2f} [{low:z.2f}, {high:z.2f}]"

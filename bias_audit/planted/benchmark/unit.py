@@ -18,12 +18,15 @@ from numpy.typing import NDArray
 
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.config import AuditConfig
+from bias_audit.data.mask_estimates import AUTO
 from bias_audit.errors import ResultError
-from bias_audit.planted.benchmark import truth
+from bias_audit.planted.benchmark import degraded_masks, truth
 from bias_audit.planted.benchmark.grid import SETTINGS, Case
-from bias_audit.planted.benchmark.judging import Judged, judged_again, package_digest, packed
-from bias_audit.planted.shapes import Photos, Split, draw_split
+from bias_audit.planted.benchmark.judging import Judged, judged_again, package_digest, packed, with_gate
+from bias_audit.planted.objects import Photos
+from bias_audit.planted.shapes import Split, draw_split
 from bias_audit.run.atomic import write_atomically
+from bias_audit.run.csv_text import csv_text
 from bias_audit.run.folder import plain
 
 UNIT, MODEL, TRUTH, RUN, OUTCOMES = "unit.json", "model.keras", "truth.json", "run.tar.gz", "outcomes.json"
@@ -38,7 +41,7 @@ def single_thread() -> None:
 
 
 def unit_folder(case: Case, work: Path) -> Path:
-    """Folder below `work` in which a case keeps its model and its tables."""
+    """Folder below `work` in which a case keeps its tables, and its model unless it audits another case's."""
     return work / f"{case.name}-{case.digest()[:8]}"
 
 
@@ -79,7 +82,7 @@ def outcomes_of(case: Case, work: Path) -> Judged:
             f"{str(unit_folder(case, work))!r} holds no finished audit", "Run the same benchmark again: it goes on."
         )
     outcomes = (RuleOutcome(**{**row, "image_ids": ()}) for row in content["outcomes"])
-    return Judged(tuple(outcomes), tuple(content["classes"]))
+    return Judged(tuple(outcomes), tuple(content["classes"]), content["gate_passes"])
 
 
 def make_unit(case: Case, work: Path) -> dict[str, Any]:
@@ -97,11 +100,16 @@ def make_unit(case: Case, work: Path) -> dict[str, Any]:
         _write_outcomes(folder, judged_again(folder / RUN))
         return record
     folder.mkdir(parents=True, exist_ok=True)
-    reliance, trained, trained_busy = _trained(case, folder)
-    test = draw_split(case.plan, "test", SETTINGS["test"], seed=case.seed)
+    network = unit_folder(case.network, work)
+    network.mkdir(parents=True, exist_ok=True)
+    reliance, trained, trained_busy = _trained(case.network, network)
+    if network != folder:  # the model was made for another case, which pays for it
+        trained, trained_busy = {}, 0.0
+    second = degraded_masks.SECOND_OBJECTS if case.masks == degraded_masks.SECOND_OBJECT else 0.0
+    test = draw_split(case.plan, "test", case.test, seed=case.seed, second=second)
     start, busy = time.monotonic(), time.process_time()
     with tempfile.TemporaryDirectory(prefix="bias-audit-benchmark-") as scratch:
-        _audit(case, folder / MODEL, test, Path(scratch), folder)
+        _audit(case, network / MODEL, test, Path(scratch), folder)
     record = {
         "case": case.digest(),
         "audit": audit_key(),
@@ -131,11 +139,9 @@ def _trained(case: Case, folder: Path) -> tuple[list[dict[str, Any]], dict[str, 
     start, busy = time.monotonic(), time.process_time()
     keras.backend.clear_session()
     classes = len(case.plan.classes)
-    train = draw_split(case.plan, "train", SETTINGS["train"] // classes, seed=case.seed)
+    train = draw_split(case.plan, "train", case.train // classes, seed=case.seed)
     drawn = time.monotonic()
-    model = train_on_arrays(
-        train.images, train.labels, classes, head=case.head, epochs=SETTINGS["epochs"], seed=case.seed
-    )
+    model = train_on_arrays(train.images, train.labels, classes, head=case.head, epochs=case.epochs, seed=case.seed)
     save_model(model, folder / MODEL)
     fitted = time.monotonic()
 
@@ -158,28 +164,60 @@ def _audit(case: Case, model: Path, test: Split, scratch: Path, folder: Path) ->
     """Audit a model with default settings and all checks, from files as a user has them; keep its run and outcomes."""
     from bias_audit.pipeline.audit import audit
 
-    write_photos(test, case.plan.classes, scratch)
-    result = audit(model, scratch / "images", masks=scratch / "masks", out=scratch / "run")
+    result = audit(model, **write_inputs(case, test, scratch), out=scratch / "run")
     (folder / UNIT).unlink(missing_ok=True)  # before the first file changes: a record speaks of all of them
     write_atomically(folder / RUN, packed(result.path), _HINT)
-    _write_outcomes(folder, Judged(result.outcomes, result.class_rows))
+    _write_outcomes(folder, with_gate(result))
 
 
 def _write_outcomes(folder: Path, judged: Judged) -> None:
     outcomes = [dataclasses.asdict(dataclasses.replace(outcome, image_ids=())) for outcome in judged.outcomes]
-    content = {"package": package_digest(), "outcomes": outcomes, "classes": judged.classes}
+    content = {
+        "package": package_digest(),
+        "outcomes": outcomes,
+        "classes": judged.classes,
+        "gate_passes": judged.gate_passes,
+    }
     _write_json(folder / OUTCOMES, content)
 
 
-def write_photos(split: Split, classes: tuple[str, ...], folder: Path) -> None:
-    """Write the photos of a split as images/CLASS/NNNN.png and their masks as masks/CLASS/NNNN.png below `folder`."""
+def write_inputs(case: Case, test: Split, folder: Path) -> dict[str, Any]:
+    """Write what the auditor of a case is given below `folder`; returns it as arguments of `audit`.
+
+    Photos and masks as `write_photos`, the masks spoiled as the case says; a table of boxes in their place; no masks
+    where they are to be estimated. Photos that come in groups are named in a table with a column `patient`.
+    """
+    masks = degraded_masks.degraded(test.masks, case.masks, seed=case.seed)
+    stems = write_photos(dataclasses.replace(test, masks=masks), case.plan.classes, folder)
+    given: dict[str, Any] = {"data": folder / "images", "masks": folder / "masks"}
+    if case.masks == degraded_masks.ESTIMATED:
+        given["masks"] = AUTO
+    if case.masks == degraded_masks.BOXES:
+        given |= {"masks": None, "boxes": folder / "boxes.csv"}
+        boxes = ((stem, *degraded_masks.box_of(mask)) for stem, mask in zip(stems, masks, strict=True))
+        table = csv_text(("image", "x_min", "y_min", "x_max", "y_max"), boxes)
+        (folder / "boxes.csv").write_bytes(table.encode())
+    if case.plan.group > 1:
+        given |= {"data": folder / "images" / "photos.csv", "cluster": "patient"}
+        rows = ((stem, stem.split("/")[0], f"p{group}") for stem, group in zip(stems, test.groups, strict=True))
+        (folder / "images" / "photos.csv").write_bytes(csv_text(("image", "label", "patient"), rows).encode())
+    return given
+
+
+def write_photos(split: Split, classes: tuple[str, ...], folder: Path) -> list[str]:
+    """Write the photos of a split as images/CLASS/NNNN.png and their masks as masks/CLASS/NNNN.png below `folder`.
+
+    Returns:
+        CLASS/NNNN.png of each photo.
+    """
     for kind in ("images", "masks"):
         for name in classes:
             (folder / kind / name).mkdir(parents=True)
-    for i, (photo, mask, label) in enumerate(zip(split.images, split.masks, split.labels, strict=True)):
-        stem = f"{classes[int(label)]}/{i:04d}.png"
+    stems = [f"{classes[int(label)]}/{i:04d}.png" for i, label in enumerate(split.labels)]
+    for stem, photo, mask in zip(stems, split.images, split.masks, strict=True):
         (folder / "images" / stem).write_bytes(cv2.imencode(".png", photo[..., ::-1])[1].tobytes())
         (folder / "masks" / stem).write_bytes(cv2.imencode(".png", mask)[1].tobytes())
+    return stems
 
 
 def forget_audits(work: Path) -> None:

@@ -15,6 +15,7 @@ from bias_audit.checks.registry import with_role
 from bias_audit.config import Thresholds
 from bias_audit.errors import ResultError
 from bias_audit.pipeline.verdict import convicted
+from bias_audit.planted.benchmark import catalogue
 from bias_audit.planted.benchmark.accusations import COLUMNS, accusers, accuses, findings_of
 from bias_audit.planted.benchmark.grid import CLEAN_KINDS, FROZEN, TWIN_KINDS, Case
 from bias_audit.planted.benchmark.judging import judged_again
@@ -37,13 +38,15 @@ def read_units(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Two tables: one row per class of every case, and one row per finding of every case.
 
-    Columns of the classes: those of the case: model, seed, kind, cue, rho, head, label, class_name, guilty (a cue goes
-    with the class), n_test, seconds, cpu_seconds, package (digest of the code that audited). Those of the truth: those
-    of ASKED; reliance = max(sufficiency, necessity), NaN without a cue; truth = "positive", "negative", "between" or
-    "complement", see `truth_of`; truth_any: the same of the cue in its own place, which can be the object or the whole
-    photo. Those of the verdict: flagged (convicted), level, judged, named_first (the first class that is convicted),
-    accused (by any rule), accused_by (codes of these rules), model_accused (any class of the model, or the model as a
-    whole). All columns of the class table.
+    Columns of the classes: those of the case: unit (key of `catalogue.UNITS`), clean (`catalogue.is_clean`), model,
+    seed, kind, cue, rho (of the first planting in a world of several), head, label, class_name, guilty (a cue, or its
+    absence, goes with the class), n_test, seconds, cpu_seconds, package (digest of the code that audited). Those of the
+    truth: those of ASKED; reliance = max(sufficiency, necessity), NaN without a cue; truth = "positive", "negative",
+    "between" or "complement", see `truth_of`; truth_any: the same of the cue in its own place, which can be the object
+    or the whole photo. Those of the verdict: flagged (convicted), level, reason (code, why it could not judge, or says
+    less than it measured), judged, named_first (the first class that is convicted), accused (by any rule), accused_by
+    (codes of these rules), model_accused (any class of the model, or the model as a whole), gate_passes (whether the
+    gate passes by its defaults). All columns of the class table.
 
     Columns of the findings: model, seed, kind, cue, rho, guilty (of the class that is named), and those of
     `accusations.COLUMNS`.
@@ -80,7 +83,7 @@ def truth_of(case: Case, label: int, reliance: float, *, of_background: bool = T
         "between": a cue was planted, and the reliance lies between the two.
         "complement": the other one of two classes, for which the absence of the cue is as good a cue.
     """
-    planted = case.kind not in (CLEAN_KINDS if of_background else TWIN_KINDS) and label in case.plan.guilty
+    planted = case.kind not in (CLEAN_KINDS if of_background else TWIN_KINDS) and label in case.plan.culprits
     if case.kind == "two_classes" and not planted:
         return "complement"
     if not planted or reliance < NEGATIVE:
@@ -97,14 +100,15 @@ def _unit(case: Case, work: Path, thresholds: Thresholds | None) -> tuple[pd.Dat
     verdicts = {outcome.subject: outcome for outcome in outcomes if outcome.code in with_role("tests reliance")}
     convictions = [outcome.subject for outcome in convicted(outcomes)]
     asked = {row["label"]: row for row in record["reliance"]}
+    cues = [(each.cue, each.rho) for each in case.plan.plantings] or [(case.plan.cue or "", case.plan.rho)]
     known = {
         "model": case.name,
         "seed": case.seed,
         "kind": case.kind,
-        "cue": case.plan.cue or "",
-        "rho": case.plan.rho if case.plan.cue else float("nan"),
+        "cue": " ".join(cue for cue, _ in cues),
+        "rho": cues[0][1] if cues[0][0] else float("nan"),
     }
-    guilty = {name: label in case.plan.guilty and case.kind not in CLEAN_KINDS for label, name in enumerate(names)}
+    guilty = {name: label in case.plan.culprits and case.kind not in CLEAN_KINDS for label, name in enumerate(names)}
     rows = []
     for label, name in enumerate(names):
         answers: dict[str, Any] = {key: asked.get(label, {}).get(key, float("nan")) for key in ASKED}
@@ -113,6 +117,8 @@ def _unit(case: Case, work: Path, thresholds: Thresholds | None) -> tuple[pd.Dat
         verdict, codes = verdicts.get(name), accusers(outcomes, names, name)
         rows.append(
             {
+                "unit": catalogue.unit_of(case),
+                "clean": catalogue.is_clean(case),
                 **known,
                 "head": case.head,
                 "label": label,
@@ -128,11 +134,13 @@ def _unit(case: Case, work: Path, thresholds: Thresholds | None) -> tuple[pd.Dat
                 "truth_any": truth_of(case, label, anywhere, of_background=False),
                 "flagged": name in convictions,
                 "level": (verdict.level or "") if verdict else "",
+                "reason": verdict.reason_code if verdict else "",
                 "judged": verdict is not None and verdict.judged,
                 "named_first": convictions[:1] == [name],
                 "accused": bool(codes),
                 "accused_by": " ".join(codes),
                 "model_accused": any(map(accuses, outcomes)),
+                "gate_passes": judged.gate_passes,
             }
         )
     frame = pd.DataFrame(rows)
