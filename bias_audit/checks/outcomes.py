@@ -41,8 +41,10 @@ CONTEXT, DOUBT, WATCH, COLLATERAL = "CONTEXT", "MODEL WARNING", "WATCH", "COLLAT
 FAILS_FROM = "SUSPICIOUS"
 """Lowest level of a finding that fails the gate, unless gate.toml says otherwise."""
 
-NO_RELIANCE, NOT_JUDGED = "NO RELIANCE SHOWN", "NOT JUDGED"
-"""Shown in place of a level: reliance was tested and nothing found, or reliance could not be tested at all."""
+NO_RELIANCE, FILLS_PICTURE, NOT_JUDGED = "NO RELIANCE SHOWN", "OBJECT FILLS THE PICTURE", "NOT JUDGED"
+NO_LEVELS = (NO_RELIANCE, FILLS_PICTURE, NOT_JUDGED)
+"""Shown in place of a level: reliance was tested and nothing found; there is no background that a prediction could rest
+on; or reliance could not be tested at all."""
 
 MOST_IDS = 200
 """Largest number of image ids that an outcome keeps; the tables hold all."""

@@ -12,6 +12,7 @@ DID_NOT_RUN = "rule could not run"
 IGNORED = "rule ignored"
 NO_MASKS = "no masks"
 NO_INTERVENTIONS = "no interventions"
+FILLS_PICTURE = "the object fills the picture"
 MAPS_FAILED = "maps failed"
 DOUBTFUL_INPUT = "doubtful input"
 MISSING_BASELINE = "missing baseline"
@@ -34,6 +35,7 @@ STATES: dict[str, str] = {
     IGNORED: "such a rule was left out with --ignore",
     NO_MASKS: "such a rule needs masks or boxes, and the run had none (--masks auto estimates them)",
     NO_INTERVENTIONS: "such a rule needs interventions, and the run made none",
+    FILLS_PICTURE: "such a rule exchanges backgrounds, and in most photos of the class there is none (x-ray, MRI)",
     MAPS_FAILED: "the heatmaps failed their reliability tests (BA908): attention says nothing of this model",
     DOUBTFUL_INPUT: "another preprocessing or class order fits the model better (BA906, BA907): what was audited is "
     "not the model as it is used",

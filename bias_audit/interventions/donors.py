@@ -130,7 +130,7 @@ def plan(
             for position in sampled
             if others and len(lent[label]) >= 2 and own - {groups.get(position, position)}
         ]
-        status.update(dict.fromkeys(sampled, NO_DONORS))
+        status.update({position: FILLS_FRAME if areas[position] > MAX_HOLE else NO_DONORS for position in sampled})
         status.update(dict.fromkeys(kept, DONE))
         chosen[label] = tuple(kept)
     return Plan(chosen, lent, status, groups)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bias_audit.checks.levels import failed_map_tests, overall_level
+from bias_audit.checks.levels import failed_map_tests, fills_the_picture, overall_level
 from bias_audit.checks.outcomes import (
     COLLATERAL,
     CONTEXT,
@@ -17,6 +17,7 @@ from bias_audit.checks.outcomes import (
     as_float,
     not_excluded,
 )
+from bias_audit.checks.reasons import FILLS_FRAME
 from bias_audit.checks.registry import rules, with_role
 
 if TYPE_CHECKING:
@@ -110,6 +111,13 @@ def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame, level: st
         )
     watch = sorted({outcome.code for outcome in outcomes if outcome.found})
     hints = f" To look at: {', '.join(watch)}." if watch else ""
+    if fills_the_picture(outcomes):
+        first = next(outcome for outcome in reliance if outcome.reason_code == FILLS_FRAME)
+        filled = sum(outcome.reason_code == FILLS_FRAME for outcome in reliance)
+        return (
+            f"Of none of {filled} classes a background can be exchanged. {first.sentence} "
+            f"Test accuracy is {accuracy:z.2f}.{hints}{tail}"
+        )
     if not judged:
         reason = reliance[0].sentence if reliance else "The rule was ignored."
         return (

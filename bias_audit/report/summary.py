@@ -11,7 +11,7 @@ from typing import Any
 
 from bias_audit.checks.base import Page
 from bias_audit.checks.levels import failed_map_tests
-from bias_audit.checks.outcomes import LEVELS, NO_RELIANCE, NOT_JUDGED, RuleOutcome, amount, number
+from bias_audit.checks.outcomes import LEVELS, NO_LEVELS, RuleOutcome, amount, number
 from bias_audit.checks.registry import of_run
 from bias_audit.report.account import dictionary, every_rule, not_audited, provenance
 from bias_audit.report.browser_section import browser_pictures, browser_section
@@ -226,7 +226,7 @@ def _check_sections(result: AuditResult, pictures: Mapping[str, Any], budget: in
 def _verdict(result: AuditResult) -> dict[str, Any]:
     level, sentence = result.level, result.verdict
     # The level stands above the sentence; a run of an older version may name another one there.
-    led = next((name for name in (*LEVELS, NO_RELIANCE, NOT_JUDGED) if sentence.startswith(f"{name}: ")), "")
+    led = next((name for name in (*LEVELS, *NO_LEVELS) if sentence.startswith(f"{name}: ")), "")
     if led:
         sentence = sentence[len(led) + 2 :]
         sentence = sentence[:1].upper() + sentence[1:]

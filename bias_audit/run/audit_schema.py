@@ -10,7 +10,7 @@ import json
 from typing import Any, get_args
 
 from bias_audit.checks.base import RULE_CODE, Scope
-from bias_audit.checks.outcomes import LEVELS, MOST_IDS, NO_RELIANCE, NOT_JUDGED, STATUSES
+from bias_audit.checks.outcomes import LEVELS, MOST_IDS, NO_LEVELS, STATUSES
 from bias_audit.run.schema import TABLES
 
 FORMAT_VERSION = 2
@@ -135,7 +135,7 @@ def audit_schema(version: int = FORMAT_VERSION) -> Schema:
     """
     properties: dict[str, Schema] = {
         "format_version": {"enum": [version]},
-        "level": {"enum": [*LEVELS, NO_RELIANCE, NOT_JUDGED]},
+        "level": {"enum": [*LEVELS, *NO_LEVELS]},
         "verdict": {"type": "string", "minLength": 1},
         "info": _info(),
         "rules": _list(_rule()),

@@ -114,7 +114,7 @@ class AuditResult:
 
     @property
     def level(self) -> str:
-        """The overall level of the audit: one of LEVELS, NO_RELIANCE or NOT_JUDGED; see `overall_level`."""
+        """The overall level of the audit: one of LEVELS or NO_LEVELS; see `overall_level`."""
         return overall_level(self.outcomes)
 
     @functools.cached_property

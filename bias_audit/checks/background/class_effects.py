@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bias_audit import stats
 from bias_audit.checks.background.fills import compared_fills
 from bias_audit.checks.reasons import NO_READABLE, OK, TOO_FEW, TOO_FEW_GROUPS
-from bias_audit.run.statuses import DONE, DONE_BEFORE, NOT_SAMPLED
+from bias_audit.run.statuses import DONE, DONE_BEFORE, FILLS_FRAME, NO_USABLE_MASK, NOT_SAMPLED, SWITCHED_OFF
 
 Codes = NDArray[np.intp]
 
@@ -52,7 +52,7 @@ def class_effects(
     done = read[read["background_gap"].notna()]
     n = len(done)
     eligible = read["intervention_status"].isin([DONE, DONE_BEFORE, NOT_SAMPLED])
-    row: dict[str, Any] = {"n_interventions": n, "n_eligible": int(eligible.sum())}
+    row: dict[str, Any] = {"n_interventions": n, "n_eligible": int(eligible.sum()), **_filled(read)}
     if n == 0:
         reasons = read["intervention_status"].replace("", pd.NA).dropna()
         row["reliance_reason"] = str(reasons.mode().iloc[0]) if len(reasons) else NO_READABLE
@@ -82,6 +82,13 @@ def class_effects(
     row.update(cue_effect("cue_removal", effects, groups, min_photos=min_photos, seed=seed, draws=draws))
     row["n_rests_on_background"] = int(done["rests_on_background"].fillna(False).sum())
     return row
+
+
+def _filled(read: pd.DataFrame) -> dict[str, Any]:
+    """How many photos have a usable mask, and in how many of them the object leaves no background to exchange."""
+    status = read["intervention_status"]
+    outlined = ~status.isin(["", NO_USABLE_MASK, SWITCHED_OFF])
+    return {"n_outlined": int(outlined.sum()), "n_fills_frame": int((status == FILLS_FRAME).sum())}
 
 
 def _exchanged(done: pd.DataFrame, codes: Codes | None) -> dict[str, Any]:

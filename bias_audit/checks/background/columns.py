@@ -105,6 +105,8 @@ COMPARED: tuple[Column, ...] = (
 OF_CLASSES: tuple[Column, ...] = (
     Column("n_interventions", "int", "photos of which composites were made"),
     Column("n_eligible", "int", "photos of which composites could have been made"),
+    Column("n_outlined", "int", "photos with a usable mask, whatever the size of their object", added=True),
+    Column("n_fills_frame", "int", "those whose object fills the picture: no background to exchange", added=True),
     *reason("reliance_reason", "ok, or why the reliance columns are missing, or say nothing"),
     Column("same_background_accuracy", "float", "mean over photos, on backgrounds of the same class, 0..1", "low"),
     Column("same_low", "float", "95 % Wilson interval over photos, lower end"),

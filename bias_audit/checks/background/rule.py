@@ -22,7 +22,7 @@ from bias_audit.checks.outcomes import (
     second_fill_shows,
     visible,
 )
-from bias_audit.checks.reasons import FEW, FILLS_DISAGREE, NOT_TESTED
+from bias_audit.checks.reasons import FEW, FILLS_DISAGREE, FILLS_FRAME, NOT_TESTED
 from bias_audit.config import Thresholds
 
 if TYPE_CHECKING:
@@ -71,6 +71,12 @@ EVIDENCE = (
     "n_eligible",
 )
 """Columns of the class table that an outcome of BA201 carries as evidence."""
+
+INSTEAD = (
+    "What can give such a class away is looked at instead: colour, brightness, sharpness and border of the whole photo "
+    "(BA301), what recurs in its pictures (BA302), and leaks of the data (BA401 to BA404)."
+)
+"""What is said of a class whose object fills the picture, beside the reason."""
 
 MOST_PULLS = 3
 """Pulls on one class that a sentence names."""
@@ -132,13 +138,15 @@ def follows_background(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 
 
 def cannot_be_found(row: ClassRow, bounds: Thresholds) -> bool:
-    """Whether a class was tested, but on so few photos that BA201 would not have found it whatever they show.
+    """Whether a class was tested, but on so few photos that it is not passed though BA201 does not find it.
+
+    Too few to find it whatever they show, or the few of a class whose object fills most of its pictures.
 
     Args:
         row: the class's row of the class table; its reason says so where it holds (`enough.mark_too_few`).
         bounds: thresholds of the rules.
     """
-    return not relies(row, bounds) and row["reliance_reason_code"] in (*FEW, NOT_TESTED)
+    return not relies(row, bounds) and row["reliance_reason_code"] in (*FEW, NOT_TESTED, FILLS_FRAME)
 
 
 def capped(level: str, row: ClassRow) -> str:
@@ -267,5 +275,8 @@ def why_no_reliance(row: pd.Series) -> str:
         row: the class's row of the class table.
     """
     code = row["reliance_reason_code"]
+    if code == FILLS_FRAME:
+        said = str(row["reliance_reason"])
+        return f"{said[:1].upper()}{said[1:]}: there is no background to exchange, and nothing is missing. {INSTEAD}"
     what = "Not enough photos" if code in FEW else "Not tested" if code == NOT_TESTED else "No composites could be made"
     return f"{what}: {row['reliance_reason']}."

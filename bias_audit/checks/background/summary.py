@@ -13,7 +13,7 @@ from bias_audit import stats
 from bias_audit.checks.attraction import attraction, gap_matrix
 from bias_audit.checks.background.class_effects import background_only_elsewhere, class_effects, cue_effect
 from bias_audit.checks.background.columns import OF_CLASSES
-from bias_audit.checks.background.enough import mark_too_few
+from bias_audit.checks.background.enough import mark_filled, mark_too_few
 from bias_audit.checks.background.measure import Example, Interventions
 from bias_audit.checks.base import Photos
 from bias_audit.checks.outcomes import RuleOutcome
@@ -92,7 +92,8 @@ def of_classes(composites: pd.DataFrame, photos: Photos) -> pd.DataFrame:
     for corrected, p in CORRECTED:
         table[corrected] = stats.benjamini_hochberg(table[p].to_numpy(float))
     table["background_gap_shrunken"] = _shrunken_gaps(images, table, photos.class_names)
-    return mark_too_few(table, least=least, rate=photos.thresholds.fdr, draws=draws, grouped=groups is not None)
+    marked = mark_too_few(table, least=least, rate=photos.thresholds.fdr, draws=draws, grouped=groups is not None)
+    return mark_filled(marked, photos.thresholds)
 
 
 def _shrunken_gaps(images: pd.DataFrame, classes: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
