@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bias_audit.checks.background import fill_words
+from bias_audit.checks.background import fill_words, real_loss
 from bias_audit.checks.background.culprits import Pull, Standing, level_of, passes_alone, pulls, standings
 from bias_audit.checks.base import Rule
 from bias_audit.checks.outcomes import (
@@ -69,6 +69,13 @@ EVIDENCE = (
     "background_excess",
     "flipped",
     "n_eligible",
+    "n_conflicting",
+    "n_conforming",
+    "conflicting_accuracy",
+    "conforming_accuracy",
+    "conflict_loss",
+    "conflict_low",
+    "conflict_high",
 )
 """Columns of the class table that an outcome of BA201 carries as evidence."""
 
@@ -128,6 +135,7 @@ def follows_background(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
                 image_ids=evidence.worst(name, "background_gap") if found else (),
                 evidence={
                     **{key: number(row[key]) for key in EVIDENCE},
+                    "conflict_column": real_loss.column(row),
                     "near_threshold": near or None,
                     "blame": standing.blame if standing else None,
                     "pulled_by": ", ".join(pull.by for pull in standing.pulls) or None if standing else None,
@@ -209,6 +217,8 @@ def _sentence(name: str, row: pd.Series, level: str, standing: Standing | None, 
         parts.append(f"Its backgrounds pull other classes' objects to {name} (by {float(row['attract']):z.0%}).")
     if standing and standing.blame != "itself":
         parts.append(_blamed_on(name, row, standing, evidence))
+    if level:
+        parts.append(real_loss.told(name, row))
     if level == "CONFIRMED":
         parts.append(_cue(name, row))
     if level == "HIDDEN":
