@@ -255,13 +255,25 @@ FILL_SHARE = 0.5
 """Share of the gap by which that under the second fill must lie lower for the fills to disagree."""
 
 
-def second_fill_shows(row: ClassRow) -> bool:
-    """Whether the background gap is significant by itself when the donors' holes are filled the second way.
+def unfilled(row: ClassRow) -> bool:
+    """Whether the backgrounds are real scenes without an object, so that no fill can make the gap.
 
     Args:
         row: the class's row of the table `classes`.
     """
-    return as_float(row["p_second_fill"], 1) <= FILL_P and as_float(row["background_gap_second_fill"], 0) > 0
+    return as_float(row["n_scenes"], 0) > 0
+
+
+def second_fill_shows(row: ClassRow) -> bool:
+    """Whether the background gap is significant by itself when the donors' holes are filled the second way.
+
+    On real scenes there is no hole, and nothing that a second fill would have to show.
+
+    Args:
+        row: the class's row of the table `classes`.
+    """
+    shown = as_float(row["p_second_fill"], 1) <= FILL_P and as_float(row["background_gap_second_fill"], 0) > 0
+    return shown or unfilled(row)
 
 
 def fills_disagree(row: ClassRow) -> bool:

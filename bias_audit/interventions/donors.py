@@ -33,6 +33,9 @@ MAX_HOLE = 0.7
 POOL = 400
 """Donors over all classes, but at least `donors` + 1 per class (400 with two fills each: 120 MB at 224 px)."""
 
+NO_LABEL = -1
+"""Label of a scene of no class, in the place of a class index."""
+
 Heat = NDArray[np.float32]
 
 
@@ -46,12 +49,20 @@ class Plan:
         status: sample position -> DONE, or why no composite is made of the photo.
         groups: sample position -> group (patient, scene), {} where every photo is its own group; a photo gets no
             background of its own group.
+        scenes: class index, or NO_LABEL -> positions of real scenes without an object (`checks.background.scenes`);
+            those of a class are its `donors`. {} where none were given.
     """
 
     photos: Mapping[int, tuple[int, ...]]
     donors: Mapping[int, tuple[int, ...]]
     status: Mapping[int, str]
     groups: Mapping[int, int] = field(default_factory=dict)
+    scenes: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def unfilled(self) -> bool:
+        """Whether the donors are real scenes, so that no background has a filled hole."""
+        return bool(self.scenes) and NO_LABEL not in self.scenes
 
 
 @dataclass(frozen=True)
@@ -88,6 +99,7 @@ def plan(
     donors: int,
     seed: int,
     groups: Mapping[int, int] | None = None,
+    scenes: Mapping[int, tuple[int, ...]] | None = None,
 ) -> Plan:
     """Choose the photos that become composites, and the donors of backgrounds.
 
@@ -100,8 +112,10 @@ def plan(
         donors: backgrounds per photo in each arm (own class, other classes).
         seed: seed of the choice.
         groups: sample position -> group; None = every photo is its own group.
+        scenes: as `Plan.scenes`; None = none were given.
     """
     groups = groups or {}
+    scenes = scenes or {}
     status: dict[int, str] = {}
     eligible: dict[int, list[int]] = {label: [] for label in range(len(dataset.class_names))}
     for position, sample in enumerate(dataset.samples):
@@ -114,7 +128,7 @@ def plan(
             status[position] = FILLS_FRAME
         else:
             eligible[sample.label].append(position)
-    pool = max(donors + 1, POOL // max(len(dataset.class_names), 1))
+    pool = pool_size(len(dataset.class_names), donors)
     chosen: dict[int, tuple[int, ...]] = {}
     lent: dict[int, tuple[int, ...]] = {}
     for label, positions in eligible.items():
@@ -122,6 +136,8 @@ def plan(
         status.update(dict.fromkeys(ordered, NOT_SAMPLED))
         chosen[label] = tuple(ordered[:photos])
         lent[label] = tuple([position for position in ordered if areas[position] <= MAX_HOLE][:pool])
+    if scenes and NO_LABEL not in scenes:
+        lent = {label: scenes.get(label, ()) for label in lent}
     for label, sampled in chosen.items():
         others = any(lent[other] for other in lent if other != label)
         own = {groups.get(position, position) for position in lent[label]}
@@ -133,7 +149,17 @@ def plan(
         status.update({position: FILLS_FRAME if areas[position] > MAX_HOLE else NO_DONORS for position in sampled})
         status.update(dict.fromkeys(kept, DONE))
         chosen[label] = tuple(kept)
-    return Plan(chosen, lent, status, groups)
+    return Plan(chosen, lent, status, groups, scenes)
+
+
+def pool_size(classes: int, donors: int) -> int:
+    """Most donors of a class that are kept.
+
+    Args:
+        classes: number of classes.
+        donors: backgrounds per photo in each arm.
+    """
+    return max(donors + 1, POOL // max(classes, 1))
 
 
 def choose_donors(
@@ -212,7 +238,8 @@ def prepare_backgrounds(
         folder: where a file lies that holds the pictures if they take more than a batch may; see
             `limits.memory.bytes_array`.
     """
-    positions = sorted({position for lent in todo.donors.values() for position in lent})
+    real = {position for part in todo.scenes.values() for position in part}
+    positions = sorted({position for lent in todo.donors.values() for position in lent} - real)
     fills = (FIRST_FILL, SECOND_FILL)
     held = bytes_array((len(positions), len(fills), *geometry.size, geometry.channels), geometry.limits, folder)
     lent = bytes_array((len(positions), 2, *geometry.size), geometry.limits, folder)

@@ -50,6 +50,16 @@ CLASS_COLUMNS: tuple[ClassColumn, ...] = (
         "background_gap", "gap_low", "gap_high", "reliance_reason", "points",
     ),
     ClassColumn(
+        "Scenes of no class",
+        "Accuracy with the object pasted on real scenes of no class, without any fill",
+        "scene_background_accuracy", "scene_low", "scene_high", "reliance_reason", "share", optional=True,
+    ),
+    ClassColumn(
+        "Loss on such scenes",
+        "Same-class backgrounds minus real scenes of no class, in percentage points",
+        "scene_loss", "scene_loss_low", "scene_loss_high", "reliance_reason", "points", optional=True,
+    ),
+    ClassColumn(
         "Loss on real photos",
         "Accuracy on the class's other photos minus that on photos whose scene, by a column of yours, is commoner in "
         "another class: what the gap bounds from above",

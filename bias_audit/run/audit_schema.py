@@ -75,11 +75,13 @@ def _info() -> Schema:
             "mask_kind": {"enum": ["mask", "box", "estimated", "mixed", "none"]},
             "notes": _list(_TEXT),
             "strangers": _TEXT_OR_NONE,
+            "backgrounds": _TEXT_OR_NONE,
             "preprocess": _TEXT,
             "content": _TEXT,
         },
         "notes",
         "strangers",
+        "backgrounds",
         "preprocess",
         "content",
     )

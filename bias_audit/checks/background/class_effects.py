@@ -71,6 +71,7 @@ def class_effects(
         row.update(_tests(done, codes, seed, draws))
         row.update(compared_fills(done, groups, seed, draws))
     row.update(_second_fill(done, groups, row["background_gap"]))
+    row.update(_on_scenes(done, groups))
     done = done.assign(
         background_only_right=done["background_only_predicted"] == done["label"],
         foreground_only_right=done["foreground_only_predicted"] == done["label"],
@@ -146,6 +147,25 @@ def _second_fill(done: pd.DataFrame, groups: pd.Series | None, first_gap: float)
         "fill_disagreement": abs(first_gap - gap),
         "background_only_second_fill": emptied.mean(),
         "background_only_second_fill_low": stats.rate_interval(emptied, groups=codes)[0],
+    }
+
+
+def _on_scenes(done: pd.DataFrame, groups: pd.Series | None) -> dict[str, Any]:
+    """Columns of the objects on real scenes of no class; {} where there are none."""
+    rows = done[done["scene_background_accuracy"].notna()]
+    if rows.empty:
+        return {}
+    codes = stats.codes_of(groups, rows.index)
+    same, scene = (rows[f"{arm}_background_accuracy"].to_numpy(float) for arm in ("same", "scene"))
+    low, high = stats.rate_interval(scene, groups=codes)
+    loss_low, loss_high = stats.paired_difference_interval(same, scene, groups=codes)
+    return {
+        "scene_background_accuracy": scene.mean(),
+        "scene_low": low,
+        "scene_high": high,
+        "scene_loss": (same - scene).mean(),
+        "scene_loss_low": loss_low,
+        "scene_loss_high": loss_high,
     }
 
 

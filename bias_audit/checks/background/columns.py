@@ -20,6 +20,13 @@ OF_IMAGES: tuple[Column, ...] = (
     ),
     Column("background_gap", "float", "same minus other, -1..1", "high"),
     Column(
+        "scene_background_accuracy",
+        "float",
+        "share of composites on real scenes of no class still predicted as the label, 0..1",
+        "low",
+        added=True,
+    ),
+    Column(
         "random_background_accuracy",
         "float",
         "expected on backgrounds of a random class, its own among them (Mixed-Rand), 0..1",
@@ -120,6 +127,18 @@ OF_CLASSES: tuple[Column, ...] = (
     Column(
         "background_gap_shrunken", "float", "the gap drawn towards the mean of the classes (empirical Bayes)", "high"
     ),
+    Column(
+        "n_scenes",
+        "int",
+        "real scenes that lent the class's backgrounds, in the place of emptied photos; 0 = none",
+        added=True,
+    ),
+    Column("scene_background_accuracy", "float", "on real scenes of no class, 0..1", "low", added=True),
+    Column("scene_low", "float", "95 % Wilson interval over photos, lower end", added=True),
+    Column("scene_high", "float", "95 % Wilson interval over photos, upper end", added=True),
+    Column("scene_loss", "float", "same-class backgrounds minus real scenes of no class, -1..1", "high", added=True),
+    Column("scene_loss_low", "float", "95 % interval of the paired difference, lower end", added=True),
+    Column("scene_loss_high", "float", "95 % interval of the paired difference, upper end", added=True),
     Column("random_background_accuracy", "float", "on backgrounds of a random class (Mixed-Rand), 0..1", "low"),
     Column("next_background_accuracy", "float", "on backgrounds of the next class (Mixed-Next), 0..1", "low"),
     Column("p_sign_flip", "float", "sign-flip permutation of the photos' gaps, two-sided"),
@@ -243,3 +262,11 @@ GAP_MATRIX: tuple[Column, ...] = (
     Column("p_pull", "float", "sign-flip permutation of the photos' pulls, two-sided, not corrected", added=True),
 )
 """Columns of the table gap_matrix: one row per pair of object class and background class with composites."""
+
+SCENES: tuple[Column, ...] = (
+    Column("image_id", "string", "path relative to the folder of backgrounds, with / (index)", index=True),
+    Column("class_name", "string", "class whose backgrounds the scene lends; empty for a scene of no class"),
+    Column("status", "string", "ok, or why the scene lends no background"),
+    Column("status_reason", "string", "what was wrong with the file, in words"),
+)
+"""Columns of the table scenes: one row per real scene that was given."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bias_audit.checks.background import composites as arms
 from bias_audit.checks.background.columns import OF_IMAGES
-from bias_audit.config import FIRST_FILL, SECOND_FILL
+from bias_audit.config import FIRST_FILL, NO_FILL, SECOND_FILL
 from bias_audit.interventions.edits import BACKDROPS, FILLS
 from bias_audit.run.statuses import indices_of, predictions_of
 from bias_audit.run.tables import frame
@@ -102,6 +102,7 @@ def _exchanged(made: pd.DataFrame, arm: _Arms, classes: int) -> dict[str, pd.Ser
     same, other = columns["same_background_accuracy"], columns["other_background_accuracy"]
     columns["random_background_accuracy"] = same / classes + other * (classes - 1) / classes
     columns["next_background_accuracy"] = arm.share(arms.NEXT)
+    columns["scene_background_accuracy"] = arm.share(arms.SCENE, NO_FILL)
     first = made[made["fill"] == FIRST_FILL]
     odds = first.groupby(["photo", "arm"])["log_odds"].mean().unstack().reindex(columns=[arms.SAME, arms.OTHER])
     columns["swap_log_odds"] = odds[arms.SAME] - odds[arms.OTHER]

@@ -1,10 +1,10 @@
-"""What BA201 says a gap is, beside the loss that was measured on real photos. Imports nothing heavy."""
+"""What BA201 says a gap is, beside what was measured on real scenes and photos. Imports nothing heavy."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bias_audit.checks.outcomes import amount, number
+from bias_audit.checks.outcomes import amount, as_float, number, unfilled
 from bias_audit.checks.reasons import FEW
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ def told(name: str, row: ClassRow) -> str:
     ends = (
         "without an interval, for their groups are too few"
         if low is None or high is None
-        else f"{amount(low, 'points').removesuffix(' points').removesuffix(' point')} to {amount(high, 'points')} at "
-        "95 %"
+        else f"{_bare(low)} to {amount(high, 'points')} at 95 %"
     )
     return (
         f"{BOUND} On real photos, by the column {row['conflict_column']}: {float(row['conflicting_accuracy']):z.0%} of "
@@ -49,3 +48,37 @@ def told(name: str, row: ClassRow) -> str:
         f"another class, {float(row['conforming_accuracy']):z.0%} of its {int(row['n_conforming'])} others: a loss of "
         f"{amount(loss, 'points')} ({ends})."
     )
+
+
+def places(row: ClassRow) -> str:
+    """On what the objects of a class were pasted, in words."""
+    return "real scenes without an object" if unfilled(row) else "other photos' backgrounds"
+
+
+def on_scenes(name: str, row: ClassRow) -> list[str]:
+    """Sentences on real scenes: of the classes, where no fill can be blamed, or of no class, which name no culprit.
+
+    Args:
+        name: the class.
+        row: its row of the class table.
+    """
+    said = []
+    if unfilled(row):
+        said.append(
+            f"No hole was filled in these backgrounds ({int(as_float(row['n_scenes']))} scenes of {name}): no fill can "
+            "make a gap."
+        )
+    share = number(row["scene_background_accuracy"])
+    if share is not None:
+        ends = f"{as_float(row['scene_low']):z.0%} to {as_float(row['scene_high']):z.0%}"
+        loss = amount(row["scene_loss"], "points")
+        limits = f"{_bare(row['scene_loss_low'])} to {amount(row['scene_loss_high'], 'points')}"
+        said.append(
+            f"On real scenes of no class {share:z.0%} are recognised ({ends}), {loss} fewer than on backgrounds of "
+            f"{name} ({limits})."
+        )
+    return said
+
+
+def _bare(value: object) -> str:
+    return amount(value, "points").split(" ")[0]

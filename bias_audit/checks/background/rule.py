@@ -69,6 +69,13 @@ EVIDENCE = (
     "background_excess",
     "flipped",
     "n_eligible",
+    "n_scenes",
+    "scene_background_accuracy",
+    "scene_low",
+    "scene_high",
+    "scene_loss",
+    "scene_loss_low",
+    "scene_loss_high",
     "n_conflicting",
     "n_conforming",
     "conflicting_accuracy",
@@ -199,12 +206,13 @@ def _sentence(name: str, row: pd.Series, level: str, standing: Standing | None, 
     n = int(row["n_interventions"])
     same, other = float(row["same_background_accuracy"]), float(row["other_background_accuracy"])
     parts = [
-        f"{n} of {int(row['n_eligible'])} usable photos of {name} were pasted on other photos' backgrounds: "
+        f"{n} of {int(row['n_eligible'])} usable photos of {name} were pasted on {real_loss.places(row)}: "
         f"{same:z.0%} of the composites on {name} backgrounds are recognised, {other:z.0%} on those of other classes"
     ]
     flipped, becomes = int(row["flipped"]), str(row["becomes"])
     parts[0] += f"; {flipped} of {n} change sides, most often to {becomes}." if flipped and becomes else "."
     parts.append(f"With the object removed, {float(row['background_only_accuracy']):z.0%} are still called {name}.")
+    parts += real_loss.on_scenes(name, row)
     turned, control = as_float(row["adversarial"]), as_float(row["adversarial_control"])
     if turned > 0 and control >= 0:
         parts.append(

@@ -79,9 +79,11 @@ def of_classes(composites: pd.DataFrame, photos: Photos) -> pd.DataFrame:
     codes = None if groups is None else groups.to_numpy(np.intp)
     attract = attraction(exchanged, len(photos.class_names), seed=photos.seed, groups=codes)
     rows = []
+    lent_scenes = composites[composites["donor"] >= len(images)]  # scenes come after the photos
     for index, name in enumerate(photos.class_names):
         own = photos.of_class(name)
         row: dict[str, Any] = class_effects(own, least, photos.seed, groups, draws=draws)
+        row["n_scenes"] = int(lent_scenes.loc[lent_scenes["donor_label"] == index, "donor"].nunique())
         row["attract"], row["attract_low"], row["attract_high"] = (values[index] for values in attract)
         for fill in ("", "_second_fill"):
             row[f"background_only_elsewhere{fill}"] = background_only_elsewhere(images, name, fill, min_photos=least)

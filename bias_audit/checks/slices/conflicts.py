@@ -107,7 +107,7 @@ def _of_column(own: pd.DataFrame, column: str, conflicts: pd.Series, groups: pd.
         return row
     right = [side["correct"].to_numpy(float) for side in sides]
     sizes = [stats.effective_size(each, code) for each, code in zip(right, codes, strict=True)]
-    rates = stats.Standardised(float(right[0].mean()), float(right[1].mean()), *sizes, shared=min(units))
+    rates = stats.Standardised(float(right[0].mean()), float(right[1].mean()), sizes[0], sizes[1], min(units))
     low, high = stats.rates_interval(rates, CONFIDENCE)
     return {
         **row,
