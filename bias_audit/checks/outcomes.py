@@ -261,7 +261,7 @@ def unfilled(row: ClassRow) -> bool:
     Args:
         row: the class's row of the table `classes`.
     """
-    return as_float(row["n_scenes"], 0) > 0
+    return as_float(row.get("n_scenes"), 0) > 0
 
 
 def second_fill_shows(row: ClassRow) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from conftest import COLOURS, SIZE
 
 import bias_audit
+from bias_audit.run.folder import Run
 
 NONE_OF_THEM = (110, 110, 110)
 """A scene of no class: grey, which the model that follows the background calls neither."""
@@ -75,20 +77,30 @@ def test_scenes_of_the_classes_lend_the_backgrounds(tiny, per_class, command, tm
     assert "filled another way" not in " ".join(again.info.notes)
 
 
-def test_an_interrupted_audit_goes_on_with_the_same_scenes_only(tiny, per_class, command, tmp_path):
-    run = tmp_path / "run"
-    arguments = (tiny.follows_object, tiny.images, "--masks", tiny.masks, *QUICK, "--out", run)
-    assert command("audit", *arguments, "--backgrounds", per_class)[0] == 0
-    before = bias_audit.load(run)
+def test_an_interrupted_audit_goes_on_with_the_same_scenes_only(tiny, per_class, command, tmp_path, monkeypatch):
+    arguments = (tiny.follows_object, tiny.images, "--masks", tiny.masks, *QUICK, "--out")
+    assert command("audit", *arguments, tmp_path / "whole", "--backgrounds", per_class)[0] == 0
+    before = bias_audit.load(tmp_path / "whole")
     assert not [outcome for outcome in before.outcomes if outcome.code == "BA201" and outcome.found]
-    (run / "audit.json").unlink()
-    (run / "shards" / "interventions-00001.json").unlink()
-    code, _, err = command("audit", *arguments, "--resume")
+    run = tmp_path / "run"
+    write = Run.write_json
+
+    def killed(self: Run, name: str, content: Any) -> None:
+        if name.endswith("interventions-00001.json"):
+            raise KeyboardInterrupt
+        write(self, name, content)
+
+    monkeypatch.setattr(Run, "write_json", killed)
+    assert command("audit", *arguments, run, "--backgrounds", per_class)[0] != 0
+    monkeypatch.undo()
+    code, _, err = command("audit", *arguments, run, "--resume")
     assert code == 2, "the scenes are missing"
-    code, _, err = command("audit", *arguments, "--resume", "--backgrounds", per_class)
+    assert "backgrounds" in err
+    code, _, err = command("audit", *arguments, run, "--resume", "--backgrounds", per_class)
     assert code == 0, err
     after = bias_audit.load(run)
     assert after.classes.equals(before.classes)
+    assert after.scenes.equals(before.scenes)
 
 
 def test_scenes_of_no_class_are_a_set_of_their_own(tiny, command, tmp_path):

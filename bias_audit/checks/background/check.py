@@ -77,9 +77,9 @@ class Background(Check):
         """Hash of the listing of the real scenes; "" where no folder was given."""
         if given.backgrounds is None or given.dataset is None:
             return {"backgrounds": ""}
-        from bias_audit.checks.background.scenes import open_scenes
+        from bias_audit.checks.background.measure import listed_scenes
 
-        return {"backgrounds": open_scenes(given.backgrounds, given.dataset).fingerprint()}
+        return {"backgrounds": listed_scenes(given.backgrounds, given.dataset)}
 
     def measure(self, context: Context) -> Measured:
         """Make composites of a sample of every class and predict them, or read those of an interrupted audit."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -148,6 +149,11 @@ def make_composites(context: Context) -> Interventions:
     status = [CHANGED if each == DONE and i not in made_of else each for i, each in enumerate(status)]
     photos = intervention_columns(records, status, composed, dataset.class_names, blank)
     return Interventions(composed, examples, photos, () if scenes is None else scenes.records)
+
+
+def listed_scenes(folder: Path, dataset: Dataset) -> str:
+    """Hash of the listing of real scenes; for the arguments and errors see `scenes.open_scenes`."""
+    return real_scenes.open_scenes(folder, dataset).fingerprint()
 
 
 def _read_scenes(context: Context) -> real_scenes.Scenes | None:

@@ -74,8 +74,8 @@ def on_scenes(name: str, row: ClassRow) -> list[str]:
         loss = amount(row["scene_loss"], "points")
         limits = f"{_bare(row['scene_loss_low'])} to {amount(row['scene_loss_high'], 'points')}"
         said.append(
-            f"On real scenes of no class {share:z.0%} are recognised ({ends}), {loss} fewer than on backgrounds of "
-            f"{name} ({limits})."
+            f"On real scenes of no class {share:z.0%} are recognised ({ends}): a loss of {loss} against backgrounds "
+            f"of {name} ({limits})."
         )
     return said
 

@@ -28,9 +28,9 @@ class Slices(Check):
 
     def add(self, part: Part, measured: Measured, photos: Photos) -> pd.DataFrame:
         """Columns per class: the loss on photos of other classes' scenes, by a column of the user."""
-        from bias_audit.checks.slices.conflicts import losses
+        from bias_audit.checks.slices.summary import of_classes
 
-        return losses(photos)
+        return of_classes(photos)
 
     def sum_up(self, measured: Measured, photos: Photos) -> Mapping[str, pd.DataFrame]:
         """The table `slices`: one row per value of each column of the user."""
