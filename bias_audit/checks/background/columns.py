@@ -41,7 +41,7 @@ OF_IMAGES: tuple[Column, ...] = (
     Column("other_background_predicted", "string", "what it most often becomes on other backgrounds"),
     Column("background_only_predicted", "string", "prediction with the object inpainted"),
     Column("background_only_probability", "float", "probability of the label with the object inpainted, 0..1", "high"),
-    Column("background_only_fills", "float", "share of four ways to fill the hole after which the label stays", "high"),
+    Column("background_only_fills", "float", "share of five ways to fill the hole after which the label stays", "high"),
     Column("control_right", "float", "right with a hole of the object's shape inpainted beside it, 0 or 1", "low"),
     Column("foreground_only_predicted", "string", "prediction of the object on black"),
     Column("foreground_only_probability", "float", "probability of the label for the object on black, 0..1", "low"),
