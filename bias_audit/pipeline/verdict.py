@@ -115,7 +115,7 @@ def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame, level: st
         first = next(outcome for outcome in reliance if outcome.reason_code == FILLS_FRAME)
         filled = sum(outcome.reason_code == FILLS_FRAME for outcome in reliance)
         return (
-            f"Of none of {filled} classes a background can be exchanged. {first.sentence} "
+            f"In none of {filled} classes can a background be exchanged. {first.sentence} "
             f"Test accuracy is {accuracy:z.2f}.{hints}{tail}"
         )
     if not judged:

@@ -91,7 +91,7 @@ def test_an_x_ray_has_a_state_of_its_own():
     assert all(code in said for code in ("BA301", "BA302", "BA401"))
     assert overall_level(outcomes) == "OBJECT FILLS THE PICTURE"
     headline = verdict(outcomes, classes)
-    assert headline.startswith("OBJECT FILLS THE PICTURE: of none of 2 classes a background can be exchanged.")
+    assert headline.startswith("OBJECT FILLS THE PICTURE: in none of 2 classes can a background be exchanged.")
     assert "could not be tested" not in headline
 
 
