@@ -41,7 +41,8 @@ def fill_by_pieces(pixels: Pixels, holes: Mask) -> Pixels | None:
         return np.asarray(blocks, np.float32)
 
     share = reduced(known_full[..., None])[..., 0]
-    small = reduced(full * known_full[..., None]) / np.maximum(share, 1e-6)[..., None]
+    seen = reduced(full * known_full[..., None])
+    small = np.asarray(seen / np.maximum(share, 1e-6)[..., None], np.float32)
     whole = share > 0.999  # cells without a pixel of the hole, nor of the padding
     lacks = reduced(open_full.astype(np.float32)[..., None])[..., 0] > 0
     for radius in RADII:
