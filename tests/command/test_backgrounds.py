@@ -68,6 +68,14 @@ def test_scenes_of_the_classes_lend_the_backgrounds(tiny, per_class, command, tm
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "on a real scene of a" in page
     assert str(per_class) in page
+    donor = pasted[0]["donor_id"]
+    assert donor in page
+    shared = tmp_path / "shared.html"
+    code, _, err = command("report", run, "--anonymous", "--out", shared)
+    assert code == 0, err
+    told = shared.read_text(encoding="utf-8")
+    assert donor not in told
+    assert str(per_class) not in told
     # Scored again without the model it says the same, and resumed it keeps what was made.
     code, _, err = command("rescore", run, "--out", tmp_path / "again")
     assert code == 0, err
