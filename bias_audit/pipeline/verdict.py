@@ -127,7 +127,9 @@ def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame, level: st
         # Of a model that is fed or read wrongly a negative is none.
         return f"Until that is mended nothing is said of reliance. Test accuracy is {accuracy:z.2f}.{tail}"
     missing = len(reliance) - len(judged)
-    partly = f" {missing} classes could not be judged." if missing else ""
+    filled = sum(outcome.reason_code == FILLS_FRAME for outcome in reliance)
+    whole = f", {filled} of them because the object fills the picture" if filled else ""
+    partly = f" {missing} classes could not be judged{whole}." if missing else ""
     watched = [outcome.subject for outcome in reliance if outcome.level == WATCH]
     clear = [outcome for outcome in judged if outcome.level != WATCH]
     parts = (
