@@ -1,19 +1,14 @@
-"""How strongly the backgrounds of each class pull objects of other classes: gap matrix and attraction.
+"""How strongly photos changed towards each class pull the photos of other classes, for exchanges with two arms.
 
-If the model uses a cue in the backgrounds of class b, objects of other classes are called b there too. Rows of the gap
-matrix are victims (the class of the pasted object), columns are culprits (the class of the background). See
-docs/science.md#attract.
+If the model uses what was exchanged, photos of other classes are called the class that it comes from. See
+docs/science.md#whole-photo-properties.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-
-from bias_audit import stats
 
 Array = NDArray[np.float64]
 
@@ -49,39 +44,6 @@ def photo_pulls(composites: pd.DataFrame, label: int, classes: int) -> Array:
     np.add.at(hits, (rows[other], donors[other]), predicted[other] == donors[other])
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(hits / shown - base[:, :classes] / base.sum(axis=1, keepdims=True))
-
-
-def gap_matrix(
-    composites: pd.DataFrame, class_names: Sequence[str], *, seed: int, groups: NDArray[np.intp] | None = None
-) -> pd.DataFrame:
-    """The gap matrix in long form: one row per pair of object class and background class that was tried.
-
-    Args:
-        composites: see `photo_pulls`.
-        class_names: all classes, by index.
-        seed: seed of the random signs of the tests.
-        groups: group code by sample position (patient, scene); None = every photo is a group of its own.
-
-    Returns:
-        columns object_class, background_class, n (photos), pull (mean over photos, -1..1) and p_pull (two-sided
-        sign-flip test over the photos or groups, not corrected: which pairs are asked about depends on the rule).
-    """
-    rows = []
-    pairs = len(class_names) * (len(class_names) - 1)
-    flips = stats.draws_for(pairs)
-    for label, name in enumerate(class_names):
-        pulls = photo_pulls(composites, label, len(class_names))
-        if not len(pulls):
-            continue
-        codes = None if groups is None else groups[_photos_of(composites, label)]
-        p_values = stats.sign_flip_columns(pulls, seed=seed, groups=codes, permutations=flips)
-        counts = (~np.isnan(pulls)).sum(axis=0)
-        for background in map(int, np.flatnonzero(counts)):
-            pull = float(np.nanmean(pulls[:, background]))
-            rows.append((name, class_names[background], int(counts[background]), pull, float(p_values[background])))
-    frame = pd.DataFrame(rows, columns=["object_class", "background_class", "n", "pull", "p_pull"])
-    kinds = {"object_class": "str", "background_class": "str", "n": "Int64", "pull": "float64", "p_pull": "float64"}
-    return frame.astype(kinds)
 
 
 def _photos_of(composites: pd.DataFrame, label: int) -> NDArray[np.intp]:

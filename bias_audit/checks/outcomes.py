@@ -248,6 +248,27 @@ def gap_proven(row: ClassRow, bounds: Thresholds) -> bool:
     return as_float(row["background_gap"], 0) >= bounds.clear_gap or as_float(row["gap_low"], -1) > bounds.min_gap
 
 
+def cue_proven(effect: Any, low: Any, bounds: Thresholds) -> bool:
+    """Whether the effect of a cue on the probability is certain enough to convict.
+
+    An effect below `clear_cue` is where its lower limit is above `min_cue`.
+
+    Args:
+        effect: the effect, which counts by itself (significant, at least `min_cue`).
+        low: lower end of its 95 % interval; None or NaN where there is none.
+        bounds: thresholds of the rules.
+    """
+    return as_float(effect, 0) >= bounds.clear_cue or as_float(low, -1) > bounds.min_cue
+
+
+def small_effect(low: Any, bounds: Thresholds) -> str:
+    """Why an effect of a cue that is not `cue_proven` convicts nobody, as a sentence."""
+    return (
+        f"An effect below {bounds.clear_cue:g} convicts nobody while its lower limit, {as_float(low):z.2f}, is not "
+        f"above {bounds.min_cue:g}: more photos would tell."
+    )
+
+
 FILL_P = 0.05
 """Level of the sign-flip test of the gap under the second fill: it repeats one test, so it is not corrected."""
 

@@ -61,9 +61,12 @@ class Thresholds:
             it, innocent classes on plain grounds had measured gaps of .09 where the true one was .01.
         context_gap: upper limit of the background gap up to which a class that is looked at beside its object counts as
             not depending on it (10 points; 35 photos without a gap reach it).
-        min_attract: pull on other classes' objects below which a class's background is no culprit's, however certain.
-            On the benchmark's tuning seeds innocent classes reach .061 and the weakest culprits start at .051, so the
-            floor alone does not separate: it goes with a corrected test.
+        min_attract: pull of a property of the whole photo on other classes below which it is no cue, however certain.
+        min_pull: pull of a class's backgrounds on the objects of one other class from which that alone makes a culprit;
+            as clear_gap. On the benchmark's tuning seeds classes with a proven gap and no reliance reach .13, and
+            culprits start at .24.
+        min_pull_all: the same on the objects of all other classes together. On the tuning seeds innocent classes reach
+            .07, and culprits start at .13.
         min_background_only: margin by which a class's background-only accuracy must exceed the share of other classes'
             emptied photos that the model takes for the class. That share is chance, with the model's own leanings.
         min_cue: probability that the attended piece of background must move beyond a control to confirm a class; as
@@ -72,6 +75,9 @@ class Thresholds:
             class looks like.
         max_on_estimate: max_on_object where the object is estimated, for want of masks: estimates are often too small.
             On the benchmark's tuning seeds pieces of objects had .26 and more, planted cues up to .16.
+        clear_cue: effect of a cue on the probability from which its lower limit needs not be above min_cue to confirm
+            the cue; as clear_gap. On the tuning seeds cues of classes without reliance reached .09, with lower limits
+            of .03.
         min_leak: AUC of a linear model on the background from which a leak in the data is worth a word: .65 of all
             pairs ordered right where chance orders half. For a property of files the bound is 2 * min_leak - 1, on a
             strength that is 0 at chance.
@@ -110,8 +116,11 @@ class Thresholds:
     clear_gap: float = _bound(0.15, HIGHER)
     context_gap: float = _bound(0.1, HIGHER)
     min_attract: float = _bound(0.05, HIGHER)
+    min_pull: float = _bound(0.15, HIGHER)
+    min_pull_all: float = _bound(0.1, HIGHER)
     min_background_only: float = _bound(0.1, HIGHER)
     min_cue: float = _bound(0.05, HIGHER)
+    clear_cue: float = _bound(0.15, HIGHER)
     min_leak: float = _bound(0.65, HIGHER, 0.5, 1)
     max_on_object: float = _bound(0.5, LOWER)
     max_on_estimate: float = _bound(0.25, LOWER)

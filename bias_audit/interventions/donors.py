@@ -31,7 +31,15 @@ MAX_HOLE = 0.7
 """Largest area of a donor's object, as a share of the picture: a background that is mostly inpainted is none."""
 
 POOL = 400
-"""Donors over all classes, but at least `donors` + 1 per class (400 with two fills each: 120 MB at 224 px)."""
+"""Donors over all classes, but at least ENOUGH_DONORS per class (400 with two fills each: 120 MB at 224 px)."""
+
+ENOUGH_DONORS = 20
+"""Donors per class from which chance among them hardly decides; fewer only where all together are more than MOST_HELD,
+and then at least one more than a photo gets. A class with fewer is tested with photos and donors crossed."""
+
+MOST_HELD = 2000
+"""Largest number of donors over all classes that ENOUGH_DONORS per class may come to (600 MB at 224 px, in a file where
+that is more than a batch may take)."""
 
 NO_LABEL = -1
 """Label of a scene of no class, in the place of a class index."""
@@ -128,7 +136,7 @@ def plan(
             status[position] = FILLS_FRAME
         else:
             eligible[sample.label].append(position)
-    pool = pool_size(len(dataset.class_names), donors)
+    pool = donors_per_class(len(dataset.class_names), donors)
     chosen: dict[int, tuple[int, ...]] = {}
     lent: dict[int, tuple[int, ...]] = {}
     for label, positions in eligible.items():
@@ -152,14 +160,10 @@ def plan(
     return Plan(chosen, lent, status, groups, scenes)
 
 
-def pool_size(classes: int, donors: int) -> int:
-    """Most donors of a class that are kept.
-
-    Args:
-        classes: number of classes.
-        donors: backgrounds per photo in each arm.
-    """
-    return max(donors + 1, POOL // max(classes, 1))
+def donors_per_class(classes: int, donors: int) -> int:
+    """Most donors of a class, where a photo gets `donors` backgrounds in each arm."""
+    of_all = max(classes, 1)
+    return max(donors + 1, POOL // of_all, min(ENOUGH_DONORS, MOST_HELD // of_all))
 
 
 def choose_donors(

@@ -74,7 +74,7 @@ def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame, level: st
     judged = [outcome for outcome in reliance if outcome.judged]
     accuracy = _weighted(classes, "accuracy", "n_read")
     kinds = _cues()
-    cues = [each for each in outcomes if each.code in kinds and each.found and each.level != CONTEXT]
+    cues = [each for each in outcomes if each.code in kinds and each.found and each.level not in (CONTEXT, WATCH)]
     unnamed = [each for each in outcomes if each.found and each.code in with_role("proves reliance, names no class")]
     tail = _tail(classes)
     if unnamed and not accused:

@@ -9,6 +9,7 @@ from bias_audit.stats.association import auc, auc_interval, cramers_v, odds_rati
 from bias_audit.stats.bootstrap import mean_interval
 from bias_audit.stats.columns import sign_flip_columns
 from bias_audit.stats.correction import benjamini_hochberg, rejection_bounds
+from bias_audit.stats.crossed import crossed_p
 from bias_audit.stats.draws import ENOUGH_DRAWS, draws_for
 from bias_audit.stats.effects import cliffs_delta
 from bias_audit.stats.groups import (
@@ -59,6 +60,7 @@ __all__ = [
     "codes_of",
     "count_units",
     "cramers_v",
+    "crossed_p",
     "draws_for",
     "effective_size",
     "fisher_within",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bias_audit.checks.background.composites import count_composites
 from bias_audit.data.dataset import Dataset, Sample
-from bias_audit.interventions.donors import choose_donors, next_donor, plan
+from bias_audit.interventions.donors import choose_donors, donors_per_class, next_donor, plan
 from bias_audit.run import statuses
 
 NAMES = ("fox", "husky", "wolf")
@@ -190,3 +190,9 @@ class TestNextDonor:
 
     def test_nobody_else_lends(self) -> None:
         assert next_donor({0: (0, 1), 1: ()}, 0, "a", 0) is None
+
+
+@pytest.mark.parametrize(("classes", "most"), [(1, 400), (4, 100), (20, 20), (67, 20), (100, 20), (200, 10), (1000, 6)])
+def test_chance_among_donors_decides_little_while_they_can_be_held(classes: int, most: int) -> None:
+    """Issue 18, row 3: on d24a023 six from 67 classes on."""
+    assert donors_per_class(classes, 5) == most

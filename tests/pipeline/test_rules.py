@@ -264,7 +264,7 @@ class TestReliance:
             ),
             ({"p_second_fill": 0.2, "fill_difference": 0.3, "fill_difference_low": -0.01}, "found", "at least -1.0%"),
             ({"attract_low": 0.01}, "found", "a pull of 50.0%, at least 1.0%"),
-            ({"attract": 0.06, "attract_low": 0.03}, "found", "a pull of 6.0%, at least 3.0%"),
+            ({"attract": 0.11, "attract_low": 0.03}, "found", "a pull of 11.0%, at least 3.0%"),
             ({"attract": 0.0, "attract_low": 0.0}, "found", None),  # a victim, far from the floor
         ],
     )

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bias_audit.checks.attraction import attraction
 from bias_audit.checks.background import composites as arms
 from bias_audit.checks.background import summary
 from bias_audit.checks.background.class_effects import background_only_elsewhere, class_effects
 from bias_audit.checks.background.columns import OF_CLASSES
+from bias_audit.checks.background.crossed import crossed_gap_p
 from bias_audit.checks.background.photo_effects import intervention_columns
+from bias_audit.checks.background.pulls import attraction, fair_contrasts, largest_pulls
 from bias_audit.checks.base import Photos
 from bias_audit.checks.evidence import Evidence
 from bias_audit.checks.outcomes import COLLATERAL, RuleOutcome
@@ -82,7 +83,11 @@ def _gaps(composites: pd.DataFrame, model: Model, seed: int) -> tuple[Floats, Fl
         for of in (same, ~same)
     ]
     gaps = (shares[0] - shares[1]).reshape(model.classes, model.photos)
-    return benjamini_hochberg([sign_flip(each, seed=seed) for each in gaps]), gaps.mean(axis=1)
+    p = np.array([sign_flip(each, seed=seed) for each in gaps])
+    by_label = first.groupby("label")
+    for label in map(int, np.flatnonzero(p <= 2 * Thresholds().fdr)):  # of larger ones it does not matter
+        p[label] = np.fmax(p[label], crossed_gap_p(by_label.get_group(label)))
+    return benjamini_hochberg(p), gaps.mean(axis=1)
 
 
 def _images(composites: pd.DataFrame, model: Model, names: Sequence[str], asked: Codes) -> pd.DataFrame:
@@ -111,12 +116,16 @@ def _classes(composites: pd.DataFrame, photos: Photos, asked: Codes, p_fdr: Floa
         {**passed, "same_background_accuracy": 1.0, "other_background_accuracy": 1.0, "becomes": "", "p_fdr": p}
         for p in p_fdr
     ]
-    exchanged = composites[composites["fill"] == FIRST_FILL]
-    attract = attraction(exchanged, len(p_fdr), seed=photos.seed)
+    compared = fair_contrasts(composites, len(p_fdr), strong=photos.thresholds.min_pull)
+    pull = attraction(compared, len(p_fdr), seed=photos.seed)
+    largest = largest_pulls(summary.gaps_between(composites, photos), rate=photos.thresholds.fdr)
+    p_attract = benjamini_hochberg(pull.p)
     for index in map(int, asked):
         name, row = photos.class_names[index], rows[index]
         row.update(class_effects(photos.of_class(name), least, photos.seed))
-        row["attract"], row["attract_low"], row["attract_high"] = (float(values[index]) for values in attract)
+        row["attract"], row["p_attract_fdr"] = float(pull.attract[index]), float(p_attract[index])
+        row["attract_low"], row["attract_high"] = float(pull.low[index]), float(pull.high[index])
+        row.update(largest.get(name, {}))
         for fill in ("", "_second_fill"):
             row[f"background_only_elsewhere{fill}"] = background_only_elsewhere(images, name, fill, min_photos=least)
     return frame(OF_CLASSES, rows)

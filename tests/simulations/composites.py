@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bias_audit.checks.background import composites as arms
 from bias_audit.config import FIRST_FILL, SECOND_FILL, SECOND_FILL_DONORS
-from bias_audit.interventions.donors import POOL, choose_donors
+from bias_audit.interventions.donors import choose_donors, donors_per_class
 from bias_audit.interventions.edits import BACKDROPS
 
 DONORS = 5
@@ -43,6 +43,9 @@ class Model:
         pull: probability that an object is called the cue's class where there is a cue and its class has another or
             none; of a shared cue it is called each of its classes as often.
         needs: probability that an object of a class with a cue is lost where this cue is not.
+        victims: the only classes whose objects fall for a cue; None = all do.
+        lacking: class that is known by a missing cue: objects of all others carry it, and are called this class with
+            probability `pull` where it is not, on neutral backdrops too; its own are lost where it is, by `needs`.
         loses: class -> probability that its object is lost on a background of another class, for no class's sake.
     """
 
@@ -56,6 +59,8 @@ class Model:
     shared: bool = False
     pull: float = 0.0
     needs: float = 0.0
+    victims: tuple[int, ...] | None = None
+    lacking: int | None = None
     loses: Mapping[int, float] = field(default_factory=dict)
 
 
@@ -83,7 +88,7 @@ def names(labels: Iterable[int]) -> list[str]:
 @functools.cache
 def design(classes: int, photos: int) -> Design:
     """The composites of a test set of equal classes."""
-    pool = min(max(DONORS + 1, POOL // classes), photos)
+    pool = min(donors_per_class(classes, DONORS), photos)
     lent = {label: tuple(range(label * photos, label * photos + pool)) for label in range(classes)}
     rows = []
     for photo in range(classes * photos):
@@ -153,7 +158,15 @@ class _World:
         wrong = np.where((kind > 1 - model.favours) & (donor >= 0), self.favourite[donor], wrong)
         called = np.where(right, own, wrong)
         falls = there & ~own_cue & (rng.random(n) < model.pull)
-        return np.where(falls, self.of_cue(lent, rng), called)
+        if model.victims is not None:
+            falls &= np.isin(own, model.victims)
+        called = np.where(falls, self.of_cue(lent, rng), called)
+        if model.lacking is None:
+            return called
+        bare = (donor < 0) | (lent == model.lacking)
+        called = np.where(bare & (own != model.lacking) & (rng.random(n) < model.pull), model.lacking, called)
+        lost = ~bare & (own == model.lacking) & (rng.random(n) < model.needs)
+        return np.where(lost, self.confused[own], called)
 
     def of_cue(self, lent: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.intp]:
         """(n,) what a cue on backgrounds of these classes stands for; of a shared cue any of its classes."""

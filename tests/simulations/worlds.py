@@ -42,6 +42,21 @@ def shared_cue(classes: int) -> Model:
     return Model(classes, 60, accuracy=(0.8, 0.95), cued=(0, 1), shared=True, pull=0.8)
 
 
+def shared_need(classes: int) -> Model:
+    """Classes 0 and 1 share one cue and need it: without it they are lost, and it turns others' objects into either."""
+    return replace(shared_cue(classes), needs=0.8)
+
+
+def confusable(classes: int) -> Model:
+    """A cue tells class 0 from class 1: only the objects of 1 fall for it, those of 0 are lost without it."""
+    return Model(classes, 60, accuracy=(0.8, 0.95), cued=(0,), pull=0.7, needs=0.7, victims=(1,))
+
+
+def missing_cue(classes: int) -> Model:
+    """Class 0 is known by the cue that all other classes carry and it does not."""
+    return Model(classes, 60, accuracy=(0.8, 0.95), lacking=0, pull=0.7, needs=0.7)
+
+
 def small_gaps(classes: int) -> Model:
     """Every class loses a few points on other classes' backgrounds, for no class's sake: plain grounds."""
     return Model(classes, 60, accuracy=(0.9, 0.97), loses=dict.fromkeys(range(classes), 0.067))
@@ -53,6 +68,15 @@ PLANTED: dict[str, Model] = {
     "four culprits of 10": culprits(10, 4),
     "one culprit of 30": culprits(30),
     "ten culprits of 30": culprits(30, 10),
+    "confusable pair of 5": confusable(5),
+    "confusable pair of 10": confusable(10),
+    "two culprits of 3": culprits(3, 2),
+    "two culprits of 5": culprits(5, 2),
+    "shared and needed, 3": shared_need(3),
+    "shared and needed, 4": shared_need(4),
+    "shared and needed, 10": shared_need(10),
+    "missing cue, 4": missing_cue(4),
+    "missing cue, 10": missing_cue(10),
     "shared cue, 4": shared_cue(4),
     "shared cue, 10": shared_cue(10),
     "small gaps, 10": small_gaps(10),

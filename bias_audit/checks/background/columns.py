@@ -142,7 +142,13 @@ OF_CLASSES: tuple[Column, ...] = (
     Column("random_background_accuracy", "float", "on backgrounds of a random class (Mixed-Rand), 0..1", "low"),
     Column("next_background_accuracy", "float", "on backgrounds of the next class (Mixed-Next), 0..1", "low"),
     Column("p_sign_flip", "float", "sign-flip permutation of the photos' gaps, two-sided"),
-    Column("p_fdr", "float", "p_sign_flip after Benjamini-Hochberg over the classes tested"),
+    Column(
+        "p_gap",
+        "float",
+        "p_sign_flip, or the larger p with photos and donors crossed where a class lends few backgrounds",
+        added=True,
+    ),
+    Column("p_fdr", "float", "p_gap after Benjamini-Hochberg over the classes tested"),
     Column(
         "p_mcnemar", "float", "exact McNemar, photos right on same and wrong on other backgrounds against the reverse"
     ),
@@ -172,11 +178,16 @@ OF_CLASSES: tuple[Column, ...] = (
     Column(
         "attract",
         "float",
-        "how much this class's backgrounds pull other classes' objects to it: (lower) median over classes, -1..1",
+        "how much its backgrounds pull other classes' objects to this class, beyond those of third classes, -1..1",
         "high",
     ),
     Column("attract_low", "float", "95 % percentile bootstrap interval over photos, lower end"),
     Column("attract_high", "float", "95 % percentile bootstrap interval over photos, upper end"),
+    Column("p_attract", "float", "sign-flip permutation of the photos' contrasts, two-sided", added=True),
+    Column("p_attract_fdr", "float", "the same after Benjamini-Hochberg over the classes tested", added=True),
+    Column("pulls_most", "string", "the class whose objects its backgrounds pull most, if any certainly", added=True),
+    Column("largest_pull", "float", "how much, beyond backgrounds of third classes, -1..1", "high", added=True),
+    Column("p_largest_pull_fdr", "float", "sign-flip test after Benjamini-Hochberg over the other classes", added=True),
     Column("adversarial", "float", "recognised photos that some background of another class turns, 0..1", "high"),
     Column("adversarial_low", "float", "95 % Wilson interval, lower end"),
     Column("adversarial_high", "float", "95 % Wilson interval, upper end"),
@@ -256,10 +267,11 @@ GAP_MATRIX: tuple[Column, ...] = (
     Column("object_class", "string", "whose objects were pasted (the victim)"),
     Column("background_class", "string", "on whose backgrounds (the culprit)"),
     Column("n", "int", "photos"),
+    Column("n_groups", "int", "photos, or groups of photos (patient, scene), that count as one each", added=True),
     Column(
-        "pull", "float", "predicted as background_class there, minus on backgrounds of the own class, -1..1", "high"
+        "pull", "float", "predicted as background_class there, minus on backgrounds of third classes, -1..1", "high"
     ),
-    Column("p_pull", "float", "sign-flip permutation of the photos' pulls, two-sided, not corrected", added=True),
+    Column("p_pull", "float", "sign-flip permutation of the photos' contrasts, two-sided, not corrected", added=True),
 )
 """Columns of the table gap_matrix: one row per pair of object class and background class with composites."""
 

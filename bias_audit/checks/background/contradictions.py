@@ -6,7 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bias_audit.checks.background.culprits import blamed_themselves, cue_moves_it, maps_are_blind
+from bias_audit.checks.background.culprits import (
+    UNKNOWN,
+    blamed_themselves,
+    cue_moves_it,
+    maps_are_blind,
+    needs_its_own,
+)
 from bias_audit.checks.background.rule import cannot_be_found, capped
 from bias_audit.checks.outcomes import COLLATERAL, WATCH, RuleOutcome, as_float, fills_disagree, gap_proven, relies
 from bias_audit.checks.thresholds import Thresholds
@@ -30,12 +36,14 @@ def contradiction(
         bounds: thresholds of the run.
     """
     table = {str(row["class_name"]): _Row(row) for row in rows}
-    blamed = set(blamed_themselves(list(table.items()), bounds))
+    all_rows = list(table.items())
+    blamed = set(blamed_themselves(all_rows, bounds))
     for outcome in outcomes:
         if outcome.code != code or outcome.scope != "class" or outcome.subject not in table:
             continue
         row = table[outcome.subject]
-        wrong = _wrong(outcome, row, bounds) or _wrong_level(outcome, row, bounds, blamed)
+        needy = outcome.subject not in blamed and needs_its_own(outcome.subject, all_rows, bounds)
+        wrong = _wrong(outcome, row, bounds) or _wrong_level(outcome, row, bounds, blamed, needy=needy)
         if wrong:
             return f"{code} of {outcome.subject!r}: {wrong}"
     return ""
@@ -50,7 +58,7 @@ def unnamed_contradiction(code: str, of_classes: str, outcomes: Sequence[RuleOut
         outcomes: outcomes of the run; one of the two rules may have been ignored.
     """
     judged = [outcome for outcome in outcomes if outcome.code == of_classes and outcome.judged]
-    blamed_on_nobody_known = [outcome.subject for outcome in judged if outcome.evidence.get("blame") == "unnamed"]
+    blamed_on_nobody_known = [outcome.subject for outcome in judged if outcome.evidence.get("blame") in UNKNOWN]
     for outcome in outcomes:
         if outcome.code == code and not outcome.ignored and judged and outcome.found != bool(blamed_on_nobody_known):
             named = ", ".join(map(repr, blamed_on_nobody_known)) or "no class"
@@ -85,10 +93,15 @@ def _wrong(outcome: RuleOutcome, row: Mapping[str, Any], bounds: Thresholds) -> 
     return ""
 
 
-def _wrong_level(outcome: RuleOutcome, row: Mapping[str, Any], bounds: Thresholds, blamed: set[str]) -> str:
+def _wrong_level(
+    outcome: RuleOutcome, row: Mapping[str, Any], bounds: Thresholds, blamed: set[str], *, needy: bool
+) -> str:
     if not outcome.found:
         return ""
-    levels = _levels(row, bounds, itself=outcome.subject in blamed, others=bool(blamed - {outcome.subject}))
+    itself, others = outcome.subject in blamed, bool(blamed - {outcome.subject})
+    levels = _levels(row, bounds, itself=itself, others=others)
+    if needy and gap_proven(row, bounds):  # whether its objects are pulled as well only the gap matrix tells
+        levels += _levels(row, bounds, itself=True, others=others)
     if outcome.level in levels:
         return ""
     return f"level {outcome.level}, the class table says {' or '.join(levels)}"

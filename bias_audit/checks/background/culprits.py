@@ -6,6 +6,7 @@ See docs/science.md#attract and docs/science.md#levels.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -18,15 +19,20 @@ if TYPE_CHECKING:
 
     from bias_audit.checks.outcomes import ClassRow
 
-Blame = Literal["itself", "a culprit", "unnamed", "nobody", "unproven"]
+Blame = Literal["itself", "a culprit", "unnamed", "unseen", "nobody", "unproven"]
 """Who is to blame for the gap of a class.
 
-- itself: its own background pulls other objects or passes for it alone.
+- itself: its own background pulls other objects, passes for it alone, or is what its objects need and others do not.
 - a culprit: its objects are pulled by another class that is blamed itself (COLLATERAL).
 - unnamed: its objects are pulled by a class that is not blamed itself (BA207).
-- nobody: the gap is proven, and no pull on its objects is shown.
+- unseen: the gap is proven, and no pull on its objects could have been shown with so few photos per pair of classes
+  (BA207).
+- nobody: the gap is proven, and no pull on its objects is shown, though one could have been.
 - unproven: the gap is too small for its uncertainty.
 """
+
+UNKNOWN: tuple[Blame, ...] = ("unnamed", "unseen")
+"""Reliance is proven, and the class that was learned with the cue is not known (BA207)."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +88,11 @@ def standings(
 ) -> dict[str, Standing]:
     """Who is to blame for the gap of each class that BA201 finds.
 
-    A class whose own background neither pulls nor passes alone is the victim of a named culprit only where the pull of
-    a class that is blamed itself is significant, corrected (Benjamini-Hochberg) over all pairs of such a culprit and
-    such a class. Where it is not, the pulls of all classes are asked, corrected over all of them and all such classes.
+    Of a class whose own background neither pulls nor passes alone three questions are asked in turn. Is it pulled by a
+    class that is blamed itself, corrected (Benjamini-Hochberg) over all pairs of such a culprit and such a class? Is it
+    pulled by any class, corrected over all classes and all such classes? Do its objects need a background of their own
+    (`needs_its_own`)? The last comes last because the victims of a class that is known by a missing cue are lost on
+    neutral backdrops as well.
 
     Args:
         rows: pairs of a class name and its row of the class table, of all classes.
@@ -98,8 +106,9 @@ def standings(
     proven = [name for name, row in found.items() if gap_proven(row, bounds)]
     itself = blamed_themselves(rows, bounds)
     asked = [name for name in proven if name not in itself]
-    named = significant_pulls(matrix, asked, itself, bounds)
-    unnamed = significant_pulls(matrix, asked, [name for name, _ in rows], bounds)
+    named = significant_pulls(matrix, asked, itself, bounds, least=bounds.min_attract)
+    unnamed = significant_pulls(matrix, asked, [name for name, _ in rows], bounds, least=bounds.min_pull)
+    seen = could_be_pulled(matrix, asked, bounds)
 
     def standing(name: str) -> Standing:
         if name not in proven:
@@ -108,21 +117,26 @@ def standings(
             return Standing("itself")
         if name in named:
             return Standing("a culprit", named[name])
-        return Standing("unnamed", unnamed[name]) if name in unnamed else Standing("nobody")
+        if name in unnamed:
+            return Standing("unnamed", unnamed[name])
+        if needs_its_own(name, rows, bounds):
+            return Standing("itself")
+        return Standing("nobody" if name in seen else "unseen")
 
     return {name: standing(name) for name in found}
 
 
 def significant_pulls(
-    matrix: pd.DataFrame | None, victims: Sequence[str], culprits: Sequence[str], bounds: Thresholds
+    matrix: pd.DataFrame | None, victims: Sequence[str], culprits: Sequence[str], bounds: Thresholds, *, least: float
 ) -> dict[str, tuple[Pull, ...]]:
-    """The pulls of some classes on others that are significant after correction, and at least `min_attract`.
+    """The pulls of some classes on others that are significant after correction, and large enough.
 
     Args:
         matrix: the table `gap_matrix`; None = there is none.
         victims: classes whose objects may be pulled.
         culprits: classes whose backgrounds may pull them.
         bounds: thresholds of the rules.
+        least: smallest pull that counts.
 
     Returns:
         victim -> its pulls, the strongest first; without the victims that nobody is shown to pull.
@@ -133,12 +147,36 @@ def significant_pulls(
 
     pairs = matrix[matrix["object_class"].isin(victims) & matrix["background_class"].isin(culprits)]
     pairs = pairs.assign(p_fdr=stats.benjamini_hochberg(pairs["p_pull"].to_numpy(float)))
-    pairs = pairs[(pairs["p_fdr"] <= bounds.fdr) & (pairs["pull"] >= bounds.min_attract)]
+    pairs = pairs[(pairs["p_fdr"] <= bounds.fdr) & (pairs["pull"] >= least)]
     pulls: dict[str, list[Pull]] = {}
     for pair in pairs.sort_values("pull", ascending=False, kind="stable").to_dict("records"):
         pull = Pull(str(pair["background_class"]), float(pair["pull"]), float(pair["p_fdr"]))
         pulls.setdefault(str(pair["object_class"]), []).append(pull)
     return {name: tuple(each) for name, each in pulls.items()}
+
+
+def could_be_pulled(matrix: pd.DataFrame | None, victims: Sequence[str], bounds: Thresholds) -> set[str]:
+    """The classes of which a pull could have been shown: some pair has the photos to pass the correction.
+
+    Where no pull was tested nothing is said about numbers, so it is every class: tables of older versions.
+
+    Args:
+        matrix: the table `gap_matrix`; None = there is none.
+        victims: classes whose objects may be pulled, all of which are asked about together.
+        bounds: thresholds of the rules.
+    """
+    if matrix is None or "n_groups" not in matrix:
+        return set(victims)
+    from bias_audit import stats
+
+    pairs = matrix[matrix["object_class"].isin(victims)]
+    allowed = stats.rejection_bounds(pairs["p_pull"].to_numpy(float), bounds.fdr)
+    draws = stats.draws_for(len(pairs))
+    return {
+        str(victim)
+        for victim, count, bound in zip(pairs["object_class"], pairs["n_groups"], allowed, strict=True)
+        if stats.least_sign_flip_p(int(count), draws) <= bound
+    }
 
 
 def level_of(row: ClassRow, bounds: Thresholds, *, watched: bool) -> str:
@@ -169,11 +207,19 @@ def is_to_blame(row: ClassRow, bounds: Thresholds) -> bool:
 def pulls(row: ClassRow, bounds: Thresholds) -> bool:
     """Whether the class's backgrounds pull the objects of other classes to it, which marks the class with the cue.
 
+    Either those of all classes together, or those of one of them, which must be pulled as clearly as a gap is clear.
+    Tables of older versions have no test, and were judged by the interval and `min_attract`.
+
     Args:
         row: the class's row of the class table.
         bounds: thresholds of the rules.
     """
-    return as_float(row["attract_low"], -1) > 0 and as_float(row["attract"], 0) >= bounds.min_attract
+    certain = as_float(row["attract_low"], -1) > 0
+    if math.isnan(as_float(row["p_attract_fdr"])):
+        return certain and as_float(row["attract"], 0) >= bounds.min_attract
+    together = as_float(row["p_attract_fdr"]) <= bounds.fdr and as_float(row["attract"], 0) >= bounds.min_pull_all
+    one = as_float(row["p_largest_pull_fdr"], 1) <= bounds.fdr and as_float(row["largest_pull"], 0) >= bounds.min_pull
+    return (certain and together) or one
 
 
 def passes_alone(row: ClassRow, bounds: Thresholds) -> bool:
@@ -211,6 +257,25 @@ def victim_of_two(rows: Sequence[tuple[str, ClassRow]], bounds: Thresholds) -> s
     if _stands(one, bounds) and _falls(other, bounds):
         return first
     return second if _stands(other, bounds) and _falls(one, bounds) else None
+
+
+def needs_its_own(name: str, rows: Sequence[tuple[str, ClassRow]], bounds: Thresholds) -> bool:
+    """Whether the objects of a class are lost on neutral backdrops, and those of most other classes are not.
+
+    So it is where two classes share a cue: on each other's backgrounds they keep it, and neither pulls the other. The
+    others are the measure, since many networks lose some objects on any plain backdrop.
+
+    Args:
+        name: the class.
+        rows: pairs of a class name and its row of the class table, of all classes, three at least.
+        bounds: thresholds of the rules.
+    """
+    losses = sorted(as_float(row["neutral_loss"]) for other, row in rows if other != name)
+    known = [loss for loss in losses if not math.isnan(loss)]
+    if len(known) < 2:
+        return False
+    usual = max(known[(len(known) - 1) // 2], 0.0)
+    return as_float(dict(rows)[name]["neutral_loss_low"], -1) - usual > bounds.min_background_only
 
 
 def _stands(row: ClassRow, bounds: Thresholds) -> bool:

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bias_audit.checks.background import fill_words, real_loss
-from bias_audit.checks.background.culprits import Pull, Standing, level_of, passes_alone, pulls, standings
+from bias_audit.checks.background.culprits import (
+    Pull,
+    Standing,
+    is_to_blame,
+    level_of,
+    passes_alone,
+    pulls,
+    standings,
+)
 from bias_audit.checks.base import Rule
 from bias_audit.checks.outcomes import (
     COLLATERAL,
@@ -54,6 +62,9 @@ EVIDENCE = (
     "attract",
     "attract_low",
     "attract_high",
+    "p_attract_fdr",
+    "largest_pull",
+    "p_largest_pull_fdr",
     "adversarial",
     "adversarial_control",
     "removal_effect",
@@ -174,7 +185,7 @@ def capped(level: str, row: ClassRow) -> str:
     return "SUSPICIOUS" if level in ("HIDDEN", "CONFIRMED") and not second_fill_shows(row) else level
 
 
-_LEVELS = {"a culprit": COLLATERAL, "unnamed": WATCH, "nobody": WATCH, "unproven": WATCH}
+_LEVELS = {"a culprit": COLLATERAL, "unnamed": WATCH, "unseen": WATCH, "nobody": WATCH, "unproven": WATCH}
 """Who is to blame -> level, where it is not the class itself."""
 
 
@@ -195,7 +206,7 @@ def near_threshold(row: ClassRow, bounds: Thresholds, *, found: bool) -> str:
     if found and (fill := fill_words.near(row, bounds)):
         reasons.append(fill)
     attract, least = as_float(row["attract"], -1), as_float(row["attract_low"], -1)
-    margin = min(attract - bounds.min_attract, least)
+    margin = max(min(attract - bounds.min_pull_all, least), as_float(row["largest_pull"], -1) - bounds.min_pull)
     if found and not passes_alone(row, bounds) and abs(margin) < bounds.near:
         reasons.append(f"a pull of {attract:z.1%}, at least {least:z.1%}, which tells culprit from victim")
     return "; ".join(reasons)
@@ -221,8 +232,8 @@ def _sentence(name: str, row: pd.Series, level: str, standing: Standing | None, 
         )
     if level and not second_fill_shows(row):
         parts.append(fill_words.not_shown(row))
-    if standing and standing.blame == "itself" and pulls(row, evidence.thresholds):
-        parts.append(f"Its backgrounds pull other classes' objects to {name} (by {float(row['attract']):z.0%}).")
+    if standing and standing.blame == "itself":
+        parts += _why_itself(name, row, evidence.thresholds)
     if standing and standing.blame != "itself":
         parts.append(_blamed_on(name, row, standing, evidence))
     if level:
@@ -258,6 +269,23 @@ def _cue(name: str, row: pd.Series) -> str:
     return f"{said[:1].upper()}{said[1:]}."
 
 
+def _why_itself(name: str, row: pd.Series, bounds: Thresholds) -> list[str]:
+    """Sentences on why a class is to blame itself, where pulls or neutral backdrops show it."""
+    if pulls(row, bounds):
+        most = row["pulls_most"]
+        one = f"; those of {most} by {float(row['largest_pull']):z.0%}" if isinstance(most, str) and most else ""
+        return [
+            f"Its backgrounds pull other classes' objects to {name} (by {float(row['attract']):z.0%}{one}), more than "
+            "backgrounds of third classes and neutral backdrops do."
+        ]
+    if is_to_blame(row, bounds):
+        return []
+    return [
+        f"On neutral backdrops {float(row['neutral_background_accuracy']):z.0%} of its objects are recognised, and of "
+        "most other classes hardly fewer than on their own backgrounds: it needs a background of its own."
+    ]
+
+
 def _blamed_on(name: str, row: pd.Series, standing: Standing, evidence: Evidence) -> str:
     """Sentences on who is to blame, for a class that is not to blame itself."""
     bounds = evidence.thresholds
@@ -274,6 +302,8 @@ def _blamed_on(name: str, row: pd.Series, standing: Standing, evidence: Evidence
     )
     if standing.blame == "nobody":
         return f"{alone}, and no class's background is shown to pull its objects: nobody is accused."
+    if standing.blame == "unseen":
+        return f"{alone}, and photos are too few to show whose background pulls its objects: that is not known (BA207)."
     falls = f"{alone}; {name} falls for the background of {told_pulls(standing.pulls)}"
     if standing.blame == "a culprit":
         return f"{falls}, where the cue is to be looked for."

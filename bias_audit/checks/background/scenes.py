@@ -23,7 +23,7 @@ from bias_audit.data.sampling import rank
 from bias_audit.errors import DataError
 from bias_audit.files.regular import unreachable
 from bias_audit.heatmaps.unlabelled import pictures_in
-from bias_audit.interventions.donors import NO_LABEL, pool_size
+from bias_audit.interventions.donors import NO_LABEL, donors_per_class
 from bias_audit.limits.memory import bytes_array
 from bias_audit.run.statuses import NOT_SAMPLED, OK
 
@@ -115,7 +115,7 @@ def read_scenes(
     by_label: dict[int, list[int]] = {}
     for place, sample in enumerate(listed.samples):
         by_label.setdefault(sample.label, []).append(place)
-    most = pool_size(1 if NO_LABEL in by_label else len(dataset.class_names), donors)
+    most = donors_per_class(1 if NO_LABEL in by_label else len(dataset.class_names), donors)
     chosen = {
         label: sorted(places, key=lambda place: rank(seed, listed.samples[place].image_id))[:most]
         for label, places in by_label.items()

@@ -10,19 +10,22 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bias_audit import stats
-from bias_audit.checks.attraction import attraction, gap_matrix
 from bias_audit.checks.background.class_effects import background_only_elsewhere, class_effects, cue_effect
 from bias_audit.checks.background.columns import OF_CLASSES
+from bias_audit.checks.background.crossed import crossed_gap_p
 from bias_audit.checks.background.enough import mark_filled, mark_too_few
 from bias_audit.checks.background.measure import Example, Interventions
+from bias_audit.checks.background.pulls import attraction, fair_contrasts, gap_matrix, largest_pulls
 from bias_audit.checks.base import Photos
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.checks.within_class import outlier_p_within, robust_z_within
-from bias_audit.config import FIRST_FILL
 from bias_audit.run.statuses import DONE, DONE_BEFORE
 from bias_audit.run.tables import frame
 
-CORRECTED = (("p_fdr", "p_sign_flip"), ("p_cue_removal_fdr", "p_cue_removal"), ("p_cue_lent_fdr", "p_cue_lent"))
+CORRECTED = (
+    ("p_fdr", "p_gap"), ("p_attract_fdr", "p_attract"), ("p_cue_removal_fdr", "p_cue_removal"),
+    ("p_cue_lent_fdr", "p_cue_lent"),
+)  # fmt: skip
 """Pairs (corrected, p): name of the column after Benjamini-Hochberg over classes, and of the column it corrects."""
 
 
@@ -75,16 +78,23 @@ def of_classes(composites: pd.DataFrame, photos: Photos) -> pd.DataFrame:
     """
     images, groups, least = photos.images, photos.groups, photos.thresholds.min_photos
     draws = stats.draws_for(len(photos.class_names), rate=photos.thresholds.fdr)
-    exchanged = composites[composites["fill"] == FIRST_FILL]
     codes = None if groups is None else groups.to_numpy(np.intp)
-    attract = attraction(exchanged, len(photos.class_names), seed=photos.seed, groups=codes)
+    compared = fair_contrasts(composites, len(photos.class_names), strong=photos.thresholds.min_pull)
+    pull = attraction(compared, len(photos.class_names), seed=photos.seed, groups=codes, draws=draws)
+    largest = largest_pulls(gaps_between(composites, photos), rate=photos.thresholds.fdr)
+    by_label = composites.groupby("label")
     rows = []
     lent_scenes = composites[composites["donor"] >= len(images)]  # scenes come after the photos
     for index, name in enumerate(photos.class_names):
         own = photos.of_class(name)
         row: dict[str, Any] = class_effects(own, least, photos.seed, groups, draws=draws)
         row["n_scenes"] = int(lent_scenes.loc[lent_scenes["donor_label"] == index, "donor"].nunique())
-        row["attract"], row["attract_low"], row["attract_high"] = (values[index] for values in attract)
+        if "p_sign_flip" in row:
+            crossed = crossed_gap_p(by_label.get_group(index), codes)
+            row["p_gap"] = np.fmax(row["p_sign_flip"], crossed)
+        row["attract"], row["p_attract"] = pull.attract[index], pull.p[index]
+        row["attract_low"], row["attract_high"] = pull.low[index], pull.high[index]
+        row.update(largest.get(name, {}))
         for fill in ("", "_second_fill"):
             row[f"background_only_elsewhere{fill}"] = background_only_elsewhere(images, name, fill, min_photos=least)
         lent = images.loc[images["cue_lent_class"] == name, "cue_lent_effect"].dropna()
@@ -107,15 +117,15 @@ def _shrunken_gaps(images: pd.DataFrame, classes: pd.DataFrame, names: Sequence[
 
 
 def gaps_between(composites: pd.DataFrame, photos: Photos) -> pd.DataFrame:
-    """The table `gap_matrix`, from the composites with the first fill.
+    """The table `gap_matrix`.
 
     Args:
         composites: one row per `composites.Composite`, with its photo's label (class indices).
         photos: input of the tables.
     """
     codes = None if photos.groups is None else photos.groups.to_numpy(np.intp)
-    exchanged = composites[composites["fill"] == FIRST_FILL]
-    return gap_matrix(exchanged, photos.class_names, seed=photos.seed, groups=codes)
+    compared = fair_contrasts(composites, len(photos.class_names), strong=photos.thresholds.min_pull)
+    return gap_matrix(compared, photos.class_names, seed=photos.seed, groups=codes)
 
 
 def to_show(examples: Mapping[str, list[Example]], outcomes: Sequence[RuleOutcome]) -> dict[str, list[Example]]:

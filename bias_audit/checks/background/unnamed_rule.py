@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from bias_audit.checks.background.culprits import standings
+from bias_audit.checks.background.culprits import UNKNOWN, standings
 from bias_audit.checks.background.rule import told_pulls, why_no_reliance
 from bias_audit.checks.base import Rule
 from bias_audit.checks.outcomes import RuleOutcome, answered, as_float, not_applicable
@@ -19,9 +19,10 @@ MOST_NAMED = 10
 
 
 def reliance_without_a_class(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
-    """BA207: of some class the gap is proven and its objects are pulled, by no class that BA201 accuses.
+    """BA207: of some class the gap is proven, and the class to blame for it is not known.
 
-    The classes are listed and not accused: each is found by BA201 at WATCH.
+    Its objects are pulled by a class that BA201 does not accuse, or photos are too few to show whose backgrounds pull
+    them. The classes are listed and not accused: each is found by BA201 at WATCH.
     """
     # docs/science.md#levels
     rows = evidence.rows()
@@ -32,14 +33,19 @@ def reliance_without_a_class(rule: Rule, evidence: Evidence) -> list[RuleOutcome
         code = NOT_MEASURED if first is None else str(first["reliance_reason_code"])
         return [not_applicable(rule, "dataset", "", reason, code)]
     blamed = standings(rows, evidence.table("gap_matrix"), evidence.thresholds)
-    open_ = {name: standing for name, standing in blamed.items() if standing.blame == "unnamed"}
+    open_ = {name: standing for name, standing in blamed.items() if standing.blame in UNKNOWN}
     gaps = {name: as_float(row["background_gap"]) for name, row in rows}
-    told = [f"{name} (gap {gaps[name]:z.0%}) for that of {told_pulls(each.pulls)}" for name, each in open_.items()]
-    more = f"; and {len(told) - MOST_NAMED} more classes" if len(told) > MOST_NAMED else ""
+    pulled = [
+        f"{name} (gap {gaps[name]:z.0%}) for that of {told_pulls(each.pulls)}"
+        for name, each in open_.items()
+        if each.pulls
+    ]
+    unseen = [f"{name} (gap {gaps[name]:z.0%})" for name, each in open_.items() if not each.pulls]
     sentence = (
         f"In {len(open_)} of {len(judged)} judged classes the prediction is proven to follow the background, and which "
-        f"class was learned with the cue is not known. Their objects fall for backgrounds of classes that are not "
-        f"found: {'; '.join(told[:MOST_NAMED])}{more}."
+        f"class was learned with the cue is not known."
+        + (f" Their objects fall for backgrounds of classes that are not found: {_told(pulled)}." if pulled else "")
+        + (f" Photos are too few to show for whose background they fall: {_told(unseen)}." if unseen else "")
         if open_
         else f"In none of {len(judged)} judged classes a proven background gap goes with the pull of a class that is "
         "not found."
@@ -54,7 +60,13 @@ def reliance_without_a_class(rule: Rule, evidence: Evidence) -> list[RuleOutcome
             sentence,
             measured=float(len(open_)),
             n=sum(int(row["n_interventions"]) for row in judged),
-            p_value=max((min(pull.p for pull in each.pulls) for each in open_.values()), default=None),
+            p_value=max((min(pull.p for pull in each.pulls) for each in open_.values() if each.pulls), default=None),
             evidence={"classes": ", ".join(open_) or None},
         )
     ]
+
+
+def _told(parts: list[str]) -> str:
+    return "; ".join(parts[:MOST_NAMED]) + (
+        f"; and {len(parts) - MOST_NAMED} more classes" if len(parts) > MOST_NAMED else ""
+    )

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from bias_audit.checks.base import Judge, Rule
 from bias_audit.checks.outcomes import (
+    WATCH,
     RuleOutcome,
     answered,
     as_float,
+    cue_proven,
     not_applicable,
     not_excluded,
     number,
+    small_effect,
     visible,
 )
 from bias_audit.config import Thresholds
@@ -32,7 +35,8 @@ def drawn_region(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA303: a region drawn by a reviewer and tested by intervention moves the prediction.
 
     CONFIRMED where pasting the region raises the class's probability significantly (corrected over all regions tested
-    in this run) and by enough, and the region lies off the object. There is one outcome per region, and none where
+    in this run) and by enough, and the region lies off the object; WATCH where the effect is too small for its
+    uncertainty. There is one outcome per region, and none where
     nobody has drawn one: an audit does not wait for reviewers.
     """
     regions = evidence.table("hypotheses")
@@ -67,13 +71,16 @@ def _outcome(rule: Rule, subject: str, row: pd.Series, bounds: Thresholds) -> Ru
         still = not_excluded("a rise", row["paste_high"], "number", int(row["n_hosts"]))
         sentence = f"{what}: {sentence} {still}"
     found = moves and not on_object
+    clear = cue_proven(row["paste_effect"], row["paste_low"], bounds)
+    if found and not clear:
+        sentence += f" {small_effect(row['paste_low'], bounds)}"
     values: dict[str, Any] = {key: number(row[key]) for key in EVIDENCE}
     return answered(
         rule,
         "cluster",
         subject,
         found,
-        "CONFIRMED",
+        "CONFIRMED" if clear else WATCH,
         sentence,
         measured=number(row["paste_effect"]),
         threshold=bounds.min_cue,

@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING
 
 from bias_audit.checks.base import Judge, Rule
 from bias_audit.checks.outcomes import (
+    CONTEXT,
     MOST_IDS,
+    WATCH,
     RuleOutcome,
     answered,
     as_float,
+    cue_proven,
     not_applicable,
     not_excluded,
     number,
+    small_effect,
     visible,
 )
 from bias_audit.checks.reasons import NOT_MEASURED, NOT_TESTED, NOTHING_RECURS, TOO_FEW_GROUPS
@@ -36,7 +40,8 @@ def recurring_cue(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 
     CONFIRMED where one of the two effects is significant after correction and large enough. One is enough: where a
     second cue is present, erasing the first may cost nothing, though it turns other images when pasted. The level is
-    CONTEXT where a reviewer has judged the cue legitimate. A cluster that lies mostly on the object shows what the
+    WATCH where both effects are too small for their uncertainty, and CONTEXT where a reviewer has judged the cue
+    legitimate. A cluster that lies mostly on the object shows what the
     class looks like, and is no finding.
     """
     bounds, clusters = evidence.thresholds, evidence.table("clusters")
@@ -119,21 +124,24 @@ def proofs(row: pd.Series, bounds: Thresholds) -> list[str]:
 def _outcome(rule: Rule, name: str, row: pd.Series, evidence: Evidence) -> RuleOutcome:
     from bias_audit.checks.recurring_cues.names import LEGITIMATE
 
-    judged = str(row["judgement"])
-    level = "CONTEXT" if judged == LEGITIMATE else "CONFIRMED"
-    shown = evidence.table("cluster_spots")
-    images = tuple(shown.loc[shown["cluster_id"] == name, "image_id"]) if shown is not None else ()
+    judged, bounds = str(row["judgement"]), evidence.thresholds
+    spots = evidence.table("cluster_spots")
+    images = tuple(spots.loc[spots["cluster_id"] == name, "image_id"]) if spots is not None else ()
     called = f"{row['name']!r}" if row["name"] else f"the recurring cue {name}"
     outline = ""
     if as_float(row["object_estimated"], 0) > 0:
         outline = " Where the object is was estimated, for want of masks."
-    strongest = max(proofs(row, evidence.thresholds), key=lambda name: float(row[f"{name}_effect"]))
+    shown = sorted(proofs(row, bounds), key=lambda name: -float(row[f"{name}_effect"]))
+    clear = [name for name in shown if cue_proven(row[f"{name}_effect"], row[f"{name}_low"], bounds)]
+    strongest = (clear or shown)[0]
+    level = CONTEXT if judged == LEGITIMATE else "CONFIRMED" if clear else WATCH
+    small = "" if clear else f" {small_effect(row[f'{strongest}_low'], bounds)}"
     verdict = " A reviewer judged it legitimate." if judged == LEGITIMATE else ""
     clauses = "; ".join(filter(None, (_erased(row), _pasted(row))))
     sentence = (
         f"The network keeps looking at {called} in images that it takes for {row['class_name']} ({int(row['n'])} "
         f"images, {row['class_share']:z.0%} of them). {clauses[:1].upper()}{clauses[1:]} "
-        f"({_photos(row)}).{outline}{verdict}"
+        f"({_photos(row)}).{small}{outline}{verdict}"
     )
     return answered(
         rule,
@@ -143,7 +151,7 @@ def _outcome(rule: Rule, name: str, row: pd.Series, evidence: Evidence) -> RuleO
         level,
         sentence,
         measured=float(row[f"{strongest}_effect"]),
-        threshold=evidence.thresholds.min_cue,
+        threshold=bounds.min_cue,
         low=number(row[f"{strongest}_low"]),
         high=number(row[f"{strongest}_high"]),
         n=int(row["n_proof"]),

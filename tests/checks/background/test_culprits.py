@@ -114,9 +114,68 @@ def test_without_tested_pulls_nobody_is_named(pulls):
     assert blame(table(fox=GAP, wolf=CULPRIT), pulls) == {"fox": "nobody", "wolf": "itself"}
 
 
+TESTED = {"attract": 0.04, "p_attract_fdr": 0.01}
+
+
+@pytest.mark.parametrize(("change", "blamed"), [
+    ({"p_attract_fdr": 0.05}, "itself"), ({"p_attract_fdr": 0.06}, "nobody"),
+    ({**TESTED, "attract": 0.09}, "nobody"), ({**TESTED, "attract": 0.11}, "itself"),
+    ({**TESTED, "largest_pull": 0.2, "p_largest_pull_fdr": 0.01}, "itself"),
+    ({**TESTED, "largest_pull": 0.14, "p_largest_pull_fdr": 0.01}, "nobody"),
+    ({**TESTED, "largest_pull": 0.9, "p_largest_pull_fdr": 0.06}, "nobody"),
+    ({"attract": 0.06}, "itself"), ({"attract": 0.04}, "nobody"),  # tables of older versions
+])  # fmt: skip
+def test_all_other_classes_together_or_one_of_them_name_a_culprit(change, blamed):
+    """Issue 18, row 2: a ruler tells wolf from fox and is nothing to the others; the median of their pulls is 0."""
+    assert blame(table(wolf={**CULPRIT, **change}, fox=NONE, cat=NONE), matrix())["wolf"] == blamed
+
+
+def test_a_pull_of_a_class_that_is_not_found_must_be_a_clear_one():
+    rows = table(fox=GAP, cat=NONE, wolf=CULPRIT)
+    assert blame(rows, matrix(("fox", "cat", 0.14, 0.001)))["fox"] == "nobody"
+    assert blame(rows, matrix(("fox", "cat", 0.15, 0.001)))["fox"] == "unnamed"
+    assert blame(rows, matrix(("fox", "wolf", 0.06, 0.001)))["fox"] == "a culprit"
+
+
+def counted(*pairs: tuple[str, str, int, float]) -> pd.DataFrame:
+    """Pairs of object class, background class, number of photos and p; no pull is large."""
+    columns = ["object_class", "background_class", "n_groups", "p_pull"]
+    return pd.DataFrame(pairs, columns=columns).assign(pull=0.0)
+
+
+def test_where_no_pull_could_have_been_seen_the_class_is_not_known():
+    """Five photos per pair cannot give a p below 2 / 2^5 = .06, six give .03."""
+    rows = table(fox=GAP, cat=NONE, dog=NONE)
+    assert blame(rows, counted(("fox", "cat", 5, 0.5), ("fox", "dog", 5, 0.9)))["fox"] == "unseen"
+    assert blame(rows, counted(("fox", "cat", 7, 0.5), ("fox", "dog", 5, 0.9)))["fox"] == "nobody"  # .016 of two
+    assert blame(rows, counted(("fox", "cat", 6, 0.5), ("fox", "dog", 5, 0.9)))["fox"] == "unseen"  # .03 of two
+    both = table(fox=GAP, cat=GAP, dog=NONE)
+    assert blame(both, counted(("fox", "cat", 9, 0.5), ("cat", "dog", 4, 0.9))) == {"fox": "nobody", "cat": "unseen"}
+
+
+LOST = {"neutral_loss": 0.7, "neutral_loss_low": 0.6}
+KEPT = {"neutral_loss": 0.1, "neutral_loss_low": 0.0}
+
+
+def test_two_classes_that_share_a_cue_need_it_and_others_do_not():
+    """On each other's backgrounds they keep it, so neither pulls; on neutral backdrops both are lost."""
+    rows = table(fox={**GAP, **LOST}, wolf={**GAP, **LOST}, cat={**NONE, **KEPT}, dog={**NONE, **KEPT})
+    assert blame(rows, matrix(("fox", "wolf", 0.0, 1.0))) == {"fox": "itself", "wolf": "itself"}
+    plain = table(**{name: {**row, **LOST} for name, row in rows})  # a network that knows nothing on plain backdrops
+    assert blame(plain, matrix(("fox", "wolf", 0.0, 1.0))) == {"fox": "nobody", "wolf": "nobody"}
+    assert blame(table(fox={**GAP, **LOST}, cat={**NONE, **KEPT}), matrix()) == {"fox": "nobody"}  # two: no usual loss
+
+
+def test_victims_of_a_missing_cue_are_lost_on_neutral_backdrops_and_not_blamed():
+    rows = table(fox={**GAP, **LOST}, wolf=CULPRIT, cat={**NONE, **KEPT}, dog={**NONE, **KEPT})
+    assert blame(rows, matrix(("fox", "wolf", 0.6, 0.001)))["fox"] == "a culprit"
+    assert blame(rows, matrix(("fox", "cat", 0.6, 0.001)))["fox"] == "unnamed"
+    assert blame(rows, matrix(("fox", "cat", 0.6, 0.5)))["fox"] == "itself"
+
+
 def test_the_strongest_pull_comes_first():
     pulls = matrix(("fox", "a", 0.2, 0.001), ("fox", "b", 0.5, 0.01), ("fox", "c", 0.9, 0.5))
-    found = significant_pulls(pulls, ["fox"], ["a", "b", "c"], BOUNDS)
+    found = significant_pulls(pulls, ["fox"], ["a", "b", "c"], BOUNDS, least=0.05)
     assert [(pull.by, round(pull.p, 4)) for pull in found["fox"]] == [("b", 0.015), ("a", 0.003)]
 
 

@@ -31,7 +31,7 @@ def class_table(p: list[float], n: list[int], *, rate: float = RATE, grouped: bo
     code = np.where(small, TOO_FEW_GROUPS if grouped else TOO_FEW, OK).astype(object)
     table = pd.DataFrame(
         {
-            "p_sign_flip": values,
+            "p_gap": values,
             "p_fdr": stats.benjamini_hochberg(values),
             "n_clusters": pd.Series(units, dtype="Int64"),
             "n_needed": pd.Series(pd.NA, index=range(len(values)), dtype="Int64"),

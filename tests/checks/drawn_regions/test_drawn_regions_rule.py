@@ -52,6 +52,15 @@ def test_what_does_not_convict(change, said):
     assert said in outcome.sentence
 
 
+@pytest.mark.parametrize(("effect", "low", "level"), [
+    (0.14, 0.05, "WATCH"), (0.14, 0.051, "CONFIRMED"), (0.15, 0.01, "CONFIRMED"),
+])  # fmt: skip
+def test_a_small_rise_must_have_a_limit_above_the_floor(effect, low, level):
+    (outcome,) = judged({**SNOW, "paste_effect": effect, "paste_low": low})
+    assert (outcome.status, outcome.level) == ("found", level)
+    assert ("more photos would tell" in outcome.sentence) == (level == "WATCH")
+
+
 def test_trying_often_does_not_help():
     """One p of .03 among twenty regions is what chance gives."""
     (outcome,) = judged({**SNOW, "p_paste": 0.03})

@@ -63,6 +63,22 @@ def test_an_estimated_object_is_said_and_erasing_alone_is_a_proof():
     assert "Where the object is was estimated" in outcome.sentence
 
 
+@pytest.mark.parametrize(("effect", "low", "level"), [
+    (0.09, 0.03, "WATCH"), (0.14, 0.05, "WATCH"), (0.14, 0.051, "CONFIRMED"), (0.15, 0.01, "CONFIRMED"),
+])  # fmt: skip
+def test_a_small_effect_must_have_a_limit_above_the_floor(effect, low, level):
+    (outcome,) = judged({**STRONG, "paste_effect": effect, "paste_low": low})
+    assert (outcome.status, outcome.level) == ("found", level)
+    assert ("more photos would tell" in outcome.sentence) == (level == "WATCH")
+
+
+def test_of_two_effects_the_certain_one_is_reported():
+    """Pasting moves more and may be chance; erasing is certain."""
+    change = {"paste_effect": 0.12, "paste_low": 0.01, "p_erase_fdr": 0.01, "erase_effect": 0.1, "erase_low": 0.06}
+    (outcome,) = judged({**STRONG, **change})
+    assert (outcome.level, outcome.measured, outcome.low) == ("CONFIRMED", 0.1, 0.06)
+
+
 def test_erasing_proves_where_hosts_are_too_few_to_test_pasting():
     nan = float("nan")
     few = {"paste_effect": nan, "paste_low": nan, "paste_high": nan, "p_paste_fdr": nan, "n_proof_groups": 12}
