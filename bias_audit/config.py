@@ -39,6 +39,8 @@ transforms for ImageNet, Resize(256) and CenterCrop(224), in that proportion at 
 
 FIRST_FILL, SECOND_FILL = "inpaint", "blur_noise"
 """Fills of two families: an effect that only one of these shows comes from the fill (docs/science.md#fills)."""
+NO_FILL = "none"
+"""In the place of a fill: the background is a real scene, in which there was no hole."""
 SECOND_FILL_DONORS = 3  # most backgrounds per photo and arm under the second fill; odd, as `AuditConfig.donors`
 
 

@@ -135,12 +135,16 @@ class Given:
         train: folder of the training pictures; None = not given.
         cues: file with names of recurring cues; None = the file beside the run folder, where there is one.
         beside: parent folder of the run folder.
+        backgrounds: folder of real scenes without an object; None = not given.
+        dataset: the data set that is audited; None where there is none yet.
     """
 
     strangers: Path | None
     train: Path | None
     cues: Path | None
     beside: Path
+    backgrounds: Path | None = None
+    dataset: Dataset | None = None
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bias_audit.checks.outcomes import COLLATERAL, DOUBT, FAILS_FROM, LEVELS, NO_RELIANCE, NOT_JUDGED, RuleOutcome
-from bias_audit.checks.reasons import MASKS_IN_DOUBT
+from bias_audit.checks.outcomes import (
+    COLLATERAL,
+    DOUBT,
+    FAILS_FROM,
+    FILLS_PICTURE,
+    LEVELS,
+    NO_RELIANCE,
+    NOT_JUDGED,
+    RuleOutcome,
+)
+from bias_audit.checks.reasons import FILLS_FRAME, MASKS_IN_DOUBT, NO_READABLE
 from bias_audit.checks.registry import with_role
 
 
@@ -30,10 +39,11 @@ def overall_level(outcomes: Sequence[RuleOutcome]) -> str:
 
     Weaker findings such as WATCH do not count here, unless only a doubt about the masks keeps them so low. Without a
     finding that counts the result is NO_RELIANCE where reliance was tested, else NOT_JUDGED: an audit that tested
-    nothing must not look like an acquittal.
+    nothing must not look like an acquittal. FILLS_PICTURE stands in its place where nothing is missing, for the object
+    fills the picture in every class.
 
     Returns:
-        one of LEVELS, NO_RELIANCE or NOT_JUDGED.
+        one of LEVELS or NO_LEVELS.
     """
     found = [outcome for outcome in outcomes if outcome.found]
     reliance = with_role("tests reliance")
@@ -41,8 +51,16 @@ def overall_level(outcomes: Sequence[RuleOutcome]) -> str:
     levels = [outcome.level or LEVELS[0] for outcome in (*filter(fails_by_default, found), *victims)]
     if levels:
         return max(levels, key=lambda level: LEVELS.index(level) if level in LEVELS else len(LEVELS))
-    tested = any(outcome.judged and outcome.code in reliance for outcome in outcomes)
-    return NO_RELIANCE if tested else NOT_JUDGED
+    if any(outcome.judged and outcome.code in reliance for outcome in outcomes):
+        return NO_RELIANCE
+    return FILLS_PICTURE if fills_the_picture(outcomes) else NOT_JUDGED
+
+
+def fills_the_picture(outcomes: Sequence[RuleOutcome]) -> bool:
+    """Whether reliance was not tested because the object fills the picture, in every class that has photos."""
+    reliance = with_role("tests reliance")
+    codes = {outcome.reason_code for outcome in outcomes if outcome.code in reliance} - {NO_READABLE}
+    return codes == {FILLS_FRAME}
 
 
 def failed_map_tests(outcomes: Sequence[RuleOutcome]) -> list[str]:

@@ -41,8 +41,10 @@ CONTEXT, DOUBT, WATCH, COLLATERAL = "CONTEXT", "MODEL WARNING", "WATCH", "COLLAT
 FAILS_FROM = "SUSPICIOUS"
 """Lowest level of a finding that fails the gate, unless gate.toml says otherwise."""
 
-NO_RELIANCE, NOT_JUDGED = "NO RELIANCE SHOWN", "NOT JUDGED"
-"""Shown in place of a level: reliance was tested and nothing found, or reliance could not be tested at all."""
+NO_RELIANCE, FILLS_PICTURE, NOT_JUDGED = "NO RELIANCE SHOWN", "OBJECT FILLS THE PICTURE", "NOT JUDGED"
+NO_LEVELS = (NO_RELIANCE, FILLS_PICTURE, NOT_JUDGED)
+"""Shown in place of a level: reliance was tested and nothing found; there is no background that a prediction could rest
+on; or reliance could not be tested at all."""
 
 MOST_IDS = 200
 """Largest number of image ids that an outcome keeps; the tables hold all."""
@@ -275,13 +277,25 @@ FILL_SHARE = 0.5
 """Share of the gap by which that under the second fill must lie lower for the fills to disagree."""
 
 
-def second_fill_shows(row: ClassRow) -> bool:
-    """Whether the background gap is significant by itself when the donors' holes are filled the second way.
+def unfilled(row: ClassRow) -> bool:
+    """Whether the backgrounds are real scenes without an object, so that no fill can make the gap.
 
     Args:
         row: the class's row of the table `classes`.
     """
-    return as_float(row["p_second_fill"], 1) <= FILL_P and as_float(row["background_gap_second_fill"], 0) > 0
+    return as_float(row.get("n_scenes"), 0) > 0
+
+
+def second_fill_shows(row: ClassRow) -> bool:
+    """Whether the background gap is significant by itself when the donors' holes are filled the second way.
+
+    On real scenes there is no hole, and nothing that a second fill would have to show.
+
+    Args:
+        row: the class's row of the table `classes`.
+    """
+    shown = as_float(row["p_second_fill"], 1) <= FILL_P and as_float(row["background_gap_second_fill"], 0) > 0
+    return shown or unfilled(row)
 
 
 def fills_disagree(row: ClassRow) -> bool:
@@ -308,15 +322,15 @@ def masks_in_doubt(row: ClassRow, bounds: Thresholds) -> bool:
     """Whether the background gap of a class may come from what the masks missed of the objects.
 
     A gap is not in doubt where it is at least half as large on backgrounds with grown holes, with a 95 % interval above
-    0, on at least `min_photos` photos, or groups of them. Runs made before there were such backgrounds are never in
-    doubt.
+    0, on at least `min_photos` photos, or groups of them. Never in doubt are gaps on real scenes, in which no object
+    stood, and runs made before there were such backgrounds.
 
     Args:
         row: the class's row of the table `classes`; it says something where the gap counts by `relies`.
         bounds: thresholds of the rules.
     """
     units = as_float(row["n_clusters_grown_holes"])
-    if math.isnan(units):
+    if math.isnan(units) or unfilled(row):
         return False
     gap, least = as_float(row["background_gap_grown_holes"], -1), as_float(row["grown_holes_low"], -1)
     return units < bounds.min_photos or least <= 0 or gap < GROWN_SHARE * as_float(row["background_gap"], 0)

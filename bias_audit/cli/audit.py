@@ -35,6 +35,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], checks: S
         help="foreground masks: same tree and stems as the images; auto = estimated (--segmenter auto)",
     )
     audit.add_argument("--boxes", metavar="FILE", type=Path, help="table image,x_min,y_min,x_max,y_max: a row per box")
+    audit.add_argument(
+        "--backgrounds",
+        metavar="DIR",
+        type=Path,
+        help="real scenes without an object, to paste on without any fill: a folder per class, or scenes of no class",
+    )
     add_strangers(audit)
     audit.add_argument("--train", metavar="DIR", type=Path, help="training pictures: are test photos among them?")
     audit.add_argument("--cues", metavar="FILE", type=Path, help="names of cues (default: cues.json beside the run)")
@@ -102,6 +108,7 @@ def run(options: argparse.Namespace) -> int:
         options.data,
         masks=options.masks,
         boxes=options.boxes,
+        backgrounds=options.backgrounds,
         strangers=options.strangers,
         cues=options.cues,
         train=options.train,

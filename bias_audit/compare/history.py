@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from bias_audit.checks.outcomes import LEVELS, NO_RELIANCE, NOT_JUDGED
+from bias_audit.checks.outcomes import FILLS_PICTURE, LEVELS, NO_RELIANCE, NOT_JUDGED
 from bias_audit.errors import ResultError
 from bias_audit.run.csv_text import csv_of_records
 from bias_audit.run.identity import class_of, data_of
 from bias_audit.run.result import AuditResult, load
-from bias_audit.run.statuses import OK
+from bias_audit.run.statuses import FILLS_FRAME, OK
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class HistoryRow:
         accuracy, gap, excess: accuracy (0..1), background gap (-1..1) and background excess, each with its 95 %
             interval in `_low` and `_high`; None where there is none. A run as a whole has only its accuracy over all
             images read.
-        level: highest level among the findings about the class, NO_RELIANCE or NOT_JUDGED without a finding;
+        level: highest level among the findings about the class, one of NO_LEVELS without a finding;
             `AuditResult.level` for the run as a whole.
         findings: number of findings about the class, or in the run as a whole.
     """
@@ -110,7 +110,8 @@ def _rows(run: AuditResult, other: bool) -> list[HistoryRow]:
         name = str(cells["class_name"])
         levels = [outcome.level or LEVELS[0] for outcome in found if class_of(outcome) == name]
         judged = cells.get("reliance_reason") == OK
-        level = max(levels, key=LEVELS.index) if levels else NO_RELIANCE if judged else NOT_JUDGED
+        unjudged = FILLS_PICTURE if cells.get("reliance_reason_code") == FILLS_FRAME else NOT_JUDGED
+        level = max(levels, key=LEVELS.index) if levels else NO_RELIANCE if judged else unjudged
         rows.append(made.row(name, int(cells.get("n_read") or 0), cells, level, len(levels)))
     return rows
 

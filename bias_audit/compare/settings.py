@@ -39,6 +39,11 @@ def differences(old: AuditResult, new: AuditResult) -> list[str]:
             f"The masks differ or lie elsewhere: {one.masks or 'none given'} ({one.mask_kind}) before, "
             f"{two.masks or 'none given'} ({two.mask_kind}) now. Attention and gaps depend on them."
         )
+    if one.backgrounds != two.backgrounds:
+        said.append(
+            f"The real scenes differ or lie elsewhere: {one.backgrounds or 'none given'} before, "
+            f"{two.backgrounds or 'none given'} now. Gaps depend on them."
+        )
     if maps := [
         f"{title} {before} before, {now} now"
         for title, before, now in (

@@ -8,6 +8,7 @@ from bias_audit.checks.registry import find_rule, with_role
 from bias_audit.gate.metrics import number
 from bias_audit.gate.states import (
     DID_NOT_RUN,
+    FILLS_PICTURE,
     IGNORED,
     MAPS_FAILED,
     MISSING_METRIC,
@@ -25,6 +26,8 @@ def state_of_rule(outcome: RuleOutcome, result: AuditResult) -> str:
         return IGNORED
     if outcome.reason_code == reasons.MAPS_FAILED:
         return MAPS_FAILED
+    if outcome.reason_code == reasons.FILLS_FRAME:
+        return FILLS_PICTURE
     rule = find_rule(outcome.code)
     needs = frozenset() if rule is None else rule.needs
     if "masks" in needs and _without_masks(result):
@@ -49,6 +52,8 @@ def state_of_number(result: AuditResult, n: int | None, reason_code: str, *, pas
     """
     if pasted and _without_masks(result):
         return NO_MASKS
+    if pasted and reason_code == reasons.FILLS_FRAME:
+        return FILLS_PICTURE
     if pasted and _without_interventions(result):
         return NO_INTERVENTIONS
     return NOT_ENOUGH if n == 0 or reason_code in reasons.FEW else MISSING_METRIC

@@ -56,6 +56,9 @@ MOST_HELD = 2000
 """Largest number of donors over all classes that ENOUGH_DONORS per class may come to (600 MB at 224 px, in a file where
 that is more than a batch may take)."""
 
+NO_LABEL = -1
+"""Label of a scene of no class, in the place of a class index."""
+
 Heat = NDArray[np.float32]
 
 
@@ -69,12 +72,20 @@ class Plan:
         status: sample position -> DONE, or why no composite is made of the photo.
         groups: sample position -> group (patient, scene), {} where every photo is its own group; a photo gets no
             background of its own group.
+        scenes: class index, or NO_LABEL -> positions of real scenes without an object (`checks.background.scenes`);
+            those of a class are its `donors`. {} where none were given.
     """
 
     photos: Mapping[int, tuple[int, ...]]
     donors: Mapping[int, tuple[int, ...]]
     status: Mapping[int, str]
     groups: Mapping[int, int] = field(default_factory=dict)
+    scenes: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def unfilled(self) -> bool:
+        """Whether the donors are real scenes, so that no background has a filled hole."""
+        return bool(self.scenes) and NO_LABEL not in self.scenes
 
 
 @dataclass(frozen=True)
@@ -114,6 +125,7 @@ def plan(
     donors: int,
     seed: int,
     groups: Mapping[int, int] | None = None,
+    scenes: Mapping[int, tuple[int, ...]] | None = None,
 ) -> Plan:
     """Choose the photos that become composites, and the donors of backgrounds.
 
@@ -126,8 +138,10 @@ def plan(
         donors: backgrounds per photo in each arm (own class, other classes).
         seed: seed of the choice.
         groups: sample position -> group; None = every photo is its own group.
+        scenes: as `Plan.scenes`; None = none were given.
     """
     groups = groups or {}
+    scenes = scenes or {}
     status: dict[int, str] = {}
     eligible: dict[int, list[int]] = {label: [] for label in range(len(dataset.class_names))}
     for position, sample in enumerate(dataset.samples):
@@ -148,6 +162,8 @@ def plan(
         status.update(dict.fromkeys(ordered, NOT_SAMPLED))
         chosen[label] = tuple(ordered[:photos])
         lent[label] = tuple([position for position in ordered if areas[position] <= MAX_HOLE][:pool])
+    if scenes and NO_LABEL not in scenes:
+        lent = {label: scenes.get(label, ()) for label in lent}
     for label, sampled in chosen.items():
         others = any(lent[other] for other in lent if other != label)
         own = {groups.get(position, position) for position in lent[label]}
@@ -156,10 +172,10 @@ def plan(
             for position in sampled
             if others and len(lent[label]) >= 2 and own - {groups.get(position, position)}
         ]
-        status.update(dict.fromkeys(sampled, NO_DONORS))
+        status.update({position: FILLS_FRAME if areas[position] > MAX_HOLE else NO_DONORS for position in sampled})
         status.update(dict.fromkeys(kept, DONE))
         chosen[label] = tuple(kept)
-    return Plan(chosen, lent, status, groups)
+    return Plan(chosen, lent, status, groups, scenes)
 
 
 def donors_per_class(classes: int, donors: int) -> int:
@@ -244,7 +260,8 @@ def prepare_backgrounds(
         folder: where a file lies that holds the pictures if they take more than a batch may; see
             `limits.memory.bytes_array`.
     """
-    positions = sorted({position for lent in todo.donors.values() for position in lent})
+    real = {position for part in todo.scenes.values() for position in part}
+    positions = sorted({position for lent in todo.donors.values() for position in lent} - real)
     fills = (FIRST_FILL, SECOND_FILL)
     held = bytes_array((len(positions), len(fills), *geometry.size, geometry.channels), geometry.limits, folder)
     wide = bytes_array((len(positions), *geometry.size, geometry.channels), geometry.limits, folder)

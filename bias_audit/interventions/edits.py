@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.data.masks import FOREGROUND, VOID
+from bias_audit.interventions.exemplar import fill_by_pieces
 
 Pixels = NDArray[np.float32]
 Mask = NDArray[np.uint8]
@@ -108,10 +109,25 @@ def constant(pixels: Pixels, holes: Mask) -> Pixels:
     return np.where(holes[..., None] > 0, colour, pixels).astype(np.float32)
 
 
+def exemplar(pixels: Pixels, holes: Mask) -> Pixels:
+    """Fill the hole with pieces of the picture's own background that fit its border, so that texture goes on.
+
+    Where no piece of it is free of the hole, the border grows inwards as in `inpaint`. See `exemplar.fill_by_pieces`.
+    """
+    filled = fill_by_pieces(pixels, holes)
+    return inpaint(pixels, holes) if filled is None else filled
+
+
 Fill = Callable[[Pixels, Mask], Pixels]
 """A fill: (pixels, hole) -> pixels with the hole filled; a backdrop: (pixels, mask of the object) -> its pixels."""
 
-FILLS: dict[str, Fill] = {"inpaint": inpaint, "blur_noise": blur_noise, "tile": tile, "constant": constant}
+FILLS: dict[str, Fill] = {
+    "inpaint": inpaint,
+    "blur_noise": blur_noise,
+    "tile": tile,
+    "constant": constant,
+    "exemplar": exemplar,
+}
 
 
 def black(pixels: Pixels, mask: Mask) -> Pixels:

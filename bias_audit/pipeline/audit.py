@@ -57,6 +57,7 @@ def audit(
     *,
     masks: str | Path | None = None,
     boxes: str | Path | None = None,
+    backgrounds: str | Path | None = None,
     strangers: str | Path | None = None,
     cues: str | Path | None = None,
     train: str | Path | None = None,
@@ -80,6 +81,8 @@ def audit(
         masks: folder of foreground masks, same tree and stems as the images; "auto" is short for segmenter="auto",
             unless a folder has this name.
         boxes: table with one row per box: image, x_min, y_min, x_max, y_max.
+        backgrounds: folder of real scenes without an object: a folder per class, whose scenes lend the backgrounds of
+            the classes in the place of emptied photos, or scenes of no class.
         strangers: folder of pictures that belong to none of the model's classes, flat or with a folder per kind.
         cues: file with names of recurring cues, as `bias-audit name` writes it; None = cues.json beside the run folder,
             where there is one.
@@ -119,7 +122,8 @@ def audit(
         check_model_path(Path(model))
     dataset = _open(Path(data), masks, boxes, config, split=split, outside=allow_outside)
     groups = _groups(dataset, config.cluster)
-    given = Given(_path(strangers), _path(train), _path(cues), beside=run.path.absolute().parent)
+    beside = run.path.absolute().parent
+    given = Given(_path(strangers), _path(train), _path(cues), beside, _path(backgrounds), dataset)
     read = {name: digest for check in checks for name, digest in check.fingerprints(given).items()}
 
     with progress.stage("Loading the model", None), _timed(seconds, "model"):
@@ -182,7 +186,7 @@ def audit(
             images = changes.marked(images, dataset, contents)
             write_table(run, "images", images)
         about = (model, data, masks or boxes, dataset, explainer, images, config, thresholds)
-        info = describe(*about, key["data"], seconds, checks, measured, strangers)
+        info = describe(*about, key["data"], seconds, checks, measured, strangers, backgrounds)
         return finish(run, info, classes, outcomes)
 
 

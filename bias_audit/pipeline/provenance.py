@@ -36,11 +36,12 @@ def describe(
     checks: Sequence[Check],
     measured: Mapping[str, Measured],
     strangers: str | Path | None = None,
+    backgrounds: str | Path | None = None,
 ) -> RunInfo:
     """Make the provenance of a fresh audit, as audit.json holds it.
 
     Args:
-        model, data, masks, strangers: as given to `pipeline.audit`; `masks` may be the table of boxes.
+        model, data, masks, strangers, backgrounds: as given to `pipeline.audit`; `masks` may be the table of boxes.
         dataset: all samples.
         explainer: the model with its preprocessing and heatmap method.
         images: table of the images.
@@ -86,6 +87,7 @@ def describe(
         mask_kind=_mask_kind(kinds),
         notes=(*loaded.notes, *explainer.notes, *first, *_notes(counts, kinds, dataset, config), *last),
         strangers=None if strangers is None else str(strangers),
+        backgrounds=None if backgrounds is None else str(backgrounds),
         preprocess=settled.get("preprocess", config.preprocess),
         content=content_hash(dataset.class_names, images),
     )
@@ -114,7 +116,7 @@ def renewed(
     """
     _, old_counts, old_kinds = _counted(before)
     statuses, counts, kinds = _counted(images)
-    known = {"ignored_files": len(dataset.ignored_files)}
+    known = {"ignored_files": len(dataset.ignored_files), "class_scenes": info.counts.get("class_scenes", 0)}
     said = _notes({**old_counts, **known}, old_kinds, dataset, config)
     kept = [text for text in info.notes if text not in said]
     return dataclasses.replace(
@@ -216,10 +218,15 @@ def _notes(counts: Mapping[str, int], kinds: set[str], dataset: Dataset, config:
             "so background shares and gaps are lower bounds."
         )
     if counts["interventions_eligible"]:
+        how = (
+            "all of them real scenes"
+            if counts.get("class_scenes")
+            else f"{min(config.donors, SECOND_FILL_DONORS)} of them also with their holes filled another way"
+        )
         notes.append(
             f"Composites were made of {counts['interventions_done']} of {counts['interventions_eligible']} "
             f"usable photos (at most {config.interventions} per class, {config.donors} backgrounds per arm, "
-            f"{min(config.donors, SECOND_FILL_DONORS)} of them also with their holes filled another way, "
+            f"{how}, "
             f"seed {config.seed}); each photo counts once, however many composites it has."
         )
     filled = {sample.label for sample in dataset.samples}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bias_audit.checks.levels import failed_map_tests, overall_level
+from bias_audit.checks.levels import failed_map_tests, fills_the_picture, overall_level
 from bias_audit.checks.outcomes import (
     COLLATERAL,
     CONTEXT,
@@ -17,7 +17,7 @@ from bias_audit.checks.outcomes import (
     as_float,
     not_excluded,
 )
-from bias_audit.checks.reasons import MASKS_IN_DOUBT
+from bias_audit.checks.reasons import FILLS_FRAME, MASKS_IN_DOUBT
 from bias_audit.checks.registry import rules, with_role
 
 if TYPE_CHECKING:
@@ -111,6 +111,13 @@ def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame, level: st
         )
     watch = sorted({outcome.code for outcome in outcomes if outcome.found})
     hints = f" To look at: {', '.join(watch)}." if watch else ""
+    if fills_the_picture(outcomes):
+        first = next(outcome for outcome in reliance if outcome.reason_code == FILLS_FRAME)
+        filled = sum(outcome.reason_code == FILLS_FRAME for outcome in reliance)
+        return (
+            f"In none of {filled} classes can a background be exchanged. {first.sentence} "
+            f"Test accuracy is {accuracy:z.2f}.{hints}{tail}"
+        )
     if not judged:
         reason = reliance[0].sentence if reliance else "The rule was ignored."
         return (
@@ -120,7 +127,9 @@ def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame, level: st
         # Of a model that is fed or read wrongly a negative is none.
         return f"Until that is mended nothing is said of reliance. Test accuracy is {accuracy:z.2f}.{tail}"
     missing = len(reliance) - len(judged)
-    partly = f" {missing} classes could not be judged." if missing else ""
+    filled = sum(outcome.reason_code == FILLS_FRAME for outcome in reliance)
+    whole = f", {filled} of them because the object fills the picture" if filled else ""
+    partly = f" {missing} classes could not be judged{whole}." if missing else ""
     watched = [each.subject for each in reliance if each.level == WATCH and each.reason_code != MASKS_IN_DOUBT]
     clear = [outcome for outcome in judged if outcome.level != WATCH]
     parts = (

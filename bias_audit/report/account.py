@@ -102,6 +102,7 @@ def provenance(result: AuditResult) -> dict[str, Any]:
                 ("Model SHA-256", info.model_sha256),
                 ("Data", info.data),
                 ("Masks", info.masks or "none"),
+                *([("Backgrounds", info.backgrounds)] if info.backgrounds else []),
                 ("Data fingerprint", info.fingerprint),
                 ("bias-audit", info.version),
                 ("Created", info.created),

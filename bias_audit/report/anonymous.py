@@ -61,11 +61,13 @@ class _Names:
         for kind, names in (
             ("image", ids),
             ("stranger", [str(name) for name in result.strangers.index]),
+            ("scene", [str(name) for name in result.scenes.index]),
             ("image", _copies(result)),
             ("model", [info.model]),
             ("data", [info.data]),
             ("masks", [info.masks or ""]),
             ("strangers", [info.strangers or ""]),
+            ("backgrounds", [info.backgrounds or ""]),
         ):
             for name in names:
                 self._add(name, kind)

@@ -256,8 +256,10 @@ def _composed(subject: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str,
 def _tile(subject: str, row: Mapping[str, Any], key: str) -> dict[str, Any]:
     donor = str(row.get("donor_label") or "another class")
     text = {
-        "same": f"on the background of another {subject} photo",
-        "other": f"on the background of a {donor} photo",
+        "same": f"on a real scene of {subject}"
+        if row.get("scene")
+        else f"on the background of another {subject} photo",
+        "other": f"on a real scene of {donor}" if row.get("scene") else f"on the background of a {donor} photo",
         "background_only": "with the object removed",
         "foreground_only": "with the background removed",
     }[row["arm"]]

@@ -6,16 +6,16 @@ The dict holds only strings, numbers, truth values, None, and lists, tuples and 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from bias_audit.checks.base import Page
 from bias_audit.checks.levels import failed_map_tests
-from bias_audit.checks.outcomes import LEVELS, NO_RELIANCE, NOT_JUDGED, RuleOutcome, amount, number
+from bias_audit.checks.outcomes import LEVELS, NO_LEVELS, RuleOutcome, amount, number
 from bias_audit.checks.registry import of_run
 from bias_audit.report.account import dictionary, every_rule, not_audited, provenance
 from bias_audit.report.browser_section import browser_pictures, browser_section
 from bias_audit.report.cells import axis, estimate, records
+from bias_audit.report.class_columns import ClassColumn, shown
 from bias_audit.report.confusion_section import confusion_section
 from bias_audit.report.decide_section import decide_section
 from bias_audit.report.distributions_section import distributions_section
@@ -31,88 +31,6 @@ TIMES = " \N{MULTIPLICATION SIGN} "
 MOST_FINDINGS = 60
 MOST_CLASSES = 1000
 
-
-@dataclass(frozen=True)
-class ClassColumn:
-    """One column of the class table.
-
-    Attributes:
-        title: heading.
-        about: one sentence for readers who do not know the number.
-        value, low, high: columns of `schema.CLASSES`; low and high "" without an interval.
-        reason: column that says why `value` is missing; "" where only missing images explain it.
-        unit: "share" (0..1, printed in per cent), "points" (difference of shares) or "number".
-    """
-
-    title: str
-    about: str
-    value: str
-    low: str
-    high: str
-    reason: str
-    unit: str
-
-
-CLASS_COLUMNS: tuple[ClassColumn, ...] = (
-    ClassColumn(
-        "Accuracy", "Recall on the photos as they are", "accuracy", "accuracy_low", "accuracy_high", "", "share"
-    ),
-    ClassColumn(
-        "Same-class backgrounds",
-        "Accuracy with the object pasted on backgrounds of its own class",
-        "same_background_accuracy", "same_low", "same_high", "reliance_reason", "share",
-    ),
-    ClassColumn(
-        "Other-class backgrounds",
-        "Accuracy with the object pasted on backgrounds of other classes",
-        "other_background_accuracy", "other_low", "other_high", "reliance_reason", "share",
-    ),
-    ClassColumn(
-        "Background gap",
-        "Same-class minus other-class backgrounds, in percentage points; 0 where the background does not matter",
-        "background_gap", "gap_low", "gap_high", "reliance_reason", "points",
-    ),
-    ClassColumn(
-        "Gap, second fill",
-        "The same with the holes in the backgrounds filled by blur and noise, not inpainting: a second opinion",
-        "background_gap_second_fill", "second_fill_low", "second_fill_high", "reliance_reason", "points",
-    ),
-    ClassColumn(
-        "Background only",
-        "Still predicted with the object inpainted",
-        "background_only_accuracy", "background_only_low", "background_only_high", "reliance_reason", "share",
-    ),
-    ClassColumn(
-        "Object only",
-        "Foreground only: still predicted for the object on black",
-        "foreground_only_accuracy", "foreground_only_low", "foreground_only_high", "reliance_reason", "share",
-    ),
-    ClassColumn(
-        "Attract",
-        "How far this class's backgrounds pull objects of other classes to it, in percentage points",
-        "attract", "attract_low", "attract_high", "reliance_reason", "points",
-    ),
-    ClassColumn(
-        "Adversarial backgrounds",
-        "Recognised photos that at least one of the other classes' backgrounds tried turns into another class",
-        "adversarial", "adversarial_low", "adversarial_high", "reliance_reason", "share",
-    ),
-    ClassColumn(
-        "Adversarial, own class",
-        "The same with as many backgrounds of the own class: what the worst of several costs by chance and by pasting",
-        "adversarial_control", "adversarial_control_low", "adversarial_control_high", "reliance_reason", "share",
-    ),
-    ClassColumn(
-        "Background's share",
-        "Part of the evidence for the class that comes from the background (Shapley); 0 = all from the object",
-        "shapley_background_share", "shapley_low", "shapley_high", "reliance_reason", "number",
-    ),
-    ClassColumn(
-        "Background excess",
-        "Attention on the background: 0 = as good as the map's resolution allows, 1 = no better than a uniform map",
-        "background_excess", "excess_low", "excess_high", "attention_reason", "number",
-    ),
-)  # fmt: skip
 
 LADDER: tuple[tuple[str, str, str, str], ...] = (
     ("Photos as they are", "accuracy", "accuracy_low", "accuracy_high"),
@@ -222,7 +140,7 @@ def _check_sections(result: AuditResult, pictures: Mapping[str, Any], budget: in
 def _verdict(result: AuditResult) -> dict[str, Any]:
     level, sentence = result.level, result.verdict
     # The level stands above the sentence; a run of an older version may name another one there.
-    led = next((name for name in (*LEVELS, NO_RELIANCE, NOT_JUDGED) if sentence.startswith(f"{name}: ")), "")
+    led = next((name for name in (*LEVELS, *NO_LEVELS) if sentence.startswith(f"{name}: ")), "")
     if led:
         sentence = sentence[len(led) + 2 :]
         sentence = sentence[:1].upper() + sentence[1:]
@@ -358,18 +276,19 @@ def _class_table(
     order = {name: place for place, name in enumerate(levels)}
     # Flagged classes first, then in the order of the model's outputs: past the limit only the unflagged are cut.
     names = sorted(class_rows, key=lambda name: order.get(name, len(order)))
+    given = shown(class_rows.values())
     rows: list[dict[str, Any]] = []
     for name in names[:MOST_CLASSES]:
         row = class_rows[name]
         cells = []
-        for column in CLASS_COLUMNS:
+        for column in given:
             low, high = (row[column.low], row[column.high]) if column.low else (None, None)
             cells.append(estimate(row[column.value], low, high, _reason(row, column)))
         rows.append(
             {"name": name, "level": levels.get(name), "n": row["n"] or 0, "n_read": row["n_read"] or 0, "cells": cells}
         )
     columns: list[dict[str, Any]] = []
-    for index, column in enumerate(CLASS_COLUMNS):
+    for index, column in enumerate(given):
         scale = axis(row["cells"][index][end] for row in rows for end in ("value", "low", "high"))
         described = {
             "title": column.title,

@@ -10,7 +10,7 @@ import json
 from typing import Any, get_args
 
 from bias_audit.checks.base import RULE_CODE, Scope
-from bias_audit.checks.outcomes import LEVELS, MOST_IDS, NO_RELIANCE, NOT_JUDGED, STATUSES
+from bias_audit.checks.outcomes import LEVELS, MOST_IDS, NO_LEVELS, STATUSES
 from bias_audit.run.schema import TABLES
 
 FORMAT_VERSION = 2
@@ -75,11 +75,13 @@ def _info() -> Schema:
             "mask_kind": {"enum": ["mask", "box", "estimated", "mixed", "none"]},
             "notes": _list(_TEXT),
             "strangers": _TEXT_OR_NONE,
+            "backgrounds": _TEXT_OR_NONE,
             "preprocess": _TEXT,
             "content": _TEXT,
         },
         "notes",
         "strangers",
+        "backgrounds",
         "preprocess",
         "content",
     )
@@ -135,7 +137,7 @@ def audit_schema(version: int = FORMAT_VERSION) -> Schema:
     """
     properties: dict[str, Schema] = {
         "format_version": {"enum": [version]},
-        "level": {"enum": [*LEVELS, NO_RELIANCE, NOT_JUDGED]},
+        "level": {"enum": [*LEVELS, *NO_LEVELS]},
         "verdict": {"type": "string", "minLength": 1},
         "info": _info(),
         "rules": _list(_rule()),

@@ -10,11 +10,15 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bias_audit.checks.levels import overall_level
-from bias_audit.checks.outcomes import RuleOutcome, count
+from bias_audit.checks.outcomes import FILLS_PICTURE, NOT_JUDGED, RuleOutcome, count
 from bias_audit.checks.registry import find_rule, known, with_role
 
 if TYPE_CHECKING:
     from bias_audit.run.result import AuditResult
+
+
+_BEFORE = {FILLS_PICTURE: NOT_JUDGED}
+"""Overall level -> what older versions called it."""
 
 
 def contradiction(result: AuditResult, level: str) -> str:
@@ -37,8 +41,9 @@ def _all(result: AuditResult, level: str) -> Iterator[str]:
     if tuple(result.rules) != count(result.outcomes):
         yield "the counts per rule are not those of the outcomes"
     # A rule of a check that is not installed may have a role in the level.
-    if all(map(find_rule, {outcome.code for outcome in result.outcomes})) and level != overall_level(result.outcomes):
-        yield f"the level is {level!r}, the outcomes say {overall_level(result.outcomes)!r}"
+    said = overall_level(result.outcomes)
+    if all(map(find_rule, {outcome.code for outcome in result.outcomes})) and level not in (said, _BEFORE.get(said)):
+        yield f"the level is {level!r}, the outcomes say {said!r}"
     yield _counts(result)
     if result.digests is not None:  # older runs were judged by older rules
         for check in known():

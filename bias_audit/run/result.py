@@ -54,6 +54,7 @@ class RunInfo:
             data, which `fingerprint` (made of sizes and times) is not; "" in older runs.
         preprocess: the preprocessing in use; the chosen one where the configuration says "auto".
         strangers: folder of pictures of no known class, as given; None when not given.
+        backgrounds: folder of real scenes without an object, as given; None when not given.
         notes: sentences that a reader must know (sampling, boxes overestimate, decoder, warnings).
     """
 
@@ -79,6 +80,7 @@ class RunInfo:
     mask_kind: str
     notes: tuple[str, ...] = ()
     strangers: str | None = None
+    backgrounds: str | None = None
     preprocess: str = ""
     content: str = ""
 
@@ -114,7 +116,7 @@ class AuditResult:
 
     @property
     def level(self) -> str:
-        """The overall level of the audit: one of LEVELS, NO_RELIANCE or NOT_JUDGED; see `overall_level`."""
+        """The overall level of the audit: one of LEVELS or NO_LEVELS; see `overall_level`."""
         return overall_level(self.outcomes)
 
     @functools.cached_property
@@ -169,6 +171,11 @@ class AuditResult:
         return self.table("strangers")
 
     @functools.cached_property
+    def scenes(self) -> pd.DataFrame:
+        """Table of real scenes that lend backgrounds, index `image_id`; empty where none were given."""
+        return self._younger("scenes")
+
+    @functools.cached_property
     def clusters(self) -> pd.DataFrame:
         """Table of recurring cues: one row per cue, index `cluster_id`, the strongest first."""
         return self.table("clusters")
@@ -186,11 +193,15 @@ class AuditResult:
     @functools.cached_property
     def hypotheses(self) -> pd.DataFrame:
         """Table of regions that reviewers drew and had tested, index `hypothesis_id`; empty where there are none."""
+        return self._younger("hypotheses")
+
+    def _younger(self, name: str) -> pd.DataFrame:
+        """A table that older runs do not have: empty there."""
         from bias_audit.run.tables import table
 
-        file = "hypotheses.parquet"
+        file = f"{name}.parquet"
         there = file in (self.digests or ()) or (self.path / file).exists()
-        return self.table("hypotheses") if there else table("hypotheses", [])
+        return self.table(name) if there else table(name, [])
 
     @functools.cached_property
     def leakage(self) -> pd.DataFrame:

@@ -128,6 +128,10 @@ ABSENT: dict[str, dict[str, Any]] = {
         "counts": {"images": 9, "read": 9, "with_mask": 9, "interventions_done": 0},
     },
     "not enough images": {"outcomes": [outcome(NA)], "classes": few()},
+    "the object fills the picture": {
+        "outcomes": [outcome(NA, reason_code=reasons.FILLS_FRAME)], "classes": few(),
+        "counts": {"images": 9, "read": 9, "with_mask": 9, "interventions_done": 0},
+    },
     "maps failed": {"outcomes": [MODEL_WARNING]},
     "masks in doubt": {"outcomes": [outcome("found", "WATCH", reason_code=reasons.MASKS_IN_DOUBT)]},
     "doubtful input": {"outcomes": [outcome("found", "MODEL WARNING", code="BA906", scope="dataset", subject="")]},

@@ -113,7 +113,8 @@ class TestPlan:
         todo = plan(_dataset((4, 4)), areas, photos=9, donors=3, seed=0)
         assert {i for i, text in todo.status.items() if text == statuses.DONE} == done
         assert {i for positions in todo.photos.values() for i in positions} == done
-        assert {todo.status[i] for i in areas if i not in done} <= {statuses.NO_DONORS}
+        for i in set(areas) - done:  # of an object of .8 the reason is its size
+            assert todo.status[i] == (statuses.FILLS_FRAME if areas[i] > 0.7 else statuses.NO_DONORS)
 
 
 class TestChooseDonors:

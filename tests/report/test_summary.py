@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from made_run import CLASSES, HOSTILE, HUSKY, NAMES, WOLF, Parts, info, picture, stored_pictures, table
 
 from bias_audit.checks.outcomes import RuleOutcome
+from bias_audit.checks.reasons import FILLS_FRAME
+from bias_audit.report.class_columns import CLASS_COLUMNS
 from bias_audit.report.confusion_section import MATRIX_CLASSES
 from bias_audit.report.gallery import COMPOSITE_SHARE, arrange_pictures, order_by_suspicion
-from bias_audit.report.summary import CLASS_COLUMNS, summarise
+from bias_audit.report.summary import summarise
 from bias_audit.run.result import AuditResult, load
 
 Write = Callable[[Parts], Path]
@@ -100,6 +102,8 @@ def test_only_the_first_class_finding_is_illustrated_by_composites(result: Audit
         ([("BA201", "passed", None), ("BA908", "found", "MODEL WARNING")], "MODEL WARNING"),
         ([("BA201", "not applicable", None), ("BA901", "passed", None)], "NOT JUDGED"),
         ([("BA201", "not applicable", None), ("BA902", "found", "WATCH")], "NOT JUDGED"),
+        ([("BA201", "filled", None), ("BA901", "passed", None)], "OBJECT FILLS THE PICTURE"),
+        ([("BA201", "filled", None), ("BA301", "found", "SUSPICIOUS")], "SUSPICIOUS"),
         ([("BA201", "ignored", None), ("BA901", "passed", None)], "NOT JUDGED"),
         ([], "NOT JUDGED"),
     ],
@@ -108,7 +112,17 @@ def test_level_of_the_verdict(
     parts: Parts, write_run: Write, rows: list[tuple[str, str, str | None]], level: str
 ) -> None:
     parts.outcomes = tuple(
-        RuleOutcome(code, "t", "class", HUSKY, status, "s", level=worst) for code, status, worst in rows
+        RuleOutcome(
+            code,
+            "t",
+            "class",
+            HUSKY,
+            "not applicable" if status == "filled" else status,
+            "s",
+            level=worst,
+            reason_code=FILLS_FRAME if status == "filled" else "",
+        )
+        for code, status, worst in rows
     )
     parts.verdict = f"{level}: what happened."
     verdict = summarise(load(write_run(parts)), {})["verdict"]
@@ -134,7 +148,7 @@ def test_a_missing_number_in_the_class_table_has_its_reason(result: AuditResult)
     cells = {
         (row["name"], column.value): cell
         for row in classes["rows"]
-        for column, cell in zip(CLASS_COLUMNS, row["cells"], strict=True)
+        for column, cell in zip((one for one in CLASS_COLUMNS if not one.optional), row["cells"], strict=True)
     }
     assert all((cell["value"] is None) == bool(cell["reason"]) for cell in cells.values())
     assert cells[HOSTILE, "background_gap"]["reason"] == "no usable mask"

@@ -308,9 +308,22 @@ def unjudged(content: Content, name: str) -> None:
         content["level"] = "NO RELIANCE SHOWN"
 
 
+def fill_the_picture(content: Content) -> None:
+    """Every object fills the picture, as an older version told it: with the level of an audit that lacks something."""
+    for name in (HUSKY, WOLF, HOSTILE):
+        one = of(content, "BA201", name)
+        if one["status"] != "not applicable":
+            unjudged(content, name)
+        one.update(reason_code="object fills the frame")
+        row(content, name).update(reliance_reason_code="object fills the frame", p_fdr=None)
+    content["level"] = "NOT JUDGED"
+
+
 @pytest.mark.parametrize(
     "how",
     [
+        fill_the_picture,
+        lambda c: (fill_the_picture(c), c.update(level="OBJECT FILLS THE PICTURE")),
         lambda c: (unjudged(c, WOLF), lack_photos(c)),
         lambda c: (unjudged(c, HUSKY), disagree(c)),
     ],

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bias_audit.checks.background.columns import COMPARED, GAP_MATRIX, OF_CLASSES, OF_IMAGES
+from bias_audit.checks.background.columns import COMPARED, GAP_MATRIX, OF_CLASSES, OF_IMAGES, SCENES
 from bias_audit.checks.background.image_rule import image_reliance, image_reliance_outliers
 from bias_audit.checks.background.rule import follows_background
 from bias_audit.checks.background.unnamed_rule import reliance_without_a_class
@@ -14,7 +15,7 @@ from bias_audit.checks.base import Check, Judge, Measured, Option, Rule
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bias_audit.checks.base import Context, Part, Photos
+    from bias_audit.checks.base import Context, Given, Part, Photos
     from bias_audit.checks.outcomes import RuleOutcome
     from bias_audit.run.result import AuditResult
 
@@ -66,17 +67,30 @@ class Background(Check):
         Option("interventions", "--interventions", "N", "photos per class, at most (default 100; 0 = none)"),
         Option("donors", "--donors", "N", "backgrounds per photo and arm (default 5)"),
     )
-    tables = {"gap_matrix": GAP_MATRIX}  # noqa: RUF012 - a literal that nothing changes
+    tables = {"gap_matrix": GAP_MATRIX, "scenes": SCENES}  # noqa: RUF012 - a literal that nothing changes
     columns = {"images": OF_IMAGES, "compared": COMPARED, "classes": OF_CLASSES}  # noqa: RUF012
     rules = tuple(JUDGES)
     judges = JUDGES
     after = ("map_reliability",)
+
+    def fingerprints(self, given: Given) -> Mapping[str, str]:
+        """Hash of the listing of the real scenes; "" where no folder was given."""
+        if given.backgrounds is None or given.dataset is None:
+            return {"backgrounds": ""}
+        from bias_audit.checks.background.measure import listed_scenes
+
+        return {"backgrounds": listed_scenes(given.backgrounds, given.dataset)}
 
     def measure(self, context: Context) -> Measured:
         """Make composites of a sample of every class and predict them, or read those of an interrupted audit."""
         from bias_audit.checks.background.measure import measure
 
         return measure(context)
+
+    def recall(self, result: AuditResult) -> Measured:
+        """The tables and composites of a finished run; one of an older version has no table of scenes."""
+        own = functools.cache(functools.partial(self.recall_own, result))
+        return Measured({"gap_matrix": result.gap_matrix, "scenes": result.scenes}, own=own)
 
     def recall_own(self, result: AuditResult) -> Any:
         """The composites of a finished run."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bias_audit import stats
 from bias_audit.checks.background.fills import compared_fills
 from bias_audit.checks.reasons import NO_READABLE, OK, TOO_FEW, TOO_FEW_GROUPS
-from bias_audit.run.statuses import DONE, DONE_BEFORE, NOT_SAMPLED
+from bias_audit.run.statuses import DONE, DONE_BEFORE, FILLS_FRAME, NO_USABLE_MASK, NOT_SAMPLED, SWITCHED_OFF
 
 Codes = NDArray[np.intp]
 
@@ -52,7 +52,7 @@ def class_effects(
     done = read[read["background_gap"].notna()]
     n = len(done)
     eligible = read["intervention_status"].isin([DONE, DONE_BEFORE, NOT_SAMPLED])
-    row: dict[str, Any] = {"n_interventions": n, "n_eligible": int(eligible.sum())}
+    row: dict[str, Any] = {"n_interventions": n, "n_eligible": int(eligible.sum()), **_filled(read)}
     if n == 0:
         reasons = read["intervention_status"].replace("", pd.NA).dropna()
         row["reliance_reason"] = str(reasons.mode().iloc[0]) if len(reasons) else NO_READABLE
@@ -72,6 +72,7 @@ def class_effects(
         row.update(compared_fills(done, groups, seed, draws))
     row.update(_second_fill(done, groups, row["background_gap"]))
     row.update(_grown_holes(done, groups))
+    row.update(_on_scenes(done, groups))
     done = done.assign(
         background_only_right=done["background_only_predicted"] == done["label"],
         foreground_only_right=done["foreground_only_predicted"] == done["label"],
@@ -83,6 +84,13 @@ def class_effects(
     row.update(cue_effect("cue_removal", effects, groups, min_photos=min_photos, seed=seed, draws=draws))
     row["n_rests_on_background"] = int(done["rests_on_background"].fillna(False).sum())
     return row
+
+
+def _filled(read: pd.DataFrame) -> dict[str, Any]:
+    """How many photos have a usable mask, and in how many of them the object leaves no background to exchange."""
+    status = read["intervention_status"]
+    outlined = ~status.isin(["", NO_USABLE_MASK, SWITCHED_OFF])
+    return {"n_outlined": int(outlined.sum()), "n_fills_frame": int((status == FILLS_FRAME).sum())}
 
 
 def _exchanged(done: pd.DataFrame, codes: Codes | None) -> dict[str, Any]:
@@ -155,6 +163,25 @@ def _grown_holes(done: pd.DataFrame, groups: pd.Series | None) -> dict[str, Any]
         row["background_gap_grown_holes"] = float((same - other).mean())
         row["grown_holes_low"], row["grown_holes_high"] = stats.paired_difference_interval(same, other, groups=codes)
     return row
+
+
+def _on_scenes(done: pd.DataFrame, groups: pd.Series | None) -> dict[str, Any]:
+    """Columns of the objects on real scenes of no class; {} where there are none."""
+    rows = done[done["scene_background_accuracy"].notna()]
+    if rows.empty:
+        return {}
+    codes = stats.codes_of(groups, rows.index)
+    same, scene = (rows[f"{arm}_background_accuracy"].to_numpy(float) for arm in ("same", "scene"))
+    low, high = stats.rate_interval(scene, groups=codes)
+    loss_low, loss_high = stats.paired_difference_interval(same, scene, groups=codes)
+    return {
+        "scene_background_accuracy": scene.mean(),
+        "scene_low": low,
+        "scene_high": high,
+        "scene_loss": (same - scene).mean(),
+        "scene_loss_low": loss_low,
+        "scene_loss_high": loss_high,
+    }
 
 
 def _rate(name: str, values: pd.Series, groups: pd.Series | None) -> dict[str, Any]:

@@ -20,6 +20,13 @@ OF_IMAGES: tuple[Column, ...] = (
     ),
     Column("background_gap", "float", "same minus other, -1..1", "high"),
     Column(
+        "scene_background_accuracy",
+        "float",
+        "share of composites on real scenes of no class still predicted as the label, 0..1",
+        "low",
+        added=True,
+    ),
+    Column(
         "random_background_accuracy",
         "float",
         "expected on backgrounds of a random class, its own among them (Mixed-Rand), 0..1",
@@ -34,7 +41,7 @@ OF_IMAGES: tuple[Column, ...] = (
     Column("other_background_predicted", "string", "what it most often becomes on other backgrounds"),
     Column("background_only_predicted", "string", "prediction with the object inpainted"),
     Column("background_only_probability", "float", "probability of the label with the object inpainted, 0..1", "high"),
-    Column("background_only_fills", "float", "share of four ways to fill the hole after which the label stays", "high"),
+    Column("background_only_fills", "float", "share of five ways to fill the hole after which the label stays", "high"),
     Column("control_right", "float", "right with a hole of the object's shape inpainted beside it, 0 or 1", "low"),
     Column("foreground_only_predicted", "string", "prediction of the object on black"),
     Column("foreground_only_probability", "float", "probability of the label for the object on black, 0..1", "low"),
@@ -126,6 +133,8 @@ COMPARED: tuple[Column, ...] = (
 OF_CLASSES: tuple[Column, ...] = (
     Column("n_interventions", "int", "photos of which composites were made"),
     Column("n_eligible", "int", "photos of which composites could have been made"),
+    Column("n_outlined", "int", "photos with a usable mask, whatever the size of their object", added=True),
+    Column("n_fills_frame", "int", "those whose object fills the picture: no background to exchange", added=True),
     *reason("reliance_reason", "ok, or why the reliance columns are missing, or say nothing"),
     Column("same_background_accuracy", "float", "mean over photos, on backgrounds of the same class, 0..1", "low"),
     Column("same_low", "float", "95 % Wilson interval over photos, lower end"),
@@ -139,6 +148,18 @@ OF_CLASSES: tuple[Column, ...] = (
     Column(
         "background_gap_shrunken", "float", "the gap drawn towards the mean of the classes (empirical Bayes)", "high"
     ),
+    Column(
+        "n_scenes",
+        "int",
+        "real scenes that lent the class's backgrounds, in the place of emptied photos; 0 = none",
+        added=True,
+    ),
+    Column("scene_background_accuracy", "float", "on real scenes of no class, 0..1", "low", added=True),
+    Column("scene_low", "float", "95 % Wilson interval over photos, lower end", added=True),
+    Column("scene_high", "float", "95 % Wilson interval over photos, upper end", added=True),
+    Column("scene_loss", "float", "same-class backgrounds minus real scenes of no class, -1..1", "high", added=True),
+    Column("scene_loss_low", "float", "95 % interval of the paired difference, lower end", added=True),
+    Column("scene_loss_high", "float", "95 % interval of the paired difference, upper end", added=True),
     Column("random_background_accuracy", "float", "on backgrounds of a random class (Mixed-Rand), 0..1", "low"),
     Column("next_background_accuracy", "float", "on backgrounds of the next class (Mixed-Next), 0..1", "low"),
     Column("p_sign_flip", "float", "sign-flip permutation of the photos' gaps, two-sided"),
@@ -291,3 +312,11 @@ GAP_MATRIX: tuple[Column, ...] = (
     Column("p_pull", "float", "sign-flip permutation of the photos' contrasts, two-sided, not corrected", added=True),
 )
 """Columns of the table gap_matrix: one row per pair of object class and background class with composites."""
+
+SCENES: tuple[Column, ...] = (
+    Column("image_id", "string", "path relative to the folder of backgrounds, with / (index)", index=True),
+    Column("class_name", "string", "class whose backgrounds the scene lends; empty for a scene of no class"),
+    Column("status", "string", "ok, or why the scene lends no background"),
+    Column("status_reason", "string", "what was wrong with the file, in words"),
+)
+"""Columns of the table scenes: one row per real scene that was given."""

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bias_audit.config import FIRST_FILL, SECOND_FILL, SECOND_FILL_DONORS
+from bias_audit.config import FIRST_FILL, NO_FILL, SECOND_FILL, SECOND_FILL_DONORS
 from bias_audit.data.batches import Geometry, Loaded, load_in_order
 from bias_audit.data.dataset import Dataset
 from bias_audit.interventions.donors import (
+    NO_LABEL,
     Backgrounds,
     Heat,
     Plan,
@@ -53,6 +54,9 @@ SAME, OTHER, NEXT = "same", "other", "next"
 GROWN_SAME, GROWN_OTHER = "same_grown_holes", "other_grown_holes"
 """Arms: as SAME and OTHER, on backgrounds whose holes reach further (`edits.grown`), first fill."""
 
+SCENE = "scene"
+"""Arm: the object on real scenes of no class."""
+
 BACKGROUND, FOREGROUND = "background_only", "foreground_only"
 """Arms: the object removed, with every fill; the object on every neutral backdrop."""
 
@@ -82,8 +86,8 @@ class Composite:
         photo, donor: sample positions of the changed photo and of the photo that gave the background; donor -1 where
             there is none.
         arm: kind of composite, one of the arms above.
-        fill: key of FILLS, or of BACKDROPS for FOREGROUND; "" where nothing was filled.
-        donor_label: class index of the donor, -1 where there is none.
+        fill: key of FILLS, or of BACKDROPS for FOREGROUND; NO_FILL on a real scene, "" where nothing was filled.
+        donor_label: class index of the donor, -1 where there is none, and of a scene of no class.
         predicted: index of the predicted class, K for none of these; NO_CLASS where the model's outputs are not finite.
         probability: probability of the photo's label, 0..1.
         probability_predicted: probability of what is predicted, 0..1 (`Predictions.probability`).
@@ -170,6 +174,7 @@ def count_composites(todo: Plan, donors: int) -> int:
     exchanged = 2 * donors + 4 * min(donors, SECOND_FILL_DONORS) + 1  # second fill and grown holes
     erased = len(FILLS) + len(BACKDROPS) + 4  # two with noise, two control holes
     cues = 4  # taken away and lent, each with its control
+    exchanged += donors if NO_LABEL in todo.scenes else 0
     return sum(len(photos) for photos in todo.photos.values()) * (exchanged + erased + cues)
 
 
@@ -188,15 +193,20 @@ def _composites(
     pixels, mask = loaded.pixels, loaded.mask
     sample, pictures = dataset.samples[position], backgrounds.pictures
     same, other = choose_donors(todo.donors, sample.label, position, sample.image_id, donors, seed, todo.groups)
-    for fill, most in ((FIRST_FILL, donors), (SECOND_FILL, SECOND_FILL_DONORS)):
+    filled = ((FIRST_FILL, donors), (SECOND_FILL, SECOND_FILL_DONORS))
+    ways = ((NO_FILL, donors),) if todo.unfilled else filled
+    for fill, most in ways:
         for arm, chosen in ((SAME, same), (OTHER, other)):
             for donor in chosen[:most]:
                 if (donor, fill) in pictures:
                     yield arm, fill, donor, paste(pixels, mask, pictures[donor, fill].astype(np.float32))
     yield from _on_grown_holes(dataset, position, loaded, todo, backgrounds, min(donors, SECOND_FILL_DONORS), seed)
     following = next_donor(todo.donors, sample.label, sample.image_id, seed)
-    if following is not None and (following, FIRST_FILL) in pictures:
-        yield NEXT, FIRST_FILL, following, paste(pixels, mask, pictures[following, FIRST_FILL].astype(np.float32))
+    first = ways[0][0]
+    if following is not None and (following, first) in pictures:
+        yield NEXT, first, following, paste(pixels, mask, pictures[following, first].astype(np.float32))
+    for scene in _scenes_of_no_class(todo, sample.image_id, donors, seed):
+        yield SCENE, NO_FILL, scene, paste(pixels, mask, pictures[scene, NO_FILL].astype(np.float32))
     for fill in FILLS:
         emptied = pictures.get((position, fill))
         removed = background_only(pixels, mask, fill) if emptied is None else emptied.astype(np.float32)
@@ -236,6 +246,12 @@ def _on_grown_holes(
             yield arm, FIRST_FILL, donor, paste(loaded.pixels, loaded.mask, background)
 
 
+def _scenes_of_no_class(todo: Plan, image_id: str, donors: int, seed: int) -> list[int]:
+    """Positions of the real scenes of no class on which a photo's object is pasted."""
+    there = todo.scenes.get(NO_LABEL, ())
+    return [there[i] for i in stream(seed, image_id, "scenes").permutation(len(there))[:donors]]
+
+
 def _cues(
     pixels: Pixels, mask: NDArray[np.uint8], own: Regions | None, other: Sequence[int], backgrounds: Backgrounds
 ) -> Iterator[tuple[str, str, int, Pixels]]:
@@ -266,7 +282,7 @@ def _predicted(dataset: Dataset, label: int, names: Sequence[_Name], predictions
                 float(predictions.probabilities[i, label]),
                 float(probability[i]),
                 float(predictions.log_odds[i, label]),
-                float(predictions.probabilities[i, donor_label]) if donor >= 0 else np.nan,
+                float(predictions.probabilities[i, donor_label]) if donor_label >= 0 else np.nan,
             )
         )
     return rows

@@ -40,5 +40,6 @@ def crossed_gap_p(composites: pd.DataFrame, groups: NDArray[np.intp] | None = No
         weights[arm] = sign / (sizes * (row.max() + 1))
         centres[arm] = float((np.abs(weights[arm]) * right[arm]).sum())
     if groups is not None:
-        photo, donor = groups[photo], groups[donor]
+        real = donor >= len(groups)  # scenes, which no group has
+        photo, donor = groups[photo], np.where(real, donor + groups.max() + 1, groups[np.where(real, 0, donor)])
     return stats.crossed_p(right, weights, photo, donor, centres=centres)

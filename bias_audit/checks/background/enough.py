@@ -1,8 +1,9 @@
-"""Which classes have too few photos for the test of the background gap to find anything, and how many they need.
+"""Which classes the test of the background gap cannot judge: they have too few photos, or no background to exchange.
 
 A test over few photos cannot give a small p, and the more classes are tested, the smaller it must be: ten photos that
 all change sides have .002, which passes the correction over 25 classes and no longer over 26. Such a class must not be
-called passed (docs/science.md#minimum-numbers).
+called passed (docs/science.md#minimum-numbers). Nor must one
+whose objects fill the picture (docs/science.md#interventions).
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import numpy as np
 import pandas as pd
 
 from bias_audit import stats
-from bias_audit.checks.reasons import FEW, NOT_TESTED, OK, TOO_FEW, TOO_FEW_GROUPS
+from bias_audit.checks.outcomes import as_float, relies
+from bias_audit.checks.reasons import FEW, FILLS_FRAME, NOT_TESTED, OK, TOO_FEW, TOO_FEW_GROUPS
+from bias_audit.config import Thresholds
 
 
 def mark_too_few(table: pd.DataFrame, *, least: int, rate: float, draws: int, grouped: bool) -> pd.DataFrame:
@@ -62,6 +65,27 @@ def mark_too_few(table: pd.DataFrame, *, least: int, rate: float, draws: int, gr
     marked.loc[beyond, "reliance_reason"] = [
         f"no p of a test of {count} {unit} can reach {rate:g} after the correction" for count in units[beyond]
     ]
+    return marked
+
+
+def mark_filled(table: pd.DataFrame, bounds: Thresholds) -> pd.DataFrame:
+    """The class table, with the reason of every class whose object fills the picture.
+
+    That is a class of whose photos with a usable mask most show nothing but the object (`interventions.donors.plan`).
+    What the few others lose can convict it, but acquits nobody: most of the class was not tested.
+
+    Args:
+        table: the columns `columns.OF_CLASSES`, with the reasons of `mark_too_few`.
+        bounds: thresholds of the rules.
+    """
+    marked = table.copy()
+    for place, row in table.iterrows():
+        filled, outlined = as_float(row["n_fills_frame"], 0), as_float(row["n_outlined"], 0)
+        if filled > outlined / 2 and not relies(row, bounds):
+            marked.loc[place, "reliance_reason_code"] = FILLS_FRAME
+            marked.loc[place, "reliance_reason"] = (
+                f"the object fills the picture in {int(filled)} of {int(outlined)} photos with a mask"
+            )
     return marked
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bias_audit.checks.background import composites
+from bias_audit.checks.background import scenes as real_scenes
 from bias_audit.checks.background.columns import OF_IMAGES
 from bias_audit.checks.background.photo_effects import intervention_columns
 from bias_audit.checks.base import Context, Measured
 from bias_audit.checks.examples import in_proportion
-from bias_audit.config import FIRST_FILL, SECOND_FILL, AuditConfig
+from bias_audit.config import FIRST_FILL, NO_FILL, SECOND_FILL, AuditConfig
 from bias_audit.data.dataset import Dataset
 from bias_audit.heatmaps import attention
 from bias_audit.interventions import donors
@@ -25,6 +27,7 @@ from bias_audit.report import pictures
 from bias_audit.run.folder import Run
 from bias_audit.run.result import AuditResult
 from bias_audit.run.statuses import CHANGED, DONE, INVALID_PREDICTION, OK, SWITCHED_OFF, predictions_of
+from bias_audit.run.tables import table
 
 Example = dict[str, Any]
 """A composite kept for the report, as an entry of pictures.json."""
@@ -47,18 +50,25 @@ class Interventions:
         photos: the columns `columns.OF_IMAGES`, one row per image of the data set.
         emptied: class name -> pictures of its donors without their object that the model is surest to be of the class;
             nothing in runs of older versions.
+        scenes: one per real scene, see `scenes.Scenes.records`; of a recalled run they are in the table `scenes`.
     """
 
     composites: pd.DataFrame
     examples: Mapping[str, list[Example]]
     photos: pd.DataFrame
     emptied: Mapping[str, list[Example]] = dataclasses.field(default_factory=dict)
+    scenes: Sequence[Mapping[str, Any]] = ()
 
 
 def measure(context: Context) -> Measured:
     """Measure with composites of all classes, as `make_composites`; the result is in `Measured.own`."""
     made = make_composites(context)
-    return Measured(own=lambda: made)
+    return Measured(
+        {"scenes": table("scenes", made.scenes)},
+        notes=real_scenes.notes(made.scenes),
+        counts=real_scenes.counts(made.scenes),
+        own=lambda: made,
+    )
 
 
 def recall(result: AuditResult) -> Interventions:
@@ -81,9 +91,12 @@ def make_composites(context: Context) -> Interventions:
     records, run = context.records, context.run
     areas = {record["#position"]: record["foreground_area"] for record in records if record.get("mask_status") == OK}
     groups = None if context.groups is None else dict(enumerate(map(int, context.groups)))
+    scenes = _read_scenes(context)
+    whole = dataset if scenes is None else scenes.whole
     todo = donors.plan(
-        dataset, areas, photos=config.interventions, donors=config.donors, seed=config.seed, groups=groups
-    )
+        dataset, areas, photos=config.interventions, donors=config.donors, seed=config.seed, groups=groups,
+        scenes=None if scenes is None else scenes.usable,
+    )  # fmt: skip
     status = [_status(record, todo, config) for record in records]
     rows: list[dict[str, Any]] = []
     examples: dict[str, list[Example]] = {}
@@ -94,11 +107,14 @@ def make_composites(context: Context) -> Interventions:
     shards = {label: run.read_json(_shard(label), _stored) for label in labels}
     if None in shards.values():
         used = {position for chosen in (todo.photos, todo.donors) for part in chosen.values() for position in part}
+        used = {position for position in used if position < len(records)}  # the others are scenes
         recognised = [position for position in sorted(used) if records[position].get("correct")]
         maps = attention.read_maps(run, explainer.model.batch_size, recognised)
-        count = sum(len(lent) for lent in todo.donors.values())
+        count = 0 if todo.unfilled else sum(len(lent) for lent in todo.donors.values())
         with context.progress.stage("Preparing backgrounds", count, "backgrounds") as advance:
             backgrounds = donors.prepare_backgrounds(dataset, todo, geometry, maps, config.seed, advance, run.path)
+        if scenes is not None:
+            backgrounds = dataclasses.replace(backgrounds, pictures={**backgrounds.pictures, **scenes.pictures})
         todo = donors.with_backgrounds(todo, backgrounds)
 
     blank = np.zeros(len(dataset.class_names), np.float32)
@@ -118,7 +134,7 @@ def make_composites(context: Context) -> Interventions:
 
                 made: list[composites.Composite] = []
                 for part in composites.predict_composites(
-                    dataset, label, todo, backgrounds, geometry, maps, explainer.predict,
+                    whole, label, todo, backgrounds, geometry, maps, explainer.predict,
                     batch=explainer.model.batch_size, donors=config.donors, seed=config.seed, keep=keep,
                 ):  # fmt: skip
                     made.extend(part)
@@ -128,7 +144,7 @@ def make_composites(context: Context) -> Interventions:
                 made = [composite for composite in made if composite.photo not in invalid]
                 shard = {
                     "composites": [dataclasses.asdict(composite) for composite in made],
-                    "examples": _examples(dataset, label, made, kept),
+                    "examples": _examples(whole, label, made, kept, scenes_from=len(records)),
                     "emptied": _emptied(dataset, made, kept, todo.donors[label]),
                     "invalid": invalid,
                 }
@@ -140,12 +156,29 @@ def make_composites(context: Context) -> Interventions:
             emptied[dataset.class_names[label]] = shard.get("emptied", [])
             for photo in shard.get("invalid", ()):
                 status[photo] = INVALID_PREDICTION
-    table = _table(rows)
-    made_of = set(table["photo"])
+    composed = _table(rows)
+    made_of = set(composed["photo"])
     # Every photo that can be read has composites: one without has changed since the audit pass.
     status = [CHANGED if each == DONE and i not in made_of else each for i, each in enumerate(status)]
-    photos = intervention_columns(records, status, table, dataset.class_names, blank)
-    return Interventions(table, examples, photos, emptied)
+    photos = intervention_columns(records, status, composed, dataset.class_names, blank)
+    return Interventions(composed, examples, photos, emptied, () if scenes is None else scenes.records)
+
+
+def listed_scenes(folder: Path, dataset: Dataset) -> str:
+    """Hash of the listing of real scenes; for the arguments and errors see `scenes.open_scenes`."""
+    return real_scenes.open_scenes(folder, dataset).fingerprint()
+
+
+def _read_scenes(context: Context) -> real_scenes.Scenes | None:
+    """The real scenes of the audit; None where no folder was given, or no composites are made."""
+    folder, config = context.given.backgrounds, context.config
+    if folder is None or config.interventions == 0:
+        return None
+    listed = real_scenes.open_scenes(folder, context.dataset)
+    with context.progress.stage("Reading backgrounds", len(listed.samples), "scenes") as advance:
+        return real_scenes.read_scenes(
+            listed, context.dataset, context.geometry, config.seed, config.donors, advance, context.run.path
+        )
 
 
 def _status(record: Mapping[str, Any], todo: donors.Plan, config: AuditConfig) -> str:
@@ -156,13 +189,20 @@ def _status(record: Mapping[str, Any], todo: donors.Plan, config: AuditConfig) -
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """The composites as a table, in which those on real scenes of the classes stand where the first fill would."""
     columns = [field.name for field in dataclasses.fields(composites.Composite)]
     frame = pd.DataFrame(rows, columns=[*columns, "label"])
-    return frame.astype({"donor_probability": float})
+    on_scenes = (frame["fill"] == NO_FILL) & (frame["arm"] != composites.SCENE)
+    return frame.assign(fill=frame["fill"].mask(on_scenes, FIRST_FILL)).astype({"donor_probability": float})
 
 
 def _examples(
-    dataset: Dataset, label: int, made: Sequence[composites.Composite], kept: Mapping[tuple[int, str], tuple[int, Any]]
+    dataset: Dataset,
+    label: int,
+    made: Sequence[composites.Composite],
+    kept: Mapping[tuple[int, str], tuple[int, Any]],
+    *,
+    scenes_from: int,
 ) -> list[Example]:
     """Example composites of a few photos for the report, with the counts of all composites of the same kind.
 
@@ -190,6 +230,7 @@ def _examples(
             "donor_id": dataset.samples[donor].image_id if donor >= 0 else None,
             "donor_label": dataset.class_names[dataset.samples[donor].label] if donor >= 0 else None,
             "arm": arm,
+            "scene": donor >= scenes_from,
             "predicted": predictions_of(dataset.class_names)[first[photo, arm].predicted],
             "probability": first[photo, arm].probability_predicted,
             "arm_recognised": counts[arm][0],

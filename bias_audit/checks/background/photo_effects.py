@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bias_audit.checks.background import composites as arms
 from bias_audit.checks.background.columns import OF_IMAGES
-from bias_audit.config import FIRST_FILL, SECOND_FILL
+from bias_audit.config import FIRST_FILL, NO_FILL, SECOND_FILL
 from bias_audit.interventions.edits import BACKDROPS, FILLS
 from bias_audit.run.statuses import indices_of, predictions_of
 from bias_audit.run.tables import frame
@@ -107,6 +107,7 @@ def _exchanged(made: pd.DataFrame, arm: _Arms, classes: int) -> dict[str, pd.Ser
     columns["background_gap_grown_holes"] = same - other
     given = made.loc[made["arm"] == arms.GROWN_SAME, "photo"].value_counts()
     columns["grown_holes_donors"] = given.reindex(arm.photos, fill_value=0)
+    columns["scene_background_accuracy"] = arm.share(arms.SCENE, NO_FILL)
     first = made[made["fill"] == FIRST_FILL]
     odds = first.groupby(["photo", "arm"])["log_odds"].mean().unstack().reindex(columns=[arms.SAME, arms.OTHER])
     columns["swap_log_odds"] = odds[arms.SAME] - odds[arms.OTHER]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bias_audit.checks.background import fill_words, mask_words
+from bias_audit.checks.background import fill_words, mask_words, real_loss
 from bias_audit.checks.background.culprits import (
     Pull,
     Standing,
@@ -33,7 +33,7 @@ from bias_audit.checks.outcomes import (
     second_fill_shows,
     visible,
 )
-from bias_audit.checks.reasons import FEW, FILLS_DISAGREE, MASKS_IN_DOUBT, NOT_TESTED
+from bias_audit.checks.reasons import FEW, FILLS_DISAGREE, FILLS_FRAME, MASKS_IN_DOUBT, NOT_TESTED
 from bias_audit.config import Thresholds
 
 if TYPE_CHECKING:
@@ -87,8 +87,28 @@ EVIDENCE = (
     "background_excess",
     "flipped",
     "n_eligible",
+    "n_scenes",
+    "scene_background_accuracy",
+    "scene_low",
+    "scene_high",
+    "scene_loss",
+    "scene_loss_low",
+    "scene_loss_high",
+    "n_conflicting",
+    "n_conforming",
+    "conflicting_accuracy",
+    "conforming_accuracy",
+    "conflict_loss",
+    "conflict_low",
+    "conflict_high",
 )
 """Columns of the class table that an outcome of BA201 carries as evidence."""
+
+INSTEAD = (
+    "What can give such a class away is looked at instead: colour, brightness, sharpness and border of the whole photo "
+    "(BA301), what recurs in its pictures (BA302), and leaks of the data (BA401 to BA404)."
+)
+"""What is said of a class whose object fills the picture, beside the reason."""
 
 MOST_PULLS = 3
 """Pulls on one class that a sentence names."""
@@ -146,6 +166,7 @@ def follows_background(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
                 image_ids=evidence.worst(name, "background_gap") if found else (),
                 evidence={
                     **{key: number(row[key]) for key in EVIDENCE},
+                    "conflict_column": real_loss.column(row),
                     "near_threshold": near or None,
                     "blame": standing.blame if standing else None,
                     "pulled_by": ", ".join(pull.by for pull in standing.pulls) or None if standing else None,
@@ -158,13 +179,15 @@ def follows_background(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 
 
 def cannot_be_found(row: ClassRow, bounds: Thresholds) -> bool:
-    """Whether a class was tested, but on so few photos that BA201 would not have found it whatever they show.
+    """Whether a class was tested, but on so few photos that it is not passed though BA201 does not find it.
+
+    Too few to find it whatever they show, or the few of a class whose object fills most of its pictures.
 
     Args:
         row: the class's row of the class table; its reason says so where it holds (`enough.mark_too_few`).
         bounds: thresholds of the rules.
     """
-    return not relies(row, bounds) and row["reliance_reason_code"] in (*FEW, NOT_TESTED)
+    return not relies(row, bounds) and row["reliance_reason_code"] in (*FEW, NOT_TESTED, FILLS_FRAME)
 
 
 def capped(level: str, row: ClassRow) -> str:
@@ -209,12 +232,13 @@ def _sentence(name: str, row: pd.Series, level: str, standing: Standing | None, 
     n = int(row["n_interventions"])
     same, other = float(row["same_background_accuracy"]), float(row["other_background_accuracy"])
     parts = [
-        f"{n} of {int(row['n_eligible'])} usable photos of {name} were pasted on other photos' backgrounds: "
+        f"{n} of {int(row['n_eligible'])} usable photos of {name} were pasted on {real_loss.places(row)}: "
         f"{same:z.0%} of the composites on {name} backgrounds are recognised, {other:z.0%} on those of other classes"
     ]
     flipped, becomes = int(row["flipped"]), str(row["becomes"])
     parts[0] += f"; {flipped} of {n} change sides, most often to {becomes}." if flipped and becomes else "."
     parts.append(f"With the object removed, {float(row['background_only_accuracy']):z.0%} are still called {name}.")
+    parts += real_loss.on_scenes(name, row)
     turned, control = as_float(row["adversarial"]), as_float(row["adversarial_control"])
     if turned > 0 and control >= 0:
         parts.append(
@@ -227,6 +251,8 @@ def _sentence(name: str, row: pd.Series, level: str, standing: Standing | None, 
         parts += _why_itself(name, row, evidence.thresholds)
     if standing and standing.blame != "itself":
         parts.append(_blamed_on(name, row, standing, evidence))
+    if level:
+        parts.append(real_loss.told(name, row))
     if level == "CONFIRMED":
         parts.append(_cue(name, row))
     if level == "HIDDEN":
@@ -312,5 +338,8 @@ def why_no_reliance(row: pd.Series) -> str:
         row: the class's row of the class table.
     """
     code = row["reliance_reason_code"]
+    if code == FILLS_FRAME:
+        said = str(row["reliance_reason"])
+        return f"{said[:1].upper()}{said[1:]}: there is no background to exchange, and nothing is missing. {INSTEAD}"
     what = "Not enough photos" if code in FEW else "Not tested" if code == NOT_TESTED else "No composites could be made"
     return f"{what}: {row['reliance_reason']}."

@@ -13,7 +13,7 @@ from bias_audit import stats
 from bias_audit.checks.background.class_effects import background_only_elsewhere, class_effects, cue_effect
 from bias_audit.checks.background.columns import OF_CLASSES
 from bias_audit.checks.background.crossed import crossed_gap_p
-from bias_audit.checks.background.enough import mark_too_few
+from bias_audit.checks.background.enough import mark_filled, mark_too_few
 from bias_audit.checks.background.measure import Example, Interventions
 from bias_audit.checks.background.pulls import attraction, fair_contrasts, gap_matrix, largest_pulls
 from bias_audit.checks.base import Photos
@@ -84,9 +84,11 @@ def of_classes(composites: pd.DataFrame, photos: Photos) -> pd.DataFrame:
     largest = largest_pulls(gaps_between(composites, photos), rate=photos.thresholds.fdr)
     by_label = composites.groupby("label")
     rows = []
+    lent_scenes = composites[composites["donor"] >= len(images)]  # scenes come after the photos
     for index, name in enumerate(photos.class_names):
         own = photos.of_class(name)
         row: dict[str, Any] = class_effects(own, least, photos.seed, groups, draws=draws)
+        row["n_scenes"] = int(lent_scenes.loc[lent_scenes["donor_label"] == index, "donor"].nunique())
         if "p_sign_flip" in row:
             crossed = crossed_gap_p(by_label.get_group(index), codes)
             row["p_gap"] = np.fmax(row["p_sign_flip"], crossed)
@@ -102,7 +104,8 @@ def of_classes(composites: pd.DataFrame, photos: Photos) -> pd.DataFrame:
     for corrected, p in CORRECTED:
         table[corrected] = stats.benjamini_hochberg(table[p].to_numpy(float))
     table["background_gap_shrunken"] = _shrunken_gaps(images, table, photos.class_names)
-    return mark_too_few(table, least=least, rate=photos.thresholds.fdr, draws=draws, grouped=groups is not None)
+    marked = mark_too_few(table, least=least, rate=photos.thresholds.fdr, draws=draws, grouped=groups is not None)
+    return mark_filled(marked, photos.thresholds)
 
 
 def _shrunken_gaps(images: pd.DataFrame, classes: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:

@@ -1,6 +1,8 @@
-"""Columns of the table `slices`: one row per value of a column of the user."""
+"""Columns of the table `slices`: one row per value of a column of the user. And what such a column says of a class."""
 
 from __future__ import annotations
+
+import dataclasses
 
 from bias_audit.run.columns import Column, reason
 
@@ -55,3 +57,27 @@ SLICES: tuple[Column, ...] = (
     Column("gap_against_high", "float", "its interval, 95 % for all pairs of the column at once, upper end"),
     *reason("gap_reason", "ok, or why the gap was not tested"),
 )
+
+OF_CLASSES: tuple[Column, ...] = (
+    Column("conflict_column", "string", "column of the user by which photos of the class conflict with it", added=True),
+    Column(
+        "n_conflicting",
+        "int",
+        "readable photos whose value of that column is commoner in another class than in their own",
+        added=True,
+    ),
+    Column("n_conforming", "int", "the class's other readable photos with a value of that column", added=True),
+    Column("conflicting_accuracy", "float", "share of the conflicting photos predicted right, 0..1", "low", added=True),
+    Column("conforming_accuracy", "float", "share of the other photos predicted right, 0..1", "low", added=True),
+    Column(
+        "conflict_loss",
+        "float",
+        "conforming_accuracy minus conflicting_accuracy: what other classes' scenes cost on real photos, -1..1",
+        "high",
+        added=True,
+    ),
+    Column("conflict_low", "float", "95 % Newcombe interval of the two accuracies, lower end", added=True),
+    Column("conflict_high", "float", "95 % Newcombe interval of the two accuracies, upper end", added=True),
+    *(dataclasses.replace(column, added=True) for column in reason("conflict_reason", "ok, or why there is no loss")),
+)
+"""Columns per class."""

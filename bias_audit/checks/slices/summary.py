@@ -106,6 +106,17 @@ def summarise(photos: Photos) -> pd.DataFrame:
     return slices_table(images, user_columns(images), seed=photos.seed, groups=photos.groups)
 
 
+def of_classes(photos: Photos) -> pd.DataFrame:
+    """The columns that the user's columns add to the table of the classes, see `conflicts.losses`.
+
+    Args:
+        photos: input of the tables, with the complete table of the images.
+    """
+    from bias_audit.checks.slices.conflicts import losses  # which cuts columns as this file does
+
+    return losses(photos)
+
+
 def slices_table(
     images: pd.DataFrame, columns: Sequence[str], *, seed: int = 0, groups: pd.Series | None = None
 ) -> pd.DataFrame:

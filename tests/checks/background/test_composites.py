@@ -78,7 +78,7 @@ class TestIntervene:
         assert Counter(row.arm for row in rows) == {
             arm: 3 * count
             for arm, count in {
-                "same": 6, "other": 6, "same_grown_holes": 3, "other_grown_holes": 3, "next": 1, "background_only": 4,
+                "same": 6, "other": 6, "same_grown_holes": 3, "other_grown_holes": 3, "next": 1, "background_only": 5,
                 "foreground_only": 4, "control_hole": 2,
                 "noisy_object": 1, "noisy_background": 1, "cue_removed": 1, "cue_removed_control": 1, "cue_lent": 1,
                 "cue_lent_control": 1,
