@@ -105,7 +105,7 @@ def test_the_loss_on_scenes_by_hand() -> None:
         read[name] = False
     for name in (
         "control_right", "noisy_object_right", "noisy_background_right", "shapley_background_share",
-        "cue_removal_effect",
+        "cue_removal_effect", "grown_holes_donors",
     ):  # fmt: skip
         read[name] = np.nan
     row = class_effects(read, 10, 0)
