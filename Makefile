@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := .ci/constraints.txt
 
-.PHONY: demo check test attack simulations lint sample clean
+.PHONY: demo check test compatibility attack simulations lint sample clean
 
 demo: .venv/.package
 	$(BIN)/bias-audit demo --out reports/demo
@@ -19,6 +19,10 @@ test: .venv/.dev
 # Import contracts are among these tests (tests/architecture/test_layers.py).
 check: lint
 	$(ALONE) $(BIN)/python -m pytest --quick -n 2 --dist worksteal
+
+# Every family of keras.applications, against reports/compatibility.md: what a few of them show comes with `make test`.
+compatibility: .venv/.dev
+	$(BIN)/python tests/keras/compatibility.py --check
 
 # Hostile input of every kind, new in each run: docs/how-to/attack.md. Repeat one with ARGS="--seed N".
 TRIES ?= 100000

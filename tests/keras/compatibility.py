@@ -2,6 +2,7 @@
 
     python tests/keras/compatibility.py           # prints the table
     python tests/keras/compatibility.py --write   # into reports/compatibility.md
+    make compatibility                            # compares it with reports/compatibility.md, 3 minutes
 
 Random weights and small inputs: what is checked is the way through the network, not what it knows.
 """
@@ -9,7 +10,7 @@ Random weights and small inputs: what is checked is the way through the network,
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,9 @@ FAMILIES = (
 )  # fmt: skip
 """The smallest member of each module of keras.applications: members of a family differ in size only."""
 
+QUICK = ("MobileNetV2", "VGG16", "EfficientNetB0")
+"""Families that are tried with every test run: inverted residuals, a head without pooling, squeeze and excitation."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -54,8 +58,8 @@ class Row:
     result: str
 
 
-def applications() -> Iterator[tuple[str, Callable[[], Any]]]:
-    for name in FAMILIES:
+def applications(families: Sequence[str]) -> Iterator[tuple[str, Callable[[], Any]]]:
+    for name in families:
         build = getattr(keras.applications, name)
         side = LARGER if "Inception" in name else SIDE
         shape = (side, side, 3)
@@ -176,15 +180,18 @@ def _as_cam(active: Activations, maps: np.ndarray) -> str:
     return "equal" if np.abs(cam / cells - maps).max() <= 1e-3 * np.abs(maps).max() else "differs"
 
 
-def rows() -> list[Row]:
-    made = [explained(name, build, CLASSES) for name, build in applications()]
+def rows(families: Sequence[str] = FAMILIES) -> list[Row]:
+    made = [explained(name, build, CLASSES) for name, build in applications(families)]
     return made + [explained(name, *built) for name, built in BUILT.items()]
 
 
 def table(found: list[Row]) -> str:
     head = ("model", "input", "layer explained", "grid", "head", "method", "CAM / (h w)", "result")
-    lines = [head, tuple("---" for _ in head), *(astuple(row) for row in found)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return "\n".join([line(head), line(["---"] * len(head)), *(line(astuple(row)) for row in found)])
+
+
+def line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def report(found: list[Row]) -> str:
@@ -194,8 +201,8 @@ def report(found: list[Row]) -> str:
         "One member of every family of `keras.applications`, vision transformers, and the ways users build models,\n"
         "with random weights. Checked: the probabilities are the model's own, the map is finite and not constant, and\n"
         "where CAM is defined the default map is CAM / (h w). `bias-audit inspect MODEL` says the same of your model.\n"
-        f"{passed} of {len(found)} pass. Made by `python tests/keras/compatibility.py --write`; a test compares it\n"
-        "with what it finds.\n\n"
+        f"{passed} of {len(found)} pass. Made by `python tests/keras/compatibility.py --write`; `make compatibility`\n"
+        "compares it with what it finds, and every test run a part of it.\n\n"
         f"{table(found)}\n"
     )
 
@@ -203,7 +210,11 @@ def report(found: list[Row]) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--write", action="store_true", help=f"write {REPORT}")
+    parser.add_argument("--check", action="store_true", help="exit with 1 where the committed table says otherwise")
+    options = parser.parse_args()
     text = report(rows())
-    if parser.parse_args().write:
+    if options.write:
         REPORT.write_text(text, encoding="utf-8")
     print(text)
+    if options.check and text != REPORT.read_text(encoding="utf-8"):
+        raise SystemExit(f"{REPORT} says otherwise: look at what changed, then write it anew with --write")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+
 import compatibility
 import keras
 import pytest
 
 
 @pytest.mark.slow
-def test_all_pass_and_the_committed_table_is_what_is_found() -> None:
-    found = compatibility.rows()
+def test_what_is_found_stands_in_the_committed_table() -> None:
+    """All ways of building, and a few families: `make compatibility` tries all of them, which takes minutes."""
+    found = compatibility.rows(compatibility.QUICK)
     assert [(row.model, row.result) for row in found if row.result != "pass"] == []
     assert {row.cam for row in found} == {"equal", "not defined"}
-    assert compatibility.REPORT.read_text(encoding="utf-8") == compatibility.report(found)
+    committed = compatibility.REPORT.read_text(encoding="utf-8").splitlines()
+    assert [row for row in found if compatibility.line(astuple(row)) not in committed] == []
 
 
 def test_no_family_is_forgotten() -> None:

@@ -117,6 +117,10 @@ def draw(model: Model, seed: int) -> pd.DataFrame:
         _rows(model, arm, FIRST_FILL, made.photo, made.donor, first),
         _rows(model, arm[made.second], SECOND_FILL, made.photo[made.second], made.donor[made.second], second),
     ]
+    grown = np.where(made.same, arms.GROWN_SAME, arms.GROWN_OTHER)[
+        made.second
+    ]  # as unlike the first as another fill is
+    parts.append(_rows(model, grown, FIRST_FILL, made.photo[made.second], made.donor[made.second], second))
     photos = np.arange(total)
     # Emptied pictures are called what the net leans to, or their background's own favourite.
     leaning = rng.dirichlet(np.full(classes, 0.3))
