@@ -18,7 +18,7 @@ from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.checks.reasons import FILLS_FRAME
 from bias_audit.report.class_columns import CLASS_COLUMNS
 from bias_audit.report.confusion_section import MATRIX_CLASSES
-from bias_audit.report.gallery import COMPOSITE_SHARE, arrange_pictures, order_by_suspicion
+from bias_audit.report.gallery import COMPOSITE_SHARE, MOST_CARDS, arrange_pictures, order_by_suspicion
 from bias_audit.report.summary import summarise
 from bias_audit.run.result import AuditResult, load
 

@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bias_audit.checks.background.culprits import (
+from bias_audit.checks.background.rule import cannot_be_found, capped
+from bias_audit.checks.culprits import (
     UNKNOWN,
     blamed_themselves,
     cue_moves_it,
@@ -14,7 +15,6 @@ from bias_audit.checks.background.culprits import (
     needs_its_own,
     to_blame,
 )
-from bias_audit.checks.background.rule import cannot_be_found, capped
 from bias_audit.checks.outcomes import (
     COLLATERAL,
     WATCH,

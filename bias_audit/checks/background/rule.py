@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bias_audit.checks.background import fill_words, mask_words, real_loss
-from bias_audit.checks.background.culprits import (
+from bias_audit.checks.base import Rule
+from bias_audit.checks.culprits import (
     Pull,
     Standing,
     is_to_blame,
@@ -15,7 +16,6 @@ from bias_audit.checks.background.culprits import (
     pulls,
     standings,
 )
-from bias_audit.checks.base import Rule
 from bias_audit.checks.outcomes import (
     COLLATERAL,
     FAILS_FROM,

@@ -6,9 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 from bias_audit.checks.background import mask_words
-from bias_audit.checks.background.culprits import UNKNOWN, standings
 from bias_audit.checks.background.rule import told_pulls, why_no_reliance
 from bias_audit.checks.base import Rule
+from bias_audit.checks.culprits import UNKNOWN, standings
 from bias_audit.checks.outcomes import WATCH, RuleOutcome, answered, as_float, masks_in_doubt, not_applicable
 from bias_audit.checks.reasons import MASKS_IN_DOUBT, NOT_MEASURED
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bias_audit.checks.base import Rule
+from bias_audit.checks.culprits import standings
 from bias_audit.checks.outcomes import (
+    WATCH,
     RuleOutcome,
     amount,
     answered,
@@ -61,7 +63,8 @@ def global_cue(rule: Rule, evidence: Evidence, probes: pd.DataFrame | None) -> l
     and classes) and the lower median of the pull over the other classes is large enough, with a lower limit above 0.
 
     The level is HIDDEN, since heatmaps cannot show the cue. It is SUSPICIOUS where they could, for a border, and where
-    the class's background is convicted already (snow is bright).
+    the class's background is convicted already (snow is bright). It is WATCH where BA201 lays the gap of the class to
+    another class: photos of that class which lose their cue must be called something.
 
     Args:
         rule: GLOBAL_CUE.
@@ -76,6 +79,8 @@ def global_cue(rule: Rule, evidence: Evidence, probes: pd.DataFrame | None) -> l
         reason = str(probes["reason"].mode().iloc[0])
         return [not_applicable(rule, "dataset", "", f"Not enough images: {reason}.", _code(probes))]
     strongest = tested.groupby("probe")["attract"].max()
+    blamed = standings(evidence.rows(), evidence.table("gap_matrix"), bounds)
+    victims = {name: each.pulls[0].by for name, each in blamed.items() if each.blame == "a culprit"}
     outcomes = []
     for name, rows in probes.groupby("class_name", sort=False):
         own = rows[rows["reason"] == OK]
@@ -90,7 +95,7 @@ def global_cue(rule: Rule, evidence: Evidence, probes: pd.DataFrame | None) -> l
             if len(found)
             else own.sort_values("attract_high", ascending=False, kind="stable")
         )
-        outcomes.append(_outcome(rule, str(name), ranked, evidence, found=len(found) > 0))
+        outcomes.append(_outcome(rule, str(name), ranked, evidence, victims.get(str(name), ""), found=len(found) > 0))
     return outcomes
 
 
@@ -110,17 +115,25 @@ def pulls(row: pd.Series, bounds: Thresholds, strongest: float) -> bool:
     )
 
 
-def _outcome(rule: Rule, name: str, ranked: pd.DataFrame, evidence: Evidence, *, found: bool) -> RuleOutcome:
+def _outcome(
+    rule: Rule, name: str, ranked: pd.DataFrame, evidence: Evidence, culprit: str, *, found: bool
+) -> RuleOutcome:
     row, bounds = ranked.iloc[0], evidence.thresholds
     level, own = None, sorted(map(str, ranked["probe"]))
     if found:
-        convicted = _background_convicted(name, evidence)
+        convicted = not culprit and _background_convicted(name, evidence)
         in_place = all(probe in IN_PLACE for probe in ranked["probe"])
-        level = "SUSPICIOUS" if convicted or in_place else "HIDDEN"
+        level = WATCH if culprit else "SUSPICIOUS" if convicted or in_place else "HIDDEN"
         sentence = " ".join(_told(name, each) for _, each in ranked.iterrows())
         sentence += " No heatmap can show this." if level == "HIDDEN" else ""
         sentence += " Its background is convicted already (BA201), and may bring this with it." if convicted else ""
-        sentence += " Legitimate only where it belongs to the thing itself." if not convicted else ""
+        sentence += (
+            f" Its objects fall for the background of {culprit} (BA201): photos of {culprit} that lose their cue may "
+            f"make this, so {name} is not accused."
+            if culprit
+            else ""
+        )
+        sentence += " Legitimate only where it belongs to the thing itself." if not convicted and not culprit else ""
     else:
         sentence = (
             f"No {' or '.join(own)} of photos of {name} is shown to turn photos of the other classes into it. "

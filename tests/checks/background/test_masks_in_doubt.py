@@ -13,8 +13,8 @@ from bias_audit.checks.background import composites as arms
 from bias_audit.checks.background.class_effects import class_effects
 from bias_audit.checks.background.columns import OF_IMAGES
 from bias_audit.checks.background.contradictions import contradiction, unnamed_contradiction
-from bias_audit.checks.background.culprits import blamed_themselves, to_blame
 from bias_audit.checks.background.photo_effects import photo_effects
+from bias_audit.checks.culprits import blamed_themselves, to_blame
 from bias_audit.checks.evidence import Evidence
 from bias_audit.checks.levels import fails_by_default, overall_level
 from bias_audit.checks.outcomes import RuleOutcome, masks_in_doubt

@@ -20,6 +20,7 @@ from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.data.masks import MaskReading
 from bias_audit.models.base import NO_CLASS, Predictions
 from bias_audit.run.folder import Run
+from bias_audit.run.schema import TABLES
 from bias_audit.run.tables import table as make_table
 
 NAMES = ("a", "b", "c")
@@ -99,6 +100,29 @@ def test_who_is_swept_along_is_not_accused() -> None:
     given["predicted"][few] = 1
     assert rows(given)["b"]["attract"] == pytest.approx(1 / 6)
     assert outcomes(given) == {"a": ("found", "HIDDEN"), "b": ("passed", None), "c": ("passed", None)}
+
+
+def test_the_victim_of_another_class_is_not_accused() -> None:
+    """BA201 lays the gap of a to c: photos of c that have lost their cue go to a, whatever they are given."""
+    gap = {
+        "background_gap": 0.4,
+        "gap_low": 0.3,
+        "p_fdr": 0.01,
+        "p_second_fill": 0.01,
+        "background_gap_second_fill": 0.4,
+    }
+    culprit = {**gap, "attract": 0.5, "attract_low": 0.4, "p_attract_fdr": 0.01}
+    names = ("a", "b", "c")
+    classes = pd.DataFrame([gap, {}, culprit], index=pd.Index(names, name="class_name"))
+    classes = classes.reindex(columns=[column.name for column in TABLES["classes"] if column.name != "class_name"])
+    pairs = pd.DataFrame(
+        {"object_class": ["a"], "background_class": ["c"], "n_groups": [20], "pull": [0.5], "p_pull": [0.001]}
+    )
+    table = make_table("probes", property_rows(seen({(1, 0): 0, (2, 0): 0}), ("colour",), NAMES, min_photos=10, seed=0))
+    for tables, level in (({"gap_matrix": pairs}, "WATCH"), ({}, "SUSPICIOUS")):
+        found = global_cue(GLOBAL_CUE, Evidence(pd.DataFrame(), classes, Thresholds(), tables=tables), table)[0]
+        assert (found.subject, found.status, found.level) == ("a", "found", level)
+        assert ("fall for the background of c" in found.sentence) == (level == "WATCH")
 
 
 def test_too_few_photos_are_no_verdict() -> None:

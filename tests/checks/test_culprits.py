@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from bias_audit.checks.background.contradictions import contradiction, unnamed_contradiction
-from bias_audit.checks.background.culprits import significant_pulls, standings
+from bias_audit.checks.culprits import significant_pulls, standings
 from bias_audit.checks.outcomes import RuleOutcome, gap_proven
 from bias_audit.config import Thresholds
 
