@@ -280,9 +280,11 @@ def test_past_the_budget_the_least_suspicious_go(sizes: list[int], excesses: lis
     images = table("images", rows).set_index("image_id")
     pictures = {f"{index}.jpg": {**picture(0), "jpeg": "A" * size} for index, size in enumerate(sizes)}
     chosen = arrange_pictures(images, [], [], {"images": pictures}, budget)
-    shown = [image["image_id"] for section in chosen["gallery"] for image in section["images"]]
+    shown = list(chosen["places"])
     order = order_by_suspicion(images, [])
     assert shown == order[: len(shown)]
+    cards = [image["image_id"] for section in chosen["gallery"] for image in section["images"]]
+    assert cards == shown[:MOST_CARDS]
     known = [(excesses[int(name.split(".")[0])]) for name in order]
     ranked = [-math.inf if value is None else value for value in known]
     assert ranked == sorted(ranked, reverse=True)
