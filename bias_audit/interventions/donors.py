@@ -46,14 +46,14 @@ MAX_HOLE does not hold for grown holes: the donors are those whose own hole is b
 """
 
 POOL = 400
-"""Donors over all classes, but at least ENOUGH_DONORS per class (400 with two fills each: 120 MB at 224 px)."""
+"""Donors over all classes, but at least ENOUGH_DONORS per class (400 with two fills and a grown hole each: 180 MB at 224 px)."""
 
 ENOUGH_DONORS = 20
 """Donors per class from which chance among them hardly decides; fewer only where all together are more than MOST_HELD,
 and then at least one more than a photo gets. A class with fewer is tested with photos and donors crossed."""
 
 MOST_HELD = 2000
-"""Largest number of donors over all classes that ENOUGH_DONORS per class may come to (600 MB at 224 px, in a file where
+"""Largest number of donors over all classes that ENOUGH_DONORS per class may come to (900 MB at 224 px, in a file where
 that is more than a batch may take)."""
 
 NO_LABEL = -1
