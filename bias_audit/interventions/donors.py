@@ -46,7 +46,7 @@ MAX_HOLE does not hold for grown holes: the donors are those whose own hole is b
 """
 
 POOL = 400
-"""Donors over all classes, but at least ENOUGH_DONORS per class (400 with two fills and a grown hole each: 180 MB at 224 px)."""
+"""Donors over all classes, but at least ENOUGH_DONORS per class (400 with three pictures each: 180 MB at 224 px)."""
 
 ENOUGH_DONORS = 20
 """Donors per class from which chance among them hardly decides; fewer only where all together are more than MOST_HELD,
