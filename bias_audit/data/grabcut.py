@@ -45,8 +45,7 @@ def grabcut(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         (H, W) uint8 of BACKGROUND and FOREGROUND; all BACKGROUND where nothing stands out.
     """
     height, width = pixels.shape[:2]
-    scale = min(1.0, WORKING_SIDE / max(height, width))
-    size = max(16, round(width * scale)), max(16, round(height * scale))
+    size = working_size(height, width)
     small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
     nothing = np.full((height, width), BACKGROUND, np.uint8)
     cv2.setRNGSeed(0)
@@ -61,21 +60,37 @@ def grabcut(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     seeds = np.where(grey > bound, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     seeds[score >= np.quantile(score, 1 - CORE)] = cv2.GC_FGD
     seeds[_rim(small.shape, BORDER)] = cv2.GC_BGD
-    try:
-        cv2.grabCut(
-            np.ascontiguousarray(small[..., ::-1]),
-            seeds,
-            (0, 0, *size),
-            np.zeros((1, 65)),
-            np.zeros((1, 65)),
-            1,
-            cv2.GC_INIT_WITH_MASK,
-        )
-    except cv2.error:  # too few colours to model either side
+    found = cut(small[..., ::-1], seeds)
+    if found is None:
         return nothing
-    inside = np.isin(seeds, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
+    inside = found.astype(np.uint8)
     whole = np.asarray(cv2.resize(inside, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
     return np.where(whole > 0, FOREGROUND, BACKGROUND).astype(np.uint8)
+
+
+def working_size(height: int, width: int) -> tuple[int, int]:
+    """(width, height) at which a picture is cut: at most WORKING_SIDE, and at least 16 pixels a side."""
+    scale = min(1.0, WORKING_SIDE / max(height, width))
+    return max(16, round(width * scale)), max(16, round(height * scale))
+
+
+def cut(picture: NDArray[np.uint8], seeds: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
+    """One graph cut of a picture.
+
+    Args:
+        picture: (H, W, 3) uint8.
+        seeds: (H, W) uint8 of `cv2.GC_BGD`, `GC_FGD`, `GC_PR_BGD` and `GC_PR_FGD`; overwritten.
+
+    Returns:
+        (H, W) true on the object, the certain and the probable; None with too few colours to model either side.
+    """
+    whole = (0, 0, seeds.shape[1], seeds.shape[0])
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    try:
+        cv2.grabCut(np.ascontiguousarray(picture), seeds, whole, *models, 1, cv2.GC_INIT_WITH_MASK)
+    except cv2.error:
+        return None
+    return np.isin(seeds, (cv2.GC_FGD, cv2.GC_PR_FGD))
 
 
 def _contrast(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -81,7 +81,8 @@ def of_classes(composites: pd.DataFrame, photos: Photos) -> pd.DataFrame:
     codes = None if groups is None else groups.to_numpy(np.intp)
     compared = fair_contrasts(composites, len(photos.class_names), strong=photos.thresholds.min_pull)
     pull = attraction(compared, len(photos.class_names), seed=photos.seed, groups=codes, draws=draws)
-    largest = largest_pulls(gaps_between(composites, photos), rate=photos.thresholds.fdr)
+    matrix = gap_matrix(compared, photos.class_names, seed=photos.seed, groups=codes)
+    largest = largest_pulls(matrix, rate=photos.thresholds.fdr)
     by_label = composites.groupby("label")
     rows = []
     lent_scenes = composites[composites["donor"] >= len(images)]  # scenes come after the photos

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from bias_audit.checks.base import Context, Measured
 from bias_audit.data.batches import Geometry, load_in_order
 from bias_audit.data.dataset import Dataset
-from bias_audit.data.grabcut import WORKING_SIDE
+from bias_audit.data.grabcut import cut, working_size
 from bias_audit.data.masks import BACKGROUND, FOREGROUND, VOID
 from bias_audit.data.sampling import LOADED_AT_ONCE, spread
 from bias_audit.interventions.donors import MAX_AREA, MIN_AREA
@@ -124,8 +124,7 @@ def missed_share(pixels: Pixels, mask: Mask) -> float | None:
         where there are too few colours to tell.
     """
     height, width = mask.shape
-    scale = min(1.0, WORKING_SIDE / max(height, width))
-    size = max(16, round(width * scale)), max(16, round(height * scale))
+    size = working_size(height, width)
     thing, void = (_smaller(mask == value, size) for value in (FOREGROUND, VOID))
     if not MIN_AREA <= float(thing.mean()) <= MAX_AREA:
         return None
@@ -141,20 +140,8 @@ def missed_share(pixels: Pixels, mask: Mask) -> float | None:
     colours = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.float32)
     colours = np.broadcast_to(colours.reshape(*small.shape, -1), (*small.shape, 3))
     cv2.setRNGSeed(0)
-    try:
-        cv2.grabCut(
-            np.ascontiguousarray(np.clip(np.rint(colours), 0, 255).astype(np.uint8)),
-            seeds,
-            (0, 0, *size),
-            np.zeros((1, 65)),
-            np.zeros((1, 65)),
-            1,
-            cv2.GC_INIT_WITH_MASK,
-        )
-    except cv2.error:  # too few colours to model either side
-        return None
-    found = around & np.isin(seeds, (cv2.GC_FGD, cv2.GC_PR_FGD))
-    return float(found.sum() / thing.sum())
+    object_ = cut(np.clip(np.rint(colours), 0, 255).astype(np.uint8), seeds)
+    return None if object_ is None else float((around & object_).sum() / thing.sum())
 
 
 def _smaller(where: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:

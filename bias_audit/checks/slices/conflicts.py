@@ -22,6 +22,8 @@ from bias_audit.run.tables import frame, user_columns
 
 NO_COLUMN = "no column of yours"
 
+CONFIDENCE = 0.95
+
 
 def losses(photos: Photos) -> pd.DataFrame:
     """The columns OF_CLASSES: per class the loss on conflicting photos, in the column that has most of them.
@@ -117,6 +119,3 @@ def _of_column(own: pd.DataFrame, column: str, conflicts: pd.Series, groups: pd.
         "conflict_low": low,
         "conflict_high": high,
     }
-
-
-CONFIDENCE = 0.95
