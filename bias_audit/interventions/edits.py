@@ -8,6 +8,7 @@ one function and one line in FILLS; a new neutral backdrop is one function and o
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ from bias_audit.interventions.exemplar import fill_by_pieces
 
 Pixels = NDArray[np.float32]
 Mask = NDArray[np.uint8]
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 HOLE_MARGIN = 0.03
 """Width of the margin around an object that is removed with it, as a share of the shorter side (7 px at 224).
@@ -61,7 +63,12 @@ def hole(mask: Mask) -> Mask:
 
 def grown(holes: Mask) -> Mask:
     """The holes with all that lies within GROWTH of them, to cover what a mask may have missed of the object."""
-    return np.asarray(cv2.dilate(holes, _disc(round(GROWTH * min(holes.shape)))), np.uint8)
+    return near(holes, GROWTH)
+
+
+def near(holes: Mask, share: float) -> Mask:
+    """(H, W) 1 on the holes and on all that lies within a share of the picture's shorter side of them."""
+    return np.asarray(cv2.dilate(holes, _disc(round(share * min(holes.shape)))), np.uint8)
 
 
 def touches(region: Mask, holes: Mask) -> bool:
@@ -212,6 +219,14 @@ def elsewhere(region: Mask, avoid: Mask, rng: np.random.Generator, scales: tuple
         (H, W) the moved region without the pixels that still overlap, or None for an empty region or where more than
         MOST_OVERLAP of the region would overlap.
     """
+    placed = placed_elsewhere(region, avoid, rng, scales)
+    return None if placed is None else placed[0]
+
+
+def placed_elsewhere(
+    region: Mask, avoid: Mask, rng: np.random.Generator, scales: tuple[float, ...] = (1.0,)
+) -> tuple[Mask, tuple[int, int]] | None:
+    """As `elsewhere`, and by how much the upper left corner of the region was moved, (down, right) in pixels."""
     rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
     if not rows.size:
         return None
@@ -228,7 +243,13 @@ def elsewhere(region: Mask, avoid: Mask, rng: np.random.Generator, scales: tuple
     y, x = free[int(rng.integers(len(free)))]
     moved = np.zeros_like(region)
     moved[y : y + shape.shape[0], x : x + shape.shape[1]] = shape
-    return np.where(taken > 0, 0, moved).astype(np.uint8)
+    return np.where(taken > 0, 0, moved).astype(np.uint8), (int(y - rows[0]), int(x - columns[0]))
+
+
+def shifted(pixels: NDArray[Scalar], offset: tuple[int, int]) -> NDArray[Scalar]:
+    """A picture or mask moved (down, right); what leaves it on one side comes in on the other."""
+    moved: NDArray[Scalar] = np.roll(pixels, offset, axis=(0, 1))
+    return moved
 
 
 def lend(host: Pixels, mask: Mask, lender: Pixels, region: Mask) -> Pixels:

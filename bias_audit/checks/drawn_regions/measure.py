@@ -11,16 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from bias_audit import stats
 from bias_audit.config import FIRST_FILL, SECOND_FILL
 from bias_audit.data.masks import FOREGROUND, VOID
-from bias_audit.interventions.edits import MOST_OVERLAP, Mask, Pixels, background_only, elsewhere, lend
+from bias_audit.interventions.edits import MOST_OVERLAP, Mask, Pixels, background_only, elsewhere, lend, shifted
 from bias_audit.interventions.erase_and_paste import (
     Asked,
     Predict,
@@ -29,8 +27,6 @@ from bias_audit.interventions.erase_and_paste import (
     of_weaker_fill,
     turned_rate,
 )
-
-Scalar = TypeVar("Scalar", bound=np.generic)
 
 Change = tuple[str, int]
 """(arm, place of the host among those that take the region, or SELF)."""
@@ -200,7 +196,7 @@ def _pastings(
 ) -> Iterator[tuple[str, Pixels]]:
     """(arm, picture) of one host, that gets the region where it was `moved` to; `own` is another piece of the photo."""
     yield AS_IT_IS, host.pixels
-    yield PASTED, lend(host.pixels, host.mask, _shifted(photo.pixels, offset), moved)
+    yield PASTED, lend(host.pixels, host.mask, shifted(photo.pixels, offset), moved)
     for piece in controls:
         yield CONTROL, lend(host.pixels, host.mask, piece, moved)
     if own is not None and offset == (0, 0) and (_object(host.mask)[own > 0] == 0).mean() >= LEAST_SEEN:
@@ -289,13 +285,7 @@ def _placed(region: Mask, mask: Mask) -> tuple[Mask, tuple[int, int]] | None:
         return None
     y, x = np.unravel_index(int(overlap.argmin()), overlap.shape)
     offset = int(y) - int(rows[0]), int(x) - int(columns[0])
-    return _shifted(region, offset), offset
-
-
-def _shifted(pixels: NDArray[Scalar], offset: tuple[int, int]) -> NDArray[Scalar]:
-    """Moved down and right; what comes in from beyond the edge is never shown, since the region moves along."""
-    moved: NDArray[Scalar] = np.roll(pixels, offset, axis=(0, 1))
-    return moved
+    return shifted(region, offset), offset
 
 
 def _object(mask: Mask) -> Mask:

@@ -26,7 +26,16 @@ from bias_audit.data.central_object import estimated
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import BACKGROUND
 from bias_audit.data.sampling import in_turn, rank
-from bias_audit.interventions.edits import Mask, Pixels, attended_region, elsewhere, hole, lend
+from bias_audit.interventions.edits import (
+    Mask,
+    Pixels,
+    attended_region,
+    hole,
+    lend,
+    near,
+    placed_elsewhere,
+    shifted,
+)
 from bias_audit.interventions.erase_and_paste import (
     Answer,
     Asked,
@@ -51,6 +60,16 @@ ENOUGH = stats.ENOUGH_GROUPS
 RIMS = (0.5, 0.25, 0.0)
 """Cells around the attended piece that go with it, tried in turn until a control has room. A map places a thing within
 half a cell; without that rim a fifth of a tag was pasted, and did nothing."""
+
+NEAR_OBJECT = 0.1
+"""How near an object a piece counts as possibly a part of it, as a share of the picture's shorter side.
+
+Masks that are drawn a little too small or beside their object leave its rim on the background, in photo after photo, as
+a cue would lie; what is erased and pasted keeps so far off the object (docs/science.md#proof-of-a-cue).
+"""
+
+MOST_NEAR = 0.5
+"""Share of an attended piece that may lie near the object; of a photo with more the rest is no longer what was seen."""
 
 HOSTS = 2
 """Images of other classes that each spot is pasted onto."""
@@ -215,21 +234,25 @@ def _composites(
     found = _region(seen, image, spots, mask, seed, off_object=off_object)
     if found is None:
         return []
-    region, control = found
+    region, control, offset = found
+    another, there = shifted(pixels, offset), shifted(control, offset)
     made = [(-1, ORIGINAL, pixels)]
     made += [(-1, arm, changed) for arm, changed in erased(pixels, region, [control])]
     for host in pairs:
         if host in hosts:
             other, other_mask = hosts[host]
             made.append((host, PASTED, lend(other, other_mask, pixels, region)))
-            made.append((host, control_of(PASTED), lend(other, other_mask, pixels, control)))
+            made.append((host, control_of(PASTED), lend(other, other_mask, another, there)))
     return made
 
 
 def _region(
     seen: Seen, image: int, spots: Sequence[int], mask: Mask, seed: int, *, off_object: bool
-) -> tuple[Mask, Mask] | None:
-    """What is erased and pasted, (H, W), and an equal piece elsewhere; None without room for one."""
+) -> tuple[Mask, Mask, tuple[int, int]] | None:
+    """What is erased and pasted, an equal piece elsewhere, and the way (down, right) from there to the region's place.
+
+    None without room for such a piece, and where most of what was looked at lies near the object.
+    """
     ground = mask if off_object else np.full_like(mask, BACKGROUND)
     attended = np.zeros_like(mask)
     for spot in spots:
@@ -241,18 +264,22 @@ def _region(
         part = attended_region(heat, ground)
         if part is not None:
             attended |= part
-    if not attended.any():
+    covered = near(hole(ground), NEAR_OBJECT)
+    seen_at = int(attended.sum())
+    attended = np.where(covered > 0, 0, attended).astype(np.uint8)
+    if not attended.any() or attended.sum() < (1 - MOST_NEAR) * seen_at:
         return None
-    hot, covered = _attended(seen, image, mask.shape), hole(ground) > 0
+    hot = _attended(seen, image, mask.shape)
     for rim in RIMS:
         sides = [max(1, round(2 * rim * side / cells)) for side, cells in zip(mask.shape, seen.spots.grid, strict=True)]
         grown = np.asarray(cv2.dilate(attended, np.ones(sides, np.uint8)), np.uint8)
-        region = np.where(covered, 0, grown).astype(np.uint8) if rim else attended
+        region = np.where(covered > 0, 0, grown).astype(np.uint8) if rim else attended
         # A control that lies on the object would cost more than the spot; one that is attended too is no control.
-        for avoid in (mask | hot, mask):
-            control = elsewhere(region, avoid, np.random.default_rng((seed, image)))
-            if control is not None:
-                return region, control
+        for avoid in (covered | mask | hot, mask | hot, mask):
+            placed = placed_elsewhere(region, avoid, np.random.default_rng((seed, image)))
+            if placed is not None:
+                control, (down, right) = placed
+                return region, control, (-down, -right)
     return None
 
 
