@@ -25,6 +25,7 @@ INTERPOLATIONS = ("bilinear", "nearest", "bicubic", "area", "antialias")
 PREPROCESSES = ("none", "unit", "signed", "imagenet", "caffe", "bgr", "unit_bgr", "signed_bgr")
 AUTO_PREPROCESS = "auto"
 DECODERS = ("pillow", "tensorflow")
+HEADS = ("softmax", "sigmoid", "logits")
 AS_LOADER = ""
 """Value of `resize`, `interpolation` and `decoder` before they are resolved: as the loader does it."""
 
@@ -81,6 +82,8 @@ class AuditConfig:
             model (.keras, .h5, .tflite) or `module:function`; None = such pictures stay without a mask.
         mask_ignore: pixel value that is neither (VOC: 255, Oxford-Pet trimap: 3); None = none; palettes: 255.
         class_map: class name -> output indices, as (name, indices) pairs; None = one output per class, in order.
+        head: what the outputs are, one of HEADS: probabilities of a softmax or of sigmoids, or logits; None = seen from
+            the outputs for the first images.
         custom_objects: module with the classes and functions that the model's file needs; importing it runs it.
         extra: settings of checks of other packages, as (name, value) pairs in the order of their names.
         limits: what a file may cost; a mapping, name -> number, becomes `Limits`.
@@ -106,6 +109,7 @@ class AuditConfig:
     mask_ignore: int | None = None
     segmenter: str | None = None
     class_map: tuple[tuple[str, tuple[int, ...]], ...] | None = None
+    head: str | None = None
     custom_objects: str | None = None
     extra: tuple[tuple[str, int], ...] = ()
     limits: Limits = DEFAULTS
@@ -116,6 +120,8 @@ class AuditConfig:
         _one_of("resize", self.resize, RESIZES)
         _one_of("interpolation", self.interpolation, INTERPOLATIONS)
         _one_of("decoder", self.decoder, DECODERS)
+        if self.head is not None:
+            _one_of("head", self.head, HEADS)
         if self.resize == "shorter" and self.interpolation not in ("antialias", "nearest"):
             raise ConfigError(
                 f"resize 'shorter' is torchvision's and goes with antialias or nearest, got {self.interpolation!r}",

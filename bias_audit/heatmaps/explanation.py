@@ -23,8 +23,8 @@ from bias_audit.files.regular import read_regular
 from bias_audit.heatmaps.methods import Explainer, check_method
 from bias_audit.heatmaps.overlays import LEGENDS, STYLES, overlay, view
 from bias_audit.heatmaps.unlabelled import Look, find_class, look, name_outputs, pictures_in
-from bias_audit.models.base import check_model_path, load_model
 from bias_audit.models.decoding import geometry_of
+from bias_audit.models.doors import check_model, load_model
 from bias_audit.run.atomic import guarded, write_atomically
 from bias_audit.run.csv_text import csv_text
 from bias_audit.run.progress import QUIET, Progress
@@ -122,7 +122,7 @@ def explain(
     given = [images] if isinstance(images, str | Path) else list(images)
     paths = _found([Path(image) for image in given])
     if isinstance(model, str | Path):
-        check_model_path(Path(model))
+        check_model(Path(model))
     with progress.stage("Loading the model", None):
         loaded = load_model(model, config, None)
         names = name_outputs(loaded, config, classes)

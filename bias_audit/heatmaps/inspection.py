@@ -13,7 +13,8 @@ from bias_audit.config import AuditConfig, configured
 from bias_audit.data.preprocess import find_preprocess
 from bias_audit.heatmaps.methods import Explainer, check_method
 from bias_audit.heatmaps.unlabelled import name_outputs
-from bias_audit.models.base import Model, check_model_path, load_model
+from bias_audit.models.base import Model
+from bias_audit.models.doors import check_model, load_model
 from bias_audit.run.progress import QUIET, Progress
 
 TIMED_BATCHES = 3
@@ -67,7 +68,7 @@ def inspect(
     config = configured(config, class_map, options)
     check_method(config.method)
     if isinstance(model, str | Path):
-        check_model_path(Path(model))
+        check_model(Path(model))
     with progress.stage("Loading the model", None):
         loaded = load_model(model, config, None)
         names = name_outputs(loaded, config)

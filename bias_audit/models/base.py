@@ -1,25 +1,14 @@
-"""The interface of a model as the audit uses it, whatever the format of its file, and the function that loads one.
-
-TensorFlow is imported only when a model is loaded.
-"""
+"""The interface of a model as the audit uses it, whatever its framework or the format of its file."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-
-from bias_audit.errors import ModelError
-from bias_audit.files.regular import unreachable
-
-if TYPE_CHECKING:
-    from bias_audit.config import AuditConfig
 
 Array = NDArray[np.float32]
 
@@ -142,29 +131,22 @@ def chosen(explanation: Explanation, places: NDArray[np.intp]) -> Explanation:
     return Explanation(predictions, explanation.maps[places], explanation.maps_label[places])
 
 
-class Model(Protocol):
-    """A classifier that can be explained. Images are (n, H, W, C) float32, already preprocessed.
+@runtime_checkable
+class Predictor(Protocol):
+    """The part of a model that every audit needs: it predicts. Images are (n, H, W, C) float32, already preprocessed.
 
     Attributes:
         input_size: (height, width, channels) of the input.
         batch_size: images per pass; a smaller batch is padded, so nothing is traced twice.
-        layer: path of the explained layer, `backbone/name`; several are joined by commas.
-        grid: (h, w) of the layer's output; of several layers the finest grid.
-        layers: all layers that could be explained as (path, grid), in the order in which they run.
-        head: "softmax", "sigmoid" (one unit: two classes; several: independent labels) or "logits".
-        outputs: number of outputs.
-        differentiable: whether the model gives gradients; if not, only methods that perturb the image can explain it.
-        sha256: SHA-256 of the file or folder, or of the weights of a model in memory.
+        sha256: SHA-256 of the file or folder, or of what makes a model in memory; a resumed run must find the same.
         notes: sentences that a reader of the result should know.
         inside: preprocessing steps inside the model, "path: what it does", such as "rescaling: x / 127.5 - 1".
+        head: "softmax", "sigmoid" (one unit: two classes; several: independent labels) or "logits".
+        outputs: number of outputs.
     """
 
     input_size: tuple[int, int, int]
     batch_size: int
-    layer: str
-    grid: tuple[int, int]
-    layers: tuple[tuple[str, tuple[int, int]], ...]
-    differentiable: bool
     sha256: str
     notes: tuple[str, ...]
     inside: tuple[str, ...]
@@ -178,6 +160,23 @@ class Model(Protocol):
     def predict(self, images: Array) -> Predictions:
         """Predictions for any number of images, computed in batches."""
         ...
+
+
+@runtime_checkable
+class Model(Predictor, Protocol):
+    """A classifier that can be explained, if it is `differentiable`; one that only predicts is `predict_only.Wrapped`.
+
+    Attributes:
+        layer: path of the explained layer, `backbone/name`; several are joined by commas.
+        grid: (h, w) of the layer's output; of several layers the finest grid.
+        layers: all layers that could be explained as (path, grid), in the order in which they run.
+        differentiable: whether the model gives gradients; if not, only methods that perturb the image can explain it.
+    """
+
+    layer: str
+    grid: tuple[int, int]
+    layers: tuple[tuple[str, tuple[int, int]], ...]
+    differentiable: bool
 
     def explain(self, images: Array, labels: NDArray[np.intp], weigh: Weigh) -> Explanation:
         """Predictions and heatmaps of at most batch_size images.
@@ -226,64 +225,3 @@ class Model(Protocol):
             ModelError: the weights of this format cannot be changed.
         """
         ...
-
-
-def load_model(model: str | Path | Any, config: AuditConfig, class_names: tuple[str, ...] | None) -> Model:
-    """Load a model, find the layer to explain, and check that the outputs fit the classes.
-
-    Args:
-        model: path of a .keras or .h5 file or of a SavedModel folder, or a Keras model in memory.
-        config: layer, image size, batch size and class map.
-        class_names: classes of the data set, in the order of the outputs; None = no data set, any number of outputs.
-
-    Raises:
-        ModelError: a missing, unreadable or unsafe file, no classifier, outputs that do not fit the classes, or no
-            usable layer.
-        ConfigError: an image size, batch size or class map that does not fit the model, or custom objects that cannot
-            be imported.
-    """
-    from bias_audit.limits.watchdog import watched
-
-    if isinstance(model, str | Path):
-        check_model_path(Path(model))
-    # TensorFlow is imported before the clock of the model starts.
-    from bias_audit.models.keras_model import KerasModel
-    from bias_audit.models.saved_model import SavedModel
-
-    # Loading, tracing and the probe of the head are one call: any of them may be where a graph never returns.
-    with watched("loading the model with its first call", config.limits.seconds_per_call):
-        if isinstance(model, str | Path) and Path(model).is_dir():
-            return SavedModel(Path(model), config, class_names)
-        return KerasModel(model, config, class_names)
-
-
-def check_model_path(path: Path) -> None:
-    """Refuse a path that cannot be a model, before seconds are spent on importing TensorFlow.
-
-    Raises:
-        ModelError: no such path, a folder that is no SavedModel, or a file that is neither .keras, .h5 nor .hdf5.
-    """
-    if not os.path.exists(path):
-        raise ModelError(f"no model at {str(path)!r}{unreachable(path)}")
-    if path.is_dir():
-        if (path / "saved_model.pb").is_file():
-            for file in path.rglob("*"):  # TensorFlow would wait for a pipe among its files for ever
-                if not (file.is_file() or file.is_dir()) and file.exists():
-                    raise ModelError(f"{str(file)!r} is not a regular file, so {str(path)!r} is no SavedModel")
-            return
-        inside = sorted(
-            each.relative_to(path).as_posix()
-            for pattern in ("*.keras", "*.h5", "*.hdf5", "*/saved_model.pb")
-            for each in path.glob(pattern)
-        )
-        raise ModelError(
-            f"{str(path)!r} is a folder without saved_model.pb, so it is no SavedModel",
-            f"Did you mean {str(path / inside[0].removesuffix('/saved_model.pb'))!r}?" if inside else "",
-        )
-    if not path.is_file():
-        raise ModelError(f"{str(path)!r} is not a regular file, so it is no model")
-    if path.suffix.lower() not in (".keras", ".h5", ".hdf5"):
-        raise ModelError(
-            f"{str(path)!r} is no Keras model: expected .keras, .h5 or a SavedModel folder, got {path.suffix!r}",
-            "Give the folder that holds saved_model.pb." if path.name == "saved_model.pb" else "",
-        )

@@ -1,4 +1,7 @@
-"""Interprets the outputs of a classifier: kind of head, audited classes, probabilities and log-odds."""
+"""Interprets the outputs of a classifier: kind of head, audited classes, probabilities and log-odds.
+
+No framework is imported: the same formulas run on NumPy (`Arrays`) and, inside a traced pass, on tensors.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from bias_audit.errors import ConfigError, ModelError
-from bias_audit.models.framework import tf
 from bias_audit.run.statuses import NONE_OF_THESE
 
 if TYPE_CHECKING:
@@ -17,6 +20,10 @@ if TYPE_CHECKING:
 
 SMALLEST = 1.2e-38
 """Least probability of which a logarithm is taken: TensorFlow takes smaller numbers of 32 bits for 0."""
+
+
+ROUNDING = 1e-3
+"""Most that probabilities of an image may sum to beside 1."""
 
 
 @dataclass(frozen=True)
@@ -48,58 +55,107 @@ class Head:
             f'of them is at least as probable as every class is taken for "{NONE_OF_THESE}", which is never right.',
         )
 
-    def read(self, raw: Any, logits: Any | None) -> tuple[Any, ...]:
+    def read(self, raw: Any, logits: Any | None, xp: Any) -> tuple[Any, ...]:
         """Compute probabilities and log-odds of the audited classes from outputs; can run inside a traced function.
 
         Args:
             raw: (N, outputs) outputs of the model.
             logits: (N, outputs) input of the model's final softmax or sigmoid; None where it is not known.
+            xp: functions on arrays: `Arrays`, or the like for the tensors of a framework.
 
         Returns:
             (probabilities (N, K), log-odds (N, K), probability of all other outputs (N,)), float32; and, with outputs
             outside the class map only, `Predictions.outdone` (N,), bool.
         """
-        logits, probabilities = self._logits(raw, logits)
+        logits, probabilities = self._logits(raw, logits, xp)
         outdone: tuple[Any, ...] = ()
         if self.kind == "sigmoid" and self.outputs > 1:
-            return probabilities, logits, tf.zeros_like(probabilities[:, 0])
+            return probabilities, logits, xp.zeros_like(probabilities[:, 0])
         if self.groups is None:
-            other = tf.zeros_like(probabilities[:, 0])
+            other = xp.zeros_like(probabilities[:, 0])
         else:
             *groups, rest = self.groups
-            grouped = [tf.gather(logits, group, axis=1) for group in groups]
-            logits_grouped = [tf.reduce_logsumexp(group, axis=1) for group in grouped]
-            sums = [tf.reduce_sum(tf.gather(probabilities, group, axis=1), axis=1) for group in groups]
-            other = tf.zeros_like(sums[0])
+            logits_grouped = [xp.logsumexp(xp.take(logits, group), 1) for group in groups]
+            sums = [xp.sum(xp.take(probabilities, group), axis=1) for group in groups]
+            other = xp.zeros_like(sums[0])
             if rest:
-                logits_grouped.append(tf.reduce_logsumexp(tf.gather(logits, rest, axis=1), axis=1))
-                single = tf.gather(probabilities, rest, axis=1)
-                other = tf.reduce_sum(single, axis=1)
-                outdone = (tf.reduce_max(tf.stack(sums, axis=1), axis=1) <= tf.reduce_max(single, axis=1),)
-            logits, probabilities = tf.stack(logits_grouped, axis=1), tf.stack(sums, axis=1)
+                logits_grouped.append(xp.logsumexp(xp.take(logits, rest), 1))
+                single = xp.take(probabilities, rest)
+                other = xp.sum(single, axis=1)
+                outdone = (xp.max(xp.stack(sums), axis=1) <= xp.max(single, axis=1),)
+            logits, probabilities = xp.stack(logits_grouped), xp.stack(sums)
         count = probabilities.shape[1]
-        return probabilities, _log_odds(logits)[:, :count], other, *outdone
+        return probabilities, _log_odds(logits, xp)[:, :count], other, *outdone
 
-    def _logits(self, raw: Any, logits: Any | None) -> tuple[Any, Any]:
+    def _logits(self, raw: Any, logits: Any | None, xp: Any) -> tuple[Any, Any]:
         """Logits and probabilities, both (N, outputs); one sigmoid unit becomes two classes.
 
         Where the input of a final softmax is not known, log p stands for it: it differs by a constant, on which the
         log-odds do not depend, until p underflows (docs/science.md#targets).
         """
-        raw = tf.cast(raw, tf.float32)
+        raw = xp.float32(raw)
         if logits is not None:
-            logits = tf.cast(logits, tf.float32)
+            logits = xp.float32(logits)
         elif self.kind == "softmax":
-            logits = tf.math.log(tf.maximum(raw, SMALLEST))
+            logits = xp.log(xp.maximum(raw, SMALLEST))
         elif self.kind == "sigmoid":
-            p = tf.clip_by_value(raw, SMALLEST, 1 - 1e-7)
-            logits = tf.math.log(p) - tf.math.log1p(-p)
+            p = xp.clip(raw, SMALLEST, 1 - 1e-7)
+            logits = xp.log(p) - xp.log1p(-p)
         else:
             logits = raw
         if self.outputs == 1:
-            p = tf.sigmoid(raw) if self.kind == "logits" else raw
-            return tf.concat([tf.zeros_like(logits), logits], axis=1), tf.concat([1 - p, p], axis=1)
-        return logits, tf.nn.softmax(logits) if self.kind == "logits" else raw
+            p = xp.sigmoid(raw) if self.kind == "logits" else raw
+            return xp.concatenate([xp.zeros_like(logits), logits]), xp.concatenate([1 - p, p])
+        return logits, xp.softmax(logits) if self.kind == "logits" else raw
+
+
+class Arrays:
+    """What `Head.read` calls, on NumPy; columns are classes or outputs."""
+
+    zeros_like, log, log1p, maximum, clip, exp, where = (
+        staticmethod(each) for each in (np.zeros_like, np.log, np.log1p, np.maximum, np.clip, np.exp, np.where)
+    )
+    sum, max = staticmethod(np.sum), staticmethod(np.max)
+
+    @staticmethod
+    def float32(values: Any) -> Any:
+        return np.asarray(values, np.float32)
+
+    @staticmethod
+    def take(values: Any, columns: tuple[int, ...]) -> Any:
+        return values[:, list(columns)]
+
+    @staticmethod
+    def stack(columns: list[Any]) -> Any:
+        return np.stack(columns, axis=1)
+
+    @staticmethod
+    def concatenate(parts: list[Any]) -> Any:
+        return np.concatenate(parts, axis=1).astype(np.float32)
+
+    @staticmethod
+    def logsumexp(values: Any, axis: int, *, keepdims: bool = False) -> Any:
+        with np.errstate(invalid="ignore"):  # of NaN and infinite outputs, which are no predictions
+            return special.logsumexp(values, axis=axis, keepdims=keepdims)
+
+    @staticmethod
+    def sigmoid(values: Any) -> Any:
+        return special.expit(values)
+
+    @staticmethod
+    def softmax(values: Any) -> Any:
+        with np.errstate(invalid="ignore"):
+            return special.softmax(values, axis=1)
+
+    @staticmethod
+    def is_largest(values: Any) -> Any:
+        """(N, C) bool, true at the first largest of each row."""
+        return np.arange(values.shape[1]) == np.argmax(values, axis=1)[:, None]
+
+    @staticmethod
+    def constant(values: Any) -> Any:
+        """The values, through which no gradient flows: here there are none."""
+        return values
 
 
 def find_head(
@@ -110,7 +166,7 @@ def find_head(
     Args:
         outputs: (N, outputs) outputs for the images of `probes`.
         linear: whether a layer without activation makes the output, so that it cannot be a probability.
-        config: gives the class map.
+        config: gives the class map, and the kind of head where the user says it.
         class_names: classes of the data set, in the order of the outputs; None = no data set.
 
     Raises:
@@ -122,14 +178,46 @@ def find_head(
     if not np.isfinite(outputs).all():
         raise ModelError("the model gives NaN or infinite outputs on random input")
     count = outputs.shape[1]
-    inside = bool(outputs.min() >= 0 and outputs.max() <= 1)
-    sums_to_one = inside and bool(np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
-    kind = "sigmoid" if inside and not linear else "logits"
+    inside, sums_to_one = are_probabilities(outputs)
     if count == 1 and sums_to_one and np.ptp(outputs) == 0:
         raise ModelError("the model has one output that is always 1: softmax over a single unit")
-    if count > 1 and sums_to_one:
-        kind = "softmax"
+    kind = "softmax" if count > 1 and sums_to_one else "sigmoid" if inside and not linear else "logits"
+    return head_of(asked_head(outputs, config) or kind, count, config, class_names)
+
+
+def head_of(kind: str, count: int, config: AuditConfig, class_names: tuple[str, ...] | None) -> Head:
+    """The head of this kind, with `count` outputs; other arguments and what is raised as in `find_head`."""
     return Head(kind, count, _find_groups(kind, count, config, class_names))
+
+
+def are_probabilities(outputs: NDArray[np.float64]) -> tuple[bool, bool]:
+    """Whether all outputs (N, outputs) lie in [0, 1], and whether, besides, those of every image sum to 1."""
+    inside = bool(outputs.min() >= 0 and outputs.max() <= 1)
+    return inside, inside and bool(np.allclose(outputs.sum(axis=1), 1, atol=ROUNDING))
+
+
+def asked_head(outputs: NDArray[np.float64], config: AuditConfig) -> str | None:
+    """What the user says that the outputs are; None = nothing was said.
+
+    Raises:
+        ConfigError: outputs of the first images that cannot be so.
+    """
+    if config.head is None:
+        return None
+    inside, sums_to_one = are_probabilities(outputs)
+    wrong = {"softmax": not sums_to_one, "sigmoid": not inside}.get(config.head, False)
+    if wrong or (config.head == "softmax" and outputs.shape[1] == 1):
+        wanted = "two or more that sum to 1" if config.head == "softmax" else "numbers in [0, 1]"
+        raise ConfigError(
+            f"head {config.head!r} was asked for, and the model gives {shown(outputs[0])} for random input: "
+            f"{config.head} gives {wanted}"
+        )
+    return config.head
+
+
+def shown(row: NDArray[np.floating]) -> str:
+    """The outputs for one image, in words: at most five of them."""
+    return f"[{', '.join(f'{value:.4g}' for value in row[:5])}{', ...' if len(row) > 5 else ''}]"
 
 
 def probes(count: int, size: tuple[int, int, int]) -> NDArray[np.float32]:
@@ -172,15 +260,15 @@ def _find_groups(
     return (*groups, rest)
 
 
-def _log_odds(logits: Any) -> Any:
+def _log_odds(logits: Any, xp: Any) -> Any:
     """(N, G) -> (N, G): z_c - log sum over the others of exp z_j (docs/science.md#targets).
 
     The largest logit is taken out of its own sum by masking, not by subtraction, so nothing cancels; the others
     subtract themselves from a sum that the largest dominates.
     """
-    top = tf.one_hot(tf.argmax(logits, axis=1), logits.shape[1], on_value=True, off_value=False, dtype=tf.bool)
-    largest = tf.stop_gradient(tf.reduce_max(logits, axis=1, keepdims=True))
-    exponentials = tf.exp(logits - largest)
-    rest = tf.where(top, 1.0, tf.reduce_sum(exponentials, axis=1, keepdims=True) - exponentials)
-    without_top = tf.reduce_logsumexp(tf.where(top, -np.inf, logits), axis=1, keepdims=True)
-    return tf.where(top, logits - without_top, logits - largest - tf.math.log(rest))
+    top = xp.is_largest(logits)
+    largest = xp.constant(xp.max(logits, axis=1, keepdims=True))
+    exponentials = xp.exp(logits - largest)
+    rest = xp.where(top, 1.0, xp.sum(exponentials, axis=1, keepdims=True) - exponentials)
+    without_top = xp.logsumexp(xp.where(top, -np.inf, logits), 1, keepdims=True)
+    return xp.where(top, logits - without_top, logits - largest - xp.log(rest))

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bias_audit.errors import ConfigError, ModelError
-from bias_audit.models.framework import tf
+from bias_audit.models.framework import gpu_memory, tf
 from bias_audit.models.grids import Spatial
 from bias_audit.models.head import find_head, probes
 from bias_audit.models.loading import file_hash, load_keras, model_hash
 from bias_audit.models.memory import PER_PASS, Cost, check_batch, fitting_batch
 from bias_audit.models.preprocessing_inside import preprocessing_inside
 from bias_audit.models.tapping import Trace, tap
-from bias_audit.models.traced import TracedModel, Watch
+from bias_audit.models.traced import Tensors, TracedModel, Watch
 
 if TYPE_CHECKING:
     from bias_audit.config import AuditConfig
@@ -61,7 +61,7 @@ class KerasModel(TracedModel):
         self._trace = Trace(self._model, self._spec)
         cost = Cost(self.input_size, self._trace.image_bytes(), self._trace.largest_bytes())
         check_batch(cost, config)
-        if config.batch_size is None and (fitting := fitting_batch(cost, config.limits)) != PER_PASS:
+        if config.batch_size is None and (fitting := fitting_batch(cost, config.limits, gpu_memory())) != PER_PASS:
             self.batch_size = fitting
             self._trace = Trace(self._model, self._spec)
         self.layers = self._trace.listed()
@@ -95,7 +95,7 @@ class KerasModel(TracedModel):
                 with contextlib.ExitStack() as taps:
                     for place, candidate in enumerate(candidates):
                         taps.enter_context(tap(candidate.layer, functools.partial(watch, place)))
-                    odds = self._head.read(*self._forward(images))[1]
+                    odds = self._head.read(*self._forward(images), Tensors)[1]
                 target = tf.reduce_sum(tf.reduce_max(odds, axis=1))
             gradients = tape.gradient(
                 target, [seen[place] for place in sorted(seen)], unconnected_gradients=tf.UnconnectedGradients.ZERO

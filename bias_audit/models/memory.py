@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from bias_audit.errors import ConfigError, ModelError
 from bias_audit.limits.bounds import Limits, beyond
 from bias_audit.limits.memory import batch_bytes, main_memory
-from bias_audit.models.framework import gpu_memory
 
 if TYPE_CHECKING:
     from bias_audit.config import AuditConfig
@@ -50,7 +49,7 @@ class Cost:
         return COPIES * 4 * math.prod(self.input_size) + layers
 
 
-def fitting_batch(cost: Cost, limits: Limits) -> int:
+def fitting_batch(cost: Cost, limits: Limits, on_gpu: int | None = None) -> int:
     """Images per pass: a power of two, halved from the largest until a pass takes at most SHARE of the memory.
 
     The number depends on the network and on the machine's whole memory, not on the memory that is free at the moment,
@@ -59,8 +58,8 @@ def fitting_batch(cost: Cost, limits: Limits) -> int:
     Args:
         cost: of one image.
         limits: what the images of a batch may take.
+        on_gpu: bytes of memory of the GPU that the network runs on; None = it runs on the CPU, or where is not known.
     """
-    on_gpu = gpu_memory()
     size, memory = (PER_PASS, main_memory()) if on_gpu is None else (PER_PASS_GPU, on_gpu)
     while size > 1 and memory is not None and size * cost.outputs > SHARE * memory:
         size //= 2

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bias_audit.errors import ConfigError, ModelError
-from bias_audit.models.framework import freeze, tf
+from bias_audit.models.framework import freeze, gpu_memory, tf
 from bias_audit.models.frozen_graph import PREFIX, FrozenGraph, without_side_effects
 from bias_audit.models.head import find_head, probes
 from bias_audit.models.keras_model import input_size
@@ -65,7 +65,7 @@ class SavedModel(TracedModel):
         cost = Cost(self.input_size, self._graph.batch_bytes() // size, self._graph.largest_bytes() // size)
         check_batch(cost, config, fixed=shape[0])
         if config.batch_size is None and shape[0] is None:
-            fitting = fitting_batch(cost, config.limits)
+            fitting = fitting_batch(cost, config.limits, gpu_memory())
             if fitting != self.batch_size:
                 self.batch_size = fitting
                 self._graph = FrozenGraph(*self._frozen(serving, image))

@@ -161,12 +161,12 @@ class TracedModel:
         return tf.constant(targets)
 
     def _traced_predict(self, images: Any) -> Any:
-        return self._head.read(*self._forward(images))
+        return self._head.read(*self._forward(images), Tensors)
 
     def _traced_input_gradients(self, images: Any, targets: Any) -> Any:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(images)
-            odds = self._head.read(*self._forward(images))[1]
+            odds = self._head.read(*self._forward(images), Tensors)[1]
             asked = tf.where(targets < 0, tf.argmax(odds, axis=1, output_type=tf.int32), targets)
             target = tf.reduce_sum(tf.gather(odds, asked, batch_dims=1))
         return tape.gradient(target, images, unconnected_gradients=tf.UnconnectedGradients.ZERO)
@@ -179,7 +179,7 @@ class TracedModel:
             tapped[place] = output  # a shared layer runs several times; the last one feeds the head
 
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
-            outputs = self._head.read(*self._observed(images, watch))
+            outputs = self._head.read(*self._observed(images, watch), Tensors)
             odds = outputs[1]
             best = tf.argmax(odds, axis=1, output_type=tf.int32)
             asked = tf.where(labels < 0, best, labels)
@@ -230,7 +230,7 @@ class Compiled:
 
 
 class Tensors:
-    """Functions on tensors under NumPy's names: the `xp` of `base.Weigh` inside a traced pass."""
+    """Functions on tensors: the `xp` of `base.Weigh` and of `Head.read` inside a traced pass."""
 
     einsum = staticmethod(tf.einsum)
     sum = staticmethod(tf.reduce_sum)
@@ -240,6 +240,34 @@ class Tensors:
     maximum = staticmethod(tf.maximum)
     abs = staticmethod(tf.abs)
     tanh = staticmethod(tf.tanh)
+    zeros_like, log, log1p, exp = (staticmethod(each) for each in (tf.zeros_like, tf.math.log, tf.math.log1p, tf.exp))
+    clip, sigmoid, softmax = staticmethod(tf.clip_by_value), staticmethod(tf.sigmoid), staticmethod(tf.nn.softmax)
+    constant = staticmethod(tf.stop_gradient)
+
+    @staticmethod
+    def float32(values: Any) -> Any:
+        return tf.cast(values, tf.float32)
+
+    @staticmethod
+    def take(values: Any, columns: tuple[int, ...]) -> Any:
+        return tf.gather(values, columns, axis=1)
+
+    @staticmethod
+    def stack(columns: list[Any]) -> Any:
+        return tf.stack(columns, axis=1)
+
+    @staticmethod
+    def concatenate(parts: list[Any]) -> Any:
+        return tf.concat(parts, axis=1)
+
+    @staticmethod
+    def logsumexp(values: Any, axis: int, *, keepdims: bool = False) -> Any:
+        return tf.reduce_logsumexp(values, axis=axis, keepdims=keepdims)
+
+    @staticmethod
+    def is_largest(values: Any) -> Any:
+        columns = values.shape[1]
+        return tf.one_hot(tf.argmax(values, axis=1), columns, on_value=True, off_value=False, dtype=tf.bool)
 
 
 def _predictions(outputs: Any, n: int) -> Predictions:

@@ -31,8 +31,8 @@ from bias_audit.errors import ConfigError, DataError, ModelError
 from bias_audit.heatmaps import attention, faithfulness
 from bias_audit.heatmaps.methods import AUTO, DEFAULT, Explainer, check_method
 from bias_audit.heatmaps.permutation_tie import Tie
-from bias_audit.models.base import check_model_path, load_model
 from bias_audit.models.decoding import geometry_of
+from bias_audit.models.doors import check_model, load_model
 from bias_audit.models.segmenting import find_estimate, segmenter_hash
 from bias_audit.pipeline import changes, summaries
 from bias_audit.pipeline.finish import check_pictures, conclude, finish
@@ -119,7 +119,7 @@ def audit(
     run = Run(Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="bias-audit-")), progress.note)
     run.check(resume=resume, overwrite=overwrite)
     if isinstance(model, str | Path):
-        check_model_path(Path(model))
+        check_model(Path(model))
     dataset = _open(Path(data), masks, boxes, config, split=split, outside=allow_outside)
     groups = _groups(dataset, config.cluster)
     beside = run.path.absolute().parent

@@ -28,8 +28,8 @@ from bias_audit.data.sampling import rank
 from bias_audit.errors import ConfigError, DataError
 from bias_audit.heatmaps.methods import Explainer
 from bias_audit.interventions.edits import Mask, Pixels
-from bias_audit.models.base import check_model_path, load_model
 from bias_audit.models.decoding import geometry_of
+from bias_audit.models.doors import check_model, load_model
 from bias_audit.pipeline.finish import judge_again
 from bias_audit.pipeline.reopen import allowed_config, contents_of, dataset_of
 from bias_audit.report.pictures import encode_jpeg, encode_picture
@@ -79,7 +79,7 @@ class LiveModel:
     ) -> None:
         self.folder = folder
         result = load_result(folder)
-        check_model_path(model)
+        check_model(model)
         self.config, self.info = allowed_config(result, allowed or AuditConfig()), result.info
         self.dataset = dataset_of(result, outside=outside, columns=self.config.limits.columns)
         with progress.stage("Loading the model", None):

@@ -16,7 +16,7 @@ from bias_audit.data.masks import MaskReading
 from bias_audit.data.sources import attach_boxes, from_folder, open_dataset, read_records
 from bias_audit.errors import BiasAuditError, ConfigError, DataError
 from bias_audit.files.regular import read_regular
-from bias_audit.models.base import check_model_path
+from bias_audit.models.doors import check_model
 from bias_audit.run.statuses import MASK_UNREADABLE, UNREADABLE
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names on this system")
@@ -68,7 +68,7 @@ def test_a_configuration_is_a_sentence(odd):
 
 def test_a_model_is_a_sentence(odd):
     with pytest.raises(BiasAuditError):
-        check_model_path(odd("m.keras"))
+        check_model(odd("m.keras"))
 
 
 def test_a_link_to_a_regular_file_counts_as_one(tmp_path: Path):
@@ -84,7 +84,7 @@ def test_names_that_no_system_takes(tmp_path: Path):
     with pytest.raises(DataError, match="File name too long"):
         open_dataset(long, None)
     with pytest.raises(BiasAuditError, match="File name too long"):
-        check_model_path(long.with_name("x" * 300 + ".keras"))
+        check_model(long.with_name("x" * 300 + ".keras"))
     (tmp_path / "t.csv").write_text(f"image,label\n{'x' * 300}.png,a\n{'y' * 9000}.png,b\n")
     assert len(open_dataset(tmp_path / "t.csv", None).samples) == 2
 

@@ -1,0 +1,140 @@
+"""Opens whatever a user calls a model: a file, a function or an object in memory.
+
+What kind it is decides which framework is imported; a function needs none.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from bias_audit.config import AuditConfig
+from bias_audit.errors import ModelError
+from bias_audit.files.regular import unreachable
+from bias_audit.limits.watchdog import watched
+from bias_audit.models.base import Model, Predictor
+
+KERAS = ("keras", "tf_keras", "tensorflow")
+"""Packages whose models in memory are Keras models."""
+
+SUFFIXES = (".keras", ".h5", ".hdf5")
+"""Endings of the files that hold a model."""
+
+
+def load_model(model: str | Path | Any, config: AuditConfig, class_names: tuple[str, ...] | None) -> Model:
+    """Load a model, find the layer to explain if it has any, and check that the outputs fit the classes.
+
+    Args:
+        model: path of a .keras or .h5 file or of a SavedModel folder; `module:function`, a function of images that
+            predicts or one without arguments that makes a model; or a model in memory: of Keras, any object that
+            satisfies `base.Model` or `base.Predictor`, or such a function.
+        config: layer, image size, batch size and class map.
+        class_names: classes of the data set, in the order of the outputs; None = no data set, any number of outputs.
+
+    Raises:
+        ModelError: a missing, unreadable or unsafe file, no classifier, outputs that do not fit the classes, or no
+            usable layer.
+        ConfigError: an image size, batch size or class map that does not fit the model, or code of the user that cannot
+            be imported or fails.
+    """
+    if isinstance(model, str | Path):
+        check_model(model)
+        if is_function(model):
+            from bias_audit.models.function import imported
+
+            source, made = imported(str(model))
+            return _in_memory(made, config, class_names, source)
+        return _file(Path(model), config, class_names)
+    return _in_memory(model, config, class_names, None)
+
+
+def _file(path: Path, config: AuditConfig, class_names: tuple[str, ...] | None) -> Model:
+    # TensorFlow is imported before the clock of the model starts.
+    from bias_audit.models.keras_model import KerasModel
+    from bias_audit.models.saved_model import SavedModel
+
+    # Loading, tracing and the probe of the head are one call: any of them may be where a graph never returns.
+    with watched("loading the model with its first call", config.limits.seconds_per_call):
+        if path.is_dir():
+            return SavedModel(path, config, class_names)
+        return KerasModel(path, config, class_names)
+
+
+def _in_memory(model: Any, config: AuditConfig, class_names: tuple[str, ...] | None, source: Any) -> Model:
+    """A model of a model in memory; `source` is the `function.Source` it was imported from, None = none."""
+    if is_keras(model):
+        from bias_audit.models.keras_model import KerasModel
+
+        with watched("loading the model with its first call", config.limits.seconds_per_call):
+            return KerasModel(model, config, class_names)
+    if isinstance(model, Model):
+        return model
+    if isinstance(model, Predictor):
+        from bias_audit.models.predict_only import Wrapped
+
+        return Wrapped(model, None if class_names is None else len(class_names), config.limits.seconds_per_call)
+    from bias_audit.models.function import from_callable
+
+    return from_callable(model, config, class_names, source, again=_in_memory)
+
+
+def is_keras(model: Any) -> bool:
+    """Whether an object is a model of Keras, judged without importing it."""
+    packages = {cls.__module__.partition(".")[0] for cls in type(model).__mro__}
+    return any(package in KERAS for package in packages) and hasattr(model, "layers")
+
+
+def is_function(model: str | Path) -> bool:
+    """Whether a name is `module:function`, and neither a path that exists nor anything with a folder in it."""
+    module, colon, function = str(model).partition(":")
+    dotted = all(part.isidentifier() for part in (*module.split("."), *function.split(".")))
+    return bool(colon) and dotted and not os.path.exists(model)
+
+
+def name_of(model: str | Path | Any) -> str:
+    """What a model is called in names of folders and runs: the stem of its path, `module:function`, or its type."""
+    if isinstance(model, str | Path):
+        return str(model) if is_function(model) else Path(model).stem
+    return str(getattr(model, "name", None) or getattr(model, "__name__", None) or type(model).__name__)
+
+
+def check_model(model: str | Path) -> None:
+    """Refuse a name that cannot be a model, before seconds are spent on importing a framework.
+
+    Raises:
+        ModelError: neither `module:function` nor a path; a folder that is no SavedModel, or a file that is neither
+            .keras, .h5 nor .hdf5.
+    """
+    if is_function(model):
+        return
+    path = Path(model)
+    if not os.path.exists(path):
+        raise ModelError(
+            f"no model at {str(path)!r}{unreachable(path)}",
+            "Name a file, a folder, or module:function.",
+        )
+    if path.is_dir():
+        if (path / "saved_model.pb").is_file():
+            for file in path.rglob("*"):  # TensorFlow would wait for a pipe among its files for ever
+                if not (file.is_file() or file.is_dir()) and file.exists():
+                    raise ModelError(f"{str(file)!r} is not a regular file, so {str(path)!r} is no SavedModel")
+            return
+        inside = sorted(
+            each.relative_to(path).as_posix()
+            for pattern in ("*.keras", "*.h5", "*.hdf5", "*/saved_model.pb")
+            for each in path.glob(pattern)
+        )
+        raise ModelError(
+            f"{str(path)!r} is a folder without saved_model.pb, so it is no SavedModel",
+            f"Did you mean {str(path / inside[0].removesuffix('/saved_model.pb'))!r}?" if inside else "",
+        )
+    if not path.is_file():
+        raise ModelError(f"{str(path)!r} is not a regular file, so it is no model")
+    if path.suffix.lower() not in SUFFIXES:
+        raise ModelError(
+            f"{str(path)!r} is no Keras model: expected .keras, .h5 or a SavedModel folder, got {path.suffix!r}",
+            "Give the folder that holds saved_model.pb."
+            if path.name == "saved_model.pb"
+            else "Any other model is audited through module:function, which predicts.",
+        )
