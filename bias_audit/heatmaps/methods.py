@@ -17,6 +17,7 @@ from bias_audit.errors import ConfigError, ModelError
 from bias_audit.heatmaps import cam, perturbation
 from bias_audit.heatmaps.gradients import integrated_gradients
 from bias_audit.models.base import Explanation, Model, Predictions
+from bias_audit.run.statuses import NOT_FINITE_OUTPUTS
 from bias_audit.users_code import IMPORTABLE, import_function, running
 
 Array = NDArray[np.float32]
@@ -244,6 +245,18 @@ class Explainer:
                 "Use --method hires_cam (the default) or grad_cam.",
             )
         return explained
+
+    def explain_photos(self, positions: Sequence[int], pixels: Array, labels: NDArray[np.intp]) -> Explanation:
+        """As `explain`, of photos of the data set at these positions: what was made elsewhere is found by them."""
+        return self.explain(pixels, labels)
+
+    def has_map(self, position: int) -> bool:
+        """Whether a photo of the data set gets a heatmap, be it one that is not finite."""
+        return True
+
+    def why_invalid(self, position: int) -> str:
+        """Why a photo of the data set has no valid prediction, in words."""
+        return NOT_FINITE_OUTPUTS
 
     def maps(self, pixels: Array, targets: NDArray[np.intp]) -> Array:
         """Heatmaps (n, h, w) of any number of pictures, each for a given class.
