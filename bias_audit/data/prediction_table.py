@@ -113,9 +113,8 @@ def _checked(
     file: Path, ids: Sequence[Any], values: NDArray[np.float64], names: tuple[str, ...]
 ) -> NDArray[np.float64]:
     """The probabilities within 0..1; rows with a NaN are NaN throughout."""
-    unknown = np.isnan(values).any(axis=1)
-    with np.errstate(invalid="ignore"):
-        outside = ~((values >= -TOLERANCE) & (values <= 1 + TOLERANCE)) & ~np.isnan(values)
+    unknown = np.asarray(np.isnan(values).any(axis=1))
+    outside: NDArray[np.bool_] = np.abs(values - 0.5) > 0.5 + TOLERANCE
     if outside.any():
         row, column = (int(each[0]) for each in np.nonzero(outside))
         raise DataError(
@@ -132,4 +131,5 @@ def _checked(
             "Give the probabilities of one choice among the classes; what is missing to 1 counts as another output. "
             "Independent labels (a sigmoid for each) are audited with the model.",
         )
-    return np.where(unknown[:, None], np.nan, clipped)
+    clipped[unknown] = np.nan
+    return clipped

@@ -1,4 +1,4 @@
-"""Predictions that were made elsewhere, in the place of a model: what a table says of each picture, and nothing else."""
+"""Predictions that were made elsewhere, in the place of a model: what a table says of each picture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Composites that were written as pictures and predicted elsewhere, in the place of those that an audit makes itself."""
+"""Composites that were written as pictures and predicted elsewhere, in the place of those that an audit makes."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Predicted:
 
     def blank(self) -> Array:
         """(K,) log-odds of the black picture; NaN where it was not predicted."""
-        return self.results.answers.of([f"{BLACK}.png"]).log_odds[0]
+        return np.asarray(self.results.answers.of([f"{BLACK}.png"]).log_odds[0], np.float32)
 
     def composites(self, label: int, keep: Callable[[int, str, int, Pixels], None]) -> Iterator[list[Composite]]:
         """The composites of one class with their predictions; for `keep` see `composites.predict_composites`."""
