@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bias_audit.cli.options import (
     add_config,
+    add_custom_objects,
     add_donors,
     add_geometry,
     add_limits,
@@ -25,14 +26,18 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--composites DIR, with the same options as here."
     )
     parser = command(commands, "composites", run, text, closing)
-    parser.add_argument("data", metavar="DATA", type=Path, help="folder with a folder per class, or a CSV/Parquet table")
+    parser.add_argument(
+        "data", metavar="DATA", type=Path, help="folder with a folder per class, or a CSV/Parquet table"
+    )
     add_objects(parser)
-    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder of the pictures; begun, it goes on")
+    parser.add_argument(
+        "--out", metavar="DIR", type=Path, required=True, help="folder of the pictures; begun, it goes on"
+    )
     add_config(parser)
     add_limits(parser)
     add_verbosity(parser, quiet="only the number of pictures")
     add_geometry(parser.add_argument_group("what the model gets"))
-    add_reading(parser)
+    add_custom_objects(add_reading(parser))
     add_donors(parser)
 
 
