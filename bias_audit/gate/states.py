@@ -52,7 +52,8 @@ STATES: dict[str, str] = {
     "files are still those that were written",
     BASELINE_IS_RUN: "the run was given as its own baseline, so that every finding is known",
     NOT_INSTALLED: "the run was made with a check of another package that is not installed here",
-    INVALID_PREDICTIONS: "the model gives NaN or infinite outputs for some images, or for composites of them, and no "
+    INVALID_PREDICTIONS: "the model gives NaN or infinite outputs for some images, or for composites of them, or a "
+    "table of predictions has no row for them: no "
     "number of the run speaks of these (BA910)",
     OTHER_THRESHOLDS: "the rules of the run, or of the baseline, judged by other thresholds: laxer ones than the "
     "defaults, other ones than [require] thresholds names, or, of the baseline, other ones than the run's",

@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 
 from bias_audit.data.prediction_table import TOLERANCE, PredictionTable
 from bias_audit.models.base import Activations, Array, Explanation, Predictions, Weigh, part_of
-
-GIVEN = "given predictions"
-"""In the place of the kind of head, where predictions were given and no model."""
+from bias_audit.run.statuses import GIVEN
 
 NO_MODEL = "predictions were given and no model, so nobody answers to pictures that no table holds"
 """Why an experiment with pictures of its own was not made, as the end of a sentence."""

@@ -19,6 +19,8 @@ NO_ROW = "the table of predictions has no row for it"
 """The same, where predictions were given and no model."""
 
 # Of a prediction.
+GIVEN = "given predictions"
+"""In the place of the kind of a model's head, where predictions were given and no model (`RunInfo.head`)."""
 NONE_OF_THESE = "none of these"
 """What a model predicts where a single output outside the class map is at least as probable as every class.
 

@@ -21,8 +21,8 @@ from bias_audit.data.sampling import load_pixels, spread
 from bias_audit.errors import DataError, ResultError
 from bias_audit.limits.memory import at_once
 from bias_audit.models.base import Model
-from bias_audit.models.given import GIVEN
 from bias_audit.run.folder import Run
+from bias_audit.run.statuses import GIVEN
 
 if TYPE_CHECKING:
     from bias_audit.run.result import AuditResult

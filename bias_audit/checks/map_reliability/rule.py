@@ -70,7 +70,8 @@ def map_reliability(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     which no bootstrap makes an interval.
     """
     tests: tuple[Reliability, ...] = evidence.own("map_reliability") or ()
-    if not tests and (evidence.images["attention_status"] == NO_MAPS).any():
+    scored = evidence.images.get("attention_status")
+    if not tests and scored is not None and (scored == NO_MAPS).any():
         return [not_applicable(rule, "dataset", "", "There are no heatmaps to test.", NO_MAPS)]
     if not tests:
         return [not_applicable(rule, "dataset", "", "The maps were not tested in this run.", NOT_MEASURED)]

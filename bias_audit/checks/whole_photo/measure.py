@@ -15,10 +15,11 @@ from bias_audit.data.batches import Geometry, Pixels
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.sampling import load_bytes, readable
 from bias_audit.models.base import NO_CLASS, Predictions
-from bias_audit.models.given import GIVEN, NO_MODEL
+from bias_audit.models.given import NO_MODEL
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
 from bias_audit.run.result import AuditResult
+from bias_audit.run.statuses import GIVEN
 from bias_audit.run.tables import table
 
 Predict = Callable[[Pixels], Predictions]
