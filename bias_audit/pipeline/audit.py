@@ -157,7 +157,7 @@ def audit(
         "data": dataset.fingerprint(),
         **read,
         **versions(checks),
-        "model": loaded.sha256,
+        "model" if ready is None else "table of predictions": loaded.sha256,
         "segmenter": segmenter_hash(config.segmenter),
         "version": bias_audit.__version__,
         **({} if ready is None else ready.key),

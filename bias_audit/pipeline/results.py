@@ -9,7 +9,7 @@ from typing import Any
 
 from bias_audit.config import AuditConfig
 from bias_audit.data.dataset import Dataset
-from bias_audit.data.manifest import ORIGINAL, Manifest, read_manifest
+from bias_audit.data.manifest import BLACK, MANIFEST, ORIGINAL, Manifest, read_manifest
 from bias_audit.data.prediction_table import IMAGE_ID, read_predictions
 from bias_audit.errors import ConfigError, DataError
 from bias_audit.heatmaps.given import GivenResults, Heatmaps, Results, read_heatmaps
@@ -171,7 +171,14 @@ def read_results(
 def _known(ids: Sequence[str], manifest: Manifest | None) -> dict[str, str]:
     """Id in a table of predictions -> id by which it counts: that of a photo also for its unchanged picture."""
     known = {image_id: image_id for image_id in ids}
-    for each in () if manifest is None else manifest.pictures:
+    photos = frozenset(ids)
+    for row, each in enumerate(() if manifest is None else manifest.pictures, start=2):
+        if each.source not in photos and (each.source or each.set != BLACK):
+            file = "" if manifest is None else manifest.folder / MANIFEST
+            raise DataError(
+                f"{str(file)!r} row {row}: there is no photo {each.source!r} in this audit",
+                "Give the audit the data that the composites were made of.",
+            )
         if each.image_id in known:
             raise DataError(
                 f"{each.image_id!r} is both a photo of the data and a picture in {str(manifest and manifest.folder)!r}",
