@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bias_audit.config import AuditConfig, Thresholds
     from bias_audit.data.batches import Geometry
     from bias_audit.data.dataset import Dataset
+    from bias_audit.heatmaps.given import Results
     from bias_audit.heatmaps.methods import Explainer
     from bias_audit.heatmaps.permutation_tie import Tie
     from bias_audit.run.columns import Column
@@ -137,6 +138,8 @@ class Given:
         beside: parent folder of the run folder.
         backgrounds: folder of real scenes without an object; None = not given.
         dataset: the data set that is audited; None where there is none yet.
+        results: predictions that were made elsewhere, in the place of the model, which then answers to nothing; None =
+            there is a model.
     """
 
     strangers: Path | None
@@ -145,6 +148,7 @@ class Given:
     beside: Path
     backgrounds: Path | None = None
     dataset: Dataset | None = None
+    results: Results | None = None
 
 
 @dataclass(frozen=True)

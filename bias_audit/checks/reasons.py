@@ -7,6 +7,8 @@ instead the most frequent status of the class's images, such as "no usable mask"
 from __future__ import annotations
 
 from bias_audit.run.statuses import FILLS_FRAME as FILLS_FRAME
+from bias_audit.run.statuses import NO_COMPOSITES as NO_COMPOSITES
+from bias_audit.run.statuses import NO_MAPS as NO_MAPS
 from bias_audit.run.statuses import OK as OK
 
 TOO_FEW = "too few images"

@@ -1,4 +1,4 @@
-"""The command `bias-audit audit MODEL DATA`: audit a model, with tables, report and a verdict."""
+"""The command `bias-audit audit MODEL DATA` (or `--predictions FILE DATA`): tables, report and a verdict."""
 
 from __future__ import annotations
 
@@ -10,37 +10,60 @@ from bias_audit.checks.base import Check
 from bias_audit.cli import gate
 from bias_audit.cli.options import (
     EXIT_CODES,
-    add_allow_outside,
     add_config,
     add_explaining,
     add_limits,
+    add_objects,
+    add_reading,
     add_strangers,
     add_training,
     add_verbosity,
     command,
-    integers,
     settings,
 )
 
+PREDICTIONS = "--predictions"
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], checks: Sequence[Check]) -> None:
-    """Add the command `audit` to the parser, with the options of the given checks."""
+
+def add(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    checks: Sequence[Check],
+    given: Sequence[str] = (),
+) -> None:
+    """Add the command `audit` to the parser, with the options of the given checks.
+
+    Args:
+        commands: where the command is added.
+        checks: checks whose options are added.
+        given: the arguments. Where --predictions is among them there is no MODEL: argparse takes a place that may be
+            empty for empty as soon as an option stands before it.
+    """
     audit = command(commands, "audit", run, "audit MODEL on DATA: tables, report and a verdict", EXIT_CODES)
-    audit.add_argument("model", metavar="MODEL", type=Path, help="Keras model (.keras, .h5) or SavedModel folder")
+    if any(PREDICTIONS.startswith(each.partition("=")[0]) for each in given if each.startswith("--pred")):
+        audit.set_defaults(model=None)
+    else:
+        text = "Keras model (.keras, .h5) or SavedModel folder; left out with --predictions"
+        audit.add_argument("model", metavar="MODEL", type=Path, help=text)
     audit.add_argument("data", metavar="DATA", type=Path, help="folder with a folder per class, or a CSV/Parquet table")
     audit.add_argument(
-        "--masks",
-        metavar="DIR",
+        PREDICTIONS,
+        metavar="FILE",
         type=Path,
-        help="foreground masks: same tree and stems as the images; auto = estimated (--segmenter auto)",
+        help="table of predictions made elsewhere, in the place of MODEL: image_id, and a probability per class",
     )
-    audit.add_argument("--boxes", metavar="FILE", type=Path, help="table image,x_min,y_min,x_max,y_max: a row per box")
     audit.add_argument(
-        "--backgrounds",
+        "--composites",
         metavar="DIR",
         type=Path,
-        help="real scenes without an object, to paste on without any fill: a folder per class, or scenes of no class",
+        help="pictures that `bias-audit composites` wrote, of which --predictions holds rows, too",
     )
+    audit.add_argument(
+        "--heatmaps",
+        metavar="PATH",
+        type=Path,
+        help="maps of the predicted classes, made elsewhere: folder of IMAGE_ID.npy, or an .npz file",
+    )
+    add_objects(audit)
     add_strangers(audit)
     audit.add_argument("--train", metavar="DIR", type=Path, help="training pictures: are test photos among them?")
     audit.add_argument("--cues", metavar="FILE", type=Path, help="names of cues (default: cues.json beside the run)")
@@ -61,27 +84,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], checks: S
     add_verbosity(audit)
 
     add_training(audit)
-    data = audit.add_argument_group("how the data are read")
-    data.add_argument(
-        "--segmenter",
-        metavar="NAME",
-        help="estimates the masks of images without mask and box: auto (GrabCut), a segmentation model (.keras, .h5, "
-        ".tflite) or module:function",
-    )
-    data.add_argument("--split", metavar="NAME", help="only the rows of a table with this value in column split")
-    text = "column of patients or scenes: their photos count as one (also called --cluster)"
-    data.add_argument("--group-by", "--cluster", dest="cluster", metavar="COLUMN", help=text)
-    add_allow_outside(data)
-    data.add_argument(
-        "--mask-foreground",
-        metavar="V,V",
-        type=integers,
-        help="mask values that are foreground (default: all but 0)",
-    )
-    data.add_argument(
-        "--mask-ignore", metavar="V", type=int, help="mask value that is neither (trimap: 3; palette default: 255)"
-    )
-
+    add_reading(audit)
     shown = add_explaining(audit, "how it is explained and tested")
     for option in (option for check in checks for option in check.options):
         shown.add_argument(option.flag, dest=option.setting, metavar=option.metavar, type=int, help=option.help)
@@ -103,16 +106,20 @@ def run(options: argparse.Namespace) -> int:
     from bias_audit.pipeline.audit import audit
     from bias_audit.run.progress import Progress
 
+    about = options.predictions or options.model
     result = audit(
         options.model,
         options.data,
+        predictions=options.predictions,
+        composites=options.composites,
+        heatmaps=options.heatmaps,
         masks=options.masks,
         boxes=options.boxes,
         backgrounds=options.backgrounds,
         strangers=options.strangers,
         cues=options.cues,
         train=options.train,
-        out=options.out or Path("reports") / f"{options.model.stem}-{options.data.stem}",
+        out=options.out or Path("reports") / f"{about.stem}-{options.data.stem}",
         class_map=options.class_map,
         split=options.split,
         allow_outside=options.allow_outside,

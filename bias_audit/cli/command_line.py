@@ -18,6 +18,7 @@ from bias_audit.cli import (
     audit,
     benchmark,
     compare,
+    composites,
     demo,
     explain,
     gate,
@@ -37,7 +38,7 @@ from bias_audit.run.printable import printable
 
 EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED = 2, 101, 130
 
-COMMANDS = (inspect, explain, gate, report, rule, review, compare, history, rescore, name, demo, benchmark)
+COMMANDS = (inspect, explain, composites, gate, report, rule, review, compare, history, rescore, name, demo, benchmark)
 """Modules of the commands, in the order in which the help lists them after `audit`."""
 
 
@@ -104,7 +105,8 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"bias-audit {bias_audit.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    audit.add(commands, registry.every() if given[:1] == ["audit"] else registry.CHECKS)
+    is_audit = given[:1] == ["audit"]
+    audit.add(commands, registry.every() if is_audit else registry.CHECKS, given if is_audit else ())
     for command in COMMANDS:
         command.add(commands)
     return parser

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console, OverflowMethod
     from rich.text import Text
 
+    from bias_audit.checks.background.write import Written
     from bias_audit.gate import GateResult
     from bias_audit.heatmaps.explanation import Explained
     from bias_audit.run.result import AuditResult
@@ -78,6 +79,26 @@ def show_result(result: AuditResult, verbosity: int) -> None:
     console.print()
     last = Text.assemble((printable(result.level), style), f". Report: {printable(result.path / 'report.html')}")
     console.print(last, soft_wrap=True)
+
+
+def show_written(made: Written, folder: Path, verbosity: int) -> None:
+    """Print how many pictures were written, and what comes next.
+
+    Args:
+        made: what was written.
+        folder: where.
+        verbosity: QUIET, NORMAL or VERBOSE; with QUIET the numbers only.
+    """
+    changed = sum(made.changed_of.values())
+    print(f"{made.composites:,} composites of {changed:,} photos, and {made.photos:,} photos as they are")
+    if verbosity == QUIET:
+        return
+    if without := [name for name, count in made.changed_of.items() if not count]:
+        print(printable(f"none of {', '.join(without[:10])}{', ...' if len(without) > 10 else ''}"))
+    if made.unreadable:
+        print(f"{made.unreadable} photos could not be read")
+    print(printable(f"predict every image_id of {folder / 'manifest.csv'} (a path in the folder), then"))
+    print(printable(f"  bias-audit audit --predictions FILE DATA --composites {folder}   with the same options"))
 
 
 def show_inspection(facts: Mapping[str, Any], *, as_json: bool) -> None:

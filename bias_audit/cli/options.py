@@ -46,27 +46,97 @@ def command(
 def add_training(parser: argparse.ArgumentParser) -> Group:
     """Add the options on what the model saw in training: preprocessing, geometry, and which output is which class."""
     seen = parser.add_argument_group("what the model saw in training")
-    seen.add_argument(
-        "--loader",
-        metavar="NAME",
-        help="image_dataset_from_directory, flow_from_directory, load_img or torchvision: sets resize, interpolation "
-        "and decoder as that loader does by default",
-    )
+    add_geometry(seen)
     seen.add_argument(
         "--preprocess",
         metavar="NAME",
         help="none (default), unit, signed, imagenet, caffe, bgr, unit_bgr, signed_bgr, module:function, or auto: "
         "what makes the model right most often on a sample",
     )
+    seen.add_argument("--class-map", metavar="FILE", type=Path, help="JSON: class name -> list of output indices")
+    add_custom_objects(seen)
+    return seen
+
+
+def add_custom_objects(group: argparse.ArgumentParser | Group) -> None:
+    """Add the option --custom-objects, a module that is run."""
+    group.add_argument(
+        "--custom-objects", metavar="MODULE", help="Python module with the model's own classes; it is run"
+    )
+
+
+def add_geometry(seen: Group) -> None:
+    """Add the options on how pictures are brought to the model's size."""
+    seen.add_argument(
+        "--loader",
+        metavar="NAME",
+        help="image_dataset_from_directory, flow_from_directory, load_img or torchvision: sets resize, interpolation "
+        "and decoder as that loader does by default",
+    )
     seen.add_argument("--resize", metavar="NAME", help="stretch (default), crop, pad, or shorter as torchvision")
     seen.add_argument("--interpolation", metavar="NAME", help="bilinear (default), nearest, bicubic, area or antialias")
     seen.add_argument("--decoder", metavar="NAME", help="pillow (default) or tensorflow")
-    seen.add_argument("--image-size", metavar="HxW", type=size, help="for models that accept any size: 224x224")
-    seen.add_argument("--class-map", metavar="FILE", type=Path, help="JSON: class name -> list of output indices")
     seen.add_argument(
-        "--custom-objects", metavar="MODULE", help="Python module with the model's own classes; it is run"
+        "--image-size", metavar="HxW", type=size, help="for models that accept any size, and without a model: 224x224"
     )
-    return seen
+
+
+def add_objects(parser: argparse.ArgumentParser) -> None:
+    """Add the options on what says where the objects are, and on real scenes without any."""
+    parser.add_argument(
+        "--masks",
+        metavar="DIR",
+        type=Path,
+        help="foreground masks: same tree and stems as the images; auto = estimated (--segmenter auto)",
+    )
+    parser.add_argument("--boxes", metavar="FILE", type=Path, help="table image,x_min,y_min,x_max,y_max: a row per box")
+    parser.add_argument(
+        "--backgrounds",
+        metavar="DIR",
+        type=Path,
+        help="real scenes without an object, to paste on without any fill: a folder per class, or scenes of no class",
+    )
+
+
+def add_reading(parser: argparse.ArgumentParser) -> Group:
+    """Add the options on how the data are read: which rows, which masks, and what belongs together."""
+    data = parser.add_argument_group("how the data are read")
+    data.add_argument(
+        "--segmenter",
+        metavar="NAME",
+        help="estimates the masks of images without mask and box: auto (GrabCut), a segmentation model (.keras, .h5, "
+        ".tflite) or module:function",
+    )
+    data.add_argument("--split", metavar="NAME", help="only the rows of a table with this value in column split")
+    text = "column of patients or scenes: their photos count as one (also called --cluster)"
+    data.add_argument("--group-by", "--cluster", dest="cluster", metavar="COLUMN", help=text)
+    add_allow_outside(data)
+    data.add_argument(
+        "--mask-foreground",
+        metavar="V,V",
+        type=integers,
+        help="mask values that are foreground (default: all but 0)",
+    )
+    data.add_argument(
+        "--mask-ignore", metavar="V", type=int, help="mask value that is neither (trimap: 3; palette default: 255)"
+    )
+    return data
+
+
+def add_donors(parser: argparse.ArgumentParser) -> None:
+    """Add the options on how many composites are made, and of which photos: --interventions, --donors, --seed."""
+    from bias_audit.checks.registry import CHECKS
+
+    chosen = parser.add_argument_group("how many composites are made")
+    for option in (option for check in CHECKS for option in check.options):
+        if option.setting in ("interventions", "donors"):
+            chosen.add_argument(option.flag, dest=option.setting, metavar=option.metavar, type=int, help=option.help)
+    add_seed(chosen)
+
+
+def add_seed(group: Group) -> None:
+    """Add the option --seed."""
+    group.add_argument("--seed", metavar="N", type=int, help="of every random choice (default 0)")
 
 
 def add_explaining(parser: argparse.ArgumentParser, title: str = "how it is explained") -> Group:
@@ -90,7 +160,7 @@ def add_explaining(parser: argparse.ArgumentParser, title: str = "how it is expl
         type=int,
         help="images per pass (default: by memory, 32 at most, 128 on a GPU)",
     )
-    shown.add_argument("--seed", metavar="N", type=int, help="of every random choice (default 0)")
+    add_seed(shown)
     return shown
 
 

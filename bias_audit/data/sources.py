@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import math
 import os
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from bias_audit.data.dataset import Box, Dataset, Sample, printable_path
 from bias_audit.data.folders import list_files, list_folders
-from bias_audit.errors import DataError, reason_of
-from bias_audit.files.regular import open_regular, unreachable
-from bias_audit.limits.bounds import Limits, beyond
+from bias_audit.data.tables import read_table, told_names
+from bias_audit.errors import DataError
+from bias_audit.files.regular import unreachable
+from bias_audit.limits.bounds import Limits
 
 KERAS_FORMATS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 """Formats that `keras.utils.image_dataset_from_directory` reads: a model trained with it saw no other files."""
@@ -56,8 +56,8 @@ def from_folder(root: Path, class_names: ClassNames, *, split: str | None, outsi
     names = class_names or tuple(folders)
     if unknown := [name for name in folders if name not in names]:
         raise DataError(
-            f"{str(root)!r} has class folders that the class map does not name: {_listed(unknown)}",
-            f"The class map names {_listed(names)}.",
+            f"{str(root)!r} has class folders that the class map does not name: {told_names(unknown)}",
+            f"The class map names {told_names(names)}.",
         )
     samples: list[Sample] = []
     ignored: list[str] = []
@@ -102,7 +102,7 @@ def from_table(file: Path, class_names: ClassNames, *, split: str | None, outsid
     for column in ("image", "label"):
         if column not in records[0]:
             raise DataError(
-                f"{str(file)!r} has no column {column!r}; it has {_listed(records[0])}",
+                f"{str(file)!r} has no column {column!r}; it has {told_names(records[0])}",
                 "Needed are image and label; optional are mask, box and split; further columns are kept.",
             )
     if split is not None:
@@ -111,7 +111,7 @@ def from_table(file: Path, class_names: ClassNames, *, split: str | None, outsid
         values = {str(record["split"]) for record in records}
         records = [record for record in records if str(record["split"]) == split]
         if not records:
-            raise DataError(f"{str(file)!r} has no row with split {split!r}; it has {_listed(sorted(values))}")
+            raise DataError(f"{str(file)!r} has no row with split {split!r}; it has {told_names(sorted(values))}")
     root = file.parent.resolve()
     labels = []
     for record in records:
@@ -122,8 +122,8 @@ def from_table(file: Path, class_names: ClassNames, *, split: str | None, outsid
     names = class_names or tuple(sorted(set(labels)))
     if unknown := sorted(set(labels) - set(names)):
         raise DataError(
-            f"{str(file)!r} has labels that the class map does not name: {_listed(unknown)}",
-            f"The class map names {_listed(names)}.",
+            f"{str(file)!r} has labels that the class map does not name: {told_names(unknown)}",
+            f"The class map names {told_names(names)}.",
         )
     extra = tuple(column for column in records[0] if column not in RESERVED and column != "#row")
     samples: dict[str, Sample] = {}
@@ -228,7 +228,7 @@ def attach_boxes(dataset: Dataset, file: Path, columns: int = Limits.columns) ->
     records = read_records(file, columns)
     needed = ("image", "x_min", "y_min", "x_max", "y_max")
     if not records or any(column not in records[0] for column in needed):
-        has = _listed(records[0]) if records else "no rows"
+        has = told_names(records[0]) if records else "no rows"
         raise DataError(f"the box table {str(file)!r} needs the columns {', '.join(needed)}; it has {has}")
     boxes: dict[str, list[Box]] = {}
     for record in records:
@@ -255,56 +255,14 @@ def read_records(file: Path, columns: int = Limits.columns) -> list[dict[str, An
     Raises:
         DataError: a file that cannot be read, more columns than that, or two columns of one name.
     """
-    import pyarrow
-    import pyarrow.csv
-    import pyarrow.parquet
 
-    def read(opened: BinaryIO) -> list[dict[str, Any]]:
-        if file.suffix.lower() == ".parquet":
-            # Leaves of nested columns count: they are what is read.
-            _refuse_wide(file, pyarrow.parquet.ParquetFile(opened).metadata.num_columns, columns)
-            table = pyarrow.parquet.read_table(opened)
-        else:
-            options = pyarrow.csv.ParseOptions(newlines_in_values=True)
-            # Paths and labels stay text: a label 007 must not become 7, and a class may be called NA or null.
-            text = {name: pyarrow.string() for name in RESERVED}
-            convert = pyarrow.csv.ConvertOptions(column_types=text, strings_can_be_null=False)
-            with (
-                open_regular(file) as beginning,
-                pyarrow.csv.open_csv(beginning, parse_options=options, convert_options=convert) as begun,
-            ):
-                _refuse_wide(file, len(begun.schema), columns)
-            table = pyarrow.csv.read_csv(opened, parse_options=options, convert_options=convert)
-            # Read as bytes is what is no text: no column of a CSV file means to be that.
-            if binary := [field.name for field in table.schema if pyarrow.types.is_binary(field.type)]:
-                raise DataError(
-                    f"{str(file)!r} is not UTF-8 text in the columns {_listed(binary)}", "Save it as UTF-8."
-                )
-        if twice := sorted(name for name, times in Counter(table.column_names).items() if times > 1):
-            raise DataError(f"{str(file)!r} has more than one column {_listed(twice)}")
+    def records_of(table: Any) -> list[dict[str, Any]]:
         records: list[dict[str, Any]] = table.to_pylist()
         return records
 
-    try:
-        with open_regular(file) as opened:
-            records = read(opened)
-    except DataError:
-        raise
-    except UnicodeDecodeError as error:
-        raise DataError(f"the table {str(file)!r} is not UTF-8 text: {error.reason}", "Save it as UTF-8.") from error
-    except Exception as error:  # a table holds anything: times out of range, depths, types that Python has no value for
-        reason = " ".join(reason_of(error).split()) or type(error).__name__
-        raise DataError(f"cannot read the table {str(file)!r}: {reason[:500]}") from error
+    records = read_table(file, records_of, columns=columns, text=RESERVED)
     rows = [{name: None if _empty(value) else value for name, value in row.items()} for row in records]
     return [{**row, "#row": number} for number, row in enumerate(rows, start=2)]
-
-
-def _refuse_wide(file: Path, found: int, most: int) -> None:
-    if found > most:
-        raise DataError(
-            f"the table {str(file)!r} has {beyond('columns', found, most)}",
-            "Leave out the columns that say nothing about the photos.",
-        )
 
 
 def parse_boxes(text: object, where: str) -> tuple[Box, ...]:
@@ -373,13 +331,6 @@ def _rank(name: str) -> int:
 
 def _empty(value: object) -> bool:
     return isinstance(value, str) and value == ""
-
-
-def _listed(names: Iterable[str] | Mapping[str, Any], most: int = 8) -> str:
-    names = [name for name in names if name != "#row"]
-    return ", ".join(repr(name) for name in names[:most]) + (
-        f" and {len(names) - most} more" if len(names) > most else ""
-    )
 
 
 SOURCES: dict[str, Callable[..., Dataset]] = {"folder": from_folder, ".csv": from_table, ".parquet": from_table}

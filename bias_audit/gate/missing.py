@@ -13,6 +13,7 @@ from bias_audit.gate.states import (
     MAPS_FAILED,
     MISSING_METRIC,
     NO_INTERVENTIONS,
+    NO_MAPS,
     NO_MASKS,
     NOT_ENOUGH,
 )
@@ -28,6 +29,8 @@ def state_of_rule(outcome: RuleOutcome, result: AuditResult) -> str:
         return MAPS_FAILED
     if outcome.reason_code == reasons.FILLS_FRAME:
         return FILLS_PICTURE
+    if outcome.reason_code == reasons.NO_MAPS:
+        return NO_MAPS
     rule = find_rule(outcome.code)
     needs = frozenset() if rule is None else rule.needs
     if "masks" in needs and _without_masks(result):
@@ -50,6 +53,8 @@ def state_of_number(result: AuditResult, n: int | None, reason_code: str, *, pas
         reason_code: code of the reason in `checks.reasons`, "" = not known.
         pasted: whether interventions make the metric.
     """
+    if reason_code == reasons.NO_MAPS:
+        return NO_MAPS
     if pasted and _without_masks(result):
         return NO_MASKS
     if pasted and reason_code == reasons.FILLS_FRAME:

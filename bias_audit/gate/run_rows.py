@@ -22,6 +22,7 @@ from bias_audit.gate.states import (
 )
 from bias_audit.gate.values import FAILED, NOT_JUDGED, PASSED, GateRow
 from bias_audit.run.result import AuditResult
+from bias_audit.run.statuses import GIVEN
 
 _INVALID = {
     "invalid_predictions": "{} images",
@@ -58,7 +59,10 @@ def run_rows(
     lost = [text.format(n) for name, text in _INVALID.items() if (n := counts.get(name, 0))]
     if lost:
         told, total = ", ".join(lost), counts.get("images", 0)
-        sentence = f"The model gives NaN or infinite outputs for {told}, of {total} (BA910)."
+        whose = "The model gives NaN or infinite outputs"
+        if result.info.head == GIVEN:
+            whose = "The table of predictions has no row, or one without numbers,"
+        sentence = f"{whose} for {told}, of {total} (BA910)."
         yield _state(config, INVALID_PREDICTIONS, "predictions", "", sentence, 0)
     yield from _threshold_rows(result, config, baseline)
     for name, where, line in _expected(config, baseline):

@@ -13,6 +13,7 @@ IGNORED = "rule ignored"
 NO_MASKS = "no masks"
 NO_INTERVENTIONS = "no interventions"
 FILLS_PICTURE = "the object fills the picture"
+NO_MAPS = "no maps"
 MAPS_FAILED = "maps failed"
 MASKS_IN_DOUBT = "masks in doubt"
 DOUBTFUL_INPUT = "doubtful input"
@@ -37,6 +38,8 @@ STATES: dict[str, str] = {
     NO_MASKS: "such a rule needs masks or boxes, and the run had none (--masks auto estimates them)",
     NO_INTERVENTIONS: "such a rule needs interventions, and the run made none",
     FILLS_PICTURE: "such a rule exchanges backgrounds, and in most photos of the class there is none (x-ray, MRI)",
+    NO_MAPS: "such a rule, or a number of attention, needs heatmaps, and the run has none: nothing that was audited "
+    "makes any (with --predictions, --heatmaps takes maps made elsewhere)",
     MAPS_FAILED: "the heatmaps failed their reliability tests (BA908): attention says nothing of this model",
     MASKS_IN_DOUBT: "a class would be accused, but what the masks missed of its objects may have made its background "
     "gap: it shrinks, or could not be measured, with larger holes in the backgrounds (BA201, BA207, BA302)",
@@ -49,7 +52,8 @@ STATES: dict[str, str] = {
     "files are still those that were written",
     BASELINE_IS_RUN: "the run was given as its own baseline, so that every finding is known",
     NOT_INSTALLED: "the run was made with a check of another package that is not installed here",
-    INVALID_PREDICTIONS: "the model gives NaN or infinite outputs for some images, or for composites of them, and no "
+    INVALID_PREDICTIONS: "the model gives NaN or infinite outputs for some images, or for composites of them, or a "
+    "table of predictions has no row for them: no "
     "number of the run speaks of these (BA910)",
     OTHER_THRESHOLDS: "the rules of the run, or of the baseline, judged by other thresholds: laxer ones than the "
     "defaults, other ones than [require] thresholds names, or, of the baseline, other ones than the run's",

@@ -34,7 +34,7 @@ from bias_audit.run.folder import Run
 from bias_audit.run.statuses import (
     INVALID_PREDICTION,
     NO_EVIDENCE,
-    NOT_FINITE_OUTPUTS,
+    NO_MAPS,
     NOT_SAMPLED,
     OK,
     SKIPPED,
@@ -46,6 +46,9 @@ Arrays = dict[str, NDArray[Any]]
 
 EXPLAINED = "#explained"
 """Key of a record: the class whose heatmap a picture has, where none of the classes is predicted."""
+
+MAPLESS = "#mapless"
+"""Key of a record, there where the picture has no heatmap: the one in its shard is all NaN."""
 
 REACH = ("foreground", "background", "perfect")
 """Names of the arrays of `reach`."""
@@ -287,12 +290,15 @@ def _batch(
     pixels = np.stack([pixels for i in read if (pixels := group[i].pixels) is not None])
     masks = np.stack([mask for i in read if (mask := group[i].mask) is not None])
     labels = np.array([dataset.samples[positions[i]].label for i in read])
-    explained = explainer.explain(pixels, labels)
+    explained = explainer.explain_photos([positions[i] for i in read], pixels, labels)
     for row, picture in zip((rows[i] for i in read), pixels, strict=True):
         row["#hash"] = perceptual_hash(picture)
     valid = np.flatnonzero(explained.predictions.valid)
     for i in sorted({*range(len(read))} - {*map(int, valid)}):
-        rows[read[i]]["status"], rows[read[i]]["status_reason"] = INVALID_PREDICTION, NOT_FINITE_OUTPUTS
+        rows[read[i]]["status"], rows[read[i]]["status_reason"] = (
+            INVALID_PREDICTION,
+            explainer.why_invalid(positions[read[i]]),
+        )
     if not len(valid):
         return rows, {}
     explained, masks, labels, read = chosen(explained, valid), masks[valid], labels[valid], [read[i] for i in valid]
@@ -300,6 +306,9 @@ def _batch(
     wrong = np.flatnonzero(explained.predictions.best != labels)
     maps_label, scales_label = encode_maps(explained.maps_label[wrong])
     found = [rows[i] for i in read]
+    for row in found:
+        if not explainer.has_map(row["#position"]):
+            row[MAPLESS] = True
     _describe(found, [group[i] for i in read], dataset, explained.predictions, labels)
     # Scored as stored, so that a later re-scoring from the shards gives the same numbers.
     heat = maps.astype(np.float32) * scales[:, None, None]
@@ -355,7 +364,7 @@ def score(rows: Sequence[Row], at: Localization, at_label: Localization) -> None
     for i, row in enumerate(rows):
         masked = row["mask_status"] == OK
         row["void_share"] = float(void[i])
-        row["attention_status"] = status[i] if masked else row["mask_status"]
+        row["attention_status"] = row["mask_status"] if not masked else NO_MAPS if MAPLESS in row else status[i]
         if masked:
             row["foreground_area"] = float(at.area[i])
             row.update({name: float(values[i]) for name, values in of_label.items()})

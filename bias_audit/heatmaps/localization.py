@@ -90,9 +90,6 @@ def localize(maps: NDArray[np.floating], masks: NDArray[np.uint8]) -> Localizati
         for pixels in (foreground_pixels, masks == BACKGROUND, void_pixels, unclear_pixels)
     )
     perfect = _to_grid(foreground_pixels, area_weights(masks.shape[1], height), area_weights(masks.shape[2], width))
-    valid = (~void_pixels).sum(axis=(1, 2))
-    with np.errstate(invalid="ignore"):
-        area = foreground_pixels.sum(axis=(1, 2)) / valid
     return Localization(
         *_signs(maps),
         foreground=foreground,
@@ -100,9 +97,15 @@ def localize(maps: NDArray[np.floating], masks: NDArray[np.uint8]) -> Localizati
         void=void,
         uncertain=uncertain,
         perfect=perfect,
-        area=area.astype(np.float64),
+        area=foreground_area(masks),
         masks=masks,
     )
+
+
+def foreground_area(masks: NDArray[np.uint8]) -> Array:
+    """(N,) share of foreground among the pixels of masks (N, H, W) that are not void; NaN where all are void."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray((masks == FOREGROUND).sum(axis=(1, 2)) / (masks != VOID).sum(axis=(1, 2)), np.float64)
 
 
 def with_maps(at: Localization, maps: NDArray[np.floating]) -> Localization:

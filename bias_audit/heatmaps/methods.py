@@ -17,6 +17,7 @@ from bias_audit.errors import ConfigError, ModelError
 from bias_audit.heatmaps import cam, perturbation
 from bias_audit.heatmaps.gradients import integrated_gradients
 from bias_audit.models.base import Explanation, Model, Predictions
+from bias_audit.run.statuses import NOT_FINITE_OUTPUTS
 from bias_audit.users_code import IMPORTABLE, import_function, running
 
 Array = NDArray[np.float32]
@@ -52,7 +53,10 @@ class Method:
 
 
 DEFAULT = "default"
-"""Stands for HiResCAM; for LayerCAM where several layers are explained; for occlusion without gradients."""
+"""Stands for HiResCAM; for LayerCAM where several layers are explained; for WITHOUT where there are no gradients."""
+
+WITHOUT = "none"
+"""In the place of a method: there are no heatmaps."""
 
 AUTO = "auto"
 """Stands for the most faithful of several methods on a sample of the pictures, see `faithfulness.most_faithful`."""
@@ -114,9 +118,9 @@ def check_method(name: str) -> None:
     """Refuse the name of an unknown heatmap method, before a model is loaded.
 
     Raises:
-        ConfigError: a name that is neither DEFAULT nor AUTO, and that `find_method` does not resolve.
+        ConfigError: a name that is none of DEFAULT, AUTO and WITHOUT, and that `find_method` does not resolve.
     """
-    if name not in (DEFAULT, AUTO):
+    if name not in (DEFAULT, AUTO, WITHOUT):
         find_method(name)
 
 
@@ -150,7 +154,7 @@ class Explainer:
 
     Args:
         model: the classifier.
-        name: key of METHODS, DEFAULT or `module:function`.
+        name: key of METHODS, DEFAULT, WITHOUT or `module:function`.
         preprocess: (N, H, W, C) in [0, 255] -> the values that the model was trained on.
         seed: seed of methods that draw at random.
 
@@ -172,6 +176,9 @@ class Explainer:
                 f"Name one of {', '.join(METHODS)}.",
             )
         self.name = self._by_default() if name == DEFAULT else name
+        self.grid = (1, 1)
+        if self.name == WITHOUT:
+            return
         self.method = find_method(self.name)
         if self.method.inside and not model.differentiable:
             raise ConfigError(
@@ -192,10 +199,11 @@ class Explainer:
     def _by_default(self) -> str:
         if not self.model.differentiable:
             self.notes = (
-                "This model gives no gradients: the heatmaps come from occlusion, which needs "
-                f"{METHODS['occlusion'].passes.split()[0]} forward passes per image.",
+                "There are no heatmaps: this model gives no gradients. --method occlusion or rise makes some, for "
+                f"{METHODS['occlusion'].passes.split()[0]} or {METHODS['rise'].passes.split()[0]} forward passes per "
+                "image.",
             )
-            return "occlusion"
+            return WITHOUT
         if "," in self.model.layer:
             self.notes = ("Several layers are explained: their maps are fused as LayerCAM does.",)
             return "layer_cam"
@@ -218,6 +226,9 @@ class Explainer:
         """
         images = self.preprocess(pixels)
         given = np.full(len(pixels), -1) if labels is None else labels
+        if self.name == WITHOUT:
+            nothing = np.full((len(pixels), *self.grid), np.nan, np.float32)
+            return Explanation(self.model.predict(images), nothing, nothing)
         if self.method.weighs and self.method.traced:
             explained = self._traced(images, given)
         elif self.method.weighs:
@@ -244,6 +255,18 @@ class Explainer:
                 "Use --method hires_cam (the default) or grad_cam.",
             )
         return explained
+
+    def explain_photos(self, positions: Sequence[int], pixels: Array, labels: NDArray[np.intp]) -> Explanation:
+        """As `explain`, of photos of the data set at these positions: what was made elsewhere is found by them."""
+        return self.explain(pixels, labels)
+
+    def has_map(self, position: int) -> bool:
+        """Whether a photo of the data set gets a heatmap, be it one that is not finite."""
+        return self.name != WITHOUT
+
+    def why_invalid(self, position: int) -> str:
+        """Why a photo of the data set has no valid prediction, in words."""
+        return NOT_FINITE_OUTPUTS
 
     def maps(self, pixels: Array, targets: NDArray[np.intp]) -> Array:
         """Heatmaps (n, h, w) of any number of pictures, each for a given class.

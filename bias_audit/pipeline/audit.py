@@ -34,7 +34,7 @@ from bias_audit.heatmaps.permutation_tie import Tie
 from bias_audit.models.decoding import geometry_of
 from bias_audit.models.doors import check_model, load_model
 from bias_audit.models.segmenting import find_estimate, segmenter_hash
-from bias_audit.pipeline import changes, summaries
+from bias_audit.pipeline import changes, results, summaries
 from bias_audit.pipeline.finish import check_pictures, conclude, finish
 from bias_audit.pipeline.judge import refuse_unknown
 from bias_audit.pipeline.provenance import describe
@@ -55,6 +55,9 @@ def audit(
     model: str | Path | Any,
     data: str | Path,
     *,
+    predictions: str | Path | None = None,
+    composites: str | Path | None = None,
+    heatmaps: str | Path | None = None,
     masks: str | Path | None = None,
     boxes: str | Path | None = None,
     backgrounds: str | Path | None = None,
@@ -78,6 +81,9 @@ def audit(
     Args:
         model: path of a .keras or .h5 file or of a SavedModel folder, or a Keras model in memory.
         data: folder with one folder per class, or a CSV/Parquet table with columns image and label.
+        predictions: table of predictions that were made elsewhere, in the place of a model, which is None then.
+        composites: folder of changed pictures (`bias-audit composites`), of which `predictions` holds rows, too.
+        heatmaps: folder of .npy files or an .npz file with heatmaps of the predicted classes, made elsewhere.
         masks: folder of foreground masks, same tree and stems as the images; "auto" is short for segmenter="auto",
             unless a folder has this name.
         boxes: table with one row per box: image, x_min, y_min, x_max, y_max.
@@ -111,40 +117,50 @@ def audit(
     checks = registry.every()
     extra = {name: options.pop(name) for name in registry.settings_of_others() if name in options}
     config = configured(config, class_map, options).with_extra(extra)
-    if masks is not None and str(masks) == AUTO_MASKS and not os.path.isdir(masks):
-        masks, config = None, config.changed({"segmenter": config.segmenter or AUTO_MASKS})
+    masks, config = with_auto_masks(masks, config)
     thresholds = thresholds or Thresholds()
     refuse_unknown(ignore)
     check_method(config.method)
     run = Run(Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="bias-audit-")), progress.note)
     run.check(resume=resume, overwrite=overwrite)
+    results.refuse_both(model, predictions, composites, heatmaps, strangers, config)
     if isinstance(model, str | Path):
-        check_model(Path(model))
-    dataset = _open(Path(data), masks, boxes, config, split=split, outside=allow_outside)
-    groups = _groups(dataset, config.cluster)
+        check_model(model)
+    dataset = open_data(Path(data), masks, boxes, config, split=split, outside=allow_outside)
+    groups = group_codes(dataset, config.cluster)
     beside = run.path.absolute().parent
     given = Given(_path(strangers), _path(train), _path(cues), beside, _path(backgrounds), dataset)
     read = {name: digest for check in checks for name, digest in check.fingerprints(given).items()}
 
-    with progress.stage("Loading the model", None), _timed(seconds, "model"):
-        loaded = load_model(model, config, dataset.class_names)
+    ready: results.Ready | None = None
+    what = "Loading the model" if predictions is None else "Reading what was given"
+    with progress.stage(what, None), _timed(seconds, "model"):
+        if predictions is not None:
+            ready = results.read_results(predictions, composites, heatmaps, dataset, config)
+            given = dataclasses.replace(given, results=ready.results)
+        loaded = load_model(model, config, dataset.class_names) if ready is None else ready.explainer.model
     config = config.changed({"batch_size": loaded.batch_size})  # a resumed run must take the same
-    progress.detail(f"explained layer {loaded.layer}, grid {loaded.grid[0]}x{loaded.grid[1]}, head {loaded.head}")
+    if loaded.layer:
+        progress.detail(f"explained layer {loaded.layer}, grid {loaded.grid[0]}x{loaded.grid[1]}, head {loaded.head}")
     geometry = geometry_of(config, loaded.input_size)
     # A refusal of either comes before the run folder is made; the pixels may be chosen after it.
     estimate = find_estimate(config.segmenter, config.custom_objects, config.limits)
     geometry = dataclasses.replace(geometry, estimate=estimate)
     name = "none" if config.preprocess == AUTO_PREPROCESS else config.preprocess
     preprocess = find_preprocess(name, geometry.channels)
-    explainer = Explainer(loaded, DEFAULT if config.method == AUTO else config.method, preprocess, config.seed)
+    if ready is not None:
+        explainer: Explainer = ready.explainer
+    else:
+        explainer = Explainer(loaded, DEFAULT if config.method == AUTO else config.method, preprocess, config.seed)
     key = {
         "options": config.digest(),
         "data": dataset.fingerprint(),
         **read,
         **versions(checks),
-        "model": loaded.sha256,
+        "model" if ready is None else "table of predictions": loaded.sha256,
         "segmenter": segmenter_hash(config.segmenter),
         "version": bias_audit.__version__,
+        **({} if ready is None else ready.key),
     }
     run.start(key, resume=resume, overwrite=overwrite)
     contents = changes.watched(dataset, run)
@@ -168,6 +184,8 @@ def audit(
         measure("maps")
         with _timed(seconds, "attention"):
             records, ties = _attend(context)
+        if ready is not None:
+            ready.check_contents(records)
     context = dataclasses.replace(context, records=records)
     measure("photos")
     changes.mark(records, dataset, contents)
@@ -185,7 +203,16 @@ def audit(
         if len(contents.found) > known:  # noticed by what reads photos last, the pictures
             images = changes.marked(images, dataset, contents)
             write_table(run, "images", images)
-        about = (model, data, masks or boxes, dataset, explainer, images, config, thresholds)
+        about = (
+            model if ready is None else predictions,
+            data,
+            masks or boxes,
+            dataset,
+            explainer,
+            images,
+            config,
+            thresholds,
+        )
         info = describe(*about, key["data"], seconds, checks, measured, strangers, backgrounds)
         return finish(run, info, classes, outcomes)
 
@@ -209,6 +236,10 @@ def _attend(context: Context) -> tuple[list[dict[str, Any]], dict[str, Tie]]:
         invalid = sum(record["status"] == INVALID_PREDICTION for record in records)
         if invalid:
             run.discard()  # heatmaps of nothing are not worth keeping
+            if context.given.results is not None:
+                raise DataError(
+                    f"the table of predictions has no numbers for any of {invalid} images that could be read"
+                )
             raise ModelError(
                 f"the model gives NaN or infinite outputs for all {invalid} images that could be read",
                 "Check --preprocess and the weights of the model: without predictions there is nothing to audit.",
@@ -253,7 +284,14 @@ def _choice(kept: dict[str, Any]) -> dict[str, Any]:
     return {**kept, "method": str(kept["method"]), "layer": str(kept["layer"]), "images": int(kept["images"])}
 
 
-def _open(
+def with_auto_masks(masks: str | Path | None, config: AuditConfig) -> tuple[str | Path | None, AuditConfig]:
+    """Folder of masks and settings, where `masks` may be "auto"; see `audit`."""
+    if masks is not None and str(masks) == AUTO_MASKS and not os.path.isdir(masks):
+        return None, config.changed({"segmenter": config.segmenter or AUTO_MASKS})
+    return masks, config
+
+
+def open_data(
     data: Path,
     masks: str | Path | None,
     boxes: str | Path | None,
@@ -262,6 +300,11 @@ def _open(
     split: str | None,
     outside: bool,
 ) -> Dataset:
+    """The data set of an audit with its masks and boxes, see `audit`.
+
+    Raises:
+        DataError: nothing that can be audited, or a single class.
+    """
     names = tuple(name for name, _ in config.class_map) if config.class_map else None
     columns = config.limits.columns
     dataset = sources.open_dataset(data, names, split=split, outside=outside, columns=columns)
@@ -281,7 +324,7 @@ def _path(given: str | Path | None) -> Path | None:
     return None if given is None else Path(given)
 
 
-def _groups(dataset: Dataset, column: str | None) -> NDArray[np.intp] | None:
+def group_codes(dataset: Dataset, column: str | None) -> NDArray[np.intp] | None:
     """Group code of each sample (n,), or None where no column was named.
 
     Raises:

@@ -19,7 +19,17 @@ from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import ESTIMATED
 from bias_audit.heatmaps.methods import Explainer
 from bias_audit.run.result import RunInfo
-from bias_audit.run.statuses import CHANGED, DONE, DONE_BEFORE, INVALID_PREDICTION, NOT_SAMPLED, OK, SKIPPED, UNREADABLE
+from bias_audit.run.statuses import (
+    CHANGED,
+    DONE,
+    DONE_BEFORE,
+    GIVEN,
+    INVALID_PREDICTION,
+    NOT_SAMPLED,
+    OK,
+    SKIPPED,
+    UNREADABLE,
+)
 
 
 def describe(
@@ -63,6 +73,7 @@ def describe(
     )
     for check in measured.values():
         counts.update(check.counts)
+    given = loaded.head == GIVEN
     settled = {name: value for check in measured.values() for name, value in check.settles.items()}
     return RunInfo(
         name=f"{Path(model_name).stem} on {Path(data).name}",
@@ -85,7 +96,7 @@ def describe(
         counts=counts,
         statuses=statuses,
         mask_kind=_mask_kind(kinds),
-        notes=(*loaded.notes, *explainer.notes, *first, *_notes(counts, kinds, dataset, config), *last),
+        notes=(*loaded.notes, *explainer.notes, *first, *_notes(counts, kinds, dataset, config, given=given), *last),
         strangers=None if strangers is None else str(strangers),
         backgrounds=None if backgrounds is None else str(backgrounds),
         preprocess=settled.get("preprocess", config.preprocess),
@@ -116,8 +127,9 @@ def renewed(
     """
     _, old_counts, old_kinds = _counted(before)
     statuses, counts, kinds = _counted(images)
+    given = info.head == GIVEN
     known = {"ignored_files": len(dataset.ignored_files), "class_scenes": info.counts.get("class_scenes", 0)}
-    said = _notes({**old_counts, **known}, old_kinds, dataset, config)
+    said = _notes({**old_counts, **known}, old_kinds, dataset, config, given=given)
     kept = [text for text in info.notes if text not in said]
     return dataclasses.replace(
         info,
@@ -128,7 +140,7 @@ def renewed(
         counts={**info.counts, **counts},
         statuses=statuses,
         mask_kind=_mask_kind(kinds),
-        notes=(note, *kept, *_notes({**counts, **known}, kinds, dataset, config)),
+        notes=(note, *kept, *_notes({**counts, **known}, kinds, dataset, config, given=given)),
     )
 
 
@@ -180,9 +192,15 @@ def content_hash(class_names: Sequence[str], images: pd.DataFrame) -> str:
     return digest.hexdigest()
 
 
-def _notes(counts: Mapping[str, int], kinds: set[str], dataset: Dataset, config: AuditConfig) -> list[str]:
-    """Notes on the data that a reader must know before believing the numbers, most important first."""
+def _notes(
+    counts: Mapping[str, int], kinds: set[str], dataset: Dataset, config: AuditConfig, *, given: bool
+) -> list[str]:
+    """Notes on the data that a reader must know before believing the numbers, most important first.
+
+    `given`: predictions were given, and no model.
+    """
     notes = []
+    whose = "The model gives NaN or infinite outputs" if not given else "The table of predictions has no numbers"
     bad = counts["unreadable"] + counts["skipped"]
     if bad:
         notes.append(
@@ -195,14 +213,11 @@ def _notes(counts: Mapping[str, int], kinds: set[str], dataset: Dataset, config:
         )
     if invalid := counts.get("invalid_predictions", 0):
         notes.append(
-            f"The model gives NaN or infinite outputs for {invalid} of {counts['images']} images: they have no "
+            f"{whose} for {invalid} of {counts['images']} images: they have no "
             "prediction, and are in no accuracy and in no other number (BA910)."
         )
     if pasted := counts.get("invalid_composites", 0):
-        notes.append(
-            f"The model gives NaN or infinite outputs for composites of {pasted} images: none of their composites "
-            "count (BA910)."
-        )
+        notes.append(f"{whose} for composites of {pasted} images: none of their composites count (BA910).")
     if counts["with_mask"] == 0:
         notes.append("No masks or boxes: attention on the background and reliance on it could not be judged.")
     elif counts["without_mask"]:

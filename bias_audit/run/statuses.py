@@ -15,8 +15,12 @@ INVALID_PREDICTION = "invalid prediction"
 """The model's outputs for it, or for a composite of it, are not finite: there is no predicted class."""
 NOT_FINITE_OUTPUTS = "the model gives NaN or infinite outputs for it"
 """The reason in words of INVALID_PREDICTION."""
+NO_ROW = "the table of predictions has no row for it"
+"""The same, where predictions were given and no model."""
 
 # Of a prediction.
+GIVEN = "given predictions"
+"""In the place of the kind of a model's head, where predictions were given and no model (`RunInfo.head`)."""
 NONE_OF_THESE = "none of these"
 """What a model predicts where a single output outside the class map is at least as probable as every class.
 
@@ -34,6 +38,8 @@ EMPTY_ESTIMATE = "estimated mask without foreground"
 FULL_ESTIMATE = "estimated mask without background"
 
 # Of attention scores.
+NO_MAPS = "no maps"
+"""There is no heatmap of the image: nothing that was audited makes any, or none was given."""
 NOT_FINITE = "map is not finite"
 EMPTY_MAP = "no positive evidence in the map"
 NO_FOREGROUND = "object outside the picture's crop"
@@ -54,6 +60,8 @@ NO_USABLE_MASK = "no usable mask"
 TOO_SMALL_TO_PASTE = "object too small to paste"
 NO_DONORS = "no donor backgrounds"
 SWITCHED_OFF = "switched off"
+NO_COMPOSITES = "no composites given"
+"""Predictions were given and no model, and none of them are of composites."""
 
 
 def predictions_of(class_names: Sequence[str]) -> tuple[str, ...]:

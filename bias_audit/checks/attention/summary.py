@@ -11,7 +11,7 @@ import pandas as pd
 from bias_audit import stats
 from bias_audit.checks.attention.columns import OF_CLASSES
 from bias_audit.checks.base import Photos
-from bias_audit.checks.reasons import NO_READABLE, NOT_MEASURED, OK
+from bias_audit.checks.reasons import NO_MAPS, NO_READABLE, NOT_MEASURED, OK
 from bias_audit.checks.within_class import outlier_p_within, robust_z_within
 from bias_audit.heatmaps.permutation_tie import Tie
 from bias_audit.run.tables import ESTIMATED, frame
@@ -21,6 +21,9 @@ MEANS = (
     "background_excess_box", "background_lift", "pointing_game", "relevance_rank_accuracy", "iou_half_maximum",
 )  # fmt: skip
 """Columns of the images table; the class table holds their mean over the class's scored images."""
+
+WHY_NO_MAPS = "there are no heatmaps"
+"""Why a class has no attention scores whose photos are NO_MAPS, as the end of a sentence."""
 
 TAKEN_FOR = 0.5
 """Probability of its class above which a photo is taken for it, as in BA202."""
@@ -64,8 +67,10 @@ def _scores(read: pd.DataFrame, photos: Photos) -> dict[str, Any]:
     row: dict[str, Any] = {"n_attention": len(scored)}
     if scored.empty:
         reasons = read["attention_status"].replace("", pd.NA).dropna()
-        row["attention_reason"] = str(reasons.mode().iloc[0]) if len(reasons) else NO_READABLE
-        row["attention_reason_code"] = row["attention_reason"]
+        row["attention_reason_code"] = str(reasons.mode().iloc[0]) if len(reasons) else NO_READABLE
+        row["attention_reason"] = (
+            WHY_NO_MAPS if row["attention_reason_code"] == NO_MAPS else row["attention_reason_code"]
+        )
         return row
     row["attention_reason"] = row["attention_reason_code"] = OK
     row["background_excess"] = scored.mean()

@@ -45,7 +45,7 @@ from bias_audit.interventions.edits import (
 from bias_audit.models.base import Predictions
 
 Pixels = NDArray[np.float32]
-_Name = tuple[int, str, str, int]
+Name = tuple[int, str, str, int]
 """Key of a composite: (photo, arm, fill, donor)."""
 
 SAME, OTHER, NEXT = "same", "other", "next"
@@ -140,28 +140,58 @@ def predict_composites(
     Yields:
         the composites of one batch; photos that cannot be read, or have no usable mask, give none.
     """
-    names: list[_Name] = []
+    names: list[Name] = []
     images: list[Pixels] = []
+    first: set[tuple[int, str]] = set()
+    for position, arm, fill, donor, pixels in changed_photos(
+        dataset, label, todo, backgrounds, geometry, maps, donors=donors, seed=seed
+    ):
+        if shown_first(position, arm, fill, first):
+            keep(position, arm, donor, pixels)
+        names.append((position, arm, fill, donor))
+        images.append(pixels)
+        if len(images) == batch:
+            yield with_predictions(dataset, label, names, predict(np.stack(images)))
+            names, images = [], []
+    if images:
+        yield with_predictions(dataset, label, names, predict(np.stack(images)))
+
+
+def changed_photos(
+    dataset: Dataset,
+    label: int,
+    todo: Plan,
+    backgrounds: Backgrounds,
+    geometry: Geometry,
+    maps: Mapping[int, Heat],
+    *,
+    donors: int,
+    seed: int,
+) -> Iterator[tuple[int, str, str, int, Pixels]]:
+    """Make all composites of one class; arguments as of `predict_composites`.
+
+    Yields:
+        (position of the photo, arm, fill, position of the donor or -1, pixels (H, W, C) float32 in [0, 255]), those of
+        a photo one after another; photos that cannot be read, or have no usable mask, give none.
+    """
     positions = todo.photos[label]
     for start, group in load_in_order([dataset.samples[position] for position in positions], geometry, 8):
         for position, loaded in zip(positions[start : start + 8], group, strict=True):
-            first: set[str] = set()
             own = backgrounds.regions.get(position)
             if own is None:
                 own = find_regions(loaded, maps.get(position), seed, dataset.samples[position].image_id)
             for arm, fill, donor, pixels in _composites(
                 dataset, position, loaded, todo, backgrounds, own, donors, seed
             ):
-                if arm in SHOWN and arm not in first and fill != SECOND_FILL:
-                    keep(position, arm, donor, pixels)
-                    first.add(arm)
-                names.append((position, arm, fill, donor))
-                images.append(pixels)
-                if len(images) == batch:
-                    yield _predicted(dataset, label, names, predict(np.stack(images)))
-                    names, images = [], []
-    if images:
-        yield _predicted(dataset, label, names, predict(np.stack(images)))
+                yield position, arm, fill, donor, pixels
+
+
+def shown_first(position: int, arm: str, fill: str, seen: set[tuple[int, str]]) -> bool:
+    """Whether a composite is the first of a SHOWN arm of its photo, which the report may show; added to `seen` then."""
+    if arm not in SHOWN or fill == SECOND_FILL or (position, arm) in seen:
+        return False
+    seen.add((position, arm))
+    return True
 
 
 def count_composites(todo: Plan, donors: int) -> int:
@@ -266,7 +296,15 @@ def _cues(
         yield CUE_LENT_CONTROL, FIRST_FILL, lender, lend(pixels, mask, picture, there.control)
 
 
-def _predicted(dataset: Dataset, label: int, names: Sequence[_Name], predictions: Predictions) -> list[Composite]:
+def with_predictions(dataset: Dataset, label: int, names: Sequence[Name], predictions: Predictions) -> list[Composite]:
+    """The composites of a class with what was predicted for them.
+
+    Args:
+        dataset: all samples, with real scenes behind the photos.
+        label: index of the class.
+        names: (photo, arm, fill, donor) of each composite, see `Composite`.
+        predictions: their predictions, in the same order.
+    """
     rows = []
     predicted, probability = predictions.predicted, predictions.probability
     for i, (photo, arm, fill, donor) in enumerate(names):

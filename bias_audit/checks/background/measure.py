@@ -12,19 +12,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bias_audit.checks.background import composites
+from bias_audit.checks.background import composites, outside
 from bias_audit.checks.background import scenes as real_scenes
 from bias_audit.checks.background.columns import OF_IMAGES
 from bias_audit.checks.background.photo_effects import intervention_columns
 from bias_audit.checks.base import Context, Measured
 from bias_audit.checks.examples import in_proportion
 from bias_audit.config import FIRST_FILL, NO_FILL, SECOND_FILL, AuditConfig
+from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset
 from bias_audit.heatmaps import attention
 from bias_audit.interventions import donors
 from bias_audit.models.base import NO_CLASS
 from bias_audit.report import pictures
 from bias_audit.run.folder import Run
+from bias_audit.run.progress import Progress
 from bias_audit.run.result import AuditResult
 from bias_audit.run.statuses import CHANGED, DONE, INVALID_PREDICTION, OK, SWITCHED_OFF, predictions_of
 from bias_audit.run.tables import table
@@ -90,13 +92,13 @@ def make_composites(context: Context) -> Interventions:
     dataset, explainer, geometry, config = context.dataset, context.explainer, context.geometry, context.config
     records, run = context.records, context.run
     areas = {record["#position"]: record["foreground_area"] for record in records if record.get("mask_status") == OK}
-    groups = None if context.groups is None else dict(enumerate(map(int, context.groups)))
-    scenes = _read_scenes(context)
+    scenes = read_scenes(context.given.backgrounds, dataset, geometry, config, context.progress, run.path)
     whole = dataset if scenes is None else scenes.whole
-    todo = donors.plan(
-        dataset, areas, photos=config.interventions, donors=config.donors, seed=config.seed, groups=groups,
-        scenes=None if scenes is None else scenes.usable,
-    )  # fmt: skip
+    todo = planned(dataset, areas, config, context.groups, scenes)
+    given = None
+    if context.given.results is not None:  # the pictures were made and predicted before
+        given = outside.Predicted.of(context.given.results, whole, todo, records)
+        todo = given.todo
     status = [_status(record, todo, config) for record in records]
     rows: list[dict[str, Any]] = []
     examples: dict[str, list[Example]] = {}
@@ -105,7 +107,7 @@ def make_composites(context: Context) -> Interventions:
     backgrounds = donors.Backgrounds({}, {})
     maps: dict[int, NDArray[np.float32]] = {}
     shards = {label: run.read_json(_shard(label), _stored) for label in labels}
-    if None in shards.values():
+    if given is None and None in shards.values():
         used = {position for chosen in (todo.photos, todo.donors) for part in chosen.values() for position in part}
         used = {position for position in used if position < len(records)}  # the others are scenes
         recognised = [position for position in sorted(used) if records[position].get("correct")]
@@ -118,12 +120,13 @@ def make_composites(context: Context) -> Interventions:
         todo = donors.with_backgrounds(todo, backgrounds)
 
     blank = np.zeros(len(dataset.class_names), np.float32)
-    if labels:  # without composites nothing is compared with it, and tracing the model costs seconds
+    if given is not None:
+        blank = given.blank()
+    elif labels:  # without composites nothing is compared with it, and tracing the model costs seconds
         blank = explainer.predict(np.zeros((1, *geometry.size, geometry.channels), np.float32)).log_odds[0]
 
-    with context.progress.stage(
-        "Interventions", composites.count_composites(todo, config.donors), "composites"
-    ) as advance:
+    count = composites.count_composites(todo, config.donors) if given is None else given.count()
+    with context.progress.stage("Interventions", count, "composites") as advance:
         for label in labels:
             shard = shards[label]
             if shard is None:
@@ -133,10 +136,11 @@ def make_composites(context: Context) -> Interventions:
                     kept[photo, arm] = donor, pictures.encode_picture(pixels)
 
                 made: list[composites.Composite] = []
-                for part in composites.predict_composites(
+                parts = given.composites(label, keep) if given is not None else composites.predict_composites(
                     whole, label, todo, backgrounds, geometry, maps, explainer.predict,
                     batch=explainer.model.batch_size, donors=config.donors, seed=config.seed, keep=keep,
-                ):  # fmt: skip
+                )  # fmt: skip
+                for part in parts:
                     made.extend(part)
                     advance(len(part))
                 # One arm without its NaN answers would be compared with another arm of other donors: all or none.
@@ -169,16 +173,36 @@ def listed_scenes(folder: Path, dataset: Dataset) -> str:
     return real_scenes.open_scenes(folder, dataset).fingerprint()
 
 
-def _read_scenes(context: Context) -> real_scenes.Scenes | None:
-    """The real scenes of the audit; None where no folder was given, or no composites are made."""
-    folder, config = context.given.backgrounds, context.config
+def planned(
+    dataset: Dataset,
+    areas: Mapping[int, float],
+    config: AuditConfig,
+    groups: NDArray[np.intp] | None,
+    scenes: real_scenes.Scenes | None,
+) -> donors.Plan:
+    """The plan of an audit, see `interventions.donors.plan`; `groups` are codes by sample position."""
+    return donors.plan(
+        dataset, areas, photos=config.interventions, donors=config.donors, seed=config.seed,
+        groups=None if groups is None else dict(enumerate(map(int, groups))),
+        scenes=None if scenes is None else scenes.usable,
+    )  # fmt: skip
+
+
+def read_scenes(
+    folder: Path | None, dataset: Dataset, geometry: Geometry, config: AuditConfig, progress: Progress, beside: Path
+) -> real_scenes.Scenes | None:
+    """The real scenes of an audit; None where no folder was given, or no composites are made.
+
+    Args:
+        folder: folder of the scenes.
+        dataset, geometry, config, progress: of the audit.
+        beside: where a file lies that holds the scenes if they take more than a batch may.
+    """
     if folder is None or config.interventions == 0:
         return None
-    listed = real_scenes.open_scenes(folder, context.dataset)
-    with context.progress.stage("Reading backgrounds", len(listed.samples), "scenes") as advance:
-        return real_scenes.read_scenes(
-            listed, context.dataset, context.geometry, config.seed, config.donors, advance, context.run.path
-        )
+    listed = real_scenes.open_scenes(folder, dataset)
+    with progress.stage("Reading backgrounds", len(listed.samples), "scenes") as advance:
+        return real_scenes.read_scenes(listed, dataset, geometry, config.seed, config.donors, advance, beside)
 
 
 def _status(record: Mapping[str, Any], todo: donors.Plan, config: AuditConfig) -> str:

@@ -33,7 +33,7 @@ from bias_audit.checks.outcomes import (
     second_fill_shows,
     visible,
 )
-from bias_audit.checks.reasons import FEW, FILLS_DISAGREE, FILLS_FRAME, MASKS_IN_DOUBT, NOT_TESTED
+from bias_audit.checks.reasons import FEW, FILLS_DISAGREE, FILLS_FRAME, MASKS_IN_DOUBT, NO_COMPOSITES, NOT_TESTED
 from bias_audit.config import Thresholds
 
 if TYPE_CHECKING:
@@ -341,5 +341,10 @@ def why_no_reliance(row: pd.Series) -> str:
     if code == FILLS_FRAME:
         said = str(row["reliance_reason"])
         return f"{said[:1].upper()}{said[1:]}: there is no background to exchange, and nothing is missing. {INSTEAD}"
+    if code == NO_COMPOSITES:
+        return (
+            "Not tested: predictions were given and no model, and none of them are of composites. bias-audit "
+            "composites writes these pictures; --composites takes their folder, beside predictions of them."
+        )
     what = "Not enough photos" if code in FEW else "Not tested" if code == NOT_TESTED else "No composites could be made"
     return f"{what}: {row['reliance_reason']}."

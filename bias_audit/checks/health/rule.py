@@ -253,11 +253,11 @@ def invalid_predictions(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     lost = images[own | (images["intervention_status"] == INVALID_PREDICTION)]
     n, pasted = len(images), len(lost) - int(own.sum())
     low, high = stats.wilson(len(lost), n)
-    sentence = "The model gives finite outputs for every image that was read, and for every composite."
+    sentence = "The outputs are finite for every image that was read, and for every composite."
     if len(lost):
         names = own[own].index if own.any() else lost.index
         sentence = (
-            f"The model gives NaN or infinite outputs for {int(own.sum())} of {n} images"
+            f"There is no valid prediction, but NaN, infinite or none, for {int(own.sum())} of {n} images"
             + (f", and for composites of {pasted} more" if pasted else "")
             + f", for instance {names[0]!r}: they are in no accuracy and in no other number, "
             "so a class may look better than it is."
@@ -326,7 +326,7 @@ JUDGES: dict[Rule, Judge] = {
     Rule(
         code="BA910",
         title="invalid predictions",
-        about="images, or composites of them, for which the model gives NaN or infinite outputs",
+        about="images, or composites of them, for which the outputs are NaN or infinite, or none were given",
         scope="dataset",
         measures=("share of all images", "share"),
         more="The images and why",

@@ -22,6 +22,7 @@ from bias_audit.errors import DataError, ResultError
 from bias_audit.limits.memory import at_once
 from bias_audit.models.base import Model
 from bias_audit.run.folder import Run
+from bias_audit.run.statuses import GIVEN
 
 if TYPE_CHECKING:
     from bias_audit.run.result import AuditResult
@@ -80,6 +81,8 @@ class PreprocessCheck:
 
 def measure(context: Context) -> Measured:
     """Compare the preprocessing with others, and settle the setting where the configuration says "auto"."""
+    if context.given.results is not None:  # no model, so nothing to try them on
+        return Measured(settles={"preprocess": context.config.preprocess})
     with context.progress.stage("Checking the preprocessing", None):
         checked = check_preprocess(
             context.config.preprocess, context.explainer.model, context.dataset, context.geometry,
@@ -132,13 +135,13 @@ def check_preprocess(
     return checked
 
 
-def recall(result: AuditResult) -> PreprocessCheck:
-    """Read the comparison of a finished run.
+def recall(result: AuditResult) -> PreprocessCheck | None:
+    """Read the comparison of a finished run; None of one without a model.
 
     Raises:
         ResultError: the run keeps none.
     """
-    return read_check(Run(result.path))
+    return None if result.info.head == GIVEN else read_check(Run(result.path))
 
 
 def read_check(run: Run) -> PreprocessCheck:

@@ -34,7 +34,15 @@ def preprocessing(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     # docs/science.md#preprocessing-check
     bounds, checked = evidence.thresholds, evidence.own("inputs")
     if checked is None:
-        return [not_applicable(rule, "dataset", "", "The preprocessings were not compared in this run.", NOT_MEASURED)]
+        return [
+            not_applicable(
+                rule,
+                "dataset",
+                "",
+                "The preprocessings were not compared: there was no model to try them on.",
+                NOT_MEASURED,
+            )
+        ]
     if checked.n == 0:
         return [not_applicable(rule, "dataset", "", "None of the sampled photos could be read.", NO_READABLE)]
     if checked.by_group is not None and len(checked.by_group) < stats.ENOUGH_GROUPS:

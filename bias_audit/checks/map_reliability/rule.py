@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bias_audit.checks.base import Judge, Rule
 from bias_audit.checks.map_reliability.kinds import CLASSES, RANDOMISATION, STABILITY
 from bias_audit.checks.outcomes import RuleOutcome, answered, not_applicable
-from bias_audit.checks.reasons import NOT_MEASURED, OK, TOO_FEW, TOO_FEW_GROUPS
+from bias_audit.checks.reasons import NO_MAPS, NOT_MEASURED, OK, TOO_FEW, TOO_FEW_GROUPS
 from bias_audit.config import Thresholds
 
 if TYPE_CHECKING:
@@ -70,6 +70,9 @@ def map_reliability(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     which no bootstrap makes an interval.
     """
     tests: tuple[Reliability, ...] = evidence.own("map_reliability") or ()
+    scored = evidence.images.get("attention_status")
+    if not tests and scored is not None and (scored == NO_MAPS).any():
+        return [not_applicable(rule, "dataset", "", "There are no heatmaps to test.", NO_MAPS)]
     if not tests:
         return [not_applicable(rule, "dataset", "", "The maps were not tested in this run.", NOT_MEASURED)]
     return [_judged(rule, test, evidence.thresholds) for test in tests]

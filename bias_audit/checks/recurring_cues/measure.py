@@ -28,6 +28,7 @@ from bias_audit.data.batches import Geometry, Pixels, load_in_order
 from bias_audit.data.dataset import Dataset
 from bias_audit.errors import ConfigError
 from bias_audit.heatmaps import attention
+from bias_audit.models.given import NO_MODEL
 from bias_audit.report.pictures import encode_picture
 from bias_audit.run.folder import Run
 from bias_audit.run.result import AuditResult
@@ -123,6 +124,10 @@ def find_cues(context: Context) -> Found:
     config, run, progress = context.config, context.run, context.progress
     if config.discovery == 0:
         return Found(reason=SWITCHED_OFF)
+    if context.given.results is not None:
+        found = Found(reason=NO_MODEL)
+        run.write_json(FOUND, dataclasses.asdict(found))
+        return found
     if not explainer.model.differentiable:
         return Found(reason=NO_GRADIENT)
     kept: Found | None = run.read_json(FOUND, _found)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from bias_audit.checks.base import Context, Page
     from bias_audit.checks.evidence import Evidence
     from bias_audit.checks.outcomes import RuleOutcome
+    from bias_audit.run.result import AuditResult
 
 TABLE = "probes"
 
@@ -40,6 +41,12 @@ class WholePhoto(Check):
         from bias_audit.checks.whole_photo.measure import measure
 
         return measure(context)
+
+    def recall_own(self, result: AuditResult) -> Any:
+        """Why a finished run exchanged nothing for want of a model; "" where it had one."""
+        from bias_audit.checks.whole_photo.measure import why_not
+
+        return why_not(result)
 
     def judge(self, rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         """Outcomes of BA301, one per class."""

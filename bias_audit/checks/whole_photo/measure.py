@@ -15,8 +15,11 @@ from bias_audit.data.batches import Geometry, Pixels
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.sampling import load_bytes, readable
 from bias_audit.models.base import NO_CLASS, Predictions
+from bias_audit.models.given import NO_MODEL
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
+from bias_audit.run.result import AuditResult
+from bias_audit.run.statuses import GIVEN
 from bias_audit.run.tables import table
 
 Predict = Callable[[Pixels], Predictions]
@@ -38,13 +41,19 @@ def measure(context: Context) -> Measured:
     rows = find_pulls(context)
     seen = context.run.read_arrays(SHARD) or {"photo": np.zeros(0), "predicted": np.zeros(0)}
     lost = len(np.unique(seen["photo"][seen["predicted"] == NO_CLASS]))
-    return Measured({"probes": table("probes", rows)}, counts={"invalid_probes": lost})
+    why = NO_MODEL if context.given.results is not None else ""
+    return Measured({"probes": table("probes", rows)}, counts={"invalid_probes": lost}, own=lambda: why)
+
+
+def why_not(result: AuditResult) -> str:
+    """Why a finished run exchanged no properties for want of a model; "" where it had one."""
+    return NO_MODEL if result.info.head == GIVEN else ""
 
 
 def find_pulls(context: Context) -> list[Row]:
     """Exchange properties between photos, and return the rows of the table `probes`; [] where switched off."""
     config, geometry, dataset = context.config, context.geometry, context.dataset
-    if config.probes == 0:
+    if config.probes == 0 or context.given.results is not None:
         return []
     positions = choose_photos(dataset, context.records, config.probes, config.seed)
     total = count_exchanges(len(positions), geometry.channels)

@@ -73,7 +73,9 @@ def global_cue(rule: Rule, evidence: Evidence, probes: pd.DataFrame | None) -> l
     """
     bounds = evidence.thresholds
     if probes is None or probes.empty:
-        return [not_applicable(rule, "dataset", "", "Properties of the whole photo were not exchanged.", NOT_MEASURED)]
+        why = evidence.own("whole_photo")
+        said = f"Properties of the whole photo were not exchanged{f': {why}' if why else ''}."
+        return [not_applicable(rule, "dataset", "", said, NOT_MEASURED)]
     tested = probes[probes["reason"] == OK]
     if tested.empty:
         reason = str(probes["reason"].mode().iloc[0])

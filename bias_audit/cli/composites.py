@@ -1,0 +1,63 @@
+"""The command `bias-audit composites DATA`: the changed pictures of an audit, for who predicts them elsewhere."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bias_audit.cli.options import (
+    add_config,
+    add_custom_objects,
+    add_donors,
+    add_geometry,
+    add_limits,
+    add_objects,
+    add_reading,
+    add_verbosity,
+    command,
+    settings,
+)
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "write the changed pictures of an audit as PNG files, to predict them where the model is"
+    closing = (
+        "manifest.csv lists every picture. Predict them all, then: bias-audit audit --predictions FILE DATA "
+        "--composites DIR, with the same options as here."
+    )
+    parser = command(commands, "composites", run, text, closing)
+    parser.add_argument(
+        "data", metavar="DATA", type=Path, help="folder with a folder per class, or a CSV/Parquet table"
+    )
+    add_objects(parser)
+    parser.add_argument(
+        "--out", metavar="DIR", type=Path, required=True, help="folder of the pictures; begun, it goes on"
+    )
+    add_config(parser)
+    add_limits(parser)
+    add_verbosity(parser, quiet="only the number of pictures")
+    add_geometry(parser.add_argument_group("what the model gets"))
+    add_custom_objects(add_reading(parser))
+    add_donors(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    from bias_audit.cli.console import show_written
+    from bias_audit.config import read_config
+    from bias_audit.pipeline.composites import write_composites
+    from bias_audit.run.progress import Progress
+
+    config, _ = read_config(options.config, **settings(options))
+    made = write_composites(
+        options.data,
+        out=options.out,
+        masks=options.masks,
+        boxes=options.boxes,
+        backgrounds=options.backgrounds,
+        split=options.split,
+        allow_outside=options.allow_outside,
+        config=config,
+        progress=Progress(options.verbosity),
+    )
+    show_written(made, options.out, options.verbosity)
+    return 0
