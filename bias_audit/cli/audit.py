@@ -10,6 +10,7 @@ from bias_audit.checks.base import Check
 from bias_audit.cli import gate
 from bias_audit.cli.options import (
     EXIT_CODES,
+    MODEL,
     add_config,
     add_explaining,
     add_limits,
@@ -42,7 +43,7 @@ def add(
     if any(PREDICTIONS.startswith(each.partition("=")[0]) for each in given if each.startswith("--pred")):
         audit.set_defaults(model=None)
     else:
-        text = "Keras model (.keras, .h5) or SavedModel folder; left out with --predictions"
+        text = f"{MODEL}; left out with --predictions"
         audit.add_argument("model", metavar="MODEL", type=Path, help=text)
     audit.add_argument("data", metavar="DATA", type=Path, help="folder with a folder per class, or a CSV/Parquet table")
     audit.add_argument(
@@ -103,10 +104,11 @@ def run(options: argparse.Namespace) -> int:
 
         load(options.baseline)
     from bias_audit.cli.console import show_result
+    from bias_audit.models.doors import folder_name
     from bias_audit.pipeline.audit import audit
     from bias_audit.run.progress import Progress
 
-    about = options.predictions or options.model
+    about = options.predictions.stem if options.predictions else folder_name(options.model)
     result = audit(
         options.model,
         options.data,
@@ -119,7 +121,7 @@ def run(options: argparse.Namespace) -> int:
         strangers=options.strangers,
         cues=options.cues,
         train=options.train,
-        out=options.out or Path("reports") / f"{about.stem}-{options.data.stem}",
+        out=options.out or Path("reports") / f"{about}-{options.data.stem}",
         class_map=options.class_map,
         split=options.split,
         allow_outside=options.allow_outside,

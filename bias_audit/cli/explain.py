@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from bias_audit.cli.options import (
+    MODEL,
     add_config,
     add_explaining,
     add_limits,
@@ -20,7 +21,7 @@ from bias_audit.cli.options import (
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     text = "explain pictures: what the model takes them for, and where it sees that"
     parser = command(commands, "explain", run, text)
-    parser.add_argument("model", metavar="MODEL", type=Path, help="Keras model (.keras, .h5) or SavedModel folder")
+    parser.add_argument("model", metavar="MODEL", type=Path, help=MODEL)
     parser.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help="pictures, or folders of them")
     parser.add_argument("--out", metavar="DIR", type=Path, help="default: reports/explain-MODEL")
     parser.add_argument("--style", metavar="NAME", default="grey", help="grey (default), colour or contour")

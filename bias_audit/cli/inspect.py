@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from bias_audit.cli.options import (
+    MODEL,
     add_config,
     add_explaining,
     add_limits,
@@ -18,7 +19,7 @@ from bias_audit.cli.options import (
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = command(commands, "inspect", run, "what a model is: layers, head, input, cost")
-    parser.add_argument("model", metavar="MODEL", type=Path, help="Keras model (.keras, .h5) or SavedModel folder")
+    parser.add_argument("model", metavar="MODEL", type=Path, help=MODEL)
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     add_config(parser)
     add_limits(parser)

@@ -43,6 +43,13 @@ def command(
     return parser
 
 
+MODEL = (
+    "a file (.keras, .h5), a SavedModel folder, or module:function: a function of images (N, H, W, 3) that predicts, "
+    "or one without arguments that makes a model; its module is run"
+)
+"""What a MODEL may be, in words."""
+
+
 def add_training(parser: argparse.ArgumentParser) -> Group:
     """Add the options on what the model saw in training: preprocessing, geometry, and which output is which class."""
     seen = parser.add_argument_group("what the model saw in training")
@@ -146,7 +153,7 @@ def add_explaining(parser: argparse.ArgumentParser, title: str = "how it is expl
         "--method",
         metavar="NAME",
         help="hires_cam (default), grad_cam, cam, grad_cam_plus_plus, layer_cam, xgrad_cam, score_cam, "
-        "integrated_gradients, occlusion (default without gradients), rise, module:function, or auto: "
+        "integrated_gradients, occlusion or rise (any model, hundreds of passes), module:function, none, or auto: "
         "the most faithful on a sample",
     )
     shown.add_argument(

@@ -20,11 +20,11 @@ from bias_audit.data.dataset import Sample
 from bias_audit.data.preprocess import find_preprocess
 from bias_audit.errors import ConfigError, DataError
 from bias_audit.files.regular import read_regular
-from bias_audit.heatmaps.methods import Explainer, check_method
+from bias_audit.heatmaps.methods import WITHOUT, Explainer, check_method
 from bias_audit.heatmaps.overlays import LEGENDS, STYLES, overlay, view
 from bias_audit.heatmaps.unlabelled import Look, find_class, look, name_outputs, pictures_in
 from bias_audit.models.decoding import geometry_of
-from bias_audit.models.doors import check_model, load_model
+from bias_audit.models.doors import check_model, folder_name, load_model
 from bias_audit.run.atomic import guarded, write_atomically
 from bias_audit.run.csv_text import csv_text
 from bias_audit.run.progress import QUIET, Progress
@@ -130,6 +130,13 @@ def explain(
         geometry = geometry_of(config, loaded.input_size)
         preprocess = find_preprocess(config.preprocess, geometry.channels)
         explainer = Explainer(loaded, config.method, preprocess, config.seed)
+        if explainer.name == WITHOUT:
+            raise ConfigError(
+                "there is no heatmap to explain a picture by: this model gives no gradients"
+                if not loaded.differentiable
+                else "there is no heatmap to explain a picture by: --method none was asked for",
+                "Take --method occlusion or rise, which need predictions only.",
+            )
     samples = [Sample(str(path), path, 0) for path in paths]
     folder = None if out is None else Path(out)
     stems = output_names(paths)
@@ -279,5 +286,5 @@ def _csv(records: Sequence[Explained]) -> bytes:
 
 
 def default_folder(model: Path) -> Path:
-    """Folder that `bias-audit explain` writes to by default: reports/explain-NAME, with NAME the model's stem."""
-    return Path("reports") / f"explain-{model.stem}"
+    """Folder that `bias-audit explain` writes to by default: reports/explain-NAME, see `doors.folder_name`."""
+    return Path("reports") / f"explain-{folder_name(model)}"

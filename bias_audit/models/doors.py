@@ -99,6 +99,11 @@ def name_of(model: str | Path | Any) -> str:
     return str(getattr(model, "name", None) or getattr(model, "__name__", None) or type(model).__name__)
 
 
+def folder_name(model: str | Path) -> str:
+    """The name of a model as a part of the name of a folder: `module-function`, or the stem of its path."""
+    return name_of(model).replace(":", "-")
+
+
 def check_model(model: str | Path) -> None:
     """Refuse a name that cannot be a model, before seconds are spent on importing a framework.
 

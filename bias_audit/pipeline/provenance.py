@@ -18,6 +18,7 @@ from bias_audit.config import SECOND_FILL_DONORS, AuditConfig, Thresholds
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import ESTIMATED
 from bias_audit.heatmaps.methods import Explainer
+from bias_audit.models.doors import name_of
 from bias_audit.run.result import RunInfo
 from bias_audit.run.statuses import (
     CHANGED,
@@ -63,7 +64,7 @@ def describe(
             before the notes on the data, notes of the other checks last.
     """
     loaded = explainer.model
-    model_name = str(model) if isinstance(model, str | Path) else getattr(model, "name", type(model).__name__)
+    model_name = str(model) if isinstance(model, str | Path) else name_of(model)
     statuses, counts, kinds = _counted(images)
     counts["ignored_files"] = len(dataset.ignored_files)
     counts["unread_folders"] = len(dataset.unread_folders)
@@ -76,7 +77,7 @@ def describe(
     given = loaded.head == GIVEN
     settled = {name: value for check in measured.values() for name, value in check.settles.items()}
     return RunInfo(
-        name=f"{Path(model_name).stem} on {Path(data).name}",
+        name=f"{name_of(model)} on {Path(data).name}",
         model=model_name,
         data=str(data),
         masks=None if masks is None else str(masks),

@@ -13,7 +13,7 @@ from bias_audit.checks.map_reliability.similarity import Reliability, check_maps
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.sampling import load_pixels, spread
-from bias_audit.heatmaps.methods import Explainer
+from bias_audit.heatmaps.methods import WITHOUT, Explainer
 from bias_audit.run.folder import Run
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ STORED = "shards/reliability.json"
 
 def measure(context: Context) -> Measured:
     """Test the heatmaps on a sample of the photos; the tests are in `Measured.own`."""
-    if context.given.results is not None:  # no model, so none to make other maps with
+    if context.given.results is not None or context.explainer.name == WITHOUT:  # nothing to make other maps with
         return Measured(own=tuple)
     with context.progress.stage("Testing the maps", None):
         tests = check_reliability(

@@ -18,6 +18,7 @@ from bias_audit.data.dataset import Dataset
 from bias_audit.data.geometry import area_weights
 from bias_audit.data.masks import FOREGROUND
 from bias_audit.heatmaps.methods import Explainer
+from bias_audit.models.base import NO_CLASS
 
 Array = NDArray[np.float32]
 MOST = 2000
@@ -40,8 +41,9 @@ class Seen:
         objects: (N, h, w) 0..1, the object's share of each cell, by the mask or by an estimate.
         masked: (N,) whether the object is known by a drawn mask.
         spots: S spots of these maps.
-        features: (S, C) activations pooled over each spot.
-        relevance: (N, C) sum over cells of gradient times activation: the contribution of each channel to the log-odds.
+        features: (S, C) activations pooled over each spot; colour and contrast of a model that only predicts.
+        relevance: (N, C) sum over cells of gradient times activation: the contribution of each channel to the log-odds;
+            of heatmap times feature where there are no gradients.
     """
 
     positions: NDArray[np.intp]
@@ -86,7 +88,7 @@ def collect(
         dataset: all samples.
         positions: result of `choose_images`.
         heats: position -> (h, w) heatmap of the predicted class.
-        explainer: the model with its preprocessing; the model must give gradients.
+        explainer: the model with its preprocessing.
         geometry: how pictures become model inputs.
         advance: called with the number of images that are done.
 
@@ -106,13 +108,13 @@ def collect(
         if not usable:
             continue
         pixels = np.stack([each for i in usable if (each := group[i].pixels) is not None])
-        active = explainer.model.activations(explainer.preprocess(pixels), np.full(len(pixels), -1))
-        finite = np.isfinite(active.values).all(axis=(1, 2, 3)) & np.isfinite(active.gradients).all(axis=(1, 2, 3))
-        finite &= active.predictions.valid
+        values, gradients, predicted = _looked_at(explainer, pixels, [heats[positions[at + i]] for i in usable])
+        finite = np.isfinite(values).all(axis=(1, 2, 3)) & np.isfinite(gradients).all(axis=(1, 2, 3))
+        finite &= predicted != NO_CLASS
         usable, pixels = [i for i, each in zip(usable, finite, strict=True) if each], pixels[finite]
         if not usable:
             continue
-        values, gradients, predicted = active.values[finite], active.gradients[finite], active.predictions.predicted
+        values, gradients = values[finite], gradients[finite]
         masked = np.array([group[i].drawn for i in usable])
         given = [mask for i in usable if (mask := group[i].mask) is not None]
         masks = np.stack([m if known else estimated(p) for m, p, known in zip(given, pixels, masked, strict=True)])
@@ -122,7 +124,7 @@ def collect(
         allowed = np.where(masked[:, None, None], np.where(objects < MOSTLY_OBJECT, 1 - objects, 0), 1)
         spots = find_spots(maps, allowed)
         parts["features"].append(pool(spots, maps, allowed, values))
-        parts["relevance"].append(np.einsum("nijc,nijc->nc", values, gradients))
+        parts["relevance"].append(np.einsum("nijc,nijc->nc", values, np.broadcast_to(gradients, values.shape)))
         parts["positions"].append(np.array([positions[at + i] for i in usable], np.intp))
         parts["predicted"].append(predicted[finite])
         for name, values in (("maps", maps), ("allowed", allowed), ("objects", objects), ("masked", masked)):
@@ -138,6 +140,29 @@ def collect(
     spots = Spots(image, row, column, np.concatenate([each.share for each in found]), found[0].grid)
     labels = np.array([dataset.samples[position].label for position in joined["positions"]], np.intp)
     return Seen(**joined, labels=labels, spots=spots)
+
+
+def _looked_at(explainer: Explainer, pixels: Array, heats: Sequence[Array]) -> tuple[Array, Array, NDArray[np.intp]]:
+    """What is seen in each cell (N, h, w, C), what weighs it (N, h, w, C or 1), and the predicted classes (N,).
+
+    Activations and their gradients; of a model that only predicts, colour and contrast of the cells of its heatmaps,
+    weighed by these.
+    """
+    images = explainer.preprocess(pixels)
+    if explainer.model.differentiable:
+        active = explainer.model.activations(images, np.full(len(pixels), -1))
+        return active.values, active.gradients, active.predictions.predicted
+    grid = explainer.grid
+    rows, columns = area_weights(pixels.shape[1], grid[0]), area_weights(pixels.shape[2], grid[1])
+
+    def mean(values: Array) -> Array:
+        return np.asarray(np.einsum("ip,npqc,jq->nijc", rows, values, columns, optimize=True), np.float32)
+
+    scaled = pixels / np.float32(255)
+    colour = mean(scaled)
+    spread = np.sqrt(np.maximum(mean(scaled**2) - colour**2, 0))
+    maps = np.stack([_at_grid(heat, grid) for heat in heats])
+    return np.concatenate([colour, spread], axis=3), maps[..., None], explainer.predict(pixels).predicted
 
 
 def _at_grid(heat: Array, grid: tuple[int, ...]) -> Array:

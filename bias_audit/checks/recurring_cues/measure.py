@@ -28,6 +28,7 @@ from bias_audit.data.batches import Geometry, Pixels, load_in_order
 from bias_audit.data.dataset import Dataset
 from bias_audit.errors import ConfigError
 from bias_audit.heatmaps import attention
+from bias_audit.heatmaps.methods import WITHOUT
 from bias_audit.models.given import NO_MODEL
 from bias_audit.report.pictures import encode_picture
 from bias_audit.run.folder import Run
@@ -53,7 +54,7 @@ AROUND = 2.0
 """Side of a crop as a multiple of the spot's side."""
 
 
-NO_GRADIENT = "the model gives no activations with a gradient"
+NO_HEATMAPS = "there are no heatmaps, and so no places that the network looks at"
 NOTHING_FINITE = "activations and gradients of the explained layer are finite on no image"
 """Why recurring cues are not looked for, where they are not switched off."""
 
@@ -115,7 +116,7 @@ def why_not(result: AuditResult) -> str:
     if result.info.config.get("discovery") == 0:
         return SWITCHED_OFF
     found = Run(result.path).read_json(FOUND, _found)
-    return NO_GRADIENT if found is None else found.reason
+    return NO_HEATMAPS if found is None else found.reason
 
 
 def find_cues(context: Context) -> Found:
@@ -128,8 +129,8 @@ def find_cues(context: Context) -> Found:
         found = Found(reason=NO_MODEL)
         run.write_json(FOUND, dataclasses.asdict(found))
         return found
-    if not explainer.model.differentiable:
-        return Found(reason=NO_GRADIENT)
+    if explainer.name == WITHOUT:
+        return Found(reason=NO_HEATMAPS)
     kept: Found | None = run.read_json(FOUND, _found)
     if kept is not None:
         return kept
