@@ -127,7 +127,7 @@ def show_inspection(facts: Mapping[str, Any], *, as_json: bool) -> None:
         "input": f"{size['height']}x{size['width']} pixels, {size['channels']} channels",
         "done inside": "; ".join(facts["inside"]) or "nothing",
         "--preprocess": facts["preprocess_hint"],
-        "explained": f"{facts['method']} at {facts['layer']}, maps of {facts['map'][0]}x{facts['map'][1]}",
+        "explained": _explained_by(facts),
         "cost": f"{per_thousand:z.3g} s per 1,000 images for predictions and heatmaps, without reading files: measured "
         f"here on {facts['timed_images']} images in batches of {facts['batch_size']}",
     }
@@ -143,9 +143,18 @@ def show_inspection(facts: Mapping[str, Any], *, as_json: bool) -> None:
         mark, style = ("explained", "bold green") if layer["chosen"] else ("", "")
         grid = f"{layer['grid'][0]}x{layer['grid'][1]}"
         table.add_row(mark, _text(layer["path"]), grid, str(layer["channels"] or "-"), style=style)
-    console.print(table)
+    if facts["layers"]:
+        console.print(table)
     for note in facts["notes"]:
         console.print(_text(f"- {note}", "dim"))
+
+
+def _explained_by(facts: Mapping[str, Any]) -> str:
+    """Method, layer and grid of the heatmaps in words."""
+    if facts["method"] == "none":
+        return "no heatmaps"
+    where = f" at {facts['layer']}" if facts["layer"] else ""
+    return f"{facts['method']}{where}, maps of {facts['map'][0]}x{facts['map'][1]}"
 
 
 def show_explained(records: Sequence[Explained], folder: Path, verbosity: int) -> None:

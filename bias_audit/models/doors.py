@@ -68,9 +68,10 @@ def _in_memory(model: Any, config: AuditConfig, class_names: tuple[str, ...] | N
 
         with watched("loading the model with its first call", config.limits.seconds_per_call):
             return KerasModel(model, config, class_names)
-    if isinstance(model, Model):
+    made = not isinstance(model, type)  # a class has the attributes of its instances, and makes one
+    if made and isinstance(model, Model):
         return model
-    if isinstance(model, Predictor):
+    if made and isinstance(model, Predictor):
         from bias_audit.models.predict_only import Wrapped
 
         return Wrapped(model, None if class_names is None else len(class_names), config.limits.seconds_per_call)

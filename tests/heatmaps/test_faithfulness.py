@@ -179,7 +179,7 @@ def test_without_a_choice_auto_is_the_default() -> None:
     assert choice["table"] == []
     model.differentiable = False
     explainer, choice = resolve(model, "auto", unit, 0, other_layers=True, pixels=pictures)
-    assert explainer.name == "occlusion"
+    assert explainer.name == "none"
     assert "no gradients" in explainer.notes[0]
     with pytest.raises(ConfigError, match="needs pictures"):
         Explainer(model, "auto", unit)

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from bias_audit.config import AuditConfig
 from bias_audit.errors import ModelError
-from bias_audit.models.base import load_model
+from bias_audit.models.doors import load_model
 from bias_audit.models.file_safety import Source, check_configuration
 from bias_audit.models.loading import load_keras
 

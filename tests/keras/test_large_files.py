@@ -16,7 +16,7 @@ from bias_audit.config import AuditConfig
 from bias_audit.errors import ConfigError, ModelError
 from bias_audit.limits.bounds import Limits
 from bias_audit.models import keras_file
-from bias_audit.models.base import load_model
+from bias_audit.models.doors import load_model
 from bias_audit.models.loading import load_keras
 from bias_audit.models.memory import Cost, check_batch
 from bias_audit.models.segmenting import load_segmenter

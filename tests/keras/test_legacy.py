@@ -19,7 +19,7 @@ from networks import BATCH, SIZE, class_names, make_images
 
 from bias_audit.config import AuditConfig
 from bias_audit.errors import ModelError
-from bias_audit.models.base import load_model
+from bias_audit.models.doors import load_model
 
 tf_keras = pytest.importorskip("tf_keras", reason="needs Keras 2: pip install 'bias-audit[keras2]'")
 layers = tf_keras.layers

@@ -11,7 +11,7 @@ from bias_audit.config import AuditConfig
 from bias_audit.limits import memory as limits_memory
 from bias_audit.limits.bounds import Limits
 from bias_audit.models import memory
-from bias_audit.models.base import load_model
+from bias_audit.models.doors import load_model
 from bias_audit.models.keras_model import KerasModel
 
 GIB = 2**30
@@ -31,9 +31,8 @@ GIB = 2**30
 )
 def test_halved_until_a_quarter_of_the_memory_is_enough(monkeypatch, image_bytes, main, gpu, expected):
     monkeypatch.setattr(memory, "main_memory", lambda: main)
-    monkeypatch.setattr(memory, "gpu_memory", lambda: gpu)
     cost = memory.Cost((8, 8, 3), image_bytes, image_bytes // 100)
-    assert memory.fitting_batch(cost, Limits(batch_bytes=10**15)) == expected
+    assert memory.fitting_batch(cost, Limits(batch_bytes=10**15), gpu) == expected
 
 
 def test_a_container_has_the_memory_of_its_limit(monkeypatch, tmp_path):
@@ -58,7 +57,6 @@ def test_a_model_takes_what_fits_and_predicts_the_same(monkeypatch, tmp_path, sa
     roomy = load_model(source, config, networks.class_names(3))
     assert roomy.batch_size == 32
     monkeypatch.setattr(memory, "main_memory", lambda: 100_000)
-    monkeypatch.setattr(memory, "gpu_memory", lambda: None)
     tight = load_model(source, config, networks.class_names(3))
     assert 1 <= tight.batch_size < 32
     images = networks.make_images(7)

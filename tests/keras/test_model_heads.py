@@ -13,7 +13,8 @@ from networks import BATCH, SIZE, layers, make_images, make_model
 
 from bias_audit.errors import ConfigError, ModelError
 from bias_audit.models.base import NO_CLASS, Predictions, joined, part_of
-from bias_audit.models.head import Head
+from bias_audit.models.head import Arrays, Head
+from bias_audit.models.traced import Tensors
 
 
 def _reference_odds(logits: np.ndarray) -> np.ndarray:
@@ -155,7 +156,7 @@ class TestLogOdds:
     @pytest.mark.parametrize("kind", ["softmax", "sigmoid"])
     def test_probabilities_of_exactly_0_and_1_have_finite_log_odds(self, kind: str) -> None:
         """Of a model whose logits are not known, the surest predictions would count as invalid."""
-        read = Head(kind, 3, None).read(tf.constant([[0.0, 0.0, 1.0]]), None)
+        read = Head(kind, 3, None).read(tf.constant([[0.0, 0.0, 1.0]]), None, Tensors)
         assert all(np.isfinite(np.asarray(part)).all() for part in read if part is not None)
 
 
@@ -236,7 +237,7 @@ class TestNoneOfThese:
     @pytest.mark.parametrize("kind", ["softmax", "logits"])
     def test_the_best_class_must_exceed_every_single_output_outside(self, kind: str) -> None:
         raw = self.OUTPUTS if kind == "softmax" else np.log(np.maximum(self.OUTPUTS, 1e-30))
-        read = Head(kind, 6, self.GROUPS).read(tf.constant(raw), None)
+        read = Head(kind, 6, self.GROUPS).read(tf.constant(raw), None, Tensors)
         said = Predictions(*(np.asarray(output) for output in read))
         if kind == "logits":  # of two equal logits of different sums either may win by rounding
             said = part_of(said, np.array([0, 2, 3, 4]))
@@ -247,19 +248,32 @@ class TestNoneOfThese:
         assert joined([said, said]).predicted.tolist() == 2 * list(answers)
         assert part_of(said, np.array([1])).predicted.tolist() == [3]
 
+    @pytest.mark.parametrize("kind", ["softmax", "sigmoid", "logits"])
+    @pytest.mark.parametrize("groups", [None, GROUPS, ((0, 3), (1, 4), (2, 5), ())])
+    def test_arrays_are_read_as_tensors_are(self, kind: str, groups: tuple[tuple[int, ...], ...] | None) -> None:
+        raw = self.OUTPUTS if kind != "logits" else np.log(np.maximum(self.OUTPUTS, 1e-30))
+        for outputs, columns in ((raw, groups), (raw[:, :1], None)):
+            head = Head(kind, outputs.shape[1], columns)
+            on_arrays, on_tensors = head.read(outputs, None, Arrays), head.read(tf.constant(outputs), None, Tensors)
+            assert len(on_arrays) == len(on_tensors)
+            for one, two in zip(on_arrays, on_tensors, strict=True):
+                assert one.dtype == two.numpy().dtype
+                np.testing.assert_allclose(one, two.numpy(), rtol=2e-6, atol=1e-6)
+
     def test_nothing_is_outside_a_map_of_all_outputs_or_none(self) -> None:
         for groups in (None, ((0, 3), (1, 4), (2, 5), ())):
-            assert len(Head("softmax", 6, groups).read(tf.constant(self.OUTPUTS), None)) == 3
+            assert len(Head("softmax", 6, groups).read(tf.constant(self.OUTPUTS), None, Tensors)) == 3
 
     def test_one_sigmoid_unit_of_which_one_side_is_a_class(self) -> None:
         raw = np.array([[0.6], [0.5], [0.4]], np.float32)
-        said = Predictions(*(np.asarray(x) for x in Head("sigmoid", 1, ((1,), (0,))).read(tf.constant(raw), None)))
+        read = Head("sigmoid", 1, ((1,), (0,))).read(tf.constant(raw), None, Tensors)
+        said = Predictions(*(np.asarray(output) for output in read))
         assert said.predicted.tolist() == [0, 1, 1]
 
     def test_outputs_that_are_not_finite_are_no_prediction_either(self) -> None:
         raw = self.OUTPUTS.copy()
         raw[2] = np.nan
-        read = Head("softmax", 6, self.GROUPS).read(tf.constant(raw), None)
+        read = Head("softmax", 6, self.GROUPS).read(tf.constant(raw), None, Tensors)
         assert Predictions(*(np.asarray(output) for output in read)).predicted.tolist() == [0, 3, NO_CLASS, 2, 3]
 
     def test_the_map_is_that_of_the_most_probable_class(self) -> None:

@@ -13,7 +13,7 @@ from networks import BATCH, SIZE, layers, make_images, make_model
 
 from bias_audit.config import AuditConfig
 from bias_audit.errors import BiasAuditError, ConfigError, ModelError
-from bias_audit.models.base import load_model
+from bias_audit.models.doors import load_model
 
 
 def _refused(model: Any, classes: int, kind: type[BiasAuditError], *says: str, **config: Any) -> None:

@@ -15,7 +15,7 @@ from networks import BATCH, SIZE, class_names, layers, make_images, make_model
 
 from bias_audit.config import AuditConfig
 from bias_audit.errors import ConfigError, ModelError
-from bias_audit.models.base import load_model
+from bias_audit.models.doors import load_model
 from bias_audit.models.framework import saved_model_pb2
 
 

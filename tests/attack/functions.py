@@ -1,0 +1,111 @@
+"""What a user's own function answers: outputs of every shape, kind and value."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from .trying import WRONG, Attempt, Kind, sentence
+
+SIDE = 6
+
+
+class Unreadable:
+    """An answer that breaks whoever looks at it."""
+
+    def __array__(self, *arguments: Any, **named: Any) -> Any:
+        raise SystemExit(0)
+
+    def __len__(self) -> int:
+        raise OverflowError("no length")
+
+
+def odd_answers(attempt: Attempt) -> str:
+    """A function whose answers change from call to call: a sentence, or predictions that are rows of probabilities."""
+    import numpy as np
+
+    from bias_audit.config import HEADS, AuditConfig
+    from bias_audit.models.doors import load_model
+
+    rng = attempt.rng
+    names = tuple("abcdef"[: rng.randint(2, 4)])
+    plans = [_plan(rng, len(names)) for _ in range(3)]
+    calls: list[int] = []
+
+    def predict(images: Any) -> Any:
+        calls.append(1)
+        _, make = plans[0] if rng.random() < 0.8 else rng.choice(plans)
+        if rng.random() < 0.1:
+            images[:] = math.nan
+        return make(len(images))
+
+    if rng.random() < 0.2:
+        predict.input_size = rng.choice(((SIDE, SIDE, 3), (0, 1, 3), "large", (SIDE,), (10**9, 10**9, 3), None))  # type: ignore[attr-defined]
+    given: Any = (lambda: predict) if rng.random() < 0.5 else predict
+    head = rng.choice((None, None, *HEADS))
+    attempt.what = f"{'made' if given is not predict else 'plain'}, --head {head}: {', '.join(k for k, _ in plans)}"
+    size = None if hasattr(predict, "input_size") else (SIDE, SIDE)
+
+    def audit() -> None:
+        model = load_model(given, AuditConfig(image_size=size, batch_size=4, head=head), names)
+        pixels = np.zeros((7, *model.input_size), np.float32)
+        said = model.predict(pixels)
+        if pixels.any():
+            attempt.bad(WRONG, "the caller's images were changed")
+        shapes = [each.shape for each in (said.probabilities, said.log_odds, said.other)]
+        if shapes != [(7, len(names)), (7, len(names)), (7,)]:
+            attempt.bad(WRONG, f"shapes {shapes}")
+        valid = said.probabilities[said.valid]
+        if ((valid < -0.01) | (valid > 1.01)).any() or not np.isfinite(said.log_odds[said.valid]).all():
+            attempt.bad(WRONG, f"probabilities {valid.tolist()}")
+
+    return sentence(audit)
+
+
+def _plan(rng: Random, classes: int) -> tuple[str, Any]:
+    """(what it is, number of images -> answer)."""
+    import numpy as np
+
+    numbers = np.random.default_rng(rng.randrange(2**32))
+    width = classes if rng.random() < 0.8 else rng.choice((0, 1, 2, 3, 7, 1000))
+
+    def rows(count: int) -> Any:
+        return numbers.normal(0, rng.choice((1e-3, 1, 30, 1e30)), (count, width))
+
+    def probabilities(count: int) -> Any:
+        return numbers.dirichlet(np.ones(max(width, 1)), count)
+
+    def spoiled(count: int) -> Any:
+        values = probabilities(count).astype(rng.choice((np.float16, np.float32, np.float64)))
+        values[rng.randrange(count), rng.randrange(values.shape[1])] = rng.choice((np.nan, np.inf, -np.inf, 2, -1))
+        return values
+
+    answers: dict[str, Any] = {
+        "logits": rows, "probabilities": probabilities, "spoiled": spoiled,
+        "bool": lambda count: rows(count) > 0,
+        "integers": lambda count: numbers.integers(-(2**62), 2**62, (count, width)),
+        "complex": lambda count: rows(count) + 1j,
+        "lists": lambda count: probabilities(count).tolist(),
+        "ragged": lambda count: [[0.5] * (i + 1) for i in range(count)],
+        "texts": lambda count: [["cat"] * width] * count,
+        "objects": lambda count: np.full((count, width), None),
+        "fewer": lambda count: probabilities(max(count - 1, 0)),
+        "more": lambda count: probabilities(count + 1),
+        "flat": lambda count: probabilities(count).ravel(),
+        "deeper": lambda count: probabilities(count)[..., None],
+        "nothing": lambda count: None,
+        "unreadable": lambda count: Unreadable(),
+        "generator": lambda count: (row for row in probabilities(count)),
+        "raises": lambda count: (_ for _ in ()).throw(rng.choice((ValueError, SystemExit, KeyboardInterrupt))("no")),
+    }  # fmt: skip
+    name = rng.choice((*answers, "logits", "probabilities", "probabilities", "spoiled"))
+    return name, answers[name]
+
+
+def nothing(folder: Path) -> None:
+    """No material is needed."""
+
+
+KINDS = {"predict functions: answers": Kind(odd_answers, nothing, 40, 20)}
