@@ -217,7 +217,7 @@ def asked_head(outputs: NDArray[np.float64], config: AuditConfig) -> str | None:
 
 def shown(row: NDArray[np.floating]) -> str:
     """The outputs for one image, in words: at most five of them."""
-    return f"[{', '.join(f'{value:.4g}' for value in row[:5])}{', ...' if len(row) > 5 else ''}]"
+    return f"[{', '.join(f'{value:z.4g}' for value in row[:5])}{', ...' if len(row) > 5 else ''}]"
 
 
 def probes(count: int, size: tuple[int, int, int]) -> NDArray[np.float32]:

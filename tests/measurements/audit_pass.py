@@ -27,8 +27,8 @@ from bias_audit.data.preprocess import find_preprocess
 from bias_audit.data.sources import attach_masks, open_dataset
 from bias_audit.heatmaps.attention import attend
 from bias_audit.heatmaps.methods import Explainer
-from bias_audit.models.doors import load_model
 from bias_audit.models.decoding import geometry_of
+from bias_audit.models.doors import load_model
 from bias_audit.run.folder import Run
 
 

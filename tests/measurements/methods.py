@@ -32,8 +32,8 @@ from bias_audit.errors import ModelError
 from bias_audit.heatmaps import faithfulness, perturbation
 from bias_audit.heatmaps.faithfulness import insertion_deletion
 from bias_audit.heatmaps.methods import METHODS, Explainer
-from bias_audit.models.doors import load_model
 from bias_audit.models.decoding import geometry_of
+from bias_audit.models.doors import load_model
 
 FEWER = {"integrated_gradients": 4, "occlusion": 4, "rise": 4, "score_cam": 1}
 """Pictures of methods that need hundreds of passes each; the others see all."""

@@ -96,8 +96,8 @@ def bias_audit(model: str, files: Path, masks: Path, class_map: Path, _: Path) -
     from bias_audit.data.sources import attach_masks, open_dataset
     from bias_audit.heatmaps.attention import attend
     from bias_audit.heatmaps.methods import Explainer
-    from bias_audit.models.doors import load_model
     from bias_audit.models.decoding import geometry_of
+    from bias_audit.models.doors import load_model
     from bias_audit.run.folder import Run
 
     groups = read_class_map(class_map)
