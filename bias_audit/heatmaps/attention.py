@@ -21,9 +21,11 @@ from bias_audit.heatmaps.localization import (
     LABEL_METRICS,
     MASKLESS,
     METRICS,
+    REACH,
     Localization,
     attention_status,
     localize,
+    reach,
     with_maps,
 )
 from bias_audit.heatmaps.methods import Explainer
@@ -49,9 +51,6 @@ EXPLAINED = "#explained"
 
 MAPLESS = "#mapless"
 """Key of a record, there where the picture has no heatmap: the one in its shard is all NaN."""
-
-REACH = ("foreground", "background", "perfect")
-"""Names of the arrays of `reach`."""
 
 BATCHES_PER_SHARD = 4
 """Batches per shard: a run that is killed loses at most so many batches."""
@@ -247,18 +246,6 @@ def encode_maps(maps: Array) -> tuple[NDArray[np.float16], Array]:
     safe = np.where(scales > 0, scales, 1).astype(np.float32)
     with np.errstate(invalid="ignore"):  # infinite maps become NaN, which scoring reports
         return (maps / safe[:, None, None]).astype(np.float16), safe
-
-
-def reach(at: Localization) -> dict[str, NDArray[np.float16]]:
-    """Masks on the grid of the heatmaps, as shards store them, each (n, h, w) in 0..1.
-
-    Returns:
-        "foreground", "background": `Localization.foreground` and `.background` over the pixels per cell.
-        "perfect": the mask averaged over cells.
-    """
-    pixels_per_cell = at.masks[0].size / at.perfect[0].size
-    kept = {"foreground": at.foreground / pixels_per_cell, "background": at.background / pixels_per_cell}
-    return {name: part.astype(np.float16) for name, part in {**kept, "perfect": at.perfect}.items()}
 
 
 def _expect(dataset: Dataset, rows: Sequence[Row], geometry: Geometry) -> None:

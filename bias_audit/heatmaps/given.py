@@ -208,7 +208,7 @@ def _array(file: IO[bytes], where: str, limits: Limits) -> _Kept:
         if header is None:
             raise ValueError(f"version {version[0]}.{version[1]} of the format is not read")
         shape, fortran, kind = header(file)
-    except (ValueError, OSError, EOFError, SyntaxError) as error:
+    except Exception as error:  # the reader of headers raises whatever parsing them does, TokenError among others
         reason = "it holds objects" if "pickle" in str(error) or "object" in str(error) else reason_of(error)
         raise DataError(f"the heatmap {where} is no array of NumPy: {' '.join(reason.split())[:200]}") from error
     if kind.kind not in "fiu" or kind.hasobject or kind.itemsize > 8 or len(shape) != 2 or min(shape, default=0) < 1:

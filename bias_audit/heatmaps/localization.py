@@ -41,6 +41,10 @@ See docs/science.md#background-excess.
 """
 
 
+REACH = ("foreground", "background", "perfect")
+"""Names of the arrays of `reach`."""
+
+
 @dataclass(frozen=True)
 class Localization:
     """N heatmaps and N masks on the same grid; see `localize`.
@@ -112,6 +116,18 @@ def with_maps(at: Localization, maps: NDArray[np.floating]) -> Localization:
     """Replace the heatmaps of a `Localization` by others (N, h, w); the masks are not brought to the grid again."""
     positive, negative = _signs(maps)
     return dataclasses.replace(at, positive=positive, negative=negative)
+
+
+def reach(at: Localization) -> dict[str, NDArray[np.float16]]:
+    """Masks on the grid of the heatmaps, as shards store them, each (n, h, w) in 0..1.
+
+    Returns:
+        "foreground", "background": `Localization.foreground` and `.background` over the pixels per cell.
+        "perfect": the mask averaged over cells.
+    """
+    pixels_per_cell = at.masks[0].size / at.perfect[0].size
+    kept = {"foreground": at.foreground / pixels_per_cell, "background": at.background / pixels_per_cell}
+    return {name: part.astype(np.float16) for name, part in {**kept, "perfect": at.perfect}.items()}
 
 
 def background_share(at: Localization) -> Array:

@@ -23,7 +23,7 @@ from bias_audit.data.opening import open_picture
 from bias_audit.errors import DataError, ResultError
 from bias_audit.files.regular import read_regular
 from bias_audit.heatmaps import attention
-from bias_audit.heatmaps.localization import LABEL_METRICS, METRICS, localize, with_maps
+from bias_audit.heatmaps.localization import LABEL_METRICS, METRICS, localize, reach, with_maps
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
 from bias_audit.run.statuses import OK
@@ -116,7 +116,7 @@ def _rescore(
     at = localize(heat, np.stack(masks))
     attention.score(rows, at, with_maps(at, heat_label))
     changed: set[int] = set()
-    for name, values in attention.reach(at).items():
+    for name, values in reach(at).items():
         for row, place, value in zip(rows, places, values, strict=True):
             if not np.array_equal(shard[name][place], value):
                 changed.add(row["#position"])

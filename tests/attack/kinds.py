@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import audits, decision_stores, functions, gate_files, models, pictures, run_folders, settings
+from . import audits, decision_stores, functions, gate_files, models, pictures, results, run_folders, settings
 from .trying import Kind
 
 KINDS: dict[str, Kind] = {
@@ -11,6 +11,7 @@ KINDS: dict[str, Kind] = {
     **decision_stores.KINDS,
     **pictures.KINDS,
     **settings.KINDS,
+    **results.KINDS,
     **models.KINDS,
     **functions.KINDS,
     **audits.KINDS,

@@ -18,21 +18,6 @@ from bias_audit.run.result import load
 
 SIZE, PHOTOS = 48, 12
 COLOURS = {"a": ((60, 160, 60), (220, 40, 40)), "b": ((60, 60, 160), (220, 220, 220))}
-EXPERIMENTS = (
-    "gap",
-    "same",
-    "other",
-    "only",
-    "attract",
-    "pull",
-    "neutral",
-    "flipped",
-    "n_",
-    "p_",
-    "adversarial",
-    "cut",
-)
-"""Parts of the names of columns that are made of composites."""
 
 
 @pytest.fixture(scope="module")
@@ -422,6 +407,7 @@ def test_the_same_as_with_the_model(tiny, tmp_path, name):
     """A Keras model that somebody else runs over the pictures: gaps, pulls and intervals of the direct audit."""
     import keras
 
+    from bias_audit.checks.background.columns import OF_CLASSES
     from bias_audit.pipeline.composites import write_composites
 
     model = getattr(tiny, name)
@@ -437,11 +423,15 @@ def test_the_same_as_with_the_model(tiny, tmp_path, name):
     one, two = made_of(direct), made_of(given)
     assert one.keys() == two.keys()
     assert sum(one[each] != two[each] for each in one) <= len(one) / 200
-    columns = [each for each in direct.classes if any(part in each for part in EXPERIMENTS) and "log_odds" not in each]
-    columns = [each for each in columns if not each.startswith(("p_cue", "n_attention", "n_tie", "cue"))]
+    # Cues are pieces that heatmaps point at. On neutral backdrops the first model sees neither colour and is decided by
+    # rounding (grey is 127.5), of which its pulls take account.
+    apart = ("log_odds", "shapley", "cue", "reason", "foreground_only", "cut_out", "neutral")
+    columns = [each.name for each in OF_CLASSES if not any(part in each.name for part in apart)]
     assert len(columns) > 60
-    pd.testing.assert_frame_equal(direct.classes[columns], given.classes[columns], rtol=1e-9)
-    pd.testing.assert_frame_equal(direct.gap_matrix, given.gap_matrix)
+    pd.testing.assert_frame_equal(direct.classes[columns], given.classes[columns], rtol=0, atol=0.05)
+    pd.testing.assert_frame_equal(direct.gap_matrix, given.gap_matrix, rtol=0, atol=0.05)
+    exact = ["background_gap", "gap_low", "gap_high", "p_fdr", "same_background_accuracy", "other_background_accuracy"]
+    pd.testing.assert_frame_equal(direct.classes[exact], given.classes[exact], rtol=1e-9)
     shown = {"CONFIRMED": "SUSPICIOUS", "HIDDEN": "SUSPICIOUS"}
     assert levels(given) == {each: shown.get(level, level) for each, level in levels(direct).items()}
     assert bool(given.found()) or name == "follows_object"
