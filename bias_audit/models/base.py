@@ -241,14 +241,17 @@ def load_model(model: str | Path | Any, config: AuditConfig, class_names: tuple[
             usable layer.
         ConfigError: an image size, batch size or class map that does not fit the model, or custom objects that cannot
             be imported.
+        PackageError: the framework that the model needs is not installed.
     """
     from bias_audit.limits.watchdog import watched
+    from bias_audit.packages import needed
 
     if isinstance(model, str | Path):
         check_model_path(Path(model))
     # TensorFlow is imported before the clock of the model starts.
-    from bias_audit.models.keras_model import KerasModel
-    from bias_audit.models.saved_model import SavedModel
+    with needed(repr(str(model)) if isinstance(model, str | Path) else "the model"):
+        from bias_audit.models.keras_model import KerasModel
+        from bias_audit.models.saved_model import SavedModel
 
     # Loading, tracing and the probe of the head are one call: any of them may be where a graph never returns.
     with watched("loading the model with its first call", config.limits.seconds_per_call):
