@@ -4,36 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import shlex
 from collections.abc import Iterator
 
 from bias_audit.errors import PackageError
 
-EXTRAS = {
-    "h5py": ("h5py", "tensorflow"),
-    "keras": ("Keras", "tensorflow"),
-    "onnxruntime": ("ONNX Runtime", "onnx"),
-    "starlette": ("Starlette", "review"),
-    "tensorflow": ("TensorFlow", "tensorflow"),
-    "tf_keras": ("Keras 2 (tf_keras)", "keras2"),
-    "torch": ("PyTorch", "torch"),
-    "uvicorn": ("Uvicorn", "review"),
+PACKAGES = {
+    "PIL": ("Pillow", "bias-audit"),
+    "cv2": ("OpenCV", "bias-audit"),
+    "h5py": ("h5py", "bias-audit[tensorflow]"),
+    "jinja2": ("Jinja", "bias-audit"),
+    "keras": ("TensorFlow with Keras", "bias-audit[tensorflow]"),
+    "markupsafe": ("MarkupSafe", "bias-audit"),
+    "matplotlib": ("Matplotlib", "bias-audit"),
+    "numpy": ("NumPy", "bias-audit"),
+    "onnxruntime": ("ONNX Runtime", "bias-audit[onnx]"),
+    "pandas": ("pandas", "bias-audit"),
+    "pyarrow": ("PyArrow", "bias-audit"),
+    "rich": ("Rich", "rich"),  # of the core, but all that a gate needs: see docs/how-to/install.md
+    "scipy": ("SciPy", "bias-audit"),
+    "sklearn": ("scikit-learn", "bias-audit"),
+    "starlette": ("Starlette", "bias-audit[review]"),
+    "tensorflow": ("TensorFlow", "bias-audit[tensorflow]"),
+    "tf_keras": ("Keras 2 (tf_keras)", "bias-audit[keras2]"),
+    "torch": ("PyTorch", "bias-audit[torch]"),
+    "uvicorn": ("Uvicorn", "bias-audit[review]"),
 }
-"""Module -> (what people call it, the extra of pyproject.toml that brings it)."""
-
-CORE = {
-    "cv2": "OpenCV",
-    "jinja2": "Jinja",
-    "markupsafe": "MarkupSafe",
-    "matplotlib": "Matplotlib",
-    "numpy": "NumPy",
-    "pandas": "pandas",
-    "PIL": "Pillow",
-    "pyarrow": "PyArrow",
-    "rich": "Rich",
-    "scipy": "SciPy",
-    "sklearn": "scikit-learn",
-}
-"""Module -> what people call it, of what comes with bias-audit unless it was installed with `--no-deps`."""
+"""Module -> (what people call it, what to install: with an extra of pyproject.toml, where the core is without it)."""
 
 
 @contextlib.contextmanager
@@ -44,7 +41,7 @@ def needed(by: str) -> Iterator[None]:
         by: what needs the package, such as the name of a model file.
 
     Raises:
-        PackageError: a package of `EXTRAS` or `CORE` is not installed, or OpenCV lacks a library of the system.
+        PackageError: one of `PACKAGES` is not installed, or OpenCV lacks a library of the system.
         ImportError: as it was raised, for anything else: a module of the user's, or a version that lacks a name.
     """
     try:
@@ -59,7 +56,7 @@ def require(module: str, by: str) -> None:
     """Refuse to begin where a package is not installed, without importing it.
 
     Args:
-        module: a name of `EXTRAS` or `CORE`.
+        module: a key of `PACKAGES`.
         by: what needs the package.
 
     Raises:
@@ -85,19 +82,21 @@ def sentence(error: ImportError, by: str) -> PackageError | None:
         by: what needs the package.
     """
     package = (error.name or "").partition(".")[0]
-    if isinstance(error, ModuleNotFoundError):
+    if package in PACKAGES and not installed(package):
         # A module inside of an installed package can be missing too: that is another version, not a missing package.
-        return _missing(package, by) if package in {**EXTRAS, **CORE} and not installed(package) else None
+        return _missing(package, by)
     if package == "cv2":
         return PackageError(
             f"OpenCV cannot be imported: {error}",
             "On a machine without a display's libraries (libGL) use the headless wheel, which works as well:\n"
             "pip uninstall --yes opencv-python && pip install opencv-python-headless",
         )
+    if not package:  # pandas names what it lacks in the text only
+        absent = [name for name in PACKAGES if name in str(error) and not installed(name)]
+        return _missing(absent[0], by) if absent else None
     return None
 
 
 def _missing(module: str, by: str) -> PackageError:
-    called, extra = EXTRAS.get(module) or (CORE[module], "")
-    command = f"pip install 'bias-audit[{extra}]'" if extra else "pip install bias-audit"
-    return PackageError(f"{called} is not installed, and {by} needs it: {command}")
+    called, what = PACKAGES[module]
+    return PackageError(f"{called} is not installed, and {by} needs it: pip install {shlex.quote(what)}")
