@@ -85,7 +85,7 @@ def sentence(error: ImportError, by: str) -> PackageError | None:
     if package in PACKAGES and not installed(package):
         # A module inside of an installed package can be missing too: that is another version, not a missing package.
         return _missing(package, by)
-    if package == "cv2":
+    if "cv2" in (package, _raising(error)):
         return PackageError(
             f"OpenCV cannot be imported: {error}",
             "On a machine without a display's libraries (libGL) use the headless wheel, which works as well:\n"
@@ -95,6 +95,14 @@ def sentence(error: ImportError, by: str) -> PackageError | None:
         absent = [name for name in PACKAGES if name in str(error) and not installed(name)]
         return _missing(absent[0], by) if absent else None
     return None
+
+
+def _raising(error: BaseException) -> str:
+    """The package whose code raised an error; "" where none did."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return str(last.tb_frame.f_globals.get("__name__", "")).partition(".")[0] if last is not None else ""
 
 
 def _missing(module: str, by: str) -> PackageError:

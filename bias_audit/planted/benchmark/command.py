@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bias_audit.errors import ConfigError, ResultError
-from bias_audit.packages import require
 from bias_audit.planted.benchmark import catalogue, grid
 from bias_audit.planted.benchmark.judging import package_digest
 from bias_audit.planted.benchmark.run import WORK, run_cases
@@ -73,7 +72,6 @@ def benchmark(
         raise ConfigError(f"seeds must lie in 1..{len(known)}, got {seeds}")
     if workers < 1:
         raise ConfigError(f"workers must be at least 1, got {workers}")
-    require("tensorflow", "the benchmark")
     chosen = () if ALL in units else units or (catalogue.COMPLETE_MASKS,)
     cases = [case for seed in known[:seeds] for case in catalogue.cases_of(seed, chosen)]
     cases = grid.quick_cases() if quick else cases
