@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bias_audit.config import AuditConfig, Thresholds
-    from bias_audit.errors import BiasAuditError, ConfigError, DataError, ModelError, ResultError
+    from bias_audit.errors import BiasAuditError, ConfigError, DataError, ModelError, PackageError, ResultError
     from bias_audit.heatmaps.explanation import Explained, explain
     from bias_audit.heatmaps.inspection import inspect
     from bias_audit.pipeline.audit import audit
@@ -28,6 +28,7 @@ _HOME = {
     "ConfigError": "errors",
     "DataError": "errors",
     "ModelError": "errors",
+    "PackageError": "errors",
     "ResultError": "errors",
     "audit": "pipeline.audit",
     "Explained": "heatmaps.explanation",
@@ -45,6 +46,7 @@ __all__ = [
     "DataError",
     "Explained",
     "ModelError",
+    "PackageError",
     "ResultError",
     "Thresholds",
     "__version__",
@@ -58,7 +60,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'bias_audit' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"bias_audit.{_HOME[name]}"), name)
+    from bias_audit.packages import needed
+
+    with needed(f"bias_audit.{name}"):
+        return getattr(importlib.import_module(f"bias_audit.{_HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -4,6 +4,7 @@
     ├── ConfigError         a flag, a key or a value
     ├── DataError           the data set as a whole (a single bad image is a row, never an error)
     ├── ModelError          the model cannot be loaded, or has no usable layer
+    ├── PackageError        a package is not installed
     └── ResultError         a run folder is missing, half-written, or made by a newer version
 
 A message says what is wrong, where, what was expected and what was found; the hint says what to do.
@@ -39,6 +40,10 @@ class DataError(BiasAuditError):
 
 class ModelError(BiasAuditError):
     """The model cannot be loaded or explained."""
+
+
+class PackageError(BiasAuditError):
+    """A package that is needed is not installed, or cannot be imported."""
 
 
 class ResultError(BiasAuditError):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import bias_audit
-from bias_audit import users_code
+from bias_audit import packages, users_code
 from bias_audit.checks import registry
 from bias_audit.cli import (
     audit,
@@ -68,6 +68,13 @@ def _run(arguments: Sequence[str] | None) -> int:
         from bias_audit.cli.console import show_error
 
         show_error(error)
+        return EXIT_BAD_INPUT
+    except ImportError as error:
+        if (told := packages.sentence(error, f"bias-audit {given[0]}")) is None:
+            return _bug()
+        from bias_audit.cli.console import show_error
+
+        show_error(told)
         return EXIT_BAD_INPUT
     except OSError as error:
         # A path that the system refuses (no permission, a name too long) is no bug; nothing else names a file.

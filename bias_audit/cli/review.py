@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bias_audit.cli import options as cli_options
 from bias_audit.errors import ConfigError, ResultError
+from bias_audit.packages import needed
 from bias_audit.run.printable import printable
 
 if TYPE_CHECKING:
@@ -149,14 +150,9 @@ def _serve(options: argparse.Namespace, result: AuditResult, progress: Progress)
     from bias_audit.review import decisions
     from bias_audit.run.result import load
 
-    try:
+    with needed("the review server"):
         from bias_audit.review.opening import opened_in_browser
         from bias_audit.review.server import LOOPBACK, bind, create_app, ended_by_sigterm, serve
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"the review server needs a package that is not installed: {error.name}",
-            "Install it with: pip install 'bias-audit[review]'",
-        ) from error
     _tell(result, progress)
     live = None if options.model is None else _live(result.path, options, progress)
     token = secrets.token_urlsafe(24)

@@ -132,4 +132,4 @@ def _listed(
 
 
 def _flags(table: pd.DataFrame, column: str) -> Flags:
-    return np.asarray(table[column].fillna(False).to_numpy(bool), np.bool_)
+    return np.asarray(table[column].astype("boolean").fillna(False).to_numpy(bool), np.bool_)

@@ -5,16 +5,11 @@ No deep-learning framework is imported here: NumPy, OpenCV and Pillow do the wor
 
 import os
 
-from bias_audit.errors import ConfigError
+import cv2
 
-try:
-    import cv2
-except ImportError as error:
-    raise ConfigError(
-        f"OpenCV cannot be imported: {error}",
-        "On a machine without a display's libraries (libGL) use the headless wheel, which works as well:\n"
-        "pip uninstall --yes opencv-python && pip install opencv-python-headless",
-    ) from error
+SILENT = 0
+"""OpenCV's level of logging at which it prints nothing; not every version has a name for it."""
 
 if "OPENCV_LOG_LEVEL" not in os.environ:  # a damaged picture is a row with its reason, not lines on the terminal
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    # The function moved: until 4.12 it is one of cv2 itself, from 4.13 on one of cv2.utils.logging.
+    (getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel)(SILENT)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from bias_audit.data.batches import Decoder, Geometry
 from bias_audit.data.masks import MaskReading
+from bias_audit.packages import require
 
 if TYPE_CHECKING:
     from bias_audit.config import AuditConfig
@@ -19,8 +20,14 @@ def find_decoder(name: str) -> Decoder | None:
 
     Args:
         name: one of `config.DECODERS`.
+
+    Raises:
+        PackageError: TensorFlow is not installed, and its decoder was asked for.
     """
-    return tensorflow_decoder if name == "tensorflow" else None
+    if name != "tensorflow":
+        return None
+    require("tensorflow", "the decoder of TensorFlow")  # here: what a photo raises is told about the photo
+    return tensorflow_decoder
 
 
 def geometry_of(config: AuditConfig, input_size: tuple[int, int, int]) -> Geometry:

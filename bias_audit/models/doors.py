@@ -14,6 +14,7 @@ from bias_audit.errors import ModelError
 from bias_audit.files.regular import unreachable
 from bias_audit.limits.watchdog import watched
 from bias_audit.models.base import Model, Predictor
+from bias_audit.packages import needed
 
 KERAS = ("keras", "tf_keras", "tensorflow")
 """Packages whose models in memory are Keras models."""
@@ -37,6 +38,7 @@ def load_model(model: str | Path | Any, config: AuditConfig, class_names: tuple[
             usable layer.
         ConfigError: an image size, batch size or class map that does not fit the model, or code of the user that cannot
             be imported or fails.
+        PackageError: the framework that the model needs is not installed.
     """
     if isinstance(model, str | Path):
         check_model(model)
@@ -51,8 +53,9 @@ def load_model(model: str | Path | Any, config: AuditConfig, class_names: tuple[
 
 def _file(path: Path, config: AuditConfig, class_names: tuple[str, ...] | None) -> Model:
     # TensorFlow is imported before the clock of the model starts.
-    from bias_audit.models.keras_model import KerasModel
-    from bias_audit.models.saved_model import SavedModel
+    with needed(repr(str(path))):
+        from bias_audit.models.keras_model import KerasModel
+        from bias_audit.models.saved_model import SavedModel
 
     # Loading, tracing and the probe of the head are one call: any of them may be where a graph never returns.
     with watched("loading the model with its first call", config.limits.seconds_per_call):
@@ -64,7 +67,8 @@ def _file(path: Path, config: AuditConfig, class_names: tuple[str, ...] | None) 
 def _in_memory(model: Any, config: AuditConfig, class_names: tuple[str, ...] | None, source: Any) -> Model:
     """A model of a model in memory; `source` is the `function.Source` it was imported from, None = none."""
     if is_keras(model):
-        from bias_audit.models.keras_model import KerasModel
+        with needed("the model"):
+            from bias_audit.models.keras_model import KerasModel
 
         with watched("loading the model with its first call", config.limits.seconds_per_call):
             return KerasModel(model, config, class_names)

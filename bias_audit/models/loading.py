@@ -16,6 +16,7 @@ from bias_audit.models.file_safety import Source, check_configuration
 from bias_audit.models.framework import keras, keras2, registered_object
 from bias_audit.models.keras_file import read_keras_file
 from bias_audit.models.tapping import first_line
+from bias_audit.packages import needed
 from bias_audit.users_code import IMPORTABLE, import_module, running
 
 FRAMEWORKS = ("keras", "keras_cv", "keras_hub", "keras_nlp", "tensorflow", "tf_keras")
@@ -39,6 +40,7 @@ def load_keras(path: Path, custom_objects: str | None = None, limits: Limits = D
         ModelError: a file that is unreadable, has parts beyond the limits, holds code or names that are not known to be
             harmless, or leads to other files.
         ConfigError: the module cannot be imported.
+        PackageError: Keras 2 is needed and not installed.
     """
     known = find_custom_objects(custom_objects) if custom_objects is not None else {}
 
@@ -57,14 +59,13 @@ def load_keras(path: Path, custom_objects: str | None = None, limits: Limits = D
         if not version.startswith("2."):
             raise _refusal(source, error) from error
         first = error
+    said = f"{str(path)!r}, which Keras {version} saved and Keras 3 cannot read ({first_line(first)}),"
     try:
-        tf_keras = keras2()
-    except ImportError as error:
-        raise ModelError(
-            f"cannot load the model {str(path)!r}: Keras {version} saved it and Keras 3 cannot read it "
-            f"({first_line(first)})",
-            "Install Keras 2 beside it: pip install 'bias-audit[keras2]'",
-        ) from error
+        with needed(said):
+            tf_keras = keras2()
+    except ImportError as error:  # installed, but for another TensorFlow
+        hint = f"Install the one that fits: pip install 'bias-audit[keras2]'. It says: {first_line(error)}"
+        raise ModelError(f"{said} needs a Keras 2 that fits the installed TensorFlow", hint) from error
     try:
         with tf_keras.saving.custom_object_scope(known):
             return tf_keras.models.load_model(path, compile=False, safe_mode=True)

@@ -15,6 +15,7 @@ from bias_audit.data.mask_estimates import AUTO, Estimate, Segment, estimator, f
 from bias_audit.errors import ConfigError, ModelError
 from bias_audit.limits.bounds import DEFAULTS, Limits, beyond
 from bias_audit.limits.watchdog import watched
+from bias_audit.packages import needed
 
 KERAS, TFLITE = (".keras", ".h5", ".hdf5"), ".tflite"
 
@@ -77,11 +78,12 @@ def load_segmenter(path: Path, custom_objects: str | None = None, limits: Limits
         limits: what the file and one call of it may cost.
 
     Raises:
+        PackageError: the framework that the file needs is not installed.
         ModelError: see `find_estimate`; also when the function is called, for an output that is no mask.
     """
     if not os.path.isfile(path):
         raise ModelError(f"no segmentation model at {str(path)!r}")
-    with watched(f"loading the segmenter {path.name!r}", limits.seconds_per_call):
+    with needed(repr(str(path))), watched(f"loading the segmenter {path.name!r}", limits.seconds_per_call):
         run, shape = _tflite(path, limits) if path.suffix.lower() == TFLITE else _keras(path, custom_objects, limits)
     if len(shape) != 4 or shape[3] != 3:
         raise ModelError(f"the segmenter {str(path)!r} takes input of shape {tuple(shape)}", _WANTED)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bias_audit.errors import BiasAuditError, DataError
+from bias_audit.packages import require
 
 MARKER = "demo.json"
 MODEL = "snow_wolf.keras"
@@ -47,7 +48,9 @@ def build_demo(folder: Path, progress: Callable[[str], None]) -> DemoPaths:
 
     Raises:
         DataError: the folder holds something else, or cannot be written.
+        PackageError: TensorFlow is not installed.
     """
+    require("tensorflow", "the demo")  # before anything is drawn
     paths = DemoPaths(folder / MODEL, folder / "images" / "test", folder / "masks" / "test")
     marker = folder / MARKER
     try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from bias_audit.errors import ResultError
 from bias_audit.run.csv_text import LINE_END, Lines, quoted
@@ -146,7 +147,7 @@ def read_table(path: Path, name: str, digests: Digests | None = None) -> pd.Data
     file = path / f"{name}.parquet"
     data = verified(file, digests)
     try:
-        frame = pd.read_parquet(io.BytesIO(data))
+        frame = pd.read_parquet(pa.BufferReader(data))
     except Exception as error:  # whatever damage makes pyarrow raise
         raise ResultError(f"{str(file)!r} is damaged: {error}", REPAIR) from error
     absent = [column for column in columns_of(name) if column.name not in frame]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bias_audit.errors import BiasAuditError, ResultError
+from bias_audit.packages import require
 from bias_audit.planted.benchmark.grid import Case
 from bias_audit.planted.benchmark.unit import finished_unit, make_unit, single_thread
 from bias_audit.run.atomic import guarded
@@ -49,8 +50,11 @@ def run_cases(
         Name of each case that failed -> the error. All other cases are finished.
 
     Raises:
-        BiasAuditError: the folder cannot be written, a worker died, or an audit refused its input.
+        BiasAuditError: TensorFlow is not installed, the folder cannot be written, a worker died, or an audit refused
+            its input.
     """
+    if make is make_unit:
+        require("tensorflow", "the benchmark")  # before anything is drawn
     work = out / WORK
     guarded(lambda: work.mkdir(parents=True, exist_ok=True), work, "Give another folder with --out.")
     missing = []
