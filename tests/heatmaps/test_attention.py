@@ -25,7 +25,7 @@ SIZE, GRID, PER_CLASS = 32, (8, 8), 14
 class SeesRed(Explainer):
     """Explains the labelled class by what is red, any other by what is blue; reads the class from the green level."""
 
-    calls = 0
+    calls, name = 0, "red"
 
     def __init__(self) -> None:  # it has no model
         pass
