@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.data.prediction_table import TOLERANCE, PredictionTable
+from bias_audit.errors import ModelError
 from bias_audit.models.base import Activations, Array, Explanation, Predictions, Weigh, part_of
 from bias_audit.run.statuses import GIVEN
 
@@ -112,4 +113,8 @@ class NoModel:
 
 
 def _nobody() -> NoReturn:
-    raise LookupError(NO_MODEL)
+    """A check of another package may ask; those of this one look whether there is a model (`Given.results`)."""
+    raise ModelError(
+        "an installed check asks the model for predictions or heatmaps of its own, and --predictions gives no model",
+        "Audit the model, or leave the package out that brings the check.",
+    )

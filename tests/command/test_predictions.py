@@ -194,6 +194,8 @@ class TestAudit:
         assert any("No model was audited" in note for note in result.info.notes)
         page = (run / "report.html").read_text()
         assert "data:image/jpeg" in page
+        assert "Predictions SHA-256" in page
+        assert "Output head" not in page
 
     def test_what_needs_maps_or_a_model_is_not_applicable(self, run, command, tmp_path):
         reasons = {each.code: each.reason_code for each in load(run).outcomes if each.status == "not applicable"}
