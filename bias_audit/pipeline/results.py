@@ -158,7 +158,7 @@ def read_results(
         raise DataError(f"{str(predictions)!r} has no row of the photos of the data", f"Its {IMAGE_ID} is their path.")
     maps = None if heatmaps is None else read_heatmaps(Path(heatmaps), ids, limits)
     size = config.image_size or (SIZE if manifest is None else _size(manifest))
-    notes = _notes(str(predictions), answers, ids, manifest, maps, str(heatmaps))
+    notes = _notes(answers, ids, manifest, maps)
     model = NoModel((*size, 3), config.batch_size or BATCH, answers.sha256, notes)
     results = Results(answers, manifest)
     key = {
@@ -202,24 +202,12 @@ def _size(manifest: Manifest) -> tuple[int, int]:
     return height, width
 
 
-def _notes(
-    predictions: str,
-    answers: Answers,
-    ids: Sequence[str],
-    manifest: Manifest | None,
-    maps: Heatmaps | None,
-    heatmaps: str,
-) -> tuple[str, ...]:
-    """What a reader of the run must know of what was given."""
-    lost = sum(not answers.knows(image_id) for image_id in ids)
+def _notes(answers: Answers, ids: Sequence[str], manifest: Manifest | None, maps: Heatmaps | None) -> tuple[str, ...]:
+    """What a reader of the run must know of what was given, without names of files: an anonymous page shows it, too."""
     notes = [
-        f"No model was audited, but predictions that were made elsewhere ({predictions!r}): nobody asked it about "
+        "No model was audited, but predictions that were made elsewhere: nobody asked it about "
         "other pictures, so preprocessings, recurring cues and properties of the whole photo were not tried."
     ]
-    if lost:
-        notes.append(
-            f"{lost} of {len(ids)} photos have no row in the table of predictions, and so no prediction (BA910)."
-        )
     if manifest is None:
         notes.append(f"No composites were given, so reliance on the background was not tested; {WRITE}.")
     else:
@@ -227,8 +215,7 @@ def _notes(
         unanswered = sum(not answers.knows(each.image_id) for each in pictures)
         said = f"; {unanswered} of them have no row, and no composite of their photos counts" if unanswered else ""
         notes.append(
-            f"{len(pictures)} composites of {str(manifest.folder)!r} were predicted as pictures of 8 bits, as rounded "
-            f"as photos are{said}."
+            f"{len(pictures)} composites were predicted as pictures of 8 bits (manifest {manifest.sha256[:12]}){said}."
         )
     if maps is None:
         notes.append(
@@ -237,7 +224,7 @@ def _notes(
     else:
         without = sum(image_id not in maps.maps for image_id in ids)
         kept = "" if maps.grid == maps.shape else f", averaged to {maps.grid[0]}x{maps.grid[1]}"
-        parts = [f"Heatmaps of {maps.shape[0]}x{maps.shape[1]} were made elsewhere ({heatmaps!r}){kept}"]
+        parts = [f"Heatmaps of {maps.shape[0]}x{maps.shape[1]} (SHA-256 {maps.sha256[:12]}) were made elsewhere{kept}"]
         parts += [f"{without} of {len(ids)} photos have none"] if without else []
         parts += [f"{maps.others} maps are of no photo"] if maps.others else []
         notes.append(
