@@ -21,6 +21,10 @@ SMALLEST = 1.2e-38
 """Least probability of which a logarithm is taken, as `head.SMALLEST`."""
 
 
+AT_ONCE = 20_000
+"""Rows of a table whose log-odds are computed at once: some copies of them are held."""
+
+
 class Answers:
     """Predictions by image id.
 
@@ -53,8 +57,16 @@ def predictions_from(probabilities: NDArray[np.float64]) -> Predictions:
     as the most probable of them. Where no row lacks more than rounding, there is no such output.
 
     Args:
-        probabilities: (n, K) in [0, 1]; NaN in rows that are no prediction.
+        probabilities: (n, K) in [0, 1], n at least 1; NaN in rows that are no prediction.
     """
+    parts = [_of_rows(probabilities[start : start + AT_ONCE]) for start in range(0, len(probabilities), AT_ONCE)]
+    log_odds, other, outdone = (np.concatenate(each) for each in zip(*parts, strict=True))
+    left = bool(np.nanmax(other, initial=0.0) > 0)
+    return Predictions(probabilities.astype(np.float32), log_odds, other, outdone if left else None)
+
+
+def _of_rows(probabilities: NDArray[np.float64]) -> tuple[Array, Array, NDArray[np.bool_]]:
+    """Log-odds, the other output, and whether it outdoes the classes."""
     missing = 1 - probabilities.sum(axis=1)
     other = np.where(missing > TOLERANCE, missing, np.where(np.isnan(missing), np.nan, 0.0))
     # Odds are those against everything else, which is summed without it: 1 - p would round to 0.
@@ -63,13 +75,8 @@ def predictions_from(probabilities: NDArray[np.float64]) -> Predictions:
     after = np.concatenate([np.cumsum(probabilities[:, ::-1], axis=1)[:, ::-1][:, 1:], nothing], axis=1)
     rest = before + after + other[:, None]
     log_odds = np.log(np.maximum(probabilities, SMALLEST)) - np.log(np.maximum(rest, SMALLEST))
-    with np.errstate(invalid="ignore"):
-        outdone = other >= probabilities.max(axis=1)
-    left = bool(np.nanmax(other, initial=0.0) > 0)
-    return Predictions(
-        probabilities.astype(np.float32), log_odds.astype(np.float32), other.astype(np.float32),
-        outdone if left else None,
-    )  # fmt: skip
+    outdone = np.asarray(other >= probabilities.max(axis=1), np.bool_)
+    return log_odds.astype(np.float32), other.astype(np.float32), outdone
 
 
 class NoModel:

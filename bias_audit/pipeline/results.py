@@ -107,18 +107,20 @@ def refuse_both(
         )
 
 
-def made_with(config: AuditConfig, size: tuple[int, int] | None) -> dict[str, Any]:
+def made_with(config: AuditConfig, size: tuple[int, int] | None, backgrounds: str | Path | None) -> dict[str, Any]:
     """The settings from which the choice and the pixels of composites follow, by name.
 
     Args:
         config: settings of the audit.
         size: (height, width) of the pictures; None = not said.
+        backgrounds: folder of real scenes; None = there is none.
     """
     names = (
         "seed", "interventions", "donors", "cluster", "resize", "interpolation", "decoder", "mask_foreground",
         "mask_ignore", "segmenter",
     )  # fmt: skip
-    return {"image_size": size, **{name: getattr(config, name) for name in names}}
+    scenes = None if backgrounds is None else "given"
+    return {"image_size": size, "backgrounds": scenes, **{name: getattr(config, name) for name in names}}
 
 
 def read_results(
@@ -127,6 +129,7 @@ def read_results(
     heatmaps: str | Path | None,
     dataset: Dataset,
     config: AuditConfig,
+    backgrounds: str | Path | None = None,
 ) -> Ready:
     """Read what was given in the place of a model.
 
@@ -136,6 +139,7 @@ def read_results(
         heatmaps: see `read_heatmaps`; None = there are none.
         dataset: the photos of the audit.
         config: settings of the audit.
+        backgrounds: folder of real scenes of the audit; None = there is none.
 
     Raises:
         DataError, ConfigError: one of them is missing, damaged, or of other photos or settings than the audit.
@@ -143,7 +147,7 @@ def read_results(
     limits, ids = config.limits, [sample.image_id for sample in dataset.samples]
     manifest = None
     if composites is not None:
-        manifest = read_manifest(Path(composites), made_with(config, config.image_size), dataset, limits)
+        manifest = read_manifest(Path(composites), made_with(config, config.image_size, backgrounds), dataset, limits)
     known = _known(ids, manifest)
     hint = "Give rows for the photos of DATA alone" + (" and for the pictures of --composites." if manifest else "")
     hint += "" if manifest else f"; rows of composites go with --composites DIR ({WRITE})."

@@ -174,7 +174,7 @@ class TestComposites:
         from bias_audit.pipeline.results import made_with
 
         dataset = attach_masks(open_dataset(world / "images", None), world / "masks")
-        begin(out, made_with(bias_audit.AuditConfig(), (48, 48)), listing(dataset))
+        begin(out, made_with(bias_audit.AuditConfig(), (48, 48), None), listing(dataset))
         (out / "original").symlink_to(elsewhere)
         code, _, err = command(*given)
         assert (code, "is a link" in err) == (2, True), err
@@ -357,6 +357,43 @@ class TestAudit:
             "--out", tmp_path / "run",
         )  # fmt: skip
         assert (code, said in err) == (2, True), err
+
+    def test_real_scenes_and_groups(self, world, command, tmp_path):
+        scenes = tmp_path / "scenes"
+        for label, (ground, _) in COLOURS.items():
+            for number in range(6):
+                rng = np.random.default_rng(number)
+                target = scenes / label / f"{number}.png"
+                target.parent.mkdir(parents=True, exist_ok=True)
+                pixels = np.clip(np.array(ground) + rng.normal(0, 6, (SIZE, SIZE, 3)), 0, 255).astype(np.uint8)
+                target.write_bytes(cv2.imencode(".png", pixels[..., ::-1])[1].tobytes())
+        photos = [(f"{c}/{c}_{n:02d}.png", c) for c in "ab" for n in range(PHOTOS)]
+        frame = pd.DataFrame(
+            [{"image": name, "label": c, "site": f"{c}{i // 2}"} for i, (name, c) in enumerate(photos)]
+        )
+        frame.to_csv(world / "images" / "sites.csv", index=False)
+        given = (world / "images" / "sites.csv", "--masks", world / "masks", "--group-by", "site")
+        folder = tmp_path / "composites"
+        more = ("--backgrounds", scenes, "--image-size", "48x48", "--out", folder, "--quiet")
+        code, out, err = command("composites", *given, *more)
+        assert (code, err) == (0, "")
+        assert "composites of 24 photos" in out
+        of_scenes = [row for row in rows_of(folder) if row["set"] in ("same", "other")]
+        assert {row["fill"] for row in of_scenes} == {"none"}
+        assert all((row["donor"][0] == row["source"][0]) == (row["set"] == "same") for row in of_scenes)
+        file = table(tmp_path / "p.parquet", predicted(folder))
+        asked = ("audit", "--predictions", file, *given, "--composites", folder, "--out", tmp_path / "run")
+        code, _, err = command(*asked)
+        assert (code, "--backgrounds given there, not given here" in err) == (2, True), err
+        code, _, err = command(*asked, "--backgrounds", scenes)
+        assert code == 0, err
+        result = load(tmp_path / "run")
+        assert result.classes["n_scenes"].tolist() == [6, 6]
+        assert result.classes["n_clusters"].tolist() == [6, 6]
+        code, _, err = command(
+            "audit", "--predictions", file, *given[:-2], "--composites", folder, "--out", tmp_path / "r"
+        )
+        assert (code, "--group-by site there, not given here" in err) == (2, True), err
 
     def test_heatmaps_of_elsewhere(self, world, written, predictions, command, tmp_path):
         ids = [f"{c}/{c}_{n:02d}.png" for c in "ab" for n in range(PHOTOS)]
