@@ -229,7 +229,7 @@ class TestAudit:
         given = ("audit", "--overwrite", "--pred", file, world / "images", "--masks", world / "masks", "--out", out)
         code, said, err = command(*given)
         assert code == 0, err
-        assert said.startswith("NOT JUDGED: Reliance on the background could not be tested.") or "NOT JUDGED" in said
+        assert said.startswith("NOT JUDGED: reliance on the background could not be tested.")
         result = load(out)
         assert (result.classes["accuracy"] == 1).all()
         assert len(result.confusion) == 2
@@ -412,7 +412,7 @@ class TestAudit:
         assert result.info.grid == (12, 12)
         assert any("1 of 24 photos have none; 1 maps are of no photo" in note for note in result.info.notes)
         (tested,) = outcomes(out, "BA908").values()
-        assert tested.reason_code in ("no maps", "not measured")
+        assert tested.reason_code == "not measured"
 
     def test_resume_asks_for_the_same_files(self, world, written, answers, command, tmp_path, monkeypatch):
         from bias_audit.checks.background import outside
