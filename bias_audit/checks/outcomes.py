@@ -319,11 +319,11 @@ GROWN_SHARE = 0.5
 
 
 def masks_in_doubt(row: ClassRow, bounds: Thresholds) -> bool:
-    """Whether the background gap of a class may come from what the masks missed of the objects.
+    """Whether the background gap of a class, or its pull, may come from what the masks missed of the objects.
 
     A gap is not in doubt where it is at least half as large on backgrounds with grown holes, with a 95 % interval above
     0, on at least `min_photos` photos, or groups of them. Never in doubt are gaps on real scenes, in which no object
-    stood, and runs made before there were such backgrounds.
+    stood, and runs made before there were such backgrounds. Of a pull see `pull_in_doubt`.
 
     Args:
         row: the class's row of the table `classes`; it says something where the gap counts by `relies`.
@@ -333,7 +333,25 @@ def masks_in_doubt(row: ClassRow, bounds: Thresholds) -> bool:
     if math.isnan(units) or unfilled(row):
         return False
     gap, least = as_float(row["background_gap_grown_holes"], -1), as_float(row["grown_holes_low"], -1)
-    return units < bounds.min_photos or least <= 0 or gap < GROWN_SHARE * as_float(row["background_gap"], 0)
+    gone = units < bounds.min_photos or least <= 0 or gap < GROWN_SHARE * as_float(row["background_gap"], 0)
+    return gone or pull_in_doubt(row, bounds)
+
+
+def pull_in_doubt(row: ClassRow, bounds: Thresholds) -> bool:
+    """Whether what pulls the objects of other classes to a class may be what the masks missed of its own objects.
+
+    Beside a true culprit the gap of every class stays with grown holes, for the culprit makes it. So of a class that
+    pulls all others the pull is asked about as well: less than half of it is left, and what is left may be nothing.
+    Both, since with many classes few photos show a pull on backgrounds with grown holes.
+
+    Args:
+        row: the class's row of the table `classes`.
+        bounds: thresholds of the rules.
+    """
+    attract, left = as_float(row["attract"]), as_float(row["attract_grown_holes"])
+    if math.isnan(left) or attract < bounds.min_pull_all or as_float(row["p_attract_fdr"], 1) > bounds.fdr:
+        return False
+    return left < GROWN_SHARE * attract and as_float(row["attract_grown_holes_low"], 0) <= 0
 
 
 def background_convicts(row: ClassRow, bounds: Thresholds) -> bool:

@@ -319,10 +319,17 @@ def fill_the_picture(content: Content) -> None:
     content["level"] = "NOT JUDGED"
 
 
+def lower_for_estimates(content: Content) -> None:
+    """Confirmed by its cue, and lowered because its masks are estimates."""
+    row(content, HUSKY).update(p_second_fill=0.01, p_cue_lent_fdr=0.01, cue_lent_effect=0.2, cue_lent_low=0.1)
+    content["info"]["mask_kind"] = "estimated"
+
+
 @pytest.mark.parametrize(
     "how",
     [
         fill_the_picture,
+        lower_for_estimates,
         lambda c: (fill_the_picture(c), c.update(level="OBJECT FILLS THE PICTURE")),
         lambda c: (unjudged(c, WOLF), lack_photos(c)),
         lambda c: (unjudged(c, HUSKY), disagree(c)),

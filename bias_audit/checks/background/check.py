@@ -122,9 +122,10 @@ class Background(Check):
         from bias_audit.checks.thresholds import of_run
 
         bounds = of_run(result.info.thresholds, str(result.path))
-        return contradiction("BA201", result.outcomes, result.class_rows, bounds) or unnamed_contradiction(
-            "BA207", "BA201", result.outcomes
-        )
+        estimated = result.info.mask_kind in ("estimated", "mixed")
+        return contradiction(
+            "BA201", result.outcomes, result.class_rows, bounds, estimated=estimated
+        ) or unnamed_contradiction("BA207", "BA201", result.outcomes)
 
     def pictures(self, measured: Measured, outcomes: Sequence[RuleOutcome]) -> Mapping[str, Any]:
         """Pictures of composites and emptied donors of the classes with a finding; without any, of the first two."""

@@ -221,6 +221,8 @@ OF_CLASSES: tuple[Column, ...] = (
     ),
     Column("attract_low", "float", "95 % percentile bootstrap interval over photos, lower end"),
     Column("attract_high", "float", "95 % percentile bootstrap interval over photos, upper end"),
+    Column("attract_grown_holes", "float", "the same on backgrounds with grown holes, -1..1", "high", added=True),
+    Column("attract_grown_holes_low", "float", "95 % percentile bootstrap interval, lower end", added=True),
     Column("p_attract", "float", "sign-flip permutation of the photos' contrasts, two-sided", added=True),
     Column("p_attract_fdr", "float", "the same after Benjamini-Hochberg over the classes tested", added=True),
     Column("pulls_most", "string", "the class whose objects its backgrounds pull most, if any certainly", added=True),

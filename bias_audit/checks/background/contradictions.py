@@ -33,7 +33,12 @@ CLOSE = 1e-9
 
 
 def contradiction(
-    code: str, outcomes: Sequence[RuleOutcome], rows: Sequence[Mapping[str, Any]], bounds: Thresholds
+    code: str,
+    outcomes: Sequence[RuleOutcome],
+    rows: Sequence[Mapping[str, Any]],
+    bounds: Thresholds,
+    *,
+    estimated: bool = False,
 ) -> str:
     """The first outcome of the rule that the class table contradicts, as a sentence fragment; "" where none does.
 
@@ -45,6 +50,8 @@ def contradiction(
         outcomes: outcomes of the run.
         rows: the class table, column name -> value per class.
         bounds: thresholds of the run.
+        estimated: whether some masks are estimates, under which a level may have been lowered
+            (`mask_quality.rule.marked`).
     """
     table = {str(row["class_name"]): _Row(row) for row in rows}
     all_rows = list(table.items())
@@ -55,7 +62,9 @@ def contradiction(
             continue
         row = table[outcome.subject]
         needy = outcome.subject not in blamed | doubted and needs_its_own(outcome.subject, all_rows, bounds)
-        wrong = _wrong(outcome, row, bounds) or _wrong_level(outcome, row, bounds, blamed, doubted, needy=needy)
+        wrong = _wrong(outcome, row, bounds) or _wrong_level(
+            outcome, row, bounds, blamed, doubted, needy=needy, estimated=estimated
+        )
         if wrong:
             return f"{code} of {outcome.subject!r}: {wrong}"
     return ""
@@ -116,6 +125,7 @@ def _wrong_level(
     doubted: set[str],
     *,
     needy: bool,
+    estimated: bool,
 ) -> str:
     if not outcome.found:
         return ""
@@ -130,6 +140,8 @@ def _wrong_level(
     levels = _levels(row, bounds, itself=itself, others=others)
     if needy and not either:
         levels += _levels(row, bounds, itself=True, others=others)
+    if estimated and outcome.subject in blamed:
+        levels = tuple(dict.fromkeys((*levels, "SUSPICIOUS")))
     if outcome.level in levels:
         return ""
     return f"level {outcome.level}, the class table says {' or '.join(levels)}"

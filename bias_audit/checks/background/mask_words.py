@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from bias_audit.checks.outcomes import GROWN_SHARE, as_float
+from bias_audit.checks.outcomes import GROWN_SHARE, as_float, pull_in_doubt
 
 if TYPE_CHECKING:
     from bias_audit.checks.outcomes import ClassRow
@@ -26,6 +26,12 @@ def missed(row: ClassRow, bounds: Thresholds) -> str:
             f"Masks in doubt: what they miss of the objects lies in the backgrounds and could make such a gap of "
             f"{gap:z.0%}, and only {units} photos (or groups) could be put on backgrounds with larger holes, of "
             f"{bounds.min_photos} needed to tell."
+        )
+    if pull_in_doubt(row, bounds) and grown >= GROWN_SHARE * gap:
+        pull, left = as_float(row["attract"]), as_float(row["attract_grown_holes"])
+        return (
+            f"Masks in doubt: with the holes in the backgrounds grown by a fifth of the picture the class pulls other "
+            f"objects by {left:z.0%} instead of {pull:z.0%}: parts of its objects that the masks miss could pull them."
         )
     low, high = as_float(row["grown_holes_low"]), as_float(row["grown_holes_high"])
     return (

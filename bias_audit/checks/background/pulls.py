@@ -72,7 +72,7 @@ class Attraction:
     p: Floats
 
 
-def contrasts(composites: pd.DataFrame, classes: int) -> Contrasts:
+def contrasts(composites: pd.DataFrame, classes: int, arm: str = arms.OTHER) -> Contrasts:
     """Compare the predictions of the same objects on backgrounds of a class with those on all other backgrounds.
 
     All are pasted, so the cost of pasting cancels.
@@ -80,11 +80,12 @@ def contrasts(composites: pd.DataFrame, classes: int) -> Contrasts:
     Args:
         composites: one row per `composites.Composite`, with the column `label` of its photo (class indices).
         classes: number of classes, K.
+        arm: the arm of backgrounds of other classes that is used.
 
     Returns:
         the contrasts, by photo.
     """
-    other = (composites["arm"] == arms.OTHER) & (composites["fill"] == FIRST_FILL)
+    other = (composites["arm"] == arm) & (composites["fill"] == FIRST_FILL)
     used = composites[other | (composites["arm"] == arms.FOREGROUND)]
     backdrop = (used["arm"] == arms.FOREGROUND).to_numpy()
     place = np.where(backdrop, classes, used["donor_label"].to_numpy(np.intp))
@@ -115,7 +116,7 @@ def contrasts(composites: pd.DataFrame, classes: int) -> Contrasts:
     return Contrasts(*columns).of(np.argsort(columns[0], kind="stable"))
 
 
-def fair_contrasts(composites: pd.DataFrame, classes: int, *, strong: float) -> Contrasts:
+def fair_contrasts(composites: pd.DataFrame, classes: int, *, strong: float, arm: str = arms.OTHER) -> Contrasts:
     """The `contrasts` without references on which a strong culprit speaks for itself.
 
     Where everything on backgrounds of `s` is called `s`, nothing is called anything else there, and against that
@@ -123,10 +124,10 @@ def fair_contrasts(composites: pd.DataFrame, classes: int, *, strong: float) -> 
     strongest, are no reference for the other classes.
 
     Args:
-        composites, classes: see `contrasts`.
+        composites, classes, arm: see `contrasts`.
         strong: pull from which a culprit is strong, 0..1.
     """
-    found = contrasts(composites, classes)
+    found = contrasts(composites, classes, arm)
     pulls = np.full(classes, -1.0)
     for culprit, own in _by(found, found.culprit):
         pulls[culprit] = _together(own, classes - 1)[0]

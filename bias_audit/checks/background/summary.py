@@ -10,12 +10,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bias_audit import stats
+from bias_audit.checks.background import composites as arms
 from bias_audit.checks.background.class_effects import background_only_elsewhere, class_effects, cue_effect
 from bias_audit.checks.background.columns import OF_CLASSES
 from bias_audit.checks.background.crossed import crossed_gap_p
 from bias_audit.checks.background.enough import mark_filled, mark_too_few
 from bias_audit.checks.background.measure import Example, Interventions
-from bias_audit.checks.background.pulls import attraction, fair_contrasts, gap_matrix, largest_pulls
+from bias_audit.checks.background.pulls import (
+    Attraction,
+    Contrasts,
+    attraction,
+    fair_contrasts,
+    gap_matrix,
+    largest_pulls,
+)
 from bias_audit.checks.base import Photos
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.checks.within_class import outlier_p_within, robust_z_within
@@ -79,8 +87,8 @@ def of_classes(composites: pd.DataFrame, photos: Photos) -> pd.DataFrame:
     images, groups, least = photos.images, photos.groups, photos.thresholds.min_photos
     draws = stats.draws_for(len(photos.class_names), rate=photos.thresholds.fdr)
     codes = None if groups is None else groups.to_numpy(np.intp)
-    compared = fair_contrasts(composites, len(photos.class_names), strong=photos.thresholds.min_pull)
-    pull = attraction(compared, len(photos.class_names), seed=photos.seed, groups=codes, draws=draws)
+    compared, pull = _pulls(composites, photos, arms.OTHER, draws)
+    _, grown = _pulls(composites, photos, arms.GROWN_OTHER, draws)
     matrix = gap_matrix(compared, photos.class_names, seed=photos.seed, groups=codes)
     largest = largest_pulls(matrix, rate=photos.thresholds.fdr)
     by_label = composites.groupby("label")
@@ -95,6 +103,7 @@ def of_classes(composites: pd.DataFrame, photos: Photos) -> pd.DataFrame:
             row["p_gap"] = np.fmax(row["p_sign_flip"], crossed)
         row["attract"], row["p_attract"] = pull.attract[index], pull.p[index]
         row["attract_low"], row["attract_high"] = pull.low[index], pull.high[index]
+        row["attract_grown_holes"], row["attract_grown_holes_low"] = grown.attract[index], grown.low[index]
         row.update(largest.get(name, {}))
         for fill in ("", "_second_fill"):
             row[f"background_only_elsewhere{fill}"] = background_only_elsewhere(images, name, fill, min_photos=least)
@@ -107,6 +116,13 @@ def of_classes(composites: pd.DataFrame, photos: Photos) -> pd.DataFrame:
     table["background_gap_shrunken"] = _shrunken_gaps(images, table, photos.class_names)
     marked = mark_too_few(table, least=least, rate=photos.thresholds.fdr, draws=draws, grouped=groups is not None)
     return mark_filled(marked, photos.thresholds)
+
+
+def _pulls(composites: pd.DataFrame, photos: Photos, arm: str, draws: int) -> tuple[Contrasts, Attraction]:
+    """The contrasts on one arm's backgrounds of other classes, and the pull of each class that they show."""
+    found = fair_contrasts(composites, len(photos.class_names), strong=photos.thresholds.min_pull, arm=arm)
+    codes = None if photos.groups is None else photos.groups.to_numpy(np.intp)
+    return found, attraction(found, len(photos.class_names), seed=photos.seed, groups=codes, draws=draws)
 
 
 def _shrunken_gaps(images: pd.DataFrame, classes: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:

@@ -149,8 +149,8 @@ def _outcome(rule: Rule, name: str, row: pd.Series, evidence: Evidence) -> RuleO
     )
     if doubted:
         sentence += (
-            f" Masks in doubt: the background gap of {row['class_name']} does not stay with larger holes in the "
-            "backgrounds, so what is seen here may be a part of the object that the masks miss."
+            f" Masks in doubt: the background gap of {row['class_name']}, or its pull, does not stay with larger holes "
+            "in the backgrounds, so what is seen here may be a part of the object that the masks miss."
         )
     return answered(
         rule,

@@ -20,14 +20,15 @@ REPORT_SEEDS = tuple(range(10, 20))
 Seeds 5-9 were the report seeds of earlier rules. They have been seen, so they are neither.
 """
 
-FROZEN_THRESHOLDS = "483a90de4efc"
+FROZEN_THRESHOLDS = "253e1685a848"
 """Digest of the thresholds that were chosen on the tuning seeds (`units.thresholds_digest`).
 
 A report that was judged by other thresholds says so.
 """
 
 FROZEN = (
-    "fdr", "min_gap", "min_attract", "min_background_only", "min_cue", "near", "hidden_excess", "min_photos",
+    "fdr", "min_gap", "clear_gap", "context_gap", "min_attract", "min_pull", "min_pull_all", "min_background_only",
+    "min_cue", "clear_cue", "min_leak", "max_on_object", "max_on_estimate", "near", "hidden_excess", "min_photos",
     "min_attention", "cliffs_delta", "image_z", "image_excess", "model_excess", "max_unreadable", "max_void_width",
     "max_mask_shift",
 )  # fmt: skip

@@ -47,6 +47,17 @@ def snow(label: int, ground: int) -> int:
     return 2 if ground == 2 else 0 if label == 2 else label
 
 
+def test_what_pulls_on_grown_holes_is_counted_apart():
+    """What the masks of 2 missed pulls objects of 0 and 1 to 2, until the holes of its photos are grown."""
+    seen, covered = (world(3, 10, lambda label, ground, there=there: 2 if there and ground == 2 else label)
+                     for there in (True, False))  # fmt: skip
+    grown = covered[covered["arm"] == "other"].assign(arm="other_grown_holes")
+    frame = pd.concat([seen, grown])
+    for arm, pull in (("other", 1.0), ("other_grown_holes", 0.0)):
+        found = attraction(fair_contrasts(frame, 3, strong=0.15, arm=arm), 3, seed=0)
+        assert found.attract[2] == found.low[2] == pull
+
+
 def test_the_contrast_of_one_photo_by_hand():
     """On backgrounds of 2 two of three composites are called 2, on those of 1 one of two, on neutral ones one of four.
 

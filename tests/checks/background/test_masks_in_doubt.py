@@ -96,6 +96,26 @@ def test_when_the_masks_are_in_doubt(change, doubted):
     assert blamed_themselves(rows, BOUNDS) == ([] if doubted else ["wolf"])
 
 
+@pytest.mark.parametrize(
+    ("change", "doubted"),
+    [
+        ({"attract_grown_holes": 0.25, "attract_grown_holes_low": -0.1}, False),  # just half of a pull of .5
+        ({"attract_grown_holes": 0.24, "attract_grown_holes_low": 0.0}, True),
+        ({"attract_grown_holes": 0.24, "attract_grown_holes_low": 0.01}, False),  # less, and certainly there
+        ({"attract_grown_holes": 0.0, "attract_grown_holes_low": -0.1, "p_attract_fdr": 0.2}, False),  # pulls nobody
+        ({"attract_grown_holes": None, "attract_grown_holes_low": None}, False),  # not measured
+    ],
+)
+def test_a_pull_that_is_gone_with_grown_holes_puts_the_masks_in_doubt(change, doubted):
+    """The gap itself stays: another class is a culprit, and makes one wherever the objects are put."""
+    row = Row({**CULPRIT, "p_attract_fdr": 0.01, **change})
+    assert masks_in_doubt(row, BOUNDS) == doubted
+    if doubted:
+        found, _ = judged(evidence(wolf=row, cat={}))
+        assert (found["wolf"].level, found["wolf"].reason_code) == ("WATCH", "masks in doubt")
+        assert "the class pulls other objects by 24% instead of 50%" in found["wolf"].sentence
+
+
 @pytest.mark.parametrize("more", [{}, CUE, {"n_attention": 40, "excess_high": 0.3}])
 def test_a_class_in_doubt_is_not_accused(more):
     """Whatever the level would be: SUSPICIOUS, CONFIRMED or HIDDEN."""
