@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.data.prediction_table import TOLERANCE, PredictionTable
+from bias_audit.errors import ModelError
 from bias_audit.models.base import Array, Predictions, part_of
 from bias_audit.models.predict_only import PredictOnly
 from bias_audit.run.statuses import GIVEN
@@ -17,6 +18,10 @@ NO_MODEL = "predictions were given and no model, so nobody answers to pictures t
 
 SMALLEST = 1.2e-38
 """Least probability of which a logarithm is taken, as `head.SMALLEST`."""
+
+
+AT_ONCE = 20_000
+"""Rows of a table whose log-odds are computed at once: some copies of them are held."""
 
 
 class Answers:
@@ -51,8 +56,16 @@ def predictions_from(probabilities: NDArray[np.float64]) -> Predictions:
     as the most probable of them. Where no row lacks more than rounding, there is no such output.
 
     Args:
-        probabilities: (n, K) in [0, 1]; NaN in rows that are no prediction.
+        probabilities: (n, K) in [0, 1], n at least 1; NaN in rows that are no prediction.
     """
+    parts = [_of_rows(probabilities[start : start + AT_ONCE]) for start in range(0, len(probabilities), AT_ONCE)]
+    log_odds, other, outdone = (np.concatenate(each) for each in zip(*parts, strict=True))
+    left = bool(np.nanmax(other, initial=0.0) > 0)
+    return Predictions(probabilities.astype(np.float32), log_odds, other, outdone if left else None)
+
+
+def _of_rows(probabilities: NDArray[np.float64]) -> tuple[Array, Array, NDArray[np.bool_]]:
+    """Log-odds, the other output, and whether it outdoes the classes."""
     missing = 1 - probabilities.sum(axis=1)
     other = np.where(missing > TOLERANCE, missing, np.where(np.isnan(missing), np.nan, 0.0))
     # Odds are those against everything else, which is summed without it: 1 - p would round to 0.
@@ -61,13 +74,8 @@ def predictions_from(probabilities: NDArray[np.float64]) -> Predictions:
     after = np.concatenate([np.cumsum(probabilities[:, ::-1], axis=1)[:, ::-1][:, 1:], nothing], axis=1)
     rest = before + after + other[:, None]
     log_odds = np.log(np.maximum(probabilities, SMALLEST)) - np.log(np.maximum(rest, SMALLEST))
-    with np.errstate(invalid="ignore"):
-        outdone = other >= probabilities.max(axis=1)
-    left = bool(np.nanmax(other, initial=0.0) > 0)
-    return Predictions(
-        probabilities.astype(np.float32), log_odds.astype(np.float32), other.astype(np.float32),
-        outdone if left else None,
-    )  # fmt: skip
+    outdone = np.asarray(other >= probabilities.max(axis=1), np.bool_)
+    return log_odds.astype(np.float32), other.astype(np.float32), outdone
 
 
 class NoModel(PredictOnly):
@@ -91,6 +99,10 @@ class NoModel(PredictOnly):
         """Nothing.
 
         Raises:
-            LookupError: always.
+            ModelError: always. A check of another package may ask; those of this one look whether there is a model
+                (`Given.results`).
         """
-        raise LookupError(NO_MODEL)
+        raise ModelError(
+            "an installed check asks the model for predictions or heatmaps of its own, and --predictions gives no model",
+            "Audit the model, or leave the package out that brings the check.",
+        )

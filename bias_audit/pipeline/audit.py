@@ -136,7 +136,7 @@ def audit(
     what = "Loading the model" if predictions is None else "Reading what was given"
     with progress.stage(what, None), _timed(seconds, "model"):
         if predictions is not None:
-            ready = results.read_results(predictions, composites, heatmaps, dataset, config)
+            ready = results.read_results(predictions, composites, heatmaps, dataset, config, backgrounds)
             given = dataclasses.replace(given, results=ready.results)
         loaded = load_model(model, config, dataset.class_names) if ready is None else ready.explainer.model
     config = config.changed({"batch_size": loaded.batch_size})  # a resumed run must take the same

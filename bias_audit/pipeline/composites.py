@@ -59,7 +59,7 @@ def write_composites(
     size = config.image_size or SIZE
     estimate = find_estimate(config.segmenter, config.custom_objects, config.limits)
     geometry = dataclasses.replace(geometry_of(config, (*size, 3)), estimate=estimate, contents=Contents())
-    settings, of = made_with(config, size), manifest.listing(dataset)
+    settings, of = made_with(config, size, backgrounds), manifest.listing(dataset)
     if manifest.begin(folder, settings, of):
         progress.note(f"Going on in {str(folder)!r}: pictures that are there are not written again.")
     hold(folder, "composites")

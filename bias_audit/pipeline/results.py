@@ -107,18 +107,20 @@ def refuse_both(
         )
 
 
-def made_with(config: AuditConfig, size: tuple[int, int] | None) -> dict[str, Any]:
+def made_with(config: AuditConfig, size: tuple[int, int] | None, backgrounds: str | Path | None) -> dict[str, Any]:
     """The settings from which the choice and the pixels of composites follow, by name.
 
     Args:
         config: settings of the audit.
         size: (height, width) of the pictures; None = not said.
+        backgrounds: folder of real scenes; None = there is none.
     """
     names = (
         "seed", "interventions", "donors", "cluster", "resize", "interpolation", "decoder", "mask_foreground",
         "mask_ignore", "segmenter",
     )  # fmt: skip
-    return {"image_size": size, **{name: getattr(config, name) for name in names}}
+    scenes = None if backgrounds is None else "given"
+    return {"image_size": size, "backgrounds": scenes, **{name: getattr(config, name) for name in names}}
 
 
 def read_results(
@@ -127,6 +129,7 @@ def read_results(
     heatmaps: str | Path | None,
     dataset: Dataset,
     config: AuditConfig,
+    backgrounds: str | Path | None = None,
 ) -> Ready:
     """Read what was given in the place of a model.
 
@@ -136,6 +139,7 @@ def read_results(
         heatmaps: see `read_heatmaps`; None = there are none.
         dataset: the photos of the audit.
         config: settings of the audit.
+        backgrounds: folder of real scenes of the audit; None = there is none.
 
     Raises:
         DataError, ConfigError: one of them is missing, damaged, or of other photos or settings than the audit.
@@ -143,7 +147,7 @@ def read_results(
     limits, ids = config.limits, [sample.image_id for sample in dataset.samples]
     manifest = None
     if composites is not None:
-        manifest = read_manifest(Path(composites), made_with(config, config.image_size), dataset, limits)
+        manifest = read_manifest(Path(composites), made_with(config, config.image_size, backgrounds), dataset, limits)
     known = _known(ids, manifest)
     hint = "Give rows for the photos of DATA alone" + (" and for the pictures of --composites." if manifest else "")
     hint += "" if manifest else f"; rows of composites go with --composites DIR ({WRITE})."
@@ -158,7 +162,7 @@ def read_results(
         raise DataError(f"{str(predictions)!r} has no row of the photos of the data", f"Its {IMAGE_ID} is their path.")
     maps = None if heatmaps is None else read_heatmaps(Path(heatmaps), ids, limits)
     size = config.image_size or (SIZE if manifest is None else _size(manifest))
-    notes = _notes(str(predictions), answers, ids, manifest, maps, str(heatmaps))
+    notes = _notes(answers, ids, manifest, maps)
     model = NoModel((*size, 3), config.batch_size or BATCH, answers.sha256, notes)
     results = Results(answers, manifest)
     key = {
@@ -202,24 +206,12 @@ def _size(manifest: Manifest) -> tuple[int, int]:
     return height, width
 
 
-def _notes(
-    predictions: str,
-    answers: Answers,
-    ids: Sequence[str],
-    manifest: Manifest | None,
-    maps: Heatmaps | None,
-    heatmaps: str,
-) -> tuple[str, ...]:
-    """What a reader of the run must know of what was given."""
-    lost = sum(not answers.knows(image_id) for image_id in ids)
+def _notes(answers: Answers, ids: Sequence[str], manifest: Manifest | None, maps: Heatmaps | None) -> tuple[str, ...]:
+    """What a reader of the run must know of what was given, without names of files: an anonymous page shows it, too."""
     notes = [
-        f"No model was audited, but predictions that were made elsewhere ({predictions!r}): nobody asked it about "
+        "No model was audited, but predictions that were made elsewhere: nobody asked it about "
         "other pictures, so preprocessings, recurring cues and properties of the whole photo were not tried."
     ]
-    if lost:
-        notes.append(
-            f"{lost} of {len(ids)} photos have no row in the table of predictions, and so no prediction (BA910)."
-        )
     if manifest is None:
         notes.append(f"No composites were given, so reliance on the background was not tested; {WRITE}.")
     else:
@@ -227,8 +219,7 @@ def _notes(
         unanswered = sum(not answers.knows(each.image_id) for each in pictures)
         said = f"; {unanswered} of them have no row, and no composite of their photos counts" if unanswered else ""
         notes.append(
-            f"{len(pictures)} composites of {str(manifest.folder)!r} were predicted as pictures of 8 bits, as rounded "
-            f"as photos are{said}."
+            f"{len(pictures)} composites were predicted as pictures of 8 bits (manifest {manifest.sha256[:12]}){said}."
         )
     if maps is None:
         notes.append(
@@ -237,7 +228,7 @@ def _notes(
     else:
         without = sum(image_id not in maps.maps for image_id in ids)
         kept = "" if maps.grid == maps.shape else f", averaged to {maps.grid[0]}x{maps.grid[1]}"
-        parts = [f"Heatmaps of {maps.shape[0]}x{maps.shape[1]} were made elsewhere ({heatmaps!r}){kept}"]
+        parts = [f"Heatmaps of {maps.shape[0]}x{maps.shape[1]} (SHA-256 {maps.sha256[:12]}) were made elsewhere{kept}"]
         parts += [f"{without} of {len(ids)} photos have none"] if without else []
         parts += [f"{maps.others} maps are of no photo"] if maps.others else []
         notes.append(

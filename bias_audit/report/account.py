@@ -10,7 +10,7 @@ from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.report.cells import records
 from bias_audit.run.result import AuditResult
 from bias_audit.run.schema import every_table
-from bias_audit.run.statuses import CHANGED, DONE, DONE_BEFORE, OK
+from bias_audit.run.statuses import CHANGED, DONE, DONE_BEFORE, GIVEN, OK
 
 MOST_REASONS = 40
 MOST_SUBJECTS = 30
@@ -94,12 +94,13 @@ def not_audited(result: AuditResult) -> dict[str, Any]:
 def provenance(result: AuditResult) -> dict[str, Any]:
     """Model, data, versions, settings, thresholds and seconds of a run, as labels with texts or numbers."""
     info = result.info
+    model = "Predictions" if info.head == GIVEN else "Model"
     return {
         "rows": [
             {"label": label, "text": text}
             for label, text in (
-                ("Model", info.model),
-                ("Model SHA-256", info.model_sha256),
+                (model, info.model),
+                (f"{model} SHA-256", info.model_sha256),
                 ("Data", info.data),
                 ("Masks", info.masks or "none"),
                 *([("Backgrounds", info.backgrounds)] if info.backgrounds else []),

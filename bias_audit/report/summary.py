@@ -24,7 +24,7 @@ from bias_audit.report.gallery import PICTURE_BUDGET, arrange_pictures, illustra
 from bias_audit.report.rule_texts_section import rule_texts_section
 from bias_audit.run.identity import finding_id
 from bias_audit.run.result import AuditResult
-from bias_audit.run.statuses import OK
+from bias_audit.run.statuses import GIVEN, OK
 
 TIMES = " \N{MULTIPLICATION SIGN} "
 
@@ -223,6 +223,11 @@ def _fact(label: str, value: Any, unit: str, low: Any, high: Any, note: str, rea
 
 def _explained(result: AuditResult) -> list[dict[str, str]]:
     info = result.info
+    if info.head == GIVEN:  # nothing is known of the model
+        grid = "none" if info.method == "none" else f"made elsewhere, {TIMES.join(map(str, info.grid))}"
+        size = TIMES.join(map(str, info.input_size))
+        given = (("Predictions", "made elsewhere"), ("Heatmaps", grid), ("Pictures", size))
+        return [{"label": label, "text": text} for label, text in given]
     rows = [
         ("Heatmaps", info.method),
         ("Layer", info.layer),

@@ -8,7 +8,7 @@ from hypothesis import given as such
 from hypothesis import strategies as st
 
 from bias_audit.data.prediction_table import PredictionTable
-from bias_audit.errors import DataError
+from bias_audit.errors import DataError, ModelError
 from bias_audit.heatmaps.given import LARGEST_GRID, GivenResults, Results, read_heatmaps
 from bias_audit.limits.bounds import Limits
 from bias_audit.models.given import Answers, NoModel, predictions_from
@@ -145,5 +145,5 @@ def test_no_map_is_read_outside_of_the_folder(tmp_path):
 
 
 def test_without_a_model_nobody_answers():
-    with pytest.raises(LookupError):
+    with pytest.raises(ModelError, match="asks the model"):
         NoModel((8, 8, 3), 4, "0").predict(np.zeros((1, 8, 8, 3), np.float32))

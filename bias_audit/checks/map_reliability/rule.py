@@ -71,7 +71,7 @@ def map_reliability(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """
     tests: tuple[Reliability, ...] = evidence.own("map_reliability") or ()
     scored = evidence.images.get("attention_status")
-    if not tests and scored is not None and (scored == NO_MAPS).any():
+    if not tests and scored is not None and (scored == NO_MAPS).any() and not (scored == OK).any():
         return [not_applicable(rule, "dataset", "", "There are no heatmaps to test.", NO_MAPS)]
     if not tests:
         return [not_applicable(rule, "dataset", "", "The maps were not tested in this run.", NOT_MEASURED)]
