@@ -43,6 +43,7 @@ dist:
 	rm -rf dist build
 	.venv-dist/bin/python -m build
 	.venv-dist/bin/twine check --strict dist/*
+	.venv-dist/bin/python -m tests.installs.contents dist
 
 # Every family of keras.applications, against reports/compatibility.md: what a few of them show comes with `make test`.
 compatibility: .venv/.dev
