@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := .ci/constraints.txt
 
-.PHONY: demo check test compatibility attack simulations lint sample clean
+.PHONY: demo check test lowest installs dist compatibility attack simulations lint sample clean
 
 demo: .venv/.package
 	$(BIN)/bias-audit demo --out reports/demo
@@ -19,6 +19,31 @@ test: .venv/.dev
 # Import contracts are among these tests (tests/architecture/test_layers.py).
 check: lint
 	$(ALONE) $(BIN)/python -m pytest --quick -n 2 --dist worksteal
+
+# The lowest versions that pyproject.toml declares, in an environment of their own: quick tests, and those of the doors.
+# Python 3.11, for which all of them have wheels. UV_DEFAULT_INDEX names another index than PyPI.
+lowest:
+	$(PYTHON) -m venv --clear .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet uv
+	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct --editable '.[dev]'
+	$(ALONE) .venv-lowest/bin/python -m pytest --quick -n 2 --dist worksteal
+	$(ALONE) .venv-lowest/bin/python -m pytest -n 2 --dist loadfile $(DOORS)
+
+DOORS := $(addprefix tests/keras/test_,$(addsuffix .py,keras_model legacy loaders methods_run model_heads saved_model \
+	segmenting training)) tests/command/test_audit.py
+
+# What each way of installing brings, in fresh environments: sizes, times, and that its commands work.
+installs: .venv/.dev
+	$(BIN)/python -m tests.installs $(ARGS)
+
+# sdist and wheel in dist/, built from nothing and checked; the tests lie in the sdist.
+dist:
+	$(PYTHON) -m venv --clear .venv-dist
+	.venv-dist/bin/python -m pip install --quiet build twine
+	rm -rf dist build
+	.venv-dist/bin/python -m build
+	.venv-dist/bin/twine check --strict dist/*
+	.venv-dist/bin/python -m tests.installs.contents dist
 
 # Every family of keras.applications, against reports/compatibility.md: what a few of them show comes with `make test`.
 compatibility: .venv/.dev
@@ -44,13 +69,13 @@ sample: .venv/.dev
 	$(BIN)/python reports/make_sample.py
 
 clean:
-	rm -rf .venv build bias_audit.egg-info
+	rm -rf .venv .venv-lowest .venv-dist build dist bias_audit.egg-info
 
 .venv/.package: pyproject.toml $(LOCK)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bias-audit needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint $(LOCK) --editable .
+	$(BIN)/python -m pip install --quiet --constraint $(LOCK) --editable '.[tensorflow]'
 	@# Without a display's libraries (libGL) the OpenCV wheel refuses to load; the headless one is the same code.
 	@$(BIN)/python -c 'import cv2' 2>/dev/null || { \
 		$(BIN)/python -m pip uninstall --quiet --yes opencv-python; \

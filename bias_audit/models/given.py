@@ -103,6 +103,6 @@ class NoModel(PredictOnly):
                 (`Given.results`).
         """
         raise ModelError(
-            "an installed check asks the model for predictions or heatmaps of its own, and --predictions gives no model",
+            "an installed check asks the model for predictions or heatmaps of its own, and there is none",
             "Audit the model, or leave the package out that brings the check.",
         )

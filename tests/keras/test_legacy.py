@@ -18,7 +18,7 @@ import pytest
 from networks import BATCH, SIZE, class_names, make_images
 
 from bias_audit.config import AuditConfig
-from bias_audit.errors import ModelError
+from bias_audit.errors import ModelError, PackageError
 from bias_audit.models.doors import load_model
 
 tf_keras = pytest.importorskip("tf_keras", reason="needs Keras 2: pip install 'bias-audit[keras2]'")
@@ -141,9 +141,10 @@ def test_a_model_in_memory() -> None:
 def test_without_keras_2_one_command_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _depthwise().save(tmp_path / "m.h5")
     monkeypatch.setitem(sys.modules, "tf_keras", None)
-    with pytest.raises(ModelError, match=r"Keras 2\.\d+\.\d+ saved it and Keras 3 cannot read it") as caught:
+    with pytest.raises(PackageError, match=r"Keras 2\.\d+\.\d+ saved and Keras 3 cannot read") as caught:
         _load(tmp_path / "m.h5")
-    assert "pip install 'bias-audit[keras2]'" in caught.value.hint
+    assert caught.value.message.startswith("Keras 2 (tf_keras) is not installed, and '")
+    assert caught.value.message.endswith(" needs it: pip install 'bias-audit[keras2]'")
     assert "\n" not in caught.value.message
 
 
