@@ -19,7 +19,17 @@ from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import ESTIMATED
 from bias_audit.heatmaps.methods import Explainer
 from bias_audit.run.result import RunInfo
-from bias_audit.run.statuses import CHANGED, DONE, DONE_BEFORE, INVALID_PREDICTION, NOT_SAMPLED, OK, SKIPPED, UNREADABLE
+from bias_audit.run.statuses import (
+    CHANGED,
+    DONE,
+    DONE_BEFORE,
+    INVALID_PREDICTION,
+    NO_MASK,
+    NOT_SAMPLED,
+    OK,
+    SKIPPED,
+    UNREADABLE,
+)
 
 
 def describe(
@@ -139,6 +149,8 @@ def _counted(images: pd.DataFrame) -> tuple[dict[str, dict[str, int]], dict[str,
     masked = images.loc[images["mask_status"] == OK, "mask_kind"]
     kinds = {str(kind) for kind in masked}
     made = statuses["intervention_status"]
+    # The heatmap of a photo with an estimate is not scored, which is nothing that went wrong.
+    scorable = images["attention_status"].isin([OK, NO_MASK])
     done = made.get(DONE, 0) + made.get(DONE_BEFORE, 0)
     counts = {
         "images": len(images),
@@ -152,7 +164,7 @@ def _counted(images: pd.DataFrame) -> tuple[dict[str, dict[str, int]], dict[str,
         "without_mask": statuses["status"].get(OK, 0) - statuses["mask_status"].get(OK, 0),
         "estimated_masks": int((masked == ESTIMATED).sum()),
         "attention_scored": statuses["attention_status"].get(OK, 0),
-        "attention_unscorable": statuses["mask_status"].get(OK, 0) - statuses["attention_status"].get(OK, 0),
+        "attention_unscorable": int(((images["mask_status"] == OK) & ~scorable).sum()),
         "interventions_done": done,
         "interventions_eligible": done + made.get(NOT_SAMPLED, 0),
     }
@@ -205,12 +217,13 @@ def _notes(counts: Mapping[str, int], kinds: set[str], dataset: Dataset, config:
         )
     if counts["with_mask"] == 0:
         notes.append("No masks or boxes: attention on the background and reliance on it could not be judged.")
-    elif counts["without_mask"]:
+    elif counts["without_mask"] and not counts["estimated_masks"]:
         notes.append(f"{counts['without_mask']} of {counts['read']} images have no usable mask and no mask scores.")
     if counts["estimated_masks"]:
         notes.append(
-            f"{counts['estimated_masks']} of {counts['with_mask']} masks are estimated by {config.segmenter!r}: scores "
-            "that need a mask say as much as these outlines do (BA909), and no class is confirmed by them."
+            f"{counts['estimated_masks']} of {counts['with_mask']} masks are estimated by {config.segmenter!r}, for "
+            "the photos and donors of the composites: these say as much as the outlines do (BA909), no class is confirmed "
+            "by them, and heatmaps are scored against masks that somebody drew."
         )
     if "box" in kinds:
         notes.append(

@@ -26,7 +26,16 @@ from bias_audit.models.base import NO_CLASS
 from bias_audit.report import pictures
 from bias_audit.run.folder import Run
 from bias_audit.run.result import AuditResult
-from bias_audit.run.statuses import CHANGED, DONE, INVALID_PREDICTION, OK, SWITCHED_OFF, predictions_of
+from bias_audit.run.statuses import (
+    CHANGED,
+    DONE,
+    INVALID_PREDICTION,
+    NO_MASK,
+    NOT_OUTLINED,
+    OK,
+    SWITCHED_OFF,
+    predictions_of,
+)
 from bias_audit.run.tables import table
 
 Example = dict[str, Any]
@@ -87,7 +96,7 @@ def recall(result: AuditResult) -> Interventions:
 
 def make_composites(context: Context) -> Interventions:
     """Plan, make and predict the composites of all classes; classes that an interrupted audit finished are read."""
-    dataset, explainer, geometry, config = context.dataset, context.explainer, context.geometry, context.config
+    dataset, explainer, geometry, config = context.dataset, context.explainer, context.outlined, context.config
     records, run = context.records, context.run
     areas = {record["#position"]: record["foreground_area"] for record in records if record.get("mask_status") == OK}
     groups = None if context.groups is None else dict(enumerate(map(int, context.groups)))
@@ -97,7 +106,7 @@ def make_composites(context: Context) -> Interventions:
         dataset, areas, photos=config.interventions, donors=config.donors, seed=config.seed, groups=groups,
         scenes=None if scenes is None else scenes.usable,
     )  # fmt: skip
-    status = [_status(record, todo, config) for record in records]
+    status = [_status(record, todo, config, estimated=geometry.estimate is not None) for record in records]
     rows: list[dict[str, Any]] = []
     examples: dict[str, list[Example]] = {}
     emptied: dict[str, list[Example]] = {}
@@ -181,10 +190,12 @@ def _read_scenes(context: Context) -> real_scenes.Scenes | None:
         )
 
 
-def _status(record: Mapping[str, Any], todo: donors.Plan, config: AuditConfig) -> str:
-    """Status of an image: whether composites are made of it, or why not."""
+def _status(record: Mapping[str, Any], todo: donors.Plan, config: AuditConfig, *, estimated: bool) -> str:
+    """Status of an image: whether composites are made of it, or why not; `estimated` = missing masks are estimated."""
     if record["status"] != OK:
         return str(record["status"])
+    if estimated and config.interventions and record.get("mask_status") == NO_MASK:
+        return NOT_OUTLINED
     return SWITCHED_OFF if config.interventions == 0 else todo.status.get(record["#position"], "")
 
 
