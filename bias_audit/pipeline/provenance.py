@@ -222,8 +222,8 @@ def _notes(counts: Mapping[str, int], kinds: set[str], dataset: Dataset, config:
     if counts["estimated_masks"]:
         notes.append(
             f"{counts['estimated_masks']} of {counts['with_mask']} masks are estimated by {config.segmenter!r}, for "
-            "the photos and donors of the composites: these say as much as the outlines do (BA909), no class is confirmed "
-            "by them, and heatmaps are scored against masks that somebody drew."
+            "the photos and donors of the composites: these say as much as the outlines do (BA909), no class is "
+            "confirmed by them, and heatmaps are scored against masks that somebody drew."
         )
     if "box" in kinds:
         notes.append(

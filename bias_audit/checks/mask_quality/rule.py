@@ -73,12 +73,15 @@ def estimated_masks(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 
 
 def count_estimated(images: pd.DataFrame) -> tuple[int, int]:
-    """Numbers of (estimated, all) usable masks in an images table."""
+    """Numbers of (estimated, all) usable masks in an images table; what was pasted by an estimate stays estimated."""
     from bias_audit.data.masks import ESTIMATED
     from bias_audit.run.statuses import OK
 
-    kinds = images.loc[images["mask_status"] == OK, "mask_kind"]
-    return int((kinds == ESTIMATED).sum()), len(kinds)
+    masked = images[images["mask_status"] == OK]
+    guessed = masked["mask_kind"] == ESTIMATED
+    if "on_estimate" in masked:  # scored again with drawn masks, a run keeps the composites of its estimates
+        guessed |= masked["on_estimate"].fillna(False).astype(bool)
+    return int(guessed.sum()), len(masked)
 
 
 def marked(outcomes: Sequence[RuleOutcome], evidence: Evidence) -> Sequence[RuleOutcome]:
@@ -96,7 +99,8 @@ def marked(outcomes: Sequence[RuleOutcome], evidence: Evidence) -> Sequence[Rule
         return outcomes
     images = evidence.images
     # Of a photo with an estimate there are composites, and no score of its heatmap unless an older version made one.
-    resting = {True: images, False: images[images["attention_status"] == OK]}
+    scored = images[images["attention_status"] == OK].drop(columns="on_estimate", errors="ignore")
+    resting = {True: images, False: scored}
     counts = {
         (pasted, str(name)): count_estimated(group)
         for pasted, part in resting.items()
