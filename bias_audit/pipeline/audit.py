@@ -157,6 +157,7 @@ def audit(
                 measured[check.name] = check.measure(context)
 
     with run.refusal_leaves_nothing():
+        outlines.try_out(context)
         measure("input")
         settled = {name: value for check in measured.values() for name, value in check.settles.items()}
         explainer.preprocess = find_preprocess(settled["preprocess"], geometry.channels)

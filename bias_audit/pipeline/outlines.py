@@ -5,6 +5,7 @@ A pass over every photo costs a fraction of what an estimate costs, so only as m
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 
 from bias_audit.checks.base import Context
 from bias_audit.config import AuditConfig
-from bias_audit.data.batches import Geometry, load_in_order
+from bias_audit.data.batches import Geometry, load, load_in_order
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.mask_estimates import AUTO
 from bias_audit.data.masks import ESTIMATED, FOREGROUND, VOID, Mask
@@ -34,6 +35,10 @@ NONE = "none"
 MOST_TRIED = 4
 """Most estimates per class, as a multiple of the photos or donors that are wanted: where no object is found in so many,
 more would not help."""
+
+
+TRIED_OUT = 16
+"""Most photos that are opened to try a segmenter out, until one can be read."""
 
 
 def named(masks: str | Path | None, config: AuditConfig) -> tuple[str | Path | None, AuditConfig]:
@@ -68,6 +73,20 @@ def settled(config: AuditConfig, dataset: Dataset) -> AuditConfig:
     if config.segmenter is None and not any(sample.mask is not None or sample.boxes for sample in dataset.samples):
         return config.changed({"segmenter": AUTO})
     return config
+
+
+def try_out(context: Context) -> None:
+    """Estimate the mask of one photo, so that a segmenter which does not work costs no pass over all photos.
+
+    Raises:
+        ConfigError, ModelError: it fails, or returns what is no mask.
+    """
+    if context.config.segmenter in (None, AUTO) or context.config.interventions == 0:
+        return
+    bare = (sample for sample in context.dataset.samples if sample.mask is None and not sample.boxes)
+    for sample in itertools.islice(bare, TRIED_OUT):
+        if load(sample, context.outlined).status == OK:
+            return
 
 
 def outline(context: Context, records: Sequence[Row]) -> None:
