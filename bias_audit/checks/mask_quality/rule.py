@@ -41,7 +41,10 @@ def estimated_masks(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         else f"No mask had to be estimated ({quality.segmenter})"
     )
     if not quality.iou:
-        sentence = f"{which}, and no photo has a drawn mask to check them against: mask a few dozen photos by hand."
+        sentence = (
+            f"{which}, and no photo has a drawn mask to check them against: mask a few dozen photos by hand, and audit "
+            "with --masks DIR --segmenter auto."
+        )
         return [answered(rule, "dataset", "", True, "MODEL WARNING", sentence, n=0)]
     # Of a group of photos the mean counts, as one.
     each = stats.group_means(quality.iou, quality.groups)
