@@ -66,7 +66,7 @@ def _checked(path: Path, content: memoryview) -> Found:
     model = list(_fields(content))
     graphs = [value for number, value in model if number == _MODEL["graph"] and isinstance(value, memoryview)]
     opsets = [_text(value, _OPSET["domain"]) for number, value in model if number == _MODEL["opset"]]
-    if len(graphs) != 1 or not {"", "ai.onnx"} & set(opsets) or content[4:8] == b"ORTM":
+    if len(graphs) != 1 or not {"", "ai.onnx"} & set(opsets) or bytes(content[4:8]) == b"ORTM":
         raise ValueError("it holds no graph")
     functions = [value for number, value in model if number == _MODEL["functions"]]
     own = {(_text(each, _FUNCTION["domain"]), _text(each, _FUNCTION["name"])) for each in functions}
