@@ -78,8 +78,9 @@ class AuditConfig:
         seed: seed of every random choice.
         cluster: user column that groups photos (patient, scene): a group is resampled and tested as one unit.
         mask_foreground: pixel values that are foreground; None = every value but 0 and the ignore value.
-        segmenter: what estimates the masks of pictures that have neither mask nor box: "auto" (GrabCut), a segmentation
-            model (.keras, .h5, .tflite) or `module:function`; None = such pictures stay without a mask.
+        segmenter: what estimates the masks of photos of the experiments that have neither mask nor box: "auto"
+            (GrabCut), a segmentation model (.keras, .h5, .tflite, .onnx) or `module:function`; "none" = nothing does;
+            None = "auto" where no photo has a mask or a box, else "none". A run records what it did, None for nothing.
         mask_ignore: pixel value that is neither (VOC: 255, Oxford-Pet trimap: 3); None = none; palettes: 255.
         class_map: class name -> output indices, as (name, indices) pairs; None = one output per class, in order.
         head: what the outputs are, one of HEADS: probabilities of a softmax or of sigmoids, or logits; None = seen from

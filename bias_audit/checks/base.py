@@ -9,6 +9,7 @@ need.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from bias_audit.config import AuditConfig, Thresholds
     from bias_audit.data.batches import Geometry
     from bias_audit.data.dataset import Dataset
+    from bias_audit.data.mask_estimates import Estimate
     from bias_audit.heatmaps.given import Results
     from bias_audit.heatmaps.methods import Explainer
     from bias_audit.heatmaps.permutation_tie import Tie
@@ -47,6 +49,7 @@ Role = Literal[
     "proves a cue",
     "doubts the input",
     "doubts the maps",
+    "doubts the estimates",
 ]
 """Meaning of a rule's finding for the verdict and the gate, which ask a rule's role and never its code."""
 
@@ -166,6 +169,7 @@ class Context:
         run: the run folder, where a check keeps its shards (intermediate results).
         progress: display of the audit's progress.
         given: further paths that the audit was given.
+        estimate: estimates the mask of a photo that has neither mask nor box; None = nothing is estimated.
     """
 
     dataset: Dataset
@@ -178,6 +182,15 @@ class Context:
     run: Run
     progress: Progress
     given: Given
+    estimate: Estimate | None = None
+
+    @property
+    def outlined(self) -> Geometry:
+        """The geometry by which photos and donors of the experiments are read: with estimates of missing masks.
+
+        A pass over every photo takes `geometry`, for an estimate costs more than the model's answer.
+        """
+        return dataclasses.replace(self.geometry, estimate=self.estimate)
 
     def setting(self, option: Option) -> int:
         """Value of an option that a check of another package declares; its default where the user set none.

@@ -94,7 +94,8 @@ def add_objects(parser: argparse.ArgumentParser) -> None:
         "--masks",
         metavar="DIR",
         type=Path,
-        help="foreground masks: same tree and stems as the images; auto = estimated (--segmenter auto)",
+        help="foreground masks: same tree and stems as the images; without masks and boxes the objects of the "
+        "experiments are estimated (auto); none = they are not",
     )
     parser.add_argument("--boxes", metavar="FILE", type=Path, help="table image,x_min,y_min,x_max,y_max: a row per box")
     parser.add_argument(
@@ -111,8 +112,8 @@ def add_reading(parser: argparse.ArgumentParser) -> Group:
     data.add_argument(
         "--segmenter",
         metavar="NAME",
-        help="estimates the masks of images without mask and box: auto (GrabCut), a segmentation model (.keras, .h5, "
-        ".tflite) or module:function",
+        help="estimates the missing masks of the experiments: auto (GrabCut; default without masks and boxes), a "
+        "segmentation model (.keras, .h5, .tflite, .onnx) or module:function",
     )
     data.add_argument("--split", metavar="NAME", help="only the rows of a table with this value in column split")
     text = "column of patients or scenes: their photos count as one (also called --cluster)"

@@ -116,6 +116,6 @@ def find_function(name: str) -> Segment:
     """
     if name == AUTO:
         return grabcut
-    hint = f"Write auto, a .keras, .h5 or .tflite file, or module:function; {IMPORTABLE}."
+    hint = f"Write auto, a .keras, .h5, .tflite or .onnx file, or module:function; {IMPORTABLE}."
     function: Segment = import_function(name, "segmenter", hint)
     return function

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from bias_audit.checks import reasons
 from bias_audit.checks.outcomes import DOUBT, LEVELS, RuleOutcome
 from bias_audit.checks.registry import find_rule
+from bias_audit.gate.estimates import on_estimates, rests_on_estimates
 from bias_audit.gate.metrics import number
 from bias_audit.gate.missing import state_of_rule
 from bias_audit.gate.settings import NO_LEVEL, SCOPES, GateConfig, Waiver
@@ -86,7 +87,7 @@ def _row(outcome: RuleOutcome, scope: str, context: Context) -> GateRow | None:
     if outcome.found:
         return _found(row, outcome, context)
     if outcome.passed:
-        return row
+        return _on_estimates(row, outcome, context)
     if outcome.ignored and not _is_required(outcome.code, config):
         return None
     state = state_of_rule(outcome, context.result)
@@ -110,8 +111,10 @@ def _found(row: GateRow, outcome: RuleOutcome, context: Context) -> GateRow:
         return replace(row, status=WARNED if allowed else FAILED, state=state)
     if not _reaches(level, least):
         if not _reaches(level, config.warn[row.scope]):
-            return replace(row, severity="warn", sentence=f"{level}, below {least}: {outcome.sentence}")
-        return replace(row, status=WARNED, severity="warn", line=config.line("warn", row.scope))
+            below = replace(row, severity="warn", sentence=f"{level}, below {least}: {outcome.sentence}")
+            return _on_estimates(below, outcome, context)
+        below = replace(row, status=WARNED, severity="warn", line=config.line("warn", row.scope))
+        return _on_estimates(below, outcome, context)
     row = _beside_baseline(replace(row, status=FAILED), outcome, context)
     given = answer(outcome, context.result, context.waivers, config, context.today)
     if not given.said:
@@ -119,6 +122,13 @@ def _found(row: GateRow, outcome: RuleOutcome, context: Context) -> GateRow:
     status = WAIVED if given.accepted else FAILED
     line = given.waiver.line if given.waiver and given.waiver.line else row.line
     return replace(row, status=status, waiver=given.said, sentence=f"{row.sentence} {given.said}", line=line)
+
+
+def _on_estimates(row: GateRow, outcome: RuleOutcome, context: Context) -> GateRow:
+    """A row that accuses nobody, which is no pass where it rests on estimated masks that nothing has checked."""
+    if context.config.fail[row.scope] == NO_LEVEL or not rests_on_estimates(context.result, outcome):
+        return row
+    return on_estimates(row, context.config, class_of(outcome) or outcome.subject, outcome.code)
 
 
 def _beside_baseline(row: GateRow, outcome: RuleOutcome, context: Context) -> GateRow:

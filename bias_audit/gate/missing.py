@@ -33,7 +33,7 @@ def state_of_rule(outcome: RuleOutcome, result: AuditResult) -> str:
         return NO_MAPS
     rule = find_rule(outcome.code)
     needs = frozenset() if rule is None else rule.needs
-    if "masks" in needs and _without_masks(result):
+    if "masks" in needs and (_without_masks(result) or ("composites" not in needs and _estimates_only(result))):
         return NO_MASKS
     if "composites" in needs and _without_interventions(result):
         return NO_INTERVENTIONS
@@ -66,6 +66,11 @@ def state_of_number(result: AuditResult, n: int | None, reason_code: str, *, pas
 
 def _without_masks(result: AuditResult) -> bool:
     return result.info.mask_kind == "none" or result.info.counts.get("with_mask") == 0
+
+
+def _estimates_only(result: AuditResult) -> bool:
+    """Whether no mask or box is given, so that heatmaps have none to be scored against."""
+    return result.info.mask_kind == "estimated" and not result.info.counts.get("attention_scored")
 
 
 def _without_interventions(result: AuditResult) -> bool:

@@ -16,6 +16,7 @@ FILLS_PICTURE = "the object fills the picture"
 NO_MAPS = "no maps"
 MAPS_FAILED = "maps failed"
 MASKS_IN_DOUBT = "masks in doubt"
+ESTIMATED_MASKS = "estimated masks"
 DOUBTFUL_INPUT = "doubtful input"
 MISSING_BASELINE = "missing baseline"
 DIFFERENT_DATA = "different data"
@@ -35,7 +36,8 @@ STATES: dict[str, str] = {
     NO_INTERVAL: "a metric judged by its bound of which this run gives an estimate only",
     DID_NOT_RUN: "a rule that [rules] require names, or one with a finding in the baseline, gave no answer",
     IGNORED: "such a rule was left out with --ignore",
-    NO_MASKS: "such a rule needs masks or boxes, and the run had none (--masks auto estimates them)",
+    NO_MASKS: "such a rule needs masks or boxes, and the run had none: --masks none, or a rule on heatmaps, for which "
+    "nothing is estimated",
     NO_INTERVENTIONS: "such a rule needs interventions, and the run made none",
     FILLS_PICTURE: "such a rule exchanges backgrounds, and in most photos of the class there is none (x-ray, MRI)",
     NO_MAPS: "such a rule, or a number of attention, needs heatmaps, and the run has none: nothing that was audited "
@@ -43,6 +45,8 @@ STATES: dict[str, str] = {
     MAPS_FAILED: "the heatmaps failed their reliability tests (BA908): attention says nothing of this model",
     MASKS_IN_DOUBT: "a class would be accused, but what the masks missed of its objects may have made its background "
     "gap: it shrinks, or could not be measured, with larger holes in the backgrounds (BA201, BA207, BA302)",
+    ESTIMATED_MASKS: "it would pass, but on estimated masks that no drawn mask has checked (BA909): what an estimate "
+    "misses of an object, or takes for it, can hide a gap",
     DOUBTFUL_INPUT: "another preprocessing or class order fits the model better (BA906, BA907): what was audited is "
     "not the model as it is used",
     MISSING_BASELINE: "a comparison is asked for, and there is no run to compare with",

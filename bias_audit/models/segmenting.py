@@ -1,9 +1,11 @@
-"""Loads segmentation models (Keras and TFLite files) as functions image -> mask that estimate the foreground."""
+"""Loads segmentation models (Keras, TFLite and ONNX files) as functions image -> mask that estimate the foreground."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from bias_audit.limits.bounds import DEFAULTS, Limits, beyond
 from bias_audit.limits.watchdog import watched
 from bias_audit.packages import needed
 
-KERAS, TFLITE = (".keras", ".h5", ".hdf5"), ".tflite"
+KERAS, TFLITE, ONNX = (".keras", ".h5", ".hdf5"), ".tflite", ".onnx"
 
 _WANTED = "A segmentation model takes (1, h, w, 3) in [0, 255] and gives (1, h, w, K), class 0 the background."
 
@@ -30,10 +32,11 @@ def find_estimate(
     A network is shown the picture stretched to its input, in [0, 255] unless the file itself says otherwise (a
     Rescaling layer, the quantisation of a TFLite input). Of several output channels, channel 0 is the background, and a
     pixel is foreground where another channel is larger. A single channel is the object's: a pixel is foreground above
-    .5 where all values lie in 0..1, else above 0, as for logits.
+    .5 where all values lie in 0..1, else above 0, as for logits. Of an ONNX file the first output counts; what it gets
+    as pixels says `segmenting_onnx.load_onnx`.
 
     Args:
-        segmenter: "auto", a .keras, .h5 or .tflite file, `module:function`, or None.
+        segmenter: "auto", a .keras, .h5, .tflite or .onnx file, `module:function`, or None.
         custom_objects: module with the classes that a Keras file needs.
         limits: what a model file and one call of it may cost.
 
@@ -47,7 +50,7 @@ def find_estimate(
         return estimator(load_segmenter(Path(segmenter), custom_objects, limits), segmenter)
     if segmenter != AUTO and ":" not in segmenter:
         raise ConfigError(
-            f"segmenter must be auto, a .keras, .h5 or .tflite file or module:function, got {segmenter!r}",
+            f"segmenter must be auto, a .keras, .h5, .tflite or .onnx file or module:function, got {segmenter!r}",
             "Any other model goes through a function of yours: image -> mask.",
         )
     return estimator(find_function(segmenter), segmenter)
@@ -55,16 +58,15 @@ def find_estimate(
 
 def is_network(segmenter: str) -> bool:
     """Whether the name of a segmenter is that of a model file, judged by its suffix."""
-    return segmenter.lower().endswith((*KERAS, TFLITE))
+    return segmenter.lower().endswith((*KERAS, TFLITE, ONNX))
 
 
 def segmenter_hash(segmenter: str | None) -> str:
     """SHA-256 of a segmenter's model file; "" for any other segmenter, since the code of a function is not hashed."""
     if segmenter is None or not is_network(segmenter):
         return ""
-    from bias_audit.models.loading import file_hash
-
-    return file_hash(Path(segmenter))
+    with open(segmenter, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load_segmenter(path: Path, custom_objects: str | None = None, limits: Limits = DEFAULTS) -> Segment:
@@ -73,7 +75,7 @@ def load_segmenter(path: Path, custom_objects: str | None = None, limits: Limits
     Calls from several threads run one after another, since an interpreter holds its tensors.
 
     Args:
-        path: .keras, .h5, .hdf5 or .tflite file.
+        path: .keras, .h5, .hdf5, .tflite or .onnx file.
         custom_objects: module with the classes that a Keras file needs.
         limits: what the file and one call of it may cost.
 
@@ -84,10 +86,12 @@ def load_segmenter(path: Path, custom_objects: str | None = None, limits: Limits
     if not os.path.isfile(path):
         raise ModelError(f"no segmentation model at {str(path)!r}")
     with needed(repr(str(path))), watched(f"loading the segmenter {path.name!r}", limits.seconds_per_call):
-        run, shape = _tflite(path, limits) if path.suffix.lower() == TFLITE else _keras(path, custom_objects, limits)
-    if len(shape) != 4 or shape[3] != 3:
-        raise ModelError(f"the segmenter {str(path)!r} takes input of shape {tuple(shape)}", _WANTED)
-    fixed = (int(shape[1]), int(shape[2])) if shape[1] and shape[2] and min(shape[1:3]) > 0 else None
+        if path.suffix.lower() == ONNX:
+            from bias_audit.models.segmenting_onnx import load_onnx
+
+            run, fixed = load_onnx(path, limits)
+        else:
+            run, fixed = _tensorflow(path, custom_objects, limits)
     lock = threading.Lock()
 
     def segment(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -127,6 +131,16 @@ def _multiple_of_32(shape: tuple[int, ...]) -> tuple[int, int]:
     return height, width
 
 
+def _tensorflow(
+    path: Path, custom_objects: str | None, limits: Limits
+) -> tuple[Callable[[NDArray[np.float32]], Any], tuple[int, int] | None]:
+    """A Keras or TFLite file as a function of one picture, and the (height, width) of its input if these are fixed."""
+    run, shape = _tflite(path, limits) if path.suffix.lower() == TFLITE else _keras(path, custom_objects, limits)
+    if len(shape) != 4 or shape[3] != 3:
+        raise ModelError(f"the segmenter {str(path)!r} takes input of shape {tuple(shape)}", _WANTED)
+    return run, ((int(shape[1]), int(shape[2])) if shape[1] and shape[2] and min(shape[1:3]) > 0 else None)
+
+
 def _keras(path: Path, custom_objects: str | None, limits: Limits) -> tuple[Any, tuple[Any, ...]]:
     from bias_audit.models.loading import load_keras
 
@@ -143,22 +157,18 @@ def _keras(path: Path, custom_objects: str | None, limits: Limits) -> tuple[Any,
 
 
 def _tflite(path: Path, limits: Limits) -> tuple[Any, tuple[Any, ...]]:
-    from bias_audit.models.framework import tf
+    from bias_audit.models.tflite_runtime import runtime
     from bias_audit.models.tflite_safety import check_tflite
 
-    if not hasattr(tf, "lite") or not hasattr(tf.lite, "Interpreter"):
-        raise ModelError(
-            f"cannot run {str(path)!r}: the installed TensorFlow {tf.__version__} has no TFLite interpreter",
-            "Give a .keras file, or a function of yours that runs it: module:function.",
-        )
+    interpreter_of, schema = runtime(path)
     if (size := path.stat().st_size) > limits.weights_bytes:
         raise ModelError(
             f"cannot load the segmenter {str(path)!r}: it has {beyond('weights_bytes', size, limits.weights_bytes)}"
         )
     content = path.read_bytes()
-    check_tflite(path, content)
+    check_tflite(path, content, schema)
     try:
-        interpreter = tf.lite.Interpreter(model_content=content)
+        interpreter = interpreter_of(model_content=content)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise ModelError(f"cannot load the segmenter {str(path)!r}: {str(error).splitlines()[0]}") from error

@@ -1,17 +1,17 @@
 """Checks the operations of a TFLite file before it is run.
 
-TensorFlow's interpreter would run any TensorFlow operation that the file names.
+The interpreter inside TensorFlow would run any TensorFlow operation that the file names.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from bias_audit.errors import ModelError
-from bias_audit.models.framework import tflite_schema
 
 
-def check_tflite(path: Path, content: bytes) -> None:
+def check_tflite(path: Path, content: bytes, tflite_schema: Any) -> None:
     """Refuse a TFLite file with custom operations or with numbers in other files, before an interpreter is made.
 
     The interpreter inside TensorFlow has the Flex delegate: a custom operation whose name begins with Flex is an
@@ -21,6 +21,7 @@ def check_tflite(path: Path, content: bytes) -> None:
     Args:
         path: path of the file, for messages.
         content: bytes of the file, as the interpreter gets them.
+        tflite_schema: module with the schema of the files, see `tflite_runtime.runtime`.
 
     Raises:
         ModelError: no TFLite model, or one with custom operations or numbers in other files.

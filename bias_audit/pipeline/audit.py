@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +24,7 @@ from bias_audit.config import AUTO_PREPROCESS, AuditConfig, Thresholds, configur
 from bias_audit.data import sampling, sources
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset
-from bias_audit.data.mask_estimates import AUTO as AUTO_MASKS
+from bias_audit.data.masks import ESTIMATED
 from bias_audit.data.preprocess import find_preprocess
 from bias_audit.errors import ConfigError, DataError, ModelError
 from bias_audit.heatmaps import attention, faithfulness
@@ -34,7 +33,7 @@ from bias_audit.heatmaps.permutation_tie import Tie
 from bias_audit.models.decoding import geometry_of
 from bias_audit.models.doors import check_model, load_model
 from bias_audit.models.segmenting import find_estimate, segmenter_hash
-from bias_audit.pipeline import changes, results, summaries
+from bias_audit.pipeline import changes, outlines, results, summaries
 from bias_audit.pipeline.finish import check_pictures, conclude, finish
 from bias_audit.pipeline.judge import refuse_unknown
 from bias_audit.pipeline.provenance import describe
@@ -84,8 +83,9 @@ def audit(
         predictions: table of predictions that were made elsewhere, in the place of a model, which is None then.
         composites: folder of changed pictures (`bias-audit composites`), of which `predictions` holds rows, too.
         heatmaps: folder of .npy files or an .npz file with heatmaps of the predicted classes, made elsewhere.
-        masks: folder of foreground masks, same tree and stems as the images; "auto" is short for segmenter="auto",
-            unless a folder has this name.
+        masks: folder of foreground masks, same tree and stems as the images; "none" = objects are not estimated either,
+            "auto" = as segmenter="auto", unless a folder has this name. Without masks and boxes the objects of the
+            experiments are estimated (`pipeline.outlines`).
         boxes: table with one row per box: image, x_min, y_min, x_max, y_max.
         backgrounds: folder of real scenes without an object: a folder per class, whose scenes lend the backgrounds of
             the classes in the place of emptied photos, or scenes of no class.
@@ -117,7 +117,7 @@ def audit(
     checks = registry.every()
     extra = {name: options.pop(name) for name in registry.settings_of_others() if name in options}
     config = configured(config, class_map, options).with_extra(extra)
-    masks, config = with_auto_masks(masks, config)
+    masks, config = outlines.named(masks, config)
     thresholds = thresholds or Thresholds()
     refuse_unknown(ignore)
     check_method(config.method)
@@ -127,6 +127,7 @@ def audit(
     if isinstance(model, str | Path):
         check_model(model)
     dataset = open_data(Path(data), masks, boxes, config, split=split, outside=allow_outside)
+    config = outlines.settled(config, dataset)
     groups = group_codes(dataset, config.cluster)
     beside = run.path.absolute().parent
     given = Given(_path(strangers), _path(train), _path(cues), beside, _path(backgrounds), dataset)
@@ -145,7 +146,6 @@ def audit(
     geometry = geometry_of(config, loaded.input_size)
     # A refusal of either comes before the run folder is made; the pixels may be chosen after it.
     estimate = find_estimate(config.segmenter, config.custom_objects, config.limits)
-    geometry = dataclasses.replace(geometry, estimate=estimate)
     name = "none" if config.preprocess == AUTO_PREPROCESS else config.preprocess
     preprocess = find_preprocess(name, geometry.channels)
     if ready is not None:
@@ -165,7 +165,7 @@ def audit(
     run.start(key, resume=resume, overwrite=overwrite)
     contents = changes.watched(dataset, run)
     geometry = dataclasses.replace(geometry, contents=contents)
-    context = Context(dataset, (), groups, explainer, geometry, config, thresholds, run, progress, given)
+    context = Context(dataset, (), groups, explainer, geometry, config, thresholds, run, progress, given, estimate)
     measured: dict[str, Measured] = {}
 
     def measure(stage: Stage) -> None:
@@ -174,6 +174,7 @@ def audit(
                 measured[check.name] = check.measure(context)
 
     with run.refusal_leaves_nothing():
+        outlines.try_out(context)
         measure("input")
         settled = {name: value for check in measured.values() for name, value in check.settles.items()}
         explainer.preprocess = find_preprocess(settled["preprocess"], geometry.channels)
@@ -187,6 +188,8 @@ def audit(
         if ready is not None:
             ready.check_contents(records)
     context = dataclasses.replace(context, records=records)
+    with _timed(seconds, "outlines"):
+        outlines.outline(context, records)
     measure("photos")
     changes.mark(records, dataset, contents)
 
@@ -284,13 +287,6 @@ def _choice(kept: dict[str, Any]) -> dict[str, Any]:
     return {**kept, "method": str(kept["method"]), "layer": str(kept["layer"]), "images": int(kept["images"])}
 
 
-def with_auto_masks(masks: str | Path | None, config: AuditConfig) -> tuple[str | Path | None, AuditConfig]:
-    """Folder of masks and settings, where `masks` may be "auto"; see `audit`."""
-    if masks is not None and str(masks) == AUTO_MASKS and not os.path.isdir(masks):
-        return None, config.changed({"segmenter": config.segmenter or AUTO_MASKS})
-    return masks, config
-
-
 def open_data(
     data: Path,
     masks: str | Path | None,
@@ -355,8 +351,13 @@ def _write_pictures(
     positions = [places[image_id] for image_id in chosen]
     maps = attention.read_maps(run, context.explainer.model.batch_size, positions)
     explained = attention.explained_instead(context.records)
-    shown = pictures.make_pictures(dataset, positions, images, maps, context.geometry, explained)
-    run.write_json("pictures.json", {"images": shown, **kept})
+    guessed = [position for position in positions if images["mask_kind"].iat[position] == ESTIMATED]
+    plain = [position for position in positions if images["mask_kind"].iat[position] != ESTIMATED]
+    shown = {
+        **pictures.make_pictures(dataset, plain, images, maps, context.geometry, explained),
+        **pictures.make_pictures(dataset, guessed, images, maps, context.outlined, explained),
+    }
+    run.write_json("pictures.json", {"images": {name: shown[name] for name in chosen if name in shown}, **kept})
 
 
 @contextlib.contextmanager

@@ -14,7 +14,8 @@ from bias_audit.data.contents import Contents
 from bias_audit.errors import ConfigError
 from bias_audit.models.decoding import geometry_of
 from bias_audit.models.segmenting import find_estimate
-from bias_audit.pipeline.audit import group_codes, open_data, with_auto_masks
+from bias_audit.pipeline import outlines
+from bias_audit.pipeline.audit import group_codes, open_data
 from bias_audit.pipeline.results import SIZE, made_with
 from bias_audit.run.lock import gives_back, hold
 from bias_audit.run.progress import QUIET, Progress
@@ -49,12 +50,13 @@ def write_composites(
         BiasAuditError: one clear sentence about the data, an option or the folder.
     """
     progress, folder = progress or Progress(QUIET), Path(out)
-    masks, config = with_auto_masks(masks, configured(config, class_map, options))
+    masks, config = outlines.named(masks, configured(config, class_map, options))
     if config.interventions == 0:
         raise ConfigError(
             "--interventions 0 makes no composites", "Leave it out, or give a number of photos per class."
         )
     dataset = open_data(Path(data), masks, boxes, config, split=split, outside=allow_outside)
+    config = outlines.settled(config, dataset)
     groups = group_codes(dataset, config.cluster)
     size = config.image_size or SIZE
     estimate = find_estimate(config.segmenter, config.custom_objects, config.limits)

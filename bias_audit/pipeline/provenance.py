@@ -26,6 +26,7 @@ from bias_audit.run.statuses import (
     DONE_BEFORE,
     GIVEN,
     INVALID_PREDICTION,
+    NO_MASK,
     NOT_SAMPLED,
     OK,
     SKIPPED,
@@ -152,6 +153,8 @@ def _counted(images: pd.DataFrame) -> tuple[dict[str, dict[str, int]], dict[str,
     masked = images.loc[images["mask_status"] == OK, "mask_kind"]
     kinds = {str(kind) for kind in masked}
     made = statuses["intervention_status"]
+    # The heatmap of a photo with an estimate is not scored, which is nothing that went wrong.
+    scorable = images["attention_status"].isin([OK, NO_MASK])
     done = made.get(DONE, 0) + made.get(DONE_BEFORE, 0)
     counts = {
         "images": len(images),
@@ -165,7 +168,7 @@ def _counted(images: pd.DataFrame) -> tuple[dict[str, dict[str, int]], dict[str,
         "without_mask": statuses["status"].get(OK, 0) - statuses["mask_status"].get(OK, 0),
         "estimated_masks": int((masked == ESTIMATED).sum()),
         "attention_scored": statuses["attention_status"].get(OK, 0),
-        "attention_unscorable": statuses["mask_status"].get(OK, 0) - statuses["attention_status"].get(OK, 0),
+        "attention_unscorable": int(((images["mask_status"] == OK) & ~scorable).sum()),
         "interventions_done": done,
         "interventions_eligible": done + made.get(NOT_SAMPLED, 0),
     }
@@ -221,12 +224,13 @@ def _notes(
         notes.append(f"{whose} for composites of {pasted} images: none of their composites count (BA910).")
     if counts["with_mask"] == 0:
         notes.append("No masks or boxes: attention on the background and reliance on it could not be judged.")
-    elif counts["without_mask"]:
+    elif counts["without_mask"] and not counts["estimated_masks"]:
         notes.append(f"{counts['without_mask']} of {counts['read']} images have no usable mask and no mask scores.")
     if counts["estimated_masks"]:
         notes.append(
-            f"{counts['estimated_masks']} of {counts['with_mask']} masks are estimated by {config.segmenter!r}: scores "
-            "that need a mask say as much as these outlines do (BA909), and no class is confirmed by them."
+            f"{counts['estimated_masks']} of {counts['with_mask']} masks are estimated by {config.segmenter!r}, for "
+            "the photos and donors of the composites: these say as much as the outlines do (BA909), no class is "
+            "confirmed by them, and heatmaps are scored against masks that somebody drew."
         )
     if "box" in kinds:
         notes.append(

@@ -28,7 +28,7 @@ from bias_audit.files.text import read_toml
 from bias_audit.heatmaps import attention
 from bias_audit.limits.bounds import Limits
 from bias_audit.models.decoding import geometry_of
-from bias_audit.pipeline import summaries
+from bias_audit.pipeline import outlines, summaries
 from bias_audit.pipeline.finish import check_pictures, conclude, finish
 from bias_audit.pipeline.judge import refuse_unknown
 from bias_audit.pipeline.provenance import renewed
@@ -107,6 +107,7 @@ def rescore(
         with progress.stage("Scoring heatmaps again", len(dataset.samples), "images") as advance:
             scored = rescore_shards(corrected, geometry, batch, before, run, advance)
         _carry(before, run)
+        outlines.fill_in(scored.records, outlines.stored(before) or {})
         for record, status, reason in zip(
             scored.records, old.images["reread_status"], old.images["reread_reason"], strict=True
         ):

@@ -188,15 +188,20 @@ def _facts(result: AuditResult, class_rows: Mapping[str, Mapping[str, Any]]) -> 
         reason = max(reasons, key=reasons.count, default="no composites")
         facts.append(_fact(gap, None, "points", None, None, "", reason))
     eligible = counts.get("interventions_eligible", 0)
+    estimated, scored = counts.get("estimated_masks", 0), counts.get("attention_scored", 0)
+    guessed = ", against estimated masks" if estimated else ""
+    drawn = counts.get("with_mask", 0) - estimated
     facts.append(
         {"label": "Photos intervened on", "count": counts.get("interventions_done", 0), "of": eligible,
-         "note": "of those with a usable mask" if eligible else "none has a usable mask"}
+         "note": f"of those with a usable mask{guessed}" if eligible else "none has a usable mask"}
     )  # fmt: skip
     kinds = {
         "mask": "against masks",
         "box": "against boxes",
-        "estimated": "against estimated masks",
-        "mixed": "against masks, boxes or estimated masks",
+        "estimated": "against estimated masks"
+        if scored > drawn
+        else "no mask is drawn; estimates serve the composites",
+        "mixed": "against masks, boxes or estimated masks" if scored > drawn else "against masks or boxes",
         "none": "no masks given",
     }
     facts.append(

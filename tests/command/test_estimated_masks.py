@@ -1,4 +1,4 @@
-"""`--masks auto` and `--segmenter`: audits without drawn masks, and what they say about it."""
+"""Audits without drawn masks: objects are estimated by default, by `--masks auto` and `--segmenter`, or not at all."""
 
 from __future__ import annotations
 
@@ -48,9 +48,65 @@ def test_masks_auto_convicts_and_says_on_what_grounds(tiny, command, tmp_path):
         assert outcome(result, "BA201", name).sentence.endswith("Estimated masks.")
     unchecked = outcome(result, "BA909", "")
     assert (unchecked.status, unchecked.level, unchecked.n) == ("found", "MODEL WARNING", 0)
+    assert outcome(result, "BA201", "a").evidence["estimated_masks"] == 1
     page = (tmp_path / "run" / "report.html").read_text()
     assert "24 of 24 outlines" in page
     assert "against estimated masks" in page
+    assert result.info.counts["attention_scored"] == 0, "heatmaps are scored against drawn masks alone"
+    assert set(result.images["attention_status"]) == {"no mask"}
+
+
+def test_without_masks_and_boxes_objects_are_estimated(tiny, command, tmp_path):
+    code, out, err = command("audit", tiny.follows_object, tiny.images, "--out", tmp_path / "run")
+    assert code == 0, err
+    assert "estimated masks" in out.partition("\u250f")[0].lower(), "the first screen, above the first table, says so"
+    result = bias_audit.load(tmp_path / "run")
+    assert result.info.config["segmenter"] == "auto"
+    same = bias_audit.audit(tiny.follows_object, tiny.images, masks="auto", out=tmp_path / "named")
+    assert [one.sentence for one in result.outcomes] == [one.sentence for one in same.outcomes]
+
+    code, out, _ = command("gate", tmp_path / "run")
+    assert code == 1
+    assert {row.state for row in result.gate().rows if row.status == "failed"} == {"estimated masks"}
+    (tmp_path / "gate.toml").write_text('allow = ["estimated masks"]\n')
+    code, out, _ = command("gate", tmp_path / "run", "--gate", tmp_path / "gate.toml")
+    assert code == 0, out
+
+    again = tmp_path / "again"
+    code, _, err = command("rescore", tmp_path / "run", "--masks", tiny.masks, "--out", again)
+    assert code == 0, err
+    later = bias_audit.load(again)
+    assert set(later.images["mask_kind"]) == {"mask"}
+    assert later.images["on_estimate"].all(), "its composites are those of the estimates"
+    assert {row.state for row in later.gate().rows if row.check == "BA201"} == {"estimated masks"}
+    command("rescore", tmp_path / "run", "--out", tmp_path / "plain")
+    assert (bias_audit.load(tmp_path / "plain").classes["estimated_masks"] == 1).all()
+
+
+@pytest.mark.parametrize("more", [{"masks": "none"}, {"segmenter": "none"}, {"interventions": 0}])
+def test_nothing_is_estimated_where_nobody_asks_for_it(tiny, tmp_path, more):
+    result = bias_audit.audit(tiny.follows_object, tiny.images, out=tmp_path / "run", **more)
+    assert result.info.mask_kind == "none"
+    assert not (tmp_path / "run" / "shards" / "outlines.json").exists()
+    assert result.info.config["segmenter"] == (None if "interventions" not in more else "auto")
+
+
+def test_a_folder_of_masks_alone_estimates_nothing(tiny, tmp_path):
+    masks = tmp_path / "masks"
+    shutil.copytree(tiny.masks / "a", masks / "a")
+    result = bias_audit.audit(tiny.follows_object, tiny.images, masks=masks, out=tmp_path / "run", interventions=0)
+    assert (result.info.mask_kind, result.info.config["segmenter"]) == ("mask", None)
+
+
+@pytest.mark.parametrize(("masks", "segmenter"), [("none", "auto"), ("auto", "none")])
+def test_words_that_contradict_each_other_are_refused(tiny, command, tmp_path, masks, segmenter):
+    run = tmp_path / "run"
+    code, _, err = command(
+        "audit", tiny.follows_object, tiny.images, "--masks", masks, "--segmenter", segmenter, "--out", run
+    )
+    assert code == 2
+    assert "contradict" in err
+    assert not run.exists()
 
 
 def test_a_model_that_follows_the_object_stays_unaccused(tiny, tmp_path):

@@ -134,6 +134,9 @@ ABSENT: dict[str, dict[str, Any]] = {
     },
     "maps failed": {"outcomes": [MODEL_WARNING]},
     "masks in doubt": {"outcomes": [outcome("found", "WATCH", reason_code=reasons.MASKS_IN_DOUBT)]},
+    "estimated masks": {
+        "outcomes": [outcome()], "classes": ({**WOLF, "estimated_masks": 1.0},), "mask_kind": "estimated",
+    },
     "doubtful input": {"outcomes": [outcome("found", "MODEL WARNING", code="BA906", scope="dataset", subject="")]},
     "no rows": {"outcomes": [], "classes": ()},
     "missing class": {"outcomes": [], "text": 'classes = ["wolf", "fox"]\n'},

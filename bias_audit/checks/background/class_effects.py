@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 from bias_audit import stats
 from bias_audit.checks.background.fills import compared_fills
 from bias_audit.checks.reasons import NO_READABLE, OK, TOO_FEW, TOO_FEW_GROUPS
-from bias_audit.run.statuses import DONE, DONE_BEFORE, FILLS_FRAME, NO_USABLE_MASK, NOT_SAMPLED, SWITCHED_OFF
+from bias_audit.run.statuses import (
+    DONE,
+    DONE_BEFORE,
+    FILLS_FRAME,
+    NO_USABLE_MASK,
+    NOT_OUTLINED,
+    NOT_SAMPLED,
+    SWITCHED_OFF,
+)
 
 Codes = NDArray[np.intp]
 
@@ -54,7 +62,7 @@ def class_effects(
     eligible = read["intervention_status"].isin([DONE, DONE_BEFORE, NOT_SAMPLED])
     row: dict[str, Any] = {"n_interventions": n, "n_eligible": int(eligible.sum()), **_filled(read)}
     if n == 0:
-        reasons = read["intervention_status"].replace("", pd.NA).dropna()
+        reasons = read["intervention_status"].replace(["", NOT_OUTLINED], pd.NA).dropna()
         row["reliance_reason"] = str(reasons.mode().iloc[0]) if len(reasons) else NO_READABLE
         row["reliance_reason_code"] = row["reliance_reason"]
         return row
@@ -89,7 +97,7 @@ def class_effects(
 def _filled(read: pd.DataFrame) -> dict[str, Any]:
     """How many photos have a usable mask, and in how many of them the object leaves no background to exchange."""
     status = read["intervention_status"]
-    outlined = ~status.isin(["", NO_USABLE_MASK, SWITCHED_OFF])
+    outlined = ~status.isin(["", NO_USABLE_MASK, NOT_OUTLINED, SWITCHED_OFF])
     return {"n_outlined": int(outlined.sum()), "n_fills_frame": int((status == FILLS_FRAME).sum())}
 
 

@@ -7,6 +7,9 @@ from bias_audit.run.columns import Column, reason
 OF_IMAGES: tuple[Column, ...] = (
     Column("intervention_status", "string", "done, or why no composite was made of this photo"),
     Column(
+        "on_estimate", "bool", "its composites were made with an estimated mask, whatever mask it has now", added=True
+    ),
+    Column(
         "same_background_accuracy",
         "float",
         "share of composites on backgrounds of the same class still predicted as the label, 0..1",

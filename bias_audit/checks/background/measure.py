@@ -28,7 +28,16 @@ from bias_audit.report import pictures
 from bias_audit.run.folder import Run
 from bias_audit.run.progress import Progress
 from bias_audit.run.result import AuditResult
-from bias_audit.run.statuses import CHANGED, DONE, INVALID_PREDICTION, OK, SWITCHED_OFF, predictions_of
+from bias_audit.run.statuses import (
+    CHANGED,
+    DONE,
+    INVALID_PREDICTION,
+    NO_MASK,
+    NOT_OUTLINED,
+    OK,
+    SWITCHED_OFF,
+    predictions_of,
+)
 from bias_audit.run.tables import table
 
 Example = dict[str, Any]
@@ -89,7 +98,7 @@ def recall(result: AuditResult) -> Interventions:
 
 def make_composites(context: Context) -> Interventions:
     """Plan, make and predict the composites of all classes; classes that an interrupted audit finished are read."""
-    dataset, explainer, geometry, config = context.dataset, context.explainer, context.geometry, context.config
+    dataset, explainer, geometry, config = context.dataset, context.explainer, context.outlined, context.config
     records, run = context.records, context.run
     areas = {record["#position"]: record["foreground_area"] for record in records if record.get("mask_status") == OK}
     scenes = read_scenes(context.given.backgrounds, dataset, geometry, config, context.progress, run.path)
@@ -99,7 +108,7 @@ def make_composites(context: Context) -> Interventions:
     if context.given.results is not None:  # the pictures were made and predicted before
         given = outside.Predicted.of(context.given.results, whole, todo, records)
         todo = given.todo
-    status = [_status(record, todo, config) for record in records]
+    status = [_status(record, todo, config, estimated=geometry.estimate is not None) for record in records]
     rows: list[dict[str, Any]] = []
     examples: dict[str, list[Example]] = {}
     emptied: dict[str, list[Example]] = {}
@@ -205,10 +214,12 @@ def read_scenes(
         return real_scenes.read_scenes(listed, dataset, geometry, config.seed, config.donors, advance, beside)
 
 
-def _status(record: Mapping[str, Any], todo: donors.Plan, config: AuditConfig) -> str:
-    """Status of an image: whether composites are made of it, or why not."""
+def _status(record: Mapping[str, Any], todo: donors.Plan, config: AuditConfig, *, estimated: bool) -> str:
+    """Status of an image: whether composites are made of it, or why not; `estimated` = missing masks are estimated."""
     if record["status"] != OK:
         return str(record["status"])
+    if estimated and config.interventions and record.get("mask_status") == NO_MASK:
+        return NOT_OUTLINED
     return SWITCHED_OFF if config.interventions == 0 else todo.status.get(record["#position"], "")
 
 

@@ -18,7 +18,7 @@ from bias_audit.checks.background.columns import OF_IMAGES
 from bias_audit.config import FIRST_FILL, NO_FILL, SECOND_FILL
 from bias_audit.interventions.edits import BACKDROPS, FILLS
 from bias_audit.run.statuses import indices_of, predictions_of
-from bias_audit.run.tables import frame
+from bias_audit.run.tables import ESTIMATED, frame
 
 Floats = NDArray[np.floating]
 
@@ -220,7 +220,7 @@ def intervention_columns(
     """The columns OF_IMAGES of all images, made from the composites.
 
     Args:
-        records: label, predicted and log_odds_label of each unchanged image, by position.
+        records: label, predicted, log_odds_label and mask_kind of each unchanged image, by position.
         status: for each image "done", or why no composite was made.
         composites, blank: see `photo_effects`.
         class_names: all classes, by index.
@@ -246,4 +246,5 @@ def intervention_columns(
         table[column] = table[column].map(dict(enumerate(predictions_of(class_names))))
     for position, row in table.astype(object).to_dict("index").items():
         rows[int(str(position))].update({str(name): None if pd.isna(value) else value for name, value in row.items()})
+        rows[int(str(position))]["on_estimate"] = records[int(str(position))].get("mask_kind") == ESTIMATED
     return frame(OF_IMAGES, rows)

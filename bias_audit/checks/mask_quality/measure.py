@@ -58,7 +58,7 @@ def measure(context: Context) -> Measured:
         return Measured()
     with context.progress.stage("Checking estimated masks", count_checked(dataset), "images") as advance:
         quality = check_masks(
-            segmenter, dataset, context.geometry, context.config.seed, context.run, advance, context.groups
+            segmenter, dataset, context.outlined, context.config.seed, context.run, advance, context.groups
         )
     return Measured(own=lambda: quality)
 

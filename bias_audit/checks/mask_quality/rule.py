@@ -41,7 +41,10 @@ def estimated_masks(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         else f"No mask had to be estimated ({quality.segmenter})"
     )
     if not quality.iou:
-        sentence = f"{which}, and no photo has a drawn mask to check them against: mask a few dozen photos by hand."
+        sentence = (
+            f"{which}, and no photo has a drawn mask to check them against: mask a few dozen photos by hand, and audit "
+            "with --masks DIR --segmenter auto."
+        )
         return [answered(rule, "dataset", "", True, "MODEL WARNING", sentence, n=0)]
     # Of a group of photos the mean counts, as one.
     each = stats.group_means(quality.iou, quality.groups)
@@ -73,12 +76,15 @@ def estimated_masks(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 
 
 def count_estimated(images: pd.DataFrame) -> tuple[int, int]:
-    """Numbers of (estimated, all) usable masks in an images table."""
+    """Numbers of (estimated, all) usable masks in an images table; what was pasted by an estimate stays estimated."""
     from bias_audit.data.masks import ESTIMATED
     from bias_audit.run.statuses import OK
 
-    kinds = images.loc[images["mask_status"] == OK, "mask_kind"]
-    return int((kinds == ESTIMATED).sum()), len(kinds)
+    masked = images[images["mask_status"] == OK]
+    guessed = masked["mask_kind"] == ESTIMATED
+    if "on_estimate" in masked:  # scored again with drawn masks, a run keeps the composites of its estimates
+        guessed |= masked["on_estimate"].fillna(False).astype(bool)
+    return int(guessed.sum()), len(masked)
 
 
 def marked(outcomes: Sequence[RuleOutcome], evidence: Evidence) -> Sequence[RuleOutcome]:
@@ -90,16 +96,30 @@ def marked(outcomes: Sequence[RuleOutcome], evidence: Evidence) -> Sequence[Rule
         outcomes: outcomes of all rules.
         evidence: what the rules were judged on.
     """
+    from bias_audit.run.statuses import OK
+
     if evidence.own(CHECK) is None:
         return outcomes
-    counts = {str(name): count_estimated(group) for name, group in evidence.images.groupby("label")}
-    overall = count_estimated(evidence.images)
-    if not overall[0]:
+    images = evidence.images
+    # Of a photo with an estimate there are composites, and no score of its heatmap unless an older version made one.
+    scored = images[images["attention_status"] == OK].drop(columns="on_estimate", errors="ignore")
+    resting = {True: images, False: scored}
+    counts = {
+        (pasted, str(name)): count_estimated(group)
+        for pasted, part in resting.items()
+        for name, group in part.groupby("label")
+    }
+    overall = {pasted: count_estimated(part) for pasted, part in resting.items()}
+    if not overall[True][0]:
         return outcomes
     result = []
     for outcome in outcomes:
-        estimated, usable = counts.get(outcome.subject, overall) if outcome.scope != "dataset" else overall
-        if "masks" not in evidence.rules[outcome.code].needs or not outcome.judged or not estimated:
+        needs = evidence.rules[outcome.code].needs
+        pasted = "composites" in needs
+        estimated, usable = overall[pasted]
+        if outcome.scope != "dataset":
+            estimated, usable = counts.get((pasted, outcome.subject), (estimated, usable))
+        if "masks" not in needs or not outcome.judged or not estimated:
             result.append(outcome)
             continue
         said = "Estimated masks." if estimated == usable else f"{estimated} of {usable} masks are estimated."
@@ -108,7 +128,8 @@ def marked(outcomes: Sequence[RuleOutcome], evidence: Evidence) -> Sequence[Rule
             missed = "what an estimate misses of an object passes for background"
             said += f" With drawn ones this would be {level}: {missed}."
             level = HIGHEST
-        result.append(dataclasses.replace(outcome, sentence=f"{outcome.sentence} {said}", level=level))
+        known = {**outcome.evidence, "estimated_masks": estimated / usable}
+        result.append(dataclasses.replace(outcome, sentence=f"{outcome.sentence} {said}", level=level, evidence=known))
     return result
 
 
@@ -120,6 +141,7 @@ JUDGES: dict[Rule, Judge] = {
         scope="dataset",
         measures=("median overlap with drawn masks", "number"),
         worse="low",
+        role="doubts the estimates",
     ): estimated_masks,
 }
 """Rules of the check -> the function that judges each."""

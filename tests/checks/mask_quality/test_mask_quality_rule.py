@@ -24,7 +24,7 @@ def quality(*iou: float) -> MaskQuality:
 
 def evidence(estimated: int, drawn: int, masks: MaskQuality | None) -> Evidence:
     kinds = ["estimated"] * estimated + ["mask"] * drawn
-    images = pd.DataFrame({"label": "a", "mask_status": "ok", "mask_kind": kinds})
+    images = pd.DataFrame({"label": "a", "mask_status": "ok", "mask_kind": kinds, "attention_status": "no mask"})
     return Evidence(images, EMPTY, Thresholds(), {"mask_quality": Measured(own=lambda: masks)}, rules=RULES)
 
 
