@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import audits, decision_stores, gate_files, models, pictures, run_folders, settings
+from . import audits, decision_stores, gate_files, models, pictures, run_folders, segmenters, settings
 from .trying import Kind
 
 KINDS: dict[str, Kind] = {
@@ -12,6 +12,7 @@ KINDS: dict[str, Kind] = {
     **pictures.KINDS,
     **settings.KINDS,
     **models.KINDS,
+    **segmenters.KINDS,
     **audits.KINDS,
 }
 """Name -> kind, in the order of the table. A new kind is a function in the file of what it attacks and a line there."""
