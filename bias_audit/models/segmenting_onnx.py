@@ -62,10 +62,10 @@ def load_onnx(path: Path, limits: Limits) -> tuple[Run, tuple[int, int] | None]:
     options.log_severity_level = 4
     options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
-        session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=0)
+        inputs, output = session.get_inputs(), session.get_outputs()[0].name
     except Exception as error:  # onnxruntime has an exception of its own for each of its codes
         raise ModelError(f"cannot load the segmenter {str(path)!r}: {_line(error)}") from error
-    inputs = session.get_inputs()
     if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type not in _TYPES:
         shapes = ", ".join(f"{each.type} {each.shape}" for each in inputs) or "nothing"
         raise ModelError(f"the segmenter {str(path)!r} takes {shapes}"[:300], _WANTED)
@@ -76,7 +76,6 @@ def load_onnx(path: Path, limits: Limits) -> tuple[Run, tuple[int, int] | None]:
     sides = shape[2:4] if first else shape[1:3]
     fixed = (sides[0], sides[1]) if all(isinstance(side, int) and side > 0 for side in sides) else None
     mean, std = _scaling(path, notes, first=first)
-    output = session.get_outputs()[0].name
 
     def run(images: NDArray[np.float32]) -> Any:
         given = images if kind == _BYTES else (images / np.float32(255) - mean) / std

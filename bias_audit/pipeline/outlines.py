@@ -81,7 +81,7 @@ def try_out(context: Context) -> None:
     Raises:
         ConfigError, ModelError: it fails, or returns what is no mask.
     """
-    if context.config.segmenter in (None, AUTO) or context.config.interventions == 0:
+    if context.config.segmenter in (None, AUTO):
         return
     bare = (sample for sample in context.dataset.samples if sample.mask is None and not sample.boxes)
     for sample in itertools.islice(bare, TRIED_OUT):

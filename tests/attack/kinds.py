@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from . import audits, decision_stores, functions, gate_files, models, pictures, results, run_folders, settings
+from . import (
+    audits,
+    decision_stores,
+    functions,
+    gate_files,
+    models,
+    pictures,
+    results,
+    run_folders,
+    segmenters,
+    settings,
+)
 from .trying import Kind
 
 KINDS: dict[str, Kind] = {
@@ -14,6 +25,7 @@ KINDS: dict[str, Kind] = {
     **results.KINDS,
     **models.KINDS,
     **functions.KINDS,
+    **segmenters.KINDS,
     **audits.KINDS,
 }
 """Name -> kind, in the order of the table. A new kind is a function in the file of what it attacks and a line there."""

@@ -63,7 +63,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_marker_is_found_tied_and_confirmed_without_masks(photos, tmp_path, command):
     # red beyond green and blue: noise makes .012 of it and a tag .02 more; the other class is the constant between
     model = _model(tmp_path / "red.keras", [[1, 0], [-0.5, 0], [-0.5, 0]], [0, 0.022], 600)
-    code, out, _ = command("audit", model, photos, "--out", tmp_path / "run")
+    code, out, _ = command("audit", model, photos, "--masks", "none", "--out", tmp_path / "run")
     assert code == 0
     result = load(tmp_path / "run")
     first = result.clusters.iloc[0]
@@ -95,11 +95,13 @@ def test_a_marker_is_found_tied_and_confirmed_without_masks(photos, tmp_path, co
 def test_a_marker_that_the_model_ignores_is_not_confirmed(photos, tmp_path, command):
     # brightness beyond the ground: discs and squares alike, whatever the tag
     model = _model(tmp_path / "grey.keras", [[0, 0], [1, 0], [0, 0]], [-0.6, 0.012], 600)
-    code, _, _ = command("audit", model, photos, "--out", tmp_path / "run", "--interventions", "0")
+    code, _, _ = command("audit", model, photos, "--masks", "none", "--out", tmp_path / "run", "--interventions", "0")
     assert code == 0
     outcomes = [each for each in load(tmp_path / "run").outcomes if each.code == "BA302"]
     assert all(each.level != "CONFIRMED" for each in outcomes)
-    code, _, _ = command("audit", model, photos, "--out", tmp_path / "off", "--interventions", "0", "--discovery", "0")
+    code, _, _ = command(
+        "audit", model, photos, "--masks", "none", "--out", tmp_path / "off", "--interventions", "0", "--discovery", "0"
+    )
     assert code == 0
     (outcome,) = (each for each in load(tmp_path / "off").outcomes if each.code == "BA302")
     assert (outcome.status, len(load(tmp_path / "off").clusters)) == ("not applicable", 0)
@@ -112,7 +114,7 @@ def test_a_name_lasts_and_a_legitimate_cue_is_no_accusation(photos, tmp_path, co
     model = _model(tmp_path / "red.keras", [[1, 0], [-0.5, 0], [-0.5, 0]], [0, 0.022], 600)
     runs = tmp_path / "runs"
     options = ("--interventions", "0", "--probes", "0", "--leakage", "0")
-    assert command("audit", model, photos, "--out", runs / "first", *options)[0] == 0
+    assert command("audit", model, photos, "--masks", "none", "--out", runs / "first", *options)[0] == 0
     first = load(runs / "first")
     cluster = first.clusters.index[0]
     assert first.level == "CONFIRMED"
@@ -128,12 +130,14 @@ def test_a_name_lasts_and_a_legitimate_cue_is_no_accusation(photos, tmp_path, co
     assert "<b>tag</b>" not in page
 
     other = _model(tmp_path / "redder.keras", [[1, 0], [-0.6, 0], [-0.4, 0]], [0, 0.022], 500)
-    assert command("audit", other, photos, "--out", runs / "second", *options)[0] == 0
+    assert command("audit", other, photos, "--masks", "none", "--out", runs / "second", *options)[0] == 0
     second = load(runs / "second")
     assert second.clusters["name"].iloc[0] == "<b>tag</b>"
     assert [each.level for each in second.outcomes if each.code == "BA302"] == ["CONTEXT"]
 
     code, _, err = command("name", runs / "first", "no such", "x")
     assert (code, "no cluster 'no such'" in err) == (2, True)
-    code, _, err = command("audit", model, photos, "--out", runs / "third", "--cues", tmp_path / "none.json")
+    code, _, err = command(
+        "audit", model, photos, "--masks", "none", "--out", runs / "third", "--cues", tmp_path / "none.json"
+    )
     assert (code, "no file of names" in err) == (2, True)

@@ -162,7 +162,9 @@ class TestComposites:
         assert "is not empty and holds no composites" in command(*given, tmp_path / "mine")[2]
         assert "is a file" in command(*given, tmp_path / "mine" / "notes.txt")[2]
         assert command(*given, tmp_path / "none", "--interventions", 0)[0] == 2
-        code, _, err = command("composites", world / "images", "--masks", "none", "--image-size", "48x48", "--out", tmp_path / "bare")
+        code, _, err = command(
+            "composites", world / "images", "--masks", "none", "--image-size", "48x48", "--out", tmp_path / "bare"
+        )
         assert (code, "no composite can be made of any of 24 photos; of most: no usable mask" in err) == (2, True)
 
     def test_nothing_is_written_through_a_link(self, world, command, tmp_path):

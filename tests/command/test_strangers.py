@@ -38,7 +38,17 @@ def strangers(tmp_path: Path) -> Path:
 def test_strangers_are_taken_for_what_their_background_says(tiny, strangers, command, tmp_path):
     run = tmp_path / "run"
     code, out, err = command(
-        "audit", tiny.follows_background, tiny.images, "--strangers", strangers, "--out", run, "--batch-size", 4
+        "audit",
+        tiny.follows_background,
+        tiny.images,
+        "--strangers",
+        strangers,
+        "--masks",
+        "none",
+        "--out",
+        run,
+        "--batch-size",
+        4,
     )
     assert code == 0, err
     result = bias_audit.load(run)
@@ -87,7 +97,7 @@ def test_strangers_change_no_number_and_no_verdict(tiny, strangers, finished, tm
 
 def test_a_resume_keeps_what_was_seen_and_notices_a_change(tiny, strangers, tmp_path, monkeypatch):
     run = tmp_path / "run"
-    arguments = {"strangers": strangers, "out": run, "batch_size": 4}
+    arguments = {"strangers": strangers, "masks": "none", "out": run, "batch_size": 4}
 
     def stop(*_, **__):
         raise KeyboardInterrupt

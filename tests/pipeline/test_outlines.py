@@ -56,7 +56,7 @@ def context_of(folder: Path, dataset: Dataset, segment: Counting, **settings: in
     (folder / "run" / "shards").mkdir(parents=True, exist_ok=True)
     return SimpleNamespace(
         config=AuditConfig(segmenter="auto", **settings), dataset=dataset, run=run, geometry=geometry,
-        outlined=outlined, estimate=outlined.estimate, progress=Progress(QUIET),
+        outlined=outlined, estimate=outlined.estimate, progress=Progress(QUIET), given=SimpleNamespace(results=None),
     )  # fmt: skip
 
 

@@ -122,7 +122,10 @@ class Background(Check):
         from bias_audit.checks.thresholds import of_run
 
         bounds = of_run(result.info.thresholds, str(result.path))
-        estimated = result.info.mask_kind in ("estimated", "mixed")
+        # Scored again with drawn masks, a run keeps the composites of its estimates, and what is said of them.
+        estimated = result.info.mask_kind in ("estimated", "mixed") or any(
+            outcome.evidence.get("estimated_masks") for outcome in result.outcomes
+        )
         return contradiction(
             "BA201", result.outcomes, result.class_rows, bounds, estimated=estimated
         ) or unnamed_contradiction("BA207", "BA201", result.outcomes)

@@ -55,7 +55,7 @@ def outcomes(result):
 @pytest.mark.heavy
 def test_a_global_cue_is_hidden_and_heads_the_verdict(nights, command, tmp_path):
     images, dark, _ = nights
-    code, out, err = command("audit", dark, images, "--out", tmp_path / "run", "--discovery", 0)
+    code, out, err = command("audit", dark, images, "--masks", "none", "--out", tmp_path / "run", "--discovery", 0)
     assert code == 0, err
     result = bias_audit.load(tmp_path / "run")
     assert (result.images["correct"]).all()
@@ -78,14 +78,14 @@ def test_a_global_cue_is_hidden_and_heads_the_verdict(nights, command, tmp_path)
 @pytest.mark.heavy
 def test_the_thing_itself_is_no_global_cue(nights, tmp_path):
     images, _, thing = nights
-    result = bias_audit.audit(thing, images, out=tmp_path / "run", discovery=0)
+    result = bias_audit.audit(thing, images, masks="none", out=tmp_path / "run", discovery=0)
     assert {outcome.status for outcome in outcomes(result).values()} == {"passed"}
 
 
 @pytest.mark.heavy
 def test_switched_off_and_resumed(nights, tmp_path):
     images, dark, _ = nights
-    result = bias_audit.audit(dark, images, out=tmp_path / "off", discovery=0, probes=0)
+    result = bias_audit.audit(dark, images, masks="none", out=tmp_path / "off", discovery=0, probes=0)
     assert [outcome.status for outcome in outcomes(result).values()] == ["not applicable"]
     assert result.probes.empty
 
@@ -93,6 +93,6 @@ def test_switched_off_and_resumed(nights, tmp_path):
 @pytest.mark.heavy
 def test_few_photos_are_no_verdict(nights, tmp_path):
     images, dark, _ = nights
-    result = bias_audit.audit(dark, images, out=tmp_path / "run", discovery=0, probes=9)
+    result = bias_audit.audit(dark, images, masks="none", out=tmp_path / "run", discovery=0, probes=9)
     assert {outcome.status for outcome in outcomes(result).values()} == {"not applicable"}
     assert all("9 photos, 10 needed" in outcome.sentence for outcome in outcomes(result).values())
