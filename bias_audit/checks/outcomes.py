@@ -322,8 +322,9 @@ def masks_in_doubt(row: ClassRow, bounds: Thresholds) -> bool:
     """Whether the background gap of a class, or its pull, may come from what the masks missed of the objects.
 
     A gap is not in doubt where it is at least half as large on backgrounds with grown holes, with a 95 % interval above
-    0, on at least `min_photos` photos, or groups of them. Never in doubt are gaps on real scenes, in which no object
-    stood, and runs made before there were such backgrounds. Of a pull see `pull_in_doubt`.
+    0, on at least `min_photos` photos, or groups of them; nor is that of a class whose pull stays (`pull_stays`). Never
+    in doubt are gaps on real scenes, in which no object stood, and runs made before there were such backgrounds. Of a
+    pull see `pull_in_doubt`.
 
     Args:
         row: the class's row of the table `classes`; it says something where the gap counts by `relies`.
@@ -333,8 +334,26 @@ def masks_in_doubt(row: ClassRow, bounds: Thresholds) -> bool:
     if math.isnan(units) or unfilled(row):
         return False
     gap, least = as_float(row["background_gap_grown_holes"], -1), as_float(row["grown_holes_low"], -1)
-    gone = units < bounds.min_photos or least <= 0 or gap < GROWN_SHARE * as_float(row["background_gap"], 0)
-    return gone or pull_in_doubt(row, bounds)
+    if units < bounds.min_photos:
+        return True
+    gone = least <= 0 or gap < GROWN_SHARE * as_float(row["background_gap"], 0)
+    return (gone and not pull_stays(row, bounds)) or pull_in_doubt(row, bounds)
+
+
+def pull_stays(row: ClassRow, bounds: Thresholds) -> bool:
+    """Whether a class pulls the objects of others on its backgrounds with grown holes, at least half as much as before.
+
+    Then its backgrounds do so without anything that the masks missed of its objects, and the class is to blame however
+    its own gap shrinks. That happens where the larger fill itself resembles the cue: it spares the class's objects on
+    all backgrounds alike, and costs those of the others on their own.
+
+    Args:
+        row: the class's row of the table `classes`.
+        bounds: thresholds of the rules.
+    """
+    attract, left = as_float(row["attract"]), as_float(row["attract_grown_holes"])
+    pulls = attract >= bounds.min_pull_all and as_float(row["p_attract_fdr"], 1) <= bounds.fdr
+    return pulls and left >= GROWN_SHARE * attract and as_float(row["attract_grown_holes_low"], 0) > 0
 
 
 def pull_in_doubt(row: ClassRow, bounds: Thresholds) -> bool:

@@ -116,6 +116,25 @@ def test_a_pull_that_is_gone_with_grown_holes_puts_the_masks_in_doubt(change, do
         assert "the class pulls other objects by 24% instead of 50%" in found["wolf"].sentence
 
 
+@pytest.mark.parametrize(
+    ("change", "doubted"),
+    [
+        ({"attract_grown_holes": 0.25, "attract_grown_holes_low": 0.01}, False),  # just half of a pull of .5
+        ({"attract_grown_holes": 0.24, "attract_grown_holes_low": 0.01}, True),
+        ({"attract_grown_holes": 0.5, "attract_grown_holes_low": 0.0}, True),
+        ({"attract_grown_holes": 0.5, "attract_grown_holes_low": 0.1, "p_attract_fdr": 0.06}, True),
+        ({"attract_grown_holes": 0.5, "attract_grown_holes_low": 0.1, "n_clusters_grown_holes": 9}, True),
+        ({"attract_grown_holes": None, "attract_grown_holes_low": None}, True),
+    ],
+)
+def test_a_pull_that_stays_accuses_though_the_gap_shrinks(change, doubted):
+    """The fill of a larger hole may resemble the cue: the gap goes, and its backgrounds pull as before."""
+    row = {**CULPRIT, **LOST, "p_attract_fdr": 0.01, **change}
+    assert masks_in_doubt(Row(row), BOUNDS) == doubted
+    found, _ = judged(evidence(wolf=row, cat={}))
+    assert (found["wolf"].level == "WATCH") == doubted
+
+
 @pytest.mark.parametrize("more", [{}, CUE, {"n_attention": 40, "excess_high": 0.3}])
 def test_a_class_in_doubt_is_not_accused(more):
     """Whatever the level would be: SUSPICIOUS, CONFIRMED or HIDDEN."""
