@@ -31,7 +31,7 @@ from hostile import (
 
 from bias_audit.config import AuditConfig
 from bias_audit.errors import ModelError
-from bias_audit.models import base
+from bias_audit.models import doors
 from bias_audit.models.keras_file import read_keras_file
 from bias_audit.models.loading import load_keras
 
@@ -133,7 +133,7 @@ class TestDoors:
         return write_h5(folder / name, functional(writes(folder)))
 
     def test_load_model(self, tmp_path: Path) -> None:
-        refused(self._hostile(tmp_path), load=lambda path: base.load_model(path, AuditConfig(), None))
+        refused(self._hostile(tmp_path), load=lambda path: doors.load_model(path, AuditConfig(), None))
 
     @pytest.mark.parametrize("arguments", [["inspect"], ["audit", "--segmenter"]])
     def test_the_command_line(
@@ -166,10 +166,15 @@ class TestDoors:
         refused(path, "io.write_file", load=lambda file: live.LiveModel(tmp_path, file, progress))
 
     def test_no_other_file_loads_models(self) -> None:
-        """`keras.saving` and the interpreter of TFLite are used in one place each."""
+        """`keras.saving` and the interpreters of TFLite and ONNX are used in one place each."""
         package = Path(sys.modules["bias_audit"].__file__ or "").parent
-        for call, home in (("models.load_model(", "loading.py"), ("saving.load_model(", "loading.py"),
-                           (".Interpreter(", "segmenting.py")):  # fmt: skip
+        homes = {
+            "models.load_model(": "loading.py",
+            "saving.load_model(": "loading.py",
+            "lite.Interpreter,": "tflite_runtime.py",
+            ".InferenceSession(": "segmenting_onnx.py",
+        }
+        for call, home in homes.items():
             assert [each.name for each in package.rglob("*.py") if call in each.read_text()] == [home]
         for call in ("model_from_json", "model_from_config", "load_weights", "deserialize_keras_object", "pickle.load"):
             assert not [each for each in package.rglob("*.py") if call in each.read_text()]
