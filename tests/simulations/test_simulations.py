@@ -16,6 +16,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize(("kind", "classes", "photos", "audits"), [
     ("sure", 2, 50, 20), ("weak", 5, 50, 20), ("cluttered", 10, 50, 20), ("leaning", 10, 50, 20), ("weak", 30, 50, 10),
+    ("cluttered", 100, 50, 10),
 ])  # fmt: skip
 def test_nobody_is_accused_where_nobody_relies(kind, classes, photos, audits):
     """At the bound of .05, three or more of twenty have a chance of .08, two or more of ten of .09."""

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from bias_audit import stats
 from bias_audit.checks.background import composites as arms
 from bias_audit.config import FIRST_FILL
-from bias_audit.interventions.donors import ENOUGH_DONORS
 
 
 def crossed_gap_p(composites: pd.DataFrame, groups: NDArray[np.intp] | None = None) -> float:
@@ -24,13 +23,13 @@ def crossed_gap_p(composites: pd.DataFrame, groups: NDArray[np.intp] | None = No
         groups: group code by sample position (patient, scene); None = every photo is a group of its own.
 
     Returns:
-        two-sided p, see `stats.crossed_p`; NaN where the class lends enough backgrounds, or one to each photo.
+        two-sided p, see `stats.crossed_p`; NaN where the class lends as many backgrounds as it has photos.
     """
     first = composites[(composites["fill"] == FIRST_FILL) & composites["arm"].isin((arms.SAME, arms.OTHER))]
     same = (first["arm"] == arms.SAME).to_numpy()
     photo, donor = first["photo"].to_numpy(np.intp), first["donor"].to_numpy(np.intp)
     lent = len(np.unique(donor[same]))
-    if not same.any() or lent >= min(ENOUGH_DONORS, len(np.unique(photo))):
+    if not same.any() or lent >= len(np.unique(photo)):
         return float("nan")
     right = (first["predicted"] == first["label"]).to_numpy(float)
     _, row = np.unique(photo, return_inverse=True)
