@@ -30,7 +30,6 @@ def test_backgrounds_of_few_donors_make_gaps_that_nobody_is_accused_of(seed):
     """Issue 17, row 7: each of these audits has a class that d24a023 called COLLATERAL, beside no culprit."""
     model = replace(worlds.null("cluttered", 30), photos=100)
     told = worlds.told(model, outcomes(model, seed))
-    assert told.watched
     assert not (told.convicted | told.victims)
     assert not told.open
 
