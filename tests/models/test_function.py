@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -315,3 +316,29 @@ def test_without_heatmaps_nothing_is_explained(photos):
     with pytest.raises(ConfigError, match="looks inside the network"):
         Explainer(opened(by_ground), "grad_cam", functools.partial(np.asarray, dtype=np.float32))
     assert isinstance(opened(gives(0.5, 0.5)), PredictFunction)
+
+
+@pytest.mark.parametrize("name", ["decorated", "part", "kept", "elsewhere", "bound"])
+def test_a_change_of_the_named_module_is_another_model(name, tmp_path, monkeypatch):
+    """Whatever the name leads to: a decorator and a library have files of their own, which do not change."""
+    text = (
+        "import functools\nfrom lent_by_others import wrap, predict as elsewhere, Lent\nrow = [{}, {}]\n"
+        "def plain(images, row=row): return [row] * len(images)\n"
+        "decorated = wrap(plain)\npart = functools.partial(plain, row=row)\nbound = Lent(row).predict\n"
+        "@functools.lru_cache\ndef kept(): return plain\n"
+    )
+    (tmp_path / "lent_by_others.py").write_text(
+        "import functools\n"
+        "def wrap(f):\n    @functools.wraps(f)\n    def g(images): return f(images)\n    return g\n"
+        "def predict(images): return [[.5, .5]] * len(images)\n"
+        "class Lent:\n    def __init__(self, row): self.row = row\n"
+        "    def predict(self, images): return [self.row] * len(images)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    digests = []
+    for first, second in ((0.4, 0.6), (0.6, 0.4), (0.4, 0.6)):
+        (tmp_path / "named_by_user.py").write_text(text.format(first, second))
+        monkeypatch.delitem(sys.modules, "named_by_user", raising=False)
+        digests.append(opened(f"named_by_user:{name}").sha256)
+    assert digests[0] == digests[2] != digests[1]
