@@ -83,14 +83,21 @@ def _in_memory(model: Any, config: AuditConfig, class_names: tuple[str, ...] | N
     if whole:
         from bias_audit.models.guarded import Guarded
 
-        return model if type(model).__module__.startswith(OWN) else Guarded(model, classes, seconds)  # type: ignore[no-any-return]
+        if type(model).__module__.startswith(OWN):
+            return model  # type: ignore[no-any-return]
+        return _at_layer(Guarded(model, classes, seconds), config)
     if predicts:
         from bias_audit.models.predict_only import Wrapped
 
-        return Wrapped(model, classes, seconds)
+        return _at_layer(Wrapped(model, classes, seconds), config)
     from bias_audit.models.function import from_callable
 
     return from_callable(model, config, class_names, source, again=_in_memory)
+
+
+def _at_layer(model: Model, config: AuditConfig) -> Model:
+    """A user's object, explained at the layer that was asked for; one that shows none says so."""
+    return model if config.layer in ("auto", model.layer) else model.at_layer(config.layer)
 
 
 def is_keras(model: Any) -> bool:

@@ -112,7 +112,8 @@ class PredictFunction(PredictOnly):
         source: where it comes from.
 
     Raises:
-        ModelError: outputs of a wrong shape or kind, not finite, or that do not fit the classes.
+        ModelError: outputs of a wrong shape or kind, not finite, or that do not fit the classes; or a layer that is
+            asked for.
         ConfigError: the function failed.
     """
 
@@ -120,6 +121,8 @@ class PredictFunction(PredictOnly):
         self, function: Callable[[Array], Any], config: AuditConfig, class_names: tuple[str, ...] | None, source: Source
     ) -> None:
         self._function, self._source, self._seconds = function, source, config.limits.seconds_per_call
+        if config.layer != "auto":
+            self.at_layer(config.layer)  # refuses
         self.sha256 = source.sha256
         self.input_size, size_note = _input_size(function, config, source.name)
         cost = Cost(self.input_size, 0, 0)

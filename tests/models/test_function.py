@@ -316,6 +316,15 @@ def test_an_object_that_predicts_is_a_model():
         whole.at_layer("conv")
 
 
+def test_a_layer_is_shown_or_refused():
+    """`--layer` names one: it is not silently dropped."""
+    asked = AuditConfig(image_size=(6, 6), batch_size=4, layer="other")
+    for given in (by_ground, Bare()):
+        with pytest.raises(ModelError, match="only predicts: it shows no layers, and 'other' was asked for"):
+            opened(given, asked)
+    assert opened(Whole(), asked).layer == "other"
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
