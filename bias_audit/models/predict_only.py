@@ -123,7 +123,7 @@ def checked(made: Any, count: int, classes: int | None) -> Predictions:
     for values in (numbers[0], numbers[2]):
         wrong = np.isfinite(values) & ((values < -ROUNDING) | (values > 1 + ROUNDING))
         if wrong.any():
-            raise ModelError(f"the model in memory gives {values[wrong][0]:.4g} as a probability")
+            raise ModelError(f"the model in memory gives {values[wrong][0]:z.4g} as a probability")
     return Predictions(numbers[0], numbers[1], numbers[2], outdone)
 
 
