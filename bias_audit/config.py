@@ -54,9 +54,9 @@ class AuditConfig:
             Several, joined by commas, are fused by LayerCAM.
         method: heatmap method, a key of `heatmaps.methods.METHODS`, or `module:function`. "default" is HiResCAM: equal
             to Grad-CAM and CAM on GAP heads, and the faithful one of the family elsewhere (Draelos & Carin 2020);
-            LayerCAM where `layer` names several, occlusion where the model gives no gradients. "auto" compares methods
-            and, where `layer` is "auto", two layers on a sample, and takes one that is clearly more faithful than the
-            default (`heatmaps.faithfulness`).
+            LayerCAM where `layer` names several, none where the model gives no gradients. "auto" compares methods and,
+            where `layer` is "auto", two layers on a sample, and takes one that is clearly more faithful than the
+            default (`heatmaps.faithfulness`); none where the model gives no gradients.
         loader: a key of LOADERS: sets resize, interpolation and decoder where these are not given; None = no loader.
         preprocess: none, unit (x/255), signed (x/127.5-1), imagenet, caffe; unit, signed and none in BGR order
             (unit_bgr, signed_bgr, bgr); `module:function`; or auto: the one with which the model is right most often on

@@ -119,17 +119,18 @@ def show_inspection(facts: Mapping[str, Any], *, as_json: bool) -> None:
     console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
     names, count = facts["class_names"], facts["class_count"]
     size, per_thousand = facts["input"], facts["seconds_per_1000_images"]
+    made = "predictions" if facts["method"] == "none" else "predictions and heatmaps"
     rows = {
         "model": facts["model"],
         "parameters": "unknown" if facts["parameters"] is None else f"{facts['parameters']:,}",
         "head": f"{facts['head']}, {facts['outputs']} output{'s' if facts['outputs'] != 1 else ''}",
         "classes": ", ".join(names) + (f" and {count - len(names):,} more" if count > len(names) else ""),
         "input": f"{size['height']}x{size['width']} pixels, {size['channels']} channels",
-        "done inside": "; ".join(facts["inside"]) or "nothing",
+        "done inside": "; ".join(facts["inside"]) or ("nothing" if facts["layers"] else "not shown by the model"),
         "--preprocess": facts["preprocess_hint"],
         "explained": _explained_by(facts),
-        "cost": f"{per_thousand:z.3g} s per 1,000 images for predictions and heatmaps, without reading files: measured "
-        f"here on {facts['timed_images']} images in batches of {facts['batch_size']}",
+        "cost": f"{per_thousand:z.3g} s per 1,000 images for {made}, without reading files: measured here on "
+        f"{facts['timed_images']} images in batches of {facts['batch_size']}",
     }
     about = Table(show_header=False, box=None, pad_edge=False)
     about.add_column(style="bold", no_wrap=True)

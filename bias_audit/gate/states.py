@@ -40,8 +40,8 @@ STATES: dict[str, str] = {
     "nothing is estimated",
     NO_INTERVENTIONS: "such a rule needs interventions, and the run made none",
     FILLS_PICTURE: "such a rule exchanges backgrounds, and in most photos of the class there is none (x-ray, MRI)",
-    NO_MAPS: "such a rule, or a number of attention, needs heatmaps, and the run has none: nothing that was audited "
-    "makes any (with --predictions, --heatmaps takes maps made elsewhere)",
+    NO_MAPS: "such a rule, or a number of attention, needs heatmaps, and the run has none: a model that "
+    "only predicts has some with --method occlusion or rise, and --predictions with --heatmaps",
     MAPS_FAILED: "the heatmaps failed their reliability tests (BA908): attention says nothing of this model",
     MASKS_IN_DOUBT: "a class would be accused, but what the masks missed of its objects may have made its background "
     "gap: it shrinks, or could not be measured, with larger holes in the backgrounds (BA201, BA207, BA302)",

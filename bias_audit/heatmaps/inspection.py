@@ -41,6 +41,9 @@ BY_NAME: tuple[tuple[str, str], ...] = (
 )
 """Beginning of a name in `keras.applications`, and the preprocessing of that network; the first match counts."""
 
+NOT_SHOWN = "none where the model scales its images itself, which it does not show: it then gets RGB from 0 to 255"
+"""What is said of the preprocessing of a model that only predicts."""
+
 
 def inspect(
     model: str | Path | Any,
@@ -53,7 +56,7 @@ def inspect(
     """Describe a model without any data.
 
     Args:
-        model: path of a model file, or a Keras model in memory.
+        model: path of a model file, `module:function`, or a model in memory, see `doors.load_model`.
         class_map: JSON file or dict, class name -> output indices.
         config: all settings; `options` are single fields of AuditConfig, for instance layer="backbone/conv5".
         progress: shows the progress; None = nothing is shown.
@@ -90,7 +93,9 @@ def inspect(
         "input": {"height": height, "width": width, "channels": channels},
         "inside": list(inside),
         "preprocess": config.preprocess,
-        "preprocess_hint": preprocess_hint(inside, _network_name(loaded, model), channels),
+        "preprocess_hint": preprocess_hint(inside, _network_name(loaded, model), channels)
+        if loaded.layers or inside
+        else NOT_SHOWN,
         "method": explainer.name,
         "layer": loaded.layer,
         "map": list(explainer.grid),

@@ -15,9 +15,13 @@ from bias_audit.files.regular import unreachable
 from bias_audit.limits.watchdog import watched
 from bias_audit.models.base import Model, Predictor
 from bias_audit.packages import needed
+from bias_audit.users_code import running
 
 KERAS = ("keras", "tf_keras", "tensorflow")
 """Packages whose models in memory are Keras models."""
+
+OWN = f"{__package__}."
+"""Beginning of the names of the modules whose models watch over themselves."""
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
 """Endings of the files that hold a model."""
@@ -72,16 +76,28 @@ def _in_memory(model: Any, config: AuditConfig, class_names: tuple[str, ...] | N
 
         with watched("loading the model with its first call", config.limits.seconds_per_call):
             return KerasModel(model, config, class_names)
+    classes, seconds = None if class_names is None else len(class_names), config.limits.seconds_per_call
     made = not isinstance(model, type)  # a class has the attributes of its instances, and makes one
-    if made and isinstance(model, Model):
-        return model
-    if made and isinstance(model, Predictor):
+    with running("the model in memory lacks what an audit needs"):  # its properties are code of the user
+        whole, predicts = made and isinstance(model, Model), made and isinstance(model, Predictor)
+    if whole:
+        from bias_audit.models.guarded import Guarded
+
+        if type(model).__module__.startswith(OWN):
+            return model  # type: ignore[no-any-return]
+        return _at_layer(Guarded(model, classes, seconds), config)
+    if predicts:
         from bias_audit.models.predict_only import Wrapped
 
-        return Wrapped(model, None if class_names is None else len(class_names), config.limits.seconds_per_call)
+        return _at_layer(Wrapped(model, classes, seconds), config)
     from bias_audit.models.function import from_callable
 
     return from_callable(model, config, class_names, source, again=_in_memory)
+
+
+def _at_layer(model: Model, config: AuditConfig) -> Model:
+    """A user's object, explained at the layer that was asked for; one that shows none says so."""
+    return model if config.layer in ("auto", model.layer) else model.at_layer(config.layer)
 
 
 def is_keras(model: Any) -> bool:

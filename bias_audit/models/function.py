@@ -6,8 +6,11 @@ A function without required arguments makes a model; one with one is the predict
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +31,9 @@ from bias_audit.users_code import IMPORTABLE, import_function, running
 SIDE = 224
 """Height and width in pixels of the input where nothing says another size."""
 
+MOST_WRAPPERS = 100
+"""Decorators of a function that are looked through; some may lead in a circle."""
+
 Open = Callable[[Any, AuditConfig, tuple[str, ...] | None, "Source | None"], Model]
 """(model in memory, config, class names, source) -> model."""
 
@@ -38,7 +44,7 @@ class Source:
 
     Attributes:
         name: what it is called in sentences, `module:function`.
-        sha256: SHA-256 of the file that defines it, or of its code where there is no file.
+        sha256: SHA-256 of the files that define it, or of its code where there is none, see `source_hash`.
         made: whether another function made it, so that it is a model and no plain function.
     """
 
@@ -54,7 +60,8 @@ def imported(name: str) -> tuple[Source, Any]:
         ConfigError: it cannot be imported.
     """
     made = import_function(name, "model", f"Write module:function; {IMPORTABLE}.")
-    return Source(name, source_hash(made)), made
+    module = sys.modules.get(name.partition(":")[0])
+    return Source(name, source_hash(made, getattr(module, "__file__", None))), made
 
 
 def from_callable(
@@ -105,7 +112,8 @@ class PredictFunction(PredictOnly):
         source: where it comes from.
 
     Raises:
-        ModelError: outputs of a wrong shape or kind, not finite, or that do not fit the classes.
+        ModelError: outputs of a wrong shape or kind, not finite, or that do not fit the classes; or a layer that is
+            asked for.
         ConfigError: the function failed.
     """
 
@@ -113,6 +121,8 @@ class PredictFunction(PredictOnly):
         self, function: Callable[[Array], Any], config: AuditConfig, class_names: tuple[str, ...] | None, source: Source
     ) -> None:
         self._function, self._source, self._seconds = function, source, config.limits.seconds_per_call
+        if config.layer != "auto":
+            self.at_layer(config.layer)  # refuses
         self.sha256 = source.sha256
         self.input_size, size_note = _input_size(function, config, source.name)
         cost = Cost(self.input_size, 0, 0)
@@ -239,13 +249,42 @@ def _required(function: Any, name: str) -> int:
     return sum(each.default is inspect.Parameter.empty and each.kind not in kinds for each in parameters)
 
 
-def source_hash(function: Any) -> str:
-    """SHA-256 of the file that defines a function or a class, or of its code where there is none; 64 hex digits."""
-    told = function if inspect.isroutine(function) or inspect.isclass(function) else type(function)
+def source_hash(function: Any, named: str | None = None) -> str:
+    """SHA-256 of the files that define a function or a class, or of its code where there are none; 64 hex digits.
+
+    A decorator, `functools.partial` or an import from elsewhere leads to another file than the one that the user named,
+    and a change of either is another model.
+
+    Args:
+        function: the function, class or object.
+        named: file of the module that the user named; None = no module was named.
+    """
+    told = _innermost(function)
+    told = told if inspect.isroutine(told) or inspect.isclass(told) else type(told)
     try:
-        if (file := inspect.getsourcefile(told)) is not None and Path(file).is_file():
-            return hashlib.sha256(Path(file).read_bytes()).hexdigest()
-        text = inspect.getsource(told)
+        own = inspect.getsourcefile(told)
     except (OSError, TypeError):
-        text = repr(getattr(getattr(told, "__code__", None), "co_code", told))
-    return hashlib.sha256(text.encode()).hexdigest()
+        own = None
+    files = dict.fromkeys(os.path.realpath(file) for file in (named, own) if file and os.path.isfile(file))
+    digests = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in files]
+    if len(digests) == 1:
+        return digests[0]
+    if not digests:
+        try:
+            text = inspect.getsource(told)
+        except (OSError, TypeError):
+            text = repr(getattr(getattr(told, "__code__", None), "co_code", told))
+        digests = [text]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _innermost(function: Any) -> Any:
+    """What decorators and `functools.partial` are wrapped around."""
+    for _ in range(MOST_WRAPPERS):
+        inner = function.func if isinstance(function, functools.partial) else None
+        if inner is None:
+            inner = getattr(function, "__wrapped__", None)
+        if inner is None:
+            break
+        function = inner
+    return function

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from bias_audit.errors import ModelError
 from bias_audit.limits.bounds import DEFAULTS
 from bias_audit.limits.watchdog import watched
-from bias_audit.models.base import Activations, Array, Explanation, Predictions, Predictor, Weigh
+from bias_audit.models.base import Activations, Array, Explanation, Predictions, Predictor, Weigh, joined
+from bias_audit.models.head import ROUNDING
 from bias_audit.users_code import running
 
 
@@ -84,8 +85,6 @@ class Wrapped(PredictOnly):
 
     def predict(self, images: Array) -> Predictions:
         """Predictions for any number of images, `batch_size` at once."""
-        from bias_audit.models.base import joined
-
         starts = range(0, max(len(images), 1), self.batch_size)
         return joined([self._batch(images[start : start + self.batch_size]) for start in starts])
 
@@ -94,17 +93,38 @@ class Wrapped(PredictOnly):
             watched(f"the prediction of {len(images)} images by the model", self._seconds),
             running("the model in memory failed to predict"),
         ):
-            made = self._model.predict(images.copy())
-            shapes = [np.shape(each) for each in (made.probabilities, made.log_odds, made.other)]
-        classes = self._classes if self._classes is not None else shapes[0][-1] if shapes[0] else 0
-        expected: list[Any] = [(len(images), classes), (len(images), classes), (len(images),)]
-        if shapes != expected:
-            raise ModelError(
-                f"the model in memory predicts probabilities, log_odds and other of the shapes {shapes} for "
-                f"{len(images)} images, expected {expected}",
-                "See bias_audit.models.base.Predictions.",
-            )
-        return made
+            return checked(self._model.predict(images.copy()), len(images), self._classes)
+
+
+def checked(made: Any, count: int, classes: int | None) -> Predictions:
+    """The predictions that a user's model made, as arrays of the kinds that an audit reads.
+
+    Args:
+        made: has the attributes of `base.Predictions`.
+        count: number of images that were given.
+        classes: number of audited classes; None = any.
+
+    Raises:
+        ModelError: a wrong shape, or a probability outside of [0, 1]; NaN is no prediction, which is counted and shown.
+        Exception: what is no numbers.
+    """
+    numbers = [np.asarray(each, np.float32) for each in (made.probabilities, made.log_odds, made.other)]
+    outdone = None if made.outdone is None else np.asarray(made.outdone, np.bool_)
+    shapes = [each.shape for each in numbers]
+    columns = classes if classes is not None else shapes[0][-1] if shapes[0] else 0
+    expected: list[Any] = [(count, columns), (count, columns), (count,)]
+    if shapes != expected or (outdone is not None and outdone.shape != (count,)):
+        told = "" if outdone is None else f", and outdone of {outdone.shape}"
+        raise ModelError(
+            f"the model in memory predicts probabilities, log_odds and other of the shapes {shapes}{told} for "
+            f"{count} images, expected {expected}",
+            "See bias_audit.models.base.Predictions.",
+        )
+    for values in (numbers[0], numbers[2]):
+        wrong = np.isfinite(values) & ((values < -ROUNDING) | (values > 1 + ROUNDING))
+        if wrong.any():
+            raise ModelError(f"the model in memory gives {values[wrong][0]:z.4g} as a probability")
+    return Predictions(numbers[0], numbers[1], numbers[2], outdone)
 
 
 def _cannot(what: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""What a user's own function answers: outputs of every shape, kind and value."""
+"""What a user's own function or object answers: outputs of every shape, kind and value."""
 
 from __future__ import annotations
 
@@ -104,8 +104,104 @@ def _plan(rng: Random, classes: int) -> tuple[str, Any]:
     return name, answers[name]
 
 
+def odd_objects(attempt: Attempt) -> str:
+    """An object with odd attributes that predicts oddly, with layers or without: a sentence, or sound arrays."""
+    import numpy as np
+
+    from bias_audit.config import AuditConfig
+    from bias_audit.models.base import Activations, Explanation, Predictions
+    from bias_audit.models.doors import load_model
+
+    rng = attempt.rng
+    plans = [_plan(rng, 2) for _ in range(4)]
+
+    odd = rng.choice((0, 0, 0.1, 0.5))
+
+    def any_of(count: int) -> Any:
+        return rng.choice(plans)[1](count) if rng.random() < odd else np.full((count, 2), 0.5)
+
+    class Odd:
+        input_size, batch_size, sha256, notes, inside, head, outputs = (
+            (SIDE, SIDE, 3),
+            4,
+            "0" * 64,
+            (),
+            (),
+            "softmax",
+            2,
+        )
+
+        def predict(self, images: Any) -> Any:
+            rest = np.zeros(len(images)) if rng.random() > odd else any_of(len(images))
+            outdone = rng.choice((None, None, np.zeros(len(images), bool), [1.0] * len(images)))
+            return Predictions(any_of(len(images)), any_of(len(images)), rest, outdone)
+
+    class Whole(Odd):
+        layer, grid, layers, differentiable = "one", (2, 2), (("one", (2, 2)), ("two", (1, 1))), True
+
+        def explain(self, images: Any, labels: Any, weigh: Any) -> Any:
+            maps = np.zeros((len(images), 2, 2)) if rng.random() > odd else any_of(len(images))
+            return Explanation(self.predict(images), maps, np.zeros((len(images), 2, 2)))
+
+        def activations(self, images: Any, labels: Any) -> Any:
+            values = np.zeros((len(images), 2, 2, 3)) if rng.random() > odd else any_of(len(images))
+            return Activations(self.predict(images), values, values, values)
+
+        def input_gradients(self, images: Any, targets: Any) -> Any:
+            return images if rng.random() > odd else any_of(len(images))
+
+        def at_layer(self, path: str) -> Any:
+            return self if rng.random() > odd else any_of(1)
+
+        def randomised(self, seed: int) -> Any:
+            return any_of(1)
+
+    given: Any = rng.choice((Odd, Whole))()
+    attempt.what = f"{type(given).__name__}: {', '.join(name for name, _ in plans)}"
+    if rng.random() < 0.3:
+        names = [name for name in dir(given) if not name.startswith("_")]
+        name, value = (
+            rng.choice(names),
+            rng.choice((None, -1, "x", (), (0, 0, 0), Unreadable(), math.nan, 10**30, [[]])),
+        )
+        attempt.what += f", {name} = {value!r}"
+        setattr(given, name, value)
+    layer = rng.choice(("auto", "auto", "two"))
+    labels = np.zeros(3, np.intp)
+
+    def audit() -> None:
+        model = load_model(given, AuditConfig(layer=layer), ("a", "b"))
+        pixels = np.zeros((3, *model.input_size), np.float32)
+        said = [model.predict(pixels)]
+        if model.differentiable:
+            way = rng.randrange(4)
+            if way == 0:
+                explained = model.explain(pixels, labels, lambda values, gradients, xp: values[0])
+                said.append(explained.predictions)
+                if explained.maps.ndim != 3 or explained.maps.dtype != np.float32:
+                    attempt.bad(WRONG, f"maps {explained.maps.shape}")
+            elif way == 1:
+                said.append(model.activations(pixels, labels).predictions)
+            elif way == 2 and model.input_gradients(pixels, labels).shape != pixels.shape:
+                attempt.bad(WRONG, "gradients of another shape")
+            elif way == 3:
+                with model.randomised(0):
+                    pass
+        for each in said:
+            if each.probabilities.shape != (3, 2) or each.log_odds.shape != (3, 2) or each.other.shape != (3,):
+                attempt.bad(WRONG, f"shapes {each.probabilities.shape}, {each.log_odds.shape}, {each.other.shape}")
+            valid = each.probabilities[each.valid]
+            if ((valid < -0.01) | (valid > 1.01)).any() or len(each.predicted) != 3 or len(each.probability) != 3:
+                attempt.bad(WRONG, f"probabilities {valid.tolist()}")
+
+    return sentence(audit)
+
+
 def nothing(folder: Path) -> None:
     """No material is needed."""
 
 
-KINDS = {"predict functions: answers": Kind(odd_answers, nothing, 40, 20)}
+KINDS = {
+    "predict functions: answers": Kind(odd_answers, nothing, 40, 20),
+    "models in memory: attributes and answers": Kind(odd_objects, nothing, 40, 20),
+}

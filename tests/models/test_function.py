@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from bias_audit.config import AuditConfig
 from bias_audit.errors import BiasAuditError, ConfigError, ModelError
 from bias_audit.gate.running import gate_run
 from bias_audit.heatmaps.methods import Explainer
-from bias_audit.models.base import NO_CLASS, Model, Predictions, Predictor
+from bias_audit.models.base import NO_CLASS, Activations, Explanation, Model, Predictions, Predictor
 from bias_audit.models.doors import check_model, folder_name, is_function, load_model
 from bias_audit.models.function import PredictFunction
 
@@ -221,6 +223,84 @@ class Bare:
         return Predictions(p, np.log(p / (1 - p)), np.zeros(len(p), np.float32))
 
 
+def said(images: np.ndarray, probabilities: Any, outdone: Any = None) -> Predictions:
+    """Predictions as a careless object makes them."""
+    return Predictions(probabilities, np.zeros((len(images), 2)), np.zeros(len(images)), outdone)
+
+
+class Whole(Bare):
+    """An object that shows a layer of its own, too; `wrong` is what one of its methods does instead."""
+
+    layer, grid, layers, differentiable = "mine", (2, 3), (("mine", (2, 3)), ("other", (1, 1))), True
+
+    def explain(self, images: np.ndarray, labels: np.ndarray, weigh: Any) -> Explanation:
+        values = np.ones((len(images), 2, 3, 4))
+        maps = weigh([values], [values], np)
+        return Explanation(self.predict(images), maps, maps)
+
+    def activations(self, images: np.ndarray, labels: np.ndarray) -> Activations:
+        values = np.ones((len(images), 2, 3, 4))
+        return Activations(self.predict(images), values, values, values)
+
+    def input_gradients(self, images: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        return images * 2
+
+    def at_layer(self, path: str) -> Whole:
+        return Whole(layer=path)
+
+    @contextlib.contextmanager
+    def randomised(self, seed: int) -> Any:
+        self.batch_size = seed
+        yield
+        self.batch_size = 4
+
+
+def test_an_object_with_layers_is_a_model_that_can_be_explained():
+    given = Whole()
+    assert isinstance(given, Model)
+    model, asked, labels = opened(given), images(2), np.zeros(2, np.intp)
+    assert (model.layer, model.grid, model.layers, model.differentiable) == ("mine", (2, 3), Whole.layers, True)
+    np.testing.assert_array_equal(model.explain(asked, labels, lambda a, g, xp: a[0].sum(axis=3)).maps, 4)
+    assert model.activations(asked, labels).values.dtype == np.float32
+    np.testing.assert_array_equal(model.input_gradients(asked, labels), asked * 2)
+    assert model.at_layer("other").layer == "other"
+    with model.randomised(7):
+        assert given.batch_size == 7
+    assert given.batch_size == 4
+
+
+def breaks(*given: Any) -> Any:
+    raise ValueError("no GPU")
+
+
+@pytest.mark.parametrize(
+    ("changed", "call", "told"),
+    [
+        ({"predict": breaks}, lambda m: m.predict(images(2)), "failed to predict: ValueError: no GPU"),
+        ({"grid": (0, 1)}, lambda m: m, "grid of 0x1"),
+        ({"grid": 3}, lambda m: m, "lacks what an audit needs"),
+        ({"explain": breaks}, lambda m: m.explain(images(2), [0, 0], len), "explain of the model in memory failed"),
+        ({"explain": lambda i, *_: Explanation(Bare().predict(i), i, i)}, lambda m: m.explain(images(2), [0, 0], len),
+         r"heatmaps of the shapes \[\(2, 6, 6, 3\)"),
+        ({"activations": breaks}, lambda m: m.activations(images(2), [0, 0]), "activations of the model in memory"),
+        ({"input_gradients": lambda i, t: i[:1]}, lambda m: m.input_gradients(images(2), [0, 0]), "gradients of the"),
+        ({"at_layer": breaks}, lambda m: m.at_layer("other"), "at_layer of the model in memory failed"),
+        ({"randomised": breaks}, lambda m: m.randomised(0).__enter__(), "randomised of the model in memory failed"),
+    ],
+)  # fmt: skip
+def test_what_an_object_with_layers_raises_is_one_sentence(changed, call, told):
+    with pytest.raises(BiasAuditError, match=told):
+        call(opened(Whole(**changed)))
+
+
+def test_an_object_whose_attributes_break_is_one_sentence():
+    class Broken(Bare):
+        head = property(breaks)
+
+    with pytest.raises(ConfigError, match="lacks what an audit needs: ValueError: no GPU"):
+        opened(Broken())
+
+
 def test_an_object_that_predicts_is_a_model():
     assert isinstance(Bare(), Predictor)
     assert not isinstance(Bare(), Model)
@@ -236,6 +316,15 @@ def test_an_object_that_predicts_is_a_model():
         whole.at_layer("conv")
 
 
+def test_a_layer_is_shown_or_refused():
+    """`--layer` names one: it is not silently dropped."""
+    asked = AuditConfig(image_size=(6, 6), batch_size=4, layer="other")
+    for given in (by_ground, Bare()):
+        with pytest.raises(ModelError, match="only predicts: it shows no layers, and 'other' was asked for"):
+            opened(given, asked)
+    assert opened(Whole(), asked).layer == "other"
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
@@ -243,6 +332,9 @@ def test_an_object_that_predicts_is_a_model():
         ({"input_size": (6, 6, 4)}, "4 channels"),
         ({"batch_size": 0}, "0 at once"),
         ({"predict": lambda images: 1}, "failed to predict"),
+        ({"predict": lambda images: said(images, [["a", "b"]] * 2)}, "failed to predict: ValueError"),
+        ({"predict": lambda images: said(images, [[0.0, 7.0]] * 2)}, "gives 7 as a probability"),
+        ({"predict": lambda images: said(images, [[0.5, 0.5]] * 2, [True])}, r"and outdone of \(1,\)"),
     ],
 )
 def test_an_object_that_is_no_model_is_one_sentence(changed, said):
@@ -315,3 +407,29 @@ def test_without_heatmaps_nothing_is_explained(photos):
     with pytest.raises(ConfigError, match="looks inside the network"):
         Explainer(opened(by_ground), "grad_cam", functools.partial(np.asarray, dtype=np.float32))
     assert isinstance(opened(gives(0.5, 0.5)), PredictFunction)
+
+
+@pytest.mark.parametrize("name", ["decorated", "part", "kept", "elsewhere", "bound"])
+def test_a_change_of_the_named_module_is_another_model(name, tmp_path, monkeypatch):
+    """Whatever the name leads to: a decorator and a library have files of their own, which do not change."""
+    text = (
+        "import functools\nfrom lent_by_others import wrap, predict as elsewhere, Lent\nrow = [{}, {}]\n"
+        "def plain(images, row=row): return [row] * len(images)\n"
+        "decorated = wrap(plain)\npart = functools.partial(plain, row=row)\nbound = Lent(row).predict\n"
+        "@functools.lru_cache\ndef kept(): return plain\n"
+    )
+    (tmp_path / "lent_by_others.py").write_text(
+        "import functools\n"
+        "def wrap(f):\n    @functools.wraps(f)\n    def g(images): return f(images)\n    return g\n"
+        "def predict(images): return [[.5, .5]] * len(images)\n"
+        "class Lent:\n    def __init__(self, row): self.row = row\n"
+        "    def predict(self, images): return [self.row] * len(images)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    digests = []
+    for first, second in ((0.4, 0.6), (0.6, 0.4), (0.4, 0.6)):
+        (tmp_path / "named_by_user.py").write_text(text.format(first, second))
+        monkeypatch.delitem(sys.modules, "named_by_user", raising=False)
+        digests.append(opened(f"named_by_user:{name}").sha256)
+    assert digests[0] == digests[2] != digests[1]
