@@ -61,6 +61,11 @@ def add_training(parser: argparse.ArgumentParser) -> Group:
         "what makes the model right most often on a sample",
     )
     seen.add_argument("--class-map", metavar="FILE", type=Path, help="JSON: class name -> list of output indices")
+    seen.add_argument(
+        "--head",
+        metavar="NAME",
+        help="what the outputs are: softmax or sigmoid (probabilities), or logits (default: seen from the first ones)",
+    )
     add_custom_objects(seen)
     return seen
 

@@ -141,3 +141,15 @@ def test_a_run_is_resumed_with_the_same_module_alone(tmp_path):
     (tmp_path / "mine.py").write_text(text)
     ((code, _, err),) = without(FRAMEWORKS, [audit], tmp_path)
     assert code == 0, err
+
+
+def test_what_the_outputs_are_is_said_on_the_command_line(tmp_path, monkeypatch, capsys):
+    from bias_audit.cli import main
+
+    (tmp_path / "raw_scores.py").write_text("def raw(images):\n    return [[3.0, -1.0]] * len(images)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    given = ["inspect", "raw_scores:raw", "--image-size", "8x8", "--json"]
+    assert main(given) == 2
+    assert "--head" in capsys.readouterr().err
+    assert main([*given, "--head", "logits"]) == 0
+    assert '"head": "logits"' in capsys.readouterr().out
