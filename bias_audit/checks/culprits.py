@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from bias_audit.checks.outcomes import as_float, background_convicts, gap_proven, masks_in_doubt
+from bias_audit.checks.outcomes import as_float, background_convicts, gap_proven, masks_in_doubt, pulls_all
 from bias_audit.config import Thresholds
 
 if TYPE_CHECKING:
@@ -228,9 +228,8 @@ def pulls(row: ClassRow, bounds: Thresholds) -> bool:
     certain = as_float(row["attract_low"], -1) > 0
     if math.isnan(as_float(row["p_attract_fdr"])):
         return certain and as_float(row["attract"], 0) >= bounds.min_attract
-    together = as_float(row["p_attract_fdr"]) <= bounds.fdr and as_float(row["attract"], 0) >= bounds.min_pull_all
     one = as_float(row["p_largest_pull_fdr"], 1) <= bounds.fdr and as_float(row["largest_pull"], 0) >= bounds.min_pull
-    return (certain and together) or one
+    return (certain and pulls_all(row, bounds)) or one
 
 
 def passes_alone(row: ClassRow, bounds: Thresholds) -> bool:

@@ -351,9 +351,8 @@ def pull_stays(row: ClassRow, bounds: Thresholds) -> bool:
         row: the class's row of the table `classes`.
         bounds: thresholds of the rules.
     """
-    attract, left = as_float(row["attract"]), as_float(row["attract_grown_holes"])
-    pulls = attract >= bounds.min_pull_all and as_float(row["p_attract_fdr"], 1) <= bounds.fdr
-    return pulls and left >= GROWN_SHARE * attract and as_float(row["attract_grown_holes_low"], 0) > 0
+    kept = as_float(row["attract_grown_holes"]) >= GROWN_SHARE * as_float(row["attract"])
+    return pulls_all(row, bounds) and kept and as_float(row["attract_grown_holes_low"], 0) > 0
 
 
 def pull_in_doubt(row: ClassRow, bounds: Thresholds) -> bool:
@@ -367,10 +366,18 @@ def pull_in_doubt(row: ClassRow, bounds: Thresholds) -> bool:
         row: the class's row of the table `classes`.
         bounds: thresholds of the rules.
     """
-    attract, left = as_float(row["attract"]), as_float(row["attract_grown_holes"])
-    if math.isnan(left) or attract < bounds.min_pull_all or as_float(row["p_attract_fdr"], 1) > bounds.fdr:
-        return False
-    return left < GROWN_SHARE * attract and as_float(row["attract_grown_holes_low"], 0) <= 0
+    lost = as_float(row["attract_grown_holes"]) < GROWN_SHARE * as_float(row["attract"])
+    return pulls_all(row, bounds) and lost and as_float(row["attract_grown_holes_low"], 0) <= 0
+
+
+def pulls_all(row: ClassRow, bounds: Thresholds) -> bool:
+    """Whether a class's backgrounds pull the objects of all other classes together, significantly and enough.
+
+    Args:
+        row: the class's row of the table `classes`.
+        bounds: thresholds of the rules.
+    """
+    return as_float(row["attract"], 0) >= bounds.min_pull_all and as_float(row["p_attract_fdr"], 1) <= bounds.fdr
 
 
 def background_convicts(row: ClassRow, bounds: Thresholds) -> bool:

@@ -148,7 +148,7 @@ def check_model(model: str | Path) -> None:
             return
         inside = sorted(
             each.relative_to(path).as_posix()
-            for pattern in ("*.keras", "*.h5", "*.hdf5", "*/saved_model.pb")
+            for pattern in (*(f"*{suffix}" for suffix in SUFFIXES), "*/saved_model.pb")
             for each in path.glob(pattern)
         )
         raise ModelError(

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from bias_audit.config import AuditConfig
 from bias_audit.errors import ConfigError, ModelError
 from bias_audit.limits.watchdog import watched
-from bias_audit.models.base import Array, Model, Predictions, joined
+from bias_audit.models.base import Array, Model, Predictions
 from bias_audit.models.head import ROUNDING, Arrays, Head, are_probabilities, asked_head, head_of, probes, shown
 from bias_audit.models.memory import Cost, check_batch, fitting_batch
 from bias_audit.models.predict_only import PredictOnly
@@ -136,16 +136,6 @@ class PredictFunction(PredictOnly):
         self.head, self.outputs = kind, first.shape[1]
         said = f"The outputs of {source.name} are taken as {_WORDS[kind]}: {why}."
         self.notes = (said, *([size_note] if size_note else []), *self._head.notes)
-
-    def predict(self, images: Array) -> Predictions:
-        """Predictions for any number of images (n, H, W, 3), `batch_size` at once.
-
-        Raises:
-            ModelError: outputs of another shape or kind than the first had.
-            ConfigError: the function failed.
-        """
-        starts = range(0, max(len(images), 1), self.batch_size)
-        return joined([self._batch(images[start : start + self.batch_size]) for start in starts])
 
     def _batch(self, images: Array) -> Predictions:
         if not len(images):

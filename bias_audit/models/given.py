@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.data.prediction_table import TOLERANCE, PredictionTable
 from bias_audit.errors import ModelError
-from bias_audit.models.base import Array, Predictions, part_of
+from bias_audit.models.base import Array, Predictions, joined, part_of
+from bias_audit.models.head import Arrays, Head
 from bias_audit.models.predict_only import PredictOnly
 from bias_audit.run.statuses import GIVEN
 
 NO_MODEL = "predictions were given and no model, so nobody answers to pictures that no table holds"
 """Why an experiment with pictures of its own was not made, as the end of a sentence."""
-
-SMALLEST = 1.2e-38
-"""Least probability of which a logarithm is taken, as `head.SMALLEST`."""
-
 
 AT_ONCE = 20_000
 """Rows of a table whose log-odds are computed at once: some copies of them are held."""
@@ -59,23 +57,18 @@ def predictions_from(probabilities: NDArray[np.float64]) -> Predictions:
         probabilities: (n, K) in [0, 1], n at least 1; NaN in rows that are no prediction.
     """
     parts = [_of_rows(probabilities[start : start + AT_ONCE]) for start in range(0, len(probabilities), AT_ONCE)]
-    log_odds, other, outdone = (np.concatenate(each) for each in zip(*parts, strict=True))
-    left = bool(np.nanmax(other, initial=0.0) > 0)
-    return Predictions(probabilities.astype(np.float32), log_odds, other, outdone if left else None)
+    said = joined(parts)
+    return said if np.nanmax(said.other, initial=0.0) > 0 else replace(said, outdone=None)
 
 
-def _of_rows(probabilities: NDArray[np.float64]) -> tuple[Array, Array, NDArray[np.bool_]]:
-    """Log-odds, the other output, and whether it outdoes the classes."""
+def _of_rows(probabilities: NDArray[np.float64]) -> Predictions:
+    """Predictions of a softmax over the classes and the other output."""
+    classes = probabilities.shape[1]
     missing = 1 - probabilities.sum(axis=1)
     other = np.where(missing > TOLERANCE, missing, np.where(np.isnan(missing), np.nan, 0.0))
-    # Odds are those against everything else, which is summed without it: 1 - p would round to 0.
-    nothing = np.zeros((len(probabilities), 1))
-    before = np.concatenate([nothing, np.cumsum(probabilities, axis=1)[:, :-1]], axis=1)
-    after = np.concatenate([np.cumsum(probabilities[:, ::-1], axis=1)[:, ::-1][:, 1:], nothing], axis=1)
-    rest = before + after + other[:, None]
-    log_odds = np.log(np.maximum(probabilities, SMALLEST)) - np.log(np.maximum(rest, SMALLEST))
-    outdone = np.asarray(other >= probabilities.max(axis=1), np.bool_)
-    return log_odds.astype(np.float32), other.astype(np.float32), outdone
+    head = Head("softmax", classes + 1, tuple((place,) for place in range(classes + 1)))
+    with np.errstate(invalid="ignore"):  # rows that are no prediction
+        return Predictions(*head.read(np.column_stack([probabilities, other]), None, Arrays))
 
 
 class NoModel(PredictOnly):
@@ -95,7 +88,7 @@ class NoModel(PredictOnly):
     ) -> None:
         self.input_size, self.batch_size, self.sha256, self.notes = input_size, batch_size, sha256, notes
 
-    def predict(self, images: Array) -> Predictions:
+    def _batch(self, images: Array) -> Predictions:
         """Nothing.
 
         Raises:

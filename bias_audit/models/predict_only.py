@@ -22,7 +22,7 @@ from bias_audit.users_code import running
 class PredictOnly:
     """A model without layers to look into, see `base.Model`.
 
-    A subclass sets the attributes of `base.Predictor` and implements `predict`.
+    A subclass sets the attributes of `base.Predictor` and implements `_batch`.
     """
 
     input_size: tuple[int, int, int]
@@ -38,7 +38,17 @@ class PredictOnly:
     differentiable = False
 
     def predict(self, images: Array) -> Predictions:
-        """Predictions for any number of images (n, H, W, C)."""
+        """Predictions for any number of images (n, H, W, C), `batch_size` at once.
+
+        Raises:
+            ModelError: outputs that are no predictions, or others than before.
+            ConfigError: code of the user failed.
+        """
+        starts = range(0, max(len(images), 1), self.batch_size)
+        return joined([self._batch(images[start : start + self.batch_size]) for start in starts])
+
+    def _batch(self, images: Array) -> Predictions:
+        """Predictions for at most `batch_size` images."""
         raise NotImplementedError
 
     def explain(self, images: Array, labels: NDArray[np.intp], weigh: Weigh) -> Explanation:
@@ -82,11 +92,6 @@ class Wrapped(PredictOnly):
                 "input_size is (height, width, 1 or 3), and batch_size 1 or more.",
             )
         self._classes = class_count
-
-    def predict(self, images: Array) -> Predictions:
-        """Predictions for any number of images, `batch_size` at once."""
-        starts = range(0, max(len(images), 1), self.batch_size)
-        return joined([self._batch(images[start : start + self.batch_size]) for start in starts])
 
     def _batch(self, images: Array) -> Predictions:
         with (

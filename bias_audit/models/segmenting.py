@@ -17,9 +17,10 @@ from bias_audit.data.mask_estimates import AUTO, Estimate, Segment, estimator, f
 from bias_audit.errors import ConfigError, ModelError
 from bias_audit.limits.bounds import DEFAULTS, Limits, beyond
 from bias_audit.limits.watchdog import watched
+from bias_audit.models.doors import SUFFIXES
 from bias_audit.packages import needed
 
-KERAS, TFLITE, ONNX = (".keras", ".h5", ".hdf5"), ".tflite", ".onnx"
+TFLITE, ONNX = ".tflite", ".onnx"
 
 _WANTED = "A segmentation model takes (1, h, w, 3) in [0, 255] and gives (1, h, w, K), class 0 the background."
 
@@ -58,7 +59,7 @@ def find_estimate(
 
 def is_network(segmenter: str) -> bool:
     """Whether the name of a segmenter is that of a model file, judged by its suffix."""
-    return segmenter.lower().endswith((*KERAS, TFLITE, ONNX))
+    return segmenter.lower().endswith((*SUFFIXES, TFLITE, ONNX))
 
 
 def segmenter_hash(segmenter: str | None) -> str:

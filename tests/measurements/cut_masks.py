@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import bias_audit
+from bias_audit.planted.benchmark.degraded_masks import kept_part
 
 
 def main() -> None:
@@ -51,13 +52,9 @@ def main() -> None:
 
 def without(mask: NDArray[np.uint8], cut: str, share: float) -> NDArray[np.uint8]:
     """The mask without the lowest or highest share of its pixels, row by row; itself where it is to be whole."""
-    rows, columns = np.nonzero(mask)
-    gone = math.floor(share * len(rows))
-    kept = {"whole": slice(None), "without lowest": slice(0, len(rows) - gone), "without highest": slice(gone, None)}
-    part = kept[cut]
-    left = np.zeros_like(mask)
-    left[rows[part], columns[part]] = mask[rows[part], columns[part]]
-    return left
+    gone = math.floor(share * np.count_nonzero(mask))
+    kept = {"whole": slice(None), "without lowest": slice(0, -gone or None), "without highest": slice(gone, None)}
+    return kept_part(mask, lambda _: kept[cut])
 
 
 if __name__ == "__main__":

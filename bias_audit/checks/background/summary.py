@@ -86,7 +86,7 @@ def of_classes(composites: pd.DataFrame, photos: Photos) -> pd.DataFrame:
     """
     images, groups, least = photos.images, photos.groups, photos.thresholds.min_photos
     draws = stats.draws_for(len(photos.class_names), rate=photos.thresholds.fdr)
-    codes = None if groups is None else groups.to_numpy(np.intp)
+    codes = _codes(photos)
     compared, pull = _pulls(composites, photos, arms.OTHER, draws)
     _, grown = _pulls(composites, photos, arms.GROWN_OTHER, draws)
     matrix = gap_matrix(compared, photos.class_names, seed=photos.seed, groups=codes)
@@ -120,9 +120,17 @@ def of_classes(composites: pd.DataFrame, photos: Photos) -> pd.DataFrame:
 
 def _pulls(composites: pd.DataFrame, photos: Photos, arm: str, draws: int) -> tuple[Contrasts, Attraction]:
     """The contrasts on one arm's backgrounds of other classes, and the pull of each class that they show."""
-    found = fair_contrasts(composites, len(photos.class_names), strong=photos.thresholds.min_pull, arm=arm)
-    codes = None if photos.groups is None else photos.groups.to_numpy(np.intp)
-    return found, attraction(found, len(photos.class_names), seed=photos.seed, groups=codes, draws=draws)
+    found = _contrasts(composites, photos, arm)
+    return found, attraction(found, len(photos.class_names), seed=photos.seed, groups=_codes(photos), draws=draws)
+
+
+def _contrasts(composites: pd.DataFrame, photos: Photos, arm: str) -> Contrasts:
+    return fair_contrasts(composites, len(photos.class_names), strong=photos.thresholds.min_pull, arm=arm)
+
+
+def _codes(photos: Photos) -> NDArray[np.intp] | None:
+    """Group code by sample position; None = every photo is a group of its own."""
+    return None if photos.groups is None else photos.groups.to_numpy(np.intp)
 
 
 def _shrunken_gaps(images: pd.DataFrame, classes: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
@@ -140,9 +148,8 @@ def gaps_between(composites: pd.DataFrame, photos: Photos) -> pd.DataFrame:
         composites: one row per `composites.Composite`, with its photo's label (class indices).
         photos: input of the tables.
     """
-    codes = None if photos.groups is None else photos.groups.to_numpy(np.intp)
-    compared = fair_contrasts(composites, len(photos.class_names), strong=photos.thresholds.min_pull)
-    return gap_matrix(compared, photos.class_names, seed=photos.seed, groups=codes)
+    compared = _contrasts(composites, photos, arms.OTHER)
+    return gap_matrix(compared, photos.class_names, seed=photos.seed, groups=_codes(photos))
 
 
 def to_show(examples: Mapping[str, list[Example]], outcomes: Sequence[RuleOutcome]) -> dict[str, list[Example]]:

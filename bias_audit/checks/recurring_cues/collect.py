@@ -120,7 +120,7 @@ def collect(
         masks = np.stack([m if known else estimated(p) for m, p, known in zip(given, pixels, masked, strict=True)])
         grid = values.shape[1:3]
         maps = np.stack([_at_grid(heats[positions[at + i]], grid) for i in usable])
-        objects = _share(masks == FOREGROUND, grid)
+        objects = _cell_means((masks == FOREGROUND).astype(np.float32), grid)
         allowed = np.where(masked[:, None, None], np.where(objects < MOSTLY_OBJECT, 1 - objects, 0), 1)
         spots = find_spots(maps, allowed)
         parts["features"].append(pool(spots, maps, allowed, values))
@@ -153,16 +153,11 @@ def _looked_at(explainer: Explainer, pixels: Array, heats: Sequence[Array]) -> t
         active = explainer.model.activations(images, np.full(len(pixels), -1))
         return active.values, active.gradients, active.predictions.predicted
     grid = explainer.grid
-    rows, columns = area_weights(pixels.shape[1], grid[0]), area_weights(pixels.shape[2], grid[1])
-
-    def mean(values: Array) -> Array:
-        return np.asarray(np.einsum("ip,npqc,jq->nijc", rows, values, columns, optimize=True), np.float32)
-
     scaled = pixels / np.float32(255)
-    colour = mean(scaled)
-    spread = np.sqrt(np.maximum(mean(scaled**2) - colour**2, 0))
+    colour = _cell_means(scaled, grid)
+    spread = np.sqrt(np.maximum(_cell_means(scaled**2, grid) - colour**2, 0))
     maps = np.stack([_at_grid(heat, grid) for heat in heats])
-    return np.concatenate([colour, spread], axis=3), maps[..., None], explainer.predict(pixels).predicted
+    return np.concatenate([colour, spread], axis=3), maps[..., None], explainer.model.predict(images).predicted
 
 
 def _at_grid(heat: Array, grid: tuple[int, ...]) -> Array:
@@ -172,7 +167,7 @@ def _at_grid(heat: Array, grid: tuple[int, ...]) -> Array:
     return np.asarray(cv2.resize(heat, (grid[1], grid[0]), interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _share(masks: NDArray[np.bool_], grid: tuple[int, ...]) -> Array:
-    """Share of each cell of a grid that a mask covers, (N, H, W) -> (N, h, w), 0..1."""
-    rows, columns = area_weights(masks.shape[1], grid[0]), area_weights(masks.shape[2], grid[1])
-    return np.asarray(np.einsum("ip,npq,jq->nij", rows, masks.astype(np.float32), columns, optimize=True), np.float32)
+def _cell_means(values: Array, grid: tuple[int, ...]) -> Array:
+    """Mean over each cell of a grid, (N, H, W) -> (N, h, w) or (N, H, W, C) -> (N, h, w, C)."""
+    rows, columns = area_weights(values.shape[1], grid[0]), area_weights(values.shape[2], grid[1])
+    return np.asarray(np.einsum("ip,npq...,jq->nij...", rows, values, columns, optimize=True), np.float32)

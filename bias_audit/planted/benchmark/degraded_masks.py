@@ -50,12 +50,12 @@ def eroded(mask: Photos, rng: np.random.Generator) -> Photos:
 
 def without_lowest(mask: Photos, rng: np.random.Generator) -> Photos:
     """Without the lowest LOWEST_MISSED of its pixels, rounded down, row by row."""
-    return _kept(mask, lambda count: slice(0, count - math.floor(LOWEST_MISSED * count)))
+    return kept_part(mask, lambda count: slice(0, count - math.floor(LOWEST_MISSED * count)))
 
 
 def without_highest(mask: Photos, rng: np.random.Generator) -> Photos:
     """Without the highest HIGHEST_MISSED of its pixels, rounded down, row by row."""
-    return _kept(mask, lambda count: slice(math.floor(HIGHEST_MISSED * count), count))
+    return kept_part(mask, lambda count: slice(math.floor(HIGHEST_MISSED * count), count))
 
 
 def shifted(mask: Photos, rng: np.random.Generator) -> Photos:
@@ -78,7 +78,7 @@ def box_of(mask: Photos) -> tuple[int, int, int, int]:
     return int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
 
 
-def _kept(mask: Photos, chosen: Callable[[int], slice]) -> Photos:
+def kept_part(mask: Photos, chosen: Callable[[int], slice]) -> Photos:
     """The mask with those of its pixels alone that are chosen of their number, counted from the top left, by rows."""
     rows, columns = np.nonzero(mask)
     kept: NDArray[np.uint8] = np.zeros_like(mask)
