@@ -101,7 +101,6 @@ def test_without_onnxruntime_one_sentence_says_what_to_install(tmp_path: Path, m
 
 
 def load(path: Path, content: bytes, **limits: float):
-    pytest.importorskip("onnxruntime")
     path.write_bytes(content)
     return load_segmenter(path, limits=Limits.of(limits))
 
