@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
     from bias_audit.run.result import AuditResult
 
-HEAVY_PACKAGES = ("tensorflow", "keras", "tf_keras", "playwright")
+HEAVY_PACKAGES = ("tensorflow", "keras", "tf_keras", "torch", "playwright")
 """What no quick test imports: each takes seconds to load, or starts a browser."""
 
 HEAVY_FIXTURES = {"browser", "tiny", "planted", "clean"}
 """Fixtures that load them; those that are made from these (a finished audit) are found by asking for them."""
 
-HEAVY_FOLDER = Path(__file__).parent / "keras"
-"""Its files import Keras at their head, so that even collecting them loads it."""
+HEAVY_FOLDERS = tuple(Path(__file__).parent / name for name in ("keras", "torch_models"))
+"""Their files import a framework at their head, so that even collecting them loads it."""
 
 
 class Refusal(MetaPathFinder):
@@ -84,12 +84,12 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    return True if config.getoption("--quick") and collection_path.is_relative_to(HEAVY_FOLDER) else None
+    return True if config.getoption("--quick") and any(map(collection_path.is_relative_to, HEAVY_FOLDERS)) else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.is_relative_to(HEAVY_FOLDER) or HEAVY_FIXTURES & set(getattr(item, "fixturenames", ())):
+        if any(map(item.path.is_relative_to, HEAVY_FOLDERS)) or HEAVY_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker("heavy")
     if hasattr(config, "workerinput"):  # in a process of pytest-xdist
         long_files_first(items)

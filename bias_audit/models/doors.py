@@ -20,6 +20,9 @@ from bias_audit.users_code import running
 KERAS = ("keras", "tf_keras", "tensorflow")
 """Packages whose models in memory are Keras models."""
 
+TORCH = ("torch.nn.modules.module", "Module")
+"""Module and name of the class of which every model of PyTorch is one."""
+
 OWN = f"{__package__}."
 """Beginning of the names of the modules whose models watch over themselves."""
 
@@ -32,8 +35,8 @@ def load_model(model: str | Path | Any, config: AuditConfig, class_names: tuple[
 
     Args:
         model: path of a .keras or .h5 file or of a SavedModel folder; `module:function`, a function of images that
-            predicts or one without arguments that makes a model; or a model in memory: of Keras, any object that
-            satisfies `base.Model` or `base.Predictor`, or such a function.
+            predicts or one without arguments that makes a model; or a model in memory: of Keras or
+            PyTorch, any object that satisfies `base.Model` or `base.Predictor`, or such a function.
         config: layer, image size, batch size and class map.
         class_names: classes of the data set, in the order of the outputs; None = no data set, any number of outputs.
 
@@ -76,6 +79,12 @@ def _in_memory(model: Any, config: AuditConfig, class_names: tuple[str, ...] | N
 
         with watched("loading the model with its first call", config.limits.seconds_per_call):
             return KerasModel(model, config, class_names)
+    if is_torch(model):
+        with needed("the model"):
+            from bias_audit.models.torch_model import TorchModel
+
+        with watched("loading the model with its first call", config.limits.seconds_per_call):
+            return TorchModel(model, config, class_names, source)
     classes, seconds = None if class_names is None else len(class_names), config.limits.seconds_per_call
     made = not isinstance(model, type)  # a class has the attributes of its instances, and makes one
     with running("the model in memory lacks what an audit needs"):  # its properties are code of the user
@@ -104,6 +113,11 @@ def is_keras(model: Any) -> bool:
     """Whether an object is a model of Keras, judged without importing it."""
     packages = {cls.__module__.partition(".")[0] for cls in type(model).__mro__}
     return any(package in KERAS for package in packages) and hasattr(model, "layers")
+
+
+def is_torch(model: Any) -> bool:
+    """Whether an object is a module of PyTorch, judged without importing it."""
+    return any((cls.__module__, cls.__name__) == TORCH for cls in type(model).__mro__)
 
 
 def is_function(model: str | Path) -> bool:

@@ -124,18 +124,17 @@ class PredictFunction(PredictOnly):
         if config.layer != "auto":
             self.at_layer(config.layer)  # refuses
         self.sha256 = source.sha256
-        self.input_size, size_note = _input_size(function, config, source.name)
+        self.input_size, size_note = assumed_size(function, config, source.name)
         cost = Cost(self.input_size, 0, 0)
         check_batch(cost, config)
         self.batch_size = config.batch_size or fitting_batch(cost, config.limits)
         first = self._called(probes(min(2, self.batch_size), self.input_size))
         if not np.isfinite(first).all():
             raise ModelError(f"{source.name!r} gives NaN or infinite outputs on random input")
-        kind, why = _kind(first, config, source)
+        kind, why = kind_of(first, config, source)
         self._head: Head = head_of(kind, first.shape[1], config, class_names)
         self.head, self.outputs = kind, first.shape[1]
-        said = f"The outputs of {source.name} are taken as {_WORDS[kind]}: {why}."
-        self.notes = (said, *([size_note] if size_note else []), *self._head.notes)
+        self.notes = (why, *([size_note] if size_note else []), *self._head.notes)
 
     def _batch(self, images: Array) -> Predictions:
         if not len(images):
@@ -180,8 +179,18 @@ _WORDS = {
 """Kind of a head -> what its outputs are, in words."""
 
 
+def kind_of(outputs: NDArray[np.float64], config: AuditConfig, source: Source) -> tuple[str, str]:
+    """(kind of the head, sentence that says why) of finite outputs (N, outputs) for the first images.
+
+    Raises:
+        ModelError: a plain function whose outputs are no probabilities.
+        ConfigError: several outputs that could be either, or that cannot be what --head says.
+    """
+    kind, why = _kind(outputs, config, source)
+    return kind, f"The outputs of {source.name} are taken as {_WORDS[kind]}: {why}."
+
+
 def _kind(outputs: NDArray[np.float64], config: AuditConfig, source: Source) -> tuple[str, str]:
-    """(kind of the head, why in words) of outputs for the first images."""
     if (asked := asked_head(outputs, config)) is not None:
         return asked, "--head says so"
     inside, sums_to_one = are_probabilities(outputs)
@@ -214,21 +223,33 @@ def _no_probabilities(outputs: NDArray[np.float64], head: Head) -> NDArray[np.fl
     return outputs[int(np.argmax(wrong))] if wrong.any() else None
 
 
-def _input_size(function: Any, config: AuditConfig, name: str) -> tuple[tuple[int, int, int], str]:
-    """((height, width, 3), note where the size is only assumed)."""
+def assumed_size(
+    function: Any, config: AuditConfig, name: str, *, channels: int = 3
+) -> tuple[tuple[int, int, int], str]:
+    """((height, width, channels) of the input, note where the size is only assumed).
+
+    Args:
+        function: what predicts; it may have an attribute `input_size`, (height, width, channels).
+        config: gives the size where the user says it.
+        name: what it is called in sentences.
+        channels: that it takes.
+
+    Raises:
+        ModelError, ConfigError: `input_size` is no size of such an input.
+    """
     own = getattr(function, "input_size", None)
     if config.image_size is not None:
-        return (*config.image_size, 3), ""
+        return (*config.image_size, channels), ""
     if own is None:
-        return (SIDE, SIDE, 3), (
+        return (SIDE, SIDE, channels), (
             f"Pictures are given to {name} as {SIDE}x{SIDE} pixels: neither --image-size nor an attribute input_size "
             "says another size."
         )
     with running(f"input_size of {name!r} is no (height, width, 3)"):
-        height, width, channels = (int(each) for each in own)
-    if channels != 3 or min(height, width) < 1:
-        raise ModelError(f"input_size of {name!r} is {tuple(own)}, expected (height, width, 3)")
-    return (height, width, 3), ""
+        height, width, given = (int(each) for each in own)
+    if given != channels or min(height, width) < 1:
+        raise ModelError(f"input_size of {name!r} is {tuple(own)}, expected (height, width, {channels})")
+    return (height, width, channels), ""
 
 
 def _required(function: Any, name: str) -> int:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
-
-from bias_audit.models.framework import tf
 
 MOST_PREFIX = 8
 """Most tokens before those of the image: a class token and registers (Darcet et al. 2024 use up to 8)."""
 
 Step = tuple[str, Any, tuple[int | None, ...]]
-"""(path, layer, shape of the output with the batch first) of a layer that ran."""
+"""(path, layer, shape of the output with the batch first and channels last) of a layer that ran."""
 
 
 class Spatial(NamedTuple):
     """A layer whose output is a map over the image.
 
     Attributes:
-        path: path of the layer, `backbone/name`.
+        path: path of the layer, such as `backbone/name`.
         layer: the layer.
         grid: (h, w) of the map.
         prefix: None for an output (N, h, w, C); otherwise the number of tokens before those of the image, in an output
@@ -31,14 +29,14 @@ class Spatial(NamedTuple):
     grid: tuple[int, int]
     prefix: int | None = None
 
-    def as_grid(self, output: Any) -> Any:
-        """Bring an output of the layer, or its gradient, to (N, h, w, C)."""
+    def as_grid(self, output: Any, reshape: Callable[[Any, tuple[int, ...]], Any]) -> Any:
+        """Bring an output of the layer, or its gradient, to (N, h, w, C); `reshape` is that of the framework."""
         if self.prefix is None:
             return output
-        return tf.reshape(output[:, self.prefix :], (-1, *self.grid, output.shape[2]))
+        return reshape(output[:, self.prefix :], (-1, *self.grid, int(output.shape[2])))
 
 
-def spatial(steps: Sequence[Step], image: tuple[int, int]) -> list[Spatial]:
+def spatial(steps: Sequence[Step], image: tuple[int, int], between: str = "/") -> list[Spatial]:
     """The layers whose output is a map over the image with h * w > 1, in the order in which they ran.
 
     Tokens count only in a network with attention: elsewhere a sequence as long as the grid is a reshape on the way to
@@ -47,8 +45,9 @@ def spatial(steps: Sequence[Step], image: tuple[int, int]) -> list[Spatial]:
     Args:
         steps: all layers that ran, in order.
         image: (height, width) of the input, which gives the grid of tokens where no layer embeds patches.
+        between: what stands between the names in a path.
     """
-    attention = tuple(path + "/" for path, layer, _ in steps if "attention" in type(layer).__name__.lower())
+    attention = tuple(path + between for path, layer, _ in steps if "attention" in type(layer).__name__.lower())
     found: list[Spatial] = []
     patches: tuple[int, int] | None = None
     for path, layer, shape in steps:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bias_audit.errors import ConfigError, ModelError
+from bias_audit.models.choosing import candidates, choose, listed
 from bias_audit.models.framework import gpu_memory, tf
 from bias_audit.models.grids import Spatial
 from bias_audit.models.head import find_head, probes
@@ -64,7 +65,7 @@ class KerasModel(TracedModel):
         if config.batch_size is None and (fitting := fitting_batch(cost, config.limits, gpu_memory())) != PER_PASS:
             self.batch_size = fitting
             self._trace = Trace(self._model, self._spec)
-        self.layers = self._trace.listed()
+        self.layers = listed(self._trace.places)
         self.channels = self._trace.channels()
         self.parameters = int(self._model.count_params())
         images = tf.convert_to_tensor(probes(self.batch_size, self.input_size))
@@ -74,14 +75,15 @@ class KerasModel(TracedModel):
         self._tap_at(config.layer)
 
     def _tap_at(self, path: str) -> None:
-        chosen = [self._trace.choose(part.strip()) for part in path.split(",")]
+        ran = [step[0] for step in self._trace.steps]
+        chosen = [choose(self._trace.places, ran, part.strip()) for part in path.split(",")]
         if path == "auto" and chosen[0].prefix is not None:
-            chosen = [self._live_place(self._trace.candidates())]
+            chosen = [self._live_place(candidates(self._trace.places))]
         self._taps = chosen
         self.layer = ",".join(place.path for place in chosen)
         self.grid = max((place.grid for place in chosen), key=math.prod)
 
-    def _live_place(self, candidates: Sequence[Spatial]) -> Spatial:
+    def _live_place(self, places: Sequence[Spatial]) -> Spatial:
         """The first candidate whose image tokens get a gradient from the head; the first of all, if none does."""
         seen: dict[int, Any] = {}
 
@@ -93,7 +95,7 @@ class KerasModel(TracedModel):
                     seen[place] = output
 
                 with contextlib.ExitStack() as taps:
-                    for place, candidate in enumerate(candidates):
+                    for place, candidate in enumerate(places):
                         taps.enter_context(tap(candidate.layer, functools.partial(watch, place)))
                     odds = self._head.read(*self._forward(images), Tensors)[1]
                 target = tf.reduce_sum(tf.reduce_max(odds, axis=1))
@@ -101,18 +103,19 @@ class KerasModel(TracedModel):
                 target, [seen[place] for place in sorted(seen)], unconnected_gradients=tf.UnconnectedGradients.ZERO
             )
             grids = [
-                candidates[place].as_grid(gradient) for place, gradient in zip(sorted(seen), gradients, strict=True)
+                places[place].as_grid(gradient, tf.reshape)
+                for place, gradient in zip(sorted(seen), gradients, strict=True)
             ]
             return tf.stack([tf.cast(tf.reduce_max(tf.abs(grid)), tf.float32) for grid in grids])
 
         images = tf.convert_to_tensor(probes(self.batch_size, self.input_size))
         sizes = tf.function(largest, autograph=False)(images).numpy()
         alive = [place for place, size in zip(sorted(seen), sizes, strict=True) if size > 0]
-        best: Spatial = candidates[alive[0] if alive else 0]
+        best: Spatial = places[alive[0] if alive else 0]
         return best
 
     def _as_grid(self, place: int, output: Any) -> Any:
-        return self._taps[place].as_grid(output)
+        return self._taps[place].as_grid(output, tf.reshape)
 
     def _forward(self, images: Any) -> tuple[Any, Any | None]:
         raw = self._model(images, training=False)

@@ -9,7 +9,7 @@ from typing import Any
 
 from bias_audit.errors import ModelError
 from bias_audit.models.framework import tf
-from bias_audit.models.grids import Spatial, spatial
+from bias_audit.models.grids import spatial
 
 
 class Trace:
@@ -77,62 +77,10 @@ class Trace:
         """Bytes of the largest output of a layer, for one image in float32."""
         return 4 * max((math.prod(size or 1 for size in shape[1:]) for _, _, shape in self.steps), default=0)
 
-    def listed(self) -> tuple[tuple[str, tuple[int, int]], ...]:
-        """(path, grid) of all layers that could be explained, each once, in the order in which they first run."""
-        return tuple(dict.fromkeys((place.path, place.grid) for place in self.places))
-
     def channels(self) -> dict[str, int]:
         """Path of a layer that could be explained -> number of its channels, where it is known."""
         usable = {place.path for place in self.places}
         return {path: int(shape[-1]) for path, _, shape in self.steps if path in usable and shape[-1]}
-
-    def candidates(self) -> list[Spatial]:
-        """Layers that "auto" may choose, best first: the last map, or all maps, last first, if the last is tokens.
-
-        A head that reads only the class token leaves the image's tokens of the last block without a gradient.
-        """
-        last = self.places[-1:]
-        if not last or last[0].prefix is not None:
-            return self.places[::-1]
-        # A nested model returns the output of its last layer: that layer's path says more than the model's.
-        inside = [
-            place
-            for place in self.places[:-1]
-            if place.path.startswith(last[0].path + "/") and place.grid == last[0].grid and place.prefix is None
-        ]
-        return inside[-1:] or last
-
-    def choose(self, asked: str) -> Spatial:
-        """The layer to explain.
-
-        Args:
-            asked: path of the layer or its last part; "auto" = the first of `candidates`.
-
-        Raises:
-            ModelError: no such layer, a layer without a spatial grid, or several layers of that name.
-        """
-        usable = self.places
-        listed = list(dict.fromkeys(f"{place.path} ({place.grid[0]}x{place.grid[1]})" for place in usable))
-        layers = f"Usable layers, last first: {', '.join(listed[::-1][:12])}{', ...' if len(listed) > 12 else ''}"
-        if not usable:
-            raise ModelError(
-                "no layer of the model keeps a spatial grid (4-D output, h * w > 1), so there is no heatmap"
-            )
-        if asked == "auto":
-            return self.candidates()[0]
-        matches = [place for place in usable if place.path == asked] or [
-            place for place in usable if place.path.rpartition("/")[2] == asked
-        ]
-        if not matches:
-            known = any(asked in (path, path.rpartition("/")[2]) for path, _, _ in self.steps)
-            what = "has no spatial grid (4-D output, h * w > 1)" if known else "does not exist in the model"
-            raise ModelError(f"layer {asked!r} {what}", layers)
-        if len({place.path for place in matches}) > 1:
-            raise ModelError(
-                f"layer {asked!r} is ambiguous: {', '.join(sorted({place.path for place in matches}))}",
-                "Give the whole path.",
-            )
-        return matches[-1]
 
 
 @contextlib.contextmanager

@@ -1,0 +1,174 @@
+"""Observes the outputs of the modules of a PyTorch model by hooks, which are gone when the pass is over."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from bias_audit.errors import ModelError
+from bias_audit.models.grids import Spatial, Step, spatial
+
+BETWEEN = "."
+"""Stands between the names of modules in a path."""
+
+CHANNELS_FIRST = ("Conv", "BatchNorm", "InstanceNorm", "GroupNorm", "Pool", "Upsample", "PixelShuffle")
+"""Parts of the names of modules whose output (N, C, H, W) has the channels first."""
+
+
+class Layers(NamedTuple):
+    """What ran in a forward pass.
+
+    Attributes:
+        steps: (path, module, shape of the output as (N, H, W, C) or (N, T, C)) of each module that ran, in order.
+        first: paths of the modules whose output has the channels first.
+        places: modules whose output is a map over the image.
+        last: the module that made the model's output; None = no module did.
+        shape: shape of the model's output.
+    """
+
+    steps: list[Step]
+    first: frozenset[str]
+    places: list[Spatial]
+    last: nn.Module | None
+    shape: tuple[int, ...]
+
+    @property
+    def outputs_bytes(self) -> tuple[int, int]:
+        """Bytes of the outputs of all modules together, and of the largest, for one image in float32.
+
+        Those of containers count as well, so the sum is an upper bound.
+        """
+        sizes = [4 * math.prod(size or 1 for size in shape[1:]) for _, _, shape in self.steps]
+        return sum(sizes), max(sizes, default=0)
+
+    @property
+    def channels(self) -> dict[str, int]:
+        """Path of a module that could be explained -> number of its channels."""
+        usable = {place.path for place in self.places}
+        return {path: int(shape[-1] or 0) for path, _, shape in self.steps if path in usable}
+
+    def as_grid(self, place: Spatial, output: torch.Tensor) -> torch.Tensor:
+        """Bring an output of a module, or its gradient, to (N, h, w, C)."""
+        if place.path in self.first:
+            return output.permute(0, 2, 3, 1)
+        return place.as_grid(output, torch.reshape)  # type: ignore[no-any-return]
+
+
+def ran(model: nn.Module, images: torch.Tensor, forward: Callable[[torch.Tensor], torch.Tensor]) -> Layers:
+    """Run a batch and note which modules ran.
+
+    Args:
+        model: the model.
+        images: (N, C, H, W).
+        forward: the forward pass of the model -> (N, outputs).
+    """
+    steps: list[Step] = []
+    first: dict[str, bool] = {}
+    layout: dict[tuple[int, ...], bool] = {}  # shape of an output -> whether channels were first in the last such one
+    makers: dict[int, nn.Module] = {}
+    kept: list[torch.Tensor] = []  # alive until the end, so that no two of them have one id
+
+    def note(path: str, module: nn.Module, output: torch.Tensor) -> None:
+        kept.append(output)
+        makers.setdefault(id(output), module)  # the innermost module ends first
+        shape = tuple(output.shape)
+        if len(shape) == 4:
+            first[path] = layout[shape] = _channels_first(module, shape, layout.get(shape))
+            if first[path]:
+                shape = (shape[0], *shape[2:], shape[1])
+        if shape[0] == len(images):
+            steps.append((path, module, shape))
+
+    with contextlib.ExitStack() as hooks:
+        for path, module in model.named_modules():
+            if path:
+                hooks.enter_context(hooked(module, functools.partial(note, path, module)))
+        output = forward(images)
+    height, width = images.shape[2:]
+    places = spatial(steps, (int(height), int(width)), BETWEEN)
+    grids = frozenset(path for path, is_first in first.items() if is_first)
+    return Layers(steps, grids, places, makers.get(id(output)), tuple(output.shape))
+
+
+@contextlib.contextmanager
+def hooked(module: nn.Module, on_output: Callable[[torch.Tensor], torch.Tensor | None]) -> Iterator[None]:
+    """Context in which `on_output` gets each output of a module, and what it returns, if anything, replaces it.
+
+    Of a module that returns several tensors it gets the first.
+    """
+
+    def hook(_: nn.Module, __: Any, output: Any) -> Any:
+        if isinstance(output, torch.Tensor):
+            return on_output(output)
+        if isinstance(output, tuple) and type(output) is tuple and output and isinstance(output[0], torch.Tensor):
+            changed = on_output(output[0])
+            return None if changed is None else (changed, *output[1:])
+        return None
+
+    handle = module.register_forward_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def outputs_of(made: Any) -> torch.Tensor:
+    """The outputs (N, outputs) in what a model returned: a tensor, `.logits`, or the only tensor of a collection.
+
+    Raises:
+        ModelError: anything else.
+    """
+    found = getattr(made, "logits", made)
+    if isinstance(found, dict | list | tuple):
+        parts = list(found.values()) if isinstance(found, dict) else list(found)
+        if len(parts) != 1:
+            raise ModelError(f"the model has {len(parts)} outputs (heads); one classification head is needed")
+        (found,) = parts
+    if not isinstance(found, torch.Tensor):
+        raise ModelError(f"the model is no classifier: it returned {type(found).__name__}, expected a tensor")
+    if found.ndim != 2 or not found.shape[1]:
+        raise ModelError(
+            f"the model is no classifier: its output has shape {tuple(found.shape)}, expected (images, classes)"
+        )
+    return found
+
+
+@contextlib.contextmanager
+def as_deployed(model: nn.Module) -> Iterator[None]:
+    """Context in which a model predicts as in use (eval) and no weight asks for a gradient; undone at its end."""
+    training = [(module, module.training) for module in model.modules()]
+    asking = [weight for weight in model.parameters() if weight.requires_grad]
+    try:
+        model.eval()
+        for weight in asking:
+            weight.requires_grad_(False)
+        yield
+    finally:
+        for module, was in training:
+            module.training = was
+        for weight in asking:
+            weight.requires_grad_(True)
+
+
+def _channels_first(module: nn.Module, shape: tuple[int, ...], before: bool | None) -> bool:
+    """Whether an output of four axes is (N, C, H, W), and not (N, H, W, C) as in Swin.
+
+    Args:
+        module: what made it.
+        shape: its shape.
+        before: whether the last output of the same shape was; None = there was none.
+    """
+    kind = type(module).__name__
+    if kind == "Linear" or (isinstance(module, nn.LayerNorm) and "2d" not in kind):
+        return False  # both work on the last axis
+    if any(part in kind for part in CHANNELS_FIRST):
+        return True
+    if before is not None:
+        return before
+    return not (shape[1] == shape[2] != shape[3])

@@ -1,0 +1,343 @@
+"""Runs and explains a PyTorch model without changing it: the explained layer is observed by a hook.
+
+The hook hands on a detached copy of the layer's output, so that a backward pass runs through the head alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import functools
+import hashlib
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from bias_audit.errors import ModelError
+from bias_audit.limits.watchdog import watched
+from bias_audit.models.base import Activations, Array, Explanation, Predictions, Weigh, joined
+from bias_audit.models.choosing import candidates, choose, listed
+from bias_audit.models.function import Source, assumed_size, kind_of
+from bias_audit.models.head import find_head, head_of, probes
+from bias_audit.models.memory import Cost, check_batch, fitting_batch
+from bias_audit.models.torch_layers import BETWEEN, Layers, as_deployed, hooked, outputs_of, ran
+from bias_audit.models.torch_tensors import Tensors
+from bias_audit.users_code import running
+
+if TYPE_CHECKING:
+    from bias_audit.config import AuditConfig
+
+PROBED = 2
+"""Random images on which it is found out which modules run."""
+
+
+class TorchModel:
+    """A PyTorch classifier of images (N, C, H, W); see `base.Model`.
+
+    It gets what the preprocessing makes of photos, 0..255 without one, so a model trained on other pixels needs
+    `--preprocess`. It is left as it was given: its mode, its weights and whether these ask for gradients.
+
+    Args:
+        model: the model. Where `module:function` made it and there is a GPU, it is moved there; a model in memory runs
+            where its weights lie.
+        config: layer, image size, batch size, class map, and what the outputs are.
+        class_names: classes of the data set, in the order of the outputs; None = any.
+        source: where it comes from; None = it was given in memory.
+
+    Attributes:
+        channels: path of a layer that could be explained -> number of its channels.
+        parameters: number of weights.
+
+    Raises:
+        ModelError: no classifier, outputs that do not fit the classes, or no usable layer.
+        ConfigError: the model failed, or an image size or batch size that does not fit.
+    """
+
+    inside: tuple[str, ...] = ()
+
+    def __init__(
+        self, model: nn.Module, config: AuditConfig, class_names: tuple[str, ...] | None, source: Source | None
+    ) -> None:
+        self._model, self._seconds = model, config.limits.seconds_per_call
+        source = source or Source(type(model).__name__, "")
+        self._name = source.name
+        if source.made and (there := accelerator()) is not None:
+            model.to(there)
+        weight = next(iter(model.parameters()), None)
+        self._device = torch.device("cpu") if weight is None else weight.device
+        self._dtype = weight.dtype if weight is not None and weight.dtype.is_floating_point else torch.float32
+        self.sha256 = weights_hash(model, source.sha256)
+        self.input_size, size_note = assumed_size(model, config, source.name, channels=_channels(model))
+        self.batch_size = PROBED
+        with self._called("the first call"):
+            self._layers = self._first_call()
+        cost = Cost(self.input_size, *self._layers.outputs_bytes)
+        check_batch(cost, config)
+        self.batch_size = config.batch_size or fitting_batch(cost, config.limits, _gpu_memory(self._device))
+        self.layers = listed(self._layers.places)
+        self.channels = self._layers.channels
+        self.parameters = sum(each.numel() for each in model.parameters())
+        notes = self._find_head(config, class_names, source)
+        self.notes = (*notes, *([size_note] if size_note else []), *self._head.notes)
+        self._explained_at(config.layer)
+
+    def _first_call(self) -> Layers:
+        with torch.no_grad():
+            return ran(self._model, self._tensor(probes(PROBED, self.input_size)), lambda images: self._forward(images))
+
+    def _find_head(self, config: AuditConfig, class_names: tuple[str, ...] | None, source: Source) -> tuple[str, ...]:
+        """Decide what the outputs are, by the module that makes them or by those for random images."""
+        last = self._layers.last
+        self._final = last if isinstance(last, nn.Softmax | nn.Sigmoid) else None
+        with self._called("the prediction of random images"), torch.no_grad():
+            raw = self._forward(self._tensor(probes(min(8, self.batch_size), self.input_size)))
+        outputs = raw.double().cpu().numpy()
+        if isinstance(last, nn.Linear | nn.Softmax | nn.Sigmoid):
+            self._head = find_head(outputs, isinstance(last, nn.Linear), config, class_names)
+            return ()
+        if not np.isfinite(outputs).all():
+            raise ModelError("the model gives NaN or infinite outputs on random input")
+        kind, why = kind_of(outputs, config, Source(source.name, source.sha256, made=True))
+        self._head = head_of(kind, outputs.shape[1], config, class_names)
+        return (why,)
+
+    @property
+    def head(self) -> str:
+        """Kind of the head: "softmax", "sigmoid" or "logits"; see `base.Model`."""
+        return self._head.kind
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs; see `base.Model`."""
+        return self._head.outputs
+
+    def predict(self, images: Array) -> Predictions:
+        """Predictions for any number of images (n, H, W, C), in batches; see `base.Model`."""
+        made = []
+        for start in range(0, max(len(images), 1), self.batch_size):
+            part = images[start : start + self.batch_size]
+            with self._called(f"the prediction of {len(part)} images"), torch.no_grad():
+                made.append(_predictions(self._read(self._padded(part)), len(part)))
+        return joined(made)
+
+    def explain(self, images: Array, labels: NDArray[np.intp], weigh: Weigh) -> Explanation:
+        """Predictions and heatmaps of images (n, H, W, C), n <= batch_size; see `base.Model`."""
+        with self._called(f"the explanation of {len(images)} images"):
+            outputs, values, *gradients = self._gradients(images, labels)
+            maps, maps_label = (_array(weigh(values, each, Tensors)) for each in gradients)
+        n = len(images)
+        return Explanation(_predictions(outputs, n), maps[:n], maps_label[:n])
+
+    def activations(self, images: Array, labels: NDArray[np.intp]) -> Activations:
+        """Activations and gradients of the first explained layer for n <= batch_size images; see `base.Model`."""
+        with self._called(f"the explanation of {len(images)} images"):
+            outputs, *parts = self._gradients(images, labels)
+        n = len(images)
+        return Activations(_predictions(outputs, n), *(_array(part[0])[:n] for part in parts))
+
+    def input_gradients(self, images: Array, targets: NDArray[np.intp]) -> Array:
+        """(n, H, W, C) gradient of the log-odds of each image's target class, in batches; see `base.Model`."""
+        parts = []
+        for start in range(0, len(images), self.batch_size):
+            part = images[start : start + self.batch_size]
+            with self._called(f"the gradient of {len(part)} images"), torch.enable_grad():
+                pixels = self._padded(part).requires_grad_(True)
+                odds = self._read(pixels)[1]
+                asked = self._targets(targets[start : start + self.batch_size])
+                asked = torch.where(asked < 0, odds.argmax(dim=1), asked)
+                (gradient,) = torch.autograd.grad(_sum_of(odds, asked), [pixels])
+            parts.append(_array(gradient.permute(0, 2, 3, 1))[: len(part)])
+        return np.concatenate(parts) if parts else np.zeros_like(images)
+
+    def at_layer(self, path: str) -> TorchModel:
+        """This network, explained at another layer; see `base.Model`."""
+        other = copy.copy(self)
+        other._explained_at(path)
+        return other
+
+    @contextlib.contextmanager
+    def randomised(self, seed: int) -> Iterator[None]:
+        """Context in which every weight tensor is shuffled; at its end, also after an error, weights are restored."""
+        named = (*self._model.parameters(), *self._model.buffers())
+        tensors = [each for each in named if each.is_floating_point()]  # integers are indices, not weights
+        kept = [each.detach().clone() for each in tensors]
+        rng = np.random.default_rng(seed)
+        try:
+            with torch.no_grad():
+                for tensor, values in zip(tensors, kept, strict=True):
+                    order = torch.from_numpy(rng.permutation(values.numel())).to(values.device)
+                    tensor.copy_(values.flatten()[order].reshape(values.shape))  # the scale stays: nothing overflows
+            yield
+        finally:
+            with torch.no_grad():
+                for tensor, values in zip(tensors, kept, strict=True):
+                    tensor.copy_(values)
+
+    def _explained_at(self, path: str) -> None:
+        self.differentiable = bool(self._layers.places) or path != "auto"
+        if not self.differentiable:
+            self.layer, self.grid = "", (1, 1)
+            self.notes += ("No module of the model keeps a spatial grid: only methods that perturb the image run.",)
+            return
+        paths = [step[0] for step in self._layers.steps]
+        places = [choose(self._layers.places, paths, part.strip(), BETWEEN) for part in path.split(",")]
+        if path == "auto" and places[0].prefix is not None:
+            places = [self._live_place(candidates(self._layers.places, BETWEEN))]
+        self._taps = places
+        self.layer = ",".join(place.path for place in places)
+        self.grid = max((place.grid for place in places), key=math.prod)
+
+    def _live_place(self, places: Sequence[Any]) -> Any:
+        """The first place whose image tokens get a gradient from the head; the first of all, if none does."""
+        seen: dict[int, torch.Tensor] = {}
+
+        def keep(place: int, output: torch.Tensor) -> torch.Tensor:
+            seen[place] = output
+            return output.clone()  # what follows may change its input in place
+
+        with self._called("the first gradient"), torch.enable_grad(), contextlib.ExitStack() as hooks:
+            for number, place in enumerate(places):
+                hooks.enter_context(hooked(place.layer, functools.partial(keep, number)))
+            pixels = self._tensor(probes(self.batch_size, self.input_size)).requires_grad_(True)
+            odds = self._read(pixels)[1]
+            order = sorted(seen)
+            gradients = torch.autograd.grad(odds.amax(dim=1).sum(), [seen[each] for each in order], allow_unused=True)
+        for number, gradient in zip(order, gradients, strict=True):
+            if gradient is not None and bool(self._layers.as_grid(places[number], gradient).abs().max() > 0):
+                return places[number]
+        return places[0]
+
+    def _gradients(self, images: Array, labels: NDArray[np.intp]) -> Any:
+        """(outputs, values, gradients of the most probable class, gradients of the label), lists of a part per layer.
+
+        A layer that is used several times counts with its last output, which feeds the head.
+        """
+        leaves: dict[int, torch.Tensor] = {}
+
+        def cut(place: int, output: torch.Tensor) -> torch.Tensor:
+            leaves[place] = output.detach().requires_grad_(True)
+            # In place, a ReLU after the layer would change the values that are explained.
+            return leaves[place].clone()
+
+        # Several layers hang together: only the first in the network is cut from what made it.
+        through = len(self._taps) > 1
+
+        def follow(place: int, output: torch.Tensor) -> torch.Tensor:
+            if not output.requires_grad:
+                return cut(place, output)
+            leaves[place] = output
+            return output.clone()
+
+        watch = follow if through else cut
+        with torch.enable_grad(), contextlib.ExitStack() as hooks:
+            for number, place in enumerate(self._taps):
+                hooks.enter_context(hooked(place.layer, functools.partial(watch, number)))
+            outputs = self._read(self._padded(images))
+            odds = outputs[1]
+            best = odds.argmax(dim=1)
+            asked = self._targets(labels)
+            asked = torch.where(asked < 0, best, asked)
+            order = sorted(leaves)
+            found = [leaves[number] for number in order]
+            differ = bool((best != asked).any())
+            gradients = _gradients_of(_sum_of(odds, best), found, keep=differ)
+            labelled = _gradients_of(_sum_of(odds, asked), found, keep=False) if differ else gradients
+        parts = (
+            [
+                self._layers.as_grid(self._taps[number], each.detach().float())
+                for number, each in zip(order, of, strict=True)
+            ]
+            for of in (found, gradients, labelled)
+        )
+        return tuple(each.detach() for each in outputs), *parts
+
+    def _read(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """What `Head.read` makes of the outputs for images (N, C, H, W)."""
+        logits: list[torch.Tensor] = []
+        with contextlib.ExitStack() as hooks:
+            if self._final is not None:
+                handle = self._final.register_forward_pre_hook(lambda _, given: logits.append(given[0]))
+                hooks.callback(handle.remove)
+            raw = self._forward(images)
+        return self._head.read(raw, logits[-1] if logits else None, Tensors)
+
+    def _forward(self, images: torch.Tensor) -> torch.Tensor:
+        with as_deployed(self._model), running(f"the model {self._name} failed"):
+            made = self._model(images)
+        outputs = outputs_of(made)
+        if len(outputs) != len(images):
+            raise ModelError(f"the model gave {len(outputs)} rows of outputs for {len(images)} images")
+        return outputs
+
+    def _tensor(self, images: Array) -> torch.Tensor:
+        pixels = np.ascontiguousarray(images.transpose(0, 3, 1, 2), np.float32)
+        return torch.from_numpy(pixels).to(self._device, self._dtype)
+
+    def _padded(self, images: Array) -> torch.Tensor:
+        """Pad images with zeros to a full batch, so that a resumed run gets the same numbers."""
+        missing = self.batch_size - len(images)
+        if missing:
+            images = np.concatenate([images, np.zeros((missing, *self.input_size), np.float32)])
+        return self._tensor(images)
+
+    def _targets(self, labels: NDArray[np.intp]) -> torch.Tensor:
+        targets = np.full(self.batch_size, -1, np.int64)
+        targets[: len(labels)] = labels
+        return torch.from_numpy(targets).to(self._device)
+
+    def _called(self, what: str) -> watched:
+        """Context of one call; see `limits.watchdog`."""
+        return watched(f"{what} by the model", self._seconds)
+
+
+def accelerator() -> torch.device | None:
+    """The GPU that PyTorch would use; None = there is none."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps") if torch.backends.mps.is_available() else None
+
+
+def weights_hash(model: nn.Module, source: str) -> str:
+    """SHA-256 of the source of a model and of the names and values of its weights; 64 hex digits."""
+    digest = hashlib.sha256(source.encode())
+    for name, values in model.state_dict().items():
+        if isinstance(values, torch.Tensor):
+            digest.update(name.encode())
+            digest.update(values.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _channels(model: nn.Module) -> int:
+    """1 where the first convolution takes grey pictures, else 3."""
+    first = next((each for each in model.modules() if isinstance(each, nn.Conv2d)), None)
+    return 1 if first is not None and first.in_channels == 1 else 3
+
+
+def _gpu_memory(device: torch.device) -> int | None:
+    return int(torch.cuda.get_device_properties(device).total_memory) if device.type == "cuda" else None
+
+
+def _sum_of(odds: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return odds.gather(1, targets[:, None]).sum()
+
+
+def _gradients_of(target: torch.Tensor, values: list[torch.Tensor], *, keep: bool) -> list[torch.Tensor]:
+    """Gradients with respect to each of the values; zeros where the target does not depend on it."""
+    if not target.requires_grad:
+        return [torch.zeros_like(value) for value in values]
+    found = torch.autograd.grad(target, values, retain_graph=keep, allow_unused=True)
+    return [torch.zeros_like(value) if each is None else each for value, each in zip(values, found, strict=True)]
+
+
+def _array(tensor: torch.Tensor) -> Array:
+    return np.asarray(tensor.detach().float().cpu().numpy(), np.float32)
+
+
+def _predictions(outputs: Any, n: int) -> Predictions:
+    probabilities, log_odds, other, *outdone = (each.cpu().numpy()[:n] for each in outputs)
+    return Predictions(probabilities, log_odds, other, *outdone)
