@@ -150,7 +150,7 @@ class TorchModel:
                 odds = self._read(pixels)[1]
                 asked = self._targets(targets[start : start + self.batch_size])
                 asked = torch.where(asked < 0, odds.argmax(dim=1), asked)
-                (gradient,) = torch.autograd.grad(_sum_of(odds, asked), [pixels])
+                (gradient,) = self._gradients_of(_sum_of(odds, asked), [pixels], keep=False)
             parts.append(_array(gradient.permute(0, 2, 3, 1))[: len(part)])
         return np.concatenate(parts) if parts else np.zeros_like(images)
 
@@ -206,9 +206,9 @@ class TorchModel:
             pixels = self._tensor(probes(self.batch_size, self.input_size)).requires_grad_(True)
             odds = self._read(pixels)[1]
             order = sorted(seen)
-            gradients = torch.autograd.grad(odds.amax(dim=1).sum(), [seen[each] for each in order], allow_unused=True)
+            gradients = self._gradients_of(odds.amax(dim=1).sum(), [seen[each] for each in order], keep=False)
         for number, gradient in zip(order, gradients, strict=True):
-            if gradient is not None and bool(self._layers.as_grid(places[number], gradient).abs().max() > 0):
+            if bool(self._layers.as_grid(places[number], gradient).abs().max() > 0):
                 return places[number]
         return places[0]
 
@@ -245,8 +245,8 @@ class TorchModel:
             order = sorted(leaves)
             found = [leaves[number] for number in order]
             differ = bool((best != asked).any())
-            gradients = _gradients_of(_sum_of(odds, best), found, keep=differ)
-            labelled = _gradients_of(_sum_of(odds, asked), found, keep=False) if differ else gradients
+            gradients = self._gradients_of(_sum_of(odds, best), found, keep=differ)
+            labelled = self._gradients_of(_sum_of(odds, asked), found, keep=False) if differ else gradients
         parts = (
             [
                 self._layers.as_grid(self._taps[number], each.detach().float())
@@ -273,6 +273,14 @@ class TorchModel:
         if len(outputs) != len(images):
             raise ModelError(f"the model gave {len(outputs)} rows of outputs for {len(images)} images")
         return outputs
+
+    def _gradients_of(self, target: torch.Tensor, values: list[torch.Tensor], *, keep: bool) -> list[torch.Tensor]:
+        """Gradients with respect to each of the values; zeros where the target does not depend on it."""
+        if not target.requires_grad:
+            return [torch.zeros_like(value) for value in values]
+        with running(f"the gradient of the model {self._name} failed"):
+            found = torch.autograd.grad(target, values, retain_graph=keep, allow_unused=True)
+        return [torch.zeros_like(value) if each is None else each for value, each in zip(values, found, strict=True)]
 
     def _tensor(self, images: Array) -> torch.Tensor:
         pixels = np.ascontiguousarray(images.transpose(0, 3, 1, 2), np.float32)
@@ -324,14 +332,6 @@ def _gpu_memory(device: torch.device) -> int | None:
 
 def _sum_of(odds: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return odds.gather(1, targets[:, None]).sum()
-
-
-def _gradients_of(target: torch.Tensor, values: list[torch.Tensor], *, keep: bool) -> list[torch.Tensor]:
-    """Gradients with respect to each of the values; zeros where the target does not depend on it."""
-    if not target.requires_grad:
-        return [torch.zeros_like(value) for value in values]
-    found = torch.autograd.grad(target, values, retain_graph=keep, allow_unused=True)
-    return [torch.zeros_like(value) if each is None else each for value, each in zip(values, found, strict=True)]
 
 
 def _array(tensor: torch.Tensor) -> Array:

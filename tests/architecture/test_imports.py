@@ -14,7 +14,7 @@ from bias_audit.run.result import load
 
 CHECKS = Path(bias_audit.__file__).parent / "checks"
 
-HEAVY = ("tensorflow", "keras", "sklearn", "scipy", "matplotlib", "cv2", "pandas", "pyarrow", "PIL")
+HEAVY = ("tensorflow", "keras", "torch", "sklearn", "scipy", "matplotlib", "cv2", "pandas", "pyarrow", "PIL")
 
 
 def loaded(code: str) -> set[str]:

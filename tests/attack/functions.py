@@ -197,11 +197,83 @@ def odd_objects(attempt: Attempt) -> str:
     return sentence(audit)
 
 
+def odd_modules(attempt: Attempt) -> str:
+    """A module of PyTorch that returns odd things, or changes what it is given: a sentence, or sound arrays."""
+    import numpy as np
+    import torch
+    from torch import nn
+
+    from bias_audit.config import AuditConfig
+    from bias_audit.models.doors import load_model
+
+    rng = attempt.rng
+    torch.manual_seed(rng.randrange(1000))
+
+    def answer(outputs: Any) -> Any:
+        answers = {
+            "outputs": lambda: outputs,
+            "packed": lambda: (outputs,),
+            "named": lambda: {"logits": outputs},
+            "two": lambda: [outputs, outputs],
+            "nothing": lambda: None,
+            "array": lambda: outputs.detach().numpy(),
+            "turned": lambda: outputs.T,
+            "fewer": lambda: outputs[:1],
+            "none": lambda: outputs[:, :0],
+            "integers": lambda: outputs.long(),
+            "not finite": lambda: outputs / 0,
+            "in place": lambda: outputs.mul_(2),
+            "raises": lambda: (_ for _ in ()).throw(rng.choice((ValueError, SystemExit, KeyboardInterrupt))("no")),
+        }
+        return answers[kinds[0] if rng.random() < 0.8 else rng.choice(list(answers))]()
+
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Conv2d(3, 4, rng.choice((1, 3, 9)))
+            self.head = nn.Linear(4, 2)
+
+        def forward(self, images: Any) -> Any:
+            if rng.random() < 0.1:
+                images[:] = math.nan
+            values = nn.functional.relu(self.first(images), inplace=True)
+            return answer(self.head(values.mean(dim=(2, 3))))
+
+    kinds = [rng.choice(("outputs", "outputs", "packed", "named", "two", "nothing", "array", "turned", "raises"))]
+    given = Odd()
+    if rng.random() < 0.2:
+        given.input_size = rng.choice(((SIDE, SIDE, 3), (0, 1, 3), "large", (SIDE,), None))  # type: ignore[assignment]
+    attempt.what = f"{kinds[0]}, a kernel of {given.first.kernel_size[0]}"
+    size = None if hasattr(given, "input_size") else (SIDE, SIDE)
+    labels = np.zeros(3, np.intp)
+
+    def audit() -> None:
+        model = load_model(given, AuditConfig(image_size=size, batch_size=4), ("a", "b"))
+        pixels = np.zeros((3, *model.input_size), np.float32)
+        said = model.predict(pixels)
+        if model.differentiable:
+            model.input_gradients(pixels, labels)
+            with model.randomised(0):
+                said = model.explain(
+                    pixels, labels, lambda values, gradients, xp: xp.sum(values[0], axis=3)
+                ).predictions
+        if pixels.any():
+            attempt.bad(WRONG, "the caller's images were changed")
+        if said.probabilities.shape != (3, 2) or said.log_odds.shape != (3, 2):
+            attempt.bad(WRONG, f"shapes {said.probabilities.shape}, {said.log_odds.shape}")
+
+    told = sentence(audit)
+    if any(module._forward_hooks or module._forward_pre_hooks for module in given.modules()):
+        attempt.bad(WRONG, "a hook was left")
+    return told
+
+
 def nothing(folder: Path) -> None:
     """No material is needed."""
 
 
 KINDS = {
     "predict functions: answers": Kind(odd_answers, nothing, 40, 20),
+    "modules of PyTorch: answers": Kind(odd_modules, nothing, 40, 20),
     "models in memory: attributes and answers": Kind(odd_objects, nothing, 40, 20),
 }

@@ -149,7 +149,7 @@ def test_hooks_are_gone_after_an_error():
 
 
 def test_the_backward_pass_reaches_the_head_alone():
-    """The first convolution has no gradient function: nothing before the explained layer is kept for a backward pass."""
+    """Nothing before the explained layer has a gradient function, so nothing of it is kept for a backward pass."""
     net, seen = convolutions(), []
     model = opened(net)
     handle = net[0].register_forward_hook(lambda *given: seen.append(given[2].requires_grad))
