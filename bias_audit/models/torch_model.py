@@ -246,7 +246,7 @@ class TorchModel:
             yield seen
 
     def _gradients(self, images: Array, labels: NDArray[np.intp]) -> Any:
-        """(outputs, values, gradients of the most probable class, gradients of the label), lists of a part per layer."""
+        """(outputs, values, gradients of the most probable class, and of the label), lists of a part per layer."""
         with torch.enable_grad(), self._tapped(self._taps) as seen:
             outputs = self._read(self._padded(images))
             odds = outputs[1]

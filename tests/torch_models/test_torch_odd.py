@@ -7,7 +7,7 @@ import pytest
 import torch
 from test_torch_model import LABELS, NAMES, one, opened, photos
 from torch import nn
-from torch_networks import CLASSES, SIZE, Block, Transformer, convolutions
+from torch_networks import CLASSES, SIZE, Transformer, convolutions
 
 from bias_audit.config import AuditConfig
 from bias_audit.errors import BiasAuditError
@@ -173,8 +173,7 @@ class BadBackward(torch.autograd.Function):
 def test_what_a_model_raises_is_one_sentence(net):
     settings = {} if not isinstance(net, BadSize) else {"image_size": None}
     with pytest.raises(BiasAuditError):
-        model = opened(net, **settings)
-        model.explain(photos(4), LABELS[:4], one("hires_cam"))
+        opened(net, **settings).explain(photos(4), LABELS[:4], one("hires_cam"))
 
 
 def test_lazy_layers_without_weights_are_refused():
