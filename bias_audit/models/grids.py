@@ -36,7 +36,9 @@ class Spatial(NamedTuple):
         return reshape(output[:, self.prefix :], (-1, *self.grid, int(output.shape[2])))
 
 
-def spatial(steps: Sequence[Step], image: tuple[int, int], between: str = "/") -> list[Spatial]:
+def spatial(
+    steps: Sequence[Step], image: tuple[int, int], between: str = "/", *, tokens: bool = False
+) -> list[Spatial]:
     """The layers whose output is a map over the image with h * w > 1, in the order in which they ran.
 
     Tokens count only in a network with attention: elsewhere a sequence as long as the grid is a reshape on the way to
@@ -46,6 +48,7 @@ def spatial(steps: Sequence[Step], image: tuple[int, int], between: str = "/") -
         steps: all layers that ran, in order.
         image: (height, width) of the input, which gives the grid of tokens where no layer embeds patches.
         between: what stands between the names in a path.
+        tokens: whether there are tokens though no layer is called attention.
     """
     attention = tuple(path + between for path, layer, _ in steps if "attention" in type(layer).__name__.lower())
     found: list[Spatial] = []
@@ -56,8 +59,8 @@ def spatial(steps: Sequence[Step], image: tuple[int, int], between: str = "/") -
         if len(shape) == 4 and shape[1] and shape[2] and shape[1] * shape[2] > 1:
             patches = (shape[1], shape[2])
             found.append(Spatial(path, layer, patches))
-        elif attention and len(shape) == 3 and shape[1] and (tokens := token_grid(shape[1], patches, image)):
-            found.append(Spatial(path, layer, *tokens))
+        elif (attention or tokens) and len(shape) == 3 and shape[1] and (grid := token_grid(shape[1], patches, image)):
+            found.append(Spatial(path, layer, *grid))
     return found
 
 

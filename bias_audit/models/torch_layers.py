@@ -17,8 +17,11 @@ from bias_audit.models.grids import Spatial, Step, spatial
 BETWEEN = "."
 """Stands between the names of modules in a path."""
 
-CHANNELS_FIRST = ("Conv", "BatchNorm", "InstanceNorm", "GroupNorm", "Pool", "Upsample", "PixelShuffle")
-"""Parts of the names of modules whose output (N, C, H, W) has the channels first."""
+CHANNELS_FIRST = (
+    nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d, nn.InstanceNorm2d, nn.GroupNorm, nn.LocalResponseNorm, nn.Upsample,
+    nn.MaxPool2d, nn.AvgPool2d, nn.LPPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.PixelShuffle,
+)  # fmt: skip
+"""Modules whose output of four axes is (N, C, H, W)."""
 
 
 class Layers(NamedTuple):
@@ -79,7 +82,7 @@ def ran(model: nn.Module, images: torch.Tensor, forward: Callable[[torch.Tensor]
         makers.setdefault(id(output), module)  # the innermost module ends first
         shape = tuple(output.shape)
         if len(shape) == 4:
-            first[path] = layout[shape] = _channels_first(module, shape, layout.get(shape))
+            first[path] = layout[shape] = _channels_first(module, shape, layout.get(shape), images)
             if first[path]:
                 shape = (shape[0], *shape[2:], shape[1])
         if shape[0] == len(images):
@@ -87,11 +90,13 @@ def ran(model: nn.Module, images: torch.Tensor, forward: Callable[[torch.Tensor]
 
     with contextlib.ExitStack() as hooks:
         for path, module in model.named_modules():
-            if path:
+            if path and not isinstance(module, torch.jit.ScriptModule):  # hooks on it are not called
                 hooks.enter_context(hooked(module, functools.partial(note, path, module)))
         output = forward(images)
     height, width = images.shape[2:]
-    places = spatial(steps, (int(height), int(width)), BETWEEN)
+    # Blocks need not be built of a class called attention: whoever normalises the vectors of a sequence has tokens.
+    tokens = any(isinstance(module, nn.LayerNorm | nn.RMSNorm) and len(shape) == 3 for _, module, shape in steps)
+    places = spatial(steps, (int(height), int(width)), BETWEEN, tokens=tokens)
     grids = frozenset(path for path, is_first in first.items() if is_first)
     return Layers(steps, grids, places, makers.get(id(output)), tuple(output.shape))
 
@@ -132,6 +137,8 @@ def outputs_of(made: Any) -> torch.Tensor:
         (found,) = parts
     if not isinstance(found, torch.Tensor):
         raise ModelError(f"the model is no classifier: it returned {type(found).__name__}, expected a tensor")
+    if not found.is_floating_point():
+        raise ModelError(f"the model is no classifier: its output is of {found.dtype}, expected floating-point numbers")
     if found.ndim != 2 or not found.shape[1]:
         raise ModelError(
             f"the model is no classifier: its output has shape {tuple(found.shape)}, expected (images, classes)"
@@ -143,7 +150,8 @@ def outputs_of(made: Any) -> torch.Tensor:
 def as_deployed(model: nn.Module) -> Iterator[None]:
     """Context in which a model predicts as in use (eval) and no weight asks for a gradient; undone at its end."""
     training = [(module, module.training) for module in model.modules()]
-    asking = [weight for weight in model.parameters() if weight.requires_grad]
+    # Those made in inference mode cannot be asked again; with them there is no gradient anyway.
+    asking = [weight for weight in model.parameters() if weight.requires_grad and not weight.is_inference()]
     try:
         model.eval()
         for weight in asking:
@@ -156,19 +164,25 @@ def as_deployed(model: nn.Module) -> Iterator[None]:
             weight.requires_grad_(True)
 
 
-def _channels_first(module: nn.Module, shape: tuple[int, ...], before: bool | None) -> bool:
+def _channels_first(module: nn.Module, shape: tuple[int, ...], before: bool | None, images: torch.Tensor) -> bool:
     """Whether an output of four axes is (N, C, H, W), and not (N, H, W, C) as in Swin.
+
+    PyTorch's own modules say so by what they are. Any other has the layout of the last output of this shape; where
+    there was none, the one whose height and width are in the proportions of the image.
 
     Args:
         module: what made it.
         shape: its shape.
         before: whether the last output of the same shape was; None = there was none.
+        images: (N, C, H, W), the input of the model.
     """
-    kind = type(module).__name__
-    if kind == "Linear" or (isinstance(module, nn.LayerNorm) and "2d" not in kind):
-        return False  # both work on the last axis
-    if any(part in kind for part in CHANNELS_FIRST):
+    if isinstance(module, nn.Linear) or (type(module) is nn.LayerNorm and len(module.normalized_shape) == 1):
+        return False  # both work on the last axis; classes made of LayerNorm often work on another
+    if isinstance(module, CHANNELS_FIRST):
         return True
     if before is not None:
         return before
-    return not (shape[1] == shape[2] != shape[3])
+    height, width = images.shape[2:]
+    return abs(math.log(shape[2] * width / (shape[3] * height))) <= abs(
+        math.log(shape[1] * width / (shape[2] * height))
+    )

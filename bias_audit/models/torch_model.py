@@ -17,15 +17,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.nn.parameter import UninitializedParameter
 
 from bias_audit.errors import ModelError
 from bias_audit.limits.watchdog import watched
 from bias_audit.models.base import Activations, Array, Explanation, Predictions, Weigh, joined
 from bias_audit.models.choosing import candidates, choose, listed
 from bias_audit.models.function import Source, assumed_size, kind_of
+from bias_audit.models.grids import Spatial
 from bias_audit.models.head import find_head, head_of, probes
 from bias_audit.models.memory import Cost, check_batch, fitting_batch
-from bias_audit.models.torch_layers import BETWEEN, Layers, as_deployed, hooked, outputs_of, ran
+from bias_audit.models.torch_layers import BETWEEN, as_deployed, hooked, outputs_of, ran
 from bias_audit.models.torch_tensors import Tensors
 from bias_audit.users_code import running
 
@@ -33,7 +35,12 @@ if TYPE_CHECKING:
     from bias_audit.config import AuditConfig
 
 PROBED = 2
-"""Random images on which it is found out which modules run."""
+"""Random images on which it is found out which modules run, and which of them get a gradient."""
+
+NO_LAYER = (
+    "No module of the model keeps a spatial grid and gets a gradient of the outputs (none does before detach(), under "
+    "torch.no_grad() or in TorchScript), so there is no layer to explain: only methods that perturb the image run."
+)
 
 
 class TorchModel:
@@ -64,31 +71,31 @@ class TorchModel:
         self, model: nn.Module, config: AuditConfig, class_names: tuple[str, ...] | None, source: Source | None
     ) -> None:
         self._model, self._seconds = model, config.limits.seconds_per_call
+        moves = source is not None  # a model in memory stays where its owner put it
         source = source or Source(type(model).__name__, "")
         self._name = source.name
-        if source.made and (there := accelerator()) is not None:
-            model.to(there)
-        weight = next(iter(model.parameters()), None)
-        self._device = torch.device("cpu") if weight is None else weight.device
-        self._dtype = weight.dtype if weight is not None and weight.dtype.is_floating_point else torch.float32
-        self.sha256 = weights_hash(model, source.sha256)
-        self.input_size, size_note = assumed_size(model, config, source.name, channels=_channels(model))
+        with self._called("the first look"):
+            if any(isinstance(each, UninitializedParameter) for each in model.parameters()):
+                raise ModelError(
+                    f"the model {self._name} has lazy layers without weights",
+                    "Call it once with a batch of images, and train it.",
+                )
+            self._device, self._dtype = _placed(model, move=moves)
+            self.input_size, size_note = assumed_size(model, config, source.name, channels=_channels(model))
+        check_batch(Cost(self.input_size, 0, 0), config)  # before a picture of this size is made
         self.batch_size = PROBED
-        with self._called("the first call"):
-            self._layers = self._first_call()
+        with self._called("the first call"), torch.no_grad():
+            self._layers = ran(model, self._tensor(probes(PROBED, self.input_size)), self._forward)
+            self.sha256 = weights_hash(model, source.sha256)
+            self.parameters = sum(each.numel() for each in model.parameters())
         cost = Cost(self.input_size, *self._layers.outputs_bytes)
         check_batch(cost, config)
         self.batch_size = config.batch_size or fitting_batch(cost, config.limits, _gpu_memory(self._device))
         self.layers = listed(self._layers.places)
         self.channels = self._layers.channels
-        self.parameters = sum(each.numel() for each in model.parameters())
         notes = self._find_head(config, class_names, source)
         self.notes = (*notes, *([size_note] if size_note else []), *self._head.notes)
         self._explained_at(config.layer)
-
-    def _first_call(self) -> Layers:
-        with torch.no_grad():
-            return ran(self._model, self._tensor(probes(PROBED, self.input_size)), lambda images: self._forward(images))
 
     def _find_head(self, config: AuditConfig, class_names: tuple[str, ...] | None, source: Source) -> tuple[str, ...]:
         """Decide what the outputs are, by the module that makes them or by those for random images."""
@@ -96,7 +103,7 @@ class TorchModel:
         self._final = last if isinstance(last, nn.Softmax | nn.Sigmoid) else None
         with self._called("the prediction of random images"), torch.no_grad():
             raw = self._forward(self._tensor(probes(min(8, self.batch_size), self.input_size)))
-        outputs = raw.double().cpu().numpy()
+        outputs = raw.cpu().double().numpy()  # in this order: an Apple GPU has no double precision
         if isinstance(last, nn.Linear | nn.Softmax | nn.Sigmoid):
             self._head = find_head(outputs, isinstance(last, nn.Linear), config, class_names)
             return ()
@@ -127,8 +134,10 @@ class TorchModel:
 
     def explain(self, images: Array, labels: NDArray[np.intp], weigh: Weigh) -> Explanation:
         """Predictions and heatmaps of images (n, H, W, C), n <= batch_size; see `base.Model`."""
-        with self._called(f"the explanation of {len(images)} images"):
+        what = f"the explanation of {len(images)} images"
+        with self._called(what):
             outputs, values, *gradients = self._gradients(images, labels)
+        with watched(f"{what} by the method", self._seconds):  # what a method raises is not the model's failure
             maps, maps_label = (_array(weigh(values, each, Tensors)) for each in gradients)
         n = len(images)
         return Explanation(_predictions(outputs, n), maps[:n], maps_label[:n])
@@ -147,10 +156,10 @@ class TorchModel:
             part = images[start : start + self.batch_size]
             with self._called(f"the gradient of {len(part)} images"), torch.enable_grad():
                 pixels = self._padded(part).requires_grad_(True)
-                odds = self._read(pixels)[1]
+                odds = self._read(pixels.clone())[1]  # a copy: the model may change its input in place
                 asked = self._targets(targets[start : start + self.batch_size])
                 asked = torch.where(asked < 0, odds.argmax(dim=1), asked)
-                (gradient,) = self._gradients_of(_sum_of(odds, asked), [pixels], keep=False)
+                (gradient,) = _gradients_of(_sum_of(odds, asked), [pixels], keep=False)
             parts.append(_array(gradient.permute(0, 2, 3, 1))[: len(part)])
         return np.concatenate(parts) if parts else np.zeros_like(images)
 
@@ -179,74 +188,76 @@ class TorchModel:
                     tensor.copy_(values)
 
     def _explained_at(self, path: str) -> None:
-        self.differentiable = bool(self._layers.places) or path != "auto"
-        if not self.differentiable:
-            self.layer, self.grid = "", (1, 1)
-            self.notes += ("No module of the model keeps a spatial grid: only methods that perturb the image run.",)
+        places: list[Spatial] | None = []
+        if path != "auto":
+            paths = [step[0] for step in self._layers.steps]
+            places = [choose(self._layers.places, paths, part.strip(), BETWEEN) for part in path.split(",")]
+        elif (live := self._live_place()) is not None:
+            places = [live]
+        self.differentiable = bool(places)
+        if not places:
+            self.layers, self.layer, self.grid = (), "", (1, 1)
+            self.notes += (NO_LAYER,)
             return
-        paths = [step[0] for step in self._layers.steps]
-        places = [choose(self._layers.places, paths, part.strip(), BETWEEN) for part in path.split(",")]
-        if path == "auto" and places[0].prefix is not None:
-            places = [self._live_place(candidates(self._layers.places, BETWEEN))]
         self._taps = places
         self.layer = ",".join(place.path for place in places)
         self.grid = max((place.grid for place in places), key=math.prod)
 
-    def _live_place(self, places: Sequence[Any]) -> Any:
-        """The first place whose image tokens get a gradient from the head; the first of all, if none does."""
+    def _live_place(self) -> Spatial | None:
+        """The layer that "auto" explains: the best one whose map over the image gets a gradient; None = there is none.
+
+        A class token leaves the patches of the last block without one, and so does `detach()` or `torch.no_grad()`
+        whatever is before it. If the gradients that arrive are all zero on random images, the best layer that they
+        reach.
+        """
+        usable = self._layers.places
+        places = list(dict.fromkeys((*candidates(usable, BETWEEN), *usable[::-1])))
+        if not places:
+            return None
+        pixels = self._tensor(probes(PROBED, self.input_size))  # few: the graph of the whole network is kept
+        with self._called("the first gradient"), torch.enable_grad(), self._tapped(places) as seen:
+            odds = self._read(pixels)[1]
+            found = _gradients_of(odds.amax(dim=1).sum(), list(seen.values()), keep=False, zeros=False)
+            gradients = dict(zip(seen, found, strict=True))
+        reached = [number for number in sorted(seen) if gradients[number] is not None]
+        live = [each for each in reached if self._layers.as_grid(places[each], gradients[each]).abs().max() > 0]
+        return places[(live or reached)[0]] if reached else None
+
+    @contextlib.contextmanager
+    def _tapped(self, places: Sequence[Spatial]) -> Iterator[dict[int, torch.Tensor]]:
+        """Context that fills a dictionary, position in `places` -> output of the layer, cut from what made it.
+
+        A layer that is used several times counts with its last output, which feeds the head. Several layers hang
+        together: only those before which no other was seen are cut.
+        """
         seen: dict[int, torch.Tensor] = {}
 
-        def keep(place: int, output: torch.Tensor) -> torch.Tensor:
-            seen[place] = output
-            return output.clone()  # what follows may change its input in place
+        def cut(place: int, output: torch.Tensor) -> torch.Tensor:
+            through = len(places) > 1 and output.requires_grad
+            seen[place] = output if through else output.detach().requires_grad_(True)
+            # A copy goes on: in place, a ReLU after the layer would change the values that are explained. It has a
+            # gradient also where the model computes its features under `torch.no_grad()`.
+            with torch.enable_grad():
+                return seen[place].clone()
 
-        with self._called("the first gradient"), torch.enable_grad(), contextlib.ExitStack() as hooks:
+        with contextlib.ExitStack() as hooks:
             for number, place in enumerate(places):
-                hooks.enter_context(hooked(place.layer, functools.partial(keep, number)))
-            pixels = self._tensor(probes(self.batch_size, self.input_size)).requires_grad_(True)
-            odds = self._read(pixels)[1]
-            order = sorted(seen)
-            gradients = self._gradients_of(odds.amax(dim=1).sum(), [seen[each] for each in order], keep=False)
-        for number, gradient in zip(order, gradients, strict=True):
-            if bool(self._layers.as_grid(places[number], gradient).abs().max() > 0):
-                return places[number]
-        return places[0]
+                hooks.enter_context(hooked(place.layer, functools.partial(cut, number)))
+            yield seen
 
     def _gradients(self, images: Array, labels: NDArray[np.intp]) -> Any:
-        """(outputs, values, gradients of the most probable class, gradients of the label), lists of a part per layer.
-
-        A layer that is used several times counts with its last output, which feeds the head.
-        """
-        leaves: dict[int, torch.Tensor] = {}
-
-        def cut(place: int, output: torch.Tensor) -> torch.Tensor:
-            leaves[place] = output.detach().requires_grad_(True)
-            # In place, a ReLU after the layer would change the values that are explained.
-            return leaves[place].clone()
-
-        # Several layers hang together: only the first in the network is cut from what made it.
-        through = len(self._taps) > 1
-
-        def follow(place: int, output: torch.Tensor) -> torch.Tensor:
-            if not output.requires_grad:
-                return cut(place, output)
-            leaves[place] = output
-            return output.clone()
-
-        watch = follow if through else cut
-        with torch.enable_grad(), contextlib.ExitStack() as hooks:
-            for number, place in enumerate(self._taps):
-                hooks.enter_context(hooked(place.layer, functools.partial(watch, number)))
+        """(outputs, values, gradients of the most probable class, and of the label), lists of a part per layer."""
+        with torch.enable_grad(), self._tapped(self._taps) as seen:
             outputs = self._read(self._padded(images))
             odds = outputs[1]
             best = odds.argmax(dim=1)
             asked = self._targets(labels)
             asked = torch.where(asked < 0, best, asked)
-            order = sorted(leaves)
-            found = [leaves[number] for number in order]
+            order = sorted(seen)
+            found = [seen[number] for number in order]
             differ = bool((best != asked).any())
-            gradients = self._gradients_of(_sum_of(odds, best), found, keep=differ)
-            labelled = self._gradients_of(_sum_of(odds, asked), found, keep=False) if differ else gradients
+            gradients = _gradients_of(_sum_of(odds, best), found, keep=differ)
+            labelled = _gradients_of(_sum_of(odds, asked), found, keep=False) if differ else gradients
         parts = (
             [
                 self._layers.as_grid(self._taps[number], each.detach().float())
@@ -267,23 +278,14 @@ class TorchModel:
         return self._head.read(raw, logits[-1] if logits else None, Tensors)
 
     def _forward(self, images: torch.Tensor) -> torch.Tensor:
-        with as_deployed(self._model), running(f"the model {self._name} failed"):
-            made = self._model(images)
-        outputs = outputs_of(made)
+        with as_deployed(self._model):
+            outputs = outputs_of(self._model(images))
         if len(outputs) != len(images):
             raise ModelError(f"the model gave {len(outputs)} rows of outputs for {len(images)} images")
         return outputs
 
-    def _gradients_of(self, target: torch.Tensor, values: list[torch.Tensor], *, keep: bool) -> list[torch.Tensor]:
-        """Gradients with respect to each of the values; zeros where the target does not depend on it."""
-        if not target.requires_grad:
-            return [torch.zeros_like(value) for value in values]
-        with running(f"the gradient of the model {self._name} failed"):
-            found = torch.autograd.grad(target, values, retain_graph=keep, allow_unused=True)
-        return [torch.zeros_like(value) if each is None else each for value, each in zip(values, found, strict=True)]
-
     def _tensor(self, images: Array) -> torch.Tensor:
-        pixels = np.ascontiguousarray(images.transpose(0, 3, 1, 2), np.float32)
+        pixels = np.array(images.transpose(0, 3, 1, 2), np.float32, order="C")  # a copy: a model may change its input
         return torch.from_numpy(pixels).to(self._device, self._dtype)
 
     def _padded(self, images: Array) -> torch.Tensor:
@@ -298,9 +300,28 @@ class TorchModel:
         targets[: len(labels)] = labels
         return torch.from_numpy(targets).to(self._device)
 
-    def _called(self, what: str) -> watched:
-        """Context of one call; see `limits.watchdog`."""
-        return watched(f"{what} by the model", self._seconds)
+    @contextlib.contextmanager
+    def _called(self, what: str) -> Iterator[None]:
+        """Context of one call: it may not last for ever, and what it raises is one sentence."""
+        with (
+            watched(f"{what} by the model", self._seconds),
+            running(f"the model {self._name} failed"),
+            torch.inference_mode(False),  # the caller's: nothing that is made in it can have a gradient
+        ):
+            yield
+
+
+def _placed(model: nn.Module, *, move: bool) -> tuple[torch.device, torch.dtype]:
+    """Where a model runs and the numbers that it takes; with `move`, one on the CPU is moved to the GPU, if any."""
+    weight = next(iter(model.parameters()), None)
+    if move and (weight is None or weight.device.type == "cpu") and (there := accelerator()) is not None:
+        model.to(there)
+        return there, _number(weight)
+    return torch.device("cpu") if weight is None else weight.device, _number(weight)
+
+
+def _number(weight: torch.Tensor | None) -> torch.dtype:
+    return weight.dtype if weight is not None and weight.dtype.is_floating_point else torch.float32
 
 
 def accelerator() -> torch.device | None:
@@ -332,6 +353,16 @@ def _gpu_memory(device: torch.device) -> int | None:
 
 def _sum_of(odds: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return odds.gather(1, targets[:, None]).sum()
+
+
+def _gradients_of(target: torch.Tensor, values: list[torch.Tensor], *, keep: bool, zeros: bool = True) -> list[Any]:
+    """Gradients with respect to each of the values; zeros, or None, where the target does not depend on it."""
+    found: Sequence[Any] = [None] * len(values)
+    if target.requires_grad and values:
+        found = torch.autograd.grad(target, values, retain_graph=keep, allow_unused=True)
+    return [
+        torch.zeros_like(value) if each is None and zeros else each for value, each in zip(values, found, strict=True)
+    ]
 
 
 def _array(tensor: torch.Tensor) -> Array:

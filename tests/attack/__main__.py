@@ -24,7 +24,7 @@ def main() -> int:
     parser.add_argument("--kind", action="append", metavar="NAME", help="only kinds whose name holds this; repeatable")
     parser.add_argument("--kills", type=int, metavar="N", help="tries of each kind that kills or races audits")
     parser.add_argument("--only", type=int, metavar="NUMBER", help="only the try of this number")
-    parser.add_argument("--light", action="store_true", help="leave out what loads TensorFlow")
+    parser.add_argument("--light", action="store_true", help="leave out what loads TensorFlow or PyTorch")
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     names = [

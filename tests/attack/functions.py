@@ -223,27 +223,33 @@ def odd_modules(attempt: Attempt) -> str:
             "integers": lambda: outputs.long(),
             "not finite": lambda: outputs / 0,
             "in place": lambda: outputs.mul_(2),
+            "detached": lambda: outputs.detach(),
+            "complex": lambda: outputs + 1j,
+            "half": lambda: outputs.half(),
             "raises": lambda: (_ for _ in ()).throw(rng.choice((ValueError, SystemExit, KeyboardInterrupt))("no")),
         }
-        return answers[kinds[0] if rng.random() < 0.8 else rng.choice(list(answers))]()
+        return answers[kinds[0] if rng.random() < 0.97 else rng.choice(list(answers))]()
 
     class Odd(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.first = nn.Conv2d(3, 4, rng.choice((1, 3, 9)))
+            self.first = nn.Conv2d(3, 4, rng.choice((1, 1, 3, 3, 3, 9)))
             self.head = nn.Linear(4, 2)
 
         def forward(self, images: Any) -> Any:
             if rng.random() < 0.1:
                 images[:] = math.nan
-            values = nn.functional.relu(self.first(images), inplace=True)
+            with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
+                values = nn.functional.relu(self.first(images), inplace=True)
             return answer(self.head(values.mean(dim=(2, 3))))
 
-    kinds = [rng.choice(("outputs", "outputs", "packed", "named", "two", "nothing", "array", "turned", "raises"))]
-    given = Odd()
+    frozen = rng.random() < 0.2
+    kinds = ["outputs", "outputs", "packed", "named", "two", "nothing", "array", "turned", "raises", "detached", "half"]
+    kinds = [rng.choice(kinds)]
+    given: nn.Module = rng.choice((Odd, Odd, Odd, lambda: nn.Sequential(Odd(), nn.Softmax(1))))()
     if rng.random() < 0.2:
-        given.input_size = rng.choice(((SIDE, SIDE, 3), (0, 1, 3), "large", (SIDE,), None))  # type: ignore[assignment]
-    attempt.what = f"{kinds[0]}, a kernel of {given.first.kernel_size[0]}"
+        given.input_size = rng.choice(((SIDE, SIDE, 3), (0, 1, 3), "large", (SIDE,), (10**9, 10**9, 3), None))  # type: ignore[assignment]
+    attempt.what = f"{kinds[0]}{', a frozen backbone' if frozen else ''}, {given}"
     size = None if hasattr(given, "input_size") else (SIDE, SIDE)
     labels = np.zeros(3, np.intp)
 
@@ -274,6 +280,6 @@ def nothing(folder: Path) -> None:
 
 KINDS = {
     "predict functions: answers": Kind(odd_answers, nothing, 40, 20),
-    "modules of PyTorch: answers": Kind(odd_modules, nothing, 40, 20),
+    "modules of PyTorch: answers": Kind(odd_modules, nothing, 40, 20, heavy=True),
     "models in memory: attributes and answers": Kind(odd_objects, nothing, 40, 20),
 }

@@ -22,7 +22,8 @@ from .trying import EXECUTED, FAILED, GREEN, HARMLESS, HUNG, Attempt, Broken, En
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "name" in metafunc.fixturenames:
-        metafunc.parametrize("name", [name for name, kind in KINDS.items() if kind.quick])
+        quick = {name: [pytest.mark.heavy] if kind.heavy else [] for name, kind in KINDS.items() if kind.quick}
+        metafunc.parametrize("name", [pytest.param(name, marks=marks) for name, marks in quick.items()])
 
 
 @pytest.fixture(scope="session")

@@ -84,7 +84,7 @@ class Kind:
         prepare: writes what all tries of the kind share into a folder.
         share: how many of 1,000 tries of a full run are of this kind.
         quick: number of tries with every test run.
-        heavy: whether it loads TensorFlow.
+        heavy: whether it loads TensorFlow or PyTorch.
         seconds: longest time of one try.
         most: most tries of a full run, for those that take seconds each.
     """
