@@ -22,8 +22,6 @@ def test_the_readme_quotes_the_report() -> None:
 
 def test_the_report_is_of_report_seeds_and_frozen_thresholds() -> None:
     content = json.loads((REPORT / "benchmark.json").read_text(encoding="utf-8"))
-    # Until the report of the present rules is made, the committed one is of earlier rules, on seeds unseen then.
-    earlier = ([5, 6, 7, 8, 9], "483a90de4efc")
-    assert (content["seeds"], content["thresholds"]) in ((list(REPORT_SEEDS), FROZEN_THRESHOLDS), earlier)
+    assert (content["seeds"], content["thresholds"]) == (list(REPORT_SEEDS), FROZEN_THRESHOLDS)
     assert not set(content["seeds"]) & set(TUNING_SEEDS)
     assert content["failed"] == {}
