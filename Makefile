@@ -30,7 +30,7 @@ lowest:
 	$(ALONE) .venv-lowest/bin/python -m pytest -n 2 --dist loadfile $(DOORS)
 
 DOORS := $(addprefix tests/keras/test_,$(addsuffix .py,keras_model legacy loaders methods_run model_heads saved_model \
-	segmenting training)) tests/command/test_audit.py
+	segmenting training)) tests/command/test_audit.py tests/torch_models
 
 # What each way of installing brings, in fresh environments: sizes, times, and that its commands work.
 installs: .venv/.dev
