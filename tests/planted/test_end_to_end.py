@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import pandas as pd
 import pytest
 
 from bias_audit.config import Thresholds
 from bias_audit.errors import ResultError
-from bias_audit.planted.benchmark import grid, unit
+from bias_audit.planted.benchmark import grid, records, unit
 from bias_audit.planted.benchmark.by_unit import score_units
 from bias_audit.planted.benchmark.judging import judged_again
 from bias_audit.planted.benchmark.report import write_report
@@ -63,8 +64,8 @@ def test_a_case_from_world_to_report(tmp_path, monkeypatch):
 
     made = Made("d24a023", record["package"], (record["package"],), thresholds_digest(Thresholds()))
     with pytest.raises(ResultError, match="not all report seeds"):  # units are reported on seeds of their own
-        write_report(None, score_units(units), units, findings, made, {}, tmp_path)
-    text = write_report(score(units, findings, resamples=5), None, units, findings, made, {}, tmp_path)
+        write_report(None, score_units(units), units, made, {}, tmp_path)
+    text = write_report(score(units, findings, resamples=5), None, units, made, {}, tmp_path)
     assert (tmp_path / "benchmark.md").read_text() == text
     content = json.loads((tmp_path / "benchmark.json").read_text())
     assert content["models"] == 1
@@ -72,7 +73,12 @@ def test_a_case_from_world_to_report(tmp_path, monkeypatch):
     assert content["rules"]["verdict"]["tpr"]["n"] == content["rules"]["any rule"]["tpr"]["k"] == 1
     assert content["required"][0]["holds"]
     assert (tmp_path / "benchmark.png").read_bytes().startswith(b"\x89PNG")
-    assert len((tmp_path / "units.csv").read_text().splitlines()) == 5
+    records.write_records(tmp_path, (units, findings))
+    kept = records.read_records(tmp_path, [case, grid.cases(10)[0]], record["package"])
+    assert kept is not None
+    for read, written in zip(kept, (units, findings), strict=True):
+        pd.testing.assert_frame_equal(read, written.reset_index(drop=True))
+    assert records.without([case, grid.cases(10)[0]], kept) == [grid.cases(10)[0]]
     with pytest.raises(ResultError, match="no finished audit"):
         read_units([grid.cases(10)[0]], work)
     (folder / unit.RUN).write_bytes((folder / unit.RUN).read_bytes()[:1000])

@@ -6,15 +6,14 @@ import dataclasses
 import json
 from pathlib import Path
 
-import cv2
+import pandas as pd
 import pytest
 
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.cli import main
 from bias_audit.errors import ConfigError, ResultError
-from bias_audit.planted.benchmark import catalogue, command, grid, unit, units
+from bias_audit.planted.benchmark import catalogue, command, grid, records, unit, units
 from bias_audit.planted.benchmark.command import benchmark
-from bias_audit.planted.benchmark.degraded_masks import box_of
 from bias_audit.planted.benchmark.judging import Judged, package_digest
 from bias_audit.planted.benchmark.run import WORK, run_cases
 from bias_audit.planted.benchmark.unit import (
@@ -29,7 +28,6 @@ from bias_audit.planted.benchmark.unit import (
     outcomes_of,
     unit_folder,
 )
-from bias_audit.planted.shapes import ShapesPlan, draw_split
 from bias_audit.run.progress import QUIET, Progress
 
 OPTIONS = {
@@ -56,6 +54,23 @@ def refuse(case, work):
     if case == CASES[1]:
         raise ValueError("no such thing")
     return record(case, work)
+
+
+@pytest.fixture
+def rows_of(model, found):
+    """In the place of `read_units`: four innocent classes of every case, judged by the present package."""
+
+    def rows(cases, work):
+        made = [
+            model(
+                case.name, case.kind, unit=catalogue.unit_of(case), seed=case.seed, case=case.digest(),
+                package=package_digest(),
+            )
+            for case in cases
+        ]  # fmt: skip
+        return pd.concat(made, ignore_index=True), found()
+
+    return rows
 
 
 @pytest.fixture
@@ -208,11 +223,12 @@ def test_help(capsys):
 
 
 def test_units_are_run_on_seeds_of_their_own(tmp_path: Path, monkeypatch):
-    chosen = []
+    chosen: list[list] = []
     monkeypatch.setattr(
-        command, "run_cases", lambda cases, *_, **__: chosen.append(cases) or {case.name: "no" for case in cases}
+        command, "run_cases", lambda cases, *_, **__: chosen[-1].extend(cases) or {case.name: "no" for case in cases}
     )
     for given in ({"units": ["weak", "two_culprits"]}, {"units": ["weak"], "tune": True}, {"units": ["all"]}, {}):
+        chosen.append([])
         with pytest.raises(ResultError, match="every case"):
             benchmark(tmp_path, **{**OPTIONS, "seeds": 2, **given}, progress=Progress(QUIET))
     seeds = [{case.seed for case in cases} for cases in chosen]
@@ -221,56 +237,42 @@ def test_units_are_run_on_seeds_of_their_own(tmp_path: Path, monkeypatch):
     assert ran == [{"two_culprits", "weak"}, {"weak"}, set(catalogue.UNITS), {"complete_masks"}]
 
 
-def test_a_report_of_some_units_has_no_picture_of_the_others(tmp_path: Path, monkeypatch, model, found):
-    made = model("seed20-weak", "weak", unit="weak", seed=20)
+def test_a_report_of_some_units_has_no_picture_of_the_others(tmp_path: Path, monkeypatch, rows_of):
     monkeypatch.setattr(command, "run_cases", lambda *_, **__: {})
-    monkeypatch.setattr(units, "read_units", lambda cases, work: (made, found()))
-    text = benchmark(tmp_path, **{**OPTIONS, "units": ["weak"]}, progress=Progress(QUIET))
+    monkeypatch.setattr(units, "read_units", rows_of)
+    text = benchmark(tmp_path, **{**OPTIONS, "units": ["weak"], "seeds": 1}, progress=Progress(QUIET))
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"benchmark.md", "benchmark.json", "units.csv", "findings.csv"}
+    assert names == {"benchmark.md", "benchmark.json", "units.parquet", "findings.parquet"}
     assert "Units without a model here: complete_masks" in text
     content = json.loads((tmp_path / "benchmark.json").read_text())
     assert [unit["name"] for unit in content["by_unit"]["units"]] == ["weak"]
-    assert content["by_unit"]["units"][0]["figures"]["innocents"]["n"] == 4
+    assert content["by_unit"]["units"][0]["figures"]["innocents"]["n"] == 4 * len(catalogue.cases_of(20, ["weak"]))
 
 
-def test_other_masks_are_given_to_the_model_of_the_case_with_true_ones(tmp_path, monkeypatch):
-    case = catalogue.UNITS["masks_eroded"].cases(0)[0]
-    asked = []
-    monkeypatch.setattr(unit, "_trained", lambda *call: asked.append(call) or ([{"label": 0}], {"train": 9.0}, 9.0))
-    monkeypatch.setattr(unit, "_audit", lambda *call: asked.append(call))
-    monkeypatch.setattr(unit, "draw_split", lambda *_, **__: type("Split", (), {"images": [0] * 5}))
-    made = make_unit(case, tmp_path)
-    network = unit_folder(case.network, tmp_path)
-    assert asked[0] == (case.network, network)
-    assert asked[1][:2] == (case, network / unit.MODEL)
-    assert asked[1][4] == unit_folder(case, tmp_path) != network
-    assert (made["reliance"], made["n_test"]) == ([{"label": 0}], 5)
-    assert "train" not in made["seconds"]  # which the other case pays for
+def test_it_goes_on_from_the_rows_that_were_kept_after_each_seed(tmp_path: Path, monkeypatch, rows_of):
+    ran: list[str] = []
 
+    def run(cases, *_, **__):
+        if cases[0].seed == 21 and not ran.count("again"):
+            raise KeyboardInterrupt
+        ran.extend(case.name for case in cases)
+        return {}
 
-@pytest.mark.parametrize("masks", ["complete", "boxes", "estimated", "lowest_missing"])
-@pytest.mark.parametrize("group", [1, 4])
-def test_what_the_auditor_is_given(tmp_path, masks, group):
-    case = grid.Case(0, "patients", "gap", ShapesPlan(group=group), masks=masks)
-    split = draw_split(case.plan, "test", 4, seed=0)
-    given = unit.write_inputs(case, split, tmp_path)
-    photos = sorted(path.relative_to(tmp_path / "images").as_posix() for path in tmp_path.glob("images/*/*.png"))
-    assert len(photos) == 16
-    if group == 1:
-        assert given["data"] == tmp_path / "images"
-    else:
-        assert given["cluster"] == "patient"
-        rows = given["data"].read_text().splitlines()
-        assert rows[:2] == ["image,label,patient", "bar/0000.png,bar,p0"]
-        assert rows[16] == "triangle/0015.png,triangle,p3"
-    if masks == "boxes":
-        assert given["masks"] is None
-        first = given["boxes"].read_text().splitlines()[1]
-        assert first == f"bar/0000.png,{','.join(map(str, box_of(split.masks[0])))}"
-    elif masks == "estimated":
-        assert given["masks"] == "auto"
-    else:
-        written = cv2.imread(str(given["masks"] / "bar" / "0000.png"), cv2.IMREAD_GRAYSCALE)
-        kept = (written > 0).sum() / (split.masks[0] > 0).sum()
-        assert kept == 1 if masks == "complete" else 0.65 <= kept < 0.66
+    monkeypatch.setattr(command, "run_cases", run)
+    monkeypatch.setattr(units, "read_units", rows_of)
+    given = {**OPTIONS, "units": ["weak"], "seeds": 2}
+    with pytest.raises(KeyboardInterrupt):
+        benchmark(tmp_path, **given, progress=Progress(QUIET))
+    first = [case.name for case in catalogue.cases_of(20, ["weak"])]
+    assert ran == first
+    ran.append("again")
+    benchmark(tmp_path, **given, progress=Progress(QUIET))
+    assert ran == [*first, "again", *(case.name for case in catalogue.cases_of(21, ["weak"]))]
+    content = json.loads((tmp_path / "benchmark.json").read_text())
+    assert (content["by_unit"]["seeds"], content["by_unit"]["models"]) == ([20, 21], len(ran) - 1)
+    # Rows of another package are no answer; damage is said.
+    cases = catalogue.cases_of(20, ["weak"])
+    assert records.read_records(tmp_path, cases, "another") is None
+    (tmp_path / "units.parquet").write_bytes(b"PAR1")
+    with pytest.raises(ResultError, match="damaged"):
+        records.read_records(tmp_path, cases, package_digest())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,7 +34,8 @@ def benchmark(
     """Run the cases of the benchmark that are not finished, and score all cases.
 
     A case that was trained and audited before is not trained and audited again; where the package has changed since,
-    its kept audit is judged again.
+    its kept audit is judged again. After each seed the rows of its cases are kept beside the report (`records`): with
+    them the benchmark goes on, by the same package, where models and audits are gone.
 
     Args:
         out: folder of the report; models and audits are kept in a folder below.
@@ -78,27 +80,39 @@ def benchmark(
     cases = [case for case in cases if not worlds or case.kind in worlds]
     if reaudit:
         forget_audits(out / WORK)
+    from bias_audit.planted.benchmark import records
+    from bias_audit.planted.benchmark import units as tables
+
+    kept = None if tune or reaudit else records.read_records(out, cases, package_digest())
+    missing = records.without(cases, kept)
+    parts = [] if kept is None else [kept]
+    failed: dict[str, str] = {}
     with progress.stage("Planting, training, auditing", len(cases), "models") as advance:
-        failed = run_cases(cases, out, workers=workers, done=lambda case, seconds: advance(1))
+        advance(len(cases) - len(missing))
+        for _, group in itertools.groupby(missing, lambda case: case.seed):
+            of_seed = list(group)
+            failed |= run_cases(of_seed, out, workers=workers, done=lambda case, seconds: advance(1))
+            if finished := [case for case in of_seed if case.name not in failed]:
+                parts.append(tables.read_units(finished, out / WORK))
+                if not tune:
+                    records.write_records(out, records.joined(parts))
     for name, reason in failed.items():
         progress.note(f"failed: {name}: {reason}")
-    finished = [case for case in cases if case.name not in failed]
-    if not finished:
+    if not parts:
         raise ResultError("every case of the benchmark failed", f"The first: {next(iter(failed.values()))}")
     from bias_audit.config import Thresholds
     from bias_audit.planted.benchmark.by_unit import score_units
     from bias_audit.planted.benchmark.report import write_report
     from bias_audit.planted.benchmark.score import score
     from bias_audit.planted.benchmark.table import Made, tuning_text
-    from bias_audit.planted.benchmark.units import read_units, thresholds_digest
 
     with progress.stage("Scoring", None):
-        classes, findings = read_units(finished, out / WORK)
+        classes, findings = records.joined(parts)
         complete = classes[classes["unit"] == catalogue.COMPLETE_MASKS]
         scored = score(complete, findings[findings["model"].isin(complete["model"])]) if len(complete) else None
         by_unit = score_units(classes) if units else None
         audited = tuple(sorted(classes["package"].unique()))
-        made = Made(commit, package_digest(), audited, thresholds_digest(Thresholds()))
+        made = Made(commit, package_digest(), audited, tables.thresholds_digest(Thresholds()))
         if tune:
             return tuning_text(scored, made, by_unit)
-        return write_report(scored, by_unit, classes, findings, made, failed, out)
+        return write_report(scored, by_unit, classes, made, failed, out)

@@ -1,4 +1,4 @@
-"""Writes the files of the scored benchmark: benchmark.json, units.csv, findings.csv, benchmark.md, benchmark.png.
+"""Writes the files of the scored benchmark: benchmark.json, benchmark.md, benchmark.png.
 
 The picture is of the worlds of `grid.cases`; without these there is none.
 """
@@ -22,7 +22,6 @@ from bias_audit.planted.benchmark.score import Scored
 from bias_audit.planted.benchmark.unit import audit_key
 from bias_audit.run.atomic import write_atomically
 from bias_audit.run.folder import plain
-from bias_audit.run.tables import frame_csv
 
 _HINT = "Free some space, then run the benchmark again: what is finished is kept."
 
@@ -31,7 +30,6 @@ def write_report(
     scored: Scored | None,
     by_unit: UnitsScored | None,
     units: pd.DataFrame,
-    findings: pd.DataFrame,
     made: table.Made,
     failed: Mapping[str, str],
     out: Path,
@@ -41,7 +39,7 @@ def write_report(
     Args:
         scored: the scores of the worlds of `grid.cases`; None = none of them was run.
         by_unit: the scores of all units; None = they are left out.
-        units, findings: tables of `units.read_units`.
+        units: table of `units.read_units`.
         made: the code by which the models were audited and judged.
         failed: name of a case -> reason, for cases that failed.
         out: folder of the files.
@@ -53,8 +51,6 @@ def write_report(
     content = plain(as_json(scored, made, failed, by_unit))
     pictures = {"benchmark.png": figure.draw(scored, units)} if scored else {}
     files = {
-        "units.csv": frame_csv(units),
-        "findings.csv": frame_csv(findings),
         **pictures,
         "benchmark.md": text.encode(),
         "benchmark.json": (json.dumps(content, indent=1, allow_nan=False) + "\n").encode(),

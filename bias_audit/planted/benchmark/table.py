@@ -18,7 +18,7 @@ from bias_audit.planted.benchmark.truth import NEGATIVE, POSITIVE, STRONG
 from bias_audit.planted.benchmark.unit_table import units_text
 
 MOST_FAILURES = 25
-"""Most units that are listed as missed, and as accused wrongly; units.csv and findings.csv hold all."""
+"""Most units that are listed as missed, and as accused wrongly; units.parquet and findings.parquet hold all."""
 
 RATES = {
     "tpr": f"biased classes found, rho >= {HIGH_RHO}",

@@ -9,7 +9,7 @@ from bias_audit.planted.benchmark.catalogue import UNITS
 from bias_audit.planted.benchmark.layout import heading, number, table
 
 MOST_SETS = 80
-"""Most models that are listed with a wrong set of accused classes; units.csv holds all."""
+"""Most models that are listed with a wrong set of accused classes; units.parquet holds all."""
 
 
 def units_text(scored: UnitsScored) -> list[str]:

@@ -38,15 +38,15 @@ def read_units(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Two tables: one row per class of every case, and one row per finding of every case.
 
-    Columns of the classes: those of the case: unit (key of `catalogue.UNITS`), clean (`catalogue.is_clean`), model,
-    seed, kind, cue, rho (of the first planting in a world of several), head, label, class_name, guilty (a cue, or its
-    absence, goes with the class), n_test, seconds, cpu_seconds, package (digest of the code that audited). Those of the
-    truth: those of ASKED; reliance = max(sufficiency, necessity), NaN without a cue; truth = "positive", "negative",
-    "between" or "complement", see `truth_of`; truth_any: the same of the cue in its own place, which can be the object
-    or the whole photo. Those of the verdict: flagged (convicted), level, reason (code, why it could not judge, or says
-    less than it measured), judged, named_first (the first class that is convicted), accused (by any rule), accused_by
-    (codes of these rules), model_accused (any class of the model, or the model as a whole), gate_passes (whether the
-    gate passes by its defaults). All columns of the class table.
+    Columns of the classes: those of the case: unit (key of `catalogue.UNITS`), case (`Case.digest`), clean
+    (`catalogue.is_clean`), model, seed, kind, cue, rho (of the first planting in a world of several), head, label,
+    class_name, guilty (a cue, or its absence, goes with the class), n_test, seconds, cpu_seconds, package (digest of
+    the code that audited). Those of the truth: those of ASKED; reliance = max(sufficiency, necessity), NaN without a
+    cue; truth = "positive", "negative", "between" or "complement", see `truth_of`; truth_any: the same of the cue in
+    its own place, which can be the object or the whole photo. Those of the verdict: flagged (convicted), level, reason
+    (code, why it could not judge, or says less than it measured), judged, named_first (the first class that is
+    convicted), accused (by any rule), accused_by (codes of these rules), model_accused (any class of the model, or the
+    model as a whole), gate_passes (whether the gate passes by its defaults). All columns of the class table.
 
     Columns of the findings: model, seed, kind, cue, rho, guilty (of the class that is named), and those of
     `accusations.COLUMNS`.
@@ -118,6 +118,7 @@ def _unit(case: Case, work: Path, thresholds: Thresholds | None) -> tuple[pd.Dat
         rows.append(
             {
                 "unit": catalogue.unit_of(case),
+                "case": case.digest(),
                 "clean": catalogue.is_clean(case),
                 **known,
                 "head": case.head,
