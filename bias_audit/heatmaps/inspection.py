@@ -82,6 +82,8 @@ def inspect(
     height, width, channels = loaded.input_size
     widths, chosen = getattr(loaded, "channels", {}), loaded.layer.split(",")
     inside = tuple(loaded.inside)
+    # The forward pass of a module of PyTorch is code, which may scale the images without showing it.
+    shown = bool(inside) or getattr(loaded, "shows_inside", bool(loaded.layers))
     return {
         "model": str(model) if isinstance(model, str | Path) else getattr(model, "name", type(model).__name__),
         "sha256": loaded.sha256,
@@ -92,10 +94,9 @@ def inspect(
         "class_names": list(names[:MOST_NAMES]),
         "input": {"height": height, "width": width, "channels": channels},
         "inside": list(inside),
+        "inside_shown": shown,
         "preprocess": config.preprocess,
-        "preprocess_hint": preprocess_hint(inside, _network_name(loaded, model), channels)
-        if loaded.layers or inside
-        else NOT_SHOWN,
+        "preprocess_hint": preprocess_hint(inside, _network_name(loaded, model), channels) if shown else NOT_SHOWN,
         "method": explainer.name,
         "layer": loaded.layer,
         "map": list(explainer.grid),

@@ -50,8 +50,8 @@ class TorchModel:
     `--preprocess`. It is left as it was given: its mode, its weights and whether these ask for gradients.
 
     Args:
-        model: the model. Where `module:function` made it and there is a GPU, it is moved there; a model in memory runs
-            where its weights lie.
+        model: the model. One that a function made, or that `module:function` names, is moved from the CPU to the GPU,
+            if there is one; another runs where its weights lie.
         config: layer, image size, batch size, class map, and what the outputs are.
         class_names: classes of the data set, in the order of the outputs; None = any.
         source: where it comes from; None = it was given in memory.
@@ -66,6 +66,8 @@ class TorchModel:
     """
 
     inside: tuple[str, ...] = ()
+    shows_inside = False
+    """Whether `inside` names all that is done to the images; see `heatmaps.inspection`."""
 
     def __init__(
         self, model: nn.Module, config: AuditConfig, class_names: tuple[str, ...] | None, source: Source | None

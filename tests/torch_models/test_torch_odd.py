@@ -9,6 +9,7 @@ from test_torch_model import LABELS, NAMES, one, opened, photos
 from torch import nn
 from torch_networks import CLASSES, SIZE, Transformer, convolutions
 
+import bias_audit
 from bias_audit.config import AuditConfig
 from bias_audit.errors import BiasAuditError
 from bias_audit.models.doors import load_model
@@ -125,6 +126,12 @@ def test_the_name_of_a_class_says_nothing_of_the_layout():
             return self.head(self.embed(images).mean(dim=(1, 2)))
 
     assert dict(opened(Net()).layers)["embed"] == (3, 4)
+
+
+def test_inspect_does_not_claim_that_nothing_is_scaled_inside():
+    facts = bias_audit.inspect(convolutions(), image_size=SIZE)
+    assert (facts["inside"], facts["inside_shown"]) == ([], False)
+    assert "does not show" in facts["preprocess_hint"]
 
 
 class Lazy(nn.Sequential):

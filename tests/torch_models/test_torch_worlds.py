@@ -32,7 +32,7 @@ def test_the_snow_convicts_the_wolf_and_nobody_where_it_says_nothing(
     planted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = write_world(tmp_path / "world", per_class={"train": 100, "test": 40}, planted=planted)
-    net = trained(world.images_train, CLASS_NAMES, side=SIDE, epochs=15)
+    net = trained(world.images_train, CLASS_NAMES, side=SIDE, epochs=10)
     name = f"snow_{planted}".lower()
     torch.save(net.state_dict(), tmp_path / "weights.pth")
     text = MODULE.format(name=name, side=SIDE, classes=len(CLASS_NAMES), weights=str(tmp_path / "weights.pth"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 
 import cv2
@@ -70,19 +69,19 @@ class Transformer(nn.Module):
 
 
 class Trained(nn.Module):
-    """The architecture of the network of the planted world: four convolutions, global average pooling."""
+    """The network of `models.training.small_model`: four blocks of convolution with three halvings, and their mean."""
 
     def __init__(self, side: int, classes: int) -> None:
         super().__init__()
         self.input_size = (side, side, 3)
-        widths = (3, 16, 32, 48, 64)
+        blocks = ((3, 16, 2), (16, 32, 2), (32, 64, 2), (64, 64, 1))
         self.features = nn.Sequential(
             *(
-                nn.Sequential(nn.Conv2d(a, b, 3, padding=1), nn.BatchNorm2d(b), nn.ReLU(inplace=True), nn.MaxPool2d(2))
-                for a, b in itertools.pairwise(widths)
+                nn.Sequential(nn.Conv2d(a, b, 3, stride, 1, bias=False), nn.BatchNorm2d(b), nn.ReLU(inplace=True))
+                for a, b, stride in blocks
             )
         )
-        self.head = nn.Linear(widths[-1], classes)
+        self.head = nn.Linear(64, classes)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.head(self.features(images / 127.5 - 1).mean(dim=(2, 3)))
