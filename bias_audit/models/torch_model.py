@@ -22,6 +22,7 @@ from torch.nn.parameter import UninitializedParameter
 from bias_audit.errors import ModelError
 from bias_audit.limits.watchdog import watched
 from bias_audit.models.base import Activations, Array, Explanation, Predictions, Weigh, joined
+from bias_audit.models.batched import Batched, predictions_of
 from bias_audit.models.choosing import candidates, choose, listed
 from bias_audit.models.function import Source, assumed_size, kind_of
 from bias_audit.models.grids import Spatial
@@ -43,7 +44,7 @@ NO_LAYER = (
 )
 
 
-class TorchModel:
+class TorchModel(Batched):
     """A PyTorch classifier of images (N, C, H, W); see `base.Model`.
 
     It gets what the preprocessing makes of photos, 0..255 without one, so a model trained on other pixels needs
@@ -115,23 +116,13 @@ class TorchModel:
         self._head = head_of(kind, outputs.shape[1], config, class_names)
         return (why,)
 
-    @property
-    def head(self) -> str:
-        """Kind of the head: "softmax", "sigmoid" or "logits"; see `base.Model`."""
-        return self._head.kind
-
-    @property
-    def outputs(self) -> int:
-        """Number of outputs; see `base.Model`."""
-        return self._head.outputs
-
     def predict(self, images: Array) -> Predictions:
         """Predictions for any number of images (n, H, W, C), in batches; see `base.Model`."""
         made = []
         for start in range(0, max(len(images), 1), self.batch_size):
             part = images[start : start + self.batch_size]
             with self._called(f"the prediction of {len(part)} images"), torch.no_grad():
-                made.append(_predictions(self._read(self._padded(part)), len(part)))
+                made.append(predictions_of([each.cpu() for each in self._read(self._padded(part))], len(part)))
         return joined(made)
 
     def explain(self, images: Array, labels: NDArray[np.intp], weigh: Weigh) -> Explanation:
@@ -142,14 +133,14 @@ class TorchModel:
         with watched(f"{what} by the method", self._seconds):  # what a method raises is not the model's failure
             maps, maps_label = (_array(weigh(values, each, Tensors)) for each in gradients)
         n = len(images)
-        return Explanation(_predictions(outputs, n), maps[:n], maps_label[:n])
+        return Explanation(predictions_of(outputs, n), maps[:n], maps_label[:n])
 
     def activations(self, images: Array, labels: NDArray[np.intp]) -> Activations:
         """Activations and gradients of the first explained layer for n <= batch_size images; see `base.Model`."""
         with self._called(f"the explanation of {len(images)} images"):
             outputs, *parts = self._gradients(images, labels)
         n = len(images)
-        return Activations(_predictions(outputs, n), *(_array(part[0])[:n] for part in parts))
+        return Activations(predictions_of(outputs, n), *(_array(part[0])[:n] for part in parts))
 
     def input_gradients(self, images: Array, targets: NDArray[np.intp]) -> Array:
         """(n, H, W, C) gradient of the log-odds of each image's target class, in batches; see `base.Model`."""
@@ -190,7 +181,7 @@ class TorchModel:
                     tensor.copy_(values)
 
     def _explained_at(self, path: str) -> None:
-        places: list[Spatial] | None = []
+        places: list[Spatial] = []
         if path != "auto":
             paths = [step[0] for step in self._layers.steps]
             places = [choose(self._layers.places, paths, part.strip(), BETWEEN) for part in path.split(",")]
@@ -267,7 +258,7 @@ class TorchModel:
             ]
             for of in (found, gradients, labelled)
         )
-        return tuple(each.detach() for each in outputs), *parts
+        return tuple(each.detach().cpu() for each in outputs), *parts
 
     def _read(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """What `Head.read` makes of the outputs for images (N, C, H, W)."""
@@ -291,16 +282,10 @@ class TorchModel:
         return torch.from_numpy(pixels).to(self._device, self._dtype)
 
     def _padded(self, images: Array) -> torch.Tensor:
-        """Pad images with zeros to a full batch, so that a resumed run gets the same numbers."""
-        missing = self.batch_size - len(images)
-        if missing:
-            images = np.concatenate([images, np.zeros((missing, *self.input_size), np.float32)])
-        return self._tensor(images)
+        return self._tensor(self._full_batch(images))
 
     def _targets(self, labels: NDArray[np.intp]) -> torch.Tensor:
-        targets = np.full(self.batch_size, -1, np.int64)
-        targets[: len(labels)] = labels
-        return torch.from_numpy(targets).to(self._device)
+        return torch.from_numpy(self._full_targets(labels)).to(self._device, torch.int64)
 
     @contextlib.contextmanager
     def _called(self, what: str) -> Iterator[None]:
@@ -369,8 +354,3 @@ def _gradients_of(target: torch.Tensor, values: list[torch.Tensor], *, keep: boo
 
 def _array(tensor: torch.Tensor) -> Array:
     return np.asarray(tensor.detach().float().cpu().numpy(), np.float32)
-
-
-def _predictions(outputs: Any, n: int) -> Predictions:
-    probabilities, log_odds, other, *outdone = (each.cpu().numpy()[:n] for each in outputs)
-    return Predictions(probabilities, log_odds, other, *outdone)

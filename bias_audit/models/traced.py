@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from bias_audit.limits.watchdog import watched
 from bias_audit.models.base import Activations, Array, Explanation, Predictions, Weigh, joined
+from bias_audit.models.batched import Batched, predictions_of
 from bias_audit.models.framework import freeze, tf
-from bias_audit.models.head import Head
 
 MOST_CONSTANT = 1_000_000_000
 """Most bytes of weights that are made constants: they are then held twice, and a graph must stay below 2 GB."""
@@ -23,7 +23,7 @@ Watch = Callable[[int, Any], None]
 """(place, tensor): called with the output of the explained layer that has this place in the list of layers."""
 
 
-class TracedModel:
+class TracedModel(Batched):
     """Runs a classifier in fixed batches and explains one or several of its layers; see `base.Model`.
 
     A subclass for a format of files sets the attributes of `base.Model` and `_head`. It implements the forward pass
@@ -31,8 +31,6 @@ class TracedModel:
     layers (`_tap_at`).
     """
 
-    input_size: tuple[int, int, int]
-    batch_size: int
     layer: str
     grid: tuple[int, int]
     layers: tuple[tuple[str, tuple[int, int]], ...]
@@ -41,7 +39,6 @@ class TracedModel:
     notes: tuple[str, ...]
     inside: tuple[str, ...]
     seconds_per_call: float
-    _head: Head
     _live = False
     """Whether weights are changed for the moment, so that passes use the variables, not constants (`Compiled`)."""
 
@@ -67,16 +64,6 @@ class TracedModel:
     def randomised(self, seed: int) -> AbstractContextManager[None]:
         """Context in which every weight tensor is shuffled; see `base.Model`."""
         raise NotImplementedError
-
-    @property
-    def head(self) -> str:
-        """Kind of the head: "softmax", "sigmoid" or "logits"; see `base.Model`."""
-        return self._head.kind
-
-    @property
-    def outputs(self) -> int:
-        """Number of outputs; see `base.Model`."""
-        return self._head.outputs
 
     def at_layer(self, path: str) -> Self:
         """This network, explained at another layer, without loading it again; see `base.Model`."""
@@ -122,7 +109,7 @@ class TracedModel:
         made = []
         for part in (images[start : start + self.batch_size] for start in starts):
             with self._called("the prediction"):
-                made.append(_predictions(self._predict(self._padded(part), live=self._live), len(part)))
+                made.append(predictions_of(self._predict(self._padded(part), live=self._live), len(part)))
         return joined(made)
 
     def explain(self, images: Array, labels: NDArray[np.intp], weigh: Weigh) -> Explanation:
@@ -130,14 +117,14 @@ class TracedModel:
         n = len(images)
         with self._called("the explanation"):
             *outputs, maps, maps_label = self._explain(weigh, images, labels)
-        return Explanation(_predictions(outputs, n), maps[:n], maps_label[:n])
+        return Explanation(predictions_of(outputs, n), maps[:n], maps_label[:n])
 
     def activations(self, images: Array, labels: NDArray[np.intp]) -> Activations:
         """Activations and gradients of the first explained layer for n <= batch_size images; see `base.Model`."""
         n = len(images)
         with self._called("the explanation"):
             *outputs, values, gradients, gradients_label = self._explain(None, images, labels)
-        return Activations(_predictions(outputs, n), values[:n], gradients[:n], gradients_label[:n])
+        return Activations(predictions_of(outputs, n), values[:n], gradients[:n], gradients_label[:n])
 
     def input_gradients(self, images: Array, targets: NDArray[np.intp]) -> Array:
         """(n, H, W, C) gradient of the log-odds of each image's target class, in batches; see `base.Model`."""
@@ -149,16 +136,10 @@ class TracedModel:
         return np.concatenate(parts) if parts else np.zeros_like(images)
 
     def _padded(self, images: Array) -> Any:
-        """Pad images with zeros to a full batch: nothing is traced twice, and a resumed run gets the same numbers."""
-        if len(images) < self.batch_size:
-            missing = self.batch_size - len(images)
-            images = np.concatenate([images, np.zeros((missing, *images.shape[1:]), np.float32)])
-        return tf.convert_to_tensor(images, tf.float32)
+        return tf.convert_to_tensor(self._full_batch(images), tf.float32)
 
     def _targets(self, labels: NDArray[np.intp]) -> Any:
-        targets = np.full(self.batch_size, -1, np.int32)  # -1: explain the prediction; padding costs no second gradient
-        targets[: len(labels)] = labels
-        return tf.constant(targets)
+        return tf.constant(self._full_targets(labels))
 
     def _traced_predict(self, images: Any) -> Any:
         return self._head.read(*self._forward(images), Tensors)
@@ -268,8 +249,3 @@ class Tensors:
     def is_largest(values: Any) -> Any:
         columns = values.shape[1]
         return tf.one_hot(tf.argmax(values, axis=1), columns, on_value=True, off_value=False, dtype=tf.bool)
-
-
-def _predictions(outputs: Any, n: int) -> Predictions:
-    probabilities, log_odds, other, *outdone = (np.asarray(output)[:n] for output in outputs)
-    return Predictions(probabilities, log_odds, other, *outdone)

@@ -12,12 +12,11 @@ import pandas as pd
 
 from bias_audit.errors import ResultError
 from bias_audit.planted.benchmark.grid import Case
+from bias_audit.planted.benchmark.unit import HINT
 from bias_audit.run.atomic import write_atomically
 
 CLASSES, FINDINGS = "units.parquet", "findings.parquet"
 """Files with the two tables of `units.read_units`."""
-
-_HINT = "Free some space, then run the benchmark again: what is finished is kept."
 
 Tables = tuple[pd.DataFrame, pd.DataFrame]
 """The tables of `units.read_units`: a row per class of every case, and a row per finding."""
@@ -55,7 +54,7 @@ def write_records(out: Path, tables: Tables) -> None:
         ResultError: the folder cannot be written.
     """
     for name, frame in zip((CLASSES, FINDINGS), tables, strict=True):
-        write_atomically(out / name, frame.to_parquet(index=False, compression="zstd"), _HINT)
+        write_atomically(out / name, frame.to_parquet(index=False, compression="zstd"), HINT)
 
 
 def joined(parts: Collection[Tables]) -> Tables:

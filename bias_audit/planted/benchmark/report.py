@@ -19,11 +19,9 @@ from bias_audit.planted.benchmark.by_unit import UnitResult, UnitsScored
 from bias_audit.planted.benchmark.grid import FROZEN_THRESHOLDS, SETTINGS
 from bias_audit.planted.benchmark.rates import Rate
 from bias_audit.planted.benchmark.score import Scored
-from bias_audit.planted.benchmark.unit import audit_key
+from bias_audit.planted.benchmark.unit import HINT, audit_key
 from bias_audit.run.atomic import write_atomically
 from bias_audit.run.folder import plain
-
-_HINT = "Free some space, then run the benchmark again: what is finished is kept."
 
 
 def write_report(
@@ -56,7 +54,7 @@ def write_report(
         "benchmark.json": (json.dumps(content, indent=1, allow_nan=False) + "\n").encode(),
     }
     for name, data in files.items():
-        write_atomically(out / name, data, _HINT)
+        write_atomically(out / name, data, HINT)
     return text
 
 

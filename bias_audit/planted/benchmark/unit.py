@@ -32,7 +32,8 @@ from bias_audit.run.folder import plain
 UNIT, MODEL, TRUTH, RUN, OUTCOMES = "unit.json", "model.keras", "truth.json", "run.tar.gz", "outcomes.json"
 """Files of a case: record, model, reliance, the audit's run folder, and what the present rules say about it."""
 
-_HINT = "Free some space, then run the benchmark again: what is finished is kept."
+HINT = "Free some space, then run the benchmark again: what is finished is kept."
+"""What to do where a file of the benchmark cannot be written."""
 
 
 def single_thread() -> None:
@@ -166,7 +167,7 @@ def _audit(case: Case, model: Path, test: Split, scratch: Path, folder: Path) ->
 
     result = audit(model, **write_inputs(case, test, scratch), out=scratch / "run")
     (folder / UNIT).unlink(missing_ok=True)  # before the first file changes: a record speaks of all of them
-    write_atomically(folder / RUN, packed(result.path), _HINT)
+    write_atomically(folder / RUN, packed(result.path), HINT)
     _write_outcomes(folder, with_gate(result))
 
 
@@ -236,4 +237,4 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    write_atomically(path, json.dumps(plain(content), indent=1).encode(), _HINT)
+    write_atomically(path, json.dumps(plain(content), indent=1).encode(), HINT)
