@@ -6,6 +6,7 @@ What kind it is decides which framework is imported; a function needs none.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,14 @@ TORCH = ("torch.nn.modules.module", "Module")
 OWN = f"{__package__}."
 """Beginning of the names of the modules whose models watch over themselves."""
 
-SUFFIXES = (".keras", ".h5", ".hdf5")
-"""Endings of the files that hold a model."""
+KERAS_FILES = (".keras", ".h5", ".hdf5")
+"""Endings of the files that hold a model of Keras."""
+
+FIRST_CALL = "loading the model with its first call"
+"""What the watchdog says of it."""
+
+Opener = Callable[[str, AuditConfig, tuple[str, ...] | None], Model]
+"""(name that the user gave, config, class names) -> model."""
 
 
 def load_model(model: str | Path | Any, config: AuditConfig, class_names: tuple[str, ...] | None) -> Model:
@@ -54,21 +61,47 @@ def load_model(model: str | Path | Any, config: AuditConfig, class_names: tuple[
 
             source, made = imported(str(model))
             return _in_memory(made, config, class_names, source)
-        return _file(Path(model), config, class_names)
+        with needed(repr(str(model))):
+            return _opener(str(model))(str(model), config, class_names)
     return _in_memory(model, config, class_names, None)
 
 
-def _file(path: Path, config: AuditConfig, class_names: tuple[str, ...] | None) -> Model:
-    # TensorFlow is imported before the clock of the model starts.
-    with needed(repr(str(path))):
-        from bias_audit.models.keras_model import KerasModel
-        from bias_audit.models.saved_model import SavedModel
+# A framework is imported before the clock of the model starts. Loading, tracing and the probe of the head are one call:
+# any of them may be where a graph never returns.
 
-    # Loading, tracing and the probe of the head are one call: any of them may be where a graph never returns.
-    with watched("loading the model with its first call", config.limits.seconds_per_call):
-        if path.is_dir():
-            return SavedModel(path, config, class_names)
-        return KerasModel(path, config, class_names)
+
+def _keras_file(name: str, config: AuditConfig, class_names: tuple[str, ...] | None) -> Model:
+    from bias_audit.models.keras_model import KerasModel
+
+    with watched(FIRST_CALL, config.limits.seconds_per_call):
+        return KerasModel(Path(name), config, class_names)
+
+
+def _saved_model(name: str, config: AuditConfig, class_names: tuple[str, ...] | None) -> Model:
+    from bias_audit.models.saved_model import SavedModel
+
+    with watched(FIRST_CALL, config.limits.seconds_per_call):
+        return SavedModel(Path(name), config, class_names)
+
+
+FILES: dict[str, Opener] = dict.fromkeys(KERAS_FILES, _keras_file)
+"""Ending of a file, in small letters -> what opens it."""
+
+FOLDERS: dict[str, Opener] = {"saved_model.pb": _saved_model}
+"""File that a folder must hold to be a model -> what opens the folder."""
+
+LIBRARIES: dict[str, Opener] = {}
+"""Beginning of an address, such as "timm" in `timm:NAME@FILE` -> what opens the address."""
+
+
+def _opener(name: str) -> Opener:
+    """What opens a library's network, a file or a folder that `check_model` let pass."""
+    if is_address(name):
+        return LIBRARIES[name.partition(":")[0]]
+    path = Path(name)
+    if path.is_dir():
+        return FOLDERS[next(each for each in FOLDERS if (path / each).is_file())]
+    return FILES[path.suffix.lower()]
 
 
 def _in_memory(model: Any, config: AuditConfig, class_names: tuple[str, ...] | None, source: Any) -> Model:
@@ -77,13 +110,13 @@ def _in_memory(model: Any, config: AuditConfig, class_names: tuple[str, ...] | N
         with needed("the model"):
             from bias_audit.models.keras_model import KerasModel
 
-        with watched("loading the model with its first call", config.limits.seconds_per_call):
+        with watched(FIRST_CALL, config.limits.seconds_per_call):
             return KerasModel(model, config, class_names)
     if is_torch(model):
         with needed("the model"):
             from bias_audit.models.torch_model import TorchModel
 
-        with watched("loading the model with its first call", config.limits.seconds_per_call):
+        with watched(FIRST_CALL, config.limits.seconds_per_call):
             return TorchModel(model, config, class_names, source)
     classes, seconds = None if class_names is None else len(class_names), config.limits.seconds_per_call
     made = not isinstance(model, type)  # a class has the attributes of its instances, and makes one
@@ -120,33 +153,45 @@ def is_torch(model: Any) -> bool:
     return any((cls.__module__, cls.__name__) == TORCH for cls in type(model).__mro__)
 
 
+def is_address(model: str | Path) -> bool:
+    """Whether a name is that of a library's network, such as `timm:NAME@FILE`, and not a path that exists."""
+    library, colon, _ = str(model).partition(":")
+    return bool(colon) and library in LIBRARIES and not os.path.exists(model)
+
+
 def is_function(model: str | Path) -> bool:
     """Whether a name is `module:function`, and neither a path that exists nor anything with a folder in it."""
+    if is_address(model):
+        return False
     module, colon, function = str(model).partition(":")
     dotted = all(part.isidentifier() for part in (*module.split("."), *function.split(".")))
     return bool(colon) and dotted and not os.path.exists(model)
 
 
 def name_of(model: str | Path | Any) -> str:
-    """What a model is called in names of folders and runs: the stem of its path, `module:function`, or its type."""
+    """What a model is called in names of folders and runs: the stem of its path, its address, or its type."""
     if isinstance(model, str | Path):
-        return str(model) if is_function(model) else Path(model).stem
+        return str(model) if is_function(model) or is_address(model) else Path(model).stem
     return str(getattr(model, "name", None) or getattr(model, "__name__", None) or type(model).__name__)
 
 
 def folder_name(model: str | Path) -> str:
-    """The name of a model as a part of the name of a folder: `module-function`, or the stem of its path."""
-    return name_of(model).replace(":", "-")
+    """The name of a model as a part of the name of a folder: `module-function`, `library-network`, or a path's stem."""
+    name = name_of(model)
+    if is_address(model):
+        name = name.partition("@")[0]
+    return name.replace(":", "-").replace("/", "-")
 
 
 def check_model(model: str | Path) -> None:
     """Refuse a name that cannot be a model, before seconds are spent on importing a framework.
 
     Raises:
-        ModelError: neither `module:function` nor a path; a folder that is no SavedModel, or a file that is neither
-            .keras, .h5 nor .hdf5.
+        ModelError: neither an address, nor `module:function`, nor the path of a file or folder that some opener takes.
     """
     if is_function(model):
+        return
+    if is_address(model):
         return
     path = Path(model)
     if not os.path.exists(path):
@@ -155,26 +200,31 @@ def check_model(model: str | Path) -> None:
             "Name a file, a folder, or module:function.",
         )
     if path.is_dir():
-        if (path / "saved_model.pb").is_file():
-            for file in path.rglob("*"):  # TensorFlow would wait for a pipe among its files for ever
-                if not (file.is_file() or file.is_dir()) and file.exists():
-                    raise ModelError(f"{str(file)!r} is not a regular file, so {str(path)!r} is no SavedModel")
-            return
-        inside = sorted(
-            each.relative_to(path).as_posix()
-            for pattern in (*(f"*{suffix}" for suffix in SUFFIXES), "*/saved_model.pb")
-            for each in path.glob(pattern)
-        )
-        raise ModelError(
-            f"{str(path)!r} is a folder without saved_model.pb, so it is no SavedModel",
-            f"Did you mean {str(path / inside[0].removesuffix('/saved_model.pb'))!r}?" if inside else "",
-        )
-    if not path.is_file():
+        _check_folder(path)
+    elif not path.is_file():
         raise ModelError(f"{str(path)!r} is not a regular file, so it is no model")
-    if path.suffix.lower() not in SUFFIXES:
+    elif path.suffix.lower() not in FILES:
         raise ModelError(
             f"{str(path)!r} is no Keras model: expected .keras, .h5 or a SavedModel folder, got {path.suffix!r}",
             "Give the folder that holds saved_model.pb."
             if path.name == "saved_model.pb"
             else "Any other model is audited through module:function, which predicts.",
         )
+
+
+def _check_folder(path: Path) -> None:
+    if any((path / each).is_file() for each in FOLDERS):
+        for file in path.rglob("*"):  # TensorFlow would wait for a pipe among its files for ever
+            if not (file.is_file() or file.is_dir()) and file.exists():
+                raise ModelError(f"{str(file)!r} is not a regular file, so {str(path)!r} is no SavedModel")
+        return
+    patterns = (*(f"*{suffix}" for suffix in FILES), *(f"*/{marker}" for marker in FOLDERS))
+    inside = sorted(each.relative_to(path).as_posix() for pattern in patterns for each in path.glob(pattern))
+    markers = tuple(f"/{marker}" for marker in FOLDERS)
+    found = inside[0] if inside else ""
+    for marker in markers:
+        found = found.removesuffix(marker)
+    raise ModelError(
+        f"{str(path)!r} is a folder without saved_model.pb, so it is no SavedModel",
+        f"Did you mean {str(path / found)!r}?" if found else "",
+    )

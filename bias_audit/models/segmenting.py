@@ -17,7 +17,7 @@ from bias_audit.data.mask_estimates import AUTO, Estimate, Segment, estimator, f
 from bias_audit.errors import ConfigError, ModelError
 from bias_audit.limits.bounds import DEFAULTS, Limits, beyond
 from bias_audit.limits.watchdog import watched
-from bias_audit.models.doors import SUFFIXES
+from bias_audit.models.doors import KERAS_FILES
 from bias_audit.packages import needed
 
 TFLITE, ONNX = ".tflite", ".onnx"
@@ -59,7 +59,7 @@ def find_estimate(
 
 def is_network(segmenter: str) -> bool:
     """Whether the name of a segmenter is that of a model file, judged by its suffix."""
-    return segmenter.lower().endswith((*SUFFIXES, TFLITE, ONNX))
+    return segmenter.lower().endswith((*KERAS_FILES, TFLITE, ONNX))
 
 
 def segmenter_hash(segmenter: str | None) -> str:
