@@ -44,8 +44,8 @@ def command(
 
 
 MODEL = (
-    "a file (.keras, .h5), a SavedModel folder, or module:function: a function of images (N, H, W, 3) that predicts, "
-    "or one without arguments that makes a model; its module is run"
+    "a file (.keras, .h5, .onnx), a SavedModel folder, or module:function: a function of images (N, H, W, 3) that "
+    "predicts, or one without arguments that makes a model; its module is run"
 )
 """What a MODEL may be, in words."""
 
