@@ -16,7 +16,7 @@ from bias_audit.errors import reason_of
 from bias_audit.files.regular import open_regular
 from bias_audit.limits.bounds import Limits, beyond
 from bias_audit.models.onnx_proto import ENTRY, GRAPH, MODEL, TENSOR, fields, integers, pieces, text, written
-from bias_audit.models.onnx_safety import is_external, refusal
+from bias_audit.models.onnx_safety import is_external, refusal, sound
 
 MOST = 2**31 - 1
 """Most bytes of one protocol buffer, and so of a model that the runtime gets in one piece."""
@@ -56,10 +56,8 @@ def inlined(path: Path, content: bytes, limits: Limits) -> tuple[bytes, str]:
     Raises:
         ModelError: a file that is missing, too short, no regular file or outside of the folder, or that is too large.
     """
-    try:
+    with sound(refusal("model", path), "what it says of numbers in other files is damaged"):
         return _inlined(path, memoryview(content), limits)
-    except (ValueError, IndexError, UnicodeError) as error:
-        raise refusal("model", path)("what it says of numbers in other files is damaged", AGAIN) from error
 
 
 def _inlined(path: Path, content: memoryview, limits: Limits) -> tuple[bytes, str]:
@@ -87,7 +85,7 @@ def _inlined(path: Path, content: memoryview, limits: Limits) -> tuple[bytes, st
     return rest + written(MODEL["graph"], b"".join(made)), digest.hexdigest()
 
 
-def _place(tensor: memoryview) -> Place:
+def _place(tensor: object) -> Place:
     """Where the numbers of a tensor lie; ValueError where it does not say so, or in another way than the standard."""
     entries = {text(each, ENTRY["key"]): text(each, ENTRY["value"]) for each in pieces(tensor, TENSOR["external"])}
     sides, (kind, *_) = integers(tensor, TENSOR["dims"]), integers(tensor, TENSOR["type"])[::-1] or (0,)

@@ -48,6 +48,8 @@ CELLWISE = (*PASSES_ON, "Add", "Clip", "Div", "Mul", "Pad", "Resize", "Sub")
 
 PROBABLE = ("LogSoftmax", "Sigmoid", "Softmax")
 """Operations that make probabilities, or their logarithms, of logits."""
+PROBABLE_ROUNDED = ("QLinearSigmoid", "QLinearSoftmax")
+"""Operations that make probabilities of logits of 8 bits, in steps of 8 bits."""
 
 RANDOM = (
     "Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike",
@@ -82,6 +84,11 @@ class Node:
     outputs: tuple[str, ...]
     own: bool
     piece: memoryview
+
+    @property
+    def given(self) -> str:
+        """Its first input."""
+        return self.inputs[0] if self.inputs else ""
 
     @property
     def path(self) -> str:
@@ -132,7 +139,7 @@ class Ending:
 
     Attributes:
         logits: tensor before the operation `final`; the output itself where there is none.
-        final: operation of `PROBABLE` that makes the output; "" = none.
+        final: operation of `PROBABLE` or `PROBABLE_ROUNDED` that makes the output; "" = none.
         linear: whether a layer of weights without activation makes the logits.
         pooled: None = the graph ends in another way.
         why: then, what stands in the place of pooling and linear layer.
@@ -184,27 +191,27 @@ class OnnxGraph:
         It is read off the names of operations; that the numbers are so has to be seen on images.
         """
         name, last = self._back(output)
-        final = last.op if last is not None and last.op in PROBABLE and not last.own else ""
-        if final and last is not None:
-            output = last.inputs[0]
+        final = last.op if last is not None and last.op in (*PROBABLE, *PROBABLE_ROUNDED) and not last.own else ""
+        if last is not None and final in PROBABLE:
+            output = last.given
             name, last = self._back(output)
         head, means = self._linear_layer(name, last)
         linear = head is not None
         name, pool = self._back(means)
         first = None if pool is None or pool.own else self._pools(pool)
         if pool is None or first is None:
-            what = "the image itself" if pool is None else pool.op
+            what = "its input" if pool is None else pool.op
             where = "before its linear layer" if linear else "at its end"
             return Ending(output, final, linear, None, f"{shown(what)} stands {where}")
         weights, rows, scale = head or ("", True, 1.0)
-        return Ending(output, final, linear, Pooled(pool.inputs[0], first, weights, rows, scale))
+        return Ending(output, final, linear, Pooled(pool.given, first, weights, rows, scale))
 
     def _back(self, name: str) -> tuple[str, Node | None]:
         """(tensor, operation that makes it), behind operations that only pass on; None = an input or a constant."""
         seen = set()
         while (node := self._made_by.get(name)) is not None and node.op in PASSES_ON and name not in seen:
             seen.add(name)
-            name = node.inputs[0] if node.inputs else ""
+            name = node.given
         return name, node
 
     def _linear_layer(self, name: str, node: Node | None) -> tuple[tuple[str, bool, float] | None, str]:
@@ -235,7 +242,8 @@ class OnnxGraph:
         axes = node.integers("axes")
         if not axes and len(node.inputs) > 1 and self.is_constant(node.inputs[1]):
             axes = [int(each) for each in self.constants([node.inputs[1]])[0].ravel()]
-        return {(2, 3): True, (1, 2): False}.get(tuple(sorted(axis % 4 for axis in axes)))  # type: ignore[call-overload, no-any-return]
+        places: dict[tuple[int, ...], bool] = {(2, 3): True, (1, 2): False}
+        return places.get(tuple(sorted(axis % 4 for axis in axes)))
 
     def is_constant(self, name: str) -> bool:
         """Whether a tensor is the same for all images."""
@@ -287,11 +295,12 @@ class OnnxGraph:
         None stands for what none tells.
         """
         name, node = self._forward(image, CELLWISE)
-        if node is None or node.own or not node.inputs or node.inputs[0] != name:
+        if node is None or node.own or node.given != name:
             return None, None
         if node.op == "Transpose":
             order = node.integers("perm")
-            first = {(0, 3, 1, 2): False, (0, 2, 3, 1): True}.get(tuple(order))
+            orders: dict[tuple[int, ...], bool] = {(0, 3, 1, 2): False, (0, 2, 3, 1): True}
+            first = orders.get(tuple(order))
             inner = self._forward(node.outputs[0], CELLWISE)[1] if first is False else None
             return first, self._channels(inner)
         return (True, self._channels(node)) if node.op == "Conv" else (None, None)

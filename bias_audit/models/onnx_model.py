@@ -24,9 +24,9 @@ from bias_audit.models.function import SIDE, Source, kind_of
 from bias_audit.models.head import Arrays, asked_head, find_head, head_of, probes
 from bias_audit.models.memory import Cost, check_batch, fitting_batch
 from bias_audit.models.onnx_external import inlined
-from bias_audit.models.onnx_graph import Ending, OnnxGraph, shown
+from bias_audit.models.onnx_graph import PROBABLE, Ending, OnnxGraph, shown
 from bias_audit.models.onnx_proto import with_outputs
-from bias_audit.models.onnx_safety import check_onnx, refusal
+from bias_audit.models.onnx_safety import check_onnx, refusal, sound
 from bias_audit.models.onnx_session import BYTES, TYPES, Session, read
 from bias_audit.models.predict_only import cannot
 
@@ -42,12 +42,23 @@ ROUGH = 0.1
 OUTPUTS = ("tensor(float)", "tensor(float16)", "tensor(double)")
 """Types of outputs that can be probabilities or logits."""
 
-KINDS = {"Softmax": "softmax", "LogSoftmax": "logits", "Sigmoid": "sigmoid"}
+KINDS = {
+    "LogSoftmax": "logits", "QLinearSigmoid": "sigmoid", "QLinearSoftmax": "softmax", "Sigmoid": "sigmoid",
+    "Softmax": "softmax",
+}  # fmt: skip
 """Operation that makes the outputs -> kind of the head."""
 
 NO_MAPS = (
     "This ONNX file is audited by its predictions: the runtime gives no gradients, and they are known without it only "
-    "where the graph ends in global average pooling and one linear layer, but {}."
+    "where the graph ends in global average pooling and one linear layer; here {}."
+)
+
+ONE_NUMBER = "If it only takes as many images at once as it was exported with, give that number as --batch-size."
+"""Hint where a graph whose batch is declared as open fails."""
+
+STEPS = (
+    "The graph rounds its probabilities to steps of 8 bits, and log-odds are made of these: differences of less than a "
+    "step, and beyond the last one, are not seen."
 )
 
 ROUNDED = "The model takes whole numbers from 0 to 255: what the preprocessing gives is rounded to them."
@@ -83,23 +94,18 @@ class OnnxModel(Batched):
         self.sha256 = sha256(content).hexdigest()
         if found.external:
             content, self.sha256 = inlined(path, content, config.limits)
-        try:
+        with sound(refusal("model", path), "its graph is damaged"):
             self._graph = OnnxGraph(path, content)
-        except (ValueError, IndexError, UnicodeError) as error:
-            raise refusal("model", path)("its graph is damaged", "") from error
-        self._output = self._only_output()
-        self._ending: Ending = self._graph.ending(self._output)
-        self._open(content, found.opset)
-        size_note = self._find_input(config)
-        self._find_batch(config)
-        self.inside = self._graph.first_steps(self._image)
+            self._output = self._only_output()
+            self._ending: Ending = self._graph.ending(self._output)
+            self._open(content, found.opset)
+            size_note = self._find_input(config)
+            self.inside = self._graph.first_steps(self._image)
         self.parameters = self._graph.parameters
+        self._find_batch(config)
         raw, logits, features = self._probe()
-        notes = (
-            *self._graph.notes,
-            *self._find_head(raw, logits, config, class_names),
-            *self._find_layer(logits, features),
-        )
+        notes = (*self._graph.notes, *self._find_head(raw, logits, config, class_names))
+        notes += self._find_layer(logits, features)
         if not self.differentiable and self._ending.pooled is not None:
             self._open(content, found.opset, maps=False)
         self.notes = (*notes, *size_note, *((ROUNDED,) if self._kind == BYTES else ()), *self._head.notes)
@@ -173,7 +179,7 @@ class OnnxModel(Batched):
     def _open(self, content: bytes, opset: int, *, maps: bool = True) -> None:
         """Make the session, with the tensors that are looked at as further outputs."""
         pooled = self._ending.pooled if maps else None
-        logits = self._ending.logits if self._ending.final else ""
+        logits = self._ending.logits if self._ending.final in PROBABLE else ""
         self._taken = [self._output, logits or self._output, pooled.features if pooled else self._output]
         declared = [name for name, _ in self._graph.outputs]
         further = [name for name in dict.fromkeys(self._taken) if name not in declared]
@@ -203,7 +209,7 @@ class OnnxModel(Batched):
                     "Export it with a fixed number of channels: (N, 3, H, W) or (N, H, W, 3).",
                 )
         self._first = by_shape[0] if by_shape[0] != by_shape[1] else bool(by_graph[0])
-        batch, *sides = shape
+        _, *sides = shape
         channels = _fixed(sides.pop(0 if self._first else 2)) or by_graph[1]
         if channels not in (1, 3):
             raise ModelError(f"the model takes {channels or '?'} channels, expected 1 or 3: {told}")
@@ -235,7 +241,10 @@ class OnnxModel(Batched):
         """Outputs, logits and feature maps of random images."""
         images = probes(PROBED, self.input_size)
         step = min(self.batch_size, PROBED)
-        parts = [self._run(images[start : start + step]) for start in range(0, PROBED, step)]
+        try:
+            parts = [self._run(images[start : start + step]) for start in range(0, PROBED, step)]
+        except ModelError as error:
+            raise ModelError(error.message, error.hint or ("" if self._fixed_batch else ONE_NUMBER)) from error
         if {part[0].shape[1] for part in parts} != {parts[0][0].shape[1]}:
             raise ModelError("the model gives another number of outputs for each batch")
         raw, logits, features = (np.concatenate(each) for each in zip(*parts, strict=True))
@@ -245,15 +254,16 @@ class OnnxModel(Batched):
         self, raw: NDArray[Any], logits: NDArray[Any], config: AuditConfig, class_names: tuple[str, ...] | None
     ) -> tuple[str, ...]:
         """Decide what the outputs are, by the operation that makes them or by those for random images."""
-        outputs, self._final = raw.astype(np.float64), self._ending.final
+        outputs, made_by = raw.astype(np.float64), self._ending.final
+        self._final = made_by if made_by in PROBABLE else ""
         if not np.isfinite(outputs).all():
             raise ModelError("the model gives NaN or infinite outputs on random input")
         if self._final and not _makes(self._final, logits, outputs):
-            self._final = ""  # a softmax over another axis, or numbers of whole steps
-        if self._final and outputs.shape[1] > 1:
-            kind = asked_head(outputs, config) or KINDS[self._final]
+            self._final = made_by = ""  # a softmax over another axis
+        if made_by and outputs.shape[1] > 1:  # whether they sum to 1 does not tell: few bits round them
+            kind = asked_head(outputs, config) or KINDS[made_by]
             self._head = head_of(kind, outputs.shape[1], config, class_names)
-            return ()
+            return () if self._final else (STEPS,)
         if self._final or self._ending.linear:
             self._head = find_head(outputs, not self._final, config, class_names)
             return ()
@@ -263,7 +273,8 @@ class OnnxModel(Batched):
 
     def _find_layer(self, logits: NDArray[Any], features: NDArray[Any]) -> tuple[str, ...]:
         """Decide whether feature maps and weights give the logits of random images; returns a note where not."""
-        self.layer, self.grid, self.layers, self.channels = "", (1, 1), (), {}
+        self.layer, self.grid, self.channels = "", (1, 1), {}
+        self.layers: tuple[tuple[str, tuple[int, int]], ...] = ()
         pooled, why = self._ending.pooled, self._ending.why
         self.differentiable = False
         if pooled is not None and (why := self._why_not(logits, features)) == "":
@@ -278,7 +289,7 @@ class OnnxModel(Batched):
     def _why_not(self, logits: NDArray[Any], features: NDArray[Any]) -> str:
         pooled = self._ending.pooled
         assert pooled is not None
-        if bool(self._ending.final) != bool(self._final):
+        if self._ending.final != self._final:
             return "what stands before its last operation are no logits of its outputs"
         if features.ndim != 4 or features.dtype.kind != "f":
             return f"the tensor before the pooling is {features.dtype} of {features.ndim} axes"
@@ -307,7 +318,6 @@ class OnnxModel(Batched):
             raise ModelError(
                 f"the model is no classifier of images: for {self.batch_size} images its output has the shape "
                 f"{raw.shape}, expected (images, classes)",
-                "" if self._fixed_batch else "If it takes one image at a time, give --batch-size 1.",
             )
         n = len(images)
         logits = logits.reshape(raw.shape) if logits.size == raw.size else raw

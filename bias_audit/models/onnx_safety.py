@@ -7,7 +7,8 @@ reads them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,6 +74,20 @@ def refusal(what: str, path: Path) -> Refused:
     return lambda reason, hint: ModelError(f"cannot load the {what} {str(path)!r}: {reason}", hint)
 
 
+@contextlib.contextmanager
+def sound(refused: Refused, what: str) -> Iterator[None]:
+    """Context in which a file that cannot be read as it should be is an error of one sentence.
+
+    Args:
+        refused: makes the error.
+        what: the sentence, where bytes are damaged.
+    """
+    try:
+        yield
+    except (ValueError, IndexError, UnicodeError) as error:
+        raise refused(what, "") from error
+
+
 def check_onnx(path: Path, content: bytes, what: str = "segmenter", *, external: bool = False) -> Found:
     """Refuse an ONNX file with operations from beyond the standard, or with numbers in other files, before it is run.
 
@@ -87,10 +102,9 @@ def check_onnx(path: Path, content: bytes, what: str = "segmenter", *, external:
     Raises:
         ModelError: no ONNX model, or one that is refused.
     """
-    try:
-        return _checked(memoryview(content), refusal(what, path), external)
-    except (ValueError, IndexError, UnicodeError) as error:
-        raise ModelError(f"cannot load the {what} {str(path)!r}: it is cut off or no ONNX model") from error
+    refused = refusal(what, path)
+    with sound(refused, "it is cut off or no ONNX model"):
+        return _checked(memoryview(content), refused, external)
 
 
 def _checked(content: memoryview, refused: Refused, external: bool) -> Found:
@@ -156,4 +170,4 @@ _PARTS: dict[str, dict[int, str]] = {
     },
     "sparse": {SPARSE["values"]: "tensor", SPARSE["indices"]: "tensor"},
 }
-"""Kind of a piece -> number of a field -> kind of the pieces in it, where these may lead to an operation or a tensor."""
+"""Kind of a piece -> number of a field -> kind of the pieces in it, if these may lead to an operation or a tensor."""

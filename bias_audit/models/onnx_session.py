@@ -57,10 +57,10 @@ class Session:
             )
         except Exception as error:  # onnxruntime has an exception of its own for each of its codes
             told = line(error)
-            if "opset" in told.lower() or "IR version" in told:
+            if "opset" in str(error).lower() or "IR version" in str(error):
                 raise refusal(what, path)(
-                    f"it is written in opset {opset}, which the installed onnxruntime {ort.__version__} does not "
-                    "know in full",
+                    f"it is written in opset {opset} or a format, which the installed onnxruntime {ort.__version__} "
+                    "does not know in full",
                     "Take a newer one (pip install --upgrade onnxruntime), or export the model in an older opset.",
                 ) from error
             raise refusal(what, path)(told, "") from error
