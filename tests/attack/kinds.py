@@ -8,6 +8,7 @@ from . import (
     functions,
     gate_files,
     models,
+    onnx_models,
     pictures,
     results,
     run_folders,
@@ -26,6 +27,7 @@ KINDS: dict[str, Kind] = {
     **models.KINDS,
     **functions.KINDS,
     **segmenters.KINDS,
+    **onnx_models.KINDS,
     **audits.KINDS,
 }
 """Name -> kind, in the order of the table. A new kind is a function in the file of what it attacks and a line there."""

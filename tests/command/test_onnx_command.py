@@ -97,12 +97,18 @@ def test_an_interrupted_audit_goes_on_with_the_same_file_alone(
     monkeypatch.chdir(world)
     audit = ["photos", "--masks", "masks", "--out", "a", "--resume"]
 
-    def fails(*_: Any) -> Any:
-        raise ModelError("the power is cut")
+    real, calls = OnnxModel.predict, []
+
+    def fails(*given: Any) -> Any:
+        calls.append(1)
+        if len(calls) > 30:  # the photos are seen, and their experiments begun
+            raise ModelError("the power is cut")
+        return real(*given)
 
     with monkeypatch.context() as cut:
         cut.setattr(OnnxModel, "predict", fails)
-        assert command("audit", "net.onnx", *audit)[0] == 2
+        code, _, err = command("audit", "net.onnx", *audit)
+        assert (code, "the power is cut" in err) == (2, True), err
     assert (world / "a" / "started.json").is_file()
     code, _, err = command("audit", "other.onnx", *audit)
     assert (code, "model changed since" in err) == (2, True), err
