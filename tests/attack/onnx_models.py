@@ -13,8 +13,8 @@ from .trying import EXECUTED, HARMLESS, REFUSED, WRONG, Attempt, Kind, sentence
 
 OPERATIONS = (
     b"Abs", b"Add", b"Atan", b"Cast", b"Conv", b"Ceil", b"Cosh", b"Div", b"Exp", b"Flatten", b"Gemm",
-    b"GlobalAveragePool", b"GlobalLpNormPool", b"Hardmax", b"If", b"Identity", b"LogSoftmax", b"Loop", b"MatMul", b"Max",
-    b"Min", b"Mul", b"Not", b"OneHot", b"Pow", b"RandomNormalLike", b"ReduceMean", b"ReduceL1", b"ReduceProd", b"Relu",
+    b"GlobalAveragePool", b"GlobalLpNormPool", b"Hardmax", b"If", b"Identity", b"LogSoftmax", b"Loop", b"MatMul",
+    b"Max", b"Min", b"Mul", b"Not", b"OneHot", b"Pow", b"RandomNormalLike", b"ReduceMean", b"ReduceL1", b"ReduceProd", b"Relu",
     b"Reshape", b"Scan", b"Shape", b"Sign", b"Sigmoid", b"Softmax", b"Softsign", b"Sqrt", b"Sub", b"Sum", b"Tanh",
     b"Transpose", b"Unsqueeze",
 )  # fmt: skip
