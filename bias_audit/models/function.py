@@ -124,7 +124,9 @@ class PredictFunction(PredictOnly):
         if config.layer != "auto":
             self.at_layer(config.layer)  # refuses
         self.sha256 = source.sha256
-        self.input_size, size_note = assumed_size(function, config, source.name)
+        own = getattr(function, "input_size", None)
+        grey = isinstance(own, tuple) and own[-1:] == (1,)
+        self.input_size, size_note = assumed_size(function, config, source.name, channels=1 if grey else 3)
         cost = Cost(self.input_size, 0, 0)
         check_batch(cost, config)
         self.batch_size = config.batch_size or fitting_batch(cost, config.limits)
