@@ -311,3 +311,11 @@ def test_tokens_first():
     assert np.abs(made[0]).max() > 0
     np.testing.assert_allclose(made[1], made[0], rtol=1e-5, atol=1e-7)
     assert opened(net).layer.startswith("blocks.inner.layers.")
+
+
+def test_a_grey_network_without_convolutions_says_so():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
+    net.input_size = (8, 8, 1)
+    model = load_model(net, AuditConfig(), None)
+    assert model.input_size == (8, 8, 1)
+    assert model.predict(np.zeros((3, 8, 8, 1), np.float32)).probabilities.shape == (3, 2)
