@@ -44,8 +44,8 @@ def command(
 
 
 MODEL = (
-    "a file (.keras, .h5), a SavedModel folder, or module:function: a function of images (N, H, W, 3) that predicts, "
-    "or one without arguments that makes a model; its module is run. Or a program of PyTorch, which is run: "
+    "a file (.keras, .h5, .onnx), a SavedModel folder, or module:function: a function of images (N, H, W, 3) that "
+    "predicts, or one without arguments that makes a model; its module is run. Or a program of PyTorch, which is run: "
     "torchscript:FILE, torch.export:FILE"
 )
 """What a MODEL may be, in words."""

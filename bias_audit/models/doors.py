@@ -42,8 +42,8 @@ def load_model(model: str | Path | Any, config: AuditConfig, class_names: tuple[
     """Load a model, find the layer to explain if it has any, and check that the outputs fit the classes.
 
     Args:
-        model: path of a .keras or .h5 file or of a SavedModel folder; `module:function`, a function of images that
-            predicts or one without arguments that makes a model; or a model in memory: of Keras or
+        model: path of a .keras, .h5 or .onnx file or of a SavedModel folder; `module:function`, a function of images
+            that predicts or one without arguments that makes a model; or a model in memory: of Keras or
             PyTorch, any object that satisfies `base.Model` or `base.Predictor`, or such a function.
         config: layer, image size, batch size and class map.
         class_names: classes of the data set, in the order of the outputs; None = no data set, any number of outputs.
@@ -91,7 +91,16 @@ def _torch_program(name: str, config: AuditConfig, class_names: tuple[str, ...] 
     return open_program(name, config, class_names)
 
 
-FILES: dict[str, Opener] = dict.fromkeys(KERAS_FILES, _keras_file)
+def _onnx_file(name: str, config: AuditConfig, class_names: tuple[str, ...] | None) -> Model:
+    from bias_audit.models.onnx_model import OnnxModel
+    from bias_audit.models.onnx_session import runtime
+
+    runtime()
+    with watched(FIRST_CALL, config.limits.seconds_per_call):
+        return OnnxModel(Path(name), config, class_names)
+
+
+FILES: dict[str, Opener] = {**dict.fromkeys(KERAS_FILES, _keras_file), ".onnx": _onnx_file}
 """Ending of a file, in small letters -> what opens it."""
 
 FOLDERS: dict[str, Opener] = {"saved_model.pb": _saved_model}
@@ -214,7 +223,7 @@ def check_model(model: str | Path) -> None:
         if path.suffix.lower() in torch_files.SUFFIXES:
             raise ModelError(*torch_files.told(path))
         raise ModelError(
-            f"{str(path)!r} is no Keras model: expected .keras, .h5 or a SavedModel folder, got {path.suffix!r}",
+            f"{str(path)!r} is no model: expected .keras, .h5, .onnx or a SavedModel folder, got {path.suffix!r}",
             "Give the folder that holds saved_model.pb."
             if path.name == "saved_model.pb"
             else "Any other model is audited through module:function, which predicts.",

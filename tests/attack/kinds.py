@@ -8,6 +8,7 @@ from . import (
     functions,
     gate_files,
     models,
+    onnx_models,
     pictures,
     programs,
     results,
@@ -28,6 +29,7 @@ KINDS: dict[str, Kind] = {
     **functions.KINDS,
     **programs.KINDS,
     **segmenters.KINDS,
+    **onnx_models.KINDS,
     **audits.KINDS,
 }
 """Name -> kind, in the order of the table. A new kind is a function in the file of what it attacks and a line there."""
