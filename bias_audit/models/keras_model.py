@@ -23,7 +23,7 @@ from bias_audit.models.head import find_head, probes
 from bias_audit.models.loading import file_hash, load_keras, model_hash
 from bias_audit.models.memory import PER_PASS, Cost, check_batch, fitting_batch
 from bias_audit.models.preprocessing_inside import preprocessing_inside
-from bias_audit.models.tapping import Trace, tap
+from bias_audit.models.tapping import Trace, called, tap
 from bias_audit.models.traced import Tensors, TracedModel, Watch
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class KerasModel(TracedModel):
     """
 
     def __init__(self, model: str | Path | Any, config: AuditConfig, class_names: tuple[str, ...] | None) -> None:
-        self.seconds_per_call = config.limits.seconds_per_call
+        self.seconds_per_call, self._output = config.limits.seconds_per_call, config.output
         self._model: Any = model
         if isinstance(model, str | Path):
             self._model = load_keras(Path(model), config.custom_objects, config.limits)
@@ -59,12 +59,12 @@ class KerasModel(TracedModel):
             raise ModelError(f"the model takes {len(inputs)} inputs; one image input is needed")
         self.input_size = input_size(tuple(inputs[0].shape) if inputs else (None, None, None, 3), config.image_size)
         self.batch_size = config.batch_size or PER_PASS
-        self._trace = Trace(self._model, self._spec)
+        self._trace = Trace(self._model, self._spec, self._output)
         cost = Cost(self.input_size, self._trace.image_bytes(), self._trace.largest_bytes())
         check_batch(cost, config)
         if config.batch_size is None and (fitting := fitting_batch(cost, config.limits, gpu_memory())) != PER_PASS:
             self.batch_size = fitting
-            self._trace = Trace(self._model, self._spec)
+            self._trace = Trace(self._model, self._spec, self._output)
         self.layers = listed(self._trace.places)
         self.channels = self._trace.channels()
         self.parameters = int(self._model.count_params())
@@ -118,7 +118,7 @@ class KerasModel(TracedModel):
         return self._taps[place].as_grid(output, tf.reshape)
 
     def _forward(self, images: Any) -> tuple[Any, Any | None]:
-        raw = self._model(images, training=False)
+        raw = called(self._model, images, self._output)
         # Keras keeps the input of a final softmax or sigmoid on the output tensor.
         return raw, getattr(raw, "_keras_logits", None) if self._trace.has_logits else None
 

@@ -21,6 +21,7 @@ from bias_audit.models.head import find_head, probes
 from bias_audit.models.keras_model import input_size
 from bias_audit.models.loading import file_hash
 from bias_audit.models.memory import PER_PASS, Cost, check_batch, fitting_batch
+from bias_audit.models.outputs import chosen_output
 from bias_audit.models.saved_model_safety import check_saved_model
 from bias_audit.models.tapping import first_line
 from bias_audit.models.traced import TracedModel, Watch
@@ -46,7 +47,7 @@ class SavedModel(TracedModel):
     """
 
     def __init__(self, folder: Path, config: AuditConfig, class_names: tuple[str, ...] | None) -> None:
-        self.seconds_per_call = config.limits.seconds_per_call
+        self.seconds_per_call, self._output = config.limits.seconds_per_call, config.output
         check_saved_model(folder, config.limits)
         self.sha256 = file_hash(folder)
         try:
@@ -94,7 +95,9 @@ class SavedModel(TracedModel):
     def _frozen(self, serving: Any, image: Any) -> tuple[Any, str, str]:
         """Freeze the serving function for batches of fixed shape: (graph, name of the image tensor, of the output)."""
         definition = without_side_effects(serving.graph.as_graph_def())
-        output = _only_output(serving)
+        # TensorFlow has the outputs of a signature in the order of their names.
+        outputs = dict(zip(sorted(serving.structured_outputs), serving.outputs, strict=True))
+        output = chosen_output(outputs, self._output)
         place = next(i for i, tensor in enumerate(serving.inputs) if tensor is image)
         captured = {
             inner.name: outer for inner, outer in zip(serving.inputs[place + 1 :], serving.captured_inputs, strict=True)
@@ -197,13 +200,6 @@ def _only_input(serving: Any) -> Any:
     if not (inputs[0].dtype.is_floating or inputs[0].dtype.is_integer):
         raise ModelError(f"the model takes no images: its input is of type {inputs[0].dtype.name}")
     return inputs[0]
-
-
-def _only_output(serving: Any) -> Any:
-    count = len(serving.structured_outputs)
-    if count != 1:
-        raise ModelError(f"the model has {count} outputs (heads); one classification head is needed")
-    return serving.outputs[0]
 
 
 def _raw_and_logits(outputs: Sequence[Any]) -> tuple[Any, Any | None]:

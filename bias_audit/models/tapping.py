@@ -7,9 +7,10 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from bias_audit.errors import ModelError
+from bias_audit.errors import BiasAuditError, ModelError
 from bias_audit.models.framework import tf
 from bias_audit.models.grids import spatial
+from bias_audit.models.outputs import chosen_output
 
 
 class Trace:
@@ -18,19 +19,22 @@ class Trace:
     Args:
         model: the Keras model.
         spec: shape (N, H, W, C) and type of a batch.
+        asked: which of several outputs is audited (`AuditConfig.output`); None = there is one.
 
     Attributes:
         steps: (path, layer, shape of the output) of each layer that ran, in order.
         places: layers whose output is a map over the image.
-        run: the traced function, images -> outputs.
+        run: the traced function, images -> the outputs (N, classes).
         has_logits: whether Keras keeps the input of a final softmax or sigmoid.
         linear: whether a layer without activation makes the output, so that it cannot be a probability.
 
     Raises:
-        ModelError: the model does not accept such a batch, or is no classifier with one head.
+        ModelError: the model does not accept such a batch, is no classifier, or has several outputs of which none was
+            asked for.
+        ConfigError: there is no such output.
     """
 
-    def __init__(self, model: Any, spec: Any) -> None:
+    def __init__(self, model: Any, spec: Any, asked: str | None = None) -> None:
         self.steps: list[tuple[str, Any, tuple[int | None, ...]]] = []
         self.has_logits = False
         self.linear = False
@@ -49,22 +53,21 @@ class Trace:
             with contextlib.ExitStack() as taps:
                 for layer, path in paths.items():
                     taps.enter_context(tap(layer, note(path, layer)))
-                outputs.append(model(images, training=False))
+                outputs.append(called(model, images, asked))
                 return outputs[-1]
 
         try:
-            self.run = tf.function(run).get_concrete_function(spec)  # kept: the head is probed with it
+            self.run = tf.function(run, autograph=False).get_concrete_function(spec)  # kept: the head is probed with it
+        except BiasAuditError:
+            raise
         except Exception as error:
             raise ModelError(
                 f"the model does not accept a batch of shape {tuple(spec.shape)}: {first_line(error)}"
             ) from error
         output = outputs[0]
-        if isinstance(output, dict | list | tuple):
-            raise ModelError(f"the model has {len(output)} outputs (heads); one classification head is needed")
-        if len(output.shape) != 2 or output.shape[1] is None:
-            raise ModelError(
-                f"the model is no classifier: its output has shape {tuple(output.shape)}, expected (images, classes)"
-            )
+        shape = tuple(getattr(output, "shape", None) or ())
+        if len(shape) != 2 or shape[1] is None:
+            raise ModelError(f"the model is no classifier: its output has shape {shape}, expected (images, classes)")
         self.places = spatial(self.steps, (int(spec.shape[1]), int(spec.shape[2])))
         self.has_logits = getattr(output, "_keras_logits", None) is not None
         self.linear = _ends_linear(made, output)
@@ -81,6 +84,11 @@ class Trace:
         """Path of a layer that could be explained -> number of its channels, where it is known."""
         usable = {place.path for place in self.places}
         return {path: int(shape[-1]) for path, _, shape in self.steps if path in usable and shape[-1]}
+
+
+def called(model: Any, images: Any, asked: str | None) -> Any:
+    """The audited output of a Keras model for images; see `outputs.chosen_output`."""
+    return chosen_output(model(images, training=False), asked, getattr(model, "output_names", None) or ())
 
 
 @contextlib.contextmanager
