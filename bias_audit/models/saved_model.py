@@ -24,7 +24,7 @@ from bias_audit.models.memory import PER_PASS, Cost, check_batch, fitting_batch
 from bias_audit.models.outputs import chosen_output
 from bias_audit.models.saved_model_safety import check_saved_model
 from bias_audit.models.tapping import first_line
-from bias_audit.models.traced import TracedModel, Watch
+from bias_audit.models.traced import NO_GRADIENT, TracedModel, Watch
 
 if TYPE_CHECKING:
     from bias_audit.config import AuditConfig
@@ -143,9 +143,7 @@ class SavedModel(TracedModel):
         self._rest = self._graph.part(given, self._graph.outputs)
         self.differentiable = self._has_gradient()
         if not self.differentiable:
-            self.notes += (
-                f"The model gives no gradient at {self.layer}: only methods that perturb the image can explain it.",
-            )
+            self.notes += (NO_GRADIENT.format(self.layer),)
 
     def _has_gradient(self) -> bool:
         """Whether the part after the cut can be differentiated; found out by tracing its gradient."""

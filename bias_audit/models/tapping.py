@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from bias_audit.errors import BiasAuditError, ModelError
 from bias_audit.models.framework import tf
-from bias_audit.models.grids import spatial
+from bias_audit.models.grids import Step, spatial
 from bias_audit.models.outputs import chosen_output
 
 
@@ -68,7 +68,7 @@ class Trace:
         shape = tuple(getattr(output, "shape", None) or ())
         if len(shape) != 2 or shape[1] is None:
             raise ModelError(f"the model is no classifier: its output has shape {shape}, expected (images, classes)")
-        self.places = spatial(self.steps, (int(spec.shape[1]), int(spec.shape[2])))
+        self.places = spatial(self.steps, (int(spec.shape[1]), int(spec.shape[2])), tokens=_normalises(self.steps))
         self.has_logits = getattr(output, "_keras_logits", None) is not None
         self.linear = _ends_linear(made, output)
 
@@ -110,6 +110,23 @@ def tap(layer: Any, on_output: Callable[[Any], None]) -> Iterator[None]:
             del layer.__dict__["call"]
         else:
             layer.__dict__["call"] = had
+
+
+def hidden_inside(steps: Sequence[Step]) -> tuple[str, ...]:
+    """A sentence on the first layer that runs a SavedModel, whose own layers Keras does not see; none without one."""
+    names = [path for path, layer, _ in steps if type(layer).__name__ == "TFSMLayer"]
+    if not names:
+        return ()
+    return (
+        f"The layer {names[0]} runs a SavedModel (TFSMLayer), whose layers Keras does not show: audit that folder "
+        "itself for heatmaps.",
+    )
+
+
+def _normalises(steps: Sequence[Step]) -> bool:
+    """Whether a layer normalises the vectors of a sequence, which then are tokens: transformers and mixers do."""
+    names = ("LayerNormalization", "RMSNormalization")
+    return any(type(layer).__name__ in names and len(shape) == 3 for _, layer, shape in steps)
 
 
 def first_line(error: Exception) -> str:
