@@ -261,4 +261,4 @@ def _grid(tensor: Any) -> tuple[int, int] | None:
 
 def _path(name: str) -> str:
     """The name of an operation without the names of the calls that were inlined around it."""
-    return re.sub(rf"^({PREFIX}/)?((Stateful)?PartitionedCall(_\d+)?/)+", "", name)
+    return re.sub(rf"^({PREFIX}/)?((Stateful)?PartitionedCall(_\d+)?/)*", "", name)

@@ -22,7 +22,8 @@ from bias_audit.models.keras_model import input_size
 from bias_audit.models.loading import file_hash
 from bias_audit.models.memory import PER_PASS, Cost, check_batch, fitting_batch
 from bias_audit.models.outputs import chosen_output
-from bias_audit.models.saved_model_safety import check_saved_model
+from bias_audit.models.saved_model_safety import check_saved_model, chosen_signature
+from bias_audit.models.saved_model_v1 import serving_of
 from bias_audit.models.tapping import first_line
 from bias_audit.models.traced import NO_GRADIENT, TracedModel, Watch
 
@@ -48,14 +49,15 @@ class SavedModel(TracedModel):
 
     def __init__(self, folder: Path, config: AuditConfig, class_names: tuple[str, ...] | None) -> None:
         self.seconds_per_call, self._output = config.limits.seconds_per_call, config.output
-        check_saved_model(folder, config.limits)
+        old = check_saved_model(folder, config.limits)
         self.sha256 = file_hash(folder)
-        try:
-            self._loaded = tf.saved_model.load(str(folder))  # kept: its variables live as long as it does
-        except Exception as error:
-            raise ModelError(f"cannot load the model {str(folder)!r}: {first_line(error)}") from error
-        serving = _serving(self._loaded, folder)
-        image = _only_input(serving)
+        if old is None:
+            serving = self._served(folder)
+            self.parameters = sum(int(variable.shape.num_elements()) for variable in serving.graph.variables)
+            image = _only_input(serving)
+        else:
+            serving, self.parameters = serving_of(folder, old, config.limits)
+            (image,) = serving.inputs
         shape = (None, None, None, 3) if image.shape.rank is None else tuple(image.shape.as_list())
         self.input_size = input_size(shape, config.image_size)
         self.batch_size = config.batch_size or shape[0] or PER_PASS
@@ -73,7 +75,6 @@ class SavedModel(TracedModel):
         self.inside = self._graph.first_steps()
         self.layers = tuple((path, grid) for path, _, grid in self._graph.maps)
         self.channels = {path: self._graph.channels(name) for path, name, _ in self._graph.maps}
-        self.parameters = sum(int(variable.shape.num_elements()) for variable in serving.graph.variables)
         self._whole = self._graph.part((self._graph.image,), self._graph.outputs)
         outputs = self._run(self._whole, probes(self.batch_size, self.input_size))
         if outputs.ndim != 2:
@@ -82,6 +83,14 @@ class SavedModel(TracedModel):
             )
         self._head = find_head(outputs, self._graph.linear, config, class_names)
         self._tap_at(config.layer)
+
+    def _served(self, folder: Path) -> Any:
+        """The serving signature of what TensorFlow loads, as a concrete function."""
+        try:
+            self._loaded = tf.saved_model.load(str(folder))  # kept: its variables live as long as it does
+        except Exception as error:
+            raise ModelError(f"cannot load the model {str(folder)!r}: {first_line(error)}") from error
+        return chosen_signature(dict(getattr(self._loaded, "signatures", {}) or {}), folder)
 
     @staticmethod
     def _run(part: Any, images: Any) -> Any:
@@ -174,19 +183,6 @@ class SavedModel(TracedModel):
     def randomised(self, seed: int) -> AbstractContextManager[None]:
         """Raise ModelError, for frozen weights cannot be shuffled."""
         raise ModelError("the weights of this format are frozen", "Audit the .keras file of the model instead.")
-
-
-def _serving(loaded: Any, folder: Path) -> Any:
-    signatures = dict(getattr(loaded, "signatures", {}) or {})
-    if "serving_default" in signatures:
-        return signatures["serving_default"]
-    if len(signatures) == 1:
-        return next(iter(signatures.values()))
-    what = f"signatures {', '.join(sorted(signatures))} and no serving_default" if signatures else "no signature"
-    raise ModelError(
-        f"the SavedModel {str(folder)!r} has {what}, so it does not say how to run it",
-        "Save it with model.export(folder), or tf.saved_model.save(module, folder, signatures=function).",
-    )
 
 
 def _only_input(serving: Any) -> Any:
