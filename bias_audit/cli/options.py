@@ -67,6 +67,9 @@ def add_training(parser: argparse.ArgumentParser) -> Group:
         metavar="NAME",
         help="what the outputs are: softmax or sigmoid (probabilities), or logits (default: seen from the first ones)",
     )
+    seen.add_argument(
+        "--output", metavar="NAME", help="which output of a model with several: its name, or its place from 0"
+    )
     add_custom_objects(seen)
     return seen
 

@@ -16,6 +16,7 @@ from bias_audit.files.regular import unreachable
 from bias_audit.limits.watchdog import watched
 from bias_audit.models import torch_files
 from bias_audit.models.base import Model, Predictor
+from bias_audit.models.outputs import refuse_choice
 from bias_audit.packages import needed
 from bias_audit.users_code import running
 
@@ -143,10 +144,12 @@ def _in_memory(model: Any, config: AuditConfig, class_names: tuple[str, ...] | N
 
         if type(model).__module__.startswith(OWN):
             return model  # type: ignore[no-any-return]
+        refuse_choice(config.output, name_of(model))
         return _at_layer(Guarded(model, classes, seconds), config)
     if predicts:
         from bias_audit.models.predict_only import Wrapped
 
+        refuse_choice(config.output, name_of(model))
         return _at_layer(Wrapped(model, classes, seconds), config)
     from bias_audit.models.function import from_callable
 
