@@ -28,6 +28,7 @@ from bias_audit.models.onnx_graph import PROBABLE, Ending, OnnxGraph, shown
 from bias_audit.models.onnx_proto import with_outputs
 from bias_audit.models.onnx_safety import check_onnx, refusal, sound
 from bias_audit.models.onnx_session import BYTES, TYPES, Session, read
+from bias_audit.models.outputs import chosen_output
 from bias_audit.models.predict_only import cannot
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class OnnxModel(Batched):
             content, self.sha256 = inlined(path, content, config.limits)
         with sound(refusal("model", path), "its graph is damaged"):
             self._graph = OnnxGraph(path, content)
-            self._output = self._only_output()
+            self._output = self._chosen_output(config.output)
             self._ending: Ending = self._graph.ending(self._output)
             self._open(content, found.opset)
             size_note = self._find_input(config)
@@ -163,8 +164,10 @@ class OnnxModel(Batched):
 
     # What the file is: output, input, batch, head and layer.
 
-    def _only_output(self) -> str:
+    def _chosen_output(self, asked: str | None) -> str:
         outputs = self._graph.outputs
+        if asked is not None:
+            return str(chosen_output({name: name for name, _ in outputs}, asked))
         if len(outputs) == 1:
             return outputs[0][0]
         flat = [name for name, axes in outputs if axes == 2]
@@ -172,7 +175,7 @@ class OnnxModel(Batched):
             names = ", ".join(f"{shown(name)} of {'?' if axes is None else axes} axes" for name, axes in outputs[:8])
             raise ModelError(
                 f"the model has {len(outputs)} outputs ({names}); one of the shape (images, classes) is needed",
-                "Export it with that output alone.",
+                "Choose one with --output, by its name or by its place from 0.",
             )
         return flat[0]
 

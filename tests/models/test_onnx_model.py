@@ -363,6 +363,15 @@ class TestOutputs:
         with pytest.raises(ModelError, match=r"2 outputs \(y of 2 axes, Flatten_7 of 2 axes\)"):
             opened(Network(further=self.further("Flatten_7", 2)), tmp_path)
 
+    def test_one_of_them_is_chosen_by_name_or_place(self, tmp_path: Path) -> None:
+        network = Network(further=self.further("Flatten_7", 2))
+        for asked in ("y", "0"):
+            assert opened(network, tmp_path, output=asked).outputs == 3
+        for asked in ("Flatten_7", "1"):
+            assert opened(network, tmp_path, output=asked).outputs == 8
+        with pytest.raises(ConfigError, match="no output 'z'"):
+            opened(network, tmp_path, output="z")
+
     def test_class_numbers_are_no_outputs(self, tmp_path: Path) -> None:
         whole = files.model(
             files.graph(
