@@ -167,9 +167,9 @@ def test_the_table_of_neighbours_counts_what_each_tool_said_of_networks_whose_re
 
     networks = [
         network("relies", True, 0.9, ["fox", "wolf"]),
-        network("relies too", True, 0.2, ["husky"]),
+        network("relies too", True, 0.3, ["husky"]),
         network("ignored the snow", True, 0.1, ["wolf"]),  # does not count: nothing was there to be found
-        network("clean", False, 0.05, []),
+        network("clean", False, 0.04, []),
         network("clean too", False, 0.0, ["fox"]),
         network("relies a little", False, 0.1, ["wolf"]),  # does not count: the accusation may be right
     ]
