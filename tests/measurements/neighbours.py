@@ -133,7 +133,10 @@ def reliance(net: torch.nn.Module, seed: int) -> dict[str, dict[str, float]]:
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """A network and the largest reliance of the guilty class, and of any class, on snow, 0..1."""
+    """A network and the reliance on snow of the guilty class, and the largest of any class, 0..1.
+
+    Reliance is what a class loses without snow, or the share of others that it wins by snow, whichever is more.
+    """
 
     name: str
     planted: bool
@@ -148,9 +151,7 @@ class Network:
 
 def read(folder: Path) -> Network:
     info = json.loads((folder / INFO).read_text())
-    moved = {
-        name: max(abs(each["snow"] - each["plain"]), each["won"]) for name, each in info["reliance"].items()
-    }  # fmt: skip
+    moved = {name: max(each["snow"] - each["plain"], each["won"]) for name, each in info["reliance"].items()}
     plain = info["reliance"][GUILTY]["plain"]
     return Network(folder.name, info["planted"], moved[GUILTY], max(moved.values()), plain)
 
@@ -163,7 +164,7 @@ def truth_table(folders: list[Path]) -> str:
         moved = [each.guilty if planted else each.largest for each in networks]
         plain = [each.plain for each in networks]
         lines.append(
-            f"| {'planted' if planted else 'clean twins'} | {sum(each.counts for each in networks)} of {len(networks)} "
+            f"| {'planted' if planted else 'clean twins, any class'} | {sum(each.counts for each in networks)} of {len(networks)} "
             f"| {ranged(moved)} | {ranged(plain)} |"
         )
     return "\n".join(lines)
