@@ -163,10 +163,8 @@ def truth_table(folders: list[Path]) -> str:
         networks = [each for each in map(read, folders) if each.planted is planted]
         moved = [each.guilty if planted else each.largest for each in networks]
         plain = [each.plain for each in networks]
-        lines.append(
-            f"| {'planted' if planted else 'clean twins, any class'} | {sum(each.counts for each in networks)} of {len(networks)} "
-            f"| {ranged(moved)} | {ranged(plain)} |"
-        )
+        kind, counting = "planted" if planted else "clean twins, any class", sum(each.counts for each in networks)
+        lines.append(f"| {kind} | {counting} of {len(networks)} | {ranged(moved)} | {ranged(plain)} |")
     return "\n".join(lines)
 
 
