@@ -82,6 +82,7 @@ def inspect(
     height, width, channels = loaded.input_size
     widths, chosen = getattr(loaded, "channels", {}), loaded.layer.split(",")
     inside = tuple(loaded.inside)
+    name = _network_name(loaded, model) if getattr(loaded, "keras_names", True) else ""
     # The forward pass of a module of PyTorch is code, which may scale the images without showing it.
     shown = bool(inside) or getattr(loaded, "shows_inside", bool(loaded.layers))
     return {
@@ -96,7 +97,7 @@ def inspect(
         "inside": list(inside),
         "inside_shown": shown,
         "preprocess": config.preprocess,
-        "preprocess_hint": preprocess_hint(inside, _network_name(loaded, model), channels) if shown else NOT_SHOWN,
+        "preprocess_hint": preprocess_hint(inside, name, channels) if shown else NOT_SHOWN,
         "method": explainer.name,
         "layer": loaded.layer,
         "map": list(explainer.grid),

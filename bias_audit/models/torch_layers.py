@@ -13,6 +13,7 @@ from torch import nn
 
 from bias_audit.errors import ModelError
 from bias_audit.models.grids import Spatial, Step, spatial
+from bias_audit.models.outputs import chosen_output
 
 BETWEEN = "."
 """Stands between the names of modules in a path."""
@@ -30,6 +31,7 @@ class Layers(NamedTuple):
     Attributes:
         steps: (path, module, shape of the output as (N, H, W, C) or (N, T, C)) of each module that ran, in order.
         first: paths of the modules whose output has the channels first.
+        turned: paths of the modules whose output is a sequence with the tokens first, (T, N, C).
         places: modules whose output is a map over the image.
         last: the module that made the model's output; None = no module did.
         shape: shape of the model's output.
@@ -37,6 +39,7 @@ class Layers(NamedTuple):
 
     steps: list[Step]
     first: frozenset[str]
+    turned: frozenset[str]
     places: list[Spatial]
     last: nn.Module | None
     shape: tuple[int, ...]
@@ -60,6 +63,7 @@ class Layers(NamedTuple):
         """Bring an output of a module, or its gradient, to (N, h, w, C)."""
         if place.path in self.first:
             return output.permute(0, 2, 3, 1)
+        output = output.transpose(0, 1) if place.path in self.turned else output
         return place.as_grid(output, torch.reshape)  # type: ignore[no-any-return]
 
 
@@ -73,6 +77,7 @@ def ran(model: nn.Module, images: torch.Tensor, forward: Callable[[torch.Tensor]
     """
     steps: list[Step] = []
     first: dict[str, bool] = {}
+    turned: set[str] = set()
     layout: dict[tuple[int, ...], bool] = {}  # shape of an output -> whether channels were first in the last such one
     makers: dict[int, nn.Module] = {}
     kept: list[torch.Tensor] = []  # alive until the end, so that no two of them have one id
@@ -85,6 +90,9 @@ def ran(model: nn.Module, images: torch.Tensor, forward: Callable[[torch.Tensor]
             first[path] = layout[shape] = _channels_first(module, shape, layout.get(shape), images)
             if first[path]:
                 shape = (shape[0], *shape[2:], shape[1])
+        if len(shape) == 3 and shape[0] != shape[1] == len(images):
+            turned.add(path)
+            shape = (shape[1], shape[0], shape[2])
         if shape[0] == len(images):
             steps.append((path, module, shape))
 
@@ -98,7 +106,7 @@ def ran(model: nn.Module, images: torch.Tensor, forward: Callable[[torch.Tensor]
     tokens = any(isinstance(module, nn.LayerNorm | nn.RMSNorm) and len(shape) == 3 for _, module, shape in steps)
     places = spatial(steps, (int(height), int(width)), BETWEEN, tokens=tokens)
     grids = frozenset(path for path, is_first in first.items() if is_first)
-    return Layers(steps, grids, places, makers.get(id(output)), tuple(output.shape))
+    return Layers(steps, grids, frozenset(turned), places, makers.get(id(output)), tuple(output.shape))
 
 
 @contextlib.contextmanager
@@ -123,18 +131,20 @@ def hooked(module: nn.Module, on_output: Callable[[torch.Tensor], torch.Tensor |
         handle.remove()
 
 
-def outputs_of(made: Any) -> torch.Tensor:
-    """The outputs (N, outputs) in what a model returned: a tensor, `.logits`, or the only tensor of a collection.
+def outputs_of(made: Any, asked: str | None = None) -> torch.Tensor:
+    """The outputs (N, outputs) in what a model returned.
+
+    Args:
+        made: a tensor, or a collection of tensors.
+        asked: which one of a collection (`AuditConfig.output`); None = `.logits` where it has them, else the only one.
 
     Raises:
-        ModelError: anything else.
+        ModelError: anything else, or several outputs of which none was asked for.
+        ConfigError: there is no such output.
     """
-    found = getattr(made, "logits", made)
-    if isinstance(found, dict | list | tuple):
-        parts = list(found.values()) if isinstance(found, dict) else list(found)
-        if len(parts) != 1:
-            raise ModelError(f"the model has {len(parts)} outputs (heads); one classification head is needed")
-        (found,) = parts
+    found = getattr(made, "logits", None) if asked is None else None
+    if found is None:
+        found = chosen_output(made, asked)
     if not isinstance(found, torch.Tensor):
         raise ModelError(f"the model is no classifier: it returned {type(found).__name__}, expected a tensor")
     if not found.is_floating_point():

@@ -73,7 +73,7 @@ class TorchModel(Batched):
     def __init__(
         self, model: nn.Module, config: AuditConfig, class_names: tuple[str, ...] | None, source: Source | None
     ) -> None:
-        self._model, self._seconds = model, config.limits.seconds_per_call
+        self._model, self._seconds, self._output = model, config.limits.seconds_per_call, config.output
         moves = source is not None  # a model in memory stays where its owner put it
         source = source or Source(type(model).__name__, "")
         self._name = source.name
@@ -276,7 +276,7 @@ class TorchModel(Batched):
 
     def _forward(self, images: torch.Tensor) -> torch.Tensor:
         with as_deployed(self._model):
-            outputs = outputs_of(self._model(images))
+            outputs = outputs_of(self._model(images), self._output)
         if len(outputs) != len(images):
             raise ModelError(f"the model gave {len(outputs)} rows of outputs for {len(images)} images")
         return outputs

@@ -8,7 +8,9 @@ from . import (
     functions,
     gate_files,
     models,
+    onnx_models,
     pictures,
+    programs,
     results,
     run_folders,
     segmenters,
@@ -25,7 +27,9 @@ KINDS: dict[str, Kind] = {
     **results.KINDS,
     **models.KINDS,
     **functions.KINDS,
+    **programs.KINDS,
     **segmenters.KINDS,
+    **onnx_models.KINDS,
     **audits.KINDS,
 }
 """Name -> kind, in the order of the table. A new kind is a function in the file of what it attacks and a line there."""
