@@ -129,9 +129,10 @@ class TorchModel(Batched):
         """Predictions and heatmaps of images (n, H, W, C), n <= batch_size; see `base.Model`."""
         what = f"the explanation of {len(images)} images"
         with self._called(what):
-            outputs, values, *gradients = self._gradients(images, labels)
+            outputs, values, gradients, labelled = self._gradients(images, labels)
         with watched(f"{what} by the method", self._seconds):  # what a method raises is not the model's failure
-            maps, maps_label = (_array(weigh(values, each, Tensors)) for each in gradients)
+            maps = _array(weigh(values, gradients, Tensors))
+            maps_label = maps.copy() if labelled is gradients else _array(weigh(values, labelled, Tensors))
         n = len(images)
         return Explanation(predictions_of(outputs, n), maps[:n], maps_label[:n])
 
@@ -239,7 +240,10 @@ class TorchModel(Batched):
             yield seen
 
     def _gradients(self, images: Array, labels: NDArray[np.intp]) -> Any:
-        """(outputs, values, gradients of the most probable class, and of the label), lists of a part per layer."""
+        """(outputs, values, gradients of the most probable class, and of the label), lists of a part per layer.
+
+        Where every label is the most probable class, the last two are one list.
+        """
         with torch.enable_grad(), self._tapped(self._taps) as seen:
             outputs = self._read(self._padded(images))
             odds = outputs[1]
@@ -251,13 +255,13 @@ class TorchModel(Batched):
             differ = bool((best != asked).any())
             gradients = _gradients_of(_sum_of(odds, best), found, keep=differ)
             labelled = _gradients_of(_sum_of(odds, asked), found, keep=False) if differ else gradients
-        parts = (
-            [
-                self._layers.as_grid(self._taps[number], each.detach().float())
-                for number, each in zip(order, of, strict=True)
-            ]
-            for of in (found, gradients, labelled)
-        )
+
+        def grids(of: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+            pairs = zip(order, of, strict=True)
+            return [self._layers.as_grid(self._taps[number], each.detach().float()) for number, each in pairs]
+
+        values, best_grids = grids(found), grids(gradients)
+        parts = values, best_grids, grids(labelled) if differ else best_grids
         return tuple(each.detach().cpu() for each in outputs), *parts
 
     def _read(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:

@@ -81,6 +81,24 @@ def test_the_maps_of_the_pass_are_those_of_numpy_on_its_parts(name):
     assert np.allclose(made.maps_label, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
 
 
+def test_where_every_label_is_predicted_the_method_is_asked_once():
+    net, images, asked = opened(convolutions()), photos(4), []
+
+    def weigh(values, gradients, xp):
+        asked.append(len(values))
+        return one("hires_cam")(values, gradients, xp)
+
+    predicted = net.predict(images).probabilities.argmax(axis=1)
+    found = net.explain(images, predicted, weigh)
+    assert len(asked) == 1
+    np.testing.assert_array_equal(found.maps, found.maps_label)
+    other = net.explain(images, (predicted + np.array([0, 0, 0, 1])) % CLASSES, weigh)
+    assert len(asked) == 3
+    np.testing.assert_array_equal(other.maps, found.maps)
+    np.testing.assert_allclose(other.maps_label[:3], found.maps[:3], rtol=1e-5, atol=1e-7)
+    assert np.abs(other.maps_label[3] - found.maps[3]).max() > 1e-3 * np.abs(found.maps[3]).max()
+
+
 def test_predictions_are_the_softmax_of_the_models_own_outputs():
     net, images = convolutions(), photos(7)
     said = opened(net).predict(images)
