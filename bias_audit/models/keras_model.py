@@ -110,7 +110,7 @@ class KerasModel(TracedModel):
             return best[0]
         places = list(dict.fromkeys((*best, *self._trace.places[::-1])))
         sizes = self._gradients_at(places, run=True)
-        live = [place for place, size in zip(places, sizes, strict=True) if size]
+        live = [place for place, size in zip(places, sizes, strict=True) if size is not None and size > 0]
         reached = [place for place, size in zip(places, sizes, strict=True) if size is not None]
         return next(iter((*live, *reached)), None)
 

@@ -26,7 +26,7 @@ from bias_audit.models.batched import Batched, predictions_of
 from bias_audit.models.choosing import candidates, choose, listed
 from bias_audit.models.function import Source, assumed_size, kind_of
 from bias_audit.models.grids import Spatial
-from bias_audit.models.head import find_head, head_of, probes
+from bias_audit.models.head import find_head, finite_rows, head_of, probes
 from bias_audit.models.memory import Cost, check_batch, fitting_batch
 from bias_audit.models.torch_layers import BETWEEN, as_deployed, hooked, outputs_of, ran
 from bias_audit.models.torch_tensors import Tensors
@@ -110,10 +110,9 @@ class TorchModel(Batched):
         if isinstance(last, nn.Linear | nn.Softmax | nn.Sigmoid):
             self._head = find_head(outputs, isinstance(last, nn.Linear), config, class_names)
             return ()
-        if not np.isfinite(outputs).all():
-            raise ModelError("the model gives NaN or infinite outputs on random input")
+        outputs, overflows = finite_rows(outputs)
         kind, why = kind_of(outputs, config, Source(source.name, source.sha256, made=True))
-        self._head = head_of(kind, outputs.shape[1], config, class_names)
+        self._head = head_of(kind, outputs.shape[1], config, class_names, overflows=overflows)
         return (why,)
 
     def predict(self, images: Array) -> Predictions:
