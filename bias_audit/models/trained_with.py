@@ -214,7 +214,7 @@ def of_hugging_face(said: Mapping[str, Any], source: str, size: Any = None) -> T
         number = said.get("resample", 2)
         read.interpolated(RESAMPLE.get(number, number) if _whole(number) or number == 0 else number)
         _resized(read, kind, said)
-    if "image_size" not in read.said and (side := _square(size)) is not None:
+    if "image_size" not in read.said and (side := square(size)) is not None:
         read.said["image_size"] = side
     return read.made(source)
 
@@ -223,11 +223,11 @@ def _resized(read: _Reader, kind: str, said: Mapping[str, Any]) -> None:
     """Read size and cut of a preprocessor of Hugging Face whose `do_resize` is on."""
     size, crop = said.get("size"), None
     if said.get("do_center_crop") and "crop_size" in said:
-        crop = _square(said["crop_size"])
+        crop = square(said["crop_size"])
         if crop is None or crop[0] != crop[1]:
             read.remarks.append(f"the crop_size {_short(said['crop_size'])} is not understood")
             return
-    whole = _square(size) if isinstance(size, Mapping) else None
+    whole = square(size) if isinstance(size, Mapping) else None
     edge = size.get("shortest_edge") if isinstance(size, Mapping) else None
     shortest = edge if isinstance(edge, int) and _whole(edge) else 0
     if whole is not None and crop is None:
@@ -278,7 +278,7 @@ def of_keras_hub(model: Any) -> TrainedWith | None:
         )
     if "preprocess" not in read.said and not read.remarks:
         read.remarks.append(f"the scale {_short(scale)} and the offset {_short(offset)} are not understood")
-    if (size := _square(getattr(converter, "image_size", None))) is not None:
+    if (size := square(getattr(converter, "image_size", None))) is not None:
         read.said["image_size"] = size
         pad, crop = (getattr(converter, f"{how}_to_aspect_ratio", False) for how in ("pad", "crop"))
         read.said["resize"] = "pad" if pad else "crop" if crop else "stretch"
@@ -290,7 +290,27 @@ def of_keras_hub(model: Any) -> TrainedWith | None:
     return read.made("the model's preprocessor")
 
 
-def _square(size: Any) -> tuple[int, int] | None:
+def order_of_classes(said: Any, class_names: Sequence[str] | None, source: str) -> tuple[str, ...]:
+    """A note where a model's files name the classes of the data in another order; nothing is put in another order.
+
+    Args:
+        said: names of the outputs, in their order; anything that is no list of names says nothing.
+        class_names: classes of the data, in the order in which the outputs are taken; None = not known.
+        source: what says so.
+    """
+    if not isinstance(said, Sequence) or isinstance(said, str) or class_names is None:
+        return ()
+    names, own = [str(each).casefold() for each in said], [each.casefold() for each in class_names]
+    if names == own or sorted(names) != sorted(own):
+        return ()
+    place = next(at for at, (one, other) in enumerate(zip(names, own, strict=True)) if one != other)
+    return (
+        f"The outputs are taken for the classes of the data in their order, and {source} says another one: output "
+        f"{place} is {str(said[place])!r} there and {class_names[place]!r} here. --class-map says which is which.",
+    )
+
+
+def square(size: Any) -> tuple[int, int] | None:
     """(height, width) of a size: one number, two of them, or a mapping with `height` and `width`; None = none of it."""
     if isinstance(size, Mapping):
         size = [size.get("height"), size.get("width")]
