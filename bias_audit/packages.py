@@ -34,7 +34,10 @@ PACKAGES = {
     "transformers": ("Transformers", "transformers"),
     "uvicorn": ("Uvicorn", "bias-audit[review]"),
 }
-"""Module -> (what people call it, what to install: with an extra of pyproject.toml, where the core is without it)."""
+"""Module -> (what people call it, what to install: with an extra of pyproject.toml, where the core is without it).
+
+What brings networks of a library by address is the user's own, in no extra: safetensors, timm, torchvision, transformers.
+"""
 
 
 @contextlib.contextmanager

@@ -88,7 +88,7 @@ def inspect(
     shown = bool(inside) or getattr(loaded, "shows_inside", bool(loaded.layers))
     hint = preprocess_hint(inside, _network_name(loaded, model), channels) if shown else NOT_SHOWN
     if (said := trained_with(loaded)) is not None and said.preprocess is not None:
-        hint = f"{said.preprocess}: as {said.source} says"
+        hint = f"{said.preprocess}: by {said.source}"
     return {
         "model": str(model) if isinstance(model, str | Path) else getattr(model, "name", type(model).__name__),
         "sha256": loaded.sha256,

@@ -43,8 +43,8 @@ def load_model(model: str | Path | Any, config: AuditConfig, class_names: tuple[
     """Load a model, find the layer to explain if it has any, and check that the outputs fit the classes.
 
     Args:
-        model: path of a .keras or .h5 file, of a SavedModel folder or of one of Hugging Face; `torchvision:NAME@FILE` or
-            `timm:NAME@FILE`; `module:function`, a function of images that predicts or one without arguments that makes
+        model: path of a .keras or .h5 file, of a SavedModel folder or of one of Hugging Face; `torchvision:NAME@FILE`
+            or `timm:NAME@FILE`; `module:function`, a function of images that predicts or one without arguments that makes
             a model; or a model in memory: of Keras or PyTorch, any object that satisfies `base.Model` or
             `base.Predictor`, or such a function.
         config: layer, image size, batch size and class map.

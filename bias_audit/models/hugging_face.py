@@ -49,6 +49,8 @@ def hugging_face(name: str, config: AuditConfig, class_names: tuple[str, ...] | 
             network, notes = _loaded(folder, AutoModelForImageClassification)
         source = Source(name, sha256, made=True)
         notes += order_of_classes(folder.labels, class_names, f"{CONFIG} (id2label)") if not config.class_map else ()
+        if folder.preprocessor is None and "preprocess" in config.left_open:
+            notes += (f"The folder has no {PREPROCESSOR}, so nothing says what pixels become: --preprocess says it.",)
         return opened(network, _said(folder), source, config, class_names, notes)
 
 
@@ -84,5 +86,5 @@ def _loaded(folder: Folder, loader: Any) -> tuple[Any, tuple[str, ...]]:
 def _said(folder: Folder) -> TrainedWith:
     size = folder.config.get("image_size")
     if folder.preprocessor is None:
-        return TrainedWith(f"{CONFIG} of the folder", square(size))
-    return of_hugging_face(folder.preprocessor, f"{PREPROCESSOR} of the folder", size)
+        return TrainedWith(CONFIG, square(size))
+    return of_hugging_face(folder.preprocessor, PREPROCESSOR, size)

@@ -33,6 +33,8 @@ TRANSFORMED = (
     "whether it was trained so. A network that was trained without has to come from module:function."
 )
 
+SILENT = " (the checkpoint itself says nothing)"
+
 BESIDE = "config.json"
 """File beside a checkpoint in which timm says how it was trained."""
 
@@ -115,7 +117,7 @@ def _torchvision(models: Any, address: Address, weights: Weights, class_names: t
     made = fitted(weights, build, f"torchvision's {network}", str(address.checkpoint))
     said = of_torchvision(
         models.get_model_weights(network).DEFAULT.transforms(),
-        f"torchvision, of the weights that it offers for {network} itself,",
+        f"the transforms of torchvision's own weights of {network}{SILENT}",
     )
     return made, said, notes, ""
 
@@ -128,7 +130,7 @@ def _timm(timm: Any, address: Address, weights: Weights, class_names: tuple[str,
     )
     made = fitted(weights, build, f"timm's {address.network}", str(address.checkpoint))
     said = dict(getattr(made, "pretrained_cfg", None) or {})
-    source = f"timm, of its own weights for {address.network},"
+    source = f"timm's pretrained_cfg of {address.network}{SILENT}"
     beside, text = _beside(address)
     if beside:
         said.update(beside)

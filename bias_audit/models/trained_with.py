@@ -35,7 +35,7 @@ class TrainedWith:
     """How pictures were prepared for a model, as far as its files say so.
 
     Attributes:
-        source: what says so, as the subject of a sentence.
+        source: what says so, such as "preprocessor_config.json".
         image_size: (height, width) of the input; None = not said.
         preprocess, resize, interpolation: see `AuditConfig`; None = not said, or not in these values.
         remarks: clauses on what is said and cannot be done here.
@@ -97,12 +97,12 @@ def _sentence(said: TrainedWith, used: Mapping[str, Any], against: Sequence[str]
     parts = []
     if used:
         flags = " ".join(_flag(name, value) for name, value in used.items())
-        parts.append(f"Pictures are prepared as {said.source} says: {flags}. Each of these options overrides it.")
+        parts.append(f"Pictures are prepared by {said.source}: {flags}; each of these options overrides it.")
     if against:
         flags = " ".join(_flag(name, getattr(said, name)) for name in against)
-        parts.append(f"{said.source[:1].upper()}{said.source[1:]} says {flags}; something else was given.")
+        parts.append(f"By {said.source} it would be {flags}; something else was given.")
     if said.remarks:
-        parts.append(f"What {said.source} says of pictures is not followed in all: {'; '.join(said.remarks)}.")
+        parts.append(f"Not all that {said.source} says of pictures is done here: {'; '.join(said.remarks)}.")
     return " ".join(parts)
 
 
