@@ -81,7 +81,7 @@ def preprocess_of(mean: Sequence[float], std: Sequence[float]) -> str:
         if all(_near(one, other) for one, other in zip(given, known, strict=True)):
             return name
     text = "/".join(
-        f"{name}={','.join(f'{each:.9g}' for each in values)}"
+        f"{name}={','.join(f'{each:z.9g}' for each in values)}"
         for name, values in zip(("mean", "std"), given, strict=True)
     )
     mean_and_std(text)  # refuses

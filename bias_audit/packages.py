@@ -36,7 +36,7 @@ PACKAGES = {
 }
 """Module -> (what people call it, what to install: with an extra of pyproject.toml, where the core is without it).
 
-What brings networks of a library by address is the user's own, in no extra: safetensors, timm, torchvision, transformers.
+Libraries of networks are the user's own and in no extra: safetensors, timm, torchvision, transformers.
 """
 
 

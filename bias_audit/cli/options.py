@@ -90,8 +90,8 @@ def add_geometry(seen: Group) -> None:
     seen.add_argument(
         "--resize",
         metavar="NAME",
-        help="stretch (default), crop, pad, or shorter as torchvision; shorter=232/224 or stretch=232/224 resize to 232 "
-        "where the input has 224, and cut the centre",
+        help="stretch (default), crop, pad, or shorter as torchvision; shorter=232/224 or stretch=232/224 resize to "
+        "232 where the input has 224, and cut the centre",
     )
     seen.add_argument(
         "--interpolation",

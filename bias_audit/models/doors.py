@@ -44,8 +44,8 @@ def load_model(model: str | Path | Any, config: AuditConfig, class_names: tuple[
 
     Args:
         model: path of a .keras or .h5 file, of a SavedModel folder or of one of Hugging Face; `torchvision:NAME@FILE`
-            or `timm:NAME@FILE`; `module:function`, a function of images that predicts or one without arguments that makes
-            a model; or a model in memory: of Keras or PyTorch, any object that satisfies `base.Model` or
+            or `timm:NAME@FILE`; `module:function`, a function of images that predicts or one without arguments that
+            makes a model; or a model in memory: of Keras or PyTorch, any object that satisfies `base.Model` or
             `base.Predictor`, or such a function.
         config: layer, image size, batch size and class map.
         class_names: classes of the data set, in the order of the outputs; None = no data set, any number of outputs.
