@@ -46,7 +46,8 @@ def command(
 MODEL = (
     "a file (.keras, .h5), a SavedModel folder, a Hugging Face folder (config.json and safetensors), "
     "torchvision:NAME@FILE or timm:NAME@FILE with a file of weights, or module:function: a function of images "
-    "(N, H, W, 3) that predicts, or one without arguments that makes a model; its module is run"
+    "(N, H, W, 3) that predicts, or one without arguments that makes a model; its module is run. Or a program of "
+    "PyTorch, which is run: torchscript:FILE, torch.export:FILE"
 )
 """What a MODEL may be, in words."""
 

@@ -13,6 +13,9 @@ from bias_audit.packages import require
 NETWORK = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*", re.ASCII)
 """A network's name. No colon: `hf-hub:` and `local-dir:` lead timm elsewhere."""
 
+NETWORKS = ("torchvision", "timm")
+"""Libraries whose networks have an address."""
+
 SAFETENSORS = ".safetensors"
 
 

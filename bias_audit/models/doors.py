@@ -14,7 +14,8 @@ from bias_audit.config import AuditConfig
 from bias_audit.errors import ModelError
 from bias_audit.files.regular import unreachable
 from bias_audit.limits.watchdog import watched
-from bias_audit.models.addresses import address_of
+from bias_audit.models import torch_files
+from bias_audit.models.addresses import NETWORKS, address_of
 from bias_audit.models.base import Model, Predictor
 from bias_audit.models.hugging_face_files import CONFIG, folder_of
 from bias_audit.packages import needed
@@ -99,13 +100,23 @@ def _hugging_face(name: str, config: AuditConfig, class_names: tuple[str, ...] |
     return hugging_face(name, config, class_names)
 
 
+def _torch_program(name: str, config: AuditConfig, class_names: tuple[str, ...] | None) -> Model:
+    from bias_audit.models.torch_program import open_program
+
+    return open_program(name, config, class_names)
+
+
 FILES: dict[str, Opener] = dict.fromkeys(KERAS_FILES, _keras_file)
 """Ending of a file, in small letters -> what opens it."""
 
 FOLDERS: dict[str, Opener] = {"saved_model.pb": _saved_model, CONFIG: _hugging_face}
 """File that a folder must hold to be a model -> what opens the folder."""
 
-LIBRARIES: dict[str, Opener] = dict.fromkeys(("torchvision", "timm"), _named)
+LIBRARIES: dict[str, Opener] = {
+    "torchscript": _torch_program,
+    "torch.export": _torch_program,
+    **dict.fromkeys(NETWORKS, _named),
+}
 """Beginning of an address, such as "timm" in `timm:NAME@FILE` -> what opens the address."""
 
 
@@ -169,7 +180,7 @@ def is_torch(model: Any) -> bool:
 
 
 def is_address(model: str | Path) -> bool:
-    """Whether a name is that of a library's network, such as `timm:NAME@FILE`, and not a path that exists."""
+    """Whether a name is an address such as `torchscript:FILE`, and not a path that exists."""
     library, colon, _ = str(model).partition(":")
     return bool(colon) and library in LIBRARIES and not os.path.exists(model)
 
@@ -184,42 +195,46 @@ def is_function(model: str | Path) -> bool:
 
 
 def name_of(model: str | Path | Any) -> str:
-    """What a model is called in names of folders and runs: the stem of its path, its address, or its type."""
-    if isinstance(model, str | Path):
-        return str(model) if is_function(model) or is_address(model) else Path(model).stem
-    return str(getattr(model, "name", None) or getattr(model, "__name__", None) or type(model).__name__)
+    """What a model is called in names of runs: the stem of its path, its address without a folder, or its type."""
+    if not isinstance(model, str | Path):
+        return str(getattr(model, "name", None) or getattr(model, "__name__", None) or type(model).__name__)
+    if is_address(model):
+        library, _, rest = str(model).partition(":")
+        network, at, _ = rest.partition("@")
+        return f"{library}:{network if at else Path(rest).stem}"
+    return str(model) if is_function(model) else Path(model).stem
 
 
 def folder_name(model: str | Path) -> str:
     """The name of a model as a part of the name of a folder: `module-function`, `library-network`, or a path's stem."""
-    name = name_of(model)
-    if is_address(model):
-        name = name.partition("@")[0]
-    return name.replace(":", "-").replace("/", "-")
+    return name_of(model).replace(":", "-").replace("/", "-")
 
 
 def check_model(model: str | Path) -> None:
     """Refuse a name that cannot be a model, before seconds are spent on importing a framework.
 
     Raises:
-        ModelError: neither an address, nor `module:function`, nor the path of a file or folder that some opener takes.
+        ModelError: neither an address of a file, nor `module:function`, nor the path of a file or folder that some
+            opener takes.
     """
     if is_function(model):
         return
-    if is_address(model):
+    if is_address(model) and str(model).partition(":")[0] in NETWORKS:
         address_of(str(model))
         return
-    path = Path(model)
+    path = Path(str(model).partition(":")[2]) if is_address(model) else Path(model)
     if not os.path.exists(path):
         raise ModelError(
             f"no model at {str(path)!r}{unreachable(path)}",
             "Name a file, a folder, or module:function.",
         )
-    if path.is_dir():
+    if path.is_dir() and not is_address(model):
         _check_folder(path)
     elif not path.is_file():
         raise ModelError(f"{str(path)!r} is not a regular file, so it is no model")
-    elif path.suffix.lower() not in FILES:
+    elif not is_address(model) and path.suffix.lower() not in FILES:
+        if path.suffix.lower() in torch_files.SUFFIXES:
+            raise ModelError(*torch_files.told(path))
         raise ModelError(
             f"{str(path)!r} is no Keras model: expected .keras, .h5 or a SavedModel folder, got {path.suffix!r}",
             "Give the folder that holds saved_model.pb."

@@ -229,27 +229,28 @@ def assumed_size(
     """((height, width, channels) of the input, note where the size is only assumed).
 
     Args:
-        function: what predicts; it may have an attribute `input_size`, (height, width, channels).
+        function: what predicts; it may have an attribute `input_size`, (height, width, 3), or 1 for grey pictures.
         config: gives the size where the user says it.
         name: what it is called in sentences.
-        channels: that it takes.
+        channels: that it takes where `input_size` does not say it.
 
     Raises:
         ModelError, ConfigError: `input_size` is no size of such an input.
     """
     own = getattr(function, "input_size", None)
+    if own is not None:
+        with running(f"input_size of {name!r} is no (height, width, channels)"):
+            height, width, channels = (int(each) for each in own)
+        if channels not in (1, 3) or min(height, width) < 1:
+            raise ModelError(f"input_size of {name!r} is {tuple(own)}, expected (height, width, 3), or 1 for grey")
     if config.image_size is not None:
         return (*config.image_size, channels), ""
-    if own is None:
-        return (SIDE, SIDE, channels), (
-            f"Pictures are given to {name} as {SIDE}x{SIDE} pixels: neither --image-size nor an attribute input_size "
-            "says another size."
-        )
-    with running(f"input_size of {name!r} is no (height, width, 3)"):
-        height, width, given = (int(each) for each in own)
-    if given != channels or min(height, width) < 1:
-        raise ModelError(f"input_size of {name!r} is {tuple(own)}, expected (height, width, {channels})")
-    return (height, width, channels), ""
+    if own is not None:
+        return (height, width, channels), ""
+    return (SIDE, SIDE, channels), (
+        f"Pictures are given to {name} as {SIDE}x{SIDE} pixels: neither --image-size nor an attribute input_size "
+        "says another size."
+    )
 
 
 def _required(function: Any, name: str) -> int:

@@ -30,6 +30,7 @@ class Layers(NamedTuple):
     Attributes:
         steps: (path, module, shape of the output as (N, H, W, C) or (N, T, C)) of each module that ran, in order.
         first: paths of the modules whose output has the channels first.
+        turned: paths of the modules whose output is a sequence with the tokens first, (T, N, C).
         places: modules whose output is a map over the image.
         last: the module that made the model's output; None = no module did.
         shape: shape of the model's output.
@@ -37,6 +38,7 @@ class Layers(NamedTuple):
 
     steps: list[Step]
     first: frozenset[str]
+    turned: frozenset[str]
     places: list[Spatial]
     last: nn.Module | None
     shape: tuple[int, ...]
@@ -60,6 +62,7 @@ class Layers(NamedTuple):
         """Bring an output of a module, or its gradient, to (N, h, w, C)."""
         if place.path in self.first:
             return output.permute(0, 2, 3, 1)
+        output = output.transpose(0, 1) if place.path in self.turned else output
         return place.as_grid(output, torch.reshape)  # type: ignore[no-any-return]
 
 
@@ -73,6 +76,7 @@ def ran(model: nn.Module, images: torch.Tensor, forward: Callable[[torch.Tensor]
     """
     steps: list[Step] = []
     first: dict[str, bool] = {}
+    turned: set[str] = set()
     layout: dict[tuple[int, ...], bool] = {}  # shape of an output -> whether channels were first in the last such one
     makers: dict[int, nn.Module] = {}
     kept: list[torch.Tensor] = []  # alive until the end, so that no two of them have one id
@@ -85,6 +89,9 @@ def ran(model: nn.Module, images: torch.Tensor, forward: Callable[[torch.Tensor]
             first[path] = layout[shape] = _channels_first(module, shape, layout.get(shape), images)
             if first[path]:
                 shape = (shape[0], *shape[2:], shape[1])
+        if len(shape) == 3 and shape[0] != shape[1] == len(images):
+            turned.add(path)
+            shape = (shape[1], shape[0], shape[2])
         if shape[0] == len(images):
             steps.append((path, module, shape))
 
@@ -98,7 +105,7 @@ def ran(model: nn.Module, images: torch.Tensor, forward: Callable[[torch.Tensor]
     tokens = any(isinstance(module, nn.LayerNorm | nn.RMSNorm) and len(shape) == 3 for _, module, shape in steps)
     places = spatial(steps, (int(height), int(width)), BETWEEN, tokens=tokens)
     grids = frozenset(path for path, is_first in first.items() if is_first)
-    return Layers(steps, grids, places, makers.get(id(output)), tuple(output.shape))
+    return Layers(steps, grids, frozenset(turned), places, makers.get(id(output)), tuple(output.shape))
 
 
 @contextlib.contextmanager

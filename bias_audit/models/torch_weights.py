@@ -21,6 +21,7 @@ from bias_audit.errors import ModelError, reason_of
 from bias_audit.files.regular import open_regular
 from bias_audit.limits.bounds import beyond
 from bias_audit.models.addresses import SAFETENSORS
+from bias_audit.models.torch_files import PROGRAMS, program_in
 
 if TYPE_CHECKING:
     from bias_audit.limits.bounds import Limits
@@ -59,6 +60,8 @@ def read_weights(path: Path, limits: Limits) -> tuple[Weights, str]:
         ModelError: an unreadable or damaged file, one beyond the limits, one that would need code, or no weights.
     """
     said = f"cannot read the weights of {str(path)!r}"
+    if (kind := program_in(path)) is not None:
+        raise ModelError(f"{said}: it is a program of {PROGRAMS[kind]}", f"If you trust it, name it so: {kind}:{path}")
     try:
         with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
@@ -140,8 +143,6 @@ def _look_through(file: BinaryIO, said: str, limits: Limits) -> None:
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
-            if any("/code/" in f"/{each.filename}" or each.filename.endswith("/constants.pkl") for each in members):
-                raise ModelError(f"{said}: it is a program of TorchScript, not a state_dict", IN_PYTHON)
             if any(each.compress_type != zipfile.ZIP_STORED for each in members):
                 raise ModelError(f"{said}: parts of it are compressed, which torch.save never does", IN_PYTHON)
             for each in members:

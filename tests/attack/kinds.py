@@ -9,6 +9,7 @@ from . import (
     gate_files,
     models,
     pictures,
+    programs,
     results,
     run_folders,
     segmenters,
@@ -25,6 +26,7 @@ KINDS: dict[str, Kind] = {
     **results.KINDS,
     **models.KINDS,
     **functions.KINDS,
+    **programs.KINDS,
     **segmenters.KINDS,
     **audits.KINDS,
 }

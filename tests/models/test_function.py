@@ -203,7 +203,9 @@ def test_the_size_of_the_input():
     assert opened(sized, AuditConfig()).input_size == (10, 20, 3)
     assert not any("pixels" in note for note in opened(sized, AuditConfig()).notes)
     assert opened(sized, AuditConfig(image_size=(7, 8))).input_size == (7, 8, 3)
-    for wrong in ((10, 20, 1), (10,), "large", (0, 5, 3)):
+    sized.input_size = (10, 20, 1)  # type: ignore[attr-defined]
+    assert opened(sized, AuditConfig()).input_size == (10, 20, 1)
+    for wrong in ((10, 20, 4), (10,), "large", (0, 5, 3)):
         sized.input_size = wrong  # type: ignore[attr-defined]
         with pytest.raises(BiasAuditError, match="input_size"):
             opened(sized, AuditConfig())

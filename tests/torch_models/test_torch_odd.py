@@ -284,3 +284,38 @@ def test_the_encoder_of_pytorch_itself():
     model = opened(net)
     assert model.layer.startswith("blocks.layers."), model.layer
     assert np.abs(model.explain(photos(4), LABELS[:4], one("hires_cam")).maps).max() > 0
+
+
+def test_tokens_first():
+    """(T, N, C), as the attention of PyTorch takes it by default, is explained as (N, T, C) is."""
+
+    class Turned(nn.Module):
+        def __init__(self, inner: nn.Module) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+            return self.inner(tokens.transpose(0, 1)).transpose(0, 1)
+
+    made = []
+    for first in (False, True):
+        torch.manual_seed(0)
+        net = Transformer()
+        layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=not first, norm_first=True)
+        encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+        net.blocks = Turned(encoder) if first else encoder
+        path = "blocks.inner.layers.0" if first else "blocks.layers.0"
+        model = opened(net, layer=path)
+        assert (path, (3, 4)) in model.layers
+        made.append(model.explain(photos(4), LABELS[:4], one("hires_cam")).maps)
+    assert np.abs(made[0]).max() > 0
+    np.testing.assert_allclose(made[1], made[0], rtol=1e-5, atol=1e-7)
+    assert opened(net).layer.startswith("blocks.inner.layers.")
+
+
+def test_a_grey_network_without_convolutions_says_so():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
+    net.input_size = (8, 8, 1)
+    model = load_model(net, AuditConfig(), None)
+    assert model.input_size == (8, 8, 1)
+    assert model.predict(np.zeros((3, 8, 8, 1), np.float32)).probabilities.shape == (3, 2)

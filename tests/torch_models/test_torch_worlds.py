@@ -47,3 +47,11 @@ def test_the_snow_convicts_the_wolf_and_nobody_where_it_says_nothing(
     accused = {row.subject for row in made.outcomes if row.level in ("SUSPICIOUS", "HIDDEN", "CONFIRMED")}
     assert ("wolf" in accused, "fox" in accused or "husky" in accused) == (planted, False)
     assert (main(["gate", str(run)]) == 0) is not planted
+    if planted:
+        torch.jit.script(net.eval()).save(str(tmp_path / "program.pt"))
+        given[1], given[-1] = f"torchscript:{tmp_path / 'program.pt'}", str(tmp_path / "of-program")
+        assert main([*given, "--image-size", f"{SIDE}x{SIDE}", "--quiet"]) == 0
+        only = bias_audit.load(tmp_path / "of-program")
+        assert only.images["probability"].to_numpy() == pytest.approx(made.images["probability"].to_numpy(), abs=1e-5)
+        assert {row.subject for row in only.outcomes if row.level == "SUSPICIOUS"} == {"wolf"}
+        assert main(["gate", str(tmp_path / "of-program")]) == 1
