@@ -79,11 +79,11 @@ def settled(config: AuditConfig, model: Any) -> AuditConfig:
         return config
     values = said.values()
     used: dict[str, Any] = {name: value for name, value in values.items() if name in config.left_open}
-    if config.image_size is None and said.image_size is not None:
-        used["image_size"] = said.image_size
     against = [name for name, value in values.items() if name not in used and value != getattr(config, name)]
-    if config.image_size not in (None, said.image_size) and said.image_size is not None:
+    if said.image_size is not None and said.image_size != model.input_size[:2]:
         against.append("image_size")
+    elif said.image_size is not None and config.image_size is None:
+        used["image_size"] = said.image_size
     if note := _sentence(said, used, against):
         model.notes = (*model.notes, note)
     try:
