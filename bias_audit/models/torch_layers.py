@@ -34,6 +34,7 @@ class Layers(NamedTuple):
         places: modules whose output is a map over the image.
         last: the module that made the model's output; None = no module did.
         shape: shape of the model's output.
+        same: paths of the modules that gave the output of the last of `places`, itself and not a part of it.
     """
 
     steps: list[Step]
@@ -42,6 +43,7 @@ class Layers(NamedTuple):
     places: list[Spatial]
     last: nn.Module | None
     shape: tuple[int, ...]
+    same: frozenset[str]
 
     @property
     def outputs_bytes(self) -> tuple[int, int]:
@@ -79,10 +81,12 @@ def ran(model: nn.Module, images: torch.Tensor, forward: Callable[[torch.Tensor]
     turned: set[str] = set()
     layout: dict[tuple[int, ...], bool] = {}  # shape of an output -> whether channels were first in the last such one
     makers: dict[int, nn.Module] = {}
+    given: dict[str, int] = {}  # path -> id of the output
     kept: list[torch.Tensor] = []  # alive until the end, so that no two of them have one id
 
     def note(path: str, module: nn.Module, output: torch.Tensor) -> None:
         kept.append(output)
+        given[path] = id(output)
         makers.setdefault(id(output), module)  # the innermost module ends first
         shape = tuple(output.shape)
         if len(shape) == 4:
@@ -105,7 +109,9 @@ def ran(model: nn.Module, images: torch.Tensor, forward: Callable[[torch.Tensor]
     tokens = any(isinstance(module, nn.LayerNorm | nn.RMSNorm) and len(shape) == 3 for _, module, shape in steps)
     places = spatial(steps, (int(height), int(width)), BETWEEN, tokens=tokens)
     grids = frozenset(path for path, is_first in first.items() if is_first)
-    return Layers(steps, grids, frozenset(turned), places, makers.get(id(output)), tuple(output.shape))
+    whole = given[places[-1].path] if places else None
+    same = frozenset(path for path, each in given.items() if each == whole)
+    return Layers(steps, grids, frozenset(turned), places, makers.get(id(output)), tuple(output.shape), same)
 
 
 @contextlib.contextmanager

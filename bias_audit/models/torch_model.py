@@ -207,7 +207,7 @@ class TorchModel(Batched):
         reach.
         """
         usable = self._layers.places
-        places = list(dict.fromkeys((*candidates(usable, BETWEEN), *usable[::-1])))
+        places = list(dict.fromkeys((*candidates(usable, BETWEEN, self._layers.same), *usable[::-1])))
         if not places:
             return None
         pixels = self._tensor(probes(PROBED, self.input_size))  # few: the graph of the whole network is kept

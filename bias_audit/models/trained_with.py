@@ -206,7 +206,8 @@ def of_hugging_face(said: Mapping[str, Any], source: str, size: Any = None) -> T
     elif kind.startswith("EfficientNet") and (said.get("rescale_offset") or said.get("include_top")):
         read.remarks.append("its pixels are scaled in a way of EfficientNet's own, so --preprocess has to say how")
     else:
-        mean, std = (said.get("image_mean"), said.get("image_std")) if said.get("do_normalize", True) else ((0,), (1,))
+        whole = said.get("do_normalize", True) and not kind.startswith("MobileViT")  # which never does so
+        mean, std = (said.get("image_mean"), said.get("image_std")) if whole else ((0,), (1,))
         read.normalised(mean, std, factor=float(factor), bgr=bool(said.get("do_flip_channel_order", False)))
     if odd := [name for name in ("do_pad", "do_thumbnail", "do_align_long_axis") if said.get(name)]:
         read.remarks.append(f"{odd[0]} is not done here")
