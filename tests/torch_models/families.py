@@ -227,6 +227,9 @@ def alive(network: nn.Module, images: torch.Tensor) -> None:
 def sharpened(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
     """Scale the last layer until two images differ, in place; the network's probabilities (N, CLASSES) for them."""
     last = [each for each in network.parameters() if each.ndim > 1 and each.shape[0] == CLASSES]
+    for weight in last:
+        if not weight.any():
+            nn.init.normal_(weight)
     for _ in range(40):
         with torch.no_grad():
             made = network(images)
