@@ -319,3 +319,52 @@ def test_a_grey_network_without_convolutions_says_so():
     model = load_model(net, AuditConfig(), None)
     assert model.input_size == (8, 8, 1)
     assert model.predict(np.zeros((3, 8, 8, 1), np.float32)).probabilities.shape == (3, 2)
+
+
+class Branches(nn.Module):
+    """A block as Inception's: what runs last in it is a part of its output, and not the output."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(8, 3, 1), nn.Conv2d(8, 4, 1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.cat([self.first(images), self.second(images)], dim=1)
+
+
+class Shortcut(nn.Module):
+    """A block as ResNet's, with nothing around it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(8, 8, 3, padding=1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images + self.conv(images)
+
+
+@pytest.mark.parametrize(("block", "channels"), [(Branches, 7), (Shortcut, 8)])
+def test_a_block_is_explained_as_a_whole(block: type[nn.Module], channels: int) -> None:
+    """The map sums to the log-odds of the features: what the head of one linear layer makes of all channels."""
+    torch.manual_seed(2)
+    net = nn.Sequential()
+    net.features = convolutions()[:6]
+    net.block = block()
+    net.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 2))
+    model = opened(net, ("a", "b"))
+    assert model.layer == "block"
+    pixels = photos(4)
+    maps = model.explain(pixels, np.zeros(4, np.intp), one("hires_cam")).maps_label
+    weight = net.head[2].weight.detach().numpy()
+    with torch.no_grad():
+        seen = net.block(net.features.eval()(torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy()))).numpy()
+    expected = np.einsum("nchw,c->nhw", seen, weight[0] - weight[1]) / seen.shape[2] / seen.shape[3]
+    np.testing.assert_allclose(maps, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+
+
+def test_a_sequence_of_blocks_is_named_by_the_last_one() -> None:
+    net = nn.Sequential()
+    net.features = convolutions()[:6]
+    net.blocks = nn.Sequential(Shortcut(), Shortcut())
+    net.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, CLASSES))
+    assert opened(net).layer == "blocks.1"
