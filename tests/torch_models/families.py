@@ -16,6 +16,7 @@ import without_cuda  # noqa: F401 before torchvision
 import argparse
 import contextlib
 import datetime
+import gc
 import importlib.metadata
 import io
 import os
@@ -225,19 +226,28 @@ def alive(network: nn.Module, images: torch.Tensor) -> None:
 
 
 def sharpened(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """Scale the last layer until two images differ, in place; the network's probabilities (N, CLASSES) for them."""
+    """Scale the last layer until two images differ, in place; the network's probabilities (N, CLASSES) for them.
+
+    What both have in common goes into the bias: else both would become certain of one class.
+    """
     last = [each for each in network.parameters() if each.ndim > 1 and each.shape[0] == CLASSES]
+    biases = [each for each in network.parameters() if each.ndim == 1 and each.shape[0] == CLASSES]
     for weight in last:
-        if not weight.any():
-            nn.init.normal_(weight)
-    for _ in range(40):
+        if not weight.any():  # some begin with zeros
+            nn.init.normal_(weight, std=0.02)
+    for _ in range(60):
         with torch.no_grad():
             made = network(images)
-            chances = getattr(made, "logits", made).softmax(dim=1)
+            logits = getattr(made, "logits", made)
+        chances = logits.softmax(dim=1)
         if (chances[0] - chances[1]).abs().max() > APART:
             return chances
+        for bias in biases:
+            bias.data -= logits.mean(dim=0)
         for weight in last:
             weight.data *= 3
+        for bias in biases:
+            bias.data *= 3
     return chances
 
 
@@ -378,7 +388,9 @@ if __name__ == "__main__":
                 if options.only and member not in options.only:
                     continue
                 start = time.monotonic()
+                print(member, end=": ", flush=True)
                 rows.append(explained(library, member, maker, Path(made)))
+                gc.collect()
                 print(f"{time.monotonic() - start:5.1f} s", *astuple(rows[-1]), sep=" | ", flush=True)
                 for file in Path(made).glob("*.pth"):
                     os.unlink(file)

@@ -368,3 +368,42 @@ def test_a_sequence_of_blocks_is_named_by_the_last_one() -> None:
     net.blocks = nn.Sequential(Shortcut(), Shortcut())
     net.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, CLASSES))
     assert opened(net).layer == "blocks.1"
+
+
+class Twice(nn.Module):
+    """A layer that sees the tokens of a large grid first and those of a small one last, as CrossViT's do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches, self.norm, self.head = nn.Conv2d(3, 8, 4, stride=4), nn.LayerNorm(8), nn.Linear(8, CLASSES)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        large = self.patches(images / 255)
+        tokens = self.norm(large.flatten(2).transpose(1, 2)).transpose(1, 2).reshape(large.shape)
+        small = torch.nn.functional.avg_pool2d(tokens, 2)
+        return self.head(self.norm(small.flatten(2).transpose(1, 2)).mean(dim=1))
+
+
+def test_a_layer_that_runs_twice_has_the_grid_of_its_last_output() -> None:
+    model = opened(Twice())
+    assert (model.layer, model.grid) == ("norm", (3, 4))
+    assert model.explain(photos(4), LABELS[:4], one("hires_cam")).maps.shape == (4, 3, 4)
+
+
+class Heads(nn.Module):
+    """Ends with an output of four axes that is none over the image: (N, heads, tokens, channels of a head)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features, self.position, self.head = convolutions()[:6], nn.Identity(), nn.Linear(8, CLASSES)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        seen = self.features(images).flatten(2).transpose(1, 2)  # (N, 192, 8)
+        heads = self.position(seen.reshape(len(seen), 192, 2, 4).transpose(1, 2))
+        return self.head(heads.transpose(1, 2).reshape(len(seen), 192, 8).mean(dim=1))
+
+
+def test_axes_that_are_none_of_the_image_are_no_grid() -> None:
+    model = opened(Heads())
+    assert (model.layer, model.grid) == ("features.5", (12, 16))
+    assert "position" not in dict(model.layers)
