@@ -206,7 +206,7 @@ def _channels_first(module: nn.Module, shape: tuple[int, ...], before: bool | No
 
 
 def _in_proportion(shape: tuple[int | None, ...], images: torch.Tensor) -> bool:
-    """Whether an output (N, h, w, C) has the proportions of the image, to two cells: else its axes are none of an image.
+    """Whether an output (N, h, w, C) has the proportions of the image, to two cells: else its axes are others.
 
     Such as (N, heads, tokens, channels of a head).
     """
