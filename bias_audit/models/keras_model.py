@@ -25,6 +25,7 @@ from bias_audit.models.memory import PER_PASS, Cost, check_batch, fitting_batch
 from bias_audit.models.preprocessing_inside import preprocessing_inside
 from bias_audit.models.tapping import Trace, called, hidden_inside, tap
 from bias_audit.models.traced import NO_GRADIENT, Tensors, TracedModel, Watch
+from bias_audit.models.trained_with import of_keras_hub
 
 if TYPE_CHECKING:
     from bias_audit.config import AuditConfig
@@ -50,6 +51,7 @@ class KerasModel(TracedModel):
     Attributes:
         channels: path of a layer that could be explained -> number of its channels.
         parameters: number of weights.
+        trained_with: what a preprocessor of KerasHub says of its pictures; None = it has none.
 
     Raises:
         ModelError, ConfigError: see `base.load_model`.
@@ -62,10 +64,14 @@ class KerasModel(TracedModel):
             self._model = load_keras(Path(model), config.custom_objects, config.limits)
         self.sha256 = file_hash(Path(model)) if isinstance(model, str | Path) else model_hash(self._model)
         self.inside = preprocessing_inside(self._model)
+        self.trained_with = of_keras_hub(self._model)
         inputs = getattr(self._model, "inputs", None)
         if inputs is not None and len(inputs) != 1:
             raise ModelError(f"the model takes {len(inputs)} inputs; one image input is needed")
-        self.input_size = input_size(tuple(inputs[0].shape) if inputs else (None, None, None, 3), config.image_size)
+        shape, size = tuple(inputs[0].shape) if inputs else (None, None, None, 3), config.image_size
+        if size is None and self.trained_with is not None and None in shape[1:3]:
+            size = self.trained_with.image_size
+        self.input_size = input_size(shape, size)
         self.batch_size = config.batch_size or PER_PASS
         self._trace = Trace(self._model, self._spec, self._output)
         cost = Cost(self.input_size, self._trace.image_bytes(), self._trace.largest_bytes())

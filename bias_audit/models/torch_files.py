@@ -21,7 +21,8 @@ def told(path: Path) -> tuple[str, str]:
     if kind is None:
         return (
             f"{str(path)!r} holds weights and no network",
-            "Name the function that builds the network and loads them: module:function.",
+            f"Name the network that they are of, torchvision:NAME@{path} or timm:NAME@{path}, or the function that "
+            "builds it and loads them, module:function.",
         )
     return (
         f"{str(path)!r} is a program of {PROGRAMS[kind]}: running it runs whatever it says",

@@ -30,6 +30,7 @@ from bias_audit.models.head import find_head, finite_rows, head_of, probes
 from bias_audit.models.memory import Cost, check_batch, fitting_batch
 from bias_audit.models.torch_layers import BETWEEN, as_deployed, hooked, outputs_of, ran
 from bias_audit.models.torch_tensors import Tensors
+from bias_audit.models.trained_with import TrainedWith
 from bias_audit.users_code import running
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class TorchModel(Batched):
     Attributes:
         channels: path of a layer that could be explained -> number of its channels.
         parameters: number of weights.
+        trained_with: what its files say of the pictures that it was trained with; None = nothing.
 
     Raises:
         ModelError: no classifier, outputs that do not fit the classes, or no usable layer.
@@ -67,6 +69,7 @@ class TorchModel(Batched):
     """
 
     inside: tuple[str, ...] = ()
+    trained_with: TrainedWith | None = None
     shows_inside = False
     """Whether `inside` names all that is done to the images; see `heatmaps.inspection`."""
 
@@ -204,7 +207,7 @@ class TorchModel(Batched):
         reach.
         """
         usable = self._layers.places
-        places = list(dict.fromkeys((*candidates(usable, BETWEEN), *usable[::-1])))
+        places = list(dict.fromkeys((*candidates(usable, BETWEEN, self._layers.same), *usable[::-1])))
         if not places:
             return None
         pixels = self._tensor(probes(PROBED, self.input_size))  # few: the graph of the whole network is kept
