@@ -53,6 +53,10 @@ NO_FILL = "none"
 SECOND_FILL_DONORS = 3  # most backgrounds per photo and arm under the second fill; odd, as `AuditConfig.donors`
 
 
+LEFT_OUT = ("extra", "limits", "output")
+"""Fields that older configurations lack, and that are not written while they are empty."""
+
+
 @dataclass(frozen=True)
 class AuditConfig:
     """Everything that changes the numbers of an audit; a value that is not allowed raises ConfigError.
@@ -95,6 +99,7 @@ class AuditConfig:
         class_map: class name -> output indices, as (name, indices) pairs; None = one output per class, in order.
         head: what the outputs are, one of HEADS: probabilities of a softmax or of sigmoids, or logits; None = seen from
             the outputs for the first images.
+        output: which output of a model with several is audited, by its name or its place from 0; None = there is one.
         custom_objects: module with the classes and functions that the model's file needs; importing it runs it.
         extra: settings of checks of other packages, as (name, value) pairs in the order of their names.
         limits: what a file may cost; a mapping, name -> number, becomes `Limits`.
@@ -123,6 +128,7 @@ class AuditConfig:
     segmenter: str | None = None
     class_map: tuple[tuple[str, tuple[int, ...]], ...] | None = None
     head: str | None = None
+    output: str | None = None
     custom_objects: str | None = None
     extra: tuple[tuple[str, int], ...] = ()
     limits: Limits = DEFAULTS
@@ -194,13 +200,13 @@ class AuditConfig:
         return dataclasses.replace(self, extra=tuple(sorted({**dict(self.extra), **values}.items())))
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields as plain values for JSON; empty `extra` and `limits` are left out: older hashes stay valid.
+        """The fields as plain values for JSON; those of LEFT_OUT only where they are set: older hashes stay valid.
 
         `left_open` is no value of its own, and nothing is open in the settings of a finished run.
         """
         values = {**dataclasses.asdict(self), "limits": self.limits.changed()}
         del values["left_open"]
-        return {name: value for name, value in values.items() if value or name not in ("extra", "limits")}
+        return {name: value for name, value in values.items() if value or name not in LEFT_OUT}
 
     def digest(self) -> str:
         """SHA-256 over all that changes numbers: two runs with the same digest on the same files give the same ones."""
@@ -281,7 +287,10 @@ def read_class_map(path: Path) -> tuple[tuple[str, tuple[int, ...]], ...]:
     return tuple(groups)
 
 
-_NAMES = {"cluster": "a column", "custom_objects": "a module", "loader": "a loader", "segmenter": "a segmenter"}
+_NAMES = {
+    "cluster": "a column", "custom_objects": "a module", "head": "a kind of outputs", "loader": "a loader",
+    "output": "an output", "segmenter": "a segmenter",
+}  # fmt: skip
 
 
 def _typed(kind: type, table: Any, where: str, extra: Collection[str] = ()) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def command(
 
 
 MODEL = (
-    "a file (.keras, .h5), a SavedModel folder, a Hugging Face folder (config.json and safetensors), "
+    "a file (.keras, .h5, .onnx), a SavedModel folder, a Hugging Face folder (config.json and safetensors), "
     "torchvision:NAME@FILE or timm:NAME@FILE with a file of weights, or module:function: a function of images "
     "(N, H, W, 3) that predicts, or one without arguments that makes a model; its module is run. Or a program of "
     "PyTorch, which is run: torchscript:FILE, torch.export:FILE"
@@ -68,6 +68,9 @@ def add_training(parser: argparse.ArgumentParser) -> Group:
         "--head",
         metavar="NAME",
         help="what the outputs are: softmax or sigmoid (probabilities), or logits (default: seen from the first ones)",
+    )
+    seen.add_argument(
+        "--output", metavar="NAME", help="which output of a model with several: its name, or its place from 0"
     )
     add_custom_objects(seen)
     return seen

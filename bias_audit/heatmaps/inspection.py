@@ -84,9 +84,10 @@ def inspect(
     height, width, channels = loaded.input_size
     widths, chosen = getattr(loaded, "channels", {}), loaded.layer.split(",")
     inside = tuple(loaded.inside)
+    name = _network_name(loaded, model) if getattr(loaded, "keras_names", True) else ""
     # The forward pass of a module of PyTorch is code, which may scale the images without showing it.
     shown = bool(inside) or getattr(loaded, "shows_inside", bool(loaded.layers))
-    hint = preprocess_hint(inside, _network_name(loaded, model), channels) if shown else NOT_SHOWN
+    hint = preprocess_hint(inside, name, channels) if shown else NOT_SHOWN
     if (said := trained_with(loaded)) is not None and said.preprocess is not None:
         hint = f"{said.preprocess}: by {said.source}"
     return {

@@ -18,6 +18,7 @@ from bias_audit.models import torch_files
 from bias_audit.models.addresses import NETWORKS, address_of
 from bias_audit.models.base import Model, Predictor
 from bias_audit.models.hugging_face_files import CONFIG, folder_of
+from bias_audit.models.outputs import refuse_choice
 from bias_audit.packages import needed
 from bias_audit.users_code import running
 
@@ -44,8 +45,8 @@ def load_model(model: str | Path | Any, config: AuditConfig, class_names: tuple[
     """Load a model, find the layer to explain if it has any, and check that the outputs fit the classes.
 
     Args:
-        model: path of a .keras or .h5 file, of a SavedModel folder or of one of Hugging Face; `torchvision:NAME@FILE`
-            or `timm:NAME@FILE`; `module:function`, a function of images that predicts or one without arguments that
+        model: path of a .keras, .h5 or .onnx file, of a SavedModel folder or of one of Hugging Face;
+            `torchvision:NAME@FILE` or `timm:NAME@FILE`; `module:function`, a function of images that predicts or one without arguments that
             makes a model; or a model in memory: of Keras or PyTorch, any object that satisfies `base.Model` or
             `base.Predictor`, or such a function.
         config: layer, image size, batch size and class map.
@@ -106,7 +107,16 @@ def _torch_program(name: str, config: AuditConfig, class_names: tuple[str, ...] 
     return open_program(name, config, class_names)
 
 
-FILES: dict[str, Opener] = dict.fromkeys(KERAS_FILES, _keras_file)
+def _onnx_file(name: str, config: AuditConfig, class_names: tuple[str, ...] | None) -> Model:
+    from bias_audit.models.onnx_model import OnnxModel
+    from bias_audit.models.onnx_session import runtime
+
+    runtime()
+    with watched(FIRST_CALL, config.limits.seconds_per_call):
+        return OnnxModel(Path(name), config, class_names)
+
+
+FILES: dict[str, Opener] = {**dict.fromkeys(KERAS_FILES, _keras_file), ".onnx": _onnx_file}
 """Ending of a file, in small letters -> what opens it."""
 
 FOLDERS: dict[str, Opener] = {"saved_model.pb": _saved_model, CONFIG: _hugging_face}
@@ -153,10 +163,12 @@ def _in_memory(model: Any, config: AuditConfig, class_names: tuple[str, ...] | N
 
         if type(model).__module__.startswith(OWN):
             return model  # type: ignore[no-any-return]
+        refuse_choice(config.output, name_of(model))
         return _at_layer(Guarded(model, classes, seconds), config)
     if predicts:
         from bias_audit.models.predict_only import Wrapped
 
+        refuse_choice(config.output, name_of(model))
         return _at_layer(Wrapped(model, classes, seconds), config)
     from bias_audit.models.function import from_callable
 
@@ -236,7 +248,7 @@ def check_model(model: str | Path) -> None:
         if path.suffix.lower() in torch_files.SUFFIXES:
             raise ModelError(*torch_files.told(path))
         raise ModelError(
-            f"{str(path)!r} is no Keras model: expected .keras, .h5 or a SavedModel folder, got {path.suffix!r}",
+            f"{str(path)!r} is no model: expected .keras, .h5, .onnx or a SavedModel folder, got {path.suffix!r}",
             "Give the folder that holds saved_model.pb."
             if path.name == "saved_model.pb"
             else "Any other model is audited through module:function, which predicts.",

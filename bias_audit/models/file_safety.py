@@ -80,6 +80,9 @@ CALLERS = ("TFOpLambda", "SlicingOpLambda")
 GRAPH_PIECE = "TensorFlowOpLayer"
 """Keras 2's layer around a piece of a graph."""
 
+SAVED_MODEL = "TFSMLayer"
+"""Keras 3's layer around a SavedModel."""
+
 REACHING = {
     "ClassMethod": "calls any method of a TensorFlow class",
     "DenseFeatures": "may read vocabulary files",
@@ -88,7 +91,7 @@ REACHING = {
     "InstanceProperty": "reads any property of a tensor",
     "JaxLayer": "runs code that the file holds",
     "SequenceFeatures": "may read vocabulary files",
-    "TFSMLayer": "loads another model by its path",
+    SAVED_MODEL: "loads another model by its path",
     "TorchModuleWrapper": "runs code that the file holds",
     "__lambda__": "is code that Keras would have to run",
     "__typespec__": "names any class of any module",
@@ -207,7 +210,8 @@ def _is_special(source: Source, name: str, settings: Any) -> bool:
     if name == "__lambda__":
         raise source.code()
     if name in REACHING:
-        raise source.refused(f"it holds a part of the class {name}, which {REACHING[name]}")
+        hint = f"Audit the folder of that SavedModel instead, or l{IN_PYTHON[1:]}" if name == SAVED_MODEL else IN_PYTHON
+        raise source.refused(f"it holds a part of the class {name}, which {REACHING[name]}", hint)
     if name == "Lambda":
         _check_lambda(source, settings)
     elif name in CALLERS:

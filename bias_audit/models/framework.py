@@ -1,4 +1,8 @@
-"""Imports TensorFlow and Keras without the messages that they print; no other module imports them."""
+"""Imports TensorFlow, and Keras on it, without the messages that they print; no other module imports them.
+
+Raises:
+    ModelError: at the import, where Keras runs on another backend in this process already.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,11 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
+from bias_audit.errors import ModelError
 from bias_audit.run.printable import printable
+
+BACKEND = "tensorflow"
+"""The backend that Keras has to run on: a model is observed while TensorFlow traces its call."""
 
 
 @contextlib.contextmanager
@@ -31,9 +39,33 @@ def _silenced() -> Iterator[None]:
             os.close(saved)
 
 
+@contextlib.contextmanager
+def _on_tensorflow() -> Iterator[None]:
+    """Context in which Keras is imported on TensorFlow, whatever the environment or keras.json says.
+
+    A Keras file says nothing of the backend that wrote it. The environment is left as it was, for what the user starts.
+    """
+    set_by_user = os.environ.get("KERAS_BACKEND")
+    os.environ["KERAS_BACKEND"] = BACKEND
+    try:
+        yield
+    finally:
+        del os.environ["KERAS_BACKEND"]
+        if set_by_user is not None:
+            os.environ["KERAS_BACKEND"] = set_by_user
+
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-with _silenced():
+with _silenced(), _on_tensorflow():
     import keras
+
+    if keras.config.backend() != BACKEND:  # imported before, by the user's code
+        raise ModelError(
+            f"Keras runs on the backend {keras.config.backend()!r} in this process, and Keras models are audited on "
+            "TensorFlow",
+            "Start it with KERAS_BACKEND=tensorflow, or save the model with model.save('m.keras') and give the file to "
+            "the command bias-audit.",
+        )
     import tensorflow as tf
     from tensorflow.core.protobuf import saved_model_pb2
     from tensorflow.lite.python import schema_py_generated as tflite_schema

@@ -15,6 +15,8 @@ from bias_audit.models.preprocessing_inside import SIGNS, arithmetic_in_words
 
 PASSES_ON = ("Identity", "StopGradient", "Cast", "PreventGradient", "EnsureShape")
 """Operations that pass their input on, with at most another data type."""
+STOPS = ("StopGradient", "PreventGradient")
+"""Operations behind which nothing gets a gradient."""
 NO_MAPS = ("BatchMatMul", "BatchMatMulV2", "Einsum", "Reshape", "Softmax", "Transpose", *PASSES_ON)
 """Operations whose 4-D outputs do not count as feature maps: attention between tokens has four dimensions too."""
 
@@ -70,6 +72,7 @@ class FrozenGraph:
             for operation in operations
             if operation.type not in NO_MAPS and operation.outputs and (grid := _grid(operation.outputs[0]))
         )
+        self._live = _not_stopped(graph.get_tensor_by_name(output).op)
         drawn = _random(graph.get_tensor_by_name(output).op)
         self.notes = (RANDOM.format(_path(drawn[0])),) if drawn else ()
         last = graph.get_tensor_by_name(output).op
@@ -118,7 +121,8 @@ class FrozenGraph:
         """(path, tensor name, grid) of the operation to explain.
 
         Args:
-            asked: the operation's path, the end of its path or the name of its layer; "auto" = the last feature map.
+            asked: the operation's path, the end of its path or the name of its layer; "auto" = the last feature map
+                that is not cut off from the output by an operation of STOPS; the last of all, if all are.
 
         Raises:
             ModelError: no feature maps, no such operation, or several that fit.
@@ -128,7 +132,8 @@ class FrozenGraph:
         if not self.maps:
             raise ModelError("no operation of the model keeps a spatial grid (4-D output, h * w > 1)")
         if asked == "auto":
-            return self.maps[-1]
+            live = [each for each in self.maps if each[1].partition(":")[0] in self._live]
+            return (live or self.maps)[-1]
         name = re.escape(asked)
         for pattern in (name, f".*/{name}", f"(.*/)?{name}/.*", rf"(.*/)?{name}(_\d+)?/.*"):
             # The last pattern allows for the number that Keras 3 adds to names of layers when it exports them.
@@ -178,6 +183,17 @@ class FrozenGraph:
                 needed.add(node)
                 waiting.extend(each if ":" in each else f"{each}:0" for each in self._nodes[node].input)
         return [node.name for node in self._definition.node if node.name in needed], mapped
+
+
+def _not_stopped(output: Any) -> set[str]:
+    """Names of the operations from which a way leads to the output on which no operation stops gradients."""
+    waiting, seen = [output], {output.name}
+    while waiting:
+        operation = waiting.pop()
+        sources = [] if operation.type in STOPS else [each.op for each in operation.inputs if each.op.name not in seen]
+        seen.update(each.name for each in sources)
+        waiting.extend(sources)
+    return seen
 
 
 def _random(output: Any) -> list[str]:
@@ -245,4 +261,4 @@ def _grid(tensor: Any) -> tuple[int, int] | None:
 
 def _path(name: str) -> str:
     """The name of an operation without the names of the calls that were inlined around it."""
-    return re.sub(rf"^({PREFIX}/)?((Stateful)?PartitionedCall(_\d+)?/)+", "", name)
+    return re.sub(rf"^({PREFIX}/)?((Stateful)?PartitionedCall(_\d+)?/)*", "", name)

@@ -25,6 +25,7 @@ from bias_audit.limits.watchdog import watched
 from bias_audit.models.base import Array, Model, Predictions
 from bias_audit.models.head import ROUNDING, Arrays, Head, are_probabilities, asked_head, head_of, probes, shown
 from bias_audit.models.memory import Cost, check_batch, fitting_batch
+from bias_audit.models.outputs import refuse_choice
 from bias_audit.models.predict_only import PredictOnly
 from bias_audit.users_code import IMPORTABLE, import_function, running
 
@@ -87,6 +88,7 @@ def from_callable(
     source = source or Source(getattr(model, "__qualname__", type(model).__name__), source_hash(model))
     required = _required(model, source.name)
     if required == 1:
+        refuse_choice(config.output, source.name)
         return PredictFunction(model, config, class_names, source)
     if required or source.made:
         takes = "takes no images" if source.made and not required else f"takes {required} arguments"

@@ -23,12 +23,21 @@ from bias_audit.models.head import find_head, probes
 from bias_audit.models.loading import file_hash, load_keras, model_hash
 from bias_audit.models.memory import PER_PASS, Cost, check_batch, fitting_batch
 from bias_audit.models.preprocessing_inside import preprocessing_inside
-from bias_audit.models.tapping import Trace, tap
-from bias_audit.models.traced import Tensors, TracedModel, Watch
+from bias_audit.models.tapping import Trace, called, hidden_inside, tap
+from bias_audit.models.traced import NO_GRADIENT, Tensors, TracedModel, Watch
 from bias_audit.models.trained_with import of_keras_hub
 
 if TYPE_CHECKING:
     from bias_audit.config import AuditConfig
+
+
+PROBED = 2
+"""Random images on which it is found out which layers get a gradient."""
+
+NO_LAYER = (
+    "No layer of the model keeps a spatial grid and gets a gradient of the outputs (none does before stop_gradient), "
+    "so there is no layer to explain: only methods that perturb the image run."
+)
 
 
 class KerasModel(TracedModel):
@@ -49,14 +58,13 @@ class KerasModel(TracedModel):
     """
 
     def __init__(self, model: str | Path | Any, config: AuditConfig, class_names: tuple[str, ...] | None) -> None:
-        self.seconds_per_call = config.limits.seconds_per_call
+        self.seconds_per_call, self._output = config.limits.seconds_per_call, config.output
         self._model: Any = model
         if isinstance(model, str | Path):
             self._model = load_keras(Path(model), config.custom_objects, config.limits)
         self.sha256 = file_hash(Path(model)) if isinstance(model, str | Path) else model_hash(self._model)
         self.inside = preprocessing_inside(self._model)
         self.trained_with = of_keras_hub(self._model)
-        self.differentiable = True
         inputs = getattr(self._model, "inputs", None)
         if inputs is not None and len(inputs) != 1:
             raise ModelError(f"the model takes {len(inputs)} inputs; one image input is needed")
@@ -65,36 +73,65 @@ class KerasModel(TracedModel):
             size = self.trained_with.image_size
         self.input_size = input_size(shape, size)
         self.batch_size = config.batch_size or PER_PASS
-        self._trace = Trace(self._model, self._spec)
+        self._trace = Trace(self._model, self._spec, self._output)
         cost = Cost(self.input_size, self._trace.image_bytes(), self._trace.largest_bytes())
         check_batch(cost, config)
         if config.batch_size is None and (fitting := fitting_batch(cost, config.limits, gpu_memory())) != PER_PASS:
             self.batch_size = fitting
-            self._trace = Trace(self._model, self._spec)
+            self._trace = Trace(self._model, self._spec, self._output)
         self.layers = listed(self._trace.places)
         self.channels = self._trace.channels()
         self.parameters = int(self._model.count_params())
         images = tf.convert_to_tensor(probes(self.batch_size, self.input_size))
         outputs = np.asarray(self._trace.run(images), np.float64)
         self._head = find_head(outputs, self._trace.linear, config, class_names)
-        self.notes = self._head.notes
         self._tap_at(config.layer)
 
     def _tap_at(self, path: str) -> None:
-        ran = [step[0] for step in self._trace.steps]
-        chosen = [choose(self._trace.places, ran, part.strip()) for part in path.split(",")]
-        if path == "auto" and chosen[0].prefix is not None:
-            chosen = [self._live_place(candidates(self._trace.places))]
+        self.notes = self._head.notes
+        if path == "auto":
+            live = self._live_place()
+            chosen = [] if live is None else [live]
+            self.differentiable = live is not None
+        else:
+            ran = [step[0] for step in self._trace.steps]
+            chosen = [choose(self._trace.places, ran, part.strip()) for part in path.split(",")]
+            self.differentiable = any(each is not None for each in self._gradients_at(chosen))
         self._taps = chosen
         self.layer = ",".join(place.path for place in chosen)
-        self.grid = max((place.grid for place in chosen), key=math.prod)
+        self.grid = max((place.grid for place in chosen), key=math.prod, default=(1, 1))
+        if not chosen:
+            self.notes += (NO_LAYER, *hidden_inside(self._trace.steps))
+        elif not self.differentiable:
+            self.notes += (NO_GRADIENT.format(self.layer),)
 
-    def _live_place(self, places: Sequence[Spatial]) -> Spatial:
-        """The first candidate whose image tokens get a gradient from the head; the first of all, if none does."""
-        seen: dict[int, Any] = {}
+    def _live_place(self) -> Spatial | None:
+        """The layer that "auto" explains: the best one that gets a gradient from the head; None = there is none.
+
+        A class token leaves the image's tokens of the last block without one, and so does `stop_gradient` whatever is
+        before it. If the gradients that arrive are all zero on random images, the best layer that they reach.
+        """
+        best = candidates(self._trace.places)
+        if best and best[0].prefix is None and self._gradients_at(best[:1])[0] is not None:
+            return best[0]
+        places = list(dict.fromkeys((*best, *self._trace.places[::-1])))
+        sizes = self._gradients_at(places, run=True)
+        live = [place for place, size in zip(places, sizes, strict=True) if size is not None and size > 0]
+        reached = [place for place, size in zip(places, sizes, strict=True) if size is not None]
+        return next(iter((*live, *reached)), None)
+
+    def _gradients_at(self, places: Sequence[Spatial], *, run: bool = False) -> list[Any]:
+        """Of each layer, whether a gradient of the outputs reaches it: None where none does, or none is defined.
+
+        Args:
+            places: the layers.
+            run: compute it on a few random images: the largest gradient of the image's tokens or cells, for each layer.
+        """
+        reached: list[int] = []
 
         def largest(images: Any) -> Any:
-            with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+            seen: dict[int, Any] = {}
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
 
                 def watch(place: int, output: Any) -> None:
                     tape.watch(output)
@@ -105,26 +142,30 @@ class KerasModel(TracedModel):
                         taps.enter_context(tap(candidate.layer, functools.partial(watch, place)))
                     odds = self._head.read(*self._forward(images), Tensors)[1]
                 target = tf.reduce_sum(tf.reduce_max(odds, axis=1))
-            gradients = tape.gradient(
-                target, [seen[place] for place in sorted(seen)], unconnected_gradients=tf.UnconnectedGradients.ZERO
-            )
-            grids = [
-                places[place].as_grid(gradient, tf.reshape)
-                for place, gradient in zip(sorted(seen), gradients, strict=True)
-            ]
-            return tf.stack([tf.cast(tf.reduce_max(tf.abs(grid)), tf.float32) for grid in grids])
+            order = sorted(seen)
+            found = dict(zip(order, tape.gradient(target, [seen[place] for place in order]), strict=True))
+            reached.extend(place for place in order if found[place] is not None)
+            grids = [places[place].as_grid(found[place], tf.reshape) for place in reached]
+            return [tf.cast(tf.reduce_max(tf.abs(grid)), tf.float32) for grid in grids]
 
-        images = tf.convert_to_tensor(probes(self.batch_size, self.input_size))
-        sizes = tf.function(largest, autograph=False)(images).numpy()
-        alive = [place for place, size in zip(sorted(seen), sizes, strict=True) if size > 0]
-        best: Spatial = places[alive[0] if alive else 0]
-        return best
+        fixed = getattr(self._model, "inputs", None) and self._model.inputs[0].shape[0]
+        images = probes(self.batch_size if fixed else min(PROBED, self.batch_size), self.input_size)
+        spec = tf.TensorSpec(images.shape, tf.float32)
+        try:
+            traced = tf.function(largest, autograph=False).get_concrete_function(spec)
+        except LookupError:  # an operation behind the layer has no gradient
+            return [None] * len(places)
+        sizes: list[Any] = [None] * len(places)
+        found = traced(tf.convert_to_tensor(images)) if run and reached else [True] * len(reached)
+        for place, size in zip(reached, found, strict=True):
+            sizes[place] = float(size)
+        return sizes
 
     def _as_grid(self, place: int, output: Any) -> Any:
         return self._taps[place].as_grid(output, tf.reshape)
 
     def _forward(self, images: Any) -> tuple[Any, Any | None]:
-        raw = self._model(images, training=False)
+        raw = called(self._model, images, self._output)
         # Keras keeps the input of a final softmax or sigmoid on the output tensor.
         return raw, getattr(raw, "_keras_logits", None) if self._trace.has_logits else None
 

@@ -52,19 +52,19 @@ class PredictOnly:
         raise NotImplementedError
 
     def explain(self, images: Array, labels: NDArray[np.intp], weigh: Weigh) -> Explanation:
-        return _cannot("shows no activations with a gradient")
+        return cannot("shows no activations with a gradient")
 
     def activations(self, images: Array, labels: NDArray[np.intp]) -> Activations:
-        return _cannot("shows no activations with a gradient")
+        return cannot("shows no activations with a gradient")
 
     def input_gradients(self, images: Array, targets: NDArray[np.intp]) -> Array:
-        return _cannot("gives no gradients")
+        return cannot("gives no gradients")
 
     def at_layer(self, path: str) -> PredictOnly:
-        return _cannot(f"shows no layers, and {path!r} was asked for")
+        return cannot(f"shows no layers, and {path!r} was asked for")
 
     def randomised(self, seed: int) -> AbstractContextManager[None]:
-        return _cannot("shows no weights")
+        return cannot("shows no weights")
 
 
 class Wrapped(PredictOnly):
@@ -132,5 +132,6 @@ def checked(made: Any, count: int, classes: int | None) -> Predictions:
     return Predictions(numbers[0], numbers[1], numbers[2], outdone)
 
 
-def _cannot(what: str) -> NoReturn:
+def cannot(what: str) -> NoReturn:
+    """Raise ModelError: what a model does not do that only predicts."""
     raise ModelError(f"the model only predicts: it {what}", "Take --method occlusion or rise for heatmaps.")

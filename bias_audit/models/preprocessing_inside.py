@@ -14,8 +14,8 @@ AUGMENTATIONS = (
 """Layers that change images in training only; layers whose name starts with Random are further ones."""
 
 SIGNS = {
-    "truedivide": "/", "divide": "/", "truediv": "/", "realdiv": "/", "multiply": "*", "mul": "*", "subtract": "-",
-    "sub": "-", "add": "+", "addv2": "+", "biasadd": "+",
+    "truedivide": "/", "divide": "/", "truediv": "/", "realdiv": "/", "div": "/", "multiply": "*", "mul": "*",
+    "subtract": "-", "sub": "-", "add": "+", "addv2": "+", "biasadd": "+",
 }  # fmt: skip
 """Name of an arithmetic operation -> its sign. `preprocess_input`, called in a model, leaves such operations there."""
 

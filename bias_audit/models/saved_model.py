@@ -21,9 +21,11 @@ from bias_audit.models.head import find_head, probes
 from bias_audit.models.keras_model import input_size
 from bias_audit.models.loading import file_hash
 from bias_audit.models.memory import PER_PASS, Cost, check_batch, fitting_batch
-from bias_audit.models.saved_model_safety import check_saved_model
+from bias_audit.models.outputs import chosen_output
+from bias_audit.models.saved_model_safety import check_saved_model, chosen_signature
+from bias_audit.models.saved_model_v1 import serving_of
 from bias_audit.models.tapping import first_line
-from bias_audit.models.traced import TracedModel, Watch
+from bias_audit.models.traced import NO_GRADIENT, TracedModel, Watch
 
 if TYPE_CHECKING:
     from bias_audit.config import AuditConfig
@@ -46,15 +48,16 @@ class SavedModel(TracedModel):
     """
 
     def __init__(self, folder: Path, config: AuditConfig, class_names: tuple[str, ...] | None) -> None:
-        self.seconds_per_call = config.limits.seconds_per_call
-        check_saved_model(folder, config.limits)
+        self.seconds_per_call, self._output = config.limits.seconds_per_call, config.output
+        old = check_saved_model(folder, config.limits)
         self.sha256 = file_hash(folder)
-        try:
-            self._loaded = tf.saved_model.load(str(folder))  # kept: its variables live as long as it does
-        except Exception as error:
-            raise ModelError(f"cannot load the model {str(folder)!r}: {first_line(error)}") from error
-        serving = _serving(self._loaded, folder)
-        image = _only_input(serving)
+        if old is None:
+            serving = self._served(folder)
+            self.parameters = sum(int(variable.shape.num_elements()) for variable in serving.graph.variables)
+            image = _only_input(serving)
+        else:
+            serving, self.parameters = serving_of(folder, old, config.limits)
+            (image,) = serving.inputs
         shape = (None, None, None, 3) if image.shape.rank is None else tuple(image.shape.as_list())
         self.input_size = input_size(shape, config.image_size)
         self.batch_size = config.batch_size or shape[0] or PER_PASS
@@ -72,7 +75,6 @@ class SavedModel(TracedModel):
         self.inside = self._graph.first_steps()
         self.layers = tuple((path, grid) for path, _, grid in self._graph.maps)
         self.channels = {path: self._graph.channels(name) for path, name, _ in self._graph.maps}
-        self.parameters = sum(int(variable.shape.num_elements()) for variable in serving.graph.variables)
         self._whole = self._graph.part((self._graph.image,), self._graph.outputs)
         outputs = self._run(self._whole, probes(self.batch_size, self.input_size))
         if outputs.ndim != 2:
@@ -81,6 +83,14 @@ class SavedModel(TracedModel):
             )
         self._head = find_head(outputs, self._graph.linear, config, class_names)
         self._tap_at(config.layer)
+
+    def _served(self, folder: Path) -> Any:
+        """The serving signature of what TensorFlow loads, as a concrete function."""
+        try:
+            self._loaded = tf.saved_model.load(str(folder))  # kept: its variables live as long as it does
+        except Exception as error:
+            raise ModelError(f"cannot load the model {str(folder)!r}: {first_line(error)}") from error
+        return chosen_signature(dict(getattr(self._loaded, "signatures", {}) or {}), folder)
 
     @staticmethod
     def _run(part: Any, images: Any) -> Any:
@@ -94,7 +104,9 @@ class SavedModel(TracedModel):
     def _frozen(self, serving: Any, image: Any) -> tuple[Any, str, str]:
         """Freeze the serving function for batches of fixed shape: (graph, name of the image tensor, of the output)."""
         definition = without_side_effects(serving.graph.as_graph_def())
-        output = _only_output(serving)
+        # TensorFlow has the outputs of a signature in the order of their names.
+        outputs = dict(zip(sorted(serving.structured_outputs), serving.outputs, strict=True))
+        output = chosen_output(outputs, self._output)
         place = next(i for i, tensor in enumerate(serving.inputs) if tensor is image)
         captured = {
             inner.name: outer for inner, outer in zip(serving.inputs[place + 1 :], serving.captured_inputs, strict=True)
@@ -140,9 +152,7 @@ class SavedModel(TracedModel):
         self._rest = self._graph.part(given, self._graph.outputs)
         self.differentiable = self._has_gradient()
         if not self.differentiable:
-            self.notes += (
-                f"The model gives no gradient at {self.layer}: only methods that perturb the image can explain it.",
-            )
+            self.notes += (NO_GRADIENT.format(self.layer),)
 
     def _has_gradient(self) -> bool:
         """Whether the part after the cut can be differentiated; found out by tracing its gradient."""
@@ -175,19 +185,6 @@ class SavedModel(TracedModel):
         raise ModelError("the weights of this format are frozen", "Audit the .keras file of the model instead.")
 
 
-def _serving(loaded: Any, folder: Path) -> Any:
-    signatures = dict(getattr(loaded, "signatures", {}) or {})
-    if "serving_default" in signatures:
-        return signatures["serving_default"]
-    if len(signatures) == 1:
-        return next(iter(signatures.values()))
-    what = f"signatures {', '.join(sorted(signatures))} and no serving_default" if signatures else "no signature"
-    raise ModelError(
-        f"the SavedModel {str(folder)!r} has {what}, so it does not say how to run it",
-        "Save it with model.export(folder), or tf.saved_model.save(module, folder, signatures=function).",
-    )
-
-
 def _only_input(serving: Any) -> Any:
     """The input tensor of the images; ModelError if there are several inputs, or it takes no numbers."""
     names = list(serving.structured_input_signature[1])
@@ -197,13 +194,6 @@ def _only_input(serving: Any) -> Any:
     if not (inputs[0].dtype.is_floating or inputs[0].dtype.is_integer):
         raise ModelError(f"the model takes no images: its input is of type {inputs[0].dtype.name}")
     return inputs[0]
-
-
-def _only_output(serving: Any) -> Any:
-    count = len(serving.structured_outputs)
-    if count != 1:
-        raise ModelError(f"the model has {count} outputs (heads); one classification head is needed")
-    return serving.outputs[0]
 
 
 def _raw_and_logits(outputs: Sequence[Any]) -> tuple[Any, Any | None]:

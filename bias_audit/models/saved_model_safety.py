@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,19 +40,23 @@ or carry the addresses of a debugger (Copy).
 """
 
 
-def check_saved_model(folder: Path, limits: Limits = DEFAULTS) -> None:
+def check_saved_model(folder: Path, limits: Limits = DEFAULTS) -> Any:
     """Refuse a SavedModel whose graph can reach beyond the model, before TensorFlow loads it.
 
     Checked is all that loading makes callable: signatures, functions, gradients, initialisers, and what these call. The
-    functions that save and restore weights are not among them.
+    functions that save and restore weights are not among them. One in the form of TensorFlow 1 is not for TensorFlow to
+    load: `saved_model_v1` checks what it takes of it.
 
     Args:
         folder: folder of the SavedModel.
         limits: what its graph and its weights may take.
 
+    Returns:
+        None; of one in the form of TensorFlow 1 the protocol buffer of its saved_model.pb.
+
     Raises:
-        ModelError: a SavedModel that is unreadable, larger than the limits, was made by TensorFlow 1, or holds
-            operations that touch files, network or Python.
+        ModelError: a SavedModel that is unreadable, larger than the limits, or holds operations that touch files,
+            network or Python.
     """
     content = saved_model_pb2.SavedModel()
     _refuse_large_files(folder, limits)
@@ -64,21 +68,25 @@ def check_saved_model(folder: Path, limits: Limits = DEFAULTS) -> None:
         ) from error
     if not content.meta_graphs:
         raise ModelError(f"cannot load the model {str(folder)!r}: saved_model.pb is cut off or no SavedModel")
-    found: set[str] = set()
     for graph in content.meta_graphs:
-        if not graph.object_graph_def.nodes:
-            raise ModelError(
-                f"cannot load the model {str(folder)!r}: it is a SavedModel of TensorFlow 1",
-                "Load it in Python, wrap it in a tf.Module and save it again with tf.saved_model.save.",
-            )
-        found.update(operation for operation in _operations(graph) if reaches_out(operation))
         _refuse_large_constants(folder, graph, limits)
-    if found:
-        raise ModelError(
-            f"cannot load the model {str(folder)!r}: its graph can reach beyond the model, with "
-            f"{', '.join(sorted(found))}",
-            "Files, network, Python and printing are not allowed. Save the model without them.",
-        )
+    # What TensorFlow loads by its new way; by its old one it would run initialisers that no check here has seen.
+    if len(content.meta_graphs) > 1 or not content.meta_graphs[0].object_graph_def.nodes:
+        return content
+    if refusal := reaching_out(folder, _operations(content.meta_graphs[0])):
+        raise refusal
+    return None
+
+
+def reaching_out(folder: Path, operations: Iterable[str]) -> ModelError | None:
+    """The error for a SavedModel with these operations; None where none of them reaches beyond the model."""
+    found = {operation for operation in operations if reaches_out(operation)}
+    if not found:
+        return None
+    return ModelError(
+        f"cannot load the model {str(folder)!r}: its graph can reach beyond the model, with {', '.join(sorted(found))}",
+        "Files, network, Python and printing are not allowed. Save the model without them.",
+    )
 
 
 def _refuse_large_files(folder: Path, limits: Limits) -> None:
@@ -87,7 +95,7 @@ def _refuse_large_files(folder: Path, limits: Limits) -> None:
     size = graph.stat().st_size if graph.is_file() else 0
     for part, name, found in ((graph.name, "archive_bytes", size), ("variables", "weights_bytes", weights)):
         if found > getattr(limits, name):
-            raise _too_large(folder, part, name, found, limits)
+            raise too_large(folder, part, name, found, limits)
 
 
 def _refuse_large_constants(folder: Path, graph: Any, limits: Limits) -> None:
@@ -100,10 +108,11 @@ def _refuse_large_constants(folder: Path, graph: Any, limits: Limits) -> None:
             if value is not None:
                 total += 4 * math.prod(max(0, side.size) for side in value.tensor_shape.dim)
     if total > limits.weights_bytes:
-        raise _too_large(folder, "constants", "weights_bytes", total, limits)
+        raise too_large(folder, "constants", "weights_bytes", total, limits)
 
 
-def _too_large(folder: Path, part: str, name: str, found: int, limits: Limits) -> ModelError:
+def too_large(folder: Path, part: str, name: str, found: int, limits: Limits) -> ModelError:
+    """The error for a part of a SavedModel that would take more than the limit of this name."""
     said = beyond(name, found, getattr(limits, name))
     return ModelError(f"cannot load the model {str(folder)!r}: its {part!r} would take {said}")
 
@@ -119,9 +128,13 @@ def reaches_out(operation: str) -> bool:
 
 
 def _operations(graph: Any) -> Iterator[str]:
-    library = graph.graph_def.library
+    return functions_called(graph.graph_def.library, (), list(graph.object_graph_def.concrete_functions))
+
+
+def functions_called(library: Any, nodes: Iterable[Any], names: Sequence[str] = ()) -> Iterator[str]:
+    """The operations of functions of a graph: of those that nodes call, of named ones, and of all that these call."""
     functions = {function.signature.name: function for function in library.function}
-    waiting = list(graph.object_graph_def.concrete_functions)
+    waiting = [*names, *(name for node in nodes for name in _functions_of(node))]
     # Gradients that the model defines: no operation calls them, but they run whenever gradients are computed.
     waiting.extend(each.gradient_func for each in (*library.gradient, *library.registered_gradients))
     seen: set[str] = set()
@@ -132,5 +145,23 @@ def _operations(graph: Any) -> Iterator[str]:
         seen.add(name)
         for node in functions[name].node_def:
             yield node.op
-            for value in node.attr.values():
-                waiting.extend(each.name for each in (value.func, *value.list.func) if each.name)
+            waiting.extend(_functions_of(node))
+
+
+def _functions_of(node: Any) -> Iterator[str]:
+    """Names of the functions that a node calls."""
+    for value in node.attr.values():
+        yield from (each.name for each in (value.func, *value.list.func) if each.name)
+
+
+def chosen_signature(signatures: Mapping[str, Any], folder: Path) -> Any:
+    """The signature to run, of all by their names: serving_default, or the only one; ModelError if neither is there."""
+    if "serving_default" in signatures:
+        return signatures["serving_default"]
+    if len(signatures) == 1:
+        return next(iter(signatures.values()))
+    what = f"signatures {', '.join(sorted(signatures))} and no serving_default" if signatures else "no signature"
+    raise ModelError(
+        f"the SavedModel {str(folder)!r} has {what}, so it does not say how to run it",
+        "Save it with model.export(folder), or tf.saved_model.save(module, folder, signatures=function).",
+    )

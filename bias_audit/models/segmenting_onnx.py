@@ -6,7 +6,6 @@ An ONNX file does not say what the network wants as pixels, so the shape of its 
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.errors import ModelError
-from bias_audit.limits.bounds import Limits, beyond
+from bias_audit.limits.bounds import Limits
 from bias_audit.models.onnx_safety import check_onnx
+from bias_audit.models.onnx_session import BYTES, TYPES, Session, read, runtime
 
 Run = Callable[[NDArray[np.float32]], Any]
 """(1, h, w, 3) float32 RGB in [0, 255] -> (1, h, w, K), the network's first output."""
@@ -42,57 +42,34 @@ def load_onnx(path: Path, limits: Limits) -> tuple[Run, tuple[int, int] | None]:
         (the function, (height, width) of its input or None where it takes any size).
 
     Raises:
-        ModelError: onnxruntime is not installed, the file is too large, refused (`onnx_safety.check_onnx`) or none that
-            takes one picture.
+        ImportError: onnxruntime is not installed.
+        ModelError: the file is too large, refused (`onnx_safety.check_onnx`) or none that takes one picture.
     """
-    try:
-        runtime = importlib.import_module("onnxruntime")
-    except ImportError as error:
-        raise ModelError(
-            f"the segmenter {str(path)!r} needs the package onnxruntime: {error}",
-            "Install it with: pip install 'bias-audit[onnx]'",
-        ) from error
-    if (size := path.stat().st_size) > limits.weights_bytes:
-        raise ModelError(
-            f"cannot load the segmenter {str(path)!r}: it has {beyond('weights_bytes', size, limits.weights_bytes)}"
-        )
-    content = path.read_bytes()
-    notes = check_onnx(path, content).metadata
-    options = runtime.SessionOptions()
-    options.log_severity_level = 4
-    options.add_session_config_entry("session.load_model_format", "ONNX")
-    try:
-        session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=0)
-        inputs, output = session.get_inputs(), session.get_outputs()[0].name
-    except Exception as error:  # onnxruntime has an exception of its own for each of its codes
-        raise ModelError(f"cannot load the segmenter {str(path)!r}: {_line(error)}") from error
-    if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type not in _TYPES:
-        shapes = ", ".join(f"{each.type} {each.shape}" for each in inputs) or "nothing"
+    runtime()
+    content = read(path, "segmenter", limits)
+    found = check_onnx(path, content)
+    session = Session(path, content, "segmenter", found.opset)
+    inputs = session.inputs
+    output = session.outputs[0][0]
+    if len(inputs) != 1 or len(inputs[0][2]) != 4 or inputs[0][1] not in TYPES:
+        shapes = ", ".join(f"{kind} {list(shape)}" for _, kind, shape in inputs) or "nothing"
         raise ModelError(f"the segmenter {str(path)!r} takes {shapes}"[:300], _WANTED)
-    name, kind, shape = inputs[0].name, inputs[0].type, list(inputs[0].shape)
+    name, kind, shape = inputs[0]
     first = shape[1] == 3
     if not first and shape[3] != 3:
-        raise ModelError(f"the segmenter {str(path)!r} takes input of shape {shape}"[:300], _WANTED)
+        raise ModelError(f"the segmenter {str(path)!r} takes input of shape {list(shape)}"[:300], _WANTED)
     sides = shape[2:4] if first else shape[1:3]
     fixed = (sides[0], sides[1]) if all(isinstance(side, int) and side > 0 for side in sides) else None
-    mean, std = _scaling(path, notes, first=first)
+    mean, std = _scaling(path, found.metadata, first=first)
 
     def run(images: NDArray[np.float32]) -> Any:
-        given = images if kind == _BYTES else (images / np.float32(255) - mean) / std
-        given = np.clip(np.rint(given), 0, 255) if kind == _BYTES else given
-        given = np.ascontiguousarray(given.transpose(0, 3, 1, 2) if first else given, _TYPES[kind])
-        try:
-            values = np.asarray(session.run([output], {name: given})[0])
-        except Exception as error:
-            raise ModelError(f"the segmenter {str(path)!r} failed: {_line(error)}") from error
+        given = images if kind == BYTES else (images / np.float32(255) - mean) / std
+        given = np.clip(np.rint(given), 0, 255) if kind == BYTES else given
+        given = np.ascontiguousarray(given.transpose(0, 3, 1, 2) if first else given, TYPES[kind])
+        (values,) = session.run([output], {name: given})
         return values.transpose(0, 2, 3, 1) if values.ndim == 4 and first else values
 
     return run, fixed
-
-
-_BYTES = "tensor(uint8)"
-_TYPES: dict[str, Any] = {_BYTES: np.uint8, "tensor(float)": np.float32, "tensor(float16)": np.float16}
-"""Type of an input as onnxruntime names it -> as numpy does."""
 
 
 def _scaling(path: Path, notes: Mapping[str, str], *, first: bool) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -113,7 +90,3 @@ def _scaling(path: Path, notes: Mapping[str, str], *, first: bool) -> tuple[NDAr
             )
         found.append(values)
     return found[0], found[1]
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

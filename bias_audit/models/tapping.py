@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from bias_audit.errors import ModelError
+from bias_audit.errors import BiasAuditError, ModelError
 from bias_audit.models.framework import tf
-from bias_audit.models.grids import spatial
+from bias_audit.models.grids import Step, spatial
+from bias_audit.models.outputs import chosen_output
 
 
 class Trace:
@@ -18,19 +19,22 @@ class Trace:
     Args:
         model: the Keras model.
         spec: shape (N, H, W, C) and type of a batch.
+        asked: which of several outputs is audited (`AuditConfig.output`); None = there is one.
 
     Attributes:
         steps: (path, layer, shape of the output) of each layer that ran, in order.
         places: layers whose output is a map over the image.
-        run: the traced function, images -> outputs.
+        run: the traced function, images -> the outputs (N, classes).
         has_logits: whether Keras keeps the input of a final softmax or sigmoid.
         linear: whether a layer without activation makes the output, so that it cannot be a probability.
 
     Raises:
-        ModelError: the model does not accept such a batch, or is no classifier with one head.
+        ModelError: the model does not accept such a batch, is no classifier, or has several outputs of which none was
+            asked for.
+        ConfigError: there is no such output.
     """
 
-    def __init__(self, model: Any, spec: Any) -> None:
+    def __init__(self, model: Any, spec: Any, asked: str | None = None) -> None:
         self.steps: list[tuple[str, Any, tuple[int | None, ...]]] = []
         self.has_logits = False
         self.linear = False
@@ -49,23 +53,22 @@ class Trace:
             with contextlib.ExitStack() as taps:
                 for layer, path in paths.items():
                     taps.enter_context(tap(layer, note(path, layer)))
-                outputs.append(model(images, training=False))
+                outputs.append(called(model, images, asked))
                 return outputs[-1]
 
         try:
-            self.run = tf.function(run).get_concrete_function(spec)  # kept: the head is probed with it
+            self.run = tf.function(run, autograph=False).get_concrete_function(spec)  # kept: the head is probed with it
+        except BiasAuditError:
+            raise
         except Exception as error:
             raise ModelError(
                 f"the model does not accept a batch of shape {tuple(spec.shape)}: {first_line(error)}"
             ) from error
         output = outputs[0]
-        if isinstance(output, dict | list | tuple):
-            raise ModelError(f"the model has {len(output)} outputs (heads); one classification head is needed")
-        if len(output.shape) != 2 or output.shape[1] is None:
-            raise ModelError(
-                f"the model is no classifier: its output has shape {tuple(output.shape)}, expected (images, classes)"
-            )
-        self.places = spatial(self.steps, (int(spec.shape[1]), int(spec.shape[2])))
+        shape = tuple(getattr(output, "shape", None) or ())
+        if len(shape) != 2 or shape[1] is None:
+            raise ModelError(f"the model is no classifier: its output has shape {shape}, expected (images, classes)")
+        self.places = spatial(self.steps, (int(spec.shape[1]), int(spec.shape[2])), tokens=_normalises(self.steps))
         self.has_logits = getattr(output, "_keras_logits", None) is not None
         self.linear = _ends_linear(made, output)
 
@@ -81,6 +84,11 @@ class Trace:
         """Path of a layer that could be explained -> number of its channels, where it is known."""
         usable = {place.path for place in self.places}
         return {path: int(shape[-1]) for path, _, shape in self.steps if path in usable and shape[-1]}
+
+
+def called(model: Any, images: Any, asked: str | None) -> Any:
+    """The audited output of a Keras model for images; see `outputs.chosen_output`."""
+    return chosen_output(model(images, training=False), asked, getattr(model, "output_names", None) or ())
 
 
 @contextlib.contextmanager
@@ -102,6 +110,23 @@ def tap(layer: Any, on_output: Callable[[Any], None]) -> Iterator[None]:
             del layer.__dict__["call"]
         else:
             layer.__dict__["call"] = had
+
+
+def hidden_inside(steps: Sequence[Step]) -> tuple[str, ...]:
+    """A sentence on the first layer that runs a SavedModel, whose own layers Keras does not see; none without one."""
+    names = [path for path, layer, _ in steps if type(layer).__name__ == "TFSMLayer"]
+    if not names:
+        return ()
+    return (
+        f"The layer {names[0]} runs a SavedModel (TFSMLayer), whose layers Keras does not show: audit that folder "
+        "itself for heatmaps.",
+    )
+
+
+def _normalises(steps: Sequence[Step]) -> bool:
+    """Whether a layer normalises the vectors of a sequence, which then are tokens: transformers and mixers do."""
+    names = ("LayerNormalization", "RMSNormalization")
+    return any(type(layer).__name__ in names and len(shape) == 3 for _, layer, shape in steps)
 
 
 def first_line(error: Exception) -> str:

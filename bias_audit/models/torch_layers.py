@@ -13,6 +13,7 @@ from torch import nn
 
 from bias_audit.errors import ModelError
 from bias_audit.models.grids import Spatial, Step, spatial
+from bias_audit.models.outputs import chosen_output
 
 BETWEEN = "."
 """Stands between the names of modules in a path."""
@@ -140,18 +141,20 @@ def hooked(module: nn.Module, on_output: Callable[[torch.Tensor], torch.Tensor |
         handle.remove()
 
 
-def outputs_of(made: Any) -> torch.Tensor:
-    """The outputs (N, outputs) in what a model returned: a tensor, `.logits`, or the only tensor of a collection.
+def outputs_of(made: Any, asked: str | None = None) -> torch.Tensor:
+    """The outputs (N, outputs) in what a model returned.
+
+    Args:
+        made: a tensor, or a collection of tensors.
+        asked: which one of a collection (`AuditConfig.output`); None = `.logits` where it has them, else the only one.
 
     Raises:
-        ModelError: anything else.
+        ModelError: anything else, or several outputs of which none was asked for.
+        ConfigError: there is no such output.
     """
-    found = getattr(made, "logits", made)
-    if isinstance(found, dict | list | tuple):
-        parts = list(found.values()) if isinstance(found, dict) else list(found)
-        if len(parts) != 1:
-            raise ModelError(f"the model has {len(parts)} outputs (heads); one classification head is needed")
-        (found,) = parts
+    found = getattr(made, "logits", None) if asked is None else None
+    if found is None:
+        found = chosen_output(made, asked)
     if not isinstance(found, torch.Tensor):
         raise ModelError(f"the model is no classifier: it returned {type(found).__name__}, expected a tensor")
     if not found.is_floating_point():

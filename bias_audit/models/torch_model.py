@@ -26,7 +26,7 @@ from bias_audit.models.batched import Batched, predictions_of
 from bias_audit.models.choosing import candidates, choose, listed
 from bias_audit.models.function import Source, assumed_size, kind_of
 from bias_audit.models.grids import Spatial
-from bias_audit.models.head import find_head, head_of, probes
+from bias_audit.models.head import find_head, finite_rows, head_of, probes
 from bias_audit.models.memory import Cost, check_batch, fitting_batch
 from bias_audit.models.torch_layers import BETWEEN, as_deployed, hooked, outputs_of, ran
 from bias_audit.models.torch_tensors import Tensors
@@ -76,7 +76,7 @@ class TorchModel(Batched):
     def __init__(
         self, model: nn.Module, config: AuditConfig, class_names: tuple[str, ...] | None, source: Source | None
     ) -> None:
-        self._model, self._seconds = model, config.limits.seconds_per_call
+        self._model, self._seconds, self._output = model, config.limits.seconds_per_call, config.output
         moves = source is not None  # a model in memory stays where its owner put it
         source = source or Source(type(model).__name__, "")
         self._name = source.name
@@ -113,10 +113,9 @@ class TorchModel(Batched):
         if isinstance(last, nn.Linear | nn.Softmax | nn.Sigmoid):
             self._head = find_head(outputs, isinstance(last, nn.Linear), config, class_names)
             return ()
-        if not np.isfinite(outputs).all():
-            raise ModelError("the model gives NaN or infinite outputs on random input")
+        outputs, overflows = finite_rows(outputs)
         kind, why = kind_of(outputs, config, Source(source.name, source.sha256, made=True))
-        self._head = head_of(kind, outputs.shape[1], config, class_names)
+        self._head = head_of(kind, outputs.shape[1], config, class_names, overflows=overflows)
         return (why,)
 
     def predict(self, images: Array) -> Predictions:
@@ -132,9 +131,10 @@ class TorchModel(Batched):
         """Predictions and heatmaps of images (n, H, W, C), n <= batch_size; see `base.Model`."""
         what = f"the explanation of {len(images)} images"
         with self._called(what):
-            outputs, values, *gradients = self._gradients(images, labels)
+            outputs, values, gradients, labelled = self._gradients(images, labels)
         with watched(f"{what} by the method", self._seconds):  # what a method raises is not the model's failure
-            maps, maps_label = (_array(weigh(values, each, Tensors)) for each in gradients)
+            maps = _array(weigh(values, gradients, Tensors))
+            maps_label = maps.copy() if labelled is gradients else _array(weigh(values, labelled, Tensors))
         n = len(images)
         return Explanation(predictions_of(outputs, n), maps[:n], maps_label[:n])
 
@@ -242,7 +242,10 @@ class TorchModel(Batched):
             yield seen
 
     def _gradients(self, images: Array, labels: NDArray[np.intp]) -> Any:
-        """(outputs, values, gradients of the most probable class, and of the label), lists of a part per layer."""
+        """(outputs, values, gradients of the most probable class, and of the label), lists of a part per layer.
+
+        Where every label is the most probable class, the last two are one list.
+        """
         with torch.enable_grad(), self._tapped(self._taps) as seen:
             outputs = self._read(self._padded(images))
             odds = outputs[1]
@@ -254,13 +257,13 @@ class TorchModel(Batched):
             differ = bool((best != asked).any())
             gradients = _gradients_of(_sum_of(odds, best), found, keep=differ)
             labelled = _gradients_of(_sum_of(odds, asked), found, keep=False) if differ else gradients
-        parts = (
-            [
-                self._layers.as_grid(self._taps[number], each.detach().float())
-                for number, each in zip(order, of, strict=True)
-            ]
-            for of in (found, gradients, labelled)
-        )
+
+        def grids(of: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+            pairs = zip(order, of, strict=True)
+            return [self._layers.as_grid(self._taps[number], each.detach().float()) for number, each in pairs]
+
+        values, best_grids = grids(found), grids(gradients)
+        parts = values, best_grids, grids(labelled) if differ else best_grids
         return tuple(each.detach().cpu() for each in outputs), *parts
 
     def _read(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -275,7 +278,7 @@ class TorchModel(Batched):
 
     def _forward(self, images: torch.Tensor) -> torch.Tensor:
         with as_deployed(self._model):
-            outputs = outputs_of(self._model(images))
+            outputs = outputs_of(self._model(images), self._output)
         if len(outputs) != len(images):
             raise ModelError(f"the model gave {len(outputs)} rows of outputs for {len(images)} images")
         return outputs

@@ -58,7 +58,7 @@ def open_program(address: str, config: AuditConfig, class_names: tuple[str, ...]
         running(f"cannot load {name!r} as a program of {PROGRAMS[library]}"),
         _quiet("torch.export"),
     ):
-        program = (_script if library == "torchscript" else _exported)(io.BytesIO(content))
+        program = (_script if library == "torchscript" else _exported)(io.BytesIO(content), config.output)
     source = Source(Path(name).name, hashlib.sha256(content).hexdigest(), made=True)
     if config.image_size is not None and program.input_size and config.image_size != program.input_size[:2]:
         height, width, _ = program.input_size
@@ -78,15 +78,20 @@ class Program:
         run: (N, C, H, W) -> what the program returns.
         dtype: numbers that it takes.
         shape: (N, C, H, W) of its input, None where it takes any; None = nothing is known of it.
+        output: which of its outputs predicts; None = it has one.
 
     Attributes:
         input_size: (H, W, C) of its input; None = any.
     """
 
     def __init__(
-        self, run: Callable[[torch.Tensor], Any], dtype: torch.dtype, shape: tuple[int | None, ...] | None = None
+        self,
+        run: Callable[[torch.Tensor], Any],
+        dtype: torch.dtype,
+        shape: tuple[int | None, ...] | None = None,
+        output: str | None = None,
     ) -> None:
-        self._run, self._dtype = run, dtype
+        self._run, self._dtype, self._output = run, dtype, output
         batch, *sides = shape or (None, None, None, None)
         self._batch = batch
         self.input_size = None if None in sides else (*sides[1:], sides[0])
@@ -101,17 +106,17 @@ class Program:
                 part = pixels[start : start + at_once]
                 missing = at_once - len(part)
                 full = torch.cat([part, part.new_zeros((missing, *part.shape[1:]))]) if missing else part
-                made.append(outputs_of(self._run(full))[: len(part)])
+                made.append(outputs_of(self._run(full), self._output)[: len(part)])
         return torch.cat(made).float().numpy()
 
 
-def _script(file: io.BytesIO) -> Program:
+def _script(file: io.BytesIO, output: str | None) -> Program:
     module = torch.jit.load(file, map_location="cpu").eval()  # type: ignore[no-untyped-call]
     weight = next((each for each in module.parameters() if each.is_floating_point()), None)
-    return Program(module, torch.float32 if weight is None else weight.dtype)
+    return Program(module, torch.float32 if weight is None else weight.dtype, output=output)
 
 
-def _exported(file: io.BytesIO) -> Program:
+def _exported(file: io.BytesIO, output: str | None) -> Program:
     program = torch.export.load(file)
     inputs = [node for node in program.graph.nodes if node.name in program.graph_signature.user_inputs]
     given = inputs[0].meta.get("val") if len(inputs) == 1 else None
@@ -121,7 +126,7 @@ def _exported(file: io.BytesIO) -> Program:
             "A classifier takes one, images as floating-point numbers (N, C, H, W).",
         )
     shape = tuple(side if isinstance(side, int) else None for side in given.shape)  # others are symbols
-    return Program(program.module(), given.dtype, shape)
+    return Program(program.module(), given.dtype, shape, output)
 
 
 def _read(path: Path, limits: Limits) -> bytes:

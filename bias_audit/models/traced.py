@@ -19,6 +19,9 @@ from bias_audit.models.framework import freeze, tf
 MOST_CONSTANT = 1_000_000_000
 """Most bytes of weights that are made constants: they are then held twice, and a graph must stay below 2 GB."""
 
+NO_GRADIENT = "The model gives no gradient at {}: only methods that perturb the image can explain it."
+"""Note on a layer that was asked for and gets none."""
+
 Watch = Callable[[int, Any], None]
 """(place, tensor): called with the output of the explained layer that has this place in the list of layers."""
 

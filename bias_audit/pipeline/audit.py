@@ -79,7 +79,7 @@ def audit(
     """Audit a classifier on a test set and write the run folder.
 
     Args:
-        model: path of a .keras or .h5 file or of a SavedModel folder, or a Keras model in memory.
+        model: path of a .keras, .h5 or .onnx file or of a SavedModel folder, or a model in memory.
         data: folder with one folder per class, or a CSV/Parquet table with columns image and label.
         predictions: table of predictions that were made elsewhere, in the place of a model, which is None then.
         composites: folder of changed pictures (`bias-audit composites`), of which `predictions` holds rows, too.

@@ -9,6 +9,7 @@ from . import (
     gate_files,
     models,
     networks_by_name,
+    onnx_models,
     pictures,
     programs,
     results,
@@ -30,6 +31,7 @@ KINDS: dict[str, Kind] = {
     **networks_by_name.KINDS,
     **programs.KINDS,
     **segmenters.KINDS,
+    **onnx_models.KINDS,
     **audits.KINDS,
 }
 """Name -> kind, in the order of the table. A new kind is a function in the file of what it attacks and a line there."""

@@ -44,7 +44,7 @@ def test_wrong_calls(tiny, command, tmp_path):
     calls = [
         ((tmp_path / "none.keras", photos), "no model at"),
         ((broken, photos), "cannot load the model"),
-        ((text, photos), "is no Keras model"),
+        ((text, photos), "is no model"),
         ((tmp_path, photos), "is a folder"),
         ((good, tmp_path / "nowhere"), "no data at"),
         ((good, empty), "no class folders"),

@@ -146,3 +146,37 @@ def test_the_table_of_peers_is_of_ratios_within_a_round(monkeypatch):
     assert "no wheel" in lines["tf-keras-vis"]
     assert "broken" in lines["tf-explain"]
     assert "too large" in lines["torch forward"]
+
+
+@pytest.mark.heavy
+def test_the_table_of_neighbours_counts_what_each_tool_said_of_networks_whose_reliance_was_measured(
+    monkeypatch, tmp_path
+):
+    monkeypatch.syspath_prepend(SCRIPTS)
+    import neighbours
+
+    def network(name, planted, wolf, accused):
+        folder = tmp_path / name
+        still = {"plain": 1.0, "snow": 1.0, "won": 0.0}
+        reliance = {"fox": still, "husky": still, "wolf": {"plain": 1.0 - wolf, "snow": 1.0, "won": 0.0}}
+        said = {"accused": accused, "warns": bool(accused), "names": True, "version": "bnnr 1", "seconds": 2.0}
+        (folder / "said" / "bnnr").mkdir(parents=True)
+        (folder / "network.json").write_text(json.dumps({"planted": planted, "seed": 1, "reliance": reliance}))
+        (folder / "said" / "bnnr" / "defaults.json").write_text(json.dumps(said))
+        return folder
+
+    networks = [
+        network("relies", True, 0.9, ["fox", "wolf"]),
+        network("relies too", True, 0.3, ["husky"]),
+        network("ignored the snow", True, 0.1, ["wolf"]),  # does not count: nothing was there to be found
+        network("clean", False, 0.04, []),
+        network("clean too", False, 0.0, ["fox"]),
+        network("relies a little", False, 0.1, ["wolf"]),  # does not count: the accusation may be right
+    ]
+    assert [each.split("|")[2].strip() for each in neighbours.truth_table(networks).splitlines()[2:]] == [
+        "2 of 3",
+        "2 of 3",
+    ]
+    (row,) = (line for line in neighbours.table(networks).splitlines() if line.startswith("| bnnr"))
+    cells = [cell.strip().split(" (")[0] for cell in row.strip("|").split("|")]
+    assert cells == ["bnnr 1", "defaults", "network, photos, labels", "1 of 2", "2 of 2", "1 of 2", "2.0"]

@@ -44,7 +44,10 @@ def test_what_cannot_be_explained_says_why(tmp_path, command):
 
     model = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Flatten(), keras.layers.Dense(2, "softmax")])
     model.save(tmp_path / "flat.keras")
-    code, _, err = command("inspect", tmp_path / "flat.keras")
+    code, out, err = command("inspect", tmp_path / "flat.keras")
+    assert code == 0, err
+    assert "No layer of the model keeps a spatial grid" in " ".join(out.split())
+    code, _, err = command("inspect", tmp_path / "flat.keras", "--layer", "flatten")
     assert code == 2
     assert "no layer of the model keeps a spatial grid" in err
 

@@ -13,6 +13,7 @@ from networks import BATCH, SIZE, layers, make_images, make_model
 
 from bias_audit.config import AuditConfig
 from bias_audit.errors import BiasAuditError, ConfigError, ModelError
+from bias_audit.heatmaps.methods import Explainer
 from bias_audit.models.doors import load_model
 
 
@@ -86,7 +87,12 @@ class TestRefused:
     def test_a_grid_of_one_cell(self) -> None:
         inputs = keras.Input(SIZE)
         x = layers.Flatten()(layers.Conv2D(4, SIZE[:2], name="whole")(inputs))
-        _refused(keras.Model(inputs, layers.Dense(2)(x)), 2, ModelError, "no layer", "spatial grid")
+        model = keras.Model(inputs, layers.Dense(2)(x))
+        _refused(model, 2, ModelError, "no layer", "spatial grid", layer="whole")
+        explained = make_model(model, 2)
+        assert (explained.layer, explained.grid, explained.differentiable) == ("", (1, 1), False)
+        assert "No layer of the model keeps a spatial grid" in explained.notes[0]
+        assert Explainer(explained, "default", lambda x: x).name == "none"
 
     def test_softmax_over_one_unit(self) -> None:
         inputs = keras.Input(SIZE)
@@ -127,7 +133,7 @@ class TestFiles:
         ("name", "content", "says"),
         [
             ("none.keras", None, ["no model at", "none.keras"]),
-            ("m.pt", b"x", ["no Keras model", ".keras, .h5 or a SavedModel", "'.pt'"]),
+            ("m.pt", b"x", ["is no model", ".keras, .h5, .onnx or a SavedModel", "'.pt'"]),
             ("garbage.keras", b"I am no zip", ["cannot load the model", "garbage.keras", "no .keras archive"]),
             ("garbage.h5", b"I am no hdf5", ["cannot load the model", "garbage.h5"]),
             ("empty.keras", b"", ["cannot load the model", "empty.keras"]),

@@ -296,7 +296,7 @@ class TestRefused:
         self._refused(tmp_path, "cut off or no SavedModel")
         (tmp_path / "saved_model.pb").write_bytes(b"")
         self._refused(tmp_path, "cut off or no SavedModel")
-        self._refused(tmp_path / "saved_model.pb", "no Keras model", "'.pb'")
+        self._refused(tmp_path / "saved_model.pb", "is no model", "'.pb'")
 
     def test_the_folder_above_says_where(self, tmp_path: Path) -> None:
         _saved(Net(tf.nn.softmax), tmp_path / "1")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 import torch
@@ -77,6 +79,24 @@ def test_the_maps_of_the_pass_are_those_of_numpy_on_its_parts(name):
 
     expected = weigh(parts.values, parts.gradients_label, NumPy)
     assert np.allclose(made.maps_label, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+
+
+def test_where_every_label_is_predicted_the_method_is_asked_once():
+    net, images, asked = opened(convolutions()), photos(4), []
+
+    def weigh(values, gradients, xp):
+        asked.append(len(values))
+        return one("hires_cam")(values, gradients, xp)
+
+    predicted = net.predict(images).probabilities.argmax(axis=1)
+    found = net.explain(images, predicted, weigh)
+    assert len(asked) == 1
+    np.testing.assert_array_equal(found.maps, found.maps_label)
+    other = net.explain(images, (predicted + np.array([0, 0, 0, 1])) % CLASSES, weigh)
+    assert len(asked) == 3
+    np.testing.assert_array_equal(other.maps, found.maps)
+    np.testing.assert_allclose(other.maps_label[:3], found.maps[:3], rtol=1e-5, atol=1e-7)
+    assert np.abs(other.maps_label[3] - found.maps[3]).max() > 1e-3 * np.abs(found.maps[3]).max()
 
 
 def test_predictions_are_the_softmax_of_the_models_own_outputs():
@@ -248,3 +268,64 @@ def test_grey_pictures_and_a_size_of_its_own():
 def test_the_hash_is_that_of_the_weights():
     one, other = opened(convolutions()), opened(convolutions(seed=1))
     assert one.sha256 == opened(convolutions()).sha256 != other.sha256
+
+
+class Beside(nn.Module):
+    """A classifier that returns what it knows beside its scores, in a form that a test names."""
+
+    def __init__(self, form):
+        super().__init__()
+        self.net, self.other, self.form = convolutions(), nn.Linear(3, 7), form
+
+    def forward(self, images):
+        scores = self.net(images)
+        return self.form(scores, self.other(scores))
+
+
+class Named(NamedTuple):
+    scores: torch.Tensor
+    embedding: torch.Tensor
+
+
+FORMS = {
+    "tuple": (lambda s, e: (s, e), "0"),
+    "list": (lambda s, e: [e, s], "1"),
+    "dict": (lambda s, e: {"scores": s, "embedding": e}, "scores"),
+    "named tuple": (Named, "scores"),
+    "place in a dict": (lambda s, e: {"embedding": e, "scores": s}, "1"),
+    "only one": (lambda s, e: {"scores": s}, None),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_output_that_is_asked_for_is_audited_as_if_it_stood_alone(form):
+    made, asked = FORMS[form]
+    net = Beside(made)
+    ours, alone = (each.activations(photos(4), LABELS[:4]) for each in (opened(net, output=asked), opened(net.net)))
+    np.testing.assert_allclose(ours.predictions.log_odds, alone.predictions.log_odds, rtol=1e-5, atol=1e-6)
+    assert np.ptp(alone.predictions.log_odds, axis=0).max() > 0.01
+    np.testing.assert_allclose(ours.gradients_label, alone.gradients_label, rtol=1e-5, atol=1e-8)
+    assert np.abs(ours.gradients_label).max() > 0
+
+
+def test_without_a_choice_the_outputs_are_listed():
+    net = Beside(FORMS["dict"][0])
+    with pytest.raises(ModelError) as caught:
+        opened(net)
+    assert caught.value.message == (
+        "the model has 2 outputs, 'scores' (N, 3), 'embedding' (N, 7); one classification head is needed"
+    )
+    with pytest.raises(ConfigError, match="the model has no output 'logits'") as caught:
+        opened(net, output="logits")
+    assert caught.value.hint == "It has 'scores' (N, 3), 'embedding' (N, 7); places count from 0."
+
+
+def test_logits_go_first_unless_another_output_is_asked_for():
+    """As the outputs of transformers are: a dictionary with attributes."""
+
+    class Outputs(dict):
+        logits = property(lambda self: self["logits"])
+
+    net = Beside(lambda scores, embedding: Outputs(embedding=embedding, logits=scores))
+    assert opened(net).outputs == opened(net, output="logits").outputs == 3
+    assert opened(net, None, output="embedding").outputs == 7

@@ -1,0 +1,379 @@
+"""Reads the structure of an ONNX graph: how its images lie, what is done to them first, and how it ends.
+
+Heatmaps need no gradients of the runtime where a graph ends in global average pooling and one linear layer: `ending`
+finds the tensor before the pooling and the weights behind it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from bias_audit.models.onnx_proto import (
+    ATTRIBUTE,
+    GRAPH,
+    MODEL,
+    NODE,
+    TENSOR,
+    VALUE,
+    fields,
+    integer,
+    integers,
+    pieces,
+    real,
+    text,
+    texts,
+    with_outputs,
+    written,
+)
+from bias_audit.models.onnx_safety import ALLOWED
+from bias_audit.models.onnx_session import Session
+from bias_audit.models.preprocessing_inside import SIGNS, arithmetic_in_words
+from bias_audit.run.printable import printable
+
+STANDARD = ("", "ai.onnx")
+
+PASSES_ON = (
+    "Cast", "DequantizeLinear", "Dropout", "Flatten", "Identity", "QuantizeLinear", "Reshape", "Squeeze", "Unsqueeze",
+)  # fmt: skip
+"""Operations that pass their first input on: the same numbers, rounded at most, in another shape."""
+
+CELLWISE = (*PASSES_ON, "Add", "Clip", "Div", "Mul", "Pad", "Resize", "Sub")
+"""Operations before the first layer with weights that leave the axes of images in their order."""
+
+PROBABLE = ("LogSoftmax", "Sigmoid", "Softmax")
+"""Operations that make probabilities, or their logarithms, of logits."""
+PROBABLE_ROUNDED = ("QLinearSigmoid", "QLinearSoftmax")
+"""Operations that make probabilities of logits of 8 bits, in steps of 8 bits."""
+
+RANDOM = (
+    "Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike",
+)  # fmt: skip
+
+DRAWS = (
+    "The graph draws random numbers while it predicts (at {}), so its predictions are partly chance: augmentation was "
+    "exported with it. Export the model for inference."
+)
+
+WEIGHTS = (1, 2, 3, 10, 11, 16)
+"""Types of tensors (TensorProto.DataType) that are counted as weights: floating point, and whole numbers of 8 bits."""
+
+IR_VERSION = 8
+"""Version of the file format of the small models that are made here."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """An operation of a graph; names of tensors that are left out are "".
+
+    Attributes:
+        op, name: what it is and what it is called.
+        inputs, outputs: names of tensors.
+        own: whether it is one of a domain beyond the standard, or may be.
+        piece: its bytes.
+    """
+
+    op: str
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    own: bool
+    piece: memoryview
+
+    @property
+    def given(self) -> str:
+        """Its first input."""
+        return self.inputs[0] if self.inputs else ""
+
+    @property
+    def path(self) -> str:
+        """What it is called in sentences: one line, without the comma that stands between layers."""
+        return shown(self.name or self.op)
+
+    def attribute(self, name: str) -> memoryview | None:
+        """An attribute of this name."""
+        found = (each for each in pieces(self.piece, NODE["attributes"]) if text(each, ATTRIBUTE["name"]) == name)
+        return next(found, None)
+
+    def integers(self, name: str) -> list[int]:
+        """Whole numbers of an attribute; [] where it has none."""
+        found = self.attribute(name)
+        return [] if found is None else integers(found, ATTRIBUTE["ints"])
+
+    def integer(self, name: str, default: int) -> int:
+        found = self.attribute(name)
+        return default if found is None else integer(found, ATTRIBUTE["int"], default)
+
+    def real(self, name: str, default: float) -> float:
+        found = self.attribute(name)
+        return default if found is None else real(found, ATTRIBUTE["float"], default)
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """A head that is one linear layer on the means of feature maps.
+
+    Attributes:
+        features: tensor before the pooling, (N, C, h, w) or (N, h, w, C).
+        first: whether its channels come first.
+        weights: tensor of the layer's weights; "" = the means themselves are the logits.
+        rows: whether these are (C, outputs); else (outputs, C, ...).
+        scale: factor of the weights.
+    """
+
+    features: str
+    first: bool
+    weights: str
+    rows: bool = True
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a graph ends.
+
+    Attributes:
+        logits: tensor before the operation `final`; the output itself where there is none.
+        final: operation of `PROBABLE` or `PROBABLE_ROUNDED` that makes the output; "" = none.
+        linear: whether a layer of weights without activation makes the logits.
+        pooled: None = the graph ends in another way.
+        why: then, what stands in the place of pooling and linear layer.
+    """
+
+    logits: str
+    final: str
+    linear: bool
+    pooled: Pooled | None
+    why: str = ""
+
+
+class OnnxGraph:
+    """The graph of a model.
+
+    Args:
+        path: path of the file, for messages.
+        content: bytes of the model, after `onnx_safety.check_onnx`, with all numbers in it.
+
+    Attributes:
+        outputs: (name, number of axes or None) of each declared output.
+        parameters: number of weights.
+        rounds: whether numbers in between are rounded to 8 or 16 bits: the network is quantised.
+        notes: sentences that a reader of the result should know about the graph.
+
+    Raises:
+        ValueError, IndexError: the bytes are no model.
+    """
+
+    def __init__(self, path: Path, content: bytes) -> None:
+        self._path, self._model = path, memoryview(content)
+        (graph,) = pieces(self._model, MODEL["graph"])
+        self._nodes = [_node(each) for each in pieces(graph, GRAPH["nodes"])]
+        self._made_by = {name: node for node in self._nodes for name in node.outputs if name}
+        self._tensors = {text(each, TENSOR["name"]): each for each in pieces(graph, GRAPH["initializers"])}
+        self.outputs = [(text(each, VALUE["name"]), _axes(each)) for each in pieces(graph, GRAPH["outputs"])]
+        self.parameters = sum(
+            math.prod(integers(each, TENSOR["dims"]))
+            for each in self._tensors.values()
+            if integer(each, TENSOR["type"]) in WEIGHTS
+        )
+        drawn = [node.path for node in self._nodes if node.op in RANDOM and not node.own]
+        self.rounds = any(node.op in ("DynamicQuantizeLinear", "QuantizeLinear") for node in self._nodes)
+        self.notes = (DRAWS.format(drawn[0]),) if drawn else ()
+
+    def ending(self, output: str) -> Ending:
+        """How the graph makes an output of the shape (N, outputs).
+
+        It is read off the names of operations; that the numbers are so has to be seen on images.
+        """
+        name, last = self._back(output)
+        final = last.op if last is not None and last.op in (*PROBABLE, *PROBABLE_ROUNDED) and not last.own else ""
+        if last is not None and final in PROBABLE:
+            output = last.given
+            name, last = self._back(output)
+        head, means = self._linear_layer(name, last)
+        linear = head is not None
+        name, pool = self._back(means)
+        first = None if pool is None or pool.own else self._pools(pool)
+        if pool is None or first is None:
+            what = "its input" if pool is None else pool.op
+            where = "before its linear layer" if linear else "at its end"
+            return Ending(output, final, linear, None, f"{shown(what)} stands {where}")
+        weights, rows, scale = head or ("", True, 1.0)
+        return Ending(output, final, linear, Pooled(pool.given, first, weights, rows, scale))
+
+    def _back(self, name: str) -> tuple[str, Node | None]:
+        """(tensor, operation that makes it), behind operations that only pass on; None = an input or a constant."""
+        seen = set()
+        while (node := self._made_by.get(name)) is not None and node.op in PASSES_ON and name not in seen:
+            seen.add(name)
+            name = node.given
+        return name, node
+
+    def _linear_layer(self, name: str, node: Node | None) -> tuple[tuple[str, bool, float] | None, str]:
+        """((weights, whether they are (C, outputs), their factor) or None, tensor that the layer gets)."""
+        if node is not None and node.op == "Add" and not node.own and len(node.inputs) == 2:
+            varying = [each for each in node.inputs if not self.is_constant(each)]
+            if len(varying) == 1 and (found := self._back(varying[0]))[1] is not None:
+                name, node = found
+        if node is None or node.own or len(node.inputs) < 2 or not self.is_constant(node.inputs[1]):
+            return None, name
+        given, weights = node.inputs[:2]
+        if node.op == "MatMul":
+            return (weights, True, 1.0), given
+        if node.op == "Gemm" and not node.integer("transA", 0):
+            return (weights, not node.integer("transB", 0), node.real("alpha", 1.0)), given
+        if node.op == "Conv" and node.integer("group", 1) == 1:  # on means it is a linear layer, if it is 1x1
+            return (weights, False, 1.0), given
+        return None, name
+
+    def _pools(self, node: Node) -> bool | None:
+        """Whether an operation takes means over the image of channels that come first (True) or last (False)."""
+        if node.op == "GlobalAveragePool":
+            return True
+        if node.op == "AveragePool":
+            return None if any(node.integers("pads")) else True
+        if node.op != "ReduceMean":
+            return None
+        axes = node.integers("axes")
+        if not axes and len(node.inputs) > 1 and self.is_constant(node.inputs[1]):
+            axes = [int(each) for each in self.constants([node.inputs[1]])[0].ravel()]
+        places: dict[tuple[int, ...], bool] = {(2, 3): True, (1, 2): False}
+        return places.get(tuple(sorted(axis % 4 for axis in axes)))
+
+    def is_constant(self, name: str) -> bool:
+        """Whether a tensor is the same for all images."""
+        return self._cone([name]) is not None
+
+    def constants(self, names: Sequence[str]) -> list[NDArray[Any]]:
+        """The values of tensors that are the same for all images, as the runtime computes them."""
+        nodes, tensors = self._cone(names) or ([], [])
+        made = [f"constant {number}" for number in range(len(names))]
+        copies = [
+            b"".join(
+                (written(NODE["inputs"], name), written(NODE["outputs"], new), written(NODE["op_type"], "Identity"))
+            )
+            for name, new in zip(names, made, strict=True)
+        ]
+        graph = b"".join(
+            (
+                written(2, "constants"),
+                *(written(GRAPH["nodes"], bytes(node.piece)) for node in nodes),
+                *(written(GRAPH["nodes"], each) for each in copies),
+                *(written(GRAPH["initializers"], bytes(each)) for each in tensors),
+            )
+        )
+        kept = (MODEL["opset"], MODEL["functions"])
+        rest = b"".join(each.raw for each in fields(self._model) if each.number in kept)
+        model = written(MODEL["ir_version"], IR_VERSION) + written(MODEL["graph"], graph) + rest
+        return Session(self._path, with_outputs(model, made), "model").run(made, {})
+
+    def _cone(self, names: Sequence[str]) -> tuple[list[Node], list[memoryview]] | None:
+        """Operations and tensors of which constants are made; None where one of them depends on an input or chance."""
+        nodes: dict[int, Node] = {}
+        tensors: dict[str, memoryview] = {}
+        waiting = list(names)
+        while waiting:
+            name = waiting.pop()
+            node = self._made_by.get(name)
+            if name in self._tensors:
+                tensors[name] = self._tensors[name]
+            elif node is None or node.op in RANDOM or node.attribute("body") or node.op == "If":
+                return None
+            elif id(node) not in nodes:
+                nodes[id(node)] = node
+                waiting += [each for each in node.inputs if each]
+        return [node for node in self._nodes if id(node) in nodes], list(tensors.values())
+
+    def layout(self, image: str) -> tuple[bool | None, int | None]:
+        """(whether the channels of the images come first, their number), by the first operation that tells.
+
+        None stands for what none tells.
+        """
+        name, node = self._forward(image, CELLWISE)
+        if node is None or node.own or node.given != name:
+            return None, None
+        if node.op == "Transpose":
+            order = node.integers("perm")
+            orders: dict[tuple[int, ...], bool] = {(0, 3, 1, 2): False, (0, 2, 3, 1): True}
+            first = orders.get(tuple(order))
+            inner = self._forward(node.outputs[0], CELLWISE)[1] if first is False else None
+            return first, self._channels(inner)
+        return (True, self._channels(node)) if node.op == "Conv" else (None, None)
+
+    def _channels(self, node: Node | None) -> int | None:
+        """Number of channels that a convolution takes."""
+        if node is None or node.op != "Conv" or len(node.inputs) < 2 or not self.is_constant(node.inputs[1]):
+            return None
+        return int(self.constants([node.inputs[1]])[0].shape[1] * node.integer("group", 1))
+
+    def first_steps(self, image: str) -> tuple[str, ...]:
+        """Preprocessing inside the graph before the first layer with weights, as "path: what it does".
+
+        Listed are resizing, and arithmetic of images with constants of one number, or one per channel.
+        """
+        return tuple(
+            f"{node.path}: {said}" for name, node in self._chain(image) if (said := self._said(name, node)) is not None
+        )
+
+    def _said(self, name: str, node: Node) -> str | None:
+        kind = node.op.lower()
+        if kind == "resize":
+            return "resized"
+        if kind not in SIGNS or len(node.inputs) != 2 or node.own:
+            return None
+        other = node.inputs[1] if node.inputs[0] == name else node.inputs[0]
+        if not self.is_constant(other) or (node.inputs[0] != name and kind in ("sub", "div")):
+            return None
+        value = self.constants([other])[0]
+        return arithmetic_in_words(kind, value) if value.size <= 4 else None
+
+    def _chain(self, name: str) -> Iterator[tuple[str, Node]]:
+        """(tensor, operation) from an input on, for as long as one operation alone takes what the one before made."""
+        for _ in range(len(self._nodes)):
+            takers = [node for node in self._nodes if name in node.inputs]
+            if len(takers) != 1 or not takers[0].outputs or takers[0].op not in (*CELLWISE, "Transpose"):
+                return
+            yield name, takers[0]
+            name = takers[0].outputs[0]
+
+    def _forward(self, name: str, through: Sequence[str]) -> tuple[str, Node | None]:
+        """(tensor, operation) behind operations of `through`; None where several take it."""
+        for _ in range(len(self._nodes) + 1):
+            takers = [node for node in self._nodes if name in node.inputs]
+            if len(takers) != 1:
+                return name, None
+            if takers[0].op not in through or not takers[0].outputs:
+                return name, takers[0]
+            name = takers[0].outputs[0]
+        return name, None
+
+
+def shown(name: str) -> str:
+    """A name out of a file, fit for one line, as the path of a layer: commas stand between paths."""
+    return printable(" ".join(name.replace(",", "_").split()))[:200]
+
+
+def _node(piece: memoryview) -> Node:
+    domain, op = text(piece, NODE["domain"]), text(piece, NODE["op_type"])
+    return Node(
+        op,
+        text(piece, NODE["name"]),
+        tuple(texts(piece, NODE["inputs"])),
+        tuple(texts(piece, NODE["outputs"])),
+        domain not in STANDARD and (domain, op) not in ALLOWED,
+        piece,
+    )
+
+
+def _axes(value: memoryview) -> int | None:
+    """Number of axes of a declared tensor; None where it is not declared."""
+    for kind in pieces(value, VALUE["type"]):
+        for tensor in pieces(kind, 1):  # TypeProto.tensor_type
+            for shape in pieces(tensor, 2):  # Tensor.shape
+                return len(pieces(shape, 1))
+    return None

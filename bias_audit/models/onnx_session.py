@@ -1,0 +1,112 @@
+"""Runs ONNX models with onnxruntime, which only this file imports: on how many threads, and on what."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bias_audit.errors import ModelError
+from bias_audit.limits.bounds import Limits, beyond
+from bias_audit.models.onnx_safety import refusal
+
+BYTES = "tensor(uint8)"
+TYPES: dict[str, Any] = {BYTES: np.uint8, "tensor(float)": np.float32, "tensor(float16)": np.float16}
+"""Type of an input as onnxruntime names it -> as NumPy does."""
+
+CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
+
+
+class Session:
+    """A network that onnxruntime runs.
+
+    Args:
+        path: path of its file, for messages.
+        content: the model, after `onnx_safety.check_onnx`; no file is read.
+        what: what it is to be, "model" or "segmenter", for messages.
+        opset: version of the standard's operations that it is written in, for messages.
+        gpu: whether it may run on a GPU, where onnxruntime has one.
+
+    Attributes:
+        inputs, outputs: (name, type, shape) of each; a side of a shape is a number, a text or None.
+        on_gpu: whether it runs on a GPU.
+
+    Raises:
+        ModelError: onnxruntime does not take the model.
+    """
+
+    def __init__(self, path: Path, content: bytes, what: str, opset: int = 0, *, gpu: bool = False) -> None:
+        ort = runtime()
+        self._said = f"the {what} {str(path)!r}"
+        options = ort.SessionOptions()
+        options.log_severity_level = 4
+        options.intra_op_num_threads = threads()
+        options.add_session_config_entry("session.load_model_format", "ONNX")
+        there = [name for name in (CUDA, CPU) if name in ort.get_available_providers()]
+        # With TF32 a GPU would keep 10 bits of the products, and the same pictures get other numbers than on a CPU.
+        providers = [(CUDA, {"use_tf32": "0"}), CPU] if gpu and CUDA in there else [CPU]
+        try:
+            self._session = ort.InferenceSession(content, options, providers=providers, enable_fallback=0)
+            self.inputs, self.outputs = (
+                [(each.name, each.type, tuple(each.shape or ())) for each in listed]
+                for listed in (self._session.get_inputs(), self._session.get_outputs())
+            )
+        except Exception as error:  # onnxruntime has an exception of its own for each of its codes
+            told = line(error)
+            if "opset" in str(error).lower() or "IR version" in str(error):
+                raise refusal(what, path)(
+                    f"it is written in opset {opset} or a format, which the installed onnxruntime {ort.__version__} "
+                    "does not know in full",
+                    "Take a newer one (pip install --upgrade onnxruntime), or export the model in an older opset.",
+                ) from error
+            raise refusal(what, path)(told, "") from error
+        self.on_gpu = CUDA in self._session.get_providers()
+
+    def run(self, names: Sequence[str], given: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        """Outputs by name for inputs by name.
+
+        Raises:
+            ModelError: the network failed.
+        """
+        try:
+            return [np.asarray(each) for each in self._session.run(list(names), dict(given))]
+        except Exception as error:
+            raise ModelError(f"{self._said} failed: {line(error)}") from error
+
+
+def runtime() -> Any:
+    """The package onnxruntime.
+
+    Raises:
+        ImportError: it is not installed; see `packages.needed`.
+    """
+    import onnxruntime
+
+    return onnxruntime
+
+
+def read(path: Path, what: str, limits: Limits) -> bytes:
+    """Bytes of a file, which is refused if it is too large."""
+    if (size := path.stat().st_size) > limits.weights_bytes:
+        raise refusal(what, path)(f"it has {beyond('weights_bytes', size, limits.weights_bytes)}", "")
+    return path.read_bytes()
+
+
+def threads() -> int:
+    """Threads of an operation: OMP_NUM_THREADS where it says a number, as for PyTorch, else the CPUs of this process.
+
+    Left to itself, onnxruntime takes those of the whole machine.
+    """
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    if asked.isascii() and asked.isdecimal() and 0 < int(asked[:9]) < 10_000:
+        return int(asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def line(error: Exception) -> str:
+    """What an error says, as one line."""
+    return " ".join(str(error).split())[:300] or type(error).__name__
