@@ -45,9 +45,9 @@ def load_model(model: str | Path | Any, config: AuditConfig, class_names: tuple[
     """Load a model, find the layer to explain if it has any, and check that the outputs fit the classes.
 
     Args:
-        model: path of a .keras, .h5 or .onnx file, of a SavedModel folder or of one of Hugging Face;
-            `torchvision:NAME@FILE` or `timm:NAME@FILE`; `module:function`, a function of images that predicts or one without arguments that
-            makes a model; or a model in memory: of Keras or PyTorch, any object that satisfies `base.Model` or
+        model: path of a .keras, .h5 or .onnx file, of a SavedModel folder or of one of Hugging Face; an address such as
+            `timm:NAME@FILE`; `module:function`, a function of images that predicts or one without arguments that makes
+            a model; or a model in memory: of Keras or PyTorch, any object that satisfies `base.Model` or
             `base.Predictor`, or such a function.
         config: layer, image size, batch size and class map.
         class_names: classes of the data set, in the order of the outputs; None = no data set, any number of outputs.
