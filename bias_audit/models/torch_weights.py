@@ -10,6 +10,7 @@ import os
 import pickletools
 import re
 import zipfile
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -106,7 +107,10 @@ def fitted(weights: Weights, build: Callable[[int], nn.Module], name: str, file:
         network = build(classes)
         own = network.state_dict()
     _refuse_others(weights, own, name, file)
-    network.load_state_dict(weights)
+    # Under the version of this network: formats of older versions differ in names or shapes, which is refused above.
+    whole = OrderedDict({**own, **weights})
+    whole._metadata = own._metadata  # type: ignore[attr-defined]
+    network.load_state_dict(whole)
     return network
 
 

@@ -288,10 +288,10 @@ def explained(library: str, name: str, make: Any, folder: Path) -> Row:
         faults.append("map not finite")
     elif (np.ptp(maps, axis=(1, 2)) == 0).any():
         faults.append("constant map")
-    heads = [each.in_features for each in network.modules() if isinstance(each, nn.Linear)][-1:]
+    heads = [each.in_features for each in network.modules() if isinstance(each, nn.Linear)]
     read = loaded.channels.get(loaded.layer)
-    if library == "torchvision" and _as_cam(maps, cam) == "equal" and heads not in ([], [read]):
-        faults.append(f"the head reads {heads[0]} channels, {read} are explained")
+    if library == "torchvision" and _as_cam(maps, cam) == "equal" and heads and read not in heads:
+        faults.append(f"no layer of the head reads {read} channels, which are explained")
     ours = fit_image(np.asarray(shot), loaded.input_size[:2], config.resize, config.interpolation)
     ours = find_preprocess(config.preprocess, 3)(ours[None])[0]
     reading = trained_with(loaded)

@@ -65,8 +65,8 @@ class TestOpened:
     def test_it_predicts_what_the_network_does(self, folder: Path) -> None:
         from torchvision.models import Small
 
+        torch.manual_seed(1)
         made = Small(2)
-        made.load_state_dict(weights())
         pixels = np.random.default_rng(0).uniform(-1, 1, (3, 32, 32, 3)).astype(np.float32)
         with torch.no_grad():
             expected = made.eval()(torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy())).softmax(dim=1).numpy()

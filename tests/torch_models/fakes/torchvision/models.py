@@ -18,6 +18,14 @@ class Small(nn.Module):
         self.layer4 = nn.Sequential(nn.Conv2d(4, 6, 3, stride=2), nn.ReLU())
         self.fc = nn.Linear(6, classes)
 
+    _version = 2
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, local_metadata: Any, *others: Any) -> None:
+        """As MNASNet's, which asks what version the weights are of: a bare dict of tensors does not say it."""
+        if local_metadata.get("version") != 2:
+            raise ValueError(f"version should be 2 instead of {local_metadata.get('version')}")
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *others)
+
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.fc(self.layer4(self.bn1(self.conv1(images))).mean(dim=(2, 3)))
 

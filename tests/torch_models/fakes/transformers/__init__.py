@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -35,6 +36,8 @@ class AutoModelForImageClassification:
         weights = {
             name: value for each in files if each.suffix == ".safetensors" for name, value in load_file(each).items()
         }
-        found = network.load_state_dict(weights, strict=False)
+        whole = OrderedDict(weights)
+        whole._metadata = network.state_dict()._metadata
+        found = network.load_state_dict(whole, strict=False)
         missing = [name for name in found.missing_keys if not name.endswith("num_batches_tracked")]
         return network, {"missing_keys": missing, "unexpected_keys": found.unexpected_keys}
