@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from bias_audit.errors import ModelError
-from bias_audit.models.grids import Spatial, Step, spatial
+from bias_audit.models.grids import Spatial, Step, looks_first, spatial
 from bias_audit.models.outputs import chosen_output
 
 BETWEEN = "."
@@ -203,9 +203,7 @@ def _channels_first(module: nn.Module, shape: tuple[int, ...], before: bool | No
     if before is not None:
         return before
     height, width = images.shape[2:]
-    return abs(math.log(shape[2] * width / (shape[3] * height))) <= abs(
-        math.log(shape[1] * width / (shape[2] * height))
-    )
+    return looks_first(shape, (int(height), int(width)))
 
 
 def _in_proportion(shape: tuple[int | None, ...], images: torch.Tensor) -> bool:

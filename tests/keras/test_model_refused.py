@@ -64,8 +64,6 @@ class TestRefused:
         spectral = keras.Input((8, 8, 5))
         flat = layers.Dense(2)(layers.Flatten()(spectral))
         _refused(keras.Model(spectral, flat), 2, ModelError, "5 channels", "1 or 3")
-        first = keras.Input((3, 8, 8))
-        _refused(keras.Model(first, layers.Dense(2)(layers.Flatten()(first))), 2, ModelError, "channels first")
 
     def test_image_size(self) -> None:
         _refused(networks.any_size(), 3, ConfigError, "any image size", "--image-size")
