@@ -26,6 +26,8 @@ PREPROCESSES = ("none", "unit", "signed", "imagenet", "caffe", "bgr", "unit_bgr"
 AUTO_PREPROCESS = "auto"
 DECODERS = ("pillow", "tensorflow")
 HEADS = ("softmax", "sigmoid", "logits")
+TORCH = ("channels_last", "bfloat16")
+"""How a network of PyTorch may be run for speed; both change its numbers by rounding."""
 AS_LOADER = ""
 """Value of `resize`, `interpolation` and `decoder` before they are resolved: as the loader does it."""
 
@@ -45,7 +47,7 @@ NO_FILL = "none"
 SECOND_FILL_DONORS = 3  # most backgrounds per photo and arm under the second fill; odd, as `AuditConfig.donors`
 
 
-LEFT_OUT = ("extra", "limits", "output")
+LEFT_OUT = ("extra", "limits", "output", "torch")
 """Fields that older configurations lack, and that are not written while they are empty."""
 
 
@@ -90,6 +92,7 @@ class AuditConfig:
         head: what the outputs are, one of HEADS: probabilities of a softmax or of sigmoids, or logits; None = seen from
             the outputs for the first images.
         output: which output of a model with several is audited, by its name or its place from 0; None = there is one.
+        torch: how a network of PyTorch runs, names of TORCH joined by commas; None = in its own precision and layout.
         custom_objects: module with the classes and functions that the model's file needs; importing it runs it.
         extra: settings of checks of other packages, as (name, value) pairs in the order of their names.
         limits: what a file may cost; a mapping, name -> number, becomes `Limits`.
@@ -117,6 +120,7 @@ class AuditConfig:
     class_map: tuple[tuple[str, tuple[int, ...]], ...] | None = None
     head: str | None = None
     output: str | None = None
+    torch: str | None = None
     custom_objects: str | None = None
     extra: tuple[tuple[str, int], ...] = ()
     limits: Limits = DEFAULTS
@@ -129,6 +133,8 @@ class AuditConfig:
         _one_of("decoder", self.decoder, DECODERS)
         if self.head is not None:
             _one_of("head", self.head, HEADS)
+        for part in () if self.torch is None else self.torch.split(","):
+            _one_of("torch", part.strip(), TORCH)
         if self.resize == "shorter" and self.interpolation not in ("antialias", "nearest"):
             raise ConfigError(
                 f"resize 'shorter' is torchvision's and goes with antialias or nearest, got {self.interpolation!r}",
@@ -260,7 +266,7 @@ def read_class_map(path: Path) -> tuple[tuple[str, tuple[int, ...]], ...]:
 
 _NAMES = {
     "cluster": "a column", "custom_objects": "a module", "head": "a kind of outputs", "loader": "a loader",
-    "output": "an output", "segmenter": "a segmenter",
+    "output": "an output", "segmenter": "a segmenter", "torch": "names",
 }  # fmt: skip
 
 
