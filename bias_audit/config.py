@@ -36,6 +36,8 @@ NOT_GIVEN = ""
 
 READABLE = ("preprocess", "resize", "interpolation")
 """Settings that the files of a model may say."""
+TORCH = ("channels_last", "bfloat16")
+"""How a network of PyTorch may be run for speed; both change its numbers by rounding."""
 
 LOADERS: dict[str, dict[str, str]] = {
     "image_dataset_from_directory": {"decoder": "tensorflow", "resize": "stretch", "interpolation": "bilinear"},
@@ -53,7 +55,7 @@ NO_FILL = "none"
 SECOND_FILL_DONORS = 3  # most backgrounds per photo and arm under the second fill; odd, as `AuditConfig.donors`
 
 
-LEFT_OUT = ("extra", "limits", "output")
+LEFT_OUT = ("extra", "limits", "output", "torch")
 """Fields that older configurations lack, and that are not written while they are empty."""
 
 
@@ -100,6 +102,7 @@ class AuditConfig:
         head: what the outputs are, one of HEADS: probabilities of a softmax or of sigmoids, or logits; None = seen from
             the outputs for the first images.
         output: which output of a model with several is audited, by its name or its place from 0; None = there is one.
+        torch: how a network of PyTorch runs, names of TORCH joined by commas; None = in its own precision and layout.
         custom_objects: module with the classes and functions that the model's file needs; importing it runs it.
         extra: settings of checks of other packages, as (name, value) pairs in the order of their names.
         limits: what a file may cost; a mapping, name -> number, becomes `Limits`.
@@ -129,6 +132,7 @@ class AuditConfig:
     class_map: tuple[tuple[str, tuple[int, ...]], ...] | None = None
     head: str | None = None
     output: str | None = None
+    torch: str | None = None
     custom_objects: str | None = None
     extra: tuple[tuple[str, int], ...] = ()
     limits: Limits = DEFAULTS
@@ -143,6 +147,8 @@ class AuditConfig:
         _one_of("decoder", self.decoder, DECODERS)
         if self.head is not None:
             _one_of("head", self.head, HEADS)
+        for part in () if self.torch is None else self.torch.split(","):
+            _one_of("torch", part.strip(), TORCH)
         if mode == "shorter" and self.interpolation not in OF_PILLOW:
             raise ConfigError(
                 f"resize {self.resize!r} is torchvision's and goes with one of {', '.join(OF_PILLOW)}, "
@@ -289,7 +295,7 @@ def read_class_map(path: Path) -> tuple[tuple[str, tuple[int, ...]], ...]:
 
 _NAMES = {
     "cluster": "a column", "custom_objects": "a module", "head": "a kind of outputs", "loader": "a loader",
-    "output": "an output", "segmenter": "a segmenter",
+    "output": "an output", "segmenter": "a segmenter", "torch": "names",
 }  # fmt: skip
 
 

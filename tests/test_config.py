@@ -138,7 +138,7 @@ def test_the_digest_follows_every_field() -> None:
         "batch_size": 3, "interventions": 7, "discovery": 9, "leakage": 8, "probes": 5, "donors": 3,
         "seed": 1, "cluster": "patient",
         "mask_foreground": (1,), "mask_ignore": 9, "segmenter": "auto", "class_map": (("a", (1,)),),
-        "head": "logits", "output": "1", "custom_objects": "my_layers",
+        "head": "logits", "output": "1", "torch": "bfloat16", "custom_objects": "my_layers",
         "extra": (("dark_corners", 5),), "limits": {"pixels": 5e8},
     }  # fmt: skip
     assert set(changed) == {field.name for field in dataclasses.fields(AuditConfig)} - {

@@ -72,6 +72,11 @@ def add_training(parser: argparse.ArgumentParser) -> Group:
     seen.add_argument(
         "--output", metavar="NAME", help="which output of a model with several: its name, or its place from 0"
     )
+    seen.add_argument(
+        "--torch",
+        metavar="NAMES",
+        help="how a network of PyTorch runs: channels_last, bfloat16 (autocast), or both with a comma between",
+    )
     add_custom_objects(seen)
     return seen
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bias_audit.config import AuditConfig
-from bias_audit.errors import ModelError
+from bias_audit.errors import ConfigError, ModelError
 from bias_audit.files.regular import unreachable
 from bias_audit.limits.watchdog import watched
 from bias_audit.models import torch_files
@@ -59,6 +59,15 @@ def load_model(model: str | Path | Any, config: AuditConfig, class_names: tuple[
             be imported or fails.
         PackageError: the framework that the model needs is not installed.
     """
+    loaded = _loaded(model, config, class_names)
+    if config.torch is not None and not getattr(loaded, "runs_torch", False):
+        raise ConfigError(
+            f"--torch {config.torch} is for networks of PyTorch, and {name_of(model)} is none", "Leave --torch out."
+        )
+    return loaded
+
+
+def _loaded(model: str | Path | Any, config: AuditConfig, class_names: tuple[str, ...] | None) -> Model:
     if isinstance(model, str | Path):
         check_model(model)
         if is_function(model):

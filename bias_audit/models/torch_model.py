@@ -73,10 +73,15 @@ class TorchModel(Batched):
     shows_inside = False
     """Whether `inside` names all that is done to the images; see `heatmaps.inspection`."""
 
+    runs_torch = True
+    """Whether `AuditConfig.torch` says how the model runs."""
+
     def __init__(
         self, model: nn.Module, config: AuditConfig, class_names: tuple[str, ...] | None, source: Source | None
     ) -> None:
         self._model, self._seconds, self._output = model, config.limits.seconds_per_call, config.output
+        asked = [] if config.torch is None else [part.strip() for part in config.torch.split(",")]
+        self._channels_last, self._bfloat16 = "channels_last" in asked, "bfloat16" in asked
         moves = source is not None  # a model in memory stays where its owner put it
         source = source or Source(type(model).__name__, "")
         self._name = source.name
@@ -87,6 +92,8 @@ class TorchModel(Batched):
                     "Call it once with a batch of images, and train it.",
                 )
             self._device, self._dtype = _placed(model, move=moves)
+            if self._channels_last and moves:  # the layout of weights in memory is their owner's
+                model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             self.input_size, size_note = assumed_size(model, config, source.name, channels=_channels(model))
         check_batch(Cost(self.input_size, 0, 0), config)  # before a picture of this size is made
         self.batch_size = PROBED
@@ -277,15 +284,20 @@ class TorchModel(Batched):
         return self._head.read(raw, logits[-1] if logits else None, Tensors)
 
     def _forward(self, images: torch.Tensor) -> torch.Tensor:
-        with as_deployed(self._model):
+        precision = torch.autocast(self._device.type, torch.bfloat16) if self._bfloat16 else contextlib.nullcontext()
+        with as_deployed(self._model), precision:
             outputs = outputs_of(self._model(images), self._output)
         if len(outputs) != len(images):
             raise ModelError(f"the model gave {len(outputs)} rows of outputs for {len(images)} images")
         return outputs
 
     def _tensor(self, images: Array) -> torch.Tensor:
-        pixels = np.array(images.transpose(0, 3, 1, 2), np.float32, order="C")  # a copy: a model may change its input
-        return torch.from_numpy(pixels).to(self._device, self._dtype)
+        # A copy: a model may change its input. Pictures lie in memory with their channels last.
+        if self._channels_last:
+            pixels = torch.from_numpy(np.array(images, np.float32, order="C")).permute(0, 3, 1, 2)
+        else:
+            pixels = torch.from_numpy(np.array(images.transpose(0, 3, 1, 2), np.float32, order="C"))
+        return pixels.to(self._device, self._dtype)
 
     def _padded(self, images: Array) -> torch.Tensor:
         return self._tensor(self._full_batch(images))

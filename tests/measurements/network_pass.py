@@ -286,7 +286,9 @@ def onnx_contenders(bench: Bench, work: Path, threads: int) -> tuple[dict[str, C
     try:
         images = torch.zeros(2, 3, SIDE, SIDE)
         size = {0: torch.export.Dim("batch")}
-        torch.onnx.export(bench.net, (images,), file, dynamo=True, dynamic_shapes=(size,), external_data=False)
+        torch.onnx.export(
+            bench.net, (images,), file, dynamo=True, dynamic_shapes=(size,), external_data=False, verbose=False
+        )
         ours = {"bias-audit, maps": maps(bench, file), "bias-audit, audit pass": audit_pass(bench, file)}
         return {"plain loop": plain_onnx(bench, file, threads), **ours}, []
     except (BiasAuditError, ImportError) as error:
