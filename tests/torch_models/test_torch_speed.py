@@ -61,6 +61,16 @@ def test_predictions_and_maps_are_those_of_the_plain_pass(make, asked, near):
         assert torch.equal(each, values)
 
 
+def test_a_compiled_network_has_the_maps_of_the_plain_one():
+    plain = opened(convolutions(), None)
+    compiled = opened(torch.compile(convolutions(), backend="eager"), None)
+    assert compiled.layer.removeprefix("_orig_mod.") == plain.layer
+    expected = plain.explain(photos(), LABELS, weigh)
+    for _ in range(2):  # the second call runs what the first has compiled
+        made = compiled.explain(photos(), LABELS, weigh)
+        np.testing.assert_allclose(made.maps_label, expected.maps_label, rtol=1e-5, atol=1e-7)
+
+
 def test_what_is_no_network_of_pytorch_or_no_way_to_run_it_is_refused():
     def predict(images):
         return np.full((len(images), 3), 1 / 3, np.float32)
