@@ -20,7 +20,7 @@ def told(path: Path) -> tuple[str, str]:
     kind = program_in(path)
     if kind is None:
         return (
-            f"{str(path)!r} holds weights and no network",
+            f"{str(path)!r} is no model: it is no program of PyTorch, and weights alone are no network",
             f"Name the network that they are of, torchvision:NAME@{path} or timm:NAME@{path}, or the function that "
             "builds it and loads them, module:function.",
         )

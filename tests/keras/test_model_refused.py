@@ -131,7 +131,8 @@ class TestFiles:
         ("name", "content", "says"),
         [
             ("none.keras", None, ["no model at", "none.keras"]),
-            ("m.pt", b"x", ["is no model", ".keras, .h5, .onnx or a SavedModel", "'.pt'"]),
+            ("m.pkl", b"x", ["is no model", ".keras, .h5, .onnx or a SavedModel", "'.pkl'"]),
+            ("m.pt", b"x", ["is no model", "no program of PyTorch"]),
             ("garbage.keras", b"I am no zip", ["cannot load the model", "garbage.keras", "no .keras archive"]),
             ("garbage.h5", b"I am no hdf5", ["cannot load the model", "garbage.h5"]),
             ("empty.keras", b"", ["cannot load the model", "empty.keras"]),

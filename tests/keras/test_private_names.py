@@ -1,4 +1,4 @@
-"""Private names of TensorFlow and Keras that the models are read by: each has a test that fails when it goes.
+"""Private names of TensorFlow, Keras and PyTorch that the models are read by: each has a test that fails when it goes.
 
 Where one went unnoticed, an audit would go on and say less: log-odds that round, preprocessing that is not named.
 """
@@ -28,6 +28,7 @@ TESTED = {
     "_flatten_layers": "test_layers_of_a_model",
     "_inbound_nodes": "test_arguments_of_an_operation",
     "_keras_logits": "test_logits_of_a_softmax",
+    "_metadata": "test_version_of_the_layers_in_a_state_dict",
     "tensorflow.core.protobuf": "test_saved_models_as_messages",
     "tensorflow.lite.python": "test_tflite_files_as_tables",
     "tensorflow.python.client": "test_memory_of_devices",
@@ -142,3 +143,20 @@ def test_tflite_files_as_tables() -> None:
     model = schema.Model.GetRootAs(content)
     codes = [model.OperatorCodes(i).BuiltinCode() for i in range(model.OperatorCodesLength())]
     assert codes == [schema.BuiltinOperator.RELU] != [schema.BuiltinOperator.CUSTOM]
+
+
+def test_version_of_the_layers_in_a_state_dict() -> None:
+    torch = pytest.importorskip("torch")
+    seen: list[Any] = []
+
+    class Asks(torch.nn.BatchNorm2d):  # type: ignore[misc, name-defined]
+        def _load_from_state_dict(self, state: Any, prefix: str, metadata: dict[str, Any], *rest: Any) -> None:
+            seen.append(metadata.get("version"))
+            super()._load_from_state_dict(state, prefix, metadata, *rest)
+
+    net = torch.nn.Sequential(Asks(2))
+    bare = type(net.state_dict())(net.state_dict().items())
+    net.load_state_dict(bare)
+    bare._metadata = net.state_dict()._metadata
+    net.load_state_dict(bare)
+    assert seen == [None, torch.nn.BatchNorm2d._version]
