@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := .ci/constraints.txt
 
-.PHONY: demo check test lowest installs dist compatibility attack simulations lint sample clean
+.PHONY: demo check test lowest installs dist compatibility torch-families attack simulations lint sample clean
 
 demo: .venv/.package
 	$(BIN)/bias-audit demo --out reports/demo
@@ -49,6 +49,19 @@ dist:
 compatibility: .venv/.dev
 	$(BIN)/python tests/keras/compatibility.py --check
 
+# Families of torchvision, timm and Hugging Face into reports/compatibility-pytorch.md, in an environment of their own: the
+# CPU's PyTorch (find-links or an index that has it), and torchvision without what it asks for, some GB of CUDA.
+torch-families:
+	$(PYTHON) -m venv --clear .venv-families
+	.venv-families/bin/python -m pip install --quiet 'torch==2.13.0+cpu'
+	.venv-families/bin/python -m pip install --quiet --no-deps 'torchvision==0.28.0' 'timm==1.0.31'
+	.venv-families/bin/python -m pip install --quiet pyyaml huggingface_hub safetensors 'transformers==5.24.0'
+	.venv-families/bin/python -m pip install --quiet --editable .
+	@.venv-families/bin/python -c 'import cv2' 2>/dev/null || { \
+		.venv-families/bin/python -m pip uninstall --quiet --yes opencv-python; \
+		.venv-families/bin/python -m pip install --quiet opencv-python-headless; }
+	$(ALONE) .venv-families/bin/python tests/torch_models/families.py --write $(ARGS)
+
 # Hostile input of every kind, new in each run: docs/how-to/attack.md. Repeat one with ARGS="--seed N".
 TRIES ?= 100000
 attack: .venv/.dev
@@ -69,7 +82,7 @@ sample: .venv/.dev
 	$(BIN)/python reports/make_sample.py
 
 clean:
-	rm -rf .venv .venv-lowest .venv-dist build dist bias_audit.egg-info
+	rm -rf .venv .venv-families .venv-lowest .venv-dist build dist bias_audit.egg-info
 
 .venv/.package: pyproject.toml $(LOCK)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bias-audit needs Python 3.11 or newer: make PYTHON=python3.12 ...")'

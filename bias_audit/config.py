@@ -18,18 +18,26 @@ from typing import Any
 from bias_audit.checks.thresholds import Thresholds as Thresholds
 from bias_audit.errors import ConfigError
 from bias_audit.files.text import read_json, read_toml
+from bias_audit.input_texts import cut_of, is_mean_and_std, mean_and_std
 from bias_audit.limits.bounds import DEFAULTS, Limits, combined
 
 RESIZES = ("stretch", "crop", "pad", "shorter")
-INTERPOLATIONS = ("bilinear", "nearest", "bicubic", "area", "antialias")
+INTERPOLATIONS = (
+    "bilinear", "nearest", "bicubic", "area", "antialias", "antialias_bicubic", "antialias_lanczos",
+)  # fmt: skip
+OF_PILLOW = ("antialias", "nearest", "antialias_bicubic", "antialias_lanczos")
+"""Interpolations that go with the resize "shorter": those of torchvision, which hands pictures to Pillow."""
 PREPROCESSES = ("none", "unit", "signed", "imagenet", "caffe", "bgr", "unit_bgr", "signed_bgr")
 AUTO_PREPROCESS = "auto"
 DECODERS = ("pillow", "tensorflow")
 HEADS = ("softmax", "sigmoid", "logits")
+NOT_GIVEN = ""
+"""Value of `preprocess`, `resize`, `interpolation` and `decoder` before they are resolved: as the loader does it."""
+
+READABLE = ("preprocess", "resize", "interpolation")
+"""Settings that the files of a model may say."""
 TORCH = ("channels_last", "bfloat16")
 """How a network of PyTorch may be run for speed; both change its numbers by rounding."""
-AS_LOADER = ""
-"""Value of `resize`, `interpolation` and `decoder` before they are resolved: as the loader does it."""
 
 LOADERS: dict[str, dict[str, str]] = {
     "image_dataset_from_directory": {"decoder": "tensorflow", "resize": "stretch", "interpolation": "bilinear"},
@@ -65,11 +73,13 @@ class AuditConfig:
             default (`heatmaps.faithfulness`); none where the model gives no gradients.
         loader: a key of LOADERS: sets resize, interpolation and decoder where these are not given; None = no loader.
         preprocess: none, unit (x/255), signed (x/127.5-1), imagenet, caffe; unit, signed and none in BGR order
-            (unit_bgr, signed_bgr, bgr); `module:function`; or auto: the one with which the model is right most often on
-            a sample.
+            (unit_bgr, signed_bgr, bgr); mean=M,M,M/std=S,S,S for (x/255 - mean)/std; `module:function`; or auto: the
+            one with which the model is right most often on a sample. Not given: as the model's files say, else none.
         resize: stretch, crop (centre crop to the model's aspect ratio) or pad (letterbox), then resize; shorter
-            (shorter side to 256/224 of the input, then centre crop, as torchvision).
-        interpolation: bilinear, nearest, bicubic, area as `tf.image.resize`; antialias as Pillow and torchvision.
+            (shorter side to 256/224 of the input, then centre crop, as torchvision); shorter=N/M (by another ratio) and
+            stretch=N/M (stretched to N/M of the input, then centre crop).
+        interpolation: bilinear, nearest, bicubic, area as `tf.image.resize`; antialias (bilinear), antialias_bicubic
+            and antialias_lanczos as Pillow and torchvision.
         decoder: pillow, or tensorflow: `tf.io.decode_image`, whose fast DCT gives other JPEG pixels.
         image_size: (height, width) in pixels for models that accept any size; None = the model's own size.
         batch_size: images per pass; None = as many as memory takes, 32 at most without a GPU (`models.memory`). Once
@@ -96,15 +106,17 @@ class AuditConfig:
         custom_objects: module with the classes and functions that the model's file needs; importing it runs it.
         extra: settings of checks of other packages, as (name, value) pairs in the order of their names.
         limits: what a file may cost; a mapping, name -> number, becomes `Limits`.
+        left_open: settings of READABLE that neither the user nor a loader gave: what the files of a model say of them
+            goes first (`models.trained_with`). Follows from the others.
     """
 
     layer: str = "auto"
     method: str = "default"
     loader: str | None = None
-    preprocess: str = "none"
-    resize: str = AS_LOADER
-    interpolation: str = AS_LOADER
-    decoder: str = AS_LOADER
+    preprocess: str = NOT_GIVEN
+    resize: str = NOT_GIVEN
+    interpolation: str = NOT_GIVEN
+    decoder: str = NOT_GIVEN
     image_size: tuple[int, int] | None = None
     batch_size: int | None = None
     interventions: int = 100
@@ -124,24 +136,33 @@ class AuditConfig:
     custom_objects: str | None = None
     extra: tuple[tuple[str, int], ...] = ()
     limits: Limits = DEFAULTS
+    left_open: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self._resolve_loader()
         object.__setattr__(self, "limits", Limits.of(self.limits))
-        _one_of("resize", self.resize, RESIZES)
+        mode, _ = cut_of(self.resize)
+        _one_of("resize", mode, RESIZES)
         _one_of("interpolation", self.interpolation, INTERPOLATIONS)
         _one_of("decoder", self.decoder, DECODERS)
         if self.head is not None:
             _one_of("head", self.head, HEADS)
         for part in () if self.torch is None else self.torch.split(","):
             _one_of("torch", part.strip(), TORCH)
-        if self.resize == "shorter" and self.interpolation not in ("antialias", "nearest"):
+        if mode == "shorter" and self.interpolation not in OF_PILLOW:
             raise ConfigError(
-                f"resize 'shorter' is torchvision's and goes with antialias or nearest, got {self.interpolation!r}",
+                f"resize {self.resize!r} is torchvision's and goes with one of {', '.join(OF_PILLOW)}, "
+                f"got {self.interpolation!r}",
                 "torchvision's bilinear of pictures is Pillow's, which is called antialias here.",
             )
-        if ":" not in self.preprocess:
-            _one_of("preprocess", self.preprocess, (*PREPROCESSES, AUTO_PREPROCESS, "module:function"))
+        if is_mean_and_std(self.preprocess):
+            mean_and_std(self.preprocess)
+        elif ":" not in self.preprocess:
+            _one_of(
+                "preprocess",
+                self.preprocess,
+                (*PREPROCESSES, AUTO_PREPROCESS, "mean=M/std=S", "module:function"),
+            )
         if self.image_size is not None and (len(self.image_size) != 2 or min(self.image_size) < 1):
             raise ConfigError(f"image_size must be height and width in pixels, got {list(self.image_size)}")
         if self.batch_size is not None:
@@ -154,13 +175,16 @@ class AuditConfig:
             _at_least(name, value, 0)
 
     def _resolve_loader(self) -> None:
-        """Set resize, interpolation and decoder where not given, so that the configuration says what was done."""
+        """Set preprocess, resize, interpolation and decoder where not given: the configuration says what was done."""
         if self.loader is not None:
             _one_of("loader", self.loader, tuple(LOADERS))
         preset = LOADERS.get(self.loader or "", {})
+        absent = {name for name in READABLE if getattr(self, name) == NOT_GIVEN and name not in preset}
+        object.__setattr__(self, "left_open", self.left_open | absent)
         resize = self.resize or preset.get("resize", "stretch")
-        fallback = "antialias" if resize == "shorter" else "bilinear"
+        fallback = "antialias" if resize.startswith("shorter") else "bilinear"
         resolved = {
+            "preprocess": self.preprocess or "none",
             "resize": resize,
             "interpolation": self.interpolation or preset.get("interpolation", fallback),
             "decoder": self.decoder or preset.get("decoder", "pillow"),
@@ -173,16 +197,21 @@ class AuditConfig:
 
         A new loader also sets resize, interpolation and decoder, unless `options` gives these too.
         """
-        unset = dict.fromkeys(("resize", "interpolation", "decoder"), AS_LOADER) if options.get("loader") else {}
-        return dataclasses.replace(self, **{**unset, **options})
+        unset = dict.fromkeys(("resize", "interpolation", "decoder"), NOT_GIVEN) if options.get("loader") else {}
+        values = {**unset, **options}
+        return dataclasses.replace(self, **{**values, "left_open": self.left_open - values.keys()})
 
     def with_extra(self, values: Mapping[str, int]) -> AuditConfig:
         """A copy with other values for some settings of checks of other packages."""
         return dataclasses.replace(self, extra=tuple(sorted({**dict(self.extra), **values}.items())))
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields as plain values for JSON; those of LEFT_OUT only where they are set: older hashes stay valid."""
+        """The fields as plain values for JSON; those of LEFT_OUT only where they are set: older hashes stay valid.
+
+        `left_open` is no value of its own, and nothing is open in the settings of a finished run.
+        """
         values = {**dataclasses.asdict(self), "limits": self.limits.changed()}
+        del values["left_open"]
         return {name: value for name, value in values.items() if value or name not in LEFT_OUT}
 
     def digest(self) -> str:
@@ -230,7 +259,7 @@ def configured(
     Raises:
         ConfigError: unknown field, wrong value, unreadable class map.
     """
-    known = {field.name for field in dataclasses.fields(AuditConfig)} - {"extra"}
+    known = {field.name for field in dataclasses.fields(AuditConfig)} - {"extra", "left_open"}
     if unknown := sorted(set(options) - known):
         raise ConfigError(f"unknown option {', '.join(unknown)}", f"Options: {', '.join(sorted(known))}.")
     config = (config or AuditConfig()).changed(options)
@@ -273,7 +302,9 @@ _NAMES = {
 def _typed(kind: type, table: Any, where: str, extra: Collection[str] = ()) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise ConfigError(f"{where} is not a table")
-    fields = {field.name: field for field in dataclasses.fields(kind) if field.name not in ("extra", "limits")}
+    fields = {
+        field.name: field for field in dataclasses.fields(kind) if field.name not in ("extra", "limits", "left_open")
+    }
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key in extra:

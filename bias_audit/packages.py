@@ -22,15 +22,22 @@ PACKAGES = {
     "pandas": ("pandas", "bias-audit"),
     "pyarrow": ("PyArrow", "bias-audit"),
     "rich": ("Rich", "rich"),  # of the core, but all that a gate needs: see docs/how-to/install.md
+    "safetensors": ("safetensors", "safetensors"),
     "scipy": ("SciPy", "bias-audit"),
     "sklearn": ("scikit-learn", "bias-audit"),
     "starlette": ("Starlette", "bias-audit[review]"),
     "tensorflow": ("TensorFlow", "bias-audit[tensorflow]"),
     "tf_keras": ("Keras 2 (tf_keras)", "bias-audit[keras2]"),
+    "timm": ("timm", "timm"),
     "torch": ("PyTorch", "bias-audit[torch]"),
+    "torchvision": ("torchvision", "torchvision"),
+    "transformers": ("Transformers", "transformers"),
     "uvicorn": ("Uvicorn", "bias-audit[review]"),
 }
-"""Module -> (what people call it, what to install: with an extra of pyproject.toml, where the core is without it)."""
+"""Module -> (what people call it, what to install: with an extra of pyproject.toml, where the core is without it).
+
+Libraries of networks are the user's own and in no extra: safetensors, timm, torchvision, transformers.
+"""
 
 
 @contextlib.contextmanager

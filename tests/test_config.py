@@ -141,7 +141,9 @@ def test_the_digest_follows_every_field() -> None:
         "head": "logits", "output": "1", "torch": "bfloat16", "custom_objects": "my_layers",
         "extra": (("dark_corners", 5),), "limits": {"pixels": 5e8},
     }  # fmt: skip
-    assert set(changed) == {field.name for field in dataclasses.fields(AuditConfig)}
+    assert set(changed) == {field.name for field in dataclasses.fields(AuditConfig)} - {
+        "left_open"
+    }  # follows from others
     digests = {AuditConfig(**{name: value}).digest() for name, value in changed.items()}
     assert len(digests | {AuditConfig().digest()}) == len(changed) + 1
     assert AuditConfig(seed=1).digest() == AuditConfig(seed=1).digest()

@@ -44,9 +44,10 @@ def command(
 
 
 MODEL = (
-    "a file (.keras, .h5, .onnx), a SavedModel folder, or module:function: a function of images (N, H, W, 3) that "
-    "predicts, or one without arguments that makes a model; its module is run. Or a program of PyTorch, which is run: "
-    "torchscript:FILE, torch.export:FILE"
+    "a file (.keras, .h5, .onnx), a SavedModel folder, a Hugging Face folder (config.json and safetensors), "
+    "torchvision:NAME@FILE or timm:NAME@FILE with a file of weights, or module:function: a function of images "
+    "(N, H, W, 3) that predicts, or one without arguments that makes a model; its module is run. Or a program of "
+    "PyTorch, which is run: torchscript:FILE, torch.export:FILE"
 )
 """What a MODEL may be, in words."""
 
@@ -58,8 +59,9 @@ def add_training(parser: argparse.ArgumentParser) -> Group:
     seen.add_argument(
         "--preprocess",
         metavar="NAME",
-        help="none (default), unit, signed, imagenet, caffe, bgr, unit_bgr, signed_bgr, module:function, or auto: "
-        "what makes the model right most often on a sample",
+        help="none, unit, signed, imagenet, caffe, bgr, unit_bgr, signed_bgr, mean=M,M,M/std=S,S,S for "
+        "(x / 255 - mean) / std, module:function, or auto: what makes the model right most often on a sample (default: "
+        "what the model's files say, else none; so are --resize, --interpolation and --image-size)",
     )
     seen.add_argument("--class-map", metavar="FILE", type=Path, help="JSON: class name -> list of output indices")
     seen.add_argument(
@@ -94,8 +96,17 @@ def add_geometry(seen: Group) -> None:
         help="image_dataset_from_directory, flow_from_directory, load_img or torchvision: sets resize, interpolation "
         "and decoder as that loader does by default",
     )
-    seen.add_argument("--resize", metavar="NAME", help="stretch (default), crop, pad, or shorter as torchvision")
-    seen.add_argument("--interpolation", metavar="NAME", help="bilinear (default), nearest, bicubic, area or antialias")
+    seen.add_argument(
+        "--resize",
+        metavar="NAME",
+        help="stretch (default), crop, pad, or shorter as torchvision; shorter=232/224 or stretch=232/224 resize to "
+        "232 where the input has 224, and cut the centre",
+    )
+    seen.add_argument(
+        "--interpolation",
+        metavar="NAME",
+        help="bilinear (default), nearest, bicubic, area, or as Pillow antialias, antialias_bicubic, antialias_lanczos",
+    )
     seen.add_argument("--decoder", metavar="NAME", help="pillow (default) or tensorflow")
     seen.add_argument(
         "--image-size", metavar="HxW", type=size, help="for models that accept any size, and without a model: 224x224"

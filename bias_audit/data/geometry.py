@@ -16,11 +16,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bias_audit.data.masks import VOID, Mask, resize_nearest
+from bias_audit.input_texts import USUAL, cut_of
 
 Window = tuple[int, int, int, int]
 """(top, left, height, width) of a part of a picture, in pixels."""
 
-_PILLOW = {"nearest": Image.Resampling.NEAREST, "antialias": Image.Resampling.BILINEAR}
+_PILLOW = {
+    "nearest": Image.Resampling.NEAREST,
+    "antialias": Image.Resampling.BILINEAR,
+    "antialias_bicubic": Image.Resampling.BICUBIC,
+    "antialias_lanczos": Image.Resampling.LANCZOS,
+}
 
 LARGE = 20_000_000
 """Pixels of a picture from which on its channels are resampled one after the other."""
@@ -35,8 +41,9 @@ def fit_image(pixels: NDArray[np.uint8], size: tuple[int, int], resize: str, int
         resize: "stretch" ignores the aspect ratio, the default of `image_dataset_from_directory`; "crop" first cuts
             the largest centred window of the target's aspect ratio (`crop_to_aspect_ratio=True`, `smart_resize`,
             `load_img(keep_aspect_ratio=True)`); "pad" first pads with 0 to it (`pad_to_aspect_ratio=True`); "shorter"
-            resizes without distortion, then cuts the centre: torchvision's `Resize` and `CenterCrop`.
-        interpolation: see `AuditConfig.interpolation`; "antialias" or "nearest" with "shorter".
+            resizes without distortion, then cuts the centre: torchvision's `Resize` and `CenterCrop`. "shorter=N/M"
+            does so by another ratio than 256/224, and "stretch=N/M" cuts the centre of a stretched picture.
+        interpolation: see `AuditConfig.interpolation`; a filter of Pillow with "shorter".
 
     Returns:
         (height, width, C) float32 in [0, 255].
@@ -45,8 +52,7 @@ def fit_image(pixels: NDArray[np.uint8], size: tuple[int, int], resize: str, int
         return _resample(pixels, crop_window(pixels.shape, size), size, interpolation)
     if resize == "pad":
         pixels = np.pad(pixels, (*_padding(pixels.shape, size), (0, 0)))
-    if resize == "shorter":
-        whole = shorter_shape(pixels.shape, size)
+    if (whole := _before_cut(pixels.shape, size, resize)) is not None:
         # The whole picture is resampled, then cut: Pillow rounds differently where it resamples the window alone.
         return _centre(_resample(pixels, (0, 0, *pixels.shape[:2]), whole, interpolation), size)
     return _resample(pixels, (0, 0, *pixels.shape[:2]), size, interpolation)
@@ -68,8 +74,8 @@ def fit_mask(mask: Mask, size: tuple[int, int], resize: str) -> Mask:
         return resize_nearest(mask, size, (left, top, left + width, top + height))
     if resize == "pad":
         mask = np.pad(mask, _padding(mask.shape, size), constant_values=VOID)
-    if resize == "shorter":
-        return _centre(resize_nearest(mask, shorter_shape(mask.shape, size)), size)
+    if (whole := _before_cut(mask.shape, size, resize)) is not None:
+        return _centre(resize_nearest(mask, whole), size)
     return resize_nearest(mask, size)
 
 
@@ -83,19 +89,17 @@ def crop_window(shape: tuple[int, ...], size: tuple[int, int]) -> Window:
 
 def largest_shape(shape: tuple[int, ...], size: tuple[int, int], resize: str) -> tuple[int, int]:
     """(height, width) of the largest picture that is made on the way from `shape` to `size`."""
-    if resize == "pad":
-        return padded_shape(shape, size)
-    return shorter_shape(shape, size) if resize == "shorter" else size
+    return padded_shape(shape, size) if resize == "pad" else _before_cut(shape, size, resize) or size
 
 
-def shorter_shape(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int]:
+def shorter_shape(shape: tuple[int, ...], size: tuple[int, int], ratio: tuple[int, int] = USUAL) -> tuple[int, int]:
     """(height, width) of a picture after torchvision's `Resize`, before its `CenterCrop`.
 
-    The shorter side becomes 256/224 of the longer side of `size`: 224 -> 256 and 299 -> 342, as in torchvision's
-    reference transforms. The longer side is rounded down.
+    The shorter side becomes `ratio` = N/M of the longer side of `size`. With 256/224, 224 -> 256 and 299 -> 342, as in
+    torchvision's reference transforms. The longer side is rounded down.
     """
     height, width = shape[:2]
-    target = round(max(size) * 256 / 224)
+    target = round(max(size) * ratio[0] / ratio[1])
     long = int(target * max(height, width) / min(height, width))
     return (target, long) if height <= width else (long, target)
 
@@ -104,6 +108,16 @@ def padded_shape(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[int, in
     """(height, width) of a picture of this shape after padding it to the aspect ratio of `size`."""
     (above, below), (left, right) = _padding(shape, size)
     return above + shape[0] + below, left + shape[1] + right
+
+
+def _before_cut(shape: tuple[int, ...], size: tuple[int, int], resize: str) -> tuple[int, int] | None:
+    """(height, width) of a resized picture before its centre is cut out; None where nothing is cut."""
+    mode, ratio = cut_of(resize)
+    if ratio is None:
+        return None
+    if mode == "shorter":
+        return shorter_shape(shape, size, ratio)
+    return round(size[0] * ratio[0] / ratio[1]), round(size[1] * ratio[0] / ratio[1])
 
 
 def _centre(values: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:

@@ -5,20 +5,21 @@ A new one is one function here and one line in PREPROCESS.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.errors import ConfigError
+from bias_audit.input_texts import IMAGENET, is_mean_and_std, mean_and_std
 from bias_audit.users_code import IMPORTABLE, import_function, running
 
 Pixels = NDArray[np.float32]
 Preprocess = Callable[[Pixels], Pixels]
 """(N, H, W, C) float32 RGB or grey in [0, 255] -> (N, H, W, C) float32."""
 
-_IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
-_IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
+_IMAGENET_MEAN, _IMAGENET_STD = (np.array(values, np.float32) for values in IMAGENET)
 _CAFFE_MEAN_BGR = np.array([103.939, 116.779, 123.68], np.float32)
 
 
@@ -84,27 +85,33 @@ def candidates(channels: int) -> tuple[str, ...]:
 
 
 def find_preprocess(name: str, channels: int) -> Preprocess:
-    """The preprocessing function that a name stands for: a name of PREPROCESS, or `module:function`.
+    """The preprocessing function that a name stands for.
 
     Args:
-        name: the name.
+        name: a name of PREPROCESS, `mean=M,M,M/std=S,S,S`, which is (x / 255 - mean) / std, or `module:function`.
         channels: channels of the model's input, 3 or 1.
 
     Returns:
         The function. One of the user's raises ConfigError, when it is called, if it fails or changes the shape.
 
     Raises:
-        ConfigError: "auto", a name that needs three channels where the model takes one, or a function that cannot be
-            imported.
+        ConfigError: "auto", one that needs three channels where the model takes one, numbers that are not understood,
+            or a function that cannot be imported.
     """
     if name in PREPROCESS:
         if name not in candidates(channels):
-            raise ConfigError(f"preprocess {name!r} needs three channels, the model takes {channels}")
+            raise _too_many(name, channels)
         return PREPROCESS[name]
+    if is_mean_and_std(name):
+        mean, std = mean_and_std(name)
+        if max(len(mean), len(std)) > channels:
+            raise _too_many(name, channels)
+        return functools.partial(_normalised, mean=np.array(mean, np.float32), std=np.array(std, np.float32))
     if name == "auto":
         raise ConfigError(
             "only an audit can choose the preprocessing, by the labels of its photos",
-            "Name it: none, unit, signed, imagenet, caffe, bgr, unit_bgr, signed_bgr or module:function.",
+            "Name it: none, unit, signed, imagenet, caffe, bgr, unit_bgr, signed_bgr, mean=M,M,M/std=S,S,S or "
+            "module:function.",
         )
     function = import_function(name, "preprocess function", f"Write module:function; {IMPORTABLE}.")
 
@@ -119,3 +126,13 @@ def find_preprocess(name: str, channels: int) -> Preprocess:
         return values
 
     return checked
+
+
+def _normalised(pixels: Pixels, *, mean: Pixels, std: Pixels) -> Pixels:
+    """(x / 255 - mean) / std; mean and std have a number, or one per channel."""
+    values: Pixels = (pixels / np.float32(255) - mean) / std
+    return values
+
+
+def _too_many(name: str, channels: int) -> ConfigError:
+    return ConfigError(f"preprocess {name!r} needs three channels, the model takes {channels}")

@@ -25,6 +25,7 @@ from bias_audit.heatmaps.overlays import LEGENDS, STYLES, overlay, view
 from bias_audit.heatmaps.unlabelled import Look, find_class, look, name_outputs, pictures_in
 from bias_audit.models.decoding import geometry_of
 from bias_audit.models.doors import check_model, folder_name, load_model
+from bias_audit.models.trained_with import settled
 from bias_audit.run.atomic import guarded, write_atomically
 from bias_audit.run.csv_text import csv_text
 from bias_audit.run.progress import QUIET, Progress
@@ -127,6 +128,7 @@ def explain(
         loaded = load_model(model, config, None)
         names = name_outputs(loaded, config, classes)
         chosen = None if target is None else find_class(target, names)
+        config = settled(config, loaded)
         geometry = geometry_of(config, loaded.input_size)
         preprocess = find_preprocess(config.preprocess, geometry.channels)
         explainer = Explainer(loaded, config.method, preprocess, config.seed)

@@ -15,6 +15,7 @@ from bias_audit.heatmaps.methods import Explainer, check_method
 from bias_audit.heatmaps.unlabelled import name_outputs
 from bias_audit.models.base import Model
 from bias_audit.models.doors import check_model, load_model
+from bias_audit.models.trained_with import settled, trained_with
 from bias_audit.run.progress import QUIET, Progress
 
 TIMED_BATCHES = 3
@@ -75,6 +76,7 @@ def inspect(
     with progress.stage("Loading the model", None):
         loaded = load_model(model, config, None)
         names = name_outputs(loaded, config)
+        config = settled(config, loaded)
         preprocess = find_preprocess(config.preprocess, loaded.input_size[2])
         explainer = Explainer(loaded, config.method, preprocess, config.seed)
     with progress.stage("Timing", None):
@@ -85,6 +87,9 @@ def inspect(
     name = _network_name(loaded, model) if getattr(loaded, "keras_names", True) else ""
     # The forward pass of a module of PyTorch is code, which may scale the images without showing it.
     shown = bool(inside) or getattr(loaded, "shows_inside", bool(loaded.layers))
+    hint = preprocess_hint(inside, name, channels) if shown else NOT_SHOWN
+    if (said := trained_with(loaded)) is not None and said.preprocess is not None:
+        hint = f"{said.preprocess}: by {said.source}"
     return {
         "model": str(model) if isinstance(model, str | Path) else getattr(model, "name", type(model).__name__),
         "sha256": loaded.sha256,
@@ -97,7 +102,8 @@ def inspect(
         "inside": list(inside),
         "inside_shown": shown,
         "preprocess": config.preprocess,
-        "preprocess_hint": preprocess_hint(inside, name, channels) if shown else NOT_SHOWN,
+        "preprocess_hint": hint,
+        "trained_with": None if said is None else said.facts(),
         "method": explainer.name,
         "layer": loaded.layer,
         "map": list(explainer.grid),

@@ -238,7 +238,8 @@ OPERATION_LAYERS = frozenset({
 """Operations of keras.ops, which Keras 3 writes like layers, except those that take a function (Map, Scan, ...)."""
 
 SETTINGS = frozenset({
-    "DTypePolicy", "DTypePolicyMap", "FloatDTypePolicy", "Policy", "PolicyV1", "QuantizedDTypePolicy",
+    "AbsMaxQuantizer", "DTypePolicy", "DTypePolicyMap", "Float8QuantizationConfig", "FloatDTypePolicy",
+    "Int4QuantizationConfig", "Int8QuantizationConfig", "Policy", "PolicyV1", "QuantizedDTypePolicy",
     "QuantizedFloat8DTypePolicy", "SeedGenerator",
 })  # fmt: skip
 
@@ -284,7 +285,7 @@ CLASSES = LAYERS | LOOKUPS | OPERATION_LAYERS | SETTINGS | INITIALIZERS | REGULA
 CLASS_MODULES = frozenset({
     "keras", "keras.activations", "keras.constraints", "keras.dtype_policies", "keras.initializers", "keras.layers",
     "keras.losses", "keras.metrics", "keras.mixed_precision", "keras.models", "keras.optimizers",
-    "keras.optimizers.legacy", "keras.optimizers.schedules", "keras.random", "keras.regularizers",
+    "keras.optimizers.legacy", "keras.optimizers.schedules", "keras.random", "keras.quantizers", "keras.regularizers",
     "keras.layers.experimental", "keras.layers.experimental.preprocessing", "keras.applications.convnext",
     "keras.src.applications.convnext", "keras.applications.inception_resnet_v2",
     "keras.src.applications.inception_resnet_v2", "keras.engine.functional", "keras.engine.sequential",

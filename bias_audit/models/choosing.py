@@ -13,7 +13,7 @@ def listed(places: Sequence[Spatial]) -> tuple[tuple[str, tuple[int, int]], ...]
     return tuple(dict.fromkeys((place.path, place.grid) for place in places))
 
 
-def candidates(places: Sequence[Spatial], between: str = "/") -> list[Spatial]:
+def candidates(places: Sequence[Spatial], between: str = "/", same: Collection[str] | None = None) -> list[Spatial]:
     """Layers that "auto" may choose, best first: the last map, or all maps, last first, if the last is tokens.
 
     A head that reads only the class token leaves the image's tokens of the last block without a gradient.
@@ -21,6 +21,8 @@ def candidates(places: Sequence[Spatial], between: str = "/") -> list[Spatial]:
     Args:
         places: layers whose output is a map over the image, in the order in which they ran.
         between: what stands between the names in a path.
+        same: paths of the layers whose output is that of the last map and not a part of it, such as a branch; None =
+            whatever runs last in a layer gives its output.
     """
     last = list(places[-1:])
     if not last or last[0].prefix is not None:
@@ -29,7 +31,10 @@ def candidates(places: Sequence[Spatial], between: str = "/") -> list[Spatial]:
     inside = [
         place
         for place in places[:-1]
-        if place.path.startswith(last[0].path + between) and place.grid == last[0].grid and place.prefix is None
+        if place.path.startswith(last[0].path + between)
+        and place.grid == last[0].grid
+        and place.prefix is None
+        and (same is None or place.path in same)
     ]
     return inside[-1:] or last
 

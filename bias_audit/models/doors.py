@@ -15,7 +15,9 @@ from bias_audit.errors import ConfigError, ModelError
 from bias_audit.files.regular import unreachable
 from bias_audit.limits.watchdog import watched
 from bias_audit.models import torch_files
+from bias_audit.models.addresses import NETWORKS, address_of
 from bias_audit.models.base import Model, Predictor
+from bias_audit.models.hugging_face_files import CONFIG, folder_of
 from bias_audit.models.outputs import refuse_choice
 from bias_audit.packages import needed
 from bias_audit.users_code import running
@@ -43,9 +45,10 @@ def load_model(model: str | Path | Any, config: AuditConfig, class_names: tuple[
     """Load a model, find the layer to explain if it has any, and check that the outputs fit the classes.
 
     Args:
-        model: path of a .keras, .h5 or .onnx file or of a SavedModel folder; `module:function`, a function of images
-            that predicts or one without arguments that makes a model; or a model in memory: of Keras or
-            PyTorch, any object that satisfies `base.Model` or `base.Predictor`, or such a function.
+        model: path of a .keras, .h5 or .onnx file, of a SavedModel folder or of one of Hugging Face;
+            `torchvision:NAME@FILE` or `timm:NAME@FILE`; `module:function`, a function of images that predicts or one
+            without arguments that makes a model; or a model in memory: of Keras or PyTorch, any object that satisfies
+            `base.Model` or `base.Predictor`, or such a function.
         config: layer, image size, batch size and class map.
         class_names: classes of the data set, in the order of the outputs; None = no data set, any number of outputs.
 
@@ -95,6 +98,18 @@ def _saved_model(name: str, config: AuditConfig, class_names: tuple[str, ...] | 
         return SavedModel(Path(name), config, class_names)
 
 
+def _named(name: str, config: AuditConfig, class_names: tuple[str, ...] | None) -> Model:
+    from bias_audit.models.torch_named import named
+
+    return named(name, config, class_names)
+
+
+def _hugging_face(name: str, config: AuditConfig, class_names: tuple[str, ...] | None) -> Model:
+    from bias_audit.models.hugging_face import hugging_face
+
+    return hugging_face(name, config, class_names)
+
+
 def _torch_program(name: str, config: AuditConfig, class_names: tuple[str, ...] | None) -> Model:
     from bias_audit.models.torch_program import open_program
 
@@ -113,11 +128,15 @@ def _onnx_file(name: str, config: AuditConfig, class_names: tuple[str, ...] | No
 FILES: dict[str, Opener] = {**dict.fromkeys(KERAS_FILES, _keras_file), ".onnx": _onnx_file}
 """Ending of a file, in small letters -> what opens it."""
 
-FOLDERS: dict[str, Opener] = {"saved_model.pb": _saved_model}
+FOLDERS: dict[str, Opener] = {"saved_model.pb": _saved_model, CONFIG: _hugging_face}
 """File that a folder must hold to be a model -> what opens the folder."""
 
-LIBRARIES: dict[str, Opener] = {"torchscript": _torch_program, "torch.export": _torch_program}
-"""Beginning of an address, such as "torchscript" in `torchscript:FILE` -> what opens the address."""
+LIBRARIES: dict[str, Opener] = {
+    "torchscript": _torch_program,
+    "torch.export": _torch_program,
+    **dict.fromkeys(NETWORKS, _named),
+}
+"""Beginning of an address, such as "timm" in `timm:NAME@FILE` -> what opens the address."""
 
 
 def _opener(name: str) -> Opener:
@@ -221,7 +240,10 @@ def check_model(model: str | Path) -> None:
     """
     if is_function(model):
         return
-    path = Path(str(model).partition(":")[2].rpartition("@")[2]) if is_address(model) else Path(model)
+    if is_address(model) and str(model).partition(":")[0] in NETWORKS:
+        address_of(str(model))
+        return
+    path = Path(str(model).partition(":")[2]) if is_address(model) else Path(model)
     if not os.path.exists(path):
         raise ModelError(
             f"no model at {str(path)!r}{unreachable(path)}",
@@ -243,18 +265,22 @@ def check_model(model: str | Path) -> None:
 
 
 def _check_folder(path: Path) -> None:
-    if any((path / each).is_file() for each in FOLDERS):
+    found = next((each for each in FOLDERS if (path / each).is_file()), None)
+    if found == CONFIG:
+        folder_of(path)
+        return
+    if found is not None:
         for file in path.rglob("*"):  # TensorFlow would wait for a pipe among its files for ever
             if not (file.is_file() or file.is_dir()) and file.exists():
                 raise ModelError(f"{str(file)!r} is not a regular file, so {str(path)!r} is no SavedModel")
         return
     patterns = (*(f"*{suffix}" for suffix in FILES), *(f"*/{marker}" for marker in FOLDERS))
     inside = sorted(each.relative_to(path).as_posix() for pattern in patterns for each in path.glob(pattern))
-    markers = tuple(f"/{marker}" for marker in FOLDERS)
-    found = inside[0] if inside else ""
-    for marker in markers:
-        found = found.removesuffix(marker)
+    near = inside[0] if inside else ""
+    for marker in FOLDERS:
+        near = near.removesuffix(f"/{marker}")
     raise ModelError(
-        f"{str(path)!r} is a folder without saved_model.pb, so it is no SavedModel",
-        f"Did you mean {str(path / found)!r}?" if found else "",
+        f"{str(path)!r} is a folder without saved_model.pb or {CONFIG}, so it is neither a SavedModel nor a model of "
+        "Hugging Face",
+        f"Did you mean {str(path / near)!r}?" if near else "",
     )

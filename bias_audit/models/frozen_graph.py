@@ -64,8 +64,9 @@ class FrozenGraph:
             layout = operation.node_def.attr["data_format"].s if "data_format" in operation.node_def.attr else b""
             if layout.startswith(b"NC"):
                 raise ModelError(
-                    "the model has its channels first, which TensorFlow cannot run on a CPU",
-                    "Build it with data_format='channels_last', copy the weights and save it again.",
+                    "the graph of the SavedModel has its channels first, and is read with channels last only",
+                    "Audit the .keras file of the model instead, or build it with data_format='channels_last', copy "
+                    "the weights and save it again.",
                 )
         self.maps = tuple(
             (_path(operation.name), operation.outputs[0].name, grid)

@@ -64,6 +64,19 @@ def spatial(
     return found
 
 
+def looks_first(shape: tuple[int, ...], image: tuple[int, int]) -> bool:
+    """Whether an output of four axes is rather (N, C, H, W) than (N, H, W, C), by the proportions of the image.
+
+    Args:
+        shape: shape of the output.
+        image: (height, width) of the input.
+    """
+    height, width = image
+    return abs(math.log(shape[2] * width / (shape[3] * height))) <= abs(
+        math.log(shape[1] * width / (shape[2] * height))
+    )
+
+
 def token_grid(
     count: int, patches: tuple[int, int] | None, image: tuple[int, int]
 ) -> tuple[tuple[int, int], int] | None:

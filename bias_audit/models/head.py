@@ -22,6 +22,12 @@ SMALLEST = 1.2e-38
 """Least probability of which a logarithm is taken: TensorFlow takes smaller numbers of 32 bits for 0."""
 
 
+OVERFLOWS = (
+    "The model gives NaN or infinite outputs for some random images, as in half precision where pixels are larger than "
+    "in training: --preprocess says which ones it gets."
+)
+"""Note on such a model; what it gives for photos is looked at for each of them."""
+
 ROUNDING = 1e-3
 """Most that probabilities of an image may sum to beside 1."""
 
@@ -34,11 +40,13 @@ class Head:
         kind: "softmax", "sigmoid" (one unit: two classes; several: independent labels) or "logits".
         outputs: number of outputs.
         groups: output indices of each audited class, and last those of no class; None = one output per class.
+        overflows: whether outputs for some random images were not finite.
     """
 
     kind: str
     outputs: int
     groups: tuple[tuple[int, ...], ...] | None
+    overflows: bool = False
 
     @property
     def outside(self) -> tuple[int, ...]:
@@ -48,9 +56,11 @@ class Head:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of a result should know about the outputs."""
+        overflows = (OVERFLOWS,) if self.overflows else ()
         if not self.outside:
-            return ()
+            return overflows
         return (
+            *overflows,
             f"The class map leaves {len(self.outside)} of {max(self.outputs, 2)} outputs over. A picture of which one "
             f'of them is at least as probable as every class is taken for "{NONE_OF_THESE}", which is never right.',
         )
@@ -175,19 +185,34 @@ def find_head(
         ConfigError: the class map names an output that does not exist, or leaves outputs over and calls a class as
             a prediction of one of them is called.
     """
-    if not np.isfinite(outputs).all():
-        raise ModelError("the model gives NaN or infinite outputs on random input")
+    outputs, overflows = finite_rows(outputs)
     count = outputs.shape[1]
     inside, sums_to_one = are_probabilities(outputs)
     if count == 1 and sums_to_one and np.ptp(outputs) == 0:
         raise ModelError("the model has one output that is always 1: softmax over a single unit")
     kind = "softmax" if count > 1 and sums_to_one else "sigmoid" if inside and not linear else "logits"
-    return head_of(asked_head(outputs, config) or kind, count, config, class_names)
+    return head_of(asked_head(outputs, config) or kind, count, config, class_names, overflows=overflows)
 
 
-def head_of(kind: str, count: int, config: AuditConfig, class_names: tuple[str, ...] | None) -> Head:
+def head_of(
+    kind: str, count: int, config: AuditConfig, class_names: tuple[str, ...] | None, *, overflows: bool = False
+) -> Head:
     """The head of this kind, with `count` outputs; other arguments and what is raised as in `find_head`."""
-    return Head(kind, count, _find_groups(kind, count, config, class_names))
+    return Head(kind, count, _find_groups(kind, count, config, class_names), overflows)
+
+
+def finite_rows(outputs: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool]:
+    """(the outputs for the random images of which all are finite, whether others were not).
+
+    Half precision overflows where pixels of 0..255 meet a network that was trained on smaller ones.
+
+    Raises:
+        ModelError: there is no such image.
+    """
+    finite = np.isfinite(outputs).all(axis=1)
+    if not finite.any():
+        raise ModelError("the model gives NaN or infinite outputs on random input")
+    return outputs[finite], not finite.all()
 
 
 def are_probabilities(outputs: NDArray[np.float64]) -> tuple[bool, bool]:

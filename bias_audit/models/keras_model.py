@@ -23,8 +23,9 @@ from bias_audit.models.head import find_head, probes
 from bias_audit.models.loading import file_hash, load_keras, model_hash
 from bias_audit.models.memory import PER_PASS, Cost, check_batch, fitting_batch
 from bias_audit.models.preprocessing_inside import preprocessing_inside
-from bias_audit.models.tapping import Trace, called, hidden_inside, tap
+from bias_audit.models.tapping import Trace, called, first_line, hidden_inside, takes_first, tap
 from bias_audit.models.traced import NO_GRADIENT, Tensors, TracedModel, Watch
+from bias_audit.models.trained_with import of_keras_hub
 
 if TYPE_CHECKING:
     from bias_audit.config import AuditConfig
@@ -39,6 +40,9 @@ NO_LAYER = (
 )
 
 
+CHANNELS_FIRST = "With channels first, build it with data_format='channels_last', copy the weights and save it again."
+
+
 class KerasModel(TracedModel):
     """A Keras classifier, of Keras 3 or Keras 2; see `base.Model`.
 
@@ -50,6 +54,7 @@ class KerasModel(TracedModel):
     Attributes:
         channels: path of a layer that could be explained -> number of its channels.
         parameters: number of weights.
+        trained_with: what a preprocessor of KerasHub says of its pictures; None = it has none.
 
     Raises:
         ModelError, ConfigError: see `base.load_model`.
@@ -62,10 +67,16 @@ class KerasModel(TracedModel):
             self._model = load_keras(Path(model), config.custom_objects, config.limits)
         self.sha256 = file_hash(Path(model)) if isinstance(model, str | Path) else model_hash(self._model)
         self.inside = preprocessing_inside(self._model)
+        self.trained_with = of_keras_hub(self._model)
         inputs = getattr(self._model, "inputs", None)
         if inputs is not None and len(inputs) != 1:
             raise ModelError(f"the model takes {len(inputs)} inputs; one image input is needed")
-        self.input_size = input_size(tuple(inputs[0].shape) if inputs else (None, None, None, 3), config.image_size)
+        shape, size = tuple(inputs[0].shape) if inputs else (None, None, None, 3), config.image_size
+        if takes_first(self._model):
+            shape = (shape[0], *shape[2:], shape[1])
+        if size is None and self.trained_with is not None and None in shape[1:3]:
+            size = self.trained_with.image_size
+        self.input_size = input_size(shape, size)
         self.batch_size = config.batch_size or PER_PASS
         self._trace = Trace(self._model, self._spec, self._output)
         cost = Cost(self.input_size, self._trace.image_bytes(), self._trace.largest_bytes())
@@ -77,9 +88,17 @@ class KerasModel(TracedModel):
         self.channels = self._trace.channels()
         self.parameters = int(self._model.count_params())
         images = tf.convert_to_tensor(probes(self.batch_size, self.input_size))
-        outputs = np.asarray(self._trace.run(images), np.float64)
+        outputs = np.asarray(self._first_outputs(images), np.float64)
         self._head = find_head(outputs, self._trace.linear, config, class_names)
         self._tap_at(config.layer)
+
+    def _first_outputs(self, images: Any) -> Any:
+        try:
+            return self._trace.run(images)
+        except Exception as error:  # what can be traced need not run on this machine: channels first in Keras 2
+            said = f"the model cannot be run on a batch of shape {tuple(images.shape)}: {first_line(error)}"
+            hint = CHANNELS_FIRST if self._trace.first else ""
+            raise ModelError(said, hint) from error
 
     def _tap_at(self, path: str) -> None:
         self.notes = self._head.notes
@@ -110,7 +129,7 @@ class KerasModel(TracedModel):
             return best[0]
         places = list(dict.fromkeys((*best, *self._trace.places[::-1])))
         sizes = self._gradients_at(places, run=True)
-        live = [place for place, size in zip(places, sizes, strict=True) if size]
+        live = [place for place, size in zip(places, sizes, strict=True) if size is not None and size > 0]
         reached = [place for place, size in zip(places, sizes, strict=True) if size is not None]
         return next(iter((*live, *reached)), None)
 
@@ -139,7 +158,7 @@ class KerasModel(TracedModel):
             order = sorted(seen)
             found = dict(zip(order, tape.gradient(target, [seen[place] for place in order]), strict=True))
             reached.extend(place for place in order if found[place] is not None)
-            grids = [places[place].as_grid(found[place], tf.reshape) for place in reached]
+            grids = [self._trace.as_grid(places[place], found[place]) for place in reached]
             return [tf.cast(tf.reduce_max(tf.abs(grid)), tf.float32) for grid in grids]
 
         fixed = getattr(self._model, "inputs", None) and self._model.inputs[0].shape[0]
@@ -156,7 +175,7 @@ class KerasModel(TracedModel):
         return sizes
 
     def _as_grid(self, place: int, output: Any) -> Any:
-        return self._taps[place].as_grid(output, tf.reshape)
+        return self._trace.as_grid(self._taps[place], output)
 
     def _forward(self, images: Any) -> tuple[Any, Any | None]:
         raw = called(self._model, images, self._output)
@@ -200,8 +219,8 @@ def input_size(shape: tuple[int | None, ...], asked: tuple[int, int] | None) -> 
         raise ModelError(f"the model takes no images: its input has shape {shape}, expected (images, height, width, 3)")
     _, height, width, channels = shape
     if channels not in (1, 3):
-        first = " (channels first is not supported: TensorFlow cannot run it on a CPU)" if height in (1, 3) else ""
-        raise ModelError(f"the model takes {channels} channels, expected 1 or 3: input shape {shape}{first}")
+        hint = CHANNELS_FIRST if height in (1, 3) else ""
+        raise ModelError(f"the model takes {channels} channels, expected 1 or 3: input shape {shape}", hint)
     if asked is not None:
         if height not in (None, asked[0]) or width not in (None, asked[1]):
             raise ConfigError(f"the model takes {height}x{width} pixels, --image-size asks for {asked[0]}x{asked[1]}")

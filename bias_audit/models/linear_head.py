@@ -39,15 +39,22 @@ def slopes(head: Head, logits: NDArray[Any], targets: NDArray[np.intp]) -> NDArr
     if head.outputs == 1:  # two classes of logits 0 and z
         given = np.concatenate([np.zeros_like(given), given], axis=1)
         made = np.zeros(given.shape)
-    groups = [list(each) for each in head.groups or [(i,) for i in range(given.shape[1])] if each]
     with np.errstate(invalid="ignore"):
-        sums = np.stack([special.logsumexp(given[:, group], axis=1) for group in groups], axis=1)
-        own = np.arange(len(groups)) == targets[:, None]
-        # T_c = u_c - log sum_{g != c} exp u_g of the groups' logits u
-        of_groups = own - special.softmax(np.where(own, -np.inf, sums), axis=1)
-        for place, group in enumerate(groups):
-            made[:, group] += of_groups[:, [place]] * special.softmax(given[:, group], axis=1)
+        if head.groups is None:
+            made = _of_groups(given, targets)
+        else:
+            groups = [list(each) for each in head.groups if each]
+            sums = np.stack([special.logsumexp(given[:, group], axis=1) for group in groups], axis=1)
+            of_groups = _of_groups(sums, targets)
+            for place, group in enumerate(groups):
+                made[:, group] += of_groups[:, [place]] * special.softmax(given[:, group], axis=1)
     return made[:, 1:] if head.outputs == 1 else made
+
+
+def _of_groups(logits: NDArray[np.float64], targets: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Derivatives of `u_c - log sum_{g != c} exp u_g` with respect to the logits u (N, G) of classes."""
+    own = np.arange(logits.shape[1]) == targets[:, None]
+    return np.asarray(own - special.softmax(np.where(own, -np.inf, logits), axis=1))
 
 
 def gradients(weights: NDArray[np.float64], of_logits: NDArray[np.float64], grid: tuple[int, int]) -> Array:

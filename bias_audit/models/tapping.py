@@ -9,8 +9,10 @@ from typing import Any
 
 from bias_audit.errors import BiasAuditError, ModelError
 from bias_audit.models.framework import tf
-from bias_audit.models.grids import Step, spatial
+from bias_audit.models.grids import Spatial, Step, looks_first, spatial
 from bias_audit.models.outputs import chosen_output
+
+FIRST = "channels_first"
 
 
 class Trace:
@@ -24,6 +26,7 @@ class Trace:
     Attributes:
         steps: (path, layer, shape of the output) of each layer that ran, in order.
         places: layers whose output is a map over the image.
+        first: paths of the layers whose output has the channels first; `steps` has them last.
         run: the traced function, images -> the outputs (N, classes).
         has_logits: whether Keras keeps the input of a final softmax or sigmoid.
         linear: whether a layer without activation makes the output, so that it cannot be a probability.
@@ -39,12 +42,23 @@ class Trace:
         self.has_logits = False
         self.linear = False
         paths = dict(_paths(model, ""))
+        image = (int(spec.shape[1]), int(spec.shape[2]))
+        anywhere = any(_data_format(layer) == FIRST for layer in paths)
+        first: dict[str, bool] = {}
+        layout: dict[tuple[int, ...], bool] = {}  # shape -> whether the last output of it had its channels first
         outputs: list[Any] = []
         made: list[tuple[Any, Any]] = []
 
         def note(path: str, layer: Any) -> Callable[[Any], None]:
             def noted(output: Any) -> None:
-                self.steps.append((path, layer, tuple(getattr(output, "shape", None) or ())))
+                shape = tuple(getattr(output, "shape", None) or ())
+                if anywhere and len(shape) == 4 and None not in shape:
+                    said = _data_format(layer)
+                    before = layout.get(shape)
+                    found = said == FIRST if said else looks_first(shape, image) if before is None else before
+                    first[path] = layout[shape] = found
+                    shape = (shape[0], *shape[2:], shape[1]) if found else shape
+                self.steps.append((path, layer, shape))
                 made.append((layer, output))
 
             return noted
@@ -68,7 +82,8 @@ class Trace:
         shape = tuple(getattr(output, "shape", None) or ())
         if len(shape) != 2 or shape[1] is None:
             raise ModelError(f"the model is no classifier: its output has shape {shape}, expected (images, classes)")
-        self.places = spatial(self.steps, (int(spec.shape[1]), int(spec.shape[2])), tokens=_normalises(self.steps))
+        self.places = spatial(self.steps, image, tokens=_normalises(self.steps))
+        self.first = frozenset(path for path, is_first in first.items() if is_first)
         self.has_logits = getattr(output, "_keras_logits", None) is not None
         self.linear = _ends_linear(made, output)
 
@@ -80,14 +95,29 @@ class Trace:
         """Bytes of the largest output of a layer, for one image in float32."""
         return 4 * max((math.prod(size or 1 for size in shape[1:]) for _, _, shape in self.steps), default=0)
 
+    def as_grid(self, place: Spatial, output: Any) -> Any:
+        """Bring an output of a layer, or its gradient, to (N, h, w, C)."""
+        if place.path in self.first:
+            return tf.transpose(output, (0, 2, 3, 1))
+        return place.as_grid(output, tf.reshape)
+
     def channels(self) -> dict[str, int]:
         """Path of a layer that could be explained -> number of its channels, where it is known."""
         usable = {place.path for place in self.places}
         return {path: int(shape[-1]) for path, _, shape in self.steps if path in usable and shape[-1]}
 
 
+def takes_first(model: Any) -> bool:
+    """Whether the input of a Keras model is (N, C, H, W)."""
+    inputs = getattr(model, "inputs", None)
+    shape = tuple(inputs[0].shape) if inputs else ()
+    return len(shape) == 4 and shape[1] in (1, 3) and shape[3] not in (1, 3)
+
+
 def called(model: Any, images: Any, asked: str | None) -> Any:
-    """The audited output of a Keras model for images; see `outputs.chosen_output`."""
+    """The audited output of a Keras model for images (N, H, W, C); see `outputs.chosen_output`."""
+    if takes_first(model):
+        images = tf.transpose(images, (0, 3, 1, 2))
     return chosen_output(model(images, training=False), asked, getattr(model, "output_names", None) or ())
 
 
@@ -110,6 +140,11 @@ def tap(layer: Any, on_output: Callable[[Any], None]) -> Iterator[None]:
             del layer.__dict__["call"]
         else:
             layer.__dict__["call"] = had
+
+
+def _data_format(layer: Any) -> str:
+    """Where a layer says that the channels of its output are, "channels_first" or "channels_last"; "" = it does not."""
+    return str(getattr(layer, "data_format", None) or "")
 
 
 def hidden_inside(steps: Sequence[Step]) -> tuple[str, ...]:

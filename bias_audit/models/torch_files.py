@@ -20,8 +20,9 @@ def told(path: Path) -> tuple[str, str]:
     kind = program_in(path)
     if kind is None:
         return (
-            f"{str(path)!r} holds weights and no network",
-            "Name the function that builds the network and loads them: module:function.",
+            f"{str(path)!r} is no model: it is no program of PyTorch, and weights alone are no network",
+            f"Name the network that they are of, torchvision:NAME@{path} or timm:NAME@{path}, or the function that "
+            "builds it and loads them, module:function.",
         )
     return (
         f"{str(path)!r} is a program of {PROGRAMS[kind]}: running it runs whatever it says",

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from bias_audit.errors import ModelError
-from bias_audit.models.grids import Spatial, Step, spatial
+from bias_audit.models.grids import Spatial, Step, looks_first, spatial
 from bias_audit.models.outputs import chosen_output
 
 BETWEEN = "."
@@ -35,6 +35,7 @@ class Layers(NamedTuple):
         places: modules whose output is a map over the image.
         last: the module that made the model's output; None = no module did.
         shape: shape of the model's output.
+        same: paths of the modules that gave the output of the last of `places`, itself and not a part of it.
     """
 
     steps: list[Step]
@@ -43,6 +44,7 @@ class Layers(NamedTuple):
     places: list[Spatial]
     last: nn.Module | None
     shape: tuple[int, ...]
+    same: frozenset[str]
 
     @property
     def outputs_bytes(self) -> tuple[int, int]:
@@ -80,10 +82,12 @@ def ran(model: nn.Module, images: torch.Tensor, forward: Callable[[torch.Tensor]
     turned: set[str] = set()
     layout: dict[tuple[int, ...], bool] = {}  # shape of an output -> whether channels were first in the last such one
     makers: dict[int, nn.Module] = {}
+    given: dict[str, int] = {}  # path -> id of the output
     kept: list[torch.Tensor] = []  # alive until the end, so that no two of them have one id
 
     def note(path: str, module: nn.Module, output: torch.Tensor) -> None:
         kept.append(output)
+        given[path] = id(output)
         makers.setdefault(id(output), module)  # the innermost module ends first
         shape = tuple(output.shape)
         if len(shape) == 4:
@@ -104,9 +108,15 @@ def ran(model: nn.Module, images: torch.Tensor, forward: Callable[[torch.Tensor]
     height, width = images.shape[2:]
     # Blocks need not be built of a class called attention: whoever normalises the vectors of a sequence has tokens.
     tokens = any(isinstance(module, nn.LayerNorm | nn.RMSNorm) and len(shape) == 3 for _, module, shape in steps)
-    places = spatial(steps, (int(height), int(width)), BETWEEN, tokens=tokens)
+    last = {path: number for number, (path, _, _) in enumerate(steps)}
+    # A module that ran several times is explained by its last output, which may have another shape than the others.
+    ended = [step for number, step in enumerate(steps) if last[step[0]] == number]
+    ended = [step for step in ended if len(step[2]) != 4 or _in_proportion(step[2], images)] or ended
+    places = spatial(ended, (int(height), int(width)), BETWEEN, tokens=tokens)
     grids = frozenset(path for path, is_first in first.items() if is_first)
-    return Layers(steps, grids, frozenset(turned), places, makers.get(id(output)), tuple(output.shape))
+    whole = given[places[-1].path] if places else None
+    same = frozenset(path for path, each in given.items() if each == whole)
+    return Layers(steps, grids, frozenset(turned), places, makers.get(id(output)), tuple(output.shape), same)
 
 
 @contextlib.contextmanager
@@ -193,6 +203,13 @@ def _channels_first(module: nn.Module, shape: tuple[int, ...], before: bool | No
     if before is not None:
         return before
     height, width = images.shape[2:]
-    return abs(math.log(shape[2] * width / (shape[3] * height))) <= abs(
-        math.log(shape[1] * width / (shape[2] * height))
-    )
+    return looks_first(shape, (int(height), int(width)))
+
+
+def _in_proportion(shape: tuple[int | None, ...], images: torch.Tensor) -> bool:
+    """Whether an output (N, h, w, C) has the proportions of the image, to two cells: else its axes are others.
+
+    Such as (N, heads, tokens, channels of a head).
+    """
+    height, width = images.shape[2:]
+    return abs((shape[1] or 0) * width - (shape[2] or 0) * height) <= 2 * max(height, width)

@@ -26,10 +26,11 @@ from bias_audit.models.batched import Batched, predictions_of
 from bias_audit.models.choosing import candidates, choose, listed
 from bias_audit.models.function import Source, assumed_size, kind_of
 from bias_audit.models.grids import Spatial
-from bias_audit.models.head import find_head, head_of, probes
+from bias_audit.models.head import find_head, finite_rows, head_of, probes
 from bias_audit.models.memory import Cost, check_batch, fitting_batch
 from bias_audit.models.torch_layers import BETWEEN, as_deployed, hooked, outputs_of, ran
 from bias_audit.models.torch_tensors import Tensors
+from bias_audit.models.trained_with import TrainedWith
 from bias_audit.users_code import running
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class TorchModel(Batched):
     Attributes:
         channels: path of a layer that could be explained -> number of its channels.
         parameters: number of weights.
+        trained_with: what its files say of the pictures that it was trained with; None = nothing.
 
     Raises:
         ModelError: no classifier, outputs that do not fit the classes, or no usable layer.
@@ -67,6 +69,7 @@ class TorchModel(Batched):
     """
 
     inside: tuple[str, ...] = ()
+    trained_with: TrainedWith | None = None
     shows_inside = False
     """Whether `inside` names all that is done to the images; see `heatmaps.inspection`."""
 
@@ -117,10 +120,9 @@ class TorchModel(Batched):
         if isinstance(last, nn.Linear | nn.Softmax | nn.Sigmoid):
             self._head = find_head(outputs, isinstance(last, nn.Linear), config, class_names)
             return ()
-        if not np.isfinite(outputs).all():
-            raise ModelError("the model gives NaN or infinite outputs on random input")
+        outputs, overflows = finite_rows(outputs)
         kind, why = kind_of(outputs, config, Source(source.name, source.sha256, made=True))
-        self._head = head_of(kind, outputs.shape[1], config, class_names)
+        self._head = head_of(kind, outputs.shape[1], config, class_names, overflows=overflows)
         return (why,)
 
     def predict(self, images: Array) -> Predictions:
@@ -212,7 +214,7 @@ class TorchModel(Batched):
         reach.
         """
         usable = self._layers.places
-        places = list(dict.fromkeys((*candidates(usable, BETWEEN), *usable[::-1])))
+        places = list(dict.fromkeys((*candidates(usable, BETWEEN, self._layers.same), *usable[::-1])))
         if not places:
             return None
         pixels = self._tensor(probes(PROBED, self.input_size))  # few: the graph of the whole network is kept

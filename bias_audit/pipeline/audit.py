@@ -33,6 +33,7 @@ from bias_audit.heatmaps.permutation_tie import Tie
 from bias_audit.models.decoding import geometry_of
 from bias_audit.models.doors import check_model, load_model
 from bias_audit.models.segmenting import find_estimate, segmenter_hash
+from bias_audit.models.trained_with import settled
 from bias_audit.pipeline import changes, outlines, results, summaries
 from bias_audit.pipeline.finish import check_pictures, conclude, finish
 from bias_audit.pipeline.judge import refuse_unknown
@@ -140,7 +141,7 @@ def audit(
             ready = results.read_results(predictions, composites, heatmaps, dataset, config, backgrounds)
             given = dataclasses.replace(given, results=ready.results)
         loaded = load_model(model, config, dataset.class_names) if ready is None else ready.explainer.model
-    config = config.changed({"batch_size": loaded.batch_size})  # a resumed run must take the same
+    config = settled(config, loaded).changed({"batch_size": loaded.batch_size})  # a resumed run must take the same
     if loaded.layer:
         progress.detail(f"explained layer {loaded.layer}, grid {loaded.grid[0]}x{loaded.grid[1]}, head {loaded.head}")
     geometry = geometry_of(config, loaded.input_size)
@@ -176,8 +177,8 @@ def audit(
     with run.refusal_leaves_nothing():
         outlines.try_out(context)
         measure("input")
-        settled = {name: value for check in measured.values() for name, value in check.settles.items()}
-        explainer.preprocess = find_preprocess(settled["preprocess"], geometry.channels)
+        chosen = {name: value for check in measured.values() for name, value in check.settles.items()}
+        explainer.preprocess = find_preprocess(chosen["preprocess"], geometry.channels)
         if config.method == AUTO:
             with _timed(seconds, "method"):
                 explainer = _chosen(explainer, dataset, geometry, config, run, progress)

@@ -25,7 +25,7 @@ def config_of(info: RunInfo) -> AuditConfig:
     Raises:
         ConfigError: this version does not accept a value any more.
     """
-    known = {field.name for field in dataclasses.fields(AuditConfig)} - {"limits"}
+    known = {field.name for field in dataclasses.fields(AuditConfig)} - {"limits", "left_open"}
     return AuditConfig(**{name: _tuples(value) for name, value in info.config.items() if name in known})
 
 

@@ -12,12 +12,10 @@ from .changing import changed_bytes
 from .trying import EXECUTED, HARMLESS, REFUSED, WRONG, Attempt, Kind, sentence
 
 OPERATIONS = (
-    b"Abs", b"Add", b"Atan", b"Cast", b"Conv", b"Ceil", b"Cosh", b"Div", b"Exp", b"Flatten", b"Gemm",
-    b"GlobalAveragePool", b"GlobalLpNormPool", b"Hardmax", b"If", b"Identity", b"LogSoftmax", b"Loop", b"MatMul",
-    b"Max", b"Min", b"Mul", b"Not", b"OneHot", b"Pow", b"RandomNormalLike", b"ReduceMean", b"ReduceL1", b"ReduceProd", b"Relu",
-    b"Reshape", b"Scan", b"Shape", b"Sign", b"Sigmoid", b"Softmax", b"Softsign", b"Sqrt", b"Sub", b"Sum", b"Tanh",
-    b"Transpose", b"Unsqueeze",
-)  # fmt: skip
+    b"Abs Add Atan Cast Conv Ceil Cosh Div Exp Flatten Gemm GlobalAveragePool GlobalLpNormPool Hardmax If Identity "
+    b"LogSoftmax Loop MatMul Max Min Mul Not OneHot Pow RandomNormalLike ReduceMean ReduceL1 ReduceProd Relu Reshape "
+    b"Scan Shape Sign Sigmoid Softmax Softsign Sqrt Sub Sum Tanh Transpose Unsqueeze"
+).split()
 """Operations that stand in the files, and others of as many letters to put in their place."""
 
 

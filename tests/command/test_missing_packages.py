@@ -156,7 +156,8 @@ class TestPackages:
             for text in extras[extra]:
                 if not text.startswith("bias-audit["):
                     declared[_module(text)] = f"bias-audit[{extra}]"
-        assert {name: what for name, (_, what) in PACKAGES.items()} == {**declared, "rich": "rich"}
+        users = {name: name for name in ("rich", "safetensors", "timm", "torchvision", "transformers")}
+        assert {name: what for name, (_, what) in PACKAGES.items()} == {**declared, **users}
         assert _named(extras["all"]) == {"tensorflow", "torch", "onnx", "review", "keras2"}
         assert _named(extras["keras2"]) == {"tensorflow"}
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "models")]
 
 MOST_CORE = 900
 """MB that a fresh environment with the core may have, pip included."""
@@ -32,18 +32,33 @@ TABLES = {
 MISSING = {"bias-audit inspect RUN/m.keras": 2, "bias-audit demo --out DEMO": 2}
 DEMO = {"bias-audit demo --out DEMO": 0, "bias-audit gate DEMO/run": 1}
 SERVER = {"python -c 'import bias_audit.review.server'": 0}
+ONNX = {"bias-audit audit NET.onnx PHOTOS --masks none --out ONNX": 0, "bias-audit gate ONNX": 1}
+TORCH = {"bias-audit audit net:make PHOTOS --masks none --out TORCH": 0, "bias-audit gate TORCH": 1}
 REST = {"python -c 'import onnxruntime, tf_keras, torch'": 0}
 
 INSTALLS: dict[str, tuple[str, dict[str, int]]] = {
     "gate": ("--no-deps WHEEL rich", LIGHT),
     "core": ("WHEEL", {**LIGHT, **TABLES, **MISSING}),
     "review": ("WHEEL[review]", {**LIGHT, **TABLES, **SERVER, **MISSING}),
+    "onnx": ("WHEEL[onnx]", {**LIGHT, **TABLES, **ONNX, **MISSING}),
+    "torch": ("WHEEL[torch]", {**LIGHT, **TABLES, **TORCH, **MISSING}),
     "tensorflow": ("WHEEL[tensorflow]", {**LIGHT, **TABLES, **DEMO}),
     "all": ("WHEEL[all]", {**LIGHT, **TABLES, **SERVER, **REST, **DEMO}),
 }
 """Name -> what pip is given, WHEEL being bias-audit, and the exit code of each command that has to work then.
 
-RUN stands for a finished run, DEMO for a folder to fill. Exit code 2 = a package is said to be missing.
+RUN stands for a finished run, PHOTOS for a folder per class, DEMO, ONNX and TORCH for folders to fill. Exit code 2 = a
+package is said to be missing; a gate has 1 where nothing could be judged.
+"""
+
+NET = """
+import torch
+
+def make():
+    pooled = torch.nn.AdaptiveAvgPool2d(1)
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), pooled, torch.nn.Flatten(), torch.nn.Linear(4, 2))
+    net.input_size = (24, 32, 3)
+    return net
 """
 
 
@@ -58,6 +73,21 @@ class Fresh:
     wrong: list[str] = field(default_factory=list)
 
 
+def write_models_and_photos(folder: Path) -> None:
+    """Write net.onnx, net.py and photos/, two classes of random pictures."""
+    import numpy as np
+    from onnx_networks import Network
+    from PIL import Image
+
+    (folder / "net.onnx").write_bytes(Network(outputs=2).onnx())
+    (folder / "net.py").write_text(NET)
+    for number in range(24):
+        place = folder / "photos" / ("a", "b")[number % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(number).integers(0, 256, (24, 32, 3), np.uint8)
+        Image.fromarray(pixels).save(place / f"{number}.png")
+
+
 def fresh(name: str, wheel: Path, folder: Path) -> Fresh:
     """Make an environment, install into it, and run its commands on a run that was written by hand."""
     from made_run import made_parts, write_parts
@@ -65,6 +95,7 @@ def fresh(name: str, wheel: Path, folder: Path) -> Fresh:
     what, commands = INSTALLS[name]
     run = write_parts(made_parts(), folder / "run")
     (run / "m.keras").touch()
+    write_models_and_photos(folder)
     home = folder / "environment"
     subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
     settings = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}  # pip looks there, too
@@ -80,6 +111,7 @@ def fresh(name: str, wheel: Path, folder: Path) -> Fresh:
     result = Fresh(megabytes(packages), largest, seconds)
     for text, expected in commands.items():
         line = text.replace("RUN", str(run)).replace("DEMO", str(folder / "demo"))
+        line = line.replace("NET.onnx", "net.onnx").replace("PHOTOS", "photos")
         for _ in range(2):  # the second time, which is told, its files are compiled and in memory
             start = time.monotonic()
             done = subprocess.run(line, shell=True, cwd=folder, env=settings, capture_output=True, text=True)

@@ -172,7 +172,7 @@ class TestDoors:
             "models.load_model(": "loading.py",
             "saving.load_model(": "loading.py",
             "lite.Interpreter,": "tflite_runtime.py",
-            ".InferenceSession(": "segmenting_onnx.py",
+            ".InferenceSession(": "onnx_session.py",
         }
         for call, home in homes.items():
             assert [each.name for each in package.rglob("*.py") if call in each.read_text()] == [home]

@@ -64,8 +64,6 @@ class TestRefused:
         spectral = keras.Input((8, 8, 5))
         flat = layers.Dense(2)(layers.Flatten()(spectral))
         _refused(keras.Model(spectral, flat), 2, ModelError, "5 channels", "1 or 3")
-        first = keras.Input((3, 8, 8))
-        _refused(keras.Model(first, layers.Dense(2)(layers.Flatten()(first))), 2, ModelError, "channels first")
 
     def test_image_size(self) -> None:
         _refused(networks.any_size(), 3, ConfigError, "any image size", "--image-size")
@@ -133,7 +131,8 @@ class TestFiles:
         ("name", "content", "says"),
         [
             ("none.keras", None, ["no model at", "none.keras"]),
-            ("m.pt", b"x", ["is no model", ".keras, .h5, .onnx or a SavedModel", "'.pt'"]),
+            ("m.pkl", b"x", ["is no model", ".keras, .h5, .onnx or a SavedModel", "'.pkl'"]),
+            ("m.pt", b"x", ["is no model", "no program of PyTorch"]),
             ("garbage.keras", b"I am no zip", ["cannot load the model", "garbage.keras", "no .keras archive"]),
             ("garbage.h5", b"I am no hdf5", ["cannot load the model", "garbage.h5"]),
             ("empty.keras", b"", ["cannot load the model", "empty.keras"]),

@@ -319,3 +319,91 @@ def test_a_grey_network_without_convolutions_says_so():
     model = load_model(net, AuditConfig(), None)
     assert model.input_size == (8, 8, 1)
     assert model.predict(np.zeros((3, 8, 8, 1), np.float32)).probabilities.shape == (3, 2)
+
+
+class Branches(nn.Module):
+    """A block as Inception's: what runs last in it is a part of its output, and not the output."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(8, 3, 1), nn.Conv2d(8, 4, 1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.cat([self.first(images), self.second(images)], dim=1)
+
+
+class Shortcut(nn.Module):
+    """A block as ResNet's, with nothing around it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(8, 8, 3, padding=1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images + self.conv(images)
+
+
+@pytest.mark.parametrize(("block", "channels"), [(Branches, 7), (Shortcut, 8)])
+def test_a_block_is_explained_as_a_whole(block: type[nn.Module], channels: int) -> None:
+    """The map sums to the log-odds of the features: what the head of one linear layer makes of all channels."""
+    torch.manual_seed(2)
+    net = nn.Sequential()
+    net.features = convolutions()[:6]
+    net.block = block()
+    net.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 2))
+    model = opened(net, ("a", "b"))
+    assert model.layer == "block"
+    pixels = photos(4)
+    maps = model.explain(pixels, np.zeros(4, np.intp), one("hires_cam")).maps_label
+    weight = net.head[2].weight.detach().numpy()
+    with torch.no_grad():
+        seen = net.block(net.features.eval()(torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy()))).numpy()
+    expected = np.einsum("nchw,c->nhw", seen, weight[0] - weight[1]) / seen.shape[2] / seen.shape[3]
+    np.testing.assert_allclose(maps, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+
+
+def test_a_sequence_of_blocks_is_named_by_the_last_one() -> None:
+    net = nn.Sequential()
+    net.features = convolutions()[:6]
+    net.blocks = nn.Sequential(Shortcut(), Shortcut())
+    net.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, CLASSES))
+    assert opened(net).layer == "blocks.1"
+
+
+class Twice(nn.Module):
+    """A layer that sees the tokens of a large grid first and those of a small one last, as CrossViT's do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches, self.norm, self.head = nn.Conv2d(3, 8, 4, stride=4), nn.LayerNorm(8), nn.Linear(8, CLASSES)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        large = self.patches(images / 255)
+        tokens = self.norm(large.flatten(2).transpose(1, 2)).transpose(1, 2).reshape(large.shape)
+        small = torch.nn.functional.avg_pool2d(tokens, 2)
+        return self.head(self.norm(small.flatten(2).transpose(1, 2)).mean(dim=1))
+
+
+def test_a_layer_that_runs_twice_has_the_grid_of_its_last_output() -> None:
+    model = opened(Twice())
+    assert (model.layer, model.grid) == ("norm", (3, 4))
+    assert model.explain(photos(4), LABELS[:4], one("hires_cam")).maps.shape == (4, 3, 4)
+
+
+class Heads(nn.Module):
+    """Ends with an output of four axes that is none over the image: (N, heads, tokens, channels of a head)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features, self.position, self.head = convolutions()[:6], nn.Identity(), nn.Linear(8, CLASSES)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        seen = self.features(images).flatten(2).transpose(1, 2)  # (N, 192, 8)
+        heads = self.position(seen.reshape(len(seen), 192, 2, 4).transpose(1, 2))
+        return self.head(heads.transpose(1, 2).reshape(len(seen), 192, 8).mean(dim=1))
+
+
+def test_axes_that_are_none_of_the_image_are_no_grid() -> None:
+    model = opened(Heads())
+    assert (model.layer, model.grid) == ("features.5", (12, 16))
+    assert "position" not in dict(model.layers)

@@ -105,7 +105,7 @@ class TestRefused:
         assert made.stdout.split() == ["ModelError", "False"]
 
     def test_weights_alone(self, programs: Path) -> None:
-        with pytest.raises(ModelError, match=r"weights\.pth' holds weights and no network"):
+        with pytest.raises(ModelError, match=r"weights\.pth' is no model: .* weights alone"):
             check_model(programs / "weights.pth")
 
     def test_the_other_kind(self, programs: Path) -> None:
