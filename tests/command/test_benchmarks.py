@@ -180,3 +180,32 @@ def test_the_table_of_neighbours_counts_what_each_tool_said_of_networks_whose_re
     (row,) = (line for line in neighbours.table(networks).splitlines() if line.startswith("| bnnr"))
     cells = [cell.strip().split(" (")[0] for cell in row.strip("|").split("|")]
     assert cells == ["bnnr 1", "defaults", "network, photos, labels", "1 of 2", "2 of 2", "1 of 2", "2.0"]
+    assert "bnnr: defaults" in neighbours.table(networks)
+
+
+@pytest.mark.heavy
+def test_the_table_of_passes_is_of_ratios_within_a_round(monkeypatch):
+    """The machine was twice as slow in the second round: the ratios to the plain loop are the same."""
+    monkeypatch.syspath_prepend(SCRIPTS)
+    import network_pass
+
+    found = {"plain loop": [(2.0, 4.0), (4.0, 8.0)], "captum": [(3.0, 5.0), (6.0, 10.0)]}
+    plain, captum = network_pass.table(found).splitlines()[2:]
+    assert plain == "| plain loop | 3.00 | 6.00 | 1.000 (1.000 to 1.000) | 1.000 (1.000 to 1.000) |"
+    assert captum == "| captum | 4.50 | 7.50 | 1.500 (1.500 to 1.500) | 1.250 (1.250 to 1.250) |"
+
+
+@pytest.mark.heavy
+def test_the_plain_loop_reads_every_file_once_in_order(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(SCRIPTS)
+    import cv2
+    import network_pass
+
+    files = tuple(tmp_path / f"{i}.png" for i in range(11))
+    for i, file in enumerate(files):
+        cv2.imwrite(str(file), np.full((30, 40, 3), (10 * i, 0, 255), np.uint8))  # blue, green, red
+    batches = list(network_pass.read_ahead(files, 4))
+    assert [len(batch) for batch in batches] == [4, 4, 3]
+    pixels = np.concatenate(batches)
+    assert pixels.shape == (11, 224, 224, 3)
+    assert (pixels[:, 0, 0] == [(255, 0, 10 * i) for i in range(11)]).all()

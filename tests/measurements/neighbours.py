@@ -1,7 +1,7 @@
 """What other tools say of networks whose bias is known because it was planted, and what they say of clean twins.
 
     python tests/measurements/neighbours.py --work FOLDER [--pairs 12] [--seed 300]
-        [--python bnnr=PATH] [--python shortkit=PATH] [--settings TOOL/SETTING ...]
+        [--python bnnr=PATH] [--python shortkit=PATH] [--settings TOOL/SETTING ...] [--write docs/neighbours.md]
 
 Pairs of worlds are drawn: every wolf in snow and nobody else, and the same animals with snow as often in every class.
 A small network of PyTorch is trained on each, once, and kept as a file. What it relies on is measured on new scenes
@@ -55,6 +55,8 @@ FIRST_NEW = 1000
 CONCEPT = 60
 """Pictures of snow, and of the other places, without an animal: what a test of a named concept needs."""
 
+FIRST_MARK, LAST_MARK = "<!-- figures of neighbours.py -->", "<!-- end of the figures -->"
+
 RELIES, CLEAN = 0.2, 0.05
 """A planted network counts if the guilty class relies on snow at least so much, a clean one if no class does more."""
 
@@ -66,20 +68,26 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=300, help="of the first pair; the benchmark has 0 to 29")
     parser.add_argument("--python", action="append", default=[], metavar="TOOL=PATH")
     parser.add_argument("--settings", nargs="*", default=[], metavar="TOOL/SETTING", help="only these")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="put the tables between the marks of this page")
     options = parser.parse_args()
     pythons = {"bias-audit": sys.executable, **dict(each.split("=", 1) for each in options.python)}
     networks = [
         made(options.work, seed, planted) for seed in range(options.seed, options.seed + options.pairs)
         for planted in (True, False)
     ]  # fmt: skip
-    print(truth_table(networks), "\n", flush=True)
     for tool, settings in TOOLS.items():
         for setting in settings if tool in pythons else ():
             if not options.settings or f"{tool}/{setting}" in options.settings:
                 done = subprocess.run([pythons[tool], str(WORKER), tool, setting, *map(str, networks)], check=False)
                 if done.returncode:
                     print(f"{tool}/{setting}: stopped with exit code {done.returncode}", flush=True)
-    print(table(networks))
+    tables = f"{truth_table(networks)}\n\n{table(networks)}"
+    print(tables)
+    if options.write:
+        before, _, rest = options.write.read_text(encoding="utf-8").partition(FIRST_MARK)
+        options.write.write_text(
+            f"{before}{FIRST_MARK}\n\n{tables}\n\n{LAST_MARK}{rest.partition(LAST_MARK)[2]}", encoding="utf-8"
+        )
 
 
 def made(work: Path, seed: int, planted: bool) -> Path:
@@ -179,11 +187,17 @@ def table(folders: list[Path]) -> str:
         "| s per audit |",
         "|---|---|---|---|---|---|---|",
     ]
+    best = []
     for tool, settings in TOOLS.items():
+        scores = {}
         for setting in settings:
             row = [(read(each), result) for each in folders if (result := said(each, tool, setting)) is not None]
             if row:
                 lines.append(f"| {row[0][1]['version']} | {setting} | {given_to(tool, setting)} | {counted(row)} |")
+                scores[setting] = found_less_accused(row)
+        if scores:
+            best.append(f"{tool}: {max(scores, key=lambda setting: scores[setting])}")
+    lines.append(f"\nBest setting of each (share found less share of clean audits accused): {'; '.join(best)}.")
     day = datetime.datetime.now(datetime.UTC).date().isoformat()
     lines.append(
         f"\n{day}, Python {sys.version.split()[0]}, {os.cpu_count()} cores; in brackets 95% intervals (Wilson)."
@@ -215,6 +229,17 @@ def counted(row: list[tuple[Network, dict[str, Any]]]) -> str:
             f"{seconds:.1f}",
         ]
     )
+
+
+def found_less_accused(row: list[tuple[Network, dict[str, Any]]]) -> float:
+    """Share of the planted networks whose guilty class was found, less that of clean ones with an accusation, -1..1."""
+    found = [
+        GUILTY in said["accused"] if said["names"] else said["warns"]
+        for network, said in row
+        if network.planted and network.counts
+    ]
+    accused = [said["warns"] for network, said in row if not network.planted and network.counts]
+    return statistics.fmean(found or [0]) - statistics.fmean(accused or [0])
 
 
 def share(number: int, of: int) -> str:
