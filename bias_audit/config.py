@@ -64,7 +64,8 @@ class AuditConfig:
     """Everything that changes the numbers of an audit; a value that is not allowed raises ConfigError.
 
     Attributes:
-        layer: path of the explained layer (`backbone/name`), or "auto": the last one with a 4-D output of h*w > 1.
+        layer: path of the explained layer (`backbone/name`), or "auto": the last one with a 4-D output of h*w > 1,
+            or of tokens, that a gradient of the outputs reaches.
             Several, joined by commas, are fused by LayerCAM.
         method: heatmap method, a key of `heatmaps.methods.METHODS`, or `module:function`. "default" is HiResCAM: equal
             to Grad-CAM and CAM on GAP heads, and the faithful one of the family elsewhere (Draelos & Carin 2020);

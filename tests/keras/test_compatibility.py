@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import astuple
+from typing import Any
 
 import compatibility
 import keras
@@ -17,6 +18,38 @@ def test_what_is_found_stands_in_the_committed_table() -> None:
     assert {row.cam for row in found} == {"equal", "not defined"}
     committed = compatibility.REPORT.read_text(encoding="utf-8").splitlines()
     assert [row for row in found if compatibility.line(astuple(row)) not in committed] == []
+
+
+def _exchanging(opener: Any) -> Any:
+    """Opens models that answer for images in reverse order."""
+
+    def opened(*arguments: Any) -> Any:
+        model = opener(*arguments)
+        activations = model.activations
+        model.activations = lambda images, labels: activations(images[::-1], labels)
+        return model
+
+    return opened
+
+
+@pytest.mark.slow
+def test_exchanged_images_are_noticed_in_every_family(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random heads hardly react: as they are built, five families of eleven would pass with another image's answers."""
+    monkeypatch.setattr(compatibility, "load_model", _exchanging(compatibility.load_model))
+    found = compatibility.rows(compatibility.QUICK)
+    assert [row.model for row in found if row.result != compatibility.OTHERS] == []
+
+
+def test_the_part_of_keras_is_put_in_the_place_of_the_old_one() -> None:
+    own, other = f"{compatibility.HEADING}\n\nold\n", "## PyTorch\n\nrows\n"
+    for page in (f"{compatibility.TITLE}\n{own}", f"{compatibility.TITLE}\n{other}\n{own}"):
+        new = compatibility.with_section(page, own.replace("old", "new"))
+        assert new == page.replace("old", "new")
+        assert compatibility.section(new) == own.replace("old", "new")
+    page = f"{compatibility.TITLE}\n{own}\n{other}"
+    new = compatibility.with_section(page, own.replace("old", "new"))
+    assert new == page.replace("old", "new")
+    assert compatibility.with_section("", own) == f"{compatibility.TITLE}\n{own}"
 
 
 def test_no_family_is_forgotten() -> None:

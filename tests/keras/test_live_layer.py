@@ -119,26 +119,11 @@ class TestStoppedGradients:
         assert explained.layer == "shared"
 
 
-def _mixer(width: int) -> Any:
-    """MLP-Mixer (Tolstikhin et al. 2021) of two blocks: no attention, tokens are mixed by dense layers."""
-    inputs = keras.Input(token_networks.SIZE)
-    x = layers.Conv2D(width, token_networks.PATCH, strides=token_networks.PATCH, name="stem")(inputs)
-    x = layers.Reshape((token_networks.TOKENS, width), name="tokens")(x)
-    for number in (1, 2):
-        y = layers.Permute((2, 1))(layers.LayerNormalization()(x))
-        y = layers.Dense(token_networks.TOKENS)(layers.Dense(16, activation="gelu")(y))
-        x = layers.Add(name=f"block_{number}_add_1")([x, layers.Permute((2, 1))(y)])
-        y = layers.Dense(width)(layers.Dense(16, activation="gelu")(layers.LayerNormalization()(x)))
-        x = layers.Add(name=f"block_{number}_add_2")([x, y])
-    x = layers.LayerNormalization(name="norm")(x)
-    return keras.Model(inputs, layers.Dense(3, activation="softmax", name="head")(layers.GlobalAveragePooling1D()(x)))
-
-
 @pytest.mark.parametrize("width", [20, token_networks.TOKENS])
 def test_a_mixer_is_explained_at_its_last_tokens(width: int) -> None:
     """HiResCAM behind a mean and one dense layer is CAM: the tokens times the weights of the class, by hand."""
     keras.utils.set_random_seed(6)
-    model = _mixer(width)
+    model = token_networks.mixer(width)
     explained = make_model(model, 3)
     assert (explained.layer, explained.grid) == ("norm", token_networks.GRID)
     images = token_networks.images(BATCH)

@@ -77,6 +77,21 @@ def vit(head: str = "class token", patches: str = "convolution") -> Any:
     return keras.Model(inputs, layers.Dense(3, activation="softmax", name="head")(x))
 
 
+def mixer(width: int = 20) -> Any:
+    """MLP-Mixer (Tolstikhin et al. 2021) of two blocks: no attention, tokens are mixed by dense layers."""
+    inputs = keras.Input(SIZE)
+    x = layers.Conv2D(width, PATCH, strides=PATCH, name="stem")(inputs)
+    x = layers.Reshape((TOKENS, width), name="tokens")(x)
+    for number in (1, 2):
+        y = layers.Permute((2, 1))(layers.LayerNormalization()(x))
+        y = layers.Dense(TOKENS)(layers.Dense(16, activation="gelu")(y))
+        x = layers.Add(name=f"block_{number}_add_1")([x, layers.Permute((2, 1))(y)])
+        y = layers.Dense(width)(layers.Dense(16, activation="gelu")(layers.LayerNormalization()(x)))
+        x = layers.Add(name=f"block_{number}_add_2")([x, y])
+    x = layers.LayerNormalization(name="norm")(x)
+    return keras.Model(inputs, layers.Dense(3, activation="softmax", name="head")(layers.GlobalAveragePooling1D()(x)))
+
+
 def images(n: int, seed: int = 0) -> np.ndarray:
     """(n, 24, 32, 3) in [-1, 1]."""
     return np.random.default_rng(seed).uniform(-1, 1, (n, *SIZE)).astype(np.float32)
