@@ -29,6 +29,7 @@ PACKAGES = {
     "tensorflow": ("TensorFlow", "bias-audit[tensorflow]"),
     "tf_keras": ("Keras 2 (tf_keras)", "bias-audit[keras2]"),
     "timm": ("timm", "timm"),
+    "threadpoolctl": ("threadpoolctl", "bias-audit"),
     "torch": ("PyTorch", "bias-audit[torch]"),
     "torchvision": ("torchvision", "torchvision"),
     "transformers": ("Transformers", "transformers"),

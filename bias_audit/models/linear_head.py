@@ -6,11 +6,13 @@ With `A` the feature maps, `z = W^T mean_ij A_ij + b` the logits and `T_c` the l
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
+from threadpoolctl import ThreadpoolController
 
 from bias_audit.models.base import Array
 from bias_audit.models.head import Head
@@ -57,6 +59,11 @@ def _of_groups(logits: NDArray[np.float64], targets: NDArray[np.intp]) -> NDArra
     return np.asarray(own - special.softmax(np.where(own, -np.inf, logits), axis=1))
 
 
+@functools.cache
+def _pools() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
 def gradients(weights: NDArray[np.float64], of_logits: NDArray[np.float64], grid: tuple[int, int]) -> Array:
     """Gradients with respect to the feature maps.
 
@@ -68,7 +75,9 @@ def gradients(weights: NDArray[np.float64], of_logits: NDArray[np.float64], grid
     Returns:
         (N, h, w, C), which shares the memory of all cells and is only to be read.
     """
-    of_means = (of_logits @ weights.T / (grid[0] * grid[1])).astype(np.float32)
+    # One thread: those of BLAS wait busily for their next task, and keep the cores from the runtime of the model.
+    with _pools().limit(limits=1, user_api="blas"):
+        of_means = (of_logits @ weights.T / (grid[0] * grid[1])).astype(np.float32)
     return np.broadcast_to(of_means[:, None, None, :], (len(of_means), *grid, len(weights)))
 
 
