@@ -32,8 +32,8 @@ TABLES = {
 MISSING = {"bias-audit inspect RUN/m.keras": 2, "bias-audit demo --out DEMO": 2}
 DEMO = {"bias-audit demo --out DEMO": 0, "bias-audit gate DEMO/run": 1}
 SERVER = {"python -c 'import bias_audit.review.server'": 0}
-ONNX = {"bias-audit audit NET.onnx PHOTOS --masks none --out ONNX": 0, "bias-audit gate ONNX": 1}
-TORCH = {"bias-audit audit net:make PHOTOS --masks none --out TORCH": 0, "bias-audit gate TORCH": 1}
+ONNX = {"bias-audit audit NET.onnx PHOTOS --masks none --out ONNX --overwrite": 0, "bias-audit gate ONNX": 1}
+TORCH = {"bias-audit audit net:make PHOTOS --masks none --out TORCH --overwrite": 0, "bias-audit gate TORCH": 1}
 REST = {"python -c 'import onnxruntime, tf_keras, torch'": 0}
 
 INSTALLS: dict[str, tuple[str, dict[str, int]]] = {
