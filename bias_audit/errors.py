@@ -53,3 +53,15 @@ class ResultError(BiasAuditError):
 def reason_of(error: Exception) -> str:
     """Why something failed, as the end of a sentence: what the operating system says, else the error's own text."""
     return str(getattr(error, "strerror", None) or error)
+
+
+def first_line(error: Exception) -> str:
+    """First line of an exception's message that is not empty, at most 300 characters; else the exception's type."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:300]
+
+
+def one_line(error: Exception) -> str:
+    """The whole of an exception's message as one line of at most 300 characters; else the exception's type."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 300 else f"{text[:297]}..."

@@ -1,1 +1,1 @@
-"""Loads and runs networks. TensorFlow and Keras are imported in this folder only, by the module `framework`."""
+"""Loads and runs networks. A framework is imported by the files of its room only: `tensorflow`, `pytorch`, `onnx`."""

@@ -59,7 +59,7 @@ def tensorflow_decoder(data: bytes, channels: int) -> NDArray[np.uint8]:
     Raises:
         ValueError: a format that TensorFlow does not know, or damaged data.
     """
-    from bias_audit.models.framework import tf
+    from bias_audit.models.tensorflow.framework import tf
 
     try:
         with tf.device("CPU"):

@@ -14,11 +14,11 @@ from bias_audit.config import AuditConfig
 from bias_audit.errors import ConfigError, ModelError
 from bias_audit.files.regular import unreachable
 from bias_audit.limits.watchdog import watched
-from bias_audit.models import torch_files
 from bias_audit.models.addresses import NETWORKS, address_of
 from bias_audit.models.base import Model, Predictor
-from bias_audit.models.hugging_face_files import CONFIG, folder_of
 from bias_audit.models.outputs import refuse_choice
+from bias_audit.models.pytorch import files as torch_files
+from bias_audit.models.pytorch.hugging_face_files import CONFIG, folder_of
 from bias_audit.packages import needed
 from bias_audit.users_code import running
 
@@ -85,40 +85,40 @@ def _loaded(model: str | Path | Any, config: AuditConfig, class_names: tuple[str
 
 
 def _keras_file(name: str, config: AuditConfig, class_names: tuple[str, ...] | None) -> Model:
-    from bias_audit.models.keras_model import KerasModel
+    from bias_audit.models.tensorflow.keras_model import KerasModel
 
     with watched(FIRST_CALL, config.limits.seconds_per_call):
         return KerasModel(Path(name), config, class_names)
 
 
 def _saved_model(name: str, config: AuditConfig, class_names: tuple[str, ...] | None) -> Model:
-    from bias_audit.models.saved_model import SavedModel
+    from bias_audit.models.tensorflow.saved_model import SavedModel
 
     with watched(FIRST_CALL, config.limits.seconds_per_call):
         return SavedModel(Path(name), config, class_names)
 
 
 def _named(name: str, config: AuditConfig, class_names: tuple[str, ...] | None) -> Model:
-    from bias_audit.models.torch_named import named
+    from bias_audit.models.pytorch.named import named
 
     return named(name, config, class_names)
 
 
 def _hugging_face(name: str, config: AuditConfig, class_names: tuple[str, ...] | None) -> Model:
-    from bias_audit.models.hugging_face import hugging_face
+    from bias_audit.models.pytorch.hugging_face import hugging_face
 
     return hugging_face(name, config, class_names)
 
 
 def _torch_program(name: str, config: AuditConfig, class_names: tuple[str, ...] | None) -> Model:
-    from bias_audit.models.torch_program import open_program
+    from bias_audit.models.pytorch.program import open_program
 
     return open_program(name, config, class_names)
 
 
 def _onnx_file(name: str, config: AuditConfig, class_names: tuple[str, ...] | None) -> Model:
-    from bias_audit.models.onnx_model import OnnxModel
-    from bias_audit.models.onnx_session import runtime
+    from bias_audit.models.onnx.model import OnnxModel
+    from bias_audit.models.onnx.session import runtime
 
     runtime()
     with watched(FIRST_CALL, config.limits.seconds_per_call):
@@ -153,13 +153,13 @@ def _in_memory(model: Any, config: AuditConfig, class_names: tuple[str, ...] | N
     """A model of a model in memory; `source` is the `function.Source` it was imported from, None = none."""
     if is_keras(model):
         with needed("the model"):
-            from bias_audit.models.keras_model import KerasModel
+            from bias_audit.models.tensorflow.keras_model import KerasModel
 
         with watched(FIRST_CALL, config.limits.seconds_per_call):
             return KerasModel(model, config, class_names)
     if is_torch(model):
         with needed("the model"):
-            from bias_audit.models.torch_model import TorchModel
+            from bias_audit.models.pytorch.model import TorchModel
 
         with watched(FIRST_CALL, config.limits.seconds_per_call):
             return TorchModel(model, config, class_names, source)

@@ -32,7 +32,7 @@ from bias_audit.heatmaps.methods import AUTO, DEFAULT, Explainer, check_method
 from bias_audit.heatmaps.permutation_tie import Tie
 from bias_audit.models.decoding import geometry_of
 from bias_audit.models.doors import check_model, load_model
-from bias_audit.models.segmenting import find_estimate, segmenter_hash
+from bias_audit.models.segmenters.loading import find_estimate, segmenter_hash
 from bias_audit.models.trained_with import settled
 from bias_audit.pipeline import changes, outlines, results, summaries
 from bias_audit.pipeline.finish import check_pictures, conclude, finish

@@ -13,7 +13,7 @@ from bias_audit.data import manifest
 from bias_audit.data.contents import Contents
 from bias_audit.errors import ConfigError
 from bias_audit.models.decoding import geometry_of
-from bias_audit.models.segmenting import find_estimate
+from bias_audit.models.segmenters.loading import find_estimate
 from bias_audit.pipeline import outlines
 from bias_audit.pipeline.audit import group_codes, open_data
 from bias_audit.pipeline.results import SIZE, made_with

@@ -93,7 +93,7 @@ def _build(folder: Path, model_path: Path, progress: Callable[[str], None]) -> N
     world = write_world(folder, per_class=counts, size=SETTINGS["size"], seed=SETTINGS["seed"], on_photo=on_photo)
 
     progress("starting TensorFlow")
-    from bias_audit.models.training import save_model, train_small_model
+    from bias_audit.models.tensorflow.training import save_model, train_small_model
 
     model = train_small_model(
         world.images_train,

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import zipfile
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from .beside import module
 from .changing import changed_bytes, changed_value, deep
 from .trying import EXECUTED, REFUSED, Attempt, Kind, sentence
 
@@ -108,7 +108,7 @@ def _dicts(content: Any) -> list[dict[str, Any]]:
 
 def _piece(rng: Random, folder: Path) -> dict[str, Any]:
     """Something that would leave the mark, in one of the forms that a Keras reads."""
-    hostile = _hostile()
+    hostile = module("keras", "hostile")
     code = hostile.code(folder)
     mark = str(folder / hostile.MARK)
     registered = rng.choice((None, "Dense", "my>Thing", "function", "builtins>exec"))
@@ -130,21 +130,11 @@ def _piece(rng: Random, folder: Path) -> dict[str, Any]:
     )  # fmt: skip
 
 
-def _hostile() -> Any:
-    """`tests/keras/hostile.py`, which imports Keras at its head."""
-    folder = str(Path(__file__).parents[1] / "keras")
-    if folder not in sys.path:
-        sys.path.append(folder)
-    import hostile
-
-    return hostile
-
-
 def _loaded(attempt: Attempt, path: Path) -> str:
     """Load as an audit does, and call what was loaded: no other file may be there afterwards."""
     import numpy as np
 
-    from bias_audit.models.loading import load_keras
+    from bias_audit.models.tensorflow.loading import load_keras
 
     found: list[Any] = []
     answer = sentence(lambda: found.append(load_keras(path)))
@@ -160,10 +150,10 @@ def _loaded(attempt: Attempt, path: Path) -> str:
 
 def prepare(folder: Path) -> None:
     """A model as Keras 3 and as Keras 2 writes it."""
-    hostile = _hostile()
+    hostile = module("keras", "hostile")
     hostile.write_archive(folder / "model.keras")
     hostile.write_h5(folder / "model.h5", hostile.functional(hostile.layer("ReLU", {"max_value": 6.0})))
-    from bias_audit.models.loading import load_keras
+    from bias_audit.models.tensorflow.loading import load_keras
 
     for name in ("model.keras", "model.h5"):
         load_keras(folder / name)

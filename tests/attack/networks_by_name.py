@@ -8,11 +8,11 @@ from __future__ import annotations
 import io
 import json
 import pickle
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
 
+from .beside import module
 from .changing import changed_bytes, changed_value
 from .trying import EXECUTED, Attempt, Kind, sentence
 
@@ -139,27 +139,17 @@ def _open_and_predict(name: str) -> None:
     from bias_audit.models.doors import load_model
     from bias_audit.models.trained_with import settled
 
-    with _libraries().on_the_path():
+    with module("torch_models", "libraries").on_the_path():
         loaded = load_model(name, AuditConfig(batch_size=2), None)
         settled(AuditConfig(batch_size=2), loaded)
         loaded.predict(np.zeros((2, *loaded.input_size), np.float32))
-
-
-def _libraries() -> Any:
-    """`tests/torch_models/libraries.py`."""
-    folder = str(Path(__file__).parents[1] / "torch_models")
-    if folder not in sys.path:
-        sys.path.append(folder)
-    import libraries
-
-    return libraries
 
 
 def prepare(folder: Path) -> None:
     """A checkpoint in two formats, and a folder of Hugging Face."""
     import torch
 
-    with _libraries().on_the_path():
+    with module("torch_models", "libraries").on_the_path():
         from safetensors.torch import save_file
         from torchvision.models import Small
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
+from .beside import module
 from .changing import changed_bytes
 from .trying import EXECUTED, HARMLESS, REFUSED, WRONG, Attempt, Kind, sentence
 
@@ -21,7 +21,7 @@ OPERATIONS = (
 
 def changed_files(attempt: Attempt) -> str:
     """A file with changed bytes, or with other operations: a sentence, or a model whose answers are sound."""
-    networks, rng = _networks(), attempt.rng
+    networks, rng = module("models", "onnx_networks"), attempt.rng
     form = {
         "final": rng.choice(("", "Softmax", "Sigmoid", "LogSoftmax")), "linear": rng.choice(("Gemm", "MatMul", "Conv")),
         "batch": rng.choice(("n", 1, 2)), "last": rng.choice((False, True)), "quantised": rng.random() < 0.3,
@@ -47,7 +47,7 @@ def changed_files(attempt: Attempt) -> str:
 
 def other_files(attempt: Attempt) -> str:
     """Weights that lie elsewhere: nothing outside of the model's folder is read, and no pipe is waited for."""
-    networks, rng = _networks(), attempt.rng
+    networks, rng = module("models", "onnx_networks"), attempt.rng
     network = networks.Network()
     weights = network.weights["w"].T.tobytes()
     home, outside = attempt.folder / "home", attempt.folder / "outside"
@@ -105,16 +105,6 @@ def _asked(path: Path) -> None:
             images, np.full(count, -1), lambda values, gradients, xp: (values[0] * gradients[0]).sum(3)
         )
         assert made.maps.shape == (count, *model.grid)
-
-
-def _networks() -> Any:
-    """`tests/models/onnx_networks.py`."""
-    folder = str(Path(__file__).parents[1] / "models")
-    if folder not in sys.path:
-        sys.path.append(folder)
-    import onnx_networks as networks
-
-    return networks
 
 
 def prepare(folder: Path) -> None:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from .beside import module
 from .changing import changed_bytes
 from .trying import EXECUTED, REFUSED, WRONG, Attempt, Kind, sentence
 
 
 def onnx_files(attempt: Attempt) -> str:
     """A changed or hostile .onnx file: a sentence, or a segmenter whose masks are read as those of any other."""
-    from bias_audit.models.onnx_safety import check_onnx
+    from bias_audit.models.onnx.safety import check_onnx
 
-    files, rng = _files(), attempt.rng
+    files, rng = module("models", "onnx_files"), attempt.rng
     path = attempt.folder / "net.onnx"
     hostile = rng.random() < 0.5
     if hostile:
@@ -38,7 +38,7 @@ def _used(path: Path) -> None:
     """Estimate a mask as an audit does: the segmenter is loaded, called, and its answer checked."""
     import numpy as np
 
-    from bias_audit.models.segmenting import find_estimate
+    from bias_audit.models.segmenters.loading import find_estimate
 
     estimate = find_estimate(str(path))
     assert estimate is not None
@@ -62,16 +62,6 @@ def _hostile(files: Any, rng: Random, folder: Path) -> tuple[bytes, str]:
         body = files.field(5, files.field(1, "body") + files.field(rng.choice((6, 11)), piece))
         piece = files.graph(files.node(rng.choice(("If", "Loop", "Scan")), ("x",), ("y",), attributes=body))
     return files.model(piece), f"{what}, {depth} graphs deep"
-
-
-def _files() -> Any:
-    """`tests/models/onnx_files.py`."""
-    folder = str(Path(__file__).parents[1] / "models")
-    if folder not in sys.path:
-        sys.path.append(folder)
-    import onnx_files as files
-
-    return files
 
 
 def prepare(folder: Path) -> None:

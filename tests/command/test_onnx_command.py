@@ -13,7 +13,7 @@ from test_any_model import FRAMEWORKS, PHOTOS, SIDE, draw
 from without import without
 
 from bias_audit.errors import ModelError
-from bias_audit.models.onnx_model import OnnxModel
+from bias_audit.models.onnx.model import OnnxModel
 from bias_audit.pipeline.live_test import LiveModel
 from bias_audit.run.progress import QUIET, Progress
 from bias_audit.run.result import load

@@ -30,7 +30,7 @@ from bias_audit.errors import BiasAuditError
 from bias_audit.heatmaps.methods import METHODS, Explainer
 from bias_audit.models.base import Activations
 from bias_audit.models.doors import load_model
-from bias_audit.models.tapping import tap
+from bias_audit.models.tensorflow.tapping import tap
 
 REPORT = Path(__file__).parents[2] / "reports" / "compatibility.md"
 SIDE, CLASSES, BATCH = 96, 3, 2

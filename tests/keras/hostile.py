@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from bias_audit.errors import ModelError
-from bias_audit.models.loading import load_keras
+from bias_audit.models.tensorflow.loading import load_keras
 
 SIDE = 8
 MARK = "mark"

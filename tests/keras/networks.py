@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from bias_audit.config import AuditConfig
-from bias_audit.models.keras_model import KerasModel
+from bias_audit.models.tensorflow.keras_model import KerasModel
 
 SIZE = (12, 16, 3)
 BATCH = 5

@@ -12,7 +12,7 @@ from bias_audit.config import AuditConfig
 from bias_audit.errors import ModelError
 from bias_audit.heatmaps.cam import cam, fused, grad_cam, grad_cam_plus_plus, hires_cam, layer_cam, xgrad_cam
 from bias_audit.heatmaps.methods import METHODS, Explainer
-from bias_audit.models.keras_model import KerasModel
+from bias_audit.models.tensorflow.keras_model import KerasModel
 
 SIZE = (20, 28, 3)
 FAMILY = [name for name, method in METHODS.items() if method.weighs]

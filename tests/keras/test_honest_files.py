@@ -14,8 +14,8 @@ import tensorflow as tf
 from bias_audit.config import AuditConfig
 from bias_audit.errors import ModelError
 from bias_audit.models.doors import load_model
-from bias_audit.models.file_safety import Source, check_configuration
-from bias_audit.models.loading import load_keras
+from bias_audit.models.tensorflow.file_safety import Source, check_configuration
+from bias_audit.models.tensorflow.loading import load_keras
 
 tf_keras = pytest.importorskip("tf_keras", reason="needs Keras 2: pip install 'bias-audit[keras2]'")
 layers = tf_keras.layers

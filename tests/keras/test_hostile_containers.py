@@ -32,8 +32,8 @@ from hostile import (
 from bias_audit.config import AuditConfig
 from bias_audit.errors import ModelError
 from bias_audit.models import doors
-from bias_audit.models.keras_file import read_keras_file
-from bias_audit.models.loading import load_keras
+from bias_audit.models.tensorflow.keras_file import read_keras_file
+from bias_audit.models.tensorflow.loading import load_keras
 
 pytest.importorskip("tf_keras", reason="needs Keras 2: pip install 'bias-audit[keras2]'")
 
@@ -112,7 +112,7 @@ class TestContainers:
     ) -> None:
         """Byte 1009 of a small .h5 made 255 ended the process by a segmentation fault in libhdf5."""
         path = write_h5(tmp_path / "m.h5", functional(writes(tmp_path)))
-        monkeypatch.setattr("bias_audit.models.keras_file._LOOK", "import os; os.kill(os.getpid(), 11)")
+        monkeypatch.setattr("bias_audit.models.tensorflow.keras_file._LOOK", "import os; os.kill(os.getpid(), 11)")
         with pytest.raises(ModelError, match="the HDF5 library crashes"):
             read_keras_file(path)
 
@@ -172,7 +172,7 @@ class TestDoors:
             "models.load_model(": "loading.py",
             "saving.load_model(": "loading.py",
             "lite.Interpreter,": "tflite_runtime.py",
-            ".InferenceSession(": "onnx_session.py",
+            ".InferenceSession(": "session.py",
         }
         for call, home in homes.items():
             assert [each.name for each in package.rglob("*.py") if call in each.read_text()] == [home]
@@ -182,7 +182,7 @@ class TestDoors:
 
 class TestTFLite:
     def _refused(self, path: Path, *says: str) -> None:
-        from bias_audit.models.segmenting import load_segmenter
+        from bias_audit.models.segmenters.loading import load_segmenter
 
         refused(path, *says, load=load_segmenter)
 
@@ -213,6 +213,6 @@ class TestTFLite:
      "EagerPyFunc", "SaveV2", "RestoreV2", "MapDataset", "DebugIdentity", "CopyHost", "FileSystemSetConfiguration"],
 )  # fmt: skip
 def test_operations_of_a_graph(operation: str) -> None:
-    from bias_audit.models.saved_model_safety import reaches_out
+    from bias_audit.models.tensorflow.saved_model_safety import reaches_out
 
     assert reaches_out(operation)

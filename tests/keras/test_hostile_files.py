@@ -36,7 +36,7 @@ from hostile import (
 )
 from tensorflow.python.util.tf_export import get_symbol_from_name
 
-from bias_audit.models.loading import load_keras
+from bias_audit.models.tensorflow.loading import load_keras
 
 tf_keras = pytest.importorskip("tf_keras", reason="needs Keras 2: pip install 'bias-audit[keras2]'")
 
@@ -137,7 +137,7 @@ class TestFunctions:
     def test_no_known_function_takes_a_file_or_a_function(self) -> None:
         import inspect
 
-        from bias_audit.models.allowed_names import TENSOR_FUNCTIONS
+        from bias_audit.models.tensorflow.allowed_names import TENSOR_FUNCTIONS
 
         found = {}
         for symbol in sorted(TENSOR_FUNCTIONS):

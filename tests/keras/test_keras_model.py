@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from networks import BATCH, SIZE, make_images, make_model
 
-from bias_audit.models.keras_model import KerasModel
+from bias_audit.models.tensorflow.keras_model import KerasModel
 
 BUILDS: dict[str, tuple[Callable[[], Any], str | None, tuple[int, int]]] = {
     "sequential": (networks.sequential, "second", (6, 8)),

@@ -15,11 +15,11 @@ from hostile import functional, refused, write_archive, write_h5
 from bias_audit.config import AuditConfig
 from bias_audit.errors import ConfigError, ModelError
 from bias_audit.limits.bounds import Limits
-from bias_audit.models import keras_file
 from bias_audit.models.doors import load_model
-from bias_audit.models.loading import load_keras
 from bias_audit.models.memory import Cost, check_batch
-from bias_audit.models.segmenting import load_segmenter
+from bias_audit.models.segmenters.loading import load_segmenter
+from bias_audit.models.tensorflow import keras_file
+from bias_audit.models.tensorflow.loading import load_keras
 
 LARGE = 200_000_000
 """Bytes beyond the limit of 1e8, which nobody may unpack."""
@@ -147,7 +147,7 @@ class TestSavedModel:
         assert self._load(folder, archive_bytes=size).outputs == 3
 
     def test_a_constant_of_one_value_and_any_shape(self, tmp_path: Path) -> None:
-        from bias_audit.models.framework import saved_model_pb2
+        from bias_audit.models.tensorflow.framework import saved_model_pb2
 
         folder = self._folder(tmp_path)
         content = saved_model_pb2.SavedModel()
@@ -188,7 +188,7 @@ class TestBatches:
     def test_nothing_is_allocated_for_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         import networks
 
-        from bias_audit.models import keras_model
+        from bias_audit.models.tensorflow import keras_model
 
         monkeypatch.setattr(keras_model, "probes", None)  # whoever calls it fails
         config = AuditConfig(batch_size=10**9, image_size=networks.SIZE[:2])

@@ -17,7 +17,7 @@ from bias_audit.config import AuditConfig
 from bias_audit.errors import ModelError
 from bias_audit.heatmaps.methods import Explainer
 from bias_audit.models.doors import load_model
-from bias_audit.models.keras_model import NO_LAYER
+from bias_audit.models.tensorflow.keras_model import NO_LAYER
 
 LABELS = np.arange(BATCH) % 3
 

@@ -12,7 +12,7 @@ from bias_audit.limits import memory as limits_memory
 from bias_audit.limits.bounds import Limits
 from bias_audit.models import memory
 from bias_audit.models.doors import load_model
-from bias_audit.models.keras_model import KerasModel
+from bias_audit.models.tensorflow.keras_model import KerasModel
 
 GIB = 2**30
 

@@ -16,7 +16,7 @@ from bias_audit.data.preprocess import PREPROCESS
 from bias_audit.errors import ConfigError
 from bias_audit.heatmaps import gradients, perturbation
 from bias_audit.heatmaps.methods import METHODS, Explainer
-from bias_audit.models.keras_model import KerasModel
+from bias_audit.models.tensorflow.keras_model import KerasModel
 
 BATCH, MASKS, SEED = 7, 30, 3
 PIXELS = np.random.default_rng(5).uniform(0, 255, (2, *SIZE)).astype(np.float32)

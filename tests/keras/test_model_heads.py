@@ -14,7 +14,7 @@ from networks import BATCH, SIZE, layers, make_images, make_model
 from bias_audit.errors import ConfigError, ModelError
 from bias_audit.models.base import NO_CLASS, Predictions, joined, part_of
 from bias_audit.models.head import Arrays, Head
-from bias_audit.models.traced import Tensors
+from bias_audit.models.tensorflow.traced import Tensors
 
 
 def _reference_odds(logits: np.ndarray) -> np.ndarray:

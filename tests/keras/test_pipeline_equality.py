@@ -18,7 +18,7 @@ from bias_audit.data.batches import Geometry, load_in_order
 from bias_audit.data.dataset import Sample
 from bias_audit.data.masks import MaskReading
 from bias_audit.data.preprocess import find_preprocess
-from bias_audit.models.keras_model import KerasModel
+from bias_audit.models.tensorflow.keras_model import KerasModel
 
 SIZE = (40, 56)
 MODES = {3: "rgb", 1: "grayscale"}

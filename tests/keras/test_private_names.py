@@ -18,8 +18,8 @@ import tensorflow as tf
 from networks import SIZE, make_images
 
 import bias_audit.models
-from bias_audit.models import framework
-from bias_audit.models.preprocessing_inside import preprocessing_inside
+from bias_audit.models.tensorflow import framework
+from bias_audit.models.tensorflow.preprocessing_inside import preprocessing_inside
 
 tf_keras = pytest.importorskip("tf_keras", reason="needs Keras 2: pip install 'bias-audit[keras2]'")
 both = pytest.mark.parametrize("kerases", [keras, tf_keras], ids=["Keras 3", "Keras 2"])
@@ -59,7 +59,7 @@ def _private_in(source: str) -> set[str]:
 
 def test_every_private_name_has_a_test() -> None:
     used: set[str] = set()
-    for file in Path(bias_audit.models.__file__).parent.glob("*.py"):
+    for file in Path(bias_audit.models.__file__).parent.rglob("*.py"):
         used |= _private_in(file.read_text(encoding="utf-8"))
     assert used == set(TESTED)
     assert [name for name in TESTED.values() if name not in globals()] == []

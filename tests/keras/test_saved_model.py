@@ -16,7 +16,7 @@ from networks import BATCH, SIZE, class_names, layers, make_images, make_model
 from bias_audit.config import AuditConfig
 from bias_audit.errors import ConfigError, ModelError
 from bias_audit.models.doors import load_model
-from bias_audit.models.framework import saved_model_pb2
+from bias_audit.models.tensorflow.framework import saved_model_pb2
 
 
 def _load(folder: Path, classes: int = 3, **config: Any) -> Any:

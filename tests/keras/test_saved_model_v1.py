@@ -14,7 +14,7 @@ from networks import BATCH, SIZE, class_names, make_images
 from bias_audit.config import AuditConfig
 from bias_audit.errors import ModelError
 from bias_audit.models.doors import load_model
-from bias_audit.models.framework import saved_model_pb2
+from bias_audit.models.tensorflow.framework import saved_model_pb2
 
 old = tf.compat.v1
 KERNEL = np.random.default_rng(0).normal(0, 0.5, (3, 3, 3, 4)).astype(np.float32)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from bias_audit.errors import ConfigError, ModelError
-from bias_audit.models.framework import tf
-from bias_audit.models.segmenting import find_estimate, load_segmenter, segmenter_hash
+from bias_audit.models.segmenters.loading import find_estimate, load_segmenter, segmenter_hash
+from bias_audit.models.tensorflow.framework import tf
 
 SIDE = 32
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bias_audit.errors import DataError
-from bias_audit.models.training import COLOUR_JITTER, augmented, load_arrays, small_model, train_small_model
+from bias_audit.models.tensorflow.training import COLOUR_JITTER, augmented, load_arrays, small_model, train_small_model
 
 pytestmark = pytest.mark.slow
 

@@ -21,7 +21,7 @@ from photo_truth import Photos, read_photos
 
 from bias_audit.data.masks import FOREGROUND
 from bias_audit.interventions.edits import FILLS, hole, paste
-from bias_audit.models.framework import keras
+from bias_audit.models.tensorflow.framework import keras
 
 HOLES = (0.01, 0.7)
 """Least and largest hole of a photo that takes part, as a share of the picture."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from photo_truth import Photos, decode, paste
 
-from bias_audit.models.framework import keras
+from bias_audit.models.tensorflow.framework import keras
 
 FROZEN_UP_TO = "block_3_project_BN"
 """Tuning starts above this layer; its output is computed once."""

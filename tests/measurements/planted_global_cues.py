@@ -24,8 +24,8 @@ from bias_audit.checks.whole_photo.measure import FIELDS, exchanged
 from bias_audit.checks.whole_photo.pulls import property_rows
 from bias_audit.checks.whole_photo.rule import GLOBAL_CUE, global_cue
 from bias_audit.config import AuditConfig, Thresholds
-from bias_audit.models.framework import keras
-from bias_audit.models.training import save_model, train_on_arrays
+from bias_audit.models.tensorflow.framework import keras
+from bias_audit.models.tensorflow.training import save_model, train_on_arrays
 from bias_audit.planted.benchmark import grid
 from bias_audit.planted.benchmark.unit import MODEL, unit_folder
 from bias_audit.planted.shapes import SIDE, ShapesPlan, draw_split

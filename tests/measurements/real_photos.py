@@ -33,7 +33,7 @@ from photo_truth import Pixels, Predict, Truth, accuracy, photo_level_truth, rea
 
 import bias_audit
 from bias_audit.config import read_class_map
-from bias_audit.models.framework import keras, tf
+from bias_audit.models.tensorflow.framework import keras, tf
 
 SHALLOW = "block_6_expand_relu"
 """Layer on which the head of husky_wolf_shallow sits: textures, not animals."""

@@ -447,7 +447,7 @@ def test_a_newer_file_is_told(network: Network, said: str, tmp_path: Path) -> No
 
 
 def test_the_threads_are_those_that_were_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    from bias_audit.models.onnx_session import threads
+    from bias_audit.models.onnx.session import threads
 
     for text, expected in (("3", 3), ("4,2", 4)):
         monkeypatch.setenv("OMP_NUM_THREADS", text)

@@ -17,7 +17,7 @@ from bias_audit.errors import BiasAuditError, ModelError
 from bias_audit.limits.bounds import Limits
 from bias_audit.models.base import Model
 from bias_audit.models.doors import load_model
-from bias_audit.models.onnx_model import OnnxModel
+from bias_audit.models.onnx.model import OnnxModel
 
 NETWORK = Network()
 WEIGHTS = np.ascontiguousarray(NETWORK.weights["w"].T).tobytes()

@@ -11,8 +11,8 @@ from onnx_files import colours, field, graph, model, node, tensor, value
 
 from bias_audit.errors import ModelError, PackageError
 from bias_audit.limits.bounds import Limits
-from bias_audit.models.onnx_safety import check_onnx
-from bias_audit.models.segmenting import find_estimate, load_segmenter, segmenter_hash
+from bias_audit.models.onnx.safety import check_onnx
+from bias_audit.models.segmenters.loading import find_estimate, load_segmenter, segmenter_hash
 
 OUTSIDE = node("Run", ("x",), ("y",), domain="my.library")
 

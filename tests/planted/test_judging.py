@@ -37,7 +37,7 @@ def digest() -> str:
         ("checks/background/rule.py", True),
         ("stats/__init__.py", True),
         ("pipeline/judge.py", True),
-        ("models/traced.py", True),
+        ("models/tensorflow/traced.py", True),
         ("planted/benchmark/table.py", False),
         ("report/page.py", False),
         ("cli/benchmark.py", False),

@@ -69,7 +69,7 @@ class Transformer(nn.Module):
 
 
 class Trained(nn.Module):
-    """The network of `models.training.small_model`: four blocks of convolution with three halvings, and their mean."""
+    """The network of `training.small_model`: four blocks of convolution with three halvings, and their mean."""
 
     def __init__(self, side: int, classes: int) -> None:
         super().__init__()

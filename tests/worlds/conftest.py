@@ -49,7 +49,7 @@ class Trained:
 
 
 def train(world: World) -> Trained:
-    from bias_audit.models.training import train_small_model
+    from bias_audit.models.tensorflow.training import train_small_model
 
     model = train_small_model(world.images_train, world.class_names, image_size=INPUT, epochs=10, seed=0)
 

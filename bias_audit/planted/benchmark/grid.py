@@ -96,7 +96,7 @@ class Case:
     Attributes:
         seed: seed of scenes, weights and batches.
         kind: key of KINDS; or of `catalogue.UNITS`, with `catalogue.CLEAN` at its end where no cue says anything.
-        head: key of `models.training.HEADS`.
+        head: key of `models.tensorflow.training.HEADS`.
         plan: settings of the world.
         masks: key of `degraded_masks.MASKS`: what the auditor is given in place of the true masks.
         train: photos to train on, over all classes.

@@ -130,12 +130,12 @@ def _trained(case: Case, folder: Path) -> tuple[list[dict[str, Any]], dict[str, 
 
     Trains the model if there is none.
     """
-    from bias_audit.models.framework import keras
+    from bias_audit.models.tensorflow.framework import keras
 
     if (folder / TRUTH).is_file() and (folder / MODEL).is_file():
         content = json.loads((folder / TRUTH).read_text(encoding="utf-8"))
         return content["reliance"], content["seconds"], content["cpu_seconds"]
-    from bias_audit.models.training import save_model, train_on_arrays
+    from bias_audit.models.tensorflow.training import save_model, train_on_arrays
 
     start, busy = time.monotonic(), time.process_time()
     keras.backend.clear_session()

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bias_audit.errors import ModelError
-from bias_audit.models.framework import tf
-from bias_audit.models.preprocessing_inside import SIGNS, arithmetic_in_words
+from bias_audit.models.arithmetic import SIGNS, arithmetic_in_words
+from bias_audit.models.tensorflow.framework import tf
 
 PASSES_ON = ("Identity", "StopGradient", "Cast", "PreventGradient", "EnsureShape")
 """Operations that pass their input on, with at most another data type."""

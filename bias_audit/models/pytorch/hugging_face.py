@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 from bias_audit.errors import ModelError
 from bias_audit.limits.watchdog import watched
 from bias_audit.models.function import Source
-from bias_audit.models.hugging_face_files import CONFIG, INDEX, PREPROCESSOR, Folder, folder_of
-from bias_audit.models.torch_named import opened
+from bias_audit.models.pytorch.hugging_face_files import CONFIG, INDEX, PREPROCESSOR, Folder, folder_of
+from bias_audit.models.pytorch.named import opened
 from bias_audit.models.trained_with import TrainedWith, of_hugging_face, order_of_classes, square
 from bias_audit.users_code import running
 
 if TYPE_CHECKING:
     from bias_audit.config import AuditConfig
-    from bias_audit.models.torch_model import TorchModel
+    from bias_audit.models.pytorch.model import TorchModel
 
 NAMED_KEYS = 3
 """Weights that a sentence names."""

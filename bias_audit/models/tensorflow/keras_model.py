@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bias_audit.errors import ConfigError, ModelError
+from bias_audit.errors import ConfigError, ModelError, first_line
 from bias_audit.models.choosing import candidates, choose, listed
-from bias_audit.models.framework import gpu_memory, tf
 from bias_audit.models.grids import Spatial
 from bias_audit.models.head import find_head, probes
-from bias_audit.models.loading import file_hash, load_keras, model_hash
 from bias_audit.models.memory import PER_PASS, Cost, check_batch, fitting_batch
-from bias_audit.models.preprocessing_inside import preprocessing_inside
-from bias_audit.models.tapping import Trace, called, first_line, hidden_inside, takes_first, tap
-from bias_audit.models.traced import NO_GRADIENT, Tensors, TracedModel, Watch
+from bias_audit.models.tensorflow.framework import gpu_memory, tf
+from bias_audit.models.tensorflow.loading import file_hash, load_keras, model_hash
+from bias_audit.models.tensorflow.preprocessing_inside import preprocessing_inside
+from bias_audit.models.tensorflow.tapping import Trace, called, hidden_inside, takes_first, tap
+from bias_audit.models.tensorflow.traced import NO_GRADIENT, Tensors, TracedModel, Watch
 from bias_audit.models.trained_with import of_keras_hub
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from pathlib import Path
 from bias_audit.errors import reason_of
 from bias_audit.files.regular import open_regular
 from bias_audit.limits.bounds import Limits, beyond
-from bias_audit.models.onnx_proto import ENTRY, GRAPH, MODEL, TENSOR, fields, integers, pieces, text, written
-from bias_audit.models.onnx_safety import is_external, refusal, sound
+from bias_audit.models.onnx.proto import ENTRY, GRAPH, MODEL, TENSOR, fields, integers, pieces, text, written
+from bias_audit.models.onnx.safety import is_external, refusal, sound
 
 MOST = 2**31 - 1
 """Most bytes of one protocol buffer, and so of a model that the runtime gets in one piece."""
@@ -47,7 +47,7 @@ def inlined(path: Path, content: bytes, limits: Limits) -> tuple[bytes, str]:
 
     Args:
         path: path of the file.
-        content: its bytes, after `onnx_safety.check_onnx`.
+        content: its bytes, after `safety.check_onnx`.
         limits: what file and other files may cost together.
 
     Returns:

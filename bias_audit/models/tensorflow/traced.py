@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bias_audit.limits.watchdog import watched
 from bias_audit.models.base import Activations, Array, Explanation, Predictions, Weigh, joined
 from bias_audit.models.batched import Batched, predictions_of
-from bias_audit.models.framework import freeze, tf
+from bias_audit.models.tensorflow.framework import freeze, tf
 
 MOST_CONSTANT = 1_000_000_000
 """Most bytes of weights that are made constants: they are then held twice, and a graph must stay below 2 GB."""

@@ -88,15 +88,15 @@ class Folder:
         Raises:
             ModelError: the weights are beyond the limit.
         """
-        digest = hashlib.sha256("\0".join(self.texts).encode())
-        for name, path in sorted(self.weights.items()):
-            with open_regular(path) as file:
-                digest.update(f"\0{name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}".encode())  # type: ignore[arg-type]
         size = sum(path.stat().st_size for path in self.weights.values())
         if size > limits.weights_bytes:
             raise ModelError(
                 f"the weights in {str(self.path)!r} have {beyond('weights_bytes', size, limits.weights_bytes)}"
             )
+        digest = hashlib.sha256("\0".join(self.texts).encode())
+        for name, path in sorted(self.weights.items()):
+            with open_regular(path) as file:
+                digest.update(f"\0{name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}".encode())  # type: ignore[arg-type]
         return digest.hexdigest()
 
 

@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from bias_audit.errors import ModelError
+from bias_audit.errors import ModelError, first_line
 from bias_audit.limits.bounds import DEFAULTS, Limits
-from bias_audit.models.file_safety import Source, check_configuration
-from bias_audit.models.framework import keras, keras2, registered_object
-from bias_audit.models.keras_file import read_keras_file
-from bias_audit.models.tapping import first_line
+from bias_audit.models.tensorflow.file_safety import Source, check_configuration
+from bias_audit.models.tensorflow.framework import keras, keras2, registered_object
+from bias_audit.models.tensorflow.keras_file import read_keras_file
 from bias_audit.packages import needed
 from bias_audit.users_code import IMPORTABLE, import_module, running
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bias_audit.errors import DataError
-from bias_audit.models.framework import keras
+from bias_audit.models.tensorflow.framework import keras
 
 BATCH_SIZE = 16
 LEARNING_RATE = 1.5e-3

@@ -15,8 +15,8 @@ from bias_audit.files.text import parse_json, read_text
 from bias_audit.limits.watchdog import watched
 from bias_audit.models.addresses import Address, address_of
 from bias_audit.models.function import Source
-from bias_audit.models.torch_model import TorchModel
-from bias_audit.models.torch_weights import Weights, fitted, read_weights
+from bias_audit.models.pytorch.model import TorchModel
+from bias_audit.models.pytorch.weights import Weights, fitted, read_weights
 from bias_audit.models.trained_with import TrainedWith, of_timm, of_torchvision, order_of_classes
 from bias_audit.users_code import running
 

@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bias_audit.errors import ModelError
+from bias_audit.errors import ModelError, first_line
 from bias_audit.limits.bounds import Limits
-from bias_audit.models.framework import tf
-from bias_audit.models.frozen_graph import without_side_effects
-from bias_audit.models.saved_model_safety import chosen_signature, functions_called, reaching_out, too_large
-from bias_audit.models.tapping import first_line
+from bias_audit.models.tensorflow.framework import tf
+from bias_audit.models.tensorflow.frozen_graph import without_side_effects
+from bias_audit.models.tensorflow.saved_model_safety import chosen_signature, functions_called, reaching_out, too_large
 
 SERVE = "serve"
 """Tag of the graph that predicts; others are for training and evaluation."""

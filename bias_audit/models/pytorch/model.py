@@ -28,8 +28,8 @@ from bias_audit.models.function import Source, assumed_size, kind_of
 from bias_audit.models.grids import Spatial
 from bias_audit.models.head import find_head, finite_rows, head_of, probes
 from bias_audit.models.memory import Cost, check_batch, fitting_batch
-from bias_audit.models.torch_layers import BETWEEN, as_deployed, hooked, outputs_of, ran
-from bias_audit.models.torch_tensors import Tensors
+from bias_audit.models.pytorch.layers import BETWEEN, as_deployed, hooked, outputs_of, ran
+from bias_audit.models.pytorch.tensors import Tensors
 from bias_audit.models.trained_with import TrainedWith
 from bias_audit.users_code import running
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from bias_audit.models.onnx_proto import (
+from bias_audit.models.arithmetic import SIGNS, arithmetic_in_words
+from bias_audit.models.onnx.proto import (
     ATTRIBUTE,
     GRAPH,
     MODEL,
@@ -31,9 +32,8 @@ from bias_audit.models.onnx_proto import (
     with_outputs,
     written,
 )
-from bias_audit.models.onnx_safety import ALLOWED
-from bias_audit.models.onnx_session import Session
-from bias_audit.models.preprocessing_inside import SIGNS, arithmetic_in_words
+from bias_audit.models.onnx.safety import ALLOWED
+from bias_audit.models.onnx.session import Session
 from bias_audit.run.printable import printable
 
 STANDARD = ("", "ai.onnx")
@@ -157,7 +157,7 @@ class OnnxGraph:
 
     Args:
         path: path of the file, for messages.
-        content: bytes of the model, after `onnx_safety.check_onnx`, with all numbers in it.
+        content: bytes of the model, after `safety.check_onnx`, with all numbers in it.
 
     Attributes:
         outputs: (name, number of axes or None) of each declared output.

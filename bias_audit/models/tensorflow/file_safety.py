@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bias_audit.errors import ModelError
-from bias_audit.models.allowed_names import (
+from bias_audit.models.tensorflow.allowed_names import (
     ACTIVATIONS,
     CLASS_MODULES,
     CLASSES,

@@ -7,10 +7,10 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from bias_audit.errors import BiasAuditError, ModelError
-from bias_audit.models.framework import tf
+from bias_audit.errors import BiasAuditError, ModelError, first_line
 from bias_audit.models.grids import Spatial, Step, looks_first, spatial
 from bias_audit.models.outputs import chosen_output
+from bias_audit.models.tensorflow.framework import tf
 
 FIRST = "channels_first"
 
@@ -162,12 +162,6 @@ def _normalises(steps: Sequence[Step]) -> bool:
     """Whether a layer normalises the vectors of a sequence, which then are tokens: transformers and mixers do."""
     names = ("LayerNormalization", "RMSNormalization")
     return any(type(layer).__name__ in names and len(shape) == 3 for _, layer, shape in steps)
-
-
-def first_line(error: Exception) -> str:
-    """First line of an exception's message that is not empty, at most 300 characters; else the exception's type."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:300]
 
 
 def _ends_linear(made: list[tuple[Any, Any]], output: Any) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from bias_audit.errors import ModelError
 from bias_audit.limits.bounds import DEFAULTS, Limits, beyond
-from bias_audit.models.framework import op_def_registry, saved_model_pb2
+from bias_audit.models.tensorflow.framework import op_def_registry, saved_model_pb2
 
 HARMLESS_STATE = (
     "Assert", "AssignAddVariableOp", "AssignSubVariableOp", "AssignVariableOp", "Case", "DestroyResourceOp", "If",

@@ -23,13 +23,14 @@ from bias_audit.models.batched import Batched, predictions_of
 from bias_audit.models.function import SIDE, Source, kind_of
 from bias_audit.models.head import Arrays, asked_head, find_head, head_of, probes
 from bias_audit.models.memory import Cost, check_batch, fitting_batch
-from bias_audit.models.onnx_external import inlined
-from bias_audit.models.onnx_graph import PROBABLE, Ending, OnnxGraph, shown
-from bias_audit.models.onnx_proto import with_outputs
-from bias_audit.models.onnx_safety import check_onnx, refusal, sound
-from bias_audit.models.onnx_session import BYTES, TYPES, Session, read
+from bias_audit.models.onnx.external import inlined
+from bias_audit.models.onnx.graph import PROBABLE, Ending, OnnxGraph, shown
+from bias_audit.models.onnx.proto import with_outputs
+from bias_audit.models.onnx.safety import check_onnx, refusal, sound
+from bias_audit.models.onnx.session import BYTES, TYPES, Session
 from bias_audit.models.outputs import chosen_output
 from bias_audit.models.predict_only import cannot
+from bias_audit.models.reading import read_bounded
 
 if TYPE_CHECKING:
     from bias_audit.config import AuditConfig
@@ -90,7 +91,7 @@ class OnnxModel(Batched):
 
     def __init__(self, path: Path, config: AuditConfig, class_names: tuple[str, ...] | None) -> None:
         self._path, self._seconds = path, config.limits.seconds_per_call
-        content = read(path, "model", config.limits)
+        content = read_bounded(path, "model", config.limits)
         found = check_onnx(path, content, "model", external=True)
         self.sha256 = sha256(content).hexdigest()
         if found.external:
@@ -362,7 +363,7 @@ class OnnxModel(Batched):
 
 
 def _makes(final: str, logits: NDArray[Any], outputs: NDArray[np.float64]) -> bool:
-    """Whether an operation of `onnx_graph.PROBABLE` makes these outputs (N, outputs) of these logits."""
+    """Whether an operation of `graph.PROBABLE` makes these outputs (N, outputs) of these logits."""
     function = {"Softmax": special.softmax, "LogSoftmax": special.log_softmax}.get(final)
     given = logits.astype(np.float64)
     expected = special.expit(given) if function is None else function(given, axis=1)

@@ -28,7 +28,7 @@ def runtime(path: Path) -> tuple[Any, Any]:
         pass
     hint = "Install one with: pip install ai-edge-litert; or give a .keras or .onnx file, or module:function."
     try:
-        from bias_audit.models.framework import tf, tflite_schema
+        from bias_audit.models.tensorflow.framework import tf, tflite_schema
     except ImportError as error:
         raise ModelError(f"cannot run {str(path)!r}: no interpreter of TFLite files is installed", hint) from error
     if not hasattr(tf, "lite") or not hasattr(tf.lite, "Interpreter"):

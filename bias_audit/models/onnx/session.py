@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bias_audit.errors import ModelError
-from bias_audit.limits.bounds import Limits, beyond
-from bias_audit.models.onnx_safety import refusal
+from bias_audit.errors import ModelError, one_line
+from bias_audit.models.onnx.safety import refusal
 
 BYTES = "tensor(uint8)"
 TYPES: dict[str, Any] = {BYTES: np.uint8, "tensor(float)": np.float32, "tensor(float16)": np.float16}
@@ -26,7 +25,7 @@ class Session:
 
     Args:
         path: path of its file, for messages.
-        content: the model, after `onnx_safety.check_onnx`; no file is read.
+        content: the model, after `safety.check_onnx`; no file is read.
         what: what it is to be, "model" or "segmenter", for messages.
         opset: version of the standard's operations that it is written in, for messages.
         gpu: whether it may run on a GPU, where onnxruntime has one.
@@ -56,7 +55,7 @@ class Session:
                 for listed in (self._session.get_inputs(), self._session.get_outputs())
             )
         except Exception as error:  # onnxruntime has an exception of its own for each of its codes
-            told = line(error)
+            told = one_line(error)
             if "opset" in str(error).lower() or "IR version" in str(error):
                 raise refusal(what, path)(
                     f"it is written in opset {opset} or a format, which the installed onnxruntime {ort.__version__} "
@@ -75,7 +74,7 @@ class Session:
         try:
             return [np.asarray(each) for each in self._session.run(list(names), dict(given))]
         except Exception as error:
-            raise ModelError(f"{self._said} failed: {line(error)}") from error
+            raise ModelError(f"{self._said} failed: {one_line(error)}") from error
 
 
 def runtime() -> Any:
@@ -89,13 +88,6 @@ def runtime() -> Any:
     return onnxruntime
 
 
-def read(path: Path, what: str, limits: Limits) -> bytes:
-    """Bytes of a file, which is refused if it is too large."""
-    if (size := path.stat().st_size) > limits.weights_bytes:
-        raise refusal(what, path)(f"it has {beyond('weights_bytes', size, limits.weights_bytes)}", "")
-    return path.read_bytes()
-
-
 def threads() -> int:
     """Threads of an operation: OMP_NUM_THREADS where it says a number, as for PyTorch, else the CPUs of this process.
 
@@ -105,8 +97,3 @@ def threads() -> int:
     if asked.isascii() and asked.isdecimal() and 0 < int(asked[:9]) < 10_000:
         return int(asked)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def line(error: Exception) -> str:
-    """What an error says, as one line."""
-    return " ".join(str(error).split())[:300] or type(error).__name__

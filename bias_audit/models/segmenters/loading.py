@@ -34,7 +34,7 @@ def find_estimate(
     Rescaling layer, the quantisation of a TFLite input). Of several output channels, channel 0 is the background, and a
     pixel is foreground where another channel is larger. A single channel is the object's: a pixel is foreground above
     .5 where all values lie in 0..1, else above 0, as for logits. Of an ONNX file the first output counts; what it gets
-    as pixels says `segmenting_onnx.load_onnx`.
+    as pixels says `segmenters.onnx.load_onnx`.
 
     Args:
         segmenter: "auto", a .keras, .h5, .tflite or .onnx file, `module:function`, or None.
@@ -88,7 +88,7 @@ def load_segmenter(path: Path, custom_objects: str | None = None, limits: Limits
         raise ModelError(f"no segmentation model at {str(path)!r}")
     with needed(repr(str(path))), watched(f"loading the segmenter {path.name!r}", limits.seconds_per_call):
         if path.suffix.lower() == ONNX:
-            from bias_audit.models.segmenting_onnx import load_onnx
+            from bias_audit.models.segmenters.onnx import load_onnx
 
             run, fixed = load_onnx(path, limits)
         else:
@@ -143,7 +143,7 @@ def _tensorflow(
 
 
 def _keras(path: Path, custom_objects: str | None, limits: Limits) -> tuple[Any, tuple[Any, ...]]:
-    from bias_audit.models.loading import load_keras
+    from bias_audit.models.tensorflow.loading import load_keras
 
     model = load_keras(path, custom_objects, limits)
     shape = getattr(model, "input_shape", None)
@@ -158,8 +158,8 @@ def _keras(path: Path, custom_objects: str | None, limits: Limits) -> tuple[Any,
 
 
 def _tflite(path: Path, limits: Limits) -> tuple[Any, tuple[Any, ...]]:
-    from bias_audit.models.tflite_runtime import runtime
-    from bias_audit.models.tflite_safety import check_tflite
+    from bias_audit.models.segmenters.tflite_runtime import runtime
+    from bias_audit.models.segmenters.tflite_safety import check_tflite
 
     interpreter_of, schema = runtime(path)
     if (size := path.stat().st_size) > limits.weights_bytes:

@@ -14,18 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bias_audit.errors import ConfigError, ModelError
-from bias_audit.models.framework import freeze, gpu_memory, tf
-from bias_audit.models.frozen_graph import PREFIX, FrozenGraph, without_side_effects
+from bias_audit.errors import ConfigError, ModelError, first_line
 from bias_audit.models.head import find_head, probes
-from bias_audit.models.keras_model import input_size
-from bias_audit.models.loading import file_hash
 from bias_audit.models.memory import PER_PASS, Cost, check_batch, fitting_batch
 from bias_audit.models.outputs import chosen_output
-from bias_audit.models.saved_model_safety import check_saved_model, chosen_signature
-from bias_audit.models.saved_model_v1 import serving_of
-from bias_audit.models.tapping import first_line
-from bias_audit.models.traced import NO_GRADIENT, TracedModel, Watch
+from bias_audit.models.tensorflow.framework import freeze, gpu_memory, tf
+from bias_audit.models.tensorflow.frozen_graph import PREFIX, FrozenGraph, without_side_effects
+from bias_audit.models.tensorflow.keras_model import input_size
+from bias_audit.models.tensorflow.loading import file_hash
+from bias_audit.models.tensorflow.saved_model_safety import check_saved_model, chosen_signature
+from bias_audit.models.tensorflow.saved_model_v1 import serving_of
+from bias_audit.models.tensorflow.traced import NO_GRADIENT, TracedModel, Watch
 
 if TYPE_CHECKING:
     from bias_audit.config import AuditConfig

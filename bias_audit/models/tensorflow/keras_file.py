@@ -17,10 +17,9 @@ from typing import Any
 
 import h5py
 
-from bias_audit.errors import ModelError, reason_of
+from bias_audit.errors import ModelError, first_line, reason_of
 from bias_audit.files.regular import open_regular
 from bias_audit.limits.bounds import DEFAULTS, Limits, beyond
-from bias_audit.models.tapping import first_line
 
 CONFIGURATION, WEIGHTS = "config.json", "model.weights.h5"
 

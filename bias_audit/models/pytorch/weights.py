@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import torch
 from torch import nn
 
-from bias_audit.errors import ModelError, reason_of
+from bias_audit.errors import ModelError, one_line, reason_of
 from bias_audit.files.regular import open_regular
 from bias_audit.limits.bounds import beyond
 from bias_audit.models.addresses import SAFETENSORS
-from bias_audit.models.torch_files import PROGRAMS, program_in
+from bias_audit.models.pytorch.files import PROGRAMS, program_in
 
 if TYPE_CHECKING:
     from bias_audit.limits.bounds import Limits
@@ -120,7 +120,7 @@ def _safetensors(path: Path, said: str) -> Mapping[str, Any]:
     try:
         found: Mapping[str, Any] = load_file(str(path), device="cpu")
     except Exception as error:  # a SafetensorError, which is no public name of all versions
-        raise ModelError(f"{said}: it is damaged or no safetensors file: {_line(error)}") from error
+        raise ModelError(f"{said}: it is damaged or no safetensors file: {one_line(error)}") from error
     return found
 
 
@@ -176,7 +176,7 @@ def _refusal(said: str, error: Exception) -> ModelError:
         )
     if "weights_only" in text or "Weights only" in text:
         return ModelError(f"{said}: it holds more than weights, and code of a file is not run", IN_PYTHON)
-    return ModelError(f"{said}: it is damaged or no file of torch.save: {_line(error)}")
+    return ModelError(f"{said}: it is damaged or no file of torch.save: {one_line(error)}")
 
 
 def _unwrapped(found: Any, said: str) -> Mapping[str, Any]:
@@ -242,8 +242,3 @@ def _refuse_others(weights: Weights, own: Mapping[str, torch.Tensor], name: str,
 
 def _listed(names: list[str]) -> str:
     return ", ".join(each[:80] for each in names[:NAMED_KEYS]) + (", ..." if len(names) > NAMED_KEYS else "")
-
-
-def _line(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 200 else f"{text[:197]}..."

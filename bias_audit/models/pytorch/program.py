@@ -19,13 +19,12 @@ import torch
 from numpy.typing import NDArray
 
 from bias_audit.config import AuditConfig
-from bias_audit.errors import ConfigError, ModelError, reason_of
-from bias_audit.files.regular import open_regular
-from bias_audit.limits.bounds import Limits, beyond
+from bias_audit.errors import ConfigError, ModelError
 from bias_audit.limits.watchdog import watched
 from bias_audit.models.function import PredictFunction, Source
-from bias_audit.models.torch_files import PROGRAMS, program_in
-from bias_audit.models.torch_layers import outputs_of
+from bias_audit.models.pytorch.files import PROGRAMS, program_in
+from bias_audit.models.pytorch.layers import outputs_of
+from bias_audit.models.reading import read_bounded
 from bias_audit.users_code import running
 
 SHOWS_NOTHING = (
@@ -52,7 +51,7 @@ def open_program(address: str, config: AuditConfig, class_names: tuple[str, ...]
             f"{name!r} is no program of {PROGRAMS[library]}",
             "" if kind is None else f"It is one of {PROGRAMS[kind]}: name it {kind}:{name}",
         )
-    content = _read(Path(name), config.limits)
+    content = read_bounded(Path(name), "program", config.limits)
     with (
         watched("loading the program", config.limits.seconds_per_call),
         running(f"cannot load {name!r} as a program of {PROGRAMS[library]}"),
@@ -127,18 +126,6 @@ def _exported(file: io.BytesIO, output: str | None) -> Program:
         )
     shape = tuple(side if isinstance(side, int) else None for side in given.shape)  # others are symbols
     return Program(program.module(), given.dtype, shape, output)
-
-
-def _read(path: Path, limits: Limits) -> bytes:
-    try:
-        with open_regular(path) as file:
-            if (size := path.stat().st_size) > limits.weights_bytes:
-                raise ModelError(
-                    f"cannot load {str(path)!r}: it has {beyond('weights_bytes', size, limits.weights_bytes)}"
-                )
-            return file.read()
-    except OSError as error:
-        raise ModelError(f"cannot read {str(path)!r}: {reason_of(error)}") from error
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """Reads what an ONNX file asks for before any of it is run: operations, other files, and notes on its input.
 
 Runtimes can be given libraries of further operations and read tensors from any path that a file names. Operations from
-beyond the standard are refused, and so are numbers in other files, or they are left to `onnx_external`, which alone
+beyond the standard are refused, and so are numbers in other files, or they are left to `external`, which alone
 reads them.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bias_audit.errors import ModelError
-from bias_audit.models.onnx_proto import (
+from bias_audit.models.onnx.proto import (
     ATTRIBUTE,
     ENTRY,
     FUNCTION,

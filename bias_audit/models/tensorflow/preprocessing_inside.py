@@ -7,17 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from bias_audit.models.arithmetic import SIGNS, arithmetic_in_words, in_words, number
+
 AUGMENTATIONS = (
     "AugMix", "AutoContrast", "CutMix", "Equalization", "GaussianDropout", "GaussianNoise", "MixUp", "Posterization",
     "RandAugment", "Solarization",
 )  # fmt: skip
 """Layers that change images in training only; layers whose name starts with Random are further ones."""
-
-SIGNS = {
-    "truedivide": "/", "divide": "/", "truediv": "/", "realdiv": "/", "div": "/", "multiply": "*", "mul": "*",
-    "subtract": "-", "sub": "-", "add": "+", "addv2": "+", "biasadd": "+",
-}  # fmt: skip
-"""Name of an arithmetic operation -> its sign. `preprocess_input`, called in a model, leaves such operations there."""
 
 
 def preprocessing_inside(model: Any) -> tuple[str, ...]:
@@ -29,27 +25,6 @@ def preprocessing_inside(model: Any) -> tuple[str, ...]:
         elif getattr(layer, "weights", None):
             break
     return tuple(found)
-
-
-def in_words(scale: Any, offset: Any = 0.0) -> str:
-    """Text of x * scale + offset as people write it: "x / 127.5 - 1"; scale and offset may be one value per channel."""
-    scale, offset = (np.atleast_1d(np.asarray(value, np.float64)).ravel() for value in (scale, offset))
-    divides = bool(scale.size) and 0 < abs(scale).max() < 1
-    text = "x" if (scale == 1).all() else f"x / {_number(1 / scale)}" if divides else f"x * {_number(scale)}"
-    if not offset.any():
-        return text
-    below = bool((offset <= 0).all())
-    return f"{text} {'-' if below else '+'} {_number(-offset if below else offset)}"
-
-
-def arithmetic_in_words(operation: str, value: Any) -> str:
-    """Text of an operation of SIGNS on x and a constant: "x - 1"."""
-    sign, value = SIGNS[operation], np.asarray(value, np.float64).ravel()
-    if sign == "*":
-        return in_words(value)
-    if sign in "+-" and (value < 0).all():
-        sign, value = "+-"[sign == "+"], -value
-    return f"x {sign} {_number(value)}"
 
 
 def _leaves(layer: Any, prefix: str) -> Iterator[tuple[str, Any]]:
@@ -84,8 +59,8 @@ def _normalised(layer: Any) -> str:
         return "(x - mean) / standard deviation"
     mean, deviation = (np.asarray(value, np.float64).ravel() for value in (mean, np.sqrt(np.asarray(variance))))
     if getattr(layer, "invert", False):
-        return f"x * {_number(deviation)} + {_number(mean)}"
-    return f"(x - {_number(mean)}) / {_number(deviation)}"
+        return f"x * {number(deviation)} + {number(mean)}"
+    return f"(x - {number(mean)}) / {number(deviation)}"
 
 
 def _operation(layer: Any) -> str:
@@ -121,9 +96,3 @@ def _arguments(layer: Any) -> list[Any]:
     if hasattr(node, "arguments"):
         return [*node.arguments.args, *node.arguments.kwargs.values()]
     return [*node.call_args, *(value for key, value in (node.call_kwargs or {}).items() if key != "name")]
-
-
-def _number(values: Any) -> str:
-    """Text of one number, "127.5", or of a number per channel, "(123.7, 116.8, 103.9)", with four digits each."""
-    numbers = [f"{value:z.4g}" for value in np.atleast_1d(values)]
-    return numbers[0] if len(set(numbers)) == 1 else f"({', '.join(numbers)})"

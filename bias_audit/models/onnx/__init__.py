@@ -1,0 +1,1 @@
+"""ONNX files. ONNX Runtime is imported by the module `session` only."""

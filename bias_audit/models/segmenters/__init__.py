@@ -1,0 +1,1 @@
+"""Networks that estimate the foreground of a picture: files of Keras, TFLite and ONNX."""
