@@ -21,6 +21,7 @@ from bias_audit.cli.options import (
     add_verbosity,
     command,
     settings,
+    source_options,
 )
 
 PREDICTIONS = "--predictions"
@@ -123,7 +124,6 @@ def run(options: argparse.Namespace) -> int:
         train=options.train,
         out=options.out or Path("reports") / f"{about}-{options.data.stem}",
         class_map=options.class_map,
-        split=options.split,
         allow_outside=options.allow_outside,
         resume=options.resume,
         overwrite=options.overwrite,
@@ -131,6 +131,7 @@ def run(options: argparse.Namespace) -> int:
         config=config,
         thresholds=thresholds,
         progress=Progress(options.verbosity),
+        **source_options(options),
     )
     judged = None
     if options.gate is not None or options.baseline is not None:

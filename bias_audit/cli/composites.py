@@ -16,6 +16,7 @@ from bias_audit.cli.options import (
     add_verbosity,
     command,
     settings,
+    source_options,
 )
 
 
@@ -54,10 +55,10 @@ def run(options: argparse.Namespace) -> int:
         masks=options.masks,
         boxes=options.boxes,
         backgrounds=options.backgrounds,
-        split=options.split,
         allow_outside=options.allow_outside,
         config=config,
         progress=Progress(options.verbosity),
+        **source_options(options),
     )
     show_written(made, options.out, options.verbosity)
     return 0

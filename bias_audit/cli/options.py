@@ -262,6 +262,13 @@ def settings(options: argparse.Namespace) -> dict[str, Any]:
     return {"extra": extra, **{name: value for name, value in vars(options).items() if name in {*fields, *extra}}}
 
 
+def source_options(options: argparse.Namespace) -> dict[str, Any]:
+    """How the data are read, from the options of a command: name of a field of `SourceOptions` -> value or None."""
+    from bias_audit.data.sources.options import NAMES
+
+    return {name: value for name, value in vars(options).items() if name in NAMES}
+
+
 def size(text: str) -> tuple[int, int]:
     """Parse an image size, "224x224" or "224", into (height, width) in pixels.
 

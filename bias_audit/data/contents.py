@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import MappingProxyType
 
 from bias_audit.data.dataset import Sample
+from bias_audit.data.locations import Location
 
 Read = tuple[str, str]
 """(content of a file or "" where it could not be read, why it could not be read or "")."""
@@ -33,19 +33,21 @@ class Contents:
     """
 
     def __init__(
-        self, notice: Callable[[Path, str], None] = lambda path, reason: None, known: Mapping[Path, str] | None = None
+        self,
+        notice: Callable[[Location, str], None] = lambda path, reason: None,
+        known: Mapping[Location, str] | None = None,
     ) -> None:
-        self._first: dict[Path, str] = {}
+        self._first: dict[Location, str] = {}
         self._found = dict(known or {})
         self._notice = notice
         self._lock = threading.Lock()
 
     @property
-    def found(self) -> Mapping[Path, str]:
+    def found(self) -> Mapping[Location, str]:
         """Path of each photo that was found changed, or whose mask was -> what changed, in words."""
         return MappingProxyType(self._found)
 
-    def expect(self, path: Path, content: str) -> None:
+    def expect(self, path: Location, content: str) -> None:
         """Set what a file held when it was first read, by an earlier process; "" = it could not be read."""
         self._first.setdefault(path, content)
 
@@ -57,7 +59,7 @@ class Contents:
             photo, mask: what was read of its files.
         """
         reason = self._compared("the photo", sample.path, photo)
-        if not reason and sample.mask is not None:
+        if not reason and isinstance(sample.mask, Location):  # shapes were read with the list of samples
             reason = self._compared("its mask", sample.mask, mask)
         if reason:
             with self._lock:
@@ -66,7 +68,7 @@ class Contents:
                     self._found[sample.path] = reason
         return reason
 
-    def _compared(self, name: str, path: Path, read: Read) -> str:
+    def _compared(self, name: str, path: Location, read: Read) -> str:
         content, reason = read
         first = self._first.setdefault(path, content)
         if first == content:

@@ -6,9 +6,34 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from bias_audit.data.locations import Location, stamp
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Box = tuple[float, float, float, float]
 """x_min, y_min, x_max, y_max in pixels of the original picture, the maxima exclusive."""
+
+
+class Drawn(Protocol):
+    """A mask that is no picture: shapes that an annotation lists, drawn when they are needed."""
+
+    @property
+    def content(self) -> str:
+        """Text that identifies the shapes, as the content of a file does a mask."""
+
+    def draw(self, size: tuple[int, int]) -> tuple[NDArray[np.uint8] | None, str]:
+        """Draw the mask in the size of its picture.
+
+        Args:
+            size: (H, W) of the decoded picture.
+
+        Returns:
+            ((H, W) of BACKGROUND, FOREGROUND, VOID, OK), or (None, a status of `masks.load_mask`).
+        """
 
 
 @dataclass(frozen=True)
@@ -19,16 +44,17 @@ class Sample:
         image_id: path relative to the data folder, with /.
         path: where the picture lies.
         label: index into `Dataset.class_names`.
-        mask: path of its mask file, or None.
+        mask: where its mask lies, or the shapes that it is drawn of; None = it has none.
         boxes: boxes around the object; empty where there are none.
         columns: further columns of the user's table, by name.
-        skip: why the picture is not decoded, "" = it is: training would not have read a file of this format.
+        skip: why the picture is not decoded, "" = it is: training would not have read a file of this format, or what
+            the data say of it contradicts itself.
     """
 
     image_id: str
-    path: Path
+    path: Location
     label: int
-    mask: Path | None = None
+    mask: Location | Drawn | None = None
     boxes: tuple[Box, ...] = ()
     columns: Mapping[str, object] = field(default_factory=dict)
     skip: str = ""
@@ -39,23 +65,23 @@ class Dataset:
     """Samples in a fixed order, and the classes in the order of the model's outputs.
 
     Attributes:
-        root: the data folder, or the folder of the table.
         samples: from a table in the order of image_id; from a folder by class, then subfolder, then file name.
         class_names: alphabetical, as Keras sorts them, or the order of the class map.
-        source: "folder" or "table".
+        source: name of the kind of source, see `sources.SOURCES`.
         ignored_files: files that are no images, as paths relative to root (README.txt, Thumbs.db, ...).
         unread_folders: folders that could not be listed, relative to root (those of masks to the folder of masks), each
             with the reason.
         columns: names of the further columns of the user's table.
+        left_out: why pictures of the source are no samples -> how many; the reason completes "N pictures ...".
     """
 
-    root: Path
     samples: tuple[Sample, ...]
     class_names: tuple[str, ...]
     source: str
     ignored_files: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     unread_folders: tuple[str, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def fingerprint(self) -> str:
         """SHA-256 over class names, image ids, labels, boxes, and sizes and times of picture and mask files.
@@ -65,22 +91,12 @@ class Dataset:
         digest = hashlib.sha256(repr(self.class_names).encode())
         for sample in self.samples:
             digest.update(repr((sample.image_id, sample.label, sample.boxes, sample.skip)).encode())
-            for path in (sample.path, sample.mask):
-                digest.update(stamp(path).encode())
+            digest.update(stamp(sample.path).encode())
+            mask = sample.mask
+            digest.update((stamp(mask) if mask is None or isinstance(mask, Location) else mask.content).encode())
         return digest.hexdigest()
 
 
 def printable_path(path: Path, root: Path) -> str:
     """Text of `path` relative to `root`, with / on every system; bytes that are not UTF-8 are escaped."""
     return path.relative_to(root).as_posix().encode("utf-8", "backslashreplace").decode()
-
-
-def stamp(path: Path | None) -> str:
-    """Size and modification time of a file as text; "missing" where it cannot be looked at, "-" for None."""
-    if path is None:
-        return "-"
-    try:
-        status = path.stat()
-    except OSError:
-        return "missing"
-    return f"{status.st_size}:{status.st_mtime_ns}"

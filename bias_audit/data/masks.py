@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from bias_audit.data.contents import content_of
 from bias_audit.data.dataset import Box, Sample
+from bias_audit.data.locations import Location
+from bias_audit.data.pictures import read_picture
 from bias_audit.limits.bounds import Limits
 from bias_audit.limits.room import decoding
 from bias_audit.run.statuses import COLOURED, EMPTY, MASK_TOO_LARGE, MASK_UNREADABLE, NO_MASK, OK, WRONG_SIZE
@@ -70,6 +73,11 @@ def load_mask(
     """
     if sample.mask is None and not sample.boxes:
         return None, NO_MASK, ""
+    if sample.mask is not None and not isinstance(sample.mask, Location):
+        drawn, status = sample.mask.draw(size)
+        return (
+            (None, EMPTY, "mask") if drawn is not None and not (drawn == FOREGROUND).any() else (drawn, status, "mask")
+        )
     if sample.mask is None:
         boxed = boxes_to_mask(sample.boxes, size)
         return (boxed, OK, "box") if (boxed == FOREGROUND).any() else (None, EMPTY, "box")
@@ -84,6 +92,21 @@ def load_mask(
     if not (mask == FOREGROUND).any():
         return None, EMPTY, "mask"
     return mask, OK, "mask"
+
+
+def read_mask_file(sample: Sample) -> tuple[bytes | None, str, str]:
+    """Read the mask of a sample where it is a file.
+
+    Returns:
+        (bytes or None, content, reason): content identifies the mask, "" without one or where it cannot be read, and
+        reason says why it cannot. Shapes have a content and no bytes.
+    """
+    if sample.mask is None:
+        return None, "", ""
+    if not isinstance(sample.mask, Location):
+        return None, sample.mask.content, ""
+    data, reason = read_picture(sample.mask)
+    return data, "" if data is None else content_of(data), reason
 
 
 def read_mask(data: bytes, reading: MaskReading) -> tuple[Mask | None, str]:

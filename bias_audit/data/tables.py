@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
+from bias_audit.data.locations import Location, open_location, suffix_of
 from bias_audit.errors import DataError, reason_of
-from bias_audit.files.regular import open_regular
 from bias_audit.limits.bounds import beyond
 
 T = TypeVar("T")
 
 
 def read_table(
-    file: Path,
+    file: Location,
     build: Callable[[Any], T],
     *,
     columns: int,
@@ -39,7 +38,7 @@ def read_table(
     import pyarrow.parquet
 
     def read(opened: BinaryIO) -> T:
-        if file.suffix.lower() == ".parquet":
+        if suffix_of(file) == ".parquet":
             parquet = pyarrow.parquet.ParquetFile(opened)
             # Leaves of nested columns count: they are what is read.
             known = sum(name in numbers for name in parquet.schema_arrow.names)
@@ -51,7 +50,7 @@ def read_table(
             types = {**dict.fromkeys(numbers, pyarrow.float64()), **dict.fromkeys(text, pyarrow.string())}
             convert = pyarrow.csv.ConvertOptions(column_types=types, strings_can_be_null=False)
             with (
-                open_regular(file) as beginning,
+                open_location(file) as beginning,
                 pyarrow.csv.open_csv(beginning, parse_options=options, convert_options=convert) as begun,
             ):
                 _refuse_wide(file, sum(name not in numbers for name in begun.schema.names), columns)
@@ -66,7 +65,7 @@ def read_table(
         return build(table)
 
     try:
-        with open_regular(file) as opened:
+        with open_location(file) as opened:
             return read(opened)
     except DataError:
         raise
@@ -77,7 +76,7 @@ def read_table(
         raise DataError(f"cannot read the table {str(file)!r}: {reason[:500]}") from error
 
 
-def _refuse_wide(file: Path, found: int, most: int) -> None:
+def _refuse_wide(file: Location, found: int, most: int) -> None:
     if found > most:
         raise DataError(
             f"the table {str(file)!r} has {beyond('columns', found, most)}",

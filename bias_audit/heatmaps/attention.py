@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bias_audit.data.batches import Geometry, Loaded, load_in_order
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.duplicates import perceptual_hash
+from bias_audit.data.locations import Location
 from bias_audit.data.masks import VOID
 from bias_audit.data.sampling import rank
 from bias_audit.errors import ResultError
@@ -254,7 +255,7 @@ def _expect(dataset: Dataset, rows: Sequence[Row], geometry: Geometry) -> None:
         sample = dataset.samples[row["#position"]]
         if row["status"] != SKIPPED and geometry.contents is not None:
             geometry.contents.expect(sample.path, row["content"])
-            if sample.mask is not None:
+            if isinstance(sample.mask, Location):
                 geometry.contents.expect(sample.mask, row["mask_content"])
 
 

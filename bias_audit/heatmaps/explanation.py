@@ -231,7 +231,7 @@ def _found(given: Sequence[Path]) -> list[Path]:
 
 
 def _record(each: Look, names: Sequence[str], explainer: Explainer) -> Explained:
-    path = each.sample.path
+    path = Path(each.sample.image_id)
     if each.status != OK:
         return Explained(path, each.status, each.reason)
     return Explained(

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from bias_audit.data.batches import Geometry, decode
+from bias_audit.data.batches import Geometry
 from bias_audit.data.geometry import fit_image, largest_shape
+from bias_audit.data.locations import Location
+from bias_audit.data.pictures import decode
 
 Rgb = NDArray[np.uint8]
 
@@ -70,13 +72,13 @@ def scaled(heat: NDArray[np.float32], size: tuple[int, ...]) -> tuple[NDArray[np
     return np.clip(large, 0, 1).astype(np.float32), ""
 
 
-def view(path: Path, geometry: Geometry, pixels: NDArray[np.float32], content: str = "") -> Rgb:
+def view(path: Location, geometry: Geometry, pixels: NDArray[np.float32], content: str = "") -> Rgb:
     """The part of a picture that the model saw, (H, W, 3), for display: its longer side has LONGEST pixels.
 
     A picture that was stretched for the model is shown in its own proportions.
 
     Args:
-        path: path of the picture.
+        path: where the picture lies.
         geometry: geometry of the model's input.
         pixels: (h, w, C) in [0, 255] as the model saw them; shown where the file cannot be read or would become too
             large.

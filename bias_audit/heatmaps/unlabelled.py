@@ -14,7 +14,7 @@ from bias_audit.config import AuditConfig
 from bias_audit.data.batches import Geometry, load_in_order
 from bias_audit.data.dataset import Sample
 from bias_audit.data.folders import LINKED, list_files
-from bias_audit.data.sources import KERAS_FORMATS, OTHER_FORMATS
+from bias_audit.data.sources.folder import KERAS_FORMATS, OTHER_FORMATS
 from bias_audit.errors import ConfigError
 from bias_audit.heatmaps.methods import Explainer
 from bias_audit.models.base import Model

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bias_audit.data.batches import Decoder, Geometry
+from bias_audit.data.batches import Geometry
 from bias_audit.data.masks import MaskReading
+from bias_audit.data.pictures import Decoder
 from bias_audit.packages import require
 
 if TYPE_CHECKING:

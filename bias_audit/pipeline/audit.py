@@ -26,6 +26,9 @@ from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import ESTIMATED
 from bias_audit.data.preprocess import find_preprocess
+from bias_audit.data.sources.attach import attach_boxes, attach_masks
+from bias_audit.data.sources.options import NAMES as SOURCE_OPTIONS
+from bias_audit.data.sources.options import SourceOptions
 from bias_audit.errors import ConfigError, DataError, ModelError
 from bias_audit.heatmaps import attention, faithfulness
 from bias_audit.heatmaps.methods import AUTO, DEFAULT, Explainer, check_method
@@ -66,7 +69,6 @@ def audit(
     train: str | Path | None = None,
     out: str | Path | None = None,
     class_map: str | Path | Mapping[str, Sequence[int]] | None = None,
-    split: str | None = None,
     allow_outside: bool = False,
     resume: bool = False,
     overwrite: bool = False,
@@ -96,7 +98,6 @@ def audit(
         train: folder of the training pictures, to find copies of test photos among them.
         out: run folder; None = a new temporary folder (`result.path`).
         class_map: JSON file or dict, class name -> output indices, where outputs and classes are not one to one.
-        split: keep only rows of a table with this value in its column `split`.
         allow_outside: let a table name files outside its folder.
         resume: continue an unfinished run in `out`.
         overwrite: replace the run in `out`.
@@ -105,7 +106,8 @@ def audit(
         thresholds: bounds of the rules; None = the defaults.
         progress: display of the progress; None = nothing is shown.
         options: single settings, for instance preprocess="signed" or limits={"pixels": 2e8}: fields of AuditConfig,
-            which override `config`, and settings of checks of other packages.
+            which override `config`; how the data are read, fields of `SourceOptions`, for instance split="test"; and
+            settings of checks of other packages.
 
     Returns:
         the result, with `.images`, `.classes`, `.findings` and `.verdict`.
@@ -117,7 +119,9 @@ def audit(
     progress = progress or Progress(QUIET)
     checks = registry.every()
     extra = {name: options.pop(name) for name in registry.settings_of_others() if name in options}
+    how = {name: options.pop(name) for name in SOURCE_OPTIONS if name in options}
     config = configured(config, class_map, options).with_extra(extra)
+    reading = SourceOptions.given(how, outside=allow_outside, limits=config.limits)
     masks, config = outlines.named(masks, config)
     thresholds = thresholds or Thresholds()
     refuse_unknown(ignore)
@@ -127,7 +131,7 @@ def audit(
     results.refuse_both(model, predictions, composites, heatmaps, strangers, config)
     if isinstance(model, str | Path):
         check_model(model)
-    dataset = open_data(Path(data), masks, boxes, config, split=split, outside=allow_outside)
+    dataset = open_data(Path(data), masks, boxes, config, reading)
     config = outlines.settled(config, dataset)
     groups = group_codes(dataset, config.cluster)
     beside = run.path.absolute().parent
@@ -217,7 +221,7 @@ def audit(
             config,
             thresholds,
         )
-        info = describe(*about, key["data"], seconds, checks, measured, strangers, backgrounds)
+        info = describe(*about, key["data"], seconds, checks, measured, strangers, backgrounds, reading.kept())
         return finish(run, info, classes, outcomes)
 
 
@@ -293,9 +297,7 @@ def open_data(
     masks: str | Path | None,
     boxes: str | Path | None,
     config: AuditConfig,
-    *,
-    split: str | None,
-    outside: bool,
+    options: SourceOptions,
 ) -> Dataset:
     """The data set of an audit with its masks and boxes, see `audit`.
 
@@ -303,17 +305,16 @@ def open_data(
         DataError: nothing that can be audited, or a single class.
     """
     names = tuple(name for name, _ in config.class_map) if config.class_map else None
-    columns = config.limits.columns
-    dataset = sources.open_dataset(data, names, split=split, outside=outside, columns=columns)
+    dataset = sources.open_dataset(data, names, options)
     if len(dataset.class_names) < 2:
         raise DataError(
             f"{str(data)!r} has one class, {dataset.class_names[0]!r}; a classifier tells at least two apart",
             "Was one class folder given instead of the folder above it?",
         )
     if masks is not None:
-        dataset = sources.attach_masks(dataset, Path(masks))
+        dataset = attach_masks(dataset, Path(masks))
     if boxes is not None:
-        dataset = sources.attach_boxes(dataset, Path(boxes), columns)
+        dataset = attach_boxes(dataset, Path(boxes), options.limits.columns)
     return dataset
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from bias_audit.data.contents import Contents
 from bias_audit.data.dataset import Dataset
+from bias_audit.data.locations import Location
 from bias_audit.errors import ResultError
 from bias_audit.files.text import parse_json
 from bias_audit.run.atomic import guarded
@@ -34,7 +35,7 @@ def watched(dataset: Dataset, run: Run) -> Contents:
     ids = {sample.path: sample.image_id for sample in dataset.samples}
     file = run.path / NOTICED
 
-    def keep(path: Path, reason: str) -> None:
+    def keep(path: Location, reason: str) -> None:
         if (image_id := ids.get(path)) is not None:  # strangers are read and shown by one process
             line = json.dumps([image_id, reason]) + "\n"
             guarded(lambda: _append(file, line), file, _HINT)

@@ -11,6 +11,8 @@ from bias_audit.checks.background.write import Written, write
 from bias_audit.config import AuditConfig, configured
 from bias_audit.data import manifest
 from bias_audit.data.contents import Contents
+from bias_audit.data.sources.options import NAMES as SOURCE_OPTIONS
+from bias_audit.data.sources.options import SourceOptions
 from bias_audit.errors import ConfigError
 from bias_audit.models.decoding import geometry_of
 from bias_audit.models.segmenters.loading import find_estimate
@@ -30,7 +32,6 @@ def write_composites(
     boxes: str | Path | None = None,
     backgrounds: str | Path | None = None,
     class_map: str | Path | Mapping[str, Sequence[int]] | None = None,
-    split: str | None = None,
     allow_outside: bool = False,
     config: AuditConfig | None = None,
     progress: Progress | None = None,
@@ -39,7 +40,7 @@ def write_composites(
     """Write the photos and the composites of an audit as PNG files, with a manifest that says what each is.
 
     Args:
-        data, masks, boxes, backgrounds, class_map, split, allow_outside, config, options: as of `pipeline.audit`.
+        data, masks, boxes, backgrounds, class_map, allow_outside, config, options: as of `pipeline.audit`.
         out: folder of the pictures; one that was begun with the same photos and settings is gone on with.
         progress: display of the progress; None = nothing is shown.
 
@@ -50,12 +51,14 @@ def write_composites(
         BiasAuditError: one clear sentence about the data, an option or the folder.
     """
     progress, folder = progress or Progress(QUIET), Path(out)
+    how = {name: options.pop(name) for name in SOURCE_OPTIONS if name in options}
     masks, config = outlines.named(masks, configured(config, class_map, options))
+    reading = SourceOptions.given(how, outside=allow_outside, limits=config.limits)
     if config.interventions == 0:
         raise ConfigError(
             "--interventions 0 makes no composites", "Leave it out, or give a number of photos per class."
         )
-    dataset = open_data(Path(data), masks, boxes, config, split=split, outside=allow_outside)
+    dataset = open_data(Path(data), masks, boxes, config, reading)
     config = outlines.settled(config, dataset)
     groups = group_codes(dataset, config.cluster)
     size = config.image_size or SIZE

@@ -81,7 +81,7 @@ class LiveModel:
         result = load_result(folder)
         check_model(model)
         self.config, self.info = allowed_config(result, allowed or AuditConfig()), result.info
-        self.dataset = dataset_of(result, outside=outside, columns=self.config.limits.columns)
+        self.dataset = dataset_of(result, outside=outside, limits=self.config.limits)
         with progress.stage("Loading the model", None):
             loaded = load_model(model, self.config, result.info.class_names)
         if loaded.sha256 != result.info.model_sha256:

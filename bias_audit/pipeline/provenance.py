@@ -49,6 +49,7 @@ def describe(
     measured: Mapping[str, Measured],
     strangers: str | Path | None = None,
     backgrounds: str | Path | None = None,
+    data_options: Mapping[str, Any] | None = None,
 ) -> RunInfo:
     """Make the provenance of a fresh audit, as audit.json holds it.
 
@@ -63,6 +64,7 @@ def describe(
         checks: the checks of the audit.
         measured: name of a check -> its measurement. Notes of checks that measure before the heatmaps are made come
             before the notes on the data, notes of the other checks last.
+        data_options: how the data were read, see `SourceOptions.kept`.
     """
     loaded = explainer.model
     model_name = str(model) if isinstance(model, str | Path) else name_of(model)
@@ -103,6 +105,7 @@ def describe(
         backgrounds=None if backgrounds is None else str(backgrounds),
         preprocess=settled.get("preprocess", config.preprocess),
         content=content_hash(dataset.class_names, images),
+        data_options=dict(data_options or {}),
     )
 
 
@@ -265,6 +268,7 @@ def _notes(
             f"{counts['ignored_files']} files that are no images were ignored, "
             f"for instance {dataset.ignored_files[0]!r}."
         )
+    notes.extend(f"{count} pictures {why}: they are not in this audit." for why, count in dataset.left_out.items())
     if said := config.limits.note():
         notes.append(said)
     return notes

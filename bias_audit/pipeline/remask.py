@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import io
 import json
@@ -18,10 +17,10 @@ from bias_audit.data.batches import Geometry
 from bias_audit.data.contents import content_of
 from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.data.geometry import fit_mask
-from bias_audit.data.masks import Mask, load_mask
+from bias_audit.data.locations import read_location
+from bias_audit.data.masks import Mask, load_mask, read_mask_file
 from bias_audit.data.opening import open_picture
 from bias_audit.errors import DataError, ResultError
-from bias_audit.files.regular import read_regular
 from bias_audit.heatmaps import attention
 from bias_audit.heatmaps.localization import LABEL_METRICS, METRICS, localize, reach, with_maps
 from bias_audit.run.columns import Row
@@ -127,7 +126,7 @@ def _rescore(
 def _load(sample: Sample, row: Row, geometry: Geometry) -> tuple[Mask, str, str]:
     """The mask of an image at the model's input size, its status and its kind; the pixels are not decoded."""
     try:
-        data = read_regular(sample.path)
+        data = read_location(sample.path)
         with open_picture(io.BytesIO(data), geometry.limits.pixels) as header:
             width, height = header.size
     except Exception as error:  # Pillow's decoders raise anything on damaged files
@@ -136,10 +135,7 @@ def _load(sample: Sample, row: Row, geometry: Geometry) -> tuple[Mask, str, str]
         raise DataError(
             f"{sample.image_id!r} is not the picture that was audited: the file has changed", "Audit the data again."
         )
-    mask_data = None
-    with contextlib.suppress(OSError, ValueError):  # a mask that cannot be read is a row
-        mask_data = None if sample.mask is None else read_regular(sample.mask)
-    row["mask_content"] = "" if mask_data is None else content_of(mask_data)
+    mask_data, row["mask_content"], _ = read_mask_file(sample)  # a mask that cannot be read is a row
     mask, status, kind = load_mask(sample, (height, width), geometry.masks, mask_data)
     if mask is None:
         mask = np.zeros((height, width), np.uint8)

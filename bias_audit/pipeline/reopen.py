@@ -11,8 +11,11 @@ from bias_audit.config import AuditConfig
 from bias_audit.data import sources
 from bias_audit.data.contents import Contents
 from bias_audit.data.dataset import Dataset
+from bias_audit.data.locations import Location
+from bias_audit.data.sources.attach import attach_boxes, attach_masks
+from bias_audit.data.sources.options import SourceOptions
 from bias_audit.errors import ConfigError, DataError
-from bias_audit.limits.bounds import Limits
+from bias_audit.limits.bounds import DEFAULTS, Limits
 from bias_audit.run.result import AuditResult, RunInfo
 from bias_audit.run.statuses import OK
 
@@ -80,7 +83,7 @@ def _flag(setting: str) -> str:
     return "--" + setting.replace("_", "-")
 
 
-def dataset_of(result: AuditResult, *, outside: bool = False, columns: int = Limits.columns) -> Dataset:
+def dataset_of(result: AuditResult, *, outside: bool = False, limits: Limits = DEFAULTS) -> Dataset:
     """The data set of a run, in the order of its images table, with the masks or boxes that it was given.
 
     Paths are kept in a run as they were given, so relative paths are looked up from the working folder.
@@ -88,7 +91,7 @@ def dataset_of(result: AuditResult, *, outside: bool = False, columns: int = Lim
     Args:
         result: the finished run.
         outside: allow paths in a table that leave its folder; what was allowed when the run was made does not count.
-        columns: most columns of a table, see `Limits`.
+        limits: what the files may cost.
 
     Raises:
         DataError: the data folder, or one of the images, does not exist any more.
@@ -101,11 +104,13 @@ def dataset_of(result: AuditResult, *, outside: bool = False, columns: int = Lim
             "Run the command from the folder in which the audit was started, or put the data back.",
         )
     ids = [str(name) for name in result.images.index]
-    dataset = sources.open_dataset(data, info.class_names, outside=outside, columns=columns)
+    dataset = sources.open_dataset(
+        data, info.class_names, SourceOptions.given(info.data_options, outside=outside, limits=limits)
+    )
     if info.masks is not None:
         masks = Path(info.masks)
         folder = masks.is_dir()
-        dataset = sources.attach_masks(dataset, masks) if folder else sources.attach_boxes(dataset, masks, columns)
+        dataset = attach_masks(dataset, masks) if folder else attach_boxes(dataset, masks, limits.columns)
     samples = {(sample.image_id, dataset.class_names[sample.label]): sample for sample in dataset.samples}
     labels = [str(label) for label in result.images["label"]]
     missing = [name for name, label in zip(ids, labels, strict=True) if (name, label) not in samples]
@@ -131,7 +136,7 @@ def contents_of(result: AuditResult, dataset: Dataset) -> Contents:
     for sample, status, photo, mask in zip(dataset.samples, *columns, strict=True):
         if status == OK:
             contents.expect(sample.path, str(photo))
-            if sample.mask is not None and mask:  # older runs do not know it
+            if isinstance(sample.mask, Location) and mask:  # older runs do not know it
                 contents.expect(sample.mask, str(mask))
     return contents
 

@@ -20,9 +20,9 @@ from bias_audit import stats
 from bias_audit.checks import registry
 from bias_audit.checks.thresholds import MEANINGS, Thresholds, of_run
 from bias_audit.config import read_config
-from bias_audit.data import sources
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset
+from bias_audit.data.sources.attach import attach_masks
 from bias_audit.errors import ConfigError, DataError, ResultError
 from bias_audit.files.text import read_toml
 from bias_audit.heatmaps import attention
@@ -93,10 +93,10 @@ def rescore(
     thresholds = thresholds or thresholds_of(old)
     geometry = geometry_of(config, old.info.input_size)
     unmasked = dataclasses.replace(old, info=dataclasses.replace(old.info, masks=None))
-    dataset = dataset_of(unmasked, outside=allow_outside, columns=config.limits.columns)
+    dataset = dataset_of(unmasked, outside=allow_outside, limits=config.limits)
     corrected = only_masks(dataset)
     if masks is not None:
-        corrected = sources.attach_masks(corrected, Path(masks))
+        corrected = attach_masks(corrected, Path(masks))
     batch = config.batch_size
     if batch is None:  # an audit always writes it
         raise ResultError(f"{str(old.path)!r} does not say in which batches it was made", "Audit the data again.")
@@ -123,7 +123,7 @@ def rescore(
             ignored = {*ignore, *(outcome.code for outcome in old.outcomes if outcome.ignored)}
             outcomes = conclude(photos, classes, measured, sorted(ignored), run, checks)
         with progress.stage("Report", None):
-            drawn = _outlined(old, dataset, corrected, allow_outside, config.limits.columns)
+            drawn = _outlined(old, dataset, corrected, allow_outside, config.limits)
             shown = check_pictures(checks, measured, outcomes)
             _write_pictures(drawn, scored, photos.images, outcomes, shown, geometry, batch, run, before)
             info = renewed(
@@ -237,10 +237,10 @@ def _note(old: AuditResult, scored: Rescored, images: pd.DataFrame, masks: str |
     )
 
 
-def _outlined(old: AuditResult, dataset: Dataset, corrected: Dataset, outside: bool, columns: int) -> Dataset:
+def _outlined(old: AuditResult, dataset: Dataset, corrected: Dataset, outside: bool, limits: Limits) -> Dataset:
     """The data set with masks for outlines: the new mask of each image, else its earlier mask if that still exists."""
     with contextlib.suppress(DataError):  # the folder of masks may be gone, which costs outlines and no number
-        dataset = dataset_of(old, outside=outside, columns=columns)
+        dataset = dataset_of(old, outside=outside, limits=limits)
     pairs = zip(dataset.samples, corrected.samples, strict=True)
     samples = tuple(new if new.mask is not None else sample for sample, new in pairs)
     return dataclasses.replace(dataset, samples=samples)

@@ -78,12 +78,14 @@ def _info() -> Schema:
             "backgrounds": _TEXT_OR_NONE,
             "preprocess": _TEXT,
             "content": _TEXT,
+            "data_options": _mapping({"type": ["string", "number", "boolean"]}),
         },
         "notes",
         "strangers",
         "backgrounds",
         "preprocess",
         "content",
+        "data_options",
     )
 
 

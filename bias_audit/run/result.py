@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import html
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +55,7 @@ class RunInfo:
         preprocess: the preprocessing in use; the chosen one where the configuration says "auto".
         strangers: folder of pictures of no known class, as given; None when not given.
         backgrounds: folder of real scenes without an object, as given; None when not given.
+        data_options: how the data were read, where it was not by the defaults, see `data.sources.options`.
         notes: sentences that a reader must know (sampling, boxes overestimate, decoder, warnings).
     """
 
@@ -83,6 +84,7 @@ class RunInfo:
     backgrounds: str | None = None
     preprocess: str = ""
     content: str = ""
+    data_options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -211,11 +211,12 @@ def odd_files(attempt: Attempt) -> str:
         from bias_audit.data.batches import Geometry
         from bias_audit.data.batches import load as load_sample
         from bias_audit.data.masks import MaskReading
+        from bias_audit.data.sources import attach
 
         there: list[Any] = []
 
         def listed() -> None:
-            dataset = sources.attach_masks(sources.open_dataset(roots["data"], None), roots["masks"])
+            dataset = attach.attach_masks(sources.open_dataset(roots["data"], None), roots["masks"])
             dataset.fingerprint()
             for sample in dataset.samples:
                 loaded = load_sample(sample, Geometry((8, 8), 3, "stretch", "bilinear", MaskReading()))

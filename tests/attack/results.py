@@ -130,7 +130,7 @@ def _dataset(folder: Path) -> Any:
     from bias_audit.data.dataset import Dataset, Sample
 
     samples = tuple(Sample(name, folder / name, "ab".index(name[0])) for name in IDS)
-    return Dataset(folder, samples, ("a", "b"), "folder")
+    return Dataset(samples, ("a", "b"), "folder")
 
 
 class _Runs:

@@ -79,6 +79,7 @@ def _opened(attempt: Attempt, name: str, kind: str, data: bytes) -> str:
     from bias_audit.data import sources
     from bias_audit.data.batches import Geometry, load
     from bias_audit.data.masks import MaskReading
+    from bias_audit.data.sources import attach
 
     for label in "ab":
         (attempt.folder / label).mkdir()
@@ -89,7 +90,7 @@ def _opened(attempt: Attempt, name: str, kind: str, data: bytes) -> str:
 
     def opened() -> None:
         if name == "boxes":
-            dataset = sources.attach_boxes(sources.open_dataset(attempt.folder / "images.csv", None), file)
+            dataset = attach.attach_boxes(sources.open_dataset(attempt.folder / "images.csv", None), file)
         else:
             dataset = sources.open_dataset(file, None)
         dataset.fingerprint()

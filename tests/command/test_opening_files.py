@@ -13,9 +13,9 @@ import pytest
 from PIL import EpsImagePlugin, Image
 
 import bias_audit
-from bias_audit.data.batches import decode
 from bias_audit.data.masks import MaskReading, read_mask
 from bias_audit.data.opening import DECODERS
+from bias_audit.data.pictures import decode
 
 GRID = np.kron(np.eye(2, dtype=np.uint8), np.full((20, 20), 255, np.uint8))
 

@@ -172,7 +172,8 @@ class TestComposites:
         elsewhere.mkdir()
         given = ("composites", world / "images", "--masks", world / "masks", "--image-size", "48x48", "--out", out)
         from bias_audit.data.manifest import begin, listing
-        from bias_audit.data.sources import attach_masks, open_dataset
+        from bias_audit.data.sources import open_dataset
+        from bias_audit.data.sources.attach import attach_masks
         from bias_audit.pipeline.results import made_with
 
         dataset = attach_masks(open_dataset(world / "images", None), world / "masks")

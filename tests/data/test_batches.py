@@ -13,9 +13,10 @@ import pytest
 from PIL import Image
 
 from bias_audit.data import batches
-from bias_audit.data.batches import Geometry, decode, load, load_in_order
+from bias_audit.data.batches import Geometry, load, load_in_order
 from bias_audit.data.dataset import Sample
 from bias_audit.data.masks import BACKGROUND, MaskReading
+from bias_audit.data.pictures import decode
 from bias_audit.run import statuses
 from bias_audit.run.statuses import NO_MASK
 

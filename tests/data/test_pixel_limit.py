@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bias_audit.data import batches, masks, opening
-from bias_audit.data.batches import Geometry, decode, load, load_in_order, reduced
+from bias_audit.data import batches, masks, opening, pictures
+from bias_audit.data.batches import Geometry, load, load_in_order, reduced
 from bias_audit.data.dataset import Sample
 from bias_audit.data.masks import MaskReading, read_mask
 from bias_audit.data.opening import TooManyPixels, open_picture
+from bias_audit.data.pictures import decode
 from bias_audit.errors import DataError
 from bias_audit.limits.bounds import Limits
 from bias_audit.limits.room import Room
@@ -55,7 +56,7 @@ def test_a_photo_beyond_is_a_row_that_names_limit_and_flag(tmp_path: Path, kind:
 def test_nothing_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "p.png"
     path.write_bytes(png_header(13_000, 13_000))
-    monkeypatch.setattr(batches.cv2, "imdecode", None)  # whoever calls it fails
+    monkeypatch.setattr(pictures.cv2, "imdecode", None)  # whoever calls it fails
     plain = dataclasses.replace(SMALL, limits=Limits())
     assert "13000x13000 are 169,000,000 pixels" in load(Sample("p", path, 0), plain).reason
     assert decode(path, 3)[0] is None
@@ -152,15 +153,17 @@ def test_columns_of_a_table(tmp_path: Path) -> None:
     import pyarrow
     import pyarrow.parquet
 
-    from bias_audit.data.sources import attach_boxes, open_dataset
+    from bias_audit.data.sources import open_dataset
+    from bias_audit.data.sources.attach import attach_boxes
+    from bias_audit.data.sources.options import SourceOptions
 
     names = ["image", "label", *(f"c{i}" for i in range(8))]
     (tmp_path / "t.csv").write_text(",".join(names) + "\n" + ",".join("x" * 10) + "\n")
     pyarrow.parquet.write_table(pyarrow.table({name: ["x"] for name in names}), tmp_path / "t.parquet")
     for file in ("t.csv", "t.parquet"):
-        assert len(open_dataset(tmp_path / file, None, columns=10).columns) == 8
+        assert len(open_dataset(tmp_path / file, None, SourceOptions(limits=Limits(columns=10))).columns) == 8
         with pytest.raises(DataError, match=r"has 10 columns, beyond the limit columns of 9 .*--limit columns=10"):
-            open_dataset(tmp_path / file, None, columns=9)
+            open_dataset(tmp_path / file, None, SourceOptions(limits=Limits(columns=9)))
     data = open_dataset(tmp_path / "t.csv", None)
     with pytest.raises(DataError, match="limit columns of 3"):
         attach_boxes(data, tmp_path / "t.csv", 3)

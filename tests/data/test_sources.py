@@ -9,7 +9,10 @@ import pandas as pd
 import pytest
 
 from bias_audit.data.dataset import Dataset
-from bias_audit.data.sources import attach_boxes, attach_masks, open_dataset, parse_boxes, read_records
+from bias_audit.data.sources import open_dataset
+from bias_audit.data.sources.attach import attach_boxes, attach_masks
+from bias_audit.data.sources.options import SourceOptions
+from bias_audit.data.sources.table import parse_boxes, read_records
 from bias_audit.errors import DataError
 
 
@@ -95,12 +98,12 @@ class TestFolder:
         _refused(lambda: open_dataset(tmp_path, None), "no class folders", "nothing to read", "one folder per class")
         _touch(tmp_path, "1.jpg", "2.jpg")
         _refused(lambda: open_dataset(tmp_path, None), "2 images directly inside")
-        _refused(lambda: open_dataset(tmp_path / "1.jpg", None), "neither a folder nor a table", ".csv")
+        _refused(lambda: open_dataset(tmp_path / "1.jpg", None), "no data set of a kind", "CSV")
         _touch(tmp_path, "wolf/notes.txt")
         _refused(lambda: open_dataset(tmp_path, None), "no images", ".jpeg")
         _touch(tmp_path, "wolf/1.jpg", "fox/1.jpg")
         _refused(lambda: open_dataset(tmp_path, ("wolf", "dog")), "'fox'", "'wolf', 'dog'")
-        _refused(lambda: open_dataset(tmp_path, None, split="test"), "--split", "table")
+        _refused(lambda: open_dataset(tmp_path, None, SourceOptions(split="test")), "--split", "table")
 
 
 class TestTable:
@@ -139,10 +142,12 @@ class TestTable:
 
     def test_split_keeps_its_rows_only(self, tmp_path: Path) -> None:
         file = _table(tmp_path, "image,label,split\na.jpg,x,train\nb.jpg,y,test\n")
-        assert [sample.image_id for sample in open_dataset(file, None, split="test").samples] == ["b.jpg"]
-        _refused(lambda: open_dataset(file, None, split="val"), "'val'", "'test', 'train'")
+        assert [sample.image_id for sample in open_dataset(file, None, SourceOptions(split="test")).samples] == [
+            "b.jpg"
+        ]
+        _refused(lambda: open_dataset(file, None, SourceOptions(split="val")), "'val'", "'test', 'train'")
         plain = _table(tmp_path, "image,label\na.jpg,x\n", "plain.csv")
-        _refused(lambda: open_dataset(plain, None, split="val"), "no column 'split'")
+        _refused(lambda: open_dataset(plain, None, SourceOptions(split="val")), "no column 'split'")
 
     def test_windows_separators_quotes_and_byte_order_mark(self, tmp_path: Path) -> None:
         file = _table(tmp_path, '\ufeffimage,label\r\n"wolf\\1.jpg",wolf\r\n"a ""b"",c.jpg",fox\r\n"x\ny.jpg",fox\r\n')
@@ -153,7 +158,7 @@ class TestTable:
     def test_a_path_must_not_leave_the_folder_unless_allowed(self, tmp_path: Path, path: str) -> None:
         file = _table(tmp_path / "data", f"image,label\nok.jpg,x\n{path},x\n")
         _refused(lambda: open_dataset(file, None), "row 3", "leaves the folder", "--allow-outside")
-        ids = [sample.image_id for sample in open_dataset(file, None, outside=True).samples]
+        ids = [sample.image_id for sample in open_dataset(file, None, SourceOptions(outside=True)).samples]
         assert len(ids) == 2
         assert any(Path(name).is_absolute() for name in ids)
 

@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 
 from bias_audit.config import read_config
-from bias_audit.data.batches import Geometry, decode, load
+from bias_audit.data.batches import Geometry, load
 from bias_audit.data.dataset import Sample
 from bias_audit.data.masks import MaskReading
-from bias_audit.data.sources import attach_boxes, from_folder, open_dataset, read_records
+from bias_audit.data.pictures import decode
+from bias_audit.data.sources import open_dataset
+from bias_audit.data.sources.attach import attach_boxes
+from bias_audit.data.sources.table import read_records
 from bias_audit.errors import BiasAuditError, ConfigError, DataError
 from bias_audit.files.regular import read_regular
 from bias_audit.models.doors import check_model
@@ -134,26 +137,26 @@ class TestFoldersThatCannotBeListed:
 
     def test_part_of_a_class_is_named(self, root: Path, monkeypatch):
         self.refuse(monkeypatch, root / "data" / "a" / "deep")
-        dataset = from_folder(root / "data", None, split=None, outside=False, columns=10)
+        dataset = open_dataset(root / "data", None)
         assert dataset.unread_folders == ("a/deep (Permission denied)",)
         assert [sample.image_id for sample in dataset.samples] == ["a/1.png", "b/1.png"]
 
     def test_a_link_to_a_folder_is_named(self, root: Path):
         (root / "data" / "a" / "link").symlink_to(root / "masks")
-        dataset = from_folder(root / "data", None, split=None, outside=False, columns=10)
+        dataset = open_dataset(root / "data", None)
         assert dataset.unread_folders == ("a/link (a link to a folder, which is not followed)",)
 
     @pytest.mark.parametrize("lost", ["data/b", "data"])
     def test_a_class_that_is_gone_is_a_sentence(self, root: Path, monkeypatch, lost):
         self.refuse(monkeypatch, root / lost)
         with pytest.raises(DataError, match="Permission denied"):
-            from_folder(root / "data", None, split=None, outside=False, columns=10)
+            open_dataset(root / "data", None)
 
     @pytest.mark.parametrize("lost", ["masks/b", "masks"])
     def test_masks_of_a_class_that_are_gone_are_a_sentence(self, root: Path, monkeypatch, lost):
-        from bias_audit.data.sources import attach_masks
+        from bias_audit.data.sources.attach import attach_masks
 
-        dataset = from_folder(root / "data", None, split=None, outside=False, columns=10)
+        dataset = open_dataset(root / "data", None)
         self.refuse(monkeypatch, root / lost)
         with pytest.raises(DataError, match="Permission denied"):
             attach_masks(dataset, root / "masks")
@@ -178,7 +181,7 @@ def test_training_pictures_that_lead_nowhere_or_have_odd_names(tmp_path: Path):
 def test_a_box_table_that_is_no_text(tmp_path: Path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "1.png").write_bytes(b"x")
-    dataset = from_folder(tmp_path, None, split=None, outside=False, columns=10)
+    dataset = open_dataset(tmp_path, None)
     (tmp_path / "boxes.csv").write_bytes(b"image,x_min,y_min,x_max,y_max\na/\xff.png,1,2,3,4\n")
     with pytest.raises(DataError, match=r"boxes\.csv"):
         attach_boxes(dataset, tmp_path / "boxes.csv")

@@ -61,7 +61,7 @@ def dataset(tmp_path: Path) -> Dataset:
             given = None if (name, i) == ("a", 2) else stem.with_suffix(".mask.png")
             samples.append(Sample(stem.name, stem.with_suffix(".png"), label, mask=given))
     samples[0].path.write_bytes(b"no picture")
-    return Dataset(tmp_path, tuple(samples), ("a", "b"), "folder")
+    return Dataset(tuple(samples), ("a", "b"), "folder")
 
 
 def started(folder: Path) -> Run:

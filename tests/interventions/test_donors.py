@@ -24,7 +24,7 @@ def _dataset(counts: tuple[int, ...], order: np.ndarray | None = None) -> Datase
     ]
     if order is not None:
         samples = [samples[i] for i in order]
-    return Dataset(Path("."), tuple(samples), NAMES[: len(counts)], "folder")
+    return Dataset(tuple(samples), NAMES[: len(counts)], "folder")
 
 
 def _areas(dataset: Dataset) -> dict[int, float]:

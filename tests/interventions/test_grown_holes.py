@@ -65,7 +65,7 @@ def dataset(folder: Path, sides: dict[str, list[int]]) -> Dataset:
             Image.fromarray(np.full((40, 40, 3), 100 * label + number, np.uint8)).save(name.with_suffix(".png"))
             Image.fromarray(mask).save(name.with_suffix(".mask.png"))
             samples.append(Sample(name.name, name.with_suffix(".png"), label, mask=name.with_suffix(".mask.png")))
-    return Dataset(folder, tuple(samples), tuple(sides), "folder")
+    return Dataset(tuple(samples), tuple(sides), "folder")
 
 
 def areas(data: Dataset) -> dict[int, float]:

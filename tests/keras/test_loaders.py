@@ -12,8 +12,9 @@ import tensorflow as tf
 from PIL import Image
 
 from bias_audit.config import AuditConfig
-from bias_audit.data.batches import decode, load, load_in_order
+from bias_audit.data.batches import load, load_in_order
 from bias_audit.data.dataset import Sample
+from bias_audit.data.pictures import decode
 from bias_audit.data.sources import open_dataset
 from bias_audit.models.decoding import find_decoder, geometry_of, tensorflow_decoder
 from bias_audit.run.statuses import UNREADABLE

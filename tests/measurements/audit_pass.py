@@ -24,7 +24,8 @@ from pathlib import Path
 
 from bias_audit.config import AuditConfig, read_class_map
 from bias_audit.data.preprocess import find_preprocess
-from bias_audit.data.sources import attach_masks, open_dataset
+from bias_audit.data.sources import open_dataset
+from bias_audit.data.sources.attach import attach_masks
 from bias_audit.heatmaps.attention import attend
 from bias_audit.heatmaps.methods import Explainer
 from bias_audit.models.decoding import geometry_of

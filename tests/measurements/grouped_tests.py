@@ -115,7 +115,7 @@ def _proof(
         spots = np.flatnonzero(labels[seen.spots.image] == 0)
         codes = np.concatenate([np.repeat(np.arange(patients), photos), patients + np.arange(hosts)])
         given = {"groups": codes} if named and "groups" in inspect.signature(prove).parameters else {}
-        dataset = Dataset(Path(folder), tuple(samples), ("bright", "dark"), "folder")
+        dataset = Dataset(tuple(samples), ("bright", "dark"), "folder")
         return prove(
             dataset, seen, spots, 0, brighter, GEOMETRY, off_object=False, batch=64, seed=seed, keep=0, **given
         )  # fmt: skip

@@ -22,7 +22,8 @@ from bias_audit.data import sampling
 from bias_audit.data.batches import Geometry, load_in_order
 from bias_audit.data.duplicates import perceptual_hash
 from bias_audit.data.masks import MaskReading
-from bias_audit.data.sources import attach_masks, open_dataset
+from bias_audit.data.sources import open_dataset
+from bias_audit.data.sources.attach import attach_masks
 
 
 def speaks(found: list[Association], bounds: Thresholds) -> bool:

@@ -40,7 +40,8 @@ from neighbours_worker import import_torchvision
 from bias_audit.config import AuditConfig
 from bias_audit.data.batches import load_in_order
 from bias_audit.data.preprocess import imagenet
-from bias_audit.data.sources import attach_masks, open_dataset
+from bias_audit.data.sources import open_dataset
+from bias_audit.data.sources.attach import attach_masks
 from bias_audit.errors import BiasAuditError
 from bias_audit.heatmaps.attention import attend
 from bias_audit.heatmaps.methods import Explainer

@@ -35,7 +35,7 @@ def dataset_of(folder: Path, count: int) -> Dataset:
             path = folder / name / f"{i}.png"
             Image.fromarray(pixels).save(path)
             samples.append(Sample(f"{name}/{i}.png", path, label))
-    return Dataset(folder, tuple(samples), ("a", "b"), "folder")
+    return Dataset(tuple(samples), ("a", "b"), "folder")
 
 
 class Counting:

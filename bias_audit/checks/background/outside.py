@@ -11,9 +11,9 @@ import numpy as np
 from bias_audit.checks.background import composites as arms
 from bias_audit.checks.background.composites import Composite, Name, Pixels
 from bias_audit.config import NO_FILL
-from bias_audit.data.batches import decode
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.manifest import BLACK, MANIFEST, ORIGINAL, Picture
+from bias_audit.data.pictures import decode
 from bias_audit.errors import DataError
 from bias_audit.heatmaps.given import Results
 from bias_audit.interventions.donors import Plan

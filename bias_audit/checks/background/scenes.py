@@ -92,7 +92,7 @@ def open_scenes(folder: Path, dataset: Dataset) -> Dataset:
     for image_id, path in names.items():
         owner = owners[image_id]
         samples.append(Sample(image_id, path, NO_LABEL if owner is None else owner))
-    return Dataset(folder, tuple(samples), dataset.class_names, "folder")
+    return Dataset(tuple(samples), dataset.class_names, "folder")
 
 
 def read_scenes(

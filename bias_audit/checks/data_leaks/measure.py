@@ -23,9 +23,10 @@ from bias_audit.checks.data_leaks.rule import Looked
 from bias_audit.data import sampling
 from bias_audit.data.batches import Geometry, Loaded, load_in_order, reduced
 from bias_audit.data.central_object import estimated
-from bias_audit.data.dataset import Dataset, Sample, printable_path, stamp
+from bias_audit.data.dataset import Dataset, Sample, printable_path
 from bias_audit.data.duplicates import near_pairs, perceptual_hash
 from bias_audit.data.geometry import fit_image
+from bias_audit.data.locations import stamp
 from bias_audit.data.masks import BACKGROUND
 from bias_audit.errors import ConfigError
 from bias_audit.files.regular import unreachable

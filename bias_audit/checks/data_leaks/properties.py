@@ -10,7 +10,6 @@ import io
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -19,8 +18,8 @@ from numpy.typing import NDArray
 
 from bias_audit import stats
 from bias_audit.data.contents import content_of
+from bias_audit.data.locations import Location, read_location
 from bias_audit.data.opening import open_picture
-from bias_audit.files.regular import read_regular
 from bias_audit.interventions.edits import Pixels
 from bias_audit.limits.bounds import Limits
 
@@ -101,11 +100,11 @@ def pixel_properties(pixels: Pixels) -> dict[str, Value]:
     }
 
 
-def file_properties(path: Path, most: int = Limits.pixels, content: str = "") -> dict[str, Value]:
+def file_properties(path: Location, most: int = Limits.pixels, content: str = "") -> dict[str, Value]:
     """Format, size, compression and EXIF data of a file, by name; only its header is decoded.
 
     Args:
-        path: the picture file.
+        path: where the picture lies.
         most: most pixels, see `Limits`.
         content: what it held when it was first read, as `data.batches.Loaded.content`; "" = whatever it holds.
 
@@ -115,7 +114,7 @@ def file_properties(path: Path, most: int = Limits.pixels, content: str = "") ->
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            data = read_regular(path)
+            data = read_location(path)
             if content and content_of(data) != content:
                 return {}
             with open_picture(io.BytesIO(data), most) as image:

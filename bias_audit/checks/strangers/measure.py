@@ -97,7 +97,7 @@ def open_strangers(folder: Path) -> Dataset:
     kinds = [image_id.split("/")[0] if "/" in image_id else folder.absolute().name for image_id, _ in named]
     groups = tuple(dict.fromkeys(sorted(kinds)))
     samples = (Sample(image_id, path, groups.index(kind)) for (image_id, path), kind in zip(named, kinds, strict=True))
-    return Dataset(folder, tuple(samples), groups, "folder")
+    return Dataset(tuple(samples), groups, "folder")
 
 
 def meet(

@@ -153,7 +153,7 @@ def _dataset(result: AuditResult) -> Dataset:
         Sample(str(name), Path(str(name)), places[str(label)])
         for name, label in zip(images.index, images["label"], strict=True)
     )
-    return Dataset(Path(), samples, result.info.class_names, "folder")
+    return Dataset(samples, result.info.class_names, "folder")
 
 
 def _records(result: AuditResult, run: Run, batch: int) -> list[Row]:

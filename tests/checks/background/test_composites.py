@@ -35,7 +35,7 @@ class TestIntervene:
                 Image.fromarray(pixels).save(stem.with_suffix(".png"))
                 Image.fromarray(mask).save(stem.with_suffix(".mask.png"))
                 samples.append(Sample(stem.name, stem.with_suffix(".png"), label, mask=stem.with_suffix(".mask.png")))
-        return Dataset(tmp_path, tuple(samples), NAMES[:2], "folder")
+        return Dataset(tuple(samples), NAMES[:2], "folder")
 
     LEFT = np.array([[0, 0, 0, 0], [0, 0, 0, 0], [3, 1, 0, 0], [0, 0, 0, 0]], np.float32)
     """A map that points to the left edge, in the lower half."""

@@ -46,7 +46,7 @@ def world(folder: Path, *, complete: bool) -> Dataset:
             Image.fromarray(pixels).save(name.with_suffix(".png"))
             Image.fromarray(mask).save(name.with_suffix(".mask.png"))
             samples.append(Sample(name.name, name.with_suffix(".png"), label, mask=name.with_suffix(".mask.png")))
-    return Dataset(folder, tuple(samples), ("red", "blue"), "folder")
+    return Dataset(tuple(samples), ("red", "blue"), "folder")
 
 
 def said(blue: NDArray[Any]) -> Predictions:

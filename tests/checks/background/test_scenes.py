@@ -19,9 +19,7 @@ from bias_audit.data.masks import MaskReading
 from bias_audit.interventions.donors import NO_LABEL, choose_donors, plan
 from bias_audit.run.statuses import DONE, FILLS_FRAME, NO_DONORS
 
-PHOTOS = Dataset(
-    Path("/photos"), tuple(Sample(f"{i}.png", Path(f"/photos/{i}.png"), i // 4) for i in range(8)), ("a", "b"), "folder"
-)
+PHOTOS = Dataset(tuple(Sample(f"{i}.png", Path(f"/photos/{i}.png"), i // 4) for i in range(8)), ("a", "b"), "folder")
 
 
 def picture(path: Path, value: int = 100) -> None:

@@ -85,7 +85,7 @@ def written(folder: Path, share: float) -> Dataset:
         cv2.imwrite(str(name), photo[..., ::-1])
         cv2.imwrite(str(beside), cut(mask, share, lowest=True))
         samples.append(Sample(name.name, name, int(label), mask=beside))
-    return Dataset(folder, tuple(samples), PLAN.classes, "folder")
+    return Dataset(tuple(samples), PLAN.classes, "folder")
 
 
 def test_masks_of_a_shape_world(tmp_path: Path):

@@ -42,7 +42,7 @@ def _dataset(folder: Path, per_class: int = 80, size: int = 4) -> Dataset:
         path = folder / f"{label}.png"
         Image.new("RGB", (size, size), colour).save(path)
         samples += [Sample(f"{'ab'[label]}/{i}.png", path, label) for i in range(per_class)]
-    return Dataset(folder, tuple(samples), ("a", "b"), "folder")
+    return Dataset(tuple(samples), ("a", "b"), "folder")
 
 
 def _raw(red: int = 0) -> Trained:

@@ -47,7 +47,7 @@ def marked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Seen]:
         np.arange(N), labels, labels, maps, ones - objects, objects, np.ones(N, bool), find_spots(maps, ones),
         np.zeros((N, 1), np.float32), np.zeros((N, 1), np.float32),
     )  # fmt: skip
-    return Dataset(folder, tuple(samples), ("marked", "plain"), "folder"), seen
+    return Dataset(tuple(samples), ("marked", "plain"), "folder"), seen
 
 
 def _saved(folder: Path, i: int, label: int, picture: np.ndarray, mask: np.ndarray) -> Sample:

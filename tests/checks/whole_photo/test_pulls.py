@@ -150,7 +150,7 @@ def made_dataset(counts: tuple[int, ...], folder: Path = Path()) -> Dataset:
         for label, n in enumerate(counts)
         for i in range(n)
     ]
-    return Dataset(folder, tuple(samples), NAMES[: len(counts)], "folder")
+    return Dataset(tuple(samples), NAMES[: len(counts)], "folder")
 
 
 def test_photos_are_chosen_class_by_class() -> None:

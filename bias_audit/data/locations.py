@@ -1,0 +1,75 @@
+"""Where the bytes of a picture or a mask lie: a file, or a place inside of something larger."""
+
+from __future__ import annotations
+
+import io
+import os
+from abc import ABC, abstractmethod
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from bias_audit.files.regular import open_regular, read_regular
+
+
+class Stored(ABC):
+    """A place of bytes that is no file of its own: a member of an archive, a cell of a table, a part of a picture.
+
+    Equal places are equal and have one hash: what a place held when it was first read is kept by it.
+    """
+
+    @abstractmethod
+    def read(self) -> bytes:
+        """Its bytes.
+
+        Raises:
+            OSError, ValueError: they cannot be read; the text says why.
+        """
+
+    @abstractmethod
+    def stamp(self) -> str:
+        """Text that is another when the bytes may be others, found without reading them; "missing" if not there."""
+
+    @abstractmethod
+    def __str__(self) -> str:
+        """The place in words, for messages."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Name that tells the kind of its content by its suffix, as that of a file does."""
+
+
+Location = Path | Stored
+"""Where bytes lie. A file is a path."""
+
+
+def suffix_of(location: Location) -> str:
+    """Suffix of its name in small letters, with its dot."""
+    return PurePosixPath(location.name).suffix.lower()
+
+
+def read_location(location: Location) -> bytes:
+    """Bytes of a picture or a mask.
+
+    Raises:
+        OSError, ValueError: they cannot be read; of files only regular ones are, see `files.regular`.
+    """
+    return location.read() if isinstance(location, Stored) else read_regular(location)
+
+
+def open_location(location: Location) -> BinaryIO:
+    """What lies there, opened for reading. Errors as in `read_location`."""
+    return io.BytesIO(location.read()) if isinstance(location, Stored) else open_regular(location)
+
+
+def stamp(location: Location | None) -> str:
+    """Size and modification time of a file as text; "missing" where it cannot be looked at, "-" for None."""
+    if location is None:
+        return "-"
+    if isinstance(location, Stored):
+        return location.stamp()
+    try:
+        status = os.stat(location)
+    except (OSError, ValueError):
+        return "missing"
+    return f"{status.st_size}:{status.st_mtime_ns}"

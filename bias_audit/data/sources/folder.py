@@ -1,0 +1,84 @@
+"""Lists the samples of a folder per class, as Keras reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from bias_audit.data.dataset import Dataset, Sample
+from bias_audit.data.sources.options import ClassNames, SourceOptions
+from bias_audit.data.tables import told_names
+from bias_audit.data.trees import Place, printable_name
+from bias_audit.errors import DataError
+
+KERAS_FORMATS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
+"""Formats that `keras.utils.image_dataset_from_directory` reads: a model trained with it saw no other files."""
+
+OTHER_FORMATS = (".avif", ".heic", ".jp2", ".jfif", ".pgm", ".ppm", ".svg", ".tif", ".tiff", ".webp")
+
+
+def from_folder(place: Place, class_names: ClassNames, options: SourceOptions) -> Dataset:
+    """List the samples of a folder per class as `keras.utils.image_dataset_from_directory` reads them.
+
+    Formats and the alphabetical order of classes are the same, subfolders are included, and class folders whose name
+    begins with a dot are skipped. Pictures in other formats become samples with a `skip` reason, so that nothing is
+    lost silently; all other files are listed in `ignored_files`. For the arguments see `open_dataset`.
+
+    Raises:
+        DataError: no class folders, no images, or a folder that the class map does not name.
+    """
+    tree = place.tree
+    names_there, others, unread = tree.top()
+    folders = [name for name in names_there if not name.startswith(".")]
+    if not folders:
+        loose = sum(1 for name in others if is_image(name))
+        found = f"{loose} images directly inside it" if loose else "nothing to read"
+        raise DataError(
+            f"{str(tree)!r} holds no class folders, but {found}",
+            "Expected one folder per class: DATA/husky/1.jpg, DATA/wolf/2.jpg, ... or a table (CSV, Parquet).",
+        )
+    names = class_names or tuple(folders)
+    if unknown := [name for name in folders if name not in names]:
+        raise DataError(
+            f"{str(tree)!r} has class folders that the class map does not name: {told_names(unknown)}",
+            f"The class map names {told_names(names)}.",
+        )
+    samples: list[Sample] = []
+    ignored: list[str] = []
+    for name in folders:
+        listed = tree.files(name)
+        unread |= listed.unread
+        before = len(samples)
+        for file in listed.files:
+            image_id = printable_name(file)
+            if not is_image(file.rpartition("/")[2]):
+                ignored.append(image_id)
+                continue
+            skip = "" if file.lower().endswith(KERAS_FORMATS) else _skip_reason(file)
+            samples.append(Sample(image_id, tree.location(file), names.index(name), skip=skip))
+        if len(samples) == before and listed.unread:
+            raise DataError(
+                f"no image of the class {name!r} can be read: {told_unread(listed.unread)[0]}",
+                "Allow the folder to be read, or take it away.",
+            )
+    if not samples:
+        raise DataError(
+            f"{str(tree)!r} has {len(folders)} class folders, but no images in them",
+            f"Read are {', '.join(KERAS_FORMATS)}, as keras.utils.image_dataset_from_directory does.",
+        )
+    return Dataset(tuple(samples), names, "folder", tuple(ignored), unread_folders=told_unread(unread))
+
+
+def told_unread(unread: Mapping[str, str]) -> tuple[str, ...]:
+    """Folders that could not be listed, each with the reason."""
+    return tuple(f"{printable_name(name)} ({why})" for name, why in sorted(unread.items()))
+
+
+def is_image(name: str) -> bool:
+    """Whether a file is a picture by its name. Names that begin with "._" are notes of macOS beside a file."""
+    return name.lower().endswith((*KERAS_FORMATS, *OTHER_FORMATS)) and not name.startswith("._")
+
+
+def _skip_reason(name: str) -> str:
+    suffix = Path(name).suffix.lower()
+    return f"{suffix} files are not read by image_dataset_from_directory; list it in a table to audit it"

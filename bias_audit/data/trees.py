@@ -1,0 +1,160 @@
+"""Files below one root, by their names relative to it: what lists a data set need not know where its bytes lie."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from bias_audit.data.dataset import printable_path
+from bias_audit.data.folders import list_files, list_folders
+from bias_audit.data.locations import Location
+from bias_audit.errors import DataError, reason_of
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Files below a folder of a tree.
+
+    Attributes:
+        files: names of the files relative to the tree's root, with /, by folder and then by name.
+        unread: name of each folder that was not listed -> why, in words.
+    """
+
+    files: list[str] = field(default_factory=list)
+    unread: Mapping[str, str] = field(default_factory=dict)
+
+
+class Tree(ABC):
+    """A root with files below it. Names are relative to the root, with / on every system and without . and .."""
+
+    @abstractmethod
+    def __str__(self) -> str:
+        """The root as the user knows it."""
+
+    @abstractmethod
+    def top(self) -> tuple[list[str], list[str], dict[str, str]]:
+        """(names of the folders, names of all else, entries that could not be looked at with reasons), at the root.
+
+        Raises:
+            DataError: the root cannot be listed.
+        """
+
+    @abstractmethod
+    def files(self, below: str = "") -> Listing:
+        """All files below a folder, "" = the root, whatever their depth. No folder of that name: no files."""
+
+    @abstractmethod
+    def location(self, name: str) -> Location:
+        """Where the bytes of a file lie; whether it is there shows when it is read."""
+
+    @abstractmethod
+    def named(self, value: str, where: str, *, below: str = "", outside: bool = False) -> tuple[str, Location]:
+        """The file that a file of the data set names.
+
+        Args:
+            value: the name as it is written, relative to `below`, or absolute, with / or \\.
+            where: file and row, for the message.
+            below: folder that names are relative to, "" = the root.
+            outside: whether it may leave the root.
+
+        Returns:
+            (image id of the file: its name in the tree, or the path of one outside; where it lies).
+
+        Raises:
+            DataError: no name, or one that leaves the root.
+        """
+
+    def has(self, name: str) -> bool:
+        """Whether there is a file of this name."""
+        folder, _, _ = name.rpartition("/")
+        return name in self.files(folder).files
+
+
+@dataclass(frozen=True)
+class Folder(Tree):
+    """A folder on disk."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def top(self) -> tuple[list[str], list[str], dict[str, str]]:
+        try:
+            folders, others, unread = list_folders(self.path)
+        except OSError as error:
+            raise DataError(f"cannot read the folder {str(self.path)!r}: {reason_of(error)}") from error
+        return folders, others, {self._name(path): why for path, why in unread.items()}
+
+    def files(self, below: str = "") -> Listing:
+        listed = list_files(self.path / below)
+        there = {path: why for path, why in listed.unread.items() if path != self.path / below or path.exists()}
+        return Listing(
+            [self._name(path) for path in listed.files], {self._name(path): why for path, why in there.items()}
+        )
+
+    def location(self, name: str) -> Location:
+        return self.path / name
+
+    def has(self, name: str) -> bool:
+        return (self.path / name).is_file()
+
+    def named(self, value: str, where: str, *, below: str = "", outside: bool = False) -> tuple[str, Location]:
+        root = self.path.resolve()
+        if not value:
+            raise DataError(f"{where}: no image path")
+        if "\0" in value:
+            raise DataError(f"{where}: {value!r} is no path, it holds a zero byte")
+        try:
+            path = (root / below / value.replace("\\", "/")).resolve()
+        except (OSError, RuntimeError) as error:  # RuntimeError: links that lead to each other
+            raise DataError(f"{where}: {value!r} is no path that can be followed: {error}") from error
+        if path.is_relative_to(root):
+            return printable_path(path, root), path
+        if not outside:
+            raise DataError(
+                f"{where}: {value!r} leaves the folder {str(self)!r}",
+                "Allow it with --allow-outside, if you trust what names it.",
+            )
+        return path.as_posix(), path
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.path).as_posix()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a data set lies: a tree, or a file in one.
+
+    Attributes:
+        tree: the tree.
+        file: name of the file in it; "" = the data set is the tree as a whole.
+    """
+
+    tree: Tree
+    file: str = ""
+
+    def __str__(self) -> str:
+        return str(self.tree) if not self.file else f"{self.tree}/{self.file}"
+
+    @property
+    def suffix(self) -> str:
+        """Suffix of the file in small letters, with its dot; "" for a tree."""
+        return PurePosixPath(self.file).suffix.lower()
+
+    @property
+    def location(self) -> Location:
+        """Where the bytes of the file lie."""
+        return self.tree.location(self.file)
+
+
+def place_of(data: Path) -> Place:
+    """The place that a path names, which exists."""
+    return Place(Folder(data)) if data.is_dir() else Place(Folder(data.parent), data.name)
+
+
+def printable_name(name: str) -> str:
+    """A name of a file as text; bytes that are not UTF-8 are escaped."""
+    return name.encode("utf-8", "backslashreplace").decode()
