@@ -275,8 +275,6 @@ class TestPredictOnly:
         model = opened(Network(), tmp_path)
         with pytest.raises(ModelError, match="no gradients with respect to the pixels"):
             model.input_gradients(photos(1), np.array([0]))
-        with pytest.raises(ModelError, match="frozen"):
-            model.randomised(0)
         with pytest.raises(ModelError, match="the last feature map alone"):
             model.at_layer("Conv_1")
         assert model.at_layer(model.layer) is model

@@ -32,8 +32,9 @@ from bias_audit.models.onnx.proto import (
     with_outputs,
     written,
 )
-from bias_audit.models.onnx.safety import ALLOWED
+from bias_audit.models.onnx.safety import ALLOWED, QUANTISED
 from bias_audit.models.onnx.session import Session
+from bias_audit.models.onnx.weights import shuffled
 from bias_audit.run.printable import printable
 
 STANDARD = ("", "ai.onnx")
@@ -54,6 +55,9 @@ PROBABLE_ROUNDED = ("QLinearSigmoid", "QLinearSoftmax")
 RANDOM = (
     "Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike",
 )  # fmt: skip
+
+WHOLE = ("ConvInteger", "DynamicQuantizeLinear", "MatMulInteger", "QLinearConv", "QLinearMatMul")
+"""Operations of quantised networks, beside those of `safety.QUANTISED`."""
 
 DRAWS = (
     "The graph draws random numbers while it predicts (at {}), so its predictions are partly chance: augmentation was "
@@ -162,7 +166,8 @@ class OnnxGraph:
     Attributes:
         outputs: (name, number of axes or None) of each declared output.
         parameters: number of weights.
-        rounds: whether numbers in between are rounded to 8 or 16 bits: the network is quantised.
+        rounds: whether numbers in between are rounded to 8 or 16 bits.
+        quantised: whether numbers in between or weights are of a few bits.
         notes: sentences that a reader of the result should know about the graph.
 
     Raises:
@@ -183,6 +188,7 @@ class OnnxGraph:
         )
         drawn = [node.path for node in self._nodes if node.op in RANDOM and not node.own]
         self.rounds = any(node.op in ("DynamicQuantizeLinear", "QuantizeLinear") for node in self._nodes)
+        self.quantised = any(node.op in (*QUANTISED, *WHOLE) for node in self._nodes)
         self.notes = (DRAWS.format(drawn[0]),) if drawn else ()
 
     def ending(self, output: str) -> Ending:
@@ -288,6 +294,10 @@ class OnnxGraph:
                 nodes[id(node)] = node
                 waiting += [each for each in node.inputs if each]
         return [node for node in self._nodes if id(node) in nodes], list(tensors.values())
+
+    def shuffled(self, seed: int) -> bytes | None:
+        """The model with shuffled weights; None where it has none. See `weights.shuffled`."""
+        return shuffled(self._model, seed)
 
     def layout(self, image: str) -> tuple[bool | None, int | None]:
         """(whether the channels of the images come first, their number), by the first operation that tells.

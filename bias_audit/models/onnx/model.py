@@ -6,7 +6,8 @@ output of the graph, and the gradient of the log-odds with respect to it is know
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import contextlib
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,8 @@ NO_MAPS = (
 ONE_NUMBER = "If it only takes as many images at once as it was exported with, give that number as --batch-size."
 """Hint where a graph whose batch is declared as open fails."""
 
+TRAINED = "Audit the model in the framework that trained it instead."
+
 STEPS = (
     "The graph rounds its probabilities to steps of 8 bits, and log-odds are made of these: differences of less than a "
     "step, and beyond the last one, are not seen."
@@ -89,6 +92,8 @@ class OnnxModel(Batched):
     keras_names = False
     """Whether the names of file and layers may be those of keras.applications; see `heatmaps.inspection`."""
 
+    _session: Session
+
     def __init__(self, path: Path, config: AuditConfig, class_names: tuple[str, ...] | None) -> None:
         self._path, self._seconds = path, config.limits.seconds_per_call
         content = read_bounded(path, "model", config.limits)
@@ -100,16 +105,18 @@ class OnnxModel(Batched):
             self._graph = OnnxGraph(path, content)
             self._output = self._chosen_output(config.output)
             self._ending: Ending = self._graph.ending(self._output)
-            self._open(content, found.opset)
+            self._opset = found.opset
+            self._open(content)
             size_note = self._find_input(config)
             self.inside = self._graph.first_steps(self._image)
         self.parameters = self._graph.parameters
+        self._weights = np.zeros((0, 0))
         self._find_batch(config)
         raw, logits, features = self._probe()
         notes = (*self._graph.notes, *self._find_head(raw, logits, config, class_names))
         notes += self._find_layer(logits, features)
         if not self.differentiable and self._ending.pooled is not None:
-            self._open(content, found.opset, maps=False)
+            self._open(content, maps=False)
         self.notes = (*notes, *size_note, *((ROUNDED,) if self._kind == BYTES else ()), *self._head.notes)
         if config.layer != "auto":
             self.at_layer(config.layer)
@@ -157,11 +164,24 @@ class OnnxModel(Batched):
             )
         return self
 
-    def randomised(self, seed: int) -> AbstractContextManager[None]:
-        """Raise ModelError: the weights are part of the graph that the runtime holds."""
-        raise ModelError(
-            "the weights of an ONNX file are frozen", "Audit the model in the framework that trained it instead."
-        )
+    @contextlib.contextmanager
+    def randomised(self, seed: int) -> Iterator[None]:
+        """Context in which a copy of the model with shuffled weights runs in its place; see `base.Model`."""
+        if self._graph.quantised:
+            raise ModelError("the weights of a quantised ONNX file are frozen", TRAINED)
+        kept = self._graph, self._session, self._weights
+        try:
+            with sound(refusal("model", self._path), "its graph is damaged"):
+                made = self._graph.shuffled(seed)
+                if made is None:
+                    raise ModelError("the graph of the ONNX file holds no weights", TRAINED)
+                self._graph = OnnxGraph(self._path, made)
+                self._open(made, maps=self.differentiable)
+                if self.differentiable:
+                    self._weights = self._linear_weights(self.channels[self.layer])
+            yield
+        finally:
+            self._graph, self._session, self._weights = kept
 
     # What the file is: output, input, batch, head and layer.
 
@@ -180,14 +200,14 @@ class OnnxModel(Batched):
             )
         return flat[0]
 
-    def _open(self, content: bytes, opset: int, *, maps: bool = True) -> None:
+    def _open(self, content: bytes, *, maps: bool = True) -> None:
         """Make the session, with the tensors that are looked at as further outputs."""
         pooled = self._ending.pooled if maps else None
         logits = self._ending.logits if self._ending.final in PROBABLE else ""
         self._taken = [self._output, logits or self._output, pooled.features if pooled else self._output]
         declared = [name for name, _ in self._graph.outputs]
         further = [name for name in dict.fromkeys(self._taken) if name not in declared]
-        self._session = Session(self._path, with_outputs(content, further), "model", opset, gpu=True)
+        self._session = Session(self._path, with_outputs(content, further), "model", self._opset, gpu=True)
         kinds = {name: kind for name, kind, _ in self._session.outputs}
         if (kind := kinds[self._output]) not in OUTPUTS:
             raise ModelError(f"the model gives {kind}; probabilities or logits as floating point are needed")
@@ -300,16 +320,21 @@ class OnnxModel(Batched):
         values = self._channels_last(features)
         if values.shape[1] * values.shape[2] < 2:
             return "the feature map before the pooling has one cell"
-        self._weights = np.eye(values.shape[3])
-        if pooled.weights:
-            weights = self._graph.constants([pooled.weights])[0].astype(np.float64) * pooled.scale
-            self._weights = weights if pooled.rows else weights.reshape(len(weights), -1).T
+        self._weights = self._linear_weights(values.shape[3])
         rough = features.dtype == np.float16 or self._graph.rounds
         if self._weights.ndim != 2 or not linear_head.is_linear_on_means(
             values, logits, self._weights, much=ROUGH if rough else linear_head.MUCH
         ):
             return "the logits of random images do not follow from the means of its last feature map"
         return ""
+
+    def _linear_weights(self, channels: int) -> NDArray[np.float64]:
+        """(C, outputs) of the linear layer behind the pooling."""
+        pooled = self._ending.pooled
+        if pooled is None or not pooled.weights:
+            return np.eye(channels)
+        weights = self._graph.constants([pooled.weights])[0].astype(np.float64) * pooled.scale
+        return weights if pooled.rows else weights.reshape(len(weights), -1).T
 
     # What it computes.
 
