@@ -174,6 +174,18 @@ class TestHeads:
         left_over = Head("softmax", 3, ((0,), (1,), (2,)))
         assert np.allclose(slopes(left_over, logits, np.array([1])), [[-1 / 7, 1, -6 / 7]])
 
+    def test_normalised_means(self) -> None:
+        """Derivatives of a layer normalisation, by differences."""
+        from bias_audit.models.linear_head import Norm
+
+        rng = np.random.default_rng(2)
+        norm, means = Norm(rng.normal(size=5), 0.1), rng.normal(size=(6, 5))
+        assert np.allclose(norm.of(means) @ (1 / norm.gains), 0), "without gains they sum to 0"
+        expected = slopes_by_differences(norm.of, means)
+        for c in range(5):
+            of_normed = np.tile(np.eye(5)[c], (6, 1))
+            assert np.allclose(norm.back(means, of_normed), expected[:, c], atol=1e-7)
+
     def test_where_probabilities_are_exactly_one_gradients_are_not_zero(self) -> None:
         from bias_audit.models.head import Head
         from bias_audit.models.linear_head import slopes

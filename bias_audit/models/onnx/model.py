@@ -24,8 +24,9 @@ from bias_audit.models.batched import Batched, predictions_of
 from bias_audit.models.function import SIDE, Source, kind_of
 from bias_audit.models.head import Arrays, asked_head, find_head, head_of, probes
 from bias_audit.models.memory import Cost, check_batch, fitting_batch
+from bias_audit.models.onnx.ending import PROBABLE, Ending, ending_of, head_behind
 from bias_audit.models.onnx.external import inlined
-from bias_audit.models.onnx.graph import PROBABLE, Ending, OnnxGraph, shown
+from bias_audit.models.onnx.graph import OnnxGraph, shown
 from bias_audit.models.onnx.proto import with_outputs
 from bias_audit.models.onnx.safety import check_onnx, refusal, sound
 from bias_audit.models.onnx.session import BYTES, TYPES, Session
@@ -93,6 +94,7 @@ class OnnxModel(Batched):
     """Whether the names of file and layers may be those of keras.applications; see `heatmaps.inspection`."""
 
     _session: Session
+    _behind: linear_head.MeansHead | None = None
 
     def __init__(self, path: Path, config: AuditConfig, class_names: tuple[str, ...] | None) -> None:
         self._path, self._seconds = path, config.limits.seconds_per_call
@@ -104,13 +106,12 @@ class OnnxModel(Batched):
         with sound(refusal("model", path), "its graph is damaged"):
             self._graph = OnnxGraph(path, content)
             self._output = self._chosen_output(config.output)
-            self._ending: Ending = self._graph.ending(self._output)
+            self._ending: Ending = ending_of(self._graph, self._output)
             self._opset = found.opset
             self._open(content)
             size_note = self._find_input(config)
             self.inside = self._graph.first_steps(self._image)
         self.parameters = self._graph.parameters
-        self._weights = np.zeros((0, 0))
         self._find_batch(config)
         raw, logits, features = self._probe()
         notes = (*self._graph.notes, *self._find_head(raw, logits, config, class_names))
@@ -169,7 +170,7 @@ class OnnxModel(Batched):
         """Context in which a copy of the model with shuffled weights runs in its place; see `base.Model`."""
         if self._graph.quantised:
             raise ModelError("the weights of a quantised ONNX file are frozen", TRAINED)
-        kept = self._graph, self._session, self._weights
+        kept = self._graph, self._session, self._behind
         try:
             with sound(refusal("model", self._path), "its graph is damaged"):
                 made = self._graph.shuffled(seed)
@@ -177,11 +178,11 @@ class OnnxModel(Batched):
                     raise ModelError("the graph of the ONNX file holds no weights", TRAINED)
                 self._graph = OnnxGraph(self._path, made)
                 self._open(made, maps=self.differentiable)
-                if self.differentiable:
-                    self._weights = self._linear_weights(self.channels[self.layer])
+                if self.differentiable and self._ending.pooled is not None:
+                    self._behind = head_behind(self._graph, self._ending.pooled, self.channels[self.layer])
             yield
         finally:
-            self._graph, self._session, self._weights = kept
+            self._graph, self._session, self._behind = kept
 
     # What the file is: output, input, batch, head and layer.
 
@@ -320,21 +321,12 @@ class OnnxModel(Batched):
         values = self._channels_last(features)
         if values.shape[1] * values.shape[2] < 2:
             return "the feature map before the pooling has one cell"
-        self._weights = self._linear_weights(values.shape[3])
+        self._behind = head_behind(self._graph, pooled, values.shape[3])
         rough = features.dtype == np.float16 or self._graph.rounds
-        if self._weights.ndim != 2 or not linear_head.is_linear_on_means(
-            values, logits, self._weights, much=ROUGH if rough else linear_head.MUCH
-        ):
+        much = ROUGH if rough else linear_head.MUCH
+        if not linear_head.is_linear_on_means(values, logits, self._behind, much=much):
             return "the logits of random images do not follow from the means of its last feature map"
         return ""
-
-    def _linear_weights(self, channels: int) -> NDArray[np.float64]:
-        """(C, outputs) of the linear layer behind the pooling."""
-        pooled = self._ending.pooled
-        if pooled is None or not pooled.weights:
-            return np.eye(channels)
-        weights = self._graph.constants([pooled.weights])[0].astype(np.float64) * pooled.scale
-        return weights if pooled.rows else weights.reshape(len(weights), -1).T
 
     # What it computes.
 
@@ -369,18 +361,20 @@ class OnnxModel(Batched):
 
     def _looked(self, images: Array, labels: NDArray[np.intp]) -> tuple[Predictions, Array, Array, Array]:
         """Predictions, values (n, h, w, C), and gradients of the most probable class and of the label."""
-        if not self.differentiable:
+        behind = self._behind
+        if not self.differentiable or behind is None:
             return cannot("shows no activations with a gradient")
         raw, logits, features = self._run(images)
         predictions = self._predictions(raw, logits)
         best = np.argmax(predictions.log_odds, axis=1)
         asked = np.where(labels < 0, best, labels)
-        of_best = self._gradients(logits, best)
-        of_label = of_best if (best == asked).all() else self._gradients(logits, asked)
-        return predictions, self._channels_last(features).astype(np.float32, copy=False), of_best, of_label
+        values = self._channels_last(features).astype(np.float32, copy=False)
 
-    def _gradients(self, logits: NDArray[Any], targets: NDArray[np.intp]) -> Array:
-        return linear_head.gradients(self._weights, linear_head.slopes(self._head, logits, targets), self.grid)
+        def gradients(targets: NDArray[np.intp]) -> Array:
+            return linear_head.gradients(behind, linear_head.slopes(self._head, logits, targets), values)
+
+        of_best = gradients(best)
+        return predictions, values, of_best, of_best if (best == asked).all() else gradients(asked)
 
     def _channels_last(self, features: NDArray[Any]) -> NDArray[Any]:
         pooled = self._ending.pooled
@@ -388,7 +382,7 @@ class OnnxModel(Batched):
 
 
 def _makes(final: str, logits: NDArray[Any], outputs: NDArray[np.float64]) -> bool:
-    """Whether an operation of `graph.PROBABLE` makes these outputs (N, outputs) of these logits."""
+    """Whether an operation of `ending.PROBABLE` makes these outputs (N, outputs) of these logits."""
     function = {"Softmax": special.softmax, "LogSoftmax": special.log_softmax}.get(final)
     given = logits.astype(np.float64)
     expected = special.expit(given) if function is None else function(given, axis=1)
