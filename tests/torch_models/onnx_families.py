@@ -1,6 +1,6 @@
 """Whether networks of torchvision and timm, exported to ONNX by PyTorch, predict and explain as they do in PyTorch.
 
-    make torch-families                 # makes .venv-families, and runs this with --write
+    make onnx-families                  # makes .venv-families, and runs this with --write
     python tests/torch_models/onnx_families.py [--write] [--only NAME ...]
 
 The same network with random weights is opened in memory, by the door of PyTorch, and as the file that each of the two
@@ -204,7 +204,7 @@ def report(found: Sequence[Row]) -> str:
         "in brackets: a file computes in another order, with normalisation folded into convolutions. The layer is the\n"
         "one of PyTorch whose values the tensor before the pooling has; where a ReLU stands between, HiResCAM is the\n"
         f"same on both of its sides, and no other map is compared. Of {len(found)} files {passed} pass with maps,\n"
-        f"{only} with predictions alone, for the reason that the door gives. Made by `make torch-families` on\n"
+        f"{only} with predictions alone, for the reason that the door gives. Made by `make onnx-families` on\n"
         f"{datetime.date.today().isoformat()} with "
         f"{versions('torch', 'torchvision', 'timm', 'onnx', 'onnxscript', 'onnxruntime')}.\n\n"
         f"{table(head, [astuple(row) for row in found])}\n"

@@ -1,5 +1,7 @@
 """Brings numbers that an ONNX file keeps in other files into it, from the folder of the model and nowhere else.
 
+A snapshot of Hugging Face's cache counts with the `blobs` that it links to.
+
 The runtime would open whatever path a file names, after anybody's check of it. So each file is read here, once, and the
 runtime gets a model without other files.
 """
@@ -17,6 +19,7 @@ from bias_audit.files.regular import open_regular
 from bias_audit.limits.bounds import Limits, beyond
 from bias_audit.models.onnx.proto import ENTRY, GRAPH, MODEL, TENSOR, fields, integers, pieces, replaced, text, written
 from bias_audit.models.onnx.safety import is_external, refusal, sound
+from bias_audit.models.reading import blobs_of
 
 MOST = 2**31 - 1
 """Most bytes of one protocol buffer, and so of a model that the runtime gets in one piece."""
@@ -114,7 +117,7 @@ def _read(path: Path, locations: list[str], size: int, limits: Limits) -> dict[s
             raise refused(f"it keeps numbers in {_shown(location)}, which is no path within its folder", AGAIN)
         try:
             real = (folder / given).resolve(strict=True)
-            if not real.is_relative_to(folder):
+            if not real.is_relative_to(folder) and real.parent != blobs_of(folder):
                 raise refused(
                     f"it keeps numbers in {_shown(location)}, a link that leads out of its folder",
                     "Put the file itself beside the model.",
