@@ -133,7 +133,8 @@ def _norm(graph: OnnxGraph, name: str) -> tuple[float | None, str, str]:
     Epsilon is None where none does, and the tensor the one that was asked for.
     """
     node = _back(graph, name, BEHIND_MEANS)[1]
-    if node is not None and node.op == "LayerNormalization" and not node.own and len(node.inputs) > 1:
+    layer = node is not None and node.op == "LayerNormalization" and not node.own and len(node.inputs) > 1
+    if node is not None and layer and graph.is_constant(node.inputs[1]):
         return node.real("epsilon", 1e-5), node.inputs[1], node.given
     # Before opset 17 it is written out: (x - mean x) / sqrt(mean (x - mean x)^2 + epsilon) * gains + constant.
     varying, _ = _and_constant(graph, node, "Add")
