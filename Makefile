@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := .ci/constraints.txt
 
-.PHONY: demo check test lowest installs dist compatibility torch-families attack simulations lint sample clean
+.PHONY: demo check test lowest installs dist compatibility torch-families onnx-families attack simulations lint sample clean
 
 demo: .venv/.package
 	$(BIN)/bias-audit demo --out reports/demo
@@ -51,16 +51,23 @@ compatibility: .venv/.dev
 
 # Families of torchvision, timm and Hugging Face into reports/compatibility-pytorch.md, in an environment of their own: the
 # CPU's PyTorch (find-links or an index that has it), and torchvision without what it asks for, some GB of CUDA.
-torch-families:
+torch-families: .venv-families/.package
+	$(ALONE) .venv-families/bin/python tests/torch_models/families.py --write $(ARGS)
+
+# Networks of them exported to ONNX, held against PyTorch, into reports/compatibility-onnx.md.
+onnx-families: .venv-families/.package
+	$(ALONE) .venv-families/bin/python tests/torch_models/onnx_families.py --write $(ARGS)
+
+.venv-families/.package: Makefile
 	$(PYTHON) -m venv --clear .venv-families
 	.venv-families/bin/python -m pip install --quiet 'torch==2.13.0+cpu'
 	.venv-families/bin/python -m pip install --quiet --no-deps 'torchvision==0.28.0' 'timm==1.0.31'
 	.venv-families/bin/python -m pip install --quiet pyyaml huggingface_hub safetensors 'transformers==5.24.0'
-	.venv-families/bin/python -m pip install --quiet --editable .
+	.venv-families/bin/python -m pip install --quiet 'onnx==1.23.2' 'onnxscript==0.7.2' --editable '.[onnx]'
 	@.venv-families/bin/python -c 'import cv2' 2>/dev/null || { \
 		.venv-families/bin/python -m pip uninstall --quiet --yes opencv-python; \
 		.venv-families/bin/python -m pip install --quiet opencv-python-headless; }
-	$(ALONE) .venv-families/bin/python tests/torch_models/families.py --write $(ARGS)
+	@touch $@
 
 # Hostile input of every kind, new in each run: docs/how-to/attack.md. Repeat one with ARGS="--seed N".
 TRIES ?= 100000

@@ -1,12 +1,14 @@
 """Gradients of the log-odds in closed form, where a head is one linear layer on the means of feature maps.
 
 With `A` the feature maps, `z = W^T mean_ij A_ij + b` the logits and `T_c` the log-odds of a class,
-`dT_c/dA_ijk = sum_o W_ko dT_c/dz_o / (h w)`: the same in every cell (docs/science.md#targets).
+`dT_c/dA_ijk = sum_o W_ko dT_c/dz_o / (h w)`: the same in every cell (docs/science.md#heads-without-gradients). The
+means may be normalised before the linear layer.
 """
 
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,48 @@ from bias_audit.models.head import Head
 
 MUCH = 1e-3
 """Most that logits may differ from those of the closed form, as a share of their own spread over images."""
+
+
+@dataclass(frozen=True)
+class Norm:
+    """Layer normalisation: of means m, (m - mean m) / sqrt(var m + epsilon) times gains, but for a constant.
+
+    Attributes:
+        gains: (C,).
+        epsilon: see above.
+    """
+
+    gains: NDArray[np.float64]
+    epsilon: float
+
+    def of(self, means: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(N, C) of means (N, C)."""
+        return self._standard(means)[0] * self.gains
+
+    def back(self, means: NDArray[np.float64], of_normed: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Derivatives with respect to the means (N, C), of those with respect to what `of` makes of them."""
+        standard, spread = self._standard(means)
+        inner = of_normed * self.gains
+        along = standard * (inner * standard).mean(axis=1, keepdims=True)
+        return np.asarray((inner - inner.mean(axis=1, keepdims=True) - along) / spread)
+
+    def _standard(self, means: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """((m - mean m) / s, s), with s = sqrt(var m + epsilon)."""
+        spread = np.sqrt(means.var(axis=1, keepdims=True) + self.epsilon)
+        return (means - means.mean(axis=1, keepdims=True)) / spread, spread
+
+
+@dataclass(frozen=True)
+class MeansHead:
+    """What makes logits of the means of feature maps, but for a constant.
+
+    Attributes:
+        weights: (C, outputs) of the linear layer.
+        norm: normalisation of the means before it; None = there is none.
+    """
+
+    weights: NDArray[np.float64]
+    norm: Norm | None = None
 
 
 def slopes(head: Head, logits: NDArray[Any], targets: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -64,40 +108,49 @@ def _pools() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def gradients(weights: NDArray[np.float64], of_logits: NDArray[np.float64], grid: tuple[int, int]) -> Array:
+def gradients(head: MeansHead, of_logits: NDArray[np.float64], features: Array) -> Array:
     """Gradients with respect to the feature maps.
 
     Args:
-        weights: (C, outputs) of the linear layer.
+        head: what stands behind their means.
         of_logits: (N, outputs) derivatives with respect to the logits.
-        grid: (h, w) of the feature maps.
+        features: (N, h, w, C) the feature maps.
 
     Returns:
         (N, h, w, C), which shares the memory of all cells and is only to be read.
     """
     # One thread: those of BLAS wait busily for their next task, and keep the cores from the runtime of the model.
     with _pools().limit(limits=1, user_api="blas"):
-        of_means = (of_logits @ weights.T / (grid[0] * grid[1])).astype(np.float32)
-    return np.broadcast_to(of_means[:, None, None, :], (len(of_means), *grid, len(weights)))
+        of_means = of_logits @ head.weights.T
+    if head.norm is not None:
+        of_means = head.norm.back(_means(features), of_means)
+    height, width = features.shape[1:3]
+    return np.broadcast_to((of_means / (height * width)).astype(np.float32)[:, None, None, :], features.shape)
 
 
-def is_linear_on_means(
-    features: Array, logits: NDArray[Any], weights: NDArray[np.float64], *, much: float = MUCH
-) -> bool:
-    """Whether logits follow the means of feature maps by these weights, but for a constant: the bias.
+def is_linear_on_means(features: Array, logits: NDArray[Any], head: MeansHead, *, much: float = MUCH) -> bool:
+    """Whether logits follow the means of feature maps by this head, but for a constant: the bias.
 
     Args:
         features: (N, h, w, C) of some images.
         logits: (N, outputs).
-        weights: (C, outputs).
+        head: what is to stand behind the means.
         much: most difference, as a share of the spread of logits over images.
     """
-    if len(features) != len(logits) or features.shape[3] != weights.shape[0] or logits.shape[1] != weights.shape[1]:
+    count, channels = len(features), features.shape[3]
+    if head.weights.shape != (channels, logits.shape[1]) or len(logits) != count:
+        return False
+    if head.norm is not None and head.norm.gains.shape != (channels,):
         return False
     values = np.asarray(logits, np.float64)
     with np.errstate(all="ignore"):
-        rest = values - features.mean(axis=(1, 2), dtype=np.float64) @ weights
+        means = _means(features)
+        rest = values - (means if head.norm is None else head.norm.of(means)) @ head.weights
     if not np.isfinite(rest).all():
         return False
     spread = np.ptp(values, axis=0).max()
     return bool(np.ptp(rest, axis=0).max() <= much * spread + 1e-5 * np.abs(values).max())
+
+
+def _means(features: Array) -> NDArray[np.float64]:
+    return np.asarray(features.mean(axis=(1, 2), dtype=np.float64))

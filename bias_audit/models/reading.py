@@ -1,4 +1,4 @@
-"""Reads a whole file of a model into memory, so that what was checked is what is loaded."""
+"""Reads a whole file of a model into memory, so that what was checked is what is loaded; where others may lie."""
 
 from __future__ import annotations
 
@@ -29,3 +29,20 @@ def read_bounded(path: Path, what: str, limits: Limits) -> bytes:
             return file.read()
     except OSError as error:
         raise ModelError(f"{said}: {reason_of(error)}") from error
+
+
+def blobs_of(folder: Path) -> Path | None:
+    """The folder of Hugging Face's cache to which the files of a snapshot are links: they count as inside of it.
+
+    Args:
+        folder: an absolute path without links: REPOSITORY/snapshots/REVISION, or a folder below it where REPOSITORY has
+            a name as the cache gives it, models--OWNER--NAME.
+
+    Returns:
+        REPOSITORY/blobs, whether it is there or not; None = the folder is no snapshot.
+    """
+    for place in (folder, *folder.parents):
+        repository = place.parent.parent
+        if place.parent.name == "snapshots" and (place == folder or repository.name.startswith("models--")):
+            return repository / "blobs"
+    return None

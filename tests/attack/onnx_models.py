@@ -13,8 +13,8 @@ from .trying import EXECUTED, HARMLESS, REFUSED, WRONG, Attempt, Kind, sentence
 
 OPERATIONS = (
     b"Abs Add Atan Cast Conv Ceil Cosh Div Exp Flatten Gemm GlobalAveragePool GlobalLpNormPool Hardmax If Identity "
-    b"LogSoftmax Loop MatMul Max Min Mul Not OneHot Pow RandomNormalLike ReduceMean ReduceL1 ReduceProd Relu Reshape "
-    b"Scan Shape Sign Sigmoid Softmax Softsign Sqrt Sub Sum Tanh Transpose Unsqueeze"
+    b"LayerNormalization LogSoftmax Loop MatMul Max Min Mul Not OneHot Pow RandomNormalLike ReduceMean ReduceL1 "
+    b"ReduceProd Relu Reshape Scan Shape Sign Sigmoid Softmax Softsign Sqrt Sub Sum Tanh Transpose Unsqueeze"
 ).split()
 """Operations that stand in the files, and others of as many letters to put in their place."""
 
@@ -25,6 +25,7 @@ def changed_files(attempt: Attempt) -> str:
     form = {
         "final": rng.choice(("", "Softmax", "Sigmoid", "LogSoftmax")), "linear": rng.choice(("Gemm", "MatMul", "Conv")),
         "batch": rng.choice(("n", 1, 2)), "last": rng.choice((False, True)), "quantised": rng.random() < 0.3,
+        "norm": rng.choice(("", "layer", "written out")),
     }  # fmt: skip
     content = networks.Network(**form).onnx()
     if rng.random() < 0.6:
@@ -105,6 +106,8 @@ def _asked(path: Path) -> None:
             images, np.full(count, -1), lambda values, gradients, xp: (values[0] * gradients[0]).sum(3)
         )
         assert made.maps.shape == (count, *model.grid)
+    with model.randomised(1):
+        checked(model.predict(images), count, None)
 
 
 def prepare(folder: Path) -> None:

@@ -13,6 +13,7 @@ import onnx_files as files
 from numpy.lib.stride_tricks import sliding_window_view
 
 SIZE, CLASSES = (10, 12), 3
+EPSILON = 0.25
 MEAN, STD = (120.0, 110.0, 100.0), (60.0, 58.0, 62.0)
 
 
@@ -41,6 +42,7 @@ class Network:
         batch, size: sides of the input as declared; a text is an open one.
         kind: type of the input, and of all weights unless it is uint8.
         hidden: whether a further layer with ReLU stands before the last one.
+        norm: layer normalisation of the means: "layer" (one operation), "written out" (as before opset 17) or "".
         scaled: whether (x - MEAN) / STD stands in the graph.
         further: bytes of further outputs.
     """
@@ -54,6 +56,7 @@ class Network:
     channels: int | str = 3
     kind: str = "float32"
     hidden: bool = False
+    norm: str = ""
     scaled: bool = True
     outputs: int = CLASSES
     opset: int = 17
@@ -71,6 +74,8 @@ class Network:
             "w": rng.normal(size=(8, self.outputs)) * 3,
             "b": rng.normal(size=self.outputs),
             "h": rng.normal(size=(8, 8)),
+            "gains": rng.normal(1, 0.5, 8),
+            "shift": rng.normal(size=8),
         }
         self.weights.update(
             {name: values.astype(np.float32) for name, values in made.items() if name not in self.weights}
@@ -88,7 +93,14 @@ class Network:
 
     def logits(self, features: np.ndarray) -> np.ndarray:
         """(N, outputs) of feature maps."""
-        means = features.mean(axis=(1, 2))
+        return self.of_means(features.mean(axis=(1, 2)))
+
+    def of_means(self, means: np.ndarray) -> np.ndarray:
+        """(N, outputs) of the means (N, 8) of feature maps."""
+        if self.norm:
+            centred = means - means.mean(axis=1, keepdims=True)
+            means = centred / np.sqrt((centred**2).mean(axis=1, keepdims=True) + EPSILON)
+            means = means * self.weights["gains"] + self.weights["shift"]
         return means @ self.weights["w"] + self.weights["b"] if self.linear else means
 
     def onnx(self, **elsewhere: Any) -> bytes:
@@ -140,6 +152,14 @@ class Network:
             at = add(op, at, **({"kernel_shape": SIZE} if op == "AveragePool" else {}))
         if self.pool in ("global", "average", "max") and self.linear != "Conv":
             at = add("Flatten", at)
+        if self.norm == "layer":
+            given = constant("gains", w["gains"]), constant("shift", w["shift"])
+            at = add("LayerNormalization", at, *given, epsilon=EPSILON)
+        elif self.norm:
+            centred = add("Sub", at, add("ReduceMean", at, axes=(-1,)))
+            squares = add("ReduceMean", add("Mul", centred, centred), axes=(-1,))
+            at = add("Div", centred, add("Sqrt", add("Add", constant("epsilon", EPSILON), squares)))
+            at = add("Add", add("Mul", constant("gains", w["gains"]), at), constant("shift", w["shift"]))
         if self.hidden:
             at = add("Relu", add("MatMul", at, constant("h", w["h"])))
         if elsewhere:

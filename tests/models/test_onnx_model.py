@@ -41,11 +41,11 @@ def slopes_by_differences(function: Any, logits: np.ndarray, step: float = 1e-5)
 
 
 def maps_by_hand(network: Network, images: np.ndarray, classes: np.ndarray, function: Any = log_odds) -> np.ndarray:
-    """HiResCAM from the definition: sum_k A_k dT/dA_k, with dT/dA_k by differences of the logits."""
+    """HiResCAM from the definition: sum_k A_k dT/dA_k, with dT/dA_k by differences of the means of A."""
     features = network.features(images)
-    slopes = slopes_by_differences(function, network.logits(features))[np.arange(len(images)), classes]
-    weights = network.weights["w"].astype(np.float64) if network.linear else np.eye(8)
-    return np.einsum("nhwc,nc->nhw", features, slopes @ weights.T) / (features.shape[1] * features.shape[2])
+    slopes = slopes_by_differences(lambda means: function(network.of_means(means)), features.mean(axis=(1, 2)))
+    slopes = slopes[np.arange(len(images)), classes]
+    return np.einsum("nhwc,nc->nhw", features, slopes) / (features.shape[1] * features.shape[2])
 
 
 def close(found: np.ndarray, expected: np.ndarray, share: float = 1e-5) -> bool:
@@ -63,6 +63,8 @@ FORMS = {
     "pooling of the full size": Network(pool="average"),
     "channels last": Network(last=True),
     "channels last throughout": Network(last="inside", pool="mean"),
+    "normalised means": Network(norm="layer"),
+    "normalised means, written out": Network(norm="written out", linear="MatMul", opset=13),
     "one channel": Network(channels=1),
     "open size": Network(size=("h", "w")),
     "open channels": Network(channels="c"),
@@ -174,6 +176,18 @@ class TestHeads:
         left_over = Head("softmax", 3, ((0,), (1,), (2,)))
         assert np.allclose(slopes(left_over, logits, np.array([1])), [[-1 / 7, 1, -6 / 7]])
 
+    def test_normalised_means(self) -> None:
+        """Derivatives of a layer normalisation, by differences."""
+        from bias_audit.models.linear_head import Norm
+
+        rng = np.random.default_rng(2)
+        norm, means = Norm(rng.normal(size=5), 0.1), rng.normal(size=(6, 5))
+        assert np.allclose(norm.of(means) @ (1 / norm.gains), 0), "without gains they sum to 0"
+        expected = slopes_by_differences(norm.of, means)
+        for c in range(5):
+            of_normed = np.tile(np.eye(5)[c], (6, 1))
+            assert np.allclose(norm.back(means, of_normed), expected[:, c], atol=1e-7)
+
     def test_where_probabilities_are_exactly_one_gradients_are_not_zero(self) -> None:
         from bias_audit.models.head import Head
         from bias_audit.models.linear_head import slopes
@@ -229,6 +243,8 @@ class TestPredictOnly:
         [
             (Network(hidden=True), "Relu stands before its linear layer"),
             (Network(pool="max"), "GlobalMaxPool stands before its linear layer"),
+            (Network(pool="max", norm="layer"), "LayerNormalization stands before its linear layer"),
+            (Network(hidden=True, norm="layer"), "Relu stands before its linear layer"),
             (Network(pool="mean 18", opset=18, linear="Gemm", hidden=True), "Relu stands before"),
         ],
     )
@@ -275,8 +291,6 @@ class TestPredictOnly:
         model = opened(Network(), tmp_path)
         with pytest.raises(ModelError, match="no gradients with respect to the pixels"):
             model.input_gradients(photos(1), np.array([0]))
-        with pytest.raises(ModelError, match="frozen"):
-            model.randomised(0)
         with pytest.raises(ModelError, match="the last feature map alone"):
             model.at_layer("Conv_1")
         assert model.at_layer(model.layer) is model

@@ -35,6 +35,17 @@ def written(folder: Path, **elsewhere: Any) -> Path:
     return path
 
 
+def linked(root: Path, folder: str, kept: str) -> Path:
+    """A model in a folder, whose linear layer is a link to a file that is kept elsewhere."""
+    for each in (root / folder, (root / kept).parent):
+        each.mkdir(parents=True, exist_ok=True)
+    (root / kept).write_bytes(WEIGHTS)
+    path = root / folder / "net.onnx"
+    path.write_bytes(NETWORK.onnx(location="w.bin"))
+    (path.parent / "w.bin").symlink_to(root / kept)
+    return path
+
+
 def photos() -> np.ndarray:
     return np.random.default_rng(1).uniform(0, 255, (3, *SIZE, 3)).astype(np.float32)
 
@@ -102,6 +113,29 @@ class TestOtherFiles:
         (path.parent / "deeper" / "w.bin").write_bytes(WEIGHTS)
         (path.parent / "link.bin").symlink_to("deeper/w.bin")
         assert opened(path).differentiable
+
+    @pytest.mark.parametrize(
+        ("folder", "kept"),
+        [("repo/snapshots/abc", "repo/blobs/2"), ("models--a--b/snapshots/abc/onnx", "models--a--b/blobs/2")],
+    )
+    def test_a_snapshot_of_hugging_faces_cache(self, folder: str, kept: str, tmp_path: Path) -> None:
+        assert opened(linked(tmp_path, folder, kept)).differentiable
+
+    @pytest.mark.parametrize(
+        ("folder", "kept"),
+        [
+            ("repo/other/abc", "repo/blobs/2"),
+            ("repo/snapshots/abc/onnx", "repo/blobs/2"),
+            ("repo/snapshots/abc", "repo/blobs/deeper/2"),
+            ("repo/snapshots/abc", "repo/refs/2"),
+            ("repo/snapshots/abc", "repo/snapshots/def/2"),
+            ("repo/snapshots/abc", "another/blobs/2"),
+            ("models--a--b/snapshots/abc/onnx", "models--a--c/blobs/2"),
+        ],
+    )
+    def test_nothing_else_around_a_snapshot(self, folder: str, kept: str, tmp_path: Path) -> None:
+        with pytest.raises(ModelError, match="a link that leads out of its folder"):
+            opened(linked(tmp_path, folder, kept))
 
     @pytest.mark.parametrize(
         "entries",

@@ -17,24 +17,31 @@ import argparse
 import contextlib
 import datetime
 import gc
-import importlib.metadata
 import io
 import os
-import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import timm
-import timm.data
 import torch
-import torchvision.models
 import transformers
-from PIL import Image
+from library_networks import (
+    APART,
+    BATCH,
+    CLASSES,
+    Saved,
+    of_timm,
+    of_torchvision,
+    picture,
+    reacting,
+    table,
+    unconnected,
+    versions,
+)
 from torch import nn
 
 import bias_audit
@@ -49,9 +56,6 @@ from bias_audit.models.trained_with import settled, trained_with
 from bias_audit.planted import CLASS_NAMES, write_world
 
 REPORT = Path(__file__).parents[2] / "reports" / "compatibility-pytorch.md"
-CLASSES, BATCH = 5, 2
-APART = 0.05
-"""Least difference of a probability between the two pictures."""
 
 TORCHVISION = (
     "alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_s", "googlenet", "inception_v3",
@@ -121,9 +125,6 @@ HUGGING_FACE: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
 }  # fmt: skip
 """Name of the classes of a network -> (its configuration, name of its preprocessor, settings of that)."""
 
-Saved = Callable[[], str]
-"""Writes the weights of a network, and returns its address."""
-
 
 @dataclass(frozen=True)
 class Row:
@@ -137,53 +138,6 @@ class Row:
     method: str
     cam: str
     result: str
-
-
-@contextlib.contextmanager
-def unconnected() -> Iterator[None]:
-    """A context in which no connection is made: nothing may be fetched."""
-
-    def refuse(*_: Any, **__: Any) -> Any:
-        raise SystemExit("a network was asked for a file of the internet")
-
-    kept = socket.socket.connect, socket.getaddrinfo
-    socket.socket.connect = socket.getaddrinfo = refuse  # type: ignore[method-assign, assignment]
-    try:
-        yield
-    finally:
-        socket.socket.connect, socket.getaddrinfo = kept  # type: ignore[method-assign]
-
-
-def picture() -> Image.Image:
-    """A picture of 300x400 pixels, in which every pixel and every cut differs."""
-    rng = np.random.default_rng(3)
-    coarse = Image.fromarray(rng.integers(0, 256, (12, 16, 3), np.uint8)).resize((400, 300), Image.Resampling.BICUBIC)
-    noise = rng.integers(-20, 21, (300, 400, 3))
-    return Image.fromarray(np.clip(np.asarray(coarse, int) + noise, 0, 255).astype(np.uint8))
-
-
-def of_torchvision(name: str, classes: int, folder: Path) -> tuple[nn.Module, Saved, Any]:
-    """(network, what saves it, the library's own preparation of a picture)."""
-    options = {"init_weights": False, "transform_input": True} if name in ("googlenet", "inception_v3") else {}
-    network = torchvision.models.get_model(name, weights=None, num_classes=classes, **options)
-
-    def save() -> str:
-        torch.save(network.state_dict(), folder / f"{name}.pth")
-        return f"torchvision:{name}@{folder / name}.pth"
-
-    return network, save, torchvision.models.get_model_weights(name).DEFAULT.transforms()
-
-
-def of_timm(name: str, classes: int, folder: Path) -> tuple[nn.Module, Saved, Any]:
-    """As `of_torchvision`; the file is one of a training script on several GPUs."""
-    network = timm.create_model(name, pretrained=False, num_classes=classes)
-
-    def save() -> str:
-        weights = {f"module.{key}": value for key, value in network.state_dict().items()}
-        torch.save({"epoch": 3, "state_dict": weights}, folder / f"{name}.pth")
-        return f"timm:{name}@{folder / name}.pth"
-
-    return network, save, timm.data.create_transform(**timm.data.resolve_data_config({}, model=network))
 
 
 def of_hugging_face(name: str, classes: int, folder: Path) -> tuple[nn.Module, Saved, Any]:
@@ -212,45 +166,6 @@ SOURCES: tuple[tuple[str, Sequence[str], Any], ...] = (
 )
 
 
-def alive(network: nn.Module, images: torch.Tensor) -> None:
-    """Give every normalisation of a batch the statistics of these images: else nothing may reach the last layer."""
-    norms = [each for each in network.modules() if isinstance(each, nn.BatchNorm2d | nn.BatchNorm1d)]
-    kept = [each.momentum for each in norms]
-    for each in norms:
-        each.momentum = 1.0
-    with torch.no_grad():
-        network.train()(images)
-    for each, momentum in zip(norms, kept, strict=True):
-        each.momentum = momentum
-    network.eval()
-
-
-def sharpened(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """Scale the last layer until two images differ, in place; the network's probabilities (N, CLASSES) for them.
-
-    What both have in common goes into the bias: else both would become certain of one class.
-    """
-    last = [each for each in network.parameters() if each.ndim > 1 and each.shape[0] == CLASSES]
-    biases = [each for each in network.parameters() if each.ndim == 1 and each.shape[0] == CLASSES]
-    for weight in last:
-        if not weight.any():  # some begin with zeros
-            nn.init.normal_(weight, std=0.02)
-    for _ in range(60):
-        with torch.no_grad():
-            made = network(images)
-            logits = getattr(made, "logits", made)
-        chances = logits.softmax(dim=1)
-        if (chances[0] - chances[1]).abs().max() > APART:
-            return chances
-        for bias in biases:
-            bias.data -= logits.mean(dim=0)
-        for weight in last:
-            weight.data *= 3
-        for bias in biases:
-            bias.data *= 3
-    return chances
-
-
 def explained(library: str, name: str, make: Any, folder: Path) -> Row:
     """Make, save, open, predict and explain one network; never raises for what a user would be told in a sentence."""
     torch.manual_seed(7)
@@ -258,11 +173,7 @@ def explained(library: str, name: str, make: Any, folder: Path) -> Row:
     network, save, prepare = make(name, CLASSES, folder)
     shot = picture()
     wanted = np.asarray(prepare(shot)).transpose(1, 2, 0)
-    rng = np.random.default_rng(1)
-    images = np.stack([rng.uniform(-2, 2, wanted.shape).astype(np.float32), wanted.astype(np.float32)])
-    tensor = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
-    alive(network, tensor)
-    own = sharpened(network, tensor).numpy()
+    images, own = reacting(network, wanted)
     address = save()
     names = tuple(f"class {number}" for number in range(CLASSES))
     try:
@@ -346,13 +257,7 @@ def audited(library: str, name: str, make: Any, folder: Path, world: Any) -> tup
     return f"{library}: {name}", str(len(made.images)), str(maps), page, f"code {gate}", prepared
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
-
-
 def report(found: Sequence[Row], audits: Sequence[Sequence[str]]) -> str:
-    names = ("torch", "torchvision", "timm", "transformers", "safetensors")
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
     passed = sum(row.result == "pass" for row in found)
     head = ("model", "input", "pictures", "layer explained", "grid", "method", "CAM / (h w)", "result")
     text = (
@@ -363,7 +268,7 @@ def report(found: Sequence[Row], audits: Sequence[Sequence[str]]) -> str:
         "torchvision of all channels that the head reads. *pictures*: what a photo of 300x400 becomes by the settings\n"
         "that were read, against the library's own transforms (equal: to 1e-5). "
         f"{passed} of {len(found)} pass. Made by `make torch-families` on {datetime.date.today().isoformat()}\n"
-        f"with {versions}.\n\n"
+        f"with {versions('torch', 'torchvision', 'timm', 'transformers', 'safetensors')}.\n\n"
         f"{table(head, [astuple(row) for row in found])}\n"
     )
     if audits:

@@ -19,15 +19,24 @@ def _leaves(module: nn.Module) -> Iterator[nn.Module]:
         yield from _leaves(child) if isinstance(child, nn.Sequential) else (child,)
 
 
-def exported(net: nn.Module, size: tuple[int, int], classes: int, *, scale: float = 1.0, shift: float = 0.0) -> bytes:
+def exported(
+    net: nn.Module,
+    size: tuple[int, int],
+    classes: int,
+    *,
+    scale: float = 1.0,
+    shift: float = 0.0,
+    written_out: bool = False,
+) -> bytes:
     """The file of a network, which runs its layers one after the other on x * scale + shift.
 
     Args:
-        net: made of convolutions, batch normalisation, ReLU, max pooling, global average pooling, flattening and one
-            linear layer; where no pooling is among them it stands before the linear layer.
+        net: made of convolutions, batch normalisation, ReLU, max pooling, global average pooling, flattening, layer
+            normalisation and one linear layer; where no pooling is among them it stands before the linear layer.
         size: height and width of the images.
         classes: number of outputs.
         scale, shift: what is done to images first.
+        written_out: whether layer normalisation is made of other operations, as before opset 17.
     """
     tensors: list[bytes] = []
     nodes: list[bytes] = []
@@ -35,6 +44,11 @@ def exported(net: nn.Module, size: tuple[int, int], classes: int, *, scale: floa
     def constant(values: torch.Tensor | float) -> str:
         name = f"w{len(tensors)}"
         tensors.append(files.array(name, np.asarray(torch.as_tensor(values).detach(), np.float32)))
+        return name
+
+    def flat(*sides: int) -> str:
+        name = f"w{len(tensors)}"
+        tensors.append(files.array(name, np.asarray(sides, np.int64)))
         return name
 
     def add(op: str, *inputs: str, **attributes: object) -> str:
@@ -58,6 +72,15 @@ def exported(net: nn.Module, size: tuple[int, int], classes: int, *, scale: floa
             at = add("MaxPool", at, kernel_shape=(layer.kernel_size,) * 2, strides=(layer.stride,) * 2)
         elif isinstance(layer, nn.AdaptiveAvgPool2d):
             at = add("GlobalAveragePool", at)
+        elif isinstance(layer, nn.LayerNorm) and written_out:
+            centred = add("Sub", at, add("ReduceMean", at, axes=(-1,)))
+            spread = add("Add", add("ReduceMean", add("Pow", centred, constant(2.0)), axes=(-1,)), constant(layer.eps))
+            at = add("Div", centred, add("Sqrt", spread))
+            at = add("Add", add("Mul", at, constant(layer.weight)), constant(layer.bias))
+        elif isinstance(layer, nn.LayerNorm):  # as ConvNeXt has it: channels last, and first again
+            at = add("Transpose", add("Reshape", at, flat(-1, layer.weight.numel(), 1, 1)), perm=(0, 2, 3, 1))
+            at = add("LayerNormalization", at, constant(layer.weight), constant(layer.bias), epsilon=layer.eps)
+            at = add("Flatten", add("Transpose", at, perm=(0, 3, 1, 2)))
         elif isinstance(layer, nn.Linear):
             at = at if pools else add("ReduceMean", at, axes=(2, 3), keepdims=0)
             at = add("Gemm", at, constant(layer.weight), constant(layer.bias), transB=1)

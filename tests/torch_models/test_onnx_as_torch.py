@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from onnx_export import exported
 from test_torch_model import LABELS, NAMES, by_hand, one, opened, photos
 from torch_networks import CLASSES, SIZE, convolutions
@@ -35,6 +36,22 @@ def test_maps_are_those_of_plain_autograd(tmp_path: Path) -> None:
     for i, label in enumerate(LABELS[:4]):
         values, gradients = by_hand(whole[:6], whole[6:], images[i], int(label))
         assert np.allclose(seen.values[i], values, atol=1e-5 * np.abs(values).max())
+        assert np.allclose(seen.gradients_label[i], gradients, atol=1e-5 * np.abs(gradients).max())
+        expected = (values * gradients).sum(axis=2)
+        assert np.allclose(made.maps_label[i], expected, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("written_out", [False, True])
+def test_a_normalisation_behind_the_pooling_is_explained_as_autograd_does(written_out: bool, tmp_path: Path) -> None:
+    images = photos(4)
+    whole = convolutions(normed=True).eval()
+    (tmp_path / "net.onnx").write_bytes(exported(whole, SIZE, CLASSES, written_out=written_out))
+    model = load_model(tmp_path / "net.onnx", AuditConfig(batch_size=4), NAMES)
+    assert model.differentiable, model.notes
+    assert np.allclose(model.predict(images).log_odds, opened(whole).predict(images).log_odds, rtol=1e-5, atol=1e-5)
+    made, seen = model.explain(images, LABELS[:4], one("hires_cam")), model.activations(images, LABELS[:4])
+    for i, label in enumerate(LABELS[:4]):
+        values, gradients = by_hand(whole[:6], whole[6:], images[i], int(label))
         assert np.allclose(seen.gradients_label[i], gradients, atol=1e-5 * np.abs(gradients).max())
         expected = (values * gradients).sum(axis=2)
         assert np.allclose(made.maps_label[i], expected, atol=1e-5 * np.abs(expected).max())

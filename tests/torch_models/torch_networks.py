@@ -12,8 +12,11 @@ from torch import nn
 SIZE, CLASSES = (24, 32), 3
 
 
-def convolutions(*, pooled: bool = True, seed: int = 0) -> nn.Module:
-    """A ReLU that works in place follows every layer, so that who keeps an output by reference is caught."""
+def convolutions(*, pooled: bool = True, normed: bool = False, seed: int = 0) -> nn.Module:
+    """A ReLU that works in place follows every layer, so that who keeps an output by reference is caught.
+
+    With `normed` a layer normalisation stands between the pooling and the linear layer, as in ConvNeXt.
+    """
     torch.manual_seed(seed)
     head = (
         [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, CLASSES)]
@@ -29,6 +32,10 @@ def convolutions(*, pooled: bool = True, seed: int = 0) -> nn.Module:
         nn.ReLU(inplace=True),
         *head,
     )
+    if normed:
+        net.insert(8, nn.LayerNorm(8, eps=0.5))
+        nn.init.normal_(net[8].weight, 1, 0.5)
+        nn.init.normal_(net[8].bias)
     net[1].running_mean.copy_(torch.randn(6) * 20)
     net[1].running_var.copy_(torch.rand(6) * 900 + 100)
     return net

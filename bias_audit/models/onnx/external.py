@@ -1,5 +1,7 @@
 """Brings numbers that an ONNX file keeps in other files into it, from the folder of the model and nowhere else.
 
+A snapshot of Hugging Face's cache counts with the `blobs` that it links to.
+
 The runtime would open whatever path a file names, after anybody's check of it. So each file is read here, once, and the
 runtime gets a model without other files.
 """
@@ -15,8 +17,9 @@ from pathlib import Path
 from bias_audit.errors import reason_of
 from bias_audit.files.regular import open_regular
 from bias_audit.limits.bounds import Limits, beyond
-from bias_audit.models.onnx.proto import ENTRY, GRAPH, MODEL, TENSOR, fields, integers, pieces, text, written
+from bias_audit.models.onnx.proto import ENTRY, GRAPH, MODEL, TENSOR, fields, integers, pieces, replaced, text, written
 from bias_audit.models.onnx.safety import is_external, refusal, sound
+from bias_audit.models.reading import blobs_of
 
 MOST = 2**31 - 1
 """Most bytes of one protocol buffer, and so of a model that the runtime gets in one piece."""
@@ -66,23 +69,23 @@ def _inlined(path: Path, content: memoryview, limits: Limits) -> tuple[bytes, st
     if (size := len(content) + sum(place.length for place in places)) > MOST:
         raise refusal("model", path)(f"with its other files it has {size:,} bytes, and 2 GiB is the most", "")
     files = _read(path, sorted({place.location for place in places}), len(content), limits)
-    made: list[bytes | memoryview] = []
-    for each in fields(graph):
-        if each.number == GRAPH["initializers"] and is_external(each.value):
-            place = _place(each.value)
-            numbers = files[place.location][place.offset : place.offset + place.length]
-            if len(numbers) < place.length:
-                raise refusal("model", path)(f"{_shown(place.location)} is too short for the numbers in it", AGAIN)
-            dropped = (TENSOR["external"], TENSOR["location"], TENSOR["raw"])
-            kept = b"".join(part.raw for part in fields(each.value) if part.number not in dropped)
-            made.append(written(GRAPH["initializers"], kept + written(TENSOR["raw"], numbers)))
-        else:
-            made.append(each.raw)
-    rest = b"".join(each.raw for each in fields(content) if each.number != MODEL["graph"])
+
+    def filled(tensor: memoryview) -> bytes | None:
+        if not is_external(tensor):
+            return None
+        place = _place(tensor)
+        numbers = files[place.location][place.offset : place.offset + place.length]
+        if len(numbers) < place.length:
+            raise refusal("model", path)(f"{_shown(place.location)} is too short for the numbers in it", AGAIN)
+        dropped = (TENSOR["external"], TENSOR["location"], TENSOR["raw"])
+        kept = b"".join(part.raw for part in fields(tensor) if part.number not in dropped)
+        return kept + written(TENSOR["raw"], numbers)
+
+    made = replaced(content, MODEL["graph"], lambda whole: replaced(whole, GRAPH["initializers"], filled))
     digest = sha256(sha256(content).digest())
     for location, data in files.items():
         digest.update(f"{location}\0{sha256(data).hexdigest()}\n".encode())
-    return rest + written(MODEL["graph"], b"".join(made)), digest.hexdigest()
+    return made, digest.hexdigest()
 
 
 def _place(tensor: object) -> Place:
@@ -114,7 +117,7 @@ def _read(path: Path, locations: list[str], size: int, limits: Limits) -> dict[s
             raise refused(f"it keeps numbers in {_shown(location)}, which is no path within its folder", AGAIN)
         try:
             real = (folder / given).resolve(strict=True)
-            if not real.is_relative_to(folder):
+            if not real.is_relative_to(folder) and real.parent != blobs_of(folder):
                 raise refused(
                     f"it keeps numbers in {_shown(location)}, a link that leads out of its folder",
                     "Put the file itself beside the model.",

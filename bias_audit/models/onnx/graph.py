@@ -1,7 +1,6 @@
-"""Reads the structure of an ONNX graph: how its images lie, what is done to them first, and how it ends.
+"""Reads the structure of an ONNX graph: how its images lie, what is done to them first, and what is constant in it.
 
-Heatmaps need no gradients of the runtime where a graph ends in global average pooling and one linear layer: `ending`
-finds the tensor before the pooling and the weights behind it.
+How it ends, which heatmaps depend on, finds `ending`.
 """
 
 from __future__ import annotations
@@ -32,8 +31,9 @@ from bias_audit.models.onnx.proto import (
     with_outputs,
     written,
 )
-from bias_audit.models.onnx.safety import ALLOWED
+from bias_audit.models.onnx.safety import ALLOWED, QUANTISED
 from bias_audit.models.onnx.session import Session
+from bias_audit.models.onnx.weights import shuffled
 from bias_audit.run.printable import printable
 
 STANDARD = ("", "ai.onnx")
@@ -46,14 +46,12 @@ PASSES_ON = (
 CELLWISE = (*PASSES_ON, "Add", "Clip", "Div", "Mul", "Pad", "Resize", "Sub")
 """Operations before the first layer with weights that leave the axes of images in their order."""
 
-PROBABLE = ("LogSoftmax", "Sigmoid", "Softmax")
-"""Operations that make probabilities, or their logarithms, of logits."""
-PROBABLE_ROUNDED = ("QLinearSigmoid", "QLinearSoftmax")
-"""Operations that make probabilities of logits of 8 bits, in steps of 8 bits."""
-
 RANDOM = (
     "Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike",
 )  # fmt: skip
+
+WHOLE = ("ConvInteger", "DynamicQuantizeLinear", "MatMulInteger", "QLinearConv", "QLinearMatMul")
+"""Operations of quantised networks, beside those of `safety.QUANTISED`."""
 
 DRAWS = (
     "The graph draws random numbers while it predicts (at {}), so its predictions are partly chance: augmentation was "
@@ -114,44 +112,6 @@ class Node:
         return default if found is None else real(found, ATTRIBUTE["float"], default)
 
 
-@dataclass(frozen=True)
-class Pooled:
-    """A head that is one linear layer on the means of feature maps.
-
-    Attributes:
-        features: tensor before the pooling, (N, C, h, w) or (N, h, w, C).
-        first: whether its channels come first.
-        weights: tensor of the layer's weights; "" = the means themselves are the logits.
-        rows: whether these are (C, outputs); else (outputs, C, ...).
-        scale: factor of the weights.
-    """
-
-    features: str
-    first: bool
-    weights: str
-    rows: bool = True
-    scale: float = 1.0
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a graph ends.
-
-    Attributes:
-        logits: tensor before the operation `final`; the output itself where there is none.
-        final: operation of `PROBABLE` or `PROBABLE_ROUNDED` that makes the output; "" = none.
-        linear: whether a layer of weights without activation makes the logits.
-        pooled: None = the graph ends in another way.
-        why: then, what stands in the place of pooling and linear layer.
-    """
-
-    logits: str
-    final: str
-    linear: bool
-    pooled: Pooled | None
-    why: str = ""
-
-
 class OnnxGraph:
     """The graph of a model.
 
@@ -160,9 +120,11 @@ class OnnxGraph:
         content: bytes of the model, after `safety.check_onnx`, with all numbers in it.
 
     Attributes:
+        made_by: name of a tensor -> operation that makes it.
         outputs: (name, number of axes or None) of each declared output.
         parameters: number of weights.
-        rounds: whether numbers in between are rounded to 8 or 16 bits: the network is quantised.
+        rounds: whether numbers in between are rounded to 8 or 16 bits.
+        quantised: whether numbers in between or weights are of a few bits.
         notes: sentences that a reader of the result should know about the graph.
 
     Raises:
@@ -173,7 +135,7 @@ class OnnxGraph:
         self._path, self._model = path, memoryview(content)
         (graph,) = pieces(self._model, MODEL["graph"])
         self._nodes = [_node(each) for each in pieces(graph, GRAPH["nodes"])]
-        self._made_by = {name: node for node in self._nodes for name in node.outputs if name}
+        self.made_by = {name: node for node in self._nodes for name in node.outputs if name}
         self._tensors = {text(each, TENSOR["name"]): each for each in pieces(graph, GRAPH["initializers"])}
         self.outputs = [(text(each, VALUE["name"]), _axes(each)) for each in pieces(graph, GRAPH["outputs"])]
         self.parameters = sum(
@@ -183,67 +145,8 @@ class OnnxGraph:
         )
         drawn = [node.path for node in self._nodes if node.op in RANDOM and not node.own]
         self.rounds = any(node.op in ("DynamicQuantizeLinear", "QuantizeLinear") for node in self._nodes)
+        self.quantised = any(node.op in (*QUANTISED, *WHOLE) for node in self._nodes)
         self.notes = (DRAWS.format(drawn[0]),) if drawn else ()
-
-    def ending(self, output: str) -> Ending:
-        """How the graph makes an output of the shape (N, outputs).
-
-        It is read off the names of operations; that the numbers are so has to be seen on images.
-        """
-        name, last = self._back(output)
-        final = last.op if last is not None and last.op in (*PROBABLE, *PROBABLE_ROUNDED) and not last.own else ""
-        if last is not None and final in PROBABLE:
-            output = last.given
-            name, last = self._back(output)
-        head, means = self._linear_layer(name, last)
-        linear = head is not None
-        name, pool = self._back(means)
-        first = None if pool is None or pool.own else self._pools(pool)
-        if pool is None or first is None:
-            what = "its input" if pool is None else pool.op
-            where = "before its linear layer" if linear else "at its end"
-            return Ending(output, final, linear, None, f"{shown(what)} stands {where}")
-        weights, rows, scale = head or ("", True, 1.0)
-        return Ending(output, final, linear, Pooled(pool.given, first, weights, rows, scale))
-
-    def _back(self, name: str) -> tuple[str, Node | None]:
-        """(tensor, operation that makes it), behind operations that only pass on; None = an input or a constant."""
-        seen = set()
-        while (node := self._made_by.get(name)) is not None and node.op in PASSES_ON and name not in seen:
-            seen.add(name)
-            name = node.given
-        return name, node
-
-    def _linear_layer(self, name: str, node: Node | None) -> tuple[tuple[str, bool, float] | None, str]:
-        """((weights, whether they are (C, outputs), their factor) or None, tensor that the layer gets)."""
-        if node is not None and node.op == "Add" and not node.own and len(node.inputs) == 2:
-            varying = [each for each in node.inputs if not self.is_constant(each)]
-            if len(varying) == 1 and (found := self._back(varying[0]))[1] is not None:
-                name, node = found
-        if node is None or node.own or len(node.inputs) < 2 or not self.is_constant(node.inputs[1]):
-            return None, name
-        given, weights = node.inputs[:2]
-        if node.op == "MatMul":
-            return (weights, True, 1.0), given
-        if node.op == "Gemm" and not node.integer("transA", 0):
-            return (weights, not node.integer("transB", 0), node.real("alpha", 1.0)), given
-        if node.op == "Conv" and node.integer("group", 1) == 1:  # on means it is a linear layer, if it is 1x1
-            return (weights, False, 1.0), given
-        return None, name
-
-    def _pools(self, node: Node) -> bool | None:
-        """Whether an operation takes means over the image of channels that come first (True) or last (False)."""
-        if node.op == "GlobalAveragePool":
-            return True
-        if node.op == "AveragePool":
-            return None if any(node.integers("pads")) else True
-        if node.op != "ReduceMean":
-            return None
-        axes = node.integers("axes")
-        if not axes and len(node.inputs) > 1 and self.is_constant(node.inputs[1]):
-            axes = [int(each) for each in self.constants([node.inputs[1]])[0].ravel()]
-        places: dict[tuple[int, ...], bool] = {(2, 3): True, (1, 2): False}
-        return places.get(tuple(sorted(axis % 4 for axis in axes)))
 
     def is_constant(self, name: str) -> bool:
         """Whether a tensor is the same for all images."""
@@ -279,7 +182,7 @@ class OnnxGraph:
         waiting = list(names)
         while waiting:
             name = waiting.pop()
-            node = self._made_by.get(name)
+            node = self.made_by.get(name)
             if name in self._tensors:
                 tensors[name] = self._tensors[name]
             elif node is None or node.op in RANDOM or node.attribute("body") or node.op == "If":
@@ -288,6 +191,10 @@ class OnnxGraph:
                 nodes[id(node)] = node
                 waiting += [each for each in node.inputs if each]
         return [node for node in self._nodes if id(node) in nodes], list(tensors.values())
+
+    def shuffled(self, seed: int) -> bytes | None:
+        """The model with shuffled weights; None where it has none. See `weights.shuffled`."""
+        return shuffled(self._model, seed)
 
     def layout(self, image: str) -> tuple[bool | None, int | None]:
         """(whether the channels of the images come first, their number), by the first operation that tells.

@@ -6,7 +6,8 @@ output of the graph, and the gradient of the log-odds with respect to it is know
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import contextlib
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +24,9 @@ from bias_audit.models.batched import Batched, predictions_of
 from bias_audit.models.function import SIDE, Source, kind_of
 from bias_audit.models.head import Arrays, asked_head, find_head, head_of, probes
 from bias_audit.models.memory import Cost, check_batch, fitting_batch
+from bias_audit.models.onnx.ending import PROBABLE, Ending, ending_of, head_behind
 from bias_audit.models.onnx.external import inlined
-from bias_audit.models.onnx.graph import PROBABLE, Ending, OnnxGraph, shown
+from bias_audit.models.onnx.graph import OnnxGraph, shown
 from bias_audit.models.onnx.proto import with_outputs
 from bias_audit.models.onnx.safety import check_onnx, refusal, sound
 from bias_audit.models.onnx.session import BYTES, TYPES, Session
@@ -58,6 +60,8 @@ NO_MAPS = (
 ONE_NUMBER = "If it only takes as many images at once as it was exported with, give that number as --batch-size."
 """Hint where a graph whose batch is declared as open fails."""
 
+TRAINED = "Audit the model in the framework that trained it instead."
+
 STEPS = (
     "The graph rounds its probabilities to steps of 8 bits, and log-odds are made of these: differences of less than a "
     "step, and beyond the last one, are not seen."
@@ -89,6 +93,9 @@ class OnnxModel(Batched):
     keras_names = False
     """Whether the names of file and layers may be those of keras.applications; see `heatmaps.inspection`."""
 
+    _session: Session
+    _behind: linear_head.MeansHead | None = None
+
     def __init__(self, path: Path, config: AuditConfig, class_names: tuple[str, ...] | None) -> None:
         self._path, self._seconds = path, config.limits.seconds_per_call
         content = read_bounded(path, "model", config.limits)
@@ -99,8 +106,9 @@ class OnnxModel(Batched):
         with sound(refusal("model", path), "its graph is damaged"):
             self._graph = OnnxGraph(path, content)
             self._output = self._chosen_output(config.output)
-            self._ending: Ending = self._graph.ending(self._output)
-            self._open(content, found.opset)
+            self._ending: Ending = ending_of(self._graph, self._output)
+            self._opset = found.opset
+            self._open(content)
             size_note = self._find_input(config)
             self.inside = self._graph.first_steps(self._image)
         self.parameters = self._graph.parameters
@@ -109,7 +117,7 @@ class OnnxModel(Batched):
         notes = (*self._graph.notes, *self._find_head(raw, logits, config, class_names))
         notes += self._find_layer(logits, features)
         if not self.differentiable and self._ending.pooled is not None:
-            self._open(content, found.opset, maps=False)
+            self._open(content, maps=False)
         self.notes = (*notes, *size_note, *((ROUNDED,) if self._kind == BYTES else ()), *self._head.notes)
         if config.layer != "auto":
             self.at_layer(config.layer)
@@ -157,11 +165,24 @@ class OnnxModel(Batched):
             )
         return self
 
-    def randomised(self, seed: int) -> AbstractContextManager[None]:
-        """Raise ModelError: the weights are part of the graph that the runtime holds."""
-        raise ModelError(
-            "the weights of an ONNX file are frozen", "Audit the model in the framework that trained it instead."
-        )
+    @contextlib.contextmanager
+    def randomised(self, seed: int) -> Iterator[None]:
+        """Context in which a copy of the model with shuffled weights runs in its place; see `base.Model`."""
+        if self._graph.quantised:
+            raise ModelError("the weights of a quantised ONNX file are frozen", TRAINED)
+        kept = self._graph, self._session, self._behind
+        try:
+            with sound(refusal("model", self._path), "its graph is damaged"):
+                made = self._graph.shuffled(seed)
+                if made is None:
+                    raise ModelError("the graph of the ONNX file holds no weights", TRAINED)
+                self._graph = OnnxGraph(self._path, made)
+                self._open(made, maps=self.differentiable)
+                if self.differentiable and self._ending.pooled is not None:
+                    self._behind = head_behind(self._graph, self._ending.pooled, self.channels[self.layer])
+            yield
+        finally:
+            self._graph, self._session, self._behind = kept
 
     # What the file is: output, input, batch, head and layer.
 
@@ -180,14 +201,14 @@ class OnnxModel(Batched):
             )
         return flat[0]
 
-    def _open(self, content: bytes, opset: int, *, maps: bool = True) -> None:
+    def _open(self, content: bytes, *, maps: bool = True) -> None:
         """Make the session, with the tensors that are looked at as further outputs."""
         pooled = self._ending.pooled if maps else None
         logits = self._ending.logits if self._ending.final in PROBABLE else ""
         self._taken = [self._output, logits or self._output, pooled.features if pooled else self._output]
         declared = [name for name, _ in self._graph.outputs]
         further = [name for name in dict.fromkeys(self._taken) if name not in declared]
-        self._session = Session(self._path, with_outputs(content, further), "model", opset, gpu=True)
+        self._session = Session(self._path, with_outputs(content, further), "model", self._opset, gpu=True)
         kinds = {name: kind for name, kind, _ in self._session.outputs}
         if (kind := kinds[self._output]) not in OUTPUTS:
             raise ModelError(f"the model gives {kind}; probabilities or logits as floating point are needed")
@@ -300,14 +321,10 @@ class OnnxModel(Batched):
         values = self._channels_last(features)
         if values.shape[1] * values.shape[2] < 2:
             return "the feature map before the pooling has one cell"
-        self._weights = np.eye(values.shape[3])
-        if pooled.weights:
-            weights = self._graph.constants([pooled.weights])[0].astype(np.float64) * pooled.scale
-            self._weights = weights if pooled.rows else weights.reshape(len(weights), -1).T
+        self._behind = head_behind(self._graph, pooled, values.shape[3])
         rough = features.dtype == np.float16 or self._graph.rounds
-        if self._weights.ndim != 2 or not linear_head.is_linear_on_means(
-            values, logits, self._weights, much=ROUGH if rough else linear_head.MUCH
-        ):
+        much = ROUGH if rough else linear_head.MUCH
+        if not linear_head.is_linear_on_means(values, logits, self._behind, much=much):
             return "the logits of random images do not follow from the means of its last feature map"
         return ""
 
@@ -344,18 +361,20 @@ class OnnxModel(Batched):
 
     def _looked(self, images: Array, labels: NDArray[np.intp]) -> tuple[Predictions, Array, Array, Array]:
         """Predictions, values (n, h, w, C), and gradients of the most probable class and of the label."""
-        if not self.differentiable:
+        behind = self._behind
+        if not self.differentiable or behind is None:
             return cannot("shows no activations with a gradient")
         raw, logits, features = self._run(images)
         predictions = self._predictions(raw, logits)
         best = np.argmax(predictions.log_odds, axis=1)
         asked = np.where(labels < 0, best, labels)
-        of_best = self._gradients(logits, best)
-        of_label = of_best if (best == asked).all() else self._gradients(logits, asked)
-        return predictions, self._channels_last(features).astype(np.float32, copy=False), of_best, of_label
+        values = self._channels_last(features).astype(np.float32, copy=False)
 
-    def _gradients(self, logits: NDArray[Any], targets: NDArray[np.intp]) -> Array:
-        return linear_head.gradients(self._weights, linear_head.slopes(self._head, logits, targets), self.grid)
+        def gradients(targets: NDArray[np.intp]) -> Array:
+            return linear_head.gradients(behind, linear_head.slopes(self._head, logits, targets), values)
+
+        of_best = gradients(best)
+        return predictions, values, of_best, of_best if (best == asked).all() else gradients(asked)
 
     def _channels_last(self, features: NDArray[Any]) -> NDArray[Any]:
         pooled = self._ending.pooled
@@ -363,7 +382,7 @@ class OnnxModel(Batched):
 
 
 def _makes(final: str, logits: NDArray[Any], outputs: NDArray[np.float64]) -> bool:
-    """Whether an operation of `graph.PROBABLE` makes these outputs (N, outputs) of these logits."""
+    """Whether an operation of `ending.PROBABLE` makes these outputs (N, outputs) of these logits."""
     function = {"Softmax": special.softmax, "LogSoftmax": special.log_softmax}.get(final)
     given = logits.astype(np.float64)
     expected = special.expit(given) if function is None else function(given, axis=1)

@@ -7,7 +7,7 @@ onnx.proto3, which never change.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 _VARINT, _WIDE, _BYTES, _NARROW = 0, 1, 2, 5
@@ -21,7 +21,9 @@ ATTRIBUTE = {
     "name": 1, "float": 2, "int": 3, "tensor": 5, "graph": 6, "floats": 7, "ints": 8, "tensors": 10, "graphs": 11,
     "sparse": 22, "sparses": 23,
 }  # fmt: skip
-TENSOR = {"dims": 1, "type": 2, "name": 8, "raw": 9, "external": 13, "location": 14}
+TENSOR = {
+    "dims": 1, "type": 2, "floats": 4, "narrow": 5, "name": 8, "raw": 9, "doubles": 10, "external": 13, "location": 14,
+}  # fmt: skip
 SPARSE = {"values": 1, "indices": 2}
 ENTRY = {"key": 1, "value": 2}
 OPSET = {"domain": 1, "version": 2}
@@ -141,6 +143,18 @@ def written(number: int, value: int | str | bytes) -> bytes:
         return _varint_bytes(number << 3) + _varint_bytes(value)
     data = value.encode() if isinstance(value, str) else value
     return _varint_bytes(number << 3 | _BYTES) + _varint_bytes(len(data)) + data
+
+
+def replaced(piece: object, number: int, change: Callable[[memoryview], bytes | None]) -> bytes:
+    """A message whose pieces of one field are what `change` makes of them; None leaves one as it is.
+
+    Errors as in `pieces`.
+    """
+    made: list[bytes | memoryview] = []
+    for each in fields(piece):
+        new = change(each.value) if each.number == number and isinstance(each.value, memoryview) else None
+        made.append(each.raw if new is None else written(number, new))
+    return b"".join(made)
 
 
 def with_outputs(model: bytes, names: list[str]) -> bytes:

@@ -15,6 +15,7 @@ from bias_audit.errors import ModelError
 from bias_audit.files.regular import open_regular
 from bias_audit.files.text import parse_json, read_text
 from bias_audit.limits.bounds import beyond
+from bias_audit.models.reading import blobs_of
 from bias_audit.packages import require
 
 if TYPE_CHECKING:
@@ -174,9 +175,8 @@ def _inside(path: Path, name: str) -> Path:
     if "/" in name or "\\" in name or not name.endswith(".safetensors"):
         raise ModelError(f"{str(path / INDEX)!r} names {name[:80]!r}, which is no .safetensors file in its folder")
     file, home = (path / name).resolve(), path.resolve()
-    cached = home.parent.parent / "blobs" if home.parent.name == "snapshots" else home
     if not file.is_file():
         raise ModelError(f"{str(path / name)!r} is not there or no regular file")
-    if file.parent not in (home, cached):
+    if file.parent not in (home, blobs_of(home)):
         raise ModelError(f"{str(path / name)!r} leads out of its folder, to {str(file)!r}")
     return file
