@@ -141,6 +141,12 @@ def add_reading(parser: argparse.ArgumentParser) -> Group:
         "segmentation model (.keras, .h5, .tflite, .onnx) or module:function",
     )
     data.add_argument("--split", metavar="NAME", help="only the rows of a table with this value in column split")
+    data.add_argument(
+        "--sample",
+        metavar="N",
+        type=int,
+        help="a first look at N photos: drawn by --seed from every class, groups of --group-by whole",
+    )
     text = "column of patients or scenes: their photos count as one (also called --cluster)"
     data.add_argument("--group-by", "--cluster", dest="cluster", metavar="COLUMN", help=text)
     add_allow_outside(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -38,7 +39,7 @@ def test_a_bound_that_no_drawn_pattern_reaches_is_never_passed() -> None:
 
 
 def test_ten_photos_of_which_seven_must_be_lost() -> None:
-    """2 / 2^7 = .0156 is the first below .025, so the share s has sum over k of 7..10 of C(10, k) s^k (1-s)^(10-k) = .8."""
+    """2 / 2^7 = .0156 is the first below .025, so of share s: sum of C(10, k) s^k (1 - s)^(10 - k) over 7..10 = .8."""
     share = stats.smallest_share(10, 0.025)
     tail = sum(math.comb(10, k) * share**k * (1 - share) ** (10 - k) for k in range(7, 11))
     assert tail == pytest.approx(0.8, abs=1e-4)
@@ -62,7 +63,7 @@ def test_the_least_difference_counts_where_the_test_would_find_less() -> None:
 def test_more_photos_and_fewer_classes_never_find_less() -> None:
     for classes in (2, 10, 100):
         gaps = [findable([units] * classes, Thresholds())[0].gap for units in range(14, 101)]
-        assert all(later <= earlier + 0.03 for earlier, later in zip(gaps, gaps[1:], strict=False))
+        assert all(later <= earlier + 0.03 for earlier, later in itertools.pairwise(gaps))
     by_classes = [findable([40] * classes, Thresholds())[0].gap for classes in (2, 5, 10, 30, 100)]
     assert by_classes == sorted(by_classes)
 

@@ -1,4 +1,7 @@
-"""The smallest background gap that BA201 can find in each class, before a model is asked: docs/science.md#smallest-gap."""
+"""The smallest background gap that BA201 can find in each class, before any model is asked.
+
+See docs/science.md#smallest-gap.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +32,9 @@ class Findable:
 def findable(units: Sequence[int], bounds: Thresholds) -> list[Findable]:
     """The smallest gap that is found in each class, where it is the only one that relies on its background.
 
-    A photo that is lost is lost on all backgrounds of other classes, and no other photo is lost on any. A class is found
-    as BA201 finds it: by the sign-flip test, corrected over all classes that are tested, and with `min_gap` at least.
+    A photo that is lost is lost on all backgrounds of other classes, and no other photo is lost on any. A class is
+    found as BA201 finds it: by the sign-flip test, corrected over all classes that are tested, and with `min_gap` at
+    least.
 
     Args:
         units: photos (or groups) with composites, of each class.
