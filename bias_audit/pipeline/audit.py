@@ -37,7 +37,7 @@ from bias_audit.models.decoding import geometry_of
 from bias_audit.models.doors import check_model, load_model
 from bias_audit.models.segmenters.loading import find_estimate, segmenter_hash
 from bias_audit.models.trained_with import settled
-from bias_audit.pipeline import changes, outlines, results, summaries
+from bias_audit.pipeline import beforehand, changes, outlines, results, summaries
 from bias_audit.pipeline.finish import check_pictures, conclude, finish
 from bias_audit.pipeline.judge import refuse_unknown
 from bias_audit.pipeline.mistaken import refuse_swapped
@@ -138,6 +138,9 @@ def audit(
     dataset = open_data(Path(data), masks, boxes, config, reading)
     config = outlines.settled(config, dataset)
     groups = group_codes(dataset, config.cluster)
+    tested = predictions is None or composites is not None
+    for said in beforehand.sentences(dataset, groups, config, thresholds, tested=tested):
+        progress.note(said)
     beside = run.path.absolute().parent
     given = Given(_path(strangers), _path(train), _path(cues), beside, _path(backgrounds), dataset)
     read = {name: digest for check in checks for name, digest in check.fingerprints(given).items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bias_audit import stats
@@ -25,9 +25,9 @@ MEANT = (
 """What the smallest gap means."""
 
 _NOT_TESTED = {
-    TOO_SMALL_TO_PASTE: f"objects are smaller than {MIN_AREA:.0%} of the picture",
-    FILLS_FRAME: f"objects fill the picture (more than {MAX_AREA:.0%} of it, or nothing is left to be pasted on)",
-    NO_DONORS: "photos find no backgrounds to be pasted on",
+    TOO_SMALL_TO_PASTE: f"the object is smaller than {MIN_AREA:.0%} of the picture",
+    FILLS_FRAME: f"the object fills the picture, more than {MAX_AREA:.0%} of it or nearly so",
+    NO_DONORS: "there are no backgrounds to paste it on",
 }
 
 
@@ -41,6 +41,13 @@ def headline(look: Look) -> str:
 def remarks(look: Look) -> list[str]:
     """What is to be known of the data, what matters most first."""
     return [*_contradictions(look), *_of_masks(look), *_of_files(look), *_of_listing(look)]
+
+
+def of_class_row(each: ClassLook, look: Look) -> str:
+    """A class on the page: its photos, and what an audit could find."""
+    tested = f"tested on {plural(each.units, 'group', 'groups')}" if look.groups else f"tested on {each.units:,}"
+    found = "" if each.smallest_gap is None else "smallest gap found: "
+    return f"{plural(each.photos, 'photo', 'photos')}, {tested}; {found}{of_class(each, look)}"
 
 
 def of_class(each: ClassLook, look: Look) -> str:
@@ -111,25 +118,38 @@ def _of_masks(look: Look) -> list[str]:
     said = []
     if usable == 0 and without == read:
         said.append(
-            "No masks and no boxes. The audit estimates the objects of as many photos as it tests, so how many it can "
-            "test shows there."
+            "No masks and no boxes. The audit estimates the objects of the photos that it tests; where it finds none, "
+            "fewer are tested than is said here."
             if look.estimated
             else "No masks and no boxes, and none are estimated: reliance on the background cannot be tested."
         )
     else:
         bad = {status: count for status, count in look.masks.items() if status not in (OK, NO_MASK)}
-        told_bad = f"; {sum(bad.values()):,} cannot be used ({_listed(bad)})" if bad else ""
-        missing = f"{without:,} photos have none" if without else "none is missing"
-        guessed = ", and the audit estimates their objects" if without and look.estimated else ""
-        said.append(f"{usable:,} of {read:,} masks or boxes can be used{told_bad}; {missing}{guessed}.")
-    for status, why in _NOT_TESTED.items():
-        if count := look.not_tested.get(status, 0):
-            said.append(f"In {count:,} photos {why}: they are not tested.")
+        told_bad = f"; {sum(bad.values()):,} have one that cannot be used ({_listed(bad)})" if bad else ""
+        guessed = ", whose objects the audit estimates" if without and look.estimated else ""
+        missing = f"; {without:,} have none{guessed}" if without else ""
+        said.append(f"{usable:,} of {read:,} photos have a {_kinds(look)} that can be used{told_bad}{missing}.")
+    said += [
+        f"Not tested, since {why}: {plural(count, 'photo', 'photos')}."
+        for status, why in _NOT_TESTED.items()
+        if (count := look.not_tested.get(status, 0))
+    ]
     if count := look.not_tested.get(NOT_SAMPLED, 0):
-        said.append(f"{count:,} usable photos are more than are tested (--interventions {look.interventions}).")
+        said.append(
+            f"Of each class {look.interventions:,} photos are tested at most (--interventions): {count:,} more could "
+            "be."
+        )
     if look.unused_masks:
-        said.append(f"{len(look.unused_masks):,} masks belong to no picture, for instance {look.unused_masks[0]!r}.")
+        count = len(look.unused_masks)
+        said.append(
+            f"{plural(count, 'mask belongs', 'masks belong')} to no picture, for instance {look.unused_masks[0]!r}."
+        )
     return said
+
+
+def _kinds(look: Look) -> str:
+    """What says where the objects are: a mask, a box, or either."""
+    return " or ".join(kind for kind in ("mask", "box") if kind in look.mask_kinds) or "mask"
 
 
 def _of_files(look: Look) -> list[str]:
@@ -144,7 +164,7 @@ def _of_files(look: Look) -> list[str]:
             f"{look.different_sizes:,} sizes, most often {common[0]}x{common[1]} ({count:,})."
         )
     if look.unread:
-        said.append(f"{len(look.unread):,} pictures cannot be read, or are skipped.")
+        said.append(f"{plural(len(look.unread), 'picture', 'pictures')} cannot be read or are skipped: see below.")
     return said
 
 
@@ -160,9 +180,12 @@ def _of_listing(look: Look) -> list[str]:
         said.append(f"Splits of the data: {_listed(look.splits)}; --split takes one.")
     said += [f"{count:,} pictures {why}." for why, count in look.left_out.items()]
     if look.ignored_files:
-        said.append(f"{len(look.ignored_files):,} files are no images, for instance {look.ignored_files[0]!r}.")
+        others = plural(len(look.ignored_files), "file is no image", "files are no images")
+        said.append(f"{others}, for instance {look.ignored_files[0]!r}.")
     if look.unread_folders:
-        said.append(f"{len(look.unread_folders):,} folders were not read, for instance {look.unread_folders[0]}.")
+        said.append(
+            f"{plural(len(look.unread_folders), 'folder', 'folders')} not read, for instance {look.unread_folders[0]}."
+        )
     return said
 
 
@@ -177,9 +200,3 @@ def _count(number: int) -> str:
 def plural(count: int, one: str, many: str) -> str:
     """A number with its noun: "1 class", "2 classes"."""
     return f"{count:,} {one if count == 1 else many}"
-
-
-def extremes(sizes: Iterable[tuple[int, str]]) -> tuple[tuple[int, str], tuple[int, str]]:
-    """The smallest and the largest of some pairs (size, name), the first of equal ones."""
-    ordered = sorted(sizes, key=lambda pair: pair[0])
-    return ordered[0], max(ordered, key=lambda pair: pair[0])

@@ -97,6 +97,7 @@ class Look:
         classes: the classes, in the order of the model's outputs.
         unread: pictures that cannot be read or are skipped, with the reason.
         masks: status of the mask of a readable picture -> number of pictures.
+        mask_kinds: kinds of the masks, "mask" and "box".
         bad_masks: pictures whose mask or box cannot be used.
         not_tested: why a picture with a usable mask gets no composites -> number of pictures.
         estimated: whether an audit would estimate the objects of pictures that have no mask.
@@ -116,6 +117,7 @@ class Look:
     classes: tuple[ClassLook, ...]
     unread: tuple[Picture, ...]
     masks: Mapping[str, int]
+    mask_kinds: tuple[str, ...]
     bad_masks: tuple[Picture, ...]
     not_tested: Mapping[str, int]
     estimated: bool
@@ -181,8 +183,8 @@ def look_at_data(
         copies = find_copies(dataset, seen, advance)
     look = _look(str(data), dataset, seen, copies, groups, config, thresholds or Thresholds())
     if page is not None:
-        lines = {each.name: words.of_class(each, look) for each in look.classes}
-        told = (words.headline(look), words.remarks(look), lines)
+        lines = {each.name: words.of_class_row(each, look) for each in look.classes}
+        told = (words.headline(look), [*words.remarks(look), words.MEANT], lines)
         contact_sheet.write_contact_sheet(page, told, dataset, seen, copies, geometry, config.seed, progress)
     return look
 
@@ -221,6 +223,7 @@ def _look(
         classes=_classes(dataset, seen, units, thresholds),
         unread=tuple(picture(at, each.reason) for at, each in enumerate(seen) if each.status != OK),
         masks=dict(Counter(each.mask_status for each in seen if each.status == OK).most_common()),
+        mask_kinds=tuple(sorted({each.mask_kind for each in seen} - {""})),
         bad_masks=tuple(
             picture(at, each.mask_status)
             for at, each in enumerate(seen)

@@ -31,7 +31,7 @@ from bias_audit.run.statuses import NO_MASK, OK
 SIDE = 180
 """Longest side of a picture on the page, in pixels."""
 
-OF_A_CLASS, IN_ALL = 8, 480
+OF_A_CLASS, IN_ALL = 12, 480
 """Most pictures of a class, and of all classes together: a page of 5 MB."""
 
 DOUBTFUL, CONTRADICTIONS = 24, 8
@@ -110,13 +110,13 @@ def _rows(
     doubtful = [position for position in order if _doubt(seen[position])]
     rows = []
     if doubtful:
-        about = f"{len(doubtful):,} masks that cannot be used, or of objects that are tiny or fill the picture"
+        about = f"{len(doubtful):,}: they cannot be used, or the object is tiny or fills the picture"
         rows.append({"title": "Masks to look at", "about": about, "positions": doubtful[:DOUBTFUL]})
     places = {sample.image_id: position for position, sample in enumerate(dataset.samples)}
     other = [copy for copy in copies if copy.contradicts]
     if other:
         pairs = [places[name] for copy in other[:CONTRADICTIONS] for name in (copy.first, copy.second)]
-        about = f"{len(other):,} pairs, in each of which one label is wrong"
+        about = f"{len(other):,}: one label of each pair is wrong"
         rows.append({"title": "Copies with different labels", "about": about, "positions": pairs})
     of: defaultdict[int, list[int]] = defaultdict(list)
     each = max(1, min(OF_A_CLASS, IN_ALL // max(1, len(lines))))
@@ -144,7 +144,7 @@ def _doubt(seen: Seen) -> str:
 def _picture(dataset: Dataset, seen: Seen, position: int, geometry: Geometry) -> dict[str, Any]:
     """A picture of the page, as {name, note, src, width, height}; src is "" where it cannot be read."""
     sample = dataset.samples[position]
-    area = "" if seen.area is None else f"{seen.mask_kind} on {seen.area:.0%}"
+    area = "" if seen.area is None else f"{seen.mask_kind}: {seen.area:.0%} of it"
     note = _doubt(seen) or area or seen.mask_status or seen.reason
     made = {"name": sample.image_id, "label": dataset.class_names[sample.label], "note": note, "doubt": _doubt(seen)}
     height, width = seen.shape or (0, 0)

@@ -92,7 +92,7 @@ def unlike_masks(photos: Sequence[str], masks: Mapping[str, str], folder: str) -
     small = {stem.casefold(): stem for stem in named}
     stems = list(islice(masks, MOST_NAMES))
     by_hand = "rename them, or name both in a table with the columns image, label and mask."
-    if met := _most(stems, named, _folders_above):
+    if met := _most(list(masks), named, _folders_above, len(named)):
         above, mask, photo = met
         return f"They lie in {above!r}: give {f'{folder}/{above}'!r} ({masks[mask]!r} is for {named[photo]!r})."
     if met := _most(stems, named, _affixes):
@@ -113,8 +113,11 @@ Guess = Callable[[str], Iterable[tuple[str, str]]]
 """Stem of a mask -> pairs (what its name has more, stem of the photo that it would then be of)."""
 
 
-def _most(stems: Sequence[str], known: Collection[str], guess: Guess) -> tuple[str, str, str] | None:
-    """The difference that explains half of the masks or more, with the first mask and photo; None = none does."""
+def _most(stems: Sequence[str], known: Collection[str], guess: Guess, of: int = 0) -> tuple[str, str, str] | None:
+    """The difference that explains half of the masks or more (of `of` photos), with the first mask and photo, or None.
+
+    Of photos it is asked where masks may well lie beside those of other photos.
+    """
     counts: Counter[str] = Counter()
     first: dict[str, tuple[str, str]] = {}
     for stem in stems:
@@ -123,7 +126,7 @@ def _most(stems: Sequence[str], known: Collection[str], guess: Guess) -> tuple[s
                 counts[more] += 1
                 first.setdefault(more, (stem, photo))
     for more, count in counts.most_common(1):
-        if 2 * count >= len(stems):
+        if 2 * count >= (of or len(stems)):
             return more, *first[more]
     return None
 
