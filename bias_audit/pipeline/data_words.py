@@ -19,14 +19,14 @@ Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 """(heads, rows) of text."""
 
 MEANT = (
-    f"The smallest gap is found in {10 * stats.POWER:.0f} of 10 audits (BA201) where photos are lost whole on other "
+    f"The smallest gap is found in {10 * stats.POWER:z.0f} of 10 audits (BA201) where photos are lost whole on other "
     "classes' backgrounds and nothing else varies; docs/how-to/look-at-the-data.md."
 )
 """What the smallest gap means."""
 
 _NOT_TESTED = {
-    TOO_SMALL_TO_PASTE: f"the object is smaller than {MIN_AREA:.0%} of the picture",
-    FILLS_FRAME: f"the object fills the picture, more than {MAX_AREA:.0%} of it or nearly so",
+    TOO_SMALL_TO_PASTE: f"the object is smaller than {MIN_AREA:z.0%} of the picture",
+    FILLS_FRAME: f"the object fills the picture, more than {MAX_AREA:z.0%} of it or nearly so",
     NO_DONORS: "there are no backgrounds to paste it on",
 }
 
@@ -125,9 +125,9 @@ def _of_masks(look: Look) -> list[str]:
         )
     else:
         bad = {status: count for status, count in look.masks.items() if status not in (OK, NO_MASK)}
-        told_bad = f"; {sum(bad.values()):,} have one that cannot be used ({_listed(bad)})" if bad else ""
-        guessed = ", whose objects the audit estimates" if without and look.estimated else ""
-        missing = f"; {without:,} have none{guessed}" if without else ""
+        told_bad = f"; {sum(bad.values()):,} unusable ({_listed(bad)})" if bad else ""
+        guessed = ", which the audit estimates" if without and look.estimated else ""
+        missing = f"; {without:,} missing{guessed}" if without else ""
         said.append(f"{usable:,} of {read:,} photos have a {_kinds(look)} that can be used{told_bad}{missing}.")
     said += [
         f"Not tested, since {why}: {plural(count, 'photo', 'photos')}."
@@ -164,7 +164,7 @@ def _of_files(look: Look) -> list[str]:
             f"{look.different_sizes:,} sizes, most often {common[0]}x{common[1]} ({count:,})."
         )
     if look.unread:
-        said.append(f"{plural(len(look.unread), 'picture', 'pictures')} cannot be read or are skipped: see below.")
+        said.append(f"Pictures that cannot be read or are skipped: {len(look.unread):,}.")
     return said
 
 

@@ -105,19 +105,19 @@ def write_contact_sheet(
 def _rows(
     dataset: Dataset, seen: Sequence[Seen], copies: Sequence[Copy], lines: Mapping[str, str], seed: int
 ) -> list[dict[str, Any]]:
-    """Rows of pictures, as {title, about, positions}."""
+    """Rows of pictures, as {title, about, positions, mixed}; mixed = they are of several classes."""
     order = sorted(range(len(seen)), key=lambda position: rank(seed, dataset.samples[position].image_id))
     doubtful = [position for position in order if _doubt(seen[position])]
     rows = []
     if doubtful:
         about = f"{len(doubtful):,}: they cannot be used, or the object is tiny or fills the picture"
-        rows.append({"title": "Masks to look at", "about": about, "positions": doubtful[:DOUBTFUL]})
+        rows.append({"title": "Masks to look at", "about": about, "positions": doubtful[:DOUBTFUL], "mixed": True})
     places = {sample.image_id: position for position, sample in enumerate(dataset.samples)}
     other = [copy for copy in copies if copy.contradicts]
     if other:
         pairs = [places[name] for copy in other[:CONTRADICTIONS] for name in (copy.first, copy.second)]
         about = f"{len(other):,}: one label of each pair is wrong"
-        rows.append({"title": "Copies with different labels", "about": about, "positions": pairs})
+        rows.append({"title": "Copies with different labels", "about": about, "positions": pairs, "mixed": True})
     of: defaultdict[int, list[int]] = defaultdict(list)
     each = max(1, min(OF_A_CLASS, IN_ALL // max(1, len(lines))))
     for position in order:
@@ -125,10 +125,10 @@ def _rows(
         if seen[position].status == OK and len(of[label]) < each:
             of[label].append(position)
     shown = [label for label, name in enumerate(dataset.class_names) if name in lines][:IN_ALL]
-    return rows + [
-        {"title": dataset.class_names[label], "about": lines[dataset.class_names[label]], "positions": of[label]}
-        for label in shown
-    ]
+    for label in shown:
+        name = dataset.class_names[label]
+        rows.append({"title": name, "about": lines[name], "positions": of[label], "mixed": False})
+    return rows
 
 
 def _doubt(seen: Seen) -> str:
@@ -144,7 +144,7 @@ def _doubt(seen: Seen) -> str:
 def _picture(dataset: Dataset, seen: Seen, position: int, geometry: Geometry) -> dict[str, Any]:
     """A picture of the page, as {name, note, src, width, height}; src is "" where it cannot be read."""
     sample = dataset.samples[position]
-    area = "" if seen.area is None else f"{seen.mask_kind}: {seen.area:.0%} of it"
+    area = "" if seen.area is None else f"{'box' if seen.mask_kind == 'box' else 'object'}: {seen.area:z.0%}"
     note = _doubt(seen) or area or seen.mask_status or seen.reason
     made = {"name": sample.image_id, "label": dataset.class_names[sample.label], "note": note, "doubt": _doubt(seen)}
     height, width = seen.shape or (0, 0)

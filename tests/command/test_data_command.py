@@ -98,7 +98,7 @@ def test_masks_of_every_kind(world: Path, command: Any) -> None:
     assert found["unused_masks"] == ["c/99.png"]
     assert found["estimated"] is False
     _, out, _ = command("data", world / "images", "--masks", masks)
-    assert "16 of 21 photos have a mask that can be used; 4 have one that cannot" in out
+    assert "16 of 21 photos have a mask that can be used; 4 unusable (" in out
     assert "1 mask belongs to no picture, for instance 'c/99.png'" in out
 
 
@@ -137,7 +137,7 @@ def test_pictures_that_cannot_be_read_and_copies(world: Path, command: Any) -> N
     _, out, _ = command("data", images)
     assert "1 pair of copies with different labels, of which one is wrong: 'a/same.png' and 'b/0.png'." in out
     assert "1 pair of copies within a class (0 of them the same file)" in out
-    assert "3 pictures cannot be read or are skipped" in out
+    assert "Pictures that cannot be read or are skipped: 3." in out
 
 
 def table_of(world: Path) -> Path:
