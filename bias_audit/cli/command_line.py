@@ -19,6 +19,7 @@ from bias_audit.cli import (
     benchmark,
     compare,
     composites,
+    data,
     demo,
     explain,
     gate,
@@ -38,7 +39,9 @@ from bias_audit.run.printable import printable
 
 EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED = 2, 101, 130
 
-COMMANDS = (inspect, explain, composites, gate, report, rule, review, compare, history, rescore, name, demo, benchmark)
+COMMANDS = (
+    data, inspect, explain, composites, gate, report, rule, review, compare, history, rescore, name, demo, benchmark,
+)  # fmt: skip
 """Modules of the commands, in the order in which the help lists them after `audit`."""
 
 

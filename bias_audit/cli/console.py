@@ -101,6 +101,13 @@ def show_written(made: Written, folder: Path, verbosity: int) -> None:
     print(printable(f"  bias-audit audit --predictions FILE DATA --composites {folder}   with the same options"))
 
 
+def show_json(content: Mapping[str, Any]) -> None:
+    """Print plain values as JSON."""
+    import json
+
+    print(printable_json(json.dumps(content, indent=1, ensure_ascii=not _takes_unicode())))
+
+
 def show_inspection(facts: Mapping[str, Any], *, as_json: bool) -> None:
     """Print the facts about a model, as tables or as JSON.
 
@@ -109,9 +116,7 @@ def show_inspection(facts: Mapping[str, Any], *, as_json: bool) -> None:
         as_json: print JSON.
     """
     if as_json:
-        import json
-
-        print(printable_json(json.dumps(facts, indent=1, ensure_ascii=not _takes_unicode())))
+        show_json(facts)
         return
     from rich.console import Console
     from rich.table import Table

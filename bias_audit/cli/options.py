@@ -63,7 +63,7 @@ def add_training(parser: argparse.ArgumentParser) -> Group:
         "(x / 255 - mean) / std, module:function, or auto: what makes the model right most often on a sample (default: "
         "what the model's files say, else none; so are --resize, --interpolation and --image-size)",
     )
-    seen.add_argument("--class-map", metavar="FILE", type=Path, help="JSON: class name -> list of output indices")
+    add_class_map(seen)
     seen.add_argument(
         "--head",
         metavar="NAME",
@@ -79,6 +79,11 @@ def add_training(parser: argparse.ArgumentParser) -> Group:
     )
     add_custom_objects(seen)
     return seen
+
+
+def add_class_map(group: argparse.ArgumentParser | Group) -> None:
+    """Add the option --class-map, which says the classes and their outputs."""
+    group.add_argument("--class-map", metavar="FILE", type=Path, help="JSON: class name -> list of output indices")
 
 
 def add_custom_objects(group: argparse.ArgumentParser | Group) -> None:
@@ -113,8 +118,8 @@ def add_geometry(seen: Group) -> None:
     )
 
 
-def add_objects(parser: argparse.ArgumentParser) -> None:
-    """Add the options on what says where the objects are, and on real scenes without any."""
+def add_masks(parser: argparse.ArgumentParser) -> None:
+    """Add the options on what says where the objects are: --masks, --boxes."""
     parser.add_argument(
         "--masks",
         metavar="DIR",
@@ -123,6 +128,11 @@ def add_objects(parser: argparse.ArgumentParser) -> None:
         "experiments are estimated (auto); none = they are not",
     )
     parser.add_argument("--boxes", metavar="FILE", type=Path, help="table image,x_min,y_min,x_max,y_max: a row per box")
+
+
+def add_objects(parser: argparse.ArgumentParser) -> None:
+    """Add the options on what says where the objects are, and on real scenes without any."""
+    add_masks(parser)
     parser.add_argument(
         "--backgrounds",
         metavar="DIR",
@@ -141,6 +151,12 @@ def add_reading(parser: argparse.ArgumentParser) -> Group:
         "segmentation model (.keras, .h5, .tflite, .onnx) or module:function",
     )
     data.add_argument("--split", metavar="NAME", help="only the rows of a table with this value in column split")
+    data.add_argument(
+        "--sample",
+        metavar="N",
+        type=int,
+        help="a first look at N photos: drawn by --seed from every class, groups of --group-by whole",
+    )
     text = "column of patients or scenes: their photos count as one (also called --cluster)"
     data.add_argument("--group-by", "--cluster", dest="cluster", metavar="COLUMN", help=text)
     add_allow_outside(data)

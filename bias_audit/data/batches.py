@@ -73,6 +73,7 @@ class Loaded:
         content: first 16 hex digits of the SHA-256 of the file's bytes, "" where they could not be read. A reviewer's
             decisions about a picture are stored under this key, since it outlives file names and runs.
         mask_content: the same of the mask's file, or what identifies the shapes of its mask; "" also without a mask.
+        shape: (height, width) of the picture in its file; None unless OK.
     """
 
     status: str
@@ -83,6 +84,7 @@ class Loaded:
     mask_kind: str = ""
     content: str = ""
     mask_content: str = ""
+    shape: tuple[int, int] | None = None
 
     @property
     def drawn(self) -> bool:
@@ -120,7 +122,7 @@ def _loaded(sample: Sample, geometry: Geometry, data: bytes, mask_data: bytes | 
         pixels, reason = decoded(data, header, geometry.channels, geometry.decoder)
         if pixels is None:
             return Loaded(UNREADABLE, reason, content=content)
-        shape = pixels.shape[:2]
+        shape = pixels.shape[0], pixels.shape[1]
         image = fit_image(pixels, geometry.size, geometry.resize, geometry.interpolation)
         if sample.mask is None and not sample.boxes and geometry.estimate is not None:
             mask, mask_status = geometry.estimate(content, pixels)
@@ -130,7 +132,8 @@ def _loaded(sample: Sample, geometry: Geometry, data: bytes, mask_data: bytes | 
         mask, mask_status, mask_kind = load_mask(sample, shape, geometry.masks, mask_data)
     if mask is None:
         mask = np.zeros(shape, np.uint8)
-    return Loaded(OK, "", image, fit_mask(mask, geometry.size, geometry.resize), mask_status, mask_kind, content)
+    fitted = fit_mask(mask, geometry.size, geometry.resize)
+    return Loaded(OK, "", image, fitted, mask_status, mask_kind, content, shape=shape)
 
 
 def reduced(path: Location, geometry: Geometry, reduce: Callable[[NDArray[np.uint8]], Made]) -> Made | None:

@@ -73,6 +73,9 @@ class Dataset:
             with the reason.
         columns: names of the further columns of the user's table.
         left_out: why pictures of the source are no samples -> how many; the reason completes "N pictures ...".
+        sampled_from: number of samples of which these are a sample (`sources.sample`); 0 = they are all.
+        splits: names of the parts that the source knows -> number of pictures in each, whether they are taken or not.
+        unused_masks: files in a folder of masks that belong to no picture, as paths relative to it.
     """
 
     samples: tuple[Sample, ...]
@@ -82,6 +85,9 @@ class Dataset:
     columns: tuple[str, ...] = ()
     unread_folders: tuple[str, ...] = ()
     left_out: Mapping[str, int] = field(default_factory=dict)
+    sampled_from: int = 0
+    splits: Mapping[str, int] = field(default_factory=dict)
+    unused_masks: tuple[str, ...] = ()
 
     def fingerprint(self) -> str:
         """SHA-256 over class names, image ids, labels, boxes, and sizes and times of picture and mask files.

@@ -192,3 +192,9 @@ def resize_nearest(
     from PIL import Image
 
     return np.array(Image.fromarray(values).resize(size[::-1], Image.Resampling.NEAREST, box))
+
+
+def area_of(mask: Mask) -> float | None:
+    """Share of the pixels of a mask that are foreground, among those that are not void; None where all are void."""
+    valid = int(np.count_nonzero(mask != VOID))
+    return int(np.count_nonzero(mask == FOREGROUND)) / valid if valid else None

@@ -16,6 +16,7 @@ from bias_audit.gate.values import FAILED, NEW, NOT_JUDGED, PASSED, STATUSES, WA
 from bias_audit.gate.waivers import from_decisions, notes
 from bias_audit.gate.words import checks
 from bias_audit.run.result import AuditResult
+from bias_audit.run.sampled import told_of
 
 if TYPE_CHECKING:
     from bias_audit.review.decisions import Decision
@@ -69,6 +70,8 @@ def judge(
     ignored = sum(outcome.ignored for outcome in result.outcomes)
     name = baseline_name or ("" if baseline is None else str(baseline.path))
     summary = _summary(rows, failed, judged=bool(judged))
+    if seen := told_of(result.info.counts):  # green on a sample is not green on all
+        summary += f" Judged was {seen}, not all of them."
     return GateResult(passed, tuple(rows), summary, config, ignored, name, tuple(resolved), tuple(said))
 
 

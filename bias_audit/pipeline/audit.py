@@ -37,9 +37,10 @@ from bias_audit.models.decoding import geometry_of
 from bias_audit.models.doors import check_model, load_model
 from bias_audit.models.segmenters.loading import find_estimate, segmenter_hash
 from bias_audit.models.trained_with import settled
-from bias_audit.pipeline import changes, outlines, results, summaries
+from bias_audit.pipeline import beforehand, changes, outlines, results, summaries
 from bias_audit.pipeline.finish import check_pictures, conclude, finish
 from bias_audit.pipeline.judge import refuse_unknown
+from bias_audit.pipeline.mistaken import refuse_swapped
 from bias_audit.pipeline.provenance import describe
 from bias_audit.report import pictures
 from bias_audit.run.folder import Run
@@ -121,7 +122,9 @@ def audit(
     extra = {name: options.pop(name) for name in registry.settings_of_others() if name in options}
     how = {name: options.pop(name) for name in SOURCE_OPTIONS if name in options}
     config = configured(config, class_map, options).with_extra(extra)
-    reading = SourceOptions.given(how, outside=allow_outside, limits=config.limits)
+    reading = SourceOptions.given(
+        how, outside=allow_outside, limits=config.limits, seed=config.seed, cluster=config.cluster
+    )
     masks, config = outlines.named(masks, config)
     thresholds = thresholds or Thresholds()
     refuse_unknown(ignore)
@@ -130,10 +133,14 @@ def audit(
     run.check(resume=resume, overwrite=overwrite)
     results.refuse_both(model, predictions, composites, heatmaps, strangers, config)
     if isinstance(model, str | Path):
+        refuse_swapped(model, data)
         check_model(model)
     dataset = open_data(Path(data), masks, boxes, config, reading)
     config = outlines.settled(config, dataset)
     groups = group_codes(dataset, config.cluster)
+    tested = predictions is None or composites is not None
+    for said in beforehand.sentences(dataset, groups, config, thresholds, tested=tested):
+        progress.note(said)
     beside = run.path.absolute().parent
     given = Given(_path(strangers), _path(train), _path(cues), beside, _path(backgrounds), dataset)
     read = {name: digest for check in checks for name, digest in check.fingerprints(given).items()}

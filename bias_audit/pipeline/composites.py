@@ -53,7 +53,9 @@ def write_composites(
     progress, folder = progress or Progress(QUIET), Path(out)
     how = {name: options.pop(name) for name in SOURCE_OPTIONS if name in options}
     masks, config = outlines.named(masks, configured(config, class_map, options))
-    reading = SourceOptions.given(how, outside=allow_outside, limits=config.limits)
+    reading = SourceOptions.given(
+        how, outside=allow_outside, limits=config.limits, seed=config.seed, cluster=config.cluster
+    )
     if config.interventions == 0:
         raise ConfigError(
             "--interventions 0 makes no composites", "Leave it out, or give a number of photos per class."

@@ -19,6 +19,7 @@ from bias_audit.run import tables
 from bias_audit.run.digests import digest_of
 from bias_audit.run.folder import FINISHED, Run
 from bias_audit.run.result import AuditResult, RunInfo, to_json
+from bias_audit.run.sampled import told_of
 
 
 def conclude(
@@ -75,7 +76,7 @@ def finish(run: Run, info: RunInfo, classes: pd.DataFrame, outcomes: tuple[RuleO
     result = AuditResult(
         path=run.path,
         info=info,
-        verdict=verdict(outcomes, classes),
+        verdict=verdict(outcomes, classes, told_of(info.counts)),
         outcomes=outcomes,
         rules=count(outcomes),
         class_rows=tables.rows(classes),
@@ -113,7 +114,8 @@ def judge_again(
     outcomes = result.outcomes
     for rule in check.rules:
         outcomes = rejudged(outcomes, rule.code, evidence)
-    again = replace(result, outcomes=outcomes, rules=count(outcomes), verdict=verdict(outcomes, result.classes))
+    said = verdict(outcomes, result.classes, told_of(result.info.counts))
+    again = replace(result, outcomes=outcomes, rules=count(outcomes), verdict=said)
     if result.digests is not None:
         new = {file: (digest_of(data),) for file, data in files.items()}
         both = {file: (*result.digests.get(file, ()), *digest) for file, digest in new.items()}

@@ -11,14 +11,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bias_audit.checks.base import Context
 from bias_audit.config import AuditConfig
 from bias_audit.data.batches import Geometry, load, load_in_order
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.mask_estimates import AUTO
-from bias_audit.data.masks import ESTIMATED, FOREGROUND, VOID, Mask
+from bias_audit.data.masks import ESTIMATED, area_of
 from bias_audit.data.sampling import LOADED_AT_ONCE, rank
 from bias_audit.errors import ConfigError
 from bias_audit.interventions.donors import MAX_AREA, MAX_HOLE, MIN_AREA, donors_per_class
@@ -192,9 +190,3 @@ def _estimated(
         usable, lent = usable + len(sizes), lent + sum(area <= MAX_HOLE for area in sizes)
         advance(len(part))
     return found
-
-
-def area_of(mask: Mask) -> float | None:
-    """Share of the pixels of a mask that are foreground, among those that are not void; None where all are void."""
-    valid = int(np.count_nonzero(mask != VOID))
-    return int(np.count_nonzero(mask == FOREGROUND)) / valid if valid else None

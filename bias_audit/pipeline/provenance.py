@@ -20,6 +20,7 @@ from bias_audit.data.masks import ESTIMATED
 from bias_audit.heatmaps.methods import Explainer
 from bias_audit.models.doors import name_of
 from bias_audit.run.result import RunInfo
+from bias_audit.run.sampled import SAMPLED_FROM, told
 from bias_audit.run.statuses import (
     CHANGED,
     DONE,
@@ -71,6 +72,8 @@ def describe(
     statuses, counts, kinds = _counted(images)
     counts["ignored_files"] = len(dataset.ignored_files)
     counts["unread_folders"] = len(dataset.unread_folders)
+    if dataset.sampled_from:
+        counts[SAMPLED_FROM] = dataset.sampled_from
     first, last = (
         [note for check in checks if (check.stage != "photos") is early for note in measured[check.name].notes]
         for early in (True, False)
@@ -207,6 +210,11 @@ def _notes(
     `given`: predictions were given, and no model.
     """
     notes = []
+    if said := told(len(dataset.samples), dataset.sampled_from):
+        notes.append(
+            f"This is {said}, drawn from every class with seed {config.seed} (--sample): a first look. All numbers are "
+            "of the sample, and rare cues and small classes may be missing from it."
+        )
     whose = "The model gives NaN or infinite outputs" if not given else "The table of predictions has no numbers"
     bad = counts["unreadable"] + counts["skipped"]
     if bad:

@@ -104,9 +104,9 @@ def dataset_of(result: AuditResult, *, outside: bool = False, limits: Limits = D
             "Run the command from the folder in which the audit was started, or put the data back.",
         )
     ids = [str(name) for name in result.images.index]
-    dataset = sources.open_dataset(
-        data, info.class_names, SourceOptions.given(info.data_options, outside=outside, limits=limits)
-    )
+    # All of it: of a sample the table names the photos, so it needs not be drawn again.
+    how = {name: value for name, value in info.data_options.items() if name != "sample"}
+    dataset = sources.open_dataset(data, info.class_names, SourceOptions.given(how, outside=outside, limits=limits))
     if info.masks is not None:
         masks = Path(info.masks)
         folder = masks.is_dir()

@@ -32,7 +32,7 @@ def _cues() -> dict[str, str]:
     return {rule.code: rule.cue for _, rule in rules() if rule.cue}
 
 
-def verdict(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame) -> str:
+def verdict(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame, sample: str = "") -> str:
     """The verdict of an audit as text.
 
     It begins with the overall level (`levels.overall_level`), unless reliance was tested and nothing was found. Then
@@ -41,9 +41,11 @@ def verdict(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame) -> str:
     Args:
         outcomes: outcomes of all rules.
         classes: table of the classes.
+        sample: what was audited, where that is a sample of the data (`run.sampled.told_of`); "" = all of them.
     """
     level = overall_level(outcomes)
-    said = " ".join([*_doubts(outcomes, level), _judgement(outcomes, classes, level)])
+    seen = [f"Audited was {sample}."] if sample else []
+    said = " ".join([*_doubts(outcomes, level), _judgement(outcomes, classes, level), *seen])
     return said if level == NO_RELIANCE else f"{level}: {said[:1].lower()}{said[1:]}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,22 @@ def markup(draw: Callable[..., str]) -> Callable[..., Markup]:
         return Markup(draw(*arguments, **options))
 
     return drawn
+
+
+def render_static(template: str, values: Mapping[str, Any], styles: Sequence[str], rules: str = "") -> bytes:
+    """Render a template as an HTML page in UTF-8: one file, no network, no script, a strict content security policy.
+
+    Args:
+        template: file name of the template.
+        values: variables of the template, beside `styles` and `policy`.
+        styles: files of its style sheets.
+        rules: one more style sheet, made by the package; "" = none.
+    """
+    sheets = [*map(asset, styles), *([Markup(rules)] if rules else [])]
+    allowed = " ".join(source(sheet) for sheet in sheets)
+    policy = f"default-src 'none'; img-src data:; style-src {allowed}; base-uri 'none'; form-action 'none'"
+    text = environment().get_template(template).render(**values, styles=sheets, policy=policy)
+    return text.encode("utf-8", "backslashreplace")  # a name that is no valid Unicode must not cost the page
 
 
 def source(content: str) -> str:

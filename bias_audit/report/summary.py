@@ -24,6 +24,7 @@ from bias_audit.report.gallery import PICTURE_BUDGET, arrange_pictures, illustra
 from bias_audit.report.rule_texts_section import rule_texts_section
 from bias_audit.run.identity import finding_id
 from bias_audit.run.result import AuditResult
+from bias_audit.run.sampled import SAMPLED_FROM, told_of
 from bias_audit.run.statuses import GIVEN, OK
 
 TIMES = " \N{MULTIPLICATION SIGN} "
@@ -78,6 +79,7 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
     return {
         "name": info.name,
         "created": info.created,
+        "sample": told_of(info.counts),
         "version": info.version,
         "verdict": _verdict(result),
         "facts": _facts(result, class_rows),
@@ -219,6 +221,8 @@ def _left_out(counts: Mapping[str, int], total: int) -> str:
         "changed": "changed during the audit",
     }
     parts = [f"{counts[name]:,} {word}" for name, word in words.items() if counts.get(name)]
+    if of := counts.get(SAMPLED_FROM):
+        return ", ".join([f"sampled from {of:,}", *parts])
     return ", ".join(parts) if parts else "all of them" if total else "no images"
 
 

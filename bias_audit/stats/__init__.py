@@ -24,6 +24,7 @@ from bias_audit.stats.groups import (
 from bias_audit.stats.intervals import median_interval, paired_difference_interval, rate_interval, wilson
 from bias_audit.stats.outliers import ENOUGH_FOR_OUTLIERS, robust_z, upper_tail_p
 from bias_audit.stats.paired import PairedEffect, paired_effect
+from bias_audit.stats.power import POWER, rejection_chances, smallest_share
 from bias_audit.stats.shrinkage import shrink_means
 from bias_audit.stats.strata import (
     Cells,
@@ -49,6 +50,7 @@ __all__ = [
     "ENOUGH_FOR_OUTLIERS",
     "ENOUGH_GROUPS",
     "EXACT_SIGN_FLIPS",
+    "POWER",
     "Cells",
     "PairedEffect",
     "Standardised",
@@ -80,10 +82,12 @@ __all__ = [
     "rate_interval",
     "rates_interval",
     "rejection_bounds",
+    "rejection_chances",
     "robust_z",
     "shrink_means",
     "sign_flip",
     "sign_flip_columns",
+    "smallest_share",
     "standardise",
     "totals",
     "upper_tail_p",

@@ -37,7 +37,8 @@ COMMANDS = (
     "review {run} --next {out}/next --undecided",
     "review {run} --port {evil}", "rescore {run} --threshold {evil}",
     "rescore {run} --masks {evil} --out {out}/again",
-    "rule {evil}", "{evil}",
+    "rule {evil}", "{evil}", "data {evil}", "data {photos}", "data {photos} --json", "data {photos} --masks {evil}",
+    "data {photos} --out {evil}", "data {photos} --sample {evil}", "data {photos} --sample 1",
 )  # fmt: skip
 
 
@@ -81,6 +82,12 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("hostile")
     places = {"run": evil_run(folder / "run"), "old": evil_run(folder / "old", "!"), "out": folder / "out"}
     places["out"].mkdir()
+    for name in (EVIL, f"{EVIL}2"):
+        (folder / "photos" / name).mkdir(parents=True)
+        for kind in ("jpg", "txt"):
+            (folder / "photos" / name / f"{EVIL}.{kind}").write_bytes(b"no picture")
+    (folder / "photos" / f"{EVIL}.jpg").write_bytes(b"no picture")
+    places["photos"] = folder / "photos"
     return {**{name: str(path) for name, path in places.items()}, "evil": EVIL}
 
 

@@ -274,7 +274,9 @@ class TestMasks:
         _touch(tmp_path, "empty/readme.txt")
         _refused(lambda: attach_masks(dataset, tmp_path / "empty"), "holds no masks", ".png")
         _touch(tmp_path, "other/wolf/w0.png")
-        _refused(lambda: attach_masks(dataset, tmp_path / "other"), "none of the 1 masks", "husky/0.png", "'wolf/w0'")
+        _refused(
+            lambda: attach_masks(dataset, tmp_path / "other"), "none of the 1 masks", "'wolf/w0.png' for 'wolf/0.jpg'"
+        )
 
 
 class TestFingerprint:

@@ -14,7 +14,7 @@ from bias_audit.config import AuditConfig
 from bias_audit.data.batches import Geometry, load
 from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.data.mask_estimates import estimator
-from bias_audit.data.masks import MaskReading
+from bias_audit.data.masks import MaskReading, area_of
 from bias_audit.errors import ConfigError
 from bias_audit.interventions import donors
 from bias_audit.pipeline import outlines
@@ -85,7 +85,7 @@ def test_the_plan_is_that_of_estimates_of_all_photos(tmp_path: Path, monkeypatch
     assert (resumed, segment.calls) == (records, calls), "a resumed audit reads what it had estimated"
     assert 20 <= len(found) <= 48, "10 photos of each class, a few in vain, and no more"
     areas = {i: float(str(r["foreground_area"])) for i, r in found.items() if r["mask_status"] == "ok"}
-    whole = {i: outlines.area_of(load(s, context.outlined).mask) for i, s in enumerate(dataset.samples)}
+    whole = {i: area_of(load(s, context.outlined).mask) for i, s in enumerate(dataset.samples)}
     assert all(areas[i] == whole[i] for i in areas)
     usable = {i: area for i, area in whole.items() if area is not None and 0 < area <= 0.95}
     few, every = (plan_of(dataset, given, settings) for given in (areas, usable))

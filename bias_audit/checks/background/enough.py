@@ -50,15 +50,15 @@ def mark_too_few(table: pd.DataFrame, *, least: int, rate: float, draws: int, gr
     places = np.flatnonzero(few)
     # Were all of them tested, there would be more tests to correct for; what they would show is not known.
     if_tested = np.where(few, 1.0, p)
-    needed = _needed(float(stats.rejection_bounds(if_tested, rate)[places[0]]), least, draws) if len(places) else 0
+    wanted = needed(float(stats.rejection_bounds(if_tested, rate)[places[0]]), least, draws) if len(places) else 0
     unit, code = ("groups of photos", TOO_FEW_GROUPS) if grouped else ("photos", TOO_FEW)
-    over = f" that is corrected over {int((~np.isnan(if_tested)).sum())} classes" if needed > least else ""
-    lacking = few & (units < needed)
+    over = f" that is corrected over {int((~np.isnan(if_tested)).sum())} classes" if wanted > least else ""
+    lacking = few & (units < wanted)
     marked = table.copy()
-    marked.loc[lacking, "n_needed"] = needed
+    marked.loc[lacking, "n_needed"] = wanted
     marked.loc[lacking, "reliance_reason_code"] = code
     marked.loc[lacking, "reliance_reason"] = [
-        f"only {count} {unit}, {needed} needed for a test{over}" for count in units[lacking]
+        f"only {count} {unit}, {wanted} needed for a test{over}" for count in units[lacking]
     ]
     beyond = few & ~lacking  # a rate so low that the random patterns are too few for it
     marked.loc[beyond, "reliance_reason_code"] = NOT_TESTED
@@ -89,7 +89,10 @@ def mark_filled(table: pd.DataFrame, bounds: Thresholds) -> pd.DataFrame:
     return marked
 
 
-def _needed(bound: float, least: int, draws: int) -> int:
-    """Smallest number of photos, at least `least`, whose smallest p is at most `bound`."""
+def needed(bound: float, least: int, draws: int) -> int:
+    """Smallest number of photos, at least `least`, whose smallest p is at most `bound`.
+
+    Where none is, since random patterns are too few for the bound, it is the first that is tested by these.
+    """
     exact = range(least, max(least, stats.EXACT_SIGN_FLIPS) + 2)
     return next((n for n in exact if stats.least_sign_flip_p(n, draws) <= bound), exact[-1])

@@ -13,6 +13,7 @@ from pathlib import Path
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.sources.folder import from_folder
 from bias_audit.data.sources.options import ClassNames, SourceOptions
+from bias_audit.data.sources.sample import sampled
 from bias_audit.data.sources.table import from_table
 from bias_audit.data.trees import Place, place_of
 from bias_audit.errors import DataError
@@ -53,6 +54,9 @@ SOURCES: dict[str, Source] = {
 }
 """Kinds of data sets by name; the first that recognises a place reads it, so what is more special stands before."""
 
+OF_ALL = ("sample",)
+"""Options that every source knows, for they are applied to what it lists."""
+
 
 def open_dataset(data: Path, class_names: ClassNames, options: SourceOptions | None = None) -> Dataset:
     """List the samples of a data set.
@@ -74,7 +78,7 @@ def open_dataset(data: Path, class_names: ClassNames, options: SourceOptions | N
         raise DataError(f"{str(data)!r} is no data set of a kind that is read", f"Read are {kinds}.")
     options = options or SourceOptions()
     for name in options.kept():
-        if name not in source.knows:
+        if name not in (*source.knows, *OF_ALL):
             known = ", or ".join(each.told for each in SOURCES.values() if name in each.knows)
             raise DataError(f"--{name} is for {known}", f"{str(data)!r} is read as {source.told}.")
-    return source.read(place, class_names, options)
+    return sampled(source.read(place, class_names, options), options)

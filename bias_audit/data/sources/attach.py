@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from bias_audit.data.dataset import Box, Dataset
-from bias_audit.data.locations import Location
+from bias_audit.data.sources import mistakes
 from bias_audit.data.sources.folder import told_unread
 from bias_audit.data.sources.table import box_of, read_records
 from bias_audit.data.tables import told_names
@@ -30,11 +30,11 @@ def attach_masks(dataset: Dataset, folder: Path) -> Dataset:
     if not os.path.isdir(folder):
         raise DataError(f"no mask folder at {str(folder)!r}{unreachable(folder)}")
     tree = Folder(folder)
-    masks: dict[str, Location] = {}
+    masks: dict[str, str] = {}
     listed = tree.files()
     for name in sorted(listed.files, key=_rank):
         if _suffix(name) in MASK_FORMATS:
-            masks.setdefault(printable_name(name.rpartition(".")[0]), tree.location(name))
+            masks.setdefault(printable_name(name.rpartition(".")[0]), name)
     unread = told_unread(listed.unread)
     because = f"; not read was {unread[0]}" if unread else ""
     if not masks:
@@ -43,13 +43,13 @@ def attach_masks(dataset: Dataset, folder: Path) -> Dataset:
         )
     stems = [sample.image_id.rpartition(".")[0] for sample in dataset.samples]
     samples = tuple(
-        replace(sample, mask=sample.mask or masks.get(stem))
+        replace(sample, mask=tree.location(masks[stem])) if sample.mask is None and stem in masks else sample
         for sample, stem in zip(dataset.samples, stems, strict=True)
     )
     if all(sample.mask is None for sample in samples):
         raise DataError(
             f"none of the {len(masks)} masks in {str(folder)!r} matches an image",
-            f"Expected the same tree and stem: {stems[0]}.png; found for instance {next(iter(masks))!r}.",
+            mistakes.unlike_masks([sample.image_id for sample in dataset.samples], masks, str(folder)),
         )
     bare = {sample.label for sample in samples} - {sample.label for sample in samples if sample.mask is not None}
     for name in (dataset.class_names[label] for label in sorted(bare)):
@@ -58,7 +58,10 @@ def attach_masks(dataset: Dataset, folder: Path) -> Dataset:
                 f"no mask of the class {name!r} can be read: {told_unread(lost)[0]}",
                 "Allow the folder of masks to be read.",
             )
-    return replace(dataset, samples=samples, unread_folders=(*dataset.unread_folders, *unread))
+    known = set(stems)
+    # Of a sample nobody knows which masks are of the photos that it leaves out.
+    unused = () if dataset.sampled_from else tuple(printable_name(masks[stem]) for stem in masks if stem not in known)
+    return replace(dataset, samples=samples, unread_folders=(*dataset.unread_folders, *unread), unused_masks=unused)
 
 
 def attach_boxes(dataset: Dataset, file: Path, columns: int = Limits.columns) -> Dataset:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bias_audit.data.dataset import Dataset, Sample
+from bias_audit.data.sources import mistakes
 from bias_audit.data.sources.options import ClassNames, SourceOptions
 from bias_audit.data.tables import told_names
 from bias_audit.data.trees import Place, printable_name
@@ -30,13 +31,10 @@ def from_folder(place: Place, class_names: ClassNames, options: SourceOptions) -
     tree = place.tree
     names_there, others, unread = tree.top()
     folders = [name for name in names_there if not name.startswith(".")]
+    loose = sum(map(is_image, others))
     if not folders:
-        loose = sum(1 for name in others if is_image(name))
-        found = f"{loose} images directly inside it" if loose else "nothing to read"
-        raise DataError(
-            f"{str(tree)!r} holds no class folders, but {found}",
-            "Expected one folder per class: DATA/husky/1.jpg, DATA/wolf/2.jpg, ... or a table (CSV, Parquet).",
-        )
+        raise mistakes.no_class_folders(tree, others, loose)
+    mistakes.refuse_parts(tree, folders, class_names)
     names = class_names or tuple(folders)
     if unknown := [name for name in folders if name not in names]:
         raise DataError(
@@ -66,7 +64,10 @@ def from_folder(place: Place, class_names: ClassNames, options: SourceOptions) -
             f"{str(tree)!r} has {len(folders)} class folders, but no images in them",
             f"Read are {', '.join(KERAS_FORMATS)}, as keras.utils.image_dataset_from_directory does.",
         )
-    return Dataset(tuple(samples), names, "folder", tuple(ignored), unread_folders=told_unread(unread))
+    left_out = {"lie beside the class folders and are of no class": loose} if loose else {}
+    return Dataset(
+        tuple(samples), names, "folder", tuple(ignored), unread_folders=told_unread(unread), left_out=left_out
+    )
 
 
 def told_unread(unread: Mapping[str, str]) -> tuple[str, ...]:

@@ -19,19 +19,27 @@ class SourceOptions:
 
     Attributes:
         split: keep only pictures of this part ("train", "val"); None = all.
+        sample: about so many photos, drawn from all classes, stand for all; None = all. See `sample.sampled`. Every
+            source knows it.
         outside: whether paths in a file of the data set may leave its folder. Never kept in a run.
         limits: what files may cost.
+        seed, cluster: settings of the audit of these names, by which a sample is drawn.
     """
 
     split: str | None = None
+    sample: int | None = None
     outside: bool = False
     limits: Limits = DEFAULTS
+    seed: int = 0
+    cluster: str | None = None
 
     @classmethod
-    def given(cls, values: Mapping[str, Any], *, outside: bool, limits: Limits) -> SourceOptions:
+    def given(
+        cls, values: Mapping[str, Any], *, outside: bool, limits: Limits, seed: int = 0, cluster: str | None = None
+    ) -> SourceOptions:
         """The options of these values by name, as a user or a run gives them; None counts as not given."""
         named = {name: value for name, value in values.items() if name in NAMES and value is not None}
-        return cls(**named, outside=outside, limits=limits)
+        return cls(**named, outside=outside, limits=limits, seed=seed, cluster=cluster)
 
     def kept(self) -> dict[str, Any]:
         """What a run keeps, so that its data are read in the same way again: all that was given but permissions."""
@@ -39,5 +47,5 @@ class SourceOptions:
 
 
 _DEFAULTS = {each.name: each.default for each in dataclasses.fields(SourceOptions)}
-NAMES = tuple(name for name in _DEFAULTS if name not in ("outside", "limits"))
-"""Names of the options that the user gives, beside permissions and limits."""
+NAMES = tuple(name for name in _DEFAULTS if name not in ("outside", "limits", "seed", "cluster"))
+"""Names of the options that the user gives, beside permissions, limits and settings of the audit."""

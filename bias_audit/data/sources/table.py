@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -38,6 +39,7 @@ def from_table(place: Place, class_names: ClassNames, options: SourceOptions) ->
                 f"{said} has no column {column!r}; it has {told_names(records[0])}",
                 "Needed are image and label; optional are mask, box and split; further columns are kept.",
             )
+    splits = Counter(str(record["split"]) for record in records if record.get("split") is not None)
     if (split := options.split) is not None:
         if "split" not in records[0]:
             raise DataError(f"{said} has no column 'split', but --split {split} was given")
@@ -74,7 +76,7 @@ def from_table(place: Place, class_names: ClassNames, options: SourceOptions) ->
             columns={name: record[name] for name in extra},
         )
     ordered = tuple(samples[image_id] for image_id in sorted(samples))
-    return Dataset(ordered, names, "table", columns=extra)
+    return Dataset(ordered, names, "table", columns=extra, splits=splits)
 
 
 def read_records(file: Location, columns: int = Limits.columns) -> list[dict[str, Any]]:
