@@ -19,11 +19,17 @@ class SourceOptions:
 
     Attributes:
         split: keep only pictures of this part ("train", "val"); None = all.
+        images: folder of the pictures that a file of annotations names; None = the folder of that file.
+        objects: what one sample is, "photo" or "each" object of a photo.
+        object_size: least height and width in pixels of an object that is a sample of its own.
         outside: whether paths in a file of the data set may leave its folder. Never kept in a run.
         limits: what files may cost.
     """
 
     split: str | None = None
+    images: str | None = None
+    objects: str = "photo"
+    object_size: int = 32
     outside: bool = False
     limits: Limits = DEFAULTS
 
