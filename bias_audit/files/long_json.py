@@ -122,8 +122,8 @@ class _Text:
                 long = "integer string conversion" in str(raised)
                 self.refuse("an integer of thousands of digits" if long else str(raised))
             else:
-                # A number that ends with the buffer may go on.
-                if end < len(self.buffer) or self.buffer[end - 1] in '"]}' or self._ended:
+                # A number that ends with the buffer may go on, also behind ".", "e" or "e-".
+                if end + 2 < len(self.buffer) or self.buffer[end - 1] in '"]}' or self._ended:
                     self.at = end
                     return value
             self._more()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,10 @@ class SourceOptions:
     object_size: int = 32
     outside: bool = False
     limits: Limits = DEFAULTS
+
+    def __post_init__(self) -> None:
+        if isinstance(self.images, os.PathLike):  # a run keeps it as text
+            object.__setattr__(self, "images", os.fspath(self.images))
 
     @classmethod
     def given(cls, values: Mapping[str, Any], *, outside: bool, limits: Limits) -> SourceOptions:
