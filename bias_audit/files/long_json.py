@@ -21,7 +21,7 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 
 
 def elements(
-    read: Callable[[int], bytes], error: type[BiasAuditError], begin: str, hint: str = ""
+    read: Callable[[int], bytes], error: type[BiasAuditError], begin: str, *, hint: str = "", nan: bool = False
 ) -> Iterator[tuple[str, Any, bool]]:
     """What an object at the top level of a JSON file holds, in the order of the file.
 
@@ -30,6 +30,7 @@ def elements(
         error: kind of error that a file raises which is no such file.
         begin: begin of the sentence, as "the file 'it.json' is".
         hint: what the user can do.
+        nan: NaN and Infinity are numbers, which JSON does not know.
 
     Yields:
         (key, element, True) of each element of a list, and (key, value, False) of each value that is no list.
@@ -38,7 +39,7 @@ def elements(
         BiasAuditError: no JSON, no object, an object with one key twice, or an element that is too long; the sentence
             says where. Also after elements were handed on, since the rest of the file is not known before.
     """
-    text = _Text(read, error, begin, hint)
+    text = _Text(read, error, begin, hint, nan)
     if text.char() != "{":
         text.refuse(f"its top level is no object but begins with {text.char()!r}")
     text.at += 1
@@ -67,13 +68,16 @@ def elements(
 class _Text:
     """The text from the place on that is read now: `buffer[at:]`, and what `read` still gives."""
 
-    def __init__(self, read: Callable[[int], bytes], error: type[BiasAuditError], begin: str, hint: str) -> None:
+    def __init__(
+        self, read: Callable[[int], bytes], error: type[BiasAuditError], begin: str, hint: str, nan: bool
+    ) -> None:
         self.buffer, self.at = "", 0
         self._read, self._error, self._begin, self._hint = read, error, begin, hint
         self._before = 0  # characters before the buffer
         self._ended = False
         self._utf8 = codecs.getincrementaldecoder("utf-8-sig")()
-        self._decode = json.JSONDecoder(object_pairs_hook=unique, parse_constant=no_number).raw_decode
+        constant = None if nan else no_number
+        self._decode = json.JSONDecoder(object_pairs_hook=unique, parse_constant=constant).raw_decode
 
     def elements(self) -> Iterator[Any]:
         """Elements of a list whose bracket is behind."""

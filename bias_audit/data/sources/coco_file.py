@@ -147,7 +147,8 @@ def _elements(opened: BinaryIO, said: str, limits: Limits) -> Iterator[tuple[str
             raise DataError(f"{said} has {beyond('annotation_bytes', size - left, limits.annotation_bytes)}")
         return data
 
-    return elements(read, DataError, f"the COCO file {said} is", _FORM)
+    # Other programs write NaN, which costs one annotation and not the file.
+    return elements(read, DataError, f"the COCO file {said} is", hint=_FORM, nan=True)
 
 
 def _add_category(categories: dict[int, str], element: Any, said: str) -> None:
