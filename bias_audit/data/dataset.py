@@ -25,6 +25,10 @@ class Drawn(Protocol):
     def content(self) -> str:
         """Text that identifies the shapes, as the content of a file does a mask."""
 
+    @property
+    def kind(self) -> str:
+        """What its object is drawn of: "mask" = its outline, or "box" = boxes around it."""
+
     def draw(self, size: tuple[int, int]) -> tuple[NDArray[np.uint8] | None, str]:
         """Draw the mask in the size of its picture.
 

@@ -75,9 +75,9 @@ def load_mask(
         return None, NO_MASK, ""
     if sample.mask is not None and not isinstance(sample.mask, Location):
         drawn, status = sample.mask.draw(size)
-        return (
-            (None, EMPTY, "mask") if drawn is not None and not (drawn == FOREGROUND).any() else (drawn, status, "mask")
-        )
+        if drawn is not None and not (drawn == FOREGROUND).any():
+            drawn, status = None, EMPTY
+        return drawn, status, sample.mask.kind
     if sample.mask is None:
         boxed = boxes_to_mask(sample.boxes, size)
         return (boxed, OK, "box") if (boxed == FOREGROUND).any() else (None, EMPTY, "box")
@@ -85,8 +85,7 @@ def load_mask(
     if mask is None:
         return None, status, "mask"
     if mask.shape != size:
-        height, width = mask.shape
-        if abs(height * size[1] - width * size[0]) > 0.01 * height * size[1]:
+        if not same_aspect(mask.shape, size):
             return None, WRONG_SIZE, "mask"
         mask = resize_nearest(mask, size)
     if not (mask == FOREGROUND).any():
@@ -163,18 +162,24 @@ def boxes_to_mask(boxes: tuple[Box, ...], size: tuple[int, int]) -> Mask:
     """
     mask = np.zeros(size, np.uint8)
     for x_min, y_min, x_max, y_max in boxes:
-        rows = slice(_first_centre(y_min), _first_centre(y_max))
-        columns = slice(_first_centre(x_min), _first_centre(x_max))
+        rows = slice(first_centre(y_min), first_centre(y_max))
+        columns = slice(first_centre(x_min), first_centre(x_max))
         mask[rows, columns] = FOREGROUND
     return mask
 
 
-def _first_centre(edge: float) -> int:
+def first_centre(edge: float) -> int:
     """Index i >= 0 of the first pixel whose centre (i + .5) lies at or beyond an edge.
 
     Not `round`, which takes 0.5 down and 1.5 up.
     """
     return max(0, math.ceil(edge - 0.5))
+
+
+def same_aspect(shape: tuple[int, ...], size: tuple[int, int]) -> bool:
+    """Whether a mask (H, W) of this shape has the aspect ratio of its picture of `size` within 1 %."""
+    height, width = shape
+    return abs(height * size[1] - width * size[0]) <= 0.01 * height * size[1]
 
 
 def resize_nearest(

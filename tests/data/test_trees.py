@@ -51,6 +51,7 @@ class Left:
     """The left half is foreground, the last column void; or nothing at all."""
 
     empty: bool = False
+    kind = "mask"
 
     @property
     def content(self) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bias_audit.data.dataset import Dataset
+from bias_audit.data.sources.coco import from_coco
 from bias_audit.data.sources.folder import from_folder
 from bias_audit.data.sources.options import ClassNames, SourceOptions
 from bias_audit.data.sources.sample import sampled
@@ -50,6 +51,7 @@ def _tree(place: Place) -> bool:
 
 SOURCES: dict[str, Source] = {
     "table": Source("a CSV or Parquet table", _file(".csv", ".parquet"), from_table, ("split",)),
+    "coco": Source("a COCO file of instances (JSON)", _file(".json"), from_coco, ("images", "objects", "object_size")),
     "folder": Source("a folder with one folder per class", _tree, from_folder),
 }
 """Kinds of data sets by name; the first that recognises a place reads it, so what is more special stands before."""
@@ -80,5 +82,5 @@ def open_dataset(data: Path, class_names: ClassNames, options: SourceOptions | N
     for name in options.kept():
         if name not in (*source.knows, *OF_ALL):
             known = ", or ".join(each.told for each in SOURCES.values() if name in each.knows)
-            raise DataError(f"--{name} is for {known}", f"{str(data)!r} is read as {source.told}.")
+            raise DataError(f"--{name.replace('_', '-')} is for {known}", f"{str(data)!r} is read as {source.told}.")
     return sampled(source.read(place, class_names, options), options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,9 @@ class SourceOptions:
         split: keep only pictures of this part ("train", "val"); None = all.
         sample: about so many photos, drawn from all classes, stand for all; None = all. See `sample.sampled`. Every
             source knows it.
+        images: folder of the pictures that a file of annotations names; None = the folder of that file.
+        objects: what one sample is, "photo" or "each" object of a photo.
+        object_size: least height and width in pixels of an object that is a sample of its own.
         outside: whether paths in a file of the data set may leave its folder. Never kept in a run.
         limits: what files may cost.
         seed, cluster: settings of the audit of these names, by which a sample is drawn.
@@ -28,10 +32,17 @@ class SourceOptions:
 
     split: str | None = None
     sample: int | None = None
+    images: str | None = None
+    objects: str = "photo"
+    object_size: int = 32
     outside: bool = False
     limits: Limits = DEFAULTS
     seed: int = 0
     cluster: str | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.images, os.PathLike):  # a run keeps it as text
+            object.__setattr__(self, "images", os.fspath(self.images))
 
     @classmethod
     def given(
