@@ -272,8 +272,8 @@ class TestBad:
             _read(tmp_path, "test")
 
     def test_a_file_of_any_size_is_not_read(self, tmp_path: Path) -> None:
-        _write(tmp_path, TWO + "val: images\n" + "#" * 1_000_001, {"images/a.png": "0 .5 .5 1 1"})
-        with pytest.raises(DataError, match="larger than 1,000,000 bytes"):
+        _write(tmp_path, TWO + "val: images\n" + "#" * 400_001, {"images/a.png": "0 .5 .5 1 1"})
+        with pytest.raises(DataError, match="larger than 400,000 bytes"):
             _read(tmp_path)
 
     def test_it_leaves_its_folder_only_where_that_is_allowed(self, tmp_path: Path) -> None:
