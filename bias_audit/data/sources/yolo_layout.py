@@ -19,7 +19,7 @@ SPLITS = ("test", "val", "train")
 """Parts of a data set that a data.yaml names."""
 
 LARGEST, LARGEST_LIST = 400_000, 100_000_000
-"""Most bytes of a data.yaml, and of a list of pictures. 13,000 classes take 270,000; reading takes 25 seconds for 1e6."""
+"""Most bytes of a data.yaml, of which 13,000 classes take 270,000, and of a list of pictures."""
 
 _NOTHING = ("", "~", "null", "Null", "NULL")
 """How YAML writes nothing."""
