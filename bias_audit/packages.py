@@ -34,6 +34,7 @@ PACKAGES = {
     "torchvision": ("torchvision", "torchvision"),
     "transformers": ("Transformers", "transformers"),
     "uvicorn": ("Uvicorn", "bias-audit[review]"),
+    "yaml": ("PyYAML", "bias-audit"),
 }
 """Module -> (what people call it, what to install: with an extra of pyproject.toml, where the core is without it).
 

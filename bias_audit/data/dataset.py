@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from bias_audit.data.locations import Location, stamp
+from bias_audit.data.locations import Location, Stored, read_location, stamp
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +41,32 @@ class Drawn(Protocol):
 
 
 @dataclass(frozen=True)
+class Indexed(Stored):
+    """A mask file that shows several objects or classes, some of which are the object of one picture.
+
+    Attributes:
+        file: where it lies.
+        foreground: its values that are the object; 0 is background, and every other value VOID.
+    """
+
+    file: Location
+    foreground: tuple[int, ...]
+
+    def read(self) -> bytes:
+        return read_location(self.file)
+
+    def stamp(self) -> str:
+        return f"{stamp(self.file)} {self.foreground}"
+
+    def __str__(self) -> str:
+        return str(self.file)
+
+    @property
+    def name(self) -> str:
+        return self.file.name
+
+
+@dataclass(frozen=True)
 class Sample:
     """One picture and what is known about it.
 
@@ -62,6 +88,11 @@ class Sample:
     boxes: tuple[Box, ...] = ()
     columns: Mapping[str, object] = field(default_factory=dict)
     skip: str = ""
+
+    @property
+    def outlined(self) -> bool:
+        """Whether it has a mask of its object's outline that somebody drew; boxes are none."""
+        return self.mask is not None and (isinstance(self.mask, Location) or self.mask.kind == "mask")
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,19 @@ def read_location(location: Location) -> bytes:
     return location.read() if isinstance(location, Stored) else read_regular(location)
 
 
+def read_bounded(location: Location, most: int) -> bytes:
+    """Bytes of a file of annotations, of which nothing but its size is known.
+
+    Raises:
+        OSError, ValueError: they cannot be read, or are more than `most`.
+    """
+    with open_location(location) as opened:
+        data = opened.read(most + 1)
+    if len(data) > most:
+        raise ValueError(f"larger than {most:,} bytes")
+    return data
+
+
 def open_location(location: Location) -> BinaryIO:
     """What lies there, opened for reading. Errors as in `read_location`."""
     return io.BytesIO(location.read()) if isinstance(location, Stored) else open_regular(location)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.data.contents import content_of
-from bias_audit.data.dataset import Box, Sample
+from bias_audit.data.dataset import Box, Indexed, Sample
 from bias_audit.data.locations import Location
 from bias_audit.data.pictures import read_picture
 from bias_audit.limits.bounds import Limits
@@ -45,11 +45,13 @@ class MaskReading:
         foreground: values that are foreground; None = all but 0 and the ignored value.
         ignore: value that is VOID; None = no value, except 255 in palette masks (PASCAL VOC).
         pixels: most pixels of a mask file, see `Limits`.
+        others_void: whether values that are neither foreground nor 0 are VOID, as in a file of several objects.
     """
 
     foreground: tuple[int, ...] | None = None
     ignore: int | None = None
     pixels: int = Limits.pixels
+    others_void: bool = False
 
 
 def load_mask(
@@ -81,6 +83,8 @@ def load_mask(
     if sample.mask is None:
         boxed = boxes_to_mask(sample.boxes, size)
         return (boxed, OK, "box") if (boxed == FOREGROUND).any() else (None, EMPTY, "box")
+    if isinstance(sample.mask, Indexed):  # what its values mean is known, whatever those of other files do
+        reading = MaskReading(sample.mask.foreground, None, reading.pixels, others_void=True)
     mask, status = (None, MASK_UNREADABLE) if data is None else read_mask(data, reading)
     if mask is None:
         return None, status, "mask"
@@ -148,6 +152,8 @@ def _mask_of(image: Image, reading: MaskReading) -> tuple[Mask | None, str]:
     ignore = 255 if reading.ignore is None and mode == "P" else reading.ignore
     foreground = values != 0 if reading.foreground is None else np.isin(values, reading.foreground)
     mask = foreground.astype(np.uint8)
+    if reading.others_void:
+        mask[~foreground & (values != 0)] = VOID
     if ignore is not None:
         mask[values == ignore] = VOID
     return mask, OK

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -91,7 +92,7 @@ class Folder(Tree):
 
     def files(self, below: str = "") -> Listing:
         listed = list_files(self.path / below)
-        there = {path: why for path, why in listed.unread.items() if path != self.path / below or path.exists()}
+        there = {path: why for path, why in listed.unread.items() if path != self.path / below or os.path.exists(path)}
         return Listing(
             [self._name(path) for path in listed.files], {self._name(path): why for path, why in there.items()}
         )
@@ -100,7 +101,7 @@ class Folder(Tree):
         return self.path / name
 
     def has(self, name: str) -> bool:
-        return (self.path / name).is_file()
+        return os.path.isfile(self.path / name)  # false, too, for a name that no file can have
 
     def named(self, value: str, where: str, *, below: str = "", outside: bool = False) -> tuple[str, Location]:
         root = self._root

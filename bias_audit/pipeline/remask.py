@@ -70,7 +70,7 @@ def rescore_shards(
         name = attention.shard_name(start // size)
         rows, shard = _read(old, name, start, min(size, len(dataset.samples) - start))
         places = {int(position): i for i, position in enumerate(shard.get("positions", ()))}
-        masked = [row for row in rows if row["status"] == OK and dataset.samples[row["#position"]].mask is not None]
+        masked = [row for row in rows if row["status"] == OK and dataset.samples[row["#position"]].outlined]
         given += len(masked)
         for first in range(0, len(masked), batch):
             part = masked[first : first + batch]

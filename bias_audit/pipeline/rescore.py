@@ -242,7 +242,7 @@ def _outlined(old: AuditResult, dataset: Dataset, corrected: Dataset, outside: b
     with contextlib.suppress(DataError):  # the folder of masks may be gone, which costs outlines and no number
         dataset = dataset_of(old, outside=outside, limits=limits)
     pairs = zip(dataset.samples, corrected.samples, strict=True)
-    samples = tuple(new if new.mask is not None else sample for sample, new in pairs)
+    samples = tuple(new if new.outlined else sample for sample, new in pairs)
     return dataclasses.replace(dataset, samples=samples)
 
 

@@ -16,6 +16,7 @@ from . import (
     run_folders,
     segmenters,
     settings,
+    voc_yolo,
 )
 from .trying import Kind
 
@@ -32,6 +33,7 @@ KINDS: dict[str, Kind] = {
     **programs.KINDS,
     **segmenters.KINDS,
     **onnx_models.KINDS,
+    **voc_yolo.KINDS,
     **audits.KINDS,
 }
 """Name -> kind, in the order of the table. A new kind is a function in the file of what it attacks and a line there."""

@@ -114,6 +114,7 @@ class TestFolder:
         assert tree.files("no such").unread == {}
         assert tree.top()[:2] == (["a", "b"], ["4.png"])
         assert (tree.has("b/c/1.png"), tree.has("b/c"), tree.has("b/9.png")) == (True, False, False)
+        assert (tree.has("b/" + "x" * 5000), tree.files("x" * 5000).files) == (False, [])
         assert tree.location("b/2.png") == tmp_path / "b/2.png"
 
     def test_what_it_names(self, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ class Missed:
 
 def measure(context: Context) -> Measured:
     """Look around the drawn masks; an empty result where there are none."""
-    drawn = [position for position, sample in enumerate(context.dataset.samples) if sample.mask is not None]
+    drawn = [position for position, sample in enumerate(context.dataset.samples) if sample.outlined]
     if not drawn:
         return Measured()
     with context.progress.stage("Checking drawn masks", min(MOST, len(drawn)), "images") as advance:

@@ -48,7 +48,7 @@ class MaskQuality:
 
 def count_checked(dataset: Dataset) -> int:
     """Number of photos that `check_masks` reads: at most MOST of those with a drawn mask."""
-    return min(MOST, sum(sample.mask is not None for sample in dataset.samples))
+    return min(MOST, sum(sample.outlined for sample in dataset.samples))
 
 
 def measure(context: Context) -> Measured:
@@ -85,7 +85,7 @@ def check_masks(
     """
     if (known := read_quality(run)) is not None:
         return known
-    drawn_at = [position for position, sample in enumerate(dataset.samples) if sample.mask is not None]
+    drawn_at = [position for position, sample in enumerate(dataset.samples) if sample.outlined]
     masked = dataclasses.replace(dataset, samples=tuple(dataset.samples[position] for position in drawn_at))
     codes = None if groups is None else groups[np.array(drawn_at, np.intp)]
     chosen = spread(masked, MOST, seed, codes)

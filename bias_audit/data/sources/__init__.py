@@ -16,6 +16,8 @@ from bias_audit.data.sources.folder import from_folder
 from bias_audit.data.sources.options import ClassNames, SourceOptions
 from bias_audit.data.sources.sample import sampled
 from bias_audit.data.sources.table import from_table
+from bias_audit.data.sources.voc import from_voc, is_voc
+from bias_audit.data.sources.yolo import from_yolo, is_yolo
 from bias_audit.data.trees import Place, place_of
 from bias_audit.errors import DataError
 from bias_audit.files.regular import unreachable
@@ -52,6 +54,8 @@ def _tree(place: Place) -> bool:
 SOURCES: dict[str, Source] = {
     "table": Source("a CSV or Parquet table", _file(".csv", ".parquet"), from_table, ("split",)),
     "coco": Source("a COCO file of instances (JSON)", _file(".json"), from_coco, ("images", "objects", "object_size")),
+    "voc": Source("a folder of Pascal VOC (JPEGImages/, Annotations/)", is_voc, from_voc, ("split",)),
+    "yolo": Source("a data.yaml of YOLO, or its folder", is_yolo, from_yolo, ("split",)),
     "folder": Source("a folder with one folder per class", _tree, from_folder),
 }
 """Kinds of data sets by name; the first that recognises a place reads it, so what is more special stands before."""

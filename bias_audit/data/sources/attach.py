@@ -22,7 +22,7 @@ MASK_FORMATS = (".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".jpg", ".jpeg
 def attach_masks(dataset: Dataset, folder: Path) -> Dataset:
     """Give each sample the mask file at the same relative path, up to the suffix: wolf/1.jpg -> FOLDER/wolf/1.png.
 
-    A sample that has a mask already keeps it.
+    A sample that has a mask already keeps it; boxes give way.
 
     Raises:
         DataError: no such folder, no masks in it, or no sample with a mask afterwards.
@@ -43,15 +43,15 @@ def attach_masks(dataset: Dataset, folder: Path) -> Dataset:
         )
     stems = [sample.image_id.rpartition(".")[0] for sample in dataset.samples]
     samples = tuple(
-        replace(sample, mask=tree.location(masks[stem])) if sample.mask is None and stem in masks else sample
+        sample if sample.outlined or stem not in masks else replace(sample, mask=tree.location(masks[stem]))
         for sample, stem in zip(dataset.samples, stems, strict=True)
     )
-    if all(sample.mask is None for sample in samples):
+    if not any(sample.outlined for sample in samples):
         raise DataError(
             f"none of the {len(masks)} masks in {str(folder)!r} matches an image",
             mistakes.unlike_masks([sample.image_id for sample in dataset.samples], masks, str(folder)),
         )
-    bare = {sample.label for sample in samples} - {sample.label for sample in samples if sample.mask is not None}
+    bare = {sample.label for sample in samples} - {sample.label for sample in samples if sample.outlined}
     for name in (dataset.class_names[label] for label in sorted(bare)):
         if lost := {below: why for below, why in listed.unread.items() if below.partition("/")[0] == name}:
             raise DataError(

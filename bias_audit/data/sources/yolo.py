@@ -1,0 +1,131 @@
+"""Lists the samples of a data set in the form of YOLO: a data.yaml, pictures, and a label file for each of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from bias_audit.data.dataset import Dataset, Sample
+from bias_audit.data.locations import read_bounded
+from bias_audit.data.sources.objects import foreground_of
+from bias_audit.data.sources.options import ClassNames, SourceOptions
+from bias_audit.data.sources.yolo_layout import SPLITS, DataYaml, Found, read_data_yaml
+from bias_audit.data.sources.yolo_objects import LARGEST, RelativeMask, YoloObject, read_labels
+from bias_audit.data.tables import told_names
+from bias_audit.data.trees import Place, printable_name
+from bias_audit.errors import DataError, reason_of
+
+FILES = ("data.yaml", "data.yml", "dataset.yaml")
+"""Names of the file in a folder that is given."""
+
+ASKED = ("test", "val")
+"""Parts of which, without --split, the first counts in which a picture has a label file."""
+
+
+def is_yolo(place: Place) -> bool:
+    """Whether a place is a data.yaml, or a folder that holds one."""
+    return place.suffix in (".yaml", ".yml") if place.file else not set(FILES).isdisjoint(place.tree.top()[1])
+
+
+def from_yolo(place: Place, class_names: ClassNames, options: SourceOptions) -> Dataset:
+    """List the samples of a part of a data.yaml: that of `options.split`, else of test, else of val.
+
+    The class of a photo is that of its largest object, its foreground are all objects of this class, and all others are
+    void. The image id is the name below the `path` of the data.yaml. Classes without `class_names` are the names of
+    the data.yaml in their order. For the arguments see `open_dataset`.
+
+    Raises:
+        DataError: no data.yaml that can be read, no such part, no picture in it, or none with an object.
+    """
+    file = place.file or next(name for name in FILES if name in place.tree.top()[1])
+    data = read_data_yaml(place.tree, file, outside=options.outside)
+    split, photos = _chosen(data, options.split)
+    names = class_names or data.names
+    left: Counter[str] = Counter()
+    others = {other: count for other in SPLITS if other != split and (count := _count(data, other))}
+    if others:
+        told = ", ".join(f"{count} of {other}" for other, count in others.items())
+        left[f"are of other parts than {split}, which was read ({told})"] = sum(others.values())
+    listed: list[tuple[str, Found, tuple[YoloObject, ...], str]] = []
+    unread: list[str] = []
+    for image_id, photo in zip(data.image_ids(photos), photos, strict=True):
+        label = photo.label()
+        if not label.tree.has(label.name):
+            left["have no label file"] += 1
+            continue
+        try:
+            text = read_bounded(label.tree.location(label.name), LARGEST).decode("utf-8-sig")
+            objects, problem = read_labels(text, data.names, data.keypoints)
+            if problem and not objects:
+                raise ValueError(problem)
+        except (OSError, ValueError) as error:
+            unread.append(f"{printable_name(label.name)}: {reason_of(error)}")
+            continue
+        if objects:
+            listed.append((image_id, photo, objects, problem))
+        else:
+            left["have no object"] += 1
+    if unread:
+        left[f"have a label file that cannot be read ({unread[0]})"] = len(unread)
+    corners = {each.corners for _, _, objects, _ in listed for each in objects}
+    outlines = bool(corners - {0, 4})  # where every polygon has four corners, they are oriented boxes
+    samples: list[Sample] = []
+    unnamed: Counter[str] = Counter()
+    for image_id, photo, objects, problem in listed:
+        front = foreground_of(objects)
+        label_name = objects[front[0]].label
+        if label_name not in names:
+            unnamed[label_name] += 1
+            continue
+        mask = None if problem else _mask(objects, front, outlines)
+        location = photo.tree.location(photo.name)
+        samples.append(Sample(image_id, location, names.index(label_name), mask=mask, skip=problem))
+    if unnamed:
+        left[f"show a class that the class map does not name ({told_names(sorted(unnamed))})"] = unnamed.total()
+    if not samples:
+        why = "; ".join(f"{count} pictures {reason}" for reason, count in left.items())
+        raise DataError(f"{data.said} leads to no picture with an object in its part {split}: {why}")
+    samples.sort(key=lambda sample: sample.image_id)
+    return Dataset(tuple(samples), names, "yolo", left_out=dict(left))
+
+
+def _chosen(data: DataYaml, split: str | None) -> tuple[str, list[Found]]:
+    """(the part that is read, its pictures)."""
+    hint = "It has " + (told_names([name for name in SPLITS if data.parts[name]]) or "no parts") + "."
+    if split is not None:
+        if not data.parts.get(split):
+            raise DataError(f"{data.said} has no part {split!r}", hint)
+        if photos := data.photos(split):
+            return split, photos
+        raise DataError(
+            f"{data.said} leads to no pictures: its part {split!r} is {told_names(data.parts[split])}",
+            f"Names are relative to {str(data.base.tree.location(data.base.name))!r}.",
+        )
+    refused: DataError | None = None
+    for name in ASKED:
+        try:
+            photos = data.photos(name)
+        except DataError as error:
+            refused = refused or error
+            continue
+        if any(label.tree.has(label.name) for label in map(Found.label, photos)):
+            return name, photos
+    raise refused or DataError(
+        f"{data.said} leads to no pictures with label files, neither as test nor as val",
+        f"{hint} Names are relative to {str(data.base.tree.location(data.base.name))!r}. --split train reads another.",
+    )
+
+
+def _count(data: DataYaml, split: str) -> int:
+    """Number of pictures of a part that is not read; 0 where it leads to none."""
+    try:
+        return len(data.photos(split))
+    except DataError:
+        return 0
+
+
+def _mask(objects: tuple[YoloObject, ...], front: tuple[int, ...], outlines: bool) -> RelativeMask:
+    own = set(front)
+    others = tuple(each.data for place, each in enumerate(objects) if place not in own)
+    foreground = [objects[place] for place in front]
+    drawn = outlines and any(each.corners for each in foreground)
+    return RelativeMask(tuple(each.data for each in foreground), others, "mask" if drawn else "box")
