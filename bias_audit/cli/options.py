@@ -119,8 +119,8 @@ def add_objects(parser: argparse.ArgumentParser) -> None:
         "--masks",
         metavar="DIR",
         type=Path,
-        help="foreground masks: same tree and stems as the images; without masks and boxes the objects of the "
-        "experiments are estimated (auto); none = they are not",
+        help="foreground masks, a folder or an archive (.zip, .tar): same tree and stems as the images; without masks "
+        "and boxes the objects of the experiments are estimated (auto); none = they are not",
     )
     parser.add_argument("--boxes", metavar="FILE", type=Path, help="table image,x_min,y_min,x_max,y_max: a row per box")
     parser.add_argument(
@@ -225,8 +225,8 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
         type=parsed,
         action="append",
         help="raise what a file may cost: pixels (of a picture, default 1e8), weights_bytes (of a model, 4e9), "
-        "archive_bytes (of its other parts, 1e8), batch_bytes (half the memory), columns (of a table, 1000) or "
-        "seconds_per_call (of the model, 600); repeatable",
+        "archive_bytes (of its other parts, 1e8), member_bytes (of a file in an archive of photos, 5e8), "
+        "batch_bytes (half the memory), columns (of a table, 1000) or seconds_per_call (of the model, 600); repeatable",
     )
 
 

@@ -25,6 +25,8 @@ class Limits:
             2e8; decoding takes some 16 bytes for each. The only limit that changes numbers: which photos are read.
         weights_bytes: of a model's weights, unpacked; the largest networks of `keras.applications` have 1.4e9.
         archive_bytes: of any other part of a model file, unpacked: configuration, graph, vocabulary.
+        member_bytes: of a photo, a mask or a table in an archive or a Parquet file, unpacked; a photo of 1e8 pixels
+            without compression has 3e8.
         batch_bytes: of what one batch holds in memory; None = half of the memory of the machine or its container.
         columns: of a table of the user. Each costs a test per class, and none of a real table reached 200.
         seconds_per_call: for one call of the model, the first with its loading and tracing; the command ends after it.
@@ -33,6 +35,7 @@ class Limits:
     pixels: int = 100_000_000
     weights_bytes: int = 4_000_000_000
     archive_bytes: int = 100_000_000
+    member_bytes: int = 500_000_000
     batch_bytes: int | None = None
     columns: int = 1_000
     seconds_per_call: float = 600

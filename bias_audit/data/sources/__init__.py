@@ -5,16 +5,15 @@ A new source is one function in a file here, and one line in SOURCES.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from bias_audit.data.dataset import Dataset
-from bias_audit.data.sources.folder import from_folder
+from bias_audit.data.sources.folder import from_folder, with_ignored
 from bias_audit.data.sources.options import ClassNames, SourceOptions
 from bias_audit.data.sources.table import from_table
-from bias_audit.data.trees import Place, place_of
+from bias_audit.data.trees import Place, exists, place_of
 from bias_audit.errors import DataError
 from bias_audit.files.regular import unreachable
 
@@ -66,15 +65,15 @@ def open_dataset(data: Path, class_names: ClassNames, options: SourceOptions | N
         DataError: nothing there, or nothing that can be audited.
     """
     kinds = ", or ".join(source.told for source in reversed(SOURCES.values()))
-    if not os.path.exists(data):
+    options = options or SourceOptions()
+    if not exists(data):
         raise DataError(f"no data at {str(data)!r}{unreachable(data)}", f"Give {kinds}.")
-    place = place_of(data)
+    place = place_of(data, options.limits)
     source = next((each for each in SOURCES.values() if each.recognises(place)), None)
     if source is None:
         raise DataError(f"{str(data)!r} is no data set of a kind that is read", f"Read are {kinds}.")
-    options = options or SourceOptions()
     for name in options.kept():
         if name not in source.knows:
             known = ", or ".join(each.told for each in SOURCES.values() if name in each.knows)
             raise DataError(f"--{name} is for {known}", f"{str(data)!r} is read as {source.told}.")
-    return source.read(place, class_names, options)
+    return with_ignored(source.read(place, class_names, options), place.tree)

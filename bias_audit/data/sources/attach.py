@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -11,37 +10,40 @@ from bias_audit.data.locations import Location
 from bias_audit.data.sources.folder import told_unread
 from bias_audit.data.sources.table import box_of, read_records
 from bias_audit.data.tables import told_names
-from bias_audit.data.trees import Folder, printable_name
+from bias_audit.data.trees import Listing, Tree, is_tree, printable_name, tree_of
 from bias_audit.errors import DataError
 from bias_audit.files.regular import unreachable
-from bias_audit.limits.bounds import Limits
+from bias_audit.limits.bounds import DEFAULTS, Limits
 
 MASK_FORMATS = (".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".jpg", ".jpeg")
 
 
-def attach_masks(dataset: Dataset, folder: Path) -> Dataset:
+def attach_masks(dataset: Dataset, folder: Path, limits: Limits = DEFAULTS) -> Dataset:
     """Give each sample the mask file at the same relative path, up to the suffix: wolf/1.jpg -> FOLDER/wolf/1.png.
 
     A sample that has a mask already keeps it.
 
+    Args:
+        dataset: the samples.
+        folder: the folder of masks, or an archive of them. One folder that holds all in it may stand above the tree.
+        limits: what a file in an archive may cost.
+
     Raises:
         DataError: no such folder, no masks in it, or no sample with a mask afterwards.
     """
-    if not os.path.isdir(folder):
+    if not is_tree(folder):
         raise DataError(f"no mask folder at {str(folder)!r}{unreachable(folder)}")
-    tree = Folder(folder)
-    masks: dict[str, Location] = {}
-    listed = tree.files()
-    for name in sorted(listed.files, key=_rank):
-        if _suffix(name) in MASK_FORMATS:
-            masks.setdefault(printable_name(name.rpartition(".")[0]), tree.location(name))
+    stems = [sample.image_id.rpartition(".")[0] for sample in dataset.samples]
+    tree = tree_of(folder, limits)
+    masks, listed = _masks_of(tree)
+    if masks.keys().isdisjoint(stems) and (inner := tree.inner()) != tree:
+        masks, listed = _masks_of(inner)
     unread = told_unread(listed.unread)
     because = f"; not read was {unread[0]}" if unread else ""
     if not masks:
         raise DataError(
             f"the mask folder {str(folder)!r} holds no masks{because}", f"Read are {', '.join(MASK_FORMATS)}."
         )
-    stems = [sample.image_id.rpartition(".")[0] for sample in dataset.samples]
     samples = tuple(
         replace(sample, mask=sample.mask or masks.get(stem))
         for sample, stem in zip(dataset.samples, stems, strict=True)
@@ -59,6 +61,16 @@ def attach_masks(dataset: Dataset, folder: Path) -> Dataset:
                 "Allow the folder of masks to be read.",
             )
     return replace(dataset, samples=samples, unread_folders=(*dataset.unread_folders, *unread))
+
+
+def _masks_of(tree: Tree) -> tuple[dict[str, Location], Listing]:
+    """(name without suffix -> mask, all files) of a tree."""
+    masks: dict[str, Location] = {}
+    listed = tree.files()
+    for name in sorted(listed.files, key=_rank):
+        if _suffix(name) in MASK_FORMATS:
+            masks.setdefault(printable_name(name.rpartition(".")[0]), tree.location(name))
+    return masks, listed
 
 
 def attach_boxes(dataset: Dataset, file: Path, columns: int = Limits.columns) -> Dataset:
