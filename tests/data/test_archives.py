@@ -15,15 +15,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from packed import as_folder, as_tar, as_zip, failing, refused, told
 
 from bias_audit.data import tar_index
 from bias_audit.data.archives import Archive, clean_name, open_archive
-from bias_audit.data.dataset import Dataset
-from bias_audit.data.locations import Stored, read_location, stamp
+from bias_audit.data.locations import read_location, stamp
 from bias_audit.data.sources import SourceOptions, open_dataset
 from bias_audit.data.sources.attach import attach_masks
 from bias_audit.data.trees import Folder, place_of
-from bias_audit.errors import DataError
 from bias_audit.limits.bounds import Limits
 
 PHOTOS = {
@@ -31,29 +30,6 @@ PHOTOS = {
     "husky/notes.txt": b"text", "husky/4.webp": b"skipped", "README": b"read me",
 }  # fmt: skip
 MASKS = {"wolf/1.png": b"mask 1", "wolf/deep/er/2.bmp": b"mask 2", "husky/ä b.png": b"mask 3"}
-
-
-def as_folder(root: Path, files: Mapping[str, bytes]) -> Path:
-    for name, data in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(data)
-    return root
-
-
-def as_zip(path: Path, files: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED, below: str = "") -> Path:
-    with zipfile.ZipFile(path, "w", method) as packed:
-        for name, data in files.items():
-            packed.writestr(below + name, data)
-    return path
-
-
-def as_tar(path: Path, files: Mapping[str, bytes], kind: int = tarfile.PAX_FORMAT, below: str = "") -> Path:
-    with tarfile.open(path, "w", format=kind) as packed:
-        for name, data in files.items():
-            info = tarfile.TarInfo(below + name)
-            info.size = len(data)
-            packed.addfile(info, io.BytesIO(data))
-    return path
 
 
 PACKED: dict[str, Callable[[Path, Mapping[str, bytes], str], Path]] = {
@@ -70,34 +46,6 @@ def pack(request: pytest.FixtureRequest) -> Callable[..., Path]:
     """Packs name -> bytes into an archive of each kind: (path without suffix, files, folder above all)."""
     packed = PACKED[request.param]
     return lambda path, files, below="": packed(path, files, below)
-
-
-def told(dataset: Dataset) -> list[tuple[object, ...]]:
-    """What a data set holds, whatever the places of its bytes."""
-    return [
-        (
-            sample.image_id, sample.label, sample.boxes, dict(sample.columns), sample.skip, read_location(sample.path),
-            None if sample.mask is None else read_location(sample.mask),
-        )
-        for sample in dataset.samples
-    ]  # fmt: skip
-
-
-def refused(call: Callable[[], object], *says: str) -> DataError:
-    with pytest.raises(DataError) as caught:
-        call()
-    for part in says:
-        assert part in str(caught.value)
-    assert "\n" not in caught.value.message
-    return caught.value
-
-
-def failing(location: object) -> str:
-    """Why the bytes of a place cannot be read."""
-    assert isinstance(location, Stored)
-    with pytest.raises((OSError, ValueError)) as caught:
-        location.read()
-    return str(caught.value)
 
 
 class TestAsTheFolder:
@@ -211,7 +159,8 @@ class TestTarIndex:
         data = path.read_bytes()  # each file takes 1536 bytes
         path.write_bytes({
             "without a mark": data[: 2 * 1536], "in a header": data[: 2 * 1536 + 100],
-            "in the data": data[: 2 * 1536 - 700], "other bytes": data[: 2 * 1536] + b"x" * 512 + data[2 * 1536 + 512 :],
+            "in the data": data[: 2 * 1536 - 700],
+            "other bytes": data[: 2 * 1536] + b"x" * 512 + data[2 * 1536 + 512 :],
             "another archive": data[: 2 * 1536] + bytes(1024) + data,
         }[end])  # fmt: skip
         dataset = open_dataset(path, None)
@@ -325,10 +274,9 @@ class TestDamagedZips:
     def test_a_bomb_is_refused_by_what_it_declares(self, tmp_path: Path) -> None:
         path, _ = self._one(tmp_path, bytes(3_000_000))
         assert path.stat().st_size < 10_000
-        assert "3,000,000 bytes, beyond the limit member_bytes of 2,000,000" in self._reason(
-            path, member_bytes=2_000_000
-        )
-        assert "--limit member_bytes=3000000" in self._reason(path, member_bytes=2_000_000)
+        reason = self._reason(path, member_bytes=2_000_000)
+        assert "3,000,000 bytes, beyond the limit member_bytes of 2,000,000" in reason
+        assert "--limit member_bytes=3000000" in reason
 
     def test_a_bomb_that_lies_is_unpacked_no_further_than_it_declares(self, tmp_path: Path, monkeypatch) -> None:
         path, data = self._one(tmp_path, bytes(3_000_000))

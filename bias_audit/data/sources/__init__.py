@@ -11,8 +11,11 @@ from pathlib import Path
 
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.sources.folder import from_folder, with_ignored
+from bias_audit.data.sources.hugging_face import from_image_folder, is_image_folder
 from bias_audit.data.sources.options import ClassNames, SourceOptions
+from bias_audit.data.sources.parquet_pictures import from_parquet, holds_pictures
 from bias_audit.data.sources.table import from_table
+from bias_audit.data.sources.webdataset import from_shards, holds_shards
 from bias_audit.data.trees import Place, exists, place_of
 from bias_audit.errors import DataError
 from bias_audit.files.regular import unreachable
@@ -47,6 +50,9 @@ def _tree(place: Place) -> bool:
 
 
 SOURCES: dict[str, Source] = {
+    "webdataset": Source("a WebDataset tar or a folder of them", holds_shards, from_shards, ("split",)),
+    "parquet": Source("Parquet files with the bytes of pictures", holds_pictures, from_parquet, ("split",)),
+    "hugging_face": Source("a Hugging Face image folder", is_image_folder, from_image_folder, ("split",)),
     "table": Source("a CSV or Parquet table", _file(".csv", ".parquet"), from_table, ("split",)),
     "folder": Source("a folder with one folder per class", _tree, from_folder),
 }
