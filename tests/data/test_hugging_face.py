@@ -285,6 +285,11 @@ class TestParquet:
         assert failing(first.path) == failing(first.mask) == "its cell holds no bytes"
         assert (read_location(second.path), read_location(second.mask)) == (b"x", b"m")
 
+    def test_paths_alone_are_one_sentence(self, tmp_path: Path) -> None:
+        rows = [{"image": picture(None, f"/home/{number}.png"), "label": 0} for number in range(5)]
+        file = as_parquet(tmp_path / "t.parquet", rows)
+        refused(lambda: open_dataset(file, None), "paths of pictures and no bytes", "embed_table_storage")
+
     def test_other_columns_in_another_file(self, tmp_path: Path) -> None:
         as_parquet(tmp_path / "a.parquet", rows_of(PHOTOS))
         as_parquet(tmp_path / "b.parquet", rows_of(PHOTOS), ["wolf", "husky"])

@@ -222,21 +222,9 @@ def _rows(file: Path, layout: Layout, limits: Limits) -> Iterator[tuple[int, Map
         columns.append(f"{layout.mask}.path")
 
     def look(parquet: Any) -> tuple[list[dict[str, Any]], list[int]]:
-        metadata = parquet.metadata
-        for group in range(metadata.num_row_groups):
-            chunks = (metadata.row_group(group).column(each) for each in range(metadata.num_columns))
-            needed = max(
-                (each.total_uncompressed_size for each in chunks if each.path_in_schema.endswith(".bytes")), default=0
-            )
-            if needed > limits.member_bytes:
-                raise DataError(
-                    f"a row group of {str(file)!r} takes {beyond('member_bytes', needed, limits.member_bytes)}",
-                    "Or write the file with smaller row groups: pyarrow.parquet.write_table(table, FILE, "
-                    "row_group_size=100).",
-                )
-        return parquet.read(columns=columns).to_pylist(), [
-            metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)
-        ]
+        groups = [parquet.metadata.row_group(group) for group in range(parquet.metadata.num_row_groups)]
+        _refuse(groups, layout, repr(str(file)), limits)
+        return parquet.read(columns=columns).to_pylist(), [group.num_rows for group in groups]
 
     rows, sizes = _opened(file, look)
     if len(rows) != sum(sizes):
@@ -249,6 +237,28 @@ def _rows(file: Path, layout: Layout, limits: Limits) -> Iterator[tuple[int, Map
             for column in (layout.picture, layout.mask or layout.picture)
         )
         yield number, row, picture, mask if layout.mask and row[layout.mask] is not None else None
+
+
+def _refuse(groups: list[Any], layout: Layout, said: str, limits: Limits) -> None:
+    """Raise DataError where a row group is too large, or no picture has bytes."""
+    chunks = [group.column(each) for group in groups for each in range(group.num_columns)]
+    ends = tuple(f"{name}.bytes" for name in (layout.picture, layout.mask) if name)
+    needed = max((each.total_uncompressed_size for each in chunks if each.path_in_schema in ends), default=0)
+    if needed > limits.member_bytes:
+        raise DataError(
+            f"a row group of {said} takes {beyond('member_bytes', needed, limits.member_bytes)}",
+            "Or write the file with smaller row groups: pyarrow.parquet.write_table(table, FILE, row_group_size=100).",
+        )
+    pictures = [each for each in chunks if each.path_in_schema == ends[0]]
+    if pictures and all(
+        each.statistics is not None and each.statistics.has_null_count and each.statistics.null_count == each.num_values
+        for each in pictures
+    ):
+        raise DataError(
+            f"{said} holds paths of pictures and no bytes, as to_parquet of `datasets` writes them",
+            "Write it anew: dataset.with_format('arrow').map(datasets.table.embed_table_storage, batched=True)"
+            ".to_parquet(FILE).",
+        )
 
 
 def _name_in(picture: Mapping[str, Any] | None) -> str:
