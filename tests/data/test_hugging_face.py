@@ -211,6 +211,7 @@ class TestImageFolder:
             ("metadata.csv", "file_name\n1.jpg\n", ["no picture a label", "'label'"]),
             ("metadata.csv", "image,label,x_file_name\n1.jpg,a,1.jpg\n", ["no column 'file_name'", "'image'"]),
             ("metadata.jsonl", '{"file_name": "1.jpg", "label": "a"}\n{"file_name"', ["row 2", "not valid JSON"]),
+            ("metadata.jsonl", '{"file_name": "1.jpg", "label": "a"}\n{"label": "b"}', ["row 2", "no image path"]),
             ("metadata.jsonl", '"file_name"\n', ["row 1", "no object"]),
             ("metadata.jsonl", '{"file_name": "1.jpg", "file_name": "2.jpg"}', ["row 1", "twice"]),
             ("metadata.csv", "file_name,label\n", ["lists no pictures"]),

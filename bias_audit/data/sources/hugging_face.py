@@ -171,7 +171,7 @@ def _listed(tree: Tree, name: str, options: SourceOptions) -> list[_Photo]:
     for row in rows:
         where = f"{said} row {row['#row']}"
         found = {
-            column: tree.named(str(row[column] or ""), where, below=folder, outside=options.outside)
+            column: tree.named(str(row.get(column) or ""), where, below=folder, outside=options.outside)
             for column in files
             if column == FILE or row.get(column)
         }
