@@ -124,8 +124,8 @@ def add_masks(parser: argparse.ArgumentParser) -> None:
         "--masks",
         metavar="DIR",
         type=Path,
-        help="foreground masks: same tree and stems as the images; without masks and boxes the objects of the "
-        "experiments are estimated (auto); none = they are not",
+        help="foreground masks, a folder or an archive (.zip, .tar): same tree and stems as the images; without masks "
+        "and boxes the objects of the experiments are estimated (auto); none = they are not",
     )
     parser.add_argument("--boxes", metavar="FILE", type=Path, help="table image,x_min,y_min,x_max,y_max: a row per box")
 
@@ -257,8 +257,8 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
         type=parsed,
         action="append",
         help="raise what a file may cost: pixels (of a picture, default 1e8), weights_bytes (of a model, 4e9), "
-        "archive_bytes (of its other parts, 1e8), annotation_bytes (of a file of annotations, 2e9), "
-        "batch_bytes (half the memory), columns (of a table, 1000) or "
+        "archive_bytes (of its other parts, 1e8), member_bytes (of a file in an archive of photos, 5e8), "
+        "annotation_bytes (of a file of annotations, 2e9), batch_bytes (half the memory), columns (of a table, 1000) or "
         "seconds_per_call (of the model, 600); repeatable",
     )
 

@@ -13,6 +13,7 @@ from bias_audit.data.dataset import printable_path
 from bias_audit.data.folders import list_files, list_folders
 from bias_audit.data.locations import Location
 from bias_audit.errors import DataError, reason_of
+from bias_audit.limits.bounds import DEFAULTS, Limits
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,14 @@ class Tree(ABC):
         """Whether there is a file of this name."""
         folder, _, _ = name.rpartition("/")
         return name in self.files(folder).files
+
+    def ignored(self) -> Mapping[str, str]:
+        """Names of what lies in it and is no file that can be read -> what it is, in words."""
+        return {}
+
+    def inner(self) -> Tree:
+        """The tree below the folder that holds all that is packed; a tree that nobody packed is its own."""
+        return self
 
 
 @dataclass(frozen=True)
@@ -157,9 +166,52 @@ class Place:
         return self.tree.location(self.file)
 
 
-def place_of(data: Path) -> Place:
-    """The place that a path names, which exists."""
-    return Place(Folder(data)) if data.is_dir() else Place(Folder(data.parent), data.name)
+def exists(data: Path) -> bool:
+    """Whether something lies at a path, or may lie there in an archive: photos.zip/table.csv."""
+    from bias_audit.data.archives import archive_of
+
+    return os.path.exists(data) or archive_of(data) is not None
+
+
+def is_tree(path: Path) -> bool:
+    """Whether a path is a folder or an archive."""
+    from bias_audit.data.archives import archive_of
+
+    return path.is_dir() or archive_of(path) == path
+
+
+def tree_of(path: Path, limits: Limits = DEFAULTS) -> Tree:
+    """The tree of a folder, or of an archive as a whole.
+
+    Raises:
+        DataError: an archive that cannot be read.
+    """
+    from bias_audit.data.archives import open_archive
+
+    return Folder(path) if path.is_dir() else open_archive(path, limits)
+
+
+def place_of(data: Path, limits: Limits = DEFAULTS) -> Place:
+    """The place that a path names, which exists; in an archive it may be a file or a folder: photos.zip/table.csv.
+
+    Raises:
+        DataError: an archive that cannot be read, or no such file in it.
+    """
+    from bias_audit.data.archives import archive_of, open_archive
+
+    archive = archive_of(data)
+    if archive is None or data.is_dir():
+        return Place(Folder(data)) if data.is_dir() else Place(Folder(data.parent), data.name)
+    tree = open_archive(archive, limits)
+    if archive == data:
+        return Place(tree.inner())
+    name = data.relative_to(archive).as_posix()
+    if not tree.has(name) and not tree.files(name).files:
+        raise DataError(f"no {name!r} in the archive {str(archive)!r}")
+    if not tree.has(name):
+        return Place(tree.below(name))
+    folder, _, file = name.rpartition("/")
+    return Place(tree.below(folder) if folder else tree, file)
 
 
 def printable_name(name: str) -> str:

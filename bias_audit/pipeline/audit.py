@@ -319,7 +319,7 @@ def open_data(
             "Was one class folder given instead of the folder above it?",
         )
     if masks is not None:
-        dataset = attach_masks(dataset, Path(masks))
+        dataset = attach_masks(dataset, Path(masks), options.limits)
     if boxes is not None:
         dataset = attach_boxes(dataset, Path(boxes), options.limits.columns)
     return dataset

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from bias_audit.data.dataset import Dataset
 from bias_audit.data.locations import Location
 from bias_audit.data.sources.attach import attach_boxes, attach_masks
 from bias_audit.data.sources.options import SourceOptions
+from bias_audit.data.trees import exists, is_tree
 from bias_audit.errors import ConfigError, DataError
 from bias_audit.limits.bounds import DEFAULTS, Limits
 from bias_audit.run.result import AuditResult, RunInfo
@@ -98,7 +98,7 @@ def dataset_of(result: AuditResult, *, outside: bool = False, limits: Limits = D
     """
     info = result.info
     data = Path(info.data)
-    if not os.path.exists(data):
+    if not exists(data):
         raise DataError(
             f"the data of {str(result.path)!r} are not at {info.data!r} any more",
             "Run the command from the folder in which the audit was started, or put the data back.",
@@ -109,8 +109,10 @@ def dataset_of(result: AuditResult, *, outside: bool = False, limits: Limits = D
     dataset = sources.open_dataset(data, info.class_names, SourceOptions.given(how, outside=outside, limits=limits))
     if info.masks is not None:
         masks = Path(info.masks)
-        folder = masks.is_dir()
-        dataset = attach_masks(dataset, masks) if folder else attach_boxes(dataset, masks, limits.columns)
+        if is_tree(masks):
+            dataset = attach_masks(dataset, masks, limits)
+        else:
+            dataset = attach_boxes(dataset, masks, limits.columns)
     samples = {(sample.image_id, dataset.class_names[sample.label]): sample for sample in dataset.samples}
     labels = [str(label) for label in result.images["label"]]
     missing = [name for name, label in zip(ids, labels, strict=True) if (name, label) not in samples]

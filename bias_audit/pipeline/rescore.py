@@ -96,7 +96,7 @@ def rescore(
     dataset = dataset_of(unmasked, outside=allow_outside, limits=config.limits)
     corrected = only_masks(dataset)
     if masks is not None:
-        corrected = attach_masks(corrected, Path(masks))
+        corrected = attach_masks(corrected, Path(masks), config.limits)
     batch = config.batch_size
     if batch is None:  # an audit always writes it
         raise ResultError(f"{str(old.path)!r} does not say in which batches it was made", "Audit the data again.")

@@ -5,20 +5,22 @@ A new source is one function in a file here, and one line in SOURCES.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.sources.coco import from_coco
-from bias_audit.data.sources.folder import from_folder
+from bias_audit.data.sources.folder import from_folder, with_ignored
+from bias_audit.data.sources.hugging_face import from_image_folder, is_image_folder
 from bias_audit.data.sources.options import ClassNames, SourceOptions
+from bias_audit.data.sources.parquet_pictures import from_parquet, holds_pictures
 from bias_audit.data.sources.sample import sampled
 from bias_audit.data.sources.table import from_table
 from bias_audit.data.sources.voc import from_voc, is_voc
+from bias_audit.data.sources.webdataset import from_shards, holds_shards
 from bias_audit.data.sources.yolo import from_yolo, is_yolo
-from bias_audit.data.trees import Place, place_of
+from bias_audit.data.trees import Place, exists, place_of
 from bias_audit.errors import DataError
 from bias_audit.files.regular import unreachable
 
@@ -52,6 +54,9 @@ def _tree(place: Place) -> bool:
 
 
 SOURCES: dict[str, Source] = {
+    "webdataset": Source("a WebDataset tar or a folder of them", holds_shards, from_shards, ("split",)),
+    "parquet": Source("Parquet files with the bytes of pictures", holds_pictures, from_parquet, ("split",)),
+    "hugging_face": Source("a Hugging Face image folder", is_image_folder, from_image_folder, ("split",)),
     "table": Source("a CSV or Parquet table", _file(".csv", ".parquet"), from_table, ("split",)),
     "coco": Source("a COCO file of instances (JSON)", _file(".json"), from_coco, ("images", "objects", "object_size")),
     "voc": Source("a folder of Pascal VOC (JPEGImages/, Annotations/)", is_voc, from_voc, ("split",)),
@@ -76,15 +81,15 @@ def open_dataset(data: Path, class_names: ClassNames, options: SourceOptions | N
         DataError: nothing there, or nothing that can be audited.
     """
     kinds = ", or ".join(source.told for source in reversed(SOURCES.values()))
-    if not os.path.exists(data):
+    options = options or SourceOptions()
+    if not exists(data):
         raise DataError(f"no data at {str(data)!r}{unreachable(data)}", f"Give {kinds}.")
-    place = place_of(data)
+    place = place_of(data, options.limits)
     source = next((each for each in SOURCES.values() if each.recognises(place)), None)
     if source is None:
         raise DataError(f"{str(data)!r} is no data set of a kind that is read", f"Read are {kinds}.")
-    options = options or SourceOptions()
     for name in options.kept():
         if name not in (*source.knows, *OF_ALL):
             known = ", or ".join(each.told for each in SOURCES.values() if name in each.knows)
             raise DataError(f"--{name.replace('_', '-')} is for {known}", f"{str(data)!r} is read as {source.told}.")
-    return sampled(source.read(place, class_names, options), options)
+    return sampled(with_ignored(source.read(place, class_names, options), place.tree), options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -11,37 +10,41 @@ from bias_audit.data.sources import mistakes
 from bias_audit.data.sources.folder import told_unread
 from bias_audit.data.sources.table import box_of, read_records
 from bias_audit.data.tables import told_names
-from bias_audit.data.trees import Folder, printable_name
+from bias_audit.data.trees import Listing, Tree, is_tree, printable_name, tree_of
 from bias_audit.errors import DataError
 from bias_audit.files.regular import unreachable
-from bias_audit.limits.bounds import Limits
+from bias_audit.limits.bounds import DEFAULTS, Limits
 
 MASK_FORMATS = (".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".jpg", ".jpeg")
 
 
-def attach_masks(dataset: Dataset, folder: Path) -> Dataset:
+def attach_masks(dataset: Dataset, folder: Path, limits: Limits = DEFAULTS) -> Dataset:
     """Give each sample the mask file at the same relative path, up to the suffix: wolf/1.jpg -> FOLDER/wolf/1.png.
 
     A sample that has a mask already keeps it; boxes give way.
 
+    Args:
+        dataset: the samples.
+        folder: the folder of masks, or an archive of them. One folder that holds all in it may stand above the tree.
+        limits: what a file in an archive may cost.
+
     Raises:
         DataError: no such folder, no masks in it, or no sample with a mask afterwards.
     """
-    if not os.path.isdir(folder):
+    if not is_tree(folder):
         raise DataError(f"no mask folder at {str(folder)!r}{unreachable(folder)}")
-    tree = Folder(folder)
-    masks: dict[str, str] = {}
-    listed = tree.files()
-    for name in sorted(listed.files, key=_rank):
-        if _suffix(name) in MASK_FORMATS:
-            masks.setdefault(printable_name(name.rpartition(".")[0]), name)
+    stems = [sample.image_id.rpartition(".")[0] for sample in dataset.samples]
+    tree = tree_of(folder, limits)
+    masks, listed = _masks_of(tree)
+    if masks.keys().isdisjoint(stems) and (inner := tree.inner()) != tree:
+        tree = inner
+        masks, listed = _masks_of(tree)
     unread = told_unread(listed.unread)
     because = f"; not read was {unread[0]}" if unread else ""
     if not masks:
         raise DataError(
             f"the mask folder {str(folder)!r} holds no masks{because}", f"Read are {', '.join(MASK_FORMATS)}."
         )
-    stems = [sample.image_id.rpartition(".")[0] for sample in dataset.samples]
     samples = tuple(
         sample if sample.outlined or stem not in masks else replace(sample, mask=tree.location(masks[stem]))
         for sample, stem in zip(dataset.samples, stems, strict=True)
@@ -62,6 +65,16 @@ def attach_masks(dataset: Dataset, folder: Path) -> Dataset:
     # Of a sample nobody knows which masks are of the photos that it leaves out.
     unused = () if dataset.sampled_from else tuple(printable_name(masks[stem]) for stem in masks if stem not in known)
     return replace(dataset, samples=samples, unread_folders=(*dataset.unread_folders, *unread), unused_masks=unused)
+
+
+def _masks_of(tree: Tree) -> tuple[dict[str, str], Listing]:
+    """(name without suffix as text -> name of the mask, all files) of a tree."""
+    masks: dict[str, str] = {}
+    listed = tree.files()
+    for name in sorted(listed.files, key=_rank):
+        if _suffix(name) in MASK_FORMATS:
+            masks.setdefault(printable_name(name.rpartition(".")[0]), name)
+    return masks, listed
 
 
 def attach_boxes(dataset: Dataset, file: Path, columns: int = Limits.columns) -> Dataset:

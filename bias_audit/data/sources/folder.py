@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.data.sources import mistakes
 from bias_audit.data.sources.options import ClassNames, SourceOptions
 from bias_audit.data.tables import told_names
-from bias_audit.data.trees import Place, printable_name
+from bias_audit.data.trees import Place, Tree, printable_name
 from bias_audit.errors import DataError
 
 KERAS_FORMATS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
@@ -68,6 +70,16 @@ def from_folder(place: Place, class_names: ClassNames, options: SourceOptions) -
     return Dataset(
         tuple(samples), names, "folder", tuple(ignored), unread_folders=told_unread(unread), left_out=left_out
     )
+
+
+def with_ignored(dataset: Dataset, tree: Tree) -> Dataset:
+    """The data set with what its tree holds beside files: links, and names that lead out. Pictures are counted."""
+    ignored = tree.ignored()
+    if not ignored:
+        return dataset
+    told = tuple(f"{printable_name(name)} ({why})" for name, why in sorted(ignored.items()))
+    left_out = Counter(f"were not read ({why})" for name, why in ignored.items() if is_image(name.rpartition("/")[2]))
+    return replace(dataset, ignored_files=(*dataset.ignored_files, *told), left_out={**dataset.left_out, **left_out})
 
 
 def told_unread(unread: Mapping[str, str]) -> tuple[str, ...]:
