@@ -72,6 +72,7 @@ class Dataset:
         unread_folders: folders that could not be listed, relative to root (those of masks to the folder of masks), each
             with the reason.
         columns: names of the further columns of the user's table.
+        notes: sentences that a reader of the result must know.
         left_out: why pictures of the source are no samples -> how many; the reason completes "N pictures ...".
     """
 
@@ -82,6 +83,7 @@ class Dataset:
     columns: tuple[str, ...] = ()
     unread_folders: tuple[str, ...] = ()
     left_out: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def fingerprint(self) -> str:
         """SHA-256 over class names, image ids, labels, boxes, and sizes and times of picture and mask files.

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bias_audit.data.dataset import Dataset
+from bias_audit.data.in_memory.listing import SUFFIX as LISTING
 from bias_audit.data.sources.folder import from_folder
+from bias_audit.data.sources.in_memory import from_memory
 from bias_audit.data.sources.options import ClassNames, SourceOptions
 from bias_audit.data.sources.table import from_table
 from bias_audit.data.trees import Place, place_of
@@ -43,11 +45,16 @@ def _file(*suffixes: str) -> Callable[[Place], bool]:
     return lambda place: place.suffix in suffixes
 
 
+def _ends_with(suffix: str) -> Callable[[Place], bool]:
+    return lambda place: place.file.endswith(suffix)
+
+
 def _tree(place: Place) -> bool:
     return not place.file
 
 
 SOURCES: dict[str, Source] = {
+    "memory": Source("a list of photos that were in memory", _ends_with(LISTING), from_memory, ("split",)),
     "table": Source("a CSV or Parquet table", _file(".csv", ".parquet"), from_table, ("split",)),
     "folder": Source("a folder with one folder per class", _tree, from_folder),
 }

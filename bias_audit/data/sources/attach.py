@@ -41,7 +41,7 @@ def attach_masks(dataset: Dataset, folder: Path) -> Dataset:
         raise DataError(
             f"the mask folder {str(folder)!r} holds no masks{because}", f"Read are {', '.join(MASK_FORMATS)}."
         )
-    stems = [sample.image_id.rpartition(".")[0] for sample in dataset.samples]
+    stems = [sample.image_id.rpartition(".")[0] or sample.image_id for sample in dataset.samples]
     samples = tuple(
         replace(sample, mask=sample.mask or masks.get(stem))
         for sample, stem in zip(dataset.samples, stems, strict=True)
