@@ -35,7 +35,7 @@ def read_frame(data: Any, asked: Asked) -> Photos:
                 "Needed are image and label; optional are mask, box and split; further columns are kept.",
             )
     columns = {name: _without_missing(data[name]) for name in names}
-    further = tuple(name for name in names if name not in RESERVED)
+    further = tuple(name for name in names if name not in (*RESERVED, asked.id_column))
     missing = [None] * len(data)
     rows = (
         Photo(

@@ -43,7 +43,7 @@ def read_hugging_face(data: Any, asked: Asked) -> Photos:
         name
         for name, kind in features.items()
         if type(kind).__name__ in ("Value", "ClassLabel")
-        and name not in (image, label, "mask", "box", "split")
+        and name not in (image, label, asked.id_column, "mask", "box", "split")
         and not name.startswith("#")
         and "binary" not in str(getattr(kind, "dtype", ""))
     )

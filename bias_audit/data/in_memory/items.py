@@ -51,7 +51,7 @@ def photos_of(element: Any, place: int, *, batched: bool | None = None, grey: bo
         DataError: as `parts`; or the parts of a batch are not of one length.
     """
     image, label, mask = parts(element, place)
-    if on_its_own(image):
+    if on_its_own(image) or batched is False:
         yield Photo(image, label, mask)
         return
     if not isinstance(image, list | tuple):

@@ -25,9 +25,7 @@ SLACK = 1e-4
 LEAST_TOP = 16
 """A set of floats whose largest value lies between 1 and this is neither in 0..1 nor in 0..255."""
 
-NORMALISED = (
-    "Give the photos as they are before the model's normalisation; --preprocess says what the model does to them."
-)
+NORMALISED = "Give the photos as they are before the model's normalisation, which preprocess= names."
 
 
 class Unusable(Exception):
