@@ -18,7 +18,7 @@ MOST_NAMED = 10
 
 def assert_no_background_bias(
     run_or_model: Any,
-    data: str | Path | None = None,
+    data: Any = None,
     *,
     gate: str | Path | None = None,
     baseline: str | Path | AuditResult | None = None,
@@ -69,9 +69,7 @@ def failure_message(verdict: GateResult, run: Path) -> str:
     return printable("\n".join(lines), lines=True)
 
 
-def _result(
-    run_or_model: Any, data: str | Path | None, options: dict[str, Any], gate: str | Path | None
-) -> AuditResult:
+def _result(run_or_model: Any, data: Any, options: dict[str, Any], gate: str | Path | None) -> AuditResult:
     from bias_audit.errors import ConfigError
     from bias_audit.run.result import AuditResult, load
 

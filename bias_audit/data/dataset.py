@@ -107,6 +107,7 @@ class Dataset:
         unread_folders: folders that could not be listed, relative to root (those of masks to the folder of masks), each
             with the reason.
         columns: names of the further columns of the user's table.
+        notes: sentences that a reader of the result must know.
         left_out: why pictures of the source are no samples -> how many; the reason completes "N pictures ...".
         sampled_from: number of samples of which these are a sample (`sources.sample`); 0 = they are all.
         splits: names of the parts that the source knows -> number of pictures in each, whether they are taken or not.
@@ -123,6 +124,7 @@ class Dataset:
     sampled_from: int = 0
     splits: Mapping[str, int] = field(default_factory=dict)
     unused_masks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def fingerprint(self) -> str:
         """SHA-256 over class names, image ids, labels, boxes, and sizes and times of picture and mask files.

@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -24,10 +24,10 @@ from bias_audit.config import AUTO_PREPROCESS, AuditConfig, Thresholds, configur
 from bias_audit.data import sampling, sources
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset
+from bias_audit.data.in_memory.keeping import Given as InMemory
 from bias_audit.data.masks import ESTIMATED
 from bias_audit.data.preprocess import find_preprocess
 from bias_audit.data.sources.attach import attach_boxes, attach_masks
-from bias_audit.data.sources.options import NAMES as SOURCE_OPTIONS
 from bias_audit.data.sources.options import SourceOptions
 from bias_audit.errors import ConfigError, DataError, ModelError
 from bias_audit.heatmaps import attention, faithfulness
@@ -37,10 +37,11 @@ from bias_audit.models.decoding import geometry_of
 from bias_audit.models.doors import check_model, load_model
 from bias_audit.models.segmenters.loading import find_estimate, segmenter_hash
 from bias_audit.models.trained_with import settled
-from bias_audit.pipeline import beforehand, changes, outlines, results, summaries
+from bias_audit.pipeline import beforehand, changes, in_memory, outlines, results, summaries
 from bias_audit.pipeline.finish import check_pictures, conclude, finish
 from bias_audit.pipeline.judge import refuse_unknown
 from bias_audit.pipeline.mistaken import refuse_swapped
+from bias_audit.pipeline.options import AuditOptions, sorted_out
 from bias_audit.pipeline.provenance import describe
 from bias_audit.report import pictures
 from bias_audit.run.folder import Run
@@ -57,13 +58,16 @@ CHOICE = "shards/faithfulness.json"
 @gives_back
 def audit(
     model: str | Path | Any,
-    data: str | Path,
+    data: str | Path | Any,
     *,
     predictions: str | Path | None = None,
     composites: str | Path | None = None,
     heatmaps: str | Path | None = None,
-    masks: str | Path | None = None,
+    masks: str | Path | Any | None = None,
     boxes: str | Path | None = None,
+    ids: str | Sequence[Any] | None = None,
+    value_range: tuple[int, int] | None = None,
+    cache: str | Path | None = None,
     backgrounds: str | Path | None = None,
     strangers: str | Path | None = None,
     cues: str | Path | None = None,
@@ -77,20 +81,27 @@ def audit(
     config: AuditConfig | None = None,
     thresholds: Thresholds | None = None,
     progress: Progress | None = None,
-    **options: Any,
+    **options: Unpack[AuditOptions],
 ) -> AuditResult:
     """Audit a classifier on a test set and write the run folder.
 
     Args:
         model: path of a .keras, .h5 or .onnx file or of a SavedModel folder, or a model in memory.
-        data: folder with one folder per class, or a CSV/Parquet table with columns image and label.
+        data: folder with one folder per class, or a CSV/Parquet table with columns image and label. Or photos in
+            memory, before the model's normalisation: a pandas DataFrame with the columns of a table, a list of (path,
+            label), arrays (images, labels), a tf.data.Dataset, a Dataset or DataLoader of PyTorch, a datasets.Dataset
+            of Hugging Face (docs/how-to/in-python.md). They are written to disk, once.
         predictions: table of predictions that were made elsewhere, in the place of a model, which is None then.
         composites: folder of changed pictures (`bias-audit composites`), of which `predictions` holds rows, too.
         heatmaps: folder of .npy files or an .npz file with heatmaps of the predicted classes, made elsewhere.
         masks: folder of foreground masks, same tree and stems as the images; "none" = objects are not estimated either,
             "auto" = as segmenter="auto", unless a folder has this name. Without masks and boxes the objects of the
-            experiments are estimated (`pipeline.outlines`).
+            experiments are estimated (`pipeline.outlines`). For photos in memory also an array (N, H, W) or a list.
         boxes: table with one row per box: image, x_min, y_min, x_max, y_max.
+        ids: of photos in memory: an image id for each, or the name of the column that holds them; None = their place,
+            the path of a file, or the beginning of the hash of their content where the order may be another each time.
+        value_range: of photos in memory that are floats: (0, 1) or (0, 255); None = seen from their values.
+        cache: folder that keeps photos in memory as PNG files for later audits; None = the run folder, up to 2 GB.
         backgrounds: folder of real scenes without an object: a folder per class, whose scenes lend the backgrounds of
             the classes in the place of emptied photos, or scenes of no class.
         strangers: folder of pictures that belong to none of the model's classes, flat or with a folder per kind.
@@ -108,7 +119,7 @@ def audit(
         progress: display of the progress; None = nothing is shown.
         options: single settings, for instance preprocess="signed" or limits={"pixels": 2e8}: fields of AuditConfig,
             which override `config`; how the data are read, fields of `SourceOptions`, for instance split="test"; and
-            settings of checks of other packages.
+            settings of checks of other packages, by name or as `extra`.
 
     Returns:
         the result, with `.images`, `.classes`, `.findings` and `.verdict`.
@@ -119,12 +130,9 @@ def audit(
     seconds: dict[str, float] = {}
     progress = progress or Progress(QUIET)
     checks = registry.every()
-    extra = {name: options.pop(name) for name in registry.settings_of_others() if name in options}
-    how = {name: options.pop(name) for name in SOURCE_OPTIONS if name in options}
-    config = configured(config, class_map, options).with_extra(extra)
-    reading = SourceOptions.given(
-        how, outside=allow_outside, limits=config.limits, seed=config.seed, cluster=config.cluster
-    )
+    fields, how, extra = sorted_out(options)
+    config = configured(config, class_map, fields).with_extra(extra)
+    drawn, masks = (None, masks) if masks is None or in_memory.on_disk(masks) else (masks, None)
     masks, config = outlines.named(masks, config)
     thresholds = thresholds or Thresholds()
     refuse_unknown(ignore)
@@ -135,6 +143,18 @@ def audit(
     if isinstance(model, str | Path):
         refuse_swapped(model, data)
         check_model(model)
+    kept = None
+    if in_memory.on_disk(data):
+        in_memory.refuse_for_paths(ids, value_range, cache, drawn)
+    else:
+        given_data = InMemory(data, drawn, ids, value_range, how.get("split"))
+        kept = in_memory.put_on_disk(
+            given_data, run, cache, config, progress, resume=resume, overwrite=overwrite, temporary=out is None
+        )
+        data, allow_outside = kept.listing, allow_outside or kept.outside
+    reading = SourceOptions.given(
+        how, outside=allow_outside, limits=config.limits, seed=config.seed, cluster=config.cluster
+    )
     dataset = open_data(Path(data), masks, boxes, config, reading)
     config = outlines.settled(config, dataset)
     groups = group_codes(dataset, config.cluster)
@@ -175,6 +195,7 @@ def audit(
         **({} if ready is None else ready.key),
     }
     run.start(key, resume=resume, overwrite=overwrite)
+    in_memory.drop_others(kept, run)
     contents = changes.watched(dataset, run)
     geometry = dataclasses.replace(geometry, contents=contents)
     context = Context(dataset, (), groups, explainer, geometry, config, thresholds, run, progress, given, estimate)

@@ -277,6 +277,7 @@ def _notes(
             f"for instance {dataset.ignored_files[0]!r}."
         )
     notes.extend(f"{count} pictures {why}: they are not in this audit." for why, count in dataset.left_out.items())
+    notes.extend(dataset.notes)
     if said := config.limits.note():
         notes.append(said)
     return notes

@@ -46,8 +46,12 @@ _OWN = {
 OTHERS = "shards/tables.json"
 """File with the names of the tables that checks of other packages wrote; it exists only where there are any."""
 
-KEPT = {"decisions.sqlite", "decisions.sqlite-journal", LOCK}
-"""Decisions of reviewers, and the lock: overwriting a run keeps them; a folder with nothing else counts as empty."""
+PHOTOS = "photos-in-memory"
+"""Folder of the run that holds photos which its caller had in memory, see `data.in_memory`."""
+
+KEPT = {"decisions.sqlite", "decisions.sqlite-journal", LOCK, PHOTOS}
+"""Decisions of reviewers, photos that were in memory, and the lock: overwriting a run keeps them; a folder with nothing
+else counts as empty."""
 
 
 def _same(content: Any) -> Any:
@@ -124,6 +128,12 @@ class Run:
                 "Continue it with --resume, or start anew with --overwrite.",
             )
 
+    def make(self, *, resume: bool, overwrite: bool) -> None:
+        """Make the folder and lock it, so that photos can be kept in it. Arguments and errors as in `check`."""
+        self.check(resume=resume, overwrite=overwrite)
+        guarded(lambda: self.path.mkdir(parents=True, exist_ok=True), self.path, _HINT)
+        self.check(resume=resume, overwrite=overwrite)  # now that the folder can be locked
+
     def start(self, key: Mapping[str, str], *, resume: bool, overwrite: bool) -> None:
         """Make the folder for a new run, or continue an unfinished run.
 
@@ -135,9 +145,7 @@ class Run:
             ConfigError: see `check`; or the unfinished run was started with another key.
             ResultError: the folder cannot be written, or another process writes a run into it.
         """
-        self.check(resume=resume, overwrite=overwrite)
-        guarded(lambda: self.path.mkdir(parents=True, exist_ok=True), self.path, _HINT)
-        self.check(resume=resume, overwrite=overwrite)  # now that the folder can be locked
+        self.make(resume=resume, overwrite=overwrite)
         sweep(self.path)
         started = os.path.lexists(self.path / STARTED)
         # Where it cannot be read, nobody knows what the shards were made of: all are made again.

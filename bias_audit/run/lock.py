@@ -73,6 +73,12 @@ def hold(folder: Path, doing: str, patience: float = 0.0) -> None:
         held[1].add(place)
 
 
+def at_end(action: Callable[[], object]) -> None:
+    """Call a function when the function around ends that is decorated by `gives_back`, while it holds its locks."""
+    if (held := _HELD.get()) is not None:
+        held[0].callback(action)
+
+
 @contextlib.contextmanager
 def locked(folder: Path, doing: str, patience: float = 0.0) -> Iterator[None]:
     """Context in which a folder is locked; arguments and errors as in `hold`. The lock's file is deleted at its end."""

@@ -240,6 +240,16 @@ class AuditResult:
 
         return gate_run(self, thresholds, baseline=baseline)
 
+    def metrics(self) -> dict[str, float]:
+        """Numbers of the run, its rules and its classes by name, for MLflow, TensorBoard and the like.
+
+        Names stay what they are from version to version; `gate.flat` and docs/how-to/in-python.md say which there are.
+        A number that was not measured has no entry: none of them is NaN.
+        """
+        from bias_audit.gate.flat import flat
+
+        return flat(self)
+
     def table(self, name: str) -> pd.DataFrame:
         """Read a table of the run.
 

@@ -13,6 +13,8 @@ from bias_audit.data.dataset import Dataset
 from bias_audit.data.sources.coco import from_coco
 from bias_audit.data.sources.folder import from_folder, with_ignored
 from bias_audit.data.sources.hugging_face import from_image_folder, is_image_folder
+from bias_audit.data.in_memory.listing import SUFFIX as LISTING
+from bias_audit.data.sources.in_memory import from_memory
 from bias_audit.data.sources.options import ClassNames, SourceOptions
 from bias_audit.data.sources.parquet_pictures import from_parquet, holds_pictures
 from bias_audit.data.sources.sample import sampled
@@ -49,6 +51,10 @@ def _file(*suffixes: str) -> Callable[[Place], bool]:
     return lambda place: place.suffix in suffixes
 
 
+def _ends_with(suffix: str) -> Callable[[Place], bool]:
+    return lambda place: place.file.endswith(suffix)
+
+
 def _tree(place: Place) -> bool:
     return not place.file
 
@@ -57,6 +63,7 @@ SOURCES: dict[str, Source] = {
     "webdataset": Source("a WebDataset tar or a folder of them", holds_shards, from_shards, ("split",)),
     "parquet": Source("Parquet files with the bytes of pictures", holds_pictures, from_parquet, ("split",)),
     "hugging_face": Source("a Hugging Face image folder", is_image_folder, from_image_folder, ("split",)),
+    "memory": Source("a list of photos that were in memory", _ends_with(LISTING), from_memory, ("split",)),
     "table": Source("a CSV or Parquet table", _file(".csv", ".parquet"), from_table, ("split",)),
     "coco": Source("a COCO file of instances (JSON)", _file(".json"), from_coco, ("images", "objects", "object_size")),
     "voc": Source("a folder of Pascal VOC (JPEGImages/, Annotations/)", is_voc, from_voc, ("split",)),

@@ -33,7 +33,7 @@ def attach_masks(dataset: Dataset, folder: Path, limits: Limits = DEFAULTS) -> D
     """
     if not is_tree(folder):
         raise DataError(f"no mask folder at {str(folder)!r}{unreachable(folder)}")
-    stems = [sample.image_id.rpartition(".")[0] for sample in dataset.samples]
+    stems = [sample.image_id.rpartition(".")[0] or sample.image_id for sample in dataset.samples]
     tree = tree_of(folder, limits)
     masks, listed = _masks_of(tree)
     if masks.keys().isdisjoint(stems) and (inner := tree.inner()) != tree:
