@@ -258,8 +258,8 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
         action="append",
         help="raise what a file may cost: pixels (of a picture, default 1e8), weights_bytes (of a model, 4e9), "
         "archive_bytes (of its other parts, 1e8), member_bytes (of a file in an archive of photos, 5e8), "
-        "annotation_bytes (of a file of annotations, 2e9), batch_bytes (half the memory), columns (of a table, 1000) or "
-        "seconds_per_call (of the model, 600); repeatable",
+        "annotation_bytes (of a file of annotations, 2e9), batch_bytes (half the memory), columns (of a table, 1000) "
+        "or seconds_per_call (of the model, 600); repeatable",
     )
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bias_audit.data.dataset import Dataset
+from bias_audit.data.in_memory.listing import SUFFIX as LISTING
 from bias_audit.data.sources.coco import from_coco
 from bias_audit.data.sources.folder import from_folder, with_ignored
 from bias_audit.data.sources.hugging_face import from_image_folder, is_image_folder
-from bias_audit.data.in_memory.listing import SUFFIX as LISTING
 from bias_audit.data.sources.in_memory import from_memory
 from bias_audit.data.sources.options import ClassNames, SourceOptions
 from bias_audit.data.sources.parquet_pictures import from_parquet, holds_pictures
