@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import (
     audits,
+    coco,
     decision_stores,
     functions,
     gate_files,
@@ -24,6 +25,7 @@ KINDS: dict[str, Kind] = {
     **gate_files.KINDS,
     **decision_stores.KINDS,
     **pictures.KINDS,
+    **coco.KINDS,
     **settings.KINDS,
     **results.KINDS,
     **models.KINDS,
