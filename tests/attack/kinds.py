@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import (
     audits,
+    coco,
     decision_stores,
     functions,
     gate_files,
@@ -27,6 +28,7 @@ KINDS: dict[str, Kind] = {
     **decision_stores.KINDS,
     **pictures.KINDS,
     **packed_data.KINDS,
+    **coco.KINDS,
     **settings.KINDS,
     **results.KINDS,
     **models.KINDS,

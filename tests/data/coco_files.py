@@ -9,6 +9,11 @@ from typing import Any
 
 import cv2
 import numpy as np
+from PIL import Image
+
+from bias_audit.data.dataset import Dataset
+
+HEIGHT, WIDTH = 60, 80
 
 
 def image(number: int, name: str, height: int, width: int, **more: Any) -> dict[str, Any]:
@@ -71,3 +76,24 @@ def of_masks(photos: Path, masks: Path, file: Path) -> Path:
         kind = 10 * names.index(name.parts[0]) + 3
         annotations.append(annotation(number, number, kind, counts(mask), float((mask != 0).sum())))
     return write(file, images, annotations, [category(10 * place + 3, name) for place, name in enumerate(names)])
+
+
+KINDS = [category(7, "dog"), category(2, "person"), category(30, "cat")]
+
+
+def photos(folder: Path, *names: str) -> None:
+    """Pictures of noise."""
+    for number, name in enumerate(names):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(number).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / name)
+
+
+def one(folder: Path, *annotations: dict[str, Any], size: tuple[Any, Any] = (HEIGHT, WIDTH)) -> Path:
+    """A file of one photo, a.png, and these annotations."""
+    photos(folder, "a.png")
+    return write(folder / "i.json", [image(1, "a.png", *size)], annotations, KINDS)
+
+
+def labels(dataset: Dataset) -> dict[str, str]:
+    return {sample.image_id: dataset.class_names[sample.label] for sample in dataset.samples}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ def from_coco(place: Place, class_names: ClassNames, options: SourceOptions) -> 
         image_id, location = tree.named(picture.file_name, where, below=below, outside=options.outside)
         seen[image_id] += 1
         pictures.append((image_id, location, picture))
-    if not any(tree.has(image_id) for image_id in seen):
+    if pictures and not any(map(tree.has, seen)):
         raise DataError(
             f"none of the {len(pictures)} pictures of {said} lies in {str(tree)!r}: {pictures[0][0]!r} is not there",
             "Say where they are: --images DIR.",
@@ -90,14 +91,10 @@ def _pictures_of(place: Place, images: str | None) -> tuple[Tree, str]:
     """(tree, folder in it) that the file names of pictures are relative to."""
     if images is None:
         return place.tree, place.file.rpartition("/")[0]
-    folder = Path(images)
-    try:
-        there = folder.is_dir()
-    except ValueError:  # a NUL character
-        there = False
-    if not there:
-        raise DataError(f"no folder of pictures at {images!r}{unreachable(folder)}", "It is given by --images DIR.")
-    return place_of(folder).tree, ""
+    if not os.path.isdir(images):
+        why = unreachable(Path(images))
+        raise DataError(f"no folder of pictures at {images!r}{why}", "It is given by --images DIR.")
+    return place_of(Path(images)).tree, ""
 
 
 @dataclass
