@@ -141,6 +141,22 @@ def add_reading(parser: argparse.ArgumentParser) -> Group:
         "segmentation model (.keras, .h5, .tflite, .onnx) or module:function",
     )
     data.add_argument("--split", metavar="NAME", help="only the rows of a table with this value in column split")
+    data.add_argument(
+        "--images", metavar="DIR", help="folder of the pictures of a COCO file (default: the folder of the file)"
+    )
+    data.add_argument(
+        "--objects",
+        metavar="NAME",
+        choices=("photo", "each"),
+        help="photo (default): a photo of a COCO file is one picture, of the class of its largest object; each: every "
+        "object is one, cut out with a margin",
+    )
+    data.add_argument(
+        "--object-size",
+        metavar="N",
+        type=int,
+        help="with --objects each: leave out objects that are lower or narrower than N pixels (default 32)",
+    )
     text = "column of patients or scenes: their photos count as one (also called --cluster)"
     data.add_argument("--group-by", "--cluster", dest="cluster", metavar="COLUMN", help=text)
     add_allow_outside(data)
@@ -225,7 +241,8 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
         type=parsed,
         action="append",
         help="raise what a file may cost: pixels (of a picture, default 1e8), weights_bytes (of a model, 4e9), "
-        "archive_bytes (of its other parts, 1e8), batch_bytes (half the memory), columns (of a table, 1000) or "
+        "archive_bytes (of its other parts, 1e8), annotation_bytes (of a file of annotations, 2e9), "
+        "batch_bytes (half the memory), columns (of a table, 1000) or "
         "seconds_per_call (of the model, 600); repeatable",
     )
 

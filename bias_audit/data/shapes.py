@@ -84,21 +84,27 @@ class Polygon:
         Raises:
             ValueError: no such numbers; the text completes "a polygon ...".
         """
+        return cls.measured(coordinates)[0]
+
+    @classmethod
+    def measured(cls, coordinates: Sequence[float]) -> tuple[Polygon, Box]:
+        """The same, and the box around it. Files have a million: nothing is looked at twice."""
+        if len(coordinates) % 2:
+            raise ValueError(f"has an odd number of coordinates ({len(coordinates)})")
+        if len(coordinates) < 6:
+            raise ValueError(f"has {len(coordinates) // 2} points, and needs 3")
+        if len(coordinates) > 2 * MOST_POINTS:
+            raise ValueError(f"has more than {MOST_POINTS:,} points")
         try:
-            data = array("d", coordinates)
-            low, high = (min(data), max(data)) if data else (0.0, 0.0)
+            data = array("d", coordinates).tobytes()
+            x, y = coordinates[0::2], coordinates[1::2]
+            box = (min(x), min(y), max(x), max(y))
+            total = sum(coordinates)  # NaN where a number is, which is neither smallest nor largest
         except (TypeError, OverflowError):
             raise ValueError("holds something that is no number") from None
-        if len(data) % 2:
-            raise ValueError(f"has an odd number of coordinates ({len(data)})")
-        if len(data) < 6:
-            raise ValueError(f"has {len(data) // 2} points, and needs 3")
-        if len(data) > 2 * MOST_POINTS:
-            raise ValueError(f"has more than {MOST_POINTS:,} points")
-        # The sum is NaN where a number is, which is neither smallest nor largest.
-        if low < -FURTHEST or high > FURTHEST or math.isnan(sum(data)):
+        if min(box) < -FURTHEST or max(box) > FURTHEST or math.isnan(total):
             raise ValueError(f"has coordinates beyond {FURTHEST:,.0f} pixels, or that are not finite")
-        return cls(data.tobytes())
+        return cls(data), box
 
     @property
     def content(self) -> bytes:
@@ -168,22 +174,27 @@ class Shapes:
         shapes: the shapes.
     """
 
-    __slots__ = ("content", "shapes")
+    __slots__ = ("_content", "shapes")
 
     def __init__(self, shapes: Iterable[Shape]) -> None:
         self.shapes = tuple(shapes)
-        digest = hashlib.sha256()
-        for shape in self.shapes:
-            digest.update(len(shape.content).to_bytes(8, "little") + shape.content)
-        self.content = digest.hexdigest()[:16]
+        self._content = ""
+
+    @property
+    def content(self) -> str:
+        """Text that identifies the shapes and their order."""
+        if not self._content:
+            digest = hashlib.sha256()
+            for shape in self.shapes:
+                content = shape.content
+                digest.update(len(content).to_bytes(8, "little"))
+                digest.update(content)
+            self._content = digest.hexdigest()[:16]
+        return self._content
 
 
 class DrawnMask:
     """A mask of shapes. Where shapes of both kinds lie, the foreground is above.
-
-    Attributes:
-        content: text that identifies the mask.
-        kind: "mask", or "box" where boxes alone are foreground.
 
     Args:
         foreground: shapes of the object.
@@ -193,7 +204,7 @@ class DrawnMask:
             a size.
     """
 
-    __slots__ = ("_foreground", "_size", "_void", "_window", "content", "kind")
+    __slots__ = ("_foreground", "_size", "_void", "_window")
 
     def __init__(
         self,
@@ -203,10 +214,18 @@ class DrawnMask:
         window: tuple[int, int, int, int] | None = None,
     ) -> None:
         self._foreground, self._void, self._size, self._window = foreground, void, size, window
-        told = repr((foreground.content, void.content, size, window))
-        self.content = hashlib.sha256(told.encode()).hexdigest()[:16]
-        boxes = [isinstance(shape, Rectangle) for shape in foreground.shapes]
-        self.kind = "box" if boxes and all(boxes) else "mask"
+
+    @property
+    def content(self) -> str:
+        """Text that identifies the mask."""
+        told = repr((self._foreground.content, self._void.content, self._size, self._window))
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+    @property
+    def kind(self) -> str:
+        """ "mask", or "box" where boxes alone are foreground."""
+        shapes = self._foreground.shapes
+        return "box" if shapes and all(isinstance(shape, Rectangle) for shape in shapes) else "mask"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, DrawnMask) and self.content == other.content

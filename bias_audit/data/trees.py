@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -100,10 +101,10 @@ class Folder(Tree):
         return self.path / name
 
     def has(self, name: str) -> bool:
-        return os.path.isfile(self.path / name)  # false, too, for a name that no file can have
+        return os.path.isfile(self.path / name)  # unlike that of a path, it says no where a name is too long
 
     def named(self, value: str, where: str, *, below: str = "", outside: bool = False) -> tuple[str, Location]:
-        root = self.path.resolve()
+        root = self._root
         if not value:
             raise DataError(f"{where}: no image path")
         if "\0" in value:
@@ -120,6 +121,11 @@ class Folder(Tree):
                 "Allow it with --allow-outside, if you trust what names it.",
             )
         return path.as_posix(), path
+
+    @functools.cached_property
+    def _root(self) -> Path:
+        """The folder after links are followed, which is looked up once: a file may name a million others."""
+        return self.path.resolve()
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.path).as_posix()

@@ -1,7 +1,8 @@
-"""Reads JSON and TOML files, and refuses what is damaged with one sentence: the only place that parses either.
+"""Reads JSON and TOML files, and refuses what is damaged with one sentence: no other folder parses either.
 
 Files that bias-audit wrote itself may be damaged, and files of users may hold anything: no text, brackets without end,
-numbers of thousands of digits, one key twice (of which readers keep different values).
+numbers of thousands of digits, one key twice (of which readers keep different values). `long_json` reads what is too
+long to be held.
 """
 
 from __future__ import annotations
@@ -95,8 +96,8 @@ def parse_json(text: str, error: type[BiasAuditError], begin: str, *, hint: str 
     """
 
     def parse() -> Any:
-        constant = None if nan else _no_number
-        return json.loads(text, object_pairs_hook=_unique, parse_int=_whole, parse_constant=constant)
+        constant = None if nan else no_number
+        return json.loads(text, object_pairs_hook=unique, parse_int=_whole, parse_constant=constant)
 
     return _parsed(parse, error, f"{begin} not valid JSON", hint)
 
@@ -132,7 +133,8 @@ def _named(what: str, file: Path) -> str:
     return f"{what} {str(file)!r} is" if what else f"{str(file)!r} is damaged:"
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these keys and values; raises ValueError where one key is there twice."""
     found = dict(pairs)
     if len(found) < len(pairs):
         twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
@@ -146,7 +148,8 @@ def _whole(digits: str) -> int:
     return int(digits)
 
 
-def _no_number(name: str) -> float:
+def no_number(name: str) -> float:
+    """Refuses NaN and Infinity with a ValueError."""
     raise ValueError(f"{name} is no number of JSON")
 
 

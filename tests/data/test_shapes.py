@@ -82,7 +82,7 @@ class TestPolygons:
             ([1, 2, 3, 4, 5, 10**400], "no number"),
             ([1, 2, 3, 4, 5, "6"], "no number"),
             ([1, 2, 3, 4, 5, None], "no number"),
-            ([[1, 2, 3, 4, 5, 6]], "no number"),
+            ([[1, 2]] * 6, "no number"),
             ("123456", "no number"),
         ],
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bias_audit.data.dataset import Dataset
+from bias_audit.data.sources.coco import from_coco
 from bias_audit.data.sources.folder import from_folder
 from bias_audit.data.sources.options import ClassNames, SourceOptions
 from bias_audit.data.sources.table import from_table
@@ -51,6 +52,7 @@ def _tree(place: Place) -> bool:
 
 SOURCES: dict[str, Source] = {
     "table": Source("a CSV or Parquet table", _file(".csv", ".parquet"), from_table, ("split",)),
+    "coco": Source("a COCO file of instances (JSON)", _file(".json"), from_coco, ("images", "objects", "object_size")),
     "voc": Source("a folder of Pascal VOC (JPEGImages/, Annotations/)", is_voc, from_voc, ("split",)),
     "yolo": Source("a data.yaml of YOLO, or its folder", is_yolo, from_yolo, ("split",)),
     "folder": Source("a folder with one folder per class", _tree, from_folder),
@@ -80,5 +82,5 @@ def open_dataset(data: Path, class_names: ClassNames, options: SourceOptions | N
     for name in options.kept():
         if name not in source.knows:
             known = ", or ".join(each.told for each in SOURCES.values() if name in each.knows)
-            raise DataError(f"--{name} is for {known}", f"{str(data)!r} is read as {source.told}.")
+            raise DataError(f"--{name.replace('_', '-')} is for {known}", f"{str(data)!r} is read as {source.told}.")
     return source.read(place, class_names, options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,13 +20,23 @@ class SourceOptions:
 
     Attributes:
         split: keep only pictures of this part ("train", "val"); None = all.
+        images: folder of the pictures that a file of annotations names; None = the folder of that file.
+        objects: what one sample is, "photo" or "each" object of a photo.
+        object_size: least height and width in pixels of an object that is a sample of its own.
         outside: whether paths in a file of the data set may leave its folder. Never kept in a run.
         limits: what files may cost.
     """
 
     split: str | None = None
+    images: str | None = None
+    objects: str = "photo"
+    object_size: int = 32
     outside: bool = False
     limits: Limits = DEFAULTS
+
+    def __post_init__(self) -> None:
+        if isinstance(self.images, os.PathLike):  # a run keeps it as text
+            object.__setattr__(self, "images", os.fspath(self.images))
 
     @classmethod
     def given(cls, values: Mapping[str, Any], *, outside: bool, limits: Limits) -> SourceOptions:

@@ -1,0 +1,240 @@
+"""Lists the samples of a COCO file of instances: a photo each, or an object each."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bias_audit.data.crops import Crop
+from bias_audit.data.dataset import Box, Dataset, Sample
+from bias_audit.data.locations import Location
+from bias_audit.data.shapes import DrawnMask, RunLengths, Shapes
+from bias_audit.data.sources.coco_file import Annotation, CocoFile, Picture, read_coco, told_key
+from bias_audit.data.sources.options import ClassNames, SourceOptions
+from bias_audit.data.tables import told_names
+from bias_audit.data.trees import Place, Tree, place_of, printable_name
+from bias_audit.errors import DataError
+from bias_audit.files.regular import unreachable
+from bias_audit.limits.bounds import beyond
+
+MARGIN = 0.2
+"""What a crop takes in around its object on each side, as a share of the object's width and height."""
+
+PHOTO, EACH = "photo", "each"
+"""Values of the option `objects`."""
+
+
+def from_coco(place: Place, class_names: ClassNames, options: SourceOptions) -> Dataset:
+    """List the samples of a COCO file of instances. For the arguments see `open_dataset`.
+
+    With `objects` "photo" a photo is one sample. Its class is the category of its largest object by `area`, crowd
+    regions aside; of two equally large ones, the category with the lower id. The foreground is every object of that
+    category; all other objects and all crowd regions are void. With "each" every object is a sample of its own, cut
+    out with MARGIN on each side: its neighbours are void, and its image id is PATH#ANNOTATION. Objects whose box is
+    lower or narrower than `object_size` pixels are left out.
+
+    An object is drawn of its polygons or run lengths, and of its `bbox` where it has neither. Without a class map the
+    classes are all categories in the order of their ids. Pictures whose (largest) object is of a category that the
+    class map does not name are left out. An annotation that is wrong costs its picture, since nobody knows which
+    pixels it means: the picture is a sample with a `skip` reason.
+
+    Raises:
+        DataError: see `read_coco`; no folder of the pictures, none of them in it, a path that leaves it, no sample,
+            or an option with a value that is none.
+    """
+    if options.objects not in (PHOTO, EACH):
+        raise DataError(f"--objects is {PHOTO} or {EACH}, not {str(options.objects)[:80]!r}")
+    if type(options.object_size) is not int or options.object_size < 1:
+        raise DataError("--object-size is a number of pixels of at least 1")
+    said = repr(str(place))
+    tree, below = _pictures_of(place, options.images)
+    file = read_coco(place, options.limits)
+    names = class_names or tuple(file.categories.values())
+    listing = _Listing(file, {name: label for label, name in enumerate(names)}, options)
+    seen: Counter[str] = Counter()
+    pictures: list[tuple[str, Location, Picture]] = []
+    for key, picture in file.pictures.items():
+        where = f"{said}, image {told_key(key)}"
+        image_id, location = tree.named(picture.file_name, where, below=below, outside=options.outside)
+        seen[image_id] += 1
+        pictures.append((image_id, location, picture))
+    if not any(tree.has(image_id) for image_id in seen):
+        raise DataError(
+            f"none of the {len(pictures)} pictures of {said} lies in {str(tree)!r}: {pictures[0][0]!r} is not there",
+            "Say where they are: --images DIR.",
+        )
+    for image_id, location, picture in sorted(pictures, key=lambda each: each[0]):
+        if picture.doubled or seen[image_id] > 1:
+            listing.left_out["share their id or their file with another picture"] += 1
+        elif options.objects == PHOTO:
+            listing.add_photo(image_id, location, picture)
+        else:
+            listing.add_objects(image_id, location, picture)
+    left_out = listing.left_out
+    left_out["have no id or no file name"] += file.nameless
+    left_out["have annotations and are not listed"] += len(file.strangers)
+    told = {why: count for why, count in left_out.items() if count}
+    if not listing.samples:
+        reasons = "; ".join(f"{count} {why}" for why, count in told.items())
+        raise DataError(
+            f"{said} has no picture that can be audited: {reasons}",
+            f"The classes are {told_names(names)}.",
+        )
+    return Dataset(tuple(listing.samples), names, "coco", left_out=told)
+
+
+def _pictures_of(place: Place, images: str | None) -> tuple[Tree, str]:
+    """(tree, folder in it) that the file names of pictures are relative to."""
+    if images is None:
+        return place.tree, place.file.rpartition("/")[0]
+    folder = Path(images)
+    try:
+        there = folder.is_dir()
+    except ValueError:  # a NUL character
+        there = False
+    if not there:
+        raise DataError(f"no folder of pictures at {images!r}{unreachable(folder)}", "It is given by --images DIR.")
+    return place_of(folder).tree, ""
+
+
+@dataclass
+class _Scene:
+    """A picture whose annotations can be used.
+
+    Attributes:
+        size: (H, W) in pixels.
+        objects: annotations that are no crowd regions.
+        shapes: the shapes of all annotations.
+        skip: why it cannot be audited, "" = it can.
+    """
+
+    size: tuple[int, int]
+    objects: list[Annotation]
+    shapes: Shapes
+    skip: str
+
+
+class _Listing:
+    """Samples and what was left out, picture by picture.
+
+    Args:
+        file: the file.
+        labels: name of a class -> its index.
+        options: how it is read.
+    """
+
+    def __init__(self, file: CocoFile, labels: dict[str, int], options: SourceOptions) -> None:
+        self.samples: list[Sample] = []
+        self.left_out: Counter[str] = Counter()
+        self._file, self._labels, self._options = file, labels, options
+        unnamed = [name for name in file.categories.values() if name not in labels]
+        self._unnamed = f"a category that the class map does not name ({told_names(unnamed)})"
+
+    def add_photo(self, image_id: str, location: Location, picture: Picture) -> None:
+        """Add a photo as one sample."""
+        scene = self._scene(picture)
+        if scene is None:
+            return
+        category = max(scene.objects, key=lambda each: (each.area, -each.category)).category
+        label = self._labels.get(self._file.categories[category])
+        if label is None:
+            self.left_out[f"have as their largest object one of {self._unnamed}"] += 1
+            return
+        mask = None
+        if not scene.skip:
+            own = (shape for each in scene.objects if each.category == category for shape in each.shapes)
+            mask = DrawnMask(Shapes(own), scene.shapes, scene.size)  # its own shapes lie above those of all
+        self.samples.append(Sample(image_id, location, label, mask, skip=scene.skip))
+
+    def add_objects(self, image_id: str, location: Location, picture: Picture) -> None:
+        """Add every object of a photo as a sample."""
+        scene = self._scene(picture)
+        if scene is None:
+            return
+        ids = Counter(each.id for each in scene.objects)
+        for each in scene.objects:
+            label = self._labels.get(self._file.categories[each.category])
+            if each.id is None or ids[each.id] > 1:
+                self.left_out["have no annotation id of their own"] += 1
+            elif label is None:
+                self.left_out[f"have an object of {self._unnamed}"] += 1
+            elif scene.skip or each.extent is None:
+                skip = scene.skip or f"annotation {told_key(each.id)} has run lengths and no bbox"
+                self.samples.append(Sample(_crop_id(image_id, each), location, label, skip=skip))
+            elif min(_shown(each.extent, scene.size)) < self._options.object_size:
+                why = f"have an object that is lower or narrower than {self._options.object_size} pixels"
+                self.left_out[why] += 1
+            else:
+                window = _window(each.extent, scene.size)
+                mask = DrawnMask(Shapes(each.shapes), scene.shapes, scene.size, window)
+                crop = Crop(location, window, scene.size, self._options.limits.pixels)
+                self.samples.append(Sample(_crop_id(image_id, each), crop, label, mask))
+
+    def _scene(self, picture: Picture) -> _Scene | None:
+        """The picture with its objects; None where it has none that can be used, which is counted."""
+        known = [each for each in picture.annotations if each.category in self._file.categories]
+        objects = [each for each in known if not each.crowd]
+        if not objects:
+            self.left_out[_empty(picture, known)] += 1
+            return None
+        size = picture.size or (0, 0)
+        skip = picture.wrong or self._contradiction(picture, size)
+        return _Scene(size, objects, Shapes(shape for each in picture.annotations for shape in each.shapes), skip)
+
+    def _contradiction(self, picture: Picture, size: tuple[int, int]) -> str:
+        """What is wrong between a picture and its annotations, "" = nothing."""
+        height, width = size
+        most = self._options.limits.pixels
+        if not height * width:
+            return "the COCO file does not say its height and width"
+        if height * width > most:
+            return f"too many pixels: {height}x{width} are {beyond('pixels', min(height * width, 10**18), most)}"
+        for each in picture.annotations:
+            if wrong := self._contradicts(each, size):
+                return f"annotation {told_key(each.id)} {wrong}"
+        return ""
+
+    def _contradicts(self, annotation: Annotation, size: tuple[int, int]) -> str:
+        if annotation.category not in self._file.categories:
+            return f"has the category {annotation.category}, which the COCO file does not list"
+        first = annotation.shapes[0]
+        if isinstance(first, RunLengths) and first.size != size:
+            return f"has run lengths of a picture of {_told(first.size)}, not of {_told(size)}"
+        if annotation.extent is not None and min(_shown(annotation.extent, size)) <= 0:
+            return f"lies outside of the picture of {_told(size)}"
+        return ""
+
+
+def _empty(picture: Picture, known: Sequence[Annotation]) -> str:
+    """Why a picture has no object that can be used."""
+    if picture.wrong or len(known) < len(picture.annotations):
+        return "have no annotation that can be read"
+    return "have crowd regions only" if known else "have no annotation"
+
+
+def _shown(extent: Box, size: tuple[int, int]) -> tuple[float, float]:
+    """(height, width) of what of a box lies in the picture; negative where nothing does."""
+    x_min, y_min, x_max, y_max = extent
+    height, width = size
+    return min(y_max, height) - max(y_min, 0), min(x_max, width) - max(x_min, 0)
+
+
+def _window(extent: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """(left, top, width, height) of the crop of an object: its box with MARGIN on each side, within the picture."""
+    x_min, y_min, x_max, y_max = extent
+    height, width = size
+    beside, above = MARGIN * (x_max - x_min), MARGIN * (y_max - y_min)
+    left, top = max(0, math.floor(x_min - beside)), max(0, math.floor(y_min - above))
+    right, bottom = min(width, math.ceil(x_max + beside)), min(height, math.ceil(y_max + above))
+    return left, top, right - left, bottom - top
+
+
+def _crop_id(image_id: str, annotation: Annotation) -> str:
+    return f"{image_id}#{printable_name(str(annotation.id))}"
+
+
+def _told(size: tuple[int, int]) -> str:
+    return f"{size[1]}x{size[0]}"
