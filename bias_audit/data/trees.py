@@ -110,7 +110,7 @@ class Folder(Tree):
         return self.path / name
 
     def has(self, name: str) -> bool:
-        return os.path.isfile(self.path / name)  # false, too, for a name that no file can have
+        return os.path.isfile(self.path / name)  # unlike that of a path, it says no where a name is too long
 
     def named(self, value: str, where: str, *, below: str = "", outside: bool = False) -> tuple[str, Location]:
         root = self._root
