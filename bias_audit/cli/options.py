@@ -140,7 +140,11 @@ def add_reading(parser: argparse.ArgumentParser) -> Group:
         help="estimates the missing masks of the experiments: auto (GrabCut; default without masks and boxes), a "
         "segmentation model (.keras, .h5, .tflite, .onnx) or module:function",
     )
-    data.add_argument("--split", metavar="NAME", help="only the rows of a table with this value in column split")
+    data.add_argument(
+        "--split",
+        metavar="NAME",
+        help="only this part: a value of the column split of a table, or a part by its name (test, validation)",
+    )
     text = "column of patients or scenes: their photos count as one (also called --cluster)"
     data.add_argument("--group-by", "--cluster", dest="cluster", metavar="COLUMN", help=text)
     add_allow_outside(data)
