@@ -103,7 +103,7 @@ class Polygon:
         except (TypeError, OverflowError):
             raise ValueError("holds something that is no number") from None
         if min(box) < -FURTHEST or max(box) > FURTHEST or math.isnan(total):
-            raise ValueError(f"has coordinates beyond {FURTHEST:,.0f} pixels, or that are not finite")
+            raise ValueError(f"has coordinates beyond {FURTHEST:z,.0f} pixels, or that are not finite")
         return cls(data), box
 
     @property

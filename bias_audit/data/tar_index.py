@@ -116,7 +116,7 @@ def _read(file: BinaryIO, at: int, size: int) -> bytes:
 def _checked(block: bytes, at: int) -> int:
     """Size that a header declares, whose sum of bytes is right."""
     given = _number(block[148:156], at)
-    if given != 256 + sum(block[:148]) + sum(block[156:]):
+    if given != 256 + sum(block) - sum(block[148:156]):
         signed = [each - 256 if each > 127 else each for each in block[:148] + block[156:]]
         if given != 256 + sum(signed):  # old programs summed signed bytes
             raise Damaged(f"no header of a member stands at byte {at:,}")

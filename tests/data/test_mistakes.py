@@ -38,7 +38,7 @@ def test_the_parts_of_a_data_set_are_no_classes(tmp_path: Path, folders: tuple[s
     touch(tmp_path, *(f"{folder}/{name}/1.jpg" for folder in folders for name in ("husky", "wolf")))
     said = refused(tmp_path)
     assert "parts of a data set" in said.message
-    assert said.hint == f"Give one of them: {str(tmp_path / named)!r}."
+    assert said.hint == f"Give one of them: {str(tmp_path / named)!r}, or name it: --split {named}."
     assert open_dataset(tmp_path, tuple(sorted(folders))).class_names == tuple(sorted(folders))  # a class map knows
 
 

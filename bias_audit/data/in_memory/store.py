@@ -105,7 +105,7 @@ class Store:
             self._unlooked = len(data)
             free = shutil.disk_usage(self.folder).free
             if free < LEFT_FREE + LOOK:
-                raise ResultError(f"the disk of {str(self.folder)!r} is full but for {free / 1e6:,.0f} MB", _HINT)
+                raise ResultError(f"the disk of {str(self.folder)!r} is full but for {free / 1e6:z,.0f} MB", _HINT)
         path = self.folder / name
         temporary = path.with_name(f".{name}.{os.getpid()}-{next(_COUNT)}.tmp")
 

@@ -62,12 +62,12 @@ def _tree(place: Place) -> bool:
 SOURCES: dict[str, Source] = {
     "webdataset": Source("a WebDataset tar or a folder of them", holds_shards, from_shards, ("split",)),
     "parquet": Source("Parquet files with the bytes of pictures", holds_pictures, from_parquet, ("split",)),
-    "hugging_face": Source("a Hugging Face image folder", is_image_folder, from_image_folder, ("split",)),
     "memory": Source("a list of photos that were in memory", _ends_with(LISTING), from_memory, ("split",)),
     "table": Source("a CSV or Parquet table", _file(".csv", ".parquet"), from_table, ("split",)),
     "coco": Source("a COCO file of instances (JSON)", _file(".json"), from_coco, ("images", "objects", "object_size")),
     "voc": Source("a folder of Pascal VOC (JPEGImages/, Annotations/)", is_voc, from_voc, ("split",)),
     "yolo": Source("a data.yaml of YOLO, or its folder", is_yolo, from_yolo, ("split",)),
+    "hugging_face": Source("a Hugging Face image folder", is_image_folder, from_image_folder, ("split",)),
     "folder": Source("a folder with one folder per class", _tree, from_folder),
 }
 """Kinds of data sets by name; the first that recognises a place reads it, so what is more special stands before."""

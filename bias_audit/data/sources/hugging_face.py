@@ -1,7 +1,7 @@
 """Lists the samples of a folder as `load_dataset("imagefolder")` of `datasets` reads it: parts, and metadata files.
 
 A metadata file (metadata.csv, .jsonl or .parquet) has a column file_name, relative to its own folder; it lies beside
-the folders of pictures, or in the folder of a part. Without one the folders below that of a part are classes.
+the folders of pictures, or in the folder of a part. Without one the folders below that of a part are classes, and the part has to be chosen.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Any
 
 from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.data.locations import Location, open_location
-from bias_audit.data.sources.folder import is_image, told_unread
+from bias_audit.data.sources.folder import from_folder, is_image, told_unread
 from bias_audit.data.sources.labels import LABELS, MASKS, NO_LABEL, classes, text_of
+from bias_audit.data.sources.mistakes import nested
 from bias_audit.data.sources.options import ClassNames, SourceOptions
 from bias_audit.data.sources.splits import KEYWORDS, chosen, known_as, part_of
 from bias_audit.data.sources.table import read_records
@@ -63,7 +64,7 @@ def is_image_folder(place: Place) -> bool:
         return False
     folders, others, _ = place.tree.top()
     seen = [name for name in folders if not name.startswith(".")]
-    if len(seen) > 1 and all(known_as(name) in KEYWORDS for name in seen):
+    if seen and all(known_as(name) in KEYWORDS and nested(place.tree, name) for name in seen):
         return True
     names = [f"{each}/{name}" for each in seen if part_of(each) for name in METADATA]
     names = [name for name in METADATA if name in others] + [name for name in names if place.tree.has(name)]
@@ -84,6 +85,8 @@ def from_image_folder(place: Place, class_names: ClassNames, options: SourceOpti
     folders, _, unread = tree.top()
     parts = [name for name in folders if not name.startswith(".") and part_of(name)]
     metadata = [name for folder in ("", *parts) if (name := _metadata(tree, folder))]
+    if not metadata and options.split is None:
+        return from_folder(place, class_names, options)  # it refuses parts, unless a class map calls them classes
     left_out: Counter[str] = Counter()
     if metadata:
         photos = [photo for name in metadata for photo in _listed(tree, name, options)]

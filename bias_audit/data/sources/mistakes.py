@@ -59,10 +59,10 @@ def refuse_parts(tree: Tree, folders: Sequence[str], class_names: ClassNames) ->
         return
     small = {name.casefold(): name for name in folders}
     parts = [small[name] for name in PARTS if name in small]
-    if len(parts) == len(folders) and _nested(tree, parts[0]):
+    if len(parts) == len(folders) and nested(tree, parts[0]):
         raise DataError(
             f"{str(tree)!r} holds {told_names(parts)}, which are parts of a data set and no classes",
-            f"Give one of them: {f'{tree}/{parts[0]}'!r}.",
+            f"Give one of them: {f'{tree}/{parts[0]}'!r}, or name it: --split {parts[0]}.",
         )
     pictures, masks = (next((small[name] for name in names if name in small), None) for names in (PICTURES, MASKS))
     if pictures is not None and masks is not None:
@@ -74,7 +74,7 @@ def refuse_parts(tree: Tree, folders: Sequence[str], class_names: ClassNames) ->
         )
 
 
-def _nested(tree: Tree, folder: str) -> bool:
+def nested(tree: Tree, folder: str) -> bool:
     """Whether there are files in folders of a folder."""
     return any(name.count("/") > 1 for name in tree.files(folder).files)
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -139,14 +138,16 @@ def _shards(place: Place, options: SourceOptions | None) -> Iterator[tuple[str, 
 
 
 def _is_shard(name: str, tree: Archive) -> bool:
-    whole = itertools.islice((each for each in _samples(name, tree) if each.pictures), LOOKED_AT)
+    whole = [each for each in _samples(name, tree, LOOKED_AT) if each.pictures]
     return any(CLASS in each.described or _label_in(_values(each)) for each in whole)
 
 
-def _samples(shard: str, tree: Archive) -> Iterator[_Sample]:
-    """Samples of a shard in the order of their stems."""
+def _samples(shard: str, tree: Archive, most: int | None = None) -> Iterator[_Sample]:
+    """Samples of a shard in the order of their stems, at most so many of them."""
     found: dict[str, _Sample] = {}
     for name in tree.files().files:
+        if most is not None and len(found) > most:
+            break
         folder, slash, file = name.rpartition("/")
         stem, dot, suffixes = file.partition(".")
         if not stem or not dot or stem.startswith("__"):
