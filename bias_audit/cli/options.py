@@ -150,8 +150,11 @@ def add_reading(parser: argparse.ArgumentParser) -> Group:
         help="estimates the missing masks of the experiments: auto (GrabCut; default without masks and boxes), a "
         "segmentation model (.keras, .h5, .tflite, .onnx) or module:function",
     )
-<<<<<<< HEAD
-    data.add_argument("--split", metavar="NAME", help="only the rows of a table with this value in column split")
+    data.add_argument(
+        "--split",
+        metavar="NAME",
+        help="only this part: a value of the column split of a table, or a part by its name (test, validation)",
+    )
     data.add_argument(
         "--sample",
         metavar="N",
@@ -173,12 +176,6 @@ def add_reading(parser: argparse.ArgumentParser) -> Group:
         metavar="N",
         type=int,
         help="with --objects each: leave out objects that are lower or narrower than N pixels (default 32)",
-=======
-    data.add_argument(
-        "--split",
-        metavar="NAME",
-        help="only this part: a value of the column split of a table, or a part by its name (test, validation)",
->>>>>>> archives
     )
     text = "column of patients or scenes: their photos count as one (also called --cluster)"
     data.add_argument("--group-by", "--cluster", dest="cluster", metavar="COLUMN", help=text)
