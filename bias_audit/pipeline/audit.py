@@ -158,9 +158,6 @@ def audit(
     dataset = open_data(Path(data), masks, boxes, config, reading)
     config = outlines.settled(config, dataset)
     groups = group_codes(dataset, config.cluster)
-    tested = predictions is None or composites is not None
-    for said in beforehand.sentences(dataset, groups, config, thresholds, tested=tested):
-        progress.note(said)
     beside = run.path.absolute().parent
     given = Given(_path(strangers), _path(train), _path(cues), beside, _path(backgrounds), dataset)
     read = {name: digest for check in checks for name, digest in check.fingerprints(given).items()}
@@ -172,6 +169,9 @@ def audit(
             ready = results.read_results(predictions, composites, heatmaps, dataset, config, backgrounds)
             given = dataclasses.replace(given, results=ready.results)
         loaded = load_model(model, config, dataset.class_names) if ready is None else ready.explainer.model
+    tested = predictions is None or composites is not None
+    for said in beforehand.sentences(dataset, groups, config, thresholds, tested=tested):
+        progress.note(said)
     config = settled(config, loaded).changed({"batch_size": loaded.batch_size})  # a resumed run must take the same
     if loaded.layer:
         progress.detail(f"explained layer {loaded.layer}, grid {loaded.grid[0]}x{loaded.grid[1]}, head {loaded.head}")
