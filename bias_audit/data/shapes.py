@@ -160,6 +160,20 @@ class RunLengths:
         """The lengths."""
         return np.frombuffer(self.data, np.uint32)
 
+    @property
+    def box(self) -> Box | None:
+        """The box around it; None where it has no pixel."""
+        height, width = self.size
+        runs = _paired(np.cumsum(self.counts, dtype=np.int64)[:-1], height * width)
+        starts, stops = runs[0::2], runs[1::2]
+        starts, lasts = starts[stops > starts], stops[stops > starts] - 1
+        if not len(starts):
+            return None
+        columns = (float(starts[0] // height), float(lasts[-1] // height + 1))
+        if (starts // height != lasts // height).any():  # a run into the next column has the lowest row and the highest
+            return columns[0], 0.0, columns[1], float(height)
+        return columns[0], float((starts % height).min()), columns[1], float((lasts % height).max() + 1)
+
     def runs(self, size: tuple[int, int], most: int) -> Positions:
         if size != self.size:
             raise ValueError(f"a mask of {self.size} in a picture of {size}")

@@ -232,6 +232,7 @@ class TestObjects:
         assert dataset.left_out == {"have an object that is lower or narrower than 10 pixels": 1}
         whole = cv2.imread(str(tmp_path / "a.png"))
         dog, cat = dataset.samples
+        assert (dataset.columns, dog.columns, cat.columns) == (("photo",), *[{"photo": "a.png"}] * 2)
         # A fifth of 30 is 6; a fifth of 40 is 8, and of 35 it is 7, of which the picture has 5.
         for sample, window in ((dog, np.s_[4:46, 4:46]), (cat, np.s_[13:60, 22:78])):
             crop = cv2.imdecode(np.frombuffer(read_location(sample.path), np.uint8), cv2.IMREAD_UNCHANGED)
@@ -284,7 +285,7 @@ class TestObjects:
         assert list(labels(dataset)) == ["a.png#1"]
         assert dataset.left_out == {"have no annotation id of their own": 3}
 
-    def test_run_lengths_need_a_box(self, tmp_path: Path) -> None:
+    def test_run_lengths_say_where_an_object_is(self, tmp_path: Path) -> None:
         mask = np.zeros((HEIGHT, WIDTH))
         mask[10:50, 10:50] = 1
         file = one(
@@ -292,7 +293,10 @@ class TestObjects:
         )
         first, second = open_dataset(file, None, SourceOptions(objects="each")).samples
         assert np.array_equal(first.mask.draw((56, 56))[0] == FOREGROUND, mask[2:58, 2:58] > 0)
-        assert second.skip == "annotation 2 has run lengths and no bbox"
+        assert (first.path, first.mask) == (second.path, second.mask)
+        file = one(tmp_path, *(annotation(each, 1, 7, counts(each * mask)) for each in (0, 1)))
+        empty = open_dataset(file, None, SourceOptions(objects="each"))
+        assert (len(empty.samples), sum(empty.left_out.values())) == (1, 1)
 
     def test_options_with_other_values(self, tmp_path: Path) -> None:
         file = one(tmp_path, annotation(1, 1, 7, rectangle(0, 0, 40, 40)))

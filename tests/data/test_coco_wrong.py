@@ -113,10 +113,14 @@ class TestWrong:
         assert sample.skip.startswith("too many pixels: 1000000x1000000 are 1,000,000,000,000 pixels, beyond the limit")
 
     def test_too_many_annotations_are_a_row(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("bias_audit.data.sources.coco_file.MOST_OBJECTS", 3)
-        for count, says in ((3, ""), (4, "annotation 1 is beyond the 3 that a picture may have")):
+        monkeypatch.setattr("bias_audit.data.sources.coco_file.MOST_SHAPES", 3)
+        says = "annotation 1 has outlines beyond the 3 that a picture may have"
+        for count, skip in ((3, ""), (4, says)):
             (sample,) = open_dataset(one(tmp_path, *[GOOD] * count), None).samples
-            assert sample.skip == says
+            assert sample.skip == skip
+        parts = {**GOOD, "segmentation": GOOD["segmentation"] * 3}
+        (sample,) = open_dataset(one(tmp_path, GOOD, parts), None).samples
+        assert sample.skip == says
 
     @pytest.mark.parametrize(
         ("content", "says"),

@@ -128,6 +128,14 @@ class TestDrawnMask:
         mask, _ = DrawnMask(Shapes([lengths(expected)]), Shapes([])).draw(size)
         assert np.array_equal(mask, expected)
 
+    @given(st.integers(0, 2**32 - 1), SIZES)
+    def test_the_box_of_run_lengths(self, seed: int, size: tuple[int, int]) -> None:
+        rng = np.random.default_rng(seed)
+        mask = rng.random(size) < rng.choice([0, 0.02, 0.2])
+        rows, columns = np.nonzero(mask)
+        around = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1) if mask.any() else None
+        assert lengths(mask).box == around
+
     def test_a_window_is_a_part_of_the_whole(self) -> None:
         rng = np.random.default_rng(0)
         shapes = [Polygon.of(rng.uniform(0, 30, 8).tolist()) for _ in range(5)]

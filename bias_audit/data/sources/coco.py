@@ -158,14 +158,13 @@ class _Listing:
                 self.left_out["have no annotation id of their own"] += 1
             elif label is None:
                 self.left_out[f"have an object of {self._unnamed}"] += 1
-            elif scene.skip or each.extent is None:
-                skip = scene.skip or f"annotation {told_key(each.id)} has run lengths and no bbox"
-                self.samples.append(Sample(_crop_id(image_id, each), location, label, skip=skip))
-            elif min(_shown(each.extent, scene.size)) < self._options.object_size:
+            elif scene.skip:
+                self.samples.append(Sample(_crop_id(image_id, each), location, label, skip=scene.skip))
+            elif (extent := _extent(each)) is None or min(_shown(extent, scene.size)) < self._options.object_size:
                 why = f"have an object that is lower or narrower than {self._options.object_size} pixels"
                 self.left_out[why] += 1
             else:
-                window = _window(each.extent, scene.size)
+                window = _window(extent, scene.size)
                 mask = DrawnMask(Shapes(each.shapes), scene.shapes, scene.size, window)
                 crop = Crop(location, window, scene.size, self._options.limits.pixels)
                 self.samples.append(Sample(_crop_id(image_id, each), crop, label, mask))
@@ -210,6 +209,12 @@ def _empty(picture: Picture, known: Sequence[Annotation]) -> str:
     if picture.wrong or len(known) < len(picture.annotations):
         return "have no annotation that can be read"
     return "have crowd regions only" if known else "have no annotation"
+
+
+def _extent(annotation: Annotation) -> Box | None:
+    """The box around an object; None where it has no pixel."""
+    (first, *_) = annotation.shapes
+    return first.box if annotation.extent is None and isinstance(first, RunLengths) else annotation.extent
 
 
 def _shown(extent: Box, size: tuple[int, int]) -> tuple[float, float]:

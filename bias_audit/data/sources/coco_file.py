@@ -20,8 +20,8 @@ from bias_audit.limits.bounds import Limits, beyond
 Key = int | str
 """Id of a picture or an annotation; an integer in COCO itself, text where other programs wrote the file."""
 
-MOST_OBJECTS = 10_000
-"""Most annotations of one picture."""
+MOST_SHAPES = 10_000
+"""Most polygons, boxes and run lengths of one picture, all of which are drawn."""
 
 _FORM = "A COCO file of instances is an object with the lists images, annotations and categories."
 
@@ -34,7 +34,8 @@ class Picture:
         file_name: path of the file, as it is written.
         size: (H, W) in pixels; None where the file does not say it.
         doubled: whether another picture has the same id.
-        annotations: what is marked in it, in the order of the file, at most MOST_OBJECTS.
+        annotations: what is marked in it, in the order of the file.
+        shapes: how many shapes these have, at most MOST_SHAPES.
         wrong: why its annotations cannot be used, "" = they can.
     """
 
@@ -42,6 +43,7 @@ class Picture:
     size: tuple[int, int] | None
     doubled: bool = False
     annotations: list[Annotation] = field(default_factory=list)
+    shapes: int = 0
     wrong: str = ""
 
 
@@ -54,7 +56,7 @@ class Annotation:
         category: id of its category.
         area: in pixels.
         crowd: whether it is a crowd region.
-        extent: x_min, y_min, x_max, y_max in pixels around all of it; None = it is not known.
+        extent: x_min, y_min, x_max, y_max in pixels around all of it; None where only run lengths say it.
         shapes: what it is drawn of.
     """
 
@@ -195,8 +197,10 @@ def _add_annotation(marked: dict[Key, Picture], element: Any, said: str) -> bool
     if picture is None:
         picture = marked[key] = Picture("", None)
     try:
-        if len(picture.annotations) == MOST_OBJECTS:
-            raise _Wrong(f"is beyond the {MOST_OBJECTS:,} that a picture may have")
+        outlines = element.get("segmentation")
+        picture.shapes += len(outlines) if isinstance(outlines, list) and outlines else 1
+        if picture.shapes > MOST_SHAPES:
+            raise _Wrong(f"has outlines beyond the {MOST_SHAPES:,} that a picture may have")
         picture.annotations.append(_annotation(element))
     except _Wrong as error:
         picture.wrong = picture.wrong or f"annotation {told_key(_key(element.get('id')))} {error}"
