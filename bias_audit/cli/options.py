@@ -140,7 +140,12 @@ def add_reading(parser: argparse.ArgumentParser) -> Group:
         help="estimates the missing masks of the experiments: auto (GrabCut; default without masks and boxes), a "
         "segmentation model (.keras, .h5, .tflite, .onnx) or module:function",
     )
-    data.add_argument("--split", metavar="NAME", help="only the rows of a table with this value in column split")
+    data.add_argument(
+        "--split",
+        metavar="NAME",
+        help="only this part: rows of a table with this value in column split, an image set of Pascal VOC, or train, "
+        "val or test of YOLO",
+    )
     data.add_argument(
         "--images", metavar="DIR", help="folder of the pictures of a COCO file (default: the folder of the file)"
     )

@@ -6,7 +6,6 @@ from typing import Any
 
 from bias_audit.errors import BiasAuditError, first_line
 from bias_audit.files.text import DEEPEST
-from bias_audit.packages import needed
 
 
 def parse_yaml(text: str, error: type[BiasAuditError], begin: str, *, hint: str = "") -> Any:
@@ -21,11 +20,11 @@ def parse_yaml(text: str, error: type[BiasAuditError], begin: str, *, hint: str 
         hint: what the user can do.
 
     Raises:
+        ImportError: PyYAML is not installed.
         BiasAuditError: no YAML, several documents, an alias (a few of which can stand for billions of nodes), a mapping
             with one key twice or with one that is no text, or brackets too deep.
     """
-    with needed("a data.yaml"):
-        import yaml
+    import yaml
 
     class Loader(yaml.BaseLoader):  # type: ignore[misc]
         """Texts, lists and mappings; PyYAML's own safe loader knows dates and numbers without end as well."""
