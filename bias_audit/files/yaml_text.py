@@ -20,6 +20,7 @@ def parse_yaml(text: str, error: type[BiasAuditError], begin: str, *, hint: str 
         hint: what the user can do.
 
     Raises:
+        ImportError: PyYAML is not installed.
         BiasAuditError: no YAML, several documents, an alias (a few of which can stand for billions of nodes), a mapping
             with one key twice or with one that is no text, or brackets too deep.
     """

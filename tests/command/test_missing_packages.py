@@ -17,7 +17,7 @@ from bias_audit.packages import PACKAGES, needed, require, sentence
 
 ROOT = Path(__file__).parents[2]
 FRAMEWORK = ("tensorflow", "keras", "tf_keras", "h5py")
-MODULES = {"Pillow": "PIL", "opencv-python": "cv2", "scikit-learn": "sklearn"}
+MODULES = {"Pillow": "PIL", "opencv-python": "cv2", "pyyaml": "yaml", "scikit-learn": "sklearn"}
 """Package -> its module, where their names differ."""
 
 

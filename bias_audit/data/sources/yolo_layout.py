@@ -14,6 +14,7 @@ from bias_audit.data.tables import told_names
 from bias_audit.data.trees import Folder, Tree, printable_name
 from bias_audit.errors import DataError, reason_of
 from bias_audit.files.yaml_text import parse_yaml
+from bias_audit.packages import needed
 
 SPLITS = ("test", "val", "train")
 """Parts of a data set that a data.yaml names."""
@@ -120,10 +121,12 @@ def read_data_yaml(home: Tree, file: str, *, outside: bool) -> DataYaml:
 
     Raises:
         DataError: it cannot be read, or is no data.yaml: no names, or others than numbered from 0.
+        PackageError: PyYAML is not installed.
     """
     said = f"{home}/{file}"
     text = _text(Found(home, file), LARGEST, repr(said))
-    content = parse_yaml(text, DataError, f"{said!r} is")
+    with needed(repr(said)):
+        content = parse_yaml(text, DataError, f"{said!r} is")
     if not isinstance(content, dict) or "names" not in content:
         raise DataError(
             f"{said!r} is no data.yaml of YOLO: it has no names",
