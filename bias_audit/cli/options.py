@@ -153,7 +153,7 @@ def add_reading(parser: argparse.ArgumentParser) -> Group:
     data.add_argument(
         "--split",
         metavar="NAME",
-        help="only this part: a value of the column split of a table, or a part by its name (test, validation, an image set)",
+        help="only this part: a value of the column split of a table, or a part by its name (test, val, an image set)",
     )
     data.add_argument(
         "--sample",
