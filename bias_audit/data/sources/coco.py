@@ -25,7 +25,7 @@ MARGIN = 0.2
 """What a crop takes in around its object on each side, as a share of the object's width and height."""
 
 PHOTO, EACH = "photo", "each"
-"""Values of the option `objects`."""
+"""Values of the option `objects`; the first is the name of the column of photos, too."""
 
 
 def from_coco(place: Place, class_names: ClassNames, options: SourceOptions) -> Dataset:
@@ -34,8 +34,8 @@ def from_coco(place: Place, class_names: ClassNames, options: SourceOptions) -> 
     With `objects` "photo" a photo is one sample. Its class is the category of its largest object by `area`, crowd
     regions aside; of two equally large ones, the category with the lower id. The foreground is every object of that
     category; all other objects and all crowd regions are void. With "each" every object is a sample of its own, cut
-    out with MARGIN on each side: its neighbours are void, and its image id is PATH#ANNOTATION. Objects whose box is
-    lower or narrower than `object_size` pixels are left out.
+    out with MARGIN on each side: its neighbours are void, its image id is PATH#ANNOTATION, and the column "photo" says
+    which photo it is of. Objects whose box is lower or narrower than `object_size` pixels are left out.
 
     An object is drawn of its polygons or run lengths, and of its `bbox` where it has neither. Without a class map the
     classes are all categories in the order of their ids. Pictures whose (largest) object is of a category that the
@@ -84,7 +84,8 @@ def from_coco(place: Place, class_names: ClassNames, options: SourceOptions) -> 
             f"{said} has no picture that can be audited: {reasons}",
             f"The classes are {told_names(names)}.",
         )
-    return Dataset(tuple(listing.samples), names, "coco", left_out=told)
+    columns = (PHOTO,) if options.objects == EACH else ()
+    return Dataset(tuple(listing.samples), names, "coco", columns=columns, left_out=told)
 
 
 def _pictures_of(place: Place, images: str | None) -> tuple[Tree, str]:
@@ -159,7 +160,9 @@ class _Listing:
             elif label is None:
                 self.left_out[f"have an object of {self._unnamed}"] += 1
             elif scene.skip:
-                self.samples.append(Sample(_crop_id(image_id, each), location, label, skip=scene.skip))
+                self.samples.append(
+                    Sample(_crop_id(image_id, each), location, label, columns={PHOTO: image_id}, skip=scene.skip)
+                )
             elif (extent := _extent(each)) is None or min(_shown(extent, scene.size)) < self._options.object_size:
                 why = f"have an object that is lower or narrower than {self._options.object_size} pixels"
                 self.left_out[why] += 1
@@ -167,7 +170,7 @@ class _Listing:
                 window = _window(extent, scene.size)
                 mask = DrawnMask(Shapes(each.shapes), scene.shapes, scene.size, window)
                 crop = Crop(location, window, scene.size, self._options.limits.pixels)
-                self.samples.append(Sample(_crop_id(image_id, each), crop, label, mask))
+                self.samples.append(Sample(_crop_id(image_id, each), crop, label, mask, columns={PHOTO: image_id}))
 
     def _scene(self, picture: Picture) -> _Scene | None:
         """The picture with its objects; None where it has none that can be used, which is counted."""

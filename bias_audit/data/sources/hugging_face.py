@@ -1,7 +1,8 @@
 """Lists the samples of a folder as `load_dataset("imagefolder")` of `datasets` reads it: parts, and metadata files.
 
 A metadata file (metadata.csv, .jsonl or .parquet) has a column file_name, relative to its own folder; it lies beside
-the folders of pictures, or in the folder of a part. Without one the folders below that of a part are classes, and the part has to be chosen.
+the folders of pictures, or in the folder of a part. Without one the folders below that of a part are classes, and the
+part has to be chosen.
 """
 
 from __future__ import annotations
