@@ -60,10 +60,10 @@ FAMILIES: tuple[tuple[str, tuple[str, ...], Any], ...] = (
     (
         "torchvision",
         ("convnext_tiny", "densenet121", "efficientnet_b0", "mnasnet0_5", "mobilenet_v2", "mobilenet_v3_small",
-         "regnet_y_400mf", "resnet18", "shufflenet_v2_x0_5", "squeezenet1_1", "swin_t", "vit_b_32"),
+         "regnet_y_400mf", "resnet18", "shufflenet_v2_x0_5", "squeezenet1_1", "swin_t"),
         of_torchvision,
     ),
-    ("timm", ("convnext_atto", "mobilenetv4_conv_small", "resnetv2_50", "swin_tiny_patch4_window7_224"), of_timm),
+    ("timm", ("convnext_atto", "vit_tiny_patch16_224"), of_timm),
 )  # fmt: skip
 """(library, networks of it, what makes them)."""
 
