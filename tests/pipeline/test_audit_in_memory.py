@@ -238,7 +238,7 @@ def test_what_is_said_of_photos_on_disk(folder: Path, discs: Discs, tmp_path: Pa
 
 def test_a_sum_of_a_dataset_dict(discs: Discs) -> None:
     parts = type("DatasetDict", (dict,), {"__module__": "datasets.dataset_dict"})
-    with pytest.raises(DataError, match="a DatasetDict of 'train', 'test'") as caught:
+    with pytest.raises(DataError, match="a DatasetDict of") as caught:
         bias_audit.audit(by_ground, parts(train=1, test=2))
     assert "data['test']" in caught.value.hint
 

@@ -188,11 +188,11 @@ class Values:
         top = self._top if kind == "f" and self._top is not None else 255.0
         slack = SLACK * top if kind == "f" else 0.0
         if low < -slack:
-            raise DataError(f"{where} holds negative values (down to {low:.4g}): is it normalised already?", NORMALISED)
+            raise DataError(f"{where} holds negative values (down to {low:z.4g}): is it normalised already?", NORMALISED)
         if high > top + slack:
             if top == 1 and self._given is None:
-                raise DataError(f"{where} holds values up to {high:.4g}, and photos before it lie in 0..1", _RANGE)
-            raise DataError(f"{where} holds values up to {high:.4g}, beyond {top:.0f}", f"{_RANGE} {NORMALISED}")
+                raise DataError(f"{where} holds values up to {high:z.4g}, and photos before it lie in 0..1", _RANGE)
+            raise DataError(f"{where} holds values up to {high:z.4g}, beyond {top:z.0f}", f"{_RANGE} {NORMALISED}")
         name = "floats" if kind == "f" else "whole numbers"
         self._largest[name] = max(self._largest[name], high)
         if kind != "f":
@@ -208,7 +208,7 @@ class Values:
         floats, integers = self._largest["floats"], self._largest["whole numbers"]
         if self._given is None and self._top == 255 and -math.inf < floats < LEAST_TOP:
             raise DataError(
-                f"the largest value of all photos is {floats:.4g}: they lie neither in 0..1 nor in 0..255, so they "
+                f"the largest value of all photos is {floats:z.4g}: they lie neither in 0..1 nor in 0..255, so they "
                 "may be normalised already",
                 f"{NORMALISED} {_RANGE}",
             )

@@ -105,7 +105,7 @@ class Store:
             self._unlooked = len(data)
             free = shutil.disk_usage(self.folder).free
             if free < LEFT_FREE + LOOK:
-                raise ResultError(f"the disk of {str(self.folder)!r} is full but for {free / 1e6:,.0f} MB", _HINT)
+                raise ResultError(f"the disk of {str(self.folder)!r} is full but for {free / 1e6:z,.0f} MB", _HINT)
         path = self.folder / name
         temporary = path.with_name(f".{name}.{os.getpid()}-{next(_COUNT)}.tmp")
 
@@ -129,7 +129,7 @@ def refuse_beyond(size: int, most: int | None, said: str = "") -> None:
     """
     if most is not None and size > most:
         raise ConfigError(
-            f"the photos take {said}{size / 1e9:,.2f} GB at 8 bits, and more than {most / 1e9:,.4g} GB are not written "
+            f"the photos take {said}{size / 1e9:z,.2f} GB at 8 bits, and more than {most / 1e9:z,.4g} GB are not written "
             "to disk unasked",
             "Say where they may be kept: cache=DIR.",
         )
