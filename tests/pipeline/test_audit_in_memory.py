@@ -194,6 +194,13 @@ def test_overwriting_keeps_what_is_used_and_removes_the_rest(discs: Discs, tmp_p
     )
     assert len(list((out / PHOTOS).glob("*.png"))) == len(result.images) == 12
     assert (out / PHOTOS / "mine.txt").exists()
+    # The list is a data set by itself, which an audit of it does not take away under its own feet.
+    more: dict[str, Any] = {"out": out, "masks": "none", "overwrite": True, **QUICK, "interventions": 0}
+    again = bias_audit.audit(by_ground, result.info.data, **more)
+    assert list(again.images.index) == list(result.images.index)
+    (out / PHOTOS / "mine.txt").unlink()
+    bias_audit.audit(by_ground, discs.write(tmp_path / "discs") / "images", **more)
+    assert not (out / PHOTOS).exists()
 
 
 def test_a_cache_of_the_users(discs: Discs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

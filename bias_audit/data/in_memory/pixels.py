@@ -188,7 +188,9 @@ class Values:
         top = self._top if kind == "f" and self._top is not None else 255.0
         slack = SLACK * top if kind == "f" else 0.0
         if low < -slack:
-            raise DataError(f"{where} holds negative values (down to {low:z.4g}): is it normalised already?", NORMALISED)
+            raise DataError(
+                f"{where} holds negative values (down to {low:z.4g}): is it normalised already?", NORMALISED
+            )
         if high > top + slack:
             if top == 1 and self._given is None:
                 raise DataError(f"{where} holds values up to {high:z.4g}, and photos before it lie in 0..1", _RANGE)
