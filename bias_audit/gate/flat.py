@@ -15,14 +15,14 @@ def flat(result: AuditResult) -> dict[str, float]:
 
     Returns:
         NAME, NAME_low and NAME_high for the data set (`metrics.DATASET`); worst/NAME for the worst class (WORST);
-        findings and findings/LEVEL; rule/CODE/judged and rule/CODE/found; class/CLASS/NAME, likewise with _low and
-        _high (`metrics.CLASS`).
+        findings/total and findings/LEVEL; rule/CODE/judged and rule/CODE/found; class/CLASS/NAME, likewise
+        (`metrics.CLASS`). No name is the beginning of another up to a /: trackers make folders of them.
     """
     numbers: dict[str, float] = {}
     for name in DATASET:
         _add(numbers, name, (measured(result, "dataset", name) or [MetricValue("", None)])[0])
     found = [outcome for outcome in result.outcomes if outcome.found]
-    numbers["findings"] = float(len(found))
+    numbers["findings/total"] = float(len(found))
     for level in LEVELS:
         name = level.lower().replace(" ", "_")
         numbers[f"findings/{name}"] = float(sum(outcome.level == level for outcome in found))

@@ -195,7 +195,7 @@ def audit(
         **({} if ready is None else ready.key),
     }
     run.start(key, resume=resume, overwrite=overwrite)
-    in_memory.drop_others(kept, run)
+    in_memory.drop_others(data, kept, run)
     contents = changes.watched(dataset, run)
     geometry = dataclasses.replace(geometry, contents=contents)
     context = Context(dataset, (), groups, explainer, geometry, config, thresholds, run, progress, given, estimate)

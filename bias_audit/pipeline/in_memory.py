@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from bias_audit.run.progress import Progress
 
 def on_disk(data: Any) -> bool:
     """Whether data, or masks, are a path."""
-    return isinstance(data, str | Path)
+    return isinstance(data, str | os.PathLike)
 
 
 def refuse_for_paths(ids: Any, value_range: Any, cache: Any, masks: Any) -> None:
@@ -74,10 +75,18 @@ def put_on_disk(
         )
 
 
-def drop_others(kept: Kept | None, run: Run) -> None:
-    """Remove photos from the run folder that an earlier audit kept there, and this one does not use."""
-    if kept is not None:
-        prune(run.path / PHOTOS, kept.used if kept.listing.parent == run.path / PHOTOS else ())
+def drop_others(data: str | Path, kept: Kept | None, run: Run) -> None:
+    """Remove photos from the run folder that an earlier audit kept there, and this one does not use.
+
+    Args:
+        data: path of this audit's data; where it is a list in that very folder, nothing is removed.
+        kept: this audit's photos, if they were in memory.
+        run: the run, which is started.
+    """
+    folder = run.path / PHOTOS
+    own = os.path.realpath(os.path.dirname(data)) == os.path.realpath(folder)
+    if kept is not None or not own:
+        prune(folder, kept.used if kept is not None and own else ())
 
 
 def _removed(path: Path) -> None:

@@ -30,8 +30,9 @@ def read_hugging_face(data: Any, asked: Asked) -> Photos:
         DataError: a dictionary of data sets, or one without such columns.
     """
     if types_of(data) & set(PARTS):
-        names = told_names([str(name) for name in data])
-        raise DataError(f"it is a {type(data).__name__} of {names}", "Give one of them: data['test'].")
+        names = [str(name) for name in data]
+        one = "test" if "test" in names or not names else names[0]
+        raise DataError(f"the data are a {type(data).__name__} of {told_names(names)}", f"Give one: data[{one!r}].")
     features = dict(data.features or {})
     pictures = [name for name, kind in features.items() if type(kind).__name__ == "Image" and name != "mask"]
     classes = [name for name, kind in features.items() if type(kind).__name__ == "ClassLabel"]

@@ -86,7 +86,8 @@ def keep(
         ConfigError: another value range, more bytes than that, or code of the user that fails.
         ResultError: the folder cannot be written.
     """
-    kind = kind_of(given.data)
+    with running("what the data in memory are cannot be told"):
+        kind = kind_of(given.data)
     told = KINDS[kind].told
     values = Values(given.value_range)
     asked = Asked(given.ids, given.split)
@@ -281,7 +282,8 @@ def _text(value: Any) -> str:
     """An id or a split as text; a number in an array is one."""
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
-    return "" if value is None else str(value.item() if hasattr(value, "item") else value)
+    text = "" if value is None else str(value.item() if hasattr(value, "item") else value)
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _box_text(value: Any) -> str | None:

@@ -31,7 +31,7 @@ def plain(value: Any, where: str) -> Label:
     if isinstance(value, str):
         if not value:
             raise DataError(f"{where} has no label")
-        return str(value)
+        return value.encode("utf-8", "backslashreplace").decode()
     if value is None:
         raise DataError(f"{where} has no label")
     array = as_array(value)

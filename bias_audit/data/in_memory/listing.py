@@ -70,19 +70,22 @@ def write_listing(
     import pyarrow
     import pyarrow.parquet
 
-    arrays = {name: pyarrow.array([row.get(name) for row in rows], pyarrow.string()) for name in OWN}
-    for name in columns:
-        try:
-            arrays[name] = pyarrow.array([row["columns"][name] for row in rows], from_pandas=True)
-        except Exception as error:  # values of two types, or of one that Arrow has no word for
-            raise DataError(
-                f"the column {name!r} holds values that no table holds: {' '.join(str(error).split())[:200]}",
-                "Leave it out, or make texts of it.",
-            ) from error
     about = json.dumps({"class_names": list(class_names), "notes": list(notes)})
-    table = pyarrow.table(arrays).replace_schema_metadata({METADATA: about.encode()})
     file = io.BytesIO()
-    pyarrow.parquet.write_table(table, file)
+    name = ID
+    try:
+        arrays = {name: pyarrow.array([row.get(name) for row in rows], pyarrow.string()) for name in OWN}
+        for name in columns:
+            arrays[name] = pyarrow.array([row["columns"][name] for row in rows], from_pandas=True)
+            pyarrow.parquet.write_table(pyarrow.table({name: arrays[name]}), io.BytesIO())
+        table = pyarrow.table(arrays).replace_schema_metadata({METADATA: about.encode()})
+        pyarrow.parquet.write_table(table, file)
+    except Exception as error:  # values of two types, or of one that Arrow or Parquet has no word for
+        what = "the data in memory hold" if name == ID else f"the column {name!r} holds"
+        raise DataError(
+            f"{what} values that no table holds: {' '.join(str(error).split())[:200]}",
+            "Leave them out, or make texts of them.",
+        ) from error
     content = file.getvalue()
     path = folder / f"{kind}-{hashlib.sha256(content).hexdigest()[:12]}{SUFFIX}"
     try:

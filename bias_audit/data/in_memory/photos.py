@@ -83,4 +83,6 @@ def names_in(names: Any) -> tuple[str, ...] | None:
     if isinstance(names, str | bytes) or names is None:
         return None
     listed = tuple(names) if isinstance(names, Iterable) else ()
-    return listed if listed and all(isinstance(name, str) for name in listed) else None
+    if not listed or not all(isinstance(name, str) for name in listed):
+        return None
+    return tuple(name.encode("utf-8", "backslashreplace").decode() for name in listed)

@@ -129,19 +129,21 @@ def refuse_beyond(size: int, most: int | None, said: str = "") -> None:
     """
     if most is not None and size > most:
         raise ConfigError(
-            f"the photos take {said}{size / 1e9:,.2f} GB at 8 bits, and more than {most / 1e9:,.4g} GB are not written "
-            "to disk unasked",
+            f"the photos take {said}{size / 1e9:z,.2f} GB at 8 bits, and more than {most / 1e9:z,.4g} GB are not "
+            "written to disk unasked",
             "Say where they may be kept: cache=DIR.",
         )
 
 
 def prune(folder: Path, used: Collection[str]) -> None:
-    """Remove the pictures and lists of a folder that are not used any more; other files stay."""
+    """Remove the pictures and lists of a folder that are not used any more, and then it if it is empty."""
     with contextlib.suppress(OSError):
         for entry in list(os.scandir(folder)):
             own = NAME.fullmatch(entry.name) or listing.NAME.fullmatch(entry.name)
             if own and entry.name not in used and entry.is_file(follow_symlinks=False):
                 os.unlink(entry)
+        if not used:
+            folder.rmdir()
 
 
 def _size(path: Path) -> int:
