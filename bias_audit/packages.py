@@ -21,6 +21,7 @@ PACKAGES = {
     "onnxruntime": ("ONNX Runtime", "bias-audit[onnx]"),
     "pandas": ("pandas", "bias-audit"),
     "pyarrow": ("PyArrow", "bias-audit"),
+    "pydicom": ("pydicom", "bias-audit[dicom]"),
     "rich": ("Rich", "rich"),  # of the core, but all that a gate needs: see docs/how-to/install.md
     "safetensors": ("safetensors", "safetensors"),
     "scipy": ("SciPy", "bias-audit"),

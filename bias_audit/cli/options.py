@@ -109,6 +109,12 @@ def add_geometry(seen: Group) -> None:
     )
     seen.add_argument("--decoder", metavar="NAME", help="pillow (default) or tensorflow")
     seen.add_argument(
+        "--pixel-range",
+        metavar="LOW,HIGH",
+        help="values that training read as black and white, of pictures of more than 8 bits (PNG, TIFF) and of DICOM "
+        "files in the place of their window: for instance 0,4095; full (of the type), file (of each file)",
+    )
+    seen.add_argument(
         "--image-size", metavar="HxW", type=size, help="for models that accept any size, and without a model: 224x224"
     )
 
