@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import (
     audits,
     decision_stores,
+    deep_pictures,
     functions,
     gate_files,
     models,
@@ -24,6 +25,7 @@ KINDS: dict[str, Kind] = {
     **gate_files.KINDS,
     **decision_stores.KINDS,
     **pictures.KINDS,
+    **deep_pictures.KINDS,
     **settings.KINDS,
     **results.KINDS,
     **models.KINDS,

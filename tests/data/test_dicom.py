@@ -24,49 +24,26 @@ from bias_audit.run.statuses import OK, UNREADABLE
 
 pydicom = pytest.importorskip("pydicom")
 
-from pydicom.dataset import Dataset, FileMetaDataset  # noqa: E402
-from pydicom.encaps import encapsulate  # noqa: E402
+from dicom_files import (  # noqa: E402
+    BIG,
+    DEFLATED,
+    EXPLICIT,
+    IMPLICIT,
+    J2K,
+    JPEG,
+    RLE,
+    SECRETS,
+    compressed,
+    dicom,
+    literal,
+    rle,
+)
+from pydicom.dataset import Dataset  # noqa: E402
 from pydicom.pixels.processing import apply_voi, apply_windowing  # noqa: E402
-
-EXPLICIT, IMPLICIT, BIG = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
-DEFLATED, JPEG, J2K, RLE = (f"1.2.840.10008.1.2.{end}" for end in ("1.99", "4.50", "4.90", "5"))
 
 RNG = np.random.default_rng(0)
 CT = RNG.integers(0, 4096, (9, 7)).astype(np.uint16)
 COLOUR = RNG.integers(0, 256, (8, 6, 3)).astype(np.uint8)
-
-
-def dicom(pixels: np.ndarray, syntax: str = EXPLICIT, *, frame: bytes | None = None, **elements: Any) -> bytes:
-    """A DICOM file of (H, W) or (H, W, 3), with a patient's name; `elements` by keyword, None = left out."""
-    file = Dataset()
-    file.PatientName, file.PatientID, file.PatientBirthDate = "Doe^Jane", "MRN-4711", "19510203"
-    file.InstitutionName = "Clinic of Nowhere"
-    file.Rows, file.Columns = pixels.shape[:2]
-    file.SamplesPerPixel = 3 if pixels.ndim == 3 else 1
-    file.PhotometricInterpretation = "RGB" if pixels.ndim == 3 else "MONOCHROME2"
-    if pixels.ndim == 3:
-        file.PlanarConfiguration = 0
-    file.BitsAllocated = 8 * pixels.dtype.itemsize
-    file.BitsStored = 12 if pixels.dtype.itemsize == 2 else file.BitsAllocated
-    file.HighBit = file.BitsStored - 1
-    file.PixelRepresentation = int(pixels.dtype.kind == "i")
-    for name, value in elements.items():
-        if value is None:
-            delattr(file, name)
-        else:
-            setattr(file, name, value)
-    order = ">" if syntax == BIG else "<"
-    file.PixelData = (
-        pixels.astype(pixels.dtype.newbyteorder(order)).tobytes() if frame is None else encapsulate([frame])
-    )
-    file["PixelData"].VR = "OB" if frame is not None or pixels.dtype.itemsize == 1 else "OW"
-    file.file_meta = FileMetaDataset()
-    file.file_meta.TransferSyntaxUID = syntax
-    file.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
-    file.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4"
-    written = io.BytesIO()
-    pydicom.dcmwrite(written, file, enforce_file_format=True)
-    return written.getvalue()
 
 
 def _read(content: bytes, folder: Path, wanted: Any = None, channels: int = 1) -> np.ndarray:
@@ -168,45 +145,29 @@ class TestColour:
         assert (pixels == pixels[..., :1]).all()
 
 
-def _compressed(picture: np.ndarray, kind: str, **options: Any) -> bytes:
-    written = io.BytesIO()
-    Image.fromarray(picture).save(written, kind, **options)
-    return written.getvalue()
-
-
-def _rle(segments: list[bytes]) -> bytes:
-    offsets = np.cumsum([64, *map(len, segments)])[:-1]
-    return struct.pack("<16L", len(segments), *offsets, *[0] * (15 - len(segments))) + b"".join(segments)
-
-
-def _literal(values: bytes) -> bytes:
-    runs = (values[at : at + 128] for at in range(0, len(values), 128))
-    return b"".join(bytes([len(run) - 1]) + run for run in runs)
-
-
 class TestCompressed:
     def test_jpeg_is_read_as_pydicom_reads_it(self, tmp_path: Path) -> None:
         smooth = np.asarray(Image.fromarray(COLOUR).resize((32, 24), Image.Resampling.BICUBIC))
-        frame = _compressed(smooth, "JPEG", quality=95)
+        frame = compressed(smooth, "JPEG", quality=95)
         content = dicom(smooth, JPEG, frame=frame, PhotometricInterpretation="YBR_FULL_422")
         expected = pydicom.dcmread(io.BytesIO(content)).pixel_array
         pixels = _read(content, tmp_path, channels=3)
         assert np.array_equal(pixels, expected)
         assert np.abs(pixels.astype(int) - np.asarray(Image.open(io.BytesIO(frame)))).max() <= 3
-        grey = dicom(smooth[..., 0], JPEG, frame=_compressed(smooth[..., 0], "JPEG", quality=95))
+        grey = dicom(smooth[..., 0], JPEG, frame=compressed(smooth[..., 0], "JPEG", quality=95))
         assert np.array_equal(_read(grey, tmp_path)[..., 0], pydicom.dcmread(io.BytesIO(grey)).pixel_array)
 
     def test_jpeg_2000_of_16_bits(self, tmp_path: Path) -> None:
         values = RNG.integers(0, 65536, (32, 32)).astype(np.uint16)
-        content = dicom(values, J2K, frame=_compressed(values, "JPEG2000", no_jp2=True), BitsStored=16, HighBit=15)
+        content = dicom(values, J2K, frame=compressed(values, "JPEG2000", no_jp2=True), BitsStored=16, HighBit=15)
         assert np.abs(_read(content, tmp_path, "full")[..., 0] - values / 65535 * 255).max() < 1e-3
 
-    def test_rle(self, tmp_path: Path) -> None:
-        frame = _rle([_literal((CT >> 8).astype(np.uint8).tobytes()), _literal((CT & 255).astype(np.uint8).tobytes())])
+    def testrle(self, tmp_path: Path) -> None:
+        frame = rle([literal((CT >> 8).astype(np.uint8).tobytes()), literal((CT & 255).astype(np.uint8).tobytes())])
         content = dicom(CT, RLE, frame=frame)
         assert np.array_equal(pydicom.dcmread(io.BytesIO(content)).pixel_array, CT)
         assert np.abs(_read(content, tmp_path, (0, 4095))[..., 0] - CT / 4095 * 255).max() < 1e-3
-        runs = _rle([bytes([256 - 49, 9]) + _literal(bytes(13)), _literal(bytes(63))])  # 50 times 9, 13 times 0
+        runs = rle([bytes([256 - 49, 9]) + literal(bytes(13)), literal(bytes(63))])  # 50 times 9, 13 times 0
         expected = np.where(np.arange(63) < 50, 9 * 256, 0).reshape(9, 7)
         pixels = _read(dicom(CT, RLE, frame=runs), tmp_path, (0, 4095))
         assert np.abs(pixels[..., 0] - expected / 4095 * 255).max() < 1e-3
@@ -237,14 +198,14 @@ class TestRefused:
         assert "no pixels" in _why(dicom(CT, Rows=0), tmp_path)
 
     def test_a_frame_of_another_size(self, tmp_path: Path) -> None:
-        large = _compressed(np.zeros((3000, 3000, 3), np.uint8), "JPEG")
+        large = compressed(np.zeros((3000, 3000, 3), np.uint8), "JPEG")
         assert "more pixels than it declares" in _why(dicom(COLOUR, JPEG, frame=large), tmp_path)
-        other = _compressed(np.zeros((6, 8, 3), np.uint8), "JPEG")
+        other = compressed(np.zeros((6, 8, 3), np.uint8), "JPEG")
         assert "a JPEG of 6x8" in _why(dicom(COLOUR, JPEG, frame=other), tmp_path)
-        assert "a BMP" in _why(dicom(COLOUR, JPEG, frame=_compressed(COLOUR, "BMP")), tmp_path)
+        assert "a BMP" in _why(dicom(COLOUR, JPEG, frame=compressed(COLOUR, "BMP")), tmp_path)
 
     def test_runs_that_unpack_to_more(self, tmp_path: Path) -> None:
-        bomb = _rle([bytes([129, 0]) * 100_000, bytes([129, 0]) * 100_000])
+        bomb = rle([bytes([129, 0]) * 100_000, bytes([129, 0]) * 100_000])
         assert "unpack to more pixels" in _why(dicom(CT, RLE, frame=bomb, WindowCenter=1, WindowWidth=9), tmp_path)
 
     def test_kinds_of_pixels(self, tmp_path: Path) -> None:
@@ -267,7 +228,7 @@ class TestRefused:
             seen.add(loaded.status)
             assert loaded.status in (OK, UNREADABLE)
             assert loaded.status == OK or loaded.reason
-            assert not any(secret in loaded.reason for secret in ("Doe", "4711", "1951", "Nowhere", "Clinic"))
+            assert not any(secret.decode()[:4] in loaded.reason for secret in SECRETS)
         assert seen == {OK, UNREADABLE}
 
     def test_without_pydicom_it_is_a_row_with_the_command(
@@ -312,5 +273,5 @@ def test_an_audit_of_a_clinics_folder_holds_no_field_of_a_patient(tmp_path: Path
     assert len(written) > 5
     for file in written:
         content = file.read_bytes()
-        for secret in (b"Jane", b"MRN-4711", b"19510203", b"Nowhere"):
+        for secret in SECRETS:
             assert secret not in content, file
