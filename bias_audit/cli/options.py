@@ -8,7 +8,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bias_audit.data.addresses import Url
 
 Group = argparse._ArgumentGroup
 
@@ -50,6 +53,13 @@ MODEL = (
     "PyTorch, which is run: torchscript:FILE, torch.export:FILE"
 )
 """What a MODEL may be, in words."""
+
+
+DATA = (
+    "folder with a folder per class, or a CSV/Parquet table; or the address of one: s3://, gs://, hf:// (each with a "
+    "package of its own), https:// (tables only)"
+)
+"""What DATA may be, in words."""
 
 
 def add_training(parser: argparse.ArgumentParser) -> Group:
@@ -124,7 +134,7 @@ def add_objects(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--masks",
         metavar="DIR",
-        type=Path,
+        type=place,
         help="foreground masks: same tree and stems as the images; without masks and boxes the objects of the "
         "experiments are estimated (auto); none = they are not",
     )
@@ -231,8 +241,9 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
         type=parsed,
         action="append",
         help="raise what a file may cost: pixels (of a picture, default 1e8), weights_bytes (of a model, 4e9), "
-        "archive_bytes (of its other parts, 1e8), batch_bytes (half the memory), columns (of a table, 1000) or "
-        "seconds_per_call (of the model, 600); repeatable",
+        "archive_bytes (of its other parts, 1e8), batch_bytes (half the memory), columns (of a table, 1000), "
+        "seconds_per_call (of the model, 600); of data elsewhere fetched_bytes (of a file, 1e9), cache_bytes (1e10), "
+        "remote_files (2e6) and seconds_per_fetch (60); repeatable",
     )
 
 
@@ -273,6 +284,13 @@ def source_options(options: argparse.Namespace) -> dict[str, Any]:
     from bias_audit.data.sources.options import NAMES
 
     return {name: value for name, value in vars(options).items() if name in NAMES}
+
+
+def place(text: str) -> Path | Url:
+    """Parse DATA: a path or an address. Errors as of `data_address`."""
+    from bias_audit.data.addresses import data_address
+
+    return data_address(text)
 
 
 def size(text: str) -> tuple[int, int]:

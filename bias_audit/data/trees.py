@@ -6,11 +6,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
+from bias_audit.data.addresses import Url, is_address
 from bias_audit.data.dataset import printable_path
 from bias_audit.data.folders import list_files, list_folders
 from bias_audit.data.locations import Location
 from bias_audit.errors import DataError, reason_of
+
+if TYPE_CHECKING:
+    from bias_audit.data.remote.reach import Reach
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,8 @@ class Folder(Tree):
     """A folder on disk."""
 
     path: Path
+    reach: Reach | None = field(default=None, compare=False, repr=False)
+    """What may be fetched for a file of the data set that names an address; None = the defaults."""
 
     def __str__(self) -> str:
         return str(self.path)
@@ -107,6 +114,11 @@ class Folder(Tree):
             raise DataError(f"{where}: no image path")
         if "\0" in value:
             raise DataError(f"{where}: {value!r} is no path, it holds a zero byte")
+        if is_address(value):
+            from bias_audit.data.remote.reach import Reach
+            from bias_audit.data.remote.tree import outside_location
+
+            return outside_location(value, where, str(self), self.reach or Reach(), outside=outside)
         try:
             path = (root / below / value.replace("\\", "/")).resolve()
         except (OSError, RuntimeError) as error:  # RuntimeError: links that lead to each other
@@ -150,9 +162,19 @@ class Place:
         return self.tree.location(self.file)
 
 
-def place_of(data: Path) -> Place:
-    """The place that a path names, which exists."""
-    return Place(Folder(data)) if data.is_dir() else Place(Folder(data.parent), data.name)
+def place_of(data: Path | Url, reach: Reach | None = None) -> Place:
+    """The place that a path, which exists, or an address names.
+
+    Args:
+        data: the path or the address.
+        reach: what may be fetched; None = the defaults.
+    """
+    if isinstance(data, Url):
+        from bias_audit.data.remote.reach import Reach
+        from bias_audit.data.remote.tree import remote_place
+
+        return remote_place(data, reach or Reach())
+    return Place(Folder(data, reach)) if data.is_dir() else Place(Folder(data.parent, reach), data.name)
 
 
 def printable_name(name: str) -> str:

@@ -22,10 +22,12 @@ from bias_audit.checks.installed import versions
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.config import AUTO_PREPROCESS, AuditConfig, Thresholds, configured
 from bias_audit.data import sampling, sources
+from bias_audit.data.addresses import Url, data_address
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import ESTIMATED
 from bias_audit.data.preprocess import find_preprocess
+from bias_audit.data.remote.reach import Reach
 from bias_audit.data.sources.attach import attach_boxes, attach_masks
 from bias_audit.data.sources.options import NAMES as SOURCE_OPTIONS
 from bias_audit.data.sources.options import SourceOptions
@@ -56,12 +58,12 @@ CHOICE = "shards/faithfulness.json"
 @gives_back
 def audit(
     model: str | Path | Any,
-    data: str | Path,
+    data: str | Path | Url,
     *,
     predictions: str | Path | None = None,
     composites: str | Path | None = None,
     heatmaps: str | Path | None = None,
-    masks: str | Path | None = None,
+    masks: str | Path | Url | None = None,
     boxes: str | Path | None = None,
     backgrounds: str | Path | None = None,
     strangers: str | Path | None = None,
@@ -82,7 +84,8 @@ def audit(
 
     Args:
         model: path of a .keras, .h5 or .onnx file or of a SavedModel folder, or a model in memory.
-        data: folder with one folder per class, or a CSV/Parquet table with columns image and label.
+        data: folder with one folder per class, or a CSV/Parquet table with columns image and label; also elsewhere, by
+            its address: s3://, gs://, hf://, https:// (`data.addresses`).
         predictions: table of predictions that were made elsewhere, in the place of a model, which is None then.
         composites: folder of changed pictures (`bias-audit composites`), of which `predictions` holds rows, too.
         heatmaps: folder of .npy files or an .npz file with heatmaps of the predicted classes, made elsewhere.
@@ -131,7 +134,7 @@ def audit(
     results.refuse_both(model, predictions, composites, heatmaps, strangers, config)
     if isinstance(model, str | Path):
         check_model(model)
-    dataset = open_data(Path(data), masks, boxes, config, reading)
+    dataset = open_data(data_address(data), masks, boxes, config, reading)
     config = outlines.settled(config, dataset)
     groups = group_codes(dataset, config.cluster)
     beside = run.path.absolute().parent
@@ -293,8 +296,8 @@ def _choice(kept: dict[str, Any]) -> dict[str, Any]:
 
 
 def open_data(
-    data: Path,
-    masks: str | Path | None,
+    data: Path | Url,
+    masks: str | Path | Url | None,
     boxes: str | Path | None,
     config: AuditConfig,
     options: SourceOptions,
@@ -312,7 +315,7 @@ def open_data(
             "Was one class folder given instead of the folder above it?",
         )
     if masks is not None:
-        dataset = attach_masks(dataset, Path(masks))
+        dataset = attach_masks(dataset, data_address(masks), Reach(options.fetch, options.limits))
     if boxes is not None:
         dataset = attach_boxes(dataset, Path(boxes), options.limits.columns)
     return dataset

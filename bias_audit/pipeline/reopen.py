@@ -9,9 +9,11 @@ from typing import Any
 
 from bias_audit.config import AuditConfig
 from bias_audit.data import sources
+from bias_audit.data.addresses import Url, data_address
 from bias_audit.data.contents import Contents
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.locations import Location
+from bias_audit.data.remote.reach import Reach
 from bias_audit.data.sources.attach import attach_boxes, attach_masks
 from bias_audit.data.sources.options import SourceOptions
 from bias_audit.errors import ConfigError, DataError
@@ -86,7 +88,8 @@ def _flag(setting: str) -> str:
 def dataset_of(result: AuditResult, *, outside: bool = False, limits: Limits = DEFAULTS) -> Dataset:
     """The data set of a run, in the order of its images table, with the masks or boxes that it was given.
 
-    Paths are kept in a run as they were given, so relative paths are looked up from the working folder.
+    Paths are kept in a run as they were given, so relative paths are looked up from the working folder. Nothing is
+    fetched because a run names it: of data that lie elsewhere there is what the cache holds.
 
     Args:
         result: the finished run.
@@ -97,20 +100,22 @@ def dataset_of(result: AuditResult, *, outside: bool = False, limits: Limits = D
         DataError: the data folder, or one of the images, does not exist any more.
     """
     info = result.info
-    data = Path(info.data)
-    if not os.path.exists(data):
+    data = data_address(info.data)
+    if isinstance(data, Path) and not os.path.exists(data):
         raise DataError(
             f"the data of {str(result.path)!r} are not at {info.data!r} any more",
             "Run the command from the folder in which the audit was started, or put the data back.",
         )
     ids = [str(name) for name in result.images.index]
     dataset = sources.open_dataset(
-        data, info.class_names, SourceOptions.given(info.data_options, outside=outside, limits=limits)
+        data, info.class_names, SourceOptions.given(info.data_options, outside=outside, limits=limits, fetch=False)
     )
     if info.masks is not None:
-        masks = Path(info.masks)
-        folder = masks.is_dir()
-        dataset = attach_masks(dataset, masks) if folder else attach_boxes(dataset, masks, limits.columns)
+        masks = data_address(info.masks)
+        if isinstance(masks, Url) or masks.is_dir():
+            dataset = attach_masks(dataset, masks, Reach(fetch=False, limits=limits))
+        else:
+            dataset = attach_boxes(dataset, masks, limits.columns)
     samples = {(sample.image_id, dataset.class_names[sample.label]): sample for sample in dataset.samples}
     labels = [str(label) for label in result.images["label"]]
     missing = [name for name, label in zip(ids, labels, strict=True) if (name, label) not in samples]

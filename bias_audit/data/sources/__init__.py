@@ -10,7 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bias_audit.data.addresses import Url
 from bias_audit.data.dataset import Dataset
+from bias_audit.data.remote.reach import Reach
 from bias_audit.data.sources.folder import from_folder
 from bias_audit.data.sources.options import ClassNames, SourceOptions
 from bias_audit.data.sources.table import from_table
@@ -54,7 +56,7 @@ SOURCES: dict[str, Source] = {
 """Kinds of data sets by name; the first that recognises a place reads it, so what is more special stands before."""
 
 
-def open_dataset(data: Path, class_names: ClassNames, options: SourceOptions | None = None) -> Dataset:
+def open_dataset(data: Path | Url, class_names: ClassNames, options: SourceOptions | None = None) -> Dataset:
     """List the samples of a data set.
 
     Args:
@@ -66,13 +68,13 @@ def open_dataset(data: Path, class_names: ClassNames, options: SourceOptions | N
         DataError: nothing there, or nothing that can be audited.
     """
     kinds = ", or ".join(source.told for source in reversed(SOURCES.values()))
-    if not os.path.exists(data):
+    if isinstance(data, Path) and not os.path.exists(data):
         raise DataError(f"no data at {str(data)!r}{unreachable(data)}", f"Give {kinds}.")
-    place = place_of(data)
+    options = options or SourceOptions()
+    place = place_of(data, Reach(options.fetch, options.limits))
     source = next((each for each in SOURCES.values() if each.recognises(place)), None)
     if source is None:
         raise DataError(f"{str(data)!r} is no data set of a kind that is read", f"Read are {kinds}.")
-    options = options or SourceOptions()
     for name in options.kept():
         if name not in source.knows:
             known = ", or ".join(each.told for each in SOURCES.values() if name in each.knows)

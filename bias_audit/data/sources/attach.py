@@ -6,12 +6,14 @@ import os
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from bias_audit.data.addresses import Url
 from bias_audit.data.dataset import Box, Dataset
 from bias_audit.data.locations import Location
+from bias_audit.data.remote.reach import Reach
 from bias_audit.data.sources.folder import told_unread
 from bias_audit.data.sources.table import box_of, read_records
 from bias_audit.data.tables import told_names
-from bias_audit.data.trees import Folder, printable_name
+from bias_audit.data.trees import place_of, printable_name
 from bias_audit.errors import DataError
 from bias_audit.files.regular import unreachable
 from bias_audit.limits.bounds import Limits
@@ -19,17 +21,20 @@ from bias_audit.limits.bounds import Limits
 MASK_FORMATS = (".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".jpg", ".jpeg")
 
 
-def attach_masks(dataset: Dataset, folder: Path) -> Dataset:
+def attach_masks(dataset: Dataset, folder: Path | Url, reach: Reach | None = None) -> Dataset:
     """Give each sample the mask file at the same relative path, up to the suffix: wolf/1.jpg -> FOLDER/wolf/1.png.
 
-    A sample that has a mask already keeps it.
+    A sample that has a mask already keeps it. `reach`: what may be fetched, where the folder lies elsewhere.
 
     Raises:
         DataError: no such folder, no masks in it, or no sample with a mask afterwards.
     """
-    if not os.path.isdir(folder):
+    if isinstance(folder, Path) and not os.path.isdir(folder):
         raise DataError(f"no mask folder at {str(folder)!r}{unreachable(folder)}")
-    tree = Folder(folder)
+    place = place_of(folder, reach)
+    if place.file:
+        raise DataError(f"{str(folder)!r} is a file, not a folder of masks")
+    tree = place.tree
     masks: dict[str, Location] = {}
     listed = tree.files()
     for name in sorted(listed.files, key=_rank):

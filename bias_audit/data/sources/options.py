@@ -20,18 +20,20 @@ class SourceOptions:
     Attributes:
         split: keep only pictures of this part ("train", "val"); None = all.
         outside: whether paths in a file of the data set may leave its folder. Never kept in a run.
+        fetch: whether files that lie elsewhere may be fetched; if not, there is what the cache holds. Never kept.
         limits: what files may cost.
     """
 
     split: str | None = None
     outside: bool = False
+    fetch: bool = True
     limits: Limits = DEFAULTS
 
     @classmethod
-    def given(cls, values: Mapping[str, Any], *, outside: bool, limits: Limits) -> SourceOptions:
+    def given(cls, values: Mapping[str, Any], *, outside: bool, limits: Limits, fetch: bool = True) -> SourceOptions:
         """The options of these values by name, as a user or a run gives them; None counts as not given."""
         named = {name: value for name, value in values.items() if name in NAMES and value is not None}
-        return cls(**named, outside=outside, limits=limits)
+        return cls(**named, outside=outside, fetch=fetch, limits=limits)
 
     def kept(self) -> dict[str, Any]:
         """What a run keeps, so that its data are read in the same way again: all that was given but permissions."""
@@ -39,5 +41,5 @@ class SourceOptions:
 
 
 _DEFAULTS = {each.name: each.default for each in dataclasses.fields(SourceOptions)}
-NAMES = tuple(name for name in _DEFAULTS if name not in ("outside", "limits"))
+NAMES = tuple(name for name in _DEFAULTS if name not in ("outside", "fetch", "limits"))
 """Names of the options that the user gives, beside permissions and limits."""
