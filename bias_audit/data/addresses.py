@@ -18,6 +18,9 @@ WEB = ("http", "https")
 HERE = ("localhost", "127.0.0.1", "[::1]")
 """Hosts that plain http may name."""
 
+LONGEST = 4_000
+"""Most characters of an address: a key of a bucket has 1,024, and a signature as many."""
+
 _ADDRESS = re.compile(r"([A-Za-z][\w+.:-]+)://(.*)", re.DOTALL)  # a single letter is a disk of Windows
 _MADE_A_PATH = re.compile(r"(gs|hf|https?|memory|s3):/[^/]")
 
@@ -85,7 +88,7 @@ def data_address(given: str | Path | Url) -> Path | Url:
     url = url_of(text)
     if url.query:
         raise DataError(
-            f"the address {str(url)!r} has a query (?...), which may hold a token, and is written into the run",
+            f"the address {str(url)[:300]!r} has a query (?...), which may hold a token, and is written into the run",
             "Leave it out, and give the credentials as its library expects them; or download the data first.",
         )
     return url
@@ -95,6 +98,8 @@ def url_of(text: str) -> Url:
     """An address that is read. Errors as of `data_address`; a query is allowed in a web address."""
     found = _ADDRESS.fullmatch(text)
     protocol, rest = (found[1].lower(), found[2]) if found else ("", text)
+    if len(rest) > LONGEST:
+        raise DataError(f"an address of {len(text):,} characters is none")
     query = ""
     if protocol in WEB:
         rest, _, query = rest.partition("?")

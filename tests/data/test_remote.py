@@ -311,6 +311,7 @@ class TestListed:
             open_dataset(tmp_path / "t.csv", None, SourceOptions(outside=True))
 
 
+@pytest.mark.slow
 class TestAudit:
     def test_it_is_that_of_the_folder(self, photos: Path, tmp_path: Path, bucket: Any) -> None:
         here = _audit(photos / "images", tmp_path / "here", masks=photos / "masks")
@@ -422,6 +423,7 @@ class TestRedirects:
             Reach().read(Url("http", f"{server.url[7:]}/x.png"))
 
 
+@pytest.mark.slow
 class TestFinishedRun:
     """Nothing is fetched because a run names it."""
 
