@@ -117,7 +117,7 @@ def url_of(text: str) -> Url:
         raise DataError(f"{said!r} is not encrypted: whoever is on the way may change it", "Use https://.")
     odd = any(ord(each) < 32 or ord(each) == 127 for each in rest) or "\\" in rest
     if not place or odd or (protocol in WEB and "#" in text):
-        raise DataError(f"{said!r} is no address")
+        raise DataError(f"an address of {protocol}:// is no address: nothing is named, or a character that none has")
     parts = path.rstrip("/").split("/") if slash else []
     if any(part in (".", "..") for part in parts) or (protocol not in WEB and "?" in rest):
         raise DataError(f"the address {said!r} has a part that names nothing", "Write it out, without . and .. and ?.")

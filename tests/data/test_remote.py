@@ -213,7 +213,7 @@ class TestAddresses:
             ("https://me:secret@example.org/t.csv", "a user or a password"),
             ("s3://key:secret@bucket/a", "a user or a password"),
             ("https://example.org/t.csv?sig=secret", "has a query"),
-            ("https://example.org/t.csv#secret", "is no address"),
+            ("https://example.org/t.csv#secret", "no address"),
             ("file:///etc/passwd", "file:// are not read"),
             ("local://etc", "local:// are not read"),
             ("ssh://host/a", "ssh:// are not read"),
@@ -221,10 +221,10 @@ class TestAddresses:
             ("github://org:repo@main/a", "a user or a password"),
             ("zip::s3://bucket/a.zip", "zip::s3:// are not read"),
             ("simplecache::https://example.org/a.csv", "are not read"),
-            ("s3://", "is no address"),
+            ("s3://", "no address"),
             ("s3://bucket/../other", "names nothing"),
             ("https://host/a/../../b.csv", "names nothing"),
-            ("s3://bucket/a\x00b", "is no address"),
+            ("s3://bucket/a\x00b", "no address"),
         ],
     )
     def test_refused(self, text: str, says: str) -> None:
