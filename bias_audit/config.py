@@ -18,7 +18,7 @@ from typing import Any
 from bias_audit.checks.thresholds import Thresholds as Thresholds
 from bias_audit.errors import ConfigError
 from bias_audit.files.text import read_json, read_toml
-from bias_audit.input_texts import cut_of, is_mean_and_std, mean_and_std
+from bias_audit.input_texts import cut_of, is_mean_and_std, mean_and_std, pixel_range
 from bias_audit.limits.bounds import DEFAULTS, Limits, combined
 
 RESIZES = ("stretch", "crop", "pad", "shorter")
@@ -55,7 +55,7 @@ NO_FILL = "none"
 SECOND_FILL_DONORS = 3  # most backgrounds per photo and arm under the second fill; odd, as `AuditConfig.donors`
 
 
-LEFT_OUT = ("extra", "limits", "output", "torch")
+LEFT_OUT = ("extra", "limits", "output", "pixel_range", "torch")
 """Fields that older configurations lack, and that are not written while they are empty."""
 
 
@@ -82,6 +82,9 @@ class AuditConfig:
         interpolation: bilinear, nearest, bicubic, area as `tf.image.resize`; antialias (bilinear), antialias_bicubic
             and antialias_lanczos as Pillow and torchvision.
         decoder: pillow, or tensorflow: `tf.io.decode_image`, whose fast DCT gives other JPEG pixels.
+        pixel_range: which values of pictures of more than 8 bits training read as black and white, "LOW,HIGH", "full"
+            or "file" (`data.deep`), and of grey DICOM files in the place of their window; None = such pictures are not
+            read, and DICOM files by their window.
         image_size: (height, width) in pixels for models that accept any size; None = the model's own size.
         batch_size: images per pass; None = as many as memory takes, 32 at most without a GPU (`models.memory`). Once
             chosen it is part of the hash, because padding of the last batch depends on it.
@@ -118,6 +121,7 @@ class AuditConfig:
     resize: str = NOT_GIVEN
     interpolation: str = NOT_GIVEN
     decoder: str = NOT_GIVEN
+    pixel_range: str | None = None
     image_size: tuple[int, int] | None = None
     batch_size: int | None = None
     interventions: int = 100
@@ -156,6 +160,8 @@ class AuditConfig:
                 f"got {self.interpolation!r}",
                 "torchvision's bilinear of pictures is Pillow's, which is called antialias here.",
             )
+        if self.pixel_range is not None:
+            pixel_range(self.pixel_range)
         if is_mean_and_std(self.preprocess):
             mean_and_std(self.preprocess)
         elif ":" not in self.preprocess:
@@ -296,7 +302,7 @@ def read_class_map(path: Path) -> tuple[tuple[str, tuple[int, ...]], ...]:
 
 _NAMES = {
     "cluster": "a column", "custom_objects": "a module", "head": "a kind of outputs", "loader": "a loader",
-    "output": "an output", "segmenter": "a segmenter", "torch": "names",
+    "output": "an output", "pixel_range": "a range", "segmenter": "a segmenter", "torch": "names",
 }  # fmt: skip
 
 

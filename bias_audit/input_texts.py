@@ -14,6 +14,12 @@ from bias_audit.errors import ConfigError
 
 Numbers = tuple[float, ...]
 
+PixelRange = str | tuple[float, float]
+"""Values of a picture of more than 8 bits that are black and white: (low, high), or FULL or OF_FILE."""
+
+FULL, OF_FILE = "full", "file"
+"""The whole range of a picture's type of integers; the least and the greatest value of each picture."""
+
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Mean and standard deviation of RGB in 0..1 over ImageNet."""
 
@@ -36,6 +42,7 @@ _ROUNDING = 1e-6
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?"
 _LIST = rf"{_NUMBER}(?:,{_NUMBER}){{0,2}}"
 _TEXT = re.compile(rf"mean=({_LIST})/std=({_LIST})", re.ASCII)
+_RANGE = re.compile(rf"({_NUMBER}),({_NUMBER})", re.ASCII)
 _RATIO = re.compile(r"([1-9]\d{0,4})/([1-9]\d{0,4})", re.ASCII)
 
 
@@ -109,6 +116,26 @@ def cut_of(resize: str) -> tuple[str, tuple[int, int] | None]:
             "where the input has 224, and cuts the centre.",
         )
     return mode, (int(found[1]), int(found[2]))
+
+
+@functools.lru_cache(maxsize=64)
+def pixel_range(text: str) -> PixelRange:
+    """The range of values that is black to white, of which `LOW,HIGH`, `full` or `file` is the text.
+
+    Raises:
+        ConfigError: another form, or a range without extent.
+    """
+    if text in (FULL, OF_FILE):
+        return text
+    found = _RANGE.fullmatch(text)
+    low, high = (float(found[1]), float(found[2])) if found else (0.0, 0.0)
+    if not low < high or max(abs(low), abs(high)) > 1e12:
+        raise ConfigError(
+            f"pixel_range {text[:80]!r} is not understood",
+            "Write LOW,HIGH, the values that training read as black and white, such as 0,4095; full for all of a "
+            "picture's type, 0,65535 of 16 bits; or file for the least and the greatest value of each file.",
+        )
+    return low, high
 
 
 def resized_to(mode: str, before: int, after: int) -> str:

@@ -12,7 +12,10 @@ from bias_audit.errors import PackageError
 PACKAGES = {
     "PIL": ("Pillow", "bias-audit"),
     "cv2": ("OpenCV", "bias-audit"),
+    "fsspec": ("fsspec", "bias-audit[remote]"),
+    "gcsfs": ("gcsfs", "gcsfs"),
     "h5py": ("h5py", "bias-audit[tensorflow]"),
+    "huggingface_hub": ("huggingface_hub", "huggingface_hub"),
     "jinja2": ("Jinja", "bias-audit"),
     "keras": ("TensorFlow with Keras", "bias-audit[tensorflow]"),
     "markupsafe": ("MarkupSafe", "bias-audit"),
@@ -21,7 +24,9 @@ PACKAGES = {
     "onnxruntime": ("ONNX Runtime", "bias-audit[onnx]"),
     "pandas": ("pandas", "bias-audit"),
     "pyarrow": ("PyArrow", "bias-audit"),
+    "pydicom": ("pydicom", "bias-audit[dicom]"),
     "rich": ("Rich", "rich"),  # of the core, but all that a gate needs: see docs/how-to/install.md
+    "s3fs": ("s3fs", "s3fs"),
     "safetensors": ("safetensors", "safetensors"),
     "scipy": ("SciPy", "bias-audit"),
     "sklearn": ("scikit-learn", "bias-audit"),
@@ -38,7 +43,8 @@ PACKAGES = {
 }
 """Module -> (what people call it, what to install: with an extra of pyproject.toml, where the core is without it).
 
-Libraries of networks are the user's own and in no extra: safetensors, timm, torchvision, transformers.
+Libraries of networks are the user's own and in no extra: safetensors, timm, torchvision, transformers. So are the file
+systems of fsspec: s3fs, gcsfs, huggingface_hub.
 """
 
 

@@ -134,7 +134,7 @@ def test_options_of_an_existing_configuration() -> None:
 def test_the_digest_follows_every_field() -> None:
     changed = {
         "layer": "x", "method": "cam", "preprocess": "unit", "resize": "pad", "interpolation": "area",
-        "loader": "flow_from_directory", "decoder": "tensorflow", "image_size": (9, 9),
+        "loader": "flow_from_directory", "decoder": "tensorflow", "pixel_range": "full", "image_size": (9, 9),
         "batch_size": 3, "interventions": 7, "discovery": 9, "leakage": 8, "probes": 5, "donors": 3,
         "seed": 1, "cluster": "patient",
         "mask_foreground": (1,), "mask_ignore": 9, "segmenter": "auto", "class_map": (("a", (1,)),),

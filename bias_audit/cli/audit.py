@@ -9,6 +9,7 @@ from pathlib import Path
 from bias_audit.checks.base import Check
 from bias_audit.cli import gate
 from bias_audit.cli.options import (
+    DATA,
     EXIT_CODES,
     MODEL,
     add_config,
@@ -20,6 +21,7 @@ from bias_audit.cli.options import (
     add_training,
     add_verbosity,
     command,
+    place,
     settings,
     source_options,
 )
@@ -46,7 +48,7 @@ def add(
     else:
         text = f"{MODEL}; left out with --predictions"
         audit.add_argument("model", metavar="MODEL", type=Path, help=text)
-    audit.add_argument("data", metavar="DATA", type=Path, help="folder with a folder per class, or a CSV/Parquet table")
+    audit.add_argument("data", metavar="DATA", type=place, help=DATA)
     audit.add_argument(
         PREDICTIONS,
         metavar="FILE",

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from bias_audit.cli.options import (
+    DATA,
     add_config,
     add_custom_objects,
     add_donors,
@@ -15,6 +16,7 @@ from bias_audit.cli.options import (
     add_reading,
     add_verbosity,
     command,
+    place,
     settings,
     source_options,
 )
@@ -27,9 +29,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--composites DIR, with the same options as here."
     )
     parser = command(commands, "composites", run, text, closing)
-    parser.add_argument(
-        "data", metavar="DATA", type=Path, help="folder with a folder per class, or a CSV/Parquet table"
-    )
+    parser.add_argument("data", metavar="DATA", type=place, help=DATA)
     add_objects(parser)
     parser.add_argument(
         "--out", metavar="DIR", type=Path, required=True, help="folder of the pictures; begun, it goes on"

@@ -132,6 +132,7 @@ def show_inspection(facts: Mapping[str, Any], *, as_json: bool) -> None:
         "classes": ", ".join(names) + (f" and {count - len(names):,} more" if count > len(names) else ""),
         "input": f"{size['height']}x{size['width']} pixels, {size['channels']} channels",
         "done inside": "; ".join(facts["inside"]) or ("nothing" if facts["inside_shown"] else "not shown by the model"),
+        "pictures": facts["pictures"],
         "--preprocess": facts["preprocess_hint"],
         "explained": _explained_by(facts),
         "cost": f"{per_thousand:z.3g} s per 1,000 images for {made}, without reading files: measured here on "

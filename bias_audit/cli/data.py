@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from bias_audit.cli.options import (
+    DATA,
     add_class_map,
     add_config,
     add_donors,
@@ -14,6 +15,7 @@ from bias_audit.cli.options import (
     add_reading,
     add_verbosity,
     command,
+    place,
     settings,
     source_options,
 )
@@ -24,9 +26,7 @@ MOST_ROWS = 40
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = command(commands, "data", run, "look at the data before a model is audited on them")
-    parser.add_argument(
-        "data", metavar="DATA", type=Path, help="folder with a folder per class, or a CSV/Parquet table"
-    )
+    parser.add_argument("data", metavar="DATA", type=place, help=DATA)
     add_masks(parser)
     parser.add_argument(
         "--out", metavar="FILE.html", type=Path, help="write a page: pictures of each class with their masks drawn in"

@@ -8,7 +8,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bias_audit.data.addresses import Url
 
 Group = argparse._ArgumentGroup
 
@@ -50,6 +53,13 @@ MODEL = (
     "PyTorch, which is run: torchscript:FILE, torch.export:FILE"
 )
 """What a MODEL may be, in words."""
+
+
+DATA = (
+    "folder with a folder per class, or a CSV/Parquet table; or the address of one: s3://, gs://, hf:// (each with a "
+    "package of its own), https:// (tables only)"
+)
+"""What DATA may be, in words."""
 
 
 def add_training(parser: argparse.ArgumentParser) -> Group:
@@ -114,6 +124,12 @@ def add_geometry(seen: Group) -> None:
     )
     seen.add_argument("--decoder", metavar="NAME", help="pillow (default) or tensorflow")
     seen.add_argument(
+        "--pixel-range",
+        metavar="LOW,HIGH",
+        help="values that training read as black and white, of pictures of more than 8 bits (PNG, TIFF) and of DICOM "
+        "files in the place of their window: for instance 0,4095; full (of the type), file (of each file)",
+    )
+    seen.add_argument(
         "--image-size", metavar="HxW", type=size, help="for models that accept any size, and without a model: 224x224"
     )
 
@@ -123,7 +139,7 @@ def add_masks(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--masks",
         metavar="DIR",
-        type=Path,
+        type=place,
         help="foreground masks, a folder or an archive (.zip, .tar): same tree and stems as the images; without masks "
         "and boxes the objects of the experiments are estimated (auto); none = they are not",
     )
@@ -263,7 +279,8 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
         help="raise what a file may cost: pixels (of a picture, default 1e8), weights_bytes (of a model, 4e9), "
         "archive_bytes (of its other parts, 1e8), member_bytes (of a file in an archive of photos, 5e8), "
         "annotation_bytes (of a file of annotations, 2e9), batch_bytes (half the memory), columns (of a table, 1000) "
-        "or seconds_per_call (of the model, 600); repeatable",
+        "or seconds_per_call (of the model, 600); of data elsewhere fetched_bytes (of a file, 1e9), cache_bytes "
+        "(1e10), remote_files (2e6) and seconds_per_fetch (60); repeatable",
     )
 
 
@@ -304,6 +321,13 @@ def source_options(options: argparse.Namespace) -> dict[str, Any]:
     from bias_audit.data.sources.options import NAMES
 
     return {name: value for name, value in vars(options).items() if name in NAMES}
+
+
+def place(text: str) -> Path | Url:
+    """Parse DATA: a path or an address. Errors as of `data_address`."""
+    from bias_audit.data.addresses import data_address
+
+    return data_address(text)
 
 
 def size(text: str) -> tuple[int, int]:

@@ -13,13 +13,15 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from bias_audit.data import deep
 from bias_audit.data.contents import Contents, content_of
 from bias_audit.data.dataset import Sample
 from bias_audit.data.geometry import fit_image, fit_mask, largest_shape
 from bias_audit.data.locations import Location
 from bias_audit.data.mask_estimates import Estimate
 from bias_audit.data.masks import ESTIMATED, Mask, MaskReading, load_mask, read_mask_file
-from bias_audit.data.pictures import Decoder, Header, declared, decoded, read_picture
+from bias_audit.data.pictures import Decoded, Decoder, Header, declared, decoded, read_picture
+from bias_audit.input_texts import PixelRange
 from bias_audit.limits.bounds import DEFAULTS, Limits, beyond
 from bias_audit.limits.memory import at_once
 from bias_audit.limits.room import decoding
@@ -43,6 +45,7 @@ class Geometry:
         resize, interpolation: see `AuditConfig`.
         masks: how mask values are read.
         decoder: decodes the files; None = OpenCV, equal to Pillow. See `models.decoding`.
+        pixel_range: values of pictures of more than 8 bits that are black and white; None = they are not read.
         estimate: estimates the mask of a picture that has neither mask nor box; None = such a picture has no mask.
         limits: what a picture may cost: its pixels, before and after padding or enlarging.
         contents: what files held when they were first read; None = files are not compared with what they were.
@@ -57,6 +60,7 @@ class Geometry:
     estimate: Estimate | None = None
     limits: Limits = DEFAULTS
     contents: Contents | None = None
+    pixel_range: PixelRange | None = None
 
 
 @dataclass(frozen=True)
@@ -113,19 +117,19 @@ def load(sample: Sample, geometry: Geometry) -> Loaded:
 
 
 def _loaded(sample: Sample, geometry: Geometry, data: bytes, mask_data: bytes | None, content: str) -> Loaded:
-    header, reason = declared(data, geometry.decoder, geometry.limits.pixels)
+    header, reason = declared(data, geometry.decoder, geometry.limits.pixels, geometry.pixel_range)
     if header is None or (reason := _grown_too_large(header, geometry)):
         return Loaded(UNREADABLE, reason, content=content)
     mask: Mask | None = None
     mask_status, mask_kind = NO_MASK, ""
     with decoding.taken(_need(header, geometry)):
-        pixels, reason = decoded(data, header, geometry.channels, geometry.decoder)
+        pixels, reason = decoded(data, header, geometry.channels, geometry.decoder, geometry.pixel_range)
         if pixels is None:
             return Loaded(UNREADABLE, reason, content=content)
         shape = pixels.shape[0], pixels.shape[1]
         image = fit_image(pixels, geometry.size, geometry.resize, geometry.interpolation)
         if sample.mask is None and not sample.boxes and geometry.estimate is not None:
-            mask, mask_status = geometry.estimate(content, pixels)
+            mask, mask_status = geometry.estimate(content, _in_8_bits(pixels))
             mask_kind = ESTIMATED
         del pixels
     if not mask_kind:
@@ -136,7 +140,7 @@ def _loaded(sample: Sample, geometry: Geometry, data: bytes, mask_data: bytes | 
     return Loaded(OK, "", image, fitted, mask_status, mask_kind, content, shape=shape)
 
 
-def reduced(path: Location, geometry: Geometry, reduce: Callable[[NDArray[np.uint8]], Made]) -> Made | None:
+def reduced(path: Location, geometry: Geometry, reduce: Callable[[Decoded], Made]) -> Made | None:
     """Read a picture as `decode` does and make something small of it, while there is room for its pixels.
 
     Args:
@@ -148,12 +152,19 @@ def reduced(path: Location, geometry: Geometry, reduce: Callable[[NDArray[np.uin
         what `reduce` made; None where the file cannot be read.
     """
     data, _ = read_picture(path)
-    header = None if data is None else declared(data, geometry.decoder, geometry.limits.pixels)[0]
+    header = None
+    if data is not None:
+        header, _ = declared(data, geometry.decoder, geometry.limits.pixels, geometry.pixel_range)
     if data is None or header is None or _grown_too_large(header, geometry):
         return None
     with decoding.taken(_need(header, geometry)):
-        pixels, _ = decoded(data, header, geometry.channels, geometry.decoder)
+        pixels, _ = decoded(data, header, geometry.channels, geometry.decoder, geometry.pixel_range)
         return None if pixels is None else reduce(pixels)
+
+
+def _in_8_bits(pixels: Decoded) -> NDArray[np.uint8]:
+    """Pixels as segmenters get them: rounded, where a picture has more than 8 bits."""
+    return pixels if pixels.dtype == np.uint8 else np.rint(pixels).astype(np.uint8)  # type: ignore[return-value]
 
 
 def _grown_too_large(header: Header, geometry: Geometry) -> str:
@@ -172,7 +183,8 @@ def _grown_too_large(header: Header, geometry: Geometry) -> str:
 def _need(header: Header, geometry: Geometry) -> int:
     """Bytes that a picture takes at most while it is decoded and brought to the input size."""
     height, width = largest_shape((header.height, header.width), geometry.size, geometry.resize)
-    return PIXEL_BYTES[geometry.channels] * max(header.height * header.width, height * width)
+    each = (deep.PIXEL_BYTES if header.deep else PIXEL_BYTES)[geometry.channels]
+    return each * max(header.height * header.width, height * width)
 
 
 def load_in_order(

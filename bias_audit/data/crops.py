@@ -49,7 +49,7 @@ class Crop(Stored):
             if pixels is None:
                 raise ValueError(reason)
             left, top, width, height = self.window
-            part = np.ascontiguousarray(pixels[top : top + height, left : left + width, ::-1])
+            part = np.ascontiguousarray(pixels[top : top + height, left : left + width, ::-1], np.uint8)
             return bytes(cv2.imencode(".bmp", part)[1])
 
     def stamp(self) -> str:

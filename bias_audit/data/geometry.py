@@ -18,6 +18,9 @@ from PIL import Image
 from bias_audit.data.masks import VOID, Mask, resize_nearest
 from bias_audit.input_texts import USUAL, cut_of
 
+Picture = NDArray[Any]
+"""(H, W, C) uint8, or float32 in [0, 255]."""
+
 Window = tuple[int, int, int, int]
 """(top, left, height, width) of a part of a picture, in pixels."""
 
@@ -32,11 +35,11 @@ LARGE = 20_000_000
 """Pixels of a picture from which on its channels are resampled one after the other."""
 
 
-def fit_image(pixels: NDArray[np.uint8], size: tuple[int, int], resize: str, interpolation: str) -> NDArray[np.float32]:
+def fit_image(pixels: Picture, size: tuple[int, int], resize: str, interpolation: str) -> NDArray[np.float32]:
     """Bring a picture to the model's input size.
 
     Args:
-        pixels: (H, W, C) uint8.
+        pixels: (H, W, C) uint8; float32 in [0, 255] of a picture of more than 8 bits.
         size: (height, width) of the model's input.
         resize: "stretch" ignores the aspect ratio, the default of `image_dataset_from_directory`; "crop" first cuts
             the largest centred window of the target's aspect ratio (`crop_to_aspect_ratio=True`, `smart_resize`,
@@ -134,9 +137,7 @@ def _padding(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[tuple[int, 
     return (rows // 2, rows // 2), (columns // 2, columns // 2)
 
 
-def _resample(
-    pixels: NDArray[np.uint8], window: Window, size: tuple[int, int], interpolation: str
-) -> NDArray[np.float32]:
+def _resample(pixels: Picture, window: Window, size: tuple[int, int], interpolation: str) -> NDArray[np.float32]:
     top, left, height, width = window
     if interpolation in _PILLOW:
         # By Pillow itself: its rounding of 8-bit pixels and of window edges is part of what training saw.

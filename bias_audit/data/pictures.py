@@ -17,10 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from bias_audit.data import dicom
 from bias_audit.data.contents import content_of
+from bias_audit.data.deep import Values, decode_deep, depth_of, in_channels, is_deep, refusal
 from bias_audit.data.locations import Location, read_location
 from bias_audit.data.opening import TooManyPixels, open_picture, png_cut_short
 from bias_audit.errors import reason_of
+from bias_audit.input_texts import PixelRange
 from bias_audit.limits.bounds import Limits, beyond
 from bias_audit.limits.room import decoding
 from bias_audit.run.statuses import CHANGED
@@ -32,10 +35,19 @@ Decoder = Callable[[bytes, int], NDArray[np.uint8]]
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
+Decoded = NDArray[np.uint8] | Values
+"""(H, W, channels) in [0, 255]: uint8; float32 of a picture of more than 8 bits and of a DICOM file."""
+
+
 def decode(
-    path: Location, channels: int, decoder: Decoder | None = None, most: int = Limits.pixels, content: str = ""
-) -> tuple[NDArray[np.uint8] | None, str]:
-    """Read a picture as uint8 RGB or grey, without applying its EXIF orientation (as `load_img` does).
+    path: Location,
+    channels: int,
+    decoder: Decoder | None = None,
+    most: int = Limits.pixels,
+    content: str = "",
+    pixel_range: PixelRange | None = None,
+) -> tuple[Decoded | None, str]:
+    """Read a picture as RGB or grey, without applying its EXIF orientation (as `load_img` does).
 
     Args:
         path: where the picture lies.
@@ -43,6 +55,7 @@ def decode(
         decoder: decodes the bytes instead of OpenCV; None = OpenCV.
         most: most pixels, see `Limits`.
         content: what the file must hold; "" = anything.
+        pixel_range: values of pictures of more than 8 bits that are black and white, see `data.deep`.
 
     Returns:
         ((H, W, channels) in the picture's own size, "") or (None, what is wrong with the file).
@@ -52,8 +65,8 @@ def decode(
         return None, reason
     if content and content_of(data) != content:
         return None, CHANGED
-    header, reason = declared(data, decoder, most)
-    return (None, reason) if header is None else decoded(data, header, channels, decoder)
+    header, reason = declared(data, decoder, most, pixel_range)
+    return (None, reason) if header is None else decoded(data, header, channels, decoder, pixel_range)
 
 
 def read_picture(location: Location) -> tuple[bytes | None, str]:
@@ -67,20 +80,39 @@ def read_picture(location: Location) -> tuple[bytes | None, str]:
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says about itself before its pixels are decoded: the format, and the shape in pixels."""
+    """What a file says about itself before its pixels are decoded.
+
+    Attributes:
+        kind: its format, as Pillow names it.
+        height, width: its shape in pixels.
+        deep: whether more than 8 bits of its channels are used.
+    """
 
     kind: str
     height: int
     width: int
+    deep: bool = False
 
 
-def declared(data: bytes, decoder: Decoder | None, most: int) -> tuple[Header | None, str]:
+def declared(
+    data: bytes, decoder: Decoder | None, most: int, pixel_range: PixelRange | None = None
+) -> tuple[Header | None, str]:
     """(header, "") of a picture of at most `most` pixels, or (None, what is wrong with the file)."""
+    if dicom.is_dicom(data):
+        try:
+            return Header(dicom.KIND, *dicom.shape(data, most), deep=True), ""
+        except TooManyPixels as error:
+            return None, f"too many pixels: {error}"
+        except dicom.Unread as error:
+            return None, f"{dicom.KIND}: {error}"
     try:
         with open_picture(io.BytesIO(data), most) as image:
             kind, mode, (width, height) = str(image.format), image.mode, image.size
-            if mode.startswith(("I", "F")):  # 16 bit and float: OpenCV scales them, Pillow and Keras clip
-                return None, f"{kind} with more than 8 bits per channel ({mode}); convert it to 8 bits"
+            depth = depth_of(image, data)
+            # image_dataset_from_directory takes the higher 8 of 16 bits of a PNG; OpenCV scales, Pillow and Keras clip.
+            read = kind == "PNG" and decoder is not None and pixel_range is None
+            if depth and not read and (reason := refusal(kind, mode, depth, pixel_range)):
+                return None, reason
             if kind == "GIF" and decoder is not None:  # TensorFlow unpacks every frame to show the first
                 frames = int(getattr(image, "n_frames", 1))
                 if (total := frames * width * height) > most:
@@ -93,7 +125,7 @@ def declared(data: bytes, decoder: Decoder | None, most: int) -> tuple[Header | 
             if kind == "JPEG" and b"\xff\xd9" not in data[-1024:]:
                 with decoding.taken(4 * height * width):
                     image.load()  # raises where the data end too early; OpenCV before 5 fills up with grey
-            return Header(kind, height, width), ""
+            return Header(kind, height, width, is_deep(kind, mode, depth, pixel_range)), ""
     except TooManyPixels as error:
         return None, f"too many pixels: {error}"
     except UnidentifiedImageError:
@@ -103,10 +135,15 @@ def declared(data: bytes, decoder: Decoder | None, most: int) -> tuple[Header | 
 
 
 def decoded(
-    data: bytes, header: Header, channels: int, decoder: Decoder | None
-) -> tuple[NDArray[np.uint8] | None, str]:
-    """((H, W, channels) uint8, "") of a picture whose header is known, or (None, what is wrong with the file)."""
+    data: bytes, header: Header, channels: int, decoder: Decoder | None, pixel_range: PixelRange | None = None
+) -> tuple[Decoded | None, str]:
+    """((H, W, channels), "") of a picture whose header is known, or (None, what is wrong with the file)."""
     kind = header.kind
+    if header.deep:
+        try:
+            return _deep(data, header, channels, pixel_range), ""
+        except ValueError as error:
+            return None, f"cannot decode this {kind}: {error}"
     if decoder is not None:
         try:
             return decoder(data, channels), ""
@@ -121,6 +158,16 @@ def decoded(
         return None, f"damaged {kind}: the data end too early or are corrupt"
     pixels = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
     return (pixels, "") if channels == 3 else (_grey(pixels), "")
+
+
+def _deep(data: bytes, header: Header, channels: int, pixel_range: PixelRange | None) -> Decoded:
+    if header.kind != dicom.KIND:
+        assert pixel_range is not None  # else its header was refused
+        return in_channels(decode_deep(data, pixel_range), channels)
+    values = dicom.decode_dicom(data, pixel_range, header.height * header.width)
+    if values.dtype == np.uint8:
+        return values if channels == 3 else _grey(values)  # type: ignore[arg-type]
+    return in_channels(values, channels)  # type: ignore[arg-type]
 
 
 def _grey(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:

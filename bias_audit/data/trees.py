@@ -8,12 +8,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
+from bias_audit.data.addresses import Url, is_address
 from bias_audit.data.dataset import printable_path
 from bias_audit.data.folders import list_files, list_folders
 from bias_audit.data.locations import Location
 from bias_audit.errors import DataError, reason_of
-from bias_audit.limits.bounds import DEFAULTS, Limits
+from bias_audit.limits.bounds import DEFAULTS
+
+if TYPE_CHECKING:
+    from bias_audit.data.remote.reach import Reach
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,8 @@ class Folder(Tree):
     """A folder on disk."""
 
     path: Path
+    reach: Reach | None = field(default=None, compare=False, repr=False)
+    """What may be fetched for a file of the data set that names an address; None = the defaults."""
 
     def __str__(self) -> str:
         return str(self.path)
@@ -118,6 +125,11 @@ class Folder(Tree):
             raise DataError(f"{where}: no image path")
         if "\0" in value:
             raise DataError(f"{where}: {value!r} is no path, it holds a zero byte")
+        if is_address(value):
+            from bias_audit.data.remote.reach import Reach
+            from bias_audit.data.remote.tree import outside_location
+
+            return outside_location(value, where, str(self), self.reach or Reach(), outside=outside)
         try:
             path = (root / below / value.replace("\\", "/")).resolve()
         except (OSError, RuntimeError) as error:  # RuntimeError: links that lead to each other
@@ -166,43 +178,57 @@ class Place:
         return self.tree.location(self.file)
 
 
-def exists(data: Path) -> bool:
-    """Whether something lies at a path, or may lie there in an archive: photos.zip/table.csv."""
+def exists(data: Path | Url) -> bool:
+    """Whether something lies at a path, or may lie there in an archive: photos.zip/table.csv; or at an address."""
     from bias_audit.data.archives import archive_of
 
-    return os.path.exists(data) or archive_of(data) is not None
+    return isinstance(data, Url) or os.path.exists(data) or archive_of(data) is not None
 
 
-def is_tree(path: Path) -> bool:
-    """Whether a path is a folder or an archive."""
+def is_tree(path: Path | Url) -> bool:
+    """Whether a path is a folder or an archive; an address may be one."""
     from bias_audit.data.archives import archive_of
 
-    return path.is_dir() or archive_of(path) == path
+    return isinstance(path, Url) or path.is_dir() or archive_of(path) == path
 
 
-def tree_of(path: Path, limits: Limits = DEFAULTS) -> Tree:
-    """The tree of a folder, or of an archive as a whole.
+def tree_of(path: Path | Url, reach: Reach | None = None) -> Tree:
+    """The tree of a folder, of an archive as a whole, or of what lies elsewhere.
 
     Raises:
-        DataError: an archive that cannot be read.
+        DataError: an archive that cannot be read, or a file elsewhere.
     """
     from bias_audit.data.archives import open_archive
 
-    return Folder(path) if path.is_dir() else open_archive(path, limits)
+    if isinstance(path, Url):
+        place = place_of(path, reach)
+        if place.file:
+            raise DataError(f"{str(path)!r} is a file, not a folder")
+        return place.tree
+    return Folder(path, reach) if path.is_dir() else open_archive(path, DEFAULTS if reach is None else reach.limits)
 
 
-def place_of(data: Path, limits: Limits = DEFAULTS) -> Place:
-    """The place that a path names, which exists; in an archive it may be a file or a folder: photos.zip/table.csv.
+def place_of(data: Path | Url, reach: Reach | None = None) -> Place:
+    """The place that a path, which exists, or an address names; in an archive a file or a folder: photos.zip/table.csv.
+
+    Args:
+        data: the path or the address.
+        reach: what may be fetched, and what a file may cost; None = the defaults.
 
     Raises:
         DataError: an archive that cannot be read, or no such file in it.
     """
     from bias_audit.data.archives import archive_of, open_archive
 
+    if isinstance(data, Url):
+        from bias_audit.data.remote.reach import Reach
+        from bias_audit.data.remote.tree import remote_place
+
+        return remote_place(data, reach or Reach())
     archive = archive_of(data)
     if archive is None or data.is_dir():
-        return Place(Folder(data)) if data.is_dir() else Place(Folder(data.parent), data.name)
-    tree = open_archive(archive, limits)
+        return Place(Folder(data, reach)) if data.is_dir() else Place(Folder(data.parent, reach), data.name)
+    tree = open_archive(archive, DEFAULTS if reach is None else reach.limits)
     if archive == data:
         return Place(tree.inner())
     name = data.relative_to(archive).as_posix()

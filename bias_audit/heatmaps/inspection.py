@@ -99,6 +99,7 @@ def inspect(
         "class_count": len(names),
         "class_names": list(names[:MOST_NAMES]),
         "input": {"height": height, "width": width, "channels": channels},
+        "pictures": pictures_read(config, channels),
         "inside": list(inside),
         "inside_shown": shown,
         "preprocess": config.preprocess,
@@ -117,6 +118,21 @@ def inspect(
         "timed_images": timed,
         "notes": [*loaded.notes, *explainer.notes],
     }
+
+
+def pictures_read(config: AuditConfig, channels: int) -> str:
+    """Say in a sentence how pictures are read: their channels, and the range of those of more than 8 bits."""
+    said = "as RGB, grey ones with three equal channels" if channels == 3 else "as grey, colours by ITU-R 601"
+    if config.pixel_range is None:
+        deep = (
+            "the higher 8 of 16 bits of a PNG, as TensorFlow takes them; TIFFs of more than 8 bits need --pixel-range"
+            if config.decoder == "tensorflow"
+            else "grey ones of more than 8 bits need --pixel-range"
+        )
+        return f"{said}, 0 to 255; {deep}; DICOM files by their window"
+    span = {"full": "the range of their type", "file": "the least and greatest value of each file"}
+    wanted = span.get(config.pixel_range, config.pixel_range)
+    return f"{said}, 0 to 255; of those of more than 8 bits, and of grey DICOM files, {wanted} is black to white"
 
 
 def preprocess_hint(inside: Sequence[str], name: str, channels: int) -> str:

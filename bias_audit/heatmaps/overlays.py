@@ -84,7 +84,8 @@ def view(path: Location, geometry: Geometry, pixels: NDArray[np.float32], conten
             large.
         content: what the file held when the model saw it; another file is not shown. "" = whatever it holds.
     """
-    original, _ = decode(path, geometry.channels, geometry.decoder, geometry.limits.pixels, content)
+    most = geometry.limits.pixels
+    original, _ = decode(path, geometry.channels, geometry.decoder, most, content, geometry.pixel_range)
     shape = geometry.size if original is None or geometry.resize != "stretch" else original.shape[:2]
     scale = LONGEST / max(shape)
     size = (max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale)))

@@ -15,6 +15,11 @@ from typing import Any
 
 from bias_audit.errors import ConfigError
 
+_UNITS = {"pixels": "pixels", "columns": "columns", "remote_files": "files"}
+"""Limit -> what it counts, where that is neither bytes nor seconds."""
+
+_SECONDS = ("seconds_per_call", "seconds_per_fetch")
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -30,6 +35,10 @@ class Limits:
             without compression has 3e8.
         batch_bytes: of what one batch holds in memory; None = half of the memory of the machine or its container.
         columns: of a table of the user. Each costs a test per class, and none of a real table reached 200.
+        fetched_bytes: of one file that is fetched from elsewhere.
+        cache_bytes: of what was fetched and is kept on this disk, for all data sets together.
+        remote_files: that the listing of a data set elsewhere may hold.
+        seconds_per_fetch: for one try to fetch a file.
         seconds_per_call: for one call of the model, the first with its loading and tracing; the command ends after it.
     """
 
@@ -40,6 +49,10 @@ class Limits:
     member_bytes: int = 500_000_000
     batch_bytes: int | None = None
     columns: int = 1_000
+    fetched_bytes: int = 1_000_000_000
+    cache_bytes: int = 10_000_000_000
+    remote_files: int = 2_000_000
+    seconds_per_fetch: float = 60
     seconds_per_call: float = 600
 
     def __post_init__(self) -> None:
@@ -47,7 +60,7 @@ class Limits:
             value = getattr(self, field.name)
             if value is None and field.default is None:
                 continue
-            least = 0 if field.name == "seconds_per_call" else 1
+            least = 0 if field.name in _SECONDS else 1
             number = isinstance(value, int | float) and not isinstance(value, bool)
             # An integer of thousands of digits is no float, and infinity would be no limit.
             if not number or not 0 < value < 1e18 or value < least or not math.isfinite(value):
@@ -99,7 +112,7 @@ def beyond(name: str, found: float, most: float) -> str:
         found: size that was found or declared.
         most: the limit.
     """
-    unit = {"pixels": "pixels", "columns": "columns", "seconds_per_call": "seconds"}.get(name, "bytes")
+    unit = "seconds" if name in _SECONDS else _UNITS.get(name, "bytes")
     return f"{found:z,.0f} {unit}, beyond the limit {name} of {most:z,.0f} (raise it with {flag(name, found)})"
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from bias_audit.data.batches import Geometry
 from bias_audit.data.masks import MaskReading
 from bias_audit.data.pictures import Decoder
+from bias_audit.input_texts import pixel_range
 from bias_audit.packages import require
 
 if TYPE_CHECKING:
@@ -35,13 +36,20 @@ def geometry_of(config: AuditConfig, input_size: tuple[int, int, int]) -> Geomet
     """The geometry by which pictures become inputs of a model; without an estimate of masks.
 
     Args:
-        config: resize, interpolation, decoder and how mask values are read.
+        config: resize, interpolation, decoder, range of deep pictures, and how mask values are read.
         input_size: (height, width, channels) of the model's input.
     """
     masks = MaskReading(config.mask_foreground, config.mask_ignore, config.limits.pixels)
     decoder = find_decoder(config.decoder)
     return Geometry(
-        input_size[:2], input_size[2], config.resize, config.interpolation, masks, decoder, limits=config.limits
+        input_size[:2],
+        input_size[2],
+        config.resize,
+        config.interpolation,
+        masks,
+        decoder,
+        limits=config.limits,
+        pixel_range=None if config.pixel_range is None else pixel_range(config.pixel_range),
     )
 
 

@@ -22,6 +22,7 @@ from bias_audit.checks.installed import versions
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.config import AUTO_PREPROCESS, AuditConfig, Thresholds, configured
 from bias_audit.data import sampling, sources
+from bias_audit.data.addresses import Url, data_address
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.in_memory.keeping import Given as InMemory
@@ -87,10 +88,11 @@ def audit(
 
     Args:
         model: path of a .keras, .h5 or .onnx file or of a SavedModel folder, or a model in memory.
-        data: folder with one folder per class, or a CSV/Parquet table with columns image and label. Or photos in
-            memory, before the model's normalisation: a pandas DataFrame with the columns of a table, a list of (path,
-            label), arrays (images, labels), a tf.data.Dataset, a Dataset or DataLoader of PyTorch, a datasets.Dataset
-            of Hugging Face (docs/how-to/in-python.md). They are written to disk, once.
+        data: folder with one folder per class, or a CSV/Parquet table with columns image and label; also elsewhere,
+            by its address: s3://, gs://, hf://, https:// (`data.addresses`). Or photos in memory, before the model's
+            normalisation: a pandas DataFrame with the columns of a table, a list of (path, label), arrays (images,
+            labels), a tf.data.Dataset, a Dataset or DataLoader of PyTorch, a datasets.Dataset of Hugging Face
+            (docs/how-to/in-python.md). They are written to disk, once.
         predictions: table of predictions that were made elsewhere, in the place of a model, which is None then.
         composites: folder of changed pictures (`bias-audit composites`), of which `predictions` holds rows, too.
         heatmaps: folder of .npy files or an .npz file with heatmaps of the predicted classes, made elsewhere.
@@ -155,7 +157,7 @@ def audit(
     reading = SourceOptions.given(
         how, outside=allow_outside, limits=config.limits, seed=config.seed, cluster=config.cluster
     )
-    dataset = open_data(Path(data), masks, boxes, config, reading)
+    dataset = open_data(data_address(data), masks, boxes, config, reading)
     config = outlines.settled(config, dataset)
     groups = group_codes(dataset, config.cluster)
     beside = run.path.absolute().parent
@@ -321,8 +323,8 @@ def _choice(kept: dict[str, Any]) -> dict[str, Any]:
 
 
 def open_data(
-    data: Path,
-    masks: str | Path | None,
+    data: Path | Url,
+    masks: str | Path | Url | None,
     boxes: str | Path | None,
     config: AuditConfig,
     options: SourceOptions,
@@ -340,7 +342,7 @@ def open_data(
             "Was one class folder given instead of the folder above it?",
         )
     if masks is not None:
-        dataset = attach_masks(dataset, Path(masks), options.limits)
+        dataset = attach_masks(dataset, data_address(masks), options.reach)
     if boxes is not None:
         dataset = attach_boxes(dataset, Path(boxes), options.limits.columns)
     return dataset

@@ -10,6 +10,7 @@ from typing import Any
 from bias_audit.checks.background.write import Written, write
 from bias_audit.config import AuditConfig, configured
 from bias_audit.data import manifest
+from bias_audit.data.addresses import Url, data_address
 from bias_audit.data.contents import Contents
 from bias_audit.data.sources.options import NAMES as SOURCE_OPTIONS
 from bias_audit.data.sources.options import SourceOptions
@@ -25,10 +26,10 @@ from bias_audit.run.progress import QUIET, Progress
 
 @gives_back
 def write_composites(
-    data: str | Path,
+    data: str | Path | Url,
     *,
     out: str | Path,
-    masks: str | Path | None = None,
+    masks: str | Path | Url | None = None,
     boxes: str | Path | None = None,
     backgrounds: str | Path | None = None,
     class_map: str | Path | Mapping[str, Sequence[int]] | None = None,
@@ -60,7 +61,7 @@ def write_composites(
         raise ConfigError(
             "--interventions 0 makes no composites", "Leave it out, or give a number of photos per class."
         )
-    dataset = open_data(Path(data), masks, boxes, config, reading)
+    dataset = open_data(data_address(data), masks, boxes, config, reading)
     config = outlines.settled(config, dataset)
     groups = group_codes(dataset, config.cluster)
     size = config.image_size or SIZE

@@ -17,6 +17,7 @@ from bias_audit import stats
 from bias_audit.checks.background.findable import findable
 from bias_audit.checks.background.measure import planned
 from bias_audit.config import AuditConfig, Thresholds, configured
+from bias_audit.data.addresses import data_address
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.seen import Copy, Seen, find_copies, look_through
 from bias_audit.data.sources.options import NAMES as SOURCE_OPTIONS
@@ -168,12 +169,12 @@ def look_at_data(
         contact_sheet.check_name(page)
     how = {name: options.pop(name) for name in SOURCE_OPTIONS if name in options}
     # The decoders differ by a few grey levels, and that of TensorFlow takes seconds to load.
-    masks, config = outlines.named(masks, configured(config, class_map, options).changed({"decoder": "pillow"}))
+    objects, config = outlines.named(masks, configured(config, class_map, options).changed({"decoder": "pillow"}))
     reading = SourceOptions.given(
         how, outside=allow_outside, limits=config.limits, seed=config.seed, cluster=config.cluster
     )
     refuse_model(data)
-    dataset = open_data(Path(data), masks, boxes, config, reading)
+    dataset = open_data(data_address(data), objects, boxes, config, reading)
     config = outlines.settled(config, dataset)
     groups = group_codes(dataset, config.cluster)
     geometry = geometry_of(config, (*(config.image_size or SIZE), 3))

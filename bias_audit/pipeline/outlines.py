@@ -13,6 +13,7 @@ from typing import Any
 
 from bias_audit.checks.base import Context
 from bias_audit.config import AuditConfig
+from bias_audit.data.addresses import Url
 from bias_audit.data.batches import Geometry, load, load_in_order
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.mask_estimates import AUTO
@@ -39,7 +40,7 @@ TRIED_OUT = 16
 """Most photos that are opened to try a segmenter out, until one can be read."""
 
 
-def named(masks: str | Path | None, config: AuditConfig) -> tuple[str | Path | None, AuditConfig]:
+def named(masks: str | Path | Url | None, config: AuditConfig) -> tuple[str | Path | Url | None, AuditConfig]:
     """Take the words "auto" and "none" out of `masks`, unless a folder has that name.
 
     Returns:
@@ -48,7 +49,7 @@ def named(masks: str | Path | None, config: AuditConfig) -> tuple[str | Path | N
     Raises:
         ConfigError: the word contradicts the segmenter that is given.
     """
-    if masks is None or str(masks) not in (AUTO, NONE) or os.path.isdir(masks):
+    if masks is None or str(masks) not in (AUTO, NONE) or os.path.isdir(str(masks)):
         return masks, config
     word, given = str(masks), config.segmenter
     if given is not None and (word == NONE) != (given == NONE):

@@ -15,6 +15,7 @@ import pandas as pd
 import bias_audit
 from bias_audit.checks.base import Check, Measured
 from bias_audit.config import SECOND_FILL_DONORS, AuditConfig, Thresholds
+from bias_audit.data.addresses import Url, data_address
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import ESTIMATED
 from bias_audit.heatmaps.methods import Explainer
@@ -37,8 +38,8 @@ from bias_audit.run.statuses import (
 
 def describe(
     model: Any,
-    data: str | Path,
-    masks: str | Path | None,
+    data: str | Path | Url,
+    masks: str | Path | Url | None,
     dataset: Dataset,
     explainer: Explainer,
     images: pd.DataFrame,
@@ -83,7 +84,7 @@ def describe(
     given = loaded.head == GIVEN
     settled = {name: value for check in measured.values() for name, value in check.settles.items()}
     return RunInfo(
-        name=f"{name_of(model)} on {Path(data).name}",
+        name=f"{name_of(model)} on {data_address(data).name}",
         model=model_name,
         data=str(data),
         masks=None if masks is None else str(masks),

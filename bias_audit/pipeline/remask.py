@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,9 +16,8 @@ from bias_audit.data.batches import Geometry
 from bias_audit.data.contents import content_of
 from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.data.geometry import fit_mask
-from bias_audit.data.locations import read_location
 from bias_audit.data.masks import Mask, load_mask, read_mask_file
-from bias_audit.data.opening import open_picture
+from bias_audit.data.pictures import declared, read_picture
 from bias_audit.errors import DataError, ResultError
 from bias_audit.heatmaps import attention
 from bias_audit.heatmaps.localization import LABEL_METRICS, METRICS, localize, reach, with_maps
@@ -125,12 +123,13 @@ def _rescore(
 
 def _load(sample: Sample, row: Row, geometry: Geometry) -> tuple[Mask, str, str]:
     """The mask of an image at the model's input size, its status and its kind; the pixels are not decoded."""
-    try:
-        data = read_location(sample.path)
-        with open_picture(io.BytesIO(data), geometry.limits.pixels) as header:
-            width, height = header.size
-    except Exception as error:  # Pillow's decoders raise anything on damaged files
-        raise DataError(f"{sample.image_id!r} cannot be read any more: {error}") from error
+    data, reason = read_picture(sample.path)
+    header = None
+    if data is not None:
+        header, reason = declared(data, geometry.decoder, geometry.limits.pixels, geometry.pixel_range)
+    if data is None or header is None:
+        raise DataError(f"{sample.image_id!r} cannot be read any more: {reason}")
+    height, width = header.height, header.width
     if row.get("content") and content_of(data) != row["content"]:
         raise DataError(
             f"{sample.image_id!r} is not the picture that was audited: the file has changed", "Audit the data again."

@@ -8,6 +8,7 @@ from typing import Any
 
 from bias_audit.config import AuditConfig
 from bias_audit.data import sources
+from bias_audit.data.addresses import data_address
 from bias_audit.data.contents import Contents
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.locations import Location
@@ -86,7 +87,8 @@ def _flag(setting: str) -> str:
 def dataset_of(result: AuditResult, *, outside: bool = False, limits: Limits = DEFAULTS) -> Dataset:
     """The data set of a run, in the order of its images table, with the masks or boxes that it was given.
 
-    Paths are kept in a run as they were given, so relative paths are looked up from the working folder.
+    Paths are kept in a run as they were given, so relative paths are looked up from the working folder. Nothing is
+    fetched because a run names it: of data that lie elsewhere there is what the cache holds.
 
     Args:
         result: the finished run.
@@ -97,7 +99,7 @@ def dataset_of(result: AuditResult, *, outside: bool = False, limits: Limits = D
         DataError: the data folder, or one of the images, does not exist any more.
     """
     info = result.info
-    data = Path(info.data)
+    data = data_address(info.data)
     if not exists(data):
         raise DataError(
             f"the data of {str(result.path)!r} are not at {info.data!r} any more",
@@ -106,13 +108,14 @@ def dataset_of(result: AuditResult, *, outside: bool = False, limits: Limits = D
     ids = [str(name) for name in result.images.index]
     # All of it: of a sample the table names the photos, so it needs not be drawn again.
     how = {name: value for name, value in info.data_options.items() if name != "sample"}
-    dataset = sources.open_dataset(data, info.class_names, SourceOptions.given(how, outside=outside, limits=limits))
+    options = SourceOptions.given(how, outside=outside, limits=limits, fetch=False)
+    dataset = sources.open_dataset(data, info.class_names, options)
     if info.masks is not None:
-        masks = Path(info.masks)
+        masks = data_address(info.masks)
         if is_tree(masks):
-            dataset = attach_masks(dataset, masks, limits)
+            dataset = attach_masks(dataset, masks, options.reach)
         else:
-            dataset = attach_boxes(dataset, masks, limits.columns)
+            dataset = attach_boxes(dataset, Path(info.masks), limits.columns)
     samples = {(sample.image_id, dataset.class_names[sample.label]): sample for sample in dataset.samples}
     labels = [str(label) for label in result.images["label"]]
     missing = [name for name, label in zip(ids, labels, strict=True) if (name, label) not in samples]

@@ -22,6 +22,7 @@ from bias_audit.checks.thresholds import MEANINGS, Thresholds, of_run
 from bias_audit.config import read_config
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset
+from bias_audit.data.remote.reach import Reach
 from bias_audit.data.sources.attach import attach_masks
 from bias_audit.errors import ConfigError, DataError, ResultError
 from bias_audit.files.text import read_toml
@@ -96,7 +97,7 @@ def rescore(
     dataset = dataset_of(unmasked, outside=allow_outside, limits=config.limits)
     corrected = only_masks(dataset)
     if masks is not None:
-        corrected = attach_masks(corrected, Path(masks), config.limits)
+        corrected = attach_masks(corrected, Path(masks), Reach(fetch=False, limits=config.limits))
     batch = config.batch_size
     if batch is None:  # an audit always writes it
         raise ResultError(f"{str(old.path)!r} does not say in which batches it was made", "Audit the data again.")

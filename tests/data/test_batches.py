@@ -202,9 +202,9 @@ class TestBadFiles:
 
     def test_16_bit_and_float_are_named(self, tmp_path: Path) -> None:
         Image.fromarray(np.arange(400, dtype=np.uint16).reshape(20, 20) * 160).save(tmp_path / "i16.png")
-        self._refused(tmp_path / "i16.png", "PNG", "8 bits", "I;16")
+        self._refused(tmp_path / "i16.png", "PNG", "16 bits", "I;16", "--pixel-range 0,65535")
         Image.fromarray(np.ones((20, 20), np.float32)).save(tmp_path / "f.tiff")
-        self._refused(tmp_path / "f.tiff", "TIFF", "8 bits")
+        self._refused(tmp_path / "f.tiff", "TIFF", "32 bits floating point", "--pixel-range")
 
     def test_16_bit_colour_is_read_as_pillow_reads_it_or_named(self, tmp_path: Path) -> None:
         import cv2

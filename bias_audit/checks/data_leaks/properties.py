@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from bias_audit import stats
 from bias_audit.data.contents import content_of
+from bias_audit.data.dicom import KIND, is_dicom, shape
 from bias_audit.data.locations import Location, read_location
 from bias_audit.data.opening import open_picture
 from bias_audit.interventions.edits import Pixels
@@ -117,25 +118,32 @@ def file_properties(path: Location, most: int = Limits.pixels, content: str = ""
             data = read_location(path)
             if content and content_of(data) != content:
                 return {}
+            if is_dicom(data):
+                return _of_shape(*shape(data, most), data, KIND)
             with open_picture(io.BytesIO(data), most) as image:
                 width, height = image.size
                 tables = getattr(image, "quantization", None) if image.format == "JPEG" else None
                 exif = image.getexif()
                 taken = exif.get_ifd(_EXIF_IFD).get(_EXIF_TAKEN) or exif.get(_EXIF_DATE)
                 camera = " ".join(str(exif.get(tag) or "").strip("\0 ") for tag in (_EXIF_MAKE, _EXIF_MODEL)).strip()
-                found: dict[str, Value] = {
-                    "width": float(width),
-                    "height": float(height),
-                    "aspect ratio": width / height,
-                    "bytes per pixel": len(data) / (width * height),
-                    "file type": str(image.format),
+                return {
+                    **_of_shape(height, width, data, str(image.format)),
                     "JPEG quality": None if not tables else jpeg_quality(tables),
                     "camera": camera or "none",
                     "month taken": str(taken)[:7].replace(":", "-") if taken else "none",
                 }
-                return found
     except Exception:  # a file that no header can be read of has no properties; the audit counts it as unreadable
         return {}
+
+
+def _of_shape(height: int, width: int, data: bytes, kind: str) -> dict[str, Value]:
+    return {
+        "width": float(width),
+        "height": float(height),
+        "aspect ratio": width / height,
+        "bytes per pixel": len(data) / (width * height),
+        "file type": kind,
+    }
 
 
 def jpeg_quality(tables: Mapping[int, Sequence[int]]) -> float:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bias_audit.data.addresses import Url
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.in_memory.listing import SUFFIX as LISTING
 from bias_audit.data.sources.coco import from_coco
@@ -76,7 +77,7 @@ OF_ALL = ("sample",)
 """Options that every source knows, for they are applied to what it lists."""
 
 
-def open_dataset(data: Path, class_names: ClassNames, options: SourceOptions | None = None) -> Dataset:
+def open_dataset(data: Path | Url, class_names: ClassNames, options: SourceOptions | None = None) -> Dataset:
     """List the samples of a data set.
 
     Args:
@@ -90,8 +91,8 @@ def open_dataset(data: Path, class_names: ClassNames, options: SourceOptions | N
     kinds = ", or ".join(source.told for source in reversed(SOURCES.values()))
     options = options or SourceOptions()
     if not exists(data):
-        raise DataError(f"no data at {str(data)!r}{unreachable(data)}", f"Give {kinds}.")
-    place = place_of(data, options.limits)
+        raise DataError(f"no data at {str(data)!r}{unreachable(Path(str(data)))}", f"Give {kinds}.")
+    place = place_of(data, options.reach)
     source = next((each for each in SOURCES.values() if each.recognises(place)), None)
     if source is None:
         raise DataError(f"{str(data)!r} is no data set of a kind that is read", f"Read are {kinds}.")

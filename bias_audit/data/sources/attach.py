@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from bias_audit.data.addresses import Url
 from bias_audit.data.dataset import Box, Dataset
+from bias_audit.data.remote.reach import Reach
 from bias_audit.data.sources import mistakes
 from bias_audit.data.sources.folder import told_unread
 from bias_audit.data.sources.table import box_of, read_records
@@ -13,12 +15,12 @@ from bias_audit.data.tables import told_names
 from bias_audit.data.trees import Listing, Tree, is_tree, printable_name, tree_of
 from bias_audit.errors import DataError
 from bias_audit.files.regular import unreachable
-from bias_audit.limits.bounds import DEFAULTS, Limits
+from bias_audit.limits.bounds import Limits
 
 MASK_FORMATS = (".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".jpg", ".jpeg")
 
 
-def attach_masks(dataset: Dataset, folder: Path, limits: Limits = DEFAULTS) -> Dataset:
+def attach_masks(dataset: Dataset, folder: Path | Url, reach: Reach | None = None) -> Dataset:
     """Give each sample the mask file at the same relative path, up to the suffix: wolf/1.jpg -> FOLDER/wolf/1.png.
 
     A sample that has a mask already keeps it; boxes give way.
@@ -26,15 +28,15 @@ def attach_masks(dataset: Dataset, folder: Path, limits: Limits = DEFAULTS) -> D
     Args:
         dataset: the samples.
         folder: the folder of masks, or an archive of them. One folder that holds all in it may stand above the tree.
-        limits: what a file in an archive may cost.
+        reach: what may be fetched, and what a file may cost; None = the defaults.
 
     Raises:
         DataError: no such folder, no masks in it, or no sample with a mask afterwards.
     """
     if not is_tree(folder):
-        raise DataError(f"no mask folder at {str(folder)!r}{unreachable(folder)}")
+        raise DataError(f"no mask folder at {str(folder)!r}{unreachable(Path(str(folder)))}")
     stems = [sample.image_id.rpartition(".")[0] or sample.image_id for sample in dataset.samples]
-    tree = tree_of(folder, limits)
+    tree = tree_of(folder, reach)
     masks, listed = _masks_of(tree)
     if masks.keys().isdisjoint(stems) and (inner := tree.inner()) != tree:
         tree = inner

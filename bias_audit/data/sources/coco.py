@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from bias_audit.data.addresses import data_address
 from bias_audit.data.crops import Crop
 from bias_audit.data.dataset import Box, Dataset, Sample
 from bias_audit.data.locations import Location
@@ -16,7 +15,7 @@ from bias_audit.data.shapes import DrawnMask, RunLengths, Shapes
 from bias_audit.data.sources.coco_file import Annotation, CocoFile, Picture, read_coco, told_key
 from bias_audit.data.sources.options import ClassNames, SourceOptions
 from bias_audit.data.tables import told_names
-from bias_audit.data.trees import Place, Tree, place_of, printable_name
+from bias_audit.data.trees import Place, Tree, is_tree, printable_name, tree_of
 from bias_audit.errors import DataError
 from bias_audit.files.regular import unreachable
 from bias_audit.limits.bounds import beyond
@@ -51,7 +50,7 @@ def from_coco(place: Place, class_names: ClassNames, options: SourceOptions) -> 
     if type(options.object_size) is not int or options.object_size < 1:
         raise DataError("--object-size is a number of pixels of at least 1")
     said = repr(str(place))
-    tree, below = _pictures_of(place, options.images)
+    tree, below = _pictures_of(place, options)
     file = read_coco(place, options.limits)
     names = class_names or tuple(file.categories.values())
     listing = _Listing(file, {name: label for label, name in enumerate(names)}, options)
@@ -88,14 +87,17 @@ def from_coco(place: Place, class_names: ClassNames, options: SourceOptions) -> 
     return Dataset(tuple(listing.samples), names, "coco", columns=columns, left_out=told)
 
 
-def _pictures_of(place: Place, images: str | None) -> tuple[Tree, str]:
+def _pictures_of(place: Place, options: SourceOptions) -> tuple[Tree, str]:
     """(tree, folder in it) that the file names of pictures are relative to."""
-    if images is None:
+    if options.images is None:
         return place.tree, place.file.rpartition("/")[0]
-    if not os.path.isdir(images):
-        why = unreachable(Path(images))
-        raise DataError(f"no folder of pictures at {images!r}{why}", "It is given by --images DIR.")
-    return place_of(Path(images)).tree, ""
+    images = data_address(options.images)
+    if not is_tree(images):
+        raise DataError(
+            f"no folder of pictures at {str(images)!r}{unreachable(Path(options.images))}",
+            "It is given by --images DIR.",
+        )
+    return tree_of(images, options.reach).inner(), ""
 
 
 @dataclass

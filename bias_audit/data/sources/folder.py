@@ -17,7 +17,7 @@ from bias_audit.errors import DataError
 KERAS_FORMATS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 """Formats that `keras.utils.image_dataset_from_directory` reads: a model trained with it saw no other files."""
 
-OTHER_FORMATS = (".avif", ".heic", ".jp2", ".jfif", ".pgm", ".ppm", ".svg", ".tif", ".tiff", ".webp")
+OTHER_FORMATS = (".avif", ".dcm", ".dicom", ".heic", ".jp2", ".jfif", ".pgm", ".ppm", ".svg", ".tif", ".tiff", ".webp")
 
 
 def from_folder(place: Place, class_names: ClassNames, options: SourceOptions) -> Dataset:
@@ -25,7 +25,9 @@ def from_folder(place: Place, class_names: ClassNames, options: SourceOptions) -
 
     Formats and the alphabetical order of classes are the same, subfolders are included, and class folders whose name
     begins with a dot are skipped. Pictures in other formats become samples with a `skip` reason, so that nothing is
-    lost silently; all other files are listed in `ignored_files`. For the arguments see `open_dataset`.
+    lost silently; all other files are listed in `ignored_files`. Where no picture at all is in a format of Keras (a
+    clinic's DICOM files, TIFFs of a microscope), another loader read them in training, and they are read. For the
+    arguments see `open_dataset`.
 
     Raises:
         DataError: no class folders, no images, or a folder that the class map does not name.
@@ -66,6 +68,8 @@ def from_folder(place: Place, class_names: ClassNames, options: SourceOptions) -
             f"{str(tree)!r} has {len(folders)} class folders, but no images in them",
             f"Read are {', '.join(KERAS_FORMATS)}, as keras.utils.image_dataset_from_directory does.",
         )
+    if all(sample.skip for sample in samples):
+        samples = [replace(sample, skip="") for sample in samples]
     left_out = {"lie beside the class folders and are of no class": loose} if loose else {}
     return Dataset(
         tuple(samples), names, "folder", tuple(ignored), unread_folders=told_unread(unread), left_out=left_out

@@ -6,9 +6,13 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from bias_audit.limits.bounds import DEFAULTS, Limits
+
+if TYPE_CHECKING:
+    from bias_audit.data.remote.reach import Reach
 
 ClassNames = tuple[str, ...] | None
 """Order of the classes when a class map gives it; None = as the source says."""
@@ -26,6 +30,7 @@ class SourceOptions:
         objects: what one sample is, "photo" or "each" object of a photo.
         object_size: least height and width in pixels of an object that is a sample of its own.
         outside: whether paths in a file of the data set may leave its folder. Never kept in a run.
+        fetch: whether files that lie elsewhere may be fetched; if not, there is what the cache holds. Never kept.
         limits: what files may cost.
         seed, cluster: settings of the audit of these names, by which a sample is drawn.
     """
@@ -36,6 +41,7 @@ class SourceOptions:
     objects: str = "photo"
     object_size: int = 32
     outside: bool = False
+    fetch: bool = True
     limits: Limits = DEFAULTS
     seed: int = 0
     cluster: str | None = None
@@ -46,11 +52,25 @@ class SourceOptions:
 
     @classmethod
     def given(
-        cls, values: Mapping[str, Any], *, outside: bool, limits: Limits, seed: int = 0, cluster: str | None = None
+        cls,
+        values: Mapping[str, Any],
+        *,
+        outside: bool,
+        limits: Limits,
+        fetch: bool = True,
+        seed: int = 0,
+        cluster: str | None = None,
     ) -> SourceOptions:
         """The options of these values by name, as a user or a run gives them; None counts as not given."""
         named = {name: value for name, value in values.items() if name in NAMES and value is not None}
-        return cls(**named, outside=outside, limits=limits, seed=seed, cluster=cluster)
+        return cls(**named, outside=outside, fetch=fetch, limits=limits, seed=seed, cluster=cluster)
+
+    @cached_property
+    def reach(self) -> Reach:
+        """What may be fetched, and what it may cost; one for all that is read by these options."""
+        from bias_audit.data.remote.reach import Reach
+
+        return Reach(self.fetch, self.limits)
 
     def kept(self) -> dict[str, Any]:
         """What a run keeps, so that its data are read in the same way again: all that was given but permissions."""
@@ -58,5 +78,5 @@ class SourceOptions:
 
 
 _DEFAULTS = {each.name: each.default for each in dataclasses.fields(SourceOptions)}
-NAMES = tuple(name for name in _DEFAULTS if name not in ("outside", "limits", "seed", "cluster"))
+NAMES = tuple(name for name in _DEFAULTS if name not in ("outside", "fetch", "limits", "seed", "cluster"))
 """Names of the options that the user gives, beside permissions, limits and settings of the audit."""

@@ -1,0 +1,113 @@
+"""Single files of the web, by the standard library: https, and http of this machine.
+
+Not by fsspec, whose reader follows a redirect to any host and any protocol, and reads whatever comes. Here a redirect
+leads to https only, or from this machine to this machine, and no answer is read beyond a bound.
+"""
+
+from __future__ import annotations
+
+import functools
+import http.client
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+import bias_audit
+from bias_audit.data.addresses import Url, url_of
+from bias_audit.data.remote.failing import NotFetched, of_status
+from bias_audit.errors import DataError
+from bias_audit.limits.bounds import Limits, beyond
+
+PIECE = 1 << 18
+"""Most bytes that are read at once."""
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    max_redirections = 5
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        try:
+            leads_to = url_of(newurl)
+        except DataError as error:
+            raise NotFetched("it is redirected to a place that is not read") from error
+        if leads_to.protocol == "http" and not req.full_url.startswith("http://"):
+            raise NotFetched("it is redirected away from https")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+@functools.cache
+def _opener() -> urllib.request.OpenerDirector:
+    opener = urllib.request.OpenerDirector()  # only what is named here: no ftp, no file, no data
+    # A proxy for https alone: plain http goes to this machine.
+    proxies = {name: proxy for name, proxy in urllib.request.getproxies().items() if name == "https"}
+    opener.add_handler(urllib.request.ProxyHandler(proxies))
+    for handler in (
+        urllib.request.HTTPHandler,
+        urllib.request.HTTPSHandler,
+        urllib.request.HTTPDefaultErrorHandler,
+        _Redirects,
+        urllib.request.HTTPErrorProcessor,
+    ):
+        opener.add_handler(handler())
+    opener.addheaders = [("User-Agent", f"bias-audit/{bias_audit.__version__}")]
+    return opener
+
+
+def stamp(url: Url, limits: Limits) -> tuple[str, bool]:
+    """(text that changes with the file, whether it surely does), by a request of the header.
+
+    Raises:
+        NotFetched, OSError, HTTPException: no answer, or none that is a success.
+    """
+    try:
+        asked = _asked(url, "HEAD", limits)
+    except NotFetched as error:
+        # Some servers know no HEAD, and an address that is signed is signed for GET.
+        if error.code in (405, 501) or (url.query and error.code in (401, 403)):
+            return "", False
+        raise
+    with asked as answer:
+        found = [answer.headers.get(name) or "" for name in ("Content-Length", "ETag", "Last-Modified")]
+        return ":".join(found), bool(found[1] or found[2])
+
+
+def fetch(url: Url, limits: Limits) -> bytes:
+    """The bytes of a file. Errors as of `stamp`; NotFetched also of one that is too large."""
+    end = time.monotonic() + limits.seconds_per_fetch
+    pieces, total = [], 0
+    with _asked(url, "GET", limits) as answer:
+        declared = answer.headers.get("Content-Length") or ""
+        if declared.isdecimal() and int(declared) > limits.fetched_bytes:
+            raise NotFetched(f"too large: {beyond('fetched_bytes', int(declared), limits.fetched_bytes)}")
+        while piece := answer.read1(PIECE):  # what has come, so that the time is looked at however slowly it comes
+            total += len(piece)
+            if total > limits.fetched_bytes:
+                raise NotFetched(f"too large: {beyond('fetched_bytes', total, limits.fetched_bytes)}")
+            if time.monotonic() > end:
+                raise NotFetched(
+                    f"not done after {limits.seconds_per_fetch:g} seconds (limit seconds_per_fetch)", passing=True
+                )
+            pieces.append(piece)
+        if declared.isdecimal() and total < int(declared):
+            raise NotFetched(f"cut off after {total} of {declared} bytes", passing=True)
+    return b"".join(pieces)
+
+
+def _asked(url: Url, method: str, limits: Limits) -> Any:
+    address = f"{url}?{url.query}" if url.query else str(url)
+    request = urllib.request.Request(address, method=method, headers={"Accept-Encoding": "identity"})
+    try:
+        return _opener().open(request, timeout=limits.seconds_per_fetch)
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise of_status(error.code) from None
+    except urllib.error.URLError as error:
+        if isinstance(error.reason, NotFetched):
+            raise error.reason from None
+        if isinstance(error.reason, TimeoutError):
+            raise error.reason from None
+        kind = type(error.reason).__name__
+        raise NotFetched(f"it cannot be reached ({kind})", passing="Cert" not in kind) from None
+    except http.client.InvalidURL:
+        raise NotFetched("it is no address") from None
