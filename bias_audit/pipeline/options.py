@@ -25,6 +25,7 @@ class AuditOptions(TypedDict, total=False):
     layer: str
     method: str
     loader: str | None
+    pixel_range: str | None
     preprocess: str
     resize: str
     interpolation: str

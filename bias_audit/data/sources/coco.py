@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from bias_audit.data.addresses import data_address
 from bias_audit.data.crops import Crop
@@ -93,10 +94,8 @@ def _pictures_of(place: Place, options: SourceOptions) -> tuple[Tree, str]:
         return place.tree, place.file.rpartition("/")[0]
     images = data_address(options.images)
     if not is_tree(images):
-        raise DataError(
-            f"no folder of pictures at {str(images)!r}{unreachable(Path(options.images))}",
-            "It is given by --images DIR.",
-        )
+        why = unreachable(Path(options.images))
+        raise DataError(f"no folder of pictures at {str(images)!r}{why}", "It is given by --images DIR.")
     return tree_of(images, options.reach).inner(), ""
 
 
