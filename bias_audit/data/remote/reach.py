@@ -65,6 +65,7 @@ class Reach:
         with self._lock:
             if url not in self._stamps:
                 self._expected[url] = None
+                self._look_again()
                 with ThreadPoolExecutor(AT_ONCE, "stamps") as pool:
                     self._stamps.update(zip(self._expected, pool.map(self._asked, self._expected), strict=True))
                 self._expected.clear()
@@ -85,13 +86,20 @@ class Reach:
                 raise NotFetched(OFFLINE)
             return kept[1]
         stamp, sure = self.stamp(url)
-        return self.cache.get(key_of(url), stamp if sure else f"{stamp} {_PROCESS}", lambda: self._fetched(url))
+        return self.cache.get(key_of(url), stamp if sure else f"{stamp} {_PROCESS}", lambda: self._fetched(url, stamp))
 
-    def _fetched(self, url: Url) -> bytes:
+    def _look_again(self) -> None:
+        from bias_audit.data.remote import stores
+
+        for protocol in {url.protocol for url in self._expected} - set(WEB):
+            stores.forget(protocol)
+
+    def _fetched(self, url: Url, stamp: str) -> bytes:
         from bias_audit.data.remote import stores, web
 
-        fetch = web.fetch if url.protocol in WEB else stores.fetch
-        return patiently(lambda: fetch(url, self.limits))
+        if url.protocol in WEB:
+            return patiently(lambda: web.fetch(url, self.limits))
+        return patiently(lambda: stores.fetch(url, self.limits, stamp))
 
     def _asked(self, url: Url) -> tuple[str, bool] | NotFetched:
         from bias_audit.data.remote import stores, web

@@ -78,17 +78,22 @@ def files(url: Url, limits: Limits) -> Mapping[str, str]:
     return {name: named[name] for name in sorted(named, key=lambda name: name.rpartition("/")[::2]) if name}
 
 
-def fetch(url: Url, limits: Limits) -> bytes:
-    """The bytes of a file. Raises what the file system does; NotFetched for one that is too large."""
+def fetch(url: Url, limits: Limits, stamp: str) -> bytes:
+    """The bytes of a file of this stamp. Raises what the file system does; NotFetched for one that is too large."""
+    declared = stamp.partition(":")[0]
+    size = int(declared) if declared.isdecimal() else 0
+    _refuse_large(size, limits)
     system = _system(url.protocol)
-    name = _name(system, url)
-    size = _ask(system, "info", limits.seconds_per_fetch, name).get("size")
-    if size is not None and size > limits.fetched_bytes:
-        raise NotFetched(f"too large: {beyond('fetched_bytes', size, limits.fetched_bytes)}")
-    data = bytes(_ask(system, "cat_file", limits.seconds_per_fetch, name))
-    if size is not None and len(data) < size:
+    data = bytes(_ask(system, "cat_file", limits.seconds_per_fetch, _name(system, url)))
+    _refuse_large(len(data), limits)
+    if len(data) < size:
         raise NotFetched(f"cut off after {len(data)} of {size} bytes", passing=True)
     return data
+
+
+def forget(protocol: str) -> None:
+    """Have a file system look again, which keeps its listings for as long as the process lives."""
+    _system(protocol).invalidate_cache()
 
 
 _LISTING = 10
@@ -109,6 +114,11 @@ def _stamp(found: Mapping[str, Any]) -> str:
     # The first alone: a listing says less of a file than a question about it does.
     sign = next((str(found[name]) for name in _SIGNS if found.get(name) is not None), "")
     return f"{found.get('size')}:{sign}"
+
+
+def _refuse_large(size: int, limits: Limits) -> None:
+    if size > limits.fetched_bytes:
+        raise NotFetched(f"too large: {beyond('fetched_bytes', size, limits.fetched_bytes)}")
 
 
 def _bounded(url: Url, count: int, limits: Limits) -> None:

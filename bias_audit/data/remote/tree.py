@@ -159,6 +159,7 @@ def _kind(url: Url, reach: Reach) -> str:
     key = f"kind {url}"
     if not reach.fetch:
         return str(_offline(reach, key, url))
+    stores.forget(url.protocol)
     try:
         kind, _ = patiently(lambda: stores.kind(url, reach.limits))
     except NotFetched as error:

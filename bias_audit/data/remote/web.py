@@ -6,8 +6,12 @@ leads to https only, or from this machine to this machine, and no answer is read
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import http.client
+import socket
+import ssl
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -21,6 +25,47 @@ from bias_audit.limits.bounds import Limits, beyond
 
 PIECE = 1 << 18
 """Most bytes that are read at once."""
+
+
+class _Timed(http.client.HTTPConnection):
+    """A connection that waits for the whole header of an answer no longer than for one byte of it."""
+
+    def getresponse(self) -> http.client.HTTPResponse:
+        late = threading.Event()
+        timer = threading.Timer(float(self.timeout or 0), _give_up, (self.sock, late))
+        timer.daemon = True
+        timer.start()
+        try:
+            answer = super().getresponse()
+        except Exception:
+            if late.is_set():
+                raise TimeoutError from None
+            raise
+        finally:
+            timer.cancel()
+        if late.is_set():  # what came until then reads like a short header
+            raise TimeoutError
+        return answer
+
+
+class _TimedAndEncrypted(_Timed, http.client.HTTPSConnection):
+    """The same over TLS."""
+
+
+def _give_up(connected: socket.socket, late: threading.Event) -> None:
+    late.set()
+    with contextlib.suppress(OSError):
+        connected.shutdown(socket.SHUT_RDWR)
+
+
+class _Http(urllib.request.HTTPHandler):
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_Timed, req)
+
+
+class _Https(urllib.request.HTTPSHandler):
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_TimedAndEncrypted, req, context=ssl.create_default_context())
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -43,8 +88,8 @@ def _opener() -> urllib.request.OpenerDirector:
     proxies = {name: proxy for name, proxy in urllib.request.getproxies().items() if name == "https"}
     opener.add_handler(urllib.request.ProxyHandler(proxies))
     for handler in (
-        urllib.request.HTTPHandler,
-        urllib.request.HTTPSHandler,
+        _Http,
+        _Https,
         urllib.request.HTTPDefaultErrorHandler,
         _Redirects,
         urllib.request.HTTPErrorProcessor,

@@ -16,7 +16,8 @@ class Server:
 
     Attributes:
         asked: (method, path) -> how often.
-        answers: path -> statuses that it answers first, one a time; a header Location where it is a text.
+        answers: path -> what it answers first, one after the other: a status; a text to be led to; bytes, with a length
+            that is 100 too large; a float or an imaginary number, seconds between the bytes of a body or of a header.
         signs: whether it sends Last-Modified.
     """
 
@@ -38,7 +39,12 @@ class Server:
                 if not outer.answers.get(path):
                     return False
                 answer = outer.answers[path].pop(0)
-                if isinstance(answer, int):
+                if isinstance(answer, complex):  # a byte of the header, and seconds until the next
+                    with contextlib.suppress(OSError):
+                        for _ in range(100):
+                            self.wfile.write(b"H")
+                            time.sleep(answer.imag)
+                elif isinstance(answer, int):
                     self.send_error(answer)
                 elif isinstance(answer, float):  # a byte, and seconds until the next
                     self.send_response(200)

@@ -184,6 +184,13 @@ def test_a_server_that_sends_a_byte_now_and_then_is_left(server: Server) -> None
     assert server.asked["GET", "/slow.png"] == 4
 
 
+def test_so_is_one_that_sends_its_header_so(server: Server) -> None:
+    server.answers = {"/slow.png": [0.05j] * 99}
+    with pytest.raises(failing.NotFetched, match="no answer in time"):
+        Reach(limits=Limits(seconds_per_fetch=0.2)).read(Url("http", f"{server.url[7:]}/slow.png"))
+    assert server.asked["HEAD", "/slow.png"] == 4
+
+
 class TestCache:
     def test_what_is_least_recently_used_goes_first(self, tmp_path: Path) -> None:
         cache = Cache(tmp_path / "c", 5000)
