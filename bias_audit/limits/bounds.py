@@ -30,7 +30,7 @@ class Limits:
             2e8; decoding takes some 16 bytes for each. The only limit that changes numbers: which photos are read.
         weights_bytes: of a model's weights, unpacked; the largest networks of `keras.applications` have 1.4e9.
         archive_bytes: of any other part of a model file, unpacked: configuration, graph, vocabulary.
-        annotation_bytes: of a file of annotations, which takes some three times as much memory. COCO's own have 5e8.
+        annotation_bytes: of a file of annotations, which takes two to three times as much memory. COCO's own have 5e8.
         member_bytes: of a photo, a mask or a table in an archive or a Parquet file, unpacked; a photo of 1e8 pixels
             without compression has 3e8.
         batch_bytes: of what one batch holds in memory; None = half of the memory of the machine or its container.
