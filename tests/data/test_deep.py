@@ -18,6 +18,7 @@ from bias_audit.data.masks import MaskReading
 from bias_audit.data.pictures import decode
 from bias_audit.data.sources import open_dataset
 from bias_audit.errors import ConfigError
+from bias_audit.heatmaps.inspection import pictures_read
 from bias_audit.input_texts import PixelRange, pixel_range
 from bias_audit.models.decoding import geometry_of, tensorflow_decoder
 from bias_audit.run.statuses import OK, UNREADABLE
@@ -214,3 +215,18 @@ def test_a_folder_without_any_format_of_keras_is_read(tmp_path: Path) -> None:
     (tmp_path / "b/3.png").write_bytes(_png(GREY))
     skipped = {sample.image_id: bool(sample.skip) for sample in open_dataset(tmp_path, None).samples}
     assert skipped == {"a/1.tif": True, "b/2.dcm": True, "b/3.png": False}
+
+
+@pytest.mark.parametrize(
+    ("options", "channels", "says"),
+    [
+        ({}, 3, ("RGB", "three equal channels", "need --pixel-range", "DICOM files by their window")),
+        ({}, 1, ("as grey", "ITU-R 601")),
+        ({"decoder": "tensorflow"}, 3, ("higher 8 of 16 bits",)),
+        ({"pixel_range": "0,4095"}, 3, ("0,4095 is black to white",)),
+        ({"pixel_range": "file"}, 3, ("the least and greatest value of each file",)),
+    ],
+)
+def test_inspect_says_how_pictures_are_read(options: dict[str, str], channels: int, says: tuple[str, ...]) -> None:
+    told = pictures_read(AuditConfig(**options), channels)
+    assert all(each in told for each in says)
