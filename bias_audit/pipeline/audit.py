@@ -15,22 +15,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import bias_audit
-from bias_audit import stats
 from bias_audit.checks import registry
 from bias_audit.checks.base import Check, Context, Given, Measured, Stage
 from bias_audit.checks.installed import versions
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.config import AUTO_PREPROCESS, AuditConfig, Thresholds, configured
-from bias_audit.data import sampling, sources
-from bias_audit.data.addresses import Url, data_address
+from bias_audit.data import sampling
+from bias_audit.data.addresses import data_address
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.in_memory.keeping import Given as InMemory
 from bias_audit.data.masks import ESTIMATED
 from bias_audit.data.preprocess import find_preprocess
-from bias_audit.data.sources.attach import attach_boxes, attach_masks
-from bias_audit.data.sources.options import SourceOptions
-from bias_audit.errors import ConfigError, DataError, ModelError
+from bias_audit.errors import DataError, ModelError
 from bias_audit.heatmaps import attention, faithfulness
 from bias_audit.heatmaps.methods import AUTO, DEFAULT, Explainer, check_method
 from bias_audit.heatmaps.permutation_tie import Tie
@@ -42,6 +39,7 @@ from bias_audit.pipeline import beforehand, changes, in_memory, outlines, result
 from bias_audit.pipeline.finish import check_pictures, conclude, finish
 from bias_audit.pipeline.judge import refuse_unknown
 from bias_audit.pipeline.mistaken import refuse_swapped
+from bias_audit.pipeline.open_data import group_codes, open_data, reading_of
 from bias_audit.pipeline.options import AuditOptions, sorted_out
 from bias_audit.pipeline.provenance import describe
 from bias_audit.report import pictures
@@ -154,9 +152,7 @@ def audit(
             given_data, run, cache, config, progress, resume=resume, overwrite=overwrite, temporary=out is None
         )
         data, allow_outside = kept.listing, allow_outside or kept.outside
-    reading = SourceOptions.given(
-        how, outside=allow_outside, limits=config.limits, seed=config.seed, cluster=config.cluster
-    )
+    reading = reading_of(how, config, outside=allow_outside)
     dataset = open_data(data_address(data), masks, boxes, config, reading)
     config = outlines.settled(config, dataset)
     groups = group_codes(dataset, config.cluster)
@@ -322,50 +318,8 @@ def _choice(kept: dict[str, Any]) -> dict[str, Any]:
     return {**kept, "method": str(kept["method"]), "layer": str(kept["layer"]), "images": int(kept["images"])}
 
 
-def open_data(
-    data: Path | Url,
-    masks: str | Path | Url | None,
-    boxes: str | Path | None,
-    config: AuditConfig,
-    options: SourceOptions,
-) -> Dataset:
-    """The data set of an audit with its masks and boxes, see `audit`.
-
-    Raises:
-        DataError: nothing that can be audited, or a single class.
-    """
-    names = tuple(name for name, _ in config.class_map) if config.class_map else None
-    dataset = sources.open_dataset(data, names, options)
-    if len(dataset.class_names) < 2:
-        raise DataError(
-            f"{str(data)!r} has one class, {dataset.class_names[0]!r}; a classifier tells at least two apart",
-            "Was one class folder given instead of the folder above it?",
-        )
-    if masks is not None:
-        dataset = attach_masks(dataset, data_address(masks), options.reach)
-    if boxes is not None:
-        dataset = attach_boxes(dataset, Path(boxes), options.limits.columns)
-    return dataset
-
-
 def _path(given: str | Path | None) -> Path | None:
     return None if given is None else Path(given)
-
-
-def group_codes(dataset: Dataset, column: str | None) -> NDArray[np.intp] | None:
-    """Group code of each sample (n,), or None where no column was named.
-
-    Raises:
-        ConfigError: the data have no such column.
-    """
-    if column is None:
-        return None
-    if column not in dataset.columns:
-        known = (
-            f"Columns: {', '.join(dataset.columns)}." if dataset.columns else "Give the data as a table with columns."
-        )
-        raise ConfigError(f"the data have no column {column!r} to group photos by", known)
-    return stats.group_codes(pd.Series([sample.columns[column] for sample in dataset.samples]))
 
 
 def _write_pictures(

@@ -13,12 +13,11 @@ from bias_audit.data import manifest
 from bias_audit.data.addresses import Url, data_address
 from bias_audit.data.contents import Contents
 from bias_audit.data.sources.options import NAMES as SOURCE_OPTIONS
-from bias_audit.data.sources.options import SourceOptions
 from bias_audit.errors import ConfigError
 from bias_audit.models.decoding import geometry_of
 from bias_audit.models.segmenters.loading import find_estimate
 from bias_audit.pipeline import outlines
-from bias_audit.pipeline.audit import group_codes, open_data
+from bias_audit.pipeline.open_data import group_codes, open_data, reading_of
 from bias_audit.pipeline.results import SIZE, made_with
 from bias_audit.run.lock import gives_back, hold
 from bias_audit.run.progress import QUIET, Progress
@@ -54,9 +53,7 @@ def write_composites(
     progress, folder = progress or Progress(QUIET), Path(out)
     how = {name: options.pop(name) for name in SOURCE_OPTIONS if name in options}
     masks, config = outlines.named(masks, configured(config, class_map, options))
-    reading = SourceOptions.given(
-        how, outside=allow_outside, limits=config.limits, seed=config.seed, cluster=config.cluster
-    )
+    reading = reading_of(how, config, outside=allow_outside)
     if config.interventions == 0:
         raise ConfigError(
             "--interventions 0 makes no composites", "Leave it out, or give a number of photos per class."

@@ -21,12 +21,11 @@ from bias_audit.data.addresses import data_address
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.seen import Copy, Seen, find_copies, look_through
 from bias_audit.data.sources.options import NAMES as SOURCE_OPTIONS
-from bias_audit.data.sources.options import SourceOptions
 from bias_audit.models.decoding import geometry_of
 from bias_audit.pipeline import data_words as words
 from bias_audit.pipeline import outlines
-from bias_audit.pipeline.audit import group_codes, open_data
 from bias_audit.pipeline.mistaken import refuse_model
+from bias_audit.pipeline.open_data import group_codes, open_data, reading_of
 from bias_audit.pipeline.results import SIZE
 from bias_audit.report import contact_sheet
 from bias_audit.run.progress import QUIET, Progress
@@ -170,9 +169,7 @@ def look_at_data(
     how = {name: options.pop(name) for name in SOURCE_OPTIONS if name in options}
     # The decoders differ by a few grey levels, and that of TensorFlow takes seconds to load.
     objects, config = outlines.named(masks, configured(config, class_map, options).changed({"decoder": "pillow"}))
-    reading = SourceOptions.given(
-        how, outside=allow_outside, limits=config.limits, seed=config.seed, cluster=config.cluster
-    )
+    reading = reading_of(how, config, outside=allow_outside)
     refuse_model(data)
     dataset = open_data(data_address(data), objects, boxes, config, reading)
     config = outlines.settled(config, dataset)
