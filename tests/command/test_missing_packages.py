@@ -152,13 +152,15 @@ class TestPackages:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
         extras = project["optional-dependencies"]
         declared = {_module(text): "bias-audit" for text in project["dependencies"]}
-        for extra in ("tensorflow", "torch", "onnx", "review", "keras2"):
+        names = {"tensorflow", "torch", "onnx", "review", "keras2", "dicom", "remote"}
+        for extra in names:
             for text in extras[extra]:
                 if not text.startswith("bias-audit["):
                     declared[_module(text)] = f"bias-audit[{extra}]"
-        users = {name: name for name in ("rich", "safetensors", "timm", "torchvision", "transformers")}
+        of_users = ("rich", "safetensors", "timm", "torchvision", "transformers", "s3fs", "gcsfs", "huggingface_hub")
+        users = {name: name for name in of_users}
         assert {name: what for name, (_, what) in PACKAGES.items()} == {**declared, **users}
-        assert _named(extras["all"]) == {"tensorflow", "torch", "onnx", "review", "keras2"}
+        assert _named(extras["all"]) == names
         assert _named(extras["keras2"]) == {"tensorflow"}
 
     def test_a_version_that_lacks_a_module_is_no_missing_package(self):

@@ -14,7 +14,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from bias_audit.errors import BiasAuditError
+from bias_audit.errors import BiasAuditError, DataError
+from bias_audit.files.text import parse_json
 from bias_audit.run.atomic import sweep, write_atomically
 
 VARIABLE = "BIAS_AUDIT_CACHE"
@@ -71,11 +72,11 @@ class Cache:
         except OSError:
             return None
         try:
-            about = json.loads(head)
+            about = parse_json(head.decode(), DataError, "it is")
             if about["sha256"] != hashlib.sha256(data).hexdigest():
                 raise ValueError("it is damaged")
             stamp = str(about["stamp"])
-        except (ValueError, TypeError, KeyError, RecursionError):
+        except (DataError, ValueError, TypeError, KeyError):
             with contextlib.suppress(OSError):
                 file.unlink()
             return None

@@ -15,6 +15,7 @@ from bias_audit.data.remote.failing import NotFetched, patiently
 from bias_audit.data.remote.reach import OFFLINE, Reach
 from bias_audit.data.trees import Listing, Place, Tree
 from bias_audit.errors import DataError
+from bias_audit.files.text import parse_json
 
 
 @dataclass(frozen=True)
@@ -175,4 +176,4 @@ def _offline(reach: Reach, key: str, url: Url) -> Any:
             f"the data at {str(url)!r} cannot be looked at: {OFFLINE}",
             "Audit them again: what it fetches stays in the cache (limit cache_bytes).",
         )
-    return json.loads(kept[1])
+    return parse_json(kept[1].decode("utf-8", "replace"), DataError, f"what is kept of {str(url)!r} is")
