@@ -95,13 +95,13 @@ clean:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bias-audit needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint $(LOCK) --editable '.[tensorflow]'
+	$(BIN)/python -m pip install --quiet --no-compile --constraint $(LOCK) --editable '.[tensorflow]'
 	@# Without a display's libraries (libGL) the OpenCV wheel refuses to load; the headless one is the same code.
 	@$(BIN)/python -c 'import cv2' 2>/dev/null || { \
 		$(BIN)/python -m pip uninstall --quiet --yes opencv-python; \
-		$(BIN)/python -m pip install --quiet --constraint $(LOCK) opencv-python-headless; }
+		$(BIN)/python -m pip install --quiet --no-compile --constraint $(LOCK) opencv-python-headless; }
 	@touch $@
 
 .venv/.dev: .venv/.package
-	$(BIN)/python -m pip install --quiet --constraint $(LOCK) --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-compile --constraint $(LOCK) --editable '.[dev]'
 	@touch $@

@@ -40,6 +40,7 @@ that in half precision; how far the logits of the images are set from their midd
 APART is the largest difference."""
 
 OTHERS = "probabilities differ from the model's own"
+UNNOTICED = "answers for exchanged images would not differ"
 
 LARGER = 139
 """Inception nets shrink 96 pixels to a single cell before their last layer."""
@@ -266,8 +267,11 @@ def explained(name: str, build: Callable[[], Any], classes: int) -> Row:
     if not np.abs(said[0] - said[1]).max() > APART:
         faults.append("the images are not told apart")
     half = "16" in str(getattr(getattr(model, "dtype_policy", None), "name", ""))
-    if np.abs(active.predictions.probabilities - said).max() > (AGREED_HALF if half else AGREED):
+    agreed = AGREED_HALF if half else AGREED
+    if np.abs(active.predictions.probabilities - said).max() > agreed:
         faults.append(OTHERS)
+    if np.abs(active.predictions.probabilities[::-1] - said).max() <= agreed:
+        faults.append(UNNOTICED)
     if not np.isfinite(maps).all():
         faults.append("map not finite")
     elif (np.ptp(maps, axis=(1, 2)) == 0).any():
