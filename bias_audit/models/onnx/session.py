@@ -45,6 +45,8 @@ class Session:
         options.log_severity_level = 4
         options.intra_op_num_threads = threads()
         options.add_session_config_entry("session.load_model_format", "ONNX")
+        # Threads that spin while they wait keep the cores from those that decode the next pictures.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         there = [name for name in (CUDA, CPU) if name in ort.get_available_providers()]
         # With TF32 a GPU would keep 10 bits of the products, and the same pictures get other numbers than on a CPU.
         providers = [(CUDA, {"use_tf32": "0"}), CPU] if gpu and CUDA in there else [CPU]
