@@ -55,6 +55,11 @@ def reason_of(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error)
 
 
+def reason_line(error: Exception) -> str:
+    """The same on one line; else the exception's type."""
+    return " ".join(reason_of(error).split()) or type(error).__name__
+
+
 def first_line(error: Exception) -> str:
     """First line of an exception's message that is not empty, at most 300 characters; else the exception's type."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

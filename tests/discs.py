@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from scipy import special
+
+from bias_audit.data.dataset import Dataset
+from bias_audit.data.in_memory.keeping import Given, keep
+from bias_audit.data.pictures import decode
+from bias_audit.data.sources import open_dataset
 
 SIDE, PHOTOS = 48, 12
 NAMES = ("blue", "green")
@@ -51,6 +57,18 @@ def make_discs(photos: int = PHOTOS) -> Discs:
             labels.append(name)
             ids.append(f"{name}/{place:02d}.png")
     return Discs(np.stack(images), np.stack(masks), labels, ids)
+
+
+def opened(data: Any, folder: Path, **said: Any) -> Dataset:
+    """What an audit is given in memory, kept in a folder and listed again."""
+    return open_dataset(keep(Given(data, **said), folder, most=None).listing, None)
+
+
+def found(dataset: Dataset) -> list[tuple[bytes, str]]:
+    """Pixels and class of every photo, in no order."""
+    pixels = [decode(sample.path, 3)[0] for sample in dataset.samples]
+    names = [dataset.class_names[sample.label] for sample in dataset.samples]
+    return sorted((each.tobytes(), name) for each, name in zip(pixels, names, strict=True))
 
 
 def by_ground(images: np.ndarray) -> np.ndarray:

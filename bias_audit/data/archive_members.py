@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from bias_audit.data.locations import Stored
+from bias_audit.data.locations import Stored, state_of
 from bias_audit.files.regular import open_regular
 from bias_audit.limits.bounds import Limits, beyond
 
@@ -84,11 +84,6 @@ class Member(Stored):
     @property
     def name(self) -> str:
         return self.member.rpartition("/")[2]
-
-
-def state_of(status: os.stat_result) -> str:
-    """Size and modification time of a file as text."""
-    return f"{status.st_size}:{status.st_mtime_ns}"
 
 
 def _unzipped(file: BinaryIO, part: Part) -> bytes:

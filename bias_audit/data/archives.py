@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bias_audit.data import tar_index
-from bias_audit.data.archive_members import Member, Part, state_of
-from bias_audit.data.locations import Location
-from bias_audit.data.trees import Listing, Tree, printable_name
-from bias_audit.errors import DataError, reason_of
+from bias_audit.data.archive_members import Member, Part
+from bias_audit.data.locations import Location, state_of
+from bias_audit.data.trees import Listing, Tree, printable_name, refuse_no_path
+from bias_audit.errors import DataError, reason_line
 from bias_audit.files.regular import open_regular
 from bias_audit.limits.bounds import DEFAULTS, Limits
 
@@ -110,10 +110,7 @@ class Archive(Tree):
         return (f"{self.root}/{name}" if self.root else name) in self.index.parts
 
     def named(self, value: str, where: str, *, below: str = "", outside: bool = False) -> tuple[str, Location]:
-        if not value:
-            raise DataError(f"{where}: no image path")
-        if "\0" in value:
-            raise DataError(f"{where}: {value!r} is no path, it holds a zero byte")
+        refuse_no_path(value, where)
         name = posixpath.normpath(posixpath.join(below, value.replace("\\", "/")))
         if not clean_name(name):
             raise DataError(
@@ -173,7 +170,7 @@ def open_archive(path: Path, limits: Limits = DEFAULTS) -> Archive:
         raise
     except Exception as error:  # `zipfile` raises anything on damaged files
         kind = "zip" if path.name.lower().endswith(ZIP) else "tar"
-        reason = " ".join(reason_of(error).split())[:300] or type(error).__name__
+        reason = reason_line(error)[:300]
         raise DataError(
             f"{said} is no {kind} archive that can be read: {reason}", "Was it copied or downloaded to its end?"
         ) from error

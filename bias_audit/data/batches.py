@@ -128,7 +128,7 @@ def _loaded(sample: Sample, geometry: Geometry, data: bytes, mask_data: bytes | 
             return Loaded(UNREADABLE, reason, content=content)
         shape = pixels.shape[0], pixels.shape[1]
         image = fit_image(pixels, geometry.size, geometry.resize, geometry.interpolation)
-        if sample.mask is None and not sample.boxes and geometry.estimate is not None:
+        if not sample.annotated and geometry.estimate is not None:
             mask, mask_status = geometry.estimate(content, _in_8_bits(pixels))
             mask_kind = ESTIMATED
         del pixels

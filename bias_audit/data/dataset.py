@@ -90,6 +90,11 @@ class Sample:
     skip: str = ""
 
     @property
+    def annotated(self) -> bool:
+        """Whether a mask or boxes say where its object is."""
+        return self.mask is not None or bool(self.boxes)
+
+    @property
     def outlined(self) -> bool:
         """Whether it has a mask of its object's outline that somebody drew; boxes are none."""
         return self.mask is not None and (isinstance(self.mask, Location) or self.mask.kind == "mask")

@@ -70,6 +70,11 @@ def read_bounded(location: Location, most: int) -> bytes:
     return data
 
 
+def read_annotations(location: Location, most: int) -> str:
+    """Text of a file of annotations in UTF-8, without a byte order mark. Errors as in `read_bounded`."""
+    return read_bounded(location, most).decode("utf-8-sig")
+
+
 def open_location(location: Location) -> BinaryIO:
     """What lies there, opened for reading. Errors as in `read_location`."""
     return io.BytesIO(location.read()) if isinstance(location, Stored) else open_regular(location)
@@ -85,4 +90,9 @@ def stamp(location: Location | None) -> str:
         status = os.stat(location)
     except (OSError, ValueError):
         return "missing"
+    return state_of(status)
+
+
+def state_of(status: os.stat_result) -> str:
+    """Size and modification time of a file as text."""
     return f"{status.st_size}:{status.st_mtime_ns}"

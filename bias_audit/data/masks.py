@@ -73,7 +73,7 @@ def load_mask(
         MASK_UNREADABLE, MASK_TOO_LARGE, WRONG_SIZE, COLOURED, EMPTY); the kind is "mask", "box", or
         "" where the sample has neither.
     """
-    if sample.mask is None and not sample.boxes:
+    if not sample.annotated:
         return None, NO_MASK, ""
     if sample.mask is not None and not isinstance(sample.mask, Location):
         drawn, status = sample.mask.draw(size)

@@ -8,8 +8,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bias_audit.data.archive_members import state_of
-from bias_audit.data.locations import Stored
+from bias_audit.data.locations import Stored, state_of
 from bias_audit.errors import reason_of
 from bias_audit.files.regular import open_regular
 from bias_audit.limits.bounds import Limits, beyond

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, BinaryIO, TypeVar
 
 from bias_audit.data.locations import Location, open_location, suffix_of
-from bias_audit.errors import DataError, reason_of
+from bias_audit.errors import DataError, reason_line
 from bias_audit.limits.bounds import beyond
 
 T = TypeVar("T")
@@ -72,8 +72,12 @@ def read_table(
     except UnicodeDecodeError as error:
         raise DataError(f"the table {str(file)!r} is not UTF-8 text: {error.reason}", "Save it as UTF-8.") from error
     except Exception as error:  # a table holds anything: times out of range, depths, types that Python has no value for
-        reason = " ".join(reason_of(error).split()) or type(error).__name__
-        raise DataError(f"cannot read the table {str(file)!r}: {reason[:500]}") from error
+        raise unreadable_table(file, error) from error
+
+
+def unreadable_table(file: Location, error: Exception) -> DataError:
+    """The error of a table that cannot be read because of another error."""
+    return DataError(f"cannot read the table {str(file)!r}: {reason_line(error)[:500]}")
 
 
 def _refuse_wide(file: Location, found: int, most: int) -> None:

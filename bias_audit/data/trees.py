@@ -121,10 +121,7 @@ class Folder(Tree):
 
     def named(self, value: str, where: str, *, below: str = "", outside: bool = False) -> tuple[str, Location]:
         root = self._root
-        if not value:
-            raise DataError(f"{where}: no image path")
-        if "\0" in value:
-            raise DataError(f"{where}: {value!r} is no path, it holds a zero byte")
+        refuse_no_path(value, where)
         if is_address(value):
             from bias_audit.data.remote.reach import Reach
             from bias_audit.data.remote.tree import outside_location
@@ -238,6 +235,14 @@ def place_of(data: Path | Url, reach: Reach | None = None) -> Place:
         return Place(tree.below(name))
     folder, _, file = name.rpartition("/")
     return Place(tree.below(folder) if folder else tree, file)
+
+
+def refuse_no_path(value: str, where: str) -> None:
+    """Refuse what a file of a data set names where it is no path; see `Tree.named`."""
+    if not value:
+        raise DataError(f"{where}: no image path")
+    if "\0" in value:
+        raise DataError(f"{where}: {value!r} is no path, it holds a zero byte")
 
 
 def printable_name(name: str) -> str:

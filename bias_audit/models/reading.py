@@ -10,7 +10,7 @@ from bias_audit.files.regular import open_regular
 from bias_audit.limits.bounds import Limits, beyond
 
 
-def read_bounded(path: Path, what: str, limits: Limits) -> bytes:
+def read_model_file(path: Path, what: str, limits: Limits) -> bytes:
     """Bytes of a regular file, of at most `limits.weights_bytes`.
 
     Args:

@@ -60,7 +60,7 @@ def _counted(dataset: Dataset, sizes: Counter[int], names: dict[int, str], confi
         else f"{names[ordered[0]]} {sizes[ordered[0]]:,} to {names[ordered[-1]]} {sizes[ordered[-1]]:,}"
     )
     photos = told(len(dataset.samples), dataset.sampled_from) or plural(len(dataset.samples), "photo", "photos")
-    drawn = sum(sample.mask is not None or bool(sample.boxes) for sample in dataset.samples)
+    drawn = sum(sample.annotated for sample in dataset.samples)
     have = "all" if drawn == len(dataset.samples) else f"{drawn:,}" if drawn else "none"
     guessed = "; missing ones are estimated" if have != "all" and config.segmenter is not None else ""
     return (
@@ -72,7 +72,7 @@ def _units(dataset: Dataset, groups: NDArray[np.intp] | None, config: AuditConfi
     """Photos, or groups, of each class that composites are made of at best: if every mask can be used."""
     usable: defaultdict[int, list[int]] = defaultdict(list)
     for position, sample in enumerate(dataset.samples):
-        if not sample.skip and (sample.mask is not None or sample.boxes or config.segmenter is not None):
+        if not sample.skip and (sample.annotated or config.segmenter is not None):
             usable[sample.label].append(position)
     if groups is None:
         return {label: min(len(positions), config.interventions) for label, positions in usable.items()}

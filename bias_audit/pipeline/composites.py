@@ -12,12 +12,12 @@ from bias_audit.config import AuditConfig, configured
 from bias_audit.data import manifest
 from bias_audit.data.addresses import Url, data_address
 from bias_audit.data.contents import Contents
-from bias_audit.data.sources.options import NAMES as SOURCE_OPTIONS
 from bias_audit.errors import ConfigError
 from bias_audit.models.decoding import geometry_of
 from bias_audit.models.segmenters.loading import find_estimate
 from bias_audit.pipeline import outlines
 from bias_audit.pipeline.open_data import group_codes, open_data, reading_of
+from bias_audit.pipeline.options import set_apart
 from bias_audit.pipeline.results import SIZE, made_with
 from bias_audit.run.lock import gives_back, hold
 from bias_audit.run.progress import QUIET, Progress
@@ -51,7 +51,7 @@ def write_composites(
         BiasAuditError: one clear sentence about the data, an option or the folder.
     """
     progress, folder = progress or Progress(QUIET), Path(out)
-    how = {name: options.pop(name) for name in SOURCE_OPTIONS if name in options}
+    how, options = set_apart(options)
     masks, config = outlines.named(masks, configured(config, class_map, options))
     reading = reading_of(how, config, outside=allow_outside)
     if config.interventions == 0:

@@ -20,12 +20,12 @@ from bias_audit.config import AuditConfig, Thresholds, configured
 from bias_audit.data.addresses import data_address
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.seen import Copy, Seen, find_copies, look_through
-from bias_audit.data.sources.options import NAMES as SOURCE_OPTIONS
 from bias_audit.models.decoding import geometry_of
 from bias_audit.pipeline import data_words as words
 from bias_audit.pipeline import outlines
 from bias_audit.pipeline.mistaken import refuse_model
 from bias_audit.pipeline.open_data import group_codes, open_data, reading_of
+from bias_audit.pipeline.options import set_apart
 from bias_audit.pipeline.results import SIZE
 from bias_audit.report import contact_sheet
 from bias_audit.run.progress import QUIET, Progress
@@ -166,7 +166,7 @@ def look_at_data(
     page = None if out is None else Path(out)
     if page is not None:
         contact_sheet.check_name(page)
-    how = {name: options.pop(name) for name in SOURCE_OPTIONS if name in options}
+    how, options = set_apart(options)
     # The decoders differ by a few grey levels, and that of TensorFlow takes seconds to load.
     objects, config = outlines.named(masks, configured(config, class_map, options).changed({"decoder": "pillow"}))
     reading = reading_of(how, config, outside=allow_outside)

@@ -57,6 +57,12 @@ class AuditOptions(TypedDict, total=False):
     object_size: int
 
 
+def set_apart(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(fields of `SourceOptions`, all else) among options by name."""
+    how = {name: value for name, value in options.items() if name in SOURCE_OPTIONS}
+    return how, {name: value for name, value in options.items() if name not in how}
+
+
 def sorted_out(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, int]]:
     """Sort options by where they go.
 
@@ -76,7 +82,7 @@ def sorted_out(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, An
         known = f"Installed checks have {', '.join(others)}." if others else "No check of another package is installed."
         hint = f"Did you mean {close[0]!r}?" if close else known
         raise ConfigError(f"extra holds {unknown[0]!r}, a setting of no installed check", hint)
-    how = {name: value for name, value in options.items() if name in SOURCE_OPTIONS}
-    of_checks = {name: value for name, value in options.items() if name in others}
-    fields = {name: value for name, value in options.items() if name not in {*how, *of_checks, "extra"}}
+    how, rest = set_apart(options)
+    of_checks = {name: value for name, value in rest.items() if name in others}
+    fields = {name: value for name, value in rest.items() if name not in {*of_checks, "extra"}}
     return fields, how, {**of_checks, **extra}

@@ -69,7 +69,7 @@ def settled(config: AuditConfig, dataset: Dataset) -> AuditConfig:
     """
     if config.segmenter == NONE:
         return config.changed({"segmenter": None})
-    if config.segmenter is None and not any(sample.mask is not None or sample.boxes for sample in dataset.samples):
+    if config.segmenter is None and not any(sample.annotated for sample in dataset.samples):
         return config.changed({"segmenter": AUTO})
     return config
 
@@ -82,7 +82,7 @@ def try_out(context: Context) -> None:
     """
     if context.config.segmenter in (None, AUTO):
         return
-    bare = (sample for sample in context.dataset.samples if sample.mask is None and not sample.boxes)
+    bare = (sample for sample in context.dataset.samples if not sample.annotated)
     for sample in itertools.islice(bare, TRIED_OUT):
         if load(sample, context.outlined).status == OK:
             return

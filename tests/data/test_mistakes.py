@@ -32,6 +32,7 @@ def refused(root: Path, *class_names: str) -> DataError:
         (("train", "val"), "val"),
         (("Training", "Validation"), "Validation"),
         (("train",), "train"),
+        (("train", "eval"), "eval"),
     ],
 )
 def test_the_parts_of_a_data_set_are_no_classes(tmp_path: Path, folders: tuple[str, ...], named: str) -> None:

@@ -8,30 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from discs import NAMES, QUICK, Discs, by_ground, make_discs
+from discs import NAMES, QUICK, Discs, by_ground, found, make_discs, opened
 
 import bias_audit
-from bias_audit.data.dataset import Dataset
-from bias_audit.data.in_memory.keeping import Given, keep
-from bias_audit.data.pictures import decode
-from bias_audit.data.sources import open_dataset
 from bias_audit.errors import BiasAuditError, DataError
 
 
 @pytest.fixture(scope="module")
 def discs() -> Discs:
     return make_discs()
-
-
-def opened(data: Any, folder: Path, **said: Any) -> Dataset:
-    return open_dataset(keep(Given(data, **said), folder, most=None).listing, None)
-
-
-def found(dataset: Dataset) -> list[tuple[bytes, str]]:
-    """Pixels and class of every photo, in no order."""
-    pixels = [decode(sample.path, 3)[0] for sample in dataset.samples]
-    names = [dataset.class_names[sample.label] for sample in dataset.samples]
-    return sorted((each.tobytes(), name) for each, name in zip(pixels, names, strict=True))
 
 
 def test_batches_shuffled_or_not_are_the_same_photos(discs: Discs, tmp_path: Path) -> None:

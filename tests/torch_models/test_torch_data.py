@@ -8,16 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from discs import NAMES, QUICK, Discs, by_ground, make_discs
+from discs import NAMES, QUICK, Discs, by_ground, found, make_discs, opened
 from PIL import Image
 from torch.utils.data import DataLoader, IterableDataset, Subset, TensorDataset
 from torch.utils.data import Dataset as TorchDataset
 
 import bias_audit
-from bias_audit.data.dataset import Dataset
-from bias_audit.data.in_memory.keeping import Given, keep
 from bias_audit.data.pictures import decode
-from bias_audit.data.sources import open_dataset
 from bias_audit.errors import BiasAuditError
 
 
@@ -54,16 +51,6 @@ class Stream(IterableDataset):
 
     def __iter__(self) -> Any:
         return (self.photos[place] for place in range(len(self.photos)))
-
-
-def opened(data: Any, folder: Path, **said: Any) -> Dataset:
-    return open_dataset(keep(Given(data, **said), folder, most=None).listing, None)
-
-
-def found(dataset: Dataset) -> list[tuple[bytes, str]]:
-    pixels = [decode(sample.path, 3)[0] for sample in dataset.samples]
-    names = [dataset.class_names[sample.label] for sample in dataset.samples]
-    return sorted((each.tobytes(), name) for each, name in zip(pixels, names, strict=True))
 
 
 def test_every_form_gives_the_same_pixels(discs: Discs, tmp_path: Path) -> None:

@@ -48,6 +48,8 @@ class RemoteTree(Tree):
 
     url: Url
     reach: Reach = field(compare=False, repr=False)
+    _listings: dict[str, frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
+    """Folder -> names of the files below it, as they were listed to say whether one of them is there."""
 
     def __str__(self) -> str:
         return str(self.url)
@@ -75,7 +77,10 @@ class RemoteTree(Tree):
 
     def has(self, name: str) -> bool:
         if self.url.protocol not in WEB:
-            return super().has(name)
+            folder, _, _ = name.rpartition("/")
+            if folder not in self._listings:  # a source asks for a file beside each of its photos
+                self._listings[folder] = frozenset(self.files(folder).files)
+            return name in self._listings[folder]
         return Remote(self.url.below(name), self.reach).stamp() != "missing"
 
     def named(self, value: str, where: str, *, below: str = "", outside: bool = False) -> tuple[str, Location]:

@@ -8,12 +8,10 @@ from itertools import islice
 from pathlib import PurePosixPath
 
 from bias_audit.data.sources.options import ClassNames
+from bias_audit.data.sources.splits import WORDS
 from bias_audit.data.tables import told_names
 from bias_audit.data.trees import Tree
 from bias_audit.errors import DataError
-
-PARTS = ("test", "testing", "val", "valid", "validation", "dev", "train", "training")
-"""Names of folders that are parts of a data set and no classes, in the order in which an audit wants them."""
 
 PICTURES, MASKS = ("images", "imgs", "photos", "pictures"), ("masks", "mask", "segmentations", "annotations")
 """Names of folders that hold all pictures of a data set, and all masks."""
@@ -58,7 +56,7 @@ def refuse_parts(tree: Tree, folders: Sequence[str], class_names: ClassNames) ->
     if class_names is not None:
         return
     small = {name.casefold(): name for name in folders}
-    parts = [small[name] for name in PARTS if name in small]
+    parts = [small[name] for name in WORDS if name in small]
     if len(parts) == len(folders) and nested(tree, parts[0]):
         raise DataError(
             f"{str(tree)!r} holds {told_names(parts)}, which are parts of a data set and no classes",
@@ -67,7 +65,7 @@ def refuse_parts(tree: Tree, folders: Sequence[str], class_names: ClassNames) ->
     pictures, masks = (next((small[name] for name in names if name in small), None) for names in (PICTURES, MASKS))
     if pictures is not None and masks is not None:
         inside = {name.split("/")[1].casefold(): name.split("/")[1] for name in tree.files(pictures).files}
-        part = next((f"/{inside[name]}" for name in PARTS if name in inside), "")
+        part = next((f"/{inside[name]}" for name in WORDS if name in inside), "")
         raise DataError(
             f"{str(tree)!r} holds {told_names([pictures, masks])}, which are pictures and their masks and no classes",
             f"Give {f'{tree}/{pictures}{part}'!r} with --masks {f'{tree}/{masks}{part}'!r}.",

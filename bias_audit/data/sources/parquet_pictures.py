@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bias_audit.data.archive_members import state_of
 from bias_audit.data.archives import clean_name
 from bias_audit.data.dataset import Dataset, Sample
+from bias_audit.data.locations import state_of
 from bias_audit.data.parquet_cells import Cell
 from bias_audit.data.sources.labels import LABELS, MASKS, NO_LABEL, classes, text_of
 from bias_audit.data.sources.options import ClassNames, SourceOptions
 from bias_audit.data.sources.splits import chosen, files_of_shards, part_of
-from bias_audit.data.tables import told_names
+from bias_audit.data.tables import told_names, unreadable_table
 from bias_audit.data.trees import Place, printable_name
-from bias_audit.errors import DataError, reason_of
+from bias_audit.errors import DataError
 from bias_audit.files.regular import open_regular
 from bias_audit.files.text import parse_json
 from bias_audit.limits.bounds import Limits, beyond
@@ -132,8 +132,7 @@ def _opened(file: Path, look: Any) -> Any:
     except DataError:
         raise
     except Exception as error:  # a Parquet file holds anything
-        reason = " ".join(reason_of(error).split()) or type(error).__name__
-        raise DataError(f"cannot read the table {str(file)!r}: {reason[:500]}") from error
+        raise unreadable_table(file, error) from error
 
 
 def _schema(file: Path) -> Any:

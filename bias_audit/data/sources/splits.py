@@ -24,6 +24,9 @@ _SHARD = re.compile(r"(.+)-\d{5}-of-\d{5}.*", re.DOTALL)
 PREFERRED = ("test", "validation", "train")
 """Parts in the order in which one is audited where nobody chose."""
 
+WORDS = tuple(word for part in PREFERRED for word in KEYWORDS[part])
+"""Words that name a part, in that order."""
+
 
 def part_of(name: str) -> str:
     """Name of the part that a file or folder belongs to by its path; "" where the path names none."""

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bias_audit.data.dataset import Dataset, Drawn, Indexed, Sample
-from bias_audit.data.locations import read_bounded
+from bias_audit.data.locations import read_annotations, read_bounded
 from bias_audit.data.sources.attach import MASK_FORMATS
 from bias_audit.data.sources.folder import is_image, told_unread
 from bias_audit.data.sources.options import ClassNames, SourceOptions
@@ -141,7 +141,7 @@ def _of_set(tree: Tree, split: str, left: Counter[str]) -> list[str]:
             f"It has {told_names(known)}." if known else f"It holds no image sets: leave out --split {split}.",
         )
     try:
-        text = read_bounded(tree.location(file), LARGEST_SET).decode("utf-8-sig")
+        text = read_annotations(tree.location(file), LARGEST_SET)
     except (OSError, ValueError) as error:
         raise DataError(f"cannot read the image set {f'{tree}/{file}'!r}: {reason_of(error)}") from error
     stems: dict[str, None] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from bias_audit.data.dataset import Dataset, Sample
-from bias_audit.data.locations import read_bounded
+from bias_audit.data.locations import read_annotations
 from bias_audit.data.sources.objects import foreground_of
 from bias_audit.data.sources.options import ClassNames, SourceOptions
 from bias_audit.data.sources.yolo_layout import SPLITS, DataYaml, Found, read_data_yaml
@@ -53,7 +53,7 @@ def from_yolo(place: Place, class_names: ClassNames, options: SourceOptions) -> 
             left["have no label file"] += 1
             continue
         try:
-            text = read_bounded(label.tree.location(label.name), LARGEST).decode("utf-8-sig")
+            text = read_annotations(label.tree.location(label.name), LARGEST)
             objects, problem = read_labels(text, data.names, data.keypoints)
             if problem and not objects:
                 raise ValueError(problem)

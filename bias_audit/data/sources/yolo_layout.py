@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bias_audit.data.locations import read_bounded
+from bias_audit.data.locations import read_annotations
 from bias_audit.data.sources.folder import is_image
 from bias_audit.data.tables import told_names
 from bias_audit.data.trees import Folder, Tree, printable_name
@@ -158,7 +158,7 @@ def _find(tree: Tree, value: str, where: str, below: str, outside: bool) -> Foun
 
 def _text(file: Found, most: int, said: str) -> str:
     try:
-        return read_bounded(file.tree.location(file.name), most).decode("utf-8-sig")
+        return read_annotations(file.tree.location(file.name), most)
     except (OSError, ValueError) as error:
         raise DataError(f"cannot read {said}: {reason_of(error)}") from error
 

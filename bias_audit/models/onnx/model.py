@@ -32,7 +32,7 @@ from bias_audit.models.onnx.safety import check_onnx, refusal, sound
 from bias_audit.models.onnx.session import BYTES, TYPES, Session
 from bias_audit.models.outputs import chosen_output
 from bias_audit.models.predict_only import cannot
-from bias_audit.models.reading import read_bounded
+from bias_audit.models.reading import read_model_file
 
 if TYPE_CHECKING:
     from bias_audit.config import AuditConfig
@@ -98,7 +98,7 @@ class OnnxModel(Batched):
 
     def __init__(self, path: Path, config: AuditConfig, class_names: tuple[str, ...] | None) -> None:
         self._path, self._seconds = path, config.limits.seconds_per_call
-        content = read_bounded(path, "model", config.limits)
+        content = read_model_file(path, "model", config.limits)
         found = check_onnx(path, content, "model", external=True)
         self.sha256 = sha256(content).hexdigest()
         if found.external:

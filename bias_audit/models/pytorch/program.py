@@ -24,7 +24,7 @@ from bias_audit.limits.watchdog import watched
 from bias_audit.models.function import PredictFunction, Source
 from bias_audit.models.pytorch.files import PROGRAMS, program_in
 from bias_audit.models.pytorch.layers import outputs_of
-from bias_audit.models.reading import read_bounded
+from bias_audit.models.reading import read_model_file
 from bias_audit.users_code import running
 
 SHOWS_NOTHING = (
@@ -51,7 +51,7 @@ def open_program(address: str, config: AuditConfig, class_names: tuple[str, ...]
             f"{name!r} is no program of {PROGRAMS[library]}",
             "" if kind is None else f"It is one of {PROGRAMS[kind]}: name it {kind}:{name}",
         )
-    content = read_bounded(Path(name), "program", config.limits)
+    content = read_model_file(Path(name), "program", config.limits)
     with (
         watched("loading the program", config.limits.seconds_per_call),
         running(f"cannot load {name!r} as a program of {PROGRAMS[library]}"),

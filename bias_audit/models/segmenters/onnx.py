@@ -17,7 +17,7 @@ from bias_audit.errors import ModelError
 from bias_audit.limits.bounds import Limits
 from bias_audit.models.onnx.safety import check_onnx
 from bias_audit.models.onnx.session import BYTES, TYPES, Session, runtime
-from bias_audit.models.reading import read_bounded
+from bias_audit.models.reading import read_model_file
 
 Run = Callable[[NDArray[np.float32]], Any]
 """(1, h, w, 3) float32 RGB in [0, 255] -> (1, h, w, K), the network's first output."""
@@ -47,7 +47,7 @@ def load_onnx(path: Path, limits: Limits) -> tuple[Run, tuple[int, int] | None]:
         ModelError: the file is too large, refused (`models.onnx.safety.check_onnx`) or none that takes one picture.
     """
     runtime()
-    content = read_bounded(path, "segmenter", limits)
+    content = read_model_file(path, "segmenter", limits)
     found = check_onnx(path, content)
     session = Session(path, content, "segmenter", found.opset)
     inputs = session.inputs

@@ -14,13 +14,14 @@ from file_server import Server
 
 from bias_audit.cli.command_line import _parser, main
 from bias_audit.data.addresses import Url, data_address
-from bias_audit.data.remote import failing
+from bias_audit.data.remote import failing, stores
 from bias_audit.data.remote.cache import Cache
 from bias_audit.data.remote.reach import Reach
 from bias_audit.data.remote.tree import Remote
 from bias_audit.data.sources import open_dataset
 from bias_audit.data.sources.attach import attach_masks
 from bias_audit.data.sources.options import SourceOptions
+from bias_audit.data.trees import place_of
 from bias_audit.errors import DataError, PackageError
 from bias_audit.limits.bounds import Limits
 
@@ -121,6 +122,22 @@ class TestListed:
         for address in (server.url, f"{server.url}/images", "https://example.invalid/images/"):
             with pytest.raises(DataError, match="cannot be listed"):
                 open_dataset(data_address(address), None)
+
+    def test_a_folder_is_listed_once_to_say_what_is_there(self, bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        tree = place_of(data_address("memory://bucket")).tree
+        names, asked, ask = tree.files("masks").files, [], stores.files
+
+        def counted(url: Url, limits: Limits) -> Any:
+            asked.append(str(url))
+            return ask(url, limits)
+
+        monkeypatch.setattr(stores, "files", counted)
+        assert len(names) > len({name.rpartition("/")[0] for name in names}) > 0
+        for _ in range(2):
+            assert [name for name in names if not tree.has(name)] == []
+            assert not tree.has("masks/none")
+        folders = {name.rpartition("/")[0] for name in [*names, "masks/none"]}
+        assert sorted(asked) == sorted(f"memory://bucket/{folder}" for folder in folders)
 
     def test_a_listing_has_a_bound(self, bucket: Any) -> None:
         with pytest.raises(DataError, match=r"3 files, beyond the limit remote_files of 2 .*--limit remote_files=3"):
