@@ -152,6 +152,7 @@ def test_channels_last_get_the_pixels_as_they_are(tmp_path: Path) -> None:
         (model(graph(node("Relu", ("x",), ("y",)), given=value("x", (1, 3)), made=value("y", (1, 3)))), "takes tensor"),
         (model(graph(node("NoSuchThing", ("x",), ("y",)), given=value("x", (1, 3, 8, 8)), made=value("y", (1,)))),
          "cannot load the segmenter"),
+        (model(graph(node("Relu", ("x",), ("y",)), given=value("x", (1, 3, 8, 8)), made=b"")), "declares no output"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_used_ends_in_a_sentence(tmp_path: Path, content: bytes, said: str) -> None:

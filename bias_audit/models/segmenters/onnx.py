@@ -51,10 +51,12 @@ def load_onnx(path: Path, limits: Limits) -> tuple[Run, tuple[int, int] | None]:
     found = check_onnx(path, content)
     session = Session(path, content, "segmenter", found.opset)
     inputs = session.inputs
-    output = session.outputs[0][0]
     if len(inputs) != 1 or len(inputs[0][2]) != 4 or inputs[0][1] not in TYPES:
         shapes = ", ".join(f"{kind} {list(shape)}" for _, kind, shape in inputs) or "nothing"
         raise ModelError(f"the segmenter {str(path)!r} takes {shapes}"[:300], _WANTED)
+    if not session.outputs:
+        raise ModelError(f"the segmenter {str(path)!r} gives nothing: its graph declares no output"[:300], _WANTED)
+    output = session.outputs[0][0]
     name, kind, shape = inputs[0]
     first = shape[1] == 3
     if not first and shape[3] != 3:
