@@ -13,13 +13,14 @@ from markupsafe import Markup
 
 from bias_audit.checks.installed import beside, imported
 from bias_audit.report import figures
+from bias_audit.run import quantities
 
 TEMPLATES = Path(__file__).with_name("templates")
 
 CHECKS = Path(__file__).parents[1] / "checks"
 """Folder of the checks, each with its section.html in a folder of its name."""
 
-MINUS, NONE, THIN_SPACE = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{NARROW NO-BREAK SPACE}"
+MINUS, THIN_SPACE = "\N{MINUS SIGN}", "\N{NARROW NO-BREAK SPACE}"
 
 
 def environment() -> Environment:
@@ -86,32 +87,15 @@ def source(content: str) -> str:
 
 
 def quantity(value: float | None, unit: str) -> str:
-    """A number as text in its unit: share 0.5 -> "50 %", points 0.5 -> "50 pp", number 0.5 -> "0.50", None a dash."""
-    if value is None:
-        return NONE
-    if unit == "number":
-        return _signed(f"{value:z.2f}")
-    suffix = THIN_SPACE + ("%" if unit == "share" else "pp")
-    # Never a rounded 0 % or 100 % for what is neither: 99.7 % is not all.
-    size = abs(value)
-    if 0 < size < 0.0005:
-        return ("< 0.1" if value > 0 else f"> {MINUS}0.1") + suffix
-    if 0.9995 <= size < 1:
-        return ("> 99.9" if value > 0 else f"< {MINUS}99.9") + suffix
-    digits = 1 if 0 < size < 0.01 or 0.99 < size < 1 else 0
-    return _signed(f"{100 * value:.{digits}f}") + suffix
+    """`quantities.quantity` as it is set in a page: a true minus sign, and no line break before "pp"."""
+    return quantities.quantity(value, unit).replace("-", MINUS).replace(" pp", f"{THIN_SPACE}pp")
 
 
 def share(value: float | None) -> str:
     """A probability as text with two decimals; a dash for None."""
-    return NONE if value is None else f"{value:z.2f}"
+    return quantities.NONE if value is None else f"{value:z.2f}"
 
 
 def p_value(value: float) -> str:
-    """A p-value as text with its sign of comparison: "< 0.001" or "= 0.012"."""
-    return "< 0.001" if value < 0.001 else f"= {value:z.3f}"
-
-
-def _signed(text: str) -> str:
-    """The text of a number with a true minus sign, and with none before a rounded zero."""
-    return MINUS + text[1:] if text.startswith("-") and text.strip("-0.") else text.lstrip("-")
+    """A p-value as text with its sign of comparison, behind a p in italics: "< 0.001" or "= 0.012"."""
+    return quantities.p_value(value).removeprefix("p ")
