@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from bias_audit.data.dataset import Part
 from bias_audit.data.locations import Location, Stored, stamp
 from bias_audit.data.pictures import declared, decoded, read_picture
 from bias_audit.limits.bounds import Limits
@@ -24,14 +25,12 @@ class Crop(Stored):
 
     Attributes:
         photo: where the photo lies.
-        window: (left, top, width, height) of the part in pixels, within the photo.
-        size: (H, W) that the photo must have, else the window is one of another photo.
+        part: the part, within the photo; its size is the one that the photo must have, else it is one of another.
         most: most pixels of the photo, see `Limits`.
     """
 
     photo: Location
-    window: tuple[int, int, int, int]
-    size: tuple[int, int]
+    part: Part
     most: int = Limits.pixels
 
     def read(self) -> bytes:
@@ -41,23 +40,21 @@ class Crop(Stored):
         header, reason = declared(data, None, self.most)
         if header is None:
             raise ValueError(reason)
-        if (header.height, header.width) != self.size:
-            said = f"{header.width}x{header.height}, not {self.size[1]}x{self.size[0]} as its annotations say"
+        if (header.height, header.width) != self.part.size:
+            said = f"{header.width}x{header.height}, not {self.part.size[1]}x{self.part.size[0]} as its annotations say"
             raise ValueError(f"the photo has {said}")
         with decoding.taken(_PIXEL_BYTES * header.height * header.width):
             pixels, reason = decoded(data, header, 3, None)
             if pixels is None:
                 raise ValueError(reason)
-            left, top, width, height = self.window
-            part = np.ascontiguousarray(pixels[top : top + height, left : left + width, ::-1], np.uint8)
+            part = np.ascontiguousarray(self.part.of(pixels)[..., ::-1], np.uint8)
             return bytes(cv2.imencode(".bmp", part)[1])
 
     def stamp(self) -> str:
-        return f"{stamp(self.photo)} {self.window}"
+        return f"{stamp(self.photo)} {self.part}"
 
     def __str__(self) -> str:
-        left, top, width, height = self.window
-        return f"{self.photo} from ({left}, {top}) on, {width}x{height}"
+        return f"{self.photo} from {self.part}"
 
     @property
     def name(self) -> str:

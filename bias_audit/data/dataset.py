@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bias_audit.data.locations import Location, Stored, read_location, stamp
 
@@ -41,22 +41,47 @@ class Drawn(Protocol):
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of a picture that is a picture of its own.
+
+    Attributes:
+        left, top, width, height: where it lies, in pixels.
+        size: (H, W) of the whole picture.
+    """
+
+    left: int
+    top: int
+    width: int
+    height: int
+    size: tuple[int, int]
+
+    def of(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        """The part (height, width, ...) of the whole picture (H, W, ...)."""
+        return pixels[self.top : self.top + self.height, self.left : self.left + self.width]
+
+    def __str__(self) -> str:
+        return f"({self.left}, {self.top}) on, {self.width}x{self.height}"
+
+
+@dataclass(frozen=True)
 class Indexed(Stored):
     """A mask file that shows several objects or classes, some of which are the object of one picture.
 
     Attributes:
         file: where it lies.
         foreground: its values that are the object; 0 is background, and every other value VOID.
+        part: the part of the file's picture that is the picture; None = all of it.
     """
 
     file: Location
     foreground: tuple[int, ...]
+    part: Part | None = None
 
     def read(self) -> bytes:
         return read_location(self.file)
 
     def stamp(self) -> str:
-        return f"{stamp(self.file)} {self.foreground}"
+        return f"{stamp(self.file)} {self.foreground} {self.part}"
 
     def __str__(self) -> str:
         return str(self.file)

@@ -41,6 +41,9 @@ TAGS = (
 
 _PREAMBLE = 128
 _MARK = b"DICM"
+BEGIN = _PREAMBLE + len(_MARK)
+"""Bytes at the beginning of a file by which it is told."""
+
 _SYNTAX = (0x0002, 0x0010)
 _UID = re.compile(rb"1\.2\.[\d.]{1,60}")
 _LONG = (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
@@ -81,7 +84,7 @@ class Unread(ValueError):
 
 def is_dicom(data: bytes) -> bool:
     """Whether a file is one of DICOM by its content, whatever it is called."""
-    return data[_PREAMBLE : _PREAMBLE + 4] == _MARK
+    return data[_PREAMBLE:BEGIN] == _MARK
 
 
 def shape(data: bytes, most: int) -> tuple[int, int]:
@@ -165,7 +168,7 @@ def _bytes(file: Dataset) -> float:
 
 def _syntax(data: bytes) -> tuple[str, int]:
     """(transfer syntax, where the data set begins), by our own reading: pydicom unpacks a deflated file unasked."""
-    at = _PREAMBLE + 4
+    at = BEGIN
     syntax = ""
     while at + 8 <= len(data):
         group, element, form = struct.unpack_from("<HH2s", data, at)

@@ -88,13 +88,23 @@ def load_mask(
     mask, status = (None, MASK_UNREADABLE) if data is None else read_mask(data, reading)
     if mask is None:
         return None, status, "mask"
-    if mask.shape != size:
-        if not same_aspect(mask.shape, size):
-            return None, WRONG_SIZE, "mask"
-        mask = resize_nearest(mask, size)
+    part = sample.mask.part if isinstance(sample.mask, Indexed) else None
+    if part is not None:
+        mask = _in_size(mask, part.size)
+        mask = None if mask is None else np.ascontiguousarray(part.of(mask))
+    mask = None if mask is None else _in_size(mask, size)
+    if mask is None:
+        return None, WRONG_SIZE, "mask"
     if not (mask == FOREGROUND).any():
         return None, EMPTY, "mask"
     return mask, OK, "mask"
+
+
+def _in_size(mask: Mask, size: tuple[int, int]) -> Mask | None:
+    """A mask in the size of its picture; None where its aspect ratio is another."""
+    if mask.shape == size:
+        return mask
+    return resize_nearest(mask, size) if same_aspect(mask.shape, size) else None
 
 
 def read_mask_file(sample: Sample) -> tuple[bytes | None, str, str]:

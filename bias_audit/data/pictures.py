@@ -20,7 +20,7 @@ from PIL import Image, UnidentifiedImageError
 from bias_audit.data import dicom
 from bias_audit.data.contents import content_of
 from bias_audit.data.deep import Values, decode_deep, depth_of, in_channels, is_deep, refusal
-from bias_audit.data.locations import Location, read_location
+from bias_audit.data.locations import Location, open_location, read_location
 from bias_audit.data.opening import TooManyPixels, open_picture, png_cut_short
 from bias_audit.errors import reason_of
 from bias_audit.input_texts import PixelRange
@@ -78,6 +78,24 @@ def read_picture(location: Location) -> tuple[bytes | None, str]:
     return (data, "") if data else (None, "the file is empty (0 bytes)")
 
 
+def size_of(location: Location, most: int) -> tuple[tuple[int, int] | None, str]:
+    """((H, W), "") of a picture by its header alone, or (None, what is wrong with the file)."""
+    try:
+        opened = open_location(location)
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
+        return None, f"cannot be opened: {reason_of(error)}"
+    try:
+        with opened:
+            begin = opened.read(dicom.BEGIN)
+            if dicom.is_dicom(begin):
+                return dicom.shape(begin + opened.read(), most), ""
+            opened.seek(0)
+            with open_picture(opened, most) as image:
+                return (image.height, image.width), ""
+    except Exception as error:  # Pillow's decoders raise anything on damaged files
+        return None, _wrong(error)
+
+
 @dataclass(frozen=True)
 class Header:
     """What a file says about itself before its pixels are decoded.
@@ -101,10 +119,8 @@ def declared(
     if dicom.is_dicom(data):
         try:
             return Header(dicom.KIND, *dicom.shape(data, most), deep=True), ""
-        except TooManyPixels as error:
-            return None, f"too many pixels: {error}"
-        except dicom.Unread as error:
-            return None, f"{dicom.KIND}: {error}"
+        except (TooManyPixels, dicom.Unread) as error:
+            return None, _wrong(error)
     try:
         with open_picture(io.BytesIO(data), most) as image:
             kind, mode, (width, height) = str(image.format), image.mode, image.size
@@ -126,12 +142,19 @@ def declared(
                 with decoding.taken(4 * height * width):
                     image.load()  # raises where the data end too early; OpenCV before 5 fills up with grey
             return Header(kind, height, width, is_deep(kind, mode, depth, pixel_range)), ""
-    except TooManyPixels as error:
-        return None, f"too many pixels: {error}"
-    except UnidentifiedImageError:
-        return None, "not a picture of a kind that is read, whatever its name says"
     except Exception as error:  # Pillow's decoders raise anything on damaged files
-        return None, f"damaged: {' '.join(str(error).split()) or type(error).__name__}"
+        return None, _wrong(error)
+
+
+def _wrong(error: Exception) -> str:
+    """What is wrong with a file on whose header an exception was raised."""
+    if isinstance(error, TooManyPixels):
+        return f"too many pixels: {error}"
+    if isinstance(error, dicom.Unread):
+        return f"{dicom.KIND}: {error}"
+    if isinstance(error, UnidentifiedImageError):
+        return "not a picture of a kind that is read, whatever its name says"
+    return f"damaged: {' '.join(str(error).split()) or type(error).__name__}"
 
 
 def decoded(

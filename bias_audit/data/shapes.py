@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bias_audit.data.dataset import Box
+from bias_audit.data.dataset import Box, Part
 from bias_audit.data.masks import BACKGROUND, FOREGROUND, VOID, Mask, first_centre, resize_nearest, same_aspect
 from bias_audit.limits.room import decoding
 from bias_audit.run.statuses import MASK_TOO_LARGE, OK, WRONG_SIZE
@@ -214,25 +214,25 @@ class DrawnMask:
         foreground: shapes of the object.
         void: shapes of what is neither object nor background.
         size: (H, W) of the picture that the shapes lie in; None = the picture's, whatever it is.
-        window: (left, top, width, height) of the part of that picture which the mask is for; None = all of it. Needs
-            a size.
+        part: the part of a picture that the mask is for, with the picture's size; None = all of it.
     """
 
-    __slots__ = ("_foreground", "_size", "_void", "_window")
+    __slots__ = ("_foreground", "_part", "_size", "_void")
 
     def __init__(
         self,
         foreground: Shapes,
         void: Shapes,
         size: tuple[int, int] | None = None,
-        window: tuple[int, int, int, int] | None = None,
+        part: Part | None = None,
     ) -> None:
-        self._foreground, self._void, self._size, self._window = foreground, void, size, window
+        self._foreground, self._void, self._part = foreground, void, part
+        self._size = size if part is None else part.size
 
     @property
     def content(self) -> str:
         """Text that identifies the mask."""
-        told = repr((self._foreground.content, self._void.content, self._size, self._window))
+        told = repr((self._foreground.content, self._void.content, self._size, self._part))
         return hashlib.sha256(told.encode()).hexdigest()[:16]
 
     @property
@@ -253,8 +253,8 @@ class DrawnMask:
     def draw(self, size: tuple[int, int]) -> tuple[Mask | None, str]:
         """Draw the mask, see `Drawn`. In a picture of another size than the shapes' it is resized as a mask file is."""
         whole = self._size or size
-        part = whole if self._window is None else self._window[3:1:-1]
-        if not same_aspect(part, size):
+        own = whole if self._part is None else (self._part.height, self._part.width)
+        if not same_aspect(own, size):
             return None, WRONG_SIZE
         with decoding.taken(_PIXEL_BYTES * whole[0] * whole[1]):
             canvas = np.full(whole[0] * whole[1], BACKGROUND, np.uint8)
@@ -266,10 +266,9 @@ class DrawnMask:
             except ValueError:
                 return None, WRONG_SIZE
             mask = _upright(canvas, whole)
-            if self._window is not None:
-                x, y, width, height = self._window
-                mask = mask[y : y + height, x : x + width]
-            return np.ascontiguousarray(mask if part == size else resize_nearest(mask, size)), OK
+            if self._part is not None:
+                mask = self._part.of(mask)
+            return np.ascontiguousarray(mask if own == size else resize_nearest(mask, size)), OK
 
 
 def polygons_to_mask(polygons: Iterable[ArrayLike], size: tuple[int, int]) -> Mask:

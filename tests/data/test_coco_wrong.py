@@ -113,7 +113,7 @@ class TestWrong:
         assert sample.skip.startswith("too many pixels: 1000000x1000000 are 1,000,000,000,000 pixels, beyond the limit")
 
     def test_too_many_annotations_are_a_row(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("bias_audit.data.sources.coco_file.MOST_SHAPES", 3)
+        monkeypatch.setattr("bias_audit.data.sources.coco_file.MOST_OBJECTS", 3)
         says = "annotation 1 has outlines beyond the 3 that a picture may have"
         for count, skip in ((3, ""), (4, says)):
             (sample,) = open_dataset(one(tmp_path, *[GOOD] * count), None).samples

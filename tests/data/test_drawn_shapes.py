@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pycocotools import mask as coco_api
 
+from bias_audit.data.dataset import Part
 from bias_audit.data.masks import BACKGROUND, FOREGROUND, VOID, boxes_to_mask
 from bias_audit.data.shapes import (
     MOST_RUNS,
@@ -136,11 +137,12 @@ class TestDrawnMask:
         around = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1) if mask.any() else None
         assert lengths(mask).box == around
 
-    def test_a_window_is_a_part_of_the_whole(self) -> None:
+    def test_a_part_is_cut_out_of_the_whole(self) -> None:
         rng = np.random.default_rng(0)
         shapes = [Polygon.of(rng.uniform(0, 30, 8).tolist()) for _ in range(5)]
         whole, _ = DrawnMask(Shapes(shapes[:1]), Shapes(shapes), (20, 30)).draw((20, 30))
-        part, status = DrawnMask(Shapes(shapes[:1]), Shapes(shapes), (20, 30), (4, 3, 15, 12)).draw((12, 15))
+        window = Part(4, 3, 15, 12, (20, 30))
+        part, status = DrawnMask(Shapes(shapes[:1]), Shapes(shapes), part=window).draw((12, 15))
         assert status == OK
         assert np.array_equal(part, whole[3:15, 4:19])
 
@@ -161,14 +163,14 @@ class TestDrawnMask:
     def test_equal_shapes_are_equal_and_nothing_else_is(self) -> None:
         box, polygon = Rectangle((0, 0, 4, 4)), Polygon.of([0, 0, 4, 0, 4, 4])
         masks = [
-            DrawnMask(Shapes(foreground), Shapes(void), size, window)
-            for foreground, void, size, window in (
+            DrawnMask(Shapes(foreground), Shapes(void), size, part)
+            for foreground, void, size, part in (
                 ([box], [], None, None),
                 ([], [box], None, None),
                 ([polygon], [], None, None),
                 ([box, box], [], None, None),
                 ([box], [], (9, 9), None),
-                ([box], [], (9, 9), (0, 0, 2, 2)),
+                ([box], [], None, Part(0, 0, 2, 2, (9, 9))),
                 ([lengths(np.ones((2, 8)))], [], None, None),
                 ([lengths(np.ones((4, 4)))], [], None, None),
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,10 +12,12 @@ from voc_form import SIZE, voc_object, write_voc
 
 from bias_audit.data.batches import Geometry, Loaded, load
 from bias_audit.data.dataset import Dataset, Sample
+from bias_audit.data.locations import read_location
 from bias_audit.data.masks import BACKGROUND, FOREGROUND, VOID, MaskReading
 from bias_audit.data.sources import open_dataset
+from bias_audit.data.sources.objects import MOST_OBJECTS
 from bias_audit.data.sources.options import SourceOptions
-from bias_audit.data.sources.voc import NAMES
+from bias_audit.data.sources.voc import CLASSES, NAMES
 from bias_audit.errors import DataError
 from bias_audit.run.statuses import COLOURED, EMPTY, OK, SKIPPED, UNREADABLE, WRONG_SIZE
 
@@ -77,13 +80,20 @@ class TestBoxes:
         assert dataset.class_names == ("dog", "person")
         assert _label(dataset, "a.png") == "dog"
 
-    def test_a_box_that_reaches_out_is_cut_off_and_the_first_of_equals_counts(self, tmp_path: Path) -> None:
-        write_voc(tmp_path, "a", [voc_object("cat", (51, 31, 80.0, "60")), voc_object("ant", (1, 1, 30, 30))])
+    def test_a_box_that_reaches_out_is_cut_off(self, tmp_path: Path) -> None:
+        write_voc(tmp_path, "a", [voc_object("cat", (51, 31, 80.0, "60")), voc_object("ant", (1, 1, 30, 29))])
         dataset = open_dataset(tmp_path, None)
         assert _label(dataset, "a.png") == "cat"
         expected = _area((51, 31, 60, 40))
-        expected[:30, :30] = VOID
+        expected[:29, :30] = VOID
         assert np.array_equal(_loaded(dataset, "a.png").mask, expected)
+
+    def test_of_equally_large_objects_the_class_counts_that_comes_first(self, tmp_path: Path) -> None:
+        both = [voc_object("cat", (31, 1, 60, 30)), voc_object("ant", (1, 1, 30, 30))]
+        write_voc(tmp_path, "a", both)
+        write_voc(tmp_path, "b", both[::-1])
+        dataset = open_dataset(tmp_path, ("cat", "ant"))
+        assert [_label(dataset, name) for name in ("a.png", "b.png")] == ["ant", "ant"]
 
     def test_polygons_count_from_one_and_go_before_boxes(self, tmp_path: Path) -> None:
         corners = [(6, 4), (26, 4), (26, 24), (6, 24)]
@@ -185,6 +195,122 @@ class TestMasks:
         assert open_dataset(tmp_path, None).fingerprint() == before
         write_voc(tmp_path, "a", [self.OBJECTS[0], self.OBJECTS[2], self.OBJECTS[1]])
         assert open_dataset(tmp_path, None).fingerprint() != before
+
+
+class TestEachObject:
+    """Photos have 40 x 60 pixels (height x width)."""
+
+    DOG, CAT, OTHER = (11, 6, 20, 15), (6, 21, 25, 35), (31, 21, 50, 35)
+    OBJECTS = (voc_object("dog", DOG), voc_object("cat", CAT), voc_object("dog", OTHER))
+
+    def _values(self) -> np.ndarray:
+        values = np.zeros(SIZE, np.uint8)
+        values[6:15, 10:20], values[22:33, 6:25], values[20:35, 30:49], values[0] = 1, 2, 3, 255
+        return values
+
+    def _each(self, root: Path) -> Dataset:
+        return open_dataset(root, None, SourceOptions(objects="each", object_size=5))
+
+    def _check(self, root: Path, dataset: Dataset, masks: dict[str, np.ndarray], kind: str) -> None:
+        """Each object is its part of the photo, and its mask that part of the mask of the whole photo."""
+        # A fifth of 10 is 2; of 20 it is 4, of which 1 is left of the cat, and of 15 it is 3.
+        windows = {"a.png#1": np.s_[3:17, 8:22], "a.png#2": np.s_[17:38, 1:29], "a.png#3": np.s_[17:38, 26:54]}
+        assert {sample.image_id: dataset.class_names[sample.label] for sample in dataset.samples} == {
+            "a.png#1": "dog",
+            "a.png#2": "cat",
+            "a.png#3": "dog",
+        }
+        photo = cv2.imread(str(root / "JPEGImages/a.png"))
+        for name, window in windows.items():
+            sample = _sample(dataset, name)
+            crop = cv2.imdecode(np.frombuffer(read_location(sample.path), np.uint8), cv2.IMREAD_UNCHANGED)
+            assert np.array_equal(crop, photo[window])
+            loaded = load(sample, Geometry(crop.shape[:2], 3, "stretch", "nearest", MaskReading()))
+            assert (loaded.status, loaded.mask_status, loaded.mask_kind) == (OK, OK, kind)
+            assert np.array_equal(loaded.mask, masks[name][window])
+            assert sample.columns == {"photo": "a.png"}
+        assert dataset.columns == ("photo",)
+
+    def test_by_boxes(self, tmp_path: Path) -> None:
+        boxes = {"a.png#1": self.DOG, "a.png#2": self.CAT, "a.png#3": self.OTHER}
+        masks = {name: _area(*boxes.values(), value=VOID) for name in boxes}
+        for name, (left, top, right, bottom) in boxes.items():
+            masks[name][top - 1 : bottom, left - 1 : right] = FOREGROUND
+        for size in (SIZE, None):  # what the XML file does not say, the photo does
+            write_voc(tmp_path, "a", self.OBJECTS, size=size)
+            self._check(tmp_path, self._each(tmp_path), masks, "box")
+
+    def test_by_masks_of_objects(self, tmp_path: Path) -> None:
+        values = self._values()
+        masks = {
+            f"a.png#{number}": np.select([values == number, values > 0], [FOREGROUND, VOID], BACKGROUND)
+            for number in (1, 2, 3)
+        }
+        write_voc(tmp_path, "a", self.OBJECTS, values=values)
+        dataset = self._each(tmp_path)
+        self._check(tmp_path, dataset, masks, "mask")
+        paths = [sample.mask for sample in dataset.samples]
+        assert len({path.stamp() for path in paths}) == len(set(paths)) == 3
+        half = Image.open(tmp_path / "SegmentationObject/a.png").resize((30, 20), Image.Resampling.NEAREST)
+        half.save(tmp_path / "SegmentationObject/a.png")
+        cat = load(_sample(dataset, "a.png#2"), Geometry((21, 28), 3, "stretch", "nearest", MaskReading()))
+        assert np.array_equal(cat.mask == FOREGROUND, (values[1::2, 1::2] == 2).repeat(2, 0).repeat(2, 1)[17:38, 1:29])
+        half.resize((20, 20)).save(tmp_path / "SegmentationObject/a.png")
+        assert load(_sample(dataset, "a.png#2"), GEOMETRY).mask_status == WRONG_SIZE
+
+    def test_a_mask_of_classes_counts_where_it_tells_an_object_from_the_others(self, tmp_path: Path) -> None:
+        values = self._values()
+        write_voc(tmp_path, "a", self.OBJECTS, values=np.array([0, 12, 8, 12] + [255] * 252)[values], masks=CLASSES)
+        dataset = self._each(tmp_path)
+        kinds = {sample.image_id: load(sample, GEOMETRY).mask_kind for sample in dataset.samples}
+        assert kinds == {"a.png#1": "box", "a.png#2": "mask", "a.png#3": "box"}
+        cat = load(_sample(dataset, "a.png#2"), Geometry((21, 28), 3, "stretch", "nearest", MaskReading()))
+        assert np.array_equal(cat.mask == FOREGROUND, (values == 2)[17:38, 1:29])
+
+    def test_what_is_left_out(self, tmp_path: Path) -> None:
+        hard = voc_object("cat", (1, 1, 30, 40), difficult=1)
+        write_voc(tmp_path, "a", [hard, voc_object("dog", (31, 1, 40, 9)), voc_object("cow", (41, 1, 60, 20))])
+        write_voc(tmp_path, "b", [voc_object("dog", (51, 31, 70, 60))])  # 10 x 10 of it lie in the photo
+        write_voc(tmp_path, "c", [hard])
+        options = SourceOptions(objects="each", object_size=10)
+        dataset = open_dataset(tmp_path, ("dog", "cat"), options)
+        assert [sample.image_id for sample in dataset.samples] == ["b.png#1"]
+        assert dataset.left_out == {
+            "have an object that is marked as difficult": 2,
+            "have an object of a class that the class map does not name ('cow')": 1,
+            "have an object that is lower or narrower than 10 pixels": 1,
+        }
+        with pytest.raises(DataError, match="no photo with an object: 2 pictures have an object that is marked"):
+            open_dataset(tmp_path, None, SourceOptions(objects="each", object_size=50))
+
+    def test_what_is_a_row(self, tmp_path: Path) -> None:
+        one = voc_object("dog", (1, 1, 40, 40))
+        write_voc(tmp_path, "bad", [one, voc_object("dog", (20, 1, 9, 9))])
+        write_voc(tmp_path, "large", [one], size=(10**9 - 1, 10**9 - 1))
+        write_voc(tmp_path, "lost", [one], photo=None, size=None)
+        write_voc(tmp_path, "other", [one], size=(41, 60))
+        write_voc(tmp_path, "said", [one], photo=None)
+        dataset = self._each(tmp_path)
+        found = {sample.image_id: load(sample, GEOMETRY) for sample in dataset.samples}
+        for name, status, says in (
+            ("bad.png#1", SKIPPED, "object 2 ('dog') has the box 20,1,9,9, which has no area"),
+            ("bad.png#2", SKIPPED, "object 2 ('dog')"),
+            ("large.png#1", SKIPPED, "too many pixels: 999999999x999999999"),
+            ("lost.jpg#1", SKIPPED, "cannot be opened: "),
+            ("other.png#1", UNREADABLE, "the photo has 60x40, not 60x41 as its annotations say"),
+            ("said.jpg#1", UNREADABLE, "cannot be opened: "),
+        ):
+            loaded = found.pop(name)
+            assert loaded.status == status
+            assert says in loaded.reason
+        assert not found
+
+    def test_a_photo_of_any_number_of_objects_is_not_drawn(self, tmp_path: Path) -> None:
+        write_voc(tmp_path, "a", [voc_object("dog", (1, 1, 40, 40))] * (MOST_OBJECTS + 1))
+        for options in (SourceOptions(), SourceOptions(objects="each")):
+            samples = open_dataset(tmp_path, None, options).samples
+            assert len(samples) == (1 if options.objects == "photo" else MOST_OBJECTS)
+            assert {sample.skip for sample in samples} == {"its annotation holds more than 10,000 objects"}
 
 
 class TestSets:

@@ -10,9 +10,11 @@ import pytest
 
 from bias_audit.data.batches import Geometry, Loaded, load
 from bias_audit.data.dataset import Dataset
+from bias_audit.data.locations import read_location
 from bias_audit.data.masks import BACKGROUND, FOREGROUND, VOID, MaskReading
 from bias_audit.data.shapes import MOST_POINTS
 from bias_audit.data.sources import open_dataset
+from bias_audit.data.sources.objects import MOST_OBJECTS
 from bias_audit.data.sources.options import SourceOptions
 from bias_audit.data.sources.yolo_objects import read_labels
 from bias_audit.errors import DataError
@@ -131,6 +133,92 @@ class TestObjects:
         objects, problem = read_labels("1.0 5e-1 .5 1.005 +1.\r\n", ("cat", "dog"))
         assert problem == ""
         assert [(each.label, round(each.area, 3)) for each in objects] == [("dog", 1.005)]
+
+    def test_of_equally_large_objects_the_class_counts_that_comes_first(self, tmp_path: Path) -> None:
+        lines = ["1 0.25 0.5 0.5 1", "0 0.75 0.5 0.5 1"]
+        for text in ("\n".join(lines), "\n".join(lines[::-1])):
+            _write(tmp_path, TWO + "val: images\n", {"images/a.png": text})
+            assert _labels(_read(tmp_path, names=("dog", "cat"))) == {"images/a.png": "cat"}
+
+    def test_a_photo_of_any_number_of_objects_is_not_drawn(self) -> None:
+        objects, problem = read_labels("0 0.5 0.5 1 1\n" * (MOST_OBJECTS + 1), ("cat", "dog"))
+        assert (len(objects), problem) == (MOST_OBJECTS, "its label file holds more than 10,000 objects")
+        assert read_labels("0 0.5 0.5 1 1\n" * MOST_OBJECTS, ("cat", "dog"))[1] == ""
+
+
+class TestEachObject:
+    """Photos have 40 x 80 pixels (height x width)."""
+
+    # Columns 8..23 and rows 4..19; columns 40..79 and rows 20..39; an L with columns 24..39 and rows 20..39 around it.
+    BOX, CORNER = "0 0.2 0.3 0.2 0.4", "1 0.75 0.75 0.5 0.5"
+    OUTLINE = "0 0.3 0.5 0.4 0.5 0.4 0.75 0.5 0.75 0.5 1 0.3 1"
+
+    def _each(self, root: Path, size: int = 5, names: tuple[str, ...] | None = None) -> Dataset:
+        return open_dataset(root, names, SourceOptions(objects="each", object_size=size))
+
+    def test_every_object_is_a_crop(self, tmp_path: Path) -> None:
+        text = f"{self.BOX}\n\n{self.CORNER}\n{self.OUTLINE}\n"
+        _write(tmp_path, TWO + "val: images\n", {"images/a.png": text})
+        dataset = self._each(tmp_path)
+        assert _labels(dataset) == {"images/a.png#1": "cat", "images/a.png#3": "dog", "images/a.png#4": "cat"}
+        assert (dataset.columns, dataset.left_out) == (("photo",), {})
+        void = np.full(SIZE, BACKGROUND, np.uint8)
+        void[4:20, 8:24], void[20:, 40:], void[20:, 24:40] = VOID, VOID, VOID
+        void[20:30, 32:40] = BACKGROUND
+        photo = cv2.imread(str(tmp_path / "images/a.png"))
+        # A fifth of 16 is 3.2; of 40 it is 8, of 20 it is 4.
+        for number, window, kind, own in (
+            (1, np.s_[0:24, 4:28], "box", np.s_[4:20, 8:24]),
+            (3, np.s_[16:40, 32:80], "box", np.s_[20:40, 40:80]),
+            (4, np.s_[16:40, 20:44], "mask", np.s_[20:40, 24:40]),
+        ):
+            (sample,) = (each for each in dataset.samples if each.image_id == f"images/a.png#{number}")
+            crop = cv2.imdecode(np.frombuffer(read_location(sample.path), np.uint8), cv2.IMREAD_UNCHANGED)
+            assert np.array_equal(crop, photo[window])
+            expected = void.copy()
+            expected[own] = np.where(void[own] == VOID, FOREGROUND, BACKGROUND)
+            loaded = load(sample, Geometry(crop.shape[:2], 3, "stretch", "nearest", MaskReading()))
+            assert (loaded.status, loaded.mask_status, loaded.mask_kind) == (OK, OK, kind)
+            assert np.array_equal(loaded.mask, expected[window])
+            assert sample.columns == {"photo": "images/a.png"}
+
+    def test_oriented_boxes_stay_boxes(self, tmp_path: Path) -> None:
+        _write(tmp_path, TWO + "val: images\n", {"images/a.png": "0 0.5 0 1 0.5 0.5 1 0 0.5\n"})
+        (sample,) = self._each(tmp_path).samples
+        assert sample.mask.kind == "box"
+
+    def test_what_is_left_out_and_what_is_a_row(self, tmp_path: Path) -> None:
+        files = {
+            "images/a.png": f"{self.BOX}\n{self.CORNER}\n1 .5 .5 .1 1\n",
+            "images/bad.png": f"{self.BOX}\n1 .5 .5 7 1\n{self.CORNER}\n",
+            "images/gone.png": self.BOX,
+            "images/none.png": "",
+        }
+        _write(tmp_path, "names: [cat, dog]\nval: list.txt\n", files)
+        (tmp_path / "images/gone.png").unlink()
+        (tmp_path / "list.txt").write_text("\n".join(files))
+        dataset = self._each(tmp_path, 10, ("dog", "cow"))
+        assert [sample.image_id for sample in dataset.samples] == ["images/a.png#2", "images/bad.png#3"]
+        assert dataset.left_out == {
+            "have no object": 1,
+            "have an object of a class that the class map does not name ('cat')": 3,
+            "have an object that is lower or narrower than 10 pixels": 1,
+        }
+        dataset = self._each(tmp_path)
+        reasons = {sample.image_id: load(sample, GEOMETRY).reason for sample in dataset.samples}
+        assert reasons["images/bad.png#1"] == reasons["images/bad.png#3"]
+        assert reasons["images/bad.png#1"].startswith("its label file cannot be true: line 2 ")
+        assert reasons["images/gone.png#1"].startswith("cannot be opened: ")
+        assert reasons["images/a.png#3"] == ""
+
+    def test_the_photo_must_stay_what_it_was(self, tmp_path: Path) -> None:
+        _write(tmp_path, TWO + "val: images\n", {"images/a.png": self.BOX})
+        (sample,) = self._each(tmp_path).samples
+        assert cv2.imwrite(str(tmp_path / "images/a.png"), np.zeros((41, 80, 3), np.uint8))
+        loaded = load(sample, GEOMETRY)
+        assert (loaded.status, "not 80x40" in loaded.reason) == (UNREADABLE, True)
+        with pytest.raises(DataError, match=r"no picture with an object .*: 1 pictures have an object that is lower"):
+            self._each(tmp_path, 33)
 
 
 class TestLayout:

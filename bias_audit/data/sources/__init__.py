@@ -60,14 +60,17 @@ def _tree(place: Place) -> bool:
     return not place.file
 
 
+_OF_OBJECTS = ("objects", "object_size")
+"""Options of sources whose annotations list objects."""
+
 SOURCES: dict[str, Source] = {
     "webdataset": Source("a WebDataset tar or a folder of them", holds_shards, from_shards, ("split",)),
     "parquet": Source("Parquet files with the bytes of pictures", holds_pictures, from_parquet, ("split",)),
     "memory": Source("a list of photos that were in memory", _ends_with(LISTING), from_memory, ("split",)),
     "table": Source("a CSV or Parquet table", _file(".csv", ".parquet"), from_table, ("split",)),
-    "coco": Source("a COCO file of instances (JSON)", _file(".json"), from_coco, ("images", "objects", "object_size")),
-    "voc": Source("a folder of Pascal VOC (JPEGImages/, Annotations/)", is_voc, from_voc, ("split",)),
-    "yolo": Source("a data.yaml of YOLO, or its folder", is_yolo, from_yolo, ("split",)),
+    "coco": Source("a COCO file of instances (JSON)", _file(".json"), from_coco, ("images", *_OF_OBJECTS)),
+    "voc": Source("a folder of Pascal VOC (JPEGImages/, Annotations/)", is_voc, from_voc, ("split", *_OF_OBJECTS)),
+    "yolo": Source("a data.yaml of YOLO, or its folder", is_yolo, from_yolo, ("split", *_OF_OBJECTS)),
     "hugging_face": Source("a Hugging Face image folder", is_image_folder, from_image_folder, ("split",)),
     "folder": Source("a folder with one folder per class", _tree, from_folder),
 }

@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bias_audit.data.addresses import data_address
-from bias_audit.data.crops import Crop
 from bias_audit.data.dataset import Box, Dataset, Sample
 from bias_audit.data.locations import Location
 from bias_audit.data.shapes import DrawnMask, RunLengths, Shapes
 from bias_audit.data.sources.coco_file import Annotation, CocoFile, Picture, read_coco, told_key
+from bias_audit.data.sources.each_object import PHOTO, Cut, EachObject, each_asked, shown
+from bias_audit.data.sources.objects import foreground_of, too_large
 from bias_audit.data.sources.options import ClassNames, SourceOptions
 from bias_audit.data.tables import told_names
 from bias_audit.data.trees import Place, Tree, is_tree, printable_name, tree_of
 from bias_audit.errors import DataError
 from bias_audit.files.regular import unreachable
-from bias_audit.limits.bounds import beyond
-
-MARGIN = 0.2
-"""What a crop takes in around its object on each side, as a share of the object's width and height."""
-
-PHOTO, EACH = "photo", "each"
-"""Values of the option `objects`; the first is the name of the column of photos, too."""
 
 
 def from_coco(place: Place, class_names: ClassNames, options: SourceOptions) -> Dataset:
     """List the samples of a COCO file of instances. For the arguments see `open_dataset`.
 
     With `objects` "photo" a photo is one sample. Its class is the category of its largest object by `area`, crowd
-    regions aside; of two equally large ones, the category with the lower id. The foreground is every object of that
-    category; all other objects and all crowd regions are void. With "each" every object is a sample of its own, cut
-    out with MARGIN on each side: its neighbours are void, its image id is PATH#ANNOTATION, and the column "photo" says
-    which photo it is of. Objects whose box is lower or narrower than `object_size` pixels are left out.
+    regions aside, see `foreground_of`. The foreground is every object of that category; all other objects and all
+    crowd regions are void. With "each" every object is a sample of its own, see `EachObject`, by the id of its
+    annotation.
 
     An object is drawn of its polygons or run lengths, and of its `bbox` where it has neither. Without a class map the
     classes are all categories in the order of their ids. Pictures whose (largest) object is of a category that the
@@ -46,10 +38,7 @@ def from_coco(place: Place, class_names: ClassNames, options: SourceOptions) -> 
         DataError: see `read_coco`; no folder of the pictures, none of them in it, a path that leaves it, no sample,
             or an option with a value that is none.
     """
-    if options.objects not in (PHOTO, EACH):
-        raise DataError(f"--objects is {PHOTO} or {EACH}, not {str(options.objects)[:80]!r}")
-    if type(options.object_size) is not int or options.object_size < 1:
-        raise DataError("--object-size is a number of pixels of at least 1")
+    each_object = each_asked(options)
     said = repr(str(place))
     tree, below = _pictures_of(place, options)
     file = read_coco(place, options.limits)
@@ -70,22 +59,23 @@ def from_coco(place: Place, class_names: ClassNames, options: SourceOptions) -> 
     for image_id, location, picture in sorted(pictures, key=lambda each: each[0]):
         if picture.doubled or seen[image_id] > 1:
             listing.left_out["share their id or their file with another picture"] += 1
-        elif options.objects == PHOTO:
-            listing.add_photo(image_id, location, picture)
-        else:
+        elif each_object:
             listing.add_objects(image_id, location, picture)
-    left_out = listing.left_out
+        else:
+            listing.add_photo(image_id, location, picture)
+    left_out = listing.left_out + Counter(listing.each.left_out)
     left_out["have no id or no file name"] += file.nameless
     left_out["have annotations and are not listed"] += len(file.strangers)
     told = {why: count for why, count in left_out.items() if count}
-    if not listing.samples:
+    samples = (*listing.samples, *listing.each.samples)  # one of them is empty
+    if not samples:
         reasons = "; ".join(f"{count} {why}" for why, count in told.items())
         raise DataError(
             f"{said} has no picture that can be audited: {reasons}",
             f"The classes are {told_names(names)}.",
         )
-    columns = (PHOTO,) if options.objects == EACH else ()
-    return Dataset(tuple(listing.samples), names, "coco", columns=columns, left_out=told)
+    columns = (PHOTO,) if each_object else ()
+    return Dataset(samples, names, "coco", columns=columns, left_out=told)
 
 
 def _pictures_of(place: Place, options: SourceOptions) -> tuple[Tree, str]:
@@ -128,6 +118,7 @@ class _Listing:
     def __init__(self, file: CocoFile, labels: dict[str, int], options: SourceOptions) -> None:
         self.samples: list[Sample] = []
         self.left_out: Counter[str] = Counter()
+        self.each = EachObject(labels, options)
         self._file, self._labels, self._options = file, labels, options
         unnamed = [name for name in file.categories.values() if name not in labels]
         self._unnamed = f"a category that the class map does not name ({told_names(unnamed)})"
@@ -137,14 +128,15 @@ class _Listing:
         scene = self._scene(picture)
         if scene is None:
             return
-        category = max(scene.objects, key=lambda each: (each.area, -each.category)).category
+        front = foreground_of(scene.objects)
+        category = scene.objects[front[0]].category
         label = self._labels.get(self._file.categories[category])
         if label is None:
             self.left_out[f"have as their largest object one of {self._unnamed}"] += 1
             return
         mask = None
         if not scene.skip:
-            own = (shape for each in scene.objects if each.category == category for shape in each.shapes)
+            own = (shape for place in front for shape in scene.objects[place].shapes)
             mask = DrawnMask(Shapes(own), scene.shapes, scene.size)  # its own shapes lie above those of all
         self.samples.append(Sample(image_id, location, label, mask, skip=scene.skip))
 
@@ -154,24 +146,17 @@ class _Listing:
         if scene is None:
             return
         ids = Counter(each.id for each in scene.objects)
-        for each in scene.objects:
-            label = self._labels.get(self._file.categories[each.category])
-            if each.id is None or ids[each.id] > 1:
-                self.left_out["have no annotation id of their own"] += 1
-            elif label is None:
-                self.left_out[f"have an object of {self._unnamed}"] += 1
-            elif scene.skip:
-                self.samples.append(
-                    Sample(_crop_id(image_id, each), location, label, columns={PHOTO: image_id}, skip=scene.skip)
-                )
-            elif (extent := _extent(each)) is None or min(_shown(extent, scene.size)) < self._options.object_size:
-                why = f"have an object that is lower or narrower than {self._options.object_size} pixels"
-                self.left_out[why] += 1
-            else:
-                window = _window(extent, scene.size)
-                mask = DrawnMask(Shapes(each.shapes), scene.shapes, scene.size, window)
-                crop = Crop(location, window, scene.size, self._options.limits.pixels)
-                self.samples.append(Sample(_crop_id(image_id, each), crop, label, mask, columns={PHOTO: image_id}))
+        own = [each for each in scene.objects if each.id is not None and ids[each.id] == 1]
+        self.left_out["have no annotation id of their own"] += len(scene.objects) - len(own)
+        self.each.add(image_id, location, scene.size, [self._cut(each, scene) for each in own], scene.skip)
+
+    def _cut(self, annotation: Annotation, scene: _Scene) -> Cut:
+        return Cut(
+            printable_name(str(annotation.id)),
+            self._file.categories[annotation.category],
+            None if scene.skip else _extent(annotation),
+            lambda part: DrawnMask(Shapes(annotation.shapes), scene.shapes, part=part),
+        )
 
     def _scene(self, picture: Picture) -> _Scene | None:
         """The picture with its objects; None where it has none that can be used, which is counted."""
@@ -186,12 +171,10 @@ class _Listing:
 
     def _contradiction(self, picture: Picture, size: tuple[int, int]) -> str:
         """What is wrong between a picture and its annotations, "" = nothing."""
-        height, width = size
-        most = self._options.limits.pixels
-        if not height * width:
+        if not size[0] * size[1]:
             return "the COCO file does not say its height and width"
-        if height * width > most:
-            return f"too many pixels: {height}x{width} are {beyond('pixels', min(height * width, 10**18), most)}"
+        if wrong := too_large(size, self._options.limits.pixels):
+            return wrong
         for each in picture.annotations:
             if wrong := self._contradicts(each, size):
                 return f"annotation {told_key(each.id)} {wrong}"
@@ -203,7 +186,7 @@ class _Listing:
         first = annotation.shapes[0]
         if isinstance(first, RunLengths) and first.size != size:
             return f"has run lengths of a picture of {_told(first.size)}, not of {_told(size)}"
-        if annotation.extent is not None and min(_shown(annotation.extent, size)) <= 0:
+        if annotation.extent is not None and min(shown(annotation.extent, size)) <= 0:
             return f"lies outside of the picture of {_told(size)}"
         return ""
 
@@ -219,27 +202,6 @@ def _extent(annotation: Annotation) -> Box | None:
     """The box around an object; None where it has no pixel."""
     (first, *_) = annotation.shapes
     return first.box if annotation.extent is None and isinstance(first, RunLengths) else annotation.extent
-
-
-def _shown(extent: Box, size: tuple[int, int]) -> tuple[float, float]:
-    """(height, width) of what of a box lies in the picture; negative where nothing does."""
-    x_min, y_min, x_max, y_max = extent
-    height, width = size
-    return min(y_max, height) - max(y_min, 0), min(x_max, width) - max(x_min, 0)
-
-
-def _window(extent: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """(left, top, width, height) of the crop of an object: its box with MARGIN on each side, within the picture."""
-    x_min, y_min, x_max, y_max = extent
-    height, width = size
-    beside, above = MARGIN * (x_max - x_min), MARGIN * (y_max - y_min)
-    left, top = max(0, math.floor(x_min - beside)), max(0, math.floor(y_min - above))
-    right, bottom = min(width, math.ceil(x_max + beside)), min(height, math.ceil(y_max + above))
-    return left, top, right - left, bottom - top
-
-
-def _crop_id(image_id: str, annotation: Annotation) -> str:
-    return f"{image_id}#{printable_name(str(annotation.id))}"
 
 
 def _told(size: tuple[int, int]) -> str:

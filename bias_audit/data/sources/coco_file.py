@@ -12,6 +12,7 @@ from bias_audit.data.dataset import Box
 from bias_audit.data.locations import open_location
 from bias_audit.data.run_lengths import run_lengths
 from bias_audit.data.shapes import Polygon, Rectangle, Shape
+from bias_audit.data.sources.objects import MOST_OBJECTS
 from bias_audit.data.trees import Place
 from bias_audit.errors import DataError, reason_of
 from bias_audit.files.long_json import elements
@@ -19,9 +20,6 @@ from bias_audit.limits.bounds import Limits, beyond
 
 Key = int | str
 """Id of a picture or an annotation; an integer in COCO itself, text where other programs wrote the file."""
-
-MOST_SHAPES = 10_000
-"""Most polygons, boxes and run lengths of one picture, all of which are drawn."""
 
 _FORM = "A COCO file of instances is an object with the lists images, annotations and categories."
 
@@ -35,7 +33,7 @@ class Picture:
         size: (H, W) in pixels; None where the file does not say it.
         doubled: whether another picture has the same id.
         annotations: what is marked in it, in the order of the file.
-        shapes: how many shapes these have, at most MOST_SHAPES.
+        shapes: how many shapes these have, at most MOST_OBJECTS.
         wrong: why its annotations cannot be used, "" = they can.
     """
 
@@ -66,6 +64,16 @@ class Annotation:
     crowd: bool
     extent: Box | None
     shapes: tuple[Shape, ...]
+
+    @property
+    def kind(self) -> int:
+        """See `objects.Object`."""
+        return self.category
+
+    @property
+    def difficult(self) -> bool:
+        """See `objects.Object`."""
+        return self.crowd
 
 
 @dataclass
@@ -199,8 +207,8 @@ def _add_annotation(marked: dict[Key, Picture], element: Any, said: str) -> bool
     try:
         outlines = element.get("segmentation")
         picture.shapes += len(outlines) if isinstance(outlines, list) and outlines else 1
-        if picture.shapes > MOST_SHAPES:
-            raise _Wrong(f"has outlines beyond the {MOST_SHAPES:,} that a picture may have")
+        if picture.shapes > MOST_OBJECTS:
+            raise _Wrong(f"has outlines beyond the {MOST_OBJECTS:,} that a picture may have")
         picture.annotations.append(_annotation(element))
     except _Wrong as error:
         picture.wrong = picture.wrong or f"annotation {told_key(_key(element.get('id')))} {error}"

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
+
+from bias_audit.limits.bounds import beyond
+
+MOST_OBJECTS = 10_000
+"""Most objects of one photo, all of which are drawn; in COCO, most of their outlines."""
 
 
 class Object(Protocol):
     """An object that an annotation lists."""
 
     @property
-    def label(self) -> str:
-        """Name of its class."""
+    def kind(self) -> Any:
+        """Its class, by what the format orders classes by: the id of its category, its number, or its name."""
 
     @property
     def area(self) -> float:
@@ -23,12 +28,21 @@ class Object(Protocol):
 
 
 def foreground_of(objects: Sequence[Object]) -> tuple[int, ...]:
-    """Places of the objects that make the class of their photo: those of the class of the largest, the first of equals.
+    """Places of the objects that make the class of their photo: all those of the class of the largest.
 
-    Difficult objects do not count, unless there are no others. () for no objects.
+    Of equally large ones the class counts that comes first, so that the order of the objects in their file changes
+    nothing. Difficult objects do not count, unless there are no others. () for no objects.
     """
     counted = [place for place, each in enumerate(objects) if not each.difficult] or range(len(objects))
     if not counted:
         return ()
-    largest = max(counted, key=lambda place: objects[place].area)
-    return tuple(place for place in counted if objects[place].label == objects[largest].label)
+    largest = objects[min(counted, key=lambda place: (-objects[place].area, objects[place].kind))]
+    return tuple(place for place in counted if objects[place].kind == largest.kind)
+
+
+def too_large(size: tuple[int, int], most: int) -> str:
+    """Why a photo is not read that has (H, W) as its annotations say; "" where it has at most so many pixels."""
+    height, width = size
+    if height * width <= most:
+        return ""
+    return f"too many pixels: {height}x{width} are {beyond('pixels', min(height * width, 10**18), most)}"

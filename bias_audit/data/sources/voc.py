@@ -6,12 +6,16 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from bias_audit.data.dataset import Dataset, Drawn, Indexed, Sample
-from bias_audit.data.locations import read_annotations, read_bounded
+from bias_audit.data.dataset import Dataset, Drawn, Indexed, Part, Sample
+from bias_audit.data.locations import Location, read_annotations, read_bounded
+from bias_audit.data.pictures import size_of
+from bias_audit.data.shapes import DrawnMask, Shapes
 from bias_audit.data.sources.attach import MASK_FORMATS
+from bias_audit.data.sources.each_object import PHOTO, Cut, EachObject, each_asked
 from bias_audit.data.sources.folder import is_image, told_unread
+from bias_audit.data.sources.objects import too_large
 from bias_audit.data.sources.options import ClassNames, SourceOptions
-from bias_audit.data.sources.voc_objects import LARGEST, Annotation, read_annotation
+from bias_audit.data.sources.voc_objects import LARGEST, Annotation, VocObject, read_annotation
 from bias_audit.data.tables import told_names
 from bias_audit.data.trees import Place, Tree, printable_name
 from bias_audit.errors import DataError, reason_of
@@ -42,15 +46,18 @@ def is_voc(place: Place) -> bool:
 def from_voc(place: Place, class_names: ClassNames, options: SourceOptions) -> Dataset:
     """List the samples of a folder with JPEGImages/, Annotations/ and, where there are masks, one of their folders.
 
-    The class of a photo is that of its largest object by the area of its box. Its foreground are all objects of this
-    class, and all others are void; so are difficult ones, unless a photo has no others. A photo without a mask file has
-    the polygons or boxes of its XML file. The image id is the name below JPEGImages/. Classes without `class_names` are
-    all names that the XML files use, alphabetically. For the arguments see `open_dataset`.
+    With `objects` "photo" a photo is one sample. Its class is that of its largest object by the area of its box, see
+    `foreground_of`. Its foreground are all objects of this class, and all others are void; so are difficult ones,
+    unless a photo has no others. With "each" every object but difficult ones is a sample of its own, see `EachObject`,
+    by its number in the XML file from 1. A photo without a mask file has the polygons or boxes of its XML file. The
+    image id is the name below JPEGImages/. Classes without `class_names` are all names that the XML files use,
+    alphabetically. For the arguments see `open_dataset`.
 
     Raises:
-        DataError: a folder above the data set, no XML files, no such image set, or no photo with an object.
+        DataError: a folder above the data set, no XML files, no such image set, no photo with an object, or an option
+            with a value that is none.
     """
-    tree = place.tree
+    tree, each_object = place.tree, each_asked(options)
     if below := _below(tree):
         raise DataError(
             f"{str(tree)!r} holds a data set of Pascal VOC further down: {below}", f"Give {f'{tree}/{below}'!r}."
@@ -76,26 +83,42 @@ def from_voc(place: Place, class_names: ClassNames, options: SourceOptions) -> D
     masks = _Masks(tree, NAMES if used <= {*NAMES} else tuple(sorted(used)))
     samples: list[Sample] = []
     unnamed: Counter[str] = Counter()
+    cut_out = EachObject({name: label for label, name in enumerate(names)}, options)
     for stem, annotation in read.items():
+        photo = photos.get(stem, f"{PHOTOS}/{stem}.jpg")  # without one it is a row that says so
+        image_id, location = printable_name(photo.removeprefix(f"{PHOTOS}/")), tree.location(photo)
+        skip = annotation.problem or too_large(annotation.size or (0, 0), options.limits.pixels)
         if not annotation.objects:
             left["have no object"] += 1
+        elif each_object:
+            left["have an object that is marked as difficult"] += sum(each.difficult for each in annotation.objects)
+            size = annotation.size
+            if size is None and not skip:
+                size, skip = size_of(location, options.limits.pixels)
+            cut_out.add(image_id, location, size or (0, 0), masks.cuts(stem, annotation), skip)
         elif annotation.label not in names:
             unnamed[annotation.label] += 1
         else:
-            photo = photos.get(stem, f"{PHOTOS}/{stem}.jpg")  # without one it is a row that says so
-            mask = None if annotation.problem else masks.of(stem, annotation)
-            image_id = printable_name(photo.removeprefix(f"{PHOTOS}/"))
-            label = names.index(annotation.label)
-            samples.append(Sample(image_id, tree.location(photo), label, mask=mask, skip=annotation.problem))
+            mask = None if skip else masks.of(stem, annotation)
+            samples.append(Sample(image_id, location, names.index(annotation.label), mask=mask, skip=skip))
+    samples += cut_out.samples
     if unnamed:
         left[f"show a class that the class map does not name ({told_names(sorted(unnamed))})"] = unnamed.total()
-    left_out = {reason: count for reason, count in left.items() if count}
+    left_out = {reason: count for reason, count in (left + Counter(cut_out.left_out)).items() if count}
     if not samples:
         why = "; ".join(f"{count} pictures {reason}" for reason, count in left_out.items())
         raise DataError(f"{str(tree)!r} holds no photo with an object" + (f": {why}" if why else ""))
     samples.sort(key=lambda sample: sample.image_id)
     ignored = tuple(printable_name(name) for name in others if not _is_photo(name))
-    return Dataset(tuple(samples), names, "voc", ignored, unread_folders=told_unread(unread), left_out=left_out)
+    return Dataset(
+        tuple(samples),
+        names,
+        "voc",
+        ignored,
+        columns=(PHOTO,) if each_object else (),
+        unread_folders=told_unread(unread),
+        left_out=left_out,
+    )
 
 
 def _below(tree: Tree) -> str:
@@ -189,12 +212,39 @@ class _Masks:
     def of(self, stem: str, annotation: Annotation) -> Indexed | Drawn:
         """The mask of a photo: the file of its objects, else that of its classes, else the shapes of its XML file."""
         if stem in self._objects:
-            values = tuple(place + 1 for place in annotation.foreground)
+            values = tuple(annotation.objects[place].number for place in annotation.foreground)
             return Indexed(self._tree.location(self._objects[stem]), values)
         if stem in self._classes:
-            value = self._order.index(annotation.label) + 1
-            return Indexed(self._tree.location(self._classes[stem]), (value,))
+            return Indexed(self._tree.location(self._classes[stem]), (self._value(annotation.label),))
         return annotation.mask()
+
+    def cuts(self, stem: str, annotation: Annotation) -> list[Cut]:
+        """The objects of a photo that are not difficult, each with its own mask.
+
+        Of a file of classes only where no other object is of its class, for it does not tell the two apart.
+        """
+        behind = annotation.shapes()
+        kinds = Counter(each.label for each in annotation.objects)
+
+        def mask_of(each: VocObject) -> Callable[[Part], Location | Drawn]:
+            if stem in self._objects:
+                file, value = self._objects[stem], each.number
+            elif stem in self._classes and kinds[each.label] == 1:
+                file, value = self._classes[stem], self._value(each.label)
+            else:
+                return lambda part: DrawnMask(Shapes(each.shapes), behind, part=part)
+            location = self._tree.location(file)
+            return lambda part: Indexed(location, (value,), part)
+
+        return [
+            Cut(str(each.number), each.label, each.box, mask_of(each))
+            for each in annotation.objects
+            if not each.difficult
+        ]
+
+    def _value(self, label: str) -> int:
+        """Value of a class in the masks of classes."""
+        return self._order.index(label) + 1
 
 
 def _is_photo(name: str) -> bool:

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
+from bias_audit.data.dataset import Box
 from bias_audit.data.shapes import DrawnMask, Polygon, Rectangle, Shapes
-from bias_audit.data.sources.objects import foreground_of
+from bias_audit.data.sources.objects import MOST_OBJECTS, foreground_of
 from bias_audit.files.xml_text import parse_xml
 
 LARGEST = 20_000_000
@@ -20,14 +21,34 @@ class VocObject:
     """An object of an XML file, see `objects.Object`.
 
     Attributes:
-        label, area, difficult: as there; the area is that of its box in pixels.
-        shape: its polygon, or else its box; None where neither can be read.
+        number: its place in the file from 1, which is its value in a mask of objects.
+        label: name of its class.
+        box: x_min, y_min, x_max, y_max in pixels, counted from 0, the maxima exclusive; None where it cannot be read.
+        polygon: its outline; None = it has none, or one that cannot be read.
+        difficult: as there.
     """
 
+    number: int
     label: str
-    shape: Polygon | Rectangle | None
-    area: float
+    box: Box | None
+    polygon: Polygon | None
     difficult: bool
+
+    @property
+    def kind(self) -> str:
+        """See `objects.Object`."""
+        return self.label
+
+    @property
+    def area(self) -> float:
+        """Pixels of its box."""
+        x_min, y_min, x_max, y_max = self.box or (0, 0, 0, 0)
+        return (x_max - x_min) * (y_max - y_min)
+
+    @property
+    def shapes(self) -> tuple[Polygon | Rectangle, ...]:
+        """Its polygon, or else its box; () where neither can be read."""
+        return (self.polygon,) if self.polygon is not None else () if self.box is None else (Rectangle(self.box),)
 
 
 @dataclass(frozen=True)
@@ -35,7 +56,7 @@ class Annotation:
     """What an XML file says of its photo.
 
     Attributes:
-        objects: its objects in the order of the file, which is that of the values in a mask of objects from 1.
+        objects: its objects in the order of the file; those without a name are left out.
         foreground: places of those that are the photo's foreground, see `objects.foreground_of`.
         size: (H, W) of the photo; None = the file does not say.
         problem: what contradicts itself in it, in words; "" = nothing.
@@ -53,10 +74,12 @@ class Annotation:
 
     def mask(self) -> DrawnMask:
         """The mask of the polygons and boxes, in which all objects but the foreground are void."""
-        own = set(self.foreground)
-        shapes = [(place in own, each.shape) for place, each in enumerate(self.objects) if each.shape is not None]
-        front, behind = (Shapes(shape for inside, shape in shapes if inside == wanted) for wanted in (True, False))
-        return DrawnMask(front, behind, self.size)
+        own = (shape for place in self.foreground for shape in self.objects[place].shapes)
+        return DrawnMask(Shapes(own), self.shapes(), self.size)  # its own shapes lie above those of all
+
+    def shapes(self) -> Shapes:
+        """The polygons and boxes of all objects."""
+        return Shapes(shape for each in self.objects for shape in each.shapes)
 
 
 def read_annotation(data: bytes) -> Annotation:
@@ -75,21 +98,24 @@ def read_annotation(data: bytes) -> Annotation:
     size = _size(root.find("size"))
     objects, problem = [], ""
     for number, element in enumerate(root.findall("object"), 1):
-        label, shape, area = _text(element, "name"), None, 0.0
+        if number > MOST_OBJECTS:
+            problem = problem or f"its annotation holds more than {MOST_OBJECTS:,} objects"
+            break
+        label, box, polygon = _text(element, "name"), None, None
         try:
-            shape, area = _shape(element, size)
+            box = _box(element, size)
+            polygon = _polygon(element.find("polygon"))
             if not label:
                 raise ValueError("has no name")
         except ValueError as error:
             told = f"object {number} ({label[:80]!r})" if label else f"object {number}"
             problem = problem or f"its annotation cannot be true: {told} {error}"
-        objects.append(VocObject(label, shape, area, _text(element, "difficult") == "1"))
+        objects.append(VocObject(number, label, box, polygon, _text(element, "difficult") == "1"))
     named = tuple(each for each in objects if each.label)
     return Annotation(named, foreground_of(named), size, problem)
 
 
-def _shape(element: Element, size: tuple[int, int] | None) -> tuple[Polygon | Rectangle, float]:
-    """(polygon or box of an object, area of its box)."""
+def _box(element: Element, size: tuple[int, int] | None) -> Box:
     box = element.find("bndbox")
     if box is None:
         raise ValueError("has no bndbox")
@@ -99,13 +125,12 @@ def _shape(element: Element, size: tuple[int, int] | None) -> tuple[Polygon | Re
         raise ValueError(f"{told}, which has no area")
     if right < 1 or bottom < 1 or (size is not None and (left > size[1] or top > size[0])):
         raise ValueError(f"{told}, which lies outside of the picture" + (f" of {size[0]}x{size[1]}" if size else ""))
-    left, top = left - 1, top - 1
-    polygon = element.find("polygon")
-    shape = Rectangle((left, top, right, bottom)) if polygon is None else _polygon(polygon)
-    return shape, (right - left) * (bottom - top)
+    return left - 1, top - 1, right, bottom
 
 
-def _polygon(element: Element) -> Polygon:
+def _polygon(element: Element | None) -> Polygon | None:
+    if element is None:
+        return None
     names = (f"{axis}{number}" for number in range(1, len(element) // 2 + 1) for axis in "xy")
     try:
         return Polygon.of([value - 1 for value in _numbers(element, names)])

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
-from bias_audit.data.dataset import Dataset, Sample
+from bias_audit.data.dataset import Dataset, Part, Sample
 from bias_audit.data.locations import read_annotations
+from bias_audit.data.pictures import size_of
+from bias_audit.data.sources.each_object import PHOTO, Cut, EachObject, each_asked
 from bias_audit.data.sources.objects import foreground_of
 from bias_audit.data.sources.options import ClassNames, SourceOptions
 from bias_audit.data.sources.yolo_layout import SPLITS, DataYaml, Found, read_data_yaml
-from bias_audit.data.sources.yolo_objects import LARGEST, RelativeMask, YoloObject, read_labels
+from bias_audit.data.sources.yolo_objects import LARGEST, RelativeMask, RelativeShapes, YoloObject, read_labels
 from bias_audit.data.tables import told_names
 from bias_audit.data.trees import Place, printable_name
 from bias_audit.errors import DataError, reason_of
@@ -29,13 +32,16 @@ def is_yolo(place: Place) -> bool:
 def from_yolo(place: Place, class_names: ClassNames, options: SourceOptions) -> Dataset:
     """List the samples of a part of a data.yaml: that of `options.split`, else of test, else of val.
 
-    The class of a photo is that of its largest object, its foreground are all objects of this class, and all others are
-    void. The image id is the name below the `path` of the data.yaml. Classes without `class_names` are the names of
-    the data.yaml in their order. For the arguments see `open_dataset`.
+    With `objects` "photo" a photo is one sample. Its class is that of its largest object, see `foreground_of`; its
+    foreground are all objects of this class, and all others are void. With "each" every object is a sample of its own,
+    see `EachObject`, by its line in the label file. The image id is the name below the `path` of the data.yaml. Classes
+    without `class_names` are the names of the data.yaml in their order. For the arguments see `open_dataset`.
 
     Raises:
-        DataError: no data.yaml that can be read, no such part, no picture in it, or none with an object.
+        DataError: no data.yaml that can be read, no such part, no picture in it, none with an object, or an option
+            with a value that is none.
     """
+    each_object = each_asked(options)
     file = place.file or next(name for name in FILES if name in place.tree.top()[1])
     data = read_data_yaml(place.tree, file, outside=options.outside)
     split, photos = _chosen(data, options.split)
@@ -70,22 +76,29 @@ def from_yolo(place: Place, class_names: ClassNames, options: SourceOptions) -> 
     outlines = bool(corners - {0, 4})  # where every polygon has four corners, they are oriented boxes
     samples: list[Sample] = []
     unnamed: Counter[str] = Counter()
+    cut_out = EachObject({name: label for label, name in enumerate(names)}, options)
     for image_id, photo, objects, problem in listed:
-        front = foreground_of(objects)
-        label_name = objects[front[0]].label
-        if label_name not in names:
-            unnamed[label_name] += 1
-            continue
-        mask = None if problem else _mask(objects, front, outlines)
         location = photo.tree.location(photo.name)
-        samples.append(Sample(image_id, location, names.index(label_name), mask=mask, skip=problem))
+        every = RelativeShapes(tuple(each.data for each in objects))
+        front = [objects[place] for place in foreground_of(objects)]
+        if each_object:
+            known, skip = (None, problem) if problem else size_of(location, options.limits.pixels)
+            size = known or (0, 0)
+            cut_out.add(image_id, location, size, [_cut(each, every, outlines, size) for each in objects], skip)
+        elif front[0].label not in names:
+            unnamed[front[0].label] += 1
+        else:
+            mask = None if problem else _mask(front, every, outlines)
+            samples.append(Sample(image_id, location, names.index(front[0].label), mask=mask, skip=problem))
+    samples += cut_out.samples
+    left += Counter(cut_out.left_out)
     if unnamed:
         left[f"show a class that the class map does not name ({told_names(sorted(unnamed))})"] = unnamed.total()
     if not samples:
         why = "; ".join(f"{count} pictures {reason}" for reason, count in left.items())
         raise DataError(f"{data.said} leads to no picture with an object in its part {split}: {why}")
     samples.sort(key=lambda sample: sample.image_id)
-    return Dataset(tuple(samples), names, "yolo", left_out=dict(left))
+    return Dataset(tuple(samples), names, "yolo", columns=(PHOTO,) if each_object else (), left_out=dict(left))
 
 
 def _chosen(data: DataYaml, split: str | None) -> tuple[str, list[Found]]:
@@ -123,9 +136,11 @@ def _count(data: DataYaml, split: str) -> int:
         return 0
 
 
-def _mask(objects: tuple[YoloObject, ...], front: tuple[int, ...], outlines: bool) -> RelativeMask:
-    own = set(front)
-    others = tuple(each.data for place, each in enumerate(objects) if place not in own)
-    foreground = [objects[place] for place in front]
-    drawn = outlines and any(each.corners for each in foreground)
-    return RelativeMask(tuple(each.data for each in foreground), others, "mask" if drawn else "box")
+def _mask(front: Sequence[YoloObject], every: RelativeShapes, outlines: bool, part: Part | None = None) -> RelativeMask:
+    drawn = outlines and any(each.corners for each in front)
+    own = RelativeShapes(tuple(each.data for each in front))
+    return RelativeMask(own, every, "mask" if drawn else "box", part)
+
+
+def _cut(each: YoloObject, every: RelativeShapes, outlines: bool, size: tuple[int, int]) -> Cut:
+    return Cut(str(each.line), each.label, each.extent(size), lambda part: _mask([each], every, outlines, part))

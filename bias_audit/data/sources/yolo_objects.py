@@ -6,12 +6,15 @@ import math
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from bias_audit.data.contents import content_of
+from bias_audit.data.dataset import Box, Part
 from bias_audit.data.masks import Mask
 from bias_audit.data.shapes import MOST_POINTS, DrawnMask, Polygon, Rectangle, Shape, Shapes
+from bias_audit.data.sources.objects import MOST_OBJECTS
 from bias_audit.run.statuses import MASK_TOO_LARGE
 
 LARGEST = 20_000_000
@@ -26,13 +29,17 @@ class YoloObject:
     """An object of a label file, see `objects.Object`.
 
     Attributes:
-        label, area: as there; the area is a share of the picture's.
+        kind, area: as there; the area is a share of the picture's.
+        label: name of its class.
+        line: its line in the file, from 1.
         data: 64-bit floats, in shares of the picture's width and height: x_min, y_min, x_max, y_max of a box, or x, y
             of three or more corners of a polygon.
     """
 
-    label: str
+    kind: int
     area: float
+    label: str
+    line: int
     data: bytes
 
     difficult = False
@@ -42,32 +49,66 @@ class YoloObject:
         """Number of the corners of a polygon; 0 for a box."""
         return 0 if len(self.data) == 4 * 8 else len(self.data) // 16
 
+    def extent(self, size: tuple[int, int]) -> Box:
+        """The box around it in a picture of (H, W), in pixels."""
+        points = np.frombuffer(self.data).reshape(-1, 2) * size[::-1]
+        (x_min, y_min), (x_max, y_max) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+        return x_min, y_min, x_max, y_max
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
+class RelativeShapes:
+    """Shapes in shares of a picture, identified once: the crops of a photo share them.
+
+    Attributes:
+        data: `YoloObject.data` of each.
+    """
+
+    data: tuple[bytes, ...]
+
+    @cached_property
+    def content(self) -> str:
+        """Hash of the shapes."""
+        return content_of(repr(self.data).encode())
+
+    def in_pixels(self, size: tuple[int, int]) -> Shapes:
+        """The shapes in a picture of (H, W).
+
+        Raises:
+            ValueError: a picture so wide that a polygon's corners are beyond what can be drawn.
+        """
+        return Shapes(_scaled(each, size) for each in self.data)
+
+
+@dataclass(frozen=True)
 class RelativeMask:
     """A mask of objects in shares of the picture, see `dataset.Drawn`.
 
     Attributes:
-        foreground, others: `YoloObject.data` of the objects that are foreground, and of those that are void.
+        foreground: shapes of the object.
+        void: shapes of what is neither object nor background; where both lie, the foreground is above.
         kind: "mask" for outlines, "box" where the shapes are boxes, upright or not.
+        part: the part of a picture that the mask is for; None = all of it.
     """
 
-    foreground: tuple[bytes, ...]
-    others: tuple[bytes, ...]
+    foreground: RelativeShapes
+    void: RelativeShapes
     kind: str
+    part: Part | None = None
 
     @property
     def content(self) -> str:
-        """Hash of the shapes."""
-        return content_of(repr((self.foreground, self.others)).encode())
+        """Hash of the shapes, and of the part."""
+        return content_of(repr((self.foreground.content, self.void.content, self.part)).encode())
 
     def draw(self, size: tuple[int, int]) -> tuple[Mask | None, str]:
         """Draw the mask, see `dataset.Drawn`."""
+        whole = size if self.part is None else self.part.size
         try:
-            front, behind = (Shapes(_scaled(data, size) for data in part) for part in (self.foreground, self.others))
-        except ValueError:  # a picture so wide that a polygon's corners are beyond what can be drawn
+            front, behind = (shapes.in_pixels(whole) for shapes in (self.foreground, self.void))
+        except ValueError:
             return None, MASK_TOO_LARGE
-        return DrawnMask(front, behind).draw(size)
+        return DrawnMask(front, behind, part=self.part).draw(size)
 
 
 def _scaled(data: bytes, size: tuple[int, int]) -> Shape:
@@ -91,14 +132,16 @@ def read_labels(text: str, names: Sequence[str], keypoints: int = 0) -> tuple[tu
     problem = ""
     for number, line in enumerate(text.splitlines(), 1):
         if parts := line.split():
+            if len(objects) == MOST_OBJECTS:
+                return tuple(objects), problem or f"its label file holds more than {MOST_OBJECTS:,} objects"
             try:
-                objects.append(_object(parts[: len(parts) - keypoints * (len(parts) == 5 + keypoints)], names))
+                objects.append(_object(parts[: len(parts) - keypoints * (len(parts) == 5 + keypoints)], names, number))
             except ValueError as error:
                 problem = problem or f"its label file cannot be true: line {number} {error}"
     return tuple(objects), problem
 
 
-def _object(parts: Sequence[str], names: Sequence[str]) -> YoloObject:
+def _object(parts: Sequence[str], names: Sequence[str], line: int) -> YoloObject:
     try:
         numbers = [float(part) for part in parts]
     except ValueError:
@@ -123,7 +166,7 @@ def _object(parts: Sequence[str], names: Sequence[str]) -> YoloObject:
         area = _area(values)
     if not area > 0:
         raise ValueError("has a box or a polygon without area")
-    return YoloObject(names[int(index)], area, array("d", values).tobytes())
+    return YoloObject(int(index), area, names[int(index)], line, array("d", values).tobytes())
 
 
 def _area(values: Sequence[float]) -> float:
