@@ -184,8 +184,8 @@ def add_reading(parser: argparse.ArgumentParser) -> Group:
         "--objects",
         metavar="NAME",
         choices=("photo", "each"),
-        help="photo (default): a photo of a COCO file is one picture, of the class of its largest object; each: every "
-        "object is one, cut out with a margin",
+        help="of COCO, Pascal VOC and YOLO data: photo (default): a photo is one picture, of the class of its largest "
+        "object; each: every object is one, cut out with a margin",
     )
     data.add_argument(
         "--object-size",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,7 +23,7 @@ from bias_audit.data.pictures import Decoded, Decoder, Header, declared, decoded
 from bias_audit.input_texts import PixelRange
 from bias_audit.limits.bounds import DEFAULTS, Limits, beyond
 from bias_audit.limits.memory import at_once
-from bias_audit.limits.room import decoding
+from bias_audit.limits.room import decoders, decoding
 from bias_audit.run.statuses import CHANGED, NO_MASK, OK, SKIPPED, UNREADABLE
 
 Pixels = NDArray[np.float32]
@@ -105,7 +104,7 @@ def load(sample: Sample, geometry: Geometry) -> Loaded:
     """
     if sample.skip:
         return Loaded(SKIPPED, sample.skip)
-    data, reason = read_picture(sample.path)
+    data, reason = read_picture(sample.path, geometry.pixel_range)
     content = "" if data is None else content_of(data)
     mask_data, mask_content, mask_reason = read_mask_file(sample)
     if geometry.contents is not None:
@@ -151,7 +150,7 @@ def reduced(path: Location, geometry: Geometry, reduce: Callable[[Decoded], Made
     Returns:
         what `reduce` made; None where the file cannot be read.
     """
-    data, _ = read_picture(path)
+    data, _ = read_picture(path, geometry.pixel_range)
     header = None
     if data is not None:
         header, _ = declared(data, geometry.decoder, geometry.limits.pixels, geometry.pixel_range)
@@ -205,7 +204,7 @@ def load_in_order(
     held = at_once(min(group, len(samples)) * input_bytes(geometry), ahead + 2, geometry.limits)
     ahead = max(0, held - 2)  # besides the group that is asked for, and the one that is worked on
     pending: deque[tuple[int, list[Future[Loaded]]]] = deque()
-    with ThreadPoolExecutor(max(2, os.cpu_count() or 2), "decode") as pool:
+    with ThreadPoolExecutor(decoders(), "decode") as pool:
         try:
             while True:
                 while len(pending) <= ahead and (start := next(starts, None)) is not None:

@@ -19,6 +19,28 @@ from bias_audit.input_texts import FULL, OF_FILE, PixelRange
 Values = NDArray[np.float32]
 """(H, W, channels) float32 in [0, 255]."""
 
+
+class Levels(bytes):
+    """Values as bytes, of a picture that no file holds; told by their type, so that no file can pass for them.
+
+    Attributes:
+        shape: (H, W, channels).
+    """
+
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, values: Values) -> Levels:
+        """Values (H, W, 1 or 3) as bytes, which are the same on every machine."""
+        made = cls(" ".join(map(str, values.shape)).encode() + b"\n" + values.astype("<f4").tobytes())
+        made.shape = values.shape
+        return made
+
+    def values(self) -> Values:
+        """The values."""
+        return np.frombuffer(self, "<f4", offset=self.index(b"\n") + 1).reshape(self.shape).astype(np.float32)
+
+
 PIXEL_BYTES = {3: 64, 1: 40}
 """Channels -> bytes that decoding and resizing take for each pixel of such a picture, or of a DICOM file, at most."""
 

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from bias_audit.files.regular import open_regular, read_regular
+from bias_audit.input_texts import PixelRange
 
 
 class Stored(ABC):
@@ -24,6 +25,10 @@ class Stored(ABC):
         Raises:
             OSError, ValueError: they cannot be read; the text says why.
         """
+
+    def picture(self, pixel_range: PixelRange | None) -> bytes:
+        """Its bytes where it is a picture; a part of one is decoded by the range, see `data.deep`. Errors as `read`."""
+        return self.read()
 
     @abstractmethod
     def stamp(self) -> str:

@@ -19,8 +19,8 @@ from PIL import Image, UnidentifiedImageError
 
 from bias_audit.data import dicom
 from bias_audit.data.contents import content_of
-from bias_audit.data.deep import Values, decode_deep, depth_of, in_channels, is_deep, refusal
-from bias_audit.data.locations import Location, open_location, read_location
+from bias_audit.data.deep import Levels, Values, decode_deep, depth_of, in_channels, is_deep, refusal
+from bias_audit.data.locations import Location, Stored, open_location, read_location
 from bias_audit.data.opening import TooManyPixels, open_picture, png_cut_short
 from bias_audit.errors import reason_of
 from bias_audit.input_texts import PixelRange
@@ -60,7 +60,7 @@ def decode(
     Returns:
         ((H, W, channels) in the picture's own size, "") or (None, what is wrong with the file).
     """
-    data, reason = read_picture(path)
+    data, reason = read_picture(path, pixel_range)
     if data is None:
         return None, reason
     if content and content_of(data) != content:
@@ -69,10 +69,10 @@ def decode(
     return (None, reason) if header is None else decoded(data, header, channels, decoder, pixel_range)
 
 
-def read_picture(location: Location) -> tuple[bytes | None, str]:
-    """(bytes, "") of a picture or a mask, or (None, why they cannot be read)."""
+def read_picture(location: Location, pixel_range: PixelRange | None = None) -> tuple[bytes | None, str]:
+    """(bytes, "") of a picture or a mask, or (None, why they cannot be read). For the range see `data.deep`."""
     try:
-        data = read_location(location)
+        data = location.picture(pixel_range) if isinstance(location, Stored) else read_location(location)
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
         return None, f"cannot be opened: {reason_of(error)}"
     return (data, "") if data else (None, "the file is empty (0 bytes)")
@@ -116,6 +116,8 @@ def declared(
     data: bytes, decoder: Decoder | None, most: int, pixel_range: PixelRange | None = None
 ) -> tuple[Header | None, str]:
     """(header, "") of a picture of at most `most` pixels, or (None, what is wrong with the file)."""
+    if isinstance(data, Levels):
+        return Header("part", *data.shape[:2], deep=True), ""
     if dicom.is_dicom(data):
         try:
             return Header(dicom.KIND, *dicom.shape(data, most), deep=True), ""
@@ -163,10 +165,8 @@ def decoded(
     """((H, W, channels), "") of a picture whose header is known, or (None, what is wrong with the file)."""
     kind = header.kind
     if header.deep:
-        try:
-            return _deep(data, header, channels, pixel_range), ""
-        except ValueError as error:
-            return None, f"cannot decode this {kind}: {error}"
+        pixels, reason = decoded_deep(data, header, pixel_range)
+        return (None, reason) if pixels is None else (_in_channels(pixels, channels), "")
     if decoder is not None:
         try:
             return decoder(data, channels), ""
@@ -179,18 +179,27 @@ def decoded(
         return None, f"OpenCV cannot decode this {kind}: {error.err}"
     if bgr is None:
         return None, f"damaged {kind}: the data end too early or are corrupt"
-    pixels = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
-    return (pixels, "") if channels == 3 else (_grey(pixels), "")
+    return _in_channels(np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8), channels), ""
 
 
-def _deep(data: bytes, header: Header, channels: int, pixel_range: PixelRange | None) -> Decoded:
-    if header.kind != dicom.KIND:
+def decoded_deep(data: bytes, header: Header, pixel_range: PixelRange | None) -> tuple[Decoded | None, str]:
+    """((H, W, 1 or 3), "") of a picture whose header is deep, in its own channels, or (None, what is wrong with it)."""
+    try:
+        if isinstance(data, Levels):
+            return data.values(), ""
+        if header.kind == dicom.KIND:
+            return dicom.decode_dicom(data, pixel_range, header.height * header.width), ""
         assert pixel_range is not None  # else its header was refused
-        return in_channels(decode_deep(data, pixel_range), channels)
-    values = dicom.decode_dicom(data, pixel_range, header.height * header.width)
-    if values.dtype == np.uint8:
-        return values if channels == 3 else _grey(values)  # type: ignore[arg-type]
-    return in_channels(values, channels)  # type: ignore[arg-type]
+        return decode_deep(data, pixel_range), ""
+    except ValueError as error:
+        return None, f"cannot decode this {header.kind}: {error}"
+
+
+def _in_channels(pixels: Decoded, channels: int) -> Decoded:
+    """(H, W, 1 or 3) as (H, W, channels)."""
+    if pixels.dtype != np.uint8:
+        return in_channels(pixels, channels)  # type: ignore[arg-type]
+    return pixels if channels == 3 else _grey(pixels)  # type: ignore[arg-type]
 
 
 def _grey(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:

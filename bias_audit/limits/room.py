@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import os
 import threading
 from collections.abc import Iterator
 
@@ -10,6 +12,9 @@ from bias_audit.limits.memory import UNKNOWN, main_memory
 
 SHARE = 0.25
 """Share of the memory that pictures take while they are decoded and resized, over all threads."""
+
+KEPT_SHARE = 0.05
+"""Share of the memory for decoded photos that threads keep, one each: the next crop may be of the same photo."""
 
 UNCOUNTED = 16_000_000
 """Bytes up to which a picture takes its place without waiting: photos of a megapixel must not queue at a lock."""
@@ -47,6 +52,17 @@ class Room:
             with self._changed:
                 self._taken -= need
                 self._changed.notify_all()
+
+
+@functools.cache
+def kept_bytes() -> int:
+    """Most bytes of the photo that a thread keeps; a larger one is decoded again for each of its crops."""
+    return int(KEPT_SHARE * (main_memory() or UNKNOWN)) // decoders()
+
+
+def decoders() -> int:
+    """How many threads decode pictures."""
+    return max(2, os.cpu_count() or 2)
 
 
 decoding = Room()

@@ -123,7 +123,7 @@ def _rescore(
 
 def _load(sample: Sample, row: Row, geometry: Geometry) -> tuple[Mask, str, str]:
     """The mask of an image at the model's input size, its status and its kind; the pixels are not decoded."""
-    data, reason = read_picture(sample.path)
+    data, reason = read_picture(sample.path, geometry.pixel_range)
     header = None
     if data is not None:
         header, reason = declared(data, geometry.decoder, geometry.limits.pixels, geometry.pixel_range)

@@ -146,19 +146,25 @@ def _opened(
 
     from bias_audit.data import sources
     from bias_audit.data.batches import Geometry, load
+    from bias_audit.data.crops import Crop
     from bias_audit.data.masks import MaskReading
     from bias_audit.data.sources.options import SourceOptions
 
+    options = SourceOptions(split=split, objects=attempt.rng.choice(("photo", "each")), object_size=2)
+
     def opened() -> None:
-        dataset = sources.open_dataset(root, None, SourceOptions(split=split))
+        dataset = sources.open_dataset(root, None, options)
         dataset.fingerprint()
+        if len({sample.image_id for sample in dataset.samples}) < len(dataset.samples):
+            attempt.bad(WRONG, "an image id that comes twice")
         for sample in dataset.samples[:20]:
             loaded = load(sample, Geometry((6, 8), 3, "stretch", "bilinear", MaskReading()))
             if loaded.mask is not None and not np.isin(loaded.mask, (0, 1, 2)).all():
                 attempt.bad(WRONG, "a mask of other values than 0, 1 and 2")
         for sample in dataset.samples:
-            if not Path(str(sample.path)).resolve().is_relative_to(root.resolve()):
-                attempt.bad(WRONG, f"{sample.path} lies outside of the data")
+            photo = sample.path.photo if isinstance(sample.path, Crop) else sample.path
+            if not Path(str(photo)).resolve().is_relative_to(root.resolve()):
+                attempt.bad(WRONG, f"{photo} lies outside of the data")
         if SECRET in repr((dataset.class_names, dataset.left_out, [sample.skip for sample in dataset.samples])):
             attempt.bad(WRONG, "a file outside of the data was read")
         if whole and len(dataset.samples) + sum(dataset.left_out.values()) < 3:
@@ -222,7 +228,8 @@ def _odd_xml(rng: Random, folder: Path) -> str:
         ),
         lambda: "<a>" * 100_000,
         lambda: _xml(["<part>" * 60 + "</part>" * 60]),
-        lambda: _xml([good] * 20_000),
+        lambda: _xml([good] * rng.choice((3_000, 20_000))),
+        lambda: _xml([good]).replace("<width>8</width>", f"<width>{rng.choice((60_000, 10**9 - 1))}</width>"),
         lambda: _xml([_object("x" * 1_000_000, (1, 1, 5, 4))]),
         lambda: _xml([_object(escape(rng.choice(ODD_TEXTS).replace("\0", "")), (1, 1, 5, 4))]),
         lambda: _xml([_object("wolf", tuple(rng.choice(ODD_NUMBERS) for _ in range(4)))]),
