@@ -78,15 +78,21 @@ def _bomb(rng: Random) -> tuple[bytes, str]:
 def _loaded(attempt: Attempt, data: bytes) -> str:
     """Read as an audit does: a reason of one line that holds nothing of a patient, or pixels that are in range."""
     from bias_audit.data.batches import Geometry, load
-    from bias_audit.data.dataset import Sample
+    from bias_audit.data.crops import Crop
+    from bias_audit.data.dataset import Part, Sample
+    from bias_audit.data.locations import Location
     from bias_audit.data.masks import MaskReading
+    from bias_audit.data.pictures import size_of
 
     rng = attempt.rng
-    path = attempt.folder / "x"
-    path.write_bytes(data)
+    path: Location = attempt.folder / "x"
+    (attempt.folder / "x").write_bytes(data)
+    size, _ = size_of(path, 1_000_000)
+    if size is not None and rng.random() < 0.3:
+        path = Crop(path, Part(0, size[0] // 2, (size[1] + 1) // 2, (size[0] + 1) // 2, size))
     wanted: Any = rng.choice((None, "full", "file", (0.0, 4095.0), (-1000.0, 400.0)))
-    size, channels, how = (16, 16), rng.choice((3, 3, 1)), rng.choice(("bilinear", "nearest", "antialias"))
-    geometry = Geometry(size, channels, "stretch", how, MaskReading(), pixel_range=wanted)
+    shape, channels, how = (16, 16), rng.choice((3, 3, 1)), rng.choice(("bilinear", "nearest", "antialias"))
+    geometry = Geometry(shape, channels, "stretch", how, MaskReading(), pixel_range=wanted)
     loaded = load(Sample("a/x", path, 0), geometry)
     if loaded.status != "ok":
         if not loaded.reason or "\n" in loaded.reason or loaded.pixels is not None:
@@ -94,7 +100,7 @@ def _loaded(attempt: Attempt, data: bytes) -> str:
         if any(secret in loaded.reason for secret in ("Jane", "4711", "1951", "Nowhere")):
             attempt.bad(LOST, f"a patient is named: {loaded.reason!r}")
         return REFUSED
-    if loaded.pixels is None or loaded.pixels.shape != (*size, channels) or not loaded.content:
+    if loaded.pixels is None or loaded.pixels.shape != (*shape, channels) or not loaded.content:
         attempt.bad(WRONG, f"pixels {None if loaded.pixels is None else loaded.pixels.shape}")
     if not (np.isfinite(loaded.pixels).all() and loaded.pixels.min() >= 0 and loaded.pixels.max() <= 255.01):
         attempt.bad(WRONG, f"values {loaded.pixels.min()}..{loaded.pixels.max()}")

@@ -144,6 +144,7 @@ class TestImageFolder:
         assert [sample.image_id for sample in dataset.samples] == ["test/a/1.jpg", "test/b/2.webp"]
         assert dataset.class_names == ("a", "b")
         assert dataset.left_out == {"are of other parts than test (train, validation), see --split": 2}
+        assert dataset.splits == {"test": 2, "train": 1, "validation": 1}
         for name in ("val", "validation"):
             (sample,) = open_dataset(tmp_path, None, SourceOptions(split=name)).samples
             assert sample.image_id == "val/a/1.jpg"
@@ -251,6 +252,7 @@ class TestParquet:
         refused(lambda: open_dataset(tmp_path, None, TEST), "no part 'test'", "'seen', 'train'")
         dataset = open_dataset(tmp_path, None)
         assert (len(dataset.samples), dataset.left_out) == (6, {"are of other parts than train (seen), see --split": 6})
+        assert dataset.splits == {"seen": 6, "train": 6}
         assert open_dataset(tmp_path, None, SourceOptions(split="seen")).samples[0].path.file.name.startswith("seen")
         (tmp_path / "data/train-00000-of-00001.parquet").rename(tmp_path / "data/own-00000-of-00001.parquet")
         refused(lambda: open_dataset(tmp_path, None), "'own', 'seen'", "--split NAME")

@@ -299,6 +299,7 @@ class TestFrame:
         ]  # fmt: skip
         assert [sample.mask is None for sample in dataset.samples] == [True, False, True, True]
         assert [sample.image_id for sample in opened(listing, split="train").samples] == ["000002"]
+        assert opened(listing, split="train").splits == {"test": 3, "train": 1}
         only = kept(tmp_path / "only", frame, split="test")
         assert [sample.image_id for sample in opened(only).samples] == ["000000", "000001", "000003"]
         refused(tmp_path / "odd", frame, "no photo of the split 'dev'; they have 'test', 'train'", split="dev")

@@ -344,6 +344,22 @@ class TestSets:
         assert [sample.image_id for sample in dataset.samples] == [f"{stem}.png" for stem in ids]
         assert dataset.left_out == left
 
+    def test_the_pictures_of_each_set_are_counted(self, tmp_path: Path) -> None:
+        """Those of one class, of other tasks and those that cannot be read are none that a user splits data by."""
+        self._write(tmp_path)
+        sets = tmp_path / "ImageSets"
+        (sets / "Layout").mkdir()
+        for name in ("Layout/val", "Main/cat_train", "Main/marked"):
+            (sets / f"{name}.txt").write_text("a 1\n")
+        (sets / "Main/broken.txt").write_bytes(b"\xff\xfe")
+        (sets / "all.txt").write_text("a\na\nb\nc\n")
+        for split in (None, "only"):
+            dataset = open_dataset(tmp_path, None, SourceOptions(split=split))
+            assert dataset.splits == {"all": 3, "lost": 4, "val": 3, "only": 1, "Segmentation/val": 1}
+            for name, count in dataset.splits.items():
+                read = open_dataset(tmp_path, None, SourceOptions(split=name))
+                assert len(read.samples) + sum(read.left_out.values()) == count
+
     def test_errors(self, tmp_path: Path) -> None:
         write_voc(tmp_path, "a", [voc_object("dog", (1, 1, 9, 9))])
         with pytest.raises(DataError, match=r"no image set 'val'.*\n\nIt holds no image sets"):

@@ -102,6 +102,7 @@ class TestSamples:
         dataset = open_dataset(tmp_path, None)
         assert [sample.image_id for sample in dataset.samples] == ["x-tes.jpg"]
         assert dataset.left_out == {"are of other parts than test (train, validation), see --split": 2}
+        assert dataset.splits == {"test": 1, "train": 1, "validation": 1}
         assert len(open_dataset(tmp_path, None, SourceOptions(split="val")).samples) == 1
 
     def test_what_cannot_be_read_is_said(self, tmp_path: Path) -> None:

@@ -239,6 +239,7 @@ class TestLayout:
             "are of other parts than test, which was read (2 of val, 3 of train)": 5,
             "have no label file": 1,
         }
+        assert (val.splits, test.splits) == ({"val": 2, "test": 1, "train": 3}, {"test": 2, "val": 2, "train": 3})
         assert len(_read(tmp_path, "train").samples) == 3
 
     @pytest.mark.parametrize("path", ["", "path: .\n", "path: ../elsewhere\n", "path: /no/such\n", "path: coco8\n"])

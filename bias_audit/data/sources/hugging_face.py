@@ -20,7 +20,7 @@ from bias_audit.data.sources.folder import from_folder, is_image, told_unread
 from bias_audit.data.sources.labels import LABELS, MASKS, NO_LABEL, classes, text_of
 from bias_audit.data.sources.mistakes import nested
 from bias_audit.data.sources.options import ClassNames, SourceOptions
-from bias_audit.data.sources.splits import KEYWORDS, chosen, known_as, part_of
+from bias_audit.data.sources.splits import KEYWORDS, chosen, known_as, named, part_of
 from bias_audit.data.sources.table import read_records
 from bias_audit.data.sources.user_columns import user_columns
 from bias_audit.data.tables import told_names
@@ -98,7 +98,8 @@ def from_image_folder(place: Place, class_names: ClassNames, options: SourceOpti
         unread |= {name: why for folder in parts for name, why in tree.files(folder).unread.items()}
     if not photos:
         raise DataError(f"{said} lists no pictures", "Expected rows of metadata, or a folder per class in each part.")
-    part, of_others = chosen(Counter(photo.part for photo in photos), options.split, said)
+    counts = Counter(photo.part for photo in photos)
+    part, of_others = chosen(counts, options.split, said)
     photos = [photo for photo in photos if photo.part == part]
     left_out[NO_LABEL] = sum(not photo.label for photo in photos)
     photos = sorted((photo for photo in photos if photo.label), key=lambda photo: photo.image_id)
@@ -125,6 +126,7 @@ def from_image_folder(place: Place, class_names: ClassNames, options: SourceOpti
         columns=tuple(columns),
         unread_folders=told_unread(unread),
         left_out={**of_others, **{why: count for why, count in left_out.items() if count}},
+        splits=named(counts),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,6 +36,7 @@ def from_memory(place: Place, class_names: ClassNames, options: SourceOptions) -
         raise DataError(
             f"{said} is no list of photos that were in memory", "Give a table another name, such as photos.parquet."
         )
+    splits = Counter(str(row["split"]) for row in rows if row["split"] is not None)
     if options.split is not None:
         rows = [row for row in rows if row["split"] == options.split]
         if not rows:
@@ -67,7 +69,7 @@ def from_memory(place: Place, class_names: ClassNames, options: SourceOptions) -
             skip=row[SKIP] or "",
         )
     ordered = tuple(samples[image_id] for image_id in sorted(samples))
-    return Dataset(ordered, names, "memory", columns=extra, notes=tuple(about["notes"]))
+    return Dataset(ordered, names, "memory", columns=extra, splits=splits, notes=tuple(about["notes"]))
 
 
 def _is_about(content: Any) -> bool:

@@ -18,7 +18,7 @@ from bias_audit.data.locations import state_of
 from bias_audit.data.parquet_cells import Cell
 from bias_audit.data.sources.labels import LABELS, MASKS, NO_LABEL, classes, text_of
 from bias_audit.data.sources.options import ClassNames, SourceOptions
-from bias_audit.data.sources.splits import chosen, files_of_shards, part_of
+from bias_audit.data.sources.splits import chosen, files_of_shards, named, part_of
 from bias_audit.data.tables import told_names, unreadable_table
 from bias_audit.data.trees import Place, printable_name
 from bias_audit.errors import DataError
@@ -95,14 +95,14 @@ def from_parquet(place: Place, class_names: ClassNames, options: SourceOptions) 
         rows += [(name, *row) for row in _rows(file, layout, options.limits)]
     assert layout is not None
     paths = [clean_name(str((row[layout.picture] or {}).get("path") or "")) for *_, row, _, _ in rows]
-    named = all(paths) and len({*paths}) == len(paths)
+    paths_differ = all(paths) and len({*paths}) == len(paths)
     samples: list[tuple[str, Cell, Cell | None, str, dict[str, object]]] = []
     missing = 0
     for (name, number, row, cell, mask), path in zip(rows, paths, strict=True):
         if not (label := text_of(row[layout.label])):
             missing += 1
             continue
-        image_id = printable_name(path if named else f"{name}#{number}")
+        image_id = printable_name(path if paths_differ else f"{name}#{number}")
         samples.append((image_id, cell, mask, label, {column: row[column] for column in layout.columns}))
     order, index = classes((label for *_, label, _ in samples), class_names, said, layout.names)
     return Dataset(
@@ -111,6 +111,7 @@ def from_parquet(place: Place, class_names: ClassNames, options: SourceOptions) 
         "parquet",
         columns=layout.columns,
         left_out={**left_out, **({NO_LABEL: missing} if missing else {})},
+        splits=named(counts),
     )
 
 

@@ -59,6 +59,11 @@ def known_as(part: str) -> str:
     return _PART.get(part.lower(), part)
 
 
+def named(counts: Mapping[str, int]) -> dict[str, int]:
+    """`Dataset.splits` of such counts as `chosen` takes."""
+    return {part: count for part, count in sorted(counts.items()) if part}
+
+
 def chosen(counts: Mapping[str, int], wanted: str | None, said: str) -> tuple[str, dict[str, int]]:
     """The part that is audited.
 

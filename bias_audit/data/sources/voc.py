@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from bias_audit.data.dataset import Dataset, Drawn, Indexed, Part, Sample
 from bias_audit.data.locations import Location, read_annotations, read_bounded
@@ -33,6 +33,10 @@ NAMES = (
 
 LARGEST_SET = 50_000_000
 """Most bytes of an image set: a million names of 50 letters."""
+
+
+MOST_SETS = 100
+"""Most image sets whose pictures are counted."""
 
 
 def is_voc(place: Place) -> bool:
@@ -118,6 +122,7 @@ def from_voc(place: Place, class_names: ClassNames, options: SourceOptions) -> D
         columns=(PHOTO,) if each_object else (),
         unread_folders=told_unread(unread),
         left_out=left_out,
+        splits=_counts(tree, {*NAMES, *used}),
     )
 
 
@@ -163,20 +168,55 @@ def _of_set(tree: Tree, split: str, left: Counter[str]) -> list[str]:
             f"{str(tree)!r} has no image set {split!r}, neither in {SETS}/Main/ nor in {SETS}/Segmentation/",
             f"It has {told_names(known)}." if known else f"It holds no image sets: leave out --split {split}.",
         )
+    names, without = _listed(tree, file)
+    if without:
+        left[f"are marked with -1 in {file}"] = without
+    if not names:
+        raise DataError(f"the image set {f'{tree}/{file}'!r} names no pictures")
+    return [name for name, _ in names]
+
+
+def _listed(tree: Tree, file: str) -> tuple[list[tuple[str, bool]], int]:
+    """(name of each picture that an image set lists, and whether a mark stands behind it; how many have the mark -1).
+
+    Raises:
+        DataError: it cannot be read.
+    """
     try:
         text = read_annotations(tree.location(file), LARGEST_SET)
     except (OSError, ValueError) as error:
         raise DataError(f"cannot read the image set {f'{tree}/{file}'!r}: {reason_of(error)}") from error
-    stems: dict[str, None] = {}
+    names: dict[str, bool] = {}
+    without = 0
     for line in text.splitlines():
         name, _, mark = line.strip().rpartition(" ")
         if mark == "-1":
-            left[f"are marked with -1 in {file}"] += 1
+            without += 1
         elif line.strip():
-            stems[name.strip() if mark in ("0", "1") else line.strip()] = None
-    if not stems:
-        raise DataError(f"the image set {f'{tree}/{file}'!r} names no pictures")
-    return [*stems]
+            marked = mark in ("0", "1")
+            names[name.strip() if marked else line.strip()] = marked
+    return [*names.items()], without
+
+
+def _counts(tree: Tree, classes: Collection[str]) -> dict[str, int]:
+    """`Dataset.splits` of the image sets that `--split` finds by their name, without those of a single class (dog_val).
+
+    One that cannot be read is not among them: it is refused where it is asked for.
+    """
+    places = sorted(name for name in tree.files(SETS).files if name.endswith(".txt"))
+    counts: dict[str, int] = {}
+    for folder in ("", "Main/", "Segmentation/"):
+        for place in places:
+            part = place.removeprefix(f"{SETS}/{folder}").removesuffix(".txt")
+            if "/" in part or part.rpartition("_")[0] in classes or len(counts) == MOST_SETS:
+                continue
+            try:
+                names, without = _listed(tree, place)
+            except DataError:
+                continue
+            if names and not without and not any(marked for _, marked in names):
+                counts[f"{folder}{part}" if part in counts else part] = len(names)
+    return counts
 
 
 def _read(tree: Tree, notes: Mapping[str, str], left: Counter[str]) -> dict[str, Annotation]:

@@ -16,7 +16,7 @@ from bias_audit.data.locations import Location, read_location
 from bias_audit.data.sources.folder import told_unread, with_ignored
 from bias_audit.data.sources.labels import LABELS, MASKS, NO_LABEL, classes, text_of
 from bias_audit.data.sources.options import ClassNames, SourceOptions
-from bias_audit.data.sources.splits import chosen, files_of_shards, part_of
+from bias_audit.data.sources.splits import chosen, files_of_shards, named, part_of
 from bias_audit.data.sources.user_columns import user_columns
 from bias_audit.data.trees import Place, printable_name
 from bias_audit.errors import DataError
@@ -116,6 +116,7 @@ def from_shards(place: Place, class_names: ClassNames, options: SourceOptions) -
         columns=tuple(columns),
         unread_folders=told_unread(unread),
         left_out=dict(left),
+        splits=named(counts),
     )
     for tree in trees:
         dataset = dataset if tree is place.tree else with_ignored(dataset, tree)

@@ -98,7 +98,14 @@ def from_yolo(place: Place, class_names: ClassNames, options: SourceOptions) -> 
         why = "; ".join(f"{count} pictures {reason}" for reason, count in left.items())
         raise DataError(f"{data.said} leads to no picture with an object in its part {split}: {why}")
     samples.sort(key=lambda sample: sample.image_id)
-    return Dataset(tuple(samples), names, "yolo", columns=(PHOTO,) if each_object else (), left_out=dict(left))
+    return Dataset(
+        tuple(samples),
+        names,
+        "yolo",
+        columns=(PHOTO,) if each_object else (),
+        left_out=dict(left),
+        splits={split: len(photos), **others},
+    )
 
 
 def _chosen(data: DataYaml, split: str | None) -> tuple[str, list[Found]]:
