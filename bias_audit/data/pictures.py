@@ -117,7 +117,7 @@ def declared(
 ) -> tuple[Header | None, str]:
     """(header, "") of a picture of at most `most` pixels, or (None, what is wrong with the file)."""
     if isinstance(data, Levels):
-        return Header("part", *data.shape[:2], deep=True), ""
+        return Header("part", data.shape[0], data.shape[1], deep=True), ""
     if dicom.is_dicom(data):
         try:
             return Header(dicom.KIND, *dicom.shape(data, most), deep=True), ""

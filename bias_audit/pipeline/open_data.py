@@ -22,7 +22,8 @@ from bias_audit.errors import ConfigError, DataError
 
 def reading_of(how: Mapping[str, Any], config: AuditConfig, *, outside: bool) -> SourceOptions:
     """How data are read: fields of `SourceOptions` by name, with the settings of an audit that are among them."""
-    return SourceOptions.given(how, outside=outside, limits=config.limits, seed=config.seed, cluster=config.cluster)
+    settings = {name: getattr(config, name) for name in ("limits", "seed", "cluster", "class_map")}
+    return SourceOptions.given(how, outside=outside, **settings)
 
 
 def open_data(

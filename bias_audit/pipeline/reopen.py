@@ -108,7 +108,8 @@ def dataset_of(result: AuditResult, *, outside: bool = False, limits: Limits = D
     ids = [str(name) for name in result.images.index]
     # All of it: of a sample the table names the photos, so it needs not be drawn again.
     how = {name: value for name, value in info.data_options.items() if name != "sample"}
-    options = SourceOptions.given(how, outside=outside, limits=limits, fetch=False)
+    class_map = config_of(info).class_map
+    options = SourceOptions.given(how, outside=outside, limits=limits, fetch=False, class_map=class_map)
     dataset = sources.open_dataset(data, info.class_names, options)
     if info.masks is not None:
         masks = data_address(info.masks)

@@ -261,12 +261,22 @@ class TestParquet:
         rows = [{"image": picture(b"x", f"{number}.png"), "label": number} for number in (10, 9, -1, 2)]
         file = as_parquet(tmp_path / "t.parquet", rows, None, features={})
         dataset = open_dataset(file, None)
-        assert (dataset.class_names, [sample.label for sample in dataset.samples]) == (("2", "9", "10"), [2, 1, 0])
+        assert dataset.class_names == tuple(map(str, range(11)))
+        assert [sample.label for sample in dataset.samples] == [10, 9, 2]
         assert dataset.left_out == {"have no label": 1}
-        refused(lambda: open_dataset(file, ("a", "b")), "'2', '9', '10'", "2 classes")
+        refused(lambda: open_dataset(file, ("a", "b")), "the label 2 is no class of the class map", "'a', 'b'")
         named = as_parquet(tmp_path / "n.parquet", rows, [f"class {number}" for number in range(11)])
         assert open_dataset(named, None).class_names[10] == "class 10"
-        refused(lambda: open_dataset(as_parquet(tmp_path / "n.parquet", rows, ["a"]), None), "names 1 classes")
+        refused(
+            lambda: open_dataset(as_parquet(tmp_path / "n.parquet", rows, ["a"]), None),
+            "the label 10 has no name",
+            "names 1 classes",
+        )
+
+    def test_names_that_are_numbers_are_not_taken_for_the_labels(self, tmp_path: Path) -> None:
+        rows = [{"image": picture(b"x", f"{number}.png"), "label": number} for number in (1, 2)]
+        dataset = open_dataset(as_parquet(tmp_path / "t.parquet", rows, ["1", "2", "3"]), None)
+        assert [dataset.class_names[sample.label] for sample in dataset.samples] == ["2", "3"]
 
     def test_the_label_column(self, tmp_path: Path) -> None:
         features = {"info": {"features": {"kind": {"names": ["x", "y"], "_type": "ClassLabel"}}}}

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bias_audit.data.class_numbers import ClassMap
 from bias_audit.data.in_memory.kinds import KINDS, kind_of
-from bias_audit.data.in_memory.labels import ClassMap, Label, named, plain
+from bias_audit.data.in_memory.labels import Label, named, plain
 from bias_audit.data.in_memory.listing import ID, SKIP, refuse_id, write_listing
 from bias_audit.data.in_memory.photos import Asked, Photo, Photos
 from bias_audit.data.in_memory.pixels import Unusable, Values, as_array, mask_of, pixels_of, stored

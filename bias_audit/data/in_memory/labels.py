@@ -7,17 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from bias_audit.data.class_numbers import MOST_CLASSES, ClassMap, meaning_of
 from bias_audit.data.in_memory.pixels import as_array
-from bias_audit.data.tables import told_names
 from bias_audit.errors import DataError
 
 Label = str | int
-
-ClassMap = tuple[tuple[str, tuple[int, ...]], ...] | None
-"""(name of a class, its outputs) pairs as `AuditConfig.class_map` holds them; None = there is none."""
-
-MOST_CLASSES = 100_000
-"""Most classes that are made of numbers without names: a number stands for every class below it."""
 
 
 def plain(value: Any, where: str) -> Label:
@@ -64,7 +58,7 @@ _FORMS = "A label is a name, a whole number, or a one-hot row."
 def named(
     labels: Sequence[Label], class_names: tuple[str, ...] | None, class_map: ClassMap
 ) -> tuple[list[str], tuple[str, ...]]:
-    """Name the labels of a data set.
+    """Name the labels of a data set: texts name themselves, numbers see `meaning_of`.
 
     Args:
         labels: as `plain` gives them.
@@ -72,7 +66,7 @@ def named(
         class_map: the class map of the audit.
 
     Returns:
-        (name of each label, all classes in the order of the outputs). Numbers name themselves where nothing does.
+        (name of each label, all classes in the order of the outputs).
 
     Raises:
         DataError: numbers and names mixed, or a number that no class has.
@@ -86,40 +80,5 @@ def named(
     if texts:
         known = class_names if class_names is not None and texts <= set(class_names) else tuple(sorted(texts))
         return [str(label) for label in labels], known
-    if min(numbers) < 0:
-        raise DataError(
-            f"the label {min(numbers)} is below 0", "Data sets mark photos without a label so: leave these out."
-        )
-    if class_names is not None:
-        order = class_names
-        if len(set(order)) < len(order):
-            raise DataError("two classes of the data set have one name", "Give the labels as names.")
-    elif class_map is not None:
-        return _mapped(labels, numbers, class_map)
-    else:
-        if max(numbers) >= MOST_CLASSES:
-            raise DataError(f"the label {max(numbers)} is no class: there are at most {MOST_CLASSES:,}", _FORMS)
-        order = tuple(str(number) for number in range(max(numbers) + 1))
-    if max(numbers) >= len(order):
-        raise DataError(
-            f"the label {max(numbers)} has no name: the data set knows {len(order)} classes, {told_names(order)}"
-        )
-    return [order[int(label)] for label in labels], order
-
-
-def _mapped(
-    labels: Sequence[Label], numbers: set[int], class_map: tuple[tuple[str, tuple[int, ...]], ...]
-) -> tuple[list[str], tuple[str, ...]]:
-    """Numbers are outputs of the model, or places in the class map; where both can be, they must say the same."""
-    order = tuple(name for name, _ in class_map)
-    by_output = {index: name for name, indices in class_map for index in indices}
-    by_place = dict(enumerate(order))
-    fit = [names for names in (by_output, by_place) if numbers <= names.keys()]
-    if not fit:
-        odd = min(numbers - by_output.keys() - by_place.keys(), default=max(numbers))
-        raise DataError(f"the label {odd} is no class of the class map, which names {told_names(order)}")
-    if len(fit) == 2 and any(by_output[number] != by_place[number] for number in numbers):
-        raise DataError(
-            "the labels may be outputs of the class map or places in it, and the two disagree", "Give names as labels."
-        )
-    return [fit[0][int(label)] for label in labels], order
+    names, order = meaning_of(numbers, class_names or (), class_map)
+    return [names[int(label)] for label in labels], order

@@ -46,6 +46,7 @@ class _Photo:
         image_id, path, mask: as of `Sample`.
         part: name of its part; "" = it belongs to none.
         label: its label as text; "" = it has none.
+        by_folder: whether the label is the name of its folder.
         columns: all else that is said of it, by name.
         others: ids of the further files that its row names.
     """
@@ -54,6 +55,7 @@ class _Photo:
     path: Location
     part: str
     label: str
+    by_folder: bool
     mask: Location | None = None
     columns: Mapping[str, object] = field(default_factory=dict)
     others: tuple[str, ...] = ()
@@ -111,7 +113,13 @@ def from_image_folder(place: Place, class_names: ClassNames, options: SourceOpti
     for one, other in itertools.pairwise(photos):
         if one.image_id == other.image_id:
             raise DataError(f"{said}: image {one.image_id!r} is listed twice")
-    order, index = classes((photo.label for photo in photos), class_names, said)
+    order, index = classes(
+        (photo.label for photo in photos),
+        class_names,
+        said,
+        class_map=options.class_map,
+        names_only=any(photo.by_folder for photo in photos),
+    )
     columns = user_columns([photo.columns for photo in photos], (), options.limits.columns, said)
     return Dataset(
         tuple(
@@ -153,7 +161,7 @@ def _images(tree: Tree, folder: str) -> list[str]:
 
 def _in_folder(tree: Tree, name: str) -> _Photo:
     """A picture whose class is its folder: test/wolf/1.jpg."""
-    return _Photo(printable_name(name), tree.location(name), part_of(name.partition("/")[0]), _folder_of(name, 2))
+    return _Photo(printable_name(name), tree.location(name), part_of(name.partition("/")[0]), _folder_of(name, 2), True)
 
 
 def _folder_of(name: str, least: int) -> str:
@@ -188,6 +196,7 @@ def _listed(tree: Tree, name: str, options: SourceOptions) -> list[_Photo]:
                 path,
                 known_as(str(row["split"])) if row.get("split") else part_of(folder) if folder else "",
                 text_of(row.get(label)) if label else _folder_of(image_id, 2 if folder else 1),
+                not label,
                 found[mask][1] if mask in found else None,
                 {column: row[column] for column in row if column not in (FILE, label, mask, "split", "#row")},
                 tuple(each for each, _ in found.values()),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from bias_audit.data.class_numbers import ClassMap
 from bias_audit.limits.bounds import DEFAULTS, Limits
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ class SourceOptions:
         outside: whether paths in a file of the data set may leave its folder. Never kept in a run.
         fetch: whether files that lie elsewhere may be fetched; if not, there is what the cache holds. Never kept.
         limits: what files may cost.
-        seed, cluster: settings of the audit of these names, by which a sample is drawn.
+        seed, cluster, class_map: settings of the audit of these names, by which a sample is drawn, and labels that are
+            numbers get their names.
     """
 
     split: str | None = None
@@ -45,6 +47,7 @@ class SourceOptions:
     limits: Limits = DEFAULTS
     seed: int = 0
     cluster: str | None = None
+    class_map: ClassMap = None
 
     def __post_init__(self) -> None:
         if isinstance(self.images, os.PathLike):  # a run keeps it as text
@@ -60,10 +63,12 @@ class SourceOptions:
         fetch: bool = True,
         seed: int = 0,
         cluster: str | None = None,
+        class_map: ClassMap = None,
     ) -> SourceOptions:
         """The options of these values by name, as a user or a run gives them; None counts as not given."""
         named = {name: value for name, value in values.items() if name in NAMES and value is not None}
-        return cls(**named, outside=outside, fetch=fetch, limits=limits, seed=seed, cluster=cluster)
+        settings: dict[str, Any] = {"seed": seed, "cluster": cluster, "class_map": class_map}
+        return cls(**named, **settings, outside=outside, fetch=fetch, limits=limits)
 
     @cached_property
     def reach(self) -> Reach:
@@ -78,5 +83,5 @@ class SourceOptions:
 
 
 _DEFAULTS = {each.name: each.default for each in dataclasses.fields(SourceOptions)}
-NAMES = tuple(name for name in _DEFAULTS if name not in ("outside", "fetch", "limits", "seed", "cluster"))
+NAMES = tuple(name for name in _DEFAULTS if name not in ("outside", "fetch", "limits", "seed", "cluster", "class_map"))
 """Names of the options that the user gives, beside permissions, limits and settings of the audit."""

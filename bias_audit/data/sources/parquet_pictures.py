@@ -104,7 +104,7 @@ def from_parquet(place: Place, class_names: ClassNames, options: SourceOptions) 
             continue
         image_id = printable_name(path if paths_differ else f"{name}#{number}")
         samples.append((image_id, cell, mask, label, {column: row[column] for column in layout.columns}))
-    order, index = classes((label for *_, label, _ in samples), class_names, said, layout.names)
+    order, index = classes((label for *_, label, _ in samples), class_names, said, layout.names, options.class_map)
     return Dataset(
         tuple(Sample(each, cell, index[label], mask, columns=more) for each, cell, mask, label, more in samples),
         order,

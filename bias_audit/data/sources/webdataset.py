@@ -66,8 +66,8 @@ def holds_shards(place: Place) -> bool:
 def from_shards(place: Place, class_names: ClassNames, options: SourceOptions) -> Dataset:
     """List the samples of WebDataset shards; parts go by the names of the shards. For the arguments see `open_dataset`.
 
-    The label is the text of NAME.cls, else "label" in NAME.json, else the text of NAME.txt; numbers are positions in
-    the class map, and names themselves without one. Further values of NAME.json are columns. The mask is
+    The label is the text of NAME.cls, else "label" in NAME.json, else the text of NAME.txt; for numbers
+    see `class_numbers.meaning_of`. Further values of NAME.json are columns. The mask is
     NAME.mask.png, NAME.seg.png or the like. The id of a picture is its name in the shard where no two shards share
     one, else SHARD/NAME. Two pictures of one stem are a row with a reason.
 
@@ -97,7 +97,7 @@ def from_shards(place: Place, class_names: ClassNames, options: SourceOptions) -
             left[NO_LABEL] += 1
         else:
             labelled.append((each, label, more))
-    order, index = classes((label for _, label, _ in labelled), class_names, said)
+    order, index = classes((label for _, label, _ in labelled), class_names, said, class_map=options.class_map)
     columns = user_columns([more for *_, more in labelled], LABELS, options.limits.columns, said)
     names = Counter(next(iter(each.pictures)) for each, *_ in labelled)
     twice = len(names) < len(labelled)
