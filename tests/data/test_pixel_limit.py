@@ -111,7 +111,7 @@ def test_threads_decode_within_their_room(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("bias_audit.limits.room.UNCOUNTED", 0)
     monkeypatch.setattr(batches, "decoding", room)
     monkeypatch.setattr(masks, "decoding", room)
-    monkeypatch.setattr(batches.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(batches, "decoders", lambda: 8)
     at_once, most, lock = 0, 0, threading.Lock()
     fit = batches.fit_image
 

@@ -32,7 +32,7 @@ class TestShared:
 
     def test_labels(self) -> None:
         assert classes(["b", "a"], None, "it") == (("a", "b"), {"b": 1, "a": 0})
-        assert classes(["10", "2"], None, "it") == (("2", "10"), {"10": 1, "2": 0})
+        assert classes(["3", "1"], None, "it") == (("0", "1", "2", "3"), {"3": 3, "1": 1})
         assert classes(["1"], ("x", "y"), "it") == (("x", "y"), {"1": 1})
         assert classes(["1"], ("1", "0"), "it") == (("1", "0"), {"1": 0})  # they are names
         assert classes(["1"], ("y", "x"), "it", ["x", "y"]) == (("y", "x"), {"1": 0})

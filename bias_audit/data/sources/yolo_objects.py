@@ -50,8 +50,11 @@ class YoloObject:
         return 0 if len(self.data) == 4 * 8 else len(self.data) // 16
 
     def extent(self, size: tuple[int, int]) -> Box:
-        """The box around it in a picture of (H, W), in pixels."""
-        points = np.frombuffer(self.data).reshape(-1, 2) * size[::-1]
+        """The box around it in a picture of (H, W), in pixels.
+
+        To their hundredths: files have six digits, and an object of 32 pixels is not to be one of 31.9998.
+        """
+        points = (np.frombuffer(self.data).reshape(-1, 2) * size[::-1]).round(2)
         (x_min, y_min), (x_max, y_max) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
         return x_min, y_min, x_max, y_max
 
