@@ -40,12 +40,14 @@ class Source:
         recognises: whether what lies at a place is such a data set, told by names alone.
         read: lists the samples.
         knows: names of the `SourceOptions` that mean something to it; another one that is given is refused.
+        patterns: whether it reads the files that a pattern names, too.
     """
 
     told: str
     recognises: Callable[[Place], bool]
     read: Read
     knows: tuple[str, ...] = ()
+    patterns: bool = False
 
 
 def _file(*suffixes: str) -> Callable[[Place], bool]:
@@ -61,8 +63,8 @@ def _tree(place: Place) -> bool:
 
 
 SOURCES: dict[str, Source] = {
-    "webdataset": Source("a WebDataset tar or a folder of them", holds_shards, from_shards, ("split",)),
-    "parquet": Source("Parquet files with the bytes of pictures", holds_pictures, from_parquet, ("split",)),
+    "webdataset": Source("a WebDataset tar or a folder of them", holds_shards, from_shards, ("split",), True),
+    "parquet": Source("Parquet files with the bytes of pictures", holds_pictures, from_parquet, ("split",), True),
     "memory": Source("a list of photos that were in memory", _ends_with(LISTING), from_memory, ("split",)),
     "table": Source("a CSV or Parquet table", _file(".csv", ".parquet"), from_table, ("split",)),
     "coco": Source("a COCO file of instances (JSON)", _file(".json"), from_coco, ("images", "objects", "object_size")),
@@ -94,6 +96,9 @@ def open_dataset(data: Path | Url, class_names: ClassNames, options: SourceOptio
         raise DataError(f"no data at {str(data)!r}{unreachable(Path(str(data)))}", f"Give {kinds}.")
     place = place_of(data, options.reach)
     source = next((each for each in SOURCES.values() if each.recognises(place)), None)
+    if place.named and (source is None or not source.patterns):
+        read = ", or ".join(each.told for each in SOURCES.values() if each.patterns)
+        raise DataError(f"the pattern {str(data)!r} names no files that are read together", f"So are read only {read}.")
     if source is None:
         raise DataError(f"{str(data)!r} is no data set of a kind that is read", f"Read are {kinds}.")
     for name in options.kept():
