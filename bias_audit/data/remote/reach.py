@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import BinaryIO
 
 from bias_audit.data.addresses import WEB, Url
-from bias_audit.data.remote.cache import AFTER, VARIABLE, Cache, folder
+from bias_audit.data.remote.cache import AFTER, Cache, folder, not_kept
 from bias_audit.data.remote.failing import NotFetched, declared_size, patiently
 from bias_audit.limits.bounds import DEFAULTS, Limits, beyond
 
@@ -176,9 +176,7 @@ def _write(file: BinaryIO, piece: bytes) -> None:
     try:
         file.write(piece)
     except OSError as error:
-        raise NotFetched(
-            f"it cannot be kept in the cache ({error.strerror}); {VARIABLE} names another folder"
-        ) from error
+        raise not_kept(error) from error
 
 
 def key_of(url: Url) -> str:

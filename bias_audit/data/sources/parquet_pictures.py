@@ -86,7 +86,8 @@ def from_parquet(place: Place, class_names: ClassNames, options: SourceOptions) 
     layout: Layout | None = None
     rows: list[tuple[str, int, Mapping[str, Any], Cell, Cell | None]] = []
     for name, file in files.items():
-        own = _opened(file, lambda parquet, _, at=repr(str(file)): _layout(parquet.schema_arrow, at, options.limits))
+        schema = _opened(file, lambda parquet, state: parquet.schema_arrow)
+        own = _layout(schema, repr(str(file)), options.limits)
         if layout is not None and own != layout:
             raise DataError(
                 f"{str(file)!r} has other columns or class names than the files before it",

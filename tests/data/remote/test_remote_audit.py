@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from file_server import Server
+from packed import as_zip
 from pandas.testing import assert_frame_equal
 
 import bias_audit
@@ -54,6 +55,16 @@ class TestAudit:
         _same(here, there)
         assert there.info.data == "memory://bucket/images"
         assert there.info.name.endswith("on images")
+
+    def test_it_is_that_of_the_archive(self, photos: Path, tmp_path: Path, bucket: Any) -> None:
+        for name in ("images", "masks"):
+            files = {str(file.relative_to(photos / name)): file.read_bytes() for file in (photos / name).rglob("*.png")}
+            bucket.pipe(f"/bucket/{name}.zip", as_zip(tmp_path / f"{name}.zip", files).read_bytes())
+        here = _audit(photos / "images", tmp_path / "here", masks=photos / "masks")
+        there = _audit("memory://bucket/images.zip", tmp_path / "there", masks="memory://bucket/masks.zip")
+        _same(here, there)
+        bucket.store.clear()
+        assert len(dataset_of(load(tmp_path / "there")).samples) == 6
 
     def test_it_is_that_of_the_table(self, photos: Path, tmp_path: Path, server: Server) -> None:
         here = _audit(photos / "photos.csv", tmp_path / "here")
