@@ -134,7 +134,7 @@ class RemoteTree(Tree):
         if url.protocol in WEB:
             raise DataError(
                 f"{str(url)!r} cannot be listed: servers of the web have no folders",
-                "Give a CSV or Parquet table there, with paths relative to it: https://HOST/FOLDER/photos.csv",
+                "Give a file there: an archive (photos.zip), or a CSV or Parquet table with paths relative to it.",
             )
         key = f"{what} {url}"
         if not self.reach.fetch:

@@ -16,6 +16,7 @@ from bias_audit.data.sources.coco import from_coco
 from bias_audit.data.sources.folder import from_folder, with_ignored
 from bias_audit.data.sources.hugging_face import from_image_folder, is_image_folder
 from bias_audit.data.sources.in_memory import from_memory
+from bias_audit.data.sources.mistakes import refuse_saved
 from bias_audit.data.sources.options import ClassNames, SourceOptions
 from bias_audit.data.sources.parquet_pictures import from_parquet, holds_pictures
 from bias_audit.data.sources.sample import sampled
@@ -100,6 +101,7 @@ def open_dataset(data: Path | Url, class_names: ClassNames, options: SourceOptio
         read = ", or ".join(each.told for each in SOURCES.values() if each.patterns)
         raise DataError(f"the pattern {str(data)!r} names no files that are read together", f"So are read only {read}.")
     if source is None:
+        refuse_saved(str(place.tree), [place.file])
         raise DataError(f"{str(data)!r} is no data set of a kind that is read", f"Read are {kinds}.")
     for name in options.kept():
         if name not in (*source.knows, *OF_ALL):
