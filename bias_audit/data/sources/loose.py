@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from bias_audit.data.addresses import Url
-from bias_audit.data.archives import Archive
+from bias_audit.data.archives import SUFFIXES, Archive, archive_of
 from bias_audit.data.folders import LINKED
 from bias_audit.data.locations import Location
 from bias_audit.data.sources.folder import is_image
@@ -44,7 +44,8 @@ def pictures_at(
     if not (found := pictures_below(place.tree)):
         raise DataError(f"the {what} {said} holds no pictures", hint)
     name = given.absolute().name if isinstance(given, Path) else given.name
-    return PurePosixPath(name).stem if isinstance(place.tree, Archive) else name, found
+    packed = isinstance(place.tree, Archive) and name.lower().endswith(SUFFIXES)
+    return PurePosixPath(name).stem if packed else name, found
 
 
 def pictures_below(tree: Tree) -> dict[str, Location]:
@@ -66,6 +67,4 @@ def _hidden(name: str) -> bool:
 
 
 def _leads_into_archive(given: Path | Url) -> bool:
-    from bias_audit.data.archives import archive_of
-
     return isinstance(given, Path) and archive_of(given) is not None

@@ -49,7 +49,7 @@ def no_class_folders(tree: Tree, files: Sequence[str], loose: int) -> DataError:
 
 
 def refuse_saved(said: str, files: Iterable[str], folders: Iterable[str] = ()) -> None:
-    """Refuse what `save_to_disk` of the library `datasets` writes: Arrow streams, which have no index of their pictures.
+    """Refuse what `save_to_disk` of the library `datasets` writes: Arrow streams, without an index of their pictures.
 
     Args:
         said: the data set, as the user names it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -12,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from file_server import Server
-from packed import as_zip
+from packed import as_folder, as_zip
 from pandas.testing import assert_frame_equal
 
 import bias_audit
@@ -176,3 +177,31 @@ class TestFinishedRun:
         with pytest.raises(DataError, match="nothing is fetched"):
             dataset_of(strange)
         assert server.asked == asked
+
+
+def test_what_is_given_beside_the_data_may_lie_elsewhere(photos: Path, tmp_path: Path, bucket: Any) -> None:
+    files = {str(file.relative_to(photos / "images")): file.read_bytes() for file in (photos / "images").rglob("*.png")}
+    for name, data in files.items():
+        bucket.pipe(f"/bucket/odd/{name}", data)
+    bucket.pipe("/bucket/train.zip", as_zip(tmp_path / "train.zip", files).read_bytes())
+    scenes = {f"{name}/{number}.png": next(iter(files.values())) for name in NAMES for number in range(2)}
+    packed, unpacked = as_zip(tmp_path / "scenes.zip", scenes), as_folder(tmp_path / "scenes", scenes)
+    results = [
+        bias_audit.audit(
+            by_ground, photos / "images", masks=photos / "masks", out=tmp_path / out, image_size=(16, 16), batch_size=4,
+            probes=0, discovery=0, train=train, strangers=strangers, backgrounds=backgrounds,
+        )
+        for out, train, strangers, backgrounds in (
+            ("here", photos / "images", as_folder(tmp_path / "odd", files), unpacked),
+            ("there", "memory://bucket/train.zip", "memory://bucket/odd", packed),
+        )
+    ]  # fmt: skip
+    here, there = results
+    for name in ("images", "classes", "strangers", "leakage", "scenes"):
+        assert_frame_equal(getattr(here, name), getattr(there, name))
+    compared = [json.loads((result.path / "shards/train.json").read_text()) for result in results]
+    assert compared[0] == compared[1]
+    assert [each["name"] for each in compared[1]] == sorted(files)
+    assert len(there.strangers) == 6
+    assert (there.scenes["status"] == "ok").all()
+    assert there.info.strangers == "memory://bucket/odd"
