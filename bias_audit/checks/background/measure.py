@@ -105,8 +105,8 @@ def make_composites(context: Context) -> Interventions:
     dataset, explainer, geometry, config = context.dataset, context.explainer, context.outlined, context.config
     records, run = context.records, context.run
     areas = {record["#position"]: record["foreground_area"] for record in records if record.get("mask_status") == OK}
-    backgrounds, reach = context.given.backgrounds, context.given.reach
-    scenes = read_scenes(backgrounds, dataset, geometry, config, context.progress, run.path, reach)
+    paths = context.given
+    scenes = read_scenes(paths.backgrounds, dataset, geometry, config, context.progress, run.path, paths.reach)
     whole = dataset if scenes is None else scenes.whole
     todo = planned(dataset, areas, config, context.groups, scenes)
     given = None
