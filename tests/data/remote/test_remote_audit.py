@@ -205,3 +205,29 @@ def test_what_is_given_beside_the_data_may_lie_elsewhere(photos: Path, tmp_path:
     assert len(there.strangers) == 6
     assert (there.scenes["status"] == "ok").all()
     assert there.info.strangers == "memory://bucket/odd"
+
+
+def test_commands_take_addresses(
+    tmp_path: Path, bucket: Any, server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "net_of_grounds.py").write_text(
+        "import numpy as np\n"
+        "def predict(images):\n"
+        "    p = (images[:, :4, :4, 1] > images[:, :4, :4, 2]).mean(axis=(1, 2))\n"
+        "    return np.stack([1 - p, p], axis=1)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    few = ["--image-size", "16x16", "--quiet"]
+    off = ["--leakage", "0", "--probes", "0", "--discovery", "0"]
+    bucket_given = ["memory://bucket/images", "--masks", "memory://bucket/masks"]
+    for given in (bucket_given, [f"{server.url}/photos.csv"]):
+        out = tmp_path / given[0].rpartition("/")[2]
+        assert main(["audit", "net_of_grounds:predict", *given, "--out", str(out), *few, *off]) == 0, (
+            capsys.readouterr()
+        )
+        result = load(out)
+        assert (result.info.data, len(result.images)) == (given[0], 6)
+        assert set(result.images["mask_kind"]) == {"mask"}
+    assert main(["data", *bucket_given]) == 0
+    assert main(["composites", *bucket_given, "--out", str(tmp_path / "composites"), *few]) == 0
