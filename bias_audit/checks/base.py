@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from bias_audit.checks.evidence import Evidence
     from bias_audit.checks.outcomes import RuleOutcome
     from bias_audit.config import AuditConfig, Thresholds
+    from bias_audit.data.addresses import Url
     from bias_audit.data.batches import Geometry
     from bias_audit.data.dataset import Dataset
     from bias_audit.data.mask_estimates import Estimate
+    from bias_audit.data.remote.reach import Reach
     from bias_audit.heatmaps.given import Results
     from bias_audit.heatmaps.methods import Explainer
     from bias_audit.heatmaps.permutation_tie import Tie
@@ -132,26 +134,28 @@ Part = Literal["images", "compared", "classes"]
 
 @dataclass(frozen=True)
 class Given:
-    """Further paths that an audit was given, beside the model and the test set.
+    """Further paths and addresses that an audit was given, beside the model and the test set.
 
     Attributes:
-        strangers: folder of pictures that belong to no class of the model; None = not given.
-        train: folder of the training pictures; None = not given.
+        strangers: folder or archive of pictures that belong to no class of the model; None = not given.
+        train: folder or archive of the training pictures; None = not given.
         cues: file with names of recurring cues; None = the file beside the run folder, where there is one.
         beside: parent folder of the run folder.
-        backgrounds: folder of real scenes without an object; None = not given.
+        backgrounds: folder or archive of real scenes without an object; None = not given.
         dataset: the data set that is audited; None where there is none yet.
         results: predictions that were made elsewhere, in the place of the model, which then answers to nothing; None =
             there is a model.
+        reach: what may be fetched of them; None = the defaults.
     """
 
-    strangers: Path | None
-    train: Path | None
+    strangers: Path | Url | None
+    train: Path | Url | None
     cues: Path | None
     beside: Path
-    backgrounds: Path | None = None
+    backgrounds: Path | Url | None = None
     dataset: Dataset | None = None
     results: Results | None = None
+    reach: Reach | None = None
 
 
 @dataclass(frozen=True)

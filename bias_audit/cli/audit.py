@@ -69,7 +69,12 @@ def add(
     )
     add_objects(audit)
     add_strangers(audit)
-    audit.add_argument("--train", metavar="DIR", type=Path, help="training pictures: are test photos among them?")
+    audit.add_argument(
+        "--train",
+        metavar="DIR",
+        type=place,
+        help="training pictures: are test photos among them? A folder, an archive or the address of one",
+    )
     audit.add_argument("--cues", metavar="FILE", type=Path, help="names of cues (default: cues.json beside the run)")
     audit.add_argument("--out", metavar="RUN", type=Path, help="run folder (default: reports/MODEL-DATA)")
     add_config(audit)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bias_audit.cli.options import (
     DATA,
+    add_class_map,
     add_config,
     add_custom_objects,
     add_donors,
@@ -37,7 +38,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     add_config(parser)
     add_limits(parser)
     add_verbosity(parser, quiet="only the number of pictures")
-    add_geometry(parser.add_argument_group("what the model gets"))
+    seen = parser.add_argument_group("what the model gets")
+    add_geometry(seen)
+    add_class_map(seen)
     add_custom_objects(add_reading(parser))
     add_donors(parser)
 
@@ -55,6 +58,7 @@ def run(options: argparse.Namespace) -> int:
         masks=options.masks,
         boxes=options.boxes,
         backgrounds=options.backgrounds,
+        class_map=options.class_map,
         allow_outside=options.allow_outside,
         config=config,
         progress=Progress(options.verbosity),

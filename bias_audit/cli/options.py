@@ -56,8 +56,8 @@ MODEL = (
 
 
 DATA = (
-    "folder with a folder per class, or a CSV/Parquet table; or the address of one: s3://, gs://, hf:// (each with a "
-    "package of its own), https:// (tables only)"
+    "folder with a folder per class, a CSV/Parquet table, or an archive (.zip, .tar); or the address of one: s3://, "
+    "gs://, hf:// (each with a package of its own), https:// (files only); or shards: shards-{000..009}.tar"
 )
 """What DATA may be, in words."""
 
@@ -143,7 +143,8 @@ def add_masks(parser: argparse.ArgumentParser) -> None:
         help="foreground masks, a folder or an archive (.zip, .tar): same tree and stems as the images; without masks "
         "and boxes the objects of the experiments are estimated (auto); none = they are not",
     )
-    parser.add_argument("--boxes", metavar="FILE", type=Path, help="table image,x_min,y_min,x_max,y_max: a row per box")
+    text = "table image,x_min,y_min,x_max,y_max: a row per box"
+    parser.add_argument("--boxes", metavar="FILE", type=place, help=text)
 
 
 def add_objects(parser: argparse.ArgumentParser) -> None:
@@ -152,8 +153,9 @@ def add_objects(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--backgrounds",
         metavar="DIR",
-        type=Path,
-        help="real scenes without an object, to paste on without any fill: a folder per class, or scenes of no class",
+        type=place,
+        help="real scenes without an object, to paste on without any fill: a folder per class, or scenes of no class; "
+        "a folder, an archive (.zip, .tar) or the address of one",
     )
 
 
@@ -254,8 +256,9 @@ def add_strangers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strangers",
         metavar="DIR",
-        type=Path,
-        help="pictures of no class that the model knows, in one folder or one per kind: what it takes them for",
+        type=place,
+        help="pictures of no class that the model knows, in one folder or one per kind: what it takes them for; a "
+        "folder, an archive or the address of one",
     )
 
 
@@ -280,7 +283,7 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
         "archive_bytes (of its other parts, 1e8), member_bytes (of a file in an archive of photos, 5e8), "
         "annotation_bytes (of a file of annotations, 2e9), batch_bytes (half the memory), columns (of a table, 1000) "
         "or seconds_per_call (of the model, 600); of data elsewhere fetched_bytes (of a file, 1e9), cache_bytes "
-        "(1e10), remote_files (2e6) and seconds_per_fetch (60); repeatable",
+        "(1e10), remote_files (2e6) and seconds_per_fetch (60); shards (that a pattern names, 1e4); repeatable",
     )
 
 

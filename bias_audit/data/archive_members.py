@@ -6,11 +6,9 @@ import os
 import struct
 import zlib
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import BinaryIO
 
-from bias_audit.data.locations import Stored, state_of
-from bias_audit.files.regular import open_regular
+from bias_audit.data.locations import File, Stored, open_file, stamp
 from bias_audit.limits.bounds import Limits, beyond
 
 _ZIP_HEADER = 30
@@ -46,11 +44,11 @@ class Member(Stored):
         archive: the archive.
         member: its name there, with /.
         part: where its bytes lie.
-        listed: size and time of the archive when it was listed, see `state_of`: offsets are those of that file.
+        listed: what `open_file` said of the archive when it was listed: offsets are those of that file.
         most: most bytes, unpacked, see `Limits`.
     """
 
-    archive: Path
+    archive: File
     member: str
     part: Part = field(compare=False)
     listed: str = field(compare=False)
@@ -62,21 +60,18 @@ class Member(Stored):
             raise ValueError(part.refused)
         if max(part.size, part.packed) > self.most:
             raise ValueError(f"it takes {beyond('member_bytes', max(part.size, part.packed), self.most)}")
-        with open_regular(self.archive) as file:
-            status = os.fstat(file.fileno())
-            if state_of(status) != self.listed:
+        file, state = open_file(self.archive)
+        with file:
+            if state != self.listed:
                 raise ValueError("the archive was changed after it was listed")
-            if part.offset + part.packed > status.st_size:
+            if part.offset + part.packed > file.seek(0, os.SEEK_END):
                 raise ValueError("the archive ends within it")
             file.seek(part.offset)
             return file.read(part.size) if part.crc is None else _unzipped(file, part)
 
     def stamp(self) -> str:
-        try:
-            state = state_of(os.stat(self.archive))
-        except (OSError, ValueError):
-            return "missing"
-        return f"{state}:{self.part.offset}:{self.part.size}:{self.part.crc}"
+        state = stamp(self.archive)
+        return state if state == "missing" else f"{state}:{self.part.offset}:{self.part.size}:{self.part.crc}"
 
     def __str__(self) -> str:
         return f"{self.archive}/{self.member}"

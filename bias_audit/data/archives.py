@@ -20,10 +20,10 @@ from typing import BinaryIO
 
 from bias_audit.data import tar_index
 from bias_audit.data.archive_members import Member, Part
-from bias_audit.data.locations import Location, state_of
+from bias_audit.data.locations import File, Location, open_file
+from bias_audit.data.remote.failing import NotFetched
 from bias_audit.data.trees import Listing, Tree, printable_name, refuse_no_path
 from bias_audit.errors import DataError, reason_line
-from bias_audit.files.regular import open_regular
 from bias_audit.limits.bounds import DEFAULTS, Limits
 
 ZIP, TAR = ".zip", ".tar"
@@ -48,7 +48,7 @@ class Index:
         parts: name of each file, with / and without . and .. -> where it lies.
         ignored: names of members that are no such files -> why, in words.
         unread: why nothing is known of what follows the last of them; "" = it was listed to its end.
-        state: size and time of the archive.
+        state: what `open_file` said of the archive.
     """
 
     parts: Mapping[str, Part]
@@ -68,7 +68,7 @@ class Archive(Tree):
         most: most bytes of a file, see `Limits.member_bytes`.
     """
 
-    path: Path
+    path: File
     root: str
     index: Index = field(compare=False, repr=False)
     most: int = field(default=Limits.member_bytes, compare=False)
@@ -150,24 +150,30 @@ def archive_of(path: Path) -> Path | None:
     return None
 
 
-def open_archive(path: Path, limits: Limits = DEFAULTS) -> Archive:
+def open_archive(path: File, limits: Limits = DEFAULTS) -> Archive:
     """The tree of an archive.
 
     Raises:
         DataError: a file that cannot be read, is no such archive, or is compressed as a whole.
     """
     said = repr(str(path))
+    compressed = DataError(
+        f"{said} is compressed as a whole, so that no file in it can be read by itself",
+        f"Unpack it (tar -xf {path.name}), or pack the photos as a plain .tar or a .zip.",
+    )
+    if path.name.lower().endswith(COMPRESSED):  # before it is fetched for nothing
+        raise compressed
     try:
-        with open_regular(path) as file:
-            if path.name.lower().endswith(COMPRESSED) or file.read(6).startswith(_MAGICS):
-                raise DataError(
-                    f"{said} is compressed as a whole, so that no file in it can be read by itself",
-                    f"Unpack it (tar -xf {path.name}), or pack the photos as a plain .tar or a .zip.",
-                )
+        file, state = open_file(path)
+        with file:
+            if file.read(6).startswith(_MAGICS):
+                raise compressed
             file.seek(0)
-            index = _zip_index(file) if path.name.lower().endswith(ZIP) else _tar_index(file)
+            index = (_zip_index if path.name.lower().endswith(ZIP) else _tar_index)(file, state)
     except DataError:
         raise
+    except NotFetched as error:
+        raise DataError(f"cannot read {said}: {error}") from error
     except Exception as error:  # `zipfile` raises anything on damaged files
         kind = "zip" if path.name.lower().endswith(ZIP) else "tar"
         reason = reason_line(error)[:300]
@@ -185,9 +191,9 @@ def clean_name(name: str) -> str:
     return "" if ".." in parts else "/".join(parts)
 
 
-def _zip_index(file: BinaryIO) -> Index:
+def _zip_index(file: BinaryIO, state: str) -> Index:
     with zipfile.ZipFile(file) as opened:
-        return _index(file, ((_zip_name(each), *_zip_part(each)) for each in opened.infolist() if not each.is_dir()))
+        return _index(state, ((_zip_name(each), *_zip_part(each)) for each in opened.infolist() if not each.is_dir()))
 
 
 def _zip_name(info: zipfile.ZipInfo) -> str:
@@ -209,7 +215,7 @@ def _zip_part(info: zipfile.ZipInfo) -> tuple[Part, str]:
     return Part(info.header_offset, info.compress_size, info.file_size, info.CRC, deflated, refused), ""
 
 
-def _tar_index(file: BinaryIO) -> Index:
+def _tar_index(file: BinaryIO, state: str) -> Index:
     found: list[tuple[str, Part, str]] = []
     unread = ""
     try:
@@ -222,10 +228,10 @@ def _tar_index(file: BinaryIO) -> Index:
         if not found:
             raise
         unread = f"what follows the first {len(found):,} files is not read: {error}"
-    return _index(file, found, unread)
+    return _index(state, found, unread)
 
 
-def _index(file: BinaryIO, members: Iterable[tuple[str, Part, str]], unread: str = "") -> Index:
+def _index(state: str, members: Iterable[tuple[str, Part, str]], unread: str = "") -> Index:
     """The index of an archive, made of (name as it is written, where it lies, what it is instead of a file or "")."""
     parts: dict[str, Part] = {}
     ignored: dict[str, str] = {}
@@ -237,4 +243,4 @@ def _index(file: BinaryIO, members: Iterable[tuple[str, Part, str]], unread: str
             ignored[name] = "a note of macOS"
         else:
             parts[name] = Part(refused=TWICE) if name in parts else part
-    return Index(parts, ignored, unread, state_of(os.fstat(file.fileno())))
+    return Index(parts, ignored, unread, state)

@@ -44,8 +44,19 @@ class Stored(ABC):
         """Name that tells the kind of its content by its suffix, as that of a file does."""
 
 
+class Filed(Stored):
+    """A place whose bytes are a file of this disk while they are read, so that a part of them can be read alone."""
+
+    @abstractmethod
+    def open(self) -> tuple[BinaryIO, str]:
+        """(the bytes, opened for reading; text that is another when they are others). Errors as of `read`."""
+
+
 Location = Path | Stored
 """Where bytes lie. A file is a path."""
+
+File = Path | Filed
+"""What can be read in part: an archive, or a Parquet file with pictures."""
 
 
 def suffix_of(location: Location) -> str:
@@ -83,6 +94,14 @@ def read_annotations(location: Location, most: int) -> str:
 def open_location(location: Location) -> BinaryIO:
     """What lies there, opened for reading. Errors as in `read_location`."""
     return io.BytesIO(location.read()) if isinstance(location, Stored) else open_regular(location)
+
+
+def open_file(file: File) -> tuple[BinaryIO, str]:
+    """(a file, opened for reading; text that is another when its bytes are others). Errors as in `read_location`."""
+    if isinstance(file, Filed):
+        return file.open()
+    opened = open_regular(file)
+    return opened, state_of(os.fstat(opened.fileno()))
 
 
 def stamp(location: Location | None) -> str:

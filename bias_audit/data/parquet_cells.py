@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from bias_audit.data.locations import Stored, state_of
+from bias_audit.data.locations import File, Stored, open_file, stamp
 from bias_audit.errors import reason_of
-from bias_audit.files.regular import open_regular
 from bias_audit.limits.bounds import Limits, beyond
 from bias_audit.limits.memory import UNKNOWN, main_memory
 
@@ -30,12 +27,12 @@ class Cell(Stored):
         column: name of the column.
         row: its row in the file, from 0.
         group, place: its row group, and its row in that.
-        listed: size and time of the file when it was listed, see `state_of`.
+        listed: what `open_file` said of the file when it was listed.
         shown: name of the picture, which tells its kind; "" = the file does not say it.
         most: most bytes of a row group, see `Limits.member_bytes`.
     """
 
-    file: Path
+    file: File
     column: str
     row: int
     group: int = field(compare=False)
@@ -51,10 +48,8 @@ class Cell(Stored):
         return data
 
     def stamp(self) -> str:
-        try:
-            return f"{state_of(os.stat(self.file))}:{self.row}"
-        except (OSError, ValueError):
-            return "missing"
+        state = stamp(self.file)
+        return state if state == "missing" else f"{state}:{self.row}"
 
     def __str__(self) -> str:
         return f"{self.file}#{self.row} ({self.column})"
@@ -76,7 +71,7 @@ class RowGroups:
         self._kept: OrderedDict[tuple[object, ...], list[bytes | None]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def rows(self, file: Path, column: str, group: int, listed: str, most: int) -> list[bytes | None]:
+    def rows(self, file: File, column: str, group: int, listed: str, most: int) -> list[bytes | None]:
         """Bytes in each row of a row group; None where a row has none.
 
         Raises:
@@ -105,14 +100,15 @@ def _bytes(rows: list[bytes | None]) -> int:
     return sum(len(each) for each in rows if each is not None)
 
 
-def _read(file: Path, column: str, group: int, listed: str, most: int) -> list[bytes | None]:
+def _read(file: File, column: str, group: int, listed: str, most: int) -> list[bytes | None]:
     import pyarrow.compute
     import pyarrow.parquet
 
     rows: list[bytes | None] = []
     taken = 0
-    with open_regular(file) as opened:
-        if state_of(os.fstat(opened.fileno())) != listed:
+    opened, state = open_file(file)
+    with opened:
+        if state != listed:
             raise ValueError("the Parquet file was changed after it was listed")
         try:
             parquet = pyarrow.parquet.ParquetFile(opened)

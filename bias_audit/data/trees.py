@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -14,10 +14,12 @@ from bias_audit.data.addresses import Url, is_address
 from bias_audit.data.dataset import printable_path
 from bias_audit.data.folders import list_files, list_folders
 from bias_audit.data.locations import Location
+from bias_audit.data.patterns import halves, is_pattern, names_of
 from bias_audit.errors import DataError, reason_of
 from bias_audit.limits.bounds import DEFAULTS
 
 if TYPE_CHECKING:
+    from bias_audit.data.archives import Archive
     from bias_audit.data.remote.reach import Reach
 
 
@@ -78,6 +80,17 @@ class Tree(ABC):
         """Whether there is a file of this name."""
         folder, _, _ = name.rpartition("/")
         return name in self.files(folder).files
+
+    def absent(self, name: str) -> str:
+        """Why there is no file of this name that can be read, as the end of a sentence; "" where there is one."""
+        return "" if self.has(name) else "there is no such file"
+
+    def reserve(self, names: Iterable[str]) -> None:  # noqa: B027 - what lies here needs no room
+        """Refuse files that cannot be read in part: what lies elsewhere has to be kept here as a whole.
+
+        Raises:
+            DataError: as said.
+        """
 
     def ignored(self) -> Mapping[str, str]:
         """Names of what lies in it and is no file that can be read -> what it is, in words."""
@@ -155,11 +168,13 @@ class Place:
 
     Attributes:
         tree: the tree.
-        file: name of the file in it; "" = the data set is the tree as a whole.
+        file: name of the file in it, or a pattern of names; "" = the data set is the tree as a whole.
+        named: names of the files that the pattern stands for, all of which are there; () = it is no pattern.
     """
 
     tree: Tree
     file: str = ""
+    named: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return str(self.tree) if not self.file else f"{self.tree}/{self.file}"
@@ -176,10 +191,13 @@ class Place:
 
 
 def exists(data: Path | Url) -> bool:
-    """Whether something lies at a path, or may lie there in an archive: photos.zip/table.csv; or at an address."""
+    """Whether something lies at a path, or may lie there in an archive: photos.zip/table.csv; or at an address.
+
+    A path with braces, which nothing is called, is a pattern.
+    """
     from bias_audit.data.archives import archive_of
 
-    return isinstance(data, Url) or os.path.exists(data) or archive_of(data) is not None
+    return isinstance(data, Url) or os.path.exists(data) or archive_of(data) is not None or is_pattern(str(data))
 
 
 def is_tree(path: Path | Url) -> bool:
@@ -195,46 +213,90 @@ def tree_of(path: Path | Url, reach: Reach | None = None) -> Tree:
     Raises:
         DataError: an archive that cannot be read, or a file elsewhere.
     """
-    from bias_audit.data.archives import open_archive
-
-    if isinstance(path, Url):
-        place = place_of(path, reach)
-        if place.file:
-            raise DataError(f"{str(path)!r} is a file, not a folder")
-        return place.tree
-    return Folder(path, reach) if path.is_dir() else open_archive(path, DEFAULTS if reach is None else reach.limits)
+    if not isinstance(path, Url) and path.is_dir():
+        return Folder(path, reach)
+    if (packed := _packed_at(path, reach)) is not None and not packed[1]:
+        return packed[0]
+    place = place_of(path, reach)
+    if place.file:
+        raise DataError(f"{str(path)!r} is a file, not a folder")
+    return place.tree
 
 
 def place_of(data: Path | Url, reach: Reach | None = None) -> Place:
     """The place that a path, which exists, or an address names; in an archive a file or a folder: photos.zip/table.csv.
 
     Args:
-        data: the path or the address.
+        data: the path or the address; with braces, which nothing on disk is called, a pattern of names.
         reach: what may be fetched, and what a file may cost; None = the defaults.
 
     Raises:
-        DataError: an archive that cannot be read, or no such file in it.
+        DataError: an archive that cannot be read, no such file in it, a pattern that is wrong, or one that names a file
+            that is not there.
     """
-    from bias_audit.data.archives import archive_of, open_archive
-
-    if isinstance(data, Url):
+    if isinstance(data, Path) and os.path.isdir(data):
+        return Place(Folder(data, reach))
+    if is_pattern(str(data)) and (isinstance(data, Url) or not os.path.exists(data)):
+        return _pattern_at(data, reach)
+    packed = _packed_at(data, reach)
+    if packed is None:
+        if isinstance(data, Path):
+            return Place(Folder(data.parent, reach), data.name)
         from bias_audit.data.remote.reach import Reach
         from bias_audit.data.remote.tree import remote_place
 
         return remote_place(data, reach or Reach())
-    archive = archive_of(data)
-    if archive is None or data.is_dir():
-        return Place(Folder(data, reach)) if data.is_dir() else Place(Folder(data.parent, reach), data.name)
-    tree = open_archive(archive, DEFAULTS if reach is None else reach.limits)
-    if archive == data:
+    tree, name = packed
+    if not name:
         return Place(tree.inner())
-    name = data.relative_to(archive).as_posix()
     if not tree.has(name) and not tree.files(name).files:
-        raise DataError(f"no {name!r} in the archive {str(archive)!r}")
+        raise DataError(f"no {name!r} in the archive {str(tree)!r}")
     if not tree.has(name):
         return Place(tree.below(name))
     folder, _, file = name.rpartition("/")
     return Place(tree.below(folder) if folder else tree, file)
+
+
+def _packed_at(data: Path | Url, reach: Reach | None) -> tuple[Archive, str] | None:
+    """(the archive that a path or an address names or leads into, name in it or ""); None = no archive."""
+    from bias_audit.data.archives import archive_of, open_archive
+
+    limits = DEFAULTS if reach is None else reach.limits
+    if isinstance(data, Url):
+        from bias_audit.data.remote.reach import Reach
+        from bias_audit.data.remote.tree import remote_archive
+
+        found = remote_archive(data, reach or Reach())
+        return None if found is None else (open_archive(found[0], limits), found[1])
+    if (path := archive_of(data)) is None:
+        return None
+    return open_archive(path, limits), "" if path == data else data.relative_to(path).as_posix()
+
+
+def _pattern_at(data: Path | Url, reach: Reach | None) -> Place:
+    """The place of the files that a pattern names."""
+    said, limits = repr(str(data)), DEFAULTS if reach is None else reach.limits
+    tree: Tree
+    if isinstance(data, Url):
+        from bias_audit.data.remote.reach import Reach
+        from bias_audit.data.remote.tree import remote_pattern
+
+        tree, pattern = remote_pattern(data, reach or Reach())
+    else:
+        root, pattern = halves(data.as_posix())
+        folder = Path(root or ("/" if data.is_absolute() else "."))
+        if not os.path.isdir(folder):
+            raise DataError(f"no data at {said}: there is no folder {str(folder)!r}")
+        tree = Folder(folder, reach)
+    named = names_of(pattern, said, limits)
+    if missing := {name: why for name in named if (why := tree.absent(name))}:
+        name, why = next(iter(missing.items()))
+        raise DataError(
+            f"the pattern {said} names {len(named)} files, of which {len(missing)} cannot be read, the first "
+            f"{name!r}: {why}",
+            "Name the files that are there: what is missing may be what the audit would have found.",
+        )
+    return Place(tree, pattern, named)
 
 
 def refuse_no_path(value: str, where: str) -> None:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from bias_audit.config import AuditConfig
 from bias_audit.data.batches import Geometry, load_in_order
 from bias_audit.data.dataset import Sample
-from bias_audit.data.folders import LINKED, list_files
-from bias_audit.data.sources.folder import KERAS_FORMATS, OTHER_FORMATS
+from bias_audit.data.sources.loose import pictures_below
+from bias_audit.data.trees import Folder
 from bias_audit.errors import ConfigError
 from bias_audit.heatmaps.methods import Explainer
 from bias_audit.models.base import Model
@@ -110,13 +110,8 @@ def look(
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """All picture files below a folder, in the order of their paths; hidden files and folders are left out.
-
-    A folder that cannot be listed counts as a picture, which nobody can read either: so it is a row, and is not lost.
-    """
-    listed = list_files(folder, lambda name: not name.startswith("."))
-    pictures = [path for path in listed.files if path.name.lower().endswith((*KERAS_FORMATS, *OTHER_FORMATS))]
-    return sorted([*pictures, *(path for path, why in listed.unread.items() if why != LINKED)])
+    """All picture files below a folder, see `pictures_below`."""
+    return [each for each in pictures_below(Folder(folder)).values() if isinstance(each, Path)]
 
 
 def name_outputs(model: Model, config: AuditConfig, given: Sequence[str] | None = None) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from bias_audit.errors import ConfigError
 
-_UNITS = {"pixels": "pixels", "columns": "columns", "remote_files": "files"}
+_UNITS = {"pixels": "pixels", "columns": "columns", "remote_files": "files", "shards": "files"}
 """Limit -> what it counts, where that is neither bytes nor seconds."""
 
 _SECONDS = ("seconds_per_call", "seconds_per_fetch")
@@ -38,6 +38,7 @@ class Limits:
         fetched_bytes: of one file that is fetched from elsewhere.
         cache_bytes: of what was fetched and is kept on this disk, for all data sets together.
         remote_files: that the listing of a data set elsewhere may hold.
+        shards: files that a pattern in braces may name.
         seconds_per_fetch: for one try to fetch a file.
         seconds_per_call: for one call of the model, the first with its loading and tracing; the command ends after it.
     """
@@ -52,6 +53,7 @@ class Limits:
     fetched_bytes: int = 1_000_000_000
     cache_bytes: int = 10_000_000_000
     remote_files: int = 2_000_000
+    shards: int = 10_000
     seconds_per_fetch: float = 60
     seconds_per_call: float = 600
 

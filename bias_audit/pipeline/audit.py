@@ -21,7 +21,7 @@ from bias_audit.checks.installed import versions
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.config import AUTO_PREPROCESS, AuditConfig, Thresholds, configured
 from bias_audit.data import sampling
-from bias_audit.data.addresses import data_address
+from bias_audit.data.addresses import Url, data_address
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.in_memory.keeping import Given as InMemory
@@ -67,10 +67,10 @@ def audit(
     ids: str | Sequence[Any] | None = None,
     value_range: tuple[int, int] | None = None,
     cache: str | Path | None = None,
-    backgrounds: str | Path | None = None,
-    strangers: str | Path | None = None,
+    backgrounds: str | Path | Url | None = None,
+    strangers: str | Path | Url | None = None,
     cues: str | Path | None = None,
-    train: str | Path | None = None,
+    train: str | Path | Url | None = None,
     out: str | Path | None = None,
     class_map: str | Path | Mapping[str, Sequence[int]] | None = None,
     allow_outside: bool = False,
@@ -102,12 +102,13 @@ def audit(
             the path of a file, or the beginning of the hash of their content where the order may be another each time.
         value_range: of photos in memory that are floats: (0, 1) or (0, 255); None = seen from their values.
         cache: folder that keeps photos in memory as PNG files for later audits; None = the run folder, up to 2 GB.
-        backgrounds: folder of real scenes without an object: a folder per class, whose scenes lend the backgrounds of
-            the classes in the place of emptied photos, or scenes of no class.
-        strangers: folder of pictures that belong to none of the model's classes, flat or with a folder per kind.
+        backgrounds: real scenes without an object: a folder per class, whose scenes lend the backgrounds of the
+            classes in the place of emptied photos, or scenes of no class. It, strangers and train are a folder or a zip
+            or tar archive, also by its address.
+        strangers: pictures that belong to none of the model's classes, flat or with a folder per kind.
         cues: file with names of recurring cues, as `bias-audit name` writes it; None = cues.json beside the run folder,
             where there is one.
-        train: folder of the training pictures, to find copies of test photos among them.
+        train: the training pictures, to find copies of test photos among them.
         out: run folder; None = a new temporary folder (`result.path`).
         class_map: JSON file or dict, class name -> output indices, where outputs and classes are not one to one.
         allow_outside: let a table name files outside its folder.
@@ -157,7 +158,11 @@ def audit(
     config = outlines.settled(config, dataset)
     groups = group_codes(dataset, config.cluster)
     beside = run.path.absolute().parent
-    given = Given(_path(strangers), _path(train), _path(cues), beside, _path(backgrounds), dataset)
+    given = Given(
+        *(_place(strangers), _place(train), None if cues is None else Path(cues), beside),
+        *(_place(backgrounds), dataset),
+        reach=reading.reach,
+    )
     read = {name: digest for check in checks for name, digest in check.fingerprints(given).items()}
 
     ready: results.Ready | None = None
@@ -318,8 +323,8 @@ def _choice(kept: dict[str, Any]) -> dict[str, Any]:
     return {**kept, "method": str(kept["method"]), "layer": str(kept["layer"]), "images": int(kept["images"])}
 
 
-def _path(given: str | Path | None) -> Path | None:
-    return None if given is None else Path(given)
+def _place(given: str | Path | Url | None) -> Path | Url | None:
+    return None if given is None else data_address(given)
 
 
 def _write_pictures(

@@ -30,7 +30,7 @@ def write_composites(
     out: str | Path,
     masks: str | Path | Url | None = None,
     boxes: str | Path | None = None,
-    backgrounds: str | Path | None = None,
+    backgrounds: str | Path | Url | None = None,
     class_map: str | Path | Mapping[str, Sequence[int]] | None = None,
     allow_outside: bool = False,
     config: AuditConfig | None = None,
@@ -68,7 +68,7 @@ def write_composites(
     if manifest.begin(folder, settings, of):
         progress.note(f"Going on in {str(folder)!r}: pictures that are there are not written again.")
     hold(folder, "composites")
-    scenes = None if backgrounds is None else Path(backgrounds)
-    made = write(dataset, geometry, config, groups, scenes, folder, progress)
+    scenes = None if backgrounds is None else data_address(backgrounds)
+    made = write(dataset, geometry, config, groups, scenes, folder, progress, reading.reach)
     manifest.finish(folder, settings, of, made.pictures, made.contents)
     return made

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bias_audit.config import AuditConfig
+from bias_audit.data.addresses import Url
 from bias_audit.data.in_memory.keeping import Given, Kept, keep
 from bias_audit.data.in_memory.store import WITHOUT_CACHE, prune
 from bias_audit.errors import ConfigError
@@ -18,8 +19,8 @@ from bias_audit.run.progress import Progress
 
 
 def on_disk(data: Any) -> bool:
-    """Whether data, or masks, are a path."""
-    return isinstance(data, str | os.PathLike)
+    """Whether data, or masks, are a path or an address."""
+    return isinstance(data, str | os.PathLike | Url)
 
 
 def refuse_for_paths(ids: Any, value_range: Any, cache: Any, masks: Any) -> None:
@@ -75,16 +76,16 @@ def put_on_disk(
         )
 
 
-def drop_others(data: str | Path, kept: Kept | None, run: Run) -> None:
+def drop_others(data: str | Path | Url, kept: Kept | None, run: Run) -> None:
     """Remove photos from the run folder that an earlier audit kept there, and this one does not use.
 
     Args:
-        data: path of this audit's data; where it is a list in that very folder, nothing is removed.
+        data: path or address of this audit's data; where it is a list in that very folder, nothing is removed.
         kept: this audit's photos, if they were in memory.
         run: the run, which is started.
     """
     folder = run.path / PHOTOS
-    own = os.path.realpath(os.path.dirname(data)) == os.path.realpath(folder)
+    own = os.path.realpath(os.path.dirname(str(data))) == os.path.realpath(folder)
     if kept is not None or not own:
         prune(folder, kept.used if kept is not None and own else ())
 

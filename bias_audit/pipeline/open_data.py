@@ -15,7 +15,7 @@ from bias_audit.config import AuditConfig
 from bias_audit.data import sources
 from bias_audit.data.addresses import Url, data_address
 from bias_audit.data.dataset import Dataset
-from bias_audit.data.sources.attach import attach_boxes, attach_masks
+from bias_audit.data.sources.attach import attach_boxes, attach_masks, table_of_boxes
 from bias_audit.data.sources.options import SourceOptions
 from bias_audit.errors import ConfigError, DataError
 
@@ -29,7 +29,7 @@ def reading_of(how: Mapping[str, Any], config: AuditConfig, *, outside: bool) ->
 def open_data(
     data: Path | Url,
     masks: str | Path | Url | None,
-    boxes: str | Path | None,
+    boxes: str | Path | Url | None,
     config: AuditConfig,
     options: SourceOptions,
 ) -> Dataset:
@@ -48,7 +48,7 @@ def open_data(
     if masks is not None:
         dataset = attach_masks(dataset, data_address(masks), options.reach)
     if boxes is not None:
-        dataset = attach_boxes(dataset, Path(boxes), options.limits.columns)
+        dataset = attach_boxes(dataset, table_of_boxes(boxes), options.limits.columns)
     return dataset
 
 

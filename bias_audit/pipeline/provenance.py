@@ -49,8 +49,8 @@ def describe(
     seconds: dict[str, float],
     checks: Sequence[Check],
     measured: Mapping[str, Measured],
-    strangers: str | Path | None = None,
-    backgrounds: str | Path | None = None,
+    strangers: str | Path | Url | None = None,
+    backgrounds: str | Path | Url | None = None,
     data_options: Mapping[str, Any] | None = None,
 ) -> RunInfo:
     """Make the provenance of a fresh audit, as audit.json holds it.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bias_audit.config import AuditConfig
+from bias_audit.data.addresses import Url
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.manifest import BLACK, MANIFEST, ORIGINAL, Manifest, read_manifest
 from bias_audit.data.prediction_table import IMAGE_ID, read_predictions
@@ -72,7 +73,7 @@ def refuse_both(
     predictions: str | Path | None,
     composites: str | Path | None,
     heatmaps: str | Path | None,
-    strangers: str | Path | None,
+    strangers: str | Path | Url | None,
     config: AuditConfig,
 ) -> None:
     """Refuse a model beside predictions, neither of them, and what only one of them goes with.
@@ -107,7 +108,9 @@ def refuse_both(
         )
 
 
-def made_with(config: AuditConfig, size: tuple[int, int] | None, backgrounds: str | Path | None) -> dict[str, Any]:
+def made_with(
+    config: AuditConfig, size: tuple[int, int] | None, backgrounds: str | Path | Url | None
+) -> dict[str, Any]:
     """The settings from which the choice and the pixels of composites follow, by name.
 
     Args:
@@ -129,7 +132,7 @@ def read_results(
     heatmaps: str | Path | None,
     dataset: Dataset,
     config: AuditConfig,
-    backgrounds: str | Path | None = None,
+    backgrounds: str | Path | Url | None = None,
 ) -> Ready:
     """Read what was given in the place of a model.
 

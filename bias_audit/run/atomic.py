@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import itertools
 import os
 import re
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,17 @@ def sweep(folder: Path) -> None:
 
 
 def _store(target: Path, content: bytes) -> None:
+    with begun(target) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def begun(target: Path) -> Iterator[io.BufferedRandom]:
+    """A file that is written piece by piece under a temporary name, and renamed when the block ends without an error.
+
+    Raises:
+        OSError: the disk is full, the folder cannot be written, or what lies there is no regular file.
+    """
     with contextlib.suppress(FileNotFoundError):
         mode = target.lstat().st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):  # renaming onto a folder fails
@@ -94,8 +106,8 @@ def _store(target: Path, content: bytes) -> None:
     temporary = target.with_name(f".{target.name}.{os.getpid()}-{next(_COUNT)}.tmp")
     try:
         temporary.unlink(missing_ok=True)
-        with open(temporary, "xb") as file:  # a link that somebody put there is not followed
-            file.write(content)
+        with open(temporary, "x+b") as file:  # a link that somebody put there is not followed
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(target)

@@ -68,13 +68,13 @@ def answers(attempt: Attempt) -> str:
     rng = attempt.rng
     png = (attempt.world / "x.png").read_bytes()
     table = b"image,label\na.png,a\nb.png,b\nc.png,b\n"
-    odd, attempt.what = _answer(rng, rng.choice((png, table)))
+    odd, attempt.what = answer_of(rng, rng.choice((png, table)))
     target = rng.choice(("/t.csv", "/a.png", "/a.png", "/b.png"))
     attempt.what += f" for {target}"
     whole = {"/t.csv": table, "/a.png": png, "/b.png": png, "/c.png": png}
     limits = Limits(fetched_bytes=1_000_000, seconds_per_fetch=1)
     found = []
-    with _quick(attempt.folder), _serving({**{path: _plain(body) for path, body in whole.items()}, target: odd}) as url:
+    with quick(attempt.folder), serving({**{path: plain(body) for path, body in whole.items()}, target: odd}) as url:
 
         def read() -> None:
             dataset = open_dataset(data_address(f"{url}/t.csv"), None, SourceOptions(limits=limits))
@@ -91,7 +91,7 @@ def answers(attempt: Attempt) -> str:
     return REFUSED if answer == REFUSED or any(loaded.status != "ok" for loaded in found) else HARMLESS
 
 
-def _plain(body: bytes) -> bytes:
+def plain(body: bytes) -> bytes:
     return b'HTTP/1.0 200 OK\r\nContent-Length: %d\r\nETag: "1"\r\n\r\n' % len(body) + body
 
 
@@ -104,7 +104,7 @@ _TARGETS = (
 )  # fmt: skip
 
 
-def _answer(rng: Random, body: bytes) -> tuple[bytes, str]:
+def answer_of(rng: Random, body: bytes) -> tuple[bytes, str]:
     """What a server may answer in the place of `body`, and what it is in words."""
     ok = b"HTTP/1.0 200 OK\r\n"
     match rng.randrange(9):
@@ -131,11 +131,11 @@ def _answer(rng: Random, body: bytes) -> tuple[bytes, str]:
         case 7:
             return b"", "no answer"
         case _:
-            return changed_bytes(_plain(body), rng)
+            return changed_bytes(plain(body), rng)
 
 
 @contextlib.contextmanager
-def _serving(said: dict[str, bytes]) -> Iterator[str]:
+def serving(said: dict[str, bytes]) -> Iterator[str]:
     """A server that answers a path with these bytes, of which HEAD gets what stands before the body."""
     listening = socket.create_server(("127.0.0.1", 0))
     ended = threading.Event()
@@ -165,7 +165,7 @@ def _serving(said: dict[str, bytes]) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _quick(folder: Path) -> Iterator[None]:
+def quick(folder: Path) -> Iterator[None]:
     """A cache of its own, and no waiting between tries."""
     from bias_audit.data.remote import failing
 

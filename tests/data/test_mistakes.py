@@ -113,3 +113,31 @@ def test_masks_without_a_picture_are_named(tmp_path: Path) -> None:
     touch(tmp_path / "masks", "a/1.png", "a/2.png", "c/1.png")
     dataset = attach_masks(open_dataset(tmp_path / "photos", None), tmp_path / "masks")
     assert dataset.unused_masks == ("a/2.png", "c/1.png")
+
+
+class TestSavedByDatasets:
+    """Folders that `save_to_disk` of the library `datasets` writes, with the names of its version 5.2."""
+
+    FILES = ("data-00000-of-00001.arrow", "dataset_info.json", "state.json")
+
+    def test_a_data_set(self, tmp_path: Path) -> None:
+        said = refused(touch(tmp_path, *self.FILES))
+        assert said.message.startswith(f"{str(tmp_path)!r} holds Arrow files of the library `datasets` (save_to_disk)")
+        loaded = f"datasets.load_from_disk({str(tmp_path)!r})"
+        assert f"bias_audit.audit(model, {loaded})" in said.hint
+        assert f"{loaded}.to_parquet('test.parquet')" in said.hint
+
+    def test_a_dictionary_of_them(self, tmp_path: Path) -> None:
+        parts = [f"{part}/{name}" for part in ("train", "test") for name in self.FILES]
+        said = refused(touch(tmp_path, "dataset_dict.json", *parts))
+        assert f"audit(model, datasets.load_from_disk({str(tmp_path)!r})['test'])" in said.hint
+
+    def test_an_arrow_file(self, tmp_path: Path) -> None:
+        touch(tmp_path, self.FILES[0])
+        for place in (tmp_path, tmp_path / self.FILES[0]):
+            said = refused(place)
+            assert f"datasets.Dataset.from_file({str(tmp_path / self.FILES[0])!r})" in said.hint
+
+    def test_beside_classes_they_are_other_files(self, tmp_path: Path) -> None:
+        touch(tmp_path, *self.FILES, "husky/1.jpg", "wolf/1.jpg")
+        assert open_dataset(tmp_path, None).class_names == ("husky", "wolf")

@@ -79,7 +79,7 @@ class Background(Check):
             return {"backgrounds": ""}
         from bias_audit.checks.background.measure import listed_scenes
 
-        return {"backgrounds": listed_scenes(given.backgrounds, given.dataset)}
+        return {"backgrounds": listed_scenes(given.backgrounds, given.dataset, given.reach)}
 
     def measure(self, context: Context) -> Measured:
         """Make composites of a sample of every class and predict them, or read those of an interrupted audit."""

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from bias_audit.checks.background.photo_effects import intervention_columns
 from bias_audit.checks.base import Context, Measured
 from bias_audit.checks.examples import in_proportion
 from bias_audit.config import FIRST_FILL, NO_FILL, SECOND_FILL, AuditConfig
+from bias_audit.data.addresses import Url
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset
 from bias_audit.heatmaps import attention
@@ -39,6 +40,9 @@ from bias_audit.run.statuses import (
     predictions_of,
 )
 from bias_audit.run.tables import table
+
+if TYPE_CHECKING:
+    from bias_audit.data.remote.reach import Reach
 
 Example = dict[str, Any]
 """A composite kept for the report, as an entry of pictures.json."""
@@ -101,7 +105,8 @@ def make_composites(context: Context) -> Interventions:
     dataset, explainer, geometry, config = context.dataset, context.explainer, context.outlined, context.config
     records, run = context.records, context.run
     areas = {record["#position"]: record["foreground_area"] for record in records if record.get("mask_status") == OK}
-    scenes = read_scenes(context.given.backgrounds, dataset, geometry, config, context.progress, run.path)
+    paths = context.given
+    scenes = read_scenes(paths.backgrounds, dataset, geometry, config, context.progress, run.path, paths.reach)
     whole = dataset if scenes is None else scenes.whole
     todo = planned(dataset, areas, config, context.groups, scenes)
     given = None
@@ -177,9 +182,9 @@ def make_composites(context: Context) -> Interventions:
     return Interventions(composed, examples, photos, emptied, () if scenes is None else scenes.records)
 
 
-def listed_scenes(folder: Path, dataset: Dataset) -> str:
+def listed_scenes(folder: Path | Url, dataset: Dataset, reach: Reach | None = None) -> str:
     """Hash of the listing of real scenes; for the arguments and errors see `scenes.open_scenes`."""
-    return real_scenes.open_scenes(folder, dataset).fingerprint()
+    return real_scenes.open_scenes(folder, dataset, reach).fingerprint()
 
 
 def planned(
@@ -198,18 +203,24 @@ def planned(
 
 
 def read_scenes(
-    folder: Path | None, dataset: Dataset, geometry: Geometry, config: AuditConfig, progress: Progress, beside: Path
+    folder: Path | Url | None,
+    dataset: Dataset,
+    geometry: Geometry,
+    config: AuditConfig,
+    progress: Progress,
+    beside: Path,
+    reach: Reach | None = None,
 ) -> real_scenes.Scenes | None:
     """The real scenes of an audit; None where no folder was given, or no composites are made.
 
     Args:
-        folder: folder of the scenes.
+        folder, reach: as of `scenes.open_scenes`.
         dataset, geometry, config, progress: of the audit.
         beside: where a file lies that holds the scenes if they take more than a batch may.
     """
     if folder is None or config.interventions == 0:
         return None
-    listed = real_scenes.open_scenes(folder, dataset)
+    listed = real_scenes.open_scenes(folder, dataset, reach)
     with progress.stage("Reading backgrounds", len(listed.samples), "scenes") as advance:
         return real_scenes.read_scenes(listed, dataset, geometry, config.seed, config.donors, advance, beside)
 

@@ -7,25 +7,27 @@ composites of their own. See docs/science.md#real-scenes.
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.config import NO_FILL
+from bias_audit.data.addresses import Url
 from bias_audit.data.batches import Geometry, load
-from bias_audit.data.dataset import Dataset, Sample, printable_path
+from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.data.sampling import rank
+from bias_audit.data.sources.loose import pictures_at
 from bias_audit.errors import DataError
-from bias_audit.files.regular import unreachable
-from bias_audit.heatmaps.unlabelled import pictures_in
 from bias_audit.interventions.donors import NO_LABEL, donors_per_class
 from bias_audit.limits.memory import bytes_array
 from bias_audit.run.statuses import NOT_SAMPLED, OK
+
+if TYPE_CHECKING:
+    from bias_audit.data.remote.reach import Reach
 
 FEW = 20
 """Scenes per class below which a note says that what they have in common by chance may count
@@ -54,12 +56,13 @@ class Scenes:
     records: Sequence[Mapping[str, Any]]
 
 
-def open_scenes(folder: Path, dataset: Dataset) -> Dataset:
+def open_scenes(folder: Path | Url, dataset: Dataset, reach: Reach | None = None) -> Dataset:
     """List the scenes of a folder; links to folders are not followed, and hidden files are left out.
 
     Args:
-        folder: folder with a folder of scenes per class, or with scenes of no class.
+        folder: folder or archive with a folder of scenes per class, or with scenes of no class, also by its address.
         dataset: the data set, whose classes the folders may name.
+        reach: what may be fetched; None = the defaults.
 
     Returns:
         a data set with the same classes; the label of a scene is that of its folder, NO_LABEL for scenes of no class.
@@ -67,11 +70,7 @@ def open_scenes(folder: Path, dataset: Dataset) -> Dataset:
     Raises:
         DataError: there is no such folder, it holds no pictures, or it has folders for a part of the classes only.
     """
-    if not os.path.isdir(folder):
-        raise DataError(f"no folder of backgrounds at {str(folder)!r}{unreachable(folder)}", _HINT)
-    names = {printable_path(path, folder): path for path in pictures_in(folder)}
-    if not names:
-        raise DataError(f"the folder of backgrounds {str(folder)!r} holds no pictures", _HINT)
+    _, names = pictures_at(folder, "folder of backgrounds", _HINT, reach)
     classes = {name: label for label, name in enumerate(dataset.class_names)}
     owners = {image_id: classes.get(image_id.split("/")[0] if "/" in image_id else "") for image_id in names}
     if any(owner is not None for owner in owners.values()):

@@ -10,6 +10,7 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ from bias_audit.checks.background.composites import Pixels, changed_photos, coun
 from bias_audit.checks.background.measure import planned, read_scenes
 from bias_audit.checks.background.outside import ARMS
 from bias_audit.config import AuditConfig
+from bias_audit.data.addresses import Url
 from bias_audit.data.batches import Geometry, load_in_order
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.manifest import BLACK, ORIGINAL, Picture, file_of
@@ -28,6 +30,9 @@ from bias_audit.interventions import donors
 from bias_audit.run.atomic import guarded, write_atomically
 from bias_audit.run.progress import Progress
 from bias_audit.run.statuses import OK
+
+if TYPE_CHECKING:
+    from bias_audit.data.remote.reach import Reach
 
 AT_ONCE = 16
 """Photos that are decoded at once."""
@@ -63,9 +68,10 @@ def write(
     geometry: Geometry,
     config: AuditConfig,
     groups: NDArray[np.intp] | None,
-    backgrounds: Path | None,
+    backgrounds: Path | Url | None,
     folder: Path,
     progress: Progress,
+    reach: Reach | None = None,
 ) -> Written:
     """Write the photos in input size, and all composites that need no heatmap; pictures that are there already stay.
 
@@ -74,7 +80,7 @@ def write(
         geometry: geometry of the model's input, with an estimate of masks where the audit has one.
         config: settings of the audit.
         groups: group code by sample position; None = every photo is a group of its own.
-        backgrounds: folder of real scenes; None = the donors are photos.
+        backgrounds, reach: as of `scenes.open_scenes`; None = the donors are photos.
         folder: where the pictures are written, see `data.manifest`.
         progress: display of the progress.
 
@@ -102,7 +108,7 @@ def write(
         if not contents:
             raise DataError(f"none of the {len(dataset.samples)} images could be read")
         todo = planned(dataset, areas, config, groups, None)
-        scenes = read_scenes(backgrounds, dataset, geometry, config, progress, folder)
+        scenes = read_scenes(backgrounds, dataset, geometry, config, progress, folder, reach)
         if scenes is not None:
             todo = planned(dataset, areas, config, groups, scenes)
         if not any(todo.photos.values()):

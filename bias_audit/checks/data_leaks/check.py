@@ -35,7 +35,7 @@ class DataLeaks(Check):
             return {"training pictures": ""}
         from bias_audit.checks.data_leaks.measure import fingerprint
 
-        return {"training pictures": fingerprint(given.train)}
+        return {"training pictures": fingerprint(given.train, given.reach)}
 
     def measure(self, context: Context) -> Measured:
         """Measure the table `leakage`: associations of backgrounds and properties with the label, and copies."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import NoneType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,22 +20,24 @@ from bias_audit.checks.data_leaks.background_probe import background_features, p
 from bias_audit.checks.data_leaks.properties import Value, associations, file_properties, pixel_properties
 from bias_audit.checks.data_leaks.rule import Looked
 from bias_audit.data import sampling
+from bias_audit.data.addresses import Url
 from bias_audit.data.batches import Geometry, Loaded, load_in_order, reduced
 from bias_audit.data.central_object import estimated
-from bias_audit.data.dataset import Dataset, Sample, printable_path
+from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.data.duplicates import near_pairs, perceptual_hash
 from bias_audit.data.geometry import fit_image
-from bias_audit.data.locations import stamp
+from bias_audit.data.locations import Location, stamp
 from bias_audit.data.masks import BACKGROUND
-from bias_audit.errors import ConfigError
-from bias_audit.files.regular import unreachable
-from bias_audit.heatmaps.unlabelled import pictures_in
+from bias_audit.data.sources.loose import pictures_at
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
 from bias_audit.run.progress import Progress
 from bias_audit.run.result import AuditResult
 from bias_audit.run.statuses import OK, SWITCHED_OFF
 from bias_audit.run.tables import table
+
+if TYPE_CHECKING:
+    from bias_audit.data.remote.reach import Reach
 
 SHARD, TRAIN_SHARD = "shards/leakage.json", "shards/train.json"
 _PICTURE = ("name", "label", "hash")
@@ -138,7 +139,8 @@ def find_leaks(context: Context) -> Leaks:
         pairs = near_pairs(hashes, own_labels, advance=advance)
     found.rows += [_copy(TEST_KIND, names[pair.first], names[pair.second], pair.bits) for pair in pairs[:MOST_PAIRS]]
     if context.given.train is not None:
-        trained = _trained(context.given.train, dataset, geometry, run, progress)
+        pictures = training_pictures(context.given.train, context.given.reach)
+        trained = _trained(pictures, dataset, geometry, run, progress)
         found.train = len(trained)
         unread = [each["name"] for each in trained if each.get("unreadable")]
         found.train_unreadable, found.train_first = len(unread), unread[0] if unread else ""
@@ -219,7 +221,9 @@ def _look(dataset: Dataset, chosen: Sequence[int], geometry: Geometry, advance: 
     return looked
 
 
-def _trained(train: Path, dataset: Dataset, geometry: Geometry, run: Run, progress: Progress) -> list[dict[str, str]]:
+def _trained(
+    pictures: Mapping[str, Location], dataset: Dataset, geometry: Geometry, run: Run, progress: Progress
+) -> list[dict[str, str]]:
     """Name, label and perceptual hash of every training picture.
 
     The hash is "" where a picture cannot be read; the label is the top folder, "" where that is no class.
@@ -227,9 +231,8 @@ def _trained(train: Path, dataset: Dataset, geometry: Geometry, run: Run, progre
     kept: list[dict[str, str]] | None = run.read_json(TRAIN_SHARD, _pictures)
     if kept is not None:
         return kept
-    paths = training_pictures(train)
 
-    def hashed(path: Path) -> str | None:
+    def hashed(path: Location) -> str | None:
         # As the test photos were: a copy that is cropped or padded another way has another hash.
         fitted = reduced(
             path, geometry, lambda pixels: fit_image(pixels, geometry.size, geometry.resize, geometry.interpolation)
@@ -237,9 +240,8 @@ def _trained(train: Path, dataset: Dataset, geometry: Geometry, run: Run, progre
         return None if fitted is None else perceptual_hash(fitted)
 
     found = []
-    with progress.stage("Training pictures", len(paths), "images") as advance, ThreadPoolExecutor(2) as pool:
-        for path, digest in zip(paths, pool.map(hashed, paths), strict=True):
-            name = printable_path(path, train)
+    with progress.stage("Training pictures", len(pictures), "images") as advance, ThreadPoolExecutor(2) as pool:
+        for name, digest in zip(pictures, pool.map(hashed, pictures.values()), strict=True):
             label = name.split("/")[0] if "/" in name else ""
             known = label if label in dataset.class_names else ""
             unreadable = "yes" if digest is None else ""
@@ -255,36 +257,26 @@ def _pictures(kept: list[dict[str, str]]) -> list[dict[str, str]]:
     return kept
 
 
-def fingerprint(train: Path) -> str:
+def fingerprint(train: Path | Url, reach: Reach | None = None) -> str:
     """Hash over names, sizes and modification times of the training pictures; their contents are not read.
 
     Args:
-        train: folder of the training pictures.
+        train: folder or archive of the training pictures, also by its address.
+        reach: what may be fetched; None = the defaults.
 
     Raises:
-        ConfigError: the folder does not exist or holds no pictures.
+        DataError: it does not exist or holds no pictures.
     """
     digest = hashlib.sha256()
-    for path in training_pictures(train):
-        digest.update(f"{printable_path(path, train)}:{stamp(path)}\n".encode())
+    for name, path in training_pictures(train, reach).items():
+        digest.update(f"{name}:{stamp(path)}\n".encode())
     return digest.hexdigest()
 
 
-def training_pictures(train: Path) -> list[Path]:
-    """Paths of the pictures of a training folder.
-
-    Raises:
-        ConfigError: the folder does not exist or holds no pictures.
-    """
-    if not os.path.isdir(train):
-        raise ConfigError(
-            f"no training folder at {str(train)!r}{unreachable(train)}",
-            "Give the folder that holds the training pictures.",
-        )
-    paths = pictures_in(train)
-    if not paths:
-        raise ConfigError(f"the training folder {str(train)!r} holds no pictures")
-    return paths
+def training_pictures(train: Path | Url, reach: Reach | None = None) -> dict[str, Location]:
+    """Name of each training picture -> where it lies; arguments and errors as of `fingerprint`."""
+    hint = "Give the folder or the archive that holds the training pictures."
+    return pictures_at(train, "training folder", hint, reach)[1]
 
 
 def _copy(kind: str, first: tuple[str, str], second: tuple[str, str], bits: int) -> Row:

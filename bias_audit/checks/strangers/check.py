@@ -25,7 +25,7 @@ class Strangers(Check):
             return {"strangers": ""}
         from bias_audit.checks.strangers.measure import open_strangers
 
-        return {"strangers": open_strangers(given.strangers).fingerprint()}
+        return {"strangers": open_strangers(given.strangers, given.reach).fingerprint()}
 
     def measure(self, context: Context) -> Measured:
         """Predict and explain the strangers; an empty table where none were given."""

@@ -8,29 +8,31 @@ judges it.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.checks.base import Context, Measured
 from bias_audit.checks.strangers.columns import STRANGERS
+from bias_audit.data.addresses import Url
 from bias_audit.data.batches import Geometry
-from bias_audit.data.dataset import Dataset, Sample, printable_path
-from bias_audit.errors import DataError
-from bias_audit.files.regular import unreachable
+from bias_audit.data.dataset import Dataset, Sample
+from bias_audit.data.sources.loose import pictures_at
 from bias_audit.heatmaps.attention import EXPLAINED, encode_maps, explained_instead, records_of
 from bias_audit.heatmaps.localization import MASKLESS, localize
 from bias_audit.heatmaps.methods import Explainer
-from bias_audit.heatmaps.unlabelled import Look, look, pictures_in
+from bias_audit.heatmaps.unlabelled import Look, look
 from bias_audit.report.pictures import make_pictures
 from bias_audit.run.folder import Run
 from bias_audit.run.statuses import OK, predictions_of
 from bias_audit.run.tables import table
+
+if TYPE_CHECKING:
+    from bias_audit.data.remote.reach import Reach
 
 SHARD = "shards/strangers.npz"
 
@@ -42,7 +44,7 @@ def measure(context: Context) -> Measured:
     """Measure the table of strangers, with pictures of those that the model is surest of, notes and counts."""
     if (folder := context.given.strangers) is None:
         return Measured({"strangers": table("strangers", [])}, pictures={"strangers": {}})
-    met, class_names = open_strangers(folder), context.dataset.class_names
+    met, class_names = open_strangers(folder, context.given.reach), context.dataset.class_names
     with context.progress.stage("Strangers", len(met.samples), "images") as advance:
         records, maps = meet(met, class_names, context.explainer, context.geometry, context.run, advance)
     rows = table("strangers", records)
@@ -73,11 +75,12 @@ def _notes(
     return notes
 
 
-def open_strangers(folder: Path) -> Dataset:
+def open_strangers(folder: Path | Url, reach: Reach | None = None) -> Dataset:
     """Open a folder of strangers; the kind of a picture is the name of its sub-folder, or else of the folder itself.
 
     Args:
-        folder: the folder of strangers.
+        folder: the folder of strangers, or an archive of them, also by its address.
+        reach: what may be fetched; None = the defaults.
 
     Returns:
         a data set whose classes are the kinds; its labels are indices of kinds, not of the model's classes.
@@ -85,18 +88,13 @@ def open_strangers(folder: Path) -> Dataset:
     Raises:
         DataError: the folder does not exist or holds no pictures.
     """
-    if not os.path.isdir(folder):
-        raise DataError(
-            f"no folder of strangers at {str(folder)!r}{unreachable(folder)}",
-            "Give a folder of pictures of no class that the model knows, or one with a folder per kind.",
-        )
-    paths = pictures_in(folder)
-    if not paths:
-        raise DataError(f"the folder of strangers {str(folder)!r} holds no pictures")
-    named = [(printable_path(path, folder), path) for path in paths]
-    kinds = [image_id.split("/")[0] if "/" in image_id else folder.absolute().name for image_id, _ in named]
+    hint = "Give a folder of pictures of no class that the model knows, or one with a folder per kind."
+    name, found = pictures_at(folder, "folder of strangers", hint, reach)
+    kinds = [image_id.split("/")[0] if "/" in image_id else name for image_id in found]
     groups = tuple(dict.fromkeys(sorted(kinds)))
-    samples = (Sample(image_id, path, groups.index(kind)) for (image_id, path), kind in zip(named, kinds, strict=True))
+    samples = (
+        Sample(image_id, path, groups.index(kind)) for (image_id, path), kind in zip(found.items(), kinds, strict=True)
+    )
     return Dataset(tuple(samples), groups, "folder")
 
 

@@ -52,6 +52,12 @@ def patiently(ask: Callable[[], T]) -> T:
     raise AssertionError("the last wait is None")
 
 
+def declared_size(stamp: str) -> int:
+    """Bytes of a file by its stamp, which begins with them; 0 where its server does not say them."""
+    size = stamp.partition(":")[0]
+    return int(size) if size.isdecimal() and len(size) < 19 else 0
+
+
 def in_words(error: Exception) -> NotFetched:
     """What failed, by the type of an exception of a library."""
     name = type(error).__name__

@@ -7,17 +7,20 @@ address.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bias_audit.data.addresses import Url
-from bias_audit.data.remote.failing import NotFetched
+from bias_audit.data.remote.failing import NotFetched, declared_size
 from bias_audit.errors import DataError
 from bias_audit.limits.bounds import Limits, beyond
 from bias_audit.packages import needed, require
 
 PACKAGE = {"gs": "gcsfs", "hf": "huggingface_hub", "memory": "fsspec", "s3": "s3fs"}
 """Protocol -> module of its file system."""
+
+PIECE = 1 << 25
+"""Most bytes that are asked for at once of a file whose size is known."""
 
 _SIGNS = (
     "ETag", "etag", "md5Hash", "crc32c", "generation", "blob_id", "VersionId", "LastModified", "last_modified",
@@ -78,17 +81,31 @@ def files(url: Url, limits: Limits) -> Mapping[str, str]:
     return {name: named[name] for name in sorted(named, key=lambda name: name.rpartition("/")[::2]) if name}
 
 
-def fetch(url: Url, limits: Limits, stamp: str) -> bytes:
-    """The bytes of a file of this stamp. Raises what the file system does; NotFetched for one that is too large."""
-    declared = stamp.partition(":")[0]
-    size = int(declared) if declared.isdecimal() else 0
+def pieces(url: Url, limits: Limits, stamp: str) -> Iterator[bytes]:
+    """The bytes of a file of this stamp, piece by piece: each has the time that a fetch may take.
+
+    Raises what the file system does; NotFetched for a file that is too large, or another than that of the stamp.
+    """
+    size = declared_size(stamp)
     _refuse_large(size, limits)
     system = _system(url.protocol)
-    data = bytes(_ask(system, "cat_file", limits.seconds_per_fetch, _name(system, url)))
-    _refuse_large(len(data), limits)
-    if len(data) < size:
-        raise NotFetched(f"cut off after {len(data)} of {size} bytes", passing=True)
-    return data
+    name = _name(system, url)
+    if size <= PIECE:
+        data = bytes(_ask(system, "cat_file", limits.seconds_per_fetch, name))
+        _refuse_large(len(data), limits)
+        if len(data) < size:
+            raise NotFetched(f"cut off after {len(data)} of {size} bytes", passing=True)
+        yield data
+        return
+    for at in range(0, size, PIECE):
+        end = min(at + PIECE, size)
+        data = bytes(_ask(system, "cat_file", limits.seconds_per_fetch, name, start=at, end=end))
+        if len(data) != end - at:
+            raise NotFetched(f"cut off after {at + len(data)} of {size} bytes", passing=True)
+        yield data
+    forget(url.protocol)
+    if kind(url, limits)[1] != stamp:
+        raise NotFetched("it was changed while it was fetched")
 
 
 def forget(protocol: str) -> None:

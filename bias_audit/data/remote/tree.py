@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import unquote
 
 from bias_audit.data.addresses import WEB, Url, is_address, url_of
-from bias_audit.data.locations import Location, Stored
+from bias_audit.data.archives import SUFFIXES
+from bias_audit.data.locations import Filed, Location
+from bias_audit.data.patterns import halves
 from bias_audit.data.remote.failing import NotFetched, patiently
 from bias_audit.data.remote.reach import OFFLINE, Reach
 from bias_audit.data.trees import Listing, Place, Tree
@@ -19,14 +21,17 @@ from bias_audit.files.text import parse_json
 
 
 @dataclass(frozen=True)
-class Remote(Stored):
-    """A file that lies elsewhere."""
+class Remote(Filed):
+    """A file that lies elsewhere. To be read in part it is fetched as a whole, as long as the cache can hold it."""
 
     url: Url
     reach: Reach = field(compare=False, repr=False)
 
     def read(self) -> bytes:
         return self.reach.read(self.url)
+
+    def open(self) -> tuple[BinaryIO, str]:
+        return self.reach.open(self.url)
 
     def stamp(self) -> str:
         try:
@@ -50,6 +55,8 @@ class RemoteTree(Tree):
     reach: Reach = field(compare=False, repr=False)
     _listings: dict[str, frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
     """Folder -> names of the files below it, as they were listed to say whether one of them is there."""
+    _asked: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
+    """Name of a file at the root -> why it is not there, "" = it is, as its server was asked."""
 
     def __str__(self) -> str:
         return str(self.url)
@@ -76,12 +83,26 @@ class RemoteTree(Tree):
         return Remote(url, self.reach)
 
     def has(self, name: str) -> bool:
-        if self.url.protocol not in WEB:
-            folder, _, _ = name.rpartition("/")
-            if folder not in self._listings:  # a source asks for a file beside each of its photos
-                self._listings[folder] = frozenset(self.files(folder).files)
-            return name in self._listings[folder]
-        return Remote(self.url.below(name), self.reach).stamp() != "missing"
+        return not self.absent(name)
+
+    def absent(self, name: str) -> str:
+        url = self.url.below(name)
+        folder, _, _ = name.rpartition("/")
+        if self.url.protocol in WEB:
+            return _asked(url, self.reach)
+        if not folder:  # a listing of the root would be one of the whole bucket
+            if name not in self._asked:
+                self._asked[name] = _asked_once(url, self.reach)
+            return self._asked[name]
+        if folder not in self._listings:  # a source asks for a file beside each of its photos
+            self._listings[folder] = frozenset(self.files(folder).files)
+        return "" if name in self._listings[folder] else "there is no such file"
+
+    def reserve(self, names: Iterable[str]) -> None:
+        try:
+            self.reach.reserve(self.url.below(name) for name in names)
+        except NotFetched as error:
+            raise DataError(f"cannot read {str(self)!r}: {error}") from error
 
     def named(self, value: str, where: str, *, below: str = "", outside: bool = False) -> tuple[str, Location]:
         if not value:
@@ -113,7 +134,7 @@ class RemoteTree(Tree):
         if url.protocol in WEB:
             raise DataError(
                 f"{str(url)!r} cannot be listed: servers of the web have no folders",
-                "Give a CSV or Parquet table there, with paths relative to it: https://HOST/FOLDER/photos.csv",
+                "Give a file there: an archive (photos.zip), or a CSV or Parquet table with paths relative to it.",
             )
         key = f"{what} {url}"
         if not self.reach.fetch:
@@ -143,6 +164,51 @@ def outside_location(value: str, where: str, place: str, reach: Reach, *, outsid
         raise DataError(f"{where}: {error.message}", error.hint) from error
     reach.expect(url)
     return str(url), Remote(url, reach)
+
+
+def _asked(url: Url, reach: Reach) -> str:
+    """Why there is no file at an address that can be read, as its server says; "" where there is one."""
+    try:
+        reach.stamp(url)
+    except NotFetched as error:
+        return str(error)
+    return ""
+
+
+def _asked_once(url: Url, reach: Reach) -> str:
+    """The same of a file in a bucket; what a server cannot say is an error. Kept in the cache, as listings are."""
+    key = f"absent {url}"
+    if not reach.fetch:
+        return str(_offline(reach, key, url))
+    try:
+        reach.stamp(url)
+        why = ""
+    except NotFetched as error:
+        if not error.missing:
+            raise DataError(f"cannot look at {str(url)!r}: {error}") from error
+        why = str(error)
+    reach.cache.keep(key, "", json.dumps(why).encode())
+    return why
+
+
+def remote_archive(url: Url, reach: Reach) -> tuple[Remote, str] | None:
+    """(the archive that an address names or leads into, the name in it or ""); None = no archive, by its names."""
+    parts = url.path.split("/")
+    for end in range(len(parts), 1, -1):
+        if parts[end - 1].lower().endswith(SUFFIXES):
+            file = Url(url.protocol, "/".join(parts[:end]))
+            if url.protocol in WEB or _kind(file, reach) == "file":
+                name = "/".join(parts[end:])
+                return Remote(file, reach), unquote(name) if url.protocol in WEB else name
+    return None
+
+
+def remote_pattern(url: Url, reach: Reach) -> tuple[RemoteTree, str]:
+    """(the tree that an address with braces leads to, the pattern below it)."""
+    root, pattern = halves(url.path)
+    if not root:
+        raise DataError(f"the pattern {str(url)!r} stands in the name of a server or a bucket", "Name one of them.")
+    return RemoteTree(Url(url.protocol, root), reach), unquote(pattern) if url.protocol in WEB else pattern
 
 
 def remote_place(url: Url, reach: Reach) -> Place:

@@ -15,6 +15,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from typing import Any
 
 import bias_audit
@@ -25,6 +26,9 @@ from bias_audit.limits.bounds import Limits, beyond
 
 PIECE = 1 << 18
 """Most bytes that are read at once."""
+
+PACE = 100_000_000
+"""Bytes for which a file may take the limit seconds_per_fetch, and once more for each so many."""
 
 
 class _Timed(http.client.HTTPConnection):
@@ -117,10 +121,9 @@ def stamp(url: Url, limits: Limits) -> tuple[str, bool]:
         return ":".join(found), bool(found[1] or found[2])
 
 
-def fetch(url: Url, limits: Limits) -> bytes:
-    """The bytes of a file. Errors as of `stamp`; NotFetched also of one that is too large."""
-    end = time.monotonic() + limits.seconds_per_fetch
-    pieces, total = [], 0
+def pieces(url: Url, limits: Limits) -> Iterator[bytes]:
+    """The bytes of a file, piece by piece. Errors as of `stamp`; NotFetched also of one that is too large."""
+    begun, total = time.monotonic(), 0
     with _asked(url, "GET", limits) as answer:
         declared = answer.headers.get("Content-Length") or ""
         if declared.isdecimal() and int(declared) > limits.fetched_bytes:
@@ -129,14 +132,12 @@ def fetch(url: Url, limits: Limits) -> bytes:
             total += len(piece)
             if total > limits.fetched_bytes:
                 raise NotFetched(f"too large: {beyond('fetched_bytes', total, limits.fetched_bytes)}")
-            if time.monotonic() > end:
-                raise NotFetched(
-                    f"not done after {limits.seconds_per_fetch:g} seconds (limit seconds_per_fetch)", passing=True
-                )
-            pieces.append(piece)
+            allowed = limits.seconds_per_fetch * (1 + total // PACE)
+            if time.monotonic() - begun > allowed:
+                raise NotFetched(f"not done after {allowed:g} seconds (limit seconds_per_fetch)", passing=True)
+            yield piece
         if declared.isdecimal() and total < int(declared):
             raise NotFetched(f"cut off after {total} of {declared} bytes", passing=True)
-    return b"".join(pieces)
 
 
 def _asked(url: Url, method: str, limits: Limits) -> Any:

@@ -16,6 +16,7 @@ from bias_audit.data.sources.coco import from_coco
 from bias_audit.data.sources.folder import from_folder, with_ignored
 from bias_audit.data.sources.hugging_face import from_image_folder, is_image_folder
 from bias_audit.data.sources.in_memory import from_memory
+from bias_audit.data.sources.mistakes import refuse_saved
 from bias_audit.data.sources.options import ClassNames, SourceOptions
 from bias_audit.data.sources.parquet_pictures import from_parquet, holds_pictures
 from bias_audit.data.sources.sample import sampled
@@ -40,12 +41,14 @@ class Source:
         recognises: whether what lies at a place is such a data set, told by names alone.
         read: lists the samples.
         knows: names of the `SourceOptions` that mean something to it; another one that is given is refused.
+        patterns: whether it reads the files that a pattern names, too.
     """
 
     told: str
     recognises: Callable[[Place], bool]
     read: Read
     knows: tuple[str, ...] = ()
+    patterns: bool = False
 
 
 def _file(*suffixes: str) -> Callable[[Place], bool]:
@@ -64,8 +67,8 @@ _OF_OBJECTS = ("objects", "object_size")
 """Options of sources whose annotations list objects."""
 
 SOURCES: dict[str, Source] = {
-    "webdataset": Source("a WebDataset tar or a folder of them", holds_shards, from_shards, ("split",)),
-    "parquet": Source("Parquet files with the bytes of pictures", holds_pictures, from_parquet, ("split",)),
+    "webdataset": Source("a WebDataset tar or a folder of them", holds_shards, from_shards, ("split",), True),
+    "parquet": Source("Parquet files with the bytes of pictures", holds_pictures, from_parquet, ("split",), True),
     "memory": Source("a list of photos that were in memory", _ends_with(LISTING), from_memory, ("split",)),
     "table": Source("a CSV or Parquet table", _file(".csv", ".parquet"), from_table, ("split",)),
     "coco": Source("a COCO file of instances (JSON)", _file(".json"), from_coco, ("images", *_OF_OBJECTS)),
@@ -97,7 +100,11 @@ def open_dataset(data: Path | Url, class_names: ClassNames, options: SourceOptio
         raise DataError(f"no data at {str(data)!r}{unreachable(Path(str(data)))}", f"Give {kinds}.")
     place = place_of(data, options.reach)
     source = next((each for each in SOURCES.values() if each.recognises(place)), None)
+    if place.named and (source is None or not source.patterns):
+        read = ", or ".join(each.told for each in SOURCES.values() if each.patterns)
+        raise DataError(f"the pattern {str(data)!r} names no files that are read together", f"So are read only {read}.")
     if source is None:
+        refuse_saved(str(place.tree), [place.file])
         raise DataError(f"{str(data)!r} is no data set of a kind that is read", f"Read are {kinds}.")
     for name in options.kept():
         if name not in (*source.knows, *OF_ALL):

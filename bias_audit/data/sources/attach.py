@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from bias_audit.data.addresses import Url
+from bias_audit.data.addresses import Url, data_address
+from bias_audit.data.archives import archive_of
 from bias_audit.data.dataset import Box, Dataset
 from bias_audit.data.remote.reach import Reach
 from bias_audit.data.sources import mistakes
@@ -77,6 +78,21 @@ def _masks_of(tree: Tree) -> tuple[dict[str, str], Listing]:
         if _suffix(name) in MASK_FORMATS:
             masks.setdefault(printable_name(name.rpartition(".")[0]), name)
     return masks, listed
+
+
+def table_of_boxes(given: str | Path | Url) -> Path:
+    """The table of boxes that a user names: a file of this disk.
+
+    Raises:
+        DataError: it lies elsewhere, or in an archive.
+    """
+    table = data_address(given)
+    if isinstance(table, Url) or archive_of(table) is not None:
+        raise DataError(
+            f"boxes are read from a file on this disk, and {str(table)!r} lies elsewhere or in an archive",
+            "Download or unpack it; or name the boxes in the column box of the table of the data.",
+        )
+    return table
 
 
 def attach_boxes(dataset: Dataset, file: Path, columns: int = Limits.columns) -> Dataset:

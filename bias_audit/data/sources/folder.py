@@ -36,6 +36,8 @@ def from_folder(place: Place, class_names: ClassNames, options: SourceOptions) -
     names_there, others, unread = tree.top()
     folders = [name for name in names_there if not name.startswith(".")]
     loose = sum(map(is_image, others))
+    if not loose:
+        mistakes.refuse_saved(str(tree), others, folders)
     if not folders:
         raise mistakes.no_class_folders(tree, others, loose)
     mistakes.refuse_parts(tree, folders, class_names)

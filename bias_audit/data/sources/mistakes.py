@@ -18,6 +18,9 @@ PICTURES, MASKS = ("images", "imgs", "photos", "pictures"), ("masks", "mask", "s
 
 TABLES = (".csv", ".parquet")
 
+STATE, DICTIONARY, ARROW = "state.json", "dataset_dict.json", ".arrow"
+"""Files that `save_to_disk` of the library `datasets` writes, and the suffix of those with the pictures."""
+
 MOST_NAMES = 500
 """Masks whose names are compared with those of the photos, to find out what tells them apart."""
 
@@ -43,6 +46,34 @@ def no_class_folders(tree: Tree, files: Sequence[str], loose: int) -> DataError:
             "their own, or list them in a table with the columns image and label.",
         )
     return DataError(message, EXPECTED)
+
+
+def refuse_saved(said: str, files: Iterable[str], folders: Iterable[str] = ()) -> None:
+    """Refuse what `save_to_disk` of the library `datasets` writes: Arrow streams, without an index of their pictures.
+
+    Args:
+        said: the data set, as the user names it.
+        files: names of the files directly in it.
+        folders: names of the folders, which are the parts of a dictionary of data sets.
+
+    Raises:
+        DataError: it is one, or holds Arrow files and no folders.
+    """
+    parts, names = [*folders], [*files]
+    streams = [name for name in names if name.endswith(ARROW)]
+    if DICTIONARY in names and parts:
+        part = next((name for name in WORDS if name in parts), parts[0])
+        loaded = f"datasets.load_from_disk({said!r})[{part!r}]"
+    elif streams and not parts:
+        saved = f"datasets.load_from_disk({said!r})"
+        loaded = saved if STATE in names else f"datasets.Dataset.from_file({f'{said}/{streams[0]}'!r})"
+    else:
+        return
+    raise DataError(
+        f"{said!r} holds Arrow files of the library `datasets` (save_to_disk), which are not read from disk",
+        f"In Python give what it loads: bias_audit.audit(model, {loaded}); or write it once as Parquet, which is read: "
+        f"{loaded}.to_parquet('test.parquet').",
+    )
 
 
 def refuse_parts(tree: Tree, folders: Sequence[str], class_names: ClassNames) -> None:

@@ -5,24 +5,22 @@ A picture is a struct {bytes, path}. What an integer label means stands in the f
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from bias_audit.data.archives import clean_name
 from bias_audit.data.dataset import Dataset, Sample
-from bias_audit.data.locations import state_of
+from bias_audit.data.locations import File, open_file
 from bias_audit.data.parquet_cells import Cell
+from bias_audit.data.remote.failing import NotFetched
 from bias_audit.data.sources.labels import LABELS, MASKS, NO_LABEL, classes, text_of
 from bias_audit.data.sources.options import ClassNames, SourceOptions
-from bias_audit.data.sources.splits import chosen, files_of_shards, named, part_of
+from bias_audit.data.sources.splits import chosen, fetched_part, files_of_shards, named, part_of
 from bias_audit.data.tables import told_names, unreadable_table
 from bias_audit.data.trees import Place, printable_name
 from bias_audit.errors import DataError
-from bias_audit.files.regular import open_regular
 from bias_audit.files.text import parse_json
 from bias_audit.limits.bounds import Limits, beyond
 
@@ -57,12 +55,14 @@ def holds_pictures(place: Place) -> bool:
     if not files:
         return False
     location = place.tree.location(files[0])
-    if not isinstance(location, Path):  # a file in an archive would be unpacked for each row group
+    if not isinstance(location, File):  # a file in an archive would be unpacked for each row group
         return False
     try:
-        return bool(_pictures(_schema(location)))
-    except Exception:  # what is no Parquet file is read by another source, which says so
-        return False
+        return bool(_pictures(_opened(location, lambda parquet, state: parquet.schema_arrow)))
+    except Exception as error:
+        if isinstance(error.__cause__, NotFetched):
+            raise
+        return False  # what is no Parquet file is read by another source, which says so
 
 
 def from_parquet(place: Place, class_names: ClassNames, options: SourceOptions) -> Dataset:
@@ -76,16 +76,18 @@ def from_parquet(place: Place, class_names: ClassNames, options: SourceOptions) 
             row group beyond the limit.
     """
     tree, said = place.tree, repr(str(place))
-    files = {name: Path(str(tree.location(name))) for name in _files(place)}
+    names, notes = fetched_part(tree, _files(place), options.split, said)
+    files = {name: file for name in names if isinstance(file := tree.location(name), File)}
     counts: Counter[str] = Counter()
     for name, file in files.items():
-        counts[part_of(name)] += _opened(file, lambda parquet: int(parquet.metadata.num_rows))
+        counts[part_of(name)] += _opened(file, lambda parquet, state: int(parquet.metadata.num_rows))
     part, left_out = chosen(counts, options.split, said)
     files = {name: file for name, file in files.items() if part_of(name) == part}
     layout: Layout | None = None
     rows: list[tuple[str, int, Mapping[str, Any], Cell, Cell | None]] = []
     for name, file in files.items():
-        own = _opened(file, lambda parquet, file=file: _layout(parquet.schema_arrow, repr(str(file)), options.limits))
+        schema = _opened(file, lambda parquet, state: parquet.schema_arrow)
+        own = _layout(schema, repr(str(file)), options.limits)
         if layout is not None and own != layout:
             raise DataError(
                 f"{str(file)!r} has other columns or class names than the files before it",
@@ -112,32 +114,36 @@ def from_parquet(place: Place, class_names: ClassNames, options: SourceOptions) 
         columns=layout.columns,
         left_out={**left_out, **({NO_LABEL: missing} if missing else {})},
         splits=named(counts),
+        notes=notes,
     )
 
 
 def _files(place: Place) -> list[str]:
     """Names of the Parquet files of a data set."""
+    if place.named:
+        return list(place.named) if place.suffix == ".parquet" else []
     if place.file:
         return [place.file] if place.suffix == ".parquet" else []
     names = files_of_shards(place.tree, FOLDERS)
     return [name for name in names if name.endswith(".parquet") and not name.endswith("metadata.parquet")]
 
 
-def _opened(file: Path, look: Any) -> Any:
-    """What a function finds in an open `pyarrow.parquet.ParquetFile`; DataError where it cannot be read."""
+def _opened(file: File, look: Any) -> Any:
+    """What a function of an open `pyarrow.parquet.ParquetFile` and of the state of the file finds, see `open_file`.
+
+    Raises:
+        DataError: it cannot be read.
+    """
     import pyarrow.parquet
 
     try:
-        with open_regular(file) as opened:
-            return look(pyarrow.parquet.ParquetFile(opened))
+        opened, state = open_file(file)
+        with opened:
+            return look(pyarrow.parquet.ParquetFile(opened), state)
     except DataError:
         raise
     except Exception as error:  # a Parquet file holds anything
         raise unreadable_table(file, error) from error
-
-
-def _schema(file: Path) -> Any:
-    return _opened(file, lambda parquet: parquet.schema_arrow)
 
 
 def _pictures(schema: Any) -> list[str]:
@@ -215,21 +221,20 @@ def _features(schema: Any, said: str) -> dict[str, tuple[str, ...] | None]:
     return found
 
 
-def _rows(file: Path, layout: Layout, limits: Limits) -> Iterator[tuple[int, Mapping[str, Any], Cell, Cell | None]]:
+def _rows(file: File, layout: Layout, limits: Limits) -> Iterator[tuple[int, Mapping[str, Any], Cell, Cell | None]]:
     """(number of the row, its values without bytes, picture, mask) of each row of a file."""
     columns = [layout.label, f"{layout.picture}.path", *layout.columns]
     if layout.mask:
         columns.append(f"{layout.mask}.path")
 
-    def look(parquet: Any) -> tuple[list[dict[str, Any]], list[int]]:
+    def look(parquet: Any, state: str) -> tuple[list[dict[str, Any]], list[int], str]:
         groups = [parquet.metadata.row_group(group) for group in range(parquet.metadata.num_row_groups)]
         _refuse(groups, layout, repr(str(file)), limits)
-        return parquet.read(columns=columns).to_pylist(), [group.num_rows for group in groups]
+        return parquet.read(columns=columns).to_pylist(), [group.num_rows for group in groups], state
 
-    rows, sizes = _opened(file, look)
+    rows, sizes, listed = _opened(file, look)
     if len(rows) != sum(sizes):
         raise DataError(f"cannot read the table {str(file)!r}: it declares {sum(sizes):,} rows and holds {len(rows):,}")
-    listed = state_of(os.stat(file))
     places = ((group, place) for group, size in enumerate(sizes) for place in range(size))
     for number, (row, (group, place)) in enumerate(zip(rows, places, strict=True)):
         picture, mask = (

@@ -6,8 +6,10 @@ Names are taken apart as the library `datasets` of Hugging Face does: test-00000
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 
+from bias_audit.data.locations import Filed
 from bias_audit.data.tables import told_names
 from bias_audit.data.trees import Tree
 from bias_audit.errors import DataError
@@ -52,6 +54,34 @@ def files_of_shards(tree: Tree, folders: Collection[str] = ()) -> list[str]:
     if not all(name in folders or part_of(name) for name in below):
         return []
     return [*names, *(name for folder in below for name in tree.files(folder).files)]
+
+
+def fetched_part(tree: Tree, names: Sequence[str], wanted: str | None, said: str) -> tuple[list[str], tuple[str, ...]]:
+    """Which of the files of a data set are read, where it costs a fetch to look into them: those of the part audited.
+
+    Args:
+        tree: where they lie.
+        names: their names.
+        wanted, said: as of `chosen`.
+
+    Returns:
+        (their names, notes on the others); all of them where they lie on this disk.
+
+    Raises:
+        DataError: as of `chosen`; or they are more than the cache may hold.
+    """
+    if not names or not isinstance(tree.location(names[0]), Filed):
+        return list(names), ()
+    part, _ = chosen(Counter(map(part_of, names)), wanted, said)
+    kept = [name for name in names if part_of(name) == part]
+    tree.reserve(kept)
+    if len(kept) == len(names):
+        return kept, ()
+    others = ", ".join(sorted({part_of(name) or "none" for name in names} - {part}))
+    return kept, (
+        f"{len(names) - len(kept)} of {len(names)} files are of other parts than {part} ({others}), and were not "
+        "fetched; see --split.",
+    )
 
 
 def known_as(part: str) -> str:

@@ -1,26 +1,28 @@
 """Lists the samples of WebDataset shards: tar archives in which the members of one stem are one sample.
 
-0001.jpg, 0001.cls and 0001.mask.png are a picture, its label and its mask. One shard, or a folder of them.
+0001.jpg, 0001.cls and 0001.mask.png are a picture, its label and its mask. One shard, a folder of them, or those that a
+pattern names.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from bias_audit.data.archives import TAR, Archive, open_archive
 from bias_audit.data.dataset import Dataset, Sample
-from bias_audit.data.locations import Location, read_location
+from bias_audit.data.locations import File, Location, read_location
+from bias_audit.data.remote.failing import NotFetched
 from bias_audit.data.sources.folder import told_unread, with_ignored
 from bias_audit.data.sources.labels import LABELS, MASKS, NO_LABEL, classes, text_of
 from bias_audit.data.sources.options import ClassNames, SourceOptions
-from bias_audit.data.sources.splits import chosen, files_of_shards, named, part_of
+from bias_audit.data.sources.splits import PREFERRED, chosen, fetched_part, files_of_shards, named, part_of
 from bias_audit.data.sources.user_columns import user_columns
 from bias_audit.data.trees import Place, printable_name
 from bias_audit.errors import DataError
 from bias_audit.files.text import parse_json
+from bias_audit.limits.bounds import DEFAULTS, Limits
 
 PICTURES = ("jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "ppm", "jp2", "avif")
 NAMES = ("image", "img", "input")
@@ -55,11 +57,15 @@ class _Sample:
 
 def holds_shards(place: Place) -> bool:
     """Whether a place is a tar archive, or a folder of some, in which labels lie beside pictures."""
+    if place.named:
+        return place.suffix == TAR
     try:
-        shards = _shards(place, None)
-        first = next(shards, None)
-    except DataError:  # said by the source that reads archives
-        return False
+        names = sorted(_names(place), key=_by_part)
+        first = next(_shards(place, names, DEFAULTS), None)
+    except DataError as error:
+        if isinstance(error.__cause__, NotFetched):
+            raise
+        return False  # said by the source that reads archives
     return first is not None and _is_shard(*first)
 
 
@@ -79,7 +85,8 @@ def from_shards(place: Place, class_names: ClassNames, options: SourceOptions) -
     unread: dict[str, str] = {}
     counts: Counter[str] = Counter()
     trees: list[Archive] = []
-    for name, tree in _shards(place, options):
+    shards, notes = fetched_part(place.tree, _names(place), options.split, said)
+    for name, tree in _shards(place, shards, options.limits):
         trees.append(tree)
         samples = list(_samples(name, tree))
         unread |= tree.files().unread
@@ -117,25 +124,35 @@ def from_shards(place: Place, class_names: ClassNames, options: SourceOptions) -
         unread_folders=told_unread(unread),
         left_out=dict(left),
         splits=named(counts),
+        notes=notes,
     )
     for tree in trees:
         dataset = dataset if tree is place.tree else with_ignored(dataset, tree)
     return dataset
 
 
-def _shards(place: Place, options: SourceOptions | None) -> Iterator[tuple[str, Archive]]:
-    """(name, tree) of each shard, in the order of their names."""
+def _names(place: Place) -> list[str]:
+    """Names of the shards in a folder, or of a pattern; a shard by itself, which is a tree, has none."""
+    if isinstance(place.tree, Archive) or (place.file and not place.named):
+        return []
+    return [name for name in place.named or files_of_shards(place.tree) if name.lower().endswith(TAR)]
+
+
+def _by_part(name: str) -> int:
+    """Place of the part of a shard in the order in which one is audited: the first to be looked at is fetched."""
+    part = part_of(name)
+    return PREFERRED.index(part) if part in PREFERRED else len(PREFERRED)
+
+
+def _shards(place: Place, names: Sequence[str], limits: Limits) -> Iterator[tuple[str, Archive]]:
+    """(name, tree) of each shard."""
     tree = place.tree
-    if isinstance(tree, Archive):
-        if not place.file and tree.path.name.lower().endswith(TAR):
-            yield tree.path.name, tree
-        return
-    if place.file:
-        return
-    for name in files_of_shards(tree):
+    if isinstance(tree, Archive) and not place.file and tree.path.name.lower().endswith(TAR):
+        yield tree.path.name, tree
+    for name in names:
         location = tree.location(name)
-        if name.lower().endswith(TAR) and isinstance(location, Path):
-            yield name, open_archive(location, options.limits) if options else open_archive(location)
+        if isinstance(location, File):
+            yield name, open_archive(location, limits)
 
 
 def _is_shard(name: str, tree: Archive) -> bool:

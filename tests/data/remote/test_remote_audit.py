@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -12,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from file_server import Server
+from packed import as_folder, as_zip
 from pandas.testing import assert_frame_equal
 
 import bias_audit
@@ -54,6 +56,16 @@ class TestAudit:
         _same(here, there)
         assert there.info.data == "memory://bucket/images"
         assert there.info.name.endswith("on images")
+
+    def test_it_is_that_of_the_archive(self, photos: Path, tmp_path: Path, bucket: Any) -> None:
+        for name in ("images", "masks"):
+            files = {str(file.relative_to(photos / name)): file.read_bytes() for file in (photos / name).rglob("*.png")}
+            bucket.pipe(f"/bucket/{name}.zip", as_zip(tmp_path / f"{name}.zip", files).read_bytes())
+        here = _audit(photos / "images", tmp_path / "here", masks=photos / "masks")
+        there = _audit("memory://bucket/images.zip", tmp_path / "there", masks="memory://bucket/masks.zip")
+        _same(here, there)
+        bucket.store.clear()
+        assert len(dataset_of(load(tmp_path / "there")).samples) == 6
 
     def test_it_is_that_of_the_table(self, photos: Path, tmp_path: Path, server: Server) -> None:
         here = _audit(photos / "photos.csv", tmp_path / "here")
@@ -165,3 +177,57 @@ class TestFinishedRun:
         with pytest.raises(DataError, match="nothing is fetched"):
             dataset_of(strange)
         assert server.asked == asked
+
+
+def test_what_is_given_beside_the_data_may_lie_elsewhere(photos: Path, tmp_path: Path, bucket: Any) -> None:
+    files = {str(file.relative_to(photos / "images")): file.read_bytes() for file in (photos / "images").rglob("*.png")}
+    for name, data in files.items():
+        bucket.pipe(f"/bucket/odd/{name}", data)
+    bucket.pipe("/bucket/train.zip", as_zip(tmp_path / "train.zip", files).read_bytes())
+    scenes = {f"{name}/{number}.png": next(iter(files.values())) for name in NAMES for number in range(2)}
+    packed, unpacked = as_zip(tmp_path / "scenes.zip", scenes), as_folder(tmp_path / "scenes", scenes)
+    results = [
+        bias_audit.audit(
+            by_ground, photos / "images", masks=photos / "masks", out=tmp_path / out, image_size=(16, 16), batch_size=4,
+            probes=0, discovery=0, train=train, strangers=strangers, backgrounds=backgrounds,
+        )
+        for out, train, strangers, backgrounds in (
+            ("here", photos / "images", as_folder(tmp_path / "odd", files), unpacked),
+            ("there", "memory://bucket/train.zip", "memory://bucket/odd", packed),
+        )
+    ]  # fmt: skip
+    here, there = results
+    for name in ("images", "classes", "strangers", "leakage", "scenes"):
+        assert_frame_equal(getattr(here, name), getattr(there, name))
+    compared = [json.loads((result.path / "shards/train.json").read_text()) for result in results]
+    assert compared[0] == compared[1]
+    assert [each["name"] for each in compared[1]] == sorted(files)
+    assert len(there.strangers) == 6
+    assert (there.scenes["status"] == "ok").all()
+    assert there.info.strangers == "memory://bucket/odd"
+
+
+def test_commands_take_addresses(
+    tmp_path: Path, bucket: Any, server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "net_of_grounds.py").write_text(
+        "import numpy as np\n"
+        "def predict(images):\n"
+        "    p = (images[:, :4, :4, 1] > images[:, :4, :4, 2]).mean(axis=(1, 2))\n"
+        "    return np.stack([1 - p, p], axis=1)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    few = ["--image-size", "16x16", "--quiet"]
+    off = ["--leakage", "0", "--probes", "0", "--discovery", "0"]
+    bucket_given = ["memory://bucket/images", "--masks", "memory://bucket/masks"]
+    for given in (bucket_given, [f"{server.url}/photos.csv"]):
+        out = tmp_path / given[0].rpartition("/")[2]
+        assert main(["audit", "net_of_grounds:predict", *given, "--out", str(out), *few, *off]) == 0, (
+            capsys.readouterr()
+        )
+        result = load(out)
+        assert (result.info.data, len(result.images)) == (given[0], 6)
+        assert set(result.images["mask_kind"]) == {"mask"}
+    assert main(["data", *bucket_given]) == 0
+    assert main(["composites", *bucket_given, "--out", str(tmp_path / "composites"), *few]) == 0
