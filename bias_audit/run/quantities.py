@@ -1,7 +1,7 @@
 """Numbers as text, in one style wherever a person reads them: page, terminal, gate, comparison and sentences of rules.
 
-A share is "68%", a difference of shares "68 pp" (percentage points), a count "1,234", any other number "0.68", each with
-its interval as "68 pp [27 to 88]", and a p-value "p = 0.012". A rounded number never says more than was measured:
+A share is "68%", a difference of shares "68 pp" (percentage points), a count "1,234", any other number "0.68", each
+with its interval as "68 pp [27 to 88]", and a p-value "p = 0.012". A rounded number never says more than was measured:
 99.96 % is not all.
 """
 
