@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from typing import Final, Literal, TypeAlias, get_args
 
-Unit: TypeAlias = Literal["share", "points", "number", "count"]
-"""What a number is: a share of 1, a difference of two shares, how many there are, or none of these."""
+Unit: TypeAlias = Literal["share", "points", "number", "count", "ratio"]
+"""What a number is: a share of 1, a difference of two shares, how many there are, a ratio of rates or odds, or else."""
 
 UNITS: Final[tuple[str, ...]] = get_args(Unit)
 
@@ -24,7 +24,7 @@ LARGEST_RATIO: Final = 1000
 MOST_FURTHER = 3
 """Most further digits that tell a number from a bound."""
 
-_SUFFIXES = {"share": "%", "points": " pp", "number": "", "count": ""}
+_SUFFIXES = {"share": "%", "points": " pp"}
 
 
 def quantity(value: float | None, unit: str) -> str:
@@ -41,13 +41,13 @@ def quantity(value: float | None, unit: str) -> str:
     """
     if value is None or not math.isfinite(value):
         return NONE
-    return _digits(value, unit) + _SUFFIXES[unit]
+    return _digits(value, unit) + _SUFFIXES.get(unit, "")
 
 
 def bound(value: float, unit: str) -> str:
     """A bound that somebody set, with the digits that it has: .05 -> "5 pp", .125 -> "12.5 pp"."""
     further = next((n for n in range(MOST_FURTHER) if abs(_rounded(value, unit, n) - value) < 1e-9), MOST_FURTHER)
-    return _fixed(value, unit, further) + _SUFFIXES[unit]
+    return _fixed(value, unit, further) + _SUFFIXES.get(unit, "")
 
 
 def beside_bound(value: float | None, limit: float, unit: str) -> str:
@@ -64,7 +64,7 @@ def beside_bound(value: float | None, limit: float, unit: str) -> str:
     further = 0
     while (_rounded(value, unit, further) - limit) * (value - limit) <= 0 and further < MOST_FURTHER:
         further += 1
-        text = _fixed(value, unit, further) + _SUFFIXES[unit]
+        text = _fixed(value, unit, further) + _SUFFIXES.get(unit, "")
     return text
 
 
@@ -110,7 +110,7 @@ def p_value(value: float) -> str:
     return "p < 0.001" if value < 0.001 else f"p = {value:z.3f}"
 
 
-_DECIMALS = {"share": 0, "points": 0, "number": 2, "count": 0}
+_DECIMALS = {"share": 0, "points": 0, "number": 2, "count": 0, "ratio": 1}
 
 
 def _rounded(value: float, unit: str, further: int) -> float:
@@ -125,6 +125,8 @@ def _fixed(value: float, unit: str, further: int) -> str:
 
 
 def _digits(value: float, unit: str) -> str:
+    if unit == "ratio":
+        return ratio(value)
     if unit in ("number", "count"):
         return _fixed(value, unit, 0)
     size = abs(value)

@@ -42,6 +42,8 @@ from bias_audit.run.quantities import (
         (-0.001, "number", "0.00"),
         (1234.0, "count", "1,234"),
         (-0.4, "count", "0"),
+        (13041.0, "ratio", "more than 1,000"),
+        (3.21, "ratio", "3.2"),
     ],
 )
 def test_a_number_in_its_unit(value: float | None, unit: str, text: str) -> None:
@@ -77,7 +79,7 @@ def test_a_number_beside_a_bound_can_be_told_from_it(value: float | None, limit:
 
 
 def test_a_difference_of_shares_is_in_points() -> None:
-    assert [difference_unit(unit) for unit in UNITS] == ["points", "points", "number", "count"]
+    assert [difference_unit(unit) for unit in UNITS] == ["points", "points", "number", "count", "ratio"]
 
 
 def test_a_change_has_a_sign_unless_it_is_nothing() -> None:

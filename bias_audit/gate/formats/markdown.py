@@ -8,7 +8,7 @@ from bias_audit.checks.registry import find_rule
 from bias_audit.gate.formats.place import Place
 from bias_audit.gate.formats.told import check_text, is_rule, one_line, subject_of
 from bias_audit.gate.values import FAILED, NOT_JUDGED, PASSED, STATUSES, WAIVED, WARNED, GateResult, GateRow
-from bias_audit.gate.words import checks, digits
+from bias_audit.gate.words import checks
 from bias_audit.run import quantities
 
 LIMIT = 1_000_000
@@ -108,13 +108,9 @@ def _check(row: GateRow) -> str:
 def _numbers(row: GateRow) -> tuple[str, str]:
     """What was measured, with its interval and in its unit, and the threshold; "" for what is missing."""
     rule = find_rule(row.check)
-    if rule is None:  # a bound of gate.toml, which is written in its own digits
-        ends = "" if row.low is None or row.high is None else f" [{digits(row.low)} to {digits(row.high)}]"
-        measured = "" if row.measured is None else digits(row.measured) + ends
-        return measured, "" if row.threshold is None else digits(row.threshold)
-    name, unit = rule.measures
-    measured = "" if row.measured is None else f"{name} {quantities.interval(row.measured, row.low, row.high, unit)}"
-    return measured, "" if row.threshold is None else quantities.quantity(row.threshold, unit)
+    name = f"{rule.measures[0]} " if rule else ""
+    measured = "" if row.measured is None else name + quantities.interval(row.measured, row.low, row.high, row.unit)
+    return measured, "" if row.threshold is None else quantities.bound(row.threshold, row.unit)
 
 
 def _help(gate: GateResult) -> Iterator[str]:
