@@ -86,7 +86,7 @@ def test_an_x_ray_has_a_state_of_its_own():
     outcomes = judged(images, classes)
     assert {(each.status, each.reason_code) for each in of_classes(outcomes)} == {(NOT_APPLICABLE, FILLS_FRAME)}
     said = of_classes(outcomes)[0].sentence
-    assert said.startswith("The object fills the picture in 18 of 18 photos with a mask: there is no background to")
+    assert said.startswith("The object fills the picture in 18 of 18 photos with a mask, so there is no background to")
     assert "nothing is missing" in said
     assert all(code in said for code in ("BA301", "BA302", "BA401"))
     assert overall_level(outcomes) == "OBJECT FILLS THE PICTURE"
