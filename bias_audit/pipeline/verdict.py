@@ -139,8 +139,8 @@ def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame, level: st
         else []
     )
     if clear:
-        other = "other " if len(clear) < len(judged) else ""
-        where = f"{len(clear)} {other}judged {'class' if len(clear) == 1 else 'classes'}"
+        rest = "other " if len(clear) < len(judged) else ""
+        where = f"{len(clear)} {rest}judged {'class' if len(clear) == 1 else 'classes'}"
         parts.append(f"No reliance on the background was shown in {where}. {_open_still(clear)}")
     return f"{' '.join([*parts, f'{measured}.'])}{partly}{hints}{tail}"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 
-def cue_titles(clusters: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+def cue_titles(clusters: Iterable[Mapping[Any, Any]]) -> dict[str, str]:
     """Id of each recurring cue -> its title: the name that a reviewer gave it, else its number within its class.
 
     Cues are numbered by the images in which they are looked at, most first, then by id; those with a name count too, so

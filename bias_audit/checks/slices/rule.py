@@ -206,8 +206,8 @@ def _furthest(evidence: Evidence, column: str, measure: Measure, unit: str) -> s
     if not pair:
         return ""
     low, high = as_float(pair["largest_difference_low"]), as_float(pair["largest_difference_high"])
-    ends = sorted((measure.worse * low, measure.worse * high))
-    distance = interval(abs(as_float(pair["largest_difference"])), *ends, difference_unit(unit))
+    least, most = sorted((measure.worse * low, measure.worse * high))
+    distance = interval(abs(as_float(pair["largest_difference"])), least, most, difference_unit(unit))
     over = " (over all pairs of slices)" if np.isfinite(low) else ""  # else nothing varies within slices
     return f" Furthest apart are {pair['furthest']} and {pair['furthest_from']}: {distance}{over}."
 
