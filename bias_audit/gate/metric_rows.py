@@ -184,7 +184,7 @@ def _compared(
         state = "" if kept or not near else NEAR
         beyond = beyond or not (kept or near)
     if near and (state or check.judge == "estimate"):
-        sentence += ". Near the threshold: the interval contains it, so the verdict could be the other way round"
+        sentence += " (near the threshold: the interval contains it, so the other verdict is possible)"
     row = blank(check, one, kind, bound)
     row = replace(row, measured=one.value, low=one.low, high=one.high, baseline=before, sentence=f"{sentence}.")
     if state and not config.allows(state, one.subject, check.name, row.check, also=check.allow):

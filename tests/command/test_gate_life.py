@@ -50,7 +50,7 @@ def test_from_a_first_file_to_the_end_of_a_waiver(command, tmp_path, monkeypatch
     code, out, _ = command("gate", run, "--gate", file)
     assert code == 1, "the file accepts nothing by itself"
     code, _, err = command("gate", run, "--init")
-    assert (code, "is there already" in err) == (2, True)
+    assert (code, "exists already" in err) == (2, True)
 
     text = file.read_text()
     block = text[text.index("# [[waive]]") :].split("\n\n")[0]
@@ -156,7 +156,7 @@ def test_the_file_that_init_writes_is_found_by_itself(command, tmp_path, monkeyp
     code, out, err = command("gate", run, "--format", "json")
     assert (code, json.loads(out)["source"], err.splitlines()[0]) == (0, "gate.toml", first)
     code, _, err = command("gate", run, "--init")
-    assert (code, "'gate.toml' is there already" in err) == (2, True)
+    assert (code, "'gate.toml' exists already" in err) == (2, True)
 
 
 def test_every_bound_says_where_it_comes_from(command, tmp_path, monkeypatch):

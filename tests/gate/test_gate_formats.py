@@ -100,7 +100,7 @@ class TestJunit:
         assert "Asked for by ci/gate.toml, line 7." in failure.text
         assert explain_rule("BA201").repair in failure.text
         assert "bias-audit rule BA201" in failure.text
-        (skipped,) = cases["BA204 images that depend on their background unlike their class: wolf"].result
+        (skipped,) = cases["BA204 images that depend on their background more than their class: wolf"].result
         assert isinstance(skipped, junitparser.Skipped)
         assert skipped.message == "not judged: Not enough photos: 10, 20 needed."
         (waived,) = cases["BA302 recurring cue that moves the prediction: snow (wolf-1)"].result
@@ -164,7 +164,7 @@ class TestMarkdown:
         assert any(line.startswith("| husky | prediction follows the background (BA201) |") for line in lines), "passed"
         assert any(line.startswith("| cluster snow (wolf-1) | recurring cue that moves") for line in lines)
         assert any(
-            line.startswith("| the data set | min&#95;accuracy | 0.76 &#91;0.53 to 0.99&#93; |") for line in lines
+            line.startswith("| the data set | min&#95;accuracy | 76% &#91;53 to 99&#93; |") for line in lines
         )
 
     def test_report_and_picture_are_named_where_they_are(self, tmp_path):
@@ -195,7 +195,7 @@ class TestGithub:
             "::error file=ci/a%2Cb%3Ac.toml,line=7,title=BA201 prediction follows the background%3A wolf::"
             "SUSPICIOUS: What happened.",
             "::error file=ci/a%2Cb%3Ac.toml,line=12,title=min_accuracy%3A the data set::"
-            "Accuracy is 0.80, at least 0.90 is required.",
+            "Accuracy is 80%; at least 90% is required.",
             "::warning file=ci/a%2Cb%3Ac.toml,line=7,title=BA101 attention on the background%2C compared with the "
             "other classes%3A wolf::SUSPICIOUS: What happened.",
         ]
