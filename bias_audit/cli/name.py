@@ -10,12 +10,12 @@ from bias_audit.run.printable import printable
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    name = command(commands, "name", run, "call a recurring cue by its name, in this run and in later ones")
+    name = command(commands, "name", run, "give a recurring cue a name, in this run and in later ones")
     name.add_argument("folder", metavar="RUN", type=Path, help="run folder of an audit")
     name.add_argument(
         "cluster",
-        metavar="CLUSTER",
-        help='the cue: its title in the report ("cue 1 of wolf"), or its cluster_id in clusters.csv',
+        metavar="CUE",
+        help='its title in the report, for instance "cue 1 of wolf", or its cluster_id in clusters.csv',
     )
     name.add_argument("name", metavar="NAME", help="what it is: ruler, snow, watermark")
     judged = name.add_mutually_exclusive_group()
