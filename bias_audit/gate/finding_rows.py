@@ -190,7 +190,7 @@ def _never_ran(context: Context) -> Iterator[GateRow]:
         silent = [name for name in classes if name not in told] if about_classes and "" not in told else []
         for name in silent if there else [""]:
             status = NOT_JUDGED if config.allows(DID_NOT_RUN, code, name) else FAILED
-            sentence = f"{code} must have run and did not: the run says nothing of {name or 'it'}."
+            sentence = f"{code} is required and did not run: the run says nothing about {name or 'it'}."
             yield GateRow("run", name, code, None, None, None, None, status, sentence, state=DID_NOT_RUN, line=line)
 
 

@@ -52,13 +52,13 @@ def mark_too_few(table: pd.DataFrame, *, least: int, rate: float, draws: int, gr
     if_tested = np.where(few, 1.0, p)
     wanted = needed(float(stats.rejection_bounds(if_tested, rate)[places[0]]), least, draws) if len(places) else 0
     unit, code = ("groups of photos", TOO_FEW_GROUPS) if grouped else ("photos", TOO_FEW)
-    over = f" that is corrected for {int((~np.isnan(if_tested)).sum())} classes" if wanted > least else ""
+    over = f" that is corrected over {int((~np.isnan(if_tested)).sum())} classes" if wanted > least else ""
     lacking = few & (units < wanted)
     marked = table.copy()
     marked.loc[lacking, "n_needed"] = wanted
     marked.loc[lacking, "reliance_reason_code"] = code
     marked.loc[lacking, "reliance_reason"] = [
-        f"only {count} {unit}, {wanted} are needed for a test{over}" for count in units[lacking]
+        f"only {count} {unit}, {wanted} needed for a test{over}" for count in units[lacking]
     ]
     beyond = few & ~lacking  # a rate so low that the random patterns are too few for it
     marked.loc[beyond, "reliance_reason_code"] = NOT_TESTED

@@ -56,7 +56,7 @@ def test_ten_photos_serve_25_classes_by_hand(classes, n, needed):
     assert set(table["reliance_reason_code"]) == {OK if needed is None else TOO_FEW}
     if needed:
         assert set(table["n_needed"]) == {needed}
-        said = f"only {n} photos, {needed} are needed for a test that is corrected for {classes} classes"
+        said = f"only {n} photos, {needed} needed for a test that is corrected over {classes} classes"
         assert set(table["reliance_reason"]) == {said}
 
 
@@ -190,7 +190,7 @@ def test_the_reliant_class_among_26_that_passed_with_ten_photos():
     outcomes = judge(Evidence(images, classes, Thresholds(), tables={"slices": table("slices", [])}))
     reliance = [each for each in outcomes if each.code == "BA201"]
     assert {each.status for each in reliance} == {NOT_APPLICABLE}
-    assert "only 10 photos, 11 are needed for a test" in reliance[0].sentence
+    assert "only 10 photos, 11 needed for a test" in reliance[0].sentence
     health = next(each for each in outcomes if each.code == "BA905")
     assert (health.status, health.measured) == (FOUND, 1.0)
     assert "26 of 26 classes have too few usable photos" in health.sentence
