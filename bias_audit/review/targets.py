@@ -42,16 +42,17 @@ class Target:
 def findings_and_cues(result: AuditResult) -> dict[str, Target]:
     """Findings and recurring cues of a run by key: findings, worst first, then the cues that no finding is about."""
     targets: dict[str, Target] = {}
+    titles = cue_titles(result.clusters.reset_index().to_dict("records"))
     for outcome in result.found():
         kind = "cluster" if outcome.scope == "cluster" else "finding"
         key = finding_id(outcome, result)
         cluster = outcome.subject if kind == "cluster" else ""
         numbers = outcome.measured, outcome.low, outcome.high
-        subject = cue_title(outcome) if cluster else outcome.subject or result.info.name
+        subject = titles.get(cluster) or cue_title(outcome) if cluster else outcome.subject or result.info.name
         target = Target(kind, key, subject, outcome.code, *numbers, outcome, cluster)
         targets.setdefault(key, target)
     covered = {target.cluster_id for target in targets.values()}
-    for cluster_id, title in cue_titles(result.clusters.reset_index().to_dict("records")).items():
+    for cluster_id, title in titles.items():
         if cluster_id not in covered:
             key = cluster_key(cluster_id, result)
             targets[key] = Target("cluster", key, title, cluster_id=cluster_id)

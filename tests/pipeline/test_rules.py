@@ -652,7 +652,7 @@ def test_an_acquittal_names_the_largest_upper_limit():
     table = classes(a={"gap_high": 0.2}, b={"n_interventions": 10, "gap_high": 0.4}, c={"background_gap": 0.04})
     text = verdict(rules.judge(evidence(table)), table)
     assert text.startswith("No reliance on the background was shown in 3 judged classes. With 10 photos per class a")
-    assert "a gap of up to 40 points cannot be excluded (b). Test accuracy is 1.00." in text
+    assert "a gap of up to 40 pp cannot be excluded (b). Test accuracy is 100%." in text
     assert "0.04" not in text  # the largest of several gaps is large by chance
 
 
