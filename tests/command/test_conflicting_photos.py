@@ -55,7 +55,7 @@ def test_the_loss_on_real_photos_stands_beside_the_gap(tiny, data, command, tmp_
     assert found
     for outcome in found:
         assert "an upper bound of the loss on real photos" in outcome.sentence
-        said = f"of the {CONFLICTING} photos of {outcome.subject} whose place is more common in another class 0% are recognised"
+        said = f"of the {CONFLICTING} photos of {outcome.subject} whose place is more common in another class 0% are"
         assert said in outcome.sentence
         assert outcome.evidence["conflict_column"] == "place"
         assert outcome.evidence["conflict_loss"] == 1

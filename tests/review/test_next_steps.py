@@ -141,7 +141,7 @@ def test_images_to_collect_for_what_was_called_bias(result: AuditResult, tmp_pat
         ("husky", "BA201 husky", "husky on backgrounds that are usual for wolf", "16"),
         ("husky", "BA201 husky", "wolf on backgrounds that are usual for husky", "93"),
     ]  # fmt: skip
-    assert "0% to 19%" in found[2]["reason"]
+    assert "give 0% [0 to 19], which lies below the 20% that" in found[2]["reason"]
 
 
 @pytest.mark.parametrize(
