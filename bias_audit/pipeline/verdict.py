@@ -129,7 +129,8 @@ def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame, level: st
         return f"Until that is fixed nothing is said about reliance. {measured}.{tail}"
     missing = len(reliance) - len(judged)
     filled = sum(outcome.reason_code == FILLS_FRAME for outcome in reliance)
-    whole = f", {filled} of them because the object fills the picture" if filled else ""
+    some = "" if filled == missing else f", {filled} of them"
+    whole = f"{some} because the object fills the picture" if filled else ""
     partly = f" {missing} {'class' if missing == 1 else 'classes'} could not be judged{whole}." if missing else ""
     watched = [each.subject for each in reliance if each.level == WATCH and each.reason_code != MASKS_IN_DOUBT]
     clear = [outcome for outcome in judged if outcome.level != WATCH]

@@ -651,7 +651,7 @@ def test_verdict_does_not_acquit_what_was_not_judged():
 def test_an_acquittal_names_the_largest_upper_limit():
     table = classes(a={"gap_high": 0.2}, b={"n_interventions": 10, "gap_high": 0.4}, c={"background_gap": 0.04})
     text = verdict(rules.judge(evidence(table)), table)
-    assert text.startswith("No reliance on the background was shown in 3 judged classes. With 10 photos per class a")
+    assert text.startswith("No reliance on the background was shown in 3 judged classes. With 10 to 20 photos per")
     assert "a gap of up to 40 pp cannot be excluded (b). Test accuracy is 100%." in text
     assert "0.04" not in text  # the largest of several gaps is large by chance
 

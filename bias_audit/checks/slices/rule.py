@@ -167,7 +167,7 @@ def _why_not(column: str, rows: pd.DataFrame, measure: Measure, enough: int) -> 
     """Why no slice of a column was tested, in words and as a code."""
     untested = rows[rows[measure.reason] != OK]
     if len(untested) < len(rows):
-        return f"No slice of {column} is large enough: {enough} images with this number are needed.", TOO_FEW
+        return f"No slice of {column} is large enough: {enough} images with this measure are needed.", TOO_FEW
     reason = str(untested[measure.reason].mode().iloc[0])
     code = untested.loc[untested[measure.reason] == reason, f"{measure.reason}_code"].iloc[0]
     return f"No slice of {column} could be tested: {reason}.", str(code)

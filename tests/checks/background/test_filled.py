@@ -113,7 +113,7 @@ def test_beside_a_class_that_passed_the_headline_says_why_not_all_did():
     images, classes = tables(20, 0)
     passed = of_classes(judged(images, classes))[0]
     filled = of_classes(judged(*tables(0, 20)))[1]
-    assert "1 classes could not be judged, 1 of them because the object fills" in verdict((passed, filled), classes)
+    assert "1 class could not be judged because the object fills the picture." in verdict((passed, filled), classes)
 
 
 def test_another_class_that_lacks_something_is_not_judged():

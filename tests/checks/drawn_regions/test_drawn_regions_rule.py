@@ -58,7 +58,7 @@ def test_what_does_not_convict(change, said):
 def test_a_small_rise_must_have_a_limit_above_the_floor(effect, low, level):
     (outcome,) = judged({**SNOW, "paste_effect": effect, "paste_low": low})
     assert (outcome.status, outcome.level) == ("found", level)
-    assert ("more photos would tell" in outcome.sentence) == (level == "WATCH")
+    assert ("More photos would tell" in outcome.sentence) == (level == "WATCH")
 
 
 def test_trying_often_does_not_help():

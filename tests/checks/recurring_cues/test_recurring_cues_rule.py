@@ -94,7 +94,7 @@ def test_an_estimated_object_is_said_and_erasing_alone_is_a_proof():
 def test_a_small_effect_must_have_a_limit_above_the_floor(effect, low, level):
     (outcome,) = judged({**STRONG, "paste_effect": effect, "paste_low": low})
     assert (outcome.status, outcome.level) == ("found", level)
-    assert ("more photos would tell" in outcome.sentence) == (level == "WATCH")
+    assert ("More photos would tell" in outcome.sentence) == (level == "WATCH")
 
 
 def test_of_two_effects_the_certain_one_is_reported():

@@ -126,7 +126,7 @@ def test_a_mix_of_classes_is_named_and_not_convicted() -> None:
     outcome = judge("BA203", images_table(records, {"hospital": hospital}))["hospital"]
     assert outcome.status == "passed"
     said = (
-        "with hospital = A, 82% are recognised, of the others 67% (difference between images of the same class: -8 pp)"
+        "with hospital = A, 82% are recognised, of the others 67% (difference between images of the same class: -7 pp)"
     )
     assert said in outcome.sentence
 

@@ -84,7 +84,7 @@ def test_the_sentence_gives_the_number_that_is_judged() -> None:
     outcome = judged(given)["a"]
     assert (outcome.status, outcome.measured) == ("found", 0.5)
     assert "called a more often than with that of their own class, by 50 pp [" in outcome.sentence
-    assert "75" not in outcome.sentence
+    assert "75 pp" not in outcome.sentence
 
 
 def test_a_negative_says_which_pull_it_leaves_open() -> None:
