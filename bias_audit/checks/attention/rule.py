@@ -57,8 +57,8 @@ def class_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         found = compared.stands_out(bounds)
         excess = float(row["background_excess"])
         sentence = (
-            f"The maps of {name} lie {'clearly' if found else 'not clearly'} more on the background than those of the "
-            f"other classes (background excess {quantity(excess, 'number')}, in the others "
+            f"The maps of {name} {'lie clearly' if found else 'do not lie clearly'} more on the background than those "
+            f"of the other classes (background excess {quantity(excess, 'number')}, in the others "
             f"{quantity(compared.rest_mean, 'number')}; Cliff's delta {quantity(compared.delta, 'number')})."
         )
         low, high = _delta_interval(compared)
@@ -153,6 +153,9 @@ def image_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         sentence = (
             f"On {len(outliers)} of {len(judged)} correctly predicted images of {name} the attention lies on the "
             f"background far more than is usual in the class, more than chance explains among {looked} images."
+            if len(outliers)
+            else f"On none of {len(judged)} correctly predicted images of {name} does the attention lie on the "
+            "background far more than is usual in the class."
         )
         outcomes.append(images_found(rule, name, outliers, judged, sentence, evidence))
     return outcomes

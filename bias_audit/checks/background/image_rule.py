@@ -101,6 +101,9 @@ def image_reliance_outliers(rule: Rule, evidence: Evidence) -> list[RuleOutcome]
             f"On backgrounds of other classes {len(outliers)} of {len(judged)} photos of {name} lose far more than is "
             f"usual in the class, more than chance explains among {looked} photos, and most of these backgrounds turn "
             "their prediction."
+            if len(outliers)
+            else f"None of {len(judged)} photos of {name} loses far more on backgrounds of other classes than is usual "
+            "in the class."
         )
         outcomes.append(images_found(rule, name, outliers, judged, sentence, evidence))
     return outcomes

@@ -52,8 +52,8 @@ def reliance_without_a_class(rule: Rule, evidence: Evidence) -> list[RuleOutcome
         + (f" Objects are pulled by backgrounds of classes without a finding: {_told(pulled)}." if pulled else "")
         + (f" There are too few photos to show whose backgrounds pull them: {_told(unseen)}." if unseen else "")
         if open_
-        else f"Of {len(judged)} judged classes none has a proven background gap together with the pull of a class "
-        "without a finding."
+        else f"None of {len(judged)} judged classes has a proven background gap and is pulled by a class without a "
+        "finding."
     )
     if lowered:
         sentence += f" {mask_words.missed(table[doubted[0]], evidence.thresholds)}"

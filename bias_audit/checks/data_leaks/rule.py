@@ -130,12 +130,13 @@ def copies(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, seen: Loo
         images = list(dict.fromkeys([*own["name"], *(own["typical"] if kind == "test copy" else ())]))
         pairs = f", for instance {own.iloc[0]['name']} and {own.iloc[0]['typical']}" if len(own) else ""
         against = f" ({_counted(seen.train or 0, 'training picture', 'training pictures')} compared)"
-        verb = "is" if len(images) == 1 else "are"
+        verb = "is" if len(images) <= 1 else "are"
         sentence = (
-            f"{len(images)} of the test photos {verb} also in the training set, exactly or nearly{against}{pairs}."
+            f"{len(images) or 'None'} of the test photos {verb} also in the training set, exactly or "
+            f"nearly{against}{pairs}."
             if kind == "training copy"
-            else f"{_counted(len(images), 'photo is', 'photos are')} in the test set more than once, exactly or "
-            f"nearly{pairs}."
+            else f"{_counted(len(images), 'photo is', 'photos are') if len(images) else 'No photo is'} in the test set "
+            f"more than once, exactly or nearly{pairs}."
         )
         outcomes.append(
             answered(rule, "dataset", subject, len(images) > 0, "WATCH", sentence,

@@ -139,8 +139,7 @@ def _outcome(
         sentence += " That is legitimate only if the property belongs to the object itself." if own_sake else ""
     else:
         sentence = (
-            f"Given the {' or the '.join(own)} of photos of {name}, photos of other classes were not shown to turn "
-            "into it. "
+            f"Photos of other classes that get the {_either(own)} of photos of {name} were not shown to turn into it. "
             + not_excluded("a pull", row["attract_high"], "points", int(row["n_pulled"]), where=str(row["probe"]))
         )
     return answered(
@@ -163,6 +162,11 @@ def _outcome(
             **{key: number(row[key]) for key in EVIDENCE},
         },
     )
+
+
+def _either(names: list[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 def _code(rows: pd.DataFrame) -> str:
