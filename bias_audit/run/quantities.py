@@ -45,9 +45,11 @@ def quantity(value: float | None, unit: str) -> str:
 
 
 def bound(value: float, unit: str) -> str:
-    """A bound that somebody set, with the digits that it has: .05 -> "5 pp", .125 -> "12.5 pp"."""
-    further = next((n for n in range(MOST_FURTHER) if abs(_rounded(value, unit, n) - value) < 1e-9), MOST_FURTHER)
-    return _fixed(value, unit, further) + _SUFFIXES.get(unit, "")
+    """A bound with the digits that somebody gave it: .05 -> "5 pp", .125 -> "12.5 pp"; one that was computed, rounded."""
+    for further in range(MOST_FURTHER + 1):
+        if abs(_rounded(value, unit, further) - value) < 1e-9:
+            return _fixed(value, unit, further) + _SUFFIXES.get(unit, "")
+    return quantity(value, unit)
 
 
 def beside_bound(value: float | None, limit: float, unit: str) -> str:
