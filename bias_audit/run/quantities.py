@@ -45,7 +45,7 @@ def quantity(value: float | None, unit: str) -> str:
 
 
 def bound(value: float, unit: str) -> str:
-    """A bound with the digits that somebody gave it: .05 -> "5 pp", .125 -> "12.5 pp"; one that was computed, rounded."""
+    """A bound with the digits that somebody gave it, rounded if it was computed: .05 -> "5 pp", .125 -> "12.5 pp"."""
     for further in range(MOST_FURTHER + 1):
         if abs(_rounded(value, unit, further) - value) < 1e-9:
             return _fixed(value, unit, further) + _SUFFIXES.get(unit, "")

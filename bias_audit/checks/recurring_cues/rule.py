@@ -151,8 +151,8 @@ def _outcome(rule: Rule, name: str, row: pd.Series, title: str, evidence: Eviden
     clauses = "; ".join(filter(None, (_erased(row), _pasted(row))))
     sentence = (
         f"The network keeps looking at {called}, in {quantity(row['class_share'], 'share')} of the images that it "
-        f"takes for {row['class_name']} ({int(row['n'])} images in all). {clauses[:1].upper()}{clauses[1:]} "
-        f"({_photos(row)}).{small}{outline}{verdict}"
+        f"takes for {row['class_name']} ({int(row['n'])} images in all). {clauses[:1].upper()}{clauses[1:]}. "
+        f"Tested on {_photos(row)}.{small}{outline}{verdict}"
     )
     if doubted:
         sentence += (

@@ -35,7 +35,10 @@ def test_one_effect_confirms_and_the_sentence_gives_the_numbers():
     assert (outcome.measured, outcome.low, outcome.high, outcome.p_value, outcome.n) == (0.6, 0.4, 0.8, 0.001, 20)
     assert outcome.evidence["class_name"] == "wolf"
     assert outcome.image_ids == ("wolf-1a2b3c.jpg",)
-    assert "turns 65% of them into wolf (another piece: 5%) (20 photos)." in outcome.sentence
+    assert "turns 65% of them into wolf (another piece: 5%). Tested on 20 photos." in outcome.sentence
+    assert outcome.evidence["title"] == "cue 2 of wolf"
+    assert "looking at cue 2 of wolf, in 80% of the images" in outcome.sentence
+    assert "1a2b3c" not in outcome.sentence
     assert "estimated" not in outcome.sentence
 
 
@@ -110,7 +113,7 @@ def test_erasing_proves_where_hosts_are_too_few_to_test_pasting():
     change = {"p_erase_fdr": 0.01, "erase_effect": 0.3, "erase_low": 0.2}
     (outcome,) = judged({**STRONG, **few, **change})
     assert (outcome.level, outcome.measured) == ("CONFIRMED", 0.3)
-    assert outcome.sentence.endswith("(20 photos from 12 groups).")
+    assert outcome.sentence.endswith("Tested on 20 photos from 12 groups.")
     assert "nan" not in outcome.sentence
 
 
