@@ -34,7 +34,7 @@ def cue_title(outcome: RuleOutcome) -> str:
     if outcome.scope != "cluster":
         return cue_of(outcome)
     given = outcome.evidence.get("name") or outcome.evidence.get("title")
-    return str(given or f"a cue of {class_of(outcome)}")
+    return str(given or f"a cue of {class_of(outcome)}".removesuffix(" of "))
 
 
 def subject_title(outcome: RuleOutcome) -> str:
