@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from bias_audit.run.quantities import Unit
 from bias_audit.run.statuses import OK
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Rule:
         title: the rule in a few words.
         about: what the rule asks, in a sentence; the title of its outcome where the rule was ignored on request.
         scope: kind of the rule's subjects.
-        measures: what `RuleOutcome.measured` is, and its unit: "share", "points" (percentage points) or "number".
+        measures: what `RuleOutcome.measured` is, and its unit (`quantities.Unit`).
         more: text of the link from a finding to the section that shows more; "" = no link.
         place: id of that section in the page; "" = the check's own section.
         needs: inputs without which the rule cannot be judged, see `Need`.
@@ -87,7 +88,7 @@ class Rule:
     title: str
     about: str
     scope: Scope
-    measures: tuple[str, Literal["share", "points", "number"]]
+    measures: tuple[str, Unit]
     more: str = ""
     place: str = ""
     needs: frozenset[Need] = frozenset()

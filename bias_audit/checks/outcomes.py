@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from bias_audit.run.quantities import beside_bound, bound, quantity
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -193,21 +195,13 @@ def visible(value: Any) -> bool:
     return abs(as_float(value, 0)) >= 0.005
 
 
-def amount(value: Any, unit: str) -> str:
-    """A number in the unit of `Rule.measures`, as sentences print it: "12 points", "12%" or "0.12"."""
-    if unit == "points":
-        points = f"{100 * float(value):z.0f}"
-        return f"{points} point{'' if points == '1' else 's'}"
-    return f"{value:z.0%}" if unit == "share" else f"{value:z.2f}"
-
-
 def not_excluded(what: str, high: Any, unit: str, n: int | None, of: str = "photos", where: str = "") -> str:
     """What a negative leaves open: the upper limit of what was measured, which could still be there.
 
     Args:
         what: what was looked for, with its article: "a gap".
         high: upper end of its 95 % interval; None or NaN where there is none.
-        unit: "share", "points" or "number", as in `Rule.measures`.
+        unit: unit of what was measured, as in `Rule.measures`.
         n: number of photos behind it; None = it is not said.
         of: what is counted.
         where: the subject with this limit, where several were judged; "" = it is not said.
@@ -218,11 +212,11 @@ def not_excluded(what: str, high: Any, unit: str, n: int | None, of: str = "phot
     seen = "" if n is None else f"with {n} {of} "
     known = number(high)
     if known is None:
-        said = f"{seen}it cannot be told how large {what} could still be."
+        said = f"{seen}nothing tells how large {what} could still be."
     elif known < 0.005:  # nothing when rounded
-        said = f"{seen}{what} of {amount(0.01, unit)} or more is excluded."
+        said = f"{seen}{what} of {quantity(0.01, unit)} or more is excluded."
     else:
-        said = f"{seen}{what} of up to {amount(known, unit)} cannot be excluded."
+        said = f"{seen}{what} of up to {quantity(known, unit)} cannot be excluded."
     named = f" ({where})" if where else ""
     return f"{said[:1].upper()}{said[1:-1]}{named}."
 
@@ -265,8 +259,9 @@ def cue_proven(effect: Any, low: Any, bounds: Thresholds) -> bool:
 def small_effect(low: Any, bounds: Thresholds) -> str:
     """Why an effect of a cue that is not `cue_proven` convicts nobody, as a sentence."""
     return (
-        f"An effect below {bounds.clear_cue:g} convicts nobody while its lower limit, {as_float(low):z.2f}, is not "
-        f"above {bounds.min_cue:g}: more photos would tell."
+        f"An effect below {bound(bounds.clear_cue, 'points')} accuses nobody unless its lower limit is above "
+        f"{bound(bounds.min_cue, 'points')}; here it is {beside_bound(number(low), bounds.min_cue, 'points')}. More "
+        "photos would tell."
     )
 
 

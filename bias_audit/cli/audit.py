@@ -82,10 +82,10 @@ def add(
         "--gate", metavar="FILE", type=Path, help="judge the result with this gate.toml: exit code 0 or 1"
     )
     audit.add_argument(
-        "--baseline", metavar="OLD", type=Path, help="judge it beside an older run: new and worse findings fail"
+        "--baseline", metavar="OLD", type=Path, help="compare with an older run: new and worse findings fail"
     )
     audit.add_argument("--resume", action="store_true", help="continue a killed run")
-    audit.add_argument("--overwrite", action="store_true", help="replace what a run wrote into the folder")
+    audit.add_argument("--overwrite", action="store_true", help="replace an older run in the folder")
     audit.add_argument(
         "--ignore", metavar="RULE", action="append", default=[], help="do not judge this rule; repeatable"
     )

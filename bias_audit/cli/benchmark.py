@@ -11,7 +11,7 @@ from bias_audit.run.printable import printable
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     text = "plant biases, train models on them, audit each: how often is the verdict right?"
-    benchmark = command(commands, "benchmark", run, text, "A killed benchmark goes on where it stood.")
+    benchmark = command(commands, "benchmark", run, text, "An interrupted benchmark continues where it stopped.")
     benchmark.add_argument("--out", metavar="DIR", type=Path, help="default: reports/benchmark, or -quick")
     benchmark.add_argument("--quick", action="store_true", help="a subset that ends in 10 minutes on two cores")
     benchmark.add_argument(

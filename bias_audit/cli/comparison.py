@@ -5,7 +5,8 @@ from __future__ import annotations
 from bias_audit.cli.console import show_tables
 from bias_audit.compare.compared import Comparison
 from bias_audit.compare.measures import BETTER, MEASURES, WORSE
-from bias_audit.compare.words import about, amount, between, measured, ordered, signed, tested
+from bias_audit.compare.words import about, between, difference, measured, ordered, tested
+from bias_audit.run.quantities import quantity
 
 MOST_ROWS = 40
 
@@ -26,10 +27,10 @@ def show(comparison: Comparison) -> None:
     numbers = []
     for change in moved:
         unit = MEASURES[change.measure].unit
-        values = f"{amount(change.old, unit)} to {amount(change.new, unit)}"
-        difference = f"{signed(change.difference, unit)} [{between(change)}]"
+        values = f"{quantity(change.old, unit)} to {quantity(change.new, unit)}"
+        moved_by = f"{difference(change)} [{between(change)}]"
         subject = change.subject or "all images"
-        row = (change.verdict, subject, MEASURES[change.measure].title, values, difference, tested(change))
+        row = (change.verdict, subject, MEASURES[change.measure].title, values, moved_by, tested(change))
         numbers.append((*row, f"{change.n:,}"))
     flips = [(kind.title, f"{kind.total:,}", ", ".join(flip.image_id for flip in kind.images[:3]))
              for kind in comparison.flips if kind.total]  # fmt: skip

@@ -33,7 +33,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("data", metavar="DATA", type=place, help=DATA)
     add_objects(parser)
     parser.add_argument(
-        "--out", metavar="DIR", type=Path, required=True, help="folder of the pictures; begun, it goes on"
+        "--out", metavar="DIR", type=Path, required=True, help="folder of the pictures; a started one is continued"
     )
     add_config(parser)
     add_limits(parser)

@@ -28,7 +28,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--class", dest="target", metavar="NAME", help="explain this class, not the predicted one")
     names = parser.add_mutually_exclusive_group()
     names.add_argument("--classes", metavar="A,B,C", type=words, help="names of the outputs, in their order")
-    names.add_argument("--labels", metavar="FILE", type=Path, help="the same as a text file, one name a line")
+    names.add_argument("--labels", metavar="FILE", type=Path, help="the same in a text file, one name per line")
     add_config(parser)
     add_limits(parser)
     add_verbosity(parser, quiet="no table, no progress")

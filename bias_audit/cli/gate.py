@@ -29,14 +29,14 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--gate",
         metavar="FILE",
         type=_thresholds,
-        help=f"file with thresholds (default: {FOUND} of the working folder, where there is one, else sensible ones; "
-        f"{NONE}: the sensible ones in any case; a file of that name is ./{NONE})",
+        help=f"file with thresholds (default: {FOUND} in the working folder if there is one, else built-in thresholds; "
+        f"{NONE}: always the built-in ones; a file of that name is ./{NONE})",
     )
     parser.add_argument(
         "--baseline", metavar="OLD", type=Path, help="an older run: its findings are known, new and worse ones fail"
     )
     parser.add_argument(
-        "--today", metavar="DATE", type=_day, help="day on which waivers are looked at (default: today, in UTC)"
+        "--today", metavar="DATE", type=_day, help="day for which waivers are judged (default: today, in UTC)"
     )
     parser.add_argument(
         "--format",
@@ -44,24 +44,22 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         type=_format,
         action="append",
         default=[],
-        help="json, junit, markdown, sarif or github (annotations): printed instead of the table, or written to FILE "
-        "as well; repeatable. The run folder gets gate.json, gate.md, gate.junit.xml and gate.sarif in any case; "
+        help="json, junit, markdown, sarif or github (annotations): printed instead of the table, or also written to "
+        "FILE; repeatable. gate.json, gate.md, gate.junit.xml and gate.sarif are always written to the run folder; "
         "GitHub Actions gets its annotations",
     )
     parser.add_argument(
-        "--ci", metavar="NAME", action=_Ready, help="print a ready file for github, gitlab or pre-commit, and leave"
+        "--ci", metavar="NAME", action=_Ready, help="print a ready-made file for github, gitlab or pre-commit, and exit"
     )
     parser.add_argument("--example", action=_Example, nargs=0, help="print a commented gate.toml with the defaults")
     other = parser.add_mutually_exclusive_group()
     other.add_argument(
         "--init",
         action="store_true",
-        help=f"write thresholds from the run's present state to the file of --gate, else to {FOUND} in the working "
-        "folder, where they are found from then on; never over a file that is there",
+        help=f"write thresholds made from this run to the file of --gate, else to {FOUND} in the working folder, where "
+        "they are found from then on; never overwrites a file",
     )
-    other.add_argument(
-        "--prune", metavar="FILE", type=Path, help="remove the waivers of a gate.toml that are over or unused"
-    )
+    other.add_argument("--prune", metavar="FILE", type=Path, help="remove expired and unused waivers from a gate.toml")
 
 
 def run(options: argparse.Namespace) -> int:

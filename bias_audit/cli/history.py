@@ -13,7 +13,7 @@ MOST_ROWS = 200
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     text = "list finished runs over time: a row per run and class"
-    closing = "A damaged run is named and left out; exit code 2 where none is left."
+    closing = "A damaged run is named and left out; the exit code is 2 if none is left."
     parser = commands.add_parser("history", help=text, description=text, epilog=closing)
     parser.add_argument("folders", metavar="RUN", type=Path, nargs="+", help="run folders of audits")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""The command `bias-audit name RUN CLUSTER NAME`: give a recurring cue a name."""
+"""The command `bias-audit name RUN CUE NAME`: give a recurring cue a name."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ from bias_audit.run.printable import printable
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    name = command(commands, "name", run, "call a recurring cue by its name, in this run and in later ones")
+    name = command(commands, "name", run, "give a recurring cue a name, in this run and in later ones")
     name.add_argument("folder", metavar="RUN", type=Path, help="run folder of an audit")
-    name.add_argument("cluster", metavar="CLUSTER", help="its cluster_id, from clusters.csv or the report")
+    name.add_argument(
+        "cluster",
+        metavar="CUE",
+        help='its title in the report, for instance "cue 1 of wolf", or its cluster_id in clusters.csv',
+    )
     name.add_argument("name", metavar="NAME", help="what it is: ruler, snow, watermark")
     judged = name.add_mutually_exclusive_group()
     for judgement, text in (
-        ("artefact", "it should not decide"),
-        ("legitimate", "it may decide: context of the class"),
+        ("artefact", "it should not decide the prediction"),
+        ("legitimate", "it may decide the prediction: it belongs to the class"),
     ):
         judged.add_argument(
             f"--{judgement}", dest="judgement", action="store_const", const=judgement, default="", help=text

@@ -70,22 +70,23 @@ def add_training(parser: argparse.ArgumentParser) -> Group:
         "--preprocess",
         metavar="NAME",
         help="none, unit, signed, imagenet, caffe, bgr, unit_bgr, signed_bgr, mean=M,M,M/std=S,S,S for "
-        "(x / 255 - mean) / std, module:function, or auto: what makes the model right most often on a sample (default: "
-        "what the model's files say, else none; so are --resize, --interpolation and --image-size)",
+        "(x / 255 - mean) / std, module:function, or auto: whichever makes the model right most often on a sample "
+        "(default, as for --resize, --interpolation and --image-size: what the model's files say; else none)",
     )
     add_class_map(seen)
     seen.add_argument(
         "--head",
         metavar="NAME",
-        help="what the outputs are: softmax or sigmoid (probabilities), or logits (default: seen from the first ones)",
+        help="what the outputs are: softmax or sigmoid (probabilities), or logits (default: detected from the first "
+        "ones)",
     )
     seen.add_argument(
-        "--output", metavar="NAME", help="which output of a model with several: its name, or its place from 0"
+        "--output", metavar="NAME", help="which output of a model with several: its name, or its number, counted from 0"
     )
     seen.add_argument(
         "--torch",
         metavar="NAMES",
-        help="how a network of PyTorch runs: channels_last, bfloat16 (autocast), or both with a comma between",
+        help="how a PyTorch network runs: channels_last, bfloat16 (autocast), or both, separated by a comma",
     )
     add_custom_objects(seen)
     return seen
@@ -99,7 +100,7 @@ def add_class_map(group: argparse.ArgumentParser | Group) -> None:
 def add_custom_objects(group: argparse.ArgumentParser | Group) -> None:
     """Add the option --custom-objects, a module that is run."""
     group.add_argument(
-        "--custom-objects", metavar="MODULE", help="Python module with the model's own classes; it is run"
+        "--custom-objects", metavar="MODULE", help="Python module with the model's own classes; it is executed"
     )
 
 
@@ -109,28 +110,33 @@ def add_geometry(seen: Group) -> None:
         "--loader",
         metavar="NAME",
         help="image_dataset_from_directory, flow_from_directory, load_img or torchvision: sets resize, interpolation "
-        "and decoder as that loader does by default",
+        "and decoder to the defaults of that loader",
     )
     seen.add_argument(
         "--resize",
         metavar="NAME",
-        help="stretch (default), crop, pad, or shorter as torchvision; shorter=232/224 or stretch=232/224 resize to "
-        "232 where the input has 224, and cut the centre",
+        help="stretch (default), crop, pad, or shorter (as in torchvision); shorter=232/224 or stretch=232/224 resize "
+        "to "
+        "232 for an input of 224 and cut out the centre",
     )
     seen.add_argument(
         "--interpolation",
         metavar="NAME",
-        help="bilinear (default), nearest, bicubic, area, or as Pillow antialias, antialias_bicubic, antialias_lanczos",
+        help="bilinear (default), nearest, bicubic, area, or Pillow's antialias, antialias_bicubic, antialias_lanczos",
     )
     seen.add_argument("--decoder", metavar="NAME", help="pillow (default) or tensorflow")
     seen.add_argument(
         "--pixel-range",
         metavar="LOW,HIGH",
-        help="values that training read as black and white, of pictures of more than 8 bits (PNG, TIFF) and of DICOM "
-        "files in the place of their window: for instance 0,4095; full (of the type), file (of each file)",
+        help="for pictures of more than 8 bits (PNG, TIFF), and for DICOM files instead of their window: the values "
+        "that "
+        "training read as black and white, for instance 0,4095; or full (of the type), or file (of each file)",
     )
     seen.add_argument(
-        "--image-size", metavar="HxW", type=size, help="for models that accept any size, and without a model: 224x224"
+        "--image-size",
+        metavar="HxW",
+        type=size,
+        help="input size, for models that accept any and without a model (then 224x224)",
     )
 
 
@@ -140,8 +146,9 @@ def add_masks(parser: argparse.ArgumentParser) -> None:
         "--masks",
         metavar="DIR",
         type=place,
-        help="foreground masks, a folder or an archive (.zip, .tar): same tree and stems as the images; without masks "
-        "and boxes the objects of the experiments are estimated (auto); none = they are not",
+        help="foreground masks: a folder or an archive (.zip, .tar) with the same folders and file names as the "
+        "images; "
+        "without masks and boxes the objects are estimated (auto); none: they are not",
     )
     text = "table image,x_min,y_min,x_max,y_max: a row per box"
     parser.add_argument("--boxes", metavar="FILE", type=place, help=text)
@@ -165,19 +172,19 @@ def add_reading(parser: argparse.ArgumentParser) -> Group:
     data.add_argument(
         "--segmenter",
         metavar="NAME",
-        help="estimates the missing masks of the experiments: auto (GrabCut; default without masks and boxes), a "
+        help="estimates masks that are missing: auto (GrabCut; default without masks and boxes), a "
         "segmentation model (.keras, .h5, .tflite, .onnx) or module:function",
     )
     data.add_argument(
         "--split",
         metavar="NAME",
-        help="only this part: a value of the column split of a table, or a part by its name (test, val, an image set)",
+        help="only this part of the data: a value of the column split of a table, or test, val, an image set",
     )
     data.add_argument(
         "--sample",
         metavar="N",
         type=int,
-        help="a first look at N photos: drawn by --seed from every class, groups of --group-by whole",
+        help="only a sample of N photos, drawn by --seed from every class; groups of --group-by stay whole",
     )
     data.add_argument(
         "--images", metavar="DIR", help="folder of the pictures of a COCO file (default: the folder of the file)"
@@ -195,7 +202,7 @@ def add_reading(parser: argparse.ArgumentParser) -> Group:
         type=int,
         help="with --objects each: leave out objects that are lower or narrower than N pixels (default 32)",
     )
-    text = "column of patients or scenes: their photos count as one (also called --cluster)"
+    text = "column of patients or scenes; photos of the same one count as one (also called --cluster)"
     data.add_argument("--group-by", "--cluster", dest="cluster", metavar="COLUMN", help=text)
     add_allow_outside(data)
     data.add_argument(
@@ -223,7 +230,7 @@ def add_donors(parser: argparse.ArgumentParser) -> None:
 
 def add_seed(group: Group) -> None:
     """Add the option --seed."""
-    group.add_argument("--seed", metavar="N", type=int, help="of every random choice (default 0)")
+    group.add_argument("--seed", metavar="N", type=int, help="seed of all random choices (default 0)")
 
 
 def add_explaining(parser: argparse.ArgumentParser, title: str = "how it is explained") -> Group:
@@ -233,19 +240,20 @@ def add_explaining(parser: argparse.ArgumentParser, title: str = "how it is expl
         "--method",
         metavar="NAME",
         help="hires_cam (default), grad_cam, cam, grad_cam_plus_plus, layer_cam, xgrad_cam, score_cam, "
-        "integrated_gradients, occlusion or rise (any model, hundreds of passes), module:function, none, or auto: "
-        "the most faithful on a sample",
+        "integrated_gradients, occlusion or rise (any model, hundreds of passes), module:function, none, or auto "
+        "(the most faithful on a sample)",
     )
     shown.add_argument(
         "--layer",
         metavar="PATH",
-        help="layer to explain, backbone/name (default: the last with a grid); a,b fuses several by layer_cam",
+        help="layer to explain, for instance backbone/name (default: the last with a grid); a,b combines two by "
+        "layer_cam",
     )
     shown.add_argument(
         "--batch-size",
         metavar="N",
         type=int,
-        help="images per pass (default: by memory, 32 at most, 128 on a GPU)",
+        help="images per pass (default: as memory allows, at most 32, or 128 on a GPU)",
     )
     add_seed(shown)
     return shown
@@ -265,7 +273,7 @@ def add_strangers(parser: argparse.ArgumentParser) -> None:
 def add_config(parser: argparse.ArgumentParser) -> None:
     """Add the option --config, the file of settings and thresholds."""
     parser.add_argument(
-        "--config", metavar="FILE", type=Path, help="TOML with [audit] and [thresholds]; flags go first"
+        "--config", metavar="FILE", type=Path, help="TOML file with [audit] and [thresholds]; flags override it"
     )
 
 
@@ -279,7 +287,8 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=NUMBER",
         type=parsed,
         action="append",
-        help="raise what a file may cost: pixels (of a picture, default 1e8), weights_bytes (of a model, 4e9), "
+        help="raise a limit on what a file may cost: pixels (of a picture, default 1e8), weights_bytes (of a model, "
+        "4e9), "
         "archive_bytes (of its other parts, 1e8), member_bytes (of a file in an archive of photos, 5e8), "
         "annotation_bytes (of a file of annotations, 2e9), batch_bytes (half the memory), columns (of a table, 1000) "
         "or seconds_per_call (of the model, 600); of data elsewhere fetched_bytes (of a file, 1e9), cache_bytes "

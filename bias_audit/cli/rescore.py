@@ -12,7 +12,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     text = "score a finished run again with new masks or thresholds, without the model"
     closing = (
         "The run itself is not changed. What composites measured (background gaps and the like) stays as measured with "
-        "the masks of before; the new run says so."
+        "the earlier masks; the new run says so."
     )
     parser = commands.add_parser("rescore", help=text, description=text, epilog=closing)
     parser.add_argument("folder", metavar="RUN", type=Path, help="run folder of an audit, with its shards")

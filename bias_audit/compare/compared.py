@@ -105,7 +105,7 @@ class Comparison:
             said += f" {self.pairs.relabelled:,} of them have another label now and are left out."
         if self.pairs.enough:
             return f"{said} Differences are paired, over these {n:,} images."
-        return f"{said} Too few for pairs: the runs are compared as two samples, which shows less."
+        return f"{said} Too few to pair: the runs are compared as two samples, which is less sensitive."
 
 
 def compare(old: AuditResult, new: AuditResult) -> Comparison:

@@ -44,7 +44,7 @@ class FlipList:
         title: heading of the list: what happened to its images.
         good: whether the change is for the better; None = it can be either.
         number: name of the numbers `old` and `new` of each image, in words.
-        unit: unit of these numbers: "probability", "number" or "points".
+        unit: unit of these numbers (`quantities.Unit`).
         total: how many images changed in this way.
         images: the first MOST_IMAGES of them.
     """
@@ -102,7 +102,7 @@ def _listed(
     chosen: Flags,
     column: str,
     number: str,
-    unit: str = "probability",
+    unit: str = "share",
 ) -> FlipList:
     before, now = (
         table[column].astype(float).to_numpy(np.float64, na_value=np.nan) for table in (pairs.old, pairs.new)

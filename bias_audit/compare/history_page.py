@@ -11,7 +11,7 @@ from bias_audit.compare.history import History, HistoryRow
 from bias_audit.compare.history_chart import Point, band, line
 from bias_audit.compare.pages import render_page
 from bias_audit.gate.formats.markdown import escaped
-from bias_audit.report.rendering import quantity
+from bias_audit.run.quantities import interval
 
 MOST_CHARTS = 12
 """Most classes that have charts of their own; with more classes, all share one band per number."""
@@ -61,7 +61,7 @@ def _markdown(past: History, rows: Sequence[HistoryRow]) -> str:
     if len(rows) < len(past.rows):
         lines += ["", f"{len(past.rows) - len(rows):,} older rows are left out; write CSV for all."]
     if any(row.other_data for row in past.rows):
-        lines += ["", "“other data”: the images are not those of the latest run, so the numbers are no series."]
+        lines += ["", "“other data”: the images are not those of the latest run, so the numbers do not form a series."]
     lines += ["", *(f"- left out: {escaped(sentence)}" for sentence in past.skipped)]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -86,20 +86,12 @@ def _cells(row: HistoryRow) -> tuple[str, ...]:
         f"{row.data}, other data" if row.other_data else row.data,
         row.class_name or "all classes",
         f"{row.n:,}",
-        _interval(row.accuracy, row.accuracy_low, row.accuracy_high, "share"),
-        _interval(row.gap, row.gap_low, row.gap_high, "points"),
-        _interval(row.excess, row.excess_low, row.excess_high, "number"),
+        interval(row.accuracy, row.accuracy_low, row.accuracy_high, "share"),
+        interval(row.gap, row.gap_low, row.gap_high, "points"),
+        interval(row.excess, row.excess_low, row.excess_high, "number"),
         row.level,
         str(row.findings),
     )
-
-
-def _interval(value: float | None, low: float | None, high: float | None, unit: str) -> str:
-    if value is None:
-        return quantity(None, unit)
-    if low is None or high is None:
-        return quantity(value, unit)
-    return f"{quantity(value, unit)} [{quantity(low, unit)} to {quantity(high, unit)}]"
 
 
 def _charts(past: History) -> list[dict[str, object]]:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from bias_audit.compare.compared import Comparison
 from bias_audit.compare.measures import BETTER, MEASURES, WORSE, Change
-from bias_audit.compare.words import about, amount, between, measured, moved, ordered, signed, tested
+from bias_audit.compare.words import about, between, difference, measured, moved, ordered, tested
 from bias_audit.gate.formats.markdown import escaped
+from bias_audit.run.quantities import quantity
 
 LIMIT = 60_000
 """Most bytes of the Markdown: GitHub takes comments of 65,536 characters."""
@@ -56,8 +57,8 @@ def _page(comparison: Comparison, shown: int) -> str:
             lines += _changes(title, subject, changes, shown)
     lines += _flips(comparison, min(shown, 10))
     lines.append(
-        "Better and worse: the test of no difference, corrected over the subjects of its table "
-        "(Benjamini-Hochberg), and an interval that leaves out zero. “No difference shown” is no proof of equality."
+        "Better and worse: the test of no difference is significant after correction over the subjects of its table "
+        "(Benjamini-Hochberg), and the interval excludes zero. “No difference shown” does not prove equality."
     )
     return "\n".join(lines) + "\n"
 
@@ -106,9 +107,9 @@ def _row(change: Change) -> str:
     cells = (
         _text(change.subject) or "all images",
         measure.title,
-        amount(change.old, measure.unit),
-        amount(change.new, measure.unit),
-        signed(change.difference, measure.unit),
+        quantity(change.old, measure.unit),
+        quantity(change.new, measure.unit),
+        difference(change),
         between(change),
         tested(change).replace("<", "&lt;"),
         f"**{change.verdict}** ({change.n} images)"

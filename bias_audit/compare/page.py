@@ -15,6 +15,7 @@ from bias_audit.compare.pages import render_page
 from bias_audit.errors import ResultError
 from bias_audit.files.text import read_json
 from bias_audit.report.gallery import is_picture, keep_picture
+from bias_audit.run.quantities import quantity
 
 MOST_ROWS = 300
 """Most rows of one table: nobody reads a thousand, and worse changes come first."""
@@ -124,9 +125,9 @@ def _row(change: Change) -> dict[str, Any]:
     return {
         "subject": change.subject or "all images",
         "measure": measure.title,
-        "old": words.amount(change.old, measure.unit),
-        "new": words.amount(change.new, measure.unit),
-        "difference": words.signed(change.difference, measure.unit),
+        "old": quantity(change.old, measure.unit),
+        "new": quantity(change.new, measure.unit),
+        "difference": words.difference(change),
         "value": change.difference,
         "low": change.low if known else None,
         "high": change.high if known else None,

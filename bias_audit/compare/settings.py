@@ -28,7 +28,7 @@ def differences(old: AuditResult, new: AuditResult) -> list[str]:
         still = f"The {len(common)} common classes are compared" if common else "No class is compared"
         said.append(
             f"Not comparable as a whole, because the classes differ: {', '.join(what)}. {still}; a model with other "
-            "classes has other mistakes to make."
+            "classes can make other mistakes."
         )
     if one.model_sha256 == two.model_sha256:
         said.append("The model is the same file in both runs.")
@@ -53,7 +53,7 @@ def differences(old: AuditResult, new: AuditResult) -> list[str]:
         )
         if before != now
     ]:
-        said.append(f"The maps were made another way ({'; '.join(maps)}): background excess says less across runs.")
+        said.append(f"The maps were made differently ({'; '.join(maps)}), so background excess is less comparable.")
     if one.input_size != two.input_size or one.preprocess != two.preprocess:
         said.append(
             f"The model's input differs: {_size(one.input_size)}, {one.preprocess or 'unknown'} before, "
@@ -62,7 +62,7 @@ def differences(old: AuditResult, new: AuditResult) -> list[str]:
     if changed := _changed(one.config, two.config):
         said.append(f"Settings differ: {_listed(changed)}.")
     if changed := _changed(one.thresholds, two.thresholds):
-        said.append(f"Thresholds differ: {_listed(changed)}. Findings may have come or gone by that alone.")
+        said.append(f"Thresholds differ: {_listed(changed)}. Findings may have come or gone for that reason alone.")
     if one.version != two.version:
         said.append(f"Written by bias-audit {one.version} and {two.version}.")
     return said

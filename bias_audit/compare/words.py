@@ -1,42 +1,35 @@
-"""Words and numbers of a comparison, the same in page, Markdown and terminal."""
+"""Words of a comparison, the same in page, Markdown and terminal."""
 
 from __future__ import annotations
 
 import math
 
+from bias_audit.checks.registry import find_rule
 from bias_audit.compare.compared import FindingChange
 from bias_audit.compare.flips import Flip, FlipList
 from bias_audit.compare.measures import MEASURES, VERDICTS, Change
-from bias_audit.report.rendering import p_value, quantity
-from bias_audit.run.identity import class_of, cue_of
+from bias_audit.run.identity import subject_title
+from bias_audit.run.quantities import difference_unit, p_value, quantity, signed, span
 
 ORDER = {verdict: place for place, verdict in enumerate(VERDICTS)}
 
 
-def amount(value: float, unit: str) -> str:
-    """A number as text in its unit; a dash where it is not finite."""
-    return quantity(value if math.isfinite(value) else None, unit)
-
-
-def signed(value: float, unit: str) -> str:
-    """A difference as text, with a plus sign where it is positive; differences of shares are given in points."""
-    text = amount(value, "number" if unit == "number" else "points")
-    return f"+{text}" if value > 0 and text.strip("0.")[:1].isdigit() else text
+def difference(change: Change) -> str:
+    """The difference of a change with its sign; differences of shares are given in points."""
+    return signed(change.difference, difference_unit(MEASURES[change.measure].unit))
 
 
 def between(change: Change) -> str:
-    """The 95 % interval of a difference in words."""
-    unit = MEASURES[change.measure].unit
-    if not math.isfinite(change.low) or not math.isfinite(change.high):
-        return "no interval: too few"
-    return f"{signed(change.low, unit)} to {signed(change.high, unit)}"
+    """The 95 % interval of a difference in words, in its unit."""
+    unit = difference_unit(MEASURES[change.measure].unit)
+    return span(change.low, change.high, unit) or "no interval: too few"
 
 
 def tested(change: Change) -> str:
     """The corrected p-value in words, or that there was no test."""
     if not math.isfinite(change.p_fdr):
         return "not tested"
-    return f"p {p_value(change.p_fdr)}"
+    return p_value(change.p_fdr)
 
 
 def ordered(changes: list[Change]) -> list[Change]:
@@ -46,8 +39,7 @@ def ordered(changes: list[Change]) -> list[Change]:
 
 def about(finding: FindingChange) -> str:
     """Class and cue of a finding, or "the data set" where it has neither."""
-    names = [name for name in (class_of(finding.outcome), cue_of(finding.outcome)) if name]
-    return ", ".join(names) or "the data set"
+    return subject_title(finding.outcome) or "the data set"
 
 
 def measured(finding: FindingChange) -> str:
@@ -56,11 +48,12 @@ def measured(finding: FindingChange) -> str:
     before = None if finding.old is None else finding.old.measured
     if now is None and before is None:
         return ""
-    one, two = ("none" if value is None else f"{value:z.2f}" for value in (before, now))
+    rule = find_rule(finding.outcome.code)
+    unit = rule.measures[1] if rule else "number"
+    one, two = ("none" if value is None else quantity(value, unit) for value in (before, now))
     return f"{one} before, {two} now"
 
 
 def moved(flip: Flip, kind: FlipList) -> str:
     """The number of an image in the old and the new run, in words."""
-    unit = {"probability": "share"}.get(kind.unit, kind.unit)
-    return f"{kind.number} {amount(flip.old, unit)} before, {amount(flip.new, unit)} now"
+    return f"{kind.number} {quantity(flip.old, kind.unit)} before, {quantity(flip.new, kind.unit)} now"

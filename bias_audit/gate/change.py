@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from bias_audit.gate.metrics import METRICS, MetricValue, wilson
 from bias_audit.run.result import AuditResult
 
-PAIRED = "paired over the same images (Newcombe 1998)"
-APART = "from the intervals of both runs (Zou & Donner 2008)"
+PAIRED = "paired over the same images, Newcombe 1998"
+APART = "from the intervals of both runs, Zou & Donner 2008"
 SAME_MODEL = "same model, same data"
 
 

@@ -18,8 +18,8 @@ EVIDENCE = "estimated_masks"
 """Share of the masks behind an outcome that are estimated, in its evidence; of a class, a column of the class table."""
 
 _SAID = (
-    "This rests on estimated masks that no drawn mask has checked: draw a few dozen, and audit with "
-    "--masks DIR --segmenter auto."
+    "This rests on estimated masks that were not checked against drawn ones: draw a few dozen masks and audit again "
+    "with --masks DIR --segmenter auto."
 )
 
 

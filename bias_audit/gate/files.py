@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from bias_audit.gate.formats import FILES, Place, place_of, write_format
+from bias_audit.gate.formats.place import PICTURE
 from bias_audit.gate.values import GateResult
 
 
@@ -24,4 +26,6 @@ def write_gate(result_path: str | Path, gate_result: GateResult, place: Place | 
     """
     folder = Path(result_path)
     place = place or place_of(gate_result, folder)
+    if (folder / PICTURE).is_file():
+        place = dataclasses.replace(place, picture=PICTURE)
     return tuple(write_format(name, gate_result, place, folder / file, own=True) for name, file in FILES.items())

@@ -16,8 +16,8 @@ from bias_audit.gate.settings import NO_LEVEL, SCOPES, GateConfig, Waiver
 from bias_audit.gate.states import DID_NOT_RUN, DOUBTFUL_INPUT, MAPS_FAILED, MASKS_IN_DOUBT
 from bias_audit.gate.values import FAILED, KNOWN, NEW, NOT_JUDGED, PASSED, WAIVED, WARNED, WORSE, GateRow
 from bias_audit.gate.waivers import answer, grown
-from bias_audit.gate.words import digits
-from bias_audit.run.identity import class_of, cue_of, finding_id, matched
+from bias_audit.run.identity import class_of, cue_of, finding_id, matched, subject_title
+from bias_audit.run.quantities import quantity
 from bias_audit.run.result import AuditResult
 
 _DOUBTS: dict[str, str] = {"doubts the input": DOUBTFUL_INPUT, "doubts the maps": MAPS_FAILED}
@@ -140,9 +140,9 @@ def _beside_baseline(row: GateRow, outcome: RuleOutcome, context: Context) -> Ga
     row = replace(row, baseline=number(old.measured))
     if worse := grown(outcome, old.measured, old.low, old.high, old.level or LEVELS[0]):
         return replace(row, change=WORSE, sentence=f"{row.sentence} Worse than in the baseline: {worse}.")
-    was = "" if row.baseline is None else f" with {digits(row.baseline)}"
+    was = "" if row.baseline is None else f" with {quantity(row.baseline, row.unit)}"
     status = _KNOWN_STATUS[context.config.known]
-    return replace(row, change=KNOWN, status=status, sentence=f"{row.sentence} Known: in the baseline{was}.")
+    return replace(row, change=KNOWN, status=status, sentence=f"{row.sentence} Known: the baseline has it{was}.")
 
 
 def _no_more(old: RuleOutcome, context: Context) -> tuple[GateRow | None, str]:
@@ -154,16 +154,15 @@ def _no_more(old: RuleOutcome, context: Context) -> tuple[GateRow | None, str]:
     if not _reaches(old.level or LEVELS[0], config.fail_on(scope, class_of(old))):
         return None, ""
     subject = class_of(old) or old.subject
-    cue = f", {cue_of(old)}" if cue_of(old) else ""
-    named = f"{old.code} {old.level} of {subject or 'the data set'}{cue}"
+    named = f"{old.code} {old.level} of {subject_title(old) or 'the data set'}"
     if any(_answers(outcome, old) for outcome in context.result.outcomes):
         return None, f"Resolved: {named}. Before: {old.sentence}"
     allowed = config.allows(DID_NOT_RUN, subject, old.code)
     row = GateRow(
         scope, old.subject, old.code, None, None, None, number(old.threshold), NOT_JUDGED if allowed else FAILED,
-        f"The baseline has {named}; this run did not test it, so nothing says that it is gone.",
+        f"The baseline has {named}; this run did not test it, so it may still be there.",
         state=DID_NOT_RUN, cue=cue_of(old), baseline=number(old.measured), finding_id=finding_id(old, context.result),
-        line=_line(scope, old, config),
+        line=_line(scope, old, config), title=_title(old), unit=_unit(old),
     )  # fmt: skip
     return row, ""
 
@@ -191,7 +190,7 @@ def _never_ran(context: Context) -> Iterator[GateRow]:
         silent = [name for name in classes if name not in told] if about_classes and "" not in told else []
         for name in silent if there else [""]:
             status = NOT_JUDGED if config.allows(DID_NOT_RUN, code, name) else FAILED
-            sentence = f"{code} must have run and did not: the run says nothing of {name or 'it'}."
+            sentence = f"{code} is required and did not run: the run says nothing about {name or 'it'}."
             yield GateRow("run", name, code, None, None, None, None, status, sentence, state=DID_NOT_RUN, line=line)
 
 
@@ -226,4 +225,15 @@ def _blank(outcome: RuleOutcome, scope: str, context: Context) -> GateRow:
         finding_id=finding_id(outcome, context.result),
         n=outcome.n,
         line=_line(scope, outcome, context.config),
+        title=_title(outcome),
+        unit=_unit(outcome),
     )
+
+
+def _title(outcome: RuleOutcome) -> str:
+    return subject_title(outcome) if outcome.scope == "cluster" else ""
+
+
+def _unit(outcome: RuleOutcome) -> str:
+    declared = find_rule(outcome.code)
+    return declared.measures[1] if declared else "number"

@@ -9,11 +9,12 @@ from bias_audit.checks.levels import failed_map_tests
 from bias_audit.gate.estimates import number_rests_on_estimates, on_estimates
 from bias_audit.gate.metrics import MetricValue, is_attention
 from bias_audit.gate.missing import state_of_number
-from bias_audit.gate.number_row import EQUAL, MAPS_SAY_NOTHING, blank, breach, unjudged
+from bias_audit.gate.number_row import EQUAL, MAPS_SAY_NOTHING, blank, breach, unit_of, unjudged
 from bias_audit.gate.settings import GateConfig, MetricCheck
 from bias_audit.gate.states import MAPS_FAILED, NOT_ENOUGH
 from bias_audit.gate.values import PASSED, GateRow
-from bias_audit.gate.words import digits
+from bias_audit.run.quantities import beside_bound
+from bias_audit.run.quantities import bound as in_words
 from bias_audit.run.result import AuditResult
 
 _SHOWN = 3
@@ -50,7 +51,7 @@ def image_rows(
             elif len(known) < least:
                 pasted = own.name.startswith(_PASTED)
                 state = NOT_ENOUGH if known else state_of_number(result, None, "", pasted=pasted)
-                reason = f"{len(known)} of {len(values)} images have this number, {least} needed"
+                reason = f"{len(known)} of {len(values)} images have this number, {least} are needed"
                 yield unjudged(own, config, one, kind, bound, state, reason)
             else:
                 row = _row(own, one, known, kind, bound)
@@ -64,12 +65,13 @@ def _row(check: MetricCheck, one: MetricValue, known: list[tuple[str, float]], k
     sign = 1 if kind == "max" else -1
     beyond = sorted(((sign * value, image) for image, value in known if sign * (value - bound) > EQUAL), reverse=True)
     share = len(beyond) / len(known)
-    named = ", ".join(f"{image}: {digits(sign * value)}" for value, image in beyond[:_SHOWN])
+    unit = unit_of(check, "max")
+    named = ", ".join(f"{image}: {beside_bound(sign * value, bound, unit)}" for value, image in beyond[:_SHOWN])
     side = "above" if kind == "max" else "below"
     what = check.name.replace("_", " ")
-    sentence = f"{len(beyond)} of {len(known)} images of {one.subject!r} have a {what} {side} {digits(bound)}"
+    sentence = f"{len(beyond)} of {len(known)} images of {one.subject!r} have a {what} {side} {in_words(bound, unit)}"
     sentence += f" ({named}{', ...' if len(beyond) > _SHOWN else ''})" if beyond else ""
-    sentence += f", a share of at most {digits(check.max_share)} is allowed."
+    sentence += f"; at most {in_words(check.max_share, 'share')} of them are allowed."
     status = breach(check) if share > check.max_share + EQUAL else PASSED
     row = blank(check, one, kind, check.max_share)
-    return replace(row, measured=share, status=status, sentence=sentence)
+    return replace(row, measured=share, status=status, sentence=sentence, unit="share")

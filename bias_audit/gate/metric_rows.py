@@ -12,7 +12,7 @@ from bias_audit.gate.estimates import number_rests_on_estimates, on_estimates
 from bias_audit.gate.image_rows import image_rows
 from bias_audit.gate.metrics import CLASS, MetricValue, images_of, is_attention, measured, metric_of
 from bias_audit.gate.missing import state_of_number
-from bias_audit.gate.number_row import EQUAL, MAPS_SAY_NOTHING, blank, breach, said, unjudged
+from bias_audit.gate.number_row import EQUAL, MAPS_SAY_NOTHING, blank, breach, said, unit_of, unjudged
 from bias_audit.gate.settings import GateConfig, MetricCheck
 from bias_audit.gate.states import (
     MAPS_FAILED,
@@ -25,7 +25,8 @@ from bias_audit.gate.states import (
     NOT_INSTALLED,
 )
 from bias_audit.gate.values import NOT_JUDGED, PASSED, GateRow
-from bias_audit.gate.words import digits
+from bias_audit.run.quantities import beside_bound, quantity, span
+from bias_audit.run.quantities import bound as in_words
 from bias_audit.run.result import AuditResult
 
 _CHANGES = ("max_increase", "max_decrease")
@@ -120,7 +121,7 @@ def _row(
         state = state_of_number(result, one.n, one.reason_code, pasted=pasted)
         return unjudged(check, config, one, kind, bound, state, one.reason or "the run holds no such number")
     if check.min_n and (one.n is None or one.n < check.min_n):
-        reason = f"{one.n or 0} images, {check.min_n} needed"
+        reason = f"{one.n or 0} images, {check.min_n} are needed"
         return unjudged(check, config, one, kind, bound, NOT_ENOUGH, reason)
     if kind not in _CHANGES:
         return _trusted(sides, check, one, _compared(check, config, one, kind, bound))
@@ -162,13 +163,16 @@ def _compared(
     above = kind != "min"
     beyond = one.value > bound + EQUAL if above else one.value < bound - EQUAL
     interval = one.low is not None and one.high is not None
-    sentence = f"{said(check, one, kind)} is {digits(one.value)}"
+    unit, own = unit_of(check, kind), unit_of(check, "max")
+    ends = span(one.low, one.high, unit)
+    known = beside_bound(one.value, bound, unit) + (f" [{ends}]" if ends else "")
+    sentence = f"{said(check, one, kind)} is {known}"
     if before is not None and now is not None:
         word = "rose" if kind == "max_increase" else "fell"
-        sentence = f"{said(check, one, 'max')} {word} by {digits(one.value)}, from {digits(before)} to {digits(now)}"
-    if one.low is not None and one.high is not None:
-        sentence += f" (95 % interval {digits(one.low)} to {digits(one.high)}{f', {method}' if method else ''})"
-    sentence += f", {f'at most {digits(bound)} is allowed' if above else f'at least {digits(bound)} is required'}"
+        sentence = f"{said(check, one, 'max')} {word} by {known}, from {quantity(before, own)} to {quantity(now, own)}"
+        sentence += f" (interval: {method})" if method else ""
+    limit = in_words(bound, unit)
+    sentence += f"; {f'at most {limit} is allowed' if above else f'at least {limit} is required'}"
     near = one.low is not None and one.high is not None and one.low - EQUAL <= bound <= one.high + EQUAL
     state = ""
     if check.judge == "bound" and not metric_of(check.table, check.name).exact:
@@ -180,7 +184,7 @@ def _compared(
         state = "" if kept or not near else NEAR
         beyond = beyond or not (kept or near)
     if near and (state or check.judge == "estimate"):
-        sentence += "; near the threshold: the interval contains it, so the other verdict is possible"
+        sentence += " (near the threshold: the interval contains it, so the other verdict is possible)"
     row = blank(check, one, kind, bound)
     row = replace(row, measured=one.value, low=one.low, high=one.high, baseline=before, sentence=f"{sentence}.")
     if state and not config.allows(state, one.subject, check.name, row.check, also=check.allow):

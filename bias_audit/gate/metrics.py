@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bias_audit.checks.reasons import OK
+from bias_audit.checks.recurring_cues.titles import cue_titles
 from bias_audit.gate.table_columns import read_columns
+from bias_audit.run.quantities import Unit
 from bias_audit.run.result import AuditResult
 from bias_audit.run.schema import every_table, index_of
 
@@ -27,6 +29,7 @@ class Metric:
 
     Attributes:
         label: name of the quantity in words.
+        unit: its unit (`quantities.Unit`).
         low, high, n: columns of the interval's ends and of the number of images, "" = there are none.
         reason: column that says why the number is missing, "" = there is none.
         exact: whether the number is counted, not sampled, so that it needs no interval.
@@ -35,6 +38,7 @@ class Metric:
     """
 
     label: str
+    unit: Unit = "number"
     low: str = ""
     high: str = ""
     n: str = ""
@@ -43,61 +47,71 @@ class Metric:
     paired: tuple[str, float, float] = ("", 0.0, 1.0)
 
 
-def _ends(label: str, prefix: str, n: str, reason: str, paired: tuple[str, float, float] = ("", 0.0, 1.0)) -> Metric:
-    return Metric(label, f"{prefix}_low", f"{prefix}_high", n, reason, paired=paired)
+def _ends(
+    label: str, unit: Unit, prefix: str, n: str, reason: str, paired: tuple[str, float, float] = ("", 0.0, 1.0)
+) -> Metric:
+    return Metric(label, unit, f"{prefix}_low", f"{prefix}_high", n, reason, paired=paired)
 
 
 _PHOTOS = ("n_interventions", "reliance_reason")
 _MAPS = ("n_attention", "attention_reason")
 
 CLASS: dict[str, Metric] = {
-    "accuracy": _ends("accuracy", "accuracy", "n_read", "", ("correct", 0, 1)),
-    "background_excess": _ends("background excess", "excess", *_MAPS),
+    "accuracy": _ends("accuracy", "share", "accuracy", "n_read", "", ("correct", 0, 1)),
+    "background_excess": _ends("background excess", "number", "excess", *_MAPS),
     "same_background_accuracy": _ends(
-        "accuracy on same-class backgrounds", "same", *_PHOTOS, ("same_background_accuracy", 0, 1)
+        "accuracy on same-class backgrounds", "share", "same", *_PHOTOS, ("same_background_accuracy", 0, 1)
     ),
     "other_background_accuracy": _ends(
-        "accuracy on other-class backgrounds", "other", *_PHOTOS, ("other_background_accuracy", 0, 1)
+        "accuracy on other-class backgrounds", "share", "other", *_PHOTOS, ("other_background_accuracy", 0, 1)
     ),
-    "background_gap": _ends("background gap", "gap", *_PHOTOS, ("background_gap", -1, 1)),
+    "background_gap": _ends("background gap", "points", "gap", *_PHOTOS, ("background_gap", -1, 1)),
     "background_gap_second_fill": _ends(
-        "background gap under the second fill", "second_fill", *_PHOTOS, ("background_gap_second_fill", -1, 1)
+        "background gap under the second fill", "points", "second_fill", *_PHOTOS, ("background_gap_second_fill", -1, 1)
     ),
-    "attract": _ends("attraction of its backgrounds", "attract", *_PHOTOS),
-    "adversarial": _ends("share of photos that some background turns", "adversarial", "n_adversarial", _PHOTOS[1]),
-    "background_only_accuracy": _ends("background-only accuracy", "background_only", *_PHOTOS),
-    "removal_effect": _ends("effect of removing the object", "removal", "n_control", _PHOTOS[1]),
-    "foreground_only_accuracy": _ends("foreground-only accuracy", "foreground_only", *_PHOTOS),
-    "neutral_loss": _ends("loss on neutral backdrops", "neutral_loss", *_PHOTOS),
-    "cut_out_gain": _ends("gain by cutting out", "cut_out_gain", "n_cut_out_gain", _PHOTOS[1]),
-    "shapley_background_share": _ends("Shapley share of the background", "shapley", *_PHOTOS),
-    "cue_removal_effect": _ends("effect of removing the cue", "cue_removal", "n_cue_removal", _PHOTOS[1]),
-    "cue_lent_effect": _ends("effect of lending the cue", "cue_lent", "n_cue_lent", _PHOTOS[1]),
-    "flagged_share": _ends("share of photos that rest on their background", "flagged", *_PHOTOS),
+    "attract": _ends("attraction of its backgrounds", "points", "attract", *_PHOTOS),
+    "adversarial": _ends(
+        "share of photos that some background turns", "share", "adversarial", "n_adversarial", _PHOTOS[1]
+    ),
+    "background_only_accuracy": _ends("background-only accuracy", "share", "background_only", *_PHOTOS),
+    "removal_effect": _ends("effect of removing the object", "points", "removal", "n_control", _PHOTOS[1]),
+    "foreground_only_accuracy": _ends("foreground-only accuracy", "share", "foreground_only", *_PHOTOS),
+    "neutral_loss": _ends("loss on neutral backdrops", "points", "neutral_loss", *_PHOTOS),
+    "cut_out_gain": _ends("gain by cutting out", "points", "cut_out_gain", "n_cut_out_gain", _PHOTOS[1]),
+    "shapley_background_share": _ends("Shapley share of the background", "share", "shapley", *_PHOTOS),
+    "cue_removal_effect": _ends("effect of removing the cue", "points", "cue_removal", "n_cue_removal", _PHOTOS[1]),
+    "cue_lent_effect": _ends("effect of lending the cue", "points", "cue_lent", "n_cue_lent", _PHOTOS[1]),
+    "flagged_share": _ends("share of photos that rest on their background", "share", "flagged", *_PHOTOS),
 }
 SLICE: dict[str, Metric] = {
-    "accuracy": _ends("accuracy", "accuracy", "n", ""),
-    "background_excess": _ends("background excess", "excess", "n_attention", "excess_reason"),
-    "background_gap": _ends("background gap", "gap", "n_interventions", "gap_reason"),
-    "accuracy_against_difference": _ends("accuracy against the most different slice", "accuracy_against", "n", ""),
-    "excess_against_difference": _ends("excess against the most different slice", "excess_against", "n_attention", ""),
-    "gap_against_difference": _ends("gap against the most different slice", "gap_against", "n_interventions", ""),
+    "accuracy": _ends("accuracy", "share", "accuracy", "n", ""),
+    "background_excess": _ends("background excess", "number", "excess", "n_attention", "excess_reason"),
+    "background_gap": _ends("background gap", "points", "gap", "n_interventions", "gap_reason"),
+    "accuracy_against_difference": _ends(
+        "accuracy against the most different slice", "points", "accuracy_against", "n", ""
+    ),
+    "excess_against_difference": _ends(
+        "excess against the most different slice", "number", "excess_against", "n_attention", ""
+    ),
+    "gap_against_difference": _ends(
+        "gap against the most different slice", "points", "gap_against", "n_interventions", ""
+    ),
 }
 CLUSTER: dict[str, Metric] = {
-    "class_share": _ends("share of its class's images", "class_share", "n", ""),
-    "odds_ratio": _ends("odds ratio", "odds_ratio", "n", ""),
-    "erase_effect": _ends("effect of erasing it", "erase", "n_proof", "proof_status"),
-    "paste_effect": _ends("effect of pasting it", "paste", "n_proof", "proof_status"),
+    "class_share": _ends("share of its class's images", "share", "class_share", "n", ""),
+    "odds_ratio": _ends("odds ratio", "ratio", "odds_ratio", "n", ""),
+    "erase_effect": _ends("effect of erasing it", "points", "erase", "n_proof", "proof_status"),
+    "paste_effect": _ends("effect of pasting it", "points", "paste", "n_proof", "proof_status"),
 }
 DATASET: dict[str, Metric] = {
-    "accuracy": _ends("accuracy on all read images", "accuracy", "n_read", ""),
-    "unreadable_share": Metric("share of images without prediction", n="images", exact=True),
-    "without_mask_share": Metric("share of images without a mask", n="read", exact=True),
-    "unscorable_share": Metric("share of images without an attention score", n="read", exact=True),
-    "images": Metric("number of images", exact=True),
-    "read": Metric("number of read images", exact=True),
-    "attention_scored": Metric("number of images with an attention score", exact=True),
-    "interventions_done": Metric("number of photos that were intervened on", exact=True),
+    "accuracy": _ends("accuracy on all read images", "share", "accuracy", "n_read", ""),
+    "unreadable_share": Metric("share of images without prediction", "share", n="images", exact=True),
+    "without_mask_share": Metric("share of images without a mask", "share", n="read", exact=True),
+    "unscorable_share": Metric("share of images without an attention score", "share", n="read", exact=True),
+    "images": Metric("number of images", "count", exact=True),
+    "read": Metric("number of read images", "count", exact=True),
+    "attention_scored": Metric("number of images with an attention score", "count", exact=True),
+    "interventions_done": Metric("number of photos tested on other backgrounds", "count", exact=True),
 }
 METRICS: dict[str, dict[str, Metric]] = {
     "dataset": DATASET,
@@ -120,11 +134,13 @@ def metric_of(table: str, name: str) -> Metric:
     if name in METRICS.get(table, {}):
         return METRICS[table][name]
     columns = _columns(table)
-    exact = table == "image" or columns.get(name) == "int"
+    whole = columns.get(name) == "int"
+    exact = table == "image" or whole
+    unit: Unit = "count" if whole else "number"
     if table in METRICS:
-        return Metric(name.replace("_", " "), exact=exact)
+        return Metric(name.replace("_", " "), unit, exact=exact)
     low, high, n = (column if column in columns else "" for column in (f"{name}_low", f"{name}_high", "n"))
-    return Metric(name.replace("_", " "), low if high else "", high if low else "", n, exact=exact)
+    return Metric(name.replace("_", " "), unit, low if high else "", high if low else "", n, exact=exact)
 
 
 def _columns(table: str) -> dict[str, str]:
@@ -156,6 +172,7 @@ class MetricValue:
         reason: why the value is missing, in the run's words; "" = the run does not say.
         class_name: class that the number belongs to, "" for none.
         reason_code: code of `reason`, see `checks.reasons`; "" where the run does not say.
+        title: what people read in the place of `subject`, where that is an id; "" = the subject.
     """
 
     subject: str
@@ -166,6 +183,7 @@ class MetricValue:
     reason: str = ""
     class_name: str = ""
     reason_code: str = ""
+    title: str = ""
 
 
 def measured(result: AuditResult, table: str, name: str) -> list[MetricValue] | None:
@@ -189,8 +207,10 @@ def measured(result: AuditResult, table: str, name: str) -> list[MetricValue] | 
     columns = read_columns(result, FILES.get(table, table), (*_subject(table), *parts))
     if columns is None:
         return None
-    rows = (dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True))
-    return [_of_row(table, name, metric, row) for row in rows]
+    rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+    titles = cue_titles(rows) if table == "cluster" else {}
+    found = [_of_row(table, name, metric, row) for row in rows]
+    return [replace(one, title=titles.get(one.subject, "")) for one in found] if titles else found
 
 
 def images_of(result: AuditResult, name: str, also: Iterable[str] = ()) -> dict[str, dict[str, float | None]] | None:
@@ -215,11 +235,11 @@ def images_of(result: AuditResult, name: str, also: Iterable[str] = ()) -> dict[
     return classes
 
 
-_SUBJECT = {"cluster": ("cluster_id", "class_name"), "slice": ("column", "value")}
+_SUBJECT = {"cluster": ("cluster_id", "class_name", "name", "n"), "slice": ("column", "value")}
 
 
 def _subject(table: str) -> tuple[str, ...]:
-    """Columns that name the subject of a row."""
+    """Columns that name the subject of a row, of a cluster also what its title is made of."""
     return _SUBJECT.get(table) or (str(index_of(table)), "class_name")
 
 

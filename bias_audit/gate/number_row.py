@@ -7,6 +7,7 @@ from dataclasses import replace
 from bias_audit.gate.metrics import MetricValue, metric_of
 from bias_audit.gate.settings import GateConfig, MetricCheck
 from bias_audit.gate.values import FAILED, NOT_JUDGED, PASSED, WARNED, GateRow
+from bias_audit.run.quantities import difference_unit
 
 EQUAL = 1e-9
 """Distance up to which a measured value counts as equal to its threshold: .4 - .3 is no breach of .1."""
@@ -18,7 +19,7 @@ def said(check: MetricCheck, one: MetricValue, kind: str) -> str:
     """Beginning of a sentence about a number: its quantity and its subject."""
     label = metric_of(check.table, check.name).label
     label = {"max_increase": f"rise of {label}", "max_decrease": f"fall of {label}"}.get(kind, label)
-    return label[0].upper() + label[1:] + (f" of {one.subject!r}" if one.subject else "")
+    return label[0].upper() + label[1:] + (f" of {one.title or repr(one.subject)}" if one.subject else "")
 
 
 def blank(check: MetricCheck, one: MetricValue, kind: str, bound: float) -> GateRow:
@@ -36,7 +37,15 @@ def blank(check: MetricCheck, one: MetricValue, kind: str, bound: float) -> Gate
         severity=check.severity,
         n=one.n,
         line=check.line,
+        title=one.title,
+        unit=unit_of(check, kind),
     )
+
+
+def unit_of(check: MetricCheck, kind: str) -> str:
+    """Unit of the number that a bound is about: that of a change of a share is percentage points."""
+    unit = metric_of(check.table, check.name).unit
+    return unit if kind in ("max", "min") else difference_unit(unit)
 
 
 def breach(check: MetricCheck) -> str:

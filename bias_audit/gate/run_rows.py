@@ -47,7 +47,7 @@ def run_rows(
     if not there:
         yield _state(config, NO_ROWS, "classes", "", "The run lists no classes.", 0)
     if changed := result.info.counts.get("changed", 0) + result.info.counts.get("strangers_changed", 0):
-        sentence = f"{changed} images changed during the audit, or their masks did: audit the data again."
+        sentence = f"{changed} images or their masks changed during the audit. Audit the data again."
         yield _state(config, CHANGED_DATA, "data", "", sentence, 0)
     for name in not_installed(result.path):
         sentence = f"The run holds a table of the check {name!r}, which is not installed here."
@@ -139,8 +139,8 @@ def _threshold_rows(result: AuditResult, config: GateConfig, baseline: AuditResu
     ]
     if changed:
         sentence = (
-            f"The baseline was judged by other thresholds ({', '.join(changed)}): findings may have come or gone by "
-            "that alone. Score one of the two again with the thresholds of the other (bias-audit rescore)."
+            f"The baseline was judged by other thresholds ({', '.join(changed)}): findings may have come or gone for "
+            "that reason alone. Score one of the two again with the thresholds of the other (bias-audit rescore)."
         )
         yield _state(config, OTHER_THRESHOLDS, "baseline", "", sentence, 0)
 

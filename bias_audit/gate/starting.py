@@ -12,12 +12,13 @@ from bias_audit.checks.registry import with_role
 from bias_audit.checks.thresholds import of_run
 from bias_audit.errors import ConfigError
 from bias_audit.gate.example import comment, levels
-from bias_audit.gate.metrics import MetricValue, measured
+from bias_audit.gate.metrics import CLASS, MetricValue, measured
 from bias_audit.gate.settings import GateConfig
 from bias_audit.gate.values import FAILED, GateRow
 from bias_audit.gate.verdict import judge
 from bias_audit.run.atomic import write_atomically
 from bias_audit.run.identity import class_of
+from bias_audit.run.quantities import interval
 from bias_audit.run.result import AuditResult
 
 MARGIN = 0.05
@@ -42,7 +43,7 @@ def write_start(result: AuditResult, target: Path) -> str:
     """
     if target.exists() or target.is_symlink():
         raise ConfigError(
-            f"{str(target)!r} is there already, and --init writes over nothing",
+            f"{str(target)!r} exists already, and --init overwrites nothing",
             "Name another file with --gate FILE, or remove this one.",
         )
     write_atomically(target, start(result, target.parent).encode("utf-8"), "Name another file with --gate FILE.")
@@ -84,13 +85,15 @@ def start(result: AuditResult, folder: Path | None = None) -> str:
 def _states(failing: list[GateRow]) -> Iterator[str]:
     states = [row for row in failing if row.state]
     if not states:
-        yield from comment("Nothing was left unjudged that had to be judged: no named state is to be allowed.")
+        yield from comment("Everything that had to be judged was judged, so no named state needs to be allowed.")
         yield "allow = []"
         yield ""
         return
-    yield from comment("These checks could not be judged, and fail the gate until they can or somebody allows them:")
+    yield from comment("These checks could not be judged, and fail the gate until they can or until you allow them:")
     for row in states:
-        yield from comment(f"  {row.check} {_plain(row.subject)}: {row.state}. {_plain(row.sentence)}", "    ")
+        yield from comment(
+            f"  {row.check} {_plain(row.title or row.subject)}: {row.state}. {_plain(row.sentence)}", "    "
+        )
     wanted = list(dict.fromkeys(row.state for row in states))
     yield f"# allow = {_toml(wanted)}"
     yield "allow = []"
@@ -101,7 +104,7 @@ def _judged_by(result: AuditResult) -> Iterator[str]:
     laxer = of_run(result.info.thresholds, str(result.path)).laxer()
     if laxer:
         yield from comment(
-            "The rules of this run judged by other thresholds than the defaults. To ask for just these, remove the #:"
+            "The rules of this run used thresholds other than the defaults. To require exactly these, remove the #:"
         )
         yield "# [require.thresholds]"
         for name, value in laxer.items():
@@ -122,11 +125,13 @@ def _thresholds(result: AuditResult) -> Iterator[str]:
         found = measured(result, "class", name) or []
         clean = [one for one in found if one.subject not in guilty and _end(one, kind) is not None]
         yield from comment(
-            f"{name}: " + "; ".join(f"{_plain(one.subject)} {_shown(one)}" for one in found[:10])
+            f"{name}: " + "; ".join(f"{_plain(one.subject)} {_shown(name, one)}" for one in found[:10])
             + (f"; and {len(found) - 10} more classes" if len(found) > 10 else "")
         )  # fmt: skip
         if not clean:
-            yield from comment("No class has it, or each has a finding: there is no state to hold on to.")
+            yield from comment(
+                "No class has this number, or each has a finding, so there is nothing to set a bound by."
+            )
             yield ""
             continue
         ends = [end for one in clean if (end := _end(one, kind)) is not None]
@@ -142,8 +147,9 @@ def _findings(rows: list[GateRow], result: AuditResult) -> Iterator[str]:
     if not rows:
         return
     yield from comment(
-        "Present findings. Each fails the gate. Repair them, or, where the background may decide, remove the # of a "
-        "block and fill in reason, owner and expires (a day, 2027-01-31): while one of them is empty, it is refused."
+        "Present findings, each of which fails the gate. Repair them. Where the background may decide, uncomment a "
+        "block and fill in reason, owner and expires (a day such as 2027-01-31); a block in which one of them is empty "
+        "is refused."
     )
     levels_of = {(row.check, row.subject, row.cue): row for row in rows}
     for row in levels_of.values():
@@ -172,11 +178,8 @@ def _beyond(bound: float, kind: str) -> float:
     return max(0.0, min(1.0, math.floor(round((bound - MARGIN) / STEP, 6)) * STEP))
 
 
-def _shown(one: MetricValue) -> str:
-    if one.value is None:
-        return "not known"
-    interval = "" if one.low is None or one.high is None else f" [{one.low:z.2f}, {one.high:z.2f}]"
-    return f"{one.value:z.2f}{interval}"
+def _shown(name: str, one: MetricValue) -> str:
+    return "not known" if one.value is None else interval(one.value, one.low, one.high, CLASS[name].unit)
 
 
 def _toml(value: str | list[str]) -> str:

@@ -42,6 +42,9 @@ class GateRow:
         line: line of gate.toml that asked for the check, 0 = a default.
         waiver: who accepted the finding, why and until when, or why the waiver does not hold; "" for none. `sentence`
             ends with it.
+        title: what people read in the place of `subject` and `cue` where these are ids, such as "cue 1 of wolf"; "" =
+            they read these.
+        unit: unit of `measured`, `low`, `high`, `threshold` and `baseline` (`quantities.Unit`), which are raw numbers.
         origin: what set the bound, or the level from which a finding fails: "gate.toml:12" (file and line) or
             "default"; `judge` fills it in.
     """
@@ -66,6 +69,8 @@ class GateRow:
     line: int = 0
     waiver: str = ""
     origin: str = ""
+    title: str = ""
+    unit: str = "number"
 
 
 @dataclass(frozen=True)

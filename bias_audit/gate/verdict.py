@@ -71,7 +71,7 @@ def judge(
     name = baseline_name or ("" if baseline is None else str(baseline.path))
     summary = _summary(rows, failed, judged=bool(judged))
     if seen := told_of(result.info.counts):  # green on a sample is not green on all
-        summary += f" Judged was {seen}, not all of them."
+        summary += f" Only {seen} was judged."
     return GateResult(passed, tuple(rows), summary, config, ignored, name, tuple(resolved), tuple(said))
 
 
@@ -116,5 +116,5 @@ def _summary(rows: Sequence[GateRow], failed: Sequence[GateRow], *, judged: bool
 
 
 def _name(row: GateRow) -> str:
-    name = f"{row.subject}: {row.check}" if row.subject else row.check
+    name = f"{row.title or row.subject}: {row.check}" if row.subject else row.check
     return f"{name}, {row.state}" if row.state else name

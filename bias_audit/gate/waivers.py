@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from bias_audit.checks.outcomes import LEVELS, RuleOutcome
 from bias_audit.checks.registry import find_rule
 from bias_audit.gate.settings import GateConfig, Waiver
-from bias_audit.gate.words import days, digits, plain
+from bias_audit.gate.words import days, plain
 from bias_audit.review.agreement import DISAGREEMENT, by_target, state_of, who_said_what
 from bias_audit.review.written import visible
 from bias_audit.run.identity import class_of, cue_of, finding_id
+from bias_audit.run.quantities import quantity, span
 from bias_audit.run.result import AuditResult
 
 if TYPE_CHECKING:
@@ -74,14 +75,15 @@ def grown(outcome: RuleOutcome, measured: float | None, low: float | None, high:
         return ""
     rule = find_rule(outcome.code)
     sign = -1 if rule is not None and rule.worse == "low" else 1
+    unit = rule.measures[1] if rule is not None else "number"
     ends = [sign * end for end in (low, high) if end is not None]
     if len(ends) == 2:
         if sign * now > max(ends) + 1e-9:
-            return f"{digits(now)} now, {digits(low or 0)} to {digits(high or 0)} then"
+            return f"{quantity(now, unit)} now, {span(low, high, unit)} then"
     elif measured is not None:
         own = [sign * end for end in (outcome.low, outcome.high) if end is not None]
         if min(own, default=sign * now) > sign * measured + 1e-9:
-            return f"{digits(now)} now, {digits(measured)} then"
+            return f"{quantity(now, unit)} now, {quantity(measured, unit)} then"
     return ""
 
 
@@ -90,7 +92,7 @@ def _answer(outcome: RuleOutcome, waiver: Waiver, config: GateConfig, today: dat
     if waiver.expires < today:
         return Answer(said=f"The waiver of {who} expired on {waiver.expires}.", waiver=waiver)
     if waiver.since and waiver.since > today:
-        said = f"The waiver of {who} is dated {waiver.since}, which is yet to come: it does not hold."
+        said = f"The waiver of {who} is dated {waiver.since}, which is in the future: it does not count yet."
         return Answer(said=said, waiver=waiver)
     life = (waiver.expires - (waiver.since or today)).days
     if life > config.max_days:
@@ -100,7 +102,7 @@ def _answer(outcome: RuleOutcome, waiver: Waiver, config: GateConfig, today: dat
             waiver=waiver,
         )
     if worse := grown(outcome, waiver.measured, waiver.low, waiver.high, waiver.level):
-        return Answer(said=f"Open again, it grew beyond what {who} accepted: {worse}.", waiver=waiver)
+        return Answer(said=f"Open again: it is worse than what {who} accepted ({worse}).", waiver=waiver)
     return Answer(True, f"Accepted by {who} until {waiver.expires}.", waiver)
 
 
@@ -112,13 +114,13 @@ def notes(
     findings = list(found)
     for waiver in waivers:
         where = f"line {waiver.line}" if waiver.line else "review decision"
-        name = f"Waiver of {plain(waiver.owner)} for {plain(waiver.scope)} ({where})"
+        name = f"The waiver of {plain(waiver.owner)} for {plain(waiver.scope)} ({where})"
         left = (waiver.expires - today).days
         if not any(covers(waiver, outcome, result) for outcome in findings):
             if waiver.line:  # decisions are kept with their data, so an unused one is no news
                 said.append(f"{name} is unused: this run has no such finding.")
         elif waiver.since and waiver.since > today:
-            said.append(f"{name} is dated {waiver.since}, which is yet to come: it does not hold.")
+            said.append(f"{name} is dated {waiver.since}, which is in the future: it does not count yet.")
         elif 0 <= left <= WARN_DAYS:
             said.append(f"{name} ends in {days(left)}, on {waiver.expires}.")
     return said

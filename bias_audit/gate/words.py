@@ -1,4 +1,4 @@
-"""Writes counts, numbers and texts of users the same way in every output of the gate."""
+"""Writes counts and texts of users the same way in every output of the gate."""
 
 from __future__ import annotations
 
@@ -11,12 +11,6 @@ def checks(n: int) -> str:
 def days(n: int) -> str:
     """A number of days as text: "1 day", "2 days" and so on."""
     return f"{n} day" if n == 1 else f"{n} days"
-
-
-def digits(value: float) -> str:
-    """A number with two decimals, or three significant digits where two decimals would be off by 0.0005 or more."""
-    text = f"{value:z.2f}"
-    return text if abs(float(text) - value) < 5e-4 else f"{value:z.3g}"
 
 
 def plain(text: str) -> str:

@@ -29,6 +29,7 @@ from bias_audit.models.trained_with import settled
 from bias_audit.run.atomic import guarded, write_atomically
 from bias_audit.run.csv_text import csv_text
 from bias_audit.run.progress import QUIET, Progress
+from bias_audit.run.quantities import quantity
 from bias_audit.run.statuses import OK, predictions_of
 
 TOP = 3
@@ -265,12 +266,8 @@ def _written(record: Explained, each: Look, folder: Path, stem: str, style: str,
 
 
 def chance(probability: float | None) -> str:
-    """Text of a probability with two decimals; "< 0.01" and "> 0.99" instead of a rounded 0 or 1; "" for None."""
-    if probability is None:
-        return ""
-    if 0 < probability < 0.005:
-        return "< 0.01"
-    return "> 0.99" if 0.995 <= probability < 1 else f"{probability:z.2f}"
+    """Text of a probability, as `quantities.quantity` gives it; "" for None."""
+    return "" if probability is None else quantity(probability, "share")
 
 
 def _csv(records: Sequence[Explained]) -> bytes:

@@ -17,6 +17,7 @@ from bias_audit.data.geometry import bilinear_weights
 from bias_audit.data.preprocess import Preprocess
 from bias_audit.heatmaps.methods import AUTO, DEFAULT, METHODS, Explainer
 from bias_audit.models.base import Model, Predictions
+from bias_audit.run.quantities import quantity
 
 Array = NDArray[np.float32]
 
@@ -242,10 +243,10 @@ def _row(
 def _sentence(table: Sequence[RankedMethod], images: int) -> str:
     chosen = next(row for row in table if row["chosen"])
     chance = next(row for row in table if row["method"] == RANDOM)
-    best = f"{METHODS[chosen['method']].paper}, insertion minus deletion {_number(chosen):z.2f}"
+    best = f"{METHODS[chosen['method']].paper}, insertion minus deletion {quantity(_number(chosen), 'number')}"
     return (
         f"Method and layer were chosen on {images} images: {chosen['method']} at {chosen['layer']} "
-        f"({best}; a random map has {_number(chance):z.2f})."
+        f"({best}; a random map has {quantity(_number(chance), 'number')})."
     )
 
 

@@ -17,7 +17,7 @@ from bias_audit.checks.background.findable import Findable, findable
 from bias_audit.config import AuditConfig, Thresholds
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.sampling import rank
-from bias_audit.pipeline.data_words import plural, points, smallest_gap
+from bias_audit.pipeline.data_words import plural, smallest_gap
 from bias_audit.run.sampled import told
 
 MOST_NAMED = 4
@@ -89,10 +89,11 @@ def _found(found: dict[int, Findable], names: dict[int, str], unit: str) -> list
     known = sorted((label for label in found if not math.isnan(found[label].gap)), key=lambda label: found[label].gap)
     if known:
         least, most = found[known[0]], found[known[-1]]
-        upto = f" to {points(most.gap)} ({names[known[-1]]}, {most.units:,})" if most.gap > least.gap else ""
+        of_least, of_most = (smallest_gap(each.gap, 0, unit) for each in (least, most))
+        upto = f"; {of_most} in {names[known[-1]]} ({most.units:,})" if most.gap > least.gap else ""
         said.append(
-            f"At best, a background gap is found in 8 of 10 audits from {points(least.gap)} points "
-            f"({names[known[0]]}, {least.units:,} {unit} tested){upto}. More on the data: bias-audit data."
+            f"At best, 8 of 10 audits find a background gap of {of_least} in {names[known[0]]} ({least.units:,} {unit} "
+            f"tested){upto}. More on the data: bias-audit data."
         )
     if few := [label for label in names if math.isnan(found[label].gap)]:
         said.append(_lacking([(names[label], found[label].missing) for label in few], unit))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bias_audit import stats
 from bias_audit.data.sources import SOURCES
 from bias_audit.interventions.donors import MAX_AREA, MIN_AREA
+from bias_audit.run.quantities import bound, quantity
 from bias_audit.run.sampled import told
 from bias_audit.run.statuses import FILLS_FRAME, NO_DONORS, NO_MASK, NOT_SAMPLED, OK, TOO_SMALL_TO_PASTE
 
@@ -19,14 +20,14 @@ Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 """(heads, rows) of text."""
 
 MEANT = (
-    f"The smallest gap is found in {10 * stats.POWER:z.0f} of 10 audits (BA201) where photos are lost whole on other "
-    "classes' backgrounds and nothing else varies; docs/how-to/look-at-the-data.md."
+    f"A gap of this size is found in {10 * stats.POWER:z.0f} of 10 audits (BA201) if single photos are lost "
+    "completely on other classes' backgrounds and nothing else varies; see docs/how-to/look-at-the-data.md."
 )
 """What the smallest gap means."""
 
 _NOT_TESTED = {
-    TOO_SMALL_TO_PASTE: f"the object is smaller than {MIN_AREA:z.0%} of the picture",
-    FILLS_FRAME: f"the object fills the picture, more than {MAX_AREA:z.0%} of it or nearly so",
+    TOO_SMALL_TO_PASTE: f"the object is smaller than {bound(MIN_AREA, 'share')} of the picture",
+    FILLS_FRAME: f"the object fills about {bound(MAX_AREA, 'share')} of the picture or more",
     NO_DONORS: "there are no backgrounds to paste it on",
 }
 
@@ -58,11 +59,11 @@ def of_class(each: ClassLook, look: Look) -> str:
 
 
 def smallest_gap(gap: float | None, missing: int, unit: str) -> str:
-    """A smallest gap in words: "12 points", rounded up, or how many photos or groups are missing."""
+    """A smallest gap in words: "12 pp", rounded up, or how many photos or groups are missing."""
     if gap is None:
         more = "images" if unit == "photos" else unit
         return f"not enough {more}: {missing} more {'is' if missing == 1 else 'are'} needed"
-    return plural(points(gap), "point", "points")
+    return quantity(points(gap) / 100, "points")
 
 
 def points(gap: float) -> int:
@@ -99,15 +100,15 @@ def _contradictions(look: Look) -> list[str]:
     other = [copy for copy in look.copies if copy.contradicts]
     if other:
         said.append(
-            f"{plural(len(other), 'pair', 'pairs')} of copies with different labels, of which one is wrong: "
+            f"{plural(len(other), 'pair', 'pairs')} of copies with different labels, one of which must be wrong: "
             f"{other[0].first!r} and {other[0].second!r}."
         )
     rest = [copy for copy in look.copies if not copy.contradicts]
     if rest:
         same = sum(copy.bits is None for copy in rest)
         said.append(
-            f"{plural(len(rest), 'pair', 'pairs')} of copies within a class ({same} of them the same file): they count "
-            "as one photo seen twice, and make results look surer than they are."
+            f"{plural(len(rest), 'pair', 'pairs')} of copies within a class ({same} of them the same file): a photo "
+            "that is seen twice makes results look more certain than they are."
         )
     return said
 
@@ -118,8 +119,8 @@ def _of_masks(look: Look) -> list[str]:
     said = []
     if usable == 0 and without == read:
         said.append(
-            "No masks and no boxes. The audit estimates the objects of the photos that it tests; where it finds none, "
-            "fewer are tested than is said here."
+            "No masks and no boxes. The audit estimates where the objects are in the photos that it tests; where it "
+            "finds none, it tests fewer photos than stated here."
             if look.estimated
             else "No masks and no boxes, and none are estimated: reliance on the background cannot be tested."
         )
@@ -136,8 +137,7 @@ def _of_masks(look: Look) -> list[str]:
     ]
     if count := look.not_tested.get(NOT_SAMPLED, 0):
         said.append(
-            f"Of each class {look.interventions:,} photos are tested at most (--interventions): {count:,} more could "
-            "be."
+            f"At most {look.interventions:,} photos per class are tested (--interventions); {count:,} more could be."
         )
     if look.unused_masks:
         count = len(look.unused_masks)
@@ -173,11 +173,11 @@ def _of_listing(look: Look) -> list[str]:
     if (groups := look.groups) is not None:
         across = f"; {groups.several_classes:,} have photos of several classes" if groups.several_classes else ""
         said.append(
-            f"{groups.groups:,} groups by {groups.column!r}, of {groups.median:g} photos in the median and "
-            f"{groups.largest:,} at most{across}. A group counts as one."
+            f"{groups.groups:,} groups by {groups.column!r} with a median of {groups.median:g} photos and at most "
+            f"{groups.largest:,}{across}. A group counts as one."
         )
     if look.splits:
-        said.append(f"Splits of the data: {_listed(look.splits)}; --split takes one.")
+        said.append(f"Splits of the data: {_listed(look.splits)}; choose one with --split.")
     said += [f"{count:,} pictures {why}." for why, count in look.left_out.items()]
     if look.ignored_files:
         others = plural(len(look.ignored_files), "file is no image", "files are no images")

@@ -82,7 +82,7 @@ def without_symptoms(outcomes: Sequence[RuleOutcome], rules: Mapping[str, Rule])
     return tuple(
         not_applicable(
             rules[each.code], each.scope, each.subject,
-            f"Not judged: {explained[each.code].title} ({explained[each.code].code}), which must be mended first.",
+            f"Not judged: {explained[each.code].title} ({explained[each.code].code}), which must be fixed first.",
             SYMPTOM,
         )
         if each.judged and each.code in explained

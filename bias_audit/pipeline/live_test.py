@@ -38,6 +38,7 @@ from bias_audit.run import tables
 from bias_audit.run.folder import Run
 from bias_audit.run.lock import PATIENCE, gives_back, hold
 from bias_audit.run.progress import Progress
+from bias_audit.run.quantities import beside_bound, bound
 from bias_audit.run.result import AuditResult
 from bias_audit.run.result import load as load_result
 from bias_audit.run.statuses import CHANGED, indices_of
@@ -256,8 +257,10 @@ def region_of(corners: Sequence[Sequence[float]], size: tuple[int, int]) -> Mask
     region = _inside(points * np.array(size[::-1]), size)
     area = float(region.mean())
     if not LEAST_AREA <= area <= MOST_AREA:
+        limit = LEAST_AREA if area < LEAST_AREA else MOST_AREA
         raise ConfigError(
-            f"the region takes {area:z.2%} of the picture; between {LEAST_AREA:z.2%} and {MOST_AREA:z.0%} can be tested"
+            f"the region covers {beside_bound(area, limit, 'share')} of the picture; regions of "
+            f"{bound(LEAST_AREA, 'share')} to {bound(MOST_AREA, 'share')} can be tested"
         )
     return region
 

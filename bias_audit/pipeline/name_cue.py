@@ -7,6 +7,7 @@ from pathlib import Path
 from bias_audit.checks.base import Measured
 from bias_audit.checks.recurring_cues import names
 from bias_audit.checks.recurring_cues.check import RecurringCues
+from bias_audit.checks.recurring_cues.titles import cue_titles
 from bias_audit.pipeline.finish import judge_again
 from bias_audit.run import tables
 from bias_audit.run.folder import Run
@@ -22,7 +23,7 @@ def name_in_run(
 
     Args:
         folder: folder of a finished run.
-        cluster_id: id of a cluster of that run.
+        cluster_id: id of a cluster of that run, or its title ("cue 1 of wolf", or the name that it has).
         name, judgement, reviewer: see `names.name_cue`.
         file: the file of names; None = `names.FILE` beside the run folder.
 
@@ -37,6 +38,8 @@ def name_in_run(
     hold(folder, "the naming of a cue", PATIENCE)
     result = load(folder)  # as it is now, after waiting
     file = file or folder.absolute().parent / names.FILE
+    titles = cue_titles(tables.rows(result.clusters))
+    cluster_id = next((one for one, title in titles.items() if title == cluster_id), cluster_id)
     names.name_cue(result.cluster_spots, cluster_id, name, judgement, file, reviewer=reviewer)
     rows = [{**row, "name": "", "judgement": ""} for row in tables.rows(result.clusters)]
     spots = tables.rows(result.cluster_spots)

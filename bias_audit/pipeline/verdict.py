@@ -19,6 +19,7 @@ from bias_audit.checks.outcomes import (
 )
 from bias_audit.checks.reasons import FILLS_FRAME, MASKS_IN_DOUBT
 from bias_audit.checks.registry import rules, with_role
+from bias_audit.run.quantities import quantity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +45,7 @@ def verdict(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame, sample: str 
         sample: what was audited, where that is a sample of the data (`run.sampled.told_of`); "" = all of them.
     """
     level = overall_level(outcomes)
-    seen = [f"Audited was {sample}."] if sample else []
+    seen = [f"Only {sample} was audited."] if sample else []
     said = " ".join([*_doubts(outcomes, level), _judgement(outcomes, classes, level), *seen])
     return said if level == NO_RELIANCE else f"{level}: {said[:1].lower()}{said[1:]}"
 
@@ -65,7 +66,9 @@ def _doubts(outcomes: Sequence[RuleOutcome], level: str) -> list[str]:
     said = [outcome.sentence for outcome in found if outcome.code in with_role("doubts the input")]
     failed = failed_map_tests(found)
     if failed and level == DOUBT:
-        said.append(f"The heatmaps failed their tests ({', '.join(failed)}: BA908), so nothing is said of attention.")
+        said.append(
+            f"The heatmaps failed their tests ({', '.join(failed)}; BA908), so nothing is said about attention."
+        )
     return said
 
 
@@ -74,7 +77,7 @@ def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame, level: st
     accused = convicted(outcomes)
     victims = [outcome for outcome in reliance if outcome.level == COLLATERAL]
     judged = [outcome for outcome in reliance if outcome.judged]
-    accuracy = _weighted(classes, "accuracy", "n_read")
+    measured = f"Test accuracy is {quantity(_weighted(classes, 'accuracy', 'n_read'), 'share')}"
     kinds = _cues()
     cues = [each for each in outcomes if each.code in kinds and each.found and each.level not in (CONTEXT, WATCH)]
     unnamed = [each for each in outcomes if each.found and each.code in with_role("proves reliance, names no class")]
@@ -82,11 +85,11 @@ def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame, level: st
     if unnamed and not accused:
         said = " ".join(outcome.sentence for outcome in unnamed)
         moved = f" Cues that move the prediction: {_named(cues)}." if cues else ""
-        return f"{said} Test accuracy is {accuracy:z.2f}.{moved}{tail}"
+        return f"{said} {measured}.{moved}{tail}"
     if cues and not accused:
         fallen = ", ".join(outcome.subject for outcome in victims)
         also = f" Also affected, by a background: {fallen}." if victims else ""
-        return f"The prediction follows {_kind(cues)}: {_named(cues)}. Test accuracy is {accuracy:z.2f}.{also}{tail}"
+        return f"The prediction follows {_kind(cues)}: {_named(cues)}. {measured}.{also}{tail}"
     if accused or victims:
         named = accused or _by_pull(victims)
         rows = classes.loc[[outcome.subject for outcome in named]]
@@ -108,39 +111,39 @@ def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame, level: st
         moved += "".join(f" {outcome.sentence}" for outcome in unnamed)
         return (
             f"The prediction follows the background in {len(named)} of {len(judged)} judged classes ({names}){proved}. "
-            f"Test accuracy is {accuracy:z.2f}; pasted on backgrounds of the same class {same:z.2f} of the objects are "
-            f"recognised, on those of other classes {other:z.2f} ({photos} photos).{strongest}{also}{moved}{tail}"
+            f"{measured}; pasted onto backgrounds of their own class {quantity(same, 'share')} of the objects are "
+            f"recognised, onto those of other classes {quantity(other, 'share')} ({photos} photos)."
+            f"{strongest}{also}{moved}{tail}"
         )
     watch = sorted({outcome.code for outcome in outcomes if outcome.found})
-    hints = f" To look at: {', '.join(watch)}." if watch else ""
+    hints = f" Worth a look: {', '.join(watch)}." if watch else ""
     if fills_the_picture(outcomes):
         first = next(outcome for outcome in reliance if outcome.reason_code == FILLS_FRAME)
         filled = sum(outcome.reason_code == FILLS_FRAME for outcome in reliance)
-        return (
-            f"In none of {filled} classes can a background be exchanged. {first.sentence} "
-            f"Test accuracy is {accuracy:z.2f}.{hints}{tail}"
-        )
+        return f"In none of {filled} classes can a background be exchanged. {first.sentence} {measured}.{hints}{tail}"
     if not judged:
         reason = reliance[0].sentence if reliance else "The rule was ignored."
-        return (
-            f"Reliance on the background could not be tested. {reason} Test accuracy is {accuracy:z.2f}.{hints}{tail}"
-        )
+        return f"Reliance on the background could not be tested. {reason} {measured}.{hints}{tail}"
     if any(each.found and each.level == DOUBT and each.code in with_role("doubts the input") for each in outcomes):
         # Of a model that is fed or read wrongly a negative is none.
-        return f"Until that is mended nothing is said of reliance. Test accuracy is {accuracy:z.2f}.{tail}"
+        return f"Until that is fixed nothing is said about reliance. {measured}.{tail}"
     missing = len(reliance) - len(judged)
     filled = sum(outcome.reason_code == FILLS_FRAME for outcome in reliance)
-    whole = f", {filled} of them because the object fills the picture" if filled else ""
-    partly = f" {missing} classes could not be judged{whole}." if missing else ""
+    some = "" if filled == missing else f", {filled} of them"
+    whole = f"{some} because the object fills the picture" if filled else ""
+    partly = f" {missing} {'class' if missing == 1 else 'classes'} could not be judged{whole}." if missing else ""
     watched = [each.subject for each in reliance if each.level == WATCH and each.reason_code != MASKS_IN_DOUBT]
     clear = [outcome for outcome in judged if outcome.level != WATCH]
     parts = (
-        [f"A background gap that can be laid to no class was found: {', '.join(watched)} (WATCH)."] if watched else []
+        [f"A background gap was found that cannot be blamed on any class: {', '.join(watched)} (WATCH)."]
+        if watched
+        else []
     )
     if clear:
-        where = f"{len(clear)} {'other ' if len(clear) < len(judged) else ''}judged classes"
+        rest = "other " if len(clear) < len(judged) else ""
+        where = f"{len(clear)} {rest}judged {'class' if len(clear) == 1 else 'classes'}"
         parts.append(f"No reliance on the background was shown in {where}. {_open_still(clear)}")
-    return f"{' '.join([*parts, f'Test accuracy is {accuracy:z.2f}.'])}{partly}{hints}{tail}"
+    return f"{' '.join([*parts, f'{measured}.'])}{partly}{hints}{tail}"
 
 
 def _doubted(outcomes: Sequence[RuleOutcome]) -> str:
@@ -148,8 +151,8 @@ def _doubted(outcomes: Sequence[RuleOutcome]) -> str:
     doubted = [each for each in outcomes if each.reason_code == MASKS_IN_DOUBT]
     named = ", ".join(dict.fromkeys(str(each.evidence.get("class_name", each.subject)) for each in doubted))
     return (
-        f" A background gap was found that parts of the objects which the masks miss could have made: {named} "
-        "(WATCH, masks in doubt)."
+        f" A background gap was found that could come from parts of the objects that the masks miss: {named} (WATCH, "
+        "masks in doubt)."
         if named
         else ""
     )
@@ -161,16 +164,22 @@ def _open_still(judged: Sequence[RuleOutcome]) -> str:
     if not known:
         return not_excluded("a gap", None, "points", None)
     widest = max(known, key=lambda outcome: as_float(outcome.high))
-    return not_excluded("a gap", widest.high, "points", widest.n, where=widest.subject if len(judged) > 1 else "")
+    if len(judged) == 1:
+        return not_excluded("a gap", widest.high, "points", widest.n)
+    counts = sorted(outcome.n for outcome in known if outcome.n is not None)
+    photos = f"{counts[0]} to {counts[-1]}" if counts and counts[0] < counts[-1] else "".join(map(str, counts[:1]))
+    said = not_excluded("a gap", widest.high, "points", None, where=widest.subject)
+    return f"With {photos} photos per class {said[:1].lower()}{said[1:]}" if photos else said
 
 
 def _tail(classes: pd.DataFrame) -> str:
     """Closing sentences on estimated masks and unreadable images; "" where there are none."""
     shares = classes["estimated_masks"].dropna()
-    estimated = " Estimated masks." if (shares == 1).all() else " Some masks are estimated."
+    estimated = " All masks are estimated." if (shares == 1).all() else " Some masks are estimated."
     unreadable = int(classes["n"].sum() - classes["n_read"].sum())
+    images = "image" if unreadable == 1 else "images"
     return (estimated if (shares > 0).any() else "") + (
-        f" {unreadable} images could not be read." if unreadable else ""
+        f" {unreadable} {images} could not be read." if unreadable else ""
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from bias_audit.checks.base import Page
 from bias_audit.checks.levels import failed_map_tests
-from bias_audit.checks.outcomes import LEVELS, NO_LEVELS, RuleOutcome, amount, number
+from bias_audit.checks.outcomes import LEVELS, NO_LEVELS, RuleOutcome, number
 from bias_audit.checks.registry import of_run
 from bias_audit.report.account import dictionary, every_rule, not_audited, provenance
 from bias_audit.report.browser_section import browser_pictures, browser_section
@@ -23,6 +23,7 @@ from bias_audit.report.finding_words import anchor, measures, place
 from bias_audit.report.gallery import PICTURE_BUDGET, arrange_pictures, illustration
 from bias_audit.report.rule_texts_section import rule_texts_section
 from bias_audit.run.identity import finding_id
+from bias_audit.run.quantities import quantity
 from bias_audit.run.result import AuditResult
 from bias_audit.run.sampled import SAMPLED_FROM, told_of
 from bias_audit.run.statuses import GIVEN, OK
@@ -181,7 +182,7 @@ def _facts(result: AuditResult, class_rows: Mapping[str, Mapping[str, Any]]) -> 
     gap = "Largest background gap"
     if tested := [row for row in class_rows.values() if row["background_gap"] is not None]:
         row = max(tested, key=lambda row: row["background_gap"])
-        mean = amount(sum(each["background_gap"] for each in tested) / len(tested), "points")
+        mean = quantity(sum(each["background_gap"] for each in tested) / len(tested), "points")
         note = f"class {row['class_name']}, {row['n_interventions']:,} photos"
         note += f"; the mean of {len(tested):,} classes is {mean}" if len(tested) > 1 else ""
         facts.append(_fact(gap, row["background_gap"], "points", row["gap_low"], row["gap_high"], note))

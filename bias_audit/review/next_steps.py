@@ -27,6 +27,7 @@ from bias_audit.run.csv_text import csv_text
 from bias_audit.run.identity import class_of
 from bias_audit.run.printable import printable
 from bias_audit.run.progress import Progress
+from bias_audit.run.quantities import interval, quantity
 from bias_audit.run.result import AuditResult
 
 MASKS_FILE, LABELS_FILE, COLLECT_FILE = "wrong_masks.csv", "relabel.csv", "collect.csv"
@@ -147,12 +148,12 @@ def write_next_steps(
     lines += write_swapped(result, folder / TRAINING, classes, progress, outside=outside)
     if not biased:
         lines.append(
-            "No finding is decided to be bias by all who decided on it: nothing to collect, no training images. "
-            "--undecided takes the flagged classes that nobody decided on."
+            "No finding was agreed to be bias, so there is nothing to collect and there are no training images. "
+            "--undecided also takes the flagged classes that nobody has decided on."
         )
     if split := disagreements(result, decisions):
         more = f"; and {len(split) - MOST_NAMED} more" if len(split) > MOST_NAMED else ""
-        lines.append(f"Not decided, reviewers disagree: {'; '.join(split[:MOST_NAMED])}{more}.")
+        lines.append(f"Left out, since reviewers disagree: {'; '.join(split[:MOST_NAMED])}{more}.")
     return "\n".join(map(printable, lines))
 
 
@@ -259,22 +260,23 @@ def images_needed(usual: float | None, other: float | None, thresholds: Threshol
             low, high = wilson(other * n, n)
             if high < usual:
                 return n, (
-                    f"at the accuracy measured on other backgrounds, {other:z.0%}, {n} images give an interval of "
-                    f"{low:z.0%} to {high:z.0%}, which ends below the {usual:z.0%} that the usual photos reach at least"
+                    f"{n} images with the accuracy measured on other backgrounds give "
+                    f"{interval(other, low, high, 'share')}, which lies below the {quantity(usual, 'share')} that the "
+                    "usual photos reach at least"
                 )
     width, share = 2 * thresholds.min_gap, 0.9 if usual is None else usual
     for n in range(least, MOST_COLLECTED + 1):
         low, high = wilson(share * n, n)
         if high - low <= 2 * width:
-            return n, f"{n} images bound an accuracy of {share:z.0%} to {low:z.0%} to {high:z.0%}"
-    return MOST_COLLECTED, "more could not be asked for"
+            return n, f"{n} images give an accuracy with an interval such as {interval(share, low, high, 'share')}"
+    return MOST_COLLECTED, "no more than this can be asked for"
 
 
 def _missing(target: Target, name: str, becomes: str) -> list[tuple[str, str]]:
     """Images that a class lacks: (description, class whose accuracies say how many; "" for several classes)."""
     others = becomes or "other classes"
     if target.cluster_id:
-        cue = f"the cue {target.subject!r} (its contact sheet is in the report)"
+        cue = f"{target.subject} (see its contact sheet in the report)"
         return [(f"{name} without {cue}", name), (f"other classes with {cue}", "")]
     declared = find_rule(target.code)
     if declared and declared.collect:

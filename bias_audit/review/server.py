@@ -242,7 +242,7 @@ def _add(run: _Run, body: dict[str, Any]) -> Decision:
     key = body.get("target_key", "")
     target = run.targets.get(key) if isinstance(key, str) else None
     if target is None:
-        raise ConfigError("this run has no such finding, cluster or image; load the page again")
+        raise ConfigError("this run has no such finding, cue or image; load the page again")
     decision = decisions.checked(
         {
             **{name: body.get(name, "") for name in ("verdict", "note", "reviewer", "expires", "id")},

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bias_audit.checks.outcomes import RuleOutcome
+from bias_audit.checks.recurring_cues.titles import cue_titles
 from bias_audit.errors import ResultError
 from bias_audit.review.agreement import DECIDED, by_target, state_of
 from bias_audit.review.decisions import BIAS, FILE, Decision, history
-from bias_audit.run.identity import cluster_key, data_of, finding_id
+from bias_audit.run.identity import cluster_key, cue_title, data_of, finding_id
 from bias_audit.run.result import AuditResult
 
 
@@ -41,18 +42,20 @@ class Target:
 def findings_and_cues(result: AuditResult) -> dict[str, Target]:
     """Findings and recurring cues of a run by key: findings, worst first, then the cues that no finding is about."""
     targets: dict[str, Target] = {}
+    titles = cue_titles(result.clusters.reset_index().to_dict("records"))
     for outcome in result.found():
         kind = "cluster" if outcome.scope == "cluster" else "finding"
         key = finding_id(outcome, result)
         cluster = outcome.subject if kind == "cluster" else ""
         numbers = outcome.measured, outcome.low, outcome.high
-        target = Target(kind, key, outcome.subject or result.info.name, outcome.code, *numbers, outcome, cluster)
+        subject = titles.get(cluster) or cue_title(outcome) if cluster else outcome.subject or result.info.name
+        target = Target(kind, key, subject, outcome.code, *numbers, outcome, cluster)
         targets.setdefault(key, target)
     covered = {target.cluster_id for target in targets.values()}
-    for cluster_id, name in zip(result.clusters.index, result.clusters["name"], strict=True):
-        if str(cluster_id) not in covered:
-            key = cluster_key(str(cluster_id), result)
-            targets[key] = Target("cluster", key, str(name or cluster_id), cluster_id=str(cluster_id))
+    for cluster_id, title in titles.items():
+        if cluster_id not in covered:
+            key = cluster_key(cluster_id, result)
+            targets[key] = Target("cluster", key, title, cluster_id=cluster_id)
     return targets
 
 

@@ -20,10 +20,31 @@ def class_of(outcome: RuleOutcome) -> str:
 
 
 def cue_of(outcome: RuleOutcome) -> str:
-    """Subject of an outcome beside its class: name or id of a cue, column of a slice, name of a test; "" for none."""
+    """Subject of an outcome beside its class: name or id of a cue, column of a slice, name of a test; "" for none.
+
+    It tells findings apart; what people read in its place is `cue_title`.
+    """
     if outcome.scope in ("class", "image"):
         return ""
     return str(outcome.evidence.get("name") or outcome.subject)
+
+
+def cue_title(outcome: RuleOutcome) -> str:
+    """What people read in the place of `cue_of`: a name, or "cue 1 of wolf", and never an id made of a hash."""
+    if outcome.scope != "cluster":
+        return cue_of(outcome)
+    given = outcome.evidence.get("name") or outcome.evidence.get("title")
+    return str(given or f"a cue of {class_of(outcome)}".removesuffix(" of "))
+
+
+def subject_title(outcome: RuleOutcome) -> str:
+    """What an outcome is about, for people: its class, with its cue or the value of its slice; "" for the data set."""
+    name, cue = class_of(outcome), cue_title(outcome)
+    if outcome.scope == "cluster" and outcome.evidence.get("name") and name:
+        return f"{name}, {cue}"
+    if outcome.scope == "slice" and (value := outcome.evidence.get("value")) is not None:
+        return f"{outcome.subject} = {value}"
+    return name if outcome.scope in ("class", "image") else cue
 
 
 def finding_id(outcome: RuleOutcome, result: AuditResult) -> str:

@@ -1,7 +1,8 @@
 """Numbers as text, in one style wherever a person reads them: page, terminal, gate, comparison and sentences of rules.
 
-A share is "68%", a difference of shares "68 pp" (percentage points), any other number "0.68", each with its interval as
-"68 pp [27 to 88]", and a p-value "p = 0.012". A rounded number never says more than was measured: 99.96 % is not all.
+A share is "68%", a difference of shares "68 pp" (percentage points), a count "1,234", any other number "0.68", each
+with its interval as "68 pp [27 to 88]", and a p-value "p = 0.012". A rounded number never says more than was measured:
+99.96 % is not all.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import math
 from typing import Final, Literal, TypeAlias, get_args
 
-Unit: TypeAlias = Literal["share", "points", "number"]
-"""What a number is: a share of 1, a difference of two shares, or neither."""
+Unit: TypeAlias = Literal["share", "points", "number", "count", "ratio"]
+"""What a number is: a share of 1, a difference of two shares, how many there are, a ratio of rates or odds, or else."""
 
 UNITS: Final[tuple[str, ...]] = get_args(Unit)
 
@@ -20,11 +21,14 @@ NONE: Final = "\N{EN DASH}"
 LARGEST_RATIO: Final = 1000
 """Largest ratio that is printed; beyond it the estimate rests on a handful of photos, and its digits say nothing."""
 
-_SUFFIXES = {"share": "%", "points": " pp", "number": ""}
+MOST_FURTHER = 3
+"""Most further digits that tell a number from a bound."""
+
+_SUFFIXES = {"share": "%", "points": " pp"}
 
 
 def quantity(value: float | None, unit: str) -> str:
-    """A number as text in its unit: share .5 -> "50%", points .5 -> "50 pp", number .5 -> "0.50".
+    """A number as text in its unit: share .5 -> "50%", points .5 -> "50 pp", number .5 -> "0.50", count 5 -> "5".
 
     Below 1 % and above 99 % there is one more digit, and what is neither none nor all never becomes it by rounding.
 
@@ -37,7 +41,38 @@ def quantity(value: float | None, unit: str) -> str:
     """
     if value is None or not math.isfinite(value):
         return NONE
-    return _digits(value, unit) + _SUFFIXES[unit]
+    return _digits(value, unit) + _SUFFIXES.get(unit, "")
+
+
+def bound(value: float, unit: str) -> str:
+    """A bound with the digits that somebody gave it, rounded if it was computed: .05 -> "5 pp", .125 -> "12.5 pp"."""
+    for further in range(MOST_FURTHER + 1):
+        if abs(_rounded(value, unit, further) - value) < 1e-9:
+            return _fixed(value, unit, further) + _SUFFIXES.get(unit, "")
+    return quantity(value, unit)
+
+
+def beside_bound(value: float | None, limit: float, unit: str) -> str:
+    """A number that is compared with a bound, as `quantity`, with the digits that it takes to tell them apart.
+
+    Args:
+        value: the number; None or not finite = there is none.
+        limit: the bound, which stands beside it as `bound` has it.
+        unit: one of UNITS.
+    """
+    text = quantity(value, unit)
+    if value is None or not math.isfinite(value) or value == limit:
+        return text
+    further = 0
+    while (_rounded(value, unit, further) - limit) * (value - limit) <= 0 and further < MOST_FURTHER:
+        further += 1
+        text = _fixed(value, unit, further) + _SUFFIXES.get(unit, "")
+    return text
+
+
+def difference_unit(unit: str) -> str:
+    """The unit of a difference of two numbers of a unit: that of two shares is in percentage points."""
+    return "points" if unit == "share" else unit
 
 
 def interval(value: float | None, low: float | None, high: float | None, unit: str) -> str:
@@ -69,21 +104,37 @@ def ratio(value: float) -> str:
     """A ratio of two rates or odds: "3.2"; "more than 1,000" beyond LARGEST_RATIO."""
     if not math.isfinite(value) or value > LARGEST_RATIO:
         return f"more than {LARGEST_RATIO:,}"
-    return f"{value:.1f}" if value < 100 else f"{value:,.0f}"
+    return f"{value:z.1f}" if value < 100 else f"{value:z,.0f}"
 
 
 def p_value(value: float) -> str:
     """A p-value as text: "p < 0.001" or "p = 0.012"."""
-    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+    return "p < 0.001" if value < 0.001 else f"p = {value:z.3f}"
+
+
+_DECIMALS = {"share": 0, "points": 0, "number": 2, "count": 0, "ratio": 1}
+
+
+def _rounded(value: float, unit: str, further: int) -> float:
+    percent = unit in ("share", "points")
+    return round(value, _DECIMALS[unit] + further + (2 if percent else 0))
+
+
+def _fixed(value: float, unit: str, further: int) -> str:
+    """The number with so many digits more than usual, without its suffix."""
+    shown = 100 * value if unit in ("share", "points") else value
+    return f"{shown:z,.{_DECIMALS[unit] + further}f}"
 
 
 def _digits(value: float, unit: str) -> str:
-    if unit == "number":
-        return f"{value:z.2f}"
+    if unit == "ratio":
+        return ratio(value)
+    if unit in ("number", "count"):
+        return _fixed(value, unit, 0)
     size = abs(value)
     if 0 < size < 0.0005:
         return "< 0.1" if value > 0 else "> -0.1"
     if 0.9995 <= size < 1:
         return "> 99.9" if value > 0 else "< -99.9"
     digits = 1 if 0 < size < 0.01 or 0.99 < size < 1 else 0
-    return f"{100 * value:z.{digits}f}"
+    return _fixed(value, unit, digits)

@@ -14,6 +14,7 @@ import pyarrow as pa
 from bias_audit.errors import ResultError
 from bias_audit.run.csv_text import LINE_END, Lines, quoted
 from bias_audit.run.digests import REPAIR, Digests, digest_of, verified
+from bias_audit.run.quantities import interval
 from bias_audit.run.schema import TABLES, Column, columns_of, index_of
 from bias_audit.run.statuses import OK
 
@@ -67,20 +68,18 @@ def class_summary(classes: pd.DataFrame) -> pd.DataFrame:
         classes: table of the classes.
     """
 
-    def rate(value: str, low: str, high: str) -> list[str]:
-        rows = zip(classes[value], classes[low], classes[high], strict=True)
-        return [
-            "-" if pd.isna(v) else f"{v:z.2f}" if pd.isna(a) else f"{v:z.2f} [{a:z.2f}, {b:z.2f}]" for v, a, b in rows
-        ]
+    def rate(value: str, low: str, high: str, unit: str = "share") -> list[str]:
+        rows = zip(*(classes[name].astype(float) for name in (value, low, high)), strict=True)
+        return [interval(estimate, least, most, unit) for estimate, least, most in rows]
 
     return pd.DataFrame(
         {
             "images": classes["n_read"],
             "accuracy": rate("accuracy", "accuracy_low", "accuracy_high"),
-            "background excess": rate("background_excess", "excess_low", "excess_high"),
+            "background excess": rate("background_excess", "excess_low", "excess_high", "number"),
             "on same-class backgrounds": rate("same_background_accuracy", "same_low", "same_high"),
             "on other backgrounds": rate("other_background_accuracy", "other_low", "other_high"),
-            "background gap": rate("background_gap", "gap_low", "gap_high"),
+            "background gap": rate("background_gap", "gap_low", "gap_high", "points"),
             "background only": rate("background_only_accuracy", "background_only_low", "background_only_high"),
         },
         index=classes.index,

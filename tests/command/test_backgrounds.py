@@ -57,7 +57,7 @@ def test_scenes_of_the_classes_lend_the_backgrounds(tiny, per_class, command, tm
     found = [outcome for outcome in result.outcomes if outcome.code == "BA201" and outcome.found]
     assert found
     for outcome in found:
-        assert "pasted on real scenes without an object" in outcome.sentence
+        assert "pasted onto real scenes without an object" in outcome.sentence
         assert "no fill can make a gap" in outcome.sentence
         assert "SUSPICIOUS at most" not in outcome.sentence
         assert outcome.evidence["n_scenes"] in (7, 8)

@@ -55,7 +55,8 @@ def test_the_loss_on_real_photos_stands_beside_the_gap(tiny, data, command, tmp_
     assert found
     for outcome in found:
         assert "an upper bound of the loss on real photos" in outcome.sentence
-        assert f"0% of {CONFLICTING} photos of {outcome.subject} are recognised whose place" in outcome.sentence
+        said = f"of the {CONFLICTING} photos of {outcome.subject} whose place is more common in another class 0% are"
+        assert said in outcome.sentence
         assert outcome.evidence["conflict_column"] == "place"
         assert outcome.evidence["conflict_loss"] == 1
         assert outcome.evidence["conflict_low"] > 0

@@ -71,7 +71,7 @@ def test_a_sound_data_set(world: Path, command: Any) -> None:
     code, out, _ = command("data", world / "images", "--masks", world / "masks")
     assert code == 0
     assert "21 photos, 2 classes" in out
-    assert "58 points" in out
+    assert "58 pp" in out
     assert "not enough images: 1 more is needed" in " ".join(out.split())
     assert "21 of 21 photos have a mask that can be used." in out
 
@@ -135,7 +135,7 @@ def test_pictures_that_cannot_be_read_and_copies(world: Path, command: Any) -> N
     assert list(found["left_out"].values()) == [1]
     assert (found["smallest"], found["different_sizes"]) == ([20, 20], 2)
     _, out, _ = command("data", images)
-    assert "1 pair of copies with different labels, of which one is wrong: 'a/same.png' and 'b/0.png'." in out
+    assert "1 pair of copies with different labels, one of which must be wrong: 'a/same.png' and 'b/0.png'." in out
     assert "1 pair of copies within a class (0 of them the same file)" in out
     assert "Pictures that cannot be read or are skipped: 3." in out
 

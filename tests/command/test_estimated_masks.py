@@ -42,7 +42,7 @@ def test_masks_auto_convicts_and_says_on_what_grounds(tiny, command, tmp_path):
     result = bias_audit.load(tmp_path / "run")
     assert result.info.mask_kind == "estimated"
     assert result.info.config["segmenter"] == "auto"
-    assert result.verdict.endswith("Estimated masks.")
+    assert result.verdict.endswith("All masks are estimated.")
     assert (result.classes["estimated_masks"] == 1).all()
     for name in "ab":
         assert outcome(result, "BA201", name).sentence.endswith("Estimated masks.")

@@ -132,5 +132,5 @@ def test_names_of_files_never_meet():
 
 def test_a_chance_is_never_rounded_to_certainty():
     assert [chance(p) for p in (0.0, 0.004, 0.5, 0.9949, 0.996, 1.0)] == [
-        "0.00", "< 0.01", "0.50", "0.99", "> 0.99", "1.00"
+        "0%", "0.4%", "50%", "99.5%", "99.6%", "100%",
     ]  # fmt: skip

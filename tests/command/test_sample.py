@@ -24,7 +24,7 @@ def test_a_sample_is_said_wherever_a_number_stands(tiny, command, world):
     code, out, err = command("audit", *asked)
     assert code == 0, err
     assert err.index(f"Data: a {SAMPLE}") < err.index("At best, a background gap")
-    assert f"Audited was a {SAMPLE}." in " ".join(out.split())
+    assert f"Only a {SAMPLE} was audited." in " ".join(out.split())
     audit = json.loads((run / "audit.json").read_text())
     assert audit["info"]["data_options"] == {"sample": 20}
     assert audit["info"]["counts"]["images"] == 20
@@ -36,7 +36,7 @@ def test_a_sample_is_said_wherever_a_number_stands(tiny, command, world):
     assert "sampled from 24" in page
 
     _, out, _ = command("gate", run, "--format", "markdown")
-    assert f"Judged was a {SAMPLE}, not all of them." in out
+    assert f"Only a {SAMPLE} was judged." in out
     assert SAMPLE in json.loads((run / "gate.json").read_text())["summary"]
 
     # The sample is the same when it is drawn again, and that of a run needs not be drawn at all.

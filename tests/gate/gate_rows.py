@@ -17,15 +17,15 @@ def row(status: str = FAILED, **changes: Any) -> GateRow:
     values: dict[str, Any] = {
         "scope": "class", "subject": "wolf", "check": "BA201", "measured": 0.76, "low": 0.53, "high": 0.99,
         "threshold": 0.05, "status": status, "sentence": "SUSPICIOUS: What happened.", "level": "SUSPICIOUS",
-        "finding_id": "0123456789abcdef", "n": 10, "line": 7,
+        "finding_id": "0123456789abcdef", "n": 10, "line": 7, "unit": "points",
     }  # fmt: skip
     return GateRow(**{**values, **changes})
 
 
 def number(status: str = FAILED, **changes: Any) -> GateRow:
     values: dict[str, Any] = {
-        "check": "min_accuracy", "sentence": "Accuracy is 0.80, at least 0.90 is required.", "level": "",
-        "finding_id": "", "line": 12,
+        "check": "min_accuracy", "sentence": "Accuracy is 80%; at least 90% is required.", "level": "",
+        "finding_id": "", "line": 12, "unit": "share",
     }  # fmt: skip
     return row(status, **{**values, **changes})
 

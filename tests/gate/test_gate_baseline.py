@@ -31,7 +31,7 @@ def test_known_findings_do_what_the_file_says(tmp_path: Path, known: str, status
     gate = beside(tmp_path, run_of(finding()), run_of(finding()), f'[baseline]\nknown = "{known}"\n')
     row = row_of(gate, "BA201")
     assert (row.status, row.change, row.baseline, gate.passed) == (status, "known", 0.5, status != FAILED)
-    assert "Known: in the baseline with 0.50." in row.sentence
+    assert "Known: the baseline has it with 50 pp." in row.sentence
 
 
 def test_new_findings_fail_and_come_first(tmp_path: Path) -> None:

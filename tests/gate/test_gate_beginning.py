@@ -47,7 +47,7 @@ def test_thresholds_lie_beyond_the_present_bounds_of_classes_without_finding(tmp
     assert judge(fine, read(tmp_path, start(fine))).passed, "the present state keeps its own thresholds"
     guilty = start(run_of(FOUND, classes=(WOLF,)))
     assert "[[metric]]" not in guilty
-    assert "there is no state to hold on to" in guilty
+    assert "there is nothing to set a bound by" in guilty
 
 
 def test_findings_wait_for_a_reason_a_name_and_a_day(tmp_path: Path) -> None:
@@ -88,10 +88,10 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     file = tmp_path / "gate.toml"
     assert str(file) in write_start(run_of(), file)
     before = file.read_bytes()
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="exists already"):
         write_start(run_of(), file)
     (tmp_path / "link.toml").symlink_to(tmp_path / "nowhere")
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="exists already"):
         write_start(run_of(), tmp_path / "link.toml")
     assert file.read_bytes() == before
 

@@ -14,7 +14,7 @@ from gate_rows import HOSTILE, gate, hostile, number, one_of_each, row
 
 from bias_audit.checks.rule_texts import explain_rule
 from bias_audit.errors import ConfigError
-from bias_audit.gate import FAILED, NOT_JUDGED, PASSED, STATUSES, WARNED, GateRow, read_gate
+from bias_audit.gate import FAILED, NOT_JUDGED, PASSED, STATUSES, WARNED, GateRow, read_gate, write_gate
 from bias_audit.gate.formats import FILES, FORMATS, Place, place_of, write_format
 from bias_audit.gate.formats.as_json import schema
 from bias_audit.gate.formats.junit import junit
@@ -100,7 +100,7 @@ class TestJunit:
         assert "Asked for by ci/gate.toml, line 7." in failure.text
         assert explain_rule("BA201").repair in failure.text
         assert "bias-audit rule BA201" in failure.text
-        (skipped,) = cases["BA204 images that depend on their background unlike their class: wolf"].result
+        (skipped,) = cases["BA204 images that depend on their background more than their class: wolf"].result
         assert isinstance(skipped, junitparser.Skipped)
         assert skipped.message == "not judged: Not enough photos: 10, 20 needed."
         (waived,) = cases["BA302 recurring cue that moves the prediction: snow (wolf-1)"].result
@@ -137,7 +137,7 @@ class TestMarkdown:
         for part in (
             "### Failed (2)",
             "### Warnings (1)",
-            "### Not judged (1)",
+            "<details><summary>Not judged (1)</summary>",
             "### Waived (1)",
             "Passed (1)</summary>",
         ):
@@ -152,8 +152,30 @@ class TestMarkdown:
     def test_names_stay_text(self):
         for line in markdown(hostile(), PLACE).splitlines():
             if line.startswith("| ") and "wolf" in line:
-                assert line.count("|") == 9
+                assert line.count("|") == 7
                 assert not set("<`*[]") & set(line)
+
+    def test_a_row_says_the_rule_and_its_number_in_words(self):
+        lines = markdown(one_of_each(), PLACE).splitlines()
+        assert (
+            "| wolf | prediction follows the background (BA201) | background gap 76 pp &#91;53 to 99&#93; | 5 pp "
+            "| SUSPICIOUS: What happened. |  |"
+        ) in lines
+        assert any(line.startswith("| husky | prediction follows the background (BA201) |") for line in lines), "passed"
+        assert any(line.startswith("| cluster snow (wolf-1) | recurring cue that moves") for line in lines)
+        assert any(line.startswith("| the data set | min&#95;accuracy | 76% &#91;53 to 99&#93; |") for line in lines)
+
+    def test_report_and_picture_are_named_where_they_are(self, tmp_path):
+        run = tmp_path / "a `run`"
+        run.mkdir()
+        assert "Report:" not in markdown(one_of_each(), place_of(one_of_each(), run))
+        for name in ("report.html", "strip.png"):
+            (run / name).touch()
+        text = markdown(one_of_each(), place_of(one_of_each(), run))
+        assert f"Report: <code>{tmp_path}/a &#96;run&#96;/report.html</code>" in text.replace("&#95;", "_")
+        assert "strip.png" not in text, "a text that lies elsewhere does not see it"
+        write_gate(run, one_of_each())
+        assert "](strip.png)\n" in (run / "gate.md").read_text(encoding="utf-8")
 
     def test_a_step_summary_is_never_too_large(self):
         """GitHub drops one above 1 MiB as a whole."""
@@ -171,7 +193,7 @@ class TestGithub:
             "::error file=ci/a%2Cb%3Ac.toml,line=7,title=BA201 prediction follows the background%3A wolf::"
             "SUSPICIOUS: What happened.",
             "::error file=ci/a%2Cb%3Ac.toml,line=12,title=min_accuracy%3A the data set::"
-            "Accuracy is 0.80, at least 0.90 is required.",
+            "Accuracy is 80%; at least 90% is required.",
             "::warning file=ci/a%2Cb%3Ac.toml,line=7,title=BA101 attention on the background%2C compared with the "
             "other classes%3A wolf::SUSPICIOUS: What happened.",
         ]

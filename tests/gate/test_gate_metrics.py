@@ -69,7 +69,7 @@ def test_the_same_rate_of_few_images_is_not_green(tmp_path: Path) -> None:
 def test_min_n_severity_and_the_line(tmp_path: Path) -> None:
     row = row_of(judged(tmp_path, run_of(), f"\n{HEAD}max = 1\nmin_n = 11\n"), GAP)
     assert (row.status, row.state, row.n, row.line) == (FAILED, "not enough images", 10, 2)
-    assert "10 images, 11 needed" in row.sentence
+    assert "10 images, 11 are needed" in row.sentence
     assert row_of(judged(tmp_path, run_of(), f"{HEAD}max = 1\nmin_n = 10\n"), GAP).status == PASSED
     gate = judged(tmp_path, run_of(), f'{HEAD}max = 0.1\nseverity = "warn"\n')
     assert (row_of(gate, GAP).status, row_of(gate, GAP).severity, gate.passed) == (WARNED, "warn", True)
@@ -146,7 +146,9 @@ def test_clusters(tmp_path: Path) -> None:
     clusters = [{"cluster_id": "w-1", "class_name": "wolf", "n": 9, "odds_ratio": 30, "odds_ratio_low": 3, "x": 1}]
     run = stored(tmp_path / "run", run_of(), clusters=[{**clusters[0], "odds_ratio_high": 300}])
     gate = judged(tmp_path, run, '[[metric]]\ntable = "cluster"\nname = "odds_ratio"\nmax = 2\n')
-    assert (row_of(gate, "max_odds_ratio").subject, row_of(gate, "max_odds_ratio").status) == ("w-1", FAILED)
+    row = row_of(gate, "max_odds_ratio")
+    assert (row.subject, row.title, row.status) == ("w-1", "cue 1 of wolf", FAILED)
+    assert row.sentence == "Odds ratio of cue 1 of wolf is 30.0 [3.0 to 300]; at most 2.0 is allowed."
 
 
 def images_of(*values: object, label: str = "wolf", column: str = "background_excess") -> list[dict[str, object]]:
@@ -212,7 +214,7 @@ def test_a_fall_is_the_mirror_image(tmp_path: Path) -> None:
     row = row_of(judged(tmp_path, new, f"{HEAD}max_decrease = 0.1\n", baseline=old), "max_decrease_background_gap")
     assert (row.status, row.measured) == (FAILED, pytest.approx(0.3))
     assert (row.low, row.high) == (pytest.approx(0.3 - 0.0707, abs=1e-4), pytest.approx(0.3 + 0.0707, abs=1e-4))
-    assert "fell by 0.30, from 0.50 to 0.20" in row.sentence
+    assert "fell by 30 pp [" in row.sentence
     assert row_of(judged(tmp_path, new, RISE, baseline=old), ROSE).status == PASSED
 
 
@@ -247,7 +249,7 @@ def test_images_are_paired_where_the_data_are_the_same(tmp_path: Path) -> None:
     shares = [[(value + 1) / 2 for value in values] for values in (after, before)]
     low, high = stats.paired_difference_interval(*shares)
     assert (row.low, row.high) == (pytest.approx(2 * low), pytest.approx(2 * high))
-    assert "paired over the same images (Newcombe 1998)" in row.sentence
+    assert "(interval: paired over the same images, Newcombe 1998)" in row.sentence
     patients = type(new)(
         **{**vars(new), "info": type(new.info)(**{**vars(new.info), "config": {"cluster": "patient"}})}
     )

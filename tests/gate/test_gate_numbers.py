@@ -51,7 +51,7 @@ def test_number_red_green_equal_and_near(
     assert row.subject == ("" if table == "dataset" else "wolf")
     assert row.measured == pytest.approx(measured)
     assert row.threshold == red
-    assert f"{measured:.2f}" in row.sentence
+    assert (f"{measured:.2f}" if name.endswith("excess") else f"{100 * measured:.0f}") in row.sentence
     assert "near" not in row.sentence
     gate, row = numeric(tmp_path, table, name, green, run)
     assert (row.status, gate.exit_code) == (PASSED, 0)
@@ -125,13 +125,13 @@ def test_rounding_is_no_breach(tmp_path: Path) -> None:
 
 def test_number_sentences(tmp_path: Path) -> None:
     _, row = numeric(tmp_path, "class", "max_background_gap", 0.1, run_of())
-    assert row.sentence == "Background gap of 'wolf' is 0.80 (95 % interval 0.40 to 0.95), at most 0.10 is allowed."
+    assert row.sentence == "Background gap of 'wolf' is 80 pp [40 to 95]; at most 10 pp is allowed."
     _, row = numeric(tmp_path, "dataset", "max_unreadable_share", 0.001, run_of(counts={"images": 800, "read": 799}))
-    assert row.sentence == "Share of images without prediction is 0.00125, at most 0.001 is allowed."
+    assert row.sentence == "Share of images without prediction is 0.12%; at most 0.1% is allowed."
     _, row = numeric(tmp_path, "class", "min_accuracy", 0.92, run_of())
     assert row.sentence == (
-        "Accuracy of 'wolf' is 0.90 (95 % interval 0.70 to 0.97), at least 0.92 is required; near the threshold: "
-        "the interval contains it, so the other verdict is possible."
+        "Accuracy of 'wolf' is 90% [70 to 97]; at least 92% is required (near the threshold: the interval contains it, "
+        "so the other verdict is possible)."
     )
 
 

@@ -102,7 +102,7 @@ def test_a_finding_that_grew_is_open_again(tmp_path: Path, accepted: str, reopen
     gate = on(tmp_path, DAY, waiver(more=accepted))
     row = row_of(gate, "BA201")
     assert row.status == (FAILED if reopened else WAIVED)
-    assert row.waiver.startswith("Open again, it grew beyond what Dr. Ada" if reopened else "Accepted by")
+    assert row.waiver.startswith("Open again: it is worse than what Dr. Ada" if reopened else "Accepted by")
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_a_waiver_dated_in_the_future_does_not_hold(tmp_path: Path, since: str, 
     gate = on(tmp_path, DAY, text)
     row = row_of(gate, "BA201")
     assert (row.status, gate.passed) == ((WAIVED, True) if holds else (FAILED, False))
-    said = f"is dated {since}, which is yet to come: it does not hold."
+    said = f"is dated {since}, which is in the future: it does not count yet."
     assert (said in row.sentence) is not holds
     assert any(said in note for note in gate.notes) is not holds
     day = datetime.date.fromisoformat(since)
@@ -220,7 +220,7 @@ def test_a_waiver_dated_in_the_future_does_not_hold(tmp_path: Path, since: str, 
 def test_a_decision_dated_in_the_future_does_not_hold() -> None:
     ahead = decision(time="2027-01-20T10:00:00+00:00")
     gate = judge(run_of(FOUND), read_gate(None), decisions=[ahead], today=DAY)
-    assert "is dated 2027-01-20, which is yet to come" in row_of(gate, "BA201").waiver
+    assert "is dated 2027-01-20, which is in the future" in row_of(gate, "BA201").waiver
     assert not gate.passed
     assert judge(run_of(FOUND), read_gate(None), decisions=[ahead], today=datetime.date(2027, 1, 20)).passed
 

@@ -30,7 +30,9 @@ def said(dataset: Dataset, groups: np.ndarray | None = None, tested: bool = True
 def test_counts_and_the_smallest_gap() -> None:
     first, second = said(made({"cat": 260, "dog": 60}))
     assert first == "Data: 320 photos, 2 classes (cat 260, dog 60), all with a mask or box."
-    assert "from 9 points (cat, 100 photos tested) to 15 (dog, 60)" in second  # tests/stats: .0884 and .1459
+    assert (
+        "find a background gap of 9 pp in cat (100 photos tested); 15 pp in dog (60)." in second
+    )  # tests/stats: .0884 and .1459
 
 
 def test_classes_with_too_few_photos_are_named() -> None:

@@ -135,13 +135,13 @@ def test_images_to_collect_for_what_was_called_bias(result: AuditResult, tmp_pat
     write_next_steps(result, tmp_path / "next", progress=SILENT)
     found = rows(tmp_path / "next" / "collect.csv")
     assert [(row["class"], row["finding"], row["collect"], row["at_least"]) for row in found] == [
-        ("wolf", "BA302 wolf-abc123", "wolf without the cue 'wolf-abc123' (its contact sheet is in the report)", "93"),
-        ("wolf", "BA302 wolf-abc123", "other classes with the cue 'wolf-abc123' (its contact sheet is in the report)",
+        ("wolf", "BA302 cue 1 of wolf", "wolf without cue 1 of wolf (see its contact sheet in the report)", "93"),
+        ("wolf", "BA302 cue 1 of wolf", "other classes with cue 1 of wolf (see its contact sheet in the report)",
          found[1]["at_least"]),
         ("husky", "BA201 husky", "husky on backgrounds that are usual for wolf", "16"),
         ("husky", "BA201 husky", "wolf on backgrounds that are usual for husky", "93"),
     ]  # fmt: skip
-    assert "0% to 19%" in found[2]["reason"]
+    assert "give 0% [0 to 19], which lies below the 20% that" in found[2]["reason"]
 
 
 @pytest.mark.parametrize(

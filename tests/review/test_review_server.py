@@ -93,7 +93,7 @@ def test_images_are_kept_by_content_and_cues_by_their_key(client: TestClient, ru
     kept = {(each.target_kind, each.target_key, each.subject) for each in read_decisions(run)}
     assert kept == {
         ("image", "1" * 16, f"husky/{NAMES[1]}"),
-        ("cluster", cluster_key("husky-abc123", result), "husky-abc123"),
+        ("cluster", cluster_key("husky-abc123", result), f"cue 1 of {HUSKY}"),
         ("image", f"husky/{NAMES[2]}", f"husky/{NAMES[2]}"),
     }
 

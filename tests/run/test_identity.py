@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from bias_audit.checks.outcomes import RuleOutcome
-from bias_audit.run.identity import class_of, cue_of, matched
+from bias_audit.run.identity import class_of, cue_of, cue_title, matched, subject_title
 
 
 def outcome(code="BA201", scope="class", subject="wolf", images=(), **evidence):
@@ -24,6 +24,16 @@ def test_class_and_cue():
         "",
         "train",
     )
+
+
+def test_people_read_no_ids():
+    unnamed = outcome("BA302", "cluster", "wolf-1a2b", class_name="wolf", name="", title="cue 2 of wolf")
+    assert (cue_title(unnamed), subject_title(unnamed)) == ("cue 2 of wolf", "cue 2 of wolf")
+    assert subject_title(cluster("wolf-1a2b", (), "snow")) == "wolf, snow"
+    assert subject_title(cluster("wolf-1a2b", ())) == "a cue of wolf", "a run of an older version has no titles"
+    assert (subject_title(outcome()), cue_title(outcome())) == ("wolf", "")
+    assert subject_title(outcome("BA203", "slice", "camera", value="old")) == "camera = old"
+    assert subject_title(outcome("BA403", "dataset", "training set")) == "training set"
 
 
 def test_numbers_and_order_do_not_matter():

@@ -21,6 +21,7 @@ from bias_audit.checks.outcomes import (
 )
 from bias_audit.checks.reasons import MAPS_FAILED, NO_COMPARISON, OK, TOO_FEW, TOO_FEW_GROUPS
 from bias_audit.config import Thresholds
+from bias_audit.run.quantities import quantity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,15 +51,15 @@ def class_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
             outcomes.append(not_applicable(rule, "class", name, *reason))
             continue
         if not math.isfinite(compared.p_fdr):
-            few = f"Too few groups of images: {compared.units} of the class, {compared.rest_units} of the others."
+            few = f"Too few groups of images: {compared.units} of this class, {compared.rest_units} of the others."
             outcomes.append(not_applicable(rule, "class", name, few, TOO_FEW_GROUPS))
             continue
         found = compared.stands_out(bounds)
         excess = float(row["background_excess"])
         sentence = (
-            f"The maps of {name} lie on the background {'clearly more' if found else 'not clearly more'} than those of "
-            f"the other classes (background excess {excess:z.2f}, the others {compared.rest_mean:z.2f}; "
-            f"Cliff's delta {compared.delta:z.2f})."
+            f"The maps of {name} {'lie clearly' if found else 'do not lie clearly'} more on the background than those "
+            f"of the other classes (background excess {quantity(excess, 'number')}, in the others "
+            f"{quantity(compared.rest_mean, 'number')}; Cliff's delta {quantity(compared.delta, 'number')})."
         )
         low, high = _delta_interval(compared)
         sentence += _tie(row, bounds) if found else f" {not_excluded('a delta', high, 'number', compared.n, 'images')}"
@@ -111,8 +112,11 @@ def _dependence(row: pd.Series, bounds: Thresholds) -> tuple[bool, str]:
     n, high = int(row["n_interventions"]), number(row["gap_high"])
     open_still = not_excluded("a gap", high, "points", n)
     if high is None or high > bounds.context_gap:
-        return True, f" Whether the prediction depends on it cannot be told. {open_still}"
-    return False, f" On other backgrounds the prediction stays: it looks there, and hardly depends on it. {open_still}"
+        return True, f" Whether the prediction depends on the background is not known. {open_still}"
+    return False, (
+        " On other backgrounds the prediction stays: the model looks at the background, but hardly depends on it. "
+        f"{open_still}"
+    )
 
 
 def image_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
@@ -137,7 +141,7 @@ def image_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         if judged.empty:
             reason, code = _why_no_attention(row, stats.ENOUGH_FOR_OUTLIERS, has_rest=True)
             if row["attention_reason"] == OK and as_float(row["n_attention"], 0) >= stats.ENOUGH_FOR_OUTLIERS:
-                reason = f"Fewer than {stats.ENOUGH_FOR_OUTLIERS} of its images are taken for {name}."
+                reason = f"Fewer than {stats.ENOUGH_FOR_OUTLIERS} of the images of {name} are taken for it."
             outcomes.append(not_applicable(rule, "image", name, reason, code))
             continue
         outliers = judged[
@@ -147,8 +151,11 @@ def image_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         ]
         outliers = outliers.sort_values("excess_robust_z", ascending=False)
         sentence = (
-            f"On {len(outliers)} of {len(judged)} images of {name} that are taken for it the attention lies on the "
-            f"background far more than is usual in the class and than chance makes it among {looked} images."
+            f"On {len(outliers)} of {len(judged)} correctly predicted images of {name} the attention lies on the "
+            f"background far more than is usual in the class, more than chance explains among {looked} images."
+            if len(outliers)
+            else f"On none of {len(judged)} correctly predicted images of {name} does the attention lie on the "
+            "background far more than is usual in the class."
         )
         outcomes.append(images_found(rule, name, outliers, judged, sentence, evidence))
     return outcomes
@@ -165,7 +172,7 @@ def _tie(row: pd.Series, bounds: Thresholds) -> str:
     if not np.isfinite(p_value):
         return ""
     if p_value <= bounds.fdr:
-        return " They follow the object nevertheless, more than the masks of other photos: a halo around it."
+        return " They still follow the object of their own photo more than those of other photos: a halo around it."
     return " They are not tied to the object: the masks of other photos fit them as well."
 
 
@@ -181,7 +188,7 @@ def _why_no_attention(row: pd.Series, needed: int, *, has_rest: bool) -> tuple[s
         return f"No attention scores: {row['attention_reason']}.", row["attention_reason_code"]
     if not has_rest:
         return "No other class with attention scores to compare with.", NO_COMPARISON
-    return f"Not enough images: {int(row['n_attention'])} with attention scores, {needed} needed.", TOO_FEW
+    return f"Not enough images: {int(row['n_attention'])} have attention scores, {needed} are needed.", TOO_FEW
 
 
 JUDGES: dict[Rule, Judge] = {

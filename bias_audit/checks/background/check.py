@@ -39,7 +39,7 @@ JUDGES: dict[Rule, Judge] = {
     ): image_reliance,
     Rule(
         code="BA204",
-        title="images that depend on their background unlike their class",
+        title="images that depend on their background more than their class",
         about="photos that lose far more on other backgrounds than is usual in their class (robust z of log-odds)",
         scope="image",
         measures=("share of the photos tested", "share"),
@@ -47,10 +47,10 @@ JUDGES: dict[Rule, Judge] = {
     ): image_reliance_outliers,
     Rule(
         code="BA207",
-        title="reliance is proven, its class is not known",
-        about="objects of a class are proven to need its backgrounds and fall for those of a class that is not found",
+        title="reliance is proven, the class behind it is not known",
+        about="objects of a class are proven to need its backgrounds, and are pulled by a class without a finding",
         scope="dataset",
-        measures=("classes concerned", "number"),
+        measures=("classes concerned", "count"),
         needs=frozenset({"masks", "composites"}),
         role="proves reliance, names no class",
     ): reliance_without_a_class,

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from bias_audit.checks.outcomes import FILL_P, FILL_SHARE, as_float, second_fill_shows
+from bias_audit.run.quantities import beside_bound, bound, p_value, quantity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,9 +24,9 @@ def disagreement(name: str, row: pd.Series) -> str:
     """
     gap, second = float(row["background_gap"]), as_float(row["background_gap_second_fill"])
     return (
-        f"Two ways of filling the holes in the backgrounds disagree about {name}: a gap of {gap:z.0%} with inpainting, "
-        f"of {second:z.0%} with blur and noise (p {as_float(row['p_second_fill'], 1):z.2f}); the effect may come from "
-        "the fill."
+        f"Two ways of filling the holes in the backgrounds disagree about {name}: the gap is {quantity(gap, 'points')} "
+        f"with inpainting and {quantity(second, 'points')} with blur and noise "
+        f"({p_value(as_float(row['p_second_fill'], 1))}), so it may come from the fill."
     )
 
 
@@ -39,8 +40,8 @@ def not_shown(row: pd.Series) -> str:
     if not math.isfinite(p):
         return "The holes in the backgrounds could be filled in one way only: the level is SUSPICIOUS at most."
     return (
-        f"With the holes in the backgrounds filled another way the gap is {second:z.0%} (p {p:z.2f}), which neither "
-        "shows the gap by itself nor speaks against it: the level is SUSPICIOUS at most."
+        f"With the holes in the backgrounds filled another way the gap is {quantity(second, 'points')} ({p_value(p)}), "
+        "which neither proves the gap by itself nor speaks against it: the level is SUSPICIOUS at most."
     )
 
 
@@ -54,11 +55,11 @@ def near(row: ClassRow, bounds: Thresholds) -> str:
     reasons = []
     p, least = as_float(row["p_second_fill"], 1), as_float(row["fill_difference_low"], -1)
     if FILL_P / 2 < p <= 2 * FILL_P:
-        reasons.append(f"a p of {p:z.3f} against {FILL_P:g} under the second fill")
+        reasons.append(f"{p_value(p)} under the second fill, against {FILL_P:g}")
     difference, most = as_float(row["fill_difference"], -1), FILL_SHARE * as_float(row["background_gap"], 0)
     if not second_fill_shows(row) and abs(min(difference - most, least)) < bounds.near:
         reasons.append(
-            f"a gap {difference:z.1%} lower under the second fill, at least {least:z.1%}, where {most:z.1%} would "
-            "count as coming from the fill"
+            f"a gap {beside_bound(difference, most, 'points')} lower under the second fill, at least "
+            f"{beside_bound(least, 0, 'points')}, where {bound(most, 'points')} would count as coming from the fill"
         )
     return "; ".join(reasons)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from bias_audit.checks.base import Rule
 from bias_audit.checks.outcomes import RuleOutcome, as_float, not_applicable, not_excluded
 from bias_audit.checks.reasons import OK, TOO_FEW
+from bias_audit.run.quantities import quantity
 
 if TYPE_CHECKING:
     from bias_audit.checks.evidence import Evidence
@@ -38,13 +39,13 @@ def image_reliance(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         ]
         resting = (resting if told else resting.iloc[:0]).sort_values("background_gap", ascending=False, kind="stable")
         sentence = (
-            f"{len(resting)} of {len(group)} photos of {name} are still taken for it, with more than 50 % probability, "
-            "when the object itself is removed, and for something else on most other backgrounds."
+            f"{len(resting)} of {len(group)} photos of {name} are still taken for it, with a probability of more than "
+            "50%, when the object is removed, and for something else on most other backgrounds."
             if told
-            else f"Photos of {name} without their object are not clearly more often called {name} "
-            f"({float(row['background_only_accuracy']):z.0%}) than those of another class "
-            f"({as_float(row['background_only_elsewhere'], 0):z.0%}): what is called {name} without an object says "
-            "nothing of the photo."
+            else f"Without their object, photos of {name} are not clearly more often called {name} "
+            f"({quantity(float(row['background_only_accuracy']), 'share')}) than those of another class "
+            f"({quantity(as_float(row['background_only_elsewhere'], 0), 'share')}), so being called {name} without an "
+            "object says nothing about a single photo."
         )
         lead = as_float(row["background_only_high"]) - as_float(row["background_only_elsewhere"])
         still = "" if told else not_excluded("a lead over them", lead, "points", len(group))
@@ -85,7 +86,7 @@ def image_reliance_outliers(rule: Rule, evidence: Evidence) -> list[RuleOutcome]
             reason, code = why_no_reliance(row), str(row["reliance_reason_code"])
             if row["reliance_reason"] == OK:
                 tested = int(row["n_interventions"])
-                reason = f"Not enough photos: {tested} were intervened on, {stats.ENOUGH_FOR_OUTLIERS} needed."
+                reason = f"Not enough photos: {tested} were tested, {stats.ENOUGH_FOR_OUTLIERS} are needed."
                 code = TOO_FEW
             outcomes.append(not_applicable(rule, "image", name, reason, code))
             continue
@@ -97,9 +98,12 @@ def image_reliance_outliers(rule: Rule, evidence: Evidence) -> list[RuleOutcome]
         ]
         outliers = outliers.sort_values("swap_robust_z", ascending=False, kind="stable")
         sentence = (
-            f"{len(outliers)} of {len(judged)} photos of {name} lose far more than is usual in the class, and than "
-            f"chance makes it among {looked} photos, when their object stands on backgrounds of other classes, and "
-            "most of those turn the prediction."
+            f"On backgrounds of other classes {len(outliers)} of {len(judged)} photos of {name} lose far more than is "
+            f"usual in the class, more than chance explains among {looked} photos, and most of these backgrounds turn "
+            "their prediction."
+            if len(outliers)
+            else f"None of {len(judged)} photos of {name} loses far more on backgrounds of other classes than is usual "
+            "in the class."
         )
         outcomes.append(images_found(rule, name, outliers, judged, sentence, evidence))
     return outcomes

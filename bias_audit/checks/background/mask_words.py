@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from bias_audit.checks.outcomes import GROWN_SHARE, as_float, pull_in_doubt
+from bias_audit.checks.outcomes import GROWN_SHARE, as_float, number, pull_in_doubt
+from bias_audit.run.quantities import beside_bound, interval, quantity
 
 if TYPE_CHECKING:
     from bias_audit.checks.outcomes import ClassRow
@@ -23,21 +24,22 @@ def missed(row: ClassRow, bounds: Thresholds) -> str:
     units = int(as_float(row["n_clusters_grown_holes"], 0))
     if units < bounds.min_photos or not math.isfinite(grown):
         return (
-            f"Masks in doubt: what they miss of the objects lies in the backgrounds and could make such a gap of "
-            f"{gap:z.0%}, and only {units} photos (or groups) could be put on backgrounds with larger holes, of "
-            f"{bounds.min_photos} needed to tell."
+            "Masks in doubt: what they miss of the objects stays in the backgrounds and could make a gap of "
+            f"{quantity(gap, 'points')}; only {units} photos (or groups) could be pasted onto backgrounds with larger "
+            f"holes, and {bounds.min_photos} are needed to tell."
         )
     if pull_in_doubt(row, bounds) and grown >= GROWN_SHARE * gap:
         pull, left = as_float(row["attract"]), as_float(row["attract_grown_holes"])
         return (
-            f"Masks in doubt: with the holes in the backgrounds grown by a fifth of the picture the class pulls other "
-            f"objects by {left:z.0%} instead of {pull:z.0%}: parts of its objects that the masks miss could pull them."
+            "Masks in doubt: with the holes in the backgrounds grown by a fifth of the picture the class pulls other "
+            f"objects by {quantity(left, 'points')} instead of {quantity(pull, 'points')}, so parts of its objects "
+            "that the masks miss could be what pulls them."
         )
-    low, high = as_float(row["grown_holes_low"]), as_float(row["grown_holes_high"])
+    remaining = interval(grown, number(row["grown_holes_low"]), number(row["grown_holes_high"]), "points")
     return (
-        f"Masks in doubt: with the holes in the backgrounds grown by a fifth of the picture the gap is {grown:z.0%} "
-        f"[{low:z.0%}, {high:z.0%}] instead of {gap:z.0%}, so parts of the objects that the masks miss, and that "
-        "the backgrounds therefore show, could make it."
+        "Masks in doubt: with the holes in the backgrounds grown by a fifth of the picture the gap is "
+        f"{remaining} instead of {quantity(gap, 'points')}, so parts of the objects that the masks miss, and that the "
+        "backgrounds therefore show, could make it."
     )
 
 
@@ -50,5 +52,8 @@ def near(row: ClassRow, bounds: Thresholds) -> str:
     """
     grown, least = as_float(row["background_gap_grown_holes"]), GROWN_SHARE * as_float(row["background_gap"], 0)
     if abs(grown - least) < bounds.near:
-        return f"a gap of {grown:z.1%} with grown holes, where {least:z.1%} is needed for the masks not to be in doubt"
+        return (
+            f"a gap of {beside_bound(grown, least, 'points')} with grown holes; below {quantity(least, 'points')} the "
+            "masks are in doubt"
+        )
     return ""

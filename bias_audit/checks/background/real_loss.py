@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bias_audit.checks.outcomes import amount, as_float, number, unfilled
+from bias_audit.checks.outcomes import as_float, number, unfilled
 from bias_audit.checks.reasons import FEW
+from bias_audit.run.quantities import interval, quantity
 
 if TYPE_CHECKING:
     from bias_audit.checks.outcomes import ClassRow
 
 BOUND = (
-    "A gap is what is lost when an object is moved to another class's place: an upper bound of the loss on real photos "
-    "of other scenes."
+    "A gap is what is lost when an object is moved to another class's background: an upper bound of the loss on real "
+    "photos of other scenes."
 )
 
 
@@ -37,16 +38,14 @@ def told(name: str, row: ClassRow) -> str:
         few = row["conflict_reason_code"] in FEW
         return f"{BOUND} That loss could not be measured: {row['conflict_reason']}." if few else BOUND
     low, high = number(row["conflict_low"]), number(row["conflict_high"])
-    ends = (
-        "without an interval, for their groups are too few"
-        if low is None or high is None
-        else f"{_bare(low)} to {amount(high, 'points')} at 95 %"
-    )
+    known = low is not None and high is not None
+    bare = "" if known else " (without an interval: there are too few groups of them)"
     return (
-        f"{BOUND} On real photos, by the column {row['conflict_column']}: {float(row['conflicting_accuracy']):z.0%} of "
-        f"{int(row['n_conflicting'])} photos of {name} are recognised whose {row['conflict_column']} is commoner in "
-        f"another class, {float(row['conforming_accuracy']):z.0%} of its {int(row['n_conforming'])} others: a loss of "
-        f"{amount(loss, 'points')} ({ends})."
+        f"{BOUND} On real photos, by the column {row['conflict_column']}: of the {int(row['n_conflicting'])} photos of "
+        f"{name} whose {row['conflict_column']} is more common in another class "
+        f"{quantity(float(row['conflicting_accuracy']), 'share')} are recognised, of the other "
+        f"{int(row['n_conforming'])} {quantity(float(row['conforming_accuracy']), 'share')}: a loss of "
+        f"{interval(loss, low, high, 'points')}{bare}."
     )
 
 
@@ -65,20 +64,15 @@ def on_scenes(name: str, row: ClassRow) -> list[str]:
     said = []
     if unfilled(row):
         said.append(
-            f"No hole was filled in these backgrounds ({int(as_float(row['n_scenes']))} scenes of {name}): no fill can "
-            "make a gap."
+            f"No hole had to be filled in these backgrounds ({int(as_float(row['n_scenes']))} scenes of {name}), so no "
+            "fill can make a gap."
         )
     share = number(row["scene_background_accuracy"])
     if share is not None:
-        ends = f"{as_float(row['scene_low']):z.0%} to {as_float(row['scene_high']):z.0%}"
-        loss = amount(row["scene_loss"], "points")
-        limits = f"{_bare(row['scene_loss_low'])} to {amount(row['scene_loss_high'], 'points')}"
+        loss, loss_low, loss_high = (number(row[f"scene_loss{end}"]) for end in ("", "_low", "_high"))
+        known = interval(share, number(row["scene_low"]), number(row["scene_high"]), "share")
         said.append(
-            f"On real scenes of no class {share:z.0%} are recognised ({ends}): a loss of {loss} against backgrounds "
-            f"of {name} ({limits})."
+            f"On real scenes of no class {known} are recognised: a loss of "
+            f"{interval(loss, loss_low, loss_high, 'points')} against backgrounds of {name}."
         )
     return said
-
-
-def _bare(value: object) -> str:
-    return amount(value, "points").split(" ")[0]

@@ -35,6 +35,7 @@ from bias_audit.checks.outcomes import (
 )
 from bias_audit.checks.reasons import FEW, FILLS_DISAGREE, FILLS_FRAME, MASKS_IN_DOUBT, NO_COMPOSITES, NOT_TESTED
 from bias_audit.config import Thresholds
+from bias_audit.run.quantities import beside_bound, bound, p_value, quantity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,8 +106,8 @@ EVIDENCE = (
 """Columns of the class table that an outcome of BA201 carries as evidence."""
 
 INSTEAD = (
-    "What can give such a class away is looked at instead: colour, brightness, sharpness and border of the whole photo "
-    "(BA301), what recurs in its pictures (BA302), and leaks of the data (BA401 to BA404)."
+    "Other cues to such a class are tested instead: colour, brightness, sharpness and border of the whole photo "
+    "(BA301), details that recur in its pictures (BA302) and leaks in the data (BA401 to BA404)."
 )
 """What is said of a class whose object fills the picture, beside the reason."""
 
@@ -215,15 +216,19 @@ def near_threshold(row: ClassRow, bounds: Thresholds, *, found: bool) -> str:
     gap, p = float(row["background_gap"]), as_float(row["p_fdr"], 1)
     reasons = []
     if abs(gap - bounds.min_gap) < bounds.near and p <= 2 * bounds.fdr:
-        reasons.append(f"a gap of {gap:z.1%} against a floor of {bounds.min_gap:z.0%}")
+        reasons.append(
+            f"a gap of {beside_bound(gap, bounds.min_gap, 'points')} against {bound(bounds.min_gap, 'points')}"
+        )
     if bounds.fdr / 2 < p <= 2 * bounds.fdr and gap >= bounds.min_gap:
-        reasons.append(f"a corrected p of {p:z.3f} against {bounds.fdr:g}")
+        reasons.append(f"a corrected {p_value(p)} against {bounds.fdr:g}")
     if found:
         reasons += [said for said in (fill_words.near(row, bounds), mask_words.near(row, bounds)) if said]
     attract, least = as_float(row["attract"], -1), as_float(row["attract_low"], -1)
     margin = max(min(attract - bounds.min_pull_all, least), as_float(row["largest_pull"], -1) - bounds.min_pull)
     if found and not passes_alone(row, bounds) and abs(margin) < bounds.near:
-        reasons.append(f"a pull of {attract:z.1%}, at least {least:z.1%}, which tells culprit from victim")
+        pull = beside_bound(attract, bounds.min_pull_all, "points")
+        lowest = beside_bound(least, 0, "points")
+        reasons.append(f"a pull of {pull}, at least {lowest}, which tells culprit from victim")
     return "; ".join(reasons)
 
 
@@ -232,18 +237,20 @@ def _sentence(name: str, row: pd.Series, level: str, standing: Standing | None, 
     n = int(row["n_interventions"])
     same, other = float(row["same_background_accuracy"]), float(row["other_background_accuracy"])
     parts = [
-        f"{n} of {int(row['n_eligible'])} usable photos of {name} were pasted on {real_loss.places(row)}: "
-        f"{same:z.0%} of the composites on {name} backgrounds are recognised, {other:z.0%} on those of other classes"
+        f"{n} of {int(row['n_eligible'])} usable photos of {name} were pasted onto {real_loss.places(row)}: "
+        f"{quantity(same, 'share')} of the composites on {name} backgrounds are recognised, "
+        f"{quantity(other, 'share')} on those of other classes"
     ]
     flipped, becomes = int(row["flipped"]), str(row["becomes"])
-    parts[0] += f"; {flipped} of {n} change sides, most often to {becomes}." if flipped and becomes else "."
-    parts.append(f"With the object removed, {float(row['background_only_accuracy']):z.0%} are still called {name}.")
+    parts[0] += f"; {flipped} of {n} photos change sides, most often to {becomes}." if flipped and becomes else "."
+    alone = quantity(float(row["background_only_accuracy"]), "share")
+    parts.append(f"With the object removed, {alone} are still called {name}.")
     parts += real_loss.on_scenes(name, row)
     turned, control = as_float(row["adversarial"]), as_float(row["adversarial_control"])
     if turned > 0 and control >= 0:
         parts.append(
-            f"Some background of another class turns {turned:z.0%} of the recognised photos, some of as many "
-            f"backgrounds of {name} {control:z.0%}."
+            f"At least one background of another class turns {quantity(turned, 'share')} of the recognised photos; at "
+            f"least one of as many backgrounds of {name} turns {quantity(control, 'share')}."
         )
     if level and not second_fill_shows(row):
         parts.append(fill_words.not_shown(row))
@@ -257,8 +264,9 @@ def _sentence(name: str, row: pd.Series, level: str, standing: Standing | None, 
         parts.append(_cue(name, row))
     if level == "HIDDEN":
         parts.append(
-            f"The heatmaps do not show it: they lie mostly on the object (mean background excess "
-            f"{float(row['background_excess']):z.2f}, by its interval below {evidence.thresholds.hidden_excess:g})."
+            "The heatmaps do not show it: they lie mostly on the object (mean background excess "
+            f"{quantity(float(row['background_excess']), 'number')}; its interval lies below "
+            f"{bound(evidence.thresholds.hidden_excess, 'number')})."
         )
     if not level:
         parts.append(not_excluded("a gap", row["gap_high"], "points", n))
@@ -272,13 +280,13 @@ def _cue(name: str, row: pd.Series) -> str:
     if visible(removed):
         clauses.append(
             f"inpainting the piece of background that the maps point at {'lowers' if removed > 0 else 'raises'} the "
-            f"probability of {name} by {abs(removed):z.0%} more than inpainting an equal piece elsewhere"
+            f"probability of {name} by {quantity(abs(removed), 'points')} more than inpainting an equal piece elsewhere"
         )
     if visible(lent):
         piece = "that piece" if clauses else "the piece of background that the maps point at"
         clauses.append(
             f"putting {piece} behind other classes' objects {'raises' if lent > 0 else 'lowers'} the probability of "
-            f"{name} by {abs(lent):z.0%} more than another piece of the same background"
+            f"{name} by {quantity(abs(lent), 'points')} more than another piece of the same background does"
         )
     said = "; ".join(clauses)
     return f"{said[:1].upper()}{said[1:]}."
@@ -288,16 +296,18 @@ def _why_itself(name: str, row: pd.Series, bounds: Thresholds) -> list[str]:
     """Sentences on why a class is to blame itself, where pulls or neutral backdrops show it."""
     if pulls(row, bounds):
         most = row["pulls_most"]
-        one = f"; those of {most} by {float(row['largest_pull']):z.0%}" if isinstance(most, str) and most else ""
+        known = isinstance(most, str) and most
+        one = f"; those of {most} by {quantity(float(row['largest_pull']), 'points')}" if known else ""
         return [
-            f"Its backgrounds pull other classes' objects to {name} (by {float(row['attract']):z.0%}{one}), more than "
-            "backgrounds of third classes and neutral backdrops do."
+            f"Its backgrounds pull other classes' objects to {name} (by {quantity(float(row['attract']), 'points')}"
+            f"{one}), more than backgrounds of third classes and neutral backdrops do."
         ]
     if is_to_blame(row, bounds):
         return []
     return [
-        f"On neutral backdrops {float(row['neutral_background_accuracy']):z.0%} of its objects are recognised, and of "
-        "most other classes hardly fewer than on their own backgrounds: it needs a background of its own."
+        f"On neutral backdrops {quantity(float(row['neutral_background_accuracy']), 'share')} of its objects are "
+        "recognised, while most other classes are recognised there almost as often as on their own backgrounds: it "
+        "needs a background of its own."
     ]
 
 
@@ -306,28 +316,29 @@ def _blamed_on(name: str, row: pd.Series, standing: Standing, evidence: Evidence
     bounds = evidence.thresholds
     if standing.blame == "unproven":
         return (
-            f"A gap below {bounds.clear_gap:z.0%} accuses nobody while its lower limit, "
-            f"{as_float(row['gap_low']):z.1%}, is not above {bounds.min_gap:z.0%}: more photos would tell."
+            f"A gap below {bound(bounds.clear_gap, 'points')} accuses nobody unless its lower limit is above "
+            f"{bound(bounds.min_gap, 'points')}; here it is "
+            f"{beside_bound(number(row['gap_low']), bounds.min_gap, 'points')}. More photos would tell."
         )
     alone = (
-        f"On neutral backdrops {float(row['neutral_background_accuracy']):z.0%} of its objects are recognised: it "
-        "needs no background of its own"
+        f"On neutral backdrops {quantity(float(row['neutral_background_accuracy']), 'share')} of its objects are "
+        "recognised: it needs no background of its own"
         if len(evidence.classes) == 2
-        else f"Its own background neither pulls other objects nor passes for {name} alone"
+        else f"Its own backgrounds neither pull other objects nor pass for {name} without an object"
     )
     if standing.blame == "nobody":
-        return f"{alone}, and no class's background is shown to pull its objects: nobody is accused."
+        return f"{alone}, and no class's backgrounds are shown to pull its objects, so no class is accused."
     if standing.blame == "unseen":
-        return f"{alone}, and photos are too few to show whose background pulls its objects: that is not known (BA207)."
-    falls = f"{alone}; {name} falls for the background of {told_pulls(standing.pulls)}"
+        return f"{alone}, and there are too few photos to show whose backgrounds pull its objects (BA207)."
+    falls = f"{alone}; its objects are pulled by the backgrounds of {told_pulls(standing.pulls)}"
     if standing.blame == "a culprit":
-        return f"{falls}, where the cue is to be looked for."
-    return f"{falls}, and that class is not found: whose cue it is is not known (BA207)."
+        return f"{falls}: look for the cue there."
+    return f"{falls}, a class without a finding of its own, so it is not known whose cue it is (BA207)."
 
 
 def told_pulls(pulls: Sequence[Pull]) -> str:
-    """The strongest pulls on a class in words: "wolf (by 40%), fox (by 12%)"."""
-    told = ", ".join(f"{pull.by} (by {pull.size:z.0%})" for pull in pulls[:MOST_PULLS])
+    """The strongest pulls on a class in words: "wolf (by 40 pp), fox (by 12 pp)"."""
+    told = ", ".join(f"{pull.by} (by {quantity(pull.size, 'points')})" for pull in pulls[:MOST_PULLS])
     return told if len(pulls) <= MOST_PULLS else f"{told} and {len(pulls) - MOST_PULLS} more"
 
 
@@ -340,11 +351,11 @@ def why_no_reliance(row: pd.Series) -> str:
     code = row["reliance_reason_code"]
     if code == FILLS_FRAME:
         said = str(row["reliance_reason"])
-        return f"{said[:1].upper()}{said[1:]}: there is no background to exchange, and nothing is missing. {INSTEAD}"
+        return f"{said[:1].upper()}{said[1:]}, so there is no background to exchange; nothing is missing. {INSTEAD}"
     if code == NO_COMPOSITES:
         return (
-            "Not tested: predictions were given and no model, and none of them are of composites. bias-audit "
-            "composites writes these pictures; --composites takes their folder, beside predictions of them."
+            "Not tested: predictions were given instead of a model, and none of them are for composites. bias-audit "
+            "composites writes these pictures; give their folder with --composites, and predictions for them."
         )
     what = "Not enough photos" if code in FEW else "Not tested" if code == NOT_TESTED else "No composites could be made"
     return f"{what}: {row['reliance_reason']}."

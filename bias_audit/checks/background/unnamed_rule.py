@@ -11,6 +11,7 @@ from bias_audit.checks.base import Rule
 from bias_audit.checks.culprits import UNKNOWN, standings
 from bias_audit.checks.outcomes import WATCH, RuleOutcome, answered, as_float, masks_in_doubt, not_applicable
 from bias_audit.checks.reasons import MASKS_IN_DOUBT, NOT_MEASURED
+from bias_audit.run.quantities import quantity
 
 if TYPE_CHECKING:
     from bias_audit.checks.evidence import Evidence
@@ -40,27 +41,25 @@ def reliance_without_a_class(rule: Rule, evidence: Evidence) -> list[RuleOutcome
     doubted = [name for name in unknown if masks_in_doubt(table[name], evidence.thresholds)]
     lowered = 0 < len(unknown) == len(doubted)
     open_ = {name: each for name, each in unknown.items() if lowered or name not in doubted}
-    gaps = {name: as_float(row["background_gap"]) for name, row in rows}
+    gaps = {name: f"gap {quantity(as_float(row['background_gap']), 'points')}" for name, row in rows}
     pulled = [
-        f"{name} (gap {gaps[name]:z.0%}) for that of {told_pulls(each.pulls)}"
-        for name, each in open_.items()
-        if each.pulls
+        f"{name} ({gaps[name]}) by those of {told_pulls(each.pulls)}" for name, each in open_.items() if each.pulls
     ]
-    unseen = [f"{name} (gap {gaps[name]:z.0%})" for name, each in open_.items() if not each.pulls]
+    unseen = [f"{name} ({gaps[name]})" for name, each in open_.items() if not each.pulls]
     sentence = (
-        f"In {len(open_)} of {len(judged)} judged classes the prediction is proven to follow the background, and which "
-        f"class was learned with the cue is not known."
-        + (f" Their objects fall for backgrounds of classes that are not found: {_told(pulled)}." if pulled else "")
-        + (f" Photos are too few to show for whose background they fall: {_told(unseen)}." if unseen else "")
+        f"In {len(open_)} of {len(judged)} judged classes the prediction is proven to follow the background, but it is "
+        "not known which class was learned with the cue."
+        + (f" Objects are pulled by backgrounds of classes without a finding: {_told(pulled)}." if pulled else "")
+        + (f" There are too few photos to show whose backgrounds pull them: {_told(unseen)}." if unseen else "")
         if open_
-        else f"In none of {len(judged)} judged classes a proven background gap goes with the pull of a class that is "
-        "not found."
+        else f"None of {len(judged)} judged classes has a proven background gap and is pulled by a class without a "
+        "finding."
     )
     if lowered:
         sentence += f" {mask_words.missed(table[doubted[0]], evidence.thresholds)}"
-        sentence += f" Likewise: {', '.join(doubted[1 : MOST_NAMED + 1])}." if len(doubted) > 1 else ""
+        sentence += f" The same holds for {', '.join(doubted[1 : MOST_NAMED + 1])}." if len(doubted) > 1 else ""
     elif doubted:
-        sentence += f" Not counted, for their masks are in doubt: {', '.join(doubted[:MOST_NAMED])}."
+        sentence += f" Not counted, since their masks are in doubt: {', '.join(doubted[:MOST_NAMED])}."
     return [
         answered(
             rule,

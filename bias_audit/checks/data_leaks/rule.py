@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bias_audit.checks.base import Rule
 from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, answered, as_float, not_applicable, not_excluded, number
 from bias_audit.checks.reasons import NO_VARIATION, NOT_MEASURED, NOT_TESTED
+from bias_audit.run.quantities import interval, p_value, quantity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 MOST_NAMED = 5
 """Largest number of classes named in a sentence."""
 
-NOT_THE_MODEL = "Whether this model uses it is another question"
+NOT_THE_MODEL = "Whether this model uses it is a separate question"
 
 
 @dataclass(frozen=True)
@@ -49,20 +50,25 @@ def background_leak(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, 
         return [not_applicable(rule, "dataset", "", reason, NOT_TESTED)]
     first = rows.iloc[0]
     whole = _rows(table, seen, "whole image")
-    beside = f"; on the whole image {whole.iloc[0]['value']:z.2f}" if whole is not None and len(whole) else ""
+    beside = ""
+    if whole is not None and len(whole):
+        beside = f", on the whole image {quantity(whole.iloc[0]['value'], 'number')}"
     classes = rows.iloc[1:].sort_values("value", ascending=False, kind="stable")
-    each = ", ".join(f"{row['class_name']} {row['value']:z.2f}" for _, row in classes.head(MOST_NAMED).iterrows())
+    each = ", ".join(
+        f"{row['class_name']} {quantity(row['value'], 'number')}" for _, row in classes.head(MOST_NAMED).iterrows()
+    )
     # One class with a cue among many hardly moves the mean. A class's p is corrected for their number.
     top = classes.iloc[0]
-    guess = " Where the object is was estimated, for want of masks." if seen.estimated else ""
+    guess = " There were no masks, so the place of the object was estimated." if seen.estimated else ""
     found = as_float(top["p"], 1) <= bounds.fdr and as_float(top["value"]) >= bounds.min_leak
     n, widest = int(first["n"]), classes.sort_values("high", ascending=False).iloc[0]
     still = "" if found else f" {not_excluded('an AUC', widest['high'], 'number', n, where=widest['class_name'])}"
+    auc = interval(top["value"], number(top["low"]), number(top["high"]), "number")
     sentence = (
-        f"From the background alone, the object cut out, a linear model tells {top['class_name']} from the others with "
-        f"an AUC of {top['value']:z.2f} [{top['low']:z.2f}, {top['high']:z.2f}] (p = {top['p']:z.3f}, corrected for "
-        f"{len(classes)} classes; {n} photos, cross-validated). Class by class: {each}; on average "
-        f"{first['value']:z.2f}{beside}. {NOT_THE_MODEL if found else 'Chance is .5'}.{still}{guess}"
+        f"From the background alone, with the object cut out, a linear model tells {top['class_name']} from the other "
+        f"classes with an AUC of {auc} ({p_value(as_float(top['p'], 1))}, corrected for {len(classes)} classes; {n} "
+        f"photos, cross-validated). By class: {each}; on average {quantity(first['value'], 'number')}{beside}. "
+        f"{NOT_THE_MODEL if found else 'Chance is 0.50'}.{still}{guess}"
     )
     return [
         answered(rule, "dataset", "", found, "WATCH", sentence, measured=float(top["value"]),
@@ -91,13 +97,13 @@ def property_leak(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, se
         return [
             answered(
                 rule, "dataset", "", False, None,
-                f"None of {rows['name'].nunique()} properties is shown to go with the label. {still}",
+                f"None of {rows['name'].nunique()} properties was shown to go with the label. {still}",
                 measured=number(top["strength"]), threshold=least, low=number(ranges[place][0]),
                 high=number(ranges[place][1]), n=n, p_value=number(top["p_fdr"]),
             )
         ]  # fmt: skip
     said = "; ".join(_said(row) for _, row in hits.head(6).iterrows())
-    more = f" and {len(hits) - 6} more, see leakage.csv" if len(hits) > 6 else ""
+    more = f"; and {len(hits) - 6} more, see leakage.csv" if len(hits) > 6 else ""
     top = hits.iloc[0]
     ends = strength_range(top["measure"], top["low"], top["high"])
     return [
@@ -115,19 +121,23 @@ def copies(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, seen: Loo
     if rows is None:
         return [not_applicable(rule, "dataset", "", _why(seen), NOT_MEASURED)]
     outcomes = []
-    for kind, subject, words in (
-        ("training copy", "training set", "of the test photos are in the training set too"),
-        ("test copy", "test set", "photos of the test set have a copy in it"),
-    ):
+    for kind, subject in (("training copy", "training set"), ("test copy", "test set")):
         own = rows[rows["kind"] == kind]
         if kind == "training copy" and seen.train is None:
-            reason = "The training set is not known; give it with --train."
+            reason = "The training set is not known; --train names it."
             outcomes.append(not_applicable(rule, "dataset", subject, reason, NOT_MEASURED))
             continue
         images = list(dict.fromkeys([*own["name"], *(own["typical"] if kind == "test copy" else ())]))
-        pairs = f" ({own.iloc[0]['name']} and {own.iloc[0]['typical']}, for instance)" if len(own) else ""
-        against = f", {seen.train} training pictures compared" if kind == "training copy" else ""
-        sentence = f"{len(images)} {words}, exactly or nearly{against}{pairs}."
+        pairs = f", for instance {own.iloc[0]['name']} and {own.iloc[0]['typical']}" if len(own) else ""
+        against = f" ({_counted(seen.train or 0, 'training picture', 'training pictures')} compared)"
+        verb = "is" if len(images) <= 1 else "are"
+        sentence = (
+            f"{len(images) or 'None'} of the test photos {verb} also in the training set, exactly or "
+            f"nearly{against}{pairs}."
+            if kind == "training copy"
+            else f"{_counted(len(images), 'photo is', 'photos are') if len(images) else 'No photo is'} in the test set "
+            f"more than once, exactly or nearly{pairs}."
+        )
         outcomes.append(
             answered(rule, "dataset", subject, len(images) > 0, "WATCH", sentence,
                 measured=float(len(images)), threshold=0.0, image_ids=tuple(map(str, images[:MOST_IDS])),
@@ -144,13 +154,16 @@ def label_conflicts(rule: Rule, bounds: Thresholds, table: pd.DataFrame | None, 
     known = rows[rows["other_label"] != ""]
     torn = known[known["class_name"] != known["other_label"]]
     if torn.empty:
-        sentence = f"None of {len(known)} pairs of copies has two labels."
+        sentence = "No pair of copies with known labels was found."
+        if len(known):
+            sentence = f"None of {_counted(len(known), 'pair of copies', 'pairs of copies')} has two labels."
         return [answered(rule, "dataset", "", False, None, sentence)]
     said = "; ".join(
         f"{row['name']} is {row['class_name']}, {row['typical']} is {row['other_label']}"
         for _, row in torn.head(4).iterrows()
     )
-    sentence = f"{len(torn)} pairs of copies have two labels, of which one must be wrong: {said}."
+    pairs = _counted(len(torn), "pair of copies has", "pairs of copies have")
+    sentence = f"{pairs} two labels, of which one must be wrong: {said}."
     ids = tuple(map(str, dict.fromkeys(torn["name"])))[:MOST_IDS]
     return [
         answered(
@@ -188,9 +201,13 @@ def _where(row: pd.Series) -> str:
 
 
 def _said(row: pd.Series) -> str:
-    low, high = strength_range(row["measure"], row["low"], row["high"])
-    raw = f"{row['measure']} {row['value']:z.2f}, " if row["measure"] == "AUC" else ""
-    return f"{_where(row)}: strength {row['strength']:z.2f} [{low:z.2f}, {high:z.2f}] ({raw}{row['typical']})"
+    ends = strength_range(row["measure"], row["low"], row["high"])
+    raw = f"{row['measure']} {quantity(row['value'], 'number')}, " if row["measure"] == "AUC" else ""
+    return f"{_where(row)}: strength {interval(row['strength'], *ends, 'number')} ({raw}{row['typical']})"
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
 
 
 def _rows(table: pd.DataFrame | None, seen: Looked, *kinds: str) -> pd.DataFrame | None:
@@ -198,7 +215,7 @@ def _rows(table: pd.DataFrame | None, seen: Looked, *kinds: str) -> pd.DataFrame
 
 
 def _why(seen: Looked) -> str:
-    return f"What the data give away was not looked at: {seen.reason or 'the run holds no such table'}."
+    return f"The data were not searched for leaks: {seen.reason or 'the run holds no such table'}."
 
 
 Judge = Callable[[Rule, "Thresholds", "pd.DataFrame | None", Looked], list[RuleOutcome]]
@@ -225,7 +242,7 @@ JUDGES: dict[Rule, Judge] = {
         title="the same picture twice",
         about="pictures that are in the test set twice, or in the training set as well",
         scope="dataset",
-        measures=("photos with a copy", "number"),
+        measures=("photos with a copy", "count"),
         more="The copies",
     ): copies,
     Rule(
@@ -233,7 +250,7 @@ JUDGES: dict[Rule, Judge] = {
         title="one picture, two labels",
         about="copies of one picture that have different labels",
         scope="dataset",
-        measures=("pairs with two labels", "number"),
+        measures=("pairs with two labels", "count"),
         more="The copies",
     ): label_conflicts,
 }

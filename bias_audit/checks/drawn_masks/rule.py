@@ -36,13 +36,15 @@ def incomplete_masks(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     images, missed = evidence.images, evidence.own(CHECK)
     if missed is None:
         some = bool(((images["mask_status"] == OK) & (images["mask_kind"] == "mask")).any())
-        said, code = ("The drawn masks were not looked at.", NOT_MEASURED) if some else ("No mask is drawn.", UNNEEDED)
+        said, code = (
+            ("The drawn masks were not checked.", NOT_MEASURED) if some else ("There are no drawn masks.", UNNEEDED)
+        )
         return [not_applicable(rule, "dataset", "", said, code)]
     # Of photos whose mask has changed since, what was seen speaks of the earlier mask.
     changed = set(images.index[images["intervention_status"] == DONE_BEFORE])
     kept = [place for place, image_id in enumerate(missed.image_ids) if image_id not in changed]
     if not kept:
-        said = "Around no drawn mask there was enough to be seen."
+        said = "No photo shows enough around its drawn mask to check it."
         return [not_applicable(rule, "dataset", "", said, NOT_MEASURED)]
     seems = [float(missed.share[place] > LEAST_MISSED) for place in kept]
     groups = None if missed.groups is None else [missed.groups[place] for place in kept]
@@ -50,12 +52,12 @@ def incomplete_masks(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     n, found = len(kept), low > MOST_INCOMPLETE
     worst = sorted(kept, key=lambda place: -missed.share[place])
     sentence = (
-        f"The masks seem to miss part of the objects in {int(sum(seems))} of {n} photos looked at: by its colours and "
-        "edges the object goes on beyond the mask. "
+        f"In {int(sum(seems))} of {n} photos checked the mask seems to miss part of the object: judged by colours and "
+        "edges, the object continues beyond it. "
     ) + (
-        "What a mask misses lies in the background, moves with it, and can accuse the innocent."
+        "What a mask misses stays in the background, moves with it and can accuse an innocent class."
         if found
-        else "That happens with complete masks too, and is no proof that the others are complete."
+        else "That happens with complete masks too, and does not prove that the others are complete."
     )
     return [
         answered(
@@ -79,7 +81,7 @@ JUDGES: dict[Rule, Judge] = {
     Rule(
         code="BA911",
         title="drawn masks miss part of the objects",
-        about="drawn masks around which the object goes on, by a cut by colour and edges",
+        about="drawn masks beyond which the object continues, judged by colour and edges",
         scope="dataset",
         measures=("share of the masks looked at", "share"),
     ): incomplete_masks,

@@ -18,6 +18,7 @@ from bias_audit.checks.outcomes import (
     visible,
 )
 from bias_audit.config import Thresholds
+from bias_audit.run.quantities import bound, interval, quantity
 from bias_audit.run.statuses import OK
 
 if TYPE_CHECKING:
@@ -57,18 +58,21 @@ def _outcome(rule: Rule, subject: str, row: pd.Series, bounds: Thresholds) -> Ru
         and as_float(row["paste_effect"], 0) >= bounds.min_cue
         and as_float(row["paste_low"], 0) > 0
     )
+    rise = interval(as_float(row["paste_effect"]), number(row["paste_low"]), number(row["paste_high"]), "points")
     sentence = (
         f"{where}: pasted onto {int(row['n_hosts'])} photos of other classes, it raises the probability of "
-        f"{row['class_name']} by {row['paste_effect']:z.2f} [{row['paste_low']:z.2f}, {row['paste_high']:z.2f}] beyond "
-        f"pieces of other photos of their own class, and turns {row['turned']:z.0%} of them, the other pieces "
-        f"{row['turned_control']:z.0%}. {_erased(row)}"
+        f"{row['class_name']} by {rise} more than pieces of other photos of their own class do, and turns "
+        f"{quantity(row['turned'], 'share')} of them (the other pieces: {quantity(row['turned_control'], 'share')}). "
+        f"{_erased(row)}"
     )
     if moves and on_object:
-        sentence += f" It lies on the object by {row['object_share']:z.0%}: this is what the class looks like, no bias."
+        share = quantity(row["object_share"], "share")
+        sentence += f" {share} of it lies on the object: this is what the class looks like, not a bias."
     elif not moves:
         beyond = as_float(row["p_fdr"], 1) <= bounds.fdr and as_float(row["paste_low"], 0) > 0
-        what = f"An effect below the {bounds.min_cue:g} that count" if beyond else "No effect beyond chance was shown"
-        still = not_excluded("a rise", row["paste_high"], "number", int(row["n_hosts"]))
+        least = bound(bounds.min_cue, "points")
+        what = f"The effect is below {least} and does not count" if beyond else "No effect beyond chance was shown"
+        still = not_excluded("a rise", row["paste_high"], "points", int(row["n_hosts"]))
         sentence = f"{what}: {sentence} {still}"
     found = moves and not on_object
     clear = cue_proven(row["paste_effect"], row["paste_low"], bounds)
@@ -95,13 +99,18 @@ def _outcome(rule: Rule, subject: str, row: pd.Series, bounds: Thresholds) -> Ru
 
 def _erased(row: pd.Series) -> str:
     before, after = row["probability"], row["probability_erased"]
-    said = f"Erased on its own photo, the probability goes from {before:z.2f} to {after:z.2f}"
+    said = (
+        f"Erasing it on its own photo changes the probability from {quantity(before, 'share')} to "
+        f"{quantity(after, 'share')}"
+    )
     if number(row["erase_effect"]) is None:
         return f"{said}; there is no room for an equal piece to compare with."
     if not visible(row["erase_effect"]):
-        return f"{said}, no more than by equal pieces elsewhere."
-    n = int(row["n_places"])
-    return f"{said}, {row['erase_effect']:z.2f} more than by {n} equal piece{'' if n == 1 else 's'} elsewhere."
+        return f"{said}, no more than erasing equal pieces elsewhere does."
+    n, effect = int(row["n_places"]), as_float(row["erase_effect"])
+    pieces = f"{n} equal piece{'' if n == 1 else 's'} elsewhere does"
+    lowers = "lowers it by" if effect > 0 else "raises it by"
+    return f"{said}; it {lowers} {quantity(abs(effect), 'points')} more than erasing {pieces}."
 
 
 JUDGES: dict[Rule, Judge] = {

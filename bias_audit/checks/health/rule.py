@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from bias_audit.checks.base import Judge, Rule
 from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, answered, as_float, not_applicable, number, relies
 from bias_audit.checks.reasons import EXPLAINED, FEW, NO_READABLE, OK, TOO_FEW, TOO_FEW_GROUPS
+from bias_audit.run.quantities import beside_bound, quantity
 from bias_audit.run.statuses import INVALID_PREDICTION
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def unreadable_images(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     low, high = stats.wilson(len(bad), n)
     share = len(bad) / n
     sentence = f"{len(bad)} of {n} images could not be read or were skipped" + (
-        "; the rest may not stand for the data set." if share > bounds.max_unreadable else "."
+        "; the rest may not represent the data set." if share > bounds.max_unreadable else "."
     )
     return [
         answered(
@@ -62,20 +63,20 @@ def maps_without_tie(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     # Where interventions show reliance, attention on the background is what one must see, not a fault of the maps.
     unexplained = classes[[not relies(row, bounds) for _, row in classes.iterrows()]]
     if unexplained.empty:
-        reason = "Every class has a background gap, so maps that lie there are no fault of the layer."
+        reason = "Every class has a background gap, so maps that lie on the background are no fault of the layer."
         return [not_applicable(rule, "dataset", "", reason, EXPLAINED)]
     median = float(unexplained["background_excess"].median())
     tested = unexplained[unexplained["tie_p_fdr"].notna()]
     tied = int((tested["tie_p_fdr"] <= bounds.fdr).sum())
     uniform, loose = median > bounds.model_excess, len(tested) > 0 and tied == 0
     sentence = (
-        f"The median background excess over {len(unexplained)} classes without shown reliance is {median:z.2f} "
-        "(0 = as good as the resolution allows, 1 = uniform map)"
+        f"The median background excess over {len(unexplained)} classes without shown reliance is "
+        f"{beside_bound(median, bounds.model_excess, 'number')} (0 = as good as the resolution allows, 1 = uniform map)"
     )
     if len(tested):
         sentence += (
-            f"; in {tied} of {len(tested)} classes the maps lie more on the object of their own photo than on those "
-            "of other photos of the class"
+            f"; in {tied} of {len(tested)} classes the maps lie more on the object of their own photo than on the "
+            "objects of other photos of the class"
         )
     if uniform or loose:
         sentence += ": read heatmaps and attention columns of this layer with caution"
@@ -120,7 +121,8 @@ def accuracy_at_chance(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     low, high = stats.wilson(hits, n)
     found = hits / n < chance or low <= 1 / len(evidence.classes) < high
     sentence = (
-        f"Accuracy is {hits / n:z.2f} on {n} images; always guessing the most frequent class gives {chance:z.2f}."
+        f"Accuracy is {beside_bound(hits / n, chance, 'share')} on {n} images; always guessing the most frequent class "
+        f"gives {quantity(chance, 'share')}."
         + (" Check --preprocess, --resize and the order of the classes before you read on." if found else "")
     )
     return [
@@ -159,15 +161,15 @@ def uncertain_masks(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     shrunk = lead - remaining
     unclear, hangs = width > bounds.max_void_width, shrunk > bounds.max_mask_shift
     sentence = (
-        f"Depending on what the void pixels of its masks are, {widest} has a background share between "
-        f"{low[widest]:z.2f} and {high[widest]:z.2f}"
+        f"Depending on whether void pixels of its masks are object or background, the background share of {widest} is "
+        f"{quantity(low[widest], 'share')} or {quantity(high[widest], 'share')}"
         if width > 0
-        else "The masks have no void pixels that could move a background share"
+        else "The masks have no void pixels that could change a background share"
     ) + (
-        f"; with masks half a cell larger {leader} exceeds the background excess of the other classes by "
-        f"{remaining:z.2f} instead of {lead:z.2f}."
+        f"; with masks half a cell larger, the background excess of {leader} exceeds that of the other classes by "
+        f"{quantity(remaining, 'number')} instead of {quantity(lead, 'number')}."
         if leader
-        else f"; no two classes have the {bounds.min_attention} images to compare larger masks."
+        else f"; too few classes have the {bounds.min_attention} images needed to compare larger masks."
     )
     return [
         answered(
@@ -176,7 +178,7 @@ def uncertain_masks(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
             "",
             unclear or hangs,
             "MODEL WARNING",
-            sentence + (" Read comparisons on attention with caution." if unclear or hangs else ""),
+            sentence + (" Read comparisons of attention with caution." if unclear or hangs else ""),
             measured=width if unclear or not hangs else shrunk,
             threshold=bounds.max_void_width if unclear or not hangs else bounds.max_mask_shift,
             n=int(classes["n_attention"].sum()),
@@ -257,10 +259,10 @@ def invalid_predictions(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     if len(lost):
         names = own[own].index if own.any() else lost.index
         sentence = (
-            f"There is no valid prediction, but NaN, infinite or none, for {int(own.sum())} of {n} images"
+            f"The prediction is NaN, infinite or missing for {int(own.sum())} of {n} images"
             + (f", and for composites of {pasted} more" if pasted else "")
-            + f", for instance {names[0]!r}: they are in no accuracy and in no other number, "
-            "so a class may look better than it is."
+            + f", for instance {names[0]!r}. These count in no accuracy and in no other number, so a class may look "
+            "better than it is."
         )
     return [
         answered(
@@ -284,7 +286,7 @@ JUDGES: dict[Rule, Judge] = {
     Rule(
         code="BA901",
         title="unreadable images",
-        about="so many pictures could not be read that the audit speaks of another data set",
+        about="so many pictures could not be read that the rest may not represent the data set",
         scope="dataset",
         measures=("share of all images", "share"),
         more="The images and why",
@@ -292,8 +294,8 @@ JUDGES: dict[Rule, Judge] = {
     ): unreadable_images,
     Rule(
         code="BA902",
-        title="heatmaps tied to nothing at this layer",
-        about="maps hardly better than uniform, or as much on any other photo's object, though no class relies on it",
+        title="heatmaps not tied to the objects at this layer",
+        about="maps hardly better than uniform, or as much on any other photo's object, without shown reliance",
         scope="dataset",
         measures=("median background excess", "number"),
         more="How attention is spread over the images",
@@ -303,7 +305,7 @@ JUDGES: dict[Rule, Judge] = {
     Rule(
         code="BA903",
         title="accuracy no better than chance",
-        about="predictions no better than guessing: as a rule a wrong --preprocess or a wrong class order",
+        about="predictions no better than guessing: usually a wrong --preprocess or a wrong class order",
         scope="dataset",
         measures=("accuracy", "share"),
         worse="low",
@@ -311,7 +313,7 @@ JUDGES: dict[Rule, Judge] = {
     Rule(
         code="BA904",
         title="masks too uncertain for the attention scores",
-        about="attention scores that hang on where exactly the masks end: on void pixels, or on half a cell of outline",
+        about="attention scores that depend on where exactly the masks end: on void pixels, or on half a cell",
         scope="dataset",
         measures=("largest change by another reading of the masks", "number"),
         needs=frozenset({"masks", "maps"}),

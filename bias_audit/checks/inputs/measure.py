@@ -22,6 +22,7 @@ from bias_audit.errors import DataError, ResultError
 from bias_audit.limits.memory import at_once
 from bias_audit.models.base import Model
 from bias_audit.run.folder import Run
+from bias_audit.run.quantities import quantity
 from bias_audit.run.statuses import GIVEN
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _notes(checked: PreprocessCheck) -> list[str]:
         return []
     return [
         f"The preprocessing {checked.name!r} was chosen: on {checked.n} labelled photos it has the highest accuracy, "
-        f"{checked.hits / checked.n:z.2f}; name it with --preprocess to spare the choice."
+        f"{quantity(checked.hits / checked.n, 'share')}. Give it with --preprocess to skip this choice."
     ]
 
 

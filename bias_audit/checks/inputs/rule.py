@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from bias_audit.checks.base import Judge, Rule
 from bias_audit.checks.outcomes import RuleOutcome, answered, not_applicable, not_excluded, number
 from bias_audit.checks.reasons import NO_READABLE, NOT_MEASURED, NOT_TESTED, TOO_FEW_GROUPS
+from bias_audit.run.quantities import quantity
 from bias_audit.run.statuses import OK, indices_of
 
 if TYPE_CHECKING:
@@ -39,14 +40,15 @@ def preprocessing(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
                 rule,
                 "dataset",
                 "",
-                "The preprocessings were not compared: there was no model to try them on.",
+                "Preprocessings were not compared: there was no model to try them on.",
                 NOT_MEASURED,
             )
         ]
     if checked.n == 0:
         return [not_applicable(rule, "dataset", "", "None of the sampled photos could be read.", NO_READABLE)]
     if checked.by_group is not None and len(checked.by_group) < stats.ENOUGH_GROUPS:
-        few = f"The {checked.n} sampled photos are of {len(checked.by_group)} groups, {stats.ENOUGH_GROUPS} are needed."
+        groups = len(checked.by_group)
+        few = f"The {checked.n} sampled photos come from {groups} groups, {stats.ENOUGH_GROUPS} are needed."
         return [not_applicable(rule, "dataset", "", few, TOO_FEW_GROUPS)]
     ahead = [other for other in checked.others if other.gained > other.lost]
     tests = {
@@ -57,24 +59,24 @@ def preprocessing(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     low, high = _interval(checked)
     accuracy = checked.hits / checked.n
     guesses = accuracy < checked.most / checked.n or low <= 1 / checked.classes < high
-    here = f"on {checked.n} labelled photos the accuracy is {accuracy:z.2f} with {checked.name!r}"
+    here = f"on {checked.n} labelled photos the accuracy is {quantity(accuracy, 'share')} with {checked.name!r}"
     if better and best:
         used = (best.hits - best.gained + best.lost) / best.n  # on the photos that both were tried on
         sentence = (
-            f"The preprocessing looks wrong: on {best.n} labelled photos the accuracy is {used:z.2f} with "
-            f"{checked.name!r} and {best.hits / best.n:z.2f} with {best.name!r}; audit again with --preprocess "
-            f"{best.name}."
+            f"The preprocessing looks wrong: on {best.n} labelled photos the accuracy is {quantity(used, 'share')} "
+            f"with {checked.name!r} and {quantity(best.hits / best.n, 'share')} with {best.name!r}. Audit again with "
+            f"--preprocess {best.name}."
         )
     elif guesses:
-        rival = f" ({best.name!r} has {best.hits / best.n:z.2f})" if best else ""
+        rival = f" ({best.name!r}: {quantity(best.hits / best.n, 'share')})" if best else ""
         sentence = (
-            f"The model guesses: {here}, and no other preprocessing is shown to do better{rival}. "
-            "Look at --loader, the order of the classes and the labels."
+            f"The model is no better than guessing: {here}, and no other preprocessing was shown to do better{rival}. "
+            "Check --loader, the order of the classes and the labels."
         )
     elif checked.chosen:
         sentence = f"Chosen among {len(checked.others) + 1} preprocessings: {here}, and no other is better."
     else:
-        sentence = f"No other of {len(checked.others)} preprocessings is shown to be better: {here}."
+        sentence = f"None of {len(checked.others)} other preprocessings was shown to be better: {here}."
     # Of a negative the candidate counts whose gain could still be the largest.
     widest = max(checked.others, key=lambda other: _gain_interval(other)[1], default=None)
     likeliest = best if best and (better or guesses) else widest
@@ -143,7 +145,7 @@ def class_order(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     labels, predicted = labels[~choosing], predicted[~choosing]
     codes = None if codes is None else codes[~choosing]
     if codes is not None and (units := stats.count_units(len(codes), codes)) < stats.ENOUGH_GROUPS:
-        few = f"Half of the photos are of {units} groups, {stats.ENOUGH_GROUPS} are needed to test another class order."
+        few = f"Half of the photos come from {units} groups; {stats.ENOUGH_GROUPS} are needed to test another order."
         return [not_applicable(rule, "dataset", "", few, TOO_FEW_GROUPS)]
     n, right, otherwise = len(labels), predicted == labels, predicted == order[labels]
     now, then = float(right.mean()), float(otherwise.mean())
@@ -160,18 +162,19 @@ def class_order(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         pairs = [f"the output for {names[i]!r} is called {names[order[i]]!r}" for i in moved[:MOST_RENAMED]]
         more = f" and {len(moved) - MOST_RENAMED} more" if len(moved) > MOST_RENAMED else ""
         sentence = (
-            f"The outputs look permuted: {', '.join(pairs)}{more}. With that order the accuracy would be {then:z.2f} "
-            f"instead of {now:z.2f} on {n} photos that did not choose it. Check the order of the classes (Keras sorts "
-            "folders alphabetically)."
+            f"The outputs look permuted: {', '.join(pairs)}{more}. On {n} photos that were not used to find it, the "
+            f"new order has an accuracy of {quantity(then, 'share')} instead of {quantity(now, 'share')}. Check the "
+            "order of the classes (Keras sorts folders alphabetically)."
         )
     elif len(moved):
         sentence = (
-            f"No other order of the classes is shown to fit better: the best has {then:z.2f}, this one {now:z.2f}."
+            "No other order of the classes was shown to fit better: the best one has an accuracy of "
+            f"{quantity(then, 'share')}, this one {quantity(now, 'share')}."
         )
     else:
         sentence = "No other order of the classes fits the predictions better."
     if not found:
-        sentence += f" {not_excluded('a gain by another order', high, 'points', n)}"
+        sentence += f" {not_excluded('a gain from another order', high, 'points', n)}"
     return [
         answered(
             rule,
@@ -254,8 +257,8 @@ def _best_order(confusion: NDArray[np.int64]) -> NDArray[np.int64]:
 JUDGES: dict[Rule, Judge] = {
     Rule(
         code="BA906",
-        title="preprocessing of another model",
-        about="another preprocessing makes the model right more often, or none tells it from guessing",
+        title="preprocessing looks wrong",
+        about="another preprocessing makes the model right more often, or none makes it better than guessing",
         scope="dataset",
         measures=("accuracy gained by another preprocessing", "points"),
         role="doubts the input",
@@ -263,8 +266,8 @@ JUDGES: dict[Rule, Judge] = {
     ): preprocessing,
     Rule(
         code="BA907",
-        title="outputs called by each other's names",
-        about="another order of the classes explains the confusions: outputs that are called by each other's names",
+        title="class names look permuted",
+        about="another order of the classes explains the confusions: outputs that have each other's names",
         scope="dataset",
         measures=("accuracy gained by another class order", "points"),
         role="doubts the input",

@@ -14,6 +14,7 @@ from bias_audit.checks.map_reliability.kinds import CLASSES, RANDOMISATION, STAB
 from bias_audit.checks.outcomes import RuleOutcome, answered, not_applicable
 from bias_audit.checks.reasons import NO_MAPS, NOT_MEASURED, OK, TOO_FEW, TOO_FEW_GROUPS
 from bias_audit.config import Thresholds
+from bias_audit.run.quantities import beside_bound, bound, quantity
 
 if TYPE_CHECKING:
     from bias_audit.checks.evidence import Evidence
@@ -30,7 +31,7 @@ class Criterion:
     Attributes:
         bound: gives the bound of the median similarity, from the thresholds.
         wants_high: True where the similarity must reach the bound, False where it must not exceed it.
-        says: what was done, as text with {median} for the median similarity.
+        says: what was done, as text with {median} for the median similarity in words.
         fault: what a failure means, as text.
     """
 
@@ -44,20 +45,20 @@ CRITERIA = {
     RANDOMISATION: Criterion(
         lambda bounds: bounds.max_random_similarity,
         False,
-        "With all weights of the model shuffled, maps keep a rank correlation of {median:z.2f} with those before",
+        "With all weights of the model shuffled, maps keep a rank correlation of {median} with the original ones",
         "they do not depend on what the model learned",
     ),
     CLASSES: Criterion(
         lambda bounds: bounds.max_class_similarity,
         False,
-        "The maps of the most probable and of the second class have a rank correlation of {median:z.2f}",
+        "The maps of the most probable and of the second class have a rank correlation of {median}",
         "they do not say why one class was predicted and not the other",
     ),
     STABILITY: Criterion(
         lambda bounds: bounds.min_stability,
         True,
-        "Shifted by one cell, photos have maps of a rank correlation of {median:z.2f} with those before",
-        "they hang on where the photo lies, not on what it shows",
+        "With photos shifted by one cell, maps keep a rank correlation of {median} with the original ones",
+        "they depend on where the photo lies, not on what it shows",
     ),
 }
 
@@ -87,26 +88,27 @@ def _judged(rule: Rule, test: Reliability, bounds: Thresholds) -> RuleOutcome:
     values = test.similarity[known]
     codes = None if test.groups is None else np.array(test.groups, np.intp)[known]
     if test.status != OK or len(values) < stats.ENOUGH_GROUPS:
-        few = f"only {len(values)} photos have a map with positive evidence, {stats.ENOUGH_GROUPS} are needed"
+        few = f"only {len(values)} photos have a usable map, {stats.ENOUGH_GROUPS} are needed"
         reason, code = (few, TOO_FEW) if test.status == OK else (test.status, test.status)
         return not_applicable(rule, "dataset", test.name, f"No test of {test.name}: {reason}.", code)
     if (units := stats.count_units(len(values), codes)) < stats.ENOUGH_GROUPS:
-        few = f"{len(values)} photos with a usable map are of {units} groups, {stats.ENOUGH_GROUPS} are needed"
+        few = f"{len(values)} photos with a usable map come from {units} groups, {stats.ENOUGH_GROUPS} are needed"
         return not_applicable(rule, "dataset", test.name, f"No test of {test.name}: {few}.", TOO_FEW_GROUPS)
     criterion = CRITERIA[test.name]
     of_units = stats.group_means(values, codes)
-    median, bound = float(np.median(of_units)), criterion.bound(bounds)
+    median, limit = float(np.median(of_units)), criterion.bound(bounds)
     low, high = stats.median_interval(of_units)
-    asked = f"{'at least' if criterion.wants_high else 'at most'} {bound:g}"
-    failed = high < bound if criterion.wants_high else low > bound
-    if not failed and (median < bound if criterion.wants_high else median > bound):
-        few = f"{len(values)} photos, of which the median is {median:z.2f}, do not tell whether it is {asked}"
+    asked = f"{'at least' if criterion.wants_high else 'at most'} {bound(limit, 'number')}"
+    said = beside_bound(median, limit, "number")
+    failed = high < limit if criterion.wants_high else low > limit
+    if not failed and (median < limit if criterion.wants_high else median > limit):
+        few = f"{len(values)} photos, with a median of {said}, do not tell whether it is {asked}"
         return not_applicable(rule, "dataset", test.name, f"No test of {test.name}: {few}.", TOO_FEW)
-    sentence = f"{criterion.says.format(median=median)} (median of {len(values)} photos; {asked} is asked for)"
+    sentence = f"{criterion.says.format(median=said)} (median of {len(values)} photos; wanted: {asked})"
     if failed:
-        sentence += f": {criterion.fault}. The attention columns of this audit are not to be used"
+        sentence += f": {criterion.fault}. Do not use the attention columns of this audit"
     else:
-        end = f"low as {low:z.2f}" if criterion.wants_high else f"high as {high:z.2f}"
+        end = f"low as {quantity(low, 'number')}" if criterion.wants_high else f"high as {quantity(high, 'number')}"
         sentence += f". One as {end} cannot be excluded"
     return answered(
         rule,
@@ -116,7 +118,7 @@ def _judged(rule: Rule, test: Reliability, bounds: Thresholds) -> RuleOutcome:
         "MODEL WARNING",
         f"{sentence}.",
         measured=median,
-        threshold=bound,
+        threshold=limit,
         low=low,
         high=high,
         n=len(values),
@@ -130,8 +132,8 @@ def _judged(rule: Rule, test: Reliability, bounds: Thresholds) -> RuleOutcome:
 JUDGES: dict[Rule, Judge] = {
     Rule(
         code="BA908",
-        title="maps that fail a reliability test",
-        about="a heatmap that shuffled weights, another class or a shift of one cell should change or keep, and do not",
+        title="heatmaps fail a reliability test",
+        about="heatmaps that do not react as they should to shuffled weights, another class or a shift of one cell",
         scope="dataset",
         measures=("rank correlation", "number"),
         more="How maps were tested",

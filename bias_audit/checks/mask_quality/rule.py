@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bias_audit.checks.base import Judge, Rule
 from bias_audit.checks.outcomes import LEVELS, RuleOutcome, answered, not_applicable, number
 from bias_audit.checks.reasons import UNNEEDED
+from bias_audit.run.quantities import interval, quantity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,20 +43,20 @@ def estimated_masks(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     )
     if not quality.iou:
         sentence = (
-            f"{which}, and no photo has a drawn mask to check them against: mask a few dozen photos by hand, and audit "
-            "with --masks DIR --segmenter auto."
+            f"{which}, and no photo has a drawn mask to check them against. Draw masks for a few dozen photos and "
+            "audit again with --masks DIR --segmenter auto."
         )
         return [answered(rule, "dataset", "", True, "MODEL WARNING", sentence, n=0)]
     # Of a group of photos the mean counts, as one.
     each = stats.group_means(quality.iou, quality.groups)
     iou, found, precise = (float(np.median(values)) for values in (each, quality.found, quality.precise))
     low, high = stats.median_interval(each)
-    within = f" [{low:z.2f}, {high:z.2f}]" if np.isfinite(low) else ""
     poor = not low >= bounds.min_mask_iou
     sentence = (
-        f"{which}. On {len(quality.iou)} photos that have a drawn mask the median overlap (IoU) is {iou:z.2f}{within}: "
-        f"{found:z.0%} of the object is found, {precise:z.0%} of the estimate is object."
-        + (" Cut-outs and backgrounds are then mixed; draw masks, or give a better --segmenter." if poor else "")
+        f"{which}. On {len(quality.iou)} photos with a drawn mask the median overlap (IoU) is "
+        f"{interval(iou, low, high, 'number')}: {quantity(found, 'share')} of the object is found, "
+        f"{quantity(precise, 'share')} of the estimate is object."
+        + (" Cut-outs and backgrounds are then mixed up: draw masks, or give a better --segmenter." if poor else "")
     )
     return [
         answered(
@@ -125,8 +126,8 @@ def marked(outcomes: Sequence[RuleOutcome], evidence: Evidence) -> Sequence[Rule
         said = "Estimated masks." if estimated == usable else f"{estimated} of {usable} masks are estimated."
         level = outcome.level
         if level and 2 * estimated > usable and LEVELS.index(level) > LEVELS.index(HIGHEST):
-            missed = "what an estimate misses of an object passes for background"
-            said += f" With drawn ones this would be {level}: {missed}."
+            missed = "what an estimate misses of an object counts as background"
+            said += f" With drawn masks this would be {level}: {missed}."
             level = HIGHEST
         known = {**outcome.evidence, "estimated_masks": estimated / usable}
         result.append(dataclasses.replace(outcome, sentence=f"{outcome.sentence} {said}", level=level, evidence=known))

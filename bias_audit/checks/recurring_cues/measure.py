@@ -103,7 +103,7 @@ def known_names(given: Given) -> list[dict[str, Any]]:
         ConfigError: the given file does not exist, or the file of names is damaged.
     """
     if given.cues is not None and not os.path.exists(given.cues):
-        raise ConfigError(f"no file of names at {str(given.cues)!r}", "bias-audit name RUN CLUSTER NAME writes one.")
+        raise ConfigError(f"no file of names at {str(given.cues)!r}", "bias-audit name RUN CUE NAME writes one.")
     return names.read_names(given.cues or given.beside / names.FILE)
 
 

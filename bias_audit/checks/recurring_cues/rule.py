@@ -22,7 +22,9 @@ from bias_audit.checks.outcomes import (
     visible,
 )
 from bias_audit.checks.reasons import MASKS_IN_DOUBT, NOT_MEASURED, NOT_TESTED, NOTHING_RECURS, TOO_FEW_GROUPS
+from bias_audit.checks.recurring_cues.titles import cue_titles
 from bias_audit.config import Thresholds
+from bias_audit.run.quantities import interval, quantity
 from bias_audit.run.statuses import OK
 
 if TYPE_CHECKING:
@@ -49,24 +51,29 @@ def recurring_cue(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     bounds, clusters = evidence.thresholds, evidence.table("clusters")
     why_not = evidence.own("recurring_cues")
     if clusters is None or why_not:
-        reason = why_not or "the run holds no clusters"
+        reason = why_not or "the run holds no table of them"
         return [not_applicable(rule, "dataset", "", f"Recurring cues were not looked for: {reason}.", NOT_MEASURED)]
     tested = clusters[clusters["proof_status"] == OK]
-    found = [_outcome(rule, str(name), row, evidence) for name, row in tested.iterrows() if moves(row, bounds)]
+    titles = cue_titles(clusters.reset_index().to_dict("records"))
+    found = [
+        _outcome(rule, str(name), row, titles[str(name)], evidence)
+        for name, row in tested.iterrows()
+        if moves(row, bounds)
+    ]
     if found:
         return found
     if clusters.empty:
-        reason = "nothing was looked at in enough images to make a cluster."
+        reason = "the model looks at nothing in enough images to call it recurring."
         return [not_applicable(rule, "dataset", "", f"No recurring cue: {reason}", NOTHING_RECURS)]
     tied = int((clusters["proof_status"] != "not tied to a class").sum())
     sentence = (
-        f"{len(clusters)} recurring cues, {tied} of them tied to a class, {len(tested)} erased and pasted: "
-        "none off the object moves the prediction."
+        f"{len(clusters)} recurring cues were found; {tied} go with a class, {len(tested)} were erased and pasted. "
+        "None that lies off the object was shown to move the prediction."
     )
     if len(tested) == 0 and tied:
         sentence = f"{tied} recurring cues could not be erased and pasted"
         if (clusters["proof_status_code"] == TOO_FEW_GROUPS).any():
-            sentence += ": their images are of too few groups"
+            sentence += ": their images come from too few groups"
             return [not_applicable(rule, "dataset", "", f"{sentence}.", TOO_FEW_GROUPS)]
         return [not_applicable(rule, "dataset", "", f"{sentence}.", NOT_TESTED)]
     beside = tested[[not on_object(row, bounds) for _, row in tested.iterrows()]]
@@ -92,9 +99,9 @@ def _open_still(beside: pd.DataFrame) -> str:
     ends = beside[["erase_high", "paste_high"]].to_numpy(float)
     what = "an effect of a cue on the probability"
     if not np.isfinite(ends).any():
-        return not_excluded(what, None, "number", None)
+        return not_excluded(what, None, "points", None)
     row = beside.iloc[int(np.nanargmax(np.nanmax(np.where(np.isfinite(ends), ends, -np.inf), axis=1)))]
-    return not_excluded(what, np.nanmax(ends), "number", int(row["n_proof"]), where=str(row["class_name"]))
+    return not_excluded(what, np.nanmax(ends), "points", int(row["n_proof"]), where=str(row["class_name"]))
 
 
 def moves(row: pd.Series, bounds: Thresholds) -> bool:
@@ -123,16 +130,16 @@ def proofs(row: pd.Series, bounds: Thresholds) -> list[str]:
     ]
 
 
-def _outcome(rule: Rule, name: str, row: pd.Series, evidence: Evidence) -> RuleOutcome:
+def _outcome(rule: Rule, name: str, row: pd.Series, title: str, evidence: Evidence) -> RuleOutcome:
     from bias_audit.checks.recurring_cues.names import LEGITIMATE
 
     judged, bounds = str(row["judgement"]), evidence.thresholds
     spots = evidence.table("cluster_spots")
     images = tuple(spots.loc[spots["cluster_id"] == name, "image_id"]) if spots is not None else ()
-    called = f"{row['name']!r}" if row["name"] else f"the recurring cue {name}"
+    called = f"{title!r}" if row["name"] else title
     outline = ""
     if as_float(row["object_estimated"], 0) > 0:
-        outline = " Where the object is was estimated, for want of masks."
+        outline = " There were no masks, so the place of the object was estimated."
     shown = sorted(proofs(row, bounds), key=lambda name: -float(row[f"{name}_effect"]))
     clear = [name for name in shown if cue_proven(row[f"{name}_effect"], row[f"{name}_low"], bounds)]
     strongest = (clear or shown)[0]
@@ -143,14 +150,14 @@ def _outcome(rule: Rule, name: str, row: pd.Series, evidence: Evidence) -> RuleO
     verdict = " A reviewer judged it legitimate." if judged == LEGITIMATE else ""
     clauses = "; ".join(filter(None, (_erased(row), _pasted(row))))
     sentence = (
-        f"The network keeps looking at {called} in images that it takes for {row['class_name']} ({int(row['n'])} "
-        f"images, {row['class_share']:z.0%} of them). {clauses[:1].upper()}{clauses[1:]} "
-        f"({_photos(row)}).{small}{outline}{verdict}"
+        f"The network keeps looking at {called}, in {quantity(row['class_share'], 'share')} of the images that it "
+        f"takes for {row['class_name']} ({int(row['n'])} images in all). {clauses[:1].upper()}{clauses[1:]}. "
+        f"Tested on {_photos(row)}.{small}{outline}{verdict}"
     )
     if doubted:
         sentence += (
-            f" Masks in doubt: the background gap of {row['class_name']}, or its pull, does not stay with larger holes "
-            "in the backgrounds, so what is seen here may be a part of the object that the masks miss."
+            f" Masks in doubt: the background gap of {row['class_name']}, or its pull, does not hold with larger holes "
+            "in the backgrounds, so this may be a part of the object that the masks miss."
         )
     return answered(
         rule,
@@ -169,6 +176,7 @@ def _outcome(rule: Rule, name: str, row: pd.Series, evidence: Evidence) -> RuleO
         evidence={
             "class_name": row["class_name"],
             "name": str(row["name"]),
+            "title": title,
             **{key: number(row[key]) for key in EVIDENCE},
         },
         reason_code=MASKS_IN_DOUBT if doubted else "",
@@ -188,33 +196,37 @@ def _may_be_missed(name: str, evidence: Evidence) -> bool:
 def _photos(row: pd.Series) -> str:
     """How many photos were changed, and of how many groups where some belong together."""
     photos, groups = int(row["n_proof"]), as_float(row["n_proof_groups"])
-    return f"{photos} photos of {int(groups)} groups" if groups < photos else f"{photos} photos"
+    return f"{photos} photos from {int(groups)} groups" if groups < photos else f"{photos} photos"
 
 
 def _erased(row: pd.Series) -> str:
     """Clause on the effect of erasing the cue, beyond a control; "" where the effect rounds to nothing."""
     if not visible(row["erase_effect"]):
         return ""
-    by, low, high = (float(row[f"erase_{name}"]) for name in ("effect", "low", "high"))
-    turn = f"falls by {by:z.2f} [{low:z.2f}, {high:z.2f}]"
-    if by < 0:
-        turn = f"rises by {-by:z.2f} [{-high:z.2f}, {-low:z.2f}]"
-    return f"erased, the probability of {row['class_name']} {turn} more than when an equal piece elsewhere is erased"
+    by, effect = _effect(row, "erase")
+    turn = f"{'lowers' if by > 0 else 'raises'} the probability of {row['class_name']} by {effect}"
+    return f"erasing it {turn} more than erasing an equal piece elsewhere does"
 
 
 def _pasted(row: pd.Series) -> str:
     """Clause on the effect of pasting the cue onto images of other classes; "" where the effects round to nothing."""
     said = []
     if visible(row["paste_effect"]):
-        by, low, high = (float(row[f"paste_{name}"]) for name in ("effect", "low", "high"))
-        turn = f"raises the probability of {row['class_name']} by {by:z.2f} [{low:z.2f}, {high:z.2f}]"
-        if by < 0:
-            turn = f"lowers the probability of {row['class_name']} by {-by:z.2f} [{-high:z.2f}, {-low:z.2f}]"
+        by, effect = _effect(row, "paste")
+        turn = f"{'raises' if by > 0 else 'lowers'} the probability of {row['class_name']} by {effect}"
         said.append(f"{turn} more than another piece does")
     if visible(row["turned"]):
-        other = f"{row['turned_control']:z.0%}" if visible(row["turned_control"]) else "none"
-        said.append(f"turns {row['turned']:z.0%} of them into {row['class_name']}, another piece {other}")
-    return f"pasted onto images of other classes it {' and '.join(said)}" if said else ""
+        other = quantity(row["turned_control"], "share") if visible(row["turned_control"]) else "none"
+        said.append(
+            f"turns {quantity(row['turned'], 'share')} of them into {row['class_name']} (another piece: {other})"
+        )
+    return f"pasting it onto images of other classes {' and '.join(said)}" if said else ""
+
+
+def _effect(row: pd.Series, test: str) -> tuple[float, str]:
+    """The effect of "erase" or "paste", and its size with its interval in words."""
+    by, low, high = (as_float(row[f"{test}_{part}"]) for part in ("effect", "low", "high"))
+    return by, interval(by, low, high, "points") if by >= 0 else interval(-by, -high, -low, "points")
 
 
 JUDGES: dict[Rule, Judge] = {
@@ -223,7 +235,7 @@ JUDGES: dict[Rule, Judge] = {
         title="recurring cue that moves the prediction",
         about="a cluster of attended spots off the object is tied to a class and proved by erasing or by pasting",
         scope="cluster",
-        measures=("measured", "number"),
+        measures=("effect on the probability beyond a control", "points"),
         more="The cue, erased and pasted",
         role="proves a cue",
         cue="a cue that recurs in the images",

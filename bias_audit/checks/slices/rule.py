@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from bias_audit.checks.base import Judge, Rule
 from bias_audit.checks.outcomes import RuleOutcome, answered, as_float, not_applicable, not_excluded, number
 from bias_audit.checks.reasons import MAPS_FAILED, NO_COMPARISON, OK, TOO_FEW
+from bias_audit.run.quantities import difference_unit, interval, quantity, signed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,14 +25,14 @@ def worst_slice(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA203: a slice of a user column is recognised worse than the rest (Fisher's exact test, BH, effect floor)."""
     from bias_audit.checks.slices.summary import ACCURACY
 
-    floor = evidence.thresholds.min_gap
+    floor, unit = evidence.thresholds.min_gap, rule.measures[1]
 
     def sentence(row: pd.Series, column: str, found: bool) -> str:
         return (
             f"{'Worse' if found else 'Not clearly worse'} than the rest: of the {int(row['n'])} images with "
-            f"{column} = {row['value']} {float(row['accuracy']):z.0%} are right, "
-            f"of the others {float(row['rest_accuracy']):z.0%}{_within(row, ACCURACY, _points)}."
-            f"{_furthest(evidence, column, ACCURACY, _points)}"
+            f"{column} = {row['value']}, {quantity(float(row['accuracy']), 'share')} are recognised, of the others "
+            f"{quantity(float(row['rest_accuracy']), 'share')}{_within(row, ACCURACY, unit)}."
+            f"{_furthest(evidence, column, ACCURACY, unit)}"
         )
 
     return _by_column(
@@ -44,7 +45,7 @@ def slice_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     """BA205: attention differs between slices of a user column (Mann-Whitney, BH, Cliff's delta)."""
     from bias_audit.checks.slices.summary import ATTENTION
 
-    bounds = evidence.thresholds
+    bounds, unit = evidence.thresholds, rule.measures[1]
     if evidence.doubt:
         return [not_applicable(rule, "dataset", "", evidence.doubt, MAPS_FAILED)]
 
@@ -52,8 +53,9 @@ def slice_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
         return (
             f"Attention {'lies' if found else 'does not clearly lie'} further off the object than in the rest: the "
             f"background excess of the {int(row['n_attention'])} images with {column} = {row['value']} is "
-            f"{float(row['background_excess']):z.2f}, of the others {float(row['rest_excess']):z.2f}"
-            f"{_within(row, ATTENTION, '{:+z.2f}'.format)}.{_furthest(evidence, column, ATTENTION, '{:z.2f}'.format)}"
+            f"{quantity(float(row['background_excess']), unit)}, that of the others "
+            f"{quantity(float(row['rest_excess']), unit)}{_within(row, ATTENTION, unit)}."
+            f"{_furthest(evidence, column, ATTENTION, unit)}"
         )
 
     return _by_column(
@@ -63,17 +65,18 @@ def slice_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 
 
 def slice_reliance(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
-    """BA206: a slice of a user column pays most for the background (permutation test of the gap, BH, effect floor)."""
+    """BA206: a slice of a user column loses most on other backgrounds (permutation test of the gap, BH, floor)."""
     from bias_audit.checks.slices.summary import RELIANCE
 
-    bounds = evidence.thresholds
+    bounds, unit = evidence.thresholds, rule.measures[1]
 
     def sentence(row: pd.Series, column: str, found: bool) -> str:
         return (
-            f"{'Pays' if found else 'Does not clearly pay'} more than the rest: pasted on other classes' backgrounds, "
-            f"the {int(row['n_interventions'])} photos with {column} = {row['value']} lose "
-            f"{_points(float(row['background_gap']))} of accuracy, the others {_points(float(row['rest_gap']))}"
-            f"{_within(row, RELIANCE, _points)}.{_furthest(evidence, column, RELIANCE, _points)}"
+            f"{'Loses' if found else 'Does not clearly lose'} more than the rest: pasted onto other classes' "
+            f"backgrounds, the {int(row['n_interventions'])} photos with {column} = {row['value']} lose "
+            f"{quantity(float(row['background_gap']), unit)} of accuracy, the others "
+            f"{quantity(float(row['rest_gap']), unit)}{_within(row, RELIANCE, unit)}."
+            f"{_furthest(evidence, column, RELIANCE, unit)}"
         )
 
     return _by_column(
@@ -153,7 +156,7 @@ def _open_still(tested: pd.DataFrame, measure: Measure, unit: str) -> str:
 
     worse_end = "high" if measure.worse > 0 else "low"
     ends = measure.worse * tested[f"{measure.prefix}_within_{worse_end}"].to_numpy(float)
-    what, unit = "a difference from the rest", "number" if unit == "number" else "points"
+    what, unit = "a difference from the rest", difference_unit(unit)
     if not np.isfinite(ends).any():
         return not_excluded(what, None, unit, None)
     row = tested.iloc[int(np.nanargmax(ends))]
@@ -193,7 +196,8 @@ def _rows(evidence: Evidence) -> pd.DataFrame:
     return slices
 
 
-def _furthest(evidence: Evidence, column: str, measure: Measure, amount: Callable[[float], str]) -> str:
+def _furthest(evidence: Evidence, column: str, measure: Measure, unit: str) -> str:
+    """Sentence on the two slices that differ most, as a distance, whichever way is worse; "" where none compare."""
     import numpy as np
 
     slices = _rows(evidence)
@@ -202,26 +206,17 @@ def _furthest(evidence: Evidence, column: str, measure: Measure, amount: Callabl
     if not pair:
         return ""
     low, high = as_float(pair["largest_difference_low"]), as_float(pair["largest_difference_high"])
-    # Reported as a distance, whichever way is worse.
-    ends = sorted((measure.worse * low, measure.worse * high))
-    distance = amount(abs(as_float(pair["largest_difference"])))
-    apart = f" Furthest apart are {pair['furthest']} and {pair['furthest_from']}: {distance}"
-    if not np.isfinite(low):  # nothing varies within slices
-        return f"{apart}."
-    range_text = f"{amount(ends[0]).removesuffix(' points')} to {amount(ends[1])}"
-    return f"{apart} ({range_text} at 95 % over all pairs of slices)."
+    least, most = sorted((measure.worse * low, measure.worse * high))
+    distance = interval(abs(as_float(pair["largest_difference"])), least, most, difference_unit(unit))
+    over = " (over all pairs of slices)" if np.isfinite(low) else ""  # else nothing varies within slices
+    return f" Furthest apart are {pair['furthest']} and {pair['furthest_from']}: {distance}{over}."
 
 
-def _within(row: pd.Series, measure: Measure, amount: Callable[[float], str]) -> str:
+def _within(row: pd.Series, measure: Measure, unit: str) -> str:
     """The difference within classes in brackets; "" where it equals the plain difference as printed."""
     raw = float(row[measure.mean]) - float(row[f"rest_{measure.prefix}"])
-    within = float(row[f"{measure.prefix}_within"])
-    return "" if amount(raw) == amount(within) else f" (between images of the same class: {amount(within)})"
-
-
-def _points(difference: float) -> str:
-    """A difference of shares as text in percentage points."""
-    return f"{round(100 * difference)} points"
+    said, within = (signed(each, difference_unit(unit)) for each in (raw, float(row[f"{measure.prefix}_within"])))
+    return "" if said == within else f" (difference between images of the same class: {within})"
 
 
 JUDGES: dict[Rule, Judge] = {
@@ -245,8 +240,8 @@ JUDGES: dict[Rule, Judge] = {
     ): slice_attention,
     Rule(
         code="BA206",
-        title="a slice of the data pays most for the background",
-        about="a slice of a user column pays most for the background (permutation test of the gap, BH, effect floor)",
+        title="a slice of the data loses most on other backgrounds",
+        about="a slice of a user column loses most on other backgrounds (permutation test of the gap, BH, floor)",
         scope="slice",
         measures=("background gap of the slice", "points"),
         more="All slices with their intervals",

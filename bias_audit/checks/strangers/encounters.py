@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bias_audit.run.quantities import quantity
 from bias_audit.run.statuses import OK
 
 MOST_NAMED = 5
@@ -36,7 +37,7 @@ class Encounter:
     def sentence(self) -> str:
         """The summary as a sentence.
 
-        For example: lynx (5): 4 taken for wolf, 1 for husky; median probability 0.98 (own test photos: 0.97).
+        For example: lynx (5): 4 taken for wolf, 1 for husky; median probability 98% (own test photos: 97%).
         """
         if not self.taken_for:
             return f"{self.group} ({self.n}): none could be read."
@@ -46,9 +47,10 @@ class Encounter:
         rest = (
             f", {sum(count for _, count in self.taken_for[MOST_NAMED:])} for {more} other classes" if more > 0 else ""
         )
-        own = "" if self.own_probability is None else f" (own test photos: {_digits(self.own_probability)})"
+        known = self.own_probability
+        own = "" if known is None else f" (own test photos: {quantity(known, 'share')})"
         unread = f"; {self.unread} could not be read" if self.unread else ""
-        median = f"median probability {_digits(self.probability or 0.0)}{own}"
+        median = f"median probability {quantity(self.probability, 'share')}{own}"
         return f"{self.group} ({self.n}): {', '.join(named)}{rest}; {median}{unread}."
 
 
@@ -69,9 +71,3 @@ def encounters(strangers: pd.DataFrame, images: pd.DataFrame) -> list[Encounter]
         median = float(np.median(read["probability"])) if len(read) else None
         met.append(Encounter(str(group), len(rows), len(rows) - len(read), tuple(order), median, own))
     return met
-
-
-def _digits(probability: float) -> str:
-    if 0 < probability < 0.005:
-        return "below 0.01"
-    return "above 0.99" if 0.995 <= probability < 1 else f"{probability:z.2f}"

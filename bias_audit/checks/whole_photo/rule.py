@@ -12,7 +12,6 @@ from bias_audit.checks.culprits import standings
 from bias_audit.checks.outcomes import (
     WATCH,
     RuleOutcome,
-    amount,
     answered,
     as_float,
     background_convicts,
@@ -23,6 +22,7 @@ from bias_audit.checks.outcomes import (
     number,
 )
 from bias_audit.checks.reasons import FEW, NOT_MEASURED, OK, TOO_FEW
+from bias_audit.run.quantities import interval, quantity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,17 +128,18 @@ def _outcome(
         level = WATCH if culprit else "SUSPICIOUS" if convicted or in_place else "HIDDEN"
         sentence = " ".join(_told(name, each) for _, each in ranked.iterrows())
         sentence += " No heatmap can show this." if level == "HIDDEN" else ""
-        sentence += " Its background is convicted already (BA201), and may bring this with it." if convicted else ""
+        sentence += " Reliance on its background is proven already (BA201), and may explain this." if convicted else ""
         sentence += (
-            f" Its objects fall for the background of {culprit} (BA201): photos of {culprit} that lose their cue may "
-            f"make this, so {name} is not accused."
+            f" Its objects are pulled by the backgrounds of {culprit} (BA201): photos of {culprit} that lose their cue "
+            f"may explain this, so {name} is not accused."
             if culprit
             else ""
         )
-        sentence += " Legitimate only where it belongs to the thing itself." if not convicted and not culprit else ""
+        own_sake = not convicted and not culprit
+        sentence += " That is legitimate only if the property belongs to the object itself." if own_sake else ""
     else:
         sentence = (
-            f"No {' or '.join(own)} of photos of {name} is shown to turn photos of the other classes into it. "
+            f"Photos of other classes that get the {_either(own)} of photos of {name} were not shown to turn into it. "
             + not_excluded("a pull", row["attract_high"], "points", int(row["n_pulled"]), where=str(row["probe"]))
         )
     return answered(
@@ -163,6 +164,11 @@ def _outcome(
     )
 
 
+def _either(names: list[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} or {last}" if first else last
+
+
 def _code(rows: pd.DataFrame) -> str:
     """The code of the reason why properties were not tested, that of the first row; older runs have none."""
     code = rows["reason_code"].iloc[0] if "reason_code" in rows else None
@@ -170,11 +176,12 @@ def _code(rows: pd.DataFrame) -> str:
 
 
 def _told(name: str, row: pd.Series) -> str:
+    pull = interval(as_float(row["attract"]), number(row["attract_low"]), number(row["attract_high"]), "points")
     return (
-        f"With the {row['probe']} of photos of {name}, photos of the other classes are called {name} more often by "
-        f"{amount(row['attract'], 'points')} than with that of their own class (the median of those classes, "
-        f"{int(row['n_pulled'])} photos); photos of {name} are recognised in {row['same_accuracy']:z.0%} with their "
-        f"own class's {row['probe']}, in {row['other_accuracy']:z.0%} with another's."
+        f"Given the {row['probe']} of photos of {name}, photos of other classes are called {name} more often than with "
+        f"that of their own class, by {pull} (median of these classes, {int(row['n_pulled'])} photos). Photos of "
+        f"{name} are recognised in {quantity(row['same_accuracy'], 'share')} of cases with the {row['probe']} of their "
+        f"own class, in {quantity(row['other_accuracy'], 'share')} with that of another."
     )
 
 

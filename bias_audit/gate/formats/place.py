@@ -10,6 +10,9 @@ from bias_audit.gate.values import GateResult, GateRow
 
 GATE_FILE = "gate.toml"
 
+PICTURE, REPORT = "strip.png", "report.html"
+"""Files of a run folder that Markdown refers to: the strip of a class (`AuditResult.show(...).save`), and the page."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -20,12 +23,16 @@ class Place:
         has_lines: whether this is the gate file, so that the line of a row is a line of it.
         run: run folder as given, "" where it is not known.
         help_uri: address of help about a rule, with {code} in it; "" where there is none.
+        report: path of the run's page; "" where it is not known.
+        picture: address of a picture of the run from where the text lies; "" where there is none.
     """
 
     file: str = GATE_FILE
     has_lines: bool = True
     run: str = ""
     help_uri: str = ""
+    report: str = ""
+    picture: str = ""
 
     def uri(self) -> str:
         """The file as a relative URI reference: a space is written %20."""
@@ -48,7 +55,9 @@ def place_of(gate: GateResult, run: str | Path = "") -> Place:
     """
     config = gate.config
     own = GATE_FILE if config.source is None else committed(Path(config.source))
-    return Place(config.at or own, config.at in ("", own), str(run), config.help_uri)
+    page = Path(run) / REPORT
+    report = str(page) if run != "" and page.is_file() else ""
+    return Place(config.at or own, config.at in ("", own), str(run), config.help_uri, report)
 
 
 def committed(path: Path) -> str:

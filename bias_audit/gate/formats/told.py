@@ -53,6 +53,8 @@ def cut(text: str, most: int) -> str:
 
 def subject_of(row: GateRow) -> str:
     """Subject of a row, for people: the class, the cue, the data set, or else the scope."""
+    if row.title:
+        return row.title
     if row.cue and row.cue != row.subject:
         return f"{row.cue} ({row.subject})" if row.subject else row.cue
     return row.subject or ("the data set" if row.scope == "dataset" else row.scope)

@@ -86,7 +86,7 @@ def test_an_x_ray_has_a_state_of_its_own():
     outcomes = judged(images, classes)
     assert {(each.status, each.reason_code) for each in of_classes(outcomes)} == {(NOT_APPLICABLE, FILLS_FRAME)}
     said = of_classes(outcomes)[0].sentence
-    assert said.startswith("The object fills the picture in 18 of 18 photos with a mask: there is no background to")
+    assert said.startswith("The object fills the picture in 18 of 18 photos with a mask, so there is no background to")
     assert "nothing is missing" in said
     assert all(code in said for code in ("BA301", "BA302", "BA401"))
     assert overall_level(outcomes) == "OBJECT FILLS THE PICTURE"
@@ -113,7 +113,7 @@ def test_beside_a_class_that_passed_the_headline_says_why_not_all_did():
     images, classes = tables(20, 0)
     passed = of_classes(judged(images, classes))[0]
     filled = of_classes(judged(*tables(0, 20)))[1]
-    assert "1 classes could not be judged, 1 of them because the object fills" in verdict((passed, filled), classes)
+    assert "1 class could not be judged because the object fills the picture." in verdict((passed, filled), classes)
 
 
 def test_another_class_that_lacks_something_is_not_judged():

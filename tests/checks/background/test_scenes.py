@@ -113,7 +113,7 @@ def test_the_loss_on_scenes_by_hand() -> None:
     assert (row["scene_low"], row["scene_high"]) == pytest.approx((0.2993, 0.7007), abs=1e-4)
     said = on_scenes("a", row)
     assert len(said) == 1
-    assert "50% are recognised (30% to 70%): a loss of 30 points against backgrounds of a" in said[0]
+    assert "50% [30 to 70] are recognised: a loss of 30 pp [" in said[0]
 
 
 def test_no_fill_can_be_blamed_where_none_was_used() -> None:

@@ -49,8 +49,8 @@ def test_a_background_that_predicts_is_watched_and_never_more():
     assert (outcome.status, outcome.level, outcome.measured) == ("found", "WATCH", 0.9)
     assert (outcome.low, outcome.high, outcome.n, outcome.p_value) == (0.8, 0.95, 40, 0.005)
     # The number that is judged comes first, and the mean over the classes is called one.
-    assert "tells cat from the others with an AUC of 0.90 [0.80, 0.95] (p = 0.005, corrected for 2" in outcome.sentence
-    assert "on average 0.60; on the whole image 0.95" in outcome.sentence
+    assert "tells cat from the other classes with an AUC of 0.90 [0.80 to 0.95] (p = 0.005, " in outcome.sentence
+    assert "on average 0.60, on the whole image 0.95" in outcome.sentence
     assert "cat 0.90, dog 0.50" in outcome.sentence
     assert outcome.evidence == {"class_name": "cat", "auc": 0.6}
 
@@ -59,7 +59,7 @@ def test_a_background_that_predicts_is_watched_and_never_more():
 def test_a_background_that_may_be_chance_or_says_little_passes(change):
     (outcome,) = judge("BA401", evidence(PROBE, {**CLASS, **change}))
     assert (outcome.status, outcome.level) == ("passed", None)
-    assert outcome.sentence.endswith("Chance is .5. With 40 photos an AUC of up to 0.95 cannot be excluded (cat).")
+    assert outcome.sentence.endswith("Chance is 0.50. With 40 photos an AUC of up to 0.95 cannot be excluded (cat).")
 
 
 def test_a_property_counts_in_either_direction_and_after_correction():
@@ -71,12 +71,12 @@ def test_a_property_counts_in_either_direction_and_after_correction():
     assert outcome.measured == pytest.approx(0.8)
     assert (outcome.low, outcome.high) == pytest.approx((0.6, 0.9))
     assert outcome.p_value == pytest.approx(0.0004)
-    assert "width of cat: strength 0.80 [0.60, 0.90] (AUC 0.10, median 640" in outcome.sentence  # one scale
+    assert "width of cat: strength 0.80 [0.60 to 0.90] (AUC 0.10, median 640" in outcome.sentence  # one scale
     (outcome,) = judge(
         "BA402", evidence({**weak, "low": 0.3, "high": 0.6}, lucky | {"low": 0.45, "high": 0.9, "p": 0.2})
     )
     assert outcome.status == "passed"
-    assert outcome.sentence.startswith("None of 2 properties is shown to go with the label. With 40 photos an assoc")
+    assert outcome.sentence.startswith("None of 2 properties was shown to go with the label. With 40 photos an assoc")
     assert outcome.sentence.endswith("of up to 0.80 cannot be excluded (hue of cat).")
     assert (outcome.measured, outcome.low, outcome.high) == pytest.approx((0.6, 0, 0.8))
 
@@ -98,9 +98,13 @@ def test_without_training_pictures_only_the_test_set_is_judged():
 
 def test_two_labels_of_one_picture():
     unknown = {**COPY, "other_label": ""}
-    assert judge("BA404", evidence(COPY, unknown))[0].status == "passed"
+    (none,) = judge("BA404", evidence(COPY, unknown))
+    assert (none.status, none.sentence) == ("passed", "None of 1 pair of copies has two labels.")
+    (nothing,) = judge("BA404", evidence(unknown))
+    assert (nothing.status, nothing.sentence) == ("passed", "No pair of copies with known labels was found.")
     (outcome,) = judge("BA404", evidence(COPY, unknown, {**COPY, "other_label": "dog"}))
     assert (outcome.status, outcome.level, outcome.measured) == ("found", "WATCH", 1)
+    assert outcome.sentence.startswith("1 pair of copies has two labels, of which one must be wrong: ")
     assert "cat/1.jpg is cat, cat/9.jpg is dog" in outcome.sentence
 
 

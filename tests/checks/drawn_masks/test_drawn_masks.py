@@ -129,9 +129,9 @@ def test_it_warns_where_most_masks_seem_incomplete(bad, n, found):
     (outcome,) = judge_rule("BA911", evidence(missed(bad, n)))
     assert (outcome.status, outcome.level) == (("found", "MODEL WARNING") if found else ("passed", None))
     assert (outcome.measured, outcome.n) == (bad / n, n)
-    assert f"miss part of the objects in {bad} of {n} photos looked at" in outcome.sentence
-    assert ("accuse the innocent" in outcome.sentence) == found
-    assert ("no proof" in outcome.sentence) != found
+    assert f"In {bad} of {n} photos checked the mask seems to miss part of the object" in outcome.sentence
+    assert ("accuse an innocent class" in outcome.sentence) == found
+    assert ("does not prove" in outcome.sentence) != found
     assert len(outcome.image_ids) == (n if found else 0)
 
 

@@ -32,17 +32,17 @@ def test_a_region_that_moves_the_prediction_is_confirmed():
     assert (outcome.status, outcome.level, outcome.subject, outcome.n) == ("found", "CONFIRMED", "region-1", 10)
     assert (outcome.measured, outcome.low, outcome.high, outcome.p_value) == (0.27, 0.18, 0.35, 0.002)
     assert "'snow', drawn by Ada on wolf/1.jpg" in outcome.sentence
-    assert "turns 40% of them, the other pieces 7%" in outcome.sentence
-    assert "0.03 more than by 9 equal pieces elsewhere." in outcome.sentence
+    assert "turns 40% of them (the other pieces: 7%)" in outcome.sentence
+    assert "it lowers it by 3 pp more than erasing 9 equal pieces elsewhere does." in outcome.sentence
     assert outcome.evidence["class_name"] == "wolf"
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"object_share": 0.6}, "no bias"),
-        ({"object_share": 0.3, "object_estimated": 1.0}, "no bias"),
-        ({"paste_effect": 0.04, "paste_low": 0.01}, "below the 0.05 that count"),
+        ({"object_share": 0.6}, "not a bias"),
+        ({"object_share": 0.3, "object_estimated": 1.0}, "not a bias"),
+        ({"paste_effect": 0.04, "paste_low": 0.01}, "The effect is below 5 pp and does not count"),
         ({"p_paste": 0.2, "paste_low": -0.1}, "No effect beyond chance"),
     ],
 )
@@ -58,7 +58,7 @@ def test_what_does_not_convict(change, said):
 def test_a_small_rise_must_have_a_limit_above_the_floor(effect, low, level):
     (outcome,) = judged({**SNOW, "paste_effect": effect, "paste_low": low})
     assert (outcome.status, outcome.level) == ("found", level)
-    assert ("more photos would tell" in outcome.sentence) == (level == "WATCH")
+    assert ("More photos would tell" in outcome.sentence) == (level == "WATCH")
 
 
 def test_trying_often_does_not_help():
@@ -101,4 +101,4 @@ def _passed(code: str) -> Any:
 
 def test_a_negative_says_which_rise_it_leaves_open():
     (outcome,) = judged({**SNOW, "p_paste": 0.2, "paste_low": -0.1})
-    assert outcome.sentence.endswith("With 10 photos a rise of up to 0.35 cannot be excluded.")
+    assert outcome.sentence.endswith("With 10 photos a rise of up to 35 pp cannot be excluded.")

@@ -34,7 +34,7 @@ class TestPreprocessing:
         others = (Candidate("none", 128, 122, 60, 2), Candidate("signed", 128, 60, 2, 6))
         outcome = _judge(_checked(64, *others))
         assert (outcome.status, outcome.level, outcome.n) == ("found", "MODEL WARNING", 128)
-        assert "accuracy is 0.50 with 'unit' and 0.95 with 'none'" in outcome.sentence
+        assert "accuracy is 50% with 'unit' and 95% with 'none'" in outcome.sentence
         assert "--preprocess none" in outcome.sentence
         assert outcome.measured == pytest.approx(58 / 128)
         assert outcome.evidence["better"] == "none"
@@ -52,7 +52,7 @@ class TestPreprocessing:
         outcome = _judge(_checked(11, Candidate("none", 20, 20, 9, 0), *seven, n=20, most=10))
         assert outcome.p_value == pytest.approx(7 / 512)
         assert outcome.level == "WATCH"  # 11 of 20 is a guess all the same
-        assert "'none' has 1.00" in outcome.sentence
+        assert "'none': 100%" in outcome.sentence
 
     def test_a_small_gain_is_none(self) -> None:
         # six photos of 128 won, none lost: p = 1/64; ten: p < .001, 7.8 points
@@ -64,7 +64,7 @@ class TestPreprocessing:
 
     def test_both_accuracies_are_of_the_same_photos(self) -> None:
         outcome = _judge(_checked(60, Candidate("none", 32, 30, 15, 1), n=128))  # 16 of these 32 with the one in use
-        assert "on 32 labelled photos the accuracy is 0.50 with 'unit' and 0.94 with 'none'" in outcome.sentence
+        assert "on 32 labelled photos the accuracy is 50% with 'unit' and 94% with 'none'" in outcome.sentence
         assert (outcome.measured, outcome.n) == (14 / 32, 32)
         assert outcome.low is not None
         assert outcome.low < 14 / 32
@@ -73,7 +73,7 @@ class TestPreprocessing:
         outcome = _judge(_checked(110, Candidate("none", 128, 116, 6, 0)))
         assert outcome.status == "passed"
         assert outcome.high is not None
-        assert outcome.sentence.endswith(f"a gain of up to {100 * outcome.high:.0f} points cannot be excluded (none).")
+        assert outcome.sentence.endswith(f"a gain of up to {100 * outcome.high:.0f} pp cannot be excluded (none).")
 
     def test_of_several_negatives_the_largest_upper_limit_counts(self) -> None:
         few, many = Candidate("few", 32, 28, 2, 2), Candidate("many", 128, 111, 3, 2)
@@ -84,7 +84,7 @@ class TestPreprocessing:
     def test_guessing_with_all(self) -> None:
         outcome = _judge(_checked(66, Candidate("none", 32, 16, 3, 3)))
         assert (outcome.status, outcome.level) == ("found", "WATCH")
-        assert "guesses" in outcome.sentence
+        assert "no better than guessing" in outcome.sentence
 
     def test_below_the_most_frequent_class(self) -> None:
         assert _judge(_checked(90, most=96)).level == "WATCH"
@@ -140,7 +140,9 @@ class TestClassOrder:
         assert outcome.status == "found"
         for pair in ("'a' is called 'b'", "'b' is called 'c'", "'c' is called 'a'"):
             assert pair in outcome.sentence
-        assert "0.00 on 30 photos" in outcome.sentence.replace("1.00 instead of ", "")
+        assert "On 30 photos that were not used to find it, the new order has an accuracy of 100% instead of 0%." in (
+            outcome.sentence
+        )
 
     def test_photos_that_are_none_of_these_are_right_in_no_order(self) -> None:
         none = ["none of these"]

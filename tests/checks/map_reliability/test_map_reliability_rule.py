@@ -44,7 +44,7 @@ def test_each_test_has_its_direction(name: str, mean: float, status: str) -> Non
     assert (outcome.status, outcome.subject, outcome.n) == (status, name, 32)
     assert outcome.measured == pytest.approx(mean)  # the spread is even, so the median is the mean
     assert (outcome.level == "MODEL WARNING") == (status == "found")
-    assert ("not to be used" in outcome.sentence) == (status == "found")
+    assert ("Do not use" in outcome.sentence) == (status == "found")
 
 
 @pytest.mark.parametrize(("name", "mean"), [(RANDOMISATION, 0.53), (STABILITY, 0.47)])

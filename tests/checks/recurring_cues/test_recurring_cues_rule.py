@@ -35,7 +35,10 @@ def test_one_effect_confirms_and_the_sentence_gives_the_numbers():
     assert (outcome.measured, outcome.low, outcome.high, outcome.p_value, outcome.n) == (0.6, 0.4, 0.8, 0.001, 20)
     assert outcome.evidence["class_name"] == "wolf"
     assert outcome.image_ids == ("wolf-1a2b3c.jpg",)
-    assert "turns 65% of them into wolf, another piece 5% (20 photos)." in outcome.sentence
+    assert "turns 65% of them into wolf (another piece: 5%). Tested on 20 photos." in outcome.sentence
+    assert outcome.evidence["title"] == "cue 2 of wolf"
+    assert "looking at cue 2 of wolf, in 80% of the images" in outcome.sentence
+    assert "1a2b3c" not in outcome.sentence
     assert "estimated" not in outcome.sentence
 
 
@@ -85,7 +88,7 @@ def test_an_estimated_object_is_said_and_erasing_alone_is_a_proof():
     (outcome,) = judged({**STRONG, **change})
     assert outcome.level == "CONFIRMED"
     assert outcome.measured == 0.3
-    assert "Where the object is was estimated" in outcome.sentence
+    assert "the place of the object was estimated" in outcome.sentence
 
 
 @pytest.mark.parametrize(("effect", "low", "level"), [
@@ -94,7 +97,7 @@ def test_an_estimated_object_is_said_and_erasing_alone_is_a_proof():
 def test_a_small_effect_must_have_a_limit_above_the_floor(effect, low, level):
     (outcome,) = judged({**STRONG, "paste_effect": effect, "paste_low": low})
     assert (outcome.status, outcome.level) == ("found", level)
-    assert ("more photos would tell" in outcome.sentence) == (level == "WATCH")
+    assert ("More photos would tell" in outcome.sentence) == (level == "WATCH")
 
 
 def test_of_two_effects_the_certain_one_is_reported():
@@ -110,7 +113,7 @@ def test_erasing_proves_where_hosts_are_too_few_to_test_pasting():
     change = {"p_erase_fdr": 0.01, "erase_effect": 0.3, "erase_low": 0.2}
     (outcome,) = judged({**STRONG, **few, **change})
     assert (outcome.level, outcome.measured) == ("CONFIRMED", 0.3)
-    assert outcome.sentence.endswith("(20 photos of 12 groups).")
+    assert outcome.sentence.endswith("Tested on 20 photos from 12 groups.")
     assert "nan" not in outcome.sentence
 
 
@@ -145,6 +148,6 @@ def test_a_negative_says_which_effect_it_leaves_open():
     on_object = {**STRONG, "cluster_id": "dog-0", "object_share": 0.9}  # what the class looks like
     (outcome,) = judged(weak, on_object)
     assert outcome.status == "passed"
-    said = "With 20 photos an effect of a cue on the probability of up to 0.30 cannot be excluded (wolf)."
+    said = "With 20 photos an effect of a cue on the probability of up to 30 pp cannot be excluded (wolf)."
     assert outcome.sentence.endswith(said)
     assert "excluded" not in judged(on_object)[0].sentence

@@ -48,8 +48,8 @@ def test_wolves_on_grass_by_hand() -> None:
     husky = classes(PLACES).loc["husky"]
     assert (husky["n_conflicting"], husky["conflict_loss"]) == (12, pytest.approx(0.25))
     assert told("wolf", row) == (
-        f"{BOUND} On real photos, by the column place: 40% of 10 photos of wolf are recognised whose place is commoner "
-        "in another class, 100% of its 30 others: a loss of 60 points (29 to 83 points at 95 %)."
+        f"{BOUND} On real photos, by the column place: of the 10 photos of wolf whose place is more common in another "
+        "class 40% are recognised, of the other 30 100%: a loss of 60 pp [29 to 83]."
     )
 
 

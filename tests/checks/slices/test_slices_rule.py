@@ -55,14 +55,13 @@ def test_a_slice_recognised_worse() -> None:
     assert outcome.low is not None
     assert outcome.high is not None
     assert outcome.low < 2 / 3 < outcome.high
-    assert "of the 60 images with camera = old 67% are right, of the others 100%." in outcome.sentence
+    assert "of the 60 images with camera = old, 67% are recognised, of the others 100%." in outcome.sentence
     assert outcome.evidence["value"] == "old"
     assert (outcome.evidence["furthest"], outcome.evidence["furthest_from"]) == ("old", "new")
     assert outcome.evidence["largest_difference"] == pytest.approx(-1 / 3)
     low, high = outcome.evidence["largest_difference_low"], outcome.evidence["largest_difference_high"]
-    assert (
-        f"Furthest apart are old and new: 33 points ({-100 * high:.0f} to {-100 * low:.0f} points" in outcome.sentence
-    )
+    said = f"Furthest apart are old and new: 33 pp [{-100 * high:.0f} to {-100 * low:.0f}] (over all pairs of slices)."
+    assert said in outcome.sentence
 
 
 def test_a_slice_whose_attention_lies_off_the_object() -> None:
@@ -78,7 +77,7 @@ def test_a_slice_whose_attention_lies_off_the_object() -> None:
 def test_the_slice_that_pays_for_the_background() -> None:
     outcome = judge("BA206", camera_images(lost=15))["camera"]
     assert (outcome.status, outcome.level, outcome.measured) == ("found", "WATCH", 0.25)
-    assert "the 60 photos with camera = old lose 25 points of accuracy, the others 0 points." in outcome.sentence
+    assert "the 60 photos with camera = old lose 25 pp of accuracy, the others 0 pp." in outcome.sentence
     assert outcome.evidence["background_gap"] == 0.25
     assert outcome.p_value is not None
     assert outcome.p_value < 0.05
@@ -126,9 +125,10 @@ def test_a_mix_of_classes_is_named_and_not_convicted() -> None:
             hospital.append(where)
     outcome = judge("BA203", images_table(records, {"hospital": hospital}))["hospital"]
     assert outcome.status == "passed"
-    assert "with hospital = A 82% are right, of the others 67% (between images of the same class: -7 points)" in (
-        outcome.sentence
+    said = (
+        "with hospital = A, 82% are recognised, of the others 67% (difference between images of the same class: -7 pp)"
     )
+    assert said in outcome.sentence
 
 
 def test_the_worst_of_several_slices_is_named() -> None:
@@ -158,9 +158,9 @@ def test_a_worst_slice_is_sought_among_the_sure_ones() -> None:
     ("code", "limit"),
     [
         # 60 of 60 against 60 of 60: the Wilson limit of 60 of 60 is 60 / (60 + z^2) = .94.
-        ("BA203", "of up to 6 points cannot be excluded ("),
+        ("BA203", "of up to 6 pp cannot be excluded ("),
         ("BA205", "With 60 images a difference from the rest of up to 0.0"),
-        ("BA206", "it cannot be told how large a difference from the rest could still be."),  # nothing varies
+        ("BA206", "Nothing tells how large a difference from the rest could still be."),  # nothing varies
     ],
 )
 def test_a_negative_says_which_difference_it_leaves_open(code: str, limit: str) -> None:

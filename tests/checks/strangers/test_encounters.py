@@ -24,9 +24,9 @@ def test_counts_and_medians_of_a_kind():
     assert lynx.taken_for == (("wolf", 3), ("husky", 1))
     assert (lynx.probability, lynx.own_probability) == (0.98, 0.97)  # the wrong test photo does not count
     assert lynx.sentence == (
-        "lynx (5): 3 taken for wolf, 1 for husky; median probability 0.98 (own test photos: 0.97); 1 could not be read."
+        "lynx (5): 3 taken for wolf, 1 for husky; median probability 98% (own test photos: 97%); 1 could not be read."
     )
-    assert rat.sentence == "rat (1): 1 taken for husky; median probability 0.50 (own test photos: 0.97)."
+    assert rat.sentence == "rat (1): 1 taken for husky; median probability 50% (own test photos: 97%)."
 
 
 def test_nothing_read_nothing_right_and_many_classes():
@@ -37,5 +37,5 @@ def test_nothing_read_nothing_right_and_many_classes():
     assert many.own_probability is None
     assert many.sentence == (
         "x (7): 1 taken for c0, 1 for c1, 1 for c2, 1 for c3, 1 for c4, 2 for 2 other classes; "
-        "median probability above 0.99."
+        "median probability > 99.9%."
     )

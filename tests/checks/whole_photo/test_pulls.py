@@ -83,14 +83,14 @@ def test_the_sentence_gives_the_number_that_is_judged() -> None:
     given["predicted"][half] = 2
     outcome = judged(given)["a"]
     assert (outcome.status, outcome.measured) == ("found", 0.5)
-    assert "called a more often by 50 points than" in outcome.sentence
-    assert "75" not in outcome.sentence
+    assert "called a more often than with that of their own class, by 50 pp [" in outcome.sentence
+    assert "75 pp" not in outcome.sentence
 
 
 def test_a_negative_says_which_pull_it_leaves_open() -> None:
     outcome = judged(seen({(1, 0): 0, (2, 0): 0}))["b"]
     assert (outcome.status, outcome.high) == ("passed", 0)
-    assert outcome.sentence.endswith("With 24 photos a pull of 1 point or more is excluded (colour).")
+    assert outcome.sentence.endswith("With 24 photos a pull of 1 pp or more is excluded (colour).")
 
 
 def test_who_is_swept_along_is_not_accused() -> None:
@@ -122,7 +122,7 @@ def test_the_victim_of_another_class_is_not_accused() -> None:
     for tables, level in (({"gap_matrix": pairs}, "WATCH"), ({}, "SUSPICIOUS")):
         found = global_cue(GLOBAL_CUE, Evidence(pd.DataFrame(), classes, Thresholds(), tables=tables), table)[0]
         assert (found.subject, found.status, found.level) == ("a", "found", level)
-        assert ("fall for the background of c" in found.sentence) == (level == "WATCH")
+        assert ("are pulled by the backgrounds of c" in found.sentence) == (level == "WATCH")
 
 
 def test_too_few_photos_are_no_verdict() -> None:
