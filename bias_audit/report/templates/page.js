@@ -33,8 +33,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
 // A link to a finding opens it; links to what lies within a fold need no script.
 function unfold() {
   const target = location.hash.length > 1 && !location.hash.includes("=") && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  const fold = target && target.querySelector(":scope > details");
-  if (fold) fold.open = true;
+  if (target && target.matches(".finding")) target.querySelector("details").open = true;
 }
 addEventListener("hashchange", unfold);
 unfold();
