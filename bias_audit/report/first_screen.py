@@ -222,9 +222,19 @@ def _strip(
         return {"subject": name, "kind": "composites", "tiles": tiles[:MOST_TILES]}
     places = chosen["places"]
     named = [places[each] for each in (lead.image_ids if lead else ()) if each in places]
-    own = named or [entry for entry in places.values() if not subject or entry["label"] == subject]
+    own = named or _by_turns([entry for entry in places.values() if not subject or entry["label"] == subject])
     tiles = [{**entry, "text": "", "kept": entry["correct"], "title": entry["image_id"]} for entry in own]
     return {"subject": subject, "kind": "photos", "tiles": tiles[:MOST_TILES]} if tiles else None
+
+
+def _by_turns(entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Entries with the classes taking turns, so that a few pictures show more than one of them."""
+    seen: dict[str, int] = {}
+    turns = []
+    for entry in entries:
+        seen[entry["label"]] = seen.get(entry["label"], 0) + 1
+        turns.append(seen[entry["label"]])
+    return [entry for _, entry in sorted(zip(turns, entries, strict=True), key=lambda pair: pair[0])]
 
 
 def _steps(result: AuditResult, lead: RuleOutcome | None) -> tuple[list[list[dict[str, Any]]], str]:
