@@ -158,10 +158,11 @@ def _numbers(
     numbers = [{"label": label, **estimate(row[value], row[low], row[high], why)} for label, value, low, high in SHARES]
     probe = lead.evidence.get("probe") if lead else None
     if lead and probe:  # a property of the whole photo stands in the place of the background
+        known = lead.evidence
         numbers[1:] = [
             {
                 "label": f"with the {probe} of {whose}",
-                **estimate(*(lead.evidence.get(f"{arm}_{name}") for name in ("accuracy", "low", "high"))),
+                **estimate(known.get(f"{arm}_accuracy"), known.get(f"{arm}_low"), known.get(f"{arm}_high")),
             }
             for whose, arm in (("its own class", "same"), ("another class", "other"))
         ]

@@ -58,7 +58,7 @@ def test_facts_say_how_many_of_how_many(result: AuditResult) -> None:
     assert facts["Images audited"]["note"] == "1 unreadable, 1 skipped"
     assert (facts["Photos intervened on"]["count"], facts["Photos intervened on"]["of"]) == (16, 18)
     assert facts["Largest background gap"]["value"] == 0.75
-    assert facts["Largest background gap"]["note"] == "class husky, 8 photos; the mean of 2 classes is 38 points"
+    assert facts["Largest background gap"]["note"] == "class husky, 8 photos; the mean of 2 classes is 38 pp"
 
 
 def test_findings_come_worst_first_with_their_numbers(result: AuditResult) -> None:
