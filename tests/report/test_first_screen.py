@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_run import CLASSES, HOSTILE, HUSKY, WOLF, Parts, made_parts, put_table, stored_pictures, table, write_parts
+from made_run import CLASSES, HUSKY, WOLF, Parts, made_parts, put_table, stored_pictures, table, write_parts
 
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.checks.reasons import FILLS_FRAME, TOO_FEW
@@ -187,9 +187,9 @@ def test_tabs_and_search_choose_what_is_listed(browser: Any, tmp_path: Path) -> 
     page.get_by_label("Search findings and images").fill("unreadable")
     assert page.locator(".finding:visible").count() == 1
     assert page.locator("#search-told").inner_text().startswith("1 of 3 findings.")
-    page.get_by_label("Search findings and images").fill(HOSTILE[:9])
+    page.get_by_label("Search findings and images").fill("plain")
     page.get_by_role("button", name="Search the images").click()
-    page.locator(".told").filter(has_text="8 of 26 images").wait_for(timeout=60_000)
+    page.locator(".told").filter(has_text="3 of 26 images").wait_for(timeout=60_000)
     page.close()
 
 

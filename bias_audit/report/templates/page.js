@@ -32,7 +32,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
 
 // A link to a finding opens it; links to what lies within a fold need no script.
 function unfold() {
-  const target = location.hash.length > 1 && !location.hash.includes("=") && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const target = location.hash.length > 1 && !location.hash.includes("=") && document.getElementById(location.hash.slice(1));
   if (target && target.matches(".finding")) target.querySelector("details").open = true;
 }
 addEventListener("hashchange", unfold);
