@@ -18,6 +18,7 @@ class ClassColumn:
         reason: column that says why `value` is missing; "" where only missing images explain it.
         unit: "share" (0..1, printed in per cent), "points" (difference of shares) or "number".
         optional: left out of the page where no class has a value.
+        core: shown at once; the other columns when they are asked for, and in print.
     """
 
     title: str
@@ -28,26 +29,28 @@ class ClassColumn:
     reason: str
     unit: str
     optional: bool = False
+    core: bool = False
 
 
 CLASS_COLUMNS: tuple[ClassColumn, ...] = (
     ClassColumn(
-        "Accuracy", "Recall on the photos as they are", "accuracy", "accuracy_low", "accuracy_high", "", "share"
+        "Accuracy", "Recall on the photos as they are", "accuracy", "accuracy_low", "accuracy_high", "", "share",
+        core=True,
     ),
     ClassColumn(
         "Same-class backgrounds",
         "Accuracy with the object pasted on backgrounds of its own class",
-        "same_background_accuracy", "same_low", "same_high", "reliance_reason", "share",
+        "same_background_accuracy", "same_low", "same_high", "reliance_reason", "share", core=True,
     ),
     ClassColumn(
         "Other-class backgrounds",
         "Accuracy with the object pasted on backgrounds of other classes",
-        "other_background_accuracy", "other_low", "other_high", "reliance_reason", "share",
+        "other_background_accuracy", "other_low", "other_high", "reliance_reason", "share", core=True,
     ),
     ClassColumn(
         "Background gap",
         "Same-class minus other-class backgrounds, in percentage points; 0 where the background does not matter",
-        "background_gap", "gap_low", "gap_high", "reliance_reason", "points",
+        "background_gap", "gap_low", "gap_high", "reliance_reason", "points", core=True,
     ),
     ClassColumn(
         "Scenes of no class",

@@ -22,7 +22,10 @@ from bias_audit.report.summary import summarise
 from bias_audit.run.atomic import guarded, write_atomically
 from bias_audit.run.result import AuditResult, load
 
-ASSETS = ("page.css", "browser.css", "review.css", "region.css", "page.js", "browser.js", "review.js", "region.js")
+ASSETS = (
+    "page.css", "first_screen.css", "findings.css", "browser.css", "review.css", "region.css",
+    "page.js", "browser.js", "review.js", "region.js",
+)  # fmt: skip
 """Styles and scripts of the page, in the order in which they are included."""
 
 PARTS = {

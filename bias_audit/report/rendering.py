@@ -32,7 +32,9 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(quantity=quantity, share=share, p_value=p_value)
+    made.filters.update(
+        quantity=quantity, span=span, effect=effect, ratio=quantities.ratio, share=share, p_value=p_value
+    )
     made.globals.update(
         interval=markup(figures.interval),
         histogram=markup(figures.histogram),
@@ -89,6 +91,17 @@ def source(content: str) -> str:
 def quantity(value: float | None, unit: str) -> str:
     """`quantities.quantity` as it is set in a page: a true minus sign, and no line break before "pp"."""
     return quantities.quantity(value, unit).replace("-", MINUS).replace(" pp", f"{THIN_SPACE}pp")
+
+
+def span(estimate: Mapping[str, Any], unit: str) -> str:
+    """Ends of the interval of `cells.estimate`, as `quantities.span` gives them: "27 to 88"; "" where there is none."""
+    return quantities.span(estimate["low"], estimate["high"], unit).replace("-", MINUS)
+
+
+def effect(estimate: Mapping[str, Any], unit: str) -> str:
+    """A number of `cells.estimate` with its interval, as `quantities.interval` gives it: "68 pp [27 to 88]"."""
+    ends = span(estimate, unit)
+    return f"{quantity(estimate['value'], unit)} [{ends}]" if ends else quantity(estimate["value"], unit)
 
 
 def share(value: float | None) -> str:

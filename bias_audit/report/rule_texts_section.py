@@ -13,7 +13,7 @@ def rule_texts_section(result: AuditResult) -> list[dict[str, Any]]:
 
     Returns:
         list of {code, title, summary, sections}. A section has its heading and blocks, a block its kind ("paragraph" or
-        "list") and lines, a line its pieces: is_code and text.
+        "list") and lines, a line its pieces, see `pieces`.
     """
     of_run = {outcome.code for outcome in result.outcomes}
     return [_entry(code) for code in rule_codes() if code in of_run]
@@ -24,12 +24,26 @@ def _entry(code: str) -> dict[str, Any]:
     sections = [
         {
             "heading": heading,
-            "blocks": [{"kind": kind, "lines": [_pieces(line) for line in lines]} for kind, lines in blocks(markdown)],
+            "blocks": [{"kind": kind, "lines": [pieces(line) for line in lines]} for kind, lines in blocks(markdown)],
         }
         for heading, markdown in text.sections()
     ]
     return {"code": code, "title": text.title, "summary": " ".join(text.summary.split()), "sections": sections}
 
 
-def _pieces(line: str) -> list[dict[str, Any]]:
+def repair(code: str, most: int = 3) -> list[list[dict[str, Any]]]:
+    """What a rule's text says to do: the first items of its list, each as `pieces`; [] for a rule without a text.
+
+    Args:
+        code: rule code.
+        most: largest number of items.
+    """
+    if code not in rule_codes():
+        return []
+    lines = [line for _, lines in blocks(explain_rule(code).repair) for line in lines]
+    return [pieces(line) for line in lines[:most]]
+
+
+def pieces(line: str) -> list[dict[str, Any]]:
+    """A line of a rule's text as a list of {is_code, text}."""
     return [{"is_code": is_code, "text": piece} for is_code, piece in spans(line)]

@@ -10,37 +10,23 @@ from typing import Any
 
 from bias_audit.checks.base import Page
 from bias_audit.checks.levels import failed_map_tests
-from bias_audit.checks.outcomes import LEVELS, NO_LEVELS, RuleOutcome, number
+from bias_audit.checks.outcomes import LEVELS, NO_LEVELS
 from bias_audit.checks.registry import of_run
 from bias_audit.report.account import dictionary, every_rule, not_audited, provenance
 from bias_audit.report.browser_section import browser_pictures, browser_section
-from bias_audit.report.cells import axis, estimate, records
-from bias_audit.report.class_columns import ClassColumn, shown
+from bias_audit.report.cells import records
+from bias_audit.report.class_table import class_table
 from bias_audit.report.confusion_section import confusion_section
+from bias_audit.report.coverage import coverage, explained
 from bias_audit.report.decide_section import decide_section
 from bias_audit.report.distributions_section import distributions_section
-from bias_audit.report.finding_words import anchor, measures, place
+from bias_audit.report.finding_words import anchor
+from bias_audit.report.findings_section import findings_section
+from bias_audit.report.first_screen import first_screen
 from bias_audit.report.gallery import PICTURE_BUDGET, arrange_pictures, illustration
 from bias_audit.report.rule_texts_section import rule_texts_section
-from bias_audit.run.identity import finding_id
-from bias_audit.run.quantities import quantity
 from bias_audit.run.result import AuditResult
-from bias_audit.run.sampled import SAMPLED_FROM, told_of
-from bias_audit.run.statuses import GIVEN, OK
-
-TIMES = " \N{MULTIPLICATION SIGN} "
-
-MOST_FINDINGS = 60
-MOST_CLASSES = 1000
-
-
-LADDER: tuple[tuple[str, str, str, str], ...] = (
-    ("Photos as they are", "accuracy", "accuracy_low", "accuracy_high"),
-    ("On same-class backgrounds", "same_background_accuracy", "same_low", "same_high"),
-    ("On other-class backgrounds", "other_background_accuracy", "other_low", "other_high"),
-    ("Background only", "background_only_accuracy", "background_only_low", "background_only_high"),
-    ("Object only", "foreground_only_accuracy", "foreground_only_low", "foreground_only_high"),
-)
+from bias_audit.run.sampled import told_of
 
 
 def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PICTURE_BUDGET) -> dict[str, Any]:
@@ -64,27 +50,20 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
     left = budget - sum(check["section"].get("bytes", 0) for check in checks) - browser["bytes"]
     chosen = arrange_pictures(result.images, found, flagged, pictures, left)
     browser["pictures"] = browser_pictures(browser["ids"], chosen)
-    findings: list[dict[str, Any]] = []
-    illustrated: set[str] = set()
-    for item in found[:MOST_FINDINGS]:
-        first = item.scope == "class" and item.subject not in illustrated
-        if first:
-            illustrated.add(item.subject)
-        finding = _finding(item, class_rows, chosen, illustrate=first)
-        finding["key"] = finding_id(item, result)
-        # Two rules often name the same images of a class: they are shown once.
-        keys = {image["key"] for image in finding["thumbnails"]}
-        shown = ({image["key"] for image in other["thumbnails"]} for other in findings)
-        finding["shown_at"] = next((place for place, there in enumerate(shown, 1) if keys and keys <= there), None)
-        findings.append(finding)
+    cues = _cues(checks)
+    verdict = _verdict(result)
+    says = {code: said for check in checks for code, said in check["section"].get("says", {}).items()}
+    findings = findings_section(result, found, class_rows, chosen, cues, says)
+    illustrated = {finding["subject"] for finding in findings if finding["scope"] == "class"}
     return {
         "name": info.name,
         "created": info.created,
         "sample": told_of(info.counts),
         "version": info.version,
-        "verdict": _verdict(result),
-        "facts": _facts(result, class_rows),
-        "explained": _explained(result),
+        "verdict": verdict,
+        "first": first_screen(result, verdict["sentence"], class_rows, chosen, cues),
+        "facts": coverage(result, class_rows),
+        "explained": explained(result),
         "notes": list(info.notes),
         "findings": findings,
         "findings_total": len(found),
@@ -94,7 +73,7 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
             for subject in chosen["composites"]
             if subject not in illustrated
         ],
-        "classes": _class_table(result, class_rows, found),
+        "classes": class_table(result, class_rows, found),
         "distributions": distributions_section(result, flagged),
         "maps_failed": bool(failed_map_tests(found)),
         "checks": checks,
@@ -119,11 +98,17 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
     }
 
 
+def _cues(checks: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Recurring cues of the page by their ids, from the section of their check."""
+    sections = [check["section"] for check in checks if check["name"] == "recurring_cues"]
+    return {cue["id"]: cue for section in sections for cue in section["clusters"]}
+
+
 def _check_sections(result: AuditResult, pictures: Mapping[str, Any], budget: int) -> list[dict[str, Any]]:
     """Sections of the checks that have something to show, as {name, anchor, title, template, section}.
 
-    `section` is what the template is given. It may hold `pictures`, as `gallery.arrange_pictures` makes them, and
-    `bytes`, which these take of the budget.
+    `section` is what the template is given. It may hold `pictures`, as `gallery.arrange_pictures` makes them, `bytes`,
+    which these take of the budget, and `says`, sentences by rule code that the page has in the place of a finding's.
     """
     page = Page(result, pictures, budget)
     made = ((check, check.section(check.recall(result), page)) for check in of_run(result.path))
@@ -155,173 +140,3 @@ def _verdict(result: AuditResult) -> dict[str, Any]:
         **totals,
         "ignored": sum(outcome.ignored for outcome in result.outcomes),
     }
-
-
-def _facts(result: AuditResult, class_rows: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Key numbers of the run, most important first."""
-    from bias_audit.stats import wilson
-
-    info, images = result.info, result.images
-    counts = info.counts
-    read = images[images["status"] == OK]
-    hits, n = int(read["correct"].sum()), len(read)
-    low, high = wilson(hits, n)
-    total = counts.get("images", len(images))
-    facts: list[dict[str, Any]] = [
-        _fact(
-            "Accuracy",
-            hits / n if n else None,
-            "share",
-            low,
-            high,
-            f"{hits:,} of {n:,} images right",
-            "no readable images",
-        ),
-        {"label": "Images audited", "count": counts.get("read", n), "of": total, "note": _left_out(counts, total)},
-    ]
-    gap = "Largest background gap"
-    if tested := [row for row in class_rows.values() if row["background_gap"] is not None]:
-        row = max(tested, key=lambda row: row["background_gap"])
-        mean = quantity(sum(each["background_gap"] for each in tested) / len(tested), "points")
-        note = f"class {row['class_name']}, {row['n_interventions']:,} photos"
-        note += f"; the mean of {len(tested):,} classes is {mean}" if len(tested) > 1 else ""
-        facts.append(_fact(gap, row["background_gap"], "points", row["gap_low"], row["gap_high"], note))
-    else:
-        reasons = [row["reliance_reason"] for row in class_rows.values() if row["reliance_reason"]]
-        reason = max(reasons, key=reasons.count, default="no composites")
-        facts.append(_fact(gap, None, "points", None, None, "", reason))
-    eligible = counts.get("interventions_eligible", 0)
-    estimated, scored = counts.get("estimated_masks", 0), counts.get("attention_scored", 0)
-    guessed = ", against estimated masks" if estimated else ""
-    drawn = counts.get("with_mask", 0) - estimated
-    facts.append(
-        {"label": "Photos intervened on", "count": counts.get("interventions_done", 0), "of": eligible,
-         "note": f"of those with a usable mask{guessed}" if eligible else "none has a usable mask"}
-    )  # fmt: skip
-    kinds = {
-        "mask": "against masks",
-        "box": "against boxes",
-        "estimated": "against estimated masks"
-        if scored > drawn
-        else "no mask is drawn; estimates serve the composites",
-        "mixed": "against masks, boxes or estimated masks" if scored > drawn else "against masks or boxes",
-        "none": "no masks given",
-    }
-    facts.append(
-        {"label": "Attention scored", "count": counts.get("attention_scored", 0), "of": counts.get("read", n),
-         "note": kinds.get(info.mask_kind, info.mask_kind)}
-    )  # fmt: skip
-    return facts
-
-
-def _left_out(counts: Mapping[str, int], total: int) -> str:
-    words = {
-        "unreadable": "unreadable",
-        "skipped": "skipped",
-        "invalid_predictions": "without prediction",
-        "changed": "changed during the audit",
-    }
-    parts = [f"{counts[name]:,} {word}" for name, word in words.items() if counts.get(name)]
-    if of := counts.get(SAMPLED_FROM):
-        return ", ".join([f"sampled from {of:,}", *parts])
-    return ", ".join(parts) if parts else "all of them" if total else "no images"
-
-
-def _fact(label: str, value: Any, unit: str, low: Any, high: Any, note: str, reason: str = "") -> dict[str, Any]:
-    return {"label": label, "note": note, "unit": unit, **estimate(value, low, high, reason)}
-
-
-def _explained(result: AuditResult) -> list[dict[str, str]]:
-    info = result.info
-    if info.head == GIVEN:  # nothing is known of the model
-        grid = "none" if info.method == "none" else f"made elsewhere, {TIMES.join(map(str, info.grid))}"
-        size = TIMES.join(map(str, info.input_size))
-        given = (("Predictions", "made elsewhere"), ("Heatmaps", grid), ("Pictures", size))
-        return [{"label": label, "text": text} for label, text in given]
-    rows = [
-        ("Heatmaps", info.method),
-        ("Layer", info.layer),
-        ("Grid", TIMES.join(map(str, info.grid))),
-        ("Model input", TIMES.join(map(str, info.input_size))),
-        ("Preprocessing", info.preprocess),
-        ("Output head", info.head),
-    ]
-    return [{"label": label, "text": text} for label, text in rows if text]
-
-
-def _finding(
-    outcome: RuleOutcome, class_rows: Mapping[str, Mapping[str, Any]], chosen: Mapping[str, Any], *, illustrate: bool
-) -> dict[str, Any]:
-    name, unit = measures(outcome.code)
-    row = class_rows.get(outcome.subject)
-    ladder = []
-    if illustrate and row is not None and outcome.code.startswith("BA2"):
-        ladder = [{"label": label, **estimate(row[value], row[low], row[high])} for label, value, low, high in LADDER]
-        ladder = [step for step in ladder if step["value"] is not None]
-    places = chosen["places"]
-    thumbnails = [places[image_id] for image_id in outcome.image_ids if image_id in places][:6]
-    return {
-        "code": outcome.code,
-        "title": outcome.title,
-        "scope": outcome.scope,
-        "subject": outcome.subject,
-        "level": outcome.level or LEVELS[0],
-        "sentence": outcome.sentence,
-        "measure": name,
-        "unit": unit,
-        "estimate": estimate(outcome.measured, outcome.low, outcome.high),
-        "threshold": number(outcome.threshold),
-        "n": outcome.n,
-        "p_value": number(outcome.p_value),
-        "ladder": ladder,
-        **illustration(outcome.subject if illustrate else "", chosen),
-        "thumbnails": thumbnails,
-        "place": place(outcome.code),
-        "images_total": len(outcome.image_ids),
-    }
-
-
-def _class_table(
-    result: AuditResult, class_rows: Mapping[str, Mapping[str, Any]], found: Sequence[RuleOutcome]
-) -> dict[str, Any]:
-    levels: dict[str, str] = {}
-    for item in found:
-        if item.scope in ("class", "image"):
-            levels.setdefault(item.subject, item.level or LEVELS[0])
-    order = {name: place for place, name in enumerate(levels)}
-    # Flagged classes first, then in the order of the model's outputs: past the limit only the unflagged are cut.
-    names = sorted(class_rows, key=lambda name: order.get(name, len(order)))
-    given = shown(class_rows.values())
-    rows: list[dict[str, Any]] = []
-    for name in names[:MOST_CLASSES]:
-        row = class_rows[name]
-        cells = []
-        for column in given:
-            low, high = (row[column.low], row[column.high]) if column.low else (None, None)
-            cells.append(estimate(row[column.value], low, high, _reason(row, column)))
-        rows.append(
-            {"name": name, "level": levels.get(name), "n": row["n"] or 0, "n_read": row["n_read"] or 0, "cells": cells}
-        )
-    columns: list[dict[str, Any]] = []
-    for index, column in enumerate(given):
-        scale = axis(row["cells"][index][end] for row in rows for end in ("value", "low", "high"))
-        described = {
-            "title": column.title,
-            "about": column.about,
-            "unit": column.unit,
-            "of_maps": column.reason == "attention_reason",
-        }
-        columns.append({**described, "scale": scale, "interval": bool(column.low)})
-    counts = result.info.counts
-    masks = {"estimated": counts.get("estimated_masks", 0), "with_mask": counts.get("with_mask", 0)}
-    return {"columns": columns, "rows": rows, "total": len(class_rows), "file": "classes.csv", **masks}
-
-
-def _reason(row: Mapping[str, Any], column: ClassColumn) -> str:
-    """Why the cell has no number; never empty."""
-    said = str(row[column.reason] or "") if column.reason else ""
-    if said and said != OK:
-        return said
-    if not row["n_read"]:
-        return "no readable images"
-    return "no composites to judge it by" if column.reason == "reliance_reason" else "not computed"

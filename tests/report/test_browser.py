@@ -87,7 +87,7 @@ def test_the_verdict_comes_first_with_its_level_in_words(report: Path, open_page
     assert page.locator("h1").all_inner_texts()[0].startswith("The prediction follows the background")
     assert page.locator("#verdict .level").inner_text() == "SUSPICIOUS"
     assert page.locator("#verdict .level svg").count() == 1
-    levels = page.locator(".finding > header .level").all_inner_texts()
+    levels = page.locator(".finding > details > summary .level").all_inner_texts()
     assert levels == ["SUSPICIOUS", "WATCH", "WATCH"]
 
 

@@ -50,7 +50,7 @@ def test_a_rule_without_a_text_is_no_dead_link(parts, write_run):
 def test_a_link_opens_the_fold(browser: Any, tmp_path, way):
     page = browser.new_page()
     address = write_report(write_parts(made_parts(), tmp_path / "run")).as_uri()
-    fold = page.locator("details", has=page.locator("#rule-BA201"))
+    fold = page.locator("details.rule-text", has=page.locator("#rule-BA201"))
     if way == "click":
         page.goto(address)
         assert fold.get_attribute("open") is None

@@ -94,6 +94,7 @@ def visit(context: Any, url: str, reviewer: str = "Ada") -> Any:
     page.on("pageerror", lambda error: page.problems.append(str(error)))
     page.on("dialog", lambda dialog: (page.problems.append(dialog.message), dialog.accept()))
     page.goto(url)
+    page.evaluate("document.querySelectorAll('.finding > details').forEach((fold) => (fold.open = true))")
     if reviewer:
         page.get_by_label("Reviewer").fill(reviewer)
     return page

@@ -97,7 +97,7 @@ def test_one_level_in_badge_headline_title_and_terminal(told: Any) -> None:
     assert first.startswith(f"{level}: " if failing else "No reliance on the background was shown")
     headline = page.locator("h1").inner_text()
     assert not [other for other in EVERY_LEVEL if other in headline and other != level]
-    levels = [LEVELS.index(text) for text in page.locator(".finding > header .level").all_inner_texts()]
+    levels = [LEVELS.index(text) for text in page.locator(".finding > details > summary .level").all_inner_texts()]
     assert levels == sorted(levels, reverse=True)
     assert (level == NO_RELIANCE) == headline.startswith("No reliance")
 
@@ -105,7 +105,7 @@ def test_one_level_in_badge_headline_title_and_terminal(told: Any) -> None:
 def test_nothing_rounds_to_a_negative_zero(told: Any) -> None:
     audited, run, page = told
     sentences = [outcome.sentence for outcome in run.outcomes]
-    for text in (audited.printed, run.verdict, page.locator("main").inner_text(), *sentences):
+    for text in (audited.printed, run.verdict, page.locator("main").text_content(), *sentences):
         assert not NEGATIVE_ZERO.search(text), text
     assert NEGATIVE_ZERO.search("falls by -0.00 [-0.00, 0.1]")
     assert not NEGATIVE_ZERO.search("-0.04, 1-0.5, -0.250")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bias_audit.checks.data_leaks.rule import JUDGES, strength
+from bias_audit.checks.data_leaks.rule import JUDGES, NOT_THE_MODEL, strength
 from bias_audit.checks.outcomes import number
 from bias_audit.report.cells import estimate, records
 
@@ -13,9 +13,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bias_audit.checks.base import Page
+    from bias_audit.checks.outcomes import RuleOutcome
 
 MOST_ROWS, MOST_COPIES = 15, 40
 """Largest numbers of associations and of pairs of copies in the page; leakage.csv holds all."""
+
+MOST_SAID = 3
+"""Most properties that are named in words; the table holds the others."""
+
+PROPERTY = "BA402"
 
 CODES = tuple(rule.code for rule in JUDGES)
 
@@ -33,20 +39,22 @@ def section(leakage: pd.DataFrame, page: Page) -> dict[str, Any] | None:
     Returns:
         None where the run has no outcome of these rules, else a dictionary with
         judged: list of {code, status, level, sentence}, one per outcome.
+        says: rule code -> sentence that the page has in the place of a finding's.
         rows: list of {kind, name, class_name, measure, estimate, n, p, typical}, probes of backgrounds first.
         rows_total: number of associations in all.
         copies: list of {first, label, second, other_label, place, bits, conflict}, conflicting labels first.
         copies_total: number of pairs in all.
         file: name of the table that holds all.
     """
-    judged = [
-        {"code": each.code, "status": each.status, "level": each.level, "sentence": each.sentence}
-        for each in page.result.outcomes
-        if each.code in CODES
-    ]
-    if not judged:
+    outcomes = [each for each in page.result.outcomes if each.code in CODES]
+    if not outcomes:
         return None
     table = records(leakage)
+    says = _in_words(table, outcomes)
+    judged = [
+        {"code": each.code, "status": each.status, "level": each.level, "sentence": says.get(each.code, each.sentence)}
+        for each in outcomes
+    ]
     found = [row for row in table if row["kind"] not in COPIES and number(row["value"]) is not None]
     # The probes are the question of the section: they stand first, in their order, whatever the properties say.
     probes = [row for row in found if row["kind"] != "property"]
@@ -57,12 +65,31 @@ def section(leakage: pd.DataFrame, page: Page) -> dict[str, Any] | None:
     pairs.sort(key=lambda pair: (not pair["conflict"], pair["bits"]))
     return {
         "judged": judged,
+        "says": says,
         "rows": [_described(row) for row in found[:MOST_ROWS]],
         "rows_total": len(found),
         "copies": pairs[:MOST_COPIES],
         "copies_total": len(pairs),
         "file": "leakage.csv",
     }
+
+
+def _in_words(table: Sequence[Mapping[str, Any]], outcomes: Sequence[RuleOutcome]) -> dict[str, str]:
+    """The properties that go with the label, the strongest in words, where there are more than a sentence holds."""
+    found = next((each for each in outcomes if each.code == PROPERTY and each.found), None)
+    names = dict.fromkeys(str(found.evidence.get("properties") or "").split(", ")) if found else {}
+    if len(names) <= MOST_SAID:
+        return {}
+    rows = [row for row in table if row["kind"] == "property" and row["name"] in names]
+    rows = [row for row in rows if number(row["value"]) is not None]
+    rows.sort(key=lambda row: strength(row["measure"], row["value"]), reverse=True)
+    said = "; ".join(map(_words, rows[:MOST_SAID]))
+    return {PROPERTY: f"{len(names)} properties go with the label, most of all {said}. {NOT_THE_MODEL}."}
+
+
+def _words(row: Mapping[str, Any]) -> str:
+    of = f" of {row['class_name']}" if row["class_name"] else ""
+    return f"{row['name']}{of} ({row['typical']})" if row["typical"] else f"{row['name']}{of}"
 
 
 def _described(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from bias_audit.report.cells import estimate, records
+from bias_audit.report.cue_titles import cue_titles
 from bias_audit.report.gallery import TILE_BYTES, is_picture, keep_picture
 from bias_audit.run.result import AuditResult
 
@@ -31,7 +32,8 @@ def cues_section(result: AuditResult, pictures: Mapping[str, Any], budget: int) 
         budget: bytes that all pictures of the page may take together.
 
     Returns:
-        clusters: list of {id, name, level, status, class_name, ..., counted, crops, shots}, at most MOST_SHOWN.
+        clusters: list of {id, title, level, status, class_name, ..., counted, crops, shots, rows}, at most MOST_SHOWN;
+            rows are the shots of a photo each: the photo, without the spot, and the spot pasted elsewhere.
         pictures: list of {key, jpeg, width, height, grid}, as of `gallery.arrange_pictures`.
         bytes: bytes of the budget that these pictures take.
         total: number of clusters in all.
@@ -44,6 +46,7 @@ def cues_section(result: AuditResult, pictures: Mapping[str, Any], budget: int) 
     judged = [outcome for outcome in result.outcomes if outcome.code == "BA302"]
     levels = {outcome.subject: outcome.level for outcome in judged if outcome.found}
     stored = pictures.get("clusters") or {}
+    titles = cue_titles(result)
     rows = sorted(records(result.clusters.reset_index()), key=lambda row: row["cluster_id"] not in levels)
     kept: list[dict[str, Any]] = []
     used = 0
@@ -73,7 +76,8 @@ def cues_section(result: AuditResult, pictures: Mapping[str, Any], budget: int) 
                     }
                 )
         counted = _counted(row, tiles["shots"], sheet.get("hosts"))
-        shown.append({**_described(row), "level": levels.get(row["cluster_id"]), "counted": counted, **tiles})
+        known = {"title": titles[str(row["cluster_id"])], "level": levels.get(row["cluster_id"]), "counted": counted}
+        shown.append({**_described(row), **known, **tiles, "rows": _by_photo(tiles["shots"])})
     reason = next((outcome.sentence for outcome in judged if not (outcome.judged or outcome.ignored)), "")
     return {
         "clusters": shown,
@@ -98,6 +102,13 @@ def _counted(row: Mapping[str, Any], shots: list[dict[str, Any]], hosts: Any) ->
         return None
     turned = sum(bool(shot["turned"]) for shot in pasted)
     return {"shown": turned, "of": len(pasted), "turned": round(row["turned"] * hosts), "total": hosts}
+
+
+def _by_photo(shots: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for shot in shots:
+        rows.setdefault(shot["image_id"], []).append(shot)
+    return list(rows.values())
 
 
 def _ordered(pictures: list[dict[str, Any]]) -> list[dict[str, Any]]:

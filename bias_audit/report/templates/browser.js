@@ -157,6 +157,12 @@
     open();
     if (bring(table.rowOf(event.detail))) event.preventDefault();
   });
+  document.addEventListener("bias-audit:search", (event) => {
+    open();
+    form.elements.text.value = event.detail;
+    changed(true);
+    section.scrollIntoView();
+  });
   function bring(at) {
     if (at < 0) return false;
     if (!list.rows().includes(at)) { form.reset(); state = { ...USUAL }; columns = {}; refilter(); }

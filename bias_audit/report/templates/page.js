@@ -30,6 +30,36 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
 }
 
+// A link to a finding opens it; links to what lies within a fold need no script.
+function unfold() {
+  const target = location.hash.length > 1 && !location.hash.includes("=") && document.getElementById(location.hash.slice(1));
+  if (target && target.matches(".finding")) target.querySelector("details").open = true;
+}
+addEventListener("hashchange", unfold);
+unfold();
+
+// Search: the lines of the findings and of the other outcomes, and on request the images.
+(() => {
+  const field = document.getElementById("search"), told = document.getElementById("search-told");
+  const lines = [...document.querySelectorAll(".finding, .rule-outcome")];
+  const texts = new Map(lines.map((line) => [line, line.textContent.toLowerCase()]));
+  const found = lines.filter((line) => line.matches(".finding"));
+  field.parentElement.hidden = false;
+  field.addEventListener("input", () => {
+    const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+    for (const line of lines) line.hidden = !words.every((word) => texts.get(line).includes(word));
+    told.replaceChildren();
+    if (!words.length) return;
+    told.append(`${found.filter((line) => !line.hidden).length} of ${found.length} findings. `);
+    if (!document.getElementById("browser")) return;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = `Search the images for \u201c${field.value.trim()}\u201d`;
+    button.addEventListener("click", () => document.dispatchEvent(new CustomEvent("bias-audit:search", { detail: field.value })));
+    told.append(button);
+  });
+})();
+
 // Paper has no folds: open them for printing, and close again those that were closed.
 let opened = [];
 addEventListener("beforeprint", () => {

@@ -31,6 +31,9 @@ function remaining(store, keyOf) {
   function visit(key, element) {
     // Images are shown by their browser, which says so by preventing the default.
     if (!element) return !document.dispatchEvent(new CustomEvent("bias-audit:show", { detail: key, cancelable: true }));
+    for (const fold of [element.matches(".finding") && element.querySelector("details"), element.closest("details")]) {
+      for (let each = fold; each; each = each.parentElement.closest("details")) each.open = true;
+    }
     element.tabIndex = -1;
     element.focus({ preventScroll: true });
     element.scrollIntoView();
