@@ -44,13 +44,14 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from bias_audit.checks.registry import settings_of_others
-    from bias_audit.cli.console import show_result
+    from bias_audit.cli.result import show_result
     from bias_audit.config import read_config
     from bias_audit.pipeline.rescore import rescore, thresholds_of
     from bias_audit.run.progress import Progress
     from bias_audit.run.result import load
 
     config, _ = read_config(options.config, settings_of_others(), limits=options.limits)
+    progress = Progress(options.verbosity)
     result = rescore(
         options.folder,
         masks=options.masks,
@@ -60,9 +61,9 @@ def run(options: argparse.Namespace) -> int:
         overwrite=options.overwrite,
         allow_outside=options.allow_outside,
         limits=config.limits,
-        progress=Progress(options.verbosity),
+        progress=progress,
     )
-    show_result(result, options.verbosity)
+    show_result(result, progress, what="Scored again:")
     return 0
 
 

@@ -77,6 +77,18 @@ def p_value(value: float) -> str:
     return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
 
 
+def duration(seconds: float) -> str:
+    """A time as text: "0.4 s", "12 s", "2 min 33 s", "1 h 05 min"."""
+    if seconds < 9.95:
+        return f"{seconds:z.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
 def _digits(value: float, unit: str) -> str:
     if unit == "number":
         return f"{value:z.2f}"
