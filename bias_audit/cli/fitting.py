@@ -5,7 +5,7 @@ Every function takes text that is safe to print already (`printable`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
@@ -98,12 +98,6 @@ def _hung(text: str, width: int, hanging: int) -> Iterator[str]:
     yield first
     for line in rest:
         yield " " * hanging + line
-
-
-def listed(names: Sequence[str], most: int) -> str:
-    """Names as people list them: "a", "a and b", "a, b and 12 more"."""
-    shown = list(names[:most]) if len(names) <= most else [*names[: most - 1], f"{len(names) - most + 1:,} more"]
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
 def _head(text: str, width: int) -> str:

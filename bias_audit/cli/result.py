@@ -215,10 +215,10 @@ def _stages(progress: Progress, width: int, *, whole: bool) -> list[Text]:
     """Seconds of every stage, in their order."""
     if not whole or not progress.seconds:
         return []
-    name_width = min(max(map(cells, progress.seconds)), width - 12)
+    name_width = min(max(map(cells, progress.seconds)), width - 16)
     return [
         _styled(
-            f"  {padded(cut_end(title, name_width), name_width)}  {padded(duration(seconds), 8, right=True)}", "dim"
+            f"  {padded(cut_end(title, name_width), name_width)}  {padded(duration(seconds), 12, right=True)}", "dim"
         )
         for title, seconds in progress.seconds.items()
     ]

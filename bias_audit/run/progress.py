@@ -8,7 +8,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -83,6 +85,8 @@ class Progress:
             self._print(text)
 
     def _print(self, text: str) -> None:
+        if sys.stderr.isatty():  # a log keeps a sentence on one line, where it is looked for
+            text = textwrap.fill(text, shutil.get_terminal_size().columns, break_on_hyphens=False)
         print(text, file=sys.stderr, flush=True)
 
     @contextlib.contextmanager
@@ -127,11 +131,12 @@ class Stage:
         self.title, self.total, self.unit = title, total, unit
         self.done = 0
         self._clock = clock
-        self._begun = clock()
+        self._begun = self._counted = clock()
 
     def advance(self, n: int) -> None:
         """Count `n` more units."""
         self.done += n
+        self._counted = self._clock()
 
     def elapsed(self) -> float:
         """Seconds since the stage began."""
@@ -144,11 +149,12 @@ class Stage:
         """
         known = self.total if self.total and self.total >= self.done else None
         counted = f"{self.done:,}{f' of {known:,}' if known else ''} {self.unit}".rstrip()
-        seconds = self.elapsed()
-        if not self.done or seconds < SETTLED:
+        taken = self._counted - self._begun
+        if not self.done or taken < SETTLED:
             return counted
-        left = f", {duration((known - self.done) * seconds / self.done)} left" if known and known > self.done else ""
-        return f"{counted}, {rate(self.done, seconds)}{left}"
+        waited = self._clock() - self._counted
+        left = (known - self.done) * taken / self.done - waited if known else 0.0
+        return f"{counted}, {rate(self.done, taken)}{f', {duration(left)} left' if left > 0 else ''}"
 
     def at_end(self) -> str:
         """What was done, and the seconds that it took: "40 images in 12 s"."""
