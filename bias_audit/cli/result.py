@@ -105,7 +105,8 @@ def _audited(result: AuditResult, progress: Progress, what: str, width: int) -> 
 def _classes(result: AuditResult, width: int) -> list[Text]:
     levels: dict[str, str] = {}
     for outcome in result.found():
-        if name := class_of(outcome):
+        # A finding on the data as a whole may name the class that it is strongest in, and accuses nobody.
+        if outcome.scope != "dataset" and (name := class_of(outcome)):
             levels.setdefault(name, outcome.level or LEVELS[0])
     untested = {
         outcome.subject

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -333,6 +336,24 @@ def test_the_sample_of_the_documentation(printed: Printed, tmp_path: Path) -> No
     assert max(map(cell_len, lines)) <= 80
     assert len(lines) <= 45
     assert "  wolf         100%    100%        0%  100 pp [88 to 100]  40  SUSPICIOUS" in lines
+
+
+def test_a_finding_on_the_data_is_no_level_of_the_class_that_it_names(printed: Printed) -> None:
+    run = clean()
+    leak = found("BA401", "WATCH", evidence={"class_name": "wolf"}, title="the background alone predicts the label")
+    cue = found("BA302", "CONTEXT", "husky-1a2b", "cluster", evidence={"class_name": "husky"}, title="recurring cue")
+    lines = printed(dataclasses.replace(run, outcomes=(*run.outcomes, leak, cue)))
+    ends = {line.split()[0]: line.rpartition("  ")[2].strip() for line in lines[3:5]}
+    assert ends == {"husky": "CONTEXT", "wolf": "10"}
+    assert "    BA401  wolf: the background alone predicts the label" in lines
+    assert "    BA302  husky: recurring cue" in lines, "the id of a cue says nothing"
+
+
+def test_a_log_in_ascii_gets_escapes_and_no_traceback() -> None:
+    code = "from bias_audit.cli.pipes import readers_may_leave\nwith readers_may_leave(): print('w\u00f6lf\u2026')"
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout == "w\\xf6lf\\u2026\n"
 
 
 def test_a_class_without_photos_takes_no_line(printed: Printed) -> None:
