@@ -53,13 +53,13 @@ def add(
         PREDICTIONS,
         metavar="FILE",
         type=Path,
-        help="table of predictions made elsewhere, in the place of MODEL: image_id, and a probability per class",
+        help="table of predictions made elsewhere, instead of MODEL: image_id, and a probability per class",
     )
     audit.add_argument(
         "--composites",
         metavar="DIR",
         type=Path,
-        help="pictures that `bias-audit composites` wrote, of which --predictions holds rows, too",
+        help="pictures that `bias-audit composites` wrote; --predictions holds rows of them, too",
     )
     audit.add_argument(
         "--heatmaps",

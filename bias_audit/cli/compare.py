@@ -12,8 +12,8 @@ from pathlib import Path
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     text = "compare two finished runs: what became better or worse"
     parser = commands.add_parser("compare", help=text, description=text)
-    parser.add_argument("old", metavar="OLD", type=Path, help="run folder of before")
-    parser.add_argument("new", metavar="NEW", type=Path, help="run folder of now")
+    parser.add_argument("old", metavar="OLD", type=Path, help="the earlier run folder")
+    parser.add_argument("new", metavar="NEW", type=Path, help="the later run folder")
     parser.add_argument("--out", metavar="FILE.html", type=Path, help="write a page, in the style of the report")
     parser.add_argument("--markdown", metavar="FILE.md", type=Path, help="write Markdown, for a pull request")
     parser.set_defaults(run=run)

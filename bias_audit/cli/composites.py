@@ -1,4 +1,4 @@
-"""The command `bias-audit composites DATA`: the changed pictures of an audit, for who predicts them elsewhere."""
+"""The command `bias-audit composites DATA`: the changed pictures of an audit, to be predicted elsewhere."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("data", metavar="DATA", type=place, help=DATA)
     add_objects(parser)
     parser.add_argument(
-        "--out", metavar="DIR", type=Path, required=True, help="folder of the pictures; begun, it goes on"
+        "--out", metavar="DIR", type=Path, required=True, help="folder of the pictures; an unfinished one is continued"
     )
     add_config(parser)
     add_limits(parser)

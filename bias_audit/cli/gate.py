@@ -49,7 +49,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "GitHub Actions gets its annotations",
     )
     parser.add_argument(
-        "--ci", metavar="NAME", action=_Ready, help="print a ready file for github, gitlab or pre-commit, and leave"
+        "--ci", metavar="NAME", action=_Ready, help="print a ready file for github, gitlab or pre-commit, then exit"
     )
     parser.add_argument("--example", action=_Example, nargs=0, help="print a commented gate.toml with the defaults")
     other = parser.add_mutually_exclusive_group()

@@ -221,7 +221,7 @@ def add_donors(parser: argparse.ArgumentParser) -> None:
 
 def add_seed(group: Group) -> None:
     """Add the option --seed."""
-    group.add_argument("--seed", metavar="N", type=int, help="of every random choice (default 0)")
+    group.add_argument("--seed", metavar="N", type=int, help="seed of every random choice (default 0)")
 
 
 def add_explaining(parser: argparse.ArgumentParser, title: str = "how it is explained") -> Group:
@@ -262,7 +262,7 @@ def add_strangers(parser: argparse.ArgumentParser) -> None:
 def add_config(parser: argparse.ArgumentParser) -> None:
     """Add the option --config, the file of settings and thresholds."""
     parser.add_argument(
-        "--config", metavar="FILE", type=Path, help="TOML with [audit] and [thresholds]; flags go first"
+        "--config", metavar="FILE", type=Path, help="TOML with [audit] and [thresholds]; options given here override it"
     )
 
 
@@ -293,7 +293,9 @@ def add_verbosity(parser: argparse.ArgumentParser, quiet: str = "only the verdic
     """Add the options --quiet and --verbose; `quiet` is the help text of --quiet."""
     level = parser.add_mutually_exclusive_group()
     level.add_argument("--quiet", dest="verbosity", action="store_const", const=0, default=1, help=quiet)
-    level.add_argument("--verbose", dest="verbosity", action="store_const", const=2, help="every stage")
+    level.add_argument(
+        "--verbose", dest="verbosity", action="store_const", const=2, help="every stage, its time, and all notes"
+    )
 
 
 def settings(options: argparse.Namespace) -> dict[str, Any]:

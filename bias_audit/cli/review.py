@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bias_audit.run.result import AuditResult
 
 EPILOG = """Decisions are kept in RUN/decisions.sqlite and hold for every run on the same data.
---import, --export and --next do their work and leave; without them the page is served until Ctrl-C
+--import, --export and --next do their work and exit; without them the page is served until Ctrl-C
 or SIGTERM. Either way report.html is then written with the decisions, and the exit code is 0."""
 
 
