@@ -62,7 +62,7 @@ def show_result(result: AuditResult, progress: Progress, *, what: str = "Audited
     Args:
         result: the finished run.
         progress: display of the audit's progress, which knows how long it took. Where it is quiet only the verdict is
-            printed, where it is verbose all notes and the seconds of every stage too.
+            printed, where it is verbose all findings, all notes and the seconds of every stage.
         what: what was done with the photos.
     """
     if progress.verbosity == QUIET:
@@ -80,7 +80,7 @@ def _lines(result: AuditResult, progress: Progress, what: str, width: int) -> It
     blocks = (
         _audited(result, progress, what, width),
         _classes(result, width),
-        _findings(result, width),
+        _findings(result, width, whole=whole),
         _strangers(result, width),
         [*_not_judged(result, width), *_notes(result, width, whole=whole), *_stages(progress, width, whole=whole)],
         [*_verdict(result, width), *_next_steps(result, width)],
@@ -118,13 +118,13 @@ def _classes(result: AuditResult, width: int) -> list[Text]:
     return [_styled(line, STYLES.get(level, ""), "dim" if muted else "", level) for line, level, muted in lines]
 
 
-def _findings(result: AuditResult, width: int) -> list[Text]:
+def _findings(result: AuditResult, width: int, *, whole: bool) -> list[Text]:
     """A line per finding below its level, the worst first: rule, what in plain words, and the effect with its interval.
 
     The level has a line of its own: beside it nothing of the words would be left in 80 cells.
     """
     found = result.found()
-    shown = found[:MOST_FINDINGS]
+    shown = found if whole else found[:MOST_FINDINGS]
     effects = [_effect(outcome) for outcome in shown]
     code_width = max((cells(printable(outcome.code)) for outcome in shown), default=0)
     room = width - 4 - code_width - 2 - 2
@@ -140,7 +140,7 @@ def _findings(result: AuditResult, width: int) -> list[Text]:
         line = f"    {padded(printable(outcome.code), code_width)}  {told}  {effect}"
         lines.append(_styled(cut_end(line.rstrip(), width)))
     if len(found) > len(shown):
-        lines.append(_styled(f"  and {len(found) - len(shown):,} more: report.html", "dim"))
+        lines.append(_styled(f"  and {len(found) - len(shown):,} more: report.html, or --verbose", "dim"))
     return lines
 
 

@@ -266,7 +266,7 @@ def test_of_many_classes_the_worst_are_shown_and_the_rest_counted(printed: Print
     shown = [match[1][-3:] for match in names if match]
     assert shown == [f"{n:03d}" for n in range(97, 87, -1)], "the end of a name tells the classes apart"
     assert "  and 88 more, 7 of them with findings: classes.csv" in lines
-    assert "  and 7 more: report.html" in lines
+    assert "  and 7 more: report.html, or --verbose" in lines
     assert "…" in next(line for line in lines[::-1] if line.startswith("             ")), "a verdict of names is cut"
 
 

@@ -19,7 +19,16 @@ def test_maps_that_ignore_the_model_are_not_used(tiny, command, tmp_path):
     out = tmp_path / "run"
     method = f"{__name__}:middle"
     code, said, err = command(
-        "audit", tiny.follows_background, tiny.images, "--masks", tiny.masks, "--out", out, "--method", method
+        "audit",
+        tiny.follows_background,
+        tiny.images,
+        "--masks",
+        tiny.masks,
+        "--out",
+        out,
+        "--method",
+        method,
+        "--verbose",
     )
     assert code == 0, err
     assert "BA908  randomisation: " in said
