@@ -176,6 +176,8 @@ class AuditConfig:
             _at_least("batch_size", self.batch_size, 1)
         for name in ("interventions", "discovery", "probes", "leakage"):
             _at_least(name, getattr(self, name), 0)
+        for value in (*(self.mask_foreground or ()), *([] if self.mask_ignore is None else [self.mask_ignore])):
+            _at_least("a value of a mask", value, 0)
         _at_least("donors", self.donors, 1)
         _at_least("seed", self.seed, 0)
         for name, value in self.extra:

@@ -29,6 +29,7 @@ PACKAGES = {
     "s3fs": ("s3fs", "s3fs"),
     "safetensors": ("safetensors", "safetensors"),
     "scipy": ("SciPy", "bias-audit"),
+    "shtab": ("shtab", "bias-audit[completion]"),
     "sklearn": ("scikit-learn", "bias-audit"),
     "starlette": ("Starlette", "bias-audit[review]"),
     "tensorflow": ("TensorFlow", "bias-audit[tensorflow]"),

@@ -53,13 +53,13 @@ def add(
         PREDICTIONS,
         metavar="FILE",
         type=Path,
-        help="table of predictions made elsewhere, in the place of MODEL: image_id, and a probability per class",
+        help="table of predictions made elsewhere, instead of MODEL: image_id, and a probability per class",
     )
     audit.add_argument(
         "--composites",
         metavar="DIR",
         type=Path,
-        help="pictures that `bias-audit composites` wrote, of which --predictions holds rows, too",
+        help="pictures that `bias-audit composites` wrote; --predictions holds rows of them, too",
     )
     audit.add_argument(
         "--heatmaps",
@@ -111,11 +111,12 @@ def run(options: argparse.Namespace) -> int:
         from bias_audit.run.result import load
 
         load(options.baseline)
-    from bias_audit.cli.console import show_result
+    from bias_audit.cli.result import show_result
     from bias_audit.models.doors import folder_name
     from bias_audit.pipeline.audit import audit
     from bias_audit.run.progress import Progress
 
+    progress = Progress(options.verbosity)
     about = options.predictions.stem if options.predictions else folder_name(options.model)
     result = audit(
         options.model,
@@ -137,11 +138,11 @@ def run(options: argparse.Namespace) -> int:
         ignore=options.ignore,
         config=config,
         thresholds=thresholds,
-        progress=Progress(options.verbosity),
+        progress=progress,
         **source_options(options),
     )
     judged = None
     if options.gate is not None or options.baseline is not None:
         judged = gate.judge_and_write(result.path, options.gate, options.baseline)  # before anything is printed
-    show_result(result, options.verbosity)
+    show_result(result, progress)
     return 0 if judged is None else gate.show(judged, result.path)

@@ -9,7 +9,6 @@ import argparse
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import NoReturn
 
 import bias_audit
 from bias_audit import packages, users_code
@@ -18,6 +17,7 @@ from bias_audit.cli import (
     audit,
     benchmark,
     compare,
+    completion,
     composites,
     data,
     demo,
@@ -32,6 +32,7 @@ from bias_audit.cli import (
     rule,
 )
 from bias_audit.cli.options import EXIT_CODES
+from bias_audit.cli.parser import Parser
 from bias_audit.cli.pipes import readers_may_leave
 from bias_audit.errors import BiasAuditError
 from bias_audit.limits.watchdog import late_calls_end_the_process
@@ -41,6 +42,7 @@ EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED = 2, 101, 130
 
 COMMANDS = (
     data, inspect, explain, composites, gate, report, rule, review, compare, history, rescore, name, demo, benchmark,
+    completion,
 )  # fmt: skip
 """Modules of the commands, in the order in which the help lists them after `audit`."""
 
@@ -98,16 +100,9 @@ def _bug() -> int:
     return EXIT_BUG
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose messages can be printed, whatever was typed."""
-
-    def error(self, message: str) -> NoReturn:
-        super().error(printable(message))
-
-
 def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     """The parser of all commands; for `audit`, checks of other packages are imported, since they add options."""
-    parser: argparse.ArgumentParser = _Parser(
+    parser: argparse.ArgumentParser = Parser(
         prog="bias-audit",
         description="Does an image classifier look at the object, or at the background? Audit it before you trust it.",
         epilog=EXIT_CODES,
@@ -120,6 +115,11 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     for command in COMMANDS:
         command.add(commands)
     return parser
+
+
+def every_command() -> argparse.ArgumentParser:
+    """The parser of all commands, with the options of installed checks of other packages."""
+    return _parser(["audit"])
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""The command `bias-audit composites DATA`: the changed pictures of an audit, for who predicts them elsewhere."""
+"""The command `bias-audit composites DATA`: the changed pictures of an audit, to be predicted elsewhere."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bias_audit.cli.options import (
     DATA,
@@ -21,6 +22,10 @@ from bias_audit.cli.options import (
     settings,
     source_options,
 )
+from bias_audit.run.printable import printable
+
+if TYPE_CHECKING:
+    from bias_audit.checks.background.write import Written
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -46,7 +51,6 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from bias_audit.cli.console import show_written
     from bias_audit.config import read_config
     from bias_audit.pipeline.composites import write_composites
     from bias_audit.run.progress import Progress
@@ -64,5 +68,27 @@ def run(options: argparse.Namespace) -> int:
         progress=Progress(options.verbosity),
         **source_options(options),
     )
-    show_written(made, options.out, options.verbosity)
+    _show(made, options.out, options.verbosity)
     return 0
+
+
+def _show(made: Written, folder: Path, verbosity: int) -> None:
+    """Print how many pictures were written, and what comes next.
+
+    Args:
+        made: what was written.
+        folder: where.
+        verbosity: QUIET, NORMAL or VERBOSE; with QUIET the numbers only.
+    """
+    from bias_audit.run.progress import QUIET
+
+    changed = sum(made.changed_of.values())
+    print(f"{made.composites:,} composites of {changed:,} photos, and {made.photos:,} photos as they are")
+    if verbosity == QUIET:
+        return
+    if without := [name for name, count in made.changed_of.items() if not count]:
+        print(printable(f"none of {', '.join(without[:10])}{', ...' if len(without) > 10 else ''}"))
+    if made.unreadable:
+        print(f"{made.unreadable} photos could not be read")
+    print(printable(f"predict every image_id of {folder / 'manifest.csv'} (a path in the folder), then"))
+    print(printable(f"  bias-audit audit --predictions FILE DATA --composites {folder}   with the same options"))

@@ -15,15 +15,15 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from bias_audit.cli.console import show_result
+    from bias_audit.cli.result import show_result
     from bias_audit.pipeline.audit import audit
     from bias_audit.planted.demo import build_demo
     from bias_audit.run.progress import Progress
 
-    progress = Progress(options.verbosity)
-    demo = build_demo(options.out, progress.note)
+    demo = build_demo(options.out, Progress(options.verbosity).note)
+    progress = Progress(options.verbosity)  # of the audit alone: the training is none
     result = audit(
         demo.model, demo.images, masks=demo.masks, out=options.out / "run", overwrite=True, progress=progress
     )
-    show_result(result, options.verbosity)
+    show_result(result, progress)
     return 0

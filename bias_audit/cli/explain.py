@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from bias_audit.cli.console import LOG_WIDTH, open_console, text
 from bias_audit.cli.options import (
     MODEL,
     add_config,
@@ -16,6 +19,13 @@ from bias_audit.cli.options import (
     settings,
     words,
 )
+from bias_audit.run.printable import printable
+
+if TYPE_CHECKING:
+    from bias_audit.heatmaps.explanation import Explained
+
+MOST_PICTURES = 50
+"""Largest number of rows in the table of pictures; explain.csv holds all."""
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -37,10 +47,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from bias_audit.cli.console import show_explained
     from bias_audit.config import read_config
     from bias_audit.heatmaps.explanation import default_folder, explain, read_labels
-    from bias_audit.run.progress import Progress
+    from bias_audit.run.progress import QUIET, Progress
 
     config, _ = read_config(options.config, **settings(options))
     out = options.out or default_folder(options.model)
@@ -56,5 +65,37 @@ def run(options: argparse.Namespace) -> int:
         progress=Progress(options.verbosity),
         keep_maps=False,
     )
-    show_explained(records, out, options.verbosity)
+    if options.verbosity != QUIET:
+        _show(records, out)
     return 0
+
+
+def _show(records: Sequence[Explained], folder: Path) -> None:
+    """Print predictions of single pictures, pictures that could not be read, and the folder of the overlays.
+
+    Args:
+        records: result of `explanation.explain`; at least one picture was read.
+        folder: folder of overlays, maps and explain.csv.
+    """
+    from rich.table import Table
+
+    console = open_console(LOG_WIDTH)
+    read = [record for record in records if record.top]
+    ranks = max(len(record.top) for record in read)
+    table = Table()
+    table.add_column("picture", overflow="fold")  # a path that is cut names no file
+    for title in ("predicted", *("second", "third")[: ranks - 1], "map shows", "overlay"):
+        table.add_column(title)
+    for record in read[:MOST_PICTURES]:
+        top = [text(f"{name} {probability:z.3f}") for name, probability in record.top]
+        drawn = record.overlay.name if record.overlay else ""
+        table.add_row(text(record.path), *top, text(record.explained), text(drawn))
+    console.print(table)
+    if len(read) > MOST_PICTURES:
+        console.print(f"... and {len(read) - MOST_PICTURES} more pictures in explain.csv")
+    unread = [record for record in records if not record.top]
+    for record in unread[:MOST_PICTURES]:
+        console.print(text(f"not read: {record.path}: {record.status_reason}", "yellow"))
+    if len(unread) > MOST_PICTURES:
+        console.print(f"... and {len(unread) - MOST_PICTURES} more that could not be read, in explain.csv")
+    print(f"\nOverlays, maps and explain.csv: {printable(folder)}")

@@ -150,7 +150,7 @@ def show(gate: GateResult, folder: Path, printed: Sequence[str] = (), told: str 
         printed: names of formats to print in place of the table.
         told: line that says where the thresholds come from, see `judge_folder`.
     """
-    from bias_audit.cli.console import show_gate
+    from bias_audit.cli.gate_table import show_gate
     from bias_audit.gate.formats import FORMATS, place_of
     from bias_audit.run.printable import printable
     from bias_audit.run.progress import Progress

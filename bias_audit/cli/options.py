@@ -305,7 +305,9 @@ def add_verbosity(parser: argparse.ArgumentParser, quiet: str = "only the verdic
     """Add the options --quiet and --verbose; `quiet` is the help text of --quiet."""
     level = parser.add_mutually_exclusive_group()
     level.add_argument("--quiet", dest="verbosity", action="store_const", const=0, default=1, help=quiet)
-    level.add_argument("--verbose", dest="verbosity", action="store_const", const=2, help="every stage")
+    level.add_argument(
+        "--verbose", dest="verbosity", action="store_const", const=2, help="every stage, its time, and all notes"
+    )
 
 
 def settings(options: argparse.Namespace) -> dict[str, Any]:

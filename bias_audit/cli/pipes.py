@@ -68,7 +68,8 @@ def _patient(stream: TextIO | None) -> TextIO:
     return _Printed(
         file,
         stream.encoding,
-        stream.errors,
+        # An ellipsis, or the name of a class, must not end a command whose log takes ASCII only.
+        "backslashreplace" if stream.errors == "strict" else stream.errors,
         line_buffering=stream.line_buffering,
         write_through=stream.write_through,
     )

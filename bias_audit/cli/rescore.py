@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from bias_audit.cli.parser import did_you_mean
+
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     from bias_audit.cli import options as cli_options
@@ -44,13 +46,16 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from bias_audit.checks.registry import settings_of_others
-    from bias_audit.cli.console import show_result
+    from bias_audit.cli.result import show_result
     from bias_audit.config import read_config
+    from bias_audit.pipeline.judge import refuse_unknown
     from bias_audit.pipeline.rescore import rescore, thresholds_of
     from bias_audit.run.progress import Progress
     from bias_audit.run.result import load
 
+    refuse_unknown(options.ignore)
     config, _ = read_config(options.config, settings_of_others(), limits=options.limits)
+    progress = Progress(options.verbosity)
     result = rescore(
         options.folder,
         masks=options.masks,
@@ -60,14 +65,18 @@ def run(options: argparse.Namespace) -> int:
         overwrite=options.overwrite,
         allow_outside=options.allow_outside,
         limits=config.limits,
-        progress=Progress(options.verbosity),
+        progress=progress,
     )
-    show_result(result, options.verbosity)
+    show_result(result, progress, what="Scored again:")
     return 0
 
 
 def _threshold(text: str) -> tuple[str, str]:
+    from bias_audit.checks.thresholds import MEANINGS
+
     name, equals, number = text.partition("=")
     if not equals or not name or not number:
         raise argparse.ArgumentTypeError(f"{text!r} is no threshold; write NAME=NUMBER, for instance min_gap=0.1")
+    if name not in MEANINGS:
+        raise argparse.ArgumentTypeError(f"no threshold {name!r}{did_you_mean(name, MEANINGS)}")
     return name, number

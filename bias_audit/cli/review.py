@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bias_audit.run.result import AuditResult
 
 EPILOG = """Decisions are kept in RUN/decisions.sqlite and hold for every run on the same data.
---import, --export and --next do their work and leave; without them the page is served until Ctrl-C
+--import, --export and --next do their work and exit; without them the page is served until Ctrl-C
 or SIGTERM. Either way report.html is then written with the decisions, and the exit code is 0."""
 
 
@@ -33,7 +33,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--model", metavar="MODEL", type=Path, help="the audited model: regions drawn in the page are tested on it"
     )
-    parser.add_argument("--port", metavar="N", type=int, help="on 127.0.0.1 (default: 8321, else a free one; 0 = free)")
+    parser.add_argument(
+        "--port", metavar="N", type=_port, help="on 127.0.0.1 (default: 8321, else a free one; 0 = free)"
+    )
     parser.add_argument("--no-browser", action="store_true", help="print the address only")
     parser.add_argument(
         "--from", dest="older", metavar="RUN", type=Path, help="take over the decisions of another run on the same data"
@@ -72,6 +74,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     cli_options.add_allow_outside(trusted)
     cli_options.add_limits(parser)
     parser.set_defaults(run=run)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; it is a number from 0 to 65535")
+    return int(text)
 
 
 def run(options: argparse.Namespace) -> int:

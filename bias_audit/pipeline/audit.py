@@ -33,7 +33,7 @@ from bias_audit.heatmaps.methods import AUTO, DEFAULT, Explainer, check_method
 from bias_audit.heatmaps.permutation_tie import Tie
 from bias_audit.models.decoding import geometry_of
 from bias_audit.models.doors import check_model, load_model
-from bias_audit.models.segmenters.loading import find_estimate, segmenter_hash
+from bias_audit.models.segmenters.loading import check_segmenter, find_estimate, segmenter_hash
 from bias_audit.models.trained_with import settled
 from bias_audit.pipeline import beforehand, changes, in_memory, outlines, results, summaries
 from bias_audit.pipeline.finish import check_pictures, conclude, finish
@@ -138,6 +138,11 @@ def audit(
     thresholds = thresholds or Thresholds()
     refuse_unknown(ignore)
     check_method(config.method)
+    if config.segmenter is not None and config.segmenter != outlines.NONE:
+        check_segmenter(config.segmenter)
+    if config.preprocess != AUTO_PREPROCESS:
+        find_preprocess(config.preprocess, channels=3)
+    reading = reading_of(how, config, outside=allow_outside)
     run = Run(Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="bias-audit-")), progress.note)
     run.check(resume=resume, overwrite=overwrite)
     results.refuse_both(model, predictions, composites, heatmaps, strangers, config)
@@ -152,8 +157,7 @@ def audit(
         kept = in_memory.put_on_disk(
             given_data, run, cache, config, progress, resume=resume, overwrite=overwrite, temporary=out is None
         )
-        data, allow_outside = kept.listing, allow_outside or kept.outside
-    reading = reading_of(how, config, outside=allow_outside)
+        data, reading = kept.listing, dataclasses.replace(reading, outside=allow_outside or kept.outside)
     dataset = open_data(data_address(data), masks, boxes, config, reading)
     config = outlines.settled(config, dataset)
     groups = group_codes(dataset, config.cluster)

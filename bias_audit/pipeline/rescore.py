@@ -79,6 +79,7 @@ def rescore(
         BiasAuditError: the run is unfinished or has no shards, the data have changed, or the folder of masks is wrong.
     """
     progress = progress or Progress(QUIET)
+    refuse_unknown(ignore)
     old = load(folder)
     target = Path(out) if out is not None else old.path.with_name(f"{old.path.name}-rescored")
     if target.resolve() == old.path.resolve():
@@ -87,7 +88,6 @@ def rescore(
             "Name another folder with --out.",
         )
     checks = registry.of_run(old.path)
-    refuse_unknown(ignore)
     run, before = Run(target), Run(old.path)
     run.check(resume=False, overwrite=overwrite)
     config = config_of(old.info).changed({"limits": limits})

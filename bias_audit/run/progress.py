@@ -1,4 +1,4 @@
-"""Display of an audit's progress: a bar on a terminal, a few lines in a log, nothing when quiet.
+"""Display of an audit's progress: a line per stage on a terminal, a few lines in a log, nothing when quiet.
 
 All messages also go to the logger `bias_audit`, whatever is shown, so that a program that audits quietly can keep them.
 """
@@ -8,11 +8,15 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from bias_audit.run.printable import printable
+from bias_audit.run.quantities import duration
 
 LOG = logging.getLogger("bias_audit")
 
@@ -21,18 +25,32 @@ QUIET, NORMAL, VERBOSE = 0, 1, 2
 LOG_EVERY = 15.0
 """Seconds between two lines about a stage where there is no terminal."""
 
+SETTLED = 1.0
+"""Seconds of a stage before a rate or a time left is told: the first units often take longest."""
+
+TICK, CROSS = "\N{CHECK MARK}", "\N{BALLOT X}"
+
 Advance = Callable[[int], None]
 
 
 class Progress:
-    """Display of stages: a bar with rate and time left on a terminal, a few lines in a log, nothing when quiet.
+    """Display of stages: on a terminal a line each, which ends with a tick; a few lines in a log; nothing when quiet.
 
     Args:
         verbosity: QUIET, NORMAL or VERBOSE.
+
+    Attributes:
+        seconds: title of each finished stage -> the seconds that it took, in the order of their beginnings.
     """
 
     def __init__(self, verbosity: int = NORMAL) -> None:
         self.verbosity = verbosity
+        self.seconds: dict[str, float] = {}
+        self._begun = time.monotonic()
+
+    def elapsed(self) -> float:
+        """Seconds since the display was made."""
+        return time.monotonic() - self._begun
 
     @contextlib.contextmanager
     def stage(self, title: str, total: int | None, unit: str = "") -> Iterator[Advance]:
@@ -46,16 +64,11 @@ class Progress:
             unit: what is counted, in the plural.
         """
         LOG.debug("%s begins", title)
-        start, done = time.monotonic(), 0
-        with self._shown(title, total, unit) as advance:
-
-            def count(n: int) -> None:
-                nonlocal done
-                done += n
-                advance(n)
-
-            yield count
-        LOG.info("%s:%s in %.1f s", title, f" {done} {unit}" if done else "", time.monotonic() - start)
+        stage = Stage(title, total, unit)
+        with self._shown(stage) as advance:
+            yield advance
+        self.seconds[title] = self.seconds.get(title, 0.0) + stage.elapsed()
+        LOG.info("%s:%s in %.1f s", title, f" {stage.done} {unit}" if stage.done else "", stage.elapsed())
 
     def note(self, text: str) -> None:
         """Print a sentence on stderr, unless quiet; it is logged at INFO."""
@@ -72,67 +85,136 @@ class Progress:
             self._print(text)
 
     def _print(self, text: str) -> None:
+        if sys.stderr.isatty():  # a log keeps a sentence on one line, where it is looked for
+            text = textwrap.fill(text, shutil.get_terminal_size().columns, break_on_hyphens=False)
         print(text, file=sys.stderr, flush=True)
 
     @contextlib.contextmanager
-    def _shown(self, title: str, total: int | None, unit: str) -> Iterator[Advance]:
+    def _shown(self, stage: Stage) -> Iterator[Advance]:
         if self.verbosity == QUIET:
-            yield lambda n: None
+            yield stage.advance
         elif sys.stderr.isatty():
-            with self._bar(title, total, unit) as advance:
+            with _bar(stage) as advance:
                 yield advance
         else:
-            yield from self._lines(title, total, unit)
+            yield from self._lines(stage)
 
-    @contextlib.contextmanager
-    def _bar(self, title: str, total: int | None, unit: str) -> Iterator[Advance]:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            SpinnerColumn,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-        from rich.progress import Progress as RichProgress
-
-        counted = (MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn()) if total else ()
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), *counted, TimeElapsedColumn())
-        start, done = time.monotonic(), 0
-        # A terminal of its own: importing TensorFlow silences the process's stderr for seconds.
-        terminal = os.fdopen(os.dup(sys.stderr.fileno()), "w")
-        with terminal, RichProgress(*columns, console=Console(file=terminal)) as bars:
-            task = bars.add_task(title, total=total, rate="")
-
-            def advance(n: int) -> None:
-                nonlocal done
-                done += n
-                rate = done / max(time.monotonic() - start, 1e-9)
-                bars.update(task, advance=n, rate=f"{rate:z.0f} {unit}/s")
-
-            yield advance
-            if total:
-                bars.update(task, completed=total)
-
-    def _lines(self, title: str, total: int | None, unit: str) -> Iterator[Advance]:
-        start = last = time.monotonic()
-        done = 0
+    def _lines(self, stage: Stage) -> Iterator[Advance]:
+        last = time.monotonic()
         if self.verbosity == VERBOSE:
-            self._print(f"{title} ...")
+            self._print(f"{stage.title} ...")
 
         def advance(n: int) -> None:
-            nonlocal done, last
-            done += n
+            nonlocal last
+            stage.advance(n)
             now = time.monotonic()
             if now - last >= LOG_EVERY:
                 last = now
-                rate = done / (now - start)
-                left = f", {(total - done) / rate:z.0f} s left" if total and rate else ""
-                self._print(f"{title}: {done}{f' of {total}' if total else ''} {unit}, {rate:z.0f}/s{left}")
+                self._print(f"{stage.title}: {stage.so_far()}")
 
         yield advance
-        seconds = time.monotonic() - start
-        if seconds >= 2 or self.verbosity == VERBOSE:
-            counted = f" {done} {unit}" if done else ""
-            self._print(f"{title}:{counted} in {seconds:z.1f} s")
+        if stage.elapsed() >= 2 or self.verbosity == VERBOSE:
+            self._print(f"{stage.title}: {stage.at_end()}")
+
+
+class Stage:
+    """A stage that is running: how many of its units are done, and how fast.
+
+    Args:
+        title, total, unit: see `Progress.stage`.
+        clock: gives the seconds since some moment.
+    """
+
+    def __init__(
+        self, title: str, total: int | None, unit: str = "", clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.title, self.total, self.unit = title, total, unit
+        self.done = 0
+        self._clock = clock
+        self._begun = self._counted = clock()
+
+    def advance(self, n: int) -> None:
+        """Count `n` more units."""
+        self.done += n
+        self._counted = self._clock()
+
+    def elapsed(self) -> float:
+        """Seconds since the stage began."""
+        return self._clock() - self._begun
+
+    def so_far(self) -> str:
+        """What is done, how fast, and what is left where that is known: "12 of 40 images, 2.5 s each, 1 min 10 s left".
+
+        A total that turned out too small is not told.
+        """
+        known = self.total if self.total and self.total >= self.done else None
+        counted = f"{self.done:,}{f' of {known:,}' if known else ''} {self.unit}".rstrip()
+        taken = self._counted - self._begun
+        if not self.done or taken < SETTLED:
+            return counted
+        waited = self._clock() - self._counted
+        left = (known - self.done) * taken / self.done - waited if known else 0.0
+        return f"{counted}, {rate(self.done, taken)}{f', {duration(left)} left' if left > 0 else ''}"
+
+    def at_end(self) -> str:
+        """What was done, and the seconds that it took: "40 images in 12 s"."""
+        counted = f"{self.done:,} {self.unit}".rstrip() + " " if self.done else ""
+        return f"{counted}in {duration(self.elapsed())}"
+
+
+def rate(done: int, seconds: float) -> str:
+    """How fast units are done: "37/s", "3.2/s", and below one a second "2.5 s each".
+
+    Args:
+        done: number of units, at least 1.
+        seconds: the time that they took, above 0.
+    """
+    per_second = done / seconds
+    if per_second < 0.95:
+        return f"{duration(seconds / done)} each"
+    return f"{per_second:.1f}/s" if per_second < 9.95 else f"{per_second:,.0f}/s"
+
+
+@contextlib.contextmanager
+def _bar(stage: Stage) -> Iterator[Advance]:
+    """The line of a stage on a terminal: a spinner, the title, a bar where the total is known, and what is done.
+
+    At the end the spinner becomes a tick, or a cross where an exception ended the stage.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, Task, TextColumn
+    from rich.progress import Progress as RichProgress
+    from rich.text import Text
+
+    class Mark(SpinnerColumn):
+        def render(self, task: Task) -> Any:
+            end = task.fields["end"]
+            return Text(end, style="green" if end == TICK else "red") if end else super().render(task)
+
+    class Bar(ProgressColumn):
+        def render(self, task: Task) -> Any:
+            running = stage.total and not task.fields["end"]
+            return BarColumn(bar_width=12).render(task) if running else Text("")
+
+    class Done(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            if task.fields["end"]:
+                return Text(stage.at_end(), style="dim")
+            return Text(stage.so_far() if stage.done else duration(stage.elapsed()), no_wrap=True, overflow="ellipsis")
+
+    # A terminal of its own: importing TensorFlow silences the process's stderr for seconds.
+    terminal = os.fdopen(os.dup(sys.stderr.fileno()), "w")
+    title = TextColumn("{task.description}", markup=False)
+    with terminal, RichProgress(Mark(), title, Bar(), Done(), console=Console(file=terminal)) as bars:
+        task = bars.add_task(stage.title, total=stage.total, end="")
+
+        def advance(n: int) -> None:
+            stage.advance(n)
+            bars.update(task, advance=n)
+
+        end = CROSS
+        try:
+            yield advance
+            end = TICK
+        finally:
+            bars.update(task, end=end)

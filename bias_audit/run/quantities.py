@@ -126,6 +126,18 @@ def _fixed(value: float, unit: str, further: int) -> str:
     return f"{shown:z,.{_DECIMALS[unit] + further}f}"
 
 
+def duration(seconds: float) -> str:
+    """A time as text: "0.4 s", "12 s", "2 min 33 s", "1 h 05 min"."""
+    if seconds < 9.95:
+        return f"{seconds:z.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
 def _digits(value: float, unit: str) -> str:
     if unit == "ratio":
         return ratio(value)

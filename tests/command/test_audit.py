@@ -23,7 +23,7 @@ def test_a_model_that_follows_the_background_is_convicted(tiny, command, tmp_pat
     code, out, err = command("audit", tiny.follows_background, tiny.images, "--masks", tiny.masks, "--out", run)
     assert code == 0, err
     assert "SUSPICIOUS" in out
-    assert str(run / "report.html") in out
+    assert "".join(str(run / "report.html").split()) in "".join(out.split()), "a long path goes on in the next line"
     for subject, outcome in outcomes(run, "BA201").items():
         assert (outcome["status"], outcome["level"]) == ("found", "SUSPICIOUS"), subject
         assert outcome["measured"] == 1.0  # every composite follows the background, by construction
@@ -40,7 +40,7 @@ def test_a_model_that_follows_the_object_is_not(tiny, command, tmp_path):
     code, out, err = command("audit", tiny.follows_object, tiny.images, "--masks", tiny.masks, "--out", run)
     assert code == 0, err
     assert {outcome["status"] for outcome in outcomes(run, "BA201").values()} == {"passed"}
-    assert out.startswith("No reliance on the background was shown")
+    assert "\n NO RELIANCE SHOWN  " in out
 
 
 def test_tables_follow_the_schema_and_csv_equals_parquet(finished):

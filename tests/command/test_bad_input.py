@@ -72,7 +72,7 @@ def test_wrong_calls(tiny, command, tmp_path):
         ((good, photos, "--class-map", text), "is not valid JSON"),
         ((good, photos, "--config", tmp_path / "none.toml"), "cannot read the configuration"),
         ((good, photos, "--resume", "--overwrite"), "contradict"),
-        ((good, photos, "--nonsense"), "unrecognized arguments"),
+        ((good, photos, "--nonsense"), "no option '--nonsense'"),
         ((good,), "required"),
     ]
     for number, (arguments, sentence) in enumerate(calls):

@@ -152,7 +152,7 @@ class TestPackages:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
         extras = project["optional-dependencies"]
         declared = {_module(text): "bias-audit" for text in project["dependencies"]}
-        names = {"tensorflow", "torch", "onnx", "review", "keras2", "dicom", "remote"}
+        names = {"tensorflow", "torch", "onnx", "review", "keras2", "completion", "dicom", "remote"}
         for extra in names:
             for text in extras[extra]:
                 if not text.startswith("bias-audit["):

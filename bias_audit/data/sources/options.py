@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from bias_audit.data.class_numbers import ClassMap
+from bias_audit.errors import ConfigError
 from bias_audit.limits.bounds import DEFAULTS, Limits
 
 if TYPE_CHECKING:
@@ -52,6 +53,10 @@ class SourceOptions:
     def __post_init__(self) -> None:
         if isinstance(self.images, os.PathLike):  # a run keeps it as text
             object.__setattr__(self, "images", os.fspath(self.images))
+        for name in ("sample", "object_size"):
+            value = getattr(self, name)
+            if value is not None and (type(value) is not int or value < 1):
+                raise ConfigError(f"--{name.replace('_', '-')} must be a number of at least 1, got {value!r}")
 
     @classmethod
     def given(

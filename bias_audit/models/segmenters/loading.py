@@ -47,14 +47,23 @@ def find_estimate(
     """
     if segmenter is None:
         return None
+    check_segmenter(segmenter)
     if is_network(segmenter):
         return estimator(load_segmenter(Path(segmenter), custom_objects, limits), segmenter)
-    if segmenter != AUTO and ":" not in segmenter:
+    return estimator(find_function(segmenter), segmenter)
+
+
+def check_segmenter(segmenter: str) -> None:
+    """Refuse what names no segmenter, before a model is loaded.
+
+    Raises:
+        ConfigError: neither "auto" nor the name of a model file or a function.
+    """
+    if segmenter != AUTO and ":" not in segmenter and not is_network(segmenter):
         raise ConfigError(
             f"segmenter must be auto, a .keras, .h5, .tflite or .onnx file or module:function, got {segmenter!r}",
             "Any other model goes through a function of yours: image -> mask.",
         )
-    return estimator(find_function(segmenter), segmenter)
 
 
 def is_network(segmenter: str) -> bool:
