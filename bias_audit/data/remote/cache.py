@@ -86,7 +86,10 @@ class Cache:
         """
         with self._one(key):
             opened = self.opened(key)
-            if opened is None or opened[0] != stamp:
+            if opened is not None and opened[0] != stamp:
+                opened[1].close()
+                opened = None
+            if opened is None:
                 self._fill(key, stamp, fetch)
                 opened = self.opened(key)
             if opened is None:
