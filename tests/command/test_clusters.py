@@ -119,8 +119,11 @@ def test_a_name_lasts_and_a_legitimate_cue_is_no_accusation(photos, tmp_path, co
     cluster = first.clusters.index[0]
     assert first.level == "CONFIRMED"
     assert "follows a cue that recurs in the images: disc (BA302)" in first.verdict
-    code, out, _ = command("name", runs / "first", cluster, "<b>tag</b>", "--legitimate", "--by", "Ada")
-    assert code == 0
+    (found,) = (each for each in first.outcomes if each.code == "BA302")
+    title = str(found.evidence["title"])
+    assert (found.subject, title.endswith(" of disc"), cluster in found.sentence) == (cluster, True, False)
+    code, out, err = command("name", runs / "first", title, "<b>tag</b>", "--legitimate", "--by", "Ada")
+    assert code == 0, err
     assert "CONFIRMED" not in out
     again = load(runs / "first")
     (outcome,) = (each for each in again.outcomes if each.code == "BA302")

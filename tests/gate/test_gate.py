@@ -104,10 +104,11 @@ def test_rule_rows_carry_the_rules_numbers_and_identity(tmp_path: Path) -> None:
     row = row_of(judged(tmp_path, run, '\n[fail]\nclass = "WATCH"\n'), "BA201")
     assert row == GateRow(
         "class", "wolf", "BA201", 0.8, 0.4, 0.95, 0.05, FAILED, "SUSPICIOUS: What happened.", level="SUSPICIOUS",
-        finding_id=finding_id(given, run), n=10, line=3, origin="gate.toml:3",
+        finding_id=finding_id(given, run), n=10, line=3, origin="gate.toml:3", unit="points",
     )  # fmt: skip
     cue = outcome("found", "CONFIRMED", code="BA302", scope="cluster", subject="c1", evidence={"name": "snow"})
-    assert row_of(judge(run_of(cue), read_gate(None)), "BA302").cue == "snow"
+    row = row_of(judge(run_of(cue), read_gate(None)), "BA302")
+    assert (row.subject, row.cue, row.title, row.unit) == ("c1", "snow", "snow", "points")
 
 
 # -- never green by absence -----------------------------------------------------------------

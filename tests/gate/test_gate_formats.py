@@ -193,7 +193,7 @@ class TestGithub:
             "::error file=ci/a%2Cb%3Ac.toml,line=7,title=BA201 prediction follows the background%3A wolf::"
             "SUSPICIOUS: What happened.",
             "::error file=ci/a%2Cb%3Ac.toml,line=12,title=min_accuracy%3A the data set::"
-            "Accuracy is 80%; at least 90% is required.",
+            "Accuracy is 80%25; at least 90%25 is required.",
             "::warning file=ci/a%2Cb%3Ac.toml,line=7,title=BA101 attention on the background%2C compared with the "
             "other classes%3A wolf::SUSPICIOUS: What happened.",
         ]

@@ -72,7 +72,7 @@ def test_annotations_are_a_line_each(rows):
 @settings(max_examples=60, deadline=None)
 def test_markdown_tables_keep_their_columns(rows):
     text = FORMATS["markdown"](gate(*rows), PLACE)
-    lines = [line for line in text.splitlines() if line.startswith("| class |")]
+    lines = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| subject |")]
     assert len(lines) == len(rows)
-    assert {line.count("|") for line in lines} == {9}
+    assert {line.count("|") for line in lines} == {7}
     text.encode("utf-8")

@@ -167,7 +167,7 @@ def test_undecided_findings_above_watch_count_when_asked_for(result: AuditResult
     assert not (tmp_path / "without" / "training").exists()
     decide(result, 0, "legitimate context")
     write_next_steps(result, tmp_path / "with", undecided=True, progress=SILENT)
-    assert {row["finding"] for row in rows(tmp_path / "with" / "collect.csv")} == {"BA302 wolf-abc123"}
+    assert {row["finding"] for row in rows(tmp_path / "with" / "collect.csv")} == {"BA302 cue 1 of wolf"}
 
 
 def test_training_images_have_their_object_their_label_and_another_ground(result: AuditResult, tmp_path: Path):
