@@ -64,7 +64,7 @@ def worst_first(result: AuditResult) -> list[tuple[dict[str, Any], str]]:
 
 def rate(row: dict[str, Any], value: str, low: str, high: str, unit: str) -> str:
     """A number of a class with its interval, as text."""
-    return quantities.interval(*(number(row.get(name)) for name in (value, low, high)), unit)
+    return quantities.interval(number(row.get(value)), number(row.get(low)), number(row.get(high)), unit)
 
 
 def _strip(result: AuditResult) -> str:

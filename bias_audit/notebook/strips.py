@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from bias_audit.checks.outcomes import number
 from bias_audit.errors import ResultError
-from bias_audit.files.text import read_json
 from bias_audit.report.gallery import ARMS, arrange_pictures
+from bias_audit.report.page import read_pictures
 from bias_audit.run.result import AuditResult
 
 NO_PICTURES = "The run holds no pictures of pasted objects."
@@ -74,7 +73,7 @@ def strips(result: AuditResult, subject: str | None = None) -> list[Strip]:
     names = [str(row["class_name"]) for row in result.class_rows]
     if subject is not None and subject not in names:
         raise ResultError(f"the run has no class {subject!r}", f"Its classes: {', '.join(names[:12])}.")
-    pictures = _pictures(result.path)
+    pictures = read_pictures(result.path)
     composites = _mapping(pictures.get("composites"))
     if subject is None:
         worst = dict.fromkeys(outcome.subject for outcome in result.found() if outcome.scope == "class")
@@ -104,11 +103,6 @@ def _strip(subject: str, photo: Mapping[str, Any], jpegs: Mapping[str, str]) -> 
 
 def _tile(entry: Mapping[str, Any], jpegs: Mapping[str, str], text: str, right: bool | None) -> Tile:
     return Tile(jpegs[entry["key"]], text, str(entry["predicted"]), number(entry["probability"]), right)
-
-
-def _pictures(folder: Path) -> Mapping[str, Any]:
-    hint = "Run the audit again, or delete the file: everything else of the run works without it."
-    return _mapping(read_json(folder / "pictures.json", ResultError, hint=hint))
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

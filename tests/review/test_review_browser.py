@@ -119,6 +119,9 @@ def saved(page: Any) -> None:
 def test_a_decision_survives_a_reload_and_a_killed_server(serve: Any, context: Any, run: Path) -> None:
     server, reader = serve(), context()
     page = visit(reader, server.url)
+    press(page, "Bias")
+    decided(page, "bias by Ada")
+    assert card(page).locator(":required").count() == 0, "what the gate needs of a waiver is not asked of a bias"
     press(page, "Legitimate context")
     decided(page, "legitimate context by Ada")
     needed = card(page).locator(".decide-needed")
@@ -128,11 +131,7 @@ def test_a_decision_survives_a_reload_and_a_killed_server(serve: Any, context: A
     assert card(page).locator(":required").count() == 2
     page.keyboard.press("Tab")
     decided(page, "holds until 2099-12-31: huskies live in snow")
-    assert needed.is_hidden()
-    press(page, "Bias")
-    assert card(page).locator(":required").count() == 0, "what the gate needs of a waiver is not asked of a bias"
-    press(page, "Legitimate context")
-    decided(page, "holds until 2099-12-31: huskies live in snow")
+    needed.wait_for(state="hidden")
     saved(page)
     page.reload()
     decided(page, "huskies live in snow")
