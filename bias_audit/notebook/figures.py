@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 import textwrap
+import warnings
 from typing import Any
 
 import cv2
@@ -38,7 +39,9 @@ class Figure(MatplotlibFigure):
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
-        self.savefig(buffer, format="png", dpi=110, bbox_inches="tight")
+        with warnings.catch_warnings():  # a box in the place of a sign says as much
+            warnings.filterwarnings("ignore", "Glyph .* missing from font")
+            self.savefig(buffer, format="png", dpi=110, bbox_inches="tight")
         return buffer.getvalue()
 
 
