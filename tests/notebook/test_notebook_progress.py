@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 import types
-from collections.abc import Iterator
 
 import pytest
 
@@ -24,7 +23,7 @@ class Output:
 
 
 @pytest.fixture
-def output(monkeypatch: pytest.MonkeyPatch) -> Iterator[Output]:
+def output(monkeypatch: pytest.MonkeyPatch) -> Output:
     made = Output()
 
     def display(page: str, *, display_id: bool) -> Output:
@@ -40,7 +39,7 @@ def output(monkeypatch: pytest.MonkeyPatch) -> Iterator[Output]:
     inside.HTML, inside.display = str, display
     monkeypatch.setitem(sys.modules, "IPython", ipython)
     monkeypatch.setitem(sys.modules, "IPython.display", inside)
-    yield made
+    return made
 
 
 def test_elsewhere_nothing_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
