@@ -102,8 +102,8 @@ def strip_figure(result: AuditResult, subject: str | None = None) -> Figure:
         )
     columns = max(len(strip.tiles) for strip in made)
     figure = Figure(figsize=(2.1 * columns, 2.4 * len(made) + 0.5), layout="constrained")
-    title = _title(result, made[0].subject)
-    figure.suptitle(title, parse_math=False, x=0.01, ha="left", fontsize="medium")
+    title = textwrap.fill(_title(result, made[0].subject), 26 * columns)
+    figure.suptitle(title, parse_math=False, x=0.01, ha="left", fontsize="small")
     panels = figure.subplots(len(made), columns, squeeze=False)
     for strip, line in zip(made, panels, strict=True):
         for axes in line:

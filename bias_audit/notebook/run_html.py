@@ -93,7 +93,8 @@ def _drawn(strip: Strip) -> str:
 
 
 def _classes(result: AuditResult) -> str:
-    headings = (("class", _CELL), ("photos", _NUMBER), *((name, _NUMBER) for name, *_ in RATES), ("finding", _CELL))
+    wrapped = _NUMBER.replace("nowrap", "normal")  # else the headings make the table wider than a notebook
+    headings = (("class", _CELL), ("photos", wrapped), *((name, wrapped) for name, *_ in RATES), ("finding", _CELL))
     head = "".join(f'<th scope="col" style="{style}">{heading}</th>' for heading, style in headings)
     rows = worst_first(result)
     lines = []
