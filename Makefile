@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := .ci/constraints.txt
 
-.PHONY: demo check test lowest installs dist compatibility torch-families onnx-families attack simulations lint sample clean
+.PHONY: demo check test lowest installs dist compatibility torch-families onnx-families attack simulations lint sample notebooks clean
 
 demo: .venv/.package
 	$(BIN)/bias-audit demo --out reports/demo
@@ -88,8 +88,21 @@ lint: .venv/.dev
 sample: .venv/.dev
 	$(BIN)/python reports/make_sample.py
 
+# The notebooks of docs/notebooks, executed where they stand, in an environment of their own. Each trains small networks.
+notebooks: .venv-notebooks/.package
+	cd docs/notebooks && $(ALONE) ../../.venv-notebooks/bin/python -m nbconvert --to notebook --execute --inplace \
+		--ExecutePreprocessor.timeout=3600 *.ipynb
+
+.venv-notebooks/.package: pyproject.toml $(LOCK)
+	$(PYTHON) -m venv --clear .venv-notebooks
+	.venv-notebooks/bin/python -m pip install --quiet --constraint $(LOCK) --editable '.[notebooks,tensorflow]'
+	@.venv-notebooks/bin/python -c 'import cv2' 2>/dev/null || { \
+		.venv-notebooks/bin/python -m pip uninstall --quiet --yes opencv-python; \
+		.venv-notebooks/bin/python -m pip install --quiet --constraint $(LOCK) opencv-python-headless; }
+	@touch $@
+
 clean:
-	rm -rf .venv .venv-families .venv-lowest .venv-dist build dist bias_audit.egg-info
+	rm -rf .venv .venv-notebooks .venv-families .venv-lowest .venv-dist build dist bias_audit.egg-info
 
 .venv/.package: pyproject.toml $(LOCK)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bias-audit needs Python 3.11 or newer: make PYTHON=python3.12 ...")'

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bias_audit.config import AuditConfig, Thresholds
     from bias_audit.errors import BiasAuditError, ConfigError, DataError, ModelError, PackageError, ResultError
-    from bias_audit.heatmaps.explanation import Explained, explain
+    from bias_audit.heatmaps.explained import Explained
+    from bias_audit.heatmaps.explanation import explain
     from bias_audit.heatmaps.inspection import inspect
     from bias_audit.pipeline.audit import audit
     from bias_audit.run.result import AuditResult, load
@@ -31,7 +32,7 @@ _HOME = {
     "PackageError": "errors",
     "ResultError": "errors",
     "audit": "pipeline.audit",
-    "Explained": "heatmaps.explanation",
+    "Explained": "heatmaps.explained",
     "explain": "heatmaps.explanation",
     "inspect": "heatmaps.inspection",
     "AuditResult": "run.result",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from bias_audit.errors import ConfigError
+
 IMAGES = ("none", "flagged", "all")
 
 HEAVY = 25_000_000
@@ -27,7 +29,15 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         action="store_true",
         help="replace names of files, folders and reviewers by hashes; class names stay, and so do the pictures",
     )
-    parser.add_argument("--out", metavar="FILE", type=Path, help="where the page goes (default: RUN/report.html)")
+    parser.add_argument(
+        "--only",
+        metavar="SUBJECT/RULE",
+        action="append",
+        help="a page with this finding alone, to hand on: wolf/BA201, or BA201 for all of that rule; give it again for "
+        "more findings",
+    )
+    help_out = "where the page goes (default: RUN/report.html; with --only RUN/marked.html)"
+    parser.add_argument("--out", metavar="FILE", type=Path, help=help_out)
     parser.set_defaults(run=run)
 
 
@@ -38,6 +48,15 @@ def run(options: argparse.Namespace) -> int:
     from bias_audit.run.result import load
 
     progress = Progress()
+    if options.only:
+        from bias_audit.report.marked import write_marked
+
+        if options.images == "all":
+            hint = "Leave out --images: the page holds the pictures of its findings."
+            raise ConfigError("--images all is for the whole report, and --only writes a page of its own", hint)
+        how = {"images": options.images, "anonymous": options.anonymous, "out": options.out}
+        print(printable(write_marked(load(options.folder), options.only, **how)))
+        return 0
     with progress.stage("Writing the report", None):
         page = write_report(load(options.folder), images=options.images, anonymous=options.anonymous, out=options.out)
     size = page.stat().st_size

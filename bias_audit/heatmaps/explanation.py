@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import io
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,17 +19,20 @@ from bias_audit.data.dataset import Sample
 from bias_audit.data.preprocess import find_preprocess
 from bias_audit.errors import ConfigError, DataError
 from bias_audit.files.regular import read_regular
+from bias_audit.heatmaps.explained import Explained, Pictures, chance, png
 from bias_audit.heatmaps.methods import WITHOUT, Explainer, check_method
-from bias_audit.heatmaps.overlays import LEGENDS, STYLES, overlay, view
+from bias_audit.heatmaps.overlays import STYLES, view
 from bias_audit.heatmaps.unlabelled import Look, find_class, look, name_outputs, pictures_in
 from bias_audit.models.decoding import geometry_of
 from bias_audit.models.doors import check_model, folder_name, load_model
 from bias_audit.models.trained_with import settled
 from bias_audit.run.atomic import guarded, write_atomically
 from bias_audit.run.csv_text import csv_text
-from bias_audit.run.progress import QUIET, Progress
-from bias_audit.run.quantities import quantity
+from bias_audit.run.notebook_progress import usual
+from bias_audit.run.progress import Progress
 from bias_audit.run.statuses import OK, predictions_of
+
+__all__ = ["Explained", "chance", "default_folder", "explain", "output_names", "read_labels"]
 
 TOP = 3
 """Number of predictions that are listed per picture."""
@@ -39,47 +41,6 @@ LONGEST_NAME = 180
 """Most bytes of a file name before its suffix; file systems take 255."""
 
 _HINT = "Free space or choose another folder with --out."
-
-
-@dataclass(frozen=True)
-class Explained:
-    """Prediction and heatmap of one picture.
-
-    Attributes:
-        path: path of the picture.
-        status, status_reason: "ok" and "", or why the picture could not be read; then all further fields are empty.
-        top: the most probable classes with their probability in [0, 1], the predicted class first; "none of these"
-            goes before them where a single output outside the class map is at least as probable as each.
-        explained: class whose evidence the map shows.
-        explained_probability: probability of the explained class, in [0, 1].
-        log_odds: log p - log(1 - p) of the explained class, which the map explains.
-        map: (h, w) float32, signed and unscaled: evidence for the class where positive, against it where negative.
-        method, layer: heatmap method and layer that made the map.
-        overlay, raw: files with the overlay (PNG) and the map (NPY); None where nothing was written.
-    """
-
-    path: Path
-    status: str
-    status_reason: str = ""
-    top: tuple[tuple[str, float], ...] = ()
-    explained: str = ""
-    explained_probability: float | None = None
-    log_odds: float | None = None
-    map: NDArray[np.float32] | None = None
-    method: str = ""
-    layer: str = ""
-    overlay: Path | None = None
-    raw: Path | None = None
-
-    @property
-    def predicted(self) -> str:
-        """Name of the predicted class, or "none of these"; "" where the picture could not be read."""
-        return self.top[0][0] if self.top else ""
-
-    @property
-    def probability(self) -> float | None:
-        """Probability of the predicted class in [0, 1]; None where the picture could not be read."""
-        return self.top[0][1] if self.top else None
 
 
 def explain(
@@ -95,7 +56,7 @@ def explain(
     progress: Progress | None = None,
     keep_maps: bool = True,
     **options: Any,
-) -> list[Explained]:
+) -> Pictures:
     """Predict and explain pictures that belong to no data set.
 
     Args:
@@ -107,16 +68,17 @@ def explain(
         classes: names of the model's outputs, in their order; None = "output 0" and so on.
         class_map: instead of `classes`: JSON file or dict, class name -> output indices.
         config: all settings; `options` are single fields of AuditConfig, for instance preprocess="signed".
-        progress: shows the progress; None = nothing is shown.
-        keep_maps: False leaves the maps out of the records, which saves memory for many pictures.
+        progress: shows the progress; None = a bar in a notebook, and nothing elsewhere.
+        keep_maps: False leaves pictures and maps out of the records, which saves memory for many pictures.
 
     Returns:
-        One record per picture, in the order given; a picture that is given twice has one record.
+        One record per picture, in the order given; a picture that is given twice has one record. A notebook shows the
+        pictures; each has `.predictions`, `.image` and `.heatmap`.
 
     Raises:
         BiasAuditError: one clear sentence about the model, an option, or that none of the pictures could be read.
     """
-    progress = progress or Progress(QUIET)
+    progress = progress or usual()
     config = configured(config, class_map, options)
     if style not in STYLES:
         raise ConfigError(f"style must be one of {', '.join(STYLES)}, got {style!r}")
@@ -143,13 +105,13 @@ def explain(
     samples = [Sample(str(path), path, 0) for path in paths]
     folder = None if out is None else Path(out)
     stems = output_names(paths)
-    records: list[Explained] = []
+    records = Pictures()
     with progress.stage("Explaining", len(paths), "pictures") as advance:
         for stem, each in zip(stems, look(samples, explainer, geometry, advance, chosen), strict=True):
-            record = _record(each, names, explainer)
+            record = _record(each, names, explainer, geometry, style)
             if folder is not None and record.status == OK:
-                record = _written(record, each, folder, stem, style, geometry)
-            records.append(record if keep_maps else dataclasses.replace(record, map=None))
+                record = _written(record, each, folder, stem)
+            records.append(record if keep_maps else dataclasses.replace(record, map=None, seen=None))
     if not any(record.status == OK for record in records):
         first = records[0]
         raise DataError(
@@ -231,7 +193,7 @@ def _found(given: Sequence[Path]) -> list[Path]:
     return list(found.values())
 
 
-def _record(each: Look, names: Sequence[str], explainer: Explainer) -> Explained:
+def _record(each: Look, names: Sequence[str], explainer: Explainer, geometry: Geometry, style: str) -> Explained:
     path = Path(each.sample.image_id)
     if each.status != OK:
         return Explained(path, each.status, each.reason)
@@ -245,29 +207,27 @@ def _record(each: Look, names: Sequence[str], explainer: Explainer) -> Explained
         map=each.map,
         method=explainer.name,
         layer=explainer.model.layer,
+        style=style,
+        seen=functools.partial(view, path, geometry, _whole(each.pixels), each.content),
     )
 
 
-def _written(record: Explained, each: Look, folder: Path, stem: str, style: str, geometry: Geometry) -> Explained:
-    title = f"{record.predicted} {chance(record.probability)}"
-    if record.explained != record.predicted:
-        title = f"{record.explained} {chance(record.explained_probability)}, predicted {title}"
-    lines = (f"{record.method}, layer {record.layer}", LEGENDS[style].format(record.explained))
-    drawn = overlay(view(record.path, geometry, each.pixels, each.content), each.map, style, title, lines)
-    png = cv2.imencode(".png", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))[1].tobytes()
+def _whole(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Pixels in [0, 255] as whole numbers: a fourth of the memory while a list of pictures is kept."""
+    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+
+
+def _written(record: Explained, each: Look, folder: Path, stem: str) -> Explained:
+    drawn = record.drawn()
+    assert drawn is not None, "a record that is written has a picture and a map"
     raw = io.BytesIO()
     np.save(raw, each.map)
     guarded(lambda: folder.mkdir(parents=True, exist_ok=True), folder, _HINT)
     return dataclasses.replace(
         record,
-        overlay=write_atomically(folder / f"{stem}.png", png, _HINT),
+        overlay=write_atomically(folder / f"{stem}.png", png(drawn), _HINT),
         raw=write_atomically(folder / f"{stem}.npy", raw.getvalue(), _HINT),
     )
-
-
-def chance(probability: float | None) -> str:
-    """Text of a probability, as `quantities.quantity` gives it; "" for None."""
-    return "" if probability is None else quantity(probability, "share")
 
 
 def _csv(records: Sequence[Explained]) -> bytes:

@@ -16,7 +16,8 @@ from bias_audit.heatmaps.unlabelled import name_outputs
 from bias_audit.models.base import Model
 from bias_audit.models.doors import check_model, load_model
 from bias_audit.models.trained_with import settled, trained_with
-from bias_audit.run.progress import QUIET, Progress
+from bias_audit.run.notebook_progress import usual
+from bias_audit.run.progress import Progress
 
 TIMED_BATCHES = 3
 ENOUGH_SECONDS = 10.0
@@ -60,7 +61,7 @@ def inspect(
         model: path of a model file, `module:function`, or a model in memory, see `doors.load_model`.
         class_map: JSON file or dict, class name -> output indices.
         config: all settings; `options` are single fields of AuditConfig, for instance layer="backbone/conv5".
-        progress: shows the progress; None = nothing is shown.
+        progress: shows the progress; None = a bar in a notebook, and nothing elsewhere.
 
     Returns:
         Plain values that JSON can hold; the keys are those that `bias-audit inspect --json` prints.
@@ -68,7 +69,7 @@ def inspect(
     Raises:
         BiasAuditError: why the model cannot be explained, in one sentence.
     """
-    progress = progress or Progress(QUIET)
+    progress = progress or usual()
     config = configured(config, class_map, options)
     check_method(config.method)
     if isinstance(model, str | Path):

@@ -72,7 +72,7 @@ def scaled(heat: NDArray[np.float32], size: tuple[int, ...]) -> tuple[NDArray[np
     return np.clip(large, 0, 1).astype(np.float32), ""
 
 
-def view(path: Location, geometry: Geometry, pixels: NDArray[np.float32], content: str = "") -> Rgb:
+def view(path: Location, geometry: Geometry, pixels: NDArray[np.float32] | NDArray[np.uint8], content: str = "") -> Rgb:
     """The part of a picture that the model saw, (H, W, 3), for display: its longer side has LONGEST pixels.
 
     A picture that was stretched for the model is shown in its own proportions.

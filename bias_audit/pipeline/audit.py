@@ -45,7 +45,8 @@ from bias_audit.pipeline.provenance import describe
 from bias_audit.report import pictures
 from bias_audit.run.folder import Run
 from bias_audit.run.lock import gives_back
-from bias_audit.run.progress import QUIET, Progress
+from bias_audit.run.notebook_progress import usual
+from bias_audit.run.progress import Progress
 from bias_audit.run.result import AuditResult
 from bias_audit.run.statuses import INVALID_PREDICTION, OK
 from bias_audit.run.tables import write_table
@@ -117,7 +118,7 @@ def audit(
         ignore: codes of rules that are not judged.
         config: settings of the audit; None = the defaults.
         thresholds: bounds of the rules; None = the defaults.
-        progress: display of the progress; None = nothing is shown.
+        progress: display of the progress; None = a bar in a notebook, and nothing elsewhere.
         options: single settings, for instance preprocess="signed" or limits={"pixels": 2e8}: fields of AuditConfig,
             which override `config`; how the data are read, fields of `SourceOptions`, for instance split="test"; and
             settings of checks of other packages, by name or as `extra`.
@@ -129,7 +130,7 @@ def audit(
         BiasAuditError: one clear sentence about the model, the data, an option or the run folder.
     """
     seconds: dict[str, float] = {}
-    progress = progress or Progress(QUIET)
+    progress = progress or usual()
     checks = registry.every()
     fields, how, extra = sorted_out(options)
     config = configured(config, class_map, fields).with_extra(extra)

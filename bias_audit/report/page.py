@@ -72,7 +72,7 @@ def write_report(
     guarded(lambda: page.parent.mkdir(parents=True, exist_ok=True), page.parent, hint)
     if images != "all":
         return write_atomically(page, page_of(result, images=images, anonymous=anonymous), hint, own=out is None)
-    summary = _summary(result, _read_pictures(result.path), EVERYTHING, anonymous)
+    summary = _summary(result, read_pictures(result.path), EVERYTHING, anonymous)
     folder = picture_folder_of(page)
     _write_pictures(folder, summary["pictures"], hint)
     return write_atomically(page, render(summary, picture_folder=quote(folder.name)), hint, own=out is None)
@@ -103,7 +103,7 @@ def page_of(
     Raises:
         ResultError: a table or the pictures of the run are damaged.
     """
-    pictures = {} if images == "none" else _read_pictures(result.path)
+    pictures = {} if images == "none" else read_pictures(result.path)
 
     def made(budget: int) -> bytes:
         summary = _summary(result, pictures, budget, anonymous)
@@ -183,7 +183,7 @@ def _asset(name: str) -> Markup:
     return Markup(parts[0] if len(parts) == 1 else '"use strict";\n{\n' + "\n".join(parts) + "}\n")
 
 
-def _read_pictures(folder: Path) -> dict[str, Any]:
+def read_pictures(folder: Path) -> dict[str, Any]:
     """Content of a run's pictures.json, {} where the run has none.
 
     Raises:

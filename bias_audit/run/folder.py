@@ -38,7 +38,7 @@ SHARDS = "shards"
 FINISHED = "audit.json"
 _OWN = {
     *(STARTED, FINISHED, "report.html", "report-images", "pictures.json", SHARDS, "assets"),
-    *("gate.json", "gate.md", "gate.junit.xml", "gate.sarif"),
+    *("gate.json", "gate.md", "gate.junit.xml", "gate.sarif", "marked.html", "strip.png"),
     *(f"{table}.{suffix}" for table in TABLES for suffix in ("parquet", "csv")),
 }
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import html
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bias_audit.gate import GateResult
+    from bias_audit.notebook.figures import Figure
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class RunInfo:
     data_options: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class AuditResult:
     """A finished audit; `load` reads it from its run folder.
 
@@ -270,16 +270,46 @@ class AuditResult:
         """Tables that were read already: a page is made several times, and each of its sections asks for its own."""
         return {}
 
-    def _repr_html_(self) -> str:
-        """HTML for a notebook: the verdict, the findings and the class table."""
-        from bias_audit.run.tables import class_summary
+    def plot(self, most: int = 40) -> Figure:
+        """Draw the background gap of each class with its 95 % interval, for paper and slides.
 
-        report = self.path / "report.html"
-        findings = self.findings[["level", "code", "subject", "sentence"]].to_html(index=False, escape=True)
-        return (
-            f"<p><strong>{html.escape(self.verdict)}</strong></p>{findings}{class_summary(self.classes).to_html(escape=True)}"
-            f"<p>Full report: <code>{html.escape(str(report))}</code></p>"
-        )
+        Args:
+            most: most classes that are drawn, those with the largest gaps.
+
+        Returns:
+            a figure of Matplotlib, which a notebook shows: `run.plot().savefig("gaps.pdf")`.
+
+        Raises:
+            ResultError: no class has a background gap.
+        """
+        from bias_audit.notebook.figures import gaps
+
+        return gaps(self, most)
+
+    def show(self, class_name: str | None = None) -> Figure:
+        """Draw photos of a class, their objects on other backgrounds, and what the model says of each.
+
+        Args:
+            class_name: the class; None = the worst class that has pictures.
+
+        Returns:
+            a figure of Matplotlib, which a notebook shows; saved as strip.png in the run folder, gate.md shows it.
+
+        Raises:
+            ResultError: there is no such class, or the run keeps no pictures of it.
+        """
+        from bias_audit.notebook.figures import strip_figure
+
+        return strip_figure(self, class_name)
+
+    def __repr__(self) -> str:
+        return f"<AuditResult {str(self.path)!r}: {self.level}>"
+
+    def _repr_html_(self) -> str:
+        """HTML for a notebook: the verdict, a strip of pictures, the classes, and where the page is."""
+        from bias_audit.notebook.run_html import run_html
+
+        return run_html(self)
 
 
 def to_json(result: AuditResult) -> dict[str, Any]:

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 from discs import NAMES, QUICK, Discs, by_ground, make_discs
+from made_run import made_parts, write_parts
 
 import bias_audit
 from bias_audit.gate.metrics import CLASS, DATASET
-from bias_audit.run.result import AuditResult
+from bias_audit.run.result import AuditResult, load
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "in-python.md").read_text(encoding="utf-8")
 
@@ -66,6 +67,26 @@ def test_arrays_lists_and_frames(run: Run, discs: Discs, capsys: pytest.CaptureF
     assert list(frame.images["hospital"]) == ["x", "y"] * 12
     assert (frame.images["mask_status"] == "ok").all()
     assert list(audited(run("list")).images.index) == discs.ids
+
+
+def test_figures(run: Run, tmp_path: Path) -> None:
+    made = load(write_parts(made_parts(), tmp_path / "made"))
+    run("figures", run=made)
+    assert Path("gaps.pdf").read_bytes().startswith(b"%PDF")
+    assert Path("strip.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_explain(run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    explain = bias_audit.explain  # without a network's gradients
+    how = {"method": "occlusion", "image_size": (48, 48), "batch_size": 8}
+    monkeypatch.setattr(bias_audit, "explain", lambda *given: explain(*given, **how))
+    known = run("explain")
+    line, predictions = capsys.readouterr().out.splitlines()
+    assert line == repr(known["first"])
+    assert predictions == str(known["first"].predictions)
+    image, heat = known["overlay"]
+    assert image.shape[:2] == heat.shape
+    assert len(known["pictures"]) == 3
 
 
 def test_a_cache(run: Run) -> None:

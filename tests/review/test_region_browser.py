@@ -126,6 +126,17 @@ def test_a_line_is_drawn_and_its_answer_shown(page: Any, tester: StandIn) -> Non
     assert page.problems == []
 
 
+def test_it_stands_beside_the_views_and_has_a_key(page: Any) -> None:
+    button = page.locator("#browser .views").get_by_role("button", name="Test a region")
+    button.wait_for()
+    assert button.locator("u").inner_text() == "T"
+    page.keyboard.press("t")
+    page.locator("#region-dialog").wait_for()
+    page.get_by_label("Your name").press("t")
+    assert page.get_by_label("Your name").input_value() == "tAda", "in a field it is a letter"
+    assert page.problems == []
+
+
 def test_it_works_without_a_pointer_and_says_what_is_wrong(page: Any, tester: StandIn) -> None:
     dialog = start(page)
     dialog.get_by_role("button", name="Test it").click()

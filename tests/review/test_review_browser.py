@@ -120,12 +120,19 @@ def saved(page: Any) -> None:
 def test_a_decision_survives_a_reload_and_a_killed_server(serve: Any, context: Any, run: Path) -> None:
     server, reader = serve(), context()
     page = visit(reader, server.url)
+    press(page, "Bias")
+    decided(page, "bias by Ada")
+    assert card(page).locator(":required").count() == 0, "what the gate needs of a waiver is not asked of a bias"
     press(page, "Legitimate context")
     decided(page, "legitimate context by Ada")
-    card(page).get_by_label("Note").fill("huskies live in snow")
-    card(page).get_by_label("Holds until").fill("2099-12-31")
+    needed = card(page).locator(".decide-needed")
+    assert needed.inner_text() == "Kept. The gate does not accept the finding yet: it needs a note and a date."
+    card(page).get_by_label("Note (required by the gate)").fill("huskies live in snow")
+    card(page).get_by_label("Holds until (required by the gate)").fill("2099-12-31")
+    assert card(page).locator(":required").count() == 2
     page.keyboard.press("Tab")
     decided(page, "holds until 2099-12-31: huskies live in snow")
+    needed.wait_for(state="hidden")
     saved(page)
     page.reload()
     decided(page, "huskies live in snow")
@@ -306,6 +313,7 @@ def test_keys_decide_about_what_has_the_focus(serve: Any, context: Any, run: Pat
     page.keyboard.press("b")  # in the field of the name it is a letter
     assert page.get_by_label("Reviewer").input_value() == "Adab"
     page.get_by_label("Reviewer").fill("Ada")
+    assert card(page, 1).locator(".verdicts u").all_inner_texts() == ["B", "L", "m", "W", "U"]
     for letter, verdict in (("b", "bias"), ("m", "wrong mask"), ("w", "wrong label"), ("l", "legitimate context")):
         card(page, 1).get_by_role("button", name="Bias").focus()
         page.keyboard.press(letter)

@@ -8,6 +8,7 @@
   const part = (name) => dialog.querySelector(`[data-part="${name}"]`);
   const [picture, drawing, outline, form, answer, status] = ["picture", "drawing", "outline", "form", "answer", "status"].map(part);
   const fields = form.elements;
+  const KEY = "t";
   let key = "";
   let corners = [];
   let pen = null;
@@ -15,18 +16,47 @@
   const address = (path) => `${review.api}/${path}`;
   const show = () => outline.setAttribute("points", corners.map(([x, y]) => `${100 * x},${100 * y}`).join(" "));
 
-  // A button beside the decisions of every image, also of those that the list shows later.
+  // A view beside photo and heatmap where an image is shown large, also of images that the list shows later; a button
+  // below the decisions of a card.
   const offer = (target) => {
     if (target.dataset.targetKind !== "image" || target.querySelector(".test-region")) return;
+    const views = target.querySelector(".views");
     const button = document.createElement("button");
     button.type = "button";
     button.className = "test-region";
-    button.textContent = "Test a region of this photo";
+    button.append(keyed("Test a region", KEY), views ? "" : " of this photo");
+    button.setAttribute("aria-haspopup", "dialog");
+    if (views) button.setAttribute("aria-keyshortcuts", KEY);
     button.addEventListener("click", () => open(target.dataset.targetKey, target.dataset.targetSubject || ""));
-    (target.querySelector(".decide") || target).after(button);
+    if (views) views.append(button);
+    else (target.querySelector(".decide") || target).after(button);
   };
+  // A label with its key underlined.
+  const keyed = (label, key) => {
+    const at = label.toLowerCase().indexOf(key);
+    const under = document.createElement("u");
+    under.textContent = label[at];
+    const whole = document.createElement("span");
+    whole.append(label.slice(0, at), under, label.slice(at + 1));
+    return whole;
+  };
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== KEY || event.ctrlKey || event.altKey || event.metaKey || document.querySelector("dialog[open]")) return;
+    if (event.target.closest?.("input, textarea, select, [contenteditable]")) return;
+    const button = document.querySelector("#browser .views .test-region");
+    if (!button) return;
+    event.preventDefault();
+    button.click();
+  });
   document.addEventListener("bias-audit:target", (event) => offer(event.target));
   for (const target of document.querySelectorAll("[data-target-kind=image]")) offer(target);
+  for (const list of document.querySelectorAll("dl[data-help]")) {
+    const [term, text, key] = ["dt", "dd", "kbd"].map((tag) => document.createElement(tag));
+    key.textContent = KEY;
+    text.textContent = "test a region of the image";
+    term.append(key);
+    list.append(term, text);
+  }
 
   const open = (image, subject) => {
     key = image;

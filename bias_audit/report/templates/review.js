@@ -15,6 +15,11 @@
     element.append(...children);
     return element;
   }
+  // A label with its key underlined; "" = it has none.
+  function keyed(label, letter) {
+    const at = letter ? label.toLowerCase().indexOf(letter) : -1;
+    return at < 0 ? [label] : [label.slice(0, at), make("u", { textContent: label[at] }), label.slice(at + 1)];
+  }
   // A browser may forbid storage, above all to a file: then a decision lives as long as its page.
   const storage = {
     get(name) { try { return JSON.parse(localStorage.getItem(`bias-audit:${name}`)); } catch { return null; } },
@@ -184,7 +189,7 @@
     const name = make("input", { type: "text", maxLength: 200, autocomplete: "name", value: served?.reviewer || (storage.get("reviewer") ?? "") });
     const progress = make("span", { className: "review-progress" });
     const keys = make("span", { className: "review-keys" }, ...VERDICTS.map(([, letter]) => make("kbd", { textContent: letter })), " decide about what has the focus, ", make("kbd", { textContent: "u" }), " undoes, ", make("kbd", { textContent: "n" }), " next undecided");
-    const onward = make("button", { type: "button", textContent: "Next undecided", title: "Next that nobody decided about, or that reviewers disagree about (key n)" });
+    const onward = make("button", { type: "button", title: "Next that nobody decided about, or that reviewers disagree about (key n)" }, ...keyed("Next undecided", "n"));
     onward.setAttribute("aria-keyshortcuts", "n");
     onward.addEventListener("click", () => left.next());
     const state = make("span", { className: "review-state" });
@@ -264,17 +269,19 @@
     const target = targetOf(key);
     const subject = element.dataset.targetSubject || target?.subject || key;
     const buttons = VERDICTS.map(([verdict, letter, label]) => {
-      const button = make("button", { type: "button", textContent: label, title: `${label} (key ${letter})` });
+      const button = make("button", { type: "button", title: `${label} (key ${letter})` }, ...keyed(label, letter));
       button.setAttribute("aria-keyshortcuts", letter);
       button.addEventListener("click", () => decide(verdict));
       return button;
     });
-    const tool = (text, act) => { const button = make("button", { type: "button", className: "quiet", textContent: text }); button.addEventListener("click", act); return button; };
+    const tool = (text, act, letter = "") => { const button = make("button", { type: "button", className: "quiet" }, ...keyed(text, letter)); if (letter) button.setAttribute("aria-keyshortcuts", letter); button.addEventListener("click", act); return button; };
     const note = make("textarea", { rows: 2, maxLength: 4000 });
+    const needed = make("p", { className: "decide-needed", hidden: true });
     const expires = make("input", { type: "date", min: new Date().toISOString().slice(0, 10) });
-    const until = make("label", {}, make("span", { textContent: "Holds until (the gate accepts it up to this day only)" }), expires);
-    const more = make("div", { className: "decide-more", hidden: true }, make("label", {}, make("span", { textContent: "Note" }), note), until);
-    const undoing = tool("Undo", undo), noting = tool("Note", () => { more.hidden = !more.hidden; noting.setAttribute("aria-expanded", !more.hidden); if (!more.hidden) note.focus(); });
+    const [noteName, untilName] = ["Note", "Holds until"].map((textContent) => make("span", { textContent }));
+    const until = make("label", {}, untilName, expires);
+    const more = make("div", { className: "decide-more", hidden: true }, make("label", {}, noteName, note), until, needed);
+    const undoing = tool("Undo", undo, "u"), noting = tool("Note", () => { more.hidden = !more.hidden; noting.setAttribute("aria-expanded", !more.hidden); if (!more.hidden) note.focus(); });
     const split = make("p", { className: "disagreement", hidden: true }, make("b", { textContent: "Disagreement" }), ": reviewers say different things, so this is not decided.");
     const told = make("ul", { className: "decided" });
     const past = make("ol", { className: "decided past", hidden: true });
@@ -320,8 +327,17 @@
         const own = mine(), all = store.view(key);
         buttons.forEach((button, i) => button.setAttribute("aria-pressed", own?.verdict === VERDICTS[i][0]));
         undoing.disabled = !own;
+        const waives = own?.verdict === LEGITIMATE && element.dataset.targetKind !== "image";
         until.hidden = own?.verdict !== LEGITIMATE;
+        for (const [field, name, words] of [[note, noteName, "Note"], [expires, untilName, "Holds until"]]) {
+          field.required = waives;
+          name.textContent = waives ? `${words} (required by the gate)` : words;
+        }
         if (!dirty && !more.contains(document.activeElement)) { note.value = own?.note ?? ""; expires.value = own?.expires ?? ""; }
+        // What the gate needs, as gate/waivers.py has it: without note and date the decision is kept, and accepts nothing.
+        const lacking = waives ? [["a note", note], ["a date", expires]].filter(([, field]) => !field.value.trim()).map(([what]) => what) : [];
+        needed.hidden = !lacking.length;
+        needed.textContent = lacking.length ? `Kept. The gate does not accept the finding yet: it needs ${lacking.join(" and ")}.` : "";
         told.replaceChildren(...all.map((decision) => make("li", {}, ...said(decision))));
         place.dataset.state = stateOf(all);
         split.hidden = place.dataset.state !== "disagreement";
