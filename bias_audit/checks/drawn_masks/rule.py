@@ -82,6 +82,7 @@ JUDGES: dict[Rule, Judge] = {
         about="drawn masks around which the object goes on, by a cut by colour and edges",
         scope="dataset",
         measures=("share of the masks looked at", "share"),
+        highest="MODEL WARNING",
     ): incomplete_masks,
 }
 """Rules of the check -> the function that judges each."""

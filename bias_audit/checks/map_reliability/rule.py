@@ -134,6 +134,7 @@ JUDGES: dict[Rule, Judge] = {
         about="a heatmap that shuffled weights, another class or a shift of one cell should change or keep, and do not",
         scope="dataset",
         measures=("rank correlation", "number"),
+        highest="MODEL WARNING",
         more="How maps were tested",
         role="doubts the maps",
         explains=("BA902", "BA904"),
