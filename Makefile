@@ -83,6 +83,7 @@ lint: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/yamllint --strict .github action.yml bias_audit/gate/ci .pre-commit-config.yaml .yamllint.yml
 
 # The committed sample run and the pictures of the README; needs Chromium.
 sample: .venv/.dev

@@ -90,7 +90,7 @@ def _rule(check: str, place: Place) -> dict[str, Any]:
 
 def _severity(check: str) -> str:
     """The level of a rule that fails a gate by default at its highest: error; so is what a gate file asks for."""
-    rule = next((rule for _, rule in registry.rules() if rule.code == check), None)
+    rule = registry.find_rule(check)
     if rule is None:
         return LEVELS[FAILED]
     worst = RuleOutcome(rule.code, rule.title, rule.scope, "", FOUND, "", level=rule.highest)
