@@ -92,7 +92,7 @@ def _rest() -> list[str]:
         "",
         *comment(
             "Where CI shows results (SARIF, annotations of GitHub), and where people read about a rule. Where the file "
-            "is not there, they are shown at the workflow that runs, or at README.md: CI shows nothing at a missing file."
+            "is not there, they stand at the workflow that runs, or at README.md: CI shows nothing at a missing file."
         ),
         "# [output]",
         '# at = "model.keras"         # a committed file, from the repository\'s root; default: this file, at the line',

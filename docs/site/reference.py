@@ -31,7 +31,7 @@ from bias_audit.run.schema import TABLES
 NOT_IN_A_FILE = ("class_map", "extra", "left_open", "limits")
 """Fields of `AuditConfig` that no key of [audit] sets."""
 
-ERRORS = "BiasAuditError ConfigError DataError ModelError PackageError ResultError".split()
+ERRORS = ["BiasAuditError", "ConfigError", "DataError", "ModelError", "PackageError", "ResultError"]
 
 
 def pages() -> dict[str, str]:
@@ -74,8 +74,8 @@ def configuration() -> str:
         "# Configuration",
         "`--config FILE` names a TOML file with three tables, all optional. A flag on the command line goes before the "
         "file, the file before the default. The same names are arguments of `bias_audit.audit(...)`; `extra`, `limits` "
-        "and `class_map` are given there as mappings, on the command line as `--limit NAME=NUMBER` and `--class-map FILE`. "
-        "Options of checks of other packages are keys of `[audit]` as well.",
+        "and `class_map` are given there as mappings, on the command line as `--limit NAME=NUMBER` and "
+        "`--class-map FILE`. Options of checks of other packages are keys of `[audit]` as well.",
         '```toml\n[audit]\npreprocess = "signed"\ncluster = "patient"\n\n[thresholds]\nmin_gap = 0.05\n\n[limits]\n'
         "pixels = 2e8\n```",
         "## [audit]",
@@ -106,8 +106,8 @@ def rule_list() -> str:
         toctree.append(f"rules/{text.code}")
     listed = "\n".join(toctree)
     return (
-        "# Rules\n\nEach rule answers one question about each of its subjects: *found*, *passed*, *not applicable* with a "
-        "reason, or *ignored* on request. `bias-audit rule CODE` prints the same text. Levels: "
+        "# Rules\n\nEach rule answers one question about each of its subjects: *found*, *passed*, *not applicable* "
+        "with a reason, or *ignored* on request. `bias-audit rule CODE` prints the same text. Levels: "
         "[science](../science.md#levels).\n\n" + "\n".join(rows) + f"\n\n```{{toctree}}\n:hidden:\n\n{listed}\n```\n"
     )
 
@@ -116,8 +116,8 @@ def columns() -> str:
     """Every table of a run and its columns."""
     parts = [
         "# Tables and columns",
-        "Every table lies in the run folder as NAME.parquet (whole numbers, raw texts) and NAME.csv (six digits). Which "
-        "values of a column are worse is what the gate and comparisons go by.",
+        "Every table lies in the run folder as NAME.parquet (whole numbers, raw texts) and NAME.csv (six digits). "
+        "Which values of a column are worse is what the gate and comparisons go by.",
     ]
     for name, table in TABLES.items():
         parts.append(f"## {name}")
@@ -136,7 +136,11 @@ def gate() -> str:
         for key in KEYS
     ]
     numbers = ["| table | name | |", "|---|---|---|"]
-    numbers += [f"| {table} | `{name}` | {_cell(each.label)} |" for table, all_ in METRICS.items() for name, each in all_.items()]
+    numbers += [
+        f"| {table} | `{name}` | {_cell(each.label)} |"
+        for table, all_ in METRICS.items()
+        for name, each in all_.items()
+    ]
     states = ["| state | it means |", "|---|---|", *(f"| `{name}` | {_cell(text)} |" for name, text in STATES.items())]
     ready = [part for service in READY for part in (f"### {service}", f"```yaml\n{ready_file(service).strip()}\n```")]
     return "\n\n".join([
@@ -157,15 +161,21 @@ def python() -> str:
     classes = [_autoclass(f"bias_audit.{name}") for name in ("AuditResult", "Explained", "AuditConfig", "Thresholds")]
     errors = [f".. autoexception:: bias_audit.{name}" for name in ERRORS]
     testing = [f".. autofunction:: bias_audit.testing.{name}" for name in ("assert_no_background_bias",)]
-    models = [_autoclass(f"bias_audit.models.base.{name}") for name in ("Predictor", "Model", "Explanation", "Predictions")]
+    models = [
+        _autoclass(f"bias_audit.models.base.{name}") for name in ("Predictor", "Model", "Explanation", "Predictions")
+    ]
     checks = [
-        _autoclass(f"bias_audit.checks.base.{name}") for name in ("Check", "Rule", "Option", "Context", "Measured", "Page")
+        _autoclass(f"bias_audit.checks.base.{name}")
+        for name in ("Check", "Rule", "Option", "Context", "Measured", "Page")
     ]
     groups = {
         "Audit": functions, "Results and settings": classes, "Errors": errors, "In a test suite": testing,
         "What a model has to do": models, "What a check is made of": checks,
     }  # fmt: skip
-    parts = ["# Python", "How to use them: [in Python](../how-to/in-python.md). Everything else may change without notice."]
+    parts = [
+        "# Python",
+        "How to use them: [in Python](../how-to/in-python.md). Everything else may change without notice.",
+    ]
     for title, directives in groups.items():
         parts += [f"## {title}", "```{eval-rst}\n" + "\n\n".join(directives) + "\n```"]
     return "\n\n".join(parts) + "\n"
@@ -220,7 +230,8 @@ def _escaped(text: str) -> str:
     """Text of the program as Markdown that shows it as it is; what stands between backticks stays code."""
     parts = re.split(r"(`[^`]+`)", text)
     return "".join(
-        part.replace("|", "\\|") if part.startswith("`") else re.sub(r"([\\*_<>\[\]|#$])", r"\\\1", part) for part in parts
+        part.replace("|", "\\|") if part.startswith("`") else re.sub(r"([\\*_<>\[\]|#$])", r"\\\1", part)
+        for part in parts
     )
 
 

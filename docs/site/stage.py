@@ -65,7 +65,10 @@ def site_path(path: str) -> str | None:
 def pages() -> list[str]:
     """Paths in the repository of all texts that are pages of the site."""
     found = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs").rglob("*"))]
-    return [*(name for name in found if name.endswith((".md", ".ipynb")) and "/." not in name and site_path(name)), *MOVED]
+    return [
+        *(name for name in found if name.endswith((".md", ".ipynb")) and "/." not in name and site_path(name)),
+        *MOVED,
+    ]
 
 
 def outside_code(text: str, change: Callable[[str], str]) -> str:
@@ -185,7 +188,7 @@ def notebook(content: Mapping[str, object], target: Path) -> str:
                 parts.append(f"![what the cell shows]({name})")
             elif "text/html" in data:
                 markup = re.sub(r"\n\s*\n", "\n", "".join(data["text/html"]))  # an empty line would end it in Markdown
-                parts.append(f"<div class=\"shown\">{markup}</div>")
+                parts.append(f'<div class="shown">{markup}</div>')
             elif text := "".join(data.get("text/plain", output.get("text", ""))):
                 parts.append(f"```text\n{text.rstrip()}\n```")
     return "\n\n".join(parts) + "\n"

@@ -172,7 +172,9 @@ class TestReadyFiles:
         assert named <= WRITTEN
         assert named
 
-    @pytest.mark.parametrize(("service", "schema"), [("github", "vendor.github-workflows"), ("gitlab", "vendor.gitlab-ci")])
+    @pytest.mark.parametrize(
+        ("service", "schema"), [("github", "vendor.github-workflows"), ("gitlab", "vendor.gitlab-ci")]
+    )
     def test_the_commented_baseline_is_a_step_once_its_marks_are_gone(self, tmp_path, service, schema):
         text = with_baseline(service)
         file = tmp_path / "ready.yml"
@@ -238,10 +240,10 @@ class TestAction:
             "GATE": "", "BASELINE": "", "GITHUB_STEP_SUMMARY": str(summary), **more,
             "PATH": f"{tool.parent}:{os.environ['PATH']}",
         }  # fmt: skip
+        scripts = [step["run"] for step in self.steps() if step.get("name") in ("Audit", "Gate")]
         codes = [
-            subprocess.run(["bash", "-eo", "pipefail", "-c", step["run"]], env=known, cwd=tmp_path, check=False).returncode
-            for step in self.steps()
-            if step.get("name") in ("Audit", "Gate")
+            subprocess.run(["bash", "-eo", "pipefail", "-c", each], env=known, cwd=tmp_path, check=False).returncode
+            for each in scripts
         ]
         assert codes == [0, 1], "the job fails with the gate"
         assert summary.read_text() == "failed\n"
