@@ -33,16 +33,16 @@ AUDIT = "bias-audit audit model.keras photos/test --masks photos/masks --out rep
 REPORT = ("reports/mine/report.html", "reports/mine/audit.json", "reports/mine/classes.csv")
 DEMO = Step("make demo", files=("reports/demo/run/report.html",), says="SUSPICIOUS")
 INSTALL = Step("pip install -e '.[tensorflow]'")
-ADDRESS, SERVER = "http://127.0.0.1", ("pip install starlette uvicorn",)
+ADDRESS = "http://127.0.0.1"
 GATED = (f"{AUDIT} --interventions 20 --discovery 0",)
 
 PATH: dict[str, tuple[Step, ...]] = {
     "README.md": (
         DEMO,
-        INSTALL,
+        Step("pip install -e '.[tensorflow,review]'"),
         Step(AUDIT, files=REPORT, says="SUSPICIOUS"),
         Step("bias-audit gate reports/mine", 1, ("reports/mine/gate.md",), "BA201"),
-        Step("bias-audit review reports/mine", says=ADDRESS, stays=True, before=SERVER),
+        Step("bias-audit review reports/mine", says=ADDRESS, stays=True),
     ),
     "docs/start.md": (
         DEMO,
@@ -58,7 +58,10 @@ PATH: dict[str, tuple[Step, ...]] = {
     ),
     "docs/how-to/ci.md": (
         Step("bias-audit audit model.keras photos/test --masks photos/masks --out reports/now"),
-        Step("bias-audit gate reports/now --baseline reports/released", 1, before=("cp -r reports/now reports/released",)),
+        Step(
+            "bias-audit gate reports/now --baseline reports/released", 1,
+            before=("cp -r reports/now reports/released",),
+        ),
     ),
     "docs/how-to/review.md": (
         Step("pip install -e '.[review]'"),
@@ -121,7 +124,7 @@ NOT_TYPED: dict[str, str] = {
     "make attack": "25 minutes",
     'make attack ARGS="--kills 50 --kind killed"': "minutes; killed audits are tried by every test run",
     "python -m tests.attack --kind 'audit.json: values' --seed 123 --only 4711": "repeats a failure that there must be",
-    'bias-audit name reports/mine wolf-ee3107 snow --legitimate --by "Dr. Ada"': "the name of the cue is that of one run",
+    'bias-audit name reports/mine wolf-ee3107 snow --legitimate --by "Dr. Ada"': "a cue of one run",
     "bias-audit audit my_model:predict clinic --out run": "DICOM files, which tests/data writes",
     "bias-audit audit my_model:predict clinic --pixel-range=-1000,400 --out run": "DICOM files, which tests/data writes",
     "bias-audit audit my_model:predict http://localhost:8123/scans.csv --pixel-range 0,4095 --out run": "needs a server",
