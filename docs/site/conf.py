@@ -16,6 +16,7 @@ myst_heading_anchors = 4  # as GitHub makes them, so that one link holds in both
 myst_html_meta = {"robots": "index"}
 suppress_warnings = ["myst.header"]  # a rule's text begins its sections at the second order
 
+smartquotes = False  # else --flag would be shown as an en dash and flag
 default_role = "code"  # docstrings mark code with single backticks
 autodoc_typehints = "none"  # the signature is in the source; docstrings say what values mean
 autodoc_member_order = "bysource"

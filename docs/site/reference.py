@@ -174,7 +174,7 @@ def python() -> str:
     }  # fmt: skip
     parts = [
         "# Python",
-        "How to use them: [in Python](../how-to/in-python.md). Everything else may change without notice.",
+        "How to use it: [in Python](../how-to/in-python.md). Everything else may change without notice.",
     ]
     for title, directives in groups.items():
         parts += [f"## {title}", "```{eval-rst}\n" + "\n\n".join(directives) + "\n```"]

@@ -127,7 +127,7 @@ def contents(index: str, generated: Mapping[str, str]) -> str:
     parts = []
     for section in re.split(r"^## ", index, flags=re.MULTILINE)[1:]:
         caption = section.splitlines()[0].strip()
-        entries = [_entry(link) for _, link in ENTRY.findall(section)]
+        entries = [f"{title} <{_entry(link)}>" for title, link in ENTRY.findall(section)]
         if caption == "Reference":
             entries = [*(name for name in generated if name.count("/") == 1), *entries]
         if entries:

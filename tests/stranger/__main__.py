@@ -1,9 +1,9 @@
 """A stranger's path: in an empty environment the commands of README.md and docs/ end as the texts say.
 
 `make stranger`, or `python -m tests.stranger [--page PAGE ...]`. The committed tree is cloned, an environment is made,
-and what the README says is typed there; then the commands of each page, in a folder of its own that holds the files which
-the page takes as given. `--bin DIR` takes the programs of a finished environment instead, and leaves out what installs.
-Exit code 1 where a command ended otherwise.
+and what the README says is typed there; then the commands of each page, in a folder of its own that holds the files
+which the page takes as given. `--bin DIR` takes the programs of a finished environment instead, and leaves
+out what installs. Exit code 1 where a command ended otherwise.
 """
 
 from __future__ import annotations
