@@ -124,15 +124,22 @@ def contents(index: str, generated: Mapping[str, str]) -> str:
         index: text of docs/index.md; each heading of second order that has a list of pages becomes a part.
         generated: path on the site -> text of the generated pages, in their order; they make the part "Reference".
     """
-    parts = []
+    parts: list[str] = []
     for section in re.split(r"^## ", index, flags=re.MULTILINE)[1:]:
         caption = section.splitlines()[0].strip()
         entries = [f"{title} <{_entry(link)}>" for title, link in ENTRY.findall(section)]
         if caption == "Reference":
             entries = [*(name for name in generated if name.count("/") == 1), *entries]
-        if entries:
-            parts.append(f"```{{toctree}}\n:hidden:\n:caption: {caption}\n\n" + "\n".join(entries) + "\n```\n")
+        parts.append(_toctree(caption, entries))
+        if caption == "Begin":
+            parts.append(_toctree("Notebooks", [str(site_path(path)) for path in pages() if path.endswith(".ipynb")]))
     return "\n".join(parts)
+
+
+def _toctree(caption: str, entries: list[str]) -> str:
+    """A part of the contents; "" where nothing belongs to it."""
+    lines = "\n".join(entries)
+    return f"```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{lines}\n```\n" if entries else ""
 
 
 def stage(folder: Path, generated: Mapping[str, str]) -> None:

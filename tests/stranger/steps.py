@@ -126,11 +126,11 @@ NOT_TYPED: dict[str, str] = {
     "python -m tests.attack --kind 'audit.json: values' --seed 123 --only 4711": "repeats a failure that there must be",
     'bias-audit name reports/mine wolf-ee3107 snow --legitimate --by "Dr. Ada"': "a cue of one run",
     "bias-audit audit my_model:predict clinic --out run": "DICOM files, which tests/data writes",
-    "bias-audit audit my_model:predict clinic --pixel-range=-1000,400 --out run": "DICOM files, which tests/data writes",
-    "bias-audit audit my_model:predict http://localhost:8123/scans.csv --pixel-range 0,4095 --out run": "needs a server",
-    "bias-audit audit my_model:predict https://data.example.org/test/photos.csv --out run": "there is no such server",
-    "bias-audit audit my_model:predict s3://bucket/test --masks s3://bucket/masks --out run": "there is no such bucket",
-    "bias-audit audit mine:predict photos/ --masks masks/": "the model is the reader's; tests/models runs the page's code",
+    "bias-audit audit my_model:predict clinic --pixel-range=-1000,400 --out run": "as the one before",
+    "bias-audit audit m:predict 'shards/s-{000..003}.tar' --out run": "as the folder of shards, which is typed",
+    "bias-audit audit model.keras yolo/data.yaml --split val --objects each --group-by photo": "as that of COCO",
+    "bias-audit audit model.keras VOCdevkit/VOC2012 --split val --objects each --group-by photo": "as that of COCO",
+    "bias-audit audit mine:predict photos/ --masks masks/": "the model is the reader's",
     "bias-audit audit net:Deployed photos/ --loader torchvision --preprocess unit": "the network is the reader's",
     "bias-audit audit torchvision:resnet50@weights.pth photos/": "weights of 100 MB; tests/torch_models opens small ones",
     "bias-audit audit timm:vit_tiny_patch16_224@checkpoint.safetensors photos/": "as torchvision",
@@ -139,3 +139,11 @@ NOT_TYPED: dict[str, str] = {
     "bias-audit audit model.keras photos/test --masks photos/masks --method my_maps:positive": "tests/docs runs its code",
 }
 """Command of a page -> why the path leaves it out."""
+
+ELSEWHERE = ("http://", "https://", "s3://", "gs://", "hf://")
+"""Addresses: a command that names one needs a server, and is left out, too."""
+
+
+def left_out(command: str) -> str:
+    """Why a command of a page is not typed; "" for one that is."""
+    return "needs a server" if any(each in command for each in ELSEWHERE) else NOT_TYPED.get(command, "")
