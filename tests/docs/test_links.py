@@ -51,8 +51,8 @@ def test_links_lead_somewhere(path):
 
 
 def test_dead_links_are_seen():
-    text = "[a](start.md) [b](no.md)\n[c](science.md#no-such-thing) [d](science.md#targets) [e](https://x.y)\n```\n[f](g.md)\n```"
-    assert dead("docs/index.md", text) == ["docs/no.md", "docs/science.md#no-such-thing"]
+    text = "[a](start.md) [b](no.md)\n[c](concepts.md#no-such-thing) [d](science.md#targets) [e](https://x.y)\n```\n[f](g.md)\n```"
+    assert dead("docs/index.md", text) == ["docs/no.md", "docs/concepts.md#no-such-thing"]
 
 
 def test_every_page_is_in_the_contents_once():

@@ -132,11 +132,11 @@ NOT_TYPED: dict[str, str] = {
     "bias-audit audit model.keras VOCdevkit/VOC2012 --split val --objects each --group-by photo": "as that of COCO",
     "bias-audit audit mine:predict photos/ --masks masks/": "the model is the reader's",
     "bias-audit audit net:Deployed photos/ --loader torchvision --preprocess unit": "the network is the reader's",
-    "bias-audit audit torchvision:resnet50@weights.pth photos/": "weights of 100 MB; tests/torch_models opens small ones",
+    "bias-audit audit torchvision:resnet50@weights.pth photos/": "weights of 100 MB",
     "bias-audit audit timm:vit_tiny_patch16_224@checkpoint.safetensors photos/": "as torchvision",
     "bias-audit audit models/my-vit/ photos/": "as torchvision",
-    "bias-audit audit net.onnx photos/ --masks masks/ --preprocess imagenet": "the network is the reader's; see tests/models",
-    "bias-audit audit model.keras photos/test --masks photos/masks --method my_maps:positive": "tests/docs runs its code",
+    "bias-audit audit net.onnx photos/ --masks masks/ --preprocess imagenet": "the network is the reader's",
+    "bias-audit audit model.keras photos/test --masks photos/masks --method my_maps:positive": "see tests/docs",
 }
 """Command of a page -> why the path leaves it out."""
 
