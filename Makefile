@@ -4,7 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := .ci/constraints.txt
 
-.PHONY: demo check test lowest installs dist compatibility torch-families onnx-families attack simulations lint sample notebooks clean
+.PHONY: demo check test lowest installs dist compatibility torch-families onnx-families attack simulations lint sample docs \
+	pictures notebooks stranger clean
 
 demo: .venv/.package
 	$(BIN)/bias-audit demo --out reports/demo
@@ -83,6 +84,7 @@ lint: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/yamllint --strict .github action.yml bias_audit/gate/ci .pre-commit-config.yaml .yamllint.yml
 
 # The committed sample run and the pictures of the README; needs Chromium.
 sample: .venv/.dev
@@ -101,8 +103,28 @@ notebooks: .venv-notebooks/.package
 		.venv-notebooks/bin/python -m pip install --quiet --constraint $(LOCK) opencv-python-headless; }
 	@touch $@
 
+# The site in build/site, in an environment of its own; a warning, a dead link or a file from the network is an error.
+docs: .venv-docs/.package
+	.venv-docs/bin/python docs/site/build.py build/site
+
+.venv-docs/.package: pyproject.toml $(LOCK) .ci/constraints-docs.txt
+	$(PYTHON) -m venv --clear .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --constraint $(LOCK) --constraint .ci/constraints-docs.txt --editable '.[docs]'
+	@.venv-docs/bin/python -c 'import cv2' 2>/dev/null || { \
+		.venv-docs/bin/python -m pip uninstall --quiet --yes opencv-python; \
+		.venv-docs/bin/python -m pip install --quiet --constraint $(LOCK) opencv-python-headless; }
+	@touch $@
+
+# The pictures of docs/concepts.md.
+pictures: .venv/.package
+	$(BIN)/python docs/pictures/make.py
+
+# The commands of README.md and docs/, one after the other in an empty environment, end as the text says. An hour or so.
+stranger: .venv/.dev
+	$(BIN)/python -m tests.stranger $(ARGS)
+
 clean:
-	rm -rf .venv .venv-notebooks .venv-families .venv-lowest .venv-dist build dist bias_audit.egg-info
+	rm -rf .venv .venv-docs .venv-notebooks .venv-families .venv-lowest .venv-dist build dist bias_audit.egg-info
 
 .venv/.package: pyproject.toml $(LOCK)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bias-audit needs Python 3.11 or newer: make PYTHON=python3.12 ...")'

@@ -75,6 +75,8 @@ class Rule:
         place: id of that section in the page; "" = the check's own section.
         needs: inputs without which the rule cannot be judged, see `Need`.
         role: what a finding means for the verdict and the gate, see `Role`.
+        highest: highest level of LEVELS that a finding may have, which decides how loud CI shows the rule. A rule that
+            does not say it may have any.
         worse: whether high or low values of `RuleOutcome.measured` are the bad ones.
         cue: kind of cue that a finding proves for a class, in words; "" = it proves none.
         by_hand: True where a reviewer makes the subjects; an audit without any then has no outcome of the rule.
@@ -93,6 +95,7 @@ class Rule:
     place: str = ""
     needs: frozenset[Need] = frozenset()
     role: Role = ""
+    highest: str = "CONFIRMED"
     worse: Literal["high", "low"] = "high"
     cue: str = ""
     by_hand: bool = False

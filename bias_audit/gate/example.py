@@ -90,7 +90,10 @@ def _rest() -> list[str]:
         "require_same_data = true    # the baseline must be about the same images and labels",
         '# content = "..."           # content hash that the data must have; audit.json has it as info.content',
         "",
-        *comment("Where CI shows results (SARIF, annotations of GitHub), and where people read about a rule."),
+        *comment(
+            "Where CI shows results (SARIF, annotations of GitHub), and where people read about a rule. Where the file "
+            "is not there, they stand at the workflow that runs, or at README.md: CI shows nothing at a missing file."
+        ),
         "# [output]",
         '# at = "model.keras"         # a committed file, from the repository\'s root; default: this file, at the line',
         '# help_uri = "https://wiki.example.org/bias/{code}"   # linked from SARIF and JUnit; default: the text itself',

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 import shlex
 import shutil
@@ -16,6 +17,7 @@ import pytest
 from agreeing import write_audit_json
 from ruamel.yaml import YAML
 
+import bias_audit
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.cli.command_line import _parser
 from bias_audit.gate.ci import READY, ready_file
@@ -170,6 +172,27 @@ class TestReadyFiles:
         assert named <= WRITTEN
         assert named
 
+    @pytest.mark.parametrize(
+        ("service", "schema"), [("github", "vendor.github-workflows"), ("gitlab", "vendor.gitlab-ci")]
+    )
+    def test_the_commented_baseline_is_a_step_once_its_marks_are_gone(self, tmp_path, service, schema):
+        text = with_baseline(service)
+        file = tmp_path / "ready.yml"
+        file.write_text(text)
+        assert checked(file, schema) == 0
+        lines = lines_of(YAML(typ="safe").load(text))
+        assert "git archive FETCH_HEAD reports/released | tar -x" in lines
+        (line,) = [line for line in lines if line.startswith("bias-audit gate ")]
+        assert _parser([]).parse_args(shlex.split(line)[1:]).baseline is not None
+
+    @pytest.mark.parametrize("service", ["github", "gitlab"])
+    def test_what_is_installed_is_a_file_that_a_clone_can_make(self, service):
+        """Not the bare name, since nothing of that name is on PyPI; the version is this one."""
+        wheel = f"bias_audit-{bias_audit.__version__}-py3-none-any.whl[tensorflow]"
+        assert re.findall(r"BIAS_AUDIT: (\S+)$", ready_file(service), re.M) == [f"ci/{wheel}"]
+        assert ready_file(service).count('pip install "$BIAS_AUDIT"') == 1
+        assert ready_file(service).count('pip install --no-deps "$BIAS_AUDIT" rich') == 1
+
     def test_pre_commit_hook(self):
         (repo,) = yaml("pre-commit")["repos"]
         (hook,) = repo["hooks"]
@@ -182,6 +205,61 @@ class TestReadyFiles:
     def test_nothing_of_a_pull_request_is_run_as_a_command(self):
         """`${{ ... }}` of a title or branch inside `run:` is how workflows are taken over."""
         assert "${{" not in ready_file("github")
+
+
+class TestAction:
+    """`action.yml`, which GitHub runs in the place of a workflow of one's own."""
+
+    FILE = Path(__file__).parents[2] / "action.yml"
+
+    def steps(self) -> list[dict[str, Any]]:
+        steps: list[dict[str, Any]] = YAML(typ="safe").load(self.FILE.read_text())["runs"]["steps"]
+        return steps
+
+    def test_fits_the_schema_of_actions(self, tmp_path):
+        assert checked(self.FILE, "vendor.github-actions") == 0
+        broken = tmp_path / "action.yml"
+        broken.write_text(self.FILE.read_text().replace("using: composite", "using: magic"))
+        assert checked(broken, "vendor.github-actions") != 0
+
+    def test_no_input_is_part_of_a_script(self):
+        assert not any("${{" in step.get("run", "") for step in self.steps())
+
+    @pytest.mark.parametrize("more", [{}, {"GATE": "my gate.toml", "BASELINE": "old run"}])
+    def test_its_scripts_run_our_commands(self, tmp_path, more):
+        """The steps as bash runs them, with a `bias-audit` that writes down how it was called, and fails as a gate."""
+        calls, summary = tmp_path / "calls", tmp_path / "summary"
+        tool = tmp_path / "bin" / "bias-audit"
+        tool.parent.mkdir()
+        tool.write_text(f'#!/bin/bash\nprintf "%s\\n" "$@" -- >> {calls}\n[ "$1" != gate ]\n')
+        tool.chmod(0o755)
+        (tmp_path / "run 1").mkdir()
+        (tmp_path / "run 1" / "gate.md").write_text("failed\n")
+        known = {
+            "MODEL": "my model.keras", "DATA": "photos", "MASKS": "my masks", "OPTIONS": "--seed 3", "RUN": "run 1",
+            "GATE": "", "BASELINE": "", "GITHUB_STEP_SUMMARY": str(summary), **more,
+            "PATH": f"{tool.parent}:{os.environ['PATH']}",
+        }  # fmt: skip
+        scripts = [step["run"] for step in self.steps() if step.get("name") in ("Audit", "Gate")]
+        codes = [
+            subprocess.run(["bash", "-eo", "pipefail", "-c", each], env=known, cwd=tmp_path, check=False).returncode
+            for each in scripts
+        ]
+        assert codes == [0, 1], "the job fails with the gate"
+        assert summary.read_text() == "failed\n"
+        audit, gate = (call.split("\n")[:-1] for call in calls.read_text().split("--\n")[:-1])
+        assert audit == ["audit", "my model.keras", "photos", "--out", "run 1", "--seed", "3", "--masks", "my masks"]
+        wanted = [word for name, value in more.items() for word in (f"--{name.lower()}", value)]
+        assert gate == ["gate", "run 1", *wanted]
+        for call in (audit, gate):
+            assert callable(_parser([]).parse_args(call).run)
+
+
+def with_baseline(service: str) -> str:
+    """A ready file with its commented lines made steps, and the flag that goes with them."""
+    text = re.sub(r"^( *)# (- name: Baseline|  run: \||    git .*|- git .*)$", r"\1\2", ready_file(service), flags=re.M)
+    assert text != ready_file(service)
+    return text.replace("gate reports/gate --gate", "gate reports/gate --baseline reports/released --gate")
 
 
 def yaml(service: str) -> Any:

@@ -228,29 +228,56 @@ class TestGithub:
             assert f"title={failed - 9} more::See gate.json: BA201 c9, BA201 c10" in errors[-1]
 
 
+@pytest.fixture
+def repo(tmp_path, monkeypatch):
+    """A repository in which the working folder is `ci`."""
+    (tmp_path / "repo" / ".git").mkdir(parents=True)
+    (tmp_path / "repo" / "ci").mkdir()
+    monkeypatch.chdir(tmp_path / "repo" / "ci")
+    monkeypatch.delenv("GITHUB_WORKFLOW_REF", raising=False)
+    return tmp_path / "repo"
+
+
 class TestPlace:
-    def test_is_the_gate_file_from_the_repository_root(self, tmp_path, monkeypatch):
-        (tmp_path / "repo" / ".git").mkdir(parents=True)
-        (tmp_path / "repo" / "ci").mkdir()
-        monkeypatch.chdir(tmp_path / "repo" / "ci")
-        assert place_of(gate()).file == "gate.toml"
-        assert of("my gate.toml").file == "ci/my gate.toml"
+    def test_is_the_gate_file_from_the_repository_root(self, repo):
+        for name in ("gate.toml", "ci/my gate.toml"):
+            (repo / name).touch()
+        assert of("my gate.toml") == Place("ci/my gate.toml", True)
         assert of("my gate.toml").uri() == "ci/my%20gate.toml"
-        assert of(str(tmp_path / "repo" / "gate.toml")).file == "gate.toml"
-        assert of("/elsewhere/gate.toml").file == "gate.toml"
+        assert of(str(repo / "gate.toml")) == Place("gate.toml", True)
+        assert of("/elsewhere/gate.toml") == Place("gate.toml", False), "its lines are those of another file"
+        assert place_of(gate()) == Place("gate.toml", False)
 
     def test_is_taken_from_the_working_folder_without_a_repository(self, tmp_path, monkeypatch):
         (tmp_path / "a").mkdir()
+        (tmp_path / "a" / "gate.toml").touch()
         monkeypatch.chdir(tmp_path)
         assert of("a/../a/gate.toml").file == "a/gate.toml"
 
-    def test_is_where_the_gate_file_says(self, tmp_path):
-        file = tmp_path / "gate.toml"
+    def test_is_where_the_gate_file_says(self, repo):
+        file = repo / "ci" / "gate.toml"
         file.write_text('[output]\nat = "models/CARD.md"\nhelp_uri = "https://wiki.example/{code}"\n')
-        place = place_of(gate(row(line=7), config=read_gate(file)), "reports/mine")
+        asked = gate(row(line=7), config=read_gate(file))
+        assert place_of(asked).file == "ci/gate.toml", "CI shows nothing at a file that is not there"
+        (repo / "models").mkdir()
+        (repo / "models" / "CARD.md").touch()
+        place = place_of(asked, "reports/mine")
         assert place == Place("models/CARD.md", False, "reports/mine", "https://wiki.example/{code}")
         assert place.line(row(line=7)) == 1, "line 7 is one of the gate file"
         assert Place().line(row(line=7)) == 7
+
+    def test_without_a_gate_file_is_the_workflow_that_runs_or_a_file_that_is_there(self, repo, monkeypatch):
+        assert place_of(gate()).file == "gate.toml", "there is no file at all"
+        (repo / "README.md").touch()
+        assert place_of(gate()).file == "README.md"
+        workflows = repo / ".github" / "workflows"
+        workflows.mkdir(parents=True)
+        (workflows / "background-bias.yml").touch()
+        assert place_of(gate()).file == ".github/workflows/background-bias.yml"
+        monkeypatch.setenv("GITHUB_WORKFLOW_REF", "me/mine/.github/workflows/models.yml@refs/heads/main")
+        assert place_of(gate()).file == ".github/workflows/background-bias.yml", "a workflow of another repository"
+        (workflows / "models.yml").touch()
+        assert place_of(gate()).file == ".github/workflows/models.yml"
 
     @pytest.mark.parametrize(
         ("text", "said"),

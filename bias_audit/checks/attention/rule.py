@@ -198,6 +198,7 @@ JUDGES: dict[Rule, Judge] = {
         about="a class's maps lie on the background more than those of the other classes (Mann-Whitney, BH, Cliff)",
         scope="class",
         measures=("Cliff's delta against the other classes", "number"),
+        highest="WATCH",
         more="How attention is spread over the images",
         place="distributions",
         needs=frozenset({"masks", "maps"}),
@@ -208,6 +209,7 @@ JUDGES: dict[Rule, Judge] = {
         about="images whose attention lies on the background far more than is usual in their class (robust z)",
         scope="image",
         measures=("share of the class's images", "share"),
+        highest="WATCH",
         needs=frozenset({"masks", "maps"}),
     ): image_attention,
 }

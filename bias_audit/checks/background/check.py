@@ -35,6 +35,7 @@ JUDGES: dict[Rule, Judge] = {
         about="photos whose prediction survives without the object and changes on other backgrounds",
         scope="image",
         measures=("share of the photos tested", "share"),
+        highest="WATCH",
         needs=frozenset({"masks", "composites"}),
     ): image_reliance,
     Rule(
@@ -43,6 +44,7 @@ JUDGES: dict[Rule, Judge] = {
         about="photos that lose far more on other backgrounds than is usual in their class (robust z of log-odds)",
         scope="image",
         measures=("share of the photos tested", "share"),
+        highest="WATCH",
         needs=frozenset({"masks", "composites"}),
     ): image_reliance_outliers,
     Rule(
@@ -51,6 +53,7 @@ JUDGES: dict[Rule, Judge] = {
         about="objects of a class are proven to need its backgrounds, and are pulled by a class without a finding",
         scope="dataset",
         measures=("classes concerned", "count"),
+        highest="SUSPICIOUS",
         needs=frozenset({"masks", "composites"}),
         role="proves reliance, names no class",
     ): reliance_without_a_class,

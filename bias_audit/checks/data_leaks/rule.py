@@ -227,6 +227,7 @@ JUDGES: dict[Rule, Judge] = {
         about="a linear model on colours and textures of the background alone predicts the label",
         scope="dataset",
         measures=("AUC of the background alone, strongest class", "number"),
+        highest="WATCH",
         more="Every class and property",
     ): background_leak,
     Rule(
@@ -235,6 +236,7 @@ JUDGES: dict[Rule, Judge] = {
         about="brightness, format, camera or a user's column goes with the label",
         scope="dataset",
         measures=("strength of the association, 0..1", "number"),
+        highest="WATCH",
         more="Every class and property",
     ): property_leak,
     Rule(
@@ -243,6 +245,7 @@ JUDGES: dict[Rule, Judge] = {
         about="pictures that are in the test set twice, or in the training set as well",
         scope="dataset",
         measures=("photos with a copy", "count"),
+        highest="WATCH",
         more="The copies",
     ): copies,
     Rule(
@@ -251,6 +254,7 @@ JUDGES: dict[Rule, Judge] = {
         about="copies of one picture that have different labels",
         scope="dataset",
         measures=("pairs with two labels", "count"),
+        highest="WATCH",
         more="The copies",
     ): label_conflicts,
 }

@@ -84,6 +84,7 @@ JUDGES: dict[Rule, Judge] = {
         about="drawn masks beyond which the object continues, judged by colour and edges",
         scope="dataset",
         measures=("share of the masks looked at", "share"),
+        highest="MODEL WARNING",
     ): incomplete_masks,
 }
 """Rules of the check -> the function that judges each."""

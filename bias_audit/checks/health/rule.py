@@ -289,6 +289,7 @@ JUDGES: dict[Rule, Judge] = {
         about="so many pictures could not be read that the rest may not represent the data set",
         scope="dataset",
         measures=("share of all images", "share"),
+        highest="WATCH",
         more="The images and why",
         place="not-audited",
     ): unreadable_images,
@@ -298,6 +299,7 @@ JUDGES: dict[Rule, Judge] = {
         about="maps hardly better than uniform, or as much on any other photo's object, without shown reliance",
         scope="dataset",
         measures=("median background excess", "number"),
+        highest="MODEL WARNING",
         more="How attention is spread over the images",
         place="distributions",
         needs=frozenset({"masks", "maps"}),
@@ -308,6 +310,7 @@ JUDGES: dict[Rule, Judge] = {
         about="predictions no better than guessing: usually a wrong --preprocess or a wrong class order",
         scope="dataset",
         measures=("accuracy", "share"),
+        highest="WATCH",
         worse="low",
     ): accuracy_at_chance,
     Rule(
@@ -316,6 +319,7 @@ JUDGES: dict[Rule, Judge] = {
         about="attention scores that depend on where exactly the masks end: on void pixels, or on half a cell",
         scope="dataset",
         measures=("largest change by another reading of the masks", "number"),
+        highest="MODEL WARNING",
         needs=frozenset({"masks", "maps"}),
     ): uncertain_masks,
     Rule(
@@ -324,6 +328,7 @@ JUDGES: dict[Rule, Judge] = {
         about="classes with images, but too few usable photos to judge reliance on the background",
         scope="dataset",
         measures=("share of the classes", "share"),
+        highest="TOO FEW IMAGES",
     ): too_few_images,
     Rule(
         code="BA910",
@@ -331,6 +336,7 @@ JUDGES: dict[Rule, Judge] = {
         about="images, or composites of them, for which the outputs are NaN or infinite, or none were given",
         scope="dataset",
         measures=("share of all images", "share"),
+        highest="WATCH",
         more="The images and why",
         place="not-audited",
     ): invalid_predictions,

@@ -136,6 +136,7 @@ JUDGES: dict[Rule, Judge] = {
         about="heatmaps that do not react as they should to shuffled weights, another class or a shift of one cell",
         scope="dataset",
         measures=("rank correlation", "number"),
+        highest="MODEL WARNING",
         more="How maps were tested",
         role="doubts the maps",
         explains=("BA902", "BA904"),

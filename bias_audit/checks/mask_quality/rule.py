@@ -141,6 +141,7 @@ JUDGES: dict[Rule, Judge] = {
         about="estimated masks that nobody has checked, or that differ from drawn ones",
         scope="dataset",
         measures=("median overlap with drawn masks", "number"),
+        highest="MODEL WARNING",
         worse="low",
         role="doubts the estimates",
     ): estimated_masks,

@@ -36,6 +36,7 @@ GLOBAL_CUE = Rule(
     about="photos of every other class turn into a class when they get its colour, brightness, sharpness or border",
     scope="class",
     measures=("pull on photos of the other classes", "points"),
+    highest="HIDDEN",
     more="Every property that was exchanged",
     role="accuses a class",
     cue="a property of the whole photo",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from bias_audit.gate.ci import READY
 from bias_audit.gate.values import GateResult, GateRow
 
 GATE_FILE = "gate.toml"
@@ -48,20 +50,42 @@ class Place:
 
 
 def place_of(gate: GateResult, run: str | Path = "") -> Place:
-    """Where to show the results of a gate: at the file of [output] at, else at the gate file, else at `gate.toml`.
+    """Where to show the results of a gate: a file of the repository, since CI shows nothing at one that is not there.
 
-    The path of the gate file is taken from the root of its repository (the nearest folder with `.git`), else from the
-    working folder.
+    The first that exists of: the file of [output] at, the gate file, `gate.toml`, the workflow that runs, the ready
+    files at their places, README.md. `gate.toml` where none exists. Paths are taken from the root of the repository
+    (the nearest folder with `.git`), else from the working folder.
     """
     config = gate.config
     own = GATE_FILE if config.source is None else committed(Path(config.source))
     page = Path(run) / REPORT
     report = str(page) if run != "" and page.is_file() else ""
-    return Place(config.at or own, config.at in ("", own), str(run), config.help_uri, report)
+    root = root_of(Path.cwd() / GATE_FILE)
+    wanted = (config.at, own, GATE_FILE, _workflow(), *READY.values(), "README.md")
+    file = next((name for name in wanted if name and (root / name).is_file()), GATE_FILE)
+    return Place(file, config.source is not None and file == own, str(run), config.help_uri, report)
+
+
+def _workflow() -> str:
+    """Path of the GitHub workflow that runs this process, from the root of the repository; "" elsewhere.
+
+    GITHUB_WORKFLOW_REF is `OWNER/REPOSITORY/.github/workflows/FILE@REF`.
+    """
+    _, _, path = os.environ.get("GITHUB_WORKFLOW_REF", "").partition("/.github/")
+    return f".github/{path.partition('@')[0]}" if path else ""
 
 
 def committed(path: Path) -> str:
-    """Path of a file from the root of its repository, with slashes; symbolic links are followed, as GitHub requires."""
-    whole, here = path.resolve(), Path.cwd()
-    root = next((folder for folder in whole.parents if (folder / ".git").exists()), here)
-    return whole.relative_to(root).as_posix() if whole.is_relative_to(root) else whole.name
+    """Path of a file from the root of its repository, with slashes; "" for one outside of the working folder's.
+
+    Symbolic links are followed, as GitHub requires.
+    """
+    whole = path.resolve()
+    root = root_of(whole)
+    return whole.relative_to(root).as_posix() if whole.is_relative_to(root) else ""
+
+
+def root_of(path: Path) -> Path:
+    """The nearest folder above a file that holds `.git`, else the working folder."""
+    whole = path.resolve()
+    return next((folder for folder in whole.parents if (folder / ".git").exists()), Path.cwd().resolve())

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import bias_audit
+from bias_audit.checks import registry
+from bias_audit.checks.levels import fails_by_default
+from bias_audit.checks.outcomes import FOUND, RuleOutcome
 from bias_audit.checks.rule_texts import rule_codes
 from bias_audit.gate.formats.place import Place
 from bias_audit.gate.formats.told import check_text, checks_of, cut, is_rule, one_line, subject_of
@@ -71,7 +74,7 @@ def sarif(gate: GateResult, place: Place) -> str:
 def _rule(check: str, place: Place) -> dict[str, Any]:
     text = check_text(check)
     tag, precision = _FAMILIES.get(check[:3], ("threshold", "high"))
-    level = "error" if tag in ("reliance", "cue", "threshold") else "warning"
+    level = _severity(check)
     rule = {
         "id": check,
         "name": cut("".join(word.capitalize() for word in text.title.replace(",", "").split()), 255),
@@ -83,6 +86,15 @@ def _rule(check: str, place: Place) -> dict[str, Any]:
     }
     address = place.help(check)
     return {**rule, "helpUri": address} if address else rule
+
+
+def _severity(check: str) -> str:
+    """The level of a rule that fails a gate by default at its highest: error; so is what a gate file asks for."""
+    rule = registry.find_rule(check)
+    if rule is None:
+        return LEVELS[FAILED]
+    worst = RuleOutcome(rule.code, rule.title, rule.scope, "", FOUND, "", level=rule.highest)
+    return LEVELS[FAILED if fails_by_default(worst) else WARNED]
 
 
 def _result(row: GateRow, rule_index: int, place: Place) -> dict[str, Any]:
