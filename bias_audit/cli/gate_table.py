@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from bias_audit.cli.console import LOG_WIDTH, open_console, text
 from bias_audit.cli.fitting import folded, paragraph
+from bias_audit.gate.formats.told import subject_of
 from bias_audit.run.printable import printable
+from bias_audit.run.quantities import bound, quantity, span
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -71,7 +73,7 @@ def _table(rows: Sequence[GateRow]) -> Table:
             table.add_section()
         number, ends, bound = _measured(row)
         named = _lines(row.status, row.change, _state(row), style=_GATE_STYLES[row.status])
-        where, check = _lines(row.subject or row.scope, _cue(row)), _lines(row.check, row.origin)
+        where, check = _lines(subject_of(row)), _lines(row.check, row.origin)
         table.add_row(named, where, check, Text("\n".join(filter(None, (number, ends, bound)))), text(row.sentence))
     return table
 
@@ -79,11 +81,10 @@ def _table(rows: Sequence[GateRow]) -> Table:
 def _blocks(rows: Sequence[GateRow], width: int) -> Iterator[Text]:
     """The same for a narrow terminal: a few lines for each check."""
     for row in rows:
-        who = ", ".join(filter(None, (row.subject or row.scope, _cue(row))))
         after = "".join(
             f", {each}" for each in (row.change, _state(row), " ".join(filter(None, _measured(row)))) if each
         )
-        head = printable(f"{row.status}: {who}: {row.check} ({row.origin}){after}")
+        head = printable(f"{row.status}: {subject_of(row)}: {row.check} ({row.origin}){after}")
         for line in paragraph(head, width, hanging=2):
             yield text(line, _GATE_STYLES[row.status])
         for line in folded(printable(row.sentence), width - 2):
@@ -92,17 +93,15 @@ def _blocks(rows: Sequence[GateRow], width: int) -> Iterator[Text]:
 
 def _measured(row: GateRow) -> tuple[str, str, str]:
     """The number of a row, its interval and its bound, each "" where there is none."""
-    ends = "" if row.low is None or row.high is None else f"[{row.low:z.3g}, {row.high:z.3g}]"
-    bound = "" if row.threshold is None or row.level else f"bound {row.threshold:z.3g}"
-    return "" if row.measured is None else f"{row.measured:z.3g}", ends if row.measured is not None else "", bound
+    most = "" if row.threshold is None or row.level else f"bound {bound(row.threshold, row.unit)}"
+    if row.measured is None:
+        return "", "", most
+    ends = span(row.low, row.high, row.unit)
+    return quantity(row.measured, row.unit), f"[{ends}]" if ends else "", most
 
 
 def _state(row: GateRow) -> str:
     return row.state if row.status in ("failed", "warning") else ""
-
-
-def _cue(row: GateRow) -> str:
-    return row.cue if row.cue != row.subject else ""
 
 
 def _lines(*parts: str, style: str = "") -> Text:

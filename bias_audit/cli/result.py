@@ -16,7 +16,7 @@ from bias_audit.checks.registry import find_rule, with_role
 from bias_audit.cli.class_lines import class_lines
 from bias_audit.cli.console import line_width, open_console
 from bias_audit.cli.fitting import cells, chopped, cut_end, cut_middle, folded, padded, paragraph
-from bias_audit.run.identity import class_of, cue_of
+from bias_audit.run.identity import class_of, subject_title
 from bias_audit.run.printable import printable
 from bias_audit.run.progress import QUIET, VERBOSE, Progress
 from bias_audit.run.quantities import NONE, duration, interval
@@ -134,7 +134,7 @@ def _findings(result: AuditResult, width: int, *, whole: bool) -> list[Text]:
         if (level := outcome.level or LEVELS[0]) != above:
             lines.append(_styled(f"  {level}", STYLES.get(level, "")))
             above = level
-        title, who = printable(outcome.title), cut_middle(printable(_subject(outcome)), NAME)
+        title, who = printable(outcome.title), cut_middle(printable(subject_title(outcome)), NAME)
         words = max(room - cells(effect), 8)
         told = padded(cut_end(f"{who}: {title}" if who else title, words), words)
         line = f"    {padded(printable(outcome.code), code_width)}  {told}  {effect}"
@@ -142,16 +142,6 @@ def _findings(result: AuditResult, width: int, *, whole: bool) -> list[Text]:
     if len(found) > len(shown):
         lines.append(_styled(f"  and {len(found) - len(shown):,} more: report.html, or --verbose", "dim"))
     return lines
-
-
-def _subject(outcome: RuleOutcome) -> str:
-    """Whom a finding is about, as people call it; "" for the whole data set. An id that says nothing is left out."""
-    if name := class_of(outcome):
-        named = outcome.evidence.get("name")
-        return f"{name}, {named}" if named else name
-    if outcome.scope == "slice" and (value := outcome.evidence.get("value")) is not None:
-        return f"{outcome.subject} {value}"
-    return cue_of(outcome)
 
 
 def _effect(outcome: RuleOutcome) -> str:

@@ -35,4 +35,4 @@ def test_a_row_is_a_block_where_a_table_has_no_room(
     if not is_table:
         for row in shown:
             assert printable(row.sentence).replace(" ", "") in said
-        assert "failed: husky: BA201 (default), 0.75 [0.25, 0.9]" in lines
+        assert "failed: husky: BA201 (default), 75 pp [25 to 90]" in lines
