@@ -56,6 +56,8 @@ class Refusal(MetaPathFinder):
 REFUSAL = Refusal()
 
 
+os.environ.pop("COLUMNS", None)  # readline, which pytest imports for pdb, sets it for processes that are started
+
 settings.register_profile("untimed", deadline=None)  # a busy machine fails no test
 settings.load_profile("untimed")
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bias_audit.checks.reasons import OK
-from bias_audit.checks.recurring_cues.titles import cue_titles
 from bias_audit.gate.table_columns import read_columns
+from bias_audit.run.cue_titles import cue_titles
 from bias_audit.run.quantities import Unit
 from bias_audit.run.result import AuditResult
 from bias_audit.run.schema import every_table, index_of

@@ -7,9 +7,9 @@ from pathlib import Path
 from bias_audit.checks.base import Measured
 from bias_audit.checks.recurring_cues import names
 from bias_audit.checks.recurring_cues.check import RecurringCues
-from bias_audit.checks.recurring_cues.titles import cue_titles
 from bias_audit.pipeline.finish import judge_again
 from bias_audit.run import tables
+from bias_audit.run.cue_titles import cue_titles
 from bias_audit.run.folder import Run
 from bias_audit.run.lock import PATIENCE, gives_back, hold
 from bias_audit.run.result import AuditResult, load

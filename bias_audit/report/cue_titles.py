@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from bias_audit.checks.recurring_cues import titles
 from bias_audit.report.cells import records
+from bias_audit.run import cue_titles as titles
 from bias_audit.run.result import AuditResult
 
 

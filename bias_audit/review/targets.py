@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bias_audit.checks.outcomes import RuleOutcome
-from bias_audit.checks.recurring_cues.titles import cue_titles
 from bias_audit.errors import ResultError
 from bias_audit.review.agreement import DECIDED, by_target, state_of
 from bias_audit.review.decisions import BIAS, FILE, Decision, history
+from bias_audit.run.cue_titles import cue_titles
 from bias_audit.run.identity import cluster_key, cue_title, data_of, finding_id
 from bias_audit.run.result import AuditResult
 

@@ -172,7 +172,7 @@ def rate(done: int, seconds: float) -> str:
     per_second = done / seconds
     if per_second < 0.95:
         return f"{duration(seconds / done)} each"
-    return f"{per_second:.1f}/s" if per_second < 9.95 else f"{per_second:,.0f}/s"
+    return f"{per_second:z.1f}/s" if per_second < 9.95 else f"{per_second:z,.0f}/s"
 
 
 @contextlib.contextmanager

@@ -296,7 +296,7 @@ def test_strangers_have_a_line_for_each_of_a_few_kinds(printed: Printed) -> None
     lines = printed(with_strangers())
     kinds = [line for line in lines if line.startswith("Strangers: ")]
     assert len(kinds) == 3
-    assert "Strangers: bat (3): 3 taken for wolf; median probability 0.98 (own test" in kinds[1]
+    assert "Strangers: bat (3): 3 taken for wolf; median probability 98% (own test" in kinds[1]
     assert "  and 2 more kinds: strangers.csv" in lines
 
 
@@ -341,12 +341,19 @@ def test_the_sample_of_the_documentation(printed: Printed, tmp_path: Path) -> No
 def test_a_finding_on_the_data_is_no_level_of_the_class_that_it_names(printed: Printed) -> None:
     run = clean()
     leak = found("BA401", "WATCH", evidence={"class_name": "wolf"}, title="the background alone predicts the label")
-    cue = found("BA302", "CONTEXT", "husky-1a2b", "cluster", evidence={"class_name": "husky"}, title="recurring cue")
+    cue = found(
+        "BA302",
+        "CONTEXT",
+        "husky-1a2b",
+        "cluster",
+        evidence={"class_name": "husky", "title": "cue 1 of husky"},
+        title="cue",
+    )
     lines = printed(dataclasses.replace(run, outcomes=(*run.outcomes, leak, cue)))
     ends = {line.split()[0]: line.rpartition("  ")[2].strip() for line in lines[3:5]}
     assert ends == {"husky": "CONTEXT", "wolf": "10"}
-    assert "    BA401  wolf: the background alone predicts the label" in lines
-    assert "    BA302  husky: recurring cue" in lines, "the id of a cue says nothing"
+    assert "    BA401  the background alone predicts the label" in lines
+    assert "    BA302  cue 1 of husky: cue" in lines, "the id of a cue says nothing"
 
 
 def test_a_log_in_ascii_gets_escapes_and_no_traceback() -> None:

@@ -17,7 +17,7 @@ from bias_audit.data.sources.each_object import each_asked
 from bias_audit.data.sources.objects import foreground_of
 from bias_audit.data.sources.options import SourceOptions
 from bias_audit.data.sources.voc_objects import VocObject
-from bias_audit.errors import DataError
+from bias_audit.errors import ConfigError, DataError
 
 NAMES = ("cat", "dog", "owl")
 PHOTOS = {
@@ -115,5 +115,5 @@ class TestForeground:
 
 @pytest.mark.parametrize(("objects", "size"), [("all", 32), (None, 32), ("each", 0), ("each", "x"), ("photo", True)])
 def test_options_with_other_values(objects: object, size: object) -> None:
-    with pytest.raises(DataError, match="--object"):
+    with pytest.raises((ConfigError, DataError), match="--object"):
         each_asked(SourceOptions(objects=objects, object_size=size))

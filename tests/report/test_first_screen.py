@@ -137,9 +137,9 @@ def test_an_id_of_a_cue_is_no_title(parts: Parts, write_run: Write) -> None:
     ]
     put_table(folder, "clusters", table("clusters", rows))
     titles = cue_titles(load(folder))
-    assert list(titles.values()) == ["cue 1 of husky", "snow", "cue 3 of husky"]
+    assert list(titles.values()) == ["snow", "cue 2 of husky", "cue 3 of husky"]
     said = with_titles("It keeps looking at the recurring cue husky-6ab9e5, not husky-77x or husky-77.", titles)
-    assert said == "It keeps looking at cue 1 of husky, not husky-77x or cue 3 of husky."
+    assert said == "It keeps looking at cue 2 of husky, not husky-77x or cue 3 of husky."
 
 
 # -- in a browser ---------------------------------------------------------------------------------------------------

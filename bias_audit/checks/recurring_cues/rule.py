@@ -22,8 +22,8 @@ from bias_audit.checks.outcomes import (
     visible,
 )
 from bias_audit.checks.reasons import MASKS_IN_DOUBT, NOT_MEASURED, NOT_TESTED, NOTHING_RECURS, TOO_FEW_GROUPS
-from bias_audit.checks.recurring_cues.titles import cue_titles
 from bias_audit.config import Thresholds
+from bias_audit.run.cue_titles import cue_titles
 from bias_audit.run.quantities import interval, quantity
 from bias_audit.run.statuses import OK
 

@@ -29,8 +29,6 @@ def each_asked(options: SourceOptions) -> bool:
     """
     if options.objects not in (PHOTO, EACH):
         raise DataError(f"--objects is {PHOTO} or {EACH}, not {str(options.objects)[:80]!r}")
-    if type(options.object_size) is not int or options.object_size < 1:
-        raise DataError("--object-size is a number of pixels of at least 1")
     return options.objects == EACH
 
 

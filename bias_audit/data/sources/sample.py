@@ -26,7 +26,7 @@ def sampled(dataset: Dataset, options: SourceOptions) -> Dataset:
     if options.sample is None:
         return dataset
     sizes = Counter(sample.label for sample in dataset.samples)
-    if type(options.sample) is not int or options.sample < max(1, len(sizes)):
+    if options.sample < max(1, len(sizes)):
         raise DataError(
             f"--sample {options.sample} is no number of photos that has one of each of {len(sizes)} classes",
             "An audit judges classes with at least 10 photos.",

@@ -70,8 +70,8 @@ def test_numbers_have_their_interval_or_say_why_not(sliced: Parts, write_run: Wr
     text = write_report(write_run(sliced)).read_text(encoding="utf-8")
     slices = text[text.index('id="slices"') : text.index('id="confusion"')]
     said = text_of(slices).replace("\N{NARROW NO-BREAK SPACE}", " ")
-    assert "75 % worst 47 % to 91 %" in said
-    assert "50 pp 10 pp to 80 pp 8 photos" in said
+    assert "75% worst [47 to 91]" in said
+    assert "50 pp [10 to 80] 8 photos" in said
     assert "0.60 no interval: too few 9 photos" in said
     assert "no usable mask" in said
     assert said.count("not tested") == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from bias_audit.checks.recurring_cues.titles import cue_titles
+from bias_audit.run.cue_titles import cue_titles
 
 CUES = [
     {"cluster_id": "wolf-b", "name": "", "class_name": "wolf", "n": 9},
