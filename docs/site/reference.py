@@ -12,6 +12,7 @@ import inspect
 import os
 import re
 from collections.abc import Iterator
+from unittest import mock
 
 import bias_audit
 from bias_audit.checks import registry
@@ -50,8 +51,12 @@ def pages() -> dict[str, str]:
 
 def commands() -> str:
     """Every command with its arguments, as its parser knows them."""
-    os.environ["COLUMNS"] = "100"
-    parser = _parser([])
+    with mock.patch.dict(os.environ, COLUMNS="100"):
+        parser = _parser([])
+        return _told(parser)
+
+
+def _told(parser: argparse.ArgumentParser) -> str:
     parts = [
         "# Commands",
         "What `bias-audit COMMAND --help` prints. Every flag may be shortened as long as it stays unambiguous.",

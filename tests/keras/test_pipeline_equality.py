@@ -150,7 +150,7 @@ def test_an_audit_chooses_the_preprocessing_and_warns_of_a_wrong_one(tmp_path: P
     assert bias_audit.load(chosen.path).info.preprocess == "unit"
     wrong = run("none")
     assert wrong.info.preprocess == "none"
-    said = "the preprocessing looks wrong: on 24 labelled photos the accuracy is 0.50"
+    said = "the preprocessing looks wrong: on 24 labelled photos the accuracy is 50%"
     assert wrong.verdict.startswith(f"MODEL WARNING: {said}")
     assert "--preprocess unit" in wrong.verdict
     assert "The preprocessing looks wrong" in (wrong.path / "report.html").read_text()

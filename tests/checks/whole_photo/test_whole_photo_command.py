@@ -65,8 +65,8 @@ def test_a_global_cue_is_hidden_and_heads_the_verdict(nights, command, tmp_path)
         assert outcome.measured > 0.9
         assert "No heatmap can show this" in outcome.sentence
     assert result.level == "HIDDEN"
-    assert out.startswith("HIDDEN")
-    assert "BA301" in out.splitlines()[0]
+    assert "\n HIDDEN  " in out
+    assert "BA301" in out
     table = result.probes.set_index(["probe", "class_name"])
     assert set(table.index.get_level_values("probe")) == {"colour", "brightness", "sharpness", "border"}
     assert table.loc[("brightness", "a"), "other_accuracy"] < 0.1
