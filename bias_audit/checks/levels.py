@@ -56,6 +56,15 @@ def overall_level(outcomes: Sequence[RuleOutcome]) -> str:
     return FILLS_PICTURE if fills_the_picture(outcomes) else NOT_JUDGED
 
 
+def class_levels(found: Sequence[RuleOutcome]) -> dict[str, str]:
+    """Name of each class with a finding on it or on its images -> the level of the first, in the order of `found`."""
+    levels: dict[str, str] = {}
+    for outcome in found:
+        if outcome.scope in ("class", "image"):
+            levels.setdefault(outcome.subject, outcome.level or LEVELS[0])
+    return levels
+
+
 def fills_the_picture(outcomes: Sequence[RuleOutcome]) -> bool:
     """Whether reliance was not tested because the object fills the picture, in every class that has photos."""
     reliance = with_role("tests reliance")

@@ -6,12 +6,11 @@ it is on the screen. The page and the tables hold the rest.
 
 from __future__ import annotations
 
-import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from bias_audit.checks.outcomes import LEVELS, NO_LEVELS, RuleOutcome, number
+from bias_audit.checks.outcomes import LEVELS, RuleOutcome, number
 from bias_audit.checks.registry import find_rule, with_role
 from bias_audit.cli.class_lines import class_lines
 from bias_audit.cli.console import line_width, open_console
@@ -21,6 +20,7 @@ from bias_audit.run.printable import printable
 from bias_audit.run.progress import QUIET, VERBOSE, Progress
 from bias_audit.run.quantities import NONE, duration, interval
 from bias_audit.run.sampled import told_of
+from bias_audit.run.verdict_text import sentences, without_level
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -52,8 +52,6 @@ STYLES = {
     "HIDDEN": "bold red",
     "CONFIRMED": "bold white on red",
 }
-
-_SENTENCE_ENDS = re.compile(r"(?<=[.!?]) (?=\S)")
 
 
 def show_result(result: AuditResult, progress: Progress, *, what: str = "Audited") -> None:
@@ -218,11 +216,10 @@ def _stages(progress: Progress, width: int, *, whole: bool) -> list[Text]:
 def _verdict(result: AuditResult, width: int) -> list[Text]:
     """The level, and beside it the first sentences of the verdict, as many as make a short paragraph."""
     level = printable(result.level)
-    said = _without_level(printable(result.verdict))
+    said = without_level(printable(result.verdict))
     hanging = cells(level) + 3
-    sentences = _sentences(said, [printable(name) for name in result.info.class_names])
-    shown = sentences[0]
-    for sentence in sentences[1:]:
+    shown, *further = sentences(said, [printable(name) for name in result.info.class_names])
+    for sentence in further:
         if len(folded(f"{shown} {sentence}", width - hanging)) > MOST_VERDICT:
             break
         shown = f"{shown} {sentence}"
@@ -231,28 +228,6 @@ def _verdict(result: AuditResult, width: int) -> list[Text]:
     first = _styled(f" {level}  {lines[0].strip()}", f"{style} reverse" if style != STYLES["CONFIRMED"] else style,
                     "", f" {level} ")  # fmt: skip
     return [first, *(_styled(" " * hanging + line) for line in lines[1:])]
-
-
-def _without_level(verdict: str) -> str:
-    """The verdict without the level that stands before it; a run of an older version may name another one there."""
-    led = next((name for name in (*LEVELS, *NO_LEVELS) if verdict.startswith(f"{name}: ")), "")
-    said = verdict[len(led) + 2 :] if led else verdict
-    return said[:1].upper() + said[1:]
-
-
-def _sentences(text: str, names: Sequence[str]) -> list[str]:
-    """The sentences of a verdict; a full stop within a name or in brackets ends none. At least one, maybe empty."""
-    within: set[int] = set()
-    for name in filter(None, names):
-        for match in re.finditer(re.escape(name), text):
-            within.update(range(match.start(), match.end()))
-    parts, begin = [], 0
-    for match in _SENTENCE_ENDS.finditer(text):
-        said = text[begin : match.start()]
-        if match.start() not in within and said.count("(") == said.count(")"):
-            parts.append(said)
-            begin = match.end()
-    return [*parts, text[begin:]]
 
 
 def _next_steps(result: AuditResult, width: int) -> list[Text]:

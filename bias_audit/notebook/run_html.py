@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from bias_audit.checks.outcomes import LEVELS, number
+from bias_audit.checks.levels import class_levels
+from bias_audit.checks.outcomes import number
 from bias_audit.errors import ResultError
 from bias_audit.notebook.strips import NO_PICTURES, Strip, strips
 from bias_audit.run import quantities
 from bias_audit.run.printable import printable
 from bias_audit.run.result import AuditResult
+from bias_audit.run.verdict_text import without_level
 
 MOST_CLASSES = 30
 MOST_FINDINGS = 30
@@ -40,8 +42,7 @@ def run_html(result: AuditResult) -> str:
 
     Pictures that are missing or damaged are said to be so; the rest is shown as ever.
     """
-    verdict = result.verdict.removeprefix(f"{result.level}: ")
-    said = f"<p><strong>{text(result.level)}</strong> {text(verdict[:1].upper() + verdict[1:])}</p>"
+    said = f"<p><strong>{text(result.level)}</strong> {text(without_level(result.verdict))}</p>"
     parts = [said, _strip(result), _classes(result)]
     return f'<div style="max-width:62em">{"".join(parts)}{_findings(result)}{_page(result.path)}</div>'
 
@@ -53,10 +54,7 @@ def text(content: object) -> str:
 
 def worst_first(result: AuditResult) -> list[tuple[dict[str, Any], str]]:
     """The classes as (row of the class table, level of its worst finding or ""), those with findings first."""
-    levels: dict[str, str] = {}
-    for outcome in result.found():
-        if outcome.scope in ("class", "image"):
-            levels.setdefault(outcome.subject, outcome.level or LEVELS[0])
+    levels = class_levels(result.found())
     places = {name: place for place, name in enumerate(levels)}
     rows = sorted(result.class_rows, key=lambda row: places.get(str(row["class_name"]), len(places)))
     return [(row, levels.get(str(row["class_name"]), "")) for row in rows]

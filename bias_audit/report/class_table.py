@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bias_audit.checks.outcomes import LEVELS, RuleOutcome
+from bias_audit.checks.levels import class_levels
+from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.report.cells import axis, estimate
 from bias_audit.report.class_columns import ClassColumn, shown
 from bias_audit.run.result import AuditResult
@@ -30,10 +31,7 @@ def class_table(
         total, file: number of classes in all, and the table that holds them.
         estimated, with_mask: images with an estimated mask, and with any.
     """
-    levels: dict[str, str] = {}
-    for item in found:
-        if item.scope in ("class", "image"):
-            levels.setdefault(item.subject, item.level or LEVELS[0])
+    levels = class_levels(found)
     order = {name: place for place, name in enumerate(levels)}
     # Flagged classes first, then in the order of the model's outputs: past the limit only the unflagged are cut.
     names = sorted(class_rows, key=lambda name: order.get(name, len(order)))

@@ -6,7 +6,6 @@ provenance stand farther down.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +18,7 @@ from bias_audit.report.coverage import right
 from bias_audit.report.finding_words import measures
 from bias_audit.report.rule_texts_section import pieces, repair
 from bias_audit.run.result import AuditResult
+from bias_audit.run.verdict_text import sentences
 
 MOST_HEADLINE = 260
 """Most characters of the headline; a longer one is cut, and the whole verdict stands in a fold below it."""
@@ -36,8 +36,6 @@ SHARES: tuple[tuple[str, str, str, str], ...] = (
     ("on other backgrounds", "other_background_accuracy", "other_low", "other_high"),
 )
 """Label, value and ends of the interval of the three numbers, columns of the class table."""
-
-_SENTENCE_ENDS = re.compile(r"(?<=[.!?]) (?=\S)")
 
 
 def first_screen(
@@ -93,15 +91,8 @@ def split_verdict(text: str, names: Sequence[str]) -> tuple[str, str]:
         text: the verdict, without its level.
         names: names of the classes; a full stop within one ends no sentence.
     """
-    within: set[int] = set()
-    for name in names:
-        for match in re.finditer(re.escape(name), text) if name else ():
-            within.update(range(match.start(), match.end()))
-    for match in _SENTENCE_ENDS.finditer(text):
-        before = text[: match.start()]
-        if match.start() not in within and before.count("(") == before.count(")"):
-            return before, text[match.end() :]
-    return text, ""
+    first, *further = sentences(text, names)
+    return first, " ".join(further)
 
 
 def lead_finding(result: AuditResult) -> RuleOutcome | None:

@@ -19,6 +19,7 @@ from bias_audit.run import quantities
 from bias_audit.run.atomic import guarded, write_atomically
 from bias_audit.run.identity import cue_of
 from bias_audit.run.result import AuditResult
+from bias_audit.run.verdict_text import without_level
 
 NAME = "marked.html"
 """File in the run folder."""
@@ -57,7 +58,7 @@ def write_marked(
     if anonymous:
         summary = hidden(summary, part)
     # The verdict is that of the whole run: the findings that were left out are no reason for a better one.
-    whole = {"level": result.level, "sentence": result.verdict.removeprefix(f"{result.level}: ")}
+    whole = {"level": result.level, "sentence": without_level(result.verdict)}
     page = result.path / NAME if out is None else Path(out)
     hint = "Free space or make the folder writable."
     guarded(lambda: page.parent.mkdir(parents=True, exist_ok=True), page.parent, hint)

@@ -10,7 +10,6 @@ from typing import Any
 
 from bias_audit.checks.base import Page
 from bias_audit.checks.levels import failed_map_tests
-from bias_audit.checks.outcomes import LEVELS, NO_LEVELS
 from bias_audit.checks.registry import of_run
 from bias_audit.report.account import dictionary, every_rule, not_audited, provenance
 from bias_audit.report.browser_section import browser_pictures, browser_section
@@ -27,6 +26,7 @@ from bias_audit.report.gallery import PICTURE_BUDGET, arrange_pictures, illustra
 from bias_audit.report.rule_texts_section import rule_texts_section
 from bias_audit.run.result import AuditResult
 from bias_audit.run.sampled import told_of
+from bias_audit.run.verdict_text import without_level
 
 
 def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PICTURE_BUDGET) -> dict[str, Any]:
@@ -126,17 +126,11 @@ def _check_sections(result: AuditResult, pictures: Mapping[str, Any], budget: in
 
 
 def _verdict(result: AuditResult) -> dict[str, Any]:
-    level, sentence = result.level, result.verdict
-    # The level stands above the sentence; a run of an older version may name another one there.
-    led = next((name for name in (*LEVELS, *NO_LEVELS) if sentence.startswith(f"{name}: ")), "")
-    if led:
-        sentence = sentence[len(led) + 2 :]
-        sentence = sentence[:1].upper() + sentence[1:]
     counted = ("judged", "passed", "found", "not_judged")
     totals = {name: sum(getattr(rule, name) for rule in result.rules) for name in counted}
     return {
-        "level": level,
-        "sentence": sentence,
+        "level": result.level,
+        "sentence": without_level(result.verdict),  # the level stands above the sentence
         **totals,
         "ignored": sum(outcome.ignored for outcome in result.outcomes),
     }

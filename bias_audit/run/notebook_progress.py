@@ -10,12 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from bias_audit.run.printable import printable
-from bias_audit.run.progress import QUIET, Advance, Progress
+from bias_audit.run.progress import CROSS, QUIET, TICK, Advance, Progress, Stage
 
 BETWEEN = 0.1
 """Fewest seconds between two drawings of a bar."""
-
-TICK, CROSS = "\N{CHECK MARK}", "\N{BALLOT X}"
 
 
 def usual() -> Progress:
@@ -41,29 +39,25 @@ class NotebookProgress(Progress):
         self._output: Any = None
 
     @contextlib.contextmanager
-    def stage(self, title: str, total: int | None, unit: str = "") -> Iterator[Advance]:
-        """Context that shows one stage, see `Progress.stage`."""
-        start = drawn = time.monotonic()
-        done = 0
-        self._show(_bar(title, done, total, unit))
+    def _shown(self, stage: Stage) -> Iterator[Advance]:
+        drawn = time.monotonic()
+        self._show(_bar(stage))
+
+        def advance(n: int) -> None:
+            nonlocal drawn
+            stage.advance(n)
+            now = time.monotonic()
+            if now - drawn >= BETWEEN:
+                drawn = now
+                self._show(_bar(stage))
+
         ended = CROSS
         try:
-            with super().stage(title, total, unit) as count:
-
-                def advance(n: int) -> None:
-                    nonlocal done, drawn
-                    count(n)
-                    done += n
-                    now = time.monotonic()
-                    if now - drawn >= BETWEEN:
-                        drawn = now
-                        self._show(_bar(title, done, total, unit))
-
-                yield advance
+            yield advance
             ended = TICK
         finally:
-            counted = f" {done:,} {unit}" if done else ""
-            self._before.append(f"{ended} {title}:{counted} in {time.monotonic() - start:z.1f} s")
+            counted = f" {stage.done:,} {stage.unit}" if stage.done else ""
+            self._before.append(f"{ended} {stage.title}:{counted} in {stage.elapsed():z.1f} s")
             self._show("")
 
     def note(self, text: str) -> None:
@@ -86,11 +80,11 @@ class NotebookProgress(Progress):
             self._output.update(page)
 
 
-def _bar(title: str, done: int, total: int | None, unit: str) -> str:
-    known = total if total and total >= done else None
-    told = f"{done:,}{f' of {known:,}' if known else ''} {unit}" if done else ""
-    amount = f'value="{done}" max="{known}"' if known else ""  # without these the bar says only that something runs
-    return f"<div><label>{_text(title)} <progress {amount}></progress></label> {_text(told)}</div>"
+def _bar(stage: Stage) -> str:
+    known = stage.known()
+    told = f"{stage.done:,}{f' of {known:,}' if known else ''} {stage.unit}" if stage.done else ""
+    amount = f'value="{stage.done}" max="{known}"' if known else ""  # without these it says only that something runs
+    return f"<div><label>{_text(stage.title)} <progress {amount}></progress></label> {_text(told)}</div>"
 
 
 def _text(text: object) -> str:

@@ -142,12 +142,16 @@ class Stage:
         """Seconds since the stage began."""
         return self._clock() - self._begun
 
+    def known(self) -> int | None:
+        """The number of units; None where nobody knows it, or where more are done than there should be."""
+        return self.total if self.total and self.total >= self.done else None
+
     def so_far(self) -> str:
         """What is done, how fast, and what is left where that is known: "12 of 40 images, 2.5 s each, 1 min 10 s left".
 
         A total that turned out too small is not told.
         """
-        known = self.total if self.total and self.total >= self.done else None
+        known = self.known()
         counted = f"{self.done:,}{f' of {known:,}' if known else ''} {self.unit}".rstrip()
         taken = self._counted - self._begun
         if not self.done or taken < SETTLED:
