@@ -147,7 +147,7 @@ def test_a_rule_is_as_severe_as_its_highest_level(check, severity):
 
 def test_no_finding_of_the_benchmark_was_higher_than_its_rule_says():
     """Findings of audits of planted worlds; of rules that reached CONFIRMED or HIDDEN, the highest was seen."""
-    findings = pd.read_parquet(ROOT / "reports" / "benchmark-units" / "findings.parquet", columns=["code", "level"])
+    findings = pd.read_parquet(ROOT / "reports" / "benchmark" / "findings.parquet", columns=["code", "level"])
     highest = {rule.code: rule.highest for _, rule in registry.rules()}
     seen = {code: max(levels, key=LEVELS.index) for code, levels in findings.groupby("code")["level"]}
     assert len(seen) > 12
