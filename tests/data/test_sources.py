@@ -132,9 +132,20 @@ class TestTable:
         assert second.mask is None
         assert second.path == tmp_path / "b.jpg"
 
-    def test_integer_labels_of_a_parquet_file_become_text(self, tmp_path: Path) -> None:
-        pd.DataFrame({"image": ["a.jpg", "b.jpg"], "label": [10, 9]}).to_parquet(tmp_path / "t.parquet")
-        assert open_dataset(tmp_path / "t.parquet", None).class_names == ("10", "9")
+    @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+    def test_labels_that_are_numbers_are_outputs(self, tmp_path: Path, suffix: str) -> None:
+        """In the order of their digits 10 would come before 9, and each be taken for the other's output."""
+        frame, file = pd.DataFrame({"image": ["a.jpg", "b.jpg"], "label": [10, 9]}), tmp_path / f"t{suffix}"
+        frame.to_csv(file, index=False) if suffix == ".csv" else frame.to_parquet(file)
+        dataset = open_dataset(file, None)
+        assert dataset.class_names == tuple(map(str, range(11)))
+        assert [sample.label for sample in dataset.samples] == [10, 9]
+
+    def test_numbers_are_what_the_class_map_says(self, tmp_path: Path) -> None:
+        file = _table(tmp_path, "image,label\na.jpg,152\nb.jpg,281\n")
+        options = SourceOptions(class_map=(("cat", (281, 282)), ("dog", (151, 152))))
+        dataset = open_dataset(file, ("cat", "dog"), options)
+        assert [dataset.class_names[sample.label] for sample in dataset.samples] == ["dog", "cat"]
 
     def test_a_class_may_be_called_na_or_null(self, tmp_path: Path) -> None:
         file = _table(tmp_path, "image,label\na.jpg,NA\nb.jpg,null\nc.jpg,nan\n")

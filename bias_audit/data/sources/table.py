@@ -9,6 +9,7 @@ from typing import Any
 
 from bias_audit.data.dataset import Box, Dataset, Sample
 from bias_audit.data.locations import Location
+from bias_audit.data.sources.labels import classes
 from bias_audit.data.sources.options import ClassNames, SourceOptions
 from bias_audit.data.tables import read_table, told_names
 from bias_audit.data.trees import Place
@@ -53,12 +54,7 @@ def from_table(place: Place, class_names: ClassNames, options: SourceOptions) ->
         if not label:
             raise DataError(f"{said} row {record['#row']}: no label for image {record['image']!r}")
         labels.append(label)
-    names = class_names or tuple(sorted(set(labels)))
-    if unknown := sorted(set(labels) - set(names)):
-        raise DataError(
-            f"{said} has labels that the class map does not name: {told_names(unknown)}",
-            f"The class map names {told_names(names)}.",
-        )
+    names, index = classes(labels, class_names, said, class_map=options.class_map)
     extra = tuple(column for column in records[0] if column not in RESERVED and column != "#row")
     samples: dict[str, Sample] = {}
     for record, label in zip(records, labels, strict=True):
@@ -70,7 +66,7 @@ def from_table(place: Place, class_names: ClassNames, options: SourceOptions) ->
         samples[image_id] = Sample(
             image_id,
             path,
-            names.index(label),
+            index[label],
             mask=place.tree.named(str(mask), where, outside=options.outside)[1] if mask else None,
             boxes=parse_boxes(record.get("box"), where),
             columns={name: record[name] for name in extra},
