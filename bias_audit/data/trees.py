@@ -201,10 +201,10 @@ def exists(data: Path | Url) -> bool:
 
 
 def is_tree(path: Path | Url) -> bool:
-    """Whether a path is a folder or an archive; an address may be one."""
+    """Whether a path is a folder or an archive, or leads into one (photos.zip/masks); an address may be one."""
     from bias_audit.data.archives import archive_of
 
-    return isinstance(path, Url) or path.is_dir() or archive_of(path) == path
+    return isinstance(path, Url) or path.is_dir() or archive_of(path) is not None
 
 
 def tree_of(path: Path | Url, reach: Reach | None = None) -> Tree:

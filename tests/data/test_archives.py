@@ -23,6 +23,7 @@ from bias_audit.data.locations import read_location, stamp
 from bias_audit.data.sources import SourceOptions, open_dataset
 from bias_audit.data.sources.attach import attach_masks
 from bias_audit.data.trees import Folder, place_of
+from bias_audit.errors import DataError
 from bias_audit.limits.bounds import Limits
 
 PHOTOS = {
@@ -63,6 +64,17 @@ class TestAsTheFolder:
             assert told(found) == told(expected)
             assert (found.class_names, found.ignored_files) == (expected.class_names, expected.ignored_files)
         assert sum(sample.mask is not None for sample in expected.samples) == 3
+
+    def test_photos_and_masks_of_one_archive(self, tmp_path: Path, pack: Callable[..., Path]) -> None:
+        files = {f"photos/{name}": data for name, data in PHOTOS.items()}
+        archive = pack(tmp_path / "p", {**files, **{f"masks/{name}": data for name, data in MASKS.items()}})
+        expected = attach_masks(open_dataset(pack(tmp_path / "a", PHOTOS), None), pack(tmp_path / "m", MASKS))
+        found = attach_masks(open_dataset(archive / "photos", None), archive / "masks")
+        assert [sample.image_id for sample in found.samples] == [sample.image_id for sample in expected.samples]
+        assert [sample.mask is None for sample in found.samples] == [sample.mask is None for sample in expected.samples]
+        assert any(sample.mask is not None for sample in found.samples)
+        with pytest.raises(DataError, match="no 'other' in the archive"):
+            attach_masks(found, archive / "other")
 
     def test_masks_of_one_class_alone(self, tmp_path: Path, pack: Callable[..., Path]) -> None:
         photos = as_folder(tmp_path / "photos", PHOTOS)

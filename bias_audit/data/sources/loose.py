@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from bias_audit.data.addresses import Url
-from bias_audit.data.archives import SUFFIXES, Archive, archive_of
+from bias_audit.data.archives import SUFFIXES, Archive
 from bias_audit.data.folders import LINKED
 from bias_audit.data.locations import Location
 from bias_audit.data.sources.folder import is_image
@@ -36,7 +36,7 @@ def pictures_at(
         DataError: nothing is there, what is there is no folder and no archive, or it holds no pictures.
     """
     said = repr(str(given))
-    if not is_tree(given) and not _leads_into_archive(given):
+    if not is_tree(given):
         raise DataError(f"no {what} at {said}{unreachable(Path(str(given)))}", hint)
     place = place_of(given, reach)
     if place.file:
@@ -64,7 +64,3 @@ def pictures_below(tree: Tree) -> dict[str, Location]:
 
 def _hidden(name: str) -> bool:
     return any(part.startswith(".") and part != ".." for part in name.split("/"))
-
-
-def _leads_into_archive(given: Path | Url) -> bool:
-    return isinstance(given, Path) and archive_of(given) is not None
