@@ -196,7 +196,7 @@ def _notes(result: AuditResult, width: int, *, whole: bool) -> list[Text]:
     else:
         lines = [cut_end(note, width) for note in notes[:MOST_NOTES]]
         if len(notes) > MOST_NOTES:
-            lines.append(f"  and {len(notes) - MOST_NOTES} more notes: report.html, or --verbose")
+            lines.append(f"  {len(notes) - MOST_NOTES} more: report.html, or --verbose")
     return [_styled(line, "dim") for line in lines]
 
 
