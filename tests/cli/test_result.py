@@ -305,7 +305,7 @@ def test_reasons_are_counted_and_not_listed(printed: Printed) -> None:
     assert "Not judged: 12 of 29 questions (1 reason 900: BA900; 1 reason 901: BA901; 1 reason 902: BA902; " in text
     assert "8 for other reasons)." in text
     assert "Ignored on request: BA903." in text
-    assert "and 5 more notes: report.html, or --verbose" in text
+    assert "5 more: report.html, or --verbose" in text
     assert "Audited 20 photos of 2 classes" in text
     assert "2 of them could not be used." in text
 
