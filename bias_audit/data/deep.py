@@ -7,6 +7,7 @@ detector that uses a sixteenth of 16 bits would be left with 16 levels by roundi
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import cv2
@@ -113,10 +114,24 @@ def decode_deep(data: bytes, wanted: PixelRange) -> Values:
         found = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS)
     except cv2.error as error:
         raise ValueError(f"OpenCV says: {error.err}") from error
-    if found is None:
+    values = _unsigned(data) if found is None else np.asarray(found)
+    if values is None:
         raise ValueError("the data end too early or are corrupt")
-    values = np.asarray(found)
     return scaled(values[..., None] if values.ndim == 2 else values[..., ::-1], wanted)
+
+
+def _unsigned(data: bytes) -> NDArray[np.uint32] | None:
+    """A grey TIFF of unsigned 32 bits, which OpenCV reads from version 5 on; None where it is none, or damaged.
+
+    Pillow takes the highest bit for a sign.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=("TIFF",)) as image:  # its header was held to the limits before
+            if image.mode != "I" or getattr(image, "tag_v2", {}).get(_SAMPLE_FORMAT, (1,))[0] != 1:
+                return None
+            return np.asarray(image).astype(np.int32).view(np.uint32)
+    except (OSError, ValueError, SyntaxError):
+        return None
 
 
 def scaled(values: NDArray[Any], wanted: PixelRange) -> Values:

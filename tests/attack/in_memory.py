@@ -193,13 +193,18 @@ def _held(rng: Random, images: list[Any], labels: list[Any], masks: list[Any] | 
         def __iter__(self) -> Any:
             return iter({"image": row[0], "label": row[1]} for row in rows)
 
+    def cells(part: Any) -> Any:
+        """An array of objects as they are: pandas before 2.3 asks each whether it is an array."""
+        made = np.empty(len(part), object)
+        for place, value in enumerate(part):
+            made[place] = value
+        return made
+
     def frame() -> Any:
         import pandas as pd
 
         names = ("image", "label", "mask")
-        made = pd.DataFrame(
-            {name: pd.Series(list(part), dtype=object) for name, part in zip(names, parts, strict=False)}
-        )
+        made = pd.DataFrame({name: pd.Series(cells(part)) for name, part in zip(names, parts, strict=False)})
         extra = rng.choice((None, [{}] * len(made), [None] * len(made), range(len(made))))
         return made if extra is None else made.assign(extra=list(extra))
 
