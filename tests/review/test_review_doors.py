@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import socket
@@ -98,6 +99,16 @@ def test_endless_headers_are_refused(port: int) -> None:
         with contextlib.suppress(ConnectionError):
             large.sendall(HEAD.format(port).encode() + b"X: " + b"x" * 200_000)
         assert b" 200 " not in until_closed(large).split(b"\r\n")[0]
+
+
+def test_handlers_of_the_program_stay_open(run: Path, tmp_path: Path) -> None:
+    """uvicorn's own configuration of logging closes all there are; absl's then closed the stderr that pytest captures."""
+    handler, end = logging.FileHandler(tmp_path / "log"), threading.Event()
+    stream = handler.stream
+    end.set()
+    serve(create_app(run, TOKEN), bind(0), end)
+    assert not stream.closed
+    handler.close()
 
 
 class Server:
