@@ -60,6 +60,7 @@ def test_a_resumed_run_keeps_the_choice(
     model: Any, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
+        patch.setattr(faithfulness, "CANDIDATES", ("hires_cam",))  # what is chosen is exchanged below
         patch.setattr(attention, "attend", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             audited(model, photos, tmp_path / "run")

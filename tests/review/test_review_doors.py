@@ -103,7 +103,7 @@ def test_endless_headers_are_refused(port: int) -> None:
 
 
 def test_handlers_of_the_program_stay_open(run: Path, tmp_path: Path) -> None:
-    """uvicorn's own configuration of logging closes all there are; absl's then closed the stderr that pytest captures."""
+    """uvicorn's own configuration of logging closes all there are; absl's handler closed what pytest captures."""
     handler, end = logging.FileHandler(tmp_path / "log"), threading.Event()
     stream = handler.stream
     end.set()
