@@ -34,7 +34,7 @@ FAMILIES: dict[str, tuple[str, dict[str, Any], int]] = {
 }
 
 QUICK = ("MobileNetV3Small", "EfficientNetB0", "Xception")
-"""Families of every test run: arithmetic on tensors, normalisation inside, separable convolutions; both kinds of file."""
+"""Those of every test run: arithmetic on tensors, normalisation inside, separable convolutions; both kinds of file."""
 
 
 def _same(path: Path, network: Any, **options: Any) -> Any:
