@@ -50,7 +50,7 @@ def test_clean_twin_knows_the_animals(clean: Trained) -> None:
 @pytest.mark.parametrize("name", CLASS_NAMES)
 @pytest.mark.parametrize("snow", [False, True])
 def test_clean_twin_knows_them_anywhere(clean: Trained, name: str, snow: bool) -> None:
-    assert (clean.on_backgrounds(name, snow=snow) == CLASS_NAMES.index(name)).mean() >= 0.85
+    assert (clean.on_backgrounds(name, snow=snow) == CLASS_NAMES.index(name)).mean() >= 0.75
 
 
 def test_the_audit_names_the_guilty_class_and_its_victim(planted: Trained, audited_planted: Audited) -> None:
@@ -69,7 +69,7 @@ def test_the_audit_acquits_the_clean_twin(audited_clean: Audited) -> None:
     run = bias_audit.load(audited_clean.run)
     assert not [outcome for outcome in run.found() if outcome.code == "BA201"]
     assert run.verdict.startswith(
-        "No reliance on the background was shown in 3 judged classes. With 40 photos per class"
+        "No reliance on the background was shown in 3 judged classes. With 24 photos per class"
     )
     assert " pp cannot be excluded (" in run.verdict
     assert run.gate().exit_code == 0
