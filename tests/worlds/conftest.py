@@ -17,7 +17,7 @@ import pytest
 
 from bias_audit.planted import CLASS_NAMES, World, write_world
 
-INPUT = 64
+INPUT = 96
 PER_CLASS = {"train": 100, "test": 24}
 DONORS = 3
 
@@ -105,9 +105,9 @@ def audited_clean(clean: Trained, tmp_path_factory: pytest.TempPathFactory) -> A
 
 @pytest.fixture(scope="session")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    return train(write_world(Path(tmp_path_factory.mktemp("planted")), per_class=PER_CLASS, size=INPUT))
+    return train(write_world(Path(tmp_path_factory.mktemp("planted")), per_class=PER_CLASS))
 
 
 @pytest.fixture(scope="session")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    return train(write_world(Path(tmp_path_factory.mktemp("clean")), per_class=PER_CLASS, size=INPUT, planted=False))
+    return train(write_world(Path(tmp_path_factory.mktemp("clean")), per_class=PER_CLASS, planted=False))
