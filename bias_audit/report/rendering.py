@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,8 +24,12 @@ CHECKS = Path(__file__).parents[1] / "checks"
 MINUS, THIN_SPACE = "\N{MINUS SIGN}", "\N{NARROW NO-BREAK SPACE}"
 
 
+@functools.cache
 def environment() -> Environment:
-    """The environment of the templates: it escapes all values, and fails on a variable that was not given."""
+    """The environment of the templates: it escapes all values, and fails on a variable that was not given.
+
+    One for all pages of a process, since compiling the templates takes longer than filling them in.
+    """
     made = Environment(
         loader=ChoiceLoader([FileSystemLoader((TEMPLATES, CHECKS)), FunctionLoader(_of_other_package)]),
         autoescape=True,
@@ -44,12 +49,15 @@ def environment() -> Environment:
     return made
 
 
-def _of_other_package(name: str) -> str | None:
-    """Content of NAME/section.html for an imported check of another package; None where there is no such check."""
+def _of_other_package(name: str) -> tuple[str, None, Callable[[], bool]] | None:
+    """Content of NAME/section.html for an imported check of another package, read anew for every page.
+
+    None where there is no such check.
+    """
     folder, _, file = name.partition("/")
     for check in imported():
         if check.name == folder and file == "section.html":
-            return beside(check, file).read_text(encoding="utf-8")
+            return beside(check, file).read_text(encoding="utf-8"), None, lambda: False
     return None
 
 

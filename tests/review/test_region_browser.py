@@ -75,7 +75,7 @@ def page(tmp_path: Path, browser: Any, tester: StandIn) -> Iterator[Any]:
     run = write_parts(parts, tmp_path / "run")
     opened = bind(0)
     app = create_app(run, "secret", live=region_routes(tester), reviewer="Ada")
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, log_level="error", lifespan="off"))
     thread = threading.Thread(target=lambda: server.run(sockets=[opened]), daemon=True)
     thread.start()
     while not server.started:
