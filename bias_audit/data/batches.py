@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +77,7 @@ class Loaded:
             decisions about a picture are stored under this key, since it outlives file names and runs.
         mask_content: the same of the mask's file, or what identifies the shapes of its mask; "" also without a mask.
         shape: (height, width) of the picture in its file; None unless OK.
+        more: what was made of the pixels in the same thread, see `load_in_order`; None unless OK.
     """
 
     status: str
@@ -88,11 +89,50 @@ class Loaded:
     content: str = ""
     mask_content: str = ""
     shape: tuple[int, int] | None = None
+    more: Any = None
 
     @property
     def drawn(self) -> bool:
         """Whether the picture has a usable mask or box that somebody drew, so that it is no estimate."""
         return self.mask_status == OK and self.mask_kind != ESTIMATED
+
+
+class Group(list[Loaded]):
+    """Loaded samples in their order, whose pixels and masks lie in one array each.
+
+    Args:
+        count: number of samples.
+        geometry: model input geometry.
+    """
+
+    def __init__(self, count: int, geometry: Geometry) -> None:
+        super().__init__()
+        self._pixels = np.empty((count, *geometry.size, geometry.channels), np.float32)
+        self._masks = np.empty((count, *geometry.size), np.uint8)
+
+    def load(self, place: int, sample: Sample, geometry: Geometry, then: Callable[[Pixels], Any] | None) -> Loaded:
+        """Load a sample into its place of the arrays; `Loaded.pixels` and `.mask` are views of them."""
+        loaded = load(sample, geometry)
+        if loaded.pixels is None or loaded.mask is None:
+            return loaded
+        pixels, mask = self._pixels[place], self._masks[place]
+        pixels[...], mask[...] = loaded.pixels, loaded.mask
+        return dataclasses.replace(loaded, pixels=pixels, mask=mask, more=None if then is None else then(pixels))
+
+    @property
+    def read(self) -> list[int]:
+        """Places of the samples that could be read, ascending."""
+        return [place for place, loaded in enumerate(self) if loaded.status == OK]
+
+    @property
+    def pixels(self) -> Pixels:
+        """(n, H, W, C) pixels of the samples that could be read."""
+        return self._pixels if len(read := self.read) == len(self._pixels) else self._pixels[read]
+
+    @property
+    def masks(self) -> NDArray[np.uint8]:
+        """(n, H, W) masks of the samples that could be read."""
+        return self._masks if len(read := self.read) == len(self._masks) else self._masks[read]
 
 
 def load(sample: Sample, geometry: Geometry) -> Loaded:
@@ -187,8 +227,13 @@ def _need(header: Header, geometry: Geometry) -> int:
 
 
 def load_in_order(
-    samples: Sequence[Sample], geometry: Geometry, group: int, *, ahead: int = 2
-) -> Iterator[tuple[int, list[Loaded]]]:
+    samples: Sequence[Sample],
+    geometry: Geometry,
+    group: int,
+    *,
+    ahead: int = 2,
+    then: Callable[[Pixels], Any] | None = None,
+) -> Iterator[tuple[int, Group]]:
     """Decode groups of samples in threads, `ahead` groups before they are asked for.
 
     Args:
@@ -196,6 +241,7 @@ def load_in_order(
         geometry: model input geometry.
         group: samples per group; the last one may be smaller.
         ahead: most groups decoded in advance, fewer where so many would take more memory than a batch may.
+        then: makes something small of the pixels (H, W, C) of a sample, in its thread: `Loaded.more`.
 
     Yields:
         (position of the group's first sample in `samples`, the group's loaded samples in order).
@@ -203,17 +249,20 @@ def load_in_order(
     starts = iter(range(0, len(samples), group))
     held = at_once(min(group, len(samples)) * input_bytes(geometry), ahead + 2, geometry.limits)
     ahead = max(0, held - 2)  # besides the group that is asked for, and the one that is worked on
-    pending: deque[tuple[int, list[Future[Loaded]]]] = deque()
+    pending: deque[tuple[int, Group, list[Future[Loaded]]]] = deque()
     with ThreadPoolExecutor(decoders(), "decode") as pool:
         try:
             while True:
                 while len(pending) <= ahead and (start := next(starts, None)) is not None:
-                    futures = [pool.submit(load, sample, geometry) for sample in samples[start : start + group]]
-                    pending.append((start, futures))
+                    part = samples[start : start + group]
+                    made = Group(len(part), geometry)
+                    futures = [pool.submit(made.load, at, each, geometry, then) for at, each in enumerate(part)]
+                    pending.append((start, made, futures))
                 if not pending:
                     return
-                start, futures = pending.popleft()
-                yield start, [future.result() for future in futures]
+                start, made, futures = pending.popleft()
+                made.extend(future.result() for future in futures)
+                yield start, made
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

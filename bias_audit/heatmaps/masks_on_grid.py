@@ -66,11 +66,11 @@ def on_grid(mask: Mask, grid: tuple[int, int]) -> OnGrid:
     nothing = np.zeros(grid)
     thing = mask == FOREGROUND
     void = uncertain = nothing
-    things, voids = np.count_nonzero(thing), 0
+    things, voids = int(np.count_nonzero(thing)), 0
     foreground, perfect = _summed(thing, weights) if things else (nothing, nothing)
     if mask.max(initial=0) >= VOID:
         left = mask == VOID
-        voids = np.count_nonzero(left)
+        voids = int(np.count_nonzero(left))
         void = _summed(left, weights)[0]
         unclear = left & ~padding(left)
         uncertain = _summed(unclear, weights)[0] if unclear.any() else nothing

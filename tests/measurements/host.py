@@ -321,9 +321,9 @@ def operations(setup: Setup, count: int) -> dict[str, Callable[[], object]]:
     from bias_audit.data.duplicates import perceptual_hash
     from bias_audit.data.pictures import decode
     from bias_audit.data.preprocess import find_preprocess
-    from bias_audit.heatmaps.attention import score
     from bias_audit.heatmaps.localization import localize
     from bias_audit.heatmaps.methods import Explainer
+    from bias_audit.heatmaps.photo_records import score
     from bias_audit.interventions import edits
     from bias_audit.report.pictures import encode_picture, outline
     from bias_audit.run.folder import plain
