@@ -24,6 +24,7 @@ from bias_audit.input_texts import PixelRange
 from bias_audit.limits.bounds import DEFAULTS, Limits, beyond
 from bias_audit.limits.memory import at_once
 from bias_audit.limits.room import decoders, decoding
+from bias_audit.limits.spent import note_read, waiting
 from bias_audit.run.statuses import CHANGED, NO_MASK, OK, SKIPPED, UNREADABLE
 
 Pixels = NDArray[np.float32]
@@ -77,6 +78,7 @@ class Loaded:
             decisions about a picture are stored under this key, since it outlives file names and runs.
         mask_content: the same of the mask's file, or what identifies the shapes of its mask; "" also without a mask.
         shape: (height, width) of the picture in its file; None unless OK.
+        size: bytes of the files that were read, the picture's and its mask's.
         more: what was made of the pixels in the same thread, see `load_in_order`; None unless OK.
     """
 
@@ -89,6 +91,7 @@ class Loaded:
     content: str = ""
     mask_content: str = ""
     shape: tuple[int, int] | None = None
+    size: int = 0
     more: Any = None
 
     @property
@@ -152,7 +155,7 @@ def load(sample: Sample, geometry: Geometry) -> Loaded:
         if changed:
             return Loaded(CHANGED, changed, content=content, mask_content=mask_content)
     loaded = Loaded(UNREADABLE, reason) if data is None else _loaded(sample, geometry, data, mask_data, content)
-    return dataclasses.replace(loaded, mask_content=mask_content)
+    return dataclasses.replace(loaded, mask_content=mask_content, size=len(data or b"") + len(mask_data or b""))
 
 
 def _loaded(sample: Sample, geometry: Geometry, data: bytes, mask_data: bytes | None, content: str) -> Loaded:
@@ -261,7 +264,9 @@ def load_in_order(
                 if not pending:
                     return
                 start, made, futures = pending.popleft()
-                made.extend(future.result() for future in futures)
+                with waiting():
+                    made.extend(future.result() for future in futures)
+                note_read(len(made), sum(loaded.size for loaded in made))
                 yield start, made
         finally:
             pool.shutdown(wait=False, cancel_futures=True)

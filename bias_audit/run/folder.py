@@ -38,8 +38,9 @@ STARTED = "started.json"
 SHARDS = "shards"
 FINISHED = "audit.json"
 PICTURES = "pictures.json"
+PROFILE = "profile.csv"
 _OWN = {
-    *(STARTED, FINISHED, "report.html", "report-images", PICTURES, SHARDS, "assets"),
+    *(STARTED, FINISHED, "report.html", "report-images", PICTURES, PROFILE, SHARDS, "assets"),
     *("gate.json", "gate.md", "gate.junit.xml", "gate.sarif", "marked.html", "strip.png"),
     *(f"{table}.{suffix}" for table in TABLES for suffix in ("parquet", "csv")),
 }
