@@ -115,12 +115,12 @@ class Group(list[Loaded]):
 
     def load(self, place: int, sample: Sample, geometry: Geometry, then: Callable[[Pixels], Any] | None) -> Loaded:
         """Load a sample into its place of the arrays; `Loaded.pixels` and `.mask` are views of them."""
-        loaded = load(sample, geometry)
+        pixels, mask = self._pixels[place], self._masks[place]
+        loaded = load(sample, geometry, pixels)
         if loaded.pixels is None or loaded.mask is None:
             return loaded
-        pixels, mask = self._pixels[place], self._masks[place]
-        pixels[...], mask[...] = loaded.pixels, loaded.mask
-        return dataclasses.replace(loaded, pixels=pixels, mask=mask, more=None if then is None else then(pixels))
+        mask[...] = loaded.mask
+        return dataclasses.replace(loaded, mask=mask, more=None if then is None else then(pixels))
 
     @property
     def read(self) -> list[int]:
@@ -138,12 +138,17 @@ class Group(list[Loaded]):
         return self._masks if len(read := self.read) == len(self._masks) else self._masks[read]
 
 
-def load(sample: Sample, geometry: Geometry) -> Loaded:
+def load(sample: Sample, geometry: Geometry, into: Pixels | None = None) -> Loaded:
     """Decode one sample and its mask, and bring both to the input size.
 
     A bad file raises nothing: an unreadable picture is a row with its reason, not the end of an audit. Nor does a file
     that changes while the audit runs: from then on it has no pixels, for they are not those of its other numbers. A
     thread gives the picture back before it decodes the mask, so that it never waits for room while it holds some.
+
+    Args:
+        sample: the sample.
+        geometry: model input geometry.
+        into: array that takes the pixels, see `geometry.fit_image`; None = a new one.
     """
     if sample.skip:
         return Loaded(SKIPPED, sample.skip)
@@ -154,11 +159,13 @@ def load(sample: Sample, geometry: Geometry) -> Loaded:
         changed = geometry.contents.changed(sample, (content, reason), (mask_content, mask_reason))
         if changed:
             return Loaded(CHANGED, changed, content=content, mask_content=mask_content)
-    loaded = Loaded(UNREADABLE, reason) if data is None else _loaded(sample, geometry, data, mask_data, content)
+    loaded = Loaded(UNREADABLE, reason) if data is None else _loaded(sample, geometry, data, mask_data, content, into)
     return dataclasses.replace(loaded, mask_content=mask_content, size=len(data or b"") + len(mask_data or b""))
 
 
-def _loaded(sample: Sample, geometry: Geometry, data: bytes, mask_data: bytes | None, content: str) -> Loaded:
+def _loaded(
+    sample: Sample, geometry: Geometry, data: bytes, mask_data: bytes | None, content: str, into: Pixels | None
+) -> Loaded:
     header, reason = declared(data, geometry.decoder, geometry.limits.pixels, geometry.pixel_range)
     if header is None or (reason := _grown_too_large(header, geometry)):
         return Loaded(UNREADABLE, reason, content=content)
@@ -169,7 +176,7 @@ def _loaded(sample: Sample, geometry: Geometry, data: bytes, mask_data: bytes | 
         if pixels is None:
             return Loaded(UNREADABLE, reason, content=content)
         shape = pixels.shape[0], pixels.shape[1]
-        image = fit_image(pixels, geometry.size, geometry.resize, geometry.interpolation)
+        image = fit_image(pixels, geometry.size, geometry.resize, geometry.interpolation, into)
         if not sample.annotated and geometry.estimate is not None:
             mask, mask_status = geometry.estimate(content, _in_8_bits(pixels))
             mask_kind = ESTIMATED

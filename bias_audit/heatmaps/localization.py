@@ -247,9 +247,10 @@ def iou_half_maximum(at: Localization) -> Array:
     scores = np.full(len(at.masks), np.nan)
     for i, (heat, mask) in enumerate(zip(at.upsampled, at.masks, strict=True)):
         valid, inside = mask != VOID, mask == FOREGROUND
-        things = np.count_nonzero(inside)
+        if not (things := np.count_nonzero(inside)):
+            continue
         peak = (heat if (whole := valid.all()) else heat[valid]).max(initial=0)
-        if not things or not peak > 0:
+        if not peak > 0:
             continue
         hot = heat >= (0.5 - 1e-6) * peak
         hot = hot if whole else hot & valid

@@ -151,7 +151,7 @@ def score(rows: Sequence[Row], at: Localization, at_label: Localization) -> None
     scores = {name: metric(at) for name, metric in METRICS.items()}
     of_label = {name: metric(at_label) for name, metric in LABEL_METRICS.items()}
     status = attention_status(at)
-    void = (at.masks == VOID).mean(axis=(1, 2))
+    void = [np.count_nonzero(mask == VOID) / mask.size for mask in at.masks]
     for i, row in enumerate(rows):
         masked = row["mask_status"] == OK
         row["void_share"] = float(void[i])
