@@ -388,10 +388,24 @@ def stages_table(setup: Setup, options: argparse.Namespace) -> None:
     from bias_audit.pipeline.audit import audit
     from bias_audit.run.progress import QUIET, Progress
 
+    class Timed(Progress):
+        """Keeps the CPU seconds of every stage."""
+
+        def __init__(self) -> None:
+            super().__init__(QUIET)
+            self.cpu: dict[str, float] = {}
+
+        @contextlib.contextmanager
+        def stage(self, title: str, *about: Any) -> Iterator[Callable[[int], None]]:
+            begun = time.process_time()
+            with super().stage(title, *about) as advance:
+                yield advance
+            self.cpu[title] = self.cpu.get(title, 0.0) + time.process_time() - begun
+
     count = max(options.sizes)
     with tempfile.TemporaryDirectory() as folder:
         data, masks = chosen_files(setup, count, Path(folder))
-        progress = Progress(QUIET)
+        progress = Timed()
         with Busy() as busy:
             wall, cpu = measured(
                 lambda: audit(
@@ -399,7 +413,7 @@ def stages_table(setup: Setup, options: argparse.Namespace) -> None:
                 )
             )
         for title, seconds in progress.seconds.items():
-            print(f"{title:34}{seconds:8.2f} s")
+            print(f"{title:34}{seconds:8.2f} s, {progress.cpu[title]:6.2f} s CPU")
         size = sum(file.stat().st_size for file in (Path(folder) / "run").rglob("*") if file.is_file())
     print(f"{'whole audit':34}{wall:8.2f} s, {cpu:.2f} s CPU, {len(setup.first(count).samples)} photos, ", end="")
     print(f"run folder {size / 1e6:.1f} MB")
