@@ -21,7 +21,7 @@ from bias_audit.checks.examples import in_proportion
 from bias_audit.checks.recurring_cues.collect import Seen
 from bias_audit.checks.recurring_cues.lending import dealt
 from bias_audit.config import FIRST_FILL
-from bias_audit.data.batches import Geometry, load_in_order
+from bias_audit.data.batches import Geometry, Loaded, load_in_order
 from bias_audit.data.central_object import estimated
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import BACKGROUND
@@ -303,10 +303,18 @@ def _pictures(
 ) -> Iterator[tuple[int, Pixels, Mask]]:
     """(image, pixels, mask or its estimate) of the images that can still be read."""
     samples = [dataset.samples[int(seen.positions[image])] for image in images]
-    for at, group in load_in_order(samples, geometry, 8):
-        for offset, loaded in enumerate(group):
-            if loaded.pixels is not None and loaded.mask is not None:
-                yield images[at + offset], loaded.pixels, loaded.mask if loaded.drawn else estimated(loaded.pixels)
+
+    def photos() -> Iterator[tuple[int, Loaded]]:
+        for at, group in load_in_order(samples, geometry, 8):
+            yield from zip(images[at : at + 8], group, strict=True)
+
+    def masked(photo: tuple[int, Loaded]) -> tuple[int, Pixels, Mask] | None:
+        image, loaded = photo
+        if loaded.pixels is None or loaded.mask is None:
+            return None
+        return image, loaded.pixels, loaded.mask if loaded.drawn else estimated(loaded.pixels)
+
+    return (found for found in made_ahead(masked, photos()) if found is not None)
 
 
 def _proof(

@@ -293,6 +293,10 @@ class TorchModel(Batched):
 
     def _tensor(self, images: Array) -> torch.Tensor:
         # A copy: a model may change its input. Pictures lie in memory with their channels last.
+        if self._device.type != "cpu":  # a GPU gets them as they are, and turns them faster
+            pixels = torch.from_numpy(np.ascontiguousarray(images, np.float32)).to(self._device, self._dtype)
+            pixels = pixels.permute(0, 3, 1, 2)
+            return pixels if self._channels_last else pixels.contiguous()
         if self._channels_last:
             pixels = torch.from_numpy(np.array(images, np.float32, order="C")).permute(0, 3, 1, 2)
         else:
