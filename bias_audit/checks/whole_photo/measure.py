@@ -14,6 +14,7 @@ from bias_audit.checks.whole_photo.pulls import property_rows
 from bias_audit.data.batches import Geometry, Pixels
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.sampling import load_bytes, readable
+from bias_audit.limits.ahead import made_ahead
 from bias_audit.models.base import NO_CLASS, Predictions
 from bias_audit.models.given import NO_MODEL
 from bias_audit.run.columns import Row
@@ -195,12 +196,25 @@ def exchanged(
         (property, photo, donor, changed photo): an index into `properties_for`, two indices into `photos`, and pixels
         (H, W, C). Photos without a donor in one of the arms are left out.
     """
+    names = properties_for(photos.shape[-1])
+
+    def changed(lent: tuple[int, int, int]) -> tuple[int, int, int, Pixels]:
+        number, photo, donor = lent
+        return *lent, PROPERTIES[names[number]](photos[photo].astype(np.float32), photos[donor].astype(np.float32))
+
+    yield from made_ahead(changed, _lent(labels, seed, groups, len(names)))
+
+
+def _lent(
+    labels: NDArray[np.intp], seed: int, groups: NDArray[np.intp] | None, properties: int
+) -> Iterator[tuple[int, int, int]]:
+    """(property, photo, donor) of each changed photo; arguments and order as of `exchanged`."""
     classes = np.unique(labels)
     members = {int(label): np.flatnonzero(labels == label) for label in classes}
     codes = np.arange(len(labels)) if groups is None else groups
     # The group of a class of one group only, which can lend nothing to a photo of that group.
     only = np.array([codes[each[0]] if np.ptp(codes[each]) == 0 else -1 for each in members.values()], np.intp)
-    for number, name in enumerate(properties_for(photos.shape[-1])):
+    for number in range(properties):
         rng = np.random.default_rng((seed, number))
         for photo, label in enumerate(map(int, labels)):
             own = members[label][codes[members[label]] != codes[photo]]
@@ -212,5 +226,4 @@ def exchanged(
                 lend = members[int(other)]
                 donors.append(int(rng.choice(lend if groups is None else lend[codes[lend] != codes[photo]])))
             for donor in donors:
-                changed = PROPERTIES[name](photos[photo].astype(np.float32), photos[donor].astype(np.float32))
-                yield number, photo, donor, changed
+                yield number, photo, donor

@@ -127,7 +127,7 @@ class OnnxModel(Batched):
         parts = []
         for start in range(0, max(len(images), 1), self.batch_size):
             part = images[start : start + self.batch_size]
-            with watched(f"the prediction of {len(part)} images by the model", self._seconds):
+            with watched(f"the prediction of {len(part)} images by the model", self._seconds, len(part)):
                 raw, logits, _ = self._run(part)
             parts.append(self._predictions(raw, logits))
         return joined(parts)
@@ -135,7 +135,7 @@ class OnnxModel(Batched):
     def explain(self, images: Array, labels: NDArray[np.intp], weigh: Weigh) -> Explanation:
         """Predictions and heatmaps of images (n, H, W, C), n <= batch_size; see `base.Model`."""
         what = f"the explanation of {len(images)} images"
-        with watched(f"{what} by the model", self._seconds):
+        with watched(f"{what} by the model", self._seconds, len(images)):
             predictions, values, *both = self._looked(images, labels)
         with watched(f"{what} by the method", self._seconds):
             maps, labelled = (np.asarray(weigh([values], [each], np), np.float32) for each in both)
@@ -143,7 +143,7 @@ class OnnxModel(Batched):
 
     def activations(self, images: Array, labels: NDArray[np.intp]) -> Activations:
         """Activations and gradients of the explained layer for n <= batch_size images; see `base.Model`."""
-        with watched(f"the explanation of {len(images)} images by the model", self._seconds):
+        with watched(f"the explanation of {len(images)} images by the model", self._seconds, len(images)):
             predictions, *parts = self._looked(images, labels)
         return Activations(predictions, *(np.ascontiguousarray(part) for part in parts))
 
