@@ -43,8 +43,7 @@ EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED = 2, 101, 130
 
 COMMANDS = (
     data, inspect, explain, composites, gate, report, rule, review, repair, compare, history, rescore, name, demo,
-    benchmark,
-    completion,
+    benchmark, completion,
 )  # fmt: skip
 """Modules of the commands, in the order in which the help lists them after `audit`."""
 

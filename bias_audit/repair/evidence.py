@@ -92,7 +92,7 @@ def proven(result: AuditResult, today: datetime.date | None = None) -> Proven:
     known = {id(each.outcome): key for key, each in targets.findings_and_cues(result).items() if each.outcome}
     counted, legitimate = [], []
     for outcome in result.found():
-        if outcome.code in RULES and strong(outcome):
+        if repairable(outcome):
             (legitimate if known.get(id(outcome)) in allowed else counted).append(outcome)
     of = {what: [each for each in counted if RULES[each.code] == what] for what in RULES.values()}
     probes = [str(each.evidence.get("probes") or each.evidence.get("probe") or "") for each in of[PROPERTIES]]
@@ -107,6 +107,11 @@ def proven(result: AuditResult, today: datetime.date | None = None) -> Proven:
 def strong(outcome: RuleOutcome) -> bool:
     """Whether a finding is above WATCH."""
     return outcome.found and LEVELS.index(outcome.level or LEVELS[0]) > LEVELS.index("WATCH")
+
+
+def repairable(outcome: RuleOutcome) -> bool:
+    """Whether a finding proves what `repair` takes away."""
+    return outcome.code in RULES and strong(outcome)
 
 
 def accusing(outcomes: Sequence[RuleOutcome]) -> list[RuleOutcome]:

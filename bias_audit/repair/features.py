@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -69,7 +70,9 @@ def features_of(
 
 
 def _done(about: Path, key: str, file: Path, size: int) -> int:
-    known = read_json(about, ResultError) if about.is_file() else None
+    known = None
+    with contextlib.suppress(ResultError):  # damaged: all is made again
+        known = read_json(about, ResultError)
     same = isinstance(known, dict) and known.get("key") == key and file.is_file() and file.stat().st_size == size
     done = known.get("done") if same and isinstance(known, dict) else 0
     return done if isinstance(done, int) and done > 0 else 0

@@ -126,10 +126,14 @@ def linear_ending(graph: OnnxGraph, logits: str) -> LinearEnding | str:
         if bias:
             return "its last linear layer adds two biases"
         bias, bias_scale = node.inputs[2], node.real("beta", 1.0) if node.op == "Gemm" else 1.0
-    for each in filter(None, (head[0], bias)):
+    weights, rows, scale = head
+    turned = graph.made_by.get(weights)  # some exporters turn the weights in the graph
+    if turned is not None and turned.op == "Transpose" and turned.integers("perm") in ([], [1, 0]):
+        weights, rows = turned.given, not rows
+    for each in filter(None, (weights, bias)):
         if why := graph.why_not_changed(each):
             return f"the numbers of {node.path} {why}"
-    return LinearEnding(node.path, given, *head, bias, bias_scale)
+    return LinearEnding(node.path, given, weights, rows, scale, bias, bias_scale)
 
 
 def head_behind(graph: OnnxGraph, pooled: Pooled, channels: int) -> MeansHead:
