@@ -144,12 +144,12 @@ def draw(picture: Picture, photos: Photos, wanted: Wanted) -> Pixels:
     """(H, W, C) float32 in [0, 255] of a picture."""
     own, mask = photos.pixels[picture.photo].astype(np.float32), photos.masks[picture.photo]
     if picture.kind == ORIGINAL:
-        return own
+        return np.asarray(own)
     if picture.kind == ON_BACKGROUND:
         ground = photos.emptied[picture.donor, SEEN_FILLS.index(picture.detail)]
         return paste(own, mask, ground.astype(np.float32))
     if picture.kind == EMPTIED:
-        return photos.emptied[picture.photo, SEEN_FILLS.index(picture.detail)].astype(np.float32)
+        return np.asarray(photos.emptied[picture.photo, SEEN_FILLS.index(picture.detail)], np.float32)
     if picture.kind == PROPERTY:
         return PROPERTIES[picture.detail](own, photos.pixels[picture.donor].astype(np.float32))
     if picture.kind == ERASED:
@@ -194,5 +194,5 @@ def digest_of(pictures: Sequence[Picture], photos: Photos) -> str:
     made = hashlib.sha256(repr(photos.contents).encode())
     for each in pictures:
         made.update(repr(astuple(each)).encode())
-    made.update(hashlib.sha256(np.ascontiguousarray(photos.masks)).digest())
+    made.update(hashlib.sha256(photos.masks.tobytes()).digest())
     return made.hexdigest()

@@ -90,7 +90,8 @@ def proven(result: AuditResult, today: datetime.date | None = None) -> Proven:
     agreed = targets.agreed(read_decisions(result.path), LEGITIMATE)
     allowed = {key for key, made in agreed.items() if not any(each.expires and each.expires < day for each in made)}
     known = {id(each.outcome): key for key, each in targets.findings_and_cues(result).items() if each.outcome}
-    counted, legitimate = [], []
+    counted: list[RuleOutcome] = []
+    legitimate: list[RuleOutcome] = []
     for outcome in result.found():
         if repairable(outcome):
             (legitimate if known.get(id(outcome)) in allowed else counted).append(outcome)

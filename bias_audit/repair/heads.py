@@ -81,7 +81,7 @@ def offsets(layout: Layout, logits: Floats) -> Floats:
     """
     if not layout.adds:
         return np.zeros((len(logits), len(layout.columns)))
-    return np.stack([special.logsumexp(logits[:, list(each)], axis=1) for each in layout.columns], axis=1)
+    return np.asarray(np.stack([special.logsumexp(logits[:, list(each)], axis=1) for each in layout.columns], axis=1))
 
 
 def targets(layout: Layout, labels: NDArray[np.intp], base: Floats) -> Floats:
@@ -106,7 +106,7 @@ def targets(layout: Layout, labels: NDArray[np.intp], base: Floats) -> Floats:
             kept = special.softmax(base[none], axis=1)[:, outside]
             made[np.ix_(none, outside)] = kept
         made[np.ix_(none, ~outside)] = (1 - kept.sum(axis=1, keepdims=True)) / layout.fitted
-    return made
+    return np.asarray(made)
 
 
 def written(layout: Layout, linear: Linear, weights: Floats, bias: Floats) -> Linear:

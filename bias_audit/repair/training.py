@@ -113,7 +113,7 @@ def read_photos(
                 unread += 1
             else:
                 pixels[len(kept)], masks[len(kept)] = np.rint(loaded.pixels).astype(np.uint8), loaded.mask
-                areas.append(area_of(loaded.mask) if loaded.mask_status == OK else 0.0)
+                areas.append((area_of(loaded.mask) or 0.0) if loaded.mask_status == OK else 0.0)
                 masked += loaded.drawn
                 estimated += loaded.mask_status == OK and not loaded.drawn
                 kept.append(chosen[start + offset])

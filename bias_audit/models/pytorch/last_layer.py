@@ -76,9 +76,9 @@ class TorchLastLayer:
         other = copy.deepcopy(self._network)
         layer = other.get_submodule(self.path)
         with torch.no_grad():
-            layer.weight.copy_(torch.from_numpy(np.ascontiguousarray(linear.weights.T)))  # type: ignore[operator,union-attr]
+            layer.weight.copy_(torch.from_numpy(np.ascontiguousarray(linear.weights.T)))  # type: ignore[operator]
             if linear.bias is not None:
-                layer.bias.copy_(torch.from_numpy(linear.bias))  # type: ignore[operator,union-attr]
+                layer.bias.copy_(torch.from_numpy(linear.bias))  # type: ignore[operator]
         return other
 
 

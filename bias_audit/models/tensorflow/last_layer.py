@@ -118,7 +118,8 @@ class KerasLastLayer:
         Raises:
             ModelError: they are not there, or not in one place only.
         """
-        kernel, bias = (None if each is None else np.asarray(each) for each in (self._layer.kernel, self._bias))
+        kernel = np.asarray(self._layer.kernel)
+        bias = None if self.linear.bias is None else np.asarray(self._layer.bias)
         with h5py.File(file, "r+") as opened:
             found = _holding_same(opened, kernel)
             if len(found) != 1:
@@ -138,10 +139,6 @@ class KerasLastLayer:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-    @property
-    def _bias(self) -> Any:
-        return self._layer.bias if self.linear.bias is not None else None
 
 
 def _last_dense(model: KerasModel) -> tuple[str, Any]:
