@@ -26,7 +26,7 @@ STRENGTHS = (1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-5)
 
 FOLDS = 5
 
-TEMPERATURES = (0.25, 10.0)
+TEMPERATURES = (0.5, 10.0)
 """Bounds of the temperature: where the folds held out are all right, no temperature would be low enough."""
 
 STEPS = 300
@@ -46,6 +46,7 @@ class Pictures:
         groups: (n,) code of class and background, or -1 where a picture is in no group.
         folds: (n,) fold that each is held out in, below FOLDS.
         weights: (n,) how much each counts.
+        real: (n,) whether it is a photo as it is, whose probabilities are to keep their meaning.
     """
 
     features: NDArray[np.float32]
@@ -53,10 +54,12 @@ class Pictures:
     groups: Indices
     folds: Indices
     weights: Floats
+    real: NDArray[np.bool_]
 
     def part(self, rows: NDArray[Any]) -> Pictures:
         """Some of the pictures."""
-        return Pictures(*(each[rows] for each in (self.features, self.labels, self.groups, self.folds, self.weights)))
+        every = self.features, self.labels, self.groups, self.folds, self.weights, self.real
+        return Pictures(*(each[rows] for each in every))
 
 
 @dataclass(frozen=True)
@@ -114,8 +117,7 @@ def refit(pictures: Pictures, linear: Linear, layout: Layout, advance: Callable[
     best = max(tried, key=lambda each: (round(each.worst, 6), -each.loss))
     temperature = 1.0
     if not layout.adds:
-        known = pictures.labels != NO_CLASS
-        temperature = _temperature(pictures.part(known), layout, held[best.strength][known])
+        temperature = _temperature(pictures.part(pictures.real), layout, held[best.strength][pictures.real])
     weights, bias = _fitted(pictures, linear, layout, STRENGTHS[: STRENGTHS.index(best.strength) + 1])[-1]
     advance(1)
     return Refit(written(layout, linear, weights / temperature, bias / temperature), best.strength, temperature, tried)

@@ -380,9 +380,9 @@ def _refitted(
         composites.groups_of(pictures, classes),
         folds[[each.photo for each in pictures]],
         composites.weights_of(pictures),
+        np.array([each.kind == composites.ORIGINAL for each in pictures]),
     )
-    plain_ones = np.array([each.kind == composites.ORIGINAL for each in pictures])
-    originals = dataclasses.replace(every.part(plain_ones), weights=np.ones(int(plain_ones.sum())))
+    originals = dataclasses.replace(every.part(every.real), weights=np.ones(int(every.real.sum())))
     with progress.stage("Refitting the last layer", fits(every) + fits(originals), "fits") as advance:
         return refit(every, last.linear, layout, advance), refit(originals, last.linear, layout, advance)
 

@@ -26,7 +26,12 @@ def pictures(count: int = 120, width: int = 5, classes: int = 3, seed: int = 1, 
     labels[count - none :] = NO_CLASS
     groups = np.where(labels == NO_CLASS, -1, labels * classes + rng.integers(0, classes, count))
     return refit.Pictures(
-        features.astype(np.float32), labels, groups, np.arange(count) % refit.FOLDS, rng.uniform(0.5, 2, count)
+        features.astype(np.float32),
+        labels,
+        groups,
+        np.arange(count) % refit.FOLDS,
+        rng.uniform(0.5, 2, count),
+        labels >= 0,
     )
 
 
@@ -126,7 +131,7 @@ def test_the_worst_group_counts_and_not_the_mean():
     features = np.stack([3.0 * ground, labels + rng.normal(0, 0.3, len(labels))], axis=1).astype(np.float32)
     weights = np.where(labels == ground, 0.5 / 190, 0.5 / 10)
     folds = np.arange(len(labels)) % refit.FOLDS
-    made = refit.Pictures(features, labels, labels * 2 + ground, folds, weights)
+    made = refit.Pictures(features, labels, labels * 2 + ground, folds, weights, labels == ground)
     head = Head("softmax", 2, None)
     fit = refit.refit(made, linear(2, width=2), layout_of(head, 2), lambda _: None)
     right = read_logits(head, fit.linear.logits(features)).predicted == labels
@@ -138,7 +143,7 @@ def test_the_temperature_undoes_a_factor():
     rng = np.random.default_rng(3)
     logits = rng.normal(0, 1, (6000, 2))
     labels = (rng.uniform(size=6000) < special.softmax(logits, axis=1)[:, 1]).astype(np.intp)
-    made = refit.Pictures(np.zeros((6000, 1), np.float32), labels, labels, labels, np.ones(6000))
+    made = refit.Pictures(np.zeros((6000, 1), np.float32), labels, labels, labels, np.ones(6000), labels >= 0)
     found = refit._temperature(made, layout_of(Head("softmax", 2, None), 2), 4 * logits)
     assert found == pytest.approx(4, rel=0.1)
 
@@ -151,7 +156,7 @@ def test_every_fit_is_told():
 
 def test_one_class_is_no_refit():
     made = pictures()
-    alone = refit.Pictures(made.features, made.labels * 0, made.groups, made.folds, made.weights)
+    alone = refit.Pictures(made.features, made.labels * 0, made.groups, made.folds, made.weights, made.real)
     with pytest.raises(DataError, match="of one class"):
         refit.refit(alone, linear(3), layout_of(SOFTMAX, 3), lambda _: None)
 
