@@ -47,8 +47,8 @@ class KerasLastLayer:
         self._model, self._network, self._file = model, network, file
         self.head = model._head
         self.path, self._layer = _last_dense(model)
-        kernel = np.asarray(self._layer.kernel, np.float64)
-        bias = np.asarray(self._layer.bias, np.float64) if getattr(self._layer, "use_bias", False) else None
+        kernel = np.asarray(self._layer.kernel.numpy(), np.float64)
+        bias = np.asarray(self._layer.bias.numpy(), np.float64) if getattr(self._layer, "use_bias", False) else None
         self.linear = Linear(kernel, bias)
         self.endings = (".keras",) if file is None else (file.suffix.lower(),)
         self._traced: Any = None
@@ -90,7 +90,7 @@ class KerasLastLayer:
     def _holding(self, linear: Linear) -> Iterator[None]:
         """Context in which the network in memory has these weights."""
         variables = [self._layer.kernel, *([] if linear.bias is None else [self._layer.bias])]
-        kept = [np.asarray(each) for each in variables]
+        kept = [each.numpy() for each in variables]
         try:
             for variable, values in zip(variables, (linear.weights, linear.bias), strict=False):
                 variable.assign(values)
@@ -118,8 +118,8 @@ class KerasLastLayer:
         Raises:
             ModelError: they are not there, or not in one place only.
         """
-        kernel = np.asarray(self._layer.kernel)
-        bias = None if self.linear.bias is None else np.asarray(self._layer.bias)
+        kernel = self._layer.kernel.numpy()
+        bias = None if self.linear.bias is None else self._layer.bias.numpy()
         with h5py.File(file, "r+") as opened:
             found = _holding_same(opened, kernel)
             if len(found) != 1:
@@ -150,7 +150,7 @@ def _last_dense(model: KerasModel) -> tuple[str, Any]:
         sides = tuple(getattr(kernel, "shape", ()))
         if len(shape) != 2 or len(sides) != 2 or int(sides[1]) != model.outputs:
             raise no_layer(f"{path} gives {shape[-1]} numbers, and the model has {model.outputs} outputs")
-        if np.asarray(kernel).dtype.kind != "f":
+        if kernel.numpy().dtype.kind != "f":
             raise no_layer(f"{path} holds its weights as whole numbers")
         return path, layer
     raise no_layer("no layer of the kind Dense runs")
