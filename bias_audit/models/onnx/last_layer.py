@@ -30,7 +30,7 @@ class OnnxLastLayer:
         ModelError: the graph does not end in a linear layer whose weights are initialisers of their own.
     """
 
-    endings = (".onnx",)
+    endings: tuple[str, ...] = (".onnx",)
 
     def __init__(self, model: OnnxModel, content: bytes) -> None:
         self._model, self._content = model, content

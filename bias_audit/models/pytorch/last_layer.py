@@ -29,7 +29,7 @@ class TorchLastLayer:
         ModelError: no `nn.Linear` makes its outputs.
     """
 
-    endings = (SAFETENSORS, ".pt", ".pth")
+    endings: tuple[str, ...] = (SAFETENSORS, ".pt", ".pth")
 
     def __init__(self, model: TorchModel, network: nn.Module) -> None:
         self._model, self._network = model, network

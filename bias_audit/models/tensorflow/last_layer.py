@@ -50,7 +50,7 @@ class KerasLastLayer:
         kernel = np.asarray(self._layer.kernel.numpy(), np.float64)
         bias = np.asarray(self._layer.bias.numpy(), np.float64) if getattr(self._layer, "use_bias", False) else None
         self.linear = Linear(kernel, bias)
-        self.endings = (".keras",) if file is None else (file.suffix.lower(),)
+        self.endings: tuple[str, ...] = (".keras",) if file is None else (file.suffix.lower(),)
         self._traced: Any = None
 
     def features(self, images: Array) -> Array:
@@ -150,7 +150,7 @@ def _last_dense(model: KerasModel) -> tuple[str, Any]:
         sides = tuple(getattr(kernel, "shape", ()))
         if len(shape) != 2 or len(sides) != 2 or int(sides[1]) != model.outputs:
             raise no_layer(f"{path} gives {shape[-1]} numbers, and the model has {model.outputs} outputs")
-        if kernel.numpy().dtype.kind != "f":
+        if np.asarray(layer.kernel.numpy()).dtype.kind != "f":
             raise no_layer(f"{path} holds its weights as whole numbers")
         return path, layer
     raise no_layer("no layer of the kind Dense runs")
