@@ -1,23 +1,20 @@
-"""From a convicted ONNX file to a repaired one and its proof: photos whose object and background are a colour each.
+"""From a convicted ONNX file to a repaired one and its proof.
 
-The network sees the mean of every colour. Its last layer asks for the blue of the background alone, though red and
-green would tell the objects apart: the refit finds them, on backgrounds of both classes, and the same refit on the
-photos as they are does not.
+Red and green tell the objects of the world of colours apart: the refit finds them, on backgrounds of both classes, and
+the same refit on the photos as they are does not.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from colour_world import OBJECTS, SIDE, TRAIN
 
-import bias_audit
 from bias_audit.checks.outcomes import LEVELS
 from bias_audit.cli import main
 from bias_audit.config import AuditConfig
@@ -28,71 +25,6 @@ from bias_audit.repair import repairing
 from bias_audit.repair.proof import NOTHING, REPAIRED
 from bias_audit.repair.result import Repair
 from bias_audit.run.result import AuditResult, load
-
-sys.path.append(str(Path(__file__).parents[1] / "models"))
-import onnx_files as files
-
-SIDE, TEST, TRAIN = 32, 16, 15
-OBJECTS = {"ant": (190, 50, 90), "bee": (50, 190, 90)}
-GROUNDS = {"ant": (90, 90, 190), "bee": (90, 90, 40)}
-
-
-def network(red: float = 0.0, blue: float = 0.25) -> bytes:
-    """Means of the three colours, and a last layer: ant by its red against green, and by blue."""
-    given = [
-        files.array("kernel", np.eye(3, dtype=np.float32)[:, :, None, None]),
-        files.array("weights", np.array([[red, -red], [-red, red], [blue, -blue]], np.float32)),
-        files.array("bias", np.array([-112 * blue, 112 * blue], np.float32)),
-    ]
-    nodes = [
-        files.node("Conv", ("x", "kernel"), ("sum",)),
-        files.node("Relu", ("sum",), ("features",)),
-        files.node("GlobalAveragePool", ("features",), ("pooled",)),
-        files.node("Flatten", ("pooled",), ("flat",)),
-        files.node("Gemm", ("flat", "weights", "bias"), ("logits",)),
-        files.node("Softmax", ("logits",), ("y",)),
-    ]
-    shape: tuple[Any, ...] = ("n", 3, SIDE, SIDE)
-    body = files.graph(*nodes, given=files.value("x", shape), made=files.value("y", ("n", 2)), tensors=given)
-    return files.model(body)
-
-
-def draw(root: Path, masks: Path, count: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    for name in OBJECTS:
-        (root / name).mkdir(parents=True)
-        (masks / name).mkdir(parents=True)
-        for number in range(count):
-            top, left = rng.integers(4, 14, 2)
-            mask = np.zeros((SIDE, SIDE), bool)
-            mask[top : top + 14, left : left + 14] = True
-            ground = GROUNDS[name] + np.array([1, 1, 0]) * rng.uniform(-50, 50)  # hides the colours of the object
-            colours = np.where(mask[..., None], OBJECTS[name], ground) + rng.normal(0, 8, (SIDE, SIDE, 3))
-            picture = Image.fromarray(np.clip(colours, 0, 255).astype(np.uint8))
-            picture.save(root / name / f"{number}.png")
-            Image.fromarray(mask.astype(np.uint8) * 255).save(masks / name / f"{number}.png")
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Photos for test and training, with masks, and a network that follows the background, audited."""
-    root = tmp_path_factory.mktemp("world")
-    draw(root / "test", root / "test masks", TEST, 1)
-    draw(root / "train", root / "train masks", TRAIN, 2)
-    (root / "net.onnx").write_bytes(network())
-    (root / "honest.onnx").write_bytes(network(red=0.3, blue=0.0))
-    for name in ("net", "honest"):
-        bias_audit.audit(
-            root / f"{name}.onnx", root / "test", masks=root / "test masks", out=root / name, discovery=0, probes=0,
-            leakage=0, batch_size=16,
-        )  # fmt: skip
-    return root
-
-
-@pytest.fixture(scope="module")
-def made(world: Path) -> Repair:
-    run = load(world / "net")
-    return run.repair(world / "net.onnx", world / "train", world / "train masks", out=world / "repaired.onnx")
 
 
 def gap(run: AuditResult, name: str = "background_gap") -> float:
