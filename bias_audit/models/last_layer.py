@@ -97,7 +97,7 @@ def last_layer(model: Any) -> LastLayer:
     """
     find = getattr(model, "last_layer", None)
     if find is None:
-        raise ModelError("the model only predicts: its last layer is not known, so there is nothing to refit", HINT)
+        raise ModelError("the last layer of a model of this kind is not known, so there is nothing to refit", HINT)
     found: LastLayer = find()
     images = probes(PROBED, model.input_size)
     if not agree(read_logits(found.head, found.linear.logits(found.features(images))), model.predict(images)):

@@ -21,7 +21,7 @@ from bias_audit.data.masks import BACKGROUND
 from bias_audit.data.preprocess import find_preprocess
 from bias_audit.data.sources.attach import attach_boxes, attach_masks, table_of_boxes
 from bias_audit.data.trees import is_tree
-from bias_audit.errors import ConfigError, ResultError
+from bias_audit.errors import ConfigError, DataError, ResultError
 from bias_audit.files.text import read_json
 from bias_audit.heatmaps.methods import Explainer
 from bias_audit.interventions.edits import Mask, attended_region
@@ -151,6 +151,13 @@ def repair(
     wanted = _wanted(found, photos, explainer, before, progress)
     folds = composites.folds_of(photos, settings.seed)
     pictures = composites.planned(photos, wanted, folds, len(before.info.class_names), settings.seed)
+    if all(each.kind == composites.ORIGINAL for each in pictures):
+        raise DataError(
+            f"nothing in the training photos can be changed against {found.said}",
+            "Give masks of their objects with --train-masks, or boxes with --train-boxes."
+            if found.backgrounds
+            else "Its heatmaps point at nothing on them; collect photos without it instead.",
+        )
     key = digest_of(
         "\n".join(
             (loaded.sha256, composites.digest_of(pictures, photos), settings.digest(), bias_audit.__version__)
@@ -195,8 +202,9 @@ def repair(
             control.strength, tuple(notes),
         )  # fmt: skip
         result = Repair(before, proof.verdict, proof.sentence, proof, about, folder)
-        write_atomically(folder / CONTENT, json.dumps(plain(result.content()), indent=1).encode(), HINT)
         write_atomically(folder / PAGE, page.page_of(result), HINT)
+        # Last: its presence means that the repair is complete.
+        write_atomically(folder / CONTENT, json.dumps(plain(result.content()), indent=1).encode(), HINT)
         for name in ("features.f32", "features.json", STARTED):
             (folder / name).unlink(missing_ok=True)
     return result

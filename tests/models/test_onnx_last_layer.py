@@ -88,5 +88,5 @@ def test_a_model_that_only_predicts_is_told() -> None:
         return np.tile([0.4, 0.6], (len(images), 1))
 
     model = load_model(predicts, AuditConfig(image_size=(8, 8)), ("a", "b"))
-    with pytest.raises(ModelError, match="only predicts"):
+    with pytest.raises(ModelError, match="of a model of this kind is not known"):
         last_layer(model)

@@ -130,6 +130,13 @@ def test_some_photos_of_the_run_are_left_out_and_counted(world: Path, tmp_path: 
     assert made.made.pictures["original"] == 2 * TRAIN
 
 
+def test_without_objects_there_is_nothing_to_paste(world: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="can be changed against the background"):
+        load(world / "net").repair(
+            world / "net.onnx", world / "train", "none", report=tmp_path / "r", out=tmp_path / "o.onnx"
+        )
+
+
 class TestRefused:
     @staticmethod
     def repair(world: Path, tmp_path: Path, **changes: Any) -> Repair:
