@@ -16,11 +16,13 @@ from bias_audit.checks.registry import find_rule, with_role
 from bias_audit.cli.class_lines import class_lines
 from bias_audit.cli.console import WIDEST, line_width, open_console
 from bias_audit.cli.fitting import cells, chopped, cut_end, cut_middle, folded, padded, paragraph
+from bias_audit.repair.evidence import repairable
 from bias_audit.run.identity import subject_title
 from bias_audit.run.printable import printable
 from bias_audit.run.progress import QUIET, VERBOSE, Progress
 from bias_audit.run.quantities import NONE, duration, interval
 from bias_audit.run.sampled import told_of
+from bias_audit.run.statuses import GIVEN
 from bias_audit.run.verdict_text import sentences, without_level
 
 if TYPE_CHECKING:
@@ -224,13 +226,15 @@ def _verdict(result: AuditResult, width: int) -> list[Text]:
 
 
 def _next_steps(result: AuditResult, width: int) -> list[Text]:
-    """The page, the text of the rule that weighs most, and the commands to decide and to judge with."""
+    """The page, the text of the rule that weighs most, and the commands to decide, to repair and to judge with."""
     found = result.found()
     folder = shlex.quote(printable(result.path))
+    repair = f"bias-audit repair {folder} --model MODEL --train DIR"
     steps: Mapping[str, str] = {
         "Report": printable(result.path / "report.html"),
         **({"Explain": f"bias-audit rule {printable(found[0].code)}"} if found else {}),
         **({"Decide": f"bias-audit review {folder}"} if found else {}),
+        **({"Repair": repair} if any(map(repairable, found)) and result.info.head != GIVEN else {}),
         "CI": f"bias-audit gate {folder}",
     }
     lines = []

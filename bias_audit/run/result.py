@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from bias_audit.gate import GateResult
     from bias_audit.notebook.figures import Figure
+    from bias_audit.repair.result import Repair
 
 
 @dataclass(frozen=True)
@@ -239,6 +240,27 @@ class AuditResult:
         from bias_audit.gate.running import gate_run
 
         return gate_run(self, thresholds, baseline=baseline)
+
+    def repair(
+        self, model: str | Path | Any, train: str | Path, masks: str | Path | None = None, **options: Any
+    ) -> Repair:
+        """Refit the last layer of the audited model on changed training photos, and prove what that did.
+
+        Args:
+            model: the model that was audited: as of `audit`.
+            train: the photos that it was trained on; as `data` of `audit`.
+            masks: foreground masks of these; None = their objects are estimated.
+            options: `out`, `export`, `report`, `boxes`, `force` and so on, see `bias_audit.repair.repairing.repair`.
+
+        Returns:
+            the repair, with `.model`, `.run`, `.verdict` and `.table()`.
+
+        Raises:
+            BiasAuditError: one clear sentence about the model, the photos or a file.
+        """
+        from bias_audit.repair.repairing import repair
+
+        return repair(self, model, train, masks, **options)
 
     def metrics(self) -> dict[str, float]:
         """Numbers of the run, its rules and its classes by name, for MLflow, TensorBoard and the like.

@@ -36,6 +36,7 @@ from bias_audit.models.reading import read_model_file
 
 if TYPE_CHECKING:
     from bias_audit.config import AuditConfig
+    from bias_audit.models.last_layer import LastLayer
 
 PROBED = 8
 """Random images on which the head is looked at."""
@@ -103,6 +104,7 @@ class OnnxModel(Batched):
         self.sha256 = sha256(content).hexdigest()
         if found.external:
             content, self.sha256 = inlined(path, content, config.limits)
+        self._content = content
         with sound(refusal("model", path), "its graph is damaged"):
             self._graph = OnnxGraph(path, content)
             self._output = self._chosen_output(config.output)
@@ -183,6 +185,13 @@ class OnnxModel(Batched):
             yield
         finally:
             self._graph, self._session, self._behind = kept
+
+    def last_layer(self) -> LastLayer:
+        """Its last linear layer; see `models.last_layer`."""
+        from bias_audit.models.onnx.last_layer import OnnxLastLayer
+
+        with sound(refusal("model", self._path), "its graph is damaged"):
+            return OnnxLastLayer(self, self._content)
 
     # What the file is: output, input, batch, head and layer.
 

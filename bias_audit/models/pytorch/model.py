@@ -35,6 +35,7 @@ from bias_audit.users_code import running
 
 if TYPE_CHECKING:
     from bias_audit.config import AuditConfig
+    from bias_audit.models.last_layer import LastLayer
 
 PROBED = 2
 """Random images on which it is found out which modules run, and which of them get a gradient."""
@@ -171,6 +172,12 @@ class TorchModel(Batched):
         other = copy.copy(self)
         other._explained_at(path)
         return other
+
+    def last_layer(self) -> LastLayer:
+        """Its last linear layer; see `models.last_layer`."""
+        from bias_audit.models.pytorch.last_layer import TorchLastLayer
+
+        return TorchLastLayer(self, self._model)
 
     @contextlib.contextmanager
     def randomised(self, seed: int) -> Iterator[None]:
