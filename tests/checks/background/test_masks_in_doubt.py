@@ -204,7 +204,7 @@ def test_the_headline_says_so_and_the_audit_fails_by_default():
     assert overall_level(outcomes) == "WATCH"
     said = verdict(outcomes, given.classes)
     assert said.startswith("WATCH: no reliance on the background was shown in 1 other judged class.")
-    assert "could come from parts of the objects that the masks miss: wolf (WATCH, masks in doubt)" in said
+    assert "could come from objects, or parts of them, that the masks miss: wolf (WATCH, masks in doubt)" in said
     assert "cannot be blamed on any class" not in said
 
 
