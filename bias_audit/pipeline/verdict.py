@@ -150,8 +150,8 @@ def _doubted(outcomes: Sequence[RuleOutcome]) -> str:
     doubted = [each for each in outcomes if each.reason_code == MASKS_IN_DOUBT]
     named = ", ".join(dict.fromkeys(str(each.evidence.get("class_name", each.subject)) for each in doubted))
     return (
-        f"A background gap was found that could come from parts of the objects that the masks miss: {named} (WATCH, "
-        "masks in doubt)."
+        f"A background gap was found that could come from objects, or parts of them, that the masks miss: {named} "
+        "(WATCH, masks in doubt)."
         if named
         else ""
     )

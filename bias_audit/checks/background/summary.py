@@ -24,6 +24,7 @@ from bias_audit.checks.background.pulls import (
     gap_matrix,
     largest_pulls,
 )
+from bias_audit.checks.background.strongest import gap_without_strongest, without_strongest
 from bias_audit.checks.base import Photos
 from bias_audit.checks.levels import class_levels
 from bias_audit.checks.outcomes import RuleOutcome
@@ -90,6 +91,8 @@ def of_classes(composites: pd.DataFrame, photos: Photos) -> pd.DataFrame:
     codes = _codes(photos)
     compared, pull = _pulls(composites, photos, arms.OTHER, draws)
     _, grown = _pulls(composites, photos, arms.GROWN_OTHER, draws)
+    rest = without_strongest(composites)
+    weaker = None if rest is None else _pulls(rest, photos, arms.OTHER, draws)[1]
     matrix = gap_matrix(compared, photos.class_names, seed=photos.seed, groups=codes)
     largest = largest_pulls(matrix, rate=photos.thresholds.fdr)
     by_label = composites.groupby("label")
@@ -105,6 +108,10 @@ def of_classes(composites: pd.DataFrame, photos: Photos) -> pd.DataFrame:
         row["attract"], row["p_attract"] = pull.attract[index], pull.p[index]
         row["attract_low"], row["attract_high"] = pull.low[index], pull.high[index]
         row["attract_grown_holes"], row["attract_grown_holes_low"] = grown.attract[index], grown.low[index]
+        row.update(gap_without_strongest(rest, index, codes))
+        if weaker is not None:
+            row["attract_without_strongest"] = weaker.attract[index]
+            row["attract_without_strongest_low"] = weaker.low[index]
         row.update(largest.get(name, {}))
         for fill in ("", "_second_fill"):
             row[f"background_only_elsewhere{fill}"] = background_only_elsewhere(images, name, fill, min_photos=least)

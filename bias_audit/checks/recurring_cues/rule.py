@@ -14,6 +14,7 @@ from bias_audit.checks.outcomes import (
     as_float,
     cue_proven,
     masks_in_doubt,
+    near_parts_in_doubt,
     not_applicable,
     not_excluded,
     number,
@@ -162,10 +163,7 @@ def _outcome(rule: Rule, name: str, row: pd.Series, title: str, evidence: Eviden
         f"Tested on {_photos(row)}.{small}{outline}{verdict}"
     )
     if doubted:
-        sentence += (
-            f" Masks in doubt: the background gap of {row['class_name']}, or its pull, does not hold with larger holes "
-            "in the backgrounds, so this may be a part of the object that the masks miss."
-        )
+        sentence += f" {_why_doubted(str(row['class_name']), evidence)}"
     return answered(
         rule,
         "cluster",
@@ -198,6 +196,19 @@ def _may_be_missed(name: str, evidence: Evidence) -> bool:
     """
     row = dict(evidence.rows()).get(name)
     return row is not None and relies(row, evidence.thresholds) and masks_in_doubt(row, evidence.thresholds)
+
+
+def _why_doubted(name: str, evidence: Evidence) -> str:
+    """Sentence on what may have been missed, for a class by `_may_be_missed`."""
+    if near_parts_in_doubt(dict(evidence.rows())[name], evidence.thresholds):
+        return (
+            f"Masks in doubt: the background gap of {name}, or its pull, does not hold with larger holes in the "
+            "backgrounds, so this may be a part of the object that the masks miss."
+        )
+    return (
+        f"Masks in doubt: the background gap of {name}, or its pull, comes from a minority of the backgrounds, so this "
+        "may be an object that no mask covers, a second one for instance."
+    )
 
 
 def _photos(row: pd.Series) -> str:
