@@ -115,6 +115,13 @@ class RuleOutcome:
         return self.status == IGNORED
 
 
+def class_of(outcome: RuleOutcome) -> str:
+    """Name of the class that an outcome is about; "" where it is about none."""
+    if outcome.scope in ("class", "image"):
+        return outcome.subject
+    return str(outcome.evidence.get("class_name") or "")
+
+
 @dataclass(frozen=True)
 class RuleCount:
     """How many subjects a rule judged, passed and found; a subject that was not judged never counts as passed."""

@@ -10,6 +10,7 @@ from bias_audit.checks.outcomes import number
 from bias_audit.errors import ResultError
 from bias_audit.report.gallery import ARMS, arrange_pictures
 from bias_audit.report.page import read_pictures
+from bias_audit.run.quantities import quantity
 from bias_audit.run.result import AuditResult
 
 NO_PICTURES = "The run holds no pictures of pasted objects."
@@ -38,8 +39,8 @@ class Tile:
 
     @property
     def said(self) -> str:
-        """What the model says: "husky 0.93"."""
-        return self.predicted if self.probability is None else f"{self.predicted} {self.probability:z.2f}"
+        """What the model says: "husky 93%"."""
+        return self.predicted if self.probability is None else f"{self.predicted} {quantity(self.probability, 'share')}"
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,7 @@ def _strip(subject: str, photo: Mapping[str, Any], jpegs: Mapping[str, str]) -> 
     if (entry := photo["original"]) is not None:
         tiles.append(_tile(entry, jpegs, "the photo", entry["correct"]))
     ordered: Sequence[Mapping[str, Any]] = sorted(photo["tiles"], key=lambda tile: ARMS.index(tile["arm"]))
-    tiles += [
-        _tile(tile, jpegs, tile["text"], None if tile["arm"] == "background_only" else tile["kept"]) for tile in ordered
-    ]
+    tiles += [_tile(tile, jpegs, tile["text"], tile["right"]) for tile in ordered]
     return Strip(subject, str(photo["image_id"]), tuple(tiles))
 
 

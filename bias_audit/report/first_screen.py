@@ -28,8 +28,6 @@ MOST_OTHERS = 3
 
 MOST_TILES = 5
 
-WITHOUT_OBJECT = "background_only"
-
 SHARES: tuple[tuple[str, str, str, str], ...] = (
     ("as they are", "accuracy", "accuracy_low", "accuracy_high"),
     ("on own-class backgrounds", "same_background_accuracy", "same_low", "same_high"),
@@ -197,7 +195,7 @@ def _strip(
     cue = cues.get(lead.subject) if lead and lead.scope == "cluster" else None
     if cue and cue["shots"]:
         tiles = [
-            {**shot, "predicted": cue["class_name"], "kept": None, "title": shot["host_id"] or shot["image_id"]}
+            {**shot, "predicted": cue["class_name"], "right": None, "title": shot["host_id"] or shot["image_id"]}
             for shot in cue["shots"][:3]
         ]
         return {"subject": cue["class_name"], "kind": "cue", "tiles": tiles}
@@ -207,15 +205,13 @@ def _strip(
         photo = photos[0]
         tiles = []
         if original := photo["original"]:
-            tiles.append({**original, "text": "the photo", "kept": original["correct"], "title": photo["image_id"]})
-        for tile in photo["tiles"]:
-            kept = None if tile["arm"] == WITHOUT_OBJECT else tile["kept"]
-            tiles.append({**tile, "kept": kept, "title": tile["donor_id"] or photo["image_id"]})
+            tiles.append({**original, "text": "the photo", "right": original["correct"], "title": photo["image_id"]})
+        tiles += [{**tile, "title": tile["donor_id"] or photo["image_id"]} for tile in photo["tiles"]]
         return {"subject": name, "kind": "composites", "tiles": tiles[:MOST_TILES]}
     places = chosen["places"]
     named = [places[each] for each in (lead.image_ids if lead else ()) if each in places]
     own = named or _by_turns([entry for entry in places.values() if not subject or entry["label"] == subject])
-    tiles = [{**entry, "text": "", "kept": entry["correct"], "title": entry["image_id"]} for entry in own]
+    tiles = [{**entry, "text": "", "right": entry["correct"], "title": entry["image_id"]} for entry in own]
     return {"subject": subject, "kind": "photos", "tiles": tiles[:MOST_TILES]} if tiles else None
 
 

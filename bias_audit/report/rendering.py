@@ -32,9 +32,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(
-        quantity=quantity, span=span, effect=effect, ratio=quantities.ratio, share=share, p_value=p_value
-    )
+    made.filters.update(quantity=quantity, span=span, effect=effect, ratio=quantities.ratio, p_value=p_value)
     made.globals.update(
         interval=markup(figures.interval),
         histogram=markup(figures.histogram),
@@ -102,11 +100,6 @@ def effect(estimate: Mapping[str, Any], unit: str) -> str:
     """A number of `cells.estimate` with its interval, as `quantities.interval` gives it: "68 pp [27 to 88]"."""
     ends = span(estimate, unit)
     return f"{quantity(estimate['value'], unit)} [{ends}]" if ends else quantity(estimate["value"], unit)
-
-
-def share(value: float | None) -> str:
-    """A probability as text with two decimals; a dash for None."""
-    return quantities.NONE if value is None else f"{value:z.2f}"
 
 
 def p_value(value: float) -> str:

@@ -139,7 +139,7 @@ def test_a_name_lasts_and_a_legitimate_cue_is_no_accusation(photos, tmp_path, co
     assert [each.level for each in second.outcomes if each.code == "BA302"] == ["CONTEXT"]
 
     code, _, err = command("name", runs / "first", "no such", "x")
-    assert (code, "no cluster 'no such'" in err) == (2, True)
+    assert (code, "no cue 'no such'" in err) == (2, True)
     code, _, err = command(
         "audit", model, photos, "--masks", "none", "--out", runs / "third", "--cues", tmp_path / "none.json"
     )

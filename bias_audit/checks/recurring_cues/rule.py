@@ -21,7 +21,14 @@ from bias_audit.checks.outcomes import (
     small_effect,
     visible,
 )
-from bias_audit.checks.reasons import MASKS_IN_DOUBT, NOT_MEASURED, NOT_TESTED, NOTHING_RECURS, TOO_FEW_GROUPS
+from bias_audit.checks.reasons import (
+    MASKS_IN_DOUBT,
+    NOT_MEASURED,
+    NOT_TESTED,
+    NOT_TIED,
+    NOTHING_RECURS,
+    TOO_FEW_GROUPS,
+)
 from bias_audit.config import Thresholds
 from bias_audit.run.cue_titles import cue_titles
 from bias_audit.run.quantities import interval, quantity
@@ -65,7 +72,7 @@ def recurring_cue(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     if clusters.empty:
         reason = "the model looks at nothing in enough images to call it recurring."
         return [not_applicable(rule, "dataset", "", f"No recurring cue: {reason}", NOTHING_RECURS)]
-    tied = int((clusters["proof_status"] != "not tied to a class").sum())
+    tied = int((clusters["proof_status_code"] != NOT_TIED).sum())
     sentence = (
         f"{len(clusters)} recurring cues were found; {tied} go with a class, {len(tested)} were erased and pasted. "
         "None that lies off the object was shown to move the prediction."
