@@ -1,4 +1,4 @@
-"""Finished runs of models that are not there: a function says what such a model would answer, the pipeline does the rest.
+"""Finished runs of models that are not there: a function says what such a model answers, the pipeline does the rest.
 
 Tables, rules, verdict, page and audit.json are made as an audit makes them, from the answers to photos and composites.
 """
