@@ -97,5 +97,6 @@ def _lines(texts: Sequence[str], columns: Sequence[_Column]) -> Iterator[str]:
 
 
 def _paragraph(columns: Sequence[_Column], place: int, width: int) -> list[str]:
-    said = [f"{column.head}: {column.texts[place]}".removeprefix(": ") for column in columns if column.texts[place]]
+    told = [column for column in columns if column.texts[place] not in ("", "-")]
+    said = [f"{column.head}: {column.texts[place]}".removeprefix(": ") for column in told]
     return paragraph("; ".join(said), width, hanging=BETWEEN)
