@@ -57,7 +57,7 @@ class World:
         masks: kind of the masks, "mask" or "estimated"; "" = there are none.
         fills: whether the objects fill the pictures.
         missed: whether what the answer sees in a background is a part of the objects that the masks miss.
-        excess: background excess of every heatmap.
+        excess: background excess of the heatmaps, about.
         lent: how much the piece of a background that the heatmaps point at raises the probability of its class, 0..1.
         cues: rows of the table `clusters`.
         better: another preprocessing with which all photos are right, "" = there is none.
@@ -140,7 +140,7 @@ def _records(world: World) -> list[dict[str, Any]]:
                 "predicted": world.names[predicted], "correct": right, "probability": 0.97,
                 "probability_label": 0.97 if right else 0.02, "log_odds": 3.5, "log_odds_label": 3.5 if right else -3.9,
                 "content": f"{world.place(label, number) + 1:016x}", "foreground_area": 0.97 if world.fills else 0.3,
-                **_masked(world),
+                **_masked(world, number),
             }
         )  # fmt: skip
     rows += [
@@ -151,7 +151,7 @@ def _records(world: World) -> list[dict[str, Any]]:
     return rows
 
 
-def _masked(world: World) -> dict[str, Any]:
+def _masked(world: World, number: int) -> dict[str, Any]:
     if not world.masks:
         return {"mask_status": NO_MASK, "attention_status": NO_MASK, "intervention_status": NO_USABLE_MASK}
     if world.fills:
@@ -160,8 +160,8 @@ def _masked(world: World) -> dict[str, Any]:
     known = {"mask_status": OK, "mask_kind": world.masks, "intervention_status": DONE}
     if world.masks == ESTIMATED:  # heatmaps are scored against drawn masks alone
         return {**known, "attention_status": NO_MASK}
-    return {**known, "attention_status": OK, "background_excess": world.excess,
-            "background_excess_label": world.excess}  # fmt: skip
+    excess = world.excess + 0.002 * number
+    return {**known, "attention_status": OK, "background_excess": excess, "background_excess_label": excess}
 
 
 def _composites(world: World) -> Iterator[dict[str, Any]]:
@@ -325,6 +325,7 @@ WORLDS: dict[str, World] = {
     "clean on estimated masks": World(honest, masks=ESTIMATED),
     "doubtful input": World(honest, wrong=5, better="unit"),
     "many classes": World(snow(7), names=MANY),
+    "victims": World(snow(2), names=("fox", "husky", "wolf")),
     "masks in doubt": World(snow(1), missed=True),
     "object fills the picture": World(honest, fills=True),
     "too few photos": World(snow(1), photos=4),

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bias_audit.checks.levels import class_levels
 from bias_audit.checks.outcomes import number
 from bias_audit.errors import ResultError
+from bias_audit.report.first_screen import leading_class
 from bias_audit.report.gallery import ARMS, arrange_pictures
 from bias_audit.report.page import read_pictures
 from bias_audit.run.quantities import quantity
@@ -63,7 +65,8 @@ def strips(result: AuditResult, subject: str | None = None) -> list[Strip]:
 
     Args:
         result: a finished run.
-        subject: name of the class; None = the worst class that has pictures.
+        subject: name of the class; None = the class that the first screen of the page is about, else the worst that has
+            pictures.
 
     Returns:
         one strip per photo whose composites the run keeps; [] where it keeps none of the class.
@@ -77,8 +80,8 @@ def strips(result: AuditResult, subject: str | None = None) -> list[Strip]:
     pictures = read_pictures(result.path)
     composites = _mapping(pictures.get("composites"))
     if subject is None:
-        worst = dict.fromkeys(outcome.subject for outcome in result.found() if outcome.scope == "class")
-        subject = next((name for name in (*worst, *composites) if composites.get(name)), None)
+        worst = (leading_class(result), *class_levels(result.found()), *composites)
+        subject = next((name for name in worst if composites.get(name)), None)
     rows = composites.get(subject) if subject is not None else None
     if subject is None or not isinstance(rows, list):
         return []

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bias_audit.checks.levels import fills_the_picture
-from bias_audit.checks.outcomes import LEVELS, NO_LEVELS, WATCH, RuleOutcome, as_float, number
+from bias_audit.checks.outcomes import LEVELS, NO_LEVELS, WATCH, RuleOutcome, as_float, class_of, number
 from bias_audit.checks.reasons import FEW, FILLS_FRAME, NO_READABLE
 from bias_audit.checks.registry import with_role
 from bias_audit.report.cells import estimate
@@ -64,8 +64,7 @@ def first_screen(
     """
     names = list(class_rows)
     headline, rest = split_verdict(sentence, names)
-    lead = lead_finding(result)
-    subject = _class_of(lead, class_rows) if lead else _widest(result, class_rows)
+    lead, subject = lead_finding(result), leading_class(result)
     steps, code = _steps(result, lead)
     others = _others(result, class_rows, subject)
     return {
@@ -111,17 +110,19 @@ def lead_finding(result: AuditResult) -> RuleOutcome | None:
     return next(iter([*accused, *counted]), None)
 
 
-def _class_of(lead: RuleOutcome, class_rows: Mapping[str, Any]) -> str:
-    named = lead.subject if lead.scope in ("class", "image") else str(lead.evidence.get("class_name") or "")
-    return named if named in class_rows else ""
+def leading_class(result: AuditResult) -> str:
+    """Class that the verdict rests on: that of its finding, else that for which the negative leaves most open.
 
-
-def _widest(result: AuditResult, class_rows: Mapping[str, Any]) -> str:
-    """Class for which the negative leaves most open; "" where none was judged."""
+    Returns:
+        its name; "" where the finding is about none, or where none was judged.
+    """
+    names = {str(row["class_name"]) for row in result.class_rows}
+    if (lead := lead_finding(result)) is not None:
+        return class_of(lead) if class_of(lead) in names else ""
     judged = [
         item
         for item in result.outcomes
-        if item.code in with_role("tests reliance") and item.judged and item.subject in class_rows
+        if item.code in with_role("tests reliance") and item.judged and item.subject in names
     ]
     return max(judged, key=lambda item: as_float(item.high, -1)).subject if judged else ""
 

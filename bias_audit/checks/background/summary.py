@@ -25,6 +25,7 @@ from bias_audit.checks.background.pulls import (
     largest_pulls,
 )
 from bias_audit.checks.base import Photos
+from bias_audit.checks.levels import class_levels
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.checks.within_class import outlier_p_within, robust_z_within
 from bias_audit.run.statuses import DONE, DONE_BEFORE
@@ -159,5 +160,5 @@ def to_show(examples: Mapping[str, list[Example]], outcomes: Sequence[RuleOutcom
         examples: class name -> its example composites.
         outcomes: outcomes of all rules.
     """
-    flagged = {outcome.subject for outcome in outcomes if outcome.found}
+    flagged = class_levels([outcome for outcome in outcomes if outcome.found])
     return {name: rows for name, rows in examples.items() if name in flagged} or dict(list(examples.items())[:2])
