@@ -187,8 +187,18 @@ LEVEL_OF = {
 """World -> overall level of its run."""
 
 
+CLASSES_OF: dict[str, dict[str, str]] = {
+    "suspicious": {"husky": "SUSPICIOUS", "wolf": "SUSPICIOUS"}, "confirmed by a cue": {"wolf": "CONFIRMED"},
+    "victims": {"wolf": "SUSPICIOUS", "fox": "COLLATERAL", "husky": "COLLATERAL"}, "watch": {}, "no masks": {},
+    "masks in doubt": {"husky": "WATCH", "wolf": "WATCH"},
+}  # fmt: skip
+"""World -> levels of its classes, where they are known by hand."""
+
+
 def test_the_worlds_are_of_every_kind(shown: Shown, request: pytest.FixtureRequest) -> None:
-    assert shown.run.level == LEVEL_OF[request.node.callspec.params["shown"]]
+    world = request.node.callspec.params["shown"]
+    assert shown.run.level == LEVEL_OF[world]
+    assert class_levels(shown.run.found()) == CLASSES_OF.get(world, class_levels(shown.run.found()))
 
 
 def test_badge_title_terminal_notebook_and_history_show_one_level(shown: Shown) -> None:
