@@ -19,6 +19,7 @@ from stand_in import WORLDS, finished
 
 from bias_audit.checks.levels import class_levels
 from bias_audit.checks.outcomes import FAILS_FROM, LEVELS, NO_LEVELS, RuleOutcome, number
+from bias_audit.checks.reasons import MASKS_IN_DOUBT
 from bias_audit.checks.registry import find_rule
 from bias_audit.cli.gate_table import show_gate
 from bias_audit.cli.result import show_result
@@ -351,6 +352,12 @@ def test_the_first_screen_shows_the_numbers_of_its_class_and_finding(shown: Show
     links = [each.attributes["href"] for each in verdict.of(".answers")[0].of("a")]
     for place in (int(each.removeprefix("#finding-")) for each in links if each.startswith("#finding-")):
         assert effect(shown.run.found()[place - 1]) in verdict.of(".answers")[0].text()
+
+
+def test_where_masks_are_in_doubt_they_are_what_to_look_at(shown: Shown) -> None:
+    doubted = any(each.reason_code == MASKS_IN_DOUBT for each in shown.run.outcomes)
+    (advice,) = shown.page.of(".advice")[:1]
+    assert advice.text().startswith("See whether the masks cover the whole objects") == doubted
 
 
 def test_the_strip_is_the_same_on_the_page_and_in_a_notebook(shown: Shown) -> None:

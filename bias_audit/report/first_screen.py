@@ -11,7 +11,7 @@ from typing import Any
 
 from bias_audit.checks.levels import fills_the_picture
 from bias_audit.checks.outcomes import LEVELS, NO_LEVELS, WATCH, RuleOutcome, as_float, class_of, number
-from bias_audit.checks.reasons import FEW, FILLS_FRAME, NO_READABLE
+from bias_audit.checks.reasons import FEW, FILLS_FRAME, MASKS_IN_DOUBT, NO_READABLE
 from bias_audit.checks.registry import with_role
 from bias_audit.report.cells import estimate
 from bias_audit.report.coverage import right
@@ -34,6 +34,13 @@ SHARES: tuple[tuple[str, str, str, str], ...] = (
     ("on other backgrounds", "other_background_accuracy", "other_low", "other_high"),
 )
 """Label, value and ends of the interval of the three numbers, columns of the class table."""
+
+
+IN_DOUBT = (
+    "See whether the masks cover the whole objects: a leg or a tail that they miss makes such a gap.",
+    "Correct the masks and audit again, which makes new composites.",
+)
+"""What to do where what the masks miss may have made the gap: more photos of the class would not help."""
 
 
 def first_screen(
@@ -228,6 +235,8 @@ def _by_turns(entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def _steps(result: AuditResult, lead: RuleOutcome | None) -> tuple[list[list[dict[str, Any]]], str]:
     """What to do next, and the rule whose text says so."""
+    if lead is not None and lead.reason_code == MASKS_IN_DOUBT:
+        return [pieces(line) for line in IN_DOUBT], "BA911"
     if lead is not None and (said := repair(lead.code)):
         return said, lead.code
     lines, code = _without_finding(result)
