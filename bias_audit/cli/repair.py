@@ -96,21 +96,21 @@ def run(options: argparse.Namespace) -> int:
 
 def _show(made: Repair) -> None:
     """Print the numbers of the classes, the verdict and where everything is."""
-    from bias_audit.cli.console import LOG_WIDTH, open_console, text
+    from bias_audit.cli.console import line_width, show_lines
+    from bias_audit.cli.fitting import paragraph
+    from bias_audit.cli.tables import table_lines
     from bias_audit.repair.proof import class_table, runs
 
-    console = open_console(LOG_WIDTH)
+    width = line_width()
     if made.proof is not None:
-        from rich.table import Table
-
-        table = Table("class", "", *runs(made.proof))
         rows = class_table(made.proof)
-        for row in rows[:MOST_ROWS]:
-            table.add_row(text(row["class"]), text(row["what"]), *(text(cell) for cell in row["cells"]))
-        console.print(table)
+        shown = [[row["class"], row["what"], *row["cells"]] for row in rows[:MOST_ROWS]]
+        heads, lines = table_lines(["class", "", *runs(made.proof)], shown, width)
+        show_lines(heads, "dim")
+        show_lines(line for _, line in lines)
         if len(rows) > MOST_ROWS:
-            console.print(f"... and {len(rows) - MOST_ROWS} more rows in repair.html")
-    console.print(text(made.sentence, "bold"), soft_wrap=True)
+            show_lines([f"... and {len(rows) - MOST_ROWS} more rows in repair.html"])
+    show_lines(paragraph(made.sentence, width), "bold")
     if made.path is None or made.made is None:
         return
     places = {"Model": made.model, "Layer": made.made.layer, "Report": made.path / "repair.html", "Run": made.run.path}

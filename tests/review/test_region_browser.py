@@ -121,7 +121,7 @@ def test_a_line_is_drawn_and_its_answer_shown(page: Any, tester: StandIn) -> Non
     answer = dialog.locator(".region-answer")
     assert "CONFIRMED" in answer.inner_text()
     assert f"{HOSTILE} raises the probability" in answer.inner_text()
-    assert "with the region: husky 0.52" in answer.inner_text()
+    assert "with the region: husky 52%" in answer.inner_text()
     assert answer.locator("img").count() == 2
     assert page.problems == []
 
