@@ -1,20 +1,18 @@
 """The last linear layer of a classifier: what it gets, its weights, and a copy of the model's file with others.
 
-Each framework has a file `last_layer` in its room that finds the layer; here stands what all of them promise, and the
-check that the promise holds: what the layer gets, times its weights, are the logits of the model.
+Each framework has a file `last_layer` in its room that finds the layer (`base.LastLayer`). Here stands the check that
+it is the last one: what it gets, times its weights, are the logits of the model.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.errors import ModelError
-from bias_audit.models.base import Array, Predictions
+from bias_audit.models.base import LastLayer, Predictions
 from bias_audit.models.batched import predictions_of
 from bias_audit.models.head import Arrays, Head, probes
 
@@ -25,65 +23,6 @@ MOST_OFF = 0.02
 """Most that a probability may differ: half precision rounds what the layer gets."""
 
 HINT = "`bias-audit review RUN --next DIR` makes training images instead, with which any model can be trained on."
-
-
-@dataclass(frozen=True)
-class Linear:
-    """A linear layer, whose outputs are the logits of a classifier.
-
-    Attributes:
-        weights: (D, outputs).
-        bias: (outputs,); None = the layer has none.
-    """
-
-    weights: NDArray[np.float64]
-    bias: NDArray[np.float64] | None
-
-    def logits(self, features: NDArray[Any]) -> NDArray[np.float64]:
-        """(N, outputs) of features (N, D)."""
-        made = np.asarray(features, np.float64) @ self.weights
-        return made if self.bias is None else made + self.bias
-
-
-class LastLayer(Protocol):
-    """The last linear layer of a loaded model.
-
-    Attributes:
-        path: what the layer is called.
-        linear: its weights as they are.
-        head: how logits become probabilities.
-        endings: endings of the files that `write` makes; () = none can be written.
-    """
-
-    path: str
-    linear: Linear
-    head: Head
-    endings: tuple[str, ...]
-
-    def features(self, images: Array) -> Array:
-        """(n, D) float32, what the layer gets for images (n, H, W, C) after preprocessing, any n."""
-        ...
-
-    def write(self, linear: Linear, file: Path) -> None:
-        """Write the model with other weights in this layer, and nothing else changed.
-
-        Args:
-            linear: of the same shape; with a bias where the layer has one.
-            file: a path with one of `endings`, at which nothing lies.
-
-        Raises:
-            ModelError: the file of the model holds the layer in a way that cannot be changed.
-            OSError: the file cannot be written.
-        """
-        ...
-
-    def changed(self, linear: Linear) -> Any:
-        """A model in memory with other weights in this layer, for where no file of it can be opened; None = a file can.
-
-        Args:
-            linear: as of `write`.
-        """
-        ...
 
 
 def last_layer(model: Any) -> LastLayer:

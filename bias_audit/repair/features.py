@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 from bias_audit.errors import ResultError
 from bias_audit.files.text import read_json
 from bias_audit.models.base import Array
+from bias_audit.repair.begun import HINT
 from bias_audit.run.atomic import guarded, write_atomically
 
 TABLE, ABOUT = "features.f32", "features.json"
 
 AT_ONCE = 8
 """Batches after which what is done is noted."""
-
-HINT = "Free space or choose another folder with --report."
 
 
 def features_of(

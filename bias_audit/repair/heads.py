@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from scipy import special
 
 from bias_audit.errors import ModelError
+from bias_audit.models.base import Linear
 from bias_audit.models.head import Head
-from bias_audit.models.last_layer import HINT, Linear
+from bias_audit.models.last_layer import HINT
 
 Floats = NDArray[np.float64]
 

@@ -42,7 +42,7 @@ class Proof:
     Attributes:
         before, control, after: the runs.
         to_control, to_after: comparisons of the run before with the two others.
-        verdict: one of REPAIRED, IMPROVED, NOT_REPAIRED.
+        verdict: one of REPAIRED, IMPROVED, NOT_REPAIRED; NOTHING where the run before proved nothing.
         sentence: the verdict in a sentence or two.
     """
 
@@ -82,6 +82,8 @@ def judged(before: AuditResult, after: AuditResult, changes: Comparison) -> tupl
     lost = [*fresh, *(each for each in own if each.kind == KNOWN and each.state == WORSE)]
     silent = [each for each in own if each.kind not in (GONE, KNOWN, NEW)]
     told = _accuracy(accuracy)
+    if not left and not lower and not accusing(before.outcomes):
+        return NOTHING, f"Nothing was proven before, and nothing is after. {told}"
     if not left and not lower and not silent:
         return REPAIRED, f"Repaired: no finding of reliance above WATCH is left. {told}"
     if lower and accuracy is not None:

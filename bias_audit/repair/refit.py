@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import optimize, special
 
 from bias_audit.errors import DataError
-from bias_audit.models.last_layer import Linear
+from bias_audit.models.base import Linear
 from bias_audit.repair.heads import NO_CLASS, Layout, offsets, targets, written
 
 Floats = NDArray[np.float64]

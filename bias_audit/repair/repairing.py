@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +17,22 @@ from bias_audit.data import sources
 from bias_audit.data.addresses import Url, data_address
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset
-from bias_audit.data.masks import BACKGROUND
 from bias_audit.data.preprocess import find_preprocess
 from bias_audit.data.sources.attach import attach_boxes, attach_masks, table_of_boxes
 from bias_audit.data.trees import is_tree
-from bias_audit.errors import ConfigError, DataError, ResultError
-from bias_audit.files.text import read_json
+from bias_audit.errors import ConfigError, DataError
 from bias_audit.heatmaps.methods import Explainer
-from bias_audit.interventions.edits import Mask, attended_region
-from bias_audit.models.base import Array
+from bias_audit.models.base import Array, LastLayer
 from bias_audit.models.decoding import geometry_of
 from bias_audit.models.doors import check_model, load_model
-from bias_audit.models.last_layer import LastLayer, last_layer
+from bias_audit.models.last_layer import last_layer
 from bias_audit.models.segmenters.loading import find_estimate
 from bias_audit.pipeline import outlines
 from bias_audit.pipeline.audit import audit
-from bias_audit.pipeline.live_test import region_of
 from bias_audit.pipeline.open_data import group_codes, reading_of
 from bias_audit.pipeline.reopen import allowed_config
 from bias_audit.pipeline.rescore import thresholds_of
-from bias_audit.repair import composites, heads, page
+from bias_audit.repair import begun, composites, heads, page, regions
 from bias_audit.repair.evidence import EVERYTHING, Proven, proven
 from bias_audit.repair.features import features_of
 from bias_audit.repair.proof import NOTHING, prove
@@ -45,27 +41,21 @@ from bias_audit.repair.result import Made, Repair
 from bias_audit.repair.training import MOST_PHOTOS, Photos, read_photos
 from bias_audit.repair.writing import (
     check_target,
-    refuse_existing,
     sha256_of,
     to_audit,
     write_layer,
     write_model,
 )
-from bias_audit.run.atomic import guarded, write_atomically
+from bias_audit.run.atomic import write_atomically
 from bias_audit.run.digests import digest_of
 from bias_audit.run.folder import plain
-from bias_audit.run.lock import gives_back, hold
+from bias_audit.run.lock import gives_back
 from bias_audit.run.notebook_progress import usual
 from bias_audit.run.progress import Progress
 from bias_audit.run.result import AuditResult, load
 
-STARTED, CONTENT, PAGE = "started.json", "repair.json", "repair.html"
-"""Files of the folder: what the repair was begun with, its numbers, and its page."""
-
 RUNS = {"control": "control", "after": "repaired"}
 """What a run is called -> its folder."""
-
-HINT = "Free space or choose another folder with --report."
 
 
 @gives_back
@@ -135,7 +125,7 @@ def repair(
     geometry = geometry_of(settings, loaded.input_size)
     dataset, geometry = _opened(train, masks, boxes, before, settings, geometry, how, outside=allow_outside)
     groups = group_codes(dataset, settings.cluster) if settings.cluster in dataset.columns else None
-    _made(folder)
+    begun.open_folder(folder)
     tested = frozenset(str(each) for each in before.images["content"] if each)
     with progress.stage("Reading training photos", min(len(dataset.samples), MOST_PHOTOS), "photos") as advance:
         photos = read_photos(
@@ -148,7 +138,7 @@ def repair(
     explainer = Explainer(
         loaded, settings.method, find_preprocess(settings.preprocess, geometry.channels), settings.seed
     )
-    wanted = _wanted(found, photos, explainer, before, progress)
+    wanted = regions.wanted(found, photos, explainer, before, progress)
     folds = composites.folds_of(photos, settings.seed)
     pictures = composites.planned(photos, wanted, folds, len(before.info.class_names), settings.seed)
     if all(each.kind == composites.ORIGINAL for each in pictures):
@@ -163,7 +153,7 @@ def repair(
             (loaded.sha256, composites.digest_of(pictures, photos), settings.digest(), bias_audit.__version__)
         ).encode()
     )
-    begun = _begin(folder, key, target, exported)
+    going_on = begun.begin(folder, key, target, exported)
 
     def compute(start: int) -> Iterator[tuple[int, Array]]:
         for place, pixels in composites.drawn(pictures[start:], photos, wanted, loaded.batch_size):
@@ -174,9 +164,9 @@ def repair(
     made, control = _refitted(pictures, table, folds, last, layout, len(before.info.class_names), progress)
 
     with progress.stage("Writing the model", None):
-        if exported is not None and not (begun and exported.exists()):
+        if exported is not None and not (going_on and exported.exists()):
             write_layer(made.linear, exported)
-        sha = "" if target is None else _written(last, made, target, folder, begun)
+        sha = "" if target is None else _written(last, made, target, folder, going_on)
         control_file = folder / f"control{target.suffix if target is not None else (last.endings or ('',))[0]}"
         control_file.unlink(missing_ok=True)
         write_model(last, control.linear, control_file, folder)
@@ -184,7 +174,7 @@ def repair(
         if target is None:
             repaired_file.unlink(missing_ok=True)
             sha = write_model(last, made.linear, repaired_file, folder)
-    _note(folder, key, target, exported, sha)
+    begun.note(folder, key, target, exported, sha)
     audited = {"control": (control_file, control), "after": (repaired_file, made)}
     done = {
         name: _audited(
@@ -202,10 +192,10 @@ def repair(
             control.strength, tuple(notes),
         )  # fmt: skip
         result = Repair(before, proof.verdict, proof.sentence, proof, about, folder)
-        write_atomically(folder / PAGE, page.page_of(result), HINT)
+        write_atomically(folder / begun.PAGE, page.page_of(result), begun.HINT)
         # Last: its presence means that the repair is complete.
-        write_atomically(folder / CONTENT, json.dumps(plain(result.content()), indent=1).encode(), HINT)
-        for name in ("features.f32", "features.json", STARTED):
+        write_atomically(folder / begun.CONTENT, json.dumps(plain(result.content()), indent=1).encode(), begun.HINT)
+        for name in ("features.f32", "features.json", begun.STARTED):
             (folder / name).unlink(missing_ok=True)
     return result
 
@@ -256,54 +246,9 @@ def _opened(
     return dataset, dataclasses.replace(geometry, estimate=estimate)
 
 
-def _made(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"{str(folder)!r} is a file, not a folder for the report")
-    guarded(lambda: folder.mkdir(parents=True, exist_ok=True), folder, HINT)
-    hold(folder, "a repair")
-    entries = {each.name for each in folder.iterdir()} - {".lock"}
-    if (folder / CONTENT).exists():
-        raise ConfigError(
-            f"{str(folder)!r} holds a finished repair; it was not changed",
-            "Remove it, or choose another folder with --report.",
-        )
-    if entries and not (folder / STARTED).exists():
-        raise ConfigError(
-            f"{str(folder)!r} is not empty and holds no repair; nothing in it was touched",
-            "Choose another folder with --report.",
-        )
-
-
-def _begin(folder: Path, key: str, target: Path | None, exported: Path | None) -> bool:
-    """Note what the repair is begun with; returns whether it had been begun with the same before.
-
-    Raises:
-        ConfigError: it was begun with something else, or a file to write exists already.
-    """
-    known = read_json(folder / STARTED, ResultError) if (folder / STARTED).exists() else None
-    begun = isinstance(known, dict) and known.get("key") == key
-    if isinstance(known, dict) and not begun:
-        raise ConfigError(
-            f"{str(folder)!r} holds an unfinished repair that was begun with another model, other photos or settings",
-            "Remove it, or choose another folder with --report.",
-        )
-    for name, file in (("model", target), ("layer", exported)):
-        ours = begun and isinstance(known, dict) and known.get(name) == str(file)
-        if file is not None and not ours:
-            refuse_existing(file)
-    if not begun:
-        _note(folder, key, target, exported, "")
-    return begun
-
-
-def _note(folder: Path, key: str, target: Path | None, exported: Path | None, sha: str) -> None:
-    content = {"key": key, "model": str(target), "layer": str(exported), "sha256": sha}
-    write_atomically(folder / STARTED, json.dumps(content).encode(), HINT)
-
-
-def _written(last: LastLayer, made: Refit, target: Path, folder: Path, begun: bool) -> str:
+def _written(last: LastLayer, made: Refit, target: Path, folder: Path, going_on: bool) -> str:
     """SHA-256 of the repaired model, written unless an earlier call did; only what that wrote is kept."""
-    if begun and target.exists():
+    if going_on and target.exists():
         return sha256_of(target)
     return write_model(last, made.linear, target, folder)
 
@@ -329,47 +274,6 @@ def _notes(photos: Photos, found: Proven, before: AuditResult) -> list[str]:
 def _without(photos: Photos, names: tuple[str, ...]) -> list[str]:
     usable = set(map(int, photos.labels[photos.usable]))
     return [name for label, name in enumerate(names) if label not in usable]
-
-
-def _wanted(
-    found: Proven, photos: Photos, explainer: Explainer, before: AuditResult, progress: Progress
-) -> composites.Wanted:
-    """Which pictures are made, with the regions of cues on the training photos."""
-    names = before.info.class_names
-    regions: list[tuple[int, bool, dict[int, Mask]]] = []
-    for name, on_object in found.cues:
-        label = names.index(name)
-        places = [int(each) for each in np.flatnonzero(photos.labels == label)]
-        with progress.stage(f"Looking for the cue of {name}", len(places), "photos") as advance:
-            regions.append((label, on_object, _cue_regions(photos, places, explainer, advance, on_object=on_object)))
-    size = photos.masks.shape[1:3]
-    for each in found.regions:
-        if each.class_name in names:
-            label = names.index(each.class_name)
-            region = region_of(each.corners, (size[0], size[1]))
-            of_class = {int(place): region for place in np.flatnonzero(photos.labels == label)}
-            regions.append((label, True, of_class))
-    kept = frozenset(names.index(name) for name in found.kept if name in names)
-    return composites.Wanted(found.backgrounds, kept, found.properties, tuple(regions))
-
-
-def _cue_regions(
-    photos: Photos, places: list[int], explainer: Explainer, advance: Callable[[int], None], *, on_object: bool
-) -> dict[int, Mask]:
-    """Photo -> the region that its heatmap points at: on the background, unless the cue lies on objects."""
-    found: dict[int, Mask] = {}
-    size = explainer.model.batch_size
-    for start in range(0, len(places), size):
-        part = places[start : start + size]
-        maps = explainer.maps(photos.pixels[part].astype(np.float32), photos.labels[part])
-        for place, heat in zip(part, maps, strict=True):
-            mask = photos.masks[place]
-            ground = np.full_like(mask, BACKGROUND) if on_object or not photos.usable[place] else mask
-            region = attended_region(heat, ground)
-            if region is not None:
-                found[place] = region
-        advance(len(part))
-    return found
 
 
 def _refitted(

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from bias_audit.errors import ConfigError
+from bias_audit.models.base import LastLayer, Linear
 from bias_audit.models.doors import is_address
-from bias_audit.models.last_layer import LastLayer, Linear
 from bias_audit.run.atomic import guarded, sweep
 
 HINT = "Free space, or choose another place with --out."

@@ -103,8 +103,7 @@ class AuditResult:
         rules: for each rule, how many subjects were judged, passed and found.
         class_rows: the table of the classes as rows, column name -> value.
         digests: digests of the files of the tables; None for a run of format version 1, whose files cannot be checked.
-        shards: digests of the files in the folder `shards`, by their names in it; None for such a run.
-        digest: digest of the content of audit.json; "" for such a run.
+        shards, digest: of the files in the folder `shards` by name, and of audit.json; None and "" for such a run.
     """
 
     path: Path
@@ -241,23 +240,8 @@ class AuditResult:
 
         return gate_run(self, thresholds, baseline=baseline)
 
-    def repair(
-        self, model: str | Path | Any, train: str | Path, masks: str | Path | None = None, **options: Any
-    ) -> Repair:
-        """Refit the last layer of the audited model on changed training photos, and prove what that did.
-
-        Args:
-            model: the model that was audited: as of `audit`.
-            train: the photos that it was trained on; as `data` of `audit`.
-            masks: foreground masks of these; None = their objects are estimated.
-            options: `out`, `export`, `report`, `boxes`, `force` and so on, see `bias_audit.repair.repairing.repair`.
-
-        Returns:
-            the repair, with `.model`, `.run`, `.verdict` and `.table()`.
-
-        Raises:
-            BiasAuditError: one clear sentence about the model, the photos or a file.
-        """
+    def repair(self, model: Any, train: str | Path, masks: str | Path | None = None, **options: Any) -> Repair:
+        """Refit the last layer of the audited model and prove it; see `bias_audit.repair.repairing.repair`."""
         from bias_audit.repair.repairing import repair
 
         return repair(self, model, train, masks, **options)

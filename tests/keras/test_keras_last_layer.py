@@ -13,8 +13,9 @@ from networks import SIZE, functional, layers, make_images, make_model, nested, 
 
 from bias_audit.config import AuditConfig
 from bias_audit.errors import ModelError
+from bias_audit.models.base import Linear
 from bias_audit.models.doors import load_model
-from bias_audit.models.last_layer import Linear, last_layer, read_logits
+from bias_audit.models.last_layer import last_layer, read_logits
 
 
 def other(found, seed: int = 1) -> Linear:

@@ -11,8 +11,9 @@ from test_onnx_model import close, opened, photos
 
 from bias_audit.config import AuditConfig
 from bias_audit.errors import ModelError
+from bias_audit.models.base import Linear
 from bias_audit.models.doors import load_model
-from bias_audit.models.last_layer import Linear, last_layer, read_logits
+from bias_audit.models.last_layer import last_layer, read_logits
 
 FORMS = [
     Network(linear="Gemm", final="Softmax"),

@@ -13,7 +13,7 @@ from made_run import HUSKY, WOLF, Parts, info, made_parts, write_parts
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.compare.compared import compare
 from bias_audit.repair.evidence import Region, accusing, proven
-from bias_audit.repair.proof import IMPROVED, NOT_REPAIRED, REPAIRED, judged, prove
+from bias_audit.repair.proof import IMPROVED, NOT_REPAIRED, NOTHING, REPAIRED, judged, prove
 from bias_audit.review.decisions import BIAS, LEGITIMATE, Decision, add
 from bias_audit.run.identity import finding_id
 from bias_audit.run.result import AuditResult, load
@@ -131,6 +131,12 @@ class TestVerdict:
         verdict, said = judged(before, after, compare(before, after))
         assert verdict == IMPROVED, said
         assert f"BA301 {WOLF} is left" in said
+
+    def test_who_was_never_convicted_is_not_called_repaired(self, tmp_path: Path) -> None:
+        before = self.after(tmp_path / "before", self.healed)
+        verdict, said = judged(before, before, compare(before, before))
+        assert verdict == NOTHING
+        assert said.startswith("Nothing was proven before, and nothing is after.")
 
     def test_the_same_gap_is_not_repaired(self, convicted: AuditResult) -> None:
         verdict, said = judged(convicted, convicted, compare(convicted, convicted))

@@ -8,8 +8,9 @@ from scipy import special
 from sklearn.linear_model import LogisticRegression
 
 from bias_audit.errors import DataError, ModelError
+from bias_audit.models.base import Linear
 from bias_audit.models.head import Head
-from bias_audit.models.last_layer import Linear, read_logits
+from bias_audit.models.last_layer import read_logits
 from bias_audit.repair import heads, refit
 from bias_audit.repair.heads import NO_CLASS, layout_of
 

@@ -11,7 +11,8 @@ from torch_networks import Transformer, convolutions
 
 from bias_audit.errors import ModelError
 from bias_audit.limits.bounds import DEFAULTS
-from bias_audit.models.last_layer import Linear, last_layer, read_logits
+from bias_audit.models.base import Linear
+from bias_audit.models.last_layer import last_layer, read_logits
 from bias_audit.models.pytorch.weights import read_weights
 
 

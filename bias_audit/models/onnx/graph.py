@@ -148,6 +148,11 @@ class OnnxGraph:
         self.quantised = any(node.op in (*QUANTISED, *WHOLE) for node in self._nodes)
         self.notes = (DRAWS.format(drawn[0]),) if drawn else ()
 
+    @property
+    def content(self) -> bytes:
+        """The model, with all numbers in it."""
+        return bytes(self._model)
+
     def is_constant(self, name: str) -> bool:
         """Whether a tensor is the same for all images."""
         return self._cone([name]) is not None

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bias_audit.models.base import Array
-from bias_audit.models.last_layer import Linear, no_layer
+from bias_audit.models.base import Array, Linear
+from bias_audit.models.last_layer import no_layer
 from bias_audit.models.onnx.ending import linear_ending
 from bias_audit.models.onnx.proto import with_outputs
 from bias_audit.models.onnx.session import Session
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class OnnxLastLayer:
-    """The last linear layer of an ONNX file; see `models.last_layer.LastLayer`.
+    """The last linear layer of an ONNX file; see `base.LastLayer`.
 
     Args:
         model: the loaded model.

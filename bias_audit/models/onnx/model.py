@@ -19,7 +19,7 @@ from scipy import special
 from bias_audit.errors import ConfigError, ModelError
 from bias_audit.limits.watchdog import watched
 from bias_audit.models import linear_head
-from bias_audit.models.base import Activations, Array, Explanation, Predictions, Weigh, joined
+from bias_audit.models.base import Activations, Array, Explanation, LastLayer, Predictions, Weigh, joined
 from bias_audit.models.batched import Batched, predictions_of
 from bias_audit.models.function import SIDE, Source, kind_of
 from bias_audit.models.head import Arrays, asked_head, find_head, head_of, probes
@@ -36,7 +36,6 @@ from bias_audit.models.reading import read_model_file
 
 if TYPE_CHECKING:
     from bias_audit.config import AuditConfig
-    from bias_audit.models.last_layer import LastLayer
 
 PROBED = 8
 """Random images on which the head is looked at."""
@@ -104,7 +103,6 @@ class OnnxModel(Batched):
         self.sha256 = sha256(content).hexdigest()
         if found.external:
             content, self.sha256 = inlined(path, content, config.limits)
-        self._content = content
         with sound(refusal("model", path), "its graph is damaged"):
             self._graph = OnnxGraph(path, content)
             self._output = self._chosen_output(config.output)
@@ -187,11 +185,10 @@ class OnnxModel(Batched):
             self._graph, self._session, self._behind = kept
 
     def last_layer(self) -> LastLayer:
-        """Its last linear layer; see `models.last_layer`."""
+        """Its last linear layer; see `base.LastLayer`."""
         from bias_audit.models.onnx.last_layer import OnnxLastLayer
 
-        with sound(refusal("model", self._path), "its graph is damaged"):
-            return OnnxLastLayer(self, self._content)
+        return OnnxLastLayer(self, self._graph.content)
 
     # What the file is: output, input, batch, head and layer.
 

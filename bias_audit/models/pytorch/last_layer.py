@@ -11,15 +11,15 @@ import torch
 from torch import nn
 
 from bias_audit.models.addresses import SAFETENSORS
-from bias_audit.models.base import Array
-from bias_audit.models.last_layer import Linear, no_layer
+from bias_audit.models.base import Array, Linear
+from bias_audit.models.last_layer import no_layer
 
 if TYPE_CHECKING:
     from bias_audit.models.pytorch.model import TorchModel
 
 
 class TorchLastLayer:
-    """The last linear layer of a PyTorch model; see `models.last_layer.LastLayer`.
+    """The last linear layer of a PyTorch model; see `base.LastLayer`.
 
     Args:
         model: the loaded model.

@@ -21,7 +21,7 @@ from torch.nn.parameter import UninitializedParameter
 
 from bias_audit.errors import ModelError
 from bias_audit.limits.watchdog import watched
-from bias_audit.models.base import Activations, Array, Explanation, Predictions, Weigh, joined
+from bias_audit.models.base import Activations, Array, Explanation, LastLayer, Predictions, Weigh, joined
 from bias_audit.models.batched import Batched, predictions_of
 from bias_audit.models.choosing import candidates, choose, listed
 from bias_audit.models.function import Source, assumed_size, kind_of
@@ -35,7 +35,6 @@ from bias_audit.users_code import running
 
 if TYPE_CHECKING:
     from bias_audit.config import AuditConfig
-    from bias_audit.models.last_layer import LastLayer
 
 PROBED = 2
 """Random images on which it is found out which modules run, and which of them get a gradient."""
@@ -174,7 +173,7 @@ class TorchModel(Batched):
         return other
 
     def last_layer(self) -> LastLayer:
-        """Its last linear layer; see `models.last_layer`."""
+        """Its last linear layer; see `base.LastLayer`."""
         from bias_audit.models.pytorch.last_layer import TorchLastLayer
 
         return TorchLastLayer(self, self._model)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bias_audit.errors import ConfigError, ModelError, first_line
+from bias_audit.models.base import LastLayer
 from bias_audit.models.choosing import candidates, choose, listed
 from bias_audit.models.grids import Spatial
 from bias_audit.models.head import find_head, probes
@@ -29,7 +30,6 @@ from bias_audit.models.trained_with import of_keras_hub
 
 if TYPE_CHECKING:
     from bias_audit.config import AuditConfig
-    from bias_audit.models.last_layer import LastLayer
 
 
 PROBED = 2
@@ -191,7 +191,7 @@ class KerasModel(TracedModel):
             return self._forward(images)
 
     def last_layer(self) -> LastLayer:
-        """Its last linear layer; see `models.last_layer`."""
+        """Its last linear layer; see `base.LastLayer`."""
         from bias_audit.models.tensorflow.last_layer import KerasLastLayer
 
         return KerasLastLayer(self, self._model, self._file)

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.errors import ModelError
-from bias_audit.models.base import Array
-from bias_audit.models.last_layer import Linear, no_layer
+from bias_audit.models.base import Array, Linear
+from bias_audit.models.last_layer import no_layer
 from bias_audit.models.tensorflow.framework import tf
 from bias_audit.models.tensorflow.keras_file import WEIGHTS
 from bias_audit.models.tensorflow.traced import Compiled
@@ -32,7 +32,7 @@ AGAIN = "Save the model again with model.save('m.keras'), or take --export FILE.
 
 
 class KerasLastLayer:
-    """The last linear layer of a Keras model; see `models.last_layer.LastLayer`.
+    """The last linear layer of a Keras model; see `base.LastLayer`.
 
     Args:
         model: the loaded model.
