@@ -83,5 +83,5 @@ def in_words(rows: Sequence[Row]) -> list[str]:
     ]
     whole = rows[-1]
     share = 100 * whole.parts[whole.brake] / whole.seconds if whole.seconds else 0
-    taken = f"{share:.0f}% of {duration(whole.seconds)}"
+    taken = f"{share:z.0f}% of {duration(whole.seconds)}"
     return [*lines, f"What held it up most: {BRAKES[whole.brake]} ({taken})."]

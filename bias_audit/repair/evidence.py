@@ -7,12 +7,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bias_audit.checks.outcomes import LEVELS, RuleOutcome
+from bias_audit.checks.outcomes import LEVELS, RuleOutcome, class_of
 from bias_audit.checks.reasons import OK
 from bias_audit.checks.registry import find_rule
 from bias_audit.review import targets
 from bias_audit.review.decisions import LEGITIMATE, read_decisions
-from bias_audit.run.identity import class_of
 from bias_audit.run.result import AuditResult
 
 BACKGROUNDS, CUES, PROPERTIES, REGIONS = "backgrounds", "cues", "properties", "regions"

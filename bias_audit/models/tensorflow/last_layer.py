@@ -61,7 +61,7 @@ class KerasLastLayer:
         parts = [np.zeros((0, len(self.linear.weights)), np.float32)]
         for start in range(0, len(images), self._model.batch_size):
             part = images[start : start + self._model.batch_size]
-            with self._model._called("the features"):
+            with self._model._called("the features", len(part)):
                 made = self._traced(self._model._padded(part), live=False)
             parts.append(np.asarray(made[0] if isinstance(made, list | tuple) else made)[: len(part)])
         return np.concatenate(parts)
