@@ -107,7 +107,9 @@ def test_handlers_of_the_program_stay_open(run: Path, tmp_path: Path) -> None:
     handler, end = logging.FileHandler(tmp_path / "log"), threading.Event()
     stream = handler.stream
     end.set()
-    serve(create_app(run, TOKEN), bind(0), end)
+    server = threading.Thread(target=serve, args=(create_app(run, TOKEN), bind(0), end))
+    server.start()
+    server.join(60)
     assert not stream.closed
     handler.close()
 
