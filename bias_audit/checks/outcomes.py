@@ -331,7 +331,7 @@ def masks_in_doubt(row: ClassRow, bounds: Thresholds) -> bool:
         row: the class's row of the class table; it says something where the gap counts by `relies`.
         bounds: thresholds of the rules.
     """
-    return near_parts_in_doubt(row, bounds) or minority_in_doubt(row)
+    return near_parts_in_doubt(row, bounds) or minority_in_doubt(row, bounds)
 
 
 def near_parts_in_doubt(row: ClassRow, bounds: Thresholds) -> bool:
@@ -356,35 +356,49 @@ def near_parts_in_doubt(row: ClassRow, bounds: Thresholds) -> bool:
     return (gone and not pull_stays(row, bounds)) or pull_in_doubt(row, bounds)
 
 
-def minority_in_doubt(row: ClassRow) -> bool:
+def minority_in_doubt(row: ClassRow, bounds: Thresholds) -> bool:
     """Whether the background gap of a class, or its pull, comes from a minority of the backgrounds.
 
-    A cue of the class stands in most of its backgrounds; a second object that no mask covers stands in some. A gap is
-    not in doubt where it is at least half as large without the strongest backgrounds (`background.strongest`), with a
-    95 % interval above 0. With few photos that interval is wide, so their number is no condition of its own. Never in
-    doubt are gaps on real scenes and runs made before this was measured. Of a pull see `minority_pulls`.
+    A cue of the class stands in most of its backgrounds; a second object that no mask covers stands in some.
 
     Args:
         row: the class's row of the table `classes`; it says something where the gap counts by `relies`.
+        bounds: thresholds of the rules.
     """
-    if math.isnan(as_float(row["n_without_strongest"])) or unfilled(row):
-        return False
-    gap, least = as_float(row["background_gap_without_strongest"], -1), as_float(row["without_strongest_low"], -1)
-    return least <= 0 or gap < GROWN_SHARE * as_float(row["background_gap"], 0) or minority_pulls(row)
+    return gap_of_minority(row) or pull_of_minority(row, bounds)
 
 
-def minority_pulls(row: ClassRow) -> bool:
-    """Whether a minority of a class's backgrounds makes all of its pull on the objects of the others.
+def gap_of_minority(row: ClassRow) -> bool:
+    """Whether a minority of the backgrounds makes the gap of a class.
 
-    Beside a true culprit the gap of every class stays, for the culprit makes it. So the pull is asked about as well: it
-    is certain, less than half of it is left without the strongest backgrounds, and what is left may be nothing.
+    It does not where the gap is at least half as large without the strongest backgrounds (`background.strongest`), with
+    a 95 % interval above 0. With few photos that interval is wide, so their number is no condition of its own. Nothing
+    is said of gaps on real scenes and of runs made before this was measured.
 
     Args:
         row: the class's row of the table `classes`.
     """
+    if math.isnan(as_float(row["n_without_strongest"])) or unfilled(row):
+        return False
+    gap, least = as_float(row["background_gap_without_strongest"], -1), as_float(row["without_strongest_low"], -1)
+    return least <= 0 or gap < GROWN_SHARE * as_float(row["background_gap"], 0)
+
+
+def pull_of_minority(row: ClassRow, bounds: Thresholds) -> bool:
+    """Whether a minority of a class's backgrounds makes its pull on the objects of the others.
+
+    Beside a true culprit the gap of every class stays, for the culprit makes it. So the pull is asked about as well: it
+    is certain, less than half of it is left without the strongest backgrounds, and what is left accuses nobody, for it
+    is below `min_pull_all` or may be nothing.
+
+    Args:
+        row: the class's row of the table `classes`.
+        bounds: thresholds of the rules.
+    """
     left = as_float(row["attract_without_strongest"])
-    lost = left < GROWN_SHARE * as_float(row["attract"]) and as_float(row["attract_without_strongest_low"], 0) <= 0
-    return as_float(row["attract_low"], 0) > 0 and lost
+    certain = as_float(row["attract_without_strongest_low"], 0) > 0 and left >= bounds.min_pull_all
+    lost = left < GROWN_SHARE * as_float(row["attract"]) and not certain
+    return as_float(row["attract_low"], 0) > 0 and lost and not unfilled(row)
 
 
 def pull_stays(row: ClassRow, bounds: Thresholds) -> bool:

@@ -217,7 +217,7 @@ OF_CLASSES: tuple[Column, ...] = (
     Column(
         "background_gap_without_strongest",
         "float",
-        "the gap without the half of each class's backgrounds that look most like it with the object removed: what a "
+        "the gap without the third of each class's backgrounds that look most like it with the object removed: what a "
         "cue makes stays, what a minority of the backgrounds makes goes",
         "high",
         added=True,
@@ -240,7 +240,7 @@ OF_CLASSES: tuple[Column, ...] = (
     Column(
         "attract_without_strongest",
         "float",
-        "the same without the half of each class's backgrounds that look most like it, -1..1",
+        "the same without the third of each class's backgrounds that look most like it, -1..1",
         "high",
         added=True,
     ),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bias_audit.checks.outcomes import (
     GROWN_SHARE,
     as_float,
-    minority_pulls,
+    gap_of_minority,
     near_parts_in_doubt,
     number,
     pull_in_doubt,
@@ -55,12 +55,11 @@ def missed(row: ClassRow, bounds: Thresholds) -> str:
 def _of_a_minority(row: ClassRow) -> str:
     """Sentences on a gap, or a pull, that a minority of the backgrounds makes (`outcomes.minority_in_doubt`)."""
     gap, rest = as_float(row["background_gap"]), as_float(row["background_gap_without_strongest"])
-    without = "without the half of the backgrounds that look most like their class once the object is removed"
+    without = "without the third of the backgrounds that look most like their class once the object is removed"
     look = "look at the emptied photos: an object that no mask covers, a second one for instance, could make it."
-    low = as_float(row["without_strongest_low"], -1)
     if not math.isfinite(rest):
         return f"Masks in doubt: {without}, no photos are left to show that a gap of {quantity(gap, 'points')} stays."
-    if low > 0 and rest >= GROWN_SHARE * gap and minority_pulls(row):
+    if not gap_of_minority(row):
         pull, left = as_float(row["attract"]), as_float(row["attract_without_strongest"])
         return (
             f"Masks in doubt: {without}, the class pulls other objects by {quantity(left, 'points')} instead of "

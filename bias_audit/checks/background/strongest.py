@@ -18,8 +18,11 @@ from bias_audit import stats
 from bias_audit.checks.background import composites as arms
 from bias_audit.config import FIRST_FILL
 
-LEFT_OUT = 0.5
-"""Share of the donors of each class that is left out: those whose emptied picture has the highest log-odds of it."""
+LEFT_OUT = 3
+"""One of so many donors of each class is left out, rounded up: those with the highest log-odds of it when emptied.
+
+Where a third is left out, what makes a gap stands in a minority of the backgrounds just if less than half of the gap is
+left."""
 
 
 def without_strongest(composites: pd.DataFrame) -> pd.DataFrame | None:
@@ -41,7 +44,7 @@ def without_strongest(composites: pd.DataFrame) -> pd.DataFrame | None:
 
 
 def weaker_donors(composites: pd.DataFrame, donors: NDArray[np.intp]) -> NDArray[np.intp] | None:
-    """The donors that are kept of each class: all but the `LEFT_OUT` of them, rounded up, that look most like it.
+    """The donors that are kept of each class: all but those that look most like it, see LEFT_OUT.
 
     Args:
         composites: as of `without_strongest`.
@@ -57,7 +60,7 @@ def weaker_donors(composites: pd.DataFrame, donors: NDArray[np.intp]) -> NDArray
     ordered = emptied.sort_values(["log_odds", "photo"])  # of equal ones the later photos: any order that is fixed
     place = ordered.groupby("label").cumcount().to_numpy()
     size = ordered.groupby("label")["photo"].transform("size").to_numpy()
-    kept = ordered["photo"].to_numpy(np.intp)[place < size - np.ceil(LEFT_OUT * size)]
+    kept = ordered["photo"].to_numpy(np.intp)[place < size * (LEFT_OUT - 1) // LEFT_OUT]
     return np.sort(kept)
 
 

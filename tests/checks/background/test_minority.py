@@ -13,7 +13,7 @@ from bias_audit.checks.background import composites as arms
 from bias_audit.checks.background.strongest import gap_without_strongest, weaker_donors, without_strongest
 from bias_audit.checks.base import Photos
 from bias_audit.checks.levels import fails_by_default
-from bias_audit.checks.outcomes import masks_in_doubt, minority_pulls
+from bias_audit.checks.outcomes import masks_in_doubt, pull_of_minority
 from bias_audit.pipeline.judge import judge_rule
 
 PER_CLASS = 10
@@ -55,9 +55,10 @@ def gap_of(made: pd.DataFrame, label: int = 1) -> float:
 @pytest.mark.parametrize(
     ("cued", "gap", "rest"),
     [
-        (3, 0.3, 0.0),  # three of ten backgrounds make it, and all three are among the strongest five
-        (5, 0.5, 0.0),
-        (9, 0.9, 0.8),  # nine of ten: four of the five that are left have the cue
+        (3, 0.3, 0.0),  # three of ten backgrounds make it, and all three are among the strongest four
+        (5, 0.5, 1 / 6),  # less than half of the gap
+        (6, 0.6, 2 / 6),  # more than half
+        (9, 0.9, 5 / 6),
         (10, 1.0, 1.0),
     ],
 )
@@ -67,19 +68,19 @@ def test_a_minority_of_donors_makes_a_gap_that_goes_and_a_cue_of_most_one_that_s
     row = gap_without_strongest(without_strongest(made), 1)
     assert row["background_gap_without_strongest"] == pytest.approx(rest)
     assert row["n_without_strongest"] == PER_CLASS
-    assert (row["without_strongest_low"] > 0) == (rest > 0)
+    assert (row["without_strongest_low"] > 0) == (cued > 5)
     doubted = masks_in_doubt(Row({"background_gap": gap, **row}), BOUNDS)
-    assert doubted == (cued <= PER_CLASS // 2)
+    assert doubted == (cued <= PER_CLASS // 2), "a minority"
 
 
 def test_which_donors_are_left_out():
     scores = {0: 3.0, 1: 1.0, 2: 2.0, 10: 0.0, 11: 0.0, 12: -1.0, 13: 5.0}
     made = world(0, scores=scores)
-    # Half of three is two, rounded up; 10 and 11 are equal, of which the later one goes. The others are not known.
-    assert weaker_donors(made, np.arange(2 * PER_CLASS)).tolist() == [1, 10, 12]
+    # A third of three is one, of four two, rounded up; of 10 and 11, which are equal, the later one goes.
+    assert weaker_donors(made, np.arange(2 * PER_CLASS)).tolist() == [1, 2, 10, 12]
     assert weaker_donors(made, np.array([0, 0, 1])).tolist() == [1], "of the donors that lent a background"
     rest = without_strongest(made)
-    assert set(rest.loc[rest["arm"] != arms.FOREGROUND, "donor"]) == {1, 10, 12}
+    assert set(rest.loc[rest["arm"] != arms.FOREGROUND, "donor"]) == {1, 2, 10, 12}, "the others are not known"
     assert (rest["arm"] == arms.FOREGROUND).sum() == 2 * PER_CLASS
 
 
@@ -138,7 +139,9 @@ def test_the_class_table_has_the_columns():
         (dict.fromkeys(STAYS), False),  # a run from before this was measured
         ({**GONE, "n_scenes": 3}, False),  # real scenes, in which no object stood
         ({"attract_without_strongest": 0.25, "attract_without_strongest_low": -0.1}, False),  # half of a pull of .5
-        ({"attract_without_strongest": 0.24, "attract_without_strongest_low": 0.01}, False),  # certainly there
+        ({"attract_without_strongest": 0.24, "attract_without_strongest_low": 0.01}, False),  # certain and large enough
+        ({"attract_without_strongest": 0.24, "attract_without_strongest_low": 0.0}, True),
+        ({"attract_without_strongest": 0.09, "attract_without_strongest_low": 0.01}, True),  # that accuses nobody
         (NO_PULL, True),
         ({**NO_PULL, "attract_low": 0.0}, False),  # a pull that was not certain in the first place
         ({"attract_without_strongest": None, "attract_without_strongest_low": None}, False),
@@ -169,7 +172,7 @@ def test_a_class_of_which_a_minority_makes_the_gap_is_not_accused(more):
 def test_a_pull_of_a_minority_is_told_as_such():
     """The gap itself stays: another class is a culprit, and makes one wherever the objects are put."""
     row = {**CULPRIT, **STAYS, **NO_PULL}
-    assert minority_pulls(Row(row))
+    assert pull_of_minority(Row(row), BOUNDS)
     found, _ = judged(evidence(wolf=row, cat={}))
     assert "the class pulls other objects by 2 pp instead of 50 pp. The pull comes from a minority" in (
         found["wolf"].sentence
