@@ -71,7 +71,7 @@ def measure(context: Context) -> Measured:
     made = make_composites(context)
     return Measured(
         {"scenes": table("scenes", made.scenes)},
-        notes=real_scenes.notes(made.scenes),
+        notes=[*real_scenes.notes(made.scenes), *staged.notes(made.screened.values())],
         counts=real_scenes.counts(made.scenes),
         own=lambda: made,
     )

@@ -8,7 +8,7 @@ them (docs/science.md#stages). Every class has its shards, so that an interrupte
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,13 +30,13 @@ from bias_audit.checks.background.composites import (
     count_composites,
     predict_composites,
 )
-from bias_audit.checks.background.needs import BORROWED, EXCHANGED, OF_OTHERS, TABLES, kinds_for
+from bias_audit.checks.background.needs import BORROWED, EXCHANGED, OF_OTHERS, TABLES, Screening, kinds_for
 from bias_audit.checks.background.outside import Predicted
 from bias_audit.checks.background.screening import BLOCK, Screen
 from bias_audit.checks.background.shards import OfClass, Shard
 from bias_audit.checks.background.shown import Kept, emptied, examples
 from bias_audit.checks.base import Context
-from bias_audit.checks.reasons import STOPPED
+from bias_audit.checks.reasons import SHORT, STOPPED
 from bias_audit.config import FIRST_FILL, SECOND_FILL
 from bias_audit.data.dataset import Dataset
 from bias_audit.heatmaps import attention
@@ -159,6 +159,23 @@ def in_stages(work: Work) -> dict[int, OfClass]:
     ]
     further = _second_stage(work, ready, seen, suspected, first) if suspected else {}
     return {label: shards.joined(shard, further.get(label)) for label, shard in seen.items()}
+
+
+def notes(screened: Collection[Screening]) -> list[str]:
+    """What a reader of the run must know of its stages; [] where every class got everything.
+
+    Args:
+        screened: how far each class was tested.
+    """
+    short = [each for each in screened if each.code in SHORT]
+    if not short:
+        return []
+    stopped = sum(each.code == STOPPED for each in short)
+    before = f", {stopped} of them before all their photos were pasted" if stopped else ""
+    return [
+        f"{len(short)} of {len(screened)} classes were cleared by their gap alone{before}: they got no further "
+        "composites than rules on the others need. --thorough makes all of every class."
+    ]
 
 
 def left_out(work: Work, label: int, made: OfClass) -> tuple[int, ...]:
