@@ -1,7 +1,7 @@
 """Small worlds for audits in stages: discs on coloured ground, and functions that predict and count pictures.
 
-Every class has a ground of its own; its discs have a colour of their own, but for TWINS, of which two look alike and are
-told apart by the ground.
+Every class has a ground of its own; its discs have a colour of their own, but for TWINS, of which two look alike and
+are told apart by the ground.
 """
 
 from __future__ import annotations
