@@ -116,7 +116,7 @@ def futile(
         ValueError: see `predictive_chance` and `paired_difference_interval`.
     """
     x, y = finite(first, "first"), finite(second, "second")
-    if not left or _units(x, groups) < LEAST_SEEN:
+    if _units(x, groups) < LEAST_SEEN:
         return False
     if not paired_difference_interval(x, y, groups=groups)[1] <= MOST_LEFT:
         return False

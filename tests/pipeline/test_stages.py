@@ -325,3 +325,38 @@ def test_older_runs_and_the_whole_design_have_one_shard_of_a_class(
     shutil.copytree(result.path, copy)
     assert set(load(copy).classes["screening"]) == {"full"}
     assert not list((copy / "shards").glob("*-more.json"))
+
+
+@pytest.fixture(scope="module")
+def properties(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[AuditResult, int]]:
+    """A model that takes whatever is blue for the first class: with stages, and with the whole design."""
+    folder = tmp_path_factory.mktemp("properties")
+    world = write_world(folder, [64, 64, 64], TWINS[:3])
+    made = []
+    for whole in (False, True):
+        model = told_apart_by_the_ground(3)
+        options = {**ONLY, "interventions": 0, "probes": 64, "thorough": whole}
+        made.append((audited(model, world, folder / f"run{whole}", **options), model.shown))
+    return made
+
+
+def test_a_property_is_given_up_when_it_pulls_no_class(properties: list[tuple[AuditResult, int]]) -> None:
+    (result, few), (whole, many) = properties
+    assert levels(result, "BA301") == levels(whole, "BA301")
+    rows, all_rows = (each.table("probes").set_index(["probe", "class_name"]) for each in (result, whole))
+    stopped = rows[rows["screening"] == "stopped"]
+    assert few < many
+    assert len(stopped)
+    assert (all_rows["screening"] == "full").all()
+    assert (stopped["n_pulled"] < stopped["n_planned"]).all()
+    assert (stopped["p_fdr"] == 1).all()
+    assert (stopped["pulled_high"] <= 0.1).all()
+    assert (rows["n_planned"] == all_rows["n_pulled"]).all()
+    gone_on = rows.index[rows["screening"] == "full"]
+    pd.testing.assert_frame_equal(
+        rows.loc[gone_on].drop(columns="p_fdr"), all_rows.loc[gone_on].drop(columns="p_fdr"), check_exact=True
+    )
+    given_up = set(stopped.index.get_level_values(0))
+    sentence = of(result, "BA301", "violet").sentence
+    assert all(f"{name} (" in sentence for name in given_up)
+    assert "; --thorough tests all." in sentence
