@@ -223,22 +223,14 @@ def not_excluded(what: str, high: Any, unit: str, n: int | None, of: str = "phot
 
 
 def screened(row: ClassRow) -> bool:
-    """Whether a class did not get all composites, since the first of them cleared it (docs/science.md#stages).
-
-    Args:
-        row: the class's row of the table `classes`; in older runs every class got all.
-    """
+    """Whether a class did not get all composites, since the first of them cleared it (docs/science.md#stages)."""
     return row.get("screening") in SHORT
 
 
 def relies(row: ClassRow, bounds: Thresholds) -> bool:
-    """Whether the background gap of a class counts, and all composites were made by which a class is accused.
+    """Whether the background gap of a class counts (`gap_counts`), and it got all composites.
 
     The latter fails where a run is judged again by laxer bounds than those that cleared the class.
-
-    Args:
-        row: the class's row of the table `classes`.
-        bounds: thresholds of the rules.
     """
     return gap_counts(row, bounds) and not screened(row)
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from bias_audit.checks.levels import failed_map_tests
 from bias_audit.gate.estimates import number_rests_on_estimates, on_estimates
-from bias_audit.gate.metrics import NOT_MADE, MetricValue, is_attention, is_screened, of_composites
+from bias_audit.gate.metrics import MetricValue, is_attention
 from bias_audit.gate.missing import state_of_number
 from bias_audit.gate.number_row import EQUAL, MAPS_SAY_NOTHING, blank, breach, unit_of, unjudged
+from bias_audit.gate.screened import NOT_MADE, is_screened, of_composites
 from bias_audit.gate.settings import GateConfig, MetricCheck
 from bias_audit.gate.states import MAPS_FAILED, NOT_ENOUGH, SCREENED
 from bias_audit.gate.values import PASSED, GateRow

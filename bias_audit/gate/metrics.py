@@ -6,16 +6,14 @@ with the standard library: importing pyarrow alone would cost a second.
 
 from __future__ import annotations
 
-import functools
 import math
 import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bias_audit.checks.base import Part
-from bias_audit.checks.reasons import OK, SCREENED, SHORT
-from bias_audit.checks.registry import CHECKS
+from bias_audit.checks.reasons import OK, SCREENED
+from bias_audit.gate.screened import NOT_MADE, is_screened, of_composites
 from bias_audit.gate.table_columns import read_columns
 from bias_audit.run.cue_titles import cue_titles
 from bias_audit.run.quantities import Unit
@@ -269,23 +267,6 @@ def _of_row(table: str, name: str, metric: Metric, row: Mapping[str, Any]) -> Me
         class_name,
         str(row.get(f"{metric.reason}_code") or ""),
     )
-
-
-NOT_MADE = "screened: name the column in the gate file when auditing, or use --thorough"
-"""Why a class has no number that needs more composites than its background gap."""
-
-
-@functools.cache
-def of_composites(table: str) -> frozenset[str]:
-    """Columns of the table "class" or "image", and metrics of these, that composites make."""
-    parts: tuple[Part, ...] = ("classes",) if table == "class" else ("images", "compared")
-    own = (check for check in CHECKS if any(rule.role == "tests reliance" for rule in check.rules))
-    return frozenset(column.name for check in own for part in parts for column in check.columns.get(part, ()))
-
-
-def is_screened(row: Mapping[str, Any]) -> bool:
-    """Whether a class could be tested, and the first composites cleared it, so that there are no others."""
-    return row.get("screening") in SHORT and row.get(_PHOTOS[1]) == OK
 
 
 def _flagged(row: Mapping[str, Any]) -> MetricValue:
