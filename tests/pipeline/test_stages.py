@@ -16,6 +16,8 @@ from staged import NAMES, TWINS, Seen, honest, told_apart_by_the_ground, write_w
 
 import bias_audit
 from bias_audit.checks.background import needs, shards, staged
+from bias_audit.checks.background.measure import recall
+from bias_audit.checks.background.screening import Screen
 from bias_audit.checks.outcomes import NOT_APPLICABLE, RuleOutcome
 from bias_audit.checks.reasons import SCREENED
 from bias_audit.checks.thresholds import Thresholds
@@ -360,3 +362,23 @@ def test_a_property_is_given_up_when_it_pulls_no_class(properties: list[tuple[Au
     sentence = of(result, "BA301", "violet").sentence
     assert all(f"{name} (" in sentence for name in given_up)
     assert "; --thorough tests all." in sentence
+
+
+def test_the_benchmark_cuts_out_what_an_audit_in_stages_makes(
+    thorough: tuple[AuditResult, int], in_stages: tuple[AuditResult, int]
+) -> None:
+    from bias_audit.planted.benchmark.stages import Compared, cut, told
+
+    (whole, _), (result, _) = thorough, in_stages
+    expected = recall(result)
+    made = cut(recall(whole), whole.info.class_names, Screen(4, 0.05, 0.05, 0))
+    assert made.screened == expected.screened
+    pd.testing.assert_frame_equal(made.composites, expected.composites, check_exact=True)
+    pd.testing.assert_frame_equal(made.photos, expected.photos, check_exact=True)
+    same = Compared("one", {"a": "passed"}, {"a": "passed"}, 100, 30)
+    other = Compared("two", {"a": "WATCH", "b": "passed"}, {"a": "SUSPICIOUS", "b": "passed"}, 100, 50)
+    text = told([same, other], ["three"])
+    assert "2 of 3 classes of 2 audits have the same level, from 40% of the composites." in text
+    assert "only the stages accuse: 1." in text
+    assert "two: a: WATCH by the whole design, SUSPICIOUS with stages" in text
+    assert "No audit is kept of 1 cases, for instance three." in text

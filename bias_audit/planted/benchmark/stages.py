@@ -104,34 +104,43 @@ def cut(made: Interventions, names: Sequence[str], screen: Screen) -> Interventi
     with_grown = np.isin(photo, photo[grown & lent])
     borrowed = np.array([each in BORROWED for each in kind], bool) & np.where(grown, with_grown, lent)
     kept = of_suspected | (tested & (first | read | borrowed))
-    return dataclasses.replace(
-        made,
-        composites=rows[kept].reset_index(drop=True),
-        photos=_photos(made.photos, rows, seen, screened, names),
-        screened=screened,
-    )
+    left = rows[kept].reset_index(drop=True)
+    photos = _photos(made.photos, rows, left, seen, screened, names)
+    return dataclasses.replace(made, composites=left, photos=photos, screened=screened)
+
+
+_BORROWED = {
+    arms.CUE_LENT: ("cue_lent_effect", "cue_lent_class"),
+    arms.GROWN_OTHER: ("other_background_accuracy_grown_holes",),
+}
+"""Arm -> columns that a photo has where its composites of the arm were made."""
 
 
 def _photos(
     photos: pd.DataFrame,
     rows: pd.DataFrame,
+    left: pd.DataFrame,
     seen: Mapping[int, set[int]],
     screened: Mapping[str, Screening],
     names: Sequence[str],
 ) -> pd.DataFrame:
-    """The columns of the photos, without what the composites that are left do not give."""
-    cut_ = photos.copy()
-    empty = {column: "" if cut_[column].dtype == "str" else pd.NA for column in cut_}
+    """The columns of the photos, without what the composites that are left (of `rows`) do not give."""
+    shorter = photos.copy()
+    empty = {column: "" if shorter[column].dtype == "str" else pd.NA for column in shorter}
     for label, part in rows.groupby("label"):
         index = int(str(label))
         positions = part["photo"].unique()
         for column in missing_of_photos(screened[names[index]]):
-            if column in cut_:
-                cut_.loc[positions, column] = empty[column]
+            if column in shorter:
+                shorter.loc[positions, column] = empty[column]
         unseen = [int(position) for position in positions if int(position) not in seen[index]]
-        for column in cut_.columns.difference(["on_estimate"]):
-            cut_.loc[unseen, column] = SCREENED if column == "intervention_status" else empty[column]
-    return cut_
+        for column in map(str, shorter.columns):
+            shorter.loc[unseen, column] = SCREENED if column == "intervention_status" else empty[column]
+    for arm, columns in _BORROWED.items():
+        gone = np.setdiff1d(rows.loc[rows["arm"] == arm, "photo"], left.loc[left["arm"] == arm, "photo"])
+        for column in columns:
+            shorter.loc[gone, column] = empty[column]
+    return shorter
 
 
 def compare(case: Case, work: Path, thresholds: Thresholds | None = None) -> Compared:
