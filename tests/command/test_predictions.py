@@ -455,7 +455,7 @@ def test_the_same_as_with_the_model(tiny, tmp_path, name):
 
     model = getattr(tiny, name)
     settings = {"masks": tiny.masks, "seed": 2, "donors": 3}
-    direct = bias_audit.audit(model, tiny.images, out=tmp_path / "direct", batch_size=4, **settings)
+    direct = bias_audit.audit(model, tiny.images, out=tmp_path / "direct", batch_size=4, thorough=True, **settings)
     folder = tmp_path / "composites"
     write_composites(tiny.images, out=folder, image_size=(SIZE, SIZE), **settings)
     ids = [row["image_id"] for row in rows_of(folder)]
