@@ -64,7 +64,7 @@ def in_stages(twins: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Au
 def test_the_same_levels_from_fewer_passes(
     thorough: tuple[AuditResult, int], in_stages: tuple[AuditResult, int]
 ) -> None:
-    """Two classes are suspected and got everything; the two others were given up after 40 of 60 photos."""
+    """Two classes are suspected and got everything; the two others were given up after 45 of 60 photos."""
     (whole, many), (result, few) = thorough, in_stages
     assert levels(result) == levels(whole)
     assert levels(result)["blue"] == "SUSPICIOUS"
@@ -72,7 +72,7 @@ def test_the_same_levels_from_fewer_passes(
     assert whole.info.config["thorough"] is True
     assert "thorough" not in result.info.config
     assert list(result.classes["screening"]) == ["full", "full", "stopped", "stopped"]
-    assert list(result.classes["n_interventions"]) == [60, 60, 40, 40]
+    assert list(result.classes["n_interventions"]) == [60, 60, 45, 45]
     assert set(result.classes["n_planned"]) == {60}
     assert few < 0.75 * many
 
@@ -117,7 +117,7 @@ def test_what_rules_on_suspected_classes_read_of_the_others_is_made(in_stages: t
         assert classes.loc[["violet", "yellow"], column].isna().all(), column
     images = result.images
     unseen = images[images["intervention_status"] == SCREENED]
-    assert len(unseen) == 40
+    assert len(unseen) == 30
     assert unseen["background_gap"].isna().all()
     assert set(unseen["label"]) == {"violet", "yellow"}
 
@@ -127,11 +127,11 @@ def test_a_clean_model_is_given_up_and_says_how_far_it_was_tested(tmp_path: Path
     model = honest(2)
     result = audited(model, world, tmp_path / "run")
     assert levels(result) == {"blue": "passed", "green": "passed"}
-    assert list(result.classes["n_interventions"]) == [60, 60]
-    composites = 2 * 60 * 6
+    assert list(result.classes["n_interventions"]) == [45, 45]
+    composites = 2 * 45 * 6
     assert model.shown <= composites + 500  # the pass over the photos, and what tries the inputs
     sentence = of(result, "BA201", "blue").sentence
-    assert "Stopped after 60 of 100 photos: a gap of more than 6 pp is excluded; --thorough tests all." in sentence
+    assert "Stopped after 45 of 100 photos: a gap of more than 8 pp is excluded; --thorough tests all." in sentence
     assert any("2 of 2 classes were cleared by their gap alone, 2 of them" in note for note in result.info.notes)
     assert set(result.table("gap_matrix")["object_class"]) == set()
 
@@ -172,7 +172,7 @@ def test_every_missing_number_of_a_screened_class_has_a_reason(tmp_path: Path) -
         (("shapley_background_share",), ("shapley_background_share", "foreground_only_accuracy"), 60),
         (("cue_removal_effect", "no_column_of_ours"), (), 60),
         (("attract",), ("attract", "neutral_loss"), 60),
-        (("accuracy",), (), 40),
+        (("accuracy",), (), 45),
         (("background_gap",), (), 60),
     ],
 )
@@ -252,7 +252,7 @@ def test_a_small_class_is_never_given_up_and_may_be_cleared(tmp_path: Path) -> N
     world = write_world(tmp_path, [34, 100])
     result = audited(honest(2), world, tmp_path / "run")
     assert dict(result.classes["screening"]) == {"blue": "cleared", "green": "stopped"}
-    assert dict(result.classes["n_interventions"]) == {"blue": 34, "green": 60}
+    assert dict(result.classes["n_interventions"]) == {"blue": 34, "green": 45}
 
 
 def test_scenes_of_the_classes_take_the_place_of_emptied_photos(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ from bias_audit.config import FIRST_FILL, NO_FILL
 from bias_audit.data.sampling import rank
 from bias_audit.stats.futility import LEVEL
 
-BLOCK = 20
-"""Photos of a class after which it is asked whether the test goes on."""
+FIRST_BLOCK, BLOCK = 45, 15
+"""Photos of a class after which it is asked whether the test goes on: of a hundred, 43 without a loss are enough."""
 
 ROUNDING = 1e-9
 """A gap that lies below the floor by so little is the floor, added up in another order."""
@@ -83,6 +83,15 @@ class Screen:
         if p > self.level:
             return False
         return bool(np.fmax(p, crossed_gap_p(as_table(made, label), self.groups)) <= self.level)
+
+
+def block_ends(count: int) -> list[int]:
+    """Numbers of photos after which a class is looked at: FIRST_BLOCK, then each BLOCK, and all of them.
+
+    Args:
+        count: photos of the class.
+    """
+    return [*range(FIRST_BLOCK, count, BLOCK), count]
 
 
 def shares(made: Sequence[Composite], label: int) -> tuple[Codes, NDArray[np.float64], NDArray[np.float64]]:

@@ -32,7 +32,7 @@ from bias_audit.checks.background.composites import (
 )
 from bias_audit.checks.background.needs import BORROWED, EXCHANGED, OF_OTHERS, TABLES, Screening, kinds_for
 from bias_audit.checks.background.outside import Predicted
-from bias_audit.checks.background.screening import BLOCK, Screen
+from bias_audit.checks.background.screening import Screen, block_ends
 from bias_audit.checks.background.shards import OfClass, Shard
 from bias_audit.checks.background.shown import Kept, emptied, examples
 from bias_audit.checks.base import Context
@@ -185,7 +185,7 @@ def left_out(work: Work, label: int, made: OfClass) -> tuple[int, ...]:
     positions = work.todo.photos[label]
     pasted = {composite.photo for composite in made.composites} | set(made.invalid)
     seen = max((place for place, position in enumerate(positions) if position in pasted), default=-1) + 1
-    return positions[-(-seen // BLOCK) * BLOCK :]
+    return positions[next(end for end in block_ends(len(positions)) if end >= seen) :]
 
 
 def _screened(
@@ -202,15 +202,15 @@ def _screened(
     positions = work.todo.photos[label]
     name, kept, made = work.whole.class_names[label], Kept(), list[Composite]()
     stopped = False
-    for start in range(0, len(positions), BLOCK):
-        block = positions[start : start + BLOCK]
-        for part in _predicted(work, ready, label, choice, kept, block):
+    start = 0
+    for end in [len(positions)] if all_photos else block_ends(len(positions)):
+        for part in _predicted(work, ready, label, choice, kept, positions[start:end]):
             made.extend(part)
             advance(len(part))
-        left = len(positions) - start - len(block)
-        if left and not all_photos and screen.gives_up(shards.valid(made)[0], label, name, left):
+        start, left = end, len(positions) - end
+        if left and screen.gives_up(shards.valid(made)[0], label, name, left):
             stopped = True
-            rest = replace(work.todo, photos={label: positions[start + len(block) :]})
+            rest = replace(work.todo, photos={label: positions[end:]})
             advance(count_composites(rest, work.context.config.donors, choice))
             break
     rows, invalid = shards.valid(made)

@@ -20,7 +20,7 @@ from bias_audit.checks.background import composites as arms
 from bias_audit.checks.background.composites import Composite
 from bias_audit.checks.background.measure import Interventions
 from bias_audit.checks.background.needs import BORROWED, EXCHANGED, OF_OTHERS, Screening, missing_of_photos
-from bias_audit.checks.background.screening import BLOCK, Screen
+from bias_audit.checks.background.screening import Screen, block_ends
 from bias_audit.checks.outcomes import FAILS_FROM, LEVELS, RuleOutcome
 from bias_audit.checks.reasons import CLEARED, FULL, SCREENED, STOPPED
 from bias_audit.config import Thresholds
@@ -78,11 +78,11 @@ def cut(made: Interventions, names: Sequence[str], screen: Screen) -> Interventi
         }
         positions, so_far = list(by_photo), list[Composite]()
         code = CLEARED
-        for start in range(0, len(positions), BLOCK):
-            block = positions[start : start + BLOCK]
-            so_far += [each for position in block for each in by_photo[position]]
-            seen[label] = {*positions[: start + len(block)]}
-            left = len(positions) - start - len(block)
+        start = 0
+        for end in block_ends(len(positions)):
+            so_far += [each for position in positions[start:end] for each in by_photo[position]]
+            seen[label] = {*positions[:end]}
+            start, left = end, len(positions) - end
             if left and screen.gives_up(so_far, label, names[label], left):
                 code = STOPPED
                 break
