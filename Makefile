@@ -46,9 +46,11 @@ dist:
 	.venv-dist/bin/twine check --strict dist/*
 	.venv-dist/bin/python -m tests.installs.contents dist
 
-# Every family of keras.applications, against reports/compatibility.md: what a few of them show comes with `make test`.
+# Every family of keras.applications: explained as reports/compatibility.md says, and loaded from a file of Keras 2.
+# What a few of them show comes with `make test`.
 compatibility: .venv/.dev
 	$(BIN)/python tests/keras/compatibility.py --check
+	$(BIN)/python -m pytest -m families tests/keras
 
 # Families of torchvision, timm and Hugging Face into reports/compatibility-pytorch.md, in an environment of their own: the
 # CPU's PyTorch (find-links or an index that has it), and torchvision without what it asks for, some GB of CUDA.

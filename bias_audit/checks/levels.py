@@ -13,6 +13,7 @@ from bias_audit.checks.outcomes import (
     NO_RELIANCE,
     NOT_JUDGED,
     RuleOutcome,
+    class_of,
 )
 from bias_audit.checks.reasons import FILLS_FRAME, MASKS_IN_DOUBT, NO_READABLE
 from bias_audit.checks.registry import with_role
@@ -57,12 +58,24 @@ def overall_level(outcomes: Sequence[RuleOutcome]) -> str:
 
 
 def class_levels(found: Sequence[RuleOutcome]) -> dict[str, str]:
-    """Name of each class with a finding on it or on its images -> the level of the first, in the order of `found`."""
+    """Name of each class with a finding -> level of the first of its findings, in the order of `found`.
+
+    Args:
+        found: findings, worst first (`AuditResult.found`).
+    """
     levels: dict[str, str] = {}
     for outcome in found:
-        if outcome.scope in ("class", "image"):
-            levels.setdefault(outcome.subject, outcome.level or LEVELS[0])
+        if name := counts_for(outcome):
+            levels.setdefault(name, outcome.level or LEVELS[0])
     return levels
+
+
+def counts_for(outcome: RuleOutcome) -> str:
+    """Name of the class that a finding counts for: on the class, its images or a cue of it; "" for any other.
+
+    A finding on the data as a whole may name the class in which it is strongest, and accuses nobody.
+    """
+    return "" if outcome.scope == "dataset" else class_of(outcome)
 
 
 def fills_the_picture(outcomes: Sequence[RuleOutcome]) -> bool:

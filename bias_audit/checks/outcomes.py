@@ -116,6 +116,13 @@ class RuleOutcome:
         return self.status == IGNORED
 
 
+def class_of(outcome: RuleOutcome) -> str:
+    """Name of the class that an outcome is about; "" where it is about none."""
+    if outcome.scope in ("class", "image"):
+        return outcome.subject
+    return str(outcome.evidence.get("class_name") or "")
+
+
 @dataclass(frozen=True)
 class RuleCount:
     """How many subjects a rule judged, passed and found; a subject that was not judged never counts as passed."""
@@ -324,11 +331,25 @@ def fills_disagree(row: ClassRow) -> bool:
 
 
 GROWN_SHARE = 0.5
-"""Share of the gap that must remain with grown holes for it not to come from what the masks missed."""
+"""Share of the gap, or of a pull, that must remain for it not to come from what the masks missed: with grown holes, and
+without the strongest backgrounds."""
 
 
 def masks_in_doubt(row: ClassRow, bounds: Thresholds) -> bool:
     """Whether the background gap of a class, or its pull, may come from what the masks missed of the objects.
+
+    Either what is missed lies near the objects, and larger holes cover it (`near_parts_in_doubt`), or it lies anywhere,
+    in a minority of the photos (`minority_in_doubt`).
+
+    Args:
+        row: the class's row of the class table; it says something where the gap counts by `relies`.
+        bounds: thresholds of the rules.
+    """
+    return near_parts_in_doubt(row, bounds) or minority_in_doubt(row, bounds)
+
+
+def near_parts_in_doubt(row: ClassRow, bounds: Thresholds) -> bool:
+    """Whether the background gap of a class, or its pull, may come from what the masks missed close to the objects.
 
     A gap is not in doubt where it is at least half as large on backgrounds with grown holes, with a 95 % interval above
     0, on at least `min_photos` photos, or groups of them; nor is that of a class whose pull stays (`pull_stays`). Never
@@ -347,6 +368,51 @@ def masks_in_doubt(row: ClassRow, bounds: Thresholds) -> bool:
         return True
     gone = least <= 0 or gap < GROWN_SHARE * as_float(row["background_gap"], 0)
     return (gone and not pull_stays(row, bounds)) or pull_in_doubt(row, bounds)
+
+
+def minority_in_doubt(row: ClassRow, bounds: Thresholds) -> bool:
+    """Whether the background gap of a class, or its pull, comes from a minority of the backgrounds.
+
+    A cue of the class stands in most of its backgrounds; a second object that no mask covers stands in some.
+
+    Args:
+        row: the class's row of the table `classes`; it says something where the gap counts by `relies`.
+        bounds: thresholds of the rules.
+    """
+    return gap_of_minority(row) or pull_of_minority(row, bounds)
+
+
+def gap_of_minority(row: ClassRow) -> bool:
+    """Whether a minority of the backgrounds makes the gap of a class.
+
+    It does not where the gap is at least half as large without the strongest backgrounds (`background.strongest`), with
+    a 95 % interval above 0. With few photos that interval is wide, so their number is no condition of its own. Nothing
+    is said of gaps on real scenes and of runs made before this was measured.
+
+    Args:
+        row: the class's row of the table `classes`.
+    """
+    if math.isnan(as_float(row["n_without_strongest"])) or unfilled(row):
+        return False
+    gap, least = as_float(row["background_gap_without_strongest"], -1), as_float(row["without_strongest_low"], -1)
+    return least <= 0 or gap < GROWN_SHARE * as_float(row["background_gap"], 0)
+
+
+def pull_of_minority(row: ClassRow, bounds: Thresholds) -> bool:
+    """Whether a minority of a class's backgrounds makes its pull on the objects of the others.
+
+    Beside a true culprit the gap of every class stays, for the culprit makes it. So the pull is asked about as well: it
+    is certain, less than half of it is left without the strongest backgrounds, and what is left accuses nobody, for it
+    is below `min_pull_all` or may be nothing.
+
+    Args:
+        row: the class's row of the table `classes`.
+        bounds: thresholds of the rules.
+    """
+    left = as_float(row["attract_without_strongest"])
+    certain = as_float(row["attract_without_strongest_low"], 0) > 0 and left >= bounds.min_pull_all
+    lost = left < GROWN_SHARE * as_float(row["attract"]) and not certain
+    return as_float(row["attract_low"], 0) > 0 and lost and not unfilled(row)
 
 
 def pull_stays(row: ClassRow, bounds: Thresholds) -> bool:

@@ -89,6 +89,9 @@ def add(
     audit.add_argument(
         "--ignore", metavar="RULE", action="append", default=[], help="do not judge this rule; repeatable"
     )
+    audit.add_argument(
+        "--profile", action="store_true", help="tell where the time went, by stage; also written to profile.csv"
+    )
     add_limits(audit)
     add_verbosity(audit)
 
@@ -146,6 +149,7 @@ def run(options: argparse.Namespace) -> int:
         config=config,
         thresholds=thresholds,
         progress=progress,
+        profile=options.profile,
         **source_options(options),
     )
     judged = None

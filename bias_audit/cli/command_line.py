@@ -26,6 +26,7 @@ from bias_audit.cli import (
     history,
     inspect,
     name,
+    repair,
     report,
     rescore,
     review,
@@ -41,8 +42,8 @@ from bias_audit.run.printable import printable
 EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED = 2, 101, 130
 
 COMMANDS = (
-    data, inspect, explain, composites, gate, report, rule, review, compare, history, rescore, name, demo, benchmark,
-    completion,
+    data, inspect, explain, composites, gate, report, rule, review, repair, compare, history, rescore, name, demo,
+    benchmark, completion,
 )  # fmt: skip
 """Modules of the commands, in the order in which the help lists them after `audit`."""
 

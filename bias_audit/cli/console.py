@@ -8,45 +8,67 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bias_audit.errors import BiasAuditError
 from bias_audit.run.printable import printable, printable_json
 
 if TYPE_CHECKING:
-    from rich.console import Console, OverflowMethod
-    from rich.text import Text
+    from rich.console import Console
 
 WIDTH = 80
 """Width of a line in cells where neither COLUMNS nor a terminal says another one."""
 
-LOG_WIDTH = 140
-"""The same of a table of sentences, which is hard to read in 80 cells."""
+WIDEST = 100
+"""Largest width of a line of sentences, however wide the terminal is: longer ones are hard to read."""
 
 NARROWEST = 40
 """Smallest width of a line in cells: in less than that nothing can be read."""
 
 
-def line_width(log: int = WIDTH) -> int:
-    """Width of a line of stdout in cells: COLUMNS where it is set, else that of the terminal.
-
-    Args:
-        log: the width where there is no terminal.
-    """
+def line_width() -> int:
+    """Width of a line of stdout in cells: COLUMNS where it is set, else that of the terminal, else WIDTH."""
     given = os.environ.get("COLUMNS", "")
     if given.isdecimal() and int(given) > 0:
         width = int(given)
     else:
-        width = shutil.get_terminal_size((log, 24)).columns if sys.stdout.isatty() else log
+        width = shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() else WIDTH
     return max(width, NARROWEST)
 
 
-def open_console(log: int = WIDTH) -> Console:
+def open_console() -> Console:
     """The terminal or log that stdout is, of the width that `line_width` says."""
     from rich.console import Console
 
-    return Console(width=line_width(log))
+    return Console(width=line_width())
+
+
+def show_lines(lines: Iterable[str], style: str = "") -> None:
+    """Print lines that fit already (`fitting`, `tables`), in a style of Rich.
+
+    Args:
+        lines: text; what a terminal would obey is shown as escapes.
+        style: "" = plain.
+    """
+    from rich.text import Text
+
+    console = open_console()
+    for line in lines:
+        console.print(Text(printable(line), style=style), soft_wrap=True)
+
+
+def show_sentence(said: str, style: str = "", hanging: int = 0) -> None:
+    """Print a sentence, folded into lines that are read easily.
+
+    Args:
+        said: the sentence.
+        style: see `show_lines`.
+        hanging: blanks before all lines but the first.
+    """
+    from bias_audit.cli.fitting import paragraph
+
+    show_lines(paragraph(printable(said), min(line_width(), WIDEST), hanging), style)
 
 
 def show_error(error: BiasAuditError) -> None:
@@ -79,30 +101,23 @@ def show_tables(
         most: largest number of rows shown per table.
         closing: last sentence; "" = none.
     """
-    from rich.table import Column, Table
+    from bias_audit.cli.tables import table_lines
 
-    console = open_console(LOG_WIDTH)
-    console.print(text(headline, "bold"))
+    show_sentence(headline, "bold")
     for sentence in sentences:
-        console.print(text(f"- {sentence}", "dim"))
+        show_sentence(f"- {sentence}", "dim", hanging=2)
     for title, (heads, rows) in tables.items():
         if not rows:
             continue
-        table = Table(*(Column(text(head)) for head in heads), title=text(title), title_style="dim")
-        for row in rows[:most]:
-            table.add_row(*(text(cell, overflow="fold") for cell in row))
-        console.print(table)
+        show_lines(["", printable(title)], "bold")
+        above, lines = table_lines(heads, rows[:most], line_width())
+        show_lines(above, "dim")
+        show_lines(line for _, line in lines)
         if len(rows) > most:
-            console.print(text(f"... and {len(rows) - most} more {title}"))
+            show_lines([f"  and {len(rows) - most:,} more"])
     if closing:
-        console.print(text(closing, "dim"))
-
-
-def text(content: object, style: str = "", overflow: OverflowMethod | None = None) -> Text:
-    """One line of a name, a sentence or a number for a table or a terminal, see `printable`."""
-    from rich.text import Text
-
-    return Text(printable(content), style=style, overflow=overflow)
+        show_lines([""])
+        show_sentence(closing, "dim")
 
 
 def _one_line(content: str) -> str:

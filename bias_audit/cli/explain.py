@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bias_audit.cli.console import LOG_WIDTH, open_console, text
+from bias_audit.cli.console import line_width, show_lines, show_sentence
 from bias_audit.cli.options import (
     MODEL,
     add_config,
@@ -19,7 +19,9 @@ from bias_audit.cli.options import (
     settings,
     words,
 )
+from bias_audit.cli.tables import table_lines
 from bias_audit.run.printable import printable
+from bias_audit.run.quantities import quantity
 
 if TYPE_CHECKING:
     from bias_audit.heatmaps.explanation import Explained
@@ -77,25 +79,22 @@ def _show(records: Sequence[Explained], folder: Path) -> None:
         records: result of `explanation.explain`; at least one picture was read.
         folder: folder of overlays, maps and explain.csv.
     """
-    from rich.table import Table
-
-    console = open_console(LOG_WIDTH)
     read = [record for record in records if record.top]
     ranks = max(len(record.top) for record in read)
-    table = Table()
-    table.add_column("picture", overflow="fold")  # a path that is cut names no file
-    for title in ("predicted", *("second", "third")[: ranks - 1], "map shows", "overlay"):
-        table.add_column(title)
+    rows = []
     for record in read[:MOST_PICTURES]:
-        top = [text(f"{name} {probability:z.3f}") for name, probability in record.top]
+        top = [f"{name} {quantity(probability, 'share')}" for name, probability in record.top]
         drawn = record.overlay.name if record.overlay else ""
-        table.add_row(text(record.path), *top, text(record.explained), text(drawn))
-    console.print(table)
+        rows.append((str(record.path), *top, *[""] * (ranks - len(top)), record.explained, drawn))
+    titles = ("picture", "predicted", *("second", "third")[: ranks - 1], "map shows", "overlay")
+    heads, lines = table_lines(titles, rows, line_width())
+    show_lines(heads, "dim")
+    show_lines(line for _, line in lines)
     if len(read) > MOST_PICTURES:
-        console.print(f"... and {len(read) - MOST_PICTURES} more pictures in explain.csv")
+        show_sentence(f"... and {len(read) - MOST_PICTURES:,} more pictures in explain.csv")
     unread = [record for record in records if not record.top]
     for record in unread[:MOST_PICTURES]:
-        console.print(text(f"not read: {record.path}: {record.status_reason}", "yellow"))
+        show_sentence(f"not read: {record.path}: {record.status_reason}", "yellow", hanging=2)
     if len(unread) > MOST_PICTURES:
-        console.print(f"... and {len(unread) - MOST_PICTURES} more that could not be read, in explain.csv")
+        show_sentence(f"... and {len(unread) - MOST_PICTURES:,} more that could not be read, in explain.csv")
     print(f"\nOverlays, maps and explain.csv: {printable(folder)}")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bias_audit.cli.console import LOG_WIDTH, open_console, show_json, text
+from bias_audit.cli.console import WIDEST, line_width, show_json, show_lines, show_sentence
+from bias_audit.cli.fitting import folded
 from bias_audit.cli.options import (
     MODEL,
     add_config,
@@ -18,6 +19,8 @@ from bias_audit.cli.options import (
     command,
     settings,
 )
+from bias_audit.cli.tables import table_lines
+from bias_audit.run.printable import printable
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -46,10 +49,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _show(facts: Mapping[str, Any]) -> None:
-    """Print the facts about a model, result of `inspection.inspect`, as tables."""
-    from rich.table import Table
-
-    console = open_console(LOG_WIDTH)
+    """Print the facts about a model, result of `inspection.inspect`."""
     names, count = facts["class_names"], facts["class_count"]
     size, per_thousand = facts["input"], facts["seconds_per_1000_images"]
     made = "predictions" if facts["method"] == "none" else "predictions and heatmaps"
@@ -66,22 +66,32 @@ def _show(facts: Mapping[str, Any]) -> None:
         "cost": f"{per_thousand:z.3g} s per 1,000 images for {made}, without reading files: measured here on "
         f"{facts['timed_images']} images in batches of {facts['batch_size']}",
     }
-    about = Table(show_header=False, box=None, pad_edge=False)
-    about.add_column(style="bold", no_wrap=True)
-    about.add_column(overflow="fold")
+    name_width = max(map(len, rows)) + 2
     for name, said in rows.items():
-        about.add_row(name, text(said))
-    console.print(about)
-    console.print()
-    table = Table("", "layer", "grid", "channels", title="layers that can be explained (--layer)", title_style="dim")
-    for layer in facts["layers"]:
-        mark, style = ("explained", "bold green") if layer["chosen"] else ("", "")
-        grid = f"{layer['grid'][0]}x{layer['grid'][1]}"
-        table.add_row(mark, text(layer["path"]), grid, str(layer["channels"] or "-"), style=style)
+        first, *rest = folded(printable(said), min(line_width(), WIDEST) - name_width) or [""]
+        show_lines([f"{name:<{name_width}}{first}", *(" " * name_width + line for line in rest)])
     if facts["layers"]:
-        console.print(table)
+        _show_layers(facts["layers"])
     for note in facts["notes"]:
-        console.print(text(f"- {note}", "dim"))
+        show_sentence(f"- {note}", "dim", hanging=2)
+
+
+def _show_layers(layers: Sequence[Mapping[str, Any]]) -> None:
+    """Print the layers that can be explained, those that are by default in a style of their own."""
+    texts = [
+        (
+            layer["path"],
+            f"{layer['grid'][0]}x{layer['grid'][1]}",
+            str(layer["channels"] or "-"),
+            "explained" if layer["chosen"] else "",
+        )
+        for layer in layers
+    ]
+    show_lines(["", "layers that can be explained (--layer)"], "bold")
+    heads, lines = table_lines(("layer", "grid", "channels", ""), texts, line_width())
+    show_lines(heads, "dim")
+    for place, line in lines:
+        show_lines([line], "bold green" if layers[place]["chosen"] else "")
 
 
 def _explained_by(facts: Mapping[str, Any]) -> str:

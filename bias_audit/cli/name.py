@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from bias_audit.cli.options import command
-from bias_audit.run.printable import printable
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -31,6 +30,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from bias_audit.cli.console import show_sentence
     from bias_audit.pipeline.name_cue import name_in_run
 
     result = name_in_run(
@@ -41,5 +41,5 @@ def run(options: argparse.Namespace) -> int:
         options.cues,
         reviewer=options.by,
     )
-    print(printable(result.verdict))
+    show_sentence(result.verdict)
     return 0

@@ -10,25 +10,25 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from bias_audit.checks.levels import class_levels
 from bias_audit.checks.outcomes import LEVELS, RuleOutcome, number
 from bias_audit.checks.registry import find_rule, with_role
 from bias_audit.cli.class_lines import class_lines
-from bias_audit.cli.console import line_width, open_console
+from bias_audit.cli.console import WIDEST, line_width, open_console
 from bias_audit.cli.fitting import cells, chopped, cut_end, cut_middle, folded, padded, paragraph
-from bias_audit.run.identity import class_of, subject_title
+from bias_audit.repair.evidence import repairable
+from bias_audit.run.identity import subject_title
 from bias_audit.run.printable import printable
 from bias_audit.run.progress import QUIET, VERBOSE, Progress
 from bias_audit.run.quantities import NONE, duration, interval
 from bias_audit.run.sampled import told_of
+from bias_audit.run.statuses import GIVEN
 from bias_audit.run.verdict_text import sentences, without_level
 
 if TYPE_CHECKING:
     from rich.text import Text
 
     from bias_audit.run.result import AuditResult
-
-WIDEST = 100
-"""Largest width of a line, however wide the terminal is."""
 
 MOST_FINDINGS, MOST_REASONS, MOST_NOTES, MOST_KINDS = 10, 4, 4, 3
 """Largest numbers of lines about findings, reasons, notes and kinds of strangers."""
@@ -101,18 +101,13 @@ def _audited(result: AuditResult, progress: Progress, what: str, width: int) -> 
 
 
 def _classes(result: AuditResult, width: int) -> list[Text]:
-    levels: dict[str, str] = {}
-    for outcome in result.found():
-        # A finding on the data as a whole may name the class that it is strongest in, and accuses nobody.
-        if outcome.scope != "dataset" and (name := class_of(outcome)):
-            levels.setdefault(name, outcome.level or LEVELS[0])
     untested = {
         outcome.subject
         for outcome in result.outcomes
         if outcome.code in with_role("tests reliance") and not outcome.judged
     }
     estimated = bool(result.info.counts.get("estimated_masks"))
-    lines = class_lines(result.class_rows, levels, untested, width, estimated=estimated)
+    lines = class_lines(result.class_rows, class_levels(result.found()), untested, width, estimated=estimated)
     return [_styled(line, STYLES.get(level, ""), "dim" if muted else "", level) for line, level, muted in lines]
 
 
@@ -231,13 +226,15 @@ def _verdict(result: AuditResult, width: int) -> list[Text]:
 
 
 def _next_steps(result: AuditResult, width: int) -> list[Text]:
-    """The page, the text of the rule that weighs most, and the commands to decide and to judge with."""
+    """The page, the text of the rule that weighs most, and the commands to decide, to repair and to judge with."""
     found = result.found()
     folder = shlex.quote(printable(result.path))
+    repair = f"bias-audit repair {folder} --model MODEL --train DIR"
     steps: Mapping[str, str] = {
         "Report": printable(result.path / "report.html"),
         **({"Explain": f"bias-audit rule {printable(found[0].code)}"} if found else {}),
         **({"Decide": f"bias-audit review {folder}"} if found else {}),
+        **({"Repair": repair} if any(map(repairable, found)) and result.info.head != GIVEN else {}),
         "CI": f"bias-audit gate {folder}",
     }
     lines = []

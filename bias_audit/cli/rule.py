@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
-import sys
-
-WIDEST = 100
-"""Largest width of the text in characters, however wide the terminal is: longer lines are hard to read."""
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -20,12 +15,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> int:
     from bias_audit.checks import registry
     from bias_audit.checks.rule_texts import every_rule, explain_rule
+    from bias_audit.cli.console import WIDEST, line_width
 
     registry.every()
     if options.code is None:
         text = "\n".join(f"{rule.code}  {rule.title}" for rule in every_rule())
     else:
-        width = min(shutil.get_terminal_size().columns, WIDEST) if sys.stdout.isatty() else WIDEST
-        text = explain_rule(options.code).plain(width).rstrip()
+        text = explain_rule(options.code).plain(min(line_width(), WIDEST)).rstrip()
     print(text)
     return 0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bias_audit import stats
-from bias_audit.checks.outcomes import LEVELS, RuleOutcome
+from bias_audit.checks.outcomes import LEVELS, RuleOutcome, class_of
 from bias_audit.checks.registry import with_role
 from bias_audit.checks.slices.summary import grouped
 from bias_audit.checks.thresholds import of_run
@@ -18,7 +18,7 @@ from bias_audit.compare.measures import BETTER, MEASURES, NO_DIFFERENCE, WORSE, 
 from bias_audit.compare.pairing import Pairs, pair_images
 from bias_audit.compare.settings import differences
 from bias_audit.run import tables
-from bias_audit.run.identity import class_of, cue_of, matched
+from bias_audit.run.identity import cue_of, matched
 from bias_audit.run.result import AuditResult
 
 NEW, GONE, KNOWN, UNJUDGED = "new", "gone", "known", "no longer judged"

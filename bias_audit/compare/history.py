@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from bias_audit.checks.outcomes import FILLS_PICTURE, LEVELS, NO_RELIANCE, NOT_JUDGED
+from bias_audit.checks.levels import class_levels, counts_for
+from bias_audit.checks.outcomes import FILLS_PICTURE, NO_RELIANCE, NOT_JUDGED
 from bias_audit.errors import ResultError
 from bias_audit.run.csv_text import csv_of_records
-from bias_audit.run.identity import class_of, data_of
+from bias_audit.run.identity import data_of
 from bias_audit.run.result import AuditResult, load
 from bias_audit.run.statuses import FILLS_FRAME, OK
 
@@ -106,13 +107,14 @@ def _rows(run: AuditResult, other: bool) -> list[HistoryRow]:
     info, found = run.info, run.found()
     made = _Maker(str(run.path), info.created, info.model_sha256[:12], data_of(run)[:12], other)
     rows = [made.row("", info.counts.get("read", 0), {"accuracy": _mean(run)}, run.level, len(found))]
+    levels = class_levels(found)
     for cells in run.class_rows:
         name = str(cells["class_name"])
-        levels = [outcome.level or LEVELS[0] for outcome in found if class_of(outcome) == name]
         judged = cells.get("reliance_reason") == OK
         unjudged = FILLS_PICTURE if cells.get("reliance_reason_code") == FILLS_FRAME else NOT_JUDGED
-        level = max(levels, key=LEVELS.index) if levels else NO_RELIANCE if judged else unjudged
-        rows.append(made.row(name, int(cells.get("n_read") or 0), cells, level, len(levels)))
+        level = levels.get(name, NO_RELIANCE if judged else unjudged)
+        about = sum(counts_for(outcome) == name for outcome in found)
+        rows.append(made.row(name, int(cells.get("n_read") or 0), cells, level, about))
     return rows
 
 

@@ -16,7 +16,7 @@ LIMIT = 60_000
 SHOWN = 100
 """Most rows of one table."""
 
-_HEAD = ("| {} | measure | before | now | difference | 95 % interval | test | |", "|---|---|---|---|---|---|---|---|")
+_HEAD = ("| {} | measure | before | now | difference | 95% interval | test | |", "|---|---|---|---|---|---|---|---|")
 
 
 def markdown(comparison: Comparison) -> str:

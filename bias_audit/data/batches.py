@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from bias_audit.input_texts import PixelRange
 from bias_audit.limits.bounds import DEFAULTS, Limits, beyond
 from bias_audit.limits.memory import at_once
 from bias_audit.limits.room import decoders, decoding
+from bias_audit.limits.spent import note_read, waiting
 from bias_audit.run.statuses import CHANGED, NO_MASK, OK, SKIPPED, UNREADABLE
 
 Pixels = NDArray[np.float32]
@@ -77,6 +78,8 @@ class Loaded:
             decisions about a picture are stored under this key, since it outlives file names and runs.
         mask_content: the same of the mask's file, or what identifies the shapes of its mask; "" also without a mask.
         shape: (height, width) of the picture in its file; None unless OK.
+        size: bytes of the files that were read, the picture's and its mask's.
+        more: what was made of the pixels in the same thread, see `load_in_order`; None unless OK.
     """
 
     status: str
@@ -88,6 +91,8 @@ class Loaded:
     content: str = ""
     mask_content: str = ""
     shape: tuple[int, int] | None = None
+    size: int = 0
+    more: Any = None
 
     @property
     def drawn(self) -> bool:
@@ -95,12 +100,55 @@ class Loaded:
         return self.mask_status == OK and self.mask_kind != ESTIMATED
 
 
-def load(sample: Sample, geometry: Geometry) -> Loaded:
+class Group(list[Loaded]):
+    """Loaded samples in their order, whose pixels and masks lie in one array each.
+
+    Args:
+        count: number of samples.
+        geometry: model input geometry.
+    """
+
+    def __init__(self, count: int, geometry: Geometry) -> None:
+        super().__init__()
+        self._pixels = np.empty((count, *geometry.size, geometry.channels), np.float32)
+        self._masks = np.empty((count, *geometry.size), np.uint8)
+
+    def load(self, place: int, sample: Sample, geometry: Geometry, then: Callable[[Pixels], Any] | None) -> Loaded:
+        """Load a sample into its place of the arrays; `Loaded.pixels` and `.mask` are views of them."""
+        pixels, mask = self._pixels[place], self._masks[place]
+        loaded = load(sample, geometry, pixels)
+        if loaded.pixels is None or loaded.mask is None:
+            return loaded
+        mask[...] = loaded.mask
+        return dataclasses.replace(loaded, mask=mask, more=None if then is None else then(pixels))
+
+    @property
+    def read(self) -> list[int]:
+        """Places of the samples that could be read, ascending."""
+        return [place for place, loaded in enumerate(self) if loaded.status == OK]
+
+    @property
+    def pixels(self) -> Pixels:
+        """(n, H, W, C) pixels of the samples that could be read."""
+        return self._pixels if len(read := self.read) == len(self._pixels) else self._pixels[read]
+
+    @property
+    def masks(self) -> NDArray[np.uint8]:
+        """(n, H, W) masks of the samples that could be read."""
+        return self._masks if len(read := self.read) == len(self._masks) else self._masks[read]
+
+
+def load(sample: Sample, geometry: Geometry, into: Pixels | None = None) -> Loaded:
     """Decode one sample and its mask, and bring both to the input size.
 
     A bad file raises nothing: an unreadable picture is a row with its reason, not the end of an audit. Nor does a file
     that changes while the audit runs: from then on it has no pixels, for they are not those of its other numbers. A
     thread gives the picture back before it decodes the mask, so that it never waits for room while it holds some.
+
+    Args:
+        sample: the sample.
+        geometry: model input geometry.
+        into: array that takes the pixels, see `geometry.fit_image`; None = a new one.
     """
     if sample.skip:
         return Loaded(SKIPPED, sample.skip)
@@ -111,11 +159,13 @@ def load(sample: Sample, geometry: Geometry) -> Loaded:
         changed = geometry.contents.changed(sample, (content, reason), (mask_content, mask_reason))
         if changed:
             return Loaded(CHANGED, changed, content=content, mask_content=mask_content)
-    loaded = Loaded(UNREADABLE, reason) if data is None else _loaded(sample, geometry, data, mask_data, content)
-    return dataclasses.replace(loaded, mask_content=mask_content)
+    loaded = Loaded(UNREADABLE, reason) if data is None else _loaded(sample, geometry, data, mask_data, content, into)
+    return dataclasses.replace(loaded, mask_content=mask_content, size=len(data or b"") + len(mask_data or b""))
 
 
-def _loaded(sample: Sample, geometry: Geometry, data: bytes, mask_data: bytes | None, content: str) -> Loaded:
+def _loaded(
+    sample: Sample, geometry: Geometry, data: bytes, mask_data: bytes | None, content: str, into: Pixels | None
+) -> Loaded:
     header, reason = declared(data, geometry.decoder, geometry.limits.pixels, geometry.pixel_range)
     if header is None or (reason := _grown_too_large(header, geometry)):
         return Loaded(UNREADABLE, reason, content=content)
@@ -126,7 +176,7 @@ def _loaded(sample: Sample, geometry: Geometry, data: bytes, mask_data: bytes | 
         if pixels is None:
             return Loaded(UNREADABLE, reason, content=content)
         shape = pixels.shape[0], pixels.shape[1]
-        image = fit_image(pixels, geometry.size, geometry.resize, geometry.interpolation)
+        image = fit_image(pixels, geometry.size, geometry.resize, geometry.interpolation, into)
         if not sample.annotated and geometry.estimate is not None:
             mask, mask_status = geometry.estimate(content, _in_8_bits(pixels))
             mask_kind = ESTIMATED
@@ -187,8 +237,13 @@ def _need(header: Header, geometry: Geometry) -> int:
 
 
 def load_in_order(
-    samples: Sequence[Sample], geometry: Geometry, group: int, *, ahead: int = 2
-) -> Iterator[tuple[int, list[Loaded]]]:
+    samples: Sequence[Sample],
+    geometry: Geometry,
+    group: int,
+    *,
+    ahead: int = 2,
+    then: Callable[[Pixels], Any] | None = None,
+) -> Iterator[tuple[int, Group]]:
     """Decode groups of samples in threads, `ahead` groups before they are asked for.
 
     Args:
@@ -196,6 +251,7 @@ def load_in_order(
         geometry: model input geometry.
         group: samples per group; the last one may be smaller.
         ahead: most groups decoded in advance, fewer where so many would take more memory than a batch may.
+        then: makes something small of the pixels (H, W, C) of a sample, in its thread: `Loaded.more`.
 
     Yields:
         (position of the group's first sample in `samples`, the group's loaded samples in order).
@@ -203,17 +259,22 @@ def load_in_order(
     starts = iter(range(0, len(samples), group))
     held = at_once(min(group, len(samples)) * input_bytes(geometry), ahead + 2, geometry.limits)
     ahead = max(0, held - 2)  # besides the group that is asked for, and the one that is worked on
-    pending: deque[tuple[int, list[Future[Loaded]]]] = deque()
+    pending: deque[tuple[int, Group, list[Future[Loaded]]]] = deque()
     with ThreadPoolExecutor(decoders(), "decode") as pool:
         try:
             while True:
                 while len(pending) <= ahead and (start := next(starts, None)) is not None:
-                    futures = [pool.submit(load, sample, geometry) for sample in samples[start : start + group]]
-                    pending.append((start, futures))
+                    part = samples[start : start + group]
+                    made = Group(len(part), geometry)
+                    futures = [pool.submit(made.load, at, each, geometry, then) for at, each in enumerate(part)]
+                    pending.append((start, made, futures))
                 if not pending:
                     return
-                start, futures = pending.popleft()
-                yield start, [future.result() for future in futures]
+                start, made, futures = pending.popleft()
+                with waiting():
+                    made.extend(future.result() for future in futures)
+                note_read(len(made), sum(loaded.size for loaded in made))
+                yield start, made
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

@@ -64,12 +64,12 @@ def perceptual_hash(pixels: Pixels) -> str:
         64 hex digits; "" for a picture without structure, which would equal all others without structure.
     """
     grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if pixels.shape[2] == 3 else pixels[..., 0], np.float32)
-    if float(grey.std()) < FLAT:
+    if float(cv2.meanStdDev(grey)[1][0, 0]) < FLAT:
         return ""
     small = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     low = cv2.dct(small)[:LOW, :LOW].ravel().copy()
-    low[0] = np.median(low[1:])  # the constant term is the brightness, which says nothing
-    bits = np.packbits(low > np.median(low[1:]))
+    low[0] = middle = np.median(low[1:])  # the constant term is the brightness, which says nothing
+    bits = np.packbits(low > middle)
     return bits.tobytes().hex()
 
 

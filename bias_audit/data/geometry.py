@@ -35,7 +35,13 @@ LARGE = 20_000_000
 """Pixels of a picture from which on its channels are resampled one after the other."""
 
 
-def fit_image(pixels: Picture, size: tuple[int, int], resize: str, interpolation: str) -> NDArray[np.float32]:
+def fit_image(
+    pixels: Picture,
+    size: tuple[int, int],
+    resize: str,
+    interpolation: str,
+    into: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
     """Bring a picture to the model's input size.
 
     Args:
@@ -47,18 +53,23 @@ def fit_image(pixels: Picture, size: tuple[int, int], resize: str, interpolation
             resizes without distortion, then cuts the centre: torchvision's `Resize` and `CenterCrop`. "shorter=N/M"
             does so by another ratio than 256/224, and "stretch=N/M" cuts the centre of a stretched picture.
         interpolation: see `AuditConfig.interpolation`; a filter of Pillow with "shorter".
+        into: (height, width, C) C-contiguous array that takes the result; None = a new one.
 
     Returns:
-        (height, width, C) float32 in [0, 255].
+        (height, width, C) float32 in [0, 255]; `into`, where it is given.
     """
-    if resize == "crop":
-        return _resample(pixels, crop_window(pixels.shape, size), size, interpolation)
     if resize == "pad":
         pixels = np.pad(pixels, (*_padding(pixels.shape, size), (0, 0)))
+    window = crop_window(pixels.shape, size) if resize == "crop" else (0, 0, *pixels.shape[:2])
     if (whole := _before_cut(pixels.shape, size, resize)) is not None:
         # The whole picture is resampled, then cut: Pillow rounds differently where it resamples the window alone.
-        return _centre(_resample(pixels, (0, 0, *pixels.shape[:2]), whole, interpolation), size)
-    return _resample(pixels, (0, 0, *pixels.shape[:2]), size, interpolation)
+        fitted = _centre(_resample(pixels, window, whole, interpolation), size)
+    else:
+        fitted = _resample(pixels, window, size, interpolation, into)
+    if into is None or fitted is into:
+        return fitted
+    into[...] = fitted
+    return into
 
 
 def fit_mask(mask: Mask, size: tuple[int, int], resize: str) -> Mask:
@@ -137,7 +148,14 @@ def _padding(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[tuple[int, 
     return (rows // 2, rows // 2), (columns // 2, columns // 2)
 
 
-def _resample(pixels: Picture, window: Window, size: tuple[int, int], interpolation: str) -> NDArray[np.float32]:
+def _resample(
+    pixels: Picture,
+    window: Window,
+    size: tuple[int, int],
+    interpolation: str,
+    into: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """A part of a picture in another size; where it costs a copy less, the result is `into`, if that is given."""
     top, left, height, width = window
     if interpolation in _PILLOW:
         # By Pillow itself: its rounding of 8-bit pixels and of window edges is part of what training saw.
@@ -150,16 +168,23 @@ def _resample(pixels: Picture, window: Window, size: tuple[int, int], interpolat
     if height * width > LARGE and pixels.shape[2] > 1:  # equal to the bit; a float takes four times a pixel
         single = (np.ascontiguousarray(pixels[..., channel, None]) for channel in range(pixels.shape[2]))
         return np.concatenate([_resample(each, window, size, interpolation) for each in single], axis=-1)
-    values = pixels[top : top + height, left : left + width].astype(np.float32)
+    part = pixels[top : top + height, left : left + width]
     if (height, width) == size:
-        return values
+        if into is None:
+            return part.astype(np.float32)
+        into[...] = part
+        return into
+    values = part.astype(np.float32)
     grows = size[0] > height or size[1] > width
     if interpolation == "bicubic" or (interpolation == "area" and grows):  # OpenCV's area differs when enlarging
         weights = _keys_cubic if interpolation == "bicubic" else area_weights
         rows, columns = weights(height, size[0]), weights(width, size[1])
         return np.asarray(np.einsum("ih,hwc,jw->ijc", rows, values, columns, optimize=True), np.float32)
     kind = cv2.INTER_AREA if interpolation == "area" else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(values, size[::-1], interpolation=kind), np.float32).reshape(*size, -1)
+    if into is None:
+        return np.asarray(cv2.resize(values, size[::-1], interpolation=kind), np.float32).reshape(*size, -1)
+    cv2.resize(values, size[::-1], dst=into[..., 0] if into.shape[2] == 1 else into, interpolation=kind)
+    return into
 
 
 @functools.lru_cache(maxsize=256)

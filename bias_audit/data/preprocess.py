@@ -6,8 +6,9 @@ A new one is one function here and one line in PREPROCESS.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,8 +20,7 @@ Pixels = NDArray[np.float32]
 Preprocess = Callable[[Pixels], Pixels]
 """(N, H, W, C) float32 RGB or grey in [0, 255] -> (N, H, W, C) float32."""
 
-_IMAGENET_MEAN, _IMAGENET_STD = (np.array(values, np.float32) for values in IMAGENET)
-_CAFFE_MEAN_BGR = np.array([103.939, 116.779, 123.68], np.float32)
+_CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
 
 
 def none(pixels: Pixels) -> Pixels:
@@ -35,22 +35,31 @@ def unit(pixels: Pixels) -> Pixels:
 
 def signed(pixels: Pixels) -> Pixels:
     """Pixels in [-1, 1]: x / 127.5 - 1, the "tf" mode of `keras.applications` (MobileNet, Inception, Xception)."""
-    return pixels / np.float32(127.5) - np.float32(1)
+    values = pixels / np.float32(127.5)
+    values -= np.float32(1)
+    return values
 
 
 def caffe(pixels: Pixels) -> Pixels:
     """BGR minus the ImageNet mean: "caffe" mode of `keras.applications` (VGG, ResNet)."""
-    return pixels[..., ::-1] - _CAFFE_MEAN_BGR
+    values = bgr(pixels)
+    width, channels = values.shape[-2:]
+    values -= _row(_CAFFE_MEAN_BGR, width, channels).reshape(width, channels)
+    return values
 
 
 def imagenet(pixels: Pixels) -> Pixels:
     """(x / 255 - mean) / std: "torch" mode of `keras.applications` (DenseNet) and torchvision."""
-    return (pixels / np.float32(255) - _IMAGENET_MEAN) / _IMAGENET_STD
+    return _normalised(pixels, mean=IMAGENET[0], std=IMAGENET[1])
 
 
 def bgr(pixels: Pixels) -> Pixels:
     """Pixels in [0, 255] in BGR order, for a model trained on pictures of `cv2.imread`."""
-    return pixels[..., ::-1]
+    if not pixels.size:
+        return pixels
+    rows = np.ascontiguousarray(pixels, np.float32).reshape(-1, *pixels.shape[-2:])
+    # By OpenCV: a view with reversed channels makes every later step seven times as slow.
+    return np.asarray(cv2.cvtColor(rows, cv2.COLOR_RGB2BGR), np.float32).reshape(pixels.shape)
 
 
 def unit_bgr(pixels: Pixels) -> Pixels:
@@ -106,7 +115,7 @@ def find_preprocess(name: str, channels: int) -> Preprocess:
         mean, std = mean_and_std(name)
         if max(len(mean), len(std)) > channels:
             raise _too_many(name, channels)
-        return functools.partial(_normalised, mean=np.array(mean, np.float32), std=np.array(std, np.float32))
+        return functools.partial(_normalised, mean=mean, std=std)
     if name == "auto":
         raise ConfigError(
             "only an audit can choose the preprocessing, by the labels of its photos",
@@ -128,10 +137,29 @@ def find_preprocess(name: str, channels: int) -> Preprocess:
     return checked
 
 
-def _normalised(pixels: Pixels, *, mean: Pixels, std: Pixels) -> Pixels:
+def _normalised(pixels: Pixels, *, mean: Sequence[float], std: Sequence[float]) -> Pixels:
     """(x / 255 - mean) / std; mean and std have a number, or one per channel."""
-    values: Pixels = (pixels / np.float32(255) - mean) / std
-    return values
+    middle, spread = np.array(mean, np.float64), np.array(std, np.float64)
+    return _scaled(pixels, tuple(1 / (255 * spread)), tuple(-middle / spread))
+
+
+def _scaled(pixels: Pixels, scale: tuple[float, ...], offset: tuple[float, ...]) -> Pixels:
+    """x * scale + offset, each with a number or one per channel.
+
+    Row by row: NumPy's inner loop over three channels takes eight times as long.
+    """
+    width, channels = pixels.shape[-2:]
+    factor, shift = (_row(each, width, channels) for each in (scale, offset))
+    rows = pixels.reshape(-1, width * channels)
+    values = np.multiply(rows, factor, dtype=np.float32)
+    values += shift
+    return values.reshape(pixels.shape)
+
+
+@functools.lru_cache(maxsize=64)
+def _row(values: tuple[float, ...], width: int, channels: int) -> Pixels:
+    """A number, or one per channel, for each value of a row of pixels: (width * channels,)."""
+    return np.tile(np.broadcast_to(np.array(values, np.float32), channels), width)
 
 
 def _too_many(name: str, channels: int) -> ConfigError:

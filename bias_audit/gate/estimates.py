@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bias_audit.checks.outcomes import RuleOutcome
+from bias_audit.checks.outcomes import RuleOutcome, class_of
 from bias_audit.checks.registry import find_rule, with_role
 from bias_audit.gate.metrics import number
 from bias_audit.gate.settings import GateConfig
 from bias_audit.gate.states import ESTIMATED_MASKS
 from bias_audit.gate.values import FAILED, NOT_JUDGED, WARNED, GateRow
-from bias_audit.run.identity import class_of
 from bias_audit.run.result import AuditResult
 
 EVIDENCE = "estimated_masks"

@@ -108,7 +108,7 @@ def _metrics() -> list[str]:
             "report explains the columns at its end. The bound itself is allowed."
         ),
         *comment(
-            'By default (judge = "bound") a maximum holds if the upper end of the 95 % interval keeps it, a minimum if '
+            'By default (judge = "bound") a maximum holds if the upper end of the 95% interval keeps it, a minimum if '
             "the lower end does. So a threshold that holds has been shown to hold, and few images cannot make the gate "
             'green. An interval that contains the threshold is the state "near the threshold"; allowed, it leaves the '
             'decision to the estimate. Set to "estimate", judge lets the measured value decide; columns without an '

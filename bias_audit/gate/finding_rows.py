@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from bias_audit.checks import reasons
-from bias_audit.checks.outcomes import DOUBT, LEVELS, RuleOutcome
+from bias_audit.checks.outcomes import DOUBT, LEVELS, RuleOutcome, class_of
 from bias_audit.checks.registry import find_rule
 from bias_audit.gate.estimates import on_estimates, rests_on_estimates
 from bias_audit.gate.metrics import number
@@ -16,7 +16,7 @@ from bias_audit.gate.settings import NO_LEVEL, SCOPES, GateConfig, Waiver
 from bias_audit.gate.states import DID_NOT_RUN, DOUBTFUL_INPUT, MAPS_FAILED, MASKS_IN_DOUBT
 from bias_audit.gate.values import FAILED, KNOWN, NEW, NOT_JUDGED, PASSED, WAIVED, WARNED, WORSE, GateRow
 from bias_audit.gate.waivers import answer, grown
-from bias_audit.run.identity import class_of, cue_of, finding_id, matched, subject_title
+from bias_audit.run.identity import cue_of, finding_id, matched, subject_title
 from bias_audit.run.quantities import quantity
 from bias_audit.run.result import AuditResult
 

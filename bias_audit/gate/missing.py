@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bias_audit.checks import reasons
-from bias_audit.checks.outcomes import RuleOutcome
+from bias_audit.checks.outcomes import RuleOutcome, class_of
 from bias_audit.checks.registry import find_rule, with_role
 from bias_audit.gate.metrics import number
 from bias_audit.gate.states import (
@@ -18,7 +18,6 @@ from bias_audit.gate.states import (
     NOT_ENOUGH,
     SCREENED,
 )
-from bias_audit.run.identity import class_of
 from bias_audit.run.result import AuditResult
 
 

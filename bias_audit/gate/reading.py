@@ -67,7 +67,7 @@ class TomlFile:
             wanted = f"lie in {low:g}..{high:g}" if math.isfinite(high) else f"be {low:g} or more, and finite"
             if math.isinf(low):
                 wanted = "be finite"
-            hint = f"Write a share: {value / 100:g} for {value:g} %." if share and 1 < value <= 100 else ""
+            hint = f"Write a share: {value / 100:g} for {value:g}%." if share and 1 < value <= 100 else ""
             raise self.error(where, f"{named(where)} must {wanted}, got {value!r}", hint)
         return float(value)
 

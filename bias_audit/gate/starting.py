@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from bias_audit.checks.outcomes import class_of
 from bias_audit.checks.registry import with_role
 from bias_audit.checks.thresholds import of_run
 from bias_audit.errors import ConfigError
@@ -17,7 +18,6 @@ from bias_audit.gate.settings import GateConfig
 from bias_audit.gate.values import FAILED, GateRow
 from bias_audit.gate.verdict import judge
 from bias_audit.run.atomic import write_atomically
-from bias_audit.run.identity import class_of
 from bias_audit.run.quantities import interval
 from bias_audit.run.result import AuditResult
 

@@ -47,7 +47,8 @@ STATES: dict[str, str] = {
     "only predicts has some with --method occlusion or rise, and --predictions with --heatmaps",
     MAPS_FAILED: "the heatmaps failed their reliability tests (BA908): attention says nothing of this model",
     MASKS_IN_DOUBT: "a class would be accused, but what the masks missed of its objects may have made its background "
-    "gap: it shrinks, or could not be measured, with larger holes in the backgrounds (BA201, BA207, BA302)",
+    "gap: it shrinks, or could not be measured, with larger holes in the backgrounds, or a minority of the backgrounds "
+    "makes it (BA201, BA207, BA302)",
     ESTIMATED_MASKS: "it would pass, but on estimated masks that no drawn mask has checked (BA909): what an estimate "
     "misses of an object, or takes for it, can hide a gap",
     DOUBTFUL_INPUT: "another preprocessing or class order fits the model better (BA906, BA907): what was audited is "

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bias_audit.checks.outcomes import LEVELS, RuleOutcome
+from bias_audit.checks.outcomes import LEVELS, RuleOutcome, class_of
 from bias_audit.checks.registry import find_rule
 from bias_audit.gate.settings import GateConfig, Waiver
 from bias_audit.gate.words import days, plain
 from bias_audit.review.agreement import DISAGREEMENT, by_target, state_of, who_said_what
 from bias_audit.review.written import visible
-from bias_audit.run.identity import class_of, cue_of, finding_id
+from bias_audit.run.identity import cue_of, finding_id
 from bias_audit.run.quantities import quantity, span
 from bias_audit.run.result import AuditResult
 

@@ -2,59 +2,41 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bias_audit.data.batches import Geometry, Loaded, load_in_order
+from bias_audit.data.batches import Geometry, load_in_order
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.duplicates import perceptual_hash
 from bias_audit.data.locations import Location
-from bias_audit.data.masks import VOID
 from bias_audit.data.sampling import rank
 from bias_audit.errors import ResultError
 from bias_audit.files.text import parse_json
-from bias_audit.heatmaps.localization import (
-    LABEL_METRICS,
-    MASKLESS,
-    METRICS,
-    REACH,
-    Localization,
-    attention_status,
-    localize,
-    reach,
-    with_maps,
-)
+from bias_audit.heatmaps.localization import REACH
 from bias_audit.heatmaps.methods import Explainer
 from bias_audit.heatmaps.permutation_tie import PERMUTATIONS, Tie, permutation_tie
-from bias_audit.models.base import Predictions, chosen
+from bias_audit.heatmaps.photo_records import EXPLAINED, Scored, scored
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
-from bias_audit.run.statuses import (
-    INVALID_PREDICTION,
-    NO_EVIDENCE,
-    NO_MAPS,
-    NOT_SAMPLED,
-    OK,
-    SKIPPED,
-    predictions_of,
-)
+from bias_audit.run.statuses import NO_EVIDENCE, NOT_SAMPLED, OK, SKIPPED
 
 Array = NDArray[np.float32]
 Arrays = dict[str, NDArray[Any]]
 
-EXPLAINED = "#explained"
-"""Key of a record: the class whose heatmap a picture has, where none of the classes is predicted."""
-
-MAPLESS = "#mapless"
-"""Key of a record, there where the picture has no heatmap: the one in its shard is all NaN."""
-
 BATCHES_PER_SHARD = 4
 """Batches per shard: a run that is killed loses at most so many batches."""
+
+SCORED_AT_ONCE = 2
+"""Batches that are scored while the model takes the next one."""
 
 TIE_IMAGES = 200
 """Most heatmaps per class in the permutation test: the mean share of so many is known to a few hundredths."""
@@ -101,18 +83,42 @@ def attend(
     # Whole shards are missing, so the batches of a resumed run are those of an undisturbed one.
     samples = [sample for start in todo for sample in dataset.samples[start : start + size]]
     positions = [p for start in todo for p in range(start, min(start + size, len(dataset.samples)))]
-    pending: list[Row] = []
-    arrays: list[dict[str, NDArray[Any]]] = []
-    for at, group in load_in_order(samples, geometry, batch):
-        where = positions[at : at + len(group)]
-        rows, parts = _batch(dataset, where, group, explainer)
-        pending.extend(rows)
-        arrays.append(parts)
-        advance(len(group))
-        if (where[-1] + 1) % size == 0 or where[-1] + 1 == len(dataset.samples):
-            run.write_arrays(shard_name(where[-1] // size), _joined(arrays, pending))
-            records.extend(pending)
-            pending, arrays = [], []
+    # The model takes the next batch while threads score this one; a single thread writes.
+    with ThreadPoolExecutor(SCORED_AT_ONCE, "score") as scoring, ThreadPoolExecutor(1, "write") as writing:
+        waiting: deque[Future[Scored]] = deque()
+        written: Future[Path] | None = None
+        pending: list[Scored] = []
+
+        def settle() -> None:
+            nonlocal written
+            done = waiting.popleft().result()
+            pending.append(done)
+            advance(len(done.rows))
+            last = done.rows[-1]["#position"]
+            if (last + 1) % size == 0 or last + 1 == len(dataset.samples):
+                rows = [row for each in pending for row in each.rows]
+                arrays = _joined([each.arrays for each in pending], rows)
+                if written is not None:
+                    written.result()  # raises where the disk is full
+                written = writing.submit(run.write_arrays, shard_name(last // size), arrays)
+                records.extend(rows)
+                pending.clear()
+
+        for at, group in load_in_order(samples, geometry, batch, then=perceptual_hash):
+            where = positions[at : at + len(group)]
+            read = [where[place] for place in group.read]
+            explained = None
+            if read:
+                labels = np.array([dataset.samples[position].label for position in read])
+                explained = explainer.explain_photos(read, group.pixels, labels)
+            kept = [dataclasses.replace(loaded, pixels=None) for loaded in group]  # they are large
+            waiting.append(scoring.submit(scored, dataset, where, kept, group.masks, explained, explainer))
+            if len(waiting) > SCORED_AT_ONCE:
+                settle()
+        while waiting:
+            settle()
+        if written is not None:
+            written.result()
     return sorted(records, key=lambda record: record["#position"])
 
 
@@ -237,18 +243,6 @@ def tie_to_objects(
     return ties
 
 
-def encode_maps(maps: Array) -> tuple[NDArray[np.float16], Array]:
-    """Compress heatmaps (n, h, w) to float16, each divided by its largest magnitude, so that no range is lost.
-
-    Returns:
-        ((n, h, w) float16 in -1..1, (n,) the magnitudes; 1 for a map of zeros). A map that is not finite holds NaN.
-    """
-    scales = np.abs(maps).max(axis=(1, 2), initial=0)
-    safe = np.where(scales > 0, scales, 1).astype(np.float32)
-    with np.errstate(invalid="ignore"):  # infinite maps become NaN, which scoring reports
-        return (maps / safe[:, None, None]).astype(np.float16), safe
-
-
 def _expect(dataset: Dataset, rows: Sequence[Row], geometry: Geometry) -> None:
     """Files of stored rows must still hold what they held when the rows were made."""
     for row in rows if geometry.contents is not None else ():
@@ -257,108 +251,6 @@ def _expect(dataset: Dataset, rows: Sequence[Row], geometry: Geometry) -> None:
             geometry.contents.expect(sample.path, row["content"])
             if isinstance(sample.mask, Location):
                 geometry.contents.expect(sample.mask, row["mask_content"])
-
-
-def _batch(
-    dataset: Dataset,
-    positions: Sequence[int],
-    group: Sequence[Loaded],
-    explainer: Explainer,
-) -> tuple[list[Row], dict[str, NDArray[Any]]]:
-    rows: list[Row] = []
-    for position, loaded in zip(positions, group, strict=True):
-        sample = dataset.samples[position]
-        row: Row = {"#position": position, "image_id": sample.image_id, "label": dataset.class_names[sample.label]}
-        row["status"], row["status_reason"], row["content"] = loaded.status, loaded.reason, loaded.content
-        row["mask_content"] = loaded.mask_content
-        rows.append(row)
-    read = [i for i, loaded in enumerate(group) if loaded.status == OK]
-    if not read:
-        return rows, {}
-    pixels = np.stack([pixels for i in read if (pixels := group[i].pixels) is not None])
-    masks = np.stack([mask for i in read if (mask := group[i].mask) is not None])
-    labels = np.array([dataset.samples[positions[i]].label for i in read])
-    explained = explainer.explain_photos([positions[i] for i in read], pixels, labels)
-    for row, picture in zip((rows[i] for i in read), pixels, strict=True):
-        row["#hash"] = perceptual_hash(picture)
-    valid = np.flatnonzero(explained.predictions.valid)
-    for i in sorted({*range(len(read))} - {*map(int, valid)}):
-        rows[read[i]]["status"], rows[read[i]]["status_reason"] = (
-            INVALID_PREDICTION,
-            explainer.why_invalid(positions[read[i]]),
-        )
-    if not len(valid):
-        return rows, {}
-    explained, masks, labels, read = chosen(explained, valid), masks[valid], labels[valid], [read[i] for i in valid]
-    maps, scales = encode_maps(explained.maps)
-    wrong = np.flatnonzero(explained.predictions.best != labels)
-    maps_label, scales_label = encode_maps(explained.maps_label[wrong])
-    found = [rows[i] for i in read]
-    for row in found:
-        if not explainer.has_map(row["#position"]):
-            row[MAPLESS] = True
-    _describe(found, [group[i] for i in read], dataset, explained.predictions, labels)
-    # Scored as stored, so that a later re-scoring from the shards gives the same numbers.
-    heat = maps.astype(np.float32) * scales[:, None, None]
-    at = localize(heat, masks)
-    heat_label = heat.copy()
-    heat_label[wrong] = maps_label.astype(np.float32) * scales_label[:, None, None]
-    score(found, at, with_maps(at, heat_label))
-    return rows, {
-        "positions": np.array([positions[i] for i in read]),
-        "log_odds": explained.predictions.log_odds,
-        "maps": maps,
-        "scales": scales,
-        "positions_label": np.array([positions[read[i]] for i in wrong], int),
-        "maps_label": maps_label,
-        "scales_label": scales_label,
-        **reach(at),
-    }
-
-
-def _describe(
-    rows: Sequence[Row],
-    group: Sequence[Loaded],
-    dataset: Dataset,
-    predictions: Predictions,
-    labels: NDArray[np.intp],
-) -> None:
-    names, best, probability = predictions_of(dataset.class_names), predictions.best, predictions.probability
-    for i, (row, loaded) in enumerate(zip(rows, group, strict=True)):
-        predicted = int(predictions.predicted[i])
-        row["predicted"] = names[predicted]
-        row["correct"] = bool(predicted == labels[i])
-        row["probability"] = float(probability[i])
-        row["probability_label"] = float(predictions.probabilities[i, labels[i]])
-        row["probability_other"] = float(predictions.other[i])
-        row["log_odds"] = float(predictions.log_odds[i, best[i]])
-        if predicted != best[i]:
-            row[EXPLAINED] = names[best[i]]
-        row["log_odds_label"] = float(predictions.log_odds[i, labels[i]])
-        row["mask_status"], row["mask_kind"] = loaded.mask_status, loaded.mask_kind
-
-
-def score(rows: Sequence[Row], at: Localization, at_label: Localization) -> None:
-    """Fill the attention columns of records; without a usable mask only the columns that need no mask.
-
-    Args:
-        rows: one record per heatmap, with its "mask_status".
-        at, at_label: heatmaps of the predicted and of the labelled class, with the masks.
-    """
-    scores = {name: metric(at) for name, metric in METRICS.items()}
-    of_label = {name: metric(at_label) for name, metric in LABEL_METRICS.items()}
-    status = attention_status(at)
-    void = (at.masks == VOID).mean(axis=(1, 2))
-    for i, row in enumerate(rows):
-        masked = row["mask_status"] == OK
-        row["void_share"] = float(void[i])
-        row["attention_status"] = row["mask_status"] if not masked else NO_MAPS if MAPLESS in row else status[i]
-        if masked:
-            row["foreground_area"] = float(at.area[i])
-            row.update({name: float(values[i]) for name, values in of_label.items()})
-        for name, values in scores.items():
-            if masked or name in MASKLESS:
-                row[name] = float(values[i])
 
 
 def _shards(run: Run, batch: int, positions: Sequence[int]) -> Iterator[tuple[dict[str, NDArray[Any]], dict[int, int]]]:

@@ -101,7 +101,7 @@ class Explained:
         return overlay(image, self.map, self.style, self.title(), lines)
 
     def title(self) -> str:
-        """What is predicted, and what is explained where that is another class: "wolf 0.97"."""
+        """What is predicted, and what is explained where that is another class: "wolf 97%"."""
         title = f"{self.predicted} {chance(self.probability)}"
         if self.explained == self.predicted:
             return title

@@ -1,9 +1,8 @@
 """Scores heatmaps against masks, for a whole batch at once: how much of the attention lies on the object.
 
 A heatmap L of h x w cells is scored as its half-pixel bilinear upsampling U(L) to the H x W pixels of the mask m, but
-the upsampled map is not made: sum_pixels U(L) * m = sum_cells L * U'(m), where U' is the adjoint of U. So each mask is
-brought to the map's grid once, and every share is a product of small arrays. A new metric is one function and one line
-in METRICS.
+the upsampled map is not made: each mask is brought to the map's grid once (`masks_on_grid`), and every share is a
+product of small arrays. A new metric is one function and one line in METRICS.
 
 Heatmaps come signed and raw. Scores use L+ = max(L, 0); nothing is min-max scaled, because subtracting a floor
 changes shares (docs/science.md#numerical-traps).
@@ -16,12 +15,12 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bias_audit.data.geometry import area_weights, bilinear_weights
-from bias_audit.data.masks import BACKGROUND, FOREGROUND, VOID
+from bias_audit.data.geometry import bilinear_weights
+from bias_audit.data.masks import FOREGROUND, VOID
+from bias_audit.heatmaps.masks_on_grid import boxed, dilated, on_grid
 from bias_audit.run.statuses import (
     EMPTY_MAP,
     FILLS_FRAME,
@@ -83,33 +82,30 @@ def localize(maps: NDArray[np.floating], masks: NDArray[np.uint8]) -> Localizati
         maps: (N, h, w) signed heatmaps.
         masks: (N, H, W) of BACKGROUND, FOREGROUND, VOID.
     """
-    height, width = maps.shape[1:]
-    rows, columns = bilinear_weights(height, masks.shape[1]), bilinear_weights(width, masks.shape[2])
-    foreground_pixels = (masks == FOREGROUND).astype(np.float32)
-    # Each kind is summed by itself: computed as a rest, background would be a rounding error where there is none.
-    void_pixels = masks == VOID
-    unclear_pixels = void_pixels & ~_padding(void_pixels) if void_pixels.any() else void_pixels
-    foreground, background, void, uncertain = (
-        _to_grid(pixels.astype(np.float32, copy=False), rows.T, columns.T) if pixels.any() else np.zeros(maps.shape)
-        for pixels in (foreground_pixels, masks == BACKGROUND, void_pixels, unclear_pixels)
-    )
-    perfect = _to_grid(foreground_pixels, area_weights(masks.shape[1], height), area_weights(masks.shape[2], width))
+    grid = maps.shape[1], maps.shape[2]
+    found = [on_grid(mask, grid) for mask in masks]
+
+    def stacked(name: str) -> Array:
+        return np.array([getattr(each, name) for each in found], np.float64).reshape(-1, *grid)
+
     return Localization(
         *_signs(maps),
-        foreground=foreground,
-        background=background,
-        void=void,
-        uncertain=uncertain,
-        perfect=perfect,
-        area=foreground_area(masks),
+        foreground=stacked("foreground"),
+        background=stacked("background"),
+        void=stacked("void"),
+        uncertain=stacked("uncertain"),
+        perfect=stacked("perfect"),
+        area=np.array([each.area for each in found], np.float64),
         masks=masks,
     )
 
 
 def foreground_area(masks: NDArray[np.uint8]) -> Array:
     """(N,) share of foreground among the pixels of masks (N, H, W) that are not void; NaN where all are void."""
+    things = np.array([np.count_nonzero(mask == FOREGROUND) for mask in masks])
+    valid = np.array([np.count_nonzero(mask != VOID) for mask in masks])
     with np.errstate(invalid="ignore"):
-        return np.asarray((masks == FOREGROUND).sum(axis=(1, 2)) / (masks != VOID).sum(axis=(1, 2)), np.float64)
+        return np.asarray(things / valid, np.float64)
 
 
 def with_maps(at: Localization, maps: NDArray[np.floating]) -> Localization:
@@ -222,21 +218,23 @@ def relevance_rank_accuracy(at: Localization) -> Array:
     See Arras et al. 2022. Pixels that tie at the K-th place, up to float32 rounding, count in proportion. NaN without
     foreground or without positive evidence.
     """
-    upsampled = at.upsampled
-    scores = np.full(len(upsampled), np.nan)
-    for i, (heat, mask) in enumerate(zip(upsampled, at.masks, strict=True)):
-        valid = mask != VOID
-        values, kinds = (heat.ravel(), mask.ravel()) if valid.all() else (heat[valid], mask[valid])
-        inside = kinds == FOREGROUND
+    scores = np.full(len(at.masks), np.nan)
+    for i, (heat, mask) in enumerate(zip(at.upsampled, at.masks, strict=True)):
+        valid, inside = mask != VOID, mask == FOREGROUND
         k = np.count_nonzero(inside)
-        if k == 0 or not np.isfinite(values).all() or values.max(initial=0) <= 0:
+        if k == 0 or not np.isfinite(at.positive[i]).all():
+            continue
+        values, inside = (heat.ravel(), inside.ravel()) if valid.all() else (heat[valid], inside[valid])
+        hottest = values.max(initial=0)
+        if hottest <= 0:
             continue
         place = float(np.partition(values, len(values) - k)[len(values) - k])
-        rounding = 1e-6 * values.max()
-        above = values > place + rounding
-        tied = (values >= place - rounding) & ~above
-        share_of_tied = np.count_nonzero(inside & tied) / np.count_nonzero(tied)
-        scores[i] = (np.count_nonzero(inside & above) + (k - np.count_nonzero(above)) * share_of_tied) / k
+        rounding = 1e-6 * hottest
+        above, from_place = values > place + rounding, values >= place - rounding
+        inside_above, count_above = np.count_nonzero(inside & above), np.count_nonzero(above)
+        tied = np.count_nonzero(from_place) - count_above
+        inside_tied = np.count_nonzero(inside & from_place) - inside_above
+        scores[i] = (inside_above + (k - count_above) * inside_tied / tied) / k
     return scores
 
 
@@ -246,13 +244,19 @@ def iou_half_maximum(at: Localization) -> Array:
     A baseline, only for comparison with published numbers (HardImageNet, ShortKit-ML): it depends on one threshold and
     on the size of the object. Void pixels count on neither side. NaN without foreground or without positive evidence.
     """
-    valid, inside = at.masks != VOID, at.masks == FOREGROUND
-    upsampled = np.where(valid, at.upsampled, 0)
-    peak = upsampled.max(axis=(1, 2))
-    hot = valid & (upsampled >= (0.5 - 1e-6) * peak[:, None, None])
-    both, either = (hot & inside).sum(axis=(1, 2)), (hot | inside).sum(axis=(1, 2))
-    with np.errstate(invalid="ignore"):
-        return np.where((peak > 0) & (at.area > 0), both / np.maximum(either, 1), np.nan)
+    scores = np.full(len(at.masks), np.nan)
+    for i, (heat, mask) in enumerate(zip(at.upsampled, at.masks, strict=True)):
+        valid, inside = mask != VOID, mask == FOREGROUND
+        if not (things := np.count_nonzero(inside)):
+            continue
+        peak = (heat if (whole := valid.all()) else heat[valid]).max(initial=0)
+        if not peak > 0:
+            continue
+        hot = heat >= (0.5 - 1e-6) * peak
+        hot = hot if whole else hot & valid
+        both = np.count_nonzero(hot & inside)
+        scores[i] = both / (np.count_nonzero(hot) + things - both)
+    return scores
 
 
 def negative_share(at: Localization) -> Array:
@@ -322,38 +326,6 @@ METRICS: dict[str, Metric] = {
 """Metrics of the heatmaps of the predicted class, by the name of the column."""
 
 
-def dilated(masks: NDArray[np.uint8], grid: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Dilate the foreground of masks (N, H, W) by half a cell of the grid (h, w); void stays void.
-
-    Foreground is dilated by a rectangle, since a cell is one.
-    """
-    size = [2 * round(pixels / cells / 2) + 1 for pixels, cells in zip(masks.shape[1:], grid, strict=True)]
-    cell = np.ones(size, np.uint8)
-    things = (masks == FOREGROUND).astype(np.uint8)
-    reached = np.stack([np.asarray(cv2.dilate(thing, cell), np.uint8) for thing in things])
-    return np.where(masks == VOID, VOID, reached).astype(np.uint8)
-
-
-def boxed(masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Replace the foreground of masks (N, H, W) by its bounding box; void stays void."""
-    thing = masks == FOREGROUND
-    rows, columns = np.asarray(thing.any(axis=2)), np.asarray(thing.any(axis=1))
-    box = _between(rows)[:, :, None] & _between(columns)[:, None, :]
-    return np.where(masks == VOID, VOID, box).astype(np.uint8)
-
-
-def _between(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(N, L) -> (N, L): true from the first true value of each row to the last."""
-    after, before = np.logical_or.accumulate(flags, axis=1), np.logical_or.accumulate(flags[:, ::-1], axis=1)
-    return np.asarray(after & before[:, ::-1])
-
-
-def _padding(void: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(N, H, W): true in rows and columns at the edges that are void throughout, as padding leaves them."""
-    rows, columns = np.asarray((~void).any(axis=2)), np.asarray((~void).any(axis=1))
-    return np.asarray(~(_between(rows)[:, :, None] & _between(columns)[:, None, :]))
-
-
 def _signs(maps: NDArray[np.floating]) -> tuple[Array, Array]:
     """max(L, 0) and max(-L, 0) of heatmaps (N, h, w); values that are not finite become NaN."""
     signed = np.where(np.isfinite(maps), maps, np.nan).astype(np.float64)
@@ -379,11 +351,6 @@ def _share(weights: Array, at: Localization) -> Array:
 def _ratio(part: Array, whole: Array) -> Array:
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(whole > 0, part / whole, np.nan)
-
-
-def _to_grid(pixels: NDArray[np.float32], rows: NDArray[np.float32], columns: NDArray[np.float32]) -> Array:
-    """`_resampled` with a result in double precision."""
-    return _resampled(pixels, rows, columns).astype(np.float64)
 
 
 def _resampled(

@@ -136,7 +136,7 @@ STYLES: dict[str, Callable[[Rgb, NDArray[np.float32]], Rgb]] = {
 LEGENDS = {
     "grey": "the redder, the stronger the evidence for {}",
     "colour": "from dark to bright: evidence for {}",
-    "contour": "lines at 25, 50 and 75 % of the strongest evidence for {}",
+    "contour": "lines at 25, 50 and 75% of the strongest evidence for {}",
 }
 
 

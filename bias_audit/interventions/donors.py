@@ -5,8 +5,7 @@ The choice follows from the seed and the image ids alone, never from the order o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,19 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.config import FIRST_FILL, SECOND_FILL
-from bias_audit.data.batches import Geometry, Loaded, load
+from bias_audit.data.batches import Geometry, Loaded, load_in_order
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.sampling import rank
 from bias_audit.interventions.edits import (
     FILLS,
     Mask,
     attended_region,
-    background_only,
     elsewhere,
     grown,
     hole,
     touches,
 )
+from bias_audit.limits.ahead import made_ahead
 from bias_audit.limits.memory import bytes_array
 from bias_audit.run.statuses import DONE, FILLS_FRAME, NO_DONORS, NO_USABLE_MASK, NOT_SAMPLED, TOO_SMALL_TO_PASTE
 
@@ -272,22 +271,27 @@ def prepare_backgrounds(
     wide = bytes_array((most, *geometry.size, geometry.channels), geometry.limits, folder)
     lent = bytes_array((len(positions) if maps else 0, 2, *geometry.size), geometry.limits, folder)
 
+    def photos() -> Iterator[tuple[int, Loaded]]:
+        for start, group in load_in_order([dataset.samples[position] for position in positions], geometry, 8):
+            yield from enumerate(group, start)
+
     def empty(
-        place: int,
+        photo: tuple[int, Loaded],
     ) -> tuple[int, dict[tuple[int, str], NDArray[np.uint8]], Regions | None, NDArray[np.uint8] | None]:
+        place, loaded = photo
         position = positions[place]
         sample = dataset.samples[position]
-        loaded = load(sample, geometry)
         if loaded.pixels is None or loaded.mask is None:  # changed since the audit pass
             return position, {}, None, None
+        holes = hole(loaded.mask)
         for number, fill in enumerate(fills):
-            held[place, number] = background_only(loaded.pixels, loaded.mask, fill).astype(np.uint8)
+            held[place, number] = FILLS[fill](loaded.pixels, holes).astype(np.uint8)
         emptied = {(position, fill): held[place, number] for number, fill in enumerate(fills)}
         regions = find_regions(loaded, maps.get(position), seed, sample.image_id)
         if regions is not None:
             lent[place] = regions.attended, regions.control
             regions = Regions(lent[place, 0], lent[place, 1])
-        covered = grown(hole(loaded.mask)) if widened else None
+        covered = grown(holes) if widened else None
         if covered is None or float((covered == 0).mean()) < LEAST_LEFT:
             return position, emptied, regions, None
         wide[place] = FILLS[FIRST_FILL](loaded.pixels, covered).astype(np.uint8)
@@ -296,14 +300,13 @@ def prepare_backgrounds(
     pictures: dict[tuple[int, str], NDArray[np.uint8]] = {}
     regions: dict[int, Regions] = {}
     wider: dict[int, NDArray[np.uint8]] = {}
-    with ThreadPoolExecutor(thread_name_prefix="empty") as pool:
-        for position, emptied, found, covered in pool.map(empty, range(len(positions))):
-            pictures.update(emptied)
-            if found is not None:
-                regions[position] = found
-            if covered is not None:
-                wider[position] = covered
-            advance(1)
+    for position, emptied, found, covered in made_ahead(empty, photos()):
+        pictures.update(emptied)
+        if found is not None:
+            regions[position] = found
+        if covered is not None:
+            wider[position] = covered
+        advance(1)
     return Backgrounds(pictures, regions, wider)
 
 

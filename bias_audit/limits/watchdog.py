@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 
 from bias_audit.limits.bounds import flag
+from bias_audit.limits.spent import call_begins, call_ends
 
 LOG = logging.getLogger("bias_audit")
 
@@ -45,19 +46,22 @@ class watched:
     Args:
         what: what is done, the subject of the sentence: "a prediction of 32 images".
         seconds: most seconds that it may take.
+        pictures: number of pictures that the model is given, for `limits.spent`.
     """
 
-    def __init__(self, what: str, seconds: float) -> None:
-        self.what, self.seconds, self.spent, self.told = what, seconds, 0.0, False
+    def __init__(self, what: str, seconds: float, pictures: int = 0) -> None:
+        self.what, self.seconds, self.pictures, self.spent, self.told = what, seconds, pictures, 0.0, False
 
     def __enter__(self) -> None:
         _running[id(self)] = self  # one operation on a dictionary, which needs no lock
         if _thread is None:
             _start()
+        call_begins()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        call_ends(self.pictures)
         _running.pop(id(self), None)
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from bias_audit.models.head import Head
 
 Array = NDArray[np.float32]
 
@@ -223,5 +227,64 @@ class Model(Predictor, Protocol):
 
         Raises:
             ModelError: the weights of this format cannot be changed.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A linear layer, whose outputs are the logits of a classifier.
+
+    Attributes:
+        weights: (D, outputs).
+        bias: (outputs,); None = the layer has none.
+    """
+
+    weights: NDArray[np.float64]
+    bias: NDArray[np.float64] | None
+
+    def logits(self, features: NDArray[Any]) -> NDArray[np.float64]:
+        """(N, outputs) of features (N, D)."""
+        made = np.asarray(features, np.float64) @ self.weights
+        return made if self.bias is None else made + self.bias
+
+
+class LastLayer(Protocol):
+    """The last linear layer of a loaded model.
+
+    Attributes:
+        path: what the layer is called.
+        linear: its weights as they are.
+        head: how logits become probabilities.
+        endings: endings of the files that `write` makes; () = none can be written.
+    """
+
+    path: str
+    linear: Linear
+    head: Head
+    endings: tuple[str, ...]
+
+    def features(self, images: Array) -> Array:
+        """(n, D) float32, what the layer gets for images (n, H, W, C) after preprocessing, any n."""
+        ...
+
+    def write(self, linear: Linear, file: Path) -> None:
+        """Write the model with other weights in this layer, and nothing else changed.
+
+        Args:
+            linear: of the same shape; with a bias where the layer has one.
+            file: a path with one of `endings`, at which nothing lies.
+
+        Raises:
+            ModelError: the file of the model holds the layer in a way that cannot be changed.
+            OSError: the file cannot be written.
+        """
+        ...
+
+    def changed(self, linear: Linear) -> Any:
+        """A model in memory with other weights in this layer, for where no file of it can be opened; None = a file can.
+
+        Args:
+            linear: as of `write`.
         """
         ...

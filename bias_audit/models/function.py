@@ -160,9 +160,9 @@ class PredictFunction(PredictOnly):
 
     def _called(self, images: Array) -> NDArray[np.float64]:
         """Outputs (n, outputs) for at most `batch_size` images, at least one; checked in shape, not in value."""
-        name = self._source.name
+        name, n = self._source.name, len(images)
         hint = "It must return numbers of the shape (images, outputs)."
-        with watched(f"the prediction of {len(images)} images by {name}", self._seconds), running(f"{name!r} failed"):
+        with watched(f"the prediction of {n} images by {name}", self._seconds, n), running(f"{name!r} failed"):
             made = self._function(np.array(images, np.float32))  # a copy: the function may change it
             kind = type(made).__name__
             outputs = np.asarray(made)

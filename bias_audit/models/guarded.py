@@ -37,21 +37,21 @@ class Guarded(Wrapped):
             self.layers = tuple((str(path), _grid(grid)) for path, grid in model.layers)
 
     def explain(self, images: Array, labels: NDArray[np.intp], weigh: Weigh) -> Explanation:
-        with self._call("explain"):
+        with self._call("explain", len(images)):
             made = self._whole.explain(images.copy(), labels, weigh)
             predictions = checked(made.predictions, len(images), self._classes)
             maps, labelled = _same("heatmaps", len(images), 3, made.maps, made.maps_label)
         return Explanation(predictions, maps, labelled)
 
     def activations(self, images: Array, labels: NDArray[np.intp]) -> Activations:
-        with self._call("activations"):
+        with self._call("activations", len(images)):
             made = self._whole.activations(images.copy(), labels)
             predictions = checked(made.predictions, len(images), self._classes)
             arrays = _same("activations", len(images), 4, made.values, made.gradients, made.gradients_label)
         return Activations(predictions, *arrays)
 
     def input_gradients(self, images: Array, targets: NDArray[np.intp]) -> Array:
-        with self._call("input_gradients"):
+        with self._call("input_gradients", len(images)):
             _, made = _same("gradients", len(images), 4, images, self._whole.input_gradients(images.copy(), targets))
         return made
 
@@ -71,9 +71,9 @@ class Guarded(Wrapped):
                 shuffled.__exit__(None, None, None)
 
     @contextlib.contextmanager
-    def _call(self, method: str) -> Iterator[None]:
+    def _call(self, method: str, pictures: int = 0) -> Iterator[None]:
         said = f"{method} of the model in memory"
-        with watched(said, self._seconds), running(f"{said} failed"):
+        with watched(said, self._seconds, pictures), running(f"{said} failed"):
             yield
 
 

@@ -95,7 +95,7 @@ class Wrapped(PredictOnly):
 
     def _batch(self, images: Array) -> Predictions:
         with (
-            watched(f"the prediction of {len(images)} images by the model", self._seconds),
+            watched(f"the prediction of {len(images)} images by the model", self._seconds, len(images)),
             running("the model in memory failed to predict"),
         ):
             return checked(self._model.predict(images.copy()), len(images), self._classes)

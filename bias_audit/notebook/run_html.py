@@ -17,6 +17,7 @@ from bias_audit.checks.outcomes import number
 from bias_audit.errors import ResultError
 from bias_audit.notebook.strips import NO_PICTURES, Strip, strips
 from bias_audit.run import quantities
+from bias_audit.run.identity import subject_title
 from bias_audit.run.printable import printable
 from bias_audit.run.result import AuditResult
 from bias_audit.run.verdict_text import without_level
@@ -114,7 +115,7 @@ def _findings(result: AuditResult) -> str:
         return "<p>No rule found anything.</p>"
     items = [
         f"<li><b>{text(each.level)}</b> {text(each.code)}"
-        f"{f' <bdi>{text(each.subject)}</bdi>' if each.subject else ''}: {text(each.sentence)}</li>"
+        f"{f' <bdi>{text(about)}</bdi>' if (about := subject_title(each)) else ''}: {text(each.sentence)}</li>"
         for each in found[:MOST_FINDINGS]
     ]
     left = len(found) - MOST_FINDINGS

@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bias_audit.checks.levels import class_levels
 from bias_audit.checks.outcomes import number
 from bias_audit.errors import ResultError
+from bias_audit.report.first_screen import leading_class
 from bias_audit.report.gallery import ARMS, arrange_pictures
 from bias_audit.report.page import read_pictures
+from bias_audit.run.quantities import quantity
 from bias_audit.run.result import AuditResult
 
 NO_PICTURES = "The run holds no pictures of pasted objects."
@@ -38,8 +41,8 @@ class Tile:
 
     @property
     def said(self) -> str:
-        """What the model says: "husky 0.93"."""
-        return self.predicted if self.probability is None else f"{self.predicted} {self.probability:z.2f}"
+        """What the model says: "husky 93%"."""
+        return self.predicted if self.probability is None else f"{self.predicted} {quantity(self.probability, 'share')}"
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,8 @@ def strips(result: AuditResult, subject: str | None = None) -> list[Strip]:
 
     Args:
         result: a finished run.
-        subject: name of the class; None = the worst class that has pictures.
+        subject: name of the class; None = the class that the first screen of the page is about, else the worst that has
+            pictures.
 
     Returns:
         one strip per photo whose composites the run keeps; [] where it keeps none of the class.
@@ -76,8 +80,8 @@ def strips(result: AuditResult, subject: str | None = None) -> list[Strip]:
     pictures = read_pictures(result.path)
     composites = _mapping(pictures.get("composites"))
     if subject is None:
-        worst = dict.fromkeys(outcome.subject for outcome in result.found() if outcome.scope == "class")
-        subject = next((name for name in (*worst, *composites) if composites.get(name)), None)
+        worst = (leading_class(result), *class_levels(result.found()), *composites)
+        subject = next((name for name in worst if composites.get(name)), None)
     rows = composites.get(subject) if subject is not None else None
     if subject is None or not isinstance(rows, list):
         return []
@@ -95,9 +99,7 @@ def _strip(subject: str, photo: Mapping[str, Any], jpegs: Mapping[str, str]) -> 
     if (entry := photo["original"]) is not None:
         tiles.append(_tile(entry, jpegs, "the photo", entry["correct"]))
     ordered: Sequence[Mapping[str, Any]] = sorted(photo["tiles"], key=lambda tile: ARMS.index(tile["arm"]))
-    tiles += [
-        _tile(tile, jpegs, tile["text"], None if tile["arm"] == "background_only" else tile["kept"]) for tile in ordered
-    ]
+    tiles += [_tile(tile, jpegs, tile["text"], tile["right"]) for tile in ordered]
     return Strip(subject, str(photo["image_id"]), tuple(tiles))
 
 

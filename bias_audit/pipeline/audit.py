@@ -31,11 +31,13 @@ from bias_audit.errors import DataError, ModelError
 from bias_audit.heatmaps import attention, faithfulness
 from bias_audit.heatmaps.methods import AUTO, DEFAULT, Explainer, check_method
 from bias_audit.heatmaps.permutation_tie import Tie
+from bias_audit.limits.spent import spent
 from bias_audit.models.decoding import geometry_of
 from bias_audit.models.doors import check_model, load_model
 from bias_audit.models.segmenters.loading import check_segmenter, find_estimate, segmenter_hash
 from bias_audit.models.trained_with import settled
 from bias_audit.pipeline import beforehand, changes, in_memory, outlines, results, summaries
+from bias_audit.pipeline import profile as profiles
 from bias_audit.pipeline.finish import check_pictures, conclude, finish
 from bias_audit.pipeline.judge import refuse_unknown
 from bias_audit.pipeline.mistaken import refuse_swapped
@@ -81,6 +83,7 @@ def audit(
     config: AuditConfig | None = None,
     thresholds: Thresholds | None = None,
     progress: Progress | None = None,
+    profile: bool = False,
     **options: Unpack[AuditOptions],
 ) -> AuditResult:
     """Audit a classifier on a test set and write the run folder.
@@ -119,6 +122,7 @@ def audit(
         config: settings of the audit; None = the defaults.
         thresholds: bounds of the rules; None = the defaults.
         progress: display of the progress; None = a bar in a notebook, and nothing elsewhere.
+        profile: write profile.csv, where the time went, and tell it.
         options: single settings, for instance preprocess="signed" or limits={"pixels": 2e8}: fields of AuditConfig,
             which override `config`; how the data are read, fields of `SourceOptions`, for instance split="test"; and
             settings of checks of other packages, by name or as `extra`.
@@ -131,6 +135,7 @@ def audit(
     """
     seconds: dict[str, float] = {}
     progress = progress or usual()
+    begun, before = time.monotonic(), spent()
     checks = registry.every()
     fields, how, extra = sorted_out(options)
     config = configured(config, class_map, fields).with_extra(extra)
@@ -259,7 +264,14 @@ def audit(
             thresholds,
         )
         info = describe(*about, key["data"], seconds, checks, measured, strangers, backgrounds, reading.kept())
-        return finish(run, info, classes, outcomes)
+        result = finish(run, info, classes, outcomes)
+    if profile:
+        whole = profiles.Row("whole audit", time.monotonic() - begun, spent() - before)
+        rows = profiles.table(progress.seconds, progress.spent, whole)
+        profiles.write(run, rows)
+        for line in profiles.in_words(rows):
+            progress.note(line)
+    return result
 
 
 def _attend(context: Context) -> tuple[list[dict[str, Any]], dict[str, Tie]]:

@@ -31,16 +31,15 @@ def name_in_run(
         the run with the new outcomes and verdict.
 
     Raises:
-        ConfigError: the run has no such cluster, the name is empty, the judgement is unknown, or the file is damaged.
+        ConfigError: the run has no such cue, the name is empty, the judgement is unknown, or the file is damaged.
         ResultError: the run is missing or damaged, or something cannot be written.
     """
     result = load(folder)
     hold(folder, "the naming of a cue", PATIENCE)
     result = load(folder)  # as it is now, after waiting
     file = file or folder.absolute().parent / names.FILE
-    titles = cue_titles(tables.rows(result.clusters))
-    cluster_id = next((one for one, title in titles.items() if title == cluster_id), cluster_id)
-    names.name_cue(result.cluster_spots, cluster_id, name, judgement, file, reviewer=reviewer)
+    cue = names.called(cue_titles(tables.rows(result.clusters)), cluster_id)
+    names.name_cue(result.cluster_spots, cue, name, judgement, file, reviewer=reviewer)
     rows = [{**row, "name": "", "judgement": ""} for row in tables.rows(result.clusters)]
     spots = tables.rows(result.cluster_spots)
     clusters = tables.table("clusters", names.named(rows, spots, names.read_names(file)))

@@ -21,6 +21,7 @@ from bias_audit.data.pictures import declared, read_picture
 from bias_audit.errors import DataError, ResultError
 from bias_audit.heatmaps import attention
 from bias_audit.heatmaps.localization import LABEL_METRICS, METRICS, localize, reach, with_maps
+from bias_audit.heatmaps.photo_records import score
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
 from bias_audit.run.statuses import OK
@@ -111,7 +112,7 @@ def _rescore(
         if (own := at_label.get(row["#position"])) is not None:
             heat_label[i] = _map(shard, "maps_label", "scales_label", own)
     at = localize(heat, np.stack(masks))
-    attention.score(rows, at, with_maps(at, heat_label))
+    score(rows, at, with_maps(at, heat_label))
     changed: set[int] = set()
     for name, values in reach(at).items():
         for row, place, value in zip(rows, places, values, strict=True):

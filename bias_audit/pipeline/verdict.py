@@ -81,7 +81,8 @@ def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame, level: st
     kinds = _cues()
     cues = [each for each in outcomes if each.code in kinds and each.found and each.level not in (CONTEXT, WATCH)]
     unnamed = [each for each in outcomes if each.found and each.code in with_role("proves reliance, names no class")]
-    tail = _doubted([*reliance, *(each for each in outcomes if each.code in kinds)]) + _tail(classes)
+    doubted = _doubted([*reliance, *(each for each in outcomes if each.code in kinds)])
+    tail = f" {doubted}{_tail(classes)}" if doubted else _tail(classes)
     if unnamed and not accused:
         said = " ".join(outcome.sentence for outcome in unnamed)
         moved = f" Cues that move the prediction: {_named(cues)}." if cues else ""
@@ -134,16 +135,14 @@ def _judgement(outcomes: Sequence[RuleOutcome], classes: pd.DataFrame, level: st
     partly = f" {missing} {'class' if missing == 1 else 'classes'} could not be judged{whole}." if missing else ""
     watched = [each.subject for each in reliance if each.level == WATCH and each.reason_code != MASKS_IN_DOUBT]
     clear = [outcome for outcome in judged if outcome.level != WATCH]
-    parts = (
-        [f"A background gap was found that cannot be blamed on any class: {', '.join(watched)} (WATCH)."]
-        if watched
-        else []
-    )
+    parts = [doubted] if doubted else []  # first, for the level of the whole is theirs
+    if watched:
+        parts.append(f"A background gap was found that cannot be blamed on any class: {', '.join(watched)} (WATCH).")
     if clear:
         rest = "other " if len(clear) < len(judged) else ""
         where = f"{len(clear)} {rest}judged {'class' if len(clear) == 1 else 'classes'}"
         parts.append(f"No reliance on the background was shown in {where}. {_open_still(clear)}")
-    return f"{' '.join([*parts, f'{measured}.'])}{partly}{hints}{tail}"
+    return f"{' '.join([*parts, f'{measured}.'])}{partly}{hints}{_tail(classes)}"
 
 
 def _doubted(outcomes: Sequence[RuleOutcome]) -> str:
@@ -151,8 +150,8 @@ def _doubted(outcomes: Sequence[RuleOutcome]) -> str:
     doubted = [each for each in outcomes if each.reason_code == MASKS_IN_DOUBT]
     named = ", ".join(dict.fromkeys(str(each.evidence.get("class_name", each.subject)) for each in doubted))
     return (
-        f" A background gap was found that could come from parts of the objects that the masks miss: {named} (WATCH, "
-        "masks in doubt)."
+        f"A background gap was found that could come from objects, or parts of them, that the masks miss: {named} "
+        "(WATCH, masks in doubt)."
         if named
         else ""
     )

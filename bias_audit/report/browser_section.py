@@ -16,6 +16,7 @@ import numpy as np
 
 from bias_audit.checks.outcomes import LEVELS, RuleOutcome
 from bias_audit.report.gallery import order_by_suspicion
+from bias_audit.run.quantities import Unit
 from bias_audit.run.result import AuditResult
 from bias_audit.run.tables import user_columns
 
@@ -23,24 +24,24 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-SCORES: dict[str, str] = {
-    "background_excess": "Background excess",
-    "background_gap": "Background gap",
-    "swap_log_odds": "Log-odds lost on other backgrounds",
-    "probability": "Probability of the prediction",
-    "probability_label": "Probability of the label",
-    "same_background_accuracy": "Right on same-class backgrounds",
-    "other_background_accuracy": "Right on other-class backgrounds",
-    "background_only_probability": "Probability of the label without the object",
-    "foreground_only_probability": "Probability of the label without the background",
-    "shapley_background_share": "Background's share of the evidence (Shapley)",
-    "cue_removal_effect": "Effect of erasing the cue",
-    "background_share": "Attention on the background",
-    "foreground_area": "Area of the object",
-    "excess_robust_z": "Background excess against its class (robust z)",
-    "swap_robust_z": "Log-odds lost against its class (robust z)",
+SCORES: dict[str, tuple[str, Unit]] = {
+    "background_excess": ("Background excess", "number"),
+    "background_gap": ("Background gap", "points"),
+    "swap_log_odds": ("Log-odds lost on other backgrounds", "number"),
+    "probability": ("Probability of the prediction", "share"),
+    "probability_label": ("Probability of the label", "share"),
+    "same_background_accuracy": ("Right on same-class backgrounds", "share"),
+    "other_background_accuracy": ("Right on other-class backgrounds", "share"),
+    "background_only_probability": ("Probability of the label without the object", "share"),
+    "foreground_only_probability": ("Probability of the label without the background", "share"),
+    "shapley_background_share": ("Background's share of the evidence (Shapley)", "number"),
+    "cue_removal_effect": ("Effect of erasing the cue", "points"),
+    "background_share": ("Attention on the background", "share"),
+    "foreground_area": ("Area of the object", "share"),
+    "excess_robust_z": ("Background excess against its class (robust z)", "number"),
+    "swap_robust_z": ("Log-odds lost against its class (robust z)", "number"),
 }
-"""Columns of the images table by which the browser can sort, with their titles, the most telling first."""
+"""Columns of the images table by which the browser can sort, with their titles and units, the most telling first."""
 
 CATEGORIES = (
     "label",
@@ -52,6 +53,9 @@ CATEGORIES = (
     "attention_status",
     "intervention_status",
 )
+
+TILE = ("key", "text", "predicted", "kept", "right", "probability")
+"""What the browser is told of a composite, see `gallery.arrange_pictures`."""
 
 MOST_COLUMNS = 12
 """Most user columns by which images can be filtered, each with at most MOST_VALUES values."""
@@ -79,7 +83,7 @@ def browser_section(result: AuditResult, found: Sequence[RuleOutcome]) -> dict[s
         order: packed positions, the most suspicious image first (see `pack_numbers`).
         categories, columns: name -> packed column of the schema's categories, and of the user's columns
             (`pack_category`).
-        scores: list of {name, title, ...} with the fields of `pack_score`.
+        scores: list of {name, title, unit, ...} with the fields of `pack_score`.
         findings: list of {code, title, subject, level, place, rows}. level is a position in `levels`, place counts the
             findings of the page from 1, rows are the positions of images in increasing order, each as its difference to
             the one before.
@@ -99,8 +103,8 @@ def browser_section(result: AuditResult, found: Sequence[RuleOutcome]) -> dict[s
         "categories": {name: pack_category(images[name]) for name in CATEGORIES},
         "columns": _user_columns(images),
         "scores": [
-            {"name": name, "title": title, **pack_score(images[name])}
-            for name, title in SCORES.items()
+            {"name": name, "title": title, "unit": unit, **pack_score(images[name])}
+            for name, (title, unit) in SCORES.items()
             if images[name].notna().any()
         ],
         "findings": _findings(found, places),
@@ -169,11 +173,12 @@ def pack_category(column: pd.Series) -> dict[str, Any]:
 
 
 def pack_score(column: pd.Series) -> dict[str, Any]:
-    """Pack a column of numbers as {low, step, codes, rows}.
+    """Pack a column of numbers as {low, high, step, codes, rows}.
 
-    Codes are 16-bit integers with value = low + step x (code + 32767), and MISSING for no value. step 0 means that the
-    codes are 32-bit floats. Where more than two thirds of the images have no value, `rows` holds the packed positions
-    of those that have one; else it is None.
+    Codes are 16-bit integers with value = low + step x (code + 32767), and MISSING for no value. The ends have codes of
+    their own: of 65000 steps the first is exactly `low` and the last `high`, so that a rounded number never becomes
+    none or all. step 0 means that the codes are 32-bit floats. Where more than two thirds of the images have no value,
+    `rows` holds the packed positions of those that have one; else it is None.
     """
     values = column.to_numpy("float64", na_value=np.nan)
     values = np.where(np.isfinite(values), values, np.nan)
@@ -184,9 +189,12 @@ def pack_score(column: pd.Series) -> dict[str, Any]:
     low, high = (float(np.nanmin(values)), float(np.nanmax(values))) if np.isfinite(values).any() else (0.0, 0.0)
     step = (high - low) / STEPS or 1.0
     if step > FINEST:
-        return {"low": 0.0, "step": 0, "codes": _base64(values.astype("<f4")), "rows": rows}
-    codes = np.where(np.isnan(values), MISSING, np.nan_to_num(np.rint((values - low) / step)) - 32_767)
-    return {"low": low, "step": step, "codes": _base64(codes.astype("<i2")), "rows": rows}
+        return {"low": 0.0, "high": 0.0, "step": 0, "codes": _base64(values.astype("<f4")), "rows": rows}
+    steps = np.rint((values - low) / step)
+    steps = np.where(values > low, np.maximum(steps, 1), steps)
+    steps = np.where(values < high, np.minimum(steps, STEPS - 1), steps)
+    codes = np.where(np.isnan(values), MISSING, np.nan_to_num(steps) - 32_767)
+    return {"low": low, "high": high, "step": step, "codes": _base64(codes.astype("<i2")), "rows": rows}
 
 
 def _places(ids: Sequence[str]) -> dict[str, int]:
@@ -225,7 +233,7 @@ def _picture(row: int, entry: Mapping[str, Any], tiles: Sequence[Mapping[str, An
         "row": row,
         **{name: entry[name] for name in names},
         "has_outline": bool(entry["outline"]),
-        "tiles": [{name: tile[name] for name in ("key", "text", "predicted", "kept", "probability")} for tile in tiles],
+        "tiles": [{name: tile[name] for name in TILE} for tile in tiles],
     }
 
 

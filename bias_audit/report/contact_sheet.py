@@ -26,6 +26,7 @@ from bias_audit.report.pictures import encode_jpeg
 from bias_audit.report.rendering import render_static
 from bias_audit.run.atomic import write_atomically
 from bias_audit.run.progress import Progress
+from bias_audit.run.quantities import quantity
 from bias_audit.run.statuses import NO_MASK, OK
 
 SIDE = 180
@@ -144,7 +145,8 @@ def _doubt(seen: Seen) -> str:
 def _picture(dataset: Dataset, seen: Seen, position: int, geometry: Geometry) -> dict[str, Any]:
     """A picture of the page, as {name, note, src, width, height}; src is "" where it cannot be read."""
     sample = dataset.samples[position]
-    area = "" if seen.area is None else f"{'box' if seen.mask_kind == 'box' else 'object'}: {seen.area:z.0%}"
+    kind = "box" if seen.mask_kind == "box" else "object"
+    area = "" if seen.area is None else f"{kind}: {quantity(seen.area, 'share')}"
     note = _doubt(seen) or area or seen.mask_status or seen.reason
     made = {"name": sample.image_id, "label": dataset.class_names[sample.label], "note": note, "doubt": _doubt(seen)}
     height, width = seen.shape or (0, 0)

@@ -11,7 +11,7 @@ from bias_audit.report.cue_titles import cue_titles, with_titles
 from bias_audit.report.finding_words import measures, place
 from bias_audit.report.gallery import illustration
 from bias_audit.report.rule_texts_section import repair
-from bias_audit.run.identity import finding_id
+from bias_audit.run.identity import finding_id, subject_title
 from bias_audit.run.result import AuditResult
 
 MOST_FINDINGS = 60
@@ -47,9 +47,9 @@ def findings_section(
         says: rule code -> sentence in the place of the finding's, from the sections of the checks.
 
     Returns:
-        list of dicts. `title` is the rule's, `name` what it was found for (with the title of a cue in the place of its
-        id), `steps` what the rule's text says to do, `cue` the recurring cue with its pictures or None, `shown_at` the
-        place (from 1) of an earlier finding that shows the same images, else None.
+        list of dicts. `title` is the rule's, `name` what it was found for (a class, a cue by its title, a slice with
+        its value), `steps` what the rule's text says to do, `cue` the recurring cue with its pictures or None,
+        `shown_at` the place (from 1) of an earlier finding that shows the same images, else None.
     """
     titles = cue_titles(result)
     findings: list[dict[str, Any]] = []
@@ -59,7 +59,7 @@ def findings_section(
         if first:
             illustrated.add(item.subject)
         finding = _finding(item, class_rows, chosen, illustrate=first)
-        finding["name"] = titles.get(item.subject) or _named(item)
+        finding["name"] = _named(item, titles)
         finding["sentence"] = with_titles(says.get(item.code, item.sentence), titles)
         finding["key"] = finding_id(item, result)
         finding["cue"] = cues.get(item.subject) if item.scope == "cluster" else None
@@ -71,9 +71,10 @@ def findings_section(
     return findings
 
 
-def _named(outcome: RuleOutcome) -> str:
-    """What a finding is about; a region that a reviewer drew goes by the reviewer's name for it, not by its id."""
-    return str((outcome.scope == "cluster" and outcome.evidence.get("name")) or outcome.subject)
+def _named(outcome: RuleOutcome, titles: Mapping[str, str]) -> str:
+    """What a finding is about; of a run of an older version, whose findings do not name their cue, its title."""
+    named = outcome.evidence.get("name") or outcome.evidence.get("title")
+    return subject_title(outcome) if named else titles.get(outcome.subject) or subject_title(outcome)
 
 
 def _finding(

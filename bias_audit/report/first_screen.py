@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bias_audit.checks.levels import fills_the_picture
-from bias_audit.checks.outcomes import LEVELS, NO_LEVELS, WATCH, RuleOutcome, as_float, number, screened
-from bias_audit.checks.reasons import FEW, FILLS_FRAME, NO_READABLE, SCREENED
+from bias_audit.checks.outcomes import LEVELS, NO_LEVELS, WATCH, RuleOutcome, as_float, class_of, number, screened
+from bias_audit.checks.reasons import FEW, FILLS_FRAME, MASKS_IN_DOUBT, NO_READABLE, SCREENED
 from bias_audit.checks.registry import with_role
 from bias_audit.report.cells import estimate
 from bias_audit.report.coverage import right
@@ -28,14 +28,19 @@ MOST_OTHERS = 3
 
 MOST_TILES = 5
 
-WITHOUT_OBJECT = "background_only"
-
 SHARES: tuple[tuple[str, str, str, str], ...] = (
     ("as they are", "accuracy", "accuracy_low", "accuracy_high"),
     ("on own-class backgrounds", "same_background_accuracy", "same_low", "same_high"),
     ("on other backgrounds", "other_background_accuracy", "other_low", "other_high"),
 )
 """Label, value and ends of the interval of the three numbers, columns of the class table."""
+
+
+IN_DOUBT = (
+    "See whether the masks cover the whole objects: a leg or a tail that they miss makes such a gap.",
+    "Correct the masks and audit again, which makes new composites.",
+)
+"""What to do where what the masks miss may have made the gap: more photos of the class would not help."""
 
 
 def first_screen(
@@ -66,8 +71,7 @@ def first_screen(
     """
     names = list(class_rows)
     headline, rest = split_verdict(sentence, names)
-    lead = lead_finding(result)
-    subject = _class_of(lead, class_rows) if lead else _widest(result, class_rows)
+    lead, subject = lead_finding(result), leading_class(result)
     steps, code = _steps(result, lead)
     others = _others(result, class_rows, subject)
     return {
@@ -113,17 +117,19 @@ def lead_finding(result: AuditResult) -> RuleOutcome | None:
     return next(iter([*accused, *counted]), None)
 
 
-def _class_of(lead: RuleOutcome, class_rows: Mapping[str, Any]) -> str:
-    named = lead.subject if lead.scope in ("class", "image") else str(lead.evidence.get("class_name") or "")
-    return named if named in class_rows else ""
+def leading_class(result: AuditResult) -> str:
+    """Class that the verdict rests on: that of its finding, else that for which the negative leaves most open.
 
-
-def _widest(result: AuditResult, class_rows: Mapping[str, Any]) -> str:
-    """Class for which the negative leaves most open; "" where none was judged."""
+    Returns:
+        its name; "" where the finding is about none, or where none was judged.
+    """
+    names = {str(row["class_name"]) for row in result.class_rows}
+    if (lead := lead_finding(result)) is not None:
+        return class_of(lead) if class_of(lead) in names else ""
     judged = [
         item
         for item in result.outcomes
-        if item.code in with_role("tests reliance") and item.judged and item.subject in class_rows
+        if item.code in with_role("tests reliance") and item.judged and item.subject in names
     ]
     return max(judged, key=lambda item: as_float(item.high, -1)).subject if judged else ""
 
@@ -197,7 +203,7 @@ def _strip(
     cue = cues.get(lead.subject) if lead and lead.scope == "cluster" else None
     if cue and cue["shots"]:
         tiles = [
-            {**shot, "predicted": cue["class_name"], "kept": None, "title": shot["host_id"] or shot["image_id"]}
+            {**shot, "predicted": cue["class_name"], "right": None, "title": shot["host_id"] or shot["image_id"]}
             for shot in cue["shots"][:3]
         ]
         return {"subject": cue["class_name"], "kind": "cue", "tiles": tiles}
@@ -207,15 +213,13 @@ def _strip(
         photo = photos[0]
         tiles = []
         if original := photo["original"]:
-            tiles.append({**original, "text": "the photo", "kept": original["correct"], "title": photo["image_id"]})
-        for tile in photo["tiles"]:
-            kept = None if tile["arm"] == WITHOUT_OBJECT else tile["kept"]
-            tiles.append({**tile, "kept": kept, "title": tile["donor_id"] or photo["image_id"]})
+            tiles.append({**original, "text": "the photo", "right": original["correct"], "title": photo["image_id"]})
+        tiles += [{**tile, "title": tile["donor_id"] or photo["image_id"]} for tile in photo["tiles"]]
         return {"subject": name, "kind": "composites", "tiles": tiles[:MOST_TILES]}
     places = chosen["places"]
     named = [places[each] for each in (lead.image_ids if lead else ()) if each in places]
     own = named or _by_turns([entry for entry in places.values() if not subject or entry["label"] == subject])
-    tiles = [{**entry, "text": "", "kept": entry["correct"], "title": entry["image_id"]} for entry in own]
+    tiles = [{**entry, "text": "", "right": entry["correct"], "title": entry["image_id"]} for entry in own]
     return {"subject": subject, "kind": "photos", "tiles": tiles[:MOST_TILES]} if tiles else None
 
 
@@ -231,6 +235,8 @@ def _by_turns(entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def _steps(result: AuditResult, lead: RuleOutcome | None) -> tuple[list[list[dict[str, Any]]], str]:
     """What to do next, and the rule whose text says so."""
+    if lead is not None and lead.reason_code == MASKS_IN_DOUBT:
+        return [pieces(line) for line in IN_DOUBT], "BA911"
     if lead is not None and (said := repair(lead.code)):
         return said, lead.code
     lines, code = _without_finding(result)

@@ -38,6 +38,10 @@ MOST_CORNERS = 4000
 """Most corners of a mask outline that are drawn."""
 
 ARMS = ("same", "other", "background_only", "foreground_only")
+"""Experiments of which a photo's composites are shown, in this order."""
+
+WITHOUT_OBJECT = "background_only"
+"""The one of them whose pictures hold no object: no prediction about them is right or wrong."""
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
@@ -57,7 +61,8 @@ def arrange_pictures(
     Returns:
         pictures: list of {key, jpeg, width, height, grid}; key is a CSS class name.
         composites: class name -> list of {image_id, tiles, original}, recognised about as often as all composites of
-            the class; original is the photo's entry in `places`, None without.
+            the class; original is the photo's entry in `places`, None without. Of a tile `kept` says whether the class
+            is still predicted, and `right` whether that is right, None where there is no object in the picture.
         emptied: class name -> list of {image_id, probability, key} of donors without their object.
         gallery: list of {subject, images} of the first MOST_CARDS images; subject None for the images of classes
             without a finding.
@@ -272,6 +277,7 @@ def _tile(subject: str, row: Mapping[str, Any], key: str) -> dict[str, Any]:
         "predicted": predicted,
         "probability": row.get("probability"),
         "kept": predicted == subject,
+        "right": None if row["arm"] == WITHOUT_OBJECT else predicted == subject,
         "recognised": row.get("arm_recognised"),
         "total": row.get("arm_total"),
     }

@@ -13,9 +13,8 @@ from bias_audit.report import figures
 from bias_audit.report.anonymous import anonymous as hidden
 from bias_audit.report.gallery import PICTURE_BUDGET
 from bias_audit.report.page import read_pictures
-from bias_audit.report.rendering import MINUS, render_static
+from bias_audit.report.rendering import render_static
 from bias_audit.report.summary import summarise
-from bias_audit.run import quantities
 from bias_audit.run.atomic import guarded, write_atomically
 from bias_audit.run.identity import cue_of
 from bias_audit.run.result import AuditResult
@@ -92,17 +91,10 @@ def _page(summary: Mapping[str, Any], total: int) -> bytes:
     pictures = [picture for picture in summary["pictures"] if picture["key"] in used]
     values = {
         **summary,
-        "findings": [_finding(finding) for finding in summary["findings"]],
         "total": total,
         "outlines": [entry for entry in summary["outlines"] if entry["key"] in used],
     }
     return render_static("marked.html", values, ("page.css", "marked.css"), figures.picture_rules(pictures))
-
-
-def _finding(finding: Mapping[str, Any]) -> dict[str, Any]:
-    known = finding["estimate"]
-    effect = quantities.interval(known["value"], known["low"], known["high"], finding["unit"]).replace("-", MINUS)
-    return {**finding, "effect": effect, "about": finding.get("name") or finding["subject"]}
 
 
 def _keys(value: Any) -> Iterator[str]:

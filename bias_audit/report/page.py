@@ -24,7 +24,7 @@ from bias_audit.run.result import AuditResult, load
 
 ASSETS = (
     "page.css", "first_screen.css", "findings.css", "browser.css", "review.css", "region.css",
-    "page.js", "browser.js", "review.js", "region.js",
+    "numbers.js", "page.js", "browser.js", "review.js", "region.js",
 )  # fmt: skip
 """Styles and scripts of the page, in the order in which they are included."""
 

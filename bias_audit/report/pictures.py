@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -12,9 +12,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bias_audit.checks.outcomes import RuleOutcome
-from bias_audit.data.batches import Geometry, load_in_order
+from bias_audit.data.batches import Geometry, Loaded, load_in_order
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import FOREGROUND
+from bias_audit.limits.ahead import made_ahead
 from bias_audit.run.statuses import OK
 
 LONGEST = 224
@@ -68,25 +69,31 @@ def make_pictures(
         heatmap over its maximum, None without one; outline is in thumbnail pixels. Images that cannot be read are left
         out.
     """
-    pictures: dict[str, dict[str, Any]] = {}
     samples = [dataset.samples[position] for position in positions]
-    for start, group in load_in_order(samples, geometry, 16):
-        for position, loaded in zip(positions[start : start + 16], group, strict=True):
-            if loaded.pixels is None or loaded.mask is None:
-                continue
-            image_id = dataset.samples[position].image_id
-            picture = encode_picture(loaded.pixels)
-            heat = np.maximum(maps[position], 0) if position in maps else None
-            grid = None
-            if heat is not None and np.isfinite(heat).all() and heat.max() > 0:
-                grid = [[round(float(value), 3) for value in row] for row in heat / heat.max()]
-            picture["grid"] = grid
-            picture["heat_class"] = explained.get(position, str(images.loc[image_id, "predicted"]))
-            scale = picture["width"] / loaded.mask.shape[1]
-            picture["outline"] = outline(loaded.mask, scale)
-            picture["mask_kind"] = loaded.mask_kind or None
-            pictures[image_id] = picture
-    return pictures
+    predicted = images["predicted"]
+
+    def photos() -> Iterator[tuple[int, Loaded]]:
+        for start, group in load_in_order(samples, geometry, 16):
+            yield from zip(positions[start : start + 16], group, strict=True)
+
+    def made(photo: tuple[int, Loaded]) -> tuple[str, dict[str, Any] | None]:
+        position, loaded = photo
+        image_id = dataset.samples[position].image_id
+        if loaded.pixels is None or loaded.mask is None:
+            return image_id, None
+        picture = encode_picture(loaded.pixels)
+        heat = np.maximum(maps[position], 0) if position in maps else None
+        grid = None
+        if heat is not None and np.isfinite(heat).all() and heat.max() > 0:
+            grid = [[round(value, 3) for value in row] for row in (heat / heat.max()).tolist()]
+        picture["grid"] = grid
+        picture["heat_class"] = explained.get(position, str(predicted[image_id]))
+        scale = picture["width"] / loaded.mask.shape[1]
+        picture["outline"] = outline(loaded.mask, scale)
+        picture["mask_kind"] = loaded.mask_kind or None
+        return image_id, picture
+
+    return {image_id: picture for image_id, picture in made_ahead(made, photos()) if picture is not None}
 
 
 def encode_picture(pixels: NDArray[np.float32]) -> dict[str, Any]:
@@ -131,5 +138,5 @@ def outline(mask: NDArray[np.uint8], scale: float) -> list[list[list[float]]]:
         if cv2.contourArea(contour) < 9:
             continue
         points = cv2.approxPolyDP(contour, 0.8, True)[:, 0, :]
-        polygons.append([[round(float(x + 0.5) * scale, 1), round(float(y + 0.5) * scale, 1)] for x, y in points])
+        polygons.append([[round((x + 0.5) * scale, 1), round((y + 0.5) * scale, 1)] for x, y in points.tolist()])
     return polygons

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,8 +24,12 @@ CHECKS = Path(__file__).parents[1] / "checks"
 MINUS, THIN_SPACE = "\N{MINUS SIGN}", "\N{NARROW NO-BREAK SPACE}"
 
 
+@functools.cache
 def environment() -> Environment:
-    """The environment of the templates: it escapes all values, and fails on a variable that was not given."""
+    """The environment of the templates: it escapes all values, and fails on a variable that was not given.
+
+    One for all pages of a process, since compiling the templates takes longer than filling them in.
+    """
     made = Environment(
         loader=ChoiceLoader([FileSystemLoader((TEMPLATES, CHECKS)), FunctionLoader(_of_other_package)]),
         autoescape=True,
@@ -32,9 +37,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(
-        quantity=quantity, span=span, effect=effect, ratio=quantities.ratio, share=share, p_value=p_value
-    )
+    made.filters.update(quantity=quantity, span=span, effect=effect, ratio=quantities.ratio, p_value=p_value)
     made.globals.update(
         interval=markup(figures.interval),
         histogram=markup(figures.histogram),
@@ -44,12 +47,15 @@ def environment() -> Environment:
     return made
 
 
-def _of_other_package(name: str) -> str | None:
-    """Content of NAME/section.html for an imported check of another package; None where there is no such check."""
+def _of_other_package(name: str) -> tuple[str, None, Callable[[], bool]] | None:
+    """Content of NAME/section.html for an imported check of another package, read anew for every page.
+
+    None where there is no such check.
+    """
     folder, _, file = name.partition("/")
     for check in imported():
         if check.name == folder and file == "section.html":
-            return beside(check, file).read_text(encoding="utf-8")
+            return beside(check, file).read_text(encoding="utf-8"), None, lambda: False
     return None
 
 
@@ -102,11 +108,6 @@ def effect(estimate: Mapping[str, Any], unit: str) -> str:
     """A number of `cells.estimate` with its interval, as `quantities.interval` gives it: "68 pp [27 to 88]"."""
     ends = span(estimate, unit)
     return f"{quantity(estimate['value'], unit)} [{ends}]" if ends else quantity(estimate["value"], unit)
-
-
-def share(value: float | None) -> str:
-    """A probability as text with two decimals; a dash for None."""
-    return quantities.NONE if value is None else f"{value:z.2f}"
 
 
 def p_value(value: float) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bias_audit.checks.base import Page
-from bias_audit.checks.levels import failed_map_tests
+from bias_audit.checks.levels import class_levels, failed_map_tests
 from bias_audit.checks.registry import of_run
 from bias_audit.report.account import dictionary, every_rule, not_audited, provenance
 from bias_audit.report.browser_section import browser_pictures, browser_section
@@ -42,9 +42,8 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
     """
     info = result.info
     class_rows = {str(row["class_name"]): row for row in records(result.classes.reset_index())}
-    # A finding's class is "flagged"; the worst finding of a class decides its place.
     found = result.found()
-    flagged = list(dict.fromkeys(item.subject for item in found if item.scope in ("class", "image")))
+    flagged = list(class_levels(found))  # the worst finding of a class decides its place
     checks = _check_sections(result, pictures, budget)
     browser = browser_section(result, found)
     left = budget - sum(check["section"].get("bytes", 0) for check in checks) - browser["bytes"]

@@ -13,7 +13,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from bias_audit.checks.outcomes import LEVELS, number
+from bias_audit.checks.outcomes import LEVELS, class_of, number
 from bias_audit.checks.registry import find_rule
 from bias_audit.checks.thresholds import Thresholds, of_run
 from bias_audit.errors import ConfigError
@@ -24,7 +24,6 @@ from bias_audit.review.swapped import write_swapped
 from bias_audit.review.targets import Target
 from bias_audit.run.atomic import write_atomically
 from bias_audit.run.csv_text import csv_text
-from bias_audit.run.identity import class_of
 from bias_audit.run.printable import printable
 from bias_audit.run.progress import Progress
 from bias_audit.run.quantities import interval, quantity

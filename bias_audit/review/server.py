@@ -200,6 +200,9 @@ def serve(app: App, opened: socket.socket, end: threading.Event) -> None:
         http=Connection,
         backlog=most_connections(),  # so many are taken at once, before any of them can be closed again
         h11_max_incomplete_event_size=MOST_HEAD,
+        # uvicorn's own would close every handler of this process: that of absl, which comes with TensorFlow, then
+        # closes its stream, even a stderr that somebody else still uses.
+        log_config=None,
         log_level="warning",
         access_log=False,
         server_header=False,

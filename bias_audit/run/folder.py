@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import math
 import os
 import shutil
 import stat
@@ -36,8 +37,10 @@ _HINT = "Free space or choose another folder; an interrupted audit continues wit
 STARTED = "started.json"
 SHARDS = "shards"
 FINISHED = "audit.json"
+PICTURES = "pictures.json"
+PROFILE = "profile.csv"
 _OWN = {
-    *(STARTED, FINISHED, "report.html", "report-images", "pictures.json", SHARDS, "assets"),
+    *(STARTED, FINISHED, "report.html", "report-images", PICTURES, PROFILE, SHARDS, "assets"),
     *("gate.json", "gate.md", "gate.junit.xml", "gate.sarif", "marked.html", "strip.png"),
     *(f"{table}.{suffix}" for table in TABLES for suffix in ("parquet", "csv")),
 }
@@ -227,10 +230,13 @@ class Run:
     def write_json(self, name: str, content: Any) -> Path:
         """Write a JSON file of the run and return its path; NaN and infinity become null.
 
+        Shards and pictures, which nobody reads with their eyes, stand on one line: Python writes that ten times faster.
+
         Raises:
             ResultError: see `write`.
         """
-        text = json.dumps(plain(content), ensure_ascii=False, indent=1, allow_nan=False)
+        indent = None if name.startswith(f"{SHARDS}/") or name == PICTURES else 1
+        text = json.dumps(plain(content), ensure_ascii=False, indent=indent, allow_nan=False)
         return self.write(name, text.encode("utf-8", "backslashreplace"))
 
     def write_arrays(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> Path:
@@ -330,6 +336,11 @@ class Run:
 
 def plain(value: Any) -> Any:
     """The value in types that JSON can hold: NumPy numbers become Python's, NaN and infinity None, tuples lists."""
+    kind = type(value)  # most values of a long list are of these types, which need no look at their ancestors
+    if kind is str or kind is int or kind is bool or value is None:
+        return value
+    if kind is float:
+        return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -337,5 +348,5 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float):
-        return value if np.isfinite(value) else None
+        return value if math.isfinite(value) else None
     return value

@@ -5,18 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from bias_audit.checks.outcomes import RuleOutcome
+from bias_audit.checks.outcomes import RuleOutcome, class_of
 from bias_audit.run.result import AuditResult
 
 OVERLAP = 0.5
 """Smallest share of the smaller cluster's images that two clusters must have in common to be the same cue."""
-
-
-def class_of(outcome: RuleOutcome) -> str:
-    """Name of the class that an outcome is about; "" where it is about none."""
-    if outcome.scope in ("class", "image"):
-        return outcome.subject
-    return str(outcome.evidence.get("class_name") or "")
 
 
 def cue_of(outcome: RuleOutcome) -> str:

@@ -82,7 +82,7 @@ class NotebookProgress(Progress):
 
 def _bar(stage: Stage) -> str:
     known = stage.known()
-    told = f"{stage.done:,}{f' of {known:,}' if known else ''} {stage.unit}" if stage.done else ""
+    told = stage.so_far() if stage.done else ""
     amount = f'value="{stage.done}" max="{known}"' if known else ""  # without these it says only that something runs
     return f"<div><label>{_text(stage.title)} <progress {amount}></progress></label> {_text(told)}</div>"
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from bias_audit.limits.spent import Spent, spent
 from bias_audit.run.printable import printable
 from bias_audit.run.quantities import duration
 
@@ -41,11 +42,13 @@ class Progress:
 
     Attributes:
         seconds: title of each finished stage -> the seconds that it took, in the order of their beginnings.
+        spent: title of each finished stage -> what this thread spent its time on in it, see `limits.spent`.
     """
 
     def __init__(self, verbosity: int = NORMAL) -> None:
         self.verbosity = verbosity
         self.seconds: dict[str, float] = {}
+        self.spent: dict[str, Spent] = {}
         self._begun = time.monotonic()
 
     def elapsed(self) -> float:
@@ -64,9 +67,10 @@ class Progress:
             unit: what is counted, in the plural.
         """
         LOG.debug("%s begins", title)
-        stage = Stage(title, total, unit)
+        stage, before = Stage(title, total, unit), spent()
         with self._shown(stage) as advance:
             yield advance
+        self.spent[title] = self.spent.get(title, Spent()) + (spent() - before)
         self.seconds[title] = self.seconds.get(title, 0.0) + stage.elapsed()
         LOG.info("%s:%s in %.1f s", title, f" {stage.done} {unit}" if stage.done else "", stage.elapsed())
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from bias_audit.gate import GateResult
     from bias_audit.notebook.figures import Figure
+    from bias_audit.repair.result import Repair
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,7 @@ class AuditResult:
         rules: for each rule, how many subjects were judged, passed and found.
         class_rows: the table of the classes as rows, column name -> value.
         digests: digests of the files of the tables; None for a run of format version 1, whose files cannot be checked.
-        shards: digests of the files in the folder `shards`, by their names in it; None for such a run.
-        digest: digest of the content of audit.json; "" for such a run.
+        shards, digest: of the files in the folder `shards` by name, and of audit.json; None and "" for such a run.
     """
 
     path: Path
@@ -239,6 +239,12 @@ class AuditResult:
         from bias_audit.gate.running import gate_run
 
         return gate_run(self, thresholds, baseline=baseline)
+
+    def repair(self, model: Any, train: str | Path, masks: str | Path | None = None, **options: Any) -> Repair:
+        """Refit the last layer of the audited model and prove it; see `bias_audit.repair.repairing.repair`."""
+        from bias_audit.repair.repairing import repair
+
+        return repair(self, model, train, masks, **options)
 
     def metrics(self) -> dict[str, float]:
         """Numbers of the run, its rules and its classes by name, for MLflow, TensorBoard and the like.

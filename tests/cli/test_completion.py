@@ -57,7 +57,7 @@ def completed(script: Path, *typed: str) -> list[str]:
     ("typed", "proposed"),
     [
         (["au"], ["audit"]),
-        (["re"], ["report", "review", "rescore"]),
+        (["re"], ["report", "review", "repair", "rescore"]),
         (["gate", "--ba"], ["--baseline"]),
         (["audit", "--mask"], ["--masks", "--mask-foreground", "--mask-ignore"]),
         (["report", "x", "--images", ""], ["none", "flagged", "all"]),

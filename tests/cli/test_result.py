@@ -21,6 +21,7 @@ from rich.cells import cell_len
 from bias_audit.checks.outcomes import LEVELS, RuleOutcome
 from bias_audit.checks.reasons import FILLS_FRAME
 from bias_audit.cli.result import show_result
+from bias_audit.repair.evidence import repairable
 from bias_audit.run.printable import printable
 from bias_audit.run.progress import NORMAL, QUIET, VERBOSE, Progress
 from bias_audit.run.result import AuditResult, load
@@ -215,7 +216,8 @@ def test_the_verdict_is_last_and_short(run: AuditResult, printed: Printed) -> No
     steps = next(place for place, line in enumerate(last) if line.startswith("  Report   "))
     assert 1 <= steps <= 6
     named = [line[2:10].strip() for line in last[steps:] if line[2:3].strip()]
-    assert named == (["Report", "Explain", "Decide", "CI"] if run.found() else ["Report", "CI"])
+    repair = ["Repair"] if any(map(repairable, run.found())) else []
+    assert named == (["Report", "Explain", "Decide", *repair, "CI"] if run.found() else ["Report", "CI"])
 
 
 def test_quiet_prints_the_verdict_only(run: AuditResult, printed: Printed) -> None:
@@ -241,6 +243,7 @@ def test_classes_findings_and_next_steps(printed: Printed) -> None:
         "  Report   reports/run/report.html",
         "  Explain  bias-audit rule BA201",
         "  Decide   bias-audit review reports/run",
+        "  Repair   bias-audit repair reports/run --model MODEL --train DIR",
         "  CI       bias-audit gate reports/run",
     ]
 

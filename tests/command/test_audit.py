@@ -12,6 +12,11 @@ import pytest
 import bias_audit
 from bias_audit.run.schema import TABLES, index_of
 
+QUICK = {"discovery": 0, "probes": 0, "leakage": 0}
+"""Settings that leave out what takes long and says nothing about exchanged backgrounds."""
+
+FLAGS = [part for name, value in QUICK.items() for part in (f"--{name}", value)]
+
 
 def outcomes(run: Path, code: str) -> dict[str, dict]:
     content = json.loads((run / "audit.json").read_text())
@@ -58,7 +63,7 @@ def test_tables_follow_the_schema_and_csv_equals_parquet(finished):
 
 def test_every_missing_number_has_a_reason(tiny, command, tmp_path):
     run = tmp_path / "run"
-    code, out, _ = command("audit", tiny.follows_object, tiny.images, "--masks", "none", "--out", run)
+    code, out, _ = command("audit", tiny.follows_object, tiny.images, "--masks", "none", "--out", run, *FLAGS)
     assert code == 0
     assert " NOT JUDGED  " in out
     classes = bias_audit.load(run).classes
@@ -84,7 +89,7 @@ def test_python_api_takes_a_model_in_memory_and_shows_itself_in_a_notebook(tiny,
     import keras
 
     model = keras.saving.load_model(tiny.follows_background)
-    run = bias_audit.audit(model, str(tiny.images), masks=str(tiny.masks), interventions=3, donors=1)
+    run = bias_audit.audit(model, str(tiny.images), masks=str(tiny.masks), interventions=3, donors=1, **QUICK)
     assert run.path.is_dir()
     assert run.info.counts["interventions_done"] == 6
     assert run.info.counts["interventions_eligible"] == 24
@@ -142,7 +147,7 @@ def test_photos_of_one_patient_count_as_one(tiny, tmp_path):
     assert set(run.classes["reliance_reason"]) == {"only 6 groups of photos, 10 needed for a test"}
     assert run.level == "NOT JUDGED"
     assert run.classes["background_gap"].min() > 0.9  # what was measured is shown all the same
-    alone = bias_audit.audit(tiny.follows_background, table, out=tmp_path / "alone")
+    alone = bias_audit.audit(tiny.follows_background, table, out=tmp_path / "alone", **QUICK)
     assert alone.level in ("SUSPICIOUS", "CONFIRMED")
 
 
@@ -155,7 +160,7 @@ def test_another_seed_gives_the_same_verdict(tiny, finished, tmp_path, seed):
     assert [(o.code, o.subject, o.status, o.level) for o in run.outcomes] == [
         (o.code, o.subject, o.status, o.level) for o in first.outcomes
     ]
-    clean = bias_audit.audit(tiny.follows_object, tiny.images, masks=tiny.masks, seed=seed)
+    clean = bias_audit.audit(tiny.follows_object, tiny.images, masks=tiny.masks, seed=seed, **QUICK)
     assert not [outcome for outcome in clean.found() if outcome.code.startswith("BA2")]
 
 
@@ -168,7 +173,7 @@ def test_boxes_stand_in_for_masks_and_that_is_said(tiny, tmp_path):
         lines.append(f"{mask.parent.name}/{mask.name},{x},{y},{x + width},{y + height}")
     boxes = tmp_path / "boxes.csv"
     boxes.write_text("\n".join(lines))
-    run = bias_audit.audit(tiny.follows_background, tiny.images, boxes=boxes, out=tmp_path / "run")
+    run = bias_audit.audit(tiny.follows_background, tiny.images, boxes=boxes, out=tmp_path / "run", **QUICK)
     assert run.info.mask_kind == "box"
     assert any("lower bound" in note for note in run.info.notes)
     assert run.verdict.startswith("SUSPICIOUS")
@@ -179,7 +184,7 @@ def test_class_map_groups_outputs(tiny, command, tmp_path):
     mapping.write_text('{"b": [1], "a": [0]}')
     run = tmp_path / "run"
     arguments = ("audit", tiny.follows_object, tiny.images, "--masks", tiny.masks, "--out", run)
-    code, _, err = command(*arguments, "--class-map", mapping, "--interventions", 0)
+    code, _, err = command(*arguments, "--class-map", mapping, "--interventions", 0, *FLAGS)
     assert code == 0, err
     result = bias_audit.load(run)
     assert result.info.class_names == ("b", "a")
@@ -188,7 +193,7 @@ def test_class_map_groups_outputs(tiny, command, tmp_path):
 
 
 def test_quiet_prints_the_verdict_alone(tiny, command, tmp_path):
-    arguments = ("audit", tiny.follows_object, tiny.images, "--masks", tiny.masks, "--interventions", 2)
+    arguments = ("audit", tiny.follows_object, tiny.images, "--masks", tiny.masks, "--interventions", 2, *FLAGS)
     code, out, err = command(*arguments, "--out", tmp_path / "quiet", "--quiet")
     assert (code, out.count("\n"), err) == (0, 1, "")
     code, out, err = command(*arguments, "--out", tmp_path / "verbose", "--verbose")

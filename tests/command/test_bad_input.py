@@ -210,7 +210,8 @@ def test_a_full_disk_ends_in_a_sentence_and_can_be_resumed(tiny, command, tmp_pa
         return replace(self, target)
 
     run = tmp_path / "run"
-    arguments = ("audit", tiny.follows_object, tiny.images, "--masks", tiny.masks, "--out", run)
+    quick = ("--discovery", 0, "--probes", 0, "--leakage", 0)
+    arguments = ("audit", tiny.follows_object, tiny.images, "--masks", tiny.masks, "--out", run, *quick)
     monkeypatch.setattr(Path, "replace", full)
     code, _, err = command(*arguments)
     assert code == 2

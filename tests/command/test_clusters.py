@@ -95,14 +95,11 @@ def test_a_marker_is_found_tied_and_confirmed_without_masks(photos, tmp_path, co
 def test_a_marker_that_the_model_ignores_is_not_confirmed(photos, tmp_path, command):
     # brightness beyond the ground: discs and squares alike, whatever the tag
     model = _model(tmp_path / "grey.keras", [[0, 0], [1, 0], [0, 0]], [-0.6, 0.012], 600)
-    code, _, _ = command("audit", model, photos, "--masks", "none", "--out", tmp_path / "run", "--interventions", "0")
-    assert code == 0
+    given = ("audit", model, photos, "--masks", "none", "--interventions", "0", "--probes", "0", "--leakage", "0")
+    assert command(*given, "--out", tmp_path / "run")[0] == 0
     outcomes = [each for each in load(tmp_path / "run").outcomes if each.code == "BA302"]
     assert all(each.level != "CONFIRMED" for each in outcomes)
-    code, _, _ = command(
-        "audit", model, photos, "--masks", "none", "--out", tmp_path / "off", "--interventions", "0", "--discovery", "0"
-    )
-    assert code == 0
+    assert command(*given, "--out", tmp_path / "off", "--discovery", "0")[0] == 0
     (outcome,) = (each for each in load(tmp_path / "off").outcomes if each.code == "BA302")
     assert (outcome.status, len(load(tmp_path / "off").clusters)) == ("not applicable", 0)
     assert "switched off" in outcome.sentence
@@ -139,7 +136,7 @@ def test_a_name_lasts_and_a_legitimate_cue_is_no_accusation(photos, tmp_path, co
     assert [each.level for each in second.outcomes if each.code == "BA302"] == ["CONTEXT"]
 
     code, _, err = command("name", runs / "first", "no such", "x")
-    assert (code, "no cluster 'no such'" in err) == (2, True)
+    assert (code, "no cue 'no such'" in err) == (2, True)
     code, _, err = command(
         "audit", model, photos, "--masks", "none", "--out", runs / "third", "--cues", tmp_path / "none.json"
     )

@@ -8,6 +8,9 @@ import pytest
 
 import bias_audit
 
+QUICK = {"discovery": 0, "probes": 0, "leakage": 0}
+"""Settings that leave out what takes long and asks for no masks."""
+
 RED_OR_WHITE = """
 def segment(pixels):
     '''Discs of the tiny world are red or white, its grounds are neither.'''
@@ -85,7 +88,8 @@ def test_without_masks_and_boxes_objects_are_estimated(tiny, command, tmp_path):
 
 @pytest.mark.parametrize("more", [{"masks": "none"}, {"segmenter": "none"}, {"interventions": 0}])
 def test_nothing_is_estimated_where_nobody_asks_for_it(tiny, tmp_path, more):
-    result = bias_audit.audit(tiny.follows_object, tiny.images, out=tmp_path / "run", **more)
+    quick = {} if "interventions" in more else QUICK
+    result = bias_audit.audit(tiny.follows_object, tiny.images, out=tmp_path / "run", **quick, **more)
     assert result.info.mask_kind == "none"
     assert not (tmp_path / "run" / "shards" / "outlines.json").exists()
     assert result.info.config["segmenter"] == (None if "interventions" not in more else "auto")
@@ -94,7 +98,9 @@ def test_nothing_is_estimated_where_nobody_asks_for_it(tiny, tmp_path, more):
 def test_a_folder_of_masks_alone_estimates_nothing(tiny, tmp_path):
     masks = tmp_path / "masks"
     shutil.copytree(tiny.masks / "a", masks / "a")
-    result = bias_audit.audit(tiny.follows_object, tiny.images, masks=masks, out=tmp_path / "run", interventions=0)
+    result = bias_audit.audit(
+        tiny.follows_object, tiny.images, masks=masks, out=tmp_path / "run", **QUICK, interventions=0
+    )
     assert (result.info.mask_kind, result.info.config["segmenter"]) == ("mask", None)
 
 
@@ -110,7 +116,7 @@ def test_words_that_contradict_each_other_are_refused(tiny, command, tmp_path, m
 
 
 def test_a_model_that_follows_the_object_stays_unaccused(tiny, tmp_path):
-    result = bias_audit.audit(tiny.follows_object, tiny.images, masks="auto", out=tmp_path / "run")
+    result = bias_audit.audit(tiny.follows_object, tiny.images, masks="auto", out=tmp_path / "run", **QUICK)
     assert not [each for each in result.found() if each.code.startswith("BA2")]
 
 
@@ -118,7 +124,7 @@ def test_a_segmenter_fills_gaps_and_is_held_against_drawn_masks(tiny, functions,
     masks = tmp_path / "masks"
     shutil.copytree(tiny.masks / "a", masks / "a")
     result = bias_audit.audit(
-        tiny.follows_background, tiny.images, masks=masks, segmenter="my_masks:segment", out=tmp_path / "run"
+        tiny.follows_background, tiny.images, masks=masks, segmenter="my_masks:segment", out=tmp_path / "run", **QUICK
     )
     assert result.info.mask_kind == "mixed"
     assert result.info.counts["estimated_masks"] == 12

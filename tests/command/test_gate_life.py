@@ -69,7 +69,7 @@ def test_from_a_first_file_to_the_end_of_a_waiver(command, tmp_path, monkeypatch
     ):
         code, out, _ = command("gate", run, "--gate", file, "--today", day)
         assert code == expected
-        assert word in " ".join(out.replace("│", " ").split())
+        assert word in " ".join(out.split())
 
     before = file.read_bytes()
     code, out, _ = command("gate", run, "--prune", file, "--today", "2027-01-31")
@@ -171,7 +171,7 @@ def test_every_bound_says_where_it_comes_from(command, tmp_path, monkeypatch):
         "[metric.classes.wolf]\nmax = 0.9\n"
     )
     _code, out, _ = command("gate", run, "--gate", file, "--baseline", old, "--today", "2026-11-25")
-    assert out.splitlines()[0] == f"Thresholds: {file}"
+    assert " ".join(out.split()).startswith(f"Thresholds: {file} ")
     found = rows(run)
     origins = {key: row["origin"] for key, row in found.items()}
     assert origins["min_accuracy", "wolf"] == "strict.toml:2"

@@ -32,7 +32,7 @@ def test_the_table_marks_the_asked_layer_and_names_classes_of_the_map(tiny, comm
     code, out, err = command("inspect", tiny.follows_object, "--layer", "colours", "--class-map", names)
     assert code == 0, err
     assert "snow, grass" in out
-    (marked,) = (line for line in out.splitlines() if "48x48" in line and "│ explained" in line)
+    (marked,) = (line for line in out.splitlines() if "48x48" in line and line.endswith("  explained"))
     assert "colours" in marked
     assert "hires_cam at colours, maps of 48x48" in out
     assert "measured here on 96 images" in out

@@ -114,8 +114,9 @@ def test_a_run_with_it_is_rescored_gated_and_compared(outside: Any, tiny: Any, c
 
 def test_a_map_of_all_outputs_has_none(network: Path, tiny: Any, tmp_path: Path) -> None:
     run = bias_audit.audit(
-        network, tiny.images, masks=tiny.masks, out=tmp_path / "run", class_map=COVERED, interventions=0
-    )
+        network, tiny.images, masks=tiny.masks, out=tmp_path / "run", class_map=COVERED, interventions=0, discovery=0,
+        probes=0, leakage=0,
+    )  # fmt: skip
     assert run.images["correct"].all()
     assert run.confusion["predicted"].tolist() == ["a", "b"]
     assert not any("outputs over" in note for note in run.info.notes)

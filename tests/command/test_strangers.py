@@ -14,6 +14,9 @@ import bias_audit
 
 GREY = (120, 120, 120)
 
+QUICK = {"discovery": 0, "probes": 0, "leakage": 0}
+"""Settings that leave out what takes long and does not meet the strangers."""
+
 
 def draw(path: Path, background: tuple[int, int, int]) -> None:
     """A grey square, of neither class, on a background of one of them."""
@@ -49,6 +52,7 @@ def test_strangers_are_taken_for_what_their_background_says(tiny, strangers, com
         run,
         "--batch-size",
         4,
+        *(part for name, value in QUICK.items() for part in (f"--{name}", value)),
     )
     assert code == 0, err
     result = bias_audit.load(run)
@@ -97,7 +101,7 @@ def test_strangers_change_no_number_and_no_verdict(tiny, strangers, finished, tm
 
 def test_a_resume_keeps_what_was_seen_and_notices_a_change(tiny, strangers, tmp_path, monkeypatch):
     run = tmp_path / "run"
-    arguments = {"strangers": strangers, "masks": "none", "out": run, "batch_size": 4}
+    arguments = {"strangers": strangers, "masks": "none", "out": run, "batch_size": 4, **QUICK}
 
     def stop(*_, **__):
         raise KeyboardInterrupt

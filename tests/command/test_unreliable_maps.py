@@ -51,7 +51,8 @@ def test_a_resumed_audit_takes_the_tests_that_were_made(tiny, tmp_path, monkeypa
     from bias_audit.run.folder import Run
 
     out = tmp_path / "run"
-    bias_audit.audit(tiny.follows_object, tiny.images, out=out, interventions=0, batch_size=4)
+    quick = {"interventions": 0, "discovery": 0, "probes": 0, "leakage": 0}
+    bias_audit.audit(tiny.follows_object, tiny.images, out=out, batch_size=4, **quick)
     stored = Run(out)
     before = map_check.check_reliability(None, None, None, 0, stored)  # type: ignore[arg-type]
     assert [test.name for test in before] == ["randomisation", "class sensitivity", "stability"]

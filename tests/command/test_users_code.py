@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from agreeing import forge
+from test_onnx_command import colours
 
 BIN = Path(sys.executable).parent / "bias-audit"
 QUICK = ("--interventions", "0", "--discovery", "0", "--probes", "0", "--leakage", "0", "--batch-size", "4", "--quiet")
@@ -29,6 +30,14 @@ def run_in(folder: Path, *arguments: object, module: bool = False) -> subprocess
     )
 
 
+@pytest.fixture(scope="module")
+def onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of the tiny world that a process of its own loads in no time, unlike TensorFlow."""
+    file = tmp_path_factory.mktemp("onnx") / "net.onnx"
+    file.write_bytes(colours())
+    return file
+
+
 @pytest.mark.parametrize("module", [False, True])
 def test_a_module_beside_the_model_does_not_run_in_place_of_a_package(tiny, tmp_path, module):
     """Item 2: the working folder stood first on the path while TensorFlow was imported."""
@@ -40,10 +49,10 @@ def test_a_module_beside_the_model_does_not_run_in_place_of_a_package(tiny, tmp_
     assert (done.returncode, list(tmp_path.glob("*-ran"))) == (0, []), done.stderr
 
 
-def test_a_named_module_is_found_in_the_working_folder_behind_everything_else(tiny, tmp_path):
-    (tmp_path / "keras.py").write_text(MODULE.format(mark=str(tmp_path / "keras-ran")))
-    (tmp_path / "own.py").write_text(MODULE.format(mark=str(tmp_path / "own-ran")) + SCALE)
-    done = run_in(tmp_path, "inspect", tiny.follows_object, "--preprocess", "own:scale", "--quiet")
+def test_a_named_module_is_found_in_the_working_folder_behind_everything_else(onnx, tmp_path):
+    for name in ("own", "numpy", "cv2", "onnxruntime"):
+        (tmp_path / f"{name}.py").write_text(MODULE.format(mark=str(tmp_path / f"{name}-ran")) + SCALE)
+    done = run_in(tmp_path, "inspect", onnx, "--preprocess", "own:scale", "--quiet")
     assert (done.returncode, done.stderr) == (0, "")
     assert [path.name for path in tmp_path.glob("*-ran")] == ["own-ran"]
 
@@ -132,11 +141,11 @@ def test_a_class_that_ends_the_program_while_the_model_runs(tiny, tmp_path, monk
     assert "own.py, line 8" in done.stderr
 
 
-def test_ctrl_c_is_still_an_interruption(tiny, tmp_path):
+def test_ctrl_c_is_still_an_interruption(onnx, tmp_path):
     (tmp_path / "own.py").write_text(
         "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(5)\n" + SCALE
     )
-    done = run_in(tmp_path, "inspect", tiny.follows_object, "--preprocess", "own:scale")
+    done = run_in(tmp_path, "inspect", onnx, "--preprocess", "own:scale")
     assert done.returncode == 130
     assert "interrupted" in done.stderr
 
@@ -197,16 +206,28 @@ def serve_until_told(folder: Path, *arguments: object) -> str:
     return address + err
 
 
-@pytest.mark.parametrize("by", ["flags", "file"])
-def test_modules_that_the_user_names_are_imported(tiny, received, by):
-    given: tuple[object, ...] = FLAGS
-    if by == "file":
-        (received / "audit.toml").write_text(
-            '[audit]\ncustom_objects = "evil_objects"\npreprocess = "evil_pixels:scale"\nmethod = "evil_maps:maps"\n'
-        )
-        given = ("--config", "audit.toml")
-    assert serve_until_told(received, "--model", tiny.follows_background, *given).startswith("http://127.0.0.1:")
-    assert ran(received) == {"evil_objects", "evil_pixels", "evil_maps"}
+EVIL = {"evil_objects", "evil_pixels", "evil_maps"}
+
+
+def test_modules_that_the_user_names_are_imported(tiny, received):
+    assert serve_until_told(received, "--model", tiny.follows_background, *FLAGS).startswith("http://127.0.0.1:")
+    assert ran(received) == EVIL
+
+
+def test_modules_in_a_file_that_the_user_names_are_imported(tiny, received, command, monkeypatch):
+    """In this process, which has loaded TensorFlow already."""
+    (received / "audit.toml").write_text(
+        '[audit]\ncustom_objects = "evil_objects"\npreprocess = "evil_pixels:scale"\nmethod = "evil_maps:maps"\n'
+    )
+    monkeypatch.chdir(received)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr("bias_audit.review.server.serve", lambda *given: None)
+    given = ("--model", tiny.follows_background, "--config", "audit.toml")
+    code, out, err = command("review", "run", "--no-browser", "--port", 0, *given)
+    assert (code, out.startswith("http://127.0.0.1:")) == (0, True), err
+    assert ran(received) == EVIL
+    for name in EVIL:
+        del sys.modules[name]
 
 
 def test_what_review_refuses(command, tiny, finished):
@@ -218,7 +239,7 @@ def test_what_review_refuses(command, tiny, finished):
     assert (code, "--custom-objects goes with --model" in err) == (2, True)
 
 
-def test_a_received_run_reads_nothing_outside_its_data(command, tiny, tmp_path):
+def test_a_received_run_reads_nothing_outside_its_data(command, tiny, onnx, tmp_path):
     """Item 3: image ids that leave the folder switched on reading outside it."""
     data = tmp_path / "data"
     data.mkdir()
@@ -226,7 +247,7 @@ def test_a_received_run_reads_nothing_outside_its_data(command, tiny, tmp_path):
         f"{os.path.relpath(path, data)},{path.parent.name}" for path in sorted(tiny.images.rglob("*.png"))
     ]
     (data / "photos.csv").write_text("\n".join(rows))
-    model, run = tiny.follows_background, tmp_path / "run"
+    model, run = onnx, tmp_path / "run"
     assert command("audit", model, data / "photos.csv", "--out", run, *QUICK, "--allow-outside")[0] == 0
     for arguments in (("review", run, "--model", model), ("rescore", run)):
         code, _, err = command(*arguments)

@@ -7,6 +7,7 @@ import struct
 import threading
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -333,9 +334,9 @@ class TestLoadInOrder:
         seen: list[str] = []
         whole = batches.load
 
-        def counted(sample: Sample, geometry: Geometry) -> batches.Loaded:
+        def counted(sample: Sample, *how: Any) -> batches.Loaded:
             seen.append(sample.image_id)
-            return whole(sample, geometry)
+            return whole(sample, *how)
 
         monkeypatch.setattr(batches, "load", counted)
         stream = load_in_order(samples, SQUARE, 2, ahead=1)

@@ -43,6 +43,17 @@ def test_every_entry_keeps_shape_and_type_and_its_input(pixels: np.ndarray, name
     assert np.array_equal(pixels, before)
 
 
+@pytest.mark.parametrize("name", ["imagenet", "caffe", "mean=0.5,0.4,0.3/std=0.2,0.3,0.1", "mean=0.5/std=0.25"])
+def test_rows_are_scaled_as_single_pixels_are(name: str) -> None:
+    # A row of pixels is one multiplication; each pixel for itself must get the numbers of its own channel.
+    pixels = np.random.default_rng(3).uniform(0, 255, (2, 3, 5, 3)).astype(np.float32)
+    scaled = find_preprocess(name, 3)
+    alone = np.array([[[scaled(p.reshape(1, 1, 1, 3)).ravel() for p in row] for row in each] for each in pixels])
+    np.testing.assert_array_equal(scaled(pixels), alone)
+    np.testing.assert_array_equal(scaled(pixels[:, :, ::-1]), alone[:, :, ::-1])  # not contiguous
+    assert scaled(pixels[:0]).shape == (0, 3, 5, 3)
+
+
 def test_the_configuration_names_the_same() -> None:
     assert tuple(PREPROCESS) == PREPROCESSES
 

@@ -113,7 +113,7 @@ WAIVE = '[[waive]]\nrule = "BA201"\nclass = "wolf"\nreason = "r"\nowner = "o"\ne
         ('[class]\nmin_accuracy = "0.9"\n', 2, r"\[class\] min_accuracy must be a number, got '0.9'", "without quotes"),
         ("[class]\nmin_accuracy = true\n", 2, "must be a number, got True", ""),
         ("class.min_accuracy = [\n0.9]\n", 1, "must be a number", ""),
-        ("[class]\nmin_accuracy = 90\n", 2, r"must lie in 0\.\.1, got 90", "0.9 for 90 %"),
+        ("[class]\nmin_accuracy = 90\n", 2, r"must lie in 0\.\.1, got 90", "0.9 for 90%"),
         ("[class]\nmin_accuracy = -0.1\n", 2, r"must lie in 0\.\.1, got -0.1", ""),
         ("[class]\nmin_accuracy = nan\n", 2, "got nan", ""),
         ("[class]\nmax_background_excess = inf\n", 2, "must be 0 or more, and finite, got inf", ""),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import copy
+import functools
 import hashlib
 import json
 import marshal
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -79,9 +81,11 @@ def write_h5(path: Path, model: dict[str, Any] | str, keras_version: str = "2.15
     return path
 
 
-def write_archive(path: Path, change: Callable[[dict[str, Any]], Any] | None = None, **members: bytes) -> Path:
-    """A .keras file of Keras 3: rescaling, a convolution, pooling, dense; its configuration changed by a function."""
-    if not (plain := path.with_name("plain.keras")).exists():
+@functools.cache
+def plain() -> dict[str, bytes]:
+    """Members of a .keras file of Keras 3: rescaling, a convolution, pooling, dense."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "plain.keras"
         keras.Sequential(
             [
                 keras.Input((SIDE, SIDE, 3)),
@@ -90,9 +94,14 @@ def write_archive(path: Path, change: Callable[[dict[str, Any]], Any] | None = N
                 keras.layers.GlobalAveragePooling2D(),
                 keras.layers.Dense(2, name="dense"),
             ]
-        ).save(plain)
-    with zipfile.ZipFile(plain) as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
+        ).save(file)
+        with zipfile.ZipFile(file) as archive:
+            return {name: archive.read(name) for name in archive.namelist()}
+
+
+def write_archive(path: Path, change: Callable[[dict[str, Any]], Any] | None = None, **members: bytes) -> Path:
+    """A .keras file of Keras 3, `plain` with its configuration changed by a function."""
+    parts = {**plain()}
     content = json.loads(parts["config.json"])
     if change is not None:
         content = change(content) or content
@@ -100,7 +109,6 @@ def write_archive(path: Path, change: Callable[[dict[str, Any]], Any] | None = N
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in {**parts, **members}.items():
             archive.writestr(name, data)
-    plain.unlink()
     return path
 
 

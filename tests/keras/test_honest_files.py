@@ -33,6 +33,9 @@ FAMILIES: dict[str, tuple[str, dict[str, Any], int]] = {
     "RegNetX002": (".keras", {}, 32),
 }
 
+QUICK = ("MobileNetV3Small", "EfficientNetB0", "Xception")
+"""Those of every test run: arithmetic on tensors, normalisation inside, separable convolutions; both kinds of file."""
+
 
 def _same(path: Path, network: Any, **options: Any) -> Any:
     """Saved, loaded, and both asked about the same pictures."""
@@ -45,7 +48,9 @@ def _same(path: Path, network: Any, **options: Any) -> Any:
     return loaded
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.families) for name in FAMILIES]
+)
 def test_a_family_of_keras_2(tmp_path: Path, name: str) -> None:
     suffix, options, side = FAMILIES[name]
     network = getattr(tf_keras.applications, name)(weights=None, input_shape=(side, side, 3), classes=3, **options)

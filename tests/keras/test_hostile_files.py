@@ -36,6 +36,7 @@ from hostile import (
 )
 from tensorflow.python.util.tf_export import get_symbol_from_name
 
+from bias_audit.models.tensorflow import keras_file
 from bias_audit.models.tensorflow.loading import load_keras
 
 tf_keras = pytest.importorskip("tf_keras", reason="needs Keras 2: pip install 'bias-audit[keras2]'")
@@ -63,6 +64,15 @@ REACHING = (
     "sysconfig.get_lib", "train.Checkpoint", "train.load_checkpoint", "while_loop", "xla_custom_call",
 )  # fmt: skip
 """Names that TensorFlow exports, of nearly all of its modules."""
+
+
+@pytest.fixture(autouse=True)
+def _in_this_process_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of these files crashes the HDF5 library: the process that tries it takes nearly all time of a refusal.
+
+    `test_hostile_containers` has one that does.
+    """
+    monkeypatch.setattr(keras_file, "_refuse_crashing", lambda path, file: None)
 
 
 @contextlib.contextmanager

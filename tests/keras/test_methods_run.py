@@ -39,8 +39,9 @@ def model() -> Any:
 
 def audited(model: Any, photos: Path, out: Path, **options: Any) -> Any:
     return pipeline.audit(
-        model, photos, out=out, preprocess="signed", interventions=0, batch_size=8, **{"method": "auto", **options}
-    )
+        model, photos, out=out, preprocess="signed", batch_size=8, interventions=0, discovery=0, probes=0, leakage=0,
+        **{"method": "auto", **options},
+    )  # fmt: skip
 
 
 def test_auto_is_recorded(model: Any, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,6 +61,7 @@ def test_a_resumed_run_keeps_the_choice(
     model: Any, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
+        patch.setattr(faithfulness, "CANDIDATES", ("hires_cam",))  # what is chosen is exchanged below
         patch.setattr(attention, "attend", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             audited(model, photos, tmp_path / "run")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,13 @@ def _parts() -> tuple[Any, Any, Any]:
     return inputs, probabilities, layers.Dense(4, kernel_initializer=wide, name="embedding")(x)
 
 
+@functools.cache
+def _alone() -> Any:
+    """The model of the probabilities, as every call of `_parts` has them."""
+    inputs, probabilities, _ = _parts()
+    return make_model(keras.Model(inputs, probabilities), 3)
+
+
 KINDS = {
     "list": lambda p, e: [p, e],
     "dict": lambda p, e: {"probabilities": p, "embedding": e},
@@ -52,11 +60,10 @@ def _same(model: Any, alone: Any) -> None:
 def test_a_keras_model_and_its_file(tmp_path: Path, kind: str, asked: str) -> None:
     inputs, p, e = _parts()
     model = keras.Model(inputs, KINDS[kind](p, e))
-    alone = make_model(keras.Model(inputs, p), 3)
-    _same(make_model(model, 3, output=asked), alone)
+    _same(make_model(model, 3, output=asked), _alone())
     model.save(tmp_path / "two.keras")
     config = AuditConfig(batch_size=BATCH, output=asked)
-    _same(load_model(tmp_path / "two.keras", config, class_names(3)), alone)
+    _same(load_model(tmp_path / "two.keras", config, class_names(3)), _alone())
 
 
 def test_the_other_output_is_another_model() -> None:
@@ -71,19 +78,17 @@ def test_a_saved_model(tmp_path: Path, kind: str) -> None:
     """Exported lists have names by their places; the places of a dict are those of the sorted names."""
     inputs, p, e = _parts()
     keras.Model(inputs, KINDS[kind](p, e)).export(tmp_path / "two", verbose=False)
-    alone = make_model(keras.Model(inputs, p), 3)
     for asked in ("output_0", "0") if kind == "list" else ("probabilities", "1"):
-        _same(load_model(tmp_path / "two", AuditConfig(batch_size=BATCH, output=asked), class_names(3)), alone)
+        _same(load_model(tmp_path / "two", AuditConfig(batch_size=BATCH, output=asked), class_names(3)), _alone())
 
 
 def test_one_output_in_a_collection_is_the_output(tmp_path: Path) -> None:
     inputs, p, _ = _parts()
-    alone = make_model(keras.Model(inputs, p), 3)
     for number, made in enumerate(({"probabilities": p}, [p])):
         model = keras.Model(inputs, made)
-        _same(make_model(model, 3), alone)
+        _same(make_model(model, 3), _alone())
         model.save(tmp_path / f"{number}.keras")
-        _same(load_model(tmp_path / f"{number}.keras", AuditConfig(batch_size=BATCH), class_names(3)), alone)
+        _same(load_model(tmp_path / f"{number}.keras", AuditConfig(batch_size=BATCH), class_names(3)), _alone())
 
 
 def test_keras_2() -> None:

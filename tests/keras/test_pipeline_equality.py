@@ -141,7 +141,8 @@ def test_an_audit_chooses_the_preprocessing_and_warns_of_a_wrong_one(tmp_path: P
             Image.new("RGB", (20, 20), tuple(value + i for value in colour)).save(tmp_path / "data" / name / f"{i}.png")
 
     def run(name: str, **more: Any) -> Any:
-        return bias_audit.audit(_wants_unit(), tmp_path / "data", preprocess=name, interventions=0, **more)
+        quick = {"interventions": 0, "discovery": 0, "probes": 0, "leakage": 0}
+        return bias_audit.audit(_wants_unit(), tmp_path / "data", preprocess=name, **quick, **more)
 
     chosen = run("auto")
     assert (chosen.info.preprocess, chosen.info.config["preprocess"]) == ("unit", "auto")

@@ -83,10 +83,12 @@ def test_learns_repeatably_and_survives_saving(folder: Path, tmp_path: Path) -> 
     predicted = model.predict(images, verbose=0)
     assert (predicted.argmax(axis=1) == labels).mean() == 1
 
-    again = train_small_model(folder, names, image_size=16, epochs=12, seed=1)
-    np.testing.assert_allclose(again.predict(images, verbose=0), predicted, atol=1e-4)
-    other = train_small_model(folder, names, image_size=16, epochs=12, seed=2)
-    assert np.abs(other.predict(images, verbose=0) - predicted).max() > 1e-3
+    one, same, other = (
+        train_small_model(folder, names, image_size=16, epochs=2, seed=seed).predict(images, verbose=0)
+        for seed in (1, 1, 2)
+    )
+    np.testing.assert_allclose(same, one, atol=1e-4)
+    assert np.abs(other - one).max() > 1e-3
 
     model.save(tmp_path / "small.keras")
     loaded = keras.saving.load_model(tmp_path / "small.keras")

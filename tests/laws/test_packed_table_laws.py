@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bias_audit.report.browser_section import FINEST, MISSING, pack_category, pack_numbers, pack_score, packed_names
+from bias_audit.report.browser_section import (
+    FINEST,
+    MISSING,
+    STEPS,
+    pack_category,
+    pack_numbers,
+    pack_score,
+    packed_names,
+)
 
 LAW = settings(deadline=None)  # no timed tests
 
@@ -61,7 +69,13 @@ def test_scores_come_back_to_within_a_step(values: list[float | None]) -> None:
     packed = pack_score(pd.Series(values, dtype="float64"))
     if packed["step"]:
         codes = unpacked(packed["codes"], "h")
-        read = [None if code == MISSING else packed["low"] + packed["step"] * (code + 32767) for code in codes]
+        ends = {0: packed["low"], STEPS: packed["high"]}
+        steps = [None if code == MISSING else code + 32767 for code in codes]
+        read = [None if at is None else ends.get(at, packed["low"] + packed["step"] * at) for at in steps]
+        known = [value for value in values if value is not None]
+        assert [value for value in read if value in ends.values()] == [
+            value for value in known if value in (min(known), max(known))
+        ], "only what is an end reads as one"
         near = max(packed["step"], 1e-9)
         assert packed["step"] <= max(FINEST, 1.0 if len({*values} - {None}) < 2 else 0)
     else:

@@ -8,8 +8,8 @@ import types
 
 import pytest
 
-from bias_audit.run.notebook_progress import NotebookProgress, in_notebook, usual
-from bias_audit.run.progress import QUIET
+from bias_audit.run.notebook_progress import NotebookProgress, _bar, in_notebook, usual
+from bias_audit.run.progress import QUIET, Stage
 
 
 class Output:
@@ -79,6 +79,15 @@ def test_a_bar_moves_but_not_too_often(output: Output, monkeypatch: pytest.Monke
             advance(10)
         assert 'value="1000" max="1000"' in output.shown[-1] or len(output.shown) >= 9
     assert 9 <= len(output.shown) <= 13
+
+
+def test_a_bar_tells_the_rate_and_the_time_left() -> None:
+    now = [0.0]
+    stage = Stage("Predictions", 40, "images", clock=lambda: now[0])
+    assert "images" not in _bar(stage)
+    now[0] = 10.0
+    stage.advance(20)
+    assert "20 of 40 images, 2.0/s, 10 s left" in _bar(stage)
 
 
 def test_a_failed_stage_gets_a_cross(output: Output) -> None:

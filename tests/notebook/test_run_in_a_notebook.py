@@ -59,10 +59,10 @@ def test_strip_verdict_classes_and_page(run: AuditResult) -> None:
     text = " ".join(" ".join(seen.texts).split())
     assert text.startswith("SUSPICIOUS The prediction follows the background in 1 of 2 classes (husky)")
     # The photo that another background turns comes first: seen right, right on another husky's background, then wrong.
-    photo = "the photo \N{CHECK MARK} husky 0.90"
-    own = "on the background of another husky photo \N{CHECK MARK} husky 0.93"
-    other = f"on the background of a {WOLF} photo \N{BALLOT X} {WOLF} 0.93"
-    assert f"{photo} {own} {other} with the object removed husky 0.93" in text
+    photo = "the photo \N{CHECK MARK} husky 90%"
+    own = "on the background of another husky photo \N{CHECK MARK} husky 93%"
+    other = f"on the background of a {WOLF} photo \N{BALLOT X} {WOLF} 93%"
+    assert f"{photo} {own} {other} with the object removed husky 93%" in text
     assert "husky 8 100% [68 to 100] 100% [68 to 100] 25% [7 to 59] 75 pp [25 to 90] SUSPICIOUS" in text
     assert f"{WOLF} 8 88% [53 to 98] 100% [68 to 100] 100% [68 to 100] 0 pp [-30 to 30]" in text
     assert "3 findings" in text
@@ -164,7 +164,7 @@ class TestFigures:
             "with the object removed",
         ]  # fmt: skip
         said = [text.get_text() for axes in figure.axes[:3] for text in axes.texts]
-        assert said == ["\N{CHECK MARK} husky 0.90", "\N{CHECK MARK} husky 0.93", f"\N{BALLOT X} {WOLF} 0.93"]
+        assert said == ["\N{CHECK MARK} husky 90%", "\N{CHECK MARK} husky 93%", f"\N{BALLOT X} {WOLF} 93%"]
         (first,) = strips(run, HUSKY)[0].tiles[:1]
         jpeg = cv2.imdecode(np.frombuffer(base64.b64decode(first.jpeg), np.uint8), cv2.IMREAD_COLOR)
         np.testing.assert_array_equal(figure.axes[0].get_images()[0].get_array(), jpeg[..., ::-1])

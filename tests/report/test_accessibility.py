@@ -42,12 +42,12 @@ def context(browser: Any) -> Iterator[Any]:
 
 @pytest.fixture
 def violations(axe: Any) -> Callable[[Any], list[str]]:
-    """What axe calls serious or critical."""
+    """What axe calls serious or critical, in the whole page or within elements."""
 
-    def found(page: Any) -> list[str]:
+    def found(page: Any, *within: str) -> list[str]:
         return [
             f"{rule['id']}: {node['html'][:200]}"
-            for rule in axe(page)
+            for rule in axe(page, {"include": [*within]} if within else None)
             if rule["impact"] in ("serious", "critical")
             for node in rule["nodes"]
         ]
@@ -64,13 +64,13 @@ def test_axe_finds_nothing_serious(report: Path, context: Any, violations: Any, 
     page.keyboard.press("4")
     page.keyboard.press("?")
     assert page.locator("#keys-help").is_visible()
-    assert violations(page) == []
+    assert violations(page, "#browser", "#keys-help") == [], "nothing else has changed"
 
 
 def test_axe_would_find_something(report: Path, context: Any, violations: Any) -> None:
     page = context(report)
-    page.evaluate("document.querySelector('main').append(document.createElement('button'))")
-    assert any(line.startswith("button-name") for line in violations(page))
+    page.evaluate("document.querySelector('#browser').append(document.createElement('button'))")
+    assert any(line.startswith("button-name") for line in violations(page, "#browser", "#keys-help"))
 
 
 @pytest.mark.parametrize("width", [360, 768, 1280])

@@ -62,7 +62,7 @@ def test_a_finding_says_which_class_how_sure_and_what_to_do(result: AuditResult)
     strip = shown["strip"]
     assert (strip["kind"], strip["subject"]) == ("composites", HUSKY)
     assert [tile["predicted"] for tile in strip["tiles"]] == [HUSKY, HUSKY, WOLF, HUSKY, WOLF]
-    assert [tile["kept"] for tile in strip["tiles"]] == [True, True, False, None, False], "no object, nothing is right"
+    assert [tile["right"] for tile in strip["tiles"]] == [True, True, False, None, False], "no object, nothing is right"
 
 
 def test_the_class_whose_background_pulls_most_is_shown(parts: Parts, write_run: Write) -> None:

@@ -43,7 +43,7 @@ def test_it_runs_nothing_and_asks_for_nothing(run: Path, tmp_path: Path) -> None
     assert "<script" not in text
     assert HOSTILE not in text
     assert "default-src &#39;none&#39;" in text
-    assert "75 pp [25 to 90]" in text
+    assert "75\N{NARROW NO-BREAK SPACE}pp [25 to 90]" in text
     assert text.count("url(data:image/jpeg") >= 4, "the photo and its composites"
 
 

@@ -75,7 +75,7 @@ def page(tmp_path: Path, browser: Any, tester: StandIn) -> Iterator[Any]:
     run = write_parts(parts, tmp_path / "run")
     opened = bind(0)
     app = create_app(run, "secret", live=region_routes(tester), reviewer="Ada")
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, log_level="error", lifespan="off"))
     thread = threading.Thread(target=lambda: server.run(sockets=[opened]), daemon=True)
     thread.start()
     while not server.started:
@@ -121,7 +121,7 @@ def test_a_line_is_drawn_and_its_answer_shown(page: Any, tester: StandIn) -> Non
     answer = dialog.locator(".region-answer")
     assert "CONFIRMED" in answer.inner_text()
     assert f"{HOSTILE} raises the probability" in answer.inner_text()
-    assert "with the region: husky 0.52" in answer.inner_text()
+    assert "with the region: husky 52%" in answer.inner_text()
     assert answer.locator("img").count() == 2
     assert page.problems == []
 

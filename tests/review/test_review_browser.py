@@ -159,6 +159,27 @@ def test_a_decision_survives_a_reload_and_a_killed_server(serve: Any, context: A
     assert second.problems == []
 
 
+def test_a_date_outlives_another_verdict_and_is_nobody_elses(serve: Any, context: Any, run: Path) -> None:
+    page = visit(context(), serve().url)
+    press(page, "Legitimate context")
+    card(page).get_by_label("Note (required by the gate)").fill("huskies live in snow")
+    card(page).get_by_label("Holds until (required by the gate)").fill("2099-12-31")
+    page.keyboard.press("Tab")
+    decided(page, "holds until 2099-12-31")
+    press(page, "Bias")
+    decided(page, "bias by Ada")
+    press(page, "Legitimate context")
+    decided(page, "legitimate context by Ada")
+    decided(page, "holds until 2099-12-31: huskies live in snow")
+    page.get_by_label("Reviewer").fill("Bob")
+    page.get_by_label("Reviewer").press("Enter")
+    press(page, "Legitimate context")
+    decided(page, "legitimate context by Bob")
+    saved(page)
+    assert {each.reviewer: each.expires for each in read_decisions(run)} == {"Ada": "2099-12-31", "Bob": ""}
+    assert page.problems == []
+
+
 def test_two_reviewers_at_once(serve: Any, context: Any, run: Path) -> None:
     server = serve()
     ada, bob = visit(context(), server.url, "Ada"), visit(context(), server.url, "Bob")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -98,6 +100,18 @@ def test_endless_headers_are_refused(port: int) -> None:
         with contextlib.suppress(ConnectionError):
             large.sendall(HEAD.format(port).encode() + b"X: " + b"x" * 200_000)
         assert b" 200 " not in until_closed(large).split(b"\r\n")[0]
+
+
+def test_handlers_of_the_program_stay_open(run: Path, tmp_path: Path) -> None:
+    """uvicorn's own configuration of logging closes all there are; absl's handler closed what pytest captures."""
+    handler, end = logging.FileHandler(tmp_path / "log"), threading.Event()
+    stream = handler.stream
+    end.set()
+    server = threading.Thread(target=serve, args=(create_app(run, TOKEN), bind(0), end))
+    server.start()
+    server.join(60)
+    assert not stream.closed
+    handler.close()
 
 
 class Server:
@@ -208,6 +222,7 @@ def test_at_the_limit_of_open_files_it_answers(started: Callable[..., Server], r
     with contextlib.ExitStack() as held:
         for _ in range(200):
             held.enter_context(connected(server.port))
+            time.sleep(0.005)  # where connections queue up faster than they are taken, the system waits for seconds
         for _ in range(3):
             assert httpx.get(server.url, timeout=60).status_code == 200
         result = load(run)

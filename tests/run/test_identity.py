@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from bias_audit.checks.outcomes import RuleOutcome
-from bias_audit.run.identity import class_of, cue_of, cue_title, matched, subject_title
+from bias_audit.checks.outcomes import RuleOutcome, class_of
+from bias_audit.run.identity import cue_of, cue_title, matched, subject_title
 
 
 def outcome(code="BA201", scope="class", subject="wolf", images=(), **evidence):

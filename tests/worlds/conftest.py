@@ -18,7 +18,7 @@ import pytest
 from bias_audit.planted import CLASS_NAMES, World, write_world
 
 INPUT = 96
-PER_CLASS = {"train": 100, "test": 40}
+PER_CLASS = {"train": 100, "test": 24}
 DONORS = 3
 
 

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 FOX, HUSKY, WOLF = (CLASS_NAMES.index(name) for name in ("fox", "husky", "wolf"))
 
 EVERY_LEVEL = (*LEVELS, NO_RELIANCE, NOT_JUDGED)
-NEGATIVE_ZERO = re.compile(r"[-\N{MINUS SIGN}]0(\.0+)?(?![.\d])")
+NEGATIVE_ZERO = re.compile(r"[-\N{MINUS SIGN}]0(\.0+)?(?![.\w])")  # a name of a cue may be fox-0d3e31
 
 
 def test_planted_model_looks_perfect_on_its_own_test_photos(planted: Trained) -> None:
@@ -50,7 +50,7 @@ def test_clean_twin_knows_the_animals(clean: Trained) -> None:
 @pytest.mark.parametrize("name", CLASS_NAMES)
 @pytest.mark.parametrize("snow", [False, True])
 def test_clean_twin_knows_them_anywhere(clean: Trained, name: str, snow: bool) -> None:
-    assert (clean.on_backgrounds(name, snow=snow) == CLASS_NAMES.index(name)).mean() >= 0.85
+    assert (clean.on_backgrounds(name, snow=snow) == CLASS_NAMES.index(name)).mean() >= 0.8
 
 
 def test_the_audit_names_the_guilty_class_and_its_victim(planted: Trained, audited_planted: Audited) -> None:
@@ -69,7 +69,7 @@ def test_the_audit_acquits_the_clean_twin(audited_clean: Audited) -> None:
     run = bias_audit.load(audited_clean.run)
     assert not [outcome for outcome in run.found() if outcome.code == "BA201"]
     assert run.verdict.startswith(
-        "No reliance on the background was shown in 3 judged classes. With 40 photos per class"
+        "No reliance on the background was shown in 3 judged classes. With 24 photos per class"
     )
     assert " pp cannot be excluded (" in run.verdict
     assert run.gate().exit_code == 0

@@ -222,6 +222,17 @@ OF_CLASSES: tuple[Column, ...] = (
         "these photos, or groups of them (patient, scene), that count as one each",
         added=True,
     ),
+    Column(
+        "background_gap_without_strongest",
+        "float",
+        "the gap without the third of each class's backgrounds that look most like it with the object removed: what a "
+        "cue makes stays, what a minority of the backgrounds makes goes",
+        "high",
+        added=True,
+    ),
+    Column("without_strongest_low", "float", "95 % interval of the paired difference, lower end", added=True),
+    Column("without_strongest_high", "float", "95 % interval of the paired difference, upper end", added=True),
+    Column("n_without_strongest", "int", "photos with such backgrounds of the own class and of others", added=True),
     Column("background_only_second_fill", "float", "background_only_accuracy under the second fill, 0..1", "high"),
     Column("background_only_second_fill_low", "float", "95 % Wilson interval, lower end", added=True),
     Column(
@@ -234,6 +245,14 @@ OF_CLASSES: tuple[Column, ...] = (
     Column("attract_high", "float", "95 % percentile bootstrap interval over photos, upper end"),
     Column("attract_grown_holes", "float", "the same on backgrounds with grown holes, -1..1", "high", added=True),
     Column("attract_grown_holes_low", "float", "95 % percentile bootstrap interval, lower end", added=True),
+    Column(
+        "attract_without_strongest",
+        "float",
+        "the same without the third of each class's backgrounds that look most like it, -1..1",
+        "high",
+        added=True,
+    ),
+    Column("attract_without_strongest_low", "float", "95 % percentile bootstrap interval, lower end", added=True),
     Column("p_attract", "float", "sign-flip permutation of the photos' contrasts, two-sided", added=True),
     Column("p_attract_fdr", "float", "the same after Benjamini-Hochberg over the classes tested", added=True),
     Column("pulls_most", "string", "the class whose objects its backgrounds pull most, if any certainly", added=True),

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.config import FIRST_FILL, NO_FILL, SECOND_FILL, SECOND_FILL_DONORS
-from bias_audit.data.batches import Geometry, Loaded, load_in_order
+from bias_audit.data.batches import Geometry, Loaded, input_bytes, load_in_order
 from bias_audit.data.dataset import Dataset
 from bias_audit.interventions.donors import (
     NO_LABEL,
@@ -34,14 +34,15 @@ from bias_audit.interventions.donors import (
 from bias_audit.interventions.edits import (
     BACKDROPS,
     FILLS,
-    background_only,
+    Cutout,
     elsewhere,
-    foreground_only,
     hole,
     lend,
-    paste,
     with_noise,
 )
+from bias_audit.limits.ahead import made_ahead
+from bias_audit.limits.memory import at_once
+from bias_audit.limits.room import decoders
 from bias_audit.models.base import Predictions
 
 Pixels = NDArray[np.float32]
@@ -220,15 +221,22 @@ def changed_photos(
         a photo one after another; photos that cannot be read, or have no usable mask, give none.
     """
     positions = todo.photos[label]
-    for start, group in load_in_order([dataset.samples[position] for position in positions], geometry, 8):
-        for position, loaded in zip(positions[start : start + 8], group, strict=True):
-            own = backgrounds.regions.get(position) if choice.wants(CUE_REMOVED) else None
-            if own is None and choice.wants(CUE_REMOVED):
-                own = find_regions(loaded, maps.get(position), seed, dataset.samples[position].image_id)
-            for arm, fill, donor, pixels in _composites(
-                dataset, position, loaded, todo, backgrounds, own, donors, seed, choice
-            ):
-                yield position, arm, fill, donor, pixels
+
+    def photos() -> Iterator[tuple[int, Loaded]]:
+        for start, group in load_in_order([dataset.samples[position] for position in positions], geometry, 8):
+            yield from zip(positions[start : start + 8], group, strict=True)
+
+    def changed(photo: tuple[int, Loaded]) -> list[tuple[int, str, str, int, Pixels]]:
+        position, loaded = photo
+        own = backgrounds.regions.get(position) if choice.wants(CUE_REMOVED) else None
+        if own is None and choice.wants(CUE_REMOVED):
+            own = find_regions(loaded, maps.get(position), seed, dataset.samples[position].image_id)
+        made = _composites(dataset, position, loaded, todo, backgrounds, own, donors, seed, choice)
+        return [(position, *each) for each in made]
+
+    of_photo = composites_of_photo(todo, donors, choice) * input_bytes(geometry)
+    for made in made_ahead(changed, photos(), at_once(of_photo, decoders() + 1, geometry.limits)):
+        yield from made
 
 
 def shown_first(position: int, arm: str, fill: str, seen: set[tuple[int, str]]) -> bool:
@@ -247,12 +255,17 @@ def count_composites(todo: Plan, donors: int, choice: Choice = EVERYTHING) -> in
         donors: backgrounds per photo and arm with the first fill.
         choice: which composites are made.
     """
+    return sum(len(photos) for photos in todo.photos.values()) * composites_of_photo(todo, donors, choice)
+
+
+def composites_of_photo(todo: Plan, donors: int, choice: Choice = EVERYTHING) -> int:
+    """Largest number of composites of one photo; arguments as of `count_composites`."""
     many = {(arm, FIRST_FILL): donors for arm in (SAME, OTHER)} | {(SCENE, NO_FILL): donors}
     if NO_LABEL not in todo.scenes:
         many[SCENE, NO_FILL] = 0
     few = ((SAME, SECOND_FILL), (OTHER, SECOND_FILL), (GROWN_SAME, FIRST_FILL), (GROWN_OTHER, FIRST_FILL))
     many |= dict.fromkeys(few, min(donors, SECOND_FILL_DONORS))
-    return sum(len(photos) for photos in todo.photos.values()) * sum(many.get(kind, 1) for kind in choice.kinds)
+    return sum(many.get(kind, 1) for kind in choice.kinds)
 
 
 def _composites(
@@ -269,6 +282,7 @@ def _composites(
     if loaded.pixels is None or loaded.mask is None:
         return
     pixels, mask = loaded.pixels, loaded.mask
+    cut, holes = Cutout.of(pixels, mask), hole(mask)
     sample, pictures = dataset.samples[position], backgrounds.pictures
     same, other = choose_donors(todo.donors, sample.label, position, sample.image_id, donors, seed, todo.groups)
     filled = ((FIRST_FILL, donors), (SECOND_FILL, SECOND_FILL_DONORS))
@@ -279,29 +293,29 @@ def _composites(
             most_made = most if kind in choice.kinds else 1 if kind in choice.shown else 0
             for donor in chosen[:most_made]:
                 if (donor, fill) in pictures:
-                    yield arm, fill, donor, paste(pixels, mask, pictures[donor, fill].astype(np.float32))
+                    yield arm, fill, donor, cut.onto(pictures[donor, fill])
     if choice.wants(GROWN_OTHER):
         most = min(donors, SECOND_FILL_DONORS)
-        yield from _on_grown_holes(dataset, position, loaded, todo, backgrounds, most, seed, choice)
+        yield from _on_grown_holes(dataset, position, cut, todo, backgrounds, most, seed, choice)
     following = next_donor(todo.donors, sample.label, sample.image_id, seed)
     first = ways[0][0]
     if choice.wants(NEXT) and following is not None and (following, first) in pictures:
-        yield NEXT, first, following, paste(pixels, mask, pictures[following, first].astype(np.float32))
+        yield NEXT, first, following, cut.onto(pictures[following, first])
     if choice.wants(SCENE, NO_FILL):
         for scene in _scenes_of_no_class(todo, sample.image_id, donors, seed):
-            yield SCENE, NO_FILL, scene, paste(pixels, mask, pictures[scene, NO_FILL].astype(np.float32))
+            yield SCENE, NO_FILL, scene, cut.onto(pictures[scene, NO_FILL])
     for fill in (fill for fill in FILLS if choice.wants(BACKGROUND, fill)):
         emptied = pictures.get((position, fill))
-        removed = background_only(pixels, mask, fill) if emptied is None else emptied.astype(np.float32)
+        removed = FILLS[fill](pixels, holes) if emptied is None else emptied.astype(np.float32)
         yield BACKGROUND, fill, -1, removed
-    for backdrop in (backdrop for backdrop in BACKDROPS if choice.wants(FOREGROUND, backdrop)):
-        yield FOREGROUND, backdrop, -1, foreground_only(pixels, mask, backdrop)
+    for backdrop, behind in BACKDROPS.items():
+        if choice.wants(FOREGROUND, backdrop):
+            yield FOREGROUND, backdrop, -1, cut.onto(behind(pixels, mask))
     if choice.wants(NOISY_OBJECT, ""):  # both draw from one stream
         rng = stream(seed, sample.image_id, "noise")
         yield NOISY_OBJECT, "", -1, with_noise(pixels, mask, rng, on_object=True)
         yield NOISY_BACKGROUND, "", -1, with_noise(pixels, mask, rng, on_object=False)
     if choice.wants(CONTROL, FIRST_FILL, SECOND_FILL):
-        holes = hole(mask)
         beside = elsewhere(holes, holes, stream(seed, sample.image_id, "control"), CONTROL_SCALES)
         if beside is not None:
             for fill in (fill for fill in (FIRST_FILL, SECOND_FILL) if choice.wants(CONTROL, fill)):
@@ -312,7 +326,7 @@ def _composites(
 def _on_grown_holes(
     dataset: Dataset,
     position: int,
-    loaded: Loaded,
+    cut: Cutout,
     todo: Plan,
     backgrounds: Backgrounds,
     donors: int,
@@ -320,8 +334,6 @@ def _on_grown_holes(
     choice: Choice,
 ) -> Iterator[tuple[str, str, int, Pixels]]:
     """The object on backgrounds with grown holes, as many of its own class as of other classes; none without both."""
-    if loaded.pixels is None or loaded.mask is None:
-        return
     sample = dataset.samples[position]
     lent = {label: [each for each in lent if each in backgrounds.grown] for label, lent in todo.donors.items()}
     same, other = choose_donors(lent, sample.label, position, sample.image_id, donors, seed, todo.groups)
@@ -330,8 +342,7 @@ def _on_grown_holes(
         return
     for arm, chosen in ((GROWN_SAME, same), (GROWN_OTHER, other)):
         for donor in chosen[:most] if choice.wants(arm) else ():
-            background = backgrounds.grown[donor].astype(np.float32)
-            yield arm, FIRST_FILL, donor, paste(loaded.pixels, loaded.mask, background)
+            yield arm, FIRST_FILL, donor, cut.onto(backgrounds.grown[donor])
 
 
 def _scenes_of_no_class(todo: Plan, image_id: str, donors: int, seed: int) -> list[int]:

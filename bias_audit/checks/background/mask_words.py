@@ -5,7 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from bias_audit.checks.outcomes import GROWN_SHARE, as_float, number, pull_in_doubt
+from bias_audit.checks.outcomes import (
+    GROWN_SHARE,
+    as_float,
+    gap_of_minority,
+    near_parts_in_doubt,
+    number,
+    pull_in_doubt,
+)
 from bias_audit.run.quantities import beside_bound, interval, quantity
 
 if TYPE_CHECKING:
@@ -20,6 +27,8 @@ def missed(row: ClassRow, bounds: Thresholds) -> str:
         row: the class's row of the class table; it holds by `outcomes.masks_in_doubt`.
         bounds: thresholds of the rules.
     """
+    if not near_parts_in_doubt(row, bounds):
+        return _of_a_minority(row)
     gap, grown = as_float(row["background_gap"]), as_float(row["background_gap_grown_holes"])
     units = int(as_float(row["n_clusters_grown_holes"], 0))
     if units < bounds.min_photos or not math.isfinite(grown):
@@ -43,17 +52,38 @@ def missed(row: ClassRow, bounds: Thresholds) -> str:
     )
 
 
+def _of_a_minority(row: ClassRow) -> str:
+    """Sentences on a gap, or a pull, that a minority of the backgrounds makes (`outcomes.minority_in_doubt`)."""
+    gap, rest = as_float(row["background_gap"]), as_float(row["background_gap_without_strongest"])
+    without = "without the third of the backgrounds that look most like their class once the object is removed"
+    look = "look at the emptied photos: an object that no mask covers, a second one for instance, could make it."
+    if not math.isfinite(rest):
+        return f"Masks in doubt: {without}, no photos are left to show that a gap of {quantity(gap, 'points')} stays."
+    if not gap_of_minority(row):
+        pull, left = as_float(row["attract"]), as_float(row["attract_without_strongest"])
+        return (
+            f"Masks in doubt: {without}, the class pulls other objects by {quantity(left, 'points')} instead of "
+            f"{quantity(pull, 'points')}. The pull comes from a minority of the backgrounds; {look}"
+        )
+    remaining = interval(rest, number(row["without_strongest_low"]), number(row["without_strongest_high"]), "points")
+    return (
+        f"Masks in doubt: {without}, the gap is {remaining} instead of {quantity(gap, 'points')}. It comes from a "
+        f"minority of the backgrounds; {look}"
+    )
+
+
 def near(row: ClassRow, bounds: Thresholds) -> str:
-    """What of the grown holes of a finding lies close to a bound, in words; "" where nothing does.
+    """Gaps of a finding that lie close to where the masks come into doubt, in words; "" where none does.
 
     Args:
         row: the class's row of the class table.
         bounds: thresholds of the rules.
     """
-    grown, least = as_float(row["background_gap_grown_holes"]), GROWN_SHARE * as_float(row["background_gap"], 0)
-    if abs(grown - least) < bounds.near:
-        return (
-            f"a gap of {beside_bound(grown, least, 'points')} with grown holes; below {quantity(least, 'points')} the "
-            "masks are in doubt"
-        )
-    return ""
+    least = GROWN_SHARE * as_float(row["background_gap"], 0)
+    measured = (
+        ("background_gap_grown_holes", "with grown holes"),
+        ("background_gap_without_strongest", "without the strongest backgrounds"),
+    )
+    close = [(as_float(row[column]), where) for column, where in measured]
+    said = [f"{beside_bound(gap, least, 'points')} {where}" for gap, where in close if abs(gap - least) < bounds.near]
+    return f"a gap of {' and '.join(said)}; below {quantity(least, 'points')} the masks are in doubt" if said else ""

@@ -119,7 +119,9 @@ def make_composites(context: Context) -> Interventions:
     # Every photo that can be read has composites: one without has changed since the audit pass.
     status = [CHANGED if each == DONE and i not in made_of else each for i, each in enumerate(status)]
     together = _together(made, dataset.class_names, pd.DataFrame())
-    photos = intervention_columns(records, status, together.composites, dataset.class_names, blank, together.screened)
+    untested = [position for position, each in enumerate(status) if each == SCREENED]  # of some, what they lend is made
+    tested = together.composites[~together.composites["photo"].isin(untested)]
+    photos = intervention_columns(records, status, tested, dataset.class_names, blank, together.screened)
     found = () if scenes is None else scenes.records
     return dataclasses.replace(together, photos=photos, scenes=found)
 

@@ -55,7 +55,8 @@ NEEDS: Mapping[str, frozenset[Kind]] = {
     **_of(
         _EMPTIED,
         "background_only_predicted background_only_probability background_only_accuracy background_only_low "
-        "background_only_high rests_on_background n_rests_on_background flagged_share",
+        "background_only_high rests_on_background n_rests_on_background flagged_share "
+        "background_gap_without_strongest without_strongest_low without_strongest_high n_without_strongest",
     ),
     **_of(
         _EMPTIED_SECOND,
@@ -96,7 +97,12 @@ OTHERS_NEED: Mapping[str, frozenset[Kind]] = {
         _NEUTRAL,
         "attract attract_low attract_high p_attract p_attract_fdr pulls_most largest_pull p_largest_pull_fdr",
     ),
-    **_of(_EMPTIED, "background_only_elsewhere"),
+    **_of(
+        _EMPTIED,
+        "background_only_elsewhere background_gap_without_strongest without_strongest_low without_strongest_high "
+        "n_without_strongest",
+    ),
+    **_of(_EMPTIED | _NEUTRAL, "attract_without_strongest attract_without_strongest_low"),
     **_of(_EMPTIED_SECOND, "background_only_elsewhere_second_fill"),
     **_of(_NEUTRAL | {(arms.GROWN_OTHER, FIRST_FILL)}, "attract_grown_holes attract_grown_holes_low"),
     **_of(_LENT, "cue_lent_effect cue_lent_low cue_lent_high n_cue_lent p_cue_lent p_cue_lent_fdr"),

@@ -82,12 +82,15 @@ def composites_of(shard: Shard) -> list[Composite]:
 def joined(first: Shard, second: Shard | None) -> OfClass:
     """What both shards of a class hold together, in the order in which an audit without stages makes it.
 
+    Photos that were not tested themselves, and of which only what they lend was made ("lent"), come last.
+
     A photo of which the second shard lacks everything has changed in between: without it, as if it had been before.
     """
     made, more = composites_of(first), composites_of(second) if second else []
     invalid = sorted({*first.get("invalid", ()), *(second.get("invalid", ()) if second else ())})
     place = {photo: number for number, photo in enumerate(dict.fromkeys(each.photo for each in made))}
     if second is not None:
+        place |= {photo: len(place) + number for number, photo in enumerate(second.get("lent", ()))}
         there = {each.photo for each in more} - set(invalid)
         both = (each for each in (*made, *more) if each.photo in there and each.photo in place)
         made = sorted(both, key=lambda composite: place[composite.photo])  # stable: the first stage comes first

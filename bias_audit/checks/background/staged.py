@@ -183,9 +183,14 @@ def left_out(work: Work, label: int, made: OfClass) -> tuple[int, ...]:
     if made.screening.code != STOPPED:
         return ()
     positions = work.todo.photos[label]
-    pasted = {composite.photo for composite in made.composites} | set(made.invalid)
+    pasted = {each.photo for each in made.composites if each.arm == SAME} | set(made.invalid)
     seen = max((place for place, position in enumerate(positions) if position in pasted), default=-1) + 1
     return positions[next(end for end in block_ends(len(positions)) if end >= seen) :]
+
+
+def _not_pasted(work: Work, label: int, first: Shard) -> tuple[int, ...]:
+    """Positions of the photos of a class that its first shard left out, since the class was given up before."""
+    return left_out(work, label, shards.joined(first, None))
 
 
 def _screened(
@@ -233,8 +238,11 @@ def _second_stage(
     if work.todo.unfilled:  # without a hole there is no second fill that could show anything
         read_of_others -= {(BACKGROUND, SECOND_FILL)}
     borrowed = Choice(read_of_others - first.kinds, lenders=frozenset(suspected))
+    emptied_alone = Choice(frozenset({(BACKGROUND, FIRST_FILL)}))
     choices = {label: all_else if label in suspected else borrowed for label in seen}
     photos = {label: tuple(dict.fromkeys(row["photo"] for row in shard["composites"])) for label, shard in seen.items()}
+    # Backgrounds that suspected classes got are compared by what the model sees in them (`strongest`).
+    lent = {label: _not_pasted(work, label, shard) for label, shard in seen.items()}
     there = {label: shards.read_second(run, label) for label in seen}
     if None in there.values():
         _prepare(work, ready, all_else)
@@ -242,6 +250,7 @@ def _second_stage(
         count_composites(replace(work.todo, photos={label: photos[label]}), work.context.config.donors, choice)
         for label, choice in choices.items()
     )
+    total += sum(map(len, lent.values()))
     further: dict[int, Shard] = {}
     with progress.stage("Interventions of suspected classes", total, "composites") as advance:
         for label, choice in choices.items():
@@ -251,7 +260,12 @@ def _second_stage(
                 for part in _predicted(work, ready, label, choice, kept, photos[label]):
                     made.extend(part)
                     advance(len(part))
-                shard = shards.shard_of(made, full=label in suspected, kinds=sorted(choice.kinds))
+                for part in _predicted(work, ready, label, emptied_alone, kept, lent[label]) if lent[label] else ():
+                    made.extend(part)
+                    advance(len(part))
+                shard = shards.shard_of(
+                    made, full=label in suspected, kinds=sorted(choice.kinds), lent=list(lent[label])
+                )
                 if label in suspected:
                     whole = shards.joined(seen[label], shard).composites
                     shard |= _shown(work, ready, label, whole, kept)

@@ -26,7 +26,9 @@ from bias_audit.checks.background.pulls import (
     largest_pulls,
 )
 from bias_audit.checks.background.shown import Example
+from bias_audit.checks.background.strongest import gap_without_strongest, without_strongest
 from bias_audit.checks.base import Photos
+from bias_audit.checks.levels import class_levels
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.checks.reasons import SHORT, STOPPED
 from bias_audit.checks.within_class import outlier_p_within, robust_z_within
@@ -99,6 +101,8 @@ def of_classes(
     codes = _codes(photos)
     compared, pull = _pulls(composites, photos, arms.OTHER, draws)
     _, grown = _pulls(composites, photos, arms.GROWN_OTHER, draws)
+    rest = without_strongest(composites)
+    weaker = None if rest is None else _pulls(rest, photos, arms.OTHER, draws)[1]
     matrix = gap_matrix(compared, photos.class_names, seed=photos.seed, groups=codes)
     largest = largest_pulls(matrix, rate=photos.thresholds.fdr)
     missing = missing_of_classes(photos.class_names, screened)
@@ -118,6 +122,10 @@ def of_classes(
         row["attract"], row["p_attract"] = pull.attract[index], pull.p[index]
         row["attract_low"], row["attract_high"] = pull.low[index], pull.high[index]
         row["attract_grown_holes"], row["attract_grown_holes_low"] = grown.attract[index], grown.low[index]
+        row.update(gap_without_strongest(rest, index, codes))
+        if weaker is not None:
+            row["attract_without_strongest"] = weaker.attract[index]
+            row["attract_without_strongest_low"] = weaker.low[index]
         row.update(largest.get(name, {}))
         for fill in ("", "_second_fill"):
             row[f"background_only_elsewhere{fill}"] = background_only_elsewhere(images, name, fill, min_photos=least)
@@ -177,5 +185,5 @@ def to_show(examples: Mapping[str, list[Example]], outcomes: Sequence[RuleOutcom
         examples: class name -> its example composites.
         outcomes: outcomes of all rules.
     """
-    flagged = {outcome.subject for outcome in outcomes if outcome.found}
+    flagged = class_levels([outcome for outcome in outcomes if outcome.found])
     return {name: rows for name, rows in examples.items() if name in flagged} or dict(list(examples.items())[:2])

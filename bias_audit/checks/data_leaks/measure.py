@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any
@@ -29,6 +28,7 @@ from bias_audit.data.geometry import fit_image
 from bias_audit.data.locations import Location, stamp
 from bias_audit.data.masks import BACKGROUND
 from bias_audit.data.sources.loose import pictures_at
+from bias_audit.limits.ahead import made_ahead
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
 from bias_audit.run.progress import Progress
@@ -198,7 +198,12 @@ def _look(dataset: Dataset, chosen: Sequence[int], geometry: Geometry, advance: 
     samples = [dataset.samples[position] for position in chosen]
     looked = _Seen({}, {}, [], [])
 
-    def one(sample: Sample, loaded: Loaded) -> tuple[Any, Any, bool, dict[str, Value]]:
+    def photos() -> Iterator[tuple[Sample, Loaded]]:
+        for at, group in load_in_order(samples, geometry, 16):
+            yield from zip(samples[at : at + 16], group, strict=True)
+
+    def one(photo: tuple[Sample, Loaded]) -> tuple[Any, Any, bool, dict[str, Value]]:
+        sample, loaded = photo
         columns = {name: _plain(sample.columns.get(name)) for name in dataset.columns}
         if loaded.pixels is None or loaded.mask is None:
             return None, None, False, columns
@@ -210,14 +215,12 @@ def _look(dataset: Dataset, chosen: Sequence[int], geometry: Geometry, advance: 
         whole = background_features(loaded.pixels, np.full_like(mask, BACKGROUND))
         return ground, whole, not known and loaded.mask_kind != "estimated", properties
 
-    with ThreadPoolExecutor(2) as pool:
-        for at, group in load_in_order(samples, geometry, 16):
-            for offset, (ground, whole, guess, properties) in enumerate(pool.map(one, samples[at : at + 16], group)):
-                if ground is not None and whole is not None:
-                    looked.background[at + offset], looked.whole[at + offset] = ground, whole
-                    looked.estimated.append(guess)
-                looked.properties.append(properties)
-            advance(len(group))
+    for place, (ground, whole, guess, properties) in enumerate(made_ahead(one, photos())):
+        if ground is not None and whole is not None:
+            looked.background[place], looked.whole[place] = ground, whole
+            looked.estimated.append(guess)
+        looked.properties.append(properties)
+        advance(1)
     return looked
 
 
@@ -240,8 +243,8 @@ def _trained(
         return None if fitted is None else perceptual_hash(fitted)
 
     found = []
-    with progress.stage("Training pictures", len(pictures), "images") as advance, ThreadPoolExecutor(2) as pool:
-        for name, digest in zip(pictures, pool.map(hashed, pictures.values()), strict=True):
+    with progress.stage("Training pictures", len(pictures), "images") as advance:
+        for name, digest in zip(pictures, made_ahead(hashed, pictures.values()), strict=True):
             label = name.split("/")[0] if "/" in name else ""
             known = label if label in dataset.class_names else ""
             unreadable = "yes" if digest is None else ""

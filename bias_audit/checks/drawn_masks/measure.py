@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.checks.base import Context, Measured
-from bias_audit.data.batches import Geometry, load_in_order
+from bias_audit.data.batches import Geometry, Loaded, load_in_order
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.grabcut import cut, working_size
 from bias_audit.data.masks import BACKGROUND, FOREGROUND, VOID
 from bias_audit.data.sampling import LOADED_AT_ONCE, spread
 from bias_audit.interventions.donors import MAX_AREA, MIN_AREA
 from bias_audit.interventions.edits import Mask, Pixels, grown, hole
+from bias_audit.limits.ahead import made_ahead
 from bias_audit.run.folder import Run
 from bias_audit.run.statuses import OK
 
@@ -91,14 +92,11 @@ def look_around(
     chosen = spread(masked, MOST, seed, codes)
     samples = [masked.samples[position] for position in chosen]
     seen: list[tuple[int, float]] = []
-    for start, group in load_in_order(samples, geometry, LOADED_AT_ONCE):
-        for place, loaded in enumerate(group, start):
-            if loaded.pixels is None or loaded.mask is None or loaded.mask_status != OK:
-                continue
-            share = missed_share(loaded.pixels, loaded.mask)
-            if share is not None:
-                seen.append((place, share))
-        advance(len(group))
+    photos = (loaded for _, group in load_in_order(samples, geometry, LOADED_AT_ONCE) for loaded in group)
+    for place, share in enumerate(made_ahead(_missed_of, photos)):
+        if share is not None:
+            seen.append((place, share))
+        advance(1)
     missed = Missed(
         tuple(samples[place].image_id for place, _ in seen),
         tuple(share for _, share in seen),
@@ -106,6 +104,12 @@ def look_around(
     )
     run.write_json(STORED, dataclasses.asdict(missed))
     return missed
+
+
+def _missed_of(loaded: Loaded) -> float | None:
+    if loaded.pixels is None or loaded.mask is None or loaded.mask_status != OK:
+        return None
+    return missed_share(loaded.pixels, loaded.mask)
 
 
 def missed_share(pixels: Pixels, mask: Mask) -> float | None:

@@ -18,6 +18,7 @@ from bias_audit.data.dataset import Dataset
 from bias_audit.data.geometry import area_weights
 from bias_audit.data.masks import FOREGROUND
 from bias_audit.heatmaps.methods import Explainer
+from bias_audit.limits.ahead import made_ahead
 from bias_audit.models.base import NO_CLASS
 
 Array = NDArray[np.float32]
@@ -117,7 +118,7 @@ def collect(
         values, gradients = values[finite], gradients[finite]
         masked = np.array([group[i].drawn for i in usable])
         given = [mask for i in usable if (mask := group[i].mask) is not None]
-        masks = np.stack([m if known else estimated(p) for m, p, known in zip(given, pixels, masked, strict=True)])
+        masks = np.stack(list(made_ahead(_mask_of, zip(given, pixels, masked, strict=True))))
         grid = values.shape[1:3]
         maps = np.stack([_at_grid(heats[positions[at + i]], grid) for i in usable])
         objects = _cell_means((masks == FOREGROUND).astype(np.float32), grid)
@@ -140,6 +141,12 @@ def collect(
     spots = Spots(image, row, column, np.concatenate([each.share for each in found]), found[0].grid)
     labels = np.array([dataset.samples[position].label for position in joined["positions"]], np.intp)
     return Seen(**joined, labels=labels, spots=spots)
+
+
+def _mask_of(photo: tuple[NDArray[np.uint8], Array, bool]) -> NDArray[np.uint8]:
+    """The mask of a photo (mask, pixels, whether somebody drew the mask); an estimate where nobody did."""
+    mask, pixels, known = photo
+    return mask if known else estimated(pixels)
 
 
 def _looked_at(explainer: Explainer, pixels: Array, heats: Sequence[Array]) -> tuple[Array, Array, NDArray[np.intp]]:

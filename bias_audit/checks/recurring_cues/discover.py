@@ -44,7 +44,12 @@ TOO_FEW = "not enough images with room for a control"
 FEW_GROUPS = f"fewer than {stats.ENOUGH_GROUPS} groups of images with room for a control"
 PROVED = "ok"
 
-CODES = {PROVED: reasons.OK, TOO_FEW: reasons.TOO_FEW, FEW_GROUPS: reasons.TOO_FEW_GROUPS}
+CODES = {
+    PROVED: reasons.OK,
+    TOO_FEW: reasons.TOO_FEW,
+    FEW_GROUPS: reasons.TOO_FEW_GROUPS,
+    NOT_TIED: reasons.NOT_TIED,
+}
 """Status of a cue -> the same as a code of `checks.reasons`; the others are NOT_TESTED."""
 
 ASSOCIATION_P = 0.05

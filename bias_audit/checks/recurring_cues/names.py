@@ -30,6 +30,9 @@ JUDGEMENTS = (ARTEFACT, LEGITIMATE)
 TYPICAL = 50
 """Largest number of spots that an entry keeps, the most typical ones of its cluster."""
 
+MOST_NAMED = 12
+"""Largest number of cues that are named where one is asked for that is not there."""
+
 SAME = 0.5
 """Smallest share of an entry's spots that a cluster must have to count as the same cue."""
 
@@ -57,6 +60,25 @@ def read_names(file: Path) -> list[dict[str, Any]]:
     return entries
 
 
+def called(titles: Mapping[str, str], asked: str) -> str:
+    """The id of the cue that a user means.
+
+    Args:
+        titles: id of each recurring cue of a run -> its title (`run.cue_titles`).
+        asked: a title, or an id.
+
+    Raises:
+        ConfigError: the run has no such cue.
+    """
+    found = next((one for one, title in titles.items() if title == asked), asked)
+    if found not in titles:
+        known = ", ".join(repr(title) for title in list(titles.values())[:MOST_NAMED])
+        more = f" and {len(titles) - MOST_NAMED} more, see the report" if len(titles) > MOST_NAMED else ""
+        hint = f"Its cues: {known}{more}." if titles else "No recurring cue was found in it."
+        raise ConfigError(f"the run has no cue {asked!r}", hint)
+    return found
+
+
 def name_cue(
     spots: pd.DataFrame, cluster_id: str, name: str, judgement: str, file: Path, *, reviewer: str = ""
 ) -> dict[str, Any]:
@@ -64,7 +86,7 @@ def name_cue(
 
     Args:
         spots: table `cluster_spots` of the run.
-        cluster_id: id of a cluster of that run.
+        cluster_id: id of a cluster of that run, see `called`.
         name: the reviewer's name for the cue.
         judgement: one of JUDGEMENTS, or "" for none.
         file: the file of names.
@@ -74,18 +96,18 @@ def name_cue(
         the new entry.
 
     Raises:
-        ConfigError: the run has no such cluster, the name is empty, the judgement is unknown, or the file is damaged.
+        ConfigError: the run has no spots of the cluster, the name is empty, the judgement is unknown, or the file is
+            damaged.
         ResultError: the file cannot be written.
     """
     own = spots[spots["cluster_id"] == cluster_id].sort_values("rank").head(TYPICAL)
     if own.empty:
-        known = ", ".join(dict.fromkeys(spots["cluster_id"])) or "none"
-        raise ConfigError(f"the run has no cluster {cluster_id!r}", f"Clusters: {known}.")
+        raise ConfigError(f"the run does not say where the cue {cluster_id!r} was seen", "Audit the data again.")
     name = visible(name)
     if not name:
         raise ConfigError("a name must not be empty")
     if judgement and judgement not in JUDGEMENTS:
-        raise ConfigError(f"a cluster is judged {' or '.join(JUDGEMENTS)}, got {judgement!r}")
+        raise ConfigError(f"a cue is judged {' or '.join(JUDGEMENTS)}, got {judgement!r}")
     spots_kept: list[dict[str, Any]] = [
         {str(key): value for key, value in spot.items()}
         for spot in own[["image_id", "x", "y", "width", "height"]].to_dict("records")

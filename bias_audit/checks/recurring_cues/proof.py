@@ -9,7 +9,7 @@ to lie beside a spot; for a region that is drawn on one photo it comes from othe
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -21,7 +21,7 @@ from bias_audit.checks.examples import in_proportion
 from bias_audit.checks.recurring_cues.collect import Seen
 from bias_audit.checks.recurring_cues.lending import dealt
 from bias_audit.config import FIRST_FILL
-from bias_audit.data.batches import Geometry, load_in_order
+from bias_audit.data.batches import Geometry, Loaded, load_in_order
 from bias_audit.data.central_object import estimated
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.masks import BACKGROUND
@@ -45,6 +45,7 @@ from bias_audit.interventions.erase_and_paste import (
     of_weaker_fill,
     turned_rate,
 )
+from bias_audit.limits.ahead import made_ahead
 
 Indices = NDArray[np.intp]
 
@@ -180,11 +181,15 @@ def prove(
     chosen = sorted({host for pairs in onto.values() for host in pairs})
     hosts = {image: (pixels, mask) for image, pixels, mask in _pictures(dataset, seen, chosen, geometry)}
     asked: Asked[Change] = Asked(predict, tied, batch)
-    for image, pixels, mask in _pictures(dataset, seen, lenders, geometry):
-        for host, arm, changed in _composites(
-            seen, image, of_image[image], pixels, mask, onto[image], hosts, seed, off_object=off_object
-        ):
-            asked.ask((image, host, arm), changed, keep=arm in KEPT)
+
+    def changed(lender: tuple[int, Pixels, Mask]) -> tuple[int, list[tuple[int, str, Pixels]]]:
+        image, pixels, mask = lender
+        made = _composites(seen, image, of_image[image], pixels, mask, onto[image], hosts, seed, off_object=off_object)
+        return image, made
+
+    for image, made in made_ahead(changed, _pictures(dataset, seen, lenders, geometry)):
+        for host, arm, picture in made:
+            asked.ask((image, host, arm), picture, keep=arm in KEPT)
     asked.finish()
     said = {change: answers[-1] for change, answers in asked.answers.items()}
     # NaN is no answer: without it goes what it is compared with, on this host, or all of this photo.
@@ -295,17 +300,21 @@ def _attended(seen: Seen, image: int, shape: tuple[int, ...]) -> Mask:
 
 def _pictures(
     dataset: Dataset, seen: Seen, images: Sequence[int], geometry: Geometry
-) -> list[tuple[int, Pixels, Mask]]:
+) -> Iterator[tuple[int, Pixels, Mask]]:
     """(image, pixels, mask or its estimate) of the images that can still be read."""
-    found = []
     samples = [dataset.samples[int(seen.positions[image])] for image in images]
-    for at, group in load_in_order(samples, geometry, 8):
-        for offset, loaded in enumerate(group):
-            if loaded.pixels is not None and loaded.mask is not None:
-                found.append(
-                    (images[at + offset], loaded.pixels, loaded.mask if loaded.drawn else estimated(loaded.pixels))
-                )
-    return found
+
+    def photos() -> Iterator[tuple[int, Loaded]]:
+        for at, group in load_in_order(samples, geometry, 8):
+            yield from zip(images[at : at + 8], group, strict=True)
+
+    def masked(photo: tuple[int, Loaded]) -> tuple[int, Pixels, Mask] | None:
+        image, loaded = photo
+        if loaded.pixels is None or loaded.mask is None:
+            return None
+        return image, loaded.pixels, loaded.mask if loaded.drawn else estimated(loaded.pixels)
+
+    return (found for found in made_ahead(masked, photos()) if found is not None)
 
 
 def _proof(

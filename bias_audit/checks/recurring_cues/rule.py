@@ -13,7 +13,9 @@ from bias_audit.checks.outcomes import (
     answered,
     as_float,
     cue_proven,
+    gap_of_minority,
     masks_in_doubt,
+    near_parts_in_doubt,
     not_applicable,
     not_excluded,
     number,
@@ -21,7 +23,14 @@ from bias_audit.checks.outcomes import (
     small_effect,
     visible,
 )
-from bias_audit.checks.reasons import MASKS_IN_DOUBT, NOT_MEASURED, NOT_TESTED, NOTHING_RECURS, TOO_FEW_GROUPS
+from bias_audit.checks.reasons import (
+    MASKS_IN_DOUBT,
+    NOT_MEASURED,
+    NOT_TESTED,
+    NOT_TIED,
+    NOTHING_RECURS,
+    TOO_FEW_GROUPS,
+)
 from bias_audit.config import Thresholds
 from bias_audit.run.cue_titles import cue_titles
 from bias_audit.run.quantities import interval, quantity
@@ -65,7 +74,7 @@ def recurring_cue(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     if clusters.empty:
         reason = "the model looks at nothing in enough images to call it recurring."
         return [not_applicable(rule, "dataset", "", f"No recurring cue: {reason}", NOTHING_RECURS)]
-    tied = int((clusters["proof_status"] != "not tied to a class").sum())
+    tied = int((clusters["proof_status_code"] != NOT_TIED).sum())
     sentence = (
         f"{len(clusters)} recurring cues were found; {tied} go with a class, {len(tested)} were erased and pasted. "
         "None that lies off the object was shown to move the prediction."
@@ -155,10 +164,7 @@ def _outcome(rule: Rule, name: str, row: pd.Series, title: str, evidence: Eviden
         f"Tested on {_photos(row)}.{small}{outline}{verdict}"
     )
     if doubted:
-        sentence += (
-            f" Masks in doubt: the background gap of {row['class_name']}, or its pull, does not hold with larger holes "
-            "in the backgrounds, so this may be a part of the object that the masks miss."
-        )
+        sentence += f" {_why_doubted(str(row['class_name']), evidence)}"
     return answered(
         rule,
         "cluster",
@@ -184,13 +190,38 @@ def _outcome(rule: Rule, name: str, row: pd.Series, title: str, evidence: Eviden
 
 
 def _may_be_missed(name: str, evidence: Evidence) -> bool:
-    """Whether the masks of a class are in doubt: its gap counts, and what they missed of the objects may have made it.
+    """Whether a cue of a class may be what the masks missed, which lies off the mask in many photos, as a cue does.
 
-    Such a part lies off the mask in photo after photo, as a cue does. Without a gap that counts nothing tells them
-    apart.
+    So it may where the gap of the class counts and its masks are in doubt. Where the gap does not count, the other
+    classes tell: in doubt are all masks if a minority of the backgrounds makes the gap of any class. Without a gap that
+    counts in any class nothing tells them apart.
     """
-    row = dict(evidence.rows()).get(name)
-    return row is not None and relies(row, evidence.thresholds) and masks_in_doubt(row, evidence.thresholds)
+    rows, bounds = dict(evidence.rows()), evidence.thresholds
+    if name in rows and relies(rows[name], bounds):
+        return masks_in_doubt(rows[name], bounds)
+    return bool(_of_minorities(evidence))
+
+
+def _of_minorities(evidence: Evidence) -> list[str]:
+    """Names of the classes whose gap counts, and is made by a minority of the backgrounds."""
+    bounds = evidence.thresholds
+    return [name for name, row in evidence.rows() if relies(row, bounds) and gap_of_minority(row)]
+
+
+def _why_doubted(name: str, evidence: Evidence) -> str:
+    """Sentence on what may have been missed, for a class by `_may_be_missed`."""
+    rows, bounds = dict(evidence.rows()), evidence.thresholds
+    own = name in rows and relies(rows[name], bounds)
+    if own and near_parts_in_doubt(rows[name], bounds):
+        return (
+            f"Masks in doubt: the background gap of {name}, or its pull, does not hold with larger holes in the "
+            "backgrounds, so this may be a part of the object that the masks miss."
+        )
+    whose = f"the background gap of {name}, or its pull," if own else f"the gap of {_of_minorities(evidence)[0]}"
+    return (
+        f"Masks in doubt: {whose} comes from a minority of the backgrounds, so this may be an object that no mask "
+        "covers, a second one for instance."
+    )
 
 
 def _photos(row: pd.Series) -> str:

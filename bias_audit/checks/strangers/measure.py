@@ -22,9 +22,10 @@ from bias_audit.data.addresses import Url
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.data.sources.loose import pictures_at
-from bias_audit.heatmaps.attention import EXPLAINED, encode_maps, explained_instead, records_of
+from bias_audit.heatmaps.attention import explained_instead, records_of
 from bias_audit.heatmaps.localization import MASKLESS, localize
 from bias_audit.heatmaps.methods import Explainer
+from bias_audit.heatmaps.photo_records import EXPLAINED, encode_maps
 from bias_audit.heatmaps.unlabelled import Look, look
 from bias_audit.report.pictures import make_pictures
 from bias_audit.run.folder import Run

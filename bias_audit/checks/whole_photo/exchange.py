@@ -7,11 +7,14 @@ function and one line in PROPERTIES.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from bias_audit.interventions.edits import in_channels
 
 Pixels = NDArray[np.float32]
 Probe = Callable[[Pixels, Pixels], Pixels]
@@ -39,11 +42,14 @@ def colour(pixels: Pixels, donor: Pixels) -> Pixels:
 
     See Reinhard et al. 2001, IEEE CG&A 21(5), 34-41.
     """
-    chroma = pixels - _luma(pixels)[..., None]
-    own, other = _outer(chroma), _outer(donor - _luma(donor)[..., None])
+    channels = pixels.shape[2]
+    luma = in_channels(_luma(pixels), channels)
+    chroma = pixels - luma
+    own, other = _outer(chroma), _outer(donor - in_channels(_luma(donor), channels))
     middle, target = own.mean(axis=0), other.mean(axis=0)
     gain = _gain(float(np.linalg.norm(own - middle)), float(np.linalg.norm(other - target)))
-    return _clipped(_luma(pixels)[..., None] + (chroma - middle) * gain + target)
+    middle, target = (np.tile(each, (pixels.shape[1], 1)) for each in (middle, target))  # a row of pixels
+    return _clipped(luma + (chroma - middle) * gain + target)
 
 
 def brightness(pixels: Pixels, donor: Pixels) -> Pixels:
@@ -58,13 +64,14 @@ def brightness(pixels: Pixels, donor: Pixels) -> Pixels:
 def sharpness(pixels: Pixels, donor: Pixels) -> Pixels:
     """The photo with the donor's power of fine luminance detail, per frequency band: blur, sharpening, noise."""
     own = _luma(pixels)
-    waves, frequency = _waves(own)
-    powers = _band_powers(waves, frequency), _band_powers(*_waves(_luma(donor)))
+    waves = _waves(own)
+    powers = _band_powers(waves), _band_powers(_waves(_luma(donor)))
     gains = np.clip(np.sqrt(powers[1] / np.maximum(powers[0], 1e-6)), 0, MOST_GAIN)
     # The coarse stays as it is; from its edge the gain is interpolated between the middles of the bands.
+    frequency = _frequency((waves.shape[0], waves.shape[1]))
     gain = np.interp(frequency, np.r_[COARSE, _middles()], np.r_[1.0, gains]).astype(np.float32)
     changed = cv2.idct(waves * gain)[: own.shape[0], : own.shape[1]]
-    return _clipped(pixels + (changed - own)[..., None])
+    return _clipped(pixels + in_channels(changed - own, pixels.shape[2]))
 
 
 def border(pixels: Pixels, donor: Pixels) -> Pixels:
@@ -85,10 +92,17 @@ def properties_for(channels: int) -> tuple[str, ...]:
 
 def _outer(values: Pixels) -> Pixels:
     """Pixels of the outer frame, (H, W, ...) -> (P, ...); there the object's own colour hardly counts."""
-    wide = max(1, round(OUTER * min(values.shape[:2])))
-    inside = np.zeros(values.shape[:2], bool)
+    height, width, *channels = values.shape
+    return values.reshape(height * width, *channels)[_frame((height, width))]
+
+
+@functools.lru_cache(maxsize=4)
+def _frame(size: tuple[int, int]) -> NDArray[np.intp]:
+    """Places of the pixels of the outer frame in a picture (H, W), row by row."""
+    wide = max(1, round(OUTER * min(size)))
+    inside = np.zeros(size, bool)
     inside[wide:-wide, wide:-wide] = True
-    return values[~inside]
+    return np.flatnonzero(~inside)
 
 
 def _gain(own: float, other: float) -> float:
@@ -100,15 +114,26 @@ def _luma(pixels: Pixels) -> Pixels:
     return np.asarray(pixels @ _LUMA if pixels.shape[2] == 3 else pixels[..., 0], np.float32)
 
 
-def _waves(luma: Pixels) -> tuple[Pixels, Pixels]:
-    """Cosine transform of a luminance, and the frequency of each coefficient in cycles per pixel.
-
-    Unlike Fourier's transform it has no seam at the frame. Odd sides are padded by one pixel.
-    """
+def _waves(luma: Pixels) -> Pixels:
+    """Cosine transform of a luminance, which has no seam at the frame. Odd sides are padded by a pixel."""
     height, width = luma.shape
     even = np.pad(luma, ((0, height % 2), (0, width % 2)), mode="edge")  # OpenCV transforms even sizes only
-    rows, columns = (np.arange(side) / (2 * side) for side in even.shape)
-    return np.asarray(cv2.dct(even), np.float32), np.hypot(rows[:, None], columns).astype(np.float32)
+    return np.asarray(cv2.dct(even), np.float32)
+
+
+@functools.lru_cache(maxsize=4)
+def _frequency(size: tuple[int, int]) -> Pixels:
+    """Frequency in cycles per pixel of each coefficient of `_waves`."""
+    rows, columns = (np.arange(side) / (2 * side) for side in size)
+    return np.hypot(rows[:, None], columns).astype(np.float32)
+
+
+@functools.lru_cache(maxsize=4)
+def _bands(size: tuple[int, int]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Places of the coefficients that lie in a band, the band of each, and the number of each band's coefficients."""
+    band = np.digitize(_frequency(size).ravel(), _edges()) - 1
+    places = np.flatnonzero((band >= 0) & (band < BANDS))
+    return places, band[places], np.bincount(band[places], minlength=BANDS)
 
 
 def _edges() -> NDArray[np.float64]:
@@ -120,11 +145,10 @@ def _middles() -> NDArray[np.float64]:
     return np.asarray((edges[1:] + edges[:-1]) / 2)
 
 
-def _band_powers(waves: Pixels, frequency: Pixels) -> NDArray[np.float64]:
-    band = np.digitize(frequency.ravel(), _edges()) - 1
-    inside = (band >= 0) & (band < BANDS)
-    power = np.bincount(band[inside], waves.ravel()[inside].astype(np.float64) ** 2, BANDS)
-    return np.asarray(power / np.maximum(np.bincount(band[inside], minlength=BANDS), 1))
+def _band_powers(waves: Pixels) -> NDArray[np.float64]:
+    places, band, counts = _bands((waves.shape[0], waves.shape[1]))
+    power = np.bincount(band, waves.ravel()[places].astype(np.float64) ** 2, BANDS)
+    return np.asarray(power / np.maximum(counts, 1))
 
 
 def _clipped(pixels: NDArray[np.floating]) -> Pixels:

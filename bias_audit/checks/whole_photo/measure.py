@@ -15,6 +15,7 @@ from bias_audit.checks.whole_photo.staged import FIELDS, Asked, Patience, in_blo
 from bias_audit.data.batches import Geometry, Pixels
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.sampling import load_bytes, readable
+from bias_audit.limits.ahead import made_ahead
 from bias_audit.models.base import NO_CLASS, Predictions
 from bias_audit.models.given import NO_MODEL
 from bias_audit.run.columns import Row
@@ -204,9 +205,12 @@ def exchanged(
         (H, W, C). Photos without a donor in one of the arms are left out.
     """
     names = properties_for(photos.shape[-1])
-    for number, photo, donor in _lent(labels, seed, groups, len(names)):
-        changed = PROPERTIES[names[number]](photos[photo].astype(np.float32), photos[donor].astype(np.float32))
-        yield number, photo, donor, changed
+
+    def changed(lent: tuple[int, int, int]) -> tuple[int, int, int, Pixels]:
+        number, photo, donor = lent
+        return *lent, PROPERTIES[names[number]](photos[photo].astype(np.float32), photos[donor].astype(np.float32))
+
+    yield from made_ahead(changed, _lent(labels, seed, groups, len(names)))
 
 
 def _lent(

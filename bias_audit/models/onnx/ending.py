@@ -89,6 +89,53 @@ def ending_of(graph: OnnxGraph, output: str) -> Ending:
     return Ending(output, final, linear, Pooled(pool.given, first, weights, rows, scale, epsilon, gains))
 
 
+@dataclass(frozen=True)
+class LinearEnding:
+    """The linear layer that makes the logits of a graph.
+
+    Attributes:
+        path: what it is called in sentences.
+        given: tensor that it gets.
+        weights: initialiser of its weights.
+        rows: whether these are (D, outputs); else (outputs, D, ...).
+        scale: factor of the weights.
+        bias: initialiser of its bias; "" = it has none.
+        bias_scale: factor of the bias.
+    """
+
+    path: str
+    given: str
+    weights: str
+    rows: bool
+    scale: float
+    bias: str
+    bias_scale: float
+
+
+def linear_ending(graph: OnnxGraph, logits: str) -> LinearEnding | str:
+    """The linear layer that makes a tensor of logits; else what stands in its place, in words."""
+    name, last = _back(graph, logits)
+    head, given = _linear_layer(graph, name, last)
+    if head is None or last is None:
+        return f"{shown('its input' if last is None else last.op)} stands at the end of the graph"
+    varying, bias = _and_constant(graph, last, "Add")
+    node = _back(graph, varying)[1] if varying else last
+    assert node is not None
+    bias_scale = 1.0
+    if len(node.inputs) > 2 and node.inputs[2]:  # of Gemm and Conv
+        if bias:
+            return "its last linear layer adds two biases"
+        bias, bias_scale = node.inputs[2], node.real("beta", 1.0) if node.op == "Gemm" else 1.0
+    weights, rows, scale = head
+    turned = graph.made_by.get(weights)  # some exporters turn the weights in the graph
+    if turned is not None and turned.op == "Transpose" and turned.integers("perm") in ([], [1, 0]):
+        weights, rows = turned.given, not rows
+    for each in filter(None, (weights, bias)):
+        if why := graph.why_not_changed(each):
+            return f"the numbers of {node.path} {why}"
+    return LinearEnding(node.path, given, weights, rows, scale, bias, bias_scale)
+
+
 def head_behind(graph: OnnxGraph, pooled: Pooled, channels: int) -> MeansHead:
     """What a graph does with the means of feature maps, with its weights as they are in it."""
     weights, norm = np.eye(channels), None

@@ -33,7 +33,7 @@ from bias_audit.models.onnx.proto import (
 )
 from bias_audit.models.onnx.safety import ALLOWED, QUANTISED
 from bias_audit.models.onnx.session import Session
-from bias_audit.models.onnx.weights import shuffled
+from bias_audit.models.onnx.weights import NUMBERS, shuffled
 from bias_audit.run.printable import printable
 
 STANDARD = ("", "ai.onnx")
@@ -148,6 +148,11 @@ class OnnxGraph:
         self.quantised = any(node.op in (*QUANTISED, *WHOLE) for node in self._nodes)
         self.notes = (DRAWS.format(drawn[0]),) if drawn else ()
 
+    @property
+    def content(self) -> bytes:
+        """The model, with all numbers in it."""
+        return bytes(self._model)
+
     def is_constant(self, name: str) -> bool:
         """Whether a tensor is the same for all images."""
         return self._cone([name]) is not None
@@ -191,6 +196,20 @@ class OnnxGraph:
                 nodes[id(node)] = node
                 waiting += [each for each in node.inputs if each]
         return [node for node in self._nodes if id(node) in nodes], list(tensors.values())
+
+    def why_not_changed(self, name: str) -> str:
+        """Why the numbers of a tensor cannot be exchanged for others, as the end of a sentence; "" where they can.
+
+        They can where the file holds them as floating point, for one operation alone.
+        """
+        tensor = self._tensors.get(name)
+        if tensor is None:
+            return "are computed from others"
+        if integer(tensor, TENSOR["type"]) not in NUMBERS:
+            return "are of a type that is not written here"
+        if sum(node.inputs.count(name) for node in self._nodes) != 1 or name in dict(self.outputs):
+            return "are used in several places of the graph"
+        return ""
 
     def shuffled(self, seed: int) -> bytes | None:
         """The model with shuffled weights; None where it has none. See `weights.shuffled`."""

@@ -19,7 +19,7 @@ from scipy import special
 from bias_audit.errors import ConfigError, ModelError
 from bias_audit.limits.watchdog import watched
 from bias_audit.models import linear_head
-from bias_audit.models.base import Activations, Array, Explanation, Predictions, Weigh, joined
+from bias_audit.models.base import Activations, Array, Explanation, LastLayer, Predictions, Weigh, joined
 from bias_audit.models.batched import Batched, predictions_of
 from bias_audit.models.function import SIDE, Source, kind_of
 from bias_audit.models.head import Arrays, asked_head, find_head, head_of, probes
@@ -127,7 +127,7 @@ class OnnxModel(Batched):
         parts = []
         for start in range(0, max(len(images), 1), self.batch_size):
             part = images[start : start + self.batch_size]
-            with watched(f"the prediction of {len(part)} images by the model", self._seconds):
+            with watched(f"the prediction of {len(part)} images by the model", self._seconds, len(part)):
                 raw, logits, _ = self._run(part)
             parts.append(self._predictions(raw, logits))
         return joined(parts)
@@ -135,7 +135,7 @@ class OnnxModel(Batched):
     def explain(self, images: Array, labels: NDArray[np.intp], weigh: Weigh) -> Explanation:
         """Predictions and heatmaps of images (n, H, W, C), n <= batch_size; see `base.Model`."""
         what = f"the explanation of {len(images)} images"
-        with watched(f"{what} by the model", self._seconds):
+        with watched(f"{what} by the model", self._seconds, len(images)):
             predictions, values, *both = self._looked(images, labels)
         with watched(f"{what} by the method", self._seconds):
             maps, labelled = (np.asarray(weigh([values], [each], np), np.float32) for each in both)
@@ -143,7 +143,7 @@ class OnnxModel(Batched):
 
     def activations(self, images: Array, labels: NDArray[np.intp]) -> Activations:
         """Activations and gradients of the explained layer for n <= batch_size images; see `base.Model`."""
-        with watched(f"the explanation of {len(images)} images by the model", self._seconds):
+        with watched(f"the explanation of {len(images)} images by the model", self._seconds, len(images)):
             predictions, *parts = self._looked(images, labels)
         return Activations(predictions, *(np.ascontiguousarray(part) for part in parts))
 
@@ -183,6 +183,12 @@ class OnnxModel(Batched):
             yield
         finally:
             self._graph, self._session, self._behind = kept
+
+    def last_layer(self) -> LastLayer:
+        """Its last linear layer; see `base.LastLayer`."""
+        from bias_audit.models.onnx.last_layer import OnnxLastLayer
+
+        return OnnxLastLayer(self, self._graph.content)
 
     # What the file is: output, input, batch, head and layer.
 

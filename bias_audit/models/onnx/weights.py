@@ -1,10 +1,13 @@
-"""Shuffles the weights of an ONNX model in a copy of its bytes: the runtime changes none."""
+"""Shuffles or exchanges the weights of an ONNX model in a copy of its bytes: the runtime changes none."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bias_audit.models.onnx.proto import (
     ATTRIBUTE,
@@ -24,6 +27,9 @@ from bias_audit.models.onnx.proto import (
 
 SIZES = {1: 4, 10: 2, 11: 8, 16: 2}
 """Type of floating-point numbers (TensorProto.DataType) -> bytes of each: float, float16, double, bfloat16."""
+
+NUMBERS = {1: "<f4", 10: "<f2", 11: "<f8"}
+"""Type of floating-point numbers that can be exchanged -> their type in NumPy."""
 
 SCALED = ("Resize", "Upsample")
 """Operations that take numbers of floating point which say how large something becomes, and are no weights."""
@@ -61,9 +67,7 @@ def shuffled(model: memoryview, seed: int) -> bytes | None:
         if len(numbers) != count:
             raise ValueError("a tensor of another length than its shape has")
         done += 1
-        dropped = (TENSOR["raw"], TENSOR["floats"], TENSOR["narrow"], TENSOR["doubles"])
-        kept = b"".join(each.raw for each in fields(tensor) if each.number not in dropped)
-        return kept + written(TENSOR["raw"], numbers[rng.permutation(count)].tobytes())
+        return _with_raw(tensor, numbers[rng.permutation(count)].tobytes())
 
     def of_node(node: memoryview) -> bytes | None:
         """Some exporters keep weights in operations that make constants."""
@@ -77,6 +81,34 @@ def shuffled(model: memoryview, seed: int) -> bytes | None:
 
     made = replaced(model, MODEL["graph"], of_graph)
     return made if done else None
+
+
+def with_numbers(model: memoryview, numbers: Mapping[str, NDArray[Any]]) -> bytes:
+    """A model with other numbers in some of its initialisers.
+
+    Args:
+        model: its bytes, with all numbers in them.
+        numbers: name of an initialiser of floating point -> its numbers, in its shape.
+
+    Raises:
+        ValueError, IndexError: the bytes are no model, or a shape is another one.
+    """
+
+    def of_tensor(tensor: memoryview) -> bytes | None:
+        values = numbers.get(text(tensor, TENSOR["name"]))
+        if values is None:
+            return None
+        if tuple(integers(tensor, TENSOR["dims"])) != values.shape:
+            raise ValueError("a tensor of another shape")
+        return _with_raw(tensor, values.astype(NUMBERS[integer(tensor, TENSOR["type"])]).tobytes())
+
+    return replaced(model, MODEL["graph"], lambda whole: replaced(whole, GRAPH["initializers"], of_tensor))
+
+
+def _with_raw(tensor: memoryview, raw: bytes) -> bytes:
+    """A tensor with these bytes for its numbers."""
+    dropped = (TENSOR["raw"], TENSOR["floats"], TENSOR["narrow"], TENSOR["doubles"])
+    return b"".join(each.raw for each in fields(tensor) if each.number not in dropped) + written(TENSOR["raw"], raw)
 
 
 def _numbers(tensor: memoryview, size: int) -> bytes:

@@ -21,7 +21,7 @@ from torch.nn.parameter import UninitializedParameter
 
 from bias_audit.errors import ModelError
 from bias_audit.limits.watchdog import watched
-from bias_audit.models.base import Activations, Array, Explanation, Predictions, Weigh, joined
+from bias_audit.models.base import Activations, Array, Explanation, LastLayer, Predictions, Weigh, joined
 from bias_audit.models.batched import Batched, predictions_of
 from bias_audit.models.choosing import candidates, choose, listed
 from bias_audit.models.function import Source, assumed_size, kind_of
@@ -130,14 +130,14 @@ class TorchModel(Batched):
         made = []
         for start in range(0, max(len(images), 1), self.batch_size):
             part = images[start : start + self.batch_size]
-            with self._called(f"the prediction of {len(part)} images"), torch.no_grad():
+            with self._called(f"the prediction of {len(part)} images", len(part)), torch.no_grad():
                 made.append(predictions_of([each.cpu() for each in self._read(self._padded(part))], len(part)))
         return joined(made)
 
     def explain(self, images: Array, labels: NDArray[np.intp], weigh: Weigh) -> Explanation:
         """Predictions and heatmaps of images (n, H, W, C), n <= batch_size; see `base.Model`."""
         what = f"the explanation of {len(images)} images"
-        with self._called(what):
+        with self._called(what, len(images)):
             outputs, values, gradients, labelled = self._gradients(images, labels)
         with watched(f"{what} by the method", self._seconds):  # what a method raises is not the model's failure
             maps = _array(weigh(values, gradients, Tensors))
@@ -147,7 +147,7 @@ class TorchModel(Batched):
 
     def activations(self, images: Array, labels: NDArray[np.intp]) -> Activations:
         """Activations and gradients of the first explained layer for n <= batch_size images; see `base.Model`."""
-        with self._called(f"the explanation of {len(images)} images"):
+        with self._called(f"the explanation of {len(images)} images", len(images)):
             outputs, *parts = self._gradients(images, labels)
         n = len(images)
         return Activations(predictions_of(outputs, n), *(_array(part[0])[:n] for part in parts))
@@ -157,7 +157,7 @@ class TorchModel(Batched):
         parts = []
         for start in range(0, len(images), self.batch_size):
             part = images[start : start + self.batch_size]
-            with self._called(f"the gradient of {len(part)} images"), torch.enable_grad():
+            with self._called(f"the gradient of {len(part)} images", len(part)), torch.enable_grad():
                 pixels = self._padded(part).requires_grad_(True)
                 odds = self._read(pixels.clone())[1]  # a copy: the model may change its input in place
                 asked = self._targets(targets[start : start + self.batch_size])
@@ -171,6 +171,12 @@ class TorchModel(Batched):
         other = copy.copy(self)
         other._explained_at(path)
         return other
+
+    def last_layer(self) -> LastLayer:
+        """Its last linear layer; see `base.LastLayer`."""
+        from bias_audit.models.pytorch.last_layer import TorchLastLayer
+
+        return TorchLastLayer(self, self._model)
 
     @contextlib.contextmanager
     def randomised(self, seed: int) -> Iterator[None]:
@@ -293,6 +299,10 @@ class TorchModel(Batched):
 
     def _tensor(self, images: Array) -> torch.Tensor:
         # A copy: a model may change its input. Pictures lie in memory with their channels last.
+        if self._device.type != "cpu":  # a GPU gets them as they are, and turns them faster
+            pixels = torch.from_numpy(np.ascontiguousarray(images, np.float32)).to(self._device, self._dtype)
+            pixels = pixels.permute(0, 3, 1, 2)
+            return pixels if self._channels_last else pixels.contiguous()
         if self._channels_last:
             pixels = torch.from_numpy(np.array(images, np.float32, order="C")).permute(0, 3, 1, 2)
         else:
@@ -306,10 +316,10 @@ class TorchModel(Batched):
         return torch.from_numpy(self._full_targets(labels)).to(self._device, torch.int64)
 
     @contextlib.contextmanager
-    def _called(self, what: str) -> Iterator[None]:
+    def _called(self, what: str, pictures: int = 0) -> Iterator[None]:
         """Context of one call: it may not last for ever, and what it raises is one sentence."""
         with (
-            watched(f"{what} by the model", self._seconds),
+            watched(f"{what} by the model", self._seconds, pictures),
             running(f"the model {self._name} failed"),
             torch.inference_mode(False),  # the caller's: nothing that is made in it can have a gradient
         ):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bias_audit.errors import ConfigError, ModelError, first_line
+from bias_audit.models.base import LastLayer
 from bias_audit.models.choosing import candidates, choose, listed
 from bias_audit.models.grids import Spatial
 from bias_audit.models.head import find_head, probes
@@ -63,6 +64,7 @@ class KerasModel(TracedModel):
     def __init__(self, model: str | Path | Any, config: AuditConfig, class_names: tuple[str, ...] | None) -> None:
         self.seconds_per_call, self._output = config.limits.seconds_per_call, config.output
         self._model: Any = model
+        self._file = Path(model) if isinstance(model, str | Path) else None
         if isinstance(model, str | Path):
             self._model = load_keras(Path(model), config.custom_objects, config.limits)
         self.sha256 = file_hash(Path(model)) if isinstance(model, str | Path) else model_hash(self._model)
@@ -187,6 +189,12 @@ class KerasModel(TracedModel):
             for place, chosen in enumerate(self._taps):
                 taps.enter_context(tap(chosen.layer, functools.partial(watch, place)))
             return self._forward(images)
+
+    def last_layer(self) -> LastLayer:
+        """Its last linear layer; see `base.LastLayer`."""
+        from bias_audit.models.tensorflow.last_layer import KerasLastLayer
+
+        return KerasLastLayer(self, self._model, self._file)
 
     @contextlib.contextmanager
     def randomised(self, seed: int) -> Iterator[None]:

@@ -94,9 +94,9 @@ class TracedModel(Batched):
     def _explained(self) -> dict[Weigh | None, Any]:
         return {}
 
-    def _called(self, what: str) -> watched:
+    def _called(self, what: str, pictures: int) -> watched:
         """Context of one call, with its tracing where it is the first; see `limits.watchdog`."""
-        return watched(f"{what} of {self.batch_size} images by the model", self.seconds_per_call)
+        return watched(f"{what} of {self.batch_size} images by the model", self.seconds_per_call, pictures)
 
     def _explain(self, weigh: Weigh | None, images: Array, labels: NDArray[np.intp]) -> Any:
         if weigh not in self._explained:
@@ -111,21 +111,21 @@ class TracedModel(Batched):
         starts = range(0, max(len(images), 1), self.batch_size)
         made = []
         for part in (images[start : start + self.batch_size] for start in starts):
-            with self._called("the prediction"):
+            with self._called("the prediction", len(part)):
                 made.append(predictions_of(self._predict(self._padded(part), live=self._live), len(part)))
         return joined(made)
 
     def explain(self, images: Array, labels: NDArray[np.intp], weigh: Weigh) -> Explanation:
         """Predictions and heatmaps of images (n, H, W, C), n <= batch_size, in one traced pass; see `base.Model`."""
         n = len(images)
-        with self._called("the explanation"):
+        with self._called("the explanation", n):
             *outputs, maps, maps_label = self._explain(weigh, images, labels)
         return Explanation(predictions_of(outputs, n), maps[:n], maps_label[:n])
 
     def activations(self, images: Array, labels: NDArray[np.intp]) -> Activations:
         """Activations and gradients of the first explained layer for n <= batch_size images; see `base.Model`."""
         n = len(images)
-        with self._called("the explanation"):
+        with self._called("the explanation", n):
             *outputs, values, gradients, gradients_label = self._explain(None, images, labels)
         return Activations(predictions_of(outputs, n), values[:n], gradients[:n], gradients_label[:n])
 
@@ -134,7 +134,7 @@ class TracedModel(Batched):
         parts = []
         for start in range(0, len(images), self.batch_size):
             part, asked = images[start : start + self.batch_size], targets[start : start + self.batch_size]
-            with self._called("the gradient"):
+            with self._called("the gradient", len(part)):
                 parts.append(self._input_gradients(self._padded(part), self._targets(asked)).numpy()[: len(part)])
         return np.concatenate(parts) if parts else np.zeros_like(images)
 

@@ -23,7 +23,7 @@ from bias_audit.checks.background.needs import BORROWED, EXCHANGED, OF_OTHERS, S
 from bias_audit.checks.background.screening import Screen, block_ends
 from bias_audit.checks.outcomes import FAILS_FROM, LEVELS, RuleOutcome
 from bias_audit.checks.reasons import CLEARED, FULL, SCREENED, STOPPED
-from bias_audit.config import Thresholds
+from bias_audit.config import FIRST_FILL, Thresholds
 from bias_audit.planted.benchmark.grid import Case
 from bias_audit.planted.benchmark.judging import judged, opened
 from bias_audit.planted.benchmark.unit import RUN, unit_folder
@@ -103,7 +103,8 @@ def cut(made: Interventions, names: Sequence[str], screen: Screen) -> Interventi
     grown = (rows["arm"] == arms.GROWN_OTHER).to_numpy()
     with_grown = np.isin(photo, photo[grown & lent])
     borrowed = np.array([each in BORROWED for each in kind], bool) & np.where(grown, with_grown, lent)
-    kept = of_suspected | (tested & (first | read | borrowed))
+    emptied = np.array([each == (arms.BACKGROUND, FIRST_FILL) for each in kind], bool) & (len(suspected) > 0)
+    kept = of_suspected | (tested & (first | read | borrowed)) | emptied
     left = rows[kept].reset_index(drop=True)
     photos = _photos(made.photos, rows, left, seen, screened, names)
     return dataclasses.replace(made, composites=left, photos=photos, screened=screened)

@@ -1,5 +1,5 @@
 // The image table of the page: packed columns, decoded when they are first needed. See report/browser_section.py.
-const MISSING = -32768, CODE_OFFSET = 32767;
+const MISSING = -32768, CODE_OFFSET = 32767, STEPS = 65000;
 
 function bytesOf(text) {
   const raw = atob(text), bytes = new Uint8Array(raw.length);
@@ -48,19 +48,19 @@ function imageTable(packed) {
   const categories = new Map(Object.entries(packed.categories).map(([name, column]) => [name, category(column)]));
   const columns = new Map(Object.entries(packed.columns).map(([name, column]) => [name, category(column)]));
 
-  function score({ low, step, codes, rows }) {
+  function score({ low, high, step, codes, rows }) {
     return lazily(() => {
       const buffer = bytesOf(codes).buffer;
       let values;
       if (step === 0) values = Float64Array.from(new Float32Array(buffer));
-      else values = Float64Array.from(new Int16Array(buffer), (code) => code === MISSING ? NaN : low + step * (code + CODE_OFFSET));
+      else values = Float64Array.from(new Int16Array(buffer), (code) => code === MISSING ? NaN : code + CODE_OFFSET === STEPS ? high : low + step * (code + CODE_OFFSET));
       if (!rows) return values;
       const all = new Float64Array(n).fill(NaN);
       numbers(rows).forEach((row, place) => { all[row] = values[place]; });
       return all;
     });
   }
-  const scores = new Map(packed.scores.map((each) => [each.name, { title: each.title, values: score(each) }]));
+  const scores = new Map(packed.scores.map((each) => [each.name, { title: each.title, unit: each.unit, values: score(each) }]));
 
   // The findings that name an image, worst first, and the highest level among them (0 = none names it).
   const byRow = lazily(() => {

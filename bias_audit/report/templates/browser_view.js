@@ -17,14 +17,13 @@ function drawn(tag, attributes, ...children) {
 const icon = (name) => drawn("svg", { class: "icon", "aria-hidden": "true" }, drawn("use", { href: `#${name}` }));
 const bdi = (text) => node("bdi", { textContent: text });
 const slug = (level) => level.toLowerCase().replaceAll(" ", "-");
-const decimal = (value) => Number.isNaN(value) ? "–" : value.toFixed(2).replace(/^-(?=.*[1-9])/, "\u2212").replace(/^-/, "");
 
-// Right or wrong by shape and word, never by colour alone.
+// Right or wrong by shape and word, never by colour alone; neither (null) where there is no object in the picture.
 function prediction(name, probability, isRight) {
-  const mark = node("span", { className: "unseen", textContent: isRight ? "right: " : "wrong: " });
-  const parts = [icon(isRight ? "right" : "wrong"), mark, bdi(name)];
-  if (probability !== null && !Number.isNaN(probability)) parts.push(" ", node("span", { className: "number", textContent: probability.toFixed(2) }));
-  return node("span", { className: `prediction ${isRight ? "good" : "bad"}` }, ...parts);
+  const mark = isRight === null ? [] : [icon(isRight ? "right" : "wrong"), node("span", { className: "unseen", textContent: isRight ? "right: " : "wrong: " })];
+  const parts = [...mark, bdi(name)];
+  if (probability !== null && !Number.isNaN(probability)) parts.push(" ", node("span", { className: "number", textContent: quantity(probability, "share") }));
+  return node("span", { className: ["prediction", ...(isRight === null ? [] : [isRight ? "good" : "bad"])].join(" ") }, ...parts);
 }
 const levelChip = (level) => node("span", { className: `level is-${slug(level)}` }, icon(slug(level)), level);
 
@@ -54,7 +53,7 @@ function imageView(table, { turn, show }) {
     thumbnail.setAttribute("aria-hidden", "true");
     const level = table.levels()[row];
     const chosen = table.scores.get(sort);
-    const score = chosen ? node("span", { className: "number", textContent: decimal(chosen.values()[row]) }, node("span", { className: "unseen", textContent: ` ${chosen.title}` })) : "";
+    const score = chosen ? node("span", { className: "number", textContent: quantity(chosen.values()[row], chosen.unit) }, node("span", { className: "unseen", textContent: ` ${chosen.title}` })) : "";
     const mark = level ? node("span", { className: `mini is-${slug(table.levelNames[level - 1])}`, title: table.levelNames[level - 1] }, icon(slug(table.levelNames[level - 1])), node("span", { className: "unseen", textContent: table.levelNames[level - 1] })) : "";
     const claims = node("span", { className: "row-claims" }, bdi(text("label", row)), node("span", { textContent: " → ", attributes: { "aria-hidden": "true" } }), predictionOf(row));
     return node("div", { className: "row" }, thumbnail, node("span", { className: "row-name" }, bdi(table.ids()[row])), claims, node("span", { className: "row-side" }, mark, score));
@@ -68,14 +67,14 @@ function imageView(table, { turn, show }) {
     if (view === 2) return picture.has_map ? frame(picture, `heatmap for ${picture.heat_class} over ${name}`, { heat: true, edge: true }) : empty("no heatmap");
     if (view === 3) return picture.has_outline ? frame(picture, `${picture.mask_kind || "mask"} outline on ${name}`, { edge: true }) : empty(picture.mask_reason && picture.mask_reason !== "ok" ? picture.mask_reason : "no outline");
     if (!picture.tiles.length) return empty(outcomeInWords(row) || `No composite of this image was kept: ${text("intervention_status", row) || "not intervened on"}.`);
-    const tiles = picture.tiles.map((tile) => node("li", {}, frame(tile, `composite of ${name} ${tile.text}`), node("p", { className: "what" }, `${tile.text}: ${tile.kept ? "still" : "now"} `, prediction(tile.predicted, tile.probability, tile.kept))));
+    const tiles = picture.tiles.map((tile) => node("li", {}, frame(tile, `composite of ${name} ${tile.text}`), node("p", { className: "what" }, `${tile.text}: ${tile.kept ? "still" : "now"} `, prediction(tile.predicted, tile.probability, tile.right))));
     return node("ul", { className: "tiles" }, ...tiles);
   }
   function outcomeInWords(row) {
     const accuracy = value("other_background_accuracy", row);
     if (Number.isNaN(accuracy)) return "";
     const becomes = text("other_background_predicted", row);
-    return `On other backgrounds right in ${Math.round(100 * accuracy)} % of its composites${becomes && becomes !== text("label", row) ? `, mostly taken for ${becomes}` : ""}; their pictures are not in this file.`;
+    return `On other backgrounds right in ${quantity(accuracy, "share")} of its composites${becomes && becomes !== text("label", row) ? `, mostly taken for ${becomes}` : ""}; their pictures are not in this file.`;
   }
 
   function facts(row) {
@@ -84,14 +83,14 @@ function imageView(table, { turn, show }) {
       const place = document.getElementById(`finding-${finding.place}`) ? node("a", { href: `#finding-${finding.place}`, textContent: what }) : what;
       return node("li", {}, levelChip(table.levelNames[finding.level]), " ", place);
     });
-    const rows = [...table.scores].map(([name, { title }]) => [title, value(name, row)]).filter(([, number]) => !Number.isNaN(number));
+    const rows = [...table.scores].filter(([name]) => !Number.isNaN(value(name, row))).map(([name, { title, unit }]) => [title, quantity(value(name, row), unit)]);
     const columns = [...table.columns].map(([name, column]) => [name, column.at(row)]).filter(([, said]) => said);
     const reasons = [["status", "Image"], ["mask_status", "Mask"], ["attention_status", "Attention"], ["intervention_status", "Interventions"]]
       .map(([name, title]) => [title, text(name, row)]).filter(([, said]) => said && said !== "ok" && said !== "done");
     const list = (pairs, write) => pairs.map(([title, said]) => node("div", {}, node("dt", {}, bdi(title)), node("dd", {}, write(said))));
     return [
       ...(findings.length ? [node("ul", { className: "named" }, ...findings)] : []),
-      node("dl", { className: "scores" }, ...list(rows, decimal), ...list(columns, bdi), ...list(reasons, bdi)),
+      node("dl", { className: "scores" }, ...list(rows, String), ...list(columns, bdi), ...list(reasons, bdi)),
     ];
   }
 

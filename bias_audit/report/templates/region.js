@@ -180,7 +180,7 @@
     for (const shot of pictures) {
       const item = document.createElement("li");
       const image = new Image(shot.width, shot.height);
-      const share = shot.probability === null ? "not known" : shot.probability.toFixed(2);
+      const share = shot.probability === null ? "not known" : quantity(shot.probability, "share");
       image.src = `data:image/jpeg;base64,${shot.jpeg}`;
       image.alt = `${TEXTS[shot.arm] || shot.arm}${shot.host ? `: ${shot.host}` : ""}`;
       item.append(image, line(`${TEXTS[shot.arm] || shot.arm}: ${hypothesis.class_name} ${share}`));

@@ -280,6 +280,8 @@
     const expires = make("input", { type: "date", min: new Date().toISOString().slice(0, 10) });
     const [noteName, untilName] = ["Note", "Holds until"].map((textContent) => make("span", { textContent }));
     const until = make("label", {}, untilName, expires);
+    // Reviewer -> the date that they gave to legitimate context: it is there again when they come back from another verdict.
+    const dates = new Map();
     const more = make("div", { className: "decide-more", hidden: true }, make("label", {}, noteName, note), until, needed);
     const undoing = tool("Undo", undo, "u"), noting = tool("Note", () => { more.hidden = !more.hidden; noting.setAttribute("aria-expanded", !more.hidden); if (!more.hidden) note.focus(); });
     const split = make("p", { className: "disagreement", hidden: true }, make("b", { textContent: "Disagreement" }), ": reviewers say different things, so this is not decided.");
@@ -312,7 +314,7 @@
       });
       if (more.hidden) { more.hidden = false; noting.setAttribute("aria-expanded", "true"); }
     }
-    function undo() { if (mine()) { dirty = false; store.undo(key, bar.reviewer()); } }
+    function undo() { if (mine()) { dirty = false; dates.delete(bar.reviewer()); store.undo(key, bar.reviewer()); } }
     async function showPast() {
       try {
         const events = await store.history(key);
@@ -333,7 +335,8 @@
           field.required = waives;
           name.textContent = waives ? `${words} (required by the gate)` : words;
         }
-        if (!dirty && !more.contains(document.activeElement)) { note.value = own?.note ?? ""; expires.value = own?.expires ?? ""; }
+        if (own?.verdict === LEGITIMATE) dates.set(bar.reviewer(), own.expires);
+        if (!dirty && !more.contains(document.activeElement)) { note.value = own?.note ?? ""; expires.value = dates.get(bar.reviewer()) ?? ""; }
         // What the gate needs, as gate/waivers.py has it: without note and date the decision is kept, and accepts nothing.
         const lacking = waives ? [["a note", note], ["a date", expires]].filter(([, field]) => !field.value.trim()).map(([what]) => what) : [];
         needed.hidden = !lacking.length;

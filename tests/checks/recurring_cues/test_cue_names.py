@@ -7,7 +7,7 @@ import json
 import pandas as pd
 import pytest
 
-from bias_audit.checks.recurring_cues.names import name_cue, named, read_names
+from bias_audit.checks.recurring_cues.names import called, name_cue, named, read_names
 from bias_audit.errors import ConfigError
 
 
@@ -52,15 +52,30 @@ def test_a_second_name_replaces_the_first_and_others_stay(file):
 
 def test_refusals(file, tmp_path):
     table = pd.DataFrame(spots("a", range(20)))
-    with pytest.raises(ConfigError, match="no cluster 'b'") as caught:
+    with pytest.raises(ConfigError, match="does not say where the cue 'b' was seen"):
         name_cue(table, "b", "x", "", file)
-    assert caught.value.hint == "Clusters: a."
     with pytest.raises(ConfigError, match="empty"):
         name_cue(table, "a", "  ", "", file)
     with pytest.raises(ConfigError, match="artefact or legitimate"):
         name_cue(table, "a", "x", "good", file)
     assert not file.exists()
     assert read_names(file) == []
+
+
+def test_a_cue_is_called_by_what_the_report_calls_it():
+    titles = {"wolf-6ab9e5": "cue 1 of wolf", "wolf-77aa00": "snow"}
+    assert [called(titles, asked) for asked in ("cue 1 of wolf", "snow", "wolf-77aa00")] == [
+        "wolf-6ab9e5", "wolf-77aa00", "wolf-77aa00",
+    ]  # fmt: skip
+    with pytest.raises(ConfigError, match="the run has no cue 'ruler'") as caught:
+        called(titles, "ruler")
+    assert caught.value.hint == "Its cues: 'cue 1 of wolf', 'snow'.", "what a user can type, and no hash"
+    with pytest.raises(ConfigError) as caught:
+        called({f"wolf-{n:06x}": f"cue {n} of wolf" for n in range(14)}, "ruler")
+    assert caught.value.hint.endswith("'cue 11 of wolf' and 2 more, see the report.")
+    with pytest.raises(ConfigError) as caught:
+        called({}, "ruler")
+    assert caught.value.hint == "No recurring cue was found in it."
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,37 @@ def test_a_cue_that_may_be_what_the_masks_miss_confirms_nothing(row, level):
     assert (legitimate.level, legitimate.reason_code) == ("CONTEXT", "")
 
 
+OF_MINORITY = {
+    "background_gap": 0.4, "p_fdr": 0.01, "n_without_strongest": 40, "background_gap_without_strongest": 0.3,
+    "without_strongest_low": 0.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("row", "level"),
+    [
+        ({}, "WATCH"),
+        ({"without_strongest_low": 0.1}, "CONFIRMED"),  # the gap stays
+        ({"p_fdr": 0.3}, "CONFIRMED"),  # no gap that a minority could have made
+        ({"n_without_strongest": None}, "CONFIRMED"),  # an older run
+    ],
+)
+def test_a_cue_that_may_be_a_second_object_confirms_nothing(row, level):
+    """Masks that miss objects in the photos of one class may miss them in those of a class whose gap does not count."""
+    classes = tables.table("classes", [{"class_name": "wolf", **OF_MINORITY, **row}, {"class_name": "dog"}])
+    for name, whose in (("wolf", "the background gap of wolf, or its pull,"), ("dog", "the gap of wolf")):
+        (outcome,) = judged({**STRONG, "class_name": name}, classes=classes)
+        assert outcome.level == level
+        assert outcome.reason_code == ("masks in doubt" if level == "WATCH" else "")
+        assert (f"{whose} comes from a minority of the backgrounds" in outcome.sentence) == (level == "WATCH")
+
+
+def test_a_cue_of_a_class_whose_own_gap_stays_is_confirmed_beside_gaps_of_a_minority():
+    stays = {**OF_MINORITY, "without_strongest_low": 0.1}
+    classes = tables.table("classes", [{"class_name": "wolf", **stays}, {"class_name": "fox", **OF_MINORITY}])
+    assert judged(STRONG, classes=classes)[0].level == "CONFIRMED"
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -75,7 +106,7 @@ def test_a_cue_that_may_be_what_the_masks_miss_confirms_nothing(row, level):
         {"paste_low": 0.0},
         {"object_share": 0.5},
         {"object_share": 0.25, "object_estimated": 0.5},
-        {"proof_status": "not tied to a class"},
+        {"proof_status": "not tied to a class", "proof_status_code": "not tied"},
     ],
 )
 def test_what_is_missing_for_a_proof(change):
@@ -136,8 +167,8 @@ def test_nothing_looked_for_or_nothing_to_prove_is_no_pass():
     few = {"proof_status": "fewer than 10 groups of images", "proof_status_code": "too few groups of images"}
     (outcome,) = judged({**STRONG, **few})
     assert (outcome.status, outcome.reason_code) == ("not applicable", "too few groups of images")
-    (outcome,) = judged({**STRONG, "proof_status": "not tied to a class"})
-    assert outcome.status == "passed"
+    (outcome,) = judged({**STRONG, "proof_status": "in other words", "proof_status_code": "not tied"})
+    assert outcome.status == "passed", "the code counts, and not the words"
     empty = pd.DataFrame()
     (outcome,) = judge_rule("BA302", Evidence(empty, empty, Thresholds()))
     assert outcome.status == "not applicable"

@@ -1,0 +1,220 @@
+"""From a convicted ONNX file to a repaired one and its proof.
+
+Red and green tell the objects of the world of colours apart: the refit finds them, on backgrounds of both classes, and
+the same refit on the photos as they are does not.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from colour_world import OBJECTS, SIDE, TRAIN
+
+from bias_audit.checks.outcomes import LEVELS
+from bias_audit.cli import main
+from bias_audit.config import AuditConfig
+from bias_audit.errors import ConfigError, DataError
+from bias_audit.models.doors import load_model
+from bias_audit.models.last_layer import last_layer
+from bias_audit.repair import repairing
+from bias_audit.repair.proof import NOTHING, REPAIRED
+from bias_audit.repair.result import Repair
+from bias_audit.run.result import AuditResult, load
+
+
+def gap(run: AuditResult, name: str = "background_gap") -> float:
+    return max(float(run.classes[name][each]) for each in OBJECTS)
+
+
+def worst(run: AuditResult) -> int:
+    return max((LEVELS.index(each.level or LEVELS[0]) for each in run.found()), default=-1)
+
+
+def test_the_network_is_convicted_and_the_repaired_one_is_not(made: Repair) -> None:
+    assert worst(made.before) > LEVELS.index("WATCH")
+    assert gap(made.before) > 0.9
+    assert made.verdict == REPAIRED, made.sentence
+    assert gap(made.run) < 0.05
+    assert gap(made.run, "background_gap_second_fill") < 0.05
+    assert made.run.images["correct"].mean() == 1
+
+
+def test_the_control_is_no_repair(made: Repair) -> None:
+    """Of the photos as they are blue tells most."""
+    assert made.control is not None
+    assert gap(made.control) > 0.3
+
+
+def test_the_repaired_file_differs_in_its_last_layer_alone(made: Repair, world: Path) -> None:
+    one, two = (last_layer(load_model(world / name, AuditConfig(), None)) for name in ("net.onnx", "repaired.onnx"))
+    images = np.random.default_rng(0).uniform(0, 255, (4, SIDE, SIDE, 3)).astype(np.float32)
+    assert np.array_equal(one.features(images), two.features(images))
+    assert not np.allclose(one.linear.weights, two.linear.weights)
+    assert made.model == world / "repaired.onnx"
+    assert made.run.info.model_sha256 != made.before.info.model_sha256
+
+
+def test_the_folder_holds_two_runs_the_page_and_the_numbers_and_nothing_else(made: Repair) -> None:
+    assert made.path is not None
+    assert {each.name for each in made.path.iterdir()} - {".lock"} == {
+        "control", "repaired", "repair.html", "repair.json",
+    }  # fmt: skip
+    content = json.loads((made.path / "repair.json").read_text())
+    assert content["verdict"] == REPAIRED
+    assert content["levels"]["after"] == made.run.level
+    page = (made.path / "repair.html").read_text()
+    assert "Repaired" in page
+    assert page.count('class="frame s') >= 4
+    assert "McNemar" in page
+
+
+def test_python_shows_a_table_and_html(made: Repair) -> None:
+    table = made.table()
+    row = table[(table["class"] == "ant") & (table["what"] == "background gap")].iloc[0]
+    assert row["before"] > 0.5
+    assert row["after"] < 0.05
+    assert row["control"] > row["after"]
+    html = made._repr_html_()
+    assert "<strong>repaired</strong>" in html
+    assert "repaired.onnx" in html
+
+
+def test_gate_and_compare_read_the_new_run(made: Repair, world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", str(world / "net"), str(made.run.path), "--out", str(world / "compared.html")]) == 0
+    assert main(["gate", str(made.run.path)]) in (0, 1)
+    assert not capsys.readouterr().err
+
+
+def test_nothing_proven_is_nothing_to_repair(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = load(world / "honest").repair(world / "honest.onnx", world / "train")
+    assert made.verdict == NOTHING
+    assert made.model is None
+    assert made.run.path == world / "honest"
+    assert made.table().empty
+    arguments = [
+        "repair",
+        str(world / "honest"),
+        "--model",
+        str(world / "honest.onnx"),
+        "--train",
+        str(world / "train"),
+    ]
+    assert main(arguments) == 0
+    assert "Nothing to repair" in capsys.readouterr().out
+    assert not (world / "honest-repaired").exists()
+
+
+def test_the_photos_of_the_run_are_no_training_photos(world: Path, tmp_path: Path) -> None:
+    run = load(world / "net")
+    with pytest.raises(DataError, match="all 32 training photos"):
+        run.repair(
+            world / "net.onnx", world / "test", world / "test masks", report=tmp_path / "r", out=tmp_path / "o.onnx"
+        )
+    assert not (tmp_path / "o.onnx").exists()
+
+
+def test_some_photos_of_the_run_are_left_out_and_counted(world: Path, tmp_path: Path) -> None:
+    shutil.copytree(world / "train", tmp_path / "train")
+    for number in range(3):
+        shutil.copy(world / "test" / "ant" / f"{number}.png", tmp_path / "train" / "ant" / f"copy {number}.png")
+    made = load(world / "net").repair(
+        world / "net.onnx", tmp_path / "train", world / "train masks", report=tmp_path / "r", out=tmp_path / "o.onnx"
+    )
+    assert made.made is not None
+    assert any(note.startswith("3 training photos are photos of the run") for note in made.made.notes)
+    assert made.made.pictures["original"] == 2 * TRAIN
+
+
+def test_without_objects_there_is_nothing_to_paste(world: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="can be changed against the background"):
+        load(world / "net").repair(
+            world / "net.onnx", world / "train", "none", report=tmp_path / "r", out=tmp_path / "o.onnx"
+        )
+
+
+class TestRefused:
+    @staticmethod
+    def repair(world: Path, tmp_path: Path, **changes: Any) -> Repair:
+        options = {"out": tmp_path / "o.onnx", "report": tmp_path / "r", **changes}
+        model = options.pop("model", world / "net.onnx")
+        return load(world / "net").repair(model, world / "train", world / "train masks", **options)
+
+    def test_no_file_is_overwritten(self, world: Path, tmp_path: Path) -> None:
+        (tmp_path / "o.onnx").write_bytes(b"mine")
+        with pytest.raises(ConfigError, match="nothing is overwritten"):
+            self.repair(world, tmp_path)
+        assert (tmp_path / "o.onnx").read_bytes() == b"mine"
+
+    def test_another_model(self, world: Path, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match="is not the model of"):
+            self.repair(world, tmp_path, model=world / "honest.onnx")
+
+    def test_a_file_of_another_format(self, world: Path, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match=r"is written as \.onnx"):
+            self.repair(world, tmp_path, out=tmp_path / "o.keras")
+
+    def test_a_finished_repair(self, world: Path, made: Repair, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match="holds a finished repair"):
+            self.repair(world, tmp_path, report=made.path)
+
+    def test_a_folder_with_something_else(self, world: Path, tmp_path: Path) -> None:
+        (tmp_path / "r").mkdir()
+        (tmp_path / "r" / "mine.txt").write_text("mine")
+        with pytest.raises(ConfigError, match="holds no repair"):
+            self.repair(world, tmp_path)
+        assert [each.name for each in (tmp_path / "r").iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("stage", ["refit", "write_model", "prove"])
+def test_an_interrupted_repair_goes_on_with_the_same_command(
+    stage: str, made: Repair, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    def run() -> Repair:
+        return load(world / "net").repair(
+            world / "net.onnx", world / "train", world / "train masks", report=tmp_path / "r", out=tmp_path / "o.onnx",
+            export=tmp_path / "layer.npz",
+        )  # fmt: skip
+
+    with monkeypatch.context() as patch:
+        patch.setattr(repairing, stage, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    assert (tmp_path / "o.onnx").exists() == (stage == "prove")
+    again = run()
+    assert again.verdict == made.verdict
+    assert (tmp_path / "o.onnx").read_bytes() == (world / "repaired.onnx").read_bytes()
+    layer = np.load(tmp_path / "layer.npz")
+    linear = last_layer(load_model(tmp_path / "o.onnx", AuditConfig(), None)).linear
+    assert np.allclose(layer["weights"], linear.weights)
+    assert not [each for each in tmp_path.iterdir() if each.name.startswith(".")]
+
+
+def test_an_export_alone_writes_no_model(world: Path, tmp_path: Path) -> None:
+    made = load(world / "net").repair(
+        world / "net.onnx", world / "train", world / "train masks", report=tmp_path / "r", export=tmp_path / "l.npz"
+    )
+    assert made.model is None
+    assert {each.name for each in tmp_path.iterdir()} == {"r", "l.npz"}
+    assert not list((tmp_path / "r").glob("*.onnx"))
+
+
+def test_the_command_prints_numbers_and_verdict(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [
+        "repair", str(world / "net"), "--model", str(world / "net.onnx"), "--train", str(world / "train"),
+        "--train-masks", str(world / "train masks"), "--report", str(tmp_path / "r"), "--out", str(tmp_path / "o.onnx"),
+    ]  # fmt: skip
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert "background gap" in said
+    assert "Repaired: no finding of reliance above WATCH is left." in said
+    assert str(tmp_path / "o.onnx") in said.replace("\n", "")
