@@ -55,7 +55,7 @@ NO_FILL = "none"
 SECOND_FILL_DONORS = 3  # most backgrounds per photo and arm under the second fill; odd, as `AuditConfig.donors`
 
 
-LEFT_OUT = ("extra", "limits", "output", "pixel_range", "torch")
+LEFT_OUT = ("extra", "limits", "measured", "output", "pixel_range", "thorough", "torch")
 """Fields that older configurations lack, and that are not written while they are empty."""
 
 
@@ -95,6 +95,9 @@ class AuditConfig:
             photos a pull of 5 points on three other classes is seen.
         leakage: most images, classes in turn, whose label is predicted from background and file properties; 0 = none.
         donors: backgrounds per photo and arm. An odd number, so that a photo's majority is never a tie.
+        thorough: every experiment on every class and photo, also where its first part shows that nothing will be found.
+        measured: names of columns of the tables images and classes that are measured for all classes and all their
+            photos without `thorough`: those that a gate bounds.
         seed: seed of every random choice.
         cluster: user column that groups photos (patient, scene): a group is resampled and tested as one unit.
         mask_foreground: pixel values that are foreground; None = every value but 0 and the ignore value.
@@ -129,6 +132,8 @@ class AuditConfig:
     probes: int = 64
     leakage: int = 1000
     donors: int = 5
+    thorough: bool = False
+    measured: tuple[str, ...] = ()
     seed: int = 0
     cluster: str | None = None
     mask_foreground: tuple[int, ...] | None = None
@@ -146,6 +151,11 @@ class AuditConfig:
     def __post_init__(self) -> None:
         self._resolve_loader()
         object.__setattr__(self, "limits", Limits.of(self.limits))
+        if isinstance(self.measured, str) or not all(isinstance(name, str) for name in self.measured):
+            raise ConfigError(f"measured is a list of names of columns, got {self.measured!r}")
+        object.__setattr__(self, "measured", tuple(sorted(set(self.measured))))
+        if not isinstance(self.thorough, bool):
+            raise ConfigError(f"thorough must be True or False, got {self.thorough!r}")
         mode, _ = cut_of(self.resize)
         _one_of("resize", mode, RESIZES)
         _one_of("interpolation", self.interpolation, INTERPOLATIONS)
@@ -330,6 +340,10 @@ def _typed(kind: type, table: Any, where: str, extra: Collection[str] = ()) -> d
             value = _integers(value, f"{where} {key}")
         elif key == "class_map":
             raise ConfigError(f"{where}: class_map is a file of its own", "Give it with --class-map FILE.")
+        elif key == "measured":
+            if not isinstance(value, list):
+                raise ConfigError(f"{where}: measured is a list of names of columns, got {value!r}")
+            value = tuple(value)
         elif isinstance(default, float) and type(value) is int:
             value = float(value)
         elif default is not None and type(value) is not type(default):

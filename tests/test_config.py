@@ -139,6 +139,7 @@ def test_the_digest_follows_every_field() -> None:
         "seed": 1, "cluster": "patient",
         "mask_foreground": (1,), "mask_ignore": 9, "segmenter": "auto", "class_map": (("a", (1,)),),
         "head": "logits", "output": "1", "torch": "bfloat16", "custom_objects": "my_layers",
+        "thorough": True, "measured": ("attract",),
         "extra": (("dark_corners", 5),), "limits": {"pixels": 5e8},
     }  # fmt: skip
     assert set(changed) == {field.name for field in dataclasses.fields(AuditConfig)} - {

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from bias_audit.checks.reasons import SHORT
 from bias_audit.run.quantities import beside_bound, bound, quantity
 
 if TYPE_CHECKING:
@@ -228,7 +229,20 @@ def not_excluded(what: str, high: Any, unit: str, n: int | None, of: str = "phot
     return f"{said[:1].upper()}{said[1:-1]}{named}."
 
 
+def screened(row: ClassRow) -> bool:
+    """Whether a class did not get all composites, since the first of them cleared it (docs/science.md#stages)."""
+    return row.get("screening") in SHORT
+
+
 def relies(row: ClassRow, bounds: Thresholds) -> bool:
+    """Whether the background gap of a class counts (`gap_counts`), and it got all composites.
+
+    The latter fails where a run is judged again by laxer bounds than those that cleared the class.
+    """
+    return gap_counts(row, bounds) and not screened(row)
+
+
+def gap_counts(row: ClassRow, bounds: Thresholds) -> bool:
     """Whether the background gap of a class is significant after correction and large enough to matter.
 
     Args:

@@ -10,6 +10,7 @@ from bias_audit.run.statuses import FILLS_FRAME as FILLS_FRAME
 from bias_audit.run.statuses import NO_COMPOSITES as NO_COMPOSITES
 from bias_audit.run.statuses import NO_MAPS as NO_MAPS
 from bias_audit.run.statuses import OK as OK
+from bias_audit.run.statuses import SCREENED as SCREENED
 
 TOO_FEW = "too few images"
 TOO_FEW_GROUPS = "too few groups of images"
@@ -21,6 +22,13 @@ MAPS_FAILED = "maps failed"
 
 NOT_MEASURED = "not measured"
 """The check is switched off or did not measure this, or the run was made before the check existed."""
+
+FULL, STOPPED, CLEARED = "full", "stopped", "cleared"
+"""How far a class was tested: by everything; stopped for futility before all its photos were seen; cleared by the first
+stage with all its photos."""
+
+SHORT = (STOPPED, CLEARED)
+"""Classes that did not get everything."""
 
 NO_READABLE = "no readable images"
 NO_COMPARISON = "nothing to compare with"

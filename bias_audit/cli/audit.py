@@ -98,6 +98,12 @@ def add(
     add_training(audit)
     add_reading(audit)
     shown = add_explaining(audit, "how it is explained and tested")
+    shown.add_argument(
+        "--thorough",
+        action="store_true",
+        default=None,
+        help="every experiment on every class and photo, also where its first part shows that nothing will be found",
+    )
     for option in (option for check in checks for option in check.options):
         shown.add_argument(option.flag, dest=option.setting, metavar=option.metavar, type=int, help=option.help)
 
@@ -109,7 +115,8 @@ def run(options: argparse.Namespace) -> int:
     if options.gate is not None:  # a wrong gate file must not cost an audit first
         from bias_audit.gate import read_gate
 
-        read_gate(options.gate)
+        bounded = read_gate(options.gate).columns
+        config = config.changed({"measured": (*config.measured, *bounded)})
     if options.baseline is not None:
         from bias_audit.run.result import load
 

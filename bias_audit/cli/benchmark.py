@@ -30,6 +30,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     benchmark.add_argument("--workers", metavar="N", type=int, default=2, help="processes (default 2)")
     benchmark.add_argument("--reaudit", action="store_true", help="audit again, with the models trained before")
+    benchmark.add_argument(
+        "--stages",
+        action="store_true",
+        help="only hold the levels of an audit in stages against those of the kept audits, which are thorough",
+    )
     benchmark.add_argument("--commit", metavar="HASH", default="", help="commit of this code, which the report names")
     add_verbosity(benchmark)
 
@@ -48,6 +53,7 @@ def run(options: argparse.Namespace) -> int:
         workers=options.workers,
         reaudit=options.reaudit,
         commit=options.commit,
+        stages=options.stages,
         progress=Progress(options.verbosity),
     )
     print(printable(text, lines=True))

@@ -10,8 +10,9 @@ from bias_audit.gate.estimates import number_rests_on_estimates, on_estimates
 from bias_audit.gate.metrics import MetricValue, is_attention
 from bias_audit.gate.missing import state_of_number
 from bias_audit.gate.number_row import EQUAL, MAPS_SAY_NOTHING, blank, breach, unit_of, unjudged
+from bias_audit.gate.screened import NOT_MADE, is_screened, of_composites
 from bias_audit.gate.settings import GateConfig, MetricCheck
-from bias_audit.gate.states import MAPS_FAILED, NOT_ENOUGH
+from bias_audit.gate.states import MAPS_FAILED, NOT_ENOUGH, SCREENED
 from bias_audit.gate.values import PASSED, GateRow
 from bias_audit.run.quantities import beside_bound
 from bias_audit.run.quantities import bound as in_words
@@ -41,6 +42,7 @@ def image_rows(
         images: class -> image -> value, None where missing.
     """
     failed = is_attention("image", check.name) and bool(failed_map_tests(result.outcomes))
+    screened = {str(row.get("class_name")) for row in result.class_rows if is_screened(row)}
     for class_name, values in images.items():
         own = check.classes.get(class_name, check)
         known = [(image, value) for image, value in values.items() if value is not None]
@@ -50,8 +52,10 @@ def image_rows(
                 yield unjudged(own, config, one, kind, bound, MAPS_FAILED, MAPS_SAY_NOTHING)
             elif len(known) < least:
                 pasted = own.name.startswith(_PASTED)
-                state = NOT_ENOUGH if known else state_of_number(result, None, "", pasted=pasted)
+                short = not known and own.name in of_composites("image") and class_name in screened
+                state = NOT_ENOUGH if known else state_of_number(result, None, SCREENED if short else "", pasted=pasted)
                 reason = f"{len(known)} of {len(values)} images have this number, {least} are needed"
+                reason = NOT_MADE if short else reason
                 yield unjudged(own, config, one, kind, bound, state, reason)
             else:
                 row = _row(own, one, known, kind, bound)

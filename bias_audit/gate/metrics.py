@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bias_audit.checks.reasons import OK
+from bias_audit.checks.reasons import OK, SCREENED
+from bias_audit.gate.screened import NOT_MADE, is_screened, of_composites
 from bias_audit.gate.table_columns import read_columns
 from bias_audit.run.cue_titles import cue_titles
 from bias_audit.run.quantities import Unit
@@ -254,6 +255,8 @@ def _of_row(table: str, name: str, metric: Metric, row: Mapping[str, Any]) -> Me
     get = number if table == "class" else parsed
     n = get(row.get(metric.n)) if metric.n else None
     reason = str(row.get(metric.reason) or "") if metric.reason else ""
+    if table == "class" and get(row.get(name)) is None and n != 0 and name in of_composites(table) and is_screened(row):
+        return MetricValue(subject, None, reason=NOT_MADE, class_name=class_name, reason_code=SCREENED)
     return MetricValue(
         subject,
         get(row.get(name)),
@@ -270,6 +273,8 @@ def _flagged(row: Mapping[str, Any]) -> MetricValue:
     """Share of a class's photos that rest on their background, with a Wilson interval."""
     name, reason = str(row.get("class_name", "")), str(row.get("reliance_reason") or "")
     flagged, photos = number(row.get("n_rests_on_background")), number(row.get("n_interventions"))
+    if flagged is None and is_screened(row):
+        return MetricValue(name, None, reason=NOT_MADE, class_name=name, reason_code=SCREENED)
     if flagged is None or not photos:
         code = str(row.get("reliance_reason_code") or "")
         return MetricValue(name, None, n=0, reason="" if reason == OK else reason, class_name=name, reason_code=code)

@@ -16,6 +16,7 @@ from bias_audit.gate.states import (
     NO_MAPS,
     NO_MASKS,
     NOT_ENOUGH,
+    SCREENED,
 )
 from bias_audit.run.result import AuditResult
 
@@ -28,6 +29,8 @@ def state_of_rule(outcome: RuleOutcome, result: AuditResult) -> str:
         return MAPS_FAILED
     if outcome.reason_code == reasons.FILLS_FRAME:
         return FILLS_PICTURE
+    if outcome.reason_code == reasons.SCREENED:
+        return SCREENED
     if outcome.reason_code == reasons.NO_MAPS:
         return NO_MAPS
     rule = find_rule(outcome.code)
@@ -54,6 +57,8 @@ def state_of_number(result: AuditResult, n: int | None, reason_code: str, *, pas
     """
     if reason_code == reasons.NO_MAPS:
         return NO_MAPS
+    if reason_code == reasons.SCREENED:
+        return SCREENED
     if pasted and _without_masks(result):
         return NO_MASKS
     if pasted and reason_code == reasons.FILLS_FRAME:

@@ -149,6 +149,11 @@ class GateConfig:
     source: str | None = None
     lines: Mapping[KeyPath, int] = field(default_factory=dict)
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the tables classes and images that are bounded: an audit measures them for all classes."""
+        return tuple(sorted({check.name for check in self.metrics if check.table in ("class", "image")}))
+
     def line(self, *where: str | int) -> int:
         """Line of a key; 0 where the file does not set the key, so that its default holds."""
         return self.lines.get(where, 0)

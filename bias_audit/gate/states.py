@@ -14,6 +14,7 @@ NO_MASKS = "no masks"
 NO_INTERVENTIONS = "no interventions"
 FILLS_PICTURE = "the object fills the picture"
 NO_MAPS = "no maps"
+SCREENED = "screened"
 MAPS_FAILED = "maps failed"
 MASKS_IN_DOUBT = "masks in doubt"
 ESTIMATED_MASKS = "estimated masks"
@@ -40,6 +41,8 @@ STATES: dict[str, str] = {
     "nothing is estimated",
     NO_INTERVENTIONS: "such a rule needs interventions, and the run made none",
     FILLS_PICTURE: "such a rule exchanges backgrounds, and in most photos of the class there is none (x-ray, MRI)",
+    SCREENED: "such a rule, or a number, needs composites that the audit did not make, since the gap alone cleared the "
+    "class: name the column in the gate file when auditing, or use --thorough",
     NO_MAPS: "such a rule, or a number of attention, needs heatmaps, and the run has none: a model that "
     "only predicts has some with --method occlusion or rise, and --predictions with --heatmaps",
     MAPS_FAILED: "the heatmaps failed their reliability tests (BA908): attention says nothing of this model",

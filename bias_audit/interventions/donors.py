@@ -245,8 +245,11 @@ def prepare_backgrounds(
     seed: int,
     advance: Callable[[int], None],
     folder: Path,
+    *,
+    fills: Sequence[str] = (FIRST_FILL, SECOND_FILL),
+    widened: bool = True,
 ) -> Backgrounds:
-    """Remove the object of every donor by both fills and with a grown hole, and find the region its heatmap points at.
+    """Remove the object of every donor by some fills and with a grown hole, and find the region its heatmap points at.
 
     Args:
         dataset: all samples.
@@ -258,13 +261,15 @@ def prepare_backgrounds(
         advance: called with 1 for each donor that is done.
         folder: where a file lies that holds the pictures if they take more than a batch may; see
             `limits.memory.bytes_array`.
+        fills: names of the fills.
+        widened: whether backgrounds with grown holes are made as well.
     """
     real = {position for part in todo.scenes.values() for position in part}
     positions = sorted({position for lent in todo.donors.values() for position in lent} - real)
-    fills = (FIRST_FILL, SECOND_FILL)
     held = bytes_array((len(positions), len(fills), *geometry.size, geometry.channels), geometry.limits, folder)
-    wide = bytes_array((len(positions), *geometry.size, geometry.channels), geometry.limits, folder)
-    lent = bytes_array((len(positions), 2, *geometry.size), geometry.limits, folder)
+    most = len(positions) if widened else 0
+    wide = bytes_array((most, *geometry.size, geometry.channels), geometry.limits, folder)
+    lent = bytes_array((len(positions) if maps else 0, 2, *geometry.size), geometry.limits, folder)
 
     def photos() -> Iterator[tuple[int, Loaded]]:
         for start, group in load_in_order([dataset.samples[position] for position in positions], geometry, 8):
@@ -286,23 +291,23 @@ def prepare_backgrounds(
         if regions is not None:
             lent[place] = regions.attended, regions.control
             regions = Regions(lent[place, 0], lent[place, 1])
-        covered = grown(holes)
-        if float((covered == 0).mean()) < LEAST_LEFT:
+        covered = grown(holes) if widened else None
+        if covered is None or float((covered == 0).mean()) < LEAST_LEFT:
             return position, emptied, regions, None
         wide[place] = FILLS[FIRST_FILL](loaded.pixels, covered).astype(np.uint8)
         return position, emptied, regions, wide[place]
 
     pictures: dict[tuple[int, str], NDArray[np.uint8]] = {}
     regions: dict[int, Regions] = {}
-    widened: dict[int, NDArray[np.uint8]] = {}
+    wider: dict[int, NDArray[np.uint8]] = {}
     for position, emptied, found, covered in made_ahead(empty, photos()):
         pictures.update(emptied)
         if found is not None:
             regions[position] = found
         if covered is not None:
-            widened[position] = covered
+            wider[position] = covered
         advance(1)
-    return Backgrounds(pictures, regions, widened)
+    return Backgrounds(pictures, regions, wider)
 
 
 def with_backgrounds(todo: Plan, backgrounds: Backgrounds) -> Plan:

@@ -205,6 +205,7 @@ def audit(
         "model" if ready is None else "table of predictions": loaded.sha256,
         "segmenter": segmenter_hash(config.segmenter),
         "version": bias_audit.__version__,
+        **({} if config.thorough else {"thresholds": _deciding(thresholds)}),
         **({} if ready is None else ready.key),
     }
     run.start(key, resume=resume, overwrite=overwrite)
@@ -338,6 +339,11 @@ def _choice(kept: dict[str, Any]) -> dict[str, Any]:
     if not all(isinstance(row, dict) for row in kept["table"]):
         raise TypeError("it holds no table")
     return {**kept, "method": str(kept["method"]), "layer": str(kept["layer"]), "images": int(kept["images"])}
+
+
+def _deciding(thresholds: Thresholds) -> str:
+    """The bounds by which an audit in stages decides what it measures; a resumed one must go on by the same."""
+    return f"fdr {thresholds.fdr:g}, min_gap {thresholds.min_gap:g}, min_attract {thresholds.min_attract:g}"
 
 
 def _place(given: str | Path | Url | None) -> Path | Url | None:

@@ -37,6 +37,8 @@ class AuditOptions(TypedDict, total=False):
     probes: int
     leakage: int
     donors: int
+    thorough: bool
+    measured: tuple[str, ...]
     seed: int
     cluster: str | None
     mask_foreground: tuple[int, ...] | None

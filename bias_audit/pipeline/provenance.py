@@ -31,6 +31,7 @@ from bias_audit.run.statuses import (
     NO_MASK,
     NOT_SAMPLED,
     OK,
+    SCREENED,
     SKIPPED,
     UNREADABLE,
 )
@@ -177,7 +178,7 @@ def _counted(images: pd.DataFrame) -> tuple[dict[str, dict[str, int]], dict[str,
         "attention_scored": statuses["attention_status"].get(OK, 0),
         "attention_unscorable": int(((images["mask_status"] == OK) & ~scorable).sum()),
         "interventions_done": done,
-        "interventions_eligible": done + made.get(NOT_SAMPLED, 0),
+        "interventions_eligible": done + made.get(NOT_SAMPLED, 0) + made.get(SCREENED, 0),
     }
     return statuses, counts, kinds
 

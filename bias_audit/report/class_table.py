@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bias_audit.checks.levels import class_levels
-from bias_audit.checks.outcomes import RuleOutcome
+from bias_audit.checks.outcomes import RuleOutcome, screened
 from bias_audit.report.cells import axis, estimate
 from bias_audit.report.class_columns import ClassColumn, shown
 from bias_audit.run.result import AuditResult
-from bias_audit.run.statuses import OK
+from bias_audit.run.statuses import OK, SCREENED
 
 MOST_CLASSES = 1000
 
@@ -67,6 +67,8 @@ def _reason(row: Mapping[str, Any], column: ClassColumn) -> str:
     said = str(row[column.reason] or "") if column.reason else ""
     if said and said != OK:
         return said
+    if column.reason == "reliance_reason" and screened(row):
+        return SCREENED
     if not row["n_read"]:
         return "no readable images"
     return "no composites to judge it by" if column.reason == "reliance_reason" else "not computed"

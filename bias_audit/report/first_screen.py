@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bias_audit.checks.levels import fills_the_picture
-from bias_audit.checks.outcomes import LEVELS, NO_LEVELS, WATCH, RuleOutcome, as_float, class_of, number
-from bias_audit.checks.reasons import FEW, FILLS_FRAME, MASKS_IN_DOUBT, NO_READABLE
+from bias_audit.checks.outcomes import LEVELS, NO_LEVELS, WATCH, RuleOutcome, as_float, class_of, number, screened
+from bias_audit.checks.reasons import FEW, FILLS_FRAME, MASKS_IN_DOUBT, NO_READABLE, SCREENED
 from bias_audit.checks.registry import with_role
 from bias_audit.report.cells import estimate
 from bias_audit.report.coverage import right
@@ -151,7 +151,7 @@ def _numbers(
         reasons = [str(each["reliance_reason"]) for each in class_rows.values() if each["reliance_reason"]]
         why = max(reasons, key=reasons.count, default="not tested")
         return [first, *({"label": label, **estimate(None, reason=why)} for label, _, _, _ in SHARES[1:])]
-    why = str(row["reliance_reason"] or "not tested")
+    why = SCREENED if screened(row) else str(row["reliance_reason"] or "not tested")
     numbers = [{"label": label, **estimate(row[value], row[low], row[high], why)} for label, value, low, high in SHARES]
     probe = lead.evidence.get("probe") if lead else None
     if lead and probe:  # a property of the whole photo stands in the place of the background

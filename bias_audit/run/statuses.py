@@ -56,6 +56,8 @@ DONE_BEFORE = "done with the mask of before"
 Rescoring runs without the model, so it makes no new composites.
 """
 NOT_SAMPLED = "not sampled"
+SCREENED = "screened"
+"""Not made, since the photos of the class that were tested before told enough (docs/science.md#stages)."""
 NOT_OUTLINED = "not outlined"
 """No mask was estimated for the image, since enough others of its class have one (`pipeline.outlines`)."""
 NO_USABLE_MASK = "no usable mask"

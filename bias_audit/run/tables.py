@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from bias_audit.checks.reasons import SHORT
 from bias_audit.errors import ResultError
 from bias_audit.run.csv_text import LINE_END, Lines, quoted
 from bias_audit.run.digests import REPAIR, Digests, digest_of, verified
 from bias_audit.run.quantities import interval
 from bias_audit.run.schema import TABLES, Column, columns_of, index_of
-from bias_audit.run.statuses import OK
+from bias_audit.run.statuses import OK, SCREENED
 
 if TYPE_CHECKING:
     from bias_audit.run.folder import Run
@@ -72,6 +73,7 @@ def class_summary(classes: pd.DataFrame) -> pd.DataFrame:
         rows = zip(*(classes[name].astype(float) for name in (value, low, high)), strict=True)
         return [interval(estimate, least, most, unit) for estimate, least, most in rows]
 
+    alone = rate("background_only_accuracy", "background_only_low", "background_only_high")
     return pd.DataFrame(
         {
             "images": classes["n_read"],
@@ -80,7 +82,10 @@ def class_summary(classes: pd.DataFrame) -> pd.DataFrame:
             "on same-class backgrounds": rate("same_background_accuracy", "same_low", "same_high"),
             "on other backgrounds": rate("other_background_accuracy", "other_low", "other_high"),
             "background gap": rate("background_gap", "gap_low", "gap_high", "points"),
-            "background only": rate("background_only_accuracy", "background_only_low", "background_only_high"),
+            "background only": [
+                SCREENED if not known and how in SHORT else known
+                for known, how in zip(alone, classes["screening"], strict=True)
+            ],
         },
         index=classes.index,
     )

@@ -12,6 +12,7 @@ from bias_audit.stats.correction import benjamini_hochberg, rejection_bounds
 from bias_audit.stats.crossed import crossed_p
 from bias_audit.stats.draws import ENOUGH_DRAWS, draws_for
 from bias_audit.stats.effects import cliffs_delta
+from bias_audit.stats.futility import futile, predictive_chance
 from bias_audit.stats.groups import (
     ENOUGH_GROUPS,
     codes_of,
@@ -66,6 +67,7 @@ __all__ = [
     "draws_for",
     "effective_size",
     "fisher_within",
+    "futile",
     "group_codes",
     "group_means",
     "least_sign_flip_p",
@@ -79,6 +81,7 @@ __all__ = [
     "paired_difference_interval",
     "paired_effect",
     "permutation_within",
+    "predictive_chance",
     "rate_interval",
     "rates_interval",
     "rejection_bounds",

@@ -455,7 +455,7 @@ def test_the_same_as_with_the_model(tiny, tmp_path, name):
 
     model = getattr(tiny, name)
     settings = {"masks": tiny.masks, "seed": 2, "donors": 3}
-    quick = {"discovery": 0, "probes": 0, "leakage": 0}
+    quick = {"discovery": 0, "probes": 0, "leakage": 0, "thorough": True}
     direct = bias_audit.audit(model, tiny.images, out=tmp_path / "direct", batch_size=4, **settings, **quick)
     folder = tmp_path / "composites"
     write_composites(tiny.images, out=folder, image_size=(SIZE, SIZE), **settings)

@@ -110,14 +110,15 @@ class Background(Check):
         return (
             summary.compared(photos.images)
             if part == "compared"
-            else summary.of_classes(measured.own().composites, photos)
+            else summary.of_classes(measured.own().composites, photos, measured.own().screened)
         )
 
     def sum_up(self, measured: Measured, photos: Photos) -> Mapping[str, pd.DataFrame]:
         """The table gap_matrix: how much the backgrounds of one class pull the objects of another."""
         from bias_audit.checks.background import summary
 
-        return {"gap_matrix": summary.gaps_between(measured.own().composites, photos)}
+        made = measured.own()
+        return {"gap_matrix": summary.gaps_between(made.composites, photos, made.screened)}
 
     def contradiction(self, result: AuditResult) -> str:
         """An outcome of BA201 that the class table contradicts, or one of BA207 that those of BA201 contradict."""

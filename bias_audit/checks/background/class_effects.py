@@ -22,6 +22,7 @@ from bias_audit.run.statuses import (
     NO_USABLE_MASK,
     NOT_OUTLINED,
     NOT_SAMPLED,
+    SCREENED,
     SWITCHED_OFF,
 )
 
@@ -44,6 +45,7 @@ def class_effects(
     groups: pd.Series | None = None,
     *,
     draws: int = stats.ENOUGH_DRAWS,
+    short: bool = False,
 ) -> dict[str, Any]:
     """Reliance columns of one class, from the effects of its photos.
 
@@ -53,13 +55,15 @@ def class_effects(
         seed: seed of bootstrap and permutations.
         groups: group code per image, index as `read` or larger; None = every photo is a group of its own.
         draws: most random sign patterns of a test, see `stats.draws_for`.
+        short: whether the class did not get all composites (`outcomes.screened`).
 
     Returns:
-        column name -> value, names as in `columns.OF_CLASSES`; columns without a value are left out.
+        column name -> value, names as in `columns.OF_CLASSES`; columns without a value are left out. Those that need
+        composites which the class did not get mean nothing (`needs.missing_of_class`).
     """
     done = read[read["background_gap"].notna()]
     n = len(done)
-    eligible = read["intervention_status"].isin([DONE, DONE_BEFORE, NOT_SAMPLED])
+    eligible = read["intervention_status"].isin([DONE, DONE_BEFORE, NOT_SAMPLED, SCREENED])
     row: dict[str, Any] = {"n_interventions": n, "n_eligible": int(eligible.sum()), **_filled(read)}
     if n == 0:
         reasons = read["intervention_status"].replace(["", NOT_OUTLINED], pd.NA).dropna()
@@ -78,7 +82,10 @@ def class_effects(
     if units >= min_photos:
         row.update(_tests(done, codes, seed, draws))
         row.update(compared_fills(done, groups, seed, draws))
-    row.update(_second_fill(done, groups, row["background_gap"]))
+    second = _second_fill(done, groups, row["background_gap"])
+    if short and not second:  # photos may be emptied by the second fill, with nothing pasted on backgrounds with it
+        second = _emptied_second(done[done["background_only_predicted_second_fill"] != ""], groups)
+    row.update(second)
     row.update(_grown_holes(done, groups))
     row.update(_on_scenes(done, groups))
     done = done.assign(
@@ -148,14 +155,24 @@ def _second_fill(done: pd.DataFrame, groups: pd.Series | None, first_gap: float)
     gap = float((same - other).mean())
     codes = stats.codes_of(groups, rows.index)
     low, high = stats.paired_difference_interval(same, other, groups=codes)
-    emptied = (rows["background_only_predicted_second_fill"] == rows["label"]).to_numpy(float)
     return {
         "background_gap_second_fill": gap,
         "second_fill_low": low,
         "second_fill_high": high,
         "fill_disagreement": abs(first_gap - gap),
-        "background_only_second_fill": emptied.mean(),
-        "background_only_second_fill_low": stats.rate_interval(emptied, groups=codes)[0],
+        **_emptied_second(rows, groups),
+    }
+
+
+def _emptied_second(rows: pd.DataFrame, groups: pd.Series | None) -> dict[str, Any]:
+    """How often photos emptied by the second fill are still called the class; {} without any."""
+    if rows.empty:
+        return {}
+    right = (rows["background_only_predicted_second_fill"] == rows["label"]).to_numpy(float)
+    codes = stats.codes_of(groups, rows.index)
+    return {
+        "background_only_second_fill": right.mean(),
+        "background_only_second_fill_low": stats.rate_interval(right, groups=codes)[0],
     }
 
 
@@ -202,11 +219,13 @@ def _rate(name: str, values: pd.Series, groups: pd.Series | None) -> dict[str, A
 
 def _beside(done: pd.DataFrame, groups: pd.Series | None, seed: int) -> dict[str, Any]:
     """Experiments beside the background gap: neutral backdrops, control holes, noise, and the Shapley share."""
-    neutral, same = (done[f"{arm}_background_accuracy"].to_numpy(float) for arm in ("neutral", "same"))
-    row: dict[str, Any] = {"neutral_background_accuracy": neutral.mean(), "neutral_loss": (same - neutral).mean()}
-    row["neutral_loss_low"], row["neutral_loss_high"] = stats.paired_difference_interval(
-        same, neutral, groups=stats.codes_of(groups, done.index)
-    )
+    row: dict[str, Any] = {}
+    if done["neutral_background_accuracy"].notna().any():  # all photos of a class have it, or none
+        neutral, same = (done[f"{arm}_background_accuracy"].to_numpy(float) for arm in ("neutral", "same"))
+        row = {"neutral_background_accuracy": neutral.mean(), "neutral_loss": (same - neutral).mean()}
+        row["neutral_loss_low"], row["neutral_loss_high"] = stats.paired_difference_interval(
+            same, neutral, groups=stats.codes_of(groups, done.index)
+        )
     held = done[done["control_right"].notna()]
     if len(held):
         control, removed = (held[f"{arm}_right"].to_numpy(float) for arm in ("control", "background_only"))

@@ -136,6 +136,13 @@ COMPARED: tuple[Column, ...] = (
 OF_CLASSES: tuple[Column, ...] = (
     Column("n_interventions", "int", "photos of which composites were made"),
     Column("n_eligible", "int", "photos of which composites could have been made"),
+    Column(
+        "screening",
+        "string",
+        "how far the class was tested: full; stopped, before all planned photos were seen; cleared, by the gap alone",
+        added=True,
+    ),
+    Column("n_planned", "int", "photos of which composites were to be made", added=True),
     Column("n_outlined", "int", "photos with a usable mask, whatever the size of their object", added=True),
     Column("n_fills_frame", "int", "those whose object fills the picture: no background to exchange", added=True),
     *reason("reliance_reason", "ok, or why the reliance columns are missing, or say nothing"),
@@ -169,7 +176,8 @@ OF_CLASSES: tuple[Column, ...] = (
     Column(
         "p_gap",
         "float",
-        "p_sign_flip, or the larger p with photos and donors crossed where a class lends few backgrounds",
+        "p_sign_flip, or the larger p with photos and donors crossed where a class lends few backgrounds; 1 where the "
+        "test was stopped early",
         added=True,
     ),
     Column("p_fdr", "float", "p_gap after Benjamini-Hochberg over the classes tested"),

@@ -49,6 +49,9 @@ Pixels = NDArray[np.float32]
 Name = tuple[int, str, str, int]
 """Key of a composite: (photo, arm, fill, donor)."""
 
+Kind = tuple[str, str]
+"""(arm, fill) of a composite; FIRST_FILL as well where a real scene of a class stands for an emptied photo."""
+
 SAME, OTHER, NEXT = "same", "other", "next"
 """Arms (kinds of composite): the object on backgrounds of its own class, of the other classes, of the next class."""
 
@@ -77,6 +80,43 @@ SHOWN = (SAME, OTHER, BACKGROUND, FOREGROUND)
 
 CONTROL_SCALES = (1.0, 0.8, 0.6, 0.45)
 """Sizes of the control hole relative to the object, tried in turn: beside a large object an equal hole has no room."""
+
+KINDS: frozenset[Kind] = frozenset(
+    {
+        *((arm, fill) for arm in (SAME, OTHER) for fill in (FIRST_FILL, SECOND_FILL)),
+        *((arm, FIRST_FILL) for arm in (GROWN_SAME, GROWN_OTHER, NEXT)),
+        (SCENE, NO_FILL),
+        *((BACKGROUND, fill) for fill in FILLS),
+        *((FOREGROUND, backdrop) for backdrop in BACKDROPS),
+        *((arm, "") for arm in (NOISY_OBJECT, NOISY_BACKGROUND)),
+        *((CONTROL, fill) for fill in (FIRST_FILL, SECOND_FILL)),
+        *((arm, FIRST_FILL) for arm in (CUE_REMOVED, CUE_REMOVED_CONTROL, CUE_LENT, CUE_LENT_CONTROL)),
+    }
+)
+"""Every kind of composite."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which composites of a photo are made.
+
+    Attributes:
+        kinds: what is made.
+        shown: kinds of which the first composite of a photo is made for the report alone, and not predicted.
+        lenders: class indices: GROWN_OTHER and CUE_LENT are made where one of these classes lends a background, for all
+            of the photo's backgrounds of the arm; None = whichever class lends.
+    """
+
+    kinds: frozenset[Kind] = KINDS
+    shown: frozenset[Kind] = frozenset()
+    lenders: frozenset[int] | None = None
+
+    def wants(self, arm: str, *fills: str) -> bool:
+        """Whether some composite of the arm is made, with one of these fills (FIRST_FILL if none is named)."""
+        return any((arm, fill) in self.kinds for fill in fills or (FIRST_FILL,))
+
+
+EVERYTHING = Choice()
 
 
 @dataclass(frozen=True)
@@ -121,8 +161,9 @@ def predict_composites(
     donors: int,
     seed: int,
     keep: Callable[[int, str, int, Pixels], None],
+    choice: Choice = EVERYTHING,
 ) -> Iterator[list[Composite]]:
-    """Make and predict all composites of one class.
+    """Make and predict the composites of one class.
 
     Args:
         dataset: all samples.
@@ -137,6 +178,7 @@ def predict_composites(
         seed: seed of every random choice.
         keep: called with (photo, arm, donor, pixels) of the first composite of each SHOWN arm of a photo, for the
             report; first fill only.
+        choice: which composites are made.
 
     Yields:
         the composites of one batch; photos that cannot be read, or have no usable mask, give none.
@@ -145,10 +187,12 @@ def predict_composites(
     images: list[Pixels] = []
     first: set[tuple[int, str]] = set()
     for position, arm, fill, donor, pixels in changed_photos(
-        dataset, label, todo, backgrounds, geometry, maps, donors=donors, seed=seed
+        dataset, label, todo, backgrounds, geometry, maps, donors=donors, seed=seed, choice=choice
     ):
         if shown_first(position, arm, fill, first):
             keep(position, arm, donor, pixels)
+        if (arm, FIRST_FILL if fill == NO_FILL else fill) in choice.shown:
+            continue
         names.append((position, arm, fill, donor))
         images.append(pixels)
         if len(images) == batch:
@@ -168,8 +212,9 @@ def changed_photos(
     *,
     donors: int,
     seed: int,
+    choice: Choice = EVERYTHING,
 ) -> Iterator[tuple[int, str, str, int, Pixels]]:
-    """Make all composites of one class; arguments as of `predict_composites`.
+    """Make the composites of one class; arguments as of `predict_composites`.
 
     Yields:
         (position of the photo, arm, fill, position of the donor or -1, pixels (H, W, C) float32 in [0, 255]), those of
@@ -183,13 +228,13 @@ def changed_photos(
 
     def changed(photo: tuple[int, Loaded]) -> list[tuple[int, str, str, int, Pixels]]:
         position, loaded = photo
-        own = backgrounds.regions.get(position)
-        if own is None:
+        own = backgrounds.regions.get(position) if choice.wants(CUE_REMOVED) else None
+        if own is None and choice.wants(CUE_REMOVED):
             own = find_regions(loaded, maps.get(position), seed, dataset.samples[position].image_id)
-        made = _composites(dataset, position, loaded, todo, backgrounds, own, donors, seed)
+        made = _composites(dataset, position, loaded, todo, backgrounds, own, donors, seed, choice)
         return [(position, *each) for each in made]
 
-    of_photo = composites_of_photo(todo, donors) * input_bytes(geometry)
+    of_photo = composites_of_photo(todo, donors, choice) * input_bytes(geometry)
     for made in made_ahead(changed, photos(), at_once(of_photo, decoders() + 1, geometry.limits)):
         yield from made
 
@@ -202,23 +247,25 @@ def shown_first(position: int, arm: str, fill: str, seen: set[tuple[int, str]]) 
     return True
 
 
-def count_composites(todo: Plan, donors: int) -> int:
+def count_composites(todo: Plan, donors: int, choice: Choice = EVERYTHING) -> int:
     """Largest number of composites that a plan can give.
 
     Args:
         todo: the plan.
         donors: backgrounds per photo and arm with the first fill.
+        choice: which composites are made.
     """
-    return sum(len(photos) for photos in todo.photos.values()) * composites_of_photo(todo, donors)
+    return sum(len(photos) for photos in todo.photos.values()) * composites_of_photo(todo, donors, choice)
 
 
-def composites_of_photo(todo: Plan, donors: int) -> int:
+def composites_of_photo(todo: Plan, donors: int, choice: Choice = EVERYTHING) -> int:
     """Largest number of composites of one photo; arguments as of `count_composites`."""
-    exchanged = 2 * donors + 4 * min(donors, SECOND_FILL_DONORS) + 1  # second fill and grown holes
-    erased = len(FILLS) + len(BACKDROPS) + 4  # two with noise, two control holes
-    cues = 4  # taken away and lent, each with its control
-    exchanged += donors if NO_LABEL in todo.scenes else 0
-    return exchanged + erased + cues
+    many = {(arm, FIRST_FILL): donors for arm in (SAME, OTHER)} | {(SCENE, NO_FILL): donors}
+    if NO_LABEL not in todo.scenes:
+        many[SCENE, NO_FILL] = 0
+    few = ((SAME, SECOND_FILL), (OTHER, SECOND_FILL), (GROWN_SAME, FIRST_FILL), (GROWN_OTHER, FIRST_FILL))
+    many |= dict.fromkeys(few, min(donors, SECOND_FILL_DONORS))
+    return sum(many.get(kind, 1) for kind in choice.kinds)
 
 
 def _composites(
@@ -230,6 +277,7 @@ def _composites(
     own: Regions | None,
     donors: int,
     seed: int,
+    choice: Choice,
 ) -> Iterator[tuple[str, str, int, Pixels]]:
     if loaded.pixels is None or loaded.mask is None:
         return
@@ -241,30 +289,38 @@ def _composites(
     ways = ((NO_FILL, donors),) if todo.unfilled else filled
     for fill, most in ways:
         for arm, chosen in ((SAME, same), (OTHER, other)):
-            for donor in chosen[:most]:
+            kind = arm, FIRST_FILL if fill == NO_FILL else fill
+            most_made = most if kind in choice.kinds else 1 if kind in choice.shown else 0
+            for donor in chosen[:most_made]:
                 if (donor, fill) in pictures:
                     yield arm, fill, donor, cut.onto(pictures[donor, fill])
-    yield from _on_grown_holes(dataset, position, cut, todo, backgrounds, min(donors, SECOND_FILL_DONORS), seed)
+    if choice.wants(GROWN_OTHER):
+        most = min(donors, SECOND_FILL_DONORS)
+        yield from _on_grown_holes(dataset, position, cut, todo, backgrounds, most, seed, choice)
     following = next_donor(todo.donors, sample.label, sample.image_id, seed)
     first = ways[0][0]
-    if following is not None and (following, first) in pictures:
+    if choice.wants(NEXT) and following is not None and (following, first) in pictures:
         yield NEXT, first, following, cut.onto(pictures[following, first])
-    for scene in _scenes_of_no_class(todo, sample.image_id, donors, seed):
-        yield SCENE, NO_FILL, scene, cut.onto(pictures[scene, NO_FILL])
-    for fill in FILLS:
+    if choice.wants(SCENE, NO_FILL):
+        for scene in _scenes_of_no_class(todo, sample.image_id, donors, seed):
+            yield SCENE, NO_FILL, scene, cut.onto(pictures[scene, NO_FILL])
+    for fill in (fill for fill in FILLS if choice.wants(BACKGROUND, fill)):
         emptied = pictures.get((position, fill))
         removed = FILLS[fill](pixels, holes) if emptied is None else emptied.astype(np.float32)
         yield BACKGROUND, fill, -1, removed
     for backdrop, behind in BACKDROPS.items():
-        yield FOREGROUND, backdrop, -1, cut.onto(behind(pixels, mask))
-    rng = stream(seed, sample.image_id, "noise")
-    yield NOISY_OBJECT, "", -1, with_noise(pixels, mask, rng, on_object=True)
-    yield NOISY_BACKGROUND, "", -1, with_noise(pixels, mask, rng, on_object=False)
-    beside = elsewhere(holes, holes, stream(seed, sample.image_id, "control"), CONTROL_SCALES)
-    if beside is not None:
-        for fill in (FIRST_FILL, SECOND_FILL):
-            yield CONTROL, fill, -1, FILLS[fill](pixels, beside)
-    yield from _cues(pixels, mask, own, other, backgrounds)
+        if choice.wants(FOREGROUND, backdrop):
+            yield FOREGROUND, backdrop, -1, cut.onto(behind(pixels, mask))
+    if choice.wants(NOISY_OBJECT, ""):  # both draw from one stream
+        rng = stream(seed, sample.image_id, "noise")
+        yield NOISY_OBJECT, "", -1, with_noise(pixels, mask, rng, on_object=True)
+        yield NOISY_BACKGROUND, "", -1, with_noise(pixels, mask, rng, on_object=False)
+    if choice.wants(CONTROL, FIRST_FILL, SECOND_FILL):
+        beside = elsewhere(holes, holes, stream(seed, sample.image_id, "control"), CONTROL_SCALES)
+        if beside is not None:
+            for fill in (fill for fill in (FIRST_FILL, SECOND_FILL) if choice.wants(CONTROL, fill)):
+                yield CONTROL, fill, -1, FILLS[fill](pixels, beside)
+    yield from _cues(dataset, pixels, mask, own, other, backgrounds, choice)
 
 
 def _on_grown_holes(
@@ -275,14 +331,17 @@ def _on_grown_holes(
     backgrounds: Backgrounds,
     donors: int,
     seed: int,
+    choice: Choice,
 ) -> Iterator[tuple[str, str, int, Pixels]]:
     """The object on backgrounds with grown holes, as many of its own class as of other classes; none without both."""
     sample = dataset.samples[position]
     lent = {label: [each for each in lent if each in backgrounds.grown] for label, lent in todo.donors.items()}
     same, other = choose_donors(lent, sample.label, position, sample.image_id, donors, seed, todo.groups)
     most = min(len(same), len(other))
+    if choice.lenders is not None and choice.lenders.isdisjoint(dataset.samples[donor].label for donor in other[:most]):
+        return
     for arm, chosen in ((GROWN_SAME, same), (GROWN_OTHER, other)):
-        for donor in chosen[:most]:
+        for donor in chosen[:most] if choice.wants(arm) else ():
             yield arm, FIRST_FILL, donor, cut.onto(backgrounds.grown[donor])
 
 
@@ -293,14 +352,22 @@ def _scenes_of_no_class(todo: Plan, image_id: str, donors: int, seed: int) -> li
 
 
 def _cues(
-    pixels: Pixels, mask: NDArray[np.uint8], own: Regions | None, other: Sequence[int], backgrounds: Backgrounds
+    dataset: Dataset,
+    pixels: Pixels,
+    mask: NDArray[np.uint8],
+    own: Regions | None,
+    other: Sequence[int],
+    backgrounds: Backgrounds,
+    choice: Choice,
 ) -> Iterator[tuple[str, str, int, Pixels]]:
     """The four composites about cues: the photo's attended background removed, another class's put in, and controls."""
     if own is not None:
         yield CUE_REMOVED, FIRST_FILL, -1, FILLS[FIRST_FILL](pixels, own.attended)
         yield CUE_REMOVED_CONTROL, FIRST_FILL, -1, FILLS[FIRST_FILL](pixels, own.control)
     lender = next((donor for donor in other if donor in backgrounds.regions), None)
-    if lender is not None:
+    if lender is None or not choice.wants(CUE_LENT):
+        return
+    if choice.lenders is None or dataset.samples[lender].label in choice.lenders:
         picture, there = backgrounds.pictures[lender, FIRST_FILL].astype(np.float32), backgrounds.regions[lender]
         yield CUE_LENT, FIRST_FILL, lender, lend(pixels, mask, picture, there.attended)
         yield CUE_LENT_CONTROL, FIRST_FILL, lender, lend(pixels, mask, picture, there.control)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bias_audit.checks.base import Rule
-from bias_audit.checks.outcomes import RuleOutcome, as_float, not_applicable, not_excluded
-from bias_audit.checks.reasons import OK, TOO_FEW
+from bias_audit.checks.outcomes import RuleOutcome, as_float, not_applicable, not_excluded, screened
+from bias_audit.checks.reasons import OK, SCREENED, TOO_FEW
 from bias_audit.run.quantities import quantity
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ def image_reliance(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     for name, row in evidence.rows():
         group = evidence.images[(evidence.images["label"] == name) & evidence.images["rests_on_background"].notna()]
         if group.empty:
-            outcomes.append(not_applicable(rule, "image", name, why_no_reliance(row), row["reliance_reason_code"]))
+            code = SCREENED if screened(row) else row["reliance_reason_code"]
+            outcomes.append(not_applicable(rule, "image", name, why_no_reliance(row), code))
             continue
         told = recognised_without_object(row)
         resting = group[

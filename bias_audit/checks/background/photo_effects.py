@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bias_audit.checks.background import composites as arms
 from bias_audit.checks.background.columns import OF_IMAGES
+from bias_audit.checks.background.needs import Screening, missing_of_photos
 from bias_audit.config import FIRST_FILL, NO_FILL, SECOND_FILL
 from bias_audit.interventions.edits import BACKDROPS, FILLS
 from bias_audit.run.statuses import indices_of, predictions_of
@@ -216,6 +217,7 @@ def intervention_columns(
     composites: pd.DataFrame,
     class_names: Sequence[str],
     blank: Floats,
+    screened: Mapping[str, Screening] | None = None,
 ) -> pd.DataFrame:
     """The columns OF_IMAGES of all images, made from the composites.
 
@@ -224,6 +226,7 @@ def intervention_columns(
         status: for each image "done", or why no composite was made.
         composites, blank: see `photo_effects`.
         class_names: all classes, by index.
+        screened: class name -> how far it was tested; a class that is not there got everything. None = all did.
 
     Returns:
         one row per image; all but the status is missing where an image has no composites.
@@ -244,7 +247,10 @@ def intervention_columns(
     table = photo_effects(composites, photos, blank)
     for column in [name for name in table if str(name).endswith(("_predicted", "_predicted_second_fill", "_class"))]:
         table[column] = table[column].map(dict(enumerate(predictions_of(class_names))))
+    missing = {name: missing_of_photos(each) for name, each in (screened or {}).items()}
     for position, row in table.astype(object).to_dict("index").items():
-        rows[int(str(position))].update({str(name): None if pd.isna(value) else value for name, value in row.items()})
+        absent = missing.get(str(records[int(str(position))]["label"]), frozenset())
+        known = {str(name): value for name, value in row.items() if name not in absent and not pd.isna(value)}
+        rows[int(str(position))].update(known)
         rows[int(str(position))]["on_estimate"] = records[int(str(position))].get("mask_kind") == ESTIMATED
     return frame(OF_IMAGES, rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bias_audit.checks.background import fill_words, mask_words, real_loss
+from bias_audit.checks.background import fill_words, mask_words, real_loss, screen_words
 from bias_audit.checks.base import Rule
 from bias_audit.checks.culprits import (
     Pull,
@@ -25,15 +25,27 @@ from bias_audit.checks.outcomes import (
     answered,
     as_float,
     fills_disagree,
+    gap_counts,
     masks_in_doubt,
     not_applicable,
     not_excluded,
     number,
     relies,
+    screened,
     second_fill_shows,
     visible,
 )
-from bias_audit.checks.reasons import FEW, FILLS_DISAGREE, FILLS_FRAME, MASKS_IN_DOUBT, NO_COMPOSITES, NOT_TESTED
+from bias_audit.checks.reasons import (
+    FEW,
+    FILLS_DISAGREE,
+    FILLS_FRAME,
+    MASKS_IN_DOUBT,
+    NO_COMPOSITES,
+    NOT_TESTED,
+    OK,
+    SCREENED,
+    STOPPED,
+)
 from bias_audit.config import Thresholds
 from bias_audit.run.quantities import beside_bound, bound, p_value, quantity
 
@@ -142,6 +154,9 @@ def follows_background(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
             outcomes.append(not_applicable(rule, "class", name, why_no_reliance(row), row["reliance_reason_code"]))
             continue
         found = relies(row, bounds)
+        if not found and gap_counts(row, bounds):
+            outcomes.append(not_applicable(rule, "class", name, screen_words.laxer(name, row), SCREENED))
+            continue
         if found and fills_disagree(row):
             outcomes.append(not_applicable(rule, "class", name, fill_words.disagreement(name, row), FILLS_DISAGREE))
             continue
@@ -249,8 +264,8 @@ def _sentence(name: str, row: pd.Series, level: str, standing: Standing | None, 
     ]
     flipped, becomes = int(row["flipped"]), str(row["becomes"])
     parts[0] += f"; {flipped} of {n} photos change sides, most often to {becomes}." if flipped and becomes else "."
-    alone = quantity(float(row["background_only_accuracy"]), "share")
-    parts.append(f"With the object removed, {alone} are still called {name}.")
+    if (alone := number(row["background_only_accuracy"])) is not None:
+        parts.append(f"With the object removed, {quantity(alone, 'share')} are still called {name}.")
     parts += real_loss.on_scenes(name, row)
     turned, control = as_float(row["adversarial"]), as_float(row["adversarial_control"])
     if turned > 0 and control >= 0:
@@ -274,7 +289,9 @@ def _sentence(name: str, row: pd.Series, level: str, standing: Standing | None, 
             f"{quantity(float(row['background_excess']), 'number')}; its interval lies below "
             f"{bound(evidence.thresholds.hidden_excess, 'number')})."
         )
-    if not level:
+    if not level and row.get("screening") == STOPPED:
+        parts.append(screen_words.stopped(row))
+    elif not level:
         parts.append(not_excluded("a gap", row["gap_high"], "points", n))
     return " ".join(parts)
 
@@ -363,5 +380,7 @@ def why_no_reliance(row: pd.Series) -> str:
             "Not tested: predictions were given instead of a model, and none of them are for composites. bias-audit "
             "composites writes these pictures; give their folder with --composites, and predictions for them."
         )
+    if code == OK and screened(row):
+        return screen_words.NOT_MADE
     what = "Not enough photos" if code in FEW else "Not tested" if code == NOT_TESTED else "No composites could be made"
     return f"{what}: {row['reliance_reason']}."

@@ -15,7 +15,8 @@ from bias_audit.checks.background.class_effects import background_only_elsewhere
 from bias_audit.checks.background.columns import OF_CLASSES
 from bias_audit.checks.background.crossed import crossed_gap_p
 from bias_audit.checks.background.enough import mark_filled, mark_too_few
-from bias_audit.checks.background.measure import Example, Interventions
+from bias_audit.checks.background.measure import Interventions
+from bias_audit.checks.background.needs import Screening, missing_of_classes, tells_pulls
 from bias_audit.checks.background.pulls import (
     Attraction,
     Contrasts,
@@ -24,10 +25,12 @@ from bias_audit.checks.background.pulls import (
     gap_matrix,
     largest_pulls,
 )
+from bias_audit.checks.background.shown import Example
 from bias_audit.checks.background.strongest import gap_without_strongest, without_strongest
 from bias_audit.checks.base import Photos
 from bias_audit.checks.levels import class_levels
 from bias_audit.checks.outcomes import RuleOutcome
+from bias_audit.checks.reasons import SHORT, STOPPED
 from bias_audit.checks.within_class import outlier_p_within, robust_z_within
 from bias_audit.run.statuses import DONE, DONE_BEFORE
 from bias_audit.run.tables import frame
@@ -79,13 +82,20 @@ def _rank_by_reliance(images: pd.DataFrame) -> pd.Series:
     return pd.Series(np.arange(1, len(order) + 1), index=order.index, dtype="Int64").reindex(images.index)
 
 
-def of_classes(composites: pd.DataFrame, photos: Photos) -> pd.DataFrame:
+def of_classes(
+    composites: pd.DataFrame, photos: Photos, screened: Mapping[str, Screening] | None = None
+) -> pd.DataFrame:
     """The columns OF_CLASSES: rates and effects of each class, with intervals and tests.
+
+    A class of which the test was stopped has p_gap = 1: what its first photos say convicts nobody, and makes no other
+    class easier to convict. So has one in a correction over classes to whose question it got no composites.
 
     Args:
         composites: one row per `composites.Composite`, with its photo's label (class indices).
         photos: input of the tables, with the complete table of the images.
+        screened: class name -> how far it was tested; a class that is not there got everything. None = all did.
     """
+    screened = screened or {}
     images, groups, least = photos.images, photos.groups, photos.thresholds.min_photos
     draws = stats.draws_for(len(photos.class_names), rate=photos.thresholds.fdr)
     codes = _codes(photos)
@@ -95,16 +105,20 @@ def of_classes(composites: pd.DataFrame, photos: Photos) -> pd.DataFrame:
     weaker = None if rest is None else _pulls(rest, photos, arms.OTHER, draws)[1]
     matrix = gap_matrix(compared, photos.class_names, seed=photos.seed, groups=codes)
     largest = largest_pulls(matrix, rate=photos.thresholds.fdr)
+    missing = missing_of_classes(photos.class_names, screened)
     by_label = composites.groupby("label")
     rows = []
     lent_scenes = composites[composites["donor"] >= len(images)]  # scenes come after the photos
     for index, name in enumerate(photos.class_names):
         own = photos.of_class(name)
-        row: dict[str, Any] = class_effects(own, least, photos.seed, groups, draws=draws)
+        short = name in screened and screened[name].code in SHORT
+        row: dict[str, Any] = class_effects(own, least, photos.seed, groups, draws=draws, short=short)
         row["n_scenes"] = int(lent_scenes.loc[lent_scenes["donor_label"] == index, "donor"].nunique())
+        if name in screened:
+            row["screening"], row["n_planned"] = screened[name].code, screened[name].planned
         if "p_sign_flip" in row:
             crossed = crossed_gap_p(by_label.get_group(index), codes)
-            row["p_gap"] = np.fmax(row["p_sign_flip"], crossed)
+            row["p_gap"] = np.fmax(row["p_sign_flip"], crossed) if row.get("screening") != STOPPED else 1.0
         row["attract"], row["p_attract"] = pull.attract[index], pull.p[index]
         row["attract_low"], row["attract_high"] = pull.low[index], pull.high[index]
         row["attract_grown_holes"], row["attract_grown_holes_low"] = grown.attract[index], grown.low[index]
@@ -117,10 +131,12 @@ def of_classes(composites: pd.DataFrame, photos: Photos) -> pd.DataFrame:
             row[f"background_only_elsewhere{fill}"] = background_only_elsewhere(images, name, fill, min_photos=least)
         lent = images.loc[images["cue_lent_class"] == name, "cue_lent_effect"].dropna()
         row.update(cue_effect("cue_lent", lent, groups, min_photos=least, seed=photos.seed, draws=draws))
-        rows.append(row)
+        rows.append({column: value for column, value in row.items() if column not in missing[name]})
     table = frame(OF_CLASSES, rows)
     for corrected, p in CORRECTED:
-        table[corrected] = stats.benjamini_hochberg(table[p].to_numpy(float))
+        unasked = np.array([p in missing[name] for name in photos.class_names], bool)
+        values = np.where(unasked, 1.0, table[p].to_numpy(float))
+        table[corrected] = np.where(unasked, np.nan, stats.benjamini_hochberg(values))
     table["background_gap_shrunken"] = _shrunken_gaps(images, table, photos.class_names)
     marked = mark_too_few(table, least=least, rate=photos.thresholds.fdr, draws=draws, grouped=groups is not None)
     return mark_filled(marked, photos.thresholds)
@@ -149,14 +165,16 @@ def _shrunken_gaps(images: pd.DataFrame, classes: pd.DataFrame, names: Sequence[
     )
 
 
-def gaps_between(composites: pd.DataFrame, photos: Photos) -> pd.DataFrame:
-    """The table `gap_matrix`.
+def gaps_between(
+    composites: pd.DataFrame, photos: Photos, screened: Mapping[str, Screening] | None = None
+) -> pd.DataFrame:
+    """The table `gap_matrix`; without rows where no class was suspected: no pull was measured then.
 
     Args:
-        composites: one row per `composites.Composite`, with its photo's label (class indices).
+        composites, screened: as of `of_classes`.
         photos: input of the tables.
     """
-    compared = _contrasts(composites, photos, arms.OTHER)
+    compared = _contrasts(composites if tells_pulls(screened or {}) else composites.iloc[:0], photos, arms.OTHER)
     return gap_matrix(compared, photos.class_names, seed=photos.seed, groups=_codes(photos))
 
 

@@ -22,7 +22,17 @@ PROBES: tuple[Column, ...] = (
     Column("attract", "float", "the same, (lower) median over the other classes, -1..1", "high"),
     Column("attract_low", "float", "95 % percentile bootstrap interval over photos, lower end"),
     Column("attract_high", "float", "95 % percentile bootstrap interval over photos, upper end"),
-    Column("p_pull", "float", "sign-flip permutation of the photos' pulls, two-sided"),
+    Column("pulled_high", "float", "95 % interval of `pulled` as a paired difference, upper end", added=True),
+    Column("n_planned", "int", "photos of other classes that were to get this class's property", added=True),
+    Column(
+        "screening",
+        "string",
+        "full; or stopped: the property was given up before all photos were changed",
+        added=True,
+    ),
+    Column(
+        "p_pull", "float", "sign-flip permutation of the photos' pulls, two-sided; 1 where the property was given up"
+    ),
     Column("p_fdr", "float", "the same after Benjamini-Hochberg over all probes and classes tested"),
     *reason("reason", "ok, or why it was not tested"),
 )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bias_audit.checks.base import Context, Measured
 from bias_audit.checks.whole_photo.exchange import PROPERTIES, properties_for
 from bias_audit.checks.whole_photo.pulls import property_rows
+from bias_audit.checks.whole_photo.staged import FIELDS, Asked, Patience, in_blocks, in_turns
 from bias_audit.data.batches import Geometry, Pixels
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.sampling import load_bytes, readable
@@ -34,8 +35,6 @@ DONORS = 2
 MOST = 1000
 """Largest number of photos over all classes, which bounds the cost; many classes get few photos each, or too few."""
 
-FIELDS = ("probe", "photo", "label", "donor_label", "predicted")
-
 
 def measure(context: Context) -> Measured:
     """Measure the table `probes`; without rows where the check is switched off."""
@@ -58,19 +57,25 @@ def find_pulls(context: Context) -> list[Row]:
         return []
     positions = choose_photos(dataset, context.records, config.probes, config.seed)
     total = count_exchanges(len(positions), geometry.channels)
+    bounds, classes = context.thresholds, len(dataset.class_names)
+    patience = None
+    if not config.thorough:
+        patience = Patience(classes, bounds.min_attract, bounds.fdr, config.seed, context.groups)
     with context.progress.stage("Global cues", total, "photos") as advance:
         seen = exchange(
             dataset, positions, context.explainer.predict, geometry,
             batch=context.explainer.model.batch_size, seed=config.seed, run=context.run, advance=advance,
-            groups=context.groups,
+            groups=context.groups, patience=patience,
         )  # fmt: skip
     return property_rows(
         _answered(seen),
         properties_for(geometry.channels),
         dataset.class_names,
-        min_photos=context.thresholds.min_photos,
+        min_photos=bounds.min_photos,
         seed=config.seed,
         groups=context.groups,
+        planned=seen.get("planned"),
+        stopped=np.flatnonzero(seen["stopped"]).tolist() if "stopped" in seen else (),
     )
 
 
@@ -79,7 +84,7 @@ def _answered(seen: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     pairs = np.stack([seen["probe"], seen["photo"]], axis=1)
     lost = {tuple(pair) for pair in pairs[seen["predicted"] == NO_CLASS].tolist()}
     kept = np.array([tuple(pair) not in lost for pair in pairs.tolist()], bool)
-    return {name: values[kept] for name, values in seen.items()}
+    return {name: values[kept] for name, values in seen.items() if name in FIELDS}
 
 
 def choose_photos(dataset: Dataset, records: Sequence[Mapping[str, Any]], per_class: int, seed: int) -> list[int]:
@@ -126,6 +131,7 @@ def exchange(
     run: Run,
     advance: Callable[[int], None],
     groups: NDArray[np.intp] | None = None,
+    patience: Patience | None = None,
 ) -> dict[str, NDArray[Any]]:
     """Predict every chosen photo with the properties of other photos, or read the result of an interrupted audit.
 
@@ -142,34 +148,36 @@ def exchange(
         run: keeps the result.
         advance: called with the number of changed photos that are done.
         groups: group code by sample position (patient, scene), as of `exchanged`.
+        patience: decides which properties are given up before all photos were changed; None = none are.
 
     Returns:
         name of FIELDS -> array with one entry per changed photo: probe (index into `properties_for`), photo (sample
         position), label, donor_label and predicted (class indices; K = none of these, NO_CLASS where the outputs are
-        not finite).
+        not finite); with `patience` also "stopped", (properties,) whether one was given up, and "planned",
+        (properties, K) photos of other classes that were to get the property of each class.
     """
     if (stored := run.read_arrays(SHARD, _stored)) is not None:
         advance(len(stored["photo"]))
         return stored
     read, photos = load_bytes(dataset, positions, geometry, run.path)
     labels = np.array([dataset.samples[position].label for position in read], np.intp)
-    rows: list[tuple[int, int, int, int]] = []
-    predicted: list[NDArray[np.intp]] = []
-    waiting: list[Pixels] = []
     together = None if groups is None else groups[np.array(read, np.intp)]
-    for number, photo, donor, changed in exchanged(photos, labels, seed, together):
-        rows.append((number, read[photo], int(labels[photo]), int(labels[donor])))
-        waiting.append(changed)
-        if len(waiting) == batch:
-            predicted.append(predict(np.stack(waiting)).predicted)
-            advance(len(waiting))
-            waiting.clear()
-    if waiting:
-        predicted.append(predict(np.stack(waiting)).predicted)
-        advance(len(waiting))
-    table = np.array(rows, np.intp).reshape(-1, 4)
-    columns = (*table.T, np.concatenate(predicted) if predicted else np.zeros(0, np.intp))
-    seen = dict(zip(FIELDS, columns, strict=True))
+    asked = Asked(read, labels, predict, batch, advance)
+    decided: dict[str, NDArray[Any]] = {}
+    if patience is None:
+        for number, photo, donor, changed in exchanged(photos, labels, seed, together):
+            asked.ask(number, photo, donor, changed)
+    else:
+        names = properties_for(photos.shape[-1])
+        lent = list(_lent(labels, seed, together, len(names)))
+        order = in_turns([dataset.samples[position].image_id for position in read], labels, seed)
+        decided = in_blocks(
+            order, labels, lent, asked, patience, len(names),
+            lambda number, photo, donor: PROPERTIES[names[number]](
+                photos[photo].astype(np.float32), photos[donor].astype(np.float32)
+            ),
+        )  # fmt: skip
+    seen = {**asked.seen(), **decided}
     run.write_arrays(SHARD, seen)
     return seen
 

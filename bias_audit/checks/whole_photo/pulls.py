@@ -6,7 +6,7 @@ something. The class whose property pulls the photos of every other class is the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bias_audit import stats
 from bias_audit.checks.attraction import attraction, photo_pulls
-from bias_audit.checks.reasons import OK, TOO_FEW, TOO_FEW_GROUPS
+from bias_audit.checks.reasons import FULL, OK, STOPPED, TOO_FEW, TOO_FEW_GROUPS
 
 
 def property_rows(
@@ -26,8 +26,12 @@ def property_rows(
     min_photos: int,
     seed: int,
     groups: NDArray[np.intp] | None = None,
+    planned: NDArray[np.intp] | None = None,
+    stopped: Collection[int] = (),
 ) -> list[dict[str, Any]]:
     """Rows of the table `probes`, one per property and class, with tests corrected over all of them.
+
+    A property that was given up has p = 1: it accuses nobody, and makes no other accusation easier.
 
     Args:
         seen: result of `measure.exchange`.
@@ -36,6 +40,8 @@ def property_rows(
         min_photos: photos (or groups) that a test needs, both of the class and of other classes with its property.
         seed: seed of bootstrap and permutations.
         groups: group code by sample position (patient, scene); None = every photo is a group of its own.
+        planned: (properties, classes) photos of other classes that were to get the property; None = all of `seen`.
+        stopped: indices of properties that were given up before all photos were changed.
 
     Returns:
         rows with the columns `columns.PROBES`.
@@ -53,17 +59,40 @@ def property_rows(
             row.update(_own(part[part["label"] == label], label, min_photos, groups))
             row.update(_pulled(part, label, len(class_names), seed, draws, groups))
             pulled = row.pop("pulled_units")
+            row["n_planned"] = row["n_pulled"] if planned is None else int(planned[number, label])
+            row["screening"] = STOPPED if number in stopped else FULL
             if row["reason_code"] == OK and pulled < min_photos:
                 what = "photos" if groups is None else "groups of photos"
                 row["reason"] = f"only {pulled} {what} of other classes, {min_photos} needed for a test"
                 row["reason_code"] = TOO_FEW if groups is None else TOO_FEW_GROUPS
             if row["reason_code"] != OK:
                 row["p_pull"] = np.nan
+            elif number in stopped:
+                row["p_pull"] = 1.0
             rows.append(row)
     corrected = stats.benjamini_hochberg(np.array([row["p_pull"] for row in rows], float))
     for row, p in zip(rows, corrected, strict=True):
         row["p_fdr"] = float(p)
     return rows
+
+
+def called(part: pd.DataFrame, label: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]:
+    """How often the photos of other classes are called a class: with its property, and with that of their own class.
+
+    Args:
+        part: changed photos of one property, with the columns photo, arm, label, donor_label and predicted.
+        label: index of the class.
+
+    Returns:
+        (shares with its property, shares with their own's, positions of the photos), of those that got both; their mean
+        difference is the column `pulled`.
+    """
+    others = part[part["label"] != label]
+    hits = (others["predicted"] == label).astype(float)
+    got, own = others["donor_label"] == label, others["arm"] == "same"
+    shares = [hits[chosen].groupby(others.loc[chosen, "photo"]).mean() for chosen in (got, own)]
+    both = pd.concat(shares, axis=1, join="inner")
+    return both.iloc[:, 0].to_numpy(float), both.iloc[:, 1].to_numpy(float), both.index.to_numpy(np.intp)
 
 
 def _own(part: pd.DataFrame, label: int, min_photos: int, groups: NDArray[np.intp] | None) -> dict[str, Any]:
@@ -110,6 +139,9 @@ def _pulled(
     if len(values):
         codes = None if groups is None else groups[np.concatenate(photos)[known]]
         row["pulled_units"] = stats.count_units(len(values), codes)
+        on_it, on_own, of_photo = called(part, label)
+        together = None if groups is None else groups[of_photo]
+        row["pulled_high"] = stats.paired_difference_interval(on_it, on_own, groups=together)[1]
         row["pulled"] = float(values.mean())
         row["p_pull"] = stats.sign_flip(values, seed=seed, permutations=draws, groups=codes)
     return row

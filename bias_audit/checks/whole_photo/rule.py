@@ -21,7 +21,7 @@ from bias_audit.checks.outcomes import (
     not_excluded,
     number,
 )
-from bias_audit.checks.reasons import FEW, NOT_MEASURED, OK, TOO_FEW
+from bias_audit.checks.reasons import FEW, NOT_MEASURED, OK, STOPPED, TOO_FEW
 from bias_audit.run.quantities import interval, quantity
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ def global_cue(rule: Rule, evidence: Evidence, probes: pd.DataFrame | None) -> l
         evidence: what all rules may use.
         probes: the table `probes`; None = the run holds none.
     """
+    import numpy as np
+
     bounds = evidence.thresholds
     if probes is None or probes.empty:
         why = evidence.own("whole_photo")
@@ -96,7 +98,7 @@ def global_cue(rule: Rule, evidence: Evidence, probes: pd.DataFrame | None) -> l
         ranked = (
             found.sort_values("attract", ascending=False, kind="stable")
             if len(found)
-            else own.sort_values("attract_high", ascending=False, kind="stable")
+            else own.iloc[np.argsort([-_limit(each) for _, each in own.iterrows()], kind="stable")]
         )
         outcomes.append(_outcome(rule, str(name), ranked, evidence, victims.get(str(name), ""), found=len(found) > 0))
     return outcomes
@@ -141,7 +143,8 @@ def _outcome(
     else:
         sentence = (
             f"Photos of other classes that get the {_either(own)} of photos of {name} were not shown to turn into it. "
-            + not_excluded("a pull", row["attract_high"], "points", int(row["n_pulled"]), where=str(row["probe"]))
+            + not_excluded("a pull", _limit(row), "points", int(row["n_pulled"]), where=str(row["probe"]))
+            + _given_up(ranked)
         )
     return answered(
         rule,
@@ -153,7 +156,7 @@ def _outcome(
         measured=number(row["attract"]),
         threshold=bounds.min_attract,
         low=number(row["attract_low"]),
-        high=number(row["attract_high"]),
+        high=number(row["attract_high"] if found else _limit(row)),
         n=int(row["n_pulled"]),
         p_value=number(row["p_fdr"]),
         evidence={
@@ -162,6 +165,24 @@ def _outcome(
             "probes": ", ".join(ranked["probe"]),
             **{key: number(row[key]) for key in EVIDENCE},
         },
+    )
+
+
+def _limit(row: pd.Series) -> float:
+    """Upper limit of a pull; of a property that was given up that of the photos' mean, by the interval that did so."""
+    stopped = row.get("screening") == STOPPED
+    return max(as_float(row["attract_high"], -1), as_float(row["pulled_high"], -1) if stopped else -1)
+
+
+def _given_up(rows: pd.DataFrame) -> str:
+    """Sentence on properties that were given up before all photos had been changed, after a space; "" for none."""
+    early = [
+        f"{row['probe']} ({int(row['n_pulled'])} of {int(row['n_planned'])})"
+        for _, row in rows.iterrows()
+        if row.get("screening") == STOPPED
+    ]
+    return (
+        f" Stopped before all photos were changed: {', '.join(sorted(early))}; --thorough tests all." if early else ""
     )
 
 

@@ -30,6 +30,7 @@ def benchmark(
     reaudit: bool,
     commit: str,
     progress: Progress,
+    stages: bool = False,
 ) -> str:
     """Run the cases of the benchmark that are not finished, and score all cases.
 
@@ -49,6 +50,7 @@ def benchmark(
         reaudit: audit all trained models again.
         commit: commit of the repository, which the report names; "" = none.
         progress: shows the progress.
+        stages: train and audit nothing, and compare audits in stages with the kept ones of these cases (`stages`).
 
     Returns:
         The text to print.
@@ -78,6 +80,8 @@ def benchmark(
     cases = [case for seed in known[:seeds] for case in catalogue.cases_of(seed, chosen)]
     cases = grid.quick_cases() if quick else cases
     cases = [case for case in cases if not worlds or case.kind in worlds]
+    if stages:
+        return _in_stages(cases, out / WORK, progress)
     if reaudit:
         forget_audits(out / WORK)
     from bias_audit.planted.benchmark import records
@@ -116,3 +120,19 @@ def benchmark(
         if tune:
             return tuning_text(scored, made, by_unit)
         return write_report(scored, by_unit, classes, made, failed, out)
+
+
+def _in_stages(cases: Sequence[grid.Case], work: Path, progress: Progress) -> str:
+    from bias_audit.planted.benchmark.stages import compare, told
+    from bias_audit.planted.benchmark.unit import RUN, unit_folder
+
+    kept = [case for case in cases if (unit_folder(case, work) / RUN).is_file()]
+    missing = [case.name for case in cases if case not in kept]
+    if not kept:
+        raise ResultError(f"no audit is kept in {str(work)!r}", "Run the benchmark first.")
+    compared = []
+    with progress.stage("Judging with stages", len(kept), "models") as advance:
+        for case in kept:
+            compared.append(compare(case, work))
+            advance(1)
+    return told(compared, missing)

@@ -6,12 +6,14 @@ measured stays as it was measured.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
 import io
 import tarfile
 import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +21,7 @@ from typing import Any
 
 import bias_audit
 from bias_audit.checks import registry
+from bias_audit.checks.background.measure import Interventions
 from bias_audit.checks.evidence import Evidence
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.config import Thresholds
@@ -91,11 +94,25 @@ def judged_again(archive: Path, thresholds: Thresholds | None = None) -> Judged:
     Raises:
         ResultError: the file is missing or damaged, or holds a run of an incompatible version.
     """
+    with opened(archive) as result:
+        return judged(result, thresholds or Thresholds())
+
+
+@contextlib.contextmanager
+def opened(archive: Path) -> Iterator[AuditResult]:
+    """Context in which a packed run lies unpacked in a folder.
+
+    Args:
+        archive: file of `packed`.
+
+    Raises:
+        ResultError: see `judged_again`, also where what is done in the context shows it.
+    """
     with tempfile.TemporaryDirectory(prefix="bias-audit-benchmark-") as scratch:
         try:
             with tarfile.open(archive) as stored:
                 _unpack(stored, Path(scratch).resolve())
-            return judged(load(scratch), thresholds or Thresholds())
+            yield load(scratch)
         except (OSError, EOFError, tarfile.TarError, KeyError) as error:
             raise ResultError(
                 f"the run kept in {str(archive)!r} is damaged or of another version: {error}",
@@ -118,8 +135,15 @@ def _unpack(stored: tarfile.TarFile, folder: Path) -> None:
         path.write_bytes(content.read())
 
 
-def judged(result: AuditResult, thresholds: Thresholds) -> Judged:
+def judged(
+    result: AuditResult, thresholds: Thresholds, restrict: Callable[[Interventions], Interventions] | None = None
+) -> Judged:
     """Make the tables of a finished run again from what was measured, and judge them.
+
+    Args:
+        result: the run.
+        thresholds: bounds of the rules.
+        restrict: makes of the composites those that count; None = all do.
 
     Raises:
         ResultError: a shard or a table is missing or damaged.
@@ -130,6 +154,9 @@ def judged(result: AuditResult, thresholds: Thresholds) -> Judged:
     records = _records(result, run, batch)
     ties = attention.tie_to_objects(dataset, records, run, batch, result.info.grid, config.seed)
     measured = {check.name: check.recall(result) for check in registry.CHECKS}
+    if restrict is not None:
+        composites = restrict(measured["background"].own())
+        measured["background"] = dataclasses.replace(measured["background"], own=lambda: composites)
     photos, classes = summaries.summarise(
         records, {}, result.info.class_names, measured, thresholds, config.seed, ties=ties
     )

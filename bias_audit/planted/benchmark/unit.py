@@ -162,10 +162,13 @@ def _trained(case: Case, folder: Path) -> tuple[list[dict[str, Any]], dict[str, 
 
 
 def _audit(case: Case, model: Path, test: Split, scratch: Path, folder: Path) -> None:
-    """Audit a model with default settings and all checks, from files as a user has them; keep its run and outcomes."""
+    """Audit a model with all checks, from files as a user has them; keep its run and outcomes.
+
+    The design is the whole one, of which the stages of a default audit are a part (`stages`).
+    """
     from bias_audit.pipeline.audit import audit
 
-    result = audit(model, **write_inputs(case, test, scratch), out=scratch / "run")
+    result = audit(model, **write_inputs(case, test, scratch), out=scratch / "run", thorough=True)
     (folder / UNIT).unlink(missing_ok=True)  # before the first file changes: a record speaks of all of them
     write_atomically(folder / RUN, packed(result.path), HINT)
     _write_outcomes(folder, with_gate(result))

@@ -17,8 +17,8 @@ from PIL import Image
 from bias_audit.checks.background.class_effects import class_effects
 from bias_audit.checks.background.columns import OF_IMAGES
 from bias_audit.checks.background.composites import predict_composites
-from bias_audit.checks.background.measure import _table
 from bias_audit.checks.background.photo_effects import photo_effects
+from bias_audit.checks.background.screening import as_table
 from bias_audit.checks.outcomes import masks_in_doubt, relies
 from bias_audit.config import Thresholds
 from bias_audit.data.batches import Geometry
@@ -73,14 +73,14 @@ def of_red(folder: Path, predict: Any, *, complete: bool) -> dict[str, Any]:
     todo = plan(data, areas, photos=PHOTOS, donors=5, seed=0)
     backgrounds = prepare_backgrounds(data, todo, geometry, {}, 0, lambda _: None, folder)
     made = [
-        {**vars(row), "label": 0}
+        row
         for part in predict_composites(
             data, 0, todo, backgrounds, geometry, {}, predict, batch=64, donors=5, seed=0, keep=lambda *_: None
         )
         for row in part
     ]
     photos = pd.DataFrame({"label": 0, "predicted": 0, "log_odds_label": 2.0}, index=range(PHOTOS))
-    effects = photo_effects(_table(made), photos, np.zeros(2))
+    effects = photo_effects(as_table(made, 0), photos, np.zeros(2))
     rows = effects.drop(columns=[name for name in effects if name.endswith(("_predicted", "_fill", "_class"))])
     rows = rows.assign(intervention_status="done", **{
         f"{arm}_second_fill": effects[f"{arm}_second_fill"]
