@@ -27,6 +27,7 @@ def run_script(monkeypatch, capsys):
         monkeypatch.syspath_prepend(SCRIPTS)
         for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):  # a script may set them
             monkeypatch.setenv(name, "1")
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
         capsys.readouterr()
         runpy.run_path(str(SCRIPTS / script), run_name="__main__")
         return capsys.readouterr().out
@@ -52,6 +53,16 @@ def test_time_and_memory_of_the_pass_are_measured(tiny, run_script, tmp_path, ca
     known = {"model": tmp_path / "net.onnx", "data": tiny.images, "masks": tiny.masks}
     audit_pass.measure_memory(argparse.Namespace(**known, preprocess="none", class_map=None))
     assert capsys.readouterr().out.startswith("peak memory: ")
+
+
+@pytest.mark.slow
+def test_the_host_is_measured_with_a_model_that_costs_nothing(run_script, tmp_path):
+    given = ["--door", "function", "--sizes", 6, 12, "--rounds", 1, "--work", tmp_path]
+    printed = run_script("host.py", *given, "--parts", "pass", "operations").splitlines()
+    table = {line[:22].strip(): line[22:].split() for line in printed}
+    assert table["predict from files"][2:4] == ["1.00", "1.00"]
+    assert "pass with masks" in table
+    assert any(line.startswith("scores against masks") for line in printed)
 
 
 def test_the_table_of_coverage_names_every_case_once(run_script):

@@ -315,7 +315,7 @@ def operations_table(setup: Setup, options: argparse.Namespace) -> None:
 
 
 def operations(setup: Setup, count: int) -> dict[str, Callable[[], object]]:
-    """Name -> what the host does with `count` photos in one thread; names that an older version lacks are left out."""
+    """Name -> what the host does with `count` photos in one thread."""
     from bias_audit.checks.data_leaks.background_probe import background_features
     from bias_audit.data.batches import load
     from bias_audit.data.duplicates import perceptual_hash
@@ -340,6 +340,7 @@ def operations(setup: Setup, count: int) -> dict[str, Callable[[], object]]:
     every = list(zip(pixels, masks, strict=True))
     sides = [(*each, on) for each in every for on in (False, True)]
     holes = [edits.hole(mask) for mask in masks]
+    cuts = [edits.Cutout.of(picture, mask) for picture, mask in every]
 
     def scores() -> None:
         for part in batches:
@@ -360,7 +361,8 @@ def operations(setup: Setup, count: int) -> dict[str, Callable[[], object]]:
             edits.elsewhere(each, each, np.random.default_rng(0), (1.0, 0.8, 0.6, 0.45)) for each in holes
         ],
         "grown hole": lambda: [edits.grown(each) for each in holes],
-        "paste": lambda: [edits.paste(picture, mask, pixels[0]) for picture, mask in every],
+        "cut out and paste": lambda: [edits.paste(picture, mask, pixels[0]) for picture, mask in every],
+        "paste what was cut out": lambda: [cut.onto(pixels[0]) for cut in cuts],
         "noise on and off the object": lambda: [
             edits.with_noise(picture, mask, np.random.default_rng(0), on_object=on) for picture, mask, on in sides
         ],
