@@ -13,7 +13,9 @@ from bias_audit.repair.proof import LIMITS, Proof, accuracy_of, class_table, fin
 from bias_audit.repair.result import Repair
 from bias_audit.repair.strips import strips_of
 from bias_audit.report.gallery import keep_picture
+from bias_audit.report.rule_texts_section import pieces
 from bias_audit.run.quantities import p_value, quantity
+from bias_audit.run.verdict_text import sentences
 
 MOST_ROWS = 400
 
@@ -34,12 +36,14 @@ def page_of(repair: Repair) -> bytes:
     assert proof is not None
     assert made is not None
     kept: list[dict[str, Any]] = []
+    headline, *said = sentences(repair.sentence, proof.before.info.class_names)
     rows = class_table(proof)
     values = {
         "version": bias_audit.__version__,
         "name": proof.before.info.name,
         "verdict": repair.verdict,
-        "sentence": repair.sentence,
+        "headline": headline,
+        "said": [pieces(each) for each in said],
         "runs": [_run(title, run, proof) for title, run in runs(proof).items()],
         "strips": _strips(proof, kept),
         "rows": [_row(row) for row in rows[:MOST_ROWS]],

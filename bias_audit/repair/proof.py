@@ -74,7 +74,7 @@ def judged(before: AuditResult, after: AuditResult, changes: Comparison) -> tupl
     """
     left = accusing(after.outcomes)
     accuracy = accuracy_of(changes)
-    lower = accuracy is not None and math.isfinite(accuracy.high) and accuracy.high < 0
+    lower = accuracy is not None and accuracy.verdict == WORSE  # by its test, and by its interval
     own = [each for each in changes.findings if accusing([each.outcome]) or (each.old and accusing([each.old]))]
     gained = [each for each in own if each.kind == GONE or (each.kind == KNOWN and each.state == BETTER)]
     gained += [each for each in own if each.kind == KNOWN and each.state != BETTER and not strong(each.outcome)]
@@ -86,7 +86,7 @@ def judged(before: AuditResult, after: AuditResult, changes: Comparison) -> tupl
         return NOTHING, f"Nothing was proven before, and nothing is after. {told}"
     if not left and not lower and not silent:
         return REPAIRED, f"Repaired: no finding of reliance above WATCH is left. {told}"
-    if lower and accuracy is not None:
+    if lower:
         return NOT_REPAIRED, f"Not repaired: the repaired model recognises fewer photos. {told} {WHAT_THEN}"
     if silent and not left:
         codes = ", ".join(sorted({each.outcome.code for each in silent}))

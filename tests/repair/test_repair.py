@@ -18,12 +18,19 @@ from colour_world import OBJECTS, SIDE, TRAIN
 from bias_audit.checks.outcomes import LEVELS
 from bias_audit.cli import main
 from bias_audit.config import AuditConfig
+from bias_audit.data.sources.options import SourceOptions
 from bias_audit.errors import ConfigError, DataError
+from bias_audit.heatmaps.methods import Explainer
+from bias_audit.models.decoding import geometry_of
 from bias_audit.models.doors import load_model
 from bias_audit.models.last_layer import last_layer
-from bias_audit.repair import repairing
+from bias_audit.pipeline.open_data import open_data
+from bias_audit.repair import composites, regions, repairing
+from bias_audit.repair.evidence import Proven, Region
 from bias_audit.repair.proof import NOTHING, REPAIRED
 from bias_audit.repair.result import Repair
+from bias_audit.repair.training import read_photos
+from bias_audit.run.progress import QUIET, Progress
 from bias_audit.run.result import AuditResult, load
 
 
@@ -135,6 +142,30 @@ def test_without_objects_there_is_nothing_to_paste(world: Path, tmp_path: Path) 
         load(world / "net").repair(
             world / "net.onnx", world / "train", "none", report=tmp_path / "r", out=tmp_path / "o.onnx"
         )
+
+
+def test_cues_are_found_on_training_photos_off_their_objects_and_drawn_regions_at_their_place(
+    world: Path, tmp_path: Path
+) -> None:
+    model = load_model(world / "net.onnx", AuditConfig(), ("ant", "bee"))
+    explainer = Explainer(model, "hires_cam", lambda pixels: pixels, 0)
+    dataset = open_data(world / "train", world / "train masks", None, AuditConfig(), SourceOptions())
+    geometry = geometry_of(AuditConfig(), model.input_size)
+    photos = read_photos(
+        dataset, geometry, frozenset(), None, seed=0, folder=tmp_path, backgrounds=False, advance=lambda _: None
+    )
+    drawn = Region("bee", ((0.5, 0.0), (1.0, 0.0), (1.0, 0.5), (0.5, 0.5)))
+    found = Proven(cues=(("ant", False),), regions=(drawn,))
+    wanted = regions.wanted(found, photos, explainer, load(world / "net"), Progress(QUIET))
+    (tied, on_object, of_cue), (other, _, of_region) = wanted.regions
+    assert (tied, on_object, other) == (0, False, 1)
+    assert set(of_cue) == set(np.flatnonzero(photos.labels == 0))
+    assert all((photos.masks[place] * region).sum() == 0 < region.sum() for place, region in of_cue.items())
+    assert set(of_region) == set(np.flatnonzero(photos.labels == 1))
+    assert of_region[TRAIN][:16, 16:].all()
+    assert of_region[TRAIN].sum() == 16 * 16
+    kinds = {each.kind for each in composites.planned(photos, wanted, composites.folds_of(photos, 0), 2, 0)}
+    assert kinds == {"original", "erased", "lent"}
 
 
 class TestRefused:

@@ -130,6 +130,11 @@ NOT_TYPED: dict[str, str] = {
     "bias-audit audit m:predict 'shards/s-{000..003}.tar' --out run": "as the folder of shards, which is typed",
     "bias-audit audit model.keras yolo/data.yaml --split val --objects each --group-by photo": "as that of COCO",
     "bias-audit audit model.keras VOCdevkit/VOC2012 --split val --objects each --group-by photo": "as that of COCO",
+    "bias-audit demo": "as make demo, which is typed",
+    "bias-audit repair reports/demo/run --model reports/demo/snow_wolf.keras --train reports/demo/images/train "
+    "--train-masks reports/demo/masks/train": "two audits of the demo; tests/repair repairs a small network",
+    "bias-audit gate reports/demo/run-repaired/repaired": "of that repair",
+    "bias-audit compare reports/demo/run reports/demo/run-repaired/repaired": "of that repair",
     "bias-audit audit mine:predict photos/ --masks masks/": "the model is the reader's",
     "bias-audit audit net:Deployed photos/ --loader torchvision --preprocess unit": "the network is the reader's",
     "bias-audit audit torchvision:resnet50@weights.pth photos/": "weights of 100 MB",
