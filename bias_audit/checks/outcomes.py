@@ -367,7 +367,7 @@ def near_parts_in_doubt(row: ClassRow, bounds: Thresholds) -> bool:
     if units < bounds.min_photos:
         return True
     gone = least <= 0 or gap < GROWN_SHARE * as_float(row["background_gap"], 0)
-    return (gone and not pull_stays(row, bounds)) or pull_in_doubt(row, bounds)
+    return (gone and not pull_stays(row, bounds, "grown_holes")) or pull_in_doubt(row, bounds)
 
 
 def minority_in_doubt(row: ClassRow, bounds: Thresholds) -> bool:
@@ -379,23 +379,26 @@ def minority_in_doubt(row: ClassRow, bounds: Thresholds) -> bool:
         row: the class's row of the table `classes`; it says something where the gap counts by `relies`.
         bounds: thresholds of the rules.
     """
-    return gap_of_minority(row) or pull_of_minority(row, bounds)
+    return gap_of_minority(row, bounds) or pull_of_minority(row, bounds)
 
 
-def gap_of_minority(row: ClassRow) -> bool:
+def gap_of_minority(row: ClassRow, bounds: Thresholds) -> bool:
     """Whether a minority of the backgrounds makes the gap of a class.
 
     It does not where the gap is at least half as large without the strongest backgrounds (`background.strongest`), with
-    a 95 % interval above 0. With few photos that interval is wide, so their number is no condition of its own. Nothing
-    is said of gaps on real scenes and of runs made before this was measured.
+    a 95 % interval above 0. With few photos that interval is wide, so their number is no condition of its own. Nor does
+    it where the pull of the class stays (`pull_stays`): most of its backgrounds then have what pulls. Nothing is said
+    of gaps on real scenes and of runs made before this was measured.
 
     Args:
         row: the class's row of the table `classes`.
+        bounds: thresholds of the rules.
     """
     if math.isnan(as_float(row["n_without_strongest"])) or unfilled(row):
         return False
     gap, least = as_float(row["background_gap_without_strongest"], -1), as_float(row["without_strongest_low"], -1)
-    return least <= 0 or gap < GROWN_SHARE * as_float(row["background_gap"], 0)
+    gone = least <= 0 or gap < GROWN_SHARE * as_float(row["background_gap"], 0)
+    return gone and not pull_stays(row, bounds, "without_strongest")
 
 
 def pull_of_minority(row: ClassRow, bounds: Thresholds) -> bool:
@@ -415,19 +418,20 @@ def pull_of_minority(row: ClassRow, bounds: Thresholds) -> bool:
     return as_float(row["attract_low"], 0) > 0 and lost and not unfilled(row)
 
 
-def pull_stays(row: ClassRow, bounds: Thresholds) -> bool:
-    """Whether a class pulls the objects of others on its backgrounds with grown holes, at least half as much as before.
+def pull_stays(row: ClassRow, bounds: Thresholds, where: str) -> bool:
+    """Whether a class pulls the objects of others elsewhere too, at least half as much as before.
 
-    Then its backgrounds do so without anything that the masks missed of its objects, and the class is to blame however
-    its own gap shrinks. That happens where the larger fill itself resembles the cue: it spares the class's objects on
-    all backgrounds alike, and costs those of the others on their own.
+    With grown holes its backgrounds then do so without anything that the masks missed of its objects, and the class is
+    to blame however its own gap shrinks. That happens where the larger fill itself resembles the cue: it spares the
+    class's objects on all backgrounds alike, and costs those of the others on their own.
 
     Args:
         row: the class's row of the table `classes`.
         bounds: thresholds of the rules.
+        where: end of the columns of the pull, "grown_holes" or "without_strongest".
     """
-    kept = as_float(row["attract_grown_holes"]) >= GROWN_SHARE * as_float(row["attract"])
-    return pulls_all(row, bounds) and kept and as_float(row["attract_grown_holes_low"], 0) > 0
+    kept = as_float(row[f"attract_{where}"]) >= GROWN_SHARE * as_float(row["attract"])
+    return pulls_all(row, bounds) and kept and as_float(row[f"attract_{where}_low"], 0) > 0
 
 
 def pull_in_doubt(row: ClassRow, bounds: Thresholds) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from PIL import Image
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.data.masks import MaskReading
+from bias_audit.errors import ModelError, ResultError
 from bias_audit.heatmaps import attention
 from bias_audit.heatmaps.cam import hires_cam
 from bias_audit.heatmaps.methods import Explainer
@@ -106,6 +109,44 @@ def test_a_resumed_pass_has_the_same_ties_and_needs_no_image_again(dataset: Data
     for name, tie in first.items():
         assert (second[name].p, second[name].effect) == (tie.p, tie.effect)
         np.testing.assert_array_equal(second[name].z, tie.z)
+
+
+def test_a_shard_that_cannot_be_written_ends_the_pass_before_the_next_one_is(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, model, before = started(tmp_path), SeesRed(), set(threading.enumerate())
+
+    def full(name: str, arrays: object) -> Path:
+        raise ResultError("no space left")
+
+    monkeypatch.setattr(run, "write_arrays", full)
+    with pytest.raises(ResultError, match="no space left"):
+        attend(dataset, run, model, batch=1)
+    # The first shard fails, and is noticed when the second is complete: four batches each, and those that are scored.
+    assert model.calls <= 2 * attention.BATCHES_PER_SHARD + attention.SCORED_AT_ONCE + 1
+    assert set(threading.enumerate()) == before
+
+
+def test_a_model_that_fails_leaves_whole_shards_and_no_threads(dataset: Dataset, tmp_path: Path) -> None:
+    class Fails(SeesRed):
+        def explain(self, images: np.ndarray, labels: np.ndarray) -> Explanation:
+            if self.calls >= 20:
+                raise ModelError("it failed")
+            return super().explain(images, labels)
+
+    run, before = started(tmp_path), set(threading.enumerate())
+    with pytest.raises(ModelError, match="it failed"):
+        attend(dataset, run, Fails())
+    assert set(threading.enumerate()) == before
+    shards = sorted(path.name for path in (tmp_path / "run" / "shards").iterdir())
+    assert shards == ["maps-00000.npz"]
+    # A resumed pass reads it, and has what an undisturbed pass has.
+    model = SeesRed()
+    resumed = attend(dataset, started(tmp_path), model)
+    assert model.calls == 2 * PER_CLASS - 12
+    (tmp_path / "other").mkdir()
+    straight = attend(dataset, started(tmp_path / "other"), SeesRed())
+    assert json.dumps(resumed, sort_keys=True) == json.dumps(straight, sort_keys=True)
 
 
 def test_order_batches_and_passes_over_the_shards_change_nothing(

@@ -28,7 +28,7 @@ def missed(row: ClassRow, bounds: Thresholds) -> str:
         bounds: thresholds of the rules.
     """
     if not near_parts_in_doubt(row, bounds):
-        return _of_a_minority(row)
+        return _of_a_minority(row, bounds)
     gap, grown = as_float(row["background_gap"]), as_float(row["background_gap_grown_holes"])
     units = int(as_float(row["n_clusters_grown_holes"], 0))
     if units < bounds.min_photos or not math.isfinite(grown):
@@ -52,14 +52,14 @@ def missed(row: ClassRow, bounds: Thresholds) -> str:
     )
 
 
-def _of_a_minority(row: ClassRow) -> str:
+def _of_a_minority(row: ClassRow, bounds: Thresholds) -> str:
     """Sentences on a gap, or a pull, that a minority of the backgrounds makes (`outcomes.minority_in_doubt`)."""
     gap, rest = as_float(row["background_gap"]), as_float(row["background_gap_without_strongest"])
     without = "without the third of the backgrounds that look most like their class once the object is removed"
     look = "look at the emptied photos: an object that no mask covers, a second one for instance, could make it."
     if not math.isfinite(rest):
         return f"Masks in doubt: {without}, no photos are left to show that a gap of {quantity(gap, 'points')} stays."
-    if not gap_of_minority(row):
+    if not gap_of_minority(row, bounds):
         pull, left = as_float(row["attract"]), as_float(row["attract_without_strongest"])
         return (
             f"Masks in doubt: {without}, the class pulls other objects by {quantity(left, 'points')} instead of "

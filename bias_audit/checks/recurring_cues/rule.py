@@ -205,7 +205,7 @@ def _may_be_missed(name: str, evidence: Evidence) -> bool:
 def _of_minorities(evidence: Evidence) -> list[str]:
     """Names of the classes whose gap counts, and is made by a minority of the backgrounds."""
     bounds = evidence.thresholds
-    return [name for name, row in evidence.rows() if relies(row, bounds) and gap_of_minority(row)]
+    return [name for name, row in evidence.rows() if relies(row, bounds) and gap_of_minority(row, bounds)]
 
 
 def _why_doubted(name: str, evidence: Evidence) -> str:

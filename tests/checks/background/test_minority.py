@@ -20,6 +20,7 @@ PER_CLASS = 10
 STAYS = {"background_gap_without_strongest": 0.2, "without_strongest_low": 0.01, "without_strongest_high": 0.4,
          "n_without_strongest": 12}  # fmt: skip
 GONE = {**STAYS, "background_gap_without_strongest": 0.02, "without_strongest_low": -0.05}
+PULLS = {"attract_without_strongest": 0.25, "attract_without_strongest_low": 0.1, "p_attract_fdr": 0.01}
 NO_PULL = {"attract_without_strongest": 0.02, "attract_without_strongest_low": -0.01}
 
 
@@ -135,6 +136,9 @@ def test_the_class_table_has_the_columns():
         ({"background_gap_without_strongest": 0.199}, True),
         ({"without_strongest_low": 0.0}, True),
         ({"without_strongest_low": None}, True),
+        ({**GONE, **PULLS}, False),  # of which the pull stays: half of .5
+        ({**GONE, **PULLS, "attract_without_strongest": 0.24}, True),
+        ({**GONE, **PULLS, "attract_without_strongest_low": 0.0}, True),
         ({"n_without_strongest": 1}, False),  # the interval says what few photos leave open
         (dict.fromkeys(STAYS), False),  # a run from before this was measured
         ({**GONE, "n_scenes": 3}, False),  # real scenes, in which no object stood
@@ -153,6 +157,11 @@ def test_when_a_minority_puts_the_masks_in_doubt(change, doubted):
     found, _ = judged(evidence(wolf=row, cat={}))
     assert (found["wolf"].reason_code == "masks in doubt") == doubted
     assert not doubted or found["wolf"].level == "WATCH"
+
+
+def test_a_pull_that_is_not_certain_takes_no_doubt_away():
+    assert not masks_in_doubt(Row({**CULPRIT, **GONE, **PULLS}), BOUNDS)
+    assert masks_in_doubt(Row({**CULPRIT, **GONE, **PULLS, "p_attract_fdr": 0.06}), BOUNDS)
 
 
 @pytest.mark.parametrize("more", [{}, CUE, {"n_attention": 40, "excess_high": 0.3}])
