@@ -102,9 +102,8 @@ class Choice:
 
     Attributes:
         kinds: what is made.
-        shown: kinds of which the first composite of a photo is made for the report alone, and not predicted.
-        lenders: class indices: GROWN_OTHER and CUE_LENT are made where one of these classes lends a background, for all
-            of the photo's backgrounds of the arm; None = whichever class lends.
+        shown: kinds of which a photo's first composite is made for the report alone, and not predicted.
+        lenders: classes of which one must lend a background for GROWN_OTHER and CUE_LENT to be made; None = any.
     """
 
     kinds: frozenset[Kind] = KINDS
@@ -234,8 +233,8 @@ def changed_photos(
         made = _composites(dataset, position, loaded, todo, backgrounds, own, donors, seed, choice)
         return [(position, *each) for each in made]
 
-    of_photo = composites_of_photo(todo, donors, choice) * input_bytes(geometry)
-    for made in made_ahead(changed, photos(), at_once(of_photo, decoders() + 1, geometry.limits)):
+    most = at_once(composites_of_photo(todo, donors, choice) * input_bytes(geometry), decoders() + 1, geometry.limits)
+    for made in made_ahead(changed, photos(), most):
         yield from made
 
 
@@ -248,13 +247,7 @@ def shown_first(position: int, arm: str, fill: str, seen: set[tuple[int, str]]) 
 
 
 def count_composites(todo: Plan, donors: int, choice: Choice = EVERYTHING) -> int:
-    """Largest number of composites that a plan can give.
-
-    Args:
-        todo: the plan.
-        donors: backgrounds per photo and arm with the first fill.
-        choice: which composites are made.
-    """
+    """Largest number of composites that a plan can give; arguments as of `predict_composites`."""
     return sum(len(photos) for photos in todo.photos.values()) * composites_of_photo(todo, donors, choice)
 
 

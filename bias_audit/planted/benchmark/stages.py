@@ -27,6 +27,7 @@ from bias_audit.config import FIRST_FILL, Thresholds
 from bias_audit.planted.benchmark.grid import Case
 from bias_audit.planted.benchmark.judging import judged, opened
 from bias_audit.planted.benchmark.unit import RUN, unit_folder
+from bias_audit.run.quantities import quantity
 from bias_audit.run.result import AuditResult
 
 Codes = NDArray[np.intp]
@@ -201,7 +202,7 @@ def told(compared: Sequence[Compared], missing: Sequence[str] = ()) -> str:
     share = sum(each.made for each in compared) / max(sum(each.all_composites for each in compared), 1)
     lines = [
         f"BA201 with stages against the whole design: {classes - len(different)} of {classes} classes of "
-        f"{len(compared)} audits have the same level, from {share:.0%} of the composites.",
+        f"{len(compared)} audits have the same level, from {quantity(share, 'share')} of the composites.",
         f"Classes that only the stages accuse: {len(accused)}.",
         *(
             f"  {case}: {name}: {whole} by the whole design, {staged} with stages"

@@ -87,7 +87,8 @@ def of_red(folder: Path, predict: Any, *, complete: bool) -> dict[str, Any]:
         for arm in ("same_background_accuracy", "other_background_accuracy", "background_gap")
     })  # fmt: skip
     row = class_effects(frame(OF_IMAGES, rows.to_dict("records")).assign(label="red"), 10, 0)
-    return {**row, "p_fdr": row["p_sign_flip"], "attract": None, "attract_grown_holes": None}
+    unknown = dict.fromkeys(("attract", "attract_grown_holes", "n_without_strongest", "attract_without_strongest"))
+    return {**row, "p_fdr": row["p_sign_flip"], **unknown, "attract_low": None, "attract_without_strongest_low": None}
 
 
 def test_what_the_masks_miss_convicts_no_honest_model(tmp_path: Path):
