@@ -339,6 +339,7 @@ def _audited(
     masks, boxes = None, None
     if info.masks is not None:
         masks, boxes = (info.masks, None) if is_tree(data_address(info.masks)) else (None, info.masks)
+    config = config.changed({"thorough": True})  # a class that is given up early is not read on the second fill
     if config.segmenter is None and info.masks is None:
         config = config.changed({"segmenter": outlines.NONE})
     return audit(
