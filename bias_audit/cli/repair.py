@@ -62,6 +62,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     trusted.add_argument("--custom-objects", metavar="MODULE", help="the model's own classes; it is run")
     trusted.add_argument("--preprocess", metavar="module:function", help="the run's own preprocessing")
     trusted.add_argument("--method", metavar="module:function", help="the run's own heatmap method")
+    trusted.add_argument(
+        "--segmenter",
+        metavar="NAME",
+        help="estimates masks that the training photos lack (default: as the run, else auto); also the run's own",
+    )
     cli_options.add_allow_outside(trusted)
     cli_options.add_limits(parser)
 

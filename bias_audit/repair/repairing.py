@@ -17,6 +17,7 @@ from bias_audit.data import sources
 from bias_audit.data.addresses import Url, data_address
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset
+from bias_audit.data.mask_estimates import AUTO
 from bias_audit.data.preprocess import find_preprocess
 from bias_audit.data.sources.attach import attach_boxes, attach_masks, table_of_boxes
 from bias_audit.data.trees import is_tree
@@ -106,7 +107,9 @@ def repair(
     if not found and not force:
         return Repair(before, NOTHING, _nothing(found, before))
     found = found or EVERYTHING
-    settings = allowed_config(before, config or AuditConfig())
+    allowed = config or AuditConfig()
+    settings = allowed_config(before, allowed)
+    refuse_what_a_run_names(before, settings, allowed)
     if isinstance(model, str | Path):
         check_model(model)
     with progress.stage("Loading the model", None):
@@ -123,7 +126,8 @@ def repair(
     check_target(target, exported, last)
 
     geometry = geometry_of(settings, loaded.input_size)
-    dataset, geometry = _opened(train, masks, boxes, before, settings, geometry, how, outside=allow_outside)
+    seen = settings.changed({"segmenter": allowed.segmenter or settings.segmenter})
+    dataset, geometry = _opened(train, masks, boxes, before, seen, geometry, how, outside=allow_outside)
     groups = group_codes(dataset, settings.cluster) if settings.cluster in dataset.columns else None
     begun.open_folder(folder)
     tested = frozenset(str(each) for each in before.images["content"] if each)
@@ -200,6 +204,26 @@ def repair(
     return result
 
 
+def refuse_what_a_run_names(before: AuditResult, settings: AuditConfig, allowed: AuditConfig) -> None:
+    """Refuse a segmenter that only the run names, and data that lie elsewhere: a run may come from somebody else.
+
+    Raises:
+        ConfigError: one of these.
+    """
+    used = settings.segmenter
+    if used not in (None, AUTO) and allowed.segmenter != used:
+        raise ConfigError(
+            f"{str(before.path)!r} was made with the segmenter {used!r}, which a run folder cannot ask for",
+            f"If you trust it, name it: --segmenter {used}.",
+        )
+    for place in (before.info.data, before.info.masks, before.info.backgrounds, before.info.strangers):
+        if place is not None and isinstance(data_address(place), Url):
+            raise ConfigError(
+                f"the photos of {str(before.path)!r} lie at {place!r}, and no server is asked because a run names it",
+                "Audit a copy of them on this machine, and repair that run.",
+            )
+
+
 def _nothing(found: Proven, before: AuditResult) -> str:
     if found.legitimate:
         names = ", ".join(f"{each.code} {each.subject}".strip() for each in found.legitimate[:3])
@@ -232,7 +256,7 @@ def _opened(
     outside: bool,
 ) -> tuple[Dataset, Geometry]:
     """The training photos with the classes of the run, and how they are read."""
-    masks, config = outlines.named(masks, config.changed({"segmenter": config.segmenter}))
+    masks, config = outlines.named(masks, config)
     options = reading_of({name: value for name, value in how.items() if value is not None}, config, outside=outside)
     if options.cluster is not None:  # training photos need not know what groups the photos of the run
         options = dataclasses.replace(options, cluster=None)
@@ -315,6 +339,7 @@ def _audited(
     masks, boxes = None, None
     if info.masks is not None:
         masks, boxes = (info.masks, None) if is_tree(data_address(info.masks)) else (None, info.masks)
+    config = config.changed({"thorough": True})  # a class that is given up early is not read on the second fill
     if config.segmenter is None and info.masks is None:
         config = config.changed({"segmenter": outlines.NONE})
     return audit(

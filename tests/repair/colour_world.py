@@ -21,15 +21,15 @@ OBJECTS = {"ant": (190, 50, 90), "bee": (50, 190, 90)}
 GROUNDS = {"ant": (90, 90, 190), "bee": (90, 90, 40)}
 
 
-def weights(red: float = 0.0, blue: float = 0.25) -> tuple[np.ndarray, np.ndarray]:
+def weights(red: float = 0.0, blue: float = 0.25, middle: float = 112.0) -> tuple[np.ndarray, np.ndarray]:
     """Weights (3, 2) and bias (2,) of the last layer: ant by its red against green, and by blue."""
     made = [[red, -red], [-red, red], [blue, -blue]]
-    return np.array(made, np.float32), np.array([-112 * blue, 112 * blue], np.float32)
+    return np.array(made, np.float32), np.array([-middle * blue, middle * blue], np.float32)
 
 
-def network(red: float = 0.0, blue: float = 0.25) -> bytes:
-    """An ONNX file: means of the three colours, and the last layer."""
-    kernel, bias = weights(red, blue)
+def network(red: float = 0.0, blue: float = 0.25, middle: float = 112.0) -> bytes:
+    """An ONNX file: means of the three colours, and the last layer; at `middle` the blue says nothing."""
+    kernel, bias = weights(red, blue, middle)
     given = [
         files.array("kernel", np.eye(3, dtype=np.float32)[:, :, None, None]),
         files.array("weights", kernel),

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from colour_world import OBJECTS, SIDE, TRAIN
+from colour_world import OBJECTS, SIDE, TRAIN, network
+from made_run import info, made_parts, write_parts
 
 from bias_audit.checks.outcomes import LEVELS
 from bias_audit.cli import main
@@ -21,6 +22,7 @@ from bias_audit.config import AuditConfig
 from bias_audit.data.sources.options import SourceOptions
 from bias_audit.errors import ConfigError, DataError
 from bias_audit.heatmaps.methods import Explainer
+from bias_audit.models.base import Linear
 from bias_audit.models.decoding import geometry_of
 from bias_audit.models.doors import load_model
 from bias_audit.models.last_layer import last_layer
@@ -30,6 +32,7 @@ from bias_audit.repair.evidence import Proven, Region
 from bias_audit.repair.proof import NOTHING, REPAIRED
 from bias_audit.repair.result import Repair
 from bias_audit.repair.training import read_photos
+from bias_audit.repair.writing import to_audit
 from bias_audit.run.progress import QUIET, Progress
 from bias_audit.run.result import AuditResult, load
 
@@ -226,6 +229,30 @@ def test_an_interrupted_repair_goes_on_with_the_same_command(
     linear = last_layer(load_model(tmp_path / "o.onnx", AuditConfig(), None)).linear
     assert np.allclose(layer["weights"], linear.weights)
     assert not [each for each in tmp_path.iterdir() if each.name.startswith(".")]
+
+
+def test_a_received_run_imports_nothing_and_asks_no_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "marker_module.py").write_text("import pathlib\npathlib.Path('mark').write_text('ran')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "net.onnx").write_bytes(network())
+    for name, changes, said in (
+        ("segmenter", {"config": {"segmenter": "marker_module:segment"}}, "cannot ask for"),
+        ("method", {"config": {}, "method": "marker_module:maps"}, "cannot ask for"),
+        ("address", {"config": {}, "data": "https://example.org/photos.zip"}, "no server is asked"),
+    ):
+        parts = made_parts()
+        parts.info = info(**changes)
+        run = load(write_parts(parts, tmp_path / name))
+        with pytest.raises(ConfigError, match=said):
+            run.repair(tmp_path / "net.onnx", tmp_path / "train", out=tmp_path / "o.onnx")
+    assert not (tmp_path / "mark").exists()
+
+
+def test_weights_of_a_library_are_audited_under_their_address(tmp_path: Path) -> None:
+    last: Any = None  # not asked for a copy
+    model = to_audit("torchvision:resnet50@old.pt", tmp_path / "new.pt", last, Linear(np.zeros((1, 1)), None))
+    assert model == f"torchvision:resnet50@{tmp_path / 'new.pt'}"
 
 
 def test_an_export_alone_writes_no_model(world: Path, tmp_path: Path) -> None:
