@@ -286,7 +286,7 @@ def test_findings_of_the_gate(shown: Shown) -> None:
     cells = [line.strip("| ").split(" | ") for line in shown.markdown.splitlines() if line.startswith("| ")]
     rows = [[html.unescape(cell) for cell in row] for row in cells]
     names = {case.attrib["name"]: case for case in shown.junit.iter("testcase")}
-    judged = [each for each in shown.run.found() if each.scope in ("class", "cluster")]
+    judged = [each for each in shown.run.found() if each.scope in ("class", "cue")]
     assert judged or shown.run.level in (*NO_LEVELS, "MODEL WARNING")
     for outcome in judged:
         about, told = subject_title(outcome), effect(outcome)
