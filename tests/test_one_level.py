@@ -290,7 +290,7 @@ def test_findings_of_the_gate(shown: Shown) -> None:
     assert judged or shown.run.level in (*NO_LEVELS, "MODEL WARNING")
     for outcome in judged:
         about, told = subject_title(outcome), effect(outcome)
-        (row,) = [row for row in rows if row[0].removeprefix("cluster ") == about and f"({outcome.code})" in row[1]]
+        (row,) = [row for row in rows if row[0] == about and f"({outcome.code})" in row[1]]
         assert row[2].endswith(told)
         assert row[4].startswith((f"{outcome.level}: ", f"{outcome.level}, below "))
         case = names[f"{outcome.code} {outcome.title}: {about}"]

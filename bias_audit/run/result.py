@@ -144,8 +144,7 @@ class AuditResult:
         """Table of the outcomes with status "found", worst first."""
         import pandas as pd
 
-        names = "code level scope subject measured low high threshold n p_value sentence"
-        columns = names.split()
+        columns = "code level scope subject measured low high threshold n p_value sentence".split()  # noqa: SIM905
         rows = [{name: getattr(outcome, name) for name in columns} for outcome in self.found()]
         return pd.DataFrame(rows, columns=columns)
 
@@ -357,8 +356,7 @@ def load(path: str | Path) -> AuditResult:
         )
     if wrong := _damage(content, file):
         raise ResultError(f"{str(file)!r} is damaged: {wrong}", REPAIR)
-    version = content["format_version"]
-    content = versions.current(content, version)
+    content = versions.current(content, content["format_version"])
     info = {**content["info"]}
     for name in info.keys() & {"class_names", "grid", "input_size", "notes"}:
         info[name] = tuple(info[name])
@@ -372,7 +370,7 @@ def load(path: str | Path) -> AuditResult:
         digests=content.get("tables"),
         shards=content.get("shards"),
         digest=content.get("digest", ""),
-        version=version,
+        version=content["format_version"],
     )
     if wrong := contradiction(result, content["level"]):
         raise ResultError(f"{str(file)!r} contradicts itself: {wrong}", REPAIR)
