@@ -144,9 +144,9 @@ class AuditResult:
         """Table of the outcomes with status "found", worst first."""
         import pandas as pd
 
-        columns = "code level scope subject measured low high threshold n p_value sentence".split()  # noqa: SIM905
-        rows = [{name: getattr(outcome, name) for name in columns} for outcome in self.found()]
-        return pd.DataFrame(rows, columns=columns)
+        of = ("code", "level", "scope", "subject", "measured", "low", "high", "threshold", "n", "p_value", "sentence")
+        rows = [{name: getattr(outcome, name) for name in of} for outcome in self.found()]
+        return pd.DataFrame(rows, columns=list(of))
 
     @functools.cached_property
     def gap_matrix(self) -> pd.DataFrame:
