@@ -20,6 +20,7 @@ from bias_audit.errors import ConfigError
 from bias_audit.files.text import read_json, read_toml
 from bias_audit.input_texts import cut_of, is_mean_and_std, mean_and_std, pixel_range
 from bias_audit.limits.bounds import DEFAULTS, Limits, combined
+from bias_audit.run.versions import SETTINGS, renamed
 
 RESIZES = ("stretch", "crop", "pad", "shorter")
 INTERPOLATIONS = (
@@ -99,7 +100,7 @@ class AuditConfig:
         measured: names of columns of the tables images and classes that are measured for all classes and all their
             photos without `thorough`: those that a gate bounds.
         seed: seed of every random choice.
-        cluster: user column that groups photos (patient, scene): a group is resampled and tested as one unit.
+        group_by: user column that groups photos (patient, scene): a group is resampled and tested as one unit.
         mask_foreground: pixel values that are foreground; None = every value but 0 and the ignore value.
         segmenter: what estimates the masks of photos of the experiments that have neither mask nor box: "auto"
             (GrabCut), a segmentation model (.keras, .h5, .tflite, .onnx) or `module:function`; "none" = nothing does;
@@ -135,7 +136,7 @@ class AuditConfig:
     thorough: bool = False
     measured: tuple[str, ...] = ()
     seed: int = 0
-    cluster: str | None = None
+    group_by: str | None = None
     mask_foreground: tuple[int, ...] | None = None
     mask_ignore: int | None = None
     segmenter: str | None = None
@@ -279,6 +280,7 @@ def configured(
         ConfigError: unknown field, wrong value, unreadable class map.
     """
     known = {field.name for field in dataclasses.fields(AuditConfig)} - {"extra", "left_open"}
+    options = present_names(options, "the options")
     if unknown := sorted(set(options) - known):
         raise ConfigError(f"unknown option {', '.join(unknown)}", f"Options: {', '.join(sorted(known))}.")
     config = (config or AuditConfig()).changed(options)
@@ -312,8 +314,24 @@ def read_class_map(path: Path) -> tuple[tuple[str, tuple[int, ...]], ...]:
     return tuple(groups)
 
 
+def present_names(settings: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Settings by name, in which older names are replaced by those of today.
+
+    Args:
+        settings: name of a setting -> value.
+        where: what holds them, for the message.
+
+    Raises:
+        ConfigError: one is there under both names.
+    """
+    if twice := [(old, new) for old, new in SETTINGS.items() if old in settings and new in settings]:
+        old, new = twice[0]
+        raise ConfigError(f"{where}: {old} is the former name of {new}, and both are given", f"Keep {new}.")
+    return renamed(settings, SETTINGS)
+
+
 _NAMES = {
-    "cluster": "a column", "custom_objects": "a module", "head": "a kind of outputs", "loader": "a loader",
+    "group_by": "a column", "custom_objects": "a module", "head": "a kind of outputs", "loader": "a loader",
     "output": "an output", "pixel_range": "a range", "segmenter": "a segmenter", "torch": "names",
 }  # fmt: skip
 
@@ -324,6 +342,7 @@ def _typed(kind: type, table: Any, where: str, extra: Collection[str] = ()) -> d
     fields = {
         field.name: field for field in dataclasses.fields(kind) if field.name not in ("extra", "limits", "left_open")
     }
+    table = present_names(table, where)
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key in extra:

@@ -59,7 +59,7 @@ class World:
         missed: whether what the answer sees in a background is a part of the objects that the masks miss.
         excess: background excess of the heatmaps, about.
         lent: how much the piece of a background that the heatmaps point at raises the probability of its class, 0..1.
-        cues: rows of the table `clusters`.
+        cues: rows of the table `cues`.
         better: another preprocessing with which all photos are right, "" = there is none.
         unread: photos of the last class that could not be read, further ones.
         notes: of the run.
@@ -210,14 +210,14 @@ def _measured(world: World, composites: pd.DataFrame, records: Sequence[Mapping[
     measured["background"] = dataclasses.replace(measured["background"], own=lambda: made)
     if world.cues:
         spots = [
-            {"cluster_id": cue["cluster_id"], "image_id": world.image_id(world.names.index(cue["class_name"]), number),
+            {"cue_id": cue["cue_id"], "image_id": world.image_id(world.names.index(cue["class_name"]), number),
              "rank": number + 1}
             for cue in world.cues
             for number in range(world.photos)
         ]  # fmt: skip
         found = {
-            "clusters": tables.table("clusters", world.cues),
-            "cluster_spots": tables.table("cluster_spots", spots),
+            "cues": tables.table("cues", world.cues),
+            "cue_spots": tables.table("cue_spots", spots),
         }
         measured["recurring_cues"] = Measured(found, own=lambda: "")
     if world.masks == ESTIMATED:
@@ -302,7 +302,7 @@ def drawn(thing: int, ground: int, *, full: bool = False) -> dict[str, Any]:
 
 
 CUE: dict[str, Any] = {
-    "cluster_id": "wolf-6ab9e5", "class_name": "wolf", "n": 12, "class_share": 0.8, "class_share_low": 0.6,
+    "cue_id": "wolf-6ab9e5", "class_name": "wolf", "n": 12, "class_share": 0.8, "class_share_low": 0.6,
     "class_share_high": 0.9, "lift": 1.9, "attention_share": 0.5, "object_share": 0.1, "object_estimated": 0.0,
     "proof_status": OK, "n_proof": 12, "n_proof_groups": 12, "erase_effect": 0.02, "erase_low": -0.01,
     "erase_high": 0.05, "paste_effect": 0.6, "paste_low": 0.4, "paste_high": 0.8, "turned": 0.65,

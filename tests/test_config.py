@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bias_audit.config import AuditConfig, Thresholds, read_class_map, read_config
+from bias_audit.config import AuditConfig, Thresholds, configured, read_class_map, read_config
 from bias_audit.errors import ConfigError
 
 
@@ -96,6 +96,17 @@ def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
         read_config(tmp_path / "latin.toml")
 
 
+def test_the_former_name_of_a_setting_means_the_same(tmp_path: Path) -> None:
+    present = AuditConfig(group_by="patient")
+    assert read_config(_toml(tmp_path, "[audit]\ncluster = 'patient'"))[0] == present
+    assert configured(None, None, {"cluster": "patient"}) == present
+    assert configured(present, None, {"cluster": None}).group_by is None
+    with pytest.raises(ConfigError, match=r"\[audit\]: cluster is the former name of group_by, and both are given"):
+        read_config(_toml(tmp_path, "[audit]\ncluster = 'patient'\ngroup_by = 'scene'"))
+    with pytest.raises(ConfigError, match="cluster is the former name of group_by"):
+        configured(None, None, {"cluster": "patient", "group_by": "patient"})
+
+
 def test_flags_are_checked_too() -> None:
     with pytest.raises(ConfigError, match="resize must be one of"):
         read_config(None, resize="squash")
@@ -136,7 +147,7 @@ def test_the_digest_follows_every_field() -> None:
         "layer": "x", "method": "cam", "preprocess": "unit", "resize": "pad", "interpolation": "area",
         "loader": "flow_from_directory", "decoder": "tensorflow", "pixel_range": "full", "image_size": (9, 9),
         "batch_size": 3, "interventions": 7, "discovery": 9, "leakage": 8, "probes": 5, "donors": 3,
-        "seed": 1, "cluster": "patient",
+        "seed": 1, "group_by": "patient",
         "mask_foreground": (1,), "mask_ignore": 9, "segmenter": "auto", "class_map": (("a", (1,)),),
         "head": "logits", "output": "1", "torch": "bfloat16", "custom_objects": "my_layers",
         "thorough": True, "measured": ("attract",),

@@ -286,11 +286,11 @@ def test_findings_of_the_gate(shown: Shown) -> None:
     cells = [line.strip("| ").split(" | ") for line in shown.markdown.splitlines() if line.startswith("| ")]
     rows = [[html.unescape(cell) for cell in row] for row in cells]
     names = {case.attrib["name"]: case for case in shown.junit.iter("testcase")}
-    judged = [each for each in shown.run.found() if each.scope in ("class", "cluster")]
+    judged = [each for each in shown.run.found() if each.scope in ("class", "cue")]
     assert judged or shown.run.level in (*NO_LEVELS, "MODEL WARNING")
     for outcome in judged:
         about, told = subject_title(outcome), effect(outcome)
-        (row,) = [row for row in rows if row[0].removeprefix("cluster ") == about and f"({outcome.code})" in row[1]]
+        (row,) = [row for row in rows if row[0] == about and f"({outcome.code})" in row[1]]
         assert row[2].endswith(told)
         assert row[4].startswith((f"{outcome.level}: ", f"{outcome.level}, below "))
         case = names[f"{outcome.code} {outcome.title}: {about}"]

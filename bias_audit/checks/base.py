@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from bias_audit.run.progress import Progress
     from bias_audit.run.result import AuditResult
 
-Scope = Literal["dataset", "class", "image", "slice", "cluster"]
+Scope = Literal["dataset", "class", "image", "slice", "cue"]
 
 Role = Literal[
     "",
@@ -63,7 +63,7 @@ Need = Literal["masks", "composites", "maps"]
 
 @dataclass(frozen=True)
 class Rule:
-    """A question that a check answers for each of its subjects: the data set, a class, a slice or a cluster.
+    """A question that a check answers for each of its subjects: the data set, a class, a slice or a cue.
 
     Attributes:
         code: BA and three digits; its text for people is the file CODE.md in the folder of the check.

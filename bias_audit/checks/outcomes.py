@@ -64,7 +64,7 @@ class RuleOutcome:
         code: stable rule code (BA1xx attention, BA2xx reliance, BA3xx cues, BA4xx data, BA9xx health of the audit).
         title: the rule in a few words.
         scope: a `base.Scope`; image rules report once per class, with image_ids.
-        subject: name of the class, slice column, cluster or test; "" for the whole data set.
+        subject: name of the class, slice column, cue or test; "" for the whole data set.
         status: one of STATUSES.
         level: one of LEVELS when found, else None.
         sentence: what was done and what happened, or why the rule could not judge, in plain words.
@@ -360,7 +360,7 @@ def near_parts_in_doubt(row: ClassRow, bounds: Thresholds) -> bool:
         row: the class's row of the table `classes`; it says something where the gap counts by `relies`.
         bounds: thresholds of the rules.
     """
-    units = as_float(row["n_clusters_grown_holes"])
+    units = as_float(row["n_units_grown_holes"])
     if math.isnan(units) or unfilled(row):
         return False
     gap, least = as_float(row["background_gap_grown_holes"], -1), as_float(row["grown_holes_low"], -1)

@@ -26,6 +26,7 @@ from bias_audit.checks.slices.check import Slices
 from bias_audit.checks.strangers.check import Strangers
 from bias_audit.checks.whole_photo.check import WholePhoto
 from bias_audit.run.core_columns import SHARED
+from bias_audit.run.versions import tables_among
 
 CHECKS: tuple[Check, ...] = (
     Attention(),
@@ -85,7 +86,8 @@ def not_installed(folder: Path) -> list[str]:
 
 
 def _tables_of_others(folder: Path) -> list[str]:
-    return sorted(tables_in(folder).difference(SHARED, *(check.tables for check in CHECKS)))
+    names = tables_in(folder)
+    return sorted(names.difference(SHARED, tables_among(names), *(check.tables for check in CHECKS)))
 
 
 def rules() -> Iterator[tuple[Check, Rule]]:

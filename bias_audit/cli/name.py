@@ -12,9 +12,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     name = command(commands, "name", run, "give a recurring cue a name, in this run and in later ones")
     name.add_argument("folder", metavar="RUN", type=Path, help="run folder of an audit")
     name.add_argument(
-        "cluster",
+        "cue",
         metavar="CUE",
-        help='its title in the report, for instance "cue 1 of wolf", or its cluster_id in clusters.csv',
+        help='its title in the report, for instance "cue 1 of wolf", or its cue_id in cues.csv',
     )
     name.add_argument("name", metavar="NAME", help="what it is: ruler, snow, watermark")
     judged = name.add_mutually_exclusive_group()
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
 
     result = name_in_run(
         options.folder,
-        options.cluster,
+        options.cue,
         options.name,
         options.judgement,
         options.cues,

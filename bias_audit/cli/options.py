@@ -202,8 +202,9 @@ def add_reading(parser: argparse.ArgumentParser) -> Group:
         type=int,
         help="with --objects each: leave out objects that are lower or narrower than N pixels (default 32)",
     )
-    text = "column of patients or scenes; photos of the same one count as one (also called --cluster)"
-    data.add_argument("--group-by", "--cluster", dest="cluster", metavar="COLUMN", help=text)
+    text = "column of patients or scenes; photos of the same one count as one"
+    data.add_argument("--group-by", metavar="COLUMN", help=text)
+    data.add_argument("--cluster", dest="group_by", help=argparse.SUPPRESS)  # its former name
     add_allow_outside(data)
     data.add_argument(
         "--mask-foreground",

@@ -148,8 +148,8 @@ def compare(old: AuditResult, new: AuditResult) -> Comparison:
 
 def _groups(old: AuditResult, new: AuditResult, pairs: Pairs) -> Codes | None:
     """(n,) group code per pair, such as its patient or scene; None unless both runs group photos by the same column."""
-    column = new.info.config.get("cluster")
-    if not column or column != old.info.config.get("cluster") or column not in pairs.new:
+    column = new.info.config.get("group_by")
+    if not column or column != old.info.config.get("group_by") or column not in pairs.new:
         return None
     return stats.group_codes(pairs.new[column])
 

@@ -22,6 +22,7 @@ from bias_audit.errors import ConfigError, DataError
 from bias_audit.files.regular import read_regular, unreachable
 from bias_audit.files.text import read_json
 from bias_audit.limits.bounds import Limits
+from bias_audit.run import versions
 from bias_audit.run.atomic import guarded, write_atomically
 from bias_audit.run.csv_text import csv_text, unquoted
 
@@ -33,9 +34,6 @@ ORIGINAL, BLACK = "original", "black"
 
 VERSION = 1
 """Version of the folder; a reader refuses others."""
-
-FLAGS = {"cluster": "--group-by"}
-"""Setting -> its option, where that is not its name."""
 
 _HINT = "Free space, or choose another folder."
 _AGAIN = "Write the pictures again with bias-audit composites."
@@ -216,10 +214,10 @@ def read_manifest(folder: Path, settings: Mapping[str, Any], dataset: Dataset, l
 
 def differences(before: Any, now: Mapping[str, Any]) -> list[str]:
     """What of the settings is another than before, in words; those that are not named now do not count."""
-    before = before if isinstance(before, Mapping) else {}
+    before = versions.renamed(before, versions.SETTINGS) if isinstance(before, Mapping) else {}
     kept = json.loads(json.dumps(dict(now)))  # tuples are lists in a file
     return [
-        f"{FLAGS.get(name, '--' + name.replace('_', '-'))} {_short(before.get(name))} there, {_short(value)} here"
+        f"--{name.replace('_', '-')} {_short(before.get(name))} there, {_short(value)} here"
         for name, value in kept.items()
         if before.get(name) != value
     ]

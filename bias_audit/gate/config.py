@@ -15,6 +15,7 @@ from typing import Any
 from bias_audit.checks.outcomes import LEVELS
 from bias_audit.checks.thresholds import MEANINGS, Thresholds
 from bias_audit.errors import ConfigError
+from bias_audit.gate.former_names import with_present_names
 from bias_audit.gate.keys import KEYS
 from bias_audit.gate.metric_tables import metric_check
 from bias_audit.gate.reading import TomlFile, Where, close_to, named, read_states, read_toml
@@ -46,14 +47,14 @@ def read_gate(path: str | Path | None, unknown: Collection[str] = ()) -> GateCon
     """
     if path is None:
         return GateConfig(metrics=tuple(_short_form({}, None)))
-    file = read_toml(Path(path))
+    file, former = with_present_names(read_toml(Path(path)))
     _known_top(file)
     content = {
         name: file.tables((name,), value) if name in ("metric", "waive") else
         value if name in _LISTS else file.table((name,), value)
         for name, value in file.content.items()
     }  # fmt: skip
-    return _config(file, content, unknown)
+    return replace(_config(file, content, unknown), former=former)
 
 
 _CODE = re.compile(r"[A-Z]{2,4}\d+")
@@ -153,11 +154,11 @@ def _help_uri(file: TomlFile, output: Mapping[str, Any]) -> str:
 def _levels(file: TomlFile, content: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
     """Levels from which findings fail, by scope and by class, from [fail] and from `fail_on` of the short form.
 
-    `fail_on` of [dataset] holds for clusters and slices as well.
+    `fail_on` of [dataset] holds for cues and slices as well.
     """
     fail, given = dict(FAIL_ON), dict(content.get("fail", {}))
     classes = file.table(("fail", "classes"), given.pop("classes", {}))
-    for table, scopes in (("dataset", ("dataset", "cluster", "slice")), ("class", ("class",)), ("image", ("image",))):
+    for table, scopes in (("dataset", ("dataset", "cue", "slice")), ("class", ("class",)), ("image", ("image",))):
         if "fail_on" in content.get(table, {}):
             where: Where = (table, "fail_on")
             if table in given:

@@ -104,7 +104,7 @@ def _rest() -> list[str]:
 def _metrics() -> list[str]:
     return [
         *comment(
-            "Thresholds on any number of the tables dataset, class, cluster, slice and image, by column name; the "
+            "Thresholds on any number of the tables dataset, class, cue, slice and image, by column name; the "
             "report explains the columns at its end. The bound itself is allowed."
         ),
         *comment(

@@ -206,7 +206,7 @@ def _reaches(level: str, least: str) -> bool:
 def _line(scope: str, outcome: RuleOutcome, config: GateConfig) -> int:
     if config.fail[scope] != NO_LEVEL and class_of(outcome) in config.class_levels:
         return config.line("fail", "classes", class_of(outcome))
-    table = {"cluster": "dataset", "slice": "dataset"}.get(scope, scope)
+    table = {"cue": "dataset", "slice": "dataset"}.get(scope, scope)
     return config.line("fail", scope) or config.line(table, "fail_on")
 
 
@@ -231,7 +231,7 @@ def _blank(outcome: RuleOutcome, scope: str, context: Context) -> GateRow:
 
 
 def _title(outcome: RuleOutcome) -> str:
-    return subject_title(outcome) if outcome.scope == "cluster" else ""
+    return subject_title(outcome) if outcome.scope == "cue" else ""
 
 
 def _unit(outcome: RuleOutcome) -> str:

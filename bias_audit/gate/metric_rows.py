@@ -103,7 +103,7 @@ def _paired(
 ) -> tuple[Images, ...]:
     if baseline is None or not _is_paired(check) or not same_data(result, baseline):
         return ()
-    if result.info.config.get("cluster"):  # grouped photos count for fewer, as in the class intervals
+    if result.info.config.get("group_by"):  # grouped photos count for fewer, as in the class intervals
         return ()
     column = CLASS[check.name].paired[0]
     both = (images_of(run, column, columns) for run in (result, baseline))

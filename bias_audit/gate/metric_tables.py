@@ -35,7 +35,8 @@ def metric_check(file: TomlFile, where: Where, table: Mapping[str, Any], unknown
         if name not in table:
             message = f"[[metric]] has no {name}"
             raise file.error(where, message, 'For instance table = "class", name = "background_gap", max = 0.1.')
-    others = {} if table["table"] in METRICS else found()  # to look for packages takes as long as the gate
+    # To look for packages takes as long as the gate. A file may have a list here, which no mapping can be asked for.
+    others = {} if table["table"] in tuple(METRICS) else found()
     home = file.choice((*where, "table"), table["table"], (*METRICS, *others, *unknown))
     import_checks([home] if home in others else [], CHECKS)
     name = file.text((*where, "name"), table["name"])

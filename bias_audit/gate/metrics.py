@@ -1,6 +1,6 @@
 """The numbers that a gate can judge, each with its interval: columns of the tables, and counts of the run.
 
-Numbers of classes stand in audit.json. Those of slices, clusters and images stand in their CSV files, which are read
+Numbers of classes stand in audit.json. Those of slices, cues and images stand in their CSV files, which are read
 with the standard library: importing pyarrow alone would cost a second.
 """
 
@@ -98,7 +98,7 @@ SLICE: dict[str, Metric] = {
         "gap against the most different slice", "points", "gap_against", "n_interventions", ""
     ),
 }
-CLUSTER: dict[str, Metric] = {
+CUE: dict[str, Metric] = {
     "class_share": _ends("share of its class's images", "share", "class_share", "n", ""),
     "odds_ratio": _ends("odds ratio", "ratio", "odds_ratio", "n", ""),
     "erase_effect": _ends("effect of erasing it", "points", "erase", "n_proof", "proof_status"),
@@ -117,7 +117,7 @@ DATASET: dict[str, Metric] = {
 METRICS: dict[str, dict[str, Metric]] = {
     "dataset": DATASET,
     "class": CLASS,
-    "cluster": CLUSTER,
+    "cue": CUE,
     "slice": SLICE,
     "image": {},
 }
@@ -127,7 +127,7 @@ The table that a check of another package makes has the name of that check. The 
 X_high and the number of images is n, where the table has these columns.
 """
 
-FILES = {"class": "classes", "cluster": "clusters", "slice": "slices", "image": "images"}
+FILES = {"class": "classes", "cue": "cues", "slice": "slices", "image": "images"}
 
 
 def metric_of(table: str, name: str) -> Metric:
@@ -167,7 +167,7 @@ class MetricValue:
     """The number of one subject: its value, interval and number of images.
 
     Attributes:
-        subject: class, cluster or slice ("column=value"); "" for the data set.
+        subject: class, cue or slice ("column=value"); "" for the data set.
         value, low, high: the number and the ends of its 95 % interval; None where missing.
         n: number of images behind it, None = not known.
         reason: why the value is missing, in the run's words; "" = the run does not say.
@@ -209,7 +209,7 @@ def measured(result: AuditResult, table: str, name: str) -> list[MetricValue] | 
     if columns is None:
         return None
     rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
-    titles = cue_titles(rows) if table == "cluster" else {}
+    titles = cue_titles(rows) if table == "cue" else {}
     found = [_of_row(table, name, metric, row) for row in rows]
     return [replace(one, title=titles.get(one.subject, "")) for one in found] if titles else found
 
@@ -236,11 +236,11 @@ def images_of(result: AuditResult, name: str, also: Iterable[str] = ()) -> dict[
     return classes
 
 
-_SUBJECT = {"cluster": ("cluster_id", "class_name", "name", "n"), "slice": ("column", "value")}
+_SUBJECT = {"cue": ("cue_id", "class_name", "name", "n"), "slice": ("column", "value")}
 
 
 def _subject(table: str) -> tuple[str, ...]:
-    """Columns that name the subject of a row, of a cluster also what its title is made of."""
+    """Columns that name the subject of a row, of a cue also what its title is made of."""
     return _SUBJECT.get(table) or (str(index_of(table)), "class_name")
 
 

@@ -27,7 +27,7 @@ from bias_audit.run.statuses import GIVEN
 _INVALID = {
     "invalid_predictions": "{} images",
     "invalid_composites": "composites of {} images",
-    "invalid_probes": "{} images with another's colour, brightness, sharpness or border",
+    "invalid_exchanges": "{} images with another's colour, brightness, sharpness or border",
     "invalid_cues": "spots of recurring cues of {} images",
 }
 """Count of a run -> what has no valid prediction, in words."""

@@ -15,7 +15,7 @@ from bias_audit.gate.toml_lines import Path as KeyPath
 NO_LEVEL = "none"
 """A level that no finding reaches: findings of a scope with this level are not judged by the gate."""
 
-SCOPES = ("dataset", "class", "cluster", "slice", "image")
+SCOPES = ("dataset", "class", "cue", "slice", "image")
 FAIL_ON = dict.fromkeys(SCOPES, FAILS_FROM) | {"image": NO_LEVEL}
 WARN_ON = dict.fromkeys(SCOPES, "TOO FEW IMAGES") | {"image": NO_LEVEL}
 """Lowest level of a finding that fails (FAIL_ON) and that warns (WARN_ON), by scope."""
@@ -35,7 +35,7 @@ class MetricCheck:
     """A threshold on one number, for every subject of its table.
 
     Attributes:
-        table: "dataset", "class", "cluster", "slice", "image", or the name of another package's check.
+        table: "dataset", "class", "cue", "slice", "image", or the name of another package's check.
         name: column of that table (`bias_audit.run.schema`), or a number of `metrics.DATASET`.
         bounds: "min", "max", "max_increase", "max_decrease" -> bound; the bound itself is allowed.
         min_n: least number of images; a number from fewer is not judged.
@@ -124,6 +124,7 @@ class GateConfig:
         use_decisions: whether review decisions count as waivers.
         at: committed file that CI shows results at, from the repository's root; "" = the gate file itself.
         help_uri: address of help about a rule, with {code} in it; "" for none.
+        former: sentences about former names in the file, which are read as today's.
         source: path of the gate file, None for the defaults.
         lines: path of a key in the file -> its line.
     """
@@ -146,6 +147,7 @@ class GateConfig:
     use_decisions: bool = True
     at: str = ""
     help_uri: str = ""
+    former: tuple[str, ...] = ()
     source: str | None = None
     lines: Mapping[KeyPath, int] = field(default_factory=dict)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bias_audit.errors import ResultError
+from bias_audit.run import versions
 from bias_audit.run.csv_text import unquoted
 from bias_audit.run.digests import REPAIR, verified
 from bias_audit.run.result import AuditResult
@@ -31,13 +32,15 @@ def read_columns(result: AuditResult, name: str, columns: Iterable[str]) -> dict
     Raises:
         ResultError: the file is missing, damaged, or was changed after the run was written.
     """
-    file = result.path / f"{name}.csv"
+    file = result.path / result.file_of(name)
     listed = result.digests is not None and file.name in result.digests
     if not listed and not file.is_file():
         return None
     digests = None if result.digests is None else tuple(result.digests.get(file.name, ()))
     written = file.stat().st_mtime_ns if file.is_file() else 0
-    return _columns_of(file, tuple(sorted(set(columns))), digests, written)
+    old = {versions.column(name, column, result.version): column for column in columns}
+    found = _columns_of(file, tuple(sorted(old)), digests, written)
+    return {old[column]: cells for column, cells in found.items()}
 
 
 @functools.lru_cache(maxsize=4)

@@ -23,9 +23,9 @@ class GateRow:
     """One check of one subject, with its result.
 
     Attributes:
-        scope: "dataset", "class", "cluster", "slice", "image", or "run" for classes, baseline, provenance and required
+        scope: "dataset", "class", "cue", "slice", "image", or "run" for classes, baseline, provenance and required
             rules.
-        subject: class, cluster, slice or image; "" for the whole data set.
+        subject: class, cue, slice or image; "" for the whole data set.
         check: rule code, or the metric's or key's name.
         measured, low, high: the number judged and the ends of its interval, None where there is none.
         threshold: the bound, in the unit of `measured`; for a rule the rule's own.

@@ -65,6 +65,7 @@ def judge(
     judged = [row for row in rows if row.status in (PASSED, WAIVED) or (row.status != NOT_JUDGED and not row.state)]
     failed = [row for row in rows if row.status == FAILED]
     passed = bool(judged) and not failed
+    said += config.former
     said += notes(result, waivers, today, (one for one in result.outcomes if one.found))
     said += _new_classes(result, baseline)
     ignored = sum(outcome.ignored for outcome in result.outcomes)

@@ -133,7 +133,7 @@ def from_decisions(decisions: Sequence[Decision]) -> tuple[list[Waiver], list[st
     was made. Where reviewers disagree on a finding, none of their decisions waives it.
     """
     waivers, said = [], []
-    targets = by_target(one for one in decisions if one.target_kind in ("finding", "cluster"))
+    targets = by_target(one for one in decisions if one.target_kind in ("finding", "cue"))
     for one in (one for standing in targets.values() for one in standing):
         if one.verdict != "legitimate context":
             continue

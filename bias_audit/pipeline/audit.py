@@ -166,7 +166,7 @@ def audit(
         data, reading = kept.listing, dataclasses.replace(reading, outside=allow_outside or kept.outside)
     dataset = open_data(data_address(data), masks, boxes, config, reading)
     config = outlines.settled(config, dataset)
-    groups = group_codes(dataset, config.cluster)
+    groups = group_codes(dataset, config.group_by)
     beside = run.path.absolute().parent
     given = Given(
         *(_place(strangers), _place(train), None if cues is None else Path(cues), beside),

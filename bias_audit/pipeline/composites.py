@@ -60,7 +60,7 @@ def write_composites(
         )
     dataset = open_data(data_address(data), masks, boxes, config, reading)
     config = outlines.settled(config, dataset)
-    groups = group_codes(dataset, config.cluster)
+    groups = group_codes(dataset, config.group_by)
     size = config.image_size or SIZE
     estimate = find_estimate(config.segmenter, config.custom_objects, config.limits)
     geometry = dataclasses.replace(geometry_of(config, (*size, 3)), estimate=estimate, contents=Contents())

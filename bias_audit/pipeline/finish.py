@@ -107,7 +107,11 @@ def judge_again(
     Returns:
         the run with the new outcomes and verdict.
     """
-    files = {file: data for name, table in changed.items() for file, data in tables.table_files(name, table).items()}
+    files = {
+        file: data
+        for name, table in changed.items()
+        for file, data in tables.table_files(name, table, result.version).items()
+    }
     evidence = Evidence(
         result.images, result.classes, of_run(result.info.thresholds, str(run.path)), {check.name: measured}
     )

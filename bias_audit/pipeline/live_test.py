@@ -97,7 +97,7 @@ class LiveModel:
         self._images = result.images
         self._lock = threading.Lock()
         self._hosts: dict[str, list[Photo]] = {}
-        column = self.config.cluster
+        column = self.config.group_by
         self._groups = group_codes(result.images[column]) if column else np.arange(len(result.images))
 
     def answer(

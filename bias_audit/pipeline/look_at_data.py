@@ -173,7 +173,7 @@ def look_at_data(
     refuse_model(data)
     dataset = open_data(data_address(data), objects, boxes, config, reading)
     config = outlines.settled(config, dataset)
-    groups = group_codes(dataset, config.cluster)
+    groups = group_codes(dataset, config.group_by)
     geometry = geometry_of(config, (*(config.image_size or SIZE), 3))
     with progress.stage("Reading pictures and masks", len(dataset.samples), "images") as advance:
         seen = look_through(dataset, geometry, advance)
@@ -269,9 +269,9 @@ def _classes(
 
 
 def _groups(dataset: Dataset, groups: NDArray[np.intp] | None, config: AuditConfig) -> Groups | None:
-    if groups is None or config.cluster is None:
+    if groups is None or config.group_by is None:
         return None
     sizes = np.bincount(groups)
     pairs = {(int(code), sample.label) for code, sample in zip(groups, dataset.samples, strict=True)}
     several = sum(count > 1 for count in Counter(code for code, _ in pairs).values())
-    return Groups(config.cluster, len(sizes), float(np.median(sizes)), int(sizes.max()), several)
+    return Groups(config.group_by, len(sizes), float(np.median(sizes)), int(sizes.max()), several)

@@ -17,13 +17,13 @@ from bias_audit.run.result import AuditResult, load
 
 @gives_back
 def name_in_run(
-    folder: Path, cluster_id: str, name: str, judgement: str, file: Path | None = None, *, reviewer: str = ""
+    folder: Path, cue_id: str, name: str, judgement: str, file: Path | None = None, *, reviewer: str = ""
 ) -> AuditResult:
-    """Name a cluster of a finished run: in the file of names, and in the run's table, outcomes and page.
+    """Name a cue of a finished run: in the file of names, and in the run's table, outcomes and page.
 
     Args:
         folder: folder of a finished run.
-        cluster_id: id of a cluster of that run, or its title ("cue 1 of wolf", or the name that it has).
+        cue_id: id of a cue of that run, or its title ("cue 1 of wolf", or the name that it has).
         name, judgement, reviewer: see `names.name_cue`.
         file: the file of names; None = `names.FILE` beside the run folder.
 
@@ -38,10 +38,10 @@ def name_in_run(
     hold(folder, "the naming of a cue", PATIENCE)
     result = load(folder)  # as it is now, after waiting
     file = file or folder.absolute().parent / names.FILE
-    cue = names.called(cue_titles(tables.rows(result.clusters)), cluster_id)
-    names.name_cue(result.cluster_spots, cue, name, judgement, file, reviewer=reviewer)
-    rows = [{**row, "name": "", "judgement": ""} for row in tables.rows(result.clusters)]
-    spots = tables.rows(result.cluster_spots)
-    clusters = tables.table("clusters", names.named(rows, spots, names.read_names(file)))
-    measured = Measured({"clusters": clusters, "cluster_spots": result.cluster_spots})
-    return judge_again(Run(folder), result, RecurringCues(), measured, {"clusters": clusters})
+    cue = names.called(cue_titles(tables.rows(result.cues)), cue_id)
+    names.name_cue(result.cue_spots, cue, name, judgement, file, reviewer=reviewer)
+    rows = [{**row, "name": "", "judgement": ""} for row in tables.rows(result.cues)]
+    spots = tables.rows(result.cue_spots)
+    cues = tables.table("cues", names.named(rows, spots, names.read_names(file)))
+    measured = Measured({"cues": cues, "cue_spots": result.cue_spots})
+    return judge_again(Run(folder), result, RecurringCues(), measured, {"cues": cues})

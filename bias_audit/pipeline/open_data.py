@@ -22,7 +22,7 @@ from bias_audit.errors import ConfigError, DataError
 
 def reading_of(how: Mapping[str, Any], config: AuditConfig, *, outside: bool) -> SourceOptions:
     """How data are read: fields of `SourceOptions` by name, with the settings of an audit that are among them."""
-    settings = {name: getattr(config, name) for name in ("limits", "seed", "cluster", "class_map")}
+    settings = {name: getattr(config, name) for name in ("limits", "seed", "group_by", "class_map")}
     return SourceOptions.given(how, outside=outside, **settings)
 
 

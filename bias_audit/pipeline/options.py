@@ -40,7 +40,7 @@ class AuditOptions(TypedDict, total=False):
     thorough: bool
     measured: tuple[str, ...]
     seed: int
-    cluster: str | None
+    group_by: str | None
     mask_foreground: tuple[int, ...] | None
     mask_ignore: int | None
     segmenter: str | None

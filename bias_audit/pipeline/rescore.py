@@ -1,7 +1,7 @@
 """The command `bias-audit rescore`: a finished run is scored and judged again, with other masks or thresholds.
 
-Nothing here runs the model. Effects of composites (gaps, background-only accuracy, cue effects), recurring cues, probes
-and leaks are kept as measured, and the new run says with which masks.
+Nothing here runs the model. Effects of composites (gaps, background-only accuracy, cue effects), recurring cues,
+whole-photo cues and leaks are kept as measured, and the new run says with which masks.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from bias_audit.pipeline.remask import Rescored, only_masks, rescore_shards
 from bias_audit.pipeline.reopen import config_of, dataset_of
 from bias_audit.report import pictures
 from bias_audit.review.decisions import FILE as DECISIONS
+from bias_audit.run import versions
 from bias_audit.run.digests import verified
 from bias_audit.run.folder import SHARDS, Run
 from bias_audit.run.lock import gives_back
@@ -113,7 +114,7 @@ def rescore(
             scored.records, old.images["reread_status"], old.images["reread_reason"], strict=True
         ):
             record["reread_status"], record["reread_reason"] = status, reason
-        groups = stats.group_codes(old.images[config.cluster]) if config.cluster else None
+        groups = stats.group_codes(old.images[config.group_by]) if config.group_by else None
         ties = attention.tie_to_objects(dataset, scored.records, run, batch, old.info.grid, config.seed, groups)
         with progress.stage("Tables and rules", None):
             user = {name: [sample.columns[name] for sample in dataset.samples] for name in dataset.columns}
@@ -198,7 +199,7 @@ def _carry(before: Run, run: Run) -> None:
                 continue
             if file.suffix in (".npz", ".json"):  # a damaged piece is told, not handed on
                 (before.read_arrays if file.suffix == ".npz" else before.read_json)(f"{SHARDS}/{file.name}")
-            shutil.copy2(file, run.path / SHARDS / file.name)
+            shutil.copy2(file, run.path / SHARDS / versions.SHARDS.get(file.name, file.name))
     except OSError as error:
         hint = "Free space, or audit the data again."
         raise ResultError(f"cannot copy {str(error.filename or shards)!r}: {error.strerror}", hint) from error
@@ -233,7 +234,7 @@ def _note(old: AuditResult, scored: Rescored, images: pd.DataFrame, masks: str |
         return said
     return (
         f"{said} Attention is scored with the new masks. Gaps and everything else that composites measured, recurring "
-        f"cues, probes and leaks are as measured with the masks of before ({stale} of the changed images had "
+        f"cues, whole-photo cues and leaks are as measured with the masks of before ({stale} of the changed images had "
         "composites): audit again with the model to renew them."
     )
 
@@ -259,7 +260,7 @@ def _write_pictures(
     before: Run,
 ) -> None:
     """Write pictures.json: earlier pictures are kept; pictures with a new mask, and newly chosen ones, are made."""
-    stored = _json(before, "pictures.json")
+    stored = versions.renamed(_json(before, "pictures.json"), versions.PICTURES)
     changed = {str(images.index[position]) for position in scored.changed}
     known = {name: each for name, each in (stored.get("images") or {}).items() if name not in changed}
     chosen = pictures.choose_pictures(images, outcomes, shown["composites"])

@@ -119,7 +119,7 @@ def made_with(
         backgrounds: folder of real scenes; None = there is none.
     """
     names = (
-        "seed", "interventions", "donors", "cluster", "resize", "interpolation", "decoder", "mask_foreground",
+        "seed", "interventions", "donors", "group_by", "resize", "interpolation", "decoder", "mask_foreground",
         "mask_ignore", "segmenter",
     )  # fmt: skip
     scenes = None if backgrounds is None else "given"

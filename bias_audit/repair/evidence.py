@@ -95,8 +95,8 @@ def proven(result: AuditResult, today: datetime.date | None = None) -> Proven:
         if repairable(outcome):
             (legitimate if known.get(id(outcome)) in allowed else counted).append(outcome)
     of = {what: [each for each in counted if RULES[each.code] == what] for what in RULES.values()}
-    probes = [str(each.evidence.get("probes") or each.evidence.get("probe") or "") for each in of[PROPERTIES]]
-    named = dict.fromkeys(name.strip() for each in probes for name in each.split(",") if name.strip())
+    pulling = [str(each.evidence.get("properties") or each.evidence.get("property") or "") for each in of[PROPERTIES]]
+    named = dict.fromkeys(name.strip() for each in pulling for name in each.split(",") if name.strip())
     kept = {each.subject for each in legitimate if RULES[each.code] == BACKGROUNDS}
     return Proven(
         tuple(counted), bool(of[BACKGROUNDS]), frozenset(kept), tuple(named),
@@ -125,11 +125,11 @@ def _accuses(outcome: RuleOutcome) -> bool:
 
 
 def _cues(result: AuditResult, found: Sequence[RuleOutcome]) -> tuple[tuple[str, bool], ...]:
-    clusters = result.clusters
+    cues = result.cues
     made: dict[str, bool] = {}
     for each in found:
         name = class_of(each)
-        share = clusters["object_share"].get(each.subject) if each.subject in clusters.index else None
+        share = cues["object_share"].get(each.subject) if each.subject in cues.index else None
         on_object = share is not None and float(share) > 0.5
         if name in result.info.class_names:
             made[name] = made.get(name, False) or on_object

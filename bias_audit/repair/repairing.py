@@ -128,7 +128,7 @@ def repair(
     geometry = geometry_of(settings, loaded.input_size)
     seen = settings.changed({"segmenter": allowed.segmenter or settings.segmenter})
     dataset, geometry = _opened(train, masks, boxes, before, seen, geometry, how, outside=allow_outside)
-    groups = group_codes(dataset, settings.cluster) if settings.cluster in dataset.columns else None
+    groups = group_codes(dataset, settings.group_by) if settings.group_by in dataset.columns else None
     begun.open_folder(folder)
     tested = frozenset(str(each) for each in before.images["content"] if each)
     with progress.stage("Reading training photos", min(len(dataset.samples), MOST_PHOTOS), "photos") as advance:
@@ -258,8 +258,8 @@ def _opened(
     """The training photos with the classes of the run, and how they are read."""
     masks, config = outlines.named(masks, config)
     options = reading_of({name: value for name, value in how.items() if value is not None}, config, outside=outside)
-    if options.cluster is not None:  # training photos need not know what groups the photos of the run
-        options = dataclasses.replace(options, cluster=None)
+    if options.group_by is not None:  # training photos need not know what groups the photos of the run
+        options = dataclasses.replace(options, group_by=None)
     dataset = sources.open_dataset(data_address(train), before.info.class_names, options)
     if masks is not None:
         dataset = attach_masks(dataset, data_address(masks), options.reach)

@@ -12,7 +12,7 @@ from bias_audit.run.result import AuditResult
 
 def cue_titles(result: AuditResult) -> dict[str, str]:
     """Id of each recurring cue of a run -> its title."""
-    return titles.cue_titles(records(result.clusters.reset_index()))
+    return titles.cue_titles(records(result.cues.reset_index()))
 
 
 def with_titles(text: str, named: Mapping[str, str]) -> str:

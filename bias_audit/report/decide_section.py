@@ -47,7 +47,7 @@ def decide_section(result: AuditResult) -> dict[str, Any]:
             }
             for key, target in targets.items()
         },
-        "keys": {target.cluster_id: key for key, target in targets.items() if target.cluster_id},
+        "keys": {target.cue_id: key for key, target in targets.items() if target.cue_id},
         "damage": damage,
         "decisions": [dataclasses.asdict(decision) for decision in made],
     }

@@ -43,7 +43,7 @@ def findings_section(
         found: its findings, worst first.
         class_rows: class name -> row of the class table.
         chosen: the page's pictures, from `gallery.arrange_pictures`.
-        cues: cluster_id -> recurring cue as the section of that check has it.
+        cues: cue_id -> recurring cue as the section of that check has it.
         says: rule code -> sentence in the place of the finding's, from the sections of the checks.
 
     Returns:
@@ -62,7 +62,7 @@ def findings_section(
         finding["name"] = _named(item, titles)
         finding["sentence"] = with_titles(says.get(item.code, item.sentence), titles)
         finding["key"] = finding_id(item, result)
-        finding["cue"] = cues.get(item.subject) if item.scope == "cluster" else None
+        finding["cue"] = cues.get(item.subject) if item.scope == "cue" else None
         # Two rules often name the same images of a class: they are shown once.
         keys = {image["key"] for image in finding["thumbnails"]}
         shown = ({image["key"] for image in other["thumbnails"]} for other in findings)

@@ -57,7 +57,7 @@ def first_screen(
         sentence: the verdict, without its level.
         class_rows: class name -> row of the class table.
         chosen: the page's pictures, from `gallery.arrange_pictures`.
-        cues: cluster_id -> recurring cue as the section of that check has it.
+        cues: cue_id -> recurring cue as the section of that check has it.
 
     Returns:
         headline, rest: first sentence of the verdict, and the others; whole: the verdict where the headline was cut.
@@ -153,12 +153,12 @@ def _numbers(
         return [first, *({"label": label, **estimate(None, reason=why)} for label, _, _, _ in SHARES[1:])]
     why = SCREENED if screened(row) else str(row["reliance_reason"] or "not tested")
     numbers = [{"label": label, **estimate(row[value], row[low], row[high], why)} for label, value, low, high in SHARES]
-    probe = lead.evidence.get("probe") if lead else None
-    if lead and probe:  # a property of the whole photo stands in the place of the background
+    exchanged = lead.evidence.get("property") if lead else None
+    if lead and exchanged:  # a property of the whole photo stands in the place of the background
         known = lead.evidence
         numbers[1:] = [
             {
-                "label": f"with the {probe} of {whose}",
+                "label": f"with the {exchanged} of {whose}",
                 **estimate(known.get(f"{arm}_accuracy"), known.get(f"{arm}_low"), known.get(f"{arm}_high")),
             }
             for whose, arm in (("its own class", "same"), ("another class", "other"))
@@ -200,7 +200,7 @@ def _sure(result: AuditResult, lead: RuleOutcome | None) -> dict[str, Any]:
 def _strip(
     lead: RuleOutcome | None, subject: str, chosen: Mapping[str, Any], cues: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any] | None:
-    cue = cues.get(lead.subject) if lead and lead.scope == "cluster" else None
+    cue = cues.get(lead.subject) if lead and lead.scope == "cue" else None
     if cue and cue["shots"]:
         tiles = [
             {**shot, "predicted": cue["class_name"], "right": None, "title": shot["host_id"] or shot["image_id"]}

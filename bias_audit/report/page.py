@@ -19,6 +19,7 @@ from bias_audit.report.browser_section import packed
 from bias_audit.report.gallery import PICTURE_BUDGET
 from bias_audit.report.rendering import asset, environment, source
 from bias_audit.report.summary import summarise
+from bias_audit.run import versions
 from bias_audit.run.atomic import guarded, write_atomically
 from bias_audit.run.result import AuditResult, load
 
@@ -196,4 +197,4 @@ def read_pictures(folder: Path) -> dict[str, Any]:
         return {}
     if not isinstance(content, dict):
         raise ResultError(f"{str(file)!r} is damaged: expected an object, got {type(content).__name__}", hint)
-    return content
+    return versions.renamed(content, versions.PICTURES)

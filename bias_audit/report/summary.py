@@ -100,7 +100,7 @@ def summarise(result: AuditResult, pictures: Mapping[str, Any], budget: int = PI
 def _cues(checks: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
     """Recurring cues of the page by their ids, from the section of their check."""
     sections = [check["section"] for check in checks if check["name"] == "recurring_cues"]
-    return {cue["id"]: cue for section in sections for cue in section["clusters"]}
+    return {cue["id"]: cue for section in sections for cue in section["cues"]}
 
 
 def _check_sections(result: AuditResult, pictures: Mapping[str, Any], budget: int) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Stores the decisions of reviewers about findings, clusters and images in RUN/decisions.sqlite.
+"""Stores the decisions of reviewers about findings, cues and images in RUN/decisions.sqlite.
 
 Nothing is ever changed or deleted: an undo is a row of its own. The key of a target depends on the data only, so a
 decision holds in every run on the same data. Only the standard library is used, because the gate reads decisions. Every
@@ -21,8 +21,9 @@ from bias_audit.errors import ConfigError
 from bias_audit.review.decision_file import FILE as FILE
 from bias_audit.review.decision_file import reading, writing
 from bias_audit.review.written import past, visible
+from bias_audit.run.versions import SCOPES
 
-KINDS = ("finding", "cluster", "image")
+KINDS = ("finding", "cue", "image")
 BIAS, LEGITIMATE, WRONG_MASK, WRONG_LABEL = VERDICTS = ("bias", "legitimate context", "wrong mask", "wrong label")
 
 LONGEST_NAME, LONGEST_NOTE = 200, 4000
@@ -35,13 +36,13 @@ class Decision:
 
     Attributes:
         target_kind: one of KINDS.
-        target_key: `identity.finding_id` of a finding or of a cluster's finding, `identity.cluster_key` of a cluster
+        target_key: `identity.finding_id` of a finding or of a cue's finding, `identity.cue_key` of a cue
             without one, `content` of an image.
         verdict: one of VERDICTS.
         note: reason, in the reviewer's words.
         reviewer: name of the reviewer.
         time: ISO time in UTC; "" until the decision is stored.
-        subject: class, cluster or file, for people to read.
+        subject: class, cue or file, for people to read.
         expires: ISO date of the last day on which the decision holds; "" = no end. Only with LEGITIMATE.
         code: rule code of a finding, else "".
         measured, low, high: the finding's number and the ends of its interval that the reviewer saw.
@@ -224,6 +225,7 @@ def checked(fields: Mapping[str, Any]) -> Decision:
             raise ConfigError(f"{name!r} of a decision has {len(text):,} characters, at most {limit:,} are kept")
         # A lone surrogate is no text that SQLite or JSON could hold.
         texts[name] = texts[name].encode("utf-8", "replace").decode()
+    texts["target_kind"] = SCOPES.get(texts["target_kind"], texts["target_kind"])  # of an older version
     texts["reviewer"], texts["note"] = visible(texts["reviewer"]), visible(texts["note"])
     for name, allowed in (("target_kind", KINDS), ("verdict", VERDICTS)):
         if texts[name] not in allowed:
@@ -296,7 +298,8 @@ def _events(store: sqlite3.Connection, which: str, values: tuple[object, ...]) -
 
 
 def _decision(row: sqlite3.Row) -> Decision:
-    return Decision(*(row[name] for name in FIELDS))
+    values = {name: row[name] for name in FIELDS}
+    return Decision(**{**values, "target_kind": SCOPES.get(row["target_kind"], row["target_kind"])})
 
 
 def _next_time(store: sqlite3.Connection, decision: Decision) -> str:

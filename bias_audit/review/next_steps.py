@@ -232,7 +232,7 @@ def collect(result: AuditResult, biased: Iterable[Target]) -> list[ToCollect]:
             if whose in result.classes.index:
                 usual = number(result.classes["accuracy_low"][whose])
                 other = number(result.classes["other_background_accuracy"][whose])
-            count, reason = images_needed(usual, None if target.cluster_id else other, thresholds)
+            count, reason = images_needed(usual, None if target.cue_id else other, thresholds)
             row = ToCollect(name, finding, what, count, reason)
             rows.setdefault(what, row)  # two classes that are taken for each other ask for the same images
     return list(rows.values())
@@ -274,7 +274,7 @@ def images_needed(usual: float | None, other: float | None, thresholds: Threshol
 def _missing(target: Target, name: str, becomes: str) -> list[tuple[str, str]]:
     """Images that a class lacks: (description, class whose accuracies say how many; "" for several classes)."""
     others = becomes or "other classes"
-    if target.cluster_id:
+    if target.cue_id:
         cue = f"{target.subject} (see its contact sheet in the report)"
         return [(f"{name} without {cue}", name), (f"other classes with {cue}", "")]
     declared = find_rule(target.code)
@@ -289,7 +289,7 @@ def _missing(target: Target, name: str, becomes: str) -> list[tuple[str, str]]:
 def _images_called(result: AuditResult, decisions: Sequence[Decision], verdict: str) -> list[tuple[str, Called]]:
     """Images of each target that somebody gave the verdict to, whether or not other reviewers disagree."""
     known = {**targets.images(result), **targets.findings_and_cues(result)}
-    spots = result.cluster_spots
+    spots = result.cue_spots
     rows = []
     for key, own in by_target(decisions).items():
         target = known.get(key)
@@ -297,10 +297,10 @@ def _images_called(result: AuditResult, decisions: Sequence[Decision], verdict: 
         if target is None or not called:
             continue
         names: Iterable[Any] = target.image_ids
-        if target.outcome is not None and not target.cluster_id:
+        if target.outcome is not None and not target.cue_id:
             names = target.outcome.image_ids
-        elif target.cluster_id:
-            names = spots.loc[spots["cluster_id"] == target.cluster_id, "image_id"]
+        elif target.cue_id:
+            names = spots.loc[spots["cue_id"] == target.cue_id, "image_id"]
         said = Called(
             because="the image" if target.kind == "image" else f"{target.kind} {target.code} {target.subject}",
             state=state_of(own),
@@ -314,8 +314,8 @@ def _images_called(result: AuditResult, decisions: Sequence[Decision], verdict: 
 
 def _class(target: Target, result: AuditResult) -> str:
     """Name of the class that a target is about, "" where there is none."""
-    if target.cluster_id and target.cluster_id in result.clusters.index:
-        return str(result.clusters["class_name"][target.cluster_id])
+    if target.cue_id and target.cue_id in result.cues.index:
+        return str(result.cues["class_name"][target.cue_id])
     return class_of(target.outcome) if target.outcome is not None else ""
 
 

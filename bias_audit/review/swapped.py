@@ -149,7 +149,7 @@ def _pairs(dataset: Any, plan: Any, classes: Sequence[str], count: int, seed: in
 
 
 def _groups(result: AuditResult) -> dict[int, int] | None:
-    column = result.info.config.get("cluster")
+    column = result.info.config.get("group_by")
     if not column or column not in result.images:
         return None
     from bias_audit.stats import group_codes

@@ -12,7 +12,7 @@ from bias_audit.errors import ResultError
 from bias_audit.review.agreement import DECIDED, by_target, state_of
 from bias_audit.review.decisions import BIAS, FILE, Decision, history
 from bias_audit.run.cue_titles import cue_titles
-from bias_audit.run.identity import cluster_key, cue_title, data_of, finding_id
+from bias_audit.run.identity import cue_key, cue_title, data_of, finding_id
 from bias_audit.run.result import AuditResult
 
 
@@ -23,7 +23,7 @@ class Target:
     Attributes:
         kind, key, subject, code, measured, low, high: as `target_kind`, `target_key` and so on in `Decision`.
         outcome: the finding; None for images, and for a cue that no finding is about.
-        cluster_id: id of a recurring cue, else "".
+        cue_id: id of a recurring cue, else "".
         image_ids: paths of an image, of which there are several where files have the same content; () for other kinds.
     """
 
@@ -35,27 +35,27 @@ class Target:
     low: float | None = None
     high: float | None = None
     outcome: RuleOutcome | None = None
-    cluster_id: str = ""
+    cue_id: str = ""
     image_ids: tuple[str, ...] = ()
 
 
 def findings_and_cues(result: AuditResult) -> dict[str, Target]:
     """Findings and recurring cues of a run by key: findings, worst first, then the cues that no finding is about."""
     targets: dict[str, Target] = {}
-    titles = cue_titles(result.clusters.reset_index().to_dict("records"))
+    titles = cue_titles(result.cues.reset_index().to_dict("records"))
     for outcome in result.found():
-        kind = "cluster" if outcome.scope == "cluster" else "finding"
+        kind = "cue" if outcome.scope == "cue" else "finding"
         key = finding_id(outcome, result)
-        cluster = outcome.subject if kind == "cluster" else ""
+        cue = outcome.subject if kind == "cue" else ""
         numbers = outcome.measured, outcome.low, outcome.high
-        subject = titles.get(cluster) or cue_title(outcome) if cluster else outcome.subject or result.info.name
-        target = Target(kind, key, subject, outcome.code, *numbers, outcome, cluster)
+        subject = titles.get(cue) or cue_title(outcome) if cue else outcome.subject or result.info.name
+        target = Target(kind, key, subject, outcome.code, *numbers, outcome, cue)
         targets.setdefault(key, target)
-    covered = {target.cluster_id for target in targets.values()}
-    for cluster_id, title in titles.items():
-        if cluster_id not in covered:
-            key = cluster_key(cluster_id, result)
-            targets[key] = Target("cluster", key, title, cluster_id=cluster_id)
+    covered = {target.cue_id for target in targets.values()}
+    for cue_id, title in titles.items():
+        if cue_id not in covered:
+            key = cue_key(cue_id, result)
+            targets[key] = Target("cue", key, title, cue_id=cue_id)
     return targets
 
 
@@ -72,7 +72,7 @@ def images(result: AuditResult) -> dict[str, Target]:
 def known(result: AuditResult) -> dict[str, Target]:
     """All targets of a run under every name that the page uses: the key, and for recurring cues also the id."""
     cues = findings_and_cues(result)
-    by_id = {target.cluster_id: target for target in cues.values() if target.cluster_id}
+    by_id = {target.cue_id: target for target in cues.values() if target.cue_id}
     return {**images(result), **by_id, **cues}
 
 

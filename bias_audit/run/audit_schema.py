@@ -11,13 +11,9 @@ from typing import Any, get_args
 
 from bias_audit.checks.base import RULE_CODE, Scope
 from bias_audit.checks.outcomes import LEVELS, MOST_IDS, NO_LEVELS, STATUSES
+from bias_audit.run import versions
 from bias_audit.run.schema import TABLES
-
-FORMAT_VERSION = 2
-"""Version of audit.json and of the tables; a reader refuses newer ones.
-
-Version 1 had no digests: `AuditResult.digests` of such a run is None.
-"""
+from bias_audit.run.versions import FORMAT_VERSION as FORMAT_VERSION
 
 Schema = dict[str, Any]
 
@@ -89,18 +85,18 @@ def _info() -> Schema:
     )
 
 
-def _rule() -> Schema:
+def _rule(version: int) -> Schema:
     counts = dict.fromkeys(("judged", "passed", "found", "not_judged"), _COUNT)
-    return _object({"code": _code(), "title": _TEXT, "scope": _scope(), **counts})
+    return _object({"code": _code(), "title": _TEXT, "scope": _scope(version), **counts})
 
 
-def _outcome() -> Schema:
+def _outcome(version: int) -> Schema:
     numbers = dict.fromkeys(("measured", "threshold", "low", "high"), _NUMBER)
     return _object(
         {
             "code": _code(),
             "title": _TEXT,
-            "scope": _scope(),
+            "scope": _scope(version),
             "subject": _TEXT,
             "status": {"enum": list(STATUSES)},
             "sentence": {"type": "string", "minLength": 1},
@@ -116,8 +112,8 @@ def _outcome() -> Schema:
     )
 
 
-def _class() -> Schema:
-    columns = {column.name: _KINDS[column.kind] for column in TABLES["classes"]}
+def _class(version: int) -> Schema:
+    columns = {versions.column("classes", column.name, version): _KINDS[column.kind] for column in TABLES["classes"]}
     columns |= {"class_name": _TEXT, "n": _COUNT}
     return _object(columns, *(name for name in columns if name not in ("class_name", "n")), others=_ANY)
 
@@ -126,8 +122,8 @@ def _code() -> Schema:
     return {"type": "string", "pattern": f"^{RULE_CODE}$"}
 
 
-def _scope() -> Schema:
-    return {"enum": list(get_args(Scope))}
+def _scope(version: int) -> Schema:
+    return {"enum": [versions.scope(name, version) for name in get_args(Scope)]}
 
 
 @functools.cache
@@ -142,9 +138,9 @@ def audit_schema(version: int = FORMAT_VERSION) -> Schema:
         "level": {"enum": [*LEVELS, *NO_LEVELS]},
         "verdict": {"type": "string", "minLength": 1},
         "info": _info(),
-        "rules": _list(_rule()),
-        "outcomes": _list(_outcome()),
-        "classes": _list(_class()),
+        "rules": _list(_rule(version)),
+        "outcomes": _list(_outcome(version)),
+        "classes": _list(_class(version)),
     }
     if version > 1:
         tables = {**_mapping(_list(_SHA256, minItems=1)), "propertyNames": {"pattern": r"^\w{1,100}\.(csv|parquet)$"}}

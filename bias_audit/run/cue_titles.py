@@ -6,21 +6,21 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 
-def cue_titles(clusters: Iterable[Mapping[Any, Any]]) -> dict[str, str]:
+def cue_titles(cues: Iterable[Mapping[Any, Any]]) -> dict[str, str]:
     """Id of each recurring cue -> its title: the name that a reviewer gave it, else its number within its class.
 
     Cues are numbered by the images in which they are looked at, most first, then by id; those with a name count too, so
     that naming one renames no other.
 
     Args:
-        clusters: rows of the table `clusters`, of which cluster_id, name, class_name and n are used; a number may be
+        cues: rows of the table `cues`, of which cue_id, name, class_name and n are used; a number may be
             text, as in a CSV file.
     """
     counted: dict[str, int] = {}
     titles: dict[str, str] = {}
-    for row in sorted(clusters, key=lambda row: (-int(float(row.get("n") or 0)), str(row["cluster_id"]))):
+    for row in sorted(cues, key=lambda row: (-int(float(row.get("n") or 0)), str(row["cue_id"]))):
         name = str(row["class_name"] or "")
         counted[name] = counted.get(name, 0) + 1
         number = f"cue {counted[name]} of {name}" if name else f"cue {counted[name]}"
-        titles[str(row["cluster_id"])] = str(row.get("name") or "") or number
+        titles[str(row["cue_id"])] = str(row.get("name") or "") or number
     return titles

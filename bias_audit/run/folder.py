@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from bias_audit.errors import BiasAuditError, ConfigError, DataError, ModelError, ResultError, reason_of
 from bias_audit.files.text import read_json
+from bias_audit.run import versions
 from bias_audit.run.atomic import guarded, sweep, write_atomically
 from bias_audit.run.digests import digest_of
 from bias_audit.run.lock import LOCK, hold
@@ -42,7 +43,7 @@ PROFILE = "profile.csv"
 _OWN = {
     *(STARTED, FINISHED, "report.html", "report-images", PICTURES, PROFILE, SHARDS, "assets"),
     *("gate.json", "gate.md", "gate.junit.xml", "gate.sarif", "marked.html", "strip.png"),
-    *(f"{table}.{suffix}" for table in TABLES for suffix in ("parquet", "csv")),
+    *(f"{table}.{suffix}" for table in (*TABLES, *versions.TABLES) for suffix in ("parquet", "csv")),
 }
 
 

@@ -9,7 +9,7 @@ from bias_audit.checks.outcomes import RuleOutcome, class_of
 from bias_audit.run.result import AuditResult
 
 OVERLAP = 0.5
-"""Smallest share of the smaller cluster's images that two clusters must have in common to be the same cue."""
+"""Smallest share of the smaller cue's images that two cues must have in common to be the same one."""
 
 
 def cue_of(outcome: RuleOutcome) -> str:
@@ -24,7 +24,7 @@ def cue_of(outcome: RuleOutcome) -> str:
 
 def cue_title(outcome: RuleOutcome) -> str:
     """What people read in the place of `cue_of`: a name, or "cue 1 of wolf", and never an id made of a hash."""
-    if outcome.scope != "cluster":
+    if outcome.scope != "cue":
         return cue_of(outcome)
     given = outcome.evidence.get("name") or outcome.evidence.get("title")
     return str(given or f"a cue of {class_of(outcome)}".removesuffix(" of "))
@@ -33,7 +33,7 @@ def cue_title(outcome: RuleOutcome) -> str:
 def subject_title(outcome: RuleOutcome) -> str:
     """What an outcome is about, for people: its class, with its cue or the value of its slice; "" for the data set."""
     name, cue = class_of(outcome), cue_title(outcome)
-    if outcome.scope == "cluster" and outcome.evidence.get("name") and name:
+    if outcome.scope == "cue" and outcome.evidence.get("name") and name:
         return f"{name}, {cue}"
     if outcome.scope == "slice" and (value := outcome.evidence.get("value")) is not None:
         return f"{outcome.subject} = {value}"
@@ -50,14 +50,15 @@ def finding_id(outcome: RuleOutcome, result: AuditResult) -> str:
     return _digest(outcome.code, class_of(outcome), cue_of(outcome), data_of(result))
 
 
-def cluster_key(cluster_id: str, result: AuditResult) -> str:
+def cue_key(cue_id: str, result: AuditResult) -> str:
     """Id of a recurring cue without a finding: 16 hex digits, equal in every run that finds it on the same data.
 
     Args:
-        cluster_id: id of the cue in the table `clusters`.
+        cue_id: id of the cue in the table `cues`.
         result: the run that has it.
     """
-    return _digest("cluster", cluster_id, data_of(result))
+    # The word of older versions: under another one, the decisions about cues in older runs would be lost.
+    return _digest("cluster", cue_id, data_of(result))
 
 
 def data_of(result: AuditResult) -> str:
@@ -68,9 +69,9 @@ def data_of(result: AuditResult) -> str:
 def matched(new: Sequence[RuleOutcome], old: Sequence[RuleOutcome]) -> list[tuple[RuleOutcome, RuleOutcome | None]]:
     """Match the outcomes of a run with those of an older run, one to one.
 
-    Outcomes with equal rule, scope, class and cue are matched first. Clusters of another model have other ids: such a
-    cluster is matched with the cluster of the same class that shares most images with it, if these are at least OVERLAP
-    of the smaller cluster and not both have names.
+    Outcomes with equal rule, scope, class and cue are matched first. Cues of another model have other ids: such a
+    cue is matched with the cue of the same class that shares most images with it, if these are at least OVERLAP
+    of the smaller cue and not both have names.
 
     Args:
         new, old: outcomes of the newer and of the older run.
@@ -89,7 +90,7 @@ def matched(new: Sequence[RuleOutcome], old: Sequence[RuleOutcome]) -> list[tupl
     pairs = [
         (-share, i, j)
         for i, outcome in enumerate(new)
-        if i not in partner and outcome.scope == "cluster"
+        if i not in partner and outcome.scope == "cue"
         for j, other in enumerate(old)
         if j not in taken and (share := _overlap(outcome, other)) >= OVERLAP
     ]

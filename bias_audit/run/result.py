@@ -17,6 +17,7 @@ from bias_audit.checks.outcomes import LEVELS, RuleCount, RuleOutcome
 from bias_audit.errors import ResultError
 from bias_audit.files.regular import unreachable
 from bias_audit.files.text import read_json
+from bias_audit.run import versions
 from bias_audit.run.audit_schema import FORMAT_VERSION, audit_schema
 from bias_audit.run.consistency import contradiction
 from bias_audit.run.digests import REPAIR, Digests, content_digest
@@ -104,6 +105,7 @@ class AuditResult:
         class_rows: the table of the classes as rows, column name -> value.
         digests: digests of the files of the tables; None for a run of format version 1, whose files cannot be checked.
         shards, digest: of the files in the folder `shards` by name, and of audit.json; None and "" for such a run.
+        version: format version in which the run lies on the disk.
     """
 
     path: Path
@@ -115,6 +117,7 @@ class AuditResult:
     digests: Digests | None = None
     shards: Digests | None = None
     digest: str = ""
+    version: int = FORMAT_VERSION
 
     @property
     def level(self) -> str:
@@ -141,21 +144,9 @@ class AuditResult:
         """Table of the outcomes with status "found", worst first."""
         import pandas as pd
 
-        columns = [
-            "code",
-            "level",
-            "scope",
-            "subject",
-            "measured",
-            "low",
-            "high",
-            "threshold",
-            "n",
-            "p_value",
-            "sentence",
-        ]
-        rows = [{name: getattr(outcome, name) for name in columns} for outcome in self.found()]
-        return pd.DataFrame(rows, columns=columns)
+        of = ("code", "level", "scope", "subject", "measured", "low", "high", "threshold", "n", "p_value", "sentence")
+        rows = [{name: getattr(outcome, name) for name in of} for outcome in self.found()]
+        return pd.DataFrame(rows, columns=list(of))
 
     @functools.cached_property
     def gap_matrix(self) -> pd.DataFrame:
@@ -178,19 +169,19 @@ class AuditResult:
         return self._younger("scenes")
 
     @functools.cached_property
-    def clusters(self) -> pd.DataFrame:
-        """Table of recurring cues: one row per cue, index `cluster_id`, the strongest first."""
-        return self.table("clusters")
+    def cues(self) -> pd.DataFrame:
+        """Table of recurring cues: one row per cue, index `cue_id`, the strongest first."""
+        return self.table("cues")
 
     @functools.cached_property
-    def cluster_spots(self) -> pd.DataFrame:
+    def cue_spots(self) -> pd.DataFrame:
         """Table of the spots of the recurring cues: one row per spot."""
-        return self.table("cluster_spots")
+        return self.table("cue_spots")
 
     @functools.cached_property
-    def probes(self) -> pd.DataFrame:
+    def whole_photo(self) -> pd.DataFrame:
         """Table of whole-photo properties that were exchanged between photos: one row per property and class."""
-        return self.table("probes")
+        return self.table("whole_photo")
 
     @functools.cached_property
     def hypotheses(self) -> pd.DataFrame:
@@ -201,7 +192,7 @@ class AuditResult:
         """A table that older runs do not have: empty there."""
         from bias_audit.run.tables import table
 
-        file = f"{name}.parquet"
+        file = self.file_of(name, "parquet")
         there = file in (self.digests or ()) or (self.path / file).exists()
         return self.table(name) if there else table(name, [])
 
@@ -268,8 +259,12 @@ class AuditResult:
         from bias_audit.run.tables import read_table
 
         if name not in self._tables:
-            self._tables[name] = read_table(self.path, name, self.digests)
+            self._tables[name] = read_table(self.path, name, self.digests, self.version)
         return self._tables[name]
+
+    def file_of(self, table: str, suffix: str = "csv") -> str:
+        """Name of a table's file in the run folder, which an older run may call otherwise: "cues.csv"."""
+        return f"{versions.table_name(table, self.version)}.{suffix}"
 
     @functools.cached_property
     def _tables(self) -> dict[str, pd.DataFrame]:
@@ -322,9 +317,10 @@ def to_json(result: AuditResult) -> dict[str, Any]:
     """The content of audit.json for a run, with its digest; a run without digests of its tables stays without one."""
     from bias_audit.run.folder import plain  # imports NumPy, which a reader of runs does without
 
+    version = 1 if result.digests is None else result.version
     content: dict[str, Any] = plain(
         {
-            "format_version": 1 if result.digests is None else FORMAT_VERSION,
+            "format_version": version,
             "level": result.level,
             "verdict": result.verdict,
             "info": dataclasses.asdict(result.info),
@@ -333,6 +329,7 @@ def to_json(result: AuditResult) -> dict[str, Any]:
             "classes": list(result.class_rows),
         }
     )
+    content = versions.as_written(content, version)
     if result.digests is not None:
         content["tables"] = {name: list(digests) for name, digests in sorted(result.digests.items())}
         content["shards"] = {name: list(digests) for name, digests in sorted((result.shards or {}).items())}
@@ -359,6 +356,7 @@ def load(path: str | Path) -> AuditResult:
         )
     if wrong := _damage(content, file):
         raise ResultError(f"{str(file)!r} is damaged: {wrong}", REPAIR)
+    content = versions.current(content, content["format_version"])
     info = {**content["info"]}
     for name in info.keys() & {"class_names", "grid", "input_size", "notes"}:
         info[name] = tuple(info[name])
@@ -372,6 +370,7 @@ def load(path: str | Path) -> AuditResult:
         digests=content.get("tables"),
         shards=content.get("shards"),
         digest=content.get("digest", ""),
+        version=content["format_version"],
     )
     if wrong := contradiction(result, content["level"]):
         raise ResultError(f"{str(file)!r} contradicts itself: {wrong}", REPAIR)

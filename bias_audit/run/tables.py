@@ -13,11 +13,13 @@ import pyarrow as pa
 
 from bias_audit.checks.reasons import SHORT
 from bias_audit.errors import ResultError
+from bias_audit.run import versions
 from bias_audit.run.csv_text import LINE_END, Lines, quoted
 from bias_audit.run.digests import REPAIR, Digests, digest_of, verified
 from bias_audit.run.quantities import interval
 from bias_audit.run.schema import TABLES, Column, columns_of, index_of
 from bias_audit.run.statuses import OK, SCREENED
+from bias_audit.run.versions import FORMAT_VERSION
 
 if TYPE_CHECKING:
     from bias_audit.run.folder import Run
@@ -104,9 +106,17 @@ def rows(frame: pd.DataFrame) -> tuple[dict[str, Any], ...]:
     )
 
 
-def table_files(name: str, frame: pd.DataFrame) -> dict[str, bytes]:
-    """The files of a table, file name -> bytes: NAME.parquet, and NAME.csv as `frame_csv` makes it."""
+def table_files(name: str, frame: pd.DataFrame, version: int = FORMAT_VERSION) -> dict[str, bytes]:
+    """The files of a table, file name -> bytes: NAME.parquet, and NAME.csv as `frame_csv` makes it.
+
+    Args:
+        name: name of the table.
+        frame: the table.
+        version: format version of the run, whose names the files and columns get.
+    """
     flat = frame if index_of(name) is None else frame.reset_index()
+    flat = flat.rename(columns={new: old for old, new in versions.columns(name, version).items()})
+    name = versions.table_name(name, version)
     buffer = io.BytesIO()
     flat.to_parquet(buffer, index=False)
     return {f"{name}.parquet": buffer.getvalue(), f"{name}.csv": frame_csv(flat)}
@@ -135,7 +145,7 @@ def frame_csv(frame: pd.DataFrame) -> bytes:
     return lines.getvalue().encode("utf-8", "backslashreplace")
 
 
-def read_table(path: Path, name: str, digests: Digests | None = None) -> pd.DataFrame:
+def read_table(path: Path, name: str, digests: Digests | None = None, version: int = FORMAT_VERSION) -> pd.DataFrame:
     """Read a table of a finished run and check its columns.
 
     Columns that older runs do not have (`Column.added`) are filled with missing values.
@@ -144,18 +154,22 @@ def read_table(path: Path, name: str, digests: Digests | None = None) -> pd.Data
         path: the run folder.
         name: name of the table.
         digests: digests of the files of the run's tables; None = not known, and not compared.
+        version: format version of the run.
 
     Raises:
         ResultError: missing, damaged or changed file, or a column of the schema is missing.
     """
-    file = path / f"{name}.parquet"
+    file = path / f"{versions.table_name(name, version)}.parquet"
     data = verified(file, digests)
     try:
         frame = pd.read_parquet(pa.BufferReader(data))
     except Exception as error:  # whatever damage makes pyarrow raise
         raise ResultError(f"{str(file)!r} is damaged: {error}", REPAIR) from error
+    old = versions.columns(name, version)
+    if old:
+        frame = frame.drop(columns=[column for column in old.values() if column in frame]).rename(columns=old)
     absent = [column for column in columns_of(name) if column.name not in frame]
-    if missing := [column.name for column in absent if not column.added]:
+    if missing := [versions.column(name, column.name, version) for column in absent if not column.added]:
         raise ResultError(f"{str(file)!r} lacks the columns {', '.join(missing)}", "Run the audit again.")
     for column in absent:
         frame[column.name] = series(column, [{}] * len(frame)).array

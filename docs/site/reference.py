@@ -81,7 +81,7 @@ def configuration() -> str:
         "file, the file before the default. The same names are arguments of `bias_audit.audit(...)`; `extra`, `limits` "
         "and `class_map` are given there as mappings, on the command line as `--limit NAME=NUMBER` and "
         "`--class-map FILE`. Options of checks of other packages are keys of `[audit]` as well.",
-        '```toml\n[audit]\npreprocess = "signed"\ncluster = "patient"\n\n[thresholds]\nmin_gap = 0.05\n\n[limits]\n'
+        '```toml\n[audit]\npreprocess = "signed"\ngroup_by = "patient"\n\n[thresholds]\nmin_gap = 0.05\n\n[limits]\n'
         "pixels = 2e8\n```",
         "## [audit]",
         "They decide the numbers of an audit, so a run with another value is another run.",
@@ -95,7 +95,7 @@ def configuration() -> str:
         *_fields(Limits),
         "## How data are read",
         "Flags of the same names, with hyphens; no table of the file.",
-        *_fields(SourceOptions, ("outside", "fetch", "limits", "seed", "cluster")),
+        *_fields(SourceOptions, ("outside", "fetch", "limits", "seed", "group_by")),
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -68,7 +68,7 @@ def _greener(content: Any, rng: Random, ways: Sequence[int]) -> str:
             one["level"] = rng.choice((None, "WATCH", "watch", "", "SUSPECT", "NO RELIANCE SHOWN", 3))
             done = f"level of {one['code']} made {one['level']!r}"
         case 2:
-            one["scope"] = rng.choice(("image", "dataset", "slice", "cluster", "Class", "", None))
+            one["scope"] = rng.choice(("image", "dataset", "slice", "cue", "Class", "", None))
             done = f"scope of {one['code']} made {one['scope']!r}"
         case 3:
             least = int(len(ways) < 10)  # deleted everywhere, and with a fitting digest, it is a forgery
@@ -185,7 +185,7 @@ def commands_on_damaged_runs(attempt: Attempt) -> str:
     run = copy_of(attempt.world / rng.choice(("finding", "green")))
     other = attempt.world / "green"
     name = rng.choice(("audit.json",) * 3 + ("images.parquet", "classes.parquet", "confusion.parquet", "pictures.json",
-                       "slices.parquet", "clusters.parquet", "hypotheses.parquet"))  # fmt: skip
+                       "slices.parquet", "cues.parquet", "hypotheses.parquet"))  # fmt: skip
     data = (run / name).read_bytes()
     if name.endswith(".json") and rng.random() < 0.05:
         text, done = deep(rng)

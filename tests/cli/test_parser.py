@@ -32,9 +32,17 @@ def test_a_misspelt_name_is_one_sentence(command: Command, typed: str, said: str
     assert hint == f"`{said.partition(':')[0]} --help` says how it is used."
 
 
-@pytest.mark.parametrize("typed", ["gate nowhere --base old", "rule BA201 --", "review nowhere --reviewer=--odd"])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "gate nowhere --base old",
+        "rule BA201 --",
+        "review nowhere --reviewer=--odd",
+        "audit nowhere nowhere --cluster patient",
+    ],
+)
 def test_what_argparse_takes_is_still_taken(command: Command, typed: str) -> None:
-    """A beginning of an option, the end of the options, and a value that looks like an option."""
+    """A beginning of an option, the end of the options, a value that looks like an option, and a former name."""
     _, _, err = command(*typed.split())
     assert "no option" not in err
 

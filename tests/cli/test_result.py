@@ -348,7 +348,7 @@ def test_a_finding_on_the_data_is_no_level_of_the_class_that_it_names(printed: P
         "BA302",
         "CONTEXT",
         "husky-1a2b",
-        "cluster",
+        "cue",
         evidence={"class_name": "husky", "title": "cue 1 of husky"},
         title="cue",
     )

@@ -142,8 +142,8 @@ def test_photos_of_one_patient_count_as_one(tiny, tmp_path):
         label, number = path.parent.name, int(path.stem.split("_")[1])
         lines.append(f"images/{label}/{path.name},{label},masks/{label}/{path.name},{label}{number // 2}")
     table.write_text("\n".join(lines))
-    run = bias_audit.audit(tiny.follows_background, table, out=tmp_path / "run", cluster="patient")
-    assert run.classes["n_clusters"].tolist() == [6, 6]
+    run = bias_audit.audit(tiny.follows_background, table, out=tmp_path / "run", group_by="patient")
+    assert run.classes["n_units"].tolist() == [6, 6]
     assert set(run.classes["reliance_reason"]) == {"only 6 groups of photos, 10 needed for a test"}
     assert run.level == "NOT JUDGED"
     assert run.classes["background_gap"].min() > 0.9  # what was measured is shown all the same

@@ -393,7 +393,7 @@ class TestAudit:
         assert code == 0, err
         result = load(tmp_path / "run")
         assert result.classes["n_scenes"].tolist() == [6, 6]
-        assert result.classes["n_clusters"].tolist() == [6, 6]
+        assert result.classes["n_units"].tolist() == [6, 6]
         code, _, err = command(
             "audit", "--predictions", file, *given[:-2], "--composites", folder, "--out", tmp_path / "r"
         )

@@ -118,7 +118,7 @@ def lenient(run_folder) -> str:
     """A gate file under which the run passes: no finding fails, and every state is allowed."""
     from bias_audit.gate.states import STATES
 
-    levels = "".join(f'{scope} = "none"\n' for scope in ("dataset", "class", "cluster", "slice", "image"))
+    levels = "".join(f'{scope} = "none"\n' for scope in ("dataset", "class", "cue", "slice", "image"))
     return f"allow = {json.dumps([*STATES])}\n[fail]\n{levels}"
 
 

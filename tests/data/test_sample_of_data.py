@@ -101,7 +101,7 @@ def test_photos_that_are_added_change_few_of_those_that_are_chosen() -> None:
 
 def test_groups_are_whole_and_none_is_left_out_for_its_size() -> None:
     whole = made(120, 120, of_group=7)
-    small = sampled(whole, SourceOptions(sample=60, cluster="patient"))
+    small = sampled(whole, SourceOptions(sample=60, group_by="patient"))
     taken, all_of = (Counter(sample.columns["patient"] for sample in each.samples) for each in (small, whole))
     assert all(number == all_of[name] for name, number in taken.items())
     assert all(30 <= number < 30 + 7 for number in per_class(small).values())
@@ -115,7 +115,7 @@ def test_a_group_of_several_classes_is_whole_as_well() -> None:
         dataclasses.replace(sample, columns={"patient": sample.image_id[2:5]})  # ten photos of either class
         for sample in whole.samples
     )
-    small = sampled(dataclasses.replace(whole, samples=mixed), SourceOptions(sample=30, cluster="patient"))
+    small = sampled(dataclasses.replace(whole, samples=mixed), SourceOptions(sample=30, group_by="patient"))
     assert set(per_class(small).values()) == {20}
 
 
@@ -125,7 +125,7 @@ def test_photos_without_a_group_are_on_their_own() -> None:
         dataclasses.replace(sample, columns={"patient": None if number % 2 else float("nan")})
         for number, sample in enumerate(whole.samples)
     )
-    small = sampled(dataclasses.replace(whole, samples=none), SourceOptions(sample=12, cluster="patient"))
+    small = sampled(dataclasses.replace(whole, samples=none), SourceOptions(sample=12, group_by="patient"))
     assert per_class(small) == {0: 6, 1: 6}
 
 

@@ -47,7 +47,7 @@ def one_of_each() -> GateResult:
         row(WARNED, check="BA101", finding_id="b" * 16, severity="warn", level="WATCH"),
         row(NOT_JUDGED, check="BA204", scope="image", measured=None, low=None, high=None, threshold=None, n=None,
             level="", finding_id="", state="not applicable", sentence="Not enough photos: 10, 20 needed."),
-        row(WAIVED, check="BA302", scope="cluster", subject="wolf-1", cue="snow", finding_id="c" * 16,
+        row(WAIVED, check="BA302", scope="cue", subject="wolf-1", cue="snow", finding_id="c" * 16,
             waiver="Dr. Ada, until 2027-01-01: wolves live in snow"),
         row(PASSED, subject="husky", finding_id="d" * 16),
         notes=("A waiver runs out.",), resolved=("BA201 of fox is gone.",), baseline="runs/old", ignored=1,

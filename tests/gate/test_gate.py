@@ -18,7 +18,7 @@ LEVELS = (
     None, "CONTEXT", "TOO FEW IMAGES", "MODEL WARNING", "WATCH", "COLLATERAL", "SUSPICIOUS", "HIDDEN", "CONFIRMED",
 )  # fmt: skip
 BOUNDS = (*LEVELS[1:], "none")
-SCOPES = ("dataset", "class", "cluster", "slice", "image")
+SCOPES = ("dataset", "class", "cue", "slice", "image")
 
 
 def reaches(level: str | None, bound: str) -> bool:
@@ -53,7 +53,7 @@ def test_levels_fail_and_warn_in_their_own_scope(tmp_path: Path, scope: str, fai
 @pytest.mark.parametrize("table", ["dataset", "class", "image"])
 def test_fail_on_of_the_short_form_is_fail(tmp_path: Path, table: str) -> None:
     config = read(tmp_path, f'[{table}]\nfail_on = "WATCH"\n')
-    scopes = {"dataset", "cluster", "slice"} if table == "dataset" else {table}
+    scopes = {"dataset", "cue", "slice"} if table == "dataset" else {table}
     assert {scope for scope, level in config.fail.items() if level == "WATCH"} == scopes
     assert config.line("class", "fail_on") == (2 if table == "class" else 0)
 
@@ -65,16 +65,14 @@ def test_a_class_may_have_its_own_level(tmp_path: Path) -> None:
     assert [(row.subject, row.status) for row in gate.rows if row.check == "BA201"] == [
         ("husky", FAILED), ("wolf", WARNED),
     ]  # fmt: skip
-    confirmed = outcome(
-        "found", "CONFIRMED", code="BA302", scope="cluster", subject="c", evidence={"class_name": "wolf"}
-    )
+    confirmed = outcome("found", "CONFIRMED", code="BA302", scope="cue", subject="c", evidence={"class_name": "wolf"})
     gate = judged(tmp_path, run_of(confirmed), text)
     assert (row_of(gate, "BA302").status, row_of(gate, "BA302").line) == (FAILED, 2)
 
 
 def test_defaults_fail_on_suspicion_but_not_on_attention_or_single_images() -> None:
     config = read_gate(None)
-    for scope in ("class", "dataset", "cluster", "slice"):
+    for scope in ("class", "dataset", "cue", "slice"):
         assert judge(run_of(outcome("found", "SUSPICIOUS", code="BA300", scope=scope)), config).exit_code == 1
     assert judge(run_of(outcome("found", "WATCH", code="BA101")), config).exit_code == 0
     image = judge(run_of(outcome("found", "SUSPICIOUS", code="BA202", scope="image")), config)
@@ -106,7 +104,7 @@ def test_rule_rows_carry_the_rules_numbers_and_identity(tmp_path: Path) -> None:
         "class", "wolf", "BA201", 0.8, 0.4, 0.95, 0.05, FAILED, "SUSPICIOUS: What happened.", level="SUSPICIOUS",
         finding_id=finding_id(given, run), n=10, line=3, origin="gate.toml:3", unit="points",
     )  # fmt: skip
-    cue = outcome("found", "CONFIRMED", code="BA302", scope="cluster", subject="c1", evidence={"name": "snow"})
+    cue = outcome("found", "CONFIRMED", code="BA302", scope="cue", subject="c1", evidence={"name": "snow"})
     row = row_of(judge(run_of(cue), read_gate(None)), "BA302")
     assert (row.subject, row.cue, row.title, row.unit) == ("c1", "snow", "snow", "points")
 

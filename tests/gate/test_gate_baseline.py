@@ -79,7 +79,7 @@ def test_findings_are_matched_one_to_one(tmp_path: Path) -> None:
     def cue(subject: str, *images: str) -> RuleOutcome:
         evidence = {"class_name": "wolf"}
         return finding(
-            "CONFIRMED", code="BA302", scope="cluster", subject=subject, evidence=evidence, image_ids=images
+            "CONFIRMED", code="BA302", scope="cue", subject=subject, evidence=evidence, image_ids=images
         )  # fmt: skip
 
     old = run_of(cue("wolf-1", "a", "b", "c", "d"))
@@ -95,7 +95,7 @@ def test_resolved_findings_are_listed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("gone", [[outcome("not applicable", code="BA302", scope="dataset", subject="")], []])
 def test_a_finding_that_was_not_looked_for_is_not_resolved(tmp_path: Path, gone: list[RuleOutcome]) -> None:
-    old = run_of(finding("CONFIRMED", code="BA302", scope="cluster", subject="w-1", evidence={"name": "snow"}))
+    old = run_of(finding("CONFIRMED", code="BA302", scope="cue", subject="w-1", evidence={"name": "snow"}))
     gate = beside(tmp_path, run_of(*gone), old)
     (row,) = [row for row in gate.rows if row.status == FAILED]
     assert (row.check, row.state, row.cue, gate.resolved) == ("BA302", "rule could not run", "snow", ())

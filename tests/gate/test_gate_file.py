@@ -21,7 +21,7 @@ from bias_audit.run.schema import TABLES
 
 def test_defaults() -> None:
     config = read_gate(None)
-    suspicious = dict.fromkeys(("dataset", "class", "cluster", "slice"), "SUSPICIOUS")
+    suspicious = dict.fromkeys(("dataset", "class", "cue", "slice"), "SUSPICIOUS")
     assert config.fail == {**suspicious, "image": "none"}
     assert set(config.warn.values()) == {"TOO FEW IMAGES", "none"}
     assert (config.allow, config.require, config.known) == ((), ("BA201",), "warn")

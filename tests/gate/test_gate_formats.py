@@ -162,7 +162,7 @@ class TestMarkdown:
             "| SUSPICIOUS: What happened. |  |"
         ) in lines
         assert any(line.startswith("| husky | prediction follows the background (BA201) |") for line in lines), "passed"
-        assert any(line.startswith("| cluster snow (wolf-1) | recurring cue that moves") for line in lines)
+        assert any(line.startswith("| cue snow (wolf-1) | recurring cue that moves") for line in lines)
         assert any(line.startswith("| the data set | min&#95;accuracy | 76% &#91;53 to 99&#93; |") for line in lines)
 
     def test_report_and_picture_are_named_where_they_are(self, tmp_path):

@@ -17,7 +17,7 @@ from bias_audit.gate.states import INVALID_PREDICTIONS
     [
         ({"invalid_predictions": 3}, "for 3 images, of 20"),
         ({"invalid_composites": 2}, "for composites of 2 images, of 20"),
-        ({"invalid_probes": 1}, "for 1 images with another's colour"),
+        ({"invalid_exchanges": 1}, "for 1 images with another's colour"),
         ({"invalid_cues": 4}, "for spots of recurring cues of 4 images"),
         ({"invalid_predictions": 3, "invalid_composites": 2}, "for 3 images, composites of 2 images, of 20"),
         ({"invalid_predictions": 0, "invalid_composites": 0}, ""),

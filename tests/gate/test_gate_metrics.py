@@ -1,4 +1,4 @@
-"""[[metric]]: bounds of intervals, sizes, overrides, tables of slices, clusters and images, change since a baseline."""
+"""[[metric]]: bounds of intervals, sizes, overrides, tables of slices, cues and images, change since a baseline."""
 
 from __future__ import annotations
 
@@ -142,10 +142,10 @@ def test_a_table_without_rows_is_not_green(tmp_path: Path, tables: dict[str, Any
     assert judged(tmp_path, run, f'allow = ["no rows: accuracy"]\n{SLICE}').passed
 
 
-def test_clusters(tmp_path: Path) -> None:
-    clusters = [{"cluster_id": "w-1", "class_name": "wolf", "n": 9, "odds_ratio": 30, "odds_ratio_low": 3, "x": 1}]
-    run = stored(tmp_path / "run", run_of(), clusters=[{**clusters[0], "odds_ratio_high": 300}])
-    gate = judged(tmp_path, run, '[[metric]]\ntable = "cluster"\nname = "odds_ratio"\nmax = 2\n')
+def test_cues(tmp_path: Path) -> None:
+    cues = [{"cue_id": "w-1", "class_name": "wolf", "n": 9, "odds_ratio": 30, "odds_ratio_low": 3, "x": 1}]
+    run = stored(tmp_path / "run", run_of(), cues=[{**cues[0], "odds_ratio_high": 300}])
+    gate = judged(tmp_path, run, '[[metric]]\ntable = "cue"\nname = "odds_ratio"\nmax = 2\n')
     row = row_of(gate, "max_odds_ratio")
     assert (row.subject, row.title, row.status) == ("w-1", "cue 1 of wolf", FAILED)
     assert row.sentence == "Odds ratio of cue 1 of wolf is 30.0 [3.0 to 300]; at most 2.0 is allowed."
@@ -251,7 +251,7 @@ def test_images_are_paired_where_the_data_are_the_same(tmp_path: Path) -> None:
     assert (row.low, row.high) == (pytest.approx(2 * low), pytest.approx(2 * high))
     assert "(interval: paired over the same images, Newcombe 1998)" in row.sentence
     patients = type(new)(
-        **{**vars(new), "info": type(new.info)(**{**vars(new.info), "config": {"cluster": "patient"}})}
+        **{**vars(new), "info": type(new.info)(**{**vars(new.info), "config": {"group_by": "patient"}})}
     )
     row = row_of(judged(tmp_path, patients, RISE, baseline=old), ROSE)
     assert "Zou & Donner" in row.sentence, "photos of one patient are not independent"

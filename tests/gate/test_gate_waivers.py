@@ -19,7 +19,7 @@ from bias_audit.run.identity import finding_id
 DAY = datetime.date(2026, 11, 25)
 FOUND = outcome("found", "SUSPICIOUS", measured=0.5, low=0.4, high=0.6)
 SNOW = outcome(
-    "found", "CONFIRMED", code="BA302", scope="cluster", subject="wolf-1", measured=0.3, low=0.2, high=0.4,
+    "found", "CONFIRMED", code="BA302", scope="cue", subject="wolf-1", measured=0.3, low=0.2, high=0.4,
     evidence={"class_name": "wolf", "name": "snow"},
 )  # fmt: skip
 BODY = 'reason = "wolves live in snow."\nowner = "Dr. Ada"\n'

@@ -137,7 +137,7 @@ any_finding = st.builds(
     lambda code, level, scope: RuleOutcome(code, "t", scope, "a", "found", "s", level, 0.5, 0.1, 0.4, 0.6),
     st.sampled_from(["BA101", "BA201", "BA202", "BA206", "BA302", "BA401", "BA902", "BA906", "BA908"]),
     st.sampled_from(LEVELS),
-    st.sampled_from(["dataset", "class", "image", "slice", "cluster"]),
+    st.sampled_from(["dataset", "class", "image", "slice", "cue"]),
 )
 
 

@@ -5,7 +5,7 @@
 WORK is the folder `work` that `bias-audit benchmark` leaves: its networks are audited again, with discovery and without
 the interventions on objects. Worlds: a tag in the corner or anywhere and a ruler at rho >= .9, their null twins, clean
 nets. A spot is on the cue when at least 8 pixels of its square differ from the same scene without cue. The average
-precision is that of the 20 most typical spots of the strongest cluster of the guilty class.
+precision is that of the 20 most typical spots of the strongest cue of the guilty class.
 """
 
 from __future__ import annotations
@@ -69,18 +69,18 @@ def one(case: grid.Case, work: Path, masked: bool) -> dict[str, Any]:
             folder / MODEL, Path(scratch) / "images", masks=masks, out=Path(scratch) / "run",
             interventions=0, probes=0, leakage=0,
         )  # fmt: skip
-        clusters, spots = run.clusters, run.cluster_spots
+        cues, spots = run.cues, run.cue_spots
         found = [outcome for outcome in run.outcomes if outcome.code == "BA302" and outcome.status == "found"]
     guilty = [names[label] for label in case.plan.guilty]
-    own = clusters[clusters["class_name"].isin(guilty)]
-    on = on_cue(case, split, spots[spots["cluster_id"] == own.index[0]].head(TYPICAL)) if len(own) else []
+    own = cues[cues["class_name"].isin(guilty)]
+    on = on_cue(case, split, spots[spots["cue_id"] == own.index[0]].head(TYPICAL)) if len(own) else []
     confirmed = [str(outcome.evidence["class_name"]) for outcome in found]
     return {
         "name": case.name,
         "reliance": max((max(each["sufficiency"], each["necessity"]) for each in reliance), default=0.0),
         "guilty": guilty,
-        "clusters": len(clusters),
-        "first": str(clusters["class_name"].iloc[0]) if len(clusters) else None,
+        "cues": len(cues),
+        "first": str(cues["class_name"].iloc[0]) if len(cues) else None,
         "precision": float(np.mean(on)) if on else None,
         "confirmed": confirmed,
         "seconds": round(time.monotonic() - start, 1),
@@ -113,7 +113,7 @@ def report(rows: list[dict[str, Any]], how: str) -> None:
     precisions = [row["precision"] or 0.0 for row in relied]
     print(f"\n{how}: {len(planted)} planted nets, of which {len(relied)} rely on the cue (>= {POSITIVE})")
     print(f"precision at {TYPICAL}: mean {np.mean(precisions):.3f}, lowest {np.min(precisions):.2f}")
-    print(rate("the strongest cluster is the guilty class's", [row["first"] in row["guilty"] for row in relied]))
+    print(rate("the strongest cue is the guilty class's", [row["first"] in row["guilty"] for row in relied]))
     print(rate("the guilty class's is CONFIRMED", [bool(set(row["guilty"]) & set(row["confirmed"])) for row in relied]))
     print(rate("another class's is CONFIRMED", [bool(set(row["confirmed"]) - set(row["guilty"])) for row in relied]))
     print(rate("CONFIRMED in clean and null nets", [bool(row["confirmed"]) for row in innocent]))

@@ -105,11 +105,11 @@ def accused(model: Any, photos: np.ndarray, labels: np.ndarray, classes: tuple[s
     predicted = called(model, np.stack([changed for *_, changed in changes]))
     seen = dict(zip(FIELDS, (*table, predicted), strict=True))
     rows = property_rows(seen, tuple(PROPERTIES), classes, min_photos=Thresholds().min_photos, seed=0)
-    frame = table("probes", rows)
+    frame = table("whole_photo", rows)
     empty = frame.iloc[:0]
     evidence = Evidence(empty, empty.set_index("class_name"), Thresholds())
     return {
-        each.subject: str(each.evidence["probes"])
+        each.subject: str(each.evidence["properties"])
         for each in global_cue(GLOBAL_CUE, evidence, frame)
         if each.status == "found"
     }

@@ -3,9 +3,9 @@
     python tests/measurements/ruler_audits.py WORK [--cases NAME...] [--out DIR]
 
 WORK is what `ruler_photos.py` wrote. The installed command audits each model on its test lesions, *without* masks;
-the clusters it found are held against the truth by intervention and against the outlines of the stamped artefacts. Two
+the cues it found are held against the truth by intervention and against the outlines of the stamped artefacts. Two
 purities are counted: spots whose box shows a piece of the artefact, and spots whose middle lies on it, give or take a
-cell's half; beside both stands how often the same boxes in the other photos of the cluster would. No assertion: the
+cell's half; beside both stands how often the same boxes in the other photos of the cue would. No assertion: the
 table is to be read.
 """
 
@@ -27,7 +27,7 @@ from photo_truth import decode
 from ruler_photos import Share
 
 TOP = 20
-"""Most typical spots of a cluster whose precision is reported: one contact sheet."""
+"""Most typical spots of a cue whose precision is reported: one contact sheet."""
 
 HALF_CELL = 1 / 28
 """Half a cell of a 14 x 14 grid, as a share of the picture: a peak is known no better."""
@@ -36,7 +36,7 @@ SHOWS = 0.02
 """Share of a spot's box that the artefact's outline covers at least, when the box shows it: 40 pixels of 2,300."""
 
 SHOWN = 3
-"""Clusters per model in the table."""
+"""Cues per model in the table."""
 
 
 def main() -> None:
@@ -56,22 +56,22 @@ def main() -> None:
 
 
 def verdict(case: Path, *, again: bool) -> dict[str, Any]:
-    """Audit one model and read what it says about clusters, JSON-able."""
+    """Audit one model and read what it says about cues, JSON-able."""
     run, model, images = case / "run", case / "model.keras", case / "images"
     if again or not (run / "audit.json").exists():
         command = [str(Path(sys.executable).with_name("bias-audit")), "audit", str(model), str(images)]
         subprocess.run([*command, "--out", str(run), "--overwrite", "--quiet"], check=True)
     truth = json.loads((case / "truth.json").read_text())
     outcomes = json.loads((run / "audit.json").read_text())["outcomes"]
-    clusters, spots = pd.read_csv(run / "clusters.csv"), pd.read_csv(run / "cluster_spots.csv")
+    cues, spots = pd.read_csv(run / "cues.csv"), pd.read_csv(run / "cue_spots.csv")
     outlines = read_outlines(case / "stamps")
     rows = []
-    for cluster in clusters.to_dict("records"):
-        own = spots[spots["cluster_id"] == cluster["cluster_id"]].sort_values("rank")
+    for cue in cues.to_dict("records"):
+        own = spots[spots["cue_id"] == cue["cue_id"]].sort_values("rank")
         shown, hit, chances = on_stamp(own, outlines)
         rows.append(
             {
-                **{name: cluster[name] for name in COLUMNS},
+                **{name: cue[name] for name in COLUMNS},
                 "spots": len(own),
                 "shows": asdict(Share.among(shown)),
                 "shows_top": asdict(Share.among(shown[:TOP])),
@@ -82,7 +82,7 @@ def verdict(case: Path, *, again: bool) -> dict[str, Any]:
     return {
         "marked_class": truth["marked_class"],
         "relies": truth["relies"],
-        "clusters": rows,
+        "cues": rows,
         "outcomes": [
             {name: outcome[name] for name in ("code", "subject", "status", "level", "sentence")}
             for outcome in outcomes
@@ -121,16 +121,16 @@ def covered(outline: NDArray[np.bool_], box: NDArray[np.float64]) -> float:
 
 
 def table(results: dict[str, dict[str, Any]]) -> str:
-    """Markdown: the first clusters of every model, then what the rules say."""
+    """Markdown: the first cues of every model, then what the rules say."""
     lines = [
-        "| model | relies | rank | cluster | tied to | images | lift | p tied | erase | paste | turned "
+        "| model | relies | rank | cue | tied to | images | lift | p tied | erase | paste | turned "
         "| p erase, paste | spots that show the artefact | of the top 20 | by chance | middle on it | by chance |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, result in results.items():
-        for rank, row in enumerate(result["clusters"][:SHOWN], start=1):
+        for rank, row in enumerate(result["cues"][:SHOWN], start=1):
             lines.append(
-                f"| {name} | {result['relies']} | {rank} | {row['cluster_id']} | {row['class_name']} | {row['n']} "
+                f"| {name} | {result['relies']} | {rank} | {row['cue_id']} | {row['class_name']} | {row['n']} "
                 f"| {row['lift']:.2f} | {row['p_tied']:.4f} | {row['erase_effect']:.2f} | {row['paste_effect']:.2f} "
                 f"| {row['turned']:.2f} | {row['p_erase_fdr']:.4f}, {row['p_paste_fdr']:.4f} | {Share(**row['shows'])} "
                 f"| {Share(**row['shows_top']).rate:.2f} | {row['by_chance'][0]:.2f} "
@@ -146,7 +146,7 @@ def table(results: dict[str, dict[str, Any]]) -> str:
 
 
 COLUMNS = (
-    "cluster_id",
+    "cue_id",
     "class_name",
     "n",
     "lift",

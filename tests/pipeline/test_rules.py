@@ -505,7 +505,7 @@ class TestHealth:
     def test_classes_too_small_to_judge_are_named(self):
         def small(n: int, eligible: int) -> dict:
             reason = f"only {n} photos, 10 needed for a test"
-            few = {"reliance_reason": reason, "reliance_reason_code": TOO_FEW, "n_clusters": n}
+            few = {"reliance_reason": reason, "reliance_reason_code": TOO_FEW, "n_units": n}
             return {**few, "p_fdr": np.nan, "n_interventions": n, "n_eligible": eligible}
 
         bare = {"reliance_reason": "no usable mask"}

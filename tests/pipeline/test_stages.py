@@ -293,7 +293,7 @@ def test_groups_are_the_units(tmp_path: Path) -> None:
         world / "images" / "photos.csv",
         masks=world / "masks",
         out=tmp_path / "run",
-        cluster="patient",
+        group_by="patient",
         **ONLY,
     )
     assert set(result.classes["screening"]) == {"cleared"}
@@ -345,7 +345,7 @@ def properties(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[AuditResu
 def test_a_property_is_given_up_when_it_pulls_no_class(properties: list[tuple[AuditResult, int]]) -> None:
     (result, few), (whole, many) = properties
     assert levels(result, "BA301") == levels(whole, "BA301")
-    rows, all_rows = (each.table("probes").set_index(["probe", "class_name"]) for each in (result, whole))
+    rows, all_rows = (each.whole_photo.set_index(["property", "class_name"]) for each in (result, whole))
     stopped = rows[rows["screening"] == "stopped"]
     assert few < many
     assert len(stopped)

@@ -386,7 +386,7 @@ def test_a_patient_counts_once():
     records = with_interventions(records, frame, NAMES, BLANK)
     patients = [photo // 10 for photo in range(30)]
     husky = summed(records, frame, NAMES, groups=patients)[1].loc["husky"]
-    assert (husky["n_interventions"], husky["n_clusters"]) == (30, 3)
+    assert (husky["n_interventions"], husky["n_units"]) == (30, 3)
     assert husky["reliance_reason"] == "only 3 groups of photos, 10 needed for a test"
     assert husky["reliance_reason_code"] == TOO_FEW_GROUPS
     assert np.isnan(husky["p_sign_flip"])

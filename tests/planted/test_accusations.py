@@ -37,11 +37,11 @@ def test_three_levels_accuse_and_no_other():
     [
         (outcome(), "bar"),
         (outcome("BA301", "class", "disc", class_name="disc"), "disc"),
-        (outcome("BA302", "cluster", "cross-3e1b72", class_name="cross"), "cross"),
-        (outcome("BA303", "cluster", "17", class_name="triangle"), "triangle"),
+        (outcome("BA302", "cue", "cross-3e1b72", class_name="cross"), "cross"),
+        (outcome("BA303", "cue", "17", class_name="triangle"), "triangle"),
         (outcome("BA102", "image", "bar"), "bar"),
         (outcome("BA203", "slice", "camera"), ""),
-        (outcome("BA302", "cluster", "cross-3e1b72", class_name="no such class"), ""),
+        (outcome("BA302", "cue", "cross-3e1b72", class_name="no such class"), ""),
         (outcome("BA207", "dataset", "", class_name="bar"), ""),  # lists classes, accuses none
         (outcome("BA207", "dataset", "bar"), ""),
     ],
@@ -52,8 +52,8 @@ def test_the_class_that_is_named(given, name):
 
 def test_a_class_may_be_accused_by_several_rules():
     outcomes = [
-        outcome("BA302", "cluster", "bar-000001", class_name="bar", level="CONFIRMED"),
-        outcome("BA302", "cluster", "bar-000002", class_name="bar", level="HIDDEN"),
+        outcome("BA302", "cue", "bar-000001", class_name="bar", level="CONFIRMED"),
+        outcome("BA302", "cue", "bar-000002", class_name="bar", level="HIDDEN"),
         outcome("BA201", subject="bar", level="COLLATERAL"),
         outcome("BA201", subject="cross"),
         outcome("BA301", subject="bar"),

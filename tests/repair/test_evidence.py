@@ -70,7 +70,7 @@ def test_a_disagreement_or_a_date_that_is_over_leaves_it_in(convicted: AuditResu
 
 
 def test_properties_cues_and_regions_are_named(tmp_path: Path) -> None:
-    cue = {"cluster_id": "wolf-1", "class_name": WOLF, "object_share": 0.1}
+    cue = {"cue_id": "wolf-1", "class_name": WOLF, "object_share": 0.1}
     region = {
         "hypothesis_id": "region-1", "name": "snow", "class_name": WOLF, "reason": "ok",
         "region": "[[0.1, 0.5], [0.9, 0.5], [0.9, 1.0]]",
@@ -78,9 +78,9 @@ def test_properties_cues_and_regions_are_named(tmp_path: Path) -> None:
     found = proven(
         run(
             tmp_path / "run",
-            outcome("BA301", HUSKY, evidence={"probe": "colour", "probes": "colour, border"}),
-            outcome("BA302", "wolf-1", scope="cluster", evidence={"class_name": WOLF}),
-            outcome("BA303", "region-1", scope="cluster", evidence={"class_name": WOLF}),
+            outcome("BA301", HUSKY, evidence={"property": "colour", "properties": "colour, border"}),
+            outcome("BA302", "wolf-1", scope="cue", evidence={"class_name": WOLF}),
+            outcome("BA303", "region-1", scope="cue", evidence={"class_name": WOLF}),
             clusters=[cue],
             hypotheses=[region],
         )
@@ -121,7 +121,7 @@ class TestVerdict:
         """Of two findings one is gone, and the other is as it was."""
 
         def second(parts: Parts) -> None:
-            parts.outcomes = (*parts.outcomes, outcome("BA301", WOLF, "HIDDEN", evidence={"probe": "colour"}))
+            parts.outcomes = (*parts.outcomes, outcome("BA301", WOLF, "HIDDEN", evidence={"property": "colour"}))
 
         def both(parts: Parts) -> None:
             self.healed(parts)
@@ -157,7 +157,7 @@ class TestVerdict:
     def test_a_new_finding_is_not_repaired(self, convicted: AuditResult, tmp_path: Path) -> None:
         def other(parts: Parts) -> None:
             self.healed(parts)
-            parts.outcomes = (*parts.outcomes, outcome("BA301", WOLF, "HIDDEN", evidence={"probe": "colour"}))
+            parts.outcomes = (*parts.outcomes, outcome("BA301", WOLF, "HIDDEN", evidence={"property": "colour"}))
 
         after = self.after(tmp_path / "after", other)
         assert [each.code for each in accusing(after.outcomes)] == ["BA301"]

@@ -88,7 +88,7 @@ def test_a_doubt_about_the_input_comes_before_everything(parts: Parts, write_run
 
 
 def test_a_property_of_the_whole_photo_has_its_own_numbers(parts: Parts, write_run: Write) -> None:
-    known = {"class_name": HUSKY, "probe": "colour", "same_accuracy": 0.9, "same_low": 0.8, "same_high": 1.0}
+    known = {"class_name": HUSKY, "property": "colour", "same_accuracy": 0.9, "same_low": 0.8, "same_high": 1.0}
     item = RuleOutcome("BA301", "t", "class", HUSKY, "found", "s", level="HIDDEN", measured=0.6)
     parts.outcomes = (dataclasses.replace(item, evidence={**known, "other_accuracy": 0.2}),)
     numbers = first(parts, write_run)["numbers"]
@@ -131,11 +131,11 @@ def test_a_headline_of_a_hundred_classes_is_cut_and_kept_whole(parts: Parts, wri
 def test_an_id_of_a_cue_is_no_title(parts: Parts, write_run: Write) -> None:
     folder = write_run(parts)
     rows = [
-        {"cluster_id": "husky-6ab9e5", "class_name": HUSKY},
-        {"cluster_id": "husky-0001", "class_name": HUSKY, "name": "snow"},
-        {"cluster_id": "husky-77", "class_name": HUSKY},
+        {"cue_id": "husky-6ab9e5", "class_name": HUSKY},
+        {"cue_id": "husky-0001", "class_name": HUSKY, "name": "snow"},
+        {"cue_id": "husky-77", "class_name": HUSKY},
     ]
-    put_table(folder, "clusters", table("clusters", rows))
+    put_table(folder, "cues", table("cues", rows))
     titles = cue_titles(load(folder))
     assert list(titles.values()) == ["snow", "cue 2 of husky", "cue 3 of husky"]
     said = with_titles("It keeps looking at the recurring cue husky-6ab9e5, not husky-77x or husky-77.", titles)

@@ -73,7 +73,7 @@ def evil_parts() -> Parts:
         row["status_reason"] = row.get("status_reason") or "why"
     parts.slices, parts.outcomes = slice_rows(), (*parts.outcomes, *slice_outcomes())
     cue = {
-        "cluster_id": "loud", "class_name": HUSKY, "name": "snow", "views": "features", "n": 12, "classes": HUSKY,
+        "cue_id": "loud", "class_name": HUSKY, "name": "snow", "views": "features", "n": 12, "classes": HUSKY,
         "proof_status": "ok", "n_proof": 20, "erase_effect": 0.3, "paste_effect": 0.5, "judgement": "artefact",
     }  # fmt: skip
     drawn = {"hypothesis_id": "h", "name": "grass", "class_name": HUSKY, "image_id": parts.images[0]["image_id"]}
@@ -101,17 +101,13 @@ def evil_parts() -> Parts:
         "value": 0,
         "typical": "b",
     }
-    probe = {"class_name": HUSKY, "reason": "no photo", "probe": "blur", "name": "blur"}
+    property_ = {"class_name": HUSKY, "reason": "no photo", "property": "blur", "name": "blur"}
     parts.leakage = [{**leak, "typical": "dark"}, {**copy, "typical": "b.jpg", "other_label": WOLF}]
-    spots = [{"cluster_id": "loud", "image_id": parts.images[0]["image_id"], "rank": 1, "x": 0.5, "y": 0.5}]
+    spots = [{"cue_id": "loud", "image_id": parts.images[0]["image_id"], "rank": 1, "x": 0.5, "y": 0.5}]
     parts.outcomes = (
         *parts.outcomes,
-        RuleOutcome(
-            "BA302", "cue", "cluster", "loud", "found", "It moves.", "CONFIRMED", evidence={"class_name": HUSKY}
-        ),
-        RuleOutcome(
-            "BA303", "drawn", "cluster", "h", "found", "It moves.", "CONFIRMED", evidence={"class_name": HUSKY}
-        ),
+        RuleOutcome("BA302", "cue", "cue", "loud", "found", "It moves.", "CONFIRMED", evidence={"class_name": HUSKY}),
+        RuleOutcome("BA303", "drawn", "cue", "h", "found", "It moves.", "CONFIRMED", evidence={"class_name": HUSKY}),
         RuleOutcome("BA401", "background", "dataset", "", "found", "AUC.", level="WATCH"),
     )
     assert parts.pictures is not None
@@ -123,7 +119,7 @@ def evil_parts() -> Parts:
         **evil({
             "name": "n", "model": "m", "data": "d", "masks": "m", "version": "9", "layer": "l", "method": "cam",
             "class_names": parts.info.class_names, "notes": ("A note.",), "created": parts.info.created,
-            "config": {**parts.info.config, "layer": "l", "preprocess": "p", "cluster": "patient"},
+            "config": {**parts.info.config, "layer": "l", "preprocess": "p", "group_by": "patient"},
             "seconds": dict(parts.info.seconds),
         }),
     )  # fmt: skip
@@ -136,10 +132,10 @@ def evil_parts() -> Parts:
     )
     for name, rows in {
         "images": parts.images, "classes": parts.classes, "confusion": parts.confusion, "slices": parts.slices,
-        "leakage": parts.leakage, "clusters": [cue], "cluster_spots": spots, "hypotheses": [drawn], "strangers": [met],
-        "probes": [probe],
+        "leakage": parts.leakage, "cues": [cue], "cue_spots": spots, "hypotheses": [drawn], "strangers": [met],
+        "whole_photo": [property_],
     }.items():  # fmt: skip
-        filled = numbers(name) if name in ("clusters", "hypotheses", "strangers", "probes", "cluster_spots") else {}
+        filled = numbers(name) if name in ("cues", "hypotheses", "strangers", "whole_photo", "cue_spots") else {}
         setattr(parts, name, [{**filled, **evil(row)} for row in rows])
     parts.verdict = evil(parts.verdict)
     parts.outcomes = tuple(
@@ -153,7 +149,7 @@ def evil_parts() -> Parts:
         "images": {evil(name): evil(one) for name, one in pictures["images"].items() if name.endswith(SHOWN)},
         "composites": {evil(name): evil(many) for name, many in pictures["composites"].items()},
         "emptied": {evil(name): evil(many) for name, many in pictures["emptied"].items()},
-        "clusters": {evil("loud"): {"crops": evil(sheet), "shots": evil([shot])}},
+        "cues": {evil("loud"): {"crops": evil(sheet), "shots": evil([shot])}},
         "strangers": {evil("lynx/1.jpg"): evil(picture(320))},
     }
     return parts

@@ -131,7 +131,7 @@ def test_level_of_the_verdict(
 
 def test_within_a_level_the_background_comes_before_a_cue(parts: Parts, write_run: Write) -> None:
     """Issue 14, item 7."""
-    cue = RuleOutcome("BA302", "t", "cluster", "husky-1", "found", "s", level="CONFIRMED", measured=0.9)
+    cue = RuleOutcome("BA302", "t", "cue", "husky-1", "found", "s", level="CONFIRMED", measured=0.9)
     cue = dataclasses.replace(cue, evidence={"class_name": HUSKY})
     background = RuleOutcome("BA201", "t", "class", HUSKY, "found", "s", level="CONFIRMED", measured=0.1)
     worse = RuleOutcome("BA201", "t", "class", HOSTILE, "found", "s", level="SUSPICIOUS", measured=1.0)

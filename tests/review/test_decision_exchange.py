@@ -121,6 +121,11 @@ def test_a_damaged_document_is_one_sentence_and_takes_nothing(new: Path, text: s
     assert history(new) == []
 
 
+def test_a_decision_about_a_cue_is_taken_from_an_older_version(new: Path):
+    import_json(new, document(row(target_kind="cluster")), DATA, (), "file.json")
+    assert [each.decision.target_kind for each in history(new)] == ["cue"]
+
+
 def test_a_damaged_table_is_one_sentence_and_takes_nothing(old: Path, new: Path):
     text = export_csv(old, DATA)
     head, first, *_ = text.splitlines()

@@ -73,13 +73,13 @@ def result(data: Path, tmp_path: Path) -> AuditResult:
         {"class_name": "husky", "accuracy_low": 0.2, "other_background_accuracy": 0.0, "becomes": "wolf"},
         {"class_name": "wolf", "accuracy_low": 0.5, "other_background_accuracy": 0.9, "becomes": "husky"},
     ]
-    parts.clusters = [{"cluster_id": "wolf-abc123", "class_name": "wolf", "n": 2}]  # type: ignore[attr-defined]
-    spots = [{"cluster_id": "wolf-abc123", "image_id": f"wolf/{i}.jpg"} for i in (1, 1, 2)]
-    parts.cluster_spots = spots  # type: ignore[attr-defined]
+    parts.cues = [{"cue_id": "wolf-abc123", "class_name": "wolf", "n": 2}]  # type: ignore[attr-defined]
+    spots = [{"cue_id": "wolf-abc123", "image_id": f"wolf/{i}.jpg"} for i in (1, 1, 2)]
+    parts.cue_spots = spots  # type: ignore[attr-defined]
     parts.outcomes = (
         finding("BA201", "husky", image_ids=("husky/0.jpg", "husky/1.jpg")),
         finding("BA202", "wolf", scope="image", level="WATCH"),
-        finding("BA302", "wolf-abc123", scope="cluster", level="CONFIRMED", evidence={"class_name": "wolf"}),
+        finding("BA302", "wolf-abc123", scope="cue", level="CONFIRMED", evidence={"class_name": "wolf"}),
         finding("BA901", "", scope="dataset", level="WATCH"),
     )
     return load(write_parts(parts, tmp_path / "run"))

@@ -55,7 +55,7 @@ def run(tmp_path: Path) -> Path:
     parts = made_parts()
     parts.images[0]["content"] = "0" * 16
     parts.images[1]["content"] = PHOTO
-    parts.clusters = [{"cluster_id": "husky-abc123", "class_name": HUSKY, "n": 3}]  # type: ignore[attr-defined]
+    parts.cues = [{"cue_id": "husky-abc123", "class_name": HUSKY, "n": 3}]  # type: ignore[attr-defined]
     return write_parts(parts, tmp_path / "run")
 
 
@@ -190,7 +190,7 @@ def test_two_reviewers_at_once(serve: Any, context: Any, run: Path) -> None:
         decided(page, "bias by Ada")
         decided(page, "wrong mask by Bob")
         decided(page, "wrong label by Bob", 1)
-        page.locator(".review-progress", has_text="1 of 4 findings and clusters decided, 1 disagreement").wait_for()
+        page.locator(".review-progress", has_text="1 of 4 findings and cues decided, 1 disagreement").wait_for()
     assert card(ada).get_by_role("button", name="Bias").get_attribute("aria-pressed") == "true"
     assert card(ada).get_by_role("button", name="Wrong mask").get_attribute("aria-pressed") == "false"
     press(bob, "Undo")
@@ -228,7 +228,7 @@ def test_a_disagreement_is_no_decision_and_is_found_again(serve: Any, context: A
     for page in (ada, bob):
         page.locator(
             ".review-progress",
-            has_text="1 of 4 findings and clusters decided, 1 disagreement; 1 image in disagreement",
+            has_text="1 of 4 findings and cues decided, 1 disagreement; 1 image in disagreement",
         ).wait_for()
         assert [state(page, number) for number in (0, 1, 2)] == ["decided", "disagreement", "undecided"]
         assert card(page, 1).get_by_text("Disagreement: reviewers say different things").is_visible(), "in words"
@@ -242,23 +242,23 @@ def test_a_disagreement_is_no_decision_and_is_found_again(serve: Any, context: A
         page.keyboard.press("n")
         visited.append(at(page))
     image = page.evaluate("document.querySelector('.image-view').dataset.targetSubject")
-    assert visited == ["finding-2", "finding-3", "cluster-1", image, "finding-2"], "past finding 1, which is decided"
+    assert visited == ["finding-2", "finding-3", "cue-1", image, "finding-2"], "past finding 1, which is decided"
     assert page.locator(".image-view").get_attribute("data-target-key") == PHOTO
     assert page.locator(".image-view .disagreement").is_visible()
 
     page.keyboard.press("m")  # Ada gives in, about the finding that is visited
     decided(page, "wrong mask by Ada", 1)
     for each in (ada, bob):
-        each.locator(".review-progress", has_text="2 of 4 findings and clusters decided; 1 image").wait_for()
+        each.locator(".review-progress", has_text="2 of 4 findings and cues decided; 1 image").wait_for()
         card(each, 1).locator(".disagreement").wait_for(state="hidden")
     bob.get_by_role("button", name="Next undecided").click()
     assert at(bob) == "finding-3"
     press(bob, "Bias", 2)
-    bob.locator("#cluster-1").get_by_role("button", name="Bias", exact=True).click()
+    bob.locator("#cue-1").get_by_role("button", name="Bias", exact=True).click()
     bob.get_by_role("button", name="Next undecided").click()
     assert bob.locator(".image-view").get_attribute("data-target-key") == PHOTO
     bob.keyboard.press("m")
-    bob.locator(".review-progress", has_text="4 of 4 findings and clusters decided, and 1 image").wait_for()
+    bob.locator(".review-progress", has_text="4 of 4 findings and cues decided, and 1 image").wait_for()
     assert bob.get_by_role("button", name="Next undecided").is_disabled(), "nothing is left"
     assert (ada.problems, bob.problems) == ([], [])
 
@@ -375,7 +375,7 @@ def test_what_is_made_later_can_be_decided_about(serve: Any, context: Any, run: 
     saved(page)
     (kept,) = read_decisions(run)
     assert (kept.target_kind, kept.target_key) == ("image", "0" * 16)
-    page.locator(".review-progress", has_text="0 of 4 findings and clusters decided, and 1 image").wait_for()
+    page.locator(".review-progress", has_text="0 of 4 findings and cues decided, and 1 image").wait_for()
     other = f"husky/{NAMES[2]}"  # the same element shows another photo, known by its path
     page.evaluate(
         """(key) => {

@@ -15,7 +15,7 @@ from bias_audit.errors import ResultError
 from bias_audit.review.access import HEADERS, MOST_BODY
 from bias_audit.review.decisions import FILE, Decision, add, read_decisions
 from bias_audit.review.server import create_app
-from bias_audit.run.identity import cluster_key, finding_id
+from bias_audit.run.identity import cue_key, finding_id
 from bias_audit.run.result import load
 
 TOKEN, HOST = "t0k-en_" * 4, "http://127.0.0.1:8000"
@@ -28,7 +28,7 @@ def reviewed_parts() -> Parts:
     parts = made_parts()
     parts.images[0]["content"], parts.images[1]["content"] = "0" * 16, "1" * 16
     parts.info = info(content="da7a" * 16)
-    parts.clusters = [{"cluster_id": "husky-abc123", "class_name": HUSKY, "n": 3}]  # type: ignore[attr-defined]
+    parts.cues = [{"cue_id": "husky-abc123", "class_name": HUSKY, "n": 3}]  # type: ignore[attr-defined]
     return parts
 
 
@@ -93,7 +93,7 @@ def test_images_are_kept_by_content_and_cues_by_their_key(client: TestClient, ru
     kept = {(each.target_kind, each.target_key, each.subject) for each in read_decisions(run)}
     assert kept == {
         ("image", "1" * 16, f"husky/{NAMES[1]}"),
-        ("cluster", cluster_key("husky-abc123", result), f"cue 1 of {HUSKY}"),
+        ("cue", cue_key("husky-abc123", result), f"cue 1 of {HUSKY}"),
         ("image", f"husky/{NAMES[2]}", f"husky/{NAMES[2]}"),
     }
 

@@ -72,7 +72,7 @@ def class_effects(
         return row
     codes = stats.codes_of(groups, done.index)
     units = stats.count_units(n, codes)
-    row["n_clusters"] = units
+    row["n_units"] = units
     what = "photos" if codes is None else "groups of photos"
     row["reliance_reason"] = row["reliance_reason_code"] = OK
     if units < min_photos:
@@ -182,7 +182,7 @@ def _grown_holes(done: pd.DataFrame, groups: pd.Series | None) -> dict[str, Any]
         return {}
     rows = done[done["background_gap_grown_holes"].notna()]
     codes = stats.codes_of(groups, rows.index)
-    row: dict[str, Any] = {"n_grown_holes": len(rows), "n_clusters_grown_holes": stats.count_units(len(rows), codes)}
+    row: dict[str, Any] = {"n_grown_holes": len(rows), "n_units_grown_holes": stats.count_units(len(rows), codes)}
     if len(rows):
         same, other = (rows[f"{arm}_background_accuracy_grown_holes"].to_numpy(float) for arm in ("same", "other"))
         row["background_gap_grown_holes"] = float((same - other).mean())

@@ -184,7 +184,7 @@ OF_CLASSES: tuple[Column, ...] = (
     Column(
         "p_mcnemar", "float", "exact McNemar, photos right on same and wrong on other backgrounds against the reverse"
     ),
-    Column("n_clusters", "int", "photos, or groups of photos (patient, scene), that count as one each"),
+    Column("n_units", "int", "photos, or groups of photos (patient, scene), that count as one each"),
     Column("n_needed", "int", "so many of them could be convicted, where the class has too few", added=True),
     Column(
         "swap_log_odds", "float", "mean log-odds of the label on same-class minus on other-class backgrounds", "high"
@@ -217,7 +217,7 @@ OF_CLASSES: tuple[Column, ...] = (
     Column("grown_holes_high", "float", "95 % interval of the paired difference, upper end", added=True),
     Column("n_grown_holes", "int", "photos that got backgrounds with grown holes", added=True),
     Column(
-        "n_clusters_grown_holes",
+        "n_units_grown_holes",
         "int",
         "these photos, or groups of them (patient, scene), that count as one each",
         added=True,

@@ -26,7 +26,7 @@ def mark_too_few(table: pd.DataFrame, *, least: int, rate: float, draws: int, gr
     class that cannot be judged must not be what acquits the others.
 
     Args:
-        table: the columns `columns.OF_CLASSES`; "p_gap", its correction "p_fdr", "n_clusters" and the reasons are
+        table: the columns `columns.OF_CLASSES`; "p_gap", its correction "p_fdr", "n_units" and the reasons are
             read.
         least: photos (or groups) that any test needs.
         rate: bound of the corrected p.
@@ -38,7 +38,7 @@ def mark_too_few(table: pd.DataFrame, *, least: int, rate: float, draws: int, gr
         convicted, if all of them were tested. Their "reliance_reason" names it.
     """
     p = table["p_gap"].to_numpy(float)
-    units = table["n_clusters"].fillna(0).to_numpy(int)
+    units = table["n_units"].fillna(0).to_numpy(int)
     few = table["reliance_reason_code"].isin(FEW).to_numpy(bool, copy=True)
     passed = (table["reliance_reason_code"] == OK).to_numpy() & (table["p_fdr"].to_numpy(float) > rate)
     smallest = np.array([stats.least_sign_flip_p(int(count), draws) for count in units])

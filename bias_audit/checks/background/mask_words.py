@@ -30,7 +30,7 @@ def missed(row: ClassRow, bounds: Thresholds) -> str:
     if not near_parts_in_doubt(row, bounds):
         return _of_a_minority(row, bounds)
     gap, grown = as_float(row["background_gap"]), as_float(row["background_gap_grown_holes"])
-    units = int(as_float(row["n_clusters_grown_holes"], 0))
+    units = int(as_float(row["n_units_grown_holes"], 0))
     if units < bounds.min_photos or not math.isfinite(grown):
         return (
             "Masks in doubt: what they miss of the objects stays in the backgrounds and could make a gap of "

@@ -50,7 +50,7 @@ NEEDS: Mapping[str, frozenset[Kind]] = {
     **_of(
         _GROWN,
         "same_background_accuracy_grown_holes background_gap_grown_holes grown_holes_donors grown_holes_low "
-        "grown_holes_high n_grown_holes n_clusters_grown_holes",
+        "grown_holes_high n_grown_holes n_units_grown_holes",
     ),
     **_of(
         _EMPTIED,

@@ -50,7 +50,7 @@ def _outcome(rule: Rule, subject: str, row: pd.Series, bounds: Thresholds) -> Ru
     given = {"class_name": str(row["class_name"]), "name": str(row["name"]), "reviewer": str(row["reviewer"])}
     where = f"{row['name']!r}, drawn by {row['reviewer'] or 'a reviewer'} on {row['image_id']}"
     if row["reason"] != OK:
-        return not_applicable(rule, "cluster", subject, f"{where}: {row['reason']}.", str(row["reason_code"]))
+        return not_applicable(rule, "cue", subject, f"{where}: {row['reason']}.", str(row["reason_code"]))
     most = bounds.max_on_estimate if as_float(row["object_estimated"], 0) > 0 else bounds.max_on_object
     on_object = as_float(row["object_share"], 1) >= most
     moves = (
@@ -81,7 +81,7 @@ def _outcome(rule: Rule, subject: str, row: pd.Series, bounds: Thresholds) -> Ru
     values: dict[str, Any] = {key: number(row[key]) for key in EVIDENCE}
     return answered(
         rule,
-        "cluster",
+        "cue",
         subject,
         found,
         "CONFIRMED" if clear else WATCH,
@@ -118,7 +118,7 @@ JUDGES: dict[Rule, Judge] = {
         code="BA303",
         title="region drawn by a reviewer moves the prediction",
         about="a region drawn by a reviewer and tested by intervention moves the prediction",
-        scope="cluster",
+        scope="cue",
         measures=("rise of the probability beyond a control", "points"),
         more="The region, erased and pasted",
         role="proves a cue",

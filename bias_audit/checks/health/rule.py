@@ -224,7 +224,7 @@ def too_few_images(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     if len(small):
         needed = int(as_float(small["n_needed"].max(), evidence.thresholds.min_photos))
         units = small["reliance_reason_code"].map({TOO_FEW: "photos", TOO_FEW_GROUPS: "groups of photos"})
-        have = zip(small.index, small["n_clusters"], units, strict=True)
+        have = zip(small.index, small["n_units"], units, strict=True)
         named = ", ".join(f"{name} ({int(n)} {unit})" for name, n, unit in list(have)[:MOST_NAMES])
         sentence = (
             f"{len(small)} of {candidates} classes have too few usable photos to be judged on reliance: {named}"

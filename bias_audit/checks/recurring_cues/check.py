@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from bias_audit.checks.base import Check, Measured, Option
-from bias_audit.checks.recurring_cues.columns import CLUSTER_SPOTS, CLUSTERS
+from bias_audit.checks.recurring_cues.columns import CUE_SPOTS, CUES
 from bias_audit.checks.recurring_cues.rule import JUDGES
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ class RecurringCues(Check):
 
     name = "recurring_cues"
     title = "Cues"
-    anchor = "clusters"
+    anchor = "cues"
     options = (Option("discovery", "--discovery", "N", "images per class searched for cues (default 200; 0 = none)"),)
-    tables = {"clusters": CLUSTERS, "cluster_spots": CLUSTER_SPOTS}  # noqa: RUF012 - a literal that nothing changes
+    tables = {"cues": CUES, "cue_spots": CUE_SPOTS}  # noqa: RUF012 - a literal that nothing changes
     rules = tuple(JUDGES)
     judges = JUDGES
 
@@ -49,4 +49,4 @@ class RecurringCues(Check):
         from bias_audit.checks.recurring_cues.section import cues_section
 
         shown = cues_section(page.result, page.pictures, page.budget)
-        return shown if shown["clusters"] else None
+        return shown if shown["cues"] else None

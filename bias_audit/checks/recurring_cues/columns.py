@@ -1,14 +1,14 @@
-"""Columns of the tables `clusters` (recurring cues) and `cluster_spots` (the spots of each cue)."""
+"""Columns of the tables `cues` (recurring cues) and `cue_spots` (the spots of each cue)."""
 
 from __future__ import annotations
 
 from bias_audit.run.columns import Column, reason
 
-CLUSTERS: tuple[Column, ...] = (
+CUES: tuple[Column, ...] = (
     Column(
-        "cluster_id",
+        "cue_id",
         "string",
-        "class and a hash of its most typical spot; the same cluster keeps it (index)",
+        "class and a hash of its most typical spot; the same cue keeps it (index)",
         index=True,
     ),
     Column("name", "string", "what a reviewer called it"),
@@ -27,7 +27,7 @@ CLUSTERS: tuple[Column, ...] = (
     Column("cramers_v_predicted", "float", "bias-corrected Cramér's V with the predicted class, 0..1", "high"),
     Column("cramers_v_label", "float", "the same with the label, 0..1", "high"),
     Column("purity", "float", "share of its images that are labelled as its class, 0..1"),
-    Column("p_tied", "float", "one-sided Fisher test of the association, after Benjamini-Hochberg over all clusters"),
+    Column("p_tied", "float", "one-sided Fisher test of the association, after Benjamini-Hochberg over all cues"),
     Column("attention_share", "float", "mean share of a map's positive evidence that lies on its spots, 0..1", "high"),
     Column("object_share", "float", "mean share of its spots' evidence that lies on the object, 0..1"),
     Column("object_estimated", "float", "share of its images whose object is estimated, for want of a mask, 0..1"),
@@ -57,10 +57,10 @@ CLUSTERS: tuple[Column, ...] = (
     Column("p_paste_fdr", "float", "the same of paste_effect"),
 )
 
-CLUSTER_SPOTS: tuple[Column, ...] = (
-    Column("cluster_id", "string", "of the clusters table"),
+CUE_SPOTS: tuple[Column, ...] = (
+    Column("cue_id", "string", "of the cues table"),
     Column("image_id", "string", "path relative to the data folder, with /"),
-    Column("rank", "int", "1 = the most typical spot of the cluster"),
+    Column("rank", "int", "1 = the most typical spot of the cue"),
     Column("x", "float", "centre of the spot, as a share of what the model sees of the picture, from the left, 0..1"),
     Column("y", "float", "the same from the top, 0..1"),
     Column("width", "float", "of the spot, 0..1"),

@@ -1,6 +1,6 @@
 """Discovery of recurring cues: group spots, tie each group to a class, and prove it by erasing and pasting.
 
-Also makes the rows of the tables `clusters` and `cluster_spots`.
+Also makes the rows of the tables `cues` and `cue_spots`.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def strength(cue: Cue) -> float:
 
 
 def row(cue: Cue, dataset: Dataset, seen: Seen) -> Row:
-    """The row of the table `clusters` for a cue.
+    """The row of the table `cues` for a cue.
 
     Args:
         cue: one of `discover`.
@@ -160,7 +160,7 @@ def row(cue: Cue, dataset: Dataset, seen: Seen) -> Row:
     erased, pasted = cue.proof.erased, cue.proof.pasted
     nan = float("nan")
     return {
-        "cluster_id": cluster_id(cue, dataset, seen),
+        "cue_id": cue_id(cue, dataset, seen),
         "class_name": dataset.class_names[tied.tied],
         "views": ", ".join(cue.views),
         "n": tied.n,
@@ -201,7 +201,7 @@ def row(cue: Cue, dataset: Dataset, seen: Seen) -> Row:
     }
 
 
-def cluster_id(cue: Cue, dataset: Dataset, seen: Seen) -> str:
+def cue_id(cue: Cue, dataset: Dataset, seen: Seen) -> str:
     """Id of a cue: its class and a hash of the image, place and view of its most typical spot.
 
     It holds no rank, so that it means the same cue in the next run.
@@ -214,18 +214,18 @@ def cluster_id(cue: Cue, dataset: Dataset, seen: Seen) -> str:
 
 
 def spot_rows(cue: Cue, dataset: Dataset, seen: Seen) -> list[Row]:
-    """Rows of the table `cluster_spots` for a cue, the most typical spot first.
+    """Rows of the table `cue_spots` for a cue, the most typical spot first.
 
     Args:
         cue: one of `discover`.
         dataset: all samples.
         seen: the sample in which the cue was found.
     """
-    name = cluster_id(cue, dataset, seen)
+    name = cue_id(cue, dataset, seen)
     height, width = seen.spots.grid
     return [
         {
-            "cluster_id": name,
+            "cue_id": name,
             "image_id": dataset.samples[int(seen.positions[seen.spots.image[spot]])].image_id,
             "rank": place + 1,
             "x": (float(seen.spots.column[spot]) + 0.5) / width,

@@ -17,7 +17,7 @@ from bias_audit.checks.recurring_cues.collect import Seen, choose_images, collec
 from bias_audit.checks.recurring_cues.discover import (
     MOST_PROVED,
     Cue,
-    cluster_id,
+    cue_id,
     discover,
     from_arrays,
     row,
@@ -31,18 +31,19 @@ from bias_audit.heatmaps import attention
 from bias_audit.heatmaps.methods import WITHOUT
 from bias_audit.models.given import NO_MODEL
 from bias_audit.report.pictures import encode_picture
+from bias_audit.run import versions
 from bias_audit.run.folder import Run
 from bias_audit.run.result import AuditResult
 from bias_audit.run.statuses import OK, SWITCHED_OFF
 from bias_audit.run.tables import table
 
-SEEN, FOUND = "shards/attended.npz", "shards/clusters.json"
+SEEN, FOUND = "shards/attended.npz", "shards/cues.json"
 
 CROPS = 12
-"""Number of typical spots per cluster that are kept as pictures."""
+"""Number of typical spots per cue that are kept as pictures."""
 
 MOST_SHEETS = 24
-"""Largest number of clusters with pictures; the table holds all."""
+"""Largest number of cues with pictures; the table holds all."""
 
 CLOSER = 4
 """Factor over the model's input size at which crops are cut, so that a mark of 8 pixels can be recognised."""
@@ -64,14 +65,14 @@ class Found:
     """Recurring cues, as the run keeps them.
 
     Attributes:
-        clusters: rows of the table `clusters`.
-        spots: rows of the table `cluster_spots`.
-        pictures: cluster_id -> {"crops", "shots", "hosts"}, as in pictures.json.
+        cues: rows of the table `cues`.
+        spots: rows of the table `cue_spots`.
+        pictures: cue_id -> {"crops", "shots", "hosts"}, as in pictures.json.
         reason: why no cues were looked for; "" where they were.
         invalid: photos, per cue, some of whose changed pictures have no valid prediction.
     """
 
-    clusters: list[dict[str, Any]] = field(default_factory=list)
+    cues: list[dict[str, Any]] = field(default_factory=list)
     spots: list[dict[str, Any]] = field(default_factory=list)
     pictures: dict[str, dict[str, Any]] = field(default_factory=dict)
     reason: str = ""
@@ -81,10 +82,10 @@ class Found:
 def measure(context: Context) -> Measured:
     """Measure the tables of cues and spots, with names that reviewers gave to cues, and pictures of the strongest."""
     found = find_cues(context)
-    rows = names.named(found.clusters, found.spots, known_names(context.given))
+    rows = names.named(found.cues, found.spots, known_names(context.given))
     return Measured(
-        {"clusters": table("clusters", rows), "cluster_spots": table("cluster_spots", found.spots)},
-        pictures={"clusters": found.pictures},
+        {"cues": table("cues", rows), "cue_spots": table("cue_spots", found.spots)},
+        pictures={"cues": found.pictures},
         counts={"invalid_cues": found.invalid},
         own=lambda: found.reason,
     )
@@ -115,7 +116,7 @@ def why_not(result: AuditResult) -> str:
     """
     if result.info.config.get("discovery") == 0:
         return SWITCHED_OFF
-    found = Run(result.path).read_json(FOUND, _found)
+    found = Run(result.path).read_json(versions.shard_name(FOUND, result.version), _found)
     return NO_HEATMAPS if found is None else found.reason
 
 
@@ -162,13 +163,19 @@ def find_cues(context: Context) -> Found:
 
 
 def _found(kept: dict[str, Any]) -> Found:
-    found = Found(**kept)
-    listed = isinstance(found.clusters, list) and isinstance(found.spots, list)
+    found = Found(**versions.renamed(kept, versions.PICTURES))
+    listed = isinstance(found.cues, list) and isinstance(found.spots, list)
     if not (listed and isinstance(found.pictures, dict) and isinstance(found.reason, str)):
         raise TypeError("it holds no cues")
-    if not all(isinstance(row, dict) and "cluster_id" in row for row in (*found.clusters, *found.spots)):
-        raise TypeError("it holds cues without a cluster_id")
-    return found
+    if not all(isinstance(row, dict) for row in (*found.cues, *found.spots)):
+        raise TypeError("it holds no cues")
+    cues, spots = (
+        [versions.renamed(row, versions.COLUMNS[table]) for row in rows]
+        for table, rows in (("cues", found.cues), ("cue_spots", found.spots))
+    )
+    if not all("cue_id" in row for row in (*cues, *spots)):
+        raise TypeError("it holds cues without a cue_id")
+    return dataclasses.replace(found, cues=cues, spots=spots)
 
 
 def _sheets(cues: Sequence[Cue], dataset: Dataset, seen: Seen, geometry: Geometry) -> dict[str, dict[str, Any]]:
@@ -201,7 +208,7 @@ def _sheets(cues: Sequence[Cue], dataset: Dataset, seen: Seen, geometry: Geometr
             }
             for shot in cue.proof.shots
         ]
-        sheets[cluster_id(cue, dataset, seen)] = {
+        sheets[cue_id(cue, dataset, seen)] = {
             "crops": sorted(crops[place], key=lambda crop, order=order: order[crop["spot"]]),  # type: ignore[misc]
             "shots": shots,
             "hosts": cue.proof.hosts,

@@ -1,7 +1,7 @@
 """The file of names: names and judgements that reviewers gave to recurring cues, used again by later audits.
 
-The file lies beside the run folders. An entry holds the image and place of the cue's spots, so that a cluster of
-another model on the same data is recognised as the same cue.
+The file lies beside the run folders. An entry holds the image and place of the cue's spots, so that it is
+recognised among the cues of another model on the same data.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ FILE = "cues.json"
 
 ARTEFACT, LEGITIMATE = "artefact", "legitimate"
 JUDGEMENTS = (ARTEFACT, LEGITIMATE)
-"""The judgements that a reviewer may give to a cluster."""
+"""The judgements that a reviewer may give to a cue."""
 
 TYPICAL = 50
-"""Largest number of spots that an entry keeps, the most typical ones of its cluster."""
+"""Largest number of spots that an entry keeps, the most typical ones of its cue."""
 
 MOST_NAMED = 12
 """Largest number of cues that are named where one is asked for that is not there."""
 
 SAME = 0.5
-"""Smallest share of an entry's spots that a cluster must have to count as the same cue."""
+"""Smallest share of an entry's spots that a cue must have to be the same one."""
 
 _HINT = "Free space or make the folder writable."
 
@@ -80,13 +80,13 @@ def called(titles: Mapping[str, str], asked: str) -> str:
 
 
 def name_cue(
-    spots: pd.DataFrame, cluster_id: str, name: str, judgement: str, file: Path, *, reviewer: str = ""
+    spots: pd.DataFrame, cue_id: str, name: str, judgement: str, file: Path, *, reviewer: str = ""
 ) -> dict[str, Any]:
-    """Add the name of a cluster to the file of names; entries of the same cue are replaced.
+    """Add the name of a cue to the file of names; entries of the same cue are replaced.
 
     Args:
-        spots: table `cluster_spots` of the run.
-        cluster_id: id of a cluster of that run, see `called`.
+        spots: table `cue_spots` of the run.
+        cue_id: id of a cue of that run, see `called`.
         name: the reviewer's name for the cue.
         judgement: one of JUDGEMENTS, or "" for none.
         file: the file of names.
@@ -96,13 +96,13 @@ def name_cue(
         the new entry.
 
     Raises:
-        ConfigError: the run has no spots of the cluster, the name is empty, the judgement is unknown, or the file is
+        ConfigError: the run has no spots of the cue, the name is empty, the judgement is unknown, or the file is
             damaged.
         ResultError: the file cannot be written.
     """
-    own = spots[spots["cluster_id"] == cluster_id].sort_values("rank").head(TYPICAL)
+    own = spots[spots["cue_id"] == cue_id].sort_values("rank").head(TYPICAL)
     if own.empty:
-        raise ConfigError(f"the run does not say where the cue {cluster_id!r} was seen", "Audit the data again.")
+        raise ConfigError(f"the run does not say where the cue {cue_id!r} was seen", "Audit the data again.")
     name = visible(name)
     if not name:
         raise ConfigError("a name must not be empty")
@@ -126,21 +126,21 @@ def name_cue(
 
 
 def named(
-    clusters: Sequence[Mapping[str, Any]], spots: Sequence[Mapping[str, Any]], entries: Sequence[Mapping[str, Any]]
+    cues: Sequence[Mapping[str, Any]], spots: Sequence[Mapping[str, Any]], entries: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Rows of the table `clusters`, each with the name and judgement of the entry that shares most spots with it.
+    """Rows of the table `cues`, each with the name and judgement of the entry that shares most spots with it.
 
     Args:
-        clusters: rows of the table `clusters`.
-        spots: rows of the table `cluster_spots`.
-        entries: entries of the file of names; a cluster must have SAME of an entry's spots to get its name.
+        cues: rows of the table `cues`.
+        spots: rows of the table `cue_spots`.
+        entries: entries of the file of names; a cue must have SAME of an entry's spots to get its name.
     """
     places: dict[str, list[Mapping[str, Any]]] = {}
     for spot in spots:
-        places.setdefault(spot["cluster_id"], []).append(spot)
+        places.setdefault(spot["cue_id"], []).append(spot)
     rows = []
-    for row in clusters:
-        own = places.get(row["cluster_id"], [])
+    for row in cues:
+        own = places.get(row["cue_id"], [])
         shares = [_shared(entry["spots"], own) for entry in entries]
         best = max(range(len(entries)), key=lambda i, shares=shares: shares[i], default=None)  # type: ignore[misc]
         if best is None or shares[best] < SAME:
@@ -151,7 +151,7 @@ def named(
 
 
 def _shared(entry: Sequence[Mapping[str, Any]], spots: Sequence[Mapping[str, Any]]) -> float:
-    """Share of an entry's spots, 0..1, at whose place in the same image the cluster has a spot too."""
+    """Share of an entry's spots, 0..1, at whose place in the same image the cue has a spot too."""
     places: dict[str, list[tuple[float, float]]] = {}
     for spot in spots:
         places.setdefault(spot["image_id"], []).append((spot["x"], spot["y"]))

@@ -49,21 +49,21 @@ EVIDENCE = (
 
 
 def recurring_cue(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
-    """BA302: a cluster of attended spots off the object is tied to a class and proved by erasing or by pasting.
+    """BA302: a recurring cue off the object is tied to a class and proved by erasing or by pasting.
 
     CONFIRMED where one of the two effects is significant after correction and large enough. One is enough: where a
     second cue is present, erasing the first may cost nothing, though it turns other images when pasted. The level is
     WATCH where both effects are too small for their uncertainty, or where the masks of the class are in doubt, and
-    CONTEXT where a reviewer has judged the cue legitimate. A cluster that lies mostly on the object shows what the
+    CONTEXT where a reviewer has judged the cue legitimate. A cue that lies mostly on the object shows what the
     class looks like, and is no finding.
     """
-    bounds, clusters = evidence.thresholds, evidence.table("clusters")
+    bounds, cues = evidence.thresholds, evidence.table("cues")
     why_not = evidence.own("recurring_cues")
-    if clusters is None or why_not:
+    if cues is None or why_not:
         reason = why_not or "the run holds no table of them"
         return [not_applicable(rule, "dataset", "", f"Recurring cues were not looked for: {reason}.", NOT_MEASURED)]
-    tested = clusters[clusters["proof_status"] == OK]
-    titles = cue_titles(clusters.reset_index().to_dict("records"))
+    tested = cues[cues["proof_status"] == OK]
+    titles = cue_titles(cues.reset_index().to_dict("records"))
     found = [
         _outcome(rule, str(name), row, titles[str(name)], evidence)
         for name, row in tested.iterrows()
@@ -71,30 +71,30 @@ def recurring_cue(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     ]
     if found:
         return found
-    if clusters.empty:
+    if cues.empty:
         reason = "the model looks at nothing in enough images to call it recurring."
         return [not_applicable(rule, "dataset", "", f"No recurring cue: {reason}", NOTHING_RECURS)]
-    tied = int((clusters["proof_status_code"] != NOT_TIED).sum())
+    tied = int((cues["proof_status_code"] != NOT_TIED).sum())
     sentence = (
-        f"{len(clusters)} recurring cues were found; {tied} go with a class, {len(tested)} were erased and pasted. "
+        f"{len(cues)} recurring cues were found; {tied} go with a class, {len(tested)} were erased and pasted. "
         "None that lies off the object was shown to move the prediction."
     )
     if len(tested) == 0 and tied:
         sentence = f"{tied} recurring cues could not be erased and pasted"
-        if (clusters["proof_status_code"] == TOO_FEW_GROUPS).any():
+        if (cues["proof_status_code"] == TOO_FEW_GROUPS).any():
             sentence += ": their images come from too few groups"
             return [not_applicable(rule, "dataset", "", f"{sentence}.", TOO_FEW_GROUPS)]
         return [not_applicable(rule, "dataset", "", f"{sentence}.", NOT_TESTED)]
     beside = tested[[not on_object(row, bounds) for _, row in tested.iterrows()]]
     sentence += f" {_open_still(beside)}" if len(beside) else ""
-    return [answered(rule, "dataset", "", False, None, sentence, n=int(clusters["n_proof"].max()))]
+    return [answered(rule, "dataset", "", False, None, sentence, n=int(cues["n_proof"].max()))]
 
 
 def on_object(row: pd.Series, bounds: Thresholds) -> bool:
     """Whether a cue lies on the object so far that it shows what the class looks like.
 
     Args:
-        row: a row of the table `clusters`.
+        row: a row of the table `cues`.
         bounds: thresholds of the rules.
     """
     estimated = as_float(row["object_estimated"], 1) > 0
@@ -117,7 +117,7 @@ def moves(row: pd.Series, bounds: Thresholds) -> bool:
     """Whether a cue moves the prediction: erasing or pasting it has an effect, and it does not lie on the object.
 
     Args:
-        row: a row of the table `clusters`.
+        row: a row of the table `cues`.
         bounds: thresholds of the rules.
     """
     return bool(proofs(row, bounds)) and not on_object(row, bounds)
@@ -127,7 +127,7 @@ def proofs(row: pd.Series, bounds: Thresholds) -> list[str]:
     """Names of the tests, "erase" and "paste", with an effect that is significant after correction and large enough.
 
     Args:
-        row: a row of the table `clusters`.
+        row: a row of the table `cues`.
         bounds: thresholds of the rules.
     """
     return [
@@ -143,8 +143,8 @@ def _outcome(rule: Rule, name: str, row: pd.Series, title: str, evidence: Eviden
     from bias_audit.checks.recurring_cues.names import LEGITIMATE
 
     judged, bounds = str(row["judgement"]), evidence.thresholds
-    spots = evidence.table("cluster_spots")
-    images = tuple(spots.loc[spots["cluster_id"] == name, "image_id"]) if spots is not None else ()
+    spots = evidence.table("cue_spots")
+    images = tuple(spots.loc[spots["cue_id"] == name, "image_id"]) if spots is not None else ()
     called = f"{title!r}" if row["name"] else title
     outline = ""
     if as_float(row["object_estimated"], 0) > 0:
@@ -167,7 +167,7 @@ def _outcome(rule: Rule, name: str, row: pd.Series, title: str, evidence: Eviden
         sentence += f" {_why_doubted(str(row['class_name']), evidence)}"
     return answered(
         rule,
-        "cluster",
+        "cue",
         name,
         True,
         level,
@@ -264,8 +264,8 @@ JUDGES: dict[Rule, Judge] = {
     Rule(
         code="BA302",
         title="recurring cue that moves the prediction",
-        about="a cluster of attended spots off the object is tied to a class and proved by erasing or by pasting",
-        scope="cluster",
+        about="a recurring cue off the object is tied to a class and proved by erasing or by pasting",
+        scope="cue",
         measures=("effect on the probability beyond a control", "points"),
         more="The cue, erased and pasted",
         role="proves a cue",

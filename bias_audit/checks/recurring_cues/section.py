@@ -11,11 +11,11 @@ from bias_audit.report.cue_titles import cue_titles
 from bias_audit.report.gallery import TILE_BYTES, is_picture, keep_picture
 from bias_audit.run.result import AuditResult
 
-CLUSTERS_SHARE = 0.3
+CUES_SHARE = 0.3
 """Part of the page's picture budget that contact sheets may take, 0..1."""
 
 MOST_SHOWN = 16
-"""Largest number of clusters in the page; clusters.csv holds all."""
+"""Largest number of cues in the page; cues.csv holds all."""
 
 ARMS = {"original": "the photo", "inpaint": "without the spot", "pasted": "the spot pasted onto another image"}
 """Arm (kind of picture) of a proof -> its caption, in the order in which they are shown."""
@@ -24,20 +24,20 @@ FIRST_KEY = "k"
 
 
 def cues_section(result: AuditResult, pictures: Mapping[str, Any], budget: int) -> dict[str, Any]:
-    """Values of the section: the strongest clusters, those with a finding first.
+    """Values of the section: the strongest cues, those with a finding first.
 
     Args:
         result: a finished run.
-        pictures: content of pictures.json; "clusters" by cluster_id.
+        pictures: content of pictures.json; "cues" by cue_id.
         budget: bytes that all pictures of the page may take together.
 
     Returns:
-        clusters: list of {id, title, level, status, class_name, ..., counted, crops, shots, rows}, at most MOST_SHOWN;
+        cues: list of {id, title, level, status, class_name, ..., counted, crops, shots, rows}, at most MOST_SHOWN;
             rows are the shots of a photo each: the photo, without the spot, and the spot pasted elsewhere.
         pictures: list of {key, jpeg, width, height, grid}, as of `gallery.arrange_pictures`.
         bytes: bytes of the budget that these pictures take.
-        total: number of clusters in all.
-        reason: why there are no clusters; "" where there are.
+        total: number of cues in all.
+        reason: why there are no cues; "" where there are.
         file: name of the table that holds all.
 
     Raises:
@@ -45,14 +45,14 @@ def cues_section(result: AuditResult, pictures: Mapping[str, Any], budget: int) 
     """
     judged = [outcome for outcome in result.outcomes if outcome.code == "BA302"]
     levels = {outcome.subject: outcome.level for outcome in judged if outcome.found}
-    stored = pictures.get("clusters") or {}
+    stored = pictures.get("cues") or {}
     titles = cue_titles(result)
-    rows = sorted(records(result.clusters.reset_index()), key=lambda row: row["cluster_id"] not in levels)
+    rows = sorted(records(result.cues.reset_index()), key=lambda row: row["cue_id"] not in levels)
     kept: list[dict[str, Any]] = []
     used = 0
     shown = []
     for row in rows[:MOST_SHOWN]:
-        sheet = stored.get(row["cluster_id"]) or {}
+        sheet = stored.get(row["cue_id"]) or {}
         hidden = _without_effect(row)
         tiles: dict[str, list[dict[str, Any]]] = {"crops": [], "shots": []}
         for kind, found in tiles.items():
@@ -60,7 +60,7 @@ def cues_section(result: AuditResult, pictures: Mapping[str, Any], budget: int) 
                 if not is_picture(picture) or picture.get("arm") in hidden:
                     continue
                 cost = len(picture["jpeg"]) + 3 * len(escape(str(picture["image_id"]))) + TILE_BYTES
-                if used + cost > budget * CLUSTERS_SHARE:
+                if used + cost > budget * CUES_SHARE:
                     break
                 used += cost
                 found.append(
@@ -76,16 +76,16 @@ def cues_section(result: AuditResult, pictures: Mapping[str, Any], budget: int) 
                     }
                 )
         counted = _counted(row, tiles["shots"], sheet.get("hosts"))
-        known = {"title": titles[str(row["cluster_id"])], "level": levels.get(row["cluster_id"]), "counted": counted}
+        known = {"title": titles[str(row["cue_id"])], "level": levels.get(row["cue_id"]), "counted": counted}
         shown.append({**_described(row), **known, **tiles, "rows": _by_photo(tiles["shots"])})
     reason = next((outcome.sentence for outcome in judged if not (outcome.judged or outcome.ignored)), "")
     return {
-        "clusters": shown,
+        "cues": shown,
         "pictures": kept,
         "bytes": used,
         "total": len(rows),
         "reason": "" if rows else reason,
-        "file": "clusters.csv",
+        "file": result.file_of("cues"),
     }
 
 
@@ -136,7 +136,7 @@ def _described(row: Mapping[str, Any]) -> dict[str, Any]:
     ]
     estimated = (row["object_estimated"] or 0) > 0
     return {
-        "id": row["cluster_id"],
+        "id": row["cue_id"],
         "name": row["name"] or "",
         "judgement": row["judgement"] or "",
         "class_name": row["class_name"],

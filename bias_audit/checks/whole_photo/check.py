@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bias_audit.checks.base import Check, Measured, Option, Rule
-from bias_audit.checks.whole_photo.columns import PROBES
+from bias_audit.checks.whole_photo.columns import WHOLE_PHOTO
 from bias_audit.checks.whole_photo.rule import GLOBAL_CUE, global_cue
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bias_audit.checks.outcomes import RuleOutcome
     from bias_audit.run.result import AuditResult
 
-TABLE = "probes"
+TABLE = "whole_photo"
 
 
 class WholePhoto(Check):
@@ -33,11 +33,11 @@ class WholePhoto(Check):
             "photos per class whose colour, brightness, sharpness and border are exchanged (default 64; 0 = none)",
         ),
     )
-    tables = {TABLE: PROBES}  # noqa: RUF012 - a literal that nothing changes
+    tables = {TABLE: WHOLE_PHOTO}  # noqa: RUF012 - a literal that nothing changes
     rules = (GLOBAL_CUE,)
 
     def measure(self, context: Context) -> Measured:
-        """Measure the table `probes`: one row per property and class; no rows where the check is switched off."""
+        """Measure the table `whole_photo`: one row per property and class; no rows where the check is switched off."""
         from bias_audit.checks.whole_photo.measure import measure
 
         return measure(context)

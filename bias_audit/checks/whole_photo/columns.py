@@ -1,11 +1,11 @@
-"""Columns of the table `probes`: effects of whole-photo properties that were exchanged between photos."""
+"""Columns of the table `whole_photo`: effects of whole-photo properties that were exchanged between photos."""
 
 from __future__ import annotations
 
 from bias_audit.run.columns import Column, reason
 
-PROBES: tuple[Column, ...] = (
-    Column("probe", "string", "what was exchanged: colour, brightness, sharpness or border of the whole photo"),
+WHOLE_PHOTO: tuple[Column, ...] = (
+    Column("property", "string", "what was exchanged: colour, brightness, sharpness or border of the whole photo"),
     Column("class_name", "string", "class whose property was lent to others"),
     Column("n", "int", "its photos that got the property of another photo"),
     Column("same_accuracy", "float", "recognised with the property of a photo of the same class, 0..1", "low"),
@@ -33,6 +33,6 @@ PROBES: tuple[Column, ...] = (
     Column(
         "p_pull", "float", "sign-flip permutation of the photos' pulls, two-sided; 1 where the property was given up"
     ),
-    Column("p_fdr", "float", "the same after Benjamini-Hochberg over all probes and classes tested"),
+    Column("p_fdr", "float", "the same after Benjamini-Hochberg over all properties and classes tested"),
     *reason("reason", "ok, or why it was not tested"),
 )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from bias_audit.interventions.edits import in_channels
 
 Pixels = NDArray[np.float32]
-Probe = Callable[[Pixels, Pixels], Pixels]
+Exchange = Callable[[Pixels, Pixels], Pixels]
 
 RING = 0.06
 """Width of the border, as a share of the shorter side (13 px at 224): frames, captions and corner tags lie within."""
@@ -82,7 +82,7 @@ def border(pixels: Pixels, donor: Pixels) -> Pixels:
     return changed
 
 
-PROPERTIES: dict[str, Probe] = {"colour": colour, "brightness": brightness, "sharpness": sharpness, "border": border}
+PROPERTIES: dict[str, Exchange] = {"colour": colour, "brightness": brightness, "sharpness": sharpness, "border": border}
 
 
 def properties_for(channels: int) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from bias_audit.run.statuses import GIVEN
 from bias_audit.run.tables import table
 
 Predict = Callable[[Pixels], Predictions]
-SHARD = "shards/probes.npz"
+SHARD = "shards/whole_photo.npz"
 
 SAME, OTHER = "same", "other"
 
@@ -37,12 +37,12 @@ MOST = 1000
 
 
 def measure(context: Context) -> Measured:
-    """Measure the table `probes`; without rows where the check is switched off."""
+    """Measure the table `whole_photo`; without rows where the check is switched off."""
     rows = find_pulls(context)
     seen = context.run.read_arrays(SHARD) or {"photo": np.zeros(0), "predicted": np.zeros(0)}
     lost = len(np.unique(seen["photo"][seen["predicted"] == NO_CLASS]))
     why = NO_MODEL if context.given.results is not None else ""
-    return Measured({"probes": table("probes", rows)}, counts={"invalid_probes": lost}, own=lambda: why)
+    return Measured({"whole_photo": table("whole_photo", rows)}, counts={"invalid_exchanges": lost}, own=lambda: why)
 
 
 def why_not(result: AuditResult) -> str:
@@ -51,7 +51,7 @@ def why_not(result: AuditResult) -> str:
 
 
 def find_pulls(context: Context) -> list[Row]:
-    """Exchange properties between photos, and return the rows of the table `probes`; [] where switched off."""
+    """Exchange properties between photos, and return the rows of the table `whole_photo`; [] where switched off."""
     config, geometry, dataset = context.config, context.geometry, context.dataset
     if config.probes == 0 or context.given.results is not None:
         return []
@@ -81,7 +81,7 @@ def find_pulls(context: Context) -> list[Row]:
 
 def _answered(seen: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """What `exchange` returns, without photos of which a property got no valid prediction, for that property."""
-    pairs = np.stack([seen["probe"], seen["photo"]], axis=1)
+    pairs = np.stack([seen["property"], seen["photo"]], axis=1)
     lost = {tuple(pair) for pair in pairs[seen["predicted"] == NO_CLASS].tolist()}
     kept = np.array([tuple(pair) not in lost for pair in pairs.tolist()], bool)
     return {name: values[kept] for name, values in seen.items() if name in FIELDS}
@@ -151,7 +151,7 @@ def exchange(
         patience: decides which properties are given up before all photos were changed; None = none are.
 
     Returns:
-        name of FIELDS -> array with one entry per changed photo: probe (index into `properties_for`), photo (sample
+        name of FIELDS -> array with one entry per changed photo: property (index into `properties_for`), photo (sample
         position), label, donor_label and predicted (class indices; K = none of these, NO_CLASS where the outputs are
         not finite); with `patience` also "stopped", (properties,) whether one was given up, and "planned",
         (properties, K) photos of other classes that were to get the property of each class.

@@ -1,4 +1,4 @@
-"""How strongly the whole-photo properties of each class pull photos of other classes: rows of the table `probes`.
+"""How strongly the whole-photo properties of each class pull photos of other classes: rows of the table `whole_photo`.
 
 As with backgrounds (`attraction`), the accuracy that a class loses says little: photos without their cue must be called
 something. The class whose property pulls the photos of every other class is the one that was learned with it.
@@ -29,13 +29,13 @@ def property_rows(
     planned: NDArray[np.intp] | None = None,
     stopped: Collection[int] = (),
 ) -> list[dict[str, Any]]:
-    """Rows of the table `probes`, one per property and class, with tests corrected over all of them.
+    """Rows of the table `whole_photo`, one per property and class, with tests corrected over all of them.
 
     A property that was given up has p = 1: it accuses nobody, and makes no other accusation easier.
 
     Args:
         seen: result of `measure.exchange`.
-        properties: names of the properties; the field "probe" of `seen` is an index into them.
+        properties: names of the properties; the field "property" of `seen` is an index into them.
         class_names: all classes, by index.
         min_photos: photos (or groups) that a test needs, both of the class and of other classes with its property.
         seed: seed of bootstrap and permutations.
@@ -44,17 +44,17 @@ def property_rows(
         stopped: indices of properties that were given up before all photos were changed.
 
     Returns:
-        rows with the columns `columns.PROBES`.
+        rows with the columns `columns.WHOLE_PHOTO`.
     """
     frame = pd.DataFrame({name: np.asarray(values) for name, values in seen.items()})
     frame["arm"] = np.where(frame["label"] == frame["donor_label"], "same", "other")
     draws = stats.draws_for(len(properties) * len(class_names))
     rows = []
     for number, name_of_property in enumerate(properties):
-        part = frame[frame["probe"] == number]
+        part = frame[frame["property"] == number]
         pulls = attraction(part, len(class_names), seed=seed, groups=groups)
         for label, name in enumerate(class_names):
-            row: dict[str, Any] = {"probe": name_of_property, "class_name": name}
+            row: dict[str, Any] = {"property": name_of_property, "class_name": name}
             row["attract"], row["attract_low"], row["attract_high"] = (float(values[label]) for values in pulls)
             row.update(_own(part[part["label"] == label], label, min_photos, groups))
             row.update(_pulled(part, label, len(class_names), seed, draws, groups))

@@ -56,7 +56,7 @@ IN_PLACE = ("border",)
 """Properties that have a place in the picture, so that a heatmap can point at them."""
 
 
-def global_cue(rule: Rule, evidence: Evidence, probes: pd.DataFrame | None) -> list[RuleOutcome]:
+def global_cue(rule: Rule, evidence: Evidence, properties: pd.DataFrame | None) -> list[RuleOutcome]:
     """BA301 for each class: does its colour, brightness, sharpness or border turn photos of other classes into it?
 
     The comparison is with the same photos given the property of another photo of their own class, so the effect of the
@@ -70,30 +70,30 @@ def global_cue(rule: Rule, evidence: Evidence, probes: pd.DataFrame | None) -> l
     Args:
         rule: GLOBAL_CUE.
         evidence: what all rules may use.
-        probes: the table `probes`; None = the run holds none.
+        properties: the table `whole_photo`; None = the run holds none.
     """
     import numpy as np
 
     bounds = evidence.thresholds
-    if probes is None or probes.empty:
+    if properties is None or properties.empty:
         why = evidence.own("whole_photo")
         said = f"Properties of the whole photo were not exchanged{f': {why}' if why else ''}."
         return [not_applicable(rule, "dataset", "", said, NOT_MEASURED)]
-    tested = probes[probes["reason"] == OK]
+    tested = properties[properties["reason"] == OK]
     if tested.empty:
-        reason = str(probes["reason"].mode().iloc[0])
-        return [not_applicable(rule, "dataset", "", f"Not enough images: {reason}.", _code(probes))]
-    strongest = tested.groupby("probe")["attract"].max()
+        reason = str(properties["reason"].mode().iloc[0])
+        return [not_applicable(rule, "dataset", "", f"Not enough images: {reason}.", _code(properties))]
+    strongest = tested.groupby("property")["attract"].max()
     blamed = standings(evidence.rows(), evidence.table("gap_matrix"), bounds)
     victims = {name: each.pulls[0].by for name, each in blamed.items() if each.blame == "a culprit"}
     outcomes = []
-    for name, rows in probes.groupby("class_name", sort=False):
+    for name, rows in properties.groupby("class_name", sort=False):
         own = rows[rows["reason"] == OK]
         if own.empty:
             reason = str(rows["reason"].iloc[0])
             outcomes.append(not_applicable(rule, "class", str(name), f"Not enough images: {reason}.", _code(rows)))
             continue
-        found = own[[pulls(row, bounds, float(strongest[str(row["probe"])])) for _, row in own.iterrows()]]
+        found = own[[pulls(row, bounds, float(strongest[str(row["property"])])) for _, row in own.iterrows()]]
         # Of a negative the property counts whose pull could still be the largest.
         ranked = (
             found.sort_values("attract", ascending=False, kind="stable")
@@ -108,7 +108,7 @@ def pulls(row: pd.Series, bounds: Thresholds, strongest: float) -> bool:
     """Whether the pull of one property and class is significant, large enough, and no side effect of a stronger class.
 
     Args:
-        row: a row of the table `probes`.
+        row: a row of the table `whole_photo`.
         bounds: thresholds of the rules.
         strongest: largest pull of this property over all classes.
     """
@@ -124,10 +124,10 @@ def _outcome(
     rule: Rule, name: str, ranked: pd.DataFrame, evidence: Evidence, culprit: str, *, found: bool
 ) -> RuleOutcome:
     row, bounds = ranked.iloc[0], evidence.thresholds
-    level, own = None, sorted(map(str, ranked["probe"]))
+    level, own = None, sorted(map(str, ranked["property"]))
     if found:
         convicted = not culprit and _background_convicted(name, evidence)
-        in_place = all(probe in IN_PLACE for probe in ranked["probe"])
+        in_place = all(each in IN_PLACE for each in ranked["property"])
         level = WATCH if culprit else "SUSPICIOUS" if convicted or in_place else "HIDDEN"
         sentence = " ".join(_told(name, each) for _, each in ranked.iterrows())
         sentence += " No heatmap can show this." if level == "HIDDEN" else ""
@@ -143,7 +143,7 @@ def _outcome(
     else:
         sentence = (
             f"Photos of other classes that get the {_either(own)} of photos of {name} were not shown to turn into it. "
-            + not_excluded("a pull", _limit(row), "points", int(row["n_pulled"]), where=str(row["probe"]))
+            + not_excluded("a pull", _limit(row), "points", int(row["n_pulled"]), where=str(row["property"]))
             + _given_up(ranked)
         )
     return answered(
@@ -161,8 +161,8 @@ def _outcome(
         p_value=number(row["p_fdr"]),
         evidence={
             "class_name": name,
-            "probe": str(row["probe"]),
-            "probes": ", ".join(ranked["probe"]),
+            "property": str(row["property"]),
+            "properties": ", ".join(ranked["property"]),
             **{key: number(row[key]) for key in EVIDENCE},
         },
     )
@@ -177,7 +177,7 @@ def _limit(row: pd.Series) -> float:
 def _given_up(rows: pd.DataFrame) -> str:
     """Sentence on properties that were given up before all photos had been changed, after a space; "" for none."""
     early = [
-        f"{row['probe']} ({int(row['n_pulled'])} of {int(row['n_planned'])})"
+        f"{row['property']} ({int(row['n_pulled'])} of {int(row['n_planned'])})"
         for _, row in rows.iterrows()
         if row.get("screening") == STOPPED
     ]
@@ -200,10 +200,10 @@ def _code(rows: pd.DataFrame) -> str:
 def _told(name: str, row: pd.Series) -> str:
     pull = interval(as_float(row["attract"]), number(row["attract_low"]), number(row["attract_high"]), "points")
     return (
-        f"Given the {row['probe']} of photos of {name}, photos of other classes are called {name} more often than with "
-        f"that of their own class, by {pull} (median of these classes, {int(row['n_pulled'])} photos). Photos of "
-        f"{name} are recognised in {quantity(row['same_accuracy'], 'share')} of cases with the {row['probe']} of their "
-        f"own class, in {quantity(row['other_accuracy'], 'share')} with that of another."
+        f"Given the {row['property']} of photos of {name}, photos of other classes are called {name} more often than "
+        f"with that of their own class, by {pull} (median of these classes, {int(row['n_pulled'])} photos). Photos of "
+        f"{name} are recognised in {quantity(row['same_accuracy'], 'share')} of cases with the {row['property']} of "
+        f"their own class, in {quantity(row['other_accuracy'], 'share')} with that of another."
     )
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from bias_audit.checks.base import Page
 
 MOST_ROWS = 40
-"""Largest number of rows shown; probes.csv holds all."""
+"""Largest number of rows shown; whole_photo.csv holds all."""
 
 ABOUT = {
     "colour": "tint and greyness",
@@ -22,31 +22,31 @@ ABOUT = {
 }
 
 
-def section(probes: pd.DataFrame, page: Page) -> dict[str, Any] | None:
+def section(properties: pd.DataFrame, page: Page) -> dict[str, Any] | None:
     """Values of the section: a row per property and class, those with a finding first, then by pull.
 
     Args:
-        probes: the table `probes`.
+        properties: the table `whole_photo`.
         page: the run, and the pictures of its page.
 
     Returns:
         None where nothing was exchanged, else a dictionary with
-        rows: list of {probe, about, name, level, attract, same, other}, level None where nothing was found.
+        rows: list of {property, about, name, level, attract, same, other}, level None where nothing was found.
         scale: common axis of the pulls.
         total: number of rows in all.
         file: name of the table that holds all.
     """
-    if probes.empty:
+    if properties.empty:
         return None
     found = {item.subject: item for item in page.result.outcomes if item.code == "BA301" and item.found}
     rows = []
-    for row in records(probes):
+    for row in records(properties):
         item = found.get(str(row["class_name"]))
-        here = item is not None and row["probe"] in str(item.evidence["probes"]).split(", ")
+        here = item is not None and row["property"] in str(item.evidence["properties"]).split(", ")
         rows.append(
             {
-                "probe": row["probe"],
-                "about": ABOUT.get(str(row["probe"]), ""),
+                "property": row["property"],
+                "about": ABOUT.get(str(row["property"]), ""),
                 "name": row["class_name"],
                 "level": item.level if item is not None and here else None,
                 "attract": estimate(row["attract"], row["attract_low"], row["attract_high"], str(row["reason"])),
@@ -56,4 +56,4 @@ def section(probes: pd.DataFrame, page: Page) -> dict[str, Any] | None:
         )
     rows.sort(key=lambda row: (row["level"] is None, -(row["attract"]["value"] or 0)))
     scale = axis(row["attract"][end] for row in rows for end in ("value", "low", "high"))
-    return {"rows": rows[:MOST_ROWS], "scale": scale, "total": len(rows), "file": "probes.csv"}
+    return {"rows": rows[:MOST_ROWS], "scale": scale, "total": len(rows), "file": page.result.file_of("whole_photo")}

@@ -21,7 +21,7 @@ from bias_audit.data.sampling import rank
 from bias_audit.models.base import NO_CLASS, Predictions
 from bias_audit.stats.futility import LEVEL
 
-FIELDS = ("probe", "photo", "label", "donor_label", "predicted")
+FIELDS = ("property", "photo", "label", "donor_label", "predicted")
 """Arrays of what was asked, one entry per changed photo."""
 
 BLOCK = 20
@@ -185,10 +185,10 @@ def in_blocks(
         table = pd.DataFrame(asked.seen())
         table = table.assign(arm=np.where(table["label"] == table["donor_label"], "same", "other"))
         for number in np.flatnonzero(~stopped).tolist():
-            part = table[table["probe"] == number]
+            part = table[table["property"] == number]
             lost = part.loc[part["predicted"] == NO_CLASS, "photo"]
             stopped[number] = patience.ends(part[~part["photo"].isin(lost)], left[number])
     spared = sum(len(donors) for (number, photo), donors in of_photo.items() if stopped[number])
-    done = int(np.isin(asked.seen()["probe"], np.flatnonzero(stopped)).sum())
+    done = int(np.isin(asked.seen()["property"], np.flatnonzero(stopped)).sum())
     asked.advance(spared - done)
     return {"stopped": stopped, "planned": planned}

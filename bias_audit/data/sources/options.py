@@ -34,7 +34,7 @@ class SourceOptions:
         outside: whether paths in a file of the data set may leave its folder. Never kept in a run.
         fetch: whether files that lie elsewhere may be fetched; if not, there is what the cache holds. Never kept.
         limits: what files may cost.
-        seed, cluster, class_map: settings of the audit of these names, by which a sample is drawn, and labels that are
+        seed, group_by, class_map: settings of the audit of these names, by which a sample is drawn, and labels that are
             numbers get their names.
     """
 
@@ -47,7 +47,7 @@ class SourceOptions:
     fetch: bool = True
     limits: Limits = DEFAULTS
     seed: int = 0
-    cluster: str | None = None
+    group_by: str | None = None
     class_map: ClassMap = None
 
     def __post_init__(self) -> None:
@@ -67,12 +67,12 @@ class SourceOptions:
         limits: Limits,
         fetch: bool = True,
         seed: int = 0,
-        cluster: str | None = None,
+        group_by: str | None = None,
         class_map: ClassMap = None,
     ) -> SourceOptions:
         """The options of these values by name, as a user or a run gives them; None counts as not given."""
         named = {name: value for name, value in values.items() if name in NAMES and value is not None}
-        settings: dict[str, Any] = {"seed": seed, "cluster": cluster, "class_map": class_map}
+        settings: dict[str, Any] = {"seed": seed, "group_by": group_by, "class_map": class_map}
         return cls(**named, **settings, outside=outside, fetch=fetch, limits=limits)
 
     @cached_property
@@ -88,5 +88,5 @@ class SourceOptions:
 
 
 _DEFAULTS = {each.name: each.default for each in dataclasses.fields(SourceOptions)}
-NAMES = tuple(name for name in _DEFAULTS if name not in ("outside", "fetch", "limits", "seed", "cluster", "class_map"))
+NAMES = tuple(name for name in _DEFAULTS if name not in ("outside", "fetch", "limits", "seed", "group_by", "class_map"))
 """Names of the options that the user gives, beside permissions, limits and settings of the audit."""

@@ -17,7 +17,7 @@ def sampled(dataset: Dataset, options: SourceOptions) -> Dataset:
 
     How many a class gives say the `quotas`. Which ones follows from the seed and the ids alone: those that are first in
     a random order, so photos that are added later change few of those that are chosen. A group of photos (the value of
-    `options.cluster`) is taken whole as soon as one of its classes still lacks photos, so the sample may be somewhat
+    `options.group_by`) is taken whole as soon as one of its classes still lacks photos, so the sample may be somewhat
     larger than was asked for; by no group's size is it left out.
 
     Raises:
@@ -88,7 +88,7 @@ def _units(dataset: Dataset, options: SourceOptions) -> list[list[int]]:
     named: dict[object, list[int]] = {}
     places: dict[object, str] = {}
     for position, sample in enumerate(dataset.samples):
-        group = None if options.cluster is None else sample.columns.get(options.cluster)
+        group = None if options.group_by is None else sample.columns.get(options.group_by)
         alone = group is None or group != group  # NaN: a photo without a group is one of its own
         key = ("alone", position) if alone else group
         named.setdefault(key, []).append(position)

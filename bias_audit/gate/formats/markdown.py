@@ -98,7 +98,7 @@ def _line(row: GateRow) -> str:
 
 def _about(row: GateRow) -> str:
     about = subject_of(row)
-    return about if row.scope == "class" or not (row.subject or row.cue) else f"{row.scope} {about}"
+    return about if row.scope == "class" or row.title or not (row.subject or row.cue) else f"{row.scope} {about}"
 
 
 def _check(row: GateRow) -> str:

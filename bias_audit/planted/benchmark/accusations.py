@@ -26,7 +26,7 @@ COLUMNS = ("code", "scope", "subject", "class_name", "level", "accuses", "measur
 def named_class(outcome: RuleOutcome, class_names: Sequence[str]) -> str:
     """The class that an outcome is about; "" where it is about the whole data set, or about no single class.
 
-    A class or image rule has the class as its subject; of a slice, cluster or region the evidence names it.
+    A class or image rule has the class as its subject; of a slice, cue or region the evidence names it.
 
     Args:
         outcome: outcome of a rule.

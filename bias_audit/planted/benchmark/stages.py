@@ -169,8 +169,8 @@ def compare_run(name: str, result: AuditResult, thresholds: Thresholds) -> Compa
         thresholds: bounds of the rules.
     """
     whole = judged(result, thresholds)
-    cluster = result.info.config.get("cluster")
-    groups = stats.group_codes(result.images[cluster]) if cluster else None
+    column = result.info.config.get("group_by")
+    groups = stats.group_codes(result.images[column]) if column else None
     seed = int(result.info.config.get("seed", 0))
     screen = Screen(len(result.info.class_names), thresholds.min_gap, thresholds.fdr, seed, groups)
     kept: list[Interventions] = []

@@ -202,7 +202,7 @@ def write_inputs(case: Case, test: Split, folder: Path) -> dict[str, Any]:
         table = csv_text(("image", "x_min", "y_min", "x_max", "y_max"), boxes)
         (folder / "boxes.csv").write_bytes(table.encode())
     if case.plan.group > 1:
-        given |= {"data": folder / "images" / "photos.csv", "cluster": "patient"}
+        given |= {"data": folder / "images" / "photos.csv", "group_by": "patient"}
         rows = ((stem, stem.split("/")[0], f"p{group}") for stem, group in zip(stems, test.groups, strict=True))
         (folder / "images" / "photos.csv").write_bytes(csv_text(("image", "label", "patient"), rows).encode())
     return given

@@ -234,7 +234,7 @@
         const keys = Object.keys(about.targets), images = left.images(), several = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
         const count = (some, state) => left.among(some, state).length;
         const split = count(keys, "disagreement"), seen = count(images, "decided"), splitImages = count(images, "disagreement");
-        progress.textContent = `${count(keys, "decided")} of ${keys.length} findings and clusters decided`
+        progress.textContent = `${count(keys, "decided")} of ${keys.length} findings and cues decided`
           + (split ? `, ${several(split, "disagreement")}` : "") + (seen ? `, and ${several(seen, "image")}` : "")
           + (splitImages ? `; ${several(splitImages, "image")} in disagreement` : "");
         onward.disabled = !left.wanted().length;

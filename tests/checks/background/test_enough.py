@@ -33,7 +33,7 @@ def class_table(p: list[float], n: list[int], *, rate: float = RATE, grouped: bo
         {
             "p_gap": values,
             "p_fdr": stats.benjamini_hochberg(values),
-            "n_clusters": pd.Series(units, dtype="Int64"),
+            "n_units": pd.Series(units, dtype="Int64"),
             "n_needed": pd.Series(pd.NA, index=range(len(values)), dtype="Int64"),
             "reliance_reason": pd.Series(code, dtype="str"),
             "reliance_reason_code": pd.Series(code, dtype="str"),
@@ -106,8 +106,8 @@ def judged(table: pd.DataFrame, gap: list[float], rows: int) -> list[str]:
     table = table.assign(background_gap=gap).iloc[:rows]
     full = table.reindex(columns=list(blank)).assign(
         same_background_accuracy=1.0, other_background_accuracy=0.5, background_only_accuracy=0.0, p_second_fill=0.001,
-        background_gap_second_fill=table["background_gap"], flipped=0, becomes="", n_eligible=table["n_clusters"],
-        n_interventions=table["n_clusters"], neutral_background_accuracy=0.5,
+        background_gap_second_fill=table["background_gap"], flipped=0, becomes="", n_eligible=table["n_units"],
+        n_interventions=table["n_units"], neutral_background_accuracy=0.5,
     )  # fmt: skip
     full.index = pd.Index([f"class {i}" for i in range(len(full))], name="class_name")
     images = pd.DataFrame({"label": full.index, "background_gap": 0.0, "background_excess_label": np.nan})

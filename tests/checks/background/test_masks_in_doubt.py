@@ -28,7 +28,7 @@ from bias_audit.run.tables import frame
 BOUNDS = Thresholds()
 HOLDS = {
     "background_gap_grown_holes": 0.2, "grown_holes_low": 0.01, "grown_holes_high": 0.4,
-    "n_grown_holes": 10, "n_clusters_grown_holes": 10,
+    "n_grown_holes": 10, "n_units_grown_holes": 10,
 }  # fmt: skip
 GAP = {
     "background_gap": 0.4, "gap_low": 0.2, "gap_high": 0.6, "p_fdr": 0.01, "background_gap_second_fill": 0.3,
@@ -82,9 +82,9 @@ def judged(given: Evidence) -> tuple[dict[str, RuleOutcome], RuleOutcome]:
         ({"background_gap_grown_holes": 0.199}, True),
         ({"grown_holes_low": 0.0}, True),
         ({"grown_holes_low": None}, True),
-        ({"n_clusters_grown_holes": 9}, True),  # min_photos is 10
-        ({"n_clusters_grown_holes": 9, "n_grown_holes": 90}, True),  # groups count, not photos
-        ({"n_grown_holes": 0, "n_clusters_grown_holes": 0, "background_gap_grown_holes": None}, True),
+        ({"n_units_grown_holes": 9}, True),  # min_photos is 10
+        ({"n_units_grown_holes": 9, "n_grown_holes": 90}, True),  # groups count, not photos
+        ({"n_grown_holes": 0, "n_units_grown_holes": 0, "background_gap_grown_holes": None}, True),
         (dict.fromkeys(HOLDS), False),  # a run from before there were such backgrounds
     ],
 )
@@ -123,7 +123,7 @@ def test_a_pull_that_is_gone_with_grown_holes_puts_the_masks_in_doubt(change, do
         ({"attract_grown_holes": 0.24, "attract_grown_holes_low": 0.01}, True),
         ({"attract_grown_holes": 0.5, "attract_grown_holes_low": 0.0}, True),
         ({"attract_grown_holes": 0.5, "attract_grown_holes_low": 0.1, "p_attract_fdr": 0.06}, True),
-        ({"attract_grown_holes": 0.5, "attract_grown_holes_low": 0.1, "n_clusters_grown_holes": 9}, True),
+        ({"attract_grown_holes": 0.5, "attract_grown_holes_low": 0.1, "n_units_grown_holes": 9}, True),
         ({"attract_grown_holes": None, "attract_grown_holes_low": None}, True),
     ],
 )
@@ -146,7 +146,7 @@ def test_a_class_in_doubt_is_not_accused(more):
     assert (wolf.status, wolf.level, wolf.reason_code) == ("found", "WATCH", "masks in doubt")
     assert wolf.evidence["masks_in_doubt"] == 1
     assert "grown by a fifth of the picture the gap is 5 pp [-5 to 15] instead of 40 pp" in wolf.sentence
-    few, _ = judged(evidence(wolf={**CULPRIT, **more, "n_clusters_grown_holes": 3}, cat={}))
+    few, _ = judged(evidence(wolf={**CULPRIT, **more, "n_units_grown_holes": 3}, cat={}))
     assert few["wolf"].reason_code == "masks in doubt"
     assert "only 3 photos (or groups) could be pasted onto backgrounds with larger holes" in few["wolf"].sentence
 
@@ -216,7 +216,7 @@ def test_the_headline_says_so_and_the_audit_fails_by_default():
 def test_a_cue_in_doubt_is_no_headline():
     given = evidence(wolf={**GAP, **LOST}, cat={})
     evidence_of = {"class_name": "wolf"}
-    cue = RuleOutcome("BA302", "t", "cluster", "wolf-1", "found", "s.", "WATCH", evidence=evidence_of)
+    cue = RuleOutcome("BA302", "t", "cue", "wolf-1", "found", "s.", "WATCH", evidence=evidence_of)
     doubted = dataclasses.replace(cue, reason_code="masks in doubt")
     said = verdict([*judge_rule("BA201", given), doubted], given.classes)
     assert said.startswith("WATCH: ")
@@ -274,16 +274,16 @@ def effects_of(given: list[float | None], donors: int | None = 3, groups: pd.Ser
 
 def test_a_class_by_hand():
     row = effects_of([0.2] * 12 + [None] * 8)
-    assert (row["n_interventions"], row["n_grown_holes"], row["n_clusters_grown_holes"]) == (20, 12, 12)
+    assert (row["n_interventions"], row["n_grown_holes"], row["n_units_grown_holes"]) == (20, 12, 12)
     assert row["background_gap_grown_holes"] == pytest.approx(0.2)
     assert row["grown_holes_low"] < 0.2 < row["grown_holes_high"]
     groups = pd.Series(np.arange(20) // 4)
-    assert effects_of([0.2] * 12 + [None] * 8, groups=groups)["n_clusters_grown_holes"] == 3
+    assert effects_of([0.2] * 12 + [None] * 8, groups=groups)["n_units_grown_holes"] == 3
 
 
 def test_where_no_photo_got_one_the_class_is_in_doubt_and_in_older_runs_it_is_not():
     row = effects_of([None] * 20)
-    assert (row["n_grown_holes"], row["n_clusters_grown_holes"]) == (0, 0)
+    assert (row["n_grown_holes"], row["n_units_grown_holes"]) == (0, 0)
     assert masks_in_doubt(Row({**row, "background_gap": 0.4}), BOUNDS)
     older = effects_of([None] * 20, donors=None)
     assert "n_grown_holes" not in older

@@ -11,9 +11,9 @@ from bias_audit.checks.recurring_cues.names import called, name_cue, named, read
 from bias_audit.errors import ConfigError
 
 
-def spots(cluster: str, images: range, x: float = 0.1) -> list[dict]:
+def spots(cue: str, images: range, x: float = 0.1) -> list[dict]:
     return [
-        {"cluster_id": cluster, "image_id": f"{i}.jpg", "rank": rank + 1, "x": x, "y": 0.9, "width": 0.3, "height": 0.3}
+        {"cue_id": cue, "image_id": f"{i}.jpg", "rank": rank + 1, "x": x, "y": 0.9, "width": 0.3, "height": 0.3}
         for rank, i in enumerate(images)
     ]
 
@@ -27,7 +27,7 @@ def test_a_name_is_found_again_under_another_id(file):
     name_cue(pd.DataFrame(spots("wolf-1", range(20))), "wolf-1", " snow ", "legitimate", file, reviewer="Ada")
     (entry,) = read_names(file)
     assert (entry["name"], entry["judgement"], entry["reviewer"]) == ("snow", "legitimate", "Ada")
-    rows = [{"cluster_id": name, "n": 1} for name in ("wolf-2", "wolf-3", "wolf-4")]
+    rows = [{"cue_id": name, "n": 1} for name in ("wolf-2", "wolf-3", "wolf-4")]
     again = spots("wolf-2", range(8, 30), x=0.2)  # 12 of 20 images, a little beside
     few = spots("wolf-3", range(11, 30))  # 9 of 20
     elsewhere = spots("wolf-4", range(20), x=0.5)
@@ -38,12 +38,11 @@ def test_a_name_is_found_again_under_another_id(file):
 
 def test_a_second_name_replaces_the_first_and_others_stay(file):
     table = pd.DataFrame(spots("a", range(20)) + spots("b", range(30, 50)))
-    for cluster, name in (("a", "ruler"), ("b", "ink"), ("a", "scale bar")):
-        name_cue(table, cluster, name, "", file)
+    for cue, name in (("a", "ruler"), ("b", "ink"), ("a", "scale bar")):
+        name_cue(table, cue, name, "", file)
     assert [entry["name"] for entry in read_names(file)] == ["ink", "scale bar"]
     assert [
-        row["name"]
-        for row in named([{"cluster_id": "a"}, {"cluster_id": "b"}], table.to_dict("records"), read_names(file))
+        row["name"] for row in named([{"cue_id": "a"}, {"cue_id": "b"}], table.to_dict("records"), read_names(file))
     ] == [
         "scale bar",
         "ink",

@@ -14,7 +14,7 @@ from bias_audit.pipeline.judge import judge_rule
 from bias_audit.run import tables
 
 STRONG: dict[str, Any] = {
-    "cluster_id": "wolf-1a2b3c", "class_name": "wolf", "n": 40, "class_share": 0.8, "lift": 1.9,
+    "cue_id": "wolf-1a2b3c", "class_name": "wolf", "n": 40, "class_share": 0.8, "lift": 1.9,
     "attention_share": 0.5, "object_share": 0.1, "object_estimated": 0.0, "proof_status": "ok", "n_proof": 20,
     "erase_effect": 0.02, "erase_low": -0.01, "erase_high": 0.05, "paste_effect": 0.6, "paste_low": 0.4,
     "paste_high": 0.8, "turned": 0.65, "turned_control": 0.05, "p_erase_fdr": 0.4, "p_paste_fdr": 0.001,
@@ -22,15 +22,15 @@ STRONG: dict[str, Any] = {
 
 
 def judged(*rows: dict[str, Any], reason: str = "", classes: pd.DataFrame | None = None) -> list[Any]:
-    spots = [{"cluster_id": row["cluster_id"], "image_id": f"{row['cluster_id']}.jpg", "rank": 1} for row in rows]
+    spots = [{"cue_id": row["cue_id"], "image_id": f"{row['cue_id']}.jpg", "rank": 1} for row in rows]
     empty = pd.DataFrame()
-    made = {"clusters": tables.table("clusters", rows), "cluster_spots": tables.table("cluster_spots", spots)}
+    made = {"cues": tables.table("cues", rows), "cue_spots": tables.table("cue_spots", spots)}
     measured = {"recurring_cues": Measured(made, own=lambda: reason)}
     return judge_rule("BA302", Evidence(empty, empty if classes is None else classes, Thresholds(), measured))
 
 
 def test_one_effect_confirms_and_the_sentence_gives_the_numbers():
-    (outcome,) = judged(STRONG, {**STRONG, "cluster_id": "dog-0", "p_paste_fdr": 0.2})
+    (outcome,) = judged(STRONG, {**STRONG, "cue_id": "dog-0", "p_paste_fdr": 0.2})
     assert (outcome.status, outcome.level, outcome.subject) == ("found", "CONFIRMED", "wolf-1a2b3c")
     assert (outcome.measured, outcome.low, outcome.high, outcome.p_value, outcome.n) == (0.6, 0.4, 0.8, 0.001, 20)
     assert outcome.evidence["class_name"] == "wolf"
@@ -48,14 +48,14 @@ def test_one_effect_confirms_and_the_sentence_gives_the_numbers():
         ({}, "WATCH"),
         ({"background_gap_grown_holes": 0.3, "grown_holes_low": 0.1}, "CONFIRMED"),  # the gap stays
         ({"p_fdr": 0.3}, "CONFIRMED"),  # no gap that the masks could have made
-        ({"n_clusters_grown_holes": None}, "CONFIRMED"),  # an older run
+        ({"n_units_grown_holes": None}, "CONFIRMED"),  # an older run
     ],
 )
 def test_a_cue_that_may_be_what_the_masks_miss_confirms_nothing(row, level):
     """Planted shapes without the lowest 35 % of their masks: five confirmed cues of an honest model were shapes."""
     doubted = {
         "class_name": "wolf", "background_gap": 0.4, "p_fdr": 0.01, "background_gap_grown_holes": 0.0,
-        "grown_holes_low": -0.1, "n_grown_holes": 40, "n_clusters_grown_holes": 40,
+        "grown_holes_low": -0.1, "n_grown_holes": 40, "n_units_grown_holes": 40,
     }  # fmt: skip
     classes = tables.table("classes", [{**doubted, **row}, {"class_name": "dog"}])
     (outcome,) = judged(STRONG, classes=classes)
@@ -110,7 +110,7 @@ def test_a_cue_of_a_class_whose_own_gap_stays_is_confirmed_beside_gaps_of_a_mino
     ],
 )
 def test_what_is_missing_for_a_proof(change):
-    (outcome,) = judged({**STRONG, **change}, {**STRONG, "cluster_id": "x", "p_paste_fdr": 1.0})
+    (outcome,) = judged({**STRONG, **change}, {**STRONG, "cue_id": "x", "p_paste_fdr": 1.0})
     assert (outcome.status, outcome.scope) == ("passed", "dataset")
 
 
@@ -176,7 +176,7 @@ def test_nothing_looked_for_or_nothing_to_prove_is_no_pass():
 
 def test_a_negative_says_which_effect_it_leaves_open():
     weak = {**STRONG, "p_paste_fdr": 1.0, "paste_effect": 0.1, "paste_low": -0.1, "paste_high": 0.3}
-    on_object = {**STRONG, "cluster_id": "dog-0", "object_share": 0.9}  # what the class looks like
+    on_object = {**STRONG, "cue_id": "dog-0", "object_share": 0.9}  # what the class looks like
     (outcome,) = judged(weak, on_object)
     assert outcome.status == "passed"
     said = "With 20 photos an effect of a cue on the probability of up to 30 pp cannot be excluded (wolf)."

@@ -1,4 +1,4 @@
-"""Properties of the whole photo, exchanged: what each probe takes from the donor and what it leaves."""
+"""Properties of the whole photo, exchanged: what each exchange takes from the donor and what it leaves."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_colour_takes_tint_and_greyness_and_leaves_the_light(pixels: np.ndarray)
     tinted = pixels + np.array([20, 0, -20], np.float32)
     luma = np.array([0.299, 0.587, 0.114])
     changed = colour(pixels, tinted)
-    # The tint itself changes the light by 20 * (.299 - .114); the probe leaves it as it was.
+    # The tint itself changes the light by 20 * (.299 - .114); the exchange leaves it as it was.
     assert np.allclose(changed, tinted - 20 * (0.299 - 0.114), atol=0.5)
     assert np.allclose(changed @ luma, pixels @ luma, atol=0.5)
     grey = np.repeat((pixels @ luma)[..., None], 3, axis=2).astype(np.float32)

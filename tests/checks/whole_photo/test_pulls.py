@@ -1,4 +1,4 @@
-"""Exchanged properties -> pulls, by hand; who is the culprit (BA301); which photos are probed, and a resume."""
+"""Exchanged properties -> pulls, by hand; who is the culprit (BA301); which photos are chosen, and a resume."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from bias_audit.run.tables import table as make_table
 NAMES = ("a", "b", "c")
 
 
-def seen(called: dict[tuple[int, int], int], photos: int = 12, probes: int = 1) -> dict[str, np.ndarray]:
+def seen(called: dict[tuple[int, int], int], photos: int = 12, properties: int = 1) -> dict[str, np.ndarray]:
     """Every photo meets one donor of each class; (label, donor's label) -> prediction, else the label."""
     rows = [
         (number, label * photos + photo, label, donor, called.get((label, donor), label))
-        for number in range(probes)
+        for number in range(properties)
         for label in range(3)
         for photo in range(photos)
         for donor in range(3)
     ]
-    return dict(zip(("probe", "photo", "label", "donor_label", "predicted"), np.array(rows).T, strict=True))
+    return dict(zip(("property", "photo", "label", "donor_label", "predicted"), np.array(rows).T, strict=True))
 
 
 def rows(given: dict[str, np.ndarray], **more: object) -> dict[str, dict]:
@@ -44,7 +44,7 @@ def rows(given: dict[str, np.ndarray], **more: object) -> dict[str, dict]:
 
 
 def outcomes(given: dict[str, np.ndarray], **more: object) -> dict[str, tuple[str, str | None]]:
-    table = make_table("probes", property_rows(given, ("colour",), NAMES, min_photos=10, seed=0, **more))
+    table = make_table("whole_photo", property_rows(given, ("colour",), NAMES, min_photos=10, seed=0, **more))
     empty = pd.DataFrame()
     judged = global_cue(GLOBAL_CUE, Evidence(empty, pd.DataFrame(index=[]), Thresholds()), table)
     return {outcome.subject: (outcome.status, outcome.level) for outcome in judged}
@@ -70,7 +70,7 @@ def test_a_net_that_any_change_breaks_is_no_culprit() -> None:
 
 
 def judged(given: dict[str, np.ndarray]) -> dict[str, RuleOutcome]:
-    table = make_table("probes", property_rows(given, ("colour",), NAMES, min_photos=10, seed=0))
+    table = make_table("whole_photo", property_rows(given, ("colour",), NAMES, min_photos=10, seed=0))
     empty = pd.DataFrame()
     outcomes = global_cue(GLOBAL_CUE, Evidence(empty, pd.DataFrame(index=[]), Thresholds()), table)
     return {outcome.subject: outcome for outcome in outcomes}
@@ -118,7 +118,8 @@ def test_the_victim_of_another_class_is_not_accused() -> None:
     pairs = pd.DataFrame(
         {"object_class": ["a"], "background_class": ["c"], "n_groups": [20], "pull": [0.5], "p_pull": [0.001]}
     )
-    table = make_table("probes", property_rows(seen({(1, 0): 0, (2, 0): 0}), ("colour",), NAMES, min_photos=10, seed=0))
+    called = seen({(1, 0): 0, (2, 0): 0})
+    table = make_table("whole_photo", property_rows(called, ("colour",), NAMES, min_photos=10, seed=0))
     for tables, level in (({"gap_matrix": pairs}, "WATCH"), ({}, "SUSPICIOUS")):
         found = global_cue(GLOBAL_CUE, Evidence(pd.DataFrame(), classes, Thresholds(), tables=tables), table)[0]
         assert (found.subject, found.status, found.level) == ("a", "found", level)
@@ -184,7 +185,7 @@ def test_a_resumed_run_asks_the_model_nothing(tmp_path: Path, photo) -> None:
     first = exchange(dataset, range(6), predict, geometry, **options)
     assert sum(asked) == sum(counted) == len(first["photo"]) == count_exchanges(6, 3)
     assert max(asked) == 7
-    per_arm = pd.Series(first["label"] == first["donor_label"]).groupby([first["probe"], first["photo"]]).sum()
+    per_arm = pd.Series(first["label"] == first["donor_label"]).groupby([first["property"], first["photo"]]).sum()
     assert (per_arm == DONORS).all()
     asked.clear()
     again = exchange(dataset, range(6), predict, geometry, **options)
@@ -194,17 +195,17 @@ def test_a_resumed_run_asks_the_model_nothing(tmp_path: Path, photo) -> None:
 
 def test_a_photo_without_a_valid_prediction_is_left_out_of_both_arms_of_the_property() -> None:
     seen = {
-        "probe": np.array([0, 0, 0, 1, 1]),
+        "property": np.array([0, 0, 0, 1, 1]),
         "photo": np.array([7, 7, 8, 7, 8]),
         "predicted": np.array([1, NO_CLASS, 0, 1, 1]),
     }
     kept = _answered(seen)
-    assert (kept["probe"].tolist(), kept["photo"].tolist()) == ([0, 1, 1], [8, 7, 8])
+    assert (kept["property"].tolist(), kept["photo"].tolist()) == ([0, 1, 1], [8, 7, 8])
 
 
 def test_more_tests_have_more_random_signs(monkeypatch: pytest.MonkeyPatch) -> None:
     """The p-values of all properties and classes are corrected together, and are what the number of draws follows."""
     monkeypatch.setattr(stats, "draws_for", lambda tests: 1000 * tests)
-    given = seen({(1, 0): 0, (2, 0): 0}, photos=30, probes=2)
+    given = seen({(1, 0): 0, (2, 0): 0}, photos=30, properties=2)
     made = property_rows(given, ("colour", "blur"), NAMES, min_photos=10, seed=0)
     assert made[0]["p_pull"] == 1 / 6001

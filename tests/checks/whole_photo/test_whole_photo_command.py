@@ -61,14 +61,14 @@ def test_a_global_cue_is_hidden_and_heads_the_verdict(nights, command, tmp_path)
     assert (result.images["correct"]).all()
     for name, outcome in outcomes(result).items():
         assert (outcome.status, outcome.level) == ("found", "HIDDEN"), name
-        assert outcome.evidence["probe"] == "brightness"
+        assert outcome.evidence["property"] == "brightness"
         assert outcome.measured > 0.9
         assert "No heatmap can show this" in outcome.sentence
     assert result.level == "HIDDEN"
     assert "\n HIDDEN  " in out
     assert "BA301" in out
-    table = result.probes.set_index(["probe", "class_name"])
-    assert set(table.index.get_level_values("probe")) == {"colour", "brightness", "sharpness", "border"}
+    table = result.whole_photo.set_index(["property", "class_name"])
+    assert set(table.index.get_level_values("property")) == {"colour", "brightness", "sharpness", "border"}
     assert table.loc[("brightness", "a"), "other_accuracy"] < 0.1
     assert table.loc[("sharpness", "a"), "loss"] == 0
     page = (tmp_path / "run" / "report.html").read_text()
@@ -87,7 +87,7 @@ def test_switched_off_and_resumed(nights, tmp_path):
     images, dark, _ = nights
     result = bias_audit.audit(dark, images, masks="none", out=tmp_path / "off", discovery=0, probes=0)
     assert [outcome.status for outcome in outcomes(result).values()] == ["not applicable"]
-    assert result.probes.empty
+    assert result.whole_photo.empty
 
 
 @pytest.mark.heavy

@@ -11,7 +11,7 @@ import pytest
 from made_run import HUSKY, Parts, picture, put_table, table
 
 from bias_audit.checks.outcomes import RuleOutcome
-from bias_audit.checks.recurring_cues.section import CLUSTERS_SHARE, cues_section
+from bias_audit.checks.recurring_cues.section import CUES_SHARE, cues_section
 from bias_audit.report.page import write_report
 from bias_audit.run.result import AuditResult, load
 
@@ -43,24 +43,24 @@ def sheet() -> dict[str, Any]:
 
 @pytest.fixture
 def found(parts: Parts, write_run: Write) -> AuditResult:
-    """A cluster that nothing is known of and, after it in the table, a confirmed one with a hostile name."""
+    """A cue that nothing is known of and, after it in the table, a confirmed one with a hostile name."""
     proof = {
         "proof_status": "ok", "n_proof": 20, "erase_effect": 0.3, "erase_low": 0.2, "erase_high": 0.4,
         "paste_effect": 0.5, "paste_low": 0.4, "paste_high": 0.6, "turned": 0.55, "turned_control": 0.05,
     }  # fmt: skip
-    rows = [{"cluster_id": "quiet", **USUAL}, {"cluster_id": "loud", **USUAL, **proof, "name": HOSTILE}]
-    outcome = RuleOutcome("BA302", "cue", "cluster", "loud", "found", "It moves the prediction.", "CONFIRMED")
+    rows = [{"cue_id": "quiet", **USUAL}, {"cue_id": "loud", **USUAL, **proof, "name": HOSTILE}]
+    outcome = RuleOutcome("BA302", "cue", "cue", "loud", "found", "It moves the prediction.", "CONFIRMED")
     parts.outcomes = (*parts.outcomes, dataclasses.replace(outcome, evidence={"class_name": HUSKY}))
     assert parts.pictures is not None
-    parts.pictures["clusters"] = {"loud": sheet()}
+    parts.pictures["cues"] = {"loud": sheet()}
     folder = write_run(parts)
-    put_table(folder, "clusters", table("clusters", rows))
+    put_table(folder, "cues", table("cues", rows))
     return load(folder)
 
 
 def test_confirmed_ones_first_with_their_pictures_in_order(found: AuditResult) -> None:
-    section = cues_section(found, {"clusters": {"loud": sheet()}}, 1_000_000)
-    loud, quiet = section["clusters"]
+    section = cues_section(found, {"cues": {"loud": sheet()}}, 1_000_000)
+    loud, quiet = section["cues"]
     assert (loud["id"], loud["level"], quiet["level"], section["total"]) == ("loud", "CONFIRMED", None, 2)
     assert [shot["text"] for shot in loud["shots"]] == [
         "the photo",
@@ -70,8 +70,8 @@ def test_confirmed_ones_first_with_their_pictures_in_order(found: AuditResult) -
     assert loud["shots"][2]["host_id"] == "b.jpg"
     assert [crop["image_id"] for crop in loud["crops"]] == [f"{HOSTILE}{i}.jpg" for i in range(3)]
     assert quiet["effects"] == quiet["crops"] == []
-    assert 0 < section["bytes"] <= 1_000_000 * CLUSTERS_SHARE
-    assert cues_section(found, {"clusters": {"loud": sheet()}}, 0)["pictures"] == []
+    assert 0 < section["bytes"] <= 1_000_000 * CUES_SHARE
+    assert cues_section(found, {"cues": {"loud": sheet()}}, 0)["pictures"] == []
 
 
 def test_pictures_say_what_the_numbers_say(parts: Parts, write_run: Write) -> None:
@@ -81,26 +81,26 @@ def test_pictures_say_what_the_numbers_say(parts: Parts, write_run: Write) -> No
         "paste_effect": 0.3, "paste_low": 0.2, "paste_high": 0.4, "turned": 0.3, "turned_control": 0.0,
     }  # fmt: skip
     folder = write_run(parts)
-    put_table(folder, "clusters", table("clusters", [{"cluster_id": "loud", **USUAL, **proof}]))
+    put_table(folder, "cues", table("cues", [{"cue_id": "loud", **USUAL, **proof}]))
     pasted = [{**each, "turned": place == 0} for place, each in enumerate(sheet()["shots"])]
-    pictures = {"clusters": {"loud": {**sheet(), "shots": pasted, "hosts": 40}}}
-    (loud,) = cues_section(load(folder), pictures, 1_000_000)["clusters"]
+    pictures = {"cues": {"loud": {**sheet(), "shots": pasted, "hosts": 40}}}
+    (loud,) = cues_section(load(folder), pictures, 1_000_000)["cues"]
     assert [shot["text"] for shot in loud["shots"]] == ["the photo", "the spot pasted onto another image"]
     assert loud["counted"] == {"shown": 1, "of": 1, "turned": 12, "total": 40}
-    (old,) = cues_section(load(folder), {"clusters": {"loud": sheet()}}, 1_000_000)["clusters"]
+    (old,) = cues_section(load(folder), {"cues": {"loud": sheet()}}, 1_000_000)["cues"]
     assert old["counted"] is None
 
 
 def test_the_page_escapes_names_and_shows_effects(found: AuditResult) -> None:
     text = write_report(found).read_text(encoding="utf-8")
-    section = text[text.index('id="clusters"') : text.index('id="confusion"')]
+    section = text[text.index('id="cues"') : text.index('id="confusion"')]
     assert "<img" not in section
     assert "&lt;img src=x onerror=alert(7)&gt;" in section
     assert "Not erased and pasted: not tied to a class." in section
-    assert 'href="#clusters"' in text
+    assert 'href="#cues"' in text
     assert ".k0{" in text
 
 
-def test_a_run_without_clusters_says_nothing(parts: Parts, write_run: Write) -> None:
+def test_a_run_without_cues_says_nothing(parts: Parts, write_run: Write) -> None:
     text = write_report(write_run(parts)).read_text(encoding="utf-8")
-    assert 'id="clusters"' not in text
+    assert 'id="cues"' not in text

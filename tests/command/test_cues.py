@@ -66,29 +66,29 @@ def test_a_marker_is_found_tied_and_confirmed_without_masks(photos, tmp_path, co
     code, out, _ = command("audit", model, photos, "--masks", "none", "--out", tmp_path / "run")
     assert code == 0
     result = load(tmp_path / "run")
-    first = result.clusters.iloc[0]
+    first = result.cues.iloc[0]
     assert (first["class_name"], first["proof_status"]) == ("disc", "ok")
     assert first["paste_effect"] > 0.9
     assert first["object_share"] < 0.25
     assert first["object_estimated"] == 1
     (outcome,) = (each for each in result.outcomes if each.code == "BA302")
     assert (outcome.status, outcome.level, outcome.evidence["class_name"]) == ("found", "CONFIRMED", "disc")
-    assert outcome.subject == result.clusters.index[0]
+    assert outcome.subject == result.cues.index[0]
     assert "BA302" in out
 
-    spots = result.cluster_spots[result.cluster_spots["cluster_id"] == outcome.subject].head(20)
+    spots = result.cue_spots[result.cue_spots["cue_id"] == outcome.subject].head(20)
     tagged = {f"disc/{number:02d}.png" for number in range(PHOTOS) if number % 12 != 0}
     tagged |= {f"square/{number:02d}.png" for number in range(PHOTOS) if number % 12 == 0}
     assert set(spots["image_id"]) <= tagged
     assert (spots["y"] < 0.3).all()
 
-    kept = json.loads((tmp_path / "run" / "pictures.json").read_text())["clusters"][outcome.subject]
+    kept = json.loads((tmp_path / "run" / "pictures.json").read_text())["cues"][outcome.subject]
     assert len(kept["crops"]) == 12
     assert {shot["arm"] for shot in kept["shots"]} == {"original", "inpaint", "pasted"}
     page = (tmp_path / "run" / "report.html").read_text()
-    assert 'id="clusters"' in page
+    assert 'id="cues"' in page
     assert outcome.subject in page
-    assert pd.read_csv(tmp_path / "run" / "clusters.csv").shape[0] == len(result.clusters)
+    assert pd.read_csv(tmp_path / "run" / "cues.csv").shape[0] == len(result.cues)
 
 
 @pytest.mark.heavy
@@ -101,9 +101,9 @@ def test_a_marker_that_the_model_ignores_is_not_confirmed(photos, tmp_path, comm
     assert all(each.level != "CONFIRMED" for each in outcomes)
     assert command(*given, "--out", tmp_path / "off", "--discovery", "0")[0] == 0
     (outcome,) = (each for each in load(tmp_path / "off").outcomes if each.code == "BA302")
-    assert (outcome.status, len(load(tmp_path / "off").clusters)) == ("not applicable", 0)
+    assert (outcome.status, len(load(tmp_path / "off").cues)) == ("not applicable", 0)
     assert "switched off" in outcome.sentence
-    assert 'id="clusters"' not in (tmp_path / "off" / "report.html").read_text()
+    assert 'id="cues"' not in (tmp_path / "off" / "report.html").read_text()
 
 
 @pytest.mark.heavy
@@ -113,18 +113,18 @@ def test_a_name_lasts_and_a_legitimate_cue_is_no_accusation(photos, tmp_path, co
     options = ("--interventions", "0", "--probes", "0", "--leakage", "0")
     assert command("audit", model, photos, "--masks", "none", "--out", runs / "first", *options)[0] == 0
     first = load(runs / "first")
-    cluster = first.clusters.index[0]
+    cue = first.cues.index[0]
     assert first.level == "CONFIRMED"
     assert "follows a cue that recurs in the images: disc (BA302)" in first.verdict
     (found,) = (each for each in first.outcomes if each.code == "BA302")
     title = str(found.evidence["title"])
-    assert (found.subject, title.endswith(" of disc"), cluster in found.sentence) == (cluster, True, False)
+    assert (found.subject, title.endswith(" of disc"), cue in found.sentence) == (cue, True, False)
     code, out, err = command("name", runs / "first", title, "<b>tag</b>", "--legitimate", "--by", "Ada")
     assert code == 0, err
     assert "CONFIRMED" not in out
     again = load(runs / "first")
     (outcome,) = (each for each in again.outcomes if each.code == "BA302")
-    assert (outcome.level, again.clusters.loc[cluster, "name"]) == ("CONTEXT", "<b>tag</b>")
+    assert (outcome.level, again.cues.loc[cue, "name"]) == ("CONTEXT", "<b>tag</b>")
     page = (runs / "first" / "report.html").read_text()
     assert "&lt;b&gt;tag&lt;/b&gt;" in page
     assert "<b>tag</b>" not in page
@@ -132,7 +132,7 @@ def test_a_name_lasts_and_a_legitimate_cue_is_no_accusation(photos, tmp_path, co
     other = _model(tmp_path / "redder.keras", [[1, 0], [-0.6, 0], [-0.4, 0]], [0, 0.022], 500)
     assert command("audit", other, photos, "--masks", "none", "--out", runs / "second", *options)[0] == 0
     second = load(runs / "second")
-    assert second.clusters["name"].iloc[0] == "<b>tag</b>"
+    assert second.cues["name"].iloc[0] == "<b>tag</b>"
     assert [each.level for each in second.outcomes if each.code == "BA302"] == ["CONTEXT"]
 
     code, _, err = command("name", runs / "first", "no such", "x")
