@@ -38,7 +38,7 @@ def draw(images: Path, masks: Path, count: int, seed: int) -> None:
 
 def effect(run: AuditResult) -> float:
     """The largest rise of a class where a cue of it is pasted; 0 without cues."""
-    return max(run.clusters["paste_effect"].astype(float), default=0.0)
+    return max(run.cues["paste_effect"].astype(float), default=0.0)
 
 
 @pytest.mark.slow

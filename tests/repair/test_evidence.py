@@ -81,7 +81,7 @@ def test_properties_cues_and_regions_are_named(tmp_path: Path) -> None:
             outcome("BA301", HUSKY, evidence={"property": "colour", "properties": "colour, border"}),
             outcome("BA302", "wolf-1", scope="cue", evidence={"class_name": WOLF}),
             outcome("BA303", "region-1", scope="cue", evidence={"class_name": WOLF}),
-            clusters=[cue],
+            cues=[cue],
             hypotheses=[region],
         )
     )
