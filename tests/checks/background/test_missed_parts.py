@@ -19,7 +19,7 @@ from bias_audit.checks.background.columns import OF_IMAGES
 from bias_audit.checks.background.composites import predict_composites
 from bias_audit.checks.background.photo_effects import photo_effects
 from bias_audit.checks.background.screening import as_table
-from bias_audit.checks.outcomes import masks_in_doubt, relies
+from bias_audit.checks.outcomes import near_parts_in_doubt, relies
 from bias_audit.config import Thresholds
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset, Sample
@@ -96,7 +96,7 @@ def test_what_the_masks_miss_convicts_no_honest_model(tmp_path: Path):
     assert relies(row, Thresholds()), "without grown holes the class would be accused"
     assert row["background_gap"] > 0.9
     assert row["background_gap_grown_holes"] == 0
-    assert masks_in_doubt(row, Thresholds())
+    assert near_parts_in_doubt(row, Thresholds())
 
 
 @pytest.mark.parametrize("complete", [True, False])
@@ -104,7 +104,7 @@ def test_a_model_that_knows_backgrounds_stays_convicted(tmp_path: Path, complete
     row = of_red(tmp_path, reads_the_corner, complete=complete)
     assert relies(row, Thresholds())
     assert row["background_gap"] == row["background_gap_grown_holes"] == 1
-    assert not masks_in_doubt(row, Thresholds())
+    assert not near_parts_in_doubt(row, Thresholds())
 
 
 def test_complete_masks_make_no_gap(tmp_path: Path):
