@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from bias_audit.checks.outcomes import as_float, background_convicts, gap_proven, masks_in_doubt, pulls_all
+from bias_audit.checks.outcomes import as_float
+from bias_audit.checks.reliance import background_convicts, gap_proven, masks_in_doubt, pulls_all
 from bias_audit.config import Thresholds
 
 if TYPE_CHECKING:

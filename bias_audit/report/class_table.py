@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bias_audit.checks.levels import class_levels
-from bias_audit.checks.outcomes import RuleOutcome, screened
+from bias_audit.checks.outcomes import RuleOutcome
+from bias_audit.checks.reliance import screened
 from bias_audit.report.cells import axis, estimate
 from bias_audit.report.class_columns import ClassColumn, shown
 from bias_audit.run.result import AuditResult

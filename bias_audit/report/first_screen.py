@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bias_audit.checks.levels import fills_the_picture
-from bias_audit.checks.outcomes import LEVELS, NO_LEVELS, WATCH, RuleOutcome, as_float, class_of, number, screened
+from bias_audit.checks.outcomes import LEVELS, NO_LEVELS, WATCH, RuleOutcome, as_float, class_of, number
 from bias_audit.checks.reasons import FEW, FILLS_FRAME, MASKS_IN_DOUBT, NO_READABLE, SCREENED
 from bias_audit.checks.registry import with_role
+from bias_audit.checks.reliance import screened
 from bias_audit.report.cells import estimate
 from bias_audit.report.coverage import right
 from bias_audit.report.finding_words import measures

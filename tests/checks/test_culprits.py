@@ -9,7 +9,8 @@ import pytest
 
 from bias_audit.checks.background.contradictions import contradiction, unnamed_contradiction
 from bias_audit.checks.culprits import significant_pulls, standings
-from bias_audit.checks.outcomes import RuleOutcome, gap_proven
+from bias_audit.checks.outcomes import RuleOutcome
+from bias_audit.checks.reliance import gap_proven
 from bias_audit.config import Thresholds
 
 BOUNDS = Thresholds()

@@ -12,7 +12,7 @@ from bias_audit import stats
 from bias_audit.checks.background import composites as arms
 from bias_audit.checks.background.crossed import crossed_gap_p
 from bias_audit.checks.background.findable import findable
-from bias_audit.checks.outcomes import relies
+from bias_audit.checks.reliance import relies
 from bias_audit.config import FIRST_FILL, Thresholds
 
 from .composites import design

@@ -10,16 +10,9 @@ import math
 from typing import TYPE_CHECKING
 
 from bias_audit.checks.base import Judge, Rule
-from bias_audit.checks.outcomes import (
-    RuleOutcome,
-    answered,
-    as_float,
-    not_applicable,
-    not_excluded,
-    number,
-    relies,
-)
+from bias_audit.checks.outcomes import RuleOutcome, answered, as_float, not_applicable, not_excluded, number
 from bias_audit.checks.reasons import MAPS_FAILED, NO_COMPARISON, OK, TOO_FEW, TOO_FEW_GROUPS
+from bias_audit.checks.reliance import relies
 from bias_audit.config import Thresholds
 from bias_audit.run.quantities import quantity
 

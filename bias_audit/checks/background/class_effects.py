@@ -55,7 +55,7 @@ def class_effects(
         seed: seed of bootstrap and permutations.
         groups: group code per image, index as `read` or larger; None = every photo is a group of its own.
         draws: most random sign patterns of a test, see `stats.draws_for`.
-        short: whether the class did not get all composites (`outcomes.screened`).
+        short: whether the class did not get all composites (`reliance.screened`).
 
     Returns:
         column name -> value, names as in `columns.OF_CLASSES`; columns without a value are left out. Those that need

@@ -15,17 +15,9 @@ from bias_audit.checks.culprits import (
     needs_its_own,
     to_blame,
 )
-from bias_audit.checks.outcomes import (
-    COLLATERAL,
-    WATCH,
-    RuleOutcome,
-    as_float,
-    fills_disagree,
-    gap_proven,
-    masks_in_doubt,
-    relies,
-)
+from bias_audit.checks.outcomes import COLLATERAL, WATCH, RuleOutcome, as_float
 from bias_audit.checks.reasons import MASKS_IN_DOUBT
+from bias_audit.checks.reliance import fills_disagree, gap_proven, masks_in_doubt, relies
 from bias_audit.checks.thresholds import Thresholds
 
 CLOSE = 1e-9

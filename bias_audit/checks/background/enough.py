@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from bias_audit import stats
-from bias_audit.checks.outcomes import as_float, relies
+from bias_audit.checks.outcomes import as_float
 from bias_audit.checks.reasons import FEW, FILLS_FRAME, NOT_TESTED, OK, TOO_FEW, TOO_FEW_GROUPS
+from bias_audit.checks.reliance import relies
 from bias_audit.config import Thresholds
 
 

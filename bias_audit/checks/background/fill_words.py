@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from bias_audit.checks.outcomes import FILL_P, FILL_SHARE, as_float, second_fill_shows
+from bias_audit.checks.outcomes import as_float
+from bias_audit.checks.reliance import FILL_P, FILL_SHARE, second_fill_shows
 from bias_audit.run.quantities import beside_bound, bound, p_value, quantity
 
 if TYPE_CHECKING:

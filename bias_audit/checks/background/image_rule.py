@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bias_audit.checks.base import Rule
-from bias_audit.checks.outcomes import RuleOutcome, as_float, not_applicable, not_excluded, screened
+from bias_audit.checks.outcomes import RuleOutcome, as_float, not_applicable, not_excluded
 from bias_audit.checks.reasons import OK, SCREENED, TOO_FEW
+from bias_audit.checks.reliance import screened
 from bias_audit.run.quantities import quantity
 
 if TYPE_CHECKING:

@@ -5,14 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from bias_audit.checks.outcomes import (
-    GROWN_SHARE,
-    as_float,
-    gap_of_minority,
-    near_parts_in_doubt,
-    number,
-    pull_in_doubt,
-)
+from bias_audit.checks.outcomes import as_float, number
+from bias_audit.checks.reliance import GROWN_SHARE, gap_of_minority, near_parts_in_doubt, pull_in_doubt
 from bias_audit.run.quantities import beside_bound, interval, quantity
 
 if TYPE_CHECKING:
@@ -24,7 +18,7 @@ def missed(row: ClassRow, bounds: Thresholds) -> str:
     """Sentence on why a class whose masks are in doubt is not accused.
 
     Args:
-        row: the class's row of the class table; it holds by `outcomes.masks_in_doubt`.
+        row: the class's row of the class table; it holds by `reliance.masks_in_doubt`.
         bounds: thresholds of the rules.
     """
     if not near_parts_in_doubt(row, bounds):
@@ -53,7 +47,7 @@ def missed(row: ClassRow, bounds: Thresholds) -> str:
 
 
 def _of_a_minority(row: ClassRow, bounds: Thresholds) -> str:
-    """Sentences on a gap, or a pull, that a minority of the backgrounds makes (`outcomes.minority_in_doubt`)."""
+    """Sentences on a gap, or a pull, that a minority of the backgrounds makes (`reliance.minority_in_doubt`)."""
     gap, rest = as_float(row["background_gap"]), as_float(row["background_gap_without_strongest"])
     without = "without the third of the backgrounds that look most like their class once the object is removed"
     look = "look at the emptied photos: an object that no mask covers, a second one for instance, could make it."

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bias_audit.checks.outcomes import as_float, number, unfilled
+from bias_audit.checks.outcomes import as_float, number
 from bias_audit.checks.reasons import FEW
+from bias_audit.checks.reliance import unfilled
 from bias_audit.run.quantities import interval, quantity
 
 if TYPE_CHECKING:

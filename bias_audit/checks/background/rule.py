@@ -24,15 +24,9 @@ from bias_audit.checks.outcomes import (
     RuleOutcome,
     answered,
     as_float,
-    fills_disagree,
-    gap_counts,
-    masks_in_doubt,
     not_applicable,
     not_excluded,
     number,
-    relies,
-    screened,
-    second_fill_shows,
     visible,
 )
 from bias_audit.checks.reasons import (
@@ -46,6 +40,7 @@ from bias_audit.checks.reasons import (
     SCREENED,
     STOPPED,
 )
+from bias_audit.checks.reliance import fills_disagree, gap_counts, masks_in_doubt, relies, screened, second_fill_shows
 from bias_audit.config import Thresholds
 from bias_audit.run.quantities import beside_bound, bound, p_value, quantity
 

@@ -9,8 +9,9 @@ from bias_audit.checks.background import mask_words
 from bias_audit.checks.background.rule import told_pulls, why_no_reliance
 from bias_audit.checks.base import Rule
 from bias_audit.checks.culprits import UNKNOWN, standings
-from bias_audit.checks.outcomes import WATCH, RuleOutcome, answered, as_float, masks_in_doubt, not_applicable
+from bias_audit.checks.outcomes import WATCH, RuleOutcome, answered, as_float, not_applicable
 from bias_audit.checks.reasons import MASKS_IN_DOUBT, NOT_MEASURED
+from bias_audit.checks.reliance import masks_in_doubt
 from bias_audit.run.quantities import quantity
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bias_audit.checks.base import Judge, Rule
-from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, answered, as_float, not_applicable, number, relies
+from bias_audit.checks.outcomes import MOST_IDS, RuleOutcome, answered, as_float, not_applicable, number
 from bias_audit.checks.reasons import EXPLAINED, FEW, NO_READABLE, OK, TOO_FEW, TOO_FEW_GROUPS
+from bias_audit.checks.reliance import relies
 from bias_audit.run.quantities import beside_bound, quantity
 from bias_audit.run.statuses import INVALID_PREDICTION
 

@@ -13,13 +13,9 @@ from bias_audit.checks.outcomes import (
     answered,
     as_float,
     cue_proven,
-    gap_of_minority,
-    masks_in_doubt,
-    near_parts_in_doubt,
     not_applicable,
     not_excluded,
     number,
-    relies,
     small_effect,
     visible,
 )
@@ -31,6 +27,7 @@ from bias_audit.checks.reasons import (
     NOTHING_RECURS,
     TOO_FEW_GROUPS,
 )
+from bias_audit.checks.reliance import gap_of_minority, masks_in_doubt, near_parts_in_doubt, relies
 from bias_audit.config import Thresholds
 from bias_audit.run.cue_titles import cue_titles
 from bias_audit.run.quantities import interval, quantity

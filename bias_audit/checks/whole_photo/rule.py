@@ -9,19 +9,9 @@ from typing import TYPE_CHECKING
 
 from bias_audit.checks.base import Rule
 from bias_audit.checks.culprits import standings
-from bias_audit.checks.outcomes import (
-    WATCH,
-    RuleOutcome,
-    answered,
-    as_float,
-    background_convicts,
-    gap_proven,
-    masks_in_doubt,
-    not_applicable,
-    not_excluded,
-    number,
-)
+from bias_audit.checks.outcomes import WATCH, RuleOutcome, answered, as_float, not_applicable, not_excluded, number
 from bias_audit.checks.reasons import FEW, NOT_MEASURED, OK, STOPPED, TOO_FEW
+from bias_audit.checks.reliance import background_convicts, gap_proven, masks_in_doubt
 from bias_audit.run.quantities import interval, quantity
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 
 from bias_audit import stats
 from bias_audit.checks.background.fills import compared_fills
-from bias_audit.checks.outcomes import fills_disagree, second_fill_shows
+from bias_audit.checks.reliance import fills_disagree, second_fill_shows
 
 
 def photos(first: list[float], second: list[float]) -> pd.DataFrame:

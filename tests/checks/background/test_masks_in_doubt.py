@@ -17,7 +17,8 @@ from bias_audit.checks.background.photo_effects import photo_effects
 from bias_audit.checks.culprits import blamed_themselves, to_blame
 from bias_audit.checks.evidence import Evidence
 from bias_audit.checks.levels import fails_by_default, overall_level
-from bias_audit.checks.outcomes import RuleOutcome, masks_in_doubt
+from bias_audit.checks.outcomes import RuleOutcome
+from bias_audit.checks.reliance import masks_in_doubt
 from bias_audit.checks.whole_photo.rule import _background_convicted
 from bias_audit.config import Thresholds
 from bias_audit.pipeline.judge import judge_rule

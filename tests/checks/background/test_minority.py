@@ -13,7 +13,7 @@ from bias_audit.checks.background import composites as arms
 from bias_audit.checks.background.strongest import gap_without_strongest, weaker_donors, without_strongest
 from bias_audit.checks.base import Photos
 from bias_audit.checks.levels import fails_by_default
-from bias_audit.checks.outcomes import masks_in_doubt, pull_of_minority
+from bias_audit.checks.reliance import masks_in_doubt, pull_of_minority
 from bias_audit.pipeline.judge import judge_rule
 
 PER_CLASS = 10

@@ -19,7 +19,7 @@ from bias_audit.checks.background.columns import OF_IMAGES
 from bias_audit.checks.background.composites import predict_composites
 from bias_audit.checks.background.photo_effects import photo_effects
 from bias_audit.checks.background.screening import as_table
-from bias_audit.checks.outcomes import near_parts_in_doubt, relies
+from bias_audit.checks.reliance import near_parts_in_doubt, relies
 from bias_audit.config import Thresholds
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset, Sample

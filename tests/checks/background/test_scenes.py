@@ -12,7 +12,7 @@ import pytest
 from bias_audit.checks.background.class_effects import class_effects
 from bias_audit.checks.background.real_loss import on_scenes
 from bias_audit.checks.background.scenes import counts, notes, open_scenes, read_scenes
-from bias_audit.checks.outcomes import fills_disagree, second_fill_shows, unfilled
+from bias_audit.checks.reliance import fills_disagree, second_fill_shows, unfilled
 from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.data.masks import MaskReading
