@@ -26,6 +26,7 @@ MOVED = {
     "reports/compatibility-onnx.md": "reports/compatibility-onnx.md",
     "reports/compatibility-pytorch.md": "reports/compatibility-pytorch.md",
     "reports/benchmark/benchmark.md": "reports/benchmark/benchmark.md",
+    "reports/benchmark/benchmark.judged-again.md": "reports/benchmark/benchmark.judged-again.md",
 }
 """Texts from outside of `docs/` that are pages of the site: path in the repository -> path on the site."""
 
