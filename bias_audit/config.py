@@ -237,7 +237,8 @@ class AuditConfig:
     def digest(self) -> str:
         """SHA-256 over all that changes numbers: two runs with the same digest on the same files give the same ones."""
         counted = dataclasses.replace(self, limits=Limits(pixels=self.limits.pixels)).as_dict()
-        return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()
+        before = renamed(counted, {new: old for old, new in SETTINGS.items()})  # so that older hashes stay valid
+        return hashlib.sha256(json.dumps(before, sort_keys=True).encode()).hexdigest()
 
 
 def read_config(path: Path | None, extra: Collection[str] = (), **flags: Any) -> tuple[AuditConfig, Thresholds]:

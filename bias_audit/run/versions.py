@@ -121,7 +121,7 @@ def _changed(content: Mapping[str, Any], way: Callable[[Mapping[str, str]], dict
     The names of files in `tables` and `shards` stay: they are those of the files.
     """
     info, scopes = dict(content["info"]), way(SCOPES)
-    info |= {"config": renamed(info["config"], way(SETTINGS)), "counts": renamed(info["counts"], way(COUNTS))}
+    info |= {"config": _moved(info["config"], way(SETTINGS)), "counts": _moved(info["counts"], way(COUNTS))}
     return {
         **content,
         "info": info,
@@ -130,9 +130,14 @@ def _changed(content: Mapping[str, Any], way: Callable[[Mapping[str, str]], dict
             {
                 **row,
                 "scope": scopes.get(row["scope"], row["scope"]),
-                "evidence": renamed(row["evidence"], way(EVIDENCE.get(row["code"], {}))),
+                "evidence": _moved(row["evidence"], way(EVIDENCE.get(row["code"], {}))),
             }
             for row in content["outcomes"]
         ],
-        "classes": [renamed(row, way(COLUMNS["classes"])) for row in content["classes"]],
+        "classes": [_moved(row, way(COLUMNS["classes"])) for row in content["classes"]],
     }
+
+
+def _moved(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """As `renamed`; what stands under one of the other names already is no value of that version and left out."""
+    return renamed({name: value for name, value in values.items() if name not in names.values()}, names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
@@ -183,11 +184,32 @@ def commands_on_damaged_runs(attempt: Attempt) -> str:
     """Every command that reads a finished run, on one with a damaged file: a sentence, or an answer."""
     rng = attempt.rng
     run = copy_of(attempt.world / rng.choice(("finding", "green")))
-    other = attempt.world / "green"
     name = rng.choice(("audit.json",) * 3 + ("images.parquet", "classes.parquet", "confusion.parquet", "pictures.json",
                        "slices.parquet", "cues.parquet", "hypotheses.parquet"))  # fmt: skip
-    data = (run / name).read_bytes()
-    if name.endswith(".json") and rng.random() < 0.05:
+    return _command_on(run, name, attempt)
+
+
+def commands_on_damaged_older_runs(attempt: Attempt) -> str:
+    """The same on a run of format version 1 or 2, whose names are translated; half of the changes are of a name."""
+    rng = attempt.rng
+    run = copy_of(attempt.world / f"version {rng.choice((1, 2))}")
+    if rng.random() < 0.5:
+        names = ("clusters.parquet", "clusters.csv", "cluster_spots.parquet", "probes.parquet", "classes.csv")
+        return _command_on(run, rng.choice(("audit.json", *names)), attempt)
+    text = (run / "audit.json").read_text(encoding="utf-8")
+    old, new = rng.sample(("cluster", "cue", "probe", "probes", "property", "properties", "n_clusters", "n_units",
+                           "group_by", "scope", "config", "counts", "evidence", "code", "class"), 2)  # fmt: skip
+    with changed_file(run / "audit.json", text.replace(f'"{old}"', f'"{new}"').encode()):
+        return _command_on(run, "audit.json", attempt, done=f"every {old!r} made {new!r}")
+
+
+def _command_on(run: Path, name: str, attempt: Attempt, done: str = "") -> str:
+    """One command on a run whose file of this name is damaged; `done` tells how, where it was done already."""
+    rng, other = attempt.rng, attempt.world / "green"
+    changed = data = (run / name).read_bytes()
+    if done:
+        pass
+    elif name.endswith(".json") and rng.random() < 0.05:
         text, done = deep(rng)
         changed = text.encode()
     elif name == "audit.json" or (name.endswith(".json") and rng.random() < 0.5):
@@ -220,6 +242,19 @@ def prepare(folder: Path) -> None:
     write_runs(folder)
 
 
+def prepare_older(folder: Path) -> None:
+    """Write the run that is kept of format version 2, and what version 1 would have written: no digests."""
+    write_runs(folder)
+    for version in (1, 2):
+        run = folder / f"version {version}"
+        with zipfile.ZipFile(Path(__file__).parents[1] / "run" / "version_2.zip") as kept:
+            kept.extractall(run)
+    file = folder / "version 1" / "audit.json"
+    content = json.loads(file.read_bytes())
+    content = {name: value for name, value in content.items() if name not in ("tables", "shards", "digest")}
+    file.write_bytes(as_json({**content, "format_version": 1}))
+
+
 KINDS = {
     "audit.json: characters": Kind(characters_of_audit_json, prepare, 160, 60),
     "audit.json: values": Kind(values_of_audit_json, prepare, 120, 60),
@@ -228,4 +263,5 @@ KINDS = {
     "tables that the gate reads": Kind(tables_of_the_gate, prepare, 60, 60),
     "files of a run missing or swapped": Kind(missing_files, prepare, 20, 25),
     "commands on damaged runs": Kind(commands_on_damaged_runs, prepare, 15, 12),
+    "commands on damaged older runs": Kind(commands_on_damaged_older_runs, prepare_older, 10, 10),
 }

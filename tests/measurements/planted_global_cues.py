@@ -29,6 +29,7 @@ from bias_audit.models.tensorflow.training import save_model, train_on_arrays
 from bias_audit.planted.benchmark import grid
 from bias_audit.planted.benchmark.unit import MODEL, unit_folder
 from bias_audit.planted.shapes import SIDE, ShapesPlan, draw_split
+from bias_audit.run.tables import table
 
 OFTEN = 0.97
 
@@ -101,9 +102,9 @@ def accused(model: Any, photos: np.ndarray, labels: np.ndarray, classes: tuple[s
     chosen = np.concatenate([np.flatnonzero(labels == k)[: AuditConfig().probes] for k in range(len(classes))])
     photos, labels = photos[chosen], labels[chosen].astype(np.intp)
     changes = list(exchanged(photos, labels, 0))
-    table = np.array([(probe, i, labels[i], labels[donor]) for probe, i, donor, _ in changes]).T
+    columns = np.array([(number, i, labels[i], labels[donor]) for number, i, donor, _ in changes]).T
     predicted = called(model, np.stack([changed for *_, changed in changes]))
-    seen = dict(zip(FIELDS, (*table, predicted), strict=True))
+    seen = dict(zip(FIELDS, (*columns, predicted), strict=True))
     rows = property_rows(seen, tuple(PROPERTIES), classes, min_photos=Thresholds().min_photos, seed=0)
     frame = table("whole_photo", rows)
     empty = frame.iloc[:0]

@@ -19,6 +19,7 @@ from older_run import OTHER, PROVED, TODAY, write
 from bias_audit.checks.recurring_cues.measure import why_not
 from bias_audit.checks.registry import not_installed
 from bias_audit.compare.compared import compare
+from bias_audit.config import AuditConfig
 from bias_audit.data.manifest import differences
 from bias_audit.errors import ResultError
 from bias_audit.gate.running import gate_run
@@ -242,3 +243,33 @@ def test_a_column_under_both_names_is_read_as_its_version_says(old: Path, twin: 
     pd.read_parquet(file).assign(cue_id="x").to_parquet(file, index=False)
     forge(old, lambda content: content["tables"].update({file.name: [digest_of(file.read_bytes())]}))
     assert load(old).cues.index.tolist() == twin.cues.index.tolist()
+
+
+def test_a_value_under_a_name_of_today_is_none_of_its_version(old: Path) -> None:
+    before = load(old)
+
+    def both(content: dict[str, Any]) -> None:
+        content["info"]["config"]["group_by"] = ["x"]
+        content["classes"][0]["n_units"] = "many"
+        for row in content["outcomes"]:
+            row["evidence"]["properties" if row["code"] == "BA301" else "probe"] = 1
+
+    forge(old, both)
+    now = load(old)
+    assert (now.info, now.class_rows) == (before.info, before.class_rows)
+    for row, kept in zip(now.outcomes, before.outcomes, strict=True):
+        others = {} if row.code == "BA301" else {"probe": 1}  # a word of that rule's own
+        assert row.evidence == {**kept.evidence, **others}
+
+
+def test_a_finding_without_its_evidence_has_a_page(old: Path) -> None:
+    forge(old, lambda content: [row.update(evidence={}) for row in content["outcomes"]])
+    assert write_report(load(old)).is_file()
+
+
+def test_settings_have_the_hash_that_they_had() -> None:
+    """An unfinished audit and the records of the benchmark go on: hashes by the code of commit 96a9046."""
+    then = "42c120d6641bd94c4331ee177436cdc378e8104640dd1496a3c63dcea85b4a76"
+    assert AuditConfig().digest() == then
+    then = "93b6db55f6127fce3582b05130bccfc4047df5c77b47972a8b0df44aedfdab6a"
+    assert AuditConfig(group_by="patient", probes=5).digest() == then

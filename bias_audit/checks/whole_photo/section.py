@@ -42,7 +42,7 @@ def section(properties: pd.DataFrame, page: Page) -> dict[str, Any] | None:
     rows = []
     for row in records(properties):
         item = found.get(str(row["class_name"]))
-        here = item is not None and row["property"] in str(item.evidence["properties"]).split(", ")
+        here = item is not None and row["property"] in str(item.evidence.get("properties") or "").split(", ")
         rows.append(
             {
                 "property": row["property"],

@@ -16,6 +16,7 @@ from bias_audit.gate.formats.place import Place
 from bias_audit.gate.formats.told import check_text, checks_of, cut, is_rule, one_line, subject_of
 from bias_audit.gate.values import FAILED, WARNED, GateResult, GateRow
 from bias_audit.run.printable import printable
+from bias_audit.run.versions import scope
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -129,10 +130,10 @@ def _message(text: str) -> str:
 
 
 def _identity(row: GateRow) -> str:
-    """The finding's id, or for a number a hash of check, scope and subject."""
+    """The finding's id, or for a number a hash of check, first word for its scope, and subject."""
     if row.finding_id:
         return row.finding_id
-    parts = "\0".join((row.check, row.scope, row.subject))
+    parts = "\0".join((row.check, scope(row.scope, 1), row.subject))
     return hashlib.sha256(parts.encode("utf-8", "backslashreplace")).hexdigest()[:16]
 
 
