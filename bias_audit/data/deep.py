@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from bias_audit.data.opening import open_picture
 from bias_audit.input_texts import FULL, OF_FILE, PixelRange
+from bias_audit.limits.bounds import Limits
 
 Values = NDArray[np.float32]
 """(H, W, channels) float32 in [0, 255]."""
@@ -126,8 +128,10 @@ def _unsigned(data: bytes) -> NDArray[np.uint32] | None:
     Pillow takes the highest bit for a sign.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=("TIFF",)) as image:  # its header was held to the limits before
-            if image.mode != "I" or getattr(image, "tag_v2", {}).get(_SAMPLE_FORMAT, (1,))[0] != 1:
+        # Its header was held to the limit before, which Pillow's own may not lie below.
+        with open_picture(io.BytesIO(data), max(Limits.pixels, Image.MAX_IMAGE_PIXELS or 0)) as image:
+            kind = getattr(image, "tag_v2", {}).get(_SAMPLE_FORMAT, (1,))
+            if (image.format, image.mode, *kind[:1]) != ("TIFF", "I", 1):
                 return None
             return np.asarray(image).astype(np.int32).view(np.uint32)
     except (OSError, ValueError, SyntaxError):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bias_audit.checks.outcomes import LEVELS, RuleOutcome, class_of
 from bias_audit.checks.reasons import OK
 from bias_audit.checks.registry import find_rule
+from bias_audit.errors import ResultError
+from bias_audit.files.text import parse_json
 from bias_audit.review import targets
 from bias_audit.review.decisions import LEGITIMATE, read_decisions
 from bias_audit.run.result import AuditResult
@@ -142,6 +143,9 @@ def _regions(result: AuditResult, found: Sequence[RuleOutcome]) -> tuple[Region,
         if each.subject not in table.index or str(table["reason"].get(each.subject, OK)) != OK:
             continue
         row = table.loc[each.subject]
-        corners = tuple((float(x), float(y)) for x, y in json.loads(str(row["region"])))
+        corners = tuple(
+            (float(x), float(y))
+            for x, y in parse_json(str(row["region"]), ResultError, f"the region of {each.subject!r} is")
+        )
         made.append(Region(str(row["class_name"]), corners))
     return tuple(made)

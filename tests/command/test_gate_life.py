@@ -171,7 +171,7 @@ def test_every_bound_says_where_it_comes_from(command, tmp_path, monkeypatch):
         "[metric.classes.wolf]\nmax = 0.9\n"
     )
     _code, out, _ = command("gate", run, "--gate", file, "--baseline", old, "--today", "2026-11-25")
-    assert " ".join(out.split()).startswith(f"Thresholds: {file} ")
+    assert "".join(out.split()).startswith(f"Thresholds:{file}")  # a path is folded where the line ends
     found = rows(run)
     origins = {key: row["origin"] for key, row in found.items()}
     assert origins["min_accuracy", "wolf"] == "strict.toml:2"

@@ -137,7 +137,12 @@ def test_threads_decode_within_their_room(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_fewer_groups_are_decoded_ahead_where_they_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(batches, "load", lambda sample, geometry: asked.append(1))
+
+    def refused(*_given: object) -> batches.Loaded:
+        asked.append(1)
+        return batches.Loaded("unreadable")
+
+    monkeypatch.setattr(batches, "load", refused)
     samples = [Sample(f"{i}", Path("x"), 0) for i in range(20)]
     each = batches.input_bytes(SMALL)
     for groups, expected in ((4, 6), (3, 4), (1, 2)):
