@@ -297,6 +297,18 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_trusted(parser: argparse.ArgumentParser) -> Group:
+    """Add the group of options on what a run folder cannot allow by itself, with --config."""
+    trusted = parser.add_argument_group(
+        "what a run folder cannot allow by itself",
+        "A run may come from somebody else. Code that it was made with runs only if it is named here.",
+    )
+    trusted.add_argument(
+        "--config", metavar="FILE", type=Path, help="TOML whose [audit] names the modules, as the audit was given it"
+    )
+    return trusted
+
+
 def add_allow_outside(group: argparse.ArgumentParser | Group) -> None:
     """Add the option --allow-outside, which lets a table name files outside its folder."""
     group.add_argument("--allow-outside", action="store_true", help="let a table name files outside its folder")

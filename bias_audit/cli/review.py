@@ -57,13 +57,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("--undecided", action="store_true", help="with --next: flagged classes nobody decided on, too")
     cli_options.add_verbosity(parser)
-    trusted = parser.add_argument_group(
-        "what a run folder cannot allow by itself",
-        "A run may come from somebody else. Code that it was made with runs only if it is named here.",
-    )
-    trusted.add_argument(
-        "--config", metavar="FILE", type=Path, help="TOML whose [audit] names the modules, as the audit was given it"
-    )
+    trusted = cli_options.add_trusted(parser)
     trusted.add_argument("--custom-objects", metavar="MODULE", help="with --model: the model's own classes; it is run")
     trusted.add_argument(
         "--preprocess", metavar="module:function", type=_named, help="with --model: the run's own preprocessing"

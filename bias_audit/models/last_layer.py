@@ -6,13 +6,14 @@ it is the last one: what it gets, times its weights, are the logits of the model
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.errors import ModelError
-from bias_audit.models.base import LastLayer, Predictions
+from bias_audit.models.base import Array, LastLayer, Predictions
 from bias_audit.models.batched import predictions_of
 from bias_audit.models.head import Arrays, Head, probes
 
@@ -45,6 +46,22 @@ def last_layer(model: Any) -> LastLayer:
             HINT,
         )
     return found
+
+
+def in_batches(of_batch: Callable[[Array], Array], images: Array, size: int, width: int) -> Array:
+    """(n, width) features of images, batch by batch.
+
+    Args:
+        of_batch: at most `size` images -> their features, with rows for what fills up the batch behind them.
+        images: (n, H, W, C), any n.
+        size: images of a batch.
+        width: features of an image.
+    """
+    parts = [np.zeros((0, width), np.float32)]
+    for start in range(0, len(images), size):
+        part = images[start : start + size]
+        parts.append(of_batch(part)[: len(part)])
+    return np.concatenate(parts)
 
 
 def no_layer(what: str) -> ModelError:

@@ -188,11 +188,6 @@ def left_out(work: Work, label: int, made: OfClass) -> tuple[int, ...]:
     return positions[next(end for end in block_ends(len(positions)) if end >= seen) :]
 
 
-def _not_pasted(work: Work, label: int, first: Shard) -> tuple[int, ...]:
-    """Positions of the photos of a class that its first shard left out, since the class was given up before."""
-    return left_out(work, label, shards.joined(first, None))
-
-
 def _screened(
     work: Work,
     ready: Ready,
@@ -242,7 +237,7 @@ def _second_stage(
     choices = {label: all_else if label in suspected else borrowed for label in seen}
     photos = {label: tuple(dict.fromkeys(row["photo"] for row in shard["composites"])) for label, shard in seen.items()}
     # Backgrounds that suspected classes got are compared by what the model sees in them (`strongest`).
-    lent = {label: _not_pasted(work, label, shard) for label, shard in seen.items()}
+    lent = {label: left_out(work, label, shards.joined(shard, None)) for label, shard in seen.items()}
     there = {label: shards.read_second(run, label) for label in seen}
     if None in there.values():
         _prepare(work, ready, all_else)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.models.base import Array, Linear
-from bias_audit.models.last_layer import no_layer
+from bias_audit.models.last_layer import in_batches, no_layer
 from bias_audit.models.onnx.ending import linear_ending
 from bias_audit.models.onnx.proto import with_outputs
 from bias_audit.models.onnx.session import Session
@@ -58,14 +58,11 @@ class OnnxLastLayer:
 
     def features(self, images: Array) -> Array:
         """(n, D) what the layer gets for images (n, H, W, C), in full batches."""
-        size, count = self._model.batch_size, len(self.linear.weights)
-        parts = [np.zeros((0, count), np.float32)]
-        for start in range(0, len(images), size):
-            part = images[start : start + size]
-            given = {self._model._image: self._model._given(part)}
-            made = self._session.run([self._found.given], given)[0]
-            parts.append(np.asarray(made, np.float32).reshape(size, -1)[: len(part)])
-        return np.concatenate(parts)
+        return in_batches(self._of_batch, images, self._model.batch_size, len(self.linear.weights))
+
+    def _of_batch(self, part: Array) -> Array:
+        made = self._session.run([self._found.given], {self._model._image: self._model._given(part)})[0]
+        return np.asarray(made, np.float32).reshape(self._model.batch_size, -1)
 
     def write(self, linear: Linear, file: Path) -> None:
         """Write the file with other weights in this layer; see `LastLayer`."""

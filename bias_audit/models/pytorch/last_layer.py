@@ -12,7 +12,7 @@ from torch import nn
 
 from bias_audit.models.addresses import SAFETENSORS
 from bias_audit.models.base import Array, Linear
-from bias_audit.models.last_layer import no_layer
+from bias_audit.models.last_layer import in_batches, no_layer
 
 if TYPE_CHECKING:
     from bias_audit.models.pytorch.model import TorchModel
@@ -40,22 +40,21 @@ class TorchLastLayer:
 
     def features(self, images: Array) -> Array:
         """(n, D) what the layer gets for images (n, H, W, C), in full batches."""
-        parts = [np.zeros((0, len(self.linear.weights)), np.float32)]
-        for start in range(0, len(images), self._model.batch_size):
-            part = images[start : start + self._model.batch_size]
-            seen: list[torch.Tensor] = []
+        return in_batches(self._of_batch, images, self._model.batch_size, len(self.linear.weights))
 
-            def note(_: nn.Module, given: Any, seen: list[torch.Tensor] = seen) -> None:
-                seen.append(given[0])
+    def _of_batch(self, part: Array) -> Array:
+        seen: list[torch.Tensor] = []
 
-            handle = self._layer.register_forward_pre_hook(note)
-            try:
-                with self._model._called(f"the features of {len(part)} images"), torch.no_grad():
-                    self._model._forward(self._model._padded(part))
-            finally:
-                handle.remove()
-            parts.append(seen[-1].detach().float().cpu().numpy()[: len(part)])
-        return np.concatenate(parts)
+        def note(_: nn.Module, given: Any) -> None:
+            seen.append(given[0])
+
+        handle = self._layer.register_forward_pre_hook(note)
+        try:
+            with self._model._called(f"the features of {len(part)} images", len(part)), torch.no_grad():
+                self._model._forward(self._model._padded(part))
+        finally:
+            handle.remove()
+        return np.asarray(seen[-1].detach().float().cpu().numpy())
 
     def write(self, linear: Linear, file: Path) -> None:
         """Write the state_dict with other weights in this layer; see `LastLayer`."""

@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from bias_audit.errors import ModelError
 from bias_audit.models.base import Array, Linear
-from bias_audit.models.last_layer import no_layer
+from bias_audit.models.last_layer import in_batches, no_layer
 from bias_audit.models.tensorflow.framework import tf
 from bias_audit.models.tensorflow.keras_file import WEIGHTS
+from bias_audit.models.tensorflow.tapping import tap_input
 from bias_audit.models.tensorflow.traced import Compiled
 
 if TYPE_CHECKING:
@@ -58,17 +59,16 @@ class KerasLastLayer:
         if self._traced is None:
             traced = tf.function(self._inputs, autograph=False)
             self._traced = Compiled(traced.get_concrete_function(self._model._spec))
-        parts = [np.zeros((0, len(self.linear.weights)), np.float32)]
-        for start in range(0, len(images), self._model.batch_size):
-            part = images[start : start + self._model.batch_size]
-            with self._model._called("the features", len(part)):
-                made = self._traced(self._model._padded(part), live=False)
-            parts.append(np.asarray(made[0] if isinstance(made, list | tuple) else made)[: len(part)])
-        return np.concatenate(parts)
+        return in_batches(self._of_batch, images, self._model.batch_size, len(self.linear.weights))
+
+    def _of_batch(self, part: Array) -> Array:
+        with self._model._called("the features", len(part)):
+            made = self._traced(self._model._padded(part), live=False)
+        return np.asarray(made[0] if isinstance(made, list | tuple) else made)
 
     def _inputs(self, images: Any) -> Any:
         seen: list[Any] = []
-        with _tapped_input(self._layer, seen.append):
+        with tap_input(self._layer, seen.append):
             self._model._forward(images)
         return tf.cast(seen[-1], tf.float32)
 
@@ -154,25 +154,6 @@ def _last_dense(model: KerasModel) -> tuple[str, Any]:
             raise no_layer(f"{path} holds its weights as whole numbers")
         return path, layer
     raise no_layer("no layer of the kind Dense runs")
-
-
-@contextlib.contextmanager
-def _tapped_input(layer: Any, on_input: Callable[[Any], None]) -> Iterator[None]:
-    """Context in which `on_input` is called with each input of a layer; as `tapping.tap`."""
-    call, had = layer.call, layer.__dict__.get("call")
-
-    def tapped(inputs: Any, *arguments: Any, **keywords: Any) -> Any:
-        on_input(inputs)
-        return call(inputs, *arguments, **keywords)
-
-    layer.__dict__["call"] = tapped
-    try:
-        yield
-    finally:
-        if had is None:
-            del layer.__dict__["call"]
-        else:
-            layer.__dict__["call"] = had
 
 
 def _holding_same(group: Any, values: NDArray[Any]) -> list[Any]:

@@ -131,8 +131,28 @@ def tap(layer: Any, on_output: Callable[[Any], None]) -> Iterator[None]:
         on_output(output)
         return output
 
+    with _called_as(layer, tapped):
+        yield
+
+
+@contextlib.contextmanager
+def tap_input(layer: Any, on_input: Callable[[Any], None]) -> Iterator[None]:
+    """Context in which `on_input` is called with each input of a layer; as `tap`."""
+    call = layer.call
+
+    def tapped(inputs: Any, *arguments: Any, **keywords: Any) -> Any:
+        on_input(inputs)
+        return call(inputs, *arguments, **keywords)
+
+    with _called_as(layer, tapped):
+        yield
+
+
+@contextlib.contextmanager
+def _called_as(layer: Any, call: Callable[..., Any]) -> Iterator[None]:
+    """Context in which a layer runs `call`."""
     had = layer.__dict__.get("call")
-    layer.__dict__["call"] = tapped
+    layer.__dict__["call"] = call
     try:
         yield
     finally:
