@@ -22,6 +22,9 @@ SIDE, LOW = 64, 16
 
 BITS = LOW * LOW
 
+MIDDLE = BITS // 2 - 1
+"""Place of the median among the sorted frequencies without the constant one."""
+
 NEAR = 48
 """Most bits, of 256, in which the hashes of near-duplicates may differ.
 
@@ -68,7 +71,7 @@ def perceptual_hash(pixels: Pixels) -> str:
         return ""
     small = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     low = cv2.dct(small)[:LOW, :LOW].ravel().copy()
-    low[0] = middle = np.median(low[1:])  # the constant term is the brightness, which says nothing
+    low[0] = middle = np.partition(low[1:], MIDDLE)[MIDDLE]  # the constant term is the brightness: it says nothing
     bits = np.packbits(low > middle)
     return bits.tobytes().hex()
 

@@ -145,6 +145,8 @@ class Arrays:
 
     @staticmethod
     def logsumexp(values: Any, axis: int, *, keepdims: bool = False) -> Any:
+        if values.shape[axis] == 1:  # a class of one output, as most are
+            return values if keepdims else np.squeeze(values, axis)
         with np.errstate(invalid="ignore"):  # of NaN and infinite outputs, which are no predictions
             return special.logsumexp(values, axis=axis, keepdims=keepdims)
 

@@ -17,7 +17,7 @@ from scipy import special
 from threadpoolctl import ThreadpoolController
 
 from bias_audit.models.base import Array
-from bias_audit.models.head import Head
+from bias_audit.models.head import Arrays, Head
 
 MUCH = 1e-3
 """Most that logits may differ from those of the closed form, as a share of their own spread over images."""
@@ -90,7 +90,7 @@ def slopes(head: Head, logits: NDArray[Any], targets: NDArray[np.intp]) -> NDArr
             made = _of_groups(given, targets)
         else:
             groups = [list(each) for each in head.groups if each]
-            sums = np.stack([special.logsumexp(given[:, group], axis=1) for group in groups], axis=1)
+            sums = np.stack([Arrays.logsumexp(given[:, group], axis=1) for group in groups], axis=1)
             of_groups = _of_groups(sums, targets)
             for place, group in enumerate(groups):
                 made[:, group] += of_groups[:, [place]] * special.softmax(given[:, group], axis=1)
@@ -119,9 +119,12 @@ def gradients(head: MeansHead, of_logits: NDArray[np.float64], features: Array) 
     Returns:
         (N, h, w, C), which shares the memory of all cells and is only to be read.
     """
+    weights, used = head.weights, of_logits.any(axis=0)
+    if not used.all():  # a class map names a few of many outputs
+        of_logits, weights = of_logits[:, used], weights[:, used]
     # One thread: those of BLAS wait busily for their next task, and keep the cores from the runtime of the model.
     with _pools().limit(limits=1, user_api="blas"):
-        of_means = of_logits @ head.weights.T
+        of_means = of_logits @ weights.T
     if head.norm is not None:
         of_means = head.norm.back(_means(features), of_means)
     height, width = features.shape[1:3]

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import special
 
 from bias_audit.models.linear_head import MeansHead, Norm
 from bias_audit.models.onnx.graph import PASSES_ON, Node, OnnxGraph, shown
@@ -226,3 +229,11 @@ def _pools(graph: OnnxGraph, node: Node) -> bool | None:
         axes = [int(each) for each in graph.constants([node.inputs[1]])[0].ravel()]
     places: dict[tuple[int, ...], bool] = {(2, 3): True, (1, 2): False}
     return places.get(tuple(sorted(axis % 4 for axis in axes)))
+
+
+def makes(final: str, logits: NDArray[Any], outputs: NDArray[np.float64]) -> bool:
+    """Whether an operation of PROBABLE makes these outputs (N, outputs) of these logits."""
+    function = {"Softmax": special.softmax, "LogSoftmax": special.log_softmax}.get(final)
+    given = logits.astype(np.float64)
+    expected = special.expit(given) if function is None else function(given, axis=1)
+    return bool(np.allclose(outputs, expected, rtol=2e-2, atol=4e-3))

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from bias_audit.errors import ConfigError, ModelError
 from bias_audit.limits.watchdog import watched
@@ -24,12 +23,12 @@ from bias_audit.models.batched import Batched, predictions_of
 from bias_audit.models.function import SIDE, Source, kind_of
 from bias_audit.models.head import Arrays, asked_head, find_head, head_of, probes
 from bias_audit.models.memory import Cost, check_batch, fitting_batch
-from bias_audit.models.onnx.ending import PROBABLE, Ending, ending_of, head_behind
+from bias_audit.models.onnx.ending import PROBABLE, Ending, ending_of, head_behind, makes
 from bias_audit.models.onnx.external import inlined
 from bias_audit.models.onnx.graph import OnnxGraph, shown
 from bias_audit.models.onnx.proto import with_outputs
 from bias_audit.models.onnx.safety import check_onnx, refusal, sound
-from bias_audit.models.onnx.session import BYTES, TYPES, Session
+from bias_audit.models.onnx.session import BYTES, TYPES, Session, fixed_side
 from bias_audit.models.outputs import chosen_output
 from bias_audit.models.predict_only import cannot
 from bias_audit.models.reading import read_model_file
@@ -136,16 +135,21 @@ class OnnxModel(Batched):
         """Predictions and heatmaps of images (n, H, W, C), n <= batch_size; see `base.Model`."""
         what = f"the explanation of {len(images)} images"
         with watched(f"{what} by the model", self._seconds, len(images)):
-            predictions, values, *both = self._looked(images, labels)
+            predictions, values, of_best, missed, of_missed = self._looked(images, labels)
         with watched(f"{what} by the method", self._seconds):
-            maps, labelled = (np.asarray(weigh([values], [each], np), np.float32) for each in both)
+            maps = np.asarray(weigh([values], [of_best], np), np.float32)
+            labelled = maps.copy()
+            if len(missed):
+                labelled[missed] = weigh([values[missed]], [of_missed], np)
         return Explanation(predictions, maps, labelled)
 
     def activations(self, images: Array, labels: NDArray[np.intp]) -> Activations:
         """Activations and gradients of the explained layer for n <= batch_size images; see `base.Model`."""
         with watched(f"the explanation of {len(images)} images by the model", self._seconds, len(images)):
-            predictions, *parts = self._looked(images, labels)
-        return Activations(predictions, *(np.ascontiguousarray(part) for part in parts))
+            predictions, values, of_best, missed, of_missed = self._looked(images, labels)
+        of_label = np.array(of_best)
+        of_label[missed] = of_missed
+        return Activations(predictions, np.ascontiguousarray(values), np.ascontiguousarray(of_best), of_label)
 
     def input_gradients(self, images: Array, targets: NDArray[np.intp]) -> Array:
         """Raise ModelError: the runtime computes no gradients."""
@@ -229,7 +233,7 @@ class OnnxModel(Batched):
                 "Anything else is audited through module:function, which predicts.",
             )
         self._image, self._kind, shape = inputs[0]
-        self._fixed_batch = _fixed(shape[0])
+        self._fixed_batch = fixed_side(shape[0])
         by_shape = [shape[axis] in (1, 3) for axis in (1, 3)]
         by_graph: tuple[bool | None, int | None] = (None, None)
         if by_shape[0] == by_shape[1]:
@@ -241,11 +245,11 @@ class OnnxModel(Batched):
                 )
         self._first = by_shape[0] if by_shape[0] != by_shape[1] else bool(by_graph[0])
         _, *sides = shape
-        channels = _fixed(sides.pop(0 if self._first else 2)) or by_graph[1]
+        channels = fixed_side(sides.pop(0 if self._first else 2)) or by_graph[1]
         if channels not in (1, 3):
             raise ModelError(f"the model takes {channels or '?'} channels, expected 1 or 3: {told}")
         asked = config.image_size
-        fixed = [_fixed(side) for side in sides]
+        fixed = [fixed_side(side) for side in sides]
         if asked is not None and any(side not in (None, each) for side, each in zip(fixed, asked, strict=True)):
             said = "x".join("?" if side is None else str(side) for side in fixed)
             raise ConfigError(f"the model takes {said} pixels, --image-size asks for {asked[0]}x{asked[1]}")
@@ -289,7 +293,7 @@ class OnnxModel(Batched):
         self._final = made_by if made_by in PROBABLE else ""
         if not np.isfinite(outputs).all():
             raise ModelError("the model gives NaN or infinite outputs on random input")
-        if self._final and not _makes(self._final, logits, outputs):
+        if self._final and not makes(self._final, logits, outputs):
             self._final = made_by = ""  # a softmax over another axis
         if made_by and outputs.shape[1] > 1:  # whether they sum to 1 does not tell: few bits round them
             kind = asked_head(outputs, config) or KINDS[made_by]
@@ -365,8 +369,13 @@ class OnnxModel(Batched):
     def _predictions(self, raw: NDArray[Any], logits: NDArray[Any]) -> Predictions:
         return predictions_of(self._read(raw, logits), len(raw))
 
-    def _looked(self, images: Array, labels: NDArray[np.intp]) -> tuple[Predictions, Array, Array, Array]:
-        """Predictions, values (n, h, w, C), and gradients of the most probable class and of the label."""
+    def _looked(
+        self, images: Array, labels: NDArray[np.intp]
+    ) -> tuple[Predictions, Array, Array, NDArray[np.intp], Array]:
+        """Predictions, values (n, h, w, C), gradients of the most probable class, and of the label where it differs.
+
+        The last two are the places of the images whose label is another class (m,), and their gradients (m, h, w, C).
+        """
         behind = self._behind
         if not self.differentiable or behind is None:
             return cannot("shows no activations with a gradient")
@@ -376,25 +385,15 @@ class OnnxModel(Batched):
         asked = np.where(labels < 0, best, labels)
         values = self._channels_last(features).astype(np.float32, copy=False)
 
-        def gradients(targets: NDArray[np.intp]) -> Array:
-            return linear_head.gradients(behind, linear_head.slopes(self._head, logits, targets), values)
+        missed = np.flatnonzero(best != asked)
 
-        of_best = gradients(best)
-        return predictions, values, of_best, of_best if (best == asked).all() else gradients(asked)
+        def gradients(rows: Any, targets: NDArray[np.intp]) -> Array:
+            return linear_head.gradients(behind, linear_head.slopes(self._head, logits[rows], targets), values[rows])
+
+        of_best = gradients(slice(None), best)
+        of_missed = gradients(missed, asked[missed]) if len(missed) else of_best[missed]
+        return predictions, values, of_best, missed, of_missed
 
     def _channels_last(self, features: NDArray[Any]) -> NDArray[Any]:
         pooled = self._ending.pooled
         return features.transpose(0, 2, 3, 1) if pooled is not None and pooled.first else features
-
-
-def _makes(final: str, logits: NDArray[Any], outputs: NDArray[np.float64]) -> bool:
-    """Whether an operation of `ending.PROBABLE` makes these outputs (N, outputs) of these logits."""
-    function = {"Softmax": special.softmax, "LogSoftmax": special.log_softmax}.get(final)
-    given = logits.astype(np.float64)
-    expected = special.expit(given) if function is None else function(given, axis=1)
-    return bool(np.allclose(outputs, expected, rtol=2e-2, atol=4e-3))
-
-
-def _fixed(side: Any) -> int | None:
-    """A side of a shape where it is a number; an exporter may write an open one as -1 or 0."""
-    return side if isinstance(side, int) and side > 0 else None

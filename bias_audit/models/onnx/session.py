@@ -99,3 +99,8 @@ def threads() -> int:
     if asked.isascii() and asked.isdecimal() and 0 < int(asked[:9]) < 10_000:
         return int(asked)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def fixed_side(side: Any) -> int | None:
+    """A side of a shape where it is a number; an exporter may write an open one as -1 or 0."""
+    return side if isinstance(side, int) and side > 0 else None
