@@ -1,6 +1,6 @@
 """Recurring cues in planted worlds: are they found, pure, tied to the right class and proved? Are clean nets spared?
 
-    python tests/measurements/planted_clusters.py WORK [--seeds 5 6 7 8 9] [--without-masks]
+    python tests/measurements/planted_cues.py WORK [--seeds 5 6 7 8 9] [--without-masks]
 
 WORK is the folder `work` that `bias-audit benchmark` leaves: its networks are audited again, with discovery and without
 the interventions on objects. Worlds: a tag in the corner or anywhere and a ruler at rho >= .9, their null twins, clean
