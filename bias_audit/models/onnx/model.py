@@ -19,7 +19,7 @@ from bias_audit.errors import ConfigError, ModelError
 from bias_audit.limits.watchdog import watched
 from bias_audit.models import linear_head
 from bias_audit.models.base import Activations, Array, Explanation, LastLayer, Predictions, Weigh, joined
-from bias_audit.models.batched import Batched, predictions_of
+from bias_audit.models.batched import Batched, channels_first, predictions_of
 from bias_audit.models.function import SIDE, Source, kind_of
 from bias_audit.models.head import Arrays, asked_head, find_head, head_of, probes
 from bias_audit.models.memory import Cost, check_batch, fitting_batch
@@ -360,7 +360,7 @@ class OnnxModel(Batched):
         if self._kind == BYTES:
             batch = np.clip(np.rint(batch), 0, 255)
         with np.errstate(over="ignore"):  # beyond float16: infinite, and so no prediction
-            return np.ascontiguousarray(batch.transpose(0, 3, 1, 2) if self._first else batch, TYPES[self._kind])
+            return np.ascontiguousarray(channels_first(batch) if self._first else batch, TYPES[self._kind])
 
     def _read(self, raw: NDArray[Any], logits: NDArray[Any]) -> tuple[Any, ...]:
         with np.errstate(all="ignore"):  # NaN among the outputs is no prediction, which is counted and shown

@@ -22,7 +22,7 @@ from torch.nn.parameter import UninitializedParameter
 from bias_audit.errors import ModelError
 from bias_audit.limits.watchdog import watched
 from bias_audit.models.base import Activations, Array, Explanation, LastLayer, Predictions, Weigh, joined
-from bias_audit.models.batched import Batched, predictions_of
+from bias_audit.models.batched import Batched, channels_first, predictions_of
 from bias_audit.models.choosing import candidates, choose, listed
 from bias_audit.models.function import Source, assumed_size, kind_of
 from bias_audit.models.grids import Spatial
@@ -306,7 +306,7 @@ class TorchModel(Batched):
         if self._channels_last:
             pixels = torch.from_numpy(np.array(images, np.float32, order="C")).permute(0, 3, 1, 2)
         else:
-            pixels = torch.from_numpy(np.array(images.transpose(0, 3, 1, 2), np.float32, order="C"))
+            pixels = torch.from_numpy(channels_first(images))
         return pixels.to(self._device, self._dtype)
 
     def _padded(self, images: Array) -> torch.Tensor:

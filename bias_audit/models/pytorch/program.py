@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from bias_audit.config import AuditConfig
 from bias_audit.errors import ConfigError, ModelError
 from bias_audit.limits.watchdog import watched
+from bias_audit.models.batched import channels_first
 from bias_audit.models.function import PredictFunction, Source
 from bias_audit.models.pytorch.files import PROGRAMS, program_in
 from bias_audit.models.pytorch.layers import outputs_of
@@ -97,7 +98,7 @@ class Program:
 
     def __call__(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Outputs (n, outputs) for images (n, H, W, C); a program of a fixed batch gets full ones, the last padded."""
-        pixels = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).to(self._dtype)
+        pixels = torch.from_numpy(channels_first(images)).to(self._dtype)
         at_once = self._batch or len(pixels)
         made = []
         with torch.no_grad():

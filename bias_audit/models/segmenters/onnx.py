@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bias_audit.errors import ModelError
 from bias_audit.limits.bounds import Limits
+from bias_audit.models.batched import channels_first
 from bias_audit.models.onnx.safety import check_onnx
 from bias_audit.models.onnx.session import BYTES, TYPES, Session, runtime
 from bias_audit.models.reading import read_model_file
@@ -68,7 +69,7 @@ def load_onnx(path: Path, limits: Limits) -> tuple[Run, tuple[int, int] | None]:
     def run(images: NDArray[np.float32]) -> Any:
         given = images if kind == BYTES else (images / np.float32(255) - mean) / std
         given = np.clip(np.rint(given), 0, 255) if kind == BYTES else given
-        given = np.ascontiguousarray(given.transpose(0, 3, 1, 2) if first else given, TYPES[kind])
+        given = np.ascontiguousarray(channels_first(given) if first else given, TYPES[kind])
         (values,) = session.run([output], {name: given})
         return values.transpose(0, 2, 3, 1) if values.ndim == 4 and first else values
 
