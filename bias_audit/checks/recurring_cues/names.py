@@ -36,6 +36,9 @@ MOST_NAMED = 12
 SAME = 0.5
 """Smallest share of an entry's spots that a cue must have to be the same one."""
 
+PLACE = ["x", "y", "width", "height"]
+"""Where a spot lies in its image, as shares of the image's width and height."""
+
 _HINT = "Free space or make the folder writable."
 
 
@@ -100,7 +103,7 @@ def name_cue(
             damaged.
         ResultError: the file cannot be written.
     """
-    own = spots[spots["cue_id"] == cue_id].sort_values("rank").head(TYPICAL)
+    own = spots[spots["cue_id"] == cue_id].dropna(subset=PLACE).sort_values("rank").head(TYPICAL)
     if own.empty:
         raise ConfigError(f"the run does not say where the cue {cue_id!r} was seen", "Audit the data again.")
     name = visible(name)
@@ -109,8 +112,7 @@ def name_cue(
     if judgement and judgement not in JUDGEMENTS:
         raise ConfigError(f"a cue is judged {' or '.join(JUDGEMENTS)}, got {judgement!r}")
     spots_kept: list[dict[str, Any]] = [
-        {str(key): value for key, value in spot.items()}
-        for spot in own[["image_id", "x", "y", "width", "height"]].to_dict("records")
+        {str(key): value for key, value in spot.items()} for spot in own[["image_id", *PLACE]].to_dict("records")
     ]
     entry = {
         "name": name,
@@ -177,7 +179,7 @@ def _is_entry(entry: Any) -> bool:
         and all(
             isinstance(spot, dict)
             and isinstance(spot.get("image_id"), str)
-            and all(isinstance(spot.get(key), int | float) for key in ("x", "y", "width", "height"))
+            and all(isinstance(spot.get(key), int | float) for key in PLACE)
             for spot in entry["spots"]
         )
     )

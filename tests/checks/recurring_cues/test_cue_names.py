@@ -49,6 +49,18 @@ def test_a_second_name_replaces_the_first_and_others_stay(file):
     ]
 
 
+def test_a_spot_without_a_place_is_left_out(file):
+    rows = spots("a", range(20))
+    rows[3]["width"] = float("nan")
+    name_cue(pd.DataFrame(rows), "a", "ruler", "", file)
+    (entry,) = read_names(file)
+    assert [spot["image_id"] for spot in entry["spots"]] == [f"{i}.jpg" for i in range(20) if i != 3]
+
+    nowhere = pd.DataFrame([{**row, "x": float("nan")} for row in rows])
+    with pytest.raises(ConfigError, match="does not say where the cue 'a' was seen"):
+        name_cue(nowhere, "a", "ink", "", file)
+
+
 def test_refusals(file, tmp_path):
     table = pd.DataFrame(spots("a", range(20)))
     with pytest.raises(ConfigError, match="does not say where the cue 'b' was seen"):
