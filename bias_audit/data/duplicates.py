@@ -122,13 +122,15 @@ def near_pairs(
         if within:  # no picture is a copy of itself
             rows = np.arange(len(alike))
             alike[rows, start + rows] = -BITS
-        same = own_codes[start : start + BLOCK, None] == other_codes[None, :]
+        # Most pictures have no copy at all: the two classes are told apart for the others alone.
+        near = np.flatnonzero(alike.max(axis=1) >= BITS - 2 * most)
+        same = own_codes[start + near, None] == other_codes[None, :]
         for chosen in (same, ~same):
-            score = np.where(chosen, alike, -BITS)
+            score = np.where(chosen, alike[near], -BITS)
             nearest = score.argmax(axis=1)
             bits = ((BITS - score[np.arange(len(score)), nearest]) / 2).astype(int)
             for i in np.flatnonzero(bits <= most):
-                pair = own[start + int(i)], others[int(nearest[i])]
+                pair = own[start + int(near[i])], others[int(nearest[i])]
                 key = (min(pair), max(pair)) if within else pair
                 found[key] = Pair(*key, int(bits[i]))
         advance(len(alike))
