@@ -13,6 +13,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -68,6 +69,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # of a background job; programs under test would inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("--quick"):
         if loaded := [name for name in HEAVY_PACKAGES if name in sys.modules]:
             raise pytest.UsageError(f"--quick: {', '.join(loaded)} loaded before the first test, by a plugin?")
