@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bias_audit import stats
+from bias_audit.data.duplicates import MOSTLY, is_indexed
 from bias_audit.data.sources import SOURCES
 from bias_audit.interventions.donors import MAX_AREA, MIN_AREA
 from bias_audit.run.quantities import bound, quantity
@@ -110,6 +111,8 @@ def _contradictions(look: Look) -> list[str]:
             f"{plural(len(rest), 'pair', 'pairs')} of copies within a class ({same} of them the same file): a photo "
             "that is seen twice makes results look more certain than they are."
         )
+    if is_indexed(look.photos):
+        said.append(MOSTLY)
     return said
 
 

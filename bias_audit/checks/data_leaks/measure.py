@@ -23,7 +23,7 @@ from bias_audit.data.addresses import Url
 from bias_audit.data.batches import Geometry, Loaded, load_in_order, reduced
 from bias_audit.data.central_object import estimated
 from bias_audit.data.dataset import Dataset, Sample
-from bias_audit.data.duplicates import near_pairs, perceptual_hash
+from bias_audit.data.duplicates import MOSTLY, is_indexed, near_pairs, perceptual_hash
 from bias_audit.data.geometry import fit_image
 from bias_audit.data.locations import Location, stamp
 from bias_audit.data.masks import BACKGROUND
@@ -58,6 +58,8 @@ def measure(context: Context) -> Measured:
             f"{found.train_unreadable} of {found.train} training pictures could not be read, so no copies of them were "
             f"looked for; the first is {found.train_first!r}."
         )
+    if found.indexed:
+        notes.append(MOSTLY)
     return Measured({"leakage": leakage_table(found.rows)}, notes=notes, own=found.looked)
 
 
@@ -82,6 +84,7 @@ class Leaks:
         estimated: number of probed photos whose object was estimated for want of a mask.
         train: number of training pictures that were compared; None = no training folder was given.
         reason: why nothing was examined; "" where the data were examined.
+        indexed: whether copies were looked for by samples of their hashes, see `duplicates.is_indexed`.
         train_unreadable, train_first: number of training pictures that could not be read, and the name of the first.
     """
 
@@ -91,6 +94,7 @@ class Leaks:
     reason: str = ""
     train_unreadable: int = 0
     train_first: str = ""
+    indexed: bool = False
 
     def looked(self) -> Looked:
         """The facts that the rules need beside the table."""
@@ -135,7 +139,9 @@ def find_leaks(context: Context) -> Leaks:
     hashes = [str(record.get("#hash") or "") for record in records]
     names = [(sample.image_id, dataset.class_names[sample.label]) for sample in dataset.samples]
     own_labels = [label for _, label in names]
-    with progress.stage("Looking for copies", sum(map(bool, hashes)), "images") as advance:
+    hashed = sum(map(bool, hashes))
+    found.indexed = is_indexed(hashed)
+    with progress.stage("Looking for copies", hashed, "images") as advance:
         pairs = near_pairs(hashes, own_labels, advance=advance)
     found.rows += [_copy(TEST_KIND, names[pair.first], names[pair.second], pair.bits) for pair in pairs[:MOST_PAIRS]]
     if context.given.train is not None:
@@ -145,7 +151,8 @@ def find_leaks(context: Context) -> Leaks:
         unread = [each["name"] for each in trained if each.get("unreadable")]
         found.train_unreadable, found.train_first = len(unread), unread[0] if unread else ""
         theirs = [each["hash"] for each in trained], [each["label"] for each in trained]
-        with progress.stage("Looking for copies of training pictures", sum(map(bool, hashes)), "images") as advance:
+        found.indexed |= is_indexed(hashed, sum(map(bool, theirs[0])))
+        with progress.stage("Looking for copies of training pictures", hashed, "images") as advance:
             across = near_pairs(hashes, own_labels, *theirs, advance=advance)
         others = [(each["name"], each["label"]) for each in trained]
         found.rows += [
@@ -173,6 +180,7 @@ def _leaks(kept: dict[str, Any]) -> Leaks:
         type(leaks.estimated) is not int
         or type(leaks.train) not in (int, NoneType)
         or not isinstance(leaks.reason, str)
+        or type(leaks.indexed) is not bool
     ):
         raise TypeError("it does not say what was looked at")
     return leaks
