@@ -93,8 +93,8 @@ def is_indexed(first: int, second: int | None = None) -> bool:
 
 MOSTLY = (
     "Copies among so many pictures were looked for by samples of their hashes: nearly all that differ in up to 18 of "
-    "256 bits are found (another size, compression or brightness), of those that differ in 32 to 48 (a border cut off) a "
-    "quarter to four in five."
+    "256 bits are found (another size, compression or brightness), and a quarter to four in five of those that differ "
+    "in 32 to 48 (a border cut off)."
 )
 """What is said where `is_indexed`; the shares are those of `copies_index.recall`."""
 
