@@ -39,6 +39,7 @@ GENERATED = "reference/"
 
 FENCE = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(!?\[(?:[^\[\]]|\[[^\]]*\])*\]\()([^)\s]+)(\))")
+TO_A_RUN = re.compile(r'<a\b[^>]*\bhref="work/[^"]*"[^>]*>(.*?)</a>', re.DOTALL)
 ENTRY = re.compile(r"^- \[([^\]]+)\]\(([^)\s#]+\.(?:md|ipynb))\)", re.MULTILINE)
 
 
@@ -167,7 +168,8 @@ def stage(folder: Path, generated: Mapping[str, str]) -> None:
     for path in sorted(needed):
         target = folder / str(site_path(path))
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ROOT / path, target)
+        if not target.exists():  # what a cell of a notebook shows lies there already
+            shutil.copyfile(ROOT / path, target)
     for name, text in generated.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
@@ -188,6 +190,9 @@ def notebook(content: Mapping[str, object], target: Path) -> str:
         if cell["cell_type"] != "code":
             continue
         parts.append(f"```python\n{source}\n```")
+        printed = "".join("".join(output["text"]) for output in cell["outputs"] if output["output_type"] == "stream")
+        if printed:
+            parts.append(f"```text\n{printed.rstrip()}\n```")
         for place, output in enumerate(cell["outputs"]):
             data = output.get("data", {})
             if "image/png" in data:
@@ -196,8 +201,9 @@ def notebook(content: Mapping[str, object], target: Path) -> str:
                 parts.append(f"![what the cell shows]({name})")
             elif "text/html" in data:
                 markup = re.sub(r"\n\s*\n", "\n", "".join(data["text/html"]))  # an empty line would end it in Markdown
+                markup = TO_A_RUN.sub(r"\1", markup)  # no run folder lies on the site
                 parts.append(f'<div class="shown">{markup}</div>')
-            elif text := "".join(data.get("text/plain", output.get("text", ""))):
+            elif text := "".join(data.get("text/plain", "")):
                 parts.append(f"```text\n{text.rstrip()}\n```")
     return "\n\n".join(parts) + "\n"
 

@@ -89,16 +89,20 @@ def test_a_notebook_becomes_a_page(tmp_path):
             "cell_type": "code",
             "source": ["1 + 1"],
             "outputs": [
-                {"data": {"text/plain": ["2"]}},
-                {"text": ["printed\n"]},
-                {"data": {"image/png": ["aGk="], "text/plain": ["<Figure>"]}},
-                {"data": {"text/html": ["<p>a</p>\n\n<p>b</p>"]}},
+                {"output_type": "stream", "text": ["printed\n"]},
+                {"output_type": "execute_result", "data": {"text/plain": ["2"]}},
+                {"output_type": "stream", "text": ["in ", "pieces\n"]},
+                {"output_type": "display_data", "data": {"image/png": ["aGk="], "text/plain": ["<Figure>"]}},
+                {
+                    "output_type": "display_data",
+                    "data": {"text/html": ['<p><a href="work/run/a.html">a</a></p>\n\n<p>b</p>']},
+                },
             ],
         },
     ]
     text = stage.notebook({"cells": cells}, tmp_path / "page.md")
     assert text == (
-        "# Title\ntext\n\n```python\n1 + 1\n```\n\n```text\n2\n```\n\n```text\nprinted\n```\n\n"
-        '![what the cell shows](page-1-2.png)\n\n<div class="shown"><p>a</p>\n<p>b</p></div>\n'
+        "# Title\ntext\n\n```python\n1 + 1\n```\n\n```text\nprinted\nin pieces\n```\n\n```text\n2\n```\n\n"
+        '![what the cell shows](page-1-3.png)\n\n<div class="shown"><p>a</p>\n<p>b</p></div>\n'
     )
-    assert (tmp_path / "page-1-2.png").read_bytes() == b"hi"
+    assert (tmp_path / "page-1-3.png").read_bytes() == b"hi"
