@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from bias_audit.errors import ConfigError, ResultError
 from bias_audit.files.text import read_json
 from bias_audit.repair.writing import refuse_existing
 from bias_audit.run.atomic import guarded, write_atomically
-from bias_audit.run.lock import hold
+from bias_audit.run.lock import at_end, hold, remove_if_empty
 
 STARTED, CONTENT, PAGE = "started.json", "repair.json", "repair.html"
 """Files of the folder: what the repair was begun with, its numbers, and its page."""
@@ -18,7 +19,7 @@ HINT = "Free space or choose another folder with --report."
 
 
 def open_folder(folder: Path) -> None:
-    """Make and lock the folder.
+    """Make and lock the folder; where nothing is written into it after that, it is removed at the end of `repair`.
 
     Raises:
         ConfigError: it holds a finished repair, or something else than one that was begun.
@@ -28,6 +29,7 @@ def open_folder(folder: Path) -> None:
         raise ConfigError(f"{str(folder)!r} is a file, not a folder for the report")
     guarded(lambda: folder.mkdir(parents=True, exist_ok=True), folder, HINT)
     hold(folder, "a repair")
+    at_end(functools.partial(remove_if_empty, folder))
     entries = {each.name for each in folder.iterdir()} - {".lock"}
     if (folder / CONTENT).exists():
         raise ConfigError(

@@ -106,12 +106,7 @@ def refit(pictures: Pictures, linear: Linear, layout: Layout, advance: Callable[
     Raises:
         DataError: pictures of a single class, or of a single fold.
     """
-    shown = pictures.labels[pictures.labels != NO_CLASS]
-    if len(np.unique(shown)) < 2 or len(np.unique(pictures.folds)) < 2:
-        raise DataError(
-            "the training photos that can be used are of one class, or too few to hold some of them out",
-            "A refit needs photos of at least two classes, a handful of each.",
-        )
+    refuse_too_few(pictures.labels[pictures.labels != NO_CLASS], pictures.folds)
     held = _held_out(pictures, linear, layout, advance)
     tried = tuple(_judged(pictures, layout, strength, held[strength]) for strength in STRENGTHS)
     best = max(tried, key=lambda each: (round(each.worst, 6), -each.loss))
@@ -121,6 +116,20 @@ def refit(pictures: Pictures, linear: Linear, layout: Layout, advance: Callable[
     weights, bias = _fitted(pictures, linear, layout, STRENGTHS[: STRENGTHS.index(best.strength) + 1])[-1]
     advance(1)
     return Refit(written(layout, linear, weights / temperature, bias / temperature), best.strength, temperature, tried)
+
+
+def refuse_too_few(labels: Indices, folds: Indices) -> None:
+    """Raise DataError where pictures are of one class or one fold.
+
+    Args:
+        labels: classes that they show.
+        folds: fold of each.
+    """
+    if len(np.unique(labels)) < 2 or len(np.unique(folds)) < 2:
+        raise DataError(
+            "the training photos that can be used are of one class, or too few to hold some of them out",
+            "A refit needs photos of at least two classes, a handful of each.",
+        )
 
 
 def fits(pictures: Pictures) -> int:

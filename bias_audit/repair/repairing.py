@@ -37,7 +37,7 @@ from bias_audit.repair import begun, composites, heads, page, regions
 from bias_audit.repair.evidence import EVERYTHING, Proven, proven
 from bias_audit.repair.features import features_of
 from bias_audit.repair.proof import NOTHING, prove
-from bias_audit.repair.refit import Pictures, Refit, fits, refit
+from bias_audit.repair.refit import Pictures, Refit, fits, refit, refuse_too_few
 from bias_audit.repair.result import Made, Repair
 from bias_audit.repair.training import MOST_PHOTOS, Photos, read_photos
 from bias_audit.repair.writing import (
@@ -144,6 +144,7 @@ def repair(
     )
     wanted = regions.wanted(found, photos, explainer, before, progress)
     folds = composites.folds_of(photos, settings.seed)
+    refuse_too_few(photos.labels, folds)
     pictures = composites.planned(photos, wanted, folds, len(before.info.class_names), settings.seed)
     if all(each.kind == composites.ORIGINAL for each in pictures):
         raise DataError(

@@ -27,7 +27,7 @@ from bias_audit.files.text import read_json
 from bias_audit.run import versions
 from bias_audit.run.atomic import guarded, sweep, write_atomically
 from bias_audit.run.digests import digest_of
-from bias_audit.run.lock import LOCK, hold
+from bias_audit.run.lock import LOCK, hold, remove_if_empty
 from bias_audit.run.schema import TABLES
 
 T = TypeVar("T")
@@ -193,12 +193,7 @@ class Run:
     def discard(self) -> None:
         """Delete all files of the run, and the folder too if nothing else is in it."""
         self._clear()
-        lock = self.path / LOCK
-        with contextlib.suppress(OSError):
-            # Whoever waits for the lock of a folder that is gone finds that its file is another one, or none.
-            if os.listdir(self.path) == [LOCK]:  # else the user's own files lie beside the run
-                lock.unlink()
-            self.path.rmdir()
+        remove_if_empty(self.path)
 
     def finish(self, content: Mapping[str, Any]) -> None:
         """Write audit.json, which marks the run as complete, and delete started.json.

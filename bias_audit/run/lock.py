@@ -79,6 +79,16 @@ def at_end(action: Callable[[], object]) -> None:
         held[0].callback(action)
 
 
+def remove_if_empty(folder: Path) -> None:
+    """Remove a folder that holds nothing but its lock; called while it is locked."""
+    lock = folder / LOCK
+    with contextlib.suppress(OSError):
+        # Whoever waits for the lock of a folder that is gone finds that its file is another one, or none.
+        if os.listdir(folder) == [LOCK]:  # else somebody's files lie in it
+            lock.unlink()
+        folder.rmdir()
+
+
 @contextlib.contextmanager
 def locked(folder: Path, doing: str, patience: float = 0.0) -> Iterator[None]:
     """Context in which a folder is locked; arguments and errors as in `hold`. The lock's file is deleted at its end."""

@@ -125,7 +125,7 @@ def test_the_photos_of_the_run_are_no_training_photos(world: Path, tmp_path: Pat
         run.repair(
             world / "net.onnx", world / "test", world / "test masks", report=tmp_path / "r", out=tmp_path / "o.onnx"
         )
-    assert not (tmp_path / "o.onnx").exists()
+    assert not list(tmp_path.iterdir())
 
 
 def test_some_photos_of_the_run_are_left_out_and_counted(world: Path, tmp_path: Path) -> None:
@@ -145,6 +145,19 @@ def test_without_objects_there_is_nothing_to_paste(world: Path, tmp_path: Path) 
         load(world / "net").repair(
             world / "net.onnx", world / "train", "none", report=tmp_path / "r", out=tmp_path / "o.onnx"
         )
+    assert not list(tmp_path.iterdir())
+
+
+def test_too_few_photos_leave_nothing_behind(world: Path, tmp_path: Path) -> None:
+    """One photo of each class cannot be held out."""
+    for name in OBJECTS:
+        (tmp_path / "few" / name).mkdir(parents=True)
+        shutil.copy(world / "train" / name / "0.png", tmp_path / "few" / name)
+    with pytest.raises(DataError, match="too few to hold some of them out"):
+        load(world / "net").repair(
+            world / "net.onnx", tmp_path / "few", world / "train masks", report=tmp_path / "r", out=tmp_path / "o.onnx"
+        )
+    assert {each.name for each in tmp_path.iterdir()} == {"few"}
 
 
 def test_cues_are_found_on_training_photos_off_their_objects_and_drawn_regions_at_their_place(
@@ -183,10 +196,12 @@ class TestRefused:
         with pytest.raises(ConfigError, match="nothing is overwritten"):
             self.repair(world, tmp_path)
         assert (tmp_path / "o.onnx").read_bytes() == b"mine"
+        assert not (tmp_path / "r").exists()
 
     def test_another_model(self, world: Path, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="is not the model of"):
             self.repair(world, tmp_path, model=world / "honest.onnx")
+        assert not list(tmp_path.iterdir())
 
     def test_a_file_of_another_format(self, world: Path, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=r"is written as \.onnx"):
