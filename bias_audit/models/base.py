@@ -256,7 +256,7 @@ class LastLayer(Protocol):
         path: what the layer is called.
         linear: its weights as they are.
         head: how logits become probabilities.
-        endings: endings of the files that `write` makes; () = none can be written.
+        endings: endings of the files that `write` makes, the first where nobody names one; () = none can be written.
     """
 
     path: str

@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from bias_audit.errors import ConfigError
+from bias_audit.models.addresses import SAFETENSORS
 from bias_audit.models.base import LastLayer, Linear
 from bias_audit.models.doors import is_address
+from bias_audit.packages import require
 from bias_audit.run.atomic import guarded, sweep
 
 HINT = "Free space, or choose another place with --out."
@@ -25,6 +27,7 @@ def check_target(out: Path | None, export: Path | None, last: LastLayer) -> None
 
     Raises:
         ConfigError: a file of another kind than the model's, or no file for a model that has none.
+        PackageError: what writes it is not installed.
     """
     if out is None and export is None:
         raise ConfigError("no file to write the repaired model to", "Name one with --out, or --export FILE.npz.")
@@ -36,6 +39,8 @@ def check_target(out: Path | None, export: Path | None, last: LastLayer) -> None
             else "a file of this model cannot be written",
             "Name a file with that ending." if known else "Take --export FILE.npz: the weights of its last layer.",
         )
+    if out is not None and out.suffix.lower() == SAFETENSORS:
+        require("safetensors", repr(str(out)))
     if export is not None and export.suffix.lower() != ".npz":
         raise ConfigError(f"--export writes an .npz file, and {str(export)!r} is named otherwise")
 

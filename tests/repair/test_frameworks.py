@@ -1,7 +1,8 @@
-"""The same network in Keras, in PyTorch and as an ONNX file is repaired in the same way."""
+"""The same network in Keras, in PyTorch and as an ONNX file is repaired in the same way; files that are written."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,13 @@ from colour_world import SIDE, weights
 
 import bias_audit
 from bias_audit.config import AuditConfig
+from bias_audit.models.base import Linear
 from bias_audit.models.doors import load_model
-from bias_audit.models.last_layer import last_layer
+from bias_audit.models.last_layer import last_layer, read_logits
 from bias_audit.repair.result import Repair
+
+sys.path.append(str(Path(__file__).parents[1] / "torch_models"))
+import libraries
 
 pytestmark = pytest.mark.heavy
 
@@ -66,3 +71,36 @@ def test_verdict_and_weights_are_those_of_the_onnx_file(
     expected = last_layer(load_model(world / "repaired.onnx", config, None)).linear
     assert np.allclose(found[0], expected.weights, atol=1e-4)
     assert np.allclose(found[1], expected.bias, atol=1e-4)
+
+
+def test_safetensors_of_a_network_by_name_predict_as_the_audited_repair(world: Path, tmp_path: Path) -> None:
+    """Nothing is proven against these random weights, so the repair is forced; what it is worth does not matter."""
+    with libraries.on_the_path():
+        import torch
+        from safetensors.torch import save_file
+        from torchvision.models import Small
+
+        torch.manual_seed(0)
+        save_file(Small(2).state_dict(), tmp_path / "w.safetensors")
+        address = f"torchvision:small18@{tmp_path / 'w.safetensors'}"
+        run = bias_audit.audit(
+            address, world / "test", masks=world / "test masks", out=tmp_path / "run", discovery=0, probes=0, leakage=0,
+            batch_size=16,
+        )  # fmt: skip
+        made = run.repair(
+            address, world / "train", world / "train masks", export=tmp_path / "layer.npz",
+            out=tmp_path / "new.safetensors", force=True,
+        )  # fmt: skip
+        assert made.model == tmp_path / "new.safetensors"
+        config, layer = AuditConfig(batch_size=16), np.load(tmp_path / "layer.npz")
+        old, new = (
+            load_model(f"torchvision:small18@{tmp_path / name}", config, ("ant", "bee"))
+            for name in ("w.safetensors", "new.safetensors")
+        )
+        images = np.random.default_rng(0).normal(size=(6, SIDE, SIDE, 3)).astype(np.float32)
+        before = last_layer(old)
+        refitted = Linear(layer["weights"].astype(float), layer["bias"].astype(float))
+        expected = read_logits(before.head, refitted.logits(before.features(images)))
+        assert np.allclose(new.predict(images).log_odds, expected.log_odds, atol=1e-4)
+        assert not np.allclose(old.predict(images).log_odds, expected.log_odds, atol=1e-2)
+        assert new.sha256 == made.run.info.model_sha256

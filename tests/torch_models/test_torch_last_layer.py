@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+import libraries
 import numpy as np
 import pytest
 import torch
@@ -9,11 +13,12 @@ from test_torch_model import opened, photos
 from torch import nn
 from torch_networks import Transformer, convolutions
 
-from bias_audit.errors import ModelError
+from bias_audit.errors import ModelError, PackageError
 from bias_audit.limits.bounds import DEFAULTS
 from bias_audit.models.base import Linear
 from bias_audit.models.last_layer import last_layer, read_logits
 from bias_audit.models.pytorch.weights import read_weights
+from bias_audit.repair.writing import check_target
 
 
 @pytest.mark.parametrize("make", [convolutions, lambda: nn.Sequential(*convolutions(), nn.Softmax(1)), Transformer])
@@ -27,11 +32,16 @@ def test_features_and_weights_are_those_of_the_network(make):
     assert np.allclose(said.log_odds, model.predict(images).log_odds, atol=1e-3)
 
 
+@pytest.fixture
+def _libraries():
+    with libraries.on_the_path():
+        yield
+
+
+@pytest.mark.usefixtures("_libraries")
 @pytest.mark.parametrize("ending", [".pt", ".safetensors"])
-def test_a_written_state_dict_differs_in_the_layer_alone(ending, tmp_path):
-    if ending == ".safetensors":
-        pytest.importorskip("safetensors")
-    net, rng = convolutions(), np.random.default_rng(1)
+def test_a_written_state_dict_differs_in_the_layer_alone_and_predicts_with_it(ending, tmp_path):
+    net, rng, images = convolutions(), np.random.default_rng(1), photos()
     found = last_layer(opened(net))
     new = Linear(rng.normal(size=(8, 3)), rng.normal(size=3))
     file = tmp_path / f"new{ending}"
@@ -42,6 +52,19 @@ def test_a_written_state_dict_differs_in_the_layer_alone(ending, tmp_path):
     changed = {name for name, each in state.items() if not torch.equal(each, before[name])}
     assert changed == {"8.weight", "8.bias"}
     assert np.allclose(state["8.weight"].numpy().T, new.weights, atol=1e-6)
+    again = convolutions(seed=1)
+    again.load_state_dict(state)
+    said = read_logits(found.head, new.logits(found.features(images)))
+    assert np.allclose(opened(again).predict(images).log_odds, said.log_odds, atol=1e-3)
+
+
+def test_without_safetensors_a_pt_file_is_written_unless_asked_else(monkeypatch):
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    found = last_layer(opened(convolutions()))
+    assert found.endings[0] == ".pt"
+    check_target(Path("new.pt"), None, found)
+    with pytest.raises(PackageError, match=r"safetensors is not installed, and 'new.safetensors' needs it"):
+        check_target(Path("new.safetensors"), None, found)
 
 
 def test_a_copy_in_memory_predicts_with_the_new_weights_and_the_model_stays():

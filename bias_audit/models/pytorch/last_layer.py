@@ -13,6 +13,7 @@ from torch import nn
 from bias_audit.models.addresses import SAFETENSORS
 from bias_audit.models.base import Array, Linear
 from bias_audit.models.last_layer import in_batches, no_layer
+from bias_audit.packages import installed
 
 if TYPE_CHECKING:
     from bias_audit.models.pytorch.model import TorchModel
@@ -29,10 +30,10 @@ class TorchLastLayer:
         ModelError: no `nn.Linear` makes its outputs.
     """
 
-    endings: tuple[str, ...] = (SAFETENSORS, ".pt", ".pth")
-
     def __init__(self, model: TorchModel, network: nn.Module) -> None:
         self._model, self._network = model, network
+        first, *others = (SAFETENSORS, ".pt", ".pth")
+        self.endings: tuple[str, ...] = (first, *others) if installed("safetensors") else (*others, first)
         self.head = model._head
         self.path, self._layer = _last_linear(model)
         bias = None if self._layer.bias is None else _numbers(self._layer.bias)

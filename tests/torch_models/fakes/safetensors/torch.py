@@ -1,4 +1,4 @@
-"""The format of safetensors for tensors of 32-bit floats: length of the header, header as JSON, values."""
+"""The format of safetensors for 32-bit floats and 64-bit integers: length of the header, header as JSON, values."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from pathlib import Path
 
 import torch
 
+DTYPES = {"F32": torch.float32, "I64": torch.int64}
+NAMES = {dtype: name for name, dtype in DTYPES.items()}
+
 
 def save_file(tensors: dict[str, torch.Tensor], filename: str | Path) -> None:
     header, values = {}, b""
     for name, each in tensors.items():
-        raw = each.float().contiguous().numpy().tobytes()
+        raw = each.numpy().tobytes()
         header[name] = {
-            "dtype": "F32",
+            "dtype": NAMES[each.dtype],
             "shape": list(each.shape),
             "data_offsets": [len(values), len(values) + len(raw)],
         }
@@ -32,7 +35,8 @@ def load_file(filename: str | Path, device: str = "cpu") -> dict[str, torch.Tens
     found = {}
     for name, each in json.loads(data[8 : 8 + length]).items():
         start, end = each["data_offsets"]
-        if end - start != 4 * math.prod(each["shape"]) or end > len(values) or each["dtype"] != "F32":
+        dtype = DTYPES.get(each["dtype"])
+        if dtype is None or end - start != dtype.itemsize * math.prod(each["shape"]) or end > len(values):
             raise Exception("Error while deserializing header: invalid offset")
-        found[name] = torch.frombuffer(bytearray(values[start:end]), dtype=torch.float32).reshape(each["shape"])
+        found[name] = torch.frombuffer(bytearray(values[start:end]), dtype=dtype).reshape(each["shape"])
     return found
