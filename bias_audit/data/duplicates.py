@@ -99,6 +99,21 @@ MOSTLY = (
 """What is said where `is_indexed`; the shares are those of `copies_index.recall`."""
 
 
+def near_any(hashes: Sequence[str], others: Signs, most: int = NEAR) -> NDArray[np.bool_]:
+    """(n,) which of n pictures are near-duplicates of any of the others; those without a hash are of none.
+
+    Args:
+        hashes: see `perceptual_hash`.
+        others: signs of the hashes of the others.
+        most: most bits in which copies may differ.
+    """
+    found = np.zeros(len(hashes), bool)
+    own = [i for i, each in enumerate(hashes) if each]
+    if own and len(others):
+        found[own] = (as_signs([hashes[i] for i in own]) @ others.T).max(axis=1) >= BITS - 2 * most
+    return found
+
+
 def near_pairs(
     first: Sequence[str],
     labels: Sequence[str],

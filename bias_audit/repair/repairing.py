@@ -39,6 +39,7 @@ from bias_audit.repair.features import features_of
 from bias_audit.repair.proof import NOTHING, prove
 from bias_audit.repair.refit import Pictures, Refit, fits, refit, refuse_too_few
 from bias_audit.repair.result import Made, Repair
+from bias_audit.repair.run_photos import RunPhotos, run_photos
 from bias_audit.repair.training import MOST_PHOTOS, Photos, read_photos
 from bias_audit.repair.writing import (
     check_target,
@@ -130,13 +131,13 @@ def repair(
     dataset, geometry = _opened(train, masks, boxes, before, seen, geometry, how, outside=allow_outside)
     groups = group_codes(dataset, settings.group_by) if settings.group_by in dataset.columns else None
     begun.open_folder(folder)
-    tested = frozenset(str(each) for each in before.images["content"] if each)
+    known = run_photos(before)
     with progress.stage("Reading training photos", min(len(dataset.samples), MOST_PHOTOS), "photos") as advance:
         photos = read_photos(
-            dataset, geometry, tested, groups, seed=settings.seed, folder=folder, backgrounds=found.backgrounds,
+            dataset, geometry, known, groups, seed=settings.seed, folder=folder, backgrounds=found.backgrounds,
             advance=advance,
         )  # fmt: skip
-    notes = _notes(photos, found, before)
+    notes = _notes(photos, found, before, known)
     for note in notes:
         progress.note(note)
     explainer = Explainer(
@@ -278,10 +279,15 @@ def _written(last: LastLayer, made: Refit, target: Path, folder: Path, going_on:
     return write_model(last, made.linear, target, folder)
 
 
-def _notes(photos: Photos, found: Proven, before: AuditResult) -> list[str]:
+def _notes(photos: Photos, found: Proven, before: AuditResult, known: RunPhotos) -> list[str]:
     notes = [f"Against {found.said}: {len(photos.samples):,} training photos."]
     if photos.tested:
         notes.append(f"{photos.tested:,} training photos are photos of the run, and were left out.")
+    if photos.near:
+        told = "training photos are near copies of photos of the run (re-encoded, resized)"
+        notes.append(f"{photos.near:,} {told}, and were left out.")
+    if known.signs is None:
+        notes.append("Near copies of photos of the run were not looked for: its `shards` with their hashes are gone.")
     if photos.unread:
         notes.append(f"{photos.unread:,} training photos could not be read.")
     if photos.left:

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from bias_audit.data.batches import Geometry, load_in_order
 from bias_audit.data.dataset import Dataset, Sample
+from bias_audit.data.duplicates import perceptual_hash
 from bias_audit.data.masks import area_of
 from bias_audit.data.sampling import LOADED_AT_ONCE, rank, spread
 from bias_audit.errors import DataError
 from bias_audit.interventions.donors import MAX_AREA, MAX_HOLE, MIN_AREA
 from bias_audit.interventions.edits import FILLS, hole
 from bias_audit.limits.memory import bytes_array
+from bias_audit.repair.run_photos import RunPhotos
 from bias_audit.run.statuses import OK
 
 MOST_PHOTOS = 2000
@@ -46,6 +48,7 @@ class Photos:
         contents: hash of each photo's file.
         masked, estimated: how many have a mask or box that somebody drew, and how many an estimate.
         tested: how many photos were left out because the run tested them.
+        near: how many because they are near copies of photos that the run tested.
         unread: how many could not be read.
         left: how many were left out for MOST_PHOTOS.
     """
@@ -61,6 +64,7 @@ class Photos:
     masked: int
     estimated: int
     tested: int
+    near: int
     unread: int
     left: int
 
@@ -73,7 +77,7 @@ class Photos:
 def read_photos(
     dataset: Dataset,
     geometry: Geometry,
-    tested: frozenset[str],
+    tested: RunPhotos,
     groups: NDArray[np.intp] | None,
     *,
     seed: int,
@@ -86,7 +90,7 @@ def read_photos(
     Args:
         dataset: the training photos with their masks.
         geometry: of the model's input, with what estimates masks.
-        tested: hashes of the photos of the run.
+        tested: the photos of the run.
         groups: group code of each sample; None = every photo is its own.
         seed: of the choice, where there are more than MOST_PHOTOS.
         folder: where files lie that hold what memory does not.
@@ -94,7 +98,7 @@ def read_photos(
         advance: called with the number of photos that are done.
 
     Raises:
-        DataError: every photo that can be read is one of the run, or fewer than two classes are left.
+        DataError: every photo that can be read is one of the run or a near copy, or a class is left without photos.
     """
     order = spread(dataset, len(dataset.samples), seed)
     chosen = sorted(order[:MOST_PHOTOS])
@@ -104,11 +108,15 @@ def read_photos(
     kept: list[int] = []
     contents: list[str] = []
     areas: list[float] = []
-    known = masked = estimated = unread = 0
-    for start, part in load_in_order([dataset.samples[each] for each in chosen], geometry, LOADED_AT_ONCE):
+    known = near = masked = estimated = unread = 0
+    read = load_in_order([dataset.samples[each] for each in chosen], geometry, LOADED_AT_ONCE, then=perceptual_hash)
+    for start, part in read:
+        alike = tested.near([loaded.more or "" for loaded in part])
         for offset, loaded in enumerate(part):
-            if loaded.content and loaded.content in tested:
+            if loaded.content and loaded.content in tested.contents:
                 known += 1
+            elif alike[offset]:
+                near += 1
             elif loaded.pixels is None or loaded.mask is None:
                 unread += 1
             else:
@@ -119,7 +127,7 @@ def read_photos(
                 kept.append(chosen[start + offset])
                 contents.append(loaded.content)
         advance(len(part))
-    _refuse(dataset, kept, known)
+    _refuse(dataset, kept, known, near)
     found = np.array(areas)
     usable = (found >= MIN_AREA) & (found <= MAX_AREA)
     lends = usable & (found <= MAX_HOLE)
@@ -130,16 +138,17 @@ def read_photos(
         _empty(pixels, masks, lends, emptied)
     return Photos(
         tuple(dataset.samples[each] for each in kept), pixels[: len(kept)], masks[: len(kept)], usable, lends, emptied,
-        codes[kept], tuple(contents), masked, estimated, known, unread,
+        codes[kept], tuple(contents), masked, estimated, known, near, unread,
         len(dataset.samples) - len(chosen),
     )  # fmt: skip
 
 
-def _refuse(dataset: Dataset, kept: Sequence[int], known: int) -> None:
-    if known and not kept:
+def _refuse(dataset: Dataset, kept: Sequence[int], known: int, near: int) -> None:
+    if known + near and not kept:
+        of_run = "photos of the run or near copies of them" if near else "photos of the run"
         raise DataError(
-            f"all {known} training photos that can be read are photos of the run: a model must not be trained on what "
-            "it is tested on",
+            f"all {known + near} training photos that can be read are {of_run}: a model must not be trained on what it "
+            "is tested on",
             "Give the photos that the model was trained on, or audit other photos.",
         )
     classes = {dataset.samples[each].label for each in kept}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bias_audit.data.duplicates import BITS, NEAR, Pair, as_signs, near_pairs, perceptual_hash
+from bias_audit.data.duplicates import BITS, NEAR, Pair, as_signs, near_any, near_pairs, perceptual_hash
 
 
 def photo(seed: int, side: int = 96) -> np.ndarray:
@@ -105,3 +105,14 @@ def test_a_picture_has_a_pair_where_any_other_is_near(first, second):
             best = min((n for n in near if n <= NEAR), default=None)
             shown = [p.bits for p in found if p.first == i and (second[p.second][1] == label) is same]
             assert shown == ([] if best is None else [best])
+
+
+@pytest.mark.parametrize("most", [0, 20, NEAR])
+def test_near_any_is_whether_one_of_the_others_is_near(most):
+    others = [flip(0, range(60)), flip(0, range(100, 200))]
+    hashes = [flip(0, range(60)), flip(0, range(40)), flip(0, range(12)), "", flip(0, range(11)), flip(0, range(256))]
+    expected = [bool(one) and min(bits(one, other) for other in others) <= most for one in hashes]
+    assert near_any(hashes, as_signs(others), most).tolist() == expected
+    assert sum(expected) == {0: 1, 20: 2, NEAR: 3}[most]
+    assert not near_any(hashes, as_signs([])).any()
+    assert near_any([], as_signs(others)).tolist() == []

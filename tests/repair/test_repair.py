@@ -9,18 +9,20 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from colour_world import OBJECTS, SIDE, TRAIN, network
+from colour_world import OBJECTS, SIDE, TEST, TRAIN, network
 from made_run import info, made_parts, write_parts
+from PIL import Image
 
 from bias_audit.checks.outcomes import LEVELS
 from bias_audit.cli import main
 from bias_audit.config import AuditConfig
 from bias_audit.data.sources.options import SourceOptions
-from bias_audit.errors import ConfigError, DataError
+from bias_audit.errors import ConfigError, DataError, ResultError
 from bias_audit.heatmaps.methods import Explainer
 from bias_audit.models.base import Linear
 from bias_audit.models.decoding import geometry_of
@@ -31,6 +33,7 @@ from bias_audit.repair import composites, regions, repairing
 from bias_audit.repair.evidence import Proven, Region
 from bias_audit.repair.proof import NOTHING, REPAIRED
 from bias_audit.repair.result import Repair
+from bias_audit.repair.run_photos import RunPhotos, run_photos
 from bias_audit.repair.training import read_photos
 from bias_audit.repair.writing import to_audit
 from bias_audit.run.progress import QUIET, Progress
@@ -140,6 +143,53 @@ def test_some_photos_of_the_run_are_left_out_and_counted(world: Path, tmp_path: 
     assert made.made.pictures["original"] == 2 * TRAIN
 
 
+def near_copies(folder: Path, world: Path, count: int) -> None:
+    """Test photos as JPEGs of twice the size, among the training photos of their class."""
+    for number in range(count):
+        photo = Image.open(world / "test" / "bee" / f"{number}.png").resize((2 * SIDE, 2 * SIDE))
+        photo.save(folder / "bee" / f"web {number}.jpg", quality=60)
+
+
+def test_near_copies_are_left_out_and_counted_apart(world: Path, tmp_path: Path) -> None:
+    shutil.copytree(world / "train", tmp_path / "train")
+    shutil.copy(world / "test" / "ant" / "0.png", tmp_path / "train" / "ant" / "copy.png")
+    near_copies(tmp_path / "train", world, 4)
+    made = load(world / "net").repair(
+        world / "net.onnx", tmp_path / "train", world / "train masks", report=tmp_path / "r", out=tmp_path / "o.onnx"
+    )
+    assert made.made is not None
+    assert "1 training photos are photos of the run, and were left out." in made.made.notes
+    near = [note for note in made.made.notes if "near copies" in note]
+    assert near == ["4 training photos are near copies of photos of the run (re-encoded, resized), and were left out."]
+    assert made.made.pictures["original"] == 2 * TRAIN
+
+
+def test_nothing_but_near_copies_is_refused(world: Path, tmp_path: Path) -> None:
+    for name in OBJECTS:
+        (tmp_path / "train" / name).mkdir(parents=True)
+    shutil.copy(world / "test" / "ant" / "0.png", tmp_path / "train" / "ant" / "copy.png")
+    near_copies(tmp_path / "train", world, 4)
+    with pytest.raises(DataError, match="all 5 training photos that can be read are photos of the run or near copies"):
+        load(world / "net").repair(world / "net.onnx", tmp_path / "train", "none", report=tmp_path / "r")
+
+
+def test_a_run_without_its_shards_says_that_near_copies_are_not_looked_for(world: Path, tmp_path: Path) -> None:
+    shutil.copytree(world / "net", tmp_path / "run")
+    assert run_photos(load(tmp_path / "run")).signs is not None
+    shard = tmp_path / "run" / "shards" / "maps-00000.npz"
+    content = shard.read_bytes()
+    shard.write_bytes(content[:-1] + b"x")
+    with pytest.raises(ResultError, match="was changed after the run was written"):
+        run_photos(load(tmp_path / "run"))
+    shard.unlink()
+    run = load(tmp_path / "run")
+    known = run_photos(run)
+    assert known.signs is None
+    assert len(known.contents) == 2 * TEST
+    photos: Any = SimpleNamespace(samples=(), tested=0, near=0, unread=0, left=0, estimated=0)
+    assert [note for note in repairing._notes(photos, Proven(), run, known) if "not looked for" in note]
+
+
 def test_without_objects_there_is_nothing_to_paste(world: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="can be changed against the background"):
         load(world / "net").repair(
@@ -168,7 +218,14 @@ def test_cues_are_found_on_training_photos_off_their_objects_and_drawn_regions_a
     dataset = open_data(world / "train", world / "train masks", None, AuditConfig(), SourceOptions())
     geometry = geometry_of(AuditConfig(), model.input_size)
     photos = read_photos(
-        dataset, geometry, frozenset(), None, seed=0, folder=tmp_path, backgrounds=False, advance=lambda _: None
+        dataset,
+        geometry,
+        RunPhotos(frozenset()),
+        None,
+        seed=0,
+        folder=tmp_path,
+        backgrounds=False,
+        advance=lambda _: None,
     )
     drawn = Region("bee", ((0.5, 0.0), (1.0, 0.0), (1.0, 0.5), (0.5, 0.5)))
     found = Proven(cues=(("ant", False),), regions=(drawn,))
