@@ -173,11 +173,14 @@ def repair(
         if exported is not None and not (going_on and exported.exists()):
             write_layer(made.linear, exported)
         sha = "" if target is None else _written(last, made, target, folder, going_on)
-        control_file = folder / f"control{target.suffix if target is not None else (last.endings or ('',))[0]}"
-        control_file.unlink(missing_ok=True)
-        write_model(last, control.linear, control_file, folder)
-        repaired_file = target or folder / f"repaired{control_file.suffix}"
-        if target is None:
+        ending = target.suffix if target is not None else next(iter(last.endings), None)
+        control_file = None if ending is None else folder / f"control{ending}"
+        if control_file is not None:
+            control_file.unlink(missing_ok=True)
+            write_model(last, control.linear, control_file, folder)
+        repaired_file = target
+        if target is None and ending is not None:
+            repaired_file = folder / f"repaired{ending}"
             repaired_file.unlink(missing_ok=True)
             sha = write_model(last, made.linear, repaired_file, folder)
     begun.note(folder, key, target, exported, sha)
@@ -188,9 +191,9 @@ def repair(
         )
         for name, (file, fit) in audited.items()
     }
-    control_file.unlink(missing_ok=True)
-    if target is None:
-        repaired_file.unlink(missing_ok=True)
+    for file in (control_file, repaired_file):
+        if file is not None and file != target:
+            file.unlink(missing_ok=True)
     with progress.stage("Report", None):
         proof = prove(before, done["control"], done["after"])
         about = Made(

@@ -26,18 +26,17 @@ def check_target(out: Path | None, export: Path | None, last: LastLayer) -> None
     """Refuse a file that cannot be written, before anything is computed.
 
     Raises:
-        ConfigError: a file of another kind than the model's, or no file for a model that has none.
+        ConfigError: a file of another kind than the model's, or any file of a model of which none can be written.
         PackageError: what writes it is not installed.
     """
-    if out is None and export is None:
-        raise ConfigError("no file to write the repaired model to", "Name one with --out, or --export FILE.npz.")
-    if out is not None and out.suffix.lower() not in last.endings:
-        known = ", ".join(last.endings)
+    if not last.endings and (out is not None or export is None):
         raise ConfigError(
-            f"{str(out)!r} is no file for this model: it is written as {known}"
-            if known
-            else "a file of this model cannot be written",
-            "Name a file with that ending." if known else "Take --export FILE.npz: the weights of its last layer.",
+            "a file of this model cannot be written", "Take --export FILE.npz: the weights and bias of its last layer."
+        )
+    if out is not None and out.suffix.lower() not in last.endings:
+        raise ConfigError(
+            f"{str(out)!r} is no file for this model: it is written as {', '.join(last.endings)}",
+            "Name a file with that ending.",
         )
     if out is not None and out.suffix.lower() == SAFETENSORS:
         require("safetensors", repr(str(out)))
@@ -112,8 +111,14 @@ def sha256_of(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def to_audit(model: Any, file: Path, last: LastLayer, linear: Linear) -> Any:
-    """What `audit` is given for the repaired model: its file, the address of its weights, or a module in memory."""
+def to_audit(model: Any, file: Path | None, last: LastLayer, linear: Linear) -> Any:
+    """What `audit` is given for the repaired model: its file, the address of its weights, or a model in memory.
+
+    Args:
+        model: as `repair` was given it.
+        file: that it was written to; None = no file of it can be written.
+        last, linear: its layer as it was, and the new weights.
+    """
     if isinstance(model, str | Path) and is_address(model) and "@" in str(model):
         return f"{str(model).partition('@')[0]}@{file}"
     changed = last.changed(linear)

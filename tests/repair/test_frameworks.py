@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from colour_world import SIDE, weights
 
 import bias_audit
+from bias_audit.cli import main
 from bias_audit.config import AuditConfig
 from bias_audit.models.base import Linear
 from bias_audit.models.doors import load_model
@@ -23,7 +25,7 @@ import libraries
 pytestmark = pytest.mark.heavy
 
 
-def keras_file(folder: Path) -> Path:
+def keras_network() -> Any:
     import keras
 
     layers = keras.layers
@@ -31,7 +33,11 @@ def keras_file(folder: Path) -> Path:
     x = layers.Conv2D(3, 1, use_bias=False, activation="relu")(inputs)
     net = keras.Model(inputs, layers.Dense(2, activation="softmax")(layers.GlobalAveragePooling2D()(x)))
     net.set_weights([np.eye(3)[None, None], *weights()])
-    net.save(folder / "net.keras")
+    return net
+
+
+def keras_file(folder: Path) -> Path:
+    keras_network().save(folder / "net.keras")
     return folder / "net.keras"
 
 
@@ -104,3 +110,37 @@ def test_safetensors_of_a_network_by_name_predict_as_the_audited_repair(world: P
         assert np.allclose(new.predict(images).log_odds, expected.log_odds, atol=1e-4)
         assert not np.allclose(old.predict(images).log_odds, expected.log_odds, atol=1e-2)
         assert new.sha256 == made.run.info.model_sha256
+
+
+def test_of_a_saved_model_the_layer_is_exported_and_the_model_in_memory_proven(
+    world: Path, made: Repair, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = AuditConfig(image_size=(SIDE, SIDE), batch_size=16)
+    keras_network().export(tmp_path / "saved", verbose=False)
+    bias_audit.audit(
+        tmp_path / "saved", world / "test", masks=world / "test masks", out=tmp_path / "run", discovery=0, probes=0,
+        leakage=0, config=config,
+    )  # fmt: skip
+    command = [
+        "repair", str(tmp_path / "run"), "--model", str(tmp_path / "saved"), "--train", str(world / "train"),
+        "--train-masks", str(world / "train masks"),
+    ]  # fmt: skip
+    for more in ([], ["--out", str(tmp_path / "new.keras")]):
+        assert main([*command, *more]) == 2
+        said = capsys.readouterr().err
+        assert "a file of this model cannot be written" in said
+        assert "Take --export FILE.npz" in said
+    before = {each.name for each in tmp_path.iterdir()}
+    assert main([*command, "--export", str(tmp_path / "layer.npz")]) == 0
+    assert f"Layer    {tmp_path / 'layer.npz'}" in capsys.readouterr().out
+    assert {each.name for each in tmp_path.iterdir()} - before == {"layer.npz", "run-repaired"}
+    assert not [each for each in (tmp_path / "run-repaired").iterdir() if each.suffix == ".keras"]
+    told = json.loads((tmp_path / "run-repaired" / "repair.json").read_text())
+    assert told["verdict"] == made.verdict
+    assert told["made"]["model"] is None
+    expected, layer = (
+        last_layer(load_model(world / "repaired.onnx", config, None)).linear,
+        np.load(tmp_path / "layer.npz"),
+    )
+    assert np.allclose(layer["weights"], expected.weights, atol=1e-4)
+    assert np.allclose(layer["bias"], expected.bias, atol=1e-4)

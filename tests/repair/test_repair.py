@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from colour_world import OBJECTS, SIDE, TEST, TRAIN, network
+from colour_world import OBJECTS, SIDE, TEST, TRAIN, files, network, weights
 from made_run import info, made_parts, write_parts
 from PIL import Image
 
+import bias_audit
 from bias_audit.checks.outcomes import LEVELS
 from bias_audit.cli import main
 from bias_audit.config import AuditConfig
@@ -348,3 +349,55 @@ def test_the_command_prints_numbers_and_verdict(
     assert "background gap" in said
     assert "Repaired: no finding of reliance above WATCH is left." in said
     assert str(tmp_path / "o.onnx") in said.replace("\n", "")
+
+
+PREDICTS = """
+def blue(images):
+    import numpy as np
+
+    return 1 / (1 + np.exp(-(images.mean(axis=(1, 2))[:, 2:] - 112) * np.array([[0.25, -0.25]])))
+"""
+
+
+def without_layer() -> bytes:
+    """The network of the world of colours whose last weights are those of a convolution."""
+    kernel, bias = weights()
+    given = [files.array("kernel", kernel.T[:, :, None, None].copy()), files.array("bias", bias)]
+    nodes = [
+        files.node("Conv", ("x", "kernel", "bias"), ("maps",)),
+        files.node("Relu", ("maps",), ("kept",)),
+        files.node("GlobalAveragePool", ("kept",), ("pooled",)),
+        files.node("Flatten", ("pooled",), ("logits",)),
+        files.node("Softmax", ("logits",), ("y",)),
+    ]
+    shapes = {"given": files.value("x", ("n", 3, SIDE, SIDE)), "made": files.value("y", ("n", 2))}
+    return files.model(files.graph(*nodes, **shapes, tensors=given))
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("blue_predicts:blue", "the last layer of a model of this kind is not known, so there is nothing to refit"),
+        ("without.onnx", "the model has no last linear layer: "),
+    ],
+)
+def test_a_model_without_a_last_linear_layer_gets_one_sentence_and_the_way_to_swapped_images(
+    model: str, said: str, world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    (tmp_path / "blue_predicts.py").write_text(PREDICTS)
+    (tmp_path / "without.onnx").write_bytes(without_layer())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    run = bias_audit.audit(
+        model, world / "test", masks=world / "test masks", out=tmp_path / "run", discovery=0, probes=0, leakage=0,
+        batch_size=16, image_size=(SIDE, SIDE),
+    )  # fmt: skip
+    assert worst(run) > LEVELS.index("WATCH")
+    capsys.readouterr()
+    assert main(["repair", "run", "--model", model, "--train", str(world / "train"), "--export", "l.npz"]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert said in told
+    assert "bias-audit review RUN --next DIR" in told
+    assert "Traceback" not in told
+    assert not (tmp_path / "run-repaired").exists()
+    assert not (tmp_path / "l.npz").exists()

@@ -6,8 +6,10 @@ Frozen means that variables became constants and calls were inlined.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from numpy.typing import NDArray
 
 from bias_audit.errors import ModelError
 from bias_audit.models.arithmetic import SIGNS, arithmetic_in_words
@@ -69,13 +71,13 @@ class FrozenGraph:
                     "the weights and save it again.",
                 )
         self.maps = tuple(
-            (_path(operation.name), operation.outputs[0].name, grid)
+            (path_of(operation.name), operation.outputs[0].name, grid)
             for operation in operations
             if operation.type not in NO_MAPS and operation.outputs and (grid := _grid(operation.outputs[0]))
         )
         self._live = _not_stopped(graph.get_tensor_by_name(output).op)
         drawn = _random(graph.get_tensor_by_name(output).op)
-        self.notes = (RANDOM.format(_path(drawn[0])),) if drawn else ()
+        self.notes = (RANDOM.format(path_of(drawn[0])),) if drawn else ()
         last = graph.get_tensor_by_name(output).op
         while last.type in PASSES_ON:
             last = last.inputs[0].op
@@ -95,9 +97,9 @@ class FrozenGraph:
             constants = [value for tensor in operation.inputs if (value := tf.get_static_value(tensor)) is not None]
             kind = operation.type.lower()
             if kind in SIGNS and len(operation.inputs) == 2 and len(constants) == 1 and constants[0].size <= 4:
-                found.append(f"{_path(name)}: {arithmetic_in_words(kind, constants[0])}")
+                found.append(f"{path_of(name)}: {arithmetic_in_words(kind, constants[0])}")
             elif kind.startswith("resize") and (grid := _grid(operation.outputs[0])):
-                found.append(f"{_path(name)}: resized to {grid[0]}x{grid[1]}")
+                found.append(f"{path_of(name)}: resized to {grid[0]}x{grid[1]}")
         return tuple(found)
 
     def channels(self, tensor: str) -> int:
@@ -147,6 +149,29 @@ class FrozenGraph:
                     )
                 return matches[-1]
         raise ModelError(f"layer {asked!r} does not exist in the model, or has no spatial grid", usable)
+
+    def tensor(self, name: str) -> Any:
+        """The tensor of this name."""
+        return self._graph.get_tensor_by_name(name)
+
+    def with_arrays(self, arrays: Mapping[tuple[str, int], NDArray[Any]]) -> FrozenGraph:
+        """This graph with arrays in place of some inputs of operations.
+
+        Args:
+            arrays: (name of an operation, place among its inputs) -> array of the type and shape that lies there.
+        """
+        definition = tf.compat.v1.GraphDef()
+        definition.CopyFrom(self._definition)
+        nodes = {node.name: node for node in definition.node}
+        for number, ((name, place), values) in enumerate(arrays.items()):
+            value = tf.make_tensor_proto(values)
+            made = definition.node.add(name=f"{PREFIX}_changed_{number}", op="Const")
+            made.attr["dtype"].type, nodes[name].input[place] = value.dtype, made.name
+            made.attr["value"].tensor.CopyFrom(value)
+        graph = tf.Graph()
+        with graph.as_default():
+            tf.import_graph_def(definition, name="")
+        return FrozenGraph(graph, self.image, self.outputs[0])
 
     def part(self, given: Sequence[str], wanted: Sequence[str]) -> Any:
         """A TensorFlow function from the tensors `given` to the tensors `wanted`, by name.
@@ -260,6 +285,6 @@ def _grid(tensor: Any) -> tuple[int, int] | None:
     return (height, width) if height * width > 1 else None
 
 
-def _path(name: str) -> str:
+def path_of(name: str) -> str:
     """The name of an operation without the names of the calls that were inlined around it."""
     return re.sub(rf"^({PREFIX}/)?((Stateful)?PartitionedCall(_\d+)?/)*", "", name)

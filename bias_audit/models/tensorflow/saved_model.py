@@ -6,6 +6,7 @@ and after the cut become functions of their own; gradients are taken with respec
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -28,6 +29,7 @@ from bias_audit.models.tensorflow.traced import NO_GRADIENT, TracedModel, Watch
 
 if TYPE_CHECKING:
     from bias_audit.config import AuditConfig
+    from bias_audit.models.base import LastLayer
 
 
 class SavedModel(TracedModel):
@@ -41,6 +43,7 @@ class SavedModel(TracedModel):
     Attributes:
         channels: path of a layer that could be explained -> number of its channels; 0 where it is not fixed.
         parameters: number of weights.
+        name: of its folder, as a run names a model in memory.
 
     Raises:
         ModelError, ConfigError: see `base.load_model`.
@@ -49,7 +52,7 @@ class SavedModel(TracedModel):
     def __init__(self, folder: Path, config: AuditConfig, class_names: tuple[str, ...] | None) -> None:
         self.seconds_per_call, self._output = config.limits.seconds_per_call, config.output
         old = check_saved_model(folder, config.limits)
-        self.sha256 = file_hash(folder)
+        self.sha256, self.name = file_hash(folder), folder.name
         if old is None:
             serving = self._served(folder)
             self.parameters = sum(int(variable.shape.num_elements()) for variable in serving.graph.variables)
@@ -178,6 +181,22 @@ class SavedModel(TracedModel):
             given.append(part(*given)[0])
             watch(place, given[-1])
         return _raw_and_logits(self._rest(*given))
+
+    def last_layer(self) -> LastLayer:
+        """Its last linear layer; see `base.LastLayer`."""
+        from bias_audit.models.tensorflow.saved_last_layer import SavedLastLayer
+
+        return SavedLastLayer(self, self._graph)
+
+    def with_graph(self, graph: FrozenGraph, sha256: str) -> SavedModel:
+        """This model with another graph of the same layers, and the hash that it is known by; the model stays."""
+        other = copy.copy(self)
+        for name in ("_predict", "_input_gradients", "_explained"):  # traced from the graph
+            other.__dict__.pop(name, None)
+        other._graph, other.sha256 = graph, sha256
+        other._whole = graph.part((graph.image,), graph.outputs)
+        other._tap_at(self.layer or "auto")
+        return other
 
     def randomised(self, seed: int) -> AbstractContextManager[None]:
         """Raise ModelError, for frozen weights cannot be shuffled."""
