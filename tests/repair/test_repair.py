@@ -123,6 +123,26 @@ def test_nothing_proven_is_nothing_to_repair(world: Path, capsys: pytest.Capture
     assert not (world / "honest-repaired").exists()
 
 
+def test_by_force_an_honest_network_is_refitted_and_stays_honest(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [
+        "repair", str(world / "honest"), "--model", str(world / "honest.onnx"), "--train", str(world / "train"),
+        "--train-masks", str(world / "train masks"), "--report", str(tmp_path / "r"), "--out", str(tmp_path / "o.onnx"),
+    ]  # fmt: skip
+    assert main([*arguments, "--force"]) == 0
+    assert "Nothing was proven before, and nothing is after." in capsys.readouterr().out
+    made, run = json.loads((tmp_path / "r" / "repair.json").read_text()), load(tmp_path / "r" / "repaired")
+    assert made["verdict"] == NOTHING
+    assert made["made"]["against"] == "the background"
+    assert {"original", "background", "emptied"} == set(made["made"]["pictures"])
+    assert run.images["correct"].mean() == 1
+    assert worst(run) <= LEVELS.index("WATCH")
+    models = world / "honest.onnx", tmp_path / "o.onnx"
+    old, new = (last_layer(load_model(each, AuditConfig(), None)).linear.weights for each in models)
+    assert not np.allclose(old, new)
+
+
 def test_the_photos_of_the_run_are_no_training_photos(world: Path, tmp_path: Path) -> None:
     run = load(world / "net")
     with pytest.raises(DataError, match="all 32 training photos"):
