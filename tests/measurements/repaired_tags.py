@@ -54,7 +54,7 @@ def one(case: grid.Case, options: argparse.Namespace) -> dict[str, Any]:
             write_photos(shapes.draw_split(case.plan, split, count, seed=case.seed), case.plan.classes, root / split)
         run = bias_audit.audit(model, root / "test" / "images", masks=root / "test" / "masks", out=root / "run")
         made = run.repair(model, root / "train" / "images", root / "train" / "masks", force=options.honest)
-        said: dict[str, Any] = {"name": case.name, "verdict": made.verdict, "before": effect(case, model)}
+        said: dict[str, Any] = {"name": case.name, "said": made.sentence, "before": effect(case, model)}
         if made.model is not None and made.made is not None and made.control is not None:
             runs = {"before": run, "control": made.control, "after": made.run}
             said |= {
@@ -63,8 +63,7 @@ def one(case: grid.Case, options: argparse.Namespace) -> dict[str, Any]:
                 "pictures": made.made.pictures,
                 "accuracy": {name: round(float(each.images["correct"].mean()), 3) for name, each in runs.items()},
                 "pasted": {
-                    name: round(max(each.cues["paste_effect"].astype(float), default=0.0), 3)
-                    for name, each in runs.items()
+                    name: round(float(each.cues["paste_effect"].astype(float).max()), 3) for name, each in runs.items()
                 },
                 "findings": {
                     name: sorted(f"{found.code} {found.subject} {found.level}" for found in each.found())
