@@ -32,7 +32,7 @@ def photos(groups: np.ndarray | None = None) -> Photos:
     every = np.ones(count, bool)
     codes = np.arange(count) if groups is None else groups
     contents = tuple(f"{i:016x}" for i in range(count))
-    return Photos(samples, pixels, masks, every, every.copy(), emptied, codes, contents, count, 0, 0, 0, 0)
+    return Photos(samples, pixels, masks, every, every.copy(), emptied, codes, contents, count, 0, 0, 0, 0, 0)
 
 
 def planned(made: Photos, wanted: Wanted) -> list[composites.Picture]:
