@@ -1,7 +1,7 @@
 """The numbers that a gate can judge, each with its interval: columns of the tables, and counts of the run.
 
 Numbers of classes stand in audit.json. Those of slices, cues and images stand in their CSV files, which are read
-with the standard library: importing pyarrow alone would cost a second.
+with the standard library: importing pyarrow alone would cost a second. Of many images `per_image` reads less.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from bias_audit.checks.reasons import OK, SCREENED
 from bias_audit.gate.screened import NOT_MADE, is_screened, of_composites
 from bias_audit.gate.table_columns import read_columns
+from bias_audit.run.csv_text import parsed
 from bias_audit.run.cue_titles import cue_titles
 from bias_audit.run.quantities import Unit
 from bias_audit.run.result import AuditResult
@@ -192,7 +193,7 @@ def measured(result: AuditResult, table: str, name: str) -> list[MetricValue] | 
 
     Args:
         result: the run.
-        table: any table of [[metric]] but "image", for which see `images_of`.
+        table: any table of [[metric]] but "image", for which see `per_image.of_classes`.
         name: one of `names_of(table)`.
 
     Returns:
@@ -212,6 +213,10 @@ def measured(result: AuditResult, table: str, name: str) -> list[MetricValue] | 
     titles = cue_titles(rows) if table == "cue" else {}
     found = [_of_row(table, name, metric, row) for row in rows]
     return [replace(one, title=titles.get(one.subject, "")) for one in found] if titles else found
+
+
+Images = Mapping[str, float | None]
+"""Name of an image -> value of a metric, None where it is missing."""
 
 
 def images_of(result: AuditResult, name: str, also: Iterable[str] = ()) -> dict[str, dict[str, float | None]] | None:
@@ -286,18 +291,6 @@ def number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
         return None
     return float(value)
-
-
-def parsed(text: str | None) -> float | None:
-    """A CSV cell as a finite number, 1 and 0 for True and False; None for an empty cell and for anything else."""
-    try:
-        value = float(text or "nan")
-    except ValueError:
-        value = _WORDS.get(text or "", math.nan)
-    return value if math.isfinite(value) else None
-
-
-_WORDS = {"True": 1.0, "False": 0.0}
 
 
 def _all_parsed(cells: Sequence[str]) -> list[float | None]:
