@@ -10,6 +10,7 @@ from __future__ import annotations
 import array
 import base64
 import functools
+import math
 import sys
 from bisect import bisect_left
 from collections import Counter
@@ -146,7 +147,7 @@ def _numbers(
             return None
         classes = {name: _of_class(one) for name, one in content["classes"].items()}
         return Numbers(str(content["names"]), all(one.codes for one in classes.values()), classes)
-    except (AttributeError, IndexError, KeyError, OSError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
         raise ResultError(f"{begin} it does not hold the numbers of a column", _HINT) from error
 
 
@@ -167,6 +168,8 @@ def _of_class(content: Mapping[str, Any]) -> OfClass:
     highest, lowest = (
         tuple((str(name), float(value)) for name, value in content[end]) for end in ("highest", "lowest")
     )
+    if not all(map(math.isfinite, (*(values if counts else ()), *(value for _, value in (*highest, *lowest))))):
+        raise ValueError("no numbers")
     one = OfClass(images, values, counts, codes, highest, lowest)
     if codes:
         signs, missing, last = set(codes), chr(MISSING), chr(MISSING + len(values))

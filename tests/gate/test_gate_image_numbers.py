@@ -219,7 +219,7 @@ def forged(run: AuditResult, change: Any) -> None:
     """Change the content of the file, and make its digest fit."""
     file = file_of(run)
     content = json.loads(file.read_text(encoding="utf-8").partition("\n")[2])
-    body = json.dumps(change(content) or content)
+    body = json.dumps(change(content) or content).replace("Infinity", "1e999")
     file.write_text(json.dumps({"sha256": digest_of(body.encode())}) + "\n" + body, encoding="utf-8")
 
 
@@ -232,6 +232,8 @@ def forged(run: AuditResult, change: Any) -> None:
         lambda content: content["classes"]["wolf"].update(counts=[1]),
         lambda content: content["classes"]["wolf"].update(counts=[1, 1, 5]),
         lambda content: content["classes"]["wolf"].update(values=["x", 1, 2]),
+        lambda content: content["classes"]["wolf"].update(values=[0.5, 1.2, 10**400]),
+        lambda content: content["classes"]["wolf"].update(images=math.inf),
         lambda content: content["classes"]["wolf"].update(codes="129"),
         lambda content: content["classes"]["wolf"].update(images=2),
         lambda content: content["classes"]["wolf"].update(sorted="no base64!"),
