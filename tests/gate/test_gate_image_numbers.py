@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 import os
@@ -16,6 +17,7 @@ from agreeing import write_audit_json
 from gate_runs import HUSKY, WOLF, judged, row_of, run_of
 from hypothesis import example, given
 from hypothesis import strategies as st
+from stand_in import World, finished, snow
 
 from bias_audit import stats
 from bias_audit.errors import ResultError
@@ -170,6 +172,24 @@ def test_known_numbers_by_hand(tmp_path: Path, no_table: None) -> None:
 @given(st.lists(st.tuples(st.floats(-1e3, 1e3), st.integers(0, 70)), max_size=8))
 def test_a_sum_of_counted_numbers_is_that_of_all_of_them(terms: list[tuple[float, int]]) -> None:
     assert _sum(terms) == math.fsum(value for value, count in terms for _ in range(count))
+
+
+def test_an_audit_writes_them_and_every_column_is_judged_as_by_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tables of a whole run, as the pipeline makes them; overwriting the run removes its numbers."""
+    monkeypatch.setattr("bias_audit.pipeline.finish.write_numbers", functools.partial(write_numbers, least=0))
+    run = finished(World(snow(0), wrong=2, unread=1), tmp_path / "run")
+    columns = [column.name for column in TABLES["images"] if column.kind != "string"]
+    toml = "".join(image_toml(0.0, 0.5, name=name) for name in columns)
+    plain = without_numbers(run, tmp_path / "plain")
+    monkeypatch.setattr("bias_audit.gate.metrics.read_columns", None)
+    rows = judged(tmp_path, run, toml).rows
+    monkeypatch.undo()
+    assert rows == judged(tmp_path, plain, toml).rows
+    assert sum("images of" in row.sentence for row in rows) > 40, "what is missing in all of them shows little"
+    Run(run.path).start({}, resume=False, overwrite=True)
+    assert not (run.path / FOLDER).exists()
 
 
 # -- damage and absence ---------------------------------------------------------------------
