@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from bias_audit.checks.levels import failed_map_tests
-from bias_audit.gate.estimates import number_rests_on_estimates, on_estimates
+from bias_audit.gate.estimates import Estimates, on_estimates
 from bias_audit.gate.metrics import MetricValue, is_attention
 from bias_audit.gate.missing import state_of_number
 from bias_audit.gate.number_row import EQUAL, MAPS_SAY_NOTHING, blank, breach, unit_of, unjudged
@@ -41,6 +41,7 @@ def image_rows(
     """
     failed = is_attention("image", check.name) and bool(failed_map_tests(result.outcomes))
     screened = {str(row.get("class_name")) for row in result.class_rows if is_screened(row)}
+    estimates = Estimates(result)
     for class_name, numbers in images.items():
         own = check.classes.get(class_name, check)
         known = numbers.known
@@ -58,7 +59,7 @@ def image_rows(
             else:
                 row = _row(own, one, numbers, kind, bound)
                 pasted = own.name.startswith(_PASTED)
-                if row.status == PASSED and pasted and number_rests_on_estimates(result, class_name):
+                if row.status == PASSED and pasted and estimates.behind_number(class_name):
                     row = on_estimates(row, config, class_name, own.name, row.check, broken=breach(own), also=own.allow)
                 yield row
 

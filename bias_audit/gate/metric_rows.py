@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from bias_audit.checks.levels import failed_map_tests
 from bias_audit.checks.registry import not_installed
 from bias_audit.gate.change import change, same_data
-from bias_audit.gate.estimates import number_rests_on_estimates, on_estimates
+from bias_audit.gate.estimates import Estimates, on_estimates
 from bias_audit.gate.image_rows import image_rows
 from bias_audit.gate.metrics import CLASS, MetricValue, is_attention, measured, metric_of
 from bias_audit.gate.missing import state_of_number
@@ -41,6 +41,7 @@ class _Sides:
         result, baseline: the new run and the older one, None where there is none.
         config: settings of the gate.
         failed_maps: whether the heatmaps failed their tests.
+        estimates: what of the new run rests on estimated masks.
         pairs: gives a class's values per image in both runs where the images are paired; else None.
     """
 
@@ -48,12 +49,13 @@ class _Sides:
     config: GateConfig
     baseline: AuditResult | None
     failed_maps: bool
+    estimates: Estimates
     pairs: PairsOf | None = None
 
 
 def metric_rows(result: AuditResult, config: GateConfig, baseline: AuditResult | None) -> Iterator[GateRow]:
     """Judge every threshold of the gate on every subject of its table: a row per subject and bound."""
-    sides = _Sides(result, config, baseline, bool(failed_map_tests(result.outcomes)))
+    sides = _Sides(result, config, baseline, bool(failed_map_tests(result.outcomes)), Estimates(result))
     columns = _image_columns(config)
     missing = not_installed(result.path)
     for check in config.metrics:
@@ -139,7 +141,7 @@ def _row(
 def _trusted(sides: _Sides, check: MetricCheck, one: MetricValue, row: GateRow) -> GateRow:
     """The row of a number, which does not pass where composites gave it by estimated masks that nothing has checked."""
     pasted = metric_of(check.table, check.name).reason == "reliance_reason"
-    if row.status != PASSED or not pasted or not number_rests_on_estimates(sides.result, one.class_name):
+    if row.status != PASSED or not pasted or not sides.estimates.behind_number(one.class_name):
         return row
     return on_estimates(row, sides.config, one.subject, check.name, row.check, broken=breach(check), also=check.allow)
 

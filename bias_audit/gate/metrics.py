@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from bias_audit.checks.reasons import OK, SCREENED
 from bias_audit.gate.screened import NOT_MADE, is_screened, of_composites
 from bias_audit.gate.table_columns import read_columns
-from bias_audit.run.csv_text import parsed
+from bias_audit.run.csv_text import all_parsed, parsed
 from bias_audit.run.cue_titles import cue_titles
 from bias_audit.run.quantities import Unit
 from bias_audit.run.result import AuditResult
@@ -236,7 +236,7 @@ def images_of(result: AuditResult, name: str, also: Iterable[str] = ()) -> dict[
     images, labels = columns.get("image_id", []), columns.get("label", [])
     cells = columns.get(name) or [""] * len(images)
     classes: dict[str, dict[str, float | None]] = {}
-    for image, label, value in zip(images, labels, _all_parsed(cells), strict=True):
+    for image, label, value in zip(images, labels, all_parsed(cells), strict=True):
         classes.setdefault(label, {})[image] = value
     return classes
 
@@ -291,16 +291,6 @@ def number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
         return None
     return float(value)
-
-
-def _all_parsed(cells: Sequence[str]) -> list[float | None]:
-    """Every cell as `parsed` gives it, without a function call per cell in the usual case of a column of floats."""
-    try:
-        values = [float(cell or "nan") for cell in cells]
-    except ValueError:
-        known = {cell: parsed(cell) for cell in set(cells)}
-        return [known[cell] for cell in cells]
-    return [value if math.isfinite(value) else None for value in values]
 
 
 def wilson(share: float, n: float) -> tuple[float, float]:

@@ -48,6 +48,16 @@ def parsed(text: str | None) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def all_parsed(cells: Sequence[str]) -> list[float | None]:
+    """Every cell as `parsed` gives it, without a function call per cell in the usual case of a column of floats."""
+    try:
+        values = [float(cell or "nan") for cell in cells]
+    except ValueError:
+        known = {cell: parsed(cell) for cell in set(cells)}
+        return [known[cell] for cell in cells]
+    return [value if math.isfinite(value) else None for value in values]
+
+
 class Lines(io.StringIO):
     """A buffer for a writer of CSV whose lines end with LINE_END; what it holds has the ends of lines asked for.
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.csv
 from numpy.typing import NDArray
 
-from bias_audit.run.csv_text import parsed, unquoted
+from bias_audit.run.csv_text import all_parsed, unquoted
 from bias_audit.run.digests import digest_of
 from bias_audit.run.folder import Run
 from bias_audit.run.image_numbers import FOLDER, FORMAT, MISSING, SHOWN
@@ -112,7 +112,7 @@ def _columns(data: bytes, names: Sequence[str]) -> Iterator[tuple[str, NDArray[n
     table = _texts(data, names)
     for name in names:
         cells = table[name].combine_chunks().dictionary_encode()
-        known = [parsed(unquoted(cell)) for cell in cells.dictionary.to_pylist()]
+        known = all_parsed([unquoted(cell) for cell in cells.dictionary.to_pylist()])
         values = np.array([np.nan if value is None else value for value in known], np.float64)
         yield name, values[cells.indices.to_numpy()]
 
