@@ -2,11 +2,11 @@
 
     python tests/measurements/gate_scale.py OUT [--images 50000] [--classes 1000] [--rounds 3] [--with-rows]
 
-Makes two runs in OUT, without any audit: every column of numbers of the images table is filled, those that a baseline
+Makes two runs in OUT, without an audit: every column of numbers of the images table is filled, those that a baseline
 is paired by with shares of eight composites, the others with numbers of six digits. It prints the seconds of writing
 the table and of writing the numbers for the gate, what they take on the disk, and for three gate files (none, two
 metrics of images, two changes since the baseline) the median seconds, the peak memory and the exit code of the command
-as a process of its own. `--with-rows` does the same without the numbers, as on a run of an older version, and compares
+as a process of its own. Runs that lie in OUT already are measured as they are. `--with-rows` does the same without the numbers, as on a run of an older version, and compares
 gate.json. No assertion: figures to read.
 """
 
@@ -87,7 +87,8 @@ def main() -> None:
 
 
 def make(folder: Path, n: int, classes: int, seed: int) -> Path:
-    shutil.rmtree(folder, ignore_errors=True)
+    if (folder / "audit.json").is_file():
+        return folder
     folder.mkdir(parents=True)
     images, run = images_of(n, classes, seed), Run(folder)
     start = time.monotonic()
@@ -140,8 +141,8 @@ def measure(new: Path, old: Path, options: argparse.Namespace, how: str) -> dict
         file.write_text(text, encoding="utf-8")
         command = ["gate", str(new), "--gate", str(file), "--baseline", str(old)]
         rounds = [timed([sys.executable, "-m", "bias_audit", *command]) for _ in range(options.rounds)]
-        seconds, memory = (statistics.median(values) for values in list(zip(*rounds, strict=True))[:2])
-        print(f"{how}, {name}: {seconds:.2f} s, {memory:.0f} MB, exit code {rounds[0][2]}")
+        seconds, used, memory = (statistics.median(values) for values in list(zip(*rounds, strict=True))[:3])
+        print(f"{how}, {name}: {seconds:.2f} s ({used:.2f} s of CPU), {memory:.0f} MB, exit code {rounds[0][3]}")
         found[name] = json.loads((new / "gate.json").read_text(encoding="utf-8"))
     return found
 
@@ -150,16 +151,17 @@ TIMED = """
 import json, os, resource, subprocess, sys, time
 start = time.monotonic()
 code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, env={**os.environ, "NO_COLOR": "1"}).returncode
-print(json.dumps([time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000, code]))
+end, used = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([end - start, used.ru_utime + used.ru_stime, used.ru_maxrss / 1000, code]))
 """
 """Runs a command from a process that is small itself: a child begins with the peak memory of its parent."""
 
 
-def timed(arguments: list[str]) -> tuple[float, float, int]:
-    """Wall-clock seconds, peak memory in MB and exit code of a process."""
+def timed(arguments: list[str]) -> tuple[float, float, float, int]:
+    """Wall-clock seconds, seconds of CPU, peak memory in MB and exit code of a process."""
     ended = subprocess.run([sys.executable, "-S", "-c", TIMED, *arguments], stdout=subprocess.PIPE, check=True)
-    seconds, memory, code = json.loads(ended.stdout)
-    return seconds, memory, code
+    seconds, used, memory, code = json.loads(ended.stdout)
+    return seconds, used, memory, code
 
 
 if __name__ == "__main__":
