@@ -6,8 +6,8 @@ Makes two runs in OUT, without an audit: every column of numbers of the images t
 is paired by with shares of eight composites, the others with numbers of six digits. It prints the seconds of writing
 the table and of writing the numbers for the gate, what they take on the disk, and for three gate files (none, two
 metrics of images, two changes since the baseline) the median seconds, the peak memory and the exit code of the command
-as a process of its own. Runs that lie in OUT already are measured as they are. `--with-rows` does the same without the numbers, as on a run of an older version, and compares
-gate.json. No assertion: figures to read.
+as a process of its own. Runs that lie in OUT already are measured as they are. `--with-rows` does the same without the
+numbers, as on a run of an older version, and compares gate.json. No assertion: figures to read.
 """
 
 from __future__ import annotations
