@@ -281,12 +281,15 @@ def needs_its_own(name: str, rows: Sequence[tuple[str, ClassRow]], bounds: Thres
         rows: pairs of a class name and its row of the class table, of all classes, three at least.
         bounds: thresholds of the rules.
     """
+    low = next(as_float(row["neutral_loss_low"], -1) for own, row in rows if own == name)
+    if low <= bounds.min_background_only:  # whatever the others lose: a glance for each of thousands of classes
+        return False
     losses = sorted(as_float(row["neutral_loss"]) for other, row in rows if other != name)
     known = [loss for loss in losses if not math.isnan(loss)]
     if len(known) < 2:
         return False
     usual = max(known[(len(known) - 1) // 2], 0.0)
-    return as_float(dict(rows)[name]["neutral_loss_low"], -1) - usual > bounds.min_background_only
+    return low - usual > bounds.min_background_only
 
 
 def _stands(row: ClassRow, bounds: Thresholds) -> bool:

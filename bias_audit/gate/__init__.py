@@ -1,6 +1,7 @@
 """Turns a finished run into a verdict for continuous integration: thresholds in, rows and an exit code out.
 
-The gate reads `audit.json`, and CSV tables only to pair images and for metrics of tables other than class and dataset.
+The gate reads `audit.json`, and CSV tables only to pair images and for metrics of tables other than class and dataset;
+of a large run not even for its images (`run.image_numbers`).
 It loads no NumPy, no pandas and no model, so the command starts in a blink. A check ends as one of STATUSES; what could
 not be judged never counts as passed.
 """

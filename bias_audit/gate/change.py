@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable
 
 from bias_audit.gate.metrics import METRICS, MetricValue, wilson
+from bias_audit.gate.per_image import Pairs, PairsOf
 from bias_audit.run.result import AuditResult
 
 PAIRED = "paired over the same images, Newcombe 1998"
@@ -35,17 +37,13 @@ def same_run(result: AuditResult, baseline: AuditResult) -> bool:
     return bool(result.digest and result.digest == baseline.digest) or result.info == baseline.info
 
 
-Images = Mapping[str, Mapping[str, float | None]]
-"""Class -> image -> value of a metric, None where it is missing (`metrics.images_of`)."""
-
-
 def change(
     result: AuditResult,
     baseline: AuditResult,
     name: str,
     now: MetricValue,
     before: MetricValue,
-    images: Sequence[Images],
+    pairs: PairsOf | None,
 ) -> tuple[float, float | None, float | None, str]:
     """The change of a number since the baseline, with its interval.
 
@@ -57,7 +55,7 @@ def change(
         result, baseline: the new and the old run.
         name: class metric, or a number of another table.
         now, before: the number in the new and in the old run; both have a value.
-        images: values per image in the new and the old run, where the images are to be paired; else empty.
+        pairs: gives the values of a class's images in both runs, where the images are to be paired; else None.
 
     Returns:
         new minus old value, the ends of its 95 % interval (None where there is none), and in words how it was made.
@@ -69,13 +67,13 @@ def change(
         return difference, *_apart(now, before)
     if difference == 0 and result.info.model_sha256 == baseline.info.model_sha256:
         return 0.0, 0.0, 0.0, SAME_MODEL
-    if len(images) == 2:
+    if pairs is not None:
         _, least, most = METRICS["class"][name].paired
-        new, old = (one.get(now.subject, {}) for one in images)
-        pairs = [(value, old.get(image)) for image, value in new.items()]
         width = most - least
-        shares = [((x - least) / width, (y - least) / width) for x, y in pairs if x is not None and y is not None]
-        if len(shares) >= 2:
+        shares: Counter[tuple[float, float]] = Counter()
+        for (x, y), count in pairs(now.subject).items():
+            shares[(x - least) / width, (y - least) / width] += count
+        if shares.total() >= 2:
             low, high = paired_interval(shares)
             return difference, low * width, high * width, PAIRED
     return difference, *_apart(now, before)
@@ -93,24 +91,26 @@ def _apart(now: MetricValue, before: MetricValue) -> tuple[float | None, float |
     return low, high, APART
 
 
-def paired_interval(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
+def paired_interval(pairs: Pairs) -> tuple[float, float]:
     """95 % interval of the difference of two paired shares: method 10 of Newcombe 1998, Stat. Med. 17, 2635-2650.
 
     Computes `stats.paired_difference_interval` without NumPy, for images that belong to no groups.
 
     Args:
-        pairs: (first, second) score of each image, 0..1; at least one.
+        pairs: (first, second) score of an image, each 0..1 -> number of images that have these; at least one image.
 
     Returns:
         the ends of the interval of mean(first) - mean(second), within -1..1.
     """
-    arms = [[pair[i] for pair in pairs] for i in (0, 1)]
-    p, q = (math.fsum(arm) / len(arm) for arm in arms)
+    arms = [_arm(pairs, i) for i in (0, 1)]
+    p, q = (_mean(arm) for arm in arms)
     n, m = (_effective_size(arm) for arm in arms)
     (p_low, p_high), (q_low, q_high) = wilson(p, n), wilson(q, m)
-    spread = math.sqrt(math.fsum((x - p) ** 2 for x in arms[0]) * math.fsum((y - q) ** 2 for y in arms[1]))
+    spread = math.sqrt(
+        _sum(((x - p) ** 2, k) for x, k in arms[0].items()) * _sum(((y - q) ** 2, k) for y, k in arms[1].items())
+    )
     varied = min(max(arm) - min(arm) for arm in arms) > 1e-9
-    phi = max(-1.0, min(1.0, math.fsum((x - p) * (y - q) for x, y in pairs) / spread)) if varied else 0.0
+    phi = max(-1.0, min(1.0, _sum(((x - p) * (y - q), k) for (x, y), k in pairs.items()) / spread)) if varied else 0.0
     if phi > 0:
         phi = max(phi - 0.5 / math.sqrt(n * p * (1 - p) * m * q * (1 - q)), 0.0)
 
@@ -122,22 +122,44 @@ def paired_interval(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]
     return max(-1.0, low), min(1.0, high)
 
 
-def _effective_size(shares: Sequence[float]) -> float:
+def _arm(pairs: Pairs, i: int) -> Counter[float]:
+    """How many images have each first (i = 0) or second (i = 1) score."""
+    arm: Counter[float] = Counter()
+    for pair, count in pairs.items():
+        arm[pair[i]] += count
+    return arm
+
+
+def _sum(terms: Iterable[tuple[float, int]]) -> float:
+    """Sum of numbers, each taken as often as the count beside it says; rounded once, as `math.fsum` of all of them.
+
+    A number times a power of two is exact, so that a count takes a term for each of its bits.
+    """
+    return math.fsum(
+        math.ldexp(value, bit) for value, count in terms for bit in range(count.bit_length()) if count >> bit & 1
+    )
+
+
+def _mean(shares: Counter[float]) -> float:
+    return _sum(shares.items()) / shares.total()
+
+
+def _effective_size(shares: Counter[float]) -> float:
     """`stats.effective_size` of images that belong to no groups."""
-    n, composites = len(shares), _composites_behind(shares)
+    n, composites = shares.total(), _composites_behind(shares)
     if composites == 1 or n < 10:
         return float(n)
-    mean = math.fsum(shares) / n
+    mean = _mean(shares)
     size = float(n * composites)
     independent = mean * (1 - mean) / (size - 1)
     if independent > 1e-14:
-        between = math.fsum((share - mean) ** 2 for share in shares) / (n - 1) / n
+        between = _sum(((share - mean) ** 2, k) for share, k in shares.items()) / (n - 1) / n
         size /= max(1.0, between / independent)
-    few = min(sum(abs(share - usual) > 1e-7 for share in shares) for usual in (0, 1)) < 3
+    few = min(sum(k for share, k in shares.items() if abs(share - usual) > 1e-7) for usual in (0, 1)) < 3
     return min(size, float(n)) if few else size
 
 
-def _composites_behind(shares: Sequence[float]) -> int:
+def _composites_behind(shares: Iterable[float]) -> int:
     """`stats.groups.composites_behind`: the largest denominator of the shares, at most 100."""
     rest = set(shares)
     for count in range(1, 100):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -22,23 +23,54 @@ _SAID = (
 )
 
 
-def rests_on_estimates(result: AuditResult, outcome: RuleOutcome) -> bool:
-    """Whether the composites behind an outcome were made with estimated masks, and nothing says that these are good."""
-    rule = find_rule(outcome.code)
-    if rule is None or not {"masks", "composites"} <= rule.needs or _checked(result):
-        return False
-    if number(outcome.evidence.get(EVIDENCE)):
-        return True
-    # Runs of older versions say it in their class table alone.
-    return _share(result, class_of(outcome)) > 0
+class Estimates:
+    """What of a run rests on estimated masks; the run is looked through once, whatever its number of classes.
 
-
-def number_rests_on_estimates(result: AuditResult, class_name: str) -> bool:
-    """Whether a number that composites of a class gave was made with estimated masks; "" = of any class.
-
-    True only where no drawn masks have shown that the estimates are good.
+    Args:
+        result: the run.
     """
-    return not _checked(result) and _share(result, class_name) > 0
+
+    def __init__(self, result: AuditResult) -> None:
+        self._result = result
+
+    def behind(self, outcome: RuleOutcome) -> bool:
+        """Whether composites behind an outcome were made with estimated masks, and nothing says that these are good."""
+        rule = find_rule(outcome.code)
+        if rule is None or not {"masks", "composites"} <= rule.needs or self._checked:
+            return False
+        if number(outcome.evidence.get(EVIDENCE)):
+            return True
+        # Runs of older versions say it in their class table alone.
+        return self._share(class_of(outcome)) > 0
+
+    def behind_number(self, class_name: str) -> bool:
+        """Whether a number that composites of a class gave was made with estimated masks; "" = of any class.
+
+        True only where no drawn masks have shown that the estimates are good.
+        """
+        return not self._checked and self._share(class_name) > 0
+
+    @functools.cached_property
+    def _checked(self) -> bool:
+        """Whether drawn masks have shown that the estimates are good."""
+        doubting = with_role("doubts the estimates")
+        return any(outcome.passed for outcome in self._result.outcomes if outcome.code in doubting)
+
+    def _share(self, class_name: str) -> float:
+        """Largest share of estimated masks among the masks of a class; "" or an unknown class = of all classes."""
+        return self._shares.get(class_name, self._largest)
+
+    @functools.cached_property
+    def _shares(self) -> dict[str, float]:
+        known = {str(row.get("class_name")): number(row.get(EVIDENCE)) or 0.0 for row in self._result.class_rows}
+        for outcome in self._result.outcomes:
+            if outcome.scope == "class" and outcome.subject in known:
+                known[outcome.subject] = max(known[outcome.subject], number(outcome.evidence.get(EVIDENCE)) or 0.0)
+        return known
+
+    @functools.cached_property
+    def _largest(self) -> float:
+        return max(self._shares.values(), default=0.0)
 
 
 def on_estimates(
@@ -58,17 +90,3 @@ def on_estimates(
     allowed = config.allows(ESTIMATED_MASKS, *names, also=also)
     status = broken if not allowed else WARNED if row.level else NOT_JUDGED
     return replace(row, status=status, state=ESTIMATED_MASKS, sentence=f"{row.sentence} {_SAID}")
-
-
-def _checked(result: AuditResult) -> bool:
-    """Whether drawn masks have shown that the estimates are good."""
-    return any(outcome.passed for outcome in result.outcomes if outcome.code in with_role("doubts the estimates"))
-
-
-def _share(result: AuditResult, class_name: str) -> float:
-    """Largest share of estimated masks among the masks of a class; "" or an unknown class = of all classes."""
-    known = {str(row.get("class_name")): number(row.get(EVIDENCE)) or 0.0 for row in result.class_rows}
-    for outcome in result.outcomes:
-        if outcome.scope == "class" and outcome.subject in known:
-            known[outcome.subject] = max(known[outcome.subject], number(outcome.evidence.get(EVIDENCE)) or 0.0)
-    return known.get(class_name, max(known.values(), default=0.0))

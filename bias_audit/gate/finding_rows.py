@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from bias_audit.checks import reasons
 from bias_audit.checks.outcomes import DOUBT, LEVELS, RuleOutcome, class_of
 from bias_audit.checks.registry import find_rule
-from bias_audit.gate.estimates import on_estimates, rests_on_estimates
+from bias_audit.gate.estimates import Estimates, on_estimates
 from bias_audit.gate.metrics import number
 from bias_audit.gate.missing import state_of_rule
 from bias_audit.gate.settings import NO_LEVEL, SCOPES, GateConfig, Waiver
@@ -45,6 +46,11 @@ class Context:
     waivers: Sequence[Waiver]
     today: datetime.date
     before: dict[int, RuleOutcome] = field(default_factory=dict)
+
+    @functools.cached_property
+    def estimates(self) -> Estimates:
+        """What of the run rests on estimated masks."""
+        return Estimates(self.result)
 
 
 def finding_rows(context: Context) -> tuple[list[GateRow], list[str]]:
@@ -126,7 +132,7 @@ def _found(row: GateRow, outcome: RuleOutcome, context: Context) -> GateRow:
 
 def _on_estimates(row: GateRow, outcome: RuleOutcome, context: Context) -> GateRow:
     """A row that accuses nobody, which is no pass where it rests on estimated masks that nothing has checked."""
-    if context.config.fail[row.scope] == NO_LEVEL or not rests_on_estimates(context.result, outcome):
+    if context.config.fail[row.scope] == NO_LEVEL or not context.estimates.behind(outcome):
         return row
     return on_estimates(row, context.config, class_of(outcome) or outcome.subject, outcome.code)
 

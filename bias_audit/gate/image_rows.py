@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from bias_audit.checks.levels import failed_map_tests
-from bias_audit.gate.estimates import number_rests_on_estimates, on_estimates
+from bias_audit.gate.estimates import Estimates, on_estimates
 from bias_audit.gate.metrics import MetricValue, is_attention
 from bias_audit.gate.missing import state_of_number
 from bias_audit.gate.number_row import EQUAL, MAPS_SAY_NOTHING, blank, breach, unit_of, unjudged
+from bias_audit.gate.per_image import OfClass
 from bias_audit.gate.screened import NOT_MADE, is_screened, of_composites
 from bias_audit.gate.settings import GateConfig, MetricCheck
 from bias_audit.gate.states import MAPS_FAILED, NOT_ENOUGH, SCREENED
@@ -17,9 +18,6 @@ from bias_audit.gate.values import PASSED, GateRow
 from bias_audit.run.quantities import beside_bound
 from bias_audit.run.quantities import bound as in_words
 from bias_audit.run.result import AuditResult
-
-_SHOWN = 3
-"""Most images that a sentence names."""
 
 _PASTED = (
     "same_", "other_", "background_gap", "random_", "next_", "swap_", "adversarial", "background_only", "control_",
@@ -29,7 +27,7 @@ _PASTED = (
 
 
 def image_rows(
-    result: AuditResult, config: GateConfig, check: MetricCheck, images: Mapping[str, Mapping[str, float | None]]
+    result: AuditResult, config: GateConfig, check: MetricCheck, images: Mapping[str, OfClass]
 ) -> Iterator[GateRow]:
     """A row per class and bound: the share of the class's images beyond the bound, against `max_share`.
 
@@ -39,42 +37,43 @@ def image_rows(
         result: the run.
         config: settings of the gate.
         check: a threshold on a column of the images table.
-        images: class -> image -> value, None where missing.
+        images: class -> the numbers of its images.
     """
     failed = is_attention("image", check.name) and bool(failed_map_tests(result.outcomes))
     screened = {str(row.get("class_name")) for row in result.class_rows if is_screened(row)}
-    for class_name, values in images.items():
+    estimates = Estimates(result)
+    for class_name, numbers in images.items():
         own = check.classes.get(class_name, check)
-        known = [(image, value) for image, value in values.items() if value is not None]
-        one, least = MetricValue(class_name, None, n=len(known)), max(1, own.min_n)
+        known = numbers.known
+        one, least = MetricValue(class_name, None, n=known), max(1, own.min_n)
         for kind, bound in own.bounds.items():
             if failed:
                 yield unjudged(own, config, one, kind, bound, MAPS_FAILED, MAPS_SAY_NOTHING)
-            elif len(known) < least:
+            elif known < least:
                 pasted = own.name.startswith(_PASTED)
                 short = not known and own.name in of_composites("image") and class_name in screened
                 state = NOT_ENOUGH if known else state_of_number(result, None, SCREENED if short else "", pasted=pasted)
-                reason = f"{len(known)} of {len(values)} images have this number, {least} are needed"
+                reason = f"{known} of {numbers.images} images have this number, {least} are needed"
                 reason = NOT_MADE if short else reason
                 yield unjudged(own, config, one, kind, bound, state, reason)
             else:
-                row = _row(own, one, known, kind, bound)
+                row = _row(own, one, numbers, kind, bound)
                 pasted = own.name.startswith(_PASTED)
-                if row.status == PASSED and pasted and number_rests_on_estimates(result, class_name):
+                if row.status == PASSED and pasted and estimates.behind_number(class_name):
                     row = on_estimates(row, config, class_name, own.name, row.check, broken=breach(own), also=own.allow)
                 yield row
 
 
-def _row(check: MetricCheck, one: MetricValue, known: list[tuple[str, float]], kind: str, bound: float) -> GateRow:
+def _row(check: MetricCheck, one: MetricValue, numbers: OfClass, kind: str, bound: float) -> GateRow:
     sign = 1 if kind == "max" else -1
-    beyond = sorted(((sign * value, image) for image, value in known if sign * (value - bound) > EQUAL), reverse=True)
-    share = len(beyond) / len(known)
+    beyond, worst = numbers.beyond(lambda value: sign * (value - bound) > EQUAL, above=kind == "max")
+    share = beyond / numbers.known
     unit = unit_of(check, "max")
-    named = ", ".join(f"{image}: {beside_bound(sign * value, bound, unit)}" for value, image in beyond[:_SHOWN])
+    named = ", ".join(f"{image}: {beside_bound(value, bound, unit)}" for image, value in worst)
     side = "above" if kind == "max" else "below"
     what = check.name.replace("_", " ")
-    sentence = f"{len(beyond)} of {len(known)} images of {one.subject!r} have a {what} {side} {in_words(bound, unit)}"
-    sentence += f" ({named}{', ...' if len(beyond) > _SHOWN else ''})" if beyond else ""
+    sentence = f"{beyond} of {numbers.known} images of {one.subject!r} have a {what} {side} {in_words(bound, unit)}"
+    sentence += f" ({named}{', ...' if beyond > len(worst) else ''})" if beyond else ""
     sentence += f"; at most {in_words(check.max_share, 'share')} of them are allowed."
     status = breach(check) if share > check.max_share + EQUAL else PASSED
     row = blank(check, one, kind, check.max_share)

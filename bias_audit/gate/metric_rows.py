@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 
 from bias_audit.checks.levels import failed_map_tests
 from bias_audit.checks.registry import not_installed
-from bias_audit.gate.change import Images, change, same_data
-from bias_audit.gate.estimates import number_rests_on_estimates, on_estimates
+from bias_audit.gate.change import change, same_data
+from bias_audit.gate.estimates import Estimates, on_estimates
 from bias_audit.gate.image_rows import image_rows
-from bias_audit.gate.metrics import CLASS, MetricValue, images_of, is_attention, measured, metric_of
+from bias_audit.gate.metrics import CLASS, MetricValue, is_attention, measured, metric_of
 from bias_audit.gate.missing import state_of_number
 from bias_audit.gate.number_row import EQUAL, MAPS_SAY_NOTHING, blank, breach, said, unit_of, unjudged
+from bias_audit.gate.per_image import PairsOf, of_classes, pairs_of
 from bias_audit.gate.settings import GateConfig, MetricCheck
 from bias_audit.gate.states import (
     MAPS_FAILED,
@@ -40,19 +41,21 @@ class _Sides:
         result, baseline: the new run and the older one, None where there is none.
         config: settings of the gate.
         failed_maps: whether the heatmaps failed their tests.
-        images: values per image in the new and the old run where these are paired; else empty.
+        estimates: what of the new run rests on estimated masks.
+        pairs: gives a class's values per image in both runs where the images are paired; else None.
     """
 
     result: AuditResult
     config: GateConfig
     baseline: AuditResult | None
     failed_maps: bool
-    images: tuple[Images, ...] = ()
+    estimates: Estimates
+    pairs: PairsOf | None = None
 
 
 def metric_rows(result: AuditResult, config: GateConfig, baseline: AuditResult | None) -> Iterator[GateRow]:
     """Judge every threshold of the gate on every subject of its table: a row per subject and bound."""
-    sides = _Sides(result, config, baseline, bool(failed_map_tests(result.outcomes)))
+    sides = _Sides(result, config, baseline, bool(failed_map_tests(result.outcomes)), Estimates(result))
     columns = _image_columns(config)
     missing = not_installed(result.path)
     for check in config.metrics:
@@ -60,7 +63,7 @@ def metric_rows(result: AuditResult, config: GateConfig, baseline: AuditResult |
             yield from _no_rows(check, config, NOT_INSTALLED, f"the check {check.table!r} is not installed")
             continue
         if check.table == "image":
-            images = images_of(result, check.name, columns)
+            images = of_classes(result, check.name, columns)
             yield from image_rows(result, config, check, images) if images else _no_rows(check, config)
             continue
         found = measured(result, check.table, check.name)
@@ -69,7 +72,7 @@ def metric_rows(result: AuditResult, config: GateConfig, baseline: AuditResult |
             continue
         old = [] if baseline is None else measured(baseline, check.table, check.name) or []
         before = {one.subject: one for one in old}
-        sides = replace(sides, images=_paired(check, result, baseline, columns))
+        sides = replace(sides, pairs=_paired(check, result, baseline, columns))
         for one in found:
             own = check.classes.get(one.class_name, check)
             for kind, bound in own.bounds.items():
@@ -98,16 +101,12 @@ def _is_paired(check: MetricCheck) -> bool:
     return metric is not None and metric.paired[0] != "" and any(kind in each for each in bounds for kind in _CHANGES)
 
 
-def _paired(
-    check: MetricCheck, result: AuditResult, baseline: AuditResult | None, columns: set[str]
-) -> tuple[Images, ...]:
+def _paired(check: MetricCheck, result: AuditResult, baseline: AuditResult | None, columns: set[str]) -> PairsOf | None:
     if baseline is None or not _is_paired(check) or not same_data(result, baseline):
-        return ()
+        return None
     if result.info.config.get("group_by"):  # grouped photos count for fewer, as in the class intervals
-        return ()
-    column = CLASS[check.name].paired[0]
-    both = (images_of(run, column, columns) for run in (result, baseline))
-    return tuple(images for images in both if images)
+        return None
+    return pairs_of(result, baseline, CLASS[check.name].paired[0], columns)
 
 
 def _row(
@@ -130,7 +129,7 @@ def _row(
     if before is None or before.value is None:
         reason = "the baseline holds no such number" if before else "the baseline does not have it"
         return unjudged(check, config, one, kind, bound, MISSING_METRIC, reason)
-    rise, low, high, method = change(result, baseline, check.name, one, before, sides.images)
+    rise, low, high, method = change(result, baseline, check.name, one, before, sides.pairs)
     sign = 1 if kind == "max_increase" else -1
     ends = [end for end in (low, high) if end is not None]
     low, high = sorted(sign * end for end in ends) if len(ends) == 2 else (None, None)
@@ -142,7 +141,7 @@ def _row(
 def _trusted(sides: _Sides, check: MetricCheck, one: MetricValue, row: GateRow) -> GateRow:
     """The row of a number, which does not pass where composites gave it by estimated masks that nothing has checked."""
     pasted = metric_of(check.table, check.name).reason == "reliance_reason"
-    if row.status != PASSED or not pasted or not number_rests_on_estimates(sides.result, one.class_name):
+    if row.status != PASSED or not pasted or not sides.estimates.behind_number(one.class_name):
         return row
     return on_estimates(row, sides.config, one.subject, check.name, row.check, broken=breach(check), also=check.allow)
 

@@ -1,20 +1,21 @@
 """The numbers that a gate can judge, each with its interval: columns of the tables, and counts of the run.
 
 Numbers of classes stand in audit.json. Those of slices, cues and images stand in their CSV files, which are read
-with the standard library: importing pyarrow alone would cost a second.
+with the standard library: importing pyarrow alone would cost a second. Of many images `per_image` reads less.
 """
 
 from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from bias_audit.checks.reasons import OK, SCREENED
 from bias_audit.gate.screened import NOT_MADE, is_screened, of_composites
 from bias_audit.gate.table_columns import read_columns
+from bias_audit.run.csv_text import all_parsed, parsed
 from bias_audit.run.cue_titles import cue_titles
 from bias_audit.run.quantities import Unit
 from bias_audit.run.result import AuditResult
@@ -192,7 +193,7 @@ def measured(result: AuditResult, table: str, name: str) -> list[MetricValue] | 
 
     Args:
         result: the run.
-        table: any table of [[metric]] but "image", for which see `images_of`.
+        table: any table of [[metric]] but "image", for which see `per_image.of_classes`.
         name: one of `names_of(table)`.
 
     Returns:
@@ -214,6 +215,10 @@ def measured(result: AuditResult, table: str, name: str) -> list[MetricValue] | 
     return [replace(one, title=titles.get(one.subject, "")) for one in found] if titles else found
 
 
+Images = Mapping[str, float | None]
+"""Name of an image -> value of a metric, None where it is missing."""
+
+
 def images_of(result: AuditResult, name: str, also: Iterable[str] = ()) -> dict[str, dict[str, float | None]] | None:
     """A number of every image of a run.
 
@@ -231,7 +236,7 @@ def images_of(result: AuditResult, name: str, also: Iterable[str] = ()) -> dict[
     images, labels = columns.get("image_id", []), columns.get("label", [])
     cells = columns.get(name) or [""] * len(images)
     classes: dict[str, dict[str, float | None]] = {}
-    for image, label, value in zip(images, labels, _all_parsed(cells), strict=True):
+    for image, label, value in zip(images, labels, all_parsed(cells), strict=True):
         classes.setdefault(label, {})[image] = value
     return classes
 
@@ -286,28 +291,6 @@ def number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
         return None
     return float(value)
-
-
-def parsed(text: str | None) -> float | None:
-    """A CSV cell as a finite number, 1 and 0 for True and False; None for an empty cell and for anything else."""
-    try:
-        value = float(text or "nan")
-    except ValueError:
-        value = _WORDS.get(text or "", math.nan)
-    return value if math.isfinite(value) else None
-
-
-_WORDS = {"True": 1.0, "False": 0.0}
-
-
-def _all_parsed(cells: Sequence[str]) -> list[float | None]:
-    """Every cell as `parsed` gives it, without a function call per cell in the usual case of a column of floats."""
-    try:
-        values = [float(cell or "nan") for cell in cells]
-    except ValueError:
-        known = {cell: parsed(cell) for cell in set(cells)}
-        return [known[cell] for cell in cells]
-    return [value if math.isfinite(value) else None for value in values]
 
 
 def wilson(share: float, n: float) -> tuple[float, float]:

@@ -46,6 +46,7 @@ from bias_audit.pipeline.options import AuditOptions, sorted_out
 from bias_audit.pipeline.provenance import describe
 from bias_audit.report import pictures
 from bias_audit.run.folder import Run
+from bias_audit.run.image_numbers_written import write_numbers
 from bias_audit.run.lock import gives_back
 from bias_audit.run.notebook_progress import usual
 from bias_audit.run.progress import Progress
@@ -253,6 +254,7 @@ def audit(
         if len(contents.found) > known:  # noticed by what reads photos last, the pictures
             images = changes.marked(images, dataset, contents)
             write_table(run, "images", images)
+            write_numbers(run, images)
         about = (
             model if ready is None else predictions,
             data,

@@ -18,6 +18,7 @@ from bias_audit.report.page import write_report
 from bias_audit.run import tables
 from bias_audit.run.digests import digest_of
 from bias_audit.run.folder import FINISHED, Run
+from bias_audit.run.image_numbers_written import write_numbers
 from bias_audit.run.result import AuditResult, RunInfo, to_json
 from bias_audit.run.sampled import told_of
 
@@ -51,6 +52,7 @@ def conclude(
     run.note_tables([*shared, *made])
     for name, table in {**shared, **made}.items():
         tables.write_table(run, name, table)
+    write_numbers(run, photos.images)
     return outcomes
 
 

@@ -3,6 +3,7 @@
 audit.json        written last: its presence means complete
 started.json      what an unfinished run was started with; a resume must match it
 shards/           maps-00000.npz per group of batches, interventions-0000.json per class
+gate-numbers/     of a large run, the numbers of images.csv for the gate, a file per column
 *.parquet, *.csv  tables          pictures.json  thumbnails          report.html  the page
 """
 
@@ -27,6 +28,7 @@ from bias_audit.files.text import read_json
 from bias_audit.run import versions
 from bias_audit.run.atomic import guarded, sweep, write_atomically
 from bias_audit.run.digests import digest_of
+from bias_audit.run.image_numbers import FOLDER as NUMBERS
 from bias_audit.run.lock import LOCK, hold, remove_if_empty
 from bias_audit.run.schema import TABLES
 
@@ -41,7 +43,7 @@ FINISHED = "audit.json"
 PICTURES = "pictures.json"
 PROFILE = "profile.csv"
 _OWN = {
-    *(STARTED, FINISHED, "report.html", "report-images", PICTURES, PROFILE, SHARDS, "assets"),
+    *(STARTED, FINISHED, "report.html", "report-images", PICTURES, PROFILE, SHARDS, NUMBERS, "assets"),
     *("gate.json", "gate.md", "gate.junit.xml", "gate.sarif", "marked.html", "strip.png"),
     *(f"{table}.{suffix}" for table in (*TABLES, *versions.TABLES) for suffix in ("parquet", "csv")),
 }
@@ -166,16 +168,16 @@ class Run:
             if overwrite or started:
                 guarded(self._clear, self.path, _HINT)
             self.write_json(STARTED, dict(key))  # first of all: a folder without it is nobody's run
-        self._open_shards()
+        self.open_folder(SHARDS)
 
-    def _open_shards(self) -> None:
-        """Make the folder of shards; a link or a file in its place is removed, and nothing that it leads to."""
-        shards = self.path / SHARDS
-        if os.path.lexists(shards) and (shards.is_symlink() or not shards.is_dir()):
-            self._damaged(SHARDS, "it is no folder")
-            guarded(shards.unlink, shards, _HINT)
-        guarded(lambda: shards.mkdir(exist_ok=True), shards, _HINT)
-        sweep(shards)
+    def open_folder(self, name: str) -> None:
+        """Make a folder inside the run's; a link or a file in its place is removed, and nothing that it leads to."""
+        folder = self.path / name
+        if os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir()):
+            self._damaged(name, "it is no folder")
+            guarded(folder.unlink, folder, _HINT)
+        guarded(lambda: folder.mkdir(exist_ok=True), folder, _HINT)
+        sweep(folder)
 
     @contextlib.contextmanager
     def refusal_leaves_nothing(self) -> Iterator[None]:

@@ -152,6 +152,30 @@ def tables_of_the_gate(attempt: Attempt) -> str:
         return red(gate(run, attempt.world))
 
 
+def numbers_of_the_gate(attempt: Attempt) -> str:
+    """The file in which an audit kept the numbers of a column of images, which the gate reads in the table's place."""
+    rng = attempt.rng
+    run = copy_of(attempt.world / "image")
+    file = run / "gate-numbers" / "background_excess.jsonl"
+    data = file.read_bytes()
+    match rng.randrange(4):
+        case 0:
+            changed, done = changed_bytes(data, rng)
+        case 1:
+            text, done = changed_text(data.decode(), rng)
+            changed = text.encode("utf-8", "surrogatepass")
+        case 2:
+            other = rng.choice(sorted(file.parent.iterdir()))
+            changed, done = other.read_bytes(), f"the content of {other.name}"
+        case _:
+            changed, done = data, "another table beside it"
+    attempt.what = f"{file.name} of {run.name}: {done}"
+    table = run / "images.csv"
+    lines = table.read_bytes() + (b"" if changed is not data else rng.choice((b"\n", b"a,b\n", b"0")))
+    with changed_file(file, changed), changed_file(table, lines):
+        return red(gate(run, attempt.world))
+
+
 def missing_files(attempt: Attempt) -> str:
     """Files of a run deleted, empty, made folders or links, or taken from the run that passes."""
     rng = attempt.rng
@@ -261,6 +285,7 @@ KINDS = {
     "audit.json: verdicts": Kind(verdicts_of_audit_json, prepare, 60, 60),
     "audit.json: contradictions": Kind(contradictions_of_audit_json, prepare, 30, 40),
     "tables that the gate reads": Kind(tables_of_the_gate, prepare, 60, 60),
+    "numbers that the gate reads": Kind(numbers_of_the_gate, prepare, 60, 40),
     "files of a run missing or swapped": Kind(missing_files, prepare, 20, 25),
     "commands on damaged runs": Kind(commands_on_damaged_runs, prepare, 15, 12),
     "commands on damaged older runs": Kind(commands_on_damaged_older_runs, prepare_older, 10, 10),

@@ -116,6 +116,7 @@ def _write(parts: Any, folder: Path) -> None:
 
     from bias_audit.pipeline.finish import finish
     from bias_audit.run.folder import Run
+    from bias_audit.run.image_numbers_written import write_numbers
     from bias_audit.run.result import AuditResult
     from bias_audit.run.schema import TABLES
     from bias_audit.run.tables import table, write_table
@@ -126,6 +127,8 @@ def _write(parts: Any, folder: Path) -> None:
     parts = dataclasses.replace(parts, classes=list(made.class_rows), info=made.info, outcomes=made.outcomes)
     for name in TABLES:
         write_table(run, name, table(name, getattr(parts, name, [])))
+    if folder.name == "image":  # as a large run has them
+        write_numbers(run, table("images", parts.images), least=0)
     run.write_json("pictures.json", parts.pictures)
     finish(run, parts.info, table("classes", parts.classes), parts.outcomes)
 

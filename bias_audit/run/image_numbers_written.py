@@ -1,0 +1,147 @@
+"""Writes what a gate needs of the images table (`image_numbers`), made of the very CSV file that it would read."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+from numpy.typing import NDArray
+
+from bias_audit.run.csv_text import all_parsed, unquoted
+from bias_audit.run.digests import digest_of
+from bias_audit.run.folder import Run
+from bias_audit.run.image_numbers import FOLDER, FORMAT, MISSING, SHOWN
+from bias_audit.run.schema import columns_of
+
+LEAST = 5_000
+"""Fewest images of a run that has such files: a shorter table is read as fast."""
+
+MOST_VALUES = 1_000
+"""Most values of a column of which the numbers of single images are kept, to pair them with those of a baseline."""
+
+_AT_ONCE = 12
+"""Columns that are parsed at the same time, which bounds the memory."""
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where the images of each class stand.
+
+    Attributes:
+        order: rows of the table, by class in the order of the table, and by name in each class.
+        classes: (class, first place, end) in `order`.
+        ids: names by place in `order`.
+        names: see `image_numbers.Numbers`.
+    """
+
+    order: NDArray[np.int64]
+    classes: Sequence[tuple[str, int, int]]
+    ids: Sequence[str]
+    names: str
+
+
+def write_numbers(run: Run, images: pd.DataFrame, least: int = LEAST) -> None:
+    """Write the numbers of every column of the images table into a run whose table has been written.
+
+    Args:
+        run: the run folder, with images.csv and its digest.
+        images: the table.
+        least: fewest images for which anything is written.
+
+    Raises:
+        ResultError: the disk is full or the folder cannot be written.
+    """
+    if len(images) < least:
+        return
+    data = (run.path / "images.csv").read_bytes()
+    if (digest_of(data),) != tuple(run.digests["images.csv"]):
+        return  # somebody else writes here: the gate reads the table, and says so
+    layout = _layout(data)
+    if layout is None:
+        return
+    run.open_folder(FOLDER)
+    numeric = [column.name for column in columns_of("images") if column.kind != "string" and column.name in images]
+    about = {"format": FORMAT, "sha256": digest_of(data), "bytes": len(data), "names": layout.names}
+    for at in range(0, len(numeric), _AT_ONCE):
+        for name, values in _columns(data, numeric[at : at + _AT_ONCE]):
+            content = {**about, "column": name, "classes": _classes(values, layout)}
+            body = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+            encoded = body.encode("utf-8", "backslashreplace")
+            head = json.dumps({"sha256": digest_of(encoded)})
+            run.write(f"{FOLDER}/{name}.jsonl", f"{head}\n".encode() + encoded)
+
+
+def _texts(data: bytes, columns: Sequence[str]) -> pa.Table:
+    return pa.csv.read_csv(
+        io.BytesIO(data),
+        parse_options=pa.csv.ParseOptions(newlines_in_values=True),
+        convert_options=pa.csv.ConvertOptions(
+            include_columns=list(columns), column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False
+        ),
+    )
+
+
+def _layout(data: bytes) -> _Layout | None:
+    """The layout of the table; None where a name stands twice, so that no order of the names is the only one."""
+    table = _texts(data, ("image_id", "label"))
+    ids, labels = ([unquoted(cell) for cell in table[name].to_pylist()] for name in ("image_id", "label"))
+    if len(set(ids)) < len(ids):
+        return None
+    places = {label: i for i, label in enumerate(dict.fromkeys(labels))}
+    order = sorted(range(len(ids)), key=lambda row: (places[labels[row]], ids[row]))
+    named = [ids[row] for row in order]
+    ends = np.cumsum(np.bincount([places[label] for label in labels], minlength=len(places))).tolist()
+    classes = list(zip(places, [0, *ends[:-1]], ends, strict=True))
+    names = hashlib.sha256()
+    for label, first, end in sorted(classes):
+        names.update(json.dumps([label, named[first:end]]).encode())
+    return _Layout(np.array(order, np.int64), classes, named, names.hexdigest())
+
+
+def _columns(data: bytes, names: Sequence[str]) -> Iterator[tuple[str, NDArray[np.float64]]]:
+    """Name and numbers of columns, NaN where missing, as the gate would parse the cells."""
+    table = _texts(data, names)
+    for name in names:
+        cells = table[name].combine_chunks().dictionary_encode()
+        known = all_parsed([unquoted(cell) for cell in cells.dictionary.to_pylist()])
+        values = np.array([np.nan if value is None else value for value in known], np.float64)
+        yield name, values[cells.indices.to_numpy()]
+
+
+def _classes(column: NDArray[np.float64], layout: _Layout) -> dict[str, dict[str, Any]]:
+    ordered = column[layout.order]
+    few = len(np.unique(ordered[~np.isnan(ordered)])) <= MOST_VALUES
+    return {label: _of_class(ordered[first:end], layout.ids[first:end], few) for label, first, end in layout.classes}
+
+
+def _of_class(values: NDArray[np.float64], ids: Sequence[str], few: bool) -> dict[str, Any]:
+    """The content of a class (`image_numbers.OfClass`).
+
+    Args:
+        values: number of each image, NaN where missing, in the order of the names.
+        ids: names of the images.
+        few: whether the numbers of single images are kept.
+    """
+    there = np.flatnonzero(~np.isnan(values))
+    rising = there[np.argsort(values[there], kind="stable")]  # of equal values, the last name stands last
+    falling = there[::-1][np.argsort(values[there][::-1], kind="stable")]  # and here first
+    ends = {"highest": rising[::-1][:SHOWN], "lowest": falling[:SHOWN]}
+    extremes = {end: [[ids[i], float(values[i])] for i in rows] for end, rows in ends.items()}
+    about = {"images": len(ids), **extremes}
+    if not few:
+        packed = np.ascontiguousarray(values[rising], "<f8").tobytes()
+        return {**about, "sorted": base64.b64encode(packed).decode()}
+    distinct, codes, counts = np.unique(values[there], return_inverse=True, return_counts=True)
+    points = np.full(len(values), MISSING, "<u4")
+    points[there] = codes.reshape(-1) + (MISSING + 1)
+    text = points.tobytes().decode("utf-32-le")
+    return {**about, "values": distinct.tolist(), "counts": counts.tolist(), "codes": text}
