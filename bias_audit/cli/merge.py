@@ -27,6 +27,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
             f"--{name}", metavar="PATH", type=cli_options.place, help=f"{meaning}, as the shares had them"
         )
     found.add_argument("--cues", metavar="FILE", type=Path, help="names of cues, as the shares had them")
+    found.add_argument("--images", metavar="DIR", help="folder of the pictures of a COCO file, as the shares had it")
     trusted = cli_options.add_trusted(parser)
     cli_options.add_custom_objects(trusted)
     for name, what in (("preprocess", "preprocessing"), ("method", "heatmap method"), ("segmenter", "segmenter")):
@@ -45,6 +46,7 @@ def run(options: argparse.Namespace) -> int:
     progress = Progress(options.verbosity)
     allowed, _ = read_config(options.config, **cli_options.settings(options))
     places = {name: getattr(options, name) for name in PLACES}
-    result = merge(options.folder, places, allowed, outside=options.allow_outside, progress=progress)
+    given = {"images": options.images, "outside": options.allow_outside}
+    result = merge(options.folder, places, allowed, **given, progress=progress)
     show_result(result, progress)
     return 0

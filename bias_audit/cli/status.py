@@ -14,7 +14,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from bias_audit.run.folder import FINISHED
     from bias_audit.run.shares import state_of
 
-    print(state_of(options.folder).words())
+    finished = (options.folder / FINISHED).exists()
+    print("finished: the shares were merged" if finished else state_of(options.folder).words())
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +30,8 @@ def config_of(info: RunInfo) -> AuditConfig:
     Raises:
         ConfigError: this version does not accept a value any more.
     """
-    return settings_of(info.config)
-
-
-def settings_of(values: Mapping[str, Any]) -> AuditConfig:
-    """The same, of settings by name as `AuditConfig.as_dict` gives them and JSON keeps them."""
     known = {field.name for field in dataclasses.fields(AuditConfig)} - {"limits", "left_open"}
-    return AuditConfig(**{name: _tuples(value) for name, value in values.items() if name in known})
+    return AuditConfig(**{name: _tuples(value) for name, value in info.config.items() if name in known})
 
 
 NAMED = ("custom_objects", "preprocess", "method")

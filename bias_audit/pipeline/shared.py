@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from bias_audit.checks.base import Context
-from bias_audit.config import AuditConfig, Thresholds
+from bias_audit.config import AuditConfig, Thresholds, typed
+from bias_audit.data.addresses import Url, data_address
 from bias_audit.data.sources.options import NAMES as SOURCE_OPTIONS
 from bias_audit.errors import ConfigError, ResultError
 from bias_audit.heatmaps import attention
 from bias_audit.pipeline import outlines
 from bias_audit.pipeline.in_memory import on_disk
-from bias_audit.pipeline.reopen import NAMED, allowed_of, settings_of
+from bias_audit.pipeline.reopen import NAMED, allowed_of
 from bias_audit.run import shares
 from bias_audit.run.folder import CHOSEN, SHARED, Run
 from bias_audit.run.progress import Progress
@@ -149,6 +150,7 @@ def merge(
     places: Mapping[str, Any],
     allowed: AuditConfig,
     *,
+    images: str | None = None,
     outside: bool = False,
     progress: Progress | None = None,
 ) -> AuditResult:
@@ -158,6 +160,7 @@ def merge(
         folder: the run folder.
         places: names of PLACES -> where it lies now; None = where the first share found it.
         allowed: settings of the command; the modules that it names may be run, see `reopen.allowed_of`.
+        images: where the pictures of a COCO file lie now; None = as `places`.
         outside: allow paths in a table that leave its folder.
         progress: display of the progress.
 
@@ -176,14 +179,16 @@ def merge(
         )
     _prove(folder, state)
     there = _places(folder, known, places)
-    config = allowed_of(settings_of(known.get("audit", {})), allowed, folder, (*NAMED, "segmenter"))
+    reading = _reading(folder, known, images)
+    try:
+        config = _config(known["audit"], str(folder / SHARED))
+        thresholds = Thresholds(**typed(Thresholds, known["thresholds"], str(folder / SHARED)))
+        ignore = [str(code) for code in known["rules"]["ignore"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ResultError(f"{str(folder / SHARED)!r} is damaged: {error}", "Audit the data again.") from error
+    config = allowed_of(config, allowed, folder, (*NAMED, "segmenter"))
     if config.segmenter is None:  # which else is GrabCut where there are no masks
         config = config.changed({"segmenter": outlines.NONE})
-    try:
-        thresholds = Thresholds(**known["thresholds"])
-        ignore = [str(code) for code in known["rules"]["ignore"]]
-    except (KeyError, TypeError) as error:
-        raise ResultError(f"{str(folder / SHARED)!r} is damaged: {error}", "Audit the data again.") from error
     return audit(
         there.pop("model"),
         there.pop("data"),
@@ -195,8 +200,23 @@ def merge(
         thresholds=thresholds,
         progress=progress,
         **there,
-        **_reading(known),
+        **reading,
     )
+
+
+def _config(values: Mapping[str, Any], where: str) -> AuditConfig:
+    """The settings that `AuditConfig.as_dict` gave, in the types of AuditConfig, and without limits.
+
+    Raises:
+        ConfigError, TypeError, ValueError: they are no settings.
+    """
+    odd = ("class_map", "extra", "limits")
+    given = {name: value for name, value in values.items() if value is not None and name not in odd}
+    config = AuditConfig(**typed(AuditConfig, given, where))
+    extra = {str(name): int(value) for name, value in values.get("extra") or ()}
+    pairs = values.get("class_map")
+    groups = None if pairs is None else tuple((str(name), tuple(map(int, indices))) for name, indices in pairs)
+    return config.with_extra(extra).changed({"class_map": groups})
 
 
 def _prove(folder: Path, state: State) -> None:
@@ -227,19 +247,35 @@ def _places(folder: Path, known: Mapping[str, Any], given: Mapping[str, Any]) ->
         there[name] = place if given.get(name) is None else given[name]
         if place is None or given.get(name) is not None:
             continue
-        if not isinstance(place, str) or (":" in place if name == "model" else "://" in place):
-            raise ConfigError(
-                f"{str(folder)!r} was made with {name} {place!r}, which a run folder cannot ask for",
-                f"If you trust it, name it: --{name} {place}",
-            )
+        if ":" in str(place) if name == "model" else _elsewhere(place):
+            raise _untrusted(folder, name, place)
     if there["model"] is None or there["data"] is None:
         raise ResultError(f"{str(folder / SHARED)!r} is damaged: it names no model or no data", "Name them.")
     return there
 
 
-def _reading(known: Mapping[str, Any]) -> dict[str, Any]:
-    """How the data are read: options of a source alone, whatever the run folder holds."""
-    return {name: value for name, value in known.get("data", {}).items() if name in SOURCE_OPTIONS}
+def _reading(folder: Path, known: Mapping[str, Any], images: str | None) -> dict[str, Any]:
+    """How the data are read: options of a source alone, whatever the run folder holds; `images` as given.
+
+    Raises:
+        ConfigError: the pictures lie elsewhere, and nobody names the address.
+    """
+    kept = {name: value for name, value in known.get("data", {}).items() if name in SOURCE_OPTIONS}
+    if images is None and _elsewhere(kept.get("images")):
+        raise _untrusted(folder, "images", kept["images"])
+    return {**kept, **({} if images is None else {"images": images})}
+
+
+def _elsewhere(place: Any) -> bool:
+    """Whether something would have to be fetched, or is no path at all."""
+    return place is not None and (not isinstance(place, str) or isinstance(data_address(place), Url))
+
+
+def _untrusted(folder: Path, name: str, value: Any) -> ConfigError:
+    return ConfigError(
+        f"{str(folder)!r} was made with {name} {value!r}, which a run folder cannot ask for",
+        f"If you trust it, name it: --{name} {value}",
+    )
 
 
 def refuse(model: Any, data: Any, predictions: Any, *, overwrite: bool) -> None:

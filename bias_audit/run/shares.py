@@ -52,13 +52,11 @@ class State:
         photos: number of all photos.
         per_file: photos of a shard; the last one may hold fewer.
         there: numbers of the shards that are there, ascending.
-        finished: the shards were merged.
     """
 
     photos: int
     per_file: int
     there: tuple[int, ...]
-    finished: bool = False
 
     @property
     def files(self) -> int:
@@ -85,8 +83,6 @@ class State:
 
     def words(self) -> str:
         """A line about it: "4 of 7 shards are there, 16 of 28 photos; missing: maps-00004.npz, ..."."""
-        if self.finished:
-            return f"finished: {self.photos:,} photos"
         said = f"{len(self.there):,} of {self.files:,} shards are there, {self.done:,} of {self.photos:,} photos"
         return f"{said}; missing: {self.missing}" if self.missing else f"{said}; nothing is missing"
 

@@ -74,7 +74,7 @@ def test_shards_are_one_process(world, command, passed):
         assert tables(run) == tables(world / "whole")
         unlike = [said for said in differences(world / "whole", run) if "/digest" not in said]
         assert unlike == []  # but for the digest of when and how long
-        assert command("status", run)[0] == 2
+        assert command("status", run)[:2] == (0, "finished: the shares were merged\n")
         assert "holds a finished run" in command(*AUDIT, "--out", run, "--shard", f"1/{count}")[2]
 
 
@@ -171,6 +171,7 @@ def test_a_run_folder_cannot_ask_for_code_or_for_data_elsewhere(world, command):
     for section, name, value, said in (
         ("places", "model", "mine:rule", "--model mine:rule"),
         ("places", "data", "https://example.org/a.zip", "--data https://example.org/a.zip"),
+        ("data", "images", "https://example.org/b", "--images https://example.org/b"),
         ("audit", "preprocess", "mine:rule", "--preprocess mine:rule"),
         ("audit", "segmenter", "mine:rule", "--segmenter mine:rule"),
         ("audit", "custom_objects", "mine", "--custom-objects mine"),
@@ -178,6 +179,19 @@ def test_a_run_folder_cannot_ask_for_code_or_for_data_elsewhere(world, command):
         file.write_text(json.dumps({**known, section: {**known[section], name: value}}))
         code, _, err = command("merge", "run")
         assert (code, said in " ".join(err.split())) == (2, True), err
+    for section, name, value in (
+        ("audit", "image_size", 3),
+        ("audit", "class_map", 3),
+        ("audit", "donors", "x"),
+        ("thresholds", "fdr", []),
+        ("rules", "ignore", None),
+        ("size", "photos", 10**30),
+        ("size", "per_file", -1),
+        ("places", "masks", 3),
+        ("data", "sample", "x"),
+    ):
+        file.write_text(json.dumps({**known, section: {**known[section], name: value}}))
+        assert (command("merge", "run")[0], name, value) == (2, name, value)
     file.write_text(json.dumps({**known, "data": {"allow_outside": True, "out": "elsewhere"}}))
     shutil.move(world / "photos", world / "moved")
     code, _, err = command("merge", "run")
