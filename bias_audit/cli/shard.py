@@ -48,8 +48,8 @@ def show_share(number: Share, model: Path, data: Any, call: Mapping[str, Any]) -
     from bias_audit.pipeline.shared import share_audit
     from bias_audit.run.printable import printable
 
-    passed = share_audit(number, model, data, **call)
-    print(printable(f"share {number} is done, {passed.files:,} shards: {passed.state.words()}"))
-    if not passed.state.missing:
+    state = share_audit(number, model, data, **call)
+    print(printable(f"share {number} is done: {state.words()}"))
+    if not state.missing:
         call["progress"].note(f"Finish the audit with `bias-audit merge {call['out']}`.")
     return 0

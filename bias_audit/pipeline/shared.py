@@ -50,15 +50,14 @@ class SharePassed(Exception):
 
     Args:
         state: how far all shares are.
-        files: number of shards of this share.
     """
 
-    def __init__(self, state: State, files: int) -> None:
+    def __init__(self, state: State) -> None:
         super().__init__(state.words())
-        self.state, self.files = state, files
+        self.state = state
 
 
-def share_audit(share: Share, model: str | Path, data: Any, **call: Any) -> SharePassed:
+def share_audit(share: Share, model: str | Path, data: Any, **call: Any) -> State:
     """Pass a share of the photos through the model, into a run folder that other shares may fill at the same time.
 
     Args:
@@ -76,7 +75,7 @@ def share_audit(share: Share, model: str | Path, data: Any, **call: Any) -> Shar
     try:
         audit(model, data, share=share, **call)
     except SharePassed as passed:
-        return passed
+        return passed.state
     raise AssertionError("an audit of a share has passed all stages")
 
 
@@ -142,7 +141,7 @@ def pass_share(share: Share, context: Context, preprocess: str) -> None:
     photos = sum(state.count(number) for number in files)
     with context.progress.stage(f"Predictions and heatmaps, share {share}", photos, "images") as advance:
         attention.attend(dataset, explainer, context.geometry, loaded.batch_size, run, advance, files)
-    raise SharePassed(shares.state_of(run.path), len(files))
+    raise SharePassed(shares.state_of(run.path))
 
 
 def merge(

@@ -109,7 +109,7 @@ def test_a_killed_share_is_resumed_and_a_missing_one_is_named(world, command, pa
     assert code == 0, err
     assert passed == list(range(4 * len(there), 12))
     wanted = "3 of 6 shards are there, 12 of 24 photos; missing: maps-00003.npz, maps-00004.npz, maps-00005.npz\n"
-    assert out == f"share 1/2 is done, 3 shards: {wanted}"
+    assert out == f"share 1/2 is done: {wanted}"
     assert command("status", "run")[1] == wanted
     assert command(*AUDIT, "--out", "run", "--shard", "2/2")[0] == 0
     (world / "run/shards/maps-00004.npz").write_bytes((world / "run/shards/maps-00003.npz").read_bytes())
@@ -222,7 +222,9 @@ def test_wrong_shares(world, command, monkeypatch, given, said):
 def test_a_task_of_a_slurm_array(world, command, monkeypatch):
     for name, value in (("ID", "12"), ("MIN", "10"), ("COUNT", "3")):
         monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", value)
-    assert command(*AUDIT, "--out", "run", "--shard", "auto")[1].startswith("share 3/3 is done, 2 shards: ")
+    assert command(*AUDIT, "--out", "run", "--shard", "auto")[1].startswith(
+        "share 3/3 is done: 2 of 6 shards are there"
+    )
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "13")
     assert "task 13 of 3 from 10 on is no share" in command(*AUDIT, "--out", "run", "--shard", "auto")[2]
 
