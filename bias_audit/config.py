@@ -259,11 +259,11 @@ def read_config(path: Path | None, extra: Collection[str] = (), **flags: Any) ->
     for table in content:
         if table not in ("audit", "limits", "thresholds"):
             raise ConfigError(f"{where}: unknown table [{table}]", "Use [audit] and [thresholds], or [limits].")
-    audit = _typed(AuditConfig, content.get("audit", {}), f"{where} [audit]", extra)
+    audit = typed(AuditConfig, content.get("audit", {}), f"{where} [audit]", extra)
     limits = combined(content.get("limits", {}), f"{where} [limits]", flags.pop("limits", None))
     audit.update({name: value for name, value in flags.items() if value is not None}, limits=limits)
     others = {name: audit.pop(name) for name in extra if name in audit}
-    thresholds = _typed(Thresholds, content.get("thresholds", {}), f"{where} [thresholds]")
+    thresholds = typed(Thresholds, content.get("thresholds", {}), f"{where} [thresholds]")
     return AuditConfig(**audit).with_extra(others), Thresholds(**thresholds)
 
 
@@ -337,7 +337,8 @@ _NAMES = {
 }  # fmt: skip
 
 
-def _typed(kind: type, table: Any, where: str, extra: Collection[str] = ()) -> dict[str, Any]:
+def typed(kind: type, table: Any, where: str, extra: Collection[str] = ()) -> dict[str, Any]:
+    """The values of a table for fields of `kind`, of the types of these; ConfigError for any other name or type."""
     if not isinstance(table, dict):
         raise ConfigError(f"{where} is not a table")
     fields = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from bias_audit.checks.base import Check
 from bias_audit.cli import gate
@@ -25,6 +26,8 @@ from bias_audit.cli.options import (
     settings,
     source_options,
 )
+from bias_audit.cli.shard import share, show_share
+from bias_audit.errors import ConfigError
 
 PREDICTIONS = "--predictions"
 
@@ -84,6 +87,13 @@ def add(
     audit.add_argument(
         "--baseline", metavar="OLD", type=Path, help="compare with an older run: new and worse findings fail"
     )
+    audit.add_argument(
+        "--shard",
+        metavar="I/N",
+        type=share,
+        help="only the predictions and heatmaps of the I-th of N parts of the photos, for instance 1/3; all parts go "
+        "into one run folder, and `bias-audit merge` finishes it; auto: I and N of a SLURM job array",
+    )
     audit.add_argument("--resume", action="store_true", help="continue a killed run")
     audit.add_argument("--overwrite", action="store_true", help="replace an older run in the folder")
     audit.add_argument(
@@ -111,6 +121,9 @@ def add(
 def run(options: argparse.Namespace) -> int:
     from bias_audit.config import read_config
 
+    if options.shard is not None and (options.baseline is not None or options.profile):
+        said = "--baseline" if options.baseline is not None else "--profile"
+        raise ConfigError(f"--shard and {said} contradict each other: a share has no result", "Merge the shares first.")
     config, thresholds = read_config(options.config, **settings(options))
     if options.gate is not None:  # a wrong gate file must not cost an audit first
         from bias_audit.gate import read_gate
@@ -128,9 +141,7 @@ def run(options: argparse.Namespace) -> int:
 
     progress = Progress(options.verbosity)
     about = options.predictions.stem if options.predictions else folder_name(options.model)
-    result = audit(
-        options.model,
-        options.data,
+    call: dict[str, Any] = dict(
         predictions=options.predictions,
         composites=options.composites,
         heatmaps=options.heatmaps,
@@ -152,6 +163,9 @@ def run(options: argparse.Namespace) -> int:
         profile=options.profile,
         **source_options(options),
     )
+    if options.shard is not None:
+        return show_share(options.shard, options.model, options.data, call)
+    result = audit(options.model, options.data, **call)
     judged = None
     if options.gate is not None or options.baseline is not None:
         judged = gate.judge_and_write(result.path, options.gate, options.baseline)  # before anything is printed

@@ -25,12 +25,14 @@ from bias_audit.cli import (
     gate,
     history,
     inspect,
+    merge,
     name,
     repair,
     report,
     rescore,
     review,
     rule,
+    status,
 )
 from bias_audit.cli.options import EXIT_CODES
 from bias_audit.cli.parser import Parser
@@ -42,8 +44,8 @@ from bias_audit.run.printable import printable
 EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED = 2, 101, 130
 
 COMMANDS = (
-    data, inspect, explain, composites, gate, report, rule, review, repair, compare, history, rescore, name, demo,
-    benchmark, completion,
+    data, inspect, explain, composites, merge, status, gate, report, rule, review, repair, compare, history, rescore,
+    name, demo, benchmark, completion,
 )  # fmt: skip
 """Modules of the commands, in the order in which the help lists them after `audit`."""
 

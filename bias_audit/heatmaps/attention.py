@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from collections import deque
@@ -52,6 +53,7 @@ def attend(
     batch: int,
     run: Run,
     advance: Callable[[int], None],
+    files: range | None = None,
 ) -> list[Row]:
     """Predict, explain and score every image; shards that an earlier run has stored are read, not computed.
 
@@ -62,14 +64,16 @@ def attend(
         batch: images per batch; a shard holds BATCHES_PER_SHARD batches.
         run: the run's folder, where shards are stored.
         advance: called with the number of images that are done.
+        files: numbers of the shards that are made; None = all.
 
     Returns:
-        One record per sample, in the order of the data set. Keys are columns of `schema.IMAGES`, "#position", "#hash",
-        the perceptual hash, and EXPLAINED.
+        One record per sample of these shards, in the order of the data set. Keys are columns of `schema.IMAGES`,
+        "#position", "#hash", the perceptual hash, and EXPLAINED.
     """
     records: list[Row] = []
     size = batch * BATCHES_PER_SHARD
     starts = range(0, len(dataset.samples), size)
+    starts = starts if files is None else starts[files.start : files.stop]
     todo: list[int] = []
     for start in starts:
         count = min(size, len(dataset.samples) - start)
@@ -84,7 +88,12 @@ def attend(
     samples = [sample for start in todo for sample in dataset.samples[start : start + size]]
     positions = [p for start in todo for p in range(start, min(start + size, len(dataset.samples)))]
     # The model takes the next batch while threads score this one; a single thread writes.
-    with ThreadPoolExecutor(SCORED_AT_ONCE, "score") as scoring, ThreadPoolExecutor(1, "write") as writing:
+    with (
+        contextlib.ExitStack() as locks,
+        ThreadPoolExecutor(SCORED_AT_ONCE, "score") as scoring,
+        ThreadPoolExecutor(1, "write") as writing,
+    ):
+        held: dict[int, contextlib.ExitStack] = {}
         waiting: deque[Future[Scored]] = deque()
         written: Future[Path] | None = None
         pending: list[Scored] = []
@@ -100,12 +109,15 @@ def attend(
                 arrays = _joined([each.arrays for each in pending], rows)
                 if written is not None:
                     written.result()  # raises where the disk is full
-                written = writing.submit(run.write_arrays, shard_name(last // size), arrays)
+                written = writing.submit(_store, run, last // size, arrays, held.pop(last // size))
                 records.extend(rows)
                 pending.clear()
 
         for at, group in load_in_order(samples, geometry, batch, then=perceptual_hash):
             where = positions[at : at + len(group)]
+            if (number := where[0] // size) not in held:
+                held[number] = locks.enter_context(contextlib.ExitStack())
+                held[number].enter_context(run.locked(shard_name(number)))
             read = [where[place] for place in group.read]
             explained = None
             if read:
@@ -120,6 +132,12 @@ def attend(
         if written is not None:
             written.result()
     return sorted(records, key=lambda record: record["#position"])
+
+
+def _store(run: Run, number: int, arrays: Arrays, lock: contextlib.ExitStack) -> Path:
+    """Write a shard, and give its lock back."""
+    with lock:
+        return run.write_arrays(shard_name(number), arrays)
 
 
 def sound(shard: Arrays, start: int, count: int) -> tuple[list[Row], Arrays]:

@@ -36,7 +36,7 @@ from bias_audit.models.decoding import geometry_of
 from bias_audit.models.doors import check_model, load_model
 from bias_audit.models.segmenters.loading import check_segmenter, find_estimate, segmenter_hash
 from bias_audit.models.trained_with import settled
-from bias_audit.pipeline import beforehand, changes, in_memory, outlines, results, summaries
+from bias_audit.pipeline import beforehand, changes, in_memory, outlines, results, shared, summaries
 from bias_audit.pipeline import profile as profiles
 from bias_audit.pipeline.finish import check_pictures, conclude, finish
 from bias_audit.pipeline.judge import refuse_unknown
@@ -51,6 +51,7 @@ from bias_audit.run.lock import gives_back
 from bias_audit.run.notebook_progress import usual
 from bias_audit.run.progress import Progress
 from bias_audit.run.result import AuditResult
+from bias_audit.run.shares import Share
 from bias_audit.run.statuses import INVALID_PREDICTION, OK
 from bias_audit.run.tables import write_table
 
@@ -85,6 +86,7 @@ def audit(
     thresholds: Thresholds | None = None,
     progress: Progress | None = None,
     profile: bool = False,
+    share: Share | None = None,
     **options: Unpack[AuditOptions],
 ) -> AuditResult:
     """Audit a classifier on a test set and write the run folder.
@@ -124,6 +126,7 @@ def audit(
         thresholds: bounds of the rules; None = the defaults.
         progress: display of the progress; None = a bar in a notebook, and nothing elsewhere.
         profile: write profile.csv, where the time went, and tell it.
+        share: for `pipeline.shared` alone, which takes the SharePassed that ends an audit of a share.
         options: single settings, for instance preprocess="signed" or limits={"pixels": 2e8}: fields of AuditConfig,
             which override `config`; how the data are read, fields of `SourceOptions`, for instance split="test"; and
             settings of checks of other packages, by name or as `extra`.
@@ -150,7 +153,11 @@ def audit(
     if config.preprocess != AUTO_PREPROCESS:
         find_preprocess(config.preprocess, channels=3)
     reading = reading_of(how, config, outside=allow_outside)
-    run = Run(Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="bias-audit-")), progress.note)
+    if share is not None:
+        shared.refuse(model, data, predictions, overwrite=overwrite)
+        resume = True
+    folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="bias-audit-"))
+    run = Run(folder, progress.note, shared=share is not None)
     run.check(resume=resume, overwrite=overwrite)
     results.refuse_both(model, predictions, composites, heatmaps, strangers, config)
     if isinstance(model, str | Path):
@@ -209,6 +216,10 @@ def audit(
         **({} if config.thorough else {"thresholds": _deciding(thresholds)}),
         **({} if ready is None else ready.key),
     }
+    if share is not None:
+        named = (model, data, masks, boxes, backgrounds, strangers, train, cues)
+        places = dict(zip(shared.PLACES, named, strict=True))
+        shared.begin(run, config, thresholds, key, places, reading.kept(), ignore, len(dataset.samples))
     run.start(key, resume=resume, overwrite=overwrite)
     in_memory.drop_others(data, kept, run)
     contents = changes.watched(dataset, run)
@@ -230,6 +241,8 @@ def audit(
             with _timed(seconds, "method"):
                 explainer = _chosen(explainer, dataset, geometry, config, run, progress)
                 context = dataclasses.replace(context, explainer=explainer)
+        if share is not None:
+            shared.pass_share(share, context, chosen["preprocess"])
         measure("maps")
         with _timed(seconds, "attention"):
             records, ties = _attend(context)

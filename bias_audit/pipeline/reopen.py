@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,16 +52,20 @@ def allowed_config(result: AuditResult, allowed: AuditConfig) -> AuditConfig:
     """
     config = config_of(result.info)
     made = {"preprocess": result.info.preprocess or config.preprocess, "method": result.info.method}
-    config = config.changed(made)
+    return allowed_of(config.changed(made), allowed, result.path)
+
+
+def allowed_of(config: AuditConfig, allowed: AuditConfig, path: Path, names: Sequence[str] = NAMED) -> AuditConfig:
+    """The same, of the settings that the run folder `path` keeps; `names` are those that may name a module."""
     missing: list[tuple[str, str]] = []
     named: dict[str, str] = {}
-    for setting in NAMED:
+    for setting in names:
         of_run, own = (_module(setting, getattr(each, setting)) for each in (config, allowed))
         if of_run and not own:
             missing.append((setting, of_run))
         elif own and not of_run:
             raise ConfigError(
-                f"{str(result.path)!r} was made with {setting} {getattr(config, setting)!r}, not with {own!r}",
+                f"{str(path)!r} was made with {setting} {getattr(config, setting)!r}, not with {own!r}",
                 f"Leave out {_flag(setting)}.",
             )
         elif own:
@@ -69,7 +74,7 @@ def allowed_config(result: AuditResult, allowed: AuditConfig) -> AuditConfig:
         said = ", ".join(f"{setting} {value!r}" for setting, value in missing)
         flags = " ".join(f"{_flag(setting)} {value}" for setting, value in missing)
         raise ConfigError(
-            f"{str(result.path)!r} was made with code of its own ({said}), which a run folder cannot ask for",
+            f"{str(path)!r} was made with code of its own ({said}), which a run folder cannot ask for",
             f"If you trust that code, name it: {flags}, or --config FILE with these settings.",
         )
     return config.changed({**named, "limits": allowed.limits})

@@ -11,6 +11,7 @@ import io
 import itertools
 import os
 import re
+import secrets
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from typing import Any
 
 from bias_audit.errors import ResultError
 
-_COUNT = itertools.count()
+_COUNT = itertools.count(secrets.randbits(40))
 _TEMPORARY = re.compile(r"\..*\.(\d+)(?:-\d+)?\.tmp", re.DOTALL)
 _DESCRIPTORS = re.compile(r"/proc/(\d+)/(?:task/\d+/)?fd|/dev/fd")
 
@@ -56,6 +57,40 @@ def write_atomically(target: Path, content: bytes, hint: str, *, own: bool = Fal
 
     guarded(store, target, hint)
     return target
+
+
+def create(target: Path, content: bytes, hint: str) -> bool:
+    """Write a file unless there is one already, also where several processes try it at once: one of them does.
+
+    Args:
+        target: path of the file.
+        content: its bytes.
+        hint: what the user can do if writing fails.
+
+    Returns:
+        whether this call wrote it.
+
+    Raises:
+        ResultError: the disk is full or the folder cannot be written.
+    """
+    made = False
+
+    def store() -> None:
+        nonlocal made
+        temporary = target.with_name(f".{target.name}.{os.getpid()}-{next(_COUNT)}.tmp")
+        try:
+            with open(temporary, "xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            with contextlib.suppress(FileExistsError):
+                os.link(temporary, target)  # complete from its first moment on, and never over another
+                made = True
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    guarded(store, target, hint)
+    return made
 
 
 def guarded(action: Callable[[], Any], path: Path, hint: str) -> None:
@@ -102,7 +137,8 @@ def begun(target: Path) -> Iterator[io.BufferedRandom]:
         mode = target.lstat().st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):  # renaming onto a folder fails
             raise OSError(errno.EINVAL, "it is no regular file")
-    # A number of its own, because two threads of a server may write the same file.
+    # A number of its own, because two threads of a server may write the same file; it begins anywhere, because two
+    # computers that share a folder may have a process of the same number.
     temporary = target.with_name(f".{target.name}.{os.getpid()}-{next(_COUNT)}.tmp")
     try:
         temporary.unlink(missing_ok=True)

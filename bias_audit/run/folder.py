@@ -14,6 +14,7 @@ import io
 import json
 import math
 import os
+import re
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,24 +27,31 @@ from numpy.typing import NDArray
 from bias_audit.errors import BiasAuditError, ConfigError, DataError, ModelError, ResultError, reason_of
 from bias_audit.files.text import read_json
 from bias_audit.run import versions
-from bias_audit.run.atomic import guarded, sweep, write_atomically
+from bias_audit.run.atomic import create, guarded, sweep, write_atomically
 from bias_audit.run.digests import digest_of
 from bias_audit.run.image_numbers import FOLDER as NUMBERS
-from bias_audit.run.lock import LOCK, hold, remove_if_empty
+from bias_audit.run.lock import LOCK, PATIENCE, hold, locked_file, remove_if_empty
 from bias_audit.run.schema import TABLES
 
 T = TypeVar("T")
+_TEMPORARY = re.compile(r"\..*\.tmp", re.DOTALL)
 Arrays = dict[str, NDArray[Any]]
 
 _HINT = "Free space or choose another folder; an interrupted audit continues with --resume."
 
 STARTED = "started.json"
 SHARDS = "shards"
+SHARED = "shared.json"
+"""What all processes agree on that fill the run together, each with a share of the photos; see `run.shares`."""
+CHOSEN = "shared-choices.json"
+"""What each of them has chosen by itself, such as the preprocessing, and which must be the same."""
+SHARE = "a share of an audit"
+"""What such a process does, told to others that it keeps waiting."""
 FINISHED = "audit.json"
 PICTURES = "pictures.json"
 PROFILE = "profile.csv"
 _OWN = {
-    *(STARTED, FINISHED, "report.html", "report-images", PICTURES, PROFILE, SHARDS, NUMBERS, "assets"),
+    *(STARTED, SHARED, CHOSEN, FINISHED, "report.html", "report-images", PICTURES, PROFILE, SHARDS, NUMBERS, "assets"),
     *("gate.json", "gate.md", "gate.junit.xml", "gate.sarif", "marked.html", "strip.png"),
     *(f"{table}.{suffix}" for table in (*TABLES, *versions.TABLES) for suffix in ("parquet", "csv")),
 }
@@ -77,13 +85,16 @@ class Run:
         path: the folder; it is made when `start` is called.
         tell: takes a sentence about each damaged file, which then counts as missing, so that it is made again; None =
             nobody can make it again: a damaged file is a ResultError.
+        shared: several processes fill the run at once, each with a share of the photos. Nothing that another may have
+            written is deleted or replaced then.
 
     Attributes:
         digests: file name -> SHA-256 of each table that was written, for audit.json.
     """
 
-    def __init__(self, path: Path, tell: Callable[[str], None] | None = None) -> None:
+    def __init__(self, path: Path, tell: Callable[[str], None] | None = None, *, shared: bool = False) -> None:
         self.path = path
+        self.shared = shared
         self.digests: dict[str, tuple[str, ...]] = {}
         self._tell = tell
 
@@ -110,14 +121,18 @@ class Run:
             raise ConfigError(f"no run can be written to {str(self.path)!r}: {reason_of(error)}") from error
         if not stat.S_ISDIR(mode):
             raise ConfigError(f"{str(self.path)!r} is a file, not a folder for a run")
-        hold(self.path, "an audit")
+        if self.shared:
+            hold(self.path, SHARE, PATIENCE, shared=True)
+        else:
+            hold(self.path, "an audit")
         try:
             entries = os.listdir(self.path)
         except OSError as error:
             raise ResultError(f"cannot read the folder {str(self.path)!r}: {error.strerror}") from error
-        if all(name in KEPT for name in entries):
+        if all(name in KEPT or _TEMPORARY.fullmatch(name) for name in entries):
             return
-        finished, started = (self.path / FINISHED).exists(), (self.path / STARTED).exists()
+        finished = (self.path / FINISHED).exists()
+        started = any((self.path / name).exists() for name in (STARTED, SHARED))
         if not finished and not started:
             raise ConfigError(
                 f"{str(self.path)!r} is not empty and holds no run; nothing in it was touched",
@@ -152,6 +167,10 @@ class Run:
             ResultError: the folder cannot be written, or another process writes a run into it.
         """
         self.make(resume=resume, overwrite=overwrite)
+        if self.shared:
+            self.create_json(STARTED, key)  # `shares.agree` has compared it
+            self.open_folder(SHARDS)
+            return
         sweep(self.path)
         started = os.path.lexists(self.path / STARTED)
         # Where it cannot be read, nobody knows what the shards were made of: all are made again.
@@ -177,7 +196,18 @@ class Run:
             self._damaged(name, "it is no folder")
             guarded(folder.unlink, folder, _HINT)
         guarded(lambda: folder.mkdir(exist_ok=True), folder, _HINT)
-        sweep(folder)
+        if not self.shared:  # a process of another computer is not seen to run
+            sweep(folder)
+
+    def locked(self, name: str) -> contextlib.AbstractContextManager[None]:
+        """Context in which nobody else makes a file of the run; it locks nothing in a run that one process fills.
+
+        Raises:
+            ResultError: another process makes it.
+        """
+        if not self.shared:
+            return contextlib.nullcontext()
+        return locked_file(self.path / name, SHARE)
 
     @contextlib.contextmanager
     def refusal_leaves_nothing(self) -> Iterator[None]:
@@ -188,7 +218,8 @@ class Run:
         try:
             yield
         except (ConfigError, DataError, ModelError) as error:
-            if isinstance(error, DataError) or not any((self.path / SHARDS).glob("maps-*")):
+            wrong = isinstance(error, DataError) or not any((self.path / SHARDS).glob("maps-*"))
+            if wrong and not self.shared:
                 self.discard()
             raise
 
@@ -204,7 +235,8 @@ class Run:
             content: content of audit.json.
         """
         self.write_json(FINISHED, content)
-        (self.path / STARTED).unlink(missing_ok=True)
+        for name in (STARTED, SHARED, CHOSEN):
+            (self.path / name).unlink(missing_ok=True)
 
     def shard_digests(self) -> dict[str, tuple[str, ...]]:
         """SHA-256 of each file in the folder of shards, by its name there, for audit.json."""
@@ -233,9 +265,20 @@ class Run:
         Raises:
             ResultError: see `write`.
         """
+        return self.write(name, self._json(name, content))
+
+    def create_json(self, name: str, content: Any) -> bool:
+        """Write a JSON file of the run unless it is there already, and return whether this call wrote it.
+
+        Raises:
+            ResultError: see `write`.
+        """
+        return create(self.path / name, self._json(name, content), _HINT)
+
+    def _json(self, name: str, content: Any) -> bytes:
         indent = None if name.startswith(f"{SHARDS}/") or name == PICTURES else 1
         text = json.dumps(plain(content), ensure_ascii=False, indent=indent, allow_nan=False)
-        return self.write(name, text.encode("utf-8", "backslashreplace"))
+        return text.encode("utf-8", "backslashreplace")
 
     def write_arrays(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> Path:
         """Write arrays by name as one .npz file of the run, and return its path.

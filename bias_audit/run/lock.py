@@ -56,20 +56,21 @@ def gives_back(function: Callable[P, R]) -> Callable[P, R]:
     return called
 
 
-def hold(folder: Path, doing: str, patience: float = 0.0) -> None:
+def hold(folder: Path, doing: str, patience: float = 0.0, *, shared: bool = False) -> None:
     """Lock a folder until the function around it ends that is decorated by `gives_back`; without one, do nothing.
 
     Args:
         folder: an existing folder.
         doing: what the folder is locked for, told to others: "audit".
         patience: seconds to wait for another holder.
+        shared: others may hold it as well, if they share it, too.
 
     Raises:
         ResultError: another process, or another audit of this one, writes the folder, and which.
     """
     held = _HELD.get()
     if held is not None and (place := Path(os.path.realpath(folder))) not in held[1]:
-        held[0].enter_context(locked(folder, doing, patience))
+        held[0].enter_context(locked(folder, doing, patience, shared=shared))
         held[1].add(place)
 
 
@@ -89,27 +90,47 @@ def remove_if_empty(folder: Path) -> None:
         folder.rmdir()
 
 
-@contextlib.contextmanager
-def locked(folder: Path, doing: str, patience: float = 0.0) -> Iterator[None]:
+def locked(
+    folder: Path, doing: str, patience: float = 0.0, *, shared: bool = False
+) -> contextlib.AbstractContextManager[None]:
     """Context in which a folder is locked; arguments and errors as in `hold`. The lock's file is deleted at its end."""
+    return _locked(folder / LOCK, folder, doing, patience, shared)
+
+
+def locked_file(file: Path, doing: str) -> contextlib.AbstractContextManager[None]:
+    """Context in which a single file is locked, by a hidden file beside it; arguments and errors as in `hold`."""
+    return _locked(file.with_name(f".{file.stem}{LOCK}"), file, doing, 0.0, shared=False)
+
+
+@contextlib.contextmanager
+def _locked(file: Path, named: Path, doing: str, patience: float, shared: bool) -> Iterator[None]:
+    """Context in which `named` is locked by a lock on `file`."""
     if fcntl is None:
         yield
         return
-    file = folder / LOCK
-    descriptor = _taken(file, time.monotonic() + patience)
+    descriptor = _taken(file, named, time.monotonic() + patience, shared)
     try:
         with contextlib.suppress(OSError):  # a full disk: only what others are told is lost
             os.ftruncate(descriptor, 0)
             os.write(descriptor, _about(doing))
         yield
     finally:
-        if _is_at(file, descriptor):
+        if (not shared or _is_last(descriptor)) and _is_at(file, descriptor):
             with contextlib.suppress(OSError):
                 file.unlink()
         os.close(descriptor)
 
 
-def _taken(file: Path, until: float) -> int:
+def _is_last(descriptor: int) -> bool:
+    """Whether nobody else holds a lock that was shared; it is held alone from then on."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _taken(file: Path, named: Path, until: float, shared: bool) -> int:
     """Descriptor of the locked file."""
     while True:
         try:
@@ -120,11 +141,11 @@ def _taken(file: Path, until: float) -> int:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise ResultError(f"cannot write {str(file)!r}: it is no regular file", "Remove it.")
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 if time.monotonic() >= until:
                     raise ResultError(
-                        f"{str(file.parent)!r} is being written by {_holder(descriptor)}; nothing in it was changed",
+                        f"{str(named)!r} is being written by {_holder(descriptor)}; nothing in it was changed",
                         "Wait until that has ended, or choose another folder.",
                     ) from error
             except OSError as error:

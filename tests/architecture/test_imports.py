@@ -76,6 +76,11 @@ def test_rule_loads_nothing():
     assert loaded(command("rule")) == set()
 
 
+def test_status_loads_nothing(tmp_path):
+    (tmp_path / "shared.json").write_text('{"size": {"photos": 9, "per_file": 4}}')
+    assert loaded(command("status", str(tmp_path))) == set()
+
+
 def test_report_loads_no_model(finished_run):
     assert loaded(command("report", str(finished_run))) <= {"pandas", "pyarrow", "PIL"}
     assert (finished_run / "report.html").stat().st_size > 1000

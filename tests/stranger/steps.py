@@ -34,6 +34,8 @@ REPORT = ("reports/mine/report.html", "reports/mine/audit.json", "reports/mine/c
 DEMO = Step("make demo", files=("reports/demo/run/report.html",), says="SUSPICIOUS")
 INSTALL = Step("pip install -e '.[tensorflow]'")
 ADDRESS = "http://127.0.0.1"
+SHARE = "bias-audit audit model.keras photos/test --masks photos/masks --out run --batch-size 32 --shard"
+SLURM = "SLURM_ARRAY_TASK_ID=1 SLURM_ARRAY_TASK_MIN=1 SLURM_ARRAY_TASK_COUNT=3 bias-audit"
 GATED = (f"{AUDIT} --interventions 20 --discovery 0",)
 
 PATH: dict[str, tuple[Step, ...]] = {
@@ -90,6 +92,15 @@ PATH: dict[str, tuple[Step, ...]] = {
     "docs/how-to/data-archives.md": (
         Step("bias-audit audit m:predict photos.zip --masks masks.zip --out run", files=("run/report.html",)),
         Step("bias-audit rescore run --masks masks.tar --out rescored", files=("rescored/report.html",)),
+    ),
+    "docs/how-to/shards.md": (
+        *(Step(f"{SHARE} {number}/3", says=f"share {number}/3 is done", words={"32": "5"}) for number in (1, 2, 3)),
+        Step("bias-audit status run", says="3 of 3 shards are there, 60 of 60 photos; nothing is missing"),
+        Step("bias-audit merge run", files=("run/report.html",), says="SUSPICIOUS"),
+        Step(
+            f"{SHARE} auto", says="1 of 3 shards are there",
+            words={"32": "5", "--out run": "--out array", "bias-audit": SLURM},
+        ),
     ),
     "docs/how-to/data-coco.md": (
         Step("bias-audit audit MODEL annotations/instances.json --images photos", words={"MODEL": "m:predict"}),

@@ -1,0 +1,52 @@
+"""The command `bias-audit merge RUN`: finish an audit whose photos several processes passed through the model."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bias_audit.cli import options as cli_options
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "finish an audit whose shares are all there (audit --shard): experiments, cues, rules and report"
+    closing = "No photo gets its prediction and heatmap again. A shard that is missing is named."
+    parser = cli_options.command(commands, "merge", run, text, closing)
+    parser.add_argument("folder", metavar="RUN", type=Path, help="run folder of the shares")
+    found = parser.add_argument_group("where things lie now (default: where the first share found them)")
+    found.add_argument("--model", metavar="MODEL", type=Path, help=cli_options.MODEL)
+    found.add_argument("--data", metavar="DATA", type=cli_options.place, help=cli_options.DATA)
+    for name, meaning in (
+        ("masks", "foreground masks"),
+        ("boxes", "table of boxes"),
+        ("backgrounds", "real scenes without an object"),
+        ("strangers", "pictures of no class that the model knows"),
+        ("train", "training pictures"),
+    ):
+        found.add_argument(
+            f"--{name}", metavar="PATH", type=cli_options.place, help=f"{meaning}, as the shares had them"
+        )
+    found.add_argument("--cues", metavar="FILE", type=Path, help="names of cues, as the shares had them")
+    found.add_argument("--images", metavar="DIR", help="folder of the pictures of a COCO file, as the shares had it")
+    trusted = cli_options.add_trusted(parser)
+    cli_options.add_custom_objects(trusted)
+    for name, what in (("preprocess", "preprocessing"), ("method", "heatmap method"), ("segmenter", "segmenter")):
+        trusted.add_argument(f"--{name}", metavar="module:function", help=f"the shares' own {what}")
+    cli_options.add_allow_outside(trusted)
+    cli_options.add_limits(parser)
+    cli_options.add_verbosity(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    from bias_audit.cli.result import show_result
+    from bias_audit.config import read_config
+    from bias_audit.pipeline.shared import PLACES, merge
+    from bias_audit.run.progress import Progress
+
+    progress = Progress(options.verbosity)
+    allowed, _ = read_config(options.config, **cli_options.settings(options))
+    places = {name: getattr(options, name) for name in PLACES}
+    given = {"images": options.images, "outside": options.allow_outside}
+    result = merge(options.folder, places, allowed, **given, progress=progress)
+    show_result(result, progress)
+    return 0
