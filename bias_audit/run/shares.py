@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bias_audit.errors import ConfigError, ResultError
+from bias_audit.files.text import parse_json
 from bias_audit.run.folder import FINISHED, SHARDS, SHARED, Run, plain
 
 SHARD = "maps-{:05d}.npz"
@@ -140,7 +141,8 @@ def agree(run: Run, name: str, content: Mapping[str, Mapping[str, Any]], free: s
     if run.create_json(name, content):
         return
     theirs = Run(run.path).read_json(name)
-    for section, values in json.loads(json.dumps(plain(content))).items():
+    mine = parse_json(json.dumps(plain(content)), ResultError, "the settings of this share are", nan=True)
+    for section, values in mine.items():
         others = theirs.get(section) if isinstance(theirs, dict) else None
         others = others if isinstance(others, dict) else {}
         for key in sorted({*values, *others} if section != free else ()):

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from agreeing import write_audit_json
 from gate_runs import HUSKY, WOLF, judged, row_of, run_of
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from stand_in import World, finished, snow
 
@@ -105,6 +105,7 @@ def rows_of(drawn: Sequence[tuple[Any, ...]]) -> list[dict[str, Any]]:
     return [dict(zip(heads, row, strict=True)) for row in drawn]
 
 
+@settings(max_examples=25)  # an example writes and judges two runs
 @given(some_rows, st.data())
 @example([("a", "wolf", 0.5, True, 0.25, 1), ("b", "wolf", 0.5, True, 0.25, 1)], None)
 def test_the_rows_of_the_gate_are_those_of_the_table(
@@ -126,6 +127,7 @@ def test_the_rows_of_the_gate_are_those_of_the_table(
     assert now.rows == judged(folder, without_numbers(run, folder / "old"), toml).rows
 
 
+@settings(max_examples=25)  # an example writes and judges two runs
 @given(some_rows, st.data())
 def test_paired_changes_are_those_of_the_table(
     tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[Any, ...]], data: st.DataObject

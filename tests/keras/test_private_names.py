@@ -38,7 +38,7 @@ TESTED = {
 """Private name, or module that holds names that are no public interface -> the test of this file."""
 
 OWN = ("self", "cls", "other")
-OF_ITS_ROOM = {"last_layer.py": ("model", "self._model")}
+OF_ITS_ROOM = dict.fromkeys(("last_layer.py", "saved_last_layer.py"), ("model", "self._model"))
 """File -> what holds a model of the same room there, whose own parts it looks at."""
 PUBLIC = ("_fields",)
 """Names with an underscore that are documented: the fields of a named tuple."""
