@@ -148,37 +148,40 @@ def near_pairs(
     own_codes = np.array([names[labels[i]] for i in own])
     other_codes = np.array([names[second_labels[i]] for i in others])
     nearest = _by_index if is_indexed(len(own), None if within else len(others)) else _by_comparing
-    hashes = [first[i] for i in own], [second[i] for i in others]
+    lists = _Lists([first[i] for i in own], [second[i] for i in others], own_codes, other_codes, within)
     found: dict[tuple[int, int], Pair] = {}
-    for here, there, bits in nearest(*hashes, own_codes, other_codes, within, most, advance):
+    for here, there, bits in nearest(lists, most, advance):
         pair = own[here], others[there]
         key = (min(pair), max(pair)) if within else pair
         found[key] = Pair(*key, bits)
     return sorted(found.values(), key=lambda pair: (pair.bits, pair.first, pair.second))
 
 
+@dataclass(frozen=True)
+class _Lists:
+    """Hashes of two lists of pictures and the codes of their labels; `within`: both are the same list."""
+
+    first: list[str]
+    second: list[str]
+    codes: NDArray[np.intp]
+    other_codes: NDArray[np.intp]
+    within: bool
+
+
 Found = Iterator[tuple[int, int, int]]
 """Place of a picture in the first list, place of a copy in the second, and bits in which they differ."""
 
 
-def _by_comparing(
-    first: list[str],
-    second: list[str],
-    codes: NDArray[np.intp],
-    other_codes: NDArray[np.intp],
-    within: bool,
-    most: int,
-    advance: Callable[[int], None],
-) -> Found:
-    a, b = as_signs(first), as_signs(second)
+def _by_comparing(lists: _Lists, most: int, advance: Callable[[int], None]) -> Found:
+    a, b = as_signs(lists.first), as_signs(lists.second)
     for start in range(0, len(a), BLOCK):
         alike = a[start : start + BLOCK] @ b.T
-        if within:  # no picture is a copy of itself
+        if lists.within:  # no picture is a copy of itself
             rows = np.arange(len(alike))
             alike[rows, start + rows] = -BITS
         # Most pictures have no copy at all: labels are compared for the others alone.
         near = np.flatnonzero(alike.max(axis=1) >= BITS - 2 * most)
-        same = codes[start + near, None] == other_codes[None, :]
+        same = lists.codes[start + near, None] == lists.other_codes[None, :]
         for chosen in (same, ~same):
             score = np.where(chosen, alike[near], -BITS)
             nearest = score.argmax(axis=1)
@@ -188,29 +191,21 @@ def _by_comparing(
         advance(len(alike))
 
 
-def _by_index(
-    first: list[str],
-    second: list[str],
-    codes: NDArray[np.intp],
-    other_codes: NDArray[np.intp],
-    within: bool,
-    most: int,
-    advance: Callable[[int], None],
-) -> Found:
+def _by_index(lists: _Lists, most: int, advance: Callable[[int], None]) -> Found:
     done = 0
 
     def told(count: int) -> None:  # of both lists, while the caller counts the first
         nonlocal done
         done += count
-        advance(done * len(first) // total - (done - count) * len(first) // total)
+        advance(done * len(lists.first) // total - (done - count) * len(lists.first) // total)
 
-    if within:
-        together, labels, sides = first, codes, None
+    if lists.within:
+        together, labels, sides = lists.first, lists.codes, None
     else:
-        together, labels = [*first, *second], np.concatenate([codes, other_codes])
-        sides = np.arange(len(together)) >= len(first)
+        together, labels = [*lists.first, *lists.second], np.concatenate([lists.codes, lists.other_codes])
+        sides = np.arange(len(together)) >= len(lists.first)
     total = len(together)
     for nearest in nearest_copies(together, labels, sides, most, told):
-        for here in np.flatnonzero(nearest.place[: len(first)] >= 0):
+        for here in np.flatnonzero(nearest.place[: len(lists.first)] >= 0):
             there = int(nearest.place[here])
-            yield int(here), there if within else there - len(first), int(nearest.bits[here])
+            yield int(here), there if lists.within else there - len(lists.first), int(nearest.bits[here])

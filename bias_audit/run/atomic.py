@@ -77,7 +77,7 @@ def create(target: Path, content: bytes, hint: str) -> bool:
 
     def store() -> None:
         nonlocal made
-        temporary = target.with_name(f".{target.name}.{os.getpid()}-{next(_COUNT)}.tmp")
+        temporary = _beside(target)
         try:
             with open(temporary, "xb") as file:
                 file.write(content)
@@ -91,6 +91,15 @@ def create(target: Path, content: bytes, hint: str) -> bool:
 
     guarded(store, target, hint)
     return made
+
+
+def _beside(target: Path) -> Path:
+    """Path of a temporary file, which `sweep` knows.
+
+    It has a number of its own, because two threads of a server may write the same file; the number begins anywhere,
+    because two computers that share a folder may have a process of the same number.
+    """
+    return target.with_name(f".{target.name}.{os.getpid()}-{next(_COUNT)}.tmp")
 
 
 def guarded(action: Callable[[], Any], path: Path, hint: str) -> None:
@@ -137,9 +146,7 @@ def begun(target: Path) -> Iterator[io.BufferedRandom]:
         mode = target.lstat().st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):  # renaming onto a folder fails
             raise OSError(errno.EINVAL, "it is no regular file")
-    # A number of its own, because two threads of a server may write the same file; it begins anywhere, because two
-    # computers that share a folder may have a process of the same number.
-    temporary = target.with_name(f".{target.name}.{os.getpid()}-{next(_COUNT)}.tmp")
+    temporary = _beside(target)
     try:
         temporary.unlink(missing_ok=True)
         with open(temporary, "x+b") as file:  # a link that somebody put there is not followed
