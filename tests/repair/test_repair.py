@@ -49,6 +49,14 @@ def worst(run: AuditResult) -> int:
     return max((LEVELS.index(each.level or LEVELS[0]) for each in run.found()), default=-1)
 
 
+def typed(world: Path, name: str, folder: Path) -> list[str]:
+    """The command that repairs a network of the world into a folder."""
+    return [
+        "repair", str(world / name), "--model", str(world / f"{name}.onnx"), "--train", str(world / "train"),
+        "--train-masks", str(world / "train masks"), "--report", str(folder / "r"), "--out", str(folder / "o.onnx"),
+    ]  # fmt: skip
+
+
 def test_the_network_is_convicted_and_the_repaired_one_is_not(made: Repair) -> None:
     assert worst(made.before) > LEVELS.index("WATCH")
     assert gap(made.before) > 0.9
@@ -126,10 +134,7 @@ def test_nothing_proven_is_nothing_to_repair(world: Path, capsys: pytest.Capture
 def test_by_force_an_honest_network_is_refitted_and_stays_honest(
     world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = [
-        "repair", str(world / "honest"), "--model", str(world / "honest.onnx"), "--train", str(world / "train"),
-        "--train-masks", str(world / "train masks"), "--report", str(tmp_path / "r"), "--out", str(tmp_path / "o.onnx"),
-    ]  # fmt: skip
+    arguments = typed(world, "honest", tmp_path)
     assert main([*arguments, "--force"]) == 0
     assert "Nothing was proven before, and nothing is after." in capsys.readouterr().out
     made, run = json.loads((tmp_path / "r" / "repair.json").read_text()), load(tmp_path / "r" / "repaired")
@@ -360,10 +365,7 @@ def test_an_export_alone_writes_no_model(world: Path, tmp_path: Path) -> None:
 def test_the_command_prints_numbers_and_verdict(
     world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = [
-        "repair", str(world / "net"), "--model", str(world / "net.onnx"), "--train", str(world / "train"),
-        "--train-masks", str(world / "train masks"), "--report", str(tmp_path / "r"), "--out", str(tmp_path / "o.onnx"),
-    ]  # fmt: skip
+    arguments = typed(world, "net", tmp_path)
     assert main(arguments) == 0
     said = capsys.readouterr().out
     assert "background gap" in said
