@@ -40,7 +40,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> int:
     from bias_audit.cli.result import show_result
     from bias_audit.config import read_config
-    from bias_audit.pipeline.shared import PLACES, merge
+    from bias_audit.pipeline.agreed import PLACES
+    from bias_audit.pipeline.shared import merge
     from bias_audit.run.progress import Progress
 
     progress = Progress(options.verbosity)

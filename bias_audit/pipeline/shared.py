@@ -6,63 +6,36 @@ all, so it is told no number by another way than an audit by one process.
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from bias_audit.checks.base import Context
 from bias_audit.config import AuditConfig, Thresholds, typed
 from bias_audit.data.addresses import Url, data_address
 from bias_audit.data.sources.options import NAMES as SOURCE_OPTIONS
 from bias_audit.errors import ConfigError, ResultError
 from bias_audit.heatmaps import attention
 from bias_audit.pipeline import outlines
-from bias_audit.pipeline.in_memory import on_disk
+from bias_audit.pipeline.agreed import PLACES
+from bias_audit.pipeline.audit import audit
+from bias_audit.pipeline.prepare import choose, prepare
 from bias_audit.pipeline.reopen import NAMED, allowed_of
 from bias_audit.run import shares
 from bias_audit.run.folder import CHOSEN, SHARED, Run
+from bias_audit.run.lock import gives_back
 from bias_audit.run.progress import Progress
 from bias_audit.run.result import AuditResult
 from bias_audit.run.shares import Share, State
 
-PACKAGES = (
-    "numpy", "scipy", "pandas", "scikit-learn", "opencv-python-headless", "pillow", "tensorflow", "tensorflow-cpu",
-    "keras", "tf-keras", "torch", "torchvision", "timm", "transformers", "onnxruntime", "onnxruntime-gpu", "jax",
-)  # fmt: skip
-"""Packages that numbers may come from; the shares agree on the versions of those that are installed."""
 
-THREADS = (
-    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS",
-)  # fmt: skip
-"""Variables of the environment that say how many threads compute: sums of other parts are rounded in another way."""
-
-PLACES = ("model", "data", "masks", "boxes", "backgrounds", "strangers", "train", "cues")
-"""What an audit is given by a path; each process may see it at another."""
-
-
-class SharePassed(Exception):
-    """Ends `audit` after the pass over a share of the photos; `share_audit` alone asks for a share, and catches it.
-
-    Args:
-        state: how far all shares are.
-    """
-
-    def __init__(self, state: State) -> None:
-        super().__init__(state.words())
-        self.state = state
-
-
+@gives_back
 def share_audit(share: Share, model: str | Path, data: Any, **call: Any) -> State:
     """Pass a share of the photos through the model, into a run folder that other shares may fill at the same time.
 
     Args:
         share: which share.
-        model, data, call: arguments of `audit`; each share gets the same, and the same `out`.
+        model, data, call: arguments of `audit`, but for `profile`; each share gets the same, and the same `out`.
 
     Returns:
         how far all shares are.
@@ -70,78 +43,20 @@ def share_audit(share: Share, model: str | Path, data: Any, **call: Any) -> Stat
     Raises:
         BiasAuditError: as `audit`; or another share was given something else.
     """
-    from bias_audit.pipeline.audit import audit
-
-    try:
-        audit(model, data, share=share, **call)
-    except SharePassed as passed:
-        return passed.state
-    raise AssertionError("an audit of a share has passed all stages")
-
-
-def begin(
-    run: Run,
-    config: AuditConfig,
-    thresholds: Thresholds,
-    key: Mapping[str, str],
-    places: Mapping[str, Any],
-    reading: Mapping[str, Any],
-    ignore: Sequence[str],
-    photos: int,
-) -> None:
-    """Agree with the other shares on everything that is known before the run is started.
-
-    Args:
-        run: the run folder.
-        config, thresholds: settings of the audit, and bounds of its rules.
-        key: what the numbers depend on, see `Run.start`.
-        places: where model and data lie, by name; the shares need not agree on it.
-        reading: how the data are read, see `SourceOptions.kept`.
-        ignore: codes of rules that are not judged.
-        photos: number of photos.
-
-    Raises:
-        ConfigError: another share was given something else.
-    """
-    run.make(resume=True, overwrite=False)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    content: dict[str, Mapping[str, Any]] = {
-        "audit": config.as_dict(),
-        "thresholds": dataclasses.asdict(thresholds),
-        "data": dict(reading),
-        "rules": {"ignore": sorted(ignore)},
-        "packages": {name: version for name in PACKAGES if (version := _version(name)) is not None},
-        "threads": {"cores": cores, **{name: os.environ[name] for name in THREADS if name in os.environ}},
-        "size": {"photos": photos, "per_file": (config.batch_size or 1) * attention.BATCHES_PER_SHARD},
-        shares.HASHED: dict(key),
-        "places": {name: None if place is None else str(place) for name, place in places.items()},
-    }
-    shares.agree(run, SHARED, content, free="places")
-
-
-def _version(name: str) -> str | None:
-    with contextlib.suppress(metadata.PackageNotFoundError):
-        return metadata.version(name)
-    return None
-
-
-def pass_share(share: Share, context: Context, preprocess: str) -> None:
-    """Pass a share of the photos through the model; `preprocess` is the name of the preprocessing that was chosen.
-
-    Raises:
-        SharePassed: always, at the end.
-        ConfigError: another share has chosen another preprocessing, method or layer.
-    """
-    explainer, run, dataset = context.explainer, context.run, context.dataset
-    loaded = explainer.model
-    chosen = {"preprocess": preprocess, "method": explainer.name, "layer": loaded.layer, "head": loaded.head}
-    shares.agree(run, CHOSEN, {"chosen": chosen})
-    state = shares.state_of(run.path)
-    files = share.files(state.files)
-    photos = sum(state.count(number) for number in files)
-    with context.progress.stage(f"Predictions and heatmaps, share {share}", photos, "images") as advance:
-        attention.attend(dataset, explainer, context.geometry, loaded.batch_size, run, advance, files)
-    raise SharePassed(shares.state_of(run.path))
+    prepared = prepare(model, data, share=share, **call)
+    run = prepared.context.run
+    with run.refusal_leaves_nothing():
+        choose(prepared)
+        context, explainer = prepared.context, prepared.context.explainer
+        loaded = explainer.model
+        chosen = {**prepared.settled, "method": explainer.name, "layer": loaded.layer, "head": loaded.head}
+        shares.agree(run, CHOSEN, {"chosen": chosen})
+        state = shares.state_of(run.path)
+        files = share.files(state.files)
+        photos = sum(state.count(number) for number in files)
+        with context.progress.stage(f"Predictions and heatmaps, share {share}", photos, "images") as advance:
+            attention.attend(context.dataset, explainer, context.geometry, loaded.batch_size, run, advance, files)
+    return shares.state_of(run.path)
 
 
 def merge(
@@ -167,8 +82,6 @@ def merge(
         ResultError: a shard is missing or damaged.
         BiasAuditError: as `audit`.
     """
-    from bias_audit.pipeline.audit import audit
-
     known = shares.agreed(folder)
     state = shares.state_by(folder, known)
     if state.missing:
@@ -275,20 +188,3 @@ def _untrusted(folder: Path, name: str, value: Any) -> ConfigError:
         f"{str(folder)!r} was made with {name} {value!r}, which a run folder cannot ask for",
         f"If you trust it, name it: --{name} {value}",
     )
-
-
-def refuse(model: Any, data: Any, predictions: Any, *, overwrite: bool) -> None:
-    """Refuse what cannot be shared.
-
-    Raises:
-        ConfigError: photos or a model in memory, a table of predictions, or a run that would be overwritten.
-    """
-    if predictions is not None:
-        raise ConfigError("--shard and --predictions contradict each other: there is no model to share the work of")
-    if not (isinstance(model, str | Path) and on_disk(data)):
-        raise ConfigError("a shared audit takes a model and photos that every process finds on disk")
-    if overwrite:
-        raise ConfigError(
-            "--shard and --overwrite contradict each other: a share must not delete the others'",
-            "Delete the folder, or choose another one with --out.",
-        )
