@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from bias_audit.errors import ConfigError
 from bias_audit.heatmaps import attention
 from bias_audit.pipeline.in_memory import on_disk
 from bias_audit.run import shares
-from bias_audit.run.folder import SHARED, Run
+from bias_audit.run.folder import KEY, SHARED, Run
 
 PACKAGES = (
     "numpy", "scipy", "pandas", "scikit-learn", "opencv-python-headless", "pillow", "tensorflow", "tensorflow-cpu",
@@ -74,19 +74,51 @@ def begin(
         ConfigError: another share was given something else.
     """
     run.make(resume=True, overwrite=False)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     content: dict[str, Mapping[str, Any]] = {
         "audit": config.as_dict(),
         "thresholds": dataclasses.asdict(thresholds),
         "data": dict(reading),
         "rules": {"ignore": sorted(ignore)},
-        "packages": {name: version for name in PACKAGES if (version := _version(name)) is not None},
-        "threads": {"cores": cores, **{name: os.environ[name] for name in THREADS if name in os.environ}},
+        "packages": _packages(),
+        "threads": _threads(),
         "size": {"photos": photos, "per_file": (config.batch_size or 1) * attention.BATCHES_PER_SHARD},
-        shares.HASHED: dict(key),
-        "places": {name: None if place is None else str(place) for name, place in places.items()},
+        KEY: dict(key),
+        shares.FREE: {name: None if place is None else str(place) for name, place in places.items()},
     }
-    shares.agree(run, SHARED, content, free="places")
+    shares.agree(run, SHARED, content)
+
+
+def same_packages(folder: Path, known: shares.Sections, note: Callable[[str], None]) -> None:
+    """Compare this process with the shares whose work it goes on with: one run says one version of each package.
+
+    Args:
+        folder: the run folder.
+        known: what the shares agreed on.
+        note: takes a sentence where only the numbers of threads are others.
+
+    Raises:
+        ConfigError: a package is missing, or has another version.
+    """
+    if said := _difference("packages", _packages(), known):
+        raise ConfigError(
+            f"{str(folder)!r} was made with other packages: {said}",
+            "Merge with the packages of the shares; shared.json in the run folder lists them.",
+        )
+    if said := _difference("threads", _threads(), known):
+        note(f"{said}: numbers of the experiments may differ in their last digits from those of one process.")
+
+
+def _difference(section: str, here: Mapping[str, Any], known: shares.Sections) -> str:
+    return shares.difference({section: here}, {section: known.get(section, {})}, "here", "in the shares")
+
+
+def _packages() -> dict[str, str]:
+    return {name: version for name in PACKAGES if (version := _version(name)) is not None}
+
+
+def _threads() -> dict[str, Any]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {"cores": cores, **{name: os.environ[name] for name in THREADS if name in os.environ}}
 
 
 def _version(name: str) -> str | None:

@@ -140,8 +140,8 @@ def audit(
     with prepared.context.run.refusal_leaves_nothing():
         choose(prepared)
         prepared.measure("maps")
-        records, ties = _attend(prepared)
-    result = _complete(prepared, records, ties)
+        records, ties = pass_photos(prepared)
+    result = complete(prepared, records, ties)
     if profile:
         run, shown = prepared.context.run, prepared.context.progress
         whole = profiles.Row("whole audit", time.monotonic() - begun, spent() - before)
@@ -152,8 +152,12 @@ def audit(
     return result
 
 
-def _attend(prepared: Prepared) -> tuple[list[dict[str, Any]], dict[str, Tie]]:
+def pass_photos(prepared: Prepared, *, others_did: bool = False) -> tuple[list[dict[str, Any]], dict[str, Tie]]:
     """Predict and explain all photos.
+
+    Args:
+        prepared: the audit.
+        others_did: other processes have, and what they stored is read.
 
     Returns:
         (records, ties): a record per photo; class name -> permutation test of its heatmaps against its masks.
@@ -161,13 +165,14 @@ def _attend(prepared: Prepared) -> tuple[list[dict[str, Any]], dict[str, Tie]]:
     Raises:
         DataError: no photo could be read, or one is another than the composites were made of.
         ModelError: the model's outputs are finite for none that could be read.
+        ShardDamaged: something that others have stored is damaged or missing.
     """
     context = prepared.context
     dataset, explainer, run = context.dataset, context.explainer, context.run
     batch = explainer.model.batch_size
     with timed(prepared.seconds, "attention"):
         with context.progress.stage("Predictions and heatmaps", len(dataset.samples), "images") as advance:
-            records = attention.attend(dataset, explainer, context.geometry, batch, run, advance)
+            records = attention.attend(dataset, explainer, context.geometry, batch, run, advance, complete=others_did)
         if not any(record["status"] == OK for record in records):
             _refuse_unread(context, records)
         ties = attention.tie_to_objects(
@@ -195,12 +200,12 @@ def _refuse_unread(context: Context, records: Sequence[Mapping[str, Any]]) -> No
     )
 
 
-def _complete(prepared: Prepared, records: list[dict[str, Any]], ties: Mapping[str, Tie]) -> AuditResult:
+def complete(prepared: Prepared, records: list[dict[str, Any]], ties: Mapping[str, Tie]) -> AuditResult:
     """Do what follows the heatmaps: experiments, tables, rules, pictures and page.
 
     Args:
         prepared: the audit.
-        records, ties: result of `_attend`.
+        records, ties: result of `pass_photos`.
     """
     prepared.context = context = dataclasses.replace(prepared.context, records=records)
     dataset, config, thresholds, run = context.dataset, context.config, context.thresholds, context.run

@@ -135,7 +135,7 @@ def prepare(
         agreed.refuse(model, data, predictions, overwrite=overwrite)
         resume = True
     folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="bias-audit-"))
-    run = Run(folder, progress.note, shared=share is not None)
+    run = Run(folder, progress.note, share="" if share is None else f"share {share} of an audit")
     run.check(resume=resume, overwrite=overwrite)
     results.refuse_both(model, predictions, composites, heatmaps, strangers, config)
     if isinstance(model, str | Path):

@@ -6,8 +6,7 @@ all, so it is told no number by another way than an audit by one process.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,17 @@ from bias_audit.data.addresses import Url, data_address
 from bias_audit.data.sources.options import NAMES as SOURCE_OPTIONS
 from bias_audit.errors import ConfigError, ResultError
 from bias_audit.heatmaps import attention
-from bias_audit.pipeline import outlines
+from bias_audit.heatmaps.attention import ShardDamaged
+from bias_audit.pipeline import agreed, outlines
 from bias_audit.pipeline.agreed import PLACES
-from bias_audit.pipeline.audit import audit
-from bias_audit.pipeline.prepare import choose, prepare
+from bias_audit.pipeline.audit import complete, pass_photos
+from bias_audit.pipeline.collect import collect
+from bias_audit.pipeline.prepare import Prepared, choose, prepare
 from bias_audit.pipeline.reopen import NAMED, allowed_of
 from bias_audit.run import shares
-from bias_audit.run.folder import CHOSEN, SHARED, Run
+from bias_audit.run.folder import CHOSEN, SHARED
 from bias_audit.run.lock import gives_back
+from bias_audit.run.notebook_progress import usual
 from bias_audit.run.progress import Progress
 from bias_audit.run.result import AuditResult
 from bias_audit.run.shares import Share, State
@@ -46,19 +48,30 @@ def share_audit(share: Share, model: str | Path, data: Any, **call: Any) -> Stat
     prepared = prepare(model, data, share=share, **call)
     run = prepared.context.run
     with run.refusal_leaves_nothing():
-        choose(prepared)
-        context, explainer = prepared.context, prepared.context.explainer
-        loaded = explainer.model
-        chosen = {**prepared.settled, "method": explainer.name, "layer": loaded.layer, "head": loaded.head}
-        shares.agree(run, CHOSEN, {"chosen": chosen})
+        _choose(prepared)
+        context = prepared.context
         state = shares.state_of(run.path)
         files = share.files(state.files)
         photos = sum(state.count(number) for number in files)
         with context.progress.stage(f"Predictions and heatmaps, share {share}", photos, "images") as advance:
-            attention.attend(context.dataset, explainer, context.geometry, loaded.batch_size, run, advance, files)
+            batch = context.explainer.model.batch_size
+            attention.attend(context.dataset, context.explainer, context.geometry, batch, run, advance, files)
     return shares.state_of(run.path)
 
 
+def _choose(prepared: Prepared) -> None:
+    """Choose what is left to each process, which must be the same in all of them.
+
+    Raises:
+        ConfigError: another one has chosen another preprocessing, method or layer.
+    """
+    choose(prepared)
+    explainer, loaded = prepared.context.explainer, prepared.context.explainer.model
+    chosen = {**prepared.settled, "method": explainer.name, "layer": loaded.layer, "head": loaded.head}
+    shares.agree(prepared.context.run, CHOSEN, {"chosen": chosen})
+
+
+@gives_back
 def merge(
     folder: Path,
     places: Mapping[str, Any],
@@ -79,17 +92,18 @@ def merge(
         progress: display of the progress.
 
     Raises:
-        ResultError: a shard is missing or damaged.
+        ResultError: a shard is missing or damaged (ShardDamaged).
+        ConfigError: the shares had other packages than this process.
         BiasAuditError: as `audit`.
     """
     known = shares.agreed(folder)
-    state = shares.state_by(folder, known)
+    state = shares.state_by([folder], known)
     if state.missing:
         raise ResultError(
             f"{str(folder)!r} is not complete: {state.words()}",
             "Run the shares that make them again; what is there is not made twice.",
         )
-    _prove(folder, state)
+    agreed.same_packages(folder, known, (progress or usual()).note)
     there = _places(folder, known, places)
     reading = _reading(folder, known, images)
     try:
@@ -101,7 +115,7 @@ def merge(
     config = allowed_of(config, allowed, folder, (*NAMED, "segmenter"))
     if config.segmenter is None:  # which else is GrabCut where there are no masks
         config = config.changed({"segmenter": outlines.NONE})
-    return audit(
+    prepared = prepare(
         there.pop("model"),
         there.pop("data"),
         out=folder,
@@ -114,6 +128,30 @@ def merge(
         **there,
         **reading,
     )
+    _choose(prepared)
+    records, ties = pass_photos(prepared, others_did=True)  # before the checks: a damaged shard is told soon
+    prepared.measure("maps")
+    return complete(prepared, records, ties)
+
+
+def merge_all(folders: Sequence[Path], out: Path, *arguments: Any, **options: Any) -> AuditResult:
+    """Finish an audit whose shards several processes have made, each in a folder of its own.
+
+    Args:
+        folders: run folders of the shares; nothing in them is changed.
+        out: the run folder that is written, see `collect`.
+        arguments, options: further arguments of `merge`.
+
+    Raises:
+        BiasAuditError: as `merge`; or a shard is another one in two folders, or `out` holds something else.
+    """
+    found = collect(folders, out)
+    try:
+        return merge(out, *arguments, **options)
+    except ShardDamaged as error:
+        raise ResultError(
+            error.message, f"Run the share of {str(found[error.number])!r} again, which makes it anew, and merge again."
+        ) from error
 
 
 def _config(values: Mapping[str, Any], where: str) -> AuditConfig:
@@ -131,28 +169,13 @@ def _config(values: Mapping[str, Any], where: str) -> AuditConfig:
     return config.with_extra(extra).changed({"class_map": groups})
 
 
-def _prove(folder: Path, state: State) -> None:
-    """Read every shard: it must hold its own photos, each of them once.
-
-    Raises:
-        ResultError: a shard is damaged.
-    """
-    run = Run(folder)
-    for number in range(state.files):
-        start, count = number * state.per_file, state.count(number)
-        try:
-            run.read_arrays(attention.shard_name(number), partial(attention.sound, start=start, count=count))
-        except ResultError as error:
-            raise ResultError(error.message, "Run its share again, which makes the shard anew.") from error
-
-
 def _places(folder: Path, known: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Where model and data lie: as given, else as the first share found them.
 
     Raises:
         ConfigError: a run folder cannot ask for it: a model that is run, or something to fetch.
     """
-    kept = known.get("places", {})
+    kept = known.get(shares.FREE, {})
     there: dict[str, Any] = {}
     for name in PLACES:
         place = kept.get(name)
