@@ -66,9 +66,8 @@ def collect(folders: Sequence[Path], out: Path) -> list[Path]:
         shares.agree(run, CHOSEN, chosen)
     run.open_folder(SHARDS)
     for name in CHOICES:
-        for folder in folders:
-            if _is_file(folder / name) and not os.path.lexists(out / name):
-                place(out / name, folder / name, _HINT)
+        for folder in [each for each in folders if _is_file(each / name)][:1]:
+            place(out / name, folder / name, _HINT)
     if changes:
         run.write(NOTICED, changes)
     for number, folder in enumerate(found):

@@ -87,9 +87,17 @@ def create(target: Path, content: bytes, hint: str) -> bool:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            with contextlib.suppress(FileExistsError):
+            try:
                 os.link(temporary, target)  # complete from its first moment on, and never over another
                 made = True
+            except FileExistsError:
+                pass
+            except OSError as error:
+                if error.errno not in _UNLINKED:
+                    raise
+                with contextlib.suppress(FileExistsError), open(target, "xb") as file:  # at first it is empty
+                    file.write(content)
+                    made = True
         finally:
             temporary.unlink(missing_ok=True)
 
