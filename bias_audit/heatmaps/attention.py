@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import json
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ from bias_audit.heatmaps.permutation_tie import PERMUTATIONS, Tie, permutation_t
 from bias_audit.heatmaps.photo_records import EXPLAINED, Scored, scored
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
+from bias_audit.run.progress import Advance
 from bias_audit.run.statuses import NO_EVIDENCE, NOT_SAMPLED, OK, SKIPPED
 
 Array = NDArray[np.float32]
@@ -65,7 +66,7 @@ def attend(
     geometry: Geometry,
     batch: int,
     run: Run,
-    advance: Callable[[int], None],
+    advance: Advance,
     files: range | None = None,
     *,
     complete: bool = False,
@@ -102,7 +103,7 @@ def attend(
         else:
             _expect(dataset, stored[0], geometry)
             records.extend(stored[0])
-            advance(count)
+            advance(count, before=True)
     # Whole shards are missing, so the batches of a resumed run are those of an undisturbed one.
     samples = [sample for start in todo for sample in dataset.samples[start : start + size]]
     positions = [p for start in todo for p in range(start, min(start + size, len(dataset.samples)))]

@@ -80,10 +80,14 @@ class State:
     def missing(self) -> str:
         """The missing shards, by name and at most NAMED of them; "" where all are there."""
         left = self.files - len(self.there)
+        named = ", ".join(self.absent(NAMED))
+        return f"{named} and {left - NAMED} more" if left > NAMED else named
+
+    def absent(self, most: int) -> list[str]:
+        """Names of the missing shards, at most so many."""
         there = set(self.there)
         absent = (number for number in range(self.files) if number not in there)
-        named = ", ".join(SHARD.format(number) for number in itertools.islice(absent, NAMED))
-        return f"{named} and {left - NAMED} more" if left > NAMED else named
+        return [SHARD.format(number) for number in itertools.islice(absent, most)]
 
     def words(self) -> str:
         """A line about it: "4 of 7 shards are there, 16 of 28 photos; missing: maps-00004.npz, ..."."""

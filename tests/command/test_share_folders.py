@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import shutil
@@ -200,3 +201,47 @@ def test_wrong_folders(world, command, given, said):
     code, _, err = command("merge", *given)
     assert (code, said in " ".join(err.split())) == (2, True), err
     assert contents(world) == before
+
+
+def test_status_tells_the_speed_and_who_makes_what(world, command, monkeypatch):
+    """Four shards of four photos, the last 20 s after the first share began: 0.8 photos a second, 10 s for the rest."""
+    begun = 1_700_000_000
+    for number in (4, 5):
+        Path(f"run-3/shards/maps-0000{number}.npz").unlink()
+    lock = world / "run-3/shards/.maps-00004.lock"
+    about = {"doing": "share 3/3 of an audit", "process": 7, "host": "node\x1b4", "since": "today"}
+
+    def status(now: float, *options: str) -> tuple[str, list[str]]:
+        for run in RUNS:
+            os.utime(world / run / "shared.json", (begun, begun))
+        for number, came in enumerate((10, 20, 9, 19)):
+            os.utime(world / f"run-{1 + number // 2}/shards/maps-0000{number}.npz", (begun + came, begun + came))
+        os.utime(lock, (begun + 18, begun + 18))
+        monkeypatch.setattr("time.time", lambda: begun + now)
+        code, out, err = command("status", *RUNS, "run-4", *options)
+        assert code == 0, err
+        return out, out.splitlines()
+
+    lock.write_text(json.dumps(about))
+    first = "4 of 6 shards are there, 16 of 24 photos; missing: maps-00004.npz, maps-00005.npz"
+    who, last = "share 3/3 of an audit (process 7 on node4)", "'run-4': no share has begun"
+    ended = f"{who} has ended without maps-00004.npz: start it again"
+    assert status(24)[1] == [first, ended, "no shard is being made now", last]
+    with lock.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        making = f"{who} has been making maps-00004.npz for 6.0 s"
+        assert status(24)[1] == [first, "photos: 1.2 s each, 6.0 s left", making, last]
+        assert status(77)[1][:2] == [first, "photos: 1.2 s each"]
+        assert "making maps-00004.npz for 59 s" in status(77)[0]
+        assert f"{who} stands still: maps-00004.npz for 61 s, others took 5.0 s" in status(79)[0].replace(
+            "1 min 01", "61"
+        )
+        told = json.loads(status(24, "--json")[0])
+        assert (told["photos_per_second"], told["seconds_left"], told["photos_done"]) == (0.8, 6.0, 16)
+        assert told["missing"] == ["maps-00004.npz", "maps-00005.npz"]
+        assert told["begun"] == [{"holder": who, "shards": ["maps-00004.npz"], "seconds": 6.0, "runs": True}]
+    lock.write_text("")
+    assert "another process has ended without maps-00004.npz" in status(24)[0]
+    shutil.rmtree("run-3")
+    assert command("status", "run-3")[0] == 2
+    assert command("status", "run-1", "run-3")[1].endswith("'run-3': no share has begun\n")
