@@ -25,7 +25,7 @@ from bias_audit.data.contents import Contents
 from bias_audit.data.in_memory.keeping import Given as InMemory
 from bias_audit.data.preprocess import find_preprocess
 from bias_audit.heatmaps import faithfulness
-from bias_audit.heatmaps.methods import AUTO, DEFAULT, Explainer, check_method
+from bias_audit.heatmaps.methods import AUTO, DEFAULT, METHODS, Explainer, check_method
 from bias_audit.models.decoding import geometry_of
 from bias_audit.models.doors import check_model, load_model
 from bias_audit.models.segmenters.loading import check_segmenter, find_estimate, segmenter_hash
@@ -249,6 +249,8 @@ def _chosen(context: Context) -> Explainer:
 def _choice(kept: dict[str, Any]) -> dict[str, Any]:
     if not all(isinstance(row, dict) for row in kept["table"]):
         raise TypeError("it holds no table")
+    if kept["table"] and kept["method"] not in METHODS:  # a run folder names no module to import
+        raise ValueError(f"it names the method {kept['method']!r}")
     return {**kept, "method": str(kept["method"]), "layer": str(kept["layer"]), "images": int(kept["images"])}
 
 

@@ -179,8 +179,8 @@ def test_a_merge_waits_for_no_share_and_shares_for_no_merge(world, command, monk
         assert (code, "is being written by" in err) == (2, True), err
 
 
-def test_a_run_folder_cannot_ask_for_code_or_for_data_elsewhere(world, command):
-    assert command(*AUDIT, *FEW, "--out", "run", "--shard", "1/1")[0] == 0
+def test_a_run_folder_cannot_ask_for_code_or_for_data_elsewhere(world, command, monkeypatch):
+    assert command(*AUDIT, *FEW, "--method", "auto", "--out", "run", "--shard", "1/1")[0] == 0
     file = world / "run/shared.json"
     known = json.loads(file.read_text())
     for section, name, value, said in (
@@ -207,6 +207,14 @@ def test_a_run_folder_cannot_ask_for_code_or_for_data_elsewhere(world, command):
     ):
         file.write_text(json.dumps({**known, section: {**known[section], name: value}}))
         assert (command("merge", "run")[0], name, value) == (2, name, value)
+    (world / "evil.py").write_text("open('it ran', 'w').close()\ndef rule(*_): pass\n")
+    monkeypatch.syspath_prepend(world)
+    choice = world / "run/shards/preprocess.json"
+    choice.write_text(json.dumps({**json.loads(choice.read_text()), "name": "evil:rule"}))
+    layer = json.loads((world / "run/shared-choices.json").read_text())["chosen"]["layer"]
+    row = {"method": "evil:rule", "layer": layer, "score": 1, "chosen": True}
+    table = {"method": "evil:rule", "layer": layer, "images": 3, "table": [row]}
+    (world / "run/shards/faithfulness.json").write_text(json.dumps(table))
     file.write_text(json.dumps({**known, "data": {"allow_outside": True, "out": "elsewhere"}}))
     shutil.move(world / "photos", world / "moved")
     code, _, err = command("merge", "run")
@@ -214,6 +222,7 @@ def test_a_run_folder_cannot_ask_for_code_or_for_data_elsewhere(world, command):
     code, _, err = command("merge", "run", "--data", "moved", "--quiet")
     assert code == 0, err
     assert not Path("elsewhere").exists()
+    assert not Path("it ran").exists()
 
 
 @pytest.mark.parametrize(
