@@ -160,12 +160,11 @@ def run(options: argparse.Namespace) -> int:
         config=config,
         thresholds=thresholds,
         progress=progress,
-        profile=options.profile,
         **source_options(options),
     )
     if options.shard is not None:
         return show_share(options.shard, options.model, options.data, call)
-    result = audit(options.model, options.data, **call)
+    result = audit(options.model, options.data, profile=options.profile, **call)
     judged = None
     if options.gate is not None or options.baseline is not None:
         judged = gate.judge_and_write(result.path, options.gate, options.baseline)  # before anything is printed

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import json
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ from bias_audit.heatmaps.permutation_tie import PERMUTATIONS, Tie, permutation_t
 from bias_audit.heatmaps.photo_records import EXPLAINED, Scored, scored
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
+from bias_audit.run.progress import Advance
 from bias_audit.run.statuses import NO_EVIDENCE, NOT_SAMPLED, OK, SKIPPED
 
 Array = NDArray[np.float32]
@@ -46,14 +47,29 @@ TIE_CELLS = 10_000_000
 """Most cells of heatmaps held at once for the permutation test (20 MB); more classes are read in several passes."""
 
 
+class ShardDamaged(ResultError):
+    """A shard that another process has made is damaged or missing.
+
+    Args:
+        message: which, and what is wrong, in a sentence.
+        number: number of the shard.
+    """
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message, "Run its share again, which makes the shard anew, and merge again.")
+        self.number = number
+
+
 def attend(
     dataset: Dataset,
     explainer: Explainer,
     geometry: Geometry,
     batch: int,
     run: Run,
-    advance: Callable[[int], None],
+    advance: Advance,
     files: range | None = None,
+    *,
+    complete: bool = False,
 ) -> list[Row]:
     """Predict, explain and score every image; shards that an earlier run has stored are read, not computed.
 
@@ -65,10 +81,14 @@ def attend(
         run: the run's folder, where shards are stored.
         advance: called with the number of images that are done.
         files: numbers of the shards that are made; None = all.
+        complete: others have made all shards, and none is made here.
 
     Returns:
         One record per sample of these shards, in the order of the data set. Keys are columns of `schema.IMAGES`,
         "#position", "#hash", the perceptual hash, and EXPLAINED.
+
+    Raises:
+        ShardDamaged: a shard that others have made is damaged, or missing.
     """
     records: list[Row] = []
     size = batch * BATCHES_PER_SHARD
@@ -77,13 +97,13 @@ def attend(
     todo: list[int] = []
     for start in starts:
         count = min(size, len(dataset.samples) - start)
-        stored = run.read_arrays(shard_name(start // size), partial(sound, start=start, count=count))
+        stored = _stored(run, start, count, size, complete)
         if stored is None:
             todo.append(start)
         else:
             _expect(dataset, stored[0], geometry)
             records.extend(stored[0])
-            advance(count)
+            advance(count, before=True)
     # Whole shards are missing, so the batches of a resumed run are those of an undisturbed one.
     samples = [sample for start in todo for sample in dataset.samples[start : start + size]]
     positions = [p for start in todo for p in range(start, min(start + size, len(dataset.samples)))]
@@ -132,6 +152,21 @@ def attend(
         if written is not None:
             written.result()
     return sorted(records, key=lambda record: record["#position"])
+
+
+def _stored(run: Run, start: int, count: int, size: int, complete: bool) -> tuple[list[Row], Arrays] | None:
+    """What `sound` gives of the shard of `count` samples from `start` on; None = it must be made."""
+    number = start // size
+    build = partial(sound, start=start, count=count)
+    if not complete:
+        return run.read_arrays(shard_name(number), build)
+    try:
+        stored = Run(run.path).read_arrays(shard_name(number), build)
+    except ResultError as error:
+        raise ShardDamaged(error.message, number) from error
+    if stored is None:
+        raise ShardDamaged(f"{str(run.path / shard_name(number))!r} is missing", number)
+    return stored
 
 
 def _store(run: Run, number: int, arrays: Arrays, lock: contextlib.ExitStack) -> Path:

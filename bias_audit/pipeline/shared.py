@@ -6,63 +6,38 @@ all, so it is told no number by another way than an audit by one process.
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import os
 from collections.abc import Mapping, Sequence
-from functools import partial
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from bias_audit.checks.base import Context
 from bias_audit.config import AuditConfig, Thresholds, typed
 from bias_audit.data.addresses import Url, data_address
 from bias_audit.data.sources.options import NAMES as SOURCE_OPTIONS
 from bias_audit.errors import ConfigError, ResultError
 from bias_audit.heatmaps import attention
-from bias_audit.pipeline import outlines
-from bias_audit.pipeline.in_memory import on_disk
+from bias_audit.heatmaps.attention import ShardDamaged
+from bias_audit.pipeline import agreed, outlines
+from bias_audit.pipeline.agreed import PLACES
+from bias_audit.pipeline.audit import complete, pass_photos
+from bias_audit.pipeline.collect import collect
+from bias_audit.pipeline.prepare import Prepared, choose, prepare
 from bias_audit.pipeline.reopen import NAMED, allowed_of
 from bias_audit.run import shares
-from bias_audit.run.folder import CHOSEN, SHARED, Run
+from bias_audit.run.folder import CHOSEN, SHARED
+from bias_audit.run.lock import gives_back
+from bias_audit.run.notebook_progress import usual
 from bias_audit.run.progress import Progress
 from bias_audit.run.result import AuditResult
 from bias_audit.run.shares import Share, State
 
-PACKAGES = (
-    "numpy", "scipy", "pandas", "scikit-learn", "opencv-python-headless", "pillow", "tensorflow", "tensorflow-cpu",
-    "keras", "tf-keras", "torch", "torchvision", "timm", "transformers", "onnxruntime", "onnxruntime-gpu", "jax",
-)  # fmt: skip
-"""Packages that numbers may come from; the shares agree on the versions of those that are installed."""
 
-THREADS = (
-    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS",
-)  # fmt: skip
-"""Variables of the environment that say how many threads compute: sums of other parts are rounded in another way."""
-
-PLACES = ("model", "data", "masks", "boxes", "backgrounds", "strangers", "train", "cues")
-"""What an audit is given by a path; each process may see it at another."""
-
-
-class SharePassed(Exception):
-    """Ends `audit` after the pass over a share of the photos; `share_audit` alone asks for a share, and catches it.
-
-    Args:
-        state: how far all shares are.
-    """
-
-    def __init__(self, state: State) -> None:
-        super().__init__(state.words())
-        self.state = state
-
-
+@gives_back
 def share_audit(share: Share, model: str | Path, data: Any, **call: Any) -> State:
     """Pass a share of the photos through the model, into a run folder that other shares may fill at the same time.
 
     Args:
         share: which share.
-        model, data, call: arguments of `audit`; each share gets the same, and the same `out`.
+        model, data, call: arguments of `audit`, but for `profile`; each share gets the same, and the same `out`.
 
     Returns:
         how far all shares are.
@@ -70,80 +45,33 @@ def share_audit(share: Share, model: str | Path, data: Any, **call: Any) -> Stat
     Raises:
         BiasAuditError: as `audit`; or another share was given something else.
     """
-    from bias_audit.pipeline.audit import audit
+    prepared = prepare(model, data, share=share, **call)
+    run = prepared.context.run
+    with run.refusal_leaves_nothing():
+        _choose(prepared)
+        context = prepared.context
+        state = shares.state_of(run.path)
+        files = share.files(state.files)
+        photos = sum(state.count(number) for number in files)
+        with context.progress.stage(f"Predictions and heatmaps, share {share}", photos, "images") as advance:
+            batch = context.explainer.model.batch_size
+            attention.attend(context.dataset, context.explainer, context.geometry, batch, run, advance, files)
+    return shares.state_of(run.path)
 
-    try:
-        audit(model, data, share=share, **call)
-    except SharePassed as passed:
-        return passed.state
-    raise AssertionError("an audit of a share has passed all stages")
 
-
-def begin(
-    run: Run,
-    config: AuditConfig,
-    thresholds: Thresholds,
-    key: Mapping[str, str],
-    places: Mapping[str, Any],
-    reading: Mapping[str, Any],
-    ignore: Sequence[str],
-    photos: int,
-) -> None:
-    """Agree with the other shares on everything that is known before the run is started.
-
-    Args:
-        run: the run folder.
-        config, thresholds: settings of the audit, and bounds of its rules.
-        key: what the numbers depend on, see `Run.start`.
-        places: where model and data lie, by name; the shares need not agree on it.
-        reading: how the data are read, see `SourceOptions.kept`.
-        ignore: codes of rules that are not judged.
-        photos: number of photos.
+def _choose(prepared: Prepared) -> None:
+    """Choose what is left to each process, which must be the same in all of them.
 
     Raises:
-        ConfigError: another share was given something else.
+        ConfigError: another one has chosen another preprocessing, method or layer.
     """
-    run.make(resume=True, overwrite=False)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    content: dict[str, Mapping[str, Any]] = {
-        "audit": config.as_dict(),
-        "thresholds": dataclasses.asdict(thresholds),
-        "data": dict(reading),
-        "rules": {"ignore": sorted(ignore)},
-        "packages": {name: version for name in PACKAGES if (version := _version(name)) is not None},
-        "threads": {"cores": cores, **{name: os.environ[name] for name in THREADS if name in os.environ}},
-        "size": {"photos": photos, "per_file": (config.batch_size or 1) * attention.BATCHES_PER_SHARD},
-        shares.HASHED: dict(key),
-        "places": {name: None if place is None else str(place) for name, place in places.items()},
-    }
-    shares.agree(run, SHARED, content, free="places")
+    choose(prepared)
+    explainer, loaded = prepared.context.explainer, prepared.context.explainer.model
+    chosen = {**prepared.settled, "method": explainer.name, "layer": loaded.layer, "head": loaded.head}
+    shares.agree(prepared.context.run, CHOSEN, {"chosen": chosen})
 
 
-def _version(name: str) -> str | None:
-    with contextlib.suppress(metadata.PackageNotFoundError):
-        return metadata.version(name)
-    return None
-
-
-def pass_share(share: Share, context: Context, preprocess: str) -> None:
-    """Pass a share of the photos through the model; `preprocess` is the name of the preprocessing that was chosen.
-
-    Raises:
-        SharePassed: always, at the end.
-        ConfigError: another share has chosen another preprocessing, method or layer.
-    """
-    explainer, run, dataset = context.explainer, context.run, context.dataset
-    loaded = explainer.model
-    chosen = {"preprocess": preprocess, "method": explainer.name, "layer": loaded.layer, "head": loaded.head}
-    shares.agree(run, CHOSEN, {"chosen": chosen})
-    state = shares.state_of(run.path)
-    files = share.files(state.files)
-    photos = sum(state.count(number) for number in files)
-    with context.progress.stage(f"Predictions and heatmaps, share {share}", photos, "images") as advance:
-        attention.attend(dataset, explainer, context.geometry, loaded.batch_size, run, advance, files)
-    raise SharePassed(shares.state_of(run.path))
-
-
+@gives_back
 def merge(
     folder: Path,
     places: Mapping[str, Any],
@@ -164,19 +92,18 @@ def merge(
         progress: display of the progress.
 
     Raises:
-        ResultError: a shard is missing or damaged.
+        ResultError: a shard is missing or damaged (ShardDamaged).
+        ConfigError: the shares had other packages than this process.
         BiasAuditError: as `audit`.
     """
-    from bias_audit.pipeline.audit import audit
-
     known = shares.agreed(folder)
-    state = shares.state_by(folder, known)
+    state = shares.state_by([folder], known)
     if state.missing:
         raise ResultError(
             f"{str(folder)!r} is not complete: {state.words()}",
             "Run the shares that make them again; what is there is not made twice.",
         )
-    _prove(folder, state)
+    agreed.same_packages(folder, known, (progress or usual()).note)
     there = _places(folder, known, places)
     reading = _reading(folder, known, images)
     try:
@@ -188,7 +115,7 @@ def merge(
     config = allowed_of(config, allowed, folder, (*NAMED, "segmenter"))
     if config.segmenter is None:  # which else is GrabCut where there are no masks
         config = config.changed({"segmenter": outlines.NONE})
-    return audit(
+    prepared = prepare(
         there.pop("model"),
         there.pop("data"),
         out=folder,
@@ -201,6 +128,30 @@ def merge(
         **there,
         **reading,
     )
+    _choose(prepared)
+    records, ties = pass_photos(prepared, others_did=True)  # before the checks: a damaged shard is told soon
+    prepared.measure("maps")
+    return complete(prepared, records, ties)
+
+
+def merge_all(folders: Sequence[Path], out: Path, *arguments: Any, **options: Any) -> AuditResult:
+    """Finish an audit whose shards several processes have made, each in a folder of its own.
+
+    Args:
+        folders: run folders of the shares; nothing in them is changed.
+        out: the run folder that is written, see `collect`.
+        arguments, options: further arguments of `merge`.
+
+    Raises:
+        BiasAuditError: as `merge`; or a shard is another one in two folders, or `out` holds something else.
+    """
+    found = collect(folders, out)
+    try:
+        return merge(out, *arguments, **options)
+    except ShardDamaged as error:
+        raise ResultError(
+            error.message, f"Run the share of {str(found[error.number])!r} again, which makes it anew, and merge again."
+        ) from error
 
 
 def _config(values: Mapping[str, Any], where: str) -> AuditConfig:
@@ -218,28 +169,13 @@ def _config(values: Mapping[str, Any], where: str) -> AuditConfig:
     return config.with_extra(extra).changed({"class_map": groups})
 
 
-def _prove(folder: Path, state: State) -> None:
-    """Read every shard: it must hold its own photos, each of them once.
-
-    Raises:
-        ResultError: a shard is damaged.
-    """
-    run = Run(folder)
-    for number in range(state.files):
-        start, count = number * state.per_file, state.count(number)
-        try:
-            run.read_arrays(attention.shard_name(number), partial(attention.sound, start=start, count=count))
-        except ResultError as error:
-            raise ResultError(error.message, "Run its share again, which makes the shard anew.") from error
-
-
 def _places(folder: Path, known: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Where model and data lie: as given, else as the first share found them.
 
     Raises:
         ConfigError: a run folder cannot ask for it: a model that is run, or something to fetch.
     """
-    kept = known.get("places", {})
+    kept = known.get(shares.FREE, {})
     there: dict[str, Any] = {}
     for name in PLACES:
         place = kept.get(name)
@@ -275,20 +211,3 @@ def _untrusted(folder: Path, name: str, value: Any) -> ConfigError:
         f"{str(folder)!r} was made with {name} {value!r}, which a run folder cannot ask for",
         f"If you trust it, name it: --{name} {value}",
     )
-
-
-def refuse(model: Any, data: Any, predictions: Any, *, overwrite: bool) -> None:
-    """Refuse what cannot be shared.
-
-    Raises:
-        ConfigError: photos or a model in memory, a table of predictions, or a run that would be overwritten.
-    """
-    if predictions is not None:
-        raise ConfigError("--shard and --predictions contradict each other: there is no model to share the work of")
-    if not (isinstance(model, str | Path) and on_disk(data)):
-        raise ConfigError("a shared audit takes a model and photos that every process finds on disk")
-    if overwrite:
-        raise ConfigError(
-            "--shard and --overwrite contradict each other: a share must not delete the others'",
-            "Delete the folder, or choose another one with --out.",
-        )

@@ -12,6 +12,7 @@ import itertools
 import os
 import re
 import secrets
+import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -22,6 +23,9 @@ from bias_audit.errors import ResultError
 
 _COUNT = itertools.count(secrets.randbits(40))
 _TEMPORARY = re.compile(r"\..*\.(\d+)(?:-\d+)?\.tmp", re.DOTALL)
+_UNLINKED = (errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+"""Errors where a file can have no second name: on another disk, not one's own, or on a file system without links."""
+
 _DESCRIPTORS = re.compile(r"/proc/(\d+)/(?:task/\d+/)?fd|/dev/fd")
 
 
@@ -83,14 +87,53 @@ def create(target: Path, content: bytes, hint: str) -> bool:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            with contextlib.suppress(FileExistsError):
+            try:
                 os.link(temporary, target)  # complete from its first moment on, and never over another
                 made = True
+            except FileExistsError:
+                pass
+            except OSError as error:
+                if error.errno not in _UNLINKED:
+                    raise
+                with contextlib.suppress(FileExistsError), open(target, "xb") as file:  # at first it is empty
+                    file.write(content)
+                    made = True
         finally:
             temporary.unlink(missing_ok=True)
 
     guarded(store, target, hint)
     return made
+
+
+def place(target: Path, source: Path, hint: str) -> None:
+    """Put a file at a second path too, as a hard link where there can be one, else as a copy; `source` is not changed.
+
+    Args:
+        target: the second path; what lies there is replaced, at once.
+        source: a regular file.
+        hint: what the user can do if writing fails.
+
+    Raises:
+        ResultError: the disk is full or the folder cannot be written; an earlier target is not changed.
+    """
+
+    def store() -> None:
+        with contextlib.suppress(FileNotFoundError):
+            if target.samefile(source):
+                return
+        temporary = _beside(target)
+        try:
+            os.link(source, temporary)
+            temporary.replace(target)
+        except OSError as error:
+            if error.errno not in _UNLINKED:
+                raise
+            with begun(target) as copy, source.open("rb") as file:
+                shutil.copyfileobj(file, copy)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    guarded(store, target, hint)
 
 
 def _beside(target: Path) -> Path:

@@ -43,10 +43,10 @@ STARTED = "started.json"
 SHARDS = "shards"
 SHARED = "shared.json"
 """What all processes agree on that fill the run together, each with a share of the photos; see `run.shares`."""
+KEY = "key"
+"""Section of it: what the run was started with, see `Run.start`."""
 CHOSEN = "shared-choices.json"
 """What each of them has chosen by itself, such as the preprocessing, and which must be the same."""
-SHARE = "a share of an audit"
-"""What such a process does, told to others that it keeps waiting."""
 FINISHED = "audit.json"
 PICTURES = "pictures.json"
 PROFILE = "profile.csv"
@@ -78,6 +78,10 @@ def _object(content: Any) -> dict[str, Any]:
     return content
 
 
+def _key(content: Any) -> dict[str, Any]:
+    return _object(_object(content)[KEY])
+
+
 class Run:
     """A run folder that is being written.
 
@@ -85,16 +89,17 @@ class Run:
         path: the folder; it is made when `start` is called.
         tell: takes a sentence about each damaged file, which then counts as missing, so that it is made again; None =
             nobody can make it again: a damaged file is a ResultError.
-        shared: several processes fill the run at once, each with a share of the photos. Nothing that another may have
-            written is deleted or replaced then.
+        share: what this process does, told to others that it keeps waiting, where several processes fill the run at
+            once, each with a share of the photos: "share 1/3 of an audit". Nothing that another may have written is
+            deleted or replaced then. "" = one process fills the run.
 
     Attributes:
         digests: file name -> SHA-256 of each table that was written, for audit.json.
     """
 
-    def __init__(self, path: Path, tell: Callable[[str], None] | None = None, *, shared: bool = False) -> None:
+    def __init__(self, path: Path, tell: Callable[[str], None] | None = None, *, share: str = "") -> None:
         self.path = path
-        self.shared = shared
+        self.share = share
         self.digests: dict[str, tuple[str, ...]] = {}
         self._tell = tell
 
@@ -121,8 +126,8 @@ class Run:
             raise ConfigError(f"no run can be written to {str(self.path)!r}: {reason_of(error)}") from error
         if not stat.S_ISDIR(mode):
             raise ConfigError(f"{str(self.path)!r} is a file, not a folder for a run")
-        if self.shared:
-            hold(self.path, SHARE, PATIENCE, shared=True)
+        if self.share:
+            hold(self.path, self.share, PATIENCE, shared=True)
         else:
             hold(self.path, "an audit")
         try:
@@ -167,14 +172,17 @@ class Run:
             ResultError: the folder cannot be written, or another process writes a run into it.
         """
         self.make(resume=resume, overwrite=overwrite)
-        if self.shared:
+        if self.share:
             self.create_json(STARTED, key)  # `shares.agree` has compared it
             self.open_folder(SHARDS)
             return
         sweep(self.path)
         started = os.path.lexists(self.path / STARTED)
-        # Where it cannot be read, nobody knows what the shards were made of: all are made again.
-        before = self.read_json(STARTED, _object) if started and not overwrite else None
+        if os.path.lexists(self.path / SHARED) and not overwrite:
+            before = Run(self.path).read_json(SHARED, _key)  # the work of several processes is not lost with a file
+        else:
+            # Where it cannot be read, nobody knows what the shards were made of: all are made again.
+            before = self.read_json(STARTED, _object) if started and not overwrite else None
         if before is not None:
             if changed := [name for name in key if before.get(name) != key[name]]:
                 raise ConfigError(
@@ -196,7 +204,7 @@ class Run:
             self._damaged(name, "it is no folder")
             guarded(folder.unlink, folder, _HINT)
         guarded(lambda: folder.mkdir(exist_ok=True), folder, _HINT)
-        if not self.shared:  # a process of another computer is not seen to run
+        if not self.share:  # a process of another computer is not seen to run
             sweep(folder)
 
     def locked(self, name: str) -> contextlib.AbstractContextManager[None]:
@@ -205,9 +213,9 @@ class Run:
         Raises:
             ResultError: another process makes it.
         """
-        if not self.shared:
+        if not self.share:
             return contextlib.nullcontext()
-        return locked_file(self.path / name, SHARE)
+        return locked_file(self.path / name, self.share)
 
     @contextlib.contextmanager
     def refusal_leaves_nothing(self) -> Iterator[None]:
@@ -219,7 +227,7 @@ class Run:
             yield
         except (ConfigError, DataError, ModelError) as error:
             wrong = isinstance(error, DataError) or not any((self.path / SHARDS).glob("maps-*"))
-            if wrong and not self.shared:
+            if wrong and not self.share:
                 self.discard()
             raise
 

@@ -17,6 +17,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -33,6 +34,9 @@ LOCK = ".lock"
 
 PATIENCE = 10.0
 """Seconds that a command waits which itself takes moments, such as `name`."""
+
+LOOK = 0.2
+"""Seconds that somebody waits for the lock of a single file, which `look_at` may hold for a moment."""
 
 _HELD: ContextVar[tuple[contextlib.ExitStack, set[Path]] | None] = ContextVar("_HELD", default=None)
 _WITHOUT = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
@@ -99,7 +103,7 @@ def locked(
 
 def locked_file(file: Path, doing: str) -> contextlib.AbstractContextManager[None]:
     """Context in which a single file is locked, by a hidden file beside it; arguments and errors as in `hold`."""
-    return _locked(file.with_name(f".{file.stem}{LOCK}"), file, doing, 0.0, shared=False)
+    return _locked(_lock_of(file), file, doing, LOOK, shared=False)
 
 
 @contextlib.contextmanager
@@ -178,12 +182,64 @@ def _about(doing: str) -> bytes:
 
 
 def _holder(descriptor: int) -> str:
-    """Who holds a lock, as it wrote into the file: "an audit (process 12 on host since ...)"."""
+    """Who holds a lock: "another process: an audit (process 12 on host, since ...)"."""
+    if (told := _told(descriptor)) is None:
+        return "another process"
+    return "another process: {} (process {} on {}, since {})".format(*told)
+
+
+def _told(descriptor: int) -> list[str] | None:
+    """[doing, process, host, since] as a holder of a lock wrote it into its file; None where that cannot be read."""
     try:
         text = os.pread(descriptor, 2000, 0).decode("utf-8", "replace")
         about: Any = parse_json(text, ResultError, "it is")
         words = [str(about[name])[:80] for name in ("doing", "process", "host", "since")]
     except (OSError, BiasAuditError, KeyError, TypeError):
-        return "another process"
-    doing, process, host, since = ("".join(c for c in word if c.isprintable()) for word in words)
-    return f"another process: {doing} (process {process} on {host}, since {since})"
+        return None
+    return ["".join(c for c in word if c.isprintable()) for word in words]
+
+
+@dataclass(frozen=True)
+class Lock:
+    """The lock of a single file that somebody makes, or has begun to make.
+
+    Attributes:
+        holder: who: "share 1/3 of an audit (process 12 on host)".
+        begun: when, in seconds since the epoch, by the clock of the file system.
+        held: whether the process runs; True also where nobody can tell.
+    """
+
+    holder: str
+    begun: float
+    held: bool
+
+
+def look_at(file: Path) -> Lock | None:
+    """The lock of a single file (`locked_file`); None = nobody has begun the file."""
+    try:
+        descriptor = os.open(_lock_of(file), os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    except OSError:
+        return None
+    try:
+        there = os.fstat(descriptor)
+        if not stat.S_ISREG(there.st_mode):
+            return None
+        told = _told(descriptor)
+        holder = "another process" if told is None else "{} (process {} on {})".format(*told)
+        return Lock(holder, there.st_mtime, _is_held(descriptor))
+    finally:
+        os.close(descriptor)
+
+
+def _is_held(descriptor: int) -> bool:
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # for a moment: who wants the lock waits LOOK
+    except OSError:
+        return True
+    return False
+
+
+def _lock_of(file: Path) -> Path:
+    return file.with_name(f".{file.stem}{LOCK}")

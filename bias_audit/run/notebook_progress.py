@@ -43,9 +43,9 @@ class NotebookProgress(Progress):
         drawn = time.monotonic()
         self._show(_bar(stage))
 
-        def advance(n: int) -> None:
+        def advance(n: int, /, *, before: bool = False) -> None:
             nonlocal drawn
-            stage.advance(n)
+            stage.advance(n, before=before)
             now = time.monotonic()
             if now - drawn >= BETWEEN:
                 drawn = now

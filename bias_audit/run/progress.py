@@ -13,7 +13,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from bias_audit.limits.spent import Spent, spent
 from bias_audit.run.printable import printable
@@ -31,7 +31,12 @@ SETTLED = 1.0
 
 TICK, CROSS = "\N{CHECK MARK}", "\N{BALLOT X}"
 
-Advance = Callable[[int], None]
+
+class Advance(Protocol):
+    """Counts units of a stage that are done."""
+
+    def __call__(self, n: int, /, *, before: bool = False) -> None:
+        """Count `n` more units; `before`: an interrupted audit did them, so that they tell nothing of the speed."""
 
 
 class Progress:
@@ -108,9 +113,9 @@ class Progress:
         if self.verbosity == VERBOSE:
             self._print(f"{stage.title} ...")
 
-        def advance(n: int) -> None:
+        def advance(n: int, /, *, before: bool = False) -> None:
             nonlocal last
-            stage.advance(n)
+            stage.advance(n, before=before)
             now = time.monotonic()
             if now - last >= LOG_EVERY:
                 last = now
@@ -134,13 +139,17 @@ class Stage:
     ) -> None:
         self.title, self.total, self.unit = title, total, unit
         self.done = 0
+        self._before = 0
         self._clock = clock
-        self._begun = self._counted = clock()
+        self._begun = self._since = self._counted = clock()
 
-    def advance(self, n: int) -> None:
-        """Count `n` more units."""
+    def advance(self, n: int, /, *, before: bool = False) -> None:
+        """Count units, see `Advance`."""
         self.done += n
         self._counted = self._clock()
+        if before:
+            self._before += n
+            self._since = self._counted
 
     def elapsed(self) -> float:
         """Seconds since the stage began."""
@@ -157,12 +166,12 @@ class Stage:
         """
         known = self.known()
         counted = f"{self.done:,}{f' of {known:,}' if known else ''} {self.unit}".rstrip()
-        taken = self._counted - self._begun
-        if not self.done or taken < SETTLED:
+        taken, made = self._counted - self._since, self.done - self._before
+        if not made or taken < SETTLED:
             return counted
         waited = self._clock() - self._counted
-        left = (known - self.done) * taken / self.done - waited if known else 0.0
-        return f"{counted}, {rate(self.done, taken)}{f', {duration(left)} left' if left > 0 else ''}"
+        left = (known - self.done) * taken / made - waited if known else 0.0
+        return f"{counted}, {rate(made, taken)}{f', {duration(left)} left' if left > 0 else ''}"
 
     def at_end(self) -> str:
         """What was done, and the seconds that it took: "40 images in 12 s"."""
@@ -216,8 +225,8 @@ def _bar(stage: Stage) -> Iterator[Advance]:
     with terminal, RichProgress(Mark(), title, Bar(), Done(), console=Console(file=terminal)) as bars:
         task = bars.add_task(stage.title, total=stage.total, end="")
 
-        def advance(n: int) -> None:
-            stage.advance(n)
+        def advance(n: int, /, *, before: bool = False) -> None:
+            stage.advance(n, before=before)
             bars.update(task, advance=n)
 
         end = CROSS

@@ -22,6 +22,7 @@ from . import (
     run_folders,
     segmenters,
     settings,
+    shared_runs,
     voc_yolo,
 )
 from .trying import Kind
@@ -46,6 +47,7 @@ KINDS: dict[str, Kind] = {
     **segmenters.KINDS,
     **onnx_models.KINDS,
     **voc_yolo.KINDS,
+    **shared_runs.KINDS,
     **audits.KINDS,
 }
 """Name -> kind, in the order of the table. A new kind is a function in the file of what it attacks and a line there."""

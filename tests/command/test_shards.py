@@ -16,6 +16,7 @@ from test_any_model import draw
 from test_onnx_command import colours
 
 from bias_audit.heatmaps.methods import Explainer
+from bias_audit.pipeline.collect import collect
 from bias_audit.run.lock import locked_file
 from bias_audit.run.shares import Share, state_of
 
@@ -24,6 +25,8 @@ from same_run import differences
 
 AUDIT = ("audit", "net.onnx", "photos", "--masks", "masks", "--batch-size", "1", "--quiet")
 """24 photos in six shards of four batches."""
+FEW = ("--interventions", "0", "--discovery", "0", "--leakage", "0", "--probes", "0")
+"""Options without most experiments, where what a merge measures is not the question."""
 
 
 @pytest.fixture
@@ -53,35 +56,43 @@ def tables(run: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in run.iterdir() if file.suffix in (".csv", ".parquet")}
 
 
+def contents(run: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(run)): file.read_bytes() for file in run.rglob("*") if file.is_file()}
+
+
 def test_shards_are_one_process(world, command, passed):
-    """Two and seven shares, of which one is empty, in another order than their numbers."""
+    """Two shares in one folder, and seven, of which one is empty, in a folder each; later numbers first."""
     code, _, err = command(*AUDIT, "--out", "whole")
     assert code == 0, err
-    for count in (2, 7):
-        run = world / f"of {count}"
+    folders = [world / f"of 7, {number}" for number in range(1, 8)]
+    for count, runs in ((2, [world / "of 2"] * 2), (7, folders)):
         passed.clear()
         for number in range(count, 0, -1):
-            code, out, err = command(*AUDIT, "--out", run, "--shard", f"{number}/{count}")
+            code, out, err = command(*AUDIT, "--out", runs[number - 1], "--shard", f"{number}/{count}")
             assert code == 0, err
-        assert out.endswith("6 of 6 shards are there, 24 of 24 photos; nothing is missing\n")
         assert sorted(passed) == list(range(24))
-        assert command("status", run)[1] == "6 of 6 shards are there, 24 of 24 photos; nothing is missing\n"
-        passed.clear()
-        code, out, err = command("merge", run, "--quiet")
-        assert code == 0, err
-        assert passed == []
-        assert len(tables(run)) > 10
-        assert tables(run) == tables(world / "whole")
-        unlike = [said for said in differences(world / "whole", run) if "/digest" not in said]
-        assert unlike == []  # but for the digest of when and how long
-        assert command("status", run)[:2] == (0, "finished: the shares were merged\n")
-        assert "holds a finished run" in command(*AUDIT, "--out", run, "--shard", f"1/{count}")[2]
+        assert out.endswith("missing\n" if count == 2 else "maps-00004.npz, maps-00005.npz\n")
+        assert command("status", *runs)[1] == "6 of 6 shards are there, 24 of 24 photos; nothing is missing\n"
+    collect(folders, world / "run")
+    before, one = (contents(world / name) for name in ("run", "of 2"))
+    assert before == {name: one[name] for name in one if name != "started.json"}  # so the merge of both is the same
+    passed.clear()
+    code, _, err = command("merge", *folders, "--out", "run", "--quiet")
+    assert code == 0, err
+    assert passed == []
+    assert len(tables(world / "run")) > 10
+    assert tables(world / "run") == tables(world / "whole")
+    unlike = [said for said in differences(world / "whole", world / "run") if "/digest" not in said]
+    assert unlike == []  # but for the digest of when and how long
+    assert command("status", "run")[:2] == (0, "finished: the shares were merged\n")
+    assert "holds a finished run" in command(*AUDIT, "--out", "run", "--shard", "1/2")[2]
 
 
 KILLED = """
 import os, signal, sys
 from bias_audit.cli import main
 from bias_audit.heatmaps.methods import Explainer
+from bias_audit.pipeline.collect import collect
 explain = Explainer.explain_photos
 
 def killed(self, at, pixels, labels):
@@ -113,9 +124,13 @@ def test_a_killed_share_is_resumed_and_a_missing_one_is_named(world, command, pa
     assert command("status", "run")[1] == wanted
     assert command(*AUDIT, "--out", "run", "--shard", "2/2")[0] == 0
     (world / "run/shards/maps-00004.npz").write_bytes((world / "run/shards/maps-00003.npz").read_bytes())
+    before = contents(world / "run")
+    passed.clear()
     code, _, err = command("merge", "run")
     assert (code, "maps-00004.npz' is damaged: its records are those of other images" in err) == (2, True)
-    assert not Path("run/audit.json").exists()
+    assert "Run its share again" in err
+    assert contents(world / "run") == before
+    assert passed == []
 
 
 def test_what_differs_is_named(world, command):
@@ -164,8 +179,8 @@ def test_a_merge_waits_for_no_share_and_shares_for_no_merge(world, command, monk
         assert (code, "is being written by" in err) == (2, True), err
 
 
-def test_a_run_folder_cannot_ask_for_code_or_for_data_elsewhere(world, command):
-    assert command(*AUDIT, "--out", "run", "--shard", "1/1")[0] == 0
+def test_a_run_folder_cannot_ask_for_code_or_for_data_elsewhere(world, command, monkeypatch):
+    assert command(*AUDIT, *FEW, "--method", "auto", "--out", "run", "--shard", "1/1")[0] == 0
     file = world / "run/shared.json"
     known = json.loads(file.read_text())
     for section, name, value, said in (
@@ -192,6 +207,14 @@ def test_a_run_folder_cannot_ask_for_code_or_for_data_elsewhere(world, command):
     ):
         file.write_text(json.dumps({**known, section: {**known[section], name: value}}))
         assert (command("merge", "run")[0], name, value) == (2, name, value)
+    (world / "evil.py").write_text("open('it ran', 'w').close()\ndef rule(*_): pass\n")
+    monkeypatch.syspath_prepend(world)
+    choice = world / "run/shards/preprocess.json"
+    choice.write_text(json.dumps({**json.loads(choice.read_text()), "name": "evil:rule"}))
+    layer = json.loads((world / "run/shared-choices.json").read_text())["chosen"]["layer"]
+    row = {"method": "evil:rule", "layer": layer, "score": 1, "chosen": True}
+    table = {"method": "evil:rule", "layer": layer, "images": 3, "table": [row]}
+    (world / "run/shards/faithfulness.json").write_text(json.dumps(table))
     file.write_text(json.dumps({**known, "data": {"allow_outside": True, "out": "elsewhere"}}))
     shutil.move(world / "photos", world / "moved")
     code, _, err = command("merge", "run")
@@ -199,6 +222,7 @@ def test_a_run_folder_cannot_ask_for_code_or_for_data_elsewhere(world, command):
     code, _, err = command("merge", "run", "--data", "moved", "--quiet")
     assert code == 0, err
     assert not Path("elsewhere").exists()
+    assert not Path("it ran").exists()
 
 
 @pytest.mark.parametrize(
@@ -238,10 +262,10 @@ def test_every_shard_is_of_one_share(count, of):
 
 
 def test_keras_too(tiny, command, tmp_path):
+    """The shards of a share are, byte for byte, those of one process; all else is made of them."""
     audit = ("audit", tiny.follows_background, tiny.images, "--masks", tiny.masks, "--batch-size", "2", "--quiet")
-    assert command(*audit, "--out", tmp_path / "whole")[0] == 0
-    for number in (2, 1):
-        assert command(*audit, "--out", tmp_path / "run", "--shard", f"{number}/2")[0] == 0
-    code, _, err = command("merge", tmp_path / "run", "--quiet")
-    assert code == 0, err
-    assert tables(tmp_path / "run") == tables(tmp_path / "whole")
+    for share in ("1/1", "2/2"):
+        assert command(*audit, "--out", tmp_path / share[0], "--shard", share)[0] == 0
+    whole, half = (contents(tmp_path / name) for name in ("1", "2"))
+    assert sorted(file for file in half if "maps" in file) == ["shards/maps-00001.npz", "shards/maps-00002.npz"]
+    assert half.items() <= whole.items()

@@ -75,7 +75,7 @@ def started(folder: Path) -> Run:
 
 def attend(dataset: Dataset, run: Run, model: Any, batch: int = 3) -> list[dict]:
     geometry = Geometry((SIZE, SIZE), 3, "stretch", "bilinear", MaskReading())
-    return attention.attend(dataset, model, geometry, batch, run, lambda _: None)
+    return attention.attend(dataset, model, geometry, batch, run, lambda n, before=False: None)
 
 
 def test_the_labelled_class_is_judged_not_the_predicted_one(dataset: Dataset, tmp_path: Path) -> None:

@@ -62,6 +62,17 @@ def test_the_time_left_is_told_only_where_it_is_known() -> None:
     assert unknown.at_end() == "20 images in 10 s"
 
 
+def test_what_an_interrupted_audit_did_says_nothing_of_the_speed() -> None:
+    clock = Clock()
+    stage = Stage("Reading", 1_000, "images", clock)
+    clock.now = 5
+    stage.advance(900, before=True)
+    assert stage.so_far() == "900 of 1,000 images"
+    clock.now = 15
+    stage.advance(50)
+    assert stage.so_far() == "950 of 1,000 images, 5.0/s, 10 s left"
+
+
 def test_an_end_says_what_was_done_and_not_what_was_announced() -> None:
     clock = Clock()
     stage = Stage("Recurring cues", 12, "cues", clock)

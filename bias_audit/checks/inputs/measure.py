@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +33,9 @@ FIRST, MOST = 32, 128
 """Number of photos for every preprocessing at first, and in all for those that could still be the best."""
 
 STORED = "shards/preprocess.json"
+
+DAMAGED = 1_000_000
+"""No comparison is of so many photos."""
 
 Hits = dict[str, NDArray[np.bool_]]
 
@@ -127,7 +131,8 @@ def check_preprocess(
     Raises:
         DataError: "auto" and none of the sampled photos can be read.
     """
-    kept: PreprocessCheck | None = None if run is None else run.read_json(STORED, _from_json)
+    build = partial(_asked_for, name=name, channels=geometry.channels)
+    kept: PreprocessCheck | None = None if run is None else run.read_json(STORED, build)
     if kept is not None:
         return kept
     checked = _check(name, model, dataset, geometry, seed, groups)
@@ -257,10 +262,36 @@ def _to_json(checked: PreprocessCheck) -> dict[str, Any]:
 
 
 def _from_json(stored: dict[str, Any]) -> PreprocessCheck:
+    """The comparison that `_to_json` wrote.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is damaged.
+    """
     by_group = stored.get("by_group")
     others = [
         {**each, "by_group": None if each.get("by_group") is None else tuple(map(int, each["by_group"]))}
         for each in stored["others"]
     ]
     pairs = None if by_group is None else tuple((int(photos), int(right)) for photos, right in by_group)
-    return PreprocessCheck(**{**stored, "others": tuple(Candidate(**each) for each in others), "by_group": pairs})
+    checked = PreprocessCheck(**{**stored, "others": tuple(Candidate(**each) for each in others), "by_group": pairs})
+    numbers = [checked.n, checked.hits, checked.n - checked.hits, checked.most, checked.classes]
+    for other in checked.others:
+        numbers += [other.gained, other.lost, other.n - other.hits - other.lost, other.hits - other.gained]
+    for photos, right in checked.by_group or ():
+        numbers += [right, photos - right]
+    if not all(type(number) is int and 0 <= number < DAMAGED for number in numbers):
+        raise ValueError("its numbers of photos contradict each other")
+    return checked
+
+
+def _asked_for(stored: dict[str, Any], name: str, channels: int) -> PreprocessCheck:
+    """The same, of the preprocessing that was given or, where it was to be chosen, of a built-in one: a run folder
+    names no module to import.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is damaged, or of another preprocessing.
+    """
+    checked = _from_json(stored)
+    if checked.name not in (candidates(channels) if name == AUTO_PREPROCESS else (name,)):
+        raise ValueError(f"it is about the preprocessing {checked.name!r}")
+    return checked
