@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
 from bias_audit.gate.metrics import METRICS, MetricValue, wilson
@@ -14,6 +13,9 @@ from bias_audit.run.result import AuditResult
 PAIRED = "paired over the same images, Newcombe 1998"
 APART = "from the intervals of both runs, Zou & Donner 2008"
 SAME_MODEL = "same model, same data"
+
+_SPLIT = 2.0**27 + 1
+"""Times a number of 53 bits, splits it into halves (`_sum`)."""
 
 
 def same_data(result: AuditResult, baseline: AuditResult) -> bool:
@@ -71,12 +73,10 @@ def change(
     if pairs is not None:
         _, least, most = METRICS["class"][name].paired
         width = most - least
-        shares = pairs(now.subject)
-        if (least, width) != (0, 1):
-            scaled: Counter[tuple[float, float]] = Counter()
-            for (x, y), count in shares.items():
-                scaled[(x - least) / width, (y - least) / width] += count
-            shares = scaled
+        shares: dict[tuple[float, float], int] = {}
+        for (x, y), count in pairs(now.subject).items():
+            pair = (x - least) / width, (y - least) / width
+            shares[pair] = shares.get(pair, 0) + count
         if sum(shares.values()) >= 2:
             low, high = paired_interval(shares)
             return difference, low * width, high * width, PAIRED
@@ -132,14 +132,13 @@ def paired_interval(pairs: Pairs) -> tuple[float, float]:
 def _sum(terms: Iterable[tuple[float, int]]) -> float:
     """Sum of numbers, each taken as often as the count beside it says; rounded once, as `math.fsum` of all of them.
 
-    A number times a power of two is exact, so that a count takes a term for each of its bits.
+    A number is split into halves of 26 bits (Dekker 1971), so that each times a count of up to 67 million is exact.
     """
-    parts = []
+    parts: list[float] = []
     for value, count in terms:
-        while count:
-            if count & 1:
-                parts.append(value)
-            value, count = value + value, count >> 1
+        scaled = _SPLIT * value
+        first = scaled - (scaled - value)
+        parts += (first * count, (value - first) * count)
     return math.fsum(parts)
 
 

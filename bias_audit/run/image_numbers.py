@@ -49,24 +49,25 @@ class OfClass:
 
     Attributes:
         images: number of images, with and without a number.
-        values: the numbers of the images that have one, in ascending order; each once where there are counts.
-        counts: how many images have each value; None = one for each entry of `values`.
-        codes: a byte for each image, in the order of their names (see MISSING); b"" where the column has many values.
+        known: number of images with a number.
+        values: the numbers of those in ascending order; where there are codes, those of the column, each once.
+        codes: a byte for each image, in the order of their names (see MISSING); None where the column has many values.
         highest, lowest: name and value of the SHOWN most extreme images, the most extreme first; of equal ones those
             whose names come last.
     """
 
     images: int
+    known: int
     values: Sequence[float]
-    counts: Sequence[int] | None
-    codes: memoryview
+    codes: memoryview | None
     highest: Sequence[tuple[str, float]]
     lowest: Sequence[tuple[str, float]]
 
-    @property
-    def known(self) -> int:
-        """Number of images with a number."""
-        return len(self.values) if self.counts is None else sum(self.counts)
+    @functools.cached_property
+    def _counts(self) -> Sequence[int]:
+        """How many images have each of the column's values."""
+        tally = Counter(self.codes or ())
+        return [tally[code] for code in range(MISSING + 1, MISSING + 1 + len(self.values))]
 
     def beyond(self, far: Callable[[float], bool], *, above: bool) -> tuple[int, list[tuple[str, float]]]:
         """Number of images that lie beyond a bound, and name and value of the SHOWN most extreme of them.
@@ -84,7 +85,7 @@ class OfClass:
         return number, [one for one in (self.highest if above else self.lowest) if far(one[1])]
 
     def _until(self, place: int) -> int:
-        return place if self.counts is None else sum(self.counts[:place])
+        return place if self.codes is None else sum(self._counts[:place])
 
 
 @dataclass(frozen=True)
@@ -94,13 +95,11 @@ class Numbers:
     Attributes:
         names: SHA-256 over the classes and the names of their images: where it is equal, so are the places in `codes`.
         coded: whether the column has so few values that there are codes.
-        values: the values that codes stand for, in ascending order.
         classes: class -> its numbers, in the order of the table.
     """
 
     names: str
     coded: bool
-    values: Sequence[float]
     classes: Mapping[str, OfClass]
 
 
@@ -162,32 +161,27 @@ def _parsed(content: Mapping[str, Any], packed: memoryview) -> Numbers:
     """The numbers of a column; raises KeyError, TypeError or ValueError where they do not fit together."""
     coded = "values" in content
     values = [float(value) for value in content["values"]] if coded else _floats(packed)
-    if coded and (values != sorted(set(values)) or not all(map(math.isfinite, values))):
-        raise ValueError("values")
-    classes, at = {}, 0
+    if coded:
+        if values != sorted(set(values)) or not all(map(math.isfinite, values)):
+            raise ValueError("values")
+        if packed.tobytes().translate(None, bytes(range(MISSING + 1 + len(values)))):
+            raise ValueError("codes")
+    classes, at, length = {}, 0, len(packed if coded else values)
     for name, (images, known, *ends) in content["classes"].items():
         end = at + (images if coded else known)
-        if not 0 <= known <= images or end > len(packed if coded else values):
+        if not 0 <= known <= images or end > length:
             raise ValueError("images")
         highest, lowest = ([(str(image), float(value)) for image, value in extremes] for extremes in ends)
         if min(len(highest), len(lowest)) < min(SHOWN, known):
             raise ValueError("extremes")
-        if coded:
-            codes = packed[at:end]
-            counted = sorted(Counter(codes).items())
-            if counted and counted[0][0] == MISSING:
-                counted = counted[1:]
-            own: Sequence[float] = [values[code - 1] for code, _ in counted]
-            counts = [count for _, count in counted]
-            if sum(counts) != known:
-                raise ValueError("codes")
-            classes[name] = OfClass(images, own, counts, codes, highest, lowest)
-        else:
-            classes[name] = OfClass(images, values[at:end], None, memoryview(b""), highest, lowest)
+        codes = packed[at:end] if coded else None
+        if codes is not None and codes.tobytes().count(MISSING) != images - known:
+            raise ValueError("missing")
+        classes[name] = OfClass(images, known, values if coded else values[at:end], codes, highest, lowest)
         at = end
-    if at != len(packed if coded else values):
+    if at != length:
         raise ValueError("length")
-    return Numbers(str(content["names"]), coded, values, classes)
+    return Numbers(str(content["names"]), coded, classes)
 
 
 def _floats(packed: memoryview) -> Sequence[float]:
@@ -206,9 +200,9 @@ def paired(new: Numbers, old: Numbers, class_name: str) -> Counter[tuple[float, 
         new, old: numbers of the same images (equal `names`), both `coded`.
         class_name: the class; one that is not there has no pairs.
     """
-    one, other = new.classes.get(class_name), old.classes.get(class_name)
     pairs: Counter[tuple[float, float]] = Counter()
-    if one is None or other is None:
+    one, other = new.classes.get(class_name), old.classes.get(class_name)
+    if one is None or other is None or one.codes is None or other.codes is None:
         return pairs
     # Two bytes are counted as one number, several times as fast as pairs are.
     both = bytearray(2 * len(one.codes))
@@ -216,5 +210,5 @@ def paired(new: Numbers, old: Numbers, class_name: str) -> Counter[tuple[float, 
     for number, count in Counter(memoryview(both).cast("H")).items():
         code, former = (number & 255, number >> 8) if sys.byteorder == "little" else (number >> 8, number & 255)
         if code != MISSING and former != MISSING:
-            pairs[new.values[code - 1], old.values[former - 1]] = count
+            pairs[one.values[code - 1], other.values[former - 1]] = count
     return pairs
