@@ -107,4 +107,9 @@ def _with_role(checks: tuple[Check, ...], roles: tuple[Role, ...]) -> frozenset[
 
 def find_rule(code: str) -> Rule | None:
     """The rule with this code among the rules of the known checks; None where there is none."""
-    return next((rule for _, rule in rules() if rule.code == code), None)
+    return _by_code(known()).get(code)
+
+
+@functools.cache
+def _by_code(checks: tuple[Check, ...]) -> dict[str, Rule]:
+    return {rule.code: rule for check in reversed(checks) for rule in reversed(check.rules)}  # the first counts

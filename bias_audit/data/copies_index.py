@@ -8,10 +8,11 @@ almost surely where d is small. Time and memory grow with the number of pictures
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from bias_audit.data.nearest import Codes, Nearest, words_of
 
 TABLES, KEY = 40, 24
 """Number of samples of bits, and bits per sample.
@@ -22,27 +23,6 @@ Copies that differ in 8 bits are found with probability 1 - 1e-11, in 18 with .9
 
 WINDOW = 32
 """Pictures that a picture is compared with in the order of a table: pictures of one key may be many thousands."""
-
-Codes = NDArray[np.intp]
-
-
-@dataclass
-class Nearest:
-    """The nearest copy of each of N pictures so far.
-
-    Attributes:
-        bits: (N,) bits in which it differs; more than asked for where there is none.
-        place: (N,) which picture it is; -1 where there is none.
-    """
-
-    bits: NDArray[np.int16]
-    place: NDArray[np.intp]
-
-    def meet(self, ours: NDArray[np.intp], theirs: NDArray[np.intp], bits: NDArray[np.int16]) -> None:
-        """Take each of `theirs` for the nearest of `ours` where it is nearer, or as near and earlier."""
-        before, now = self.bits[ours], self.place[ours]
-        nearer = (bits < before) | ((bits == before) & (theirs < now))
-        self.bits[ours[nearer]], self.place[ours[nearer]] = bits[nearer], theirs[nearer]
 
 
 def recall(bits: int, of: int = 256) -> float:
@@ -66,10 +46,10 @@ def nearest_copies(
         most: most bits in which copies may differ.
         advance: called with numbers that sum to N.
     """
-    words = np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8).reshape(len(hashes), -1)
+    long = words_of(hashes)
+    words = long.view(np.uint8)
     count, width = len(words), words.shape[1] * 8
-    same, other = (Nearest(np.full(count, most + 1, np.int16), np.full(count, -1, np.intp)) for _ in range(2))
-    long = words.view(np.uint64)
+    same, other = Nearest.none(count, most), Nearest.none(count, most)
     rng = np.random.default_rng(0)  # the same samples in each run
     told = 0
     for number in range(TABLES):

@@ -5,7 +5,7 @@ A test photo that was trained on tests nothing, and two labels for one picture c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.data.batches import Pixels
+from bias_audit.data.copies_compared import nearest_compared
 from bias_audit.data.copies_index import nearest_copies
 
 MOST_COMPARED = 200_000**2
@@ -39,9 +40,6 @@ more change at most 18 bits; two per cent of the border cut off change at most 5
 
 FLAT = 4.0
 """Standard deviation in grey levels below which a picture has too little structure to be hashed."""
-
-BLOCK = 256
-"""Number of pictures that are compared with all others at once: 50 MB of memory for 50,000 others."""
 
 
 @dataclass(frozen=True)
@@ -145,67 +143,25 @@ def near_pairs(
     if not own or not others:
         return []
     names = {name: code for code, name in enumerate(dict.fromkeys([*labels, *second_labels]))}
-    own_codes = np.array([names[labels[i]] for i in own])
-    other_codes = np.array([names[second_labels[i]] for i in others])
-    nearest = _by_index if is_indexed(len(own), None if within else len(others)) else _by_comparing
-    lists = _Lists([first[i] for i in own], [second[i] for i in others], own_codes, other_codes, within)
-    found: dict[tuple[int, int], Pair] = {}
-    for here, there, bits in nearest(lists, most, advance):
-        pair = own[here], others[there]
-        key = (min(pair), max(pair)) if within else pair
-        found[key] = Pair(*key, bits)
-    return sorted(found.values(), key=lambda pair: (pair.bits, pair.first, pair.second))
-
-
-@dataclass(frozen=True)
-class _Lists:
-    """Hashes of two lists of pictures and the codes of their labels; `within`: both are the same list."""
-
-    first: list[str]
-    second: list[str]
-    codes: NDArray[np.intp]
-    other_codes: NDArray[np.intp]
-    within: bool
-
-
-Found = Iterator[tuple[int, int, int]]
-"""Place of a picture in the first list, place of a copy in the second, and bits in which they differ."""
-
-
-def _by_comparing(lists: _Lists, most: int, advance: Callable[[int], None]) -> Found:
-    a, b = as_signs(lists.first), as_signs(lists.second)
-    for start in range(0, len(a), BLOCK):
-        alike = a[start : start + BLOCK] @ b.T
-        if lists.within:  # no picture is a copy of itself
-            rows = np.arange(len(alike))
-            alike[rows, start + rows] = -BITS
-        # Most pictures have no copy at all: labels are compared for the others alone.
-        near = np.flatnonzero(alike.max(axis=1) >= BITS - 2 * most)
-        same = lists.codes[start + near, None] == lists.other_codes[None, :]
-        for chosen in (same, ~same):
-            score = np.where(chosen, alike[near], -BITS)
-            nearest = score.argmax(axis=1)
-            bits = ((BITS - score[np.arange(len(score)), nearest]) / 2).astype(int)
-            for i in np.flatnonzero(bits <= most):
-                yield start + int(near[i]), int(nearest[i]), int(bits[i])
-        advance(len(alike))
-
-
-def _by_index(lists: _Lists, most: int, advance: Callable[[int], None]) -> Found:
+    together, codes, sides = [first[i] for i in own], np.array([names[labels[i]] for i in own]), None
+    if not within:
+        together += [second[i] for i in others]
+        codes = np.concatenate([codes, [names[second_labels[i]] for i in others]])
+        sides = np.arange(len(together)) >= len(own)
+    find = nearest_copies if is_indexed(len(own), None if within else len(others)) else nearest_compared
     done = 0
 
     def told(count: int) -> None:  # of both lists, while the caller counts the first
         nonlocal done
         done += count
-        advance(done * len(lists.first) // total - (done - count) * len(lists.first) // total)
+        advance(done * len(own) // len(together) - (done - count) * len(own) // len(together))
 
-    if lists.within:
-        together, labels, sides = lists.first, lists.codes, None
-    else:
-        together, labels = [*lists.first, *lists.second], np.concatenate([lists.codes, lists.other_codes])
-        sides = np.arange(len(together)) >= len(lists.first)
-    total = len(together)
-    for nearest in nearest_copies(together, labels, sides, most, told):
-        for here in np.flatnonzero(nearest.place[: len(lists.first)] >= 0):
-            there = int(nearest.place[here])
-            yield int(here), there if lists.within else there - len(lists.first), int(nearest.bits[here])
+    found: dict[tuple[int, int], Pair] = {}
+    for nearest in find(together, codes, sides, most, told):
+        bits, place = nearest.bits, nearest.place
+        for here in map(int, np.flatnonzero(place[: len(own)] >= 0)):
+            there = int(place[here])
+            pair = own[here], own[there] if within else others[there - len(own)]
+            key = (min(pair), max(pair)) if within else pair
+            found[key] = Pair(*key, int(bits[here]))
+    return sorted(found.values(), key=lambda pair: (pair.bits, pair.first, pair.second))

@@ -68,6 +68,19 @@ def read_text(
 
     Arguments and errors as in `read_json`.
     """
+    content = read_bytes(file, error, what, hint=hint, must_exist=must_exist)
+    if content is None:
+        return None
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as raised:
+        raise error(f"{_named(what, file)} not UTF-8 text: {raised.reason} at byte {raised.start}", hint) from raised
+
+
+def read_bytes(
+    file: Path, error: type[BiasAuditError], what: str = "", *, hint: str = "", must_exist: bool = False
+) -> bytes | None:
+    """Bytes of a file of at most LARGEST; None if it does not exist. Arguments and errors as in `read_json`."""
     try:
         with open_regular(file) as opened:
             content = opened.read(LARGEST + 1)
@@ -77,10 +90,7 @@ def read_text(
         raise error(f"cannot read {f'{what} {str(file)!r}'.lstrip()}: {reason_of(raised)}", hint) from raised
     if len(content) > LARGEST:
         raise error(f"{_named(what, file)} larger than {LARGEST:,} bytes", hint)
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as raised:
-        raise error(f"{_named(what, file)} not UTF-8 text: {raised.reason} at byte {raised.start}", hint) from raised
+    return content
 
 
 def parse_json(text: str, error: type[BiasAuditError], begin: str, *, hint: str = "", nan: bool = False) -> Any:

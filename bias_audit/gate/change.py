@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from bias_audit.gate.metrics import METRICS, MetricValue, wilson
 from bias_audit.gate.per_image import Pairs, PairsOf
@@ -13,6 +13,9 @@ from bias_audit.run.result import AuditResult
 PAIRED = "paired over the same images, Newcombe 1998"
 APART = "from the intervals of both runs, Zou & Donner 2008"
 SAME_MODEL = "same model, same data"
+
+_SPLIT = 2.0**27 + 1
+"""Times a number of 53 bits, splits it into halves (`_sum`)."""
 
 
 def same_data(result: AuditResult, baseline: AuditResult) -> bool:
@@ -70,10 +73,11 @@ def change(
     if pairs is not None:
         _, least, most = METRICS["class"][name].paired
         width = most - least
-        shares: Counter[tuple[float, float]] = Counter()
+        shares: dict[tuple[float, float], int] = {}
         for (x, y), count in pairs(now.subject).items():
-            shares[(x - least) / width, (y - least) / width] += count
-        if shares.total() >= 2:
+            pair = (x - least) / width, (y - least) / width
+            shares[pair] = shares.get(pair, 0) + count
+        if sum(shares.values()) >= 2:
             low, high = paired_interval(shares)
             return difference, low * width, high * width, PAIRED
     return difference, *_apart(now, before)
@@ -102,13 +106,16 @@ def paired_interval(pairs: Pairs) -> tuple[float, float]:
     Returns:
         the ends of the interval of mean(first) - mean(second), within -1..1.
     """
-    arms = [_arm(pairs, i) for i in (0, 1)]
-    p, q = (_mean(arm) for arm in arms)
-    n, m = (_effective_size(arm) for arm in arms)
+    arms: tuple[dict[float, int], dict[float, int]] = {}, {}  # score -> how many images have it
+    for (x, y), count in pairs.items():
+        arms[0][x] = arms[0].get(x, 0) + count
+        arms[1][y] = arms[1].get(y, 0) + count
+    total = sum(pairs.values())
+    p, q = (_sum(arm.items()) / total for arm in arms)
+    squares = [_sum(((x - mean) ** 2, k) for x, k in arm.items()) for arm, mean in zip(arms, (p, q), strict=True)]
+    n, m = (_effective_size(*each) for each in zip(arms, (p, q), squares, strict=True))
     (p_low, p_high), (q_low, q_high) = wilson(p, n), wilson(q, m)
-    spread = math.sqrt(
-        _sum(((x - p) ** 2, k) for x, k in arms[0].items()) * _sum(((y - q) ** 2, k) for y, k in arms[1].items())
-    )
+    spread = math.sqrt(squares[0] * squares[1])
     varied = min(max(arm) - min(arm) for arm in arms) > 1e-9
     phi = max(-1.0, min(1.0, _sum(((x - p) * (y - q), k) for (x, y), k in pairs.items()) / spread)) if varied else 0.0
     if phi > 0:
@@ -122,46 +129,42 @@ def paired_interval(pairs: Pairs) -> tuple[float, float]:
     return max(-1.0, low), min(1.0, high)
 
 
-def _arm(pairs: Pairs, i: int) -> Counter[float]:
-    """How many images have each first (i = 0) or second (i = 1) score."""
-    arm: Counter[float] = Counter()
-    for pair, count in pairs.items():
-        arm[pair[i]] += count
-    return arm
-
-
 def _sum(terms: Iterable[tuple[float, int]]) -> float:
     """Sum of numbers, each taken as often as the count beside it says; rounded once, as `math.fsum` of all of them.
 
-    A number times a power of two is exact, so that a count takes a term for each of its bits.
+    A number is split into halves of 26 bits (Dekker 1971), so that each times a count of up to 67 million is exact.
     """
-    return math.fsum(
-        math.ldexp(value, bit) for value, count in terms for bit in range(count.bit_length()) if count >> bit & 1
-    )
+    parts: list[float] = []
+    for value, count in terms:
+        scaled = _SPLIT * value
+        first = scaled - (scaled - value)
+        parts += (first * count, (value - first) * count)
+    return math.fsum(parts)
 
 
-def _mean(shares: Counter[float]) -> float:
-    return _sum(shares.items()) / shares.total()
+def _effective_size(shares: Mapping[float, int], mean: float, squares: float) -> float:
+    """`stats.effective_size` of images that belong to no groups.
 
-
-def _effective_size(shares: Counter[float]) -> float:
-    """`stats.effective_size` of images that belong to no groups."""
-    n, composites = shares.total(), _composites_behind(shares)
+    Args:
+        shares: score -> number of images.
+        mean: mean of the scores.
+        squares: sum of their squared distances from the mean.
+    """
+    n, composites = sum(shares.values()), _composites_behind(frozenset(shares))
     if composites == 1 or n < 10:
         return float(n)
-    mean = _mean(shares)
     size = float(n * composites)
     independent = mean * (1 - mean) / (size - 1)
     if independent > 1e-14:
-        between = _sum(((share - mean) ** 2, k) for share, k in shares.items()) / (n - 1) / n
-        size /= max(1.0, between / independent)
+        size /= max(1.0, squares / (n - 1) / n / independent)
     few = min(sum(k for share, k in shares.items() if abs(share - usual) > 1e-7) for usual in (0, 1)) < 3
     return min(size, float(n)) if few else size
 
 
-def _composites_behind(shares: Iterable[float]) -> int:
+@functools.cache
+def _composites_behind(shares: frozenset[float]) -> int:
     """`stats.groups.composites_behind`: the largest denominator of the shares, at most 100."""
-    rest = set(shares)
+    rest: Collection[float] = shares
     for count in range(1, 100):
         rest = {share for share in rest if abs(share * count - round(share * count)) > 1e-7}
         if not rest:

@@ -80,17 +80,19 @@ def attend(
         batch: images per batch; a shard holds BATCHES_PER_SHARD batches.
         run: the run's folder, where shards are stored.
         advance: called with the number of images that are done.
-        files: numbers of the shards that are made; None = all.
+        files: numbers of the shards that are made by a process of several; None = all.
         complete: others have made all shards, and none is made here.
 
     Returns:
-        One record per sample of these shards, in the order of the data set. Keys are columns of `schema.IMAGES`,
-        "#position", "#hash", the perceptual hash, and EXPLAINED.
+        One record per sample, in the order of the data set. Keys are columns of `schema.IMAGES`, "#position", "#hash",
+        the perceptual hash, and EXPLAINED. Of some `files` there are none: they are in the shards, and whoever makes a
+        share of a large data set has no use for them.
 
     Raises:
         ShardDamaged: a shard that others have made is damaged, or missing.
     """
     records: list[Row] = []
+    keep = records.extend if files is None else lambda rows: None
     size = batch * BATCHES_PER_SHARD
     starts = range(0, len(dataset.samples), size)
     starts = starts if files is None else starts[files.start : files.stop]
@@ -102,7 +104,7 @@ def attend(
             todo.append(start)
         else:
             _expect(dataset, stored[0], geometry)
-            records.extend(stored[0])
+            keep(stored[0])
             advance(count, before=True)
     # Whole shards are missing, so the batches of a resumed run are those of an undisturbed one.
     samples = [sample for start in todo for sample in dataset.samples[start : start + size]]
@@ -130,7 +132,7 @@ def attend(
                 if written is not None:
                     written.result()  # raises where the disk is full
                 written = writing.submit(_store, run, last // size, arrays, held.pop(last // size))
-                records.extend(rows)
+                keep(rows)
                 pending.clear()
 
         for at, group in load_in_order(samples, geometry, batch, then=perceptual_hash):

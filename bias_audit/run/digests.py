@@ -20,7 +20,7 @@ leaves a run that can still be read.
 REPAIR = "Restore the folder from a copy, or run the audit again with --overwrite."
 
 
-def digest_of(data: bytes) -> str:
+def digest_of(data: bytes | memoryview) -> str:
     """SHA-256 of the bytes of a file, 64 hex digits."""
     return hashlib.sha256(data).hexdigest()
 

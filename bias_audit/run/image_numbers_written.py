@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import io
 import json
@@ -13,20 +12,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 from numpy.typing import NDArray
 
 from bias_audit.run.csv_text import all_parsed, unquoted
 from bias_audit.run.digests import digest_of
 from bias_audit.run.folder import Run
-from bias_audit.run.image_numbers import FOLDER, FORMAT, MISSING, SHOWN
+from bias_audit.run.image_numbers import FOLDER, FORMAT, MISSING, MOST_VALUES, SHOWN, SUFFIX
 from bias_audit.run.schema import columns_of
 
 LEAST = 5_000
 """Fewest images of a run that has such files: a shorter table is read as fast."""
-
-MOST_VALUES = 1_000
-"""Most values of a column of which the numbers of single images are kept, to pair them with those of a baseline."""
 
 _AT_ONCE = 12
 """Columns that are parsed at the same time, which bounds the memory."""
@@ -73,11 +70,11 @@ def write_numbers(run: Run, images: pd.DataFrame, least: int = LEAST) -> None:
     about = {"format": FORMAT, "sha256": digest_of(data), "bytes": len(data), "names": layout.names}
     for at in range(0, len(numeric), _AT_ONCE):
         for name, values in _columns(data, numeric[at : at + _AT_ONCE]):
-            content = {**about, "column": name, "classes": _classes(values, layout)}
-            body = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-            encoded = body.encode("utf-8", "backslashreplace")
-            head = json.dumps({"sha256": digest_of(encoded)})
-            run.write(f"{FOLDER}/{name}.jsonl", f"{head}\n".encode() + encoded)
+            head, packed = _column(values, layout)
+            content = json.dumps({**about, "column": name, **head}, ensure_ascii=False, separators=(",", ":"))
+            body = content.encode("utf-8", "backslashreplace") + b"\n" + packed
+            first = json.dumps({"sha256": digest_of(body)})
+            run.write(f"{FOLDER}/{name}{SUFFIX}", f"{first}\n".encode() + body)
 
 
 def _texts(data: bytes, columns: Sequence[str]) -> pa.Table:
@@ -111,37 +108,38 @@ def _columns(data: bytes, names: Sequence[str]) -> Iterator[tuple[str, NDArray[n
     """Name and numbers of columns, NaN where missing, as the gate would parse the cells."""
     table = _texts(data, names)
     for name in names:
-        cells = table[name].combine_chunks().dictionary_encode()
-        known = all_parsed([unquoted(cell) for cell in cells.dictionary.to_pylist()])
-        values = np.array([np.nan if value is None else value for value in known], np.float64)
-        yield name, values[cells.indices.to_numpy()]
+        cells = table[name].combine_chunks()
+        try:
+            known = pc.cast(pc.if_else(pc.equal(cells, ""), None, cells), pa.float64())
+        except pa.ArrowInvalid:  # True, False, or what the gate takes for no number
+            words = cells.dictionary_encode()
+            parsed = all_parsed([unquoted(cell) for cell in words.dictionary.to_pylist()])
+            values = np.array([np.nan if value is None else value for value in parsed], np.float64)
+            yield name, values[words.indices.to_numpy()]
+        else:
+            values = known.to_numpy(zero_copy_only=False)
+            yield name, np.where(np.isfinite(values), values, np.nan)
 
 
-def _classes(column: NDArray[np.float64], layout: _Layout) -> dict[str, dict[str, Any]]:
-    ordered = column[layout.order]
-    few = len(np.unique(ordered[~np.isnan(ordered)])) <= MOST_VALUES
-    return {label: _of_class(ordered[first:end], layout.ids[first:end], few) for label, first, end in layout.classes}
-
-
-def _of_class(values: NDArray[np.float64], ids: Sequence[str], few: bool) -> dict[str, Any]:
-    """The content of a class (`image_numbers.OfClass`).
+def _column(column: NDArray[np.float64], layout: _Layout) -> tuple[dict[str, Any], bytes]:
+    """What a file says of a column in JSON, and its numbers in binary (`image_numbers`).
 
     Args:
-        values: number of each image, NaN where missing, in the order of the names.
-        ids: names of the images.
-        few: whether the numbers of single images are kept.
+        column: number of each image, NaN where missing, in the order of the table.
+        layout: where the images of each class stand.
     """
-    there = np.flatnonzero(~np.isnan(values))
-    rising = there[np.argsort(values[there], kind="stable")]  # of equal values, the last name stands last
-    falling = there[::-1][np.argsort(values[there][::-1], kind="stable")]  # and here first
-    ends = {"highest": rising[::-1][:SHOWN], "lowest": falling[:SHOWN]}
-    extremes = {end: [[ids[i], float(values[i])] for i in rows] for end, rows in ends.items()}
-    about = {"images": len(ids), **extremes}
-    if not few:
-        packed = np.ascontiguousarray(values[rising], "<f8").tobytes()
-        return {**about, "sorted": base64.b64encode(packed).decode()}
-    distinct, codes, counts = np.unique(values[there], return_inverse=True, return_counts=True)
-    points = np.full(len(values), MISSING, "<u4")
-    points[there] = codes.reshape(-1) + (MISSING + 1)
-    text = points.tobytes().decode("utf-32-le")
-    return {**about, "values": distinct.tolist(), "counts": counts.tolist(), "codes": text}
+    ordered = column[layout.order]
+    distinct = np.unique(ordered[~np.isnan(ordered)])
+    classes, parts = {}, []
+    for label, first, end in layout.classes:
+        values, ids = ordered[first:end], layout.ids[first:end]
+        there = np.flatnonzero(~np.isnan(values))
+        rising = there[np.argsort(values[there], kind="stable")]  # of equal values, the last name stands last
+        falling = there[::-1][np.argsort(values[there][::-1], kind="stable")]  # and here first
+        extremes = [[[ids[i], float(values[i])] for i in rows] for rows in (rising[::-1][:SHOWN], falling[:SHOWN])]
+        classes[label] = [len(values), len(there), *extremes]
+        parts.append(values[rising])
+    if len(distinct) > MOST_VALUES:
+        return {"classes": classes}, np.concatenate(parts).astype("<f8").tobytes()
+    codes = np.where(np.isnan(ordered), MISSING, np.searchsorted(distinct, ordered) + MISSING + 1)
+    return {"values": distinct.tolist(), "classes": classes}, codes.astype(np.uint8).tobytes()

@@ -18,6 +18,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "boolean": (bool,),
     "null": (type(None),),
 }
+"""Type of JSON Schema -> the very types of `json.loads`: to Python a bool is an integer, to JSON it is not."""
 
 KEYWORDS = frozenset({
     "type", "enum", "pattern", "minLength", "minimum", "maximum", "minItems", "maxItems", "items",
@@ -38,7 +39,9 @@ def mismatch(value: Any, schema: Mapping[str, Any], at: str = "") -> str:
         at: place of the value, for the text.
     """
     kinds = schema.get("type")
-    if kinds is not None and not any(_is(value, kind) for kind in ([kinds] if isinstance(kinds, str) else kinds)):
+    if kinds is not None and not any(
+        type(value) in _TYPES[kind] for kind in ((kinds,) if isinstance(kinds, str) else kinds)
+    ):
         wanted = kinds if isinstance(kinds, str) else " or ".join(kinds)
         return f"{_named(at)} must be of type {wanted}, not {_quoted(value)}"
     if "enum" in schema and not any(value == one and type(value) is type(one) for one in schema["enum"]):
@@ -57,12 +60,6 @@ def mismatch(value: Any, schema: Mapping[str, Any], at: str = "") -> str:
     return ""
 
 
-def _is(value: Any, kind: str) -> bool:
-    if isinstance(value, bool):  # to Python a bool is an integer, to JSON it is not
-        return kind == "boolean"
-    return isinstance(value, _TYPES[kind])
-
-
 def _wrong_text(value: str, schema: Mapping[str, Any], at: str) -> str:
     if len(value) < schema.get("minLength", 0):
         return f"{_named(at)} must not be empty"
@@ -75,19 +72,20 @@ def _wrong_object(value: Mapping[str, Any], schema: Mapping[str, Any], at: str) 
     known, others = schema.get("properties", {}), schema.get("additionalProperties", True)
     if missing := [name for name in schema.get("required", ()) if name not in value]:
         return f"{_named(at)} lacks {missing[0]!r}"
+    names = schema.get("propertyNames")
     for name, item in value.items():
-        if "propertyNames" in schema and (wrong := mismatch(name, schema["propertyNames"], f"a key of {_named(at)}")):
+        if names is not None and (wrong := mismatch(name, names, f"a key of {_named(at)}")):
             return wrong
-        place = f"{at}.{name[:_SHOWN]}" if at else name[:_SHOWN]
-        if name in known:
-            wrong = mismatch(item, known[name], place)
-        elif others is False:
-            wrong = f"{place} is not known"
-        else:
-            wrong = "" if others is True else mismatch(item, others, place)
-        if wrong:
-            return wrong
+        if name not in known and others is False:
+            return f"{_inside(at, name)} is not known"
+        wanted = known.get(name, others)
+        if wanted is not True and mismatch(item, wanted):  # the place is put into words for what is wrong alone
+            return mismatch(item, wanted, _inside(at, name))
     return ""
+
+
+def _inside(at: str, name: str) -> str:
+    return f"{at}.{name[:_SHOWN]}" if at else name[:_SHOWN]
 
 
 def _wrong_list(value: Sequence[Any], schema: Mapping[str, Any], at: str) -> str:
@@ -96,8 +94,8 @@ def _wrong_list(value: Sequence[Any], schema: Mapping[str, Any], at: str) -> str
         return f"{_named(at)} must have {low} to {high} entries, not {len(value)}"
     if "items" in schema:
         for i, item in enumerate(value):
-            if wrong := mismatch(item, schema["items"], f"{at}[{i}]"):
-                return wrong
+            if mismatch(item, schema["items"]):
+                return mismatch(item, schema["items"], f"{at}[{i}]")
     return ""
 
 

@@ -31,7 +31,10 @@ def printable(text: object, *, lines: bool = False) -> str:
         lines: leave ends of lines and tabs as they are, for text made of several lines. What is one line must not set
             it: a name could put a line of its own into the output.
     """
-    return (_BUT_LINES if lines else _ANY).sub(_escape, str(text))
+    said = str(text)
+    if said.isascii() and said.isprintable():  # most texts are, and it is seen ten times as fast
+        return said
+    return (_BUT_LINES if lines else _ANY).sub(_escape, said)
 
 
 def without_commands(output: str) -> str:

@@ -156,14 +156,15 @@ def numbers_of_the_gate(attempt: Attempt) -> str:
     """The file in which an audit kept the numbers of a column of images, which the gate reads in the table's place."""
     rng = attempt.rng
     run = copy_of(attempt.world / "image")
-    file = run / "gate-numbers" / "background_excess.jsonl"
+    file = run / "gate-numbers" / "background_excess.numbers"
     data = file.read_bytes()
     match rng.randrange(4):
         case 0:
             changed, done = changed_bytes(data, rng)
         case 1:
-            text, done = changed_text(data.decode(), rng)
-            changed = text.encode("utf-8", "surrogatepass")
+            end = data.index(b"\n", data.index(b"\n") + 1)  # what follows are no characters
+            text, done = changed_text(data[:end].decode(), rng)
+            changed = text.encode("utf-8", "surrogatepass") + data[end:]
         case 2:
             other = rng.choice(sorted(file.parent.iterdir()))
             changed, done = other.read_bytes(), f"the content of {other.name}"

@@ -33,10 +33,10 @@ def test_pull_of_one_photo_by_hand():
     """On wolf backgrounds 2 of 3 composites become wolf, on its own 1 of 4 already was: 2/3 - 1/4."""
     same = [(7, HUSKY, "same", HUSKY, HUSKY)] * 3 + [(7, HUSKY, "same", HUSKY, WOLF)]
     other = [(7, HUSKY, "other", WOLF, WOLF)] * 2 + [(7, HUSKY, "other", WOLF, FOX)]
-    pulls = photo_pulls(composites(*same, *other), HUSKY, 3)
-    assert pulls.shape == (1, 3)
-    assert pulls[0, WOLF] == pytest.approx(2 / 3 - 1 / 4)
-    assert np.isnan(pulls[0, FOX])  # never put on a fox's background
+    pulls = photo_pulls(composites(*same, *other))
+    assert (pulls.photos.tolist(), pulls.labels.tolist()) == ([7], [HUSKY])
+    assert (pulls.row.tolist(), pulls.culprit.tolist()) == ([0], [WOLF])  # never put on a fox's background
+    assert pulls.pull == pytest.approx([2 / 3 - 1 / 4])
 
 
 def test_composites_that_are_none_of_these_are_pulled_to_no_class():
@@ -44,14 +44,18 @@ def test_composites_that_are_none_of_these_are_pulled_to_no_class():
     none = CLASSES
     same = [(7, HUSKY, "same", HUSKY, predicted) for predicted in (HUSKY, WOLF, none, none)]
     other = [(7, HUSKY, "other", WOLF, WOLF), (7, HUSKY, "other", WOLF, none), (7, HUSKY, "other", FOX, none)]
-    pulls = photo_pulls(composites(*same, *other), HUSKY, 3)
-    assert pulls.shape == (1, 3)
-    assert pulls[0, WOLF] == pytest.approx(1 / 2 - 1 / 4)
-    assert pulls[0, FOX] == 0
+    pulls = photo_pulls(composites(*same, *other))
+    assert pulls.culprit.tolist() == [FOX, WOLF]
+    assert pulls.pull == pytest.approx([0, 1 / 2 - 1 / 4])
+
+
+def test_a_photo_without_backgrounds_of_its_own_class_is_pulled_by_nobody():
+    pulls = photo_pulls(composites((7, HUSKY, "other", WOLF, WOLF), (8, HUSKY, "same", HUSKY, HUSKY)))
+    assert (pulls.photos.tolist(), pulls.pull.tolist()) == ([7, 8], [])
 
 
 def test_the_guilty_class_pulls_and_its_victims_do_not():
-    attract, low, high = attraction(snow_world(8), 3, seed=0)
+    attract, low, high = attraction(photo_pulls(snow_world(8)), 3, seed=0)
     # wolf pulls husky by 1 and fox by 1; husky pulls wolf by 1 and fox by 0; fox pulls neither. Of two, the lower.
     np.testing.assert_allclose(attract, [0, 0, 1])
     assert low[WOLF] == high[WOLF] == 1
@@ -66,7 +70,7 @@ def test_the_median_over_classes(others):
         for photo in range(10):
             rows += [(100 * label + photo, label, "same", label, label)]
             rows += [(100 * label + photo, label, "other", 0, 0 if photo < label else label)]
-    attract, *_ = attraction(composites(*rows), others + 1, seed=0)
+    attract, *_ = attraction(photo_pulls(composites(*rows)), others + 1, seed=0)
     assert attract[0] == pytest.approx({1: 0.1, 2: 0.1, 3: 0.2, 4: 0.2}[others])
 
 
@@ -76,12 +80,12 @@ def test_the_interval_covers_a_rate_between():
     for photo in range(40):
         rows.append((photo, HUSKY, "same", HUSKY, HUSKY))
         rows.append((photo, HUSKY, "other", FOX, FOX if photo % 2 else HUSKY))
-    attract, low, high = attraction(composites(*rows), 2, seed=1)
+    attract, low, high = attraction(photo_pulls(composites(*rows)), 2, seed=1)
     assert attract[FOX] == pytest.approx(0.5)
     assert 0.3 < low[FOX] < 0.5 < high[FOX] < 0.7
     assert np.isnan(attract[HUSKY])
 
 
 def test_no_composites():
-    attract, low, high = attraction(composites(), 2, seed=0)
+    attract, low, high = attraction(photo_pulls(composites()), 2, seed=0)
     assert np.isnan([*attract, *low, *high]).all()

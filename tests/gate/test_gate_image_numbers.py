@@ -26,8 +26,8 @@ from bias_audit.gate.change import _sum
 from bias_audit.run import image_numbers
 from bias_audit.run.digests import digest_of
 from bias_audit.run.folder import Run
-from bias_audit.run.image_numbers import FOLDER
-from bias_audit.run.image_numbers_written import LEAST, MOST_VALUES, write_numbers
+from bias_audit.run.image_numbers import FOLDER, MOST_VALUES, SUFFIX
+from bias_audit.run.image_numbers_written import LEAST, write_numbers
 from bias_audit.run.result import AuditResult, load
 from bias_audit.run.schema import TABLES
 from bias_audit.run.tables import table, write_table
@@ -208,7 +208,7 @@ def run(tmp_path: Path) -> AuditResult:
 
 
 def file_of(run: AuditResult) -> Path:
-    return run.path / FOLDER / "background_excess.jsonl"
+    return run.path / FOLDER / f"background_excess{SUFFIX}"
 
 
 def test_without_the_file_the_table_is_read(run: AuditResult, tmp_path: Path) -> None:
@@ -221,56 +221,87 @@ def test_without_the_file_the_table_is_read(run: AuditResult, tmp_path: Path) ->
 @pytest.mark.parametrize(
     "change",
     [
-        lambda text: text.replace("1.5", "0.5", 1),
-        lambda text: text[: len(text) // 2],
-        lambda text: "",
-        lambda text: text.partition("\n")[2],
-        lambda text: text + " ",
-        lambda text: text.replace("\n", "\r\n", 1),
-        lambda text: "[" * 2_000,
+        lambda data: data.replace(b"1.5", b"0.5", 1),
+        lambda data: data[:-1] + b"\x01",
+        lambda data: data[: len(data) // 2],
+        lambda data: b"",
+        lambda data: data.partition(b"\n")[2],
+        lambda data: data + b" ",
+        lambda data: data.replace(b"\n", b"\r\n", 1),
+        lambda data: data.replace(b"\n", b" "),
+        lambda data: b"[" * 2_000,
     ],
 )
 def test_a_damaged_file_is_no_verdict(run: AuditResult, tmp_path: Path, change: Any) -> None:
     file = file_of(run)
-    file.write_bytes(change(file.read_text(encoding="utf-8")).encode())
-    with pytest.raises(ResultError, match=r"background_excess\.jsonl' is damaged"):
+    file.write_bytes(change(file.read_bytes()))
+    with pytest.raises(ResultError, match=r"background_excess\.numbers' is damaged"):
         gates(run, tmp_path)
 
 
 def forged(run: AuditResult, change: Any) -> None:
-    """Change the content of the file, and make its digest fit."""
+    """Change what the file says and its numbers, and make its digest fit."""
     file = file_of(run)
-    content = json.loads(file.read_text(encoding="utf-8").partition("\n")[2])
-    body = json.dumps(change(content) or content).replace("Infinity", "1e999")
-    file.write_text(json.dumps({"sha256": digest_of(body.encode())}) + "\n" + body, encoding="utf-8")
+    _, said, packed = file.read_bytes().split(b"\n", 2)
+    content, packed = change(json.loads(said), packed)
+    body = json.dumps(content).replace("Infinity", "1e999").encode() + b"\n" + packed
+    file.write_bytes(f'{{"sha256": "{digest_of(body)}"}}\n'.encode() + body)
+
+
+def wolf(place: int, value: Any) -> Any:
+    """Gives the content another value in the entry of the wolf: images, images with a number, highest, lowest."""
+
+    def change(content: dict[str, Any]) -> Any:
+        content["classes"]["wolf"][place] = value
+        return content
+
+    return change
 
 
 @pytest.mark.parametrize(
     "change",
     [
         lambda content: [1],
-        lambda content: content.pop("names"),
-        lambda content: content.update(classes=3),
-        lambda content: content["classes"]["wolf"].update(counts=[1]),
-        lambda content: content["classes"]["wolf"].update(counts=[1, 1, 5]),
-        lambda content: content["classes"]["wolf"].update(values=["x", 1, 2]),
-        lambda content: content["classes"]["wolf"].update(values=[0.5, 1.2, 10**400]),
-        lambda content: content["classes"]["wolf"].update(images=math.inf),
-        lambda content: content["classes"]["wolf"].update(codes="129"),
-        lambda content: content["classes"]["wolf"].update(images=2),
-        lambda content: content["classes"]["wolf"].update(sorted="no base64!"),
-        lambda content: content["classes"]["wolf"].update(sorted="AAAA"),
-        lambda content: content["classes"]["wolf"].update(highest=[]),
-        lambda content: content["classes"]["wolf"].update(lowest=[["a"]]),
+        lambda content: {name: value for name, value in content.items() if name != "names"},
+        lambda content: content | {"classes": 3},
+        lambda content: content | {"values": [0.5, 1.2]},
+        lambda content: content | {"values": [0.5, 1.2, "x"]},
+        lambda content: content | {"values": [0.5, 1.2, 10**400]},
+        lambda content: content | {"values": [0.5, 1.2, math.inf]},
+        lambda content: content | {"values": [1.5, 1.2, 0.5]},
+        lambda content: content | {"values": [0.5, 1.2, 1.2]},
+        wolf(0, math.inf),
+        wolf(0, 2),
+        wolf(0, "3"),
+        wolf(1, 2),
+        wolf(1, 4),
+        wolf(1, -1),
+        wolf(2, []),
+        wolf(3, [["a"]]),
+        lambda content: content | {"classes": content["classes"] | {"fox": [1, 1, [["a", 0.5]], [["a", 0.5]]]}},
     ],
 )
 def test_what_no_audit_wrote_is_one_sentence(run: AuditResult, tmp_path: Path, change: Any) -> None:
-    def apply(content: dict[str, Any]) -> Any:
-        result = change(content)
-        return result if isinstance(result, list) else None
+    forged(run, lambda content, packed: (change(content), packed))
+    with pytest.raises(ResultError, match=r"background_excess\.numbers' is damaged"):
+        gates(run, tmp_path)
 
-    forged(run, apply)
-    with pytest.raises(ResultError, match=r"background_excess\.jsonl' is damaged"):
+
+@pytest.mark.parametrize("packed", [b"", b"\1\2", b"\1\2\3\1", b"\1\2\4", b"\1\2\0"])
+def test_bytes_of_images_that_do_not_fit_are_one_sentence(run: AuditResult, tmp_path: Path, packed: bytes) -> None:
+    forged(run, lambda content, _: (content, packed))
+    with pytest.raises(ResultError, match=r"background_excess\.numbers' is damaged"):
+        gates(run, tmp_path)
+
+
+@pytest.mark.parametrize("more", [b"\0", b"\0" * 8])
+def test_floats_that_do_not_fit_are_one_sentence(tmp_path: Path, more: bytes) -> None:
+    run = written(tmp_path / "run", excess(*(i / 200 for i in range(MOST_VALUES + 1))))
+    before = gates(run, tmp_path)
+    forged(run, lambda content, packed: (content, packed))
+    assert gates(run, tmp_path).rows == before.rows
+    forged(run, lambda content, packed: (content, packed + more))
+    with pytest.raises(ResultError, match=r"background_excess\.numbers' is damaged"):
         gates(run, tmp_path)
 
 
@@ -278,8 +309,8 @@ def test_what_no_audit_wrote_is_one_sentence(run: AuditResult, tmp_path: Path, c
 def test_numbers_of_something_else_are_left_aside(run: AuditResult, tmp_path: Path, of: str) -> None:
     """A file of another column, version or table: what the table says holds."""
     before = gates(run, tmp_path)
-    greener = {"images": 3, "values": [0.0], "counts": [3], "codes": "111", "highest": [["a", 0.0]] * 3}
-    forged(run, lambda content: content.update({of: 7, "classes": {"wolf": {**greener, "lowest": [["a", 0.0]] * 3}}}))
+    greener = {"values": [0.0], "classes": {"wolf": [3, 3, [["a", 0.0]] * 3, [["a", 0.0]] * 3]}}
+    forged(run, lambda content, _: (content | greener | {of: 7}, b"\1" * 3))
     assert gates(run, tmp_path).rows == before.rows
 
 
@@ -350,7 +381,7 @@ def test_small_runs_have_none(tmp_path: Path) -> None:
 
 
 def test_every_column_of_numbers_has_a_file(run: AuditResult) -> None:
-    wanted = {f"{column.name}.jsonl" for column in TABLES["images"] if column.kind != "string"}
+    wanted = {f"{column.name}{SUFFIX}" for column in TABLES["images"] if column.kind != "string"}
     assert {file.name for file in (run.path / FOLDER).iterdir()} == wanted
 
 
@@ -360,12 +391,12 @@ def test_a_name_that_stands_twice_is_left_to_the_table(tmp_path: Path) -> None:
 
 
 def test_a_column_of_many_values_keeps_no_single_images(tmp_path: Path) -> None:
-    run = written(tmp_path / "run", excess(*(i / 2_000 for i in range(MOST_VALUES + 1))))
-    text = file_of(run).read_text(encoding="utf-8")
-    assert '"sorted"' in text
-    assert '"codes"' not in text
+    run = written(tmp_path / "run", excess(*(i / 200 for i in range(MOST_VALUES + 1))))
+    _, said, packed = file_of(run).read_bytes().split(b"\n", 2)
+    assert "values" not in json.loads(said)
+    assert len(packed) == 8 * (MOST_VALUES + 1)
     row = row_of(judge(run, _config(tmp_path, 0.4)), "max_background_excess")
-    assert row.measured == pytest.approx(200 / (MOST_VALUES + 1))
+    assert row.measured == pytest.approx((MOST_VALUES - 80) / (MOST_VALUES + 1))
 
 
 def _config(tmp_path: Path, bound: float) -> Any:

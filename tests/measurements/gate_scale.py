@@ -17,7 +17,6 @@ import dataclasses
 import json
 import shutil
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -30,6 +29,7 @@ for folder in (Path(__file__).parents[1], Path(__file__).parents[1] / "gate"):
     sys.path.insert(0, str(folder))
 
 from agreeing import write_audit_json  # noqa: E402
+from child_costs import costs_of  # noqa: E402
 from gate_runs import WOLF, outcome, run_of  # noqa: E402
 
 from bias_audit.run.folder import Run  # noqa: E402
@@ -140,28 +140,13 @@ def measure(new: Path, old: Path, options: argparse.Namespace, how: str) -> dict
         file = options.out / "gate.toml"
         file.write_text(text, encoding="utf-8")
         command = ["gate", str(new), "--gate", str(file), "--baseline", str(old)]
-        rounds = [timed([sys.executable, "-m", "bias_audit", *command]) for _ in range(options.rounds)]
-        seconds, used, memory = (statistics.median(values) for values in list(zip(*rounds, strict=True))[:3])
-        print(f"{how}, {name}: {seconds:.2f} s ({used:.2f} s of CPU), {memory:.0f} MB, exit code {rounds[0][3]}")
+        rounds = [costs_of([sys.executable, "-m", "bias_audit", *command]) for _ in range(options.rounds)]
+        seconds, used, memory = (
+            statistics.median(getattr(one, what) for one in rounds) for what in ("seconds", "used", "memory")
+        )
+        print(f"{how}, {name}: {seconds:.2f} s ({used:.2f} s of CPU), {memory:.0f} MB, exit code {rounds[0].code}")
         found[name] = json.loads((new / "gate.json").read_text(encoding="utf-8"))
     return found
-
-
-TIMED = """
-import json, os, resource, subprocess, sys, time
-start = time.monotonic()
-code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, env={**os.environ, "NO_COLOR": "1"}).returncode
-end, used = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-print(json.dumps([end - start, used.ru_utime + used.ru_stime, used.ru_maxrss / 1000, code]))
-"""
-"""Runs a command from a process that is small itself: a child begins with the peak memory of its parent."""
-
-
-def timed(arguments: list[str]) -> tuple[float, float, float, int]:
-    """Wall-clock seconds, seconds of CPU, peak memory in MB and exit code of a process."""
-    ended = subprocess.run([sys.executable, "-S", "-c", TIMED, *arguments], stdout=subprocess.PIPE, check=True)
-    seconds, used, memory, code = json.loads(ended.stdout)
-    return seconds, used, memory, code
 
 
 if __name__ == "__main__":

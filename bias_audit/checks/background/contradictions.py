@@ -53,7 +53,11 @@ def contradiction(
         if outcome.code != code or outcome.scope != "class" or outcome.subject not in table:
             continue
         row = table[outcome.subject]
-        needy = outcome.subject not in blamed | doubted and needs_its_own(outcome.subject, all_rows, bounds)
+        needy = (
+            outcome.found
+            and outcome.subject not in blamed | doubted
+            and needs_its_own(outcome.subject, all_rows, bounds)
+        )
         wrong = _wrong(outcome, row, bounds) or _wrong_level(
             outcome, row, bounds, blamed, doubted, needy=needy, estimated=estimated
         )
@@ -72,11 +76,11 @@ def unnamed_contradiction(code: str, of_classes: str, outcomes: Sequence[RuleOut
     """
     judged = [outcome for outcome in outcomes if outcome.code == of_classes and outcome.judged]
     blamed_on_nobody_known = [outcome.subject for outcome in judged if outcome.evidence.get("blame") in UNKNOWN]
+    lowered = all(each.evidence.get("masks_in_doubt") for each in judged if each.evidence.get("blame") == "unnamed")
     for outcome in outcomes:
         if outcome.code == code and not outcome.ignored and judged and outcome.found != bool(blamed_on_nobody_known):
             named = ", ".join(map(repr, blamed_on_nobody_known)) or "no class"
             return f"{code} is {outcome.status!r}, {of_classes} lays the gap of {named} to a class that is not found"
-        lowered = all(each.evidence.get("masks_in_doubt") for each in judged if each.evidence.get("blame") == "unnamed")
         if outcome.code == code and outcome.found and judged and lowered != (outcome.reason_code == MASKS_IN_DOUBT):
             return f"{code} has the reason {outcome.reason_code!r}, and {of_classes} says otherwise of the masks"
     return ""

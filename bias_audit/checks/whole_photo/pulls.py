@@ -52,12 +52,18 @@ def property_rows(
     rows = []
     for number, name_of_property in enumerate(properties):
         part = frame[frame["property"] == number]
-        pulls = attraction(part, len(class_names), seed=seed, groups=groups)
+        pulls = photo_pulls(part)
+        ends = attraction(pulls, len(class_names), seed=seed, groups=groups)
+        of_labels = _Rows(part["label"])
+        of_photos, of_culprits = _Rows(part["photo"]), _Rows(pd.Series(pulls.culprit))
         for label, name in enumerate(class_names):
             row: dict[str, Any] = {"property": name_of_property, "class_name": name}
-            row["attract"], row["attract_low"], row["attract_high"] = (float(values[label]) for values in pulls)
-            row.update(_own(part[part["label"] == label], label, min_photos, groups))
-            row.update(_pulled(part, label, len(class_names), seed, draws, groups))
+            row["attract"], row["attract_low"], row["attract_high"] = (float(values[label]) for values in ends)
+            row.update(_own(part.iloc[of_labels.of([label])], label, min_photos, groups))
+            on_it = of_culprits.of([label])
+            photos = pulls.photos[pulls.row[on_it]]
+            asked = part.iloc[of_photos.of(photos)]  # of all photos these alone were asked about the class
+            row.update(_pulled(pulls.pull[on_it], photos, asked, label, seed, draws, groups))
             pulled = row.pop("pulled_units")
             row["n_planned"] = row["n_pulled"] if planned is None else int(planned[number, label])
             row["screening"] = STOPPED if number in stopped else FULL
@@ -118,30 +124,51 @@ def _own(part: pd.DataFrame, label: int, min_photos: int, groups: NDArray[np.int
 
 
 def _pulled(
-    part: pd.DataFrame, label: int, classes: int, seed: int, draws: int, groups: NDArray[np.intp] | None
+    values: NDArray[np.float64],
+    photos: NDArray[np.intp],
+    asked: pd.DataFrame,
+    label: int,
+    seed: int,
+    draws: int,
+    groups: NDArray[np.intp] | None,
 ) -> dict[str, Any]:
     """Columns on photos of other classes: how many more are predicted as this class when they get its property.
 
     "pulled_units" is no column: how many independent photos, or groups of photos, these are. The comparison
     is with the property of another photo of their own class.
+
+    Args:
+        values, photos: pull of the class on each photo, and position of the photo.
+        asked: what was said of these photos.
+        label: index of the class.
+        seed, draws, groups: as in `stats.sign_flip`; groups by sample position.
     """
-    pulls, photos = [], []
-    for other in range(classes):
-        if other != label:
-            all_pulls = photo_pulls(part, other, classes)
-            if len(all_pulls):
-                pulls.append(all_pulls[:, label])
-                photos.append(np.unique(part.loc[part["label"] == other, "photo"].to_numpy(int)))
-    values = np.concatenate(pulls) if pulls else np.zeros(0)
-    known = ~np.isnan(values)
-    values = values[known]
     row: dict[str, Any] = {"n_pulled": len(values), "pulled_units": 0, "pulled": np.nan, "p_pull": np.nan}
     if len(values):
-        codes = None if groups is None else groups[np.concatenate(photos)[known]]
+        codes = None if groups is None else groups[photos]
         row["pulled_units"] = stats.count_units(len(values), codes)
-        on_it, on_own, of_photo = called(part, label)
+        on_it, on_own, of_photo = called(asked, label)
         together = None if groups is None else groups[of_photo]
         row["pulled_high"] = stats.paired_difference_interval(on_it, on_own, groups=together)[1]
         row["pulled"] = float(values.mean())
         row["p_pull"] = stats.sign_flip(values, seed=seed, permutations=draws, groups=codes)
     return row
+
+
+class _Rows:
+    """Places of the rows of a table by a code in them, without a look at every row for each code.
+
+    Args:
+        codes: code of each row.
+    """
+
+    def __init__(self, codes: pd.Series) -> None:
+        values = codes.to_numpy(np.intp)
+        self._order = np.argsort(values, kind="stable")
+        self._sorted = values[self._order]
+
+    def of(self, codes: Sequence[int] | NDArray[np.intp]) -> NDArray[np.intp]:
+        """Places of the rows with one of these codes, ascending."""
+        first, last = (np.searchsorted(self._sorted, codes, side) for side in ("left", "right"))
+        parts = [self._order[start:end] for start, end in zip(first, last, strict=True)]
+        return np.sort(np.concatenate(parts)) if parts else np.zeros(0, np.intp)

@@ -69,7 +69,7 @@ def sarif(gate: GateResult, place: Place) -> str:
         "columnKind": "utf16CodeUnits",
         "results": [_result(row, index[row.check], place) for row in shown],
     }
-    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=1, allow_nan=False) + "\n"
+    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, allow_nan=False) + "\n"
 
 
 def _rule(check: str, place: Place) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
-from bias_audit.checks.rule_texts import explain_rule, rule_codes
+from bias_audit.checks.registry import find_rule
+from bias_audit.checks.rule_texts import explain_rule
 from bias_audit.gate.settings import BOUNDS
 from bias_audit.gate.states import STATES
 from bias_audit.gate.values import FAILED, GateResult, GateRow
@@ -68,7 +69,7 @@ def name_of(row: GateRow) -> str:
 
 def is_rule(check: str) -> bool:
     """Whether a check is the code of a rule; otherwise it is a number or a requirement of gate.toml."""
-    return check in rule_codes()
+    return find_rule(check) is not None
 
 
 @functools.cache
