@@ -93,6 +93,12 @@ PATH: dict[str, tuple[Step, ...]] = {
         Step("bias-audit audit m:predict photos.zip --masks masks.zip --out run", files=("run/report.html",)),
         Step("bias-audit rescore run --masks masks.tar --out rescored", files=("rescored/report.html",)),
     ),
+    "docs/how-to/speed.md": (
+        Step(
+            "bias-audit audit model.keras photos/test --masks photos/masks --out run --profile",
+            files=("run/profile.csv",),
+        ),
+    ),
     "docs/how-to/shards.md": (
         *(Step(f"{SHARE} {number}/3", says=f"share {number}/3 is done", words={"32": "5"}) for number in (1, 2, 3)),
         Step("bias-audit status run", says="3 of 3 shards are there, 60 of 60 photos; nothing is missing"),
