@@ -42,6 +42,8 @@ class TracedModel(Batched):
     notes: tuple[str, ...]
     inside: tuple[str, ...]
     seconds_per_call: float
+    _tapped = 0
+    """Number of explained layers that the traced pass met."""
     _live = False
     """Whether weights are changed for the moment, so that passes use the variables, not constants (`Compiled`)."""
 
@@ -71,7 +73,8 @@ class TracedModel(Batched):
     def at_layer(self, path: str) -> Self:
         """This network, explained at another layer, without loading it again; see `base.Model`."""
         other = copy.copy(self)
-        other._explained = {}
+        for name in ("_explained", "_weighings"):
+            other.__dict__.pop(name, None)
         other._tap_at(path)
         return other
 
@@ -91,20 +94,32 @@ class TracedModel(Batched):
         return tf.function(self._traced_input_gradients, autograph=False).get_concrete_function(self._spec, targets)
 
     @functools.cached_property
-    def _explained(self) -> dict[Weigh | None, Any]:
+    def _explained(self) -> Any:
+        targets = tf.TensorSpec((self.batch_size,), tf.int32)
+        traced = tf.function(self._traced_gradients, autograph=False)
+        return Compiled(traced.get_concrete_function(self._spec, targets))
+
+    @functools.cached_property
+    def _weighings(self) -> dict[Weigh, Any]:
         return {}
+
+    def _weighed(self, weigh: Weigh) -> Any:
+        """The function that weighs activations by gradients, traced: it holds no weights, so it is ready in no time."""
+        if weigh not in self._weighings:
+            self._weighings[weigh] = tf.function(
+                lambda values, gradients: tf.cast(weigh(values, gradients, Tensors), tf.float32), autograph=False
+            )
+        return self._weighings[weigh]
 
     def _called(self, what: str, pictures: int) -> watched:
         """Context of one call, with its tracing where it is the first; see `limits.watchdog`."""
         return watched(f"{what} of {self.batch_size} images by the model", self.seconds_per_call, pictures)
 
-    def _explain(self, weigh: Weigh | None, images: Array, labels: NDArray[np.intp]) -> Any:
-        if weigh not in self._explained:
-            targets = tf.TensorSpec((self.batch_size,), tf.int32)
-            traced = tf.function(functools.partial(self._traced_explain, weigh=weigh), autograph=False)
-            self._explained[weigh] = Compiled(traced.get_concrete_function(self._spec, targets))
-        outputs = self._explained[weigh](self._padded(images), self._targets(labels), live=self._live)
-        return [output.numpy() for output in outputs]
+    def _explain(self, images: Array, labels: NDArray[np.intp]) -> tuple[list[Any], list[list[Any]]]:
+        """What `Head.read` gives for a full batch; activations, gradients and gradients of the labels by layer."""
+        flat = list(self._explained(self._padded(images), self._targets(labels), live=self._live))
+        first = len(flat) - 3 * self._tapped
+        return flat[:first], [flat[start : start + self._tapped] for start in range(first, len(flat), self._tapped)]
 
     def predict(self, images: Array) -> Predictions:
         """Predictions for any number of images (n, H, W, C), computed in batches."""
@@ -119,15 +134,16 @@ class TracedModel(Batched):
         """Predictions and heatmaps of images (n, H, W, C), n <= batch_size, in one traced pass; see `base.Model`."""
         n = len(images)
         with self._called("the explanation", n):
-            *outputs, maps, maps_label = self._explain(weigh, images, labels)
-        return Explanation(predictions_of(outputs, n), maps[:n], maps_label[:n])
+            outputs, (values, gradients, gradients_label) = self._explain(images, labels)
+            maps, maps_label = (self._weighed(weigh)(values, each).numpy()[:n] for each in (gradients, gradients_label))
+        return Explanation(predictions_of(outputs, n), maps, maps_label)
 
     def activations(self, images: Array, labels: NDArray[np.intp]) -> Activations:
         """Activations and gradients of the first explained layer for n <= batch_size images; see `base.Model`."""
         n = len(images)
         with self._called("the explanation", n):
-            *outputs, values, gradients, gradients_label = self._explain(None, images, labels)
-        return Activations(predictions_of(outputs, n), values[:n], gradients[:n], gradients_label[:n])
+            outputs, (values, *gradients) = self._explain(images, labels)
+        return Activations(predictions_of(outputs, n), *(each[0].numpy()[:n] for each in (values, *gradients)))
 
     def input_gradients(self, images: Array, targets: NDArray[np.intp]) -> Array:
         """(n, H, W, C) gradient of the log-odds of each image's target class, in batches; see `base.Model`."""
@@ -155,7 +171,7 @@ class TracedModel(Batched):
             target = tf.reduce_sum(tf.gather(odds, asked, batch_dims=1))
         return tape.gradient(target, images, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
-    def _traced_explain(self, images: Any, labels: Any, weigh: Weigh | None) -> Any:
+    def _traced_gradients(self, images: Any, labels: Any) -> Any:
         tapped: dict[int, Any] = {}
 
         def watch(place: int, output: Any) -> None:
@@ -170,6 +186,7 @@ class TracedModel(Batched):
             target = tf.reduce_sum(tf.gather(odds, best, batch_dims=1))
             target_label = tf.reduce_sum(tf.gather(odds, asked, batch_dims=1))
         values = [tapped[place] for place in sorted(tapped)]
+        self._tapped = len(values)
 
         def gradients_of(aim: Any) -> list[Any]:
             found = tape.gradient(aim, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
@@ -178,10 +195,7 @@ class TracedModel(Batched):
         gradients = gradients_of(target)
         gradients_label = tf.cond(tf.reduce_any(best != asked), lambda: gradients_of(target_label), lambda: gradients)
         values = [self._as_grid(place, tf.cast(value, tf.float32)) for place, value in enumerate(values)]
-        if weigh is None:
-            return (*outputs, values[0], gradients[0], gradients_label[0])
-        maps, maps_label = (tf.cast(weigh(values, each, Tensors), tf.float32) for each in (gradients, gradients_label))
-        return (*outputs, maps, maps_label)
+        return (*outputs, *values, *gradients, *gradients_label)
 
 
 class Compiled:
