@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,10 @@ from bias_audit.heatmaps.permutation_tie import PERMUTATIONS, Tie, permutation_t
 from bias_audit.heatmaps.photo_records import EXPLAINED, Scored, scored
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
-from bias_audit.run.progress import Advance
 from bias_audit.run.statuses import NO_EVIDENCE, NOT_SAMPLED, OK, SKIPPED
+
+if TYPE_CHECKING:
+    from bias_audit.run.progress import Advance
 
 Array = NDArray[np.float32]
 Arrays = dict[str, NDArray[Any]]

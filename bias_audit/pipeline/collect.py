@@ -7,18 +7,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from bias_audit.checks.inputs.measure import STORED as PREPROCESSING
 from bias_audit.errors import ConfigError, ResultError, reason_of
 from bias_audit.pipeline.changes import NOTICED
-from bias_audit.pipeline.prepare import CHOICE
 from bias_audit.run import shares
 from bias_audit.run.atomic import place, sweep
 from bias_audit.run.folder import CHOSEN, FINISHED, SHARDS, SHARED, Run
 from bias_audit.run.lock import gives_back
 from bias_audit.run.shares import SHARD
-
-CHOICES = (PREPROCESSING, CHOICE)
-"""Files of a share beside its shards: how it chose what was left to it. The merge makes all others itself."""
 
 _HINT = "Free space; the same command goes on where this one stopped."
 
@@ -53,6 +48,7 @@ def collect(folders: Sequence[Path], out: Path) -> list[Path]:
         )
     try:
         found = _found(folders, state.files)
+        others = _others(folders)
         changes = _changes((out, *folders))
     except OSError as error:
         raise ResultError(f"cannot read {str(error.filename)!r}: {reason_of(error)}") from error
@@ -65,9 +61,8 @@ def collect(folders: Sequence[Path], out: Path) -> list[Path]:
     for chosen in filter(None, map(shares.chosen, folders)):
         shares.agree(run, CHOSEN, chosen)
     run.open_folder(SHARDS)
-    for name in CHOICES:
-        for folder in [each for each in folders if _is_file(each / name)][:1]:
-            place(out / name, folder / name, _HINT)
+    for name, folder in others.items():
+        place(out / name, folder / name, _HINT)
     if changes:
         run.write(NOTICED, changes)
     for number, folder in enumerate(found):
@@ -99,6 +94,17 @@ def _found(folders: Sequence[Path], count: int) -> list[Path]:
                     "share again in an empty one.",
                 )
     return [first for first, *_ in holders]
+
+
+def _others(folders: Sequence[Path]) -> dict[str, Path]:
+    """File beside the shards, such as how a share chose the preprocessing -> the first folder that holds it."""
+    first: dict[str, Path] = {}
+    for folder in folders:
+        for file in sorted((folder / SHARDS).iterdir()) if (folder / SHARDS).is_dir() else ():
+            name = f"{SHARDS}/{file.name}"
+            if _is_file(file) and not file.name.startswith((".", "maps-")) and name != NOTICED:
+                first.setdefault(name, folder)
+    return first
 
 
 def _changes(folders: Sequence[Path]) -> bytes:

@@ -89,9 +89,8 @@ class Run:
         path: the folder; it is made when `start` is called.
         tell: takes a sentence about each damaged file, which then counts as missing, so that it is made again; None =
             nobody can make it again: a damaged file is a ResultError.
-        share: what this process does, told to others that it keeps waiting, where several processes fill the run at
-            once, each with a share of the photos: "share 1/3 of an audit". Nothing that another may have written is
-            deleted or replaced then. "" = one process fills the run.
+        share: which share of the photos this process passes, told to others that it keeps waiting, where several fill
+            the run at once; nothing that another may have written is deleted or replaced then. "" = one process.
 
     Attributes:
         digests: file name -> SHA-256 of each table that was written, for audit.json.

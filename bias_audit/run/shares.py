@@ -24,6 +24,9 @@ SHARD = "maps-{:05d}.npz"
 FREE = "places"
 """Section of what is agreed on that may be another for each process: where model and data lie."""
 
+HASHED = {"data": " in names, sizes or times of its files"}
+"""Names in the section KEY -> what of it was hashed, where that is not all of it."""
+
 NAMED = 10
 """Most missing files that a sentence names."""
 
@@ -219,6 +222,7 @@ def difference(one: Sections, other: Sections, here: str, there: str) -> str:
         mine, theirs = one.get(section, {}), other.get(section, {})
         for name in sorted({*mine, *theirs} if section != FREE else ()):
             if mine.get(name) != theirs.get(name):
-                values = f"{name} is {mine.get(name)!r} {here} and {theirs.get(name)!r} {there}"
-                return f"the {name} differs" if section == KEY else values  # nobody wants to read hashes
+                if section == KEY:  # nobody wants to read hashes
+                    return f"the {name} differs{HASHED.get(name, '')}"
+                return f"{name} is {mine.get(name)!r} {here} and {theirs.get(name)!r} {there}"
     return ""

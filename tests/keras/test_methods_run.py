@@ -14,7 +14,9 @@ from PIL import Image
 
 from bias_audit.errors import ConfigError
 from bias_audit.heatmaps import attention, faithfulness
-from bias_audit.pipeline import audit as pipeline
+from bias_audit.pipeline.audit import audit
+from bias_audit.pipeline.prepare import CHOICE
+from bias_audit.run.progress import Progress
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +40,15 @@ def model() -> Any:
 
 
 def audited(model: Any, photos: Path, out: Path, **options: Any) -> Any:
-    return pipeline.audit(
+    return audit(
         model, photos, out=out, preprocess="signed", batch_size=8, interventions=0, discovery=0, probes=0, leakage=0,
         **{"method": "auto", **options},
     )  # fmt: skip
 
 
 def test_auto_is_recorded(model: Any, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    info = audited(model, photos, tmp_path / "run", progress=pipeline.Progress(2)).info
-    choice = json.loads((tmp_path / "run" / pipeline.CHOICE).read_text())
+    info = audited(model, photos, tmp_path / "run", progress=Progress(2)).info
+    choice = json.loads((tmp_path / "run" / CHOICE).read_text())
     assert (info.method, info.layer) == (choice["method"], choice["layer"])
     assert info.config["method"] == "auto"
     assert choice["images"] == 9
@@ -62,10 +64,10 @@ def test_a_resumed_run_keeps_the_choice(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(faithfulness, "CANDIDATES", ("hires_cam",))  # what is chosen is exchanged below
-        patch.setattr(attention, "attend", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(attention, "attend", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             audited(model, photos, tmp_path / "run")
-    stored = tmp_path / "run" / pipeline.CHOICE
+    stored = tmp_path / "run" / CHOICE
     choice = json.loads(stored.read_text())
     choice["method"], choice["layer"] = "xgrad_cam", "fine"  # what this run would hardly choose by itself
     stored.write_text(json.dumps(choice))

@@ -103,6 +103,14 @@ PATH: dict[str, tuple[Step, ...]] = {
         *(Step(f"{SHARE} {number}/3", says=f"share {number}/3 is done", words={"32": "5"}) for number in (1, 2, 3)),
         Step("bias-audit status run", says="3 of 3 shards are there, 60 of 60 photos; nothing is missing"),
         Step("bias-audit merge run", files=("run/report.html",), says="SUSPICIOUS"),
+        *(
+            Step(f"{SHARE.replace('run', f'run-{number}')} {number}/3", says="1 of 3 shards", words={"32": "5"})
+            for number in (1, 2, 3)
+        ),
+        Step(
+            "bias-audit merge run-1 run-2 run-3 --out run", files=("merged/report.html",), says="SUSPICIOUS",
+            words={"--out run": "--out merged"},
+        ),
         Step(
             f"{SHARE} auto", says="1 of 3 shards are there",
             words={"32": "5", "--out run": "--out array", "bias-audit": SLURM},
